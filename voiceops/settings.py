@@ -1,0 +1,223 @@
+"""Settings, read from the environment alone. Unset means locked; `DEBUG=1` and nothing else gives a working laptop.
+
+Every variable stands in `.env.example`; `tests/test_settings.py` compares the two.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+DEBUG: bool = env.bool("DEBUG", default=False)
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+PORT = env.int("PORT", default=8000)
+SANDBOX_PORT = env.int("SANDBOX_PORT", default=7880)
+
+# --- secrets: the examples below work on a laptop and refuse to start anywhere else ---
+EXAMPLE_SECRETS = {
+    "SECRET_KEY": "example-secret-key-for-a-laptop-only-0123456789abcdef",
+    "JWT_API_SECRET": "example-jwt-secret-for-a-laptop-only-0123456789abcdef",
+    "FIELD_ENCRYPTION_KEYS": "ZXhhbXBsZS1maWVsZC1rZXktbm90LWZvci1zZXJ2ZXI=",
+    "LIVEKIT_API_KEY": "sandbox",
+    "LIVEKIT_API_SECRET": "example-livekit-secret-of-the-sandbox-0123456789",
+}
+SECRETS: dict[str, str] = {name: env.str(name, default=example if DEBUG else "") for name, example in EXAMPLE_SECRETS.items()}
+if not DEBUG and (bad := [name for name, value in SECRETS.items() if value in ("", EXAMPLE_SECRETS[name])]):
+    raise ImproperlyConfigured(
+        f"With DEBUG=0 these must be set to secrets of your own (unset or still the example): {', '.join(bad)}. See .env.example."
+    )
+SECRET_KEY = SECRETS["SECRET_KEY"]
+JWT_API_SECRET = SECRETS["JWT_API_SECRET"]
+FIELD_ENCRYPTION_KEYS = [key.strip() for key in SECRETS["FIELD_ENCRYPTION_KEYS"].split(",") if key.strip()]
+
+# --- security ---
+PUBLIC_URL: str = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
+TRUSTED_ORIGINS: list[str] = env.list("TRUSTED_ORIGINS", default=[])
+CSRF_TRUSTED_ORIGINS = TRUSTED_ORIGINS
+SECURE_SSL_REDIRECT = not DEBUG
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come from inside, over plain HTTP
+SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_SAMESITE = "Strict"
+X_FRAME_OPTIONS = "DENY"
+
+# --- applications ---
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "accounts",
+    "agents",
+    "telephony",
+    "batches",
+    "ops",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "voiceops.urls"
+WSGI_APPLICATION = "voiceops.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- database: PostgreSQL, or SQLite as the embedded default (perf.md: WAL and IMMEDIATE, or "database is locked") ---
+_database: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'voiceops.sqlite3'}")
+if _database["ENGINE"].endswith("sqlite3"):
+    Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+    }
+else:
+    _database["CONN_MAX_AGE"] = 60
+    _database["CONN_HEALTH_CHECKS"] = True
+    _database["OPTIONS"] = {**_database.get("OPTIONS", {}), "connect_timeout": 5}
+DATABASES = {"default": _database}
+
+# --- accounts ---
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator", "OPTIONS": {"user_attributes": ("email", "name")}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": JWT_API_SECRET,
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "USER_ID_CLAIM": "sub",
+    "LEEWAY": 0,
+}
+
+# --- API ---
+THROTTLE_RATES: dict[str, str] = env.dict("THROTTLE_RATES", default={})
+REST_FRAMEWORK: dict[str, Any] = {
+    "EXCEPTION_HANDLER": "voiceops.api.errors.handle",
+    "DEFAULT_PAGINATION_CLASS": "voiceops.api.pagination.Pages",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DATETIME_FORMAT": "iso-8601",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=52_428_800)
+MAX_UPLOAD_ROWS = env.int("MAX_UPLOAD_ROWS", default=1_000_000)
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_UPLOAD_BYTES
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+
+# --- LiveKit, Twilio, recordings ---
+LIVEKIT_URL: str = env.str("LIVEKIT_URL", default=f"http://127.0.0.1:{SANDBOX_PORT}")
+LIVEKIT_API_KEY = SECRETS["LIVEKIT_API_KEY"]
+LIVEKIT_API_SECRET = SECRETS["LIVEKIT_API_SECRET"]
+LIVEKIT_AGENT_NAME: str = env.str("LIVEKIT_AGENT_NAME", default="voiceops")
+USES_SANDBOX = LIVEKIT_URL == f"http://127.0.0.1:{SANDBOX_PORT}"
+SANDBOX_SPEED: float = env.float("SANDBOX_SPEED", default=20.0)
+DIAL_TOKEN_SECONDS = 10
+# After this long nothing that was sent can still start: token life, LiveKit's leeway (60 s) and RPC deadline (80 s), margin.
+DIAL_FENCE_SECONDS: float = env.float(
+    "DIAL_FENCE_SECONDS", default=DIAL_TOKEN_SECONDS + (60 + 80) / SANDBOX_SPEED + 5 if USES_SANDBOX else 180.0
+)
+TWILIO_ACCOUNT_SID: str = env.str("TWILIO_ACCOUNT_SID", default="AC00000000000000000000000000000000" if DEBUG else "")
+TWILIO_AUTH_TOKEN: str = env.str("TWILIO_AUTH_TOKEN", default="sandbox" if DEBUG else "")
+TWILIO_BASE_URL: str = env.str("TWILIO_BASE_URL", default=LIVEKIT_URL if USES_SANDBOX and DEBUG else "")
+RECORDINGS_STORAGE: str = env.str("RECORDINGS_STORAGE", default="local")
+S3_BUCKET: str = env.str("S3_BUCKET", default="")
+S3_REGION: str = env.str("S3_REGION", default="us-east-1")
+S3_ENDPOINT_URL: str = env.str("S3_ENDPOINT_URL", default="")
+S3_PUBLIC_ENDPOINT_URL: str = env.str("S3_PUBLIC_ENDPOINT_URL", default="")
+S3_ACCESS_KEY_ID: str = env.str("S3_ACCESS_KEY_ID", default="")
+S3_SECRET_ACCESS_KEY: str = env.str("S3_SECRET_ACCESS_KEY", default="")
+
+# --- Celery: the broker is a doorbell, rows are the truth; the default needs no server ---
+SWEEP_SECONDS: float = env.float("SWEEP_SECONDS", default=5.0)
+CELERY_BROKER_URL: str = env.str("CELERY_BROKER_URL", default="filesystem://")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "voiceops"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+if CELERY_BROKER_URL.startswith("filesystem:"):
+    _broker = DATA_DIR / "broker"
+    for _name in ("queue", "done", "control"):
+        (_broker / _name).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+        "data_folder_in": str(_broker / "queue"),
+        "data_folder_out": str(_broker / "queue"),
+        "processed_folder": str(_broker / "done"),
+        "control_folder": str(_broker / "control"),
+        "store_processed": False,
+        "polling_interval": 0.1,
+    }
+else:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
+
+# --- e-mail, errors, logs ---
+EMAIL_CONFIG: dict[str, Any] = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+SENTRY_DSN: str = env.str("SENTRY_DSN", default="")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"django.server": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+}
+
+# --- API documentation ---
+SPECTACULAR_SETTINGS = {
+    "TITLE": "VoiceOps",
+    "DESCRIPTION": "Operations platform for AI voice agents on the phone.",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+UNFOLD = {"SITE_TITLE": "VoiceOps", "SITE_HEADER": "VoiceOps"}
