@@ -1,0 +1,179 @@
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Workspace
+from accounts.tenancy import WorkspaceOwned
+from agents.models import Agent, AgentVersion
+from telephony.models.numbers import PhoneNumber
+from voiceops.ids import uuid7
+
+
+class Direction(models.TextChoices):
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+
+
+class Stage(models.TextChoices):
+    """How far a call has come. The API shows fewer: reserved is `queued`; intent and unknown are `dialing`."""
+
+    RESERVED = "reserved"  # claimed by a shift under a lease; nothing was sent
+    INTENT = "intent"  # committed just before the request to dial is sent
+    UNKNOWN = "unknown"  # the request may have been sent and its answer is lost
+    DIALING = "dialing"  # LiveKit has the callee in the room
+    RINGING = "ringing"
+    IN_PROGRESS = "in_progress"
+    ENDED = "ended"
+
+
+class Outcome(models.TextChoices):
+    ANSWERED = "answered"
+    VOICEMAIL = "voicemail"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    DECLINED = "declined"
+    BLOCKED = "blocked"
+    INVALID_NUMBER = "invalid_number"
+    CARRIER_ERROR = "carrier_error"
+    TRUNK_ERROR = "trunk_error"
+    THROTTLED = "throttled"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+PUBLIC_STATUS: dict[str, str] = {
+    Stage.RESERVED: "queued",
+    Stage.INTENT: "dialing",
+    Stage.UNKNOWN: "dialing",
+    Stage.DIALING: "dialing",
+    Stage.RINGING: "ringing",
+    Stage.IN_PROGRESS: "in_progress",
+    Stage.ENDED: "ended",
+}
+
+
+class CallQuerySet(models.QuerySet["Call"]):
+    def open(self) -> Self:
+        return self.exclude(stage=Stage.ENDED)
+
+    def shown(self) -> Self:
+        """What the API calls a call: a batch's attempt that was never sent is none."""
+        return self.filter(Q(batch_id=None) | ~Q(dialed_at=None))
+
+
+class Call(WorkspaceOwned):
+    """One attempt to reach one number, or one call that reached us. The row is written before anything is sent.
+
+    `sequence` numbers the rows of a recipient; `attempt` counts only those that count against the retry budget.
+    `batch_id` and `recipient_id` are plain ids: batches lie above telephony and derive their news by joining.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="calls")
+    direction = models.CharField(max_length=8, choices=Direction.choices, default=Direction.OUTBOUND)
+    stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.RESERVED)
+    outcome = models.CharField(max_length=16, choices=Outcome.choices, null=True, blank=True)
+    end_reason = models.CharField(max_length=64, null=True, blank=True)
+    hung_up_by = models.CharField(max_length=8, null=True, blank=True)
+    agent = models.ForeignKey(Agent, models.RESTRICT, null=True, blank=True, related_name="calls")
+    agent_version = models.ForeignKey(AgentVersion, models.RESTRICT, null=True, blank=True, related_name="calls")
+    number = models.ForeignKey(PhoneNumber, models.SET_NULL, null=True, blank=True, related_name="calls")
+    from_number = models.CharField(max_length=64, blank=True, default="")
+    to_number = models.CharField(max_length=64, blank=True, default="")
+    variables = models.JSONField(default=dict, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    batch_id = models.UUIDField(null=True, blank=True, editable=False)
+    recipient_id = models.UUIDField(null=True, blank=True, editable=False)
+    sequence = models.PositiveSmallIntegerField(default=1)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    counts = models.BooleanField(default=True, help_text="against the recipient's attempts")
+    settled_at = models.DateTimeField(null=True, blank=True, help_text="when the batch took note of the end")
+
+    # the dial protocol
+    room = models.CharField(max_length=128, unique=True)
+    lease_owner = models.UUIDField(null=True, blank=True, help_text="the shift that holds a reserved call")
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    intent_at = models.DateTimeField(null=True, blank=True)
+    not_after = models.DateTimeField(null=True, blank=True, help_text="when the token of the dial request expires")
+    room_deleted_at = models.DateTimeField(null=True, blank=True, help_text="reconciling: the room is gone since")
+    heard_at = models.DateTimeField(null=True, blank=True, help_text="last sign of life, from whatever source")
+
+    # what the agent, our witness in the room, saw
+    agent_joined_at = models.DateTimeField(null=True, blank=True)
+    agent_seen_at = models.DateTimeField(null=True, blank=True)
+    callee_joined_at = models.DateTimeField(null=True, blank=True)
+    detected = models.CharField(max_length=10, null=True, blank=True, help_text="human, machine, uncertain, screened")
+
+    # what the carrier said
+    sip_call_id = models.CharField(max_length=64, blank=True, default="")
+    sip_status_code = models.PositiveSmallIntegerField(null=True, blank=True)
+    sip_status = models.CharField(max_length=255, null=True, blank=True)
+    provider_code = models.CharField(max_length=64, null=True, blank=True, help_text="e.g. X-Twilio-Error")
+    has_recording = models.BooleanField(default=False)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    dialed_at = models.DateTimeField(null=True, blank=True)
+    ringing_at = models.DateTimeField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    unscoped: ClassVar[models.Manager["Call"]] = CallQuerySet.as_manager()
+
+    class Meta(WorkspaceOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["recipient_id", "sequence"], name="call_recipient_sequence"),
+            models.UniqueConstraint(
+                fields=["recipient_id"],
+                name="call_one_open_per_recipient",
+                condition=~Q(stage="ended") & Q(recipient_id__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "-id"], name="call_newest"),
+            models.Index(fields=["workspace", "agent", "-id"], name="call_by_agent"),
+            models.Index(fields=["workspace", "batch_id", "-id"], name="call_by_batch"),
+            models.Index(fields=["workspace", "outcome", "-id"], name="call_by_outcome"),
+            models.Index(fields=["workspace", "stage", "-id"], name="call_by_stage"),
+            models.Index(fields=["workspace", "direction", "-id"], name="call_by_direction"),
+            models.Index(fields=["workspace", "from_number", "-id"], name="call_by_from"),
+            models.Index(fields=["workspace", "to_number", "dialed_at"], name="call_by_to"),
+            models.Index(fields=["number", "stage"], name="call_open_by_number", condition=~Q(stage="ended")),
+            models.Index(fields=["batch_id", "stage"], name="call_open_by_batch", condition=~Q(stage="ended")),
+            models.Index(fields=["lease_owner"], name="call_reserved", condition=Q(stage="reserved")),
+            models.Index(
+                fields=["ended_at"],
+                name="call_unsettled",
+                condition=Q(stage="ended", settled_at__isnull=True, recipient_id__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.direction} call {self.pk}"
+
+    @property
+    def status(self) -> str:
+        return PUBLIC_STATUS[self.stage]
+
+    @property
+    def callee_identity(self) -> str:
+        """Never the phone number (LiveKit's default), and never used twice."""
+        return f"callee-{self.pk}"
+
+    @property
+    def duration_seconds(self) -> float | None:
+        if self.answered_at is None or self.ended_at is None:
+            return None
+        return round((self.ended_at - self.answered_at).total_seconds(), 3)
+
+    def move(self, *, to: Stage, since: tuple[Stage, ...], **changes: Any) -> bool:
+        """Compare-and-set: true only for the one that made the change. `since` names the stages it may leave."""
+        moved = Call.unscoped.filter(pk=self.pk, stage__in=since).update(stage=to, **changes)
+        if moved:
+            for name, value in {"stage": to, **changes}.items():
+                setattr(self, name, value)
+        return bool(moved)
+
+    def touch(self, at: datetime, **changes: Any) -> None:
+        Call.unscoped.filter(pk=self.pk).update(heard_at=at, **changes)

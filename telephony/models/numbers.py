@@ -1,0 +1,102 @@
+from django.db import models
+
+from accounts.models import Workspace
+from accounts.tenancy import WorkspaceOwned
+from agents.models import Agent
+from voiceops.ids import uuid7
+
+
+class Provider(models.TextChoices):
+    SIP = "sip"
+    TWILIO = "twilio"
+
+
+class Transport(models.TextChoices):
+    TCP = "tcp"
+    UDP = "udp"
+    TLS = "tls"
+
+
+class PhoneNumber(WorkspaceOwned):
+    """A number we may call from and be called at, with the trunk that carries it."""
+
+    class Status(models.TextChoices):
+        PROVISIONING = "provisioning"
+        ACTIVE = "active"
+        ERROR = "error"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="phone_numbers")
+    phone_number = models.CharField(max_length=16, help_text="E.164")
+    label = models.CharField(max_length=200, blank=True, default="")
+    provider = models.CharField(max_length=16, choices=Provider.choices, default=Provider.SIP)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.PROVISIONING)
+    sip_address = models.CharField(max_length=255, blank=True, default="")
+    sip_transport = models.CharField(max_length=4, choices=Transport.choices, default=Transport.TCP)
+    sip_auth_username = models.CharField(max_length=255, blank=True, default="")
+    sip_auth_password = models.TextField(blank=True, default="", help_text="encrypted, see voiceops.crypto")
+    allowed_addresses = models.JSONField(default=list, blank=True)
+    headers = models.JSONField(default=dict, blank=True)
+    inbound_agent = models.ForeignKey(Agent, models.SET_NULL, null=True, blank=True, related_name="inbound_numbers")
+    calls_per_second = models.FloatField(default=1)
+    max_concurrent_calls = models.PositiveIntegerField(default=10)
+    dispatch_rule_id = models.CharField(max_length=64, blank=True, default="", help_text="SDR_… at LiveKit")
+    provider_sids = models.JSONField(default=dict, blank=True, help_text="what was made at Twilio: {number, trunk, …}")
+    drift = models.JSONField(default=list, blank=True, help_text="differences found between this row and LiveKit")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(WorkspaceOwned.Meta):
+        constraints = [models.UniqueConstraint(fields=["phone_number"], name="phone_number_registered_once")]
+        indexes = [models.Index(fields=["workspace", "-id"], name="phone_number_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.phone_number} ({self.pk})"
+
+
+class NumberPace(WorkspaceOwned):
+    """When the next INVITE may leave from a number. Its row lock is what keeps calls per second exact across machines."""
+
+    number = models.OneToOneField(PhoneNumber, models.CASCADE, primary_key=True, related_name="pace")
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="number_paces")
+    next_slot_at = models.DateTimeField(null=True, blank=True)
+    backoff_until = models.DateTimeField(null=True, blank=True, help_text="the carrier said it is out of channels")
+    backoff_seconds = models.FloatField(default=0)
+
+    class Meta(WorkspaceOwned.Meta):
+        pass
+
+    def __str__(self) -> str:
+        return f"pace of {self.number_id}"
+
+
+class SipTrunk(WorkspaceOwned):
+    """One trunk at LiveKit; a number has an outbound one and, to be called at, an inbound one."""
+
+    class TrunkDirection(models.TextChoices):
+        INBOUND = "inbound"
+        OUTBOUND = "outbound"
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        MISSING = "missing"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="sip_trunks")
+    direction = models.CharField(max_length=8, choices=TrunkDirection.choices)
+    livekit_trunk_id = models.CharField(max_length=64)
+    phone_number = models.ForeignKey(PhoneNumber, models.CASCADE, null=True, blank=True, related_name="trunks")
+    address = models.CharField(max_length=255, blank=True, default="")
+    transport = models.CharField(max_length=4, choices=Transport.choices, default=Transport.TCP)
+    auth_username = models.CharField(max_length=255, blank=True, default="")
+    auth_password = models.TextField(blank=True, default="", help_text="encrypted, see voiceops.crypto")
+    numbers = models.JSONField(default=list, blank=True)
+    allowed_addresses = models.JSONField(default=list, blank=True)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(WorkspaceOwned.Meta):
+        constraints = [models.UniqueConstraint(fields=["livekit_trunk_id"], name="sip_trunk_livekit_id")]
+        indexes = [models.Index(fields=["workspace", "-id"], name="sip_trunk_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.direction} trunk {self.livekit_trunk_id}"

@@ -1,0 +1,152 @@
+"""What an answer to a dial request means: the table of `protocols.md` §2.2, as data.
+
+`classify` reads it top down, the first row that fits wins. The SIP status decides before anything else, because busy
+and no answer look like rate limits and timeouts (486 arrives as HTTP 429, our own ringing timeout as 408).
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from telephony.models import Outcome
+
+
+class Blame(StrEnum):
+    """Whose doing it was, and so what follows."""
+
+    CALLEE = "callee"  # the attempt counts
+    CAPACITY = "capacity"  # free; the number backs off
+    CARRIER = "carrier"  # free; the number backs off, the breaker counts
+    TRUNK = "trunk"  # free; the batch pauses at once: nothing will work until somebody mends it
+    PLATFORM = "platform"  # free, nothing was dialled; the breaker counts
+    US = "us"  # free, nothing was dialled: our own gate or fence, no failure
+    DOUBT = "doubt"  # nobody knows yet: reconcile
+
+
+@dataclass(frozen=True)
+class Verdict:
+    outcome: Outcome
+    reason: str  # end_reason: one per verdict, so that everything else follows from it
+    blame: Blame
+    words: str
+    sent: bool = True  # False: provably no INVITE left
+
+    @property
+    def counts(self) -> bool:
+        return self.blame is Blame.CALLEE
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A refusal as LiveKit gave it. `code` is Twirp's, `status` HTTP's."""
+
+    code: str = ""
+    status: int = 0
+    message: str = ""
+    sip_code: int | None = None
+    sip_phrase: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    verdict: Verdict
+    sip: frozenset[int] | None = None  # None: the answer carries no SIP status
+    contains: str = ""  # of the message or the SIP phrase, any case
+    code: str = ""
+    status: int = 0
+
+    def fits(self, answer: Answer) -> bool:
+        if (self.sip is None) != (answer.sip_code is None) or (self.sip and answer.sip_code not in self.sip):
+            return False
+        words = f"{answer.message} {answer.sip_phrase}".lower()
+        return (
+            (not self.contains or re.search(self.contains, words) is not None)
+            and (not self.code or self.code == answer.code)
+            and (not self.status or self.status == answer.status)
+        )
+
+
+def sip(*codes: int) -> frozenset[int]:
+    return frozenset(codes)
+
+
+BLOCKED = Verdict(Outcome.BLOCKED, "blocked_by_carrier", Blame.CALLEE, "The carrier blocked the call")
+BUSY = Verdict(Outcome.BUSY, "busy", Blame.CALLEE, "The callee's line was busy")
+DECLINED = Verdict(Outcome.DECLINED, "declined", Blame.CALLEE, "The callee declined the call")
+NO_ANSWER = Verdict(Outcome.NO_ANSWER, "no_answer", Blame.CALLEE, "Nobody answered")
+RING_TIMEOUT = Verdict(Outcome.NO_ANSWER, "ringing_timeout", Blame.CALLEE, "Nobody answered before the ringing timeout")
+INVALID = Verdict(Outcome.INVALID_NUMBER, "invalid_number", Blame.CALLEE, "The number does not exist")
+THROTTLED = Verdict(Outcome.THROTTLED, "carrier_limit", Blame.CAPACITY, "The carrier's limit of calls was reached")
+RATE_LIMITED = Verdict(Outcome.THROTTLED, "livekit_limit", Blame.CAPACITY, "LiveKit's rate limit was reached", sent=False)
+CARRIER_BUSY = Verdict(Outcome.CARRIER_ERROR, "carrier_unavailable", Blame.CARRIER, "The carrier is out of channels")
+CARRIER = Verdict(Outcome.CARRIER_ERROR, "carrier_error", Blame.CARRIER, "The carrier failed")
+CARRIER_SILENT = Verdict(Outcome.CARRIER_ERROR, "carrier_silent", Blame.CARRIER, "The carrier did not answer the INVITE")
+CARRIER_UNREACHABLE = Verdict(Outcome.CARRIER_ERROR, "carrier_unreachable", Blame.CARRIER, "The carrier could not be reached", sent=False)
+TRUNK_AUTH = Verdict(Outcome.TRUNK_ERROR, "trunk_credentials_refused", Blame.TRUNK, "The carrier refused the trunk's credentials")
+TRUNK_FORBIDDEN = Verdict(Outcome.TRUNK_ERROR, "trunk_forbidden", Blame.CARRIER, "The carrier does not let this trunk call there")
+TRUNK_MEDIA = Verdict(Outcome.TRUNK_ERROR, "trunk_media", Blame.CARRIER, "The carrier and the trunk share no codec")
+TRUNK_ADDRESS = Verdict(Outcome.TRUNK_ERROR, "trunk_address", Blame.CARRIER, "The trunk's address cannot be resolved", sent=False)
+TRUNK_GONE = Verdict(Outcome.TRUNK_ERROR, "trunk_gone", Blame.TRUNK, "The trunk does not exist at LiveKit", sent=False)
+TRUNK_EMPTY = Verdict(Outcome.TRUNK_ERROR, "trunk_without_number", Blame.TRUNK, "The trunk has no number at LiveKit", sent=False)
+BAD_REQUEST = Verdict(Outcome.TRUNK_ERROR, "refused_by_livekit", Blame.CARRIER, "LiveKit refused the request", sent=False)
+KEY_REFUSED = Verdict(Outcome.TRUNK_ERROR, "livekit_key_refused", Blame.TRUNK, "LiveKit refused our API key", sent=False)
+FENCED = Verdict(Outcome.CANCELLED, "fenced", Blame.US, "The request came too late and was refused", sent=False)
+NO_SIP = Verdict(Outcome.CARRIER_ERROR, "livekit_unavailable", Blame.PLATFORM, "LiveKit had no SIP service free", sent=False)
+UNREACHABLE = Verdict(Outcome.CARRIER_ERROR, "livekit_unreachable", Blame.PLATFORM, "LiveKit could not be reached", sent=False)
+IN_DOUBT = Verdict(Outcome.UNKNOWN, "in_doubt", Blame.DOUBT, "Nobody can prove whether the phone rang")
+
+# Ends the dialling side decides itself, before anything was sent.
+NO_AGENT = Verdict(Outcome.CANCELLED, "no_agent", Blame.PLATFORM, "No voice agent joined the room", sent=False)
+ABANDONED = Verdict(Outcome.CANCELLED, "abandoned", Blame.US, "The worker stopped before it dialled", sent=False)
+NOT_PLACED = Verdict(Outcome.CANCELLED, "not_placed", Blame.US, "Proven: no INVITE left", sent=False)
+RELEASED = Verdict(Outcome.CANCELLED, "released", Blame.US, "Put back before it was dialled", sent=False)
+
+TABLE: tuple[Row, ...] = (
+    Row(BLOCKED, sip=sip(603, 607, 608), contains=r"blocked by carrier|32203"),
+    Row(BUSY, sip=sip(486, 600)),
+    Row(DECLINED, sip=sip(603, 607, 608)),
+    Row(NO_ANSWER, sip=sip(480, 408, 487)),
+    Row(INVALID, sip=sip(404, 604, 410, 484, 485, 400)),
+    Row(TRUNK_AUTH, sip=sip(401, 407)),
+    Row(THROTTLED, sip=sip(403, 500, 501, 502, 503), contains=r"limit exceeded|channel limit|concurrent call"),
+    Row(TRUNK_FORBIDDEN, sip=sip(402, 403)),
+    Row(TRUNK_MEDIA, sip=sip(488, 415, 606)),
+    Row(CARRIER_BUSY, sip=sip(503)),
+    Row(CARRIER, sip=frozenset(range(500, 600))),
+    Row(CARRIER, sip=frozenset(range(300, 700))),
+    Row(RING_TIMEOUT, contains=r"sip request timed out"),
+    Row(RING_TIMEOUT, status=412, contains=r"context deadline exceeded"),
+    Row(CARRIER_SILENT, contains=r"transaction failed to complete"),
+    Row(TRUNK_AUTH, contains=r"required auth, but no username|max auth retry attempts"),
+    Row(TRUNK_EMPTY, contains=r"no numbers on outbound trunk"),
+    Row(TRUNK_GONE, status=404),
+    Row(TRUNK_ADDRESS, status=400, contains=r"no such host|lookup |bad address"),
+    Row(BAD_REQUEST, status=400),
+    Row(KEY_REFUSED, status=401),
+    Row(KEY_REFUSED, status=403),
+    Row(TRUNK_MEDIA, status=412, contains=r"sdp|codec|crypto|media"),
+    Row(CARRIER_UNREACHABLE, status=412),
+    Row(RATE_LIMITED, status=429),
+    Row(NO_SIP, code="unavailable", status=503),
+)
+
+BY_REASON: dict[str, Verdict] = {
+    verdict.reason: verdict
+    for verdict in (
+        *(row.verdict for row in TABLE),
+        *(FENCED, UNREACHABLE, IN_DOUBT, NO_AGENT, ABANDONED, NOT_PLACED, RELEASED),
+    )
+}
+
+
+def classify(answer: Answer, *, token_expired: bool = False) -> Verdict:
+    """The verdict on a refusal. A 401 after the token's end is the fence at work; what fits no row is in doubt."""
+    if token_expired and answer.status in (401, 403) and answer.sip_code is None:
+        return FENCED
+    return next((row.verdict for row in TABLE if row.fits(answer)), IN_DOUBT)
+
+
+def provider_code(message: str) -> str | None:
+    """Twilio's own error number, where LiveKit passes it on: `INVITE blocked by carrier: X-Twilio-Error 32203`."""
+    found = re.search(r"\b(3[0-9]{4})\b", message)
+    return found.group(1) if found else None
