@@ -1,0 +1,12 @@
+"""How gunicorn serves VoiceOps, on a laptop and in the image: `gunicorn -c python:ops.gunicorn_conf voiceops.wsgi`."""
+
+import os
+
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+worker_class = "gthread"
+threads = 8
+preload_app = True  # one import for all workers, and a killed worker is replaced at once
+timeout = 60
+graceful_timeout = 2
+keepalive = 75  # longer than any client of ours keeps an idle connection, or its next POST meets a closed socket
+control_socket_disable = True  # it would stand in the home directory, shared by every server of this user

@@ -1,0 +1,94 @@
+"""What VoiceOps consists of on one machine: the sandbox, the web server, the worker."""
+
+import http.client
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+from django.conf import settings
+
+from ops.supervisor import Service
+
+HOST = "127.0.0.1"
+WORKER_THREADS = 8
+
+
+class PortTakenError(Exception):
+    """The message names the port and the variable that moves it."""
+
+
+@contextmanager
+def listening(port: int, *, variable: str) -> Iterator[socket.socket]:
+    """A listening socket. The web server inherits it, so that clients wait while it restarts instead of being refused.
+
+    Raises PortTakenError.
+    """
+    try:
+        listener = socket.create_server((HOST, port), backlog=2048)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise PortTakenError(f"Port {port} cannot be used ({reason}). Set {variable} to a free one.") from error
+    with closing(listener):
+        yield listener
+
+
+def services(listener: socket.socket) -> list[Service]:
+    """In starting order. Raises PortTakenError when the sandbox cannot have its port."""
+    sandbox = [_sandbox()] if settings.USES_SANDBOX else []
+    return [*sandbox, _web(listener), _worker()]
+
+
+def _sandbox() -> Service:
+    port = settings.SANDBOX_PORT
+    with listening(port, variable="SANDBOX_PORT"):
+        pass  # free
+    command = (sys.executable, "manage.py", "sandbox", "--port", str(port))
+    return Service("sandbox", command, _log("sandbox"), settings.BASE_DIR, ready=partial(_accepts, port))
+
+
+def _web(listener: socket.socket) -> Service:
+    bind = ("--bind", f"fd://{listener.fileno()}")
+    return Service(
+        "web",
+        (sys.executable, "-m", "gunicorn", "-c", "python:ops.gunicorn_conf", *bind, "voiceops.wsgi"),
+        _log("web"),
+        settings.BASE_DIR,
+        ready=partial(_is_healthy, listener.getsockname()[1]),
+        pass_fds=(listener.fileno(),),
+        patience=3.0,
+        orphan_signal=signal.SIGTERM,  # gunicorn's own workers are not on our leash: it must end them
+    )
+
+
+def _worker() -> Service:
+    flags = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
+    pool = ("--pool", "threads", "--concurrency", str(WORKER_THREADS))
+    command = (sys.executable, "-m", "celery", "-A", "voiceops", "worker", *pool, *flags, "-n", "worker@%h")
+    return Service("worker", command, _log("worker"), settings.BASE_DIR, patience=5.0)
+
+
+def _log(name: str) -> Path:
+    return Path(settings.DATA_DIR / "logs" / f"{name}.log")
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _is_healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=1)
+    with closing(connection):
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False

@@ -1,0 +1,187 @@
+"""With stand-in commands, so that every kill takes a fraction of a second."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.supervisor import Service, StartError, Supervisor
+
+SLEEPER = "import time; time.sleep(60)"
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+PARENT = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]); time.sleep(60)"
+MARK = "VOICEOPS_TEST_MARK"
+
+
+@pytest.fixture
+def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Every process started with it in its environment is found by `marked`."""
+    monkeypatch.setenv(MARK, str(tmp_path))
+    return str(tmp_path)
+
+
+def service(
+    tmp_path: Path, code: str, *, name: str = "one", patience: float = 0.3, ready: Callable[[], bool] = lambda: True
+) -> Service:
+    return Service(
+        name, (sys.executable, "-c", code), tmp_path / "logs" / f"{name}.log", patience=patience, ready=ready
+    )
+
+
+def marked(mark: str) -> set[int]:
+    """The living processes (no zombies) that carry the mark, other than this one."""
+    wanted = f"{MARK}={mark}".encode()
+    found = {
+        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and wanted in _environment(entry)
+    }
+    return found - {os.getpid()}
+
+
+def _environment(entry: Path) -> list[bytes]:
+    try:
+        return (entry / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def eventually(is_true: Callable[[], bool], *, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.fixture
+def lifted_hand() -> Iterator[threading.Event]:
+    """Ends `watch` from a test's own thread."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def in_thread(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_a_killed_process_is_started_again_within_two_seconds(
+    tmp_path: Path, mark: str, lifted_hand: threading.Event
+) -> None:
+    said: list[str] = []
+    took: list[float] = []
+
+    def kill_and_time() -> None:
+        (old,) = marked(mark)
+        killed_at = time.monotonic()
+        os.kill(old, signal.SIGKILL)
+        eventually(lambda: bool(marked(mark) - {old}), seconds=5)
+        took.append(time.monotonic() - killed_at)
+        lifted_hand.set()
+
+    with Supervisor([service(tmp_path, SLEEPER)], tell=said.append) as supervisor:
+        supervisor.start()
+        killer = in_thread(kill_and_time)
+        supervisor.watch(until=lifted_hand.is_set)
+        killer.join()
+
+    assert took[0] < 2.0
+    assert said == ["one had ended and was started again"]
+    assert marked(mark) == set()
+
+
+def test_it_goes_on_starting_a_process_that_dies_every_time(tmp_path: Path, lifted_hand: threading.Event) -> None:
+    deaths = tmp_path / "deaths"
+    code = f"import time; time.sleep(0.4); open({str(deaths)!r}, 'a').write('x')"
+    began = time.monotonic()
+
+    with Supervisor([service(tmp_path, code)], tell=lambda sentence: None) as supervisor:
+        supervisor.start()
+        supervisor.watch(until=lambda: deaths.exists() and len(deaths.read_text()) == 3)
+
+    assert 2.0 < time.monotonic() - began < 5.0, "one start a second, no faster and no back-off"
+
+
+def test_what_a_killed_process_had_started_is_gone_before_its_successor_comes(tmp_path: Path, mark: str) -> None:
+    with Supervisor([service(tmp_path, PARENT)], tell=lambda sentence: None) as supervisor:
+        supervisor.start()
+        assert eventually(lambda: len(marked(mark)) == 2, seconds=5)
+        before = marked(mark)
+        os.kill(supervisor.running[0].process.pid, signal.SIGKILL)
+        supervisor.watch(until=lambda: len(marked(mark) - before) == 2)
+
+        assert marked(mark) & before == set()
+
+
+def test_a_process_that_will_not_listen_is_killed_in_the_end(tmp_path: Path, mark: str) -> None:
+    with Supervisor(
+        [service(tmp_path, STUBBORN), service(tmp_path, PARENT, name="two")], tell=lambda sentence: None
+    ) as supervisor:
+        supervisor.start()
+        assert eventually(lambda: len(marked(mark)) == 3, seconds=5)
+        began = time.monotonic()
+
+    assert time.monotonic() - began < 2.0
+    assert marked(mark) == set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_watch_and_the_old_handlers_come_back(
+    tmp_path: Path, mark: str, number: signal.Signals
+) -> None:
+    before = signal.getsignal(number)
+
+    with Supervisor([service(tmp_path, SLEEPER)], tell=lambda sentence: None) as supervisor:
+        supervisor.start()
+        os.kill(os.getpid(), number)
+        supervisor.watch()
+
+    assert signal.getsignal(number) is before
+    assert marked(mark) == set()
+
+
+def test_a_process_that_ends_while_it_starts_is_an_error_with_the_end_of_its_log(tmp_path: Path, mark: str) -> None:
+    code = "import sys; sys.exit('no such table: calls')"
+
+    with (
+        pytest.raises(StartError) as refusal,
+        Supervisor(
+            [service(tmp_path, SLEEPER), service(tmp_path, code, name="web", ready=lambda: False)], tell=print
+        ) as supervisor,
+    ):
+        supervisor.start()
+
+    log = tmp_path / "logs" / "web.log"
+    assert str(refusal.value) == f"web ended while it started; its log ends: no such table: calls ({log})"
+    assert marked(mark) == set()
+
+
+def test_nothing_is_left_when_the_supervisor_itself_is_killed(tmp_path: Path, mark: str) -> None:
+    code = f"""
+from pathlib import Path
+from ops.supervisor import Service, Supervisor
+import sys
+log = Path({str(tmp_path)!r}) / "one.log"
+with Supervisor([Service("one", (sys.executable, "-c", {SLEEPER!r}), log)], tell=print) as supervisor:
+    supervisor.start()
+    print("ready", flush=True)
+    supervisor.watch()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert len(marked(mark)) == 2
+
+        process.kill()
+        process.wait()
+
+    assert eventually(lambda: marked(mark) == set(), seconds=2)
