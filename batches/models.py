@@ -55,7 +55,9 @@ class Batch(WorkspaceOwned):
     on_duplicate = models.CharField(max_length=4, choices=OnDuplicate.choices, default=OnDuplicate.SKIP)
 
     # the uploaded list
-    upload = models.CharField(max_length=255, blank=True, default="", help_text="file under DATA_DIR/uploads while importing")
+    upload = models.CharField(
+        max_length=255, blank=True, default="", help_text="file under DATA_DIR/uploads while importing"
+    )
     columns = models.JSONField(default=list, blank=True, help_text="the uploaded columns, in order")
     variable_names = models.JSONField(default=list, blank=True, help_text="beside columns: its variable, null for none")
     rows_read = models.PositiveIntegerField(default=0, help_text="how far the import has come; resumed from here")
@@ -75,7 +77,9 @@ class Batch(WorkspaceOwned):
     class Meta(WorkspaceOwned.Meta):
         indexes = [
             models.Index(fields=["workspace", "-id"], name="batch_newest"),
-            models.Index(fields=["status"], name="batch_unfinished", condition=~Q(status__in=["completed", "stopped", "failed"])),
+            models.Index(
+                fields=["status"], name="batch_unfinished", condition=~Q(status__in=["completed", "stopped", "failed"])
+            ),
         ]
 
     def __str__(self) -> str:
@@ -124,10 +128,14 @@ class Recipient(WorkspaceOwned):
     class Meta(WorkspaceOwned.Meta):
         constraints = [
             models.UniqueConstraint(fields=["batch", "row_number"], name="recipient_row"),
-            models.UniqueConstraint(fields=["batch", "phone_number"], name="recipient_number_once", condition=Q(is_duplicate=False)),
+            models.UniqueConstraint(
+                fields=["batch", "phone_number"], name="recipient_number_once", condition=Q(is_duplicate=False)
+            ),
         ]
         indexes = [
-            models.Index(fields=["batch", "due_at", "row_number"], name="recipient_due", condition=Q(due_at__isnull=False)),
+            models.Index(
+                fields=["batch", "due_at", "row_number"], name="recipient_due", condition=Q(due_at__isnull=False)
+            ),
             models.Index(fields=["batch", "status", "row_number"], name="recipient_by_status"),
         ]
 

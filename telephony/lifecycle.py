@@ -24,7 +24,13 @@ OPEN = (Stage.RESERVED, *SENT)
 
 
 def record(
-    call: Call, *, type: str, text: str, at: datetime, data: dict[str, Any] | None = None, external_id: str | None = None
+    call: Call,
+    *,
+    type: str,
+    text: str,
+    at: datetime,
+    data: dict[str, Any] | None = None,
+    external_id: str | None = None,
 ) -> bool:
     """Add a line to the timeline; False when this `external_id` was recorded before."""
     event = CallEvent(
@@ -54,10 +60,12 @@ def callee_joined(call: Call, *, at: datetime, source: str) -> None:
     """LiveKit has the callee in the room, which it does before it sends the INVITE: the call was placed."""
     if call.stage == Stage.ENDED:
         if call.dialed_at is None:
-            alarm(call, at=at, text="The callee was called after the attempt had been closed as never sent", source=source)
+            alarm(
+                call, at=at, text="The callee was called after the attempt had been closed as never sent", source=source
+            )
         return
     changes = {"callee_joined_at": call.callee_joined_at or at, "dialed_at": call.dialed_at or at, "heard_at": at}
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         if call.move(to=Stage.DIALING, since=BEFORE_CALLEE, **changes):
             record(call, type="dialing", text=f"Calling {call.to_number}", at=at, data={"source": source})
         elif call.callee_joined_at is None:
@@ -71,7 +79,7 @@ def changes_at(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def ringing(call: Call, *, at: datetime, source: str) -> bool:
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         moved = call.move(
             to=Stage.RINGING, since=BEFORE_RINGING, ringing_at=at, heard_at=at, dialed_at=call.dialed_at or at
         )
@@ -85,7 +93,7 @@ def answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "") ->
     changes: dict[str, Any] = {"answered_at": at, "heard_at": at, "dialed_at": call.dialed_at or at}
     if sip_call_id:
         changes |= {"sip_call_id": sip_call_id, "sip_status_code": 200, "sip_status": "OK"}
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         moved = call.move(to=Stage.IN_PROGRESS, since=BEFORE_ANSWER, **changes)
         if moved:
             record(call, type="answered", text=f"{call.to_number} answered", at=at, data={"source": source})
@@ -115,7 +123,7 @@ def hung_up(
     if call.answered_at is None:
         return False
     outcome = Outcome.VOICEMAIL if call.detected == "machine" else Outcome.ANSWERED
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         moved = call.move(
             to=Stage.ENDED,
             since=(Stage.IN_PROGRESS,),
@@ -126,20 +134,32 @@ def hung_up(
             heard_at=at,
         )
         if moved:
-            words = text or {"callee": "The callee hung up", "agent": "The agent hung up", "operator": "An operator hung up"}
+            words = text or {
+                "callee": "The callee hung up",
+                "agent": "The agent hung up",
+                "operator": "An operator hung up",
+            }
             line = words if isinstance(words, str) else words.get(by or "", "The call ended")
             record(call, type="ended", text=line, at=at, data={"outcome": outcome, "reason": reason, "source": source})
     return moved
 
 
 def failed(
-    call: Call, *, verdict: Verdict, at: datetime, since: tuple[Stage, ...] = BEFORE_ANSWER, source: str = "", **changes: Any
+    call: Call,
+    *,
+    verdict: Verdict,
+    at: datetime,
+    since: tuple[Stage, ...] = BEFORE_ANSWER,
+    source: str = "",
+    **changes: Any,
 ) -> bool:
     """A call that was never answered is over, for the verdict's reason. False if it had moved on."""
-    told = {name: value for name, value in changes.items() if name in ("sip_status_code", "sip_status", "provider_code")}
+    told = {
+        name: value for name, value in changes.items() if name in ("sip_status_code", "sip_status", "provider_code")
+    }
     if verdict.sent:
         changes["dialed_at"] = call.dialed_at or call.intent_at or at
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         moved = call.move(
             to=Stage.ENDED,
             since=since,
@@ -158,7 +178,7 @@ def failed(
 
 def cancelled(call: Call, *, at: datetime, by: str, since: tuple[Stage, ...] = BEFORE_ANSWER) -> bool:
     """Somebody of ours ended it before it was answered; `by` is 'operator' or 'agent'."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         moved = call.move(
             to=Stage.ENDED,
             since=since,
@@ -177,7 +197,9 @@ def refine(call: Call, *, by: str | None = None, reason: str | None = None) -> N
     """Fill in who hung up where a coarser source ended the call first. Never changes the outcome."""
     if by is not None and call.hung_up_by is None:
         changes = {"hung_up_by": by} | ({"end_reason": reason} if reason else {})
-        Call.unscoped.filter(pk=call.pk, stage=Stage.ENDED, hung_up_by=None, answered_at__isnull=False).update(**changes)
+        Call.unscoped.filter(pk=call.pk, stage=Stage.ENDED, hung_up_by=None, answered_at__isnull=False).update(
+            **changes
+        )
 
 
 def alarm(call: Call, *, at: datetime, text: str, source: str) -> None:

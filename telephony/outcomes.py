@@ -77,22 +77,44 @@ NO_ANSWER = Verdict(Outcome.NO_ANSWER, "no_answer", Blame.CALLEE, "Nobody answer
 RING_TIMEOUT = Verdict(Outcome.NO_ANSWER, "ringing_timeout", Blame.CALLEE, "Nobody answered before the ringing timeout")
 INVALID = Verdict(Outcome.INVALID_NUMBER, "invalid_number", Blame.CALLEE, "The number does not exist")
 THROTTLED = Verdict(Outcome.THROTTLED, "carrier_limit", Blame.CAPACITY, "The carrier's limit of calls was reached")
-RATE_LIMITED = Verdict(Outcome.THROTTLED, "livekit_limit", Blame.CAPACITY, "LiveKit's rate limit was reached", sent=False)
+RATE_LIMITED = Verdict(
+    Outcome.THROTTLED, "livekit_limit", Blame.CAPACITY, "LiveKit's rate limit was reached", sent=False
+)
 CARRIER_BUSY = Verdict(Outcome.CARRIER_ERROR, "carrier_unavailable", Blame.CARRIER, "The carrier is out of channels")
 CARRIER = Verdict(Outcome.CARRIER_ERROR, "carrier_error", Blame.CARRIER, "The carrier failed")
-CARRIER_SILENT = Verdict(Outcome.CARRIER_ERROR, "carrier_silent", Blame.CARRIER, "The carrier did not answer the INVITE")
-CARRIER_UNREACHABLE = Verdict(Outcome.CARRIER_ERROR, "carrier_unreachable", Blame.CARRIER, "The carrier could not be reached", sent=False)
-TRUNK_AUTH = Verdict(Outcome.TRUNK_ERROR, "trunk_credentials_refused", Blame.TRUNK, "The carrier refused the trunk's credentials")
-TRUNK_FORBIDDEN = Verdict(Outcome.TRUNK_ERROR, "trunk_forbidden", Blame.CARRIER, "The carrier does not let this trunk call there")
+CARRIER_SILENT = Verdict(
+    Outcome.CARRIER_ERROR, "carrier_silent", Blame.CARRIER, "The carrier did not answer the INVITE"
+)
+CARRIER_UNREACHABLE = Verdict(
+    Outcome.CARRIER_ERROR, "carrier_unreachable", Blame.CARRIER, "The carrier could not be reached", sent=False
+)
+TRUNK_AUTH = Verdict(
+    Outcome.TRUNK_ERROR, "trunk_credentials_refused", Blame.TRUNK, "The carrier refused the trunk's credentials"
+)
+TRUNK_FORBIDDEN = Verdict(
+    Outcome.TRUNK_ERROR, "trunk_forbidden", Blame.CARRIER, "The carrier does not let this trunk call there"
+)
 TRUNK_MEDIA = Verdict(Outcome.TRUNK_ERROR, "trunk_media", Blame.CARRIER, "The carrier and the trunk share no codec")
-TRUNK_ADDRESS = Verdict(Outcome.TRUNK_ERROR, "trunk_address", Blame.CARRIER, "The trunk's address cannot be resolved", sent=False)
+TRUNK_ADDRESS = Verdict(
+    Outcome.TRUNK_ERROR, "trunk_address", Blame.CARRIER, "The trunk's address cannot be resolved", sent=False
+)
 TRUNK_GONE = Verdict(Outcome.TRUNK_ERROR, "trunk_gone", Blame.TRUNK, "The trunk does not exist at LiveKit", sent=False)
-TRUNK_EMPTY = Verdict(Outcome.TRUNK_ERROR, "trunk_without_number", Blame.TRUNK, "The trunk has no number at LiveKit", sent=False)
-BAD_REQUEST = Verdict(Outcome.TRUNK_ERROR, "refused_by_livekit", Blame.CARRIER, "LiveKit refused the request", sent=False)
-KEY_REFUSED = Verdict(Outcome.TRUNK_ERROR, "livekit_key_refused", Blame.TRUNK, "LiveKit refused our API key", sent=False)
+TRUNK_EMPTY = Verdict(
+    Outcome.TRUNK_ERROR, "trunk_without_number", Blame.TRUNK, "The trunk has no number at LiveKit", sent=False
+)
+BAD_REQUEST = Verdict(
+    Outcome.TRUNK_ERROR, "refused_by_livekit", Blame.CARRIER, "LiveKit refused the request", sent=False
+)
+KEY_REFUSED = Verdict(
+    Outcome.TRUNK_ERROR, "livekit_key_refused", Blame.TRUNK, "LiveKit refused our API key", sent=False
+)
 FENCED = Verdict(Outcome.CANCELLED, "fenced", Blame.US, "The request came too late and was refused", sent=False)
-NO_SIP = Verdict(Outcome.CARRIER_ERROR, "livekit_unavailable", Blame.PLATFORM, "LiveKit had no SIP service free", sent=False)
-UNREACHABLE = Verdict(Outcome.CARRIER_ERROR, "livekit_unreachable", Blame.PLATFORM, "LiveKit could not be reached", sent=False)
+NO_SIP = Verdict(
+    Outcome.CARRIER_ERROR, "livekit_unavailable", Blame.PLATFORM, "LiveKit had no SIP service free", sent=False
+)
+UNREACHABLE = Verdict(
+    Outcome.CARRIER_ERROR, "livekit_unreachable", Blame.PLATFORM, "LiveKit could not be reached", sent=False
+)
 IN_DOUBT = Verdict(Outcome.UNKNOWN, "in_doubt", Blame.DOUBT, "Nobody can prove whether the phone rang")
 
 # Ends the dialling side decides itself, before anything was sent.

@@ -1,0 +1,249 @@
+"""One event loop that keeps hundreds of calls ringing. Nothing of the database is held while a phone rings.
+
+Per call: `prepare` makes the room with the agent in it; `watch_agents` waits for the agent, our witness; `pace` commits
+intents for the next fifth of a second of time slots; `send` sends the dial request exactly once, at its slot;
+`store` writes the answers in chunks. ORM calls run in the `db` executor, in chunks, never on the loop.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+
+from telephony import report_tokens
+from telephony.clients.livekit import Dial, LiveKit, RoomOrder
+from telephony.dialing import rows
+from telephony.dialing.gate import Gate
+from telephony.dialing.rows import Job, Result
+from telephony.models import Call
+from telephony.outcomes import NO_AGENT, RELEASED, UNREACHABLE, Verdict
+from voiceops.errors import ProviderError
+
+logger = logging.getLogger(__name__)
+
+AGENT_PATIENCE = 10.0  # seconds until an agent that has not joined counts as missing
+LATE = 0.040  # seconds past its slot at which a send takes a new one
+STALE = 1.0  # seconds after which an intent that was not sent is dropped
+T = TypeVar("T")
+
+
+class Dialler:
+    """Dials the calls it is given with `add`. `owner` is the id of the shift, written on the rows it holds.
+
+    `on_answered` is awaited with the calls of each chunk that were answered (it starts recordings); it must not raise.
+    """
+
+    def __init__(
+        self,
+        *,
+        livekit: LiveKit,
+        gate: Gate,
+        owner: UUID,
+        db: Executor,
+        on_answered: Callable[[LiveKit, Sequence[Call]], Awaitable[None]],
+    ) -> None:
+        self.livekit, self.gate, self.owner, self.executor, self.on_answered = livekit, gate, owner, db, on_answered
+        self.preparing: dict[UUID, Job] = {}
+        self.waiting: dict[UUID, tuple[Job, float]] = {}  # room made; since (monotonic)
+        self.ready: dict[UUID, Job] = {}
+        self.in_flight: dict[UUID, asyncio.Task[None]] = {}
+        self.results: list[Result] = []
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.clock: tuple[datetime, float] | None = None  # the database's now, at this monotonic time
+
+    # --- what the shift sees -------------------------------------------------------------------------------------
+
+    @property
+    def held(self) -> int:
+        """Reserved calls: claimed, not yet dialled."""
+        return len(self.preparing) + len(self.waiting) + len(self.ready)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.held or self.in_flight or self.results)
+
+    def add(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            self.preparing[job.call.pk] = job
+            self.spawn(self.prepare(job))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then the caller decides how long to wait for what is in flight."""
+        async with asyncio.TaskGroup() as group:
+            for step, every in ((self.watch_agents, 0.1), (self.pace, 0.05), (self.store, 0.05), (self.renew, 3.0)):
+                group.create_task(self.repeat(step, every, stop))
+
+    async def release(self) -> None:
+        """Give back everything that was not dialled, free of charge."""
+        jobs = [*self.preparing.values(), *(job for job, _ in self.waiting.values()), *self.ready.values()]
+        self.preparing.clear()
+        self.waiting.clear()
+        self.ready.clear()
+        await self.db(rows.close_unsent, jobs, RELEASED)
+        await asyncio.gather(*(self.drop_room(job) for job in jobs))
+
+    # --- machinery -----------------------------------------------------------------------------------------------
+
+    async def db(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.executor, lambda: function(*arguments, **named))
+
+    def spawn(self, work: Awaitable[None]) -> "asyncio.Task[None]":
+        task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[arg-type]
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def repeat(self, step: Callable[[], Awaitable[None]], every: float, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await step()
+            await asyncio.sleep(every)
+
+    def now(self) -> datetime:
+        """The database's clock, carried on by this machine's monotonic one since the last intents."""
+        assert self.clock is not None
+        at, mark = self.clock
+        return at + timedelta(seconds=time.monotonic() - mark)
+
+    # --- 2. prepare ----------------------------------------------------------------------------------------------
+
+    async def prepare(self, job: Job) -> None:
+        call = job.call
+        metadata = {
+            "call_id": str(call.pk),
+            "report_url": f"{settings.PUBLIC_URL}/calls/{call.pk}/report",
+            "report_token": report_tokens.mint(call.pk),
+            "agent": job.config,
+            "variables": call.variables,
+        }
+        order = RoomOrder(
+            name=call.room,
+            agent_name=settings.LIVEKIT_AGENT_NAME,
+            agent_metadata=json.dumps(metadata),
+            empty_timeout=int(settings.DIAL_FENCE_SECONDS) + 60,
+        )
+        try:
+            await self.livekit.create_room(order)
+        except ProviderError as error:
+            logger.warning("The room of call %s could not be made: %s", call.pk, error)
+            if self.preparing.pop(call.pk, None):
+                await self.db(rows.close_unsent, [job], UNREACHABLE)
+            return
+        if self.preparing.pop(call.pk, None):
+            self.waiting[call.pk] = (job, time.monotonic())
+
+    async def watch_agents(self) -> None:
+        if not self.waiting:
+            return
+        joined = await self.db(rows.with_agent, list(self.waiting))
+        late = time.monotonic() - AGENT_PATIENCE
+        for pk, (job, since) in list(self.waiting.items()):
+            if pk in joined:
+                self.ready[pk] = job
+            elif since < late:
+                self.spawn(self.give_up(job, NO_AGENT))
+            else:
+                continue
+            del self.waiting[pk]
+
+    async def give_up(self, job: Job, verdict: Verdict) -> None:
+        await self.db(rows.close_unsent, [job], verdict)
+        await self.drop_room(job)
+
+    async def drop_room(self, job: Job) -> None:
+        try:
+            await self.livekit.delete_room(job.call.room)
+        except ProviderError as error:
+            logger.info("The room of call %s will close by itself: %s", job.call.pk, error)
+
+    # --- 3. intent -----------------------------------------------------------------------------------------------
+
+    async def pace(self) -> None:
+        if not self.ready:
+            return
+        jobs = list(self.ready.values())
+        mark = time.monotonic()
+        taken = await self.db(rows.take_intents, jobs, owner=self.owner, gate=self.gate)
+        # Between the two marks the database read its clock; the earlier mark makes sends late rather than early.
+        self.clock = (taken.now, mark)
+        self.ready = {pk: job for pk, job in self.ready.items() if pk not in {j.call.pk for j in jobs}}
+        self.ready |= {job.call.pk: job for job in taken.waiting}
+        for job, slot in taken.sends:
+            self.in_flight[job.call.pk] = self.spawn(self.send(job, slot))
+        for job in taken.refused:
+            self.spawn(self.drop_room(job))
+
+    # --- 4. send once --------------------------------------------------------------------------------------------
+
+    async def send(self, job: Job, slot: datetime) -> None:
+        call = job.call
+        try:
+            if not await self.keep_slot(job, slot):
+                return
+            sent_at = self.now()
+            assert call.not_after is not None
+            answer = await self.livekit.dial(
+                Dial(
+                    room=call.room,
+                    identity=call.callee_identity,
+                    trunk_id=job.trunk_id,
+                    from_number=call.from_number,
+                    to_number=call.to_number,
+                    ringing_timeout=int(job.config.get("ringing_timeout_seconds", 30)),
+                    max_call_duration=int(job.config.get("max_call_duration_seconds", 600)),
+                    expires_at=call.not_after,
+                )
+            )
+            self.results.append(Result(job=job, sent_at=sent_at, at=self.now(), answer=answer))
+        finally:
+            self.in_flight.pop(call.pk, None)
+
+    async def keep_slot(self, job: Job, slot: datetime) -> bool:
+        """Sleep until the slot. Waking late takes a new slot; an intent that grew old meanwhile is put back."""
+        call = job.call
+        assert call.intent_at is not None
+        while True:
+            await asyncio.sleep(max(0.0, (slot - self.now()).total_seconds()))
+            late = (self.now() - slot).total_seconds()
+            age = (self.now() - call.intent_at).total_seconds()
+            if age > STALE:
+                if await self.db(rows.put_back, job, self.owner):
+                    self.ready[call.pk] = job
+                return False
+            if late <= LATE:
+                return True
+            slot, _ = await self.db(rows.another_slot, job)
+
+    # --- 5. classify ---------------------------------------------------------------------------------------------
+
+    async def store(self) -> None:
+        if not self.results:
+            return
+        chunk, self.results = self.results[:200], self.results[200:]
+        answered = await self.db(rows.write_results, chunk)
+        if answered:
+            self.spawn(self.on_answered(self.livekit, answered))
+        self.forget_over(chunk)
+
+    def forget_over(self, chunk: Sequence[Result]) -> None:
+        """Nothing keeps a room open for a callee who will not come: LiveKit closes it with the agent in it."""
+        for result in chunk:
+            if result.job.call.pk not in self.in_flight and not isinstance(result.answer, rows.Answered):
+                if isinstance(result.answer, rows.Answer) and result.answer.sip_code is not None:
+                    self.spawn(self.drop_room(result.job))
+
+    async def renew(self) -> None:
+        """Keep the leases, and stop listening for answers to calls that have ended meanwhile."""
+        held = [*self.preparing, *self.waiting, *self.ready, *self.in_flight]
+        if not held:
+            return
+        await self.db(rows.renew, self.owner, held)
+        for pk in await self.db(rows.already_over, list(self.in_flight)):
+            if task := self.in_flight.get(pk):
+                task.cancel()

@@ -1,0 +1,227 @@
+"""What each step of a dial writes. Every function is one short transaction; none touches the network."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from telephony import lifecycle
+from telephony.clients.livekit import Answered, Lost, NeverSent
+from telephony.dialing.gate import Gate
+from telephony.models import Call, NumberPace, SipTrunk, Stage
+from telephony.outcomes import BY_REASON, RELEASED, UNREACHABLE, Answer, Blame, Verdict, classify, provider_code
+from voiceops.clock import database_now
+
+LEASE = timedelta(seconds=15)
+HORIZON = timedelta(milliseconds=200)  # an intent is committed at most this long before its send
+USED = 0.96  # of the calls per second: slots at exactly 1/rate would touch the limit (perf.md)
+
+
+@dataclass
+class Job:
+    """A reserved call with all that dialling it needs."""
+
+    call: Call
+    trunk_id: str
+    rate: float  # calls per second of its number
+    config: dict[str, Any]  # the frozen agent
+
+
+@dataclass
+class Intents:
+    now: datetime
+    sends: list[tuple[Job, datetime]] = field(default_factory=list)
+    refused: list[Job] = field(default_factory=list)
+    waiting: list[Job] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Result:
+    job: Job
+    sent_at: datetime
+    at: datetime
+    answer: Answered | Answer | NeverSent | Lost
+
+
+def load_jobs(ids: Iterable[UUID]) -> list[Job]:
+    calls = list(Call.unscoped.filter(pk__in=ids).select_related("agent_version", "number").order_by("pk"))
+    numbers = {call.number_id for call in calls}
+    trunks = dict(
+        SipTrunk.unscoped.filter(phone_number__in=numbers, direction=SipTrunk.TrunkDirection.OUTBOUND).values_list(
+            "phone_number_id", "livekit_trunk_id"
+        )
+    )
+    return [
+        Job(
+            call=call,
+            trunk_id=trunks.get(call.number_id, ""),
+            rate=call.number.calls_per_second if call.number else 1.0,
+            config=call.agent_version.config if call.agent_version else {},
+        )
+        for call in calls
+    ]
+
+
+def adopt_queued(owner: UUID, limit: int) -> list[UUID]:
+    """Lease calls that somebody queued one by one (POST /calls) and no shift holds yet."""
+    with transaction.atomic():
+        now = database_now()
+        waiting = Call.unscoped.filter(stage=Stage.RESERVED, lease_owner=None, direction="outbound").order_by("pk")
+        ids = list(waiting.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+        Call.unscoped.filter(pk__in=ids).update(lease_owner=owner, lease_expires_at=now + LEASE)
+    return ids
+
+
+def renew(owner: UUID, ids: Sequence[UUID]) -> None:
+    """Say that somebody still prepares these calls, or listens for the answer to their dial."""
+    held = Call.unscoped.filter(pk__in=ids, lease_owner=owner, stage__in=(Stage.RESERVED, *lifecycle.BEFORE_ANSWER))
+    held.update(lease_expires_at=database_now() + LEASE)
+
+
+def with_agent(ids: Sequence[UUID]) -> set[UUID]:
+    """Of these calls, those whose agent has reported that it is in the room."""
+    return set(Call.unscoped.filter(pk__in=ids, agent_joined_at__isnull=False).values_list("pk", flat=True))
+
+
+def already_over(ids: Sequence[UUID]) -> set[UUID]:
+    """Of these calls, those that ended while we still wait for the dial's answer."""
+    return set(Call.unscoped.filter(pk__in=ids, stage=Stage.ENDED).values_list("pk", flat=True))
+
+
+def close_unsent(jobs: Iterable[Job], verdict: Verdict) -> None:
+    """End reserved calls of which nothing was sent."""
+    with transaction.atomic():
+        now = database_now()
+        for job in jobs:
+            lifecycle.failed(job.call, verdict=verdict, at=now, since=(Stage.RESERVED,))
+
+
+def take_intents(jobs: Sequence[Job], *, owner: UUID, gate: Gate) -> Intents:
+    """Give time slots to as many of `jobs` as fall within the horizon, and commit their intents.
+
+    Under the row locks of the numbers, so that no two machines give out the same slot, everything that could forbid
+    the call is read again. When this returns, the intents are durable and the sends may go out at their slots.
+    """
+    with transaction.atomic():
+        numbers = {job.call.number_id for job in jobs}
+        paces = {
+            pace.number_id: pace
+            for pace in NumberPace.unscoped.select_for_update().filter(number__in=numbers).order_by("number_id")
+        }
+        admission = gate.admit([job.call for job in jobs])
+        taken = Intents(now=database_now())
+        for job in jobs:
+            allot(job, paces, admission, taken)
+        commit_intents(taken, owner)
+        for job in taken.refused:
+            lifecycle.failed(job.call, verdict=refusal_verdict(job), at=taken.now, since=(Stage.RESERVED,))
+        for pace in paces.values():
+            pace.save(update_fields=["next_slot_at"])
+        admission.save()
+    return taken
+
+
+def allot(job: Job, paces: dict[Any, NumberPace], admission: Any, taken: Intents) -> None:
+    pace = paces.get(job.call.number_id)
+    reason = "number_gone" if pace is None or not job.trunk_id else admission.refusal(job.call, taken.now)
+    if reason is not None or pace is None:
+        job.call.end_reason = reason
+        taken.refused.append(job)
+        return
+    slot = max(
+        taken.now,
+        *(at for at in (pace.next_slot_at, pace.backoff_until) if at is not None),
+        admission.earliest(job.call, taken.now),
+    )
+    if slot > taken.now + HORIZON:
+        taken.waiting.append(job)
+        return
+    pace.next_slot_at = slot + timedelta(seconds=1 / (USED * job.rate))
+    admission.took(job.call, slot)
+    taken.sends.append((job, slot))
+
+
+def refusal_verdict(job: Job) -> Verdict:
+    reason = job.call.end_reason or RELEASED.reason
+    return BY_REASON.get(reason) or Verdict(
+        RELEASED.outcome, reason, Blame.US, "Not dialled: " + reason.replace("_", " "), sent=False
+    )
+
+
+def commit_intents(taken: Intents, owner: UUID) -> None:
+    """The compare-and-set. Calls that somebody moved meanwhile (a hang-up, an expired lease) drop out."""
+    ids = [job.call.pk for job, _ in taken.sends]
+    not_after = taken.now + timedelta(seconds=settings.DIAL_TOKEN_SECONDS)
+    mine = Call.unscoped.filter(pk__in=ids, lease_owner=owner)
+    moved = mine.filter(stage=Stage.RESERVED, lease_expires_at__gt=taken.now).update(
+        stage=Stage.INTENT,
+        intent_at=taken.now,
+        not_after=not_after,
+        lease_expires_at=taken.now + LEASE,
+    )
+    if moved != len(ids):
+        won = set(mine.filter(stage=Stage.INTENT, intent_at=taken.now).values_list("pk", flat=True))
+        taken.sends = [(job, slot) for job, slot in taken.sends if job.call.pk in won]
+    for job, _ in taken.sends:
+        job.call.stage, job.call.intent_at, job.call.not_after = Stage.INTENT, taken.now, not_after
+
+
+def put_back(job: Job, owner: UUID) -> bool:
+    """An intent that was provably not sent (its sender came too late) is a reserved call again."""
+    mine = Call.unscoped.filter(pk=job.call.pk, stage=Stage.INTENT, lease_owner=owner, intent_at=job.call.intent_at)
+    moved = bool(mine.update(stage=Stage.RESERVED, intent_at=None, not_after=None))
+    if moved:
+        job.call.stage, job.call.intent_at, job.call.not_after = Stage.RESERVED, None, None
+    return moved
+
+
+def another_slot(job: Job) -> tuple[datetime, datetime]:
+    """(slot, now) for a send that woke too late for its own slot."""
+    with transaction.atomic():
+        pace = NumberPace.unscoped.select_for_update().get(number=job.call.number_id)
+        now = database_now()
+        slot = max(now, pace.next_slot_at or now)
+        pace.next_slot_at = slot + timedelta(seconds=1 / (USED * job.rate))
+        pace.save(update_fields=["next_slot_at"])
+    return slot, now
+
+
+def write_results(results: Sequence[Result]) -> list[Call]:
+    """Store a chunk of answers to dial requests. Returns the calls that were answered."""
+    with transaction.atomic():
+        fresh = Call.unscoped.in_bulk([result.job.call.pk for result in results])
+        for result in results:
+            if call := fresh.get(result.job.call.pk):
+                write_result(call, result)
+    return [call for call in fresh.values() if call.stage == Stage.IN_PROGRESS]
+
+
+def write_result(call: Call, result: Result) -> None:
+    answer = result.answer
+    call.dialed_at = call.dialed_at or result.sent_at
+    if isinstance(answer, Answered):
+        lifecycle.answered(call, at=result.at, source="dial", sip_call_id=answer.sip_call_id)
+        return
+    verdict, told = verdict_on(answer, call, result.at)
+    if verdict.blame is Blame.DOUBT:
+        call.dialed_at = None
+        call.move(to=Stage.UNKNOWN, since=(Stage.INTENT,), lease_expires_at=None)
+        Call.unscoped.filter(pk=call.pk, stage__in=lifecycle.BEFORE_ANSWER).update(lease_expires_at=None)
+        return
+    lifecycle.failed(call, verdict=verdict, at=result.at, source="dial", **told)
+
+
+def verdict_on(answer: Answer | NeverSent | Lost, call: Call, at: datetime) -> tuple[Verdict, dict[str, Any]]:
+    if isinstance(answer, NeverSent):
+        return UNREACHABLE, {}
+    if isinstance(answer, Lost):
+        return BY_REASON["in_doubt"], {}
+    expired = call.not_after is not None and at >= call.not_after
+    told: dict[str, Any] = {"provider_code": provider_code(answer.message)}
+    if answer.sip_code is not None:
+        told |= {"sip_status_code": answer.sip_code, "sip_status": answer.sip_phrase[:255]}
+    return classify(answer, token_expired=expired), told
