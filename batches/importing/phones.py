@@ -1,0 +1,246 @@
+"""Judges one cell of the phone column: the number in E.164, or a refusal in words.
+
+Everything a spreadsheet does to numbers is undone where only one reading is possible, and refused where digits are
+lost. Rules: contract section 7 (codes), reliability.md E2 (one spelling before duplicates are looked for) and O7
+(who is never dialled).
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
+from phonenumbers.phonenumber import PhoneNumber
+
+from batches.importing.numbering import WORLD, calling_codes, dialable, national_plan
+
+MISSING = "missing_number"
+NOT_A_NUMBER = "not_a_number"
+INVALID = "invalid_number"
+NOT_DIALABLE = "not_dialable"
+DAMAGED = "damaged_number"
+
+E164 = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
+_SEPARATORS = str.maketrans("", "", " -().\u00a0")
+_FLOAT_TAIL = re.compile(r"\.0*\s*\Z")
+_INVISIBLE = dict.fromkeys([0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF])
+_SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})\Z", re.ASCII)
+_WHOLE_FLOAT = re.compile(r"(\+?\d+)[.,]0*\Z", re.ASCII)
+_QUOTED = re.compile(r'="?([^"]*)"?\Z')
+_SPREADSHEET_ERROR = re.compile(r"#(?:#+|[A-Z/0]+[!?]?)\Z")
+_SEVERAL = re.compile(r"\s*(?:[/;|&]|,(?!,)|\bor\b|\band\b)\s*", re.IGNORECASE)
+_LETTER = re.compile(r"[^\W\d_]")
+_EMERGENCY_ANYWHERE = frozenset({"112", "911", "999", "000", "110", "113", "115", "118", "119"})
+_SATELLITE = frozenset({870, 881, 882, 883})
+_REFUSED_KINDS = {
+    PhoneNumberType.PREMIUM_RATE: "a premium rate number",
+    PhoneNumberType.SHARED_COST: "a shared cost number",
+    PhoneNumberType.PERSONAL_NUMBER: "a personal number, which is charged like premium rate",
+    PhoneNumberType.UNKNOWN: "of no known kind",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A number that may be dialled. `repaired` when a spreadsheet had damaged it and the repair is certain."""
+
+    e164: str
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    code: str
+    message: str
+
+
+def known_country(region: str) -> bool:
+    """Whether a default country (ISO 3166-1, two letters, upper case) is one the numbering plans know."""
+    return region in phonenumbers.SUPPORTED_REGIONS
+
+
+class PhoneParser:
+    """Reads the spellings of one list. Without a default country only international spellings (+… or 00…) count.
+
+    `default_country` is one of `known_country`; another raises LookupError.
+    """
+
+    def __init__(self, default_country: str | None = None) -> None:
+        self.country = default_country.upper() if default_country else None
+        self._plan = national_plan(self.country) if self.country else None
+        self._codes = calling_codes()
+
+    def parse(self, text: str) -> Parsed | Refused:
+        """The verdict on one cell."""
+        if e164 := self.plain(text):
+            return Parsed(e164)
+        return self._parse_any(text)
+
+    def plain(self, text: str) -> str | None:
+        """E.164 for the plain spellings, which is most of any list; None says nothing but "ask `parse`"."""
+        digits = text.translate(_SEPARATORS)
+        if "." in text and _FLOAT_TAIL.search(text):
+            return None
+        if digits[:1] == "+":
+            head = self._codes.get(digits[1:3])
+            if head is None:
+                return None
+            code = head or digits[1:4]
+            national = digits[1 + len(code) :]
+            return digits if dialable(code).match(national) else None
+        return self._plain_national(digits) if self._plan else None
+
+    def _plain_national(self, digits: str) -> str | None:
+        plan = self._plan
+        if plan is None or plan.international.match(digits) or digits.startswith(plan.odd):
+            return None
+        code = plan.code
+        if digits.startswith(code):
+            if plan.general.match(digits):
+                return None  # could be national or international: `parse` decides
+            digits = digits[len(code) :]
+            if plan.trunk and digits.startswith(plan.trunk):
+                return None
+        elif plan.trunk and digits.startswith(plan.trunk):
+            digits = digits[len(plan.trunk) :]
+        return f"+{code}{digits}" if dialable(code).match(digits) else None
+
+    def _parse_any(self, original: str) -> Parsed | Refused:
+        text = unicodedata.normalize("NFKC", original.translate(_INVISIBLE)).strip().strip("\"'` \u00b4\u2018\u2019")
+        if not text:
+            return Refused(MISSING, "The phone number is missing")
+        mended = _mend(text)
+        if isinstance(mended, Refused):
+            return mended
+        if refusal := self._refuse_what_is_no_number(mended):
+            return refusal
+        if mended.startswith("00"):
+            mended = "+" + mended[2:].lstrip(" -.(")
+        verdict = self._judge(mended)
+        if isinstance(verdict, Parsed) and mended != text:
+            return Parsed(verdict.e164, repaired=True)
+        return verdict
+
+    def _refuse_what_is_no_number(self, text: str) -> Refused | None:
+        """Words, several numbers in one cell, short and emergency numbers."""
+        digits = re.sub(r"\D", "", text)
+        if len(digits) < 2:
+            return Refused(NOT_A_NUMBER, f"{_shown(text)} is not a phone number")
+        if sum(len(re.sub(r"\D", "", part)) >= 6 for part in _SEVERAL.split(text)) > 1:
+            return Refused(INVALID, f"{_shown(text)} holds more than one number: keep one of them")
+        if self._is_emergency(text, digits):
+            return Refused(NOT_DIALABLE, f"{_shown(text)} is an emergency number")
+        if self.country and not text.startswith("+") and _is_short(digits, self.country):
+            return Refused(NOT_DIALABLE, f"{_shown(text)} is a short number of {self.country}, not a person's")
+        if "+" in text[1:] and not text.startswith("(+"):
+            return Refused(INVALID, f"{_shown(text)} has a plus sign inside the number")
+        return None
+
+    def _is_emergency(self, text: str, digits: str) -> bool:
+        if text != digits:
+            return False
+        if self.country is None:
+            return digits in _EMERGENCY_ANYWHERE
+        return phonenumbers.is_emergency_number(digits, self.country) is True
+
+    def _judge(self, text: str) -> Parsed | Refused:
+        international = text.startswith(("+", "(+"))
+        if not international and self.country is None:
+            return Refused(INVALID, f"{_shown(text)} has no country code: write it as +…, or choose a default country")
+        try:
+            number = phonenumbers.parse(text, None if international else self.country)
+        except NumberParseException as error:
+            return _refuse_unparsed(text, error)
+        if number.extension:
+            return Refused(NOT_DIALABLE, f"{_shown(text)} has an extension: give a number that can be dialled directly")
+        if _LETTER.search(text):
+            return Refused(NOT_A_NUMBER, f"{_shown(text)} is not a phone number: it has letters in it")
+        return self._weigh(text, number, international=international)
+
+    def _weigh(self, text: str, number: PhoneNumber, *, international: bool) -> Parsed | Refused:
+        if not phonenumbers.is_valid_number(number):
+            return Refused(INVALID, self._why_invalid(text, number, international=international))
+        e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        if number.country_code in _SATELLITE:
+            return Refused(NOT_DIALABLE, f"{e164} is a satellite number")
+        if kind := _REFUSED_KINDS.get(phonenumbers.number_type(number)):
+            return Refused(NOT_DIALABLE, f"{e164} is {kind}")
+        if not E164.match(e164):
+            return Refused(INVALID, f"{_shown(text)} does not fit E.164")
+        if not international and (other := _as_international(text, number.country_code or 0)) and other != e164:
+            return Refused(DAMAGED, f"{_shown(text)} could be {e164} or {other}: write it with a leading +")
+        return Parsed(e164)
+
+    def _why_invalid(self, text: str, number: PhoneNumber, *, international: bool) -> str:
+        place, advice = self.country, "; write a number of another country with a leading +"
+        if international:
+            region = phonenumbers.region_code_for_country_code(number.country_code or 0)
+            place, advice = (f"+{number.country_code}" if region == WORLD else region), ""
+        possible = phonenumbers.is_possible_number_with_reason(number)
+        if possible in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY):
+            return f"{_shown(text)} is too short for a {place} number{advice}"
+        if possible == ValidationResult.TOO_LONG:
+            return f"{_shown(text)} is too long for a {place} number{advice}"
+        return f"{_shown(text)} does not exist among {place} numbers{advice}"
+
+
+def _is_short(digits: str, country: str) -> bool:
+    if len(digits) > 6:
+        return False
+    short = PhoneNumber(country_code=phonenumbers.country_code_for_region(country), national_number=int(digits))
+    return phonenumbers.is_valid_short_number_for_region(short, country) is True
+
+
+def _refuse_unparsed(text: str, error: NumberParseException) -> Refused:
+    if _LETTER.search(text) or error.error_type == NumberParseException.NOT_A_NUMBER:
+        return Refused(NOT_A_NUMBER, f"{_shown(text)} is not a phone number")
+    if error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
+        return Refused(INVALID, f"{_shown(text)} begins with a country code that does not exist")
+    length = "long" if error.error_type == NumberParseException.TOO_LONG else "short"
+    return Refused(INVALID, f"{_shown(text)} is too {length} for a phone number")
+
+
+def _as_international(text: str, code: int) -> str | None:
+    """What the digits would be if only the plus of their own country had been lost; None when that is no number."""
+    digits = re.sub(r"\D", "", text)
+    if not digits.startswith(str(code)):
+        return None
+    try:
+        number = phonenumbers.parse("+" + digits, None)
+    except NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return e164
+
+
+def _mend(text: str) -> str | Refused:
+    """Undo what spreadsheets do to numbers, where only one reading is possible."""
+    if quoted := _QUOTED.match(text):  # ="0123": the usual trick to keep a text in CSV
+        text = quoted.group(1).strip()
+    if _SPREADSHEET_ERROR.match(text):
+        return Refused(DAMAGED, f"{_shown(text)} stands for a value the spreadsheet could not show")
+    if scientific := _SCIENTIFIC.match(text):
+        return _expand(text, scientific)
+    if whole := _WHOLE_FLOAT.match(text):
+        return whole.group(1)
+    if text[:4].lower() == "tel:":
+        return text[4:].strip()
+    return text
+
+
+def _expand(text: str, match: re.Match[str]) -> str | Refused:
+    """1.2025550186E+10 has all its digits; 1.2E+10 has lost nine of them, and nobody can tell which."""
+    first, fraction, exponent = match.group(1), match.group(2) or "", int(match.group(3))
+    if len(fraction) < exponent or fraction[exponent:].strip("0"):
+        words = f"A spreadsheet shortened this number to {_shown(text)}: format the column as text and enter it again"
+        return Refused(DAMAGED, words)
+    return first + fraction[:exponent]
+
+
+def _shown(text: str) -> str:
+    """A cell as it may stand in a message: short, on one line."""
+    line = " ".join(text.split())
+    return f"“{line[:40]}…”" if len(line) > 40 else f"“{line}”"
