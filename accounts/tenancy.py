@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn
 from django.db import models
 
 
-class UnscopedQuery(Exception):
+class UnscopedQueryError(Exception):
     """Somebody asked for every workspace's rows without saying so. A bug, never an answer to a caller."""
 
 
@@ -18,7 +18,7 @@ class Guarded(models.Manager[Any]):
 
     def get_queryset(self) -> NoReturn:
         name = self.model.__name__
-        raise UnscopedQuery(f"Use workspace.<relation>, or {name}.unscoped if you mean every workspace.")
+        raise UnscopedQueryError(f"Use workspace.<relation>, or {name}.unscoped if you mean every workspace.")
 
 
 class Sealed(models.Model):

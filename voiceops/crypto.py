@@ -19,7 +19,7 @@ NONCE_BYTES = 12  # NIST SP 800-38D: the only size GCM takes without hashing it 
 KEY_BYTES = 32
 
 
-class CannotDecrypt(Exception):
+class DecryptError(Exception):
     """The token is damaged, belongs to another place, or its key is no longer among `FIELD_ENCRYPTION_KEYS`."""
 
 
@@ -36,16 +36,16 @@ def encrypt(text: str, context: str) -> str:
 
 
 def decrypt(token: str, context: str) -> str:
-    """The text behind `token`. Raises CannotDecrypt."""
+    """The text behind `token`. Raises DecryptError."""
     key_id, _, payload = token.partition(".")
     cipher = _ciphers(tuple(settings.FIELD_ENCRYPTION_KEYS)).get(key_id)
     if cipher is None:
-        raise CannotDecrypt(f"No key {key_id!r} among FIELD_ENCRYPTION_KEYS")
+        raise DecryptError(f"No key {key_id!r} among FIELD_ENCRYPTION_KEYS")
     try:
         sealed = base64.urlsafe_b64decode(payload)
         return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context.encode()).decode()
     except (InvalidTag, binascii.Error, ValueError) as error:
-        raise CannotDecrypt("Damaged, or encrypted for another place") from error
+        raise DecryptError("Damaged, or encrypted for another place") from error
 
 
 def needs_rotation(token: str) -> bool:

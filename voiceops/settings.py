@@ -25,7 +25,9 @@ EXAMPLE_SECRETS = {
     "LIVEKIT_API_KEY": "sandbox",
     "LIVEKIT_API_SECRET": "example-livekit-secret-of-the-sandbox-0123456789",
 }
-SECRETS: dict[str, str] = {name: env.str(name, default=example if DEBUG else "") for name, example in EXAMPLE_SECRETS.items()}
+SECRETS: dict[str, str] = {
+    name: env.str(name, default=example if DEBUG else "") for name, example in EXAMPLE_SECRETS.items()
+}
 if not DEBUG and (bad := [name for name, value in SECRETS.items() if value in ("", EXAMPLE_SECRETS[name])]):
     raise ImproperlyConfigured(
         f"With DEBUG=0 these must be set to secrets of your own (unset or still the example): {', '.join(bad)}. See .env.example."
@@ -67,6 +69,7 @@ INSTALLED_APPS = [
     "ops",
 ]
 MIDDLEWARE = [
+    "voiceops.api.middleware.JsonErrors",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -121,7 +124,10 @@ AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator", "OPTIONS": {"user_attributes": ("email", "name")}},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 SIMPLE_JWT = {
@@ -139,10 +145,12 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "voiceops.api.errors.handle",
     "DEFAULT_PAGINATION_CLASS": "voiceops.api.pagination.Pages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.HasRole"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "voiceops.api.parsers.AlwaysJSON",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["voiceops.api.parsers.JSONParser"],
+    "LIST_SERIALIZER_ERRORS_AS_DICT": True,
     "DATETIME_FORMAT": "iso-8601",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

@@ -1,0 +1,148 @@
+"""One handler turns every refusal into the documented JSON: `{"detail": sentence}`, or 422 with a list of mistakes.
+
+A mistake's code is its documented type (`value_error.missing`); the codes REST framework itself uses are translated.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from voiceops.errors import Conflict, DomainError, Forbidden, NotFound, ProviderError
+
+STATUS_OF: dict[type[DomainError], int] = {NotFound: 404, Forbidden: 403, Conflict: 409, ProviderError: 500}
+
+# What a client reads for an error that no code of ours worded.
+SENTENCES = {
+    400: "Malformed request body",
+    401: "Invalid or missing token",
+    403: "Insufficient permissions",
+    404: "Not found",
+    405: "Method not allowed",
+    413: "Request body too large",
+    415: "Unsupported media type",
+    429: "Too many requests",
+    500: "Internal server error",
+}
+
+# Documented type -> message (Pydantic v1's wording, api-contract.md section 1).
+MESSAGES = {
+    "value_error.missing": "field required",
+    "value_error.extra": "extra fields not permitted",
+    "value_error.any_str.min_length": "ensure this value has at least {limit} characters",
+    "value_error.any_str.max_length": "ensure this value has at most {limit} characters",
+    "value_error.list.min_items": "ensure this value has at least {limit} items",
+    "value_error.list.max_items": "ensure this value has at most {limit} items",
+    "value_error.number.not_ge": "ensure this value is greater than or equal to {limit}",
+    "value_error.number.not_le": "ensure this value is less than or equal to {limit}",
+    "value_error.email": "value is not a valid email address",
+    "value_error.datetime": "invalid datetime format",
+    "value_error.url.scheme": "invalid or missing URL scheme",
+    "type_error.none.not_allowed": "none is not an allowed value",
+    "type_error.integer": "value is not a valid integer",
+    "type_error.float": "value is not a valid float",
+    "type_error.bool": "value could not be parsed to a boolean",
+    "type_error.str": "str type expected",
+    "type_error.list": "value is not a valid list",
+    "type_error.dict": "value is not a valid dict",
+    "type_error.uuid": "value is not a valid uuid",
+    "type_error.enum": "value is not a valid enumeration member; permitted: {permitted}",
+}
+
+# REST framework's code -> documented type; its message is replaced where the type's message takes no parameter.
+TYPE_OF = {
+    "required": "value_error.missing",
+    "null": "type_error.none.not_allowed",
+    "blank": "value_error.any_str.min_length",
+    "min_length": "value_error.any_str.min_length",
+    "max_length": "value_error.any_str.max_length",
+    "min_value": "value_error.number.not_ge",
+    "max_value": "value_error.number.not_le",
+    "not_a_list": "type_error.list",
+    "not_a_dict": "type_error.dict",
+    "invalid_choice": "type_error.enum",
+}
+
+
+def mistake(kind: str, message: str | None = None, **parameters: object) -> exceptions.ValidationError:
+    """A 422 of the documented type `kind`, worded by its table unless `message` says otherwise."""
+    return exceptions.ValidationError(message or MESSAGES[kind].format(**parameters), code=kind)
+
+
+def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """REST framework's EXCEPTION_HANDLER. None for a bug, which the middleware answers with a 500."""
+    if isinstance(exc, exceptions.ValidationError):
+        where = getattr(exc, "where", "body")
+        return _answer(422, list(flatten(exc.get_full_details(), (where,))))
+    if isinstance(exc, DomainError):
+        status = next((code for kind, code in STATUS_OF.items() if isinstance(exc, kind)), 400)
+        return _answer(status, str(exc))
+    if isinstance(exc, exceptions.APIException):
+        return _answer(exc.status_code, _sentence(exc), _headers(exc))
+    status = status_of(exc)
+    return None if status == 500 else _answer(status, SENTENCES[status])
+
+
+def status_of(exc: Exception) -> int:
+    """What an exception of Django's own means to a client; 500 for everything that is a bug."""
+    if isinstance(exc, RequestDataTooBig):
+        return 413
+    if isinstance(exc, Http404):
+        return 404
+    if isinstance(exc, PermissionDenied):
+        return 403
+    return 400 if isinstance(exc, SuspiciousOperation) else 500
+
+
+def plain(status: int, sentence: str | None = None) -> JsonResponse:
+    """The documented error body for code that runs outside REST framework."""
+    return JsonResponse(
+        {"detail": sentence or SENTENCES.get(status) or SENTENCES[400 if status < 500 else 500]}, status=status
+    )
+
+
+def flatten(details: Any, loc: tuple[str | int, ...]) -> Iterator[dict[str, Any]]:
+    """REST framework's nested details as the documented list, fields in the order they were found."""
+    if isinstance(details, list):
+        for detail in details:
+            yield from flatten(detail, loc)
+    elif _is_leaf(details):
+        kind = TYPE_OF.get(details["code"], details["code"])
+        message = MESSAGES.get(kind, "")
+        replaced = message and "{" not in message
+        if kind not in MESSAGES:
+            kind = "value_error"
+        yield {"loc": list(loc), "msg": message if replaced else str(details["message"]), "type": kind}
+    else:
+        for name, inner in details.items():
+            yield from flatten(inner, loc if name == "non_field_errors" else (*loc, name))
+
+
+def _is_leaf(details: Mapping[str, Any]) -> bool:
+    return set(details) == {"message", "code"} and isinstance(details["code"], str)
+
+
+def _sentence(exc: exceptions.APIException) -> str:
+    """The documented sentence; a view's own wording is kept where it is not REST framework's default."""
+    spoken = isinstance(exc, exceptions.AuthenticationFailed | exceptions.PermissionDenied | exceptions.NotFound)
+    if spoken and str(exc.detail) != str(type(exc).default_detail):
+        return str(exc.detail)
+    return SENTENCES.get(exc.status_code, str(exc.detail))
+
+
+def _headers(exc: exceptions.APIException) -> dict[str, str]:
+    headers = {}
+    if challenge := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = str(challenge)
+    if wait := getattr(exc, "wait", None):
+        headers["Retry-After"] = str(int(wait))
+    return headers
+
+
+def _answer(status: int, detail: object, headers: dict[str, str] | None = None) -> Response:
+    set_rollback()
+    return Response({"detail": detail}, status=status, headers=headers)

@@ -1,0 +1,253 @@
+"""Fields as strict as the contract: a JSON number is no string, a boolean is no integer.
+
+Form bodies and query strings carry nothing but text, so there (`reads_text`) numbers, booleans and JSON are parsed
+out of it. A field may also refuse the *meaning* of a well-formed value by raising a DomainError (an invalid phone
+number, an agent that is not there); the serializer holds that back until the whole schema is found right.
+"""
+
+import math
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, time
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import phonenumbers
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.validators import validate_email
+from django.utils.dateparse import parse_date, parse_datetime
+from rest_framework import serializers
+from rest_framework.fields import empty
+from rest_framework.utils import html
+
+from voiceops.api.errors import MESSAGES, mistake
+from voiceops.errors import DomainError, Invalid, NotFound
+
+INTEGER_LIMIT = 2**31 - 1  # what a database integer holds
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+PHONE_FORM = re.compile(r"\+?[\d\s().\-/\u00a0\u2010-\u2015]+")
+LENGTHS = {
+    "min_length": MESSAGES["value_error.any_str.min_length"].replace("limit", "min_length"),
+    "max_length": MESSAGES["value_error.any_str.max_length"].replace("limit", "max_length"),
+    "blank": MESSAGES["value_error.any_str.min_length"].format(limit=1),
+}
+BOUNDS = {
+    "min_value": MESSAGES["value_error.number.not_ge"].replace("limit", "min_value"),
+    "max_value": MESSAGES["value_error.number.not_le"].replace("limit", "max_value"),
+}
+
+
+def reads_text(field: serializers.Field[Any, Any, Any, Any]) -> bool:
+    """Whether the serializer nearest above `field` is reading a form or a query string."""
+    parent = field.parent
+    while parent is not None and not isinstance(parent, serializers.Serializer):
+        parent = parent.parent
+    return bool(getattr(parent, "reads_text", False))
+
+
+def from_json(data: Any) -> Any:
+    """JSON out of a form's text; what is not JSON is left as it is, for the field to refuse."""
+    try:
+        return orjson.loads(data) if isinstance(data, str) else data
+    except orjson.JSONDecodeError:
+        return data
+
+
+class Refusals:
+    """Collects what fields refuse by meaning. Something that is not there (404) is said before what is wrong (400)."""
+
+    def __init__(self) -> None:
+        self.first: DomainError | None = None
+
+    def add(self, refusal: DomainError) -> None:
+        if self.first is None or (isinstance(refusal, NotFound) and not isinstance(self.first, NotFound)):
+            self.first = refusal
+
+
+class Text(serializers.CharField):
+    default_error_messages = LENGTHS
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if data is not empty and data is not None and not isinstance(data, str):
+            raise mistake("type_error.str")
+        return super().run_validation(data)
+
+
+class Email(Text):
+    """An e-mail address, lower-cased."""
+
+    def to_internal_value(self, data: Any) -> str:
+        address = super().to_internal_value(data).lower()
+        try:
+            validate_email(address)
+        except DjangoValidationError as error:
+            raise mistake("value_error.email") from error
+        return address
+
+
+class Url(Text):
+    """An absolute http or https address. Whether it may be reached is for whoever calls it to judge."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            parts = urlsplit(text)
+            host = parts.hostname
+        except ValueError as error:
+            raise mistake("value_error", "invalid URL") from error
+        if parts.scheme not in ("http", "https"):
+            raise mistake("value_error.url.scheme")
+        if not host or re.search(r"[\s\x00-\x1f]", text):
+            raise mistake("value_error", "invalid URL")
+        return text
+
+
+class Phone(Text):
+    """A phone number in any international spelling, as E.164. Raises Invalid, after the schema."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return e164(super().to_internal_value(data))
+
+
+def e164(text: str) -> str:
+    """`+12025550186` for any spelling of it with a country code. Raises Invalid (no extensions, no letters)."""
+    try:
+        number = phonenumbers.parse(text) if PHONE_FORM.fullmatch(text) else None
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_valid_number(number):
+        raise Invalid("Invalid phone number")
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+class Integer(serializers.IntegerField):
+    default_error_messages = BOUNDS
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_value": INTEGER_LIMIT, "min_value": -INTEGER_LIMIT, **kwargs})
+
+    def to_internal_value(self, data: Any) -> int:
+        if reads_text(self) and isinstance(data, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", data.strip()):
+            return int(data)
+        if type(data) is not int:
+            raise mistake("type_error.integer")
+        return data
+
+
+class Number(serializers.FloatField):
+    default_error_messages = BOUNDS
+
+    def to_internal_value(self, data: Any) -> float:
+        if reads_text(self) and isinstance(data, str) and re.fullmatch(r"[+-]?[0-9]*\.?[0-9]+", data.strip()):
+            return float(data)
+        if type(data) not in (int, float) or not math.isfinite(data):
+            raise mistake("type_error.float")
+        return float(data)
+
+
+class Boolean(serializers.BooleanField):
+    default_empty_html = empty  # a form without the field leaves it out; it does not say no
+
+    def to_internal_value(self, data: Any) -> bool:
+        if reads_text(self) and isinstance(data, str):
+            data = BOOLEANS.get(data.strip().lower())
+        if not isinstance(data, bool):
+            raise mistake("type_error.bool")
+        return data
+
+
+class Choice(serializers.ChoiceField):
+    """One of a few words. `choices` as for ChoiceField."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or data not in self.choices:
+            permitted = ", ".join(f"'{choice}'" for choice in self.choices)
+            raise mistake("type_error.enum", permitted=permitted)
+        return data
+
+
+class Uuid(serializers.UUIDField):
+    def to_internal_value(self, data: Any) -> uuid.UUID:
+        if isinstance(data, uuid.UUID):
+            return data
+        if not isinstance(data, str) or not UUID_FORM.fullmatch(data):
+            raise mistake("type_error.uuid")
+        return uuid.UUID(data)
+
+
+class DateTime(serializers.DateTimeField):
+    """An instant, ISO 8601, read as UTC unless it says otherwise; written with `Z`. A date alone is its midnight."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if not isinstance(value, str):
+            raise mistake("value_error.datetime")
+        if reads_text(self):
+            value = re.sub(r" (\d\d:?\d\d)$", r"+\1", value)  # a plus sign that was not percent-encoded
+        try:
+            day = parse_date(value)
+            instant = datetime.combine(day, time()) if day else parse_datetime(value)
+            if instant is None:
+                raise mistake("value_error.datetime")
+            return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise mistake("value_error.datetime") from error
+
+
+class ListOf(serializers.ListField):
+    """A list of one kind of value: `ListOf(child=Text(), max_length=20)`."""
+
+    def __init__(self, *, min_length: int | None = None, max_length: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fewest, self.most = min_length, max_length
+
+    def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
+        if not html.is_html_input(dictionary):
+            return dictionary.get(self.field_name, empty)
+        values = dictionary.getlist(self.field_name)  # type: ignore[attr-defined]  # form input is a QueryDict
+        if len(values) == 1 and values[0].lstrip().startswith("["):
+            return from_json(values[0])
+        return values or empty
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if not isinstance(data, list):
+            raise mistake("type_error.list")
+        if self.fewest is not None and len(data) < self.fewest:
+            raise mistake("value_error.list.min_items", limit=self.fewest)
+        if self.most is not None and len(data) > self.most:
+            raise mistake("value_error.list.max_items", limit=self.most)
+        return validate_items(self.child, data)
+
+
+class JsonObject(serializers.DictField):
+    """Any JSON object, or one whose values are all of `child`'s kind."""
+
+    def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
+        value = dictionary.get(self.field_name, empty)
+        return from_json(value) if html.is_html_input(dictionary) else value
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, Mapping):
+            raise mistake("type_error.dict")
+        return dict(self.run_child_validation(data))
+
+
+def validate_items(child: serializers.Field[Any, Any, Any, Any], items: Sequence[Any]) -> list[Any]:
+    """Every item through `child`: all mistakes at once by position, then the first refusal by meaning."""
+    values: list[Any] = []
+    mistakes: dict[int, Any] = {}
+    refusals = Refusals()
+    for position, item in enumerate(items):
+        try:
+            values.append(child.run_validation(item))
+        except serializers.ValidationError as error:
+            mistakes[position] = error.detail
+        except DomainError as refusal:
+            refusals.add(refusal)
+    if mistakes:
+        raise serializers.ValidationError(mistakes)  # type: ignore[arg-type]  # positions stay integers in `loc`
+    if refusals.first:
+        raise refusals.first
+    return values

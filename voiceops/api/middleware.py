@@ -1,0 +1,46 @@
+import logging
+from collections.abc import Callable
+
+from django.core.signals import got_request_exception
+from django.http import HttpRequest, HttpResponse
+
+from voiceops.api.errors import plain, status_of
+
+logger = logging.getLogger("voiceops.api")
+PAGES = ("/admin/", "/static/")  # answered in HTML, and with slashes of their own
+
+
+class JsonErrors:
+    """Outermost: whatever goes wrong outside REST framework is the documented JSON too, also with DEBUG on.
+
+    Tolerates a trailing slash, which no documented path has.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if _is_page(request):
+            return self.get_response(request)
+        if len(request.path_info) > 1:
+            request.path_info = request.path_info.removesuffix("/")
+        response = self.get_response(request)
+        if response.status_code >= 400 and not response.get("Content-Type", "").startswith("application/json"):
+            answer = plain(response.status_code)
+            answer.headers.update({k: v for k, v in response.items() if k in ("Allow", "Retry-After")})
+            return answer
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """A bug in a view, or a refusal of Django's own outside REST framework."""
+        if _is_page(request):
+            return None
+        status = status_of(exception)
+        if status == 500:
+            got_request_exception.send(sender=type(self), request=request)
+            logger.error("%s %s failed", request.method, request.path, exc_info=exception)
+        return plain(status)
+
+
+def _is_page(request: HttpRequest) -> bool:
+    return request.path_info.startswith(PAGES) or request.path_info == "/admin"

@@ -1,0 +1,59 @@
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from rest_framework.exceptions import ParseError
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.parsers import JSONParser as RestJSONParser
+
+DEEPEST = 32  # containers in one another (reliability.md E1)
+
+
+class JSONParser(RestJSONParser):
+    """Strict JSON: no NaN, no lone surrogates, no NUL (which PostgreSQL cannot store), no nesting bombs. Else 400."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        body = stream.read()
+        try:
+            data = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise ParseError from error
+        if not _is_sound(data, suspicious=b"\\u0000" in body):
+            raise ParseError
+        return data
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """The API answers JSON whatever `Accept` says, so that no error is ever a 406 in another dress."""
+
+    def select_parser(self, request: Any, parsers: Any) -> BaseParser:
+        return DefaultContentNegotiation().select_parser(request, parsers)  # type: ignore[return-value]  # None is 415
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+def _is_sound(data: Any, *, suspicious: bool) -> bool:
+    """Level by level, without recursion. Texts are looked at only when the body spells a NUL somewhere."""
+    outer = [data]
+    for _ in range(DEEPEST):
+        inner = [value for container in outer for value in _inside(container)]
+        if suspicious and any(_has_nul(value) for value in (*outer, *inner)):
+            return False
+        outer = [value for value in inner if type(value) in (dict, list)]
+        if not outer:
+            return True
+    return False
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if type(value) is dict:
+        return value.values()
+    return value if type(value) is list else ()
+
+
+def _has_nul(value: Any) -> bool:
+    if type(value) is dict:
+        return any("\x00" in name for name in value)
+    return type(value) is str and "\x00" in value

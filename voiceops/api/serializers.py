@@ -1,0 +1,200 @@
+"""Base serializers: every mistake at once, unknown fields refused, refusals by meaning after the schema.
+
+    class PaceSerializer(StrictSerializer):
+        calls_per_second = Number(min_value=0.1, max_value=1000)
+
+    PaceSerializer(data=request.data).is_valid(raise_exception=True)
+
+Read-only fields in a body are ignored, so that what GET answered may be sent back; names nobody knows are 422.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import models
+from rest_framework import serializers
+from rest_framework.fields import SkipField, empty, get_error_detail
+from rest_framework.utils import html
+
+from voiceops.api.errors import mistake
+from voiceops.api.fields import (
+    Boolean,
+    Choice,
+    DateTime,
+    Email,
+    Integer,
+    JsonObject,
+    ListOf,
+    Number,
+    Phone,
+    Refusals,
+    Text,
+    Url,
+    Uuid,
+    from_json,
+    validate_items,
+)
+from voiceops.errors import DomainError
+
+__all__ = [
+    "Boolean",
+    "Choice",
+    "DateTime",
+    "Email",
+    "Integer",
+    "JsonObject",
+    "ListOf",
+    "Number",
+    "PageQuery",
+    "Phone",
+    "QuerySerializer",
+    "StrictListSerializer",
+    "StrictModelSerializer",
+    "StrictSerializer",
+    "Text",
+    "Url",
+    "Uuid",
+]
+
+
+class StrictListSerializer(serializers.ListSerializer[Any]):
+    def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
+        value = dictionary.get(self.field_name, empty)
+        return from_json(value) if html.is_html_input(dictionary) else value
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if not isinstance(data, list):
+            raise mistake("type_error.list")
+        if self.max_length is not None and len(data) > self.max_length:
+            raise mistake("value_error.list.max_items", limit=self.max_length)
+        if len(data) < (self.min_length or (0 if self.allow_empty else 1)):
+            raise mistake("value_error.list.min_items", limit=self.min_length or 1)
+        return validate_items(self.child, data)
+
+
+class Strict(serializers.Serializer[Any]):
+    """What StrictSerializer and StrictModelSerializer share."""
+
+    refuses_unknown: ClassVar[bool] = True
+    reads_text = False
+    where: ClassVar[str] = "body"
+
+    @classmethod
+    def many_init(cls, *args: Any, **kwargs: Any) -> Any:
+        meta = getattr(cls, "Meta", None) or type("Meta", (), {})
+        if not hasattr(meta, "list_serializer_class"):
+            meta.list_serializer_class = StrictListSerializer
+            cls.Meta = meta  # type: ignore[attr-defined]  # where REST framework looks for it
+        return super().many_init(*args, **kwargs)
+
+    def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
+        value = dictionary.get(self.field_name, empty)
+        return from_json(value) if html.is_html_input(dictionary) else value
+
+    def run_validation(self, data: Any = empty) -> Any:
+        self.reads_text = html.is_html_input(data)
+        try:
+            return super().run_validation(data)
+        except serializers.ValidationError as error:
+            error.where = self.where  # type: ignore[attr-defined]  # read by voiceops.api.errors.handle
+            raise
+
+    def is_valid(self, *, raise_exception: bool = False) -> bool:
+        valid = super().is_valid(raise_exception=False)
+        if raise_exception and not valid:
+            error = serializers.ValidationError(self.errors)
+            error.where = self.where  # type: ignore[attr-defined]  # read by voiceops.api.errors.handle
+            raise error
+        return valid
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError({"non_field_errors": mistake("type_error.dict").detail})
+        values: dict[str, Any] = {}
+        mistakes: dict[str, Any] = {}
+        refusals = Refusals()
+        for field in self._writable_fields:
+            try:
+                self._read(field, data, values)
+            except serializers.ValidationError as error:
+                mistakes[str(field.field_name)] = error.detail
+            except DomainError as refusal:
+                refusals.add(refusal)
+        if self.refuses_unknown:
+            mistakes |= {name: mistake("value_error.extra").detail for name in data if name not in self.fields}
+        if mistakes:
+            raise serializers.ValidationError(mistakes)
+        if refusals.first:
+            raise refusals.first
+        return values
+
+    def _read(self, field: serializers.Field[Any, Any, Any, Any], data: Any, values: dict[str, Any]) -> None:
+        """One field out of `data` into `values`, refined by `validate_<field>` where the serializer has one."""
+        refine = getattr(self, f"validate_{field.field_name}", None)
+        try:
+            value = field.run_validation(field.get_value(data))
+            self.set_value(values, field.source_attrs, refine(value) if refine else value)
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(get_error_detail(error)) from error
+        except SkipField:
+            return
+
+
+class StrictSerializer(Strict):
+    """Base of every serializer that is not of one model."""
+
+
+class StrictModelSerializer(Strict, serializers.ModelSerializer[Any]):
+    """Model fields become strict ones. Duplicates are for the database to find (409), not for the schema."""
+
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.CharField: Text,
+        models.TextField: Text,
+        models.EmailField: Email,
+        models.URLField: Url,
+        models.UUIDField: Uuid,
+        models.BooleanField: Boolean,
+        models.DateTimeField: DateTime,
+        models.FloatField: Number,
+        models.IntegerField: Integer,
+        models.BigIntegerField: Integer,
+        models.SmallIntegerField: Integer,
+        models.PositiveIntegerField: Integer,
+        models.PositiveSmallIntegerField: Integer,
+        models.PositiveBigIntegerField: Integer,
+    }
+    serializer_choice_field = Choice
+
+    def get_validators(self) -> list[Any]:
+        return []
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        field_class, kwargs = super().build_standard_field(field_name, model_field)
+        kwargs["validators"] = [v for v in kwargs.get("validators", []) if not hasattr(v, "queryset")]
+        if not kwargs["validators"]:
+            del kwargs["validators"]
+        return field_class, kwargs
+
+
+class QuerySerializer(StrictSerializer):
+    """Query parameters: `loc` begins with `query`, and names nobody knows are ignored (proxies add some)."""
+
+    refuses_unknown = False
+    where = "query"
+
+
+class PageQuery(QuerySerializer):
+    """What every list takes. A list with filters derives from it, and its view names it as `query_class`.
+
+    `sort` exists where the view names `sortable` fields: `created_at`, or `-created_at` for descending.
+    """
+
+    page = Integer(min_value=1, default=1)
+    page_size = Integer(min_value=1, max_value=200, default=50)
+
+    def get_fields(self) -> dict[str, Any]:
+        names = [*self.context.get("sortable", ())]
+        sort = {"sort": Choice(choices=[*names, *(f"-{name}" for name in names)], required=False)} if names else {}
+        return {**super().get_fields(), **sort}
