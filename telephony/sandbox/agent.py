@@ -1,0 +1,199 @@
+"""The voice agent the sandbox plays: joins, talks, reports what it saw, hangs up (api-contract.md 6 and 11)."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from livekit.protocol import agent, models
+
+from .calls import MAX_CALL_DURATION, Call, Calls
+from .clock import Clock
+from .conversation import Turn, greeting_of_machine, message_for_machine, talk_with_human
+from .ids import livekit_id
+from .reports import Reporter
+from .rooms import Participant, Room, Rooms
+from .twirp import TwirpError
+
+log = logging.getLogger(__name__)
+
+TAKES_JOB_AFTER = 1.0  # simulated seconds from dispatch to room
+NOTICES_AFTER = 0.8  # simulated seconds from the answer to knowing who answered
+GREETING_LASTS, MESSAGE_LASTS = 6.0, 8.0
+WAITS_FOR_VERDICT = 5.0  # wall clock: the control plane may want to know a machine before the agent acts
+SHORT = 5.0  # a talk this short is over before turns can be timed
+
+
+@dataclass(eq=False)
+class AgentJob:
+    """One agent in one room, from dispatch to `ended`."""
+
+    job: agent.Job
+    room: Room
+    metadata: dict[str, Any]
+    reporter: Reporter
+    clock: Clock
+    rooms: Rooms
+    calls: Calls
+    on_answer: Any  # (room, config) -> None: lets the recorder start
+
+    @property
+    def config(self) -> dict[str, Any]:
+        config = self.metadata.get("agent")
+        return config if isinstance(config, dict) else {}
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        variables = self.metadata.get("variables")
+        return variables if isinstance(variables, dict) else {}
+
+    async def run(self) -> None:
+        await self.clock.pass_time(TAKES_JOB_AFTER)
+        identity = f"agent-{self.job.id}"
+        info = models.ParticipantInfo(
+            sid=livekit_id("PA_"),
+            identity=identity,
+            name=identity,
+            kind=models.ParticipantInfo.Kind.AGENT,
+            attributes={"lk.agent.name": self.job.agent_name},
+        )
+        if self.room.closed.done():
+            self._done(agent.JS_FAILED, "room closed")
+            return
+        try:
+            me = self.rooms.join(self.room, info)
+        except TwirpError as error:
+            self._done(agent.JS_FAILED, error.msg)
+            return
+        self.job.state.status, self.job.state.participant_identity = agent.JS_RUNNING, identity
+        self.job.state.started_at = int(self.clock.now() * 1e9)
+        self.reporter.add("agent_joined", flush=True)
+        self.reporter.start_alive()
+        sender = asyncio.get_running_loop().create_task(self.reporter.run())
+        try:
+            reason = await self._attend(me)
+            self.reporter.add("ended", flush=True, reason=reason)
+            self._leave(me)
+        finally:
+            self.reporter.close()
+            self._done(agent.JS_SUCCESS, "")
+            await sender
+
+    def _done(self, status: agent.JobStatus, error: str) -> None:
+        self.job.state.status, self.job.state.error = status, error
+        self.job.state.ended_at = int(self.clock.now() * 1e9)
+
+    def _leave(self, me: Participant) -> None:
+        """Leave, and delete the room, so that nobody is left in silence (protocols.md, trap 13)."""
+        if not me.gone.done():
+            self.rooms.leave(self.room, me.identity, models.CLIENT_INITIATED)
+        self.rooms.close(self.room, models.ROOM_END_API_DELETE, models.ROOM_DELETED)
+
+    async def _attend(self, me: Participant) -> str:
+        """The whole time in the room; the reason for its end."""
+        callee = await self._callee(me)
+        if callee is None:
+            return "room_closed" if self.room.closed.done() else "removed"
+        self.reporter.add("callee_joined", flush=True)
+        call = self.calls.live.get((self.room.name, callee.identity))
+        if call is None:
+            await first_of(callee.gone, me.gone)
+            return self._callee_left(None, callee)
+        await first_of(call.answer, me.gone)
+        if me.gone.done() and not call.participant.gone.done():
+            return "removed"
+        if not call.answer.done() or call.answer.result() is not None:
+            await asyncio.wait({callee.gone})
+            return self._callee_left(call, callee)
+        self.reporter.add("callee_answered", flush=True)
+        self.on_answer(self.room, self.config)
+        reason = await (self._meet_machine(call) if call.callee.machine else self._meet_human(call))
+        return reason or self._callee_left(call, callee)
+
+    async def _callee(self, me: Participant) -> Participant | None:
+        """The telephone's participant, as soon as there is one; None when the agent is out of the room first."""
+        while not me.gone.done():
+            for participant in self.room.participants.values():
+                if participant.keeps_room_open:
+                    return participant
+            await self.room.changed.wait()
+        return None
+
+    def _callee_left(self, call: Call | None, callee: Participant) -> str:
+        reason = models.DisconnectReason.Name(callee.gone.result()).lower()
+        if call is not None and call.row["answered_at"] and callee.gone.result() == models.CLIENT_INITIATED:
+            reason = "max_duration" if call.ended_by == "max_duration" else "callee_hangup"
+        self.reporter.add("callee_left", flush=True, reason=reason)
+        return reason
+
+    async def _meet_human(self, call: Call) -> str | None:
+        """Who ended it, or None when the callee is gone."""
+        talk = call.callee.talk
+        notices = min(NOTICES_AFTER, (talk or NOTICES_AFTER) * 0.02)
+        await self._wait(call, notices)
+        self.reporter.add("detected", flush=True, kind="human")
+        turns = talk_with_human(self.config, self.variables)
+        if await self._say(call, turns, lasting=talk or 40.0):
+            return None
+        if call.callee.hangs_up == "agent" and talk is not None:
+            await self._wait(call, talk * (1 - turns[-1].share))
+            if not call.participant.gone.done():
+                return "agent_hangup"
+        longest = float(self.config.get("max_call_duration_seconds") or MAX_CALL_DURATION)
+        if await self._wait(call, longest - (talk or 40.0)):
+            return None
+        return "max_duration"
+
+    async def _meet_machine(self, call: Call) -> str | None:
+        greeting = greeting_of_machine()
+        self._turn(greeting.role, greeting.text)
+        await self._wait(call, NOTICES_AFTER)
+        self.reporter.add("detected", flush=True, kind="machine")
+        await self.reporter.settled(timeout=WAITS_FOR_VERDICT)
+        voicemail = self.config.get("voicemail") or {}
+        action = str(voicemail.get("action") or "hang_up")
+        if action == "continue":
+            gone = await self._say(call, talk_with_human(self.config, self.variables), lasting=call.callee.talk or 40.0)
+            return None if gone or await self._wait(call, MAX_CALL_DURATION) else "max_duration"
+        if action == "leave_message":
+            if await self._wait(call, GREETING_LASTS):
+                return None
+            self._turn("agent", message_for_machine(self.config, self.variables))
+            if await self._wait(call, MESSAGE_LASTS):
+                return None
+        return None if call.participant.gone.done() else "agent_hangup"
+
+    async def _say(self, call: Call, turns: list[Turn], *, lasting: float) -> bool:
+        """Play the turns at their times; True when the callee was gone before the last."""
+        passed = 0.0
+        for spoken, turn in enumerate(turns):
+            gone = await self._wait(call, (turn.share - passed) * lasting)
+            passed = turn.share
+            if gone:
+                if lasting < SHORT:  # it was all said, faster than timers run
+                    for rest in turns[spoken : max(4, spoken)]:
+                        self._turn(rest.role, rest.text, interrupted=True)
+                return True
+            self._turn(turn.role, turn.text)
+        return False
+
+    def _turn(self, role: str, text: str, *, interrupted: bool = False) -> None:
+        self.reporter.add("turn", role=role, text=text, started_at=self.clock.iso(), interrupted=interrupted)
+
+    async def _wait(self, call: Call, seconds: float) -> bool:
+        done, _ = await asyncio.wait({call.participant.gone}, timeout=self.clock.wall(max(seconds, 0.0)))
+        return bool(done)
+
+
+def read_metadata(text: str) -> dict[str, Any]:
+    """The job's metadata, {} when it is not a JSON object: an agent of ours was dispatched by somebody else."""
+    try:
+        metadata = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return metadata if isinstance(metadata, dict) else {}
+
+
+async def first_of(*futures: "asyncio.Future[Any]") -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,176 @@
+"""Telephone calls: the INVITE, the ringing, the talk, the end (protocols.md 2.1).
+
+The participant is in the room before the INVITE leaves, and the dial is on file before it is "sent".
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from livekit.protocol import models
+
+from .clock import Clock
+from .outcomes import HUNG_UP_WHILE_RINGING, RANG_OUT, Refusal
+from .phone import Callee
+from .rooms import Participant, Room, Rooms
+from .store import Row, Store
+
+MAX_CALL_DURATION = 24 * 3600.0  # the server's own cap
+RINGING_TIMEOUT = 180.0  # the server's default
+PATIENCE = 20.0  # how long the callee stays on a line where nobody says anything any more
+CALL_STATUS = "sip.callStatus"
+
+
+@dataclass(frozen=True)
+class Dial:
+    """What one CreateSIPParticipant asks for, resolved. Durations are simulated seconds."""
+
+    call_id: str
+    number: str
+    caller_id: str
+    trunk_id: str
+    ringing_timeout: float
+    max_duration: float
+
+
+@dataclass(eq=False)
+class Call:
+    """`answer` holds None once the callee has answered, a Refusal once it is clear that nobody will."""
+
+    dial: Dial
+    room: Room
+    participant: Participant
+    callee: Callee
+    row: Row
+    answer: "asyncio.Future[Refusal | None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    ended_by: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.room.name, self.participant.identity)
+
+
+@dataclass
+class Calls:
+    clock: Clock
+    rooms: Rooms
+    store: Store
+    live: dict[tuple[str, str], Call] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._dialled = Counter(row["number"] for row in self.dials())
+        for row in list(self.store.table("calls").values()):
+            if row["status"] != "ended":  # it was up when the sandbox died, and died with it
+                self.store.put("calls", row["call_id"], {**row, "status": "ended", "ended_at": self.clock.now()})
+
+    def dialled_before(self, number: str) -> int:
+        """INVITEs sent to a number since the log was cleared."""
+        return self._dialled[number]
+
+    def dials(self) -> Iterable[Row]:
+        return (row for row in self.store.table("calls").values() if row["direction"] == "outbound")
+
+    def rows(self) -> Iterable[Row]:
+        return self.store.table("calls").values()
+
+    def clear_dials(self) -> None:
+        self.store.clear("calls")
+        self._dialled.clear()
+
+    def start(
+        self, dial: Dial, *, room: Room, participant: Participant, callee: Callee, direction: str = "outbound"
+    ) -> Call:
+        """Send the INVITE (or, inbound, take it) and let the call live its life; returns at once."""
+        row = {
+            "at": self.clock.now(),
+            "number": dial.number,
+            "room": room.name,
+            "identity": participant.identity,
+            "caller_id": dial.caller_id,
+            "trunk_id": dial.trunk_id,
+            "call_id": dial.call_id,
+            "direction": direction,
+            "status": "dialing",
+            "sip_status_code": None,
+            "answered_at": None,
+            "ended_at": None,
+        }
+        call = Call(dial, room, participant, callee, row)
+        self.store.put("calls", dial.call_id, row)
+        if direction == "outbound":
+            self._dialled[dial.number] += 1
+        self.live[call.key] = call
+        task = asyncio.get_running_loop().create_task(self._live(call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return call
+
+    async def _live(self, call: Call) -> None:
+        try:
+            refusal = await self._ring(call)
+            if refusal is None:
+                self._note(call, status="in_progress", sip_status_code=200, answered_at=self.clock.now())
+                self._show(call, "active")
+                call.answer.set_result(None)
+                await self._talk(call)
+            else:
+                call.ended_by = call.ended_by or "callee"
+                call.answer.set_result(refusal)
+                self.rooms.leave(call.room, call.participant.identity, refusal.disconnect_reason())
+        finally:
+            self.live.pop(call.key, None)
+            sip_code = call.row["sip_status_code"]
+            if call.answer.done() and (refusal := call.answer.result()):
+                sip_code = refusal.sip_code
+            self._note(call, status="ended", sip_status_code=sip_code, ended_at=self.clock.now())
+
+    async def _ring(self, call: Call) -> Refusal | None:
+        """None when the callee answers."""
+        callee, limit = call.callee, min(call.dial.ringing_timeout, call.dial.max_duration)
+        if await self._wait(call, min(callee.trying, limit)):
+            return HUNG_UP_WHILE_RINGING
+        if callee.rings > 0:
+            call.row["status"] = "ringing"  # not worth a line on file: a restart ends the call anyway
+            self._show(call, "ringing")
+        in_time = callee.trying + callee.rings <= limit
+        if await self._wait(call, min(callee.rings, limit - callee.trying)):
+            return HUNG_UP_WHILE_RINGING
+        return callee.refusal if in_time else RANG_OUT
+
+    async def _talk(self, call: Call) -> None:
+        callee = call.callee
+        remaining = call.dial.max_duration - callee.trying - callee.rings
+        stays = (
+            MAX_CALL_DURATION
+            if callee.talk is None
+            else callee.talk + (PATIENCE if callee.hangs_up == "agent" else 0.0)
+        )
+        if await self._wait(call, min(stays, remaining)):
+            self._show(call, "hangup")
+            return
+        call.ended_by = "callee" if stays <= remaining else "max_duration"
+        self._show(call, "hangup")
+        self.rooms.leave(call.room, call.participant.identity, models.CLIENT_INITIATED)
+
+    async def _wait(self, call: Call, seconds: float) -> bool:
+        """Let time pass; True at once when somebody takes the participant out of the room."""
+        done, _ = await asyncio.wait({call.participant.gone}, timeout=self.clock.wall(max(seconds, 0.0)))
+        return bool(done)
+
+    @staticmethod
+    def _show(call: Call, status: str) -> None:
+        call.participant.info.attributes[CALL_STATUS] = status
+        call.room.wake()
+
+    def _note(self, call: Call, **changes: Any) -> None:
+        call.row.update(changes)
+        if call.dial.call_id in self.store.table("calls"):  # else the log was cleared meanwhile
+            self.store.put("calls", call.dial.call_id, call.row)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

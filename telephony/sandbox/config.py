@@ -1,0 +1,82 @@
+"""What one sandbox is told at its start: from the command line, else from the environment."""
+
+import argparse
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+EXAMPLE_KEY = "sandbox"
+EXAMPLE_SECRET = "example-livekit-secret-of-the-sandbox-0123456789"  # noqa: S105  # the documented example, refused by DEBUG=0
+EXAMPLE_TWILIO_SID = "AC00000000000000000000000000000000"
+EXAMPLE_TWILIO_TOKEN = "sandbox"  # noqa: S105  # the documented example
+
+
+@dataclass(frozen=True)
+class Config:
+    """`speed` is how many simulated seconds pass in one; without `webhook_url` nobody hears LiveKit's events."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 7880
+    speed: float = 20.0
+    api_key: str = EXAMPLE_KEY
+    api_secret: str = EXAMPLE_SECRET
+    agent_name: str = "voiceops"
+    agent_online: bool = True
+    webhook_url: str | None = None
+    webhook_exclude: frozenset[str] = frozenset()
+    twilio_sid: str = EXAMPLE_TWILIO_SID
+    twilio_token: str = EXAMPLE_TWILIO_TOKEN
+
+
+def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.environ) -> None:
+    """The same options for `manage.py sandbox` and `python -m telephony.sandbox`."""
+    public_url = env.get("PUBLIC_URL") or f"http://127.0.0.1:{env.get('PORT') or 8000}"
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (127.0.0.1: nobody else can reach it)"
+    )
+    parser.add_argument("--port", type=int, default=int(env.get("SANDBOX_PORT") or 7880), help="0 takes a free one")
+    parser.add_argument(
+        "--speed", type=float, default=float(env.get("SANDBOX_SPEED") or 20), help="simulated seconds that pass in one"
+    )
+    parser.add_argument("--data-dir", default=env.get("DATA_DIR") or "var", help="where its memory and recordings live")
+    parser.add_argument(
+        "--webhook-url",
+        default=f"{public_url.rstrip('/')}/livekit/webhook",
+        help="where LiveKit's events go; empty for nowhere",
+    )
+    parser.add_argument(
+        "--webhook-exclude",
+        default="",
+        metavar="EVENTS",
+        help="comma-separated events that are not sent, as LiveKit can be told",
+    )
+    parser.add_argument(
+        "--agent-name", default=env.get("LIVEKIT_AGENT_NAME") or "voiceops", help="the name its voice agent answers to"
+    )
+    parser.add_argument(
+        "--no-agent", action="store_true", help="play no voice agent; real workers may register at /agent"
+    )
+
+
+def from_arguments(options: Mapping[str, object], env: Mapping[str, str] = os.environ) -> Config:
+    """Raises ValueError, with a sentence, when an option makes no sense."""
+    speed = float(str(options["speed"]))
+    if not speed > 0:
+        raise ValueError("--speed must be greater than 0")
+    exclude = str(options["webhook_exclude"] or "")
+    return Config(
+        data_dir=Path(str(options["data_dir"])).resolve(),
+        host=str(options["host"]),
+        port=int(str(options["port"])),
+        speed=speed,
+        api_key=env.get("LIVEKIT_API_KEY") or EXAMPLE_KEY,
+        api_secret=env.get("LIVEKIT_API_SECRET") or EXAMPLE_SECRET,
+        agent_name=str(options["agent_name"]),
+        agent_online=not options["no_agent"],
+        webhook_url=str(options["webhook_url"]) if options["webhook_url"] else None,
+        webhook_exclude=frozenset(name.strip() for name in exclude.split(",") if name.strip()),
+        twilio_sid=env.get("TWILIO_ACCOUNT_SID") or EXAMPLE_TWILIO_SID,
+        twilio_token=env.get("TWILIO_AUTH_TOKEN") or EXAMPLE_TWILIO_TOKEN,
+    )

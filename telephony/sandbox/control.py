@@ -1,0 +1,121 @@
+"""Control for tests and drills: plain JSON under /_sandbox (api-contract.md 11)."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+from aiohttp import web
+from google.protobuf.json_format import MessageToDict
+
+from .calls import Calls
+from .dispatching import Dispatching
+from .faults import Faults, Rates, describe, parse_rates
+from .phone import Phones, parse_behaviour
+from .rooms import Rooms
+
+T = TypeVar("T")
+DIAL_KEYS = ("at", "number", "room", "identity", "caller_id", "trunk_id", "call_id")
+CALL_KEYS = (*DIAL_KEYS, "direction", "status", "sip_status_code", "answered_at", "ended_at")
+
+
+def as_json(value: Any, *, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
+
+
+async def read_json(request: web.Request) -> Any:
+    """Raises HTTPBadRequest."""
+    try:
+        return orjson.loads(await request.read() or b"{}")
+    except orjson.JSONDecodeError:
+        raise bad("malformed JSON") from None
+
+
+def bad(detail: str) -> web.HTTPBadRequest:
+    return web.HTTPBadRequest(body=orjson.dumps({"detail": detail}), content_type="application/json")
+
+
+@dataclass
+class Control:
+    calls: Calls
+    rooms: Rooms
+    phones: Phones
+    faults: Faults
+    dispatching: Dispatching
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        return [
+            web.get("/_sandbox/dials", self.dials),
+            web.delete("/_sandbox/dials", self.clear_dials),
+            web.get("/_sandbox/calls", self.list_calls),
+            web.get("/_sandbox/rooms", self.list_rooms),
+            web.get("/_sandbox/faults", self.get_faults),
+            web.put("/_sandbox/faults", self.put_faults),
+            web.delete("/_sandbox/faults", self.clear_faults),
+            web.put("/_sandbox/behaviours", self.put_behaviours),
+            web.delete("/_sandbox/behaviours", self.clear_behaviours),
+            web.put("/_sandbox/agent", self.put_agent),
+        ]
+
+    async def dials(self, request: web.Request) -> web.Response:
+        return as_json([{key: row[key] for key in DIAL_KEYS} for row in self.calls.dials()])
+
+    async def clear_dials(self, request: web.Request) -> web.Response:
+        self.calls.clear_dials()
+        return as_json({"detail": "Dial log cleared"})
+
+    async def list_calls(self, request: web.Request) -> web.Response:
+        return as_json([{key: row[key] for key in CALL_KEYS} for row in self.calls.rows()])
+
+    async def list_rooms(self, request: web.Request) -> web.Response:
+        return as_json(
+            [
+                {
+                    "room": MessageToDict(room.info, preserving_proto_field_name=True),
+                    "participants": [
+                        MessageToDict(p.info, preserving_proto_field_name=True) for p in room.participants.values()
+                    ],
+                }
+                for room in self.rooms.rooms.values()
+            ]
+        )
+
+    async def get_faults(self, request: web.Request) -> web.Response:
+        return as_json(describe(self.faults.rates))
+
+    async def put_faults(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        self.faults.set(checked(parse_rates, body))
+        return as_json(describe(self.faults.rates))
+
+    async def clear_faults(self, request: web.Request) -> web.Response:
+        self.faults.set(Rates())
+        return as_json(describe(self.faults.rates))
+
+    async def put_behaviours(self, request: web.Request) -> web.Response:
+        """Replaces all: `{"+1…": {…}}`; numbers not named follow the table again."""
+        body = await read_json(request)
+        if not isinstance(body, dict):
+            raise bad("an object is expected")
+        self.phones.behaviours = {number: checked(parse_behaviour, behaviour) for number, behaviour in body.items()}
+        return as_json(body)
+
+    async def clear_behaviours(self, request: web.Request) -> web.Response:
+        self.phones.behaviours = {}
+        return as_json({})
+
+    async def put_agent(self, request: web.Request) -> web.Response:
+        """`{"online": false}`: the sandbox's own agent takes no more jobs."""
+        body = await read_json(request)
+        if not isinstance(body, dict) or not isinstance(body.get("online"), bool):
+            raise bad("online must be true or false")
+        self.dispatching.agent_online = body["online"]
+        return as_json({"online": self.dispatching.agent_online})
+
+
+def checked(parse: Callable[[Any], T], body: Any) -> T:
+    """Raises HTTPBadRequest with the parser's sentence."""
+    try:
+        return parse(body)
+    except (ValueError, TypeError) as error:
+        raise bad(str(error)) from None

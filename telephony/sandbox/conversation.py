@@ -1,0 +1,49 @@
+"""What is said on a call, made from the agent's own first message and variables."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+VARIABLE = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """`share` is when the turn begins, as a share of the talk."""
+
+    share: float
+    role: str
+    text: str
+
+
+def fill(template: str, variables: Mapping[str, Any]) -> str:
+    """`{{name}}` becomes the variable's value as plain text; an unknown one becomes nothing."""
+    return VARIABLE.sub(lambda match: str(variables.get(match[1], "")), template)
+
+
+def talk_with_human(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> list[Turn]:
+    """Six turns, the agent's first message first."""
+    opening = fill(str(agent.get("first_message") or ""), variables).strip() or "Hello, thank you for taking my call."
+    known = "; ".join(f"{name}: {value}" for name, value in variables.items() if value not in (None, ""))
+    check = f"Let me read back what I have. {known}. Is that right?" if known else "Is this a good moment to talk?"
+    return [
+        Turn(0.03, "agent", opening),
+        Turn(0.20, "callee", "Hello, yes, speaking."),
+        Turn(0.35, "agent", check),
+        Turn(0.60, "callee", "Yes, that is right."),
+        Turn(0.75, "agent", "Thank you, that is all I needed. Goodbye."),
+        Turn(0.92, "callee", "Goodbye."),
+    ]
+
+
+def greeting_of_machine() -> Turn:
+    return Turn(0.0, "callee", "Hello, nobody can take your call right now. Please leave a message after the tone.")
+
+
+def message_for_machine(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
+    voicemail = agent.get("voicemail") or {}
+    return (
+        fill(str(voicemail.get("message") or agent.get("first_message") or ""), variables).strip()
+        or "Please call us back."
+    )

@@ -1,0 +1,143 @@
+"""Who takes a job: a real worker of that name, else the sandbox's own agent, else nobody (protocols.md 5)."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import aiohttp
+from livekit.protocol import agent, agent_dispatch
+from livekit.protocol.room import CreateRoomRequest
+
+from .agent import AgentJob, read_metadata
+from .auth import Grants
+from .calls import Calls
+from .clock import Clock
+from .config import Config
+from .faults import Faults
+from .ids import livekit_id
+from .reports import Reporter
+from .rooms import Room, Rooms
+from .twirp import TwirpError, rpc_error
+
+MAX_METADATA, MAX_ATTRIBUTES = 512 * 1024, 64 * 1024
+
+
+class Workers(Protocol):
+    """Real workers, connected over the network."""
+
+    def offer(self, job: agent.Job, room: Room) -> bool:
+        """Give the job to a worker of its agent's name; False when none is registered."""
+
+    def terminate(self, job: agent.Job) -> None: ...
+
+
+@dataclass
+class Dispatching:
+    config: Config
+    clock: Clock
+    session: aiohttp.ClientSession
+    faults: Faults
+    rooms: Rooms
+    calls: Calls
+    workers: Workers
+    on_answer: Any
+    agent_online: bool = True
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.agent_online = self.config.agent_online
+        self.rooms.on_created.append(self._room_created)
+
+    def _room_created(self, room: Room, request: CreateRoomRequest) -> None:
+        for wanted in request.agents:
+            self.dispatch(room, wanted.agent_name, wanted.metadata, dict(wanted.attributes))
+
+    def dispatch(
+        self, room: Room, agent_name: str, metadata: str, attributes: dict[str, str]
+    ) -> agent_dispatch.AgentDispatch:
+        """Put one more agent to work in the room. Nobody there to take the job is not an error."""
+        dispatch = agent_dispatch.AgentDispatch(
+            id=livekit_id("AD_"), agent_name=agent_name, room=room.name, metadata=metadata, attributes=attributes
+        )
+        dispatch.state.created_at = int(self.clock.now() * 1e9)
+        room.dispatches[dispatch.id] = dispatch
+        job = agent.Job(
+            id=livekit_id("AJ_"),
+            dispatch_id=dispatch.id,
+            type=agent.JT_ROOM,
+            room=room.info,
+            metadata=metadata,
+            agent_name=agent_name,
+            attributes=attributes,
+        )
+        if self.workers.offer(job, room):
+            return dispatch
+        if self.agent_online and agent_name == self.config.agent_name:
+            dispatch.state.jobs.append(job)
+            self._play(dispatch.state.jobs[-1], room)
+        return dispatch
+
+    def _play(self, job: agent.Job, room: Room) -> None:
+        metadata = read_metadata(job.metadata)
+        url = metadata.get("report_url")
+        reporter = Reporter(
+            url=str(url) if url else None,
+            token=str(metadata.get("report_token", "")),
+            session=self.session,
+            faults=self.faults,
+        )
+        work = AgentJob(job, room, metadata, reporter, self.clock, self.rooms, self.calls, self.on_answer)
+        task = asyncio.get_running_loop().create_task(work.run())
+        self._tasks[job.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
+
+    # --- livekit.AgentDispatchService ---
+
+    async def create(
+        self, request: agent_dispatch.CreateAgentDispatchRequest, grants: Grants
+    ) -> agent_dispatch.AgentDispatch:
+        if len(request.metadata) > MAX_METADATA:
+            raise rpc_error("invalid_argument", "metadata size exceeds limits")
+        if sum(len(k) + len(v) for k, v in request.attributes.items()) > MAX_ATTRIBUTES:
+            raise rpc_error("invalid_argument", "attribute size exceeds limits")
+        if not request.room:
+            raise rpc_error("invalid_argument", "no room name")
+        room = self.rooms.ensure(request.room)
+        return self.dispatch(room, request.agent_name, request.metadata, dict(request.attributes))
+
+    async def list(
+        self, request: agent_dispatch.ListAgentDispatchRequest, grants: Grants
+    ) -> agent_dispatch.ListAgentDispatchResponse:
+        room = self.rooms.get(request.room)
+        found = [d for d in room.dispatches.values() if request.dispatch_id in ("", d.id)]
+        return agent_dispatch.ListAgentDispatchResponse(agent_dispatches=found)
+
+    async def delete(
+        self, request: agent_dispatch.DeleteAgentDispatchRequest, grants: Grants
+    ) -> agent_dispatch.AgentDispatch:
+        room = self.rooms.get(request.room)
+        dispatch = room.dispatches.pop(request.dispatch_id, None)
+        if dispatch is None:
+            raise TwirpError("not_found", "dispatch ID not found")
+        for job in dispatch.state.jobs:
+            self.workers.terminate(job)
+            if task := self._tasks.get(job.id):
+                task.cancel()
+                self._put_out(room, job)
+        dispatch.state.deleted_at = int(self.clock.now() * 1e9)
+        return dispatch
+
+    def _put_out(self, room: Room, job: agent.Job) -> None:
+        if job.state.participant_identity:
+            self.rooms.remove(room, job.state.participant_identity)
+
+    async def idle(self) -> None:
+        """Wait until no agent of ours is at work."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks.values()))
+
+    async def close(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,111 @@
+"""How LiveKit words the end of an INVITE, as a Twirp error and as `disconnectReason` (protocols.md 2.2, 2.3)."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from livekit.protocol import models, sip
+
+from .twirp import TwirpError, rpc_error
+
+PHRASES = {
+    400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found",
+    407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone", 480: "Temporarily Unavailable",
+    484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated",
+    488: "Not Acceptable Here", 500: "Server Internal Error", 502: "Bad Gateway", 503: "Service Unavailable",
+    504: "Server Time-out", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere",
+    606: "Not Acceptable", 607: "Unwanted", 608: "Rejected",
+}  # fmt: skip
+
+# sip/pkg/sip + protocol/livekit/sip.go sipCodeToGRPCCode; codes not named fall to their class below.
+CODES = {
+    400: "invalid_argument", 402: "permission_denied", 403: "permission_denied", 404: "not_found",
+    408: "deadline_exceeded", 410: "not_found", 480: "resource_exhausted", 484: "invalid_argument",
+    485: "invalid_argument", 486: "resource_exhausted", 487: "aborted", 488: "invalid_argument",
+    504: "deadline_exceeded", 600: "resource_exhausted", 603: "permission_denied", 604: "not_found",
+    606: "invalid_argument", 607: "permission_denied", 608: "permission_denied",
+}  # fmt: skip
+# Answers the SIP client expects word their message one way, all others another.
+EXPECTED = frozenset({404, 480, 486, 503})
+GRPC_NUMBERS = {
+    "canceled": 1, "invalid_argument": 3, "deadline_exceeded": 4, "not_found": 5, "permission_denied": 7,
+    "resource_exhausted": 8, "failed_precondition": 9, "aborted": 10, "unavailable": 14,
+}  # fmt: skip
+CARRIER_BLOCK = "32203"  # Twilio: "The call was blocked", on X-Twilio-Error
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The call was not answered. `sip_code` None: no SIP response decided it, so there is no SIP meta either."""
+
+    sip_code: int | None = None
+    phrase: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    code: str = ""
+    msg: str = ""
+    prefixed: bool = True
+
+    def error(self) -> TwirpError:
+        """What CreateSIPParticipant answers when it waited."""
+        if self.sip_code is None:
+            return rpc_error(self.code, self.msg) if self.prefixed else TwirpError(self.code, self.msg)
+        code = CODES.get(self.sip_code, "failed_precondition" if 500 <= self.sip_code < 600 else "invalid_argument")
+        msg = self._message()
+        meta = {
+            "sip_status_code": str(self.sip_code),
+            "sip_status": self.phrase or _enum_text(self.sip_code),
+            "error_details": _details(code, msg),
+        }
+        return rpc_error(code, msg, meta)
+
+    def _message(self) -> str:
+        text = f"sip status: {self.sip_code}: {self.phrase}" if self.phrase else f"sip status: {self.sip_code}"
+        if self.headers.get("X-Twilio-Error", "").startswith(CARRIER_BLOCK):
+            return f"INVITE blocked by carrier: {text}"
+        if self.sip_code in EXPECTED:
+            return f"INVITE failed: {text}"
+        return f"unexpected status from INVITE response: {text}"
+
+    def disconnect_reason(self) -> models.DisconnectReason:
+        """As of sip#861: precise for unreachable callees, SIP_TRUNK_FAILURE for the carrier's trouble."""
+        if self.sip_code is None:
+            ringing_out = self.code == "canceled" or self.msg == "context deadline exceeded"
+            return (
+                models.USER_UNAVAILABLE if ringing_out and "transaction" not in self.msg else models.SIP_TRUNK_FAILURE
+            )
+        if 500 <= self.sip_code < 600:
+            return models.SIP_TRUNK_FAILURE
+        if self.sip_code in {404, 408, 410, 480, 484, 485, 487, 604}:
+            return models.USER_UNAVAILABLE
+        return models.USER_REJECTED
+
+
+def sip_refusal(sip_code: int, phrase: str | None = None, headers: Mapping[str, str] | None = None) -> Refusal:
+    """`phrase` None takes the usual one of that status; "" sends none."""
+    return Refusal(
+        sip_code=sip_code, phrase=PHRASES.get(sip_code, "") if phrase is None else phrase, headers=headers or {}
+    )
+
+
+def _enum_text(sip_code: int) -> str:
+    """LiveKit falls back to the enum's name when the reason phrase is empty (python-sdks#479)."""
+    if sip_code in sip.SIPStatusCode.values():
+        return sip.SIPStatusCode.Name(sip_code)
+    return str(sip_code)
+
+
+def _details(code: str, msg: str) -> str:
+    """A google.rpc.Status {code, message}, written by hand: two fields are not worth a dependency."""
+    text = msg.encode()[:120]
+    raw = b"\x08" + bytes([GRPC_NUMBERS.get(code, 2)]) + b"\x12" + bytes([len(text)]) + text
+    return base64.b64encode(raw).decode()
+
+
+# --- the ends that carry no SIP status ---
+RANG_OUT = Refusal(code="canceled", msg="sip request timed out")
+RANG_OUT_RACE = Refusal(code="failed_precondition", msg="context deadline exceeded")  # sip#857
+HUNG_UP_WHILE_RINGING = Refusal(code="canceled", msg="sip request canceled")
+NO_CREDENTIALS = Refusal(
+    code="failed_precondition", msg="sip server required auth, but no username or password was provided"
+)
+BAD_CREDENTIALS = Refusal(code="failed_precondition", msg="max auth retry attempts reached for SIP invite")

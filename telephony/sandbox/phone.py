@@ -1,0 +1,132 @@
+"""What the callee does: a table, by the last two digits of the number dialled (api-contract.md 11)."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .outcomes import Refusal, sip_refusal
+from .twirp import HTTP_STATUS, TwirpError
+
+RINGS_BEFORE_ANSWER = 8.0
+RINGS_UNANSWERED = 30.0
+TALK_SHORTEST, TALK_LONGEST = 20.0, 60.0
+HANGS_UP_AT_ONCE = 0.6
+
+
+@dataclass(frozen=True)
+class Callee:
+    """One way to take a call. Seconds are simulated.
+
+    `trying` passes before the first sign of life, `rings` between that and the answer or refusal. `talk` None goes on
+    until a maximum duration ends the call. `error` refuses the request before an INVITE is sent. `mute` never answers
+    the request.
+    """
+
+    trying: float = 0.4
+    rings: float = RINGS_BEFORE_ANSWER
+    refusal: Refusal | None = None
+    error: TwirpError | None = None
+    machine: bool = False
+    talk: float | None = 30.0
+    hangs_up: str = "callee"
+    mute: bool = False
+
+
+def refuses(sip_code: int, phrase: str | None = None, *, rings: float = 0.0, **headers: str) -> Callee:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Callee(rings=rings, refusal=sip_refusal(sip_code, phrase, named))
+
+
+BLOCKED = refuses(603, "Decline", X_Twilio_Error="32203 Call blocked by carrier")
+OUT_OF_CHANNELS = refuses(503)
+# The network gives up after 30 s; a shorter ringing timeout of the caller comes first.
+NOBODY_HOME = Callee(rings=RINGS_UNANSWERED, refusal=sip_refusal(480))
+ENDLESS = Callee(talk=None, hangs_up="agent")
+
+
+def callee_for(number: str, *, dialled_before: int) -> Callee:
+    """Deterministic: the same digits, dialled as often before, take the call in the same way."""
+    digits = "".join(c for c in number if c.isdigit())
+    last = int(digits[-2:] or "0")
+    if 90 <= last <= 94 and dialled_before == 0:
+        return OUT_OF_CHANNELS
+    for first, final, callee in REFUSALS:
+        if first <= last <= final:
+            return callee
+    return _answering(digits, last, mute=last == 99 and dialled_before == 0)
+
+
+REFUSALS = (
+    (60, 69, NOBODY_HOME),
+    (70, 74, refuses(486, rings=1.0)),
+    (80, 84, refuses(603, rings=5.0)),
+    (85, 89, refuses(404)),
+    (95, 97, ENDLESS),
+    (98, 98, BLOCKED),
+)
+
+
+def _answering(digits: str, last: int, *, mute: bool) -> Callee:
+    if 55 <= last <= 59:
+        return Callee(talk=HANGS_UP_AT_ONCE)
+    spread = int(digits[-7:] or "0") * 2_654_435_761 % 2**32 / 2**32  # Knuth's hash: neighbours differ
+    talk = TALK_SHORTEST + spread * (TALK_LONGEST - TALK_SHORTEST)
+    if 75 <= last <= 79:
+        return Callee(machine=True, talk=talk)
+    return Callee(talk=talk, hangs_up="agent" if last % 3 == 0 else "callee", mute=mute)
+
+
+# --- numbers that are told to behave otherwise (PUT /_sandbox/behaviours) ---
+
+
+@dataclass
+class Phones:
+    """Every telephone in the world; `behaviours` override the table, by exact number."""
+
+    behaviours: dict[str, Callee] = field(default_factory=dict)
+
+    def callee(self, number: str, *, dialled_before: int) -> Callee:
+        return self.behaviours.get(number) or callee_for(number, dialled_before=dialled_before)
+
+
+FIELDS = (
+    "sip_code",
+    "phrase",
+    "headers",
+    "twirp",
+    "failure",
+    "answer_after",
+    "trying",
+    "rings",
+    "talk",
+    "machine",
+    "hangs_up",
+    "mute",
+)
+
+
+def parse_behaviour(body: Any) -> Callee:
+    """One entry of PUT behaviours. Raises ValueError with a sentence."""
+    if not isinstance(body, dict) or (unknown := [name for name in body if name not in FIELDS]):
+        raise ValueError(f"unknown field {unknown[0]}" if isinstance(body, dict) else "an object is expected")
+    callee = Callee()
+    for name in ("trying", "rings", "talk", "machine", "hangs_up", "mute"):
+        if name in body:
+            callee = replace(callee, **{name: body[name]})
+    if "answer_after" in body:
+        callee = replace(callee, trying=0.0, rings=float(body["answer_after"]))
+    if "sip_code" in body:
+        refusal = sip_refusal(int(body["sip_code"]), body.get("phrase"), body.get("headers"))
+        return replace(callee, refusal=refusal, rings=float(body.get("rings", 0.0)))
+    if "failure" in body:
+        code, msg = _code_and_msg(body["failure"])
+        return replace(callee, refusal=Refusal(code=code, msg=msg), rings=float(body.get("rings", 0.0)))
+    if "twirp" in body:
+        code, msg = _code_and_msg(body["twirp"])
+        return replace(callee, error=TwirpError(code, msg, body["twirp"].get("meta")))
+    return callee
+
+
+def _code_and_msg(body: Any) -> tuple[str, str]:
+    if not isinstance(body, dict) or body.get("code") not in HTTP_STATUS:
+        raise ValueError(f"code must be one of {', '.join(HTTP_STATUS)}")
+    return str(body["code"]), str(body.get("msg", ""))

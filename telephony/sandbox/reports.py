@@ -1,0 +1,96 @@
+"""How the voice agent tells the control plane what it saw (api-contract.md 6, POST /calls/{id}/report)."""
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import orjson
+
+from .clock import Clock
+from .faults import Faults
+
+log = logging.getLogger(__name__)
+
+ALIVE_EVERY = 2.0  # wall clock
+RETRY_AFTER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+
+@dataclass
+class Reporter:
+    """Batches a job's events into few POSTs, in order; ids stay the same over retries. `url` None reports to nobody."""
+
+    url: str | None
+    token: str
+    session: aiohttp.ClientSession
+    faults: Faults
+    _pending: list[dict[str, Any]] = field(default_factory=list)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _settled: asyncio.Event = field(default_factory=asyncio.Event)
+    _closed: bool = False
+    _alive: asyncio.TimerHandle | None = None
+
+    def start_alive(self) -> None:
+        """Say `agent_alive` every two seconds from now on."""
+        self._alive = asyncio.get_running_loop().call_later(ALIVE_EVERY, self._tick)
+
+    def _tick(self) -> None:
+        self.add("agent_alive", flush=True)
+        self.start_alive()
+
+    def add(self, event: str, /, *, flush: bool = False, **data: Any) -> None:
+        """Note an event that happened now; without `flush` it travels with the next one that has it."""
+        self._pending.append({"id": secrets.token_hex(16), "type": event, "at": Clock.iso(), **data})
+        if flush:
+            self._settled.clear()
+            self._wake.set()
+
+    async def settled(self, *, timeout: float) -> bool:
+        """Wait until everything flushed so far is acknowledged (or given up); False when that takes too long."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._settled.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """No events after this; `run` ends once the last one is delivered."""
+        if self._alive is not None:
+            self._alive.cancel()
+        self._closed = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        while not (self._closed and not self._pending):
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._pending = self._pending, []
+            if batch and not self.faults.loses_report() and self.url:
+                await self._send(self.url, orjson.dumps({"events": batch}))
+            if not self._wake.is_set():
+                self._settled.set()
+
+    async def _send(self, url: str, body: bytes) -> None:
+        for pause in (*RETRY_AFTER, None):
+            status = await self._post(url, body)
+            if status is not None and status < 500 and status != 429:
+                if status != 200:
+                    log.warning("report to %s answered %s", url, status)
+                return
+            if pause is None:
+                log.warning("report to %s given up", url)
+                return
+            await asyncio.sleep(pause)
+
+    async def _post(self, url: str, body: bytes) -> int | None:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        try:
+            async with self.session.post(url, data=body, headers=headers, timeout=TIMEOUT) as response:
+                await response.read()
+                return response.status
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return None

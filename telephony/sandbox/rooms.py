@@ -1,0 +1,186 @@
+"""Rooms and who is in them: joining, leaving, closing, and the events that tell of it (protocols.md 1.5, 2.3, 3)."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from livekit.protocol import agent_dispatch, models
+from livekit.protocol.room import CreateRoomRequest
+
+from .clock import Clock
+from .ids import livekit_id
+from .twirp import rpc_error
+from .webhooks import Webhooks
+
+log = logging.getLogger(__name__)
+
+EMPTY_TIMEOUT, DEPARTURE_TIMEOUT = 300, 20  # seconds, wall clock
+Reason = models.DisconnectReason
+Kind = models.ParticipantInfo.Kind
+DEPENDENT = (Kind.AGENT, Kind.EGRESS)  # they do not keep a room open
+
+
+@dataclass(eq=False)
+class Participant:
+    """`gone` is set, with the reason, the moment the participant is out of the room, whoever put it out."""
+
+    info: models.ParticipantInfo
+    gone: "asyncio.Future[Reason]"
+
+    @property
+    def identity(self) -> str:
+        return self.info.identity
+
+    @property
+    def keeps_room_open(self) -> bool:
+        return self.info.kind not in DEPENDENT
+
+
+@dataclass(eq=False)
+class Room:
+    info: models.Room
+    participants: dict[str, Participant] = field(default_factory=dict)
+    dispatches: dict[str, agent_dispatch.AgentDispatch] = field(default_factory=dict)
+    closed: "asyncio.Future[models.RoomEndReason]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    timer: asyncio.TimerHandle | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    egress: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    def wake(self) -> None:
+        """Somebody came, went or changed state: let those who watch look again."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+@dataclass
+class Rooms:
+    webhooks: Webhooks
+    rooms: dict[str, Room] = field(default_factory=dict)
+    on_created: list[Callable[[Room, CreateRoomRequest], None]] = field(default_factory=list)
+    on_closed: list[Callable[[Room], None]] = field(default_factory=list)
+
+    def get(self, name: str) -> Room:
+        """Raises TwirpError when there is none."""
+        room = self.rooms.get(name)
+        if room is None:
+            raise rpc_error("not_found", "requested room does not exist")
+        return room
+
+    def get_or_create(self, request: CreateRoomRequest) -> Room:
+        """The room of that name; what the request asks for counts only for a new one."""
+        room = self.rooms.get(request.name)
+        if room is not None:
+            return room
+        now = Clock.now()
+        info = models.Room(
+            sid=livekit_id("RM_"),
+            name=request.name,
+            empty_timeout=request.empty_timeout or EMPTY_TIMEOUT,
+            departure_timeout=request.departure_timeout or DEPARTURE_TIMEOUT,
+            max_participants=request.max_participants,
+            metadata=request.metadata,
+            creation_time=int(now),
+            creation_time_ms=int(now * 1000),
+        )
+        room = self.rooms[request.name] = Room(info)
+        self.webhooks.send("room_started", key=room.name, room=info)
+        self._close_in(room, info.empty_timeout)
+        for hook in self.on_created:
+            hook(room, request)
+        return room
+
+    def ensure(self, name: str) -> Room:
+        return self.get_or_create(CreateRoomRequest(name=name))
+
+    def join(self, room: Room, info: models.ParticipantInfo) -> Participant:
+        """Let somebody in; a namesake is put out first. Raises TwirpError when the room is full."""
+        if info.identity in room.participants:
+            self.leave(room, info.identity, models.DUPLICATE_IDENTITY)
+        if 0 < room.info.max_participants <= len(room.participants):
+            raise rpc_error("resource_exhausted", "room has exceeded its max participants")
+        now = Clock.now()
+        info.sid = info.sid or livekit_id("PA_")
+        info.state = models.ParticipantInfo.State.ACTIVE
+        info.joined_at, info.joined_at_ms = int(now), int(now * 1000)
+        participant = Participant(info, asyncio.get_running_loop().create_future())
+        room.participants[info.identity] = participant
+        if participant.keeps_room_open:
+            self._stop_timer(room)
+        self._count(room)
+        self.webhooks.send("participant_joined", key=room.name, room=room.info, participant=info)
+        room.wake()
+        return participant
+
+    def publish(self, room: Room, participant: Participant, name: str) -> None:
+        track = models.TrackInfo(
+            sid=livekit_id("TR_"),
+            type=models.TrackType.AUDIO,
+            name=name,
+            source=models.TrackSource.MICROPHONE,
+            mime_type="audio/opus",
+        )
+        participant.info.tracks.append(track)
+        participant.info.is_publisher = True
+        self._count(room)
+        who = models.ParticipantInfo(sid=participant.info.sid, identity=participant.identity)
+        where = models.Room(sid=room.info.sid, name=room.name)
+        self.webhooks.send("track_published", key=room.name, room=where, participant=who, track=track)
+
+    def leave(self, room: Room, identity: str, reason: Reason) -> None:
+        """Put somebody out; nobody of that name is no error."""
+        participant = room.participants.pop(identity, None)
+        if participant is None:
+            return
+        participant.info.state = models.ParticipantInfo.State.DISCONNECTED
+        participant.info.disconnect_reason = reason
+        participant.gone.set_result(reason)
+        self._count(room)
+        self.webhooks.send("participant_left", key=room.name, room=room.info, participant=participant.info)
+        stays = any(p.keeps_room_open for p in room.participants.values())
+        if participant.keeps_room_open and not stays and not room.closed.done():
+            self._close_in(room, room.info.departure_timeout)
+        room.wake()
+
+    def remove(self, room: Room, identity: str) -> None:
+        self.leave(room, identity, models.PARTICIPANT_REMOVED)
+
+    def close(self, room: Room, why: models.RoomEndReason, reason: Reason) -> None:
+        """End the room: everybody is put out, callers are hung up on."""
+        if room.closed.done():
+            return
+        del self.rooms[room.name]
+        self._stop_timer(room)
+        room.closed.set_result(why)
+        for identity in list(room.participants):
+            self.leave(room, identity, reason)
+        self.webhooks.send("room_finished", key=room.name, room=room.info, roomEndReason=models.RoomEndReason.Name(why))
+        for hook in self.on_closed:
+            hook(room)
+
+    def delete(self, name: str) -> None:
+        """Raises TwirpError when there is no such room."""
+        self.close(self.get(name), models.ROOM_END_API_DELETE, models.ROOM_DELETED)
+
+    def _close_in(self, room: Room, seconds: float) -> None:
+        self._stop_timer(room)
+        room.timer = asyncio.get_running_loop().call_later(
+            seconds, self.close, room, models.ROOM_END_IDLE_TIMEOUT, models.ROOM_CLOSED
+        )
+
+    @staticmethod
+    def _stop_timer(room: Room) -> None:
+        if room.timer is not None:
+            room.timer.cancel()
+            room.timer = None
+
+    @staticmethod
+    def _count(room: Room) -> None:
+        room.info.num_participants = len(room.participants)
+        room.info.num_publishers = sum(p.info.is_publisher for p in room.participants.values())

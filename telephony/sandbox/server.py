@@ -1,0 +1,100 @@
+"""The sandbox put together: one aiohttp server, one event loop, one port."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from .api import LiveKitApi
+from .calls import Calls
+from .clock import Clock
+from .config import Config
+from .control import Control, as_json
+from .dispatching import Dispatching
+from .faults import Faults
+from .methods import dispatch_methods, room_methods, sip_methods
+from .phone import Phones
+from .room_service import RoomService
+from .rooms import Rooms
+from .sip_service import SipService
+from .store import Store
+from .trunks import Trunks
+from .webhooks import Webhooks
+from .workers import Workers
+
+MAX_BODY = 10 * 1024 * 1024  # LiveKit refuses bigger ones
+
+
+@dataclass
+class Sandbox:
+    """Everything one running sandbox consists of. Made by `start`, inside the loop that serves it."""
+
+    config: Config
+    store: Store
+    session: aiohttp.ClientSession
+    webhooks: Webhooks
+    rooms: Rooms
+    calls: Calls
+    dispatching: Dispatching
+    runner: web.AppRunner
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.config.host}:{self.port}"
+
+    async def quiet(self) -> None:
+        """Wait until every report and webhook is delivered or given up."""
+        await self.dispatching.idle()
+        await self.webhooks.idle()
+
+    async def stop(self) -> None:
+        """Stop serving at once; what is on the telephone is lost, as when a server dies."""
+        await self.dispatching.close()
+        await self.calls.close()
+        await self.webhooks.close()
+        await self.runner.cleanup()
+        await self.session.close()
+        self.store.close()
+
+
+async def start(config: Config) -> Sandbox:
+    """Listen on `config.port` (0 for any). Raises OSError when it is taken, DataDirTakenError when the directory is."""
+    store = Store(config.data_dir / "sandbox")
+    clock, faults, phones = Clock(config.speed), Faults(), Phones()
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=256),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+    )
+    webhooks = Webhooks(config, faults, session)
+    rooms = Rooms(webhooks)
+    calls, trunks = Calls(clock, rooms, store), Trunks(store, clock)
+    dispatching = Dispatching(config, clock, session, faults, rooms, calls, Workers(), lambda room, agent: None)
+    sip = SipService(clock, rooms, calls, trunks, phones)
+    methods = {**room_methods(RoomService(rooms)), **dispatch_methods(dispatching), **sip_methods(sip, trunks)}
+    livekit = LiveKitApi(config, clock, faults, sip, methods)
+    app = web.Application(client_max_size=MAX_BODY)
+    app.add_routes(Control(calls, rooms, phones, faults, dispatching).routes())
+    app.add_routes([web.get("/", health), web.route("*", "/twirp/{path:.*}", livekit.serve)])
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    sandbox = Sandbox(config, store, session, webhooks, rooms, calls, dispatching, runner)
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, config.host, config.port, backlog=1024)
+        await site.start()
+    except BaseException:
+        await sandbox.stop()
+        raise
+    sandbox.port = listening_port(runner)
+    return sandbox
+
+
+def listening_port(runner: web.AppRunner) -> int:
+    address: Any = runner.addresses[0]
+    return int(address[1])
+
+
+async def health(request: web.Request) -> web.Response:
+    return as_json({"status": "OK"})

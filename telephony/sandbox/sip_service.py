@@ -1,0 +1,138 @@
+"""livekit.SIP/CreateSIPParticipant: from a request to a call (protocols.md 1.4, 2)."""
+
+import asyncio
+import random
+from dataclasses import dataclass
+
+from livekit.protocol import models, sip
+
+from .auth import Grants
+from .calls import CALL_STATUS, MAX_CALL_DURATION, RINGING_TIMEOUT, Call, Calls, Dial
+from .clock import Clock
+from .ids import livekit_id, random_name
+from .phone import Phones
+from .rooms import Rooms
+from .trunks import Trunks, check_headers
+from .twirp import NoAnswerError, TwirpError, rpc_error
+
+RPC_DEADLINE = 80.0  # with wait_until_answered, simulated
+MAX_DISPLAY_NAME = 128
+
+
+@dataclass
+class SipService:
+    clock: Clock
+    rooms: Rooms
+    calls: Calls
+    trunks: Trunks
+    phones: Phones
+
+    async def create(self, request: sip.CreateSIPParticipantRequest, grants: Grants) -> sip.SIPParticipantInfo:
+        """Dial, and answer when the callee did if the caller wants to know. Raises TwirpError or NoAnswerError."""
+        call = self.dial(request)
+        if request.wait_until_answered:
+            await self.wait_for_answer(call)
+        elif call.callee.mute:
+            raise NoAnswerError
+        return info(call)
+
+    def dial(self, request: sip.CreateSIPParticipantRequest) -> Call:
+        """The callee's participant joins the room, then the INVITE leaves. Raises TwirpError."""
+        _validate(request)
+        trunk_id, address, caller_id = self._trunk(request)
+        callee = self.phones.callee(request.sip_call_to, dialled_before=self.calls.dialled_before(request.sip_call_to))
+        if callee.error is not None:
+            raise callee.error
+        call_id = livekit_id("SCL_")
+        room = self.rooms.ensure(request.room_name)
+        participant = self.rooms.join(room, _participant(request, call_id, trunk_id, address, caller_id))
+        self.rooms.publish(room, participant, "sip_audio")
+        dial = Dial(
+            call_id=call_id,
+            number=request.sip_call_to,
+            caller_id=caller_id,
+            trunk_id=trunk_id,
+            ringing_timeout=_seconds(request, "ringing_timeout", RINGING_TIMEOUT),
+            max_duration=min(_seconds(request, "max_call_duration", MAX_CALL_DURATION), MAX_CALL_DURATION),
+        )
+        return self.calls.start(dial, room=room, participant=participant, callee=callee)
+
+    async def wait_for_answer(self, call: Call) -> None:
+        """Returns when the callee has answered. The dial goes on whatever happens to whoever waits."""
+        deadline = self.clock.wall(RPC_DEADLINE)
+        if call.callee.mute:
+            await asyncio.sleep(deadline)
+            raise NoAnswerError
+        done, _ = await asyncio.wait({call.answer}, timeout=deadline)
+        if not done:
+            raise rpc_error("deadline_exceeded", "request timed out")
+        refusal = call.answer.result()
+        if refusal is not None:
+            raise refusal.error()
+
+    def _trunk(self, request: sip.CreateSIPParticipantRequest) -> tuple[str, str, str]:
+        """Trunk id, its address, and the number that calls. Raises TwirpError."""
+        numbers: list[str] = []
+        address = request.trunk.hostname
+        if request.sip_trunk_id:
+            trunk = self.trunks.outbound(request.sip_trunk_id)
+            numbers, address = list(trunk.numbers), trunk.address
+        if not request.sip_number and not numbers:
+            raise TwirpError("failed_precondition", "no numbers on outbound trunk")
+        caller_id = request.sip_number or random.choice(numbers)  # noqa: S311  # the server picks any
+        if address.partition(":")[0].endswith("twilio.com") and not caller_id.startswith("+"):
+            caller_id = f"+{caller_id}"
+        return request.sip_trunk_id, address, caller_id
+
+
+def info(call: Call) -> sip.SIPParticipantInfo:
+    return sip.SIPParticipantInfo(
+        participant_id=call.participant.info.sid,
+        participant_identity=call.participant.identity,
+        room_name=call.room.name,
+        sip_call_id=call.dial.call_id,
+    )
+
+
+def _validate(request: sip.CreateSIPParticipantRequest) -> None:
+    """protocol/livekit/sip.go CreateSIPParticipantRequest.Validate."""
+    if not request.sip_trunk_id and not (request.HasField("trunk") and request.sip_number):
+        raise TwirpError("invalid_argument", "missing sip trunk id and sip number")
+    if not request.sip_call_to:
+        raise TwirpError("invalid_argument", "missing sip callee number")
+    if "@" in request.sip_call_to:
+        raise TwirpError("invalid_argument", "SipCallTo should be a phone number or SIP user, not a full SIP URI")
+    if not request.room_name:
+        raise TwirpError("invalid_argument", "missing room name")
+    if len(request.display_name) > MAX_DISPLAY_NAME:
+        raise TwirpError("invalid_argument", f"DisplayName too long (max {MAX_DISPLAY_NAME} characters)")
+    check_headers(request.headers)
+
+
+def _seconds(request: sip.CreateSIPParticipantRequest, name: str, default: float) -> float:
+    if not request.HasField(name):
+        return default
+    duration = getattr(request, name)
+    return float(duration.seconds + duration.nanos / 1e9) or default
+
+
+def _participant(
+    request: sip.CreateSIPParticipantRequest, call_id: str, trunk_id: str, address: str, caller_id: str
+) -> models.ParticipantInfo:
+    attributes = {
+        **request.participant_attributes,
+        "sip.callID": call_id,
+        "sip.callIDFull": f"{random_name(20)}@sandbox",
+        CALL_STATUS: "dialing",
+        "sip.trunkID": trunk_id,
+        "sip.hostname": address,
+    }
+    if not request.hide_phone_number:
+        attributes |= {"sip.phoneNumber": request.sip_call_to, "sip.trunkPhoneNumber": caller_id}
+    return models.ParticipantInfo(
+        identity=request.participant_identity or f"sip_{request.sip_call_to}",
+        name=request.participant_name or ("" if request.hide_phone_number else f"Phone {request.sip_call_to}"),
+        metadata=request.participant_metadata,
+        kind=models.ParticipantInfo.Kind.SIP,
+        attributes=attributes,
+    )

@@ -1,0 +1,87 @@
+"""What the sandbox remembers: small tables in memory, each change appended to a file before it counts.
+
+One `write` per change to an unbuffered file: the line is the kernel's when the call returns, so the death of this
+process (kill -9 included) loses nothing. Only the machine's death could, and that is not what drills kill.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+Row = dict[str, Any]
+
+
+class DataDirTakenError(Exception):
+    """Another sandbox works in this directory."""
+
+
+class Store:
+    """Tables of rows by key, in order of first insertion; a change is on file before `put` returns."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._path = directory / "sandbox.jsonl"
+        self._tables: dict[str, dict[str, Row]] = {}
+        self._lock = os.open(directory / "sandbox.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise DataDirTakenError(f"Another sandbox works in {directory}") from None
+        self._read()
+        self._file = self._compact()
+
+    def table(self, name: str) -> dict[str, Row]:
+        """The live rows; change them through `put`, `delete` and `clear` only."""
+        return self._tables.setdefault(name, {})
+
+    def put(self, table: str, key: str, row: Row) -> None:
+        self.table(table)[key] = row
+        self._append([table, key, row])
+
+    def delete(self, table: str, key: str) -> None:
+        if self.table(table).pop(key, None) is not None:
+            self._append([table, key, None])
+
+    def clear(self, table: str) -> None:
+        self.table(table).clear()
+        self._append([table, None, None])
+
+    def close(self) -> None:
+        os.close(self._file)
+        os.close(self._lock)
+
+    def _append(self, line: list[Any]) -> None:
+        data = memoryview(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        while data:
+            data = data[os.write(self._file, data) :]
+
+    def _read(self) -> None:
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as lines:
+            for line in lines:
+                if line.endswith(b"\n"):  # a torn last line is a change that was never acknowledged
+                    self._apply(*orjson.loads(line))
+
+    def _apply(self, table: str, key: str | None, row: Row | None) -> None:
+        rows = self.table(table)
+        if key is None:
+            rows.clear()
+        elif row is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = row
+
+    def _compact(self) -> int:
+        """Write the live rows alone to a new file, put it in the old one's place, and keep it open for appending."""
+        fresh = self._path.with_suffix(".new")
+        with fresh.open("wb") as file:
+            for table, rows in self._tables.items():
+                for key, row in rows.items():
+                    file.write(orjson.dumps([table, key, row], option=orjson.OPT_APPEND_NEWLINE))
+        fresh.replace(self._path)
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)

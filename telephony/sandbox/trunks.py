@@ -1,0 +1,243 @@
+"""livekit.SIP trunks: what is refused, what conflicts, what is found (protocols.md 1.4)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict, ParseDict
+from livekit.protocol import models, sip
+
+from .auth import Grants
+from .clock import Clock
+from .ids import livekit_id
+from .store import Store
+from .twirp import TwirpError
+
+INBOUND, OUTBOUND = "inbound_trunks", "outbound_trunks"
+NUMBER = re.compile(r"^\+?[\d\- ()]+$")
+FORBIDDEN_HEADERS = frozenset({
+    "accept", "accept-encoding", "accept-language", "alert-info", "allow", "authorization", "call-id",
+    "call-info", "contact", "content-disposition", "content-encoding", "content-language", "content-length",
+    "content-type", "cseq", "date", "error-info", "expires", "from", "max-forwards", "mime-version",
+    "min-expires", "organization", "proxy-authenticate", "proxy-authorization", "proxy-require", "record-route",
+    "reply-to", "require", "retry-after", "route", "server", "supported", "timestamp", "to", "unsupported",
+    "user-agent", "via", "warning", "www-authenticate",
+})  # fmt: skip
+
+
+def invalid(msg: str) -> TwirpError:
+    return TwirpError("invalid_argument", msg)
+
+
+def normalize_number(number: str) -> str:
+    """protocol/sip NormalizeNumber: only for comparing; what is stored stays as it came."""
+    if not NUMBER.match(number):
+        return number
+    digits = re.sub(r"[\s\-()]", "", number)
+    return digits if digits.startswith("+") else f"+{digits}"
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not name:
+            raise invalid("header name cannot be empty")
+        if len(name) > 255:
+            raise invalid(f"header name too long: {name[:32]}...")
+        if name.lower() in FORBIDDEN_HEADERS:
+            raise invalid(f"header name {name} not supported")
+        if len(value) > 1024:
+            raise invalid(f"header value for {name} too long")
+
+
+@dataclass
+class Trunks:
+    store: Store
+    clock: Clock
+
+    def outbound(self, trunk_id: str) -> sip.SIPOutboundTrunkInfo:
+        """Raises TwirpError."""
+        row = self.store.table(OUTBOUND).get(trunk_id)
+        if row is None:
+            raise TwirpError("not_found", "requested sip trunk does not exist")
+        return ParseDict(row, sip.SIPOutboundTrunkInfo())
+
+    def inbound(self, trunk_id: str) -> sip.SIPInboundTrunkInfo:
+        """Raises TwirpError."""
+        row = self.store.table(INBOUND).get(trunk_id)
+        if row is None:
+            raise TwirpError("not_found", "requested sip trunk does not exist")
+        return ParseDict(row, sip.SIPInboundTrunkInfo())
+
+    def all_inbound(self) -> list[sip.SIPInboundTrunkInfo]:
+        return [ParseDict(row, sip.SIPInboundTrunkInfo()) for row in self.store.table(INBOUND).values()]
+
+    def _keep(self, table: str, info: Any) -> None:
+        info.updated_at.GetCurrentTime()
+        if not info.HasField("created_at"):
+            info.created_at.CopyFrom(info.updated_at)
+        self.store.put(table, info.sip_trunk_id, MessageToDict(info, preserving_proto_field_name=True))
+
+    # --- inbound ---
+
+    async def create_inbound(
+        self, request: sip.CreateSIPInboundTrunkRequest, grants: Grants
+    ) -> sip.SIPInboundTrunkInfo:
+        if not request.HasField("trunk"):
+            raise invalid("missing trunk")
+        if request.trunk.sip_trunk_id:
+            raise invalid("trunk id must not be set")
+        return self._save_inbound(request.trunk, livekit_id("ST_"))
+
+    async def update_inbound(
+        self, request: sip.UpdateSIPInboundTrunkRequest, grants: Grants
+    ) -> sip.SIPInboundTrunkInfo:
+        info = self.inbound(request.sip_trunk_id)
+        if request.HasField("replace"):
+            created = info.created_at
+            info = request.replace
+            info.created_at.CopyFrom(created)
+        elif request.HasField("update"):
+            apply_update(info, request.update)
+        else:
+            raise invalid("missing or unsupported action")
+        return self._save_inbound(info, request.sip_trunk_id)
+
+    def _save_inbound(self, info: sip.SIPInboundTrunkInfo, trunk_id: str) -> sip.SIPInboundTrunkInfo:
+        if not (info.auth_username and info.auth_password) and not info.allowed_addresses and not info.numbers:
+            raise invalid(
+                "for security, one of the fields must be set: AuthUsername+AuthPassword, AllowedAddresses or Numbers"
+            )
+        check_headers(info.headers)
+        self._refuse_conflict(info, trunk_id)
+        info.sip_trunk_id = trunk_id
+        self._keep(INBOUND, info)
+        return info
+
+    def _refuse_conflict(self, new: sip.SIPInboundTrunkInfo, trunk_id: str) -> None:
+        """protocol/sip ValidateTrunks: two trunks may share a number only for disjoint callers."""
+        for other in self.all_inbound():
+            if other.sip_trunk_id == trunk_id:
+                continue
+            shared = _shared_numbers(new, other)
+            if shared is None:
+                continue
+            names = (
+                f'Conflicting inbound SIP Trunks: "<new>" and "{other.sip_trunk_id}", using the same number(s) {shared}'
+            )
+            if not new.allowed_numbers or not other.allowed_numbers:
+                raise invalid(f"{names} without AllowedNumbers set")
+            theirs = {normalize_number(n) for n in other.allowed_numbers}
+            for allowed in new.allowed_numbers:
+                if normalize_number(allowed) in theirs:
+                    raise invalid(f'{names} and AllowedNumber "{allowed}"')
+
+    async def list_inbound(
+        self, request: sip.ListSIPInboundTrunkRequest, grants: Grants
+    ) -> sip.ListSIPInboundTrunkResponse:
+        found = [t for t in self.all_inbound() if _wanted(t, request)]
+        return sip.ListSIPInboundTrunkResponse(items=found)
+
+    async def get_inbound(
+        self, request: sip.GetSIPInboundTrunkRequest, grants: Grants
+    ) -> sip.GetSIPInboundTrunkResponse:
+        return sip.GetSIPInboundTrunkResponse(trunk=self.inbound(request.sip_trunk_id))
+
+    # --- outbound ---
+
+    async def create_outbound(
+        self, request: sip.CreateSIPOutboundTrunkRequest, grants: Grants
+    ) -> sip.SIPOutboundTrunkInfo:
+        if not request.HasField("trunk"):
+            raise invalid("missing trunk")
+        if request.trunk.sip_trunk_id:
+            raise invalid("trunk id must not be set")
+        return self._save_outbound(request.trunk, livekit_id("ST_"))
+
+    async def update_outbound(
+        self, request: sip.UpdateSIPOutboundTrunkRequest, grants: Grants
+    ) -> sip.SIPOutboundTrunkInfo:
+        info = self.outbound(request.sip_trunk_id)
+        if request.HasField("replace"):
+            created = info.created_at
+            info = request.replace
+            info.created_at.CopyFrom(created)
+        elif request.HasField("update"):
+            apply_update(info, request.update)
+        else:
+            raise invalid("missing or unsupported action")
+        return self._save_outbound(info, request.sip_trunk_id)
+
+    def _save_outbound(self, info: sip.SIPOutboundTrunkInfo, trunk_id: str) -> sip.SIPOutboundTrunkInfo:
+        if not info.numbers:
+            raise invalid("no trunk numbers specified")
+        if not info.address:
+            raise invalid("no outbound address specified")
+        if "sip:" in info.address or "sips:" in info.address:
+            raise invalid("trunk address should be a hostname or IP, not SIP URI")
+        if "transport=" in info.address:
+            raise invalid("trunk address should not contain transport parameter")
+        check_headers(info.headers)
+        info.sip_trunk_id = trunk_id
+        self._keep(OUTBOUND, info)
+        return info
+
+    async def list_outbound(
+        self, request: sip.ListSIPOutboundTrunkRequest, grants: Grants
+    ) -> sip.ListSIPOutboundTrunkResponse:
+        trunks = [ParseDict(row, sip.SIPOutboundTrunkInfo()) for row in self.store.table(OUTBOUND).values()]
+        return sip.ListSIPOutboundTrunkResponse(items=[t for t in trunks if _wanted(t, request)])
+
+    async def get_outbound(
+        self, request: sip.GetSIPOutboundTrunkRequest, grants: Grants
+    ) -> sip.GetSIPOutboundTrunkResponse:
+        return sip.GetSIPOutboundTrunkResponse(trunk=self.outbound(request.sip_trunk_id))
+
+    async def delete(self, request: sip.DeleteSIPTrunkRequest, grants: Grants) -> sip.SIPTrunkInfo:
+        """Idempotent; dispatch rules that name the trunk stay."""
+        self.store.delete(INBOUND, request.sip_trunk_id)
+        self.store.delete(OUTBOUND, request.sip_trunk_id)
+        return sip.SIPTrunkInfo(sip_trunk_id=request.sip_trunk_id)
+
+
+def _shared_numbers(new: sip.SIPInboundTrunkInfo, other: sip.SIPInboundTrunkInfo) -> str | None:
+    """The numbers both trunks take, as Go prints them; None when there are none. No numbers at all takes the others."""
+    if not new.numbers or not other.numbers:
+        return "[]" if not new.numbers and not other.numbers else None
+    theirs = {normalize_number(n) for n in other.numbers}
+    shared = [n for n in new.numbers if normalize_number(n) in theirs]
+    return "[" + " ".join(f'"{n}"' for n in shared) + "]" if shared else None
+
+
+def _wanted(trunk: Any, request: Any) -> bool:
+    """Filters of the List calls; a trunk without numbers matches every number."""
+    if request.trunk_ids and trunk.sip_trunk_id not in request.trunk_ids:
+        return False
+    if not request.numbers or not trunk.numbers:
+        return True
+    wanted = {normalize_number(n) for n in request.numbers}
+    return any(normalize_number(n) in wanted for n in trunk.numbers)
+
+
+def apply_update(info: Any, update: Any) -> None:
+    """A partial update: scalars that are set, lists by their ListUpdate. Raises TwirpError."""
+    for field, value in update.ListFields():
+        if isinstance(value, models.ListUpdate):
+            apply_list(getattr(info, field.name), value)
+        elif field.type == field.TYPE_MESSAGE and not field.is_repeated:
+            getattr(info, field.name).CopyFrom(value)
+        elif field.is_repeated:  # the only maps are attributes
+            for key, entry in value.items():
+                getattr(info, field.name)[key] = entry
+        else:
+            setattr(info, field.name, value)
+
+
+def apply_list(values: Any, update: models.ListUpdate) -> None:
+    if not (update.set or update.add or update.remove or update.clear):
+        raise invalid("unsupported list update operation")
+    kept = list(update.set) or ([] if update.clear else list(values))
+    kept = [v for v in kept if v not in update.remove]
+    kept += [v for v in update.add if v not in kept]
+    del values[:]
+    values.extend(kept)

@@ -1,0 +1,110 @@
+"""LiveKit's events: signed, in order per room, tried five times, too old ones dropped (protocols.md 3)."""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import orjson
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from .auth import body_hash, make_token
+from .clock import Clock
+from .config import Config
+from .faults import Faults
+from .ids import livekit_id
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER = (1.0, 2.0, 4.0, 8.0)  # retryablehttp's defaults, wall clock
+MAX_AGE = 30.0
+MAX_DEPTH = 200
+REORDER_WITHIN = 0.5  # seconds, when faults ask for disorder
+
+
+@dataclass
+class Webhooks:
+    config: Config
+    faults: Faults
+    session: aiohttp.ClientSession
+    _queues: dict[str, deque[tuple[float, bytes, str]]] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def send(self, event: str, *, key: str, **parts: Message | str) -> None:
+        """Queue one event behind those of the same `key` (a room's name, or an egress id)."""
+        if self.config.webhook_url is None or event in self.config.webhook_exclude:
+            return
+        now = Clock.now()
+        event_id = livekit_id("EV_")
+        payload: dict[str, Any] = {"event": event, "id": event_id, "createdAt": str(int(now))}
+        for name, part in parts.items():
+            payload[name] = part if isinstance(part, str) else MessageToDict(part)
+        body = orjson.dumps(payload)
+        copies = self.faults.webhook_copies()
+        for _ in range(copies):
+            self._queue(key, (now, body, event_id))
+
+    def _queue(self, key: str, item: tuple[float, bytes, str]) -> None:
+        if self.faults.rates.webhook_reorder:
+            self._spawn(self._deliver_late(item))
+            return
+        queue = self._queues.get(key)
+        if queue is None:
+            self._queues[key] = deque([item])
+            self._spawn(self._drain(key))
+        elif len(queue) < MAX_DEPTH:
+            queue.append(item)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _deliver_late(self, item: tuple[float, bytes, str]) -> None:
+        await asyncio.sleep(random.uniform(0, REORDER_WITHIN))  # noqa: S311  # not a secret
+        await self._deliver(item[1], item[2])
+
+    async def _drain(self, key: str) -> None:
+        queue = self._queues[key]
+        while queue:
+            queued_at, body, event_id = queue.popleft()
+            if Clock.now() - queued_at <= MAX_AGE:
+                await self._deliver(body, event_id)
+        del self._queues[key]
+
+    async def _deliver(self, body: bytes, event_id: str) -> None:
+        for pause in (*RETRY_AFTER, None):
+            status = await self._post(body)
+            if status is not None and status < 500 and status != 429:
+                return  # a 4xx other than 429 loses the event, as it does at LiveKit
+            if pause is None:
+                log.info("webhook %s given up", event_id)
+                return
+            await asyncio.sleep(pause)
+
+    async def _post(self, body: bytes) -> int | None:
+        """The status, or None when nobody answered."""
+        assert self.config.webhook_url is not None
+        claims = {"sha256": body_hash(body)}
+        token = make_token(claims, key=self.config.api_key, secret=self.config.api_secret, seconds=300)
+        headers = {"Content-Type": "application/webhook+json", "Authorization": token, "User-Agent": "LiveKit"}
+        try:
+            async with self.session.post(self.config.webhook_url, data=body, headers=headers) as response:
+                await response.read()
+                return response.status
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return None
+
+    async def idle(self) -> None:
+        """Wait until everything queued has been delivered or dropped."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
