@@ -5,21 +5,28 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
 
-from ops.supervisor import Service
+from ops.supervisor import Service, Supervisor
+from voiceops.errors import DomainError
 
 HOST = "127.0.0.1"
 WORKER_THREADS = 8
 
 
-class PortTakenError(Exception):
+class PortTakenError(DomainError):
     """The message names the port and the variable that moves it."""
+
+
+def local_url() -> str:
+    return f"http://{HOST}:{settings.PORT}"
 
 
 @contextmanager
@@ -35,6 +42,23 @@ def listening(port: int, *, variable: str) -> Iterator[socket.socket]:
         raise PortTakenError(f"Port {port} cannot be used ({reason}). Set {variable} to a free one.") from error
     with closing(listener):
         yield listener
+
+
+@contextmanager
+def running(*, tell: Callable[[str], None]) -> Iterator[Supervisor]:
+    """Everything of this machine, started and ready; stopped when the block ends.
+
+    Raises PortTakenError, StartError and OperationalError (no database).
+    """
+    with listening(settings.PORT, variable="PORT") as listener:
+        tell("Preparing the database")
+        call_command("migrate", interactive=False, verbosity=0)
+        connections.close_all()
+        with Supervisor(services(listener), tell=tell) as supervisor:
+            tell(f"Starting {', '.join(service.name for service in supervisor.services)}")
+            supervisor.start()
+            yield supervisor
+            tell("Stopping")
 
 
 def services(listener: socket.socket) -> list[Service]:

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Self
 
 from ops.leash import leashed
+from voiceops.errors import DomainError
 
 TICK_SECONDS = 0.1
 RESTART_SECONDS = 1.0
@@ -26,7 +27,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNDER_NOHUP = (signal.SIGHUP, signal.SIG_IGN)
 
 
-class StartError(Exception):
+class StartError(DomainError):
     """A process ended, or stayed silent, before it was ready. The message names it and its log."""
 
 

@@ -1,0 +1,63 @@
+"""A batch's progress on a terminal: a bar that moves, or a line a second where nothing can move."""
+
+import time
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+OPEN = ("pending", "dialing", "in_call", "retrying")
+FINAL = ("completed", "failed", "skipped", "cancelled")
+LINE_SECONDS = 1.0
+FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} people [{elapsed}{postfix}]"
+
+
+class Progress:
+    """Shows `GET /batches/{id}/progress` bodies. Close it when the batch has ended."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+        self.began = self.shown_at = time.monotonic()
+        self.last_line = ""
+        self.bar = tqdm(total=0, file=out, bar_format=FORMAT, dynamic_ncols=True) if out.isatty() else None
+
+    def show(self, progress: dict[str, Any]) -> None:
+        counts = progress["counts"]
+        total, done = counts["total"], sum(counts[name] for name in (*FINAL, "review"))
+        if self.bar is not None:
+            self.bar.total, self.bar.n = total, done
+            self.bar.set_postfix_str(_news(progress))
+        else:
+            self._print(
+                tqdm.format_meter(done, total, self._elapsed(), ncols=110, bar_format=FORMAT, postfix=_news(progress))
+            )
+
+    def say(self, sentence: str) -> None:
+        """A sentence between the pictures."""
+        if self.bar is not None:
+            self.bar.write(sentence, file=self.out)
+        else:
+            self.out.write(sentence + "\n")
+            self.out.flush()
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+        elif self.last_line:
+            self.say(self.last_line)
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+    def _print(self, line: str) -> None:
+        self.last_line = line
+        if time.monotonic() - self.shown_at >= LINE_SECONDS:
+            self.shown_at = time.monotonic()
+            self.last_line = ""
+            self.say(line)
+
+
+def _news(progress: dict[str, Any]) -> str:
+    counts = progress["counts"]
+    parts = [progress["status"], f"{counts['dialing']} dialing", f"{counts['in_call']} in call"]
+    parts += [f"{counts[name]} {name}" for name in ("retrying", "review", "rejected") if counts[name]]
+    return ", ".join([*parts, f"{progress['calls_per_second'] or 0:.1f} calls/s"])

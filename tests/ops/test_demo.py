@@ -1,0 +1,134 @@
+import csv
+import io
+import stat
+from pathlib import Path
+from typing import Any
+
+import phonenumbers
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
+
+from ops.demo import workspace
+from ops.demo.outcomes import Row, read_results, table
+from ops.demo.progress import Progress
+from ops.management.commands.demo import SAMPLE
+
+HEADER = "phone,status,status,outcome,reason,attempts,sip_status_code,called_at,duration_seconds,call_id\n"
+COUNTS = {
+    "total": 4,
+    "pending": 1,
+    "dialing": 1,
+    "in_call": 0,
+    "retrying": 0,
+    "completed": 1,
+    "failed": 0,
+    "skipped": 0,
+    "cancelled": 0,
+    "review": 1,
+    "rejected": 2,
+}
+PROGRESS: dict[str, Any] = {"status": "running", "counts": COUNTS, "calls_per_second": 12.34}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_sample_has_one_valid_number_for_each_pair_of_last_digits() -> None:
+    with SAMPLE.open(encoding="utf-8", newline="") as file:
+        numbers = [row["phone"] for row in csv.DictReader(file)]
+
+    assert [number[-2:] for number in numbers] == [f"{pair:02}" for pair in range(100)]
+    assert all(phonenumbers.is_valid_number(phonenumbers.parse(number)) for number in numbers)
+    assert all(number[-7:-2] == "55501" for number in numbers), "555-0100 to 555-0199 belong to nobody"
+
+
+def test_results_are_read_past_uploaded_columns_of_the_same_name(tmp_path: Path) -> None:
+    file = tmp_path / "results.csv"
+    file.write_text(HEADER + "+13035550100,vip,completed,answered,,1,200,,,\n+13035550101,,skipped,,duplicate,0,,,,\n")
+
+    rows = read_results(file)
+
+    assert rows == [Row("completed", "answered", ""), Row("skipped", "", "duplicate")]
+    assert [row.label for row in rows] == ["answered", "skipped (duplicate)"]
+
+
+def test_a_file_that_is_no_results_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "results.csv"
+    file.write_text("phone,status\n")
+
+    with pytest.raises(ValueError, match=r"does not end in the columns status, outcome"):
+        read_results(file)
+
+
+def test_the_table_names_every_fate_the_most_frequent_first() -> None:
+    rows = [
+        Row("completed", "answered", ""),
+        Row("completed", "answered", ""),
+        Row("failed", "busy", ""),
+        Row("review", "", ""),
+    ]
+
+    assert table(rows, rejected=1).splitlines() == [
+        "  outcome                          people  share",
+        "  answered                              2  40.0%  ████████████",
+        "  busy                                  1  20.0%  ██████",
+        "  in review                             1  20.0%  ██████",
+        "  rejected (not a number to call)       1  20.0%  ██████",
+        "  total                                 5",
+    ]
+
+
+def test_the_table_of_nobody_is_empty() -> None:
+    assert table([], rejected=0).splitlines() == ["  outcome  people  share", "  total         0"]
+
+
+def test_progress_off_a_terminal_is_a_line_now_and_then_and_always_the_last() -> None:
+    out = io.StringIO()
+    progress = Progress(out)
+
+    progress.show(PROGRESS)
+    progress.show({**PROGRESS, "counts": {**COUNTS, "pending": 0, "dialing": 0, "completed": 3}})
+    progress.close()
+
+    (line,) = out.getvalue().splitlines()
+    assert line.startswith("100%|")
+    assert line.endswith(
+        "| 4/4 people [00:00, running, 0 dialing, 0 in call, 1 review, 2 rejected, 12.3 calls/s]",
+    )
+
+
+def test_progress_on_a_terminal_is_a_bar_that_moves() -> None:
+    out = Terminal()
+    progress = Progress(out)
+
+    progress.show(PROGRESS)
+    progress.close()
+
+    assert " 50%|" in out.getvalue()
+    assert "| 2/4 people [" in out.getvalue()
+
+
+def test_the_demo_users_password_is_made_once_and_kept_for_its_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "demo.json"
+
+    first = workspace.credentials(file)
+    second = workspace.credentials(file)
+
+    assert first == second
+    assert len(first[1]) >= 12
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_demo_refuses_a_missing_list_in_one_line() -> None:
+    with pytest.raises(CommandError, match=r"^There is no file nowhere\.csv$"):
+        call_command("demo", "nowhere.csv")
+
+
+def test_the_demo_calls_nobody_through_a_real_livekit(settings: Settings) -> None:
+    settings.USES_SANDBOX = False
+
+    with pytest.raises(CommandError, match=r"LIVEKIT_URL names another server"):
+        call_command("demo")
