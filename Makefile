@@ -1,0 +1,58 @@
+# The commands of the README. `make help` lists them.
+MAKEFLAGS += --no-print-directory
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PY := .venv/bin/python
+RUNTIME := .venv/.installed-requirements.txt
+DEV := .venv/.installed-requirements-dev.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run serve test check drill bench-import bench-dial bench-api lock
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+# A laptop needs no settings: DEBUG=1, unless the environment or .env says otherwise.
+run serve: export DEBUG := $(or $(DEBUG),$(shell sed -n 's/^DEBUG=//p' .env 2>/dev/null | tail -n 1),1)
+
+run: $(RUNTIME) ## set up, call a sample list through the sandbox, serve [FILE= COUNTRY= ONCE=1 PORT=]
+	@exec $(PY) manage.py demo $(if $(FILE),"$$FILE") $(if $(COUNTRY),--country "$$COUNTRY") $(if $(filter-out 0 no false,$(ONCE)),--once)
+
+serve: $(RUNTIME) ## set up and serve: sandbox, web server, worker [PORT=]
+	@exec $(PY) manage.py serve
+
+test: $(DEV) ## all tests [ARGS="-k word"]
+	@$(PY) -m pytest -n auto $(ARGS)
+
+check: $(DEV) ## format, lint, types, imports, migrations, deploy settings, tests
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy .
+	.venv/bin/lint-imports
+	DEBUG=1 $(PY) manage.py makemigrations --check --dry-run
+	env $$($(PY) ops/new_secrets.py) DEBUG=0 ALLOWED_HOSTS=voiceops.example.com PUBLIC_URL=https://voiceops.example.com \
+		$(PY) manage.py check --deploy --fail-level WARNING
+	@$(MAKE) test
+
+drill: $(DEV) ## kill processes in the middle of a batch, and count who was called
+	@$(PY) manage.py drill $(ARGS)
+
+bench-import: $(DEV) ## a million rows, against a bare COPY
+	@$(PY) manage.py bench_import $(ARGS)
+
+bench-dial: $(DEV) ## calls a second, against a bare loop
+	@$(PY) manage.py bench_dial $(ARGS)
+
+bench-api: $(DEV) ## lists, against a peer
+	@$(PY) manage.py bench_api $(ARGS)
+
+lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes
+	@for name in requirements requirements-dev; do .venv/bin/uv pip compile --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links -q $$name.in -o $$name.txt || exit 1; done
+
+$(RUNTIME): requirements.txt
+	@$(PYTHON) ops/bootstrap.py $<
+	@touch $@
+
+$(DEV): requirements-dev.txt
+	@$(PYTHON) ops/bootstrap.py $<
+	@touch $@ $(RUNTIME)
