@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import F, QuerySet
 from django.utils.cache import patch_vary_headers
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
@@ -139,10 +140,10 @@ class ApiViewSet(Judged, GenericViewSet[Any]):
         if actions != set(cls.access):
             raise TypeError(f"{cls.__name__}.access must name exactly {sorted(actions)}")
 
-    def get_permissions(self) -> list[BasePermission]:  # type: ignore[override]  # whatever an @action asks for
+    def get_permissions(self) -> list[BasePermission]:  # whatever an @action asks for
         return [HasRole()]
 
-    def get_authenticators(self) -> list[ApiAuthentication]:  # type: ignore[override]  # the same
+    def get_authenticators(self) -> list[BaseAuthentication]:
         return [ApiAuthentication()]
 
     @property

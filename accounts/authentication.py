@@ -5,7 +5,6 @@ Each credential costs one query, which brings the user or key, the session, the 
 """
 
 import uuid
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -19,12 +18,14 @@ from rest_framework.request import Request
 
 from accounts import keys, tokens
 from accounts.access import Access, is_due
-from accounts.models import ApiKey, Session, User
+from accounts.models import ApiKey, Membership, User
 from accounts.roles import Role
 
 ACCESS_COOKIE = "access_token"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 BAD_TOKEN = "Invalid or missing token"  # noqa: S105 - the documented sentence
+
+NOBODY = uuid.UUID(int=0)
 
 
 class ApiAuthentication(BaseAuthentication):
@@ -32,7 +33,7 @@ class ApiAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Access] | None:
         access = self._by_header(request) or self._by_cookie(request)
-        return access and (access.user or AnonymousUser(), access)
+        return (access.user or AnonymousUser(), access) if access else None
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -81,39 +82,39 @@ def access_of_token(token: str, *, request: Request, by_cookie: bool = False) ->
         raise AuthenticationFailed("Token expired") from error
     except tokens.BadTokenError as error:
         raise AuthenticationFailed(BAD_TOKEN) from error
-    session = claims.session_id and _load_session(claims.session_id, request.headers.get("X-Workspace-ID"))
-    user = session.user if session else User.objects.filter(pk=claims.user_id).first()
-    if user is None or user.pk != claims.user_id or not user.is_active:
+    seat = _load_seat(claims, request.headers.get("X-Workspace-ID"))
+    user = seat.user if seat else User.objects.filter(pk=claims.user_id or NOBODY).first()
+    if user is None or not user.is_active:
         raise AuthenticationFailed("User not found")
-    live = session and session.revoked_at is None and session.expires_at > timezone.now()
-    if not session or not live or claims.kind != tokens.ACCESS:
+    session = getattr(seat, "login", None) if seat else user.sessions.filter(pk=claims.session_id or NOBODY).first()
+    if claims.kind != tokens.ACCESS or not (session and session.is_live(timezone.now())):
         raise AuthenticationFailed(BAD_TOKEN)
-    membership: Any = getattr(session, "seat", None)
     return Access(
         user=user,
         session=session,
-        workspace=membership.workspace if membership else None,
-        role=Role(membership.role) if membership else None,
+        workspace=seat.workspace if seat else None,
+        role=Role(seat.role) if seat else None,
         ip=ip_of(request),
         by_cookie=by_cookie,
     )
 
 
-def _load_session(session_id: uuid.UUID, wanted: str | None) -> Session | None:
-    """The session with its user and, as `seat`, the membership of the workspace asked for, in one query."""
-    if wanted is None:
-        asked = Q(user__memberships__workspace_id=F("user__default_workspace_id"))
-    else:
-        asked = Q(user__memberships__workspace_id=_uuid_or_none_such(wanted))
-    rows = Session.objects.annotate(seat=FilteredRelation("user__memberships", condition=asked))
-    return rows.select_related("user", "seat__workspace").filter(pk=session_id).first()
+def _load_seat(claims: tokens.Claims, wanted: str | None) -> Membership | None:
+    """In one query the membership of the workspace asked for, its user and workspace, and their session as `login`."""
+    if claims.user_id is None:
+        return None
+    asked = F("user__default_workspace_id") if wanted is None else _uuid_or_nobody(wanted)
+    login = FilteredRelation("user__sessions", condition=Q(user__sessions__id=claims.session_id or NOBODY))
+    related = ("user", "workspace", "login")  # a filtered relation is followed like a foreign key
+    rows = Membership.unscoped.annotate(login=login).select_related(*related)
+    return rows.filter(user=claims.user_id, workspace=asked).first()
 
 
-def _uuid_or_none_such(text: str) -> uuid.UUID:
+def _uuid_or_nobody(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError:
-        return uuid.UUID(int=0)
+        return NOBODY
 
 
 def require_own_origin(request: Request | HttpRequest) -> None:

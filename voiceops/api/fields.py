@@ -29,12 +29,12 @@ INTEGER_LIMIT = 2**31 - 1  # what a database integer holds
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 PHONE_FORM = re.compile(r"\+?[\d\s().\-/\u00a0\u2010-\u2015]+")
-LENGTHS = {
+LENGTHS: dict[str, Any] = {
     "min_length": MESSAGES["value_error.any_str.min_length"].replace("limit", "min_length"),
     "max_length": MESSAGES["value_error.any_str.max_length"].replace("limit", "max_length"),
     "blank": MESSAGES["value_error.any_str.min_length"].format(limit=1),
 }
-BOUNDS = {
+BOUNDS: dict[str, Any] = {
     "min_value": MESSAGES["value_error.number.not_ge"].replace("limit", "min_value"),
     "max_value": MESSAGES["value_error.number.not_le"].replace("limit", "max_value"),
 }

@@ -27,7 +27,8 @@ class JsonErrors:
         response = self.get_response(request)
         if response.status_code >= 400 and not response.get("Content-Type", "").startswith("application/json"):
             answer = plain(response.status_code)
-            answer.headers.update({k: v for k, v in response.items() if k in ("Allow", "Retry-After")})
+            for name in {"Allow", "Retry-After"} & set(response.headers):
+                answer[name] = response[name]
             return answer
         return response
 

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -21,7 +22,9 @@ def read_query(kind: type[PageQuery], request: Request, **context: Any) -> dict[
 class Pages(BasePagination):
     """`{items, total, page, page_size, total_pages}`; a page past the end is empty and tells the true totals."""
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> list[Any]:
+    def paginate_queryset(
+        self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: APIView | None = None
+    ) -> list[Any]:
         query = getattr(view, "query", None) or read_query(PageQuery, request)
         self.page, self.page_size = query["page"], query["page_size"]
         pages = Paginator(queryset, self.page_size)

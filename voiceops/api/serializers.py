@@ -59,6 +59,10 @@ __all__ = [
 
 
 class StrictListSerializer(serializers.ListSerializer[Any]):
+    max_length: int | None
+    min_length: int | None
+    child: serializers.Field[Any, Any, Any, Any]
+
     def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
         value = dictionary.get(self.field_name, empty)
         return from_json(value) if html.is_html_input(dictionary) else value
@@ -82,7 +86,7 @@ class Strict(serializers.Serializer[Any]):
 
     @classmethod
     def many_init(cls, *args: Any, **kwargs: Any) -> Any:
-        meta = getattr(cls, "Meta", None) or type("Meta", (), {})
+        meta: Any = getattr(cls, "Meta", None) or type("Meta", (), {})
         if not hasattr(meta, "list_serializer_class"):
             meta.list_serializer_class = StrictListSerializer
             cls.Meta = meta  # type: ignore[attr-defined]  # where REST framework looks for it
