@@ -69,6 +69,7 @@ class Batch(WorkspaceOwned):
     next_slot_at = models.DateTimeField(null=True, blank=True)
     provider_failures = models.PositiveIntegerField(default=0, help_text="in a row")
     probe_at = models.DateTimeField(null=True, blank=True, help_text="paused by itself: one call may try then")
+    probe_call_id = models.UUIDField(null=True, blank=True, help_text="the one call a self-paused batch may dial")
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -141,6 +142,11 @@ class Recipient(WorkspaceOwned):
 
     def __str__(self) -> str:
         return f"row {self.row_number} of batch {self.batch_id}"
+
+    def variables_in(self, batch: Batch) -> dict[str, Any]:
+        """The row's cells under the names of the batch's variables; cells the uploaded row did not have are left out."""
+        pairs = zip(batch.variable_names, self.values, strict=False)
+        return {name: value for name, value in pairs if name is not None and value is not None}
 
 
 class RejectedRow(WorkspaceOwned):

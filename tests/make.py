@@ -10,6 +10,9 @@ from rest_framework.test import APIClient
 from accounts import keys, tokens
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Session, User, Workspace
 from accounts.roles import Role
+from agents.models import Agent, AgentVersion
+from batches.models import Batch, Recipient, RejectedRow, Suppression
+from telephony.models import Call, NumberPace, PhoneNumber, SipTrunk
 from voiceops.ids import uuid7
 
 PASSWORD = "correct horse battery staple"
@@ -81,3 +84,87 @@ def browser(of: User) -> APIClient:
     visitor = APIClient()
     visitor.cookies["access_token"] = access_token(of)
     return visitor
+
+
+def agent(of: Workspace, *, published: bool = True, **fields: Any) -> Agent:
+    """An agent, by default published as version 1."""
+    made = Agent.unscoped.create(
+        workspace=of, **{"name": "Reception", "system_prompt": "Be kind.", "first_message": "Hello!", **fields}
+    )
+    if published:
+        version_of(made)
+    return made
+
+
+def version_of(agent: Agent) -> AgentVersion:
+    """Freeze the draft as its published version."""
+    agent.published_version = agent.version
+    agent.save(update_fields=["published_version"])
+    return AgentVersion.unscoped.create(
+        workspace=agent.workspace, agent=agent, number=agent.version, config=agent.config()
+    )
+
+
+def phone_number(of: Workspace, **fields: Any) -> PhoneNumber:
+    """An active number with an outbound trunk and a pace, as a registration leaves it."""
+    values = {"phone_number": f"+1202555{next(_numbers):04}", "status": PhoneNumber.Status.ACTIVE, **fields}
+    number = PhoneNumber.unscoped.create(workspace=of, **{"sip_address": "sip.example.com", **values})
+    NumberPace.unscoped.create(number=number, workspace=of)
+    sip_trunk(of, phone_number=number, numbers=[number.phone_number])
+    return number
+
+
+def sip_trunk(of: Workspace, **fields: Any) -> SipTrunk:
+    values = {"direction": "outbound", "livekit_trunk_id": f"ST_{next(_numbers)}", "address": "sip.example.com"}
+    return SipTrunk.unscoped.create(workspace=of, **{**values, **fields})
+
+
+def call(of: Workspace, **fields: Any) -> Call:
+    """An outbound call that is queued, unless told otherwise."""
+    pk = uuid7()
+    made_agent = fields.pop("agent", None) or agent(of)
+    values = {
+        "agent": made_agent,
+        "agent_version": made_agent.versions.first(),
+        "from_number": "+12025550100",
+        "to_number": "+12025550186",
+        "room": f"vo-{pk}",
+    }
+    return Call.unscoped.create(pk=pk, workspace=of, **{**values, **fields})
+
+
+def batch(of: Workspace, **fields: Any) -> Batch:
+    """A ready batch without people."""
+    made_agent = fields.pop("agent", None) or agent(of)
+    values = {
+        "name": "Reminders",
+        "agent": made_agent,
+        "agent_version": made_agent.versions.first(),
+        "status": Batch.Status.READY,
+        "columns": ["phone", "first_name"],
+        "variable_names": [None, "first_name"],
+    }
+    number = fields.pop("phone_number", None) or phone_number(of)
+    return Batch.unscoped.create(workspace=of, phone_number=number, **{**values, **fields})
+
+
+def recipient(of: Batch, **fields: Any) -> Recipient:
+    """Somebody who is due now, unless told otherwise."""
+    row = fields.pop("row_number", None) or of.recipients.count() + 2
+    number = fields.pop("phone_number", f"+1202555{row:04}")
+    values = {"values": [number, "Ada"], "due_at": timezone.now(), **fields}
+    return Recipient.unscoped.create(workspace=of.workspace, batch=of, row_number=row, phone_number=number, **values)
+
+
+def rejected_row(of: Batch, **fields: Any) -> RejectedRow:
+    values = {
+        "row_number": 18,
+        "error_code": "invalid_number",
+        "error_message": "Not a number",
+        "values": ["12345", ""],
+    }
+    return RejectedRow.unscoped.create(workspace=of.workspace, batch=of, **{**values, **fields})
+
+
+def suppression(of: Workspace, **fields: Any) -> Suppression:
+    return Suppression.unscoped.create(workspace=of, **{"phone_number": f"+1202555{next(_numbers):04}", **fields})

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 DIAL = "batches.tasks.run_shift"
 IMPORT = "batches.tasks.import_batch"
-DELIVER = "webhooks.tasks.deliver"
+SWEEP = "batches.tasks.run_sweep"
 
 
 def ring(job: str, **arguments: Any) -> None:

@@ -9,13 +9,13 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from telephony import report_tokens
 from telephony.clients.livekit import Dial, LiveKit, RoomOrder
@@ -23,15 +23,15 @@ from telephony.dialing import rows
 from telephony.dialing.gate import Gate
 from telephony.dialing.rows import Job, Result
 from telephony.models import Call
-from telephony.outcomes import NO_AGENT, RELEASED, UNREACHABLE, Verdict
+from telephony.outcomes import NO_AGENT, RELEASED, UNREACHABLE, Answer, Blame, Verdict, classify
 from voiceops.errors import ProviderError
+from voiceops.ormthread import OrmThread
 
 logger = logging.getLogger(__name__)
 
 AGENT_PATIENCE = 10.0  # seconds until an agent that has not joined counts as missing
 LATE = 0.040  # seconds past its slot at which a send takes a new one
 STALE = 1.0  # seconds after which an intent that was not sent is dropped
-T = TypeVar("T")
 
 
 class Dialler:
@@ -46,10 +46,10 @@ class Dialler:
         livekit: LiveKit,
         gate: Gate,
         owner: UUID,
-        db: Executor,
-        on_answered: Callable[[LiveKit, Sequence[Call]], Awaitable[None]],
+        db: OrmThread,
+        on_answered: Callable[[LiveKit, Sequence[Call]], Coroutine[Any, Any, None]],
     ) -> None:
-        self.livekit, self.gate, self.owner, self.executor, self.on_answered = livekit, gate, owner, db, on_answered
+        self.livekit, self.gate, self.owner, self.db, self.on_answered = livekit, gate, owner, db, on_answered
         self.preparing: dict[UUID, Job] = {}
         self.waiting: dict[UUID, tuple[Job, float]] = {}  # room made; since (monotonic)
         self.ready: dict[UUID, Job] = {}
@@ -91,18 +91,24 @@ class Dialler:
 
     # --- machinery -----------------------------------------------------------------------------------------------
 
-    async def db(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.executor, lambda: function(*arguments, **named))
-
-    def spawn(self, work: Awaitable[None]) -> "asyncio.Task[None]":
-        task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self.reap)
         return task
+
+    def reap(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("A step of the dialler failed; its call will be reconciled", exc_info=error)
 
     async def repeat(self, step: Callable[[], Awaitable[None]], every: float, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            await step()
+            try:
+                await step()
+            except (OperationalError, InterfaceError) as error:  # the database is away: nothing is dialled meanwhile
+                logger.warning("The database cannot be reached, trying again: %s", error)
+                await asyncio.sleep(0.5)
             await asyncio.sleep(every)
 
     def now(self) -> datetime:
@@ -225,18 +231,18 @@ class Dialler:
     async def store(self) -> None:
         if not self.results:
             return
-        chunk, self.results = self.results[:200], self.results[200:]
+        chunk = self.results[:200]
         answered = await self.db(rows.write_results, chunk)
+        del self.results[: len(chunk)]  # only now: an answer must survive a database that was away
         if answered:
             self.spawn(self.on_answered(self.livekit, answered))
         self.forget_over(chunk)
 
     def forget_over(self, chunk: Sequence[Result]) -> None:
-        """Nothing keeps a room open for a callee who will not come: LiveKit closes it with the agent in it."""
+        """No callee will come any more: close the room, or the agent waits in it until it times out."""
         for result in chunk:
-            if result.job.call.pk not in self.in_flight and not isinstance(result.answer, rows.Answered):
-                if isinstance(result.answer, rows.Answer) and result.answer.sip_code is not None:
-                    self.spawn(self.drop_room(result.job))
+            if isinstance(result.answer, Answer) and classify(result.answer).blame is not Blame.DOUBT:
+                self.spawn(self.drop_room(result.job))
 
     async def renew(self) -> None:
         """Keep the leases, and stop listening for answers to calls that have ended meanwhile."""

@@ -1,3 +1,5 @@
+from typing import Self
+
 from django.db import models
 from django.db.models import Q
 
@@ -76,6 +78,12 @@ class Recording(WorkspaceOwned):
         return f"recording of call {self.call_id}"
 
 
+class InboxQuerySet(models.QuerySet["InboxEvent"]):
+    def told_of(self, room: str, *events: str) -> Self:
+        """What came in about a room, oldest first."""
+        return self.filter(room=room, event__in=events).order_by("received_at", "pk")
+
+
 class InboxEvent(models.Model):
     """A webhook as it came in: stored before it changes anything, because LiveKit repeats, reorders and loses them.
 
@@ -88,6 +96,8 @@ class InboxEvent(models.Model):
     body = models.JSONField()
     received_at = models.DateTimeField()
     applied_at = models.DateTimeField(null=True, blank=True)
+
+    objects = InboxQuerySet.as_manager()
 
     class Meta:
         indexes = [

@@ -1,0 +1,150 @@
+"""Claim recipients that are due: the first step of the dial protocol. One short transaction per number, no network.
+
+Limits are counted under the lock of the number's row (and of the workspace's, where it has a limit of its own), so
+that they are never exceeded by even one, whatever dies: the count is made of open calls, not of a counter that a
+killed worker would leave behind.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from batches.gate import window_of
+from batches.models import Batch, Recipient
+from batches.windows import is_open, opens_at
+from telephony.dialing.rows import LEASE
+from telephony.models import Call, Direction, NumberPace, PhoneNumber, Stage
+from voiceops.clock import database_now
+from voiceops.ids import uuid7
+
+AHEAD_SECONDS = 2.0  # reserve so much of the pace ahead: rooms and agents need time
+
+
+@dataclass
+class Room:
+    """How many more calls may be reserved now."""
+
+    left: int
+
+    def take(self, wanted: int) -> int:
+        return max(0, min(wanted, self.left))
+
+
+def callable_batches(now: datetime) -> QuerySet[Batch]:
+    """Batches that may dial: running ones, and those that paused themselves and are due for a probe."""
+    probing = Q(status=Batch.Status.PAUSED, probe_at__lte=now)
+    return Batch.unscoped.filter(Q(status=Batch.Status.RUNNING) | probing).exclude(phone_number=None)
+
+
+def numbers_with_work() -> list[UUID]:
+    """Numbers from which somebody is due, those that waited longest first."""
+    now = database_now()
+    due = callable_batches(now).filter(recipients__due_at__lte=now)
+    return list(due.order_by("phone_number_id").values_list("phone_number_id", flat=True).distinct())
+
+
+def claim(number_id: UUID, *, owner: UUID, most: int) -> list[UUID]:
+    """Reserve calls for recipients due on one number, at most `most`, fairly among its batches. Returns call ids."""
+    with transaction.atomic():
+        pace = NumberPace.unscoped.select_for_update().filter(number=number_id).first()
+        if pace is None:
+            return []
+        number = PhoneNumber.unscoped.select_related("workspace").get(pk=number_id)
+        now = database_now()
+        room = Room(min(most, room_on_number(number)))
+        batches = list(callable_batches(now).filter(phone_number=number_id).order_by("pk"))
+        return [pk for batch in in_turn(batches, now) for pk in claim_from(batch, room, owner, now, len(batches))]
+
+
+def in_turn(batches: Sequence[Batch], now: datetime) -> Sequence[Batch]:
+    """Whoever comes first gets the odd place: rotate by the second, so that no batch always comes last."""
+    turn = int(now.timestamp()) % len(batches) if batches else 0
+    return [*batches[turn:], *batches[:turn]]
+
+
+def room_on_number(number: PhoneNumber) -> int:
+    open_calls = Call.unscoped.open().filter(number=number)
+    ahead = max(2, ceil(number.calls_per_second * AHEAD_SECONDS))
+    rooms = [
+        number.max_concurrent_calls - open_calls.count(),
+        ahead - open_calls.filter(stage=Stage.RESERVED).count(),
+    ]
+    workspace = number.workspace
+    if workspace.max_concurrent_calls is not None:
+        workspace.lock()
+        rooms.append(workspace.max_concurrent_calls - Call.unscoped.open().filter(workspace=workspace).count())
+    return min(rooms)
+
+
+def room_in_batch(batch: Batch, sharers: int, room: Room) -> int:
+    open_calls = Call.unscoped.open().filter(batch_id=batch.pk)
+    if batch.status == Batch.Status.PAUSED:  # a probe: one call, and only when nothing else of it is up
+        return 0 if open_calls.exists() else room.take(1)
+    wanted = ceil(room.left / sharers) if sharers > 1 else room.left
+    if batch.max_concurrent_calls is not None:
+        wanted = min(wanted, batch.max_concurrent_calls - open_calls.count())
+    if batch.calls_per_second is not None:
+        ahead = max(2, ceil(batch.calls_per_second * AHEAD_SECONDS))
+        wanted = min(wanted, ahead - open_calls.filter(stage=Stage.RESERVED).count())
+    return room.take(wanted)
+
+
+def claim_from(batch: Batch, room: Room, owner: UUID, now: datetime, sharers: int) -> list[UUID]:
+    wanted = room_in_batch(batch, sharers, room)
+    if wanted <= 0:
+        return []
+    due = batch.recipients.filter(due_at__lte=now).order_by("due_at", "row_number")
+    people = list(due.select_for_update(skip_locked=True)[:wanted])
+    people = [person for person in people if may_be_called(batch, person, now)]
+    calls = [reserve(batch, person, owner, now) for person in people]
+    Call.unscoped.bulk_create(calls)
+    Recipient.unscoped.bulk_update(people, ["status", "due_at", "sends", "last_call_id"])
+    if batch.status == Batch.Status.PAUSED and calls:
+        Batch.unscoped.filter(pk=batch.pk).update(probe_at=None, probe_call_id=calls[0].pk)
+    room.left -= len(calls)
+    return [call.pk for call in calls]
+
+
+def may_be_called(batch: Batch, person: Recipient, now: datetime) -> bool:
+    """Inside their calling hours. Outside, they are due when those begin; without any, they are skipped."""
+    window = window_of(batch)
+    if window is None or is_open(person.phone_number, window, now, holidays_country=batch.workspace.holidays_country):
+        return True
+    opening = opens_at(person.phone_number, window, now, holidays_country=batch.workspace.holidays_country)
+    changes: dict[str, Any] = {"due_at": opening}
+    if opening is None:
+        changes |= {"status": Recipient.Status.SKIPPED, "reason": "window_closed"}
+    Recipient.unscoped.filter(pk=person.pk).update(**changes)
+    return False
+
+
+def reserve(batch: Batch, person: Recipient, owner: UUID, now: datetime) -> Call:
+    pk = uuid7()
+    person.sends += 1
+    person.status, person.due_at, person.last_call_id = Recipient.Status.DIALING, None, pk
+    assert batch.phone_number is not None
+    return Call(
+        pk=pk,
+        workspace_id=batch.workspace_id,
+        direction=Direction.OUTBOUND,
+        stage=Stage.RESERVED,
+        agent_id=batch.agent_id,
+        agent_version_id=batch.agent_version_id,
+        number_id=batch.phone_number_id,
+        from_number=batch.phone_number.phone_number,
+        to_number=person.phone_number,
+        variables=person.variables_in(batch),
+        batch_id=batch.pk,
+        recipient_id=person.pk,
+        sequence=person.sends,
+        attempt=person.attempts + 1,
+        room=f"vo-{pk}",
+        lease_owner=owner,
+        lease_expires_at=now + LEASE,
+    )

@@ -1,0 +1,124 @@
+"""What a batch says at the last moment before a call: pause, suppression, calling hours, frequency, its own pace."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Max, Q
+
+from accounts.models import Workspace
+from batches.models import Batch, Suppression
+from batches.windows import is_open
+from telephony.dialing.rows import USED
+from telephony.models import Call, Stage
+from voiceops.clock import database_now
+
+
+def window_of(batch: Batch) -> dict[str, Any] | None:
+    """The batch's calling window, else its workspace's default."""
+    return batch.calling_window or batch.workspace.calling_window
+
+
+class BatchAdmission:
+    """Read once per chunk of calls, under the locks of the transaction that commits their intents."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        batch_ids = {call.batch_id for call in calls if call.batch_id}
+        locked = Batch.unscoped.select_for_update(of=("self",)).select_related("workspace").filter(pk__in=batch_ids)
+        self.batches: dict[UUID | None, Batch] = {batch.pk: batch for batch in locked.order_by("pk")}
+        workspace_ids = {call.workspace_id for call in calls}
+        self.workspaces = Workspace.unscoped.in_bulk(workspace_ids)
+        numbers = {call.to_number for call in calls}
+        self.suppressed = {
+            (row.workspace_id, row.phone_number): row.expires_at
+            for row in Suppression.unscoped.filter(workspace__in=workspace_ids, phone_number__in=numbers)
+        }
+        self.calls, self.numbers = calls, numbers
+        self.recent: dict[tuple[UUID, str], dict[str, Any]] = {}
+        if any(limited(workspace) for workspace in self.workspaces.values()):
+            self.recent = recent_attempts(workspace_ids, numbers)
+        self.taken: set[UUID] = set()
+
+    def refusal(self, call: Call, now: datetime) -> str | None:
+        key = (call.workspace_id, call.to_number)
+        if key in self.suppressed and ((expires := self.suppressed[key]) is None or expires > now):
+            return "suppressed"
+        if call.batch_id is None:
+            return None
+        batch = self.batches.get(call.batch_id)
+        if batch is None:
+            return "batch_deleted"
+        if not may_dial(batch, call):
+            return "batch_stopped" if batch.status == Batch.Status.STOPPED else "batch_paused"
+        window = window_of(batch)
+        if window is not None and not is_open(
+            call.to_number, window, now, holidays_country=batch.workspace.holidays_country
+        ):
+            return "window_closed"
+        return self.too_often(call, now)
+
+    def too_often(self, call: Call, now: datetime) -> str | None:
+        recent = self.recent.get((call.workspace_id, call.to_number))
+        if recent is None:
+            return None
+        workspace = self.workspaces[call.workspace_id]
+        gap = workspace.min_gap_minutes
+        if gap is not None and recent["last"] and now - recent["last"] < timedelta(minutes=gap):
+            return "min_gap"
+        if workspace.max_attempts_per_day is not None and recent["day"] >= workspace.max_attempts_per_day:
+            return "daily_cap"
+        if workspace.max_attempts_per_week is not None and recent["week"] >= workspace.max_attempts_per_week:
+            return "weekly_cap"
+        return None
+
+    def earliest(self, call: Call, now: datetime) -> datetime:
+        batch = self.batches.get(call.batch_id)
+        return batch.next_slot_at if batch is not None and batch.next_slot_at is not None else now
+
+    def took(self, call: Call, slot: datetime) -> None:
+        batch = self.batches.get(call.batch_id)
+        if batch is not None and batch.calls_per_second:
+            batch.next_slot_at = slot + timedelta(seconds=1 / (USED * batch.calls_per_second))
+            self.taken.add(batch.pk)
+        if recent := self.recent.get((call.workspace_id, call.to_number)):
+            recent |= {"last": slot, "day": recent["day"] + 1, "week": recent["week"] + 1}
+
+    def save(self) -> None:
+        for pk in self.taken:
+            self.batches[pk].save(update_fields=["next_slot_at"])
+
+
+class BatchGate:
+    def admit(self, calls: Sequence[Call]) -> BatchAdmission:
+        return BatchAdmission(calls)
+
+
+def may_dial(batch: Batch, call: Call) -> bool:
+    """Running; or paused by itself, and this call is its probe."""
+    probing = batch.status == Batch.Status.PAUSED and batch.probe_call_id == call.pk
+    return batch.status == Batch.Status.RUNNING or probing
+
+
+def limited(workspace: Workspace) -> bool:
+    limits = (workspace.min_gap_minutes, workspace.max_attempts_per_day, workspace.max_attempts_per_week)
+    return any(limit is not None for limit in limits)
+
+
+def recent_attempts(workspaces: set[UUID], numbers: set[str]) -> dict[tuple[UUID, str], dict[str, Any]]:
+    """Per workspace and number: the last attempt that may have rung, and how many in 24 hours and in 7 days."""
+    from_now = database_now()
+    sent = Call.unscoped.filter(workspace__in=workspaces, to_number__in=numbers, direction="outbound").exclude(
+        intent_at=None
+    )
+    rang = sent.filter(Q(counts=True) | ~Q(stage=Stage.ENDED)).filter(intent_at__gt=from_now - timedelta(days=7))
+    rows = rang.values("workspace_id", "to_number").annotate(
+        last=Max("intent_at"),
+        day=Count("pk", filter=Q(intent_at__gt=from_now - timedelta(days=1))),
+        week=Count("pk"),
+    )
+    found = {(row["workspace_id"], row["to_number"]): dict(row) for row in rows}
+    for workspace in workspaces:
+        for number in numbers:
+            found.setdefault((workspace, number), {"last": None, "day": 0, "week": 0})
+    return found

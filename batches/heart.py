@@ -1,0 +1,69 @@
+"""A thread in every worker that sweeps, and dials by itself while the broker cannot be reached.
+
+Rows are the truth and a message is only a doorbell; the heart is who looks when no bell rings.
+"""
+
+import logging
+import threading
+from typing import Any
+
+from celery.signals import worker_ready, worker_shutting_down
+from django.conf import settings
+from django.db import close_old_connections, connections
+
+from batches import shift, sweep
+from batches.importing.store import import_batch, overdue_imports
+from voiceops import doorbell
+
+logger = logging.getLogger(__name__)
+
+
+class Heart(threading.Thread):
+    def __init__(self) -> None:
+        super().__init__(name="heart", daemon=True)
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopped.wait(settings.SWEEP_SECONDS):
+            try:
+                close_old_connections()
+                self.beat()
+            except Exception:  # a heart that stops at the first surprise saves nobody; the next beat tries again
+                logger.exception("A sweep failed")
+        connections.close_all()
+
+    def beat(self) -> None:
+        sweep.sweep()
+        if shift.one_per_process.locked() or not shift.work_is_left():
+            return
+        if not doorbell.ring_now(doorbell.DIAL):
+            self.work_without_broker()
+
+    def work_without_broker(self) -> None:
+        """What the broker would have started, started here."""
+        threading.Thread(target=run_and_close, args=(shift.run_shift,), name="shift", daemon=True).start()
+        for batch_id in overdue_imports():
+            run_and_close(import_batch, str(batch_id))
+
+
+def run_and_close(function: Any, *arguments: Any) -> None:
+    try:
+        function(*arguments)
+    finally:
+        connections.close_all()
+
+
+heart = Heart()
+
+
+@worker_ready.connect
+def start(**_: Any) -> None:
+    if not heart.is_alive():
+        heart.start()
+
+
+@worker_shutting_down.connect
+def stop(**_: Any) -> None:
+    """Claims stop at once; calls in flight get a few seconds, then they are in doubt and reconciled later."""
+    shift.stopping.set()
+    heart.stopped.set()

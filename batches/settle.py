@@ -1,0 +1,156 @@
+"""What the end of a call means for the person, the batch and the number. Derived by joining, so nothing can be missed.
+
+A call that has ended carries `settled_at` null until this module took note of it. Shifts settle four times a second,
+the sweep settles what no shift is there for; both may run at once.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from batches import breaker
+from batches.models import Batch, Recipient
+from batches.retries import retry_at
+from telephony.models import Call, Outcome, Stage
+from telephony.outcomes import BY_REASON, IN_DOUBT, Blame, Verdict
+from voiceops.clock import database_now
+
+CHUNK = 200
+FREE_SENDS = 10  # INVITEs the carrier refused for reasons of its own, after which a person is given up for this batch
+# How soon somebody is offered again after trouble that was not theirs, by how often it happened to them.
+FREE_DELAYS = (1, 2, 5, 15, 60, 300)
+SKIPS = {"suppressed", "window_closed", "daily_cap", "weekly_cap", "min_gap"}
+UNFINISHED = ("pending", "dialing", "in_call", "retrying")
+
+
+@dataclass
+class Settled:
+    calls: int = 0
+    batches: int = 0
+
+
+def settle_calls() -> Settled:
+    """Take note of a chunk of ended calls; complete batches in which nothing is left to do."""
+    with transaction.atomic():
+        waiting = Call.unscoped.filter(stage=Stage.ENDED, settled_at=None).exclude(recipient_id=None)
+        calls = list(waiting.order_by("ended_at").select_for_update(skip_locked=True)[:CHUNK])
+        if calls:
+            settle_chunk(calls, database_now())
+    return Settled(calls=len(calls), batches=complete_batches({call.batch_id for call in calls if call.batch_id}))
+
+
+def settle_chunk(calls: Sequence[Call], now: datetime) -> None:
+    breaker.note_numbers(calls, now)
+    batches = lock_batches(calls)
+    breaker.note_batches(batches, calls, now)
+    people = Recipient.unscoped.in_bulk([call.recipient_id for call in calls])
+    touched = []
+    for call in calls:
+        person, batch = people.get(call.recipient_id), batches.get(call.batch_id)
+        if person is not None and batch is not None and person.last_call_id == call.pk:
+            take_note(person, batch, call, now)
+            touched.append(person)
+    Recipient.unscoped.bulk_update(touched, ["status", "reason", "attempts", "outcome", "due_at"])
+    Call.unscoped.filter(pk__in=[call.pk for call in calls]).update(settled_at=now)
+
+
+def lock_batches(calls: Sequence[Call]) -> dict[Any, Batch]:
+    ids = {call.batch_id for call in calls}
+    return {b.pk: b for b in Batch.unscoped.select_for_update().filter(pk__in=ids).order_by("pk")}
+
+
+def take_note(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
+    """Move a person on after their call. `reason` and `outcome` tell why, for every state."""
+    verdict = BY_REASON.get(call.end_reason or "")
+    if call.end_reason in SKIPS:
+        defer_or_skip(person, batch, call, now)
+    elif verdict is IN_DOUBT:
+        person.status, person.reason, person.outcome = Recipient.Status.REVIEW, IN_DOUBT.reason, call.outcome
+    elif call.outcome in (Outcome.ANSWERED, Outcome.VOICEMAIL):
+        answered(person, batch, call, now)
+    elif call.outcome == Outcome.CANCELLED and call.hung_up_by is not None:
+        person.status, person.reason = Recipient.Status.CANCELLED, call.end_reason
+        person.outcome, person.attempts = call.outcome, person.attempts + bool(call.dialed_at)
+    elif call.counts and verdict is not None:
+        count(person, batch, call, now)
+    else:
+        put_back(person, batch, call, verdict, now)
+
+
+def answered(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
+    """Reached; a machine may be tried again where the batch says so."""
+    again = retry_at(retry=batch.retry, attempts=person.attempts + 1, outcome=call.outcome or "", now=now)
+    if again is not None:
+        count(person, batch, call, now)
+        return
+    person.attempts += 1
+    person.status, person.reason, person.outcome = Recipient.Status.COMPLETED, None, call.outcome
+
+
+def count(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
+    """An attempt the callee answered for: again later, or that was it."""
+    person.attempts += 1
+    person.outcome, person.reason = call.outcome, call.end_reason
+    again = retry_at(retry=batch.retry, attempts=person.attempts, outcome=call.outcome or "", now=now)
+    if again is None:
+        person.status = Recipient.Status.FAILED
+    elif batch.status == Batch.Status.STOPPED:
+        person.status = Recipient.Status.CANCELLED
+    else:
+        person.status, person.due_at = Recipient.Status.RETRYING, again
+
+
+def put_back(person: Recipient, batch: Batch, call: Call, verdict: Verdict | None, now: datetime) -> None:
+    """Nobody's attempt: never sent, or trouble of the trunk, the carrier or the platform. Costs the person nothing."""
+    person.outcome = call.outcome if call.dialed_at else person.outcome
+    if batch.status == Batch.Status.STOPPED:
+        person.status, person.reason = Recipient.Status.CANCELLED, "batch_stopped"
+        return
+    refused = Call.unscoped.filter(recipient_id=person.pk, counts=False).exclude(dialed_at=None).count()
+    if refused >= FREE_SENDS:
+        person.status, person.reason = Recipient.Status.FAILED, call.end_reason
+        return
+    person.status = Recipient.Status.RETRYING if person.attempts else Recipient.Status.PENDING
+    person.reason = call.end_reason if verdict is not None and verdict.blame is not Blame.US else None
+    delay = 0 if verdict is None or verdict.blame is Blame.US else FREE_DELAYS[min(refused, len(FREE_DELAYS)) - 1]
+    person.due_at = now + timedelta(seconds=delay)
+
+
+def defer_or_skip(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
+    """The gate said no. A closed window or a gap that passes is waited for; the rest is a reason not to call."""
+    if call.end_reason in ("window_closed", "min_gap") and batch.status != Batch.Status.STOPPED:
+        person.status = Recipient.Status.RETRYING if person.attempts else Recipient.Status.PENDING
+        person.due_at, person.reason = now + timedelta(seconds=60), call.end_reason
+    else:
+        person.status, person.reason = Recipient.Status.SKIPPED, call.end_reason
+
+
+def note_conversations() -> None:
+    """People whose call has been answered are in a call."""
+    talking = Call.unscoped.filter(recipient_id=OuterRef("pk"), stage=Stage.IN_PROGRESS)
+    dialing = Recipient.unscoped.filter(status=Recipient.Status.DIALING)
+    dialing.filter(Exists(talking)).update(status=Recipient.Status.IN_CALL)
+
+
+def complete_batches(ids: set[UUID]) -> int:
+    """Of these batches, end those that run and have nobody left to call."""
+    open_people = Recipient.unscoped.filter(batch=OuterRef("pk"), status__in=UNFINISHED)
+    done = Batch.unscoped.filter(pk__in=ids, status=Batch.Status.RUNNING).exclude(Exists(open_people))
+    return done.update(status=Batch.Status.COMPLETED, ended_at=database_now(), error=None)
+
+
+def complete_all() -> int:
+    return complete_batches(set(Batch.unscoped.filter(status=Batch.Status.RUNNING).values_list("pk", flat=True)))
+
+
+def by_batch(calls: Sequence[Call]) -> dict[UUID | None, list[Call]]:
+    grouped: dict[UUID | None, list[Call]] = defaultdict(list)
+    for call in calls:
+        grouped[call.batch_id].append(call)
+    return grouped

@@ -1,0 +1,23 @@
+"""Celery's doors: each takes ids, and makes one call. What they do can be derived from rows, and the sweep does so."""
+
+from celery import shared_task
+
+from batches import shift, sweep  # the heart listens to the worker's signals
+from batches.importing.store import import_batch as store_upload
+from voiceops import doorbell
+
+
+@shared_task(name=doorbell.DIAL)
+def run_shift() -> None:
+    if shift.run_shift() and shift.work_is_left():
+        doorbell.ring_now(doorbell.DIAL)
+
+
+@shared_task(name=doorbell.IMPORT)
+def import_batch(batch_id: str) -> None:
+    store_upload(batch_id)
+
+
+@shared_task(name=doorbell.SWEEP)
+def run_sweep() -> None:
+    sweep.sweep()

@@ -1,0 +1,78 @@
+"""Follow calls nobody reports on: LiveKit's webhooks are lossy and an agent can die, so silence is looked into."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from telephony import lifecycle
+from telephony.clients.livekit import LiveKit, Participant
+from telephony.dialing import reconcile
+from telephony.models import Call, Stage
+from voiceops.clock import database_now
+from voiceops.errors import ProviderError
+from voiceops.ormthread import OrmThread
+
+logger = logging.getLogger(__name__)
+
+SILENT = timedelta(seconds=10)  # an agent reports every two seconds
+AT_ONCE = 20  # questions to LiveKit under way together
+
+
+def silent_calls() -> list[Call]:
+    """Answered calls without a sign of life."""
+    quiet = Call.unscoped.filter(stage=Stage.IN_PROGRESS, heard_at__lt=database_now() - SILENT)
+    return list(quiet.order_by("heard_at", "pk")[: reconcile.CHUNK])
+
+
+def note_presence(call: Call, present: list[Participant]) -> None:
+    """Close an answered call whose leg is gone; note that it lives when it is not."""
+    now = database_now()
+    identities = {participant.identity for participant in present if participant.is_callee}
+    if call.callee_identity in identities or (call.direction == "inbound" and identities):
+        call.touch(now)
+    else:
+        lifecycle.hung_up(
+            call, at=call.heard_at or now, reason="left_unnoticed", source="poll", text="The call was over"
+        )
+
+
+async def reconcile_calls(db: OrmThread) -> int:
+    """One round over everything in doubt or silent. Returns how many calls were looked at. Safe to run anywhere, twice."""
+    await db(reconcile.close_abandoned)
+    await db(reconcile.mark_unattended)
+    now = await db(database_now)
+    doubtful = await db(reconcile.in_doubt, now)
+    silent = await db(silent_calls)
+    if not doubtful and not silent:
+        return 0
+    gate = asyncio.Semaphore(AT_ONCE)
+    async with LiveKit() as livekit:
+
+        async def doubt(call: Call) -> None:
+            async with gate:
+                before = call.room_deleted_at
+                present = await reconcile.ask(livekit, call, now)
+            if call.room_deleted_at != before:
+                await db(call.touch, call.heard_at or now, room_deleted_at=call.room_deleted_at)
+            await db(reconcile.conclude, call, now, present)
+
+        async def silence(call: Call) -> None:
+            try:
+                async with gate:
+                    present = await livekit.participants(call.room)
+            except ProviderError as error:
+                logger.warning("Call %s is silent and LiveKit cannot be asked: %s", call.pk, error)
+                return
+            await db(note_presence, call, present)
+
+        await gather((doubt(call) for call in doubtful), (silence(call) for call in silent))
+    return len(doubtful) + len(silent)
+
+
+async def gather(*groups: Iterable[Any]) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for group in groups:
+            for work in group:
+                tasks.create_task(work)
