@@ -5,7 +5,7 @@ The participant is in the room before the INVITE leaves, and the dial is on file
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,8 @@ class Calls:
     rooms: Rooms
     store: Store
     live: dict[tuple[str, str], Call] = field(default_factory=dict)
+    on_answered: list[Callable[[Call], None]] = field(default_factory=list)
+    on_ended: list[Callable[[Call], None]] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -114,6 +116,8 @@ class Calls:
             if refusal is None:
                 self._note(call, status="in_progress", sip_status_code=200, answered_at=self.clock.now())
                 self._show(call, "active")
+                for hook in self.on_answered:
+                    hook(call)
                 call.answer.set_result(None)
                 await self._talk(call)
             else:
@@ -122,6 +126,8 @@ class Calls:
                 self.rooms.leave(call.room, call.participant.identity, refusal.disconnect_reason())
         finally:
             self.live.pop(call.key, None)
+            for hook in self.on_ended:
+                hook(call)
             sip_code = call.row["sip_status_code"]
             if call.answer.done() and (refusal := call.answer.result()):
                 sip_code = refusal.sip_code

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from livekit.protocol import agent_dispatch, room, sip
+from livekit.protocol import agent_dispatch, egress, room, sip
 
 from .auth import Grants
 from .dispatching import Dispatching
+from .egress import Egress
 from .room_service import RoomService
 from .sip_service import SipService
 from .trunks import Trunks
@@ -55,6 +56,17 @@ def dispatch_methods(service: Dispatching) -> dict[str, Method]:
         "livekit.AgentDispatchService/DeleteDispatch": Method(
             agent_dispatch.DeleteAgentDispatchRequest, _admin_of_room, service.delete
         ),
+    }
+
+
+def egress_methods(service: Egress) -> dict[str, Method]:
+    record = _video("roomRecord")
+    return {
+        "livekit.Egress/StartRoomCompositeEgress": Method(
+            egress.RoomCompositeEgressRequest, record, service.start_room_composite
+        ),
+        "livekit.Egress/ListEgress": Method(egress.ListEgressRequest, record, service.list),
+        "livekit.Egress/StopEgress": Method(egress.StopEgressRequest, record, service.stop),
     }
 
 

@@ -12,8 +12,9 @@ from .clock import Clock
 from .config import Config
 from .control import Control, as_json
 from .dispatching import Dispatching
+from .egress import Egress
 from .faults import Faults
-from .methods import dispatch_methods, room_methods, sip_methods
+from .methods import dispatch_methods, egress_methods, room_methods, sip_methods
 from .phone import Phones
 from .room_service import RoomService
 from .rooms import Rooms
@@ -37,6 +38,7 @@ class Sandbox:
     rooms: Rooms
     calls: Calls
     dispatching: Dispatching
+    egress: Egress
     runner: web.AppRunner
     port: int = 0
 
@@ -47,12 +49,14 @@ class Sandbox:
     async def quiet(self) -> None:
         """Wait until every report and webhook is delivered or given up."""
         await self.dispatching.idle()
+        await self.egress.idle()
         await self.webhooks.idle()
 
     async def stop(self) -> None:
         """Stop serving at once; what is on the telephone is lost, as when a server dies."""
         await self.dispatching.close()
         await self.calls.close()
+        await self.egress.close()
         await self.webhooks.close()
         await self.runner.cleanup()
         await self.session.close()
@@ -71,15 +75,23 @@ async def start(config: Config) -> Sandbox:
     webhooks = Webhooks(config, faults, session)
     rooms = Rooms(webhooks)
     calls, trunks = Calls(clock, rooms, store), Trunks(store, clock)
-    dispatching = Dispatching(config, clock, session, faults, rooms, calls, Workers(), lambda room, agent: None)
+    egress = Egress(clock, store, rooms, webhooks, session, config.data_dir / "recordings")
+    calls.on_answered.append(egress.callee_answered)
+    calls.on_ended.append(egress.callee_gone)
+    dispatching = Dispatching(config, clock, session, faults, rooms, calls, Workers(), egress.record_for_agent)
     sip = SipService(clock, rooms, calls, trunks, phones)
-    methods = {**room_methods(RoomService(rooms)), **dispatch_methods(dispatching), **sip_methods(sip, trunks)}
+    methods = {
+        **room_methods(RoomService(rooms)),
+        **dispatch_methods(dispatching),
+        **egress_methods(egress),
+        **sip_methods(sip, trunks),
+    }
     livekit = LiveKitApi(config, clock, faults, sip, methods)
     app = web.Application(client_max_size=MAX_BODY)
     app.add_routes(Control(calls, rooms, phones, faults, dispatching).routes())
     app.add_routes([web.get("/", health), web.route("*", "/twirp/{path:.*}", livekit.serve)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    sandbox = Sandbox(config, store, session, webhooks, rooms, calls, dispatching, runner)
+    sandbox = Sandbox(config, store, session, webhooks, rooms, calls, dispatching, egress, runner)
     try:
         await runner.setup()
         site = web.TCPSite(runner, config.host, config.port, backlog=1024)

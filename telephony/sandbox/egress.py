@@ -1,0 +1,235 @@
+"""livekit.Egress for room composites: what is recorded, where it goes, how it ends (protocols.md 4)."""
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import aiohttp
+from google.protobuf.json_format import MessageToDict, ParseDict
+from livekit.protocol import egress
+from livekit.protocol.room import CreateRoomRequest
+
+from . import s3
+from .audio import Recorder
+from .auth import Grants
+from .calls import Call
+from .clock import Clock
+from .ids import livekit_id
+from .rooms import Room, Rooms
+from .store import Store
+from .twirp import TwirpError, rpc_error
+from .webhooks import Webhooks
+
+TABLE = "egress"
+FINISHES_AFTER = 1.0  # simulated seconds between the end of the sound and the file
+DONE = (egress.EGRESS_COMPLETE, egress.EGRESS_FAILED, egress.EGRESS_ABORTED, egress.EGRESS_LIMIT_REACHED)
+
+
+@dataclass(eq=False)
+class Recording:
+    """One egress at work. `heard_from` and `heard_until` are Unix times, None until the callee is heard."""
+
+    info: egress.EgressInfo
+    output: egress.EncodedFileOutput
+    heard_from: float | None = None
+    heard_until: float | None = None
+    ending: str = ""
+
+
+@dataclass
+class Egress:
+    clock: Clock
+    store: Store
+    rooms: Rooms
+    webhooks: Webhooks
+    session: aiohttp.ClientSession
+    folder: Path
+    recorder: Recorder = field(default_factory=Recorder)
+    active: dict[str, Recording] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.rooms.on_created.append(self._room_created)
+        self.rooms.on_closed.append(self._room_closed)
+
+    # --- what happens in the rooms ---
+
+    def _room_created(self, room: Room, request: CreateRoomRequest) -> None:
+        if request.egress.HasField("room"):
+            self._start(room, request.egress.room)
+
+    def _room_closed(self, room: Room) -> None:
+        for recording in self._of(room):
+            self._end(recording, "Source closed")
+
+    def callee_answered(self, call: Call) -> None:
+        for recording in self._of(call.room):
+            recording.heard_from = recording.heard_from or self.clock.now()
+            recording.info.status = egress.EGRESS_ACTIVE
+
+    def callee_gone(self, call: Call) -> None:
+        for recording in self._of(call.room):
+            recording.heard_until = self.clock.now()
+
+    def record_for_agent(self, room: Room, agent: dict[str, Any]) -> None:
+        """An agent that is to record starts a recording itself, where the room did not bring one."""
+        if agent.get("recording_enabled") and not room.egress:
+            request = egress.RoomCompositeEgressRequest(room_name=room.name, audio_only=True)
+            request.file_outputs.add(file_type=egress.OGG, filepath=f"{room.name}.ogg")
+            recording = self._start(room, request)
+            recording.heard_from, recording.info.status = self.clock.now(), egress.EGRESS_ACTIVE
+
+    def _of(self, room: Room) -> list[Recording]:
+        return [self.active[egress_id] for egress_id in room.egress if egress_id in self.active]
+
+    # --- an egress's life ---
+
+    def _start(self, room: Room, request: egress.RoomCompositeEgressRequest) -> Recording:
+        """Raises TwirpError."""
+        outputs = list(request.file_outputs) or ([request.file] if request.HasField("file") else [])
+        if not outputs:
+            raise rpc_error("invalid_argument", "request has missing or invalid field: output")
+        now = int(self.clock.now() * 1e9)
+        info = egress.EgressInfo(
+            egress_id=livekit_id("EG_"),
+            room_id=room.info.sid,
+            room_name=room.name,
+            status=egress.EGRESS_STARTING,
+            source_type=egress.EGRESS_SOURCE_TYPE_WEB,
+            started_at=now,
+            updated_at=now,
+            room_composite=redacted(request, room.name),
+        )
+        recording = self.active[info.egress_id] = Recording(info, outputs[0])
+        room.egress.append(info.egress_id)
+        self.webhooks.send("egress_started", key=info.egress_id, egressInfo=info)
+        return recording
+
+    def _end(self, recording: Recording, why: str) -> None:
+        if recording.ending:
+            return
+        recording.ending = why
+        recording.heard_until = recording.heard_until or self.clock.now()
+        recording.info.status = egress.EGRESS_ENDING
+        task = asyncio.get_running_loop().create_task(self._finish(recording))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _finish(self, recording: Recording) -> None:
+        await self.clock.pass_time(FINISHES_AFTER)
+        info = recording.info
+        info.details = f"End reason: {recording.ending}"
+        if recording.heard_from is None or recording.heard_until is None:
+            info.status, info.error, info.error_code = egress.EGRESS_ABORTED, "Start signal not received", 412
+        else:
+            await self._save(recording, recording.heard_from, recording.heard_until)
+        info.ended_at = info.updated_at = int(self.clock.now() * 1e9)
+        del self.active[info.egress_id]
+        self.store.put(TABLE, info.egress_id, MessageToDict(info, preserving_proto_field_name=True))
+        self.webhooks.send("egress_ended", key=info.egress_id, egressInfo=info)
+
+    async def _save(self, recording: Recording, start: float, end: float) -> None:
+        info, output = recording.info, recording.output
+        seconds = (end - start) * self.clock.speed
+        sound = self.recorder.record(seconds)
+        filename = storage_key(output.filepath, info.room_name, info.room_id, info.started_at / 1e9)
+        file = info.file_results.add(
+            filename=filename,
+            started_at=int(start * 1e9),
+            ended_at=int(end * 1e9),
+            duration=int(seconds * 1e9),
+            size=len(sound),
+        )
+        try:
+            if output.HasField("s3"):
+                file.location = await s3.put(self.session, output.s3, filename, sound, "audio/ogg")
+            else:
+                file.location = str(self._write(filename, sound))
+        except s3.UploadError as error:
+            info.status, info.error, info.error_code = egress.EGRESS_FAILED, f"S3 upload failed: {error}", 400
+        except OSError as error:
+            info.status, info.error, info.error_code = egress.EGRESS_FAILED, f"file write failed: {error.strerror}", 500
+        else:
+            info.status = egress.EGRESS_COMPLETE
+
+    def _write(self, filename: str, sound: bytes) -> Path:
+        """Under another name first: whoever sees the file sees all of it."""
+        path = self.folder / filename
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(sound)
+        part.replace(path)
+        return path
+
+    # --- livekit.Egress ---
+
+    async def start_room_composite(
+        self, request: egress.RoomCompositeEgressRequest, grants: Grants
+    ) -> egress.EgressInfo:
+        room = self.rooms.get(request.room_name)
+        recording = self._start(room, request)
+        if any(p.info.attributes.get("sip.callStatus") == "active" for p in room.participants.values()):
+            recording.heard_from, recording.info.status = self.clock.now(), egress.EGRESS_ACTIVE
+        return recording.info
+
+    async def list(self, request: egress.ListEgressRequest, grants: Grants) -> egress.ListEgressResponse:
+        ended = [ParseDict(row, egress.EgressInfo()) for row in self.store.table(TABLE).values()]
+        items = [*ended, *(recording.info for recording in self.active.values())]
+        found = [
+            info
+            for info in items
+            if request.room_name in ("", info.room_name)
+            and request.egress_id in ("", info.egress_id)
+            and not (request.active and info.status in DONE)
+        ]
+        return egress.ListEgressResponse(items=found)
+
+    async def stop(self, request: egress.StopEgressRequest, grants: Grants) -> egress.EgressInfo:
+        recording = self.active.get(request.egress_id)
+        if recording is not None:
+            self._end(recording, "StopEgress API")
+            return recording.info
+        row = self.store.table(TABLE).get(request.egress_id)
+        if row is None:
+            raise rpc_error("not_found", "egress does not exist")
+        raise TwirpError("failed_precondition", f"egress with status {row['status']} cannot be stopped")
+
+    async def idle(self) -> None:
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def storage_key(template: str, room_name: str, room_id: str, started_at: float) -> str:
+    """Where the recording goes, by egress's templates; the extension is always the container's, .ogg."""
+    moment = datetime.fromtimestamp(started_at, UTC)
+    time, utc = (
+        moment.strftime("%Y-%m-%dT%H%M%S"),
+        moment.strftime("%Y%m%d%H%M%S") + f"{moment.microsecond // 1000:03d}",
+    )
+    generated = f"{room_name}-{time}"
+    path = f"{template}{generated}" if template.endswith("/") else template or generated
+    values = {"room_name": room_name, "room_id": room_id, "time": time, "utc": utc}
+    path = re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), path)
+    parts = [part for part in PurePosixPath(path).parts if part not in ("/", "..", ".")]
+    clean = PurePosixPath(*parts) if parts else PurePosixPath(generated)
+    known = clean.suffix in (".ogg", ".mp4", ".mp3", ".m4a", ".webm")
+    return str(clean.with_suffix(".ogg") if known else clean.with_name(f"{clean.name}.ogg"))
+
+
+def redacted(request: egress.RoomCompositeEgressRequest, room_name: str) -> egress.RoomCompositeEgressRequest:
+    """The request as events repeat it: without secrets."""
+    echo = egress.RoomCompositeEgressRequest()
+    echo.CopyFrom(request)
+    echo.room_name = room_name
+    for output in [*echo.file_outputs, echo.file] if echo.HasField("file") else echo.file_outputs:
+        if output.HasField("s3"):
+            output.s3.access_key, output.s3.secret, output.s3.session_token = "{access_key}", "{secret}", ""
+    return echo

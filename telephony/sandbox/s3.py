@@ -1,0 +1,93 @@
+"""One PUT to S3, signed by hand (AWS Signature Version 4), the way egress uploads a recording."""
+
+import asyncio
+import hashlib
+import hmac
+import ipaddress
+import re
+from datetime import UTC, datetime
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+from livekit.protocol import egress
+from yarl import URL
+
+TIMEOUT = aiohttp.ClientTimeout(total=30)
+TRIES = 3
+PAUSE = 0.5  # seconds, wall clock
+
+
+class UploadError(Exception):
+    """Why the object is not there, in the words egress uses after "S3 upload failed: "."""
+
+
+async def put(session: aiohttp.ClientSession, upload: egress.S3Upload, key: str, body: bytes, content_type: str) -> str:
+    """Store the object and return its location. Raises UploadError."""
+    url = object_url(upload, key)
+    for attempt in range(TRIES):
+        try:
+            headers = signed_headers(upload, url, body, content_type)
+            async with session.put(URL(url, encoded=True), data=body, headers=headers, timeout=TIMEOUT) as response:
+                answer = await response.text()
+                if response.status < 300:
+                    return url
+                reason = f"api error {_code(answer) or response.status}"
+                if response.status < 500:
+                    break
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            reason = f"request send failed, {error}"
+        if attempt < TRIES - 1:
+            await asyncio.sleep(PAUSE)
+    raise UploadError(f"operation error S3: PutObject, {reason}")
+
+
+def object_url(upload: egress.S3Upload, key: str) -> str:
+    """Bucket in the path when told to, or when the host cannot have subdomains; else in front of the host."""
+    endpoint = urlsplit(upload.endpoint or f"https://s3.{upload.region or 'us-east-1'}.amazonaws.com")
+    if not endpoint.netloc:
+        endpoint = urlsplit(f"https://{upload.endpoint}")
+    path = quote(key, safe="/-_.~")
+    if upload.force_path_style or _has_no_subdomains(endpoint.hostname or ""):
+        return f"{endpoint.scheme}://{endpoint.netloc}/{upload.bucket}/{path}"
+    return f"{endpoint.scheme}://{upload.bucket}.{endpoint.netloc}/{path}"
+
+
+def _has_no_subdomains(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
+
+
+def signed_headers(upload: egress.S3Upload, url: str, body: bytes, content_type: str) -> dict[str, str]:
+    now = datetime.now(UTC)
+    day, moment = now.strftime("%Y%m%d"), now.strftime("%Y%m%dT%H%M%SZ")
+    target, region = urlsplit(url), upload.region or "us-east-1"
+    digest = hashlib.sha256(body).hexdigest()
+    headers = {
+        "content-type": content_type,
+        "host": target.netloc,
+        "x-amz-content-sha256": digest,
+        "x-amz-date": moment,
+    }
+    if upload.session_token:
+        headers["x-amz-security-token"] = upload.session_token
+    names = ";".join(sorted(headers))
+    canonical = "\n".join(
+        ["PUT", target.path, "", *(f"{name}:{headers[name]}" for name in sorted(headers)), "", names, digest]
+    )
+    scope = f"{day}/{region}/s3/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", moment, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = f"AWS4{upload.secret}".encode()
+    for part in (day, region, "s3", "aws4_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    credential = f"{upload.access_key}/{scope}"
+    headers["authorization"] = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}"
+    return headers
+
+
+def _code(answer: str) -> str:
+    found = re.search(r"<Code>([^<]+)</Code>", answer)
+    return found[1] if found else ""
