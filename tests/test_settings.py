@@ -98,7 +98,7 @@ def test_the_port_moves_the_public_url() -> None:
 
 
 def test_another_livekit_is_no_sandbox_and_waits_longer() -> None:
-    shown = "settings.USES_SANDBOX, settings.DIAL_FENCE_SECONDS, settings.TWILIO_BASE_URL"
+    shown = "(settings.USES_SANDBOX, settings.DIAL_FENCE_SECONDS, settings.TWILIO_BASE_URL)"
 
     assert printed(shown, DEBUG="1") == "(True, 22.0, 'http://127.0.0.1:7880')"
     assert printed(shown, DEBUG="1", LIVEKIT_URL="https://livekit.example.com") == "(False, 180.0, '')"

@@ -2,7 +2,7 @@ from ops.bootstrap import ROOT, pinned
 
 
 def test_one_package_is_cut_out_of_a_lock_with_all_its_hashes() -> None:
-    lock = "uuid==1 \\\n    --hash=sha256:aa\nuv==2 \\\n    --hash=sha256:bb \\\n    --hash=sha256:cc\n    # via x\nvine==3\n"
+    lock = "uuid==1 \\\n    --hash=sha256:aa\nuv==2 \\\n    --hash=sha256:bb \\\n    --hash=sha256:cc\n\nvine==3\n"
 
     assert pinned("uv", lock) == "uv==2 \\\n    --hash=sha256:bb \\\n    --hash=sha256:cc\n"
 
