@@ -1,8 +1,9 @@
 """Backing off and pausing by itself when the trouble is not the callees'.
 
 A number backs off when the carrier is out of channels: half a second first, doubling, never more than five, and
-forgotten at the first call the carrier takes. A batch pauses itself after 20 provider failures in a row, or at once when
-the trunk is gone or its credentials are refused; then one call at a time probes, and the first that gets through heals.
+forgotten at the first call the carrier takes. A batch pauses itself after 20 provider failures in a row, or at once
+when the trunk is gone or its credentials are refused; then one call at a time probes, and the first that gets
+through heals.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

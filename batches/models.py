@@ -61,6 +61,7 @@ class Batch(WorkspaceOwned):
     columns = models.JSONField(default=list, blank=True, help_text="the uploaded columns, in order")
     variable_names = models.JSONField(default=list, blank=True, help_text="beside columns: its variable, null for none")
     rows_read = models.PositiveIntegerField(default=0, help_text="how far the import has come; resumed from here")
+    rows_before = models.PositiveIntegerField(default=0, help_text="row numbers used by the lists uploaded earlier")
     rows_total = models.PositiveIntegerField(null=True, blank=True)
     rejected_count = models.PositiveIntegerField(default=0)
     import_lease_expires_at = models.DateTimeField(null=True, blank=True)
@@ -144,7 +145,7 @@ class Recipient(WorkspaceOwned):
         return f"row {self.row_number} of batch {self.batch_id}"
 
     def variables_in(self, batch: Batch) -> dict[str, Any]:
-        """The row's cells under the names of the batch's variables; cells the uploaded row did not have are left out."""
+        """The row's cells under the names of the batch's variables; cells the row did not have are left out."""
         pairs = zip(batch.variable_names, self.values, strict=False)
         return {name: value for name, value in pairs if name is not None and value is not None}
 

@@ -30,7 +30,8 @@ SECRETS: dict[str, str] = {
 }
 if not DEBUG and (bad := [name for name, value in SECRETS.items() if value in ("", EXAMPLE_SECRETS[name])]):
     raise ImproperlyConfigured(
-        f"With DEBUG=0 these must be set to secrets of your own (unset or still the example): {', '.join(bad)}. See .env.example."
+        "With DEBUG=0 these must be set to secrets of your own (unset or still the example): "
+        f"{', '.join(bad)}. See .env.example."
     )
 SECRET_KEY = SECRETS["SECRET_KEY"]
 JWT_API_SECRET = SECRETS["JWT_API_SECRET"]
@@ -164,10 +165,10 @@ LIVEKIT_URL: str = env.str("LIVEKIT_URL", default=f"http://127.0.0.1:{SANDBOX_PO
 LIVEKIT_API_KEY = SECRETS["LIVEKIT_API_KEY"]
 LIVEKIT_API_SECRET = SECRETS["LIVEKIT_API_SECRET"]
 LIVEKIT_AGENT_NAME: str = env.str("LIVEKIT_AGENT_NAME", default="voiceops")
-USES_SANDBOX = LIVEKIT_URL == f"http://127.0.0.1:{SANDBOX_PORT}"
+USES_SANDBOX = LIVEKIT_URL in (f"http://127.0.0.1:{SANDBOX_PORT}", f"http://localhost:{SANDBOX_PORT}")
 SANDBOX_SPEED: float = env.float("SANDBOX_SPEED", default=20.0)
 DIAL_TOKEN_SECONDS = 10
-# After this long nothing that was sent can still start: token life, LiveKit's leeway (60 s) and RPC deadline (80 s), margin.
+# After this long nothing that was sent can still start: token, LiveKit's leeway (60 s), RPC deadline (80 s), margin.
 DIAL_FENCE_SECONDS: float = env.float(
     "DIAL_FENCE_SECONDS", default=DIAL_TOKEN_SECONDS + (60 + 80) / SANDBOX_SPEED + 5 if USES_SANDBOX else 180.0
 )

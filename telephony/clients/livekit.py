@@ -9,13 +9,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 import jwt
 from django.conf import settings
+from google.protobuf.duration_pb2 import Duration
 from livekit import api
 
 from telephony.outcomes import Answer
@@ -150,8 +151,8 @@ class LiveKit:
             participant_name="callee",
             hide_phone_number=True,
             wait_until_answered=True,
-            ringing_timeout=timedelta(seconds=dial.ringing_timeout),
-            max_call_duration=timedelta(seconds=dial.max_call_duration),
+            ringing_timeout=Duration(seconds=dial.ringing_timeout),
+            max_call_duration=Duration(seconds=dial.max_call_duration),
         )
         patience = dial.ringing_timeout + 12.0
         once = api.LiveKitAPI(

@@ -138,10 +138,10 @@ async def ask(livekit: LiveKit, call: Call, now: datetime) -> list[Participant] 
     """Who is in the room, deleting it when the fence has closed over a call nobody has evidence of."""
     try:
         present = await livekit.participants(call.room)
-        if call.callee_joined_at is None and past_fence(call, now) and call.room_deleted_at is None:
-            if not any(p.identity == call.callee_identity for p in present):
-                await livekit.delete_room(call.room)
-                call.room_deleted_at = now
+        absent = not any(p.identity == call.callee_identity for p in present)
+        if absent and call.callee_joined_at is None and past_fence(call, now) and call.room_deleted_at is None:
+            await livekit.delete_room(call.room)
+            call.room_deleted_at = now
     except ProviderError as error:
         logger.warning("Call %s stays in doubt until LiveKit answers: %s", call.pk, error)
         return None

@@ -39,7 +39,7 @@ def note_presence(call: Call, present: list[Participant]) -> None:
 
 
 async def reconcile_calls(db: OrmThread) -> int:
-    """One round over everything in doubt or silent. Returns how many calls were looked at. Safe to run anywhere, twice."""
+    """One round over everything in doubt or silent; returns how many calls it looked at. Safe to run twice at once."""
     await db(reconcile.close_abandoned)
     await db(reconcile.mark_unattended)
     now = await db(database_now)
