@@ -1,0 +1,127 @@
+"""Which column is the phone number, and what the others are called in an agent's prompt."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batches.importing.upload import MAX_COLUMNS, UnreadableUpload
+
+PHONE = "phone_number"
+PHONE_NAMES = (
+    "phone",
+    "phone_number",
+    "phone number",
+    "number",
+    "contact_number",
+    "to",
+    "to_number",
+    "mobile",
+    "msisdn",
+)
+REFUSAL_COLUMNS = ("row_number", "error_code", "error_message")
+"""The columns rejected.csv has behind the uploaded ones."""
+_PHONE_LIKE = re.compile(r"[+(]?\d[\d\s().-]{6,}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A list's columns as uploaded, and for each its variable; None for the phone column and for ignored ones.
+
+    `mends`: the list is a rejected.csv come back, whose last three columns say which rows it mends; `names` leaves
+    those out.
+    """
+
+    names: list[str]
+    variables: list[str | None]
+    phone: int
+    mends: bool = False
+
+    @property
+    def mapping(self) -> dict[str, str | None]:
+        """As `column_mapping`: uploaded column -> "phone_number", a variable's name, or null for ignored."""
+        found: dict[str, str | None] = dict(zip(self.names, self.variables, strict=True))
+        return found | {self.names[self.phone]: PHONE}
+
+
+def read_columns(header: Sequence[Any], mapping: Mapping[str, str | None] | None = None) -> Columns:
+    """Understand a header row.
+
+    `mapping` is the contract's `column_mapping`: `{"<uploaded column>": "phone_number" | "<variable>" | null}`; a null
+    ignores the column, columns it does not name are guessed: the phone column by its usual names (the first of
+    `PHONE_NAMES` that is there), every other column is the variable of its own name. Raises UnreadableUpload when there
+    is no phone column, or the mapping does not fit the file.
+    """
+    names = _name(header)
+    mends = len(names) > len(REFUSAL_COLUMNS) and tuple(names[-3:]) == REFUSAL_COLUMNS
+    if mends:
+        names = names[:-3]
+    if len(names) > MAX_COLUMNS:
+        raise UnreadableUpload(f"The file has {len(names)} columns, more than the {MAX_COLUMNS} allowed: remove some.")
+    mapping = mapping or {}
+    _check_mapping(mapping, names)
+    phone = _find_phone(names, mapping)
+    variables = [None if at == phone else mapping.get(name, name) for at, name in enumerate(names)]
+    _check_variables(names, variables)
+    return Columns(names, variables, phone, mends)
+
+
+def _name(header: Sequence[Any]) -> list[str]:
+    """Unique names: a column without one is called by its place, a second one of the same name is numbered."""
+    cells = [str(cell).strip() for cell in header]
+    while cells and not cells[-1]:
+        cells.pop()
+    names: list[str] = []
+    for at, cell in enumerate(cells, start=1):
+        name, again = cell or f"column {at}", 1
+        while name in names:
+            again += 1
+            name = f"{cell} {again}"
+        names.append(name)
+    return names
+
+
+def _check_mapping(mapping: Mapping[str, str | None], names: list[str]) -> None:
+    if unknown := [column for column in mapping if column not in names]:
+        raise UnreadableUpload(
+            f"column_mapping names columns the file does not have: {_listed(unknown)}. It has {_listed(names)}."
+        )
+    if len(phones := [column for column, meaning in mapping.items() if meaning == PHONE]) > 1:
+        raise UnreadableUpload(f"column_mapping names more than one phone column: {_listed(phones)}. Keep one of them.")
+
+
+def _find_phone(names: list[str], mapping: Mapping[str, str | None]) -> int:
+    for at, name in enumerate(names):
+        if mapping.get(name) == PHONE:
+            return at
+    free = [_plain(name) if name not in mapping else "" for name in names]
+    for wanted in PHONE_NAMES:
+        if _plain(wanted) in free:
+            return free.index(_plain(wanted))
+    if any(_PHONE_LIKE.match(name) for name in names):
+        raise UnreadableUpload(
+            "The file has no phone column: its first row holds a number instead of column names. "
+            "Put a row with names such as phone above it."
+        )
+    raise UnreadableUpload(
+        f"The file has no phone column: found the columns {_listed(names)}; name one of them phone, "
+        "or give column_mapping."
+    )
+
+
+def _plain(name: str) -> str:
+    return " ".join(re.split(r"[\s_-]+", name.strip().lower()))
+
+
+def _check_variables(names: list[str], variables: list[str | None]) -> None:
+    meant = [variable for variable in variables if variable is not None]
+    if twice := next((variable for variable in meant if meant.count(variable) > 1), None):
+        columns = [name for name, variable in zip(names, variables, strict=True) if variable == twice]
+        raise UnreadableUpload(
+            f"The columns {_listed(columns)} would both be the variable {twice}: map one of them elsewhere."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(name if len(name) <= 60 else name[:59] + "…" for name in names[:10])
+    return f"{shown} and {len(names) - 10} more" if len(names) > 10 else shown

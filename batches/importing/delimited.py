@@ -1,0 +1,134 @@
+"""Lists written as text: comma, semicolon, tab or bar between the cells, one record a row."""
+
+import csv
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from batches.importing.encoding import TextForm, detect_text
+from batches.importing.upload import MAX_CELL, UNREADABLE_ROW, Line, Problem, Source, UnreadableUpload, too_long
+
+DELIMITERS = (",", ";", "\t", "|")
+MAX_RECORD_LINES = 100  # a record that spans more has a quotation mark nobody closed
+_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n?\Z", re.IGNORECASE)  # Excel's own hint, which it never shows as a row
+_UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
+_UNCLOSED = Problem(UNREADABLE_ROW, "A quotation mark in this row is never closed")
+_DAMAGED = Problem(
+    UNREADABLE_ROW, "This row holds damaged characters: it is not in the encoding of the rest of the file"
+)
+
+
+class _RunawayError(Exception):
+    """A record that does not end."""
+
+
+class _Feed:
+    """Physical lines for the csv reader, remembered until their record is judged, to be read again when it is none."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._again: deque[str] = deque()
+        self.taken: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        while self._again:
+            self.taken.append(self._again.popleft())
+            yield self._checked()
+        for line in self._lines:
+            self.taken.append(line)
+            yield self._checked()
+
+    def _checked(self) -> str:
+        if len(self.taken) > MAX_RECORD_LINES:
+            raise _RunawayError
+        return self.taken[-1]
+
+    def give_back(self) -> str:
+        """Put every line but the first back in front; the first is returned."""
+        first, *rest = self.taken
+        self._again.extendleft(reversed(rest))
+        self.taken.clear()
+        return first
+
+
+@contextmanager
+def open_delimited(path: Path, *, max_rows: int) -> Iterator[Source]:
+    """A text file as a Source. Raises UnreadableUpload when it is no text or holds more than `max_rows` rows."""
+    form = detect_text(path)
+    delimiter, skipped = _sniff(path, form)
+    if form.line_count > max_rows + 2:
+        _refuse_too_many_rows(path, form, delimiter, max_rows)
+    with _open(path, form) as file:
+        for _ in range(skipped):
+            file.readline()
+        yield Source(_read(file, delimiter, damaged=form.damaged), expected_lines=form.line_count)
+
+
+def _open(path: Path, form: TextForm) -> IO[str]:
+    return path.open(encoding=form.encoding, errors=form.errors, newline="")
+
+
+def _sniff(path: Path, form: TextForm) -> tuple[str, int]:
+    """The delimiter, and how many lines stand before the list."""
+    with _open(path, form) as file:
+        sample = list(islice(file, 30))
+    if sample and (said := _SEPARATOR_LINE.match(sample[0])):
+        return said.group(1), 1
+    return max(DELIMITERS, key=lambda delimiter: _fit(sample, delimiter)), 0
+
+
+def _fit(sample: list[str], delimiter: str) -> tuple[bool, float, int]:
+    """How well a delimiter explains the first lines: rows as wide as the header, and wide at all."""
+    try:
+        widths = [len(cells) for cells in csv.reader(sample, delimiter=delimiter) if cells]
+    except csv.Error:
+        return False, 0.0, 0
+    if not widths:
+        return False, 0.0, 0
+    return widths[0] > 1, widths.count(widths[0]) / len(widths), widths[0]
+
+
+def _refuse_too_many_rows(path: Path, form: TextForm, delimiter: str, max_rows: int) -> None:
+    with _open(path, form) as file:
+        rows = sum(any(line.cells) for line in _read(file, delimiter, damaged=False)) - 1
+    if rows > max_rows:
+        raise UnreadableUpload(
+            f"The file has {rows:,} rows, more than the {max_rows:,} allowed: split it into several lists."
+        )
+
+
+def _read(file: Iterable[str], delimiter: str, *, damaged: bool) -> Iterator[Line]:
+    feed = _Feed(file)
+    reader = csv.reader(feed, delimiter=delimiter)
+    taken, number = feed.taken, 0
+    while True:
+        try:
+            for cells in reader:
+                number += 1
+                if len(taken) > 1 and not _is_one_record(taken, delimiter):
+                    break
+                problem = too_long(cells) if len(taken) > 1 or len(taken[0]) > MAX_CELL else None
+                if damaged and _UNKEEPABLE.search("".join(taken)):
+                    problem, cells = _DAMAGED, [_UNKEEPABLE.sub("\ufffd", cell) for cell in cells]
+                taken.clear()
+                yield Line(number, cells, problem)
+            else:
+                return
+        except (csv.Error, _RunawayError):
+            number += 1
+        line = feed.give_back()
+        cells = [_UNKEEPABLE.sub("\ufffd", cell) for cell in line.rstrip("\r\n").split(delimiter)]
+        yield Line(number, cells, _UNCLOSED)
+        reader = csv.reader(feed, delimiter=delimiter)
+
+
+def _is_one_record(lines: list[str], delimiter: str) -> bool:
+    """Whether several physical lines are one record with line breaks in its quotes, or a stray quotation mark."""
+    try:
+        return len(list(csv.reader(lines, delimiter=delimiter, strict=True))) == 1
+    except csv.Error:
+        return False
