@@ -12,7 +12,7 @@ from typing import Any
 from livekit.protocol import models
 
 from .clock import Clock
-from .outcomes import HUNG_UP_WHILE_RINGING, RANG_OUT, Refusal
+from .outcomes import HUNG_UP_WHILE_RINGING, RANG_OUT, Refusal, sip_refusal
 from .phone import Callee
 from .rooms import Participant, Room, Rooms
 from .store import Row, Store
@@ -20,6 +20,7 @@ from .store import Row, Store
 MAX_CALL_DURATION = 24 * 3600.0  # the server's own cap
 RINGING_TIMEOUT = 180.0  # the server's default
 PATIENCE = 20.0  # how long the callee stays on a line where nobody says anything any more
+PICKS_UP_AFTER = 0.5  # simulated seconds, inbound
 CALL_STATUS = "sip.callStatus"
 
 
@@ -135,6 +136,8 @@ class Calls:
 
     async def _ring(self, call: Call) -> Refusal | None:
         """None when the callee answers."""
+        if call.row["direction"] == "inbound":
+            return await self._wait_for_agent(call)
         callee, limit = call.callee, min(call.dial.ringing_timeout, call.dial.max_duration)
         if await self._wait(call, min(callee.trying, limit)):
             return HUNG_UP_WHILE_RINGING
@@ -145,6 +148,17 @@ class Calls:
         if await self._wait(call, min(callee.rings, limit - callee.trying)):
             return HUNG_UP_WHILE_RINGING
         return callee.refusal if in_time else RANG_OUT
+
+    async def _wait_for_agent(self, call: Call) -> Refusal | None:
+        """An inbound call is answered when somebody in the room can be heard (sip inbound.go waitSubscribe)."""
+        waited = 0.0
+        while waited < call.dial.ringing_timeout:
+            if any(p is not call.participant for p in call.room.participants.values()):
+                return HUNG_UP_WHILE_RINGING if await self._wait(call, PICKS_UP_AFTER) else None
+            if await self._wait(call, PICKS_UP_AFTER):
+                return HUNG_UP_WHILE_RINGING
+            waited += PICKS_UP_AFTER
+        return sip_refusal(480)
 
     async def _talk(self, call: Call) -> None:
         callee = call.callee

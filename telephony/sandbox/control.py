@@ -11,8 +11,10 @@ from google.protobuf.json_format import MessageToDict
 from .calls import Calls
 from .dispatching import Dispatching
 from .faults import Faults, Rates, describe, parse_rates
+from .inbound import Inbound, NotTakenError
 from .phone import Phones, parse_behaviour
 from .rooms import Rooms
+from .twirp import TwirpError
 
 T = TypeVar("T")
 DIAL_KEYS = ("at", "number", "room", "identity", "caller_id", "trunk_id", "call_id")
@@ -42,6 +44,7 @@ class Control:
     phones: Phones
     faults: Faults
     dispatching: Dispatching
+    inbound: Inbound
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
@@ -54,6 +57,7 @@ class Control:
             web.delete("/_sandbox/faults", self.clear_faults),
             web.put("/_sandbox/behaviours", self.put_behaviours),
             web.delete("/_sandbox/behaviours", self.clear_behaviours),
+            web.post("/_sandbox/inbound", self.post_inbound),
             web.put("/_sandbox/agent", self.put_agent),
         ]
 
@@ -111,6 +115,20 @@ class Control:
             raise bad("online must be true or false")
         self.dispatching.agent_online = body["online"]
         return as_json({"online": self.dispatching.agent_online})
+
+    async def post_inbound(self, request: web.Request) -> web.Response:
+        """`{from, to}`: the call is ringing when this answers. `from` may be missing: the caller hides the number."""
+        body = await read_json(request)
+        if not isinstance(body, dict) or not body.get("to"):
+            raise bad("to is missing")
+        caller = str(body.get("from") or "anonymous")
+        try:
+            call = self.inbound.call(caller=caller, called=str(body["to"]), pin=str(body.get("pin") or ""))
+        except NotTakenError as error:
+            return as_json({"detail": str(error), "sip_status_code": 404}, status=404)
+        except TwirpError as error:
+            return as_json({"detail": error.msg, "sip_status_code": 503}, status=503)
+        return as_json({key: call.row[key] for key in CALL_KEYS}, status=201)
 
 
 def checked(parse: Callable[[Any], T], body: Any) -> T:

@@ -9,7 +9,9 @@ from .auth import Grants
 from .dispatching import Dispatching
 from .egress import Egress
 from .room_service import RoomService
+from .rules import Rules
 from .sip_service import SipService
+from .transfer import Transfers
 from .trunks import Trunks
 from .twirp import Method
 
@@ -70,10 +72,25 @@ def egress_methods(service: Egress) -> dict[str, Method]:
     }
 
 
-def sip_methods(service: SipService, trunks: Trunks) -> dict[str, Method]:
+def _transfer(grants: Grants, request: Any) -> bool:
+    return bool(grants.sip.get("call")) and grants.room_admin(request.room_name)
+
+
+def rule_methods(rules: Rules) -> dict[str, Method]:
+    admin = _sip("admin")
+    return {
+        "livekit.SIP/CreateSIPDispatchRule": Method(sip.CreateSIPDispatchRuleRequest, admin, rules.create),
+        "livekit.SIP/UpdateSIPDispatchRule": Method(sip.UpdateSIPDispatchRuleRequest, admin, rules.update),
+        "livekit.SIP/ListSIPDispatchRule": Method(sip.ListSIPDispatchRuleRequest, admin, rules.list),
+        "livekit.SIP/DeleteSIPDispatchRule": Method(sip.DeleteSIPDispatchRuleRequest, admin, rules.delete),
+    }
+
+
+def sip_methods(service: SipService, transfers: Transfers, trunks: Trunks) -> dict[str, Method]:
     admin = _sip("admin")
     methods = {
         "CreateSIPParticipant": Method(sip.CreateSIPParticipantRequest, _sip("call"), service.create),
+        "TransferSIPParticipant": Method(sip.TransferSIPParticipantRequest, _transfer, transfers.transfer),
         "CreateSIPInboundTrunk": Method(sip.CreateSIPInboundTrunkRequest, admin, trunks.create_inbound),
         "UpdateSIPInboundTrunk": Method(sip.UpdateSIPInboundTrunkRequest, admin, trunks.update_inbound),
         "GetSIPInboundTrunk": Method(sip.GetSIPInboundTrunkRequest, admin, trunks.get_inbound),

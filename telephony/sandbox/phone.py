@@ -75,6 +75,12 @@ def _answering(digits: str, last: int, *, mute: bool) -> Callee:
     return Callee(talk=talk, hangs_up="agent" if last % 3 == 0 else "callee", mute=mute)
 
 
+def caller_for(number: str) -> Callee:
+    """Somebody who calls us: talks as long, and ends it in the same way, as when we call them."""
+    digits = "".join(c for c in number if c.isdigit())
+    return replace(_answering(digits, int(digits[-2:] or "0") % 50, mute=False), trying=0.0, rings=0.0)
+
+
 # --- numbers that are told to behave otherwise (PUT /_sandbox/behaviours) ---
 
 

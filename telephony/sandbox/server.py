@@ -14,12 +14,15 @@ from .control import Control, as_json
 from .dispatching import Dispatching
 from .egress import Egress
 from .faults import Faults
-from .methods import dispatch_methods, egress_methods, room_methods, sip_methods
+from .inbound import Inbound
+from .methods import dispatch_methods, egress_methods, room_methods, rule_methods, sip_methods
 from .phone import Phones
 from .room_service import RoomService
 from .rooms import Rooms
+from .rules import Rules
 from .sip_service import SipService
 from .store import Store
+from .transfer import Transfers
 from .trunks import Trunks
 from .webhooks import Webhooks
 from .workers import Workers
@@ -80,15 +83,17 @@ async def start(config: Config) -> Sandbox:
     calls.on_ended.append(egress.callee_gone)
     dispatching = Dispatching(config, clock, session, faults, rooms, calls, Workers(), egress.record_for_agent)
     sip = SipService(clock, rooms, calls, trunks, phones)
+    rules = Rules(store, trunks)
     methods = {
         **room_methods(RoomService(rooms)),
         **dispatch_methods(dispatching),
         **egress_methods(egress),
-        **sip_methods(sip, trunks),
+        **sip_methods(sip, Transfers(clock, rooms, calls, phones), trunks),
+        **rule_methods(rules),
     }
     livekit = LiveKitApi(config, clock, faults, sip, methods)
     app = web.Application(client_max_size=MAX_BODY)
-    app.add_routes(Control(calls, rooms, phones, faults, dispatching).routes())
+    app.add_routes(Control(calls, rooms, phones, faults, dispatching, Inbound(rooms, calls, rules)).routes())
     app.add_routes([web.get("/", health), web.route("*", "/twirp/{path:.*}", livekit.serve)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     sandbox = Sandbox(config, store, session, webhooks, rooms, calls, dispatching, egress, runner)

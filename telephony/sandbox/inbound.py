@@ -1,0 +1,91 @@
+"""Somebody calls one of our numbers (protocols.md 1.4: inbound matching, the participant, the room)."""
+
+import hashlib
+from dataclasses import dataclass
+
+from livekit.protocol import models, sip
+from livekit.protocol.room import CreateRoomRequest
+
+from .calls import CALL_STATUS, MAX_CALL_DURATION, RINGING_TIMEOUT, Call, Calls, Dial
+from .ids import livekit_id, random_name
+from .phone import Callee, caller_for
+from .rooms import Rooms
+from .rules import Rules, room_for
+
+NO_TRUNK = "No trunk found"
+NO_RULE = "Does not match Trunks or Dispatch Rules"
+
+
+class NotTakenError(Exception):
+    """The caller hears 404 with this phrase; nothing else happens."""
+
+
+@dataclass
+class Inbound:
+    rooms: Rooms
+    calls: Calls
+    rules: Rules
+
+    def call(self, *, caller: str, called: str, pin: str = "") -> Call:
+        """Let it ring. Raises NotTakenError, or TwirpError when the room is full."""
+        trunk = self.rules.match_trunk(caller=caller, called=called)
+        if trunk is None:
+            raise NotTakenError(NO_TRUNK)
+        rule = self.rules.match_rule(trunk.sip_trunk_id, caller=caller, called=called, pin=pin)
+        if rule is None:
+            raise NotTakenError(NO_RULE)
+        room = self.rooms.get_or_create(_room_request(rule, room_for(rule.rule, caller=caller, called=called)))
+        dial = Dial(
+            call_id=livekit_id("SCL_"),
+            number=called,
+            caller_id=caller,
+            trunk_id=trunk.sip_trunk_id,
+            ringing_timeout=trunk.ringing_timeout.seconds or RINGING_TIMEOUT,
+            max_duration=trunk.max_call_duration.seconds or MAX_CALL_DURATION,
+        )
+        participant = self.rooms.join(room, _participant(rule, dial))
+        self.rooms.publish(room, participant, "sip_audio")
+        callee: Callee = caller_for(caller)
+        return self.calls.start(dial, room=room, participant=participant, callee=callee, direction="inbound")
+
+
+def _room_request(rule: sip.SIPDispatchRuleInfo, name: str) -> CreateRoomRequest:
+    config = rule.room_config
+    request = CreateRoomRequest(
+        name=name,
+        empty_timeout=config.empty_timeout,
+        departure_timeout=config.departure_timeout,
+        max_participants=config.max_participants,
+        metadata=config.metadata,
+        agents=config.agents,
+    )
+    if config.HasField("egress"):
+        request.egress.CopyFrom(config.egress)
+    return request
+
+
+def _participant(rule: sip.SIPDispatchRuleInfo, dial: Dial) -> models.ParticipantInfo:
+    shown = dial.caller_id
+    identity = f"sip_{shown}"
+    if rule.hide_phone_number:
+        shown = shown[-4:]
+        identity = f"sip_{hashlib.sha256(dial.caller_id.encode()).hexdigest()[:12]}"
+    attributes = {
+        **rule.attributes,
+        "sip.callID": dial.call_id,
+        "sip.callIDFull": f"{random_name(20)}@sandbox",
+        CALL_STATUS: "ringing",
+        "sip.trunkID": dial.trunk_id,
+        "sip.ruleID": rule.sip_dispatch_rule_id,
+        "sip.hostname": "sandbox.invalid",
+        "sip.trunkPhoneNumber": dial.number,
+    }
+    if not rule.hide_phone_number:
+        attributes["sip.phoneNumber"] = dial.caller_id
+    return models.ParticipantInfo(
+        identity=identity,
+        name=f"Phone {shown}",
+        metadata=rule.metadata,
+        kind=models.ParticipantInfo.Kind.SIP,
+        attributes=attributes,
+    )

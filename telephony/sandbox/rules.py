@@ -1,0 +1,143 @@
+"""livekit.SIP dispatch rules: which room an inbound call enters (protocols.md 1.4)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict, ParseDict
+from livekit.protocol import sip
+
+from .auth import Grants
+from .ids import livekit_id, random_name
+from .store import Store
+from .trunks import Trunks, apply_update, invalid, normalize_number
+from .twirp import TwirpError
+
+TABLE = "dispatch_rules"
+LEGACY = ("trunk_ids", "hide_phone_number", "inbound_numbers", "name", "metadata", "room_preset")
+
+
+@dataclass
+class Rules:
+    store: Store
+    trunks: Trunks
+
+    def all(self) -> list[sip.SIPDispatchRuleInfo]:
+        return [ParseDict(row, sip.SIPDispatchRuleInfo()) for row in self.store.table(TABLE).values()]
+
+    def _get(self, rule_id: str) -> sip.SIPDispatchRuleInfo:
+        """Raises TwirpError."""
+        row = self.store.table(TABLE).get(rule_id)
+        if row is None:
+            raise TwirpError("not_found", "requested sip dispatch rule does not exist")
+        return ParseDict(row, sip.SIPDispatchRuleInfo())
+
+    async def create(self, request: sip.CreateSIPDispatchRuleRequest, grants: Grants) -> sip.SIPDispatchRuleInfo:
+        rule = request.dispatch_rule if request.HasField("dispatch_rule") else _from_legacy(request)
+        if rule.sip_dispatch_rule_id:
+            raise invalid("rule id must not be set")
+        return self._save(rule, livekit_id("SDR_"))
+
+    async def update(self, request: sip.UpdateSIPDispatchRuleRequest, grants: Grants) -> sip.SIPDispatchRuleInfo:
+        rule = self._get(request.sip_dispatch_rule_id)
+        if request.HasField("replace"):
+            created = rule.created_at
+            rule = request.replace
+            rule.created_at.CopyFrom(created)
+        elif request.HasField("update"):
+            apply_update(rule, request.update)
+        else:
+            raise invalid("missing or unsupported action")
+        return self._save(rule, request.sip_dispatch_rule_id)
+
+    async def list(self, request: sip.ListSIPDispatchRuleRequest, grants: Grants) -> sip.ListSIPDispatchRuleResponse:
+        found = [
+            rule
+            for rule in self.all()
+            if (not request.dispatch_rule_ids or rule.sip_dispatch_rule_id in request.dispatch_rule_ids)
+            and (not request.trunk_ids or not rule.trunk_ids or set(rule.trunk_ids) & set(request.trunk_ids))
+        ]
+        return sip.ListSIPDispatchRuleResponse(items=found)
+
+    async def delete(self, request: sip.DeleteSIPDispatchRuleRequest, grants: Grants) -> sip.SIPDispatchRuleInfo:
+        rule = self._get(request.sip_dispatch_rule_id)
+        self.store.delete(TABLE, request.sip_dispatch_rule_id)
+        return rule
+
+    def _save(self, rule: sip.SIPDispatchRuleInfo, rule_id: str) -> sip.SIPDispatchRuleInfo:
+        if rule.rule.WhichOneof("rule") is None:
+            raise invalid("missing rule")
+        mine = set(_keys(rule))
+        for other in self.all():
+            if other.sip_dispatch_rule_id != rule_id and mine & set(_keys(other)):
+                raise invalid(
+                    "Dispatch rule for the same trunk, inbound number, number, and PIN combination already exists in "
+                    f'dispatch rule "{other.sip_dispatch_rule_id}" "{other.name}"'
+                )
+        rule.sip_dispatch_rule_id = rule_id
+        rule.updated_at.GetCurrentTime()
+        if not rule.HasField("created_at"):
+            rule.created_at.CopyFrom(rule.updated_at)
+        self.store.put(TABLE, rule_id, MessageToDict(rule, preserving_proto_field_name=True))
+        return rule
+
+    # --- matching an inbound call ---
+
+    def match_trunk(self, *, caller: str, called: str) -> sip.SIPInboundTrunkInfo | None:
+        """The trunk that takes the call; one that names the number comes before one that takes any."""
+        wildcard = None
+        for trunk in self.trunks.all_inbound():
+            if trunk.allowed_numbers and normalize_number(caller) not in map(normalize_number, trunk.allowed_numbers):
+                continue
+            if normalize_number(called) in map(normalize_number, trunk.numbers):
+                return trunk
+            if not trunk.numbers:
+                wildcard = wildcard or trunk
+        return wildcard
+
+    def match_rule(self, trunk_id: str, *, caller: str, called: str, pin: str) -> sip.SIPDispatchRuleInfo | None:
+        """The most particular rule that fits. Numbers are compared verbatim here, as LiveKit does."""
+        fitting = [
+            rule
+            for rule in self.all()
+            if (not rule.trunk_ids or trunk_id in rule.trunk_ids)
+            and (not rule.inbound_numbers or caller in rule.inbound_numbers)
+            and (not rule.numbers or called in rule.numbers)
+            and _pin(rule) == pin
+        ]
+        return max(fitting, key=lambda r: (bool(r.trunk_ids), bool(r.numbers), bool(r.inbound_numbers)), default=None)
+
+
+def room_for(rule: sip.SIPDispatchRule, *, caller: str, called: str) -> str:
+    """The name of the room the rule sends the call to."""
+    kind = rule.WhichOneof("rule")
+    if kind == "dispatch_rule_direct":
+        return rule.dispatch_rule_direct.room_name
+    if kind == "dispatch_rule_callee":
+        parts = [rule.dispatch_rule_callee.room_prefix, called]
+        return _joined(*parts, random_name(12) if rule.dispatch_rule_callee.randomize else "")
+    individual = rule.dispatch_rule_individual
+    return _joined(individual.room_prefix, caller, "" if individual.no_randomness else random_name(12))
+
+
+def _joined(*parts: str) -> str:
+    return "_".join(part for part in parts if part)
+
+
+def _pin(rule: sip.SIPDispatchRuleInfo) -> str:
+    kind = rule.rule.WhichOneof("rule")
+    return str(getattr(getattr(rule.rule, kind), "pin", "")) if kind else ""
+
+
+def _keys(rule: sip.SIPDispatchRuleInfo) -> Iterator[tuple[str, ...]]:
+    """What a rule claims: trunk, caller, called number, PIN; an empty list claims one wildcard."""
+    return product(rule.trunk_ids or [""], rule.inbound_numbers or [""], rule.numbers or [""], [_pin(rule)])
+
+
+def _from_legacy(request: sip.CreateSIPDispatchRuleRequest) -> sip.SIPDispatchRuleInfo:
+    """The fields that stood at the top level before there was `dispatch_rule`."""
+    rule = sip.SIPDispatchRuleInfo(rule=request.rule, room_config=request.room_config, attributes=request.attributes)
+    values: dict[str, Any] = {name: getattr(request, name) for name in LEGACY}
+    rule.MergeFrom(sip.SIPDispatchRuleInfo(**values))
+    return rule

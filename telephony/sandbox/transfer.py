@@ -1,0 +1,88 @@
+"""livekit.SIP/TransferSIPParticipant: a REFER, and what the new callee makes of it (protocols.md 1.4)."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from livekit.protocol import models, sip
+
+from .auth import Grants
+from .calls import Call, Calls
+from .clock import Clock
+from .ids import livekit_id
+from .outcomes import Refusal
+from .phone import Phones
+from .rooms import Rooms
+from .twirp import TwirpError, rpc_error
+
+RINGING_TIMEOUT = 30.0  # simulated
+SCHEMES = ("sip:", "sips:", "tel:")
+
+
+@dataclass
+class Transfers:
+    clock: Clock
+    rooms: Rooms
+    calls: Calls
+    phones: Phones
+    _under_way: dict[str, str] = field(default_factory=dict)
+
+    async def transfer(
+        self, request: sip.TransferSIPParticipantRequest, grants: Grants
+    ) -> sip.TransferSIPParticipantResponse:
+        """Answers when the new callee answered; our leg is hung up then. Raises TwirpError."""
+        call = self._call(request)
+        call_id = call.dial.call_id
+        if self._under_way.setdefault(call_id, request.transfer_to) != request.transfer_to:
+            raise TwirpError("invalid_argument", "call already being transferred elsewhere")
+        try:
+            await self._refer(call, request)
+        finally:
+            self._under_way.pop(call_id, None)
+        return sip.TransferSIPParticipantResponse(status=sip.STS_TRANSFER_SUCCESSFUL)
+
+    def _call(self, request: sip.TransferSIPParticipantRequest) -> Call:
+        """The established call to transfer. Raises TwirpError."""
+        if not request.room_name:
+            raise TwirpError("invalid_argument", "missing room name")
+        if not request.participant_identity:
+            raise TwirpError("invalid_argument", "missing participant identity")
+        if not request.transfer_to.startswith(SCHEMES):
+            raise TwirpError("invalid_argument", "transfer_to must be a valid SIP(s) or TEL URI (sip:, sips: or tel:)")
+        room = self.rooms.rooms.get(request.room_name)
+        participant = room.participants.get(request.participant_identity) if room else None
+        if participant is None:
+            raise rpc_error("not_found", "participant does not exist")
+        call = self.calls.live.get((request.room_name, request.participant_identity))
+        if call is None:
+            raise TwirpError("invalid_argument", "no SIP session associated with participant")
+        if call.row["status"] != "in_progress":
+            raise rpc_error("failed_precondition", "can't transfer non established call")
+        return call
+
+    async def _refer(self, call: Call, request: sip.TransferSIPParticipantRequest) -> None:
+        number = request.transfer_to.partition(":")[2].partition("@")[0].partition(";")[0]
+        callee = self.phones.callee(number, dialled_before=1)
+        limit = float(request.ringing_timeout.seconds) or RINGING_TIMEOUT
+        takes = callee.trying + callee.rings
+        done, _ = await asyncio.wait({call.participant.gone}, timeout=self.clock.wall(min(takes, limit)))
+        if done:
+            raise _failed("call transfer failed: call ended", sip.STR_CALL_ENDED)
+        if takes > limit:
+            raise _failed("call transfer failed: ringing timeout", sip.STR_RINGING_TIMEOUT)
+        if callee.refusal is not None:
+            raise _rejected(callee.refusal)
+        call.ended_by = "transfer"
+        self.rooms.leave(call.room, call.participant.identity, models.CLIENT_INITIATED)
+
+
+def _failed(msg: str, reason: Any, meta: dict[str, str] | None = None) -> TwirpError:
+    name = sip.SIPTransferReason.Name(reason)
+    return rpc_error(
+        "failed_precondition", msg, {"sip_transfer_id": livekit_id("STR_"), "sip_transfer_reason": name, **(meta or {})}
+    )
+
+
+def _rejected(refusal: Refusal) -> TwirpError:
+    meta = {"sip_status_code": str(refusal.sip_code), "sip_status": refusal.phrase}
+    return _failed(f"call transfer failed: sip status: {refusal.sip_code}: {refusal.phrase}", sip.STR_REJECTED, meta)
