@@ -1,0 +1,173 @@
+"""The books: every INVITE the sandbox sent beside every row we wrote, and the invariants that must hold between them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from batches.models import Batch, Recipient
+from telephony.models import Call
+
+OPEN = ("pending", "dialing", "in_call", "retrying")
+CLOCKS = 0.005  # seconds two clocks of one machine may read apart
+FIRST_TIME_BUSY = range(90, 95)
+
+# What becomes of a number by its last two digits (api-contract.md §11).
+OUTCOMES: dict[range, str] = {
+    range(60): "answered",
+    range(60, 70): "no_answer",
+    range(70, 75): "busy",
+    range(75, 80): "voicemail",
+    range(80, 85): "declined",
+    range(85, 90): "invalid_number",
+    range(90, 98): "answered",
+    range(98, 99): "blocked",
+    range(99, 100): "answered",
+}
+
+
+def expected_outcome(number: str) -> str:
+    digits = int(number[-2:])
+    return next(outcome for span, outcome in OUTCOMES.items() if digits in span)
+
+
+@dataclass(frozen=True)
+class Dial:
+    room: str
+    number: str
+    caller: str
+    at: float  # Unix time
+
+
+@dataclass
+class Ledger:
+    """Read it once the batch has come to rest. `broken` lists what must not be, in words; empty is well."""
+
+    batch: Batch
+    people: list[Recipient]
+    calls: dict[str, Call]  # by room
+    dials: list[Dial]
+    rate: float
+    broken: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        for rule in (
+            self.no_attempt_is_dialled_twice,
+            self.every_dial_has_an_earlier_intent,
+            self.no_dial_after_the_fence,
+            self.attempts_agree_with_dials,
+            self.nobody_is_left_open,
+            self.who_was_reached_was_dialled,
+            self.no_second_is_too_full,
+            self.nobody_is_lost,
+            self.outcomes_are_true,
+        ):
+            self.broken += rule()
+
+    def no_attempt_is_dialled_twice(self) -> Iterator[str]:
+        for room, count in Counter(dial.room for dial in self.dials).items():
+            if count > 1:
+                yield f"{room} was dialled {count} times"
+
+    def every_dial_has_an_earlier_intent(self) -> Iterator[str]:
+        for dial in self.dials:
+            call = self.calls.get(dial.room)
+            if call is None or call.intent_at is None:
+                yield f"{dial.room} was dialled without an intent"
+            elif call.intent_at.timestamp() > dial.at + CLOCKS:
+                yield f"{dial.room} was dialled before its intent was committed"
+
+    def no_dial_after_the_fence(self) -> Iterator[str]:
+        leeway = (60 + 80) / settings.SANDBOX_SPEED
+        for dial in self.dials:
+            call = self.calls.get(dial.room)
+            if call and call.not_after and dial.at > call.not_after.timestamp() + leeway:
+                yield f"{dial.room} was dialled after its fence"
+
+    def attempts_agree_with_dials(self) -> Iterator[str]:
+        counted: dict[UUID | None, int] = defaultdict(int)
+        for dial in self.dials:
+            if (call := self.calls.get(dial.room)) and call.counts:
+                counted[call.recipient_id] += 1
+        most = int(self.batch.retry["max_attempts"])
+        for person in self.people:
+            if person.status == Recipient.Status.REVIEW:
+                continue
+            if counted[person.pk] != person.attempts or person.attempts > most:
+                yield f"{person}: {counted[person.pk]} counted dials, {person.attempts} attempts, at most {most}"
+
+    def nobody_is_left_open(self) -> Iterator[str]:
+        left = [person for person in self.people if person.status in OPEN]
+        if left:
+            yield f"{len(left)} people are still open"
+
+    def who_was_reached_was_dialled(self) -> Iterator[str]:
+        dialled = {call.recipient_id for dial in self.dials if (call := self.calls.get(dial.room))}
+        for person in self.people:
+            if person.status == Recipient.Status.COMPLETED and person.pk not in dialled:
+                yield f"{person} is completed and was never dialled"
+
+    def no_second_is_too_full(self) -> Iterator[str]:
+        most = self.fullest_second()
+        if most > self.rate:
+            yield f"{most} calls within one second, {self.rate:g} allowed"
+
+    def nobody_is_lost(self) -> Iterator[str]:
+        stored = (self.batch.rows_total or 0) - self.batch.rejected_count
+        if len(self.people) != stored:
+            yield f"{stored} people were uploaded, {len(self.people)} are there"
+
+    def outcomes_are_true(self) -> Iterator[str]:
+        for person in self.people:
+            if person.status in ("completed", "failed") and person.outcome != expected_outcome(person.phone_number):
+                yield f"{person} ({person.phone_number[-2:]}) ended as {person.outcome} ({person.reason})"
+
+    def fullest_second(self) -> int:
+        """The most dials from one number in any window of one second."""
+        by_number: dict[str, list[float]] = defaultdict(list)
+        for dial in self.dials:
+            by_number[dial.caller].append(dial.at)
+        return max((most_within(sorted(times), 1.0) for times in by_number.values()), default=0)
+
+    def figures(self) -> dict[str, Any]:
+        statuses = Counter(person.status for person in self.people)
+        rooms = Counter(dial.room for dial in self.dials)
+        return {
+            "people": len(self.people),
+            "dials": len(self.dials),
+            "dialled_twice": sum(count > 1 for count in rooms.values()),
+            "lost": sum(statuses[name] for name in OPEN),
+            "review": statuses["review"],
+            "fullest_second": self.fullest_second(),
+            "broken": len(self.broken),
+        }
+
+    def table(self) -> str:
+        rows = Counter((person.status, person.outcome or person.reason or "") for person in self.people)
+        lines = [f"  {'status':12} {'outcome':16} people"]
+        return "\n".join(lines + [f"  {status:12} {outcome:16} {n:6}" for (status, outcome), n in sorted(rows.items())])
+
+
+def most_within(times: Sequence[float], seconds: float) -> int:
+    """The most of the sorted `times` that lie within any half-open window of so many seconds."""
+    most = start = 0
+    for end, at in enumerate(times):
+        while at - times[start] >= seconds:
+            start += 1
+        most = max(most, end - start + 1)
+    return most
+
+
+def read_ledger(batch_id: str, dials: Iterable[dict[str, Any]]) -> Ledger:
+    batch = Batch.unscoped.select_related("phone_number").get(pk=batch_id)
+    assert batch.phone_number is not None
+    return Ledger(
+        batch=batch,
+        people=list(batch.recipients.order_by("row_number")),
+        calls={call.room: call for call in Call.unscoped.filter(batch_id=batch.pk)},
+        dials=[Dial(d["room"], d["number"], d["caller_id"], d["at"]) for d in dials if d["room"].startswith("vo-")],
+        rate=batch.calls_per_second or batch.phone_number.calls_per_second,
+    )
