@@ -1,4 +1,4 @@
-"""The books: every INVITE the sandbox sent beside every row we wrote, and the invariants that must hold between them."""
+"""The books: every INVITE the sandbox sent beside every row we wrote, and what must hold between them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
