@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from batches.gate import window_of
 from batches.models import Batch, Recipient
@@ -104,7 +104,10 @@ def claim_from(batch: Batch, room: Room, owner: UUID, now: datetime, sharers: in
     people = [person for person in people if may_be_called(batch, person, now)]
     calls = [reserve(batch, person, owner, now) for person in people]
     Call.unscoped.bulk_create(calls)
-    Recipient.unscoped.bulk_update(people, ["status", "due_at", "sends", "last_call_id"])
+    reserved = Call.unscoped.filter(recipient_id=OuterRef("pk"), stage=Stage.RESERVED).values("pk")
+    Recipient.unscoped.filter(pk__in=[person.pk for person in people]).update(
+        status=Recipient.Status.DIALING, due_at=None, sends=F("sends") + 1, last_call_id=Subquery(reserved[:1])
+    )
     if batch.status == Batch.Status.PAUSED and calls:
         Batch.unscoped.filter(pk=batch.pk).update(probe_at=None, probe_call_id=calls[0].pk)
     room.left -= len(calls)
@@ -126,8 +129,6 @@ def may_be_called(batch: Batch, person: Recipient, now: datetime) -> bool:
 
 def reserve(batch: Batch, person: Recipient, owner: UUID, now: datetime) -> Call:
     pk = uuid7()
-    person.sends += 1
-    person.status, person.due_at, person.last_call_id = Recipient.Status.DIALING, None, pk
     assert batch.phone_number is not None
     return Call(
         pk=pk,
@@ -142,7 +143,7 @@ def reserve(batch: Batch, person: Recipient, owner: UUID, now: datetime) -> Call
         variables=person.variables_in(batch),
         batch_id=batch.pk,
         recipient_id=person.pk,
-        sequence=person.sends,
+        sequence=person.sends + 1,
         attempt=person.attempts + 1,
         room=f"vo-{pk}",
         lease_owner=owner,

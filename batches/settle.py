@@ -56,7 +56,7 @@ def settle_chunk(calls: Sequence[Call], now: datetime) -> None:
         if person is not None and batch is not None and person.last_call_id == call.pk:
             take_note(person, batch, call, now)
             touched.append(person)
-    Recipient.unscoped.bulk_update(touched, ["status", "reason", "attempts", "outcome", "due_at"])
+    save_alike(touched, ("status", "reason", "attempts", "outcome", "due_at"))
     Call.unscoped.filter(pk__in=[call.pk for call in calls]).update(settled_at=now)
 
 
@@ -149,8 +149,10 @@ def complete_all() -> int:
     return complete_batches(set(Batch.unscoped.filter(status=Batch.Status.RUNNING).values_list("pk", flat=True)))
 
 
-def by_batch(calls: Sequence[Call]) -> dict[UUID | None, list[Call]]:
-    grouped: dict[UUID | None, list[Call]] = defaultdict(list)
-    for call in calls:
-        grouped[call.batch_id].append(call)
-    return grouped
+def save_alike(people: Sequence[Recipient], fields: tuple[str, ...]) -> None:
+    """One UPDATE for all who moved to the same state: a chunk has few of those, and a CASE per row costs more."""
+    alike: dict[tuple[Any, ...], list[UUID]] = defaultdict(list)
+    for person in people:
+        alike[tuple(getattr(person, name) for name in fields)].append(person.pk)
+    for values, ids in alike.items():
+        Recipient.unscoped.filter(pk__in=ids).update(**dict(zip(fields, values, strict=True)))
