@@ -4,7 +4,6 @@ A header that does not hold is 401 even beside a good cookie; otherwise a junk h
 Each credential costs one query, which brings the user or key, the session, the workspace and the role.
 """
 
-import uuid
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -24,8 +23,6 @@ from accounts.roles import Role
 ACCESS_COOKIE = "access_token"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 BAD_TOKEN = "Invalid or missing token"  # noqa: S105 - the documented sentence
-
-NOBODY = uuid.UUID(int=0)
 
 
 class ApiAuthentication(BaseAuthentication):
@@ -83,10 +80,10 @@ def access_of_token(token: str, *, request: Request, by_cookie: bool = False) ->
     except tokens.BadTokenError as error:
         raise AuthenticationFailed(BAD_TOKEN) from error
     seat = _load_seat(claims, request.headers.get("X-Workspace-ID"))
-    user = seat.user if seat else User.objects.filter(pk=claims.user_id or NOBODY).first()
+    user = seat.user if seat else User.objects.filter(pk=claims.user_id).first()
     if user is None or not user.is_active:
         raise AuthenticationFailed("User not found")
-    session = getattr(seat, "login", None) if seat else user.sessions.filter(pk=claims.session_id or NOBODY).first()
+    session = getattr(seat, "login", None) if seat else user.sessions.filter(pk=claims.session_id).first()
     if claims.kind != tokens.ACCESS or not (session and session.is_live(timezone.now())):
         raise AuthenticationFailed(BAD_TOKEN)
     return Access(
@@ -101,20 +98,11 @@ def access_of_token(token: str, *, request: Request, by_cookie: bool = False) ->
 
 def _load_seat(claims: tokens.Claims, wanted: str | None) -> Membership | None:
     """In one query the membership of the workspace asked for, its user and workspace, and their session as `login`."""
-    if claims.user_id is None:
-        return None
-    asked = F("user__default_workspace_id") if wanted is None else _uuid_or_nobody(wanted)
-    login = FilteredRelation("user__sessions", condition=Q(user__sessions__id=claims.session_id or NOBODY))
+    asked = F("user__default_workspace_id") if wanted is None else tokens.as_uuid(wanted)
+    login = FilteredRelation("user__sessions", condition=Q(user__sessions__id=claims.session_id))
     related = ("user", "workspace", "login")  # a filtered relation is followed like a foreign key
     rows = Membership.unscoped.annotate(login=login).select_related(*related)
     return rows.filter(user=claims.user_id, workspace=asked).first()
-
-
-def _uuid_or_nobody(text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return NOBODY
 
 
 def require_own_origin(request: Request | HttpRequest) -> None:

@@ -4,7 +4,7 @@ The ways in are `workspace.<relation>`, `parent.<relation>` and the loud `Model.
 manager too, so that `full_clean`, migrations and related managers work untouched.
 """
 
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 
 from django.db import models
 
@@ -22,7 +22,7 @@ class Guarded(models.Manager[Any]):
 
 
 class Sealed(models.Model):
-    unscoped: ClassVar[models.Manager[Any]] = models.Manager()
+    unscoped: ClassVar[models.Manager[Self]] = models.Manager()
     objects = Guarded()
 
     class Meta:

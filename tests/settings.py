@@ -13,3 +13,4 @@ ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SECURE_SSL_REDIRECT = False
 LIVEKIT_URL = "http://127.0.0.1:9"  # nothing listens there: a test that needs LiveKit starts a sandbox
+WHITENOISE_AUTOREFRESH = True  # reads files when asked: nothing is collected for tests

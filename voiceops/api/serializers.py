@@ -8,6 +8,7 @@
 Read-only fields in a body are ignored, so that what GET answered may be sent back; names nobody knows are 422.
 """
 
+import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -137,12 +138,22 @@ class Strict(serializers.Serializer[Any]):
         """One field out of `data` into `values`, refined by `validate_<field>` where the serializer has one."""
         refine = getattr(self, f"validate_{field.field_name}", None)
         try:
-            value = field.run_validation(field.get_value(data))
+            given = field.get_value(data)
+            absent = given is empty and self.parent is not None
+            value = self._filled(field) if absent else field.run_validation(given)
             self.set_value(values, field.source_attrs, refine(value) if refine else value)
         except DjangoValidationError as error:
             raise serializers.ValidationError(get_error_detail(error)) from error
         except SkipField:
             return
+
+    def _filled(self, field: serializers.Field[Any, Any, Any, Any]) -> Any:
+        """What an absent field of a nested object means: such an object is whole, in a PATCH of its parent too."""
+        if field.required:
+            raise mistake("value_error.missing")
+        if field.default is empty:
+            raise SkipField
+        return field.default() if callable(field.default) else copy.deepcopy(field.default)
 
 
 class StrictSerializer(Strict):

@@ -1,0 +1,48 @@
+"""Who did what: one row for everything a person may later be asked about.
+
+    audit.record("api_key.created", target=key, access=request.auth, changes={"role": "member"})
+
+`changes` holds names and new values, never a secret.
+"""
+
+from typing import Any
+
+from django.db import models
+
+from accounts.access import Access
+from accounts.models import AuditEntry, User, Workspace
+
+ActorType = AuditEntry.ActorType
+
+
+def record(
+    action: str,
+    *,
+    access: Access | None = None,
+    target: models.Model | None = None,
+    changes: dict[str, Any] | None = None,
+) -> AuditEntry:
+    """Write that `access` (nobody: the system itself) did `action` to `target` in the workspace of the request."""
+    access = access or Access()
+    return AuditEntry.unscoped.create(
+        workspace=access.workspace,
+        **_actor(access),
+        action=action,
+        object_type=str(target._meta.model_name) if target else "",
+        object_id=str(target.pk) if target else "",
+        ip=access.ip,
+        changes=changes or {},
+    )
+
+
+def person(user: User, *, workspace: Workspace | None = None, ip: str | None = None) -> Access:
+    """Somebody who is only just logging in, and so has no request's Access yet."""
+    return Access(user=user, workspace=workspace or user.default_workspace, ip=ip)
+
+
+def _actor(access: Access) -> dict[str, Any]:
+    if access.key is not None:
+        return {"actor_type": ActorType.API_KEY, "actor_id": access.key.pk, "actor_name": str(access.key)}
+    if access.user is not None:
+        return {"actor_type": ActorType.USER, "actor_id": access.user.pk, "actor_name": access.user.email}
+    return {"actor_type": ActorType.SYSTEM}
