@@ -1,7 +1,7 @@
 """Which column is the phone number, and what the others are called in an agent's prompt."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +44,16 @@ class Columns:
         return found | {self.names[self.phone]: PHONE}
 
 
-def read_columns(header: Sequence[Any], mapping: Mapping[str, str | None] | None = None) -> Columns:
+def read_columns(
+    header: Sequence[Any], mapping: Mapping[str, str | None] | None = None, known: Collection[str] = ()
+) -> Columns:
     """Understand a header row.
 
     `mapping` is the contract's `column_mapping`: `{"<uploaded column>": "phone_number" | "<variable>" | null}`; a null
     ignores the column, columns it does not name are guessed: the phone column by its usual names (the first of
-    `PHONE_NAMES` that is there), every other column is the variable of its own name. Raises UnreadableUpload when there
-    is no phone column, or the mapping does not fit the file.
+    `PHONE_NAMES` that is there), every other column is the variable of its own name, or the agent's variable (`known`)
+    that differs from it only in case and separators ("First Name" is first_name). Raises UnreadableUpload when there is
+    no phone column, or the mapping does not fit the file.
     """
     names = _name(header)
     mends = len(names) > len(REFUSAL_COLUMNS) and tuple(names[-3:]) == REFUSAL_COLUMNS
@@ -61,7 +64,8 @@ def read_columns(header: Sequence[Any], mapping: Mapping[str, str | None] | None
     mapping = mapping or {}
     _check_mapping(mapping, names)
     phone = _find_phone(names, mapping)
-    variables = [None if at == phone else mapping.get(name, name) for at, name in enumerate(names)]
+    guesses = _guess(names, known)
+    variables = [None if at == phone else mapping.get(name, guesses[name]) for at, name in enumerate(names)]
     _check_variables(names, variables)
     return Columns(names, variables, phone, mends)
 
@@ -107,6 +111,12 @@ def _find_phone(names: list[str], mapping: Mapping[str, str | None]) -> int:
         f"The file has no phone column: found the columns {_listed(names)}; name one of them phone, "
         "or give column_mapping."
     )
+
+
+def _guess(names: Sequence[str], known: Collection[str]) -> dict[str, str]:
+    taken = set(names)
+    alike = {_plain(variable): variable for variable in known if variable not in taken}
+    return {name: name if name in known else alike.pop(_plain(name), name) for name in names}
 
 
 def _plain(name: str) -> str:

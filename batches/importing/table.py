@@ -1,6 +1,6 @@
 """Opens an uploaded list of any kind: what it is, is told by its content, never by its name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -28,9 +28,17 @@ class Table:
 
 
 @contextmanager
-def open_table(path: Path, *, max_rows: int, mapping: Mapping[str, str | None] | None = None) -> Iterator[Table]:
+def open_table(
+    path: Path,
+    *,
+    max_rows: int,
+    mapping: Mapping[str, str | None] | None = None,
+    known: Collection[str] = (),
+    appended: bool = False,
+) -> Iterator[Table]:
     """Open a stored upload: CSV in any dress, XLSX, or recipients sent as JSON (see `recipients`).
 
+    `mapping` and `known` are those of `read_columns`. An `appended` list need not have every column the mapping names.
     Raises UnreadableUpload, here or while the lines are read. Rows beyond `max_rows` are refused here for text and
     JSON, so that nothing of such a list is stored; for workbooks at the row where it happens.
     """
@@ -42,7 +50,11 @@ def open_table(path: Path, *, max_rows: int, mapping: Mapping[str, str | None] |
             raise UnreadableUpload(EMPTY)
         if header.problem:
             raise UnreadableUpload(f"The header in row {header.number} cannot be read: {header.problem.message}.")
-        columns = read_columns(header.cells, {PHONE: PHONE} if path.suffix == SUFFIX else mapping)
+        if path.suffix == SUFFIX:
+            mapping = {PHONE: PHONE}
+        elif appended and mapping:
+            mapping = {column: meaning for column, meaning in mapping.items() if column in header.cells}
+        columns = read_columns(header.cells, mapping, known)
         first = next((line for line in source.lines if _holds_anything(line)), None)
         if first is None:
             raise UnreadableUpload("The file is empty: it has a header row and no rows below it.")

@@ -1,0 +1,156 @@
+"""One chunk of verdicts into rows: duplicates, suppressions, missing variables, rows that mend refused ones."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+import orjson
+import uuid_utils
+from django.db.models import Q, QuerySet
+
+from batches.importing.align import Aligned
+from batches.importing.insert import Row, Value, insert_rows
+from batches.importing.judge import Accepted, Rejected
+from batches.importing.seen import Seen
+from batches.models import Batch, Recipient, RejectedRow, Suppression
+from voiceops.clock import database_now
+
+DUPLICATE, SUPPRESSED, MISSING_VARIABLE = "duplicate", "suppressed", "missing_variable"
+_LOOKED_UP_AT_ONCE = 5_000  # SQLite takes no more than 32 766 parameters
+_RECIPIENT_COLUMNS = (
+    "id",
+    "row_number",
+    "phone_number",
+    "values",
+    "is_duplicate",
+    "status",
+    "reason",
+    "due_at",
+)
+_REJECTED_COLUMNS = ("id", "row_number", "error_code", "error_message", "values")
+_phone_of_row = itemgetter(2)
+Verdict = Accepted | Rejected
+
+
+def active_suppressions(workspace_id: UUID) -> "QuerySet[Suppression]":
+    alive = Q(expires_at=None) | Q(expires_at__gt=database_now())
+    return Suppression.unscoped.filter(alive, workspace_id=workspace_id)
+
+
+def required_variables(batch: Batch) -> list[str]:
+    """Variables a row must bring: the agent requires them and has no default for them."""
+    variables = batch.agent_version.config.get("variables") or []
+    return [variable["name"] for variable in variables if variable.get("required") and not variable.get("default")]
+
+
+def find_numbers(rows: "QuerySet[Any]", numbers: Sequence[str]) -> set[str]:
+    """Which of the numbers the rows hold."""
+    found: set[str] = set()
+    for start in range(0, len(numbers), _LOOKED_UP_AT_ONCE):
+        some = rows.filter(phone_number__in=numbers[start : start + _LOOKED_UP_AT_ONCE])
+        found.update(some.values_list("phone_number", flat=True))
+    return found
+
+
+class ChunkWriter:
+    """Writes the chunks of one import, in the caller's transactions. Memory is that of a chunk and two filters."""
+
+    def __init__(self, batch: Batch, aligned: Aligned) -> None:
+        self._batch = batch
+        self._aligned = aligned
+        self._required = [aligned.position(name) for name in required_variables(batch)]
+        self._skips_duplicates = batch.on_duplicate == Batch.OnDuplicate.SKIP
+        self._stored = Recipient.unscoped.filter(batch=batch, is_duplicate=False)
+        self._suppressions = active_suppressions(batch.workspace_id)
+        self._seen = Seen(_phones(self._stored) if batch.rows_before or batch.rows_read else ())
+        self._suppressed = Seen(_phones(self._suppressions))
+        self._shared: dict[str, Value] = {"workspace_id": batch.workspace_id, "batch_id": batch.pk}
+
+    def write(self, chunk: Sequence[Verdict]) -> int:
+        """Store a chunk; by how much the count of rejected rows changes is returned.
+
+        Raises IntegrityError when another import has stored one of the rows.
+        """
+        before, change = self._batch.rows_before, 0
+        placed = [(before + verdict.row_number, verdict) for verdict in chunk]
+        if any(verdict.mends is not None for verdict in chunk):
+            placed, change = self._put_in_place(placed)
+        accepted = [(number, verdict) for number, verdict in placed if isinstance(verdict, Accepted)]
+        rejected = [(number, verdict) for number, verdict in placed if isinstance(verdict, Rejected)]
+        recipients = sorted(self._recipient_rows(accepted), key=_phone_of_row)  # in the index's order: twice as fast
+        shared = self._shared | {"attempts": 0, "sends": 0, "outcome": None, "last_call_id": None}
+        insert_rows(Recipient._meta.db_table, _RECIPIENT_COLUMNS, recipients, shared=shared)
+        insert_rows(RejectedRow._meta.db_table, _REJECTED_COLUMNS, self._rejected_rows(rejected), shared=self._shared)
+        return change + len(rejected)
+
+    def _recipient_rows(self, accepted: Sequence[tuple[int, Accepted]]) -> Iterator[Row]:
+        numbers = [verdict.phone_number for _, verdict in accepted]
+        known = find_numbers(self._stored, self._seen.maybe(numbers))
+        suppressed = find_numbers(self._suppressions, self._suppressed.maybe(numbers))
+        self._seen.add(numbers)
+        now, arrange = database_now(), self._aligned.arrange
+        for number, verdict in accepted:
+            cells, phone = arrange(verdict.cells), verdict.phone_number
+            duplicate = phone in known
+            known.add(phone)
+            reason = None
+            if duplicate and self._skips_duplicates:
+                reason = DUPLICATE
+            elif phone in suppressed:
+                reason = SUPPRESSED
+            elif self._required and self._lacks_variable(cells):
+                reason = MISSING_VARIABLE
+            status, due = ("skipped", None) if reason else ("pending", now)
+            values = orjson.dumps(cells).decode()
+            yield str(uuid_utils.uuid7()), number, phone, values, duplicate, status, reason, due
+
+    def _lacks_variable(self, cells: Sequence[Any]) -> bool:
+        return any(at is None or _is_blank(cells[at]) for at in self._required)
+
+    def _rejected_rows(self, rejected: Iterable[tuple[int, Rejected]]) -> list[Row]:
+        return [
+            (
+                str(uuid_utils.uuid7()),
+                number,
+                verdict.code,
+                verdict.message,
+                orjson.dumps(self._aligned.arrange(verdict.cells)).decode(),
+            )
+            for number, verdict in rejected
+        ]
+
+    def _put_in_place(self, placed: Sequence[tuple[int, Verdict]]) -> tuple[list[tuple[int, Verdict]], int]:
+        """Rows of a rejected.csv come back take the place of those they mend; rows mended earlier are left out.
+
+        Returns the rows with their places, and by how much the count of rejected rows changes through the mended ones.
+        """
+        wanted = [verdict.mends for _, verdict in placed if verdict.mends is not None]
+        unmended = dict(self._find_rows(RejectedRow.unscoped.filter(batch=self._batch), "error_code", wanted))
+        earlier = dict(self._find_rows(Recipient.unscoped.filter(batch=self._batch), "phone_number", wanted))
+        mended: list[int] = []
+        result: list[tuple[int, Verdict]] = []
+        for number, verdict in placed:
+            mends = verdict.mends
+            if mends is not None and unmended.pop(mends, None):
+                mended.append(mends)
+                result.append((mends, verdict))
+            elif mends is None or not isinstance(verdict, Accepted) or earlier.get(mends) != verdict.phone_number:
+                result.append((number, verdict))
+        for start in range(0, len(mended), _LOOKED_UP_AT_ONCE):
+            some = mended[start : start + _LOOKED_UP_AT_ONCE]
+            RejectedRow.unscoped.filter(batch=self._batch, row_number__in=some).delete()
+        return result, -len(mended)
+
+    def _find_rows(self, rows: "QuerySet[Any]", field: str, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        for start in range(0, len(numbers), _LOOKED_UP_AT_ONCE):
+            some = numbers[start : start + _LOOKED_UP_AT_ONCE]
+            yield from rows.filter(row_number__in=some).values_list("row_number", field)
+
+
+def _phones(rows: "QuerySet[Any]") -> Iterable[str]:
+    return rows.values_list("phone_number", flat=True).iterator(chunk_size=10_000)
+
+
+def _is_blank(cell: Any) -> bool:
+    return not cell.strip() if isinstance(cell, str) else cell is None

@@ -1,0 +1,181 @@
+"""Stores an uploaded list as recipients and rejected rows, a chunk at a time.
+
+Each chunk's rows and how far they reach (`batch.rows_read`) are one transaction, so an import that is killed goes on
+where it stopped and ends with the same rows. Who imports holds a lease on the batch (`import_lease_expires_at`); the
+sweep rings again for a list whose lease ran out. A list that turns out to be unreadable leaves nothing behind.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+
+from batches.importing.align import Aligned
+from batches.importing.chunks import ChunkWriter
+from batches.importing.judge import Accepted, Rejected, judge
+from batches.importing.phones import PhoneParser
+from batches.importing.pipeline import ReadAhead
+from batches.importing.table import Table, open_table
+from batches.importing.upload import UnreadableUpload
+from batches.models import Batch, Recipient, RejectedRow
+from voiceops.clock import database_now
+from voiceops.errors import StateForbids
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=15)
+RENEW_SECONDS = 4.0
+CHUNK_ROWS = 10_000
+Verdict = Accepted | Rejected
+
+
+class LostLeaseError(Exception):
+    """Somebody else imports this list now, or the batch is gone: whatever was not committed is theirs."""
+
+
+def overdue_imports() -> list[UUID]:
+    """Batches with a list that nobody is reading."""
+    waiting = Q(import_lease_expires_at=None) | Q(import_lease_expires_at__lt=database_now())
+    return list(Batch.unscoped.filter(waiting).exclude(upload="").order_by("pk").values_list("pk", flat=True)[:50])
+
+
+def begin_append(*, batch: Batch, upload: str) -> None:
+    """Note that `upload` is to be read behind what the batch has; ring for the import afterwards.
+
+    Raises StateForbids while another list of the batch is being read.
+    """
+    found = Batch.unscoped.filter(pk=batch.pk, upload="").update(
+        upload=upload,
+        rows_before=F("rows_before") + F("rows_read"),
+        rows_read=0,
+        rows_total=None,
+        import_lease_expires_at=None,
+    )
+    if not found:
+        raise StateForbids("Batch is still reading an earlier list")
+
+
+def import_batch(batch_id: str | UUID) -> None:
+    """Read the batch's uploaded list into rows, from where an earlier import stopped.
+
+    Nothing happens when there is no list, or somebody else is reading it.
+    """
+    lease = _Lease.take(UUID(str(batch_id)))
+    if lease is None:
+        return
+    batch = Batch.unscoped.select_related("agent_version", "workspace").get(pk=batch_id)
+    try:
+        _store(batch, lease)
+    except (LostLeaseError, IntegrityError):
+        logger.warning("Import of batch %s stopped: its lease is somebody else's", batch_id)
+    except FileNotFoundError:
+        _refuse(batch, lease, "The uploaded file is gone: upload it again.")
+    except UnreadableUpload as error:
+        _refuse(batch, lease, str(error))
+
+
+def upload_path(name: str) -> Path:
+    """The file of `Batch.upload`."""
+    path: Path = settings.DATA_DIR / "uploads" / name
+    return path
+
+
+@dataclass(slots=True)
+class _Lease:
+    """The right to write one batch's rows. Its expiry is its token: who holds another one writes nothing."""
+
+    batch_id: UUID
+    expires_at: datetime
+
+    @classmethod
+    def take(cls, batch_id: UUID) -> "_Lease | None":
+        now = database_now()
+        free = Q(import_lease_expires_at=None) | Q(import_lease_expires_at__lt=now)
+        lease = cls(batch_id, now + LEASE)
+        waiting = Batch.unscoped.filter(free, pk=batch_id).exclude(upload="")
+        return lease if waiting.update(import_lease_expires_at=lease.expires_at) else None
+
+    def save(self, **fields: object) -> None:
+        """Renew the lease and write fields of the batch with it. Raises LostLeaseError."""
+        until = database_now() + LEASE
+        self._update(import_lease_expires_at=until, **fields)
+        self.expires_at = until
+
+    def end(self, **fields: object) -> None:
+        """Give the lease back with the list's name and write fields of the batch with it. Raises LostLeaseError."""
+        self._update(import_lease_expires_at=None, upload="", **fields)
+
+    def _update(self, **fields: object) -> None:
+        mine = Batch.unscoped.filter(pk=self.batch_id, import_lease_expires_at=self.expires_at)
+        if not mine.update(**fields):
+            raise LostLeaseError
+
+
+def _store(batch: Batch, lease: _Lease) -> None:
+    reading = _Reading(batch)
+    with ReadAhead(reading.verdicts, CHUNK_ROWS) as ahead:
+        writer: ChunkWriter | None = None
+        for chunk in ahead.chunks(while_waiting=lease.save, every_seconds=RENEW_SECONDS):
+            table = reading.table
+            if writer is None:
+                aligned = Aligned(batch, table.columns)
+                writer = ChunkWriter(batch, aligned)
+            with transaction.atomic():
+                rejected = writer.write(chunk)
+                lease.save(
+                    rows_read=chunk[-1].row_number,
+                    rows_total=table.expected_rows,
+                    rejected_count=F("rejected_count") + rejected,
+                    columns=aligned.names,
+                    variable_names=aligned.variables,
+                )
+    _finish(batch, lease)
+
+
+class _Reading:
+    """The list of one batch, opened and judged in the reading thread."""
+
+    table: Table
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._known = [variable["name"] for variable in batch.agent_version.config.get("variables") or []]
+
+    def verdicts(self) -> Iterator[Verdict]:
+        batch = self._batch
+        parser = PhoneParser(batch.default_country)
+        opened = open_table(
+            upload_path(batch.upload),
+            max_rows=settings.MAX_UPLOAD_ROWS,
+            mapping=batch.column_mapping,
+            known=self._known,
+            appended=batch.rows_before > 0,
+        )
+        with opened as self.table:
+            for verdict in judge(self.table, parser):
+                if verdict.row_number > batch.rows_read:
+                    yield verdict
+
+
+def _finish(batch: Batch, lease: _Lease) -> None:
+    with transaction.atomic():
+        lease.end(rows_total=F("rows_read"))
+        Batch.unscoped.filter(pk=batch.pk, status=Batch.Status.VALIDATING).update(status=Batch.Status.READY)
+    upload_path(batch.upload).unlink(missing_ok=True)
+
+
+def _refuse(batch: Batch, lease: _Lease, sentence: str) -> None:
+    """Nothing of an unreadable list stays: the rows it had already given go, and the batch says why."""
+    with transaction.atomic():
+        Recipient.unscoped.filter(batch=batch, row_number__gt=batch.rows_before).delete()
+        RejectedRow.unscoped.filter(batch=batch, row_number__gt=batch.rows_before).delete()
+        kept = RejectedRow.unscoped.filter(batch=batch).count()
+        lease.end(error=sentence, rows_read=0, rejected_count=kept)
+        Batch.unscoped.filter(pk=batch.pk, status=Batch.Status.VALIDATING).update(status=Batch.Status.FAILED)
+    upload_path(batch.upload).unlink(missing_ok=True)
