@@ -1,5 +1,6 @@
 """The sandbox put together: one aiohttp server, one event loop, one port."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,12 @@ from .sip_service import SipService
 from .store import Store
 from .transfer import Transfers
 from .trunks import Trunks
+from .twilio.account import Account
+from .twilio.control import TwilioControl
+from .twilio.core import Core
+from .twilio.door import Door
+from .twilio.numbers import Numbers
+from .twilio.trunking import Trunking
 from .webhooks import Webhooks
 from .workers import Workers
 
@@ -94,6 +101,7 @@ async def start(config: Config) -> Sandbox:
     livekit = LiveKitApi(config, clock, faults, sip, methods)
     app = web.Application(client_max_size=MAX_BODY)
     app.add_routes(Control(calls, rooms, phones, faults, dispatching, Inbound(rooms, calls, rules)).routes())
+    app.add_routes(twilio_routes(config, store))
     app.add_routes([web.get("/", health), web.route("*", "/twirp/{path:.*}", livekit.serve)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     sandbox = Sandbox(config, store, session, webhooks, rooms, calls, dispatching, egress, runner)
@@ -106,6 +114,14 @@ async def start(config: Config) -> Sandbox:
         raise
     sandbox.port = listening_port(runner)
     return sandbox
+
+
+def twilio_routes(config: Config, store: Store) -> Iterable[web.RouteDef]:
+    account, door = Account(store, config.twilio_sid), Door(config.twilio_sid, config.twilio_token)
+    numbers = Numbers(account)
+    Core(account, numbers).add_to(door)
+    Trunking(account).add_to(door)
+    return [*TwilioControl(account, numbers, door).routes(), *door.all_routes()]
 
 
 def listening_port(runner: web.AppRunner) -> int:

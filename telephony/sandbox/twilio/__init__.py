@@ -1,0 +1,1 @@
+"""The Twilio resources VoiceOps uses: inventory, numbers, SIP credentials, elastic SIP trunks (protocols.md 6)."""

@@ -1,0 +1,132 @@
+"""Twilio's HTTP door: Basic auth, form bodies, error bodies, and faults on demand."""
+
+import asyncio
+import base64
+import hmac
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from .errors import TwilioError, not_found
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any = None
+
+
+def shown(body: Any) -> Answer:
+    return Answer(200, body)
+
+
+def created(body: Any) -> Answer:
+    return Answer(201, body)
+
+
+def gone() -> Answer:
+    return Answer(204)
+
+
+Handler = Callable[[web.Request, dict[str, str]], Awaitable[Answer]]
+WHEN = ("before", "after")
+
+
+@dataclass
+class Fault:
+    """Strikes the next `times` requests with this method whose path contains `path`.
+
+    `when` before: nothing is done; after: it is done, and the answer is the fault. `status` 0 closes the connection
+    without an answer; `hang_seconds` (wall clock) pass first.
+    """
+
+    method: str
+    path: str
+    when: str = "before"
+    status: int = 0
+    code: int = 0
+    message: str = "An internal server error has occurred"
+    times: int = 1
+    hang_seconds: float = 0.0
+
+
+def parse_fault(body: Any) -> Fault:
+    """Raises ValueError."""
+    known = {f.name for f in fields(Fault)}
+    if not isinstance(body, dict) or not {"method", "path"} <= set(body) or not set(body) <= known:
+        raise ValueError(f"a fault has method and path, and may have {', '.join(sorted(known - {'method', 'path'}))}")
+    fault = Fault(**body)
+    if fault.when not in WHEN:
+        raise ValueError("when must be before or after")
+    return fault
+
+
+@dataclass
+class Door:
+    sid: str
+    token: str
+    faults: list[Fault] = field(default_factory=list)
+    routes: list[web.RouteDef] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._wanted = "Basic " + base64.b64encode(f"{self.sid}:{self.token}".encode()).decode()
+
+    def add(self, method: str, path: str, handler: Handler) -> None:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            try:
+                return await self._serve(request, handler)
+            except TwilioError as error:
+                return error.response()
+
+        self.routes.append(web.route(method, path, serve))
+
+    def all_routes(self) -> Iterable[web.RouteDef]:
+        """What was added, then whatever else lies under Twilio's roots."""
+        for root in ("2010-04-01", "v1"):
+            self.routes.append(web.route("*", f"/{root}/{{rest:.*}}", self._unknown))
+        return self.routes
+
+    async def _unknown(self, request: web.Request) -> web.Response:
+        try:
+            self._authenticate(request)
+        except TwilioError as error:
+            return error.response()
+        return not_found(request.path).response()
+
+    def _authenticate(self, request: web.Request) -> None:
+        given = request.headers.get("Authorization", "")
+        account = request.match_info.get("account", self.sid)
+        if not hmac.compare_digest(given.encode(), self._wanted.encode()) or account != self.sid:
+            raise TwilioError(401, 20003, "Authenticate")
+
+    async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self._authenticate(request)
+        fault = self._strike(request)
+        if fault is not None and fault.when == "before":
+            return await _fail(request, fault)
+        form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        answer = await handler(request, form)
+        if fault is not None:
+            return await _fail(request, fault)
+        if answer.body is None:
+            return web.Response(status=answer.status)
+        return web.Response(status=answer.status, body=orjson.dumps(answer.body), content_type="application/json")
+
+    def _strike(self, request: web.Request) -> Fault | None:
+        for fault in self.faults:
+            if fault.times > 0 and fault.method == request.method and fault.path in request.path:
+                fault.times -= 1
+                return fault
+        return None
+
+
+async def _fail(request: web.Request, fault: Fault) -> web.StreamResponse:
+    await asyncio.sleep(fault.hang_seconds)
+    if fault.status:
+        raise TwilioError(fault.status, fault.code or 20000 + fault.status, fault.message)
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

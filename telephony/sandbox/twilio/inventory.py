@@ -1,0 +1,125 @@
+"""Numbers that can be bought, and what Twilio wants for them.
+
+Unless told otherwise, the shelves hold numbers reserved for fiction: 555-0100 to 555-0199 in every North American area
+code, and Ofcom's drama numbers in Britain.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# number type by country; asking for another one is 404, as at Twilio
+SHELVES: dict[str, tuple[str, ...]] = {
+    "US": ("Local", "TollFree"),
+    "CA": ("Local",),
+    "GB": ("Local", "Mobile", "TollFree"),
+    "DE": ("Local",),
+}
+TYPES = {"Local": "local", "TollFree": "toll free", "Mobile": "mobile"}
+PLACES = {
+    "415": ("San Francisco", "CA"),
+    "212": ("New York", "NY"),
+    "202": ("Washington", "DC"),
+    "312": ("Chicago", "IL"),
+}
+CANADIAN = ("204", "403", "416", "514", "604", "613", "902")
+AMERICAN = ("202", "212", "303", "312", "404", "415", "512", "617", "702", "808")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """`address` is Twilio's address_requirements: none, any, local or foreign."""
+
+    phone_number: str
+    country: str = "US"
+    kind: str = "Local"
+    address: str = "none"
+    bundle: bool = False
+
+    @property
+    def area_code(self) -> str:
+        return self.phone_number[2:5] if self.phone_number.startswith("+1") else ""
+
+    def as_json(self) -> dict[str, Any]:
+        """As the search lists it; the keys of capabilities differ from those of a number one owns."""
+        locality, region = PLACES.get(self.area_code, (None, None))
+        return {
+            "friendly_name": self.friendly_name,
+            "phone_number": self.phone_number,
+            "lata": None,
+            "locality": locality,
+            "rate_center": None,
+            "latitude": None,
+            "longitude": None,
+            "region": region,
+            "postal_code": None,
+            "iso_country": self.country,
+            "address_requirements": self.address,
+            "beta": False,
+            "capabilities": {"voice": True, "SMS": self.kind != "TollFree", "MMS": False},
+        }
+
+    @property
+    def friendly_name(self) -> str:
+        digits = self.phone_number[2:]
+        if self.phone_number.startswith("+1") and len(digits) == 10:
+            return f"({digits[:3]}) {digits[3:6]}-{digits[6:]}"
+        return self.phone_number
+
+
+def parse_offer(body: Any) -> Offer:
+    """An entry of PUT twilio's inventory: a number, or an object. Raises ValueError."""
+    if isinstance(body, str):
+        body = {"phone_number": body}
+    if not isinstance(body, dict) or not re.fullmatch(r"\+\d{8,15}", str(body.get("phone_number"))):
+        raise ValueError("inventory must list numbers in E.164, or objects with a phone_number")
+    number = str(body["phone_number"])
+    guess = next((c for c, code in (("GB", "+44"), ("DE", "+49")) if number.startswith(code)), "US")
+    country, kind = str(body.get("country", guess)), str(body.get("type", "Local"))
+    if kind not in SHELVES.get(country, ()):
+        raise ValueError(f"there is no shelf for {kind} numbers in {country}")
+    return Offer(number, country, kind, str(body.get("address_requirements", "none")), bool(body.get("bundle", False)))
+
+
+def shelf(country: str, kind: str, area_code: str) -> Iterator[Offer]:
+    """The numbers on a shelf by default."""
+    if country in ("US", "CA"):
+        areas: Iterable[str] = ("800",) if kind == "TollFree" else AMERICAN if country == "US" else CANADIAN
+        if area_code:
+            areas = [area_code] if _sells(country, kind, area_code) else []
+        for area in areas:
+            yield from (Offer(f"+1{area}55501{last:02d}", country, kind) for last in range(100))
+    elif country == "GB":
+        stems = {"Local": "+442079460", "Mobile": "+447700900", "TollFree": "+448081570"}
+        yield from (Offer(f"{stems[kind]}{last:03d}", "GB", kind, bundle=kind == "Mobile") for last in range(100))
+    else:
+        yield from (Offer(f"+4930231250{last:02d}", "DE", kind, address="local") for last in range(100))
+
+
+def _sells(country: str, kind: str, area_code: str) -> bool:
+    if not re.fullmatch(r"[2-9]\d\d", area_code) or area_code == "533":  # 533: Twilio's magic area without numbers
+        return False
+    if kind == "TollFree":
+        return area_code in ("800", "833", "844", "855", "866", "877", "888")
+    return (area_code in CANADIAN) == (country == "CA")
+
+
+def matches(offer: Offer, query: Mapping[str, str]) -> bool:
+    """Does the offer answer a search? Parameters we do not know narrow nothing."""
+    if (area := query.get("AreaCode")) and offer.area_code != area:
+        return False
+    if (pattern := query.get("Contains")) and not _contains(offer.phone_number, pattern):
+        return False
+    if query.get("ExcludeAllAddressRequired") == "true" and offer.address != "none":
+        return False
+    if query.get("SmsEnabled") == "true" and offer.kind == "TollFree":
+        return False
+    return query.get("MmsEnabled") != "true"
+
+
+def _contains(number: str, pattern: str) -> bool:
+    """Digits and letters as on a keypad; `*` stands for any one digit."""
+    keys = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
+    wanted = pattern.lower().translate(keys).replace("+", "")
+    return bool(re.search("".join(r"\d" if c == "*" else re.escape(c) for c in wanted), number))
