@@ -4,6 +4,7 @@ So a batch made from JSON is imported, resumed and shown exactly like one made f
 JSON types. Having no header, the first recipient is row 1.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import IO, Any
 import orjson
 
 from batches.importing.columns import PHONE
-from batches.importing.upload import Line, Source, too_long
+from batches.importing.upload import UNREADABLE_ROW, Line, Problem, Source, too_long
 
 SUFFIX = ".recipients"
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def write_recipients(path: Path, recipients: Iterable[Mapping[str, Any]]) -> None:
@@ -41,10 +43,14 @@ def open_recipients(path: Path) -> Iterator[Source]:
     with path.open("rb") as file:
         lines = sum(1 for _ in file)
         file.seek(0)
-        yield Source(_read(file), expected_lines=lines)
+        yield Source(_read(file), expected_lines=lines, blank_rows_count=True)
 
 
 def _read(file: IO[bytes]) -> Iterator[Line]:
     for number, line in enumerate(file):
         cells = orjson.loads(line)
-        yield Line(number, cells, too_long(cells))
+        problem = too_long(cells)
+        if _NUL.search(line):
+            cells = [cell.replace("\0", "\ufffd") if isinstance(cell, str) else None for cell in cells]
+            problem = Problem(UNREADABLE_ROW, "A value holds a NUL character, which nobody can say or store")
+        yield Line(number, cells, problem)

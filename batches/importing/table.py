@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,7 @@ def open_table(
     """Open a stored upload: CSV in any dress, XLSX, or recipients sent as JSON (see `recipients`).
 
     `mapping` and `known` are those of `read_columns`. An `appended` list need not have every column the mapping names.
-    Raises UnreadableUpload, here or while the lines are read. Rows beyond `max_rows` are refused here for text and
-    JSON, so that nothing of such a list is stored; for workbooks at the row where it happens.
+    Raises UnreadableUpload, mostly here (too many rows included), sometimes while the lines are read.
     """
     if path.stat().st_size == 0:
         raise UnreadableUpload(EMPTY)
@@ -55,11 +54,12 @@ def open_table(
         elif appended and mapping:
             mapping = {column: meaning for column, meaning in mapping.items() if column in header.cells}
         columns = read_columns(header.cells, mapping, known)
-        first = next((line for line in source.lines if _holds_anything(line)), None)
+        lines = source.lines if source.blank_rows_count else filter(_holds_anything, source.lines)
+        first = next(lines, None)
         if first is None:
             raise UnreadableUpload("The file is empty: it has a header row and no rows below it.")
         expected = None if source.expected_lines is None else max(source.expected_lines - 1, 1)
-        yield Table(columns, _limited(chain([first], source.lines), max_rows), expected, source.notes)
+        yield Table(columns, _limited(chain([first], lines), max_rows), expected, source.notes)
 
 
 @contextmanager
@@ -77,7 +77,12 @@ def _source(path: Path, max_rows: int) -> Iterator[Source]:
 
 
 def _holds_anything(line: Line) -> bool:
-    return line.problem is not None or any(_filled(cell) for cell in line.cells)
+    cells = line.cells
+    return (
+        bool(cells and _filled(cells[0]))  # the common case, at once
+        or line.problem is not None
+        or any(_filled(cell) for cell in cells)
+    )
 
 
 def _filled(cell: Any) -> bool:
@@ -85,12 +90,6 @@ def _filled(cell: Any) -> bool:
 
 
 def _limited(lines: Iterator[Line], max_rows: int) -> Iterator[Line]:
-    rows = 0
-    for line in lines:
-        cells = line.cells
-        if not (cells and _filled(cells[0])) and not _holds_anything(line):
-            continue
-        rows += 1
-        if rows > max_rows:
-            raise UnreadableUpload(f"The file has more than {max_rows:,} rows: split it into several lists.")
-        yield line
+    yield from islice(lines, max_rows)
+    if next(lines, None) is not None:
+        raise UnreadableUpload(f"The file has more than {max_rows:,} rows: split it into several lists.")

@@ -43,6 +43,8 @@ class Source:
     """How many lines there will be at most; None when nobody can tell beforehand."""
     notes: tuple[str, ...] = ()
     """What a person should know about how the file was read."""
+    blank_rows_count: bool = False
+    """Whether a row without anything in it is a row. Not in spreadsheets, where it is a gap."""
 
 
 def too_long(cells: list[Any]) -> Problem | None:

@@ -121,8 +121,10 @@ def rows(sheet: CalamineSheet, max_columns: int, max_cell: int) -> Iterator[tupl
 def write(path: Path, max_rows: int, max_columns: int, max_cell: int) -> None:
     check_archive(path)
     sheet, others = choose_sheet(CalamineWorkbook.from_path(path))
-    if sheet.height > 2 * max_rows + 100:
-        raise RefusedError(HUGE)
+    if sheet.height > max_rows + 1 and (found := sum(any(cells) for cells in sheet.iter_rows()) - 1) > max_rows:
+        raise RefusedError(
+            f"The file has {found:,} rows, more than the {max_rows:,} allowed: split it into several lists."
+        )
     out = sys.stdout.buffer
     out.write(orjson.dumps({"sheet": sheet.name, "others": others, "rows": sheet.height}) + b"\n")
     written = 0
