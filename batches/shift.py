@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
@@ -126,7 +126,7 @@ class Shift:
                 return
             await asyncio.sleep(0.05)
 
-    async def repeat(self, step: Callable[[], "asyncio.Future[None]"], every: float) -> None:
+    async def repeat(self, step: Callable[[], Awaitable[None]], every: float) -> None:
         while not self.over.is_set():
             try:
                 await step()

@@ -49,7 +49,7 @@ class Result:
 
 def load_jobs(ids: Iterable[UUID]) -> list[Job]:
     calls = list(Call.unscoped.filter(pk__in=ids).select_related("agent_version", "number").order_by("pk"))
-    numbers = {call.number_id for call in calls}
+    numbers = {call.number_id for call in calls if call.number_id}
     trunks = dict(
         SipTrunk.unscoped.filter(phone_number__in=numbers, direction=SipTrunk.TrunkDirection.OUTBOUND).values_list(
             "phone_number_id", "livekit_trunk_id"
@@ -58,7 +58,7 @@ def load_jobs(ids: Iterable[UUID]) -> list[Job]:
     return [
         Job(
             call=call,
-            trunk_id=trunks.get(call.number_id, ""),
+            trunk_id=trunks.get(call.number_id, "") if call.number_id else "",
             rate=call.number.calls_per_second if call.number else 1.0,
             config=call.agent_version.config if call.agent_version else {},
         )

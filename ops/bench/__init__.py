@@ -1,0 +1,1 @@
+"""Benchmarks: commands that print ratios from one interleaved run, never timed tests."""

@@ -1,0 +1,78 @@
+"""The rows of the dialling benchmark."""
+
+import socket
+import time
+
+from django.db.models import Max, Min
+from django.utils import timezone
+
+from accounts.models import Workspace
+from agents.models import Agent, AgentVersion
+from batches.models import Batch, Recipient
+from telephony.models import Call, NumberPace, PhoneNumber, SipTrunk
+from voiceops.ids import uuid7
+
+START_SECONDS = 20.0
+UNLIMITED = 100_000.0  # calls per second: the pace shall not be what is measured
+
+
+def prepare(calls: int, *, in_flight: int) -> Batch:
+    """A running batch of so many people on a number that lets them all through."""
+    Workspace.unscoped.all().delete()
+    workspace = Workspace.unscoped.create(name="Bench")
+    agent = Agent.unscoped.create(workspace=workspace, name="Bench", system_prompt="Bench", published_version=1)
+    version = AgentVersion.unscoped.create(workspace=workspace, agent=agent, number=1, config=agent.config())
+    number = PhoneNumber.unscoped.create(
+        workspace=workspace,
+        phone_number="+12025550100",
+        status=PhoneNumber.Status.ACTIVE,
+        calls_per_second=UNLIMITED,
+        max_concurrent_calls=10 * calls,
+    )
+    NumberPace.unscoped.create(number=number, workspace=workspace)
+    SipTrunk.unscoped.create(
+        workspace=workspace, direction="outbound", livekit_trunk_id=f"ST_{uuid7()}", phone_number=number
+    )
+    batch = Batch.unscoped.create(
+        workspace=workspace,
+        name="Bench",
+        agent=agent,
+        agent_version=version,
+        phone_number=number,
+        status=Batch.Status.RUNNING,
+        columns=["phone", "first_name"],
+        variable_names=[None, "first_name"],
+    )
+    now = timezone.now()
+    people = (
+        Recipient(
+            workspace=workspace,
+            batch=batch,
+            row_number=index + 2,
+            phone_number=f"+1202{5550000 + index}",
+            values=[f"+1202{5550000 + index}", "Ada"],
+            due_at=now,
+        )
+        for index in range(calls)
+    )
+    Recipient.unscoped.bulk_create(people, batch_size=2000)
+    return batch
+
+
+def seconds_spent() -> float | None:
+    """From the first claim to the last answer."""
+    span = Call.unscoped.aggregate(first=Min("created_at"), last=Max("answered_at"))
+    return (span["last"] - span["first"]).total_seconds() if span["last"] else None
+
+
+def wait_for_port(port: int) -> None:
+    """Raises TimeoutError."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError(f"nothing listens on {port} after {START_SECONDS:.0f} s")
