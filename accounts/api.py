@@ -94,7 +94,8 @@ class Judged(APIView):
         self.perform_authentication(request)
         if self.get_authenticators() and not isinstance(request.auth, Access):
             raise NotAuthenticated
-        if getattr(self, str(request.method).lower(), None) is None:
+        method = str(request.method).lower()
+        if method not in self.http_method_names or not hasattr(self, method):
             self.http_method_not_allowed(request)
         self.enter(request)
         self.check_permissions(request)
