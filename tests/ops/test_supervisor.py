@@ -12,18 +12,11 @@ from pathlib import Path
 import pytest
 
 from ops.supervisor import Service, StartError, Supervisor
+from tests.ops.processes import eventually, marked
 
 SLEEPER = "import time; time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 PARENT = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]); time.sleep(60)"
-MARK = "VOICEOPS_TEST_MARK"
-
-
-@pytest.fixture
-def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """Every process started with it in its environment is found by `marked`."""
-    monkeypatch.setenv(MARK, str(tmp_path))
-    return str(tmp_path)
 
 
 def service(
@@ -32,31 +25,6 @@ def service(
     return Service(
         name, (sys.executable, "-c", code), tmp_path / "logs" / f"{name}.log", patience=patience, ready=ready
     )
-
-
-def marked(mark: str) -> set[int]:
-    """The living processes (no zombies) that carry the mark, other than this one."""
-    wanted = f"{MARK}={mark}".encode()
-    found = {
-        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and wanted in _environment(entry)
-    }
-    return found - {os.getpid()}
-
-
-def _environment(entry: Path) -> list[bytes]:
-    try:
-        return (entry / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
-
-
-def eventually(is_true: Callable[[], bool], *, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @pytest.fixture

@@ -1,0 +1,104 @@
+"""The real thing: sandbox, web server and worker, each killed once."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from functools import partial
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests.ops.processes import eventually, marked
+
+SERVICES = ("sandbox", "gunicorn", "celery")
+
+pytestmark = pytest.mark.slow
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def environment(mark: str, tmp_path: Path) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "CELERY_BROKER_URL"}}
+    ours = {"DEBUG": "1", "DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "voiceops.settings"}
+    return {**inherited, **ours, "PORT": str(free_port()), "SANDBOX_PORT": str(free_port())}
+
+
+def start(environment: dict[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "manage.py", "serve"]
+    return subprocess.Popen(
+        command, cwd=settings.BASE_DIR, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+@pytest.fixture
+def server(environment: dict[str, str], mark: str) -> Iterator[subprocess.Popen[str]]:
+    """A `serve` that is ready; whatever is left of it afterwards is killed."""
+    with start(environment) as process:
+        try:
+            assert process.stdout is not None
+            said = list(takewhile(lambda line: not line.startswith("Ready: "), process.stdout))
+            assert process.poll() is None, said
+            yield process
+        finally:
+            for pid in marked(mark):
+                os.kill(pid, signal.SIGKILL)
+
+
+def is_back(mark: str, word: str, before: set[int]) -> bool:
+    return bool(marked(mark, word) - before)
+
+
+def health(environment: dict[str, str]) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{environment['PORT']}/healthz", timeout=30) as response:
+        status: int = response.status
+        return status
+
+
+def test_whatever_is_killed_comes_back_and_a_signal_ends_it_all(
+    server: subprocess.Popen[str], environment: dict[str, str], mark: str
+) -> None:
+    for word in SERVICES:
+        before = marked(mark, word)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        assert eventually(partial(is_back, mark, word, before), seconds=2), word
+    assert health(environment) == 200
+
+    asked_at = time.monotonic()
+    server.terminate()
+
+    assert server.wait(timeout=15) == 0
+    assert time.monotonic() - asked_at < 15
+    assert marked(mark) == set()
+
+
+def test_a_second_one_is_refused_in_one_line_and_leaves_the_first_alone(
+    server: subprocess.Popen[str], environment: dict[str, str]
+) -> None:
+    with start(environment) as second:
+        said, _ = second.communicate(timeout=30)
+
+    port = environment["PORT"]
+    assert said == f"CommandError: Port {port} cannot be used (Address already in use). Set PORT to a free one.\n"
+    assert second.returncode == 1
+    assert health(environment) == 200
+
+
+def test_nothing_is_left_when_serve_itself_is_killed(server: subprocess.Popen[str], mark: str) -> None:
+    assert len(marked(mark)) >= len(SERVICES) + 1
+
+    server.kill()
+
+    assert eventually(lambda: marked(mark) == set(), seconds=15)
