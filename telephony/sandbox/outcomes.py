@@ -26,7 +26,8 @@ CODES = {
     606: "invalid_argument", 607: "permission_denied", 608: "permission_denied",
 }  # fmt: skip
 # Answers the SIP client expects word their message one way, all others another.
-EXPECTED = frozenset({404, 480, 486, 503})
+EXPECTED = frozenset({400, 404, 480, 486, 488})
+REJECTING = frozenset({401, 403, 407, 486, 488})
 GRPC_NUMBERS = {
     "canceled": 1, "invalid_argument": 3, "deadline_exceeded": 4, "not_found": 5, "permission_denied": 7,
     "resource_exhausted": 8, "failed_precondition": 9, "aborted": 10, "unavailable": 14,
@@ -53,31 +54,35 @@ class Refusal:
         msg = self._message()
         meta = {
             "sip_status_code": str(self.sip_code),
-            "sip_status": self.phrase or _enum_text(self.sip_code),
+            "sip_status": self._status or _enum_text(self.sip_code),
             "error_details": _details(code, msg),
         }
         return rpc_error(code, msg, meta)
 
     def _message(self) -> str:
-        text = f"sip status: {self.sip_code}: {self.phrase}" if self.phrase else f"sip status: {self.sip_code}"
+        text = f"sip status: {self.sip_code}: {self._status}" if self._status else f"sip status: {self.sip_code}"
         if self.headers.get("X-Twilio-Error", "").startswith(CARRIER_BLOCK):
             return f"INVITE blocked by carrier: {text}"
         if self.sip_code in EXPECTED:
             return f"INVITE failed: {text}"
         return f"unexpected status from INVITE response: {text}"
 
+    @property
+    def _status(self) -> str:
+        """The reason phrase; for the answers it expects, Twilio's own explanation takes its place."""
+        if self.sip_code in EXPECTED:
+            return self.headers.get("X-Twilio-Error", self.phrase)
+        return self.phrase
+
     def disconnect_reason(self) -> models.DisconnectReason:
-        """As of sip#861: precise for unreachable callees, SIP_TRUNK_FAILURE for the carrier's trouble."""
+        """sip/pkg/sip/errors.go classifyInviteError, since sip#861."""
         if self.sip_code is None:
-            ringing_out = self.code == "canceled" or self.msg == "context deadline exceeded"
-            return (
-                models.USER_UNAVAILABLE if ringing_out and "transaction" not in self.msg else models.SIP_TRUNK_FAILURE
-            )
+            return WITHOUT_SIP_CODE.get((self.code, self.msg), models.SIP_TRUNK_FAILURE)
         if 500 <= self.sip_code < 600:
             return models.SIP_TRUNK_FAILURE
-        if self.sip_code in {404, 408, 410, 480, 484, 485, 487, 604}:
-            return models.USER_UNAVAILABLE
-        return models.USER_REJECTED
+        if self.sip_code in REJECTING or self.sip_code >= 600:
+            return models.USER_REJECTED
+        return models.USER_UNAVAILABLE
 
 
 def sip_refusal(sip_code: int, phrase: str | None = None, headers: Mapping[str, str] | None = None) -> Refusal:
@@ -104,8 +109,20 @@ def _details(code: str, msg: str) -> str:
 # --- the ends that carry no SIP status ---
 RANG_OUT = Refusal(code="canceled", msg="sip request timed out")
 RANG_OUT_RACE = Refusal(code="failed_precondition", msg="context deadline exceeded")  # sip#857
-HUNG_UP_WHILE_RINGING = Refusal(code="canceled", msg="sip request canceled")
+HUNG_UP_WHILE_RINGING = RANG_OUT  # sip/outbound.go sipSignal: both cancel the same context, so they read the same
 NO_CREDENTIALS = Refusal(
     code="failed_precondition", msg="sip server required auth, but no username or password was provided"
 )
 BAD_CREDENTIALS = Refusal(code="failed_precondition", msg="max auth retry attempts reached for SIP invite")
+NO_SERVER = Refusal(code="unavailable", msg="no response from servers")
+WITHOUT_SIP_CODE = {
+    (RANG_OUT.code, RANG_OUT.msg): models.USER_UNAVAILABLE,
+    (RANG_OUT_RACE.code, RANG_OUT_RACE.msg): models.UNKNOWN_REASON,
+    (NO_CREDENTIALS.code, NO_CREDENTIALS.msg): models.USER_REJECTED,
+    (BAD_CREDENTIALS.code, BAD_CREDENTIALS.msg): models.USER_REJECTED,
+}
+
+
+def challenge(*, has_credentials: bool) -> Refusal:
+    """What becomes of 401 and 407: LiveKit tries the trunk's credentials five times, when there are any."""
+    return BAD_CREDENTIALS if has_credentials else NO_CREDENTIALS

@@ -104,7 +104,7 @@ class Rooms:
         if info.identity in room.participants:
             self.leave(room, info.identity, models.DUPLICATE_IDENTITY)
         if 0 < room.info.max_participants <= len(room.participants):
-            raise rpc_error("resource_exhausted", "room has exceeded its max participants")
+            raise rpc_error("internal", "update room failed: room has exceeded its max participants")
         now = Clock.now()
         info.sid = info.sid or livekit_id("PA_")
         info.state = models.ParticipantInfo.State.ACTIVE

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from livekit.protocol import models, sip
 
@@ -10,6 +10,7 @@ from .auth import Grants
 from .calls import CALL_STATUS, MAX_CALL_DURATION, RINGING_TIMEOUT, Call, Calls, Dial
 from .clock import Clock
 from .ids import livekit_id, random_name
+from .outcomes import challenge
 from .phone import Phones
 from .rooms import Rooms
 from .trunks import Trunks, check_headers
@@ -17,6 +18,16 @@ from .twirp import NoAnswerError, TwirpError, rpc_error
 
 RPC_DEADLINE = 80.0  # with wait_until_answered, simulated
 MAX_DISPLAY_NAME = 128
+
+
+@dataclass(frozen=True)
+class Line:
+    """Where a call leaves us."""
+
+    trunk_id: str
+    address: str
+    caller_id: str
+    has_credentials: bool
 
 
 @dataclass
@@ -39,19 +50,21 @@ class SipService:
     def dial(self, request: sip.CreateSIPParticipantRequest) -> Call:
         """The callee's participant joins the room, then the INVITE leaves. Raises TwirpError."""
         _validate(request)
-        trunk_id, address, caller_id = self._trunk(request)
+        line = self._trunk(request)
         callee = self.phones.callee(request.sip_call_to, dialled_before=self.calls.dialled_before(request.sip_call_to))
         if callee.error is not None:
             raise callee.error
+        if callee.refusal is not None and callee.refusal.sip_code in (401, 407):
+            callee = replace(callee, refusal=challenge(has_credentials=line.has_credentials))
         call_id = livekit_id("SCL_")
         room = self.rooms.ensure(request.room_name)
-        participant = self.rooms.join(room, _participant(request, call_id, trunk_id, address, caller_id))
+        participant = self.rooms.join(room, _participant(request, call_id, line))
         self.rooms.publish(room, participant, "sip_audio")
         dial = Dial(
             call_id=call_id,
             number=request.sip_call_to,
-            caller_id=caller_id,
-            trunk_id=trunk_id,
+            caller_id=line.caller_id,
+            trunk_id=line.trunk_id,
             ringing_timeout=_seconds(request, "ringing_timeout", RINGING_TIMEOUT),
             max_duration=min(_seconds(request, "max_call_duration", MAX_CALL_DURATION), MAX_CALL_DURATION),
         )
@@ -70,19 +83,19 @@ class SipService:
         if refusal is not None:
             raise refusal.error()
 
-    def _trunk(self, request: sip.CreateSIPParticipantRequest) -> tuple[str, str, str]:
-        """Trunk id, its address, and the number that calls. Raises TwirpError."""
+    def _trunk(self, request: sip.CreateSIPParticipantRequest) -> Line:
+        """Raises TwirpError."""
         numbers: list[str] = []
-        address = request.trunk.hostname
+        address, has_credentials = request.trunk.hostname, bool(request.trunk.auth_username)
         if request.sip_trunk_id:
             trunk = self.trunks.outbound(request.sip_trunk_id)
-            numbers, address = list(trunk.numbers), trunk.address
+            numbers, address, has_credentials = list(trunk.numbers), trunk.address, bool(trunk.auth_username)
         if not request.sip_number and not numbers:
             raise TwirpError("failed_precondition", "no numbers on outbound trunk")
         caller_id = request.sip_number or random.choice(numbers)  # noqa: S311  # the server picks any
         if address.partition(":")[0].endswith("twilio.com") and not caller_id.startswith("+"):
             caller_id = f"+{caller_id}"
-        return request.sip_trunk_id, address, caller_id
+        return Line(request.sip_trunk_id, address, caller_id, has_credentials)
 
 
 def info(call: Call) -> sip.SIPParticipantInfo:
@@ -116,19 +129,17 @@ def _seconds(request: sip.CreateSIPParticipantRequest, name: str, default: float
     return float(duration.seconds + duration.nanos / 1e9) or default
 
 
-def _participant(
-    request: sip.CreateSIPParticipantRequest, call_id: str, trunk_id: str, address: str, caller_id: str
-) -> models.ParticipantInfo:
+def _participant(request: sip.CreateSIPParticipantRequest, call_id: str, line: Line) -> models.ParticipantInfo:
     attributes = {
         **request.participant_attributes,
         "sip.callID": call_id,
         "sip.callIDFull": f"{random_name(20)}@sandbox",
         CALL_STATUS: "dialing",
-        "sip.trunkID": trunk_id,
-        "sip.hostname": address,
+        "sip.trunkID": line.trunk_id,
+        "sip.hostname": line.address,
     }
     if not request.hide_phone_number:
-        attributes |= {"sip.phoneNumber": request.sip_call_to, "sip.trunkPhoneNumber": caller_id}
+        attributes |= {"sip.phoneNumber": request.sip_call_to, "sip.trunkPhoneNumber": line.caller_id}
     return models.ParticipantInfo(
         identity=request.participant_identity or f"sip_{request.sip_call_to}",
         name=request.participant_name or ("" if request.hide_phone_number else f"Phone {request.sip_call_to}"),

@@ -16,6 +16,7 @@ from .rooms import Rooms
 from .twirp import TwirpError, rpc_error
 
 RINGING_TIMEOUT = 30.0  # simulated
+REFER_BYE = 1.0  # simulated
 SCHEMES = ("sip:", "sips:", "tel:")
 
 
@@ -73,6 +74,7 @@ class Transfers:
         if callee.refusal is not None:
             raise _rejected(callee.refusal)
         call.ended_by = "transfer"
+        await self.clock.pass_time(REFER_BYE)  # the peer may hang up first; a second later we do
         self.rooms.leave(call.room, call.participant.identity, models.CLIENT_INITIATED)
 
 

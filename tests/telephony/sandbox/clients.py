@@ -20,7 +20,7 @@ async def livekit(box: RunningSandbox, **changes: Any) -> AsyncIterator[api.Live
         yield client
 
 
-class Redirected(TwilioHttpClient):
+class Redirected(TwilioHttpClient):  # type: ignore[misc]  # twilio ships no types
     """Sends every request, also those to absolute next pages, to the sandbox."""
 
     def __init__(self, base_url: str) -> None:

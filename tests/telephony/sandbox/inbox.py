@@ -1,0 +1,76 @@
+"""A little HTTP server that keeps what it is sent: LiveKit's events at /events, agents' reports at /report/<call>."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from livekit import api
+
+
+@dataclass
+class Post:
+    path: str
+    authorization: str
+    content_type: str
+    body: str
+
+
+@dataclass
+class Inbox:
+    url: str = ""
+    posts: list[Post] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)  # the next answers; 200 once they are used up
+    key: str = "sandbox"
+    secret: str = "example-livekit-secret-of-the-sandbox-0123456789"
+
+    def events(self) -> list[Any]:
+        """LiveKit's events, verified as an application would, in order of arrival."""
+        receiver = api.WebhookReceiver(api.TokenVerifier(self.key, self.secret))
+        return [receiver.receive(p.body, p.authorization) for p in self.posts if p.path == "/events"]
+
+    def of_room(self, room: str) -> list[tuple[str, str]]:
+        """(event, participant) of one room, without the egress's."""
+        return [(e.event, e.participant.identity.partition("-")[0]) for e in self.events() if e.room.name == room]
+
+    def reports(self, call: str) -> list[dict[str, Any]]:
+        posts = [json.loads(p.body)["events"] for p in self.posts if p.path == f"/report/{call}"]
+        return [event for events in posts for event in events]
+
+
+@contextmanager
+def inbox() -> Iterator[Inbox]:
+    kept = Inbox()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:  # the name http.server calls
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            headers = self.headers
+            kept.posts.append(Post(self.path, headers.get("Authorization", ""), headers.get("Content-Type", ""), body))
+            self.send_response(kept.statuses.pop(0) if kept.statuses else 200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *args: Any) -> None:  # http.server's parameter
+            return
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 256
+        daemon_threads = True
+        block_on_close = False
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        kept.url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            yield kept
+        finally:
+            server.shutdown()
+            thread.join()
