@@ -9,13 +9,16 @@ A view without a role for exactly its actions, or one that redefines who sees wh
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAuthenticated
@@ -28,9 +31,10 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from accounts import idempotency
 from accounts.access import Access
 from accounts.authentication import ApiAuthentication
-from accounts.models import Membership, User, Workspace
+from accounts.models import IdempotentRequest, Membership, User, Workspace
 from accounts.permissions import HasRole
 from accounts.roles import Role
 from accounts.tenancy import Sealed
@@ -87,6 +91,8 @@ class Judged(APIView):
     """Judges credentials (401), method (405), workspace and role (403) in this order, before anything of the body."""
 
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
+    _claim: IdempotentRequest | None = None
+    _answer: HttpResponseBase | None = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.format_kwarg = None
@@ -100,6 +106,8 @@ class Judged(APIView):
         self.enter(request)
         self.check_permissions(request)
         self.check_throttles(request)
+        if idempotency.names_a_key(request):
+            self.post: Callable[..., Any] = partial(self._once, self.post)
 
     def get_authenticate_header(self, request: Request) -> str:
         return "Bearer"  # also where a view takes no credentials: REST framework makes a 401 without it a 403
@@ -107,8 +115,24 @@ class Judged(APIView):
     def enter(self, request: Request) -> None:
         """Settle which workspace the request is about."""
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        finally:
+            if self._claim is not None:
+                idempotency.settle(self._claim, self._answer)
+
+    def _once(self, handler: Callable[..., Any], request: Request, *args: Any, **kwargs: Any) -> Any:
+        """Run a POST under its `Idempotency-Key`, or answer what it answered before."""
+        claimed = idempotency.claim(request, now=timezone.now())
+        if isinstance(claimed, HttpResponse):
+            return claimed
+        self._claim = claimed
+        return handler(request, *args, **kwargs)
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
+        self._answer = response
         response.headers.setdefault("Cache-Control", "no-store")
         patch_vary_headers(response, ["Cookie", "Authorization", "X-API-Key", "X-Workspace-ID"])
         return response

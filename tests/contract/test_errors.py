@@ -119,7 +119,9 @@ def test_the_order_of_judgement(ours: Workspace, theirs: Workspace) -> None:
     ],
 )
 def test_a_body_that_is_no_sound_json_is_400(ours: Workspace, body: bytes) -> None:
-    response = make.client(ours).generic("POST", "/api-keys", body, content_type="application/json")
+    key = make.api_key(ours)[1]
+
+    response = Client(headers={"X-API-Key": key}).generic("POST", "/api-keys", body, content_type="application/json")
 
     assert (response.status_code, response.json()) == MALFORMED
 
