@@ -1,0 +1,115 @@
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from accounts import audit
+from accounts.access import Access
+from accounts.models import Workspace
+from agents.models import CONFIG_FIELDS, Agent, AgentVersion
+from voiceops.errors import NotFound, StateForbids
+
+NOT_PUBLISHED = "Agent is not published"
+IN_USE = "Agent is in use by a running batch"
+COPY = " (copy)"
+LONGEST_NAME = 200
+
+
+def create_agent(*, workspace: Workspace, config: Mapping[str, Any], access: Access | None = None) -> Agent:
+    """A new draft, number 1, that no call can use until it is published."""
+    with transaction.atomic():
+        agent: Agent = workspace.agents.create(**config)
+        _note("agent.created", agent, access, name=agent.name)
+    return agent
+
+
+def save_draft(*, agent: Agent, changes: Mapping[str, Any], access: Access | None = None) -> Agent:
+    """Change the draft. The first real change after a publish gives it the next free number."""
+    with transaction.atomic():
+        current = _locked(agent)
+        changed = [name for name, value in changes.items() if getattr(current, name) != value]
+        if changed:
+            for name in changed:
+                setattr(current, name, changes[name])
+            if current.version == current.published_version:
+                current.version = _next_number(current)
+            current.save(update_fields=[*changed, "version", "updated_at"])
+            _note("agent.updated", current, access, fields=sorted(changed))
+    return current
+
+
+def publish_agent(*, agent: Agent, access: Access | None = None) -> Agent:
+    """Freeze the draft as the version that calls created from now on will run. Unchanged, it stays that version."""
+    with transaction.atomic():
+        current = _locked(agent)
+        current.versions.get_or_create(
+            number=current.version, defaults={"workspace": current.workspace, "config": current.config()}
+        )
+        _point_to(current, current.version)
+        _note("agent.published", current, access, version=current.version)
+    return current
+
+
+def rollback_agent(*, agent: Agent, version: int, access: Access | None = None) -> Agent:
+    """Publish an earlier version again and make it the draft; unpublished changes are lost. Raises NotFound."""
+    with transaction.atomic():
+        current = _locked(agent)
+        frozen = current.versions.filter(number=version).first()
+        if frozen is None:
+            raise NotFound("Agent version not found")
+        names = [name for name in CONFIG_FIELDS if name in frozen.config]
+        for name in names:
+            setattr(current, name, frozen.config[name])
+        current.version = frozen.number
+        current.save(update_fields=[*names, "version", "updated_at"])
+        _point_to(current, frozen.number)
+        _note("agent.rolled_back", current, access, version=frozen.number)
+    return current
+
+
+def duplicate_agent(*, agent: Agent, access: Access | None = None) -> Agent:
+    """A new, unpublished agent with the draft of this one."""
+    name = agent.name[: LONGEST_NAME - len(COPY)] + COPY
+    return create_agent(workspace=agent.workspace, config={**agent.config(), "name": name}, access=access)
+
+
+def delete_agent(*, agent: Agent, access: Access | None = None) -> None:
+    """Take the agent out of sight; its calls and versions stay. Raises StateForbids while a batch runs with it."""
+    with transaction.atomic():
+        current = _locked(agent)
+        # Batches lie above agents, so their status is named here by its word.
+        if current.batches.filter(status="running").exists():
+            raise StateForbids(IN_USE)
+        current.deleted_at = timezone.now()
+        current.save(update_fields=["deleted_at"])
+        _note("agent.deleted", current, access, name=current.name)
+
+
+def published_version(agent: Agent) -> AgentVersion:
+    """What a call or batch made now will run. Raises StateForbids for an agent that was never published."""
+    if agent.published_version is None:
+        raise StateForbids(NOT_PUBLISHED)
+    return agent.versions.get(number=agent.published_version)
+
+
+def _locked(agent: Agent) -> Agent:
+    """The row as it is now, held until the transaction ends: of two changes at once, neither undoes the other."""
+    current = Agent.unscoped.select_for_update().filter(pk=agent.pk, deleted_at=None).first()
+    if current is None:
+        raise NotFound("Agent not found")
+    return current
+
+
+def _next_number(agent: Agent) -> int:
+    return (agent.versions.aggregate(highest=Max("number"))["highest"] or 0) + 1
+
+
+def _point_to(agent: Agent, number: int) -> None:
+    agent.published_version = number
+    agent.save(update_fields=["published_version"])
+
+
+def _note(action: str, agent: Agent, access: Access | None, **changes: Any) -> None:
+    audit.record(action, access=access or Access(workspace=agent.workspace), target=agent, changes=changes)
