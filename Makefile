@@ -12,7 +12,7 @@ help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 # A laptop needs no settings: DEBUG=1, unless the environment or .env says otherwise.
-run serve: export DEBUG := $(or $(DEBUG),$(shell sed -n 's/^DEBUG=//p' .env 2>/dev/null | tail -n 1),1)
+run serve drill bench-import bench-dial bench-api: export DEBUG := $(or $(DEBUG),$(shell sed -n 's/^DEBUG=//p' .env 2>/dev/null | tail -n 1),1)
 
 run: $(RUNTIME) ## set up, call a sample list through the sandbox, serve [FILE= COUNTRY= ONCE=1 PORT=]
 	@exec $(PY) manage.py demo $(if $(FILE),"$$FILE") $(if $(COUNTRY),--country "$$COUNTRY") $(if $(filter-out 0 no false,$(ONCE)),--once)

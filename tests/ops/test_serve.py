@@ -9,7 +9,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -48,8 +47,10 @@ def server(environment: dict[str, str], mark: str) -> Iterator[subprocess.Popen[
     with start(environment) as process:
         try:
             assert process.stdout is not None
-            said = list(takewhile(lambda line: not line.startswith("Ready: "), process.stdout))
-            assert process.poll() is None, said
+            said: list[str] = []
+            while not said or said[-1] not in {"", "Ctrl-C stops everything\n"}:
+                said.append(process.stdout.readline())
+            assert said[-1], said
             yield process
         finally:
             for pid in marked(mark):
