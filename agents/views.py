@@ -1,0 +1,91 @@
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from accounts.api import Deletes, WorkspaceViewSet
+from accounts.roles import Role
+from agents import services
+from agents.models import Agent
+from agents.serializers import AgentQuery, AgentSerializer, AgentVersionSerializer, RollbackSerializer
+
+
+class AgentViewSet(
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
+    mixins.UpdateModelMixin,
+    Deletes,
+    WorkspaceViewSet,
+):
+    model = Agent
+    serializer_class = AgentSerializer
+    query_class = AgentQuery
+    sortable = {"name": "name", "created_at": "created_at", "updated_at": "updated_at"}
+    access = {
+        "list": Role.MEMBER,
+        "retrieve": Role.MEMBER,
+        "versions": Role.MEMBER,
+        "create": Role.MANAGER,
+        "update": Role.MANAGER,
+        "partial_update": Role.MANAGER,
+        "destroy": Role.MANAGER,
+        "publish": Role.MANAGER,
+        "rollback": Role.MANAGER,
+        "duplicate": Role.MANAGER,
+    }
+
+    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(deleted_at=None)
+
+    def sift(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+        return queryset.filter(name__icontains=query["search"]) if "search" in query else queryset
+
+    def perform_create(self, serializer: BaseSerializer[Agent]) -> None:
+        serializer.instance = services.create_agent(
+            workspace=self.workspace, config=serializer.validated_data, access=self.caller
+        )
+
+    def perform_update(self, serializer: BaseSerializer[Agent]) -> None:
+        assert serializer.instance is not None
+        serializer.instance = services.save_draft(
+            agent=serializer.instance, changes=serializer.validated_data, access=self.caller
+        )
+
+    def perform_destroy(self, instance: Agent) -> None:
+        services.delete_agent(agent=instance, access=self.caller)
+
+    @extend_schema(request=None, responses=AgentSerializer)
+    @action(detail=True, methods=["post"])
+    def publish(self, request: Request, pk: str) -> Response:
+        """Freeze the draft; calls and batches created from now on run it."""
+        return self._told(services.publish_agent(agent=self.get_object(), access=self.caller))
+
+    @extend_schema(request=RollbackSerializer, responses=AgentSerializer)
+    @action(detail=True, methods=["post"])
+    def rollback(self, request: Request, pk: str) -> Response:
+        """Publish an earlier version again; the draft becomes it, unpublished changes are lost."""
+        agent = self.get_object()
+        serializer = RollbackSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return self._told(services.rollback_agent(agent=agent, access=self.caller, **serializer.validated_data))
+
+    @extend_schema(request=None, responses={201: AgentSerializer})
+    @action(detail=True, methods=["post"])
+    def duplicate(self, request: Request, pk: str) -> Response:
+        return self._told(services.duplicate_agent(agent=self.get_object(), access=self.caller), status=201)
+
+    @extend_schema(responses=AgentVersionSerializer(many=True))
+    @action(detail=True, methods=["get"])
+    def versions(self, request: Request, pk: str) -> Response:
+        """What was published, newest first."""
+        page = self.paginate_queryset(self.get_object().versions.order_by("-number"))
+        return self.get_paginated_response(AgentVersionSerializer(page, many=True).data)
+
+    def _told(self, agent: Agent, status: int = 200) -> Response:
+        return Response(self.get_serializer(agent).data, status=status)
