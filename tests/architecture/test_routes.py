@@ -1,0 +1,198 @@
+"""The walk: every URL, every kind of caller. A route this file does not know fails, instead of passing by accident.
+
+A new model needs a line in MAKERS; a route that needs no credentials must say so in PUBLIC, where a reviewer sees it.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import pytest
+from rest_framework.relations import ManyRelatedField, RelatedField
+from rest_framework.serializers import BaseSerializer, ListSerializer
+from rest_framework.test import APIClient
+
+from accounts.api import ApiViewSet, WorkspaceRelatedField, WorkspaceViewSet, thing
+from accounts.models import Workspace
+from accounts.permissions import SIGNED_IN
+from accounts.roles import Role
+from tests import make
+from tests.architecture.routes import Route, routes
+from voiceops.ids import uuid7
+
+# Route -> why it needs no credentials of ours.
+PUBLIC = {
+    "/auth/register": "makes the first credentials",
+    "/auth/login": "makes credentials",
+    "/auth/refresh": "carries its own token",
+    "/auth/logout": "ends whichever session it is shown",
+    "/auth/password/reset": "for those who cannot log in",
+    "/auth/password/reset/confirm": "carries its own token",
+    "/auth/invitations/accept": "carries its own token",
+    "/calls/{pk}/report": "carries the call's own token",
+    "/livekit/webhook": "signed by LiveKit",
+    "/openapi.json": "documentation",
+    "/docs": "documentation",
+    "/redoc": "documentation",
+    "/healthz": "for probes",
+    "/readyz": "for probes",
+    "/metrics": "for Prometheus, closed by the network",
+}
+# Routes of signed-in people that belong to no single workspace.
+PERSONAL = {"/auth/me", "/auth/password/change", "/workspaces", "/workspaces/{pk}"}
+# Model -> one of it in a workspace.
+MAKERS: dict[str, Callable[[Workspace], Any]] = {
+    "workspace": lambda workspace: workspace,
+    "membership": make.membership,
+    "invitation": make.invitation,
+    "apikey": lambda workspace: make.api_key(workspace)[0],
+    "auditentry": make.audit_entry,
+    "agent": make.agent,
+    "phonenumber": make.phone_number,
+    "siptrunk": make.sip_trunk,
+    "call": make.call,
+    "batch": make.batch,
+    "suppression": make.suppression,
+}
+# Path parameter -> its value, out of the workspace and the thing the route is about.
+PARAMETERS: dict[str, Callable[[Workspace, Any], Any]] = {
+    "pk": lambda workspace, thing: thing.pk,
+    "workspace_id": lambda workspace, thing: workspace.pk,
+    "user_id": lambda workspace, thing: thing.user_id,
+    "recipient_id": lambda workspace, batch: make.recipient(batch).pk,
+}
+
+Endpoint = tuple[Route, str, str]
+
+
+def endpoints() -> Iterator[Any]:
+    for route in routes():
+        if issubclass(route.view, ApiViewSet):
+            for method, action in sorted(route.methods.items()):
+                yield pytest.param((route, method, action), id=f"{method.upper()} {route.path}")
+
+
+def role_of(endpoint: Endpoint) -> int:
+    route, _, action = endpoint
+    return cast(type[ApiViewSet], route.view).access[action]
+
+
+def fill(route: Route, owner: Workspace, *, within: Workspace | None = None) -> str:
+    """The route's URL for a thing of `owner`, addressed through the workspace `within` (its owner's own)."""
+    subject = MAKERS[str(cast(Any, route.view).model._meta.model_name)](owner) if route.parameters else None
+    values = {name: PARAMETERS[name](within or owner, subject) for name in route.parameters}
+    return route.path.format(**values)
+
+
+def send(client: APIClient, method: str, url: str) -> Any:
+    client.raise_request_exception = False
+    return client.generic(method.upper(), url, "{}", content_type="application/json")
+
+
+def callers(workspace: Workspace, role: Role) -> list[APIClient]:
+    """A program with a key and a person with a token, both of that role."""
+    return [make.client(workspace, role), make.bearer(make.member(workspace, role))]
+
+
+@pytest.mark.parametrize("route", [pytest.param(route, id=route.path) for route in routes()])
+def test_every_route_is_scoped_personal_or_declared_public(route: Route) -> None:
+    if route.path in PERSONAL:
+        assert issubclass(route.view, ApiViewSet)
+    else:
+        assert (route.path in PUBLIC) != issubclass(route.view, WorkspaceViewSet)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("endpoint", list(endpoints()))
+def test_every_endpoint_needs_credentials(endpoint: Endpoint) -> None:
+    route, method, _ = endpoint
+
+    response = send(APIClient(), method, fill(route, make.workspace()))
+
+    assert (response.status_code, response.json()) == (401, {"detail": "Invalid or missing token"})
+
+
+@pytest.mark.parametrize("endpoint", list(endpoints()))
+def test_every_endpoint_needs_its_role(endpoint: Endpoint, ours: Workspace) -> None:
+    route, method, _ = endpoint
+    needed = role_of(endpoint)
+    url = fill(route, ours)
+
+    answers = [send(c, method, url) for role in Role if role < needed for c in callers(ours, role)]
+
+    message = "Admin access required" if needed == Role.ADMIN else "Insufficient permissions"
+    assert all((a.status_code, a.json()) == (403, {"detail": message}) for a in answers)
+    assert needed in (SIGNED_IN, Role.MEMBER) or answers
+
+
+@pytest.mark.parametrize("endpoint", list(endpoints()))
+def test_every_endpoint_refuses_a_workspace_that_is_not_the_callers(
+    endpoint: Endpoint, ours: Workspace, theirs: Workspace
+) -> None:
+    route, method, _ = endpoint
+    url = fill(route, ours)
+
+    for asked in (str(theirs.pk), str(uuid7()), "nonsense"):
+        for client in callers(ours, Role.ADMIN):
+            client.credentials(HTTP_X_WORKSPACE_ID=asked)
+            response = send(client, method, url)
+            assert (response.status_code, response.json()) == (403, {"detail": "Not a member of this workspace"})
+
+
+@pytest.mark.parametrize("endpoint", list(endpoints()))
+@pytest.mark.parametrize("kind", [0, 1], ids=["key", "person"])
+def test_every_endpoint_hides_other_workspaces(
+    endpoint: Endpoint, kind: int, ours: Workspace, theirs: Workspace
+) -> None:
+    route, method, _ = endpoint
+    client = callers(ours, Role.ADMIN)[kind]
+    if route.parameters:
+        hides_their_thing(route, method, client, ours, theirs)
+    else:
+        model = str(getattr(getattr(route.view, "model", None), "_meta", Workspace._meta).model_name)
+        foreign = str(MAKERS[model](theirs).pk)
+        assert foreign not in send(client, method, route.path).content.decode()
+
+
+def hides_their_thing(route: Route, method: str, client: APIClient, ours: Workspace, theirs: Workspace) -> None:
+    gone = f"{thing(cast(Any, route.view).model)} not found"
+    hidden = {"detail": "Workspace not found" if "workspace_id" in route.parameters else gone}
+
+    foreign = send(client, method, fill(route, theirs))
+    absent = send(client, method, route.path.format(**dict.fromkeys(route.parameters, uuid7())))
+    nonsense = send(client, method, route.path.format(**dict.fromkeys(route.parameters, "nonsense")))
+    mixed = send(client, method, fill(route, theirs, within=ours)) if len(route.parameters) > 1 else foreign
+    own = send(client, method, fill(route, ours))
+
+    assert [(a.status_code, a.json()) for a in (foreign, absent, nonsense)] == [(404, hidden)] * 3
+    assert (mixed.status_code, mixed.json()) == (404, {"detail": gone} if mixed is not foreign else hidden)
+    assert (own.status_code, own.content) != (404, foreign.content), "the door itself must exist"
+
+
+@pytest.mark.parametrize("endpoint", list(endpoints()))
+def test_no_endpoint_crashes_on_hostile_query_strings(endpoint: Endpoint, ours: Workspace) -> None:
+    route, method, _ = endpoint
+    query = "page=%00&page_size=99999999999999999999&sort=%00&search=%00%ff&id=1;--&status=%00&from=%00&to=%00"
+
+    response = send(make.client(ours), method, f"{fill(route, ours)}?{query}")
+
+    assert response.status_code != 500 or response.json()["detail"].startswith(("LiveKit", "Twilio", "S3"))
+
+
+@pytest.mark.parametrize("route", [pytest.param(route, id=route.path) for route in routes()])
+def test_references_in_payloads_stay_inside_the_workspace(route: Route) -> None:
+    kind = getattr(route.view, "serializer_class", None)
+    loose = list(loose_references(kind(context={"workspace": None}))) if kind else []
+
+    assert loose == []
+
+
+def loose_references(serializer: BaseSerializer[Any]) -> Iterator[str]:
+    for name, field in getattr(serializer, "fields", {}).items():
+        inner = field.child if isinstance(field, ListSerializer) else field
+        if isinstance(inner, BaseSerializer):
+            yield from loose_references(inner)
+        reference = inner.child_relation if isinstance(inner, ManyRelatedField) else inner
+        if isinstance(reference, RelatedField) and not (
+            field.read_only or isinstance(reference, WorkspaceRelatedField)
+        ):
+            yield f"{type(serializer).__name__}.{name}"
