@@ -13,6 +13,7 @@ class Aligned:
     def __init__(self, batch: Batch, listed: Columns) -> None:
         self.names: list[str] = list(batch.columns) or list(listed.names)
         self.variables: list[str | None] = list(batch.variable_names) if batch.columns else list(listed.variables)
+        self.mends = listed.mends
         self._places = [self._place(batch, listed, at) for at in range(len(listed.names))]
         self._is_identical = self._places == list(range(len(self.names)))
         if len(self.names) > MAX_COLUMNS:

@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-import uuid_utils
 from django.db.models import Q, QuerySet
+from uuid_utils import uuid7
 
 from batches.importing.align import Aligned
-from batches.importing.insert import Row, Value, insert_rows
+from batches.importing.insert import NewRecipient, NewRejectedRow, insert_recipients, insert_rejected
 from batches.importing.judge import Accepted, Rejected
 from batches.importing.seen import Seen
 from batches.models import Batch, Recipient, RejectedRow, Suppression
@@ -18,17 +18,6 @@ from voiceops.clock import database_now
 
 DUPLICATE, SUPPRESSED, MISSING_VARIABLE = "duplicate", "suppressed", "missing_variable"
 _LOOKED_UP_AT_ONCE = 5_000  # SQLite takes no more than 32 766 parameters
-_RECIPIENT_COLUMNS = (
-    "id",
-    "row_number",
-    "phone_number",
-    "values",
-    "is_duplicate",
-    "status",
-    "reason",
-    "due_at",
-)
-_REJECTED_COLUMNS = ("id", "row_number", "error_code", "error_message", "values")
 _phone_of_row = itemgetter(2)
 Verdict = Accepted | Rejected
 
@@ -65,60 +54,51 @@ class ChunkWriter:
         self._suppressions = active_suppressions(batch.workspace_id)
         self._seen = Seen(_phones(self._stored) if batch.rows_before or batch.rows_read else ())
         self._suppressed = Seen(_phones(self._suppressions))
-        self._shared: dict[str, Value] = {"workspace_id": batch.workspace_id, "batch_id": batch.pk}
 
     def write(self, chunk: Sequence[Verdict]) -> int:
         """Store a chunk; by how much the count of rejected rows changes is returned.
 
         Raises IntegrityError when another import has stored one of the rows.
         """
-        before, change = self._batch.rows_before, 0
-        placed = [(before + verdict.row_number, verdict) for verdict in chunk]
-        if any(verdict.mends is not None for verdict in chunk):
+        batch, change, now = self._batch, 0, database_now()
+        placed = [(batch.rows_before + verdict[0], verdict) for verdict in chunk]
+        if self._aligned.mends:
             placed, change = self._put_in_place(placed)
-        accepted = [(number, verdict) for number, verdict in placed if isinstance(verdict, Accepted)]
-        rejected = [(number, verdict) for number, verdict in placed if isinstance(verdict, Rejected)]
-        recipients = sorted(self._recipient_rows(accepted), key=_phone_of_row)  # in the index's order: twice as fast
-        shared = self._shared | {"attempts": 0, "sends": 0, "outcome": None, "last_call_id": None}
-        insert_rows(Recipient._meta.db_table, _RECIPIENT_COLUMNS, recipients, shared=shared)
-        insert_rows(RejectedRow._meta.db_table, _REJECTED_COLUMNS, self._rejected_rows(rejected), shared=self._shared)
+        accepted = [place for place in placed if isinstance(place[1], Accepted)]
+        recipients = sorted(self._new_recipients(accepted), key=_phone_of_row)  # in the index's order: twice as fast
+        insert_recipients(batch, recipients, now=now)
+        if len(accepted) == len(placed):
+            return change
+        rejected = [self._new_rejected(number, verdict) for number, verdict in placed if isinstance(verdict, Rejected)]
+        insert_rejected(batch, rejected)
         return change + len(rejected)
 
-    def _recipient_rows(self, accepted: Sequence[tuple[int, Accepted]]) -> Iterator[Row]:
-        numbers = [verdict.phone_number for _, verdict in accepted]
+    def _new_recipients(self, accepted: Sequence[tuple[int, Any]]) -> Iterator[NewRecipient]:
+        numbers = [verdict[1] for _, verdict in accepted]
         known = find_numbers(self._stored, self._seen.maybe(numbers))
         suppressed = find_numbers(self._suppressions, self._suppressed.maybe(numbers))
         self._seen.add(numbers)
-        now, arrange = database_now(), self._aligned.arrange
-        for number, verdict in accepted:
-            cells, phone = arrange(verdict.cells), verdict.phone_number
+        arrange, must_check = self._aligned.arrange, bool(suppressed or self._required)
+        for number, (_, phone, cells, _) in accepted:
+            cells = arrange(cells)
+            reason = None
             duplicate = phone in known
             known.add(phone)
-            reason = None
             if duplicate and self._skips_duplicates:
                 reason = DUPLICATE
-            elif phone in suppressed:
+            elif must_check and phone in suppressed:
                 reason = SUPPRESSED
-            elif self._required and self._lacks_variable(cells):
+            elif must_check and self._lacks_variable(cells):
                 reason = MISSING_VARIABLE
-            status, due = ("skipped", None) if reason else ("pending", now)
             values = orjson.dumps(cells).decode()
-            yield str(uuid_utils.uuid7()), number, phone, values, duplicate, status, reason, due
+            yield NewRecipient(str(uuid7()), number, phone, values, duplicate, reason)
+
+    def _new_rejected(self, number: int, verdict: Rejected) -> NewRejectedRow:
+        values = orjson.dumps(self._aligned.arrange(verdict.cells)).decode()
+        return NewRejectedRow(str(uuid7()), number, verdict.code, verdict.message, values)
 
     def _lacks_variable(self, cells: Sequence[Any]) -> bool:
         return any(at is None or _is_blank(cells[at]) for at in self._required)
-
-    def _rejected_rows(self, rejected: Iterable[tuple[int, Rejected]]) -> list[Row]:
-        return [
-            (
-                str(uuid_utils.uuid7()),
-                number,
-                verdict.code,
-                verdict.message,
-                orjson.dumps(self._aligned.arrange(verdict.cells)).decode(),
-            )
-            for number, verdict in rejected
-        ]
 
     def _put_in_place(self, placed: Sequence[tuple[int, Verdict]]) -> tuple[list[tuple[int, Verdict]], int]:
         """Rows of a rejected.csv come back take the place of those they mend; rows mended earlier are left out.

@@ -35,17 +35,17 @@ class _Feed:
         self.taken: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
-        while self._again:
-            self.taken.append(self._again.popleft())
-            yield self._checked()
+        taken, again = self.taken, self._again
+        while again:
+            taken.append(again.popleft())
+            if len(taken) > MAX_RECORD_LINES:
+                raise _RunawayError
+            yield taken[-1]
         for line in self._lines:
-            self.taken.append(line)
-            yield self._checked()
-
-    def _checked(self) -> str:
-        if len(self.taken) > MAX_RECORD_LINES:
-            raise _RunawayError
-        return self.taken[-1]
+            taken.append(line)
+            if len(taken) > MAX_RECORD_LINES:
+                raise _RunawayError
+            yield line
 
     def give_back(self) -> str:
         """Put every line but the first back in front; the first is returned."""

@@ -14,17 +14,19 @@ class Seen:
     """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
-        self._slots = bytearray(_SLOTS)
-        self.is_empty = True
+        self._slots = bytearray()
         self.add(texts)
 
     def add(self, texts: Iterable[str]) -> None:
         slots = self._slots
         for text in texts:
+            if not slots:
+                slots.extend(bytes(_SLOTS))
             slots[hash(text) & _MASK] = 1
-            self.is_empty = False
 
     def maybe(self, texts: Iterable[str]) -> list[str]:
         """Those that may have been seen."""
         slots = self._slots
+        if not slots:
+            return []
         return [text for text in texts if slots[hash(text) & _MASK]]
