@@ -1,0 +1,45 @@
+"""What is read off the source itself."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+APPS = ("accounts", "agents", "batches", "ops", "telephony", "voiceops")
+LONGEST = 500
+ACROSS = re.compile(r"\.unscoped\b(?! =)|\bUser\.objects\b|_default_manager|_base_manager|\.raw\(|\.cursor\(")
+# These may look across workspaces, each knowingly. HTTP views never may.
+KNOWING = re.compile(
+    r"accounts/(authentication|audit|sessions|api|idempotency|tenancy)\.py"
+    r"|(accounts|agents)/services\.py"  # rows lock and look up themselves
+    r"|accounts/(views|workspace_views)\.py"  # people, who belong to no workspace
+    r"|(accounts|agents|telephony|batches)/admin(/\w+)?\.py"  # staff
+    r"|(accounts|agents|telephony|batches)/models(/\w+)?\.py"  # a row updating itself
+    r"|(telephony|batches)/(?!views|serializers)\w+(/\w+)*\.py"  # workers, which serve every workspace
+    r"|\w+/management/commands/\w+\.py"
+    r"|ops/(?!.*views)[\w/]+\.py"
+    r"|batches/views/stream\.py"  # looks the batch up anew that the view has already found in its workspace
+    r"|voiceops/(clock|probes)\.py"
+)
+
+
+def sources(*folders: str) -> list[Path]:
+    found = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return sorted(path for path in found if "migrations" not in path.parts)
+
+
+def looks_across(path: Path) -> bool:
+    """A `queryset=` does not count: WorkspaceRelatedField narrows it, and the walk sees that no other field is used."""
+    return any(ACROSS.search(line) and "queryset=" not in line for line in path.read_text().splitlines())
+
+
+def test_no_file_is_too_long() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in sources(*APPS, "tests")}
+
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_only_these_files_look_across_workspaces() -> None:
+    looking = [str(path.relative_to(ROOT)) for path in sources(*APPS) if looks_across(path)]
+
+    assert [name for name in looking if not KNOWING.fullmatch(name)] == []
+    assert looking

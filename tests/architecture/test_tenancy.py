@@ -1,0 +1,82 @@
+import pytest
+from django.core.checks import run_checks
+from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import checks
+from accounts.api import Deletes, WorkspaceViewSet
+from accounts.models import ApiKey, Workspace
+from accounts.roles import Role
+from accounts.tenancy import UnscopedQueryError
+from tests import make
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: ApiKey.objects.all(),
+        lambda: ApiKey.objects.exists(),
+        lambda: ApiKey.objects.in_bulk(),
+        lambda: ApiKey.objects.create(name="x"),
+        lambda: ApiKey.objects.bulk_create([]),
+        lambda: ApiKey.objects.update(name="x"),
+        lambda: ApiKey.objects.filter(name="x"),
+        lambda: Workspace.objects.first(),
+    ],
+)
+def test_forgetting_the_workspace_is_an_error(ask: object) -> None:
+    with pytest.raises(UnscopedQueryError, match="unscoped"):
+        ask()  # type: ignore[operator]  # the functions above
+
+
+def test_a_workspaces_relation_holds_its_rows_only(ours: Workspace, theirs: Workspace) -> None:
+    key, foreign = make.api_key(ours)[0], make.api_key(theirs)[0]
+
+    assert list(ours.api_keys.all()) == [key]
+    assert list(ApiKey.unscoped.order_by("pk")) == [key, foreign]
+
+
+def test_a_model_without_owner_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = {name: why for name, why in checks.GLOBAL_MODELS.items() if name != "accounts.Session"}
+    monkeypatch.setattr(checks, "GLOBAL_MODELS", listed)
+
+    assert [(m.id, m.msg) for m in run_checks()] == [("accounts.E001", "accounts.Session belongs to no workspace.")]
+
+
+def test_a_viewset_names_a_role_for_exactly_its_actions() -> None:
+    with pytest.raises(TypeError, match="access must name exactly"):
+
+        class Forgetful(mixins.ListModelMixin, Deletes, WorkspaceViewSet):
+            model = ApiKey
+            access = {"list": Role.MEMBER}
+
+    with pytest.raises(TypeError, match="access must name exactly"):
+
+        class Hidden(mixins.ListModelMixin, WorkspaceViewSet):
+            model = ApiKey
+            access = {"list": Role.MEMBER}
+
+            @action(detail=True)
+            def secret(self, request: Request) -> Response:
+                return Response()
+
+
+def test_a_viewset_cannot_widen_what_it_sees() -> None:
+    class Wide:
+        def get_queryset(self) -> object:
+            return ApiKey.unscoped.all()
+
+    with pytest.raises(TypeError, match="may not redefine"):
+
+        class Mixed(Wide, mixins.ListModelMixin, WorkspaceViewSet):  # type: ignore[misc]  # that is the mistake
+            model = ApiKey
+            access = {"list": Role.MEMBER}
+
+    with pytest.raises(TypeError, match="may not redefine"):
+
+        class Open(mixins.ListModelMixin, WorkspaceViewSet):
+            model = ApiKey
+            access = {"list": Role.MEMBER}
+            permission_classes = ()  # type: ignore[assignment]  # that is the mistake
