@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import aiohttp
 from livekit import api
 from livekit.protocol import sip
 
 from telephony.clients.livekit import LiveKit, told_plainly
-from voiceops.errors import ProviderError
 
 T = TypeVar("T")
 TRANSPORTS = {"udp": sip.SIP_TRANSPORT_UDP, "tcp": sip.SIP_TRANSPORT_TCP, "tls": sip.SIP_TRANSPORT_TLS}
@@ -116,10 +116,14 @@ def look_at_all() -> Found:
     return _in_session(lambda livekit: _list(livekit.api.sip, ()))
 
 
-def was_refused(error: ProviderError) -> bool:
-    """Whether LiveKit said no, so that nothing was made. After anything else it may have been."""
+def is_unsure(error: BaseException) -> bool:
+    """Whether LiveKit may have done what it was asked although the request failed: no answer, or a broken one."""
     cause = error.__cause__
-    return isinstance(cause, api.ServerError) and cause.status < 500
+    if isinstance(cause, aiohttp.ClientConnectorError):
+        return False
+    return isinstance(cause, aiohttp.ClientError | OSError) or (
+        isinstance(cause, api.ServerError) and cause.status >= 500
+    )
 
 
 def outbound_info(line: Line, wanted: Outbound, base: Any = None) -> Any:

@@ -1,0 +1,102 @@
+"""Differences between our rows and what LiveKit has, in sentences; and putting LiveKit right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import prefetch_related_objects
+
+from telephony.clients import livekit_admin
+from telephony.clients.livekit_admin import Found, Line, inbound_info, outbound_info, rule_info
+from telephony.models import PhoneNumber, SipTrunk
+from telephony.services.lines import line_of, line_of_trunk, tag_of
+from telephony.services.numbers import adopt_made
+from voiceops.errors import StateForbids
+
+TAG_PREFIX = "voiceops:"
+
+
+@dataclass(frozen=True)
+class Drifted:
+    """One row that differs."""
+
+    row: PhoneNumber | SipTrunk
+    differences: list[str]
+
+
+def check_number(*, number: PhoneNumber) -> list[str]:
+    """What differs at LiveKit, remembered on the row; empty when nothing does. Raises ProviderError."""
+    found = livekit_admin.look(tag_of(number), [number.phone_number])
+    return _remember(number, compare(line_of(number), found))
+
+
+def check_everything() -> tuple[list[Drifted], list[str]]:
+    """Every active number and own trunk against one look at LiveKit, and the ids there that belong to no row.
+
+    Raises ProviderError. Ids are of things tagged as ours; another installation in the same LiveKit project would
+    have such tags too, so they are shown and never deleted.
+    """
+    everything = livekit_admin.look_at_all()
+    numbers = list(PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ACTIVE).select_related("inbound_agent"))
+    prefetch_related_objects(numbers, "trunks")
+    trunks = list(SipTrunk.unscoped.filter(phone_number=None))
+    drifted = [Drifted(n, _remember(n, compare(line_of(n), _under(everything, tag_of(n))))) for n in numbers]
+    drifted += [Drifted(t, compare(line_of_trunk(t), _under(everything, tag_of(t)))) for t in trunks]
+    ids = PhoneNumber.unscoped.values_list("pk", flat=True)
+    known = {f"{TAG_PREFIX}{pk}" for pk in (*ids, *(trunk.pk for trunk in trunks))}
+    return [d for d in drifted if d.differences], _orphans(everything, known)
+
+
+def repair_number(*, number: PhoneNumber) -> PhoneNumber:
+    """Make LiveKit have what the row says. Raises StateForbids when it is not active, ProviderError."""
+    if number.status != PhoneNumber.Status.ACTIVE:
+        raise StateForbids("Phone number is not active")
+    adopt_made(number, livekit_admin.settle(line_of(number)))
+    _remember(number, [])
+    return number
+
+
+def compare(line: Line, found: Found) -> list[str]:
+    """The differences in words; secrets are compared, never named."""
+    parts: list[str] = []
+    if line.outbound:
+        wanted = outbound_info(line, line.outbound, next(iter(found.outbound), None))
+        parts += _compare("outbound trunk", wanted, found.outbound)
+    if line.inbound:
+        wanted = inbound_info(line, line.inbound, next(iter(found.inbound), None))
+        parts += _compare("inbound trunk", wanted, found.inbound)
+    return parts + _compare_rules(line, found)
+
+
+def _compare_rules(line: Line, found: Found) -> list[str]:
+    if line.route is None:
+        return ["There is a dispatch rule at LiveKit, though no agent takes calls"] if found.rules else []
+    trunk_id = found.inbound[0].sip_trunk_id if found.inbound else ""
+    wanted = rule_info(line, line.route, trunk_id, next(iter(found.rules), None))
+    return _compare("dispatch rule", wanted, found.rules)
+
+
+def _compare(what: str, wanted: Any, there: Sequence[Any]) -> list[str]:
+    if not there:
+        return [f"The {what} is missing at LiveKit"]
+    sentences = [f"LiveKit has {len(there)} copies of the {what}"] if len(there) > 1 else []
+    fields = [f.name for f in wanted.DESCRIPTOR.fields if getattr(wanted, f.name) != getattr(there[0], f.name)]
+    return sentences + [f"The {what} differs in {name.replace('_', ' ')}" for name in fields]
+
+
+def _remember(number: PhoneNumber, differences: list[str]) -> list[str]:
+    if number.drift != differences:
+        number.drift = differences
+        number.save(update_fields=["drift"])
+    return differences
+
+
+def _under(everything: Found, tag: str) -> Found:
+    kinds = (everything.outbound, everything.inbound, everything.rules)
+    return Found(*(tuple(item for item in items if item.metadata == tag) for items in kinds))
+
+
+def _orphans(everything: Found, known: set[str]) -> list[str]:
+    trunks = [(t.metadata, t.sip_trunk_id) for t in (*everything.outbound, *everything.inbound)]
+    rules = [(r.metadata, r.sip_dispatch_rule_id) for r in everything.rules]
+    return [pk for tag, pk in (*trunks, *rules) if tag.startswith(TAG_PREFIX) and tag not in known]

@@ -1,0 +1,231 @@
+"""Phone numbers: registered, changed, removed. The row comes first and says what is going on at the providers.
+
+PROVISIONING   reserved; somebody is making its trunks right now
+ACTIVE         everything is made
+ERROR          condemned: to be removed, and what is left of it at a provider could not be deleted yet
+
+No transaction is open while LiveKit or Twilio is asked. A registration that dies in the middle leaves a row that
+`clean_provisioning` finds, and everything at the providers carries the row's id, so that it can be taken away.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import Workspace
+from agents.models import Agent
+from telephony.clients import livekit_admin
+from telephony.models import NumberPace, PhoneNumber, SipTrunk
+from telephony.models.numbers import Provider
+from telephony.services import purchase
+from telephony.services.lines import SipSettings, line_of, seal_password, tag_of
+from voiceops.clock import database_now
+from voiceops.errors import Conflict, ProviderError, StateForbids
+
+Status = PhoneNumber.Status
+Direction = SipTrunk.TrunkDirection
+STALE = timedelta(minutes=15)  # longer than all steps and their timeouts together
+TAKEN = "Phone number already registered"
+SIP_FIELDS = (
+    "sip_address",
+    "sip_transport",
+    "sip_auth_username",
+    "sip_auth_password",
+    "allowed_addresses",
+    "headers",
+)
+
+
+@dataclass(frozen=True)
+class NumberOrder:
+    """A number to be registered. Without `sip` it must be Twilio's, and Twilio is connected to LiveKit."""
+
+    phone_number: str
+    label: str = ""
+    provider: str = Provider.SIP
+    sip: SipSettings | None = None
+    inbound_agent: Agent | None = None
+    calls_per_second: float = 1.0
+    max_concurrent_calls: int = 10
+    buy: bool = False
+
+
+def register_number(*, workspace: Workspace, order: NumberOrder) -> PhoneNumber:
+    """The active number, with everything made at Twilio (where it is theirs to make) and LiveKit.
+
+    Raises Conflict when a trunk for it exists in any workspace, ProviderError when a provider refused or could not be
+    reached; nothing is left behind then.
+    """
+    number = _reserve(workspace, order)
+    with _undone_on_failure(number):
+        if order.sip is None:
+            purchase.connect_number(number=number, buy=order.buy)
+        _activate(number, livekit_admin.settle(line_of(number)))
+    return number
+
+
+def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumber:
+    """The number with `changes` (names of its columns, the password in the clear), at LiveKit too, in place.
+
+    Raises StateForbids when it is not active or Twilio's own settings would be changed, ProviderError.
+    """
+    if number.status != Status.ACTIVE:
+        raise StateForbids("Phone number is not active")
+    if number.provider_sids and changes.keys() & set(SIP_FIELDS):
+        raise StateForbids("The SIP settings of a number connected through Twilio are not ours to change")
+    before = line_of(number)
+    if "sip_auth_password" in changes:
+        changes = {**changes, "sip_auth_password": seal_password(number, changes["sip_auth_password"])}
+    for name, value in changes.items():
+        setattr(number, name, value)
+    after = line_of(number)
+    made = _resettle(before, after) if after != before else None
+    with transaction.atomic():
+        number.save(update_fields=list(changes))
+        if made is not None:
+            adopt_made(number, made)
+    return number
+
+
+def adopt_made(number: PhoneNumber, made: livekit_admin.Made) -> None:
+    """Write down which trunks and rule LiveKit has for the number now."""
+    with transaction.atomic():
+        number.dispatch_rule_id = made.rule_id
+        number.save(update_fields=["dispatch_rule_id"])
+        _save_trunks(number, made)
+
+
+def remove_number(*, number: PhoneNumber) -> None:
+    """Take away what was made at LiveKit and Twilio (a number we bought is released), then the row.
+
+    Raises StateForbids while a running batch or a live call uses it, ProviderError when a provider could not be
+    asked; the number is out of use then, and removing it is tried again until it is done.
+    """
+    with transaction.atomic():
+        list(NumberPace.unscoped.select_for_update().filter(number=number))  # claims wait for this lock
+        if number.calls.open().exists() or number.batches.filter(status="running").exists():
+            raise StateForbids("Phone number is in use")
+        PhoneNumber.unscoped.filter(pk=number.pk).update(status=Status.ERROR)
+    _withdraw(number)
+
+
+def clean_provisioning() -> int:
+    """Finish what was interrupted: take away condemned numbers, and reservations nobody works on. Returns how many.
+
+    A number whose provider cannot be reached stays for the next time.
+    """
+    now = database_now()
+    stale = PhoneNumber.unscoped.filter(status=Status.PROVISIONING, created_at__lt=now - STALE)
+    stale.update(status=Status.ERROR)
+    cleaned = 0
+    for number in PhoneNumber.unscoped.filter(status=Status.ERROR).order_by("pk"):
+        try:
+            _withdraw(number)
+        except ProviderError as error:
+            PhoneNumber.unscoped.filter(pk=number.pk).update(drift=[str(error)])
+        else:
+            cleaned += 1
+    return cleaned
+
+
+def refuse_taken(phone_number: str) -> None:
+    """Raises Conflict when a number or a trunk of any workspace has it already."""
+    registered = PhoneNumber.unscoped.filter(phone_number=phone_number).exists()
+    if registered or SipTrunk.unscoped.filter(numbers__icontains=f'"{phone_number}"').exists():
+        raise Conflict(TAKEN)
+
+
+def _reserve(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
+    condemned = PhoneNumber.unscoped.filter(phone_number=order.phone_number, status=Status.ERROR).first()
+    if condemned is not None:
+        _withdraw(condemned)
+    refuse_taken(order.phone_number)
+    number = PhoneNumber(
+        workspace=workspace,
+        phone_number=order.phone_number,
+        label=order.label,
+        provider=order.provider,
+        inbound_agent=order.inbound_agent,
+        calls_per_second=order.calls_per_second,
+        max_concurrent_calls=order.max_concurrent_calls,
+    )
+    sip = order.sip or purchase.termination_of(number)
+    number.sip_address, number.sip_transport = sip.address, sip.transport
+    number.sip_auth_username = sip.auth_username
+    number.sip_auth_password = seal_password(number, sip.auth_password)
+    number.allowed_addresses, number.headers = list(sip.allowed_addresses), sip.headers
+    number.provider_sids = {} if order.sip else {"bought": order.buy}  # from here on Twilio is looked at in an undo
+    try:
+        with transaction.atomic():
+            number.save()
+    except IntegrityError as error:
+        raise Conflict(TAKEN) from error
+    return number
+
+
+@contextmanager
+def _undone_on_failure(number: PhoneNumber) -> Iterator[None]:
+    """Whatever goes wrong inside, nothing half-made stays. What cannot be undone now `clean_provisioning` will undo."""
+    try:
+        yield
+    except BaseException as failure:
+        PhoneNumber.unscoped.filter(pk=number.pk).update(status=Status.ERROR)
+        try:
+            _withdraw(number, unsure=livekit_admin.is_unsure(failure))
+        except ProviderError as error:
+            PhoneNumber.unscoped.filter(pk=number.pk).update(drift=[str(error)])
+        raise
+
+
+def _withdraw(number: PhoneNumber, *, unsure: bool = False) -> None:
+    """The reverse of a registration, from any point of it, as often as needed. Raises ProviderError."""
+    livekit_admin.remove(tag_of(number), [number.phone_number], unsure=unsure)
+    if number.provider == Provider.TWILIO and number.provider_sids:
+        purchase.disconnect_number(number=number)
+    PhoneNumber.unscoped.filter(pk=number.pk).delete()
+
+
+def _activate(number: PhoneNumber, made: livekit_admin.Made) -> None:
+    with transaction.atomic():
+        mine = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.PROVISIONING)
+        if not mine.update(status=Status.ACTIVE, dispatch_rule_id=made.rule_id):
+            raise StateForbids("Phone number was removed while it was being registered")
+        number.status, number.dispatch_rule_id = Status.ACTIVE, made.rule_id
+        NumberPace.unscoped.create(number=number, workspace=number.workspace)
+        _save_trunks(number, made)
+
+
+def _resettle(before: livekit_admin.Line, after: livekit_admin.Line) -> livekit_admin.Made:
+    """Change LiveKit from one to the other; back again when that fails half-way. Raises ProviderError."""
+    try:
+        return livekit_admin.settle(after)
+    except ProviderError as failure:
+        try:
+            livekit_admin.settle(before)
+        except ProviderError:
+            raise failure from None  # it may differ now, which the drift check shows
+        raise
+
+
+def _save_trunks(number: PhoneNumber, made: livekit_admin.Made) -> None:
+    """Our rows for the two trunks at LiveKit. Their password stays with the number."""
+    ids = {Direction.OUTBOUND: made.outbound_id, Direction.INBOUND: made.inbound_id}
+    for direction, livekit_trunk_id in ids.items():
+        SipTrunk.unscoped.update_or_create(
+            phone_number=number,
+            direction=direction,
+            defaults={
+                "workspace": number.workspace,
+                "livekit_trunk_id": livekit_trunk_id,
+                "address": number.sip_address if direction == Direction.OUTBOUND else "",
+                "transport": number.sip_transport,
+                "auth_username": number.sip_auth_username if direction == Direction.OUTBOUND else "",
+                "numbers": [number.phone_number],
+                "allowed_addresses": number.allowed_addresses if direction == Direction.INBOUND else [],
+                "status": SipTrunk.Status.ACTIVE,
+            },
+        )

@@ -1,0 +1,67 @@
+"""SIP trunks of one's own, beside those that belong to a phone number. LiveKit comes first, then the row."""
+
+from typing import Any
+
+from accounts.models import Workspace
+from telephony.clients import livekit_admin
+from telephony.models import SipTrunk
+from telephony.services.lines import line_of_trunk, seal_password, tag_of
+from telephony.services.numbers import refuse_taken
+from voiceops.errors import ProviderError, StateForbids
+
+Direction = SipTrunk.TrunkDirection
+
+
+def create_trunk(*, workspace: Workspace, values: dict[str, Any]) -> SipTrunk:
+    """The trunk, made at LiveKit; `auth_password` in the clear. Nothing is left of it when LiveKit fails.
+
+    Raises Conflict when a number or trunk of any workspace has one of the numbers, ProviderError.
+    """
+    for number in values["numbers"]:
+        refuse_taken(number)
+    trunk = SipTrunk(workspace=workspace, **{**values, "auth_password": ""})
+    trunk.auth_password = seal_password(trunk, values["auth_password"])
+    try:
+        made = livekit_admin.settle(line_of_trunk(trunk))
+        trunk.livekit_trunk_id = made.outbound_id or made.inbound_id
+        trunk.save()
+    except BaseException as failure:
+        _clear_away(trunk, unsure=livekit_admin.is_unsure(failure))
+        raise
+    return trunk
+
+
+def change_trunk(*, trunk: SipTrunk, changes: dict[str, Any]) -> SipTrunk:
+    """The trunk with `changes`, at LiveKit first and in place. Raises StateForbids, Conflict, ProviderError."""
+    _refuse_owned(trunk)
+    for number in set(changes.get("numbers", ())) - set(trunk.numbers):
+        refuse_taken(number)
+    if "auth_password" in changes:
+        changes = {**changes, "auth_password": seal_password(trunk, changes["auth_password"])}
+    for name, value in changes.items():
+        setattr(trunk, name, value)
+    made = livekit_admin.settle(line_of_trunk(trunk))
+    trunk.livekit_trunk_id = made.outbound_id or made.inbound_id
+    trunk.status = SipTrunk.Status.ACTIVE
+    trunk.save(update_fields=[*changes, "livekit_trunk_id", "status"])
+    return trunk
+
+
+def remove_trunk(*, trunk: SipTrunk) -> None:
+    """Take it away at LiveKit, then here. Raises StateForbids for a phone number's trunk, ProviderError."""
+    _refuse_owned(trunk)
+    livekit_admin.remove(tag_of(trunk), trunk.numbers)
+    trunk.delete()
+
+
+def _refuse_owned(trunk: SipTrunk) -> None:
+    if trunk.phone_number_id is not None:
+        raise StateForbids("SIP trunk belongs to a phone number")
+
+
+def _clear_away(trunk: SipTrunk, *, unsure: bool) -> None:
+    """Best effort: a trunk of ours that stays at LiveKit without a row is shown by `manage.py doctor`."""
+    try:
+        livekit_admin.remove(tag_of(trunk), trunk.numbers, unsure=unsure)
+    except ProviderError:
+        return

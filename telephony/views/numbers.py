@@ -1,0 +1,158 @@
+from dataclasses import asdict
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from accounts import audit
+from accounts.api import Deletes, Patches, WorkspaceViewSet
+from accounts.roles import Role
+from telephony.models import PhoneNumber, SipTrunk
+from telephony.serializers.numbers import (
+    InventoryQuery,
+    PhoneNumberChangeSerializer,
+    PhoneNumberSerializer,
+    PurchaseSerializer,
+    SipTrunkChangeSerializer,
+    SipTrunkSerializer,
+    TrialCallSerializer,
+)
+from telephony.services import drift, numbers, purchase, trial_calls, trunks
+from telephony.services.numbers import NumberOrder
+from voiceops.api.pagination import read_query
+from voiceops.clock import database_now
+
+
+class PhoneNumberViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Patches, Deletes, WorkspaceViewSet
+):
+    model = PhoneNumber
+    serializer_class = PhoneNumberSerializer
+    access = {
+        "list": Role.MEMBER,
+        "retrieve": Role.MEMBER,
+        "drift": Role.MEMBER,
+        "create": Role.ADMIN,
+        "partial_update": Role.ADMIN,
+        "destroy": Role.ADMIN,
+        "available": Role.ADMIN,
+        "purchase": Role.ADMIN,
+        "repair": Role.ADMIN,
+        "test": Role.ADMIN,
+    }
+
+    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.select_related("workspace", "inbound_agent").prefetch_related("trunks")
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        kinds: dict[str, Any] = {
+            "partial_update": PhoneNumberChangeSerializer,
+            "purchase": PurchaseSerializer,
+            "test": TrialCallSerializer,
+        }
+        kind: type[BaseSerializer[Any]] = kinds.get(self.action, PhoneNumberSerializer)
+        return kind
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        assert isinstance(serializer, PhoneNumberSerializer)
+        serializer.instance = self._register(serializer.order())
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        changes = dict(serializer.validated_data)
+        assert isinstance(serializer.instance, PhoneNumber)
+        number = numbers.change_number(number=serializer.instance, changes=changes)
+        self._record("phone_number.changed", number, changed=sorted(changes))
+        serializer.instance = self.get_object()
+
+    def perform_destroy(self, instance: PhoneNumber) -> None:
+        numbers.remove_number(number=instance)
+        self._record("phone_number.deleted", instance, phone_number=instance.phone_number)
+
+    @action(detail=False, methods=["get"])
+    def available(self, request: Request) -> Response:
+        """Numbers that Twilio sells now."""
+        query = read_query(InventoryQuery, request, view=self)
+        names = ("area_code", "contains")
+        filters = {name: query[name] for name in names if query.get(name) not in (None, "")}
+        found = purchase.search_numbers(country=query["country"], kind=query["type"], filters=filters)
+        return self.get_paginated_response(self.paginate_queryset(found))
+
+    @action(detail=False, methods=["post"])
+    def purchase(self, request: Request) -> Response:
+        """Buys the number at Twilio, connects it to LiveKit and registers it. All of it, or nothing."""
+        serializer = PurchaseSerializer(data=request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        number = self._register(serializer.order())
+        return Response(PhoneNumberSerializer(number).data, status=201)
+
+    @action(detail=True, methods=["get"])
+    def drift(self, request: Request, pk: str) -> Response:
+        """What differs between this number and LiveKit, in sentences."""
+        differences = drift.check_number(number=self.get_object())
+        return Response({"checked_at": database_now(), "drift": differences})
+
+    @action(detail=True, methods=["post"])
+    def repair(self, request: Request, pk: str) -> Response:
+        """Makes LiveKit have again what this number says."""
+        number = drift.repair_number(number=self.get_object())
+        self._record("phone_number.repaired", number)
+        return Response(PhoneNumberSerializer(self.get_object()).data)
+
+    @action(detail=True, methods=["post"])
+    def test(self, request: Request, pk: str) -> Response:
+        """A real test call, hung up when it is answered; what the carrier said, in words."""
+        number = self.get_object()
+        serializer = TrialCallSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        trial = trial_calls.place_trial_call(number=number, to=serializer.validated_data["to"])
+        self._record("phone_number.tested", number, to=serializer.validated_data["to"], outcome=trial.outcome)
+        return Response(asdict(trial))
+
+    def _register(self, order: NumberOrder) -> PhoneNumber:
+        number = numbers.register_number(workspace=self.workspace, order=order)
+        self._record("phone_number.created", number, phone_number=number.phone_number, bought=order.buy)
+        return number
+
+    def _record(self, what: str, number: PhoneNumber, **changes: Any) -> None:
+        audit.record(what, access=self.caller, target=number, changes=changes)
+
+
+class SipTrunkViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Patches, Deletes, WorkspaceViewSet
+):
+    model = SipTrunk
+    serializer_class = SipTrunkSerializer
+    access = {
+        "list": Role.MEMBER,
+        "retrieve": Role.MEMBER,
+        "create": Role.ADMIN,
+        "partial_update": Role.ADMIN,
+        "destroy": Role.ADMIN,
+    }
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return SipTrunkChangeSerializer if self.action == "partial_update" else SipTrunkSerializer
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        trunk = trunks.create_trunk(workspace=self.workspace, values=dict(serializer.validated_data))
+        serializer.instance = trunk
+        self._record("sip_trunk.created", trunk)
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        changes = dict(serializer.validated_data)
+        assert isinstance(serializer.instance, SipTrunk)
+        trunk = serializer.instance = trunks.change_trunk(trunk=serializer.instance, changes=changes)
+        self._record("sip_trunk.changed", trunk, changed=sorted(changes))
+
+    def perform_destroy(self, instance: SipTrunk) -> None:
+        pk = instance.pk
+        trunks.remove_trunk(trunk=instance)
+        instance.pk = pk  # Django forgets it; the audit log is to name it
+        self._record("sip_trunk.deleted", instance)
+
+    def _record(self, what: str, trunk: SipTrunk, **changes: Any) -> None:
+        audit.record(what, access=self.caller, target=trunk, changes=changes)
