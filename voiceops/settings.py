@@ -6,6 +6,7 @@ Every variable stands in `.env.example`; `tests/test_settings.py` compares the t
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -165,6 +166,10 @@ LIVEKIT_URL: str = env.str("LIVEKIT_URL", default=f"http://127.0.0.1:{SANDBOX_PO
 LIVEKIT_API_KEY = SECRETS["LIVEKIT_API_KEY"]
 LIVEKIT_API_SECRET = SECRETS["LIVEKIT_API_SECRET"]
 LIVEKIT_AGENT_NAME: str = env.str("LIVEKIT_AGENT_NAME", default="voiceops")
+_livekit_host = urlsplit(LIVEKIT_URL).hostname or ""
+LIVEKIT_SIP_HOST: str = env.str(
+    "LIVEKIT_SIP_HOST", default=_livekit_host.replace(".livekit.cloud", ".sip.livekit.cloud")
+)
 USES_SANDBOX = LIVEKIT_URL in (f"http://127.0.0.1:{SANDBOX_PORT}", f"http://localhost:{SANDBOX_PORT}")
 SANDBOX_SPEED: float = env.float("SANDBOX_SPEED", default=20.0)
 DIAL_TOKEN_SECONDS = 10
