@@ -22,7 +22,9 @@ TAKES_JOB_AFTER = 1.0  # simulated seconds from dispatch to room
 NOTICES_AFTER = 0.8  # simulated seconds from the answer to knowing who answered
 GREETING_LASTS, MESSAGE_LASTS = 6.0, 8.0
 WAITS_FOR_VERDICT = 5.0  # wall clock: the control plane may want to know a machine before the agent acts
-SHORT = 5.0  # a talk this short is over before turns can be timed
+SHORT = 5.0  # in a talk this short everybody is cut off
+AT_LEAST = 4  # turns of a call that took its course
+ENDLESS_SCRIPT = 40.0  # how long the turns take when nobody means to hang up
 
 
 @dataclass(eq=False)
@@ -131,19 +133,14 @@ class AgentJob:
         """Who ended it, or None when the callee is gone."""
         talk = call.callee.talk
         notices = min(NOTICES_AFTER, (talk or NOTICES_AFTER) * 0.02)
-        await self._wait(call, notices)
+        await self._wait_until(call, notices)
         self.reporter.add("detected", flush=True, kind="human")
-        turns = talk_with_human(self.config, self.variables)
-        if await self._say(call, turns, lasting=talk or 40.0):
+        if await self._say(call, talk_with_human(self.config, self.variables), lasting=talk or ENDLESS_SCRIPT):
             return None
         if call.callee.hangs_up == "agent" and talk is not None:
-            await self._wait(call, talk * (1 - turns[-1].share))
-            if not call.participant.gone.done():
-                return "agent_hangup"
+            return None if await self._wait_until(call, talk) else "agent_hangup"
         longest = float(self.config.get("max_call_duration_seconds") or MAX_CALL_DURATION)
-        if await self._wait(call, longest - (talk or 40.0)):
-            return None
-        return "max_duration"
+        return None if await self._wait_until(call, longest) else "max_duration"
 
     async def _meet_machine(self, call: Call) -> str | None:
         greeting = greeting_of_machine()
@@ -154,7 +151,9 @@ class AgentJob:
         voicemail = self.config.get("voicemail") or {}
         action = str(voicemail.get("action") or "hang_up")
         if action == "continue":
-            gone = await self._say(call, talk_with_human(self.config, self.variables), lasting=call.callee.talk or 40.0)
+            gone = await self._say(
+                call, talk_with_human(self.config, self.variables), lasting=call.callee.talk or ENDLESS_SCRIPT
+            )
             return None if gone or await self._wait(call, MAX_CALL_DURATION) else "max_duration"
         if action == "leave_message":
             if await self._wait(call, GREETING_LASTS):
@@ -166,20 +165,22 @@ class AgentJob:
 
     async def _say(self, call: Call, turns: list[Turn], *, lasting: float) -> bool:
         """Play the turns at their times; True when the callee was gone before the last."""
-        passed = 0.0
         for spoken, turn in enumerate(turns):
-            gone = await self._wait(call, (turn.share - passed) * lasting)
-            passed = turn.share
-            if gone:
-                if lasting < SHORT:  # it was all said, faster than timers run
-                    for rest in turns[spoken : max(4, spoken)]:
-                        self._turn(rest.role, rest.text, interrupted=True)
+            if await self._wait_until(call, turn.share * lasting):
+                if call.ended_by:  # the talk took its course, only timers came late
+                    for rest in turns[spoken : max(AT_LEAST, spoken)]:
+                        self._turn(rest.role, rest.text, interrupted=lasting < SHORT)
                 return True
             self._turn(turn.role, turn.text)
         return False
 
     def _turn(self, role: str, text: str, *, interrupted: bool = False) -> None:
         self.reporter.add("turn", role=role, text=text, started_at=self.clock.iso(), interrupted=interrupted)
+
+    async def _wait_until(self, call: Call, seconds: float) -> bool:
+        """Wait until so long after the answer; True when the callee is gone before."""
+        passed = (self.clock.now() - call.row["answered_at"]) * self.clock.speed
+        return await self._wait(call, seconds - passed)
 
     async def _wait(self, call: Call, seconds: float) -> bool:
         done, _ = await asyncio.wait({call.participant.gone}, timeout=self.clock.wall(max(seconds, 0.0)))

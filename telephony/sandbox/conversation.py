@@ -29,11 +29,11 @@ def talk_with_human(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> l
     check = f"Let me read back what I have. {known}. Is that right?" if known else "Is this a good moment to talk?"
     return [
         Turn(0.03, "agent", opening),
-        Turn(0.20, "callee", "Hello, yes, speaking."),
-        Turn(0.35, "agent", check),
-        Turn(0.60, "callee", "Yes, that is right."),
-        Turn(0.75, "agent", "Thank you, that is all I needed. Goodbye."),
-        Turn(0.92, "callee", "Goodbye."),
+        Turn(0.18, "callee", "Hello, yes, speaking."),
+        Turn(0.32, "agent", check),
+        Turn(0.50, "callee", "Yes, that is right."),
+        Turn(0.65, "agent", "Thank you, that is all I needed. Goodbye."),
+        Turn(0.80, "callee", "Goodbye."),
     ]
 
 

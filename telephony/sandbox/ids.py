@@ -1,5 +1,6 @@
 """LiveKit's and Twilio's ids."""
 
+import random
 import secrets
 
 # livekit/protocol utils/guid: base57, without the characters people confuse.
@@ -12,12 +13,7 @@ def livekit_id(prefix: str) -> str:
 
 
 def random_name(length: int) -> str:
-    number = int.from_bytes(secrets.token_bytes(length), "big")
-    letters = []
-    for _ in range(length):
-        number, digit = divmod(number, 57)
-        letters.append(BASE57[digit])
-    return "".join(letters)
+    return "".join(random.choices(BASE57, k=length))  # noqa: S311  # a name, not a secret
 
 
 def twilio_sid(prefix: str) -> str:
