@@ -3,43 +3,29 @@
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
-from uuid import UUID
 
 import orjson
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from uuid_utils import uuid7
 
 from batches.importing.align import Aligned
 from batches.importing.insert import NewRecipient, NewRejectedRow, insert_recipients, insert_rejected
 from batches.importing.judge import Accepted, Rejected
+from batches.importing.lookup import active_suppressions, find_in, find_recipients, find_suppressed
 from batches.importing.seen import Seen
-from batches.models import Batch, Recipient, RejectedRow, Suppression
+from batches.models import Batch, Recipient, RejectedRow
 from voiceops.clock import database_now
 
 DUPLICATE, SUPPRESSED, MISSING_VARIABLE = "duplicate", "suppressed", "missing_variable"
-_LOOKED_UP_AT_ONCE = 5_000  # SQLite takes no more than 32 766 parameters
+_DELETED_AT_ONCE = 5_000  # SQLite takes no more than 32 766 parameters
 _phone_of_row = itemgetter(2)
 Verdict = Accepted | Rejected
-
-
-def active_suppressions(workspace_id: UUID) -> "QuerySet[Suppression]":
-    alive = Q(expires_at=None) | Q(expires_at__gt=database_now())
-    return Suppression.unscoped.filter(alive, workspace_id=workspace_id)
 
 
 def required_variables(batch: Batch) -> list[str]:
     """Variables a row must bring: the agent requires them and has no default for them."""
     variables = batch.agent_version.config.get("variables") or []
     return [variable["name"] for variable in variables if variable.get("required") and not variable.get("default")]
-
-
-def find_numbers(rows: "QuerySet[Any]", numbers: Sequence[str]) -> set[str]:
-    """Which of the numbers the rows hold."""
-    found: set[str] = set()
-    for start in range(0, len(numbers), _LOOKED_UP_AT_ONCE):
-        some = rows.filter(phone_number__in=numbers[start : start + _LOOKED_UP_AT_ONCE])
-        found.update(some.values_list("phone_number", flat=True))
-    return found
 
 
 class ChunkWriter:
@@ -50,10 +36,9 @@ class ChunkWriter:
         self._aligned = aligned
         self._required = [aligned.position(name) for name in required_variables(batch)]
         self._skips_duplicates = batch.on_duplicate == Batch.OnDuplicate.SKIP
-        self._stored = Recipient.unscoped.filter(batch=batch, is_duplicate=False)
-        self._suppressions = active_suppressions(batch.workspace_id)
-        self._seen = Seen(_phones(self._stored) if batch.rows_before or batch.rows_read else ())
-        self._suppressed = Seen(_phones(self._suppressions))
+        stored = Recipient.unscoped.filter(batch=batch, is_duplicate=False)
+        self._seen = Seen(_phones(stored) if batch.rows_before or batch.rows_read else ())
+        self._suppressed = Seen(_phones(active_suppressions(batch.workspace_id)))
 
     def write(self, chunk: Sequence[Verdict]) -> int:
         """Store a chunk; by how much the count of rejected rows changes is returned.
@@ -75,8 +60,8 @@ class ChunkWriter:
 
     def _new_recipients(self, accepted: Sequence[tuple[int, Any]]) -> Iterator[NewRecipient]:
         numbers = [verdict[1] for _, verdict in accepted]
-        known = find_numbers(self._stored, self._seen.maybe(numbers))
-        suppressed = find_numbers(self._suppressions, self._suppressed.maybe(numbers))
+        known = find_recipients(self._batch, self._seen.maybe(numbers))
+        suppressed = find_suppressed(self._batch.workspace_id, self._suppressed.maybe(numbers))
         self._seen.add(numbers)
         arrange, must_check = self._aligned.arrange, bool(suppressed or self._required)
         for number, (_, phone, cells, _) in accepted:
@@ -106,26 +91,22 @@ class ChunkWriter:
         Returns the rows with their places, and by how much the count of rejected rows changes through the mended ones.
         """
         wanted = [verdict.mends for _, verdict in placed if verdict.mends is not None]
-        unmended = dict(self._find_rows(RejectedRow.unscoped.filter(batch=self._batch), "error_code", wanted))
-        earlier = dict(self._find_rows(Recipient.unscoped.filter(batch=self._batch), "phone_number", wanted))
+        refused = RejectedRow.unscoped.filter(batch=self._batch)
+        unmended = set(find_in(refused, "row_number", wanted))
+        earlier = dict(find_in(Recipient.unscoped.filter(batch=self._batch), "row_number", wanted, "phone_number"))
         mended: list[int] = []
         result: list[tuple[int, Verdict]] = []
         for number, verdict in placed:
             mends = verdict.mends
-            if mends is not None and unmended.pop(mends, None):
+            if mends is not None and mends in unmended:
+                unmended.discard(mends)
                 mended.append(mends)
                 result.append((mends, verdict))
             elif mends is None or not isinstance(verdict, Accepted) or earlier.get(mends) != verdict.phone_number:
                 result.append((number, verdict))
-        for start in range(0, len(mended), _LOOKED_UP_AT_ONCE):
-            some = mended[start : start + _LOOKED_UP_AT_ONCE]
-            RejectedRow.unscoped.filter(batch=self._batch, row_number__in=some).delete()
+        for start in range(0, len(mended), _DELETED_AT_ONCE):
+            refused.filter(row_number__in=mended[start : start + _DELETED_AT_ONCE]).delete()
         return result, -len(mended)
-
-    def _find_rows(self, rows: "QuerySet[Any]", field: str, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
-        for start in range(0, len(numbers), _LOOKED_UP_AT_ONCE):
-            some = numbers[start : start + _LOOKED_UP_AT_ONCE]
-            yield from rows.filter(row_number__in=some).values_list("row_number", field)
 
 
 def _phones(rows: "QuerySet[Any]") -> Iterable[str]:
