@@ -1,6 +1,7 @@
 """Finding the processes a test has started, whoever their parent is by now."""
 
 import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,12 @@ def marked(mark: str, word: str = "") -> set[int]:
     wanted = f"{MARK}={mark}".encode()
     found = {int(entry.name) for entry in Path("/proc").iterdir() if _is(entry, wanted, word.encode())}
     return found - {os.getpid()}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def eventually(is_true: Callable[[], bool], *, seconds: float) -> bool:

@@ -2,14 +2,12 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -19,19 +17,6 @@ from tests.ops.processes import eventually, marked
 SERVICES = ("sandbox", "gunicorn", "celery")
 
 pytestmark = pytest.mark.slow
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-@pytest.fixture
-def environment(mark: str, tmp_path: Path) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "CELERY_BROKER_URL"}}
-    ours = {"DEBUG": "1", "DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "voiceops.settings"}
-    return {**inherited, **ours, "PORT": str(free_port()), "SANDBOX_PORT": str(free_port())}
 
 
 def start(environment: dict[str, str]) -> subprocess.Popen[str]:
