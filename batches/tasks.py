@@ -4,6 +4,7 @@ from celery import shared_task
 
 from batches import shift, sweep  # the heart listens to the worker's signals
 from batches.importing.store import import_batch as store_upload
+from batches.services.batches import after_import
 from voiceops import doorbell
 
 
@@ -16,6 +17,7 @@ def run_shift() -> None:
 @shared_task(name=doorbell.IMPORT)
 def import_batch(batch_id: str) -> None:
     store_upload(batch_id)
+    after_import(batch_id)
 
 
 @shared_task(name=doorbell.SWEEP)

@@ -1,0 +1,191 @@
+"""Moving a batch from state to state. Every move is one compare-and-set: of two at once, one wins, one is refused."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
+
+from accounts import audit
+from accounts.access import Access
+from batches.models import Batch, Recipient
+from batches.services.hangup import hang_up_calls
+from batches.services.lists import delete_list
+from batches.settle import complete_batches
+from telephony.models import PhoneNumber
+from voiceops import doorbell
+from voiceops.clock import database_now
+from voiceops.errors import StateForbids
+
+Status = Batch.Status
+ENDED = (Status.COMPLETED, Status.STOPPED, Status.FAILED)
+HELD = (Recipient.Status.PENDING, Recipient.Status.RETRYING)
+HEALTHY: dict[str, Any] = {"error": None, "provider_failures": 0, "probe_at": None, "probe_call_id": None}
+STILL_VALIDATING, HAS_ENDED = "Batch is still validating", "Batch has ended"
+
+
+def start_batch(*, batch: Batch, access: Access | None = None) -> Batch:
+    """Begin to call. Raises StateForbids unless the batch is ready (or scheduled) and its number may be used."""
+    refusals = {Status.RUNNING: "Batch is already running", Status.PAUSED: "Batch is paused"}
+    with transaction.atomic():
+        _move(
+            batch,
+            to=Status.RUNNING,
+            since=(Status.READY, Status.SCHEDULED),
+            refusals=refusals,
+            started_at=Coalesce(F("started_at"), database_now()),
+            **HEALTHY,
+        )
+        check_number(batch)
+        audit.record("batch.started", access=access or system_of(batch), target=batch)
+        _let_go(batch)
+    return batch
+
+
+def pause_batch(*, batch: Batch, access: Access | None = None) -> Batch:
+    """No INVITE leaves from two seconds after on; calls that ring or talk go on. Raises StateForbids.
+
+    A batch that has paused itself may be paused too: then it no longer probes, nor goes on by itself.
+    """
+    paused = Batch.unscoped.filter(pk=batch.pk, status=Status.PAUSED).exclude(error=None).update(**HEALTHY)
+    if paused:
+        batch.refresh_from_db()
+    else:
+        _move(batch, to=Status.PAUSED, since=(Status.RUNNING,), refusal="Batch is not running", **HEALTHY)
+    audit.record("batch.paused", access=access or system_of(batch), target=batch)
+    return batch
+
+
+def resume_batch(*, batch: Batch, access: Access | None = None) -> Batch:
+    """Go on calling. Raises StateForbids unless the batch is paused and its number may be used."""
+    with transaction.atomic():
+        _move(batch, to=Status.RUNNING, since=(Status.PAUSED,), refusal="Batch is not paused", **HEALTHY)
+        check_number(batch)
+        audit.record("batch.resumed", access=access or system_of(batch), target=batch)
+        _let_go(batch)
+    return batch
+
+
+def stop_batch(*, batch: Batch, access: Access | None = None, hang_up_active: bool = False) -> Batch:
+    """Call nobody any more, for good; with `hang_up_active`, end the calls that ring or talk.
+
+    Raises StateForbids while the list is read and when the batch has ended (a stopped one may be asked again to hang
+    up), ProviderError when LiveKit did not end the calls.
+    """
+    since = (Status.READY, Status.SCHEDULED, Status.RUNNING, Status.PAUSED)
+    if not (hang_up_active and batch.status == Status.STOPPED):
+        with transaction.atomic():
+            _move(batch, to=Status.STOPPED, since=since, ended_at=database_now(), **HEALTHY)
+            batch.recipients.filter(status__in=HELD).update(
+                status=Recipient.Status.CANCELLED, reason="batch_stopped", due_at=None
+            )
+            said = {"hang_up_active": hang_up_active}
+            audit.record("batch.stopped", access=access or system_of(batch), target=batch, changes=said)
+    if hang_up_active:
+        hang_up_calls(batch=batch)
+    return batch
+
+
+def delete_batch(*, batch: Batch, access: Access | None = None) -> None:
+    """Forget the batch, its people and its lists; its calls stay. Raises StateForbids while it runs."""
+    with transaction.atomic():
+        state = Batch.unscoped.select_for_update().filter(pk=batch.pk).values_list("status", flat=True).first()
+        if state == Status.RUNNING:
+            raise StateForbids("Batch is currently running")
+        Batch.unscoped.filter(pk=batch.pk).delete()
+        audit.record("batch.deleted", access=access or system_of(batch), target=batch, changes={"name": batch.name})
+    if batch.upload:
+        delete_list(batch.upload)
+
+
+def after_import(batch_id: str | UUID) -> None:
+    """The list has been read: hand the batch on to what it was ordered to do. Repeating it changes nothing.
+
+    Appended rows join a batch as it is; one that had called everybody is ready again when somebody new has come.
+    """
+    batch = Batch.unscoped.filter(pk=batch_id, upload="").first()
+    if batch is None:
+        return
+    if batch.status == Status.COMPLETED and batch.recipients.filter(status__in=HELD).exists():
+        Batch.unscoped.filter(pk=batch.pk, status=Status.COMPLETED).update(status=Status.READY, ended_at=None)
+    elif batch.status == Status.READY and batch.started_at is None:
+        arrange(batch)
+    elif batch.status == Status.RUNNING:
+        _let_go(batch)
+
+
+def arrange(batch: Batch) -> None:
+    """Let a batch that waits do as `start` says: begin, wait for its time, or wait for somebody to start it."""
+    waiting = Batch.unscoped.filter(pk=batch.pk, status__in=(Status.READY, Status.SCHEDULED))
+    if batch.start == Batch.Start.NOW:
+        start_ordered(batch)
+    else:
+        waiting.update(status=Status.SCHEDULED if batch.start == Batch.Start.SCHEDULED else Status.READY)
+    batch.refresh_from_db()
+
+
+def start_due_batches(now: datetime) -> int:
+    """Start what is due, and what the end of its import should have set going. Returns how many were started."""
+    forgotten = Batch.unscoped.filter(status=Status.READY, started_at=None, upload="").exclude(start=Batch.Start.MANUAL)
+    for batch in forgotten.order_by("pk"):
+        arrange(batch)
+    due = Batch.unscoped.filter(status=Status.SCHEDULED, scheduled_at__lte=now, upload="")
+    return sum(start_ordered(batch) for batch in due.order_by("scheduled_at", "pk"))
+
+
+def start_ordered(batch: Batch) -> bool:
+    """Start as ordered beforehand. Nobody is there to read a refusal, so it stands on the batch, which pauses."""
+    try:
+        start_batch(batch=batch)
+    except StateForbids as refusal:
+        waiting = Batch.unscoped.filter(pk=batch.pk, status__in=(Status.READY, Status.SCHEDULED))
+        waiting.update(status=Status.PAUSED, error=f"The batch could not start: {refusal}.")
+        return False
+    return True
+
+
+def check_number(batch: Batch) -> None:
+    """Raises StateForbids when the number the batch calls from is gone or not in use."""
+    number = batch.phone_number
+    if number is None:
+        raise StateForbids("The batch's phone number was deleted")
+    if number.status != PhoneNumber.Status.ACTIVE:
+        raise StateForbids("Phone number is not active")
+
+
+def system_of(batch: Batch) -> Access:
+    """Nobody, in the batch's workspace: who acts when nobody asked."""
+    return Access(workspace=batch.workspace)
+
+
+def refusal_of(status: str) -> str:
+    """Why a batch in this state takes no orders."""
+    return STILL_VALIDATING if status == Status.VALIDATING else HAS_ENDED
+
+
+def _let_go(batch: Batch) -> None:
+    """People may be called now; where there is nobody to call, the batch is complete."""
+    if complete_batches({batch.pk}):
+        batch.refresh_from_db()
+    else:
+        doorbell.ring(doorbell.DIAL)
+
+
+def _move(
+    batch: Batch,
+    *,
+    to: str,
+    since: Iterable[str],
+    refusal: str | None = None,
+    refusals: dict[Any, str] | None = None,
+    **changes: Any,
+) -> Batch:
+    """Compare and set. Raises StateForbids for whoever comes second, in the words fit for the state found."""
+    moved = Batch.unscoped.filter(pk=batch.pk, status__in=since).update(status=to, **changes)
+    batch.refresh_from_db()
+    if not moved:
+        raise StateForbids((refusals or {}).get(batch.status) or refusal or refusal_of(batch.status))
+    return batch

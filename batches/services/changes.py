@@ -1,0 +1,83 @@
+"""Changing a batch's settings: pace, window, schedule and retries at any time, the rest while it waits."""
+
+from typing import Any
+
+from agents.services import published_version
+from django.db import transaction
+
+from accounts import audit
+from accounts.access import Access
+from batches.models import Batch
+from batches.services.batches import ENDED, HAS_ENDED, STILL_VALIDATING, arrange, system_of
+from telephony.models import PhoneNumber
+from voiceops import doorbell
+from voiceops.clock import database_now
+from voiceops.errors import Invalid, StateForbids
+
+Status = Batch.Status
+WAITING = (Status.READY, Status.SCHEDULED)
+SCHEDULE = {"start", "scheduled_at"}
+ONLY_BEFORE = {"agent": "agent_id", "phone_number": "phone_number_id"}  # a batch runs one agent from one number
+OF_THE_LIST = {"column_mapping", "default_country", "on_duplicate"}  # matter while a list is read
+
+
+def update_batch(*, batch: Batch, changes: dict[str, Any], access: Access | None = None) -> Batch:
+    """Write `changes` (fields of the batch) and let them take effect at once.
+
+    Raises StateForbids for what the batch's state does not allow, Invalid for a schedule without a time.
+    """
+    with transaction.atomic():
+        batch = Batch.unscoped.select_for_update(of=("self",)).select_related("workspace").get(pk=batch.pk)
+        changes = {name: value for name, value in changes.items() if getattr(batch, name) != value}
+        if not changes:
+            return batch
+        _check(batch, set(changes))
+        before = {name: getattr(batch, name) for name in changes}
+        for name, value in changes.items():
+            setattr(batch, name, value)
+        batch.save(update_fields=[*changes, *_follow(batch, set(changes))])
+        said = {name: {"from": _plain(before[name]), "to": _plain(value)} for name, value in changes.items()}
+        audit.record("batch.updated", access=access or system_of(batch), target=batch, changes=said)
+        if changes.keys() & SCHEDULE and batch.status in WAITING and not batch.upload:
+            arrange(batch)
+    return batch
+
+
+def _check(batch: Batch, names: set[str]) -> None:
+    if batch.status in ENDED and names != {"name"}:
+        raise StateForbids(HAS_ENDED)
+    if batch.upload and names & OF_THE_LIST:
+        raise StateForbids(STILL_VALIDATING)
+    if batch.started_at and (late := sorted(ONLY_BEFORE[name] for name in names & ONLY_BEFORE.keys())):
+        raise StateForbids(f"Batch has started: {', '.join(late)} cannot be changed any more")
+
+
+def _follow(batch: Batch, names: set[str]) -> list[str]:
+    """What else changes with these fields; the names of the fields it set on the batch."""
+    if batch.start == Batch.Start.SCHEDULED and batch.scheduled_at is None:
+        raise Invalid("A scheduled start needs scheduled_at")
+    if "phone_number" in names and batch.phone_number and batch.phone_number.status != PhoneNumber.Status.ACTIVE:
+        raise StateForbids("Phone number is not active")
+    if "calling_window" in names:
+        _forget_openings(batch)
+    if "calls_per_second" in names:
+        batch.next_slot_at = None
+    if "agent" in names:
+        batch.agent_version = published_version(batch.agent)
+    return [
+        name for name, cause in (("next_slot_at", "calls_per_second"), ("agent_version", "agent")) if cause in names
+    ]
+
+
+def _forget_openings(batch: Batch) -> None:
+    """Who waits for the old window to open is asked again now; whoever waits for a retry goes on waiting."""
+    now = database_now()
+    batch.recipients.filter(status="pending", due_at__gt=now).update(due_at=now)
+    doorbell.ring(doorbell.DIAL)
+
+
+def _plain(value: Any) -> Any:
+    """A value as the audit log keeps it."""
+    if hasattr(value, "pk"):
+        return str(value.pk)
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,56 @@
+"""Uploaded lists on disk: kept under DATA_DIR/uploads until the import is done with them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from batches.importing.recipients import SUFFIX, write_recipients
+from batches.importing.store import upload_path
+from batches.importing.table import open_table
+from voiceops.errors import Invalid
+from voiceops.ids import uuid7
+
+Recipients = list[dict[str, Any]]
+Content = Iterable[bytes] | Recipients
+"""A file's chunks, or recipients sent as JSON: `[{"phone_number": …, "variables": {…}}]`."""
+NO_RECIPIENTS = "The list is empty: give at least one recipient"
+
+
+@contextmanager
+def kept_list(content: Content, *, mapping: Mapping[str, str | None] | None, appended: bool = False) -> Iterator[str]:
+    """Keep a list and look at its head; yields its name, for `Batch.upload`. Gone again if the block fails.
+
+    Raises Invalid for what can be seen at once: too large, empty, unreadable, without a phone column.
+    """
+    name = f"{uuid7()}{SUFFIX if isinstance(content, list) else ''}"
+    path = upload_path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _write(path, content)
+        with open_table(path, max_rows=settings.MAX_UPLOAD_ROWS, mapping=mapping, appended=appended):
+            pass
+        yield name
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def delete_list(name: str) -> None:
+    upload_path(name).unlink(missing_ok=True)
+
+
+def _write(path: Path, content: Content) -> None:
+    if isinstance(content, list):
+        if not content:
+            raise Invalid(NO_RECIPIENTS)
+        write_recipients(path, content)
+        return
+    size = 0
+    with path.open("wb") as file:
+        for chunk in content:
+            size += file.write(chunk)
+            if size > settings.MAX_UPLOAD_BYTES:
+                raise Invalid("File too large")

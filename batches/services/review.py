@@ -1,0 +1,53 @@
+"""People whose phone may or may not have rung: never redialled by themselves, a person decides."""
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.access import Access
+from batches.models import Batch, Recipient
+from batches.services.batches import HAS_ENDED, system_of
+from voiceops import doorbell
+from voiceops.clock import database_now
+from voiceops.errors import StateForbids
+
+NOT_IN_REVIEW = "Recipient is not in review"
+Status = Recipient.Status
+
+
+def release_recipient(*, recipient: Recipient, reason: str, access: Access | None = None) -> Recipient:
+    """Offer somebody in review for a call again: they were not reached. Wakes a completed batch.
+
+    Raises StateForbids when they are not in review, or the batch was stopped or has failed.
+    """
+    now = database_now()
+    with transaction.atomic():
+        batch = Batch.unscoped.select_for_update().get(pk=recipient.batch_id)
+        if batch.status in (Batch.Status.STOPPED, Batch.Status.FAILED):
+            raise StateForbids(HAS_ENDED)
+        status = Status.RETRYING if recipient.attempts else Status.PENDING
+        _decide(recipient, status=status, reason=reason, outcome=None, due_at=now)
+        Batch.unscoped.filter(pk=batch.pk, status=Batch.Status.COMPLETED).update(
+            status=Batch.Status.RUNNING, ended_at=None
+        )
+        _note("recipient.released", recipient, reason, access)
+        doorbell.ring(doorbell.DIAL)
+    return recipient
+
+
+def close_recipient(*, recipient: Recipient, reason: str, access: Access | None = None) -> Recipient:
+    """Give somebody in review up for this batch. Raises StateForbids when they are not in review."""
+    with transaction.atomic():
+        _decide(recipient, status=Status.FAILED, reason=reason, due_at=None)
+        _note("recipient.closed", recipient, reason, access)
+    return recipient
+
+
+def _decide(recipient: Recipient, **changes: object) -> None:
+    """Compare and set: of two decisions at once, one is refused."""
+    if not Recipient.unscoped.filter(pk=recipient.pk, status=Status.REVIEW).update(**changes):
+        raise StateForbids(NOT_IN_REVIEW)
+    recipient.refresh_from_db()
+
+
+def _note(action: str, recipient: Recipient, reason: str, access: Access | None) -> None:
+    audit.record(action, access=access or system_of(recipient.batch), target=recipient, changes={"reason": reason})
