@@ -1,0 +1,164 @@
+"""What a list would come to, before anything is stored: who would be called, who not and why, how long it takes."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from django.conf import settings
+
+from agents.models import Agent, AgentVersion
+from agents.services import published_version
+from batches.estimate import Pace, estimate
+from batches.gate import window_of
+from batches.importing.chunks import required_variables
+from batches.importing.lookup import active_suppressions, find_suppressed
+from batches.importing.judge import Accepted, Rejected, Tally, judge
+from batches.importing.phones import PhoneParser
+from batches.importing.store import upload_path
+from batches.importing.table import Table, open_table
+from batches.models import Batch
+from batches.services.lists import Content, delete_list, kept_list
+from telephony.models import PhoneNumber
+
+FIRST_ROWS = 10
+CHUNK = 5_000
+
+
+def preview_list(
+    *, content: Content, agent: Agent, phone_number: PhoneNumber, now: datetime, **fields: Any
+) -> dict[str, Any]:
+    """A new batch's list, read to its end; `fields` are the batch's own. Raises what `create_batch` raises."""
+    batch = Batch(
+        workspace=agent.workspace,
+        agent=agent,
+        agent_version=published_version(agent),
+        phone_number=phone_number,
+        **fields,
+    )
+    with kept_list(content, mapping=batch.column_mapping) as name:
+        try:
+            return _read(batch, name, now)
+        finally:
+            delete_list(name)
+
+
+def _read(batch: Batch, name: str, now: datetime) -> dict[str, Any]:
+    opened = open_table(
+        upload_path(name),
+        max_rows=settings.MAX_UPLOAD_ROWS,
+        mapping=batch.column_mapping,
+        known=_variables_of(batch.agent_version),
+    )
+    with opened as table:
+        reader = _Reader(batch, table)
+        tally = Tally()
+        verdicts = judge(table, PhoneParser(batch.default_country), tally)
+        while chunk := list(islice(verdicts, CHUNK)):
+            reader.read(chunk)
+    window = window_of(batch)
+    calling = estimate(
+        reader.callees,
+        window=window,
+        holidays_country=batch.workspace.holidays_country,
+        pace=Pace.of(batch),
+        begin=max(now, batch.scheduled_at or now) if batch.start == Batch.Start.SCHEDULED else now,
+    )
+    return {
+        "columns": table.columns.names,
+        "column_mapping": table.columns.mapping,
+        "notes": list(table.notes),
+        "counts": reader.counts(repaired=tally.repaired),
+        "first_rows": reader.first,
+        "first_rejected": reader.first_rejected,
+        "not_called": dict(reader.reasons + Counter({"window_closed": calling["never"]} if calling["never"] else {})),
+        "calling": calling,
+    }
+
+
+@dataclass
+class _Reader:
+    """Counts verdicts as the import would. Grows by one integer for each different number."""
+
+    batch: Batch
+    table: Table
+    seen: set[int] = field(default_factory=set)
+    rows: int = 0
+    valid: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    callees: Counter[str] = field(default_factory=Counter)  # by one number of each beginning: it tells the time zone
+    examples: dict[str, str] = field(default_factory=dict)
+    first: list[dict[str, Any]] = field(default_factory=list)
+    first_rejected: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        variables = self.table.columns.variables
+        required = required_variables(self.batch)
+        self.lacking = [name for name in required if name not in variables]
+        self.required = [variables.index(name) for name in required if name in variables]
+        self.some_are_suppressed = active_suppressions(self.batch.workspace_id).exists()
+
+    def read(self, chunk: list[Accepted | Rejected]) -> None:
+        self.rows += len(chunk)
+        accepted = [verdict for verdict in chunk if isinstance(verdict, Accepted)]
+        numbers = [verdict.phone_number for verdict in accepted]
+        suppressed = find_suppressed(self.batch.workspace_id, numbers) if self.some_are_suppressed else set()
+        for verdict in chunk:
+            if isinstance(verdict, Rejected):
+                self._refuse(verdict)
+            else:
+                self._accept(verdict, self._reason(verdict, suppressed))
+
+    def _reason(self, verdict: Accepted, suppressed: set[str]) -> str | None:
+        """Why somebody would be skipped, in the order of the import."""
+        digits = int(verdict.phone_number)
+        is_duplicate = digits in self.seen
+        self.seen.add(digits)
+        if is_duplicate and self.batch.on_duplicate == Batch.OnDuplicate.SKIP:
+            return "duplicate"
+        if verdict.phone_number in suppressed:
+            return "suppressed"
+        if self.lacking or any(not str(verdict.cells[at] or "").strip() for at in self.required):
+            return "missing_variable"
+        return None
+
+    def _accept(self, verdict: Accepted, reason: str | None) -> None:
+        if reason is None:
+            self.valid += 1
+            number = verdict.phone_number
+            self.callees[self.examples.setdefault(number[:8], number)] += 1
+        else:
+            self.reasons[reason] += 1
+        if len(self.first) < FIRST_ROWS:
+            named = zip(self.table.columns.variables, verdict.cells, strict=False)
+            self.first.append(
+                {
+                    "row_number": verdict.row_number,
+                    "phone_number": verdict.phone_number,
+                    "variables": {name: cell for name, cell in named if name is not None and cell is not None},
+                    "status": "skipped" if reason else "pending",
+                    "reason": reason,
+                }
+            )
+
+    def _refuse(self, verdict: Rejected) -> None:
+        self.reasons[verdict.code] += 1
+        if len(self.first_rejected) < FIRST_ROWS:
+            self.first_rejected.append(
+                {
+                    "row_number": verdict.row_number,
+                    "error_code": verdict.code,
+                    "error_message": verdict.message,
+                    "values": dict(zip(self.table.columns.names, verdict.cells, strict=False)),
+                }
+            )
+
+    def counts(self, *, repaired: int) -> dict[str, int]:
+        skipped = {name: self.reasons[name] for name in ("duplicate", "suppressed", "missing_variable")}
+        rejected = self.rows - self.valid - sum(skipped.values())
+        return {"rows": self.rows, "valid": self.valid, "rejected": rejected, **skipped, "repaired": repaired}
+
+
+def _variables_of(version: AgentVersion) -> list[str]:
+    return [variable["name"] for variable in version.config.get("variables") or []]
