@@ -1,0 +1,106 @@
+"""Fields that only batches have: an uploaded file, recipients as JSON, a column mapping, minutes."""
+
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from rest_framework import serializers
+
+from batches.importing.phones import known_country
+from voiceops.api.errors import mistake
+from voiceops.api.fields import JsonObject, Number, Text
+
+MOST_MISTAKES = 100  # of a list of recipients: a million of them help nobody
+RECIPIENT_FIELDS = ("phone_number", "variables")
+SCALARS = (str, int, float, bool, type(None))
+
+
+class ListFile(serializers.Field[Any, Any, Any, Any]):
+    """The uploaded list in a multipart body. What is in it, and how large it is, is not the schema's business."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, UploadedFile):
+            raise mistake("value_error", "a file is expected")
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        raise NotImplementedError("A list is only ever written")
+
+
+class RecipientList(serializers.Field[list[dict[str, Any]], Any, Any, Any]):
+    """`[{"phone_number": "…", "variables": {…}}]`. Judged without a serializer per row: there may be a million.
+
+    Whether a number can be called is found when the list is read, and refuses only its own row.
+    """
+
+    def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
+        if not isinstance(data, list):
+            raise mistake("type_error.list")
+        mistakes: dict[int, Any] = {}
+        for position, item in enumerate(data):
+            if wrong := _mistakes_of(item):
+                mistakes[position] = wrong
+                if len(mistakes) == MOST_MISTAKES:
+                    break
+        if mistakes:
+            raise serializers.ValidationError(mistakes)  # type: ignore[arg-type]  # positions stay integers in `loc`
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        raise NotImplementedError("A list is only ever written")
+
+
+def _mistakes_of(item: Any) -> dict[str, Any] | list[Any] | None:
+    if not isinstance(item, dict):
+        return _detail("type_error.dict")
+    wrong: dict[str, Any] = {}
+    number, variables = item.get("phone_number", item), item.get("variables", {})
+    if number is item:
+        wrong["phone_number"] = _detail("value_error.missing")
+    elif not isinstance(number, str):
+        wrong["phone_number"] = _detail("type_error.none.not_allowed" if number is None else "type_error.str")
+    if not isinstance(variables, dict):
+        wrong["variables"] = _detail("type_error.dict")
+    elif bad := [name for name, value in variables.items() if not isinstance(value, SCALARS)]:
+        wrong["variables"] = {name: _detail("type_error.str") for name in bad}
+    if len(item) > len(RECIPIENT_FIELDS) or not set(item).issubset(RECIPIENT_FIELDS):
+        wrong |= {name: _detail("value_error.extra") for name in item if name not in RECIPIENT_FIELDS}
+    return wrong or None
+
+
+def _detail(kind: str) -> list[Any]:
+    detail: Any = mistake(kind).detail
+    return list(detail)
+
+
+class ColumnMapping(JsonObject):
+    """Uploaded column -> `"phone_number"`, the name of a variable, or null to leave the column out."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=Text(max_length=200, allow_null=True), **kwargs)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        mapping = super().to_internal_value(data)
+        if list(mapping.values()).count("phone_number") > 1:
+            raise mistake("value_error", "only one column can be the phone number")
+        return mapping
+
+
+class Country(Text):
+    """A country whose numbering plan is known (ISO 3166-1, two letters)."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data).upper()
+        if not known_country(text):
+            raise mistake("value_error", "unknown country, expected two letters of ISO 3166-1")
+        return text
+
+
+class Minutes(Number):
+    """Minutes, whole ones as integers."""
+
+    def to_internal_value(self, data: Any) -> float:
+        value = super().to_internal_value(data)
+        return int(value) if value.is_integer() else value
+
+    def to_representation(self, value: Any) -> Any:
+        return value

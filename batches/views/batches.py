@@ -1,0 +1,157 @@
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponseBase, StreamingHttpResponse
+from django.utils import timezone
+from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.parsers import FormParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from accounts.api import Deletes, Patches, WorkspaceViewSet
+from accounts.roles import Role
+from batches import results, workbook
+from batches.models import Batch
+from batches.preview import preview_list
+from batches.progress import progress_of
+from batches.serializers import (
+    BatchQuery,
+    BatchSerializer,
+    NewBatchSerializer,
+    NothingSerializer,
+    StopSerializer,
+)
+from batches.services import batches as services
+from batches.services.changes import update_batch
+from batches.services.intake import create_batch
+from batches.services.lists import Content
+from batches.views.parsers import FormWithFile, LongJSON
+from batches.views.stream import follow, wants_events
+
+
+class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, Deletes, WorkspaceViewSet):
+    model = Batch
+    serializer_class = BatchSerializer
+    query_class = BatchQuery
+    parser_classes = (LongJSON, FormWithFile, FormParser)
+    sortable = {"created_at": "created_at", "name": "name", "status": "status", "started_at": "started_at"}
+    access = {
+        "list": Role.MEMBER,
+        "retrieve": Role.MEMBER,
+        "create": Role.MANAGER,
+        "partial_update": Role.MANAGER,
+        "destroy": Role.MANAGER,
+        "start": Role.MANAGER,
+        "pause": Role.MANAGER,
+        "resume": Role.MANAGER,
+        "stop": Role.MANAGER,
+        "preview": Role.MANAGER,
+        "progress": Role.MEMBER,
+        "results_csv": Role.MEMBER,
+        "results_xlsx": Role.MEMBER,
+        "rejected_csv": Role.MEMBER,
+    }
+
+    def narrow(self, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
+        return queryset.select_related("phone_number", "workspace")
+
+    def sift(self, queryset: QuerySet[Batch], query: dict[str, Any]) -> QuerySet[Batch]:
+        if "status" in query:
+            queryset = queryset.filter(status=query["status"])
+        if "agent_id" in query:
+            queryset = queryset.filter(agent=query["agent_id"])
+        if "search" in query:
+            queryset = queryset.filter(name__icontains=query["search"])
+        return queryset
+
+    def create(self, request: Request) -> Response:
+        fields = self._read(NewBatchSerializer)
+        batch = create_batch(content=content_of(fields), access=self.caller, **fields)
+        return Response(self._shown(batch), status=201)
+
+    def perform_update(self, serializer: BaseSerializer[Batch]) -> None:
+        batch = serializer.instance
+        assert batch is not None
+        serializer.instance = update_batch(batch=batch, changes=serializer.validated_data, access=self.caller)
+
+    def perform_destroy(self, instance: Batch) -> None:
+        services.delete_batch(batch=instance, access=self.caller)
+
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, pk: str) -> Response:
+        batch = self._ordered(NothingSerializer)
+        return Response(self._shown(services.start_batch(batch=batch, access=self.caller)))
+
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        batch = self._ordered(NothingSerializer)
+        return Response(self._shown(services.pause_batch(batch=batch, access=self.caller)))
+
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        batch = self._ordered(NothingSerializer)
+        return Response(self._shown(services.resume_batch(batch=batch, access=self.caller)))
+
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, pk: str) -> Response:
+        batch = self.get_object()
+        order = self._read(StopSerializer)
+        services.stop_batch(batch=batch, access=self.caller, hang_up_active=order["hang_up_active"])
+        return Response(self._shown(batch))
+
+    @action(detail=False, methods=["post"])
+    def preview(self, request: Request) -> Response:
+        fields = self._read(NewBatchSerializer)
+        return Response(preview_list(content=content_of(fields), now=timezone.now(), **fields))
+
+    @action(detail=True, methods=["get"])
+    def progress(self, request: Request, pk: str) -> HttpResponseBase:
+        batch = self.get_object()
+        if wants_events(request):
+            return follow(batch.pk)
+        return Response(progress_of(batch, now=timezone.now()))
+
+    @action(detail=True, methods=["get"], url_path=r"results\.csv")
+    def results_csv(self, request: Request, pk: str) -> HttpResponseBase:
+        return _file(results.as_csv(results.result_rows(self.get_object())), "results.csv", "text/csv; charset=utf-8")
+
+    @action(detail=True, methods=["get"], url_path=r"results\.xlsx")
+    def results_xlsx(self, request: Request, pk: str) -> HttpResponseBase:
+        rows = results.result_rows(self.get_object())
+        return _file(workbook.as_xlsx(rows), "results.xlsx", workbook.MEDIA_TYPE)
+
+    @action(detail=True, methods=["get"], url_path=r"rejected\.csv")
+    def rejected_csv(self, request: Request, pk: str) -> HttpResponseBase:
+        return _file(results.as_csv(results.refusal_rows(self.get_object())), "rejected.csv", "text/csv; charset=utf-8")
+
+    def _read(self, kind: type[BaseSerializer[Any]]) -> dict[str, Any]:
+        """The body through a serializer. Raises ValidationError (422)."""
+        serializer = kind(data=self.request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        fields: dict[str, Any] = serializer.validated_data
+        return fields
+
+    def _ordered(self, kind: type[BaseSerializer[Any]]) -> Batch:
+        """The batch of the path, and then its order's body, in the order of the contract."""
+        batch: Batch = self.get_object()
+        self._read(kind)
+        return batch
+
+    def _shown(self, batch: Batch) -> dict[str, Any]:
+        return dict(BatchSerializer(batch, context=self.get_serializer_context()).data)
+
+
+def content_of(fields: dict[str, Any]) -> Content:
+    """Take the list out of a body's fields."""
+    file = fields.pop("file", None)
+    recipients: list[dict[str, Any]] = fields.pop("recipients", [])
+    return recipients if file is None else file.chunks()
+
+
+def _file(content: Any, name: str, media_type: str) -> HttpResponseBase:
+    response = StreamingHttpResponse(content, content_type=media_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,45 @@
+"""Bodies that carry a list: read to their end, kept no further than the limit."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
+from rest_framework.parsers import MultiPartParser
+
+from voiceops.api.parsers import JSONParser
+
+PATIENCE = 4  # limits' worth that is read and thrown away, so that the client gets an answer and no broken pipe
+PIECE = 65_536
+
+
+class CappedUpload(TemporaryFileUploadHandler):
+    """Keeps one byte more than the limit, by which whoever stores the file sees that it is too large."""
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        limit = settings.MAX_UPLOAD_BYTES
+        if start > PATIENCE * limit:
+            raise StopUpload(connection_reset=True)
+        if start <= limit:
+            super().receive_data_chunk(raw_data[: limit + 1 - start], start)
+
+
+class FormWithFile(MultiPartParser):
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        request = (parser_context or {})["request"]
+        request.upload_handlers = [CappedUpload(request)]
+        return super().parse(stream, media_type, parser_context)
+
+
+class LongJSON(JSONParser):
+    """JSON up to the limit of an upload. Raises RequestDataTooBig (413)."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        request = (parser_context or {})["request"]
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+        if length > settings.MAX_UPLOAD_BYTES:
+            for _ in range(0, min(length, PATIENCE * settings.MAX_UPLOAD_BYTES), PIECE):
+                stream.read(PIECE)
+            raise RequestDataTooBig
+        return super().parse(stream, media_type, parser_context)
