@@ -1,0 +1,76 @@
+"""Health, metrics and documentation."""
+
+import socket
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from accounts.models import Workspace
+from tests import make
+
+
+def test_alive_needs_nothing() -> None:
+    response = Client().get("/healthz")
+
+    assert (response.status_code, response.json()) == (200, {"status": "alive"})
+
+
+def test_a_probe_takes_get_only() -> None:
+    response = Client().post("/healthz")
+
+    assert (response.status_code, response.json()) == (405, {"detail": "Method not allowed"})
+
+
+@pytest.mark.django_db
+def test_ready_names_what_cannot_be_reached(settings: Settings) -> None:
+    response = Client().get("/readyz")
+
+    checks = {"database": "ok", "broker": "ok", "livekit": "unreachable"}
+    assert (response.status_code, response.json()) == (503, {"detail": "Not ready: livekit", "checks": checks})
+
+
+@pytest.mark.django_db
+def test_ready_when_everything_answers(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as livekit:
+        settings.LIVEKIT_URL = f"ws://127.0.0.1:{livekit.getsockname()[1]}"
+
+        response = Client().get("/readyz")
+
+    checks = {"database": "ok", "broker": "ok", "livekit": "ok"}
+    assert (response.status_code, response.json()) == (200, {"status": "ready", "checks": checks})
+
+
+def test_metrics_count_what_is_going_on(ours: Workspace) -> None:
+    make.call(ours, stage="ringing")
+    make.call(ours, stage="ended")
+    make.batch(ours, status="running")
+
+    response = Client().get("/metrics")
+
+    assert response["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert [line for line in response.content.decode().splitlines() if not line.startswith("#")] == [
+        'voiceops_calls_open{stage="ringing"} 1',
+        'voiceops_batches_unfinished{status="running"} 1',
+        "voiceops_inbox_waiting 0",
+    ]
+
+
+def test_the_api_describes_itself() -> None:
+    response = Client().get("/openapi.json")
+
+    described = response.json()
+    assert described["openapi"].startswith("3.")
+    assert {"/auth/login", "/api-keys", "/workspaces/{workspace_id}/members"} <= set(described["paths"])
+    assert {"cookie", "bearer", "apiKey"} <= set(described["components"]["securitySchemes"])
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_documentation_loads_nothing_from_elsewhere(path: str) -> None:
+    response = Client().get(path)
+
+    page = response.content.decode()
+    assert (response.status_code, response["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "/openapi.json" in page
+    assert "//cdn." not in page
+    assert "fonts.googleapis" not in page

@@ -1,0 +1,102 @@
+"""What monitoring asks: is the process alive, is what it needs reachable, how much is going on."""
+
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from celery import current_app
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from kombu.exceptions import OperationalError
+
+from batches.models import Batch
+from telephony.models import Call, InboxEvent, Stage
+
+logger = logging.getLogger(__name__)
+PATIENCE_SECONDS = 2
+PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+ENDED = ("completed", "stopped", "failed")
+
+
+@never_cache
+@require_safe
+def alive(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "alive"})
+
+
+@never_cache
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 when database, broker and LiveKit can be reached, else 503 and which cannot."""
+    checks = {name: "ok" if is_reachable(name) else "unreachable" for name in REACHES}
+    missing = [name for name, word in checks.items() if word != "ok"]
+    if missing:
+        return JsonResponse({"detail": f"Not ready: {', '.join(missing)}", "checks": checks}, status=503)
+    return JsonResponse({"status": "ready", "checks": checks})
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus' text format 0.0.4. Only what is unfinished is counted: partial indexes answer that at any size."""
+    lines = [
+        *_gauge("voiceops_calls_open", "Calls that have not ended, by stage.", _open_calls(), "stage"),
+        *_gauge("voiceops_batches_unfinished", "Batches that have not ended, by status.", _batches(), "status"),
+        "# HELP voiceops_inbox_waiting Events from LiveKit and agents that are stored and not yet applied.",
+        "# TYPE voiceops_inbox_waiting gauge",
+        f"voiceops_inbox_waiting {InboxEvent.objects.filter(applied_at=None).count()}",
+    ]
+    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def is_reachable(name: str) -> bool:
+    """Whether `database`, `broker` or `livekit` answers within two seconds."""
+    try:
+        REACHES[name]()
+    except (DatabaseError, OperationalError, OSError) as error:
+        logger.warning("The %s cannot be reached (%s)", name, type(error).__name__)
+        return False
+    return True
+
+
+def _reach_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _reach_broker() -> None:
+    with current_app.connection_for_write(connect_timeout=PATIENCE_SECONDS) as broker:
+        broker.ensure_connection(max_retries=1, interval_start=0, timeout=PATIENCE_SECONDS)
+
+
+def _reach_livekit() -> None:
+    parts = urlsplit(settings.LIVEKIT_URL)
+    socket.create_connection((parts.hostname, parts.port or PORTS.get(parts.scheme, 80)), PATIENCE_SECONDS).close()
+
+
+REACHES: dict[str, Callable[[], None]] = {
+    "database": _reach_database,
+    "broker": _reach_broker,
+    "livekit": _reach_livekit,
+}
+
+
+def _open_calls() -> QuerySet[Call]:
+    return Call.unscoped.exclude(stage=Stage.ENDED)
+
+
+def _batches() -> QuerySet[Batch]:
+    return Batch.unscoped.exclude(status__in=ENDED)
+
+
+def _gauge(name: str, meaning: str, rows: QuerySet[Any], label: str) -> Iterator[str]:
+    yield f"# HELP {name} {meaning}"
+    yield f"# TYPE {name} gauge"
+    for value, count in rows.order_by(label).values_list(label).annotate(count=Count("pk")):
+        yield f'{name}{{{label}="{value}"}} {count}'
