@@ -1,0 +1,37 @@
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.validators import validate_email
+from django.db import transaction
+
+from accounts import keys, services
+from accounts.models import User, canonical_email
+
+
+class Command(BaseCommand):
+    help = "Makes a workspace and its admin. Somebody new is given a password, which is printed once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="what the workspace is called")
+        parser.add_argument(
+            "--admin", required=True, metavar="EMAIL", help="whose it is; made if nobody has the address"
+        )
+
+    def handle(self, *args: Any, name: str, admin: str, **options: Any) -> None:
+        email = canonical_email(admin)
+        if not 0 < len(name.strip()) <= 100:
+            raise CommandError("The name must have 1 to 100 characters")
+        try:
+            validate_email(email)
+        except ValidationError as error:
+            raise CommandError(f"{admin!r} is not an e-mail address") from error
+        password = None
+        with transaction.atomic():
+            user = User.objects.filter(email=email).first()
+            if user is None:
+                password = keys.random_text(20)
+                user = User.objects.create_user(email, password)
+            workspace = services.create_workspace(name=name.strip(), user=user)
+        self.stdout.write(f"Workspace {workspace.name}: {workspace.pk}")
+        self.stdout.write(f"Admin {email}" + (f", password: {password}" if password else ""))
