@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef
 from batches import breaker
 from batches.models import Batch, Recipient
 from batches.retries import retry_at
-from telephony.models import Call, Outcome, Stage
+from telephony.models import Call, CallQuerySet, Outcome, Stage
 from telephony.outcomes import BY_REASON, IN_DOUBT, Blame, Verdict
 from voiceops.clock import database_now
 
@@ -35,11 +35,14 @@ class Settled:
     batches: int = 0
 
 
+def unsettled() -> CallQuerySet:
+    return Call.unscoped.filter(stage=Stage.ENDED, settled_at=None).exclude(recipient_id=None)
+
+
 def settle_calls() -> Settled:
     """Take note of a chunk of ended calls; complete batches in which nothing is left to do."""
     with transaction.atomic():
-        waiting = Call.unscoped.filter(stage=Stage.ENDED, settled_at=None).exclude(recipient_id=None)
-        calls = list(waiting.order_by("ended_at").select_for_update(skip_locked=True)[:CHUNK])
+        calls = list(unsettled().order_by("ended_at").select_for_update(skip_locked=True)[:CHUNK])
         if calls:
             settle_chunk(calls, database_now())
     return Settled(calls=len(calls), batches=complete_batches({call.batch_id for call in calls if call.batch_id}))
@@ -61,7 +64,7 @@ def settle_chunk(calls: Sequence[Call], now: datetime) -> None:
 
 
 def lock_batches(calls: Sequence[Call]) -> dict[Any, Batch]:
-    ids = {call.batch_id for call in calls}
+    ids = {call.batch_id for call in calls if call.batch_id}
     return {b.pk: b for b in Batch.unscoped.select_for_update().filter(pk__in=ids).order_by("pk")}
 
 

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
-from telephony.services.recordings import start_recordings
 
 from batches import claims, settle
 from batches.gate import BatchGate
@@ -21,6 +20,7 @@ from telephony.clients.livekit import LiveKit
 from telephony.dialing import rows
 from telephony.dialing.engine import Dialler
 from telephony.models import Call, Stage
+from telephony.services.recordings import start_recordings
 from voiceops.clock import database_now
 from voiceops.ids import uuid7
 from voiceops.ormthread import OrmThread
@@ -69,10 +69,15 @@ class Shift:
         self.ends_at = time.monotonic() + TERM
 
     async def work(self) -> None:
-        async with OrmThread() as db, OrmThread() as writer, LiveKit() as livekit:
+        async with OrmThread() as db, OrmThread() as intents, OrmThread() as results, LiveKit() as livekit:
             self.db = db
             self.dialler = Dialler(
-                livekit=livekit, gate=BatchGate(), owner=self.owner, db=writer, on_answered=start_recordings
+                livekit=livekit,
+                gate=BatchGate(),
+                owner=self.owner,
+                intents=intents,
+                db=results,
+                on_answered=start_recordings,
             )
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.dialler.run(self.over))
@@ -141,6 +146,8 @@ def work_is_left() -> bool:
     if Call.unscoped.filter(stage=Stage.RESERVED, lease_owner=None, direction="outbound").exists():
         return True
     if claims.callable_batches(now).filter(recipients__due_at__lte=now).exists():
+        return True
+    if settle.unsettled().exists():
         return True
     running = Batch.unscoped.filter(status=Batch.Status.RUNNING).values("pk")
     return Call.unscoped.open().filter(batch_id__in=running).exists()

@@ -45,7 +45,7 @@ def listening(port: int, *, variable: str) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def running(*, tell: Callable[[str], None]) -> Iterator[Supervisor]:
+def running(*, tell: Callable[[str], None], workers: int = 1) -> Iterator[Supervisor]:
     """Everything of this machine, started and ready; stopped when the block ends.
 
     Raises PortTakenError, StartError and OperationalError (no database).
@@ -54,17 +54,17 @@ def running(*, tell: Callable[[str], None]) -> Iterator[Supervisor]:
         tell("Preparing the database")
         call_command("migrate", interactive=False, verbosity=0)
         connections.close_all()
-        with Supervisor(services(listener), tell=tell) as supervisor:
+        with Supervisor(services(listener, workers), tell=tell) as supervisor:
             tell(f"Starting {', '.join(service.name for service in supervisor.services)}")
             supervisor.start()
             yield supervisor
             tell("Stopping")
 
 
-def services(listener: socket.socket) -> list[Service]:
+def services(listener: socket.socket, workers: int) -> list[Service]:
     """In starting order. Raises PortTakenError when the sandbox cannot have its port."""
     sandbox = [_sandbox()] if settings.USES_SANDBOX else []
-    return [*sandbox, _web(listener), _worker()]
+    return [*sandbox, _web(listener), *(_worker(index) for index in range(workers))]
 
 
 def _sandbox() -> Service:
@@ -89,11 +89,12 @@ def _web(listener: socket.socket) -> Service:
     )
 
 
-def _worker() -> Service:
+def _worker(index: int) -> Service:
+    name = f"worker{index + 1}" if index else "worker"
     flags = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
     pool = ("--pool", "threads", "--concurrency", str(WORKER_THREADS))
-    command = (sys.executable, "-m", "celery", "-A", "voiceops", "worker", *pool, *flags, "-n", "worker@%h")
-    return Service("worker", command, _log("worker"), settings.BASE_DIR, patience=5.0)
+    command = (sys.executable, "-m", "celery", "-A", "voiceops", "worker", *pool, *flags, "-n", f"{name}@%h")
+    return Service(name, command, _log(name), settings.BASE_DIR, patience=5.0)
 
 
 def _log(name: str) -> Path:

@@ -26,15 +26,15 @@ def binary(name: str) -> str:
     return found
 
 
-def unprivileged() -> dict[str, str]:
+def unprivileged() -> str | None:
     """PostgreSQL refuses to run as root: then it runs as the user its package made."""
     if os.getuid() != 0:
-        return {}
+        return None
     try:
         pwd.getpwnam("postgres")
     except KeyError as error:
         raise DomainError("PostgreSQL does not run as root, and there is no user 'postgres'") from error
-    return {"user": "postgres", "group": "postgres"}
+    return "postgres"
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def postgres() -> Iterator[str]:
     data = folder / "data"
     try:
         if who:
-            shutil.chown(folder, **who)
+            shutil.chown(folder, who, who)
         run([binary("initdb"), "-D", str(data), "-U", "voiceops", "--auth=trust", "--encoding=UTF8", "--no-sync"], who)
         options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c max_connections=100"
         run(
@@ -61,9 +61,9 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(command: list[str], who: dict[str, str]) -> None:
+def run(command: list[str], who: str | None) -> None:
     done = subprocess.run(  # noqa: S603 PostgreSQL's own programs
-        command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, text=True, **who
+        command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, text=True, user=who, group=who
     )
     if done.returncode:
         raise DomainError(f"{Path(command[0]).name} failed: {done.stderr.strip().splitlines()[-1:]}")

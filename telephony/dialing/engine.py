@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 AGENT_PATIENCE = 10.0  # seconds until an agent that has not joined counts as missing
 LATE = 0.040  # seconds past its slot at which a send takes a new one
 STALE = 1.0  # seconds after which an intent that was not sent is dropped
+MOST_UNSENT = 40  # intents at a time: a send costs this loop half a millisecond, so the last is not late
 
 
 class Dialler:
@@ -46,15 +48,19 @@ class Dialler:
         livekit: LiveKit,
         gate: Gate,
         owner: UUID,
+        intents: OrmThread,
         db: OrmThread,
         on_answered: Callable[[LiveKit, Sequence[Call]], Coroutine[Any, Any, None]],
     ) -> None:
-        self.livekit, self.gate, self.owner, self.db, self.on_answered = livekit, gate, owner, db, on_answered
+        self.livekit, self.gate, self.owner, self.on_answered = livekit, gate, owner, on_answered
+        self.intents, self.db = intents, db  # a connection each: an intent must not queue behind results
         self.preparing: dict[UUID, Job] = {}
         self.waiting: dict[UUID, tuple[Job, float]] = {}  # room made; since (monotonic)
         self.ready: dict[UUID, Job] = {}
         self.in_flight: dict[UUID, asyncio.Task[None]] = {}
         self.results: list[Result] = []
+        self.late: list[tuple[Job, asyncio.Future[datetime]]] = []  # woke past their slot
+        self.unsent = 0  # intents whose send is still to come
         self.tasks: set[asyncio.Task[Any]] = set()
         self.clock: tuple[datetime, float] | None = None  # the database's now, at this monotonic time
 
@@ -77,7 +83,7 @@ class Dialler:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then the caller decides how long to wait for what is in flight."""
         async with asyncio.TaskGroup() as group:
-            for step, every in ((self.watch_agents, 0.1), (self.pace, 0.05), (self.store, 0.05), (self.renew, 3.0)):
+            for step, every in ((self.watch_agents, 0.1), (self.pace, 0.025), (self.store, 0.05), (self.renew, 3.0)):
                 group.create_task(self.repeat(step, every, stop))
 
     async def release(self) -> None:
@@ -171,15 +177,20 @@ class Dialler:
     # --- 3. intent -----------------------------------------------------------------------------------------------
 
     async def pace(self) -> None:
-        if not self.ready:
+        late, self.late = self.late, []
+        if late:
+            slots = await self.intents(rows.more_slots, [job for job, _ in late])
+            for (_, waiting), slot in zip(late, slots, strict=True):
+                waiting.set_result(slot)
+        jobs = list(islice(self.ready.values(), max(0, MOST_UNSENT - self.unsent)))
+        if not jobs:
             return
-        jobs = list(self.ready.values())
-        mark = time.monotonic()
-        taken = await self.db(rows.take_intents, jobs, owner=self.owner, gate=self.gate)
-        # Between the two marks the database read its clock; the earlier mark makes sends late rather than early.
-        self.clock = (taken.now, mark)
-        self.ready = {pk: job for pk, job in self.ready.items() if pk not in {j.call.pk for j in jobs}}
-        self.ready |= {job.call.pk: job for job in taken.waiting}
+        taken = await self.intents(rows.take_intents, jobs, owner=self.owner, gate=self.gate)
+        self.clock = (taken.now, taken.mark)
+        for job in jobs:
+            del self.ready[job.call.pk]
+        self.ready |= {job.call.pk: job for job in taken.waiting}  # at the end: a slow number must not block the others
+        self.unsent += len(taken.sends)
         for job, slot in taken.sends:
             self.in_flight[job.call.pk] = self.spawn(self.send(job, slot))
         for job in taken.refused:
@@ -190,8 +201,11 @@ class Dialler:
     async def send(self, job: Job, slot: datetime) -> None:
         call = job.call
         try:
-            if not await self.keep_slot(job, slot):
-                return
+            try:
+                if not await self.keep_slot(job, slot):
+                    return
+            finally:
+                self.unsent -= 1
             sent_at = self.now()
             assert call.not_after is not None
             answer = await self.livekit.dial(
@@ -219,12 +233,18 @@ class Dialler:
             late = (self.now() - slot).total_seconds()
             age = (self.now() - call.intent_at).total_seconds()
             if age > STALE:
-                if await self.db(rows.put_back, job, self.owner):
+                if await self.intents(rows.put_back, job, self.owner):
                     self.ready[call.pk] = job
                 return False
             if late <= LATE:
                 return True
-            slot, _ = await self.db(rows.another_slot, job)
+            slot = await self.another_slot(job)
+
+    async def another_slot(self, job: Job) -> datetime:
+        """Wait for the pace to give out new slots to all who came too late, in one transaction."""
+        waiting: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
+        self.late.append((job, waiting))
+        return await waiting
 
     # --- 5. classify ---------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What each step of a dial writes. Every function is one short transaction; none touches the network."""
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,7 +34,8 @@ class Job:
 
 @dataclass
 class Intents:
-    now: datetime
+    now: datetime  # by the database
+    mark: float  # this machine's monotonic clock just after `now` was read: sends are late rather than early
     sends: list[tuple[Job, datetime]] = field(default_factory=list)
     refused: list[Job] = field(default_factory=list)
     waiting: list[Job] = field(default_factory=list)
@@ -113,7 +115,7 @@ def take_intents(jobs: Sequence[Job], *, owner: UUID, gate: Gate) -> Intents:
             for pace in NumberPace.unscoped.select_for_update().filter(number__in=numbers).order_by("number_id")
         }
         admission = gate.admit([job.call for job in jobs])
-        taken = Intents(now=database_now())
+        taken = Intents(now=database_now(), mark=time.monotonic())
         for job in jobs:
             allot(job, paces, admission, taken)
         commit_intents(taken, owner)
@@ -179,15 +181,22 @@ def put_back(job: Job, owner: UUID) -> bool:
     return moved
 
 
-def another_slot(job: Job) -> tuple[datetime, datetime]:
-    """(slot, now) for a send that woke too late for its own slot."""
+def more_slots(jobs: Sequence[Job]) -> list[datetime]:
+    """A slot each for sends that woke too late for their own, in the order of `jobs`."""
     with transaction.atomic():
-        pace = NumberPace.unscoped.select_for_update().get(number=job.call.number_id)
+        numbers = {job.call.number_id for job in jobs if job.call.number_id}
+        locked = NumberPace.unscoped.select_for_update().filter(number__in=numbers).order_by("number_id")
+        paces = {pace.number_id: pace for pace in locked}
         now = database_now()
-        slot = max(now, pace.next_slot_at or now)
-        pace.next_slot_at = slot + timedelta(seconds=1 / (USED * job.rate))
-        pace.save(update_fields=["next_slot_at"])
-    return slot, now
+        slots = []
+        for job in jobs:
+            pace = paces.get(job.call.number_id) if job.call.number_id else None
+            slots.append(max(now, pace.next_slot_at or now) if pace else now)
+            if pace is not None:
+                pace.next_slot_at = slots[-1] + timedelta(seconds=1 / (USED * job.rate))
+        for pace in paces.values():
+            pace.save(update_fields=["next_slot_at"])
+    return slots
 
 
 def write_results(results: Sequence[Result]) -> list[Call]:

@@ -21,6 +21,7 @@ from ops.bench import bare, dialling
 from ops.bench.cluster import postgres
 from ops.bench.loopback import Loopback, serve
 from ops.bench.meter import RoundTrips, cpu_seconds_of, own_cpu_seconds, peak_megabytes
+from ops.new_secrets import new_secrets
 from ops.ports import free_ports
 
 INSIDE = "VOICEOPS_BENCH"
@@ -76,7 +77,7 @@ class Command(BaseCommand):
         given = os.environ.get("DATABASE_URL", "")
         [port] = free_ports(1)
         with nullcontext(given) if given.startswith("postgres") else postgres() as url:
-            world = {INSIDE: "1", "DEBUG": "1", "DATABASE_URL": url, "LIVEKIT_URL": f"http://127.0.0.1:{port}"}
+            world = {**new_secrets(), INSIDE: "1", "DATABASE_URL": url, "LIVEKIT_URL": f"http://127.0.0.1:{port}"}
             return subprocess.run([sys.executable, *sys.argv], env={**os.environ, **world}, check=False).returncode  # noqa: S603 ourselves
 
     # --- the parts ---

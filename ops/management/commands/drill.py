@@ -29,6 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--people", type=int, default=300, help="how long the list is (at most 1000)")
         parser.add_argument("--kills", type=int, default=10, help="how many blows fall")
         parser.add_argument("--seed", type=int, default=None, help=f"random blows: {', '.join(RANDOM_KINDS)}")
+        parser.add_argument("--workers", type=int, default=1, help="how many workers share the batch")
         parser.add_argument("--no-faults", action="store_true", help="only the blows, no faults at LiveKit")
         parser.add_argument("--seconds", type=float, default=240.0, help="until everything must have come to rest")
 
@@ -43,7 +44,7 @@ class Command(BaseCommand):
             faults={} if options["no_faults"] else dict(FAULTS),
             seconds=options["seconds"],
         )
-        with running(tell=self.tell) as supervisor:
+        with running(tell=self.tell, workers=options["workers"]) as supervisor:
             drill = Drill(plan, supervisor, self.tell)
             thread = threading.Thread(target=drill.run, name="drill", daemon=True)
             thread.start()
