@@ -49,10 +49,8 @@ def _probe(table: str, condition: str, scope: UUID, numbers: Sequence[str]) -> I
     With `IN` PostgreSQL, which knows nothing yet about a table that has just grown, reads the whole batch instead;
     a LATERAL subquery with a LIMIT leaves it no other plan than the index on (scope, phone_number).
     """
-    sql = (  # noqa: S608 - both parts are written above, by us
-        "SELECT wanted.number FROM unnest(%s::varchar[]) AS wanted(number), "
-        f"LATERAL (SELECT 1 FROM {table} WHERE {condition} AND rows.phone_number = wanted.number LIMIT 1) AS found"
-    )
+    found = f"SELECT 1 FROM {table} WHERE {condition} AND rows.phone_number = wanted.number LIMIT 1"  # noqa: S608 - ours
+    sql = f"SELECT wanted.number FROM unnest(%s::varchar[]) AS wanted(number), LATERAL ({found}) AS found"  # noqa: S608
     if numbers:
         with connection.cursor() as cursor:
             cursor.execute(sql, [list(numbers), scope])

@@ -1,6 +1,7 @@
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -82,7 +83,7 @@ def test_what_a_database_finds_hard_arrives_as_it_was(ours: Workspace) -> None:
 
 
 def test_recipients_sent_as_json_keep_types_and_count_from_one(ours: Workspace) -> None:
-    sent = [
+    sent: list[dict[str, Any]] = [
         {"phone_number": "+12025550186", "variables": {"name": "Ana", "balance": 12.5}},
         {"phone_number": 12025550187, "variables": {"vip": True, "phone": "desk"}},
         {"phone_number": None},
