@@ -96,7 +96,7 @@ def published_version(agent: Agent) -> AgentVersion:
 
 def _locked(agent: Agent) -> Agent:
     """The row as it is now, held until the transaction ends: of two changes at once, neither undoes the other."""
-    current = Agent.unscoped.select_for_update().filter(pk=agent.pk, deleted_at=None).first()
+    current = agent.workspace.agents.select_for_update().filter(pk=agent.pk, deleted_at=None).first()
     if current is None:
         raise NotFound("Agent not found")
     return current
