@@ -21,4 +21,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("telephony.urls")),
     path("", include("agents.urls")),
     path("", include("batches.urls")),
+    path("", include("batches.suppressions.urls")),
+    path("", include("batches.analytics.urls")),
 ]

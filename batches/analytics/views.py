@@ -1,0 +1,41 @@
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api import WorkspaceViewSet
+from accounts.roles import Role
+from batches.analytics.summary import CRITERIA, summarize
+from telephony.models import Call
+from voiceops.api.fields import Choice, DateTime
+from voiceops.api.serializers import PageQuery
+
+
+class SummaryQuery(PageQuery):
+    def get_fields(self) -> dict[str, Any]:
+        span = {"from": DateTime(required=False), "to": DateTime(required=False)}
+        return {**span, "group_by": Choice(choices=[*CRITERIA], default="day")}
+
+
+class AnalyticsViewSet(WorkspaceViewSet):
+    model = Call
+    query_class = SummaryQuery
+    access = {"summary": Role.MEMBER}
+
+    @extend_schema(parameters=[SummaryQuery], responses=OpenApiTypes.OBJECT)
+    @action(detail=False, methods=["get"])
+    def summary(self, request: Request) -> Response:
+        """Calls, answer rate, outcomes and talk time from `from` (30 days ago; by hour: a day) until `to` (now)."""
+        query = self.query
+        told = summarize(
+            workspace=self.workspace,
+            group_by=query["group_by"],
+            now=timezone.now(),
+            since=query.get("from"),
+            until=query.get("to"),
+        )
+        return Response(told)
