@@ -1,0 +1,13 @@
+"""What LiveKit has, read with our admin client."""
+
+from typing import Any
+
+from telephony.clients import livekit_admin
+
+
+def everything() -> dict[str, list[Any]]:
+    found = livekit_admin.look_at_all()
+    return {"outbound": list(found.outbound), "inbound": list(found.inbound), "rules": list(found.rules)}
+
+
+NOTHING: dict[str, list[Any]] = {"outbound": [], "inbound": [], "rules": []}
