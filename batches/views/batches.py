@@ -35,6 +35,7 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
     model = Batch
     serializer_class = BatchSerializer
     query_class = BatchQuery
+    lookup_value_converter = "str"
     parser_classes = (LongJSON, FormWithFile, FormParser)
     sortable = {"created_at": "created_at", "name": "name", "status": "status", "started_at": "started_at"}
     access = {
@@ -113,16 +114,16 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
             return follow(batch.pk)
         return Response(progress_of(batch, now=timezone.now()))
 
-    @action(detail=True, methods=["get"], url_path=r"results\.csv")
+    @action(detail=True, methods=["get"], url_path="results.csv")
     def results_csv(self, request: Request, pk: str) -> HttpResponseBase:
         return _file(results.as_csv(results.result_rows(self.get_object())), "results.csv", "text/csv; charset=utf-8")
 
-    @action(detail=True, methods=["get"], url_path=r"results\.xlsx")
+    @action(detail=True, methods=["get"], url_path="results.xlsx")
     def results_xlsx(self, request: Request, pk: str) -> HttpResponseBase:
         rows = results.result_rows(self.get_object())
         return _file(workbook.as_xlsx(rows), "results.xlsx", workbook.MEDIA_TYPE)
 
-    @action(detail=True, methods=["get"], url_path=r"rejected\.csv")
+    @action(detail=True, methods=["get"], url_path="rejected.csv")
     def rejected_csv(self, request: Request, pk: str) -> HttpResponseBase:
         return _file(results.as_csv(results.refusal_rows(self.get_object())), "rejected.csv", "text/csv; charset=utf-8")
 

@@ -1,9 +1,8 @@
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.functional import cached_property
-from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.parsers import FormParser
 from rest_framework.request import Request
@@ -12,7 +11,7 @@ from rest_framework.serializers import BaseSerializer
 
 from accounts.api import WorkspaceViewSet, missing, parse_id
 from accounts.roles import Role
-from batches.models import Batch, Recipient, RejectedRow
+from batches.models import Batch, Recipient
 from batches.results import last_calls
 from batches.serializers import (
     AppendSerializer,
@@ -32,60 +31,48 @@ class OfBatch(WorkspaceViewSet):
     """Rows of the batch in the path, in the order of its list."""
 
     abstract = True
+    model = Batch
 
-    @cached_property
-    def batch(self) -> Batch:
-        """Raises NotFound for a batch that is not there or another workspace's."""
-        found = self.workspace.batches.select_related("phone_number", "workspace")
-        batch = found.filter(pk=parse_id(self.kwargs["batch_id"], Batch)).first()
-        if batch is None:
-            raise missing(Batch)
-        return batch
+    def narrow(self, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
+        return queryset.select_related("phone_number", "workspace")
 
-    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(batch=self.batch)
-
-    def sorted(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.order_by("row_number")
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "batch": self.batch}
+    def page_of(self, rows: QuerySet[Any]) -> list[Any]:
+        wanted = {name: self.query[name] for name in ("status", "outcome") if name in self.query}
+        return self.paginate_queryset(rows.filter(**wanted).order_by("row_number")) or []
 
 
 class RecipientViewSet(OfBatch):
-    model = Recipient
     serializer_class = RecipientSerializer
     query_class = RecipientQuery
     parser_classes = (LongJSON, FormWithFile, FormParser)
     access = {"list": Role.MEMBER, "create": Role.MANAGER, "release": Role.MANAGER, "close": Role.MANAGER}
 
-    def sift(self, queryset: QuerySet[Recipient], query: dict[str, Any]) -> QuerySet[Recipient]:
-        wanted = {name: query[name] for name in ("status", "outcome") if name in query}
-        return queryset.filter(**wanted)
+    def list(self, request: Request, pk: str) -> Response:
+        batch: Batch = self.get_object()
+        return self.get_paginated_response(self._shown(batch, self.page_of(batch.recipients.all())))
 
-    def list(self, request: Request, batch_id: str) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(self._shown(page or []))
-
-    def create(self, request: Request, batch_id: str) -> Response:
-        batch = self.batch
+    def create(self, request: Request, pk: str) -> Response:
+        batch: Batch = self.get_object()
         content = content_of(self._read(AppendSerializer))
-        append_recipients(batch=batch, content=content, access=self.caller)
+        batch = append_recipients(batch=batch, content=content, access=self.caller)
         return Response(BatchSerializer(batch, context=self.get_serializer_context()).data, status=201)
 
     @action(detail=True, methods=["post"])
-    def release(self, request: Request, batch_id: str, pk: str) -> Response:
-        recipient = self.get_object()
-        reason = self._read(ReasonSerializer).get("reason") or "released"
-        release_recipient(recipient=recipient, reason=reason, access=self.caller)
-        return Response(self._shown([recipient])[0])
+    def release(self, request: Request, pk: str, recipient_id: str) -> Response:
+        return self._decided(release_recipient, recipient_id, default="released")
 
     @action(detail=True, methods=["post"])
-    def close(self, request: Request, batch_id: str, pk: str) -> Response:
-        recipient = self.get_object()
-        reason = self._read(ReasonSerializer).get("reason") or "closed"
-        close_recipient(recipient=recipient, reason=reason, access=self.caller)
-        return Response(self._shown([recipient])[0])
+    def close(self, request: Request, pk: str, recipient_id: str) -> Response:
+        return self._decided(close_recipient, recipient_id, default="closed")
+
+    def _decided(self, decide: Callable[..., Recipient], recipient_id: str, *, default: str) -> Response:
+        batch: Batch = self.get_object()
+        recipient = batch.recipients.filter(pk=parse_id(recipient_id, Recipient)).first()
+        if recipient is None:
+            raise missing(Recipient)
+        reason = self._read(ReasonSerializer).get("reason") or default
+        decide(recipient=recipient, reason=reason, access=self.caller)
+        return Response(self._shown(batch, [recipient])[0])
 
     def _read(self, kind: type[BaseSerializer[Any]]) -> dict[str, Any]:
         serializer = kind(data=self.request.data, context=self.get_serializer_context())
@@ -93,13 +80,18 @@ class RecipientViewSet(OfBatch):
         fields: dict[str, Any] = serializer.validated_data
         return fields
 
-    def _shown(self, people: Any) -> Any:
+    def _shown(self, batch: Batch, people: Sequence[Recipient]) -> Any:
         calls = last_calls([person.pk for person in people])
-        context = {**self.get_serializer_context(), "calls": calls, "now": timezone.now()}
+        context = {**self.get_serializer_context(), "batch": batch, "calls": calls, "now": timezone.now()}
         return RecipientSerializer(people, many=True, context=context).data
 
 
-class RejectedRowViewSet(mixins.ListModelMixin, OfBatch):
-    model = RejectedRow
+class RejectedRowViewSet(OfBatch):
     serializer_class = RejectedRowSerializer
     access = {"list": Role.MEMBER}
+
+    def list(self, request: Request, pk: str) -> Response:
+        batch: Batch = self.get_object()
+        context = {**self.get_serializer_context(), "batch": batch}
+        rows = self.page_of(batch.rejected_rows.all())
+        return self.get_paginated_response(RejectedRowSerializer(rows, many=True, context=context).data)
