@@ -31,7 +31,12 @@ class Sealed(models.Model):
 
 
 class WorkspaceOwned(Sealed):
-    """Base of every tenant table; each declares `workspace` with its own related_name."""
+    """Base of every tenant table; each declares `workspace` with its own related_name.
+
+    `keeps_workspace` marks rows that stand for something outside: a workspace that has any is not deleted.
+    """
+
+    keeps_workspace: ClassVar[bool] = False
 
     class Meta(Sealed.Meta):
         abstract = True

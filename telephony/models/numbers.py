@@ -20,6 +20,8 @@ class Transport(models.TextChoices):
 class PhoneNumber(WorkspaceOwned):
     """A number we may call from and be called at, with the trunk that carries it."""
 
+    keeps_workspace = True  # it exists at LiveKit too
+
     class Status(models.TextChoices):
         PROVISIONING = "provisioning"
         ACTIVE = "active"
@@ -71,6 +73,8 @@ class NumberPace(WorkspaceOwned):
 
 class SipTrunk(WorkspaceOwned):
     """One trunk at LiveKit; a number has an outbound one and, to be called at, an inbound one."""
+
+    keeps_workspace = True  # it exists at LiveKit too
 
     class TrunkDirection(models.TextChoices):
         INBOUND = "inbound"
