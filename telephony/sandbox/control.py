@@ -34,7 +34,7 @@ async def read_json(request: web.Request) -> Any:
 
 
 def bad(detail: str) -> web.HTTPBadRequest:
-    return web.HTTPBadRequest(body=orjson.dumps({"detail": detail}), content_type="application/json")
+    return web.HTTPBadRequest(text=orjson.dumps({"detail": detail}).decode(), content_type="application/json")
 
 
 @dataclass
