@@ -9,6 +9,7 @@ Functions are synchronous, for requests in threads and for commands; each opens 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from livekit import api
 from livekit.protocol import sip
 
 from telephony.clients.livekit import LiveKit, told_plainly
+from voiceops.errors import ProviderError
 
 T = TypeVar("T")
 TRANSPORTS = {"udp": sip.SIP_TRANSPORT_UDP, "tcp": sip.SIP_TRANSPORT_TCP, "tls": sip.SIP_TRANSPORT_TLS}
@@ -89,6 +91,20 @@ class Found:
 def settle(line: Line) -> Made:
     """Create, change in place (calls that are up go on) or delete until LiveKit has the line. Raises ProviderError."""
     return _in_session(lambda livekit: _settle(livekit.api.sip, line))
+
+
+def change(before: Line, after: Line) -> Made:
+    """Settle `after` where `before` is; back again when that fails half-way. Raises ProviderError.
+
+    If going back fails too LiveKit differs from both, which a look shows.
+    """
+    numbers = tuple({*before.numbers, *after.numbers})
+    try:
+        return _in_session(lambda livekit: _settle(livekit.api.sip, after, numbers))
+    except ProviderError:
+        with suppress(ProviderError):
+            _in_session(lambda livekit: _settle(livekit.api.sip, before, numbers))
+        raise
 
 
 def remove(tag: str, numbers: Sequence[str], *, unsure: bool = False) -> None:
@@ -168,7 +184,7 @@ def _in_session(work: Callable[[LiveKit], Awaitable[T]]) -> T:
 
 async def _settle(service: Any, line: Line, numbers: Sequence[str] = ()) -> Made:
     """Removals go from the rule to the trunks, additions the other way: a rule never names a trunk that is gone."""
-    found = await _look(service, line.tag, line.numbers or numbers)
+    found = await _look(service, line.tag, numbers or line.numbers)
     await _delete_rules(service, found.rules[1:] if line.route else found.rules)
     await _delete_trunks(service, found.inbound[1:] if line.inbound else found.inbound)
     await _delete_trunks(service, found.outbound[1:] if line.outbound else found.outbound)

@@ -83,7 +83,7 @@ def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumbe
     for name, value in changes.items():
         setattr(number, name, value)
     after = line_of(number)
-    made = _resettle(before, after) if after != before else None
+    made = livekit_admin.change(before, after) if after != before else None
     with transaction.atomic():
         number.save(update_fields=list(changes))
         if made is not None:
@@ -197,18 +197,6 @@ def _activate(number: PhoneNumber, made: livekit_admin.Made) -> None:
         number.status, number.dispatch_rule_id = Status.ACTIVE, made.rule_id
         NumberPace.unscoped.create(number=number, workspace=number.workspace)
         _save_trunks(number, made)
-
-
-def _resettle(before: livekit_admin.Line, after: livekit_admin.Line) -> livekit_admin.Made:
-    """Change LiveKit from one to the other; back again when that fails half-way. Raises ProviderError."""
-    try:
-        return livekit_admin.settle(after)
-    except ProviderError as failure:
-        try:
-            livekit_admin.settle(before)
-        except ProviderError:
-            raise failure from None  # it may differ now, which the drift check shows
-        raise
 
 
 def _save_trunks(number: PhoneNumber, made: livekit_admin.Made) -> None:

@@ -36,11 +36,12 @@ def change_trunk(*, trunk: SipTrunk, changes: dict[str, Any]) -> SipTrunk:
     _refuse_owned(trunk)
     for number in set(changes.get("numbers", ())) - set(trunk.numbers):
         refuse_taken(number)
+    before = line_of_trunk(trunk)
     if "auth_password" in changes:
         changes = {**changes, "auth_password": seal_password(trunk, changes["auth_password"])}
     for name, value in changes.items():
         setattr(trunk, name, value)
-    made = livekit_admin.settle(line_of_trunk(trunk))
+    made = livekit_admin.change(before, line_of_trunk(trunk))
     trunk.livekit_trunk_id = made.outbound_id or made.inbound_id
     trunk.status = SipTrunk.Status.ACTIVE
     trunk.save(update_fields=[*changes, "livekit_trunk_id", "status"])

@@ -1,0 +1,81 @@
+from typing import Any
+
+from accounts.models import Workspace
+from accounts.roles import Role
+from telephony.clients import livekit_admin
+from telephony.clients.livekit_admin import Line, Outbound
+from telephony.models import PhoneNumber
+from telephony.services.drift import check_everything
+from telephony.services.lines import line_of
+from tests import make
+from tests.sandbox import RunningSandbox
+from tests.telephony.numbers.livekit import everything
+
+SIP = {"address": "sip.carrier.example", "auth_username": "voice", "auth_password": "s3cret of the trunk"}
+
+
+def register(workspace: Workspace) -> dict[str, Any]:
+    agent = make.agent(workspace)
+    body = {"phone_number": "+12025550100", "provider": "sip", "sip": SIP, "inbound_agent_id": str(agent.pk)}
+    answer: dict[str, Any] = make.client(workspace).post("/phone-numbers", body).json()
+    return answer
+
+
+def drift_of(workspace: Workspace, number: dict[str, Any]) -> list[str]:
+    answer: list[str] = make.client(workspace, Role.MEMBER).get(f"/phone-numbers/{number['id']}/drift").json()["drift"]
+    return answer
+
+
+def disturb(number: PhoneNumber, **outbound: Any) -> None:
+    """Somebody changes the outbound trunk at LiveKit, and loses inbound trunk and rule."""
+    wanted = {"address": "sip.carrier.example", "transport": "tcp", "numbers": (number.phone_number,), **outbound}
+    tag = line_of(number).tag
+    livekit_admin.settle(Line(tag=tag, name=f"VoiceOps {number.phone_number}", outbound=Outbound(**wanted)))
+
+
+def test_a_fresh_number_has_no_drift(ours: Workspace, box: RunningSandbox) -> None:
+    number = register(ours)
+
+    assert drift_of(ours, number) == []
+    assert check_everything() == ([], [])
+
+
+def test_what_was_changed_at_livekit_is_told_in_words(ours: Workspace, box: RunningSandbox) -> None:
+    number = register(ours)
+    row = PhoneNumber.unscoped.get()
+    disturb(row, address="elsewhere.example", auth_username="voice", auth_password="another")
+
+    told = drift_of(ours, number)
+
+    row.refresh_from_db()
+    assert told == [
+        "The outbound trunk differs in address",
+        "The outbound trunk differs in auth password",
+        "The inbound trunk is missing at LiveKit",
+        "The dispatch rule is missing at LiveKit",
+    ]
+    assert row.drift == told
+
+
+def test_repairing_puts_livekit_right(ours: Workspace, box: RunningSandbox) -> None:
+    number = register(ours)
+    row = PhoneNumber.unscoped.get()
+    disturb(row, address="elsewhere.example")
+    assert drift_of(ours, number) != []
+
+    response = make.client(ours).post(f"/phone-numbers/{number['id']}/repair")
+
+    assert (response.status_code, response.json()) == (200, number)
+    assert drift_of(ours, number) == []
+    assert everything()["outbound"][0].auth_password == "s3cret of the trunk"
+
+
+def test_things_of_ours_without_a_row_are_found(ours: Workspace, box: RunningSandbox) -> None:
+    register(ours)
+    found = everything()
+    ids = [found["outbound"][0].sip_trunk_id, found["inbound"][0].sip_trunk_id, found["rules"][0].sip_dispatch_rule_id]
+    PhoneNumber.unscoped.all().delete()
+
+    drifted, orphans = check_everything()
+
+    assert (drifted, orphans) == ([], ids)

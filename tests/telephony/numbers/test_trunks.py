@@ -1,0 +1,140 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from accounts.models import Workspace
+from telephony.models import SipTrunk
+from telephony.services.lines import open_password
+from tests import make
+from tests.sandbox import RunningSandbox
+from tests.telephony.numbers.livekit import NOTHING, everything
+from tests.telephony.numbers.relay import Break, Relay, relay_to
+
+OUTBOUND: dict[str, Any] = {
+    "direction": "outbound",
+    "address": "sip.carrier.example",
+    "transport": "udp",
+    "auth_username": "voice",
+    "auth_password": "s3cret of the trunk",
+    "numbers": ["+12025550101", "+1 202 555 0102"],
+}
+
+
+@pytest.fixture
+def relay(box: RunningSandbox, settings: Settings) -> Iterator[Relay]:
+    with relay_to(box.url) as running:
+        settings.LIVEKIT_URL = running.url
+        yield running
+
+
+def test_an_outbound_trunk_is_made_at_livekit(ours: Workspace, box: RunningSandbox) -> None:
+    response = make.client(ours).post("/sip-trunks", OUTBOUND)
+
+    trunk = SipTrunk.unscoped.get()
+    [made] = everything()["outbound"]
+    assert response.status_code == 201
+    assert response.json() == {
+        "id": str(trunk.pk),
+        "direction": "outbound",
+        "livekit_trunk_id": made.sip_trunk_id,
+        "phone_number_id": None,
+        "address": "sip.carrier.example",
+        "numbers": ["+12025550101", "+12025550102"],
+        "status": "active",
+        "created_at": trunk.created_at.isoformat().replace("+00:00", "Z"),
+    }
+    assert (made.address, made.auth_password) == ("sip.carrier.example", "s3cret of the trunk")
+    assert open_password(trunk) == "s3cret of the trunk"
+
+
+def test_an_inbound_trunk_needs_no_address(ours: Workspace, box: RunningSandbox) -> None:
+    body = {"direction": "inbound", "numbers": ["+12025550101"], "allowed_addresses": ["203.0.113.7"]}
+
+    response = make.client(ours).post("/sip-trunks", body)
+
+    [made] = everything()["inbound"]
+    assert (response.status_code, response.json()["address"]) == (201, "")
+    assert (list(made.numbers), list(made.allowed_addresses)) == (["+12025550101"], ["203.0.113.7"])
+
+
+def test_an_outbound_trunk_needs_an_address_and_numbers(ours: Workspace) -> None:
+    response = make.client(ours).post("/sip-trunks", {"direction": "outbound"})
+
+    assert response.status_code == 422
+    assert response.json() == {
+        "detail": [
+            {"loc": ["body", "address"], "msg": "field required", "type": "value_error.missing"},
+            {"loc": ["body", "numbers"], "msg": "field required", "type": "value_error.missing"},
+        ]
+    }
+
+
+def test_numbers_of_others_are_taken(ours: Workspace, theirs: Workspace) -> None:
+    number = make.phone_number(theirs)
+
+    response = make.client(ours).post("/sip-trunks", {**OUTBOUND, "numbers": [number.phone_number]})
+
+    assert (response.status_code, response.json()) == (409, {"detail": "Phone number already registered"})
+
+
+def test_a_trunk_is_changed_in_place(ours: Workspace, box: RunningSandbox) -> None:
+    client = make.client(ours)
+    trunk = client.post("/sip-trunks", OUTBOUND).json()
+
+    response = client.patch(
+        f"/sip-trunks/{trunk['id']}", {"address": "sip2.carrier.example", "numbers": ["+12025550102", "+12025550103"]}
+    )
+
+    [made] = everything()["outbound"]
+    assert response.json() == {
+        **trunk,
+        "address": "sip2.carrier.example",
+        "numbers": ["+12025550102", "+12025550103"],
+    }
+    assert made.sip_trunk_id == trunk["livekit_trunk_id"]
+    assert (made.address, list(made.numbers)) == ("sip2.carrier.example", ["+12025550102", "+12025550103"])
+    assert made.auth_password == "s3cret of the trunk"
+
+
+def test_all_numbers_of_a_trunk_can_be_replaced(ours: Workspace, box: RunningSandbox) -> None:
+    client = make.client(ours)
+    trunk = client.post("/sip-trunks", OUTBOUND).json()
+
+    client.patch(f"/sip-trunks/{trunk['id']}", {"numbers": ["+12025550109"]})
+
+    [made] = everything()["outbound"]
+    assert (made.sip_trunk_id, list(made.numbers)) == (trunk["livekit_trunk_id"], ["+12025550109"])
+
+
+def test_deleting_takes_it_away_at_livekit(ours: Workspace, box: RunningSandbox) -> None:
+    client = make.client(ours)
+    trunk = client.post("/sip-trunks", OUTBOUND).json()
+
+    response = client.delete(f"/sip-trunks/{trunk['id']}")
+
+    assert (response.status_code, response.json()) == (200, {"detail": "Deleted"})
+    assert everything() == NOTHING
+    assert not SipTrunk.unscoped.exists()
+
+
+@pytest.mark.parametrize("method", ["patch", "delete"])
+def test_a_phone_numbers_trunk_is_changed_through_the_number(ours: Workspace, method: str) -> None:
+    make.phone_number(ours)
+    trunk = SipTrunk.unscoped.get()
+
+    response = getattr(make.client(ours), method)(f"/sip-trunks/{trunk.pk}", {})
+
+    assert (response.status_code, response.json()) == (400, {"detail": "SIP trunk belongs to a phone number"})
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_trunk_that_livekit_breaks_leaves_nothing(ours: Workspace, relay: Relay, after: bool) -> None:
+    relay.breaks = [Break("CreateSIPOutboundTrunk", after=after)]
+
+    response = make.client(ours).post("/sip-trunks", OUTBOUND)
+
+    assert (response.status_code, response.json()) == (500, {"detail": "LiveKit SIP error: could not be reached"})
+    assert everything() == NOTHING
+    assert not SipTrunk.unscoped.exists()
