@@ -13,7 +13,7 @@ from batches.importing.encoding import TextForm, detect_text
 from batches.importing.upload import MAX_CELL, UNREADABLE_ROW, Line, Problem, Source, UnreadableUpload, too_long
 
 DELIMITERS = (",", ";", "\t", "|")
-MAX_RECORD_LINES = 100  # a record that spans more has a quotation mark nobody closed
+MAX_RECORD_LINES = MAX_CELL + 2  # a record that spans more has a quotation mark nobody closed
 _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n?\Z", re.IGNORECASE)  # Excel's own hint, which it never shows as a row
 _UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 _UNCLOSED = Problem(UNREADABLE_ROW, "A quotation mark in this row is never closed")

@@ -109,8 +109,7 @@ def text(cell: type_of_cell) -> str:
 
 def rows(sheet: CalamineSheet, max_columns: int, max_cell: int) -> Iterator[tuple[int, list[str]]]:
     """(Row number as Excel shows it, cells up to the last that is not empty). Too much is cut one past the limit."""
-    first = (sheet.start or (0, 0))[0] + 1
-    for number, cells in enumerate(sheet.iter_rows(), start=first):
+    for number, cells in enumerate(sheet.iter_rows(), start=1):  # it begins at the top, whatever sheet.start says
         texts = [text(cell)[: max_cell + 1] for cell in cells[: max_columns + 1]]
         if not any(cells[max_columns + 1 :]):
             while texts and not texts[-1]:

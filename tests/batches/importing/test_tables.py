@@ -1,0 +1,201 @@
+from pathlib import Path
+
+import pytest
+
+from batches.importing.table import open_table
+from batches.importing.upload import UnreadableUpload
+from tests.batches.importing import lists
+
+Rows = list[tuple[int, list[str]]]
+LIMIT = 5000
+
+
+def read(path: Path) -> tuple[list[str], Rows]:
+    with open_table(path, max_rows=LIMIT) as table:
+        return table.columns.names, [(line.number, line.cells) for line in table.lines]
+
+
+def refusals(path: Path) -> list[tuple[int, str, str]]:
+    with open_table(path, max_rows=LIMIT) as table:
+        return [(line.number, line.problem.code, line.problem.message) for line in table.lines if line.problem]
+
+
+def sentence(path: Path, max_rows: int = LIMIT) -> str:
+    with pytest.raises(UnreadableUpload) as caught, open_table(path, max_rows=max_rows) as table:
+        list(table.lines)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_separators_and_encodings_are_found_out(tmp_path: Path, delimiter: str, encoding: str) -> None:
+    text = "phone,name,balance\r\n+12025550186,Małgorzata,1\r\n+12025550187,Thảo,2\r\n".replace(",", delimiter)
+    path = lists.text_file(tmp_path, text, encoding=encoding)
+
+    found = read(path)
+
+    rows = [(2, ["+12025550186", "Małgorzata", "1"]), (3, ["+12025550187", "Thảo", "2"])]
+    assert found == (["phone", "name", "balance"], rows)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_western_encodings_without_a_mark_are_found_out(tmp_path: Path, encoding: str) -> None:
+    path = lists.text_file(tmp_path, "phone;name\n+12025550186;José Müller\n", encoding=encoding)
+
+    _, rows = read(path)
+
+    assert rows == [(2, ["+12025550186", "José Müller"])]
+
+
+def test_a_decimal_comma_does_not_make_a_comma_the_separator(tmp_path: Path) -> None:
+    path = lists.text_file(tmp_path, "phone;balance\n+12025550186;1,50\n+12025550187;2,50\n")
+
+    _, rows = read(path)
+
+    assert rows == [(2, ["+12025550186", "1,50"]), (3, ["+12025550187", "2,50"])]
+
+
+def test_the_line_excel_writes_for_itself_is_no_row(tmp_path: Path) -> None:
+    path = lists.text_file(tmp_path, "sep=;\r\nphone;note\r\n+12025550186;a,b\r\n")
+
+    found = read(path)
+
+    assert found == (["phone", "note"], [(2, ["+12025550186", "a,b"])])
+
+
+def test_row_numbers_are_those_a_spreadsheet_shows(tmp_path: Path) -> None:
+    text = 'phone,note\n\n+12025550186,"two\nlines"\n,\n+12025550187,x\n , \n'
+    path = lists.text_file(tmp_path, text)
+
+    _, rows = read(path)
+
+    assert rows == [(3, ["+12025550186", "two\nlines"]), (5, ["+12025550187", "x"])]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_line_endings_of_every_system_are_read(tmp_path: Path, ending: str) -> None:
+    path = lists.text_file(tmp_path, ending.join(["phone,name", "+12025550186,Ana", "+12025550187,Bo"]))
+
+    _, rows = read(path)
+
+    assert rows == [(2, ["+12025550186", "Ana"]), (3, ["+12025550187", "Bo"])]
+
+
+@pytest.mark.parametrize("closing", [200, 1300])
+def test_an_unclosed_quotation_mark_costs_its_own_row_only(tmp_path: Path, closing: int) -> None:
+    people = [f"+1202555{number:04},Ana" for number in range(1500)]
+    people[2] = '+12025559999,"Bo'
+    people[closing] = '+12025559998,Cy "the man"'
+    path = lists.text_file(tmp_path, "phone,name\n" + "\n".join(people) + "\n")
+
+    _, rows = read(path)
+
+    assert [number for number, _ in rows] == list(range(2, 1502))
+    assert rows[2] == (4, ["+12025559999", '"Bo'])
+    assert rows[3] == (5, ["+12025550003", "Ana"])
+    assert refusals(path) == [(4, "unreadable_row", "A quotation mark in this row is never closed")]
+
+
+def test_a_cell_too_long_is_refused_with_its_place(tmp_path: Path) -> None:
+    path = lists.csv_file(tmp_path, [["phone", "note"], ["+12025550186", "x" * 1025], ["+12025550187", "y\n" * 512]])
+
+    found = refusals(path)
+
+    assert found == [(2, "unreadable_row", "The cell in column 2 is longer than 1,024 characters")]
+
+
+def test_damaged_bytes_in_utf8_are_refused_row_by_row(tmp_path: Path) -> None:
+    rows = "".join(f"+1202555{number:04},Małgorzata\n" for number in range(4000))
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"phone,name\n" + rows.encode() + b"+12025550186,Jos\xe9\n+12025550187,nul\0\n")
+
+    found = refusals(path)
+
+    words = "This row holds damaged characters: it is not in the encoding of the rest of the file"
+    assert found == [(4002, "unreadable_row", words), (4003, "unreadable_row", words)]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "The file is empty: it has no rows. Upload a list with a header row and one row for each person."),
+        (
+            b"\xef\xbb\xbf\r\n \r\n",
+            "The file is empty: it has no rows. Upload a list with a header row and one row for each person.",
+        ),
+        (b"phone,name\n\n", "The file is empty: it has a header row and no rows below it."),
+        (
+            b"%PDF-1.7\n\0\1\2\3",
+            "The file is unreadable: it cannot be read as a spreadsheet. Save it as CSV or XLSX and upload it again.",
+        ),
+        (
+            b"<html><table><tr><td>phone</td></tr></table></html>",
+            "The file is unreadable: it cannot be read as a spreadsheet. Save it as CSV or XLSX and upload it again.",
+        ),
+        (
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600,
+            "The file is unreadable: it is an old Excel workbook (.xls) or protected by a password. "
+            "Save it as XLSX without a password and upload it again.",
+        ),
+        (
+            b"PK\x03\x04 and then nothing of a workbook",
+            "The file is unreadable: it is damaged or no XLSX workbook. Save the list as CSV and upload that.",
+        ),
+        (
+            b"\xff\xfep\0h\0o\0n\0e\0\n\0\x00\xd8a\0",
+            "The file is unreadable: it is damaged UTF-16. Save it as CSV UTF-8 and upload it again.",
+        ),
+        (
+            b"+12025550186,Ana\n+12025550187,Bo\n",
+            "The file has no phone column: its first row holds a number instead of column names. "
+            "Put a row with names such as phone above it.",
+        ),
+        (
+            b"name,city\nAna,Lima\n",
+            "The file has no phone column: found the columns name, city; name one of them phone, "
+            "or give column_mapping.",
+        ),
+        (
+            b"phone" + b",x" * 64 + b"\n+12025550186\n",
+            "The file has 65 columns, more than the 64 allowed: remove some.",
+        ),
+        (
+            b'"phone,name\n+12025550186,Ana\n' + b"+12025550186,Ana\n" * 1200,
+            "The header in row 1 cannot be read: A quotation mark in this row is never closed.",
+        ),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_refused_in_one_sentence(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "list"
+    path.write_bytes(content)
+
+    found = sentence(path)
+
+    assert found == told
+
+
+def test_more_rows_than_allowed_are_refused_before_the_first(tmp_path: Path) -> None:
+    path = lists.csv_file(tmp_path, [["phone"], *([f"+1202555{number:04}"] for number in range(12))])
+
+    found = sentence(path, max_rows=10)
+    with open_table(path, max_rows=12) as table:
+        rows = len(list(table.lines))
+
+    assert found == "The file has 12 rows, more than the 10 allowed: split it into several lists."
+    assert rows == 12
+
+
+def test_a_line_without_end_is_refused_without_being_held(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"phone\n" + b"1" * 4_000_000)
+
+    assert sentence(path) == "The file has a row longer than 1,048,576 bytes: it is no list of phone numbers."
+
+
+def test_expected_rows_are_told_beforehand(tmp_path: Path) -> None:
+    path = lists.text_file(tmp_path, "phone\n+12025550186\n+12025550187")
+
+    with open_table(path, max_rows=LIMIT) as table:
+        expected = table.expected_rows
+
+    assert expected == 2
