@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 from livekit.protocol import agent, agent_dispatch
@@ -18,17 +18,9 @@ from .ids import livekit_id
 from .reports import Reporter
 from .rooms import Room, Rooms
 from .twirp import TwirpError, rpc_error
+from .workers import Workers
 
 MAX_METADATA, MAX_ATTRIBUTES = 512 * 1024, 64 * 1024
-
-
-class Workers(Protocol):
-    """Real workers, connected over the network."""
-
-    def offer(self, job: agent.Job, room: Room) -> bool:
-        """Give the job to a worker of its agent's name; False when none is registered."""
-
-    def terminate(self, job: agent.Job) -> None: ...
 
 
 @dataclass
@@ -49,6 +41,8 @@ class Dispatching:
         self.rooms.on_created.append(self._room_created)
 
     def _room_created(self, room: Room, request: CreateRoomRequest) -> None:
+        if self.workers.serves(""):  # a worker without a name joins every room
+            self.dispatch(room, "", "", {})
         for wanted in request.agents:
             self.dispatch(room, wanted.agent_name, wanted.metadata, dict(wanted.attributes))
 
@@ -70,7 +64,7 @@ class Dispatching:
             agent_name=agent_name,
             attributes=attributes,
         )
-        if self.workers.offer(job, room):
+        if self.workers.offer(job, dispatch, room):
             return dispatch
         if self.agent_online and agent_name == self.config.agent_name:
             dispatch.state.jobs.append(job)

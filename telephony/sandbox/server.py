@@ -65,6 +65,7 @@ class Sandbox:
     async def stop(self) -> None:
         """Stop serving at once; what is on the telephone is lost, as when a server dies."""
         await self.dispatching.close()
+        await self.dispatching.workers.close()
         await self.calls.close()
         await self.egress.close()
         await self.webhooks.close()
@@ -88,7 +89,8 @@ async def start(config: Config) -> Sandbox:
     egress = Egress(clock, store, rooms, webhooks, session, config.data_dir / "recordings")
     calls.on_answered.append(egress.callee_answered)
     calls.on_ended.append(egress.callee_gone)
-    dispatching = Dispatching(config, clock, session, faults, rooms, calls, Workers(), egress.record_for_agent)
+    workers = Workers(config, clock, rooms)
+    dispatching = Dispatching(config, clock, session, faults, rooms, calls, workers, egress.record_for_agent)
     sip = SipService(clock, rooms, calls, trunks, phones)
     rules = Rules(store, trunks)
     methods = {
@@ -102,7 +104,9 @@ async def start(config: Config) -> Sandbox:
     app = web.Application(client_max_size=MAX_BODY)
     app.add_routes(Control(calls, rooms, phones, faults, dispatching, Inbound(rooms, calls, rules)).routes())
     app.add_routes(twilio_routes(config, store))
-    app.add_routes([web.get("/", health), web.route("*", "/twirp/{path:.*}", livekit.serve)])
+    app.add_routes(
+        [web.get("/", health), web.get("/agent", workers.serve), web.route("*", "/twirp/{path:.*}", livekit.serve)]
+    )
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     sandbox = Sandbox(config, store, session, webhooks, rooms, calls, dispatching, egress, runner)
     try:

@@ -1,13 +1,213 @@
-"""Real agent workers, registered at /agent."""
+"""Real agent workers, registered at /agent (protocols.md 5.1).
 
-from livekit.protocol import agent
+A worker's job cannot really connect: there is no WebRTC here. Its participant joins when it says that the job is
+running and leaves when the job or the worker ends, which is what the rest of the world sees of an agent.
+"""
 
-from .rooms import Room
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import WSMsgType, web
+from google.protobuf.message import DecodeError
+from livekit.protocol import agent, agent_dispatch, models
+
+from .auth import BadTokenError, make_token, read_token
+from .clock import Clock
+from .config import Config
+from .ids import livekit_id
+from .rooms import Room, Rooms
+from .twirp import TwirpError
+
+log = logging.getLogger(__name__)
+
+ANSWERS_WITHIN = 7.5  # seconds, wall clock
+JOB_TOKEN_SECONDS = 6 * 3600
 
 
+@dataclass(eq=False)
+class Worker:
+    id: str
+    socket: web.WebSocketResponse
+    agent_name: str
+    load: float = 0.0
+    full: bool = False
+    offers: "dict[str, asyncio.Future[agent.AvailabilityResponse]]" = field(default_factory=dict)
+    jobs: dict[str, "Assigned"] = field(default_factory=dict)
+
+    async def send(self, message: agent.ServerMessage) -> None:
+        await self.socket.send_bytes(message.SerializeToString())
+
+
+@dataclass(eq=False)
+class Assigned:
+    job: agent.Job
+    room: Room
+    identity: str
+
+
+@dataclass
 class Workers:
-    def offer(self, job: agent.Job, room: Room) -> bool:
-        return False
+    config: Config
+    clock: Clock
+    rooms: Rooms
+    connected: dict[str, Worker] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def serves(self, agent_name: str) -> bool:
+        return any(worker.agent_name == agent_name for worker in self.connected.values())
+
+    def offer(self, job: agent.Job, dispatch: agent_dispatch.AgentDispatch, room: Room) -> bool:
+        """Give the job to a worker of its agent's name; False when none is registered."""
+        if not self.serves(job.agent_name):
+            return False
+        self._spawn(self._assign(job, dispatch, room))
+        return True
 
     def terminate(self, job: agent.Job) -> None:
-        return
+        for worker in self.connected.values():
+            if job.id in worker.jobs:
+                message = agent.ServerMessage(termination=agent.JobTermination(job_id=job.id))
+                self._spawn(worker.send(message))
+                self._leave(worker, job.id, models.PARTICIPANT_REMOVED)
+
+    async def _assign(self, job: agent.Job, dispatch: agent_dispatch.AgentDispatch, room: Room) -> None:
+        """Ask one worker after the other, the least busy first; nobody willing loses the job, as at LiveKit."""
+        willing = [w for w in self.connected.values() if w.agent_name == job.agent_name and not w.full]
+        for worker in sorted(willing, key=lambda w: w.load):
+            answer = await self._ask(worker, job)
+            if answer is None or not answer.available:
+                continue
+            identity = answer.participant_identity or f"agent-{job.id}"
+            job.state.worker_id, job.state.status = worker.id, agent.JS_PENDING
+            dispatch.state.jobs.append(job)
+            worker.jobs[job.id] = Assigned(dispatch.state.jobs[-1], room, identity)
+            assignment = agent.JobAssignment(job=job, token=self._token(room.name, identity))
+            await worker.send(agent.ServerMessage(assignment=assignment))
+            return
+        log.info("no worker available for %s", job.id)
+
+    async def _ask(self, worker: Worker, job: agent.Job) -> agent.AvailabilityResponse | None:
+        answer: asyncio.Future[agent.AvailabilityResponse] = asyncio.get_running_loop().create_future()
+        worker.offers[job.id] = answer
+        try:
+            await worker.send(agent.ServerMessage(availability=agent.AvailabilityRequest(job=job)))
+            async with asyncio.timeout(ANSWERS_WITHIN):
+                return await answer
+        except (TimeoutError, ConnectionError):
+            return None
+        finally:
+            worker.offers.pop(job.id, None)
+
+    def _token(self, room: str, identity: str) -> str:
+        video = {"roomJoin": True, "room": room, "agent": True, "canPublish": True, "canSubscribe": True}
+        claims = {"sub": identity, "kind": "agent", "video": video}
+        return make_token(claims, key=self.config.api_key, secret=self.config.api_secret, seconds=JOB_TOKEN_SECONDS)
+
+    # --- the socket ---
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """GET /agent: a worker's connection, until it closes."""
+        try:
+            grants = read_token(
+                request.headers.get("Authorization"),
+                key=self.config.api_key,
+                secret=self.config.api_secret,
+                leeway=self.clock.wall(60),
+            )
+        except BadTokenError as error:
+            return web.Response(status=401, text=str(error))
+        if not grants.video.get("agent"):
+            return web.Response(status=401, text="permissions denied")
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        worker: Worker | None = None
+        try:
+            async for frame in socket:
+                if frame.type is WSMsgType.BINARY:
+                    worker = await self._received(socket, worker, frame.data)
+        finally:
+            if worker is not None:
+                self._gone(worker)
+        return socket
+
+    async def _received(self, socket: web.WebSocketResponse, worker: Worker | None, data: bytes) -> Worker | None:
+        message = agent.WorkerMessage()
+        try:
+            message.ParseFromString(data)
+        except DecodeError:
+            return worker
+        if worker is None:
+            return await self._register(socket, message.register) if message.HasField("register") else None
+        if message.HasField("ping"):
+            pong = agent.WorkerPong(last_timestamp=message.ping.timestamp, timestamp=int(self.clock.now() * 1000))
+            await worker.send(agent.ServerMessage(pong=pong))
+        elif message.HasField("update_worker"):
+            worker.load = message.update_worker.load
+            worker.full = message.update_worker.status == agent.WS_FULL
+        elif message.HasField("availability"):
+            offer = worker.offers.get(message.availability.job_id)
+            if offer is not None and not offer.done():
+                offer.set_result(message.availability)
+        elif message.HasField("update_job"):
+            self._job_changed(worker, message.update_job)
+        return worker
+
+    async def _register(self, socket: web.WebSocketResponse, register: agent.RegisterWorkerRequest) -> Worker:
+        worker = Worker(livekit_id("AW_"), socket, register.agent_name)
+        self.connected[worker.id] = worker
+        info = models.ServerInfo(edition=models.ServerInfo.Edition.Standard, version="1.9.12", protocol=16)
+        answer = agent.RegisterWorkerResponse(worker_id=worker.id, server_info=info)
+        await worker.send(agent.ServerMessage(register=answer))
+        return worker
+
+    def _job_changed(self, worker: Worker, update: agent.UpdateJobStatus) -> None:
+        assigned = worker.jobs.get(update.job_id)
+        if assigned is None:
+            return
+        state = assigned.job.state
+        state.status, state.error, state.updated_at = update.status, update.error, int(self.clock.now() * 1e9)
+        if update.status == agent.JS_RUNNING:
+            self._join(assigned)
+        elif update.status in (agent.JS_SUCCESS, agent.JS_FAILED):
+            self._leave(worker, update.job_id, models.CLIENT_INITIATED)
+
+    def _join(self, assigned: Assigned) -> None:
+        assigned.job.state.participant_identity = assigned.identity
+        info = models.ParticipantInfo(
+            identity=assigned.identity,
+            name=assigned.identity,
+            kind=models.ParticipantInfo.Kind.AGENT,
+            attributes={"lk.agent.name": assigned.job.agent_name},
+        )
+        if assigned.room.closed.done():
+            return
+        try:
+            self.rooms.join(assigned.room, info)
+        except TwirpError as error:
+            log.info("the agent could not join: %s", error)
+
+    def _leave(self, worker: Worker, job_id: str, reason: models.DisconnectReason) -> None:
+        assigned = worker.jobs.pop(job_id, None)
+        if assigned is not None:
+            self.rooms.leave(assigned.room, assigned.identity, reason)
+
+    def _gone(self, worker: Worker) -> None:
+        del self.connected[worker.id]
+        for job_id in list(worker.jobs):
+            worker.jobs[job_id].job.state.status = agent.JS_FAILED
+            self._leave(worker, job_id, models.CONNECTION_TIMEOUT)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for worker in list(self.connected.values()):
+            await worker.socket.close()
