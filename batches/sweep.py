@@ -5,12 +5,12 @@ A worker's heart calls `sweep` every `SWEEP_SECONDS`; so does `manage.py reconci
 
 import asyncio
 
-from telephony.services.inbox import apply_inbox
-
 from batches import settle
 from batches.importing.store import overdue_imports
 from batches.services.batches import start_due_batches
 from telephony.dialing.watch import reconcile_calls
+from telephony.services.inbox import apply_inbox
+from telephony.services.numbers import clean_provisioning
 from voiceops import doorbell
 from voiceops.clock import database_now
 from voiceops.ormthread import OrmThread
@@ -30,6 +30,7 @@ def sweep() -> None:
         if settle.settle_calls().calls == 0:
             break
     settle.complete_all()
+    clean_provisioning(limit=1)  # last, and few: it may have to wait for LiveKit and Twilio
 
 
 async def reconcile() -> int:

@@ -113,16 +113,15 @@ def remove_number(*, number: PhoneNumber) -> None:
     _withdraw(number)
 
 
-def clean_provisioning() -> int:
+def clean_provisioning(*, limit: int = 100) -> int:
     """Finish what was interrupted: take away condemned numbers, and reservations nobody works on. Returns how many.
 
-    A number whose provider cannot be reached stays for the next time.
+    A number whose provider cannot be reached stays for the next time; any `limit` of them are tried.
     """
-    now = database_now()
-    stale = PhoneNumber.unscoped.filter(status=Status.PROVISIONING, created_at__lt=now - STALE)
+    stale = PhoneNumber.unscoped.filter(status=Status.PROVISIONING, created_at__lt=database_now() - STALE)
     stale.update(status=Status.ERROR)
     cleaned = 0
-    for number in PhoneNumber.unscoped.filter(status=Status.ERROR).order_by("pk"):
+    for number in PhoneNumber.unscoped.filter(status=Status.ERROR).order_by("?")[:limit]:
         try:
             _withdraw(number)
         except ProviderError as error:

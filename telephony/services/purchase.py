@@ -11,7 +11,8 @@ from typing import Any
 
 from django.conf import settings
 
-from telephony.clients.twilio import OwnedNumber, Twilio, TwilioError
+from telephony.clients.twilio import OwnedNumber, Twilio
+from telephony.clients.twilio_requests import TwilioError
 from telephony.models import PhoneNumber
 from telephony.services.lines import SipSettings, open_password
 
