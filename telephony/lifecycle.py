@@ -108,10 +108,17 @@ def answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "") ->
 
 
 def detected(call: Call, *, kind: str, at: datetime) -> None:
-    """What answered: human, machine, uncertain or screened. Decides the outcome when the call ends."""
-    updated = Call.unscoped.filter(pk=call.pk).exclude(stage=Stage.ENDED).update(detected=kind, heard_at=at)
-    if updated:
+    """What answered: human, machine, uncertain or screened. Decides the outcome when the call ends.
+
+    A report that was overtaken by the end of its call still makes it voicemail, until the batch has taken note.
+    """
+    if Call.unscoped.filter(pk=call.pk).exclude(stage=Stage.ENDED).update(detected=kind, heard_at=at):
         call.detected = kind
+        return
+    outcome = Outcome.VOICEMAIL if kind == "machine" else Outcome.ANSWERED
+    unnoted = Call.unscoped.filter(pk=call.pk, detected=None, answered_at__isnull=False, settled_at=None)
+    if unnoted.update(detected=kind, outcome=outcome):
+        call.detected, call.outcome = kind, outcome
     elif call.detected != kind:
         alarm(call, at=at, text=f"The agent reported '{kind}' after the call had ended", source="agent")
 

@@ -1,12 +1,16 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
 from telephony.views import numbers
+from telephony.views.livekit_webhook import livekit_webhook
+from telephony.views.reports import report
 
 router = SimpleRouter(trailing_slash=False)
 router.register("phone-numbers", numbers.PhoneNumberViewSet, basename="phone-number")
 router.register("sip-trunks", numbers.SipTrunkViewSet, basename="sip-trunk")
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("livekit/webhook", livekit_webhook),
+    path("calls/<str:pk>/report", report),
     *router.urls,
 ]

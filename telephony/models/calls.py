@@ -157,6 +157,11 @@ class Call(WorkspaceOwned):
         return PUBLIC_STATUS[self.stage]
 
     @property
+    def is_web(self) -> bool:
+        """A browser's test call: nobody dials, whoever has the token joins the room."""
+        return self.direction == Direction.INBOUND and self.room.startswith("vo-")
+
+    @property
     def callee_identity(self) -> str:
         """Never the phone number (LiveKit's default), and never used twice."""
         return f"callee-{self.pk}"

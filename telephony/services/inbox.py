@@ -1,0 +1,137 @@
+"""LiveKit's webhooks: stored once, then applied. They are repeated, reordered, late or lost, and none of it matters.
+
+A webhook alone never ends a call that was not answered: the answer to our dial request carries the SIP status, and
+where nobody listens for that any more, the reconciler weighs what the inbox and the agent told (dialing/reconcile.py).
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import DataError, IntegrityError, transaction
+from django.utils import timezone
+
+from telephony import inbound_rooms, lifecycle
+from telephony.endings import ending_of
+from telephony.models import Call, Direction, InboxEvent, Stage
+from telephony.services import inbound, recordings
+from voiceops.errors import Invalid
+
+logger = logging.getLogger(__name__)
+
+LEFT = ("participant_left", "participant_connection_aborted")
+EGRESS = ("egress_started", "egress_updated", "egress_ended")
+# Kept as evidence of a callee in the room, but nothing follows from it at once.
+EVIDENCE = ("track_published",)
+KEPT = ("participant_joined", "room_finished", *LEFT, *EGRESS, *EVIDENCE)
+FRESH = timedelta(seconds=3)  # LiveKit tells the time in whole seconds: of a fresh event we know it better
+PATIENCE = timedelta(seconds=2)  # before the sweep takes an event from the request that is applying it
+
+
+def take_in(body: Mapping[str, Any]) -> None:
+    """Store an event of LiveKit's and apply it; one that came before, or is of a room not ours, changes nothing.
+
+    Raises Invalid for what is no event.
+    """
+    event_id, name, room = body.get("id"), body.get("event"), room_of(body)
+    if not isinstance(event_id, str) or not isinstance(name, str) or not 0 < len(event_id) <= 128:
+        raise Invalid("Malformed request body")
+    if name not in KEPT or not is_ours(room):
+        return
+    event = InboxEvent(event_id=event_id, event=name, room=room, body=dict(body), received_at=timezone.now())
+    InboxEvent.objects.bulk_create([event], ignore_conflicts=True)
+    apply_event(event)
+
+
+def apply_inbox(limit: int = 500) -> int:
+    """Apply what was stored and not applied, oldest first; for the sweep. Returns how many were."""
+    waiting = InboxEvent.objects.filter(applied_at=None, received_at__lt=timezone.now() - PATIENCE)
+    return sum(apply_event(event) for event in waiting.order_by("received_at", "pk")[:limit])
+
+
+def apply_event(event: InboxEvent) -> bool:
+    """Let an event change what it speaks of, once. False when it was applied before."""
+    try:
+        with transaction.atomic():
+            return _claim(event) and _apply(event)
+    except (LookupError, TypeError, ValueError, AttributeError, DataError, IntegrityError):
+        logger.exception("The webhook %s cannot be understood", event.event_id)
+        return _claim(event)  # or the sweep would stumble over it for ever
+
+
+def room_of(body: Mapping[str, Any]) -> str:
+    """The room's name, '' when the event is of no room."""
+    for part, key in (("room", "name"), ("egressInfo", "roomName")):
+        found = body.get(part)
+        if isinstance(found, Mapping) and isinstance(found.get(key), str):
+            return str(found[key])
+    return ""
+
+
+def is_ours(room: str) -> bool:
+    """Whether a room's name is of the kind we give; a LiveKit project may serve others too."""
+    if inbound_rooms.number_of(room) is not None:
+        return True
+    try:
+        return room.startswith("vo-") and bool(UUID(room.removeprefix("vo-")))
+    except ValueError:
+        return False
+
+
+def told_at(event: InboxEvent) -> datetime:
+    created = datetime.fromtimestamp(int(event.body.get("createdAt", 0)), UTC)
+    return event.received_at if event.received_at - created < FRESH else created
+
+
+def _claim(event: InboxEvent) -> bool:
+    return bool(InboxEvent.objects.filter(pk=event.pk, applied_at=None).update(applied_at=timezone.now()))
+
+
+def _apply(event: InboxEvent) -> bool:
+    at = told_at(event)
+    if event.event in EGRESS:
+        recordings.note_egress(event.body["egressInfo"], at=at)
+    elif action := ACTIONS.get(event.event):
+        call = Call.unscoped.filter(room=event.room).first() or inbound.open_call(event, at=at)
+        if call is not None:
+            action(call, event.body, max(at, call.intent_at or call.created_at))
+    return True
+
+
+def _joined(call: Call, body: Mapping[str, Any], at: datetime) -> None:
+    if not is_callee(call, body.get("participant", {})):
+        return
+    lifecycle.callee_joined(call, at=at, source="livekit")
+    if call.is_web:  # a browser has no line that rings
+        lifecycle.answered(call, at=at, source="livekit")
+
+
+def _left(call: Call, body: Mapping[str, Any], at: datetime) -> None:
+    participant = body.get("participant", {})
+    if is_callee(call, participant):
+        _over(call, at, ending_of(participant.get("disconnectReason", "")).reason)
+
+
+def _finished(call: Call, body: Mapping[str, Any], at: datetime) -> None:
+    _over(call, at, "room_closed")
+
+
+def _over(call: Call, at: datetime, reason: str) -> None:
+    if call.stage == Stage.IN_PROGRESS:
+        lifecycle.hung_up(call, at=at, reason=reason, source="livekit")
+
+
+def is_callee(call: Call, participant: Mapping[str, Any]) -> bool:
+    """Whether this participant is the telephone's (or the browser's) end of the call."""
+    if call.direction == Direction.INBOUND and not call.is_web:
+        return participant.get("kind") == "SIP"
+    return participant.get("identity") == call.callee_identity
+
+
+ACTIONS: dict[str, Callable[[Call, Mapping[str, Any], datetime], None]] = {
+    "participant_joined": _joined,
+    "room_finished": _finished,
+    **dict.fromkeys(LEFT, _left),
+}

@@ -1,0 +1,165 @@
+"""Recordings: started after the answer, by a request of its own, so that one that fails never costs a call.
+
+LiveKit's egress writes the file; its webhooks say how that went, in any order with those of the room. Where they are
+lost, the sweep asks (`follow_recordings`). A row exists from the first that is known of an egress.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Q
+
+from agents.models import AgentVersion
+from telephony import lifecycle
+from telephony.clients.livekit import LiveKit
+from telephony.clients.livekit_egress import find_egress, start_egress
+from telephony.clients.storage import uses_s3
+from telephony.models import Call, Recording, Stage
+from voiceops.clock import database_now
+from voiceops.errors import ProviderError
+from voiceops.ormthread import OrmThread
+
+logger = logging.getLogger(__name__)
+
+Status = Recording.Status
+DONE = ("EGRESS_COMPLETE", "EGRESS_LIMIT_REACHED")  # the latter is whole up to LiveKit's limit
+LOST = ("EGRESS_FAILED", "EGRESS_ABORTED")
+PATIENCE = timedelta(seconds=10)  # for webhooks, before the sweep asks
+LOOKS_BACK = timedelta(hours=1)  # how long after its end a call without a recording is asked about
+CHUNK, AT_ONCE = 50, 10
+NANOSECONDS = 1e9
+_wishes: dict[UUID, bool] = {}  # version -> whether it records; versions never change, so neither does this
+
+
+async def start_recordings(livekit: LiveKit, calls: Sequence[Call]) -> None:
+    """Start recording those of these answered calls whose agent records. Never raises: the sweep tries again."""
+    try:
+        unknown = {call.agent_version_id for call in calls if call.agent_version_id} - _wishes.keys()
+        if unknown:
+            async with OrmThread() as db:
+                _wishes.update(await db(wishes_of, unknown))
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("Recordings start later, the database cannot be reached: %s", error)
+        return
+    wanted = [call for call in calls if call.agent_version_id and _wishes.get(call.agent_version_id)]
+    await asyncio.gather(*(_try_start(livekit, call) for call in wanted))
+
+
+def wishes_of(versions: set[UUID]) -> dict[UUID, bool]:
+    configs = AgentVersion.unscoped.filter(pk__in=versions).values_list("pk", "config")
+    return {pk: bool(config.get("recording_enabled")) for pk, config in configs}
+
+
+async def _try_start(livekit: LiveKit, call: Call) -> None:
+    try:
+        await record_call(livekit, call)
+    except ProviderError as error:
+        logger.warning("The recording of call %s could not be started: %s", call.pk, error)
+
+
+async def record_call(livekit: LiveKit, call: Call) -> list[dict[str, Any]]:
+    """What LiveKit records of the call. Nothing is started where an egress is at work or done. Raises ProviderError."""
+    found = [info for info in await find_egress(livekit, call.room) if info.get("status") not in LOST]
+    return found or [await start_egress(livekit, room=call.room, key=key_of(call))]
+
+
+def key_of(call: Call) -> str:
+    return f"{'recordings/' if uses_s3() else ''}{call.workspace_id}/{call.pk}.ogg"
+
+
+def note_egress(info: Mapping[str, Any], *, at: datetime) -> None:
+    """Take in how an egress of one of our rooms stands, as LiveKit's JSON tells it."""
+    call = Call.unscoped.filter(room=str(info.get("roomName", ""))).first()
+    if call is None:
+        return
+    status = str(info.get("status", ""))
+    file = next(iter(info.get("fileResults") or []), info.get("file"))
+    if status in DONE and file:
+        _ready(call, info, file, at)
+    elif status in LOST or status in DONE:
+        fail_recording(call, error=str(info.get("error") or "nothing was recorded"), egress=_id(info), at=at)
+    else:
+        _row(call, info)
+
+
+def _id(info: Mapping[str, Any]) -> str:
+    return str(info.get("egressId", ""))[:64]
+
+
+def _row(call: Call, info: Mapping[str, Any]) -> Recording:
+    defaults = {"workspace_id": call.workspace_id, "egress_id": _id(info), "storage_key": key_of(call)}
+    return Recording.unscoped.get_or_create(call=call, defaults=defaults)[0]
+
+
+def _ready(call: Call, info: Mapping[str, Any], file: Mapping[str, Any], at: datetime) -> None:
+    with transaction.atomic():
+        row = _row(call, info)
+        waiting = Recording.unscoped.filter(pk=row.pk, status__in=(Status.PENDING, Status.FAILED))
+        won = waiting.update(
+            status=Status.READY,
+            egress_id=_id(info),
+            storage_key=str(file.get("filename") or row.storage_key)[:255],
+            size_bytes=int(file.get("size", 0)),
+            duration_seconds=int(file.get("duration", 0)) / NANOSECONDS,
+            ready_at=at,
+            error="",
+        )
+        if won:
+            Call.unscoped.filter(pk=call.pk).update(has_recording=True)
+            lifecycle.record(call, type="recording_ready", text="The recording is ready", at=at)
+
+
+def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") -> None:
+    """There will be no recording, and why. Another egress of the same room may still bring one."""
+    with transaction.atomic():
+        row = _row(call, {"egressId": egress})
+        waiting = Recording.unscoped.filter(pk=row.pk, status=Status.PENDING).filter(
+            Q(egress_id=egress) | Q(egress_id="")
+        )
+        if waiting.update(status=Status.FAILED, egress_id=egress, error=error[:500]):
+            text = f"The recording failed: {error}"
+            lifecycle.record(call, type="recording_failed", text=text, at=at, data={"error": error})
+
+
+# --- for the sweep: what nobody told us ---
+
+
+def unrecorded_calls() -> list[Call]:
+    """Answered calls whose agent records, of whose recording too little is known for too long."""
+    now = database_now()
+    unknown = Q(recording=None) | Q(recording__status=Status.PENDING, stage=Stage.ENDED)
+    answered = Q(stage=Stage.IN_PROGRESS, answered_at__lt=now - PATIENCE) | Q(
+        stage=Stage.ENDED, answered_at__isnull=False, ended_at__gt=now - LOOKS_BACK, ended_at__lt=now - PATIENCE
+    )
+    calls = Call.unscoped.filter(answered, unknown, agent_version__config__recording_enabled=True)
+    return list(calls.filter(created_at__gt=now - 2 * LOOKS_BACK).order_by("-pk")[:CHUNK])
+
+
+async def follow_recordings(livekit: LiveKit, db: OrmThread) -> int:
+    """Ask LiveKit about recordings whose webhooks are missing, and start those that are not. Returns how many."""
+    calls = await db(unrecorded_calls)
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def follow(call: Call) -> None:
+        async with gate:
+            try:
+                if call.stage == Stage.IN_PROGRESS:
+                    found = await record_call(livekit, call)
+                else:
+                    found = await find_egress(livekit, call.room)
+            except ProviderError as error:
+                logger.warning("The recording of call %s cannot be asked about: %s", call.pk, error)
+                return
+        now = await db(database_now)
+        for info in found:
+            await db(note_egress, info, at=now)
+        if not found:
+            await db(fail_recording, call, error="LiveKit knows of no recording", at=now)
+
+    await asyncio.gather(*(follow(call) for call in calls))
+    return len(calls)

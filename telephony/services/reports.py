@@ -1,0 +1,187 @@
+"""What the voice agent reports on its call: sent in order, repeated after a lost answer, late when it had to wait.
+
+The agent is our witness: a callee it never saw was never called (dialing/reconcile.py), so `agent_seen_at` says until
+when it looked, by the earlier of its clock and the database's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import DateTimeField, F, Value
+from django.db.models.functions import Coalesce, Greatest, Least, Now
+from django.utils import timezone
+
+from telephony import lifecycle
+from telephony.endings import Ending, ending_of
+from telephony.models import Call, CallEvent, Stage, Turn
+from voiceops.errors import NotFound
+
+DETECTED = {
+    "human": "A person answered",
+    "machine": "An answering machine answered",
+    "uncertain": "It is unclear who answered",
+    "screened": "A call screener answered",
+}
+
+
+@dataclass(frozen=True)
+class Reported:
+    """One event, its shape already checked; `data` holds the fields of its type."""
+
+    id: str
+    type: str
+    at: datetime
+    data: Mapping[str, Any]
+
+
+@dataclass
+class Notes:
+    """What a report adds to the call's history, written in one go at its end."""
+
+    call: Call
+    now: datetime
+    turns: list[Turn] = field(default_factory=list)
+    lines: list[CallEvent] = field(default_factory=list)
+
+    def line(self, event: Reported, text: str) -> None:
+        self.lines.append(
+            CallEvent(
+                workspace_id=self.call.workspace_id,
+                call=self.call,
+                type=event.type,
+                text=text[:500],
+                at=event.at,
+                data=dict(event.data),
+                external_id=event.id,
+            )
+        )
+
+    def moment(self, event: Reported) -> datetime:
+        """When it happened: not later than now, not before the call was dialled, whatever the agent's clock says."""
+        return max(min(event.at, self.now), self.call.intent_at or self.call.created_at)
+
+
+def take_report(*, call_id: UUID, events: Sequence[Reported]) -> None:
+    """Apply a report; events that came before change nothing. Raises NotFound when there is no such call."""
+    if all(event.type == "agent_alive" for event in events):
+        if events and not see_agent(call_id, max(event.at for event in events)):
+            raise NotFound("Call not found")
+        return
+    with transaction.atomic(savepoint=False):
+        call = Call.unscoped.filter(pk=call_id).first()
+        if call is None:
+            raise NotFound("Call not found")
+        notes = Notes(call, timezone.now())
+        moved = [take_event(event, notes) for event in events]
+        if notes.turns:
+            Turn.unscoped.bulk_create(notes.turns, ignore_conflicts=True)
+        if notes.lines:
+            CallEvent.unscoped.bulk_create(notes.lines, ignore_conflicts=True)
+        if call.agent_joined_at is None or not (any(moved) or call.stage == Stage.ENDED):
+            see_agent(call_id, max(event.at for event in events))
+
+
+def see_agent(call_id: UUID, at: datetime) -> bool:
+    """The agent was alive in the room at that time of its clock. False when there is no such call."""
+    seen = Least(Value(at, output_field=DateTimeField()), Now())
+    return bool(
+        Call.unscoped.filter(pk=call_id).update(
+            agent_joined_at=Coalesce("agent_joined_at", Now()),
+            agent_seen_at=Greatest(Coalesce(F("agent_seen_at"), seen), seen),
+            heard_at=Now(),
+        )
+    )
+
+
+def take_event(event: Reported, notes: Notes) -> bool:
+    """True when the event moved the call on."""
+    take = TAKERS.get(event.type)
+    return bool(take and take(event, notes))
+
+
+def _agent_joined(event: Reported, notes: Notes) -> bool:
+    notes.line(event, "The voice agent joined the room")
+    return False
+
+
+def _callee_joined(event: Reported, notes: Notes) -> bool:
+    call = notes.call
+    if call.callee_joined_at is not None:
+        return False
+    lifecycle.callee_joined(call, at=notes.moment(event), source="agent")
+    if call.is_web:  # a browser has no line that rings
+        lifecycle.answered(call, at=notes.moment(event), source="agent")
+    return call.callee_joined_at is not None
+
+
+def _answered(event: Reported, notes: Notes) -> bool:
+    """Also told by everything that only happens on an answered call, when the report of the answer was lost."""
+    if notes.call.answered_at is not None:
+        return False
+    return lifecycle.answered(notes.call, at=notes.moment(event), source="agent")
+
+
+def _detected(event: Reported, notes: Notes) -> bool:
+    answered = _answered(event, notes)
+    kind = event.data["kind"]
+    if notes.call.detected != kind:
+        lifecycle.detected(notes.call, kind=kind, at=notes.moment(event))
+    notes.line(event, DETECTED[kind])
+    return answered
+
+
+def _turn(event: Reported, notes: Notes) -> bool:
+    notes.turns.append(
+        Turn(workspace_id=notes.call.workspace_id, call=notes.call, external_id=event.id, **dict(event.data))
+    )
+    return False  # no proof of an answer: networks speak to callers before anybody picks up
+
+
+def _tool_call(event: Reported, notes: Notes) -> bool:
+    notes.line(event, f"The agent used {event.data['name']}")
+    return False
+
+
+def _usage(event: Reported, notes: Notes) -> bool:
+    notes.line(event, "The agent reported its usage")
+    return False
+
+
+def _callee_left(event: Reported, notes: Notes) -> bool:
+    """The end of an answered call. Of one that was not answered it is kept as evidence: the dial's answer says more."""
+    ending = ending_of(event.data["reason"])
+    if _end(event, ending, notes):
+        return True
+    notes.line(event, f"The callee left ({event.data['reason'].lower().replace('_', ' ') or 'no reason given'})")
+    return False
+
+
+def _ended(event: Reported, notes: Notes) -> bool:
+    return _end(event, ending_of(event.data["reason"]), notes)
+
+
+def _end(event: Reported, ending: Ending, notes: Notes) -> bool:
+    call = notes.call
+    answered = ending.answered and _answered(event, notes)
+    if call.stage == Stage.IN_PROGRESS:
+        at = notes.moment(event)
+        return lifecycle.hung_up(call, at=at, reason=ending.reason, by=ending.by, source="agent") or answered
+    lifecycle.refine(call, by=ending.by, reason=ending.reason)
+    return answered
+
+
+TAKERS = {
+    "agent_joined": _agent_joined,
+    "callee_joined": _callee_joined,
+    "callee_answered": _answered,
+    "detected": _detected,
+    "turn": _turn,
+    "tool_call": _tool_call,
+    "usage": _usage,
+    "callee_left": _callee_left,
+    "ended": _ended,
+}

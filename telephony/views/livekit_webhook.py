@@ -1,0 +1,38 @@
+"""Where LiveKit tells what happens in its rooms. A plain view: REST framework answers its media type with 415."""
+
+import orjson
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from telephony.clients.livekit_webhook import BadSignature, check_signature
+from telephony.services import inbox
+from telephony.views.plain import read_body
+from voiceops.api.errors import plain
+from voiceops.errors import Invalid
+
+MAX_BODY = 256 * 1024
+
+
+@csrf_exempt
+def livekit_webhook(request: HttpRequest) -> HttpResponse:
+    """200 once stored. LiveKit sends again after a 5xx only: any other refusal loses the event."""
+    body = read_body(request, MAX_BODY)
+    if isinstance(body, HttpResponse):
+        return body
+    try:
+        check_signature(body, request.headers.get("Authorization", ""))
+    except BadSignature:
+        return plain(401)
+    if request.method != "POST":
+        return plain(405)
+    try:
+        event = orjson.loads(body.replace(b"\\u0000", b""))  # which PostgreSQL cannot store
+        if not isinstance(event, dict):
+            return plain(400)
+        inbox.take_in(event)
+    except (orjson.JSONDecodeError, Invalid):
+        return plain(400)
+    except (OperationalError, InterfaceError):
+        return plain(503, "The database cannot be reached")
+    return JsonResponse({"detail": "Received"})

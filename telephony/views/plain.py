@@ -1,0 +1,18 @@
+"""What the two views outside REST framework share: machines post to them, many times a second."""
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+
+from voiceops.api.errors import plain
+
+
+def read_body(request: HttpRequest, limit: int) -> bytes | HttpResponse:
+    """The raw body, or the refusal of one that is too big or breaks off."""
+    try:
+        if int(request.headers.get("Content-Length") or 0) > limit:
+            return plain(413)
+        body = request.read(limit + 1)
+    except (RequestDataTooBig, UnreadablePostError, ValueError):
+        return plain(400)
+    return plain(413) if len(body) > limit else body

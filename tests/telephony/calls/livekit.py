@@ -1,0 +1,59 @@
+"""LiveKit's webhooks and the agent's reports, as they come over the wire."""
+
+import base64
+import hashlib
+import time
+from typing import Any
+
+import jwt
+import orjson
+from django.conf import settings
+from django.test import Client
+
+from telephony import report_tokens
+from telephony.models import Call
+from voiceops.ids import uuid7
+
+
+def event(name: str, call: Call | str, **parts: Any) -> dict[str, Any]:
+    """A webhook's body about the room of a call (or a room's name); `participant={...}` and others go in as given."""
+    room = call.room if isinstance(call, Call) else call
+    created = str(int(time.time()))
+    return {"event": name, "id": f"EV_{uuid7().hex}", "createdAt": created, "room": {"name": room}, **parts}
+
+
+def callee(call: Call, **fields: Any) -> dict[str, Any]:
+    return {"identity": call.callee_identity, "kind": "SIP", **fields}
+
+
+def token(body: bytes, **claims: Any) -> str:
+    sha256 = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    claims = {"iss": settings.LIVEKIT_API_KEY, "exp": int(time.time()) + 300, "sha256": sha256, **claims}
+    return jwt.encode(claims, settings.LIVEKIT_API_SECRET, algorithm="HS256")
+
+
+def post(body: Any, **headers: str) -> Any:
+    """Deliver a webhook as LiveKit does; a header given replaces the good one."""
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    return Client().post(
+        "/livekit/webhook",
+        data=raw,
+        content_type="application/webhook+json",
+        headers={"Authorization": token(raw), **headers},
+    )
+
+
+def reported(kind: str, **data: Any) -> dict[str, Any]:
+    """One event of a report."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return {"id": uuid7().hex, "type": kind, "at": at, **data}
+
+
+def report(call: Call, *events: dict[str, Any], body: Any = None, **headers: str) -> Any:
+    """Report as the agent of the call does; a header given replaces the good one."""
+    return Client().post(
+        f"/calls/{call.pk}/report",
+        data=orjson.dumps({"events": events} if body is None else body),
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {report_tokens.mint(call.pk)}", **headers},
+    )

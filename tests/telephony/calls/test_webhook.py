@@ -1,0 +1,194 @@
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Workspace
+from telephony.models import Call, InboxEvent, Outcome, Stage
+from telephony.services.inbox import apply_inbox
+from tests import make
+from tests.telephony.calls import livekit
+
+
+def talking(of: Workspace, **fields: Any) -> Call:
+    now = timezone.now()
+    times = {"intent_at": now, "dialed_at": now, "answered_at": now}
+    return make.call(of, stage=Stage.IN_PROGRESS, **{**times, **fields})
+
+
+def timeline(call: Call) -> list[tuple[str, str]]:
+    return list(call.events.order_by("at", "pk").values_list("type", "text"))
+
+
+def test_callee_in_the_room_is_a_call_that_was_placed(ours: Workspace) -> None:
+    call = make.call(ours, stage=Stage.INTENT, intent_at=timezone.now())
+
+    response = livekit.post(livekit.event("participant_joined", call, participant=livekit.callee(call)))
+
+    call.refresh_from_db()
+    assert (response.status_code, response.json()) == (200, {"detail": "Received"})
+    assert call.stage == Stage.DIALING
+    assert call.answered_at is None
+    assert timeline(call) == [("dialing", "Calling +12025550186")]
+
+
+def test_event_delivered_five_times_is_one_row_and_one_transition(ours: Workspace) -> None:
+    call = talking(ours)
+    event = livekit.event("participant_left", call, participant=livekit.callee(call, disconnectReason="ROOM_DELETED"))
+
+    statuses = [livekit.post(event).status_code for _ in range(5)]
+
+    call.refresh_from_db()
+    assert statuses == [200] * 5
+    assert InboxEvent.objects.count() == 1
+    assert (call.stage, call.outcome, call.end_reason) == (Stage.ENDED, Outcome.ANSWERED, "room_deleted")
+    assert timeline(call) == [("ended", "The call ended")]
+
+
+def test_agent_leaving_does_not_end_the_call(ours: Workspace) -> None:
+    call = talking(ours)
+
+    livekit.post(livekit.event("participant_left", call, participant={"identity": "agent-AJ_1", "kind": "AGENT"}))
+
+    call.refresh_from_db()
+    assert call.stage == Stage.IN_PROGRESS
+
+
+def test_room_that_closed_ends_an_answered_call(ours: Workspace) -> None:
+    call = talking(ours, detected="machine")
+
+    livekit.post(livekit.event("room_finished", call, roomEndReason="ROOM_END_API_DELETE"))
+
+    call.refresh_from_db()
+    assert (call.stage, call.outcome, call.end_reason) == (Stage.ENDED, Outcome.VOICEMAIL, "room_closed")
+
+
+@pytest.mark.parametrize("reason", ["USER_REJECTED", "USER_UNAVAILABLE", ""])
+def test_departure_before_the_answer_is_left_to_the_dials_own_answer(ours: Workspace, reason: str) -> None:
+    lease = timezone.now() + timedelta(seconds=15)
+    call = make.call(ours, stage=Stage.RINGING, intent_at=timezone.now(), lease_expires_at=lease)
+
+    livekit.post(livekit.event("participant_left", call, participant=livekit.callee(call, disconnectReason=reason)))
+
+    call.refresh_from_db()
+    assert (call.stage, call.outcome) == (Stage.RINGING, None)
+    assert InboxEvent.objects.get().applied_at is not None
+
+
+def test_late_callee_of_a_closed_attempt_raises_an_alarm_and_changes_nothing(ours: Workspace) -> None:
+    call = make.call(ours, stage=Stage.ENDED, outcome=Outcome.CANCELLED, end_reason="not_placed")
+
+    livekit.post(livekit.event("participant_joined", call, participant=livekit.callee(call)))
+
+    call.refresh_from_db()
+    assert (call.stage, call.outcome, call.dialed_at) == (Stage.ENDED, Outcome.CANCELLED, None)
+    assert timeline(call) == [("alarm", "The callee was called after the attempt had been closed as never sent")]
+
+
+@pytest.mark.parametrize("room", ["somebody-elses", "vo-", "vo-not-an-id", ""])
+def test_rooms_of_others_are_ignored(db: None, room: str) -> None:
+    response = livekit.post(livekit.event("participant_joined", room, participant={"identity": "x"}))
+
+    assert response.status_code == 200
+    assert InboxEvent.objects.count() == 0
+
+
+def test_call_that_is_gone_is_ignored(ours: Workspace) -> None:
+    call = make.call(ours)
+    call.delete()
+
+    response = livekit.post(livekit.event("participant_joined", "vo-01933b5e-0000-7000-8000-000000000000"))
+
+    assert response.status_code == 200
+
+
+def signed_by(secret: str, body: bytes) -> str:
+    claims = livekit.jwt.decode(livekit.token(body), options={"verify_signature": False})
+    return livekit.jwt.encode(claims, secret, algorithm="HS256")
+
+
+BODY = livekit.orjson.dumps({"event": "room_started", "id": "EV_1", "createdAt": "1", "room": {"name": "vo-1"}})
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        pytest.param(lambda: "", id="none"),
+        pytest.param(lambda: f"Bearer {livekit.token(BODY)}", id="with the word Bearer, which LiveKit does not send"),
+        pytest.param(lambda: signed_by("another-secret-of-at-least-32-bytes", BODY), id="another secret"),
+        pytest.param(lambda: livekit.token(BODY + b" "), id="of another body"),
+        pytest.param(lambda: livekit.token(BODY, sha256=""), id="an API token without a hash"),
+        pytest.param(lambda: livekit.token(BODY, iss="somebody"), id="another key"),
+        pytest.param(lambda: livekit.token(BODY, exp=int(time.time()) - 120), id="expired"),
+    ],
+)
+def test_bad_signature_is_401(db: None, authorization: Any) -> None:
+    response = livekit.post(BODY, Authorization=authorization())
+
+    assert (response.status_code, response.json()) == (401, {"detail": "Invalid or missing token"})
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b"{}", b'{"id": 1, "event": "x"}', b'{"id": "", "event": "x"}'])
+def test_what_is_no_event_is_400(db: None, body: bytes) -> None:
+    response = livekit.post(body)
+
+    assert (response.status_code, response.json()) == (400, {"detail": "Malformed request body"})
+
+
+def test_body_over_256_kib_is_413(db: None) -> None:
+    response = livekit.post(b" " * (256 * 1024 + 1))
+
+    assert (response.status_code, response.json()) == (413, {"detail": "Request body too large"})
+
+
+def test_get_with_no_signature_is_401(db: None) -> None:
+    response = Client().get("/livekit/webhook")
+
+    assert response.status_code == 401
+
+
+def test_database_away_asks_livekit_to_send_again(db: None) -> None:
+    def fail(*args: Any) -> None:
+        raise OperationalError("the server is gone")
+
+    with connection.execute_wrapper(fail):
+        response = livekit.post(livekit.event("room_finished", "vo-01933b5e-0000-7000-8000-000000000000"))
+
+    assert (response.status_code, response.json()) == (503, {"detail": "The database cannot be reached"})
+
+
+def test_sweep_applies_what_was_stored_and_not_applied(ours: Workspace) -> None:
+    call = talking(ours)
+    body = livekit.event("room_finished", call)
+    long_ago = timezone.now() - timedelta(minutes=4)
+    InboxEvent.objects.create(event_id="EV_1", event="room_finished", room=call.room, body=body, received_at=long_ago)
+
+    applied = apply_inbox()
+
+    call.refresh_from_db()
+    assert (applied, apply_inbox()) == (1, 0)
+    assert call.stage == Stage.ENDED
+
+
+def test_event_that_cannot_be_understood_does_not_stop_the_sweep(ours: Workspace) -> None:
+    call = talking(ours)
+    long_ago = timezone.now() - timedelta(minutes=4)
+    for name, body in (("EV_1", {"createdAt": "soon"}), ("EV_2", livekit.event("room_finished", call))):
+        InboxEvent.objects.create(event_id=name, event="room_finished", room=call.room, body=body, received_at=long_ago)
+
+    apply_inbox()
+
+    call.refresh_from_db()
+    assert call.stage == Stage.ENDED
+    assert InboxEvent.objects.filter(applied_at=None).count() == 0
+
+
+def test_ignored_event_costs_no_query(db: None, django_assert_num_queries: Any) -> None:
+    body = livekit.event("agent_job_started", "vo-01933b5e-0000-7000-8000-000000000000")
+
+    with django_assert_num_queries(0):
+        livekit.post(body)
