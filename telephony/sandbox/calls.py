@@ -21,6 +21,7 @@ MAX_CALL_DURATION = 24 * 3600.0  # the server's own cap
 RINGING_TIMEOUT = 180.0  # the server's default
 PATIENCE = 20.0  # how long the callee stays on a line where nobody says anything any more
 PICKS_UP_AFTER = 0.5  # simulated seconds, inbound
+PRESS = 0.25  # simulated seconds a digit takes
 CALL_STATUS = "sip.callStatus"
 
 
@@ -34,6 +35,7 @@ class Dial:
     trunk_id: str
     ringing_timeout: float
     max_duration: float
+    dtmf: str = ""
 
 
 @dataclass(eq=False)
@@ -96,6 +98,7 @@ class Calls:
             "trunk_id": dial.trunk_id,
             "call_id": dial.call_id,
             "direction": direction,
+            "dtmf": dial.dtmf,
             "status": "dialing",
             "sip_status_code": None,
             "answered_at": None,
@@ -116,6 +119,7 @@ class Calls:
             refusal = await self._ring(call)
             if refusal is None:
                 self._note(call, status="in_progress", sip_status_code=200, answered_at=self.clock.now())
+                await self._press(call)
                 self._show(call, "active")
                 for hook in self.on_answered:
                     hook(call)
@@ -159,6 +163,12 @@ class Calls:
                 return HUNG_UP_WHILE_RINGING
             waited += PICKS_UP_AFTER
         return sip_refusal(480)
+
+    async def _press(self, call: Call) -> None:
+        """The digits we send first; `w` is half a second of silence."""
+        if call.dial.dtmf:
+            self._show(call, "automation")
+            await self._wait(call, sum(0.5 if key == "w" else PRESS for key in call.dial.dtmf))
 
     async def _talk(self, call: Call) -> None:
         callee = call.callee

@@ -18,7 +18,7 @@ from .twirp import TwirpError
 
 T = TypeVar("T")
 DIAL_KEYS = ("at", "number", "room", "identity", "caller_id", "trunk_id", "call_id")
-CALL_KEYS = (*DIAL_KEYS, "direction", "status", "sip_status_code", "answered_at", "ended_at")
+CALL_KEYS = (*DIAL_KEYS, "direction", "dtmf", "status", "sip_status_code", "answered_at", "ended_at")
 
 
 def as_json(value: Any, *, status: int = 200) -> web.Response:
@@ -76,6 +76,7 @@ class Control:
             [
                 {
                     "room": MessageToDict(room.info, preserving_proto_field_name=True),
+                    "data": list(room.data),
                     "participants": [
                         MessageToDict(p.info, preserving_proto_field_name=True) for p in room.participants.values()
                     ],

@@ -74,7 +74,8 @@ class RoomService:
         return here.info
 
     async def send_data(self, request: room.SendDataRequest, grants: Grants) -> room.SendDataResponse:
-        self.rooms.get(request.room)
+        here = self.rooms.get(request.room)
+        here.data.append({"topic": request.topic, "data": request.data.decode(errors="replace")})
         return room.SendDataResponse()
 
     async def mute(self, request: room.MuteRoomTrackRequest, grants: Grants) -> room.MuteRoomTrackResponse:

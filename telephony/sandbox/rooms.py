@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 EMPTY_TIMEOUT, DEPARTURE_TIMEOUT = 300, 20  # seconds, wall clock
 Reason = models.DisconnectReason
 Kind = models.ParticipantInfo.Kind
+DATA_KEPT = 100  # packets of SendData per room
 DEPENDENT = (Kind.AGENT, Kind.EGRESS)  # they do not keep a room open
 
 
@@ -48,6 +50,7 @@ class Room:
     timer: asyncio.TimerHandle | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     egress: list[str] = field(default_factory=list)
+    data: deque[dict[str, str]] = field(default_factory=lambda: deque(maxlen=DATA_KEPT))
 
     @property
     def name(self) -> str:

@@ -67,6 +67,7 @@ class SipService:
             trunk_id=line.trunk_id,
             ringing_timeout=_seconds(request, "ringing_timeout", RINGING_TIMEOUT),
             max_duration=min(_seconds(request, "max_call_duration", MAX_CALL_DURATION), MAX_CALL_DURATION),
+            dtmf=request.dtmf,
         )
         return self.calls.start(dial, room=room, participant=participant, callee=callee)
 

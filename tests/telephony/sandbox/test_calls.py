@@ -48,6 +48,21 @@ async def test_without_waiting_the_answer_comes_while_the_phone_is_still_to_ring
     assert info.attributes["sip.phoneNumber"] == TALKER
 
 
+async def test_digits_are_sent_before_the_call_is_active_and_data_reaches_the_room() -> None:
+    with sandbox.start(speed=20) as box:
+        async with livekit(box) as lk:
+            trunk = await make_trunk(lk)
+            request = invite(trunk, TALKER, wait_until_answered=False, dtmf="12ww#")
+            await lk.sip.create_sip_participant(request, timeout=10)
+            for wanted in ("automation", "active"):
+                await until(lk, wanted)
+            await lk.room.send_data(api.SendDataRequest(room="room", data=b"hold", topic="supervisor"))
+        (call,), (room,) = box.calls(), box.rooms()
+
+    assert call["dtmf"] == "12ww#"
+    assert room["data"] == [{"topic": "supervisor", "data": "hold"}]
+
+
 async def test_hiding_the_number_keeps_it_out_of_the_attributes_but_not_out_of_the_default_identity() -> None:
     with sandbox.start() as box:
         async with livekit(box) as lk:
