@@ -1,0 +1,128 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import AuditEntry, Workspace
+from batches.models import Batch
+from tests import make
+
+WINDOW = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "24:00", "timezone": "Europe/Berlin"}
+
+
+def test_pace_window_and_schedule_change_while_it_runs_and_are_written_down(ours: Workspace) -> None:
+    batch = make.batch(ours, status="running", started_at=timezone.now(), calls_per_second=1.0)
+    changes = {"calls_per_second": 5, "max_concurrent_calls": 7, "calling_window": WINDOW, "name": "Later"}
+
+    response = make.client(ours).patch(f"/batches/{batch.pk}", changes)
+
+    body = response.json()
+    assert response.status_code == 200
+    assert {name: body[name] for name in changes} == changes | {"calls_per_second": 5.0}
+    assert AuditEntry.unscoped.get(action="batch.updated").changes == {
+        "calls_per_second": {"from": 1.0, "to": 5.0},
+        "max_concurrent_calls": {"from": None, "to": 7},
+        "calling_window": {"from": None, "to": WINDOW},
+        "name": {"from": "Reminders", "to": "Later"},
+    }
+
+
+def test_without_a_pace_of_its_own_the_numbers_is_shown(ours: Workspace) -> None:
+    batch = make.batch(ours, phone_number=make.phone_number(ours, calls_per_second=3), calls_per_second=1.0)
+
+    body = make.client(ours).patch(f"/batches/{batch.pk}", {"calls_per_second": None}).json()
+
+    assert body["calls_per_second"] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("window", "wrong"),
+    [
+        ({"days": [1], "start": "18:00", "end": "09:00"}, ["calling_window", "end"]),
+        ({"days": [], "start": "09:00", "end": "18:00"}, ["calling_window", "days"]),
+        ({"days": [1], "start": "24:00", "end": "24:00"}, ["calling_window", "start"]),
+        ({"days": [1], "start": "09:00", "end": "18:00", "timezone": "Mars/Olympus"}, ["calling_window", "timezone"]),
+        ({"start": "09:00"}, ["calling_window", "end"]),
+    ],
+)
+def test_a_window_that_makes_no_sense_is_refused(ours: Workspace, window: dict[str, Any], wrong: list[str]) -> None:
+    batch = make.batch(ours)
+
+    response = make.client(ours).patch(f"/batches/{batch.pk}", {"calling_window": window})
+
+    assert response.status_code == 422
+    assert [one["loc"] for one in response.json()["detail"]] == [["body", *wrong]]
+
+
+def test_a_new_window_asks_those_anew_who_waited_for_the_old_one(ours: Workspace) -> None:
+    batch = make.batch(ours, status="running", started_at=timezone.now(), calling_window=WINDOW)
+    later = timezone.now() + timedelta(hours=9)
+    waiting = make.recipient(batch, due_at=later)
+    retrying = make.recipient(batch, status="retrying", attempts=1, due_at=later)
+
+    make.client(ours).patch(f"/batches/{batch.pk}", {"calling_window": None})
+
+    waiting.refresh_from_db()
+    retrying.refresh_from_db()
+    assert waiting.due_at is not None
+    assert waiting.due_at <= timezone.now()
+    assert retrying.due_at == later
+
+
+def test_agent_and_number_are_fixed_once_it_has_started(ours: Workspace) -> None:
+    batch = make.batch(ours, status="running", started_at=timezone.now())
+    changes = {"agent_id": str(make.agent(ours).pk), "phone_number_id": str(make.phone_number(ours).pk)}
+
+    response = make.client(ours).patch(f"/batches/{batch.pk}", changes)
+
+    assert response.status_code == 400
+    assert response.json() == {"detail": "Batch has started: agent_id, phone_number_id cannot be changed any more"}
+
+
+def test_another_agent_brings_its_published_version(ours: Workspace) -> None:
+    batch, agent = make.batch(ours), make.agent(ours)
+
+    body = make.client(ours).patch(f"/batches/{batch.pk}", {"agent_id": str(agent.pk)}).json()
+
+    batch.refresh_from_db()
+    assert body["agent_id"] == str(agent.pk)
+    assert batch.agent_version == agent.versions.get()
+
+
+def test_a_ready_batch_can_be_scheduled_and_taken_back(ours: Workspace) -> None:
+    batch, client = make.batch(ours), make.client(ours)
+    make.recipient(batch)
+
+    scheduled = client.patch(f"/batches/{batch.pk}", {"start": "scheduled", "scheduled_at": "2030-01-01T08:00:00Z"})
+    manual = client.patch(f"/batches/{batch.pk}", {"start": "manual"})
+
+    assert (scheduled.json()["status"], manual.json()["status"]) == ("scheduled", "ready")
+
+
+def test_a_schedule_without_a_time_is_refused(ours: Workspace) -> None:
+    batch = make.batch(ours)
+
+    response = make.client(ours).patch(f"/batches/{batch.pk}", {"start": "scheduled"})
+
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["body", "scheduled_at"]
+
+
+def test_of_an_ended_batch_only_the_name_changes(ours: Workspace) -> None:
+    batch, client = make.batch(ours, status=Batch.Status.COMPLETED), make.client(ours)
+
+    renamed = client.patch(f"/batches/{batch.pk}", {"name": "Done"})
+    paced = client.patch(f"/batches/{batch.pk}", {"calls_per_second": 2})
+
+    assert (renamed.status_code, renamed.json()["name"]) == (200, "Done")
+    assert (paced.status_code, paced.json()) == (400, {"detail": "Batch has ended"})
+
+
+def test_what_get_answered_may_be_sent_back(ours: Workspace) -> None:
+    batch, client = make.batch(ours), make.client(ours)
+    shown = client.get(f"/batches/{batch.pk}").json()
+
+    response = client.patch(f"/batches/{batch.pk}", shown)
+
+    assert (response.status_code, response.json()) == (200, shown)

@@ -1,0 +1,205 @@
+import threading
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from accounts.models import AuditEntry, Workspace
+from batches.models import Batch
+from batches.services.batches import after_import, start_batch, start_due_batches
+from tests import make
+from voiceops.errors import StateForbids
+
+Status = Batch.Status
+SENTENCES = {
+    ("start", "validating"): "Batch is still validating",
+    ("start", "running"): "Batch is already running",
+    ("start", "paused"): "Batch is paused",
+    ("start", "completed"): "Batch has ended",
+    ("start", "stopped"): "Batch has ended",
+    ("start", "failed"): "Batch has ended",
+    ("stop", "validating"): "Batch is still validating",
+    ("stop", "completed"): "Batch has ended",
+    ("stop", "stopped"): "Batch has ended",
+    ("stop", "failed"): "Batch has ended",
+    **{("pause", status): "Batch is not running" for status in Status.values if status != "running"},
+    **{("resume", status): "Batch is not paused" for status in Status.values if status != "paused"},
+}
+MOVES = {
+    ("start", "ready"): "running",
+    ("start", "scheduled"): "running",
+    ("pause", "running"): "paused",
+    ("resume", "paused"): "running",
+    ("stop", "ready"): "stopped",
+    ("stop", "scheduled"): "stopped",
+    ("stop", "running"): "stopped",
+    ("stop", "paused"): "stopped",
+}
+
+
+@pytest.mark.parametrize(("order", "status"), SENTENCES)
+def test_an_order_the_state_forbids_is_refused_in_words(ours: Workspace, order: str, status: str) -> None:
+    batch = make.batch(ours, status=status)
+    make.recipient(batch)
+
+    response = make.client(ours).post(f"/batches/{batch.pk}/{order}")
+
+    assert (response.status_code, response.json()) == (400, {"detail": SENTENCES[order, status]})
+    batch.refresh_from_db()
+    assert batch.status == status
+
+
+@pytest.mark.parametrize(("order", "status"), MOVES)
+def test_an_order_moves_a_batch_and_is_written_down(ours: Workspace, order: str, status: str) -> None:
+    batch = make.batch(ours, status=status)
+    make.recipient(batch)
+
+    response = make.client(ours).post(f"/batches/{batch.pk}/{order}", {})
+
+    assert (response.status_code, response.json()["status"]) == (200, MOVES[order, status])
+    entry = AuditEntry.unscoped.get(object_id=str(batch.pk))
+    assert entry.action == {"start": "batch.started", "pause": "batch.paused", "resume": "batch.resumed"}.get(
+        order, "batch.stopped"
+    )
+
+
+def test_a_stopped_batch_calls_nobody_any_more(ours: Workspace) -> None:
+    batch = make.batch(ours, status=Status.RUNNING, started_at=timezone.now())
+    waiting, retrying = make.recipient(batch), make.recipient(batch, status="retrying", attempts=1)
+    talking = make.recipient(batch, status="in_call", due_at=None)
+
+    response = make.client(ours).post(f"/batches/{batch.pk}/stop")
+
+    for person in (waiting, retrying, talking):
+        person.refresh_from_db()
+    assert [(p.status, p.reason, p.due_at) for p in (waiting, retrying, talking)] == [
+        ("cancelled", "batch_stopped", None),
+        ("cancelled", "batch_stopped", None),
+        ("in_call", None, None),
+    ]
+    assert response.json()["ended_at"] is not None
+    assert response.json()["counts"]["cancelled"] == 2
+
+
+def test_a_batch_without_anybody_to_call_is_complete_at_once(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    make.recipient(batch, status="skipped", reason="duplicate", due_at=None)
+
+    body = make.client(ours).post(f"/batches/{batch.pk}/start").json()
+
+    assert body["status"] == "completed"
+    assert body["ended_at"] is not None
+
+
+def test_pausing_a_batch_that_paused_itself_ends_its_probes(ours: Workspace) -> None:
+    batch = make.batch(ours, status=Status.PAUSED, error="The carrier failed", probe_at=timezone.now())
+
+    body = make.client(ours).post(f"/batches/{batch.pk}/pause").json()
+
+    batch.refresh_from_db()
+    assert (body["status"], body["error"], batch.probe_at) == ("paused", None, None)
+
+
+def test_a_batch_whose_number_was_deleted_cannot_start(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    assert batch.phone_number is not None
+    batch.phone_number.delete()
+
+    response = make.client(ours).post(f"/batches/{batch.pk}/start")
+
+    assert (response.status_code, response.json()) == (400, {"detail": "The batch's phone number was deleted"})
+    batch.refresh_from_db()
+    assert (batch.status, batch.started_at) == ("ready", None)
+
+
+def test_the_order_takes_no_parameters(ours: Workspace) -> None:
+    batch = make.batch(ours)
+
+    response = make.client(ours).post(f"/batches/{batch.pk}/start", {"at": "once"})
+
+    assert response.status_code == 422
+    assert response.json() == {
+        "detail": [{"loc": ["body", "at"], "msg": "extra fields not permitted", "type": "value_error.extra"}]
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_eight_starts_at_once_exactly_one_wins() -> None:
+    batch = make.batch(make.workspace())
+    make.recipient(batch)
+    gate, won, lost = threading.Barrier(8), [], []
+
+    def start() -> None:
+        gate.wait()
+        try:
+            won.append(start_batch(batch=Batch.unscoped.get(pk=batch.pk)))
+        except StateForbids as refusal:
+            lost.append(str(refusal))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(won) == 1
+    assert lost == ["Batch is already running"] * 7
+    assert AuditEntry.unscoped.filter(action="batch.started").count() == 1
+
+
+def test_scheduled_batches_start_when_they_are_due(ours: Workspace) -> None:
+    now = timezone.now()
+    due = scheduled(ours, now - timedelta(seconds=1))
+    later = scheduled(ours, now + timedelta(seconds=60))
+
+    started = start_due_batches(now)
+
+    assert started == 1
+    assert [status_of(batch) for batch in (due, later)] == ["running", "scheduled"]
+
+
+def test_a_batch_that_cannot_start_by_itself_pauses_and_says_why(ours: Workspace) -> None:
+    batch = scheduled(ours, timezone.now())
+    assert batch.phone_number is not None
+    batch.phone_number.delete()
+
+    start_due_batches(timezone.now())
+
+    batch.refresh_from_db()
+    assert (batch.status, batch.error) == (
+        "paused",
+        "The batch could not start: The batch's phone number was deleted.",
+    )
+
+
+def test_a_start_that_was_forgotten_after_the_import_is_made_up_for(ours: Workspace) -> None:
+    batch = make.batch(ours, start=Batch.Start.NOW)
+    make.recipient(batch)
+
+    start_due_batches(timezone.now())
+
+    assert status_of(batch) == "running"
+
+
+def test_rows_appended_to_a_completed_batch_make_it_ready_again(ours: Workspace) -> None:
+    batch = make.batch(ours, status=Status.COMPLETED, started_at=timezone.now(), ended_at=timezone.now())
+    make.recipient(batch)
+
+    after_import(batch.pk)
+
+    batch.refresh_from_db()
+    assert (batch.status, batch.ended_at) == ("ready", None)
+
+
+def scheduled(of: Workspace, at: datetime) -> Batch:
+    batch = make.batch(of, status=Status.SCHEDULED, start=Batch.Start.SCHEDULED, scheduled_at=at)
+    make.recipient(batch)
+    return batch
+
+
+def status_of(batch: Batch) -> Any:
+    return Batch.unscoped.values_list("status", flat=True).get(pk=batch.pk)
