@@ -9,6 +9,9 @@ class ApiScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
     target_class = "accounts.authentication.ApiAuthentication"
     name = ["cookie", "bearer", "apiKey"]
 
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
+        return [{name: []} for name in self.name]  # any one of them
+
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
         return [
             {"type": "apiKey", "in": "cookie", "name": "access_token"},

@@ -195,6 +195,21 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
         }
 
 
+class TokensSerializer(StrictSerializer):
+    """What logging in answers; both tokens are set as cookies as well."""
+
+    user = UserSerializer()
+    workspace = WorkspaceDetailSerializer(allow_null=True)
+    access_token = Text()
+    refresh_token = Text()
+    token_type = Text(default="bearer")
+    expires_in = Integer()
+
+
+class DetailSerializer(StrictSerializer):
+    detail = Text()
+
+
 class MemberSerializer(WorkspaceSerializer):
     """A person's seat. People are told by hand-picked fields: a user may sit in workspaces the caller must not see."""
 
@@ -239,6 +254,15 @@ class AuditEntrySerializer(WorkspaceSerializer):
     def get_actor(self, entry: AuditEntry) -> dict[str, str | None]:
         actor_id = str(entry.actor_id) if entry.actor_id else None
         return {"type": entry.actor_type, "id": actor_id, "name": entry.actor_name}
+
+
+class ApiKeyMadeSerializer(ApiKeySerializer):
+    """What POST answers: the key itself, for the only time."""
+
+    key = Text(read_only=True)
+
+    class Meta(ApiKeySerializer.Meta):
+        fields = [*ApiKeySerializer.Meta.fields, "key"]
 
 
 class AuditQuery(PageQuery):

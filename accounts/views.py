@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -18,6 +19,7 @@ from accounts.permissions import SIGNED_IN
 from accounts.roles import Role
 from accounts.serializers import (
     AcceptInvitationSerializer,
+    DetailSerializer,
     LoginSerializer,
     MeSerializer,
     PasswordChangeSerializer,
@@ -25,6 +27,7 @@ from accounts.serializers import (
     PasswordResetSerializer,
     RefreshSerializer,
     RegisterSerializer,
+    TokensSerializer,
     UserSerializer,
     WorkspaceDetailSerializer,
     judge_password,
@@ -56,6 +59,7 @@ class AuthView(PublicView):
 class RegisterView(AuthView):
     serializer_class = RegisterSerializer
 
+    @extend_schema(responses={201: TokensSerializer})
     def post(self, request: Request) -> Response:
         values = self.read(request)
         values.setdefault("workspace_name", f"{values['name'] or values['email'].partition('@')[0]}'s workspace"[:100])
@@ -66,6 +70,7 @@ class RegisterView(AuthView):
 class LoginView(AuthView):
     serializer_class = LoginSerializer
 
+    @extend_schema(responses={200: TokensSerializer})
     def post(self, request: Request) -> Response:
         try:
             user = sessions.check_password(**self.read(request), ip=ip_of(request))
@@ -77,6 +82,7 @@ class LoginView(AuthView):
 class RefreshView(AuthView):
     serializer_class = RefreshSerializer
 
+    @extend_schema(responses={200: TokensSerializer})
     def post(self, request: Request) -> Response:
         token = self.read(request).get("refresh_token") or request.COOKIES.get(REFRESH_COOKIE, "")
         try:
@@ -91,6 +97,7 @@ class LogoutView(AuthView):
 
     serializer_class = RefreshSerializer
 
+    @extend_schema(responses={200: DetailSerializer})
     def post(self, request: Request) -> Response:
         shown = self.read(request).get("refresh_token") or request.COOKIES.get(REFRESH_COOKIE)
         bearer = request.headers.get("Authorization", "").partition(" ")[2]
@@ -108,6 +115,7 @@ class LogoutView(AuthView):
 class PasswordResetView(AuthView):
     serializer_class = PasswordResetSerializer
 
+    @extend_schema(responses={200: DetailSerializer})
     def post(self, request: Request) -> Response:
         services.request_password_reset(**self.read(request), now=timezone.now())
         return Response({"detail": MAIL_IS_ON_ITS_WAY})
@@ -116,6 +124,7 @@ class PasswordResetView(AuthView):
 class PasswordResetConfirmView(AuthView):
     serializer_class = PasswordResetConfirmSerializer
 
+    @extend_schema(responses={200: DetailSerializer})
     def post(self, request: Request) -> Response:
         values, now = self.read(request), timezone.now()
         reset = services.find_reset(token=values["token"], now=now)
@@ -127,6 +136,7 @@ class PasswordResetConfirmView(AuthView):
 class AcceptInvitationView(AuthView):
     serializer_class = AcceptInvitationSerializer
 
+    @extend_schema(responses={200: TokensSerializer})
     def post(self, request: Request) -> Response:
         values, now = self.read(request), timezone.now()
         invitation = services.find_invitation(token=values["token"], now=now)
@@ -169,6 +179,7 @@ class PasswordChangeViewSet(ApiViewSet):
     serializer_class = PasswordChangeSerializer
     access = {"create": SIGNED_IN}
 
+    @extend_schema(responses={200: DetailSerializer})
     def create(self, request: Request) -> Response:
         serializer = PasswordChangeSerializer(data=request.data, context={"user": self.user})
         serializer.is_valid(raise_exception=True)

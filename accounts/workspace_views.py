@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import F, QuerySet
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,6 +17,7 @@ from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Workspac
 from accounts.permissions import SIGNED_IN
 from accounts.roles import Role
 from accounts.serializers import (
+    ApiKeyMadeSerializer,
     ApiKeySerializer,
     AuditEntrySerializer,
     AuditQuery,
@@ -121,6 +123,7 @@ class ApiKeyViewSet(mixins.ListModelMixin, Deletes, WorkspaceViewSet):
     def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(revoked_at=None)
 
+    @extend_schema(responses={201: ApiKeyMadeSerializer})
     def create(self, request: Request) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)

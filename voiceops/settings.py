@@ -146,7 +146,9 @@ THROTTLE_RATES: dict[str, str] = env.dict("THROTTLE_RATES", default={})
 REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "voiceops.api.errors.handle",
     "DEFAULT_PAGINATION_CLASS": "voiceops.api.pagination.Pages",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "voiceops.api.schema.Schema",
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.CallerLimit", "accounts.throttles.LoginLimit"],
+    "DEFAULT_THROTTLE_RATES": THROTTLE_RATES,
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.HasRole"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "voiceops.api.parsers.AlwaysJSON",
@@ -230,6 +232,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Operations platform for AI voice agents on the phone.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "voiceops.api.schema.complete"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

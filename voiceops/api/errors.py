@@ -3,6 +3,7 @@
 A mistake's code is its documented type (`value_error.missing`); the codes REST framework itself uses are translated.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -139,7 +140,7 @@ def _headers(exc: exceptions.APIException) -> dict[str, str]:
     if challenge := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = str(challenge)
     if wait := getattr(exc, "wait", None):
-        headers["Retry-After"] = str(int(wait))
+        headers["Retry-After"] = str(math.ceil(wait))
     return headers
 
 

@@ -26,10 +26,8 @@ class JsonErrors:
             request.path_info = request.path_info.removesuffix("/")
         response = self.get_response(request)
         if response.status_code >= 400 and not response.get("Content-Type", "").startswith("application/json"):
-            answer = plain(response.status_code)
-            for name in {"Allow", "Retry-After"} & set(response.headers):
-                answer[name] = response[name]
-            return answer
+            response = _in_json(response)
+        response.headers.setdefault("Content-Security-Policy", _policy(response))
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -41,6 +39,21 @@ class JsonErrors:
             got_request_exception.send(sender=type(self), request=request)
             logger.error("%s %s failed", request.method, request.path, exc_info=exception)
         return plain(status)
+
+
+def _in_json(response: HttpResponse) -> HttpResponse:
+    """The same answer with the documented body; headers that others have set stay."""
+    answer = plain(response.status_code)
+    for name, value in response.items():
+        if name not in ("Content-Type", "Content-Length"):
+            answer[name] = value
+    return answer
+
+
+def _policy(response: HttpResponse) -> str:
+    """Nothing may frame or embed us; an answer that is no page loads nothing either."""
+    is_page = response.get("Content-Type", "").startswith("text/html")
+    return "frame-ancestors 'none'; object-src 'none'; base-uri 'none'" + ("" if is_page else "; default-src 'none'")
 
 
 def _is_page(request: HttpRequest) -> bool:
