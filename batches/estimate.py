@@ -56,7 +56,7 @@ def estimate(
         end = _called_by(max(end, opening), count / pace.reached, zones, window, holidays_country)
     at_once = sum(count for opening, _, count in waves if opening == begin)
     return {
-        "at_once": at_once,
+        "now": at_once,
         "later": sum(count for _, _, count in waves) - at_once,
         "never": never,
         "first_call_at": min(waves)[0] if waves else None,

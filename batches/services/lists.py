@@ -1,6 +1,6 @@
 """Uploaded lists on disk: kept under DATA_DIR/uploads until the import is done with them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from voiceops.errors import Invalid
 from voiceops.ids import uuid7
 
 Recipients = list[dict[str, Any]]
-Content = Iterable[bytes] | Recipients
+Content = Iterator[bytes] | Recipients
 """A file's chunks, or recipients sent as JSON: `[{"phone_number": …, "variables": {…}}]`."""
 NO_RECIPIENTS = "The list is empty: give at least one recipient"
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from uuid import UUID
 
 import orjson
@@ -33,7 +33,7 @@ def follow(batch_id: UUID) -> StreamingHttpResponse:
     return response
 
 
-def events(batch_id: UUID) -> Iterator[bytes]:
+def events(batch_id: UUID) -> Generator[bytes]:
     """An event with the progress at once, then whenever a second has passed; the last one when the batch has ended."""
     yield RETRY
     may_stay = places.acquire(blocking=False)

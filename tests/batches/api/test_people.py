@@ -194,9 +194,9 @@ def test_results_are_to_be_had_as_a_workbook(ours: Workspace) -> None:
         make.recipient(batch, values=["+12025550002", "=<&>\n ", 36], status="completed", attempts=1, due_at=None)
     )
 
-    response = make.client(ours).get(f"/batches/{batch.pk}/results.xlsx")
+    response: Any = make.client(ours).get(f"/batches/{batch.pk}/results.xlsx")
 
-    book = openpyxl.load_workbook(io.BytesIO(b"".join(response.streaming_content)))
+    book: Any = openpyxl.load_workbook(io.BytesIO(b"".join(response.streaming_content)))
     rows = list(book.active.values)
     assert rows[0] == ("phone", "näme", "age", *HEADER.split(","))
     assert rows[1] == (

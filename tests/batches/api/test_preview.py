@@ -1,0 +1,122 @@
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accounts.models import Workspace
+from batches.models import Batch
+from batches.preview import preview_list
+from tests import make
+
+MONDAY_NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # seven in the morning in Washington
+WINDOW = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}
+LIST = """Phone Number,first_name,city
++12025550186,Ada,Washington
+(202) 555-0186,Ada again,Washington
++442079460018,Grace,London
++870773111632,Alan,at sea
++18005550187,Edsger,everywhere
+12345,Kurt,nowhere
++12025550111,Barbara,Washington
+"""
+
+
+@pytest.fixture(autouse=True)
+def data_dir(settings: Any, tmp_path: Path) -> Path:
+    settings.DATA_DIR = tmp_path
+    return tmp_path
+
+
+def test_a_preview_tells_who_would_be_called_when_and_who_not_and_why(ours: Workspace, data_dir: Path) -> None:
+    make.suppression(ours, phone_number="+12025550111")
+    number = make.phone_number(ours, calls_per_second=1, max_concurrent_calls=10)
+
+    told = preview_list(
+        content=iter([LIST.encode()]),
+        agent=make.agent(ours),
+        phone_number=number,
+        now=MONDAY_NOON,
+        default_country="US",
+        calling_window=WINDOW,
+    )
+
+    assert told["columns"] == ["Phone Number", "first_name", "city"]
+    assert told["column_mapping"] == {"Phone Number": "phone_number", "first_name": "first_name", "city": "city"}
+    assert told["counts"] == {
+        "rows": 7,
+        "valid": 3,
+        "rejected": 2,
+        "duplicate": 1,
+        "suppressed": 1,
+        "missing_variable": 0,
+        "repaired": 0,
+    }
+    assert told["not_called"] == {
+        "duplicate": 1,
+        "not_dialable": 1,
+        "invalid_number": 1,
+        "suppressed": 1,
+        "window_closed": 1,
+    }
+    assert told["calling"] == {
+        "now": 1,
+        "later": 1,
+        "never": 1,
+        "first_call_at": MONDAY_NOON,
+        "estimated_end_at": datetime(2026, 3, 2, 14, 0, 4, 500_000, tzinfo=UTC),
+        "calls_per_second": 0.222,
+        "channels_needed": 45,
+    }
+    assert told["first_rows"][1] == {
+        "row_number": 3,
+        "phone_number": "+12025550186",
+        "variables": {"first_name": "Ada again", "city": "Washington"},
+        "status": "skipped",
+        "reason": "duplicate",
+    }
+    assert [(row["row_number"], row["error_code"]) for row in told["first_rejected"]] == [
+        (5, "not_dialable"),
+        (7, "invalid_number"),
+    ]
+
+
+def test_a_preview_stores_nothing(ours: Workspace, data_dir: Path) -> None:
+    file = io.BytesIO(LIST.encode())
+    file.name = "list.csv"
+    fields = {"name": "List", "agent_id": str(make.agent(ours).pk), "phone_number_id": str(make.phone_number(ours).pk)}
+
+    response = make.client(ours).post("/batches/preview", {**fields, "file": file}, format="multipart")
+
+    assert response.status_code == 200
+    assert response.json()["counts"]["rows"] == 7
+    assert not Batch.unscoped.exists()
+    assert list((data_dir / "uploads").iterdir()) == []
+
+
+def test_a_list_longer_than_a_window_goes_on_the_next_day(ours: Workspace) -> None:
+    rows = "".join(f"+1202555{n:04}\n" for n in range(100, 200))
+    number = make.phone_number(ours, calls_per_second=0.01, max_concurrent_calls=10)
+
+    told = preview_list(
+        content=iter([f"phone\n{rows}".encode()]),
+        agent=make.agent(ours),
+        phone_number=number,
+        now=MONDAY_NOON,
+        calling_window=WINDOW | {"start": "09:00", "end": "10:00"},
+    )
+
+    # A hundred calls take 10 000 seconds: two hours and 2 800 seconds, an hour a day.
+    assert told["calling"]["estimated_end_at"] == datetime(2026, 3, 4, 14, 46, 40, tzinfo=UTC)
+
+
+def test_a_required_variable_that_no_column_holds_is_told_beforehand(ours: Workspace) -> None:
+    agent = make.agent(ours, variables=[{"name": "appointment", "required": True, "default": None}])
+
+    told = preview_list(
+        content=iter([b"phone\n+12025550186\n"]), agent=agent, phone_number=make.phone_number(ours), now=MONDAY_NOON
+    )
+
+    assert told["counts"]["missing_variable"] == 1
+    assert told["calling"]["estimated_end_at"] is None

@@ -1,0 +1,148 @@
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from accounts.models import Workspace
+from accounts.roles import Role
+from batches import progress
+from batches.models import Batch
+from batches.progress import progress_of
+from batches.views import stream
+from tests import make
+from tests.batches.api.test_batches import COUNTS
+
+NOW = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
+
+
+def running(of: Workspace, **fields: Any) -> Batch:
+    return make.batch(of, status=Batch.Status.RUNNING, started_at=NOW - timedelta(seconds=100), **fields)
+
+
+def test_progress_tells_counts_rates_and_the_end(ours: Workspace) -> None:
+    batch = running(ours, rejected_count=2)
+    for outcome, status in (
+        ("answered", "completed"),
+        ("answered", "completed"),
+        ("busy", "failed"),
+        ("voicemail", "completed"),
+    ):
+        make.recipient(batch, status=status, outcome=outcome, due_at=None)
+    make.recipient(batch, status="retrying", outcome="busy", due_at=NOW)
+    make.recipient(batch, status="pending", due_at=NOW)
+
+    told = progress_of(batch, now=NOW)
+
+    assert told == {
+        "status": "running",
+        "counts": COUNTS | {"total": 6, "pending": 1, "retrying": 1, "completed": 3, "failed": 1, "rejected": 2},
+        "calls_per_second": 0.0,
+        "answer_rate": 0.5,
+        "outcomes": {"answered": 2, "busy": 1, "voicemail": 1},
+        "estimated_end_at": NOW + timedelta(seconds=2),
+        "elapsed_seconds": 100.0,
+    }
+
+
+def test_calls_per_second_are_those_of_the_last_ten(ours: Workspace, monkeypatch: Any) -> None:
+    batch = running(ours)
+    monkeypatch.setattr(progress, "first_id", lambda since: "00000000-0000-0000-0000-000000000000")
+    for ago in (1, 2, 3, 9, 11, 50):
+        make.call(ours, batch_id=batch.pk, dialed_at=NOW - timedelta(seconds=ago))
+
+    told = progress_of(batch, now=NOW)
+
+    assert told["calls_per_second"] == 0.4
+
+
+def test_a_call_just_made_lies_above_the_first_id(ours: Workspace) -> None:
+    call = make.call(ours)
+
+    assert progress.first_id(call.created_at - timedelta(seconds=10)) < call.pk
+    assert progress.first_id(call.created_at + timedelta(minutes=10)) > call.pk
+
+
+def test_the_end_is_not_before_the_last_retry(ours: Workspace) -> None:
+    batch = running(ours)
+    make.recipient(batch, status="retrying", attempts=1, due_at=NOW + timedelta(hours=1))
+
+    assert progress_of(batch, now=NOW)["estimated_end_at"] == NOW + timedelta(hours=1)
+
+
+def test_an_ended_batch_stands_still(ours: Workspace) -> None:
+    batch = make.batch(
+        ours, status="completed", started_at=NOW - timedelta(seconds=90), ended_at=NOW - timedelta(seconds=30)
+    )
+
+    told = progress_of(batch, now=NOW)
+
+    assert told == {
+        "status": "completed",
+        "counts": COUNTS,
+        "calls_per_second": 0.0,
+        "answer_rate": None,
+        "outcomes": {},
+        "estimated_end_at": None,
+        "elapsed_seconds": 60.0,
+    }
+
+
+def test_progress_is_json(ours: Workspace) -> None:
+    batch = make.batch(ours)
+
+    response = make.client(ours, Role.MEMBER).get(f"/batches/{batch.pk}/progress")
+
+    assert response.status_code == 200
+    assert response.json() == {
+        "status": "ready",
+        "counts": COUNTS,
+        "calls_per_second": 0.0,
+        "answer_rate": None,
+        "outcomes": {},
+        "estimated_end_at": None,
+        "elapsed_seconds": 0.0,
+    }
+
+
+def test_events_follow_a_batch_to_its_end(ours: Workspace, monkeypatch: Any) -> None:
+    batch = running(ours)
+    monkeypatch.setattr(stream, "EVERY_SECONDS", 0.0)
+
+    response: Any = make.client(ours, Role.MEMBER).get(
+        f"/batches/{batch.pk}/progress", headers={"Accept": "text/event-stream"}
+    )
+
+    assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+    events = iter(response.streaming_content)
+    assert next(events) == b"retry: 2000\n\n"
+    assert json.loads(next(events).removeprefix(b"data: "))["status"] == "running"
+    Batch.unscoped.filter(pk=batch.pk).update(status=Batch.Status.COMPLETED, ended_at=NOW)
+    last = list(events)
+    assert [json.loads(event.removeprefix(b"data: "))["status"] for event in last] == ["completed"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_comes_when_all_places_are_taken_gets_one_event() -> None:
+    batch = running(make.workspace())
+    watchers = [stream.events(batch.pk) for _ in range(stream.MOST_WATCHERS)]
+    for watcher in watchers:
+        next(watcher)
+        next(watcher)
+
+    late = list(stream.events(batch.pk))
+
+    for watcher in watchers:
+        watcher.close()
+    assert len(late) == 2
+    assert stream.places.acquire(blocking=False)
+    stream.places.release()
+
+
+def test_the_stream_ends_with_the_batchs_deletion(ours: Workspace) -> None:
+    batch = make.batch(ours, status="completed")
+    events = stream.events(batch.pk)
+    next(events)
+    batch.delete()
+
+    assert list(events) == []
