@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 from livekit.protocol import agent, agent_dispatch
 from livekit.protocol.room import CreateRoomRequest
 
@@ -15,6 +14,7 @@ from .clock import Clock
 from .config import Config
 from .faults import Faults
 from .ids import livekit_id
+from .posts import Poster
 from .reports import Reporter
 from .rooms import Room, Rooms
 from .twirp import TwirpError, rpc_error
@@ -27,7 +27,7 @@ MAX_METADATA, MAX_ATTRIBUTES = 512 * 1024, 64 * 1024
 class Dispatching:
     config: Config
     clock: Clock
-    session: aiohttp.ClientSession
+    poster: Poster
     faults: Faults
     rooms: Rooms
     calls: Calls
@@ -77,7 +77,7 @@ class Dispatching:
         reporter = Reporter(
             url=str(url) if url else None,
             token=str(metadata.get("report_token", "")),
-            session=self.session,
+            poster=self.poster,
             faults=self.faults,
         )
         work = AgentJob(job, room, metadata, reporter, self.clock, self.rooms, self.calls, self.on_answer)

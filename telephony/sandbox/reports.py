@@ -6,17 +6,17 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import orjson
 
 from .clock import Clock
 from .faults import Faults
+from .posts import Poster, PostError
 
 log = logging.getLogger(__name__)
 
 ALIVE_EVERY = 2.0  # wall clock
 RETRY_AFTER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
-TIMEOUT = aiohttp.ClientTimeout(total=10)
+TIMEOUT = 10.0  # wall clock
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Reporter:
 
     url: str | None
     token: str
-    session: aiohttp.ClientSession
+    poster: Poster
     faults: Faults
     _pending: list[dict[str, Any]] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -89,8 +89,6 @@ class Reporter:
     async def _post(self, url: str, body: bytes) -> int | None:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         try:
-            async with self.session.post(url, data=body, headers=headers, timeout=TIMEOUT) as response:
-                await response.read()
-                return response.status
-        except (aiohttp.ClientError, OSError, TimeoutError):
+            return await self.poster.post(url, headers, body, timeout=TIMEOUT)
+        except PostError:
             return None

@@ -18,6 +18,7 @@ from .faults import Faults
 from .inbound import Inbound
 from .methods import dispatch_methods, egress_methods, room_methods, rule_methods, sip_methods
 from .phone import Phones
+from .posts import Poster
 from .room_service import RoomService
 from .rooms import Rooms
 from .rules import Rules
@@ -44,6 +45,7 @@ class Sandbox:
     config: Config
     store: Store
     session: aiohttp.ClientSession
+    poster: Poster
     webhooks: Webhooks
     rooms: Rooms
     calls: Calls
@@ -70,6 +72,7 @@ class Sandbox:
         await self.egress.close()
         await self.webhooks.close()
         await self.runner.cleanup()
+        self.poster.close()
         await self.session.close()
         self.store.close()
 
@@ -83,14 +86,15 @@ async def start(config: Config) -> Sandbox:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
     )
-    webhooks = Webhooks(config, faults, session)
+    poster = Poster(session)
+    webhooks = Webhooks(config, faults, poster)
     rooms = Rooms(webhooks)
     calls, trunks = Calls(clock, rooms, store), Trunks(store, clock)
     egress = Egress(clock, store, rooms, webhooks, session, config.data_dir / "recordings")
     calls.on_answered.append(egress.callee_answered)
     calls.on_ended.append(egress.callee_gone)
     workers = Workers(config, clock, rooms)
-    dispatching = Dispatching(config, clock, session, faults, rooms, calls, workers, egress.record_for_agent)
+    dispatching = Dispatching(config, clock, poster, faults, rooms, calls, workers, egress.record_for_agent)
     sip = SipService(clock, rooms, calls, trunks, phones)
     rules = Rules(store, trunks)
     methods = {
@@ -108,7 +112,7 @@ async def start(config: Config) -> Sandbox:
         [web.get("/", health), web.get("/agent", workers.serve), web.route("*", "/twirp/{path:.*}", livekit.serve)]
     )
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    sandbox = Sandbox(config, store, session, webhooks, rooms, calls, dispatching, egress, runner)
+    sandbox = Sandbox(config, store, session, poster, webhooks, rooms, calls, dispatching, egress, runner)
     try:
         await runner.setup()
         site = web.TCPSite(runner, config.host, config.port, backlog=1024)

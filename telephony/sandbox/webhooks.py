@@ -7,7 +7,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import orjson
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -17,6 +16,7 @@ from .clock import Clock
 from .config import Config
 from .faults import Faults
 from .ids import livekit_id
+from .posts import Poster, PostError
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ REORDER_WITHIN = 0.5  # seconds, when faults ask for disorder
 class Webhooks:
     config: Config
     faults: Faults
-    session: aiohttp.ClientSession
+    poster: Poster
     _queues: dict[str, deque[tuple[float, bytes, str]]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -93,10 +93,8 @@ class Webhooks:
         token = make_token(claims, key=self.config.api_key, secret=self.config.api_secret, seconds=300)
         headers = {"Content-Type": "application/webhook+json", "Authorization": token, "User-Agent": "LiveKit"}
         try:
-            async with self.session.post(self.config.webhook_url, data=body, headers=headers) as response:
-                await response.read()
-                return response.status
-        except (aiohttp.ClientError, OSError, TimeoutError):
+            return await self.poster.post(self.config.webhook_url, headers, body)
+        except PostError:
             return None
 
     async def idle(self) -> None:
