@@ -9,7 +9,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
-from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Session, User, Workspace
+from accounts.models import (
+    ApiKey,
+    AuditEntry,
+    IdempotentRequest,
+    Invitation,
+    Membership,
+    PasswordReset,
+    Session,
+    User,
+    Workspace,
+)
 
 admin.site.unregister(Group)
 
@@ -108,3 +118,34 @@ class AuditEntryAdmin(ReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         return AuditEntry.unscoped.order_by("-pk")
+
+
+@admin.register(Membership)
+class MembershipAdmin(ReadOnly):
+    list_display = ("id", "user", "workspace", "role", "created_at")
+    list_filter = ("role", "created_at")
+    search_fields = ("user__email", "workspace__name", "id")
+    list_select_related = ("user", "workspace")
+    ordering = ("-pk",)
+    show_full_result_count = False
+
+
+@admin.register(PasswordReset)
+class PasswordResetAdmin(ReadOnly):
+    list_display = ("id", "user", "created_at", "expires_at", "used_at")
+    list_filter = (("used_at", admin.EmptyFieldListFilter), "created_at")
+    search_fields = ("user__email", "id")
+    list_select_related = ("user",)
+    exclude = ("token_hash",)
+    ordering = ("-pk",)
+    show_full_result_count = False
+
+
+@admin.register(IdempotentRequest)
+class IdempotentRequestAdmin(ReadOnly):
+    list_display = ("id", "scope", "key", "created_at")
+    list_filter = ("created_at",)
+    search_fields = ("scope", "key", "id")
+    exclude = ("answer",)
+    ordering = ("-pk",)
+    show_full_result_count = False

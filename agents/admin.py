@@ -1,0 +1,94 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import F, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from accounts.staff import History, SerializerForm, StaffAdmin, access_of, coloured
+from agents import services
+from agents.models import CONFIG_FIELDS, Agent, AgentVersion
+from agents.serializers import AgentSerializer
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: "admin.ModelAdmin[Any]") -> list[tuple[str, str]]:
+        return [
+            ("draft", "Never published"),
+            ("changed", "Changed since"),
+            ("published", "Published"),
+            ("deleted", "Deleted"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        live = queryset.filter(deleted_at=None)
+        rows = {
+            "draft": live.filter(published_version=None),
+            "changed": live.filter(published_version__isnull=False).exclude(version=F("published_version")),
+            "published": live.filter(version=F("published_version")),
+            "deleted": queryset.exclude(deleted_at=None),
+        }
+        return rows.get(str(self.value()), queryset)
+
+
+class AgentForm(SerializerForm):
+    serializer = AgentSerializer
+
+    class Meta:
+        model = Agent
+        fields = ("workspace", *CONFIG_FIELDS)
+
+
+@admin.register(Agent)
+class AgentAdmin(StaffAdmin):
+    form = AgentForm
+    list_display = ("name", "workspace", "state", "version", "published_version", "language", "updated_at")
+    list_filter = (StateFilter, "recording_enabled", "created_at")
+    search_fields = ("name", "workspace__name")
+    search_ids = ("pk", "workspace")
+    list_select_related = ("workspace",)
+    autocomplete_fields = ("workspace",)
+    actions = ("publish", "delete_keeping_history")
+
+    @coloured("State", {"published": "success", "changed": "info", "draft": "warning", "deleted": "danger"})
+    def state(self, agent: Agent) -> str:
+        if agent.deleted_at is not None:
+            return "deleted"
+        if agent.published_version is None:
+            return "draft"
+        return "published" if agent.version == agent.published_version else "changed"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> tuple[str, ...]:
+        numbers = ("version", "published_version", "created_at", "updated_at", "deleted_at")
+        return ("workspace", *numbers) if obj else numbers
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # calls and batches of the past name their agent: see delete_keeping_history
+
+    def save_model(self, request: HttpRequest, obj: Agent, form: "ModelForm[Agent]", change: bool) -> None:
+        values = {name: form.cleaned_data[name] for name in CONFIG_FIELDS if name in form.cleaned_data}
+        access = access_of(request, obj)
+        if change:
+            services.save_draft(agent=obj, changes=values, access=access)
+        else:
+            obj.pk = services.create_agent(workspace=obj.workspace, config=values, access=access).pk
+
+    @admin.action(description="Publish the draft", permissions=["change"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
+        self.for_each(request, queryset, lambda agent, access: services.publish_agent(agent=agent, access=access))
+
+    @admin.action(description="Delete, keeping the history", permissions=["change"])
+    def delete_keeping_history(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
+        self.for_each(request, queryset, lambda agent, access: services.delete_agent(agent=agent, access=access))
+
+
+@admin.register(AgentVersion)
+class AgentVersionAdmin(History):
+    list_display = ("agent", "number", "workspace", "created_at")
+    list_filter = ("created_at",)
+    search_fields = ("agent__name", "workspace__name")
+    search_ids = ("pk", "agent", "workspace")
+    list_select_related = ("agent", "workspace")
