@@ -11,8 +11,8 @@ from uuid_utils import uuid7
 from batches.importing.align import Aligned
 from batches.importing.insert import NewRecipient, NewRejectedRow, insert_recipients, insert_rejected
 from batches.importing.judge import Accepted, Rejected
-from batches.importing.lookup import active_suppressions, find_in, find_recipients, find_suppressed
-from batches.importing.seen import Seen
+from batches.importing.lookup import active_suppressions, find_in
+from batches.importing.numbers import Numbers
 from batches.models import Batch, Recipient, RejectedRow
 from voiceops.clock import database_now
 
@@ -29,7 +29,10 @@ def required_variables(batch: Batch) -> list[str]:
 
 
 class ChunkWriter:
-    """Writes the chunks of one import, in the caller's transactions. Memory is that of a chunk and two filters."""
+    """Writes the chunks of one import, in the caller's transactions.
+
+    After a transaction that failed it must not be used again: it believes that chunk stored.
+    """
 
     def __init__(self, batch: Batch, aligned: Aligned) -> None:
         self._batch = batch
@@ -37,8 +40,8 @@ class ChunkWriter:
         self._required = [aligned.position(name) for name in required_variables(batch)]
         self._skips_duplicates = batch.on_duplicate == Batch.OnDuplicate.SKIP
         stored = Recipient.unscoped.filter(batch=batch, is_duplicate=False)
-        self._seen = Seen(_phones(stored) if batch.rows_before or batch.rows_read else ())
-        self._suppressed = Seen(_phones(active_suppressions(batch.workspace_id)))
+        self._stored = Numbers(_phones(stored) if batch.rows_before or batch.rows_read else ())
+        self._suppressed = Numbers(_phones(active_suppressions(batch.workspace_id)))
 
     def write(self, chunk: Sequence[Verdict]) -> int:
         """Store a chunk; by how much the count of rejected rows changes is returned.
@@ -59,16 +62,12 @@ class ChunkWriter:
         return change + len(rejected)
 
     def _new_recipients(self, accepted: Sequence[tuple[int, Any]]) -> Iterator[NewRecipient]:
-        numbers = [verdict[1] for _, verdict in accepted]
-        known = find_recipients(self._batch, self._seen.maybe(numbers))
-        suppressed = find_suppressed(self._batch.workspace_id, self._suppressed.maybe(numbers))
-        self._seen.add(numbers)
-        arrange, must_check = self._aligned.arrange, bool(suppressed or self._required)
+        arrange, is_new, suppressed = self._aligned.arrange, self._stored.add, self._suppressed
+        must_check = bool(suppressed or self._required)
         for number, (_, phone, cells, _) in accepted:
             cells = arrange(cells)
             reason = None
-            duplicate = phone in known
-            known.add(phone)
+            duplicate = not is_new(phone)
             if duplicate and self._skips_duplicates:
                 reason = DUPLICATE
             elif must_check and phone in suppressed:
