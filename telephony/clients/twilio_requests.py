@@ -3,6 +3,7 @@
 Kinds of failure, and which of them may have been carried out all the same: `protocols.md` §6.2.
 """
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -86,6 +87,8 @@ def gone(delete: Callable[[], Any]) -> None:
 def as_told(error: Exception) -> TwilioError:
     if isinstance(error, TwilioRestException | TwilioServiceException):
         return _refusal(error.status, int(error.code or 0), _message(error))
+    if isinstance(error, TwilioException) and len(error.args) == 2:  # a list: "Unable to fetch page", and the answer
+        return _of_page(error.args[1])
     if isinstance(error, requests.Timeout):
         return TwilioError("no answer in time", unsure=True)
     if isinstance(error, requests.ConnectionError):
@@ -105,9 +108,21 @@ def _refusal(status: int, code: int, message: str) -> TwilioError:
     return TwilioError(f"rejected: {message}" if message else f"rejected ({status})", missing=status == 404)
 
 
+def _of_page(response: Any) -> TwilioError:
+    try:
+        body = json.loads(response.text)
+        return _refusal(response.status_code, int(body.get("code") or 0), _plain(str(body.get("message") or "")))
+    except (ValueError, AttributeError, TypeError):
+        return _refusal(response.status_code, 0, "")
+
+
 def _message(error: Any) -> str:
     """Twilio's own words without the client's preamble, on one line, and without our token."""
     text = str(getattr(error, "msg", "") or getattr(error, "detail", "") or getattr(error, "title", "") or "")
     _, _, reason = text.rpartition("record: ")
+    return _plain(reason)
+
+
+def _plain(reason: str) -> str:
     words = " ".join(reason.split())[:300]
     return words.replace(settings.TWILIO_AUTH_TOKEN, "…") if len(settings.TWILIO_AUTH_TOKEN) > 8 else words

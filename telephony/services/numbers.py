@@ -22,7 +22,7 @@ from telephony.clients import livekit_admin
 from telephony.models import NumberPace, PhoneNumber, SipTrunk
 from telephony.models.numbers import Provider
 from telephony.services import purchase
-from telephony.services.lines import SipSettings, line_of, seal_password, tag_of
+from telephony.services.lines import SipSettings, line_of, open_password, seal_password, tag_of
 from voiceops.clock import database_now
 from voiceops.errors import Conflict, ProviderError, StateForbids
 
@@ -60,6 +60,8 @@ def register_number(*, workspace: Workspace, order: NumberOrder) -> PhoneNumber:
     Raises Conflict when a trunk for it exists in any workspace, ProviderError when a provider refused or could not be
     reached; nothing is left behind then.
     """
+    if order.sip is None:
+        purchase.require_account()
     number = _reserve(workspace, order)
     with _undone_on_failure(number):
         if order.sip is None:
@@ -75,13 +77,12 @@ def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumbe
     """
     if number.status != Status.ACTIVE:
         raise StateForbids("Phone number is not active")
+    changes = _real_changes(number, changes)
     if number.provider_sids and changes.keys() & set(SIP_FIELDS):
         raise StateForbids("The SIP settings of a number connected through Twilio are not ours to change")
     before = line_of(number)
-    if "sip_auth_password" in changes:
-        changes = {**changes, "sip_auth_password": seal_password(number, changes["sip_auth_password"])}
     for name, value in changes.items():
-        setattr(number, name, value)
+        setattr(number, name, seal_password(number, value) if name == "sip_auth_password" else value)
     after = line_of(number)
     made = livekit_admin.change(before, after) if after != before else None
     with transaction.atomic():
@@ -89,6 +90,12 @@ def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumbe
         if made is not None:
             adopt_made(number, made)
     return number
+
+
+def _real_changes(number: PhoneNumber, changes: dict[str, Any]) -> dict[str, Any]:
+    """Without what is so already: who read a number may send all of it back."""
+    now = {name: getattr(number, name) for name in changes} | {"sip_auth_password": open_password(number)}
+    return {name: value for name, value in changes.items() if value != now[name]}
 
 
 def adopt_made(number: PhoneNumber, made: livekit_admin.Made) -> None:

@@ -20,6 +20,11 @@ SEARCH_LIMIT = 200  # Twilio's inventory has no end and no order: a page of what
 PASSWORD_LENGTH = 32
 
 
+def require_account() -> None:
+    """Raises TwilioError when none is configured."""
+    Twilio()
+
+
 def tag_at_twilio(number: PhoneNumber) -> str:
     return f"voiceops-{number.pk}"
 
