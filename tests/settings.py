@@ -1,10 +1,15 @@
 """The environment first, then the product's settings, then a handful of overrides."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 os.environ.setdefault("DEBUG", "1")
-os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="voiceops-tests-"))
+if "DATA_DIR" not in os.environ:
+    os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="voiceops-tests-")
+    # Processes that tests start inherit it, and only the one that made it takes it away.
+    atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 
 from voiceops.settings import *  # noqa: E402, F403
 
