@@ -11,7 +11,7 @@ if "DATA_DIR" not in os.environ:
     # Processes that tests start inherit it, and only the one that made it takes it away.
     atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 
-from voiceops.settings import *  # noqa: E402, F403
+from voiceops.settings import *  # noqa: F403
 
 DEBUG = False
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
