@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.test import Client
+from django.utils import timezone
 
-from accounts.models import ApiKey, User, Workspace
+from accounts.models import ApiKey, IdempotentRequest, PasswordReset, User, Workspace
 from tests import make
 
 OURS = [model for model in admin.site._registry if model.__module__.startswith("accounts.")]
@@ -22,7 +23,10 @@ def test_staff_can_look_at_every_table(staff: Client, ours: Workspace, model: ty
     make.api_key(ours)
     make.invitation(ours)
     make.audit_entry(ours)
-    make.session(make.member(ours))
+    person = make.member(ours)
+    make.session(person)
+    PasswordReset.objects.create(user=person, token_hash="hash", expires_at=timezone.now())
+    IdempotentRequest.objects.create(scope="key", key="key", fingerprint="fingerprint")
     base = f"/admin/accounts/{model.__name__.lower()}/"
     row: Any = admin.site._registry[model].get_queryset(None).first()  # type: ignore[arg-type]  # any request
 
