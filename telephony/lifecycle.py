@@ -209,6 +209,14 @@ def refine(call: Call, *, by: str | None = None, reason: str | None = None) -> N
         )
 
 
+def transferred(call: Call, *, to: str, at: datetime) -> None:
+    """The callee was handed to another number. Whoever ended the call before us only saw them leave."""
+    with transaction.atomic(savepoint=False):
+        hung_up(call, at=at, reason="transferred", by="operator", source="api", text=f"Transferred to {to}")
+        over = Call.unscoped.filter(pk=call.pk, stage=Stage.ENDED, answered_at__isnull=False)
+        over.update(hung_up_by="operator", end_reason="transferred")
+
+
 def alarm(call: Call, *, at: datetime, text: str, source: str) -> None:
     """Late or contradictory evidence: kept and shown, and it changes nothing. Once per sentence and call."""
     record(call, type="alarm", text=text, at=at, data={"source": source}, external_id=f"alarm:{text}"[:128])

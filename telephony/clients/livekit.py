@@ -88,10 +88,10 @@ def reason_of(error: Exception) -> str:
 
 
 @asynccontextmanager
-async def told_plainly(what: str = "LiveKit SIP error") -> AsyncIterator[None]:
-    """Bound a request in time and turn whatever fails into a ProviderError in words."""
+async def told_plainly(what: str = "LiveKit SIP error", *, patience: float = TIMEOUT) -> AsyncIterator[None]:
+    """Bound a request in time (seconds) and turn whatever fails into a ProviderError in words."""
     try:
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(patience):
             yield
     except (api.ServerError, aiohttp.ClientError, TimeoutError, OSError) as error:
         raise ProviderError(f"{what}: {reason_of(error)}") from error

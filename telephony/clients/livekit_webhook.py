@@ -18,7 +18,7 @@ def check_signature(body: bytes, token: str) -> None:
     """Raises BadSignature. `token` is the Authorization header as it came: LiveKit sends no `Bearer`."""
     try:
         claims = api.TokenVerifier(settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET).verify(token)
-        told = base64.b64decode(claims.sha256, validate=True)
+        told = base64.b64decode(claims.sha256 or "", validate=True)
     except (jwt.PyJWTError, binascii.Error) as error:
         raise BadSignature from error
     # An ordinary API token carries no hash, and is no signature of anything.

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from telephony import inbound_rooms, lifecycle
 from telephony.models import Call, Direction, InboxEvent, PhoneNumber, Stage
+from telephony.services.calls import newest_version
 from voiceops.ids import uuid7
 
 WITHHELD = "anonymous"
@@ -16,7 +17,6 @@ def open_call(event: InboxEvent, *, at: datetime) -> Call | None:
     if not number:
         return None
     agent = number.inbound_agent
-    version = agent and agent.versions.filter(number=agent.published_version).first()
     call, made = Call.unscoped.get_or_create(
         room=event.room,
         defaults={
@@ -25,7 +25,7 @@ def open_call(event: InboxEvent, *, at: datetime) -> Call | None:
             "direction": Direction.INBOUND,
             "stage": Stage.RINGING,
             "agent": agent,
-            "agent_version": version,
+            "agent_version": newest_version(agent) if agent else None,
             "number": number,
             "from_number": caller_of(event),
             "to_number": number.phone_number,

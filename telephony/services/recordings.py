@@ -8,20 +8,21 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
 from agents.models import AgentVersion
 from telephony import lifecycle
+from telephony.clients import storage
 from telephony.clients.livekit import LiveKit
 from telephony.clients.livekit_egress import find_egress, start_egress
-from telephony.clients.storage import uses_s3
 from telephony.models import Call, Recording, Stage
 from voiceops.clock import database_now
-from voiceops.errors import ProviderError
+from voiceops.errors import NotFound, ProviderError
 from voiceops.ormthread import OrmThread
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ PATIENCE = timedelta(seconds=10)  # for webhooks, before the sweep asks
 LOOKS_BACK = timedelta(hours=1)  # how long after its end a call without a recording is asked about
 CHUNK, AT_ONCE = 50, 10
 NANOSECONDS = 1e9
+NO_RECORDING = "Recording not found"
 _wishes: dict[UUID, bool] = {}  # version -> whether it records; versions never change, so neither does this
 
 
@@ -69,7 +71,7 @@ async def record_call(livekit: LiveKit, call: Call) -> list[dict[str, Any]]:
 
 
 def key_of(call: Call) -> str:
-    return f"{'recordings/' if uses_s3() else ''}{call.workspace_id}/{call.pk}.ogg"
+    return f"{'recordings/' if storage.uses_s3() else ''}{call.workspace_id}/{call.pk}.ogg"
 
 
 def note_egress(info: Mapping[str, Any], *, at: datetime) -> None:
@@ -163,3 +165,34 @@ async def follow_recordings(livekit: LiveKit, db: OrmThread) -> int:
 
     await asyncio.gather(*(follow(call) for call in calls))
     return len(calls)
+
+
+# --- for those who listen ---
+
+
+def link_to_recording(*, call: Call) -> tuple[str, datetime]:
+    """A link that works as it is, and when it ends. Raises NotFound, ProviderError `S3 error: …`."""
+    row = Recording.unscoped.filter(call=call, status=Status.READY).first()
+    if row is None or not storage.is_stored(row.storage_key):
+        raise NotFound(NO_RECORDING)
+    return storage.link_to(row.storage_key, recording_id=row.pk, filename=filename_of(row))
+
+
+def open_linked(token: str) -> tuple[str, IO[bytes], int]:
+    """What a local link leads to: a name to save it under, the open file and its size.
+
+    Raises LinkExpired, and NotFound for a link that is not ours or a recording that is gone.
+    """
+    recording_id = storage.read_link(token)
+    row = recording_id and Recording.unscoped.filter(pk=recording_id, status=Status.READY).first()
+    if not row or storage.uses_s3():
+        raise NotFound(NO_RECORDING)
+    try:
+        file = storage.recordings_storage().open(row.storage_key)
+    except (OSError, SuspiciousOperation) as error:
+        raise NotFound(NO_RECORDING) from error
+    return filename_of(row), file, file.size
+
+
+def filename_of(row: Recording) -> str:
+    return f"call-{row.call_id}.ogg"

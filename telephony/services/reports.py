@@ -156,7 +156,8 @@ def _callee_left(event: Reported, notes: Notes) -> bool:
     ending = ending_of(event.data["reason"])
     if _end(event, ending, notes):
         return True
-    notes.line(event, f"The callee left ({event.data['reason'].lower().replace('_', ' ') or 'no reason given'})")
+    if notes.call.answered_at is None:
+        notes.line(event, f"The callee left ({event.data['reason'].lower().replace('_', ' ') or 'no reason given'})")
     return False
 
 

@@ -43,10 +43,10 @@ def post(body: Any, **headers: str) -> Any:
     )
 
 
-def reported(kind: str, **data: Any) -> dict[str, Any]:
+def reported(type: str, /, **data: Any) -> dict[str, Any]:
     """One event of a report."""
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return {"id": uuid7().hex, "type": kind, "at": at, **data}
+    return {"id": uuid7().hex, "type": type, "at": at, **data}
 
 
 def report(call: Call, *events: dict[str, Any], body: Any = None, **headers: str) -> Any:

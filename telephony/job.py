@@ -1,0 +1,21 @@
+"""What a voice agent is told about its call, in the metadata of its dispatch (api-contract.md section 6)."""
+
+import json
+from typing import Any
+
+from django.conf import settings
+
+from telephony import report_tokens
+from telephony.models import Call
+
+
+def metadata_of(call: Call, config: dict[str, Any]) -> str:
+    return json.dumps(
+        {
+            "call_id": str(call.pk),
+            "report_url": f"{settings.PUBLIC_URL}/calls/{call.pk}/report",
+            "report_token": report_tokens.mint(call.pk),
+            "agent": config,
+            "variables": call.variables,
+        }
+    )

@@ -1,0 +1,189 @@
+"""Calls as the API shows them. A page of calls is read as plain values, without model instances or field objects."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.api import WorkspaceRelatedField
+from agents.models import Agent
+from telephony.models import Call, Direction, Outcome, PhoneNumber
+from telephony.models.calls import PUBLIC_STATUS
+from voiceops.api.serializers import (
+    Choice,
+    DateTime,
+    JsonObject,
+    Number,
+    PageQuery,
+    Phone,
+    StrictSerializer,
+    Text,
+    Uuid,
+)
+
+STATUSES = list(dict.fromkeys(PUBLIC_STATUS.values()))
+VERSION = "agent_version__number"
+# The contract's order -> the column, where they have another name. The rest is computed in `shown`.
+FIELDS = {
+    "id": "pk",
+    "direction": "direction",
+    "from": "from_number",
+    "to": "to_number",
+    "agent_id": "agent_id",
+    "agent_version": VERSION,
+    "batch_id": "batch_id",
+    "recipient_id": "recipient_id",
+    "attempt": "attempt",
+    "status": "stage",
+    "outcome": "outcome",
+    "end_reason": "end_reason",
+    "hung_up_by": "hung_up_by",
+    "sip_status_code": "sip_status_code",
+    "sip_status": "sip_status",
+    "variables": "variables",
+    "metadata": "metadata",
+    "has_recording": "has_recording",
+    "created_at": "created_at",
+    "dialed_at": "dialed_at",
+    "ringing_at": "ringing_at",
+    "answered_at": "answered_at",
+    "ended_at": "ended_at",
+}
+COLUMNS = tuple(FIELDS.values())
+STATUS, ANSWERED_AT, ENDED_AT = (list(FIELDS).index(name) for name in ("status", "answered_at", "ended_at"))
+
+
+def shown(values: tuple[Any, ...]) -> dict[str, Any]:
+    """A call's JSON out of the values of COLUMNS."""
+    body = dict(zip(FIELDS, values, strict=True))
+    body["status"] = PUBLIC_STATUS[values[STATUS]]
+    body["duration_seconds"] = seconds_between(values[ANSWERED_AT], values[ENDED_AT])
+    return body
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None or end is None else round((end - start).total_seconds(), 3)
+
+
+def shown_call(call: Call) -> dict[str, Any]:
+    """The same out of an instance, with its version loaded."""
+    version = call.agent_version.number if call.agent_version else None
+    return shown(tuple(version if column == VERSION else getattr(call, column) for column in COLUMNS))
+
+
+class CallSerializer(StrictSerializer):
+    """For the documentation, and to show one call; a list is made of `shown`."""
+
+    id = serializers.UUIDField(read_only=True)
+    direction = serializers.ChoiceField(Direction.choices, read_only=True)
+    to = serializers.CharField(read_only=True)
+    agent_id = serializers.UUIDField(read_only=True, allow_null=True)
+    agent_version = serializers.IntegerField(read_only=True, allow_null=True)
+    batch_id = serializers.UUIDField(read_only=True, allow_null=True)
+    recipient_id = serializers.UUIDField(read_only=True, allow_null=True)
+    attempt = serializers.IntegerField(read_only=True)
+    status = serializers.ChoiceField(STATUSES, read_only=True)
+    outcome = serializers.ChoiceField(Outcome.choices, read_only=True, allow_null=True)
+    end_reason = serializers.CharField(read_only=True, allow_null=True)
+    hung_up_by = serializers.ChoiceField(["callee", "agent", "operator"], read_only=True, allow_null=True)
+    sip_status_code = serializers.IntegerField(read_only=True, allow_null=True)
+    sip_status = serializers.CharField(read_only=True, allow_null=True)
+    variables = serializers.DictField(read_only=True)
+    metadata = serializers.DictField(read_only=True)
+    has_recording = serializers.BooleanField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    dialed_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    ringing_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    answered_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    ended_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    duration_seconds = serializers.FloatField(read_only=True, allow_null=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "from": serializers.CharField(read_only=True)}  # a word Python keeps
+
+    def to_representation(self, instance: Call) -> dict[str, Any]:
+        return shown_call(instance)
+
+
+class CallOrderSerializer(StrictSerializer):
+    """POST /calls."""
+
+    agent_id = WorkspaceRelatedField(source="agent", queryset=Agent.unscoped.live())
+    to = Phone(max_length=64)
+    from_number_id = WorkspaceRelatedField(source="number", queryset=PhoneNumber.unscoped.all(), required=False)
+    variables = JsonObject(required=False)
+    metadata = JsonObject(required=False)
+
+
+class WebCallSerializer(StrictSerializer):
+    """POST /calls/web."""
+
+    agent_id = WorkspaceRelatedField(source="agent", queryset=Agent.unscoped.live())
+    variables = JsonObject(required=False)
+
+
+class TransferSerializer(StrictSerializer):
+    to = Phone(max_length=64)
+
+
+class DtmfSerializer(StrictSerializer):
+    digits = Text(max_length=64)
+
+
+class NumberText(Text):
+    """A number to look for, in any spelling. A plus sign that was not percent-encoded arrives as a space."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        digits = "".join(character for character in text if character.isdigit())
+        return f"+{digits}" if digits and not any(character.isalpha() for character in text) else text
+
+
+class CallQuery(PageQuery):
+    status = Choice(choices=STATUSES, required=False)
+    outcome = Choice(choices=Outcome.values, required=False)
+    direction = Choice(choices=Direction.values, required=False)
+    agent_id = Uuid(required=False)
+    batch_id = Uuid(required=False)
+    to = NumberText(required=False, max_length=64)
+    started_after = DateTime(required=False)
+    started_before = DateTime(required=False)
+    min_duration = Number(required=False, min_value=0, max_value=86_400)
+    search = Text(required=False, max_length=200)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "from": NumberText(required=False, max_length=64)}  # a word Python keeps
+
+
+class EventSerializer(serializers.Serializer[Mapping[str, Any]]):
+    id = serializers.UUIDField()
+    type = serializers.CharField()
+    text = serializers.CharField()
+    at = serializers.DateTimeField()
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "data": serializers.DictField()}  # a word serializers keep
+
+
+class TurnSerializer(serializers.Serializer[Mapping[str, Any]]):
+    role = serializers.CharField()
+    text = serializers.CharField()
+    started_at = serializers.DateTimeField()
+    interrupted = serializers.BooleanField()
+
+
+class TranscriptSerializer(serializers.Serializer[Mapping[str, Any]]):
+    turns = TurnSerializer(many=True)
+
+
+class RecordingLinkSerializer(serializers.Serializer[Mapping[str, Any]]):
+    url = serializers.URLField()
+    expires_at = serializers.DateTimeField()
+
+
+class WebSeatSerializer(serializers.Serializer[Mapping[str, Any]]):
+    call_id = serializers.UUIDField()
+    url = serializers.URLField()
+    token = serializers.CharField()
+    room = serializers.CharField()

@@ -1,0 +1,138 @@
+"""Calls that somebody asks for one by one. The row is written here; a shift adopts and dials it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from accounts import audit
+from accounts.access import Access
+from accounts.models import Workspace
+from agents.models import Agent, AgentVersion
+from agents.prompts import missing_variables
+from telephony.models import Call, PhoneNumber, SipTrunk
+from telephony.models.calls import PUBLIC_STATUS
+from voiceops import doorbell
+from voiceops.clock import database_now
+from voiceops.errors import Invalid, StateForbids
+from voiceops.ids import uuid7
+
+MARGIN = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class CallOrder:
+    agent: Agent
+    to: str  # E.164
+    number: PhoneNumber | None = None  # None: the workspace's newest that can dial
+    variables: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def place_call(*, order: CallOrder, access: Access | None = None) -> Call:
+    """A queued call; whoever dials next takes it.
+
+    Raises StateForbids when the agent is not published or no number can dial, Invalid when a required variable has no
+    value or the callee must not be called. A pause of the trunk, or a suppression added later, is judged again at the
+    last moment before the dial.
+    """
+    version = published_version(order.agent)
+    require_variables(version, order.variables)
+    number = order.number or newest_number(order.agent.workspace)
+    if number is None:
+        raise StateForbids("The workspace has no active phone number")
+    if number.status != PhoneNumber.Status.ACTIVE:
+        raise StateForbids("Phone number is not active")
+    if is_suppressed(order.agent.workspace, order.to):
+        raise Invalid("The number is on the suppression list")
+    pk = uuid7()
+    with transaction.atomic():
+        call = Call.unscoped.create(
+            pk=pk,
+            workspace_id=order.agent.workspace_id,
+            agent=order.agent,
+            agent_version=version,
+            number=number,
+            from_number=number.phone_number,
+            to_number=order.to,
+            variables=order.variables,
+            metadata=order.metadata,
+            room=f"vo-{pk}",
+        )
+        audit.record("call.placed", access=access, target=call, changes={"to": order.to})
+        doorbell.ring(doorbell.DIAL)
+    return call
+
+
+def published_version(agent: Agent) -> AgentVersion:
+    """What a call runs. Raises StateForbids."""
+    version = newest_version(agent)
+    if version is None:
+        raise StateForbids("Agent is not published")
+    return version
+
+
+def newest_version(agent: Agent) -> AgentVersion | None:
+    return AgentVersion.unscoped.filter(agent=agent, number=F("agent__published_version")).first()
+
+
+def require_variables(version: AgentVersion, variables: dict[str, Any]) -> None:
+    """Raises Invalid, naming them, when required variables have no value."""
+    if missing := missing_variables(version.config, variables):
+        raise Invalid(f"Missing required variables: {', '.join(missing)}")
+
+
+def newest_number(workspace: Workspace) -> PhoneNumber | None:
+    active = workspace.phone_numbers.filter(status=PhoneNumber.Status.ACTIVE)
+    return active.filter(trunks__direction=SipTrunk.TrunkDirection.OUTBOUND).order_by("-pk").first()
+
+
+def is_suppressed(workspace: Workspace, phone_number: str) -> bool:
+    """Whether the workspace said never to call it. The table lies above telephony; the relation is the workspace's."""
+    listed = workspace.suppressions.filter(phone_number=phone_number)
+    return listed.filter(Q(expires_at=None) | Q(expires_at__gt=database_now())).exists()
+
+
+STAGES = {status: [s for s, public in PUBLIC_STATUS.items() if public == status] for status in PUBLIC_STATUS.values()}
+
+
+def sift_calls(calls: QuerySet[Call], workspace: Workspace, query: dict[str, Any]) -> QuerySet[Call]:
+    """The calls a list asks for, by the filters of `CallQuery`."""
+    equal = {
+        "outcome": "outcome",
+        "direction": "direction",
+        "agent_id": "agent_id",
+        "batch_id": "batch_id",
+        "from": "from_number",
+        "to": "to_number",
+        "started_after": "created_at__gte",
+        "started_before": "created_at__lt",
+    }
+    calls = calls.filter(**{column: query[name] for name, column in equal.items() if name in query})
+    for name, bound in (("started_after", "pk__gte"), ("started_before", "pk__lt")):
+        if name in query:  # ids sort by time: they bring the index, the column the exact instant
+            calls = calls.filter(**{bound: id_about(query[name], before=name == "started_after")})
+    if "status" in query:
+        calls = calls.filter(stage__in=STAGES[query["status"]])
+    if "min_duration" in query:
+        calls = calls.filter(
+            answered_at__isnull=False, ended_at__gte=F("answered_at") + timedelta(seconds=query["min_duration"])
+        )
+    if "search" in query:
+        calls = calls.filter(mentions(workspace, query["search"]))
+    return calls
+
+
+def id_about(at: datetime, *, before: bool) -> UUID:
+    """The lowest id of a minute before (or after) `at`: no call is written so long after it was given its id."""
+    milliseconds = int((at + (-MARGIN if before else MARGIN)).timestamp() * 1000)
+    return UUID(int=max(0, min(milliseconds, 2**48 - 1)) << 80)
+
+
+def mentions(workspace: Workspace, text: str) -> Q:
+    """Calls whose numbers or transcript contain the text, in any case."""
+    spoken = workspace.turns.filter(text__icontains=text).values("call_id")
+    return Q(from_number__icontains=text) | Q(to_number__icontains=text) | Q(pk__in=spoken)

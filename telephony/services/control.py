@@ -1,0 +1,122 @@
+"""What a person does to a call that is up: end it, hand it on, press keys."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from accounts import audit
+from accounts.access import Access
+from telephony import lifecycle
+from telephony.clients import livekit_calls
+from telephony.clients.livekit import LiveKit
+from telephony.models import Call, Direction, Stage
+from voiceops.clock import database_now
+from voiceops.errors import ProviderError, StateForbids
+
+T = TypeVar("T")
+UNDER_WAY = 2.0  # seconds an intent lasts at most before its dial is sent or dropped (dialing/engine.py, STALE)
+LOOK_EVERY = 0.05
+ENDED = "Call has ended"
+
+
+def hang_up(*, call: Call, access: Access | None = None) -> Call:
+    """End a call: one that waits is never dialled, one that rings or talks is hung up at LiveKit.
+
+    Raises StateForbids when it has ended, ProviderError when LiveKit could not be asked.
+    """
+    wait_for_send(call)
+    if call.stage == Stage.ENDED:
+        raise StateForbids(ENDED)
+    if call.stage == Stage.IN_PROGRESS or not cancel(call):
+        in_session(lambda livekit: livekit.delete_room(call.room))
+        now = database_now()
+        if not lifecycle.hung_up(call, at=now, reason="operator_hangup", by="operator", source="api"):
+            lifecycle.refine(call, by="operator", reason="operator_hangup")  # LiveKit's news of it came before us
+    call.refresh_from_db()
+    audit.record("call.hung_up", access=access, target=call)
+    return call
+
+
+def wait_for_send(call: Call) -> None:
+    """A dial that is about to be sent cannot be stopped any more; deleting its room now would only open it again."""
+    ends_at = time.monotonic() + UNDER_WAY
+    while call.stage == Stage.INTENT and time.monotonic() < ends_at:
+        time.sleep(LOOK_EVERY)
+        call.refresh_from_db()
+
+
+def cancel(call: Call) -> bool:
+    """End a call that was not answered yet; False when it has been meanwhile.
+
+    Our row first: an end by LiveKit's news would count as the callee's, and they would be called again.
+    """
+    now = database_now()
+    if not lifecycle.cancelled(call, at=now, by="operator", since=(Stage.RESERVED, *lifecycle.BEFORE_ANSWER)):
+        call.refresh_from_db()
+        if call.stage == Stage.ENDED:
+            raise StateForbids(ENDED)
+        return False
+    in_session(lambda livekit: livekit.delete_room(call.room))
+    return True
+
+
+def transfer(*, call: Call, to: str, access: Access | None = None) -> Call:
+    """Hand the callee to another number; our side is out of the call once that one answers.
+
+    Raises StateForbids when the callee is not on the line, ProviderError with the carrier's refusal.
+    """
+    require_telephone(call)
+    now = database_now()
+    lifecycle.record(call, type="transfer", text=f"Transferring to {to}", at=now, data={"to": to})
+    audit.record("call.transferred", access=access, target=call, changes={"to": to})
+    try:
+        in_session(lambda livekit: hand_over(livekit, call, to))
+    except ProviderError as error:
+        text = f"The transfer failed: {error}"
+        lifecycle.record(call, type="transfer_failed", text=text, at=database_now(), data={"to": to})
+        raise
+    lifecycle.transferred(call, to=to, at=database_now())
+    call.refresh_from_db()
+    return call
+
+
+async def hand_over(livekit: LiveKit, call: Call, to: str) -> None:
+    await livekit_calls.transfer(livekit, room=call.room, identity=await identity_of(livekit, call), to=to)
+
+
+async def identity_of(livekit: LiveKit, call: Call) -> str:
+    """The telephone's participant: of an inbound call LiveKit chose its name. Raises StateForbids when it is gone."""
+    if call.direction == Direction.OUTBOUND:
+        return call.callee_identity
+    there = await livekit.participants(call.room)
+    identity = next((participant.identity for participant in there if participant.is_callee), None)
+    if identity is None:
+        raise StateForbids(ENDED)
+    return identity
+
+
+def press_keys(*, call: Call, digits: str, access: Access | None = None) -> Call:
+    """Let the agent press keys (DTMF; `w` waits half a second). Raises StateForbids, ProviderError."""
+    require_telephone(call)
+    in_session(lambda livekit: livekit_calls.send_digits(livekit, room=call.room, digits=digits))
+    lifecycle.record(call, type="dtmf", text=f"Pressed {digits}", at=database_now(), data={"digits": digits})
+    audit.record("call.keys_pressed", access=access, target=call)
+    return call
+
+
+def require_telephone(call: Call) -> None:
+    if call.stage == Stage.ENDED:
+        raise StateForbids(ENDED)
+    if call.stage != Stage.IN_PROGRESS or call.is_web:
+        raise StateForbids("Call is not in progress")
+
+
+def in_session(work: Callable[[LiveKit], Coroutine[Any, Any, T]]) -> T:
+    """Do something at LiveKit from a request's thread."""
+
+    async def session() -> T:
+        async with LiveKit() as livekit:
+            return await work(livekit)
+
+    return asyncio.run(session())

@@ -1,0 +1,148 @@
+from dataclasses import asdict
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from accounts.api import WorkspaceViewSet
+from accounts.roles import Role
+from telephony.models import Call
+from telephony.serializers.calls import (
+    COLUMNS,
+    CallOrderSerializer,
+    CallQuery,
+    CallSerializer,
+    DtmfSerializer,
+    EventSerializer,
+    RecordingLinkSerializer,
+    TranscriptSerializer,
+    TransferSerializer,
+    TurnSerializer,
+    WebCallSerializer,
+    WebSeatSerializer,
+    shown,
+    shown_call,
+)
+from telephony.services import calls, control, recordings, web_calls
+from telephony.services.calls import CallOrder
+
+
+class Rows:
+    """A queryset that is counted as it is and read as plain values: the count needs no joins, a page no instances."""
+
+    def __init__(self, queryset: QuerySet[Call]) -> None:
+        self.queryset = queryset
+
+    def count(self) -> int:
+        return self.queryset.count()
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __getitem__(self, page: slice) -> list[Any]:
+        return list(self.queryset.values_list(*COLUMNS)[page])
+
+
+class CallViewSet(mixins.RetrieveModelMixin, WorkspaceViewSet):
+    model = Call
+    serializer_class = CallSerializer
+    query_class = CallQuery
+    sortable = {name: name for name in ("created_at", "dialed_at", "answered_at", "ended_at")}
+    access = {
+        "list": Role.MEMBER,
+        "retrieve": Role.MEMBER,
+        "events": Role.MEMBER,
+        "transcript": Role.MEMBER,
+        "recording": Role.MEMBER,
+        "create": Role.MANAGER,
+        "hangup": Role.MANAGER,
+        "transfer": Role.MANAGER,
+        "dtmf": Role.MANAGER,
+        "web": Role.MANAGER,
+    }
+
+    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        # As CallQuerySet.shown: an attempt of a batch that was never sent is no call.
+        return queryset.filter(Q(batch_id=None) | ~Q(dialed_at=None)).select_related("agent_version")
+
+    def sift(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+        return calls.sift_calls(queryset, self.workspace, query)
+
+    def sorted(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        name = self.query.get("sort", "-created_at")
+        if name.removeprefix("-") == "created_at":  # as ids do, which have an index
+            return queryset.order_by(name.replace("created_at", "pk"))
+        return super().sorted(queryset)
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        kinds: dict[str, Any] = {
+            "create": CallOrderSerializer,
+            "events": EventSerializer,
+            "transfer": TransferSerializer,
+            "dtmf": DtmfSerializer,
+            "web": WebCallSerializer,
+        }
+        kind: type[BaseSerializer[Any]] = kinds.get(self.action, CallSerializer)
+        return kind
+
+    def given(self, request: Request) -> dict[str, Any]:
+        """The body, checked against the action's schema. Raises ValidationError (422)."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        values: dict[str, Any] = serializer.validated_data
+        return values
+
+    def list(self, request: Request) -> Response:
+        page: Any = self.paginate_queryset(Rows(self.filter_queryset(self.get_queryset())))  # type: ignore[arg-type]  # it only counts and slices
+        return self.get_paginated_response([shown(values) for values in page])
+
+    @extend_schema(responses={201: CallSerializer})
+    def create(self, request: Request) -> Response:
+        call = calls.place_call(order=CallOrder(**self.given(request)), access=self.caller)
+        return Response(shown_call(call), status=201)
+
+    @extend_schema(responses=EventSerializer(many=True))
+    @action(detail=True)
+    def events(self, request: Request, pk: str) -> Response:
+        lines = self.get_object().events.order_by("at", "pk").values("id", "type", "text", "at", "data")
+        return self.get_paginated_response(self.paginate_queryset(lines))
+
+    @extend_schema(responses=TranscriptSerializer)
+    @action(detail=True)
+    def transcript(self, request: Request, pk: str) -> Response:
+        turns = self.get_object().turns.order_by("started_at", "pk")
+        return Response({"turns": list(turns.values(*TurnSerializer().fields))})
+
+    @extend_schema(responses=RecordingLinkSerializer)
+    @action(detail=True)
+    def recording(self, request: Request, pk: str) -> Response:
+        url, expires_at = recordings.link_to_recording(call=self.get_object())
+        return Response({"url": url, "expires_at": expires_at})
+
+    @extend_schema(request=None, responses=CallSerializer)
+    @action(detail=True, methods=["post"])
+    def hangup(self, request: Request, pk: str) -> Response:
+        return Response(shown_call(control.hang_up(call=self.get_object(), access=self.caller)))
+
+    @extend_schema(responses=CallSerializer)
+    @action(detail=True, methods=["post"])
+    def transfer(self, request: Request, pk: str) -> Response:
+        call = self.get_object()
+        return Response(shown_call(control.transfer(call=call, access=self.caller, **self.given(request))))
+
+    @extend_schema(responses=CallSerializer)
+    @action(detail=True, methods=["post"])
+    def dtmf(self, request: Request, pk: str) -> Response:
+        call = self.get_object()
+        return Response(shown_call(control.press_keys(call=call, access=self.caller, **self.given(request))))
+
+    @extend_schema(responses={201: WebSeatSerializer})
+    @action(detail=False, methods=["post"])
+    def web(self, request: Request) -> Response:
+        order = {"variables": {}, **self.given(request)}
+        return Response(asdict(web_calls.open_web_call(access=self.caller, **order)), status=201)
