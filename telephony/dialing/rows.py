@@ -1,5 +1,6 @@
 """What each step of a dial writes. Every function is one short transaction; none touches the network."""
 
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from telephony.dialing.gate import Gate
 from telephony.models import Call, NumberPace, SipTrunk, Stage
 from telephony.outcomes import BY_REASON, RELEASED, UNREACHABLE, Answer, Blame, Verdict, classify, provider_code
 from voiceops.clock import database_now
+
+logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=15)
 HORIZON = timedelta(milliseconds=200)  # an intent is committed at most this long before its send
@@ -217,6 +220,7 @@ def write_result(call: Call, result: Result) -> None:
         return
     verdict, told = verdict_on(answer, call, result.at)
     if verdict.blame is Blame.DOUBT:
+        logger.warning("The answer to the dial of call %s leaves it in doubt: %s", call.pk, answer)
         call.dialed_at = None
         call.move(to=Stage.UNKNOWN, since=(Stage.INTENT,), lease_expires_at=None)
         Call.unscoped.filter(pk=call.pk, stage__in=lifecycle.BEFORE_ANSWER).update(lease_expires_at=None)

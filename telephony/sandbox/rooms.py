@@ -106,7 +106,8 @@ class Rooms:
         """Let somebody in; a namesake is put out first. Raises TwirpError when the room is full."""
         if info.identity in room.participants:
             self.leave(room, info.identity, models.DUPLICATE_IDENTITY)
-        if 0 < room.info.max_participants <= len(room.participants):
+        people = sum(participant.keeps_room_open for participant in room.participants.values())
+        if info.kind not in DEPENDENT and 0 < room.info.max_participants <= people:  # agents and egress do not count
             raise rpc_error("internal", "update room failed: room has exceeded its max participants")
         now = Clock.now()
         info.sid = info.sid or livekit_id("PA_")
