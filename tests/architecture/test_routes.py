@@ -30,6 +30,7 @@ PUBLIC = {
     "/auth/invitations/accept": "carries its own token",
     "/calls/{pk}/report": "carries the call's own token",
     "/livekit/webhook": "signed by LiveKit",
+    "/recordings/{token}": "a signed link that expires",
     "/openapi.json": "documentation",
     "/docs": "documentation",
     "/redoc": "documentation",
