@@ -32,6 +32,7 @@ async def until(lk: api.LiveKitAPI, wanted: str) -> None:
 
 async def test_without_waiting_the_answer_comes_while_the_phone_is_still_to_ring() -> None:
     with sandbox.start(speed=20) as box:
+        box.behaviours({TALKER: {"trying": 20}})
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
             made = await lk.sip.create_sip_participant(invite(trunk, TALKER, wait_until_answered=False), timeout=10)
