@@ -62,20 +62,20 @@ class ChunkWriter:
         return change + len(rejected)
 
     def _new_recipients(self, accepted: Sequence[tuple[int, Any]]) -> Iterator[NewRecipient]:
-        arrange, is_new, suppressed = self._aligned.arrange, self._stored.add, self._suppressed
+        arrange, suppressed = self._aligned.arrange, self._suppressed
         must_check = bool(suppressed or self._required)
-        for number, (_, phone, cells, _) in accepted:
+        news = self._stored.add([verdict[1] for _, verdict in accepted])
+        for (number, (_, phone, cells, _)), is_new in zip(accepted, news, strict=True):
             cells = arrange(cells)
             reason = None
-            duplicate = not is_new(phone)
-            if duplicate and self._skips_duplicates:
+            if not is_new and self._skips_duplicates:
                 reason = DUPLICATE
             elif must_check and phone in suppressed:
                 reason = SUPPRESSED
             elif must_check and self._lacks_variable(cells):
                 reason = MISSING_VARIABLE
             values = orjson.dumps(cells).decode()
-            yield NewRecipient(str(uuid7()), number, phone, values, duplicate, reason)
+            yield NewRecipient(str(uuid7()), number, phone, values, not is_new, reason)
 
     def _new_rejected(self, number: int, verdict: Rejected) -> NewRejectedRow:
         values = orjson.dumps(self._aligned.arrange(verdict.cells)).decode()
