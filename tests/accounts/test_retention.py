@@ -1,0 +1,22 @@
+from datetime import timedelta
+
+from django.utils import timezone
+
+from accounts import retention
+from accounts.models import Session, Workspace
+from tests import make
+
+
+def test_what_is_long_over_is_forgotten_and_the_rest_stays(ours: Workspace) -> None:
+    now = timezone.now()
+    live, ended = make.session(make.member(ours)), make.session(make.member(ours))
+    Session.objects.filter(pk=ended.pk).update(revoked_at=now - timedelta(days=31))
+    waiting = make.invitation(ours)
+    make.invitation(ours, expires_at=now - timedelta(days=31))
+    make.audit_entry(ours)
+
+    forgotten = retention.prune(now=now)
+
+    assert forgotten == {"sessions": 1, "password resets": 0, "invitations": 1, "idempotency keys": 0}
+    assert (list(Session.objects.all()), list(ours.invitations.all())) == ([live], [waiting])
+    assert ours.audit_entries.count() == 1
