@@ -86,6 +86,10 @@ class Twilio:
             return None
         return OwnedNumber(row.sid, row.friendly_name or "", row.trunk_sid or "", row.voice_application_sid or "")
 
+    def all_numbers(self) -> list[Any]:
+        found: list[Any] = told(lambda: self.client.incoming_phone_numbers.list(page_size=PAGE))
+        return found
+
     def buy(self, phone_number: str, tag: str) -> OwnedNumber:
         """Costs money. After a lost answer it is looked for, never bought a second time."""
 
@@ -161,8 +165,11 @@ class Twilio:
     # --- credentials with which LiveKit may call through a trunk ---
 
     def credential_lists(self, tag: str) -> list[str]:
-        found = told(lambda: self.client.sip.credential_lists.list(page_size=PAGE))
-        return [str(row.sid) for row in found if row.friendly_name == tag]
+        return [str(row.sid) for row in self.all_credential_lists() if row.friendly_name == tag]
+
+    def all_credential_lists(self) -> list[Any]:
+        found: list[Any] = told(lambda: self.client.sip.credential_lists.list(page_size=PAGE))
+        return found
 
     def create_credential_list(self, tag: str) -> str:
         def create() -> str:

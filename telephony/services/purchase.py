@@ -18,6 +18,7 @@ from telephony.services.lines import SipSettings, open_password
 
 SEARCH_LIMIT = 200  # Twilio's inventory has no end and no order: a page of what is there now
 PASSWORD_LENGTH = 32
+TAG_PREFIX = "voiceops-"
 
 
 def require_account() -> None:
@@ -25,8 +26,15 @@ def require_account() -> None:
     Twilio()
 
 
+def tags_at_twilio() -> set[str]:
+    """The tags of everything at Twilio that looks like ours. Raises TwilioError."""
+    twilio = Twilio()
+    rows = [*twilio.all_trunks(), *twilio.all_numbers(), *twilio.all_credential_lists()]
+    return {row.friendly_name for row in rows if (row.friendly_name or "").startswith(TAG_PREFIX)}
+
+
 def tag_at_twilio(number: PhoneNumber) -> str:
-    return f"voiceops-{number.pk}"
+    return f"{TAG_PREFIX}{number.pk}"
 
 
 def termination_of(number: PhoneNumber) -> SipSettings:

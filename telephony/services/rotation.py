@@ -1,0 +1,84 @@
+"""Every encrypted column of the installation, and re-encrypting it with the newest key.
+
+A column is encrypted when its `help_text` begins so, which is what our models say of such columns; the context of
+each token is made of table, column and primary key (voiceops.crypto).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.db import models, transaction
+
+from voiceops import crypto
+
+MARK = "encrypted"
+CHUNK = 500  # rows in a transaction
+
+
+@dataclass(frozen=True)
+class Column:
+    model: type[models.Model]
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.model._meta.db_table}.{self.name}"
+
+    def context(self, pk: object) -> str:
+        return crypto.context_of(self.model._meta.db_table, self.name, pk)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A chunk that was done: how many rows were re-encrypted, and which could not be decrypted."""
+
+    rotated: int
+    unreadable: list[str]
+
+
+def encrypted_columns() -> list[Column]:
+    """In every app, found by what the columns say of themselves."""
+    return [
+        Column(model, field.name)
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields
+        if str(field.help_text).startswith(MARK)
+    ]
+
+
+def outdated(column: Column) -> models.QuerySet[Any]:
+    """Rows whose secret another key than the newest encrypted. Raises ImproperlyConfigured for keys that are none."""
+    newest = crypto.encrypt("", "").partition(".")[0]
+    rows = column.model._default_manager.exclude(**{column.name: ""})
+    return rows.exclude(**{f"{column.name}__startswith": f"{newest}."})
+
+
+def rotate_column(column: Column) -> Iterator[Step]:
+    """Re-encrypt chunk after chunk, while everything runs. Started again it goes on where it was.
+
+    A row that somebody changes meanwhile keeps their value: only the token that was read is replaced.
+    """
+    last: Any = None
+    while True:
+        waiting = outdated(column).order_by("pk")
+        chunk = list((waiting.filter(pk__gt=last) if last else waiting).values_list("pk", column.name)[:CHUNK])
+        if not chunk:
+            return
+        last = chunk[-1][0]
+        yield rotate_rows(column, chunk)
+
+
+def rotate_rows(column: Column, rows: list[tuple[Any, str]]) -> Step:
+    """Re-encrypt the tokens that were read from these rows, given as primary key and token."""
+    rotated, unreadable = 0, []
+    with transaction.atomic():
+        for pk, token in rows:
+            try:
+                text = crypto.decrypt(token, column.context(pk))
+            except crypto.DecryptError as error:
+                unreadable.append(f"{column} of {pk}: {error}")
+                continue
+            mine = column.model._default_manager.filter(**{"pk": pk, column.name: token})
+            rotated += mine.update(**{column.name: crypto.encrypt(text, column.context(pk))})
+    return Step(rotated, unreadable)
