@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from livekit.protocol.egress import S3Upload
+
 EXAMPLE_KEY = "sandbox"
 EXAMPLE_SECRET = "example-livekit-secret-of-the-sandbox-0123456789"  # noqa: S105  # the documented example, refused by DEBUG=0
 EXAMPLE_TWILIO_SID = "AC00000000000000000000000000000000"
@@ -14,7 +16,10 @@ EXAMPLE_TWILIO_TOKEN = "sandbox"  # noqa: S105  # the documented example
 
 @dataclass(frozen=True)
 class Config:
-    """`speed` is how many simulated seconds pass in one; without `webhook_url` nobody hears LiveKit's events."""
+    """`speed` is how many simulated seconds pass in one; without `webhook_url` nobody hears LiveKit's events.
+
+    `s3` is where recordings go that the agent starts by itself; None: the folder.
+    """
 
     data_dir: Path
     host: str = "127.0.0.1"
@@ -26,6 +31,7 @@ class Config:
     agent_online: bool = True
     webhook_url: str | None = None
     webhook_exclude: frozenset[str] = frozenset()
+    s3: S3Upload | None = None
     twilio_sid: str = EXAMPLE_TWILIO_SID
     twilio_token: str = EXAMPLE_TWILIO_TOKEN
 
@@ -77,6 +83,21 @@ def from_arguments(options: Mapping[str, object], env: Mapping[str, str] = os.en
         agent_online=not options["no_agent"],
         webhook_url=str(options["webhook_url"]) if options["webhook_url"] else None,
         webhook_exclude=frozenset(name.strip() for name in exclude.split(",") if name.strip()),
+        s3=_bucket(env),
         twilio_sid=env.get("TWILIO_ACCOUNT_SID") or EXAMPLE_TWILIO_SID,
         twilio_token=env.get("TWILIO_AUTH_TOKEN") or EXAMPLE_TWILIO_TOKEN,
+    )
+
+
+def _bucket(env: Mapping[str, str]) -> S3Upload | None:
+    """Where recordings go that the agent starts by itself: to the same bucket as all the others."""
+    if env.get("RECORDINGS_STORAGE") != "s3":
+        return None
+    return S3Upload(
+        bucket=env.get("S3_BUCKET", ""),
+        region=env.get("S3_REGION", ""),
+        endpoint=env.get("S3_ENDPOINT_URL", ""),
+        access_key=env.get("S3_ACCESS_KEY_ID", ""),
+        secret=env.get("S3_SECRET_ACCESS_KEY", ""),
+        force_path_style=bool(env.get("S3_ENDPOINT_URL")),
     )

@@ -25,6 +25,7 @@ from .webhooks import Webhooks
 
 TABLE = "egress"
 FINISHES_AFTER = 1.0  # simulated seconds between the end of the sound and the file
+AGENT_RECORDS_AFTER = 1.0  # wall clock: the control plane may be about to start one
 DONE = (egress.EGRESS_COMPLETE, egress.EGRESS_FAILED, egress.EGRESS_ABORTED, egress.EGRESS_LIMIT_REACHED)
 
 
@@ -49,6 +50,8 @@ class Egress:
     folder: Path
     recorder: Recorder = field(default_factory=Recorder)
     active: dict[str, Recording] = field(default_factory=dict)
+    bucket: egress.S3Upload | None = None  # where an agent's own recordings go; None: the folder
+    _wanted: dict[str, float] = field(default_factory=dict)  # room -> since when its agent wants it recorded
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -71,16 +74,28 @@ class Egress:
             recording.info.status = egress.EGRESS_ACTIVE
 
     def callee_gone(self, call: Call) -> None:
+        self._record_for_agent(call.room)
         for recording in self._of(call.room):
             recording.heard_until = self.clock.now()
 
-    def record_for_agent(self, room: Room, agent: dict[str, Any]) -> None:
-        """An agent that is to record starts a recording itself, where the room did not bring one."""
-        if agent.get("recording_enabled") and not room.egress:
-            request = egress.RoomCompositeEgressRequest(room_name=room.name, audio_only=True)
-            request.file_outputs.add(file_type=egress.OGG, filepath=f"{room.name}.ogg")
-            recording = self._start(room, request)
-            recording.heard_from, recording.info.status = self.clock.now(), egress.EGRESS_ACTIVE
+    def agent_records(self, room: Room, agent: dict[str, Any]) -> None:
+        """An agent that is to record sees to it that somebody does: itself, when nobody has started a second later."""
+        if agent.get("recording_enabled"):
+            self._wanted[room.name] = self.clock.now()
+            asyncio.get_running_loop().call_later(AGENT_RECORDS_AFTER, self._record_for_agent, room)
+
+    def _record_for_agent(self, room: Room) -> None:
+        answered_at = self._wanted.pop(room.name, None)
+        if answered_at is None or room.egress:
+            return
+        request = egress.RoomCompositeEgressRequest(room_name=room.name, audio_only=True)
+        output = request.file_outputs.add(file_type=egress.OGG, filepath=f"recordings/{room.name}.ogg")
+        if self.bucket is None:
+            output.filepath = f"{room.name}.ogg"
+        else:
+            output.s3.CopyFrom(self.bucket)
+        recording = self._start(room, request)
+        recording.heard_from, recording.info.status = answered_at, egress.EGRESS_ACTIVE
 
     def _of(self, room: Room) -> list[Recording]:
         return [self.active[egress_id] for egress_id in room.egress if egress_id in self.active]

@@ -90,11 +90,11 @@ async def start(config: Config) -> Sandbox:
     webhooks = Webhooks(config, faults, poster)
     rooms = Rooms(webhooks)
     calls, trunks = Calls(clock, rooms, store), Trunks(store, clock)
-    egress = Egress(clock, store, rooms, webhooks, session, config.data_dir / "recordings")
+    egress = Egress(clock, store, rooms, webhooks, session, config.data_dir / "recordings", bucket=config.s3)
     calls.on_answered.append(egress.callee_answered)
     calls.on_ended.append(egress.callee_gone)
     workers = Workers(config, clock, rooms)
-    dispatching = Dispatching(config, clock, poster, faults, rooms, calls, workers, egress.record_for_agent)
+    dispatching = Dispatching(config, clock, poster, faults, rooms, calls, workers, egress.agent_records)
     sip = SipService(clock, rooms, calls, trunks, phones)
     rules = Rules(store, trunks)
     methods = {

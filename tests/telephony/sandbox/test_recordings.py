@@ -14,7 +14,7 @@ from telephony.sandbox.audio import Recorder
 from telephony.sandbox.egress import storage_key
 from tests import sandbox
 from tests.sandbox import RunningSandbox
-from tests.telephony.sandbox.calling import invite, make_trunk
+from tests.telephony.sandbox.calling import invite, make_room, make_trunk
 from tests.telephony.sandbox.clients import livekit
 from tests.telephony.sandbox.inbox import Inbox, inbox
 
@@ -117,6 +117,38 @@ async def test_a_failed_upload_is_told_at_the_end(s3: str) -> None:
     info = events[-1].egress_info
     assert (info.status, info.error_code) == (4, 400)  # EGRESS_FAILED
     assert info.error == "S3 upload failed: operation error S3: PutObject, api error NoSuchBucket"
+
+
+@pytest.mark.parametrize(("number", "least"), [("+12025550101", 15.0), ("+12025550155", 0.3)])
+async def test_an_agent_that_is_to_record_does_so_where_nobody_else_does(number: str, least: float) -> None:
+    with inbox() as mail, sandbox.start(speed=100, webhook_url=f"{mail.url}/events") as box:
+        async with livekit(box) as lk:
+            trunk = await make_trunk(lk)
+            await make_room(lk, "room")
+            await asyncio.to_thread(box.wait, lambda: box.rooms()[0]["participants"])
+            await lk.sip.create_sip_participant(invite(trunk, number), timeout=10)
+        await asyncio.to_thread(box.wait_until_quiet)
+        sound = (box.data_dir / "recordings/room.ogg").read_bytes()
+
+    assert channels_and_seconds(sound)[0] == 2
+    assert channels_and_seconds(sound)[1] > least
+    assert [e.event for e in mail.events() if e.event.startswith("egress")] == ["egress_started", "egress_ended"]
+
+
+async def test_an_agent_leaves_recording_to_others_who_do() -> None:
+    with sandbox.start(speed=20) as box:
+        async with livekit(box) as lk:
+            trunk = await make_trunk(lk)
+            await make_room(lk, "room")
+            await asyncio.to_thread(box.wait, lambda: box.rooms()[0]["participants"])
+            await lk.sip.create_sip_participant(invite(trunk, "+12025550101"), timeout=10)
+            request = output("w1/c1.ogg")
+            request.room_name = "room"
+            await lk.egress.start_room_composite_egress(request)
+            await asyncio.to_thread(box.wait_until_quiet)
+            made = await lk.egress.list_egress(api.ListEgressRequest(room_name="room"))
+
+    assert [e.file_results[0].filename for e in made.items] == ["w1/c1.ogg"]
 
 
 async def test_an_egress_is_started_listed_and_stopped() -> None:
