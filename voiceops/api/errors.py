@@ -100,10 +100,9 @@ def status_of(exc: Exception) -> int:
 
 
 def plain(status: int, sentence: str | None = None) -> JsonResponse:
-    """The documented error body for code that runs outside REST framework."""
-    return JsonResponse(
-        {"detail": sentence or SENTENCES.get(status) or SENTENCES[400 if status < 500 else 500]}, status=status
-    )
+    """The documented error body for code that runs outside REST framework, where a 400 is seldom the body's fault."""
+    known = {**SENTENCES, 400: "Bad request"}
+    return JsonResponse({"detail": sentence or known.get(status) or known[400 if status < 500 else 500]}, status=status)
 
 
 def flatten(details: Any, loc: tuple[str | int, ...]) -> Iterator[dict[str, Any]]:

@@ -27,6 +27,8 @@ class JsonErrors:
         response = self.get_response(request)
         if response.status_code >= 400 and not response.get("Content-Type", "").startswith("application/json"):
             response = _in_json(response)
+        if request.method == "HEAD" and not response.streaming:
+            response.content = b""  # its length stays told; servers differ in what they make of a body
         response.headers.setdefault("Content-Security-Policy", _policy(response))
         return response
 
