@@ -8,7 +8,7 @@ from tqdm import tqdm
 OPEN = ("pending", "dialing", "in_call", "retrying")
 FINAL = ("completed", "failed", "skipped", "cancelled")
 LINE_SECONDS = 1.0
-FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} people [{elapsed}{postfix}]"
+FORMAT = "{l_bar}{bar:30}| {n_fmt}/{total_fmt} people [{elapsed}{postfix}]"
 
 
 class Progress:
@@ -27,9 +27,7 @@ class Progress:
             self.bar.total, self.bar.n = total, done
             self.bar.set_postfix_str(_news(progress))
         else:
-            self._print(
-                tqdm.format_meter(done, total, self._elapsed(), ncols=110, bar_format=FORMAT, postfix=_news(progress))
-            )
+            self._print(tqdm.format_meter(done, total, self._elapsed(), bar_format=FORMAT, postfix=_news(progress)))
 
     def say(self, sentence: str) -> None:
         """A sentence between the pictures."""
@@ -58,6 +56,7 @@ class Progress:
 
 def _news(progress: dict[str, Any]) -> str:
     counts = progress["counts"]
-    parts = [progress["status"], f"{counts['dialing']} dialing", f"{counts['in_call']} in call"]
+    parts = [] if progress["status"] == "running" else [progress["status"]]
+    parts += [f"{counts['dialing']} dialing", f"{counts['in_call']} in call"]
     parts += [f"{counts[name]} {name}" for name in ("retrying", "review", "rejected") if counts[name]]
     return ", ".join([*parts, f"{progress['calls_per_second'] or 0:.1f} calls/s"])
