@@ -12,9 +12,8 @@ from voiceops.api.errors import MESSAGES
 
 Mistake = dict[str, Any]
 Loc = tuple[str | int, ...]
-LONGEST_ID, LONGEST_WORD, LONGEST_TEXT = 128, 64, 20_000
+LONGEST_ID, LONGEST_ROLE, LONGEST_WORD, LONGEST_TEXT = 128, 16, 64, 20_000
 MOST_EVENTS = 1000
-ROLES = ("agent", "user", "system", "tool")
 
 
 class BadReport(Exception):
@@ -72,7 +71,7 @@ FIELDS: dict[str, dict[str, Field] | None] = {
     "callee_answered": {},
     "detected": {"kind": (one_of(*DETECTED), True)},
     "turn": {
-        "role": (one_of(*ROLES), True),
+        "role": (text(LONGEST_ROLE), True),
         "text": (text(LONGEST_TEXT), True),
         "started_at": (moment, True),
         "interrupted": (boolean, False),

@@ -1,4 +1,4 @@
-"""The drill itself, small: real processes, real SIGKILL, and the books must balance (`make drill` runs the large one)."""
+"""The drill itself, small: real processes, real SIGKILL, and the books must balance (`make drill` is the large one)."""
 
 import os
 import re
