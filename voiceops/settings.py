@@ -223,7 +223,7 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"django.server": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+    "loggers": {"django": {"level": "NOTSET"}, "django.server": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
 }
 
 # --- API documentation ---
@@ -233,6 +233,10 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "voiceops.api.schema.complete"],
+    "ENUM_NAME_OVERRIDES": {
+        "PhoneNumberStatus": "telephony.models.numbers.PhoneNumber.Status",
+        "SipTrunkStatus": "telephony.models.numbers.SipTrunk.Status",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
