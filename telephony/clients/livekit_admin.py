@@ -142,6 +142,14 @@ def is_unsure(error: BaseException) -> bool:
     )
 
 
+async def create_bare_room(livekit: LiveKit, name: str, *, empty_timeout: int) -> None:
+    """A room without an agent, for one participant. Raises ProviderError."""
+    async with told_plainly():
+        await livekit.api.room.create_room(
+            api.CreateRoomRequest(name=name, empty_timeout=empty_timeout, max_participants=1)
+        )
+
+
 def outbound_info(line: Line, wanted: Outbound, base: Any = None) -> Any:
     """The trunk as it should be; what an operator set at LiveKit, and we know nothing of, stays as in `base`."""
     info = _copy(base, sip.SIPOutboundTrunkInfo)

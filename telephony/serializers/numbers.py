@@ -16,7 +16,9 @@ from telephony.services.lines import SipSettings
 from telephony.services.numbers import NumberOrder
 from voiceops.api.errors import mistake
 from voiceops.api.serializers import (
+    Boolean,
     Choice,
+    DateTime,
     Integer,
     JsonObject,
     ListOf,
@@ -216,6 +218,36 @@ class InventoryQuery(PageQuery):
 
 class TrialCallSerializer(StrictSerializer):
     to = Phone()
+
+
+class TrialSerializer(StrictSerializer):
+    """What the carrier answered to a test call."""
+
+    outcome = Text()
+    sip_status_code = Integer(allow_null=True)
+    sip_status = Text(allow_null=True)
+    text = Text()
+
+
+class DriftSerializer(StrictSerializer):
+    """Differences between a number and what LiveKit has for it, in sentences."""
+
+    checked_at = DateTime()
+    drift = ListOf(child=Text())
+
+
+class OfferSerializer(StrictSerializer):
+    """A number that Twilio sells."""
+
+    phone_number = Text()
+    friendly_name = Text()
+    country = Text()
+    type = Text()
+    locality = Text(allow_null=True)
+    region = Text(allow_null=True)
+    postal_code = Text(allow_null=True)
+    address_requirements = Text()
+    capabilities = JsonObject(child=Boolean())
 
 
 class SipTrunkSerializer(WorkspaceSerializer):

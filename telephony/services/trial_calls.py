@@ -12,9 +12,9 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
-from livekit import api
 
-from telephony.clients.livekit import Answered, Dial, LiveKit, Lost, NeverSent, told_plainly
+from telephony.clients.livekit import Answered, Dial, LiveKit, Lost, NeverSent
+from telephony.clients.livekit_admin import create_bare_room
 from telephony.dialing.rows import USED
 from telephony.models import NumberPace, Outcome, PhoneNumber, SipTrunk
 from telephony.outcomes import IN_DOUBT, Answer, classify
@@ -76,10 +76,7 @@ def _take_slot(number: PhoneNumber) -> tuple[datetime, datetime]:
 
 async def _ring(dial: Dial) -> Answered | Answer | NeverSent | Lost:
     async with LiveKit() as livekit:
-        async with told_plainly():
-            await livekit.api.room.create_room(
-                api.CreateRoomRequest(name=dial.room, empty_timeout=RINGS + TALKS, max_participants=1)
-            )
+        await create_bare_room(livekit, dial.room, empty_timeout=RINGS + TALKS)
         answer = await livekit.dial(dial)
         with suppress(ProviderError):  # then it ends by its maximum duration
             await livekit.delete_room(dial.room)

@@ -2,6 +2,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -13,13 +14,16 @@ from accounts.api import Deletes, Patches, WorkspaceViewSet
 from accounts.roles import Role
 from telephony.models import PhoneNumber, SipTrunk
 from telephony.serializers.numbers import (
+    DriftSerializer,
     InventoryQuery,
+    OfferSerializer,
     PhoneNumberChangeSerializer,
     PhoneNumberSerializer,
     PurchaseSerializer,
     SipTrunkChangeSerializer,
     SipTrunkSerializer,
     TrialCallSerializer,
+    TrialSerializer,
 )
 from telephony.services import drift, numbers, purchase, trial_calls, trunks
 from telephony.services.numbers import NumberOrder
@@ -72,6 +76,7 @@ class PhoneNumberViewSet(
         numbers.remove_number(number=instance)
         self._record("phone_number.deleted", instance, phone_number=instance.phone_number)
 
+    @extend_schema(parameters=[InventoryQuery], responses=OfferSerializer(many=True))
     @action(detail=False, methods=["get"])
     def available(self, request: Request) -> Response:
         """Numbers that Twilio sells now."""
@@ -81,6 +86,7 @@ class PhoneNumberViewSet(
         found = purchase.search_numbers(country=query["country"], kind=query["type"], filters=filters)
         return self.get_paginated_response(self.paginate_queryset(found))
 
+    @extend_schema(request=PurchaseSerializer, responses={201: PhoneNumberSerializer})
     @action(detail=False, methods=["post"])
     def purchase(self, request: Request) -> Response:
         """Buys the number at Twilio, connects it to LiveKit and registers it. All of it, or nothing."""
@@ -89,12 +95,14 @@ class PhoneNumberViewSet(
         number = self._register(serializer.order())
         return Response(PhoneNumberSerializer(number).data, status=201)
 
+    @extend_schema(responses=DriftSerializer)
     @action(detail=True, methods=["get"])
     def drift(self, request: Request, pk: str) -> Response:
         """What differs between this number and LiveKit, in sentences."""
         differences = drift.check_number(number=self.get_object())
         return Response({"checked_at": database_now(), "drift": differences})
 
+    @extend_schema(request=None, responses=PhoneNumberSerializer)
     @action(detail=True, methods=["post"])
     def repair(self, request: Request, pk: str) -> Response:
         """Makes LiveKit have again what this number says."""
@@ -102,6 +110,7 @@ class PhoneNumberViewSet(
         self._record("phone_number.repaired", number)
         return Response(PhoneNumberSerializer(self.get_object()).data)
 
+    @extend_schema(request=TrialCallSerializer, responses=TrialSerializer)
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
         """A real test call, hung up when it is answered; what the carrier said, in words."""
