@@ -1,0 +1,180 @@
+"""Calls from order to recording, through the real clients, a sandbox and a web server of ours."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+
+from accounts.models import Workspace
+from batches import shift
+from telephony.models import Call, PhoneNumber
+from telephony.services.lines import SipSettings
+from telephony.services.numbers import NumberOrder, register_number
+from tests import make
+from tests.sandbox import RunningSandbox
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def number(ours: Workspace, box: RunningSandbox) -> PhoneNumber:
+    order = NumberOrder("+12025550100", sip=SipSettings(address="sip.example.com"), calls_per_second=20)
+    return register_number(workspace=ours, order=order)
+
+
+@contextmanager
+def dialling() -> Iterator[None]:
+    thread = threading.Thread(target=shift.run_shift)
+    thread.start()
+    try:
+        yield
+    finally:
+        shift.stopping.set()
+        thread.join(20)
+        shift.stopping.clear()
+
+
+def placed(of: Workspace, to: str, **fields: Any) -> str:
+    order = {"agent_id": str(make.agent(of, **fields).pk), "to": to, "variables": {"first_name": "Ada"}}
+    response = make.client(of).post("/calls", order)
+    assert response.status_code == 201, response.json()
+    return str(response.json()["id"])
+
+
+def follow(box: RunningSandbox, of: Workspace, call_id: str, status: str = "ended") -> dict[str, Any]:
+    client = make.client(of)
+
+    def arrived() -> dict[str, Any] | None:
+        body: dict[str, Any] = client.get(f"/calls/{call_id}").json()
+        return body if body["status"] == status else None
+
+    found: dict[str, Any] = box.wait(arrived, timeout=20)
+    return found
+
+
+def test_answered_call_leaves_a_story_a_transcript_and_a_recording(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber
+) -> None:
+    client = make.client(ours)
+    call_id = placed(ours, "+12025550110", first_message="Hello {{first_name}}!")
+
+    with dialling():
+        call = follow(box, ours, call_id)
+        box.wait(lambda: client.get(f"/calls/{call_id}").json()["has_recording"])
+
+    story = [event["type"] for event in client.get(f"/calls/{call_id}/events").json()["items"]]
+    turns = client.get(f"/calls/{call_id}/transcript").json()["turns"]
+    link = client.get(f"/calls/{call_id}/recording").json()["url"]
+    recording = requests.get(link, timeout=10)
+    assert (call["outcome"], call["sip_status_code"], call["sip_status"]) == ("answered", 200, "OK")
+    assert call["hung_up_by"] in ("callee", "agent")
+    assert story[0] == "agent_joined"
+    assert {"dialing", "answered", "detected", "ended", "recording_ready"} <= set(story)
+    assert len(turns) >= 4
+    assert turns[0]["text"] == "Hello Ada!"
+    assert recording.status_code == 200
+    assert recording.content[:4] == b"OggS"
+    assert [dial["number"] for dial in box.dials()] == ["+12025550110"]
+
+
+@pytest.mark.parametrize(
+    ("to", "outcome", "sip_status_code"),
+    [
+        ("+12025550162", "no_answer", None),
+        ("+12025550171", "busy", 486),
+        ("+12025550176", "voicemail", 200),
+        ("+12025550181", "declined", 603),
+        ("+12025550186", "invalid_number", 404),
+        ("+12025550198", "blocked", 603),
+    ],
+)
+def test_outcome_is_the_one_the_number_stands_for(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber, to: str, outcome: str, sip_status_code: int | None
+) -> None:
+    call_id = placed(ours, to)
+
+    with dialling():
+        call = follow(box, ours, call_id)
+
+    assert (call["outcome"], call["sip_status_code"]) == (outcome, sip_status_code)
+
+
+def test_hang_up_of_a_queued_call_means_nobody_is_called(ours: Workspace, box: RunningSandbox) -> None:
+    make.phone_number(ours)
+    call_id = placed(ours, "+12025550110")
+    client = make.client(ours)
+
+    response = client.post(f"/calls/{call_id}/hangup")
+    again = client.post(f"/calls/{call_id}/hangup")
+
+    body = response.json()
+    assert response.status_code == 200
+    assert (body["status"], body["outcome"], body["hung_up_by"]) == ("ended", "cancelled", "operator")
+    assert (again.status_code, again.json()) == (400, {"detail": "Call has ended"})
+    assert box.dials() == []
+
+
+@pytest.mark.parametrize(
+    ("to", "status", "outcome"),
+    [("+12025550110", "in_progress", "answered"), ("+12025550165", "dialing", "cancelled")],
+)
+def test_hang_up_ends_the_telephones_call(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber, to: str, status: str, outcome: str
+) -> None:
+    call_id = placed(ours, to)
+
+    with dialling():
+        follow(box, ours, call_id, status)
+        response = make.client(ours).post(f"/calls/{call_id}/hangup")
+        box.wait(lambda: all(call["status"] == "ended" for call in box.calls()))
+
+    body = response.json()
+    assert response.status_code == 200
+    assert (body["status"], body["outcome"], body["hung_up_by"]) == ("ended", outcome, "operator")
+    assert make.client(ours).get(f"/calls/{call_id}").json()["outcome"] == outcome
+
+
+def test_transfer_hands_the_callee_on(ours: Workspace, box: RunningSandbox, number: PhoneNumber) -> None:
+    call_id = placed(ours, "+12025550110")
+    client = make.client(ours)
+
+    with dialling():
+        follow(box, ours, call_id, "in_progress")
+        response = client.post(f"/calls/{call_id}/transfer", {"to": "+12025550111"})
+        call = follow(box, ours, call_id)
+
+    assert response.status_code == 200, response.json()
+    assert (call["outcome"], call["end_reason"], call["hung_up_by"]) == ("answered", "transferred", "operator")
+
+
+def test_transfer_to_a_busy_line_leaves_the_call_up(ours: Workspace, box: RunningSandbox, number: PhoneNumber) -> None:
+    call_id = placed(ours, "+12025550110")
+    client = make.client(ours)
+
+    with dialling():
+        follow(box, ours, call_id, "in_progress")
+        response = client.post(f"/calls/{call_id}/transfer", {"to": "+12025550171"})
+        still = client.get(f"/calls/{call_id}").json()["status"]
+
+    sentence = "LiveKit SIP error: call transfer failed: sip status: 486: Busy Here"
+    assert (response.status_code, response.json()) == (500, {"detail": sentence})
+    assert still == "in_progress"
+
+
+def test_keys_are_pressed_while_the_callee_is_on_the_line(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber
+) -> None:
+    call_id = placed(ours, "+12025550110")
+    client = make.client(ours)
+    early = client.post(f"/calls/{call_id}/dtmf", {"digits": "12#"})
+
+    with dialling():
+        follow(box, ours, call_id, "in_progress")
+        pressed = client.post(f"/calls/{call_id}/dtmf", {"digits": "12#"})
+
+    assert (early.status_code, early.json()) == (400, {"detail": "Call is not in progress"})
+    assert pressed.status_code == 200
+    assert Call.unscoped.get().events.filter(type="dtmf").values_list("text", flat=True).get() == "Pressed 12#"
