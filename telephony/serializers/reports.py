@@ -53,10 +53,6 @@ def boolean(value: Any) -> str:
     return "" if isinstance(value, bool) else "type_error.bool"
 
 
-def mapping(value: Any) -> str:
-    return "" if isinstance(value, dict) else "type_error.dict"
-
-
 def anything(value: Any) -> str:
     return ""
 

@@ -51,6 +51,12 @@ def apply_inbox(limit: int = 500) -> int:
     return sum(apply_event(event) for event in waiting.order_by("received_at", "pk")[:limit])
 
 
+def prune_inbox(*, older_than: timedelta) -> int:
+    """Forget applied events received so long ago; how many."""
+    old = InboxEvent.objects.filter(received_at__lt=timezone.now() - older_than, applied_at__isnull=False)
+    return old.delete()[0]
+
+
 def apply_event(event: InboxEvent) -> bool:
     """Let an event change what it speaks of, once. False when it was applied before."""
     try:

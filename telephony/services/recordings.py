@@ -15,6 +15,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
+from accounts.models import Workspace
 from agents.models import AgentVersion
 from telephony import lifecycle
 from telephony.clients import storage
@@ -196,3 +197,29 @@ def open_linked(token: str) -> tuple[str, IO[bytes], int]:
 
 def filename_of(row: Recording) -> str:
     return f"call-{row.call_id}.ogg"
+
+
+# --- retention ---
+
+
+def prune_recordings() -> int:
+    """Delete recordings older than their workspace keeps them; how many. Raises ProviderError at the first failure."""
+    now = database_now()
+    pruned = 0
+    for workspace in Workspace.unscoped.exclude(recording_retention_days=None).order_by("pk"):
+        assert workspace.recording_retention_days is not None
+        kept_since = now - timedelta(days=workspace.recording_retention_days)
+        due = workspace.recordings.filter(status=Status.READY, ready_at__lt=kept_since)
+        for row in due.order_by("pk").iterator(chunk_size=CHUNK):
+            storage.delete(row.storage_key)
+            forget_recording(row, now)
+            pruned += 1
+    return pruned
+
+
+def forget_recording(row: Recording, now: datetime) -> None:
+    with transaction.atomic():
+        Recording.unscoped.filter(pk=row.pk).update(status=Status.PRUNED)
+        Call.unscoped.filter(pk=row.call_id).update(has_recording=False)
+        text = "The recording was deleted when its time was over"
+        lifecycle.record(row.call, type="recording_pruned", text=text, at=now)
