@@ -45,8 +45,9 @@ class Line:
         over = until or (lambda b: b.status in ("completed", "stopped", "failed"))
         deadline = time.monotonic() + PATIENCE
         stop = threading.Event()
-        worker = threading.Thread(target=shifts, args=(stop,), name="shifts")
-        worker.start()
+        threads = [threading.Thread(target=work, args=(stop,), name=work.__name__) for work in (shifts, sweeps)]
+        for thread in threads:
+            thread.start()
         try:
             while not over(batch):
                 assert time.monotonic() < deadline, f"{batch.status}: {outcomes(batch)}"
@@ -55,22 +56,26 @@ class Line:
         finally:
             stop.set()
             shift.stopping.set()
-            worker.join(PATIENCE)
+            for thread in threads:
+                thread.join(PATIENCE)
             shift.stopping.clear()
         return batch
 
 
 def shifts(stop: threading.Event) -> None:
-    """What a worker does: shifts while there is work, and a sweep now and then."""
-    swept = 0.0
+    """What Celery does in a worker: a shift while there is work."""
+    repeat(lambda: shift.work_is_left() and shift.run_shift(), 0.05, stop)
+
+
+def sweeps(stop: threading.Event) -> None:
+    """What a worker's heart does, more often than in production."""
+    repeat(sweep.sweep, 0.5, stop)
+
+
+def repeat(step: Callable[[], object], every: float, stop: threading.Event) -> None:
     try:
-        while not stop.is_set():
-            if shift.work_is_left():
-                shift.run_shift()
-            if time.monotonic() - swept > 1.0:
-                swept = time.monotonic()
-                sweep.sweep()
-            time.sleep(0.05)
+        while not stop.wait(every):
+            step()
         while settle.settle_calls().calls:
             pass
     finally:
