@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import prefetch_related_objects
+from django.db.models import QuerySet
 
 from telephony.clients import livekit_admin
 from telephony.clients.livekit_admin import Found, Line, inbound_info, outbound_info, rule_info
@@ -14,6 +14,7 @@ from telephony.services.numbers import adopt_made
 from voiceops.errors import StateForbids
 
 TAG_PREFIX = "voiceops:"
+Status = SipTrunk.Status
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Drifted:
 def check_number(*, number: PhoneNumber) -> list[str]:
     """What differs at LiveKit, remembered on the row; empty when nothing does. Raises ProviderError."""
     found = livekit_admin.look(tag_of(number), [number.phone_number])
+    _mark(number.trunks.all(), found)
     return _remember(number, compare(line_of(number), found))
 
 
@@ -38,8 +40,8 @@ def check_everything() -> tuple[list[Drifted], list[str]]:
     """
     everything = livekit_admin.look_at_all()
     numbers = list(PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ACTIVE).select_related("inbound_agent"))
-    prefetch_related_objects(numbers, "trunks")
     trunks = list(SipTrunk.unscoped.filter(phone_number=None))
+    _mark(SipTrunk.unscoped.all(), everything)
     drifted = [Drifted(n, _remember(n, compare(line_of(n), _under(everything, tag_of(n))))) for n in numbers]
     drifted += [Drifted(t, compare(line_of_trunk(t), _under(everything, tag_of(t)))) for t in trunks]
     ids = PhoneNumber.unscoped.values_list("pk", flat=True)
@@ -81,6 +83,8 @@ def _compare(what: str, wanted: Any, there: Sequence[Any]) -> list[str]:
         return [f"The {what} is missing at LiveKit"]
     sentences = [f"LiveKit has {len(there)} copies of the {what}"] if len(there) > 1 else []
     fields = [f.name for f in wanted.DESCRIPTOR.fields if getattr(wanted, f.name) != getattr(there[0], f.name)]
+    if "auth_password" in fields and not there[0].auth_password:
+        fields.remove("auth_password")  # a server that keeps it to itself cannot be compared with
     return sentences + [f"The {what} differs in {name.replace('_', ' ')}" for name in fields]
 
 
@@ -89,6 +93,13 @@ def _remember(number: PhoneNumber, differences: list[str]) -> list[str]:
         number.drift = differences
         number.save(update_fields=["drift"])
     return differences
+
+
+def _mark(trunks: QuerySet[SipTrunk], found: Found) -> None:
+    """Whether LiveKit has them still, as the trunks' own status."""
+    there = [trunk.sip_trunk_id for trunk in (*found.outbound, *found.inbound)]
+    trunks.filter(livekit_trunk_id__in=there).exclude(status=Status.ACTIVE).update(status=Status.ACTIVE)
+    trunks.exclude(livekit_trunk_id__in=there).exclude(status=Status.MISSING).update(status=Status.MISSING)
 
 
 def _under(everything: Found, tag: str) -> Found:

@@ -4,7 +4,7 @@ from accounts.models import Workspace
 from accounts.roles import Role
 from telephony.clients import livekit_admin
 from telephony.clients.livekit_admin import Line, Outbound
-from telephony.models import PhoneNumber
+from telephony.models import PhoneNumber, SipTrunk
 from telephony.services.drift import check_everything
 from telephony.services.lines import line_of
 from tests import make
@@ -55,6 +55,7 @@ def test_what_was_changed_at_livekit_is_told_in_words(ours: Workspace, box: Runn
         "The dispatch rule is missing at LiveKit",
     ]
     assert row.drift == told
+    assert dict(SipTrunk.unscoped.values_list("direction", "status")) == {"outbound": "active", "inbound": "missing"}
 
 
 def test_repairing_puts_livekit_right(ours: Workspace, box: RunningSandbox) -> None:
@@ -67,6 +68,7 @@ def test_repairing_puts_livekit_right(ours: Workspace, box: RunningSandbox) -> N
 
     assert (response.status_code, response.json()) == (200, number)
     assert drift_of(ours, number) == []
+    assert set(SipTrunk.unscoped.values_list("status", flat=True)) == {"active"}
     assert everything()["outbound"][0].auth_password == "s3cret of the trunk"
 
 
