@@ -121,7 +121,8 @@ def put_back(person: Recipient, batch: Batch, call: Call, verdict: Verdict | Non
         return
     person.status = Recipient.Status.RETRYING if person.attempts else Recipient.Status.PENDING
     person.reason = call.end_reason if verdict is not None and verdict.blame is not Blame.US else None
-    delay = 0 if verdict is None or verdict.blame is Blame.US else FREE_DELAYS[min(refused, len(FREE_DELAYS)) - 1]
+    often = min(max(refused, 1), len(FREE_DELAYS))  # what was never sent waits no longer than after a first refusal
+    delay = 0 if verdict is None or verdict.blame is Blame.US else FREE_DELAYS[often - 1]
     person.due_at = now + timedelta(seconds=delay)
 
 

@@ -103,6 +103,16 @@ def test_a_busy_line_is_tried_again_when_the_batch_says_so(batch: Batch, person:
     assert timedelta(minutes=4) < person.due_at - timezone.now() < timedelta(minutes=6)
 
 
+def test_a_call_no_agent_came_to_is_offered_again_a_second_later(batch: Batch, person: Recipient) -> None:
+    ended(batch, person, outcome=Outcome.CANCELLED, end_reason="no_agent", counts=False, dialed_at=None, intent_at=None)
+
+    settle.settle_calls()
+
+    assert state(person) == ("pending", "no_agent", 0, None)
+    assert person.due_at is not None
+    assert person.due_at - timezone.now() < timedelta(seconds=2)
+
+
 def test_trouble_of_the_carrier_costs_no_attempt(batch: Batch, person: Recipient) -> None:
     ended(batch, person, outcome=Outcome.CARRIER_ERROR, end_reason="carrier_unavailable", counts=False)
 
