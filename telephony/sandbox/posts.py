@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-AT_ONCE = 128  # connections per host
+AT_ONCE = 48  # connections per host
 HEAD_END = b"\r\n\r\n"
 
 
@@ -91,31 +91,33 @@ class Poster:
     _slots: dict[tuple[str, int], asyncio.Semaphore] = field(default_factory=dict)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float | None = None) -> int:
-        """The status of the answer. Raises PostError when there is none in `timeout` seconds (None: however long)."""
+        """The status of the answer. Raises PostError when there is none in `timeout` seconds (None: however long).
+
+        The time begins when a connection is free: waiting for others is not the receiver's fault.
+        """
+        parts = urlsplit(url)
+        place = (parts.hostname or "", parts.port or 80)
         try:
-            async with asyncio.timeout(timeout):
-                parts = urlsplit(url)
+            async with self._slots.setdefault(place, asyncio.Semaphore(AT_ONCE)), asyncio.timeout(timeout):
                 if parts.scheme != "http":
                     async with self.session.post(url, data=body, headers=headers) as response:
                         await response.read()
                         return response.status
-                place = (parts.hostname or "", parts.port or 80)
                 path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
                 return await self._send(place, _request(parts.netloc, path, headers, body))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise PostError(str(error) or "no answer in time") from error
 
     async def _send(self, place: tuple[str, int], request: bytes) -> int:
-        async with self._slots.setdefault(place, asyncio.Semaphore(AT_ONCE)):
-            connection = self._kept(place)
-            if connection is not None:
-                try:
-                    return await self._ask(place, connection, request)
-                except PostError:
-                    pass  # the server gave up the idle connection just now; receivers know repeats by their id
-            loop = asyncio.get_running_loop()
-            _, fresh = await loop.create_connection(_Connection, *place)
-            return await self._ask(place, fresh, request)
+        connection = self._kept(place)
+        if connection is not None:
+            try:
+                return await self._ask(place, connection, request)
+            except PostError:
+                pass  # the server gave up the idle connection just now; receivers know repeats by their id
+        loop = asyncio.get_running_loop()
+        _, fresh = await loop.create_connection(_Connection, *place)
+        return await self._ask(place, fresh, request)
 
     async def _ask(self, place: tuple[str, int], connection: _Connection, request: bytes) -> int:
         answered = False

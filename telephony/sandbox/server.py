@@ -45,7 +45,7 @@ class Sandbox:
     config: Config
     store: Store
     session: aiohttp.ClientSession
-    poster: Poster
+    posters: tuple[Poster, ...]
     webhooks: Webhooks
     rooms: Rooms
     calls: Calls
@@ -72,7 +72,8 @@ class Sandbox:
         await self.egress.close()
         await self.webhooks.close()
         await self.runner.cleanup()
-        self.poster.close()
+        for poster in self.posters:
+            poster.close()
         await self.session.close()
         self.store.close()
 
@@ -86,15 +87,15 @@ async def start(config: Config) -> Sandbox:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
     )
-    poster = Poster(session)
-    webhooks = Webhooks(config, faults, poster)
+    reports, events = Poster(session), Poster(session)  # apart: a crowd of events holds up no report
+    webhooks = Webhooks(config, faults, events)
     rooms = Rooms(webhooks)
     calls, trunks = Calls(clock, rooms, store), Trunks(store, clock)
     egress = Egress(clock, store, rooms, webhooks, session, config.data_dir / "recordings", bucket=config.s3)
     calls.on_answered.append(egress.callee_answered)
     calls.on_ended.append(egress.callee_gone)
     workers = Workers(config, clock, rooms)
-    dispatching = Dispatching(config, clock, poster, faults, rooms, calls, workers, egress.agent_records)
+    dispatching = Dispatching(config, clock, reports, faults, rooms, calls, workers, egress.agent_records)
     sip = SipService(clock, rooms, calls, trunks, phones)
     rules = Rules(store, trunks)
     methods = {
@@ -112,7 +113,7 @@ async def start(config: Config) -> Sandbox:
         [web.get("/", health), web.get("/agent", workers.serve), web.route("*", "/twirp/{path:.*}", livekit.serve)]
     )
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    sandbox = Sandbox(config, store, session, poster, webhooks, rooms, calls, dispatching, egress, runner)
+    sandbox = Sandbox(config, store, session, (reports, events), webhooks, rooms, calls, dispatching, egress, runner)
     try:
         await runner.setup()
         site = web.TCPSite(runner, config.host, config.port, backlog=1024)
