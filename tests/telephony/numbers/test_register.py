@@ -1,4 +1,3 @@
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,11 +84,10 @@ def test_registering_makes_trunks_and_a_rule_at_livekit(ours: Workspace, box: Ru
     assert list(inbound.numbers) == [NUMBER]
     assert list(rule.trunk_ids) == [inbound.sip_trunk_id]
     assert rule.rule.dispatch_rule_individual.room_prefix == f"in-{number.pk}"
-    assert [dispatch.agent_name for dispatch in rule.room_config.agents] == ["voiceops"]
-    assert json.loads(rule.room_config.agents[0].metadata) == {
-        "phone_number_id": str(number.pk),
-        "phone_number": NUMBER,
-        "agent_id": str(agent.pk),
+    assert list(rule.room_config.agents) == []  # the agent is dispatched once the call is known to us
+    assert dict(rule.attributes) == {
+        "voiceops.phone_number_id": str(number.pk),
+        "voiceops.agent_id": str(agent.pk),
     }
     assert number.dispatch_rule_id == rule.sip_dispatch_rule_id
     assert set(SipTrunk.unscoped.values_list("direction", "livekit_trunk_id")) == {

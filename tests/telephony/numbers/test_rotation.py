@@ -33,7 +33,26 @@ def rotate() -> str:
 def test_every_encrypted_column_is_known() -> None:
     columns = {str(column) for column in encrypted_columns()}
 
-    assert {"telephony_phonenumber.sip_auth_password", "telephony_siptrunk.auth_password"} <= columns
+    assert {
+        "telephony_phonenumber.sip_auth_password",
+        "telephony_siptrunk.auth_password",
+        "accounts_idempotentrequest.answer",
+    } <= columns
+
+
+def test_stored_answers_are_rotated_and_still_replayed(ours: Workspace, settings: Settings) -> None:
+    client = make.client(ours)
+    headers = {"Idempotency-Key": "once"}
+    first = client.post("/agents", {"name": "A", "system_prompt": "Be kind."}, headers=headers)
+    settings.FIELD_ENCRYPTION_KEYS = [new_key(), *settings.FIELD_ENCRYPTION_KEYS]
+
+    rotate()
+
+    settings.FIELD_ENCRYPTION_KEYS = settings.FIELD_ENCRYPTION_KEYS[:1]
+    again = client.post("/agents", {"name": "A", "system_prompt": "Be kind."}, headers=headers)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() == first.json()
+    assert again.headers["Idempotent-Replay"] == "true"
 
 
 def test_all_secrets_are_encrypted_again(ours: Workspace, settings: Settings) -> None:

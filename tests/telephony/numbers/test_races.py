@@ -1,0 +1,45 @@
+"""Several at once, in threads with connections of their own."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+
+from accounts.models import Workspace
+from tests import make
+from tests.sandbox import RunningSandbox
+from tests.telephony.numbers.livekit import everything
+
+BODY = {"phone_number": "+14155550123", "provider": "sip", "sip": {"address": "sip.carrier.example"}}
+AT_ONCE = 8
+
+
+def all_at_once(ask: Callable[[int], Any]) -> list[int]:
+    """The statuses of the answers to `ask(0)`, `ask(1)` and so on."""
+
+    def one(number: int) -> int:
+        try:
+            return int(ask(number).status_code)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return sorted(pool.map(one, range(AT_ONCE)))
+
+
+@pytest.fixture
+def workspaces(transactional_db: None) -> list[Workspace]:
+    return [make.workspace() for _ in range(AT_ONCE)]
+
+
+@pytest.mark.postgres
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="threads cannot share SQLite's database in memory")
+def test_of_many_who_register_one_number_one_wins(workspaces: list[Workspace], box: RunningSandbox) -> None:
+    clients = [make.client(workspace) for workspace in workspaces]
+
+    statuses = all_at_once(lambda number: clients[number].post("/phone-numbers", BODY))
+
+    assert statuses == [201] + [409] * (AT_ONCE - 1)
+    assert {kind: len(items) for kind, items in everything().items()} == {"outbound": 1, "inbound": 1, "rules": 0}
