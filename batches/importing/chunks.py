@@ -1,15 +1,14 @@
 """One chunk of verdicts into rows: duplicates, suppressions, missing variables, rows that mend refused ones."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import orjson
 from django.db.models import QuerySet
+from orjson import dumps
 from uuid_utils import uuid7
 
 from batches.importing.align import Aligned
-from batches.importing.insert import NewRecipient, NewRejectedRow, insert_recipients, insert_rejected
+from batches.importing.insert import NewRejectedRow, Recipients, insert_rejected
 from batches.importing.judge import Accepted, Rejected
 from batches.importing.lookup import active_suppressions, find_in
 from batches.importing.numbers import Numbers
@@ -18,7 +17,6 @@ from voiceops.clock import database_now
 
 DUPLICATE, SUPPRESSED, MISSING_VARIABLE = "duplicate", "suppressed", "missing_variable"
 _DELETED_AT_ONCE = 5_000  # SQLite takes no more than 32 766 parameters
-_phone_of_row = itemgetter(2)
 Verdict = Accepted | Rejected
 
 
@@ -48,20 +46,19 @@ class ChunkWriter:
 
         Raises IntegrityError when another import has stored one of the rows.
         """
-        batch, change, now = self._batch, 0, database_now()
-        placed = [(batch.rows_before + verdict[0], verdict) for verdict in chunk]
+        before, change = self._batch.rows_before, 0
+        placed = [(before + verdict[0], verdict) for verdict in chunk]
         if self._aligned.mends:
             placed, change = self._put_in_place(placed)
-        accepted = [place for place in placed if isinstance(place[1], Accepted)]
-        recipients = sorted(self._new_recipients(accepted), key=_phone_of_row)  # in the index's order: twice as fast
-        insert_recipients(batch, recipients, now=now)
-        if len(accepted) == len(placed):
-            return change
+        accepted = [place for place in placed if type(place[1]) is Accepted]
+        recipients = Recipients(self._batch, database_now())
+        recipients.insert(self._encoded(accepted, recipients.encode))
         rejected = [self._new_rejected(number, verdict) for number, verdict in placed if isinstance(verdict, Rejected)]
-        insert_rejected(batch, rejected)
+        insert_rejected(self._batch, rejected)
         return change + len(rejected)
 
-    def _new_recipients(self, accepted: Sequence[tuple[int, Any]]) -> Iterator[NewRecipient]:
+    def _encoded(self, accepted: Sequence[tuple[int, Any]], encode: Callable[..., Any]) -> Iterator[Any]:
+        """The rows to insert, one at a time: the database stores the first while the last is still being judged."""
         arrange, suppressed = self._aligned.arrange, self._suppressed
         must_check = bool(suppressed or self._required)
         news = self._stored.add([verdict[1] for _, verdict in accepted])
@@ -74,11 +71,10 @@ class ChunkWriter:
                 reason = SUPPRESSED
             elif must_check and self._lacks_variable(cells):
                 reason = MISSING_VARIABLE
-            values = orjson.dumps(cells).decode()
-            yield NewRecipient(str(uuid7()), number, phone, values, not is_new, reason)
+            yield encode(number, phone, dumps(cells).decode(), not is_new, reason)
 
     def _new_rejected(self, number: int, verdict: Rejected) -> NewRejectedRow:
-        values = orjson.dumps(self._aligned.arrange(verdict.cells)).decode()
+        values = dumps(self._aligned.arrange(verdict.cells)).decode()
         return NewRejectedRow(str(uuid7()), number, verdict.code, verdict.message, values)
 
     def _lacks_variable(self, cells: Sequence[Any]) -> bool:

@@ -3,9 +3,9 @@
 import csv
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import count, islice, repeat
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +14,7 @@ from batches.importing.upload import MAX_CELL, UNREADABLE_ROW, Line, Problem, So
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_RECORD_LINES = MAX_CELL + 2  # a record that spans more has a quotation mark nobody closed
+_BLOCK = 1000  # lines
 _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n?\Z", re.IGNORECASE)  # Excel's own hint, which it never shows as a row
 _UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 _UNCLOSED = Problem(UNREADABLE_ROW, "A quotation mark in this row is never closed")
@@ -29,23 +30,22 @@ class _RunawayError(Exception):
 class _Feed:
     """Physical lines for the csv reader, remembered until their record is judged, to be read again when it is none."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = iter(lines)
-        self._again: deque[str] = deque()
+    def __init__(self, lines: Iterator[str], first: Iterable[str]) -> None:
+        self._lines = lines
+        self._again = deque(first)
         self.taken: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
         taken, again = self.taken, self._again
-        while again:
-            taken.append(again.popleft())
-            if len(taken) > MAX_RECORD_LINES:
-                raise _RunawayError
-            yield taken[-1]
-        for line in self._lines:
+        while line := again.popleft() if again else next(self._lines, ""):
             taken.append(line)
             if len(taken) > MAX_RECORD_LINES:
                 raise _RunawayError
             yield line
+
+    def is_used_up(self) -> bool:
+        """Whether the lines given first have all become records."""
+        return not self._again and not self.taken
 
     def give_back(self) -> str:
         """Put every line but the first back in front; the first is returned."""
@@ -94,7 +94,7 @@ def _fit(sample: list[str], delimiter: str) -> tuple[bool, float, int]:
 
 def _refuse_too_many_rows(path: Path, form: TextForm, delimiter: str, max_rows: int) -> None:
     with _open(path, form) as file:
-        rows = sum(any(line.cells) for line in _read(file, delimiter, damaged=False)) - 1
+        rows = sum(any(cells) for _, cells, _ in _read(file, delimiter, damaged=False)) - 1
     if rows > max_rows:
         raise UnreadableUpload(
             f"The file has {rows:,} rows, more than the {max_rows:,} allowed: split it into several lists."
@@ -102,28 +102,53 @@ def _refuse_too_many_rows(path: Path, form: TextForm, delimiter: str, max_rows: 
 
 
 def _read(file: Iterable[str], delimiter: str, *, damaged: bool) -> Iterator[Line]:
-    feed = _Feed(file)
-    reader = csv.reader(feed, delimiter=delimiter)
-    taken, number = feed.taken, 0
-    while True:
+    """Records a block at a time where every line is one, else (line breaks in quotes, stray quotes) one by one."""
+    lines, number = iter(file), 0
+    while block := list(islice(lines, _BLOCK)):
+        records = None if damaged else _plain_records(block, delimiter)
+        if records is None:
+            number = yield from _read_carefully(_Feed(lines, block), delimiter, number, damaged=damaged)
+        elif max(map(len, block)) > MAX_CELL:
+            yield from ((at, cells, too_long(cells)) for at, cells in enumerate(records, start=number + 1))
+            number += len(block)
+        else:
+            yield from zip(count(number + 1), records, repeat(None))
+            number += len(block)
+
+
+def _plain_records(lines: list[str], delimiter: str) -> list[list[str]] | None:
+    """A record for each line; None when that is not what they are."""
+    try:
+        records = list(csv.reader(lines, delimiter=delimiter))
+    except csv.Error:
+        return None
+    is_open = bool(records[-1]) and records[-1][-1].endswith(("\n", "\r"))  # ended inside quotes, line break included
+    return None if is_open or len(records) != len(lines) else records
+
+
+def _read_carefully(feed: _Feed, delimiter: str, number: int, *, damaged: bool) -> Generator[Line, None, int]:
+    """Records until the feed's first lines are used up; how many rows there have been by then is returned."""
+    taken = feed.taken
+    while not feed.is_used_up():
         try:
-            for cells in reader:
+            for cells in csv.reader(feed, delimiter=delimiter):
                 number += 1
                 if len(taken) > 1 and not _is_one_record(taken, delimiter):
                     break
-                problem = too_long(cells) if len(taken) > 1 or len(taken[0]) > MAX_CELL else None
+                problem = too_long(cells)
                 if damaged and _UNKEEPABLE.search("".join(taken)):
                     problem, cells = _DAMAGED, [_UNKEEPABLE.sub("\ufffd", cell) for cell in cells]
                 taken.clear()
-                yield Line(number, cells, problem)
+                yield number, cells, problem
+                if feed.is_used_up():
+                    return number
             else:
-                return
+                return number
         except (csv.Error, _RunawayError):
             number += 1
         line = feed.give_back()
-        cells = [_UNKEEPABLE.sub("\ufffd", cell) for cell in line.rstrip("\r\n").split(delimiter)]
-        yield Line(number, cells, _UNCLOSED)
-        reader = csv.reader(feed, delimiter=delimiter)
+        yield number, [_UNKEEPABLE.sub("\ufffd", cell) for cell in line.rstrip("\r\n").split(delimiter)], _UNCLOSED
+    return number
 
 
 def _is_one_record(lines: list[str], delimiter: str) -> bool:

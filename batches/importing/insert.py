@@ -4,13 +4,14 @@ The ORM's bulk_create reaches a seventh of COPY's speed (perf.md), and here ever
 hence one line of text for each row, and nothing generic.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from uuid_utils import uuid7
 
 from batches.models import Batch, Recipient, RejectedRow
 
@@ -23,17 +24,6 @@ _RECIPIENT = (
 _REJECTED = 'workspace_id, batch_id, id, row_number, error_code, error_message, "values"'
 
 
-class NewRecipient(NamedTuple):
-    """`values` is JSON. Without a reason the recipient is pending and due at once, with one it is skipped."""
-
-    id: str
-    row_number: int
-    phone_number: str
-    values: str
-    is_duplicate: bool
-    reason: str | None
-
-
 class NewRejectedRow(NamedTuple):
     id: str
     row_number: int
@@ -42,22 +32,43 @@ class NewRejectedRow(NamedTuple):
     values: str
 
 
-def insert_recipients(batch: Batch, rows: Sequence[NewRecipient], *, now: datetime) -> None:
-    """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is there already."""
-    table = Recipient._meta.db_table
-    if connection.vendor == "postgresql":
-        _copy(table, _RECIPIENT, _recipient_lines(batch, rows, now.isoformat()))
-        return
-    shared = (batch.workspace_id.hex, batch.pk.hex, 0, 0, None, None)
-    pending, skipped = ("pending", None, connection.ops.adapt_datetimefield_value(now)), "skipped"
-    _execute_many(
-        table,
-        _RECIPIENT,
-        [
-            (*shared, row[0].replace("-", ""), *row[1:5], *((skipped, row.reason, None) if row.reason else pending))
-            for row in rows
-        ],
-    )
+class Recipients:
+    """Writes recipients of one batch, one `encode` each and an `insert` of what it returned.
+
+    Made for each chunk: they are all due at `now`.
+    """
+
+    def __init__(self, batch: Batch, now: datetime) -> None:
+        self._on_postgresql = connection.vendor == "postgresql"
+        if self._on_postgresql:
+            self._head = f"{batch.workspace_id}\t{batch.pk}\t0\t0\t\\N\t\\N\t"
+            self._pending = f"pending\t\\N\t{now.isoformat()}\n"
+            self.encode = self._as_line
+        else:
+            self._shared = (batch.workspace_id.hex, batch.pk.hex, 0, 0, None, None)
+            self._now = connection.ops.adapt_datetimefield_value(now)
+            self.encode = self._as_parameters
+
+    def _as_line(self, row_number: int, phone: str, values: str, is_duplicate: bool, reason: str | None) -> Any:
+        """COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html. Without a reason: pending.
+
+        JSON has no raw control characters, so only backslashes need escaping.
+        """
+        if "\\" in values:
+            values = values.replace("\\", "\\\\")
+        end = f"skipped\t{reason}\t\\N\n" if reason else self._pending
+        return f"{self._head}{uuid7()}\t{row_number}\t{phone}\t{values}\t{is_duplicate}\t{end}"
+
+    def _as_parameters(self, row_number: int, phone: str, values: str, is_duplicate: bool, reason: str | None) -> Any:
+        end = ("skipped", reason, None) if reason else ("pending", None, self._now)
+        return (*self._shared, uuid7().hex, row_number, phone, values, is_duplicate, *end)
+
+    def insert(self, encoded: Iterator[Any]) -> None:
+        """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is there already."""
+        if self._on_postgresql:
+            _copy(Recipient._meta.db_table, _RECIPIENT, encoded)
+        else:
+            _execute_many(Recipient._meta.db_table, _RECIPIENT, list(encoded))
 
 
 def insert_rejected(batch: Batch, rows: Sequence[NewRejectedRow]) -> None:
@@ -71,17 +82,6 @@ def insert_rejected(batch: Batch, rows: Sequence[NewRejectedRow]) -> None:
         return
     shared = (batch.workspace_id.hex, batch.pk.hex)
     _execute_many(table, _REJECTED, [(*shared, UUID(row.id).hex, *row[1:]) for row in rows])
-
-
-def _recipient_lines(batch: Batch, rows: Iterable[NewRecipient], now: str) -> Iterator[str]:
-    """COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html. JSON has no raw control characters."""
-    head = f"{batch.workspace_id}\t{batch.pk}\t0\t0\t\\N\t\\N\t"
-    pending = f"pending\t\\N\t{now}\n"
-    for key, number, phone, values, is_duplicate, reason in rows:
-        if "\\" in values:
-            values = values.replace("\\", "\\\\")
-        end = f"skipped\t{reason}\t\\N\n" if reason else pending
-        yield f"{head}{key}\t{number}\t{phone}\t{values}\t{is_duplicate}\t{end}"
 
 
 def _copy(table: str, columns: str, lines: Iterator[str]) -> None:

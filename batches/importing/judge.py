@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from batches.importing.phones import PhoneParser, Refused
-from batches.importing.table import Table
-from batches.importing.upload import TOO_MANY_COLUMNS, Problem, shortened
+from batches.importing.table import Table, holds_anything
+from batches.importing.upload import TOO_MANY_COLUMNS, Line, Problem, UnreadableUpload, shortened
 
 
 class Accepted(NamedTuple):
@@ -34,32 +34,45 @@ class Tally:
 
 
 def judge(table: Table, parser: PhoneParser, tally: Tally | None = None) -> Iterator[Accepted | Rejected]:
-    """One verdict for each row, in the order of the list.
+    """One verdict for each row that holds anything, in the order of the list.
 
-    Raises UnreadableUpload where the list turns out to be unreadable further down.
+    Raises UnreadableUpload where the list turns out to be unreadable further down, or too long.
     """
-    width, phone, plain = len(table.columns.names), table.columns.phone, parser.plain
+    width, phone, mends, plain = len(table.columns.names), table.columns.phone, table.columns.mends, parser.plain
+    rows, allowed = 0, table.max_rows
     for line in table.lines:
         number, cells, problem = line
-        mends = None
-        if table.columns.mends:
-            cells, mends = _unwrap(cells, width)
-        if len(cells) != width:
-            cells, problem = _fit(cells, width, problem)
-        if problem is not None:
-            yield Rejected(number, problem.code, problem.message, shortened(cells), mends)
-            continue
-        cell = cells[phone]
-        e164 = plain(cell) if type(cell) is str else None
-        if e164 is None:
-            verdict = parser.parse(as_text(cell))
-            if isinstance(verdict, Refused):
-                yield Rejected(number, verdict.code, verdict.message, cells, mends)
+        if problem is None and not mends and len(cells) == width and type(cell := cells[phone]) is str:
+            e164 = plain(cell)
+            verdict: Accepted | Rejected | None = Accepted(number, e164, cells, None) if e164 else None
+        else:
+            verdict = None
+        if verdict is None:
+            if not table.blank_rows_count and not holds_anything(line):
                 continue
-            e164 = verdict.e164
-            if tally is not None:
-                tally.repaired += verdict.repaired
-        yield Accepted(number, e164, cells, mends)
+            verdict = _weigh(line, table, parser, tally)
+        rows += 1
+        if rows > allowed:
+            raise UnreadableUpload(f"The file has more than {allowed:,} rows: split it into several lists.")
+        yield verdict
+
+
+def _weigh(line: Line, table: Table, parser: PhoneParser, tally: Tally | None) -> Accepted | Rejected:
+    """The verdict on a row that is not plainly good."""
+    number, cells, problem = line
+    width, mends = len(table.columns.names), None
+    if table.columns.mends:
+        cells, mends = _unwrap(cells, width)
+    if len(cells) != width:
+        cells, problem = _fit(cells, width, problem)
+    if problem is not None:
+        return Rejected(number, problem.code, problem.message, shortened(cells), mends)
+    verdict = parser.parse(as_text(cells[table.columns.phone]))
+    if isinstance(verdict, Refused):
+        return Rejected(number, verdict.code, verdict.message, cells, mends)
+    if tally is not None:
+        tally.repaired += verdict.repaired
+    return Accepted(number, verdict.e164, cells, mends)
 
 
 def as_text(cell: Any) -> str:

@@ -22,8 +22,7 @@ NOT_DIALABLE = "not_dialable"
 DAMAGED = "damaged_number"
 
 E164 = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
-_SEPARATORS = str.maketrans("", "", " -().\u00a0")
-_FLOAT_TAIL = re.compile(r"\.0*\s*\Z")
+_FLOAT_TAIL = re.compile(r"\.0*\Z")
 _INVISIBLE = dict.fromkeys([0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF])
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})\Z", re.ASCII)
 _WHOLE_FLOAT = re.compile(r"(\+?\d+)[.,]0*\Z", re.ASCII)
@@ -79,17 +78,18 @@ class PhoneParser:
 
     def plain(self, text: str) -> str | None:
         """E.164 for the plain spellings, which is most of any list; None says nothing but "ask `parse`"."""
-        digits = text.translate(_SEPARATORS)
-        if "." in text and _FLOAT_TAIL.search(text):
-            return None
-        if digits[:1] == "+":
-            head = self._codes.get(digits[1:3])
-            if head is None:
+        digits = text.replace(" ", "").replace("-", "").replace("(", "").replace(")", "")  # faster than translate
+        if "." in digits:
+            if _FLOAT_TAIL.search(digits):
                 return None
-            code = head or digits[1:4]
-            national = digits[1 + len(code) :]
-            return digits if dialable(code).match(national) else None
-        return self._plain_national(digits) if self._plan else None
+            digits = digits.replace(".", "")
+        if digits[:1] != "+":
+            return self._plain_national(digits) if self._plan else None
+        head = self._codes.get(digits[1:3])
+        if head is None:
+            return None
+        code = head or digits[1:4]
+        return digits if dialable(code).match(digits, 1 + len(code)) else None
 
     def _plain_national(self, digits: str) -> str | None:
         plan = self._plan

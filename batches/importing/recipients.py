@@ -53,4 +53,4 @@ def _read(file: IO[bytes]) -> Iterator[Line]:
         if _NUL.search(line):
             cells = [cell.replace("\0", "\ufffd") if isinstance(cell, str) else None for cell in cells]
             problem = Problem(UNREADABLE_ROW, "A value holds a NUL character, which nobody can say or store")
-        yield Line(number, cells, problem)
+        yield number, cells, problem

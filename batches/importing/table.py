@@ -3,9 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from batches.importing.columns import PHONE, Columns, read_columns
 from batches.importing.delimited import open_delimited
@@ -19,10 +18,12 @@ EMPTY = "The file is empty: it has no rows. Upload a list with a header row and 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A list with its columns understood. `lines` are the rows below the header that hold anything, read once."""
+    """A list with its columns understood. `lines` are the rows below the header, read once, and judged by `judge`."""
 
     columns: Columns
     lines: Iterator[Line]
+    blank_rows_count: bool
+    max_rows: int
     expected_rows: int | None
     notes: tuple[str, ...]
 
@@ -44,22 +45,28 @@ def open_table(
     if path.stat().st_size == 0:
         raise UnreadableUpload(EMPTY)
     with _source(path, max_rows) as source:
-        header = next((line for line in source.lines if _holds_anything(line)), None)
+        header = next((line for line in source.lines if holds_anything(line)), None)
         if header is None:
             raise UnreadableUpload(EMPTY)
-        if header.problem:
-            raise UnreadableUpload(f"The header in row {header.number} cannot be read: {header.problem.message}.")
+        number, cells, problem = header
+        if problem:
+            raise UnreadableUpload(f"The header in row {number} cannot be read: {problem.message}.")
         if path.suffix == SUFFIX:
             mapping = {PHONE: PHONE}
         elif appended and mapping:
-            mapping = {column: meaning for column, meaning in mapping.items() if column in header.cells}
-        columns = read_columns(header.cells, mapping, known)
-        lines = source.lines if source.blank_rows_count else filter(_holds_anything, source.lines)
-        first = next(lines, None)
+            mapping = {column: meaning for column, meaning in mapping.items() if column in cells}
+        columns = read_columns(cells, mapping, known)
+        first = next((line for line in source.lines if source.blank_rows_count or holds_anything(line)), None)
         if first is None:
             raise UnreadableUpload("The file is empty: it has a header row and no rows below it.")
-        expected = None if source.expected_lines is None else max(source.expected_lines - 1, 1)
-        yield Table(columns, _limited(chain([first], lines), max_rows), expected, source.notes)
+        yield Table(
+            columns=columns,
+            lines=chain([first], source.lines),
+            blank_rows_count=source.blank_rows_count,
+            max_rows=max_rows,
+            expected_rows=None if source.expected_lines is None else max(source.expected_lines - 1, 1),
+            notes=source.notes,
+        )
 
 
 @contextmanager
@@ -76,20 +83,7 @@ def _source(path: Path, max_rows: int) -> Iterator[Source]:
         yield source
 
 
-def _holds_anything(line: Line) -> bool:
-    cells = line.cells
-    return (
-        bool(cells and _filled(cells[0]))  # the common case, at once
-        or line.problem is not None
-        or any(_filled(cell) for cell in cells)
-    )
-
-
-def _filled(cell: Any) -> bool:
-    return bool(cell.strip()) if isinstance(cell, str) else cell is not None
-
-
-def _limited(lines: Iterator[Line], max_rows: int) -> Iterator[Line]:
-    yield from islice(lines, max_rows)
-    if next(lines, None) is not None:
-        raise UnreadableUpload(f"The file has more than {max_rows:,} rows: split it into several lists.")
+def holds_anything(line: Line) -> bool:
+    """Whether a row is one, or a gap between rows."""
+    _, cells, problem = line
+    return problem is not None or any(cell.strip() if isinstance(cell, str) else cell is not None for cell in cells)

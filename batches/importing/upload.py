@@ -23,15 +23,12 @@ class Problem(NamedTuple):
     message: str
 
 
-class Line(NamedTuple):
-    """One row of a list. `number` is the one a spreadsheet shows beside it (the header is row 1).
+Line = tuple[int, list[Any], Problem | None]
+"""One row of a list: the number a spreadsheet shows beside it (the header is row 1), its cells, what is wrong with it.
 
-    Cells are text, except in lists sent as JSON, whose variables keep their types.
-    """
-
-    number: int
-    cells: list[Any]
-    problem: Problem | None
+Cells are text, except in lists sent as JSON, whose variables keep their types. A plain tuple, because there are
+millions.
+"""
 
 
 @dataclass(frozen=True, slots=True)

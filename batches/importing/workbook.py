@@ -55,4 +55,4 @@ def _answer(pipe: IO[bytes]) -> Any:
 def _lines(pipe: IO[bytes]) -> Iterator[Line]:
     while isinstance(answer := _answer(pipe), list):
         number, cells = answer
-        yield Line(number, cells, too_long(cells))
+        yield number, cells, too_long(cells)

@@ -12,12 +12,12 @@ LIMIT = 5000
 
 def read(path: Path) -> tuple[list[str], Rows]:
     with open_table(path, max_rows=LIMIT) as table:
-        return table.columns.names, [(line.number, line.cells) for line in table.lines]
+        return table.columns.names, [(number, cells) for number, cells, _ in table.lines if any(map(str.strip, cells))]
 
 
 def refusals(path: Path) -> list[tuple[int, str, str]]:
     with open_table(path, max_rows=LIMIT) as table:
-        return [(line.number, line.problem.code, line.problem.message) for line in table.lines if line.problem]
+        return [(number, *problem) for number, _, problem in table.lines if problem]
 
 
 def sentence(path: Path, max_rows: int = LIMIT) -> str:
