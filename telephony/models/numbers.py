@@ -56,7 +56,7 @@ class PhoneNumber(WorkspaceOwned):
 
 
 class NumberPace(WorkspaceOwned):
-    """When the next INVITE may leave from a number. Its row lock is what keeps calls per second exact across machines."""
+    """When the next INVITE may leave a number. Its row lock keeps calls per second exact across machines."""
 
     number = models.OneToOneField(PhoneNumber, models.CASCADE, primary_key=True, related_name="pace")
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="number_paces")

@@ -1,6 +1,7 @@
 """Claims and intents: within every limit, fairly, and never past a pause."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.utils import timezone
@@ -130,7 +131,7 @@ def test_intents_lie_a_slot_apart_and_end_at_the_horizon(batch: Batch, number: P
     taken = intents(claim(number))
 
     slots = [slot for _, slot in taken.sends]
-    gaps = {round((after - before).total_seconds(), 4) for before, after in zip(slots, slots[1:], strict=False)}
+    gaps = {round((after - before).total_seconds(), 4) for before, after in pairwise(slots)}
     assert gaps == {round(1 / (0.96 * 20), 4)}
     assert slots[-1] - taken.now <= rows.HORIZON
     assert len(taken.sends) + len(taken.waiting) == 20

@@ -132,8 +132,10 @@ def test_the_number_backs_off_and_forgets_it_at_the_first_success(batch: Batch) 
     answered(batch, make.recipient(batch))
     settle.settle_calls()
 
-    pace.refresh_from_db()
-    assert (pace.backoff_until, pace.backoff_seconds) == (None, 0)
+    assert NumberPace.unscoped.values("backoff_until", "backoff_seconds").get(number=batch.phone_number) == {
+        "backoff_until": None,
+        "backoff_seconds": 0,
+    }
 
 
 def test_what_nobody_can_prove_goes_to_review(batch: Batch, person: Recipient) -> None:
@@ -195,7 +197,8 @@ def test_twenty_failures_in_a_row_pause_the_batch_with_the_cause(batch: Batch) -
 
 
 def test_refused_credentials_pause_it_at_once_and_a_probe_that_gets_through_heals(batch: Batch) -> None:
-    ended(batch, make.recipient(batch), outcome=Outcome.TRUNK_ERROR, end_reason="trunk_credentials_refused", counts=False)
+    refused = {"outcome": Outcome.TRUNK_ERROR, "end_reason": "trunk_credentials_refused", "counts": False}
+    ended(batch, make.recipient(batch), **refused)
     settle.settle_calls()
     batch.refresh_from_db()
     assert batch.status == "paused"

@@ -52,7 +52,11 @@ ROWS = {
     ),
     "codec": (sip(488, "Not Acceptable Here", "invalid_argument", 400), Outcome.TRUNK_ERROR, Blame.CARRIER),
     "server error": (sip(500, "Internal", "failed_precondition", 412), Outcome.CARRIER_ERROR, Blame.CARRIER),
-    "out of channels": (sip(503, "Service Unavailable", "failed_precondition", 412), Outcome.CARRIER_ERROR, Blame.CARRIER),
+    "out of channels": (
+        sip(503, "Service Unavailable", "failed_precondition", 412),
+        Outcome.CARRIER_ERROR,
+        Blame.CARRIER,
+    ),
     "calls per second": (
         sip(503, "Trunk CPS limit exceeded. Region: us1", "failed_precondition", 412),
         Outcome.THROTTLED,
