@@ -1,35 +1,45 @@
 """Ending the calls that a stopped batch still has up."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from batches.models import Batch
 from telephony import lifecycle
 from telephony.clients.livekit import LiveKit
 from telephony.models import Call, Stage
+from telephony.services.control import LOOK_EVERY, UNDER_WAY
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError
 
 AT_ONCE = 50  # requests to LiveKit
+NOT_ANSWERED = (Stage.RESERVED, *lifecycle.BEFORE_ANSWER)
 
 
 def hang_up_calls(*, batch: Batch) -> None:
-    """End every call of the batch that rings or talks. Raises ProviderError when LiveKit did not end some of them.
+    """End every call of a stopped batch. Raises ProviderError when LiveKit did not end some; ask again for those.
 
-    Those can be asked for again. A call whose dial is on its way is ended at LiveKit, and settled by the dial's answer.
+    Our rows first: an end by LiveKit's news would count as the callee's. An intent is left to be sent or dropped
+    before that, because a dial that is under way would only open its room again.
     """
-    calls = list(Call.unscoped.filter(batch_id=batch.pk, stage__in=lifecycle.SENT).order_by("pk"))
-    failures = asyncio.run(delete_rooms(calls)) if calls else {}
+    calls = open_calls(batch)
+    deadline = time.monotonic() + UNDER_WAY
+    while any(call.stage == Stage.INTENT for call in calls) and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY)
+        calls = open_calls(batch)
     now = database_now()
     for call in calls:
-        if call.room in failures:
-            continue
-        if call.stage == Stage.IN_PROGRESS:
-            lifecycle.hung_up(call, at=now, reason="hung_up", by="operator", source="batch")
-        elif call.stage in (Stage.DIALING, Stage.RINGING):
-            lifecycle.cancelled(call, at=now, by="operator", since=(Stage.DIALING, Stage.RINGING))
+        lifecycle.cancelled(call, at=now, by="operator", since=NOT_ANSWERED)
+    failures = asyncio.run(delete_rooms(calls)) if calls else {}
+    for call in calls:
+        if call.room not in failures:
+            lifecycle.hung_up(call, at=database_now(), reason="operator_hangup", by="operator", source="batch")
     if failures:
         raise next(iter(failures.values()))
+
+
+def open_calls(batch: Batch) -> list[Call]:
+    return list(Call.unscoped.open().filter(batch_id=batch.pk).order_by("pk"))
 
 
 async def delete_rooms(calls: Sequence[Call]) -> dict[str, ProviderError]:
