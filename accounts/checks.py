@@ -6,7 +6,7 @@ from django.core.checks import CheckMessage, Error
 
 from accounts.tenancy import WorkspaceOwned
 
-OURS = ("accounts", "agents", "telephony", "batches", "ops")
+OURS = ("accounts", "agents", "telephony", "batches", "webhooks", "ops")
 # Tables that belong to no workspace, and why.
 GLOBAL_MODELS = {
     "accounts.Workspace": "the owner itself",
@@ -16,6 +16,7 @@ GLOBAL_MODELS = {
     "accounts.AuditEntry": "logins concern no workspace, and entries outlive theirs",
     "accounts.IdempotentRequest": "its scope names the caller",
     "telephony.InboxEvent": "arrives from LiveKit before anybody knows whose call it is",
+    "webhooks.WebhookCursor": "how far one reader of all workspaces has come",
 }
 
 

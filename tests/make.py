@@ -14,6 +14,8 @@ from agents.models import Agent, AgentVersion
 from batches.models import Batch, Recipient, RejectedRow, Suppression
 from telephony.models import Call, NumberPace, PhoneNumber, SipTrunk
 from voiceops.ids import uuid7
+from webhooks import secrets
+from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
@@ -168,3 +170,22 @@ def rejected_row(of: Batch, **fields: Any) -> RejectedRow:
 
 def suppression(of: Workspace, **fields: Any) -> Suppression:
     return Suppression.unscoped.create(workspace=of, **{"phone_number": f"+1202555{next(_numbers):04}", **fields})
+
+
+def webhook(of: Workspace, **fields: Any) -> WebhookEndpoint:
+    """An endpoint for every event, with a secret of its own."""
+    endpoint = WebhookEndpoint(workspace=of, **{"url": "https://example.com/hook", **fields})
+    endpoint.secret = secrets.seal(endpoint, "secret", secrets.new_secret())
+    endpoint.save(force_insert=True)
+    return endpoint
+
+
+def delivery(of: WebhookEndpoint, **fields: Any) -> WebhookDelivery:
+    """An event on its way, due now."""
+    now, number = timezone.now(), next(_numbers)
+    event = WebhookEvent.unscoped.create(
+        workspace=of.workspace, type="call.ended", key=f"call.ended:{number}", body="{}", at=now
+    )
+    return WebhookDelivery.unscoped.create(
+        workspace=of.workspace, endpoint=of, event=event, **{"due_at": now, **fields}
+    )

@@ -18,6 +18,7 @@ from agents.models import Agent
 from batches.models import Batch, Recipient, Suppression
 from telephony.models import CallEvent, InboxEvent, PhoneNumber, Recording, Turn
 from tests import make
+from webhooks.models import WebhookCursor
 
 APPS = ("accounts", "agents", "telephony", "batches", "webhooks")
 SECRET = "sealed-and-never-shown"
@@ -76,6 +77,10 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "recipient": lambda of: make.recipient(make.batch(of)),
     "rejectedrow": lambda of: make.rejected_row(make.batch(of)),
     "suppression": make.suppression,
+    "webhookendpoint": lambda of: make.webhook(of, previous_secret=SECRET),
+    "webhookevent": lambda of: make.delivery(make.webhook(of)).event,
+    "webhookdelivery": lambda of: make.delivery(make.webhook(of)),
+    "webhookcursor": lambda of: WebhookCursor.objects.create(name=of.pk.hex[-20:], position=timezone.now()),
 }
 EVERY = pytest.mark.parametrize("model", OURS, ids=[model.__name__ for model in OURS])
 HISTORY = ("AgentVersion", "AuditEntry", "Call", "CallEvent", "InboxEvent", "Recording", "RejectedRow", "Turn")

@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "agents",
     "telephony",
     "batches",
+    "webhooks",
     "ops",
 ]
 MIDDLEWARE = [

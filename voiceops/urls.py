@@ -23,4 +23,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("batches.urls")),
     path("", include("batches.suppressions.urls")),
     path("", include("batches.analytics.urls")),
+    path("", include("webhooks.urls")),
 ]

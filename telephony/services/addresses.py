@@ -42,16 +42,16 @@ def refuse_private(address: str) -> None:
     found = ADDRESS.fullmatch(address)
     assert found is not None
     host = found["host"]
-    ip = _literal(host)
-    if (ip is not None and not _is_public(ip)) or f".{host.lower()}".endswith(LOCAL_NAMES):
+    ip = literal_address(host)
+    if (ip is not None and not is_public(ip)) or f".{host.lower()}".endswith(LOCAL_NAMES):
         raise Invalid("SIP address must be public")
 
 
 def _is_sound(host: str) -> bool:
-    return not host.startswith("[") or _literal(host) is not None
+    return not host.startswith("[") or literal_address(host) is not None
 
 
-def _literal(host: str) -> IPv4Address | IPv6Address | None:
+def literal_address(host: str) -> IPv4Address | IPv6Address | None:
     """The address a host spells, in any spelling the C library understands; None for a name."""
     try:
         if NUMERIC.fullmatch(host):
@@ -61,7 +61,7 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def _is_public(ip: IPv4Address | IPv6Address) -> bool:
+def is_public(ip: IPv4Address | IPv6Address) -> bool:
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        return _is_public(ip.ipv4_mapped)
+        return is_public(ip.ipv4_mapped)
     return ip.is_global and not any(ip in net for net in NOT_PUBLIC if net.version == ip.version)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("accounts", "agents", "batches", "ops", "telephony", "voiceops")
+APPS = ("accounts", "agents", "batches", "ops", "telephony", "voiceops", "webhooks")
 LONGEST = 500
 ACROSS = re.compile(r"\.unscoped\b(?! =)|\bUser\.objects\b|_default_manager|_base_manager|\.raw\(|\.cursor\(")
 # These may look across workspaces, each knowingly. HTTP views never may.
@@ -12,9 +12,9 @@ KNOWING = re.compile(
     r"accounts/(authentication|audit|sessions|api|idempotency|retention|tenancy)\.py"
     r"|(accounts|agents)/services\.py"  # rows lock and look up themselves
     r"|accounts/(views|workspace_views)\.py"  # people, who belong to no workspace
-    r"|(accounts|agents|telephony|batches)/admin(/\w+)?\.py"  # staff
-    r"|(accounts|agents|telephony|batches)/models(/\w+)?\.py"  # a row updating itself
-    r"|(telephony|batches)/(?!views|serializers)\w+(/\w+)*\.py"  # workers, which serve every workspace
+    r"|(accounts|agents|telephony|batches|webhooks)/admin(/\w+)?\.py"  # staff
+    r"|(accounts|agents|telephony|batches|webhooks)/models(/\w+)?\.py"  # a row updating itself
+    r"|(telephony|batches|webhooks)/(?!views|serializers)\w+(/\w+)*\.py"  # workers, which serve every workspace
     r"|\w+/management/commands/\w+\.py"
     r"|ops/(?!.*views)[\w/]+\.py"
     r"|batches/views/stream\.py"  # looks the batch up anew that the view has already found in its workspace

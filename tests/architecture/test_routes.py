@@ -53,12 +53,14 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "call": make.call,
     "batch": make.batch,
     "suppression": make.suppression,
+    "webhookendpoint": make.webhook,
 }
 # Path parameter -> its value, out of the workspace and the thing the route is about.
 PARAMETERS: dict[str, Callable[[Workspace, Any], Any]] = {
     "pk": lambda workspace, thing: thing.pk,
     "workspace_id": lambda workspace, thing: workspace.pk,
     "user_id": lambda workspace, thing: thing.user_id,
+    "delivery_id": lambda workspace, webhook: make.delivery(webhook).pk,
     "recipient_id": lambda workspace, batch: make.recipient(batch).pk,
 }
 

@@ -1,0 +1,72 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.staff import History, coloured
+from webhooks.models import WebhookCursor, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from webhooks.services import redeliver
+
+
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(History):
+    list_display = ("url", "workspace", "is_enabled", "disabled_reason", "failing_since", "created_at")
+    list_filter = ("is_enabled", ("failing_since", admin.EmptyFieldListFilter), "created_at")
+    search_fields = ("url", "description", "workspace__name")
+    search_ids = ("pk", "workspace")
+    list_select_related = ("workspace",)
+    exclude = ("secret", "previous_secret")
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(History):
+    personal = True
+    list_display = ("id", "type", "workspace", "at", "created_at")
+    list_filter = ("type", "created_at")
+    search_fields = ("key__exact", "type__exact")
+    search_ids = ("pk", "workspace")
+    list_select_related = ("workspace",)
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(History):
+    list_display = (
+        "id",
+        "event_type",
+        "endpoint",
+        "shown_status",
+        "attempts",
+        "response_status",
+        "error",
+        "due_at",
+        "workspace",
+    )
+    list_filter = ("status", "response_status", "created_at")
+    search_fields = ("event__type", "endpoint__url")
+    search_ids = ("pk", "endpoint", "event", "workspace")
+    list_select_related = ("event", "endpoint", "workspace")
+    actions = ("send_again",)
+
+    @admin.display(description="Event")
+    def event_type(self, delivery: WebhookDelivery) -> str:
+        return delivery.event.type
+
+    @coloured("Status", {"delivered": "success", "pending": "info", "failed": "danger"})
+    def shown_status(self, delivery: WebhookDelivery) -> str:
+        return delivery.status
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("webhooks.change_webhookdelivery"))
+
+    @admin.action(description="Send again", permissions=["send"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self.for_each(request, queryset, lambda row, access: redeliver(delivery=row, now=timezone.now()))
+
+
+@admin.register(WebhookCursor)
+class WebhookCursorAdmin(History):
+    list_display = ("name", "position")
+    search_fields = ("name",)
+    search_ids = ("name",)

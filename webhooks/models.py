@@ -1,0 +1,137 @@
+from datetime import datetime, timedelta
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Workspace
+from accounts.tenancy import WorkspaceOwned
+from voiceops.ids import uuid7
+
+TEST = "webhook.test"
+EVENTS = (
+    "call.started",
+    "call.answered",
+    "call.ended",
+    "call.recording_ready",
+    "call.analyzed",
+    "batch.started",
+    "batch.paused",
+    "batch.completed",
+    "batch.stopped",
+    "recipient.finished",
+)
+
+
+def all_events() -> list[str]:
+    return list(EVENTS)
+
+
+class WebhookEndpoint(WorkspaceOwned):
+    """An address of the customer's that is told what happens. The secrets are encrypted, see `webhooks.secrets`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="webhook_endpoints")
+    url = models.CharField(max_length=2000)
+    description = models.CharField(max_length=200, blank=True, default="")
+    events = models.JSONField(default=all_events)
+    is_enabled = models.BooleanField(default=True)
+    disabled_reason = models.CharField(max_length=200, null=True, blank=True)
+    secret = models.TextField(blank=True, default="", help_text="encrypted, see webhooks.secrets")
+    previous_secret = models.TextField(blank=True, default="", help_text="encrypted, see webhooks.secrets")
+    previous_secret_until = models.DateTimeField(null=True, blank=True)
+    failing_since = models.DateTimeField(null=True, blank=True, help_text="null: the last try arrived")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(WorkspaceOwned.Meta):
+        indexes = [models.Index(fields=["workspace", "-id"], name="webhook_endpoint_newest")]
+
+    def __str__(self) -> str:
+        return f"webhook {self.pk}"
+
+
+class WebhookEvent(WorkspaceOwned):
+    """Something that happened, in the words it is told in. `key` names the happening: it is written down once.
+
+    `body` is text, because what was signed must be what is sent, byte for byte.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="webhook_events")
+    type = models.CharField(max_length=40)
+    key = models.CharField(max_length=120)
+    body = models.TextField()
+    at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(WorkspaceOwned.Meta):
+        constraints = [models.UniqueConstraint(fields=["workspace", "key"], name="webhook_event_once")]
+        indexes = [models.Index(fields=["created_at"], name="webhook_event_age")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.pk}"
+
+    @property
+    def message_id(self) -> str:
+        """The `webhook-id`: the same at every try, by which receivers know repeats."""
+        return f"msg_{self.pk.hex}"
+
+
+class DeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
+    def due(self, now: datetime) -> Self:
+        return self.filter(status=WebhookDelivery.Status.PENDING, due_at__lte=now, endpoint__is_enabled=True)
+
+
+class WebhookDelivery(WorkspaceOwned):
+    """One event on its way to one endpoint. `due_at` is its next try, and while one is under way, its lease."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        DELIVERED = "delivered"
+        FAILED = "failed"
+
+    LEASE: ClassVar[timedelta] = timedelta(seconds=60)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="webhook_deliveries")
+    endpoint = models.ForeignKey(WebhookEndpoint, models.CASCADE, related_name="deliveries")
+    event = models.ForeignKey(WebhookEvent, models.CASCADE, related_name="deliveries")
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    last_attempt_at = models.DateTimeField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    response_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    error = models.CharField(max_length=100, null=True, blank=True)
+    duration_ms = models.PositiveIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    unscoped: ClassVar[models.Manager["WebhookDelivery"]] = DeliveryQuerySet.as_manager()
+
+    class Meta(WorkspaceOwned.Meta):
+        verbose_name_plural = "webhook deliveries"
+        constraints = [models.UniqueConstraint(fields=["endpoint", "event"], name="webhook_delivery_once")]
+        indexes = [
+            models.Index(fields=["endpoint", "-id"], name="webhook_delivery_newest"),
+            models.Index(fields=["due_at"], name="webhook_delivery_due", condition=Q(status="pending")),
+        ]
+
+    def __str__(self) -> str:
+        return f"delivery {self.pk}"
+
+    def claim(self, now: datetime) -> bool:
+        """True for exactly one worker. Should it die, the delivery is due again when the lease is over."""
+        mine = WebhookDelivery.unscoped.filter(pk=self.pk, status=self.Status.PENDING, due_at=self.due_at)
+        self.due_at = now + self.LEASE
+        return bool(mine.update(due_at=self.due_at))
+
+
+class WebhookCursor(models.Model):
+    """How far what happened has been written down. One row; its lock lets one worker at a time write."""
+
+    name = models.CharField(primary_key=True, max_length=20)
+    position = models.DateTimeField()
+    state = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return self.name

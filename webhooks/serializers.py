@@ -1,0 +1,56 @@
+from typing import Any
+
+from accounts.api import WorkspaceSerializer
+from voiceops.api.fields import ListOf
+from voiceops.api.serializers import Boolean, Choice, PageQuery, Text, Url
+from webhooks.models import EVENTS, WebhookDelivery, WebhookEndpoint, all_events
+
+
+class WebhookSerializer(WorkspaceSerializer):
+    url = Url(max_length=2000)
+    description = Text(max_length=200, allow_blank=True, default="")
+    events = ListOf(child=Choice(choices=EVENTS), min_length=1, default=all_events)
+    enabled = Boolean(source="is_enabled", default=True)
+
+    class Meta:
+        model = WebhookEndpoint
+        fields = ["id", "url", "description", "events", "enabled", "disabled_reason", "failing_since", "created_at"]
+        read_only_fields = ["disabled_reason", "failing_since"]
+
+    def validate_events(self, events: list[str]) -> list[str]:
+        return list(dict.fromkeys(events))
+
+
+class DeliverySerializer(WorkspaceSerializer):
+    """A delivery, for the log: what was answered, never with which words."""
+
+    event = Text(source="event.type", read_only=True)
+    event_id = Text(source="event.message_id", read_only=True)
+
+    class Meta:
+        model = WebhookDelivery
+        fields = [
+            "id",
+            "event",
+            "event_id",
+            "status",
+            "attempts",
+            "response_status",
+            "error",
+            "duration_ms",
+            "created_at",
+            "last_attempt_at",
+            "delivered_at",
+        ]
+        read_only_fields = fields
+
+    def to_representation(self, instance: WebhookDelivery) -> dict[str, Any]:
+        """`next_attempt_at` is null once nothing more will be tried."""
+        told = super().to_representation(instance)
+        pending = instance.status == WebhookDelivery.Status.PENDING
+        return {**told, "next_attempt_at": instance.due_at if pending else None}
+
+
+class DeliveryQuery(PageQuery):
+    status = Choice(choices=WebhookDelivery.Status.values, required=False)
+    event = Choice(choices=[*EVENTS, "webhook.test"], required=False)

@@ -1,0 +1,89 @@
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from accounts.api import Deletes, Patches, WorkspaceViewSet, missing, parse_id
+from accounts.roles import Role
+from voiceops.api.pagination import read_query
+from webhooks import services
+from webhooks.models import WebhookDelivery, WebhookEndpoint
+from webhooks.serializers import DeliveryQuery, DeliverySerializer, WebhookSerializer
+
+
+class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, Deletes, WorkspaceViewSet):
+    model = WebhookEndpoint
+    serializer_class = WebhookSerializer
+    access = {
+        "list": Role.MEMBER,
+        "retrieve": Role.MEMBER,
+        "deliveries": Role.MEMBER,
+        "create": Role.ADMIN,
+        "partial_update": Role.ADMIN,
+        "destroy": Role.ADMIN,
+        "rotate_secret": Role.ADMIN,
+        "test": Role.ADMIN,
+        "redeliver": Role.ADMIN,
+    }
+
+    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.select_related("workspace")
+
+    def create(self, request: Request) -> Response:
+        """`secret` is answered once, here; it verifies the signatures of what is sent."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        endpoint, secret = services.create_endpoint(
+            workspace=self.workspace, access=self.caller, **serializer.validated_data
+        )
+        return Response({**self.get_serializer(endpoint).data, "secret": secret}, status=201)
+
+    def perform_update(self, serializer: BaseSerializer[WebhookEndpoint]) -> None:
+        assert serializer.instance is not None
+        services.update_endpoint(endpoint=serializer.instance, changes=serializer.validated_data, access=self.caller)
+
+    def perform_destroy(self, instance: WebhookEndpoint) -> None:
+        services.delete_endpoint(endpoint=instance, access=self.caller)
+
+    @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+    @action(detail=True, methods=["post"], url_path="rotate-secret")
+    def rotate_secret(self, request: Request, pk: str) -> Response:
+        """A new secret, answered once; for 24 hours the one before signs too."""
+        endpoint = self.get_object()
+        secret = services.rotate_secret(endpoint=endpoint, now=timezone.now(), access=self.caller)
+        return Response({**self.get_serializer(endpoint).data, "secret": secret})
+
+    @extend_schema(request=None, responses={201: DeliverySerializer})
+    @action(detail=True, methods=["post"])
+    def test(self, request: Request, pk: str) -> Response:
+        """Send a `webhook.test` event; its delivery tells whether it arrived."""
+        delivery = services.send_test(endpoint=self.get_object(), now=timezone.now())
+        return Response(DeliverySerializer(delivery).data, status=201)
+
+    @extend_schema(parameters=[DeliveryQuery], responses=DeliverySerializer(many=True))
+    @action(detail=True, methods=["get"])
+    def deliveries(self, request: Request, pk: str) -> Response:
+        """What was or will be sent, newest first; kept for 30 days."""
+        rows = self.get_object().deliveries.select_related("event").order_by("-pk")
+        query = read_query(DeliveryQuery, request)
+        columns = {"status": "status", "event": "event__type"}
+        rows = rows.filter(**{column: query[name] for name, column in columns.items() if name in query})
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(DeliverySerializer(page, many=True).data)
+
+    @extend_schema(request=None, responses=DeliverySerializer)
+    @action(detail=True, methods=["post"], url_path="deliveries/(?P<delivery_id>[^/]+)/redeliver")
+    def redeliver(self, request: Request, pk: str, delivery_id: str) -> Response:
+        """Send it again, whatever became of it, with every try there is."""
+        rows = self.get_object().deliveries.select_related("event", "endpoint")
+        delivery = rows.filter(pk=parse_id(delivery_id, WebhookDelivery)).first()
+        if delivery is None:
+            raise missing(WebhookDelivery)
+        return Response(DeliverySerializer(services.redeliver(delivery=delivery, now=timezone.now())).data)
