@@ -8,9 +8,13 @@ import asyncio
 from batches import settle
 from batches.importing.store import overdue_imports
 from batches.services.batches import start_due_batches
+from telephony.clients.livekit import LiveKit
 from telephony.dialing.watch import reconcile_calls
+from telephony.services.inbound import follow_inbound
 from telephony.services.inbox import apply_inbox
 from telephony.services.numbers import clean_provisioning
+from telephony.services.recordings import follow_recordings
+from telephony.services.web_calls import close_unused
 from voiceops import doorbell
 from voiceops.clock import database_now
 from voiceops.ormthread import OrmThread
@@ -25,6 +29,7 @@ def sweep() -> None:
     for batch_id in overdue_imports():
         doorbell.ring_now(doorbell.IMPORT, batch_id=str(batch_id))
     asyncio.run(reconcile())
+    close_unused()
     settle.note_conversations()
     for _ in range(ROUNDS):
         if settle.settle_calls().calls == 0:
@@ -34,5 +39,6 @@ def sweep() -> None:
 
 
 async def reconcile() -> int:
-    async with OrmThread() as db:
-        return await reconcile_calls(db)
+    async with OrmThread() as db, LiveKit() as livekit:
+        looked_at = await reconcile_calls(db)
+        return looked_at + await follow_inbound(livekit, db) + await follow_recordings(livekit, db)

@@ -45,11 +45,10 @@ class Inbound:
 
 @dataclass(frozen=True)
 class Route:
-    """Where a call that comes in goes: a room of its own, with this agent."""
+    """Where a call that comes in goes: a room of its own. Its agent is dispatched once the call is known to us."""
 
     room_prefix: str
-    agent_name: str
-    agent_metadata: str
+    attributes: tuple[tuple[str, str], ...] = ()  # of the caller's participant
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,8 @@ def rule_info(line: Line, wanted: Route, trunk_id: str, base: Any = None) -> Any
     info.rule.Clear()
     info.rule.dispatch_rule_individual.room_prefix = wanted.room_prefix
     del info.room_config.agents[:]
-    info.room_config.agents.append(api.RoomAgentDispatch(agent_name=wanted.agent_name, metadata=wanted.agent_metadata))
+    info.attributes.clear()
+    info.attributes.update(dict(wanted.attributes))
     return info
 
 

@@ -1,15 +1,36 @@
 """What is asked of LiveKit about a call that is up: agents, transfers, key tones, seats for browsers."""
 
+import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from typing import Any, TypeVar
 
 from django.conf import settings
 from livekit import api
 
 from telephony.clients.livekit import LiveKit, told_plainly
 
+T = TypeVar("T")
 SEAT_LASTS = timedelta(minutes=10)
 TRANSFER_RINGS = 30  # seconds
 DTMF_TOPIC = "voiceops.dtmf"
+
+
+def in_session(work: Callable[[LiveKit], Coroutine[Any, Any, T]]) -> T:
+    """Do something at LiveKit from a request's thread."""
+
+    async def session() -> T:
+        async with LiveKit() as livekit:
+            return await work(livekit)
+
+    return asyncio.run(session())
+
+
+async def list_rooms(livekit: LiveKit) -> list[str]:
+    """The names of all open rooms. Raises ProviderError."""
+    async with told_plainly("LiveKit error"):
+        found = await livekit.api.room.list_rooms(api.ListRoomsRequest())
+    return [room.name for room in found.rooms]
 
 
 async def transfer(livekit: LiveKit, *, room: str, identity: str, to: str) -> None:

@@ -1,20 +1,17 @@
 """What a person does to a call that is up: end it, hand it on, press keys."""
 
-import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
 
 from accounts import audit
 from accounts.access import Access
 from telephony import lifecycle
 from telephony.clients import livekit_calls
 from telephony.clients.livekit import LiveKit
+from telephony.clients.livekit_calls import in_session
 from telephony.models import Call, Direction, Stage
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError, StateForbids
 
-T = TypeVar("T")
 UNDER_WAY = 2.0  # seconds an intent lasts at most before its dial is sent or dropped (dialing/engine.py, STALE)
 LOOK_EVERY = 0.05
 ENDED = "Call has ended"
@@ -110,13 +107,3 @@ def require_telephone(call: Call) -> None:
         raise StateForbids(ENDED)
     if call.stage != Stage.IN_PROGRESS or call.is_web:
         raise StateForbids("Call is not in progress")
-
-
-def in_session(work: Callable[[LiveKit], Coroutine[Any, Any, T]]) -> T:
-    """Do something at LiveKit from a request's thread."""
-
-    async def session() -> T:
-        async with LiveKit() as livekit:
-            return await work(livekit)
-
-    return asyncio.run(session())

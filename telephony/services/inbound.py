@@ -1,24 +1,53 @@
-"""Somebody calls one of our numbers: LiveKit's dispatch rule opens a room, and its webhooks tell us of the call."""
+"""Somebody calls one of our numbers. LiveKit's dispatch rule opens a room; its webhook tells us of the call.
 
-from datetime import datetime
+The agent is dispatched from here and not by the rule, so that it gets what every agent gets: the newest published
+version, and a report token of this very call. The caller hears it ring meanwhile. Where the webhook is lost, the
+sweep finds the room.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
 
 from telephony import inbound_rooms, lifecycle
-from telephony.models import Call, Direction, InboxEvent, PhoneNumber, Stage
+from telephony.clients import livekit_calls
+from telephony.clients.livekit import LiveKit, Participant
+from telephony.clients.livekit_calls import in_session
+from telephony.job import metadata_of
+from telephony.models import Call, Direction, Outcome, PhoneNumber, Stage
+from telephony.outcomes import Blame, Verdict
 from telephony.services.calls import newest_version
+from voiceops.clock import database_now
+from voiceops.errors import ProviderError
 from voiceops.ids import uuid7
+from voiceops.ormthread import OrmThread
+
+logger = logging.getLogger(__name__)
 
 WITHHELD = "anonymous"
+AGENT_PATIENCE = timedelta(seconds=10)  # until an agent that has not joined counts as missing
+SETTLING = timedelta(seconds=3)  # webhooks and reports of a call that is a moment old may be on their way
+CHUNK = 100
+NO_AGENT = Verdict(Outcome.NO_ANSWER, "no_agent", Blame.PLATFORM, "No voice agent answered")
+UNASSIGNED = Verdict(Outcome.NO_ANSWER, "number_without_agent", Blame.US, "The number has no published agent")
+HUNG_UP = Verdict(Outcome.NO_ANSWER, "caller_hung_up", Blame.CALLEE, "The caller hung up before anybody answered")
 
 
-def open_call(event: InboxEvent, *, at: datetime) -> Call | None:
-    """The call of an inbound room, made at the first event of it, whichever that is. None for other rooms."""
-    number_id = inbound_rooms.number_of(event.room)
+def open_call(room: str, *, attributes: Mapping[str, Any] | None = None, at: datetime) -> Call | None:
+    """The call of an inbound room, made at the first news of it, whichever that is. None for other rooms."""
+    number_id = inbound_rooms.number_of(room)
     number = number_id and PhoneNumber.unscoped.select_related("inbound_agent").filter(pk=number_id).first()
     if not number:
         return None
     agent = number.inbound_agent
     call, made = Call.unscoped.get_or_create(
-        room=event.room,
+        room=room,
         defaults={
             "pk": uuid7(),
             "workspace_id": number.workspace_id,
@@ -27,7 +56,7 @@ def open_call(event: InboxEvent, *, at: datetime) -> Call | None:
             "agent": agent,
             "agent_version": newest_version(agent) if agent else None,
             "number": number,
-            "from_number": caller_of(event),
+            "from_number": caller_of(room, attributes or {}),
             "to_number": number.phone_number,
             "ringing_at": at,
             "heard_at": at,
@@ -35,11 +64,91 @@ def open_call(event: InboxEvent, *, at: datetime) -> Call | None:
     )
     if made:
         lifecycle.record(call, type="ringing", text=f"{call.from_number} is calling {call.to_number}", at=at)
+        transaction.on_commit(partial(bring_agent, call))
     return call
 
 
-def caller_of(event: InboxEvent) -> str:
+def caller_of(room: str, attributes: Mapping[str, Any]) -> str:
     """Who calls, by the SIP participant or else by the room's name; `anonymous` when they withhold it."""
-    attributes = event.body.get("participant", {}).get("attributes", {})
-    told = str(attributes.get("sip.phoneNumber") or event.room.partition("_")[2].rpartition("_")[0])
-    return told[:64] if told.strip("+").isdigit() else WITHHELD
+    told = str(attributes.get("sip.phoneNumber") or room.partition("_")[2].rpartition("_")[0])
+    return told[:64] if told.removeprefix("+").isdigit() else WITHHELD
+
+
+def bring_agent(call: Call) -> None:
+    """Put the agent to work in the caller's room. Where LiveKit cannot be asked, the sweep tries again."""
+    now = database_now()
+    version = call.agent_version
+    unclaimed = Call.unscoped.filter(pk=call.pk, stage=Stage.RINGING, agent_joined_at=None)
+    unclaimed = unclaimed.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lt=now))
+    if version is None or not unclaimed.update(lease_expires_at=now + AGENT_PATIENCE):
+        return
+    metadata = metadata_of(call, version.config)
+    try:
+        in_session(lambda livekit: livekit_calls.dispatch_agent(livekit, room=call.room, metadata=metadata))
+    except ProviderError as error:
+        logger.warning("No agent could be brought to inbound call %s: %s", call.pk, error)
+        Call.unscoped.filter(pk=call.pk, lease_expires_at=now + AGENT_PATIENCE).update(lease_expires_at=None)
+
+
+# --- for the sweep ---
+
+
+async def follow_inbound(livekit: LiveKit, db: OrmThread) -> int:
+    """Look into rooms nobody told us of, and calls that ring for long. Returns how many calls it looked at."""
+    if await db(numbers_are_called):
+        try:
+            rooms = await livekit_calls.list_rooms(livekit)
+        except ProviderError as error:
+            logger.warning("Inbound rooms cannot be looked for: %s", error)
+            return 0
+        await db(open_unknown, [room for room in rooms if inbound_rooms.number_of(room)])
+    calls = await db(ringing_calls)
+    await asyncio.gather(*(follow(livekit, db, call) for call in calls))
+    return len(calls)
+
+
+def numbers_are_called() -> bool:
+    return PhoneNumber.unscoped.exclude(inbound_agent=None).exists()
+
+
+def open_unknown(rooms: list[str]) -> None:
+    known = set(Call.unscoped.filter(room__in=rooms).values_list("room", flat=True))
+    for room in set(rooms) - known:
+        open_call(room, at=database_now())
+
+
+def ringing_calls() -> list[Call]:
+    ringing = Call.unscoped.filter(stage=Stage.RINGING, direction=Direction.INBOUND, number__isnull=False)
+    waiting = ringing.filter(ringing_at__lt=database_now() - SETTLING).select_related("agent_version")
+    return list(waiting.order_by("pk")[:CHUNK])
+
+
+async def follow(livekit: LiveKit, db: OrmThread, call: Call) -> None:
+    try:
+        present = await livekit.participants(call.room)
+        verdict = await db(judge, call, present)
+        if verdict is not None:
+            await livekit.delete_room(call.room)
+    except ProviderError as error:
+        logger.warning("Inbound call %s cannot be looked into: %s", call.pk, error)
+        return
+    now = await db(database_now)
+    if verdict is not None:
+        await db(lifecycle.failed, call, verdict=verdict, at=now, source="sweep")
+
+
+def judge(call: Call, present: list[Participant]) -> Verdict | None:
+    """Why a call that still rings is over; None when it is not."""
+    now = database_now()
+    caller = next((participant for participant in present if participant.is_callee), None)
+    if caller is None:
+        return HUNG_UP
+    if call.agent_version is None:
+        return UNASSIGNED
+    if caller.call_status == "active":
+        lifecycle.answered(call, at=now, source="poll")
+    elif call.ringing_at is not None and now - call.ringing_at > AGENT_PATIENCE and len(present) == 1:
+        return NO_AGENT
+    elif len(present) == 1:
+        bring_agent(call)
+    return None

@@ -100,7 +100,9 @@ def _apply(event: InboxEvent) -> bool:
     if event.event in EGRESS:
         recordings.note_egress(event.body["egressInfo"], at=at)
     elif action := ACTIONS.get(event.event):
-        call = Call.unscoped.filter(room=event.room).first() or inbound.open_call(event, at=at)
+        attributes = event.body.get("participant", {}).get("attributes", {})
+        call = Call.unscoped.filter(room=event.room).first()
+        call = call or inbound.open_call(event.room, attributes=attributes, at=at)
         if call is not None:
             action(call, event.body, max(at, call.intent_at or call.created_at))
     return True

@@ -1,9 +1,6 @@
 """From our rows to what LiveKit must have for them; and the secrets that only this step reads."""
 
-import json
 from dataclasses import dataclass, field
-
-from django.conf import settings
 
 from telephony.clients.livekit_admin import Inbound, Line, Outbound, Route
 from telephony.inbound_rooms import room_prefix
@@ -71,12 +68,8 @@ def _route_of(number: PhoneNumber) -> Route | None:
     agent = number.inbound_agent
     if agent is None or agent.deleted_at is not None:
         return None
-    metadata = {
-        "phone_number_id": str(number.pk),
-        "phone_number": number.phone_number,
-        "agent_id": str(agent.pk),
-    }
-    return Route(room_prefix(number.pk), settings.LIVEKIT_AGENT_NAME, json.dumps(metadata))
+    attributes = {"voiceops.phone_number_id": str(number.pk), "voiceops.agent_id": str(agent.pk)}
+    return Route(room_prefix(number.pk), tuple(sorted(attributes.items())))
 
 
 def _context(row: PhoneNumber | SipTrunk) -> str:

@@ -21,7 +21,7 @@ from telephony import lifecycle
 from telephony.clients import storage
 from telephony.clients.livekit import LiveKit
 from telephony.clients.livekit_egress import find_egress, start_egress
-from telephony.models import Call, Recording, Stage
+from telephony.models import Call, Direction, Recording, Stage
 from voiceops.clock import database_now
 from voiceops.errors import NotFound, ProviderError
 from voiceops.ormthread import OrmThread
@@ -136,7 +136,8 @@ def unrecorded_calls() -> list[Call]:
     """Answered calls whose agent records, of whose recording too little is known for too long."""
     now = database_now()
     unknown = Q(recording=None) | Q(recording__status=Status.PENDING, stage=Stage.ENDED)
-    answered = Q(stage=Stage.IN_PROGRESS, answered_at__lt=now - PATIENCE) | Q(
+    missed = Q(direction=Direction.INBOUND) | Q(answered_at__lt=now - PATIENCE)  # a shift sees to the calls it dials
+    answered = Q(missed, stage=Stage.IN_PROGRESS) | Q(
         stage=Stage.ENDED, answered_at__isnull=False, ended_at__gt=now - LOOKS_BACK, ended_at__lt=now - PATIENCE
     )
     calls = Call.unscoped.filter(answered, unknown, agent_version__config__recording_enabled=True)

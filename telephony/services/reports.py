@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from telephony import lifecycle
 from telephony.endings import Ending, ending_of
-from telephony.models import Call, CallEvent, Stage, Turn
+from telephony.models import Call, CallEvent, Direction, Stage, Turn
+from voiceops import doorbell
 from voiceops.errors import NotFound
 
 DETECTED = {
@@ -122,7 +123,10 @@ def _answered(event: Reported, notes: Notes) -> bool:
     """Also told by everything that only happens on an answered call, when the report of the answer was lost."""
     if notes.call.answered_at is not None:
         return False
-    return lifecycle.answered(notes.call, at=notes.moment(event), source="agent")
+    moved = lifecycle.answered(notes.call, at=notes.moment(event), source="agent")
+    if moved and notes.call.direction == Direction.INBOUND:
+        doorbell.ring(doorbell.SWEEP)  # which starts the recording: no shift looks after this call
+    return moved
 
 
 def _detected(event: Reported, notes: Notes) -> bool:

@@ -12,12 +12,11 @@ from accounts.access import Access
 from agents.models import Agent
 from telephony import lifecycle
 from telephony.clients.livekit import RoomOrder
-from telephony.clients.livekit_calls import SEAT_LASTS, seat_for_browser
+from telephony.clients.livekit_calls import SEAT_LASTS, in_session, seat_for_browser
 from telephony.job import metadata_of
 from telephony.models import Call, Direction, Stage
 from telephony.outcomes import UNREACHABLE
 from telephony.services.calls import published_version, require_variables
-from telephony.services.control import in_session
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError
 from voiceops.ids import uuid7

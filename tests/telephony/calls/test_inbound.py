@@ -1,0 +1,206 @@
+"""Somebody calls one of our numbers: through the real client, a sandbox and a web server of ours."""
+
+from datetime import timedelta
+from typing import Any
+
+import jwt
+import pytest
+from django.utils import timezone
+
+from accounts.models import Workspace
+from agents.models import Agent
+from batches import sweep
+from telephony.inbound_rooms import room_prefix
+from telephony.models import Call, PhoneNumber
+from telephony.services.lines import SipSettings
+from telephony.services.numbers import NumberOrder, register_number
+from tests import make
+from tests.sandbox import RunningSandbox
+from tests.telephony.calls import livekit
+
+OURS, CALLER = "+12025550100", "+12025550123"
+
+
+@pytest.fixture
+def agent(ours: Workspace, box: RunningSandbox) -> Agent:
+    return make.agent(ours, name="Reception", first_message="Welcome!")
+
+
+@pytest.fixture
+def number(ours: Workspace, agent: Agent) -> PhoneNumber:
+    sip = SipSettings(address="sip.example.com")
+    return register_number(workspace=ours, order=NumberOrder(OURS, sip=sip, inbound_agent=agent))
+
+
+def inbound(of: Workspace, box: RunningSandbox, **wanted: Any) -> dict[str, Any]:
+    """The one inbound call, once it has these values."""
+    client = make.client(of)
+
+    def arrived() -> dict[str, Any] | None:
+        items = client.get("/calls?direction=inbound").json()["items"]
+        fits = items and all(items[0][name] == value for name, value in wanted.items())
+        return dict(items[0]) if fits else None
+
+    found: dict[str, Any] = box.wait(arrived, timeout=20)
+    return found
+
+
+def test_caller_reaches_the_numbers_agent_and_is_followed_to_the_end(
+    ours: Workspace, box: RunningSandbox, agent: Agent, number: PhoneNumber
+) -> None:
+    answer = box.inbound(to=OURS, caller=CALLER)
+    call = inbound(ours, box, status="ended")
+
+    transcript = make.client(ours).get(f"/calls/{call['id']}/transcript").json()["turns"]
+    story = [event["type"] for event in make.client(ours).get(f"/calls/{call['id']}/events").json()["items"]]
+    assert answer.status_code in (200, 201)
+    assert (call["from"], call["to"], call["agent_id"], call["agent_version"]) == (CALLER, OURS, str(agent.pk), 1)
+    assert (call["direction"], call["outcome"]) == ("inbound", "answered")
+    assert call["hung_up_by"] in ("callee", "agent")
+    assert call["duration_seconds"] > 0
+    assert transcript[0]["text"] == "Welcome!"
+    assert story[0] == "ringing"
+    assert {"agent_joined", "answered", "ended"} <= set(story)
+
+
+def test_newest_published_version_takes_the_call(
+    ours: Workspace, box: RunningSandbox, agent: Agent, number: PhoneNumber
+) -> None:
+    Agent.unscoped.filter(pk=agent.pk).update(version=2, first_message="Good evening!")
+    make.version_of(Agent.unscoped.get(pk=agent.pk))
+
+    box.inbound(to=OURS, caller=CALLER)
+    call = inbound(ours, box, status="ended")
+
+    assert call["agent_version"] == 2
+
+
+def test_caller_who_withholds_their_number_is_anonymous(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber
+) -> None:
+    box.inbound(to=OURS, caller="anonymous")
+
+    call = inbound(ours, box, status="ended")
+
+    assert (call["from"], call["outcome"]) == ("anonymous", "answered")
+
+
+def test_number_without_an_agent_takes_no_calls(ours: Workspace, box: RunningSandbox) -> None:
+    register_number(workspace=ours, order=NumberOrder(OURS, sip=SipSettings(address="sip.example.com")))
+
+    answer = box.inbound(to=OURS, caller=CALLER)
+
+    assert answer.status_code == 404
+    assert make.client(ours).get("/calls").json()["total"] == 0
+
+
+def test_caller_nobody_answers_hears_the_end_after_ten_seconds(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber
+) -> None:
+    box.agent(online=False)
+    box.inbound(to=OURS, caller=CALLER)
+    call = inbound(ours, box, status="ringing")
+    Call.unscoped.filter(pk=call["id"]).update(ringing_at=timezone.now() - timedelta(seconds=11))
+
+    sweep.sweep()
+
+    call = inbound(ours, box, status="ended")
+    assert (call["outcome"], call["end_reason"]) == ("no_answer", "no_agent")
+    assert box.rooms() == []
+
+
+def test_webhook_that_was_lost_is_made_good_by_the_sweep(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber
+) -> None:
+    box.faults(webhook_loss_rate=1)
+    box.inbound(to=OURS, caller=CALLER)
+
+    sweep.sweep()
+
+    call = inbound(ours, box, status="ended")
+    assert (call["from"], call["outcome"]) == (CALLER, "answered")
+
+
+def test_caller_who_hangs_up_before_anybody_answers(ours: Workspace, box: RunningSandbox, number: PhoneNumber) -> None:
+    room = f"{room_prefix(number.pk)}_{CALLER}_abc"
+    box.agent(online=False)
+    caller = {"identity": "sip_1", "kind": "SIP", "attributes": {"sip.phoneNumber": CALLER}}
+    livekit.post(livekit.event("participant_joined", room, participant=caller))
+    livekit.post(livekit.event("participant_left", room, participant=caller))
+    Call.unscoped.update(ringing_at=timezone.now() - timedelta(seconds=5))
+
+    sweep.sweep()
+
+    call = inbound(ours, box, status="ended")
+    assert (call["outcome"], call["end_reason"]) == ("no_answer", "caller_hung_up")
+
+
+@pytest.mark.parametrize("first", ["participant_joined", "participant_left", "track_published"])
+def test_first_news_of_a_room_makes_its_call_once(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber, first: str
+) -> None:
+    room = f"{room_prefix(number.pk)}_{CALLER}_abc"
+    box.agent(online=False)
+
+    for name in (first, "participant_joined", "participant_left", first):
+        livekit.post(livekit.event(name, room, participant={"identity": "sip_1", "kind": "SIP"}))
+
+    call = Call.unscoped.get()
+    assert (call.from_number, call.to_number, call.stage) == (CALLER, OURS, "ringing")
+    assert call.events.count() == 1
+
+
+def test_browser_takes_a_seat_in_one_room_for_ten_minutes(ours: Workspace, box: RunningSandbox) -> None:
+    agent = make.agent(ours)
+
+    response = make.client(ours).post("/calls/web", {"agent_id": str(agent.pk)})
+
+    seat = response.json()
+    claims = jwt.decode(seat["token"], options={"verify_signature": False})
+    call = make.client(ours).get(f"/calls/{seat['call_id']}").json()
+    assert response.status_code == 201
+    assert set(seat) == {"call_id", "url", "token", "room"}
+    assert seat["url"] == box.url.replace("http", "ws")
+    assert claims["video"] == {
+        "roomJoin": True,
+        "room": seat["room"],
+        "canPublish": True,
+        "canSubscribe": True,
+        "canPublishData": False,
+    }
+    assert 590 <= claims["exp"] - claims["nbf"] <= 600
+    assert claims["sub"] == f"callee-{seat['call_id']}"
+    assert (call["direction"], call["status"]) == ("inbound", "ringing")
+    assert [room["room"] for room in box.rooms()] == [seat["room"]]
+
+
+def test_browser_in_the_room_is_a_call_in_progress(ours: Workspace, box: RunningSandbox) -> None:
+    seat = make.client(ours).post("/calls/web", {"agent_id": str(make.agent(ours).pk)}).json()
+    browser = {"identity": f"callee-{seat['call_id']}", "kind": "STANDARD"}
+
+    livekit.post(livekit.event("participant_joined", seat["room"], participant=browser))
+    talking = make.client(ours).get(f"/calls/{seat['call_id']}").json()
+    left = {**browser, "disconnectReason": "CLIENT_INITIATED"}
+    livekit.post(livekit.event("participant_left", seat["room"], participant=left))
+    over = make.client(ours).get(f"/calls/{seat['call_id']}").json()
+
+    assert (talking["status"], over["status"], over["outcome"]) == ("in_progress", "ended", "answered")
+
+
+def test_seat_nobody_takes_is_closed(ours: Workspace, box: RunningSandbox) -> None:
+    seat = make.client(ours).post("/calls/web", {"agent_id": str(make.agent(ours).pk)}).json()
+    Call.unscoped.update(created_at=timezone.now() - timedelta(minutes=12))
+
+    sweep.sweep()
+
+    call = make.client(ours).get(f"/calls/{seat['call_id']}").json()
+    assert (call["status"], call["outcome"]) == ("ended", "cancelled")
+
+
+def test_draft_gets_no_browser_call(ours: Workspace, box: RunningSandbox) -> None:
+    agent = make.agent(ours, published=False)
+
+    response = make.client(ours).post("/calls/web", {"agent_id": str(agent.pk)})
+
+    assert (response.status_code, response.json()) == (400, {"detail": "Agent is not published"})
+    assert box.rooms() == []
