@@ -143,9 +143,9 @@ def note_conversations() -> None:
 
 
 def complete_batches(ids: set[UUID]) -> int:
-    """Of these batches, end those that run and have nobody left to call."""
+    """Of these batches, end those that run and have nobody left to call, nor a list that is still being read."""
     open_people = Recipient.unscoped.filter(batch=OuterRef("pk"), status__in=UNFINISHED)
-    done = Batch.unscoped.filter(pk__in=ids, status=Batch.Status.RUNNING).exclude(Exists(open_people))
+    done = Batch.unscoped.filter(pk__in=ids, status=Batch.Status.RUNNING, upload="").exclude(Exists(open_people))
     return done.update(status=Batch.Status.COMPLETED, ended_at=database_now(), error=None)
 
 

@@ -79,9 +79,7 @@ def stop_batch(*, batch: Batch, access: Access | None = None, hang_up_active: bo
     if not (hang_up_active and batch.status == Status.STOPPED):
         with transaction.atomic():
             _move(batch, to=Status.STOPPED, since=since, ended_at=database_now(), **HEALTHY)
-            batch.recipients.filter(status__in=HELD).update(
-                status=Recipient.Status.CANCELLED, reason="batch_stopped", due_at=None
-            )
+            _cancel_held(batch)
             said = {"hang_up_active": hang_up_active}
             audit.record("batch.stopped", access=access or system_of(batch), target=batch, changes=said)
     if hang_up_active:
@@ -115,6 +113,8 @@ def after_import(batch_id: str | UUID) -> None:
         arrange(batch)
     elif batch.status == Status.RUNNING:
         _let_go(batch)
+    elif batch.status == Status.STOPPED:
+        _cancel_held(batch)
 
 
 def arrange(batch: Batch) -> None:
@@ -164,6 +164,11 @@ def system_of(batch: Batch) -> Access:
 def refusal_of(status: str) -> str:
     """Why a batch in this state takes no orders."""
     return STILL_VALIDATING if status == Status.VALIDATING else HAS_ENDED
+
+
+def _cancel_held(batch: Batch) -> None:
+    held = batch.recipients.filter(status__in=HELD)
+    held.update(status=Recipient.Status.CANCELLED, reason="batch_stopped", due_at=None)
 
 
 def _let_go(batch: Batch) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry, Workspace
 from batches.models import Batch
 from batches.services.batches import after_import, start_batch, start_due_batches
+from batches.settle import complete_batches
 from tests import make
 from voiceops.errors import StateForbids
 
@@ -203,3 +204,24 @@ def scheduled(of: Workspace, at: datetime) -> Batch:
 
 def status_of(batch: Batch) -> Any:
     return Batch.unscoped.values_list("status", flat=True).get(pk=batch.pk)
+
+
+def test_a_batch_is_not_complete_while_a_list_is_still_read(ours: Workspace) -> None:
+    batch = make.batch(ours, status=Status.RUNNING, started_at=timezone.now(), upload="more")
+    make.recipient(batch, status="completed", due_at=None)
+
+    assert complete_batches({batch.pk}) == 0
+    Batch.unscoped.filter(pk=batch.pk).update(upload="")
+    after_import(batch.pk)
+
+    assert status_of(batch) == "completed"
+
+
+def test_rows_that_were_still_read_when_a_batch_was_stopped_are_cancelled(ours: Workspace) -> None:
+    batch = make.batch(ours, status=Status.STOPPED)
+    person = make.recipient(batch)
+
+    after_import(batch.pk)
+
+    person.refresh_from_db()
+    assert (person.status, person.reason, person.due_at) == ("cancelled", "batch_stopped", None)
