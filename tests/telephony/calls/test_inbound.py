@@ -171,7 +171,7 @@ def test_browser_takes_a_seat_in_one_room_for_ten_minutes(ours: Workspace, box: 
     assert 590 <= claims["exp"] - claims["nbf"] <= 600
     assert claims["sub"] == f"callee-{seat['call_id']}"
     assert (call["direction"], call["status"]) == ("inbound", "ringing")
-    assert [room["room"] for room in box.rooms()] == [seat["room"]]
+    assert [room["room"]["name"] for room in box.rooms()] == [seat["room"]]
 
 
 def test_browser_in_the_room_is_a_call_in_progress(ours: Workspace, box: RunningSandbox) -> None:
