@@ -19,7 +19,7 @@ from .calls import Call
 from .clock import Clock
 from .ids import livekit_id
 from .rooms import Room, Rooms
-from .store import Store
+from .store import Row, Store
 from .twirp import TwirpError, rpc_error
 from .webhooks import Webhooks
 
@@ -120,8 +120,12 @@ class Egress:
         )
         recording = self.active[info.egress_id] = Recording(info, outputs[0])
         room.egress.append(info.egress_id)
+        self._remember(info)
         self.webhooks.send("egress_started", key=info.egress_id, egressInfo=info)
         return recording
+
+    def _remember(self, info: egress.EgressInfo) -> None:
+        self.store.put(TABLE, info.egress_id, MessageToDict(info, preserving_proto_field_name=True))
 
     def _end(self, recording: Recording, why: str) -> None:
         if recording.ending:
@@ -143,7 +147,7 @@ class Egress:
             await self._save(recording, recording.heard_from, recording.heard_until)
         info.ended_at = info.updated_at = int(self.clock.now() * 1e9)
         del self.active[info.egress_id]
-        self.store.put(TABLE, info.egress_id, MessageToDict(info, preserving_proto_field_name=True))
+        self._remember(info)
         self.webhooks.send("egress_ended", key=info.egress_id, egressInfo=info)
 
     async def _save(self, recording: Recording, start: float, end: float) -> None:
@@ -191,8 +195,8 @@ class Egress:
         return recording.info
 
     async def list(self, request: egress.ListEgressRequest, grants: Grants) -> egress.ListEgressResponse:
-        ended = [ParseDict(row, egress.EgressInfo()) for row in self.store.table(TABLE).values()]
-        items = [*ended, *(recording.info for recording in self.active.values())]
+        rows = self.store.table(TABLE)
+        items = [self.active[key].info if key in self.active else _read(rows[key]) for key in rows]
         found = [
             info
             for info in items
@@ -220,6 +224,14 @@ class Egress:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _read(row: Row) -> egress.EgressInfo:
+    """One that is not at work. If it still says so, the sandbox died in the middle of it."""
+    info = ParseDict(row, egress.EgressInfo())
+    if info.status not in DONE:
+        info.status, info.error, info.error_code = egress.EGRESS_FAILED, "egress worker lost", 500
+    return info
 
 
 def storage_key(template: str, room_name: str, room_id: str, started_at: float) -> str:

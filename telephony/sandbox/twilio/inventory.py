@@ -16,7 +16,7 @@ SHELVES: dict[str, tuple[str, ...]] = {
     "GB": ("Local", "Mobile", "TollFree"),
     "DE": ("Local",),
 }
-TYPES = {"Local": "local", "TollFree": "toll free", "Mobile": "mobile"}
+KINDS = {"local": "Local", "tollfree": "TollFree", "toll_free": "TollFree", "mobile": "Mobile"}
 PLACES = {
     "415": ("San Francisco", "CA"),
     "212": ("New York", "NY"),
@@ -76,9 +76,9 @@ def parse_offer(body: Any) -> Offer:
         raise ValueError("inventory must list numbers in E.164, or objects with a phone_number")
     number = str(body["phone_number"])
     guess = next((c for c, code in (("GB", "+44"), ("DE", "+49")) if number.startswith(code)), "US")
-    country, kind = str(body.get("country", guess)), str(body.get("type", "Local"))
-    if kind not in SHELVES.get(country, ()):
-        raise ValueError(f"there is no shelf for {kind} numbers in {country}")
+    country, kind = str(body.get("country", guess)), KINDS.get(str(body.get("type", "local")).lower().replace(" ", ""))
+    if kind is None or kind not in SHELVES.get(country, ()):
+        raise ValueError(f"there is no shelf for {body.get('type')} numbers in {country}")
     return Offer(number, country, kind, str(body.get("address_requirements", "none")), bool(body.get("bundle", False)))
 
 

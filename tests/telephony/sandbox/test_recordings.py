@@ -3,6 +3,7 @@
 import asyncio
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -204,3 +205,15 @@ def test_a_recording_lasts_as_long_as_asked(seconds: float) -> None:
 
     assert channels == 2
     assert lasting == pytest.approx(max(seconds, 0.02), abs=1e-4)
+
+
+async def test_a_recording_the_sandbox_died_in_has_failed(tmp_path: Path) -> None:
+    with sandbox.start(data_dir=tmp_path) as box:
+        async with livekit(box) as lk:
+            request = api.CreateRoomRequest(name="room", egress=api.RoomEgress(room=output("c1.ogg")))
+            await lk.room.create_room(request)
+    with sandbox.start(data_dir=tmp_path) as box:
+        async with livekit(box) as lk:
+            (left,) = (await lk.egress.list_egress(api.ListEgressRequest(room_name="room"))).items
+
+    assert (left.status, left.error) == (4, "egress worker lost")  # EGRESS_FAILED
