@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batches.importing.phones import known_country
@@ -14,6 +16,7 @@ RECIPIENT_FIELDS = ("phone_number", "variables")
 SCALARS = (str, int, float, bool, type(None))
 
 
+@extend_schema_field(OpenApiTypes.BINARY)
 class ListFile(serializers.Field[Any, Any, Any, Any]):
     """The uploaded list in a multipart body. What is in it, and how large it is, is not the schema's business."""
 
@@ -26,6 +29,15 @@ class ListFile(serializers.Field[Any, Any, Any, Any]):
         raise NotImplementedError("A list is only ever written")
 
 
+RECIPIENT_SCHEMA = {
+    "type": "object",
+    "required": ["phone_number"],
+    "properties": {"phone_number": {"type": "string"}, "variables": {"type": "object", "additionalProperties": {}}},
+    "additionalProperties": False,
+}
+
+
+@extend_schema_field({"type": "array", "items": RECIPIENT_SCHEMA})
 class RecipientList(serializers.Field[list[dict[str, Any]], Any, Any, Any]):
     """`[{"phone_number": "…", "variables": {…}}]`. Judged without a serializer per row: there may be a million.
 

@@ -13,8 +13,9 @@ from agents.services import published_version
 from batches.estimate import Pace, estimate
 from batches.gate import window_of
 from batches.importing.chunks import required_variables
-from batches.importing.lookup import active_suppressions, find_suppressed
 from batches.importing.judge import Accepted, Rejected, Tally, judge
+from batches.importing.lookup import active_suppressions, find_suppressed
+from batches.importing.numbers import Numbers
 from batches.importing.phones import PhoneParser
 from batches.importing.store import upload_path
 from batches.importing.table import Table, open_table
@@ -79,11 +80,11 @@ def _read(batch: Batch, name: str, now: datetime) -> dict[str, Any]:
 
 @dataclass
 class _Reader:
-    """Counts verdicts as the import would. Grows by one integer for each different number."""
+    """Counts verdicts as the import would. Grows by 16 to 32 bytes for each different number."""
 
     batch: Batch
     table: Table
-    seen: set[int] = field(default_factory=set)
+    seen: Numbers = field(default_factory=Numbers)
     rows: int = 0
     valid: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
@@ -104,18 +105,16 @@ class _Reader:
         accepted = [verdict for verdict in chunk if isinstance(verdict, Accepted)]
         numbers = [verdict.phone_number for verdict in accepted]
         suppressed = find_suppressed(self.batch.workspace_id, numbers) if self.some_are_suppressed else set()
+        news = self.seen.add(numbers)
         for verdict in chunk:
             if isinstance(verdict, Rejected):
                 self._refuse(verdict)
             else:
-                self._accept(verdict, self._reason(verdict, suppressed))
+                self._accept(verdict, self._reason(verdict, suppressed, is_new=next(news)))
 
-    def _reason(self, verdict: Accepted, suppressed: set[str]) -> str | None:
+    def _reason(self, verdict: Accepted, suppressed: set[str], *, is_new: bool) -> str | None:
         """Why somebody would be skipped, in the order of the import."""
-        digits = int(verdict.phone_number)
-        is_duplicate = digits in self.seen
-        self.seen.add(digits)
-        if is_duplicate and self.batch.on_duplicate == Batch.OnDuplicate.SKIP:
+        if not is_new and self.batch.on_duplicate == Batch.OnDuplicate.SKIP:
             return "duplicate"
         if verdict.phone_number in suppressed:
             return "suppressed"

@@ -18,6 +18,7 @@ from voiceops.api.serializers import (
     Choice,
     DateTime,
     Integer,
+    JsonObject,
     ListOf,
     Number,
     PageQuery,
@@ -142,6 +143,31 @@ class NothingSerializer(StrictSerializer):
 
 class ReasonSerializer(StrictSerializer):
     reason = Text(max_length=64, required=False, allow_blank=True)
+
+
+class ProgressSerializer(StrictSerializer):
+    """What progress answers, for the API's pages."""
+
+    status = Choice(choices=Batch.Status.values)
+    counts = JsonObject(child=Integer())
+    calls_per_second = Number()
+    answer_rate = Number(allow_null=True)
+    outcomes = JsonObject(child=Integer())
+    estimated_end_at = DateTime(allow_null=True)
+    elapsed_seconds = Number()
+
+
+class PreviewSerializer(StrictSerializer):
+    """What a preview answers, for the API's pages."""
+
+    columns = ListOf(child=Text())
+    column_mapping = JsonObject(child=Text(allow_null=True))
+    notes = ListOf(child=Text())
+    counts = JsonObject(child=Integer())
+    first_rows = ListOf(child=JsonObject())
+    first_rejected = ListOf(child=JsonObject())
+    not_called = JsonObject(child=Integer())
+    calling = JsonObject()
 
 
 class RecipientSerializer(WorkspaceSerializer):

@@ -3,9 +3,10 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
-from rest_framework.parsers import FormParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -21,6 +22,8 @@ from batches.serializers import (
     BatchSerializer,
     NewBatchSerializer,
     NothingSerializer,
+    PreviewSerializer,
+    ProgressSerializer,
     StopSerializer,
 )
 from batches.services import batches as services
@@ -30,13 +33,16 @@ from batches.services.lists import Content
 from batches.views.parsers import FormWithFile, LongJSON
 from batches.views.stream import follow, wants_events
 
+LIST_FORMS = {"multipart/form-data": NewBatchSerializer, "application/json": NewBatchSerializer}
+ORDER = extend_schema(request=None, responses={200: BatchSerializer})
+
 
 class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, Deletes, WorkspaceViewSet):
     model = Batch
     serializer_class = BatchSerializer
     query_class = BatchQuery
     lookup_value_converter = "str"
-    parser_classes = (LongJSON, FormWithFile, FormParser)
+    parser_classes = (LongJSON, FormWithFile)
     sortable = {"created_at": "created_at", "name": "name", "status": "status", "started_at": "started_at"}
     access = {
         "list": Role.MEMBER,
@@ -67,6 +73,7 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
             queryset = queryset.filter(name__icontains=query["search"])
         return queryset
 
+    @extend_schema(request=LIST_FORMS, responses={201: BatchSerializer})
     def create(self, request: Request) -> Response:
         fields = self._read(NewBatchSerializer)
         batch = create_batch(content=content_of(fields), access=self.caller, **fields)
@@ -80,21 +87,25 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
     def perform_destroy(self, instance: Batch) -> None:
         services.delete_batch(batch=instance, access=self.caller)
 
+    @ORDER
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: str) -> Response:
         batch = self._ordered(NothingSerializer)
         return Response(self._shown(services.start_batch(batch=batch, access=self.caller)))
 
+    @ORDER
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         batch = self._ordered(NothingSerializer)
         return Response(self._shown(services.pause_batch(batch=batch, access=self.caller)))
 
+    @ORDER
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         batch = self._ordered(NothingSerializer)
         return Response(self._shown(services.resume_batch(batch=batch, access=self.caller)))
 
+    @extend_schema(request=StopSerializer, responses={200: BatchSerializer})
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, pk: str) -> Response:
         batch = self.get_object()
@@ -102,11 +113,13 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
         services.stop_batch(batch=batch, access=self.caller, hang_up_active=order["hang_up_active"])
         return Response(self._shown(batch))
 
+    @extend_schema(request=LIST_FORMS, responses={200: PreviewSerializer})
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
         fields = self._read(NewBatchSerializer)
         return Response(preview_list(content=content_of(fields), now=timezone.now(), **fields))
 
+    @extend_schema(responses={(200, "application/json"): ProgressSerializer, (200, "text/event-stream"): str})
     @action(detail=True, methods=["get"])
     def progress(self, request: Request, pk: str) -> HttpResponseBase:
         batch = self.get_object()
@@ -114,15 +127,18 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
             return follow(batch.pk)
         return Response(progress_of(batch, now=timezone.now()))
 
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="results.csv")
     def results_csv(self, request: Request, pk: str) -> HttpResponseBase:
         return _file(results.as_csv(results.result_rows(self.get_object())), "results.csv", "text/csv; charset=utf-8")
 
+    @extend_schema(responses={(200, workbook.MEDIA_TYPE): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="results.xlsx")
     def results_xlsx(self, request: Request, pk: str) -> HttpResponseBase:
         rows = results.result_rows(self.get_object())
         return _file(workbook.as_xlsx(rows), "results.xlsx", workbook.MEDIA_TYPE)
 
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="rejected.csv")
     def rejected_csv(self, request: Request, pk: str) -> HttpResponseBase:
         return _file(results.as_csv(results.refusal_rows(self.get_object())), "rejected.csv", "text/csv; charset=utf-8")

@@ -1,10 +1,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
-from rest_framework.parsers import FormParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -26,6 +27,13 @@ from batches.services.review import close_recipient, release_recipient
 from batches.views.batches import content_of
 from batches.views.parsers import FormWithFile, LongJSON
 
+BATCH_ID = OpenApiParameter("id", UUID, OpenApiParameter.PATH, description="of the batch")
+RECIPIENT_ID = OpenApiParameter("recipient_id", UUID, OpenApiParameter.PATH)
+LIST_FORMS = {"multipart/form-data": AppendSerializer, "application/json": AppendSerializer}
+DECISION = extend_schema(
+    parameters=[BATCH_ID, RECIPIENT_ID], request=ReasonSerializer, responses={200: RecipientSerializer}
+)
+
 
 class OfBatch(WorkspaceViewSet):
     """Rows of the batch in the path, in the order of its list."""
@@ -41,26 +49,30 @@ class OfBatch(WorkspaceViewSet):
         return self.paginate_queryset(rows.filter(**wanted).order_by("row_number")) or []
 
 
+@extend_schema(parameters=[BATCH_ID])
 class RecipientViewSet(OfBatch):
     serializer_class = RecipientSerializer
     query_class = RecipientQuery
-    parser_classes = (LongJSON, FormWithFile, FormParser)
+    parser_classes = (LongJSON, FormWithFile)
     access = {"list": Role.MEMBER, "create": Role.MANAGER, "release": Role.MANAGER, "close": Role.MANAGER}
 
     def list(self, request: Request, pk: str) -> Response:
         batch: Batch = self.get_object()
         return self.get_paginated_response(self._shown(batch, self.page_of(batch.recipients.all())))
 
+    @extend_schema(request=LIST_FORMS, responses={201: BatchSerializer})
     def create(self, request: Request, pk: str) -> Response:
         batch: Batch = self.get_object()
         content = content_of(self._read(AppendSerializer))
         batch = append_recipients(batch=batch, content=content, access=self.caller)
         return Response(BatchSerializer(batch, context=self.get_serializer_context()).data, status=201)
 
+    @DECISION
     @action(detail=True, methods=["post"])
     def release(self, request: Request, pk: str, recipient_id: str) -> Response:
         return self._decided(release_recipient, recipient_id, default="released")
 
+    @DECISION
     @action(detail=True, methods=["post"])
     def close(self, request: Request, pk: str, recipient_id: str) -> Response:
         return self._decided(close_recipient, recipient_id, default="closed")
@@ -86,6 +98,7 @@ class RecipientViewSet(OfBatch):
         return RecipientSerializer(people, many=True, context=context).data
 
 
+@extend_schema(parameters=[BATCH_ID])
 class RejectedRowViewSet(OfBatch):
     serializer_class = RejectedRowSerializer
     access = {"list": Role.MEMBER}
