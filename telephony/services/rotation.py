@@ -56,30 +56,29 @@ def outdated(column: Column) -> models.QuerySet[Any]:
 
 
 def rotate_column(column: Column) -> Iterator[Step]:
-    """Re-encrypt chunk after chunk, while everything runs. Started again it goes on where it was.
-
-    A row that somebody changes meanwhile keeps their value: only the token that was read is replaced.
-    """
+    """Re-encrypt chunk after chunk, while everything runs. Started again it goes on where it was."""
     last: Any = None
     while True:
         waiting = outdated(column).order_by("pk")
-        chunk = list((waiting.filter(pk__gt=last) if last else waiting).values_list("pk", column.name)[:CHUNK])
+        chunk = list((waiting.filter(pk__gt=last) if last else waiting).values_list("pk", flat=True)[:CHUNK])
         if not chunk:
             return
-        last = chunk[-1][0]
+        last = chunk[-1]
         yield rotate_rows(column, chunk)
 
 
-def rotate_rows(column: Column, rows: list[tuple[Any, str]]) -> Step:
-    """Re-encrypt the tokens that were read from these rows, given as primary key and token."""
-    rotated, unreadable = 0, []
+def rotate_rows(column: Column, keys: list[Any]) -> Step:
+    """Re-encrypt what stands in these rows now, under their locks: whoever changes a secret waits, or was first."""
+    unreadable = []
+    rotated = []
     with transaction.atomic():
-        for pk, token in rows:
+        for row in outdated(column).filter(pk__in=keys).select_for_update(of=("self",)).only("pk", column.name):
             try:
-                text = crypto.decrypt(token, column.context(pk))
+                text = crypto.decrypt(getattr(row, column.name), column.context(row.pk))
             except crypto.DecryptError as error:
-                unreadable.append(f"{column} of {pk}: {error}")
+                unreadable.append(f"{column} of {row.pk}: {error}")
                 continue
-            mine = column.model._default_manager.filter(**{"pk": pk, column.name: token})
-            rotated += mine.update(**{column.name: crypto.encrypt(text, column.context(pk))})
-    return Step(rotated, unreadable)
+            setattr(row, column.name, crypto.encrypt(text, column.context(row.pk)))
+            rotated.append(row)
+        column.model._default_manager.bulk_update(rotated, [column.name])
+    return Step(len(rotated), unreadable)

@@ -101,15 +101,17 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(ours: Workspace, settings: 
     assert rotate() == f"5 of 5 secrets encrypted again, in {len(encrypted_columns())} columns"
 
 
-def test_a_secret_changed_meanwhile_is_not_overwritten(ours: Workspace) -> None:
+def test_a_secret_changed_meanwhile_is_not_overwritten(ours: Workspace, settings: Settings) -> None:
     number = with_password(make.phone_number(ours), "old")
-    read = (number.pk, number.sip_auth_password)
+    settings.FIELD_ENCRYPTION_KEYS = [new_key(), *settings.FIELD_ENCRYPTION_KEYS]
+    column = Column(PhoneNumber, "sip_auth_password")
+    found = list(outdated(column).values_list("pk", flat=True))
     with_password(number, "new")
 
-    step = rotate_rows(Column(PhoneNumber, "sip_auth_password"), [read])
+    step = rotate_rows(column, found)
 
     number.refresh_from_db()
-    assert step.rotated == 0
+    assert (found, step.rotated) == ([number.pk], 0)
     assert open_password(number) == "new"
 
 
