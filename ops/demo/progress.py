@@ -1,5 +1,6 @@
 """A batch's progress on a terminal: a bar that moves, or a line a second where nothing can move."""
 
+import shutil
 import time
 from typing import Any, TextIO
 
@@ -8,7 +9,8 @@ from tqdm import tqdm
 OPEN = ("pending", "dialing", "in_call", "retrying")
 FINAL = ("completed", "failed", "skipped", "cancelled")
 LINE_SECONDS = 1.0
-FORMAT = "{l_bar}{bar:30}| {n_fmt}/{total_fmt} people [{elapsed}{postfix}]"
+FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} people [{elapsed}{postfix}]"  # the bar takes what is left of the line
+LINE_FORMAT = FORMAT.replace("{bar}", "{bar:30}")
 
 
 class Progress:
@@ -18,7 +20,7 @@ class Progress:
         self.out = out
         self.began = self.shown_at = time.monotonic()
         self.last_line = ""
-        self.bar = tqdm(total=0, file=out, bar_format=FORMAT, dynamic_ncols=True) if out.isatty() else None
+        self.bar = tqdm(total=0, file=out, bar_format=FORMAT, ncols=_width(), nrows=2) if out.isatty() else None
 
     def show(self, progress: dict[str, Any]) -> None:
         counts = progress["counts"]
@@ -27,7 +29,9 @@ class Progress:
             self.bar.total, self.bar.n = total, done
             self.bar.set_postfix_str(_news(progress))
         else:
-            self._print(tqdm.format_meter(done, total, self._elapsed(), bar_format=FORMAT, postfix=_news(progress)))
+            self._print(
+                tqdm.format_meter(done, total, self._elapsed(), bar_format=LINE_FORMAT, postfix=_news(progress))
+            )
 
     def say(self, sentence: str) -> None:
         """A sentence between the pictures."""
@@ -52,6 +56,11 @@ class Progress:
             self.shown_at = time.monotonic()
             self.last_line = ""
             self.say(line)
+
+
+def _width() -> int:
+    """Columns of the terminal, one of them left free. A bare pty does not know its size."""
+    return min(shutil.get_terminal_size(fallback=(100, 24)).columns, 120) - 1
 
 
 def _news(progress: dict[str, Any]) -> str:
