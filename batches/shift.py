@@ -21,6 +21,7 @@ from telephony.dialing import rows
 from telephony.dialing.engine import Dialler
 from telephony.models import Call, Stage
 from telephony.services.recordings import start_recordings
+from voiceops import failpoints
 from voiceops.clock import database_now
 from voiceops.ids import uuid7
 from voiceops.ormthread import OrmThread
@@ -111,6 +112,7 @@ class Shift:
             if most > len(ids):
                 ids += await self.db(claims.claim, number, owner=self.owner, most=most - len(ids))
         if ids:
+            failpoints.passing("after_claim", ids)
             self.dialler.add(await self.db(rows.load_jobs, ids))
 
     async def note_ends(self) -> None:

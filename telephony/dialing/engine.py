@@ -19,12 +19,13 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from telephony import report_tokens
-from telephony.clients.livekit import Dial, LiveKit, RoomOrder
+from telephony.clients.livekit import Answered, Dial, LiveKit, RoomOrder
 from telephony.dialing import rows
 from telephony.dialing.gate import Gate
 from telephony.dialing.rows import Job, Result
 from telephony.models import Call
 from telephony.outcomes import NO_AGENT, RELEASED, UNREACHABLE, Answer, Blame, Verdict, classify
+from voiceops import failpoints
 from voiceops.errors import ProviderError
 from voiceops.ormthread import OrmThread
 
@@ -187,6 +188,8 @@ class Dialler:
             return
         taken = await self.intents(rows.take_intents, jobs, owner=self.owner, gate=self.gate)
         self.clock = (taken.now, taken.mark)
+        if taken.sends:
+            failpoints.passing("after_intent", (job.call.pk for job, _ in taken.sends))
         for job in jobs:
             del self.ready[job.call.pk]
         self.ready |= {job.call.pk: job for job in taken.waiting}  # at the end: a slow number must not block the others
@@ -208,6 +211,7 @@ class Dialler:
                 self.unsent -= 1
             sent_at = self.now()
             assert call.not_after is not None
+            failpoints.passing("after_send", [call.pk], delay=0.1)
             answer = await self.livekit.dial(
                 Dial(
                     room=call.room,
@@ -220,6 +224,8 @@ class Dialler:
                     expires_at=call.not_after,
                 )
             )
+            if isinstance(answer, Answered):
+                failpoints.passing("after_answer", [call.pk])
             self.results.append(Result(job=job, sent_at=sent_at, at=self.now(), answer=answer))
         finally:
             self.in_flight.pop(call.pk, None)
