@@ -10,7 +10,7 @@ from django.conf import settings
 
 from tests.ops.processes import marked
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 # api-contract.md 11: the last of the two digits, and the outcome up to there.
 OUTCOMES = (
@@ -33,7 +33,7 @@ def promised(number: str) -> str:
 def demo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "manage.py", "demo", "--once", *arguments]
     return subprocess.run(
-        command, cwd=settings.BASE_DIR, env=environment, text=True, capture_output=True, timeout=110, check=False
+        command, cwd=settings.BASE_DIR, env=environment, text=True, capture_output=True, timeout=200, check=False
     )
 
 
