@@ -10,7 +10,7 @@ from agents.models import Agent
 from batches.fields import ColumnMapping, Country, ListFile, Minutes, RecipientList
 from batches.models import Batch, Recipient, RejectedRow
 from batches.progress import counts_of
-from batches.retries import MAX_ATTEMPTS, MAX_DELAY_MINUTES
+from batches.retries import MAX_ATTEMPTS, MAX_DELAY_MINUTES, RETRYABLE
 from telephony.models import Outcome, PhoneNumber
 from voiceops.api.errors import mistake
 from voiceops.api.serializers import (
@@ -28,14 +28,34 @@ from voiceops.api.serializers import (
 )
 
 
+class Ladder(ListOf):
+    """Minutes until the first retry, the second, and so on; the last holds for all that follow."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        minutes = Minutes(min_value=0, max_value=MAX_DELAY_MINUTES)
+        super().__init__(child=minutes, min_length=1, max_length=MAX_ATTEMPTS, **kwargs)
+
+
+class LaddersSerializer(StrictSerializer):
+    """Ladders of their own for outcomes that may be retried."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {outcome: Ladder(required=False) for outcome in RETRYABLE}
+
+
+class NextDaySerializer(StrictSerializer):
+    after_attempts = Integer(min_value=1, max_value=MAX_ATTEMPTS, default=1)
+    shift_hours = Number(min_value=-12, max_value=12, default=0.0)
+
+
 class RetrySerializer(StrictSerializer):
     """Whom to call again. A wrong number, a refusal and a suppressed number are never called again, also when named."""
 
     max_attempts = Integer(min_value=1, max_value=MAX_ATTEMPTS, default=1)
-    delay_minutes = ListOf(
-        child=Minutes(min_value=0, max_value=MAX_DELAY_MINUTES), min_length=1, max_length=MAX_ATTEMPTS, default=[30]
-    )
+    delay_minutes = Ladder(default=[30])
     outcomes = ListOf(child=Choice(choices=Outcome.values), default=["busy", "no_answer"])
+    by_outcome = LaddersSerializer(required=False)
+    next_day = NextDaySerializer(required=False)
 
 
 class BatchListSerializer(serializers.ListSerializer[Any]):

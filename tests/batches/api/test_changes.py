@@ -126,3 +126,25 @@ def test_what_get_answered_may_be_sent_back(ours: Workspace) -> None:
     response = client.patch(f"/batches/{batch.pk}", shown)
 
     assert (response.status_code, response.json()) == (200, shown)
+
+
+def test_retries_may_be_refined_by_outcome_and_day(ours: Workspace) -> None:
+    batch, client = make.batch(ours), make.client(ours)
+    retry = {"max_attempts": 5, "by_outcome": {"busy": [2, 7.5]}, "next_day": {"shift_hours": -2}}
+
+    refined = client.patch(f"/batches/{batch.pk}", {"retry": retry})
+    wrong = client.patch(
+        f"/batches/{batch.pk}", {"retry": {"by_outcome": {"declined": [1]}, "next_day": {"after_attempts": 0}}}
+    )
+
+    assert refined.json()["retry"] == {
+        "max_attempts": 5,
+        "delay_minutes": [30],
+        "outcomes": ["busy", "no_answer"],
+        "by_outcome": {"busy": [2, 7.5]},
+        "next_day": {"after_attempts": 1, "shift_hours": -2.0},
+    }
+    assert [(one["loc"][2:], one["type"]) for one in wrong.json()["detail"]] == [
+        (["by_outcome", "declined"], "value_error.extra"),
+        (["next_day", "after_attempts"], "value_error.number.not_ge"),
+    ]
