@@ -18,6 +18,7 @@ from .sip_service import SipService, info
 from .twirp import DENIED, Method, NoAnswerError, TwirpError, answer, bad_route, decode, encode, rpc_error
 
 TOKEN_LEEWAY = 60.0  # simulated
+MAX_BODY = 10 * 1024 * 1024
 
 
 @dataclass
@@ -31,6 +32,8 @@ class LiveKitApi:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Any request under /twirp/."""
         path = request.match_info["path"]
+        if (request.content_length or 0) > MAX_BODY:
+            return web.Response(status=413, text="request body too large")
         try:
             if path == CREATE_SIP_PARTICIPANT:
                 return await self._dial(request)

@@ -10,6 +10,7 @@ from livekit.protocol.egress import S3Upload
 
 EXAMPLE_KEY = "sandbox"
 EXAMPLE_SECRET = "example-livekit-secret-of-the-sandbox-0123456789"  # noqa: S105  # the documented example, refused by DEBUG=0
+EXAMPLE_S3_SECRET = "sandbox"  # noqa: S105  # the documented example
 EXAMPLE_TWILIO_SID = "AC00000000000000000000000000000000"
 EXAMPLE_TWILIO_TOKEN = "sandbox"  # noqa: S105  # the documented example
 
@@ -32,8 +33,14 @@ class Config:
     webhook_url: str | None = None
     webhook_exclude: frozenset[str] = frozenset()
     s3: S3Upload | None = None
+    s3_key: str = EXAMPLE_KEY
+    s3_secret: str = EXAMPLE_S3_SECRET
     twilio_sid: str = EXAMPLE_TWILIO_SID
     twilio_token: str = EXAMPLE_TWILIO_TOKEN
+
+    @property
+    def s3_secrets(self) -> dict[str, str]:
+        return {self.s3_key: self.s3_secret}
 
 
 def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.environ) -> None:
@@ -84,6 +91,8 @@ def from_arguments(options: Mapping[str, object], env: Mapping[str, str] = os.en
         webhook_url=str(options["webhook_url"]) if options["webhook_url"] else None,
         webhook_exclude=frozenset(name.strip() for name in exclude.split(",") if name.strip()),
         s3=_bucket(env),
+        s3_key=env.get("S3_ACCESS_KEY_ID") or EXAMPLE_KEY,
+        s3_secret=env.get("S3_SECRET_ACCESS_KEY") or EXAMPLE_S3_SECRET,
         twilio_sid=env.get("TWILIO_ACCOUNT_SID") or EXAMPLE_TWILIO_SID,
         twilio_token=env.get("TWILIO_AUTH_TOKEN") or EXAMPLE_TWILIO_TOKEN,
     )

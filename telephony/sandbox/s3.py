@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import hmac
 import ipaddress
 import re
 from datetime import UTC, datetime
@@ -11,6 +10,8 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 from livekit.protocol import egress
 from yarl import URL
+
+from .sigv4 import ALGORITHM, Scope, canonical_request, sign
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 TRIES = 3
@@ -48,8 +49,8 @@ def object_url(upload: egress.S3Upload, key: str) -> str:
         endpoint = urlsplit(f"https://{upload.endpoint}")
     path = quote(key, safe="/-_.~")
     if upload.force_path_style or _has_no_subdomains(endpoint.hostname or ""):
-        return f"{endpoint.scheme}://{endpoint.netloc}/{upload.bucket}/{path}"
-    return f"{endpoint.scheme}://{upload.bucket}.{endpoint.netloc}/{path}"
+        return f"{endpoint.scheme}://{endpoint.netloc}{endpoint.path.rstrip('/')}/{upload.bucket}/{path}"
+    return f"{endpoint.scheme}://{upload.bucket}.{endpoint.netloc}{endpoint.path.rstrip('/')}/{path}"
 
 
 def _has_no_subdomains(host: str) -> bool:
@@ -61,10 +62,8 @@ def _has_no_subdomains(host: str) -> bool:
 
 
 def signed_headers(upload: egress.S3Upload, url: str, body: bytes, content_type: str) -> dict[str, str]:
-    now = datetime.now(UTC)
-    day, moment = now.strftime("%Y%m%d"), now.strftime("%Y%m%dT%H%M%SZ")
-    target, region = urlsplit(url), upload.region or "us-east-1"
-    digest = hashlib.sha256(body).hexdigest()
+    now, target = datetime.now(UTC), urlsplit(url)
+    moment, digest = now.strftime("%Y%m%dT%H%M%SZ"), hashlib.sha256(body).hexdigest()
     headers = {
         "content-type": content_type,
         "host": target.netloc,
@@ -73,18 +72,12 @@ def signed_headers(upload: egress.S3Upload, url: str, body: bytes, content_type:
     }
     if upload.session_token:
         headers["x-amz-security-token"] = upload.session_token
+    scope = Scope(now.strftime("%Y%m%d"), upload.region or "us-east-1")
+    canonical = canonical_request("PUT", target.path, [], headers, digest)
+    signature = sign(secret=upload.secret, scope=scope, moment=moment, canonical=canonical)
     names = ";".join(sorted(headers))
-    canonical = "\n".join(
-        ["PUT", target.path, "", *(f"{name}:{headers[name]}" for name in sorted(headers)), "", names, digest]
-    )
-    scope = f"{day}/{region}/s3/aws4_request"
-    text = "\n".join(["AWS4-HMAC-SHA256", moment, scope, hashlib.sha256(canonical.encode()).hexdigest()])
-    key = f"AWS4{upload.secret}".encode()
-    for part in (day, region, "s3", "aws4_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
     credential = f"{upload.access_key}/{scope}"
-    headers["authorization"] = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}"
+    headers["authorization"] = f"{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
     return headers
 
 

@@ -8,6 +8,7 @@ import aiohttp
 from aiohttp import web
 
 from .api import LiveKitApi
+from .bucket import Bucket
 from .calls import Calls
 from .clock import Clock
 from .config import Config
@@ -35,7 +36,7 @@ from .twilio.trunking import Trunking
 from .webhooks import Webhooks
 from .workers import Workers
 
-MAX_BODY = 10 * 1024 * 1024  # LiveKit refuses bigger ones
+MAX_BODY = 64 * 1024 * 1024  # an upload; LiveKit takes less
 
 
 @dataclass
@@ -109,6 +110,7 @@ async def start(config: Config) -> Sandbox:
     app = web.Application(client_max_size=MAX_BODY)
     app.add_routes(Control(calls, rooms, phones, faults, dispatching, Inbound(rooms, calls, rules)).routes())
     app.add_routes(twilio_routes(config, store))
+    app.add_routes(Bucket(store, config.data_dir / "s3", config.s3_secrets).routes())
     app.add_routes(
         [web.get("/", health), web.get("/agent", workers.serve), web.route("*", "/twirp/{path:.*}", livekit.serve)]
     )

@@ -110,6 +110,24 @@ async def test_a_recording_goes_to_the_bucket_it_was_meant_for(s3: str) -> None:
     assert (echo.access_key, echo.secret, echo.bucket) == ("{access_key}", "{secret}", "rec")
 
 
+async def test_a_recording_goes_to_the_sandboxs_own_bucket_with_a_signature_it_checks() -> None:
+    keys = {"access_key": "sandbox", "secret": "sandbox", "bucket": "rec"}
+    with inbox() as mail, sandbox.start(speed=100, webhook_url=f"{mail.url}/events") as box:
+        client = boto3.client(
+            "s3",
+            endpoint_url=f"{box.url}/s3",
+            region_name="eu-west-1",
+            aws_access_key_id="sandbox",
+            aws_secret_access_key="sandbox",
+        )
+        client.create_bucket(Bucket="rec", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        events = await recorded(box, mail, output("w1/c 1.ogg", endpoint=f"{box.url}/s3", **keys), "+12025550101")
+        sound = client.get_object(Bucket="rec", Key="w1/c 1.ogg")["Body"].read()
+
+    assert events[-1].egress_info.status == 3  # EGRESS_COMPLETE
+    assert channels_and_seconds(sound)[0] == 2
+
+
 async def test_a_failed_upload_is_told_at_the_end(s3: str) -> None:
     with inbox() as mail, sandbox.start(speed=100, webhook_url=f"{mail.url}/events") as box:
         request = output("c1.ogg", bucket="missing", endpoint=s3, force_path_style=True)
