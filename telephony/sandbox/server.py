@@ -82,12 +82,21 @@ class Sandbox:
 async def start(config: Config) -> Sandbox:
     """Listen on `config.port` (0 for any). Raises OSError when it is taken, DataDirTakenError when the directory is."""
     store = Store(config.data_dir / "sandbox")
+    session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None))
+    sandbox = _assemble(config, store, session)
+    try:
+        await sandbox.runner.setup()
+        site = web.TCPSite(sandbox.runner, config.host, config.port, backlog=1024)
+        await site.start()
+    except BaseException:
+        await sandbox.stop()
+        raise
+    sandbox.port = listening_port(sandbox.runner)
+    return sandbox
+
+
+def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> Sandbox:
     clock, faults, phones = Clock(config.speed), Faults(), Phones()
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=256),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None),
-    )
     reports, events = Poster(session), Poster(session)  # apart: a crowd of events holds up no report
     webhooks = Webhooks(config, faults, events)
     rooms = Rooms(webhooks)
@@ -97,8 +106,7 @@ async def start(config: Config) -> Sandbox:
     calls.on_ended.append(egress.callee_gone)
     workers = Workers(config, clock, rooms)
     dispatching = Dispatching(config, clock, reports, faults, rooms, calls, workers, egress.agent_records)
-    sip = SipService(clock, rooms, calls, trunks, phones)
-    rules = Rules(store, trunks)
+    sip, rules = SipService(clock, rooms, calls, trunks, phones), Rules(store, trunks)
     methods = {
         **room_methods(RoomService(rooms)),
         **dispatch_methods(dispatching),
@@ -111,20 +119,10 @@ async def start(config: Config) -> Sandbox:
     app.add_routes(Control(calls, rooms, phones, faults, dispatching, Inbound(rooms, calls, rules)).routes())
     app.add_routes(twilio_routes(config, store))
     app.add_routes(Bucket(store, config.data_dir / "s3", config.s3_secrets).routes())
-    app.add_routes(
-        [web.get("/", health), web.get("/agent", workers.serve), web.route("*", "/twirp/{path:.*}", livekit.serve)]
-    )
+    app.add_routes([web.get("/", health), web.get("/agent", workers.serve)])
+    app.add_routes([web.route("*", "/twirp/{path:.*}", livekit.serve)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    sandbox = Sandbox(config, store, session, (reports, events), webhooks, rooms, calls, dispatching, egress, runner)
-    try:
-        await runner.setup()
-        site = web.TCPSite(runner, config.host, config.port, backlog=1024)
-        await site.start()
-    except BaseException:
-        await sandbox.stop()
-        raise
-    sandbox.port = listening_port(runner)
-    return sandbox
+    return Sandbox(config, store, session, (reports, events), webhooks, rooms, calls, dispatching, egress, runner)
 
 
 def twilio_routes(config: Config, store: Store) -> Iterable[web.RouteDef]:

@@ -1,4 +1,4 @@
-"""A call's life as LiveKit shows it: rooms, participants, hanging up, transfers, inbound calls."""
+"""A call's life as LiveKit shows it: rooms, participants, hanging up, transfers."""
 
 import asyncio
 from datetime import timedelta
@@ -287,71 +287,3 @@ async def test_a_transfer_needs_an_address_and_an_answered_call() -> None:
         "transfer_to must be a valid SIP(s) or TEL URI (sip:, sips: or tel:)",
     )
     assert (too_early.value.status, too_early.value.code) == (412, "failed_precondition")
-
-
-async def make_inbound(lk: api.LiveKitAPI, *agents: api.RoomAgentDispatch) -> None:
-    trunk = api.SIPInboundTrunkInfo(numbers=["+15551230000"])
-    made = await lk.sip.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=trunk))
-    individual = api.SIPDispatchRule(dispatch_rule_individual=api.SIPDispatchRuleIndividual(room_prefix="in"))
-    info = api.SIPDispatchRuleInfo(
-        rule=individual,
-        trunk_ids=[made.sip_trunk_id],
-        attributes={"workspace": "w1"},
-        room_config=api.RoomConfiguration(agents=list(agents)),
-    )
-    await lk.sip.create_dispatch_rule(api.CreateSIPDispatchRuleRequest(dispatch_rule=info))
-
-
-async def test_an_inbound_call_enters_a_room_of_its_own_and_talks_to_the_agent() -> None:
-    with inbox() as mail, sandbox.start(speed=100, webhook_url=f"{mail.url}/events") as box:
-        async with livekit(box) as lk:
-            agent = api.RoomAgentDispatch(agent_name="voiceops", metadata=metadata(f"{mail.url}/report/c1"))
-            await make_inbound(lk, agent)
-            answer = await asyncio.to_thread(box.inbound, to="+15551230000", caller="+12025550101")
-            info = (await participant(lk, identity="sip_+12025550101", room=answer.json()["room"])).attributes
-        await asyncio.to_thread(box.wait_until_quiet)
-        (call,) = box.calls()
-        dials = box.dials()
-
-    assert answer.status_code == 201
-    assert call["room"].startswith("in_+12025550101_")
-    assert (info["workspace"], info["sip.trunkPhoneNumber"], info["sip.phoneNumber"]) == (
-        "w1",
-        "+15551230000",
-        "+12025550101",
-    )
-    assert info["sip.ruleID"].startswith("SDR_")
-    assert (call["direction"], call["caller_id"], call["sip_status_code"]) == ("inbound", "+12025550101", 200)
-    assert dials == []
-    assert [r["type"] for r in mail.reports("c1") if r["type"] != "turn"] == [
-        "agent_joined",
-        "callee_joined",
-        "callee_answered",
-        "detected",
-        "callee_left",
-        "ended",
-    ]
-
-
-async def test_a_hidden_caller_gets_through() -> None:
-    with sandbox.start() as box:
-        async with livekit(box) as lk:
-            await make_inbound(lk)
-            answer = await asyncio.to_thread(box.inbound, to="+15551230000")
-            info = await participant(lk, identity="sip_anonymous", room=answer.json()["room"])
-
-    assert info.name == "Phone anonymous"
-
-
-async def test_a_call_nobody_expects_hears_404_and_leaves_no_trace() -> None:
-    with inbox() as mail, sandbox.start(webhook_url=f"{mail.url}/events") as box:
-        no_trunk = await asyncio.to_thread(box.inbound, to="+15551230000", caller="+12025550101")
-        async with livekit(box) as lk:
-            trunk = api.SIPInboundTrunkInfo(numbers=["+15551230000"])
-            await lk.sip.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=trunk))
-        no_rule = await asyncio.to_thread(box.inbound, to="+15551230000", caller="+12025550101")
-        calls, rooms = box.calls(), box.rooms()
-
-    assert (no_trunk.status_code, no_trunk.json()["detail"]) == (404, "No trunk found")
-    assert (no_rule.status_code, no_rule.json()["detail"]) == (404, "Does not match Trunks or Dispatch Rules")
-    assert (calls, rooms, mail.posts) == ([], [], [])

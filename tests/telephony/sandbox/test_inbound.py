@@ -1,4 +1,4 @@
-"""Which room an inbound call enters: LiveKit's rules, each by itself."""
+"""Inbound calls: which room they enter, by LiveKit's rules, and what happens there."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,9 @@ import requests
 from livekit import api
 
 from tests import sandbox
+from tests.telephony.sandbox.calling import metadata
 from tests.telephony.sandbox.clients import livekit
+from tests.telephony.sandbox.inbox import inbox
 
 OURS, CALLER = "+15551230000", "+12025550101"
 
@@ -107,3 +109,75 @@ async def test_a_pin_must_be_known() -> None:
 )
 async def test_a_trunk_takes_what_it_is_for(trunk: dict[str, Any], called: str, status: int) -> None:
     assert (await entered({"rule": direct("lobby")}, called=called, **trunk))[0] == status
+
+
+async def participant(lk: api.LiveKitAPI, identity: str, room: str) -> Any:
+    return await lk.room.get_participant(api.RoomParticipantIdentity(room=room, identity=identity))
+
+
+async def make_inbound(lk: api.LiveKitAPI, *agents: api.RoomAgentDispatch) -> None:
+    trunk = api.SIPInboundTrunkInfo(numbers=["+15551230000"])
+    made = await lk.sip.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=trunk))
+    individual = api.SIPDispatchRule(dispatch_rule_individual=api.SIPDispatchRuleIndividual(room_prefix="in"))
+    info = api.SIPDispatchRuleInfo(
+        rule=individual,
+        trunk_ids=[made.sip_trunk_id],
+        attributes={"workspace": "w1"},
+        room_config=api.RoomConfiguration(agents=list(agents)),
+    )
+    await lk.sip.create_dispatch_rule(api.CreateSIPDispatchRuleRequest(dispatch_rule=info))
+
+
+async def test_an_inbound_call_enters_a_room_of_its_own_and_talks_to_the_agent() -> None:
+    with inbox() as mail, sandbox.start(speed=100, webhook_url=f"{mail.url}/events") as box:
+        async with livekit(box) as lk:
+            agent = api.RoomAgentDispatch(agent_name="voiceops", metadata=metadata(f"{mail.url}/report/c1"))
+            await make_inbound(lk, agent)
+            answer = await asyncio.to_thread(box.inbound, to="+15551230000", caller="+12025550101")
+            info = (await participant(lk, "sip_+12025550101", answer.json()["room"])).attributes
+        await asyncio.to_thread(box.wait_until_quiet)
+        (call,) = box.calls()
+        dials = box.dials()
+
+    assert answer.status_code == 201
+    assert call["room"].startswith("in_+12025550101_")
+    assert (info["workspace"], info["sip.trunkPhoneNumber"], info["sip.phoneNumber"]) == (
+        "w1",
+        "+15551230000",
+        "+12025550101",
+    )
+    assert info["sip.ruleID"].startswith("SDR_")
+    assert (call["direction"], call["caller_id"], call["sip_status_code"]) == ("inbound", "+12025550101", 200)
+    assert dials == []
+    assert [r["type"] for r in mail.reports("c1") if r["type"] != "turn"] == [
+        "agent_joined",
+        "callee_joined",
+        "callee_answered",
+        "detected",
+        "callee_left",
+        "ended",
+    ]
+
+
+async def test_a_hidden_caller_gets_through() -> None:
+    with sandbox.start() as box:
+        async with livekit(box) as lk:
+            await make_inbound(lk)
+            answer = await asyncio.to_thread(box.inbound, to="+15551230000")
+            info = await participant(lk, "sip_anonymous", answer.json()["room"])
+
+    assert info.name == "Phone anonymous"
+
+
+async def test_a_call_nobody_expects_hears_404_and_leaves_no_trace() -> None:
+    with inbox() as mail, sandbox.start(webhook_url=f"{mail.url}/events") as box:
+        no_trunk = await asyncio.to_thread(box.inbound, to="+15551230000", caller="+12025550101")
+        async with livekit(box) as lk:
+            trunk = api.SIPInboundTrunkInfo(numbers=["+15551230000"])
+            await lk.sip.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=trunk))
+        no_rule = await asyncio.to_thread(box.inbound, to="+15551230000", caller="+12025550101")
+        calls, rooms = box.calls(), box.rooms()
+
+    assert (no_trunk.status_code, no_trunk.json()["detail"]) == (404, "No trunk found")
+    assert (no_rule.status_code, no_rule.json()["detail"]) == (404, "Does not match Trunks or Dispatch Rules")
+    assert (calls, rooms, mail.posts) == ([], [], [])
