@@ -50,7 +50,7 @@ def test_everybody_of_the_sample_is_called_once_with_the_outcome_the_sandbox_pro
     assert {row["phone"]: row["outcome"] for row in rows} == {row["phone"]: promised(row["phone"]) for row in rows}
     assert {row["attempts"] for row in rows} == {"1"}
     assert "| 100/100 people [" in done.stdout
-    assert "  answered             69  69.0%" in done.stdout
+    assert "  answered            69  69.0%" in done.stdout
     assert marked(mark) == set()
 
 
