@@ -147,7 +147,7 @@ def work_is_left() -> bool:
     now = database_now()
     if Call.unscoped.filter(stage=Stage.RESERVED, lease_owner=None, direction="outbound").exists():
         return True
-    if claims.callable_batches(now).filter(recipients__due_at__lte=now).exists():
+    if claims.batches_with_work(now).exists():
         return True
     if settle.unsettled().exists():
         return True
