@@ -37,9 +37,10 @@ class Room:
 
 
 def callable_batches(now: datetime) -> QuerySet[Batch]:
-    """Batches that may dial: running ones, and those that paused themselves and are due for a probe."""
+    """Batches that may dial, on a number in service: running ones, and self-paused ones that are due for a probe."""
     probing = Q(status=Batch.Status.PAUSED, probe_at__lte=now)
-    return Batch.unscoped.filter(Q(status=Batch.Status.RUNNING) | probing).exclude(phone_number=None)
+    in_service = Batch.unscoped.filter(phone_number__status=PhoneNumber.Status.ACTIVE)
+    return in_service.filter(Q(status=Batch.Status.RUNNING) | probing)
 
 
 def batches_with_work(now: datetime) -> QuerySet[Batch]:

@@ -191,7 +191,7 @@ class Dialler:
         if taken.sends:
             failpoints.passing("after_intent", (job.call.pk for job, _ in taken.sends))
         for job in jobs:
-            del self.ready[job.call.pk]
+            self.ready.pop(job.call.pk, None)  # a release may have been quicker
         self.ready |= {job.call.pk: job for job in taken.waiting}  # at the end: a slow number must not block the others
         self.unsent += len(taken.sends)
         for job, slot in taken.sends:
