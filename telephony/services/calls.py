@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.lookups import GreaterThanOrEqual
 
 from accounts import audit
 from accounts.access import Access
@@ -118,9 +119,8 @@ def sift_calls(calls: QuerySet[Call], workspace: Workspace, query: dict[str, Any
     if "status" in query:
         calls = calls.filter(stage__in=STAGES[query["status"]])
     if "min_duration" in query:
-        calls = calls.filter(
-            answered_at__isnull=False, ended_at__gte=F("answered_at") + timedelta(seconds=query["min_duration"])
-        )
+        lasted = GreaterThanOrEqual(F("ended_at") - F("answered_at"), timedelta(seconds=query["min_duration"]))
+        calls = calls.filter(lasted, answered_at__isnull=False)
     if "search" in query:
         calls = calls.filter(mentions(workspace, query["search"]))
     return calls
@@ -134,5 +134,7 @@ def id_about(at: datetime, *, before: bool) -> UUID:
 
 def mentions(workspace: Workspace, text: str) -> Q:
     """Calls whose numbers or transcript contain the text, in any case."""
-    spoken = workspace.turns.filter(text__icontains=text).values("call_id")
-    return Q(from_number__icontains=text) | Q(to_number__icontains=text) | Q(pk__in=spoken)
+    spoken = Q(pk__in=workspace.turns.filter(text__icontains=text).values("call_id"))
+    if not any(character.isdigit() for character in text):  # no number contains it: leave the search to its index
+        return spoken
+    return spoken | Q(from_number__icontains=text) | Q(to_number__icontains=text)
