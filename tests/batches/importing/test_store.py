@@ -10,10 +10,9 @@ from django.utils import timezone
 from accounts.models import Workspace
 from batches.importing import store
 from batches.importing.chunks import ChunkWriter
-from batches.importing.store import begin_append, import_batch, overdue_imports
+from batches.importing.store import import_batch, overdue_imports
 from batches.models import Batch, Recipient, RejectedRow, Suppression
 from tests.batches.importing import lists
-from voiceops.errors import StateForbids
 
 
 @pytest.mark.parametrize("name", lists.READABLE)
@@ -226,72 +225,6 @@ def test_a_reader_that_lost_its_lease_writes_nothing(ours: Workspace, monkeypatc
     import_batch(batch.pk)
 
     assert lists.recipients(batch) == []
-
-
-def test_appended_rows_come_behind_and_are_compared_with_all(ours: Workspace) -> None:
-    batch = lists.imported(ours, "phone,name\n+12025550186,Ana\n+12025550187,Bo\n")
-    more = lists.keep("city,Name,mobile\nLima,Ana again,2025550186\nRome,Cy,2025550188\n")
-
-    begin_append(batch=batch, upload=more)
-    import_batch(batch.pk)
-
-    batch.refresh_from_db()
-    assert lists.recipients(batch) == [
-        (2, "+12025550186", "pending", None),
-        (3, "+12025550187", "pending", None),
-        (5, "+12025550186", "skipped", "duplicate"),
-        (6, "+12025550188", "pending", None),
-    ]
-    assert (batch.columns, batch.variable_names) == (["phone", "name", "city", "Name"], [None, "name", "city", "Name"])
-    assert Recipient.unscoped.get(batch=batch, row_number=6).variables_in(batch) == {
-        "name": "",
-        "city": "Rome",
-        "Name": "Cy",
-    }
-
-
-def test_appending_while_a_list_is_read_is_refused(ours: Workspace) -> None:
-    batch = lists.batch(ours, "phone\n+12025550186\n")
-
-    with pytest.raises(StateForbids, match="Batch is still reading an earlier list"):
-        begin_append(batch=batch, upload=lists.keep("phone\n+12025550187\n"))
-
-
-def test_an_unreadable_appended_list_leaves_the_batch_as_it_was(ours: Workspace) -> None:
-    batch = lists.imported(ours, "phone\n+12025550186\n12345\n")
-
-    begin_append(batch=batch, upload=lists.keep("name\nAna\n"))
-    import_batch(batch.pk)
-
-    batch.refresh_from_db()
-    assert (batch.status, batch.rejected_count) == ("ready", 1)
-    assert batch.error == (
-        "The file has no phone column: found the columns name; name one of them phone, or give column_mapping."
-    )
-    assert lists.recipients(batch) == [(2, "+12025550186", "pending", None)]
-
-
-def test_a_mended_rejected_csv_adds_only_the_mended_rows_in_their_places(ours: Workspace) -> None:
-    batch = lists.imported(ours, "phone,note\n+12025550186,a\n12345,=b\ncall me,c\n+12025550189,d\n")
-    mended = (
-        "phone,note,row_number,error_code,error_message\n"
-        "'+1 (202) 555-0187,'=b,3,invalid_number,too short\n"
-        "call me again,c,4,not_a_number,no number\n"
-    )
-
-    for _ in range(2):
-        begin_append(batch=batch, upload=lists.keep(mended))
-        import_batch(batch.pk)
-
-    batch.refresh_from_db()
-    assert lists.recipients(batch) == [
-        (2, "+12025550186", "pending", None),
-        (3, "+12025550187", "pending", None),
-        (5, "+12025550189", "pending", None),
-    ]
-    assert Recipient.unscoped.get(batch=batch, row_number=3).values == ["+1 (202) 555-0187", "=b"]
-    assert lists.rejected(batch) == [(4, "not_a_number", ["call me again", "c"])]
-    assert (batch.columns, batch.rejected_count) == (["phone", "note"], 1)
 
 
 def test_the_uploaded_file_is_deleted_once_it_is_rows(ours: Workspace) -> None:
