@@ -235,6 +235,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "voiceops.api.schema.complete"],
     "ENUM_NAME_OVERRIDES": {
+        "BatchStatus": "batches.models.Batch.Status",
         "PhoneNumberStatus": "telephony.models.numbers.PhoneNumber.Status",
         "SipTrunkStatus": "telephony.models.numbers.SipTrunk.Status",
     },
