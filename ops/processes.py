@@ -71,7 +71,7 @@ def _sandbox() -> Service:
     port = settings.SANDBOX_PORT
     with listening(port, variable="SANDBOX_PORT"):
         pass  # free
-    command = (sys.executable, "manage.py", "sandbox", "--port", str(port))
+    command = (sys.executable, "manage.py", "sandbox", "--port", str(port), "--webhook-exclude", "track_published")
     return Service("sandbox", command, _log("sandbox"), settings.BASE_DIR, ready=partial(_accepts, port))
 
 

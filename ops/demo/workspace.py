@@ -19,6 +19,7 @@ AGENT = {
     ),
     "first_message": "Hello {{first_name}}, this is the practice, about your appointment. Does it still suit you?",
     "variables": [{"name": "first_name", "required": False, "default": "there"}],
+    "max_call_duration_seconds": 120,  # who is kept talking to the end shall not keep a rehearsal waiting
 }
 TRUNK = {
     "phone_number": NUMBER,
