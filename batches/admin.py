@@ -154,7 +154,7 @@ class RecipientAdmin(History):
         "workspace",
     )
     list_filter = ("status", "outcome", "is_duplicate")
-    search_fields = ("phone_number__exact", "batch__name")
+    search_fields = ("phone_number__exact",)  # there may be millions: batches are looked for by their id
     search_ids = ("pk", "batch", "last_call_id", "workspace")
     list_select_related = ("batch", "workspace")
     actions = ("release", "close")
@@ -188,7 +188,7 @@ class RejectedRowAdmin(History):
     personal = True
     list_display = ("row_number", "batch", "error_code", "error_message", "workspace")
     list_filter = ("error_code",)
-    search_fields = ("batch__name", "error_code__exact")
+    search_fields = ("error_code__exact",)
     search_ids = ("pk", "batch", "workspace")
     list_select_related = ("batch", "workspace")
 
