@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from celery.signals import worker_ready, worker_shutting_down
-from django.db import close_old_connections, connections
+from django.db import OperationalError, close_old_connections, connections
 
 from voiceops.clock import database_now
 from webhooks.models import WebhookDelivery, WebhookEndpoint
@@ -21,6 +21,7 @@ from webhooks.services import deliver, note_answer, prune
 
 logger = logging.getLogger(__name__)
 BEAT_SECONDS = 1.0
+PATIENCE_SECONDS = 5.0
 PRUNE_SECONDS = 3600.0
 CARRIERS = 32  # tries under way in one worker
 AT_ONE_ENDPOINT = 4  # of these, so that a slow receiver holds up nobody else's news
@@ -44,6 +45,9 @@ class Postman(threading.Thread):
             try:
                 close_old_connections()
                 self.beat()
+            except OperationalError as error:  # a database that is down is everybody's news, and needs no traceback
+                logger.warning("The database cannot be reached, webhooks wait (%s)", type(error).__name__)
+                self.stopped.wait(PATIENCE_SECONDS)
             except Exception:  # the next beat tries again: nothing is lost, it stands in rows
                 logger.exception("Webhooks could not be looked after")
         connections.close_all()
