@@ -1,0 +1,178 @@
+"""However webhooks arrive (ten times, reversed, late, or not at all), a call ends as it does when they come in order.
+
+The agent's reports come in order, as one agent sends them, but any of them may come again; the answer to our dial
+request falls anywhere between.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import Workspace
+from telephony.clients.livekit import Answered, Lost
+from telephony.dialing import reconcile, rows, watch
+from telephony.models import Call, Stage
+from telephony.outcomes import Answer
+from telephony.serializers.reports import read_report
+from telephony.services.inbox import apply_inbox, take_in
+from telephony.services.reports import take_report
+from tests import make
+from tests.telephony.calls import livekit
+from tests.telephony.calls.livekit import reported
+from voiceops.clock import database_now
+
+JOINED: tuple[str, dict[str, str]] = ("participant_joined", {})
+GONE: tuple[str, dict[str, str]] = ("room_finished", {})
+SPOKE = reported("turn", role="user", text="Hello?", started_at="2026-11-23T10:00:00Z")
+PICKED_UP = [reported("agent_joined"), reported("callee_joined"), reported("callee_answered")]
+
+
+def left(reason: str) -> tuple[str, dict[str, str]]:
+    return ("participant_left", {"disconnectReason": reason})
+
+
+@dataclass(frozen=True)
+class Story:
+    """What happened on a call, as each of the three sources tells it, and how it must end."""
+
+    answer: Any
+    webhooks: list[tuple[str, dict[str, str]]]
+    reports: list[dict[str, Any]]
+    ends: tuple[str, str, str | None]
+
+
+STORIES = {
+    "callee hangs up": Story(
+        Answered("SCL_1"),
+        [JOINED, left("CLIENT_INITIATED"), GONE],
+        [*PICKED_UP, reported("detected", kind="human"), SPOKE, reported("callee_left", reason="callee_hangup")],
+        ("answered", "callee_hangup", "callee"),
+    ),
+    "machine, agent hangs up": Story(
+        Answered("SCL_1"),
+        [JOINED, left("ROOM_DELETED"), GONE],
+        [*PICKED_UP, reported("detected", kind="machine"), SPOKE, reported("ended", reason="agent_hangup")],
+        ("voicemail", "agent_hangup", "agent"),
+    ),
+    "answer of the dial lost": Story(
+        Lost("the server died"),
+        [JOINED, left("CLIENT_INITIATED"), GONE],
+        [*PICKED_UP, reported("callee_left", reason="max_duration"), reported("ended", reason="max_duration")],
+        ("answered", "max_duration", "agent"),
+    ),
+    "busy": Story(
+        Answer(code="resource_exhausted", status=429, message="busy", sip_code=486, sip_phrase="Busy Here"),
+        [JOINED, left("USER_REJECTED"), GONE],
+        [reported("agent_joined"), reported("callee_joined"), reported("callee_left", reason="user_rejected")],
+        ("busy", "busy", None),
+    ),
+}
+
+
+def dialled(of: Workspace) -> Call:
+    now = timezone.now()
+    then, later = now - timedelta(minutes=10), now + timedelta(minutes=10)
+    return make.call(of, stage=Stage.INTENT, intent_at=then, not_after=then, lease_expires_at=later)
+
+
+def deliver(call: Call, webhook: tuple[str, dict[str, str]], *, late: bool) -> None:
+    name, fields = webhook
+    participant = {} if name == "room_finished" else {"participant": livekit.callee(call, **fields)}
+    body = livekit.event(name, call, **participant)
+    created = int(body["createdAt"]) - (240 if late else 0)
+    take_in({**body, "id": f"EV_{name}_{call.pk.hex}", "createdAt": str(created)})
+
+
+def answer(call: Call, story: Story) -> None:
+    now = database_now()
+    job = rows.Job(call=call, trunk_id="ST_1", rate=1.0, config={})
+    rows.write_results([rows.Result(job=job, sent_at=now, at=now, answer=story.answer)])
+
+
+def reconcile_until_quiet(call: Call) -> None:
+    """What the sweep does once the room is gone and nobody listens for an answer."""
+    apply_inbox()
+    Call.unscoped.filter(pk=call.pk).update(lease_expires_at=None)
+    Call.unscoped.filter(pk=call.pk).update(heard_at=timezone.now() - timedelta(minutes=1))
+    call.refresh_from_db()
+    if call.stage == Stage.IN_PROGRESS:
+        watch.note_presence(call, [])
+    elif call.stage != Stage.ENDED:
+        reconcile.conclude(call, database_now(), [])
+    call.refresh_from_db()
+
+
+@st.composite
+def deliveries(draw: st.DrawFn, story: Story) -> list[tuple[str, Any]]:
+    """Steps: reports in order, each perhaps twice; the dial's answer; webhooks any number of times, anywhere."""
+    steps: list[tuple[str, Any]] = []
+    for number, event in enumerate(story.reports):
+        steps += [("report", event)]
+        steps += [("report", story.reports[draw(st.integers(0, number))])] * draw(st.integers(0, 1))
+    steps.insert(draw(st.integers(0, len(steps))), ("answer", None))
+    copies = st.lists(st.tuples(st.sampled_from(story.webhooks), st.booleans()), max_size=10)
+    for webhook in draw(copies):
+        steps.insert(draw(st.integers(0, len(steps))), ("webhook", webhook))
+    return steps
+
+
+def play(call: Call, story: Story, steps: list[tuple[str, Any]]) -> None:
+    for kind, what in steps:
+        if kind == "answer":
+            answer(Call.unscoped.get(pk=call.pk), story)
+        elif kind == "report":
+            event = {**what, "id": f"{what['id']}-{call.pk.hex}"}
+            take_report(call_id=call.pk, events=read_report({"events": [event]}))
+        else:
+            webhook, late = what
+            deliver(call, webhook, late=late)
+    reconcile_until_quiet(call)
+
+
+def in_order(story: Story) -> list[tuple[str, Any]]:
+    joined, *rest = story.webhooks
+    reports = [("report", event) for event in story.reports]
+    return [("webhook", (joined, False)), *reports, ("answer", None), *(("webhook", (w, False)) for w in rest)]
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_story_told_in_order_ends_as_it_happened(ours: Workspace, name: str) -> None:
+    call = dialled(ours)
+
+    play(call, STORIES[name], in_order(STORIES[name]))
+
+    assert (call.stage, (call.outcome, call.end_reason, call.hung_up_by)) == ("ended", STORIES[name].ends)
+
+
+@pytest.mark.parametrize("name", STORIES)
+@given(data=st.data())
+@settings(max_examples=40, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_story_told_in_any_order_ends_the_same(ours: Workspace, name: str, data: st.DataObject) -> None:
+    story, call = STORIES[name], dialled(ours)
+
+    play(call, story, data.draw(deliveries(story)))
+
+    assert (call.stage, (call.outcome, call.end_reason, call.hung_up_by)) == ("ended", story.ends)
+    assert call.events.filter(type="alarm").count() == 0
+    assert call.events.filter(type="ended").count() == 1
+    assert call.turns.count() == sum(event["type"] == "turn" for event in story.reports)
+
+
+@given(webhooks=st.permutations(STORIES["callee hangs up"].webhooks), place=st.integers(0, 3), most=st.integers(0, 3))
+@settings(max_examples=30, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_call_of_an_agent_that_never_reports_ends_as_answered(
+    ours: Workspace, webhooks: list[Any], place: int, most: int
+) -> None:
+    story, call = STORIES["callee hangs up"], dialled(ours)
+    steps: list[tuple[str, Any]] = [("webhook", (webhook, False)) for webhook in webhooks[:most]]
+    steps.insert(place, ("answer", None))
+
+    play(call, story, steps)
+
+    assert (call.stage, call.outcome) == ("ended", "answered")
+    assert call.events.filter(type="alarm").count() == 0
