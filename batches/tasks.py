@@ -1,11 +1,16 @@
-"""Celery's doors: each takes ids, and makes one call. What they do can be derived from rows, and the sweep does so."""
+"""Celery's doors: each takes ids, and makes one call. What they do can be derived from rows, and the sweep does so.
+
+Celery finds this module in every worker; importing the heart lets it hear that the worker is ready.
+"""
 
 from celery import shared_task
 
-from batches import shift, sweep  # the heart listens to the worker's signals
+from batches import heart, shift, sweep
 from batches.importing.store import import_batch as store_upload
 from batches.services.batches import after_import
 from voiceops import doorbell
+
+__all__ = ["heart", "import_batch", "run_shift", "run_sweep"]
 
 
 @shared_task(name=doorbell.DIAL)
