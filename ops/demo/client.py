@@ -58,6 +58,9 @@ class Api:
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         return self._ask("POST", path, json=body or {}).json()
 
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        return self._ask("PATCH", path, json=body).json()
+
     def upload(self, path: str, file: Path, fields: dict[str, str]) -> Any:
         with file.open("rb") as content:
             part = {"file": (file.name, content)}

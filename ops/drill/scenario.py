@@ -46,6 +46,13 @@ class Sandbox:
         response.raise_for_status()
         return response.json()
 
+    def answers(self) -> bool:
+        try:
+            self.dials()
+        except requests.RequestException:
+            return False
+        return True
+
     def dials(self) -> list[dict[str, Any]]:
         dials: list[dict[str, Any]] = self.ask("GET", "dials")
         return dials

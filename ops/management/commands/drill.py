@@ -1,21 +1,29 @@
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 from argparse import ArgumentParser
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from ops.drill.ledger import read_ledger
+from ops.drill.matrix import WORLDS, WorldName, chosen
+from ops.drill.rehearsal import Rehearsal
 from ops.drill.scenario import FAULTS, Drill, Plan, Sandbox
+from ops.drill.servers import Servers, servers
+from ops.drill.world import World
 from ops.ports import free_ports
 from ops.processes import running
 
 IN_REVIEW_AT_MOST = 0.01
 RANDOM_KINDS = ("kill worker", "stop worker", "term worker", "kill web")
 INSIDE = "VOICEOPS_DRILL"
+QUICK = {"SANDBOX_SPEED": "40", "SWEEP_SECONDS": "1"}  # the matrix, so that a fence takes 18 s
 
 
 class Command(BaseCommand):
@@ -31,11 +39,51 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=None, help=f"random blows: {', '.join(RANDOM_KINDS)}")
         parser.add_argument("--workers", type=int, default=1, help="how many workers share the batch")
         parser.add_argument("--no-faults", action="store_true", help="only the blows, no faults at LiveKit")
+        parser.add_argument("--fault", help="instead: faults of the matrix, as F7 or F1,F2, or 'all'")
+        parser.add_argument("--world", choices=list(WORLDS), help="for the drill's own use")
         parser.add_argument("--seconds", type=float, default=240.0, help="until everything must have come to rest")
 
     def handle(self, **options: Any) -> None:
         if os.environ.get(INSIDE) != "1":
-            sys.exit(self.in_a_world_of_its_own())
+            sys.exit(self.outside(options))
+        if options["fault"]:
+            self.matrix(options["fault"], options["world"])
+        else:
+            self.batch(options)
+
+    def outside(self, options: dict[str, Any]) -> int:
+        """Run this command again in worlds of their own: one, or those that the chosen faults need."""
+        if not options["fault"]:
+            return self.again(self.world({}))
+        codes = []
+        for name in dict.fromkeys(fault.world for fault in chosen(options["fault"])):
+            world = self.world({**QUICK, "VO_FAIL": WORLDS[name].failpoints})
+            if name == "servers":
+                with tempfile.TemporaryDirectory(prefix="voiceops-servers-") as folder, servers(Path(folder)) as ours:
+                    codes.append(self.again({**world, **ours.environment}, "--world", name))
+            else:
+                codes.append(self.again(world, "--world", name))
+        return max(codes)
+
+    def matrix(self, names: str, where: WorldName) -> None:
+        faults = [fault for fault in chosen(names) if fault.world == where]
+        with running(tell=self.tell, workers=WORLDS[where].workers) as supervisor:
+            rehearsal = Rehearsal(World(supervisor, self.tell, Servers.from_environment()), faults)
+            threading.Thread(target=rehearsal.run, name="drill", daemon=True).start()
+            supervisor.watch(until=lambda: rehearsal.over)
+        broken = [verdict for verdict in rehearsal.verdicts if verdict.broken]
+        self.tell("")
+        for verdict in rehearsal.verdicts:
+            self.tell(verdict.line())
+        for verdict in broken:
+            for line in verdict.broken:
+                self.tell(f"BROKEN {verdict.fault.name}: {line}")
+        self.tell(f"figure faults_{where} {len(faults)}")
+        self.tell(f"figure broken_{where} {len(broken)}")
+        if broken or not rehearsal.verdicts:
+            raise CommandError(f"Broken: {', '.join(verdict.fault.name for verdict in broken)}")
+
+    def batch(self, options: dict[str, Any]) -> None:
         plan = Plan(
             people=options["people"],
             blows=options["kills"],
@@ -55,22 +103,30 @@ class Command(BaseCommand):
                 raise CommandError(drill.failure or "Interrupted")
             self.report(drill, Sandbox().dials())
 
-    def in_a_world_of_its_own(self) -> int:
-        """Run this command again with a folder and ports of its own. The database is given, or SQLite in the folder."""
+    def world(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """A folder and ports of their own, as environment. The database is given, or SQLite in the folder."""
         port, sandbox_port = free_ports(2)
-        with tempfile.TemporaryDirectory(prefix="voiceops-drill-") as folder:
-            world = {
-                INSIDE: "1",
-                "DEBUG": "1",
-                "DATA_DIR": folder,
-                "PORT": str(port),
-                "SANDBOX_PORT": str(sandbox_port),
-                "PYTHONUNBUFFERED": "1",
-            }
-            for name in ("PUBLIC_URL", "LIVEKIT_URL", "TWILIO_BASE_URL"):
-                os.environ.pop(name, None)
-            command = [sys.executable, *sys.argv]
-            return subprocess.run(command, env={**os.environ, **world}, check=False).returncode  # noqa: S603 ourselves
+        folder = tempfile.mkdtemp(prefix="voiceops-drill-")
+        for name in ("PUBLIC_URL", "LIVEKIT_URL", "TWILIO_BASE_URL", "DIAL_FENCE_SECONDS"):
+            os.environ.pop(name, None)
+        return {
+            INSIDE: "1",
+            "DEBUG": "1",
+            "DATA_DIR": folder,
+            "PORT": str(port),
+            "SANDBOX_PORT": str(sandbox_port),
+            "PYTHONUNBUFFERED": "1",
+            **settings,
+        }
+
+    def again(self, world: Mapping[str, str], *more: str) -> int:
+        """This command, inside. Its folder stays for whoever wants to know why it failed."""
+        code = subprocess.run([sys.executable, *sys.argv, *more], env={**os.environ, **world}, check=False).returncode  # noqa: S603 ourselves
+        if code:
+            self.tell(f"What its processes said is in {world['DATA_DIR']}/logs")
+        else:
+            shutil.rmtree(world["DATA_DIR"], ignore_errors=True)
+        return code
 
     def report(self, drill: Drill, dials: list[dict[str, Any]]) -> None:
         ledger = read_ledger(drill.batch_id, dials)
