@@ -33,8 +33,8 @@ check: $(DEV) ## format, lint, types, imports, migrations, deploy settings, test
 		$(PY) manage.py check --deploy --fail-level WARNING
 	@$(MAKE) test
 
-drill: $(DEV) ## kill processes in the middle of a batch, and count who was called
-	@$(PY) manage.py drill $(ARGS)
+drill: $(DEV) ## kill processes in the middle of a batch, and count who was called [SEED= FAULT=]
+	@$(PY) manage.py drill $(if $(SEED),--seed "$(SEED)") $(if $(FAULT),--fault "$(FAULT)") $(ARGS)
 
 bench-import: $(DEV) ## a million rows, against a bare COPY
 	@$(PY) manage.py bench_import $(ARGS)

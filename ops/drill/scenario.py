@@ -11,10 +11,13 @@ from typing import Any
 
 import requests
 from django.conf import settings
+from django.db import connection
 
 from ops.demo import workspace
 from ops.drill.ledger import OPEN
+from ops.drill.servers import Servers
 from ops.supervisor import Supervisor
+from telephony.models import Call
 from voiceops.errors import DomainError
 
 FAULTS = {"error_after_dial_rate": 0.05, "drop_after_dial_rate": 0.05, "webhook_loss_rate": 0.05}
@@ -80,6 +83,7 @@ class Drill:
     batch_id: str = ""
     over: bool = False
     failure: str | None = None
+    cut_off: int = 0  # calls that were up when LiveKit was killed: how they would have ended nobody can know
 
     def run(self) -> None:
         try:
@@ -104,13 +108,15 @@ class Drill:
         for share in shares(self.plan):
             self.wait_for_dials(sandbox, share, deadline)
             self.blow(chance.choice(self.plan.kinds), chance)
+        while not sandbox.answers() and time.monotonic() < deadline:
+            time.sleep(POLL)
         sandbox.ask("DELETE", "faults")
         self.wait_until_at_rest(demo.api, deadline)
 
     def wait_for_dials(self, sandbox: Sandbox, share: int, deadline: float) -> None:
         """Until so many calls were dialled, or the calls stand still for reasons of their own."""
         patience = min(time.monotonic() + 20, deadline)
-        while len(sandbox.dials()) < share and time.monotonic() < patience:
+        while time.monotonic() < patience and (not sandbox.answers() or len(sandbox.dials()) < share):
             time.sleep(POLL)
 
     def wait_until_at_rest(self, api: Any, deadline: float) -> None:
@@ -125,6 +131,15 @@ class Drill:
 
     def blow(self, kind: str, chance: random.Random) -> None:
         verb, name = kind.split(" ", 1)
+        if verb == "crash":
+            self.tell("PostgreSQL crashes, and starts again")
+            servers = Servers.from_environment()
+            servers.stop_postgres()
+            servers.start_postgres()
+            return
+        if name == "sandbox":
+            self.cut_off += Call.unscoped.open().filter(batch_id=self.batch_id).count()
+            connection.close()
         running = next(one for one in self.supervisor.running if one.service.name == name)
         if verb == "kill":
             self.tell(f"kill -9 {name}")
