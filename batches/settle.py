@@ -26,6 +26,7 @@ FREE_SENDS = 10  # INVITEs the carrier refused for reasons of its own, after whi
 # How soon somebody is offered again after trouble that was not theirs, by how often it happened to them.
 FREE_DELAYS = (1, 2, 5, 15, 60, 300)
 SKIPS = {"suppressed", "window_closed", "daily_cap", "weekly_cap", "min_gap"}
+STARTED = (Batch.Status.RUNNING, Batch.Status.PAUSED)
 UNFINISHED = ("pending", "dialing", "in_call", "retrying")
 
 
@@ -145,14 +146,16 @@ def note_conversations() -> None:
 
 
 def complete_batches(ids: set[UUID]) -> int:
-    """Of these batches, end those that run and have nobody left to call, nor a list that is still being read."""
+    """Of these batches, end those that have nobody left to call, nor a list that is still being read."""
     open_people = Recipient.unscoped.filter(batch=OuterRef("pk"), status__in=UNFINISHED)
-    done = Batch.unscoped.filter(pk__in=ids, status=Batch.Status.RUNNING, upload="").exclude(Exists(open_people))
-    return done.update(status=Batch.Status.COMPLETED, ended_at=database_now(), error=None)
+    done = Batch.unscoped.filter(pk__in=ids, status__in=STARTED, upload="").exclude(Exists(open_people))
+    return done.update(
+        status=Batch.Status.COMPLETED, ended_at=database_now(), error=None, probe_at=None, probe_call_id=None
+    )
 
 
 def complete_all() -> int:
-    return complete_batches(set(Batch.unscoped.filter(status=Batch.Status.RUNNING).values_list("pk", flat=True)))
+    return complete_batches(set(Batch.unscoped.filter(status__in=STARTED).values_list("pk", flat=True)))
 
 
 def save_alike(people: Sequence[Recipient], fields: tuple[str, ...]) -> None:

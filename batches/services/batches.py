@@ -62,7 +62,8 @@ def pause_batch(*, batch: Batch, access: Access | None = None) -> Batch:
 def resume_batch(*, batch: Batch, access: Access | None = None) -> Batch:
     """Go on calling. Raises StateForbids unless the batch is paused and its number may be used."""
     with transaction.atomic():
-        _move(batch, to=Status.RUNNING, since=(Status.PAUSED,), refusal="Batch is not paused", **HEALTHY)
+        began: dict[str, Any] = {"started_at": Coalesce(F("started_at"), database_now())}
+        _move(batch, to=Status.RUNNING, since=(Status.PAUSED,), refusal="Batch is not paused", **began, **HEALTHY)
         check_number(batch)
         audit.record("batch.resumed", access=access or system_of(batch), target=batch)
         _let_go(batch)

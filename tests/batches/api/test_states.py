@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry, Workspace
 from batches.models import Batch
 from batches.services.batches import after_import, start_batch, start_due_batches
-from batches.settle import complete_batches
+from batches.settle import complete_all, complete_batches
 from tests import make
 from voiceops.errors import StateForbids
 
@@ -225,3 +225,24 @@ def test_rows_that_were_still_read_when_a_batch_was_stopped_are_cancelled(ours: 
 
     person.refresh_from_db()
     assert (person.status, person.reason, person.due_at) == ("cancelled", "batch_stopped", None)
+
+
+def test_a_paused_batch_with_nobody_left_to_call_is_complete(ours: Workspace) -> None:
+    batch = make.batch(ours, status=Status.PAUSED, started_at=timezone.now())
+    make.recipient(batch, status="review", due_at=None)
+
+    complete_all()
+
+    assert status_of(batch) == "completed"
+
+
+def test_hanging_up_tells_when_livekit_could_not_be_asked_and_may_be_repeated(ours: Workspace) -> None:
+    batch, client = make.batch(ours, status=Status.RUNNING, started_at=timezone.now()), make.client(ours)
+    make.call(ours, batch_id=batch.pk, stage="in_progress", dialed_at=timezone.now(), answered_at=timezone.now())
+
+    first = client.post(f"/batches/{batch.pk}/stop", {"hang_up_active": True})
+    second = client.post(f"/batches/{batch.pk}/stop", {"hang_up_active": True})
+
+    unreachable = (500, {"detail": "LiveKit error: could not be reached"})
+    assert [(answer.status_code, answer.json()) for answer in (first, second)] == [unreachable, unreachable]
+    assert status_of(batch) == "stopped"
