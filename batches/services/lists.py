@@ -1,5 +1,6 @@
 """Uploaded lists on disk: kept under DATA_DIR/uploads until the import is done with them."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +11,14 @@ from django.conf import settings
 from batches.importing.recipients import SUFFIX, write_recipients
 from batches.importing.store import upload_path
 from batches.importing.table import open_table
+from batches.models import Batch
 from voiceops.errors import Invalid
 from voiceops.ids import uuid7
 
 Recipients = list[dict[str, Any]]
 Content = Iterator[bytes] | Recipients
 """A file's chunks, or recipients sent as JSON: `[{"phone_number": …, "variables": {…}}]`."""
+ORPHANED_AFTER = 86_400.0  # seconds
 NO_RECIPIENTS = "The list is empty: give at least one recipient"
 
 
@@ -25,6 +28,7 @@ def kept_list(content: Content, *, mapping: Mapping[str, str | None] | None, app
 
     Raises Invalid for what can be seen at once: too large, empty, unreadable, without a phone column.
     """
+    delete_orphans()
     name = f"{uuid7()}{SUFFIX if isinstance(content, list) else ''}"
     path = upload_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,6 +40,20 @@ def kept_list(content: Content, *, mapping: Mapping[str, str | None] | None, app
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def delete_orphans() -> None:
+    """Lists that a process left behind when it died before their batch was written."""
+    old = [path for path in uploads() if time.time() - path.stat().st_mtime > ORPHANED_AFTER]
+    known = set(Batch.unscoped.filter(upload__in=[path.name for path in old]).values_list("upload", flat=True))
+    for path in old:
+        if path.name not in known:
+            path.unlink(missing_ok=True)
+
+
+def uploads() -> Iterator[Path]:
+    folder = upload_path("")
+    return folder.iterdir() if folder.is_dir() else iter(())
 
 
 def delete_list(name: str) -> None:

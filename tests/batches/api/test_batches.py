@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -313,3 +314,19 @@ def test_a_member_reads_and_does_not_write(ours: Workspace) -> None:
         client.delete(f"/batches/{batch.pk}"),
     ):
         assert (response.status_code, response.json()) == (403, {"detail": "Insufficient permissions"})
+
+
+def test_lists_left_behind_by_a_dead_process_are_deleted_after_a_day(ours: Workspace, data_dir: Path) -> None:
+    folder = data_dir / "uploads"
+    folder.mkdir()
+    for name in ("orphan", "waiting", "fresh"):
+        (folder / name).write_text("phone")
+    for name in ("orphan", "waiting"):
+        os.utime(folder / name, (0, 0))
+    batch = make.batch(ours, upload="waiting")
+
+    fields = order(batch.agent, make.phone_number(ours), file=upload())
+    make.client(ours).post("/batches", fields, format="multipart")
+
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"waiting", "fresh", Batch.unscoped.exclude(pk=batch.pk).get().upload}
