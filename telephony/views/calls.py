@@ -48,27 +48,28 @@ class Rows:
         return list(self.queryset.values_list(*COLUMNS)[page])
 
 
-class CallViewSet(mixins.RetrieveModelMixin, WorkspaceViewSet):
+class CallRows(WorkspaceViewSet):
+    abstract = True
     model = Call
+
+    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        # As CallQuerySet.shown: an attempt of a batch that was never sent is no call.
+        return queryset.filter(Q(batch_id=None) | ~Q(dialed_at=None)).select_related("agent_version")
+
+
+class CallViewSet(mixins.RetrieveModelMixin, CallRows):
     serializer_class = CallSerializer
     query_class = CallQuery
     sortable = {name: name for name in ("created_at", "dialed_at", "answered_at", "ended_at")}
     access = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
-        "events": Role.MEMBER,
-        "transcript": Role.MEMBER,
-        "recording": Role.MEMBER,
         "create": Role.MANAGER,
         "hangup": Role.MANAGER,
         "transfer": Role.MANAGER,
         "dtmf": Role.MANAGER,
         "web": Role.MANAGER,
     }
-
-    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        # As CallQuerySet.shown: an attempt of a batch that was never sent is no call.
-        return queryset.filter(Q(batch_id=None) | ~Q(dialed_at=None)).select_related("agent_version")
 
     def sift(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
         return calls.sift_calls(queryset, self.workspace, query)
@@ -82,7 +83,6 @@ class CallViewSet(mixins.RetrieveModelMixin, WorkspaceViewSet):
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         kinds: dict[str, Any] = {
             "create": CallOrderSerializer,
-            "events": EventSerializer,
             "transfer": TransferSerializer,
             "dtmf": DtmfSerializer,
             "web": WebCallSerializer,
@@ -106,24 +106,6 @@ class CallViewSet(mixins.RetrieveModelMixin, WorkspaceViewSet):
         call = calls.place_call(order=CallOrder(**self.given(request)), access=self.caller)
         return Response(shown_call(call), status=201)
 
-    @extend_schema(responses=EventSerializer(many=True))
-    @action(detail=True)
-    def events(self, request: Request, pk: str) -> Response:
-        lines = self.get_object().events.order_by("at", "pk").values("id", "type", "text", "at", "data")
-        return self.get_paginated_response(self.paginate_queryset(lines))
-
-    @extend_schema(responses=TranscriptSerializer)
-    @action(detail=True)
-    def transcript(self, request: Request, pk: str) -> Response:
-        turns = self.get_object().turns.order_by("started_at", "pk")
-        return Response({"turns": list(turns.values(*TurnSerializer().fields))})
-
-    @extend_schema(responses=RecordingLinkSerializer)
-    @action(detail=True)
-    def recording(self, request: Request, pk: str) -> Response:
-        url, expires_at = recordings.link_to_recording(call=self.get_object())
-        return Response({"url": url, "expires_at": expires_at})
-
     @extend_schema(request=None, responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def hangup(self, request: Request, pk: str) -> Response:
@@ -146,3 +128,28 @@ class CallViewSet(mixins.RetrieveModelMixin, WorkspaceViewSet):
     def web(self, request: Request) -> Response:
         order = {"variables": {}, **self.given(request)}
         return Response(asdict(web_calls.open_web_call(access=self.caller, **order)), status=201)
+
+
+class CallStoryViewSet(CallRows):
+    """What happened on a call, what was said, and how it sounded."""
+
+    serializer_class = EventSerializer
+    access = {"events": Role.MEMBER, "transcript": Role.MEMBER, "recording": Role.MEMBER}
+
+    @extend_schema(responses=EventSerializer(many=True))
+    @action(detail=True)
+    def events(self, request: Request, pk: str) -> Response:
+        lines = self.get_object().events.order_by("at", "pk").values("id", "type", "text", "at", "data")
+        return self.get_paginated_response(self.paginate_queryset(lines))
+
+    @extend_schema(responses=TranscriptSerializer)
+    @action(detail=True)
+    def transcript(self, request: Request, pk: str) -> Response:
+        turns = self.get_object().turns.order_by("started_at", "pk")
+        return Response({"turns": list(turns.values(*TurnSerializer().fields))})
+
+    @extend_schema(responses=RecordingLinkSerializer)
+    @action(detail=True)
+    def recording(self, request: Request, pk: str) -> Response:
+        url, expires_at = recordings.link_to_recording(call=self.get_object())
+        return Response({"url": url, "expires_at": expires_at})

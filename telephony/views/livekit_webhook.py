@@ -7,7 +7,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from telephony.clients.livekit_webhook import BadSignature, check_signature
 from telephony.services import inbox
-from telephony.views.plain import read_body
+from telephony.views.plain import MALFORMED, read_body
 from voiceops.api.errors import plain
 from voiceops.errors import Invalid
 
@@ -29,10 +29,10 @@ def livekit_webhook(request: HttpRequest) -> HttpResponse:
     try:
         event = orjson.loads(body.replace(b"\\u0000", b""))  # which PostgreSQL cannot store
         if not isinstance(event, dict):
-            return plain(400)
+            return plain(400, MALFORMED)
         inbox.take_in(event)
     except (orjson.JSONDecodeError, Invalid):
-        return plain(400)
+        return plain(400, MALFORMED)
     except (OperationalError, InterfaceError):
         return plain(503, "The database cannot be reached")
     return JsonResponse({"detail": "Received"})

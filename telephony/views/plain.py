@@ -6,6 +6,8 @@ from django.http.request import UnreadablePostError
 
 from voiceops.api.errors import plain
 
+MALFORMED = "Malformed request body"
+
 
 def read_body(request: HttpRequest, limit: int) -> bytes | HttpResponse:
     """The raw body, or the refusal of one that is too big or breaks off."""
@@ -14,5 +16,5 @@ def read_body(request: HttpRequest, limit: int) -> bytes | HttpResponse:
             return plain(413)
         body = request.read(limit + 1)
     except (RequestDataTooBig, UnreadablePostError, ValueError):
-        return plain(400)
+        return plain(400, MALFORMED)
     return plain(413) if len(body) > limit else body

@@ -11,7 +11,7 @@ from rest_framework.exceptions import ParseError
 from telephony import report_tokens
 from telephony.serializers.reports import BadReport, read_report
 from telephony.services.reports import take_report
-from telephony.views.plain import read_body
+from telephony.views.plain import MALFORMED, read_body
 from voiceops.api.errors import plain
 from voiceops.api.parsers import JSONParser
 from voiceops.errors import NotFound
@@ -47,7 +47,7 @@ def _take(call_id: UUID, body: bytes) -> HttpResponse:
     try:
         take_report(call_id=call_id, events=read_report(JSONParser().parse(BytesIO(body))))
     except ParseError:
-        return plain(400)
+        return plain(400, MALFORMED)
     except BadReport as error:
         return JsonResponse({"detail": error.mistakes}, status=422)
     except NotFound as error:

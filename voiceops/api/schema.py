@@ -48,7 +48,8 @@ class Schema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         parameters = [*super().get_override_parameters()]
         query = getattr(self.view, "query_class", None)
-        if query is None or not (self._is_list_view() or query is not PageQuery):
+        one = getattr(self.view, "action", "") == "retrieve"
+        if query is None or one or not (self._is_list_view() or query is not PageQuery):
             return parameters
         names = [*getattr(self.view, "sortable", ())]
         if names:
