@@ -8,11 +8,13 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from celery.signals import worker_ready, worker_shutting_down
 from django.db import OperationalError, close_old_connections, connections
+from django.db.models import Count
 
 from voiceops.clock import database_now
 from webhooks.models import WebhookDelivery, WebhookEndpoint
@@ -23,9 +25,10 @@ logger = logging.getLogger(__name__)
 BEAT_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
 PRUNE_SECONDS = 3600.0
-CARRIERS = 32  # tries under way in one worker
+CARRIERS = 32  # threads of one worker, each with one try under way
 AT_ONE_ENDPOINT = 4  # of these, so that a slow receiver holds up nobody else's news
 AT_A_FAILING_ONE = 1
+ROUND = 200  # deliveries, after which a carrier makes room for others
 
 
 class Postman(threading.Thread):
@@ -65,32 +68,33 @@ class Postman(threading.Thread):
         self.send_out()
 
     def send_out(self) -> int:
-        """Claim what is due, as far as there is room, and give it to the carriers. Returns how many."""
-        now = database_now()
-        due = WebhookDelivery.unscoped.due(now)
-        taken = 0
-        for endpoint_id, failing_since in due.values_list("endpoint", "endpoint__failing_since").distinct().order_by():
+        """Send carriers to where something is due, as far as there is room. Returns how many."""
+        due = WebhookDelivery.unscoped.due(database_now()).order_by()
+        sent = 0
+        for endpoint_id, failing_since, waiting in due.values_list("endpoint", "endpoint__failing_since").annotate(
+            waiting=Count("pk")
+        ):
             most = AT_A_FAILING_ONE if failing_since else AT_ONE_ENDPOINT
-            room = min(most - self.under_way[endpoint_id], CARRIERS - self.under_way.total())
-            waiting = due.filter(endpoint=endpoint_id).select_related("endpoint__workspace", "event")
-            for delivery in waiting.order_by("due_at", "pk")[: max(room, 0)]:
-                if delivery.claim(now):
-                    self.count(endpoint_id, 1)
-                    self.pool.submit(self.carry, delivery)
-                    taken += 1
-        return taken
+            room = min(most - self.under_way[endpoint_id], CARRIERS - self.under_way.total(), waiting)
+            for _ in range(room):
+                self.count(endpoint_id, 1)
+                self.pool.submit(self.carry, endpoint_id)
+                sent += 1
+        return sent
 
-    def carry(self, delivery: WebhookDelivery) -> None:
+    def carry(self, endpoint_id: UUID) -> None:
+        """Deliver what is due at one endpoint, one after the other, until something does not arrive."""
         try:
-            now, began = database_now(), time.monotonic()
-            answer = deliver(delivery=delivery, now=now)
-            took = int((time.monotonic() - began) * 1000)
-            note_answer(delivery=delivery, answer=answer, now=database_now(), duration_ms=took)
-        except Exception:  # the lease runs out and the delivery is due again
-            logger.exception("Delivery %s came to nothing", delivery.pk)
+            for _ in range(ROUND):
+                now = database_now()
+                delivery = None if self.stopped.is_set() else take(endpoint_id, now)
+                if delivery is None or not try_once(delivery, now):
+                    break
+        except Exception:  # leases run out, and what was claimed is due again
+            logger.exception("A round to webhook %s came to nothing", endpoint_id)
         finally:
             connections.close_all()
-            self.count(delivery.endpoint_id, -1)
+            self.count(endpoint_id, -1)
             self.bell.set()
 
     def count(self, endpoint_id: UUID, change: int) -> None:
@@ -103,6 +107,22 @@ class Postman(threading.Thread):
         self.stopped.set()
         self.bell.set()
         self.pool.shutdown(wait=False, cancel_futures=True)
+
+
+def take(endpoint_id: UUID, now: datetime) -> WebhookDelivery | None:
+    """Claim the delivery that has been due longest; None when nothing is."""
+    waiting = WebhookDelivery.unscoped.due(now).filter(endpoint=endpoint_id).order_by("due_at", "pk")
+    first = waiting.select_related("endpoint", "event")[:AT_ONE_ENDPOINT]  # others may take some at the same time
+    return next((delivery for delivery in first if delivery.claim(now)), None)
+
+
+def try_once(delivery: WebhookDelivery, now: datetime) -> bool:
+    """Whether it arrived."""
+    began = time.monotonic()
+    answer = deliver(delivery=delivery, now=now)
+    took = timedelta(seconds=time.monotonic() - began)
+    note_answer(delivery=delivery, answer=answer, now=now + took, duration_ms=int(took.total_seconds() * 1000))
+    return answer.arrived
 
 
 postman = Postman()

@@ -143,7 +143,8 @@ def _judge(endpoint: WebhookEndpoint, answer: Answer, now: datetime) -> None:
     """Compare and set: of many tries at once, one starts, ends or draws the line under a row of failures."""
     rows = WebhookEndpoint.unscoped.filter(pk=endpoint.pk)
     if answer.arrived:
-        rows.exclude(failing_since=None).update(failing_since=None)
+        if endpoint.failing_since is not None:
+            rows.update(failing_since=None)
         return
     rows.filter(failing_since=None).update(failing_since=now)
     reason = GONE if answer.status == 410 else GAVE_UP
