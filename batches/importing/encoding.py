@@ -4,6 +4,7 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from batches.importing.upload import UnreadableUpload
@@ -17,7 +18,6 @@ OLD_EXCEL = (
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _UNDEFINED_IN_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _ESCAPED = re.compile("[\udc80-\udcff]")
-_FOREIGN = re.compile("[^\x00-\x7f\udc80-\udcff]")
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1b")
 
 
@@ -89,19 +89,31 @@ def _count_lines(text: str) -> int:
 
 
 def _examine_narrow(path: Path, encoding: str) -> TextForm:
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    lines, escaped, foreign, nul, undefined = 1, 0, 0, False, False
-    for chunk in _chunks(path):
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines, nul, is_utf8 = 1, False, True
+    for chunk in chain(_chunks(path), [b""]):
         lines += max(chunk.count(b"\n"), chunk.count(b"\r"))
         nul = nul or b"\0" in chunk
-        if not chunk.isascii() or decoder.getstate()[0]:
-            text = decoder.decode(chunk)
-            escaped += len(_ESCAPED.findall(text))
-            foreign += len(_FOREIGN.findall(text))
-            undefined = undefined or _UNDEFINED_IN_CP1252.search(chunk) is not None
-    escaped += len(decoder.decode(b"", final=True))
-    if not escaped:
+        try:
+            if is_utf8:
+                decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError:
+            is_utf8 = False
+    if is_utf8:
         return TextForm(encoding, "strict", lines, nul)
-    if encoding == "utf-8-sig" or foreign > escaped:  # UTF-8 with a few broken rows: those are refused, one by one
+    if encoding == "utf-8-sig" or _is_mostly_utf8(path):  # the few broken rows are refused, one by one
         return TextForm(encoding, "surrogateescape", lines, damaged=True)
-    return TextForm("latin-1" if undefined else "cp1252", "strict", lines, nul)
+    is_latin = any(_UNDEFINED_IN_CP1252.search(chunk) for chunk in _chunks(path))
+    return TextForm("latin-1" if is_latin else "cp1252", "strict", lines, nul)
+
+
+def _is_mostly_utf8(path: Path) -> bool:
+    """Whether more letters beyond ASCII are written in UTF-8 than bytes are not."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    escaped, foreign = 0, 0
+    for chunk in chain(_chunks(path), [b""]):
+        text = decoder.decode(chunk, final=not chunk)
+        here = len(_ESCAPED.findall(text))
+        escaped += here
+        foreign += len(text) - len(text.encode("ascii", "ignore")) - here
+    return foreign > escaped

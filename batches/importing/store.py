@@ -29,9 +29,9 @@ from voiceops.errors import StateForbids
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=15)
+LEASE = timedelta(seconds=30)  # a chunk takes a tenth of a second, on a drowning machine some
 RENEW_SECONDS = 4.0
-CHUNK_ROWS = 10_000
+CHUNK_ROWS = 5_000
 ANALYZED_FROM = 5_000  # rows
 Verdict = Accepted | Rejected
 
