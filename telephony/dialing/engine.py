@@ -6,7 +6,6 @@ intents for the next fifth of a second of time slots; `send` sends the dial requ
 """
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -18,11 +17,11 @@ from uuid import UUID
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from telephony import report_tokens
 from telephony.clients.livekit import Answered, Dial, LiveKit, RoomOrder
 from telephony.dialing import rows
 from telephony.dialing.gate import Gate
 from telephony.dialing.rows import Job, Result
+from telephony.job import metadata_of
 from telephony.models import Call
 from telephony.outcomes import NO_AGENT, RELEASED, UNREACHABLE, Answer, Blame, Verdict, classify
 from voiceops import failpoints
@@ -128,17 +127,10 @@ class Dialler:
 
     async def prepare(self, job: Job) -> None:
         call = job.call
-        metadata = {
-            "call_id": str(call.pk),
-            "report_url": f"{settings.PUBLIC_URL}/calls/{call.pk}/report",
-            "report_token": report_tokens.mint(call.pk),
-            "agent": job.config,
-            "variables": call.variables,
-        }
         order = RoomOrder(
             name=call.room,
             agent_name=settings.LIVEKIT_AGENT_NAME,
-            agent_metadata=json.dumps(metadata),
+            agent_metadata=metadata_of(call, job.config),
             empty_timeout=int(settings.DIAL_FENCE_SECONDS) + 60,
         )
         try:

@@ -1,6 +1,10 @@
 from collections.abc import Iterator
+from typing import Any
 
+import boto3
 import pytest
+import requests
+from moto.server import ThreadedMotoServer
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -16,3 +20,26 @@ def box(settings: Settings, transactional_db: None, live_server: LiveServer) -> 
         settings.LIVEKIT_URL, settings.DATA_DIR = running.url, running.data_dir
         settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET = running.api_key, running.api_secret
         yield running
+
+
+@pytest.fixture
+def bucket(settings: Settings) -> Iterator[Any]:
+    """An S3 server program on loopback, and our settings pointed at it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings.RECORDINGS_STORAGE, settings.S3_BUCKET, settings.S3_REGION = "s3", "recordings", "eu-central-1"
+    settings.S3_ENDPOINT_URL = f"http://{host}:{port}"
+    requests.post(f"{settings.S3_ENDPOINT_URL}/moto-api/reset", timeout=10)  # its memory outlives a server
+    settings.S3_ACCESS_KEY_ID, settings.S3_SECRET_ACCESS_KEY = "testing", "testing"
+    client = boto3.client(
+        "s3",
+        endpoint_url=settings.S3_ENDPOINT_URL,
+        region_name=settings.S3_REGION,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    client.create_bucket(Bucket="recordings", CreateBucketConfiguration={"LocationConstraint": settings.S3_REGION})
+    yield client
+    client.close()
+    server.stop()

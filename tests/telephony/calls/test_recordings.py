@@ -1,9 +1,7 @@
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import boto3
 import pytest
 import requests
 import time_machine
@@ -11,7 +9,6 @@ from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
-from moto.server import ThreadedMotoServer
 from pytest_django import Settings
 
 from accounts.models import Workspace
@@ -215,29 +212,6 @@ def test_prune_forgets_webhooks_long_applied(db: None) -> None:
     call_command("prune")
 
     assert set(InboxEvent.objects.values_list("pk", flat=True)) == {"EV_waiting", "EV_new"}
-
-
-@pytest.fixture
-def bucket(settings: Settings) -> Iterator[Any]:
-    """An S3 server program on loopback, and our settings pointed at it."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings.RECORDINGS_STORAGE, settings.S3_BUCKET, settings.S3_REGION = "s3", "recordings", "eu-central-1"
-    settings.S3_ENDPOINT_URL = f"http://{host}:{port}"
-    requests.post(f"{settings.S3_ENDPOINT_URL}/moto-api/reset", timeout=10)  # its memory outlives a server
-    settings.S3_ACCESS_KEY_ID, settings.S3_SECRET_ACCESS_KEY = "testing", "testing"
-    client = boto3.client(
-        "s3",
-        endpoint_url=settings.S3_ENDPOINT_URL,
-        region_name=settings.S3_REGION,
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
-    client.create_bucket(Bucket="recordings", CreateBucketConfiguration={"LocationConstraint": settings.S3_REGION})
-    yield client
-    client.close()
-    server.stop()
 
 
 def in_bucket(client: Any, call: Call) -> None:

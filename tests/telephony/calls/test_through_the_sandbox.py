@@ -80,6 +80,21 @@ def test_answered_call_leaves_a_story_a_transcript_and_a_recording(
     assert [dial["number"] for dial in box.dials()] == ["+12025550110"]
 
 
+def test_recording_goes_to_the_bucket_under_the_workspaces_name(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber, bucket: Any
+) -> None:
+    client = make.client(ours)
+    call_id = placed(ours, "+12025550110")
+
+    with dialling():
+        box.wait(lambda: client.get(f"/calls/{call_id}").json()["has_recording"], timeout=20)
+
+    link = client.get(f"/calls/{call_id}/recording").json()["url"]
+    [stored] = bucket.list_objects_v2(Bucket="recordings")["Contents"]
+    assert stored["Key"] == f"recordings/{ours.pk}/{call_id}.ogg"
+    assert requests.get(link, timeout=10).content[:4] == b"OggS"
+
+
 @pytest.mark.parametrize(
     ("to", "outcome", "sip_status_code"),
     [
