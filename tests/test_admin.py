@@ -206,6 +206,20 @@ def test_staff_edit_a_draft_and_the_version_counts_on(staff: Client, ours: Works
     assert AuditEntry.unscoped.get(action="agent.updated").changes["fields"] == ["name", "recording_enabled", "tools"]
 
 
+@pytest.mark.parametrize("state", ["draft", "changed", "published", "deleted"])
+def test_agents_are_filtered_by_state(staff: Client, ours: Workspace, state: str) -> None:
+    rows = {
+        "draft": make.agent(ours, published=False),
+        "changed": make.agent(ours, version=2, published_version=1, published=False),
+        "published": make.agent(ours),
+        "deleted": make.agent(ours, deleted_at=timezone.now()),
+    }
+
+    text = staff.get(page_of(Agent), {"state": state}).content.decode()
+
+    assert [name for name, agent in rows.items() if str(agent.pk) in text] == [state]
+
+
 def test_staff_cannot_store_what_the_api_would_refuse(staff: Client, ours: Workspace) -> None:
     agent = make.agent(ours)
     form = form_of(staff.get(page_of(Agent, agent)).content.decode())
