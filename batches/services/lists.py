@@ -18,6 +18,7 @@ from voiceops.ids import uuid7
 Recipients = list[dict[str, Any]]
 Content = Iterator[bytes] | Recipients
 """A file's chunks, or recipients sent as JSON: `[{"phone_number": …, "variables": {…}}]`."""
+QUICK_WORKBOOK, QUICK_TEXT = 262_144, 8_388_608  # bytes
 ORPHANED_AFTER = 86_400.0  # seconds
 NO_RECIPIENTS = "The list is empty: give at least one recipient"
 
@@ -26,7 +27,8 @@ NO_RECIPIENTS = "The list is empty: give at least one recipient"
 def kept_list(content: Content, *, mapping: Mapping[str, str | None] | None, appended: bool = False) -> Iterator[str]:
     """Keep a list and look at its head; yields its name, for `Batch.upload`. Gone again if the block fails.
 
-    Raises Invalid for what can be seen at once: too large, empty, unreadable, without a phone column.
+    Raises Invalid for what can be seen at once: too large, empty, and, of lists that are quickly opened, unreadable or
+    without a phone column. What is found later makes the batch `failed`, with the same sentence.
     """
     delete_orphans()
     name = f"{uuid7()}{SUFFIX if isinstance(content, list) else ''}"
@@ -34,12 +36,20 @@ def kept_list(content: Content, *, mapping: Mapping[str, str | None] | None, app
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         _write(path, content)
-        with open_table(path, max_rows=settings.MAX_UPLOAD_ROWS, mapping=mapping, appended=appended):
-            pass
+        if is_quickly_opened(path):
+            with open_table(path, max_rows=settings.MAX_UPLOAD_ROWS, mapping=mapping, appended=appended):
+                pass
         yield name
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def is_quickly_opened(path: Path) -> bool:
+    """Whether a look at the list takes the web server less than a second; longer ones are left to the import."""
+    with path.open("rb") as file:
+        is_workbook = file.read(2) == b"PK"
+    return path.stat().st_size <= (QUICK_WORKBOOK if is_workbook else QUICK_TEXT)
 
 
 def delete_orphans() -> None:

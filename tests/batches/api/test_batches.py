@@ -12,6 +12,7 @@ from accounts.roles import Role
 from agents.models import Agent
 from batches.importing.store import import_batch
 from batches.models import Batch
+from batches.services import lists
 from batches.services.batches import after_import
 from telephony.models import PhoneNumber
 from tests import make
@@ -330,3 +331,17 @@ def test_lists_left_behind_by_a_dead_process_are_deleted_after_a_day(ours: Works
 
     names = {path.name for path in folder.iterdir()}
     assert names == {"waiting", "fresh", Batch.unscoped.exclude(pk=batch.pk).get().upload}
+
+
+def test_a_long_list_is_not_opened_while_the_client_waits(ours: Workspace, monkeypatch: Any) -> None:
+    monkeypatch.setattr(lists, "QUICK_TEXT", 10)
+    client = make.client(ours)
+    fields = order(make.agent(ours), make.phone_number(ours), file=upload(b"name,city\nAda,London\n"), start="now")
+
+    created = client.post("/batches", fields, format="multipart")
+    read_list(created.json()["id"])
+
+    body = client.get(f"/batches/{created.json()['id']}").json()
+    assert (created.status_code, created.json()["status"]) == (201, "validating")
+    assert body["status"] == "failed"
+    assert body["error"].startswith("The file has no phone column")
