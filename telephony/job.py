@@ -5,17 +5,19 @@ from typing import Any
 
 from django.conf import settings
 
+from agents.prompts import complete_variables
 from telephony import report_tokens
 from telephony.models import Call
 
 
 def metadata_of(call: Call, config: dict[str, Any]) -> str:
+    """JSON. Blank variables have their defaults, so that an agent need only put them in their places."""
     return json.dumps(
         {
             "call_id": str(call.pk),
             "report_url": f"{settings.PUBLIC_URL}/calls/{call.pk}/report",
             "report_token": report_tokens.mint(call.pk),
             "agent": config,
-            "variables": call.variables,
+            "variables": complete_variables(config, call.variables),
         }
     )

@@ -1,0 +1,21 @@
+import json
+
+from accounts.models import Workspace
+from telephony.job import metadata_of
+from tests import make
+
+
+def test_an_agent_is_told_its_call_with_the_defaults_filled_in(ours: Workspace) -> None:
+    config = {"first_message": "Hello {{name}}", "variables": [{"name": "name", "default": "there"}, {"name": "day"}]}
+    call = make.call(ours, variables={"name": " ", "extra": 3})
+
+    told = json.loads(metadata_of(call, config))
+
+    token = told.pop("report_token")
+    assert token
+    assert told == {
+        "call_id": str(call.pk),
+        "report_url": f"http://127.0.0.1:8000/calls/{call.pk}/report",
+        "agent": config,
+        "variables": {"name": "there", "extra": 3, "day": ""},
+    }
