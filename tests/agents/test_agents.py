@@ -8,7 +8,6 @@ from accounts.roles import Role
 from agents.models import Agent
 from batches.models import Batch
 from tests import make
-from voiceops.ids import uuid7
 
 NOW = "2026-11-23T12:00:00Z"
 NOT_FOUND = {"detail": "Agent not found"}
