@@ -4,8 +4,11 @@ import os
 
 from celery import Celery
 
+from voiceops import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 
+broker.use()
 app = Celery("voiceops")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
