@@ -20,7 +20,9 @@ def prepare(calls: int, *, in_flight: int) -> Batch:
     """A running batch of so many people on a number that lets them all through."""
     Workspace.unscoped.all().delete()
     workspace = Workspace.unscoped.create(name="Bench")
-    agent = Agent.unscoped.create(workspace=workspace, name="Bench", system_prompt="Bench", published_version=1)
+    agent = Agent.unscoped.create(
+        workspace=workspace, name="Bench", system_prompt="Bench", published_version=1, recording_enabled=False
+    )
     version = AgentVersion.unscoped.create(workspace=workspace, agent=agent, number=1, config=agent.config())
     number = PhoneNumber.unscoped.create(
         workspace=workspace,

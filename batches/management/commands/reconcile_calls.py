@@ -1,0 +1,29 @@
+import asyncio
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
+
+from batches import settle, sweep
+from batches.models import Recipient
+from telephony.dialing.reconcile import CHUNK
+
+
+class Command(BaseCommand):
+    help = (
+        "Looks once into every call whose end is in doubt or that has gone silent, asks LiveKit and takes note of what "
+        "ended. Workers do the same every SWEEP_SECONDS; running both at once is safe. Nobody is ever dialled by it."
+    )
+
+    def handle(self, **options: Any) -> None:
+        try:
+            looked_at = asyncio.run(sweep.reconcile())
+            settled = 0
+            while chunk := settle.settle_calls().calls:
+                settled += chunk
+            settle.complete_all()
+            review = Recipient.unscoped.filter(status=Recipient.Status.REVIEW).count()
+        except OperationalError as error:
+            raise CommandError(f"The database cannot be used: {error}") from error
+        more = " (there may be more: run it again)" if looked_at >= CHUNK else ""
+        self.stdout.write(f"{looked_at} calls looked at{more}, {settled} settled, {review} people in review")
