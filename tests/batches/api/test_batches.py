@@ -345,3 +345,12 @@ def test_a_long_list_is_not_opened_while_the_client_waits(ours: Workspace, monke
     assert (created.status_code, created.json()["status"]) == (201, "validating")
     assert body["status"] == "failed"
     assert body["error"].startswith("The file has no phone column")
+
+
+def test_recipients_beyond_the_limit_of_a_body_are_too_large_for_the_server(ours: Workspace, settings: Any) -> None:
+    settings.MAX_UPLOAD_BYTES = 1_000
+    people = [{"phone_number": "+12025550186"}] * 100
+
+    response = make.client(ours).post("/batches", order(make.agent(ours), make.phone_number(ours), recipients=people))
+
+    assert (response.status_code, response.json()) == (413, {"detail": "Request body too large"})
