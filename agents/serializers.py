@@ -148,7 +148,7 @@ class AgentSerializer(WorkspaceSerializer):
         return _named_once(variables)
 
 
-class AgentVersionSerializer(WorkspaceSerializer):
+class AgentVersionSerializer(AgentSerializer):
     """`{version, …the frozen fields, created_at}`."""
 
     version = Integer(source="number")
@@ -156,11 +156,11 @@ class AgentVersionSerializer(WorkspaceSerializer):
 
     class Meta:
         model = AgentVersion
-        fields = ["version", "created_at"]
+        fields = ["version", *CONFIG_FIELDS, "created_at"]
 
     def to_representation(self, instance: AgentVersion) -> dict[str, Any]:
-        told = super().to_representation(instance)
-        return {"version": told["version"], **instance.config, "created_at": told["created_at"]}
+        created_at = self.fields["created_at"].to_representation(instance.created_at)
+        return {"version": instance.number, **instance.config, "created_at": created_at}
 
 
 class RollbackSerializer(StrictSerializer):

@@ -21,6 +21,15 @@ class WebhookSerializer(WorkspaceSerializer):
         return list(dict.fromkeys(events))
 
 
+class NewWebhookSerializer(WebhookSerializer):
+    """For the documentation: what is answered where a secret was made."""
+
+    secret = Text(read_only=True)
+
+    class Meta(WebhookSerializer.Meta):
+        fields = [*WebhookSerializer.Meta.fields, "secret"]
+
+
 class DeliverySerializer(WorkspaceSerializer):
     """A delivery, for the log: what was answered, never with which words."""
 

@@ -2,7 +2,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -15,7 +14,7 @@ from accounts.roles import Role
 from voiceops.api.pagination import read_query
 from webhooks import services
 from webhooks.models import WebhookDelivery, WebhookEndpoint
-from webhooks.serializers import DeliveryQuery, DeliverySerializer, WebhookSerializer
+from webhooks.serializers import DeliveryQuery, DeliverySerializer, NewWebhookSerializer, WebhookSerializer
 
 
 class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, Deletes, WorkspaceViewSet):
@@ -36,6 +35,7 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, 
     def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.select_related("workspace")
 
+    @extend_schema(responses={201: NewWebhookSerializer})
     def create(self, request: Request) -> Response:
         """`secret` is answered once, here; it verifies the signatures of what is sent."""
         serializer = self.get_serializer(data=request.data)
@@ -52,7 +52,7 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, 
     def perform_destroy(self, instance: WebhookEndpoint) -> None:
         services.delete_endpoint(endpoint=instance, access=self.caller)
 
-    @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+    @extend_schema(request=None, responses=NewWebhookSerializer)
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str) -> Response:
         """A new secret, answered once; for 24 hours the one before signs too."""

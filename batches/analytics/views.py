@@ -1,7 +1,6 @@
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -11,8 +10,8 @@ from accounts.api import WorkspaceViewSet
 from accounts.roles import Role
 from batches.analytics.summary import CRITERIA, summarize
 from telephony.models import Call
-from voiceops.api.fields import Choice, DateTime
-from voiceops.api.serializers import PageQuery
+from voiceops.api.fields import Choice, DateTime, Integer, JsonObject, Number, Text
+from voiceops.api.serializers import PageQuery, StrictSerializer
 
 
 class SummaryQuery(PageQuery):
@@ -21,12 +20,38 @@ class SummaryQuery(PageQuery):
         return {**span, "group_by": Choice(choices=[*CRITERIA], default="day")}
 
 
+class FiguresSerializer(StrictSerializer):
+    calls = Integer()
+    ended = Integer()
+    answered = Integer()
+    answer_rate = Number(allow_null=True)
+    outcomes = JsonObject(child=Integer())
+    talk_seconds = Number()
+    average_talk_seconds = Number(allow_null=True)
+
+
+class GroupSerializer(FiguresSerializer):
+    key = Text(allow_null=True)
+    name = Text(allow_null=True)
+
+
+class SummarySerializer(StrictSerializer):
+    """For the documentation; the answer is made by `summarize`."""
+
+    group_by = Choice(choices=[*CRITERIA])
+    totals = FiguresSerializer()
+    groups = GroupSerializer(many=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"from": DateTime(), "to": DateTime(), **super().get_fields()}
+
+
 class AnalyticsViewSet(WorkspaceViewSet):
     model = Call
     query_class = SummaryQuery
     access = {"summary": Role.MEMBER}
 
-    @extend_schema(parameters=[SummaryQuery], responses=OpenApiTypes.OBJECT)
+    @extend_schema(parameters=[SummaryQuery], responses=SummarySerializer)
     @action(detail=False, methods=["get"])
     def summary(self, request: Request) -> Response:
         """Calls, answer rate, outcomes and talk time from `from` (30 days ago; by hour: a day) until `to` (now)."""

@@ -1,7 +1,17 @@
 from accounts.api import WorkspaceSerializer
 from batches.fields import Country, ListFile
 from batches.models import Suppression
-from voiceops.api.serializers import Boolean, Choice, DateTime, PageQuery, Phone, StrictSerializer, Text
+from voiceops.api.serializers import (
+    Boolean,
+    Choice,
+    DateTime,
+    Integer,
+    JsonObject,
+    PageQuery,
+    Phone,
+    StrictSerializer,
+    Text,
+)
 
 
 class SuppressionSerializer(WorkspaceSerializer):
@@ -23,6 +33,22 @@ class SuppressionListSerializer(StrictSerializer):
     default_country = Country(max_length=2, allow_null=True, default=None)
     reason = Text(max_length=255, allow_blank=True, default="")
     expires_at = DateTime(allow_null=True, default=None)
+
+
+class RefusedRowSerializer(StrictSerializer):
+    row_number = Integer()
+    error_code = Text()
+    error_message = Text()
+    values = JsonObject()
+
+
+class ImportedSerializer(StrictSerializer):
+    """For the documentation: what came of a list."""
+
+    added = Integer()
+    already = Integer()
+    rejected_count = Integer()
+    rejected = RefusedRowSerializer(many=True)
 
 
 class SuppressionQuery(PageQuery):

@@ -3,7 +3,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -17,7 +16,12 @@ from accounts.roles import Role
 from batches.models import Suppression
 from batches.suppressions import services
 from batches.suppressions.lists import read_list
-from batches.suppressions.serializers import SuppressionListSerializer, SuppressionQuery, SuppressionSerializer
+from batches.suppressions.serializers import (
+    ImportedSerializer,
+    SuppressionListSerializer,
+    SuppressionQuery,
+    SuppressionSerializer,
+)
 from batches.views.parsers import FormWithFile
 from voiceops.api.parsers import JSONParser
 
@@ -48,7 +52,7 @@ class SuppressionViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, Deletes
     def perform_destroy(self, instance: Suppression) -> None:
         services.lift_suppression(suppression=instance, access=self.caller)
 
-    @extend_schema(request={"multipart/form-data": SuppressionListSerializer}, responses=OpenApiTypes.OBJECT)
+    @extend_schema(request={"multipart/form-data": SuppressionListSerializer}, responses=ImportedSerializer)
     @action(detail=False, methods=["post"], url_path="import")
     def import_list(self, request: Request) -> Response:
         """Add every number of a file: `{added, already, rejected_count, rejected: [...]}`, at most 1,000 told."""
