@@ -25,7 +25,7 @@ def write_whole(target: Path, text: str) -> None:
 
 
 class Channel(filesystem.Channel):
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # of two bases
         name = f"{round(monotonic() * 1000)}_{uuid4()}.{queue}.msg"  # as kombu names them: the oldest sorts first
         try:
             write_whole(Path(self.data_folder_out) / name, dumps(payload))
