@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 CHUNK = 200
 SETTLING = timedelta(seconds=2)  # between DeleteRoom and the last look: what is under way may still report
 BEAT = timedelta(seconds=5)  # the agent reports every two seconds; so much silence is not yet absence
+NEWS = timedelta(seconds=30)  # so long LiveKit repeats a webhook and an agent its report: an answer may still be told
 
 # Why a participant left, as LiveKit names it: coarse, so a rejected call is taken for the one that is never redialled.
 LEFT_UNANSWERED: dict[str, Verdict] = {
@@ -34,6 +35,8 @@ LEFT_UNANSWERED: dict[str, Verdict] = {
     "UNKNOWN_REASON": CARRIER,
     "": CARRIER,
 }
+# What is only said of callees who never answered. Anything else may also be the end of an answered call.
+CERTAIN = ("USER_REJECTED", "USER_UNAVAILABLE", "SIP_TRUNK_FAILURE")
 
 
 def close_abandoned() -> int:
@@ -124,8 +127,8 @@ def end_unanswered(call: Call, now: datetime, *, gone: bool) -> None:
     if reason is None and not gone:
         return
     silent_since = call.heard_at or call.intent_at
-    if reason is None and silent_since is not None and now - silent_since < BEAT:
-        return  # its webhook may be on the way
+    if reason not in CERTAIN and silent_since is not None and now - silent_since < NEWS:
+        return  # the news of an answer may be on the way
     verdict = LEFT_UNANSWERED.get("USER_UNAVAILABLE" if reason is None else reason, NO_ANSWER)
     lifecycle.failed(call, verdict=verdict, at=now, source="reconcile")
 
