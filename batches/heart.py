@@ -7,7 +7,7 @@ import logging
 import threading
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_init, worker_shutting_down
 from django.conf import settings
 from django.db import close_old_connections, connections
 
@@ -34,6 +34,7 @@ class Heart(threading.Thread):
 
     def beat(self) -> None:
         sweep.sweep()
+        self.import_without_broker()
         if shift.one_per_process.locked() or not shift.work_is_left():
             return
         if not doorbell.ring_now(doorbell.DIAL):
@@ -42,8 +43,13 @@ class Heart(threading.Thread):
     def work_without_broker(self) -> None:
         """What the broker would have started, started here."""
         threading.Thread(target=run_and_close, args=(shift.run_shift,), name="shift", daemon=True).start()
+
+    def import_without_broker(self) -> None:
+        """Lists that wait although the sweep rang for them; what their end sets going, the next sweep does."""
         for batch_id in overdue_imports():
-            run_and_close(import_batch, str(batch_id))
+            if doorbell.ring_now(doorbell.IMPORT, batch_id=str(batch_id)):
+                return
+            import_batch(str(batch_id))
 
 
 def run_and_close(function: Any, *arguments: Any) -> None:
@@ -56,8 +62,9 @@ def run_and_close(function: Any, *arguments: Any) -> None:
 heart = Heart()
 
 
-@worker_ready.connect
+@worker_init.connect
 def start(**_: Any) -> None:
+    """Before the worker is ready: without the broker it never is, and then nobody else would look."""
     if not heart.is_alive():
         heart.start()
 
