@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -28,6 +29,7 @@ SENTENCES = {
     415: "Unsupported media type",
     429: "Too many requests",
     500: "Internal server error",
+    503: "The database cannot be reached",
 }
 
 # Documented type -> message (Pydantic v1's wording, api-contract.md section 1).
@@ -96,6 +98,8 @@ def status_of(exc: Exception) -> int:
         return 404
     if isinstance(exc, PermissionDenied):
         return 403
+    if isinstance(exc, OperationalError | InterfaceError):
+        return 503
     return 400 if isinstance(exc, SuspiciousOperation) else 500
 
 
