@@ -46,6 +46,8 @@ class People:
 
     world: "World"
     area: int
+    caller: str = ""
+    uploaded: int = 0
     batch_id: str = ""
     number_id: str = ""
     ends_as_dialled: bool = True  # False where the fault itself decides how calls end
@@ -62,8 +64,7 @@ class People:
         return self.world.read(lambda: Batch.unscoped.get(pk=self.batch_id))
 
     def dials(self) -> list[dict[str, Any]]:
-        mine = f"+1{self.area}"
-        return [dial for dial in self.world.sandbox.dials() if dial["number"].startswith(mine)]
+        return [dial for dial in self.world.sandbox.dials() if dial["caller_id"] == self.caller]
 
     def ends(self) -> dict[str, tuple[str, str | None, int]]:
         """(status, outcome, attempts) by the last two digits."""
@@ -76,7 +77,7 @@ class People:
         return self.batch().status in ENDED and not any(person.status in OPEN for person in self.people())
 
     def ledger(self) -> Ledger:
-        ledger = self.world.read(lambda: read_ledger(self.batch_id, self.world.sandbox.dials()))
+        ledger = self.world.read(lambda: read_ledger(self.batch_id, self.dials(), uploaded=self.uploaded))
         ledger.check(truth=self.ends_as_dialled)
         return ledger
 
@@ -108,11 +109,13 @@ class World:
 
     def call_list(self, people: People, text: str, *, rate: float = 20, most: int = 100, **fields: str) -> People:
         self.lists.append(people)
+        people.caller = f"+120255501{len(self.lists):02}"
         trunk = {**workspace.TRUNK, "calls_per_second": rate, "max_concurrent_calls": most}
-        number = {**trunk, "phone_number": f"+120255501{len(self.lists):02}", "label": f"Drill {len(self.lists)}"}
+        number = {**trunk, "phone_number": people.caller, "label": f"Drill {len(self.lists)}"}
         people.number_id = self.api.post("/phone-numbers", number)["id"]
         file = Path(settings.DATA_DIR) / f"drill-{len(self.lists)}.csv"
         file.write_text(text)
+        people.uploaded = len(text.splitlines()) - 1  # without the header
         order = {"agent_id": self.agent_id, "phone_number_id": people.number_id, "start": "now", "name": file.stem}
         people.batch_id = self.api.upload("/batches", file, {**order, **fields})["id"]
         return people

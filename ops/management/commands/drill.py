@@ -136,7 +136,7 @@ class Command(BaseCommand):
         return code
 
     def report(self, drill: Drill, dials: list[dict[str, Any]]) -> None:
-        ledger = read_ledger(drill.batch_id, dials)
+        ledger = read_ledger(drill.batch_id, dials, uploaded=drill.plan.people)
         ledger.check(truth=not drill.cut_off)
         self.tell(ledger.table())
         for line in ledger.broken:
