@@ -118,7 +118,7 @@ def open_unknown(rooms: list[str]) -> None:
 
 
 def ringing_calls() -> list[Call]:
-    ringing = Call.unscoped.filter(stage=Stage.RINGING, direction=Direction.INBOUND, number__isnull=False)
+    ringing = Call.unscoped.open().filter(stage=Stage.RINGING, direction=Direction.INBOUND, number__isnull=False)
     waiting = ringing.filter(ringing_at__lt=database_now() - SETTLING).select_related("agent_version")
     return list(waiting.order_by("pk")[:CHUNK])
 

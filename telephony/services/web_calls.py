@@ -78,6 +78,6 @@ def browser_url() -> str:
 def close_unused(limit: int = 200) -> int:
     """End test calls nobody came to: their token has expired. For the sweep."""
     now = database_now()
-    stale = Call.unscoped.filter(stage=Stage.RINGING, direction=Direction.INBOUND, from_number=BROWSER)
+    stale = Call.unscoped.open().filter(stage=Stage.RINGING, direction=Direction.INBOUND, from_number=BROWSER)
     stale = stale.filter(created_at__lt=now - SEAT_LASTS - timedelta(minutes=1), answered_at=None)
     return sum(lifecycle.cancelled(call, at=now, by="operator") for call in stale.order_by("pk")[:limit])
