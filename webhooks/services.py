@@ -21,6 +21,7 @@ from webhooks.schedule import GIVES_UP_AFTER, next_try
 logger = logging.getLogger(__name__)
 OVERLAP = timedelta(hours=24)  # in which the secret before signs too
 KEPT = timedelta(days=30)
+PRUNED_AT_ONCE, PRUNE_ROUNDS = 1_000, 200
 DISABLED = "Webhook is disabled"
 GONE = "The receiver answered 410 Gone"
 GAVE_UP = "Nothing arrived for five days"
@@ -129,8 +130,16 @@ def note_answer(*, delivery: WebhookDelivery, answer: Answer, now: datetime, dur
 
 
 def prune(now: datetime) -> int:
-    """Forget events, and with them their deliveries, after 30 days. Returns how many."""
-    return WebhookEvent.unscoped.filter(created_at__lt=now - KEPT).delete()[0]
+    """Forget events, and with them their deliveries, after 30 days: some at a time. Returns how many events."""
+    old = WebhookEvent.unscoped.filter(created_at__lt=now - KEPT).order_by("created_at")
+    forgotten = 0
+    for _ in range(PRUNE_ROUNDS):
+        ids = list(old.values_list("pk", flat=True)[:PRUNED_AT_ONCE])
+        if not ids:
+            break
+        WebhookEvent.unscoped.filter(pk__in=ids).delete()
+        forgotten += len(ids)
+    return forgotten
 
 
 def body_of(type: str, at: datetime, data: Any) -> str:

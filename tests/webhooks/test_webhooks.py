@@ -203,6 +203,7 @@ def test_events_are_forgotten_after_thirty_days(ours: Workspace) -> None:
         make.delivery(endpoint)
     kept = make.delivery(endpoint)
 
-    prune(timezone.now())
+    forgotten = prune(timezone.now())
 
+    assert forgotten == 1
     assert list(endpoint.deliveries.all()) == [kept]
