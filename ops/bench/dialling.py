@@ -10,16 +10,22 @@ from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
 from batches.models import Batch, Recipient
 from telephony.models import Call, NumberPace, PhoneNumber, SipTrunk
+from voiceops.errors import DomainError
 from voiceops.ids import uuid7
 
+NAME = "Bench"
 START_SECONDS = 20.0
 UNLIMITED = 5_000.0  # calls per second: the pace shall not be what is measured
 
 
 def prepare(calls: int, *, in_flight: int) -> Batch:
-    """A running batch of so many people on a number that lets them all through."""
-    Workspace.unscoped.all().delete()
-    workspace = Workspace.unscoped.create(name="Bench")
+    """A running batch of so many people on a number that lets them all through.
+
+    Raises DomainError in a database that somebody works with: a worker would call their people.
+    """
+    refuse_a_database_in_use()
+    clear()
+    workspace = Workspace.unscoped.create(name=NAME)
     agent = Agent.unscoped.create(
         workspace=workspace, name="Bench", system_prompt="Bench", published_version=1, recording_enabled=False
     )
@@ -59,6 +65,20 @@ def prepare(calls: int, *, in_flight: int) -> Batch:
     )
     Recipient.unscoped.bulk_create(people, batch_size=2000)
     return batch
+
+
+def refuse_a_database_in_use() -> None:
+    others = Workspace.unscoped.exclude(name=NAME).count()
+    if others:
+        raise DomainError(f"This database has {others} workspaces that are not the benchmark's: give it one of its own")
+
+
+def clear() -> None:
+    """Take away what an earlier run left; rows that name one another go first."""
+    mine = Workspace.unscoped.filter(name=NAME)
+    for model in (Call, Recipient, Batch, SipTrunk, NumberPace, PhoneNumber, AgentVersion, Agent):
+        model.unscoped.filter(workspace__in=mine).delete()
+    mine.delete()
 
 
 def seconds_spent() -> float | None:

@@ -23,6 +23,7 @@ from ops.bench.loopback import Loopback, serve
 from ops.bench.meter import RoundTrips, cpu_seconds_of, own_cpu_seconds, peak_megabytes
 from ops.new_secrets import new_secrets
 from ops.ports import free_ports
+from voiceops.errors import DomainError
 
 INSIDE = "VOICEOPS_BENCH"
 PROMISES = {
@@ -69,7 +70,10 @@ class Command(BaseCommand):
         elif options["part"] == "server":
             asyncio.run(self.server(options["answer"]))
         elif os.environ.get(INSIDE) == "1":
-            self.measure(options)
+            try:
+                self.measure(options)
+            except DomainError as error:
+                raise CommandError(str(error)) from error
         else:
             sys.exit(self.with_a_database())
 
