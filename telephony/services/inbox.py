@@ -22,10 +22,11 @@ from voiceops.errors import Invalid
 logger = logging.getLogger(__name__)
 
 LEFT = ("participant_left", "participant_connection_aborted")
-EGRESS = ("egress_started", "egress_updated", "egress_ended")
+EGRESS = ("egress_started", "egress_ended")
 # Kept as evidence of a callee in the room, but nothing follows from it at once.
 EVIDENCE = ("track_published",)
 KEPT = ("participant_joined", "room_finished", *LEFT, *EGRESS, *EVIDENCE)
+OURS = ("AGENT", "EGRESS")  # kinds of participants whose coming and going changes no call
 FRESH = timedelta(seconds=3)  # LiveKit tells the time in whole seconds: of a fresh event we know it better
 PATIENCE = timedelta(seconds=2)  # before the sweep takes an event from the request that is applying it
 
@@ -38,11 +39,16 @@ def take_in(body: Mapping[str, Any]) -> None:
     event_id, name, room = body.get("id"), body.get("event"), room_of(body)
     if not isinstance(event_id, str) or not isinstance(name, str) or not 0 < len(event_id) <= 128:
         raise Invalid("Malformed request body")
-    if name not in KEPT or not is_ours(room):
+    participant = body.get("participant")
+    kind = participant.get("kind") if isinstance(participant, Mapping) else None
+    if name not in KEPT or not is_ours(room) or kind in OURS:
         return
-    event = InboxEvent(event_id=event_id, event=name, room=room, body=dict(body), received_at=timezone.now())
+    now = timezone.now()
+    event = InboxEvent(event_id=event_id, event=name, room=room, body=dict(body), received_at=now)
+    event.applied_at = now if name in EVIDENCE else None
     InboxEvent.objects.bulk_create([event], ignore_conflicts=True)
-    apply_event(event)
+    if event.applied_at is None:
+        apply_event(event)
 
 
 def apply_inbox(limit: int = 500) -> int:

@@ -136,7 +136,7 @@ def test_caller_who_hangs_up_before_anybody_answers(ours: Workspace, box: Runnin
     assert (call["outcome"], call["end_reason"]) == ("no_answer", "caller_hung_up")
 
 
-@pytest.mark.parametrize("first", ["participant_joined", "participant_left", "track_published"])
+@pytest.mark.parametrize("first", ["participant_joined", "participant_left", "room_finished"])
 def test_first_news_of_a_room_makes_its_call_once(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber, first: str
 ) -> None:

@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Workspace
+from telephony.dialing.reconcile import evidence_in_inbox
 from telephony.models import Call, InboxEvent, Outcome, Stage
 from telephony.services.inbox import apply_inbox
 from tests import make
@@ -58,6 +59,16 @@ def test_agent_leaving_does_not_end_the_call(ours: Workspace) -> None:
 
     call.refresh_from_db()
     assert call.stage == Stage.IN_PROGRESS
+    assert InboxEvent.objects.count() == 0
+
+
+def test_track_of_the_callee_is_kept_as_evidence_of_a_call_in_doubt(ours: Workspace) -> None:
+    call = make.call(ours, stage=Stage.UNKNOWN, intent_at=timezone.now())
+
+    livekit.post(livekit.event("track_published", call, participant={"identity": call.callee_identity}))
+
+    assert InboxEvent.objects.get().applied_at is not None
+    assert evidence_in_inbox(call)
 
 
 def test_room_that_closed_ends_an_answered_call(ours: Workspace) -> None:
