@@ -353,6 +353,23 @@ def test_order_that_fails_its_schema_is_422(ours: Workspace) -> None:
     )
 
 
+def test_queued_call_is_cancelled_while_livekit_is_away(ours: Workspace) -> None:
+    call = make.call(ours)
+
+    response = make.client(ours, Role.MANAGER).post(f"/calls/{call.pk}/hangup")
+
+    assert response.status_code == 200
+    assert (response.json()["status"], response.json()["outcome"]) == ("ended", "cancelled")
+
+
+def test_call_that_rings_is_not_said_to_be_hung_up_while_livekit_is_away(ours: Workspace) -> None:
+    call = make.call(ours, stage=Stage.RINGING, intent_at=NOON, dialed_at=NOON)
+
+    response = make.client(ours, Role.MANAGER).post(f"/calls/{call.pk}/hangup")
+
+    assert (response.status_code, response.json()) == (500, {"detail": "LiveKit error: could not be reached"})
+
+
 def test_member_may_listen_and_not_call(ours: Workspace) -> None:
     call = make.call(ours)
     client = make.client(ours, Role.MEMBER)
