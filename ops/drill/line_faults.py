@@ -98,8 +98,7 @@ def hanging(world: World) -> Iterator[None]:
     """One request in ten is answered only when our patience is long over; the others do not wait for them."""
     world.faults(hang_rate=0.1, hang_seconds=60)
     people = world.call([f"{n:02}" for n in range(40)])
-    world.wait(lambda: people.batch().rows_read >= 40 and all(c.intent_at for c in people.calls()), "all were sent")
-    world.wait(lambda: sum(p.status == "completed" for p in people.people()) >= 30, "nine in ten go on", seconds=20)
+    world.wait(lambda: sum(p.status == "completed" for p in people.people()) >= 30, "three in four are through")
     world.faults()
     yield
     world.expect(set(people.ends().values()) == {ANSWERED}, str(people.ends()))
