@@ -58,6 +58,8 @@ def cancel(call: Call) -> bool:
         in_session(lambda livekit: livekit.delete_room(call.room))
     except ProviderError:
         if call.intent_at is not None:  # else nobody was called, and the room with our agent in it closes by itself
+            text = "The phone may ring on: LiveKit could not be asked to end the call"
+            lifecycle.alarm(call, at=now, text=text, source="api")
             raise
     return True
 

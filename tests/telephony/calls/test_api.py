@@ -362,12 +362,16 @@ def test_queued_call_is_cancelled_while_livekit_is_away(ours: Workspace) -> None
     assert (response.json()["status"], response.json()["outcome"]) == ("ended", "cancelled")
 
 
-def test_call_that_rings_is_not_said_to_be_hung_up_while_livekit_is_away(ours: Workspace) -> None:
+def test_phone_that_may_ring_on_while_livekit_is_away_is_an_alarm(ours: Workspace) -> None:
     call = make.call(ours, stage=Stage.RINGING, intent_at=NOON, dialed_at=NOON)
 
     response = make.client(ours, Role.MANAGER).post(f"/calls/{call.pk}/hangup")
 
     assert (response.status_code, response.json()) == (500, {"detail": "LiveKit error: could not be reached"})
+    assert list(call.events.order_by("pk").values_list("type", "text")) == [
+        ("ended", "Hung up before it was answered"),
+        ("alarm", "The phone may ring on: LiveKit could not be asked to end the call"),
+    ]
 
 
 def test_member_may_listen_and_not_call(ours: Workspace) -> None:
