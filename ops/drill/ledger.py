@@ -145,7 +145,7 @@ class Ledger:
         return max((most_within(sorted(times), 1.0) for times in by_number.values()), default=0)
 
     def from_intent_to_dial(self) -> list[float]:
-        """Seconds, ascending. Intents are stored at most 0.2 s ahead: more is a slow machine, on our side or LiveKit's."""
+        """Seconds, ascending. Intents are stored at most 0.2 s ahead: more is a slow machine, ours or LiveKit's."""
         intents = ((dial, self.calls[dial.room].intent_at) for dial in self.dials if dial.room in self.calls)
         return sorted(dial.at - intent.timestamp() for dial, intent in intents if intent is not None)
 
