@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 AGENT_PATIENCE = 10.0  # seconds until an agent that has not joined counts as missing
 LATE = 0.040  # seconds past its slot at which a send takes a new one
 STALE = 1.0  # seconds after which an intent that was not sent is dropped
+REST = 0.15  # seconds the pace rests at most when every slot of the horizon is given out
 MOST_UNSENT = 40  # intents at a time: a send costs this loop half a millisecond, so the last is not late
 
 
@@ -60,6 +61,7 @@ class Dialler:
         self.in_flight: dict[UUID, asyncio.Task[None]] = {}
         self.results: list[Result] = []
         self.late: list[tuple[Job, asyncio.Future[datetime]]] = []  # woke past their slot
+        self.rests_until = 0.0  # monotonic
         self.unsent = 0  # intents whose send is still to come
         self.tasks: set[asyncio.Task[Any]] = set()
         self.clock: tuple[datetime, float] | None = None  # the database's now, at this monotonic time
@@ -170,16 +172,14 @@ class Dialler:
     # --- 3. intent -----------------------------------------------------------------------------------------------
 
     async def pace(self) -> None:
-        late, self.late = self.late, []
-        if late:
-            slots = await self.intents(rows.more_slots, [job for job, _ in late])
-            for (_, waiting), slot in zip(late, slots, strict=True):
-                waiting.set_result(slot)
+        await self.serve_late()
         jobs = list(islice(self.ready.values(), max(0, MOST_UNSENT - self.unsent)))
-        if not jobs:
+        if not jobs or time.monotonic() < self.rests_until:
             return
         taken = await self.intents(rows.take_intents, jobs, owner=self.owner, gate=self.gate)
         self.clock = (taken.now, taken.mark)
+        if taken.next_slot is not None:  # until then there is nothing to give out: let the database rest
+            self.rests_until = taken.mark + min(REST, (taken.next_slot - taken.now).total_seconds() - LATE)
         if taken.sends:
             failpoints.passing("after_intent", (job.call.pk for job, _ in taken.sends))
         for job in jobs:
@@ -190,6 +190,16 @@ class Dialler:
             self.in_flight[job.call.pk] = self.spawn(self.send(job, slot))
         for job in taken.refused:
             self.spawn(self.drop_room(job))
+
+    async def serve_late(self) -> None:
+        """New slots for those who woke past theirs."""
+        late, self.late = self.late, []
+        if not late:
+            return
+        slots = await self.intents(rows.more_slots, [job for job, _ in late])
+        for (_, waiting), slot in zip(late, slots, strict=True):
+            if not waiting.done():
+                waiting.set_result(slot)
 
     # --- 4. send once --------------------------------------------------------------------------------------------
 

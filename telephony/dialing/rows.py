@@ -31,7 +31,6 @@ class Job:
 
     call: Call
     trunk_id: str
-    rate: float  # calls per second of its number
     config: dict[str, Any]  # the frozen agent
 
 
@@ -42,6 +41,7 @@ class Intents:
     sends: list[tuple[Job, datetime]] = field(default_factory=list)
     refused: list[Job] = field(default_factory=list)
     waiting: list[Job] = field(default_factory=list)
+    next_slot: datetime | None = None  # the first that lies beyond the horizon
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,6 @@ def load_jobs(ids: Iterable[UUID]) -> list[Job]:
         Job(
             call=call,
             trunk_id=trunks.get(call.number_id, "") if call.number_id else "",
-            rate=call.number.calls_per_second if call.number else 1.0,
             config=call.agent_version.config if call.agent_version else {},
         )
         for call in calls
@@ -112,11 +111,7 @@ def take_intents(jobs: Sequence[Job], *, owner: UUID, gate: Gate) -> Intents:
     the call is read again. When this returns, the intents are durable and the sends may go out at their slots.
     """
     with transaction.atomic():
-        numbers = {job.call.number_id for job in jobs}
-        paces = {
-            pace.number_id: pace
-            for pace in NumberPace.unscoped.select_for_update().filter(number__in=numbers).order_by("number_id")
-        }
+        paces = lock_paces(jobs)
         admission = gate.admit([job.call for job in jobs])
         taken = Intents(now=database_now(), mark=time.monotonic())
         for job in jobs:
@@ -128,6 +123,17 @@ def take_intents(jobs: Sequence[Job], *, owner: UUID, gate: Gate) -> Intents:
             pace.save(update_fields=["next_slot_at"])
         admission.save()
     return taken
+
+
+def lock_paces(jobs: Sequence[Job]) -> dict[Any, NumberPace]:
+    """The pace of every number these jobs call from, locked, with its calls per second as they are now."""
+    numbers = {job.call.number_id for job in jobs if job.call.number_id}
+    locked = NumberPace.unscoped.select_for_update(of=("self",)).select_related("number")
+    return {pace.number_id: pace for pace in locked.filter(number__in=numbers).order_by("number_id")}
+
+
+def spacing(pace: NumberPace) -> timedelta:
+    return timedelta(seconds=1 / (USED * pace.number.calls_per_second))
 
 
 def allot(job: Job, paces: dict[Any, NumberPace], admission: Any, taken: Intents) -> None:
@@ -144,8 +150,9 @@ def allot(job: Job, paces: dict[Any, NumberPace], admission: Any, taken: Intents
     )
     if slot > taken.now + HORIZON:
         taken.waiting.append(job)
+        taken.next_slot = min(slot, taken.next_slot or slot)
         return
-    pace.next_slot_at = slot + timedelta(seconds=1 / (USED * job.rate))
+    pace.next_slot_at = slot + spacing(pace)
     admission.took(job.call, slot)
     taken.sends.append((job, slot))
 
@@ -187,16 +194,14 @@ def put_back(job: Job, owner: UUID) -> bool:
 def more_slots(jobs: Sequence[Job]) -> list[datetime]:
     """A slot each for sends that woke too late for their own, in the order of `jobs`."""
     with transaction.atomic():
-        numbers = {job.call.number_id for job in jobs if job.call.number_id}
-        locked = NumberPace.unscoped.select_for_update().filter(number__in=numbers).order_by("number_id")
-        paces = {pace.number_id: pace for pace in locked}
+        paces = lock_paces(jobs)
         now = database_now()
         slots = []
         for job in jobs:
             pace = paces.get(job.call.number_id) if job.call.number_id else None
             slots.append(max(now, pace.next_slot_at or now) if pace else now)
             if pace is not None:
-                pace.next_slot_at = slots[-1] + timedelta(seconds=1 / (USED * job.rate))
+                pace.next_slot_at = slots[-1] + spacing(pace)
         for pace in paces.values():
             pace.save(update_fields=["next_slot_at"])
     return slots

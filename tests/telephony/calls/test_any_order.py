@@ -90,7 +90,7 @@ def deliver(call: Call, webhook: tuple[str, dict[str, str]], *, late: bool) -> N
 
 def answer(call: Call, story: Story) -> None:
     now = database_now()
-    job = rows.Job(call=call, trunk_id="ST_1", rate=1.0, config={})
+    job = rows.Job(call=call, trunk_id="ST_1", config={})
     rows.write_results([rows.Result(job=job, sent_at=now, at=now, answer=story.answer)])
 
 
