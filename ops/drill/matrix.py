@@ -23,27 +23,31 @@ class Fault:
     what: str
     world: WorldName
     scenario: Callable[[World], Iterator[None]]
+    failpoint: str = ""  # as VO_FAIL names it
 
 
-@dataclass(frozen=True)
-class Kind:
-    """How a world is set up."""
-
-    workers: int
-    failpoints: str
-
-
-WORLDS: dict[WorldName, Kind] = {
-    "line": Kind(workers=1, failpoints="after_claim:1,after_intent:2,after_send:3,after_answer:3"),
-    "servers": Kind(workers=2, failpoints="after_intent:2:STOP"),
-}
+WORKERS: dict[WorldName, int] = {"line": 1, "servers": 2}
 
 # In the order they strike: those that take long to come to rest first, those that kill LiveKit last.
 MATRIX: tuple[Fault, ...] = (
-    Fault("F1", "killed after the claim", "line", line.killed("after_claim", first_ends_as=("abandoned",))),
-    Fault("F2", "killed after the intent", "line", line.killed("after_intent", first_ends_as=("not_placed",))),
-    Fault("F3", "killed after the send", "line", line.killed("after_send", first_ends_as=(None,))),
-    Fault("F4", "killed after the answer", "line", line.killed("after_answer", first_ends_as=(None,))),
+    Fault(
+        "F1",
+        "killed after the claim",
+        "line",
+        line.killed("after_claim", first_ends_as=("abandoned",)),
+        "after_claim:1",
+    ),
+    Fault(
+        "F2",
+        "killed after the intent",
+        "line",
+        line.killed("after_intent", first_ends_as=("not_placed",)),
+        "after_intent:2",
+    ),
+    Fault("F3", "killed after the send", "line", line.killed("after_send", first_ends_as=(None,)), "after_send:3"),
+    Fault(
+        "F4", "killed after the answer", "line", line.killed("after_answer", first_ends_as=(None,)), "after_answer:3"
+    ),
     Fault("F9", "LiveKit hangs", "line", line.hanging),
     Fault("F5", "the response is lost", "line", line.response_lost),
     Fault("F6", "the request is lost", "line", line.request_lost),
@@ -60,7 +64,7 @@ MATRIX: tuple[Fault, ...] = (
     Fault("F22", "SIGTERM under load", "line", processes.deploys),
     Fault("F23", "LiveKit killed while phones ring", "line", processes.livekit_killed_mid_ring),
     Fault("F10", "LiveKit is down", "line", line.livekit_down),
-    Fault("F21", "stopped between intent and send", "servers", processes.stopped_before_send),
+    Fault("F21", "stopped between intent and send", "servers", processes.stopped_before_send, "after_intent:2:STOP"),
     Fault("F19", "four reconcilers at once", "servers", processes.reconcilers_at_once),
     Fault("F11", "PostgreSQL crashes", "servers", servers.database_crashes),
     Fault("F12", "PostgreSQL is away", "servers", servers.database_away),

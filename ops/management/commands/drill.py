@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ops.drill.ledger import read_ledger
-from ops.drill.matrix import WORLDS, WorldName, chosen
+from ops.drill.matrix import WORKERS, WorldName, chosen
 from ops.drill.rehearsal import Rehearsal
 from ops.drill.scenario import FAULTS, Drill, Plan, Sandbox
 from ops.drill.servers import Servers, servers
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-faults", action="store_true", help="only the blows, no faults at LiveKit")
         parser.add_argument("--servers", action="store_true", help="on a PostgreSQL and a Redis of its own")
         parser.add_argument("--fault", help="instead: faults of the matrix, as F7 or F1,F2, or 'all'")
-        parser.add_argument("--world", choices=list(WORLDS), help="for the drill's own use")
+        parser.add_argument("--world", choices=list(WORKERS), help="for the drill's own use")
         parser.add_argument("--seconds", type=float, default=240.0, help="until everything must have come to rest")
 
     def handle(self, **options: Any) -> None:
@@ -59,7 +59,8 @@ class Command(BaseCommand):
             return self.on_servers(self.world({})) if options["servers"] else self.again(self.world({}))
         codes = []
         for name in dict.fromkeys(fault.world for fault in chosen(options["fault"])):
-            world = self.world({**QUICK, "VO_FAIL": WORLDS[name].failpoints})
+            points = (fault.failpoint for fault in chosen(options["fault"]) if fault.world == name)
+            world = self.world({**QUICK, "VO_FAIL": ",".join(filter(None, points))})
             codes.append((self.on_servers if name == "servers" else self.again)(world, "--world", name))
         return max(codes)
 
@@ -69,7 +70,7 @@ class Command(BaseCommand):
 
     def matrix(self, names: str, where: WorldName) -> None:
         faults = [fault for fault in chosen(names) if fault.world == where]
-        with running(tell=self.tell, workers=WORLDS[where].workers) as supervisor:
+        with running(tell=self.tell, workers=WORKERS[where]) as supervisor:
             rehearsal = Rehearsal(World(supervisor, self.tell, Servers.from_environment()), faults)
             threading.Thread(target=rehearsal.run, name="drill", daemon=True).start()
             supervisor.watch(until=lambda: rehearsal.over)
