@@ -29,6 +29,7 @@ from voiceops.errors import Conflict, Invalid
 HEADER = "Idempotency-Key"
 LIFE = timedelta(hours=24)
 LONGEST_KEY = 255
+BY_COOKIE = ("/auth/refresh", "/auth/logout")  # the refresh cookie says whom they are about
 
 
 def claim(request: Request, *, now: datetime) -> IdempotentRequest | HttpResponse:
@@ -91,7 +92,7 @@ def _scope(request: Request) -> str:
 def _fingerprint(request: Request) -> str:
     """A hash of everything that makes the request what it is."""
     workspace = request.auth.workspace if isinstance(request.auth, Access) else None
-    cookie = request.COOKIES.get("refresh_token", "") if not request.auth else ""  # says who refreshes
+    cookie = request.COOKIES.get("refresh_token", "") if request.path.rstrip("/") in BY_COOKIE else ""
     parts = (request.method, request.get_full_path(), str(workspace and workspace.pk), cookie)
     whole = hashlib.sha256(json.dumps(parts).encode())
     for piece in _body(request):

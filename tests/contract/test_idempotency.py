@@ -117,6 +117,18 @@ def test_a_replayed_registration_brings_its_cookies() -> None:
 
 
 @pytest.mark.django_db
+def test_a_client_that_keeps_its_cookies_registers_once() -> None:
+    body = {"email": "ada@example.com", "password": make.PASSWORD}
+    client = APIClient()
+
+    first = client.post("/auth/register", body, headers=KEY)
+    again = client.post("/auth/register", body, headers=KEY)
+
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again["Idempotent-Replay"] == "true"
+
+
+@pytest.mark.django_db
 def test_a_stored_answer_cannot_be_read_in_the_table(ours: Workspace) -> None:
     key = make.client(ours).post("/api-keys", BODY, headers=KEY).json()["key"]
 
