@@ -16,8 +16,9 @@ def test_alive_needs_nothing() -> None:
     assert (response.status_code, response.json()) == (200, {"status": "alive"})
 
 
-def test_a_probe_takes_get_only() -> None:
-    response = Client().post("/healthz")
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/recordings/token"])
+def test_a_plain_page_takes_get_only(path: str) -> None:
+    response = Client(enforce_csrf_checks=True).post(path)
 
     assert (response.status_code, response.json()) == (405, {"detail": "Method not allowed"})
 
