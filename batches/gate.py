@@ -11,7 +11,7 @@ from accounts.models import Workspace
 from batches.models import Batch, Suppression
 from batches.windows import is_open
 from telephony.dialing.rows import USED
-from telephony.models import Call, Stage
+from telephony.models import Call, Outcome, Stage
 from voiceops.clock import database_now
 
 
@@ -111,7 +111,7 @@ def recent_attempts(workspaces: set[UUID], numbers: set[str]) -> dict[tuple[UUID
     sent = Call.unscoped.filter(workspace__in=workspaces, to_number__in=numbers, direction="outbound").exclude(
         intent_at=None
     )
-    rang = sent.filter(Q(counts=True) | ~Q(stage=Stage.ENDED)).filter(intent_at__gt=from_now - timedelta(days=7))
+    rang = sent.filter(Q(counts=True) | ~Q(stage=Stage.ENDED) | Q(outcome=Outcome.UNKNOWN)).filter(intent_at__gt=from_now - timedelta(days=7))
     rows = rang.values("workspace_id", "to_number").annotate(
         last=Max("intent_at"),
         day=Count("pk", filter=Q(intent_at__gt=from_now - timedelta(days=1))),
