@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from agents.services import published_version
 from django.db import transaction
 
 from accounts import audit
 from accounts.access import Access
+from agents.services import published_version
 from batches.models import Batch
 from batches.services.batches import ENDED, HAS_ENDED, STILL_VALIDATING, arrange, system_of
 from telephony.models import PhoneNumber
