@@ -233,7 +233,11 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Operations platform for AI voice agents on the phone.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "voiceops.api.schema.complete"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "voiceops.api.schema.complete",
+        "telephony.openapi.add_plain_views",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "BatchStatus": "batches.models.Batch.Status",
         "PhoneNumberStatus": "telephony.models.numbers.PhoneNumber.Status",

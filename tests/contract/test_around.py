@@ -63,6 +63,7 @@ def test_the_api_describes_itself() -> None:
     described = response.json()
     assert described["openapi"].startswith("3.")
     assert {"/auth/login", "/api-keys", "/workspaces/{workspace_id}/members"} <= set(described["paths"])
+    assert {"/calls/{id}/report", "/livekit/webhook"} <= set(described["paths"])
     assert {"cookie", "bearer", "apiKey"} <= set(described["components"]["securitySchemes"])
 
 

@@ -1,0 +1,51 @@
+"""What the OpenAPI page cannot see: the two plain views that machines post to."""
+
+from typing import Any
+
+from telephony.serializers.reports import FIELDS
+
+TEXT = {"type": "string"}
+EVENT = {
+    "type": "object",
+    "required": ["id", "type", "at"],
+    "properties": {"id": TEXT, "type": {**TEXT, "enum": [*FIELDS]}, "at": {**TEXT, "format": "date-time"}},
+    "additionalProperties": True,
+}
+REPORT = {"type": "object", "required": ["events"], "properties": {"events": {"type": "array", "items": EVENT}}}
+CALL_ID = {"name": "id", "in": "path", "required": True, "schema": {**TEXT, "format": "uuid"}}
+DETAIL = {"application/json": {"schema": {"$ref": "#/components/schemas/Detail"}}}
+MISTAKES = {"application/json": {"schema": {"$ref": "#/components/schemas/Mistakes"}}}
+
+
+def add_plain_views(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """A postprocessing hook, after the one that brings the components of errors."""
+    schemes = result["components"].setdefault("securitySchemes", {})
+    schemes["callToken"] = {"type": "http", "scheme": "bearer", "description": "`report_token` of the job's metadata"}
+    schemes["liveKitToken"] = {"type": "apiKey", "in": "header", "name": "Authorization"}
+    result["paths"]["/calls/{id}/report"] = {
+        "post": {
+            "operationId": "calls_report_create",
+            "description": "What the voice agent saw. Repeats of an event's `id` change nothing.",
+            "parameters": [CALL_ID],
+            "tags": ["calls"],
+            "security": [{"callToken": []}],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": REPORT}}},
+            "responses": _responses({"422": {"description": "The schema failed", "content": MISTAKES}}),
+        }
+    }
+    result["paths"]["/livekit/webhook"] = {
+        "post": {
+            "operationId": "livekit_webhook_create",
+            "description": "LiveKit's events, signed by LiveKit.",
+            "tags": ["livekit"],
+            "security": [{"liveKitToken": []}],
+            "requestBody": {"required": True, "content": {"application/webhook+json": {"schema": {"type": "object"}}}},
+            "responses": _responses({}),
+        }
+    }
+    return result
+
+
+def _responses(more: dict[str, Any]) -> dict[str, Any]:
+    received = {"description": "Received", "content": DETAIL}
+    return {"200": received, **more, "default": {"description": "Any other error", "content": DETAIL}}
