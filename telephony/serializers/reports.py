@@ -121,8 +121,6 @@ def mistakes_of(body: Any) -> Iterator[Mistake]:
         yield mistake(("events",), "value_error.missing")
     elif not isinstance(events, list):
         yield mistake(("events",), "type_error.list")
-    elif not events:
-        yield mistake(("events",), "value_error.list.min_items", limit=1)
     elif len(events) > MOST_EVENTS:
         yield mistake(("events",), "value_error.list.max_items", limit=MOST_EVENTS)
     else:

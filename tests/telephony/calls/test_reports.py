@@ -228,6 +228,15 @@ def test_report_of_several_events_costs_four_queries(
     assert response.status_code == 200
 
 
+def test_report_of_nothing_is_received(ours: Workspace) -> None:
+    call = sent(ours)
+
+    response = report(call)
+
+    assert (response.status_code, response.json()) == (200, {"detail": "Received"})
+    assert timeline(call) == []
+
+
 def test_token_of_another_call_is_401(ours: Workspace) -> None:
     call, other = make.call(ours), make.call(ours)
 
@@ -273,13 +282,7 @@ def mistake(loc: list[Any], msg: str, kind: str) -> dict[str, Any]:
         ([], [mistake([], "value is not a valid dict", "type_error.dict")]),
         ({}, [mistake(["events"], "field required", "value_error.missing")]),
         ({"events": {}}, [mistake(["events"], "value is not a valid list", "type_error.list")]),
-        (
-            {"events": [], "more": 1},
-            [
-                mistake(["more"], "extra fields not permitted", "value_error.extra"),
-                mistake(["events"], "ensure this value has at least 1 items", "value_error.list.min_items"),
-            ],
-        ),
+        ({"events": [], "more": 1}, [mistake(["more"], "extra fields not permitted", "value_error.extra")]),
         (
             {"events": [7, {"type": "detected", "kind": "alien", "at": "soon", "id": ""}, {"type": "turn"}]},
             [
