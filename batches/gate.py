@@ -111,7 +111,8 @@ def recent_attempts(workspaces: set[UUID], numbers: set[str]) -> dict[tuple[UUID
     sent = Call.unscoped.filter(workspace__in=workspaces, to_number__in=numbers, direction="outbound").exclude(
         intent_at=None
     )
-    rang = sent.filter(Q(counts=True) | ~Q(stage=Stage.ENDED) | Q(outcome=Outcome.UNKNOWN)).filter(intent_at__gt=from_now - timedelta(days=7))
+    may_have_rung = Q(counts=True) | ~Q(stage=Stage.ENDED) | Q(outcome=Outcome.UNKNOWN)
+    rang = sent.filter(may_have_rung, intent_at__gt=from_now - timedelta(days=7))
     rows = rang.values("workspace_id", "to_number").annotate(
         last=Max("intent_at"),
         day=Count("pk", filter=Q(intent_at__gt=from_now - timedelta(days=1))),

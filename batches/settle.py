@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from batches import breaker
 from batches.models import Batch, Recipient
@@ -22,6 +22,7 @@ from telephony.outcomes import BY_REASON, IN_DOUBT, Blame, Verdict
 from voiceops.clock import database_now
 
 CHUNK = 200
+DETECTION_PATIENCE = timedelta(seconds=4)
 FREE_SENDS = 10  # INVITEs the carrier refused for reasons of its own, after which a person is given up for this batch
 # How soon somebody is offered again after trouble that was not theirs, by how often it happened to them.
 FREE_DELAYS = (1, 2, 5, 15, 60, 300)
@@ -40,12 +41,19 @@ def unsettled() -> CallQuerySet:
     return Call.unscoped.filter(stage=Stage.ENDED, settled_at=None).exclude(recipient_id=None)
 
 
+def ripe(now: datetime) -> CallQuerySet:
+    """Those that can be settled. LiveKit may tell of the end before the agent's word of what answered has come in."""
+    unclear = Q(answered_at__isnull=False, detected=None, ended_at__gt=now - DETECTION_PATIENCE)
+    return unsettled().exclude(unclear)
+
+
 def settle_calls() -> Settled:
     """Take note of a chunk of ended calls; complete batches in which nothing is left to do."""
     with transaction.atomic():
-        calls = list(unsettled().order_by("ended_at").select_for_update(skip_locked=True)[:CHUNK])
+        now = database_now()
+        calls = list(ripe(now).order_by("ended_at").select_for_update(skip_locked=True)[:CHUNK])
         if calls:
-            settle_chunk(calls, database_now())
+            settle_chunk(calls, now)
     return Settled(calls=len(calls), batches=complete_batches({call.batch_id for call in calls if call.batch_id}))
 
 

@@ -76,7 +76,13 @@ def agents_joined(rooms: Sequence[str]) -> None:
 def hang_up(rooms: Sequence[str]) -> set[str]:
     """End those of the calls whose answer has been written; returns their rooms."""
     answered = set(Call.unscoped.filter(room__in=rooms, stage=Stage.IN_PROGRESS).values_list("room", flat=True))
-    ended = {"stage": Stage.ENDED, "outcome": Outcome.ANSWERED, "end_reason": "hangup", "hung_up_by": "callee"}
+    ended = {
+        "stage": Stage.ENDED,
+        "outcome": Outcome.ANSWERED,
+        "end_reason": "hangup",
+        "hung_up_by": "callee",
+        "detected": "human",
+    }
     Call.unscoped.filter(room__in=answered, stage=Stage.IN_PROGRESS).update(ended_at=timezone.now(), **ended)
     return answered
 

@@ -37,7 +37,8 @@ def ended(batch: Batch, person: Recipient, **fields: Any) -> Call:
 
 
 def answered(batch: Batch, person: Recipient, **fields: Any) -> Call:
-    return ended(batch, person, outcome=Outcome.ANSWERED, end_reason="hangup", answered_at=timezone.now(), **fields)
+    values = {"outcome": Outcome.ANSWERED, "end_reason": "hangup", "answered_at": timezone.now(), "detected": "human"}
+    return ended(batch, person, **{**values, **fields})
 
 
 @pytest.fixture
@@ -63,6 +64,15 @@ def test_who_answered_is_done_and_the_batch_with_them(batch: Batch, person: Reci
     assert state(person) == ("completed", None, 1, "answered")
     batch.refresh_from_db()
     assert (batch.status, batch.ended_at is not None) == ("completed", True)
+
+
+def test_a_call_waits_a_moment_for_word_of_what_answered(batch: Batch, person: Recipient) -> None:
+    answered(batch, person, detected=None)
+
+    assert settle.settle_calls().calls == 0
+
+    Call.unscoped.update(ended_at=timezone.now() - settle.DETECTION_PATIENCE)
+    assert settle.settle_calls().calls == 1
 
 
 def test_a_call_is_settled_once(batch: Batch, person: Recipient) -> None:
