@@ -21,7 +21,8 @@ serve: $(RUNTIME) ## set up and serve: sandbox, web server, worker [PORT=]
 	@exec $(PY) manage.py serve
 
 test: $(DEV) ## all tests [ARGS="-k word"]
-	@$(PY) -m pytest -n auto $(ARGS)
+	@$(PY) -m pytest -n auto -m "not drill" $(ARGS)
+	@$(PY) -m pytest -m drill tests/faults $(ARGS)
 
 check: $(DEV) ## format, lint, types, imports, migrations, deploy settings, tests
 	$(PY) -m ruff format --check .

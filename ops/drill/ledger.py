@@ -29,6 +29,11 @@ OUTCOMES: dict[range, str] = {
 }
 
 
+# LiveKit's webhooks name a busy line, a refusal and a block alike, and a wrong number like one nobody answers
+# (protocols.md §2.3); the SIP status that tells them apart comes with the dial's answer alone.
+COARSELY = {"busy": "declined", "blocked": "declined", "invalid_number": "no_answer"}
+
+
 def expected_outcome(number: str) -> str:
     digits = int(number[-2:])
     return next(outcome for span, outcome in OUTCOMES.items() if digits in span)
@@ -133,8 +138,14 @@ class Ledger:
             ended[call.recipient_id] = call.ended_at.timestamp() if call.ended_at else float("inf")
 
     def outcomes_are_true(self) -> Iterator[str]:
+        """Each is the table's; or, where the dial's answer died with its process, what LiveKit's reason allows."""
+        last = {call.pk: call for call in self.calls.values()}
         for person in self.people:
-            if person.status in ("completed", "failed") and person.outcome != expected_outcome(person.phone_number):
+            expected = {expected_outcome(person.phone_number)}
+            call = last.get(person.last_call_id) if person.last_call_id else None
+            if call is not None and call.sip_status_code is None:
+                expected |= {COARSELY[outcome] for outcome in expected if outcome in COARSELY}
+            if person.status in ("completed", "failed") and person.outcome not in expected:
                 yield f"{person} ({person.phone_number[-2:]}) ended as {person.outcome} ({person.reason})"
 
     def fullest_second(self) -> int:
