@@ -54,7 +54,7 @@ def is_quickly_opened(path: Path) -> bool:
 
 def delete_orphans() -> None:
     """Lists that a process left behind when it died before their batch was written."""
-    old = [path for path in uploads() if time.time() - path.stat().st_mtime > ORPHANED_AFTER]
+    old = [path for path in uploads() if _age(path) > ORPHANED_AFTER]
     known = set(Batch.unscoped.filter(upload__in=[path.name for path in old]).values_list("upload", flat=True))
     for path in old:
         if path.name not in known:
@@ -64,6 +64,14 @@ def delete_orphans() -> None:
 def uploads() -> Iterator[Path]:
     folder = upload_path("")
     return folder.iterdir() if folder.is_dir() else iter(())
+
+
+def _age(path: Path) -> float:
+    """Seconds since it was written; 0 for a list that its import has deleted in this moment."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0
 
 
 def delete_list(name: str) -> None:

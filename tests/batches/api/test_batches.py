@@ -333,6 +333,17 @@ def test_lists_left_behind_by_a_dead_process_are_deleted_after_a_day(ours: Works
     assert names == {"waiting", "fresh", Batch.unscoped.exclude(pk=batch.pk).get().upload}
 
 
+def test_a_list_that_is_deleted_in_this_moment_disturbs_nobody(ours: Workspace, data_dir: Path) -> None:
+    folder = data_dir / "uploads"
+    folder.mkdir()
+    (folder / "gone").symlink_to("nowhere")  # listed, and not there any more when it is looked at
+
+    fields = order(make.agent(ours), make.phone_number(ours), file=upload())
+    response = make.client(ours).post("/batches", fields, format="multipart")
+
+    assert response.status_code == 201
+
+
 def test_a_long_list_is_not_opened_while_the_client_waits(ours: Workspace, monkeypatch: Any) -> None:
     monkeypatch.setattr(lists, "QUICK_TEXT", 10)
     client = make.client(ours)
