@@ -43,6 +43,7 @@ from voiceops.api.fields import UUID_FORM
 from voiceops.api.pagination import read_query
 from voiceops.api.serializers import PageQuery, StrictModelSerializer
 from voiceops.errors import Forbidden, NotFound
+from voiceops.logs import tell
 
 NOT_A_MEMBER = "Not a member of this workspace"
 DELETED = {"detail": "Deleted"}
@@ -104,6 +105,8 @@ class Judged(APIView):
         if method not in self.http_method_names or not hasattr(self, method):
             self.http_method_not_allowed(request)
         self.enter(request)
+        if isinstance(request.auth, Access):
+            tell(actor=request.auth.scope, workspace=str(request.auth.workspace and request.auth.workspace.pk))
         self.check_permissions(request)
         self.check_throttles(request)
         if idempotency.names_a_key(request):

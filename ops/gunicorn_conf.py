@@ -10,3 +10,13 @@ timeout = 60
 graceful_timeout = 2
 keepalive = 75  # longer than any client of ours keeps an idle connection, or its next POST meets a closed socket
 control_socket_disable = True  # it would stand in the home directory, shared by every server of this user
+logconfig_dict = {
+    "version": 1,
+    "root": {"level": "INFO", "handlers": ["error_console"]},
+    "formatters": {"generic": {"()": "voiceops.logs.JsonLines"}},
+    "handlers": {"error_console": {"class": "logging.StreamHandler", "formatter": "generic"}},
+    "loggers": {
+        "gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False},
+        "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},  # voiceops.requests writes those
+    },
+}

@@ -5,6 +5,7 @@ again at once and always: there is no back-off, because calls wait for it. (At m
 process that cannot live does not eat a core.)
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -156,5 +157,10 @@ class Supervisor:
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "(empty)"
+    """What it said last; of a line of ours (voiceops.logs) the words."""
+    lines = log.read_text(errors="replace").strip().splitlines() or ["(empty)"]
+    try:
+        told = json.loads(lines[-1])
+        return str(told["message"])
+    except (ValueError, TypeError, KeyError):
+        return lines[-1]

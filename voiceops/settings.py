@@ -3,6 +3,7 @@
 Every variable stands in `.env.example`; `tests/test_settings.py` compares the two.
 """
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ PUBLIC_URL: str = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstr
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
 TRUSTED_ORIGINS: list[str] = env.list("TRUSTED_ORIGINS", default=[])
 CSRF_TRUSTED_ORIGINS = TRUSTED_ORIGINS
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
+CLOSED_PAGES: list[str] = env.list("CLOSED_PAGES", default=[])
 SECURE_SSL_REDIRECT = not DEBUG
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come from inside, over plain HTTP
@@ -72,6 +75,7 @@ INSTALLED_APPS = [
     "ops",
 ]
 MIDDLEWARE = [
+    "voiceops.api.guard.Guard",
     "voiceops.api.middleware.JsonErrors",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -102,6 +106,7 @@ TEMPLATES = [
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -218,13 +223,22 @@ else:
 EMAIL_CONFIG: dict[str, Any] = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 SENTRY_DSN: str = env.str("SENTRY_DSN", default="")
+# Ours may speak as loudly as LOG_LEVEL asks. Others never do at DEBUG: they would quote requests, headers and rows.
+LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {"line": {"()": "voiceops.logs." + ("PlainLines" if sys.stderr.isatty() else "JsonLines")}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"django": {"level": "NOTSET"}, "django.server": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+    "root": {"handlers": ["console"], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
+    "loggers": {
+        **{app: {"level": LOG_LEVEL} for app in ("accounts", "agents", "batches", "telephony", "voiceops", "webhooks")},
+        "django": {"level": "NOTSET"},
+        "django.db.backends": {"level": "INFO"},
+        "django.request": {"level": "ERROR"},  # voiceops.requests tells of refusals
+        "django.server": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
 }
 
 # --- API documentation ---

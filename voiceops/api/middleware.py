@@ -11,7 +11,7 @@ PAGES = ("/admin/", "/static/")  # answered in HTML, and with slashes of their o
 
 
 class JsonErrors:
-    """Outermost: whatever goes wrong outside REST framework is the documented JSON too, also with DEBUG on.
+    """Whatever goes wrong outside REST framework is the documented JSON too, also with DEBUG on.
 
     Tolerates a trailing slash, which no documented path has.
     """
@@ -21,7 +21,7 @@ class JsonErrors:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if _is_page(request):
-            return self.get_response(request)
+            return plain(405) if request.method == "TRACE" else self.get_response(request)
         if len(request.path_info) > 1:
             request.path_info = request.path_info.removesuffix("/")
         response = self.get_response(request)
@@ -29,7 +29,6 @@ class JsonErrors:
             response = _in_json(response)
         if request.method == "HEAD" and not response.streaming:
             response.content = b""  # its length stays told; servers differ in what they make of a body
-        response.headers.setdefault("Content-Security-Policy", _policy(response))
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -50,12 +49,6 @@ def _in_json(response: HttpResponse) -> HttpResponse:
         if name not in ("Content-Type", "Content-Length"):
             answer[name] = value
     return answer
-
-
-def _policy(response: HttpResponse) -> str:
-    """Nothing may frame or embed us; an answer that is no page loads nothing either."""
-    is_page = response.get("Content-Type", "").startswith("text/html")
-    return "frame-ancestors 'none'; object-src 'none'; base-uri 'none'" + ("" if is_page else "; default-src 'none'")
 
 
 def _is_page(request: HttpRequest) -> bool:

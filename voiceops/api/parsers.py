@@ -2,18 +2,34 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.parsers import JSONParser as RestJSONParser
 
+LONGEST = 1024 * 1024  # of a body (reliability.md E1)
+PATIENCE = 4  # an upload's limits' worth that is read and thrown away: the client gets an answer and no broken pipe
+PIECE = 65_536
 DEEPEST = 32  # containers in one another (reliability.md E1)
 
 
 class JSONParser(RestJSONParser):
-    """Strict JSON: no NaN, no lone surrogates, no NUL (which PostgreSQL cannot store), no nesting bombs. Else 400."""
+    """Strict JSON: no NaN, no lone surrogates, no NUL (which PostgreSQL cannot store), no nesting bombs. Else 400.
+
+    Raises RequestDataTooBig (413) for a body that is longer than `longest()`.
+    """
+
+    def longest(self) -> int:
+        return LONGEST
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        length = int((parser_context or {})["request"].META.get("CONTENT_LENGTH") or 0)
+        if length > self.longest():
+            for _ in range(0, min(length, PATIENCE * settings.MAX_UPLOAD_BYTES), PIECE):
+                stream.read(PIECE)
+            raise RequestDataTooBig
         body = stream.read()
         try:
             data = orjson.loads(body)
