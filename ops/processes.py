@@ -37,8 +37,8 @@ def listening(port: int, *, variable: str) -> Iterator[socket.socket]:
     """
     try:
         listener = socket.create_server((HOST, port), backlog=2048)
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)
+    except (OSError, OverflowError) as error:
+        reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "ports go to 65535"
         raise PortTakenError(f"Port {port} cannot be used ({reason}). Set {variable} to a free one.") from error
     with closing(listener):
         yield listener

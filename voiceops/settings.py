@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from voiceops.environment import Env, made_folder
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Env()
 DEBUG: bool = env.bool("DEBUG", default=False)
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 PORT = env.int("PORT", default=8000)
@@ -115,7 +116,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- database: PostgreSQL, or SQLite as the embedded default (perf.md: WAL and IMMEDIATE, or "database is locked") ---
 _database: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'voiceops.sqlite3'}")
 if _database["ENGINE"].endswith("sqlite3"):
-    Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    made_folder(Path(_database["NAME"]).parent)
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -180,6 +181,8 @@ LIVEKIT_SIP_HOST: str = env.str(
 )
 USES_SANDBOX = LIVEKIT_URL in (f"http://127.0.0.1:{SANDBOX_PORT}", f"http://localhost:{SANDBOX_PORT}")
 SANDBOX_SPEED: float = env.float("SANDBOX_SPEED", default=20.0)
+if SANDBOX_SPEED <= 0:
+    raise ImproperlyConfigured("SANDBOX_SPEED must be more than 0.")
 DIAL_TOKEN_SECONDS = 10
 # After this long nothing that was sent can still start: token, LiveKit's leeway (60 s), RPC deadline (80 s), margin.
 DIAL_FENCE_SECONDS: float = env.float(
@@ -207,7 +210,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 if CELERY_BROKER_URL.startswith("filesystem:"):
     _broker = DATA_DIR / "broker"
     for _name in ("queue", "done", "control"):
-        (_broker / _name).mkdir(parents=True, exist_ok=True)
+        made_folder(_broker / _name)
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
         "data_folder_in": str(_broker / "queue"),
         "data_folder_out": str(_broker / "queue"),

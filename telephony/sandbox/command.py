@@ -14,7 +14,7 @@ def run(options: Mapping[str, object], *, say: Callable[[str], object]) -> int:
     try:
         config = from_arguments(options)
         asyncio.run(_serve(config, say))
-    except (ValueError, OSError, DataDirTakenError) as error:
+    except (ValueError, OSError, OverflowError, DataDirTakenError) as error:
         say(f"The sandbox cannot start: {error}\n")
         return 1
     return 0

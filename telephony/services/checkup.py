@@ -95,6 +95,10 @@ def check_broker() -> Finding:
     try:
         with current_app.connection_for_write(connect_timeout=PATIENCE) as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=PATIENCE)
+    except KeyError:
+        return bad(
+            name, f"{scheme} is no broker we know", "set CELERY_BROKER_URL to redis://… or amqp://…, or unset it"
+        )
     except (OperationalError, OSError) as error:
         return bad(name, f"{scheme} cannot be reached ({type(error).__name__})", "start it, check CELERY_BROKER_URL")
     if scheme == "filesystem" and not os.access(settings.DATA_DIR / "broker" / "queue", os.W_OK):

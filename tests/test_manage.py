@@ -1,0 +1,55 @@
+"""What an operator can mend is told in one line, by the name of what is wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from voiceops import settings
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=settings.BASE_DIR,
+        env={**inherited, "DEBUG": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("PORT", "abc", "PORT is not a whole number. See .env.example.\n"),
+        ("SWEEP_SECONDS", "often", "SWEEP_SECONDS is not a number. See .env.example.\n"),
+        ("THROTTLE_RATES", "often", "THROTTLE_RATES is not readable. See .env.example.\n"),
+        ("SANDBOX_SPEED", "0", "SANDBOX_SPEED must be more than 0.\n"),
+        ("DATA_DIR", "/dev/null/var", "/dev/null/var cannot be made (Not a directory). Set DATA_DIR.\n"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, variable: str, value: str, told: str) -> None:
+    done = manage("check", **{"DATA_DIR": str(tmp_path), variable: value})
+
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+
+
+def test_a_database_that_was_not_migrated_is_said_so(tmp_path: Path) -> None:
+    done = manage("create_workspace", "Ours", "--admin", "ours@example.com", DATA_DIR=str(tmp_path))
+
+    told = "The database has not been set up, or not for this version. Run: python manage.py migrate\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+
+
+def test_a_database_that_is_away_is_said_so(tmp_path: Path) -> None:
+    done = manage("prune", DATA_DIR=str(tmp_path), DATABASE_URL="postgres://nobody:secret@127.0.0.1:9/nothing")
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("The database cannot be used: connection failed")
+    assert done.stderr.endswith("Start it, and check DATABASE_URL.\n")
+    assert "secret" not in done.stderr
