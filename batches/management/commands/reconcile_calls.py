@@ -1,4 +1,5 @@
 import asyncio
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -7,6 +8,7 @@ from django.db import OperationalError
 from batches import settle, sweep
 from batches.models import Recipient
 from telephony.dialing.reconcile import CHUNK
+from voiceops.terminal import patience
 
 
 class Command(BaseCommand):
@@ -17,11 +19,12 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         try:
-            looked_at = asyncio.run(sweep.reconcile())
-            settled = 0
-            while chunk := settle.settle_calls().calls:
-                settled += chunk
-            settle.complete_all()
+            with patience(sys.stderr, "Looking into calls"):
+                looked_at = asyncio.run(sweep.reconcile())
+                settled = 0
+                while chunk := settle.settle_calls().calls:
+                    settled += chunk
+                settle.complete_all()
             review = Recipient.unscoped.filter(status=Recipient.Status.REVIEW).count()
         except OperationalError as error:
             raise CommandError(f"The database cannot be used: {error}") from error
