@@ -1,7 +1,7 @@
 """`Idempotency-Key`: a POST sent twice has one effect, and both senders read the same answer.
 
-The key is claimed by inserting its row, before the view does anything; a unique constraint lets one request win. What
-was answered is stored once the view is done, encrypted because it may carry a new key or token, and for a crash too: it
+A key belongs to whoever sent it, for one path in one workspace; elsewhere it is another key. It is claimed by inserting
+its row, before the view does anything; a unique constraint lets one request win. What was answered is stored once the view is done, encrypted because it may carry a new key or token, and for a crash too: it
 may have done half its work. Refusals (4xx) did nothing and are not stored, so that a mended request may use its key
 again. A process that dies in between leaves the key claimed: nobody can prove that nothing happened.
 """
@@ -85,15 +85,17 @@ def _context(row: IdempotentRequest) -> str:
 
 
 def _scope(request: Request) -> str:
-    """Whose keys they are. Without credentials: the address's."""
-    return request.auth.scope if isinstance(request.auth, Access) else f"ip:{ip_of(request)}"
+    """Whose keys they are (without credentials: the address's), followed by a hash of where they hold."""
+    access = request.auth if isinstance(request.auth, Access) else None
+    who = access.scope if access else f"ip:{ip_of(request)}"
+    where = [request.path_info, str(access.workspace.pk) if access and access.workspace else None]
+    return f"{who}:{hashlib.sha256(json.dumps(where).encode()).hexdigest()[:20]}"
 
 
 def _fingerprint(request: Request) -> str:
     """A hash of everything that makes the request what it is."""
-    workspace = request.auth.workspace if isinstance(request.auth, Access) else None
-    cookie = request.COOKIES.get("refresh_token", "") if request.path.rstrip("/") in BY_COOKIE else ""
-    parts = (request.method, request.get_full_path(), str(workspace and workspace.pk), cookie)
+    cookie = request.COOKIES.get("refresh_token", "") if request.path_info in BY_COOKIE else ""
+    parts = (request.META.get("QUERY_STRING", ""), cookie)
     whole = hashlib.sha256(json.dumps(parts).encode())
     for piece in _body(request):
         whole.update(piece)

@@ -31,15 +31,41 @@ def test_the_same_request_is_answered_once_and_replayed(ours: Workspace) -> None
     assert ours.api_keys.filter(name="Robot").count() == 1
 
 
-def test_another_body_path_or_workspace_is_a_conflict(ours: Workspace, theirs: Workspace) -> None:
+def test_another_body_or_query_is_a_conflict(ours: Workspace) -> None:
     client = make.client(ours)
     client.post("/api-keys", BODY, headers=KEY)
 
     other_body = client.post("/api-keys", {**BODY, "name": "Other"}, headers=KEY)
-    other_path = client.post(f"/workspaces/{ours.pk}/invitations", BODY, headers=KEY)
+    other_query = client.post("/api-keys?x=1", BODY, headers=KEY)
 
     assert (other_body.status_code, other_body.json()) == (409, REUSED)
-    assert (other_path.status_code, other_path.json()) == (409, REUSED)
+    assert (other_query.status_code, other_query.json()) == (409, REUSED)
+
+
+def test_a_trailing_slash_is_the_same_request(ours: Workspace) -> None:
+    client = make.client(ours)
+
+    first = client.post("/api-keys", BODY, headers=KEY)
+    again = client.post("/api-keys/", BODY, headers=KEY)
+
+    assert (again.content, again["Idempotent-Replay"]) == (first.content, "true")
+
+
+def test_a_key_holds_for_one_path_in_one_workspace(ours: Workspace) -> None:
+    client = make.bearer(make.member(ours, Role.ADMIN))
+    agent = make.agent(ours)
+
+    made = client.post("/workspaces", {"name": "Another"}, headers=KEY)
+    there = {**KEY, "X-Workspace-ID": made.json()["id"]}
+    answers = [
+        client.post("/api-keys", BODY, headers=KEY),
+        client.post("/api-keys", BODY, headers=there),
+        client.post(f"/agents/{agent.pk}/publish", headers=KEY),
+        client.post(f"/agents/{agent.pk}/duplicate", headers=KEY),
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 201, 200, 201]
+    assert not any("Idempotent-Replay" in answer for answer in answers)
 
 
 def test_keys_of_different_callers_do_not_meet(ours: Workspace, theirs: Workspace) -> None:
