@@ -1,9 +1,10 @@
 """`Idempotency-Key`: a POST sent twice has one effect, and both senders read the same answer.
 
-A key belongs to whoever sent it, for one path in one workspace; elsewhere it is another key. It is claimed by inserting
-its row, before the view does anything; a unique constraint lets one request win. What was answered is stored once the view is done, encrypted because it may carry a new key or token, and for a crash too: it
-may have done half its work. Refusals (4xx) did nothing and are not stored, so that a mended request may use its key
-again. A process that dies in between leaves the key claimed: nobody can prove that nothing happened.
+A key belongs to whoever sent it, for one path in one workspace; elsewhere it is another key. It is claimed by
+inserting its row, before the view does anything; a unique constraint lets one request win. What was answered is
+stored once the view is done, encrypted because it may carry a new key or token, and for a crash too: it may have done
+half its work. Refusals (4xx) did nothing and are not stored, so that a mended request may use its key again. A
+process that dies in between leaves the key claimed: nobody can prove that nothing happened.
 """
 
 import hashlib
