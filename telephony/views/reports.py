@@ -1,6 +1,5 @@
 """Where a voice agent reports on its call. A plain view: every live call posts here every two seconds."""
 
-from io import BytesIO
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
@@ -13,7 +12,7 @@ from telephony.serializers.reports import BadReport, read_report
 from telephony.services.reports import take_report
 from telephony.views.plain import MALFORMED, read_body
 from voiceops.api.errors import plain
-from voiceops.api.parsers import JSONParser
+from voiceops.api.parsers import read_json
 from voiceops.errors import NotFound
 
 MAX_BODY = 1024 * 1024
@@ -45,7 +44,7 @@ def _authorised(request: HttpRequest, pk: str) -> UUID | None:
 
 def _take(call_id: UUID, body: bytes) -> HttpResponse:
     try:
-        take_report(call_id=call_id, events=read_report(JSONParser().parse(BytesIO(body))))
+        take_report(call_id=call_id, events=read_report(read_json(body)))
     except ParseError:
         return plain(400, MALFORMED)
     except BadReport as error:

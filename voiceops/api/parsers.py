@@ -30,14 +30,18 @@ class JSONParser(RestJSONParser):
             for _ in range(0, min(length, PATIENCE * settings.MAX_UPLOAD_BYTES), PIECE):
                 stream.read(PIECE)
             raise RequestDataTooBig
-        body = stream.read()
-        try:
-            data = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise ParseError from error
-        if not _is_sound(data, suspicious=b"\\u0000" in body):
-            raise ParseError
-        return data
+        return read_json(stream.read())
+
+
+def read_json(body: bytes) -> Any:
+    """Raises ParseError."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ParseError from error
+    if not _is_sound(data, suspicious=b"\\u0000" in body):
+        raise ParseError
+    return data
 
 
 class AlwaysJSON(BaseContentNegotiation):
