@@ -33,7 +33,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts import idempotency
 from accounts.access import Access
-from accounts.authentication import ApiAuthentication
+from accounts.authentication import SAFE_METHODS, ApiAuthentication, require_own_origin
 from accounts.models import IdempotentRequest, Membership, User, Workspace
 from accounts.permissions import HasRole
 from accounts.roles import Role
@@ -104,6 +104,8 @@ class Judged(APIView):
         method = str(request.method).lower()
         if method not in self.http_method_names or not hasattr(self, method):
             self.http_method_not_allowed(request)
+        if isinstance(request.auth, Access) and request.auth.by_cookie and request.method not in SAFE_METHODS:
+            require_own_origin(request)
         self.enter(request)
         if isinstance(request.auth, Access):
             tell(actor=request.auth.scope, workspace=str(request.auth.workspace and request.auth.workspace.pk))
@@ -242,6 +244,8 @@ class WorkspaceViewSet(ApiViewSet):
         row = self.get_queryset().filter(**{self.lookup_field: row_id}).first()
         if row is None:
             raise missing(self.model)
+        if self.request.method == "POST":
+            _ = self.request.data  # what cannot be read is refused by an action that reads nothing of it, too
         return row
 
     def get_serializer_context(self) -> dict[str, Any]:

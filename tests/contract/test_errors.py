@@ -102,6 +102,42 @@ def test_the_order_of_judgement(ours: Workspace, theirs: Workspace) -> None:
     assert answer(admin, "POST", "/api-keys") == (400, "Malformed request body")
 
 
+def test_a_foreign_page_is_told_of_the_method_before_its_origin(ours: Workspace) -> None:
+    browser = make.browser(make.member(ours))
+    foreign = {"Origin": "https://evil.example.com"}
+
+    wrong_method = browser.put("/auth/me", {}, headers=foreign)
+    wrong_origin = browser.patch("/auth/me", {}, headers={**foreign, "X-Workspace-ID": "nobodys"})
+
+    assert (wrong_method.status_code, wrong_method.json()) == (405, {"detail": "Method not allowed"})
+    assert (wrong_origin.status_code, wrong_origin.json()) == (403, {"detail": "Origin not allowed"})
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "expected"),
+    [
+        ("", "application/json", (201, None)),
+        ("", "text/plain", (201, None)),
+        ("{}", "application/json", (201, None)),
+        ("{", "application/json", MALFORMED),
+        ("x", "text/plain", (415, {"detail": "Unsupported media type"})),
+    ],
+)
+def test_an_action_without_fields_takes_no_unreadable_body(
+    ours: Workspace, body: str, content_type: str, expected: tuple[int, object]
+) -> None:
+    agent = make.agent(ours)
+    key = make.api_key(ours)[1]
+
+    response = Client(headers={"X-API-Key": key}).generic(
+        "POST", f"/agents/{agent.pk}/duplicate", body, content_type=content_type
+    )
+
+    status, told = expected
+    assert (response.status_code, told and response.json()) == (status, told)
+    assert ours.agents.count() == (2 if status == 201 else 1)
+
+
 @pytest.mark.parametrize(
     "body",
     [
