@@ -55,13 +55,17 @@ class ApiAuthentication(BaseAuthentication):
 
 
 def access_of_key(key: str, *, ip: str | None) -> Access:
-    """Raises AuthenticationFailed `Invalid API key` for a key that is unknown, revoked or expired."""
+    """Raises AuthenticationFailed for a key that is unknown, revoked, expired or made by somebody since disabled."""
     now = timezone.now()
     prefix = keys.prefix_of(key)
-    row = prefix and ApiKey.unscoped.select_related("workspace").filter(prefix=prefix).first()
+    row = prefix and ApiKey.unscoped.select_related("workspace", "created_by").filter(prefix=prefix).first()
     if not row or not keys.is_same(key, row.key_hash):
         raise AuthenticationFailed("Invalid API key")
-    if row.revoked_at or (row.expires_at and row.expires_at <= now):
+    if (
+        row.revoked_at
+        or (row.expires_at and row.expires_at <= now)
+        or (row.created_by and not row.created_by.is_active)
+    ):
         raise AuthenticationFailed("Invalid API key")
     if is_due(row.last_used_at, now):
         ApiKey.unscoped.filter(pk=row.pk, last_used_at=row.last_used_at).update(last_used_at=now)

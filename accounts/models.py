@@ -115,7 +115,7 @@ class ApiKey(WorkspaceOwned):
     role = models.PositiveSmallIntegerField(choices=Role)
     prefix = models.CharField(max_length=16, unique=True)
     key_hash = models.CharField(max_length=64)
-    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="created_api_keys")
+    created_by = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="created_api_keys")
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -105,7 +105,7 @@ class MeSerializer(StrictSerializer):
     """`memberships` must be prefetched with their workspaces."""
 
     id = Uuid(read_only=True)
-    email = Email(read_only=True)
+    email = Email(read_only=True, allow_null=True)
     name = Text(max_length=100, allow_blank=True)
     default_workspace_id = Uuid()
 

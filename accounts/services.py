@@ -65,7 +65,7 @@ def delete_workspace(*, workspace: Workspace, access: Access) -> None:
             _move_home(user)
 
 
-def change_role(*, member: Membership, role: Role, access: Access) -> None:
+def change_role(*, member: Membership, role: Role, access: Access, now: datetime) -> None:
     """Raises StateForbids when it would leave the workspace without an admin."""
     with transaction.atomic():
         member.workspace.lock()
@@ -75,13 +75,15 @@ def change_role(*, member: Membership, role: Role, access: Access) -> None:
         member.save(update_fields=["role"])
         changes = {"role": [Role(before).label, role.label]}
         audit.record("member.role_changed", access=access, target=member.user, changes=changes)
+        _revoke_keys_of(member, above=role, access=access, now=now)
 
 
-def remove_member(*, member: Membership, access: Access) -> None:
+def remove_member(*, member: Membership, access: Access, now: datetime) -> None:
     """Raises StateForbids when it would leave the workspace without an admin."""
     with transaction.atomic():
         member.workspace.lock()
         _keep_an_admin(member)
+        _revoke_keys_of(member, above=0, access=access, now=now)
         member.delete()
         if member.user.default_workspace_id == member.workspace_id:
             _move_home(member.user)
@@ -91,15 +93,16 @@ def remove_member(*, member: Membership, access: Access) -> None:
 def create_api_key(
     *, workspace: Workspace, name: str, role: Role, access: Access, expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
-    """The row and the key itself, which nobody will see again."""
+    """The row and the key itself, which nobody will see again. A key made by a key has the same person behind it."""
     new = keys.generate_key()
+    maker = access.key.created_by if access.key else access.user
     with transaction.atomic():
         row = workspace.api_keys.create(
             name=name,
             role=role,
             prefix=new.prefix,
             key_hash=new.key_hash,
-            created_by=access.user,
+            created_by=maker,
             expires_at=expires_at,
         )
         changes = {"name": name, "role": role.label, "prefix": new.prefix}
@@ -223,6 +226,13 @@ def _keep_an_admin(member: Membership) -> None:
     others = Membership.unscoped.filter(workspace=member.workspace_id, role=Role.ADMIN).exclude(pk=member.pk)
     if not others.exists():
         raise StateForbids("Workspace must keep an admin")
+
+
+def _revoke_keys_of(member: Membership, *, above: int, access: Access, now: datetime) -> None:
+    """The keys that somebody made hold no role longer than they themselves do."""
+    made = member.workspace.api_keys.filter(created_by=member.user, role__gt=above, revoked_at=None)
+    for key in made.order_by("pk"):
+        revoke_api_key(key=key, access=access, now=now)
 
 
 def _settle_default(user: User, workspace: Workspace) -> None:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from accounts import audit, services, sessions, tokens
 from accounts.api import ApiViewSet, PublicView, missing
 from accounts.authentication import ACCESS_COOKIE, ip_of, require_own_origin
-from accounts.models import Membership, User, Workspace
+from accounts.models import ApiKey, Membership, User, Workspace
 from accounts.permissions import SIGNED_IN
 from accounts.roles import Role
 from accounts.serializers import (
@@ -156,7 +156,9 @@ class MeViewSet(ApiViewSet):
     access = {"retrieve": SIGNED_IN, "partial_update": SIGNED_IN}
 
     def retrieve(self, request: Request) -> Response:
-        return Response(MeSerializer(self.me()).data)
+        """Who asks: a person, or an API key, which has no address and one workspace."""
+        key = self.caller.key
+        return Response(_key_told(key) if key else MeSerializer(self.me()).data)
 
     def partial_update(self, request: Request) -> Response:
         user = self.me()
@@ -221,6 +223,12 @@ def answer(pair: sessions.TokenPair, *, workspace: Workspace | None = None, stat
         REFRESH_COOKIE, pair.refresh_token, max_age=tokens.REFRESH_SECONDS, samesite="Strict", path=REFRESH_PATH, **safe
     )
     return response
+
+
+def _key_told(key: ApiKey) -> dict[str, Any]:
+    workspace = {"id": str(key.workspace_id), "name": key.workspace.name, "role": Role(key.role).label}
+    told = {"id": str(key.pk), "email": None, "name": key.name, "default_workspace_id": workspace["id"]}
+    return {**told, "workspaces": [workspace]}
 
 
 def _told(workspace: Workspace, user: User) -> dict[str, Any] | None:

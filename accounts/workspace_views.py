@@ -90,10 +90,10 @@ class MemberViewSet(mixins.ListModelMixin, Patches, Deletes, WorkspaceViewSet):
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         role = serializer.validated_data.get("role")
         if role is not None and serializer.instance is not None:
-            services.change_role(member=serializer.instance, role=role, access=self.caller)
+            services.change_role(member=serializer.instance, role=role, access=self.caller, now=timezone.now())
 
     def perform_destroy(self, instance: Membership) -> None:
-        services.remove_member(member=instance, access=self.caller)
+        services.remove_member(member=instance, access=self.caller, now=timezone.now())
 
 
 class InvitationViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, Deletes, WorkspaceViewSet):

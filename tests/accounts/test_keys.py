@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts import keys
-from accounts.models import ApiKey, AuditEntry, Workspace
+from accounts.models import ApiKey, AuditEntry, User, Workspace
 from accounts.roles import Role
 from tests import make
 
@@ -18,6 +18,10 @@ INVALID = (401, {"detail": "Invalid API key"})
 def answer(key: str, **headers: str) -> tuple[int, Any]:
     response = APIClient(headers=headers or {"X-API-Key": key}).get("/api-keys")
     return response.status_code, response.json()
+
+
+def mint(client: APIClient, role: str) -> str:
+    return str(client.post("/api-keys", {"name": "Robot", "role": role}).json()["key"])
 
 
 def test_a_key_is_shown_once_and_stored_as_a_hash(ours: Workspace) -> None:
@@ -57,8 +61,59 @@ def test_a_key_acts_in_its_own_workspace_and_role(ours: Workspace, theirs: Works
     client = make.client(ours, Role.MANAGER)
 
     assert client.get("/api-keys").json() == {"detail": "Admin access required"}
-    assert client.get("/auth/me").json() == {"detail": "Insufficient permissions"}
+    assert client.patch("/auth/me", {}).json() == {"detail": "Insufficient permissions"}
     assert client.get(f"/workspaces/{theirs.pk}").json() == {"detail": "Workspace not found"}
+
+
+def test_a_key_may_ask_whose_it_is(ours: Workspace) -> None:
+    row, key = make.api_key(ours, Role.MANAGER, name="Robot")
+
+    response = APIClient(headers={"X-API-Key": key}).get("/auth/me")
+
+    assert (response.status_code, response.json()) == (
+        200,
+        {
+            "id": str(row.pk),
+            "email": None,
+            "name": "Robot",
+            "default_workspace_id": str(ours.pk),
+            "workspaces": [{"id": str(ours.pk), "name": ours.name, "role": "manager"}],
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "statuses"),
+    [
+        ("delete", None, [401, 401, 401]),
+        ("patch", {"role": "manager"}, [401, 200, 401]),
+        ("patch", {"role": "admin"}, [200, 200, 200]),
+    ],
+)
+def test_keys_hold_no_role_longer_than_whoever_made_them(
+    ours: Workspace, method: str, body: dict[str, str] | None, statuses: list[int]
+) -> None:
+    admin, person = make.client(ours), make.member(ours, Role.ADMIN)
+    strong, weak = (mint(make.bearer(person), role) for role in ("admin", "member"))
+    handed_on = mint(APIClient(headers={"X-API-Key": strong}), "admin")
+    make.member(ours, Role.ADMIN)
+
+    getattr(admin, method)(f"/workspaces/{ours.pk}/members/{person.pk}", body)
+
+    answers = [APIClient(headers={"X-API-Key": key}).get("/agents") for key in (strong, weak, handed_on)]
+    assert [response.status_code for response in answers] == statuses
+    revoked = AuditEntry.unscoped.filter(workspace=ours, action="api_key.revoked").count()
+    assert (revoked, admin.get("/api-keys").status_code) == (statuses.count(401), 200)
+
+
+@pytest.mark.parametrize("end", [lambda person: person.delete(), lambda person: person.update(is_active=False)])
+def test_the_keys_of_a_deleted_or_disabled_user_end(ours: Workspace, end: Any) -> None:
+    person = make.member(ours, Role.ADMIN)
+    key = mint(make.bearer(person), "admin")
+
+    end(User.objects.filter(pk=person.pk))
+
+    assert answer(key) == INVALID
 
 
 def test_a_key_that_cannot_be_ours_costs_no_query(django_assert_num_queries: Any, db: None) -> None:
