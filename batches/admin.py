@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from accounts.access import Access
 from accounts.staff import History, SerializerForm, StaffAdmin, access_of, coloured
-from batches.models import Batch, Recipient, RejectedRow, Suppression
+from batches.mappings.serializers import SavedMappingSerializer
+from batches.models import Batch, Recipient, RejectedRow, SavedMapping, Suppression
 from batches.progress import STATUSES, counts_of
 from batches.serializers import BatchSerializer
 from batches.services import batches as services
@@ -191,6 +192,29 @@ class RejectedRowAdmin(History):
     search_fields = ("error_code__exact",)
     search_ids = ("pk", "batch", "workspace")
     list_select_related = ("batch", "workspace")
+
+
+class SavedMappingForm(SerializerForm):
+    serializer = SavedMappingSerializer
+
+    class Meta:
+        model = SavedMapping
+        fields = ("column_mapping", "default_country")
+
+
+@admin.register(SavedMapping)
+class SavedMappingAdmin(StaffAdmin):
+    form = SavedMappingForm
+    list_display = ("name", "workspace", "default_country", "updated_at")
+    list_filter = ("created_at",)
+    search_fields = ("name", "workspace__name")
+    search_ids = ("pk", "workspace")
+    list_select_related = ("workspace",)
+    readonly_fields = ("name", "workspace", "created_at", "updated_at")
+    fields = (*readonly_fields[:2], *SavedMappingForm.Meta.fields, *readonly_fields[2:])
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # what a list's columns mean is known where the list is uploaded
 
 
 class SuppressionForm(SerializerForm):

@@ -1,6 +1,7 @@
 """What a list would come to, before anything is stored: who would be called, who not and why, how long it takes."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -13,12 +14,14 @@ from agents.services import published_version
 from batches.estimate import Pace, estimate
 from batches.gate import window_of
 from batches.importing.chunks import required_variables
+from batches.importing.columns import Remembered
 from batches.importing.judge import Accepted, Rejected, Tally, judge
 from batches.importing.lookup import active_suppressions, find_suppressed
 from batches.importing.numbers import Numbers
 from batches.importing.phones import PhoneParser
 from batches.importing.store import upload_path
 from batches.importing.table import Table, open_table
+from batches.mappings.services import remembered_mappings
 from batches.models import Batch
 from batches.services.lists import Content, delete_list, kept_list
 from telephony.models import PhoneNumber
@@ -38,21 +41,25 @@ def preview_list(
         phone_number=phone_number,
         **fields,
     )
-    with kept_list(content, mapping=batch.column_mapping) as name:
+    remembered = remembered_mappings(batch.workspace_id)
+    with kept_list(content, mapping=batch.column_mapping, remembered=remembered) as name:
         try:
-            return _read(batch, name, now)
+            return _read(batch, name, now, remembered)
         finally:
             delete_list(name)
 
 
-def _read(batch: Batch, name: str, now: datetime) -> dict[str, Any]:
+def _read(batch: Batch, name: str, now: datetime, remembered: Sequence[Remembered]) -> dict[str, Any]:
     opened = open_table(
         upload_path(name),
         max_rows=settings.MAX_UPLOAD_ROWS,
         mapping=batch.column_mapping,
         known=_variables_of(batch.agent_version),
+        remembered=remembered,
     )
     with opened as table:
+        saved = table.columns.remembered
+        batch.default_country = batch.default_country or (saved and saved.default_country)
         reader = _Reader(batch, table)
         tally = Tally()
         verdicts = judge(table, PhoneParser(batch.default_country), tally)
@@ -69,6 +76,8 @@ def _read(batch: Batch, name: str, now: datetime) -> dict[str, Any]:
     return {
         "columns": table.columns.names,
         "column_mapping": table.columns.mapping,
+        "column_mapping_id": saved and saved.id,
+        "default_country": batch.default_country,
         "notes": list(table.notes),
         "counts": reader.counts(repaired=tally.repaired),
         "first_rows": reader.first,

@@ -8,7 +8,7 @@ from accounts.api import WorkspaceRelatedField, WorkspaceSerializer
 from accounts.serializers import CallingWindowSerializer
 from agents.models import Agent
 from batches.fields import ColumnMapping, Country, ListFile, Minutes, RecipientList
-from batches.models import Batch, Recipient, RejectedRow
+from batches.models import Batch, Recipient, RejectedRow, SavedMapping
 from batches.progress import counts_of
 from batches.retries import MAX_ATTEMPTS, MAX_DELAY_MINUTES, RETRYABLE
 from telephony.models import Outcome, PhoneNumber
@@ -133,9 +133,22 @@ class NewBatchSerializer(BatchSerializer):
 
     file = ListFile(write_only=True, required=False)
     recipients = RecipientList(write_only=True, required=False)
+    column_mapping_id = WorkspaceRelatedField(
+        queryset=SavedMapping.unscoped.all(), allow_null=True, required=False, write_only=True
+    )
 
     class Meta(BatchSerializer.Meta):
-        fields = [*BatchSerializer.Meta.fields, "file", "recipients"]
+        fields = [*BatchSerializer.Meta.fields, "column_mapping_id", "file", "recipients"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        saved: SavedMapping | None = attrs.pop("column_mapping_id", None)
+        if saved is None:
+            return attrs
+        if attrs.get("column_mapping") is not None:
+            wrong = mistake("value_error", "give either column_mapping or column_mapping_id")
+            raise serializers.ValidationError({"column_mapping_id": wrong.detail})
+        return {"default_country": saved.default_country, **attrs, "column_mapping": saved.column_mapping}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         expect_list(self, data)
@@ -182,6 +195,8 @@ class PreviewSerializer(StrictSerializer):
 
     columns = ListOf(child=Text())
     column_mapping = JsonObject(child=Text(allow_null=True))
+    column_mapping_id = Uuid(allow_null=True)
+    default_country = Text(allow_null=True)
     notes = ListOf(child=Text())
     counts = JsonObject(child=Integer())
     first_rows = ListOf(child=JsonObject())

@@ -11,7 +11,7 @@ from accounts import keys, tokens
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Session, User, Workspace
 from accounts.roles import Role
 from agents.models import Agent, AgentVersion
-from batches.models import Batch, Recipient, RejectedRow, Suppression
+from batches.models import Batch, Recipient, RejectedRow, SavedMapping, Suppression
 from telephony.models import Call, NumberPace, PhoneNumber, SipTrunk
 from voiceops.ids import uuid7
 from webhooks import secrets
@@ -166,6 +166,11 @@ def rejected_row(of: Batch, **fields: Any) -> RejectedRow:
         "values": ["12345", ""],
     }
     return RejectedRow.unscoped.create(workspace=of.workspace, batch=of, **{**values, **fields})
+
+
+def saved_mapping(of: Workspace, **fields: Any) -> SavedMapping:
+    values = {"name": f"Mapping {next(_numbers)}", "column_mapping": {"Tel": "phone_number", "Vorname": "first_name"}}
+    return SavedMapping.unscoped.create(workspace=of, **{**values, **fields})
 
 
 def suppression(of: Workspace, **fields: Any) -> Suppression:

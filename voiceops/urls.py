@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("telephony.urls")),
     path("", include("agents.urls")),
     path("", include("batches.urls")),
+    path("", include("batches.mappings.urls")),
     path("", include("batches.suppressions.urls")),
     path("", include("batches.analytics.urls")),
     path("", include("webhooks.urls")),

@@ -1,9 +1,10 @@
 """Which column is the phone number, and what the others are called in an agent's prompt."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from batches.importing.upload import MAX_COLUMNS, UnreadableUpload
 
@@ -24,18 +25,27 @@ REFUSAL_COLUMNS = ("row_number", "error_code", "error_message")
 _PHONE_LIKE = re.compile(r"[+(]?\d[\d\s().-]{6,}\Z")
 
 
+class Remembered(NamedTuple):
+    """A mapping that was saved for lists with exactly these columns."""
+
+    id: UUID
+    column_mapping: dict[str, str | None]
+    default_country: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """A list's columns as uploaded, and for each its variable; None for the phone column and for ignored ones.
 
     `mends`: the list is a rejected.csv come back, whose last three columns say which rows it mends; `names` leaves
-    those out.
+    those out. `remembered`: the saved mapping that was used, because nobody named another.
     """
 
     names: list[str]
     variables: list[str | None]
     phone: int
     mends: bool = False
+    remembered: Remembered | None = None
 
     @property
     def mapping(self) -> dict[str, str | None]:
@@ -45,15 +55,19 @@ class Columns:
 
 
 def read_columns(
-    header: Sequence[Any], mapping: Mapping[str, str | None] | None = None, known: Collection[str] = ()
+    header: Sequence[Any],
+    mapping: Mapping[str, str | None] | None = None,
+    known: Collection[str] = (),
+    remembered: Iterable[Remembered] = (),
 ) -> Columns:
     """Understand a header row.
 
     `mapping` is the contract's `column_mapping`: `{"<uploaded column>": "phone_number" | "<variable>" | null}`; a null
     ignores the column, columns it does not name are guessed: the phone column by its usual names (the first of
     `PHONE_NAMES` that is there), every other column is the variable of its own name, or the agent's variable (`known`)
-    that differs from it only in case and separators ("First Name" is first_name). Raises UnreadableUpload when there is
-    no phone column, or the mapping does not fit the file.
+    that differs from it only in case and separators ("First Name" is first_name). Where `mapping` is None,
+    the first of `remembered` that names just the list's columns, in whatever order, is it. Raises UnreadableUpload when
+    there is no phone column, or the mapping does not fit the file.
     """
     names = _name(header)
     mends = len(names) > len(REFUSAL_COLUMNS) and tuple(names[-3:]) == REFUSAL_COLUMNS
@@ -61,13 +75,14 @@ def read_columns(
         names = names[:-3]
     if len(names) > MAX_COLUMNS:
         raise UnreadableUpload(f"The file has {len(names)} columns, more than the {MAX_COLUMNS} allowed: remove some.")
-    mapping = mapping or {}
+    saved = _recall(names, remembered) if mapping is None else None
+    mapping = mapping or (saved.column_mapping if saved else {})
     _check_mapping(mapping, names)
     phone = _find_phone(names, mapping)
     guesses = _guess(names, known)
     variables = [None if at == phone else mapping.get(name, guesses[name]) for at, name in enumerate(names)]
     _check_variables(names, variables)
-    return Columns(names, variables, phone, mends)
+    return Columns(names, variables, phone, mends, saved)
 
 
 def _name(header: Sequence[Any]) -> list[str]:
@@ -80,9 +95,13 @@ def _name(header: Sequence[Any]) -> list[str]:
         name, again = cell or f"column {at}", 1
         while name in names:
             again += 1
-            name = f"{cell} {again}"
+            name = f"{cell or f'column {at}'} {again}"
         names.append(name)
     return names
+
+
+def _recall(names: list[str], remembered: Iterable[Remembered]) -> Remembered | None:
+    return next((saved for saved in remembered if saved.column_mapping.keys() == set(names)), None)
 
 
 def _check_mapping(mapping: Mapping[str, str | None], names: list[str]) -> None:

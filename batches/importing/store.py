@@ -18,11 +18,13 @@ from django.db.models import F, Q
 
 from batches.importing.align import Aligned
 from batches.importing.chunks import ChunkWriter
+from batches.importing.columns import Remembered
 from batches.importing.judge import Accepted, Rejected, judge
 from batches.importing.phones import PhoneParser
 from batches.importing.pipeline import ReadAhead
 from batches.importing.table import Table, open_table
 from batches.importing.upload import UnreadableUpload
+from batches.mappings.services import remembered_mappings
 from batches.models import Batch, Recipient, RejectedRow
 from voiceops.clock import database_now
 from voiceops.errors import StateForbids
@@ -126,6 +128,7 @@ def _store(batch: Batch, lease: _Lease) -> None:
             table = reading.table
             if writer is None:
                 aligned = Aligned(batch, table.columns)
+                adopt(batch, table.columns.remembered)
                 writer = ChunkWriter(batch, aligned)
             with transaction.atomic():
                 _commit_lazily()
@@ -134,6 +137,8 @@ def _store(batch: Batch, lease: _Lease) -> None:
                     rows_read=chunk[-1].row_number,
                     rows_total=table.expected_rows,
                     rejected_count=F("rejected_count") + rejected,
+                    column_mapping=batch.column_mapping,
+                    default_country=batch.default_country,
                     columns=aligned.names,
                     variable_names=aligned.variables,
                 )
@@ -148,21 +153,31 @@ class _Reading:
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
         self._known = [variable["name"] for variable in batch.agent_version.config.get("variables") or []]
+        self._remembered = [] if batch.rows_before else remembered_mappings(batch.workspace_id)
 
     def verdicts(self) -> Iterator[Verdict]:
         batch = self._batch
-        parser = PhoneParser(batch.default_country)
         opened = open_table(
             upload_path(batch.upload),
             max_rows=settings.MAX_UPLOAD_ROWS,
             mapping=batch.column_mapping,
             known=self._known,
             appended=batch.rows_before > 0,
+            remembered=self._remembered,
         )
         with opened as self.table:
+            saved = self.table.columns.remembered
+            parser = PhoneParser(batch.default_country or (saved.default_country if saved else None))
             for verdict in judge(self.table, parser):
                 if verdict.row_number > batch.rows_read:
                     yield verdict
+
+
+def adopt(batch: Batch, saved: Remembered | None) -> None:
+    """The batch keeps the mapping that was remembered for its list: rows appended later are read by it too."""
+    if saved is not None:
+        batch.column_mapping = saved.column_mapping
+        batch.default_country = batch.default_country or saved.default_country
 
 
 def _finish(batch: Batch, lease: _Lease) -> None:

@@ -1,12 +1,12 @@
 """Opens an uploaded list of any kind: what it is, is told by its content, never by its name."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from batches.importing.columns import PHONE, Columns, read_columns
+from batches.importing.columns import PHONE, Columns, Remembered, read_columns
 from batches.importing.delimited import open_delimited
 from batches.importing.recipients import SUFFIX, open_recipients
 from batches.importing.upload import Line, Source, UnreadableUpload
@@ -36,11 +36,12 @@ def open_table(
     mapping: Mapping[str, str | None] | None = None,
     known: Collection[str] = (),
     appended: bool = False,
+    remembered: Iterable[Remembered] = (),
 ) -> Iterator[Table]:
     """Open a stored upload: CSV in any dress, XLSX, or recipients sent as JSON (see `recipients`).
 
-    `mapping` and `known` are those of `read_columns`. An `appended` list need not have every column the mapping names.
-    Raises UnreadableUpload, mostly here (too many rows included), sometimes while the lines are read.
+    `mapping`, `known` and `remembered` are those of `read_columns`. An `appended` list need not have every column the
+    mapping names. Raises UnreadableUpload, mostly here (too many rows included), sometimes while the lines are read.
     """
     if path.stat().st_size == 0:
         raise UnreadableUpload(EMPTY)
@@ -52,10 +53,10 @@ def open_table(
         if problem:
             raise UnreadableUpload(f"The header in row {number} cannot be read: {problem.message}.")
         if path.suffix == SUFFIX:
-            mapping = {PHONE: PHONE}
+            mapping, remembered = {PHONE: PHONE}, ()
         elif appended and mapping:
             mapping = {column: meaning for column, meaning in mapping.items() if column in cells}
-        columns = read_columns(cells, mapping, known)
+        columns = read_columns(cells, mapping, known, remembered)
         first = next((line for line in source.lines if source.blank_rows_count or holds_anything(line)), None)
         if first is None:
             raise UnreadableUpload("The file is empty: it has a header row and no rows below it.")

@@ -9,6 +9,7 @@ from accounts.access import Access
 from agents.models import Agent
 from agents.services import published_version
 from batches.importing.store import begin_append
+from batches.mappings.services import remembered_mappings
 from batches.models import Batch
 from batches.services.batches import ENDED, HAS_ENDED, STILL_VALIDATING, system_of
 from batches.services.lists import Content, kept_list
@@ -29,7 +30,9 @@ def create_batch(
     if phone_number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
     workspace = agent.workspace
-    with kept_list(content, mapping=fields.get("column_mapping")) as upload, transaction.atomic():
+    remembered = remembered_mappings(workspace.pk)
+    kept = kept_list(content, mapping=fields.get("column_mapping"), remembered=remembered)
+    with kept as upload, transaction.atomic():
         batch = Batch.unscoped.create(
             workspace=workspace,
             agent=agent,

@@ -1,13 +1,14 @@
 """Uploaded lists on disk: kept under DATA_DIR/uploads until the import is done with them."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
+from batches.importing.columns import Remembered
 from batches.importing.recipients import SUFFIX, write_recipients
 from batches.importing.store import upload_path
 from batches.importing.table import open_table
@@ -24,7 +25,13 @@ NO_RECIPIENTS = "The list is empty: give at least one recipient"
 
 
 @contextmanager
-def kept_list(content: Content, *, mapping: Mapping[str, str | None] | None, appended: bool = False) -> Iterator[str]:
+def kept_list(
+    content: Content,
+    *,
+    mapping: Mapping[str, str | None] | None,
+    appended: bool = False,
+    remembered: Iterable[Remembered] = (),
+) -> Iterator[str]:
     """Keep a list and look at its head; yields its name, for `Batch.upload`. Gone again if the block fails.
 
     Raises Invalid for what can be seen at once: too large, empty, and, of lists that are quickly opened, unreadable or
@@ -37,7 +44,9 @@ def kept_list(content: Content, *, mapping: Mapping[str, str | None] | None, app
     try:
         _write(path, content)
         if is_quickly_opened(path):
-            with open_table(path, max_rows=settings.MAX_UPLOAD_ROWS, mapping=mapping, appended=appended):
+            with open_table(
+                path, max_rows=settings.MAX_UPLOAD_ROWS, mapping=mapping, appended=appended, remembered=remembered
+            ):
                 pass
         yield name
     except BaseException:

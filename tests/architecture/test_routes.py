@@ -52,6 +52,7 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "siptrunk": make.sip_trunk,
     "call": make.call,
     "batch": make.batch,
+    "savedmapping": make.saved_mapping,
     "suppression": make.suppression,
     "webhookendpoint": make.webhook,
 }
