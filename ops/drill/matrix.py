@@ -70,7 +70,7 @@ MATRIX: tuple[Fault, ...] = (
     Fault("F12", "PostgreSQL is away", "servers", servers.database_away),
     Fault("F13", "an intent's COMMIT in doubt", "servers", servers.commit_in_doubt),
     Fault("F14", "Redis is emptied, and killed", "servers", servers.broker_away),
-    Fault("F20", "a clock five minutes fast", "servers", processes.wrong_clock),
+    Fault("F20", "two clocks ten minutes apart", "servers", processes.wrong_clock),
 )
 
 

@@ -45,29 +45,39 @@ def reconcilers_at_once(world: World) -> Iterator[None]:
 
 
 def wrong_clock(world: World) -> Iterator[None]:
-    """The only worker's clock is five minutes fast; leases, tokens and time slots go by the database's."""
-    program = shutil.which("faketime")
-    if program is None:
-        raise DomainError("faketime is not installed (apt-get install faketime)")
+    """Two workers, ten minutes apart, share a list: leases, tokens and time slots go by the database's clock."""
     gone = [world.take_away(name) for name in ("worker", "worker2")]
-    command = [program, "-f", "+300s", sys.executable, "-m", "celery", "-A", "voiceops", "worker"]
-    flags = ["--pool", "threads", "--concurrency", "8", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
-    environment = {**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "VO_FAIL": ""}
-    log = (Path(settings.DATA_DIR) / "logs" / "skewed.log").open("ab")
-    skewed = subprocess.Popen(  # noqa: S603 our own command, no shell
-        [*command, *flags], cwd=settings.BASE_DIR, env=environment, stdout=log, stderr=log, process_group=0
-    )
+    skewed = [worker_at(skew) for skew in ("+300s", "-300s")]
     try:
-        people = world.call(["00", "01", "02", "71", "77"])
-        world.wait(people.at_rest, "everybody is called by a worker with a wrong clock")
+        people = world.call([*ENDINGS[:15], "71", "77"], rate=5)
+        world.wait(people.at_rest, "everybody is called by workers with wrong clocks")
     finally:
-        os.killpg(skewed.pid, signal.SIGKILL)
-        skewed.wait()
+        for process in skewed:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         for one in gone:
             world.bring_back(one)
     yield
-    world.expect(len(people.dials()) == 5, f"{len(people.dials())} dials for five people")
+    owners = {call.lease_owner for call in people.calls(dialed_at__isnull=False)}
+    world.expect(len(owners) >= 2, f"{len(owners)} shift called: the workers did not share the list")
+    world.expect(len(people.dials()) == 17, f"{len(people.dials())} dials for 17 people")
+    first = [call for call in people.calls() if call.sequence > 1]
+    world.expect(not first, f"{len(first)} calls were taken from one worker by the other")
     world.expect(not people.calls(end_reason="livekit_key_refused"), "LiveKit refused tokens")
+
+
+def worker_at(skew: str) -> subprocess.Popen[bytes]:
+    """A worker whose wall clock is off by so much. Raises DomainError without `faketime`."""
+    program = shutil.which("faketime")
+    if program is None:
+        raise DomainError("faketime is not installed (apt-get install faketime)")
+    command = [program, "-f", skew, sys.executable, "-m", "celery", "-A", "voiceops", "worker", "-n", f"{skew}@%h"]
+    flags = ["--pool", "threads", "--concurrency", "8", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
+    environment = {**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "VO_FAIL": ""}
+    log = (Path(settings.DATA_DIR) / "logs" / f"skewed{skew}.log").open("ab")
+    return subprocess.Popen(  # noqa: S603 our own command, no shell
+        [*command, *flags], cwd=settings.BASE_DIR, env=environment, stdout=log, stderr=log, process_group=0
+    )
 
 
 def stopped_before_send(world: World) -> Iterator[None]:

@@ -3,6 +3,7 @@
 failover=False      the SDK would send a dial again, up to three times (trap 1)
 asyncio.timeout     the SDK's own timeout does not apply (trap 2)
 one event loop      a session belongs to the loop it was made in (trap 10): make one `LiveKit` per loop
+no `nbf`            tokens that begin by our clock would be refused when it is fast (see tokens.py)
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from django.conf import settings
 from google.protobuf.duration_pb2 import Duration
 from livekit import api
 
+from telephony.clients.tokens import send_without_beginning
 from telephony.outcomes import Answer
 from voiceops.errors import ProviderError
 
@@ -113,7 +115,11 @@ class LiveKit:
     """One session of the official client. Use as `async with LiveKit() as livekit`."""
 
     async def __aenter__(self) -> Self:
-        self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout())
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(),
+            middlewares=(send_without_beginning,),
+        )
         self.api = api.LiveKitAPI(
             settings.LIVEKIT_URL,
             settings.LIVEKIT_API_KEY,

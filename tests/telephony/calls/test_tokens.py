@@ -1,0 +1,56 @@
+"""What LiveKit is shown must not depend on the clock of the machine that signed it."""
+
+import time
+
+import jwt
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from django.conf import settings
+from pytest_django import Settings
+
+from telephony.clients.livekit import LiveKit
+from telephony.clients.livekit_calls import list_rooms
+from telephony.clients.tokens import without_beginning
+
+
+def sign(claims: dict[str, object]) -> str:
+    return jwt.encode(claims, settings.LIVEKIT_API_SECRET, algorithm="HS256")
+
+
+def read(token: str) -> dict[str, object]:
+    claims: dict[str, object] = jwt.decode(token, settings.LIVEKIT_API_SECRET, algorithms=["HS256"])
+    return claims
+
+
+def test_a_token_of_a_fast_clock_is_good_at_once() -> None:
+    exp = int(time.time()) + 6 * 3600
+    token = sign({"iss": "key", "nbf": exp - 100, "exp": exp, "video": {"roomList": True}})
+
+    assert read(without_beginning(token)) == {"iss": "key", "exp": exp, "video": {"roomList": True}}
+
+
+def test_a_token_without_a_beginning_is_left_as_it_is() -> None:
+    token = sign({"iss": "key", "exp": 1})
+
+    assert without_beginning(token) is token
+
+
+async def test_requests_are_sent_once_and_with_such_tokens(settings: Settings) -> None:
+    shown: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        shown.append(request.headers["Authorization"])
+        return web.Response(body=b"")
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", answer)
+    async with TestServer(app) as server:
+        settings.LIVEKIT_URL = str(server.make_url("")).rstrip("/")
+        async with LiveKit() as livekit:
+            rooms = await list_rooms(livekit)
+
+    assert rooms == []
+    [authorization] = shown
+    claims = read(authorization.removeprefix("Bearer "))
+    assert set(claims) >= {"exp", "iss", "video"}
+    assert "nbf" not in claims
