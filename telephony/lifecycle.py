@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from telephony.models import Call, CallEvent, Outcome, Stage
 from telephony.outcomes import Verdict
@@ -64,7 +65,8 @@ def callee_joined(call: Call, *, at: datetime, source: str) -> None:
                 call, at=at, text="The callee was called after the attempt had been closed as never sent", source=source
             )
         return
-    changes = {"callee_joined_at": call.callee_joined_at or at, "dialed_at": call.dialed_at or at, "heard_at": at}
+    joined, dialed = call.callee_joined_at or at, call.dialed_at or at
+    changes: dict[str, Any] = {"callee_joined_at": joined, "dialed_at": dialed, "heard_at": at}
     with transaction.atomic(savepoint=False):
         if call.move(to=Stage.DIALING, since=BEFORE_CALLEE, **changes):
             record(call, type="dialing", text=f"Calling {call.to_number}", at=at, data={"source": source})
@@ -129,17 +131,9 @@ def hung_up(
     """An answered call is over: voicemail when a machine was detected, else answered. False if it was over already."""
     if call.answered_at is None:
         return False
-    outcome = Outcome.VOICEMAIL if call.detected == "machine" else Outcome.ANSWERED
+    changes = {"end_reason": reason, "hung_up_by": by, "ended_at": max(at, call.answered_at), "heard_at": at}
     with transaction.atomic(savepoint=False):
-        moved = call.move(
-            to=Stage.ENDED,
-            since=(Stage.IN_PROGRESS,),
-            outcome=outcome,
-            end_reason=reason,
-            hung_up_by=by,
-            ended_at=max(at, call.answered_at),
-            heard_at=at,
-        )
+        moved = end_as_detected(call, **changes)
         if moved:
             words = text or {
                 "callee": "The callee hung up",
@@ -147,8 +141,22 @@ def hung_up(
                 "operator": "An operator hung up",
             }
             line = words if isinstance(words, str) else words.get(by or "", "The call ended")
-            record(call, type="ended", text=line, at=at, data={"outcome": outcome, "reason": reason, "source": source})
+            told = {"outcome": call.outcome, "reason": reason, "source": source}
+            record(call, type="ended", text=line, at=at, data=told)
     return moved
+
+
+def end_as_detected(call: Call, **changes: Any) -> bool:
+    """End an answered call. What answered may be told at this very moment: then look again, or it would be lost."""
+    while True:
+        outcome = Outcome.VOICEMAIL if call.detected == "machine" else Outcome.ANSWERED
+        given = Q(detected=call.detected)
+        if call.move(to=Stage.ENDED, since=(Stage.IN_PROGRESS,), given=given, outcome=outcome, **changes):
+            return True
+        before = call.detected
+        call.refresh_from_db(fields=["stage", "detected"])
+        if call.stage != Stage.IN_PROGRESS or call.detected == before:
+            return False
 
 
 def failed(

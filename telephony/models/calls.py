@@ -172,9 +172,9 @@ class Call(WorkspaceOwned):
             return None
         return round((self.ended_at - self.answered_at).total_seconds(), 3)
 
-    def move(self, *, to: Stage, since: tuple[Stage, ...], **changes: Any) -> bool:
+    def move(self, *, to: Stage, since: tuple[Stage, ...], given: Q | None = None, **changes: Any) -> bool:
         """Compare-and-set: true only for the one that made the change. `since` names the stages it may leave."""
-        moved = Call.unscoped.filter(pk=self.pk, stage__in=since).update(stage=to, **changes)
+        moved = Call.unscoped.filter(given or Q(), pk=self.pk, stage__in=since).update(stage=to, **changes)
         if moved:
             for name, value in {"stage": to, **changes}.items():
                 setattr(self, name, value)
