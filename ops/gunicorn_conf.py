@@ -3,7 +3,7 @@
 import os
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "gthread"
+worker_class = "ops.web_worker.WebWorker"  # threads
 threads = 8
 preload_app = True  # one import for all workers, and a killed worker is replaced at once
 timeout = 60
