@@ -1,5 +1,6 @@
 import io
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -99,12 +100,13 @@ def test_a_bucket_is_written_and_read_through_a_link(settings: Settings) -> None
     server.start()
     try:
         host, port = server.get_host_and_port()
-        settings.RECORDINGS_STORAGE, settings.S3_BUCKET = "s3", "recordings"
+        bucket = f"doctor-{uuid4()}"  # the program keeps its buckets from one server to the next
+        settings.RECORDINGS_STORAGE, settings.S3_BUCKET = "s3", bucket
         settings.S3_ENDPOINT_URL = f"http://{host}:{port}"
         settings.S3_ACCESS_KEY_ID = settings.S3_SECRET_ACCESS_KEY = "testing"
 
         missing = checkup.check_storage()
-        requests.put(f"{settings.S3_ENDPOINT_URL}/recordings", timeout=5).raise_for_status()  # as an operator would
+        requests.put(f"{settings.S3_ENDPOINT_URL}/{bucket}", timeout=5).raise_for_status()  # as an operator would
         there = checkup.check_storage()
     finally:
         server.stop()
