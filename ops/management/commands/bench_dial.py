@@ -24,6 +24,7 @@ from ops.bench.meter import RoundTrips, cpu_seconds_of, own_cpu_seconds, peak_me
 from ops.new_secrets import new_secrets
 from ops.ports import free_ports
 from voiceops.errors import DomainError
+from voiceops.garbage import collect_rarely
 
 INSIDE = "VOICEOPS_BENCH"
 PROMISES = {
@@ -87,6 +88,7 @@ class Command(BaseCommand):
     # --- the parts ---
 
     def worker(self) -> None:
+        collect_rarely()  # as every worker does
         trips = RoundTrips()
         trips.watch()
         while shift.work_is_left():
