@@ -1,7 +1,7 @@
 """One chunk of verdicts into rows: duplicates, suppressions, missing variables, rows that mend refused ones."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 from orjson import dumps
@@ -26,6 +26,16 @@ def required_variables(batch: Batch) -> list[str]:
     return [variable["name"] for variable in variables if variable.get("required") and not variable.get("default")]
 
 
+class Prepared(NamedTuple):
+    """A chunk ready to be inserted, by any thread."""
+
+    last_row: int  # of the list
+    recipients: Recipients
+    encoded: list[Any]
+    rejected: list[NewRejectedRow]
+    change: int  # of the count of rejected rows
+
+
 class ChunkWriter:
     """Writes the chunks of one import, in the caller's transactions.
 
@@ -46,19 +56,31 @@ class ChunkWriter:
 
         Raises IntegrityError when another import has stored one of the rows.
         """
+        prepared = self.prepare(chunk)
+        self.insert(prepared)
+        return prepared.change
+
+    def prepare(self, chunk: Sequence[Verdict]) -> Prepared:
+        """Judge and encode the next chunk. Chunks must come in the order of the list.
+
+        One that mends refused rows deletes them: inside the caller's transaction, then.
+        """
         before, change = self._batch.rows_before, 0
         placed = [(before + verdict[0], verdict) for verdict in chunk]
         if self._aligned.mends:
             placed, change = self._put_in_place(placed)
         accepted = [place for place in placed if type(place[1]) is Accepted]
         recipients = Recipients(self._batch, database_now())
-        recipients.insert(self._encoded(accepted, recipients.encode))
+        encoded = list(self._encoded(accepted, recipients.encode))
         rejected = [self._new_rejected(number, verdict) for number, verdict in placed if isinstance(verdict, Rejected)]
-        insert_rejected(self._batch, rejected)
-        return change + len(rejected)
+        return Prepared(chunk[-1].row_number, recipients, encoded, rejected, change + len(rejected))
+
+    def insert(self, prepared: Prepared) -> None:
+        """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is there already."""
+        prepared.recipients.insert(prepared.encoded)
+        insert_rejected(self._batch, prepared.rejected)
 
     def _encoded(self, accepted: Sequence[tuple[int, Any]], encode: Callable[..., Any]) -> Iterator[Any]:
-        """The rows to insert, one at a time: the database stores the first while the last is still being judged."""
         arrange, suppressed = self._aligned.arrange, self._suppressed
         must_check = bool(suppressed or self._required)
         news = self._stored.add([verdict[1] for _, verdict in accepted])

@@ -4,9 +4,8 @@ The ORM's bulk_create reaches a seventh of COPY's speed (perf.md), and here ever
 hence one line of text for each row, and nothing generic.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -63,12 +62,12 @@ class Recipients:
         end = ("skipped", reason, None) if reason else ("pending", None, self._now)
         return (*self._shared, uuid7().hex, row_number, phone, values, is_duplicate, *end)
 
-    def insert(self, encoded: Iterator[Any]) -> None:
+    def insert(self, encoded: Sequence[Any]) -> None:
         """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is there already."""
         if self._on_postgresql:
             _copy(Recipient._meta.db_table, _RECIPIENT, encoded)
         else:
-            _execute_many(Recipient._meta.db_table, _RECIPIENT, list(encoded))
+            _execute_many(Recipient._meta.db_table, _RECIPIENT, encoded)
 
 
 def insert_rejected(batch: Batch, rows: Sequence[NewRejectedRow]) -> None:
@@ -76,18 +75,19 @@ def insert_rejected(batch: Batch, rows: Sequence[NewRejectedRow]) -> None:
     table = RejectedRow._meta.db_table
     if connection.vendor == "postgresql":
         head = f"{batch.workspace_id}\t{batch.pk}\t"
-        _copy(
-            table, _REJECTED, (head + "\t".join([str(cell).translate(_ESCAPES) for cell in row]) + "\n" for row in rows)
-        )
+        lines = [head + "\t".join([str(cell).translate(_ESCAPES) for cell in row]) + "\n" for row in rows]
+        _copy(table, _REJECTED, lines)
         return
     shared = (batch.workspace_id.hex, batch.pk.hex)
     _execute_many(table, _REJECTED, [(*shared, UUID(row.id).hex, *row[1:]) for row in rows])
 
 
-def _copy(table: str, columns: str, lines: Iterator[str]) -> None:
+def _copy(table: str, columns: str, lines: Sequence[str]) -> None:
+    if not lines:
+        return
     with connection.cursor() as cursor, cursor.copy(f'COPY "{table}" ({columns}) FROM STDIN') as copy:
-        while block := "".join(islice(lines, _BLOCK)):
-            copy.write(block)
+        for start in range(0, len(lines), _BLOCK):
+            copy.write("".join(lines[start : start + _BLOCK]))
 
 
 def _execute_many(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:

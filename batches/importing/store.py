@@ -6,7 +6,7 @@ sweep rings again for a list whose lease ran out. A list that turns out to be un
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,9 +17,10 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 
 from batches.importing.align import Aligned
-from batches.importing.chunks import ChunkWriter
+from batches.importing.chunks import ChunkWriter, Prepared
 from batches.importing.columns import Remembered
 from batches.importing.judge import Accepted, Rejected, judge
+from batches.importing.lanes import Lanes, Turn
 from batches.importing.phones import PhoneParser
 from batches.importing.pipeline import ReadAhead
 from batches.importing.table import Table, open_table
@@ -33,7 +34,8 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)  # a chunk takes a tenth of a second, on a drowning machine some
 RENEW_SECONDS = 4.0
-CHUNK_ROWS = 5_000
+CHUNK_ROWS = 10_000
+LONG_FROM = 20_000  # rows
 ANALYZED_FROM = 5_000  # rows
 Verdict = Accepted | Rejected
 
@@ -123,26 +125,69 @@ class _Lease:
 def _store(batch: Batch, lease: _Lease) -> None:
     reading = _Reading(batch)
     with ReadAhead(reading.verdicts, CHUNK_ROWS) as ahead:
-        writer: ChunkWriter | None = None
+        keeper: _Keeper | None = None
         for chunk in ahead.chunks(while_waiting=lease.save, every_seconds=RENEW_SECONDS):
-            table = reading.table
-            if writer is None:
-                aligned = Aligned(batch, table.columns)
-                adopt(batch, table.columns.remembered)
-                writer = ChunkWriter(batch, aligned)
-            with transaction.atomic():
-                _commit_lazily()
-                rejected = writer.write(chunk)
-                lease.save(
-                    rows_read=chunk[-1].row_number,
-                    rows_total=table.expected_rows,
-                    rejected_count=F("rejected_count") + rejected,
-                    column_mapping=batch.column_mapping,
-                    default_country=batch.default_country,
-                    columns=aligned.names,
-                    variable_names=aligned.variables,
-                )
+            keeper = keeper or _Keeper(batch, lease, reading.table)
+            keeper.keep(chunk)
+            if keeper.is_long:
+                break
+        if keeper is not None and keeper.is_long:
+            keeper.keep_in_lanes(ahead)
     _finish(batch, lease)
+
+
+class _Keeper:
+    """Stores a list's chunks, each with how far it reaches in one transaction."""
+
+    def __init__(self, batch: Batch, lease: _Lease, table: Table) -> None:
+        self._batch, self._lease, self._table = batch, lease, table
+        self._aligned = Aligned(batch, table.columns)
+        adopt(batch, table.columns.remembered)
+        self._writer = ChunkWriter(batch, self._aligned)
+        self._rows = 0
+        self._in_order = self._aligned.mends or connection.vendor != "postgresql"  # SQLite has one writer at a time
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the rest is worth two more connections, and may be stored in lanes."""
+        return self._rows >= LONG_FROM and not self._in_order
+
+    def keep(self, chunk: Sequence[Verdict]) -> None:
+        self._rows += len(chunk)
+        with transaction.atomic():
+            _commit_lazily()
+            rejected = self._writer.write(chunk)
+            self._note(chunk[-1].row_number, rejected)
+
+    def keep_in_lanes(self, ahead: ReadAhead[Verdict]) -> None:
+        with Lanes(self._keep_prepared) as lanes:
+
+            def renew() -> None:
+                lanes.drain()  # who stores a chunk renews the lease with it
+                self._lease.save()
+
+            for chunk in ahead.chunks(while_waiting=renew, every_seconds=RENEW_SECONDS):
+                lanes.put(self._writer.prepare(chunk))
+            lanes.drain()
+
+    def _keep_prepared(self, prepared: Prepared, wait_for_turn: Turn) -> None:
+        with transaction.atomic():
+            _commit_lazily()
+            self._writer.insert(prepared)
+            _check_references()
+            wait_for_turn()
+            self._note(prepared.last_row, prepared.change)
+
+    def _note(self, last_row: int, rejected: int) -> None:
+        self._lease.save(
+            rows_read=last_row,
+            rows_total=self._table.expected_rows,
+            rejected_count=F("rejected_count") + rejected,
+            column_mapping=self._batch.column_mapping,
+            default_country=self._batch.default_country,
+            columns=self._aligned.names,
+            variable_names=self._aligned.variables,
+        )
 
 
 class _Reading:
@@ -193,6 +238,12 @@ def _commit_lazily() -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit TO OFF")
+
+
+def _check_references() -> None:
+    """Check foreign keys now: at the commit, the chunk behind this one would have to wait for it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def _tell_planner(batch: Batch) -> None:

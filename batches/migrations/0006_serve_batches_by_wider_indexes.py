@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('batches', '0004_batch_rows_before'),
+        ('batches', '0005_saved_mapping'),
     ]
 
     operations = [
