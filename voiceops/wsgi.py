@@ -1,7 +1,10 @@
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+
+from voiceops.chunked import WholeBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 
-application = get_wsgi_application()
+application = WholeBodies(get_wsgi_application(), longest=settings.MAX_UPLOAD_BYTES)
