@@ -18,7 +18,7 @@ START_SECONDS = 20.0
 UNLIMITED = 5_000.0  # calls per second: the pace shall not be what is measured
 
 
-def prepare(calls: int, *, in_flight: int) -> Batch:
+def prepare(calls: int) -> Batch:
     """A running batch of so many people on a number that lets them all through.
 
     Raises DomainError in a database that somebody works with: a worker would call their people.
