@@ -1,19 +1,15 @@
-import logging
 from datetime import datetime, timedelta
-from smtplib import SMTPException
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
 
-from accounts import audit, keys, sessions
+from accounts import audit, keys, letters, sessions
 from accounts.access import Access
 from accounts.models import ApiKey, Invitation, Membership, PasswordReset, User, Workspace, canonical_email
 from accounts.roles import Role
 from voiceops.errors import Conflict, NotFound, StateForbids
 
-logger = logging.getLogger(__name__)
 TOKEN_LENGTH = 32  # base62: 190 bits
 INVITATION_LIFE = timedelta(days=7)
 RESET_LIFE = timedelta(hours=1)
@@ -139,7 +135,7 @@ def invite(*, workspace: Workspace, email: str, role: Role, access: Access, now:
     text = (
         f"You are invited to {workspace.name} on VoiceOps.\n\nAccept at {settings.PUBLIC_URL}/auth/invitations/accept"
     )
-    _send(email, "You are invited to VoiceOps", f"{text} within seven days with this token:\n\n{token}\n")
+    letters.send(email, "You are invited to VoiceOps", f"{text} within seven days with this token:\n\n{token}\n")
     return invitation
 
 
@@ -187,21 +183,27 @@ def change_password(*, access: Access, current: str, new: str, now: datetime) ->
     assert user is not None
     if not user.check_password(current):
         return False
-    _set_password(user, new)
+    _set_password(user, new, now=now)
     sessions.end_other_sessions(user=user, keep=access.session, now=now)
     audit.record("password.changed", access=access, target=user)
     return True
 
 
-def request_password_reset(*, email: str, now: datetime) -> None:
-    """Send a token to the address if it is somebody's; the caller cannot tell."""
-    user = User.objects.filter(email=canonical_email(email), is_active=True).first()
+def request_password_reset(*, email: str, ip: str | None, now: datetime) -> None:
+    """Send a token to the address if it is somebody's; the caller cannot tell, and not by the time it takes either."""
+    user = User.objects.filter(email=canonical_email(email), is_active=True).select_related("default_workspace").first()
+    token = keys.random_text(TOKEN_LENGTH)
+    with transaction.atomic():
+        access = audit.person(user, ip=ip) if user else Access(ip=ip)
+        audit.record("password.reset_requested", access=access, target=user)
+        if user is not None:
+            PasswordReset.objects.create(user=user, token_hash=keys.digest(token), expires_at=now + RESET_LIFE)
     if user is None:
         return
-    token = keys.random_text(TOKEN_LENGTH)
-    PasswordReset.objects.create(user=user, token_hash=keys.digest(token), expires_at=now + RESET_LIFE)
     text = f"Set a new password at {settings.PUBLIC_URL}/auth/password/reset/confirm within one hour with this token:"
-    _send(user.email, "Reset your VoiceOps password", f"{text}\n\n{token}\n\nIf you did not ask for it, do nothing.\n")
+    letters.send(
+        user.email, "Reset your VoiceOps password", f"{text}\n\n{token}\n\nIf you did not ask for it, do nothing.\n"
+    )
 
 
 def find_reset(*, token: str, now: datetime) -> PasswordReset:
@@ -217,7 +219,7 @@ def confirm_password_reset(*, reset: PasswordReset, password: str, ip: str | Non
     """Set the password once and end every session. Raises NotFound when another request was faster."""
     if not PasswordReset.objects.filter(pk=reset.pk, used_at=None).update(used_at=now):
         raise NotFound("Password reset not found")
-    _set_password(reset.user, password)
+    _set_password(reset.user, password, now=now)
     sessions.end_other_sessions(user=reset.user, keep=None, now=now)
     audit.record("password.reset", access=audit.person(reset.user, ip=ip), target=reset.user)
 
@@ -248,13 +250,8 @@ def _move_home(user: User) -> None:
     user.save(update_fields=["default_workspace"])
 
 
-def _set_password(user: User, password: str) -> None:
+def _set_password(user: User, password: str, *, now: datetime) -> None:
+    """Whatever tokens wait in a mailbox were for the old one."""
     user.set_password(password)
     user.save(update_fields=["password"])
-
-
-def _send(address: str, subject: str, text: str) -> None:
-    try:
-        send_mail(subject, text, None, [address])
-    except (SMTPException, OSError) as error:
-        logger.warning("An e-mail could not be sent (%s); ask for it again", type(error).__name__)
+    PasswordReset.objects.filter(user=user, used_at=None).update(used_at=now)

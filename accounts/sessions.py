@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.contrib.auth.hashers import make_password
 
 from accounts import audit, tokens
+from accounts.access import Access
 from accounts.models import Session, User, canonical_email
 from voiceops.ids import uuid7
 
@@ -28,6 +29,7 @@ def check_password(*, email: str, password: str, ip: str | None) -> User:
     user = User.objects.filter(email=canonical_email(email)).select_related("default_workspace").first()
     if user is None:
         make_password(password)  # takes as long as comparing would: the answer's time must not tell who exists
+        audit.record("user.login_failed", access=Access(ip=ip))
         raise RefusedError("Invalid email or password")
     if not user.check_password(password) or not user.is_active:
         audit.record("user.login_failed", access=audit.person(user, ip=ip), target=user)

@@ -117,7 +117,7 @@ class PasswordResetView(AuthView):
 
     @extend_schema(responses={200: DetailSerializer})
     def post(self, request: Request) -> Response:
-        services.request_password_reset(**self.read(request), now=timezone.now())
+        services.request_password_reset(**self.read(request), ip=ip_of(request), now=timezone.now())
         return Response({"detail": MAIL_IS_ON_ITS_WAY})
 
 
@@ -171,6 +171,8 @@ class MeViewSet(ApiViewSet):
         for name, value in changes.items():
             setattr(user, name, value)
         user.save(update_fields=list(changes))
+        if changes:
+            audit.record("user.updated", access=self.caller, target=user, changes={"fields": sorted(changes)})
         return Response(MeSerializer(user).data)
 
     def me(self) -> User:

@@ -223,7 +223,9 @@ else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
 
 # --- e-mail, errors, logs ---
-EMAIL_CONFIG: dict[str, Any] = env.email_url("EMAIL_URL", default="consolemail://")
+# Unset, they are printed on a laptop; on a server nowhere: they carry tokens, which must not stand in a log.
+EMAIL_CONFIG: dict[str, Any] = env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://")
+EMAIL_TIMEOUT = 10
 vars().update(EMAIL_CONFIG)
 SENTRY_DSN: str = env.str("SENTRY_DSN", default="")
 # Ours may speak as loudly as LOG_LEVEL asks. Others never do at DEBUG: they would quote requests, headers and rows.

@@ -62,7 +62,7 @@ class WebhookDeliveryAdmin(History):
 
     @admin.action(description="Send again", permissions=["send"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self.for_each(request, queryset, lambda row, access: redeliver(delivery=row, now=timezone.now()))
+        self.for_each(request, queryset, lambda row, access: redeliver(delivery=row, now=timezone.now(), access=access))
 
 
 @admin.register(WebhookCursor)

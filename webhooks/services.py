@@ -1,13 +1,10 @@
-import logging
 from datetime import datetime, timedelta
-from smtplib import SMTPException
 from typing import Any
 
 import orjson
-from django.core.mail import send_mail
 from django.db import transaction
 
-from accounts import audit
+from accounts import audit, letters
 from accounts.access import Access
 from accounts.models import Workspace
 from accounts.roles import Role
@@ -18,7 +15,6 @@ from webhooks.models import TEST, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from webhooks.outward import Answer, check_url, post
 from webhooks.schedule import GIVES_UP_AFTER, next_try
 
-logger = logging.getLogger(__name__)
 OVERLAP = timedelta(hours=24)  # in which the secret before signs too
 KEPT = timedelta(days=30)
 PRUNED_AT_ONCE, PRUNE_ROUNDS = 1_000, 200
@@ -76,7 +72,7 @@ def delete_endpoint(*, endpoint: WebhookEndpoint, access: Access | None = None) 
         endpoint.delete()
 
 
-def send_test(*, endpoint: WebhookEndpoint, now: datetime) -> WebhookDelivery:
+def send_test(*, endpoint: WebhookEndpoint, now: datetime, access: Access | None = None) -> WebhookDelivery:
     """Queue an event that says nothing, to see whether it arrives. Raises StateForbids for a disabled endpoint."""
     _refuse_disabled(endpoint)
     pk = uuid7()
@@ -85,14 +81,17 @@ def send_test(*, endpoint: WebhookEndpoint, now: datetime) -> WebhookDelivery:
         event = WebhookEvent.unscoped.create(
             id=pk, workspace=endpoint.workspace, type=TEST, key=f"{TEST}:{pk}", at=now, body=body_of(TEST, now, data)
         )
+        _note("webhook.tested", endpoint, access)
         return WebhookDelivery.unscoped.create(workspace=endpoint.workspace, endpoint=endpoint, event=event, due_at=now)
 
 
-def redeliver(*, delivery: WebhookDelivery, now: datetime) -> WebhookDelivery:
+def redeliver(*, delivery: WebhookDelivery, now: datetime, access: Access | None = None) -> WebhookDelivery:
     """Send it again, whatever became of it, with the whole ladder of tries. Raises StateForbids when disabled."""
     _refuse_disabled(delivery.endpoint)
     delivery.status, delivery.attempts, delivery.due_at = Status.PENDING, 0, now
-    delivery.save(update_fields=["status", "attempts", "due_at"])
+    with transaction.atomic():
+        delivery.save(update_fields=["status", "attempts", "due_at"])
+        _note("webhook.redelivered", delivery.endpoint, access, delivery=str(delivery.pk))
     return delivery
 
 
@@ -169,10 +168,8 @@ def _tell_admins(endpoint: WebhookEndpoint, reason: str) -> None:
     admins = endpoint.workspace.memberships.filter(role=Role.ADMIN, user__is_active=True)
     addresses = list(admins.values_list("user__email", flat=True))
     text = f"{reason}, so the webhook {endpoint.url} of {endpoint.workspace.name} was disabled.\n\nEnable it with "
-    try:
-        send_mail("A webhook was disabled", f"{text}PATCH /webhooks/{endpoint.pk}.\n", None, addresses)
-    except (SMTPException, OSError) as error:
-        logger.warning("Admins could not be told that a webhook was disabled: %s", type(error).__name__)
+    for address in addresses:
+        letters.send(address, "A webhook was disabled", f"{text}PATCH /webhooks/{endpoint.pk}.\n")
 
 
 def _refuse_disabled(endpoint: WebhookEndpoint) -> None:

@@ -64,7 +64,7 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, 
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
         """Send a `webhook.test` event; its delivery tells whether it arrived."""
-        delivery = services.send_test(endpoint=self.get_object(), now=timezone.now())
+        delivery = services.send_test(endpoint=self.get_object(), now=timezone.now(), access=self.caller)
         return Response(DeliverySerializer(delivery).data, status=201)
 
     @extend_schema(parameters=[DeliveryQuery], responses=DeliverySerializer(many=True))
@@ -86,4 +86,5 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, 
         delivery = rows.filter(pk=parse_id(delivery_id, WebhookDelivery)).first()
         if delivery is None:
             raise missing(WebhookDelivery)
-        return Response(DeliverySerializer(services.redeliver(delivery=delivery, now=timezone.now())).data)
+        sent = services.redeliver(delivery=delivery, now=timezone.now(), access=self.caller)
+        return Response(DeliverySerializer(sent).data)

@@ -2,11 +2,13 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from accounts import tokens
+from accounts import letters, tokens
 from accounts.models import AuditEntry, Membership, Session, User, Workspace
 from accounts.roles import Role
 from tests import make
@@ -270,6 +272,7 @@ def test_a_reset_reads_the_same_for_everybody_and_works_once(ours: Workspace) ->
     unknown = APIClient().post("/auth/password/reset", {"email": "nobody@example.com"})
 
     assert (known.status_code, known.json()) == (unknown.status_code, unknown.json())
+    letters.wait()
     assert [message.to for message in mail.outbox] == [[person.email]]
     token = mail.outbox[0].body.split("\n\n")[1]
     body = {"token": token, "password": "an entirely different one"}
@@ -277,6 +280,56 @@ def test_a_reset_reads_the_same_for_everybody_and_works_once(ours: Workspace) ->
     assert APIClient().post("/auth/password/reset/confirm", body).status_code == 404
     assert before.get("/auth/me").status_code == 401
     assert token not in str(person.password_resets.values())
+
+
+def test_a_changed_password_spends_the_tokens_that_wait_in_the_mailbox(ours: Workspace) -> None:
+    person = make.member(ours)
+    APIClient().post("/auth/password/reset", {"email": person.email})
+    letters.wait()
+    token = mail.outbox[0].body.split("\n\n")[1]
+    make.bearer(person).post(
+        "/auth/password/change", {"current_password": make.PASSWORD, "password": "my other password"}
+    )
+
+    response = APIClient().post(
+        "/auth/password/reset/confirm", {"token": token, "password": "an entirely different one"}
+    )
+
+    assert (response.status_code, response.json()) == (404, {"detail": "Password reset not found"})
+
+
+@pytest.mark.parametrize("case", ["login", "reset"])
+def test_strangers_cost_as_many_queries_as_those_we_know(case: str, ours: Workspace) -> None:
+    person = make.member(ours)
+    path = {"login": "/auth/login", "reset": "/auth/password/reset"}[case]
+    fields = {"password": "not the password"} if case == "login" else {}
+
+    written = []
+    for email in (person.email, "nobody@example.com"):
+        with CaptureQueriesContext(connection) as queries:
+            APIClient().post(path, {"email": email, **fields})
+        written.append(
+            [
+                q["sql"].split()[0]
+                for q in queries
+                if "password_reset" not in q["sql"].replace("passwordreset", "password_reset")
+            ]
+        )
+
+    assert written[0] == written[1]
+    assert AuditEntry.unscoped.filter(actor_type="system").count() == 1
+
+
+def test_a_server_without_mail_prints_no_token(
+    ours: Workspace, settings: Settings, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.EMAIL_BACKEND = letters.NOWHERE
+
+    APIClient().post("/auth/password/reset", {"email": make.member(ours).email})
+    letters.wait()
+
+    assert "An e-mail (Reset your VoiceOps password) was not sent: EMAIL_URL is not set" in caplog.text
+    assert "token" not in "".join(capsys.readouterr())
 
 
 def test_me_may_be_renamed_and_moved_home(ours: Workspace, theirs: Workspace) -> None:
