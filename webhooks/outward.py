@@ -5,14 +5,18 @@ name that resolves differently a moment later gains nothing. On a laptop (DEBUG=
 """
 
 import asyncio
+import re
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from email.utils import mktime_tz, parsedate_tz
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import AddrInfoType
 from django.conf import settings
+from yarl import URL
 
 from telephony.services.addresses import is_public, literal_address
 from voiceops.errors import Invalid
@@ -40,19 +44,19 @@ class Answer:
 def check_url(url: str) -> None:
     """Raises Invalid for an address that can never be told anything. Names are judged when they are resolved."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        parts = URL(url)  # read as it will be dialled: full-width digits, for one, are digits there
+        host, port = parts.host or "", parts.port
     except ValueError as error:
         raise Invalid("Webhook URL is not valid") from error
-    if parts.username is not None or parts.password is not None:
+    if parts.user is not None or parts.password is not None:
         raise Invalid("Webhook URL must not carry credentials")
     if settings.DEBUG:
         return
     if parts.scheme != "https":
         raise Invalid("Webhook URL must be an https address")
-    if (port or 443) not in PORTS:
+    if port not in PORTS:
         raise Invalid("Webhook URL must use port 443 or 8443")
-    address = literal_address(parts.hostname or "")
+    address = literal_address(host)
     if address is not None and not is_public(address):
         raise Invalid("Webhook URL must be public")
 
@@ -67,7 +71,9 @@ def post(url: str, *, body: str, headers: Mapping[str, str]) -> Answer:
 
 
 async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-    connector = aiohttp.TCPConnector(resolver=PublicResolver(), use_dns_cache=False, force_close=True)
+    connector = aiohttp.TCPConnector(
+        resolver=PublicResolver(), socket_factory=public_socket, use_dns_cache=False, force_close=True
+    )
     session = aiohttp.ClientSession(
         connector=connector,
         trust_env=False,
@@ -102,10 +108,24 @@ class PublicResolver(AbstractResolver):
         """Nothing is held open."""
 
 
+def public_socket(address: AddrInfoType) -> socket.socket:
+    """The last door, which addresses written into the URL pass too, in whatever spelling aiohttp understood them."""
+    family, kind, protocol, _, where = address
+    if not settings.DEBUG and not _may_be_dialled(str(where[0])):
+        raise OSError(UNREACHABLE)
+    return socket.socket(family, kind, protocol)
+
+
 def _may_be_dialled(address: str) -> bool:
     found = literal_address(address.partition("%")[0])
     return found is not None and is_public(found)
 
 
 def _seconds(text: str | None) -> float | None:
-    return float(text) if text is not None and text.strip().isdigit() and len(text) < 8 else None
+    """What `Retry-After` asks for: seconds, or a date (RFC 9110, section 10.2.3)."""
+    if text is None or len(text) > 40:
+        return None
+    if re.fullmatch(r"[0-9]{1,7}", text.strip()):
+        return float(text)
+    date = parsedate_tz(text)
+    return max(mktime_tz(date) - time.time(), 0.0) if date else None

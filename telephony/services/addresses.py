@@ -21,7 +21,10 @@ NOT_PUBLIC = [
         "192.88.99.0/24",  # 6to4 relays
         "224.0.0.0/4",
         "168.63.129.16/32",  # Azure's platform address
-        "64:ff9b::/96",  # NAT64: any IPv4 address, private ones too
+        "::/96",  # IPv4-compatible, given up: any IPv4 address, private ones too
+        "::ffff:0:0:0/96",  # SIIT: the same
+        "64:ff9b::/96",  # NAT64: the same
+        "64:ff9b:1::/48",  # NAT64 within a network
         "2002::/16",  # 6to4: the same
         "3fff::/20",
         "5f00::/16",
@@ -52,11 +55,15 @@ def _is_sound(host: str) -> bool:
 
 
 def literal_address(host: str) -> IPv4Address | IPv6Address | None:
-    """The address a host spells, in any spelling the C library understands; None for a name."""
+    """The address a host spells, in any spelling the C library understands; None for a name.
+
+    An IPv6 address with a zone (`fe80::1%eth0`) belongs to a network of ours, and is read without it.
+    """
+    host = host.strip("[]").partition("%")[0]
     try:
         if NUMERIC.fullmatch(host):
             return IPv4Address(socket.inet_aton(host))
-        return ip_address(host.strip("[]"))
+        return ip_address(host)
     except (OSError, ValueError):
         return None
 

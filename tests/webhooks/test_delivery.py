@@ -5,18 +5,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core import mail
 from django.utils import timezone
 from pytest_django import Settings
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from accounts import letters
 from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
 from tests import make
 from tests.webhooks.conftest import Receiver
+from voiceops.errors import Invalid
 from webhooks import outward
 from webhooks.models import WebhookDelivery, WebhookEndpoint
-from webhooks.outward import Answer, PublicResolver, post
+from webhooks.outward import Answer, PublicResolver, check_url, post, public_socket
 from webhooks.postman import Postman
 from webhooks.schedule import DELAYS, JITTER, TRIES, next_try
 from webhooks.services import create_endpoint, deliver, note_answer, rotate_secret, send_test
@@ -164,6 +167,7 @@ def test_an_endpoint_that_is_gone_is_disabled_and_admins_are_told(
 
     endpoint.refresh_from_db()
     assert (endpoint.is_enabled, endpoint.disabled_reason) == (reason is None, reason)
+    letters.wait()
     assert [message.to for message in mail.outbox] == ([[admin.email]] if reason else [])
     assert AuditEntry.unscoped.filter(action="webhook.disabled").exists() is (reason is not None)
 
@@ -202,6 +206,36 @@ def test_a_closed_port_answers_no_differently_from_a_forbidden_address(settings:
     settings.DEBUG = True
 
     assert post("http://127.0.0.1:1/hook", body="{}", headers={}) == Answer(None, "could not be reached")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "\uff11\uff12\uff17.0.0.1",
+        "127\u30020\u30020\u30021",
+        "\u2460\u2461\u2466.\u24ea.\u24ea.\u2460",
+        "[::127.0.0.1]",
+        "[64:ff9b:1::7f00:1]",
+        "[fe80::1%25eth0]",
+    ],
+)
+def test_no_spelling_of_an_address_leads_into_our_own_network(host: str) -> None:
+    with pytest.raises(Invalid, match=r"^Webhook URL must be public$"):
+        check_url(f"https://{host}/hook")
+
+
+def test_the_address_is_judged_once_more_where_the_connection_is_made() -> None:
+    with pytest.raises(OSError, match=r"^could not be reached$"):
+        public_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 443)))
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("120", 120), ("Mon, 23 Nov 2026 12:01:40 GMT", 100), ("soon", None), ("²", None)]
+)
+def test_patience_is_asked_for_in_seconds_or_until_a_date(header: str, seconds: float | None) -> None:
+    with time_machine.travel(INSTANT, tick=False):
+        assert outward._seconds(header) == seconds
 
 
 @pytest.fixture
