@@ -11,6 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from accounts import audit
+from accounts.access import still_holds
 from accounts.api import Deletes, Patches, WorkspaceViewSet
 from accounts.roles import Role
 from batches import results, workbook
@@ -124,24 +126,32 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
     def progress(self, request: Request, pk: str) -> HttpResponseBase:
         batch = self.get_object()
         if wants_events(request):
-            return follow(batch.pk)
+            return follow(batch.pk, may_watch=lambda: still_holds(self.caller, now=timezone.now()))
         return Response(progress_of(batch, now=timezone.now()))
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="results.csv")
     def results_csv(self, request: Request, pk: str) -> HttpResponseBase:
-        return _file(results.as_csv(results.result_rows(self.get_object())), "results.csv", "text/csv; charset=utf-8")
+        rows = results.result_rows(self._exported("results.csv"))
+        return _file(results.as_csv(rows), "results.csv", "text/csv; charset=utf-8")
 
     @extend_schema(responses={(200, workbook.MEDIA_TYPE): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="results.xlsx")
     def results_xlsx(self, request: Request, pk: str) -> HttpResponseBase:
-        rows = results.result_rows(self.get_object())
+        rows = results.result_rows(self._exported("results.xlsx"))
         return _file(workbook.as_xlsx(rows), "results.xlsx", workbook.MEDIA_TYPE)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="rejected.csv")
     def rejected_csv(self, request: Request, pk: str) -> HttpResponseBase:
-        return _file(results.as_csv(results.refusal_rows(self.get_object())), "rejected.csv", "text/csv; charset=utf-8")
+        rows = results.refusal_rows(self._exported("rejected.csv"))
+        return _file(results.as_csv(rows), "rejected.csv", "text/csv; charset=utf-8")
+
+    def _exported(self, name: str) -> Batch:
+        """The batch, whose people are about to leave the house: that goes on record."""
+        batch: Batch = self.get_object()
+        audit.record("batch.exported", access=self.caller, target=batch, changes={"file": name})
+        return batch
 
     def _read(self, kind: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """The body through a serializer. Raises ValidationError (422)."""

@@ -20,6 +20,7 @@ from voiceops import doorbell
 from voiceops.clock import database_now
 from voiceops.errors import Invalid, StateForbids
 from voiceops.ids import uuid7
+from voiceops.masking import masked
 
 MARGIN = timedelta(minutes=1)
 
@@ -63,7 +64,7 @@ def place_call(*, order: CallOrder, access: Access | None = None) -> Call:
             metadata=order.metadata,
             room=f"vo-{pk}",
         )
-        audit.record("call.placed", access=access, target=call, changes={"to": order.to})
+        audit.record("call.placed", access=access, target=call, changes={"to": masked(order.to)})
         doorbell.ring(doorbell.DIAL)
     return call
 

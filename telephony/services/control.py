@@ -11,6 +11,7 @@ from telephony.clients.livekit_calls import in_session
 from telephony.models import Call, Direction, Stage
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError, StateForbids
+from voiceops.masking import masked
 
 UNDER_WAY = 2.0  # seconds an intent lasts at most before its dial is sent or dropped (dialing/engine.py, STALE)
 LOOK_EVERY = 0.05
@@ -72,7 +73,7 @@ def transfer(*, call: Call, to: str, access: Access | None = None) -> Call:
     require_telephone(call)
     now = database_now()
     lifecycle.record(call, type="transfer", text=f"Transferring to {to}", at=now, data={"to": to})
-    audit.record("call.transferred", access=access, target=call, changes={"to": to})
+    audit.record("call.transferred", access=access, target=call, changes={"to": masked(to)})
     try:
         in_session(lambda livekit: hand_over(livekit, call, to))
     except ProviderError as error:

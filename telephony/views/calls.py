@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from accounts import audit
 from accounts.api import WorkspaceViewSet
 from accounts.roles import Role
 from telephony.models import Call
@@ -151,5 +152,7 @@ class CallStoryViewSet(CallRows):
     @extend_schema(responses=RecordingLinkSerializer)
     @action(detail=True)
     def recording(self, request: Request, pk: str) -> Response:
-        url, expires_at = recordings.link_to_recording(call=self.get_object())
+        call = self.get_object()
+        url, expires_at = recordings.link_to_recording(call=call)
+        audit.record("recording.linked", access=self.caller, target=call)
         return Response({"url": url, "expires_at": expires_at})

@@ -21,7 +21,10 @@ class JsonErrors:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if _is_page(request):
-            return plain(405) if request.method == "TRACE" else self.get_response(request)
+            response = plain(405) if request.method == "TRACE" else self.get_response(request)
+            return (
+                _in_json(response) if response.status_code >= 500 or _is_missing_file(request, response) else response
+            )
         if len(request.path_info) > 1:
             request.path_info = request.path_info.removesuffix("/")
         response = self.get_response(request)
@@ -33,9 +36,9 @@ class JsonErrors:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """A bug in a view, or a refusal of Django's own outside REST framework."""
-        if _is_page(request):
-            return None
         status = status_of(exception)
+        if _is_page(request) and status != 500:
+            return None
         if status == 500:
             got_request_exception.send(sender=type(self), request=request)
             logger.error("%s %s failed", request.method, request.path, exc_info=exception)
@@ -49,6 +52,10 @@ def _in_json(response: HttpResponse) -> HttpResponse:
         if name not in ("Content-Type", "Content-Length"):
             answer[name] = value
     return answer
+
+
+def _is_missing_file(request: HttpRequest, response: HttpResponse) -> bool:
+    return response.status_code == 404 and request.path_info.startswith("/static/")
 
 
 def _is_page(request: HttpRequest) -> bool:

@@ -1,10 +1,13 @@
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from accounts.models import Workspace
+from accounts.access import Access, still_holds
+from accounts.models import ApiKey, Membership, Session, User, Workspace
 from accounts.roles import Role
 from batches import progress
 from batches.models import Batch
@@ -146,3 +149,34 @@ def test_the_stream_ends_with_the_batchs_deletion(ours: Workspace) -> None:
     batch.delete()
 
     assert list(events) == []
+
+
+def test_a_stream_ends_with_the_right_to_watch(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "ASKED_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(stream, "EVERY_SECONDS", 0.0)
+    batch = make.batch(ours, status="running")
+    answers = iter([True, True, False])
+
+    events = list(stream.events(batch.pk, may_watch=lambda: next(answers)))
+
+    assert len(events) == 1 + 2  # the first line tells when to come again
+
+
+@pytest.mark.parametrize("ended", ["logged out", "removed", "disabled", "revoked"])
+def test_whoever_lost_access_may_no_longer_watch(ours: Workspace, ended: str) -> None:
+    now = timezone.now()
+    person, key = make.member(ours), make.api_key(ours)[0]
+    login = make.session(person)
+    by_key = Access(key=key, workspace=ours)
+    access = by_key if ended == "revoked" else Access(user=person, session=login, workspace=ours)
+    before = still_holds(access, now=now)
+
+    ends: dict[str, Callable[[], object]] = {
+        "logged out": lambda: Session.objects.update(revoked_at=now),
+        "removed": lambda: Membership.unscoped.all().delete(),
+        "disabled": lambda: User.objects.update(is_active=False),
+        "revoked": lambda: ApiKey.unscoped.update(revoked_at=now),
+    }
+    ends[ended]()
+
+    assert (before, still_holds(access, now=now)) == (True, False)
