@@ -25,7 +25,8 @@ class JSONParser(RestJSONParser):
         return LONGEST
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        length = int((parser_context or {})["request"].META.get("CONTENT_LENGTH") or 0)
+        request = (parser_context or {}).get("request")  # none where a plain view has read the body itself
+        length = int(request.META.get("CONTENT_LENGTH") or 0) if request is not None else 0
         if length > self.longest():
             for _ in range(0, min(length, PATIENCE * settings.MAX_UPLOAD_BYTES), PIECE):
                 stream.read(PIECE)
