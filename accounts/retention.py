@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from accounts import idempotency
+from accounts import idempotency, tries
 from accounts.models import Invitation, PasswordReset, Session
 
 SESSIONS_KEPT = timedelta(days=30)  # after their end, for whoever looks into a stolen token
@@ -16,4 +16,5 @@ def prune(*, now: datetime) -> dict[str, int]:
         "password resets": PasswordReset.objects.filter(expires_at__lt=now).delete()[0],
         "invitations": Invitation.unscoped.filter(accepted_at=None, expires_at__lt=long_ago).delete()[0],
         "idempotency keys": idempotency.prune(now=now),
+        "tries to log in": tries.prune(now=now),
     }

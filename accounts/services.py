@@ -61,6 +61,17 @@ def delete_workspace(*, workspace: Workspace, access: Access) -> None:
             _move_home(user)
 
 
+def seat_user(*, workspace: Workspace, user: User, role: Role, access: Access) -> Membership:
+    """Somebody who has an account already. Raises Conflict for a member."""
+    with transaction.atomic():
+        member, is_new = workspace.memberships.get_or_create(user=user, defaults={"role": role})
+        if not is_new:
+            raise Conflict("Already a member")
+        _settle_default(user, workspace)
+        audit.record("member.added", access=access, target=user, changes={"role": role.label})
+    return member
+
+
 def change_role(*, member: Membership, role: Role, access: Access, now: datetime) -> None:
     """Raises StateForbids when it would leave the workspace without an admin."""
     with transaction.atomic():

@@ -82,6 +82,12 @@ def end_session(*, session: Session, now: datetime) -> None:
     Session.objects.filter(pk=session.pk, revoked_at=None).update(revoked_at=now)
 
 
+def end_for(*, session: Session, access: Access, now: datetime) -> None:
+    """Somebody else ends it."""
+    end_session(session=session, now=now)
+    audit.record("session.ended", access=access, target=session)
+
+
 def end_other_sessions(*, user: User, keep: Session | None, now: datetime) -> None:
     """Log a person out everywhere else."""
     live = Session.objects.filter(user=user, revoked_at=None)

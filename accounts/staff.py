@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.db import models
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
@@ -58,6 +58,13 @@ class SerializerForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in t
         return values
 
 
+class JsonField(forms.JSONField):
+    """Indented, and nothing where there is nothing."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
 class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     """Newest first. `search_ids` are the columns a whole id is looked for in, by their indexes."""
 
@@ -66,6 +73,15 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     show_full_result_count = False
     search_ids: Sequence[str] = ("pk",)
     personal: bool = False  # whether opening a row shows a person's number or words, which goes on record
+
+    @admin.display(description="Workspace", ordering="workspace__name")
+    def workspace_name(self, row: Any) -> str:
+        return row.workspace.name if row.workspace else ""
+
+    def formfield_for_dbfield(self, db_field: "models.Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, models.JSONField):
+            kwargs["form_class"] = JsonField
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -86,11 +102,23 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         try:
             page: HttpResponseBase = super().changeform_view(request, object_id, form_url, extra_context)
         except DomainError as refusal:
-            self.message_user(request, str(refusal), messages.ERROR)
-            return redirect(request.path)
+            return self.refuse(request, refusal)
         if self.personal and object_id and request.method == "GET" and (row := self.get_object(request, object_id)):
             audit.record(f"{row._meta.model_name}.viewed_by_staff", access=access_of(request, row), target=row)
         return page
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        try:
+            page: HttpResponseBase = super().delete_view(request, object_id, extra_context)
+        except DomainError as refusal:
+            return self.refuse(request, refusal)
+        return page
+
+    def refuse(self, request: HttpRequest, refusal: DomainError) -> HttpResponseBase:
+        self.message_user(request, str(refusal), messages.ERROR)
+        return redirect(request.path)
 
     def for_each(self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any, Access], object]) -> None:
         """Do `act` to every row chosen; refusals are told row by row, and keep nothing else from being done."""

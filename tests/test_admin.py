@@ -13,7 +13,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import AuditEntry, IdempotentRequest, PasswordReset, User, Workspace
+from accounts.models import (
+    AuditEntry,
+    IdempotentRequest,
+    PasswordReset,
+    RecoveryCode,
+    SecondFactor,
+    StaffTry,
+    User,
+    Workspace,
+)
 from agents.models import Agent
 from batches.models import Batch, Recipient, Suppression
 from telephony.models import CallEvent, InboxEvent, PhoneNumber, Recording, Turn
@@ -53,6 +62,14 @@ def idempotent_request(of: Workspace) -> IdempotentRequest:
     return IdempotentRequest.objects.create(scope=f"key:{of.pk}", key="k", fingerprint="f", answer=SECRET)
 
 
+def second_factor(of: Workspace) -> SecondFactor:
+    return SecondFactor.objects.create(user=make.member(of), secret=f"{SECRET}{of.pk}")
+
+
+def recovery_code(of: Workspace) -> RecoveryCode:
+    return RecoveryCode.objects.create(factor=second_factor(of), code_hash=f"{SECRET}{of.pk}")
+
+
 MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "workspace": lambda of: of,
     "user": make.member,
@@ -61,6 +78,9 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "apikey": lambda of: make.api_key(of, key_hash=SECRET)[0],
     "invitation": lambda of: make.invitation(of, token_hash=f"{SECRET}{of.pk}"),
     "passwordreset": password_reset,
+    "secondfactor": second_factor,
+    "recoverycode": recovery_code,
+    "stafftry": lambda of: StaffTry.objects.create(scope=f"{SECRET}{of.pk}", began_at=timezone.now()),
     "auditentry": make.audit_entry,
     "idempotentrequest": idempotent_request,
     "agent": make.agent,
@@ -91,6 +111,7 @@ HISTORY = ("AgentVersion", "AuditEntry", "Call", "CallEvent", "InboxEvent", "Rec
 def staff(db: None) -> Client:
     client = Client()
     client.force_login(make.user(is_staff=True, is_superuser=True))
+    client.get("/admin/")  # from here on the session is known to be alive, and is not written by every request
     return client
 
 
@@ -137,7 +158,7 @@ def test_every_table_can_be_listed_searched_and_opened(staff: Client, ours: Work
 def test_a_page_to_add_exists_where_staff_may_add(staff: Client, ours: Workspace, model: type) -> None:
     response = staff.get(f"{page_of(model)}add/")
 
-    addable = ("Workspace", "Agent", "Suppression")
+    addable = ("Workspace", "Membership", "Agent", "Suppression")
     assert response.status_code == (200 if model.__name__ in addable else 403)
 
 

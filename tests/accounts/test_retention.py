@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from accounts import retention
+from accounts import retention, tries
 from accounts.models import Session, Workspace
 from tests import make
 
@@ -14,9 +14,17 @@ def test_what_is_long_over_is_forgotten_and_the_rest_stays(ours: Workspace) -> N
     waiting = make.invitation(ours)
     make.invitation(ours, expires_at=now - timedelta(days=31))
     make.audit_entry(ours)
+    tries.count("login", now=now - timedelta(minutes=16))
+    tries.count("code", now=now)
 
     forgotten = retention.prune(now=now)
 
-    assert forgotten == {"sessions": 1, "password resets": 0, "invitations": 1, "idempotency keys": 0}
+    assert forgotten == {
+        "sessions": 1,
+        "password resets": 0,
+        "invitations": 1,
+        "idempotency keys": 0,
+        "tries to log in": 1,
+    }
     assert (list(Session.objects.all()), list(ours.invitations.all())) == ([live], [waiting])
     assert ours.audit_entries.count() == 1
