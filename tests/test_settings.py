@@ -93,6 +93,12 @@ def test_new_secrets_are_strong_enough_for_a_server(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_variable_set_to_nothing_is_unset() -> None:
+    database = printed("(settings.DATABASES['default']['ENGINE'], settings.PORT)", DEBUG="1", DATABASE_URL="", PORT="")
+
+    assert database == "('django.db.backends.sqlite3', 8000)"
+
+
 def test_the_port_moves_the_public_url() -> None:
     assert printed("settings.PUBLIC_URL", DEBUG="1", PORT="9123") == "'http://127.0.0.1:9123'"
 

@@ -8,9 +8,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
-    """Raises ImproperlyConfigured, where the library would show how reading the value failed. Says it without it."""
+    """Raises ImproperlyConfigured, where the library would show how reading the value failed. Says it without it.
+
+    A variable that is set to nothing is unset, as a line of `.env` without a value means.
+    """
 
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        if not self.ENVIRON.get(var, "") and "default" in kwargs:
+            return kwargs["default"]
         try:
             return super().get_value(var, *args, **kwargs)
         except ValueError as error:
