@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -52,11 +54,14 @@ class Egress:
     active: dict[str, Recording] = field(default_factory=dict)
     bucket: egress.S3Upload | None = None  # where an agent's own recordings go; None: the folder
     _wanted: dict[str, float] = field(default_factory=dict)  # room -> since when its agent wants it recorded
+    _in_room: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # every one there ever was
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.rooms.on_created.append(self._room_created)
         self.rooms.on_closed.append(self._room_closed)
+        for key, row in self.store.table(TABLE).items():
+            self._in_room[row["room_name"]].append(key)
 
     # --- what happens in the rooms ---
 
@@ -120,6 +125,7 @@ class Egress:
         )
         recording = self.active[info.egress_id] = Recording(info, outputs[0])
         room.egress.append(info.egress_id)
+        self._in_room[room.name].append(info.egress_id)
         self._remember(info)
         self.webhooks.send("egress_started", key=info.egress_id, egressInfo=info)
         return recording
@@ -196,15 +202,10 @@ class Egress:
 
     async def list(self, request: egress.ListEgressRequest, grants: Grants) -> egress.ListEgressResponse:
         rows = self.store.table(TABLE)
-        items = [self.active[key].info if key in self.active else _read(rows[key]) for key in rows]
-        found = [
-            info
-            for info in items
-            if request.room_name in ("", info.room_name)
-            and request.egress_id in ("", info.egress_id)
-            and not (request.active and info.status in DONE)
-        ]
-        return egress.ListEgressResponse(items=found)
+        keys: Iterable[str] = self._in_room.get(request.room_name, ()) if request.room_name else rows
+        asked = [key for key in keys if request.egress_id in ("", key)]
+        items = [self.active[key].info if key in self.active else _read(rows[key]) for key in asked]
+        return egress.ListEgressResponse(items=[info for info in items if not (request.active and info.status in DONE)])
 
     async def stop(self, request: egress.StopEgressRequest, grants: Grants) -> egress.EgressInfo:
         recording = self.active.get(request.egress_id)
