@@ -58,7 +58,7 @@ class RunningSandbox:
         self.control("DELETE", "dials")
 
     def calls(self) -> list[dict[str, Any]]:
-        calls: list[dict[str, Any]] = self.control("GET", "calls")
+        calls: list[dict[str, Any]] = self.control("GET", "calls?extra=1")
         return calls
 
     def rooms(self) -> list[dict[str, Any]]:

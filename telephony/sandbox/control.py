@@ -18,7 +18,8 @@ from .twirp import TwirpError
 
 T = TypeVar("T")
 DIAL_KEYS = ("at", "number", "room", "identity", "caller_id", "trunk_id", "call_id")
-CALL_KEYS = (*DIAL_KEYS, "direction", "dtmf", "status", "sip_status_code", "answered_at", "ended_at")
+CALL_KEYS = (*DIAL_KEYS, "status", "sip_status_code", "answered_at", "ended_at")
+EXTRA_KEYS = ("direction", "dtmf")
 
 
 def as_json(value: Any, *, status: int = 200) -> web.Response:
@@ -69,7 +70,9 @@ class Control:
         return as_json({"detail": "Dial log cleared"})
 
     async def list_calls(self, request: web.Request) -> web.Response:
-        return as_json([{key: row[key] for key in CALL_KEYS} for row in self.calls.rows()])
+        """`?extra=1` adds what the documented shape does not have."""
+        keys = (*CALL_KEYS, *EXTRA_KEYS) if request.query.get("extra") else CALL_KEYS
+        return as_json([{key: row[key] for key in keys} for row in self.calls.rows()])
 
     async def list_rooms(self, request: web.Request) -> web.Response:
         return as_json(

@@ -80,10 +80,12 @@ async def test_the_dial_log_has_one_entry_per_invite() -> None:
     with sandbox.start(speed=500) as box:
         answer = await dial(box, TALKER)
         (entry,) = box.dials()
+        (call,) = box.control("GET", "calls")
 
     assert sorted(entry) == ["at", "call_id", "caller_id", "identity", "number", "room", "trunk_id"]
     assert (entry["number"], entry["room"], entry["identity"]) == (TALKER, "room", "callee-1")
     assert (entry["caller_id"], entry["call_id"]) == ("+15550001111", answer.sip_call_id)
+    assert sorted(call) == sorted([*entry, "status", "sip_status_code", "answered_at", "ended_at"])
 
 
 @pytest.mark.parametrize(
