@@ -41,11 +41,16 @@ class S3Error(Exception):
 
 @dataclass
 class Bucket:
-    """`secrets` maps access keys to their secrets."""
+    """`secrets` maps access keys to their secrets; `ready` is a bucket that need not be created, "" for none."""
 
     store: Store
     folder: Path
     secrets: Mapping[str, str]
+    ready: str = ""
+
+    def __post_init__(self) -> None:
+        if self.ready and self.ready not in self.store.table(BUCKETS):
+            self.store.put(BUCKETS, self.ready, {})
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [

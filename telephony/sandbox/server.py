@@ -118,7 +118,9 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
     app = web.Application(client_max_size=MAX_BODY)
     app.add_routes(Control(calls, rooms, phones, faults, dispatching, Inbound(rooms, calls, rules)).routes())
     app.add_routes(twilio_routes(config, store))
-    app.add_routes(Bucket(store, config.data_dir / "s3", config.s3_secrets).routes())
+    app.add_routes(
+        Bucket(store, config.data_dir / "s3", config.s3_secrets, ready=config.s3.bucket if config.s3 else "").routes()
+    )
     app.add_routes([web.get("/", health), web.get("/agent", workers.serve)])
     app.add_routes([web.route("*", "/twirp/{path:.*}", livekit.serve)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

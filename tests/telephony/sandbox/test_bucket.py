@@ -10,6 +10,7 @@ import pytest
 import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from livekit.protocol.egress import S3Upload
 
 from tests import sandbox
 from tests.sandbox import RunningSandbox
@@ -119,3 +120,10 @@ def test_without_a_signature_nothing_is_shown(box: RunningSandbox) -> None:
     link = presigned(box)
 
     assert code(requests.get(link.partition("?")[0], timeout=5)) == (403, "AccessDenied", "Access Denied")
+
+
+def test_the_bucket_of_the_settings_is_there_from_the_start() -> None:
+    with sandbox.start(s3=S3Upload(bucket="ours")) as box:
+        client(box).put_object(Bucket="ours", Key="k", Body=b"sound")
+
+        assert client(box).get_object(Bucket="ours", Key="k")["Body"].read() == b"sound"
