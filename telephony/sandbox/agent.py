@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 from livekit.protocol import agent, models
 
-from .calls import MAX_CALL_DURATION, Call, Calls
+from .calls import CALL_STATUS, MAX_CALL_DURATION, Call, Calls
 from .clock import Clock
-from .conversation import Turn, greeting_of_machine, message_for_machine, talk_with_human
+from .conversation import Turn, message_for_machine, talk_with_human, talk_with_machine
 from .ids import livekit_id
 from .reports import Reporter
 from .rooms import Participant, Room, Rooms
@@ -102,6 +102,7 @@ class AgentJob:
         if call is None:
             await first_of(callee.gone, me.gone)
             return self._callee_left(None, callee)
+        await self._hear_ringing(call, me)
         await first_of(call.answer, me.gone)
         if me.gone.done() and not call.participant.gone.done():
             return "removed"
@@ -121,6 +122,20 @@ class AgentJob:
                     return participant
             await self.room.changed.wait()
         return None
+
+    async def _hear_ringing(self, call: Call, me: Participant) -> None:
+        """Say that the phone rings, which nobody else tells; until then, or the answer or the end, it waits."""
+        over = (call.answer, me.gone)
+        if call.row["direction"] == "inbound":  # that it rings is how it began
+            return
+        while not any(end.done() for end in over):
+            if call.participant.info.attributes.get(CALL_STATUS) == "ringing":
+                self.reporter.add("agent_alive", callee_status="ringing")
+                self.reporter.flush_soon()
+                return
+            changed = asyncio.ensure_future(self.room.changed.wait())
+            await first_of(changed, *over)
+            changed.cancel()
 
     def _callee_left(self, call: Call | None, callee: Participant) -> str:
         reason = models.DisconnectReason.Name(callee.gone.result()).lower()
@@ -143,9 +158,9 @@ class AgentJob:
         return None if await self._wait_until(call, longest) else "max_duration"
 
     async def _meet_machine(self, call: Call) -> str | None:
-        greeting = greeting_of_machine()
-        self._turn(greeting.role, greeting.text)
-        await self._wait(call, NOTICES_AFTER)
+        for turn in talk_with_machine(self.config, self.variables):
+            self._turn(turn.role, turn.text, interrupted=turn.interrupted)
+            await self._wait(call, NOTICES_AFTER / 4)
         self.reporter.add("detected", flush=True, kind="machine")
         await self.reporter.settled(timeout=WAITS_FOR_VERDICT)
         voicemail = self.config.get("voicemail") or {}
@@ -171,7 +186,7 @@ class AgentJob:
                     for rest in turns[spoken : max(AT_LEAST, spoken)]:
                         self._turn(rest.role, rest.text, interrupted=lasting < SHORT)
                 return True
-            self._turn(turn.role, turn.text)
+            self._turn(turn.role, turn.text, interrupted=lasting < SHORT)
         return False
 
     def _turn(self, role: str, text: str, *, interrupted: bool = False) -> None:

@@ -15,6 +15,7 @@ class Turn:
     share: float
     role: str
     text: str
+    interrupted: bool = False
 
 
 def fill(template: str, variables: Mapping[str, Any]) -> str:
@@ -24,7 +25,7 @@ def fill(template: str, variables: Mapping[str, Any]) -> str:
 
 def talk_with_human(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> list[Turn]:
     """Six turns, the agent's first message first."""
-    opening = fill(str(agent.get("first_message") or ""), variables).strip() or "Hello, thank you for taking my call."
+    opening = opening_of(agent, variables)
     known = "; ".join(f"{name}: {value}" for name, value in variables.items() if value not in (None, ""))
     check = f"Let me read back what I have. {known}. Is that right?" if known else "Is this a good moment to talk?"
     return [
@@ -37,8 +38,18 @@ def talk_with_human(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> l
     ]
 
 
-def greeting_of_machine() -> Turn:
-    return Turn(0.0, "callee", "Hello, nobody can take your call right now. Please leave a message after the tone.")
+def opening_of(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
+    return fill(str(agent.get("first_message") or ""), variables).strip() or "Hello, thank you for taking my call."
+
+
+def talk_with_machine(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> list[Turn]:
+    """The machine's greeting, and the agent that begins to talk into it."""
+    return [
+        Turn(0.0, "callee", "Hello, nobody can take your call right now."),
+        Turn(0.0, "agent", opening_of(agent, variables), interrupted=True),
+        Turn(0.0, "callee", "Please leave a message after the tone."),
+        Turn(0.0, "callee", "(tone)"),
+    ]
 
 
 def message_for_machine(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> str:

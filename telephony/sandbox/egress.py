@@ -70,6 +70,7 @@ class Egress:
             self._start(room, request.egress.room)
 
     def _room_closed(self, room: Room) -> None:
+        self._record_for_agent(room)  # an agent that hung up at once has closed the room before the call is over
         for recording in self._of(room):
             self._end(recording, "Source closed")
 

@@ -15,6 +15,7 @@ from .posts import Poster, PostError
 log = logging.getLogger(__name__)
 
 ALIVE_EVERY = 2.0  # wall clock
+GATHERS = 0.5  # wall clock
 RETRY_AFTER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
 TIMEOUT = 10.0  # wall clock
 
@@ -32,6 +33,7 @@ class Reporter:
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
     _closed: bool = False
     _alive: asyncio.TimerHandle | None = None
+    _soon: asyncio.TimerHandle | None = None
 
     def start_alive(self) -> None:
         """Say `agent_alive` every two seconds from now on."""
@@ -45,8 +47,15 @@ class Reporter:
         """Note an event that happened now; without `flush` it travels with the next one that has it."""
         self._pending.append({"id": secrets.token_hex(16), "type": event, "at": Clock.iso(), **data})
         if flush:
-            self._settled.clear()
-            self._wake.set()
+            self.flush()
+
+    def flush(self) -> None:
+        self._settled.clear()
+        self._wake.set()
+
+    def flush_soon(self) -> None:
+        """What is about to be followed by more need not travel alone."""
+        self._soon = asyncio.get_running_loop().call_later(GATHERS, self.flush)
 
     async def settled(self, *, timeout: float) -> bool:
         """Wait until everything flushed so far is acknowledged (or given up); False when that takes too long."""
@@ -59,8 +68,9 @@ class Reporter:
 
     def close(self) -> None:
         """No events after this; `run` ends once the last one is delivered."""
-        if self._alive is not None:
-            self._alive.cancel()
+        for timer in (self._alive, self._soon):
+            if timer is not None:
+                timer.cancel()
         self._closed = True
         self._wake.set()
 

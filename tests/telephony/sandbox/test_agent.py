@@ -85,6 +85,21 @@ async def test_events_come_in_order_signed_and_with_their_facts() -> None:
     assert isinstance(json.loads(post.body)["createdAt"], str)
 
 
+async def test_an_agent_says_that_the_phone_rings() -> None:
+    with inbox() as mail, sandbox.start(speed=20) as box:
+        await call(box, mail, "+12025550160")
+
+    ringing = [r for r in mail.reports("c1") if r.get("callee_status")]
+    assert [(r["type"], r["callee_status"]) for r in ringing] == [("agent_alive", "ringing")]
+
+
+async def test_a_phone_that_does_not_ring_is_not_said_to() -> None:
+    with inbox() as mail, sandbox.start(speed=20) as box:
+        await call(box, mail, "+12025550185")
+
+    assert [r for r in mail.reports("c1") if r.get("callee_status")] == []
+
+
 async def test_an_agent_that_hangs_up_deletes_the_room() -> None:
     with inbox() as mail, sandbox.start(speed=200, webhook_url=f"{mail.url}/events") as box:
         await call(box, mail, "+12025550103")
@@ -122,8 +137,12 @@ async def test_a_machine_is_hung_up_on() -> None:
         await call(box, mail, "+12025550175")
 
     reports = mail.reports("c1")
-    assert types(reports) == ["agent_joined", "callee_joined", "callee_answered", "turn", "detected", "ended"]
+    talk = ["turn"] * 4
+    assert types(reports) == ["agent_joined", "callee_joined", "callee_answered", *talk, "detected", "ended"]
     assert (reports[-2]["kind"], reports[-1]["reason"]) == ("machine", "agent_hangup")
+    assert [(r["text"], r["interrupted"]) for r in reports if r.get("role") == "agent"] == [
+        ("Hello Ann, this is about Tuesday.", True)
+    ]
 
 
 async def test_a_message_is_left_on_a_machine() -> None:
@@ -139,7 +158,7 @@ async def test_an_agent_may_talk_to_a_machine_as_to_anybody() -> None:
     with inbox() as mail, sandbox.start(speed=200) as box:
         await call(box, mail, "+12025550175", voicemail={"action": "continue"})
 
-    assert types(mail.reports("c1")).count("turn") == 7
+    assert types(mail.reports("c1")).count("turn") == 10
     assert mail.reports("c1")[-1]["reason"] == "callee_hangup"
 
 

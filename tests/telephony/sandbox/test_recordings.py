@@ -138,7 +138,7 @@ async def test_a_failed_upload_is_told_at_the_end(s3: str) -> None:
     assert info.error == "S3 upload failed: operation error S3: PutObject, api error NoSuchBucket"
 
 
-@pytest.mark.parametrize(("number", "least"), [("+12025550101", 15.0), ("+12025550155", 0.3)])
+@pytest.mark.parametrize(("number", "least"), [("+12025550101", 15.0), ("+12025550155", 0.3), ("+12025550175", 0.3)])
 async def test_an_agent_that_is_to_record_does_so_where_nobody_else_does(number: str, least: float) -> None:
     with inbox() as mail, sandbox.start(speed=100, webhook_url=f"{mail.url}/events") as box:
         async with livekit(box) as lk:
