@@ -20,7 +20,7 @@ from telephony.clients import livekit_calls
 from telephony.clients.livekit import LiveKit, Participant
 from telephony.clients.livekit_calls import in_session
 from telephony.job import metadata_of
-from telephony.models import Call, Direction, Outcome, PhoneNumber, Stage
+from telephony.models import Call, Direction, InboxEvent, Outcome, PhoneNumber, Stage
 from telephony.outcomes import Blame, Verdict
 from telephony.services.calls import newest_version
 from voiceops.clock import database_now
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 WITHHELD = "anonymous"
 AGENT_PATIENCE = timedelta(seconds=10)  # until an agent that has not joined counts as missing
+AGENT_DUE = timedelta(seconds=5)
 SETTLING = timedelta(seconds=3)  # webhooks and reports of a call that is a moment old may be on their way
 CHUNK = 100
 NO_AGENT = Verdict(Outcome.NO_ANSWER, "no_agent", Blame.PLATFORM, "No voice agent answered")
@@ -46,26 +47,31 @@ def open_call(room: str, *, attributes: Mapping[str, Any] | None = None, at: dat
     if not number:
         return None
     agent = number.inbound_agent
-    call, made = Call.unscoped.get_or_create(
-        room=room,
-        defaults={
-            "pk": uuid7(),
-            "workspace_id": number.workspace_id,
-            "direction": Direction.INBOUND,
-            "stage": Stage.RINGING,
-            "agent": agent,
-            "agent_version": newest_version(agent) if agent else None,
-            "number": number,
-            "from_number": caller_of(room, attributes or {}),
-            "to_number": number.phone_number,
-            "ringing_at": at,
-            "heard_at": at,
-        },
-    )
-    if made:
-        lifecycle.record(call, type="ringing", text=f"{call.from_number} is calling {call.to_number}", at=at)
-        transaction.on_commit(partial(bring_agent, call))
+    with transaction.atomic():
+        call, made = Call.unscoped.get_or_create(
+            room=room,
+            defaults={
+                "pk": uuid7(),
+                "workspace_id": number.workspace_id,
+                "direction": Direction.INBOUND,
+                "stage": Stage.RINGING,
+                "agent": agent,
+                "agent_version": newest_version(agent) if agent else None,
+                "number": number,
+                "from_number": caller_of(room, attributes or {}),
+                "to_number": number.phone_number,
+            },
+        )
+        if made:
+            _rings(call, max(at, call.created_at))
     return call
+
+
+def _rings(call: Call, at: datetime) -> None:
+    call.dialed_at = call.ringing_at = call.heard_at = at
+    call.save(update_fields=["dialed_at", "ringing_at", "heard_at"])
+    lifecycle.record(call, type="ringing", text=f"{call.from_number} is calling {call.to_number}", at=at)
+    transaction.on_commit(partial(bring_agent, call))
 
 
 def caller_of(room: str, attributes: Mapping[str, Any]) -> str:
@@ -142,7 +148,7 @@ def judge(call: Call, present: list[Participant]) -> Verdict | None:
     now = database_now()
     caller = next((participant for participant in present if participant.is_callee), None)
     if caller is None:
-        return HUNG_UP
+        return NO_AGENT if waited_in_vain(call, now) else HUNG_UP
     if call.agent_version is None:
         return UNASSIGNED
     if caller.call_status == "active":
@@ -152,3 +158,10 @@ def judge(call: Call, present: list[Participant]) -> Verdict | None:
     elif len(present) == 1:
         bring_agent(call)
     return None
+
+
+def waited_in_vain(call: Call, now: datetime) -> bool:
+    """The caller gave up, but after a time in which an agent should have been there."""
+    left = InboxEvent.objects.told_of(call.room, "participant_left").first()
+    until = left.received_at if left else now
+    return call.agent_joined_at is None and call.ringing_at is not None and until - call.ringing_at > AGENT_DUE

@@ -57,6 +57,9 @@ def test_caller_reaches_the_numbers_agent_and_is_followed_to_the_end(
     assert answer.status_code in (200, 201)
     assert (call["from"], call["to"], call["agent_id"], call["agent_version"]) == (CALLER, OURS, str(agent.pk), 1)
     assert (call["direction"], call["outcome"]) == ("inbound", "answered")
+    assert (call["sip_status_code"], call["sip_status"]) == (200, "OK")
+    moments = [call[name] for name in ("created_at", "dialed_at", "ringing_at", "answered_at", "ended_at")]
+    assert moments == sorted(moments)
     assert hung_up_by in ("callee", "agent")
     assert call["duration_seconds"] > 0
     assert transcript[0]["text"] == "Welcome!"
@@ -122,18 +125,21 @@ def test_webhook_that_was_lost_is_made_good_by_the_sweep(
     assert (call["from"], call["outcome"]) == (CALLER, "answered")
 
 
-def test_caller_who_hangs_up_before_anybody_answers(ours: Workspace, box: RunningSandbox, number: PhoneNumber) -> None:
+@pytest.mark.parametrize(("waited", "end_reason"), [(4, "caller_hung_up"), (7, "no_agent")])
+def test_caller_who_hangs_up_before_anybody_answers(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber, waited: int, end_reason: str
+) -> None:
     room = f"{room_prefix(number.pk)}_{CALLER}_abc"
     box.agent(online=False)
     caller = {"identity": "sip_1", "kind": "SIP", "attributes": {"sip.phoneNumber": CALLER}}
     livekit.post(livekit.event("participant_joined", room, participant=caller))
     livekit.post(livekit.event("participant_left", room, participant=caller))
-    Call.unscoped.update(ringing_at=timezone.now() - timedelta(seconds=5))
+    Call.unscoped.update(ringing_at=timezone.now() - timedelta(seconds=waited))
 
     sweep.sweep()
 
     call = inbound(ours, box, status="ended")
-    assert (call["outcome"], call["end_reason"]) == ("no_answer", "caller_hung_up")
+    assert (call["outcome"], call["end_reason"]) == ("no_answer", end_reason)
 
 
 @pytest.mark.parametrize("first", ["participant_joined", "participant_left", "room_finished"])
