@@ -1,5 +1,6 @@
 """Calls as the API shows them. A page of calls is read as plain values, without model instances or field objects."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from accounts.api import WorkspaceRelatedField
 from agents.models import Agent
 from telephony.models import Call, Direction, Outcome, PhoneNumber
 from telephony.models.calls import PUBLIC_STATUS
+from voiceops.api.errors import mistake
 from voiceops.api.serializers import (
     Choice,
     DateTime,
@@ -111,7 +113,9 @@ class CallOrderSerializer(StrictSerializer):
 
     agent_id = WorkspaceRelatedField(source="agent", queryset=Agent.unscoped.live())
     to = Phone(max_length=64)
-    from_number_id = WorkspaceRelatedField(source="number", queryset=PhoneNumber.unscoped.all(), required=False)
+    from_number_id = WorkspaceRelatedField(
+        source="number", queryset=PhoneNumber.unscoped.all(), required=False, allow_null=True
+    )
     variables = JsonObject(required=False)
     metadata = JsonObject(required=False)
 
@@ -127,8 +131,18 @@ class TransferSerializer(StrictSerializer):
     to = Phone(max_length=64)
 
 
+class Keys(Text):
+    """What can be pressed; `w` waits half a second."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not re.fullmatch(r"[0-9*#A-Da-dw]+", text):
+            raise mistake("value_error", "only 0 to 9, *, #, A to D and w are permitted")
+        return text
+
+
 class DtmfSerializer(StrictSerializer):
-    digits = Text(max_length=64)
+    digits = Keys(max_length=64)
 
 
 class NumberText(Text):

@@ -14,6 +14,7 @@ from accounts.access import Access
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
 from agents.prompts import missing_variables
+from telephony import lifecycle
 from telephony.models import Call, PhoneNumber, SipTrunk
 from telephony.models.calls import PUBLIC_STATUS
 from voiceops import doorbell
@@ -64,6 +65,8 @@ def place_call(*, order: CallOrder, access: Access | None = None) -> Call:
             metadata=order.metadata,
             room=f"vo-{pk}",
         )
+        text = f"A call to {order.to} was ordered"
+        lifecycle.record(call, type="queued", text=text, at=call.created_at)
         audit.record("call.placed", access=access, target=call, changes={"to": masked(order.to)})
         doorbell.ring(doorbell.DIAL)
     return call

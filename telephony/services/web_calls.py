@@ -50,6 +50,7 @@ def open_web_call(*, agent: Agent, variables: dict[str, Any], access: Access | N
             variables=variables,
             room=f"vo-{pk}",
         )
+        lifecycle.record(call, type="queued", text="A test call in a browser was opened", at=call.created_at)
         audit.record("call.opened_in_browser", access=access, target=call)
     order = RoomOrder(
         name=call.room,

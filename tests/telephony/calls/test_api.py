@@ -330,6 +330,45 @@ def test_things_of_others_do_not_exist(ours: Workspace, theirs: Workspace, field
     assert answers == [(404, sentence[field])] * 2
 
 
+def test_number_left_open_with_null_is_chosen_for_the_caller(ours: Workspace) -> None:
+    number = make.phone_number(ours)
+    order = {"agent_id": str(make.agent(ours).pk), "to": "+12025550186", "from_number_id": None}
+
+    response = make.client(ours).post("/calls", order)
+
+    assert (response.status_code, response.json()["from"]) == (201, number.phone_number)
+
+
+def test_story_of_a_call_begins_with_its_order(ours: Workspace) -> None:
+    make.phone_number(ours)
+    client = make.client(ours)
+    order = {"agent_id": str(make.agent(ours).pk), "to": "+12025550186"}
+    call = client.post("/calls", order).json()
+
+    client.post(f"/calls/{call['id']}/hangup")
+
+    story = [(event["type"], event["text"]) for event in client.get(f"/calls/{call['id']}/events").json()["items"]]
+    assert story == [("queued", "A call to +12025550186 was ordered"), ("ended", "Hung up before it was dialled")]
+
+
+@pytest.mark.parametrize("digits", ["xyz", "1 2", "\uff11", "1;2"])
+def test_keys_that_no_telephone_has_are_refused(ours: Workspace, digits: str) -> None:
+    call = make.call(ours, stage=Stage.IN_PROGRESS, answered_at=NOON)
+
+    response = make.client(ours).post(f"/calls/{call.pk}/dtmf", {"digits": digits})
+
+    assert (response.status_code, response.json()["detail"]) == (
+        422,
+        [
+            {
+                "loc": ["body", "digits"],
+                "msg": "only 0 to 9, *, #, A to D and w are permitted",
+                "type": "value_error",
+            }
+        ],
+    )
+
+
 def test_order_that_fails_its_schema_is_422(ours: Workspace) -> None:
     body = {"agent_id": 7, "variables": [], "metadata": None, "mood": "good"}
 
