@@ -8,7 +8,7 @@ Who may end a call that was not answered: while somebody listens for the dial's 
 answer, because it alone carries the SIP status; webhooks name busy, declined and a refused trunk alike.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -22,6 +22,8 @@ BEFORE_RINGING = (*BEFORE_CALLEE, Stage.DIALING)
 BEFORE_ANSWER = (*BEFORE_RINGING, Stage.RINGING)
 SENT = (*BEFORE_ANSWER, Stage.IN_PROGRESS)
 OPEN = (Stage.RESERVED, *SENT)
+INSTANT = timedelta(microseconds=1)  # between what follows from one another and was told the wrong way round
+HUNG_UP = {"callee": "The callee hung up", "agent": "The agent hung up", "operator": "An operator hung up"}
 
 
 def record(
@@ -50,6 +52,11 @@ def record(
         return False
     CallEvent.unscoped.bulk_create([event], ignore_conflicts=True)
     return True
+
+
+def after_all(call: Call, at: datetime) -> datetime:
+    """Not before what has happened already: the clocks of those who tell differ by milliseconds."""
+    return max(moment for moment in (at, call.dialed_at, call.ringing_at, call.answered_at) if moment is not None)
 
 
 def attended(call: Call, now: datetime) -> bool:
@@ -81,20 +88,36 @@ def changes_at(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def ringing(call: Call, *, at: datetime, source: str) -> bool:
+    """The callee's phone rings. Where the answer or the end was told first, only the story is completed."""
+    at = after_all(call, at)
     with transaction.atomic(savepoint=False):
         moved = call.move(
             to=Stage.RINGING, since=BEFORE_RINGING, ringing_at=at, heard_at=at, dialed_at=call.dialed_at or at
         )
-        if moved:
-            record(call, type="ringing", text=f"{call.to_number} is ringing", at=at, data={"source": source})
+        if moved or _rang(call, at):
+            text, at = f"{call.to_number} is ringing", call.ringing_at or at
+            record(call, type="ringing", text=text, at=at, data={"source": source})
     return moved
+
+
+def _rang(call: Call, at: datetime) -> bool:
+    """Note that a call which has moved on had been ringing before."""
+    call.refresh_from_db()
+    ends = [moment - INSTANT for moment in (call.answered_at, call.ended_at) if moment is not None]
+    before = min([at, *ends])
+    noted = Call.unscoped.filter(pk=call.pk, ringing_at=None, dialed_at__lte=before).update(ringing_at=before)
+    call.ringing_at = call.ringing_at or before
+    return bool(noted)
 
 
 def answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "") -> bool:
     """The callee picked up. The first to say so sets the time; a contradiction with a final call is an alarm."""
+    at = after_all(call, at)
     changes: dict[str, Any] = {"answered_at": at, "heard_at": at, "dialed_at": call.dialed_at or at}
+    if not call.is_web:
+        changes |= {"sip_status_code": 200, "sip_status": "OK"}  # what an answer is on the telephone, whoever tells
     if sip_call_id:
-        changes |= {"sip_call_id": sip_call_id, "sip_status_code": 200, "sip_status": "OK"}
+        changes["sip_call_id"] = sip_call_id
     with transaction.atomic(savepoint=False):
         moved = call.move(to=Stage.IN_PROGRESS, since=BEFORE_ANSWER, **changes)
         if moved:
@@ -105,7 +128,7 @@ def answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "") ->
             if contradicted:
                 alarm(call, at=at, text="An answer was reported after the call had ended unanswered", source=source)
             elif sip_call_id and not call.sip_call_id:
-                call.touch(at, sip_call_id=sip_call_id, sip_status_code=200, sip_status="OK")
+                call.touch(at, sip_call_id=sip_call_id)
     return moved
 
 
@@ -121,6 +144,7 @@ def detected(call: Call, *, kind: str, at: datetime) -> None:
     unnoted = Call.unscoped.filter(pk=call.pk, detected=None, answered_at__isnull=False, settled_at=None)
     if unnoted.update(detected=kind, outcome=outcome):
         call.detected, call.outcome = kind, outcome
+        retell_end(call, outcome=outcome)
     elif call.detected != kind:
         alarm(call, at=at, text=f"The agent reported '{kind}' after the call had ended", source="agent")
 
@@ -131,18 +155,13 @@ def hung_up(
     """An answered call is over: voicemail when a machine was detected, else answered. False if it was over already."""
     if call.answered_at is None:
         return False
-    changes = {"end_reason": reason, "hung_up_by": by, "ended_at": max(at, call.answered_at), "heard_at": at}
+    ended_at = after_all(call, at)
+    changes = {"end_reason": reason, "hung_up_by": by, "ended_at": ended_at, "heard_at": at}
     with transaction.atomic(savepoint=False):
         moved = end_as_detected(call, **changes)
         if moved:
-            words = text or {
-                "callee": "The callee hung up",
-                "agent": "The agent hung up",
-                "operator": "An operator hung up",
-            }
-            line = words if isinstance(words, str) else words.get(by or "", "The call ended")
-            told = {"outcome": call.outcome, "reason": reason, "source": source}
-            record(call, type="ended", text=line, at=at, data=told)
+            data = {"outcome": call.outcome, "reason": reason, "source": source}
+            record(call, type="ended", text=text or end_in_words(by, reason), at=ended_at, data=data)
     return moved
 
 
@@ -170,8 +189,11 @@ def failed(
 ) -> bool:
     """A call that was never answered is over, for the verdict's reason. False if it had moved on."""
     told = {
-        name: value for name, value in changes.items() if name in ("sip_status_code", "sip_status", "provider_code")
+        name: value
+        for name, value in changes.items()
+        if name in ("sip_status_code", "sip_status", "provider_code") and value is not None
     }
+    at = after_all(call, at)
     if verdict.sent:
         changes["dialed_at"] = call.dialed_at or call.intent_at or at
     with transaction.atomic(savepoint=False):
@@ -193,6 +215,9 @@ def failed(
 
 def cancelled(call: Call, *, at: datetime, by: str, since: tuple[Stage, ...] = BEFORE_ANSWER) -> bool:
     """Somebody of ours ended it before it was answered; `by` is 'operator' or 'agent'."""
+    at = after_all(call, at)
+    words = "before it was dialled" if call.intent_at is None and not call.is_web else "before it was answered"
+    data = {"outcome": Outcome.CANCELLED, "reason": "hung_up_before_answer", "by": by}
     with transaction.atomic(savepoint=False):
         moved = call.move(
             to=Stage.ENDED,
@@ -204,17 +229,27 @@ def cancelled(call: Call, *, at: datetime, by: str, since: tuple[Stage, ...] = B
             heard_at=at,
         )
         if moved:
-            record(call, type="ended", text="Hung up before it was answered", at=at, data={"by": by})
+            record(call, type="ended", text=f"Hung up {words}", at=at, data=data)
     return moved
 
 
 def refine(call: Call, *, by: str | None = None, reason: str | None = None) -> None:
     """Fill in who hung up where a coarser source ended the call first. Never changes the outcome."""
-    if by is not None and call.hung_up_by is None:
-        changes = {"hung_up_by": by} | ({"end_reason": reason} if reason else {})
-        Call.unscoped.filter(pk=call.pk, stage=Stage.ENDED, hung_up_by=None, answered_at__isnull=False).update(
-            **changes
-        )
+    if by is None or call.hung_up_by is not None:
+        return
+    changes = {"hung_up_by": by} | ({"end_reason": reason} if reason else {})
+    vague = Call.unscoped.filter(pk=call.pk, stage=Stage.ENDED, hung_up_by=None, answered_at__isnull=False)
+    with transaction.atomic(savepoint=False):
+        if vague.update(**changes):
+            retell_end(call, text=end_in_words(by, reason), **({"reason": reason} if reason else {}))
+
+
+def retell_end(call: Call, *, text: str | None = None, **data: str) -> None:
+    """The line of the end as it is known now: the first to tell of it did not know all."""
+    line = CallEvent.unscoped.filter(call=call, type="ended").first()
+    if line is not None:
+        line.text, line.data = text or line.text, {**line.data, **data}
+        line.save(update_fields=["text", "data"])
 
 
 def transferred(call: Call, *, to: str, at: datetime) -> None:
@@ -222,7 +257,8 @@ def transferred(call: Call, *, to: str, at: datetime) -> None:
     with transaction.atomic(savepoint=False):
         hung_up(call, at=at, reason="transferred", by="operator", source="api", text=f"Transferred to {to}")
         over = Call.unscoped.filter(pk=call.pk, stage=Stage.ENDED, answered_at__isnull=False)
-        over.update(hung_up_by="operator", end_reason="transferred")
+        if over.exclude(end_reason="transferred").update(hung_up_by="operator", end_reason="transferred"):
+            retell_end(call, text=f"Transferred to {to}", reason="transferred")
 
 
 def alarm(call: Call, *, at: datetime, text: str, source: str) -> None:
@@ -230,8 +266,16 @@ def alarm(call: Call, *, at: datetime, text: str, source: str) -> None:
     record(call, type="alarm", text=text, at=at, data={"source": source}, external_id=f"alarm:{text}"[:128])
 
 
+def end_in_words(by: str | None, reason: str | None) -> str:
+    """How an answered call ended."""
+    if reason == "max_duration":
+        return "The call reached its maximum duration"
+    return HUNG_UP.get(by or "", "The call ended")
+
+
 def in_words(verdict: Verdict, told: dict[str, Any]) -> str:
-    """`The callee's line was busy (486 Busy Here)`."""
-    if told.get("sip_status_code"):
-        return f"{verdict.words} ({told['sip_status_code']} {told.get('sip_status') or ''}".rstrip() + ")"
-    return verdict.words
+    """`The callee's line was busy (486 Busy Here)`, `… (603 Decline, X-Twilio-Error 32203)`."""
+    status = f"{told.get('sip_status_code') or ''} {told.get('sip_status') or ''}".strip()
+    code = told.get("provider_code") or ""
+    said = ", ".join(words for words in (status, "" if code in status else f"X-Twilio-Error {code}") if words)
+    return f"{verdict.words} ({said})" if said else verdict.words

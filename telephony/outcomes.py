@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from telephony.models import Outcome
 
+CARRIER_BLOCK = "32203"
+
 
 class Blame(StrEnum):
     """Whose doing it was, and so what follows."""
@@ -168,7 +170,13 @@ def classify(answer: Answer, *, token_expired: bool = False) -> Verdict:
     return next((row.verdict for row in TABLE if row.fits(answer)), IN_DOUBT)
 
 
-def provider_code(message: str) -> str | None:
-    """Twilio's own error number, where LiveKit passes it on: `INVITE blocked by carrier: X-Twilio-Error 32203`."""
-    found = re.search(r"\b(3[0-9]{4})\b", message)
-    return found.group(1) if found else None
+def provider_code(answer: Answer) -> str | None:
+    """The number of Twilio's `X-Twilio-Error`, as far as LiveKit passes that header on.
+
+    For answers it expects, the header stands where the reason phrase would (`13224 Invalid phone number`); a block it
+    only names in words, which it does for this one number.
+    """
+    found = re.match(r"[1-6][0-9]{4}\b", answer.sip_phrase) or re.search(r"\b3[0-9]{4}\b", answer.message)
+    if found is None and "blocked by carrier" in answer.message:
+        return CARRIER_BLOCK
+    return found and found.group(0)

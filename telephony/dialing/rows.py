@@ -239,7 +239,7 @@ def verdict_on(answer: Answer | NeverSent | Lost, call: Call, at: datetime) -> t
     if isinstance(answer, Lost):
         return BY_REASON["in_doubt"], {}
     expired = call.not_after is not None and at >= call.not_after
-    told: dict[str, Any] = {"provider_code": provider_code(answer.message)}
+    told: dict[str, Any] = {"provider_code": provider_code(answer)}
     if answer.sip_code is not None:
         told |= {"sip_status_code": answer.sip_code, "sip_status": answer.sip_phrase[:255]}
     return classify(answer, token_expired=expired), told

@@ -62,7 +62,7 @@ REASON: dict[str, Field] = {"reason": (text(LONGEST_WORD), False)}
 COMMON: dict[str, Field] = {"id": (text(LONGEST_ID), True), "at": (moment, True)}
 FIELDS: dict[str, dict[str, Field] | None] = {
     "agent_joined": {},
-    "agent_alive": {},
+    "agent_alive": {"callee_status": (text(LONGEST_ROLE), False)},
     "callee_joined": {},
     "callee_answered": {},
     "detected": {"kind": (one_of(*DETECTED), True)},

@@ -48,14 +48,14 @@ class Notes:
     turns: list[Turn] = field(default_factory=list)
     lines: list[CallEvent] = field(default_factory=list)
 
-    def line(self, event: Reported, text: str) -> None:
+    def line(self, event: Reported, text: str, at: datetime | None = None) -> None:
         self.lines.append(
             CallEvent(
                 workspace_id=self.call.workspace_id,
                 call=self.call,
                 type=event.type,
                 text=text[:500],
-                at=event.at,
+                at=at or event.at,
                 data=dict(event.data),
                 external_id=event.id,
             )
@@ -68,7 +68,7 @@ class Notes:
 
 def take_report(*, call_id: UUID, events: Sequence[Reported]) -> None:
     """Apply a report; events that came before change nothing. Raises NotFound when there is no such call."""
-    if all(event.type == "agent_alive" for event in events):
+    if all(event.type == "agent_alive" and not event.data for event in events):
         if events and not see_agent(call_id, max(event.at for event in events)):
             raise NotFound("Call not found")
         return
@@ -109,6 +109,13 @@ def _agent_joined(event: Reported, notes: Notes) -> bool:
     return False
 
 
+def _agent_alive(event: Reported, notes: Notes) -> bool:
+    """The agent may say what it sees of the callee's leg, which tells that the phone rings: no webhook does."""
+    if event.data.get("callee_status") != "ringing" or notes.call.ringing_at is not None:
+        return False
+    return lifecycle.ringing(notes.call, at=notes.moment(event), source="agent")
+
+
 def _callee_joined(event: Reported, notes: Notes) -> bool:
     call = notes.call
     if call.callee_joined_at is not None:
@@ -134,7 +141,7 @@ def _detected(event: Reported, notes: Notes) -> bool:
     kind = event.data["kind"]
     if notes.call.detected != kind:
         lifecycle.detected(notes.call, kind=kind, at=notes.moment(event))
-    notes.line(event, DETECTED[kind])
+    notes.line(event, DETECTED[kind], at=lifecycle.after_all(notes.call, event.at))
     return answered
 
 
@@ -161,7 +168,10 @@ def _callee_left(event: Reported, notes: Notes) -> bool:
     if _end(event, ending, notes):
         return True
     if notes.call.answered_at is None:
-        notes.line(event, f"The callee left ({event.data['reason'].lower().replace('_', ' ') or 'no reason given'})")
+        reason = event.data["reason"].lower().replace("_", " ") or "no reason given"
+        # It led to the end, which the answer to the dial may have told of first.
+        before = min(event.at, notes.call.ended_at - lifecycle.INSTANT) if notes.call.ended_at else event.at
+        notes.line(event, f"The callee's line was closed ({reason})", at=before)
     return False
 
 
@@ -181,6 +191,7 @@ def _end(event: Reported, ending: Ending, notes: Notes) -> bool:
 
 TAKERS = {
     "agent_joined": _agent_joined,
+    "agent_alive": _agent_alive,
     "callee_joined": _callee_joined,
     "callee_answered": _answered,
     "detected": _detected,

@@ -6,8 +6,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Workspace
-from telephony import report_tokens
+from telephony import lifecycle, report_tokens
 from telephony.models import Call, Outcome, Stage
+from telephony.outcomes import BY_REASON
 from tests import make
 from tests.telephony.calls import livekit
 from tests.telephony.calls.livekit import report, reported
@@ -153,6 +154,8 @@ def test_agent_tells_who_hung_up_after_the_webhook_ended_the_call(ours: Workspac
 
     call.refresh_from_db()
     assert (call.outcome, call.hung_up_by, call.end_reason) == (Outcome.ANSWERED, "callee", "callee_hangup")
+    ended = call.events.get(type="ended")
+    assert (ended.text, ended.data["reason"]) == ("The callee hung up", "callee_hangup")
 
 
 def test_machine_reported_after_the_webhook_ended_the_call_is_still_voicemail(ours: Workspace) -> None:
@@ -163,6 +166,7 @@ def test_machine_reported_after_the_webhook_ended_the_call_is_still_voicemail(ou
 
     call.refresh_from_db()
     assert (call.outcome, call.detected) == (Outcome.VOICEMAIL, "machine")
+    assert call.events.get(type="ended").data["outcome"] == "voicemail"
 
 
 def test_callee_leaving_unanswered_is_kept_as_evidence(ours: Workspace) -> None:
@@ -172,7 +176,48 @@ def test_callee_leaving_unanswered_is_kept_as_evidence(ours: Workspace) -> None:
 
     call.refresh_from_db()
     assert (call.stage, call.outcome) == (Stage.RINGING, None)
-    assert timeline(call) == [("callee_left", "The callee left (user rejected)")]
+    assert timeline(call) == [("callee_left", "The callee's line was closed (user rejected)")]
+
+
+def test_ringing_is_told_by_a_sign_of_life(ours: Workspace) -> None:
+    call = sent(ours)
+    report(call, reported("callee_joined"))
+
+    report(call, reported("agent_alive", callee_status="ringing"))
+    report(call, reported("agent_alive", callee_status="ringing"))
+
+    call.refresh_from_db()
+    assert (call.stage, call.dialed_at is not None, call.ringing_at is not None) == (Stage.RINGING, True, True)
+    assert timeline(call)[1:] == [("ringing", f"{call.to_number} is ringing")]
+
+
+def test_ringing_told_after_the_answer_takes_its_place_in_the_story(ours: Workspace) -> None:
+    call = talking(ours, answered_at=timezone.now() - timedelta(seconds=2))
+    lifecycle.record(call, type="answered", text="answered", at=call.answered_at or timezone.now())
+
+    report(call, reported("agent_alive", callee_status="ringing"))
+
+    call.refresh_from_db()
+    assert call.stage == Stage.IN_PROGRESS
+    assert call.ringing_at is not None
+    assert call.answered_at is not None
+    assert call.ringing_at < call.answered_at
+    assert [kind for kind, _ in timeline(call)] == ["ringing", "answered"]
+
+
+def test_what_led_to_an_end_is_told_before_it(ours: Workspace) -> None:
+    call = sent(ours)
+    report(call, reported("callee_joined"))
+    call.refresh_from_db()
+    lifecycle.failed(call, verdict=BY_REASON["busy"], at=timezone.now(), sip_status_code=486)
+
+    report(call, reported("callee_left", reason="user_rejected"))
+
+    call.refresh_from_db()
+    assert [kind for kind, _ in timeline(call)] == ["dialing", "callee_left", "ended"]
+    assert call.dialed_at is not None
+    assert call.ended_at is not None
+    assert call.dialed_at <= call.ended_at
 
 
 def test_lost_report_of_the_answer_is_made_good_by_what_follows(ours: Workspace) -> None:

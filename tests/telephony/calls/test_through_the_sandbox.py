@@ -66,14 +66,17 @@ def test_answered_call_leaves_a_story_a_transcript_and_a_recording(
         box.wait(lambda: client.get(f"/calls/{call_id}").json()["has_recording"])
         hung_up_by = box.wait(lambda: client.get(f"/calls/{call_id}").json()["hung_up_by"])  # the agent tells
 
+    call = client.get(f"/calls/{call_id}").json()
+    moments = [call[name] for name in ("created_at", "dialed_at", "ringing_at", "answered_at", "ended_at")]
     story = [event["type"] for event in client.get(f"/calls/{call_id}/events").json()["items"]]
     turns = client.get(f"/calls/{call_id}/transcript").json()["turns"]
     link = client.get(f"/calls/{call_id}/recording").json()["url"]
     recording = requests.get(link, timeout=10)
     assert (call["outcome"], call["sip_status_code"], call["sip_status"]) == ("answered", 200, "OK")
+    assert moments == sorted(moments)
     assert hung_up_by in ("callee", "agent")
-    assert story[0] == "agent_joined"
-    assert {"dialing", "answered", "detected", "ended", "recording_ready"} <= set(story)
+    assert story[:2] == ["queued", "agent_joined"]
+    assert {"dialing", "ringing", "answered", "detected", "ended", "recording_ready"} <= set(story)
     assert len(turns) >= 4
     assert turns[0]["text"] == "Hello Ada!"
     assert recording.status_code == 200

@@ -108,6 +108,14 @@ def test_a_401_after_the_tokens_end_is_the_fence_at_work() -> None:
     assert (verdict.blame, verdict.sent) == (Blame.US, False)
 
 
-def test_twilios_error_number_is_read_from_the_message() -> None:
-    assert provider_code("INVITE blocked by carrier: X-Twilio-Error 32203") == "32203"
-    assert provider_code("sip status: 486: Busy Here") is None
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (sip(603, "Decline", message="INVITE blocked by carrier: X-Twilio-Error 32203"), "32203"),
+        (sip(603, "Decline", message="INVITE blocked by carrier: sip status: 603: Decline"), "32203"),
+        (sip(404, "13224 Invalid phone number"), "13224"),
+        (sip(486, "Busy Here"), None),
+    ],
+)
+def test_twilios_error_number_is_read_where_livekit_passes_it_on(answer: Answer, code: str | None) -> None:
+    assert provider_code(answer) == code
