@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from telephony.models import Call, CallEvent, Outcome, Stage
+from telephony.models import Call, CallEvent, Direction, Outcome, Stage
 from telephony.outcomes import Verdict
 
 BEFORE_CALLEE = (Stage.INTENT, Stage.UNKNOWN)
@@ -161,7 +161,7 @@ def hung_up(
         moved = end_as_detected(call, **changes)
         if moved:
             data = {"outcome": call.outcome, "reason": reason, "source": source}
-            record(call, type="ended", text=text or end_in_words(by, reason), at=ended_at, data=data)
+            record(call, type="ended", text=text or end_in_words(call, by, reason), at=ended_at, data=data)
     return moved
 
 
@@ -241,7 +241,7 @@ def refine(call: Call, *, by: str | None = None, reason: str | None = None) -> N
     vague = Call.unscoped.filter(pk=call.pk, stage=Stage.ENDED, hung_up_by=None, answered_at__isnull=False)
     with transaction.atomic(savepoint=False):
         if vague.update(**changes):
-            retell_end(call, text=end_in_words(by, reason), **({"reason": reason} if reason else {}))
+            retell_end(call, text=end_in_words(call, by, reason), **({"reason": reason} if reason else {}))
 
 
 def retell_end(call: Call, *, text: str | None = None, **data: str) -> None:
@@ -266,8 +266,10 @@ def alarm(call: Call, *, at: datetime, text: str, source: str) -> None:
     record(call, type="alarm", text=text, at=at, data={"source": source}, external_id=f"alarm:{text}"[:128])
 
 
-def end_in_words(by: str | None, reason: str | None) -> str:
+def end_in_words(call: Call, by: str | None, reason: str | None) -> str:
     """How an answered call ended."""
+    if by == "callee" and call.direction == Direction.INBOUND:
+        return "The caller hung up"
     if reason == "max_duration":
         return "The call reached its maximum duration"
     return HUNG_UP.get(by or "", "The call ended")
