@@ -10,6 +10,7 @@ from django.db.models import Count, Max
 
 from batches.models import Batch, Recipient
 from telephony.models import Call
+from voiceops.ids import lowest_id
 
 WINDOW_SECONDS = 10.0  # over which calls per second are measured
 RESERVED_BEFORE = timedelta(minutes=3)  # a call's row is never older than this when it is dialled
@@ -72,7 +73,7 @@ def calls_per_second(batch: Batch, now: datetime) -> float:
 
 def first_id(since: datetime) -> UUID:
     """The lowest UUIDv7 of a call that may have been dialled since: ids sort by time, and the index knows ids."""
-    return UUID(int=int((since - RESERVED_BEFORE).timestamp() * 1000) << 80)
+    return lowest_id(since, later=-RESERVED_BEFORE)
 
 
 def estimated_end(batch: Batch, people: "_People", *, rate: float, now: datetime) -> datetime | None:

@@ -17,6 +17,7 @@ from batches.models import Batch, Recipient
 from batches.progress import counts_of
 from telephony.models import Call, CallEvent
 from telephony.serializers.calls import shown_call
+from voiceops.ids import lowest_id
 
 PAGE = 1_000
 TOLD = ("dialing", "ringing", "answered", "ended", "recording_ready")  # types of a call's timeline
@@ -44,11 +45,6 @@ class CallNews:
     happenings: list[Happening]
     ended: list[UUID]
     last: UUID
-
-
-def lowest_id(at: datetime) -> UUID:
-    """The lowest UUIDv7 made at that millisecond (RFC 9562, section 5.7)."""
-    return UUID(int=max(int(at.timestamp() * 1000), 0) << 80)
 
 
 def time_of(pk: UUID) -> datetime:

@@ -12,6 +12,7 @@ from django.db.models.functions import TruncDay, TruncHour
 from accounts.models import Workspace
 from telephony.models import Direction, Outcome
 from voiceops.errors import Invalid
+from voiceops.ids import lowest_id
 
 CRITERIA: dict[str, Expression | F] = {
     "hour": TruncHour("created_at", tzinfo=UTC),
@@ -66,7 +67,7 @@ def summarize(
     Invalid for a span that ends before it begins or is too long.
     """
     until = until or now
-    since = since or until - USUAL.get(group_by, USUAL_OTHERWISE)
+    since = since or _before(until, USUAL.get(group_by, USUAL_OTHERWISE))
     _check(since, until, group_by)
     totals, groups = Tally(), dict[Any, Tally]()
     for key, outcome, calls, talk in _rows(workspace, group_by, since, until):
@@ -83,7 +84,7 @@ def _rows(
     workspace: Workspace, group_by: str, since: datetime, until: datetime
 ) -> Iterable[tuple[Any, str | None, int, timedelta | None]]:
     """Ids begin with the time of creation, and are what the index holds; `created_at` then decides."""
-    shown = workspace.calls.filter(pk__gte=_lowest_id(since - SLACK), pk__lt=_lowest_id(until + SLACK)).shown()
+    shown = workspace.calls.filter(pk__gte=lowest_id(since, later=-SLACK), pk__lt=lowest_id(until, later=SLACK)).shown()
     talk = ExpressionWrapper(F("ended_at") - F("answered_at"), output_field=DurationField())
     exact = shown.filter(created_at__gte=since, created_at__lt=until).order_by()
     grouped = exact.annotate(key=CRITERIA[group_by]).values_list("key", "outcome")
@@ -91,9 +92,9 @@ def _rows(
     return rows
 
 
-def _lowest_id(at: datetime) -> UUID:
-    """The lowest UUIDv7 made at that millisecond (RFC 9562, section 5.7)."""
-    return UUID(int=max(int(at.timestamp() * 1000), 0) << 80)
+def _before(until: datetime, span: timedelta) -> datetime:
+    """Earlier by that span, where the calendar goes so far back."""
+    return max(until, datetime.min.replace(tzinfo=UTC) + span) - span
 
 
 def _check(since: datetime, until: datetime, group_by: str) -> None:

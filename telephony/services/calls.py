@@ -1,9 +1,8 @@
 """Calls that somebody asks for one by one. The row is written here; a shift adopts and dials it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -20,10 +19,10 @@ from telephony.models.calls import PUBLIC_STATUS
 from voiceops import doorbell
 from voiceops.clock import database_now
 from voiceops.errors import Invalid, StateForbids
-from voiceops.ids import uuid7
+from voiceops.ids import lowest_id, uuid7
 from voiceops.masking import masked
 
-MARGIN = timedelta(minutes=1)
+MARGIN = timedelta(minutes=1)  # no call is written so long after it was given its id
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,8 @@ def sift_calls(calls: QuerySet[Call], workspace: Workspace, query: dict[str, Any
     calls = calls.filter(**{column: query[name] for name, column in equal.items() if name in query})
     for name, bound in (("started_after", "pk__gte"), ("started_before", "pk__lt")):
         if name in query:  # ids sort by time: they bring the index, the column the exact instant
-            calls = calls.filter(**{bound: id_about(query[name], before=name == "started_after")})
+            margin = -MARGIN if name == "started_after" else MARGIN
+            calls = calls.filter(**{bound: lowest_id(query[name], later=margin)})
     if "status" in query:
         calls = calls.filter(stage__in=STAGES[query["status"]])
     if "min_duration" in query:
@@ -128,12 +128,6 @@ def sift_calls(calls: QuerySet[Call], workspace: Workspace, query: dict[str, Any
     if "search" in query:
         calls = calls.filter(mentions(workspace, query["search"]))
     return calls
-
-
-def id_about(at: datetime, *, before: bool) -> UUID:
-    """The lowest id of a minute before (or after) `at`: no call is written so long after it was given its id."""
-    milliseconds = int((at + (-MARGIN if before else MARGIN)).timestamp() * 1000)
-    return UUID(int=max(0, min(milliseconds, 2**48 - 1)) << 80)
 
 
 def mentions(workspace: Workspace, text: str) -> Q:

@@ -22,9 +22,9 @@ from telephony.clients import storage
 from telephony.clients.livekit import LiveKit
 from telephony.clients.livekit_egress import find_egress, start_egress
 from telephony.models import Call, Direction, Recording, Stage
-from telephony.services.calls import id_about
 from voiceops.clock import database_now
 from voiceops.errors import NotFound, ProviderError
+from voiceops.ids import lowest_id
 from voiceops.ormthread import OrmThread
 
 logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def unrecorded_calls() -> list[Call]:
         stage=Stage.ENDED, answered_at__isnull=False, ended_at__gt=now - LOOKS_BACK, ended_at__lt=now - PATIENCE
     )
     calls = Call.unscoped.filter(answered, unknown, agent_version__config__recording_enabled=True)
-    recent = id_about(now - 2 * LOOKS_BACK, before=True)  # ids sort by time, so only the end of the table is read
+    recent = lowest_id(now, later=-2 * LOOKS_BACK)  # ids sort by time, so only the end of the table is read
     return list(calls.filter(pk__gte=recent).order_by("-pk")[:CHUNK])
 
 

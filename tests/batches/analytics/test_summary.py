@@ -137,10 +137,20 @@ def test_a_span_begins_with_from_and_ends_before_to(ours: Workspace) -> None:
     assert (body["from"], body["to"], body["totals"]["calls"]) == ("2026-11-23T09:00:00Z", "2026-11-23T11:00:00Z", 2)
 
 
+@pytest.mark.parametrize("to", ["0001-01-01T00:00:00-23:59", "0001-06-01", "9999-12-31T23:59:59Z"])
+def test_a_span_at_the_end_of_the_calendar_is_empty(ours: Workspace, to: str) -> None:
+    call(ours, ago=timedelta(hours=1), outcome="busy")
+
+    assert summary(ours, to=to)["totals"]["calls"] == 0
+
+
 @pytest.mark.parametrize(
     ("query", "status", "detail"),
     [
         ({"from": "2026-11-23", "to": "2026-11-23"}, 400, "from must be earlier than to"),
+        ({"to": "0001-01-01"}, 400, "from must be earlier than to"),
+        ({"from": "9999-12-31T23:59:59Z"}, 400, "from must be earlier than to"),
+        ({"to": "9999-12-31T23:59:59Z", "from": "0001-01-01"}, 400, "Ask for at most 3,660 days by day"),
         ({"from": "2026-01-01", "group_by": "hour"}, 400, "Ask for at most 62 days by hour"),
         (
             {"from": "yesterday"},

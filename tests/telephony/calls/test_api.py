@@ -169,6 +169,22 @@ def test_calls_are_found_by_when_they_started(ours: Workspace) -> None:
     assert len(listed(ours, f"started_after={moment:%Y-%m-%dT%H:%M:%SZ}")) == 2
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("started_after=0001-01-01", 1),
+        ("started_after=9999-12-31T23:59:59Z", 0),
+        ("started_before=0001-01-01", 0),
+        ("started_before=1969-12-31", 0),
+        ("started_before=9999-12-31T23:59:59Z", 1),
+    ],
+)
+def test_the_ends_of_the_calendar_are_times_too(ours: Workspace, query: str, found: int) -> None:
+    ended(ours)
+
+    assert len(listed(ours, query)) == found
+
+
 @pytest.mark.parametrize("sort", ["created_at", "-created_at", "ended_at", "-ended_at"])
 def test_calls_are_sorted_as_asked(ours: Workspace, sort: str) -> None:
     first = ended(ours)
