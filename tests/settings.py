@@ -15,6 +15,7 @@ from voiceops.settings import *  # noqa: F403
 
 DEBUG = False
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SECURE_SSL_REDIRECT = False
 LIVEKIT_URL = "http://127.0.0.1:9"  # nothing listens there: a test that needs LiveKit starts a sandbox

@@ -108,3 +108,10 @@ def test_another_livekit_is_no_sandbox_and_waits_longer() -> None:
 
     assert printed(shown, DEBUG="1") == "(True, 22.0, 'http://127.0.0.1:7880')"
     assert printed(shown, DEBUG="1", LIVEKIT_URL="https://livekit.example.com") == "(False, 180.0, '')"
+
+
+@pytest.mark.parametrize("rates", ["user=many", "caller=5/fortnight", "everybody=5/min", "login=0/s"])
+def test_a_limit_that_is_none_is_named(rates: str) -> None:
+    name = rates.partition("=")[0]
+
+    assert refusal(DEBUG="1", THROTTLE_RATES=rates).startswith(f"THROTTLE_RATES: {name} cannot be used.")

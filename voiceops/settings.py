@@ -3,6 +3,7 @@
 Every variable stands in `.env.example`; `tests/test_settings.py` compares the two.
 """
 
+import re
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -154,11 +155,25 @@ SIMPLE_JWT = {
 
 # --- API ---
 THROTTLE_RATES: dict[str, str] = env.dict("THROTTLE_RATES", default={})
+THROTTLED = ("caller", "user", "anon", "workspace", "login", "account")
+THROTTLE_RATE = re.compile(r"(?P<most>[1-9]\d*)/(?P<times>\d*)(?P<unit>[smhd])[a-z]*")
+if bad := [name for name, rate in THROTTLE_RATES.items() if name not in THROTTLED or not THROTTLE_RATE.fullmatch(rate)]:
+    raise ImproperlyConfigured(
+        f"THROTTLE_RATES: {', '.join(bad)} cannot be used. It reads caller=600/min,account=5/15min, "
+        f"with any of {', '.join(THROTTLED)}."
+    )
+CACHES = {  # shared by all processes of a machine: what throttles count, and pages that take long to make
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": str(DATA_DIR / "cache"),
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "voiceops.api.errors.handle",
     "DEFAULT_PAGINATION_CLASS": "voiceops.api.pagination.Pages",
     "DEFAULT_SCHEMA_CLASS": "voiceops.api.schema.Schema",
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.CallerLimit", "accounts.throttles.LoginLimit"],
+    "DEFAULT_THROTTLE_CLASSES": [f"accounts.throttles.{name.title()}Limit" for name in THROTTLED],
     "DEFAULT_THROTTLE_RATES": THROTTLE_RATES,
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.HasRole"],

@@ -2,7 +2,6 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
-from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import Workspace
@@ -47,11 +46,42 @@ def test_logins_are_limited_by_address(limits: None) -> None:
     assert APIClient(REMOTE_ADDR="192.0.2.1").post("/auth/login", body).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/auth/me"])
-def test_every_answer_forbids_what_it_does_not_need(path: str) -> None:
-    response = Client().get(path)
+def test_callers_with_and_without_credentials_may_be_limited_apart(
+    ours: Workspace, limits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Limit, "THROTTLE_RATES", {"user": "1/min", "anon": "2/min"})
+    client, stranger = make.client(ours), APIClient()
 
-    assert response["X-Content-Type-Options"] == "nosniff"
-    assert response["X-Frame-Options"] == "DENY"
-    assert response["Referrer-Policy"] == "same-origin"
-    assert response["Content-Security-Policy"].endswith("default-src 'none'")
+    with_key = [client.get("/api-keys").status_code for _ in range(2)]
+    without = [stranger.post("/auth/login", {}).status_code for _ in range(3)]
+
+    assert (with_key, without) == ([200, 429], [422, 422, 429])
+
+
+def test_a_workspace_may_be_limited_as_a_whole(
+    ours: Workspace, theirs: Workspace, limits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Limit, "THROTTLE_RATES", {"workspace": "1/h"})
+
+    statuses = [make.client(of).get("/api-keys").status_code for of in (ours, ours, theirs)]
+
+    assert statuses == [200, 429, 200]
+
+
+@pytest.mark.django_db
+def test_one_address_tries_an_account_five_times_and_its_owner_is_not_locked_out(
+    limits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Limit, "THROTTLE_RATES", {"account": "5/15min"})
+    body = {"email": make.user().email, "password": "wrong"}
+
+    tries = [APIClient().post("/auth/login", body) for _ in range(5)]
+    right = APIClient().post("/auth/login", {**body, "email": body["email"].upper(), "password": make.PASSWORD})
+    elsewhere = APIClient(REMOTE_ADDR="192.0.2.1").post("/auth/login", {**body, "password": make.PASSWORD})
+    another = APIClient().post("/auth/login", {**body, "email": "nobody@example.com"})
+    forwarded = APIClient(headers={"X-Forwarded-For": "192.0.2.7"}).post("/auth/login", body)
+
+    assert [answer.status_code for answer in tries] == [401] * 5
+    assert (right.status_code, right.json()) == (429, {"detail": "Too many requests"})
+    assert 0 < int(right["Retry-After"]) <= 900
+    assert [a.status_code for a in (elsewhere, another, forwarded)] == [200, 401, 429]
