@@ -9,6 +9,7 @@ from accounts.access import Access
 from accounts.models import ApiKey, Invitation, Membership, PasswordReset, User, Workspace, canonical_email
 from accounts.roles import Role
 from voiceops.errors import Conflict, NotFound, StateForbids
+from voiceops.patience import take_time
 
 TOKEN_LENGTH = 32  # base62: 190 bits
 INVITATION_LIFE = timedelta(days=7)
@@ -55,6 +56,7 @@ def delete_workspace(*, workspace: Workspace, access: Access) -> None:
             if getattr(model, "keeps_workspace", False) and model._default_manager.filter(workspace=workspace).exists():
                 raise StateForbids(f"Workspace still has {model._meta.verbose_name_plural}")
         homeless = list(User.objects.filter(default_workspace=workspace))
+        take_time()
         audit.record("workspace.deleted", access=access, target=workspace, changes={"name": workspace.name})
         workspace.delete()
         for user in homeless:

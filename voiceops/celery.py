@@ -1,10 +1,13 @@
 """The Celery application. Brokers: files in DATA_DIR (default, no server), Redis or RabbitMQ by URL."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import celeryd_init
 
 from voiceops import broker
+from voiceops.patience import WORKER_SECONDS, limit_statements
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 
@@ -12,3 +15,8 @@ broker.use()
 app = Celery("voiceops")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@celeryd_init.connect
+def be_patient(**_: Any) -> None:
+    limit_statements(WORKER_SECONDS)

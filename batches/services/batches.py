@@ -19,6 +19,7 @@ from telephony.models import PhoneNumber
 from voiceops import doorbell
 from voiceops.clock import database_now
 from voiceops.errors import StateForbids
+from voiceops.patience import take_time
 
 Status = Batch.Status
 ENDED = (Status.COMPLETED, Status.STOPPED, Status.FAILED)
@@ -94,6 +95,7 @@ def delete_batch(*, batch: Batch, access: Access | None = None) -> None:
         state = Batch.unscoped.select_for_update().filter(pk=batch.pk).values_list("status", flat=True).first()
         if state == Status.RUNNING:
             raise StateForbids("Batch is currently running")
+        take_time()
         Batch.unscoped.filter(pk=batch.pk).delete()
         audit.record("batch.deleted", access=access or system_of(batch), target=batch, changes={"name": batch.name})
     if batch.upload:

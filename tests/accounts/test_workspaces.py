@@ -3,7 +3,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connection, models
+from django.db import DatabaseError, connection, models, transaction
 from rest_framework.test import APIClient
 
 from accounts.models import AuditEntry, Membership, User, Workspace
@@ -268,3 +268,19 @@ def test_the_audit_log_can_be_searched(ours: Workspace) -> None:
     )
     assert by_time["items"] == []
     assert APIClient().get("/audit-log").status_code == 401
+
+
+@pytest.mark.parametrize("sql", ["UPDATE accounts_auditentry SET action = 'x'", "DELETE FROM accounts_auditentry"])
+def test_the_database_itself_keeps_the_audit_log(ours: Workspace, sql: str) -> None:
+    make.audit_entry(ours)
+    if connection.vendor == "sqlite" and sql.startswith("DELETE"):
+        sql = "UPDATE accounts_auditentry SET workspace_id = NULL, actor_name = 'nobody'"  # see the migration
+
+    with (
+        pytest.raises(DatabaseError, match="never changed or deleted"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(sql)
+
+    assert AuditEntry.unscoped.values_list("action", flat=True).get() == "thing.done"
