@@ -39,5 +39,5 @@ def reopen(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0002_end_keys_with_their_maker")]
+    dependencies = [("accounts", "0003_add_second_factor")]
     operations = [migrations.RunPython(close, reopen)]
