@@ -1,6 +1,8 @@
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
+from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.utils import html
 
@@ -26,6 +28,8 @@ from voiceops.api.serializers import (
     Text,
     Uuid,
 )
+
+LONGEST_WAIT_DAYS = 3650  # for a scheduled start
 
 
 class Ladder(ListOf):
@@ -119,6 +123,11 @@ class BatchSerializer(WorkspaceSerializer):
             if shown[name] is None and instance.phone_number is not None:
                 shown[name] = getattr(instance.phone_number, name)
         return shown
+
+    def validate_scheduled_at(self, at: datetime | None) -> datetime | None:
+        if at is not None and at > timezone.now() + timedelta(days=LONGEST_WAIT_DAYS):
+            raise mistake("value_error", "expected a time within the next ten years")
+        return at
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         start = attrs.get("start", getattr(self.instance, "start", None))

@@ -186,6 +186,21 @@ def test_a_scheduled_start_needs_a_time(ours: Workspace) -> None:
     }
 
 
+@pytest.mark.parametrize("path", ["/batches", "/batches/preview"])
+def test_a_start_at_the_end_of_the_calendar_is_refused(ours: Workspace, path: str) -> None:
+    window = {"days": [1], "start": "09:00", "end": "10:00"}
+    at = {"start": "scheduled", "scheduled_at": "9999-12-31T23:59:59Z", "calling_window": window}
+    fields = order(make.agent(ours), make.phone_number(ours), recipients=[{"phone_number": "+12025550100"}], **at)
+
+    response = make.client(ours).post(path, fields)
+
+    message = "expected a time within the next ten years"
+    assert (response.status_code, response.json()) == (
+        422,
+        {"detail": [{"loc": ["body", "scheduled_at"], "msg": message, "type": "value_error"}]},
+    )
+
+
 def test_a_form_without_a_file_lacks_a_field(ours: Workspace) -> None:
     response = make.client(ours).post("/batches", order(make.agent(ours), make.phone_number(ours)), format="multipart")
 
