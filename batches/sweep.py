@@ -8,6 +8,7 @@ import asyncio
 from batches import settle
 from batches.importing.store import overdue_imports
 from batches.services.batches import start_due_batches
+from batches.suppressions.opt_outs import suppress_opt_outs
 from telephony.clients.livekit import LiveKit
 from telephony.dialing.watch import reconcile_calls
 from telephony.services.inbound import follow_inbound
@@ -25,6 +26,7 @@ ROUNDS = 50  # of settling in one sweep: bounded, the next sweep goes on
 def sweep() -> None:
     """One round over everything that may be overdue. Raises what the database raises."""
     apply_inbox()
+    suppress_opt_outs()
     start_due_batches(database_now())
     for batch_id in overdue_imports():
         doorbell.ring_now(doorbell.IMPORT, batch_id=str(batch_id))

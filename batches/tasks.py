@@ -8,9 +8,10 @@ from celery import shared_task
 from batches import heart, shift, sweep
 from batches.importing.store import import_batch as store_upload
 from batches.services.batches import after_import
+from batches.suppressions.opt_outs import suppress_opt_outs
 from voiceops import doorbell
 
-__all__ = ["heart", "import_batch", "run_shift", "run_sweep"]
+__all__ = ["heart", "import_batch", "note_opt_outs", "run_shift", "run_sweep"]
 
 
 @shared_task(name=doorbell.DIAL)
@@ -28,3 +29,8 @@ def import_batch(batch_id: str) -> None:
 @shared_task(name=doorbell.SWEEP)
 def run_sweep() -> None:
     sweep.sweep()
+
+
+@shared_task(name=doorbell.OPT_OUT)
+def note_opt_outs() -> None:
+    suppress_opt_outs()

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 DIAL = "batches.tasks.run_shift"
 IMPORT = "batches.tasks.import_batch"
 SWEEP = "batches.tasks.run_sweep"
+OPT_OUT = "batches.tasks.note_opt_outs"
 
 
 def ring(job: str, **arguments: Any) -> None:

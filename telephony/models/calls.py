@@ -105,6 +105,9 @@ class Call(WorkspaceOwned):
     agent_seen_at = models.DateTimeField(null=True, blank=True)
     callee_joined_at = models.DateTimeField(null=True, blank=True)
     detected = models.CharField(max_length=10, null=True, blank=True, help_text="human, machine, uncertain, screened")
+    opt_out_at = models.DateTimeField(
+        null=True, blank=True, help_text="the callee asked not to be called again; null once that is on the list"
+    )
 
     # what the carrier said
     sip_call_id = models.CharField(max_length=64, blank=True, default="")
@@ -142,6 +145,7 @@ class Call(WorkspaceOwned):
             models.Index(fields=["number", "stage"], name="call_open_by_number", condition=~Q(stage="ended")),
             models.Index(fields=["batch_id", "stage"], name="call_open_by_batch", condition=~Q(stage="ended")),
             models.Index(fields=["lease_owner"], name="call_reserved", condition=Q(stage="reserved")),
+            models.Index(fields=["opt_out_at"], name="call_opting_out", condition=Q(opt_out_at__isnull=False)),
             models.Index(
                 fields=["ended_at"],
                 name="call_unsettled",

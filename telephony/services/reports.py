@@ -21,6 +21,7 @@ from telephony.models import Call, CallEvent, Direction, Stage, Turn
 from voiceops import doorbell
 from voiceops.errors import NotFound
 
+OPT_OUTS = ("opt_out", "do_not_call")  # tools by which an agent says that the callee asked not to be called again
 DETECTED = {
     "human": "A person answered",
     "machine": "An answering machine answered",
@@ -154,7 +155,14 @@ def _turn(event: Reported, notes: Notes) -> bool:
 
 def _tool_call(event: Reported, notes: Notes) -> bool:
     notes.line(event, f"The agent used {event.data['name']}")
+    if event.data["name"] in OPT_OUTS and not notes.call.is_web and not is_known(event, notes.call):
+        Call.unscoped.filter(pk=notes.call.pk).update(opt_out_at=notes.moment(event))
+        doorbell.ring(doorbell.OPT_OUT)
     return False
+
+
+def is_known(event: Reported, call: Call) -> bool:
+    return CallEvent.unscoped.filter(call=call, external_id=event.id).exists()
 
 
 def _usage(event: Reported, notes: Notes) -> bool:
