@@ -13,7 +13,6 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
-from unfold.admin import TabularInline
 
 from accounts import second_factor, services, sessions
 from accounts.models import (
@@ -33,28 +32,19 @@ from accounts.models import (
 )
 from accounts.roles import Role
 from accounts.serializers import WorkspaceDetailSerializer
-from accounts.staff import History, SerializerForm, StaffAdmin, access_of
+from accounts.staff import History, Lines, SerializerForm, StaffAdmin, access_of
 from accounts.staff_factor import page as second_factor_page
 from accounts.staff_gate import FACTOR_PAGE
 
 admin.site.unregister(Group)
 
 
-class Seats(TabularInline):  # type: ignore[misc]  # the library is not typed
+class Seats(Lines):
     """Looked at here; changed in the list of memberships, where a workspace keeps an admin."""
 
     model = Membership
     fields = readonly_fields = ("workspace", "user", "role", "created_at")
-    extra = 0
-    can_delete = False
     show_change_link = True
-    hide_title = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         return Membership.unscoped.select_related("workspace", "user").order_by("pk")

@@ -45,7 +45,7 @@ class AgentForm(SerializerForm):
 @admin.register(Agent)
 class AgentAdmin(StaffAdmin):
     form = AgentForm
-    list_display = ("name", "workspace", "state", "version", "published_version", "language", "updated_at")
+    list_display = ("name", "workspace_name", "state", "version", "published_version", "language", "updated_at")
     list_filter = (StateFilter, "recording_enabled", "created_at")
     search_fields = ("name", "workspace__name")
     search_ids = ("pk", "workspace")
@@ -87,7 +87,7 @@ class AgentAdmin(StaffAdmin):
 
 @admin.register(AgentVersion)
 class AgentVersionAdmin(History):
-    list_display = ("agent", "number", "workspace", "created_at")
+    list_display = ("agent", "number", "workspace_name", "created_at")
     list_filter = ("created_at",)
     search_fields = ("agent__name", "workspace__name")
     search_ids = ("pk", "agent", "workspace")

@@ -1,29 +1,32 @@
 """Batches with their progress, the people on them, and who must not be called. Orders go through the API's services."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
+from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
-from django.template.loader import render_to_string
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
 from django.utils import timezone
 
 from accounts.access import Access
 from accounts.staff import History, SerializerForm, StaffAdmin, access_of, coloured
+from batches import staff_pages
 from batches.mappings.serializers import SavedMappingSerializer
 from batches.models import Batch, Recipient, RejectedRow, SavedMapping, Suppression
-from batches.progress import STATUSES, counts_of
+from batches.progress import counts_of
 from batches.serializers import BatchSerializer
-from batches.services import batches as services
 from batches.services.changes import update_batch
 from batches.services.review import close_recipient, release_recipient
 from batches.suppressions.serializers import SuppressionSerializer
 from batches.suppressions.services import lift_suppression, suppress_number
+from voiceops.errors import DomainError
 from voiceops.masking import masked
 
-DONE = ("completed", "failed", "skipped", "cancelled", "review")
 BY_STAFF = "decided by staff"
 STATES = {
     "running": "success",
@@ -35,7 +38,10 @@ STATES = {
     "ready": "info",
     "scheduled": "info",
 }
-Act = Callable[[Any, Access], object]
+
+
+def ordered(name: str, batch: Batch, access: Access) -> None:
+    staff_pages.carry_out(name, batch=batch, access=access)
 
 
 class BatchForm(SerializerForm):
@@ -49,13 +55,14 @@ class BatchForm(SerializerForm):
 @admin.register(Batch)
 class BatchAdmin(StaffAdmin):
     form = BatchForm
+    change_form_outer_before_template = "admin/batches/panel.html"
     list_display = (
         "name",
-        "workspace",
+        "workspace_name",
         "shown_status",
         "progress",
         "rejected_count",
-        "agent",
+        "agent_name",
         "started_at",
         "ended_at",
     )
@@ -63,12 +70,13 @@ class BatchAdmin(StaffAdmin):
     search_fields = ("name", "workspace__name", "agent__name")
     search_ids = ("pk", "workspace", "agent", "phone_number")
     list_select_related = ("workspace", "agent")
+
+    class Media:
+        js = ("batches/live.js",)
+
     actions = ("start_batches", "pause_batches", "resume_batches", "stop_batches")
     readonly_fields = (
         "workspace",
-        "status",
-        "error",
-        "progress",
         "agent",
         "agent_version",
         "phone_number",
@@ -103,15 +111,42 @@ class BatchAdmin(StaffAdmin):
 
     @admin.display(description="Progress")
     def progress(self, batch: Batch) -> str:
-        counts = getattr(batch, "counts", None) or counts_of([batch])[batch.pk]
-        done = sum(counts[status] for status in DONE)
-        told = {
-            "done": done,
-            "total": counts["total"],
-            "percent": 100 * done // counts["total"] if counts["total"] else 0,
-            "parts": [(status.replace("_", " "), counts[status]) for status in STATUSES if counts[status]],
-        }
-        return render_to_string("admin/batches/progress.html", told)
+        return staff_pages.small(batch, getattr(batch, "counts", None))
+
+    @admin.display(description="Agent", ordering="agent__name")
+    def agent_name(self, batch: Batch) -> str:
+        return batch.agent.name
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path("live/", self.admin_site.admin_view(self.live), name="batches_batch_live"),
+            path("<uuid:pk>/order/", self.admin_site.admin_view(self.order), name="batches_batch_order"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def live(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return staff_pages.live(request)
+
+    def order(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Start, pause, resume, stop: a button on the batch's page."""
+        batch = self.get_object(request, str(pk))
+        if request.method != "POST" or batch is None or not self.has_change_permission(request, batch):
+            raise PermissionDenied
+        try:
+            staff_pages.carry_out(request.POST.get("order", ""), batch=batch, access=access_of(request, batch))
+        except DomainError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+        return redirect("admin:batches_batch_change", pk)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        batch = self.get_object(request, object_id)
+        panel = staff_pages.panel(batch) if batch and self.has_view_permission(request, batch) else None
+        page: HttpResponseBase = super().change_view(request, object_id, form_url, {"panel": panel})
+        return page
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a batch begins with an uploaded list: POST /batches, or manage.py run_batch
@@ -125,19 +160,19 @@ class BatchAdmin(StaffAdmin):
 
     @admin.action(description="Start", permissions=["change"])
     def start_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.for_each(request, queryset, lambda batch, access: services.start_batch(batch=batch, access=access))
+        self.for_each(request, queryset, partial(ordered, "start"))
 
     @admin.action(description="Pause", permissions=["change"])
     def pause_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.for_each(request, queryset, lambda batch, access: services.pause_batch(batch=batch, access=access))
+        self.for_each(request, queryset, partial(ordered, "pause"))
 
     @admin.action(description="Resume", permissions=["change"])
     def resume_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.for_each(request, queryset, lambda batch, access: services.resume_batch(batch=batch, access=access))
+        self.for_each(request, queryset, partial(ordered, "resume"))
 
     @admin.action(description="Stop for good", permissions=["change"])
     def stop_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.for_each(request, queryset, lambda batch, access: services.stop_batch(batch=batch, access=access))
+        self.for_each(request, queryset, partial(ordered, "stop"))
 
 
 @admin.register(Recipient)
@@ -146,19 +181,23 @@ class RecipientAdmin(History):
     list_display = (
         "row_number",
         "number",
-        "batch",
+        "batch_name",
         "shown_status",
         "reason",
         "attempts",
         "outcome",
         "due_at",
-        "workspace",
+        "workspace_name",
     )
     list_filter = ("status", "outcome", "is_duplicate")
     search_fields = ("phone_number__exact",)  # there may be millions: batches are looked for by their id
     search_ids = ("pk", "batch", "last_call_id", "workspace")
     list_select_related = ("batch", "workspace")
     actions = ("release", "close")
+
+    @admin.display(description="Batch")
+    def batch_name(self, recipient: Recipient) -> str:
+        return recipient.batch.name
 
     @admin.display(description="Number")
     def number(self, recipient: Recipient) -> str:
@@ -187,11 +226,15 @@ class RecipientAdmin(History):
 @admin.register(RejectedRow)
 class RejectedRowAdmin(History):
     personal = True
-    list_display = ("row_number", "batch", "error_code", "error_message", "workspace")
+    list_display = ("row_number", "batch_name", "error_code", "error_message", "workspace_name")
     list_filter = ("error_code",)
     search_fields = ("error_code__exact",)
     search_ids = ("pk", "batch", "workspace")
     list_select_related = ("batch", "workspace")
+
+    @admin.display(description="Batch")
+    def batch_name(self, row: RejectedRow) -> str:
+        return row.batch.name
 
 
 class SavedMappingForm(SerializerForm):
@@ -229,7 +272,7 @@ class SuppressionForm(SerializerForm):
 class SuppressionAdmin(StaffAdmin):
     personal = True
     form = SuppressionForm
-    list_display = ("number", "workspace", "source", "reason", "expires_at", "created_at")
+    list_display = ("number", "workspace_name", "source", "reason", "expires_at", "created_at")
     list_filter = ("source", ("expires_at", admin.EmptyFieldListFilter), "created_at")
     search_fields = ("phone_number__exact", "reason", "workspace__name")
     search_ids = ("pk", "workspace")

@@ -116,6 +116,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = ["voiceops.formats"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- database: PostgreSQL, or SQLite as the embedded default (perf.md: WAL and IMMEDIATE, or "database is locked") ---

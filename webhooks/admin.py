@@ -12,7 +12,7 @@ from webhooks.services import redeliver
 
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(History):
-    list_display = ("url", "workspace", "is_enabled", "disabled_reason", "failing_since", "created_at")
+    list_display = ("url", "workspace_name", "is_enabled", "disabled_reason", "failing_since", "created_at")
     list_filter = ("is_enabled", ("failing_since", admin.EmptyFieldListFilter), "created_at")
     search_fields = ("url", "description", "workspace__name")
     search_ids = ("pk", "workspace")
@@ -23,7 +23,7 @@ class WebhookEndpointAdmin(History):
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(History):
     personal = True
-    list_display = ("id", "type", "workspace", "at", "created_at")
+    list_display = ("id", "type", "workspace_name", "at", "created_at")
     list_filter = ("type", "created_at")
     search_fields = ("key__exact", "type__exact")
     search_ids = ("pk", "workspace")
@@ -41,7 +41,7 @@ class WebhookDeliveryAdmin(History):
         "response_status",
         "error",
         "due_at",
-        "workspace",
+        "workspace_name",
     )
     list_filter = ("status", "response_status", "created_at")
     search_fields = ("event__type", "endpoint__url")

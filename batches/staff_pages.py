@@ -1,0 +1,97 @@
+"""What a batch's pages in the admin show beside its columns: progress that moves, and the orders its state allows."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, JsonResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from accounts.access import Access
+from batches.models import Batch
+from batches.progress import STATUSES, counts_of, progress_of
+from batches.services import batches as services
+
+Status = Batch.Status
+DONE = ("completed", "failed", "skipped", "cancelled", "review")
+ENDED = (Status.COMPLETED, Status.STOPPED, Status.FAILED)
+MOST_AT_ONCE = 50
+# Name, label, from which states, and what carries it out.
+ORDERS: tuple[tuple[str, str, tuple[Status, ...], Callable[..., object]], ...] = (
+    ("start", "Start", (Status.READY, Status.SCHEDULED), services.start_batch),
+    ("pause", "Pause", (Status.RUNNING,), services.pause_batch),
+    ("resume", "Resume", (Status.PAUSED,), services.resume_batch),
+    (
+        "stop",
+        "Stop for good",
+        (Status.READY, Status.SCHEDULED, Status.RUNNING, Status.PAUSED),
+        services.stop_batch,
+    ),
+)
+
+
+def carry_out(name: str, *, batch: Batch, access: Access) -> None:
+    """Raises StateForbids; KeyError for an order that does not exist."""
+    {order: act for order, _, _, act in ORDERS}[name](batch=batch, access=access)
+
+
+def panel(batch: Batch) -> dict[str, Any]:
+    """What stands above a batch's page: how far it is, what may be ordered, and the lists that belong to it."""
+    pages = {"people": "batches_recipient", "rejected rows": "batches_rejectedrow", "calls": "telephony_call"}
+    return {
+        "large": large(batch),
+        "order_url": reverse("admin:batches_batch_order", args=[batch.pk]),
+        "orders": [(name, label) for name, label, states, _ in ORDERS if batch.status in states],
+        "lists": [(label, f"{reverse(f'admin:{page}_changelist')}?q={batch.pk}") for label, page in pages.items()],
+    }
+
+
+def small(batch: Batch, counts: Mapping[str, int] | None = None) -> SafeString:
+    return render_to_string("admin/batches/progress.html", _told(batch, counts or counts_of([batch])[batch.pk]))
+
+
+def large(batch: Batch) -> SafeString:
+    progress = progress_of(batch, now=timezone.now())
+    more = {
+        "outcomes": dict(sorted(progress["outcomes"].items(), key=lambda row: -row[1])),
+        "rate": progress["calls_per_second"],
+        "estimated_end_at": progress["estimated_end_at"],
+    }
+    return render_to_string("admin/batches/progress_large.html", {**_told(batch, progress["counts"]), **more})
+
+
+def live(request: HttpRequest) -> JsonResponse:
+    """How the batches on an open page are now: `?ids=a,b`. One alone is drawn large too."""
+    batches = list(Batch.unscoped.filter(pk__in=_ids(request.GET.get("ids", "").split(",")[:MOST_AT_ONCE])))
+    counts = counts_of(batches)
+    shown = {str(batch.pk): {"small": small(batch, counts[batch.pk])} for batch in batches}
+    if len(batches) == 1:
+        shown[str(batches[0].pk)]["large"] = large(batches[0])
+    return JsonResponse(shown)
+
+
+def _told(batch: Batch, counts: Mapping[str, int]) -> dict[str, Any]:
+    done, total = sum(counts[status] for status in DONE), counts["total"]
+    return {
+        "batch": batch,
+        "live": reverse("admin:batches_batch_live"),
+        "ended": batch.status in ENDED,
+        "done": done,
+        "total": total,
+        "percent": 100 * done // total if total else 0,
+        "parts": [(status.replace("_", " "), counts[status]) for status in STATUSES if counts[status]],
+    }
+
+
+def _ids(texts: Iterable[str]) -> list[UUID]:
+    """Those that are any."""
+    found = []
+    for text in texts:
+        try:
+            found.append(UUID(text))
+        except ValueError:
+            continue
+    return found

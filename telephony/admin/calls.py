@@ -1,0 +1,226 @@
+"""Calls for staff: what happened, what was said, and how it sounded. It is changed nowhere."""
+
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+
+from accounts import audit
+from accounts.staff import History, Lines, access_of, coloured
+from telephony.models import Call, CallEvent, InboxEvent, Recording, Turn
+from telephony.services.recordings import link_to_recording
+from voiceops.errors import DomainError
+from voiceops.masking import masked, masked_in
+
+STAGES = {
+    "reserved": "info",
+    "intent": "info",
+    "unknown": "danger",
+    "dialing": "info",
+    "ringing": "info",
+    "in_progress": "success",
+}
+OUTCOMES = {"answered": "success", "voicemail": "info", "unknown": "danger", "trunk_error": "danger"}
+
+
+def linked(words: str, page: str, pk: object) -> str:
+    return format_html('<a href="{}" class="text-primary-600">{}</a>', reverse(f"admin:{page}", args=[pk]), words)
+
+
+class CallEvents(Lines):
+    """The timeline, oldest first."""
+
+    model = CallEvent
+    verbose_name_plural = "What happened"
+    fields = readonly_fields = ("at", "type", "text")
+    ordering = ("at", "pk")
+
+
+class Turns(Lines):
+    model = Turn
+    verbose_name_plural = "What was said"
+    fields = readonly_fields = ("started_at", "role", "text", "interrupted")
+    ordering = ("started_at", "pk")
+
+
+@admin.register(Call)
+class CallAdmin(History):
+    personal = True
+    list_display = (
+        "created_at",
+        "direction",
+        "caller",
+        "callee",
+        "shown_stage",
+        "shown_outcome",
+        "end_reason",
+        "sip_status_code",
+        "duration",
+        "agent_name",
+        "workspace_name",
+        "id",
+    )
+    list_filter = ("stage", "outcome", "direction", "has_recording", "detected", "created_at")
+    search_fields = ("to_number__exact", "from_number__exact", "sip_call_id__exact", "room__exact")
+    search_ids = ("pk", "batch_id", "recipient_id", "agent", "workspace")
+    list_select_related = ("agent", "workspace")
+    inlines = (CallEvents, Turns)
+    readonly_fields = ("shown_outcome", "duration", "listen", "batch_page", "recipient_page")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("from_number", "to_number"),
+                    ("stage", "shown_outcome"),
+                    ("end_reason", "hung_up_by"),
+                    ("sip_status_code", "sip_status"),
+                    ("detected", "duration"),
+                    "listen",
+                )
+            },
+        ),
+        (
+            "Where it belongs",
+            {
+                "fields": (
+                    ("workspace", "direction"),
+                    ("agent", "agent_version"),
+                    ("batch_page", "recipient_page"),
+                    ("number", "attempt"),
+                    ("variables", "metadata"),
+                )
+            },
+        ),
+        ("When", {"fields": (("dialed_at", "ringing_at"), ("answered_at", "ended_at"))}),
+        (
+            "For engineers",
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    ("room", "sip_call_id"),
+                    ("provider_code", "counts"),
+                    ("lease_owner", "lease_expires_at"),
+                    ("intent_at", "not_after"),
+                    ("agent_joined_at", "agent_seen_at"),
+                    ("callee_joined_at", "heard_at"),
+                    ("room_deleted_at", "settled_at"),
+                    "sequence",
+                ),
+            },
+        ),
+    )
+
+    def get_urls(self) -> list[URLPattern]:
+        listen = self.admin_site.admin_view(self.recording)
+        return [path("<uuid:pk>/recording/", listen, name="telephony_call_recording"), *super().get_urls()]
+
+    def recording(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """To a link that works for five minutes; that somebody listened is on record."""
+        call = self.get_object(request, str(pk))
+        if call is None or not self.has_view_permission(request, call):
+            raise PermissionDenied
+        try:
+            url, _ = link_to_recording(call=call)
+        except DomainError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return redirect("admin:telephony_call_change", pk)
+        audit.record("recording.linked", access=access_of(request, call), target=call)
+        return redirect(url)
+
+    @admin.display(description="Recording")
+    def listen(self, call: Call) -> str:
+        return linked("Listen", "telephony_call_recording", call.pk) if call.has_recording else "none"
+
+    @admin.display(description="Batch")
+    def batch_page(self, call: Call) -> str:
+        return linked(str(call.batch_id), "batches_batch_change", call.batch_id) if call.batch_id else "none"
+
+    @admin.display(description="Recipient")
+    def recipient_page(self, call: Call) -> str:
+        person = call.recipient_id
+        return linked(str(person), "batches_recipient_change", person) if person else "none"
+
+    @admin.display(description="Agent", ordering="agent__name")
+    def agent_name(self, call: Call) -> str:
+        return call.agent.name if call.agent else ""
+
+    @admin.display(description="From")
+    def caller(self, call: Call) -> str:
+        return masked(call.from_number) if call.direction == "inbound" else call.from_number
+
+    @admin.display(description="To")
+    def callee(self, call: Call) -> str:
+        return call.to_number if call.direction == "inbound" else masked(call.to_number)
+
+    @coloured("Stage", STAGES)
+    def shown_stage(self, call: Call) -> str:
+        return call.stage
+
+    @coloured("Outcome", OUTCOMES)
+    def shown_outcome(self, call: Call) -> str | None:
+        return call.outcome
+
+    @admin.display(description="Talked, s")
+    def duration(self, call: Call) -> float | None:
+        return call.duration_seconds
+
+
+@admin.register(CallEvent)
+class CallEventAdmin(History):
+    personal = True
+    list_display = ("at", "type", "words", "call_id", "workspace_name")
+    list_filter = ("type", "at")
+    search_fields = ("type__exact", "external_id__exact")
+    search_ids = ("pk", "call", "workspace")
+    list_select_related = ("workspace",)
+
+    @admin.display(description="Text")
+    def words(self, event: CallEvent) -> str:
+        return masked_in(event.text)
+
+
+@admin.register(Turn)
+class TurnAdmin(History):
+    personal = True
+    list_display = ("started_at", "role", "call_id", "interrupted", "workspace_name")
+    list_filter = ("role", "interrupted", "started_at")
+    search_fields = ("external_id__exact",)
+    search_ids = ("pk", "call", "workspace")
+    list_select_related = ("workspace",)
+
+
+@admin.register(Recording)
+class RecordingAdmin(History):
+    personal = True
+    list_display = (
+        "call_id",
+        "shown_status",
+        "size_bytes",
+        "duration_seconds",
+        "workspace_name",
+        "created_at",
+        "ready_at",
+    )
+    list_filter = ("status", "created_at")
+    search_fields = ("egress_id__exact", "storage_key__exact")
+    search_ids = ("pk", "call", "workspace")
+    list_select_related = ("workspace",)
+
+    @coloured("Status", {"ready": "success", "pending": "info", "failed": "danger", "pruned": "warning"})
+    def shown_status(self, recording: Recording) -> str:
+        return recording.status
+
+
+@admin.register(InboxEvent)
+class InboxEventAdmin(History):
+    personal = True  # LiveKit tells numbers among a participant's attributes
+    list_display = ("event_id", "event", "room", "received_at", "applied_at")
+    list_filter = ("event", ("applied_at", admin.EmptyFieldListFilter), "received_at")
+    search_fields = ("event_id__exact", "room__exact")
+    search_ids = ("event_id",)
+    ordering = ("-received_at", "-pk")

@@ -1,0 +1,91 @@
+"""Numbers for staff. What a provider must know of is changed through the API."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from accounts.staff import History, SerializerForm, StaffAdmin, coloured
+from telephony.models import NumberPace, PhoneNumber, SipTrunk
+from telephony.serializers.numbers import PhoneNumberChangeSerializer
+
+
+class PhoneNumberForm(SerializerForm):
+    serializer = PhoneNumberChangeSerializer
+
+    class Meta:
+        model = PhoneNumber
+        fields = ("label", "calls_per_second", "max_concurrent_calls")
+
+
+@admin.register(PhoneNumber)
+class PhoneNumberAdmin(StaffAdmin):
+    form = PhoneNumberForm
+    list_display = (
+        "phone_number",
+        "label",
+        "workspace_name",
+        "provider",
+        "shown_status",
+        "calls_per_second",
+        "max_concurrent_calls",
+        "inbound_agent",
+        "in_step",
+    )
+    list_filter = ("status", "provider", "sip_transport", "created_at")
+    search_fields = ("phone_number", "label", "sip_address", "workspace__name")
+    search_ids = ("pk", "workspace", "inbound_agent")
+    list_select_related = ("workspace", "inbound_agent")
+    readonly_fields = (
+        "phone_number",
+        "workspace",
+        "provider",
+        "status",
+        "sip_address",
+        "sip_transport",
+        "sip_auth_username",
+        "has_password",
+        "allowed_addresses",
+        "inbound_agent",
+        "dispatch_rule_id",
+        "provider_sids",
+        "drift",
+        "created_at",
+    )
+    fields = (*readonly_fields, *PhoneNumberForm.Meta.fields)
+
+    @coloured("Status", {"active": "success", "provisioning": "info", "error": "danger"})
+    def shown_status(self, number: PhoneNumber) -> str:
+        return number.status
+
+    @admin.display(description="As LiveKit has it", boolean=True)
+    def in_step(self, number: PhoneNumber) -> bool:
+        return not number.drift
+
+    @admin.display(description="SIP password set", boolean=True)
+    def has_password(self, number: PhoneNumber) -> bool:
+        return bool(number.sip_auth_password)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # a number is registered together with its trunks at LiveKit
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # and leaves together with them
+
+
+@admin.register(NumberPace)
+class NumberPaceAdmin(History):
+    list_display = ("number", "workspace_name", "next_slot_at", "backoff_until", "backoff_seconds")
+    list_filter = (("backoff_until", admin.EmptyFieldListFilter),)
+    search_fields = ("number__phone_number", "workspace__name")
+    list_select_related = ("number", "workspace")
+
+
+@admin.register(SipTrunk)
+class SipTrunkAdmin(History):
+    list_display = ("livekit_trunk_id", "direction", "phone_number", "address", "transport", "status", "workspace_name")
+    list_filter = ("direction", "status", "transport", "created_at")
+    search_fields = ("livekit_trunk_id", "address", "phone_number__phone_number", "workspace__name")
+    search_ids = ("pk", "phone_number", "workspace")
+    list_select_related = ("phone_number", "workspace")
+    exclude = ("auth_password",)
