@@ -72,7 +72,8 @@ def _sandbox() -> Service:
     with listening(port, variable="SANDBOX_PORT"):
         pass  # free
     command = (sys.executable, "manage.py", "sandbox", "--port", str(port), "--webhook-exclude", "track_published")
-    return Service("sandbox", command, _log("sandbox"), settings.BASE_DIR, ready=partial(_accepts, port))
+    ready = partial(_accepts, port)
+    return Service("sandbox", command, _log("sandbox"), settings.BASE_DIR, ready=ready, outlives=True)
 
 
 def _web(listener: socket.socket) -> Service:

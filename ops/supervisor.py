@@ -37,7 +37,8 @@ class Service:
     """One process to keep running.
 
     `patience` is how many seconds it has to end after SIGTERM before it gets SIGKILL; `orphan_signal` is what the
-    kernel sends it should the supervisor be killed the hard way.
+    kernel sends it should the supervisor be killed the hard way. One that `outlives` the others is told to end when
+    they have.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Service:
     pass_fds: tuple[int, ...] = ()
     patience: float = 2.0
     orphan_signal: signal.Signals = signal.SIGKILL
+    outlives: bool = False
 
     def spawn(self) -> subprocess.Popen[bytes]:
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -95,16 +97,24 @@ class Running:
         self.start()
         return True
 
-    def stop(self) -> None:
-        if not self.is_dead():
-            self.process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(timeout=self.service.patience)
+    def end_by(self, deadline: float) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=max(0.0, deadline - time.monotonic()))
         self.kill_group()
 
 
+def stop_all(group: Sequence[Running]) -> None:
+    """At the same time, so that the slowest alone decides how long it takes."""
+    asked_at = time.monotonic()
+    for running in group:
+        if not running.is_dead():
+            running.process.terminate()
+    for running in group:
+        running.end_by(asked_at + running.service.patience)
+
+
 class Supervisor:
-    """Starts `services` in their order and stops them in reverse. Use as a context manager, in the main thread.
+    """Starts `services`, and stops them all at once. Use as a context manager, in the main thread.
 
     `tell` receives a sentence for everything worth knowing.
     """
@@ -121,8 +131,8 @@ class Supervisor:
         return self
 
     def __exit__(self, *args: object) -> None:
-        for running in reversed(self.running):
-            running.stop()
+        stop_all([running for running in self.running if not running.service.outlives])
+        stop_all([running for running in self.running if running.service.outlives])
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,40 @@ with Supervisor([Service("one", (sys.executable, "-c", {SLEEPER!r}), log)], tell
         process.wait()
 
     assert eventually(lambda: marked(mark) == set(), seconds=2)
+
+
+def test_the_slowest_alone_decides_how_long_stopping_takes(tmp_path: Path) -> None:
+    stubborn = [service(tmp_path, STUBBORN, name=name, patience=1.0) for name in ("one", "two", "three")]
+
+    with Supervisor(stubborn, tell=print) as supervisor:
+        supervisor.start()
+        time.sleep(0.5)  # by now they ignore the signal
+        asked_at = time.monotonic()
+
+    assert 1.0 <= time.monotonic() - asked_at < 2.5
+
+
+def test_what_outlives_the_others_is_there_until_they_are_gone(tmp_path: Path) -> None:
+    last = tmp_path / "last"
+    code = (
+        "import pathlib, signal, time\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: pathlib.Path({str(last)!r}).touch() or exit())\n"
+        "time.sleep(60)"
+    )
+    services = [
+        replace(service(tmp_path, code, name="last", patience=5.0), outlives=True),
+        service(tmp_path, STUBBORN, name="slow", patience=1.0),
+    ]
+    seen: list[bool] = []
+
+    def look() -> None:
+        time.sleep(0.7)
+        seen.append(last.exists())
+
+    with Supervisor(services, tell=print) as supervisor:
+        supervisor.start()
+        time.sleep(0.5)  # by now they have set their handlers
+        looker = in_thread(look)
+
+    looker.join()
+    assert (seen, last.exists()) == ([False], True)
