@@ -64,7 +64,25 @@ def test_the_api_describes_itself() -> None:
     assert described["openapi"].startswith("3.")
     assert {"/auth/login", "/api-keys", "/workspaces/{workspace_id}/members"} <= set(described["paths"])
     assert {"/calls/{id}/report", "/livekit/webhook"} <= set(described["paths"])
+    assert {"/healthz", "/readyz", "/metrics"} <= set(described["paths"])
     assert {"cookie", "bearer", "apiKey"} <= set(described["components"]["securitySchemes"])
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "statuses"),
+    [
+        ("/agents", "get", ["200", "401", "403", "422", "default"]),
+        ("/agents", "post", ["201", "400", "401", "403", "409", "415", "422", "default"]),
+        ("/agents/{id}", "delete", ["200", "400", "401", "403", "404", "422", "default"]),
+        ("/agents/{id}/publish", "post", ["200", "400", "401", "403", "404", "409", "415", "422", "default"]),
+        ("/auth/login", "post", ["200", "400", "401", "403", "409", "415", "422", "default"]),
+        ("/readyz", "get", ["200", "503"]),
+    ],
+)
+def test_every_operation_says_what_it_answers(path: str, method: str, statuses: list[str]) -> None:
+    described = Client().get("/openapi.json").json()
+
+    assert list(described["paths"][path][method]["responses"]) == statuses
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
