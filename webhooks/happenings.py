@@ -17,10 +17,11 @@ from batches.models import Batch, Recipient
 from batches.progress import counts_of
 from telephony.models import Call, CallEvent
 from telephony.serializers.calls import shown_call
+from telephony.services.analysis import shown_analysis
 from voiceops.ids import lowest_id
 
 PAGE = 1_000
-TOLD = ("dialing", "ringing", "answered", "ended", "recording_ready")  # types of a call's timeline
+TOLD = ("dialing", "ringing", "answered", "ended", "recording_ready", "analysis")  # types of a call's timeline
 FINAL = (
     Recipient.Status.COMPLETED,
     Recipient.Status.FAILED,
@@ -68,6 +69,10 @@ def news_of_calls(workspaces: Sequence[UUID], since: datetime) -> Iterator[CallN
 def _of_line(line: CallEvent, call: Call) -> Iterator[Happening]:
     """A call that was never sent is none, unless somebody made it by hand. One that ended had also been started."""
     if call.dialed_at is None and call.batch_id is not None:
+        return
+    if line.type == "analysis":
+        data = {**shown_call(call), "analysis": shown_analysis(line)}
+        yield Happening(call.workspace_id, "call.analyzed", f"call.analyzed:{line.pk}", line.at, data)
         return
     types = {"answered": ["call.answered"], "ended": ["call.ended"], "recording_ready": ["call.recording_ready"]}
     started = ["call.started"] if call.dialed_at is not None and line.type != "recording_ready" else []

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -10,7 +10,7 @@ from livekit.protocol import agent, models
 
 from .calls import CALL_STATUS, MAX_CALL_DURATION, Call, Calls
 from .clock import Clock
-from .conversation import Turn, message_for_machine, talk_with_human, talk_with_machine
+from .conversation import Turn, findings, message_for_machine, talk_with_human, talk_with_machine
 from .ids import livekit_id
 from .reports import Reporter
 from .rooms import Participant, Room, Rooms
@@ -39,6 +39,7 @@ class AgentJob:
     rooms: Rooms
     calls: Calls
     on_answer: Any  # (room, config) -> None: lets the recorder start
+    said: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -76,6 +77,8 @@ class AgentJob:
         try:
             reason = await self._attend(me)
             self.reporter.add("ended", flush=True, reason=reason)
+            if self.said and (found := findings(self.config, self.said, self.variables)):
+                self.reporter.add("analysis", flush=True, **found)
             self._leave(me)
         finally:
             self.reporter.close()
@@ -190,6 +193,7 @@ class AgentJob:
         return False
 
     def _turn(self, role: str, text: str, *, interrupted: bool = False) -> None:
+        self.said.append((role, text))
         self.reporter.add("turn", role=role, text=text, started_at=self.clock.iso(), interrupted=interrupted)
 
     async def _wait_until(self, call: Call, seconds: float) -> bool:

@@ -1,7 +1,7 @@
 """What is said on a call, made from the agent's own first message and variables."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,3 +58,32 @@ def message_for_machine(agent: Mapping[str, Any], variables: Mapping[str, Any]) 
         fill(str(voicemail.get("message") or agent.get("first_message") or ""), variables).strip()
         or "Please call us back."
     )
+
+
+def findings(
+    agent: Mapping[str, Any], turns: Sequence[tuple[str, str]], variables: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the agent's `analysis` asks for, by rule, from what was said (role and text); empty when it asks nothing."""
+    wanted = agent.get("analysis") or {}
+    found: dict[str, Any] = {}
+    last = next((text for role, text in reversed(turns) if role == "callee"), "")
+    if wanted.get("summary"):
+        found["summary"] = f'{len(turns)} turns; the callee last said "{last}"' if last else "Nothing was said."
+    if fields := [field for field in wanted.get("fields") or [] if isinstance(field, dict)]:
+        found["fields"] = {
+            str(field.get("name") or field.get("title") or f"field_{number}"): _finding(field, turns, variables, last)
+            for number, field in enumerate(fields, start=1)
+        }
+    return found
+
+
+def _finding(
+    field: Mapping[str, Any], turns: Sequence[tuple[str, str]], variables: Mapping[str, Any], last: str
+) -> Any:
+    name, choices = str(field.get("name") or field.get("title") or ""), field.get("enum")
+    if variables.get(name) not in (None, ""):
+        return variables[name]
+    if isinstance(choices, list) and choices:
+        return choices[0]
+    by_type = {"boolean": True, "integer": len(turns), "number": len(turns)}
+    return by_type.get(str(field.get("type")), last)

@@ -191,6 +191,16 @@ class TranscriptSerializer(serializers.Serializer[Mapping[str, Any]]):
     turns = TurnSerializer(many=True)
 
 
+class FindingsSerializer(serializers.Serializer[Mapping[str, Any]]):
+    """What the agent found out, as its `analysis` asks."""
+
+    summary = serializers.CharField(allow_null=True)
+    analyzed_at = serializers.DateTimeField()
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "fields": serializers.DictField()}  # a word serializers keep
+
+
 class RecordingLinkSerializer(serializers.Serializer[Mapping[str, Any]]):
     url = serializers.URLField()
     expires_at = serializers.DateTimeField()

@@ -53,6 +53,10 @@ def boolean(value: Any) -> str:
     return "" if isinstance(value, bool) else "type_error.bool"
 
 
+def mapping(value: Any) -> str:
+    return "" if isinstance(value, dict) else "type_error.dict"
+
+
 def anything(value: Any) -> str:
     return ""
 
@@ -76,11 +80,13 @@ FIELDS: dict[str, dict[str, Field] | None] = {
     "usage": None,  # whatever the models count
     "callee_left": REASON,
     "ended": REASON,
+    "analysis": {"summary": (text(LONGEST_TEXT), False), "fields": (mapping, False)},
 }
 DEFAULTS: dict[str, dict[str, Any]] = {
     "turn": {"interrupted": False},
     "callee_left": {"reason": ""},
     "ended": {"reason": ""},
+    "analysis": {"summary": None, "fields": {}},
 }
 TYPE = one_of(*FIELDS)
 

@@ -170,6 +170,11 @@ def _usage(event: Reported, notes: Notes) -> bool:
     return False
 
 
+def _analysis(event: Reported, notes: Notes) -> bool:
+    notes.line(event, "The agent analysed the call")  # read back by services/analysis.py, and told by webhooks
+    return False
+
+
 def _callee_left(event: Reported, notes: Notes) -> bool:
     """The end of an answered call. Of one that was not answered it is kept as evidence: the dial's answer says more."""
     ending = ending_of(event.data["reason"])
@@ -208,4 +213,5 @@ TAKERS = {
     "usage": _usage,
     "callee_left": _callee_left,
     "ended": _ended,
+    "analysis": _analysis,
 }

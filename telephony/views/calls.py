@@ -20,6 +20,7 @@ from telephony.serializers.calls import (
     CallSerializer,
     DtmfSerializer,
     EventSerializer,
+    FindingsSerializer,
     RecordingLinkSerializer,
     TranscriptSerializer,
     TransferSerializer,
@@ -30,6 +31,7 @@ from telephony.serializers.calls import (
     shown_call,
 )
 from telephony.services import calls, control, recordings, web_calls
+from telephony.services.analysis import analysis_of
 from telephony.services.calls import CallOrder
 
 
@@ -135,7 +137,7 @@ class CallStoryViewSet(CallRows):
     """What happened on a call, what was said, and how it sounded."""
 
     serializer_class = EventSerializer
-    access = {"events": Role.MEMBER, "transcript": Role.MEMBER, "recording": Role.MEMBER}
+    access = dict.fromkeys(("events", "transcript", "analysis", "recording"), Role.MEMBER)
 
     @extend_schema(responses=EventSerializer(many=True))
     @action(detail=True)
@@ -148,6 +150,11 @@ class CallStoryViewSet(CallRows):
     def transcript(self, request: Request, pk: str) -> Response:
         turns = self.get_object().turns.order_by("started_at", "pk")
         return Response({"turns": list(turns.values(*TurnSerializer().fields))})
+
+    @extend_schema(responses=FindingsSerializer)
+    @action(detail=True)
+    def analysis(self, request: Request, pk: str) -> Response:
+        return Response(analysis_of(self.get_object()))
 
     @extend_schema(responses=RecordingLinkSerializer)
     @action(detail=True)

@@ -51,6 +51,18 @@ def test_a_call_is_told_from_start_to_end_as_the_api_shows_it(ours: Workspace, e
     assert list(endpoint.deliveries.values_list("status", "attempts")) == [("pending", 0)] * 3
 
 
+def test_an_analysis_is_told_with_its_call(ours: Workspace, endpoint: WebhookEndpoint) -> None:
+    call = make.call(ours, stage=Stage.INTENT)
+    talk(call)
+    found = {"summary": "They agreed.", "fields": {"mood": "good"}}
+    lifecycle.record(call, type="analysis", text="The agent analysed the call", at=timezone.now(), data=found)
+
+    collect()
+
+    shown, analysis = (make.client(ours).get(f"/calls/{call.pk}{path}").json() for path in ("", "/analysis"))
+    assert told(ours)[-1] == ("call.analyzed", {**shown, "analysis": analysis})
+
+
 def test_what_happened_is_told_once_however_often_it_is_looked_at(ours: Workspace, endpoint: WebhookEndpoint) -> None:
     talk(make.call(ours, stage=Stage.INTENT))
 

@@ -220,6 +220,23 @@ def test_what_led_to_an_end_is_told_before_it(ours: Workspace) -> None:
     assert call.dialed_at <= call.ended_at
 
 
+def test_analysis_is_shown_once_it_is_reported(ours: Workspace, theirs: Workspace) -> None:
+    call = talking(ours)
+    path = f"/calls/{call.pk}/analysis"
+    before = make.client(ours).get(path)
+    found = reported("analysis", summary="They agreed.", fields={"mood": "good"})
+
+    report(call, found)
+    report(call, found)
+
+    after = make.client(ours).get(path)
+    assert (before.status_code, before.json()) == (404, {"detail": "Analysis not found"})
+    assert after.status_code == 200
+    assert after.json() == {"summary": "They agreed.", "fields": {"mood": "good"}, "analyzed_at": found["at"]}
+    assert timeline(call) == [("analysis", "The agent analysed the call")]
+    assert make.client(theirs).get(path).json() == {"detail": "Call not found"}
+
+
 def test_lost_report_of_the_answer_is_made_good_by_what_follows(ours: Workspace) -> None:
     call = sent(ours, stage=Stage.UNKNOWN)
 

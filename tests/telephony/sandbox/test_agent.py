@@ -226,3 +226,18 @@ async def test_every_dispatch_adds_one_more_agent_and_deleting_it_takes_it_out()
     assert fetched.state.jobs[0].state.participant_identity == f"agent-{fetched.state.jobs[0].id}"
     assert len(left.participants) == 1
     assert (error.value.status, error.value.message) == (404, "dispatch ID not found")
+
+
+async def test_an_agent_analyses_the_call_when_it_is_asked_to() -> None:
+    schemas = [
+        {"name": "day", "type": "string"},
+        {"name": "agreed", "type": "boolean"},
+        {"name": "m", "enum": ["good"]},
+    ]
+    with inbox() as mail, sandbox.start(speed=20) as box:
+        await call(box, mail, "+12025550175", analysis={"summary": True, "fields": schemas})
+
+    (found,) = [r for r in mail.reports("c1") if r["type"] == "analysis"]
+    assert found["summary"] == '4 turns; the callee last said "(tone)"'
+    assert found["fields"] == {"day": "Tuesday", "agreed": True, "m": "good"}
+    assert types(mail.reports("c1"))[-2:] == ["ended", "analysis"]

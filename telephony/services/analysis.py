@@ -1,0 +1,18 @@
+"""What the agent found out on a call. It lies on the timeline, where the agent's report put it."""
+
+from typing import Any
+
+from telephony.models import Call, CallEvent
+from voiceops.errors import NotFound
+
+
+def analysis_of(call: Call) -> dict[str, Any]:
+    """The newest. Raises NotFound until there is one."""
+    line = call.events.filter(type="analysis").order_by("-pk").first()
+    if line is None:
+        raise NotFound("Analysis not found")
+    return shown_analysis(line)
+
+
+def shown_analysis(line: CallEvent) -> dict[str, Any]:
+    return {"summary": line.data["summary"], "fields": line.data["fields"], "analyzed_at": line.at}
