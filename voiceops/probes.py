@@ -3,14 +3,16 @@
 import logging
 import socket
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from celery import current_app
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Count, QuerySet
+from django.db.models import Avg, Count, F, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -18,9 +20,12 @@ from kombu.exceptions import OperationalError
 
 from batches.models import Batch
 from telephony.models import Call, InboxEvent, Stage
+from voiceops.ids import lowest_id
+from webhooks.models import WebhookDelivery
 
 logger = logging.getLogger(__name__)
 PATIENCE_SECONDS = 2
+LATELY = timedelta(minutes=5)
 PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 ENDED = ("completed", "stopped", "failed")
 
@@ -48,13 +53,21 @@ def ready(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus' text format 0.0.4. Only what is unfinished is counted: partial indexes answer that at any size."""
+    """Prometheus' text format 0.0.4. Only what is unfinished or new is counted: indexes answer that at any size."""
+    lately = Call.unscoped.filter(pk__gte=lowest_id(timezone.now() - LATELY), dialed_at__isnull=False)
+    ended = lately.filter(stage=Stage.ENDED).exclude(outcome=None)
+    wait = lately.aggregate(wait=Avg(F("dialed_at") - F("created_at")))["wait"] or timedelta()
     lines = [
         *_gauge("voiceops_calls_open", "Calls that have not ended, by stage.", _open_calls(), "stage"),
         *_gauge("voiceops_batches_unfinished", "Batches that have not ended, by status.", _batches(), "status"),
-        "# HELP voiceops_inbox_waiting Events from LiveKit and agents that are stored and not yet applied.",
-        "# TYPE voiceops_inbox_waiting gauge",
-        f"voiceops_inbox_waiting {InboxEvent.objects.filter(applied_at=None).count()}",
+        *_gauge("voiceops_calls_lately", "Calls begun in five minutes that have ended, by outcome.", ended, "outcome"),
+        *_number(
+            "voiceops_dial_wait_seconds", "Mean time from claim to INVITE, in five minutes.", wait.total_seconds()
+        ),
+        *_number(
+            "voiceops_inbox_waiting", "Events of LiveKit and agents stored and not yet applied.", _inbox().count()
+        ),
+        *_number("voiceops_webhooks_waiting", "Deliveries to other systems still to be made.", _deliveries().count()),
     ]
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -97,6 +110,20 @@ def _open_calls() -> QuerySet[Call]:
 
 def _batches() -> QuerySet[Batch]:
     return Batch.unscoped.exclude(status__in=ENDED)
+
+
+def _inbox() -> QuerySet[InboxEvent]:
+    return InboxEvent.objects.filter(applied_at=None)
+
+
+def _deliveries() -> QuerySet[WebhookDelivery]:
+    return WebhookDelivery.unscoped.filter(status="pending")
+
+
+def _number(name: str, meaning: str, value: float) -> Iterator[str]:
+    yield f"# HELP {name} {meaning}"
+    yield f"# TYPE {name} gauge"
+    yield f"{name} {value:g}"
 
 
 def _gauge(name: str, meaning: str, rows: QuerySet[Any], label: str) -> Iterator[str]:

@@ -1,12 +1,14 @@
 """Health, metrics and documentation."""
 
 import socket
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import Workspace
+from telephony.models import Call
 from tests import make
 
 
@@ -44,7 +46,9 @@ def test_ready_when_everything_answers(settings: Settings) -> None:
 
 def test_metrics_count_what_is_going_on(ours: Workspace) -> None:
     make.call(ours, stage="ringing")
-    make.call(ours, stage="ended")
+    busy = make.call(ours, stage="ended", outcome="busy")
+    Call.unscoped.filter(pk=busy.pk).update(dialed_at=busy.created_at + timedelta(seconds=2))
+    make.call(ours, stage="ended", outcome="cancelled")
     make.batch(ours, status="running")
 
     response = Client().get("/metrics")
@@ -53,7 +57,10 @@ def test_metrics_count_what_is_going_on(ours: Workspace) -> None:
     assert [line for line in response.content.decode().splitlines() if not line.startswith("#")] == [
         'voiceops_calls_open{stage="ringing"} 1',
         'voiceops_batches_unfinished{status="running"} 1',
+        'voiceops_calls_lately{outcome="busy"} 1',
+        "voiceops_dial_wait_seconds 2",
         "voiceops_inbox_waiting 0",
+        "voiceops_webhooks_waiting 0",
     ]
 
 
