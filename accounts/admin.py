@@ -18,6 +18,7 @@ from accounts import second_factor, services, sessions
 from accounts.models import (
     ApiKey,
     AuditEntry,
+    ErasedNumber,
     IdempotentRequest,
     Invitation,
     Membership,
@@ -272,3 +273,13 @@ class StaffTryAdmin(History):
     list_filter = ("began_at",)
     search_fields = ("scope__exact",)
     exclude = ("scope",)
+
+
+@admin.register(ErasedNumber)
+class ErasedNumberAdmin(History):
+    list_display = ("id", "workspace", "created_at")
+    list_filter = ("created_at",)
+    search_fields = ("workspace__name",)
+    search_ids = ("pk", "workspace")
+    list_select_related = ("workspace",)
+    exclude = ("key", "digest")

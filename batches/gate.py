@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.db.models import Count, Max, Q
 
-from accounts.models import Workspace
+from accounts.erasure import Erased
+from accounts.models import ErasedNumber, Workspace
 from batches.models import Batch, Suppression
 from batches.windows import is_open
 from telephony.dialing.rows import USED
@@ -34,6 +35,7 @@ class BatchAdmission:
             (row.workspace_id, row.phone_number): row.expires_at
             for row in Suppression.unscoped.filter(workspace__in=workspace_ids, phone_number__in=numbers)
         }
+        self.erased = {pk: Erased(rows) for pk, rows in _erased_rows(workspace_ids).items()}
         self.calls, self.numbers = calls, numbers
         self.recent: dict[tuple[UUID, str], dict[str, Any]] = {}
         if any(limited(workspace) for workspace in self.workspaces.values()):
@@ -43,6 +45,8 @@ class BatchAdmission:
     def refusal(self, call: Call, now: datetime) -> str | None:
         key = (call.workspace_id, call.to_number)
         if key in self.suppressed and ((expires := self.suppressed[key]) is None or expires > now):
+            return "suppressed"
+        if call.workspace_id in self.erased and call.to_number in self.erased[call.workspace_id]:
             return "suppressed"
         if call.batch_id is None:
             return None
@@ -87,6 +91,13 @@ class BatchAdmission:
     def save(self) -> None:
         for pk in self.taken:
             self.batches[pk].save(update_fields=["next_slot_at"])
+
+
+def _erased_rows(workspaces: set[UUID]) -> dict[UUID, list[ErasedNumber]]:
+    found: dict[UUID, list[ErasedNumber]] = {}
+    for row in ErasedNumber.unscoped.filter(workspace__in=workspaces).order_by("pk"):
+        found.setdefault(row.workspace_id, []).append(row)
+    return found
 
 
 class BatchGate:

@@ -107,7 +107,8 @@ class _Reader:
         required = required_variables(self.batch)
         self.lacking = [name for name in required if name not in variables]
         self.required = [variables.index(name) for name in required if name in variables]
-        self.some_are_suppressed = active_suppressions(self.batch.workspace_id).exists()
+        workspace = self.batch.workspace
+        self.some_are_suppressed = active_suppressions(workspace.pk).exists() or workspace.erased_numbers.exists()
 
     def read(self, chunk: list[Accepted | Rejected]) -> None:
         self.rows += len(chunk)

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import (
     AuditEntry,
+    ErasedNumber,
     IdempotentRequest,
     PasswordReset,
     RecoveryCode,
@@ -82,6 +83,7 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "recoverycode": recovery_code,
     "stafftry": lambda of: StaffTry.objects.create(scope=f"{SECRET}{of.pk}", began_at=timezone.now()),
     "auditentry": make.audit_entry,
+    "erasednumber": lambda of: ErasedNumber.unscoped.create(workspace=of, digest=SECRET, key=SECRET),
     "idempotentrequest": idempotent_request,
     "agent": make.agent,
     "agentversion": lambda of: make.agent(of).versions.get(),

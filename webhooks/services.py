@@ -1,8 +1,10 @@
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 from django.db import transaction
+from django.db.models import Q
 
 from accounts import audit, letters
 from accounts.access import Access
@@ -139,6 +141,15 @@ def prune(now: datetime) -> int:
         WebhookEvent.unscoped.filter(pk__in=ids).delete()
         forgotten += len(ids)
     return forgotten
+
+
+def erase_events(workspace: Workspace, words: Sequence[str]) -> int:
+    """Forget events, and their deliveries, that carry one of these words; how many."""
+    told = Q.create([("body__contains", word) for word in words], connector=Q.OR)
+    found = list(WebhookEvent.unscoped.filter(told, workspace=workspace).values_list("pk", flat=True))
+    for start in range(0, len(found), PRUNED_AT_ONCE):
+        WebhookEvent.unscoped.filter(pk__in=found[start : start + PRUNED_AT_ONCE]).delete()
+    return len(found)
 
 
 def body_of(type: str, at: datetime, data: Any) -> str:

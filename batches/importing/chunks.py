@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from orjson import dumps
 from uuid_utils import uuid7
 
+from accounts.erasure import erased_of
 from batches.importing.align import Aligned
 from batches.importing.insert import NewRejectedRow, Recipients, insert_rejected
 from batches.importing.judge import Accepted, Rejected
@@ -50,6 +51,7 @@ class ChunkWriter:
         stored = Recipient.unscoped.filter(batch=batch, is_duplicate=False)
         self._stored = Numbers(_phones(stored) if batch.rows_before or batch.rows_read else ())
         self._suppressed = Numbers(_phones(active_suppressions(batch.workspace_id)))
+        self._erased = erased_of(batch.workspace)
 
     def write(self, chunk: Sequence[Verdict]) -> int:
         """Store a chunk; by how much the count of rejected rows changes is returned.
@@ -81,15 +83,15 @@ class ChunkWriter:
         insert_rejected(self._batch, prepared.rejected)
 
     def _encoded(self, accepted: Sequence[tuple[int, Any]], encode: Callable[..., Any]) -> Iterator[Any]:
-        arrange, suppressed = self._aligned.arrange, self._suppressed
-        must_check = bool(suppressed or self._required)
+        arrange, suppressed, erased = self._aligned.arrange, self._suppressed, self._erased
+        must_check = bool(suppressed or erased or self._required)
         news = self._stored.add([verdict[1] for _, verdict in accepted])
         for (number, (_, phone, cells, _)), is_new in zip(accepted, news, strict=True):
             cells = arrange(cells)
             reason = None
             if not is_new and self._skips_duplicates:
                 reason = DUPLICATE
-            elif must_check and phone in suppressed:
+            elif must_check and (phone in suppressed or phone in erased):
                 reason = SUPPRESSED
             elif must_check and self._lacks_variable(cells):
                 reason = MISSING_VARIABLE

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from accounts.erasure import Erased
+from accounts.models import ErasedNumber
 from batches.models import Suppression
 from voiceops.clock import database_now
 
@@ -19,7 +21,9 @@ def active_suppressions(workspace_id: UUID) -> "QuerySet[Suppression]":
 
 def find_suppressed(workspace_id: UUID, numbers: Sequence[str]) -> set[str]:
     """Those that must not be called."""
-    return set(find_in(active_suppressions(workspace_id), "phone_number", numbers))
+    erased = Erased(ErasedNumber.unscoped.filter(workspace=workspace_id).order_by("pk"))
+    listed = set(find_in(active_suppressions(workspace_id), "phone_number", numbers))
+    return listed | {number for number in numbers if number in erased}
 
 
 def find_in(rows: "QuerySet[Any]", field: str, values: Sequence[Any], *also: str) -> Iterator[Any]:

@@ -10,6 +10,7 @@ from django.db.models.lookups import GreaterThanOrEqual
 
 from accounts import audit
 from accounts.access import Access
+from accounts.erasure import erased_of
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
 from agents.prompts import missing_variables
@@ -97,7 +98,8 @@ def newest_number(workspace: Workspace) -> PhoneNumber | None:
 def is_suppressed(workspace: Workspace, phone_number: str) -> bool:
     """Whether the workspace said never to call it. The table lies above telephony; the relation is the workspace's."""
     listed = workspace.suppressions.filter(phone_number=phone_number)
-    return listed.filter(Q(expires_at=None) | Q(expires_at__gt=database_now())).exists()
+    active = listed.filter(Q(expires_at=None) | Q(expires_at__gt=database_now()))
+    return active.exists() or phone_number in erased_of(workspace)
 
 
 STAGES = {status: [s for s, public in PUBLIC_STATUS.items() if public == status] for status in PUBLIC_STATUS.values()}
