@@ -44,7 +44,7 @@ bench-import: $(DEV) ## a million rows, against a bare COPY
 bench-dial: $(DEV) ## calls a second, against a bare loop
 	@$(PY) manage.py bench_dial $(ARGS)
 
-bench-api: $(DEV) ## lists, against a peer
+bench-api: $(DEV) ## lists, against the bare query
 	@$(PY) manage.py bench_api $(ARGS)
 
 lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes

@@ -1,6 +1,9 @@
 """How gunicorn serves VoiceOps, on a laptop and in the image: `gunicorn -c python:ops.gunicorn_conf voiceops.wsgi`."""
 
 import os
+from typing import Any
+
+from voiceops.garbage import collect_rarely
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "ops.web_worker.WebWorker"  # threads
@@ -20,3 +23,8 @@ logconfig_dict = {
         "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},  # voiceops.requests writes those
     },
 }
+
+
+def when_ready(server: Any) -> None:
+    """Before the first worker is forked: all of them share what is loaded now."""
+    collect_rarely()

@@ -44,7 +44,8 @@ class Command(BaseCommand):
     def with_a_database(self) -> int:
         given = os.environ.get("DATABASE_URL", "")
         with nullcontext(given) if given.startswith("postgres") else postgres() as url:
-            world = {**new_secrets(), INSIDE: "1", "DATABASE_URL": url, "ALLOWED_HOSTS": "testserver"}
+            ours = {"DATABASE_URL": url, "ALLOWED_HOSTS": "testserver", "LOG_LEVEL": "WARNING"}
+            world = {**new_secrets(), INSIDE: "1", **ours}
             command = [sys.executable, *sys.argv]
             return subprocess.run(command, env={**os.environ, **world}, check=False).returncode  # noqa: S603 ourselves
 
