@@ -4,11 +4,12 @@ import itertools
 from datetime import timedelta
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
-from telephony.models import Call, Outcome, Stage
+from telephony.models import SHOWN, Call, Outcome, Stage
 from voiceops.ids import uuid7
 
 CHUNK = 2000
@@ -27,6 +28,8 @@ def prepare(calls: int) -> Workspace:
     for start in range(0, calls, CHUNK):
         chunk = range(start, min(start + CHUNK, calls))
         Call.unscoped.bulk_create(ended(workspace, agent, version, index, next(outcomes), now) for index in chunk)
+    with connection.cursor() as cursor:
+        cursor.execute(f'VACUUM ANALYZE "{Call._meta.db_table}"')  # as PostgreSQL does by itself, minutes later
     return workspace
 
 
@@ -52,7 +55,7 @@ def ended(workspace: Workspace, agent: Agent, version: AgentVersion, index: int,
 
 def bare_page(workspace: Workspace) -> dict[str, Any]:
     """The same fifty rows and the same exact total, without anything around them."""
-    shown = Call.unscoped.filter(workspace=workspace, dialed_at__isnull=False)
+    shown = Call.unscoped.filter(SHOWN, workspace=workspace)
     rows = shown.order_by("-pk").values(*FIELDS)[:50]
     return {"total": shown.count(), "items": [dict(row) for row in rows]}
 

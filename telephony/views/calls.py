@@ -1,7 +1,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -12,7 +12,7 @@ from rest_framework.serializers import BaseSerializer
 from accounts import audit
 from accounts.api import WorkspaceViewSet
 from accounts.roles import Role
-from telephony.models import Call
+from telephony.models import SHOWN, Call
 from telephony.serializers.calls import (
     COLUMNS,
     CallOrderSerializer,
@@ -56,8 +56,7 @@ class CallRows(WorkspaceViewSet):
     model = Call
 
     def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        # As CallQuerySet.shown: an attempt of a batch that was never sent is no call.
-        return queryset.filter(Q(batch_id=None) | ~Q(dialed_at=None)).select_related("agent_version")
+        return queryset.filter(SHOWN).select_related("agent_version")
 
 
 class CallViewSet(mixins.RetrieveModelMixin, CallRows):

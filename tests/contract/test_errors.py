@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from accounts.models import Workspace
 from accounts.roles import Role
 from tests import make
+from voiceops.api import pagination
 
 
 def crash(request: HttpRequest) -> HttpResponse:
@@ -255,6 +256,19 @@ def test_pages_tell_true_totals(ours: Workspace, rows: int) -> None:
     }
     assert len(first["items"]) == min(rows, 2)
     assert beyond == {"items": [], "total": rows, "page": 9, "page_size": 2, "total_pages": total_pages}
+
+
+def test_a_deep_page_has_the_rows_it_would_have_anyway(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(7):
+        make.call(ours)
+    client = make.client(ours)
+
+    shallow = client.get("/calls?page=3&page_size=2&sort=-ended_at").json()
+    monkeypatch.setattr(pagination, "DEEP", 2)
+    deep = client.get("/calls?page=3&page_size=2&sort=-ended_at").json()
+
+    assert len(deep["items"]) == 2
+    assert deep == shallow
 
 
 def test_lists_come_newest_first_and_pages_never_overlap(ours: Workspace) -> None:
