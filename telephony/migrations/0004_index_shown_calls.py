@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0003_add_second_factor'),
         ('agents', '0001_initial'),
-        ('telephony', '0002_call_filters'),
+        ('telephony', '0003_call_opt_out'),
     ]
 
     operations = [
