@@ -266,9 +266,15 @@ class ApiKeyMadeSerializer(ApiKeySerializer):
 
 
 class AuditQuery(PageQuery):
+    """`object` is an id or a type; a span of time is named as in calls (`after`) or as in the summary (`from`)."""
+
     actor = Uuid(required=False)
     action = Text(required=False, max_length=60)
+    object = Text(required=False, max_length=64)
     object_type = Text(required=False, max_length=40)
     object_id = Text(required=False, max_length=64)
     after = DateTime(required=False)
     before = DateTime(required=False)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "from": DateTime(required=False), "to": DateTime(required=False)}

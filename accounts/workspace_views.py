@@ -1,9 +1,9 @@
 """Workspaces and what their admins look after: members, invitations, API keys and the audit log."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
@@ -140,17 +140,24 @@ class AuditLogViewSet(mixins.ListModelMixin, WorkspaceViewSet):
     serializer_class = AuditEntrySerializer
     query_class = AuditQuery
     access = {"list": Role.ADMIN}
+    columns: ClassVar[Mapping[str, str]] = {
+        "actor": "actor_id",
+        "action": "action",
+        "object_type": "object_type",
+        "object_id": "object_id",
+        "after": "at__gte",
+        "before": "at__lt",
+        "from": "at__gte",
+        "to": "at__lt",
+    }
 
     def sift(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
-        columns = {
-            "actor": "actor_id",
-            "action": "action",
-            "object_type": "object_type",
-            "object_id": "object_id",
-            "after": "at__gte",
-            "before": "at__lt",
-        }
-        return queryset.filter(**{column: query[name] for name, column in columns.items() if name in query})
+        if "object" in query:
+            queryset = queryset.filter(Q(object_id=query["object"]) | Q(object_type=query["object"]))
+        for name, column in self.columns.items():
+            if name in query:
+                queryset = queryset.filter(**{column: query[name]})
+        return queryset
 
 
 def _seen_by(workspace: Workspace, role: Role | None) -> Workspace:

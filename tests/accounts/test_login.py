@@ -78,6 +78,7 @@ def test_an_address_registers_once_in_whatever_case() -> None:
         ("short", "ensure this value has at least 12 characters"),
         ("x" * 129, "ensure this value has at most 128 characters"),
         ("1qaz2wsx3edc", "This password is too common."),
+        ("123456789012", "This password is entirely numeric."),
         ("grace.hopper@example.com", "The password is too similar to the email."),
     ],
 )

@@ -267,6 +267,15 @@ def test_the_audit_log_can_be_searched(ours: Workspace) -> None:
         ]
     )
     assert by_time["items"] == []
+    for query in (f"object={made['id']}", "object=apikey", f"object=apikey&from={entry.at.date()}"):
+        assert client.get(f"/audit-log?{query}").json()["items"] == by_object["items"]
+    for query in (
+        "object=nothing",
+        "to=2001-01-01",
+        f"from={entry.at.year + 1}-01-01",
+        "from=2000-01-01&before=2001-01-01",
+    ):
+        assert client.get(f"/audit-log?{query}").json()["items"] == []
     assert APIClient().get("/audit-log").status_code == 401
 
 
