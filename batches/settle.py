@@ -22,7 +22,7 @@ from telephony.outcomes import BY_REASON, IN_DOUBT, Blame, Verdict
 from voiceops.clock import database_now
 
 CHUNK = 200
-DETECTION_PATIENCE = timedelta(seconds=4)
+DETECTION_PATIENCE = timedelta(seconds=20)  # so long an agent repeats its report to a web server that starts again
 FREE_SENDS = 10  # INVITEs the carrier refused for reasons of its own, after which a person is given up for this batch
 # How soon somebody is offered again after trouble that was not theirs, by how often it happened to them.
 FREE_DELAYS = (1, 2, 5, 15, 60, 300)
@@ -42,8 +42,12 @@ def unsettled() -> CallQuerySet:
 
 
 def ripe(now: datetime) -> CallQuerySet:
-    """Those that can be settled. LiveKit may tell of the end before the agent's word of what answered has come in."""
-    unclear = Q(answered_at__isnull=False, detected=None, ended_at__gt=now - DETECTION_PATIENCE)
+    """Those that can be settled. LiveKit may tell of the end before the agent's word of what answered has come in.
+
+    Who hung up is the agent's last word: when that is known, nothing is to come.
+    """
+    silent = Q(answered_at__isnull=False, detected=None, hung_up_by=None)
+    unclear = silent & Q(ended_at__gt=now - DETECTION_PATIENCE)
     return unsettled().exclude(unclear)
 
 

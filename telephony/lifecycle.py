@@ -112,8 +112,8 @@ def _rang(call: Call, at: datetime) -> bool:
 
 def answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "") -> bool:
     """The callee picked up. The first to say so sets the time; a contradiction with a final call is an alarm."""
-    at = after_all(call, at)
-    changes: dict[str, Any] = {"answered_at": at, "heard_at": at, "dialed_at": call.dialed_at or at}
+    at, dialed_at = after_all(call, at), call.dialed_at or at  # which whoever dialled knows best
+    changes: dict[str, Any] = {"answered_at": at, "heard_at": at, "dialed_at": dialed_at}
     if not call.is_web:
         changes |= {"sip_status_code": 200, "sip_status": "OK"}  # what an answer is on the telephone, whoever tells
     if sip_call_id:
@@ -128,7 +128,7 @@ def answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "") ->
             if contradicted:
                 alarm(call, at=at, text="An answer was reported after the call had ended unanswered", source=source)
             elif sip_call_id and not call.sip_call_id:
-                call.touch(at, sip_call_id=sip_call_id)
+                call.touch(at, sip_call_id=sip_call_id, dialed_at=dialed_at)
     return moved
 
 

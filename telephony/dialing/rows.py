@@ -219,7 +219,7 @@ def write_results(results: Sequence[Result]) -> list[Call]:
 
 def write_result(call: Call, result: Result) -> None:
     answer = result.answer
-    call.dialed_at = call.dialed_at or result.sent_at
+    call.dialed_at = result.sent_at  # the agent may have told already when the callee joined: that was a moment later
     if isinstance(answer, Answered):
         lifecycle.answered(call, at=result.at, source="dial", sip_call_id=answer.sip_call_id)
         return
