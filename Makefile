@@ -6,13 +6,13 @@ RUNTIME := .venv/.installed-requirements.txt
 DEV := .venv/.installed-requirements-dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check drill bench-import bench-dial bench-api lock
+.PHONY: help run serve test check drill drill-all bench-import bench-dial bench-api lock
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 # A laptop needs no settings: DEBUG=1, unless the environment or .env says otherwise.
-run serve drill bench-import bench-dial bench-api: export DEBUG := $(or $(DEBUG),$(shell sed -n 's/^DEBUG=//p' .env 2>/dev/null | tail -n 1),1)
+run serve drill drill-all bench-import bench-dial bench-api: export DEBUG := $(or $(DEBUG),$(shell sed -n 's/^DEBUG=//p' .env 2>/dev/null | tail -n 1),1)
 
 run: $(RUNTIME) ## set up, call a sample list through the sandbox, serve [FILE= COUNTRY= ONCE=1 PORT=]
 	@exec $(PY) manage.py demo $(if $(FILE),"$$FILE") $(if $(COUNTRY),--country "$$COUNTRY") $(if $(filter-out 0 no false,$(ONCE)),--once)
@@ -37,6 +37,9 @@ check: $(DEV) ## format, lint, types, imports, migrations, deploy settings, test
 
 drill: $(DEV) ## kill processes in the middle of a batch, and count who was called [SEED= FAULT=]
 	@$(PY) manage.py drill $(if $(SEED),--seed "$(SEED)") $(if $(FAULT),--fault "$(FAULT)") $(ARGS)
+
+drill-all: $(DEV) ## every fault of the matrix once, and three seeds, side by side
+	@$(PY) manage.py drill --all $(ARGS)
 
 bench-import: $(DEV) ## a million rows, against a bare COPY
 	@$(PY) manage.py bench_import $(ARGS)

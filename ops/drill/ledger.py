@@ -1,7 +1,7 @@
 """The books: every INVITE the sandbox sent beside every row we wrote, and what must hold between them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -119,10 +119,12 @@ class Ledger:
                 yield f"{person} is completed and was never dialled"
 
     def no_second_is_too_full(self) -> Iterator[str]:
-        most = self.fullest_second()
+        """By when we sent the requests. LiveKit sends its INVITE a moment later, and on a machine that is too busy the
+        moments differ: requests a second apart then meet in less. That is shown (`fullest_second`), and not our haste.
+        """
+        most = self.fullest_second(self.sent_at)
         if most > self.rate:
-            slow = ", ".join(f"{seconds:.2f}" for seconds in self.from_intent_to_dial()[-3:])
-            yield f"{most} calls within one second, {self.rate:g} allowed (intent to dial at most {slow} s)"
+            yield f"{most} requests to dial within one second, {self.rate:g} allowed"
 
     def nobody_is_lost(self) -> Iterator[str]:
         stored = self.uploaded - self.batch.rejected_count
@@ -148,17 +150,19 @@ class Ledger:
             if person.status in ("completed", "failed") and person.outcome not in expected:
                 yield f"{person} ({person.phone_number[-2:]}) ended as {person.outcome} ({person.reason})"
 
-    def fullest_second(self) -> int:
-        """The most dials from one number in any window of one second."""
+    def fullest_second(self, moment: Callable[[Dial], float] | None = None) -> int:
+        """The most dials from one number in any window of one second; by their INVITEs, unless told otherwise."""
         by_number: dict[str, list[float]] = defaultdict(list)
         for dial in self.dials:
-            by_number[dial.caller].append(dial.at)
+            by_number[dial.caller].append(moment(dial) if moment else dial.at)
         return max((most_within(sorted(times), 1.0) for times in by_number.values()), default=0)
 
-    def from_intent_to_dial(self) -> list[float]:
-        """Seconds, ascending. Intents are stored at most 0.2 s ahead: more is a slow machine, ours or LiveKit's."""
-        intents = ((dial, self.calls[dial.room].intent_at) for dial in self.dials if dial.room in self.calls)
-        return sorted(dial.at - intent.timestamp() for dial, intent in intents if intent is not None)
+    def sent_at(self, dial: Dial) -> float:
+        """When we sent the request; as good as its INVITE where the sender died before it could write that down."""
+        call = self.calls.get(dial.room)
+        if call is None or call.dialed_at is None or call.intent_at is None or call.dialed_at <= call.intent_at:
+            return dial.at
+        return min(dial.at, call.dialed_at.timestamp())
 
     def figures(self) -> dict[str, Any]:
         statuses = Counter(person.status for person in self.people)
@@ -170,6 +174,7 @@ class Ledger:
             "lost": sum(statuses[name] for name in OPEN),
             "review": statuses["review"],
             "fullest_second": self.fullest_second(),
+            "requests_in_fullest_second": self.fullest_second(self.sent_at),
             "broken": len(self.broken),
         }
 

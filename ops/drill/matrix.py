@@ -1,7 +1,8 @@
 """The fault matrix of `reliability.md` §2.7: a row for each fault, and the world it strikes in.
 
-`line` is one worker on the given database (SQLite by default); `servers` two workers on PostgreSQL and Redis of their
-own. After each fault's own expectations, the ledger's nine invariants must hold for every list that was called.
+`line` and `orders` are one worker on SQLite: in the one LiveKit fails, in the other we
+do. `servers` are two workers on PostgreSQL and Redis of their own. After each fault's own expectations, the ledger's
+nine invariants must hold for every list that was called.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from ops.drill import server_faults as servers
 from ops.drill.world import World
 from voiceops.errors import NotFound
 
-WorldName = Literal["line", "servers"]
+WorldName = Literal["servers", "orders", "line"]
 
 
 @dataclass(frozen=True)
@@ -26,28 +27,39 @@ class Fault:
     failpoint: str = ""  # as VO_FAIL names it
 
 
-WORKERS: dict[WorldName, int] = {"line": 1, "servers": 2}
+WORKERS: dict[WorldName, int] = {"servers": 2, "orders": 1, "line": 1}
 
-# In the order they strike: those that take long to come to rest first, those that kill LiveKit last.
+# In the order they strike, by worlds: what takes long to come to rest first, what kills LiveKit last.
 MATRIX: tuple[Fault, ...] = (
+    Fault("F21", "stopped between intent and send", "servers", processes.stopped_before_send, "after_intent:2:STOP"),
+    Fault("F19", "four reconcilers at once", "servers", processes.reconcilers_at_once),
+    Fault("F11", "PostgreSQL crashes", "servers", servers.database_crashes),
+    Fault("F12", "PostgreSQL is away", "servers", servers.database_away),
+    Fault("F13", "an intent's COMMIT in doubt", "servers", servers.commit_in_doubt),
+    Fault("F14", "Redis is emptied, and killed", "servers", servers.broker_away),
+    Fault("F20", "two clocks ten minutes apart", "servers", processes.wrong_clock),
     Fault(
         "F1",
         "killed after the claim",
-        "line",
+        "orders",
         line.killed("after_claim", first_ends_as=("abandoned",)),
         "after_claim:1",
     ),
     Fault(
         "F2",
         "killed after the intent",
-        "line",
+        "orders",
         line.killed("after_intent", first_ends_as=("not_placed",)),
         "after_intent:2",
     ),
-    Fault("F3", "killed after the send", "line", line.killed("after_send", first_ends_as=(None,)), "after_send:3"),
+    Fault("F3", "killed after the send", "orders", line.killed("after_send", first_ends_as=(None,)), "after_send:3"),
     Fault(
-        "F4", "killed after the answer", "line", line.killed("after_answer", first_ends_as=(None,)), "after_answer:3"
+        "F4", "killed after the answer", "orders", line.killed("after_answer", first_ends_as=(None,)), "after_answer:3"
     ),
+    Fault("F25", "four starts at once", "orders", processes.two_starts),
+    Fault("F26", "the same number twice", "orders", processes.same_number_twice),
+    Fault("F27", "orders between claim and intent", "orders", processes.orders_between_claim_and_intent),
+    Fault("F22", "SIGTERM under load", "orders", processes.deploys),
     Fault("F9", "LiveKit hangs", "line", line.hanging),
     Fault("F5", "the response is lost", "line", line.response_lost),
     Fault("F6", "the request is lost", "line", line.request_lost),
@@ -57,20 +69,9 @@ MATRIX: tuple[Fault, ...] = (
     Fault("F16", "webhooks arrive in the wrong order", "line", line.webhooks(webhook_reorder=True)),
     Fault("F17", "no webhook arrives", "line", line.webhooks(webhook_loss_rate=1.0)),
     Fault("F18", "webhooks of foreign rooms", "line", line.foreign_webhooks),
-    Fault("F25", "four starts at once", "line", processes.two_starts),
-    Fault("F26", "the same number twice", "line", processes.same_number_twice),
-    Fault("F27", "orders between claim and intent", "line", processes.orders_between_claim_and_intent),
     Fault("F24", "no agent", "line", processes.agent_away),
-    Fault("F22", "SIGTERM under load", "line", processes.deploys),
     Fault("F23", "LiveKit killed while phones ring", "line", processes.livekit_killed_mid_ring),
     Fault("F10", "LiveKit is down", "line", line.livekit_down),
-    Fault("F21", "stopped between intent and send", "servers", processes.stopped_before_send, "after_intent:2:STOP"),
-    Fault("F19", "four reconcilers at once", "servers", processes.reconcilers_at_once),
-    Fault("F11", "PostgreSQL crashes", "servers", servers.database_crashes),
-    Fault("F12", "PostgreSQL is away", "servers", servers.database_away),
-    Fault("F13", "an intent's COMMIT in doubt", "servers", servers.commit_in_doubt),
-    Fault("F14", "Redis is emptied, and killed", "servers", servers.broker_away),
-    Fault("F20", "two clocks ten minutes apart", "servers", processes.wrong_clock),
 )
 
 

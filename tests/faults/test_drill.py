@@ -44,5 +44,5 @@ def test_two_workers_share_a_batch_and_keep_its_calls_per_second() -> None:
     code, said, figures = run_drill("--people", "100", "--kills", "0", "--workers", "2", "--no-faults")
 
     assert code == 0, said
-    assert figures["fullest_second"] <= 20
+    assert figures["requests_in_fullest_second"] <= 20
     assert (figures["people"], figures["dialled_twice"], figures["lost"], figures["review"]) == (100, 0, 0, 0)

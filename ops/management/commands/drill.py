@@ -1,30 +1,25 @@
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import threading
 from argparse import ArgumentParser
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from ops.drill import abreast
 from ops.drill.ledger import read_ledger
-from ops.drill.matrix import WORKERS, WorldName, chosen
+from ops.drill.matrix import MATRIX, WORKERS, WorldName, chosen
 from ops.drill.rehearsal import Rehearsal
 from ops.drill.scenario import FAULTS, Drill, Plan, Sandbox
-from ops.drill.servers import Servers, servers
+from ops.drill.servers import Servers
 from ops.drill.world import World
-from ops.ports import free_ports
 from ops.processes import running
 
 IN_REVIEW_AT_MOST = 0.01
 RANDOM_KINDS = ("kill worker", "stop worker", "term worker", "kill web", "kill sandbox")
 ON_OWN_SERVERS = ("crash postgres",)
-INSIDE = "VOICEOPS_DRILL"
-QUICK = {"SANDBOX_SPEED": "40", "SWEEP_SECONDS": "1"}  # the matrix, so that a fence takes 18 s
+SEEDS = (1, 2, 3)
 
 
 class Command(BaseCommand):
@@ -42,11 +37,14 @@ class Command(BaseCommand):
         parser.add_argument("--no-faults", action="store_true", help="only the blows, no faults at LiveKit")
         parser.add_argument("--servers", action="store_true", help="on a PostgreSQL and a Redis of its own")
         parser.add_argument("--fault", help="instead: faults of the matrix, as F7 or F1,F2, or 'all'")
+        parser.add_argument(
+            "--all", action="store_true", help="instead: every fault once, and three seeds, side by side"
+        )
         parser.add_argument("--world", choices=list(WORKERS), help="for the drill's own use")
         parser.add_argument("--seconds", type=float, default=240.0, help="until everything must have come to rest")
 
     def handle(self, **options: Any) -> None:
-        if os.environ.get(INSIDE) != "1":
+        if os.environ.get(abreast.INSIDE) != "1":
             sys.exit(self.outside(options))
         if options["fault"]:
             self.matrix(options["fault"], options["world"])
@@ -54,19 +52,22 @@ class Command(BaseCommand):
             self.batch(options)
 
     def outside(self, options: dict[str, Any]) -> int:
-        """Run this command again in worlds of their own: one, or those that the chosen faults need."""
-        if not options["fault"]:
-            return self.on_servers(self.world({})) if options["servers"] else self.again(self.world({}))
-        codes = []
-        for name in dict.fromkeys(fault.world for fault in chosen(options["fault"])):
-            points = (fault.failpoint for fault in chosen(options["fault"]) if fault.world == name)
-            world = self.world({**QUICK, "VO_FAIL": ",".join(filter(None, points))})
-            codes.append((self.on_servers if name == "servers" else self.again)(world, "--world", name))
-        return max(codes)
+        """Run this command again in worlds of their own."""
+        for name in ("PUBLIC_URL", "LIVEKIT_URL", "TWILIO_BASE_URL", "DIAL_FENCE_SECONDS"):
+            os.environ.pop(name, None)
+        if options["all"]:
+            seeds = abreast.for_seeds(SEEDS, "--people", "150", "--kills", "5")
+            return self.side_by_side([*abreast.for_faults(MATRIX), *seeds])
+        if options["fault"]:
+            return self.side_by_side(abreast.for_faults(chosen(options["fault"])))
+        alone = abreast.Order("", sys.argv[2:], on_servers=options["servers"])
+        abreast.run(alone, self.tell)
+        return alone.code
 
-    def on_servers(self, world: Mapping[str, str], *more: str) -> int:
-        with tempfile.TemporaryDirectory(prefix="voiceops-servers-") as folder, servers(Path(folder)) as ours:
-            return self.again({**world, **ours.environment}, *more)
+    def side_by_side(self, orders: Sequence[abreast.Order]) -> int:
+        for name in ("DATABASE_URL", "CELERY_BROKER_URL"):
+            os.environ.pop(name, None)  # one database would be one world
+        return 0 if abreast.carry_out(orders, self.tell) else 1
 
     def matrix(self, names: str, where: WorldName) -> None:
         faults = [fault for fault in chosen(names) if fault.world == where]
@@ -81,8 +82,8 @@ class Command(BaseCommand):
         for verdict in broken:
             for line in verdict.broken:
                 self.tell(f"BROKEN {verdict.fault.name}: {line}")
-        self.tell(f"figure faults_{where} {len(faults)}")
-        self.tell(f"figure broken_{where} {len(broken)}")
+        self.tell(f"figure faults {len(faults)}")
+        self.tell(f"figure broken {len(broken)}")
         if broken or not rehearsal.verdicts:
             raise CommandError(f"Broken: {', '.join(verdict.fault.name for verdict in broken)}")
 
@@ -110,31 +111,6 @@ class Command(BaseCommand):
             if not drill.batch_id:
                 raise CommandError(drill.failure or "Interrupted")
             self.report(drill, Sandbox().dials())
-
-    def world(self, settings: Mapping[str, str]) -> dict[str, str]:
-        """A folder and ports of their own, as environment. The database is given, or SQLite in the folder."""
-        port, sandbox_port = free_ports(2)
-        folder = tempfile.mkdtemp(prefix="voiceops-drill-")
-        for name in ("PUBLIC_URL", "LIVEKIT_URL", "TWILIO_BASE_URL", "DIAL_FENCE_SECONDS"):
-            os.environ.pop(name, None)
-        return {
-            INSIDE: "1",
-            "DEBUG": "1",
-            "DATA_DIR": folder,
-            "PORT": str(port),
-            "SANDBOX_PORT": str(sandbox_port),
-            "PYTHONUNBUFFERED": "1",
-            **settings,
-        }
-
-    def again(self, world: Mapping[str, str], *more: str) -> int:
-        """This command, inside. Its folder stays for whoever wants to know why it failed."""
-        code = subprocess.run([sys.executable, *sys.argv, *more], env={**os.environ, **world}, check=False).returncode  # noqa: S603 ourselves
-        if code:
-            self.tell(f"What its processes said is in {world['DATA_DIR']}/logs")
-        else:
-            shutil.rmtree(world["DATA_DIR"], ignore_errors=True)
-        return code
 
     def report(self, drill: Drill, dials: list[dict[str, Any]]) -> None:
         ledger = read_ledger(drill.batch_id, dials, uploaded=drill.plan.people)
