@@ -11,6 +11,7 @@ process that is started in its place lives, and the drill knows whom to look at.
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -37,6 +38,7 @@ class Failpoint:
         except FileExistsError:
             return  # another process was struck here before
         os.kill(os.getpid(), self.number)
+        time.sleep(0.5)  # the signal may be another thread's to receive: this one must not go on meanwhile
 
 
 @cache
