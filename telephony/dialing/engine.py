@@ -94,8 +94,8 @@ class Dialler:
         self.preparing.clear()
         self.waiting.clear()
         self.ready.clear()
-        await self.db(rows.close_unsent, jobs, RELEASED)
-        await asyncio.gather(*(self.drop_room(job) for job in jobs))
+        closed = await self.db(rows.close_unsent, jobs, RELEASED)  # not those whose intent is being committed meanwhile
+        await asyncio.gather(*(self.drop_room(job) for job in closed))
 
     # --- machinery -----------------------------------------------------------------------------------------------
 
@@ -160,8 +160,8 @@ class Dialler:
             del self.waiting[pk]
 
     async def give_up(self, job: Job, verdict: Verdict) -> None:
-        await self.db(rows.close_unsent, [job], verdict)
-        await self.drop_room(job)
+        for closed in await self.db(rows.close_unsent, [job], verdict):
+            await self.drop_room(closed)
 
     async def drop_room(self, job: Job) -> None:
         try:
@@ -182,9 +182,9 @@ class Dialler:
             self.rests_until = taken.mark + min(REST, (taken.next_slot - taken.now).total_seconds() - LATE)
         if taken.sends:
             failpoints.passing("after_intent", (job.call.pk for job, _ in taken.sends))
-        for job in jobs:
-            self.ready.pop(job.call.pk, None)  # a release may have been quicker
-        self.ready |= {job.call.pk: job for job in taken.waiting}  # at the end: a slow number must not block the others
+        kept = {job.call.pk for job in jobs if self.ready.pop(job.call.pk, None)}  # a release may have been quicker
+        waiting = {job.call.pk: job for job in taken.waiting if job.call.pk in kept}
+        self.ready |= waiting  # at the end: a slow number must not block the others
         self.unsent += len(taken.sends)
         for job, slot in taken.sends:
             self.in_flight[job.call.pk] = self.spawn(self.send(job, slot))

@@ -96,12 +96,11 @@ def already_over(ids: Sequence[UUID]) -> set[UUID]:
     return set(Call.unscoped.filter(pk__in=ids, stage=Stage.ENDED).values_list("pk", flat=True))
 
 
-def close_unsent(jobs: Iterable[Job], verdict: Verdict) -> None:
-    """End reserved calls of which nothing was sent."""
+def close_unsent(jobs: Iterable[Job], verdict: Verdict) -> list[Job]:
+    """End reserved calls of which nothing was sent. Returns those it ended: only their rooms may be deleted."""
     with transaction.atomic():
         now = database_now()
-        for job in jobs:
-            lifecycle.failed(job.call, verdict=verdict, at=now, since=(Stage.RESERVED,))
+        return [j for j in jobs if lifecycle.failed(j.call, verdict=verdict, at=now, since=(Stage.RESERVED,))]
 
 
 def take_intents(jobs: Sequence[Job], *, owner: UUID, gate: Gate) -> Intents:

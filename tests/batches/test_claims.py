@@ -12,6 +12,7 @@ from batches.gate import BatchGate
 from batches.models import Batch, Recipient
 from telephony.dialing import rows
 from telephony.models import Call, NumberPace, PhoneNumber, Stage
+from telephony.outcomes import RELEASED
 from tests import make
 from voiceops.ids import uuid7
 
@@ -239,3 +240,15 @@ def test_an_intent_not_sent_in_time_is_reserved_again(batch: Batch, number: Phon
     assert rows.put_back(job, ME)
     assert Call.unscoped.get().stage == Stage.RESERVED
     assert not rows.put_back(job, ME)
+
+
+def test_a_release_leaves_alone_what_is_being_dialled_by_now(batch: Batch, number: PhoneNumber) -> None:
+    people(batch, 2)
+    dialled, waiting = claim(number)
+    intents([dialled])
+
+    closed = rows.close_unsent(rows.load_jobs([dialled.pk, waiting.pk]), RELEASED)
+
+    assert [job.call.pk for job in closed] == [waiting.pk]
+    dialled.refresh_from_db()
+    assert dialled.stage == Stage.INTENT
