@@ -1,6 +1,7 @@
 # The commands of the README. `make help` lists them.
 MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
+NEEDS_PYTHON = $(if $(PYTHON),,$(error There is no Python here. Mend it with: sudo apt-get install python3 python3-venv))
 PY := .venv/bin/python
 RUNTIME := .venv/.installed-requirements.txt
 DEV := .venv/.installed-requirements-dev.txt
@@ -55,9 +56,11 @@ lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes
 		--generate-hashes --no-emit-index-url --no-emit-find-links -q $$name.in -o $$name.txt || exit 1; done
 
 $(RUNTIME): requirements.txt
+	@$(NEEDS_PYTHON)
 	@$(PYTHON) ops/bootstrap.py $<
 	@touch $@
 
 $(DEV): requirements-dev.txt
+	@$(NEEDS_PYTHON)
 	@$(PYTHON) ops/bootstrap.py $<
 	@touch $@ $(RUNTIME)

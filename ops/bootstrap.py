@@ -9,6 +9,7 @@ pip does it all. Either way every file must have the hash the lock says.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,7 +49,10 @@ def make_venv() -> None:
 
 def install(lock: Path) -> None:
     if not (_with_uv(lock) or _run(PYTHON, "-m", "pip", "install", *PIP_FLAGS, "-r", lock)):
-        sys.exit(f"The packages of {lock.name} could not be installed, for the reason above")
+        sys.exit(
+            f"The packages of {lock.name} could not be installed, for the reason above. "
+            "They come from a package index, this once: see to the network, then run it again"
+        )
 
 
 def say(sentence: str) -> None:
@@ -88,6 +92,15 @@ def _run(*command: object, quiet: bool = False) -> bool:
         process = subprocess.Popen([str(part) for part in command], stdout=output, stderr=output)  # noqa: S603 no shell
     except FileNotFoundError:
         return False
+    try:
+        return _wait_with_dots(process) == 0
+    finally:
+        if process.poll() is None:  # we were told to stop
+            process.terminate()
+            process.wait()
+
+
+def _wait_with_dots(process: subprocess.Popen[bytes]) -> int:
     dots = 0
     while True:
         try:
@@ -98,7 +111,11 @@ def _run(*command: object, quiet: bool = False) -> bool:
             sys.stdout.flush()
         else:
             sys.stdout.write("\n" if dots else "")
-            return code == 0
+            return code
+
+
+def _stop(number: int, frame: object) -> None:
+    sys.exit("\nStopped before everything was installed; the next run goes on from here")
 
 
 def _works(*command: object) -> bool:
@@ -107,4 +124,6 @@ def _works(*command: object) -> bool:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     main(Path(sys.argv[1]).resolve())

@@ -1,4 +1,20 @@
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
 from ops.bootstrap import ROOT, pinned
+from tests.ops.processes import eventually, marked
+
+WAITING = """
+import signal, sys
+from ops import bootstrap
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, bootstrap._stop)
+bootstrap._run(sys.executable, "-c", "import time; time.sleep(60)")
+"""
 
 
 def test_one_package_is_cut_out_of_a_lock_with_all_its_hashes() -> None:
@@ -11,3 +27,16 @@ def test_the_lock_holds_the_installer() -> None:
     lock = (ROOT / "requirements-dev.txt").read_text()
 
     assert pinned("uv", lock).count("--hash=sha256:") > 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_what_is_being_installed_in_one_line(mark: str, number: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", WAITING], cwd=ROOT, text=True, stderr=subprocess.PIPE) as process:
+        assert eventually(lambda: len(marked(mark, "time.sleep")) == 2, seconds=20)
+        process.send_signal(number)
+        asked_at = time.monotonic()
+        _, told = process.communicate(timeout=15)
+
+    assert told == "\nStopped before everything was installed; the next run goes on from here\n"
+    assert (process.returncode, time.monotonic() - asked_at < 10) == (1, True)
+    assert marked(mark) == set()
