@@ -41,6 +41,11 @@ def tell(**facts: str) -> None:
         told.update(facts)
 
 
+def told() -> dict[str, str]:
+    """What the lines of this request carry."""
+    return dict(_told.get() or {})
+
+
 def scrubbed(text: str) -> str:
     """The text without phone numbers, names of mailboxes, keys, tokens and passwords in addresses."""
     text = SECRETS.sub(lambda found: "•••@" if found["email"] else "•••", text)
@@ -55,7 +60,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": scrubbed(record.getMessage()),
             **getattr(record, "facts", {}),
-            **(_told.get() or {}),
+            **told(),
         }
         if record.exc_info:
             line["exception"] = scrubbed(self.formatException(record.exc_info))

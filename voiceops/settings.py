@@ -256,8 +256,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "voiceops.logs." + ("PlainLines" if sys.stderr.isatty() else "JsonLines")}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        **({"sentry": {"class": "voiceops.sentry.SentryHandler", "dsn": SENTRY_DSN}} if SENTRY_DSN else {}),
+    },
+    "root": {
+        "handlers": ["console", *(["sentry"] if SENTRY_DSN else [])],
+        "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL,
+    },
     "loggers": {
         **{app: {"level": LOG_LEVEL} for app in ("accounts", "agents", "batches", "telephony", "voiceops", "webhooks")},
         "django": {"level": "NOTSET"},
