@@ -8,14 +8,18 @@ Who may end a call that was not answered: while somebody listens for the dial's 
 answer, because it alone carries the SIP status; webhooks name busy, declined and a refused trunk alike.
 """
 
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
 
-from telephony.models import Call, CallEvent, Direction, Outcome, Stage
+from telephony.models import Call, CallEvent, Outcome, Stage
 from telephony.outcomes import Verdict
+from telephony.words import end_in_words, in_words
+
+logger = logging.getLogger(__name__)
 
 BEFORE_CALLEE = (Stage.INTENT, Stage.UNKNOWN)
 BEFORE_RINGING = (*BEFORE_CALLEE, Stage.DIALING)
@@ -23,7 +27,6 @@ BEFORE_ANSWER = (*BEFORE_RINGING, Stage.RINGING)
 SENT = (*BEFORE_ANSWER, Stage.IN_PROGRESS)
 OPEN = (Stage.RESERVED, *SENT)
 INSTANT = timedelta(microseconds=1)  # between what follows from one another and was told the wrong way round
-HUNG_UP = {"callee": "The callee hung up", "agent": "The agent hung up", "operator": "An operator hung up"}
 
 
 def record(
@@ -36,15 +39,7 @@ def record(
     external_id: str | None = None,
 ) -> bool:
     """Add a line to the timeline; False when this `external_id` was recorded before."""
-    event = CallEvent(
-        workspace_id=call.workspace_id,
-        call=call,
-        type=type,
-        text=text[:500],
-        at=at,
-        data=data or {},
-        external_id=external_id,
-    )
+    event = line_of(call, type=type, text=text, at=at, data=data, external_id=external_id)
     if external_id is None:
         event.save(force_insert=True)
         return True
@@ -57,6 +52,18 @@ def record(
 def after_all(call: Call, at: datetime) -> datetime:
     """Not before what has happened already: the clocks of those who tell differ by milliseconds."""
     return max(moment for moment in (at, call.dialed_at, call.ringing_at, call.answered_at) if moment is not None)
+
+
+def line_of(call: Call, *, type: str, text: str, at: datetime, data: Any = None, external_id: Any = None) -> CallEvent:
+    return CallEvent(
+        workspace_id=call.workspace_id,
+        call=call,
+        type=type,
+        text=text[:500],
+        at=at,
+        data=data or {},
+        external_id=external_id,
+    )
 
 
 def attended(call: Call, now: datetime) -> bool:
@@ -76,10 +83,20 @@ def callee_joined(call: Call, *, at: datetime, source: str) -> None:
     changes: dict[str, Any] = {"callee_joined_at": joined, "dialed_at": dialed, "heard_at": at}
     with transaction.atomic(savepoint=False):
         if call.move(to=Stage.DIALING, since=BEFORE_CALLEE, **changes):
-            record(call, type="dialing", text=f"Calling {call.to_number}", at=at, data={"source": source})
+            _tell(_dialing(call, at, source))
         elif call.callee_joined_at is None:
             call.touch(**changes_at(changes))
             call.callee_joined_at = at
+
+
+def _dialing(call: Call, at: datetime, source: str) -> CallEvent:
+    """There once, from whoever is first: the answer may overtake the news that the callee is in the room."""
+    words, data = f"Calling {call.to_number}", {"source": source}
+    return line_of(call, type="dialing", text=words, at=at, data=data, external_id="vo:dialing")
+
+
+def _tell(*lines: CallEvent | None) -> None:
+    CallEvent.unscoped.bulk_create([line for line in lines if line is not None], ignore_conflicts=True)
 
 
 def changes_at(changes: dict[str, Any]) -> dict[str, Any]:
@@ -89,7 +106,7 @@ def changes_at(changes: dict[str, Any]) -> dict[str, Any]:
 
 def ringing(call: Call, *, at: datetime, source: str) -> bool:
     """The callee's phone rings. Where the answer or the end was told first, only the story is completed."""
-    at = after_all(call, at)
+    at = max(at, call.dialed_at or at)
     with transaction.atomic(savepoint=False):
         moved = call.move(
             to=Stage.RINGING, since=BEFORE_RINGING, ringing_at=at, heard_at=at, dialed_at=call.dialed_at or at
@@ -118,10 +135,13 @@ def answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "") ->
         changes |= {"sip_status_code": 200, "sip_status": "OK"}  # what an answer is on the telephone, whoever tells
     if sip_call_id:
         changes["sip_call_id"] = sip_call_id
+    untold = call.stage in BEFORE_CALLEE
     with transaction.atomic(savepoint=False):
         moved = call.move(to=Stage.IN_PROGRESS, since=BEFORE_ANSWER, **changes)
         if moved:
-            record(call, type="answered", text=f"{call.to_number} answered", at=at, data={"source": source})
+            before = _dialing(call, changes["dialed_at"], source) if untold else None
+            text = f"{call.to_number} answered"
+            _tell(before, line_of(call, type="answered", text=text, at=at, data={"source": source}))
         else:
             call.refresh_from_db()
             contradicted = call.stage == Stage.ENDED and call.answered_at is None
@@ -196,6 +216,7 @@ def failed(
     at = after_all(call, at)
     if verdict.sent:
         changes["dialed_at"] = call.dialed_at or call.intent_at or at
+    untold = verdict.sent and call.stage in BEFORE_CALLEE
     with transaction.atomic(savepoint=False):
         moved = call.move(
             to=Stage.ENDED,
@@ -208,8 +229,10 @@ def failed(
             **changes,
         )
         if moved:
+            call.events.filter(type="callee_left", at__gte=at).update(at=at - INSTANT)  # it led to this end
+            before = _dialing(call, changes["dialed_at"], source) if untold else None
             data = {"outcome": verdict.outcome, "reason": verdict.reason, "source": source, **told}
-            record(call, type="ended", text=in_words(verdict, told), at=at, data=data)
+            _tell(before, line_of(call, type="ended", text=in_words(verdict, told), at=at, data=data))
     return moved
 
 
@@ -233,23 +256,23 @@ def cancelled(call: Call, *, at: datetime, by: str, since: tuple[Stage, ...] = B
     return moved
 
 
-def refine(call: Call, *, by: str | None = None, reason: str | None = None) -> None:
-    """Fill in who hung up where a coarser source ended the call first. Never changes the outcome."""
-    if by is None or call.hung_up_by is not None:
+def refine(call: Call, *, by: str | None, reason: str, at: datetime) -> None:
+    """Fill in who hung up, and when, where a coarser source ended the call first. Never changes the outcome."""
+    if by is None or call.hung_up_by is not None or call.ended_at is None:
         return
-    changes = {"hung_up_by": by} | ({"end_reason": reason} if reason else {})
+    ended_at = min(after_all(call, at), call.ended_at)  # a webhook is told of by when it arrived
     vague = Call.unscoped.filter(pk=call.pk, stage=Stage.ENDED, hung_up_by=None, answered_at__isnull=False)
     with transaction.atomic(savepoint=False):
-        if vague.update(**changes):
-            retell_end(call, text=end_in_words(call, by, reason), **({"reason": reason} if reason else {}))
+        if vague.update(hung_up_by=by, end_reason=reason, ended_at=ended_at):
+            retell_end(call, text=end_in_words(call, by, reason), at=ended_at, reason=reason)
 
 
-def retell_end(call: Call, *, text: str | None = None, **data: str) -> None:
+def retell_end(call: Call, *, text: str | None = None, at: datetime | None = None, **data: str) -> None:
     """The line of the end as it is known now: the first to tell of it did not know all."""
-    line = CallEvent.unscoped.filter(call=call, type="ended").first()
+    line = call.events.filter(type="ended").first()
     if line is not None:
-        line.text, line.data = text or line.text, {**line.data, **data}
-        line.save(update_fields=["text", "data"])
+        line.text, line.at, line.data = text or line.text, at or line.at, {**line.data, **data}
+        line.save(update_fields=["text", "at", "data"])
 
 
 def transferred(call: Call, *, to: str, at: datetime) -> None:
@@ -263,21 +286,5 @@ def transferred(call: Call, *, to: str, at: datetime) -> None:
 
 def alarm(call: Call, *, at: datetime, text: str, source: str) -> None:
     """Late or contradictory evidence: kept and shown, and it changes nothing. Once per sentence and call."""
+    logger.warning("Alarm on call %s: %s", call.pk, text)
     record(call, type="alarm", text=text, at=at, data={"source": source}, external_id=f"alarm:{text}"[:128])
-
-
-def end_in_words(call: Call, by: str | None, reason: str | None) -> str:
-    """How an answered call ended."""
-    if by == "callee" and call.direction == Direction.INBOUND:
-        return "The caller hung up"
-    if reason == "max_duration":
-        return "The call reached its maximum duration"
-    return HUNG_UP.get(by or "", "The call ended")
-
-
-def in_words(verdict: Verdict, told: dict[str, Any]) -> str:
-    """`The callee's line was busy (486 Busy Here)`, `… (603 Decline, X-Twilio-Error 32203)`."""
-    status = f"{told.get('sip_status_code') or ''} {told.get('sip_status') or ''}".strip()
-    code = told.get("provider_code") or ""
-    said = ", ".join(words for words in (status, "" if code in status else f"X-Twilio-Error {code}") if words)
-    return f"{verdict.words} ({said})" if said else verdict.words

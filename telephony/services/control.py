@@ -30,7 +30,8 @@ def hang_up(*, call: Call, access: Access | None = None) -> Call:
         in_session(lambda livekit: livekit.delete_room(call.room))
         now = database_now()
         if not lifecycle.hung_up(call, at=now, reason="operator_hangup", by="operator", source="api"):
-            lifecycle.refine(call, by="operator", reason="operator_hangup")  # LiveKit's news of it came before us
+            # LiveKit's news of it came before us.
+            lifecycle.refine(Call.unscoped.get(pk=call.pk), by="operator", reason="operator_hangup", at=now)
     call.refresh_from_db()
     audit.record("call.hung_up", access=access, target=call)
     return call

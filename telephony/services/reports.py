@@ -195,10 +195,12 @@ def _ended(event: Reported, notes: Notes) -> bool:
 def _end(event: Reported, ending: Ending, notes: Notes) -> bool:
     call = notes.call
     answered = ending.answered and _answered(event, notes)
+    at = notes.moment(event)
     if call.stage == Stage.IN_PROGRESS:
-        at = notes.moment(event)
-        return lifecycle.hung_up(call, at=at, reason=ending.reason, by=ending.by, source="agent") or answered
-    lifecycle.refine(call, by=ending.by, reason=ending.reason)
+        if lifecycle.hung_up(call, at=at, reason=ending.reason, by=ending.by, source="agent"):
+            return True
+        call.refresh_from_db()  # a webhook was quicker just now
+    lifecycle.refine(call, by=ending.by, reason=ending.reason, at=at)
     return answered
 
 

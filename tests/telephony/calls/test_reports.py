@@ -237,6 +237,28 @@ def test_analysis_is_shown_once_it_is_reported(ours: Workspace, theirs: Workspac
     assert make.client(theirs).get(path).json() == {"detail": "Call not found"}
 
 
+def test_an_answer_that_overtakes_the_dial_tells_of_both(ours: Workspace) -> None:
+    call = sent(ours)
+
+    report(call, reported("callee_answered"))
+    report(call, reported("callee_joined"))
+
+    assert [kind for kind, _ in timeline(call)] == ["dialing", "answered"]
+
+
+def test_the_agent_knows_when_it_ended_better_than_a_webhook_on_its_way(ours: Workspace) -> None:
+    call = talking(ours)
+    livekit.post(livekit.event("room_finished", call))
+    then = (timezone.now() - timedelta(seconds=2)).isoformat()
+
+    report(call, {**reported("ended", reason="agent_hangup"), "at": then})
+
+    call.refresh_from_db()
+    assert call.ended_at is not None
+    assert call.ended_at.isoformat() == then
+    assert (call.events.get(type="ended").at, call.hung_up_by) == (call.ended_at, "agent")
+
+
 def test_lost_report_of_the_answer_is_made_good_by_what_follows(ours: Workspace) -> None:
     call = sent(ours, stage=Stage.UNKNOWN)
 

@@ -119,7 +119,7 @@ NUMBERS = {name: f"+1202555{number:04d}" for number, name in enumerate(ROWS, sta
 
 @pytest.fixture(scope="module")
 def carrier() -> Iterator[RunningSandbox]:
-    with sandbox.start(speed=200) as box:
+    with sandbox.start(speed=20) as box:
         box.behaviours({NUMBERS[name]: behaviour for name, (behaviour, _, _) in ROWS.items()})
         yield box
 
