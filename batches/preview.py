@@ -1,5 +1,6 @@
 """What a list would come to, before anything is stored: who would be called, who not and why, how long it takes."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from telephony.models import PhoneNumber
 
 FIRST_ROWS = 10
 CHUNK = 5_000
+LONGEST_SECONDS = 30.0  # a million rows of odd spellings take longer; whoever waits is told how far it came
 
 
 def preview_list(
@@ -63,8 +65,13 @@ def _read(batch: Batch, name: str, now: datetime, remembered: Sequence[Remembere
         reader = _Reader(batch, table)
         tally = Tally()
         verdicts = judge(table, PhoneParser(batch.default_country), tally)
+        notes = [*table.notes]
+        ends_at = time.monotonic() + LONGEST_SECONDS
         while chunk := list(islice(verdicts, CHUNK)):
             reader.read(chunk)
+            if time.monotonic() > ends_at:
+                notes.append(f"Only the first {reader.rows:,} rows were looked at: the rest is judged when it is read")
+                break
     window = window_of(batch)
     calling = estimate(
         reader.callees,
@@ -78,7 +85,7 @@ def _read(batch: Batch, name: str, now: datetime, remembered: Sequence[Remembere
         "column_mapping": table.columns.mapping,
         "column_mapping_id": saved and saved.id,
         "default_country": batch.default_country,
-        "notes": list(table.notes),
+        "notes": notes,
         "counts": reader.counts(repaired=tally.repaired),
         "first_rows": reader.first,
         "first_rejected": reader.first_rejected,

@@ -120,3 +120,19 @@ def test_a_required_variable_that_no_column_holds_is_told_beforehand(ours: Works
 
     assert told["counts"]["missing_variable"] == 1
     assert told["calling"]["estimated_end_at"] is None
+
+
+def test_a_preview_that_takes_too_long_tells_how_far_it_came(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batches.preview.LONGEST_SECONDS", -1.0)
+    monkeypatch.setattr("batches.preview.CHUNK", 2)
+
+    told = preview_list(
+        content=iter([LIST.encode()]),
+        agent=make.agent(ours),
+        phone_number=make.phone_number(ours),
+        now=MONDAY_NOON,
+        default_country="US",
+    )
+
+    assert told["counts"]["rows"] == 2
+    assert told["notes"] == ["Only the first 2 rows were looked at: the rest is judged when it is read"]
