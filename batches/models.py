@@ -87,6 +87,14 @@ class Batch(WorkspaceOwned):
     def __str__(self) -> str:
         return f"{self.name} ({self.pk})"
 
+    @property
+    def known_mapping(self) -> dict[str, str | None] | None:
+        """What the columns were told to mean, else what they were taken for: one without a variable is the phone."""
+        if self.column_mapping is not None or not self.columns:
+            return self.column_mapping
+        named = zip(self.columns, self.variable_names, strict=False)
+        return {column: "phone_number" if variable is None else variable for column, variable in named}
+
 
 class RecipientQuerySet(models.QuerySet["Recipient"]):
     def in_file_order(self) -> Self:

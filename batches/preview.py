@@ -69,7 +69,7 @@ def _read(batch: Batch, name: str, now: datetime, remembered: Sequence[Remembere
         ends_at = time.monotonic() + LONGEST_SECONDS
         while chunk := list(islice(verdicts, CHUNK)):
             reader.read(chunk)
-            if time.monotonic() > ends_at:
+            if len(chunk) == CHUNK and time.monotonic() > ends_at:
                 notes.append(f"Only the first {reader.rows:,} rows were looked at: the rest is judged when it is read")
                 break
     window = window_of(batch)

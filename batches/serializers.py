@@ -117,11 +117,12 @@ class BatchSerializer(WorkspaceSerializer):
         return (known or counts_of([batch]))[batch.pk]
 
     def to_representation(self, instance: Batch) -> dict[str, Any]:
-        """Where the batch has no pace of its own, the number's is shown: it is what holds."""
+        """What holds where nobody said otherwise: the number's pace, and the guess at what the columns mean."""
         shown = super().to_representation(instance)
         for name in ("calls_per_second", "max_concurrent_calls"):
             if shown[name] is None and instance.phone_number is not None:
                 shown[name] = getattr(instance.phone_number, name)
+        shown["column_mapping"] = instance.known_mapping
         return shown
 
     def validate_scheduled_at(self, at: datetime | None) -> datetime | None:

@@ -29,6 +29,8 @@ def update_batch(*, batch: Batch, changes: dict[str, Any], access: Access | None
     with transaction.atomic():
         batch = Batch.unscoped.select_for_update(of=("self",)).select_related("workspace").get(pk=batch.pk)
         changes = {name: value for name, value in changes.items() if getattr(batch, name) != value}
+        if changes.get("column_mapping") == batch.known_mapping:
+            changes.pop("column_mapping", None)  # the guess, sent back as it was shown
         if not changes:
             return batch
         _check(batch, set(changes))

@@ -95,6 +95,7 @@ def test_the_list_is_read_in_the_background(ours: Workspace) -> None:
     body = client.get(f"/batches/{created['id']}").json()
     assert (body["status"], body["error"]) == ("ready", None)
     assert body["counts"] == COUNTS | {"total": 3, "pending": 2, "skipped": 1, "rejected": 1}
+    assert body["column_mapping"] == {"phone": "phone_number", "first_name": "first_name"}  # the guess
 
 
 def test_recipients_may_be_sent_as_json(ours: Workspace) -> None:

@@ -128,6 +128,16 @@ def test_what_get_answered_may_be_sent_back(ours: Workspace) -> None:
     assert (response.status_code, response.json()) == (200, shown)
 
 
+def test_a_guess_sent_back_stays_one(ours: Workspace) -> None:
+    batch, client = make.batch(ours, status="completed", name="Before"), make.client(ours)
+    shown = client.get(f"/batches/{batch.pk}").json()
+
+    response = client.patch(f"/batches/{batch.pk}", {"name": "After", "column_mapping": shown["column_mapping"]})
+
+    assert (response.status_code, response.json()) == (200, {**shown, "name": "After"})
+    assert Batch.unscoped.get(pk=batch.pk).column_mapping is None
+
+
 def test_retries_may_be_refined_by_outcome_and_day(ours: Workspace) -> None:
     batch, client = make.batch(ours), make.client(ours)
     retry = {"max_attempts": 5, "by_outcome": {"busy": [2, 7.5]}, "next_day": {"shift_hours": -2}}
