@@ -9,7 +9,7 @@ A view without a role for exactly its actions, or one that redefines who sees wh
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, ClassVar
@@ -41,7 +41,7 @@ from accounts.tenancy import Sealed
 from voiceops.api.errors import mistake
 from voiceops.api.fields import UUID_FORM
 from voiceops.api.pagination import read_query
-from voiceops.api.serializers import PageQuery, StrictModelSerializer
+from voiceops.api.serializers import NothingSerializer, PageQuery, StrictModelSerializer
 from voiceops.errors import Forbidden, NotFound
 from voiceops.logs import tell
 
@@ -223,6 +223,7 @@ class WorkspaceViewSet(ApiViewSet):
 
     abstract = True
     model: ClassVar[type[Sealed]]
+    bodiless: ClassVar[Collection[str]] = ()  # actions on one row that take no fields
 
     def get_queryset(self) -> QuerySet[Any]:
         rows: models.Manager[Any] = self.model.unscoped
@@ -245,7 +246,9 @@ class WorkspaceViewSet(ApiViewSet):
         if row is None:
             raise missing(self.model)
         if self.request.method == "POST":
-            _ = self.request.data  # what cannot be read is refused by an action that reads nothing of it, too
+            body = self.request.data  # what cannot be read is refused by an action that reads nothing of it, too
+            if self.action in self.bodiless:
+                NothingSerializer(data=body).is_valid(raise_exception=True)
         return row
 
     def get_serializer_context(self) -> dict[str, Any]:

@@ -180,10 +180,6 @@ class StopSerializer(StrictSerializer):
     hang_up_active = Boolean(default=False)
 
 
-class NothingSerializer(StrictSerializer):
-    """An action without parameters."""
-
-
 class ReasonSerializer(StrictSerializer):
     reason = Text(max_length=64, required=False, allow_blank=True)
 

@@ -20,6 +20,7 @@ from webhooks.serializers import DeliveryQuery, DeliverySerializer, NewWebhookSe
 class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, Deletes, WorkspaceViewSet):
     model = WebhookEndpoint
     serializer_class = WebhookSerializer
+    bodiless = ("rotate_secret", "test", "redeliver")
     access = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,

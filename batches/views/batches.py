@@ -23,7 +23,6 @@ from batches.serializers import (
     BatchQuery,
     BatchSerializer,
     NewBatchSerializer,
-    NothingSerializer,
     PreviewSerializer,
     ProgressSerializer,
     StopSerializer,
@@ -46,6 +45,7 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
     lookup_value_converter = "str"
     parser_classes = (LongJSON, FormWithFile)
     sortable = {"created_at": "created_at", "name": "name", "status": "status", "started_at": "started_at"}
+    bodiless = ("start", "pause", "resume")
     access = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
@@ -92,19 +92,19 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
     @ORDER
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: str) -> Response:
-        batch = self._ordered(NothingSerializer)
+        batch = self.get_object()
         return Response(self._shown(services.start_batch(batch=batch, access=self.caller)))
 
     @ORDER
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
-        batch = self._ordered(NothingSerializer)
+        batch = self.get_object()
         return Response(self._shown(services.pause_batch(batch=batch, access=self.caller)))
 
     @ORDER
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        batch = self._ordered(NothingSerializer)
+        batch = self.get_object()
         return Response(self._shown(services.resume_batch(batch=batch, access=self.caller)))
 
     @extend_schema(request=StopSerializer, responses={200: BatchSerializer})
@@ -159,12 +159,6 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
         serializer.is_valid(raise_exception=True)
         fields: dict[str, Any] = serializer.validated_data
         return fields
-
-    def _ordered(self, kind: type[BaseSerializer[Any]]) -> Batch:
-        """The batch of the path, and then its order's body, in the order of the contract."""
-        batch: Batch = self.get_object()
-        self._read(kind)
-        return batch
 
     def _shown(self, batch: Batch) -> dict[str, Any]:
         return dict(BatchSerializer(batch, context=self.get_serializer_context()).data)

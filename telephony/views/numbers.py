@@ -36,6 +36,7 @@ class PhoneNumberViewSet(
 ):
     model = PhoneNumber
     serializer_class = PhoneNumberSerializer
+    bodiless = ("repair",)
     access = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,

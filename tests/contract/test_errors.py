@@ -27,6 +27,7 @@ def too_big(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [path("crash", crash), path("too-big", too_big), path("", include("voiceops.urls"))]
 MALFORMED = (400, {"detail": "Malformed request body"})
+STRANGER = {"detail": [{"loc": ["body", "a"], "msg": "extra fields not permitted", "type": "value_error.extra"}]}
 
 
 @pytest.mark.django_db
@@ -121,10 +122,18 @@ def test_a_foreign_page_is_told_of_the_method_before_its_origin(ours: Workspace)
         ("", "text/plain", (201, None)),
         ("{}", "application/json", (201, None)),
         ("{", "application/json", MALFORMED),
+        (
+            '{"a": 1}',
+            "application/json",
+            (
+                422,
+                {"detail": [{"loc": ["body", "a"], "msg": "extra fields not permitted", "type": "value_error.extra"}]},
+            ),
+        ),
         ("x", "text/plain", (415, {"detail": "Unsupported media type"})),
     ],
 )
-def test_an_action_without_fields_takes_no_unreadable_body(
+def test_an_action_without_fields_takes_no_body_but_an_empty_one(
     ours: Workspace, body: str, content_type: str, expected: tuple[int, object]
 ) -> None:
     agent = make.agent(ours)

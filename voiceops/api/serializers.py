@@ -46,6 +46,7 @@ __all__ = [
     "Integer",
     "JsonObject",
     "ListOf",
+    "NothingSerializer",
     "Number",
     "PageQuery",
     "Phone",
@@ -158,6 +159,10 @@ class Strict(serializers.Serializer[Any]):
 
 class StrictSerializer(Strict):
     """Base of every serializer that is not of one model."""
+
+
+class NothingSerializer(StrictSerializer):
+    """The body of an action that takes no fields: empty, or an empty object."""
 
 
 class StrictModelSerializer(Strict, serializers.ModelSerializer[Any]):
