@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
+from batches.breaker import PROBE_EVERY, may_probe
 from batches.gate import window_of
 from batches.models import Batch, Recipient
 from batches.windows import is_open, opens_at
@@ -64,8 +65,14 @@ def claim(number_id: UUID, *, owner: UUID, most: int) -> list[UUID]:
         number = PhoneNumber.unscoped.select_related("workspace").get(pk=number_id)
         now = database_now()
         room = Room(min(most, room_on_number(number)))
+        if pace.trouble is not None:
+            room.left = room.take(1) if may_probe(pace, now) else 0
         batches = list(callable_batches(now).filter(phone_number=number_id).order_by("pk"))
-        return [pk for batch in in_turn(batches, now) for pk in claim_from(batch, room, owner, now, len(batches))]
+        ids = [pk for batch in in_turn(batches, now) for pk in claim_from(batch, room, owner, now, len(batches))]
+        if pace.trouble is not None and ids:
+            pace.probe_at, pace.probe_call_id = now + PROBE_EVERY, ids[0]
+            pace.save(update_fields=["probe_at", "probe_call_id"])
+        return ids
 
 
 def in_turn(batches: Sequence[Batch], now: datetime) -> Sequence[Batch]:
@@ -90,8 +97,8 @@ def room_on_number(number: PhoneNumber) -> int:
 
 def room_in_batch(batch: Batch, sharers: int, room: Room) -> int:
     open_calls = Call.unscoped.open().filter(batch_id=batch.pk)
-    if batch.status == Batch.Status.PAUSED:  # a probe: one call, and only when nothing else of it is up
-        return 0 if open_calls.exists() else room.take(1)
+    if batch.status == Batch.Status.PAUSED:  # a probe: one call, and only when no other is about to tell
+        return 0 if open_calls.exclude(stage=Stage.IN_PROGRESS).exists() else room.take(1)
     wanted = ceil(room.left / sharers) if sharers > 1 else room.left
     if batch.max_concurrent_calls is not None:
         wanted = min(wanted, batch.max_concurrent_calls - open_calls.count())

@@ -62,9 +62,7 @@ def settle_calls() -> Settled:
 
 
 def settle_chunk(calls: Sequence[Call], now: datetime) -> None:
-    breaker.note_numbers(calls, now)
-    batches = lock_batches(calls)
-    breaker.note_batches(batches, calls, now)
+    batches = judge_lines(calls, now)
     people = Recipient.unscoped.in_bulk([call.recipient_id for call in calls])
     touched = []
     for call in calls:
@@ -76,9 +74,15 @@ def settle_chunk(calls: Sequence[Call], now: datetime) -> None:
     Call.unscoped.filter(pk__in=[call.pk for call in calls]).update(settled_at=now)
 
 
-def lock_batches(calls: Sequence[Call]) -> dict[Any, Batch]:
-    ids = {call.batch_id for call in calls if call.batch_id}
-    return {b.pk: b for b in Batch.unscoped.select_for_update().filter(pk__in=ids).order_by("pk")}
+def judge_lines(calls: Sequence[Call], now: datetime) -> dict[Any, Batch]:
+    """Tell numbers and batches what their calls say of the line. Returns the calls' batches, locked."""
+    news = breaker.note_numbers(calls, now)
+    concerned = Q(pk__in={call.batch_id for call in calls if call.batch_id})
+    if news.changed:
+        concerned |= Q(phone_number__in=[pace.number_id for pace in news.changed], status__in=STARTED)
+    batches = {b.pk: b for b in Batch.unscoped.select_for_update().filter(concerned).order_by("pk")}
+    breaker.note_batches(batches, calls, now, news)
+    return batches
 
 
 def take_note(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
@@ -155,6 +159,9 @@ def note_conversations() -> None:
     )
     people = Recipient.unscoped.filter(pk__in=list(talking), status=Recipient.Status.DIALING)
     people.update(status=Recipient.Status.IN_CALL)
+    if probes := breaker.answered_probes():
+        with transaction.atomic():
+            judge_lines(probes, database_now())
 
 
 def complete_batches(ids: set[UUID]) -> int:

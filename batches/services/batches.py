@@ -15,7 +15,7 @@ from batches.models import Batch, Recipient
 from batches.services.hangup import hang_up_calls
 from batches.services.lists import delete_list
 from batches.settle import complete_batches
-from telephony.models import PhoneNumber
+from telephony.models import NumberPace, PhoneNumber
 from voiceops import doorbell
 from voiceops.clock import database_now
 from voiceops.errors import StateForbids
@@ -63,6 +63,7 @@ def pause_batch(*, batch: Batch, access: Access | None = None) -> Batch:
 def resume_batch(*, batch: Batch, access: Access | None = None) -> Batch:
     """Go on calling. Raises StateForbids unless the batch is paused and its number may be used."""
     with transaction.atomic():
+        probe_at_once(batch)
         began: dict[str, Any] = {"started_at": Coalesce(F("started_at"), database_now())}
         _move(batch, to=Status.RUNNING, since=(Status.PAUSED,), refusal="Batch is not paused", **began, **HEALTHY)
         check_number(batch)
@@ -148,6 +149,11 @@ def start_ordered(batch: Batch) -> bool:
         waiting.update(status=Status.PAUSED, error=f"The batch could not start: {refusal}.")
         return False
     return True
+
+
+def probe_at_once(batch: Batch) -> None:
+    """Whoever lets a batch on a number in trouble go on has mended something. Locks the number, before any batch."""
+    NumberPace.unscoped.filter(number=batch.phone_number_id).exclude(trouble=None).update(probe_at=database_now())
 
 
 def check_number(batch: Batch) -> None:

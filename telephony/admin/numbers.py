@@ -35,12 +35,13 @@ class PhoneNumberAdmin(StaffAdmin):
     list_filter = ("status", "provider", "sip_transport", "created_at")
     search_fields = ("phone_number", "label", "sip_address", "workspace__name")
     search_ids = ("pk", "workspace", "inbound_agent")
-    list_select_related = ("workspace", "inbound_agent")
+    list_select_related = ("workspace", "inbound_agent", "pace")
     readonly_fields = (
         "phone_number",
         "workspace",
         "provider",
-        "status",
+        "shown_status",
+        "trouble",
         "sip_address",
         "sip_transport",
         "sip_auth_username",
@@ -54,9 +55,14 @@ class PhoneNumberAdmin(StaffAdmin):
     )
     fields = (*readonly_fields, *PhoneNumberForm.Meta.fields)
 
-    @coloured("Status", {"active": "success", "provisioning": "info", "error": "danger"})
+    @coloured("Status", {"active": "success", "provisioning": "info", "error": "danger", "failing": "danger"})
     def shown_status(self, number: PhoneNumber) -> str:
-        return number.status
+        return number.shown_status
+
+    @admin.display(description="Why its batches have paused", empty_value="-")
+    def trouble(self, number: PhoneNumber) -> str | None:
+        pace = getattr(number, "pace", None)
+        return pace.trouble if pace is not None else None
 
     @admin.display(description="As LiveKit has it", boolean=True)
     def in_step(self, number: PhoneNumber) -> bool:
@@ -75,8 +81,16 @@ class PhoneNumberAdmin(StaffAdmin):
 
 @admin.register(NumberPace)
 class NumberPaceAdmin(History):
-    list_display = ("number", "workspace_name", "next_slot_at", "backoff_until", "backoff_seconds")
-    list_filter = (("backoff_until", admin.EmptyFieldListFilter),)
+    list_display = (
+        "number",
+        "workspace_name",
+        "next_slot_at",
+        "backoff_until",
+        "provider_failures",
+        "trouble",
+        "probe_at",
+    )
+    list_filter = (("backoff_until", admin.EmptyFieldListFilter), ("trouble", admin.EmptyFieldListFilter))
     search_fields = ("number__phone_number", "workspace__name")
     list_select_related = ("number", "workspace")
 

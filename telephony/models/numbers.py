@@ -5,6 +5,8 @@ from accounts.tenancy import WorkspaceOwned
 from agents.models import Agent
 from voiceops.ids import uuid7
 
+FAILING = "failing"  # what a number's status shows beside those that are stored
+
 
 class Provider(models.TextChoices):
     SIP = "sip"
@@ -54,15 +56,31 @@ class PhoneNumber(WorkspaceOwned):
     def __str__(self) -> str:
         return f"{self.phone_number} ({self.pk})"
 
+    @property
+    def shown_status(self) -> str:
+        """`failing` while the number's circuit breaker is open: its batches pause, and one call at a time probes."""
+        pace = getattr(self, "pace", None)
+        return FAILING if pace is not None and pace.trouble is not None else str(self.status)
+
 
 class NumberPace(WorkspaceOwned):
-    """When the next INVITE may leave a number. Its row lock keeps calls per second exact across machines."""
+    """When the next INVITE may leave a number, and whether it gets through at all.
+
+    The row's lock keeps calls per second exact across machines; limits and the circuit breaker are judged under it.
+    """
 
     number = models.OneToOneField(PhoneNumber, models.CASCADE, primary_key=True, related_name="pace")
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="number_paces")
     next_slot_at = models.DateTimeField(null=True, blank=True)
     backoff_until = models.DateTimeField(null=True, blank=True, help_text="the carrier said it is out of channels")
     backoff_seconds = models.FloatField(default=0)
+
+    # the circuit breaker
+    provider_failures = models.PositiveIntegerField(default=0, help_text="in a row, of all its batches")
+    failing_since = models.DateTimeField(null=True, blank=True, help_text="the first of them")
+    trouble = models.TextField(null=True, blank=True, help_text="why its batches have paused")
+    probe_at = models.DateTimeField(null=True, blank=True, help_text="in trouble: one call of one batch may try then")
+    probe_call_id = models.UUIDField(null=True, blank=True, help_text="that call")
 
     class Meta(WorkspaceOwned.Meta):
         pass

@@ -10,7 +10,7 @@ from rest_framework.fields import SkipField
 from accounts.api import WorkspaceRelatedField, WorkspaceSerializer
 from agents.models import Agent
 from telephony.models import PhoneNumber, SipTrunk
-from telephony.models.numbers import Provider, Transport
+from telephony.models.numbers import FAILING, Provider, Transport
 from telephony.services.addresses import is_well_formed, refuse_private
 from telephony.services.lines import SipSettings
 from telephony.services.numbers import NumberOrder
@@ -120,6 +120,7 @@ class PhoneNumberSerializer(WorkspaceSerializer):
     phone_number = Phone()
     label = Text(max_length=200, allow_blank=True, default="")  # type: ignore[assignment]  # the column, not the field's
     provider = Choice(choices=Provider.values)
+    status = serializers.ChoiceField((*PhoneNumber.Status.values, FAILING), source="shown_status", read_only=True)
     sip = SipSerializer(source="*")
     inbound_agent_id = WorkspaceRelatedField(
         source="inbound_agent", queryset=Agent.unscoped.filter(deleted_at=None), allow_null=True, default=None
@@ -143,7 +144,6 @@ class PhoneNumberSerializer(WorkspaceSerializer):
             "sip_trunk_ids",
             "created_at",
         )
-        read_only_fields = ("status",)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         at_twilio = isinstance(data, Mapping) and data.get("provider") == Provider.TWILIO

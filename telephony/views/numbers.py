@@ -51,7 +51,7 @@ class PhoneNumberViewSet(
     }
 
     def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.select_related("workspace", "inbound_agent").prefetch_related("trunks")
+        return queryset.select_related("workspace", "inbound_agent", "pace").prefetch_related("trunks")
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         kinds: dict[str, Any] = {
