@@ -123,6 +123,9 @@ class ApiKey(WorkspaceOwned):
 
     unscoped: ClassVar[models.Manager["ApiKey"]] = models.Manager()
 
+    class Meta(WorkspaceOwned.Meta):
+        verbose_name = "API key"
+
     def __str__(self) -> str:
         return f"{self.prefix} {self.name}"
 

@@ -77,6 +77,7 @@ class Batch(WorkspaceOwned):
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(WorkspaceOwned.Meta):
+        verbose_name_plural = "batches"
         indexes = [
             models.Index(fields=["workspace", "-id"], name="batch_newest"),
             models.Index(

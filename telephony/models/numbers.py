@@ -117,6 +117,7 @@ class SipTrunk(WorkspaceOwned):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(WorkspaceOwned.Meta):
+        verbose_name = "SIP trunk"
         constraints = [models.UniqueConstraint(fields=["livekit_trunk_id"], name="sip_trunk_livekit_id")]
         indexes = [models.Index(fields=["workspace", "-id"], name="sip_trunk_newest")]
 
