@@ -1,11 +1,12 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.cache import cache_page
+from drf_spectacular.renderers import OpenApiJsonRenderer2
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
 from voiceops import probes
 
-schema = SpectacularJSONAPIView.as_view(authentication_classes=[])
+schema = SpectacularJSONAPIView.as_view(authentication_classes=[], renderer_classes=[OpenApiJsonRenderer2])
 swagger = SpectacularSwaggerSplitView.as_view(url_name="openapi", authentication_classes=[])
 redoc = SpectacularRedocView.as_view(url_name="openapi", authentication_classes=[])
 

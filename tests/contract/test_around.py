@@ -68,6 +68,7 @@ def test_the_api_describes_itself() -> None:
     response = Client().get("/openapi.json")
 
     described = response.json()
+    assert response["Content-Type"] == "application/json"
     assert described["openapi"].startswith("3.")
     assert {"/auth/login", "/api-keys", "/workspaces/{workspace_id}/members"} <= set(described["paths"])
     assert {"/calls/{id}/report", "/livekit/webhook"} <= set(described["paths"])
