@@ -11,22 +11,21 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
-from django.utils import timezone
 
 from accounts.access import Access
 from accounts.staff import History, SerializerForm, StaffAdmin, access_of, coloured
 from batches import staff_pages
 from batches.mappings.serializers import SavedMappingSerializer
-from batches.models import Batch, Recipient, RejectedRow, SavedMapping, Suppression
+from batches.models import Batch, Recipient, RejectedRow, SavedMapping
 from batches.progress import counts_of
 from batches.serializers import BatchSerializer
 from batches.services.changes import update_batch
 from batches.services.review import close_recipient, release_recipient
-from batches.suppressions.serializers import SuppressionSerializer
-from batches.suppressions.services import lift_suppression, suppress_number
+from batches.suppressions.admin import SuppressionAdmin
 from voiceops.errors import DomainError
 from voiceops.masking import masked
 
+__all__ = ["SuppressionAdmin"]  # registered by being imported
 BY_STAFF = "decided by staff"
 STATES = {
     "running": "success",
@@ -258,44 +257,3 @@ class SavedMappingAdmin(StaffAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # what a list's columns mean is known where the list is uploaded
-
-
-class SuppressionForm(SerializerForm):
-    serializer = SuppressionSerializer
-
-    class Meta:
-        model = Suppression
-        fields = ("workspace", "phone_number", "reason", "proof", "expires_at")
-
-
-@admin.register(Suppression)
-class SuppressionAdmin(StaffAdmin):
-    personal = True
-    form = SuppressionForm
-    list_display = ("number", "workspace_name", "source", "reason", "expires_at", "created_at")
-    list_filter = ("source", ("expires_at", admin.EmptyFieldListFilter), "created_at")
-    search_fields = ("phone_number__exact", "reason", "workspace__name")
-    search_ids = ("pk", "workspace")
-    list_select_related = ("workspace",)
-    autocomplete_fields = ("workspace",)
-
-    @admin.display(description="Number")
-    def number(self, suppression: Suppression) -> str:
-        return masked(suppression.phone_number)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Suppression | None = None) -> tuple[str, ...]:
-        return ("workspace", "phone_number", "source", "created_at") if obj else ()
-
-    def save_model(self, request: HttpRequest, obj: Suppression, form: "ModelForm[Suppression]", change: bool) -> None:
-        if change:
-            super().save_model(request, obj, form, change)
-            return
-        values = {name: form.cleaned_data[name] for name in ("phone_number", "reason", "proof", "expires_at")}
-        access = access_of(request, obj)
-        obj.pk = suppress_number(workspace=obj.workspace, now=timezone.now(), access=access, **values).pk
-
-    def delete_model(self, request: HttpRequest, obj: Suppression) -> None:
-        lift_suppression(suppression=obj, access=access_of(request, obj))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
-        self.for_each(request, queryset, lambda row, access: lift_suppression(suppression=row, access=access))

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -107,3 +108,21 @@ def test_a_long_list_is_not_counted_to_its_end(staff: Client, ours: Workspace, m
     counts = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
     assert "2 agents" in page
     assert all("LIMIT 2" in sql for sql in counts)
+
+
+def test_staff_import_numbers_never_to_be_called(staff: Client, ours: Workspace) -> None:
+    url = "/admin/batches/suppression/import/"
+    good = SimpleUploadedFile("list.csv", b"phone\n(202) 555-0186\nnonsense\n")
+    bad = SimpleUploadedFile("list.csv", b"name\nAda\n")
+
+    linked = url in staff.get("/admin/batches/suppression/").content.decode()
+    told = staff.post(url, {"workspace": str(ours.pk), "file": good, "default_country": "us"}, follow=True)
+    refused = staff.post(url, {"workspace": str(ours.pk), "file": bad}).content.decode()
+    nowhere = staff.post(url, {"workspace": str(ours.pk), "file": good, "default_country": "xx"}).content.decode()
+
+    assert linked
+    assert "1 numbers added, 0 were there, 1 rows refused; row 3:" in told.content.decode()
+    assert ours.suppressions.get().phone_number == "+12025550186"
+    assert "phone column" in refused
+    assert "This is no country" in nowhere
+    assert AuditEntry.unscoped.get(action="suppression.imported").changes == {"added": 1, "already": 0}

@@ -1,0 +1,68 @@
+"""Numbers never to be called, from a file: what `POST /suppressions/import` does, in the admin."""
+
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from accounts.access import Access
+from accounts.authentication import ip_of
+from accounts.models import User, Workspace
+from batches.importing.phones import known_country
+from batches.suppressions.lists import read_list
+from batches.suppressions.services import suppress_numbers
+from voiceops.errors import DomainError
+
+
+class ImportForm(forms.Form):
+    workspace = forms.ModelChoiceField(Workspace.unscoped.order_by("name"), widget=UnfoldAdminSelectWidget)
+    file = forms.FileField(
+        widget=UnfoldAdminFileFieldWidget,
+        help_text="CSV or XLSX with a phone column; a reason and an expires_at column are read too.",
+    )
+    default_country = forms.CharField(
+        required=False,
+        max_length=2,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Two letters, as US, where numbers stand without a country code.",
+    )
+    reason = forms.CharField(required=False, max_length=255, widget=UnfoldAdminTextInputWidget)
+
+    def clean_default_country(self) -> str | None:
+        country = str(self.cleaned_data["default_country"]).upper()
+        if country and not known_country(country):
+            raise forms.ValidationError("This is no country: give two letters, as US.")
+        return country or None
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    if not request.user.has_perm("batches.add_suppression"):
+        raise PermissionDenied
+    form = ImportForm(request.POST or None, request.FILES or None)
+    if form.is_valid():
+        try:
+            messages.success(request, take_in(request, **form.cleaned_data))
+        except DomainError as refusal:
+            form.add_error("file", str(refusal))
+        else:
+            return redirect("admin:batches_suppression_changelist")
+    context = {**admin.site.each_context(request), "title": "Import suppressions", "form": form}
+    return TemplateResponse(request, "admin/batches/import_suppressions.html", context)
+
+
+def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **told: Any) -> str:
+    """What came of it, in a sentence. Raises DomainError."""
+    assert isinstance(request.user, User)
+    now = timezone.now()
+    read = read_list(Path(file.temporary_file_path()), expires_at=None, now=now, **told)
+    access = Access(user=request.user, workspace=workspace, ip=ip_of(request))
+    done = suppress_numbers(workspace=workspace, rows=read.rows, now=now, access=access)
+    refused = "".join(f"; row {row['row_number']}: {row['error_message']}" for row in read.refused[:3])
+    return f"{done.added} numbers added, {done.already} were there, {read.refused_count} rows refused{refused}"
