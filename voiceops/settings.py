@@ -287,7 +287,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "BatchStatus": "batches.models.Batch.Status",
-        "PhoneNumberStatus": "telephony.models.numbers.PhoneNumber.Status",
+        "PhoneNumberStatus": ["provisioning", "active", "error", "failing"],
         "SipTrunkStatus": "telephony.models.numbers.SipTrunk.Status",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
