@@ -250,20 +250,15 @@ EMAIL_CONFIG: dict[str, Any] = env.email_url("EMAIL_URL", default="consolemail:/
 EMAIL_TIMEOUT = 10
 vars().update(EMAIL_CONFIG)
 SENTRY_DSN: str = env.str("SENTRY_DSN", default="")
-# Ours may speak as loudly as LOG_LEVEL asks. Others never do at DEBUG: they would quote requests, headers and rows.
+# Only ours speak at DEBUG: others would quote requests, headers and rows.
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
+_sentry = {"sentry": {"class": "voiceops.sentry.SentryHandler", "dsn": SENTRY_DSN}} if SENTRY_DSN else {}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "voiceops.logs." + ("PlainLines" if sys.stderr.isatty() else "JsonLines")}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
-        **({"sentry": {"class": "voiceops.sentry.SentryHandler", "dsn": SENTRY_DSN}} if SENTRY_DSN else {}),
-    },
-    "root": {
-        "handlers": ["console", *(["sentry"] if SENTRY_DSN else [])],
-        "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL,
-    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}, **_sentry},
+    "root": {"handlers": ["console", *_sentry], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
     "loggers": {
         **{app: {"level": LOG_LEVEL} for app in ("accounts", "agents", "batches", "telephony", "voiceops", "webhooks")},
         "django": {"level": "NOTSET"},
