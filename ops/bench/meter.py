@@ -41,6 +41,11 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def megabytes_now() -> float:
+    """Resident memory at this moment (Linux). The peak of a child begins at what its parent had, and may hide it."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
 def cpu_seconds_of(name: str) -> float:
     """CPU of all processes of that name and of what they left behind (Linux; elsewhere 0)."""
     ticks = 0

@@ -12,11 +12,12 @@ from django.utils import timezone
 from agents.models import AgentVersion
 from batches import results, workbook
 from batches.models import Batch, Recipient
-from ops.bench.meter import peak_megabytes
+from ops.bench.meter import megabytes_now
 from telephony.models import Call, Outcome, Stage
 from voiceops.ids import uuid7
 
 WRITERS: dict[str, Callable[[Any], Iterator[bytes]]] = {"csv": results.as_csv, "xlsx": workbook.as_xlsx}
+LOOK_EVERY = 1_000  # rows
 OF_EACH = {"id": "r.id", "recipient_id": "r.id", "room": "'vo-' || r.id", "to_number": "r.phone_number"}
 
 
@@ -77,27 +78,28 @@ def _call_of(batch: Batch) -> Call:
 def write(batch: Batch, kind: str) -> Written:
     """Write the results to their end and keep nothing, as the web server does for a client."""
     tenth = batch.recipients.count() // 10
-    counted = _Counted(results.result_rows(batch), tenth)
+    counted = _Counted(results.result_rows(batch))
     began = time.monotonic()
     first, size = 0.0, 0
     for piece in WRITERS[kind](counted):
         first = first or time.monotonic() - began
         size += len(piece)
-    peak = peak_megabytes()
-    told = Written(counted.rows, time.monotonic() - began, first, size / 1e6, peak, peak - counted.megabytes)
+    peak, early = max(counted.megabytes), counted.megabytes[max(tenth // LOOK_EVERY - 1, 0)]
+    told = Written(counted.rows, time.monotonic() - began, first, size / 1e6, peak, peak - early)
     return replace(told, rows=told.rows - 1)  # the header
 
 
 class _Counted:
-    """Rows passed on, with the memory the process had used when a tenth of them was through."""
+    """Rows passed on, with the memory of the process after every thousand."""
 
-    def __init__(self, rows: Iterator[Any], tenth: int) -> None:
-        self._given, self._tenth = rows, tenth
-        self.rows, self.megabytes = 0, 0.0
+    def __init__(self, rows: Iterator[Any]) -> None:
+        self._given = rows
+        self.rows = 0
+        self.megabytes: list[float] = []
 
     def __iter__(self) -> Iterator[Any]:
         for row in self._given:
             self.rows += 1
-            if self.rows == self._tenth:
-                self.megabytes = peak_megabytes()
+            if self.rows % LOOK_EVERY == 0:
+                self.megabytes.append(megabytes_now())
             yield row

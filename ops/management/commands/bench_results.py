@@ -15,6 +15,7 @@ from batches.models import Batch
 from ops.bench import importing, resulting
 from ops.bench.cluster import postgres
 from ops.bench.resulting import Written
+from ops.new_secrets import new_secrets
 
 INSIDE = "VOICEOPS_BENCH"
 LIST = "bench-list.csv"
@@ -45,7 +46,12 @@ class Command(BaseCommand):
         folder = tempfile.mkdtemp(prefix="voiceops-bench-")
         try:
             with postgres() as url:
-                world = {INSIDE: "1", "DEBUG": "1", "DATABASE_URL": url, "DATA_DIR": folder}
+                served = {
+                    "DEBUG": "0",
+                    "ALLOWED_HOSTS": "localhost",
+                    "PUBLIC_URL": "https://localhost",
+                }  # DEBUG keeps SQL
+                world = {**new_secrets(), **served, INSIDE: "1", "DATABASE_URL": url, "DATA_DIR": folder}
                 command = [sys.executable, *sys.argv]
                 return subprocess.run(command, env={**os.environ, **world}, check=False).returncode  # noqa: S603 ourselves
         finally:
