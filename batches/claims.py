@@ -5,7 +5,7 @@ that they are never exceeded by even one, whatever dies: the count is made of op
 killed worker would leave behind.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
@@ -56,11 +56,14 @@ def numbers_with_work() -> list[UUID]:
     return list(due.order_by("phone_number_id").values_list("phone_number_id", flat=True).distinct())
 
 
-def claim(number_id: UUID, *, owner: UUID, most: int) -> list[UUID]:
-    """Reserve calls for recipients due on one number, at most `most`, fairly among its batches. Returns call ids."""
+def claim(number_id: UUID, *, owner: UUID, most: int, unless: Callable[[], bool] = bool) -> list[UUID]:
+    """Reserve calls for recipients due on one number, at most `most`, fairly among its batches. Returns call ids.
+
+    `unless` is asked once the number's row is ours: the lock may have been waited for, and the worker told to stop.
+    """
     with transaction.atomic():
         pace = NumberPace.unscoped.select_for_update().filter(number=number_id).first()
-        if pace is None:
+        if pace is None or unless():
             return []
         number = PhoneNumber.unscoped.select_related("workspace").get(pk=number_id)
         now = database_now()

@@ -110,7 +110,9 @@ class Shift:
         ids = await self.db(rows.adopt_queued, self.owner, most)
         for number in await self.db(claims.numbers_with_work):
             if most > len(ids):
-                ids += await self.db(claims.claim, number, owner=self.owner, most=most - len(ids))
+                ids += await self.db(
+                    claims.claim, number, owner=self.owner, most=most - len(ids), unless=stopping.is_set
+                )
         if ids:
             failpoints.passing("after_claim", ids)
             self.dialler.add(await self.db(rows.load_jobs, ids))

@@ -252,3 +252,10 @@ def test_a_release_leaves_alone_what_is_being_dialled_by_now(batch: Batch, numbe
     assert [job.call.pk for job in closed] == [waiting.pk]
     dialled.refresh_from_db()
     assert dialled.stage == Stage.INTENT
+
+
+def test_a_worker_told_to_stop_while_it_waited_claims_nobody(batch: Batch, number: PhoneNumber) -> None:
+    people(batch, 2)
+
+    assert claims.claim(number.pk, owner=ME, most=10, unless=lambda: True) == []
+    assert len(claim(number)) == 2
