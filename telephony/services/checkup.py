@@ -6,6 +6,7 @@ A check never raises for what it looks for; a failure names the mend. Nothing of
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -21,14 +22,16 @@ from kombu.exceptions import OperationalError
 
 from telephony.clients import livekit_admin, storage
 from telephony.clients.twilio import Twilio
-from telephony.models import PhoneNumber
+from telephony.models import CallEvent, PhoneNumber
 from telephony.services import drift
 from telephony.services.purchase import tags_at_twilio
 from telephony.services.rotation import encrypted_columns, outdated
 from voiceops import crypto
+from voiceops.clock import database_now
 from voiceops.errors import ProviderError
 
 PATIENCE = 5  # seconds
+DAY = timedelta(days=1)
 SHORTEST_SECRET = 32  # characters
 PROBE = b"VoiceOps doctor"
 CHECKED_FIRST = "not checked: LiveKit must answer first"
@@ -75,6 +78,7 @@ def check_all() -> Iterator[Finding]:
             yield check()
     if database.verdict is Verdict.OK:
         yield check_drift()
+        yield from check_alarms()
 
 
 def check_database() -> Finding:
@@ -238,6 +242,17 @@ def check_drift() -> Finding:
         mend = "delete them at LiveKit unless another installation uses them"
         return warning(name, f"LiveKit has things that no number here owns: {listed(orphans)}", mend)
     return ok(name, "LiveKit has exactly what our numbers say")
+
+
+def check_alarms() -> Iterator[Finding]:
+    """Evidence that came after a call had ended and speaks against its end; nothing where there is none."""
+    alarms = CallEvent.unscoped.filter(type="alarm", at__gte=database_now() - DAY)
+    newest = alarms.order_by("-at").first()
+    if newest is not None:
+        count = alarms.count()
+        many = f"{count} alarm{'' if count == 1 else 's'}"
+        said = f"{many} within a day, the newest of call {newest.call_id}: {newest.text}"
+        yield warning("calls", said, "read that call's events; more of them under Call events in the admin")
 
 
 def listed(words: list[str], most: int = 5) -> str:

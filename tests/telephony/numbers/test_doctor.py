@@ -1,4 +1,5 @@
 import io
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -6,10 +7,12 @@ import pytest
 import requests
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 from moto.server import ThreadedMotoServer
 from pytest_django import Settings
 
 from accounts.models import Workspace
+from telephony import lifecycle
 from telephony.clients import livekit_admin
 from telephony.clients.livekit_admin import Line, Outbound
 from telephony.clients.twilio import Twilio
@@ -169,3 +172,18 @@ def test_removals_that_wait_are_told_and_finished(ours: Workspace, box: RunningS
 
     assert (told.verdict, told.said) == (Verdict.BAD, "not removed yet: +12025550100")
     assert not PhoneNumber.unscoped.exists()
+
+
+def test_alarms_of_calls_are_told(ours: Workspace) -> None:
+    nothing = list(checkup.check_alarms())
+    call = make.call(ours)
+    lifecycle.alarm(call, at=timezone.now() - timedelta(days=2), text="An old one", source="test")
+    lifecycle.alarm(call, at=timezone.now(), text="The callee was called after all", source="test")
+
+    (found,) = checkup.check_alarms()
+
+    assert nothing == []
+    assert of(found)[:2] == (
+        "warning",
+        f"1 alarm within a day, the newest of call {call.pk}: The callee was called after all",
+    )
