@@ -28,6 +28,13 @@ def service(
     )
 
 
+def minded(tmp_path: Path, code: str, *, name: str, patience: float) -> Service:
+    """A service that is ready once its code has run up to its last word, `time.sleep(60)`, and minds signals so."""
+    mark = tmp_path / f"{name}-is-ready"
+    code = code.replace("time.sleep(60)", f"open({str(mark)!r}, 'w').close(); time.sleep(60)")
+    return service(tmp_path, code, name=name, patience=patience, ready=mark.exists)
+
+
 @pytest.fixture
 def lifted_hand() -> Iterator[threading.Event]:
     """Ends `watch` from a test's own thread."""
@@ -157,11 +164,10 @@ with Supervisor([Service("one", (sys.executable, "-c", {SLEEPER!r}), log)], tell
 
 
 def test_the_slowest_alone_decides_how_long_stopping_takes(tmp_path: Path) -> None:
-    stubborn = [service(tmp_path, STUBBORN, name=name, patience=1.0) for name in ("one", "two", "three")]
+    stubborn = [minded(tmp_path, STUBBORN, name=name, patience=1.0) for name in ("one", "two", "three")]
 
     with Supervisor(stubborn, tell=print) as supervisor:
         supervisor.start()
-        time.sleep(0.5)  # by now they ignore the signal
         asked_at = time.monotonic()
 
     assert 1.0 <= time.monotonic() - asked_at < 2.5
@@ -175,8 +181,8 @@ def test_what_outlives_the_others_is_there_until_they_are_gone(tmp_path: Path) -
         "time.sleep(60)"
     )
     services = [
-        replace(service(tmp_path, code, name="last", patience=5.0), outlives=True),
-        service(tmp_path, STUBBORN, name="slow", patience=1.0),
+        replace(minded(tmp_path, code, name="last", patience=5.0), outlives=True),
+        minded(tmp_path, STUBBORN, name="slow", patience=2.0),
     ]
     seen: list[bool] = []
 
@@ -186,7 +192,6 @@ def test_what_outlives_the_others_is_there_until_they_are_gone(tmp_path: Path) -
 
     with Supervisor(services, tell=print) as supervisor:
         supervisor.start()
-        time.sleep(0.5)  # by now they have set their handlers
         looker = in_thread(look)
 
     looker.join()
