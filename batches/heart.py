@@ -14,7 +14,7 @@ from django.db import close_old_connections, connections
 from batches import shift, sweep
 from batches.importing.store import import_batch, overdue_imports
 from voiceops import doorbell
-from voiceops.garbage import collect_rarely
+from voiceops.garbage import collect_rarely, keep_no_queries
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ heart = Heart()
 @worker_init.connect
 def start(**_: Any) -> None:
     """Before the worker is ready: without the broker it never is, and then nobody else would look."""
+    keep_no_queries()
     collect_rarely()
     if not heart.is_alive():
         heart.start()

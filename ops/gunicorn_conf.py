@@ -3,7 +3,8 @@
 import os
 from typing import Any
 
-from voiceops.garbage import collect_rarely
+from voiceops.garbage import collect_rarely, keep_no_queries
+from voiceops.patience import WEB_SECONDS, limit_statements
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "ops.web_worker.WebWorker"  # threads
@@ -27,4 +28,6 @@ logconfig_dict = {
 
 def when_ready(server: Any) -> None:
     """Before the first worker is forked: all of them share what is loaded now."""
+    limit_statements(WEB_SECONDS)
+    keep_no_queries()
     collect_rarely()

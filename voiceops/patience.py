@@ -19,7 +19,8 @@ def limit_statements(seconds: int) -> None:
             "lock_timeout": seconds,
             "idle_in_transaction_session_timeout": IDLE_SECONDS,
         }
-        database["OPTIONS"]["options"] = " ".join(f"-c {name}={value}s" for name, value in limits.items())
+        given = database["OPTIONS"].get("options", "")
+        database["OPTIONS"]["options"] = " ".join([given, *(f"-c {name}={value}s" for name, value in limits.items())])
 
 
 def take_time() -> None:
