@@ -4,15 +4,41 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from ops.ports import free_ports
 from voiceops.errors import DomainError
 
 DEBIAN = Path("/usr/lib/postgresql")
+INSIDE = "VOICEOPS_BENCH"
+
+
+def is_inside() -> bool:
+    """Whether `again` has started this command."""
+    return os.environ.get(INSIDE) == "1"
+
+
+def again(world: Mapping[str, str], *, given: str = "") -> int:
+    """Run this command again on the given database, else on a server of its own, in a folder of its own; its exit code.
+
+    Raises DomainError where there is no PostgreSQL.
+    """
+    with (
+        nullcontext(given) if given else postgres() as url,
+        tempfile.TemporaryDirectory(prefix="voiceops-bench-", ignore_cleanup_errors=True) as folder,
+    ):
+        ours = {INSIDE: "1", "DATABASE_URL": url, "DATA_DIR": folder, **world}
+        return subprocess.run([sys.executable, *sys.argv], env={**os.environ, **ours}, check=False).returncode  # noqa: S603 ourselves
+
+
+def given_postgres() -> str:
+    """DATABASE_URL when it names a PostgreSQL."""
+    url = os.environ.get("DATABASE_URL", "")
+    return url if url.startswith("postgres") else ""
 
 
 def binary(name: str) -> str:

@@ -1,11 +1,8 @@
-import os
 import statistics
-import subprocess
 import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import orjson
@@ -17,10 +14,9 @@ from accounts import keys
 from accounts.models import ApiKey, Workspace
 from accounts.roles import Role
 from ops.bench import reading
-from ops.bench.cluster import postgres
+from ops.bench.cluster import again, given_postgres, is_inside
 from ops.new_secrets import new_secrets
 
-INSIDE = "VOICEOPS_BENCH"
 SLOWEST = 0.2  # of the bare query's speed: below it a list costs more than it may
 
 
@@ -36,18 +32,14 @@ class Command(BaseCommand):
         parser.add_argument("--rounds", type=int, default=60, help="how often each is asked")
 
     def handle(self, **options: Any) -> None:
-        if os.environ.get(INSIDE) == "1":
+        if is_inside():
             self.measure(options["calls"], options["rounds"])
         else:
             sys.exit(self.with_a_database())
 
     def with_a_database(self) -> int:
-        given = os.environ.get("DATABASE_URL", "")
-        with nullcontext(given) if given.startswith("postgres") else postgres() as url:
-            ours = {"DATABASE_URL": url, "ALLOWED_HOSTS": "testserver", "LOG_LEVEL": "WARNING"}
-            world = {**new_secrets(), INSIDE: "1", **ours}
-            command = [sys.executable, *sys.argv]
-            return subprocess.run(command, env={**os.environ, **world}, check=False).returncode  # noqa: S603 ourselves
+        quiet = {"ALLOWED_HOSTS": "testserver", "LOG_LEVEL": "WARNING"}
+        return again({**new_secrets(), **quiet}, given=given_postgres())
 
     def measure(self, calls: int, rounds: int) -> None:
         call_command("migrate", verbosity=0, interactive=False)

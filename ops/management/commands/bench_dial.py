@@ -1,12 +1,11 @@
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from django.db import connection
 from batches import shift
 from batches.models import Recipient
 from ops.bench import bare, dialling
-from ops.bench.cluster import postgres
+from ops.bench.cluster import again, given_postgres, is_inside
 from ops.bench.loopback import Loopback, serve
 from ops.bench.meter import RoundTrips, cpu_seconds_of, own_cpu_seconds, peak_megabytes
 from ops.new_secrets import new_secrets
@@ -26,7 +25,6 @@ from ops.ports import free_ports
 from voiceops.errors import DomainError
 from voiceops.garbage import collect_rarely
 
-INSIDE = "VOICEOPS_BENCH"
 RINGING_SECONDS = 12.0  # as phones do: long enough for a worker to dial all that shall ring together
 PROMISES = {
     "calls_per_second_per_worker": 200.0,
@@ -71,7 +69,7 @@ class Command(BaseCommand):
             self.worker()
         elif options["part"] == "server":
             asyncio.run(self.server(options["answer"]))
-        elif os.environ.get(INSIDE) == "1":
+        elif is_inside():
             try:
                 self.measure(options)
             except DomainError as error:
@@ -80,11 +78,8 @@ class Command(BaseCommand):
             sys.exit(self.with_a_database())
 
     def with_a_database(self) -> int:
-        given = os.environ.get("DATABASE_URL", "")
         [port] = free_ports(1)
-        with nullcontext(given) if given.startswith("postgres") else postgres() as url:
-            world = {**new_secrets(), INSIDE: "1", "DATABASE_URL": url, "LIVEKIT_URL": f"http://127.0.0.1:{port}"}
-            return subprocess.run([sys.executable, *sys.argv], env={**os.environ, **world}, check=False).returncode  # noqa: S603 ourselves
+        return again({**new_secrets(), "LIVEKIT_URL": f"http://127.0.0.1:{port}"}, given=given_postgres())
 
     # --- the parts ---
 

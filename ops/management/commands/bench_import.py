@@ -3,10 +3,8 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from argparse import ArgumentParser
-from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,11 +15,10 @@ from django.db import connection
 
 from batches.models import Batch, Recipient, RejectedRow
 from ops.bench import importing
-from ops.bench.cluster import postgres
+from ops.bench.cluster import again, is_inside
 from ops.bench.meter import peak_megabytes
 from voiceops.garbage import collect_rarely
 
-INSIDE = "VOICEOPS_BENCH"
 LIST = "bench-list.csv"
 MIN_RATIO = 0.8
 MAX_RSS_MB = 200
@@ -46,21 +43,13 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if options["part"] == "import":
             self.part_import()
-        elif os.environ.get(INSIDE) == "1":
+        elif is_inside():
             self.measure(options["rows"], options["rounds"], options["naive_rows"])
         else:
             sys.exit(self.with_a_database())
 
     def with_a_database(self) -> int:
-        given = os.environ.get("DATABASE_URL", "")
-        folder = tempfile.mkdtemp(prefix="voiceops-bench-")
-        try:
-            with nullcontext(given) if given else postgres() as url:
-                world = {INSIDE: "1", "DEBUG": "1", "DATABASE_URL": url, "DATA_DIR": folder}
-                command = [sys.executable, *sys.argv]
-                return subprocess.run(command, env={**os.environ, **world}, check=False).returncode  # noqa: S603 ourselves
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        return again({"DEBUG": "1"}, given=os.environ.get("DATABASE_URL", ""))
 
     def part_import(self) -> None:
         """The import in a process of its own, so that its memory is its own."""

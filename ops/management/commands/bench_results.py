@@ -1,9 +1,6 @@
 import json
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
@@ -13,11 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from batches.models import Batch
 from ops.bench import importing, resulting
-from ops.bench.cluster import postgres
+from ops.bench.cluster import again, is_inside
 from ops.bench.resulting import Written
 from ops.new_secrets import new_secrets
 
-INSIDE = "VOICEOPS_BENCH"
 LIST = "bench-list.csv"
 MOST_GROWN_MB = 10  # from a tenth of the rows to their end: memory does not depend on the batch
 
@@ -37,25 +33,18 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if options["part"]:
             print(json.dumps(asdict(resulting.write(Batch.unscoped.get(), options["part"]))))
-        elif os.environ.get(INSIDE) == "1":
+        elif is_inside():
             self.measure(options["rows"])
         else:
             sys.exit(self.with_a_database())
 
     def with_a_database(self) -> int:
-        folder = tempfile.mkdtemp(prefix="voiceops-bench-")
-        try:
-            with postgres() as url:
-                served = {
-                    "DEBUG": "0",
-                    "ALLOWED_HOSTS": "localhost",
-                    "PUBLIC_URL": "https://localhost",
-                }  # DEBUG keeps SQL
-                world = {**new_secrets(), **served, INSIDE: "1", "DATABASE_URL": url, "DATA_DIR": folder}
-                command = [sys.executable, *sys.argv]
-                return subprocess.run(command, env={**os.environ, **world}, check=False).returncode  # noqa: S603 ourselves
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        served = {  # DEBUG keeps SQL
+            "DEBUG": "0",
+            "ALLOWED_HOSTS": "localhost",
+            "PUBLIC_URL": "https://localhost",
+        }
+        return again({**new_secrets(), **served})
 
     def measure(self, rows: int) -> None:
         call_command("migrate", verbosity=0, interactive=False)
