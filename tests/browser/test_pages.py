@@ -60,7 +60,8 @@ def complaints(browser: WebDriver) -> list[str]:
 
 
 def text_of(browser: WebDriver) -> str:
-    return browser.find_element(By.CSS_SELECTOR, "[data-live]").text
+    """In one step: an element found in one and read in the next may have been replaced in between."""
+    return str(browser.execute_script("return document.querySelector('[data-live]')?.innerText ?? ''"))
 
 
 def test_a_batch_moves_on_its_page_and_takes_orders(live_server: LiveServer, browser: WebDriver, staff: User) -> None:
