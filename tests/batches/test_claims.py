@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -26,6 +28,13 @@ def people(batch: Batch, count: int) -> list[Recipient]:
 def claim(number: PhoneNumber, most: int = 1000) -> list[Call]:
     ids = claims.claim(number.pk, owner=ME, most=most)
     return list(Call.unscoped.filter(pk__in=ids).order_by("pk"))
+
+
+def open_in(zone: str) -> dict[str, Any]:
+    """A window of two hours at most, open there now."""
+    hour = timezone.now().astimezone(ZoneInfo(zone)).hour
+    end = f"{min(hour + 2, 24):02}:00"
+    return {"days": [1, 2, 3, 4, 5, 6, 7], "start": f"{hour:02}:00", "end": end, "timezone": "recipient"}
 
 
 def intents(calls: list[Call]) -> rows.Intents:
@@ -124,6 +133,18 @@ def test_outside_the_window_people_wait_for_its_opening(batch: Batch, number: Ph
     assert person.status == "pending"
     assert person.due_at is not None
     assert person.due_at.isoweekday() == tomorrow
+
+
+def test_who_may_be_called_does_not_wait_behind_a_long_stretch_of_people_who_sleep(ours: Workspace) -> None:
+    slow = make.phone_number(ours, calls_per_second=1, max_concurrent_calls=10)
+    batch = make.batch(ours, phone_number=slow, status=Batch.Status.RUNNING, calling_window=open_in("Europe/London"))
+    asleep = [make.recipient(batch, phone_number=f"+6421555{at:04}") for at in range(60)]  # New Zealand
+    awake = [make.recipient(batch, phone_number=f"+44207946{at:04}") for at in range(3)]
+
+    calls = claim(slow)
+
+    assert [call.recipient_id for call in calls] == [person.pk for person in awake[:2]]
+    assert not Recipient.unscoped.filter(pk__in=[person.pk for person in asleep], due_at__lte=timezone.now()).exists()
 
 
 def test_intents_lie_a_slot_apart_and_end_at_the_horizon(batch: Batch, number: PhoneNumber) -> None:
