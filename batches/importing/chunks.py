@@ -102,7 +102,7 @@ class ChunkWriter:
         return NewRejectedRow(str(uuid7()), number, verdict.code, verdict.message, values)
 
     def _lacks_variable(self, cells: Sequence[Any]) -> bool:
-        return any(at is None or _is_blank(cells[at]) for at in self._required)
+        return any(at is None or is_blank(cells[at]) for at in self._required)
 
     def _put_in_place(self, placed: Sequence[tuple[int, Verdict]]) -> tuple[list[tuple[int, Verdict]], int]:
         """Rows of a rejected.csv come back take the place of those they mend; rows mended earlier are left out.
@@ -132,5 +132,5 @@ def _phones(rows: "QuerySet[Any]") -> Iterable[str]:
     return rows.values_list("phone_number", flat=True).iterator(chunk_size=10_000)
 
 
-def _is_blank(cell: Any) -> bool:
+def is_blank(cell: Any) -> bool:
     return not cell.strip() if isinstance(cell, str) else cell is None

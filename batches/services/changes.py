@@ -9,6 +9,7 @@ from accounts.access import Access
 from agents.services import published_version
 from batches.models import Batch
 from batches.services.batches import ENDED, HAS_ENDED, STILL_VALIDATING, arrange, system_of
+from batches.services.variables import judge_variables, rename_variables
 from telephony.models import PhoneNumber
 from voiceops import doorbell
 from voiceops.clock import database_now
@@ -18,13 +19,15 @@ Status = Batch.Status
 WAITING = (Status.READY, Status.SCHEDULED)
 SCHEDULE = {"start", "scheduled_at"}
 ONLY_BEFORE = {"agent": "agent_id", "phone_number": "phone_number_id"}  # a batch runs one agent from one number
-OF_THE_LIST = {"column_mapping", "default_country", "on_duplicate"}  # matter while a list is read
+OF_THE_LIST = {"agent", "column_mapping", "default_country", "on_duplicate"}  # matter while a list is read
+MEANING = {"agent", "column_mapping"}  # decide what the columns are called in a prompt, and which of them it needs
 
 
 def update_batch(*, batch: Batch, changes: dict[str, Any], access: Access | None = None) -> Batch:
     """Write `changes` (fields of the batch) and let them take effect at once.
 
-    Raises StateForbids for what the batch's state does not allow, Invalid for a schedule without a time.
+    Raises StateForbids for what the batch's state does not allow, Invalid for a schedule without a time and for a
+    mapping that does not fit the list.
     """
     with transaction.atomic():
         batch = Batch.unscoped.select_for_update(of=("self",)).select_related("workspace").get(pk=batch.pk)
@@ -37,7 +40,9 @@ def update_batch(*, batch: Batch, changes: dict[str, Any], access: Access | None
         before = {name: getattr(batch, name) for name in changes}
         for name, value in changes.items():
             setattr(batch, name, value)
-        batch.save(update_fields=[*changes, *_follow(batch, set(changes))])
+        batch.save(update_fields=[*changes, *_follow(batch, before)])
+        if before.keys() & MEANING:
+            judge_variables(batch)
         said = {name: {"from": _plain(before[name]), "to": _plain(value)} for name, value in changes.items()}
         audit.record("batch.updated", access=access or system_of(batch), target=batch, changes=said)
         if changes.keys() & SCHEDULE and batch.status in WAITING and not batch.upload:
@@ -54,21 +59,25 @@ def _check(batch: Batch, names: set[str]) -> None:
         raise StateForbids(f"Batch has started: {', '.join(late)} cannot be changed any more")
 
 
-def _follow(batch: Batch, names: set[str]) -> list[str]:
-    """What else changes with these fields; the names of the fields it set on the batch."""
+def _follow(batch: Batch, before: dict[str, Any]) -> list[str]:
+    """What else changes with the fields that were different `before`; the names of the fields it set on the batch."""
     if batch.start == Batch.Start.SCHEDULED and batch.scheduled_at is None:
         raise Invalid("A scheduled start needs scheduled_at")
-    if "phone_number" in names and batch.phone_number and batch.phone_number.status != PhoneNumber.Status.ACTIVE:
+    if "phone_number" in before and batch.phone_number and batch.phone_number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
-    if "calling_window" in names:
+    also: list[str] = []
+    if "calling_window" in before:
         _forget_openings(batch)
-    if "calls_per_second" in names:
+    if "calls_per_second" in before:
         batch.next_slot_at = None
-    if "agent" in names:
+        also.append("next_slot_at")
+    if "agent" in before:
         batch.agent_version = published_version(batch.agent)
-    return [
-        name for name, cause in (("next_slot_at", "calls_per_second"), ("agent_version", "agent")) if cause in names
-    ]
+        also.append("agent_version")
+    if before.keys() & MEANING:
+        rename_variables(batch, mapping_before=before.get("column_mapping", batch.column_mapping))
+        also.append("variable_names")
+    return also
 
 
 def _forget_openings(batch: Batch) -> None:

@@ -90,6 +90,71 @@ def test_another_agent_brings_its_published_version(ours: Workspace) -> None:
     assert batch.agent_version == agent.versions.get()
 
 
+def test_another_agent_finds_its_variables_and_skips_who_lacks_those_it_requires(ours: Workspace) -> None:
+    batch = make.batch(ours, columns=["phone", "Home Town"], variable_names=[None, "Home Town"])
+    known = make.recipient(batch, values=["+12025550102", "Bergen"])
+    blank = make.recipient(batch, values=["+12025550103", " "])
+    agent = make.agent(ours, variables=[{"name": "home_town", "required": True}])
+
+    make.client(ours).patch(f"/batches/{batch.pk}", {"agent_id": str(agent.pk)})
+
+    batch.refresh_from_db()
+    known.refresh_from_db()
+    blank.refresh_from_db()
+    assert known.variables_in(batch) == {"home_town": "Bergen"}
+    assert (known.status, blank.status, blank.reason, blank.due_at) == ("pending", "skipped", "missing_variable", None)
+
+
+def test_an_agent_that_requires_nothing_takes_back_who_was_skipped_for_the_one_before(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    person = make.recipient(batch, status="skipped", reason="missing_variable", due_at=None)
+    twice = make.recipient(batch, status="skipped", reason="duplicate", due_at=None)
+
+    make.client(ours).patch(f"/batches/{batch.pk}", {"agent_id": str(make.agent(ours).pk)})
+
+    person.refresh_from_db()
+    twice.refresh_from_db()
+    assert (person.status, person.reason, twice.status) == ("pending", None, "skipped")
+    assert person.due_at is not None
+
+
+def test_another_mapping_renames_the_variables_of_the_list_it_was_read_from(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    person = make.recipient(batch)
+
+    response = make.client(ours).patch(f"/batches/{batch.pk}", {"column_mapping": {"first_name": "nickname"}})
+
+    batch.refresh_from_db()
+    assert response.status_code == 200
+    assert person.variables_in(batch) == {"nickname": "Ada"}
+
+
+@pytest.mark.parametrize(
+    ("mapping", "sentence"),
+    [
+        ({"first_name": "phone_number"}, "The list has been read with another phone column: upload it again as a new"),
+        ({"nobody": "x"}, "column_mapping names columns the file does not have: nobody. It has phone, first_name."),
+    ],
+)
+def test_a_mapping_that_does_not_fit_the_list_is_refused(
+    ours: Workspace, mapping: dict[str, str], sentence: str
+) -> None:
+    batch = make.batch(ours)
+
+    response = make.client(ours).patch(f"/batches/{batch.pk}", {"column_mapping": mapping})
+
+    assert response.status_code == 400
+    assert response.json()["detail"].startswith(sentence)
+
+
+def test_the_agent_stays_while_the_list_is_read(ours: Workspace) -> None:
+    batch = make.batch(ours, status="validating", upload="list")
+
+    response = make.client(ours).patch(f"/batches/{batch.pk}", {"agent_id": str(make.agent(ours).pk)})
+
+    assert (response.status_code, response.json()) == (400, {"detail": "Batch is still validating"})
+
+
 def test_a_ready_batch_can_be_scheduled_and_taken_back(ours: Workspace) -> None:
     batch, client = make.batch(ours), make.client(ours)
     make.recipient(batch)
