@@ -1,4 +1,4 @@
-"""What a list's columns mean to another agent, or by another mapping, once it has been read, and whom that leaves out."""
+"""A list's columns read anew, for another agent or by another mapping, and whom that leaves out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
