@@ -68,7 +68,7 @@ def apply_event(event: InboxEvent) -> bool:
     try:
         with transaction.atomic():
             return _claim(event) and _apply(event)
-    except (LookupError, TypeError, ValueError, AttributeError, DataError, IntegrityError):
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError, DataError, IntegrityError):
         logger.exception("The webhook %s cannot be understood", event.event_id)
         return _claim(event)  # or the sweep would stumble over it for ever
 

@@ -190,7 +190,12 @@ def test_sweep_applies_what_was_stored_and_not_applied(ours: Workspace) -> None:
 def test_event_that_cannot_be_understood_does_not_stop_the_sweep(ours: Workspace) -> None:
     call = talking(ours)
     long_ago = timezone.now() - timedelta(minutes=4)
-    for name, body in (("EV_1", {"createdAt": "soon"}), ("EV_2", livekit.event("room_finished", call))):
+    never = {"createdAt": "9" * 20}
+    for name, body in (
+        ("EV_1", {"createdAt": "soon"}),
+        ("EV_2", never),
+        ("EV_3", livekit.event("room_finished", call)),
+    ):
         InboxEvent.objects.create(event_id=name, event="room_finished", room=call.room, body=body, received_at=long_ago)
 
     apply_inbox()
