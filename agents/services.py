@@ -76,12 +76,16 @@ def duplicate_agent(*, agent: Agent, access: Access | None = None) -> Agent:
 
 
 def delete_agent(*, agent: Agent, access: Access | None = None) -> None:
-    """Take the agent out of sight; its calls and versions stay. Raises StateForbids while a batch runs with it."""
+    """Take the agent out of sight and off its numbers; its calls and versions stay.
+
+    Raises StateForbids while a batch runs with it.
+    """
     with transaction.atomic():
         current = _locked(agent)
-        # Batches lie above agents, so their status is named here by its word.
+        # Batches and numbers lie above agents, so they are reached by the relation, and a status is named by its word.
         if current.batches.filter(status="running").exists():
             raise StateForbids(IN_USE)
+        current.inbound_numbers.update(inbound_agent=None)  # or it would go on taking their calls
         current.deleted_at = timezone.now()
         current.save(update_fields=["deleted_at"])
         _note("agent.deleted", current, access, name=current.name)

@@ -47,6 +47,8 @@ def open_call(room: str, *, attributes: Mapping[str, Any] | None = None, at: dat
     if not number:
         return None
     agent = number.inbound_agent
+    if agent is not None and agent.deleted_at is not None:  # deleted while it was being put on the number
+        agent = None
     with transaction.atomic():
         call, made = Call.unscoped.get_or_create(
             room=room,

@@ -12,6 +12,7 @@ from agents.models import Agent
 from batches import sweep
 from telephony.inbound_rooms import room_prefix
 from telephony.models import Call, PhoneNumber
+from telephony.services.inbound import open_call
 from telephony.services.lines import SipSettings
 from telephony.services.numbers import NumberOrder, register_number
 from tests import make
@@ -96,6 +97,31 @@ def test_number_without_an_agent_takes_no_calls(ours: Workspace, box: RunningSan
 
     assert answer.status_code == 404
     assert make.client(ours).get("/calls").json()["total"] == 0
+
+
+def test_deleted_agent_takes_no_calls(ours: Workspace, box: RunningSandbox, agent: Agent, number: PhoneNumber) -> None:
+    client = make.client(ours)
+    client.delete(f"/agents/{agent.pk}")
+    box.inbound(to=OURS, caller=CALLER)
+    call = inbound(ours, box, status="ringing")
+    Call.unscoped.filter(pk=call["id"]).update(ringing_at=timezone.now() - timedelta(seconds=4))
+
+    sweep.sweep()
+
+    call = inbound(ours, box, status="ended")
+    assert (call["agent_id"], call["outcome"], call["end_reason"]) == (None, "no_answer", "number_without_agent")
+    assert client.get(f"/phone-numbers/{number.pk}").json()["inbound_agent_id"] is None
+
+
+def test_agent_deleted_while_it_was_put_on_the_number_takes_no_calls(
+    ours: Workspace, agent: Agent, number: PhoneNumber
+) -> None:
+    Agent.unscoped.filter(pk=agent.pk).update(deleted_at=timezone.now())
+
+    call = open_call(f"{room_prefix(number.pk)}_{CALLER}_abc", at=timezone.now())
+
+    assert call is not None
+    assert (call.agent, call.agent_version) == (None, None)
 
 
 def test_caller_nobody_answers_hears_the_end_after_ten_seconds(
