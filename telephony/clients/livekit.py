@@ -18,6 +18,7 @@ import aiohttp
 import jwt
 from django.conf import settings
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 from livekit import api
 
 from telephony.clients.tokens import send_without_beginning
@@ -25,6 +26,7 @@ from telephony.outcomes import Answer
 from voiceops.errors import ProviderError
 
 TIMEOUT = 10.0  # seconds, for everything but a dial
+PREFIX = "twirp error unknown: "  # before most of its messages, whatever the code (protocols.md 1.2)
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,11 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, api.ServerError):
         if error.status == 401:
             return "the API key or secret was refused"
-        return error.message.removeprefix("twirp error unknown: ") or f"answered {error.status}"
+        return error.message.removeprefix(PREFIX) or f"answered {error.status}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, DecodeError):  # 200 from something on the way that is not LiveKit
+        return "an answer that could not be understood"
     return "could not be reached"
 
 
@@ -95,7 +99,7 @@ async def told_plainly(what: str = "LiveKit SIP error", *, patience: float = TIM
     try:
         async with asyncio.timeout(patience):
             yield
-    except (api.ServerError, aiohttp.ClientError, TimeoutError, OSError) as error:
+    except (api.ServerError, aiohttp.ClientError, TimeoutError, OSError, DecodeError) as error:
         raise ProviderError(f"{what}: {reason_of(error)}") from error
 
 
@@ -171,7 +175,7 @@ class LiveKit:
             return NeverSent(reason_of(error))
         except api.ServerError as error:
             return answer_of(error)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, DecodeError) as error:
             return Lost(type(error).__name__)
         return Answered(placed.sip_call_id)
 

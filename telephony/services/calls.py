@@ -49,8 +49,7 @@ def place_call(*, order: CallOrder, access: Access | None = None) -> Call:
         raise StateForbids("The workspace has no active phone number")
     if number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
-    if is_suppressed(order.agent.workspace, order.to):
-        raise Invalid("The number is on the suppression list")
+    refuse_suppressed(order.agent.workspace, order.to)
     pk = uuid7()
     with transaction.atomic():
         call = Call.unscoped.create(
@@ -93,6 +92,12 @@ def require_variables(version: AgentVersion, variables: dict[str, Any]) -> None:
 def newest_number(workspace: Workspace) -> PhoneNumber | None:
     active = workspace.phone_numbers.filter(status=PhoneNumber.Status.ACTIVE)
     return active.filter(trunks__direction=SipTrunk.TrunkDirection.OUTBOUND).order_by("-pk").first()
+
+
+def refuse_suppressed(workspace: Workspace, phone_number: str) -> None:
+    """Raises Invalid when the workspace said never to call it: not to talk, not to test, not to hand somebody on."""
+    if is_suppressed(workspace, phone_number):
+        raise Invalid("The number is on the suppression list")
 
 
 def is_suppressed(workspace: Workspace, phone_number: str) -> bool:

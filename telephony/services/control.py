@@ -9,6 +9,7 @@ from telephony.clients import livekit_calls
 from telephony.clients.livekit import LiveKit
 from telephony.clients.livekit_calls import in_session
 from telephony.models import Call, Direction, Stage
+from telephony.services.calls import refuse_suppressed
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError, StateForbids
 from voiceops.masking import masked
@@ -69,9 +70,11 @@ def cancel(call: Call) -> bool:
 def transfer(*, call: Call, to: str, access: Access | None = None) -> Call:
     """Hand the callee to another number; our side is out of the call once that one answers.
 
-    Raises StateForbids when the callee is not on the line, ProviderError with the carrier's refusal.
+    Raises StateForbids when the callee is not on the line, Invalid when the other number must not be called,
+    ProviderError with the carrier's refusal.
     """
     require_telephone(call)
+    refuse_suppressed(call.workspace, to)
     now = database_now()
     lifecycle.record(call, type="transfer", text=f"Transferring to {to}", at=now, data={"to": to})
     audit.record("call.transferred", access=access, target=call, changes={"to": masked(to)})

@@ -13,11 +13,13 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import transaction
 
-from telephony.clients.livekit import Answered, Dial, LiveKit, Lost, NeverSent
+from telephony.clients.livekit import PREFIX, Answered, Dial, LiveKit, Lost, NeverSent
 from telephony.clients.livekit_admin import create_bare_room
 from telephony.dialing.rows import USED
 from telephony.models import NumberPace, Outcome, PhoneNumber, SipTrunk
-from telephony.outcomes import IN_DOUBT, Answer, classify
+from telephony.outcomes import IN_DOUBT, Answer, classify, provider_code
+from telephony.services.calls import refuse_suppressed
+from telephony.words import in_words
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError, StateForbids
 
@@ -39,11 +41,13 @@ class Trial:
 def place_trial_call(*, number: PhoneNumber, to: str) -> Trial:
     """Ring `to` for 20 seconds at most, hang up when somebody answers.
 
-    Raises StateForbids when the number is not active or busy, ProviderError when LiveKit could not be asked.
+    Raises StateForbids when the number is not active or busy, Invalid when `to` must not be called, ProviderError when
+    LiveKit could not be asked.
     """
     trunk = number.trunks.filter(direction=SipTrunk.TrunkDirection.OUTBOUND).first()
     if number.status != PhoneNumber.Status.ACTIVE or trunk is None:
         raise StateForbids("Phone number is not active")
+    refuse_suppressed(number.workspace, to)
     slot, now = _take_slot(number)
     time.sleep(max(0.0, (slot - now).total_seconds()))
     name = uuid4()
@@ -90,6 +94,7 @@ def _told(answer: Answered | Answer | NeverSent | Lost) -> Trial:
         raise ProviderError(f"LiveKit SIP error: {answer.reason}")
     if isinstance(answer, Lost):
         return Trial(IN_DOUBT.outcome, None, None, IN_DOUBT.words)
-    verdict = classify(answer)
-    status = f"{answer.sip_code} {answer.sip_phrase}".strip() if answer.sip_code else answer.message
-    return Trial(verdict.outcome, answer.sip_code, answer.sip_phrase or None, f"{verdict.words} ({status})")
+    verdict, phrase = classify(answer), answer.sip_phrase or None
+    said = phrase if answer.sip_code else answer.message.removeprefix(PREFIX)
+    told = {"sip_status_code": answer.sip_code, "sip_status": said, "provider_code": provider_code(answer)}
+    return Trial(verdict.outcome, answer.sip_code, phrase, in_words(verdict, told))

@@ -183,6 +183,20 @@ def test_transfer_to_a_busy_line_leaves_the_call_up(ours: Workspace, box: Runnin
     assert still == "in_progress"
 
 
+def test_transfer_to_a_suppressed_number_is_refused(ours: Workspace, box: RunningSandbox, number: PhoneNumber) -> None:
+    call_id = placed(ours, "+12025550110")
+    make.suppression(ours, phone_number="+12025550111")
+    client = make.client(ours)
+
+    with dialling():
+        follow(box, ours, call_id, "in_progress")
+        response = client.post(f"/calls/{call_id}/transfer", {"to": "+12025550111"})
+        still = client.get(f"/calls/{call_id}").json()["status"]
+
+    assert (response.status_code, response.json()) == (400, {"detail": "The number is on the suppression list"})
+    assert still == "in_progress"
+
+
 def test_keys_are_pressed_while_the_callee_is_on_the_line(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber
 ) -> None:

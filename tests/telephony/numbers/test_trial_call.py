@@ -28,6 +28,14 @@ def ring(number: PhoneNumber, to: str) -> Any:
         ("+12025550171", ("busy", 486, "Busy Here", "The callee's line was busy (486 Busy Here)")),
         ("+12025550181", ("declined", 603, "Decline", "The callee declined the call (603 Decline)")),
         ("+12025550186", ("invalid_number", 404, "Not Found", "The number does not exist (404 Not Found)")),
+        (
+            "+12025550160",
+            ("no_answer", None, None, "Nobody answered before the ringing timeout (sip request timed out)"),
+        ),
+        (
+            "+12025550198",
+            ("blocked", 603, "Decline", "The carrier blocked the call (603 Decline, X-Twilio-Error 32203)"),
+        ),
     ],
 )
 def test_the_carriers_answer_is_told_in_words(number: PhoneNumber, to: str, told: tuple[Any, ...]) -> None:
@@ -35,6 +43,15 @@ def test_the_carriers_answer_is_told_in_words(number: PhoneNumber, to: str, told
 
     assert response.status_code == 200
     assert response.json() == dict(zip(("outcome", "sip_status_code", "sip_status", "text"), told, strict=True))
+
+
+def test_a_suppressed_number_is_not_called_for_a_test_either(number: PhoneNumber, box: RunningSandbox) -> None:
+    make.suppression(number.workspace, phone_number="+12025550110")
+
+    response = ring(number, "+12025550110")
+
+    assert (response.status_code, response.json()) == (400, {"detail": "The number is on the suppression list"})
+    assert box.dials() == []
 
 
 def test_an_answered_test_call_is_hung_up(number: PhoneNumber, box: RunningSandbox) -> None:
