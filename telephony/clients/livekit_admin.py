@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import aiohttp
+from google.protobuf.message import DecodeError
 from livekit import api
 from livekit.protocol import sip
 
@@ -136,7 +137,7 @@ def is_unsure(error: BaseException) -> bool:
     cause = error.__cause__
     if isinstance(cause, aiohttp.ClientConnectorError):
         return False
-    return isinstance(cause, aiohttp.ClientError | OSError) or (
+    return isinstance(cause, aiohttp.ClientError | OSError | DecodeError) or (
         isinstance(cause, api.ServerError) and cause.status >= 500
     )
 

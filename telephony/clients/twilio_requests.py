@@ -37,11 +37,15 @@ WORDS = {
 
 
 class TwilioError(ProviderError):
-    """`unsure`: the request may have been carried out all the same. `missing`: what it names is not there."""
+    """`unsure`: the request may have been carried out all the same. `unheard`: it was one too many, and was not.
 
-    def __init__(self, reason: str, *, unsure: bool = False, missing: bool = False) -> None:
+    `missing`: what it names is not there.
+    """
+
+    def __init__(self, reason: str, *, unsure: bool = False, unheard: bool = False, missing: bool = False) -> None:
         super().__init__(f"Twilio error: {reason}")
         self.unsure = unsure
+        self.unheard = unheard
         self.missing = missing
 
 
@@ -49,16 +53,18 @@ def told(request: Callable[[], T]) -> T:
     """The answer to one request. Raises TwilioError in words; sends again only what Twilio did not process (429)."""
     for pause in PAUSES:
         try:
-            return request()
-        except TwilioRestException as error:
-            if error.status != 429:
-                raise as_told(error) from error
+            return _ask(request)
+        except TwilioError as error:
+            if not error.unheard:
+                raise
             time.sleep(pause)
-        except (TwilioException, requests.RequestException) as error:
-            raise as_told(error) from error
+    return _ask(request)
+
+
+def _ask(request: Callable[[], T]) -> T:
     try:
         return request()
-    except (TwilioException, requests.RequestException) as error:
+    except (TwilioException, requests.RequestException, json.JSONDecodeError) as error:
         raise as_told(error) from error
 
 
@@ -99,12 +105,12 @@ def as_told(error: Exception) -> TwilioError:
 def _refusal(status: int, code: int, message: str) -> TwilioError:
     if status >= 500:
         return TwilioError(f"Twilio itself failed ({status}); try again", unsure=True)
+    if status == 429:
+        return TwilioError(WORDS[20429], unheard=True)
     if code in WORDS:
         return TwilioError(WORDS[code])
     if status == 401:
         return TwilioError(WORDS[20003])
-    if status == 429:
-        return TwilioError(WORDS[20429])
     return TwilioError(f"rejected: {message}" if message else f"rejected ({status})", missing=status == 404)
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -48,9 +49,12 @@ def relay_to(target: str) -> Iterator[Relay]:
 
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            fault = relay.strike(self.path)
+            fault = relay.strike(urlsplit(self.path).path)
             if fault is None or fault.after:
-                answer = session.post(f"{target}{self.path}", data=content, headers=dict(self.headers), timeout=10)
+                headers = dict(self.headers)
+                answer = session.request(
+                    self.command, f"{target}{self.path}", data=content, headers=headers, timeout=10
+                )
                 status, body, kind = answer.status_code, answer.content, answer.headers["Content-Type"]
             if fault is not None:
                 status, body, kind = fault.status, fault.body, "application/json"
@@ -62,6 +66,8 @@ def relay_to(target: str) -> Iterator[Relay]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        do_GET = do_POST  # noqa: N815  # the server's name for it
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     relay = Relay(url=f"http://127.0.0.1:{server.server_address[1]}")

@@ -40,8 +40,8 @@ NOTHING_AT_TWILIO = dict.fromkeys(TABLES, 0)
 NUMBER_ONLY = {**NOTHING_AT_TWILIO, "numbers": 1}
 
 
-def breaks(path: str, **fault: Any) -> dict[str, Any]:
-    return {"method": "POST", "path": path, **fault}
+def breaks(path: str, method: str = "POST", **fault: Any) -> dict[str, Any]:
+    return {"method": method, "path": path, **fault}
 
 
 def refusal(words: str) -> tuple[int, dict[str, str]]:
@@ -355,8 +355,29 @@ def test_twilio_that_cannot_be_reached_is_told(ours: Workspace, box: RunningSand
     assert (response.status_code, response.json()) == refusal("could not be reached")
 
 
-def test_one_request_too_many_is_sent_again(ours: Workspace, box: RunningSandbox) -> None:
-    box.twilio(faults=[breaks("IncomingPhoneNumbers.json", status=429, code=20429, times=2)])
+@pytest.mark.parametrize("step", ["Local.json", "IncomingPhoneNumbers.json"])
+def test_an_answer_that_is_not_twilios_is_told(
+    ours: Workspace, box: RunningSandbox, settings: Settings, step: str
+) -> None:
+    with relay_to(box.url) as between:
+        settings.TWILIO_BASE_URL = between.url
+        between.breaks = [Break(step, status=200, body=b"<html>Please log in</html>")]
+        client = make.client(ours)
+
+        response = (
+            client.get("/phone-numbers/available")
+            if step == "Local.json"
+            else client.post("/phone-numbers/purchase", PURCHASE)
+        )
+
+    assert (response.status_code, response.json()) == refusal("an answer that could not be understood")
+    assert at_twilio(box) == NOTHING_AT_TWILIO
+    assert not PhoneNumber.unscoped.exists()
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_one_request_too_many_is_sent_again(ours: Workspace, box: RunningSandbox, method: str) -> None:
+    box.twilio(faults=[breaks("IncomingPhoneNumbers.json", method=method, status=429, code=20429, times=2)])
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
 

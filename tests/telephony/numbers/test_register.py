@@ -307,6 +307,18 @@ def test_livekits_refusal_is_passed_on_and_leaves_nothing(ours: Workspace, relay
     assert not PhoneNumber.unscoped.exists()
 
 
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_an_answer_that_is_not_livekits_is_told_and_leaves_nothing(ours: Workspace, relay: Relay, after: bool) -> None:
+    relay.breaks = [Break("CreateSIPInboundTrunk", status=200, body=b"<html>Please log in</html>", after=after)]
+
+    response = make.client(ours).post("/phone-numbers", body())
+
+    words = "LiveKit SIP error: an answer that could not be understood"
+    assert (response.status_code, response.json()) == (500, {"detail": words})
+    assert everything() == NOTHING
+    assert not PhoneNumber.unscoped.exists()
+
+
 def test_a_refused_key_is_told_without_the_secret(ours: Workspace, box: RunningSandbox, settings: Settings) -> None:
     settings.LIVEKIT_API_SECRET = "another secret, long enough for the algorithm"
 
