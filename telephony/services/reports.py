@@ -56,11 +56,15 @@ class Notes:
                 call=self.call,
                 type=event.type,
                 text=text[:500],
-                at=at or event.at,
+                at=at or self.told(event),
                 data=dict(event.data),
                 external_id=event.id,
             )
         )
+
+    def told(self, event: Reported) -> datetime:
+        """Its place in the story: an agent whose clock is fast or slow does not tell of the time around the call."""
+        return max(min(event.at, self.now), self.call.created_at)
 
     def moment(self, event: Reported) -> datetime:
         """When it happened: not later than now, not before the call was dialled, whatever the agent's clock says."""
@@ -142,7 +146,7 @@ def _detected(event: Reported, notes: Notes) -> bool:
     kind = event.data["kind"]
     if notes.call.detected != kind:
         lifecycle.detected(notes.call, kind=kind, at=notes.moment(event))
-    notes.line(event, DETECTED[kind], at=lifecycle.after_all(notes.call, event.at))
+    notes.line(event, DETECTED[kind], at=lifecycle.after_all(notes.call, notes.told(event)))
     return answered
 
 
@@ -183,7 +187,8 @@ def _callee_left(event: Reported, notes: Notes) -> bool:
     if notes.call.answered_at is None:
         reason = event.data["reason"].lower().replace("_", " ") or "no reason given"
         # It led to the end, which the answer to the dial may have told of first.
-        before = min(event.at, notes.call.ended_at - lifecycle.INSTANT) if notes.call.ended_at else event.at
+        at, ended_at = notes.told(event), notes.call.ended_at
+        before = min(at, ended_at - lifecycle.INSTANT) if ended_at else at
         notes.line(event, f"The callee's line was closed ({reason})", at=before)
     return False
 

@@ -21,7 +21,9 @@ def sent(of: Workspace, **fields: Any) -> Call:
 def talking(of: Workspace, **fields: Any) -> Call:
     then = timezone.now() - timedelta(seconds=5)
     times = {"intent_at": then, "dialed_at": then, "callee_joined_at": then, "answered_at": then}
-    return make.call(of, stage=Stage.IN_PROGRESS, **{**times, **fields})
+    call = make.call(of, stage=Stage.IN_PROGRESS, **{**times, **fields})
+    Call.unscoped.filter(pk=call.pk).update(created_at=then)
+    return call
 
 
 def timeline(call: Call) -> list[tuple[str, str]]:
@@ -289,6 +291,26 @@ def test_clock_of_the_agent_cannot_move_a_call_before_its_dial_or_into_the_futur
     assert call.callee_joined_at == call.intent_at
     assert call.answered_at is not None
     assert call.answered_at <= timezone.now()
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=-5), timedelta(minutes=5)], ids=["slow", "fast"])
+def test_clock_of_the_agent_does_not_disturb_the_order_of_the_story(ours: Workspace, off: timedelta) -> None:
+    call = talking(ours)
+    story = [
+        reported("agent_joined"),
+        reported("detected", kind="human"),
+        reported("tool_call", name="look_up"),
+        reported("ended", reason="agent_hangup"),
+    ]
+    by_its_clock = (timezone.now() + off).isoformat()
+
+    for event in story:
+        report(call, {**event, "at": by_its_clock})
+
+    times = list(call.events.order_by("at", "pk").values_list("at", flat=True))
+    call.refresh_from_db()
+    assert call.created_at <= times[0] <= times[-1] <= timezone.now()
+    assert timeline(call)[-1] == ("ended", "The agent hung up")
 
 
 @pytest.mark.parametrize(
