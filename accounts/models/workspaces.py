@@ -1,0 +1,30 @@
+from typing import ClassVar
+
+from django.db import models
+
+from accounts.tenancy import Sealed
+from voiceops.ids import uuid7
+
+
+class Workspace(Sealed):
+    """One customer's world. Everything else hangs from it; the limits below are off while they are null."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=100)
+    calling_window = models.JSONField(null=True, blank=True)
+    max_concurrent_calls = models.PositiveIntegerField(null=True, blank=True)
+    min_gap_minutes = models.PositiveIntegerField(null=True, blank=True)
+    max_attempts_per_day = models.PositiveIntegerField(null=True, blank=True)
+    max_attempts_per_week = models.PositiveIntegerField(null=True, blank=True)
+    recording_retention_days = models.PositiveIntegerField(null=True, blank=True)
+    holidays_country = models.CharField(max_length=2, null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    unscoped: ClassVar[models.Manager["Workspace"]] = models.Manager()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.pk})"
+
+    def lock(self) -> None:
+        """Wait for this workspace's row and hold it until the transaction ends; limits are counted under it."""
+        Workspace.unscoped.select_for_update().values_list("pk").get(pk=self.pk)
