@@ -9,7 +9,7 @@ LONGEST = 500
 ACROSS = re.compile(r"\.unscoped\b(?! =)|\bUser\.objects\b|_default_manager|_base_manager|\.raw\(|\.cursor\(")
 # These may look across workspaces, each knowingly. HTTP views never may.
 KNOWING = re.compile(
-    r"accounts/(access|authentication|audit|sessions|api|idempotency|retention|tenancy)\.py"
+    r"accounts/(access|authentication|audit|sessions|api/\w+|idempotency|retention|tenancy)\.py"
     r"|(accounts|agents)/services\.py"  # rows lock and look up themselves
     r"|accounts/(views|workspace_views)\.py"  # people, who belong to no workspace
     r"|(accounts|agents|telephony|batches|webhooks)/admin(/\w+)?\.py"  # staff

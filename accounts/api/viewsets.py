@@ -1,49 +1,30 @@
-"""The door of the API: every view judges a request in the documented order, and sees one workspace's rows only.
-
-    class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Deletes, WorkspaceViewSet):
-        model = Agent
-        serializer_class = AgentSerializer
-        access = {"list": Role.MEMBER, "retrieve": Role.MEMBER, "destroy": Role.MANAGER}
-
-A view without a role for exactly its actions, or one that redefines who sees what, fails at import.
-"""
-
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
-from django.utils import timezone
-from django.utils.cache import patch_vary_headers
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import NotAuthenticated
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
-from rest_framework.relations import PrimaryKeyRelatedField
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
-from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from accounts import idempotency
 from accounts.access import Access
-from accounts.authentication import SAFE_METHODS, ApiAuthentication, require_own_origin
-from accounts.models import IdempotentRequest, Membership, User, Workspace
+from accounts.api.judging import Judged
+from accounts.api.things import missing, parse_id
+from accounts.authentication import ApiAuthentication
+from accounts.models import Membership, User, Workspace
 from accounts.permissions import HasRole
 from accounts.roles import Role
 from accounts.tenancy import Sealed
-from voiceops.api.errors import mistake
-from voiceops.api.fields import UUID_FORM
 from voiceops.api.pagination import read_query
-from voiceops.api.serializers import NothingSerializer, PageQuery, StrictModelSerializer
-from voiceops.errors import Forbidden, NotFound
-from voiceops.logs import tell
+from voiceops.api.serializers import NothingSerializer, PageQuery
+from voiceops.errors import Forbidden
 
 NOT_A_MEMBER = "Not a member of this workspace"
 DELETED = {"detail": "Deleted"}
@@ -59,95 +40,6 @@ FIXED = (
     "perform_authentication",
     "permission_classes",
 )
-# Model -> what a client reads in `… not found`. Models not named here are called by their verbose name.
-THINGS = {
-    "apikey": "API key",
-    "membership": "Member",
-    "phonenumber": "Phone number",
-    "siptrunk": "SIP trunk",
-    "webhookendpoint": "Webhook",
-}
-
-
-def thing(model: type[models.Model]) -> str:
-    meta = model._meta
-    return THINGS.get(str(meta.model_name), str(meta.verbose_name).capitalize())
-
-
-def missing(model: type[models.Model]) -> NotFound:
-    """The 404 for a row that is not there or another workspace's, by the documented pattern."""
-    return NotFound(f"{thing(model)} not found")
-
-
-def parse_id(text: object, model: type[models.Model]) -> uuid.UUID:
-    """An id out of a path. Raises NotFound for what is no UUID."""
-    if isinstance(text, uuid.UUID):
-        return text
-    if not isinstance(text, str) or not UUID_FORM.fullmatch(text):
-        raise missing(model)
-    return uuid.UUID(text)
-
-
-class Judged(APIView):
-    """Judges credentials (401), method (405), workspace and role (403) in this order, before anything of the body."""
-
-    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
-    _claim: IdempotentRequest | None = None
-    _answer: HttpResponseBase | None = None
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        self.format_kwarg = None
-        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
-        self.perform_authentication(request)
-        if self.get_authenticators() and not isinstance(request.auth, Access):
-            raise NotAuthenticated
-        method = str(request.method).lower()
-        if method not in self.http_method_names or not hasattr(self, method):
-            self.http_method_not_allowed(request)
-        if isinstance(request.auth, Access) and request.auth.by_cookie and request.method not in SAFE_METHODS:
-            require_own_origin(request)
-        self.enter(request)
-        if isinstance(request.auth, Access):
-            tell(actor=request.auth.scope, workspace=str(request.auth.workspace and request.auth.workspace.pk))
-        self.check_permissions(request)
-        self.check_throttles(request)
-        if idempotency.names_a_key(request):
-            self.post: Callable[..., Any] = partial(self._once, self.post)
-
-    def get_authenticate_header(self, request: Request) -> str:
-        return "Bearer"  # also where a view takes no credentials: REST framework makes a 401 without it a 403
-
-    def enter(self, request: Request) -> None:
-        """Settle which workspace the request is about."""
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        try:
-            return super().dispatch(request, *args, **kwargs)
-        finally:
-            if self._claim is not None:
-                idempotency.settle(self._claim, self._answer)
-
-    def _once(self, handler: Callable[..., Any], request: Request, *args: Any, **kwargs: Any) -> Any:
-        """Run a POST under its `Idempotency-Key`, or answer what it answered before."""
-        claimed = idempotency.claim(request, now=timezone.now())
-        if isinstance(claimed, HttpResponse):
-            return claimed
-        self._claim = claimed
-        return handler(request, *args, **kwargs)
-
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        response = super().finalize_response(request, response, *args, **kwargs)
-        self._answer = response
-        response.headers.setdefault("Cache-Control", "no-store")
-        patch_vary_headers(response, ["Cookie", "Authorization", "X-API-Key", "X-Workspace-ID"])
-        return response
-
-
-class PublicView(Judged):
-    """A view that needs no credentials of ours. Each is named in tests/architecture/test_routes.py."""
-
-    authentication_classes = ()
-    permission_classes = ()
 
 
 class ApiViewSet(Judged, GenericViewSet[Any]):
@@ -277,33 +169,6 @@ class Deletes(GenericAPIView[Any]):
 
     def perform_destroy(self, instance: Any) -> None:
         instance.delete()
-
-
-class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
-    """A foreign key in a payload resolves inside the caller's workspace.
-
-    What is no UUID is 422; unknown and foreign ids alike are `<Thing> not found`, after the schema.
-    """
-
-    def get_queryset(self) -> QuerySet[Any]:
-        queryset = super().get_queryset()
-        assert queryset is not None
-        return queryset.filter(workspace=self.context["workspace"])
-
-    def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, uuid.UUID) and not (isinstance(data, str) and UUID_FORM.fullmatch(data)):
-            raise mistake("type_error.uuid")
-        queryset = self.get_queryset()
-        row = queryset.filter(pk=data).first()
-        if row is None:
-            raise missing(queryset.model)
-        return row
-
-
-class WorkspaceSerializer(StrictModelSerializer):
-    """Base of every serializer of a tenant table: its view passes the caller's workspace in the context."""
-
-    serializer_related_field = WorkspaceRelatedField
 
 
 def _inside(access: Access, workspace_id: uuid.UUID) -> Access:
