@@ -13,6 +13,7 @@ from django.db import close_old_connections, connections
 
 from batches import shift, sweep
 from batches.importing.store import import_batch, overdue_imports
+from batches.services.batches import after_import
 from voiceops import doorbell
 from voiceops.garbage import collect_rarely, keep_no_queries
 
@@ -46,11 +47,11 @@ class Heart(threading.Thread):
         threading.Thread(target=run_and_close, args=(shift.run_shift,), name="shift", daemon=True).start()
 
     def import_without_broker(self) -> None:
-        """Lists that wait although the sweep rang for them; what their end sets going, the next sweep does."""
+        """Lists that wait although the sweep rang for them."""
         for batch_id in overdue_imports():
             if doorbell.ring_now(doorbell.IMPORT, batch_id=str(batch_id)):
                 return
-            import_batch(str(batch_id))
+            import_batch(str(batch_id), then=after_import)
 
 
 def run_and_close(function: Any, *arguments: Any) -> None:

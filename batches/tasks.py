@@ -22,8 +22,7 @@ def run_shift() -> None:
 
 @shared_task(name=doorbell.IMPORT)
 def import_batch(batch_id: str) -> None:
-    store_upload(batch_id)
-    after_import(batch_id)
+    store_upload(batch_id, then=after_import)
 
 
 @shared_task(name=doorbell.SWEEP)

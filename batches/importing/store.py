@@ -6,7 +6,7 @@ sweep rings again for a list whose lease ran out. A list that turns out to be un
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,6 +38,7 @@ CHUNK_ROWS = 10_000
 LONG_FROM = 20_000  # rows
 ANALYZED_FROM = 5_000  # rows
 Verdict = Accepted | Rejected
+HandOver = Callable[[UUID], None]
 
 
 class LostLeaseError(Exception):
@@ -66,23 +67,24 @@ def begin_append(*, batch: Batch, upload: str) -> None:
         raise StateForbids("Batch is still reading an earlier list")
 
 
-def import_batch(batch_id: str | UUID) -> None:
+def import_batch(batch_id: str | UUID, *, then: HandOver | None = None) -> None:
     """Read the batch's uploaded list into rows, from where an earlier import stopped.
 
-    Nothing happens when there is no list, or somebody else is reading it.
+    Nothing happens when there is no list, or somebody else is reading it. `then` is called with the batch's id in the
+    transaction that ends the import: whoever is killed before has not ended it, and the sweep lets it be done again.
     """
     lease = _Lease.take(UUID(str(batch_id)))
     if lease is None:
         return
     batch = Batch.unscoped.select_related("agent_version", "workspace").get(pk=batch_id)
     try:
-        _store(batch, lease)
+        _store(batch, lease, then)
     except (LostLeaseError, IntegrityError):
         logger.warning("Import of batch %s stopped: its lease is somebody else's", batch_id)
     except FileNotFoundError:
-        _refuse(batch, lease, "The uploaded file is gone: upload it again.")
+        _refuse(batch, lease, "The uploaded file is gone: upload it again.", then)
     except UnreadableUpload as error:
-        _refuse(batch, lease, str(error))
+        _refuse(batch, lease, str(error), then)
 
 
 def upload_path(name: str) -> Path:
@@ -122,7 +124,7 @@ class _Lease:
             raise LostLeaseError
 
 
-def _store(batch: Batch, lease: _Lease) -> None:
+def _store(batch: Batch, lease: _Lease, then: HandOver | None) -> None:
     reading = _Reading(batch)
     with ReadAhead(reading.verdicts, CHUNK_ROWS) as ahead:
         keeper: _Keeper | None = None
@@ -133,7 +135,7 @@ def _store(batch: Batch, lease: _Lease) -> None:
                 break
         if keeper is not None and keeper.is_long:
             keeper.keep_in_lanes(ahead)
-    _finish(batch, lease)
+    _finish(batch, lease, then)
 
 
 class _Keeper:
@@ -225,11 +227,13 @@ def adopt(batch: Batch, saved: Remembered | None) -> None:
         batch.default_country = batch.default_country or saved.default_country
 
 
-def _finish(batch: Batch, lease: _Lease) -> None:
+def _finish(batch: Batch, lease: _Lease, then: HandOver | None) -> None:
     with transaction.atomic():
         _tell_planner(batch)
         lease.end(rows_total=F("rows_read"))
         Batch.unscoped.filter(pk=batch.pk, status=Batch.Status.VALIDATING).update(status=Batch.Status.READY)
+        if then is not None:
+            then(batch.pk)
     upload_path(batch.upload).unlink(missing_ok=True)
 
 
@@ -253,7 +257,7 @@ def _tell_planner(batch: Batch) -> None:
             cursor.execute(f'ANALYZE "{Recipient._meta.db_table}"')
 
 
-def _refuse(batch: Batch, lease: _Lease, sentence: str) -> None:
+def _refuse(batch: Batch, lease: _Lease, sentence: str, then: HandOver | None) -> None:
     """Nothing of an unreadable list stays: the rows it had already given go, and the batch says why."""
     with transaction.atomic():
         Recipient.unscoped.filter(batch=batch, row_number__gt=batch.rows_before).delete()
@@ -261,4 +265,6 @@ def _refuse(batch: Batch, lease: _Lease, sentence: str) -> None:
         kept = RejectedRow.unscoped.filter(batch=batch).count()
         lease.end(error=sentence, rows_read=0, rejected_count=kept)
         Batch.unscoped.filter(pk=batch.pk, status=Batch.Status.VALIDATING).update(status=Batch.Status.FAILED)
+        if then is not None:
+            then(batch.pk)
     upload_path(batch.upload).unlink(missing_ok=True)

@@ -104,7 +104,7 @@ def delete_batch(*, batch: Batch, access: Access | None = None) -> None:
 
 
 def after_import(batch_id: str | UUID) -> None:
-    """The list has been read: hand the batch on to what it was ordered to do. Repeating it changes nothing.
+    """The list has been read: hand the batch on to what it was ordered to do. In the transaction that ends the import.
 
     Appended rows join a batch as it is; one that had called everybody is ready again when somebody new has come.
     """

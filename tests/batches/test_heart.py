@@ -3,7 +3,15 @@
 import subprocess
 import sys
 
+import pytest
+
+from accounts.models import Workspace
+from batches.heart import Heart
+from batches.importing.store import begin_append
+from batches.models import Batch
+from tests.batches.importing import lists
 from tests.faults.test_drill import ROOT
+from voiceops import doorbell
 
 # What a worker does when it starts: load the tasks, then say that it begins.
 WORKER = """
@@ -25,3 +33,17 @@ def test_the_heart_beats_in_a_worker_before_it_has_a_broker() -> None:
     )
 
     assert "'heart'" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_list_read_without_a_broker_is_handed_on_like_any_other(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = lists.imported(ours, "phone\n+12025550186\n")
+    Batch.unscoped.filter(pk=batch.pk).update(status="completed")
+    begin_append(batch=batch, upload=lists.keep("phone\n+12025550187\n"))
+    monkeypatch.setattr(doorbell, "ring_now", lambda *_, **__: False)
+
+    Heart().import_without_broker()
+
+    batch.refresh_from_db()
+    assert batch.status == "ready"

@@ -1,9 +1,14 @@
+from datetime import timedelta
+from uuid import UUID
+
 import pytest
 
 from accounts.models import Workspace
-from batches.importing.store import begin_append, import_batch
-from batches.models import Recipient
+from batches.importing.store import begin_append, import_batch, overdue_imports
+from batches.models import Batch, Recipient
+from batches.services.batches import after_import
 from tests.batches.importing import lists
+from voiceops.clock import database_now
 from voiceops.errors import StateForbids
 
 
@@ -34,6 +39,26 @@ def test_appending_while_a_list_is_read_is_refused(ours: Workspace) -> None:
 
     with pytest.raises(StateForbids, match="Batch is still reading an earlier list"):
         begin_append(batch=batch, upload=lists.keep("phone\n+12025550187\n"))
+
+
+def test_an_import_that_dies_before_it_hands_over_is_done_again(ours: Workspace) -> None:
+    batch = lists.imported(ours, "phone\n+12025550186\n")
+    Batch.unscoped.filter(pk=batch.pk).update(status="completed", started_at=database_now(), ended_at=database_now())
+    begin_append(batch=batch, upload=lists.keep("phone\n+12025550187\n"))
+
+    with pytest.raises(KeyboardInterrupt):
+        import_batch(batch.pk, then=die)
+    Batch.unscoped.filter(pk=batch.pk).update(import_lease_expires_at=database_now() - timedelta(seconds=1))
+    overdue = overdue_imports()
+    import_batch(batch.pk, then=after_import)
+
+    batch.refresh_from_db()
+    assert overdue == [batch.pk]
+    assert (batch.status, batch.upload, batch.recipients.count()) == ("ready", "", 2)
+
+
+def die(batch_id: UUID) -> None:
+    raise KeyboardInterrupt
 
 
 def test_an_unreadable_appended_list_leaves_the_batch_as_it_was(ours: Workspace) -> None:
