@@ -6,7 +6,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from accounts.staff import History, SerializerForm, StaffAdmin, access_of, coloured
-from agents import services
+from agents import sealing, services
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
 from agents.serializers import AgentSerializer
 
@@ -35,11 +35,28 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class AgentForm(SerializerForm):
+    """Secrets are masked; a mask that is left means what is stored."""
+
     serializer = AgentSerializer
 
     class Meta:
         model = Agent
         fields = ("workspace", *CONFIG_FIELDS)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stored = {} if self.instance._state.adding else self.instance.config()
+        if self.stored:
+            self.initial.update(sealing.masked(self.stored))
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean()
+        for name in [name for name in sealing.FIELDS if name in values]:
+            try:
+                values[name] = sealing.unmasked(name, values[name], self.stored.get(name))
+            except LookupError as error:
+                self.add_error(name, str(error))
+        return values
 
 
 @admin.register(Agent)
@@ -92,3 +109,4 @@ class AgentVersionAdmin(History):
     search_fields = ("agent__name", "workspace__name")
     search_ids = ("pk", "agent", "workspace")
     list_select_related = ("agent", "workspace")
+    exclude = ("sealed",)

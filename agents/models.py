@@ -1,9 +1,11 @@
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from django.db import models
 
 from accounts.models import Workspace
 from accounts.tenancy import WorkspaceOwned
+from agents import sealing
 from voiceops.ids import uuid7
 
 # What a publish freezes and a call runs with; everything else on an agent is bookkeeping.
@@ -28,6 +30,11 @@ CONFIG_FIELDS = (
 
 def default_voicemail() -> dict[str, str]:
     return {"action": "hang_up"}
+
+
+def sealed_column() -> "models.TextField[str, str]":
+    # The database has the default as well: processes of the release before this column insert rows without it.
+    return models.TextField(blank=True, default="", db_default="", help_text="encrypted, see agents.sealing")
 
 
 class AgentQuerySet(models.QuerySet["Agent"]):
@@ -59,6 +66,7 @@ class Agent(WorkspaceOwned):
     ringing_timeout_seconds = models.PositiveIntegerField(default=30)
     recording_enabled = models.BooleanField(default=True)
     analysis = models.JSONField(default=dict, blank=True)
+    sealed = sealed_column()
     version = models.PositiveIntegerField(default=1)
     published_version = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -74,7 +82,24 @@ class Agent(WorkspaceOwned):
         return f"{self.name} ({self.pk})"
 
     def config(self) -> dict[str, Any]:
-        return {field: getattr(self, field) for field in CONFIG_FIELDS}
+        """The draft with its secrets, for whoever may read agents. Raises crypto.DecryptError."""
+        plain = {field: getattr(self, field) for field in CONFIG_FIELDS}
+        return sealing.join(plain, sealing.unseal(self.sealed, table=self._meta.db_table, pk=self.pk))
+
+    def keep(self, config: Mapping[str, Any]) -> None:
+        """Make `config` the draft, its secrets sealed for this row. Does not save."""
+        plain, secret = sealing.split(config)
+        for field, value in plain.items():
+            setattr(self, field, value)
+        self.sealed = sealing.seal(secret, table=self._meta.db_table, pk=self.pk)
+
+    def freeze(self) -> "AgentVersion":
+        """The draft as a version of its number, stored."""
+        version = AgentVersion(workspace=self.workspace, agent=self, number=self.version)
+        version.config, secret = sealing.split(self.config())
+        version.sealed = sealing.seal(secret, table=version._meta.db_table, pk=version.pk)
+        version.save(force_insert=True)
+        return version
 
 
 class AgentVersion(WorkspaceOwned):
@@ -84,7 +109,8 @@ class AgentVersion(WorkspaceOwned):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="agent_versions")
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
-    config = models.JSONField()
+    config = models.JSONField()  # without its secrets
+    sealed = sealed_column()
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(WorkspaceOwned.Meta):
@@ -92,3 +118,7 @@ class AgentVersion(WorkspaceOwned):
 
     def __str__(self) -> str:
         return f"{self.config.get('name', '')} v{self.number} ({self.pk})"
+
+    def whole_config(self) -> dict[str, Any]:
+        """With its secrets: for the voice agent, and whoever may read agents. Raises crypto.DecryptError."""
+        return sealing.join(self.config, sealing.unseal(self.sealed, table=self._meta.db_table, pk=self.pk))

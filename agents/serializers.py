@@ -141,6 +141,10 @@ class AgentSerializer(WorkspaceSerializer):
         fields = ["id", *CONFIG_FIELDS, "version", "published_version", "created_at", "updated_at"]
         read_only_fields = ["version", "published_version"]
 
+    def to_representation(self, instance: Agent) -> dict[str, Any]:
+        """Secrets too: what is read can be put back whole (docs/decisions/0010-sealed-agents.md)."""
+        return {**super().to_representation(instance), **instance.config()}
+
     def validate_tools(self, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return _named_once(tools)
 
@@ -158,9 +162,9 @@ class AgentVersionSerializer(AgentSerializer):
         model = AgentVersion
         fields = ["version", *CONFIG_FIELDS, "created_at"]
 
-    def to_representation(self, instance: AgentVersion) -> dict[str, Any]:
+    def to_representation(self, instance: AgentVersion) -> dict[str, Any]:  # type: ignore[override]  # a version
         created_at = self.fields["created_at"].to_representation(instance.created_at)
-        return {"version": instance.number, **instance.config, "created_at": created_at}
+        return {"version": instance.number, **instance.whole_config(), "created_at": created_at}
 
 
 class RollbackSerializer(StrictSerializer):

@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.access import Access
 from accounts.models import Workspace
+from agents import sealing
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
 from voiceops.errors import NotFound, StateForbids
 
@@ -20,7 +21,9 @@ LONGEST_NAME = 200
 def create_agent(*, workspace: Workspace, config: Mapping[str, Any], access: Access | None = None) -> Agent:
     """A new draft, number 1, that no call can use until it is published."""
     with transaction.atomic():
-        agent: Agent = workspace.agents.create(**config)
+        agent = Agent(workspace=workspace)
+        agent.keep(config)
+        agent.save(force_insert=True)
         _note("agent.created", agent, access, name=agent.name)
     return agent
 
@@ -29,13 +32,13 @@ def save_draft(*, agent: Agent, changes: Mapping[str, Any], access: Access | Non
     """Change the draft. The first real change after a publish gives it the next free number."""
     with transaction.atomic():
         current = _locked(agent)
-        changed = [name for name, value in changes.items() if getattr(current, name) != value]
+        before = current.config()
+        changed = [name for name, value in changes.items() if before[name] != value]
         if changed:
-            for name in changed:
-                setattr(current, name, changes[name])
+            current.keep({**before, **changes})
             if current.version == current.published_version:
                 current.version = _next_number(current)
-            current.save(update_fields=[*changed, "version", "updated_at"])
+            current.save(update_fields={*changed, *sealing.FIELDS, "sealed", "version", "updated_at"})
             _note("agent.updated", current, access, fields=sorted(changed))
     return current
 
@@ -44,9 +47,8 @@ def publish_agent(*, agent: Agent, access: Access | None = None) -> Agent:
     """Freeze the draft as the version that calls created from now on will run. Unchanged, it stays that version."""
     with transaction.atomic():
         current = _locked(agent)
-        current.versions.get_or_create(
-            number=current.version, defaults={"workspace": current.workspace, "config": current.config()}
-        )
+        if not current.versions.filter(number=current.version).exists():
+            current.freeze()
         _point_to(current, current.version)
         _note("agent.published", current, access, version=current.version)
     return current
@@ -60,10 +62,9 @@ def rollback_agent(*, agent: Agent, version: int, access: Access | None = None) 
         if frozen is None:
             raise NotFound("Agent version not found")
         names = [name for name in CONFIG_FIELDS if name in frozen.config]
-        for name in names:
-            setattr(current, name, frozen.config[name])
+        current.keep({**current.config(), **frozen.whole_config()})
         current.version = frozen.number
-        current.save(update_fields=[*names, "version", "updated_at"])
+        current.save(update_fields={*names, *sealing.FIELDS, "sealed", "version", "updated_at"})
         _point_to(current, frozen.number)
         _note("agent.rolled_back", current, access, version=frozen.number)
     return current

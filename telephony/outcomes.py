@@ -121,6 +121,9 @@ IN_DOUBT = Verdict(Outcome.UNKNOWN, "in_doubt", Blame.DOUBT, "Nobody can prove w
 
 # Ends the dialling side decides itself, before anything was sent.
 NO_AGENT = Verdict(Outcome.CANCELLED, "no_agent", Blame.PLATFORM, "No voice agent joined the room", sent=False)
+UNREADABLE = Verdict(
+    Outcome.CANCELLED, "agent_unreadable", Blame.PLATFORM, "The agent's secrets cannot be decrypted", sent=False
+)
 ABANDONED = Verdict(Outcome.CANCELLED, "abandoned", Blame.US, "The worker stopped before it dialled", sent=False)
 NOT_PLACED = Verdict(Outcome.CANCELLED, "not_placed", Blame.US, "Proven: no INVITE left", sent=False)
 RELEASED = Verdict(Outcome.CANCELLED, "released", Blame.US, "Put back before it was dialled", sent=False)
@@ -158,7 +161,7 @@ BY_REASON: dict[str, Verdict] = {
     verdict.reason: verdict
     for verdict in (
         *(row.verdict for row in TABLE),
-        *(FENCED, UNREACHABLE, IN_DOUBT, NO_AGENT, ABANDONED, NOT_PLACED, RELEASED),
+        *(FENCED, UNREACHABLE, IN_DOUBT, NO_AGENT, UNREADABLE, ABANDONED, NOT_PLACED, RELEASED),
     )
 }
 

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from accounts import keys, tokens
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Session, User, Workspace
 from accounts.roles import Role
-from agents.models import Agent, AgentVersion
+from agents.models import CONFIG_FIELDS, Agent, AgentVersion
 from batches.models import Batch, Recipient, RejectedRow, SavedMapping, Suppression
 from telephony.models import Call, NumberPace, PhoneNumber, SipTrunk
 from voiceops.ids import uuid7
@@ -90,9 +90,10 @@ def browser(of: User) -> APIClient:
 
 def agent(of: Workspace, *, published: bool = True, **fields: Any) -> Agent:
     """An agent, by default published as version 1."""
-    made = Agent.unscoped.create(
-        workspace=of, **{"name": "Reception", "system_prompt": "Be kind.", "first_message": "Hello!", **fields}
-    )
+    values = {"name": "Reception", "system_prompt": "Be kind.", "first_message": "Hello!", **fields}
+    made = Agent(workspace=of, **{name: value for name, value in values.items() if name not in CONFIG_FIELDS})
+    made.keep({name: value for name, value in values.items() if name in CONFIG_FIELDS})
+    made.save(force_insert=True)
     if published:
         version_of(made)
     return made
@@ -102,9 +103,7 @@ def version_of(agent: Agent) -> AgentVersion:
     """Freeze the draft as its published version."""
     agent.published_version = agent.version
     agent.save(update_fields=["published_version"])
-    return AgentVersion.unscoped.create(
-        workspace=agent.workspace, agent=agent, number=agent.version, config=agent.config()
-    )
+    return agent.freeze()
 
 
 def phone_number(of: Workspace, **fields: Any) -> PhoneNumber:

@@ -29,7 +29,7 @@ def prepare(calls: int) -> Batch:
     agent = Agent.unscoped.create(
         workspace=workspace, name="Bench", system_prompt="Bench", published_version=1, recording_enabled=False
     )
-    version = AgentVersion.unscoped.create(workspace=workspace, agent=agent, number=1, config=agent.config())
+    version = agent.freeze()
     number = PhoneNumber.unscoped.create(
         workspace=workspace,
         phone_number="+12025550100",

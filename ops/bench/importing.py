@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import Workspace
-from agents.models import Agent, AgentVersion
+from agents.models import Agent
 from batches.importing.store import import_batch
 from batches.models import Batch, Recipient, RejectedRow
 
@@ -53,7 +53,7 @@ def prepare(upload: str) -> Batch:
     empty()
     workspace = Workspace.unscoped.create(name=WORKSPACE)
     agent = Agent.unscoped.create(workspace=workspace, name="Bench", system_prompt="Bench")
-    version = AgentVersion.unscoped.create(workspace=workspace, agent=agent, number=1, config=agent.config())
+    version = agent.freeze()
     return Batch.unscoped.create(
         workspace=workspace, name="Bench", agent=agent, agent_version=version, upload=upload, default_country="US"
     )

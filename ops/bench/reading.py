@@ -22,7 +22,7 @@ def prepare(calls: int) -> Workspace:
     Workspace.unscoped.filter(name="Bench").delete()
     workspace = Workspace.unscoped.create(name="Bench")
     agent = Agent.unscoped.create(workspace=workspace, name="Bench", system_prompt="Bench", published_version=1)
-    version = AgentVersion.unscoped.create(workspace=workspace, agent=agent, number=1, config=agent.config())
+    version = agent.freeze()
     outcomes = itertools.cycle([Outcome.ANSWERED, Outcome.NO_ANSWER, Outcome.BUSY, Outcome.ANSWERED])
     now = timezone.now()
     for start in range(0, calls, CHUNK):

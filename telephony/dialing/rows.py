@@ -15,7 +15,18 @@ from telephony import lifecycle
 from telephony.clients.livekit import Answered, Lost, NeverSent
 from telephony.dialing.gate import Gate
 from telephony.models import Call, NumberPace, SipTrunk, Stage
-from telephony.outcomes import BY_REASON, RELEASED, UNREACHABLE, Answer, Blame, Verdict, classify, provider_code
+from telephony.outcomes import (
+    BY_REASON,
+    RELEASED,
+    UNREACHABLE,
+    UNREADABLE,
+    Answer,
+    Blame,
+    Verdict,
+    classify,
+    provider_code,
+)
+from voiceops import crypto
 from voiceops.clock import database_now
 
 logger = logging.getLogger(__name__)
@@ -31,7 +42,7 @@ class Job:
 
     call: Call
     trunk_id: str
-    config: dict[str, Any]  # the frozen agent
+    config: dict[str, Any] = field(repr=False)  # the frozen agent, with its secrets
 
 
 @dataclass
@@ -53,6 +64,7 @@ class Result:
 
 
 def load_jobs(ids: Iterable[UUID]) -> list[Job]:
+    """What the calls need. Those whose agent cannot be read are ended: it would fail at every tool it uses."""
     calls = list(Call.unscoped.filter(pk__in=ids).select_related("agent_version", "number").order_by("pk"))
     numbers = {call.number_id for call in calls if call.number_id}
     trunks = dict(
@@ -60,14 +72,17 @@ def load_jobs(ids: Iterable[UUID]) -> list[Job]:
             "phone_number_id", "livekit_trunk_id"
         )
     )
-    return [
-        Job(
-            call=call,
-            trunk_id=trunks.get(call.number_id, "") if call.number_id else "",
-            config=call.agent_version.config if call.agent_version else {},
-        )
-        for call in calls
-    ]
+    jobs = []
+    for call in calls:
+        job = Job(call=call, trunk_id=trunks.get(call.number_id, "") if call.number_id else "", config={})
+        try:
+            job.config = call.agent_version.whole_config() if call.agent_version else {}
+        except crypto.DecryptError as error:
+            logger.warning("The secrets of the agent of call %s cannot be read: %s", call.pk, error)
+            close_unsent([job], UNREADABLE)
+        else:
+            jobs.append(job)
+    return jobs
 
 
 def adopt_queued(owner: UUID, limit: int) -> list[UUID]:

@@ -24,6 +24,7 @@ from telephony.models import Call, Direction, InboxEvent, Outcome, PhoneNumber, 
 from telephony.outcomes import Blame, Verdict
 from telephony.services.calls import newest_version
 from voiceops.clock import database_now
+from voiceops.crypto import DecryptError
 from voiceops.errors import ProviderError
 from voiceops.ids import uuid7
 from voiceops.ormthread import OrmThread
@@ -90,7 +91,11 @@ def bring_agent(call: Call) -> None:
     unclaimed = unclaimed.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lt=now))
     if version is None or not unclaimed.update(lease_expires_at=now + AGENT_PATIENCE):
         return
-    metadata = metadata_of(call, version.config)
+    try:
+        metadata = metadata_of(call, version.whole_config())
+    except DecryptError as error:
+        logger.warning("The secrets of the agent of inbound call %s cannot be read: %s", call.pk, error)
+        return
     try:
         in_session(lambda livekit: livekit_calls.dispatch_agent(livekit, room=call.room, metadata=metadata))
     except ProviderError as error:

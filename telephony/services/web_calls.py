@@ -36,6 +36,7 @@ def open_web_call(*, agent: Agent, variables: dict[str, Any], access: Access | N
     """Raises StateForbids when the agent is not published, Invalid for missing variables, ProviderError."""
     version = published_version(agent)
     require_variables(version, variables)
+    config = version.whole_config()  # before anything is written
     pk = uuid7()
     with transaction.atomic():
         call = Call.unscoped.create(
@@ -55,7 +56,7 @@ def open_web_call(*, agent: Agent, variables: dict[str, Any], access: Access | N
     order = RoomOrder(
         name=call.room,
         agent_name=settings.LIVEKIT_AGENT_NAME,
-        agent_metadata=metadata_of(call, version.config),
+        agent_metadata=metadata_of(call, config),
         empty_timeout=int(SEAT_LASTS.total_seconds()),
     )
     try:

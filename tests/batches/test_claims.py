@@ -9,7 +9,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Workspace
-from batches import claims
+from agents.models import AgentVersion
+from batches import claims, settle
 from batches.gate import BatchGate
 from batches.models import Batch, Recipient
 from telephony.dialing import rows
@@ -280,3 +281,17 @@ def test_a_worker_told_to_stop_while_it_waited_claims_nobody(batch: Batch, numbe
 
     assert claims.claim(number.pk, owner=ME, most=10, unless=lambda: True) == []
     assert len(claim(number)) == 2
+
+
+def test_an_agent_whose_secrets_cannot_be_read_calls_nobody(batch: Batch, number: PhoneNumber) -> None:
+    person = make.recipient(batch)
+    AgentVersion.unscoped.filter(pk=batch.agent_version_id).update(sealed="ffffffff.lost")
+
+    [call] = claim(number)
+    jobs = rows.load_jobs([call.pk])
+
+    call.refresh_from_db()
+    assert (jobs, call.stage, call.outcome, call.end_reason) == ([], Stage.ENDED, "cancelled", "agent_unreadable")
+    settle.settle_calls()
+    person.refresh_from_db()
+    assert (person.status, person.attempts) == ("pending", 0)

@@ -48,7 +48,7 @@ def agent_version(workspace: Workspace, variables: list[dict[str, Any]] | None =
     agent = Agent.unscoped.create(
         workspace=workspace, name="Caller", system_prompt="Be kind", variables=variables or []
     )
-    return AgentVersion.unscoped.create(workspace=workspace, agent=agent, number=1, config=agent.config())
+    return agent.freeze()
 
 
 def batch(workspace: Workspace, content: Path | str | list[dict[str, Any]], **fields: Any) -> Batch:

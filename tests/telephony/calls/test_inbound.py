@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Workspace
-from agents.models import Agent
+from agents.models import Agent, AgentVersion
 from batches import sweep
 from telephony.inbound_rooms import room_prefix
 from telephony.models import Call, PhoneNumber
@@ -237,3 +237,15 @@ def test_draft_gets_no_browser_call(ours: Workspace, box: RunningSandbox) -> Non
 
     assert (response.status_code, response.json()) == (400, {"detail": "Agent is not published"})
     assert box.rooms() == []
+
+
+def test_caller_of_an_unreadable_agent_is_told_of_in_the_log(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber, caplog: pytest.LogCaptureFixture
+) -> None:
+    AgentVersion.unscoped.update(sealed="ffffffff.lost")
+    room = f"{room_prefix(number.pk)}_{CALLER}_abc"
+
+    answer = livekit.post(livekit.event("participant_joined", room, participant={"identity": "sip_1", "kind": "SIP"}))
+
+    assert answer.status_code == 200
+    assert f"inbound call {Call.unscoped.get().pk} cannot be read" in caplog.text

@@ -1,0 +1,55 @@
+"""What staff see of an agent's secrets, and what they can do with them."""
+
+import pytest
+from django.test import Client
+
+from accounts.models import AuditEntry, Workspace
+from agents.models import Agent, AgentVersion
+from tests import make
+from tests.test_admin import form_of, page_of
+
+SECRET = "sealed-and-never-shown"
+TOOLS = [{"type": "webhook", "name": "book", "url": "https://example.com/", "headers": {"Authorization": SECRET}}]
+
+
+@pytest.fixture
+def staff(db: None) -> Client:
+    client = Client()
+    client.force_login(make.user(is_staff=True, is_superuser=True))
+    return client
+
+
+def test_secrets_of_an_agent_are_masked_and_stay_what_they_are(staff: Client, ours: Workspace) -> None:
+    agent = make.agent(ours, tools=TOOLS, llm={"provider": "custom", "api_key": SECRET, "top_p": 0.9})
+    page = staff.get(page_of(Agent, agent)).content.decode()
+    form = form_of(page)
+    history = staff.get(page_of(AgentVersion, agent.versions.get())).content.decode()
+
+    staff.post(page_of(Agent, agent), {**form, "name": "Night shift"})
+
+    agent.refresh_from_db()
+    assert [SECRET in text for text in (page, history)] == [False, False]
+    assert (agent.name, agent.config()["tools"]) == ("Night shift", TOOLS)
+    assert agent.config()["llm"] == {"provider": "custom", "api_key": SECRET, "top_p": 0.9}
+    assert AuditEntry.unscoped.get(action="agent.updated").changes["fields"] == ["name", "recording_enabled"]
+
+
+def test_staff_change_a_tool_and_its_masked_header_stays(staff: Client, ours: Workspace) -> None:
+    agent = make.agent(ours, tools=TOOLS)
+    form = form_of(staff.get(page_of(Agent, agent)).content.decode())
+
+    staff.post(page_of(Agent, agent), {**form, "tools": form["tools"].replace("example.com", "example.org")})
+
+    agent.refresh_from_db()
+    assert agent.config()["tools"] == [{**TOOLS[0], "url": "https://example.org/"}]
+
+
+def test_a_mask_with_nothing_behind_it_is_refused(staff: Client, ours: Workspace) -> None:
+    agent = make.agent(ours, tools=TOOLS)
+    form = form_of(staff.get(page_of(Agent, agent)).content.decode())
+
+    page = staff.post(page_of(Agent, agent), {**form, "tools": form["tools"].replace('"book"', '"other"')})
+
+    agent.refresh_from_db()
+    assert "Nothing is stored behind the mask" in page.content.decode()
+    assert agent.config()["tools"] == TOOLS
