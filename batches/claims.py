@@ -1,8 +1,6 @@
 """Claim recipients that are due: the first step of the dial protocol. One short transaction per number, no network.
 
-Limits are counted under the lock of the number's row (and of the workspace's, where it has a limit of its own), so
-that they are never exceeded by even one, whatever dies: the count is made of open calls, not of a counter that a
-killed worker would leave behind.
+Limits are counted under the lock of the number's row: telephony/dialing/room.py.
 """
 
 from collections import defaultdict
@@ -19,12 +17,12 @@ from batches.breaker import PROBE_EVERY, may_probe
 from batches.gate import window_of
 from batches.models import Batch, Recipient
 from batches.windows import opens_at
+from telephony.dialing.room import ahead_of, room_on_number
 from telephony.dialing.rows import LEASE
 from telephony.models import Call, Direction, NumberPace, PhoneNumber, Stage
 from voiceops.clock import database_now
 from voiceops.ids import uuid7
 
-AHEAD_SECONDS = 2.0  # reserve so much of the pace ahead: rooms and agents need time
 LOOK_THROUGH = 500  # people per claim, where some sleep: their zones take 0.1 ms each, under the number's lock
 
 
@@ -68,7 +66,7 @@ def claim(number_id: UUID, *, owner: UUID, most: int, unless: Callable[[], bool]
             return []
         number = PhoneNumber.unscoped.select_related("workspace").get(pk=number_id)
         now = database_now()
-        room = Room(min(most, room_on_number(number)))
+        room = Room(min(most, room_on_number(number, Call.unscoped.open())))
         if pace.trouble is not None:
             room.left = room.take(1) if may_probe(pace, now) else 0
         batches = list(callable_batches(now).filter(phone_number=number_id).order_by("pk"))
@@ -85,20 +83,6 @@ def in_turn(batches: Sequence[Batch], now: datetime) -> Sequence[Batch]:
     return [*batches[turn:], *batches[:turn]]
 
 
-def room_on_number(number: PhoneNumber) -> int:
-    open_calls = Call.unscoped.open().filter(number=number)
-    ahead = max(2, ceil(number.calls_per_second * AHEAD_SECONDS))
-    rooms = [
-        number.max_concurrent_calls - open_calls.count(),
-        ahead - open_calls.filter(stage=Stage.RESERVED).count(),
-    ]
-    workspace = number.workspace
-    if workspace.max_concurrent_calls is not None:
-        workspace.lock()
-        rooms.append(workspace.max_concurrent_calls - Call.unscoped.open().filter(workspace=workspace).count())
-    return min(rooms)
-
-
 def room_in_batch(batch: Batch, sharers: int, room: Room) -> int:
     open_calls = Call.unscoped.open().filter(batch_id=batch.pk)
     if batch.status == Batch.Status.PAUSED:  # a probe: one call, and only when no other is about to tell
@@ -107,7 +91,7 @@ def room_in_batch(batch: Batch, sharers: int, room: Room) -> int:
     if batch.max_concurrent_calls is not None:
         wanted = min(wanted, batch.max_concurrent_calls - open_calls.count())
     if batch.calls_per_second is not None:
-        ahead = max(2, ceil(batch.calls_per_second * AHEAD_SECONDS))
+        ahead = ahead_of(batch.calls_per_second)
         wanted = min(wanted, ahead - open_calls.filter(stage=Stage.RESERVED).count())
     return room.take(wanted)
 

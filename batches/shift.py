@@ -19,6 +19,7 @@ from batches.models import Batch
 from telephony.clients.livekit import LiveKit
 from telephony.dialing import rows
 from telephony.dialing.engine import Dialler
+from telephony.dialing.room import adopt_queued
 from telephony.models import Call, Stage
 from telephony.services.recordings import start_recordings
 from voiceops import failpoints
@@ -107,7 +108,7 @@ class Shift:
         most = min(MOST_HELD - self.dialler.held, MOST_IN_FLIGHT - len(self.dialler.in_flight))
         if most <= 0:
             return
-        ids = await self.db(rows.adopt_queued, self.owner, most)
+        ids = await self.db(adopt_queued, self.owner, most)
         for number in await self.db(claims.numbers_with_work):
             if most > len(ids):
                 ids += await self.db(

@@ -85,16 +85,6 @@ def load_jobs(ids: Iterable[UUID]) -> list[Job]:
     return jobs
 
 
-def adopt_queued(owner: UUID, limit: int) -> list[UUID]:
-    """Lease calls that somebody queued one by one (POST /calls) and no shift holds yet."""
-    with transaction.atomic():
-        now = database_now()
-        waiting = Call.unscoped.filter(stage=Stage.RESERVED, lease_owner=None, direction="outbound").order_by("pk")
-        ids = list(waiting.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
-        Call.unscoped.filter(pk__in=ids).update(lease_owner=owner, lease_expires_at=now + LEASE)
-    return ids
-
-
 def renew(owner: UUID, ids: Sequence[UUID]) -> None:
     """Say that somebody still prepares these calls, or listens for the answer to their dial."""
     held = Call.unscoped.filter(pk__in=ids, lease_owner=owner, stage__in=(Stage.RESERVED, *lifecycle.BEFORE_ANSWER))
