@@ -1,6 +1,7 @@
 """Settings that cannot work together, told before anything starts (style.md 3.5). Each has an id and the mend."""
 
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,24 +16,52 @@ from voiceops import crypto
 STORAGES = ("local", "s3")
 BROKERS = ("filesystem", "redis", "rediss", "amqp", "amqps")
 LONGEST_PORT = 65_535
+PAGES = ("admin", "docs", "redoc", "openapi.json", "metrics")
+NEEDED = ("PUBLIC_URL", "LIVEKIT_URL")
+OPTIONAL = ("TWILIO_BASE_URL", "S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL")
 
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    return [*_addresses(), *_recordings(), *_numbers(), *_keys()]
+    return [*_addresses(), *_broker(), *_web(), *_recordings(), *_numbers(), *_keys()]
 
 
 def _addresses() -> Iterator[CheckMessage]:
-    for name in ("PUBLIC_URL", "LIVEKIT_URL"):
-        url = urlsplit(getattr(settings, name))
-        if url.scheme not in ("http", "https", "ws", "wss") or not url.hostname:
-            yield Error(f"{name} is no address: {url.geturl()!r}.", hint="As https://host.example.com.", id="ops.E001")
+    named = {name: getattr(settings, name) for name in (*NEEDED, *OPTIONAL)}
+    for name, url in named.items():
+        if (url or name in NEEDED) and not _is_address(url, "http", "https", "ws", "wss"):
+            yield Error(f"{name} is no address: {url!r}.", hint="As https://host.example.com.", id="ops.E001")
+
+
+def _broker() -> Iterator[CheckMessage]:
+    """Without quoting the URL, which may hold a password."""
     scheme = settings.CELERY_BROKER_URL.partition(":")[0]
+    hint = "redis://host:6379/0, amqp://user:password@host:5672//, or unset."
     if scheme not in BROKERS:
-        yield Error(
-            f"CELERY_BROKER_URL names no broker we know: {scheme}.",
-            hint="redis://host:6379/0, amqp://user:password@host:5672//, or unset.",
-            id="ops.E002",
-        )
+        yield Error(f"CELERY_BROKER_URL names no broker we know: {scheme}.", hint=hint, id="ops.E002")
+    elif scheme != "filesystem" and not _is_address(settings.CELERY_BROKER_URL, *BROKERS):
+        yield Error("CELERY_BROKER_URL is no address.", hint=hint, id="ops.E002")
+
+
+def _is_address(url: str, *schemes: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is no number
+        return False
+
+
+def _web() -> Iterator[CheckMessage]:
+    for text in settings.TRUSTED_PROXIES:
+        try:
+            ip_network(text, strict=False)
+        except ValueError:
+            hint = "As 10.0.0.0/8 or 192.0.2.7; names are not looked up."
+            yield Error(f"TRUSTED_PROXIES holds no network: {text!r}.", hint=hint, id="ops.E010")
+    if unknown := [page for page in settings.CLOSED_PAGES if page not in PAGES]:
+        yield Error(f"CLOSED_PAGES: no such page {', '.join(unknown)}.", hint=f"{', '.join(PAGES)}.", id="ops.E011")
+    if wrong := [host for host in settings.ALLOWED_HOSTS if "/" in host]:
+        hint = "Host names alone, as voiceops.example.com."
+        yield Error(f"ALLOWED_HOSTS holds no host name: {wrong[0]!r}.", hint=hint, id="ops.E012")
 
 
 def _recordings() -> Iterator[CheckMessage]:

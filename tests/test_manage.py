@@ -9,6 +9,8 @@ import pytest
 
 from voiceops import settings
 
+NO_DATABASE = "DATABASE_URL names no database of PostgreSQL or SQLite. See .env.example.\n"
+
 
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -30,6 +32,15 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         ("SWEEP_SECONDS", "often", "SWEEP_SECONDS is not a number. See .env.example.\n"),
         ("THROTTLE_RATES", "often", "THROTTLE_RATES is not readable. See .env.example.\n"),
         ("SANDBOX_SPEED", "0", "SANDBOX_SPEED must be more than 0.\n"),
+        ("DEBUG", "maybe", "DEBUG is neither 1 nor 0. See .env.example.\n"),
+        ("STAFF_SECOND_FACTOR", "yeah", "STAFF_SECOND_FACTOR is neither 1 nor 0. See .env.example.\n"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL is none of CRITICAL, ERROR, WARNING, INFO, DEBUG.\n"),
+        ("SENTRY_DSN", "https://host", "SENTRY_DSN cannot be used: it reads https://key@host/project.\n"),
+        ("EMAIL_URL", "mail.example.com", "EMAIL_URL is not readable. See .env.example.\n"),
+        ("DATABASE_URL", "nonsense", NO_DATABASE),
+        ("DATABASE_URL", "mysql://host/name", NO_DATABASE),
+        ("DATABASE_URL", "postgres://host:5432", NO_DATABASE),
+        ("DATABASE_URL", "postgres://host:port/name", "DATABASE_URL is not readable. See .env.example.\n"),
         ("DATA_DIR", "/dev/null/var", "/dev/null/var cannot be made (Not a directory). Set DATA_DIR.\n"),
     ],
 )

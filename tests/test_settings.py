@@ -80,6 +80,27 @@ def test_without_debug_an_example_secret_is_named(name: str) -> None:
     assert refusal(**environment) == REFUSAL.format(name)
 
 
+def test_without_debug_an_example_key_encrypts_nothing() -> None:
+    strong, example = new_secrets(), settings.EXAMPLE_SECRETS["FIELD_ENCRYPTION_KEYS"]
+    keys = f" {example},{strong['FIELD_ENCRYPTION_KEYS']}"
+
+    assert refusal(**{**strong, "DEBUG": "0", "FIELD_ENCRYPTION_KEYS": keys}) == REFUSAL.format("FIELD_ENCRYPTION_KEYS")
+
+
+def test_without_debug_a_short_secret_is_named() -> None:
+    told = refusal(**{**new_secrets(), "DEBUG": "0", "JWT_API_SECRET": "short"})
+
+    assert told.startswith("With DEBUG=0 a secret has at least 32 characters: JWT_API_SECRET.")
+
+
+def test_without_debug_two_secrets_that_are_one_are_named() -> None:
+    strong = new_secrets()
+
+    told = refusal(**{**strong, "DEBUG": "0", "LIVEKIT_API_SECRET": strong["SECRET_KEY"]})
+
+    assert told == "With DEBUG=0 every secret must be another, but SECRET_KEY and LIVEKIT_API_SECRET are the same."
+
+
 def test_debug_is_off_unless_it_is_set() -> None:
     assert refusal() == refusal(DEBUG="0")
 

@@ -1,10 +1,17 @@
 """Reading the environment: a value that cannot be used is refused by the name of its variable."""
 
+from collections.abc import Callable, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+DATABASES = ("postgres", "postgresql", "psql", "pgsql", "sqlite")
+NO = ("false", "off", "n", "no", "0")
+LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
+SHORTEST_SECRET = 32  # characters
 
 
 class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
@@ -22,6 +29,67 @@ class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
             kind = getattr(kwargs.get("cast"), "__name__", "value")
             wanted = {"int": "a whole number", "float": "a number"}.get(kind, "readable")
             raise ImproperlyConfigured(f"{var} is not {wanted}. See .env.example.") from error
+
+    def bool(self, var: str, default: bool) -> bool:
+        """The library takes every word it does not know for no: a slip of the pen would open what was to be closed."""
+        word = str(self.ENVIRON.get(var, "")).strip().lower()
+        if word and word not in (*self.BOOLEAN_TRUE_STRINGS, *NO):
+            raise ImproperlyConfigured(f"{var} is neither 1 nor 0. See .env.example.")
+        return word in self.BOOLEAN_TRUE_STRINGS if word else default
+
+    def db_url(self, var: str, default: str) -> dict[str, Any]:
+        refusal = ImproperlyConfigured(f"{var} names no database of PostgreSQL or SQLite. See .env.example.")
+        if str(self.str(var, default=default)).partition(":")[0] not in DATABASES:
+            raise refusal
+        found = self._address(super().db_url, var, default)
+        if not found["NAME"]:
+            raise refusal
+        return found
+
+    def email_url(self, var: str, default: str) -> dict[str, Any]:
+        return self._address(super().email_url, var, default)
+
+    def level(self, var: str, default: str) -> str:
+        level = str(self.str(var, default=default)).strip().upper()
+        if level not in LEVELS:
+            raise ImproperlyConfigured(f"{var} is none of {', '.join(LEVELS)}.")
+        return level
+
+    def parsed(self, var: str, parse: Callable[[str], object]) -> str:
+        """The text, "" when unset, once `parse` has taken it; its ValueError says what it wants."""
+        text = str(self.str(var, default=""))
+        try:
+            if text:
+                parse(text)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var} cannot be used: {error}.") from error
+        return text
+
+    @staticmethod
+    def _address(read: Callable[..., dict[str, Any]], var: str, default: str) -> dict[str, Any]:
+        try:
+            return read(var, default=default)
+        except (ValueError, KeyError, ImproperlyConfigured) as error:
+            raise ImproperlyConfigured(f"{var} is not readable. See .env.example.") from error
+
+
+def refuse_weak(secrets: Mapping[str, str], examples: Mapping[str, str]) -> None:
+    """Of a server's secrets each must be set, its own, and long enough. Raises ImproperlyConfigured, naming them."""
+    keys = [key.strip() for key in secrets["FIELD_ENCRYPTION_KEYS"].split(",")]
+    newest = {**secrets, "FIELD_ENCRYPTION_KEYS": next(filter(None, keys), "")}  # the one that encrypts
+    if bad := [name for name, value in newest.items() if value in ("", examples[name])]:
+        raise ImproperlyConfigured(
+            "With DEBUG=0 these must be set to secrets of your own (unset or still the example): "
+            f"{', '.join(bad)}. See .env.example."
+        )
+    if same := [f"{one} and {other}" for one, other in combinations(newest, 2) if newest[one] == newest[other]]:
+        raise ImproperlyConfigured(f"With DEBUG=0 every secret must be another, but {same[0]} are the same.")
+    ours = ("SECRET_KEY", "JWT_API_SECRET")
+    if short := [name for name in ours if len(secrets[name]) < SHORTEST_SECRET]:
+        raise ImproperlyConfigured(
+            f"With DEBUG=0 a secret has at least {SHORTEST_SECRET} characters: {', '.join(short)}. "
+            "`python ops/new_secrets.py` prints some."
+        )
 
 
 def made_folder(path: Path) -> Path:

@@ -23,18 +23,22 @@ MOST_WAITING = 100  # events; what comes faster than it can be told is only in t
 SECONDS = 5
 
 
+def parse_dsn(dsn: str) -> tuple[str, str]:
+    """Where to tell, and the key that lets us. Raises ValueError with what a DSN reads like."""
+    parts = urlsplit(dsn)
+    path, _, project = parts.path.rpartition("/")
+    if parts.scheme not in ("http", "https") or not (parts.username and parts.hostname and project):
+        raise ValueError("it reads https://key@host/project")
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{path}/api/{project}/envelope/", parts.username
+
+
 class SentryHandler(logging.Handler):
     """Takes errors at once and tells them on a thread of its own, which is started by the first of them."""
 
     def __init__(self, dsn: str) -> None:
         super().__init__(logging.ERROR)
-        parts = urlsplit(dsn)
-        path, _, project = parts.path.rpartition("/")
-        if parts.scheme not in ("http", "https") or not (parts.username and parts.hostname and project):
-            raise ValueError("SENTRY_DSN must read https://key@host/project")
-        host = parts.netloc.rpartition("@")[2]
-        self.url = f"{parts.scheme}://{host}{path}/api/{project}/envelope/"
-        self.key = parts.username
+        self.url, self.key = parse_dsn(dsn)
         self.waiting: queue.Queue[dict[str, Any]] = queue.Queue(MOST_WAITING)
         self.teller: threading.Thread | None = None
 

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from voiceops.environment import Env, made_folder
+from voiceops.environment import Env, made_folder, refuse_weak
+from voiceops.sentry import parse_dsn
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -33,11 +34,8 @@ EXAMPLE_SECRETS = {
 SECRETS: dict[str, str] = {
     name: env.str(name, default=example if DEBUG else "") for name, example in EXAMPLE_SECRETS.items()
 }
-if not DEBUG and (bad := [name for name, value in SECRETS.items() if value in ("", EXAMPLE_SECRETS[name])]):
-    raise ImproperlyConfigured(
-        "With DEBUG=0 these must be set to secrets of your own (unset or still the example): "
-        f"{', '.join(bad)}. See .env.example."
-    )
+if not DEBUG:
+    refuse_weak(SECRETS, EXAMPLE_SECRETS)
 SECRET_KEY = SECRETS["SECRET_KEY"]
 JWT_API_SECRET = SECRETS["JWT_API_SECRET"]
 FIELD_ENCRYPTION_KEYS = [key.strip() for key in SECRETS["FIELD_ENCRYPTION_KEYS"].split(",") if key.strip()]
@@ -249,9 +247,9 @@ else:
 EMAIL_CONFIG: dict[str, Any] = env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://")
 EMAIL_TIMEOUT = 10
 vars().update(EMAIL_CONFIG)
-SENTRY_DSN: str = env.str("SENTRY_DSN", default="")
+SENTRY_DSN: str = env.parsed("SENTRY_DSN", parse_dsn)
 # Only ours speak at DEBUG: others would quote requests, headers and rows.
-LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_LEVEL: str = env.level("LOG_LEVEL", default="INFO")
 _sentry = {"sentry": {"class": "voiceops.sentry.SentryHandler", "dsn": SENTRY_DSN}} if SENTRY_DSN else {}
 LOGGING = {
     "version": 1,
