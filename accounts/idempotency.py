@@ -30,7 +30,7 @@ from voiceops.errors import Conflict, Invalid
 HEADER = "Idempotency-Key"
 LIFE = timedelta(hours=24)
 LONGEST_KEY = 255
-BY_COOKIE = ("/auth/refresh", "/auth/logout")  # the refresh cookie says whom they are about
+REFRESH, LOGOUT = "/auth/refresh", "/auth/logout"  # no body need say whom they are about
 
 
 def claim(request: Request, *, now: datetime) -> IdempotentRequest | HttpResponse:
@@ -89,13 +89,16 @@ def _scope(request: Request) -> str:
     """Whose keys they are (without credentials: the address's), followed by a hash of where they hold."""
     access = request.auth if isinstance(request.auth, Access) else None
     who = access.scope if access else f"ip:{ip_of(request)}"
-    where = [request.path_info, str(access.workspace.pk) if access and access.workspace else None]
+    where: list[object] = [request.path_info, str(access.workspace.pk) if access and access.workspace else None]
+    if request.path_info == LOGOUT:  # takes credentials without asking for them
+        cookies = [request.COOKIES.get(name) or None for name in ("access_token", "refresh_token")]
+        where += [request.headers.get("Authorization"), *cookies]
     return f"{who}:{hashlib.sha256(json.dumps(where).encode()).hexdigest()[:20]}"
 
 
 def _fingerprint(request: Request) -> str:
     """A hash of everything that makes the request what it is."""
-    cookie = request.COOKIES.get("refresh_token", "") if request.path_info in BY_COOKIE else ""
+    cookie = request.COOKIES.get("refresh_token", "") if request.path_info == REFRESH else ""
     parts = (request.META.get("QUERY_STRING", ""), cookie)
     whole = hashlib.sha256(json.dumps(parts).encode())
     for piece in _body(request):
@@ -105,7 +108,8 @@ def _fingerprint(request: Request) -> str:
 
 def _body(request: Request) -> Iterable[bytes]:
     """The body's bytes; of a form its fields and files, because each sender draws another boundary."""
-    if not str(request.content_type).startswith("multipart/"):
+    takes_forms = any(parser.media_type == "multipart/form-data" for parser in request.parsers or ())
+    if not takes_forms or not str(request.content_type).startswith("multipart/"):
         yield request.body
         return
     form: Any = request.data  # a QueryDict: fields and files
