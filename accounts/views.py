@@ -185,7 +185,8 @@ class PasswordChangeViewSet(ApiViewSet):
 
     @extend_schema(responses={200: DetailSerializer})
     def create(self, request: Request) -> Response:
-        serializer = PasswordChangeSerializer(data=request.data, context={"user": self.user})
+        context = {"user": self.user}  # a key is refused before anything of the body
+        serializer = PasswordChangeSerializer(data=request.data, context=context)
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
         current, new = values["current_password"], values["password"]

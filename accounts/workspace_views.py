@@ -46,8 +46,8 @@ class WorkspacesViewSet(ApiViewSet):
         return self.get_paginated_response(WorkspaceDetailSerializer(page, many=True).data)
 
     def create(self, request: Request) -> Response:
+        user = self.user  # a key is refused before anything of the body
         serializer = WorkspaceDetailSerializer(data=request.data)
-        user = self.user
         serializer.is_valid(raise_exception=True)
         limits = dict(serializer.validated_data)
         workspace = services.create_workspace(name=limits.pop("name"), user=user, ip=self.caller.ip, **limits)

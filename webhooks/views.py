@@ -83,9 +83,10 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, 
     @action(detail=True, methods=["post"], url_path="deliveries/(?P<delivery_id>[^/]+)/redeliver")
     def redeliver(self, request: Request, pk: str, delivery_id: str) -> Response:
         """Send it again, whatever became of it, with every try there is."""
-        rows = self.get_object().deliveries.select_related("event", "endpoint")
+        rows = self.find_row().deliveries.select_related("event", "endpoint")
         delivery = rows.filter(pk=parse_id(delivery_id, WebhookDelivery)).first()
         if delivery is None:
             raise missing(WebhookDelivery)
+        self.read_body()
         sent = services.redeliver(delivery=delivery, now=timezone.now(), access=self.caller)
         return Response(DeliverySerializer(sent).data)

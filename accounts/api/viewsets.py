@@ -133,15 +133,24 @@ class WorkspaceViewSet(ApiViewSet):
         return self.sorted(self.sift(queryset, self.query)) if self.action == "list" else queryset
 
     def get_object(self) -> Any:
+        row = self.find_row()
+        self.read_body()
+        return row
+
+    def find_row(self) -> Any:
+        """The row of the path. For actions whose path names a second one, which is to be found before `read_body`."""
         row_id = parse_id(self.kwargs[self.lookup_url_kwarg or self.lookup_field], self.model)
         row = self.get_queryset().filter(**{self.lookup_field: row_id}).first()
         if row is None:
             raise missing(self.model)
+        return row
+
+    def read_body(self) -> None:
+        """What cannot be read is refused by an action that reads nothing of it, too."""
         if self.request.method == "POST":
-            body = self.request.data  # what cannot be read is refused by an action that reads nothing of it, too
+            body = self.request.data
             if self.action in self.bodiless:
                 NothingSerializer(data=body).is_valid(raise_exception=True)
-        return row
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "workspace": self.workspace}

@@ -78,7 +78,7 @@ class RecipientViewSet(OfBatch):
         return self._decided(close_recipient, recipient_id, default="closed")
 
     def _decided(self, decide: Callable[..., Recipient], recipient_id: str, *, default: str) -> Response:
-        batch: Batch = self.get_object()
+        batch: Batch = self.find_row()
         recipient = batch.recipients.filter(pk=parse_id(recipient_id, Recipient)).first()
         if recipient is None:
             raise missing(Recipient)
