@@ -127,10 +127,10 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
     }
 else:
-    _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
     # On today's disks one page costs about as much as the next: totals are then counted in an index, not in the table.
     _database["OPTIONS"] = {"options": "-c random_page_cost=1.1", **_database.get("OPTIONS", {}), "connect_timeout": 5}
+_database["CONN_MAX_AGE"] = 60  # seconds. A new one costs SQLite too more than a request: it reads the whole schema
 DATABASES = {"default": _database}
 
 # --- accounts ---
