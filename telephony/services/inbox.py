@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from telephony import inbound_rooms, lifecycle
@@ -43,12 +43,16 @@ def take_in(body: Mapping[str, Any]) -> None:
     kind = participant.get("kind") if isinstance(participant, Mapping) else None
     if name not in KEPT or not is_ours(room) or kind in OURS:
         return
-    now = timezone.now()
-    event = InboxEvent(event_id=event_id, event=name, room=room, body=dict(body), received_at=now)
-    event.applied_at = now if name in EVIDENCE else None
-    InboxEvent.objects.bulk_create([event], ignore_conflicts=True)
-    if event.applied_at is None:
-        apply_event(event)
+    event = InboxEvent(event_id=event_id, event=name, room=room, body=dict(body), received_at=timezone.now())
+    if name in EVIDENCE:
+        event.applied_at = event.received_at
+        _keep(event)
+        return
+    try:
+        _settle(event, claim=_insert)
+    except OperationalError:  # somebody holds a row that it changes: the sweep tries again
+        event.applied_at = None
+        _keep(event)
 
 
 def apply_inbox(limit: int = 500) -> int:
@@ -64,13 +68,18 @@ def prune_inbox(*, older_than: timedelta) -> int:
 
 
 def apply_event(event: InboxEvent) -> bool:
-    """Let an event change what it speaks of, once. False when it was applied before."""
+    """Let a stored event change what it speaks of, once. False when it was applied before."""
+    return _settle(event, claim=_claim)
+
+
+def _settle(event: InboxEvent, *, claim: Callable[[InboxEvent], bool]) -> bool:
+    """Claim the event and apply it, in one transaction; what cannot be understood is claimed all the same."""
     try:
         with transaction.atomic():
-            return _claim(event) and _apply(event)
+            return claim(event) and _apply(event)
     except (LookupError, TypeError, ValueError, OverflowError, AttributeError, DataError, IntegrityError):
         logger.exception("The webhook %s cannot be understood", event.event_id)
-        return _claim(event)  # or the sweep would stumble over it for ever
+        return claim(event)  # or the sweep would stumble over it for ever
 
 
 def room_of(body: Mapping[str, Any]) -> str:
@@ -97,7 +106,23 @@ def told_at(event: InboxEvent) -> datetime:
     return event.received_at if event.received_at - created < FRESH else created
 
 
+def _keep(event: InboxEvent) -> None:
+    InboxEvent.objects.bulk_create([event], ignore_conflicts=True)
+
+
+def _insert(event: InboxEvent) -> bool:
+    """Store an event that is being applied; False when it came before."""
+    event.applied_at = event.received_at
+    try:
+        with transaction.atomic():
+            event.save(force_insert=True)
+    except IntegrityError:
+        return False
+    return True
+
+
 def _claim(event: InboxEvent) -> bool:
+    """Take an event that was stored and not applied; False when somebody else has."""
     return bool(InboxEvent.objects.filter(pk=event.pk, applied_at=None).update(applied_at=timezone.now()))
 
 
@@ -107,7 +132,7 @@ def _apply(event: InboxEvent) -> bool:
         recordings.note_egress(event.body["egressInfo"], at=at)
     elif action := ACTIONS.get(event.event):
         attributes = event.body.get("participant", {}).get("attributes", {})
-        call = Call.unscoped.filter(room=event.room).first()
+        call = Call.unscoped.one(room=event.room)
         call = call or inbound.open_call(event.room, attributes=attributes, at=at)
         if call is not None:
             action(call, event.body, max(at, call.intent_at or call.created_at))

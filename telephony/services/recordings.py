@@ -78,7 +78,7 @@ def key_of(call: Call) -> str:
 
 def note_egress(info: Mapping[str, Any], *, at: datetime) -> None:
     """Take in how an egress of one of our rooms stands, as LiveKit's JSON tells it."""
-    call = Call.unscoped.filter(room=str(info.get("roomName", ""))).first()
+    call = Call.unscoped.one(room=str(info.get("roomName", "")))
     if call is None:
         return
     status = str(info.get("status", ""))

@@ -6,7 +6,7 @@ when it looked, by the earlier of its clock and the database's.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from telephony.models import Call, CallEvent, Direction, Stage, Turn
 from voiceops import doorbell
 from voiceops.errors import NotFound
 
+OFTEN = timedelta(seconds=1)  # half of the two after which an agent says that it is alive
 OPT_OUTS = ("opt_out", "do_not_call")  # tools by which an agent says that the callee asked not to be called again
 DETECTED = {
     "human": "A person answered",
@@ -78,7 +79,7 @@ def take_report(*, call_id: UUID, events: Sequence[Reported]) -> None:
             raise NotFound("Call not found")
         return
     with transaction.atomic(savepoint=False):
-        call = Call.unscoped.filter(pk=call_id).first()
+        call = Call.unscoped.one(pk=call_id)
         if call is None:
             raise NotFound("Call not found")
         notes = Notes(call, timezone.now())
@@ -87,8 +88,14 @@ def take_report(*, call_id: UUID, events: Sequence[Reported]) -> None:
             Turn.unscoped.bulk_create(notes.turns, ignore_conflicts=True)
         if notes.lines:
             CallEvent.unscoped.bulk_create(notes.lines, ignore_conflicts=True)
-        if call.agent_joined_at is None or not (any(moved) or call.stage == Stage.ENDED):
-            see_agent(call_id, max(event.at for event in events))
+        if not (any(moved) or call.stage == Stage.ENDED) or call.agent_joined_at is None:
+            note_agent(call, max(event.at for event in events))
+
+
+def note_agent(call: Call, at: datetime) -> None:
+    """Of a call that lives, once a second is enough: what its agent says comes in bursts."""
+    if call.agent_seen_at is None or at - call.agent_seen_at > OFTEN:
+        see_agent(call.pk, at)
 
 
 def see_agent(call_id: UUID, at: datetime) -> bool:

@@ -43,6 +43,26 @@ def test_agent_in_the_room_is_our_witness(ours: Workspace) -> None:
     assert timeline(call) == [("agent_joined", "The voice agent joined the room")]
 
 
+def test_agent_is_seen_once_a_second_however_much_it_says(ours: Workspace) -> None:
+    call = talking(ours)
+    said = {"role": "agent", "text": "Hello", "started_at": timezone.now().isoformat(), "interrupted": False}
+    report(call, reported("agent_joined"))
+    call.refresh_from_db()
+    first = call.agent_seen_at
+
+    report(call, reported("turn", **said))
+    call.refresh_from_db()
+    soon = call.agent_seen_at
+    Call.unscoped.update(agent_seen_at=timezone.now() - timedelta(seconds=2))
+    report(call, reported("turn", **said))
+    call.refresh_from_db()
+
+    assert first is not None
+    assert soon == first
+    assert call.agent_seen_at is not None
+    assert call.agent_seen_at >= first
+
+
 def test_agent_is_seen_no_later_than_its_own_clock_says(ours: Workspace) -> None:
     call = make.call(ours)
     then = timezone.now() - timedelta(seconds=90)

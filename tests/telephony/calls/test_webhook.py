@@ -174,6 +174,24 @@ def test_database_away_asks_livekit_to_send_again(db: None) -> None:
     assert (response.status_code, response.json()) == (503, {"detail": "The database cannot be reached"})
 
 
+def test_event_whose_call_is_locked_waits_for_the_sweep(ours: Workspace) -> None:
+    call = talking(ours)
+
+    def locked(execute: Any, sql: str, *args: Any) -> Any:
+        if sql.startswith('UPDATE "telephony_call"'):
+            raise OperationalError("canceling statement due to lock timeout")
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(locked):
+        response = livekit.post(livekit.event("room_finished", call))
+    InboxEvent.objects.update(received_at=timezone.now() - timedelta(seconds=3))
+    applied = apply_inbox()
+
+    call.refresh_from_db()
+    assert (response.status_code, applied) == (200, 1)
+    assert call.stage == Stage.ENDED
+
+
 def test_sweep_applies_what_was_stored_and_not_applied(ours: Workspace) -> None:
     call = talking(ours)
     body = livekit.event("room_finished", call)
@@ -203,6 +221,16 @@ def test_event_that_cannot_be_understood_does_not_stop_the_sweep(ours: Workspace
     call.refresh_from_db()
     assert call.stage == Stage.ENDED
     assert InboxEvent.objects.filter(applied_at=None).count() == 0
+
+
+def test_event_that_cannot_be_understood_is_stored_and_done_with(ours: Workspace, caplog: Any) -> None:
+    call = talking(ours)
+
+    response = livekit.post({**livekit.event("room_finished", call), "createdAt": "soon"})
+
+    assert response.status_code == 200
+    assert InboxEvent.objects.exclude(applied_at=None).count() == 1
+    assert "cannot be understood" in caplog.text
 
 
 def test_ignored_event_costs_no_query(db: None, django_assert_num_queries: Any) -> None:
