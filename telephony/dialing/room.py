@@ -51,8 +51,8 @@ def adopt_on(number_id: UUID | None, owner: UUID, most: int) -> list[UUID]:
     """A transaction for each number, as claims have: nobody holds one number's lock and waits for another's."""
     with transaction.atomic():
         list(NumberPace.unscoped.select_for_update().filter(number=number_id))
-        if number_id is not None:  # calls of one that is gone are taken to be refused
-            number = PhoneNumber.unscoped.select_related("workspace").get(pk=number_id)
+        numbers = PhoneNumber.unscoped.select_related("workspace").filter(pk__in=[number_id] if number_id else [])
+        for number in numbers:  # one at most; calls of one that is gone are taken to be refused
             most = min(most, room_on_number(number, Call.unscoped.open().exclude(QUEUED)))
         if most <= 0:
             return []
