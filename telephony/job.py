@@ -19,5 +19,6 @@ def metadata_of(call: Call, config: dict[str, Any]) -> str:
             "report_token": report_tokens.mint(call.pk),
             "agent": config,
             "variables": complete_variables(config, call.variables),
-        }
+        },
+        ensure_ascii=False,  # LiveKit takes 512 KiB, and escapes would double a long prompt in most scripts
     )

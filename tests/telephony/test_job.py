@@ -1,6 +1,7 @@
 import json
 
 from accounts.models import Workspace
+from agents.serializers import LONGEST_PROMPT
 from telephony.job import metadata_of
 from tests import make
 
@@ -19,3 +20,12 @@ def test_an_agent_is_told_its_call_with_the_defaults_filled_in(ours: Workspace) 
         "agent": config,
         "variables": {"name": "there", "extra": 3, "day": ""},
     }
+
+
+def test_the_longest_prompt_fits_into_what_livekit_takes_in_any_script(ours: Workspace) -> None:
+    config = {"system_prompt": "話" * LONGEST_PROMPT}
+
+    metadata = metadata_of(make.call(ours), config)
+
+    assert len(metadata.encode()) < 512 * 1024
+    assert json.loads(metadata)["agent"] == config
