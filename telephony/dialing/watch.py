@@ -29,13 +29,18 @@ def silent_calls() -> list[Call]:
 def note_presence(call: Call, present: list[Participant]) -> None:
     """Close an answered call whose leg is gone; note that it lives when it is not."""
     now = database_now()
-    identities = {participant.identity for participant in present if participant.is_callee}
-    if call.callee_identity in identities or (call.direction == "inbound" and identities):
+    if any(is_other_end(call, participant) for participant in present):
         call.touch(now)
     else:
         lifecycle.hung_up(
             call, at=call.heard_at or now, reason="left_unnoticed", source="poll", text="The call was over"
         )
+
+
+def is_other_end(call: Call, participant: Participant) -> bool:
+    """The callee, by the name we gave them (a browser's too); of a caller's leg LiveKit chose it."""
+    named = participant.identity == call.callee_identity
+    return named or (call.direction == "inbound" and participant.is_callee)
 
 
 async def reconcile_calls(db: OrmThread) -> int:

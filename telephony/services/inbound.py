@@ -154,10 +154,10 @@ def judge(call: Call, present: list[Participant]) -> Verdict | None:
     """Why a call that still rings is over; None when it is not."""
     now = database_now()
     caller = next((participant for participant in present if participant.is_callee), None)
-    if caller is None:
-        return NO_AGENT if waited_in_vain(call, now) else HUNG_UP
     if call.agent_version is None:
         return UNASSIGNED
+    if caller is None:
+        return NO_AGENT if waited_in_vain(call, now) else HUNG_UP
     if caller.call_status == "active":
         lifecycle.answered(call, at=now, source="poll")
     elif call.ringing_at is not None and now - call.ringing_at > AGENT_PATIENCE and len(present) == 1:

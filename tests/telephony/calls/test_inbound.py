@@ -10,9 +10,11 @@ from django.utils import timezone
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
 from batches import sweep
+from telephony.clients.livekit import Participant
+from telephony.dialing import watch
 from telephony.inbound_rooms import room_prefix
-from telephony.models import Call, PhoneNumber
-from telephony.services.inbound import open_call
+from telephony.models import Call, PhoneNumber, Stage
+from telephony.services.inbound import judge, open_call
 from telephony.services.lines import SipSettings
 from telephony.services.numbers import NumberOrder, register_number
 from tests import make
@@ -111,6 +113,19 @@ def test_deleted_agent_takes_no_calls(ours: Workspace, box: RunningSandbox, agen
     call = inbound(ours, box, status="ended")
     assert (call["agent_id"], call["outcome"], call["end_reason"]) == (None, "no_answer", "number_without_agent")
     assert client.get(f"/phone-numbers/{number.pk}").json()["inbound_agent_id"] is None
+
+
+def test_number_without_a_published_agent_is_the_reason_even_when_the_caller_has_left(
+    ours: Workspace, agent: Agent, number: PhoneNumber
+) -> None:
+    Agent.unscoped.filter(pk=agent.pk).update(published_version=None)
+    call = open_call(f"{room_prefix(number.pk)}_{CALLER}_abc", at=timezone.now())
+    assert call is not None
+
+    verdict = judge(call, present=[])
+
+    assert verdict is not None
+    assert verdict.reason == "number_without_agent"
 
 
 def test_agent_deleted_while_it_was_put_on_the_number_takes_no_calls(
@@ -218,6 +233,23 @@ def test_browser_in_the_room_is_a_call_in_progress(ours: Workspace, box: Running
     over = make.client(ours).get(f"/calls/{seat['call_id']}").json()
 
     assert (talking["status"], over["status"], over["outcome"]) == ("in_progress", "ended", "answered")
+
+
+def test_browser_that_nobody_reports_on_is_not_hung_up(ours: Workspace) -> None:
+    now = timezone.now()
+    of_the_web = {"direction": "inbound", "from_number": "web", "heard_at": now - timedelta(minutes=1)}
+    call = make.call(ours, stage=Stage.IN_PROGRESS, answered_at=now - timedelta(minutes=2), **of_the_web)
+    browser = Participant(identity=call.callee_identity, attributes={}, is_callee=False)
+    agent = Participant(identity="agent-AJ_1", attributes={}, is_callee=False)
+
+    watch.note_presence(call, [browser, agent])
+    call.refresh_from_db()
+    with_browser = call.stage, call.heard_at is not None and call.heard_at > now
+    watch.note_presence(call, [agent])
+    call.refresh_from_db()
+
+    assert with_browser == (Stage.IN_PROGRESS, True)
+    assert (call.stage, call.end_reason) == (Stage.ENDED, "left_unnoticed")
 
 
 def test_seat_nobody_takes_is_closed(ours: Workspace, box: RunningSandbox) -> None:
