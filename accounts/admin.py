@@ -65,6 +65,7 @@ class WorkspaceForm(SerializerForm):
             "max_attempts_per_day",
             "max_attempts_per_week",
             "recording_retention_days",
+            "transcript_retention_days",
         )
 
 

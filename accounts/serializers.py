@@ -184,6 +184,7 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
             "max_attempts_per_day",
             "max_attempts_per_week",
             "recording_retention_days",
+            "transcript_retention_days",
             "holidays_country",
             "created_at",
         ]
@@ -192,6 +193,7 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
             "max_attempts_per_day": {"min_value": 1},
             "max_attempts_per_week": {"min_value": 1},
             "recording_retention_days": {"min_value": 1, "max_value": 36500},
+            "transcript_retention_days": {"min_value": 1, "max_value": 36500},
         }
 
 

@@ -17,6 +17,7 @@ from django.db import OperationalError, close_old_connections, connections
 from accounts import retention
 from telephony.services.inbox import prune_inbox
 from telephony.services.recordings import prune_recordings
+from telephony.services.transcripts import prune_transcripts
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError
 from webhooks.services import prune as prune_webhooks
@@ -34,6 +35,7 @@ def clean_up() -> Iterator[tuple[str, int]]:
     yield "webhooks received", prune_inbox(older_than=INBOX_KEPT)
     yield "webhooks sent", prune_webhooks(now)
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+    yield "transcripts", prune_transcripts()
     yield "recordings", prune_recordings()
 
 

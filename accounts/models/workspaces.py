@@ -17,6 +17,7 @@ class Workspace(Sealed):
     max_attempts_per_day = models.PositiveIntegerField(null=True, blank=True)
     max_attempts_per_week = models.PositiveIntegerField(null=True, blank=True)
     recording_retention_days = models.PositiveIntegerField(null=True, blank=True)
+    transcript_retention_days = models.PositiveIntegerField(null=True, blank=True)
     holidays_country = models.CharField(max_length=2, null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

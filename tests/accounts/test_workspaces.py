@@ -19,6 +19,7 @@ LIMITS = {
     "max_attempts_per_day": None,
     "max_attempts_per_week": None,
     "recording_retention_days": None,
+    "transcript_retention_days": None,
     "holidays_country": None,
 }
 

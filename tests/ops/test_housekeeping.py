@@ -47,7 +47,7 @@ def test_prune_forgets_of_every_kind_and_says_how_many(ours: Workspace) -> None:
 
     assert out.getvalue() == (
         "Deleted 0 sessions, 0 password resets, 1 invitations, 1 idempotency keys, 0 tries to log in, "
-        "0 webhooks received, 1 webhooks sent, 0 recordings\n"
+        "0 webhooks received, 1 webhooks sent, 0 transcripts, 0 recordings\n"
     )
     assert not BrowserSession.objects.exists()
 

@@ -10,8 +10,9 @@ from voiceops.terminal import patience
 
 class Command(BaseCommand):
     help = (
-        "Deletes what has been kept long enough: recordings past their workspace's retention, ended logins, unused "
-        "invitations and password resets, idempotency keys, old webhooks. Workers do the same every hour."
+        "Deletes what has been kept long enough: recordings and transcripts past their workspace's retention, "
+        "ended logins, unused invitations and password resets, idempotency keys, old webhooks. Workers do the same "
+        "every hour."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
