@@ -1,6 +1,6 @@
 """What a batch says at the last moment before a call: pause, suppression, calling hours, frequency, its own pace."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,8 @@ from batches.windows import is_open
 from telephony.dialing.rows import USED
 from telephony.models import Call, Outcome, Stage
 from voiceops.clock import database_now
+
+LONGEST_GAP = 10 * 366 * 24 * 60  # minutes that are looked back: a date must come of it
 
 
 def window_of(batch: Batch) -> dict[str, Any] | None:
@@ -39,7 +41,7 @@ class BatchAdmission:
         self.calls, self.numbers = calls, numbers
         self.recent: dict[tuple[UUID, str], dict[str, Any]] = {}
         if any(limited(workspace) for workspace in self.workspaces.values()):
-            self.recent = recent_attempts(workspace_ids, numbers)
+            self.recent = recent_attempts(self.workspaces, numbers)
         self.taken: set[UUID] = set()
 
     def refusal(self, call: Call, now: datetime) -> str | None:
@@ -68,7 +70,7 @@ class BatchAdmission:
             return None
         workspace = self.workspaces[call.workspace_id]
         gap = workspace.min_gap_minutes
-        if gap is not None and recent["last"] and now - recent["last"] < timedelta(minutes=gap):
+        if gap is not None and recent["last"] and (now - recent["last"]).total_seconds() < 60 * gap:
             return "min_gap"
         if workspace.max_attempts_per_day is not None and recent["day"] >= workspace.max_attempts_per_day:
             return "daily_cap"
@@ -116,18 +118,21 @@ def limited(workspace: Workspace) -> bool:
     return any(limit is not None for limit in limits)
 
 
-def recent_attempts(workspaces: set[UUID], numbers: set[str]) -> dict[tuple[UUID, str], dict[str, Any]]:
+def recent_attempts(workspaces: Mapping[UUID, Workspace], numbers: set[str]) -> dict[tuple[UUID, str], dict[str, Any]]:
     """Per workspace and number: the last attempt that may have rung, and how many in 24 hours and in 7 days."""
     from_now = database_now()
+    week = from_now - timedelta(days=7)
+    gaps = [min(workspace.min_gap_minutes or 0, LONGEST_GAP) for workspace in workspaces.values()]
+    oldest = min(week, from_now - timedelta(minutes=max(gaps, default=0)))
     sent = Call.unscoped.filter(workspace__in=workspaces, to_number__in=numbers, direction="outbound").exclude(
         intent_at=None
     )
     may_have_rung = Q(counts=True) | ~Q(stage=Stage.ENDED) | Q(outcome=Outcome.UNKNOWN)
-    rang = sent.filter(may_have_rung, intent_at__gt=from_now - timedelta(days=7))
+    rang = sent.filter(may_have_rung, intent_at__gt=oldest)
     rows = rang.values("workspace_id", "to_number").annotate(
         last=Max("intent_at"),
         day=Count("pk", filter=Q(intent_at__gt=from_now - timedelta(days=1))),
-        week=Count("pk"),
+        week=Count("pk", filter=Q(intent_at__gt=week)),
     )
     found = {(row["workspace_id"], row["to_number"]): dict(row) for row in rows}
     for workspace in workspaces:
