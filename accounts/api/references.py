@@ -2,11 +2,12 @@ import uuid
 from typing import Any
 
 from django.db.models import QuerySet
+from rest_framework.fields import empty
 from rest_framework.relations import PrimaryKeyRelatedField
 
 from accounts.api.things import missing
 from voiceops.api.errors import mistake
-from voiceops.api.fields import UUID_FORM
+from voiceops.api.fields import UUID_FORM, reads_text
 from voiceops.api.serializers import StrictModelSerializer
 
 
@@ -20,6 +21,11 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
         queryset = super().get_queryset()
         assert queryset is not None
         return queryset.filter(workspace=self.context["workspace"])
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if data == "" and not reads_text(self):  # which REST framework takes for null, as a form means it
+            raise mistake("type_error.uuid")
+        return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, uuid.UUID) and not (isinstance(data, str) and UUID_FORM.fullmatch(data)):

@@ -74,6 +74,20 @@ def test_a_form_is_no_body_where_none_is_taken_also_under_an_idempotency_key(our
     assert (there.status_code, there.json()) == (415, {"detail": "Unsupported media type"})
 
 
+@pytest.mark.parametrize("path", ["/calls", "/calls/web"])
+def test_a_blank_id_is_no_uuid(ours: Workspace, path: str) -> None:
+    body = {"agent_id": "", **({"to": "+12025550186", "from_number_id": ""} if path == "/calls" else {})}
+
+    response = make.client(ours).post(path, body)
+
+    blank = [name for name in ("agent_id", "from_number_id") if name in body]
+    told = {"msg": "value is not a valid uuid", "type": "type_error.uuid"}
+    assert (response.status_code, response.json()) == (
+        422,
+        {"detail": [{"loc": ["body", name], **told} for name in blank]},
+    )
+
+
 def test_a_foreign_page_is_told_of_the_method_before_its_origin(ours: Workspace) -> None:
     browser = make.browser(make.member(ours))
     foreign = {"Origin": "https://evil.example.com"}
