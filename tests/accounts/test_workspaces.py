@@ -45,6 +45,19 @@ def test_a_person_sees_their_own_workspaces(ours: Workspace, theirs: Workspace) 
     assert client.get(f"/workspaces/{ours.pk}").json() == told(ours, "manager")
 
 
+@pytest.mark.parametrize("number", [2**31, 2**63, 10**30])
+def test_a_limit_is_a_number_that_every_database_holds(ours: Workspace, number: int) -> None:
+    body = {"max_concurrent_calls": number, "min_gap_minutes": number}
+
+    response = make.client(ours).patch(f"/workspaces/{ours.pk}", body)
+
+    told = {"msg": "ensure this value is less than or equal to 2147483647", "type": "value_error.number.not_le"}
+    assert (response.status_code, response.json()) == (
+        422,
+        {"detail": [{"loc": ["body", name], **told} for name in body]},
+    )
+
+
 def test_a_key_sees_its_workspace_only_and_makes_none(ours: Workspace, theirs: Workspace) -> None:
     client = make.client(ours, Role.ADMIN)
 

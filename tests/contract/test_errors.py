@@ -200,6 +200,15 @@ def test_pages_tell_true_totals(ours: Workspace, rows: int) -> None:
     assert beyond == {"items": [], "total": rows, "page": 9, "page_size": 2, "total_pages": total_pages}
 
 
+@pytest.mark.parametrize("page", [2**31, 10**30])
+def test_a_page_may_be_far_past_the_end(ours: Workspace, page: int) -> None:
+    make.audit_entry(ours)
+
+    response = make.client(ours).get(f"/audit-log?page={page}")
+
+    assert response.json() == {"items": [], "total": 1, "page": page, "page_size": 50, "total_pages": 1}
+
+
 def test_a_deep_page_has_the_rows_it_would_have_anyway(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(7):
         make.call(ours)

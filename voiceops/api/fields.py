@@ -130,8 +130,10 @@ class Integer(serializers.IntegerField):
         super().__init__(**{"max_value": INTEGER_LIMIT, "min_value": -INTEGER_LIMIT, **kwargs})
 
     def to_internal_value(self, data: Any) -> int:
-        if reads_text(self) and isinstance(data, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", data.strip()):
+        if reads_text(self) and isinstance(data, str) and re.fullmatch(r"[+-]?[0-9]{1,1000}", data.strip()):
             return int(data)
+        if type(data) is float and abs(data) >= 2**63:
+            data = int(data)  # the parser makes a float of what 64 bits do not hold: it is too large, not wrong
         if type(data) is not int:
             raise mistake("type_error.integer")
         return data

@@ -20,6 +20,7 @@ from rest_framework.utils import html
 
 from voiceops.api.errors import mistake
 from voiceops.api.fields import (
+    INTEGER_LIMIT,
     Boolean,
     Choice,
     DateTime,
@@ -195,6 +196,8 @@ class StrictModelSerializer(Strict, serializers.ModelSerializer[Any]):
         kwargs["validators"] = [v for v in kwargs.get("validators", []) if not hasattr(v, "queryset")]
         if not kwargs["validators"]:
             del kwargs["validators"]
+        if kwargs.get("max_value", 0) > INTEGER_LIMIT:  # what SQLite would hold; PostgreSQL would not
+            kwargs["max_value"] = INTEGER_LIMIT
         return field_class, kwargs
 
 
@@ -211,7 +214,7 @@ class PageQuery(QuerySerializer):
     `sort` exists where the view names `sortable` fields: `created_at`, or `-created_at` for descending.
     """
 
-    page = Integer(min_value=1, default=1)
+    page = Integer(min_value=1, max_value=None, default=1)  # past the end is an answer, however far
     page_size = Integer(min_value=1, max_value=200, default=50)
 
     def get_fields(self) -> dict[str, Any]:
