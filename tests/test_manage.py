@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import environ
 import pytest
+from django.db import OperationalError
 
+import manage as command_line
+from ops.ports import free_ports
 from voiceops import settings
 
 NO_DATABASE = "DATABASE_URL names no database of PostgreSQL or SQLite. See .env.example.\n"
@@ -50,17 +54,51 @@ def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, variable: str, v
     assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
 
 
-def test_a_database_that_was_not_migrated_is_said_so(tmp_path: Path) -> None:
-    done = manage("create_workspace", "Ours", "--admin", "ours@example.com", DATA_DIR=str(tmp_path))
+@pytest.mark.parametrize(
+    "command", [("create_workspace", "Ours", "--admin", "ours@example.com"), ("reconcile_calls",), ("prune",)]
+)
+def test_a_database_that_was_not_migrated_is_said_so(tmp_path: Path, command: tuple[str, ...]) -> None:
+    done = manage(*command, DATA_DIR=str(tmp_path))
 
     told = "The database has not been set up, or not for this version. Run: python manage.py migrate\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
 
 
-def test_a_database_that_is_away_is_said_so(tmp_path: Path) -> None:
-    done = manage("prune", DATA_DIR=str(tmp_path), DATABASE_URL="postgres://nobody:secret@127.0.0.1:9/nothing")
+@pytest.mark.parametrize("command", ["prune", "reconcile_calls", "serve"])
+def test_a_database_that_is_away_is_said_so(tmp_path: Path, command: str) -> None:
+    done = manage(
+        command,
+        PORT=str(free_ports(1)[0]),
+        DATA_DIR=str(tmp_path),
+        DATABASE_URL="postgres://nobody:secret@127.0.0.1:9/nothing",
+    )
 
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith("The database cannot be used: connection failed")
     assert done.stderr.endswith("Start it, and check DATABASE_URL.\n")
     assert "secret" not in done.stderr
+
+
+def told_when(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> object:
+    def fail(argv: list[str]) -> None:
+        raise error
+
+    monkeypatch.setattr(environ.Env, "read_env", lambda path: None)  # a developer's settings stay out of it
+    monkeypatch.setattr(command_line, "execute_from_command_line", fail)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    return ended.value.code
+
+
+def test_a_database_that_is_not_there_is_no_missing_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = OperationalError('connection failed: FATAL:  database "voiceops" does not exist')
+
+    told = f"The database cannot be used: {away}. Start it, and check DATABASE_URL."
+    assert told_when(away, monkeypatch) == told
+
+
+def test_ctrl_c_ends_any_command_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert told_when(KeyboardInterrupt(), monkeypatch) == 130
+    assert capsys.readouterr().err == "Stopped\n"

@@ -3,7 +3,10 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
+
+from voiceops.errors import DomainError
 
 TICK_SECONDS = 1.0
 
@@ -29,3 +32,15 @@ def patience(out: TextIO, doing: str) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def check_readable(file: Path) -> None:
+    """Raises DomainError, for what a person named as their file, before anything is done with it."""
+    if file.is_dir():
+        raise DomainError(f"{file} is a folder")
+    if not file.is_file():
+        raise DomainError(f"There is no file {file}")
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise DomainError(f"{file} cannot be read: {error.strerror}") from error

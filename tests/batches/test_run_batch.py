@@ -86,8 +86,12 @@ def test_a_list_is_run_and_watched_to_its_end(office: Workspace, file: Path) -> 
         ({"from": "+12025550199"}, "There is no phone number +12025550199 in Office"),
         ({"workspace": "Elsewhere"}, "There is no workspace Elsewhere"),
         ({"default-country": "XX"}, "XX is no country: give two letters, as US"),
-        ({"calls-per-second": "0"}, "--calls-per-second must be more than 0"),
+        ({"calls-per-second": "0"}, "--calls-per-second must be from 0.01 to 1000"),
+        ({"calls-per-second": "nan"}, "--calls-per-second must be from 0.01 to 1000"),
+        ({"max-concurrent": "100001"}, "--max-concurrent must be from 1 to 100000"),
+        ({"name": "x" * 201}, "--name has more than 200 characters"),
         ({"file": "/nowhere.csv"}, "There is no file /nowhere.csv"),
+        ({"file": "/tmp"}, "/tmp is a folder"),  # noqa: S108 - nothing is written
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

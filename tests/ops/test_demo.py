@@ -12,7 +12,9 @@ from pytest_django.fixtures import Settings
 from ops.demo import workspace
 from ops.demo.outcomes import Row, read_results, table
 from ops.demo.progress import Progress
-from ops.management.commands.demo import SAMPLE
+from ops.demo.rehearsal import Order
+from ops.management.commands.demo import SAMPLE, Command
+from ops.supervisor import Supervisor
 
 HEADER = "phone,status,status,outcome,reason,attempts,sip_status_code,called_at,duration_seconds,call_id\n"
 COUNTS = {
@@ -125,6 +127,28 @@ def test_the_demo_users_password_is_made_once_and_kept_for_its_owner_only(tmp_pa
 def test_the_demo_refuses_a_missing_list_in_one_line() -> None:
     with pytest.raises(CommandError, match=r"^There is no file nowhere\.csv$"):
         call_command("demo", "nowhere.csv")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([".", "--country", "US"], r"^\. is a folder$"),
+        (["--country", "xx"], "^XX is no country: give two letters, as COUNTRY=US$"),
+    ],
+)
+def test_what_cannot_be_called_is_said_before_anything_starts(arguments: list[str], told: str) -> None:
+    with pytest.raises(CommandError, match=told):
+        call_command("demo", *arguments)
+
+
+def test_ctrl_c_while_it_starts_calls_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    supervisor = Supervisor([], tell=lambda sentence: None)
+    supervisor.stopping = True
+
+    with pytest.raises(CommandError, match=r"^Stopped before the batch had ended$"):
+        Command().run(supervisor, Order("http://127.0.0.1:9", Path(), SAMPLE, None, None), once=True)
+
+    assert capsys.readouterr().out == ""
 
 
 def test_the_demo_calls_nobody_through_a_real_livekit(settings: Settings) -> None:

@@ -2,8 +2,7 @@ import asyncio
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError
+from django.core.management.base import BaseCommand
 
 from batches import settle, sweep
 from batches.models import Recipient
@@ -18,15 +17,12 @@ class Command(BaseCommand):
     )
 
     def handle(self, **options: Any) -> None:
-        try:
-            with patience(sys.stderr, "Looking into calls"):
-                looked_at = asyncio.run(sweep.reconcile())
-                settled = 0
-                while chunk := settle.settle_calls().calls:
-                    settled += chunk
-                settle.complete_all()
-            review = Recipient.unscoped.filter(status=Recipient.Status.REVIEW).count()
-        except OperationalError as error:
-            raise CommandError(f"The database cannot be used: {error}") from error
+        with patience(sys.stderr, "Looking into calls"):
+            looked_at = asyncio.run(sweep.reconcile())
+            settled = 0
+            while chunk := settle.settle_calls().calls:
+                settled += chunk
+            settle.complete_all()
+        review = Recipient.unscoped.filter(status=Recipient.Status.REVIEW).count()
         more = " (there may be more: run it again)" if looked_at >= CHUNK else ""
         self.stdout.write(f"{looked_at} calls looked at{more}, {settled} settled, {review} people in review")

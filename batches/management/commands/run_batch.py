@@ -18,10 +18,13 @@ from batches.progress import OPEN, progress_of
 from batches.services.intake import create_batch
 from telephony.models import PhoneNumber
 from voiceops.errors import DomainError
+from voiceops.terminal import check_readable
 
 LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 15.0  # without anything happening, before it is said that a worker may be missing
 PIECE = 1 << 16
+LIMITS = {"calls_per_second": (0.01, 1000), "max_concurrent": (1, 100_000)}  # those of POST /batches
+LONGEST_NAME = 200
 ENDED = (Batch.Status.COMPLETED, Batch.Status.STOPPED, Batch.Status.FAILED)
 NO_WORKER = "Nothing is happening: is a worker running? Start one with `make serve`, or wait for one."
 
@@ -53,20 +56,21 @@ class Command(BaseCommand):
 
     def create(self, file: Path, *, agent: str, number: str, workspace: str | None, **options: Any) -> Batch:
         """The batch, ordered to start once its list has been read. Raises CommandError, DomainError."""
-        if not file.is_file():
-            raise CommandError(f"There is no file {file}")
+        check_readable(file)
         country = options["default_country"]
         if country and not known_country(country):
             raise CommandError(f"{country} is no country: give two letters, as US")
-        for name in ("calls_per_second", "max_concurrent"):
-            if options[name] is not None and options[name] <= 0:
-                raise CommandError(f"--{name.replace('_', '-')} must be more than 0")
+        for name, (least, most) in LIMITS.items():
+            if options[name] is not None and not least <= options[name] <= most:
+                raise CommandError(f"--{name.replace('_', '-')} must be from {least} to {most}")
+        if len(options["name"] or "") > LONGEST_NAME:
+            raise CommandError(f"--name has more than {LONGEST_NAME} characters")
         owner = find_workspace(workspace)
         return create_batch(
             agent=find_agent(owner, agent),
             phone_number=find_number(owner, number),
             content=pieces(file),
-            name=options["name"] or file.stem[:200],
+            name=options["name"] or file.stem[:LONGEST_NAME],
             default_country=country,
             calls_per_second=options["calls_per_second"],
             max_concurrent_calls=options["max_concurrent"],

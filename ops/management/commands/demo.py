@@ -7,14 +7,15 @@ from typing import Any
 import requests
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError
 
+from batches.importing.phones import known_country
 from ops.demo import workspace
 from ops.demo.outcomes import table
 from ops.demo.rehearsal import Order, Result, rehearse
 from ops.processes import local_url, running
 from ops.supervisor import Supervisor
 from voiceops.errors import DomainError
+from voiceops.terminal import check_readable
 
 SAMPLE = settings.BASE_DIR / "ops" / "data" / "sample.csv"
 STALL_SECONDS = 300.0
@@ -29,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "file", nargs="?", type=Path, default=SAMPLE, help="CSV or XLSX; default: 100 made-up people"
         )
-        parser.add_argument("--country", help="two letters, for numbers in national spelling")
+        parser.add_argument("--country", type=str.upper, help="two letters, for numbers in national spelling")
         parser.add_argument("--once", action="store_true", help="end after the batch")
 
     def handle(self, *, file: Path, country: str | None, once: bool, **options: Any) -> None:
@@ -37,27 +38,27 @@ class Command(BaseCommand):
             raise CommandError(
                 "The demo calls made-up people in the sandbox, but LIVEKIT_URL names another server. Use serve."
             )
-        if not file.is_file():
-            raise CommandError(f"There is no file {file}")
+        if country and not known_country(country):
+            raise CommandError(f"{country} is no country: give two letters, as COUNTRY=US")
         stall = settings.DIAL_FENCE_SECONDS + STALL_SECONDS if once else None
         order = Order(local_url(), settings.DATA_DIR, file, country, stall)
         try:
+            check_readable(file)
             with running(tell=self.tell) as supervisor:
                 self.run(supervisor, order, once=once)
         except DomainError as error:
             raise CommandError(str(error)) from error
         except requests.RequestException as error:
             raise CommandError(f"The web server went away: {error}") from error
-        except OperationalError as error:
-            raise CommandError(f"The database cannot be used: {error}") from error
 
     def run(self, supervisor: Supervisor, order: Order, *, once: bool) -> None:
         """The rehearsal has a thread of its own: processes may be started from the main thread only (ops/leash.py)."""
-        self.tell(f"Calling the people of {order.file} through the sandbox")
-        pool = ThreadPoolExecutor(max_workers=1)
-        rehearsal = pool.submit(rehearse, order, out=sys.stdout, is_over=lambda: supervisor.stopping)
-        pool.shutdown(wait=False)
-        supervisor.watch(until=rehearsal.done)
+        if not supervisor.stopping:
+            self.tell(f"Calling the people of {order.file} through the sandbox")
+            pool = ThreadPoolExecutor(max_workers=1)
+            rehearsal = pool.submit(rehearse, order, out=sys.stdout, is_over=lambda: supervisor.stopping)
+            pool.shutdown(wait=False)
+            supervisor.watch(until=rehearsal.done)
         if supervisor.stopping and once:
             raise CommandError("Stopped before the batch had ended")
         if supervisor.stopping:

@@ -2,7 +2,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError
 
 from ops.processes import local_url, running
 from voiceops.errors import DomainError
@@ -16,13 +15,12 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         try:
             with running(tell=self.tell) as supervisor:
-                self.tell(f"Ready: {local_url()} (docs: {local_url()}/docs, logs: {settings.DATA_DIR / 'logs'})")
-                self.tell("Ctrl-C stops everything")
+                if not supervisor.stopping:
+                    self.tell(f"Ready: {local_url()} (docs: {local_url()}/docs, logs: {settings.DATA_DIR / 'logs'})")
+                    self.tell("Ctrl-C stops everything")
                 supervisor.watch()
         except DomainError as error:
             raise CommandError(str(error)) from error
-        except OperationalError as error:
-            raise CommandError(f"The database cannot be used: {error}") from error
 
     def tell(self, sentence: str) -> None:
         self.stdout.write(sentence)
