@@ -1,4 +1,4 @@
-"""Batches with their progress, the people on them, and who must not be called. Orders go through the API's services."""
+"""Batches with their progress, and what their columns mean. Orders go through the API's services."""
 
 from functools import partial
 from typing import Any
@@ -13,20 +13,18 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
 from accounts.access import Access
-from accounts.staff import History, SerializerForm, StaffAdmin, access_of, coloured
-from batches import staff_pages
+from accounts.staff import SerializerForm, StaffAdmin, access_of, coloured
+from batches import exports, staff_pages, staff_upload
 from batches.mappings.serializers import SavedMappingSerializer
-from batches.models import Batch, Recipient, RejectedRow, SavedMapping
+from batches.models import Batch, SavedMapping
 from batches.progress import counts_of
 from batches.serializers import BatchSerializer
 from batches.services.changes import update_batch
-from batches.services.review import close_recipient, release_recipient
+from batches.staff_people import RecipientAdmin, RejectedRowAdmin
 from batches.suppressions.admin import SuppressionAdmin
 from voiceops.errors import DomainError
-from voiceops.masking import masked
 
-__all__ = ["SuppressionAdmin"]  # registered by being imported
-BY_STAFF = "decided by staff"
+__all__ = ["RecipientAdmin", "RejectedRowAdmin", "SuppressionAdmin"]  # registered by being imported
 STATES = {
     "running": "success",
     "completed": "success",
@@ -49,12 +47,22 @@ class BatchForm(SerializerForm):
     class Meta:
         model = Batch
         fields = ("name", "calls_per_second", "max_concurrent_calls", "calling_window", "retry")
+        help_texts = {
+            "calls_per_second": "Empty: the number's.",
+            "max_concurrent_calls": "Empty: the number's.",
+            "calling_window": "Empty: the workspace's. "
+            'For example {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}; '
+            "1 is Monday, the end may be 24:00.",
+            "retry": "Who ended with one of the outcomes is called again after so many minutes, "
+            "until they were called max_attempts times.",
+        }
 
 
 @admin.register(Batch)
 class BatchAdmin(StaffAdmin):
     form = BatchForm
     change_form_outer_before_template = "admin/batches/panel.html"
+    list_before_template = "admin/batches/upload_link.html"
     list_display = (
         "name",
         "workspace_name",
@@ -118,6 +126,12 @@ class BatchAdmin(StaffAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         own = [
+            path("upload/", self.admin_site.admin_view(staff_upload.page), name="batches_batch_upload"),
+            path(
+                "<uuid:pk>/download/<str:name>",
+                self.admin_site.admin_view(self.download),
+                name="batches_batch_download",
+            ),
             path("live/", self.admin_site.admin_view(self.live), name="batches_batch_live"),
             path("<uuid:pk>/order/", self.admin_site.admin_view(self.order), name="batches_batch_order"),
         ]
@@ -127,6 +141,13 @@ class BatchAdmin(StaffAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         return staff_pages.live(request)
+
+    def download(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponseBase:
+        batch = self.get_object(request, str(pk))
+        sees_people = self.has_view_permission(request) and request.user.has_perm("batches.view_recipient")
+        if batch is None or name not in exports.FILES or not sees_people:
+            raise PermissionDenied
+        return exports.export(batch, name, access=access_of(request, batch))
 
     def order(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Start, pause, resume, stop: a button on the batch's page."""
@@ -148,7 +169,7 @@ class BatchAdmin(StaffAdmin):
         return page
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # a batch begins with an uploaded list: POST /batches, or manage.py run_batch
+        return False  # a batch begins with an uploaded list: `staff_upload`
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # DELETE /batches/{id} forgets people and lists, and refuses while it runs
@@ -172,68 +193,6 @@ class BatchAdmin(StaffAdmin):
     @admin.action(description="Stop for good", permissions=["change"])
     def stop_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
         self.for_each(request, queryset, partial(ordered, "stop"))
-
-
-@admin.register(Recipient)
-class RecipientAdmin(History):
-    personal = True
-    list_display = (
-        "row_number",
-        "number",
-        "batch_name",
-        "shown_status",
-        "reason",
-        "attempts",
-        "outcome",
-        "due_at",
-        "workspace_name",
-    )
-    list_filter = ("status", "outcome", "is_duplicate")
-    search_fields = ("phone_number__exact",)  # there may be millions: batches are looked for by their id
-    search_ids = ("pk", "batch", "last_call_id", "workspace")
-    list_select_related = ("batch", "workspace")
-    actions = ("release", "close")
-
-    @admin.display(description="Batch")
-    def batch_name(self, recipient: Recipient) -> str:
-        return recipient.batch.name
-
-    @admin.display(description="Number")
-    def number(self, recipient: Recipient) -> str:
-        return masked(recipient.phone_number)
-
-    @coloured("Status", {"completed": "success", "review": "danger", "failed": "warning"})
-    def shown_status(self, recipient: Recipient) -> str:
-        return recipient.status
-
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("batches.change_recipient"))
-
-    @admin.action(description="In review: offer for a call again", permissions=["decide"])
-    def release(self, request: HttpRequest, queryset: QuerySet[Recipient]) -> None:
-        self.for_each(
-            request, queryset, lambda row, access: release_recipient(recipient=row, reason=BY_STAFF, access=access)
-        )
-
-    @admin.action(description="In review: give up", permissions=["decide"])
-    def close(self, request: HttpRequest, queryset: QuerySet[Recipient]) -> None:
-        self.for_each(
-            request, queryset, lambda row, access: close_recipient(recipient=row, reason=BY_STAFF, access=access)
-        )
-
-
-@admin.register(RejectedRow)
-class RejectedRowAdmin(History):
-    personal = True
-    list_display = ("row_number", "batch_name", "error_code", "error_message", "workspace_name")
-    list_filter = ("error_code",)
-    search_fields = ("error_code__exact",)
-    search_ids = ("pk", "batch", "workspace")
-    list_select_related = ("batch", "workspace")
-
-    @admin.display(description="Batch")
-    def batch_name(self, row: RejectedRow) -> str:
-        return row.batch.name
 
 
 class SavedMappingForm(SerializerForm):

@@ -21,25 +21,32 @@ from batches.suppressions.services import suppress_numbers
 from voiceops.errors import DomainError
 
 
-class ImportForm(forms.Form):
-    workspace = forms.ModelChoiceField(Workspace.unscoped.order_by("name"), widget=UnfoldAdminSelectWidget)
-    file = forms.FileField(
-        widget=UnfoldAdminFileFieldWidget,
-        help_text="CSV or XLSX with a phone column; a reason and an expires_at column are read too.",
-    )
+class ListForm(forms.Form):
+    """A file with phone numbers."""
+
+    file = forms.FileField(widget=UnfoldAdminFileFieldWidget, help_text="CSV or XLSX with a phone column.")
     default_country = forms.CharField(
         required=False,
         max_length=2,
         widget=UnfoldAdminTextInputWidget,
         help_text="Two letters, as US, where numbers stand without a country code.",
     )
-    reason = forms.CharField(required=False, max_length=255, widget=UnfoldAdminTextInputWidget)
 
     def clean_default_country(self) -> str | None:
         country = str(self.cleaned_data["default_country"]).upper()
         if country and not known_country(country):
             raise forms.ValidationError("This is no country: give two letters, as US.")
         return country or None
+
+
+class ImportForm(ListForm):
+    workspace = forms.ModelChoiceField(Workspace.unscoped.order_by("name"), widget=UnfoldAdminSelectWidget)
+    reason = forms.CharField(required=False, max_length=255, widget=UnfoldAdminTextInputWidget)
+    field_order = ("workspace", "file", "default_country", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].help_text += " A reason and an expires_at column are read too."
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -53,8 +60,8 @@ def page(request: HttpRequest) -> HttpResponse:
             form.add_error("file", str(refusal))
         else:
             return redirect("admin:batches_suppression_changelist")
-    context = {**admin.site.each_context(request), "title": "Import suppressions", "form": form}
-    return TemplateResponse(request, "admin/batches/import_suppressions.html", context)
+    context = {**admin.site.each_context(request), "title": "Import suppressions", "form": form, "button": "Import"}
+    return TemplateResponse(request, "admin/batches/list_form.html", context)
 
 
 def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **told: Any) -> str:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.access import Access
+from batches.exports import FILES
 from batches.models import Batch
 from batches.progress import STATUSES, counts_of, progress_of
 from batches.services import batches as services
@@ -19,6 +20,7 @@ Status = Batch.Status
 DONE = ("completed", "failed", "skipped", "cancelled", "review")
 ENDED = (Status.COMPLETED, Status.STOPPED, Status.FAILED)
 MOST_AT_ONCE = 50
+OF_BATCH = "batch__id__exact"  # in the query of a list's page: by the index, in the order of the list
 # Name, label, from which states, and what carries it out.
 ORDERS: tuple[tuple[str, str, tuple[Status, ...], Callable[..., object]], ...] = (
     ("start", "Start", (Status.READY, Status.SCHEDULED), services.start_batch),
@@ -40,12 +42,14 @@ def carry_out(name: str, *, batch: Batch, access: Access) -> None:
 
 def panel(batch: Batch) -> dict[str, Any]:
     """What stands above a batch's page: how far it is, what may be ordered, and the lists that belong to it."""
-    pages = {"people": "batches_recipient", "rejected rows": "batches_rejectedrow", "calls": "telephony_call"}
+    pages = {"people": "batches_recipient", "rejected rows": "batches_rejectedrow"}
+    lists = [(label, f"{reverse(f'admin:{page}_changelist')}?{OF_BATCH}={batch.pk}") for label, page in pages.items()]
     return {
         "large": large(batch),
         "order_url": reverse("admin:batches_batch_order", args=[batch.pk]),
         "orders": [(name, label) for name, label, states, _ in ORDERS if batch.status in states],
-        "lists": [(label, f"{reverse(f'admin:{page}_changelist')}?q={batch.pk}") for label, page in pages.items()],
+        "lists": [*lists, ("calls", f"{reverse('admin:telephony_call_changelist')}?q={batch.pk}")],
+        "files": [(name, reverse("admin:batches_batch_download", args=[batch.pk, name])) for name in FILES],
     }
 
 

@@ -62,9 +62,11 @@ def test_who_may_not_see_batches_learns_nothing_of_them(ours: Workspace) -> None
         client.get("/admin/batches/batch/live/", {"ids": str(batch.pk)}),
         client.post(page_of(Batch, batch).replace("change", "order"), {"order": "stop"}),
         client.get(f"/admin/telephony/call/{make.call(ours).pk}/recording/"),
+        client.get(f"{page_of(Batch, batch).replace('change', 'download')}results.csv"),
+        client.get("/admin/batches/batch/upload/"),
     ]
 
-    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    assert [answer.status_code for answer in answers] == [403] * 5
 
 
 def test_a_call_shows_what_happened_and_what_was_said(staff: Client, ours: Workspace) -> None:
@@ -126,3 +128,62 @@ def test_staff_import_numbers_never_to_be_called(staff: Client, ours: Workspace)
     assert "phone column" in refused
     assert "This is no country" in nowhere
     assert AuditEntry.unscoped.get(action="suppression.imported").changes == {"added": 1, "already": 0}
+
+
+def test_staff_upload_a_list_as_a_new_batch(staff: Client, ours: Workspace, theirs: Workspace) -> None:
+    url = "/admin/batches/batch/upload/"
+    agent, number, foreign = make.agent(ours), make.phone_number(ours), make.phone_number(theirs)
+    fields = {"name": "Reminders", "agent": str(agent.pk), "phone_number": str(number.pk), "start": "manual"}
+    good = SimpleUploadedFile("list.csv", b"phone\n(202) 555-0186\n")
+    bad = SimpleUploadedFile("list.csv", b"name\nAda\n")
+
+    linked = url in staff.get("/admin/batches/batch/").content.decode()
+    made = staff.post(url, {**fields, "file": good, "default_country": "us"}, follow=True).content.decode()
+    refused = staff.post(url, {**fields, "file": bad}).content.decode()
+    crossed = staff.post(url, {**fields, "file": bad, "phone_number": str(foreign.pk)}).content.decode()
+
+    batch = ours.batches.get()
+    assert linked
+    assert "The list is being read." in made
+    assert (batch.status, batch.default_country, batch.agent, batch.phone_number) == ("validating", "US", agent, number)
+    assert "The file has no phone column" in refused
+    assert "This number belongs to another workspace than the agent." in crossed
+    assert AuditEntry.unscoped.get(action="batch.created").object_id == str(batch.pk)
+
+
+@pytest.mark.parametrize("name", ["results.csv", "results.xlsx", "rejected.csv"])
+def test_what_came_of_a_batch_is_downloaded_from_its_page_and_that_is_on_record(
+    staff: Client, ours: Workspace, name: str
+) -> None:
+    batch = make.batch(ours)
+    make.recipient(batch)
+
+    page = staff.get(page_of(Batch, batch)).content.decode()
+    url = f"{page_of(Batch, batch).replace('change', 'download')}{name}"
+    answer = staff.get(url)
+
+    assert f'href="{url}"' in page
+    assert answer["Content-Disposition"] == f'attachment; filename="{name}"'
+    assert b"".join(answer)
+    assert AuditEntry.unscoped.filter(action="batch.exported", changes={"file": name}, object_id=batch.pk).exists()
+
+
+def test_the_people_of_a_batch_stand_in_the_order_of_its_list(staff: Client, ours: Workspace) -> None:
+    batch = make.batch(ours)
+    later, first = make.recipient(batch, row_number=9), make.recipient(batch, row_number=3)
+    link = f"/admin/batches/recipient/?batch__id__exact={batch.pk}"
+
+    page = staff.get(page_of(Batch, batch)).content.decode()
+    listed = staff.get(link).content.decode()
+
+    assert link in page
+    assert listed.index(str(first.pk)) < listed.index(str(later.pk))
+
+
+def test_a_person_shows_their_variables_by_name_and_their_calls(staff: Client, ours: Workspace) -> None:
+    person = make.recipient(make.batch(ours))
+
+    page = staff.get(page_of(type(person), person)).content.decode()
+
+    assert "first_name: Ada" in page
+    assert f"/admin/telephony/call/?q={person.pk}" in page

@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -11,11 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts import audit
 from accounts.access import still_holds
 from accounts.api import Deletes, Patches, WorkspaceViewSet
 from accounts.roles import Role
-from batches import results, workbook
+from batches import exports, workbook
 from batches.models import Batch
 from batches.preview import preview_list
 from batches.progress import progress_of
@@ -132,26 +131,17 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="results.csv")
     def results_csv(self, request: Request, pk: str) -> HttpResponseBase:
-        rows = results.result_rows(self._exported("results.csv"))
-        return _file(results.as_csv(rows), "results.csv", "text/csv; charset=utf-8")
+        return exports.export(self.get_object(), "results.csv", access=self.caller)
 
     @extend_schema(responses={(200, workbook.MEDIA_TYPE): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="results.xlsx")
     def results_xlsx(self, request: Request, pk: str) -> HttpResponseBase:
-        rows = results.result_rows(self._exported("results.xlsx"))
-        return _file(workbook.as_xlsx(rows), "results.xlsx", workbook.MEDIA_TYPE)
+        return exports.export(self.get_object(), "results.xlsx", access=self.caller)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="rejected.csv")
     def rejected_csv(self, request: Request, pk: str) -> HttpResponseBase:
-        rows = results.refusal_rows(self._exported("rejected.csv"))
-        return _file(results.as_csv(rows), "rejected.csv", "text/csv; charset=utf-8")
-
-    def _exported(self, name: str) -> Batch:
-        """The batch, whose people are about to leave the house: that goes on record."""
-        batch: Batch = self.get_object()
-        audit.record("batch.exported", access=self.caller, target=batch, changes={"file": name})
-        return batch
+        return exports.export(self.get_object(), "rejected.csv", access=self.caller)
 
     def _read(self, kind: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """The body through a serializer. Raises ValidationError (422)."""
@@ -169,10 +159,3 @@ def content_of(fields: dict[str, Any]) -> Content:
     file = fields.pop("file", None)
     recipients: list[dict[str, Any]] = fields.pop("recipients", [])
     return recipients if file is None else file.chunks()
-
-
-def _file(content: Any, name: str, media_type: str) -> HttpResponseBase:
-    response = StreamingHttpResponse(content, content_type=media_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
