@@ -1,6 +1,7 @@
 """What a person does to a call that is up: end it, hand it on, press keys."""
 
 import time
+from datetime import datetime
 
 from accounts import audit
 from accounts.access import Access
@@ -24,10 +25,7 @@ def hang_up(*, call: Call, access: Access | None = None) -> Call:
 
     Raises StateForbids when it has ended, ProviderError when LiveKit could not be asked.
     """
-    wait_for_send(call)
-    if call.stage == Stage.ENDED:
-        raise StateForbids(ENDED)
-    if call.stage == Stage.IN_PROGRESS or not cancel(call):
+    if not cancel(call):
         in_session(lambda livekit: livekit.delete_room(call.room))
         now = database_now()
         if not lifecycle.hung_up(call, at=now, reason="operator_hangup", by="operator", source="api"):
@@ -51,11 +49,8 @@ def cancel(call: Call) -> bool:
 
     Our row first: an end by LiveKit's news would count as the callee's, and they would be called again.
     """
-    now = database_now()
-    if not lifecycle.cancelled(call, at=now, by="operator", since=(Stage.RESERVED, *lifecycle.BEFORE_ANSWER)):
-        call.refresh_from_db()
-        if call.stage == Stage.ENDED:
-            raise StateForbids(ENDED)
+    now = end_unanswered(call)
+    if now is None:
         return False
     try:
         in_session(lambda livekit: livekit.delete_room(call.room))
@@ -65,6 +60,23 @@ def cancel(call: Call) -> bool:
             lifecycle.alarm(call, at=now, text=text, source="api")
             raise
     return True
+
+
+def end_unanswered(call: Call) -> datetime | None:
+    """When our row ended; None when the callee has answered. Raises StateForbids when it has ended already.
+
+    Only from the stage that was seen: a queued call may be on its way to be sent, and then that is waited for.
+    """
+    while True:
+        wait_for_send(call)
+        if call.stage == Stage.ENDED:
+            raise StateForbids(ENDED)
+        if call.stage == Stage.IN_PROGRESS:
+            return None
+        now = database_now()
+        if lifecycle.cancelled(call, at=now, by="operator", since=(Stage(call.stage),)):
+            return now
+        call.refresh_from_db()
 
 
 def transfer(*, call: Call, to: str, access: Access | None = None) -> Call:

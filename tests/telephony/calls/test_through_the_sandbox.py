@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 import requests
+from django.db import connections
+from django.utils import timezone
 
 from accounts.models import Workspace
 from batches import shift
-from telephony.models import Call, PhoneNumber
+from telephony.models import Call, PhoneNumber, Stage
+from telephony.services.control import hang_up
 from telephony.services.lines import SipSettings
 from telephony.services.numbers import NumberOrder, register_number
 from tests import make
@@ -154,6 +157,27 @@ def test_hang_up_ends_the_telephones_call(
     assert response.status_code == 200
     assert (body["status"], body["outcome"], body["hung_up_by"]) == ("ended", outcome, "operator")
     assert make.client(ours).get(f"/calls/{call_id}").json()["outcome"] == outcome
+
+
+def test_hang_up_waits_for_a_dial_that_began_meanwhile(ours: Workspace, box: RunningSandbox) -> None:
+    call = make.call(ours)
+    Call.unscoped.filter(pk=call.pk).update(stage=Stage.INTENT, intent_at=timezone.now())
+
+    def send() -> None:
+        Call.unscoped.filter(pk=call.pk).update(stage=Stage.DIALING, dialed_at=timezone.now())
+        connections.close_all()
+
+    sender = threading.Timer(0.3, send)
+    sender.start()
+    hang_up(call=call)
+    sender.join()
+
+    call.refresh_from_db()
+    assert call.outcome == "cancelled"
+    assert call.dialed_at is not None
+    assert call.ended_at is not None
+    assert call.ended_at >= call.dialed_at
+    assert list(call.events.values_list("text", flat=True)) == ["Hung up before it was answered"]
 
 
 def test_transfer_hands_the_callee_on(ours: Workspace, box: RunningSandbox, number: PhoneNumber) -> None:
