@@ -20,7 +20,13 @@ SCALARS = (str, int, float, bool, type(None))
 class ListFile(serializers.Field[Any, Any, Any, Any]):
     """The uploaded list in a multipart body. What is in it, and how large it is, is not the schema's business."""
 
+    def get_value(self, dictionary: Any) -> Any:
+        files = dictionary.getlist(self.field_name)
+        return files if len(files) > 1 else super().get_value(dictionary)
+
     def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, list):
+            raise mistake("value_error", "one file is expected: send the others with POST /batches/{id}/recipients")
         if not isinstance(data, UploadedFile):
             raise mistake("value_error", "a file is expected")
         return data

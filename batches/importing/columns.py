@@ -69,7 +69,7 @@ def read_columns(
     the first of `remembered` that names just the list's columns, in whatever order, is it. Raises UnreadableUpload when
     there is no phone column, or the mapping does not fit the file.
     """
-    names = _name(header)
+    names = column_names(header)
     mends = len(names) > len(REFUSAL_COLUMNS) and tuple(names[-3:]) == REFUSAL_COLUMNS
     if mends:
         names = names[:-3]
@@ -85,7 +85,7 @@ def read_columns(
     return Columns(names, variables, phone, mends, saved)
 
 
-def _name(header: Sequence[Any]) -> list[str]:
+def column_names(header: Sequence[Any]) -> list[str]:
     """Unique names: a column without one is called by its place, a second one of the same name is numbered."""
     cells = [str(cell).strip() for cell in header]
     while cells and not cells[-1]:

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from batches.importing.columns import PHONE, Columns, Remembered, read_columns
+from batches.importing.columns import PHONE, Columns, Remembered, column_names, read_columns
 from batches.importing.delimited import open_delimited
 from batches.importing.recipients import SUFFIX, open_recipients
 from batches.importing.upload import Line, Source, UnreadableUpload
@@ -55,8 +56,8 @@ def open_table(
         if path.suffix == SUFFIX:
             mapping, remembered = {PHONE: PHONE}, ()
         elif appended and mapping:
-            mapping = {column: meaning for column, meaning in mapping.items() if column in cells}
-        columns = read_columns(cells, mapping, known, remembered)
+            mapping = {column: meaning for column, meaning in mapping.items() if column in column_names(cells)}
+        columns = _columns(source, cells, mapping, known, remembered)
         first = next((line for line in source.lines if source.blank_rows_count or holds_anything(line)), None)
         if first is None:
             raise UnreadableUpload("The file is empty: it has a header row and no rows below it.")
@@ -68,6 +69,14 @@ def open_table(
             expected_rows=None if source.expected_lines is None else max(source.expected_lines - 1, 1),
             notes=source.notes,
         )
+
+
+def _columns(source: Source, *header: Any) -> Columns:
+    """As `read_columns`; a refusal also tells which sheets were not looked at."""
+    try:
+        return read_columns(*header)
+    except UnreadableUpload as refusal:
+        raise UnreadableUpload(" ".join([str(refusal), *(f"{note}." for note in source.notes)])) from refusal
 
 
 @contextmanager

@@ -51,12 +51,13 @@ def pause_batch(*, batch: Batch, access: Access | None = None) -> Batch:
 
     A batch that has paused itself may be paused too: then it no longer probes, nor goes on by itself.
     """
-    paused = Batch.unscoped.filter(pk=batch.pk, status=Status.PAUSED).exclude(error=None).update(**HEALTHY)
-    if paused:
-        batch.refresh_from_db()
-    else:
-        _move(batch, to=Status.PAUSED, since=(Status.RUNNING,), refusal="Batch is not running", **HEALTHY)
-    audit.record("batch.paused", access=access or system_of(batch), target=batch)
+    with transaction.atomic():
+        paused = Batch.unscoped.filter(pk=batch.pk, status=Status.PAUSED).exclude(error=None).update(**HEALTHY)
+        if paused:
+            batch.refresh_from_db()
+        else:
+            _move(batch, to=Status.PAUSED, since=(Status.RUNNING,), refusal="Batch is not running", **HEALTHY)
+        audit.record("batch.paused", access=access or system_of(batch), target=batch)
     return batch
 
 

@@ -54,6 +54,21 @@ def data_dir(settings: Any, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_second_file_is_refused_and_not_left_out_unseen(ours: Workspace) -> None:
+    fields = order(make.agent(ours), make.phone_number(ours), file=[upload(), upload()])
+
+    response = make.client(ours).post("/batches", fields, format="multipart")
+
+    assert response.status_code == 422
+    assert response.json()["detail"] == [
+        {
+            "loc": ["body", "file"],
+            "msg": "one file is expected: send the others with POST /batches/{id}/recipients",
+            "type": "value_error",
+        }
+    ]
+
+
 def test_an_uploaded_file_becomes_a_batch_that_is_validating(ours: Workspace) -> None:
     agent, number = make.agent(ours), make.phone_number(ours, calls_per_second=20, max_concurrent_calls=200)
     fields = order(agent, number, file=upload(), retry=json.dumps({"max_attempts": 3}), default_country="us")

@@ -34,6 +34,17 @@ def test_appended_rows_come_behind_and_are_compared_with_all(ours: Workspace) ->
     }
 
 
+def test_an_appended_list_is_read_by_the_batchs_mapping_whatever_spaces_its_header_has(ours: Workspace) -> None:
+    content = "Tel ,name\n+1202555018{},Ana\n"
+    batch = lists.imported(ours, content.format(6), column_mapping={"Tel": "phone_number"})
+
+    begin_append(batch=batch, upload=lists.keep(content.format(7)))
+    import_batch(batch.pk)
+
+    batch.refresh_from_db()
+    assert (batch.error, batch.recipients.count()) == (None, 2)
+
+
 def test_appending_while_a_list_is_read_is_refused(ours: Workspace) -> None:
     batch = lists.batch(ours, "phone\n+12025550186\n")
 

@@ -38,6 +38,18 @@ def sentence(path: Path) -> str:
     return str(caught.value)
 
 
+def test_who_finds_no_phone_column_learns_which_sheets_were_not_read(tmp_path: Path) -> None:
+    path = saved(tmp_path / "list.xlsx", [["See the next sheet"], ["Thank you"]])
+    book = openpyxl.load_workbook(path)
+    book.create_sheet("List").append(["phone"])
+    book.save(path)
+
+    assert sentence(path) == (
+        "The file has no phone column: found the columns See the next sheet; name one of them phone, or give "
+        "column_mapping. Read the sheet Sheet; these were not read: List."
+    )
+
+
 def test_cells_become_text_as_a_person_reads_them(tmp_path: Path) -> None:
     day, moment = datetime.date(2026, 12, 8), datetime.datetime(2026, 12, 8, 13, 30)  # noqa: DTZ001 - cells have no zone
     row = [12025550186, day, moment, True, 12.5, 3.0, None, "text "]
