@@ -61,6 +61,7 @@ class WorkspaceForm(SerializerForm):
             "calling_window",
             "holidays_country",
             "max_concurrent_calls",
+            "max_calls_per_day",
             "min_gap_minutes",
             "max_attempts_per_day",
             "max_attempts_per_week",

@@ -180,6 +180,7 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
             "role",
             "calling_window",
             "max_concurrent_calls",
+            "max_calls_per_day",
             "min_gap_minutes",
             "max_attempts_per_day",
             "max_attempts_per_week",
@@ -190,6 +191,7 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
         ]
         extra_kwargs: Mapping[str, Mapping[str, Any]] = {
             "max_concurrent_calls": {"min_value": 1},
+            "max_calls_per_day": {"min_value": 1},
             "max_attempts_per_day": {"min_value": 1},
             "max_attempts_per_week": {"min_value": 1},
             "recording_retention_days": {"min_value": 1, "max_value": 36500},

@@ -13,6 +13,7 @@ class Workspace(Sealed):
     name = models.CharField(max_length=100)
     calling_window = models.JSONField(null=True, blank=True)
     max_concurrent_calls = models.PositiveIntegerField(null=True, blank=True)
+    max_calls_per_day = models.PositiveIntegerField(null=True, blank=True)
     min_gap_minutes = models.PositiveIntegerField(null=True, blank=True)
     max_attempts_per_day = models.PositiveIntegerField(null=True, blank=True)
     max_attempts_per_week = models.PositiveIntegerField(null=True, blank=True)

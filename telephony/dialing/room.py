@@ -5,17 +5,21 @@ that they are never exceeded by even one, whatever dies: the count is made of op
 killed worker would leave behind.
 """
 
+from datetime import timedelta
 from math import ceil
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from accounts.models import Workspace
 from telephony.dialing.rows import LEASE
-from telephony.models import Call, Direction, NumberPace, PhoneNumber, Stage
+from telephony.models import Call, Direction, NumberPace, Outcome, PhoneNumber, Stage
 from voiceops.clock import database_now
+from voiceops.ids import lowest_id
 
 QUEUED = Q(stage=Stage.RESERVED, lease_owner=None, direction=Direction.OUTBOUND)  # by POST /calls; no shift has it yet
+DAY = timedelta(days=1)
 AHEAD_SECONDS = 2.0  # reserve so much of the pace ahead: rooms and agents need time
 
 
@@ -32,10 +36,25 @@ def room_on_number(number: PhoneNumber, open_calls: QuerySet[Call]) -> int:
         ahead_of(number.calls_per_second) - on_number.filter(stage=Stage.RESERVED).count(),
     ]
     workspace = number.workspace
-    if workspace.max_concurrent_calls is not None:
+    if workspace.max_concurrent_calls is not None or workspace.max_calls_per_day is not None:
         workspace.lock()
+    if workspace.max_concurrent_calls is not None:
         rooms.append(workspace.max_concurrent_calls - open_calls.filter(workspace=workspace).count())
+    if workspace.max_calls_per_day is not None:
+        rooms.append(workspace.max_calls_per_day - calls_of_the_day(workspace, open_calls))
     return min(rooms)
+
+
+def calls_of_the_day(workspace: Workspace, open_calls: QuerySet[Call]) -> int:
+    """How many calls the workspace has made in 24 hours that rang or may have, and makes now.
+
+    Found among the ids of two days: a call may have been queued for one before it was dialled.
+    """
+    since = database_now() - DAY
+    made = Call.unscoped.filter(workspace=workspace, pk__gte=lowest_id(since, later=-DAY), stage=Stage.ENDED)
+    rang = Q(dialed_at__gt=since) | Q(outcome=Outcome.UNKNOWN, intent_at__gt=since)
+    now = open_calls.filter(workspace=workspace, direction=Direction.OUTBOUND)
+    return made.filter(rang, direction=Direction.OUTBOUND).count() + now.count()
 
 
 def adopt_queued(owner: UUID, limit: int) -> list[UUID]:

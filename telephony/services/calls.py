@@ -15,6 +15,7 @@ from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
 from agents.prompts import missing_variables
 from telephony import lifecycle
+from telephony.dialing.room import calls_of_the_day
 from telephony.models import Call, PhoneNumber, SipTrunk
 from telephony.models.calls import PUBLIC_STATUS
 from voiceops import doorbell
@@ -38,9 +39,9 @@ class CallOrder:
 def place_call(*, order: CallOrder, access: Access | None = None) -> Call:
     """A queued call; whoever dials next takes it.
 
-    Raises StateForbids when the agent is not published or no number can dial, Invalid when a required variable has no
-    value or the callee must not be called. A pause of the trunk, or a suppression added later, is judged again at the
-    last moment before the dial.
+    Raises StateForbids when the agent is not published, no number can dial or the workspace's calls of the day are
+    made, Invalid when a required variable has no value or the callee must not be called. A pause of the trunk, or a
+    suppression added later, is judged again at the last moment before the dial.
     """
     version = published_version(order.agent)
     require_variables(version, order.variables)
@@ -50,6 +51,7 @@ def place_call(*, order: CallOrder, access: Access | None = None) -> Call:
     if number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
     refuse_suppressed(order.agent.workspace, order.to)
+    refuse_beyond_the_day(order.agent.workspace)
     pk = uuid7()
     with transaction.atomic():
         call = Call.unscoped.create(
@@ -98,6 +100,13 @@ def refuse_suppressed(workspace: Workspace, phone_number: str) -> None:
     """Raises Invalid when the workspace said never to call it: not to talk, not to test, not to hand somebody on."""
     if is_suppressed(workspace, phone_number):
         raise Invalid("The number is on the suppression list")
+
+
+def refuse_beyond_the_day(workspace: Workspace) -> None:
+    """Raises StateForbids when the call would wait until tomorrow, when nobody expects it any more."""
+    most = workspace.max_calls_per_day
+    if most is not None and calls_of_the_day(workspace, Call.unscoped.open()) >= most:
+        raise StateForbids("The workspace has made all its calls of the day")
 
 
 def is_suppressed(workspace: Workspace, phone_number: str) -> bool:

@@ -15,6 +15,7 @@ LAST_ADMIN = (400, {"detail": "Workspace must keep an admin"})
 LIMITS = {
     "calling_window": None,
     "max_concurrent_calls": None,
+    "max_calls_per_day": None,
     "min_gap_minutes": None,
     "max_attempts_per_day": None,
     "max_attempts_per_week": None,

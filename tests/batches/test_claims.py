@@ -295,3 +295,14 @@ def test_an_agent_whose_secrets_cannot_be_read_calls_nobody(batch: Batch, number
     settle.settle_calls()
     person.refresh_from_db()
     assert (person.status, person.attempts) == ("pending", 0)
+
+
+def test_a_batch_waits_when_the_workspaces_calls_of_the_day_are_made(batch: Batch, number: PhoneNumber) -> None:
+    Workspace.unscoped.filter(pk=batch.workspace_id).update(max_calls_per_day=3)
+    people(batch, 5)
+    make.call(batch.workspace, stage=Stage.ENDED, dialed_at=timezone.now())
+
+    first, second = claim(number), claim(number)
+
+    assert (len(first), second) == (2, [])
+    assert batch.recipients.filter(status="pending", due_at__lte=timezone.now()).count() == 3

@@ -1,11 +1,14 @@
 """Calls ordered one by one keep the limits of their number and workspace, as a batch's do."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import Workspace
+from accounts.roles import Role
 from telephony.dialing.room import adopt_queued
 from telephony.models import Call, PhoneNumber, Stage
 from tests import make
@@ -87,3 +90,40 @@ def test_a_shift_takes_what_it_can_hold(ours: Workspace) -> None:
     waiting = queued(make.phone_number(ours, calls_per_second=20, max_concurrent_calls=30), 5)
 
     assert adopt_queued(ME, 2) == waiting[:2]
+
+
+def made(number: PhoneNumber, **fields: Any) -> Call:
+    """A call that ended an hour ago, unless told otherwise."""
+    dialed_at = timezone.now() - timedelta(hours=1)
+    return make.call(number.workspace, **{"number": number, "stage": Stage.ENDED, "dialed_at": dialed_at, **fields})
+
+
+def test_the_calls_of_a_day_are_counted_over_all_numbers(ours: Workspace, theirs: Workspace) -> None:
+    Workspace.unscoped.filter(pk=ours.pk).update(max_calls_per_day=5)
+    one, two = (make.phone_number(ours, calls_per_second=20, max_concurrent_calls=30) for _ in range(2))
+    made(one)
+    made(two, dialed_at=None, intent_at=timezone.now(), outcome="unknown")  # nobody can prove that it did not ring
+    talking(two)
+    made(one, dialed_at=timezone.now() - timedelta(hours=25))
+    made(one, dialed_at=None, outcome="cancelled")  # never sent
+    made(one, direction="inbound")
+    made(make.phone_number(theirs))
+    waiting = {*queued(one, 3), *queued(two, 3)}
+
+    taken = adopt_queued(ME, 100)
+
+    assert len(taken) == 2
+    assert set(taken) < waiting
+    assert adopt_queued(ANOTHER, 100) == []
+
+
+def test_a_call_beyond_the_day_is_refused(ours: Workspace) -> None:
+    Workspace.unscoped.filter(pk=ours.pk).update(max_calls_per_day=1)
+    number = make.phone_number(ours)
+    order = {"agent_id": str(make.agent(ours).pk), "to": "+12025550186", "from_number_id": str(number.pk)}
+    client = make.client(ours, Role.MANAGER)
+
+    answers = [client.post("/calls", order) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 400]
+    assert answers[1].json() == {"detail": "The workspace has made all its calls of the day"}
