@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.cache import cache_page
@@ -6,9 +8,10 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, 
 
 from voiceops import probes
 
-schema = SpectacularJSONAPIView.as_view(authentication_classes=[], renderer_classes=[OpenApiJsonRenderer2])
-swagger = SpectacularSwaggerSplitView.as_view(url_name="openapi", authentication_classes=[])
-redoc = SpectacularRedocView.as_view(url_name="openapi", authentication_classes=[])
+PAGE: dict[str, Any] = {"authentication_classes": [], "http_method_names": ["get", "head"]}
+schema = SpectacularJSONAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2], **PAGE)
+swagger = SpectacularSwaggerSplitView.as_view(url_name="openapi", **PAGE)
+redoc = SpectacularRedocView.as_view(url_name="openapi", **PAGE)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
