@@ -101,20 +101,22 @@ class UserSerializer(StrictModelSerializer):
         fields = ["id", "email", "name", "default_workspace_id"]
 
 
+class SeatSerializer(StrictSerializer):
+    """A workspace somebody belongs to."""
+
+    id = Uuid(source="workspace_id", read_only=True)
+    name = Text(source="workspace.name", read_only=True)
+    role = RoleField(read_only=True)
+
+
 class MeSerializer(StrictSerializer):
-    """`memberships` must be prefetched with their workspaces."""
+    """`memberships` must be prefetched with their workspaces, oldest first."""
 
     id = Uuid(read_only=True)
     email = Email(read_only=True, allow_null=True)
     name = Text(max_length=100, allow_blank=True)
     default_workspace_id = Uuid()
-
-    def to_representation(self, instance: User) -> dict[str, Any]:
-        seats = sorted(instance.memberships.all(), key=lambda seat: seat.pk)
-        workspaces = [
-            {"id": str(seat.workspace_id), "name": seat.workspace.name, "role": Role(seat.role).label} for seat in seats
-        ]
-        return {**super().to_representation(instance), "workspaces": workspaces}
+    workspaces = SeatSerializer(source="memberships", many=True, read_only=True)
 
 
 class TimeOfDay(Text):

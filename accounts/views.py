@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Prefetch
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -176,7 +177,8 @@ class MeViewSet(ApiViewSet):
         return Response(MeSerializer(user).data)
 
     def me(self) -> User:
-        return User.objects.prefetch_related("memberships__workspace").get(pk=self.user.pk)
+        seats = Membership.unscoped.select_related("workspace").order_by("pk")
+        return User.objects.prefetch_related(Prefetch("memberships", seats)).get(pk=self.user.pk)
 
 
 class PasswordChangeViewSet(ApiViewSet):

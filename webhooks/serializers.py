@@ -2,7 +2,7 @@ from typing import Any
 
 from accounts.api import WorkspaceSerializer
 from voiceops.api.fields import ListOf
-from voiceops.api.serializers import Boolean, Choice, PageQuery, Text, Url
+from voiceops.api.serializers import Boolean, Choice, DateTime, PageQuery, Text, Url
 from webhooks.models import EVENTS, WebhookDelivery, WebhookEndpoint, all_events
 
 
@@ -35,6 +35,7 @@ class DeliverySerializer(WorkspaceSerializer):
 
     event = Text(source="event.type", read_only=True)
     event_id = Text(source="event.message_id", read_only=True)
+    next_attempt_at = DateTime(source="due_at", read_only=True, allow_null=True)
 
     class Meta:
         model = WebhookDelivery
@@ -50,6 +51,7 @@ class DeliverySerializer(WorkspaceSerializer):
             "created_at",
             "last_attempt_at",
             "delivered_at",
+            "next_attempt_at",
         ]
         read_only_fields = fields
 
@@ -57,7 +59,7 @@ class DeliverySerializer(WorkspaceSerializer):
         """`next_attempt_at` is null once nothing more will be tried."""
         told = super().to_representation(instance)
         pending = instance.status == WebhookDelivery.Status.PENDING
-        return {**told, "next_attempt_at": instance.due_at if pending else None}
+        return told if pending else {**told, "next_attempt_at": None}
 
 
 class DeliveryQuery(PageQuery):

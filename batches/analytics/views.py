@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,8 +30,13 @@ class FiguresSerializer(StrictSerializer):
     average_talk_seconds = Number(allow_null=True)
 
 
+@extend_schema_field({"oneOf": [{"type": "string"}, {"type": "integer"}], "nullable": True})
+class Key(Text):
+    """What a group has in common: a time, an id, a word, or a number that SIP gives a meaning."""
+
+
 class GroupSerializer(FiguresSerializer):
-    key = Text(allow_null=True)
+    key = Key(allow_null=True)
     name = Text(allow_null=True)
 
 

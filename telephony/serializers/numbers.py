@@ -260,7 +260,7 @@ class SipTrunkSerializer(WorkspaceSerializer):
     auth_password = SipText(max_length=255, allow_blank=True, trim_whitespace=False, default="", write_only=True)
     numbers = ListOf(child=Phone(), min_length=1, max_length=1000)
     allowed_addresses = ListOf(child=NetworkText(max_length=50), max_length=50, default=list, write_only=True)
-    phone_number_id = serializers.UUIDField(read_only=True)
+    phone_number_id = serializers.UUIDField(read_only=True, allow_null=True)
 
     class Meta:
         model = SipTrunk

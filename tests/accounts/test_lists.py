@@ -39,7 +39,7 @@ def test_ones_workspaces_cost_the_same_for_any_number(
 
     with django_assert_num_queries(3):  # caller, count, page
         listed = client.get("/workspaces").json()
-    with django_assert_num_queries(4):  # caller, the user, memberships, workspaces
+    with django_assert_num_queries(3):  # caller, the user, memberships with their workspaces
         me = client.get("/auth/me").json()
 
     assert listed["total"] == len(me["workspaces"]) == rows

@@ -59,6 +59,15 @@ def test_a_limit_is_a_number_that_every_database_holds(ours: Workspace, number: 
     )
 
 
+def test_what_was_told_about_oneself_may_be_sent_back(ours: Workspace) -> None:
+    client = make.bearer(make.member(ours, name="Ann"))
+    told = client.get("/auth/me").json()
+
+    response = client.patch("/auth/me", {**told, "name": "Anna"})
+
+    assert (response.status_code, response.json()) == (200, {**told, "name": "Anna"})
+
+
 def test_a_key_sees_its_workspace_only_and_makes_none(ours: Workspace, theirs: Workspace) -> None:
     client = make.client(ours, Role.ADMIN)
 

@@ -81,6 +81,7 @@ def test_the_api_describes_itself() -> None:
     [
         ("/agents", "get", ["200", "401", "403", "422", "default"]),
         ("/agents", "post", ["201", "400", "401", "403", "409", "415", "422", "default"]),
+        ("/calls", "post", ["201", "400", "401", "403", "404", "409", "415", "422", "default"]),
         ("/agents/{id}", "delete", ["200", "400", "401", "403", "404", "422", "default"]),
         ("/agents/{id}/publish", "post", ["200", "400", "401", "403", "404", "409", "415", "422", "default"]),
         ("/auth/login", "post", ["200", "400", "401", "403", "409", "415", "422", "default"]),
@@ -91,6 +92,14 @@ def test_every_operation_says_what_it_answers(path: str, method: str, statuses: 
     described = Client().get("/openapi.json").json()
 
     assert list(described["paths"][path][method]["responses"]) == statuses
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/redoc"])
+@pytest.mark.parametrize("method", ["OPTIONS", "POST", "TRACE"])
+def test_documentation_is_read_only(path: str, method: str) -> None:
+    response = Client().generic(method, path)
+
+    assert (response.status_code, response.json()) == (405, {"detail": "Method not allowed"})
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])

@@ -51,19 +51,22 @@ ERRORS = {
 
 
 class Schema(AutoSchema):
-    """Lists take the parameters of their view's `query_class`, and may be sorted by its `sortable` names."""
+    """A list takes the parameters of its view's `query_class`, and may be sorted by its `sortable` names.
+
+    What else answers in pages takes `page` and `page_size`; its filters it names itself.
+    """
 
     def get_override_parameters(self) -> list[Any]:
         parameters = [*super().get_override_parameters()]
-        query = getattr(self.view, "query_class", None)
-        one = getattr(self.view, "action", "") == "retrieve"
-        if query is None or one or not (self._is_list_view() or query is not PageQuery):
+        action = getattr(self.view, "action", "")
+        if self.method != "GET" or action == "retrieve" or not self._is_list_view():
             return parameters
-        names = [*getattr(self.view, "sortable", ())]
-        if names:
+        if action != "list":
+            return [PageQuery, *parameters]
+        if names := [*getattr(self.view, "sortable", ())]:
             choices = [*names, *(f"-{name}" for name in names)]
             parameters.append(OpenApiParameter("sort", str, enum=choices, description="A minus sorts descending."))
-        return [*parameters, query] if self.method == "GET" else parameters
+        return [*parameters, getattr(self.view, "query_class", PageQuery)]
 
 
 def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
@@ -72,16 +75,16 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     for path, operations in result["paths"].items():
         for method in METHODS:
             if method in operations:
-                _complete(operations[method], method, path)
+                _complete(operations[method], method, path, result["components"]["schemas"])
     result["paths"] |= PROBES
     return result
 
 
-def _complete(operation: dict[str, Any], method: str, path: str) -> None:
+def _complete(operation: dict[str, Any], method: str, path: str, schemas: dict[str, Any]) -> None:
     responses = operation["responses"]
     if responses.pop("204", None) is not None and method == "delete":
         responses["200"] = _answer("Detail", "Deleted")
-    for status in sorted(_refusals(operation, method, path)):
+    for status in sorted(_refusals(operation, method, path, schemas)):
         responses[status] = _answer("Detail", ERRORS[status])
     responses["422"] = _answer("Mistakes", "The schema failed: every failing field at once")
     responses["default"] = _answer("Detail", "Any other error")
@@ -89,16 +92,29 @@ def _complete(operation: dict[str, Any], method: str, path: str) -> None:
     operation["parameters"] = [*operation.get("parameters", []), *headers]
 
 
-def _refusals(operation: dict[str, Any], method: str, path: str) -> set[str]:
+def _refusals(operation: dict[str, Any], method: str, path: str, schemas: dict[str, Any]) -> set[str]:
     """Which errors the operation may answer with, besides those that every one may."""
     statuses = {"401", "403"}
-    if "{" in path:
+    if "{" in path or _names_things(operation.get("requestBody", {}), schemas):
         statuses.add("404")
     if method != "get":
         statuses.add("400")
     if method == "post":
         statuses |= {"409", "415"}
     return statuses | ({"415"} if "requestBody" in operation else set())
+
+
+def _names_things(part: Any, schemas: dict[str, Any]) -> bool:
+    """Whether a body names something that may not be there: by its id, or by a token out of an e-mail."""
+    if isinstance(part, list):
+        return any(_names_things(inner, schemas) for inner in part)
+    if not isinstance(part, dict):
+        return False
+    if (part.get("format") == "uuid" and not part.get("readOnly")) or "token" in part.get("properties", ()):
+        return True
+    if "$ref" in part:
+        return _names_things(schemas[part["$ref"].rpartition("/")[2]], schemas)
+    return _names_things([*part.values()], schemas)
 
 
 def _answer(component: str, description: str) -> dict[str, Any]:

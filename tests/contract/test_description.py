@@ -1,0 +1,98 @@
+"""What the OpenAPI page says is what is answered: fields, kinds, parameters and statuses."""
+
+from functools import cache
+from typing import Any
+
+import pytest
+from django.test import Client
+from jsonschema import Draft7Validator, FormatChecker  # type: ignore[import-untyped]
+
+from accounts.models import Workspace
+from accounts.roles import Role
+from tests import make
+
+
+@cache
+def described() -> dict[str, Any]:
+    page: dict[str, Any] = Client().get("/openapi.json").json()
+    return page
+
+
+def strict(schema: Any) -> Any:
+    """As JSON Schema, and without fields that are not named."""
+    if isinstance(schema, list):
+        return [strict(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    told = {name: strict(inner) for name, inner in schema.items()}
+    if "properties" in told:
+        told.setdefault("additionalProperties", False)
+    return {"anyOf": [told, {"type": "null"}]} if told.pop("nullable", False) else told
+
+
+def differences(path: str, method: str, response: Any) -> list[str]:
+    answer = described()["paths"][path][method]["responses"][str(response.status_code)]
+    schema = {**answer["content"]["application/json"]["schema"], "components": described()["components"]}
+    checked = Draft7Validator(strict(schema), format_checker=FormatChecker())
+    return [f"{[*error.absolute_path]} {error.message}" for error in checked.iter_errors(response.json())]
+
+
+def test_answers_have_the_fields_that_are_described(ours: Workspace) -> None:
+    webhook, call = make.webhook(ours), make.call(ours, stage="ended", outcome="busy", sip_status_code=486)
+    for status in ("pending", "delivered"):  # the latter with no try to come
+        make.delivery(webhook, status=status)
+    make.sip_trunk(ours)
+    make.suppression(ours)
+    urls = {
+        "/agents/{id}": f"/agents/{make.agent(ours).pk}",
+        "/analytics/summary": "/analytics/summary?group_by=sip_status",
+        "/api-keys": "/api-keys",
+        "/audit-log": "/audit-log",
+        "/auth/me": "/auth/me",
+        "/batches/{id}": f"/batches/{make.batch(ours).pk}",
+        "/calls/{id}": f"/calls/{call.pk}",
+        "/phone-numbers": "/phone-numbers",
+        "/sip-trunks": "/sip-trunks",
+        "/suppressions": "/suppressions",
+        "/webhooks/{id}": f"/webhooks/{webhook.pk}",
+        "/webhooks/{id}/deliveries": f"/webhooks/{webhook.pk}/deliveries",
+        "/workspaces": "/workspaces",
+        "/workspaces/{workspace_id}/members": f"/workspaces/{ours.pk}/members",
+    }
+    client = make.bearer(make.member(ours, Role.ADMIN))
+
+    found = {path: differences(path, "get", client.get(url)) for path, url in urls.items()}
+
+    assert found == {path: [] for path in urls}
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "names"),
+    [
+        ("/agents", "get", ["page", "page_size", "search", "sort"]),
+        ("/agents", "post", []),
+        ("/agents/{id}/versions", "get", ["id", "page", "page_size"]),
+        ("/batches/{id}", "patch", ["id"]),
+        ("/batches/{id}/progress", "get", ["id"]),
+        ("/batches/{id}/results.csv", "get", ["id"]),
+        ("/webhooks/{id}/deliveries", "get", ["event", "id", "page", "page_size", "status"]),
+    ],
+)
+def test_parameters_are_those_that_are_read(path: str, method: str, names: list[str]) -> None:
+    parameters = described()["paths"][path][method]["parameters"]
+
+    assert [parameter["name"] for parameter in parameters if parameter["in"] != "header"] == names
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/auth/invitations/accept", "post"),
+        ("/auth/me", "patch"),
+        ("/auth/password/reset/confirm", "post"),
+        ("/batches", "post"),
+        ("/calls", "post"),
+    ],
+)
+def test_what_a_body_names_may_be_missing(path: str, method: str) -> None:
+    assert "404" in described()["paths"][path][method]["responses"]
