@@ -56,7 +56,7 @@ def _claims(token: str, *, key: str, secret: str) -> dict[str, Any]:
         given = _decode(signature)
     except (ValueError, orjson.JSONDecodeError):
         raise BadTokenError("invalid authorization token: malformed token") from None
-    if not isinstance(claims, dict) or not isinstance(header, dict):
+    if not isinstance(claims, dict) or not isinstance(header, dict) or not _fit(claims):
         raise BadTokenError("invalid authorization token: malformed token")
     if claims.get("iss") != key:
         raise BadTokenError("invalid API key")
@@ -64,6 +64,13 @@ def _claims(token: str, *, key: str, secret: str) -> dict[str, Any]:
     if header.get("alg") != "HS256" or not hmac.compare_digest(expected, given):
         raise BadTokenError("invalid authorization token: signature is invalid")
     return claims
+
+
+def _fit(claims: dict[str, Any]) -> bool:
+    """Whether each claim we read is of its kind, or missing; that a token must expire is said elsewhere."""
+    return all(isinstance(claims.get(name) or {}, dict) for name in ("video", "sip")) and isinstance(
+        claims.get("nbf") or 0, int | float
+    )
 
 
 def _decode(part: str) -> bytes:

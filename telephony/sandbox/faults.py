@@ -78,11 +78,15 @@ def parse_rates(body: Any) -> Rates:
 
 def _parse(name: str, value: Any) -> int | float | bool:
     if name == "webhook_reorder":
+        if value not in (True, False):
+            raise ValueError(f"{name} must be true or false")
         return bool(value)
+    if name == "seed":
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError("seed must be a whole number")
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
         raise ValueError(f"{name} must be a number, 0 or greater")
-    if name == "seed":
-        return int(value)
     if name.endswith("_rate") and value > 1:
         raise ValueError(f"{name} must be between 0 and 1")
     return value

@@ -1,5 +1,6 @@
 """What the callee does: a table, by the last two digits of the number dialled (api-contract.md 11)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -94,26 +95,49 @@ class Phones:
         return self.behaviours.get(number) or callee_for(number, dialled_before=dialled_before)
 
 
-FIELDS = (
-    "sip_code",
-    "phrase",
-    "headers",
-    "twirp",
-    "failure",
-    "answer_after",
-    "trying",
-    "rings",
-    "talk",
-    "machine",
-    "hangs_up",
-    "mute",
-)
+SECONDS = "a number, 0 or greater"
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_headers(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
+# What each field must be, and how to say so.
+FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "sip_code": (lambda value: type(value) is int and 300 <= value <= 699, "a SIP status from 300 to 699"),
+    "phrase": (lambda value: value is None or isinstance(value, str), "a text"),
+    "headers": (lambda value: value is None or _is_headers(value), "an object of texts"),
+    "twirp": (lambda value: _is_error(value), f"an object whose code is one of {', '.join(HTTP_STATUS)}"),
+    "failure": (lambda value: _is_error(value), f"an object whose code is one of {', '.join(HTTP_STATUS)}"),
+    "answer_after": (_is_seconds, SECONDS),
+    "trying": (_is_seconds, SECONDS),
+    "rings": (_is_seconds, SECONDS),
+    "talk": (lambda value: value is None or _is_seconds(value), f"{SECONDS}, or null"),
+    "machine": (_is_flag, "true or false"),
+    "hangs_up": (lambda value: value in ("agent", "callee"), "agent or callee"),
+    "mute": (_is_flag, "true or false"),
+}
+
+
+def _is_error(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.get("code") in HTTP_STATUS
+        and (value.get("meta") is None or _is_headers(value["meta"]))
+    )
 
 
 def parse_behaviour(body: Any) -> Callee:
     """One entry of PUT behaviours. Raises ValueError with a sentence."""
-    if not isinstance(body, dict) or (unknown := [name for name in body if name not in FIELDS]):
-        raise ValueError(f"unknown field {unknown[0]}" if isinstance(body, dict) else "an object is expected")
+    _check(body)
     callee = Callee()
     for name in ("trying", "rings", "talk", "machine", "hangs_up", "mute"):
         if name in body:
@@ -121,18 +145,23 @@ def parse_behaviour(body: Any) -> Callee:
     if "answer_after" in body:
         callee = replace(callee, trying=0.0, rings=float(body["answer_after"]))
     if "sip_code" in body:
-        refusal = sip_refusal(int(body["sip_code"]), body.get("phrase"), body.get("headers"))
+        refusal = sip_refusal(body["sip_code"], body.get("phrase"), body.get("headers"))
         return replace(callee, refusal=refusal, rings=float(body.get("rings", 0.0)))
-    if "failure" in body:
-        code, msg = _code_and_msg(body["failure"])
-        return replace(callee, refusal=Refusal(code=code, msg=msg), rings=float(body.get("rings", 0.0)))
-    if "twirp" in body:
-        code, msg = _code_and_msg(body["twirp"])
-        return replace(callee, error=TwirpError(code, msg, body["twirp"].get("meta")))
+    if failure := body.get("failure"):
+        refusal = Refusal(code=failure["code"], msg=str(failure.get("msg", "")))
+        return replace(callee, refusal=refusal, rings=float(body.get("rings", 0.0)))
+    if twirp := body.get("twirp"):
+        return replace(callee, error=TwirpError(twirp["code"], str(twirp.get("msg", "")), twirp.get("meta")))
     return callee
 
 
-def _code_and_msg(body: Any) -> tuple[str, str]:
-    if not isinstance(body, dict) or body.get("code") not in HTTP_STATUS:
-        raise ValueError(f"code must be one of {', '.join(HTTP_STATUS)}")
-    return str(body["code"]), str(body.get("msg", ""))
+def _check(body: Any) -> None:
+    """Raises ValueError with a sentence, before a number that behaves like nonsense breaks a call."""
+    if not isinstance(body, dict):
+        raise ValueError("an object is expected")  # noqa: TRY004  # a sentence for the caller, like the others
+    for name, value in body.items():
+        if name not in FIELDS:
+            raise ValueError(f"unknown field {name}")
+        fits, wanted = FIELDS[name]
+        if not fits(value):
+            raise ValueError(f"{name} must be {wanted}")

@@ -84,9 +84,12 @@ def decode(body: bytes, content_type: str, message: Message) -> Message:
         return message
     if content_type == "application/json":
         try:
-            return ParseDict(orjson.loads(body or b"{}"), message, ignore_unknown_fields=True)
+            fields = orjson.loads(body or b"{}")
+            if isinstance(fields, dict):
+                return ParseDict(fields, message, ignore_unknown_fields=True)
         except (ParseError, orjson.JSONDecodeError, AttributeError, TypeError):
-            raise TwirpError("malformed", "the json request could not be decoded") from None
+            pass
+        raise TwirpError("malformed", "the json request could not be decoded")
     raise TwirpError("bad_route", f'unexpected Content-Type: "{content_type}"')
 
 

@@ -43,12 +43,21 @@ class TwilioControl:
         return as_json(self._state())
 
     def _apply(self, body: dict[str, Any]) -> None:
-        if "balance" in body:
-            self.account.balance = float(body["balance"])
+        """All of it or, with a ValueError, nothing."""
+        balance, entries = body.get("balance", 0), body.get("inventory", [])
+        if isinstance(balance, bool) or not isinstance(balance, int | float):
+            raise ValueError("balance must be a number")  # noqa: TRY004  # a sentence for the caller
+        if not isinstance(entries, list):
+            raise ValueError("inventory must be a list")  # noqa: TRY004
+        if not isinstance(body.get("faults", []), list):
+            raise ValueError("faults must be a list")  # noqa: TRY004
+        faults = [parse_fault(fault) for fault in body.get("faults", [])]
         if "inventory" in body:
-            self.numbers.stock(list(body["inventory"]))
+            self.numbers.stock(entries)
+        if "balance" in body:
+            self.account.balance = float(balance)
         if "faults" in body:
-            self.door.faults = [parse_fault(fault) for fault in body["faults"]]
+            self.door.faults = faults
 
     def _state(self) -> dict[str, Any]:
         stock = self.numbers.inventory

@@ -33,6 +33,11 @@ def gone() -> Answer:
 
 Handler = Callable[[web.Request, dict[str, str]], Awaitable[Answer]]
 WHEN = ("before", "after")
+KINDS: dict[str, Any] = {
+    **dict.fromkeys(("method", "path", "when", "message"), str),
+    **dict.fromkeys(("status", "code", "times"), int),
+    "hang_seconds": int | float,
+}
 
 
 @dataclass
@@ -58,9 +63,15 @@ def parse_fault(body: Any) -> Fault:
     known = {f.name for f in fields(Fault)}
     if not isinstance(body, dict) or not {"method", "path"} <= set(body) or not set(body) <= known:
         raise ValueError(f"a fault has method and path, and may have {', '.join(sorted(known - {'method', 'path'}))}")
+    for name, value in body.items():
+        kind = KINDS[name]
+        if isinstance(value, bool) or not isinstance(value, kind) or (kind is not str and value < 0):
+            raise ValueError(f"{name} must be {'a text' if kind is str else 'a number, 0 or greater'}")
     fault = Fault(**body)
     if fault.when not in WHEN:
         raise ValueError("when must be before or after")
+    if fault.status and not 100 <= fault.status <= 599:
+        raise ValueError("status must be 0, or from 100 to 599")
     return fault
 
 

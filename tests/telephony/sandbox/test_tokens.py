@@ -128,3 +128,19 @@ def test_a_body_that_is_no_protobuf_is_malformed() -> None:
         400,
         {"code": "malformed", "msg": "the protobuf request could not be decoded"},
     )
+
+
+@pytest.mark.parametrize("claims", [{"sip": "all"}, {"video": ["roomList"]}, {"nbf": "now"}])
+def test_a_claim_of_another_kind_is_a_malformed_token(claims: dict[str, Any]) -> None:
+    with sandbox.start() as box:
+        signed = jwt.encode({"iss": box.api_key, "exp": 4_000_000_000, **claims}, box.api_secret, algorithm="HS256")
+        response = post(box, "RoomService/ListRooms", f"Bearer {signed}")
+
+    assert (response.status_code, response.text) == (401, "invalid authorization token: malformed token")
+
+
+def test_a_list_is_no_request() -> None:
+    with sandbox.start() as box:
+        response = post(box, "RoomService/ListRooms", f"Bearer {token(box, room_list=True)}", [1])
+
+    assert (response.status_code, response.json()["code"]) == (400, "malformed")
