@@ -3,17 +3,21 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from accounts import audit, keys, letters, sessions
 from accounts.access import Access
 from accounts.models import ApiKey, Invitation, Membership, PasswordReset, User, Workspace, canonical_email
 from accounts.roles import Role
+from voiceops import doorbell
+from voiceops.clock import database_now
 from voiceops.errors import Conflict, NotFound, StateForbids
 from voiceops.patience import take_time
 
 TOKEN_LENGTH = 32  # base62: 190 bits
 INVITATION_LIFE = timedelta(days=7)
 RESET_LIFE = timedelta(hours=1)
+WHEN = {"calling_window", "holidays_country", "min_gap_minutes"}  # decide when people may be called
 
 
 def register_user(*, email: str, password: str, name: str, workspace_name: str, ip: str | None) -> User:
@@ -41,10 +45,26 @@ def create_workspace(*, name: str, user: User, ip: str | None = None, **limits: 
 
 
 def update_workspace(*, workspace: Workspace, access: Access, changes: dict[str, Any]) -> None:
-    for name, value in changes.items():
-        setattr(workspace, name, value)
-    workspace.save(update_fields=list(changes))
-    audit.record("workspace.updated", access=access, target=workspace, changes=changes)
+    with transaction.atomic():
+        for name, value in changes.items():
+            setattr(workspace, name, value)
+        workspace.save(update_fields=list(changes))
+        audit.record("workspace.updated", access=access, target=workspace, changes=changes)
+        if changes.keys() & WHEN:
+            _ask_anew(workspace)
+
+
+def _ask_anew(workspace: Workspace) -> None:
+    """Whoever waits for hours or a gap that were valid until now may be called at once, or waits for the new ones.
+
+    Their table lies above accounts; the relation is the workspace's.
+    """
+    take_time()
+    now = database_now()
+    waits = Q(status="pending") | Q(status="retrying", reason="min_gap")  # who waits for a retry goes on waiting
+    waiting = workspace.recipients.filter(waits, due_at__gt=now, batch__status__in=("running", "paused"))
+    waiting.update(due_at=now)
+    doorbell.ring(doorbell.DIAL)
 
 
 def delete_workspace(*, workspace: Workspace, access: Access) -> None:

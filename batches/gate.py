@@ -139,3 +139,18 @@ def recent_attempts(workspaces: Mapping[UUID, Workspace], numbers: set[str]) -> 
         for number in numbers:
             found.setdefault((workspace, number), {"last": None, "day": 0, "week": 0})
     return found
+
+
+def gap_ends_at(call: Call, now: datetime) -> datetime:
+    """When somebody who was called too short a time ago may be called; `call` was refused for it.
+
+    An attempt that is still under way may turn out never to have been sent: then that is asked again in a minute.
+    """
+    same = Call.unscoped.open().filter(workspace_id=call.workspace_id, to_number=call.to_number, direction="outbound")
+    if same.exclude(intent_at=None).exists():
+        return now + timedelta(minutes=1)
+    workspace = Workspace.unscoped.get(pk=call.workspace_id)
+    recent = recent_attempts({workspace.pk: workspace}, {call.to_number})
+    last: datetime | None = recent[workspace.pk, call.to_number]["last"]
+    gap = timedelta(minutes=min(workspace.min_gap_minutes or 0, LONGEST_GAP))
+    return max(now, last + gap) if last is not None else now

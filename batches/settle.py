@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from batches import breaker
+from batches.gate import gap_ends_at
 from batches.models import Batch, Recipient
 from batches.retries import retry_at
 from telephony.models import Call, CallQuerySet, Outcome, Stage
@@ -147,7 +148,8 @@ def defer_or_skip(person: Recipient, batch: Batch, call: Call, now: datetime) ->
     """The gate said no. A closed window or a gap that passes is waited for; the rest is a reason not to call."""
     if call.end_reason in ("window_closed", "min_gap") and batch.status != Batch.Status.STOPPED:
         person.status = Recipient.Status.RETRYING if person.attempts else Recipient.Status.PENDING
-        person.due_at, person.reason = now + timedelta(seconds=60), call.end_reason
+        again = gap_ends_at(call, now) if call.end_reason == "min_gap" else now + timedelta(seconds=60)
+        person.due_at, person.reason = again, call.end_reason
     else:
         person.status, person.reason = Recipient.Status.SKIPPED, call.end_reason
 

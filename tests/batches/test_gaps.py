@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from batches.gate import BatchAdmission
-from batches.models import Batch
+from batches.models import Batch, Recipient
+from batches.settle import settle_calls
 from telephony.models import Stage
 from tests import make
 
@@ -35,3 +36,51 @@ def test_a_gap_without_end_stops_no_worker(ours: Workspace) -> None:
     admission = BatchAdmission([call, again])
 
     assert [admission.refusal(one, timezone.now()) for one in (call, again)] == [None, "min_gap"]
+
+
+def refused_for_the_gap(of: Workspace) -> Recipient:
+    """Somebody whose call was refused because they had been called a minute ago."""
+    batch = make.batch(of, status=Batch.Status.RUNNING)
+    person = make.recipient(batch, status="dialing", due_at=None)
+    told = {"batch_id": batch.pk, "recipient_id": person.pk, "end_reason": "min_gap", "outcome": "cancelled"}
+    call = make.call(of, to_number=person.phone_number, stage=Stage.ENDED, ended_at=timezone.now(), **told)
+    Recipient.unscoped.filter(pk=person.pk).update(last_call_id=call.pk)
+    return person
+
+
+def test_who_was_called_too_lately_waits_for_the_gap_and_is_not_asked_every_minute(ours: Workspace) -> None:
+    Workspace.unscoped.filter(pk=ours.pk).update(min_gap_minutes=MONTH)
+    person, earlier = refused_for_the_gap(ours), timezone.now() - timedelta(minutes=1)
+    make.call(ours, to_number=person.phone_number, stage=Stage.ENDED, outcome="no_answer", intent_at=earlier)
+
+    settle_calls()
+
+    person.refresh_from_db()
+    assert (person.status, person.reason) == ("pending", "min_gap")
+    assert person.due_at == earlier + timedelta(minutes=MONTH)
+
+
+def test_an_attempt_that_may_yet_not_have_been_sent_is_asked_about_again(ours: Workspace) -> None:
+    Workspace.unscoped.filter(pk=ours.pk).update(min_gap_minutes=MONTH)
+    person = refused_for_the_gap(ours)
+    make.call(ours, to_number=person.phone_number, stage=Stage.INTENT, intent_at=timezone.now())
+
+    settle_calls()
+
+    person.refresh_from_db()
+    assert person.due_at is not None
+    assert timedelta(seconds=50) < person.due_at - timezone.now() <= timedelta(minutes=1)
+
+
+def test_a_gap_or_a_window_of_the_workspace_that_changes_counts_at_once(ours: Workspace) -> None:
+    later = timezone.now() + timedelta(days=1)
+    running = make.batch(ours, status=Batch.Status.RUNNING)
+    waiting = make.recipient(running, due_at=later)
+    held = make.recipient(running, status="retrying", reason="min_gap", due_at=later)
+    retrying = make.recipient(running, status="retrying", reason="busy", due_at=later)
+
+    make.client(ours).patch(f"/workspaces/{ours.pk}", {"calling_window": None})
+
+    still = set(Recipient.unscoped.filter(due_at=later).values_list("pk", flat=True))
+    assert still.isdisjoint({waiting.pk, held.pk})
+    assert retrying.pk in still
