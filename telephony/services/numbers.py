@@ -24,7 +24,7 @@ from telephony.models.numbers import Provider
 from telephony.services import purchase
 from telephony.services.lines import SipSettings, line_of, open_password, seal_password, tag_of
 from voiceops.clock import database_now
-from voiceops.errors import Conflict, ProviderError, StateForbids
+from voiceops.errors import Conflict, NotFound, ProviderError, StateForbids
 
 Status = PhoneNumber.Status
 Direction = SipTrunk.TrunkDirection
@@ -73,11 +73,14 @@ def register_number(*, workspace: Workspace, order: NumberOrder) -> PhoneNumber:
 def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumber:
     """The number with `changes` (names of its columns, the password in the clear), at LiveKit too, in place.
 
-    Raises StateForbids when it is not active or Twilio's own settings would be changed, ProviderError.
+    Raises StateForbids when it is not active or Twilio's own settings would be changed, NotFound when it was removed
+    meanwhile, ProviderError.
     """
     if number.status != Status.ACTIVE:
         raise StateForbids("Phone number is not active")
     changes = _real_changes(number, changes)
+    if not changes:
+        return number
     if number.provider_sids and changes.keys() & set(SIP_FIELDS):
         raise StateForbids("The SIP settings of a number connected through Twilio are not ours to change")
     before = line_of(number)
@@ -85,11 +88,27 @@ def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumbe
         setattr(number, name, seal_password(number, value) if name == "sip_auth_password" else value)
     after = line_of(number)
     made = livekit_admin.change(before, after) if after != before else None
+    values = {name: getattr(number, name) for name in changes}
     with transaction.atomic():
-        number.save(update_fields=list(changes))
-        if made is not None:
+        kept = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.ACTIVE).update(**values)
+        if kept and made is not None:
             adopt_made(number, made)
+    if made is not None:
+        _follow_others(number, after)
+    if not kept:
+        raise NotFound("Phone number not found")
     return number
+
+
+def _follow_others(number: PhoneNumber, line: livekit_admin.Line) -> None:
+    """Who changed or removed the number at the same time wrote at LiveKit without knowing of us: the row decides."""
+    active = PhoneNumber.unscoped.select_related("inbound_agent").filter(pk=number.pk, status=Status.ACTIVE)
+    while now := active.first():
+        if (wanted := line_of(now)) == line:
+            return
+        adopt_made(now, livekit_admin.settle(wanted))
+        line = wanted
+    livekit_admin.remove(line.tag, line.numbers)
 
 
 def _real_changes(number: PhoneNumber, changes: dict[str, Any]) -> dict[str, Any]:
@@ -138,10 +157,12 @@ def clean_provisioning(*, limit: int = 100) -> int:
     return cleaned
 
 
-def refuse_taken(phone_number: str) -> None:
-    """Raises Conflict when a number or a trunk of any workspace has it already."""
-    registered = PhoneNumber.unscoped.filter(phone_number=phone_number).exists()
-    if registered or SipTrunk.unscoped.filter(numbers__icontains=f'"{phone_number}"').exists():
+def refuse_taken(phone_number: str, *, besides: PhoneNumber | SipTrunk | None = None) -> None:
+    """Raises Conflict when a number or a trunk of any workspace has it already, besides one."""
+    numbers = PhoneNumber.unscoped.filter(phone_number=phone_number)
+    trunks = SipTrunk.unscoped.filter(numbers__icontains=f'"{phone_number}"')
+    own = [besides.pk] if besides else []
+    if numbers.exclude(pk__in=own).exists() or trunks.exclude(pk__in=own).exists():
         raise Conflict(TAKEN)
 
 
@@ -168,8 +189,12 @@ def _reserve(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
     try:
         with transaction.atomic():
             number.save()
+        refuse_taken(order.phone_number, besides=number)  # once more: a trunk of somebody's own may have come meanwhile
     except IntegrityError as error:
         raise Conflict(TAKEN) from error
+    except Conflict:
+        PhoneNumber.unscoped.filter(pk=number.pk).delete()
+        raise
     return number
 
 

@@ -25,7 +25,10 @@ def create_trunk(*, workspace: Workspace, values: dict[str, Any]) -> SipTrunk:
         made = livekit_admin.settle(line_of_trunk(trunk))
         trunk.livekit_trunk_id = made.outbound_id or made.inbound_id
         trunk.save()
+        for number in trunk.numbers:  # once more: of two that came at once, neither saw the other before
+            refuse_taken(number, besides=trunk)
     except BaseException as failure:
+        SipTrunk.unscoped.filter(pk=trunk.pk).delete()
         _clear_away(trunk, unsure=livekit_admin.is_unsure(failure))
         raise
     return trunk

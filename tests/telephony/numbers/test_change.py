@@ -7,14 +7,17 @@ from pytest_django import Settings
 from accounts.models import Workspace
 from accounts.roles import Role
 from batches.models import Batch
+from telephony.clients.livekit_admin import TRANSPORTS
 from telephony.models import NumberPace, PhoneNumber, SipTrunk, Stage
+from telephony.services.drift import check_number
 from telephony.services.lines import open_password
-from telephony.services.numbers import STALE, clean_provisioning
+from telephony.services.numbers import STALE, change_number, clean_provisioning, remove_number
 from tests import make
 from tests.sandbox import RunningSandbox
 from tests.telephony.numbers.livekit import NOTHING, everything
 from tests.telephony.numbers.relay import Break, Relay, relay_to
 from voiceops.clock import database_now
+from voiceops.errors import NotFound
 
 NUMBER = "+12025550100"
 SIP = {"address": "sip.carrier.example", "auth_username": "voice", "auth_password": "s3cret of the trunk"}
@@ -112,6 +115,29 @@ def test_null_is_no_sip_settings(ours: Workspace, box: RunningSandbox) -> None:
             }
         ]
     }
+
+
+def test_changes_at_the_same_time_are_both_made_at_livekit(ours: Workspace, box: RunningSandbox) -> None:
+    register(ours)
+    read_before = PhoneNumber.unscoped.get()
+    change_number(number=PhoneNumber.unscoped.get(), changes={"sip_address": "sip2.carrier.example"})
+
+    change_number(number=read_before, changes={"sip_transport": "tls"})
+
+    [trunk] = everything()["outbound"]
+    assert (trunk.address, trunk.transport) == ("sip2.carrier.example", TRANSPORTS["tls"])
+    assert check_number(number=PhoneNumber.unscoped.get()) == []
+
+
+def test_a_change_while_the_number_is_removed_leaves_nothing(ours: Workspace, box: RunningSandbox) -> None:
+    register(ours)
+    read_before = PhoneNumber.unscoped.get()
+    remove_number(number=PhoneNumber.unscoped.get())
+
+    with pytest.raises(NotFound, match="Phone number not found"):
+        change_number(number=read_before, changes={"sip_transport": "tls"})
+
+    assert everything() == NOTHING
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

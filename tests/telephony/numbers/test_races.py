@@ -43,3 +43,23 @@ def test_of_many_who_register_one_number_one_wins(workspaces: list[Workspace], b
 
     assert statuses == [201] + [409] * (AT_ONCE - 1)
     assert {kind: len(items) for kind, items in everything().items()} == {"outbound": 1, "inbound": 1, "rules": 0}
+
+
+@pytest.mark.postgres
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="threads cannot share SQLite's database in memory")
+def test_of_numbers_and_trunks_that_come_at_once_one_wins_at_most(
+    workspaces: list[Workspace], box: RunningSandbox
+) -> None:
+    clients = [make.client(workspace) for workspace in workspaces]
+    trunk = {"direction": "outbound", "address": "sip.carrier.example", "numbers": [BODY["phone_number"]]}
+
+    def ask(number: int) -> Any:
+        client = clients[number]
+        return client.post("/sip-trunks", trunk) if number % 2 else client.post("/phone-numbers", BODY)
+
+    statuses = all_at_once(ask)
+
+    won = statuses.count(201)
+    assert won <= 1
+    assert statuses == [201] * won + [409] * (AT_ONCE - won)
+    assert len(everything()["outbound"]) == won
