@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from itertools import combinations
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import requests
 from celery import current_app
 from django.conf import settings
+from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.db import DatabaseError, connection
@@ -69,6 +71,7 @@ def warning(name: str, said: str, mend: str) -> Finding:
 
 def check_all() -> Iterator[Finding]:
     """One finding after the other, as they are found."""
+    yield from check_settings()
     database = check_database()
     yield database
     for check in (check_broker, check_livekit, check_twilio, check_storage, check_webhook, check_secrets):
@@ -79,6 +82,13 @@ def check_all() -> Iterator[Finding]:
     if database.verdict is Verdict.OK:
         yield check_drift()
         yield from check_alarms()
+
+
+def check_settings() -> Iterator[Finding]:
+    """What other commands refuse to start for; nothing where there is nothing."""
+    for trouble in run_checks():
+        if trouble.is_serious():
+            yield bad("settings", trouble.msg.rstrip("."), trouble.hint or "see .env.example")
 
 
 def check_database() -> Finding:
@@ -99,7 +109,7 @@ def check_broker() -> Finding:
     try:
         with current_app.connection_for_write(connect_timeout=PATIENCE) as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=PATIENCE)
-    except KeyError:
+    except (KeyError, NameError, ImportError):  # kombu knows more of them than have their library installed here
         return bad(
             name, f"{scheme} is no broker we know", "set CELERY_BROKER_URL to redis://… or amqp://…, or unset it"
         )
@@ -151,8 +161,8 @@ def check_storage() -> Finding:
             kept = storage.recordings_storage().save(key, ContentFile(PROBE))
         read = read_back(kept)
         storage.delete(kept)
-    except (ProviderError, OSError) as error:
-        words = str(error) if isinstance(error, ProviderError) else type(error).__name__
+    except (ProviderError, OSError, ValueError) as error:  # ValueError: an endpoint that is no address
+        words = str(error).rstrip(".") if isinstance(error, ProviderError) else type(error).__name__
         return bad(name, f"{where} cannot be written and read: {words}", mend)
     if read != PROBE:
         return bad(name, f"{where} was written, but a signed link does not give it back", mend)
@@ -210,17 +220,21 @@ def check_secrets() -> Finding:
     if examples:
         said = f"still the example: {', '.join(examples)}"
         return warning(name, said, "set them to secrets of your own before anybody else can reach this")
-    values = [
-        settings.SECRET_KEY,
-        settings.JWT_API_SECRET,
-        settings.LIVEKIT_API_SECRET,
-        *settings.FIELD_ENCRYPTION_KEYS,
-    ]
-    if len(set(values)) != len(values) or min(map(len, values)) < SHORTEST_SECRET:
-        return bad(name, f"two are the same, or one has fewer than {SHORTEST_SECRET} characters", "make new ones")
+    if weak := weak_secrets():
+        return bad(name, weak, "make new ones, as python ops/new_secrets.py prints them")
     if old:
         return warning(name, f"{old} are encrypted with an old key", "python manage.py rotate_keys")
     return ok(name, "set, distinct, and the newest key encrypts")
+
+
+def weak_secrets() -> str:
+    """Which are too short or the same as another, in words; "" when none is."""
+    values = {name: getattr(settings, name) for name in ("SECRET_KEY", "JWT_API_SECRET", "LIVEKIT_API_SECRET")}
+    values |= {f"FIELD_ENCRYPTION_KEYS[{place}]": key for place, key in enumerate(settings.FIELD_ENCRYPTION_KEYS)}
+    if short := [name for name, value in values.items() if len(value) < SHORTEST_SECRET]:
+        return f"fewer than {SHORTEST_SECRET} characters: {', '.join(short)}"
+    same = [f"{one} and {other}" for one, other in combinations(values, 2) if values[one] == values[other]]
+    return f"the same: {', '.join(same)}" if same else ""
 
 
 def check_drift() -> Finding:

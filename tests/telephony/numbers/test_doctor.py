@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 import requests
+from celery import Celery
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
@@ -143,7 +144,36 @@ def test_secrets_that_are_the_same_are_told(db: None, settings: Settings) -> Non
     settings.SECRETS = dict.fromkeys(settings.SECRETS, "of our own")
     settings.JWT_API_SECRET = settings.SECRET_KEY
 
-    assert checkup.check_secrets().verdict is Verdict.BAD
+    assert of(checkup.check_secrets())[:2] == ("bad", "the same: SECRET_KEY and JWT_API_SECRET")
+
+
+def test_secrets_that_are_short_are_told(db: None, settings: Settings) -> None:
+    settings.SECRETS = dict.fromkeys(settings.SECRETS, "of our own")
+    settings.LIVEKIT_API_SECRET = "devsecret"
+
+    assert of(checkup.check_secrets())[:2] == ("bad", "fewer than 32 characters: LIVEKIT_API_SECRET")
+
+
+def test_settings_that_other_commands_refuse_are_told(settings: Settings) -> None:
+    settings.RECORDINGS_STORAGE = "ftp"
+
+    assert [of(finding) for finding in checkup.check_settings()] == [
+        ("bad", "RECORDINGS_STORAGE is 'ftp'", "local or s3.")
+    ]
+
+
+def test_an_endpoint_that_is_no_address_is_told(settings: Settings) -> None:
+    settings.RECORDINGS_STORAGE, settings.S3_BUCKET, settings.S3_ENDPOINT_URL = "s3", "recordings", "nonsense"
+
+    assert of(checkup.check_storage())[:2] == ("bad", "the bucket cannot be written and read: ValueError")
+
+
+@pytest.mark.parametrize("scheme", ["kafka", "carrier-pigeon"])
+def test_a_broker_nobody_knows_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    settings.CELERY_BROKER_URL = f"{scheme}://host"
+    monkeypatch.setattr(checkup, "current_app", Celery(broker=f"{scheme}://host"))
+
+    assert of(checkup.check_broker())[:2] == ("bad", f"{scheme} is no broker we know")
 
 
 def test_drift_is_told_and_repaired(ours: Workspace, box: RunningSandbox) -> None:
