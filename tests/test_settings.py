@@ -101,6 +101,19 @@ def test_without_debug_two_secrets_that_are_one_are_named() -> None:
     assert told == "With DEBUG=0 every secret must be another, but SECRET_KEY and LIVEKIT_API_SECRET are the same."
 
 
+@pytest.mark.parametrize(
+    ("environment", "sender"),
+    [
+        ({}, "VoiceOps <voiceops@calls.example.com>"),
+        ({"EMAIL_FROM": "Calls <no-reply@example.com>"}, "Calls <no-reply@example.com>"),
+    ],
+)
+def test_e_mails_come_from_somebody_whom_mail_servers_accept(environment: dict[str, str], sender: str) -> None:
+    url = "https://calls.example.com:8443"
+
+    assert printed("settings.DEFAULT_FROM_EMAIL", DEBUG="1", PUBLIC_URL=url, **environment) == repr(sender)
+
+
 def test_debug_is_off_unless_it_is_set() -> None:
     assert refusal() == refusal(DEBUG="0")
 

@@ -247,6 +247,7 @@ else:
 EMAIL_CONFIG: dict[str, Any] = env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://")
 EMAIL_TIMEOUT = 10
 vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", default=f"VoiceOps <voiceops@{urlsplit(PUBLIC_URL).hostname}>")
 SENTRY_DSN: str = env.parsed("SENTRY_DSN", parse_dsn)
 # Only ours speak at DEBUG: others would quote requests, headers and rows.
 LOG_LEVEL: str = env.level("LOG_LEVEL", default="INFO")
