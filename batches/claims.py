@@ -129,7 +129,10 @@ def people_to_call(batch: Batch, wanted: int, now: datetime) -> list[Recipient]:
 
 
 def put_off_closed(batch: Batch, people: Sequence[Recipient], now: datetime) -> list[Recipient]:
-    """Those inside their calling hours. The others are due when those begin; without any, they are skipped."""
+    """Those inside their calling hours. The others are due when those begin; without any, they are skipped.
+
+    Whoever waits has a reason too: an export tells why they were not called yet.
+    """
     window = window_of(batch)
     if window is None:
         return list(people)
@@ -142,8 +145,8 @@ def put_off_closed(batch: Batch, people: Sequence[Recipient], now: datetime) -> 
         else:
             closed[opening].append(person.pk)
     for opening, ids in closed.items():
-        never = {"status": Recipient.Status.SKIPPED, "reason": "window_closed"} if opening is None else {}
-        Recipient.unscoped.filter(pk__in=ids).update(due_at=opening, **never)
+        never = {"status": Recipient.Status.SKIPPED} if opening is None else {}
+        Recipient.unscoped.filter(pk__in=ids).update(due_at=opening, reason="window_closed", **never)
     return found
 
 

@@ -131,7 +131,7 @@ def test_outside_the_window_people_wait_for_its_opening(batch: Batch, number: Ph
     assert claim(number) == []
 
     person.refresh_from_db()
-    assert person.status == "pending"
+    assert (person.status, person.reason) == ("pending", "window_closed")
     assert person.due_at is not None
     assert person.due_at.isoweekday() == tomorrow
 
