@@ -1,8 +1,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
-
 from accounts.models import ApiKey, Session, User, Workspace
 from accounts.roles import Role
 
@@ -37,8 +35,8 @@ def is_due(last_used_at: datetime | None, now: datetime, seconds: int = 60) -> b
 def still_holds(access: Access, *, now: datetime) -> bool:
     """Whether who was let in a while ago would be again: not logged out, not removed, key not revoked."""
     if access.key is not None:
-        alive = Q(expires_at=None) | Q(expires_at__gt=now)
-        return ApiKey.unscoped.filter(alive, pk=access.key.pk, revoked_at=None).exists()
+        key = ApiKey.unscoped.select_related("created_by").filter(pk=access.key.pk).first()
+        return key is not None and key.is_good(now=now, ip=access.ip)
     sessions = Session.objects.filter(user=access.user, user__is_active=True, revoked_at=None, expires_at__gt=now)
     here = sessions.filter(user__memberships__workspace=access.workspace)
     return access.session is not None and here.filter(pk=access.session.pk).exists()

@@ -18,6 +18,7 @@ from voiceops.api.serializers import (
     Email,
     Integer,
     ListOf,
+    NetworkText,
     PageQuery,
     StrictModelSerializer,
     StrictSerializer,
@@ -243,10 +244,11 @@ class InvitationSerializer(WorkspaceSerializer):
 class ApiKeySerializer(WorkspaceSerializer):
     role = RoleField()
     expires_at = DateTime(required=False, allow_null=True)
+    allowed_addresses = ListOf(child=NetworkText(max_length=50), max_length=50, required=False)
 
     class Meta:
         model = ApiKey
-        fields = ["id", "name", "role", "prefix", "created_at", "last_used_at", "expires_at"]
+        fields = ["id", "name", "role", "prefix", "allowed_addresses", "created_at", "last_used_at", "expires_at"]
         read_only_fields = ["prefix", "last_used_at"]
 
 

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -120,9 +121,18 @@ def remove_member(*, member: Membership, access: Access, now: datetime) -> None:
 
 
 def create_api_key(
-    *, workspace: Workspace, name: str, role: Role, access: Access, expires_at: datetime | None = None
+    *,
+    workspace: Workspace,
+    name: str,
+    role: Role,
+    access: Access,
+    expires_at: datetime | None = None,
+    allowed_addresses: Sequence[str] = (),
 ) -> tuple[ApiKey, str]:
-    """The row and the key itself, which nobody will see again. A key made by a key has the same person behind it."""
+    """The row and the key itself, which nobody will see again. A key made by a key has the same person behind it.
+
+    `allowed_addresses` (IP addresses or networks) are where it may be used from, empty for anywhere.
+    """
     new = keys.generate_key()
     maker = access.key.created_by if access.key else access.user
     with transaction.atomic():
@@ -133,8 +143,11 @@ def create_api_key(
             key_hash=new.key_hash,
             created_by=maker,
             expires_at=expires_at,
+            allowed_addresses=list(allowed_addresses),
         )
-        changes = {"name": name, "role": role.label, "prefix": new.prefix}
+        changes: dict[str, Any] = {"name": name, "role": role.label, "prefix": new.prefix}
+        if allowed_addresses:
+            changes["allowed_addresses"] = list(allowed_addresses)
         audit.record("api_key.created", access=access, target=row, changes=changes)
     return row, new.key
 

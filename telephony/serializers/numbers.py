@@ -1,6 +1,5 @@
 import re
 from collections.abc import Mapping
-from ipaddress import ip_network
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +21,7 @@ from voiceops.api.serializers import (
     Integer,
     JsonObject,
     ListOf,
+    NetworkText,
     Number,
     PageQuery,
     Phone,
@@ -54,18 +54,6 @@ class SipAddress(SipText):
         if not settings.USES_SANDBOX:
             refuse_private(address)
         return address
-
-
-class NetworkText(Text):
-    """An IP address, or a network as 203.0.113.0/24."""
-
-    def to_internal_value(self, data: Any) -> str:
-        text = super().to_internal_value(data)
-        try:
-            ip_network(text, strict=False)
-        except ValueError as error:
-            raise mistake("value_error", "an IP address or network is expected") from error
-        return text
 
 
 class Headers(JsonObject):

@@ -39,6 +39,7 @@ def test_a_key_is_shown_once_and_stored_as_a_hash(ours: Workspace) -> None:
             "name": "Robot",
             "role": "manager",
             "prefix": key[:11],
+            "allowed_addresses": [],
             "created_at": row.created_at.isoformat().replace("+00:00", "Z"),
             "last_used_at": None,
             "expires_at": None,
@@ -189,3 +190,46 @@ def test_no_secret_reaches_a_log(ours: Workspace, caplog: pytest.LogCaptureFixtu
     secrets = (key, tokens["refresh_token"], tokens["access_token"], make.PASSWORD, person.email)
     assert statements
     assert not [line for line in statements for secret in secrets if secret in line]
+
+
+@pytest.mark.parametrize(
+    ("peer", "status"),
+    [
+        ("203.0.113.9", 200),
+        ("::ffff:203.0.113.9", 200),  # as a server that listens on [::] sees it
+        ("2001:db8::7", 200),
+        ("203.0.114.9", 401),
+        ("2001:db9::7", 401),
+        ("", 401),
+    ],
+)
+def test_a_key_is_good_from_its_addresses_only(ours: Workspace, peer: str, status: int) -> None:
+    body = {"name": "Robot", "role": "admin", "allowed_addresses": ["203.0.113.0/24", "2001:db8::/32"]}
+    made = make.client(ours).post("/api-keys", body).json()
+
+    response = APIClient(headers={"X-API-Key": made["key"]}, REMOTE_ADDR=peer).get("/api-keys")
+
+    assert made["allowed_addresses"] == body["allowed_addresses"]
+    assert response.status_code == status
+    assert status == 200 or response.json() == {"detail": "Invalid API key"}
+    assert AuditEntry.unscoped.get(action="api_key.created").changes["allowed_addresses"] == body["allowed_addresses"]
+
+
+def test_the_address_behind_a_listed_proxy_counts_and_no_other_word_for_it(ours: Workspace, settings: Any) -> None:
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
+    _, key = make.api_key(ours, allowed_addresses=["203.0.113.9"])
+
+    def told(peer: str) -> int:
+        headers = {"X-API-Key": key, "X-Forwarded-For": "203.0.113.9"}
+        return int(APIClient(headers=headers, REMOTE_ADDR=peer).get("/api-keys").status_code)
+
+    assert (told("10.0.0.2"), told("198.51.100.1")) == (200, 401)
+
+
+def test_an_address_that_is_none_is_refused(ours: Workspace) -> None:
+    body = {"name": "Robot", "role": "admin", "allowed_addresses": ["203.0.113.0/24", "example.com"]}
+
+    response = make.client(ours).post("/api-keys", body)
+
+    wrong = {"loc": ["body", "allowed_addresses", 1], "msg": "an IP address or network is expected"}
+    assert (response.status_code, response.json()) == (422, {"detail": [{**wrong, "type": "value_error"}]})

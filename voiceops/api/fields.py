@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -74,6 +75,18 @@ class Text(serializers.CharField):
         if data is not empty and data is not None and not isinstance(data, str):
             raise mistake("type_error.str")
         return super().run_validation(data)
+
+
+class NetworkText(Text):
+    """An IP address, or a network as 203.0.113.0/24."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            ip_network(text, strict=False)
+        except ValueError as error:
+            raise mistake("value_error", "an IP address or network is expected") from error
+        return text
 
 
 class Email(Text):

@@ -4,8 +4,6 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from uuid import uuid4
 
 from django.conf import settings
@@ -14,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from voiceops.api.errors import plain
 from voiceops.logs import tell, telling
+from voiceops.networks import is_within
 
 logger = logging.getLogger("voiceops.requests")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -70,7 +69,7 @@ def believe_proxies(request: HttpRequest) -> None:
     """
     peer = request.META.get("REMOTE_ADDR", "")
     listed = _is_listed(peer)
-    if not listed and not _is_within(peer, _networks(("127.0.0.0/8", "::1"))):
+    if not listed and not is_within(peer, ("127.0.0.0/8", "::1")):
         request.META.pop("HTTP_X_FORWARDED_PROTO", None)
     if listed:
         hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
@@ -102,17 +101,4 @@ def note(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
 
 
 def _is_listed(address: str) -> bool:
-    return _is_within(address, _networks(tuple(settings.TRUSTED_PROXIES)))
-
-
-def _is_within(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in networks if network.version == found.version)
-
-
-@lru_cache(maxsize=8)
-def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(text, strict=False) for text in texts)
+    return is_within(address, tuple(settings.TRUSTED_PROXIES))
