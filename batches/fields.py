@@ -6,6 +6,7 @@ from django.core.files.uploadedfile import UploadedFile
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.utils import html
 
 from batches.importing.phones import known_country
 from voiceops.api.errors import mistake
@@ -21,7 +22,7 @@ class ListFile(serializers.Field[Any, Any, Any, Any]):
     """The uploaded list in a multipart body. What is in it, and how large it is, is not the schema's business."""
 
     def get_value(self, dictionary: Any) -> Any:
-        files = dictionary.getlist(self.field_name)
+        files = dictionary.getlist(self.field_name) if html.is_html_input(dictionary) else []
         return files if len(files) > 1 else super().get_value(dictionary)
 
     def to_internal_value(self, data: Any) -> Any:

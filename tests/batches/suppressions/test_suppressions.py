@@ -199,8 +199,9 @@ def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(ours: Workspace, 
     assert not ours.suppressions.exists()
 
 
-def test_an_import_without_a_file_fails_its_schema(ours: Workspace) -> None:
-    response = make.client(ours).post("/suppressions/import", {}, format="multipart")
+@pytest.mark.parametrize("form", ["multipart", "json"])
+def test_an_import_without_a_file_fails_its_schema(ours: Workspace, form: str) -> None:
+    response = make.client(ours).post("/suppressions/import", {}, format=form)
 
     missing = {"loc": ["body", "file"], "msg": "field required", "type": "value_error.missing"}
     assert (response.status_code, response.json()) == (422, {"detail": [missing]})
