@@ -29,7 +29,7 @@ STILL_VALIDATING, HAS_ENDED = "Batch is still validating", "Batch has ended"
 
 
 def start_batch(*, batch: Batch, access: Access | None = None) -> Batch:
-    """Begin to call. Raises StateForbids unless the batch is ready (or scheduled) and its number may be used."""
+    """Begin to call. Raises StateForbids unless it is ready (or scheduled) and its agent and number may be used."""
     refusals = {Status.RUNNING: "Batch is already running", Status.PAUSED: "Batch is paused"}
     with transaction.atomic():
         _move(
@@ -40,7 +40,7 @@ def start_batch(*, batch: Batch, access: Access | None = None) -> Batch:
             started_at=Coalesce(F("started_at"), database_now()),
             **HEALTHY,
         )
-        check_number(batch)
+        check_agent_and_number(batch)
         audit.record("batch.started", access=access or system_of(batch), target=batch)
         _let_go(batch)
     return batch
@@ -62,12 +62,12 @@ def pause_batch(*, batch: Batch, access: Access | None = None) -> Batch:
 
 
 def resume_batch(*, batch: Batch, access: Access | None = None) -> Batch:
-    """Go on calling. Raises StateForbids unless the batch is paused and its number may be used."""
+    """Go on calling. Raises StateForbids unless the batch is paused and its agent and number may be used."""
     with transaction.atomic():
         probe_at_once(batch)
         began: dict[str, Any] = {"started_at": Coalesce(F("started_at"), database_now())}
         _move(batch, to=Status.RUNNING, since=(Status.PAUSED,), refusal="Batch is not paused", **began, **HEALTHY)
-        check_number(batch)
+        check_agent_and_number(batch)
         audit.record("batch.resumed", access=access or system_of(batch), target=batch)
         _let_go(batch)
     return batch
@@ -157,8 +157,10 @@ def probe_at_once(batch: Batch) -> None:
     NumberPace.unscoped.filter(number=batch.phone_number_id).exclude(trouble=None).update(probe_at=database_now())
 
 
-def check_number(batch: Batch) -> None:
-    """Raises StateForbids when the number the batch calls from is gone or not in use."""
+def check_agent_and_number(batch: Batch) -> None:
+    """Raises StateForbids when the batch's agent is gone, or the number it calls from is gone or not in use."""
+    if batch.agent.deleted_at is not None:
+        raise StateForbids("The batch's agent was deleted")
     number = batch.phone_number
     if number is None:
         raise StateForbids("The batch's phone number was deleted")

@@ -5,7 +5,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.access import Access
 from batches.models import Batch, Recipient
-from batches.services.batches import HAS_ENDED, check_number, system_of
+from batches.services.batches import HAS_ENDED, check_agent_and_number, system_of
 from voiceops import doorbell
 from voiceops.clock import database_now
 from voiceops.errors import StateForbids
@@ -17,7 +17,8 @@ Status = Recipient.Status
 def release_recipient(*, recipient: Recipient, reason: str, access: Access | None = None) -> Recipient:
     """Offer somebody in review for a call again: they were not reached. Wakes a completed batch.
 
-    Raises StateForbids when they are not in review, the batch was stopped or has failed, or its number is not in use.
+    Raises StateForbids when they are not in review, the batch was stopped or has failed, or its agent or number may
+    not be used.
     """
     now = database_now()
     with transaction.atomic():
@@ -27,7 +28,7 @@ def release_recipient(*, recipient: Recipient, reason: str, access: Access | Non
         status = Status.RETRYING if recipient.attempts else Status.PENDING
         _decide(recipient, status=status, reason=reason, outcome=None, due_at=now)
         if batch.status == Batch.Status.COMPLETED:
-            check_number(batch)
+            check_agent_and_number(batch)
             batch.status, batch.ended_at = Batch.Status.RUNNING, None
             batch.save(update_fields=["status", "ended_at"])
         _note("recipient.released", recipient, reason, access)

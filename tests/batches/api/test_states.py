@@ -196,6 +196,18 @@ def test_rows_appended_to_a_completed_batch_make_it_ready_again(ours: Workspace)
     assert (batch.status, batch.ended_at) == ("ready", None)
 
 
+@pytest.mark.parametrize(("order", "state"), [("start", Status.READY), ("resume", Status.PAUSED)])
+def test_nobody_is_called_by_an_agent_that_was_deleted(ours: Workspace, order: str, state: str) -> None:
+    agent = make.agent(ours, deleted_at=timezone.now())
+    batch = make.batch(ours, agent=agent, status=state)
+    make.recipient(batch)
+
+    response = make.client(ours).post(f"/batches/{batch.pk}/{order}")
+
+    assert (response.status_code, response.json()) == (400, {"detail": "The batch's agent was deleted"})
+    assert status_of(batch) == state
+
+
 def scheduled(of: Workspace, at: datetime) -> Batch:
     batch = make.batch(of, status=Status.SCHEDULED, start=Batch.Start.SCHEDULED, scheduled_at=at)
     make.recipient(batch)
