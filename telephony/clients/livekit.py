@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError
 from livekit import api
 
 from telephony.clients.tokens import send_without_beginning
-from telephony.outcomes import Answer
+from telephony.outcomes import KEY_REFUSED, UNREACHABLE, Answer, Verdict
 from voiceops.errors import ProviderError
 
 TIMEOUT = 10.0  # seconds, for everything but a dial
@@ -91,6 +91,12 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, DecodeError):  # 200 from something on the way that is not LiveKit
         return "an answer that could not be understood"
     return "could not be reached"
+
+
+def verdict_on_room(error: ProviderError) -> Verdict:
+    """Why a call whose room could not be made was not dialled."""
+    cause = error.__cause__
+    return KEY_REFUSED if isinstance(cause, api.ServerError) and cause.status == 401 else UNREACHABLE
 
 
 @asynccontextmanager

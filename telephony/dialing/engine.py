@@ -17,13 +17,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from telephony.clients.livekit import Answered, Dial, LiveKit, RoomOrder
+from telephony.clients.livekit import Answered, Dial, LiveKit, RoomOrder, verdict_on_room
 from telephony.dialing import rows
 from telephony.dialing.gate import Gate
 from telephony.dialing.rows import Job, Result
 from telephony.job import metadata_of
 from telephony.models import Call
-from telephony.outcomes import NO_AGENT, RELEASED, UNREACHABLE, Answer, Blame, Verdict, classify
+from telephony.outcomes import NO_AGENT, RELEASED, Answer, Blame, Verdict, classify
 from voiceops import failpoints
 from voiceops.errors import ProviderError
 from voiceops.ormthread import OrmThread
@@ -140,7 +140,7 @@ class Dialler:
         except ProviderError as error:
             logger.warning("The room of call %s could not be made: %s", call.pk, error)
             if self.preparing.pop(call.pk, None):
-                await self.db(rows.close_unsent, [job], UNREACHABLE)
+                await self.db(rows.close_unsent, [job], verdict_on_room(error))
             return
         if self.preparing.pop(call.pk, None):
             self.waiting[call.pk] = (job, time.monotonic())

@@ -11,11 +11,10 @@ from accounts import audit
 from accounts.access import Access
 from agents.models import Agent
 from telephony import lifecycle
-from telephony.clients.livekit import RoomOrder
+from telephony.clients.livekit import RoomOrder, verdict_on_room
 from telephony.clients.livekit_calls import SEAT_LASTS, in_session, seat_for_browser
 from telephony.job import metadata_of
 from telephony.models import Call, Direction, Stage
-from telephony.outcomes import UNREACHABLE
 from telephony.services.calls import published_version, require_variables
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError
@@ -61,8 +60,8 @@ def open_web_call(*, agent: Agent, variables: dict[str, Any], access: Access | N
     )
     try:
         in_session(lambda livekit: livekit.create_room(order))
-    except ProviderError:
-        lifecycle.failed(call, verdict=UNREACHABLE, at=database_now())
+    except ProviderError as error:
+        lifecycle.failed(call, verdict=verdict_on_room(error), at=database_now())
         raise
     token = seat_for_browser(room=call.room, identity=call.callee_identity)
     return Seat(call_id=str(pk), url=browser_url(), token=token, room=call.room)

@@ -9,6 +9,7 @@ import pytest
 import requests
 from django.db import connections
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import Workspace
 from batches import shift
@@ -157,6 +158,21 @@ def test_hang_up_ends_the_telephones_call(
     assert response.status_code == 200
     assert (body["status"], body["outcome"], body["hung_up_by"]) == ("ended", outcome, "operator")
     assert make.client(ours).get(f"/calls/{call_id}").json()["outcome"] == outcome
+
+
+def test_a_refused_key_is_told_as_such(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber, settings: Settings
+) -> None:
+    settings.LIVEKIT_API_SECRET = "another secret, long enough for the algorithm"
+    call_id = placed(ours, "+12025550110")
+
+    with dialling():
+        call = follow(box, ours, call_id)
+
+    story = make.client(ours).get(f"/calls/{call_id}/events").json()["items"]
+    assert (call["outcome"], call["end_reason"], call["dialed_at"]) == ("trunk_error", "livekit_key_refused", None)
+    assert story[-1]["text"] == "LiveKit refused our API key"
+    assert box.dials() == []
 
 
 def test_hang_up_waits_for_a_dial_that_began_meanwhile(ours: Workspace, box: RunningSandbox) -> None:
