@@ -27,12 +27,13 @@ class Pace:
 
     @classmethod
     def of(cls, batch: Batch) -> "Pace":
-        """The tighter of the batch's limits and its number's."""
+        """The tightest of the limits of the batch, its number and its workspace."""
         number = batch.phone_number
         assert number is not None
+        lines = (batch.max_concurrent_calls, number.max_concurrent_calls, batch.workspace.max_concurrent_calls)
         return cls(
             per_second=min(batch.calls_per_second or number.calls_per_second, number.calls_per_second),
-            at_once=min(batch.max_concurrent_calls or number.max_concurrent_calls, number.max_concurrent_calls),
+            at_once=min(limit for limit in lines if limit is not None),
         )
 
     @property

@@ -111,6 +111,18 @@ def test_a_list_longer_than_a_window_goes_on_the_next_day(ours: Workspace) -> No
     assert told["calling"]["estimated_end_at"] == datetime(2026, 3, 4, 14, 46, 40, tzinfo=UTC)
 
 
+def test_the_estimate_knows_the_workspaces_limit_of_calls_at_once(ours: Workspace) -> None:
+    ours.max_concurrent_calls = 9
+    ours.save(update_fields=["max_concurrent_calls"])
+    number = make.phone_number(ours, calls_per_second=20, max_concurrent_calls=200)
+
+    told = preview_list(
+        content=[{"phone_number": "+12025550186"}], agent=make.agent(ours), phone_number=number, now=MONDAY_NOON
+    )
+
+    assert told["calling"]["calls_per_second"] == 0.2  # nine lines, of 45 seconds a call
+
+
 def test_a_required_variable_that_no_column_holds_is_told_beforehand(ours: Workspace) -> None:
     agent = make.agent(ours, variables=[{"name": "appointment", "required": True, "default": None}])
 
