@@ -52,16 +52,27 @@ def read(token: str, *, even_expired: bool = False) -> Claims:
     What it names is for the caller to look up: user before session (api-contract.md section 4).
     """
     try:
-        claims: dict[str, Any] = _backend().decode(token)  # type: ignore[arg-type]  # text, whatever its annotation says
-    except TokenBackendExpiredToken as error:
+        claims = _decode(token)
+    except ExpiredTokenError:
         if not even_expired:
-            raise ExpiredTokenError from error
+            raise
         claims = _backend().decode(token, verify=False)  # type: ignore[arg-type]  # its signature did verify
-    except TokenBackendError as error:
-        raise BadTokenError from error
     if not isinstance(claims, dict) or "exp" not in claims:
         raise BadTokenError
     return Claims(as_uuid(claims.get("sub")), as_uuid(claims.get("sid")), claims.get("typ"))
+
+
+def _decode(token: str) -> dict[str, Any]:
+    """Signed with today's secret, or one that was it until lately. Raises BadTokenError, ExpiredTokenError."""
+    for secret in (settings.JWT_API_SECRET, *settings.JWT_API_SECRET_FALLBACKS):
+        try:
+            claims: dict[str, Any] = _backend(secret).decode(token)  # type: ignore[arg-type]  # text, whatever it says
+        except TokenBackendExpiredToken as error:  # of which the signature was judged first
+            raise ExpiredTokenError from error
+        except TokenBackendError:
+            continue
+        return claims
+    raise BadTokenError
 
 
 def hash_of(token: str) -> str:
@@ -72,8 +83,8 @@ def expiry_of_refresh(now: datetime) -> datetime:
     return datetime.fromtimestamp(int(now.timestamp()) + REFRESH_SECONDS, tz=UTC)
 
 
-def _backend() -> TokenBackend:
-    return TokenBackend("HS256", settings.JWT_API_SECRET, leeway=0)
+def _backend(secret: str = "") -> TokenBackend:
+    return TokenBackend("HS256", secret or settings.JWT_API_SECRET, leeway=0)
 
 
 def as_uuid(text: object) -> uuid.UUID:

@@ -93,6 +93,15 @@ def test_without_debug_a_short_secret_is_named() -> None:
     assert told.startswith("With DEBUG=0 a secret has at least 32 characters: JWT_API_SECRET.")
 
 
+@pytest.mark.parametrize("old", ["short", settings.EXAMPLE_SECRETS["JWT_API_SECRET"]])
+def test_without_debug_an_old_secret_must_be_strong_too(old: str) -> None:
+    fallbacks = f"{new_secrets()['SECRET_KEY']},{old}"
+
+    told = refusal(**{**new_secrets(), "DEBUG": "0", "JWT_API_SECRET_FALLBACKS": fallbacks})
+
+    assert told.startswith("With DEBUG=0 JWT_API_SECRET_FALLBACKS holds secrets of at least 32 characters")
+
+
 def test_without_debug_two_secrets_that_are_one_are_named() -> None:
     strong = new_secrets()
 

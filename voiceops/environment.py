@@ -1,6 +1,6 @@
 """Reading the environment: a value that cannot be used is refused by the name of its variable."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,14 @@ def refuse_weak(secrets: Mapping[str, str], examples: Mapping[str, str]) -> None
         raise ImproperlyConfigured(
             f"With DEBUG=0 a secret has at least {SHORTEST_SECRET} characters: {', '.join(short)}. "
             "`python ops/new_secrets.py` prints some."
+        )
+
+
+def refuse_weak_fallbacks(name: str, values: Sequence[str], example: str) -> None:
+    """What is still believed must be as strong as what is used. Raises ImproperlyConfigured."""
+    if any(value == example or len(value) < SHORTEST_SECRET for value in values):
+        raise ImproperlyConfigured(
+            f"With DEBUG=0 {name} holds secrets of at least {SHORTEST_SECRET} characters, and not the example."
         )
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from voiceops.environment import Env, made_folder, refuse_weak
+from voiceops.environment import Env, made_folder, refuse_weak, refuse_weak_fallbacks
 from voiceops.sentry import parse_dsn
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -34,8 +34,10 @@ EXAMPLE_SECRETS = {
 SECRETS: dict[str, str] = {
     name: env.str(name, default=example if DEBUG else "") for name, example in EXAMPLE_SECRETS.items()
 }
+JWT_API_SECRET_FALLBACKS: list[str] = env.list("JWT_API_SECRET_FALLBACKS", default=[])
 if not DEBUG:
     refuse_weak(SECRETS, EXAMPLE_SECRETS)
+    refuse_weak_fallbacks("JWT_API_SECRET_FALLBACKS", JWT_API_SECRET_FALLBACKS, EXAMPLE_SECRETS["JWT_API_SECRET"])
 SECRET_KEY = SECRETS["SECRET_KEY"]
 JWT_API_SECRET = SECRETS["JWT_API_SECRET"]
 FIELD_ENCRYPTION_KEYS = [key.strip() for key in SECRETS["FIELD_ENCRYPTION_KEYS"].split(",") if key.strip()]

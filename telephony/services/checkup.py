@@ -231,6 +231,7 @@ def weak_secrets() -> str:
     """Which are too short or the same as another, in words; "" when none is."""
     values = {name: getattr(settings, name) for name in ("SECRET_KEY", "JWT_API_SECRET", "LIVEKIT_API_SECRET")}
     values |= {f"FIELD_ENCRYPTION_KEYS[{place}]": key for place, key in enumerate(settings.FIELD_ENCRYPTION_KEYS)}
+    values |= {f"JWT_API_SECRET_FALLBACKS[{at}]": old for at, old in enumerate(settings.JWT_API_SECRET_FALLBACKS)}
     if short := [name for name, value in values.items() if len(value) < SHORTEST_SECRET]:
         return f"fewer than {SHORTEST_SECRET} characters: {', '.join(short)}"
     same = [f"{one} and {other}" for one, other in combinations(values, 2) if values[one] == values[other]]
