@@ -9,13 +9,18 @@ from .server import start
 from .store import DataDirTakenError
 
 
-def run(options: Mapping[str, object], *, say: Callable[[str], object]) -> int:
-    """The exit status: 0 after SIGINT or SIGTERM, 1 with one line when it could not start."""
+def run(
+    options: Mapping[str, object], *, say: Callable[[str], object], complain: Callable[[str], object] | None = None
+) -> int:
+    """The exit status: 0 after SIGINT or SIGTERM, 1 with one line when it could not start.
+
+    That line goes to `complain`, when somebody else is to say it.
+    """
     try:
         config = from_arguments(options)
         asyncio.run(_serve(config, say))
     except (ValueError, OSError, OverflowError, DataDirTakenError) as error:
-        say(f"The sandbox cannot start: {error}\n")
+        (complain or say)(f"The sandbox cannot start: {error}\n")
         return 1
     return 0
 

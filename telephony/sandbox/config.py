@@ -1,10 +1,12 @@
 """What one sandbox is told at its start: from the command line, else from the environment."""
 
 import argparse
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from livekit.protocol.egress import S3Upload
 
@@ -49,9 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.e
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (127.0.0.1: nobody else can reach it)"
     )
-    parser.add_argument("--port", type=int, default=int(env.get("SANDBOX_PORT") or 7880), help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=env.get("SANDBOX_PORT") or "7880", help="0 takes a free one")
     parser.add_argument(
-        "--speed", type=float, default=float(env.get("SANDBOX_SPEED") or 20), help="simulated seconds that pass in one"
+        "--speed", type=float, default=env.get("SANDBOX_SPEED") or "20", help="simulated seconds that pass in one"
     )
     parser.add_argument("--data-dir", default=env.get("DATA_DIR") or "var", help="where its memory and recordings live")
     parser.add_argument(
@@ -76,8 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.e
 def from_arguments(options: Mapping[str, object], env: Mapping[str, str] = os.environ) -> Config:
     """Raises ValueError, with a sentence, when an option makes no sense."""
     speed = float(str(options["speed"]))
-    if not speed > 0:
-        raise ValueError("--speed must be greater than 0")
+    if not 0 < speed < math.inf:
+        raise ValueError("--speed must be a number greater than 0")
+    webhook_url = str(options["webhook_url"] or "")
+    if webhook_url and not _is_address(webhook_url):
+        raise ValueError("--webhook-url must read http://host/path")
     exclude = str(options["webhook_exclude"] or "")
     return Config(
         data_dir=Path(str(options["data_dir"])).resolve(),
@@ -88,7 +93,7 @@ def from_arguments(options: Mapping[str, object], env: Mapping[str, str] = os.en
         api_secret=env.get("LIVEKIT_API_SECRET") or EXAMPLE_SECRET,
         agent_name=str(options["agent_name"]),
         agent_online=not options["no_agent"],
-        webhook_url=str(options["webhook_url"]) if options["webhook_url"] else None,
+        webhook_url=webhook_url or None,
         webhook_exclude=frozenset(name.strip() for name in exclude.split(",") if name.strip()),
         s3=_bucket(env),
         s3_key=env.get("S3_ACCESS_KEY_ID") or EXAMPLE_KEY,
@@ -96,6 +101,14 @@ def from_arguments(options: Mapping[str, object], env: Mapping[str, str] = os.en
         twilio_sid=env.get("TWILIO_ACCOUNT_SID") or EXAMPLE_TWILIO_SID,
         twilio_token=env.get("TWILIO_AUTH_TOKEN") or EXAMPLE_TWILIO_TOKEN,
     )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 def _bucket(env: Mapping[str, str]) -> S3Upload | None:

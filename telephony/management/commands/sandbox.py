@@ -16,7 +16,7 @@ class Command(BaseCommand):
         add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        say = (lambda line: None) if options["verbosity"] == 0 else self.stderr.write
         complaints: list[str] = []
-        say = complaints.append if options["verbosity"] == 0 else self.stderr.write
-        if status := run(options, say=say):
-            raise CommandError("".join(complaints).strip() or "The sandbox could not start", returncode=status)
+        if status := run(options, say=say, complain=complaints.append):
+            raise CommandError("".join(complaints).strip(), returncode=status)
