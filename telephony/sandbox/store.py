@@ -79,7 +79,8 @@ class Store:
     def _compact(self) -> int:
         """Write the live rows alone to a new file, put it in the old one's place, and keep it open for appending."""
         fresh = self._path.with_suffix(".new")
-        with fresh.open("wb") as file:
+        # Passwords of trunks are in it, as they are in LiveKit's own store.
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
             for table, rows in self._tables.items():
                 for key, row in rows.items():
                     file.write(orjson.dumps([table, key, row], option=orjson.OPT_APPEND_NEWLINE))

@@ -254,3 +254,9 @@ async def test_reports_can_be_lost() -> None:
         await asyncio.to_thread(box.wait_until_quiet)
 
     assert mail.posts == []
+
+
+def test_what_the_sandbox_remembers_is_its_owners_alone(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+
+    assert [oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == ["0o600", "0o600"]
