@@ -7,7 +7,7 @@ RUNTIME := .venv/.installed-requirements.txt
 DEV := .venv/.installed-requirements-dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check drill drill-all bench-import bench-results bench-dial bench-api lock
+.PHONY: help run serve test check drill drill-all bench-import bench-results bench-dial bench-api lock sbom
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -57,6 +57,10 @@ bench-api: $(DEV) ## lists, against the bare query
 lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes
 	@for name in requirements requirements-dev; do .venv/bin/uv pip compile --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links -q $$name.in -o $$name.txt || exit 1; done
+
+sbom: ## what a release is made of, as CycloneDX on standard output
+	@$(NEEDS_PYTHON)
+	@$(PYTHON) ops/sbom.py
 
 $(RUNTIME): requirements.txt
 	@$(NEEDS_PYTHON)
