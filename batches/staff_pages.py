@@ -47,7 +47,7 @@ def panel(batch: Batch) -> dict[str, Any]:
     return {
         "large": large(batch),
         "order_url": reverse("admin:batches_batch_order", args=[batch.pk]),
-        "orders": [(name, label) for name, label, states, _ in ORDERS if batch.status in states],
+        "orders": orders(batch),
         "lists": [*lists, ("calls", f"{reverse('admin:telephony_call_changelist')}?q={batch.pk}")],
         "files": [(name, reverse("admin:batches_batch_download", args=[batch.pk, name])) for name in FILES],
     }
@@ -67,27 +67,35 @@ def large(batch: Batch) -> SafeString:
     return render_to_string("admin/batches/progress_large.html", {**_told(batch, progress["counts"]), **more})
 
 
+def orders(batch: Batch) -> SafeString:
+    """Apart from the progress: a button that is drawn anew under somebody's finger is not pressed."""
+    allowed = [(name, label) for name, label, states, _ in ORDERS if batch.status in states]
+    return render_to_string("admin/batches/orders.html", {**_live(batch), "orders": allowed})
+
+
 def live(request: HttpRequest) -> JsonResponse:
-    """How the batches on an open page are now: `?ids=a,b`. One alone is drawn large too."""
+    """How the batches on an open page are now: `?ids=a,b`. One alone is drawn large too, with its orders."""
     batches = list(Batch.unscoped.filter(pk__in=_ids(request.GET.get("ids", "").split(",")[:MOST_AT_ONCE])))
     counts = counts_of(batches)
     shown = {str(batch.pk): {"small": small(batch, counts[batch.pk])} for batch in batches}
     if len(batches) == 1:
-        shown[str(batches[0].pk)]["large"] = large(batches[0])
+        shown[str(batches[0].pk)] |= {"large": large(batches[0]), "orders": orders(batches[0])}
     return JsonResponse(shown)
 
 
 def _told(batch: Batch, counts: Mapping[str, int]) -> dict[str, Any]:
     done, total = sum(counts[status] for status in DONE), counts["total"]
     return {
-        "batch": batch,
-        "live": reverse("admin:batches_batch_live"),
-        "ended": batch.status in ENDED,
+        **_live(batch),
         "done": done,
         "total": total,
         "percent": 100 * done // total if total else 0,
         "parts": [(status.replace("_", " "), counts[status]) for status in STATUSES if counts[status]],
     }
+
+
+def _live(batch: Batch) -> dict[str, Any]:
+    return {"batch": batch, "live": reverse("admin:batches_batch_live"), "ended": batch.status in ENDED}
 
 
 def _ids(texts: Iterable[str]) -> list[UUID]:

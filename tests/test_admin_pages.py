@@ -48,6 +48,7 @@ def test_an_open_page_learns_how_batches_are(staff: Client, ours: Workspace) -> 
     both = staff.get("/admin/batches/batch/live/", {"ids": f"{batch.pk},{other.pk}"}).json()
 
     assert list(alone) == [str(batch.pk)]
+    assert re.findall(r'name="order" value="(\w+)"', alone[str(batch.pk)]["orders"]) == ["start", "stop"]
     assert "1 of 2 (50 %)" in alone[str(batch.pk)]["small"]
     assert "1 of 2 people (50 %)" in alone[str(batch.pk)]["large"]
     assert {key: list(value) for key, value in both.items()} == {str(batch.pk): ["small"], str(other.pk): ["small"]}

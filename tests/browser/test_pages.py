@@ -64,6 +64,19 @@ def text_of(browser: WebDriver) -> str:
     return str(browser.execute_script("return document.querySelector('[data-live]')?.innerText ?? ''"))
 
 
+def test_a_batch_whose_list_has_been_read_can_be_started_without_a_reload(
+    live_server: LiveServer, browser: WebDriver, staff: User
+) -> None:
+    batch = make.batch(Workspace.unscoped.create(name="Ours"), status=Batch.Status.VALIDATING)
+
+    log_in(browser, live_server, staff, f"/admin/batches/batch/{batch.pk}/change/")
+    before = browser.find_elements(By.NAME, "order")
+    Batch.unscoped.filter(pk=batch.pk).update(status="ready")
+
+    assert before == []
+    WebDriverWait(browser, PATIENCE).until(lambda driver: driver.find_elements(By.CSS_SELECTOR, "button[value=start]"))
+
+
 def test_a_batch_moves_on_its_page_and_takes_orders(live_server: LiveServer, browser: WebDriver, staff: User) -> None:
     ours = Workspace.unscoped.create(name="Ours")
     batch = make.batch(ours, status=Batch.Status.RUNNING)

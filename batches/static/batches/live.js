@@ -2,6 +2,7 @@
 "use strict";
 
 const EVERY_MS = 2000;
+const shown = new Map(); // what did not change is left alone: a button keeps its focus
 
 async function look() {
   const open = [...document.querySelectorAll("[data-live]")].filter((each) => each.dataset.ended === "no");
@@ -10,8 +11,12 @@ async function look() {
     const answer = await fetch(`${open[0].dataset.live}?ids=${ids}`, { redirect: "error" });
     const fresh = await answer.json();
     for (const each of open) {
-      const told = fresh[each.dataset.batch];
-      if (told) each.outerHTML = told[each.dataset.size];
+      const { batch, size } = each.dataset;
+      const told = fresh[batch]?.[size];
+      if (told && shown.get(batch + size) !== told) {
+        shown.set(batch + size, told);
+        each.outerHTML = told;
+      }
     }
   }
 }
