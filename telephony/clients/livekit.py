@@ -9,7 +9,7 @@ no `nbf`            tokens that begin by our clock would be refused when it is f
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -35,7 +35,7 @@ class RoomOrder:
 
     name: str
     agent_name: str
-    agent_metadata: str
+    agent_metadata: str = field(repr=False)  # with credentials: telephony/job.py
     empty_timeout: int
     departure_timeout: int = 20
 

@@ -2,7 +2,10 @@ import json
 
 from accounts.models import Workspace
 from agents.serializers import LONGEST_PROMPT
+from telephony.clients.livekit import RoomOrder
+from telephony.dialing.rows import Job
 from telephony.job import metadata_of
+from telephony.models import Call
 from tests import make
 
 
@@ -29,3 +32,10 @@ def test_the_longest_prompt_fits_into_what_livekit_takes_in_any_script(ours: Wor
 
     assert len(metadata.encode()) < 512 * 1024
     assert json.loads(metadata)["agent"] == config
+
+
+def test_what_an_agent_is_told_is_not_in_what_a_log_might_show() -> None:
+    order = RoomOrder(name="vo-1", agent_name="voiceops", agent_metadata="s3cret", empty_timeout=60)
+    job = Job(call=Call(), trunk_id="ST_1", config={"tools": [{"headers": {"Authorization": "s3cret"}}]})
+
+    assert "s3cret" not in f"{order!r} {job!r}"
