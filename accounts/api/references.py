@@ -23,7 +23,7 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
         return queryset.filter(workspace=self.context["workspace"])
 
     def run_validation(self, data: Any = empty) -> Any:
-        if data == "" and not reads_text(self):  # which REST framework takes for null, as a form means it
+        if data == "" and not (self.allow_null and reads_text(self)):  # REST framework takes all blanks for null
             raise mistake("type_error.uuid")
         return super().run_validation(data)
 

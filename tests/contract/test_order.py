@@ -88,6 +88,17 @@ def test_a_blank_id_is_no_uuid(ours: Workspace, path: str) -> None:
     )
 
 
+def test_a_blank_id_in_a_form_is_no_uuid_where_one_is_needed(ours: Workspace) -> None:
+    body = {"name": "List", "agent_id": "", "phone_number_id": ""}
+
+    response = make.client(ours).post("/batches", body, format="multipart")
+
+    told = {"msg": "value is not a valid uuid", "type": "type_error.uuid"}
+    file = {"loc": ["body", "file"], "msg": "field required", "type": "value_error.missing"}
+    blank = [{"loc": ["body", name], **told} for name in ("agent_id", "phone_number_id")]
+    assert (response.status_code, response.json()) == (422, {"detail": [*blank, file]})
+
+
 def test_a_foreign_page_is_told_of_the_method_before_its_origin(ours: Workspace) -> None:
     browser = make.browser(make.member(ours))
     foreign = {"Origin": "https://evil.example.com"}
