@@ -62,7 +62,7 @@ def _ask_anew(workspace: Workspace) -> None:
     """
     take_time()
     now = database_now()
-    waits = Q(status="pending") | Q(status="retrying", reason="min_gap")  # who waits for a retry goes on waiting
+    waits = Q(status="pending") | Q(status="retrying", reason__in=("window_closed", "min_gap"))  # not for a retry
     waiting = workspace.recipients.filter(waits, due_at__gt=now, batch__status__in=("running", "paused"))
     waiting.update(due_at=now)
     doorbell.ring(doorbell.DIAL)

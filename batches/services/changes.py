@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts import audit
 from accounts.access import Access
@@ -83,7 +84,8 @@ def _follow(batch: Batch, before: dict[str, Any]) -> list[str]:
 def _forget_openings(batch: Batch) -> None:
     """Who waits for the old window to open is asked again now; whoever waits for a retry goes on waiting."""
     now = database_now()
-    batch.recipients.filter(status="pending", due_at__gt=now).update(due_at=now)
+    waits = Q(status="pending") | Q(status="retrying", reason="window_closed")
+    batch.recipients.filter(waits, due_at__gt=now).update(due_at=now)
     doorbell.ring(doorbell.DIAL)
 
 

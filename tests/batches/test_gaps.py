@@ -77,10 +77,11 @@ def test_a_gap_or_a_window_of_the_workspace_that_changes_counts_at_once(ours: Wo
     running = make.batch(ours, status=Batch.Status.RUNNING)
     waiting = make.recipient(running, due_at=later)
     held = make.recipient(running, status="retrying", reason="min_gap", due_at=later)
+    closed = make.recipient(running, status="retrying", reason="window_closed", due_at=later)
     retrying = make.recipient(running, status="retrying", reason="busy", due_at=later)
 
     make.client(ours).patch(f"/workspaces/{ours.pk}", {"calling_window": None})
 
     still = set(Recipient.unscoped.filter(due_at=later).values_list("pk", flat=True))
-    assert still.isdisjoint({waiting.pk, held.pk})
+    assert still.isdisjoint({waiting.pk, held.pk, closed.pk})
     assert retrying.pk in still

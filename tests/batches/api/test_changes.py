@@ -60,9 +60,12 @@ def test_a_new_window_asks_those_anew_who_waited_for_the_old_one(ours: Workspace
     later = timezone.now() + timedelta(hours=9)
     waiting = make.recipient(batch, due_at=later)
     retrying = make.recipient(batch, status="retrying", attempts=1, due_at=later)
+    closed = make.recipient(batch, status="retrying", attempts=1, due_at=later, reason="window_closed")
 
     make.client(ours).patch(f"/batches/{batch.pk}", {"calling_window": None})
 
+    closed.refresh_from_db()
+    assert closed.due_at != later
     waiting.refresh_from_db()
     retrying.refresh_from_db()
     assert waiting.due_at is not None
