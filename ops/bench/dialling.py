@@ -1,8 +1,5 @@
 """The rows of the dialling benchmark."""
 
-import socket
-import time
-
 from django.db.models import Max, Min
 from django.utils import timezone
 
@@ -14,7 +11,6 @@ from voiceops.errors import DomainError
 from voiceops.ids import uuid7
 
 NAME = "Bench"
-START_SECONDS = 20.0
 UNLIMITED = 5_000.0  # calls per second: the pace shall not be what is measured
 
 
@@ -26,31 +22,8 @@ def prepare(calls: int) -> Batch:
     refuse_a_database_in_use()
     clear()
     workspace = Workspace.unscoped.create(name=NAME)
-    agent = Agent.unscoped.create(
-        workspace=workspace, name="Bench", system_prompt="Bench", published_version=1, recording_enabled=False
-    )
-    version = agent.freeze()
-    number = PhoneNumber.unscoped.create(
-        workspace=workspace,
-        phone_number="+12025550100",
-        status=PhoneNumber.Status.ACTIVE,
-        calls_per_second=UNLIMITED,
-        max_concurrent_calls=10 * calls,
-    )
-    NumberPace.unscoped.create(number=number, workspace=workspace)
-    SipTrunk.unscoped.create(
-        workspace=workspace, direction="outbound", livekit_trunk_id=f"ST_{uuid7()}", phone_number=number
-    )
-    batch = Batch.unscoped.create(
-        workspace=workspace,
-        name="Bench",
-        agent=agent,
-        agent_version=version,
-        phone_number=number,
-        status=Batch.Status.RUNNING,
-        columns=["phone", "first_name"],
-        variable_names=[None, "first_name"],
-    )
+    number = make_number(workspace, "+12025550100", rate=UNLIMITED, most=10 * calls)
+    batch = make_batch(number)
     now = timezone.now()
     people = (
         Recipient(
@@ -65,6 +38,39 @@ def prepare(calls: int) -> Batch:
     )
     Recipient.unscoped.bulk_create(people, batch_size=2000)
     return batch
+
+
+def make_number(workspace: Workspace, phone_number: str, *, rate: float, most: int) -> PhoneNumber:
+    number = PhoneNumber.unscoped.create(
+        workspace=workspace,
+        phone_number=phone_number,
+        status=PhoneNumber.Status.ACTIVE,
+        calls_per_second=rate,
+        max_concurrent_calls=most,
+    )
+    NumberPace.unscoped.create(number=number, workspace=workspace)
+    SipTrunk.unscoped.create(
+        workspace=workspace, direction="outbound", livekit_trunk_id=f"ST_{uuid7()}", phone_number=number
+    )
+    return number
+
+
+def make_batch(number: PhoneNumber) -> Batch:
+    """A running batch with an agent of its own and nobody in it yet."""
+    workspace = number.workspace
+    agent = Agent.unscoped.create(
+        workspace=workspace, name="Bench", system_prompt="Bench", published_version=1, recording_enabled=False
+    )
+    return Batch.unscoped.create(
+        workspace=workspace,
+        name="Bench",
+        agent=agent,
+        agent_version=agent.freeze(),
+        phone_number=number,
+        status=Batch.Status.RUNNING,
+        columns=["phone", "first_name"],
+        variable_names=[None, "first_name"],
+    )
 
 
 def refuse_a_database_in_use() -> None:
@@ -85,16 +91,3 @@ def seconds_spent() -> float | None:
     """From the first claim to the last answer."""
     span = Call.unscoped.aggregate(first=Min("created_at"), last=Max("answered_at"))
     return (span["last"] - span["first"]).total_seconds() if span["last"] else None
-
-
-def wait_for_port(port: int) -> None:
-    """Raises TimeoutError."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError(f"nothing listens on {port} after {START_SECONDS:.0f} s")

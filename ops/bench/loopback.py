@@ -1,16 +1,19 @@
 """The bare server the dialler is measured against: LiveKit's two requests of a dial, and nothing else.
 
-Rooms are made at once, every callee answers after `answer_seconds` and hangs up soon after. What the agent reports and
-LiveKit's webhooks tell is written straight into the rows, a few hundredths of a second's worth at a time: taking it in
-is the web server's work to do, not the worker's.
+Rooms are made at once, every callee answers after `answer_seconds` and hangs up after `talk_seconds`. What the agent
+reports and LiveKit's webhooks tell is written straight into the rows, a few hundredths of a second's worth at a time:
+taking it in is the web server's work to do, not the worker's.
 """
 
 import asyncio
+import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from django.conf import settings
 from django.utils import timezone
 from livekit import api
 from livekit.protocol.sip import SIPParticipantInfo
@@ -24,9 +27,12 @@ REPORT_EVERY = 0.03
 @dataclass
 class Loopback:
     answer_seconds: float
+    talk_seconds: float = 0.0
     rooms: list[str] = field(default_factory=list)
-    talking: set[str] = field(default_factory=set)
-    dialled: list[float] = field(default_factory=list)
+    talking: dict[str, tuple[float, str]] = field(default_factory=dict)  # room: when the talk is over, the caller
+    dials: list[tuple[float, str]] = field(default_factory=list)  # when, the caller
+    up: Counter[str] = field(default_factory=Counter)  # calls at once, by caller
+    most_up: Counter[str] = field(default_factory=Counter)
     ringing: int = 0
     most_ringing: int = 0
 
@@ -47,12 +53,15 @@ class Loopback:
 
     async def dial(self, request: web.Request) -> web.Response:
         order = api.CreateSIPParticipantRequest.FromString(await request.read())
-        self.dialled.append(time.time())
+        caller = order.sip_number
+        self.dials.append((time.time(), caller))
+        self.up[caller] += 1
+        self.most_up[caller] = max(self.most_up[caller], self.up[caller])
         self.ringing += 1
         self.most_ringing = max(self.most_ringing, self.ringing)
         await asyncio.sleep(self.answer_seconds)
         self.ringing -= 1
-        self.talking.add(order.room_name)
+        self.talking[order.room_name] = (time.monotonic() + self.talk_seconds, caller)
         answer = SIPParticipantInfo(participant_identity=order.participant_identity, sip_call_id="SCL_loopback")
         return web.Response(body=answer.SerializeToString())
 
@@ -64,8 +73,9 @@ class Loopback:
                 rooms, self.rooms = self.rooms, []
                 if rooms:
                     await db(agents_joined, rooms)
-                if self.talking:
-                    self.talking -= await db(hang_up, list(self.talking))
+                over = [room for room, (until, _) in self.talking.items() if until <= time.monotonic()]
+                for room in await db(hang_up, over) if over else ():
+                    self.up[self.talking.pop(room)[1]] -= 1
 
 
 def agents_joined(rooms: Sequence[str]) -> None:
@@ -85,6 +95,13 @@ def hang_up(rooms: Sequence[str]) -> set[str]:
     }
     Call.unscoped.filter(room__in=answered, stage=Stage.IN_PROGRESS).update(ended_at=timezone.now(), **ended)
     return answered
+
+
+async def serve_until_told(loopback: Loopback) -> None:
+    """On LIVEKIT_URL's port, until whoever started this process closes its standard input."""
+    task = asyncio.create_task(serve(loopback, int(settings.LIVEKIT_URL.rsplit(":", 1)[1])))
+    await asyncio.to_thread(sys.stdin.read)
+    task.cancel()
 
 
 async def serve(loopback: Loopback, port: int) -> None:

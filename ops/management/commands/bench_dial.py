@@ -1,30 +1,27 @@
 import asyncio
 import json
-import subprocess
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from batches import shift
 from batches.models import Recipient
 from ops.bench import bare, dialling
 from ops.bench.cluster import again, given_postgres, is_inside
-from ops.bench.loopback import Loopback, serve
+from ops.bench.loopback import Loopback, serve_until_told
 from ops.bench.meter import RoundTrips, cpu_seconds_of, own_cpu_seconds, peak_megabytes
+from ops.bench.parts import Parts
+from ops.bench.worker import work
 from ops.new_secrets import new_secrets
 from ops.ports import free_ports
 from voiceops.errors import DomainError
-from voiceops.garbage import collect_rarely
 
+PARTS = Parts("bench_dial")
 RINGING_SECONDS = 12.0  # as phones do: long enough for a worker to dial all that shall ring together
 PROMISES = {
     "calls_per_second_per_worker": 200.0,
@@ -84,19 +81,15 @@ class Command(BaseCommand):
     # --- the parts ---
 
     def worker(self) -> None:
-        collect_rarely()  # as every worker does
         trips = RoundTrips()
         trips.watch()
-        while shift.work_is_left():
-            shift.run_shift()
+        work()
         print(json.dumps({"cpu": own_cpu_seconds(), "rss": peak_megabytes(), "trips": trips.count}))
 
     async def server(self, answer: float) -> None:
         loopback = Loopback(answer_seconds=answer)
-        task = asyncio.create_task(serve(loopback, int(settings.LIVEKIT_URL.rsplit(":", 1)[1])))
-        await asyncio.to_thread(sys.stdin.read)  # until whoever started us is done
-        task.cancel()
-        print(json.dumps({"most_ringing": loopback.most_ringing, "dialled": len(loopback.dialled)}))
+        await serve_until_told(loopback)
+        print(json.dumps({"most_ringing": loopback.most_ringing, "dialled": len(loopback.dials)}))
 
     # --- the measuring ---
 
@@ -113,15 +106,15 @@ class Command(BaseCommand):
         self.figures(runs, bars, rings)
 
     def bar(self, calls: int) -> float:
-        with self.part("server"):
+        with PARTS.server():
             return asyncio.run(bare.send_only(calls, at_once=200))
 
     def run(self, workers: int, calls: int, answer: float) -> Run:
         dialling.prepare(calls)
         before = cpu_seconds_of("postgres")
-        with self.part("server", "--answer", str(answer)) as server:
+        with PARTS.server("--answer", str(answer)) as server:
             began = time.monotonic()
-            parts = [self.start("worker") for _ in range(workers)]
+            parts = [PARTS.start("worker") for _ in range(workers)]
             told = [json.loads(part.communicate()[0]) for part in parts]
             seconds = time.monotonic() - began
         most = server["most_ringing"]
@@ -142,23 +135,6 @@ class Command(BaseCommand):
         connection.close()
         if done != calls:
             raise CommandError(f"{done} of {calls} people were called")
-
-    def start(self, part: str, *more: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "manage.py", "bench_dial", "--part", part, *more]
-        return subprocess.Popen(  # noqa: S603 ourselves
-            command, cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    @contextmanager
-    def part(self, name: str, *more: str) -> Iterator[dict[str, Any]]:
-        """A part running beside; what it told at its end stands in the yielded dict afterwards."""
-        told: dict[str, Any] = {}
-        process = self.start(name, *more)
-        dialling.wait_for_port(int(settings.LIVEKIT_URL.rsplit(":", 1)[1]))
-        try:
-            yield told
-        finally:
-            told |= json.loads(process.communicate("", timeout=30)[0] or "{}")
 
     # --- the telling ---
 
