@@ -1,8 +1,8 @@
 """The fault matrix of `reliability.md` §2.7: a row for each fault, and the world it strikes in.
 
-`line` and `orders` are one worker on SQLite: in the one LiveKit fails, in the other we
-do. `servers` are two workers on PostgreSQL and Redis of their own. After each fault's own expectations, the ledger's
-nine invariants must hold for every list that was called.
+`line`, `orders` and `deploys` are one worker on SQLite: in the first LiveKit fails, in the others we do, in the last at
+an operator's word. `servers` are two workers on PostgreSQL and Redis of their own. After each fault's own expectations,
+the ledger's nine invariants must hold for every list that was called.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ from ops.drill import server_faults as servers
 from ops.drill.world import World
 from voiceops.errors import NotFound
 
-WorldName = Literal["servers", "orders", "line"]
+WorldName = Literal["servers", "orders", "line", "deploys"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Fault:
     failpoint: str = ""  # as VO_FAIL names it
 
 
-WORKERS: dict[WorldName, int] = {"servers": 2, "orders": 1, "line": 1}
+WORKERS: dict[WorldName, int] = {"servers": 2, "orders": 1, "line": 1, "deploys": 1}
 
 # In the order they strike, by worlds: what takes long to come to rest first, what kills LiveKit last.
 MATRIX: tuple[Fault, ...] = (
@@ -59,7 +59,7 @@ MATRIX: tuple[Fault, ...] = (
     Fault("F25", "four starts at once", "orders", processes.two_starts),
     Fault("F26", "the same number twice", "orders", processes.same_number_twice),
     Fault("F27", "orders between claim and intent", "orders", processes.orders_between_claim_and_intent),
-    Fault("F22", "SIGTERM under load", "orders", processes.deploys),
+    Fault("F22", "SIGTERM under load, ten times", "deploys", processes.deploys),
     Fault("F9", "LiveKit hangs", "line", line.hanging),
     Fault("F5", "the response is lost", "line", line.response_lost),
     Fault("F6", "the request is lost", "line", line.request_lost),

@@ -1,5 +1,6 @@
 """F19 to F27: processes that stop, die, run twice or have the wrong time; and orders that cross each other."""
 
+import http
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import requests
 from django.conf import settings
 
 from accounts.models import AuditEntry
@@ -22,7 +24,7 @@ from voiceops.clock import database_now
 from voiceops.errors import DomainError
 
 ENDINGS = [f"{n:02}" for n in range(30)]
-DEPLOYS = 3
+DEPLOYS = 10
 EXIT_SECONDS = 30.0
 CLAIMS_STOP = 1.0  # seconds after SIGTERM
 
@@ -100,21 +102,57 @@ def stopped_before_send(world: World) -> Iterator[None]:
 
 
 def deploys(world: World) -> Iterator[None]:
-    people = world.call([f"{n:02}" for n in range(60)], rate=10)
+    """Ten times the worker and the web server are told to end, and started anew, while people are called."""
+    people = world.call([f"{n:02}" for n in range(100)], rate=10)
     slowest, late = 0.0, 0
-    for deploy in range(DEPLOYS):
-        world.wait(lambda deploy=deploy: len(people.dials()) >= 12 * (deploy + 1), "calls under way")  # type: ignore[misc]
-        old = world.process("worker").process
-        began = world.read(database_now)
-        world.blow("worker", signal.SIGTERM)
-        slowest = max(slowest, world.wait(lambda old=old: old.poll() is not None, "the worker exits"))  # type: ignore[misc]
-        claims = people.calls(
-            created_at__gt=began + timedelta(seconds=CLAIMS_STOP), created_at__lt=world.read(database_now)
-        )
-        late += len(claims) if old is world.process("worker").process else 0
+    with Visitor(f"{world.url}/healthz") as visitor:
+        for deploy in range(DEPLOYS):
+            world.wait(lambda deploy=deploy: len(people.dials()) >= 9 * (deploy + 1), "calls under way")  # type: ignore[misc]
+            old = world.process("worker").process
+            began = world.read(database_now)
+            world.blow("worker", signal.SIGTERM)
+            os.kill(world.process("web").process.pid, signal.SIGTERM)
+            slowest = max(slowest, world.wait(lambda old=old: old.poll() is not None, "the worker exits"))  # type: ignore[misc]
+            claims = people.calls(
+                created_at__gt=began + timedelta(seconds=CLAIMS_STOP), created_at__lt=world.read(database_now)
+            )
+            late += len(claims) if old is world.process("worker").process else 0
     yield
     world.expect(slowest <= EXIT_SECONDS, f"an exit took {slowest:.1f} s")
     world.expect(late == 0, f"{late} people were claimed more than a second after SIGTERM")
+    world.expect(not visitor.turned_away, f"of {visitor.visits} requests failed: {visitor.turned_away[:5]}")
+
+
+class Visitor(threading.Thread):
+    """Asks the web server all the time, on a new connection each time, until the block ends."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(daemon=True)
+        self.url = url
+        self.visits = 0
+        self.turned_away: list[str] = []
+        self.over = threading.Event()
+
+    def __enter__(self) -> "Visitor":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.join(timeout=EXIT_SECONDS)
+
+    def run(self) -> None:
+        while not self.over.wait(0.05):
+            self.visits += 1
+            try:
+                with requests.Session() as client:
+                    client.trust_env = False
+                    status = client.get(self.url, timeout=EXIT_SECONDS).status_code
+            except requests.RequestException as error:
+                self.turned_away.append(str(error))
+            else:
+                if status != http.HTTPStatus.OK:
+                    self.turned_away.append(str(status))
 
 
 def livekit_killed_mid_ring(world: World) -> Iterator[None]:
