@@ -40,6 +40,10 @@ def text(longest: int) -> Callable[[Any], str | tuple[str, dict[str, object]]]:
     return check
 
 
+def any_length(value: Any) -> str:
+    return "" if isinstance(value, str) else "type_error.str"
+
+
 def one_of(*words: str) -> Callable[[Any], str | tuple[str, dict[str, object]]]:
     permitted = ", ".join(f"'{word}'" for word in words)
     return lambda value: "" if value in words else ("type_error.enum", {"permitted": permitted})
@@ -62,7 +66,7 @@ def anything(value: Any) -> str:
 
 
 Field = tuple[Callable[[Any], str | tuple[str, dict[str, object]]], bool]  # check, required
-REASON: dict[str, Field] = {"reason": (text(LONGEST_WORD), False)}
+REASON: dict[str, Field] = {"reason": (any_length, False)}  # cut when read: a refusal would cost the other events
 COMMON: dict[str, Field] = {"id": (text(LONGEST_ID), True), "at": (moment, True)}
 FIELDS: dict[str, dict[str, Field] | None] = {
     "agent_joined": {},
@@ -112,6 +116,8 @@ def read_event(event: Mapping[str, Any]) -> Reported:
     data = {**DEFAULTS.get(kind, {}), **{key: value for key, value in event.items() if key not in ("id", "type", "at")}}
     if kind == "turn":
         data["started_at"] = parse_moment(data["started_at"])
+    if "reason" in data and FIELDS[kind] is REASON:
+        data["reason"] = data["reason"][:LONGEST_WORD]
     at = parse_moment(event["at"])
     assert at is not None
     return Reported(id=event["id"], type=kind, at=at, data=data)

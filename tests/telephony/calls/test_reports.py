@@ -167,6 +167,23 @@ def test_agent_knows_who_hung_up(ours: Workspace, reason: str, by: str | None, e
     assert (call.stage, call.hung_up_by, call.end_reason) == (Stage.ENDED, by, end_reason)
 
 
+def test_reason_that_is_too_long_is_cut_and_costs_no_other_event(ours: Workspace) -> None:
+    call = talking(ours)
+    said = {"role": "agent", "text": "Goodbye", "started_at": timezone.now().isoformat(), "interrupted": False}
+
+    response = report(
+        call,
+        reported("turn", **said),
+        reported("callee_left", reason="worker_crashed_" * 50),
+        reported("ended", reason="worker_crashed_" * 50),
+    )
+
+    call.refresh_from_db()
+    assert response.status_code == 200
+    assert (call.stage, call.end_reason) == (Stage.ENDED, ("worker_crashed_" * 50)[:64])
+    assert [turn.text for turn in call.turns.all()] == ["Goodbye"]
+
+
 def test_agent_tells_who_hung_up_after_the_webhook_ended_the_call(ours: Workspace) -> None:
     call = talking(ours)
     left = livekit.callee(call, disconnectReason="CLIENT_INITIATED")
