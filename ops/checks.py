@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Doubt
 from django.core.exceptions import ImproperlyConfigured
+from django.http.request import validate_host
 
 from voiceops import crypto
 
@@ -62,6 +63,22 @@ def _web() -> Iterator[CheckMessage]:
     if wrong := [host for host in settings.ALLOWED_HOSTS if "/" in host]:
         hint = "Host names alone, as voiceops.example.com."
         yield Error(f"ALLOWED_HOSTS holds no host name: {wrong[0]!r}.", hint=hint, id="ops.E012")
+    elif not _is_allowed(settings.PUBLIC_URL):
+        hint = "Add it: LiveKit's events and the agents' reports are sent to that name, and refused."
+        yield Doubt("ALLOWED_HOSTS does not hold the host of PUBLIC_URL.", hint=hint, id="ops.W013")
+
+
+def _is_allowed(url: str) -> bool:
+    """An address that is none is told elsewhere."""
+    host = f"[{name}]" if ":" in (name := _host_of(url)) else name
+    return not host or validate_host(host, settings.ALLOWED_HOSTS)
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _recordings() -> Iterator[CheckMessage]:

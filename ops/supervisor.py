@@ -143,9 +143,10 @@ class Supervisor:
         waiting = list(self.running)
         while waiting and not self.stopping:
             time.sleep(TICK_SECONDS)
-            for running in self.running:
-                self._refuse_a_bad_start(running, late=time.monotonic() > deadline)
             waiting = [running for running in waiting if not running.service.ready()]
+            late = time.monotonic() > deadline
+            for running in self.running:
+                self._refuse_a_bad_start(running, late=late and running in waiting)
 
     def watch(self, *, until: Callable[[], bool] = lambda: False) -> None:
         """Revive what dies, until a signal asks to stop or `until` says so."""

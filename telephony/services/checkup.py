@@ -87,8 +87,8 @@ def check_all() -> Iterator[Finding]:
 def check_settings() -> Iterator[Finding]:
     """What other commands refuse to start for; nothing where there is nothing."""
     for trouble in run_checks():
-        if trouble.is_serious():
-            yield bad("settings", trouble.msg.rstrip("."), trouble.hint or "see .env.example")
+        verdict = bad if trouble.is_serious() else warning
+        yield verdict("settings", trouble.msg.rstrip("."), trouble.hint or "see .env.example")
 
 
 def check_database() -> Finding:

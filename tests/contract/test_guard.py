@@ -134,3 +134,19 @@ def test_a_line_in_the_log_says_who_asked_and_nothing_of_the_query(
         "message": "GET /calls 200",
         "status": "200",
     }
+
+
+@pytest.mark.parametrize("path", ["/livekit/webhook", "/calls/01a216e6-ef32-7159-83c3-e6f971255899/report"])
+def test_machines_are_answered_over_plain_http_too(db: None, settings: Settings, path: str) -> None:
+    """They would not follow a redirect, and what they told would be lost; nothing counts without its signature."""
+    settings.SECURE_SSL_REDIRECT = True
+
+    refused = Client().post(path, b"{}", content_type="application/json")
+
+    assert refused.status_code == 401
+
+
+def test_people_are_sent_to_https(settings: Settings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+
+    assert Client().get("/docs").status_code == 301

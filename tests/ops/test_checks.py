@@ -13,7 +13,7 @@ def test_the_defaults_make_sense() -> None:
     [
         ({"PUBLIC_URL": "voiceops.example.com"}, "ops.E001"),
         ({"LIVEKIT_URL": ""}, "ops.E001"),
-        ({"PUBLIC_URL": "http://host:port"}, "ops.E001"),
+        ({"PUBLIC_URL": "http://127.0.0.1:port"}, "ops.E001"),
         ({"S3_ENDPOINT_URL": "s3.example.com"}, "ops.E001"),
         ({"TWILIO_BASE_URL": "http://[::1"}, "ops.E001"),
         ({"CELERY_BROKER_URL": "kafka://host"}, "ops.E002"),
@@ -27,6 +27,8 @@ def test_the_defaults_make_sense() -> None:
         ({"FIELD_ENCRYPTION_KEYS": ["short"]}, "ops.E009"),
         ({"TRUSTED_PROXIES": ["proxy.example.com"]}, "ops.E010"),
         ({"CLOSED_PAGES": ["admin", "doc"]}, "ops.E011"),
+        ({"PUBLIC_URL": "https://voiceops.example.com"}, "ops.W013"),
+        ({"ALLOWED_HOSTS": []}, "ops.W013"),
         ({"ALLOWED_HOSTS": ["https://voiceops.example.com"]}, "ops.E012"),
     ],
 )

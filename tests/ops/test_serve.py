@@ -12,6 +12,7 @@ from functools import partial
 import pytest
 from django.conf import settings
 
+from ops.new_secrets import new_secrets
 from tests.ops.processes import eventually, marked
 
 SERVICES = ("sandbox", "gunicorn", "celery")
@@ -88,3 +89,16 @@ def test_nothing_is_left_when_serve_itself_is_killed(server: subprocess.Popen[st
     server.kill()
 
     assert eventually(lambda: marked(mark) == set(), seconds=15)
+
+
+def test_a_server_that_knows_its_public_name_only_is_ready_too(environment: dict[str, str], mark: str) -> None:
+    public = {"ALLOWED_HOSTS": "voiceops.example.com", "PUBLIC_URL": "https://voiceops.example.com", "DEBUG": "0"}
+
+    with start({**environment, **new_secrets(), **public}) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(3)]
+        process.terminate()
+        process.communicate(timeout=15)
+
+    assert said[2].startswith("Ready: "), said
+    assert marked(mark) == set()

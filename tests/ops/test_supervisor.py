@@ -196,3 +196,19 @@ def test_what_outlives_the_others_is_there_until_they_are_gone(tmp_path: Path) -
 
     looker.join()
     assert (seen, last.exists()) == ([False], True)
+
+
+def test_the_one_that_was_not_ready_in_time_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str
+) -> None:
+    monkeypatch.setattr("ops.supervisor.START_SECONDS", 0.5)
+    ready = service(tmp_path, SLEEPER, name="one")
+    late = service(tmp_path, SLEEPER, name="two", ready=lambda: False)
+
+    with (
+        pytest.raises(StartError, match=r"^two was not ready after 0 s"),
+        Supervisor([ready, late], tell=lambda sentence: None) as supervisor,
+    ):
+        supervisor.start()
+
+    assert marked(mark) == set()
