@@ -70,7 +70,7 @@ def read_columns(
     there is no phone column, or the mapping does not fit the file.
     """
     names = column_names(header)
-    mends = len(names) > len(REFUSAL_COLUMNS) and tuple(names[-3:]) == REFUSAL_COLUMNS
+    mends = _mends(names)
     if mends:
         names = names[:-3]
     if len(names) > MAX_COLUMNS:
@@ -85,6 +85,18 @@ def read_columns(
     return Columns(names, variables, phone, mends, saved)
 
 
+def named_by_place(header: Sequence[Any], width: int) -> list[Any]:
+    """A header that is narrower than the list names the columns beyond its last name by their place.
+
+    Not that of a rejected.csv: what stands beyond its three columns were too many cells already, and still are.
+    """
+    names = column_names(header)
+    if _mends(names):
+        return list(header)
+    beyond = range(len(names) + 1, min(width, MAX_COLUMNS) + 1)
+    return [*header[: len(names)], *map(_name_of_place, beyond)]
+
+
 def column_names(header: Sequence[Any]) -> list[str]:
     """Unique names: a column without one is called by its place, a second one of the same name is numbered."""
     cells = [str(cell).strip() for cell in header]
@@ -92,16 +104,26 @@ def column_names(header: Sequence[Any]) -> list[str]:
         cells.pop()
     names: list[str] = []
     for at, cell in enumerate(cells, start=1):
-        name, again = cell or f"column {at}", 1
+        name, again = cell or _name_of_place(at), 1
         while name in names:
             again += 1
-            name = f"{cell or f'column {at}'} {again}"
+            name = f"{cell or _name_of_place(at)} {again}"
         names.append(name)
     return names
 
 
+def _name_of_place(at: int) -> str:
+    return f"column {at}"
+
+
+def _mends(names: Sequence[str]) -> bool:
+    return len(names) > len(REFUSAL_COLUMNS) and tuple(names[-3:]) == REFUSAL_COLUMNS
+
+
 def _recall(names: list[str], remembered: Iterable[Remembered]) -> Remembered | None:
-    return next((saved for saved in remembered if saved.column_mapping.keys() == set(names)), None)
+    """A note beside the list, in a column nobody named, does not make it another list."""
+    named = {name for at, name in enumerate(names, start=1) if name != _name_of_place(at)}
+    return next((saved for saved in remembered if saved.column_mapping.keys() in (set(names), named)), None)
 
 
 def _check_mapping(mapping: Mapping[str, str | None], names: list[str]) -> None:

@@ -65,7 +65,11 @@ def open_delimited(path: Path, *, max_rows: int) -> Iterator[Source]:
     with _open(path, form) as file:
         for _ in range(skipped):
             file.readline()
-        yield Source(_read(file, delimiter, damaged=form.damaged), expected_lines=form.line_count)
+        yield Source(
+            _read(file, delimiter, damaged=form.damaged),
+            expected_lines=form.line_count,
+            filled_columns=lambda header: _filled_columns(path, form, delimiter, header),
+        )
 
 
 def _open(path: Path, form: TextForm) -> IO[str]:
@@ -99,6 +103,23 @@ def _refuse_too_many_rows(path: Path, form: TextForm, delimiter: str, max_rows: 
         raise UnreadableUpload(
             f"The file has {rows:,} rows, more than the {max_rows:,} allowed: split it into several lists."
         )
+
+
+def _filled_columns(path: Path, form: TextForm, delimiter: str, header: list[str]) -> int:
+    """As `Source.filled_columns`, by reading the file once more where the header ends in blank cells.
+
+    Rows longer than the header do not count: a separator inside a value has put their cells out of place.
+    """
+    filled, width = 0, len(header)
+    if header[-1].strip():
+        return width
+    with _open(path, form) as file:
+        for _, cells, _ in _read(file, delimiter, damaged=form.damaged):
+            if len(cells) <= width:
+                filled = max(filled, 0, *(at for at, cell in enumerate(cells, start=1) if cell.strip()))
+            if filled == width:
+                break
+    return filled
 
 
 def _read(file: Iterable[str], delimiter: str, *, damaged: bool) -> Iterator[Line]:

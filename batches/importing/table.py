@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from batches.importing.columns import PHONE, Columns, Remembered, column_names, read_columns
+from batches.importing.columns import PHONE, Columns, Remembered, column_names, named_by_place, read_columns
 from batches.importing.delimited import open_delimited
 from batches.importing.recipients import SUFFIX, open_recipients
 from batches.importing.upload import Line, Source, UnreadableUpload
@@ -53,6 +53,7 @@ def open_table(
         number, cells, problem = header
         if problem:
             raise UnreadableUpload(f"The header in row {number} cannot be read: {problem.message}.")
+        cells = named_by_place(cells, source.filled_columns(cells))
         if path.suffix == SUFFIX:
             mapping, remembered = {PHONE: PHONE}, ()
         elif appended and mapping:

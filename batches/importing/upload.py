@@ -1,6 +1,6 @@
 """What every reader of an uploaded list agrees on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -42,6 +42,8 @@ class Source:
     """What a person should know about how the file was read."""
     blank_rows_count: bool = False
     """Whether a row without anything in it is a row. Not in spreadsheets, where it is a gap."""
+    filled_columns: Callable[[list[Any]], int] = len
+    """How many columns there are up to the last that holds anything, for a list with this header."""
 
 
 def too_long(cells: list[Any]) -> Problem | None:

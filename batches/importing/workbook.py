@@ -36,7 +36,10 @@ def open_workbook(path: Path, *, max_rows: int) -> Iterator[Source]:
             notes: tuple[str, ...] = ()
             if about["others"]:
                 notes = (f"Read the sheet {about['sheet']}; these were not read: {', '.join(about['others'])}",)
-            yield Source(_lines(child.stdout), expected_lines=about["rows"], notes=notes)
+            width: int = about["columns"]
+            yield Source(
+                _lines(child.stdout), expected_lines=about["rows"], notes=notes, filled_columns=lambda _header: width
+            )
         finally:
             child.kill()
 

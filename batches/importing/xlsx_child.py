@@ -4,8 +4,9 @@
 
 Workbooks come from strangers: two kilobytes make the parser ask for gigabytes and abort, a megabyte keeps it busy for
 minutes (reliability.md fact 12). So this program checks the archive first (E4), runs under limits of memory and
-processor time, and imports nothing of ours: its death costs one upload. First line: `{"sheet", "others", "rows"}`. Then
-`[row number, [cells]]`. Last: `{"end": true}`, or `{"error": sentence}`; no last line means that it died.
+processor time, and imports nothing of ours: its death costs one upload. The first line is `{"sheet", "others", "rows",
+"columns"}`, then `[row number, [cells]]` follow, at last `{"end": true}` or `{"error": sentence}`; without a last line
+it has died.
 """
 
 import datetime
@@ -117,6 +118,19 @@ def rows(sheet: CalamineSheet, max_columns: int, max_cell: int) -> Iterator[tupl
         yield number, texts
 
 
+def filled_columns(sheet: CalamineSheet, max_columns: int) -> int:
+    """How many columns there are up to the last that holds anything; a formula may leave a cell with nothing in it."""
+    filled = 0
+    for cells in sheet.iter_rows():
+        for at in range(min(len(cells), max_columns), filled, -1):
+            if text(cells[at - 1]).strip():
+                filled = at
+                break
+        if filled == min(sheet.width, max_columns):
+            break
+    return filled
+
+
 def write(path: Path, max_rows: int, max_columns: int, max_cell: int) -> None:
     check_archive(path)
     sheet, others = choose_sheet(CalamineWorkbook.from_path(path))
@@ -125,7 +139,8 @@ def write(path: Path, max_rows: int, max_columns: int, max_cell: int) -> None:
             f"The file has {found:,} rows, more than the {max_rows:,} allowed: split it into several lists."
         )
     out = sys.stdout.buffer
-    out.write(orjson.dumps({"sheet": sheet.name, "others": others, "rows": sheet.height}) + b"\n")
+    about = {"sheet": sheet.name, "others": others, "rows": sheet.height, "columns": filled_columns(sheet, max_columns)}
+    out.write(orjson.dumps(about) + b"\n")
     written = 0
     for row in rows(sheet, max_columns, max_cell):
         written += out.write(orjson.dumps(row) + b"\n")

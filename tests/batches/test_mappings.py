@@ -138,6 +138,15 @@ def test_a_list_with_the_same_header_is_known_again_in_the_preview(ours: Workspa
     assert told["first_rows"][0]["variables"] == {"first_name": "Ada"}
 
 
+def test_a_list_is_known_again_with_a_note_in_a_column_nobody_named(ours: Workspace) -> None:
+    saved = make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
+
+    told = upload(ours, "/batches/preview", b"Notiz,Tel,Vorname,\nx,2025550186,Ada,likes tea\n").json()
+
+    assert (told["column_mapping"], told["column_mapping_id"]) == (MAPPING | {"column 4": "column 4"}, str(saved.pk))
+    assert told["first_rows"][0]["variables"] == {"first_name": "Ada", "column 4": "likes tea"}
+
+
 def test_a_list_with_other_columns_is_guessed(ours: Workspace) -> None:
     make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
 

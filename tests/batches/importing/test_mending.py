@@ -68,3 +68,14 @@ def test_cells_beyond_the_header_and_formulas_survive_the_way_round(ours: Worksp
     ]
     people = Recipient.unscoped.filter(batch=batch).order_by("row_number")
     assert [person.values for person in people] == [["+12025550186", "=1+1"], ["+12025550187", "-2"]]
+
+
+def test_cells_beyond_the_header_stay_too_many_when_a_spreadsheet_widens_it(ours: Workspace) -> None:
+    batch = lists.imported(ours, "phone,note\n+12025550186,a\n+12025550187,b,extra\n")
+    header, row = rejected_csv(batch)
+    refused = lists.rejected(batch)
+
+    append(batch, [[*header, ""], row])
+
+    assert batch.columns == ["phone", "note"]
+    assert lists.rejected(batch) == refused == [(3, "too_many_columns", ["+12025550187", "b", "extra"])]

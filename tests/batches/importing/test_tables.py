@@ -72,6 +72,24 @@ def test_row_numbers_are_those_a_spreadsheet_shows(tmp_path: Path) -> None:
     assert rows == [(3, ["+12025550186", "two\nlines"]), (5, ["+12025550187", "x"])]
 
 
+def test_columns_beyond_the_last_name_are_kept_where_anything_stands_in_them(tmp_path: Path) -> None:
+    text = "phone;;name;;;\n+12025550186;1;Ana;;;\n+12025550187;;Bo;likes tea;;\n+12025550188;;Cy;a;b;c;d\n"
+    path = lists.text_file(tmp_path, text)
+
+    names, rows = read(path)
+
+    assert names == ["phone", "column 2", "name", "column 4"]
+    assert rows[1] == (3, ["+12025550187", "", "Bo", "likes tea", "", ""])
+
+
+def test_empty_columns_beyond_the_last_name_are_none(tmp_path: Path) -> None:
+    path = lists.text_file(tmp_path, "phone,name" + "," * 90 + "\n" + "+12025550186,Ana" + ", " * 90 + "\n")
+
+    names, _ = read(path)
+
+    assert names == ["phone", "name"]
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_line_endings_of_every_system_are_read(tmp_path: Path, ending: str) -> None:
     path = lists.text_file(tmp_path, ending.join(["phone,name", "+12025550186,Ana", "+12025550187,Bo"]))

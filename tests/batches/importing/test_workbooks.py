@@ -11,6 +11,8 @@ import openpyxl
 import pytest
 
 from batches.importing import workbook
+from batches.importing.judge import judge
+from batches.importing.phones import PhoneParser
 from batches.importing.table import open_table
 from batches.importing.upload import UnreadableUpload
 from tests.batches.importing import lists
@@ -48,6 +50,27 @@ def test_who_finds_no_phone_column_learns_which_sheets_were_not_read(tmp_path: P
         "The file has no phone column: found the columns See the next sheet; name one of them phone, or give "
         "column_mapping. Read the sheet Sheet; these were not read: List."
     )
+
+
+def test_a_note_beside_the_list_is_a_column_without_a_name(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["phone", "name"], [12025550186, "Ana"], [12025550187, "Bo", "", "likes tea", " "]]
+    path = saved(tmp_path / "list.xlsx", rows)
+
+    with open_table(path, max_rows=10) as table:
+        cells = [cells for _, cells, _ in table.lines]
+
+    assert table.columns.names == ["phone", "name", "column 3", "column 4"]
+    assert cells[1][:4] == ["12025550187", "Bo", "", "likes tea"]
+
+
+def test_a_note_far_beside_the_list_costs_its_own_row_only(tmp_path: Path) -> None:
+    path = saved(tmp_path / "list.xlsx", [["phone"], [12025550186], [12025550187, *[None] * 63, "far away"]])
+
+    with open_table(path, max_rows=10) as table:
+        verdicts = list(judge(table, PhoneParser("US")))
+
+    assert len(table.columns.names) == 1
+    assert [type(verdict).__name__ for verdict in verdicts] == ["Accepted", "Rejected"]
 
 
 def test_cells_become_text_as_a_person_reads_them(tmp_path: Path) -> None:
