@@ -2,7 +2,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from accounts import audit
@@ -15,6 +15,8 @@ from voiceops.errors import NotFound, StateForbids
 NOT_PUBLISHED = "Agent is not published"
 IN_USE = "Agent is in use by a running batch"
 COPY = " (copy)"
+# Batches and numbers lie above agents, so they are reached by the relation, and a status is named by its word.
+_PROBES = Q(status="paused") & (Q(probe_at__isnull=False) | Q(probe_call_id__isnull=False))  # it goes on by itself
 LONGEST_NAME = 200
 
 
@@ -79,12 +81,11 @@ def duplicate_agent(*, agent: Agent, access: Access | None = None) -> Agent:
 def delete_agent(*, agent: Agent, access: Access | None = None) -> None:
     """Take the agent out of sight and off its numbers; its calls and versions stay.
 
-    Raises StateForbids while a batch runs with it.
+    Raises StateForbids while a batch runs with it, or has paused itself and still probes.
     """
     with transaction.atomic():
         current = _locked(agent)
-        # Batches and numbers lie above agents, so they are reached by the relation, and a status is named by its word.
-        if current.batches.filter(status="running").exists():
+        if current.batches.filter(Q(status="running") | _PROBES).exists():
             raise StateForbids(IN_USE)
         current.inbound_numbers.update(inbound_agent=None)  # or it would go on taking their calls
         current.deleted_at = timezone.now()

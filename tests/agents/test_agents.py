@@ -6,7 +6,6 @@ import time_machine
 from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
 from agents.models import Agent
-from batches.models import Batch
 from tests import make
 
 NOW = "2026-11-23T12:00:00Z"
@@ -221,38 +220,6 @@ def test_what_was_read_may_be_sent_back(ours: Workspace) -> None:
     after = client.put(f"/agents/{before['id']}", before)
 
     assert (after.status_code, after.json()) == (200, before)
-
-
-def test_a_deleted_agent_is_not_found_and_its_history_stays(ours: Workspace) -> None:
-    agent = make.agent(ours)
-    call = make.call(ours, agent=agent)
-    client = make.client(ours)
-
-    deleted = client.delete(f"/agents/{agent.pk}")
-
-    call.refresh_from_db()
-    assert (deleted.status_code, deleted.json()) == (200, {"detail": "Deleted"})
-    assert (call.agent, agent.versions.count()) == (agent, 1)
-    for answer in (
-        client.get(f"/agents/{agent.pk}"),
-        client.delete(f"/agents/{agent.pk}"),
-        client.post(f"/agents/{agent.pk}/publish"),
-    ):
-        assert (answer.status_code, answer.json()) == (404, NOT_FOUND)
-    assert client.get("/agents").json()["total"] == 0
-
-
-@pytest.mark.parametrize(("status", "refused"), [("running", True), ("paused", False), ("completed", False)])
-def test_an_agent_of_a_running_batch_is_not_deleted(ours: Workspace, status: str, refused: bool) -> None:
-    agent = make.agent(ours)
-    make.batch(ours, agent=agent, status=Batch.Status(status))
-
-    response = make.client(ours).delete(f"/agents/{agent.pk}")
-
-    in_use = (400, {"detail": "Agent is in use by a running batch"})
-    assert (response.status_code, response.json()) == (in_use if refused else (200, {"detail": "Deleted"}))
-    agent.refresh_from_db()
-    assert (agent.deleted_at is None) is refused
 
 
 @pytest.mark.parametrize("agent_id", ["x", "1", "01a20acb-0954-75ed-8cc6-4f54aab43b0b"])
