@@ -31,6 +31,7 @@ STILL_VALIDATING, HAS_ENDED = "Batch is still validating", "Batch has ended"
 def start_batch(*, batch: Batch, access: Access | None = None) -> Batch:
     """Begin to call. Raises StateForbids unless it is ready (or scheduled) and its agent and number may be used."""
     refusals = {Status.RUNNING: "Batch is already running", Status.PAUSED: "Batch is paused"}
+    began = batch.started_at is not None
     with transaction.atomic():
         _move(
             batch,
@@ -40,7 +41,7 @@ def start_batch(*, batch: Batch, access: Access | None = None) -> Batch:
             started_at=Coalesce(F("started_at"), database_now()),
             **HEALTHY,
         )
-        check_agent_and_number(batch)
+        check_agent_and_number(batch, began=began)
         audit.record("batch.started", access=access or system_of(batch), target=batch)
         _let_go(batch)
     return batch
@@ -63,11 +64,12 @@ def pause_batch(*, batch: Batch, access: Access | None = None) -> Batch:
 
 def resume_batch(*, batch: Batch, access: Access | None = None) -> Batch:
     """Go on calling. Raises StateForbids unless the batch is paused and its agent and number may be used."""
+    began = batch.started_at is not None
     with transaction.atomic():
         probe_at_once(batch)
-        began: dict[str, Any] = {"started_at": Coalesce(F("started_at"), database_now())}
-        _move(batch, to=Status.RUNNING, since=(Status.PAUSED,), refusal="Batch is not paused", **began, **HEALTHY)
-        check_agent_and_number(batch)
+        now: dict[str, Any] = {"started_at": Coalesce(F("started_at"), database_now())}
+        _move(batch, to=Status.RUNNING, since=(Status.PAUSED,), refusal="Batch is not paused", **now, **HEALTHY)
+        check_agent_and_number(batch, began=began)
         audit.record("batch.resumed", access=access or system_of(batch), target=batch)
         _let_go(batch)
     return batch
@@ -157,13 +159,20 @@ def probe_at_once(batch: Batch) -> None:
     NumberPace.unscoped.filter(number=batch.phone_number_id).exclude(trouble=None).update(probe_at=database_now())
 
 
-def check_agent_and_number(batch: Batch) -> None:
-    """Raises StateForbids when the batch's agent is gone, or the number it calls from is gone or not in use."""
+def check_agent_and_number(batch: Batch, *, began: bool) -> None:
+    """Raises StateForbids when the batch's agent is gone, or the number it calls from is gone or not in use.
+
+    `began`: it had been started before, and so keeps the agent and the number it began with.
+    """
+
+    def way_out(field: str) -> str:
+        return "upload who is left as a new batch" if began else f"give the batch another ({field})"
+
     if batch.agent.deleted_at is not None:
-        raise StateForbids("The batch's agent was deleted")
+        raise StateForbids(f"The batch's agent was deleted: {way_out('agent_id')}")
     number = batch.phone_number
     if number is None:
-        raise StateForbids("The batch's phone number was deleted")
+        raise StateForbids(f"The batch's phone number was deleted: {way_out('phone_number_id')}")
     if number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
 

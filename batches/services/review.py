@@ -28,7 +28,7 @@ def release_recipient(*, recipient: Recipient, reason: str, access: Access | Non
         status = Status.RETRYING if recipient.attempts else Status.PENDING
         _decide(recipient, status=status, reason=reason, outcome=None, due_at=now)
         if batch.status == Batch.Status.COMPLETED:
-            check_agent_and_number(batch)
+            check_agent_and_number(batch, began=True)
             batch.status, batch.ended_at = Batch.Status.RUNNING, None
             batch.save(update_fields=["status", "ended_at"])
         _note("recipient.released", recipient, reason, access)

@@ -110,7 +110,8 @@ def test_a_batch_whose_number_was_deleted_cannot_start(ours: Workspace) -> None:
 
     response = make.client(ours).post(f"/batches/{batch.pk}/start")
 
-    assert (response.status_code, response.json()) == (400, {"detail": "The batch's phone number was deleted"})
+    sentence = "The batch's phone number was deleted: give the batch another (phone_number_id)"
+    assert (response.status_code, response.json()) == (400, {"detail": sentence})
     batch.refresh_from_db()
     assert (batch.status, batch.started_at) == ("ready", None)
 
@@ -173,7 +174,7 @@ def test_a_batch_that_cannot_start_by_itself_pauses_and_says_why(ours: Workspace
     batch.refresh_from_db()
     assert (batch.status, batch.error) == (
         "paused",
-        "The batch could not start: The batch's phone number was deleted.",
+        "The batch could not start: The batch's phone number was deleted: give the batch another (phone_number_id).",
     )
 
 
@@ -196,16 +197,39 @@ def test_rows_appended_to_a_completed_batch_make_it_ready_again(ours: Workspace)
     assert (batch.status, batch.ended_at) == ("ready", None)
 
 
-@pytest.mark.parametrize(("order", "state"), [("start", Status.READY), ("resume", Status.PAUSED)])
-def test_nobody_is_called_by_an_agent_that_was_deleted(ours: Workspace, order: str, state: str) -> None:
+@pytest.mark.parametrize(
+    ("order", "state", "began", "way_out"),
+    [
+        ("start", Status.READY, False, "give the batch another (agent_id)"),
+        ("start", Status.SCHEDULED, False, "give the batch another (agent_id)"),
+        ("start", Status.READY, True, "upload who is left as a new batch"),
+        ("resume", Status.PAUSED, False, "give the batch another (agent_id)"),
+        ("resume", Status.PAUSED, True, "upload who is left as a new batch"),
+    ],
+)
+def test_nobody_is_called_by_an_agent_that_was_deleted(
+    ours: Workspace, order: str, state: str, began: bool, way_out: str
+) -> None:
     agent = make.agent(ours, deleted_at=timezone.now())
-    batch = make.batch(ours, agent=agent, status=state)
+    batch = make.batch(ours, agent=agent, status=state, started_at=timezone.now() if began else None)
     make.recipient(batch)
 
     response = make.client(ours).post(f"/batches/{batch.pk}/{order}")
 
-    assert (response.status_code, response.json()) == (400, {"detail": "The batch's agent was deleted"})
+    detail = f"The batch's agent was deleted: {way_out}"
+    assert (response.status_code, response.json()) == (400, {"detail": detail})
     assert status_of(batch) == state
+
+
+def test_a_batch_that_could_not_start_goes_on_with_another_agent(ours: Workspace) -> None:
+    batch, client = scheduled(ours, timezone.now()), make.client(ours)
+    client.delete(f"/agents/{batch.agent_id}")
+    start_due_batches(timezone.now())
+
+    client.patch(f"/batches/{batch.pk}", {"agent_id": str(make.agent(ours).pk)})
+    resumed = client.post(f"/batches/{batch.pk}/resume").json()
+
+    assert (resumed["status"], resumed["error"]) == ("running", None)
 
 
 def scheduled(of: Workspace, at: datetime) -> Batch:
