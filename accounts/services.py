@@ -4,7 +4,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 
 from accounts import audit, keys, letters, sessions
 from accounts.access import Access
@@ -61,10 +60,8 @@ def _ask_anew(workspace: Workspace) -> None:
     Their table lies above accounts; the relation is the workspace's.
     """
     take_time()
-    now = database_now()
-    waits = Q(status="pending") | Q(status="retrying", reason__in=("window_closed", "min_gap"))  # not for a retry
-    waiting = workspace.recipients.filter(waits, due_at__gt=now, batch__status__in=("running", "paused"))
-    waiting.update(due_at=now)
+    unfinished = workspace.recipients.filter(batch__status__in=("ready", "scheduled", "running", "paused"))
+    unfinished.ask_anew(database_now())
     doorbell.ring(doorbell.DIAL)
 
 

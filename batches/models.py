@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from django.db import models
@@ -100,6 +101,17 @@ class Batch(WorkspaceOwned):
 class RecipientQuerySet(models.QuerySet["Recipient"]):
     def in_file_order(self) -> Self:
         return self.order_by("row_number")
+
+    def ask_anew(self, now: datetime) -> None:
+        """When people may be called has changed: who waits for it, or was skipped because it never came, is due.
+
+        Whoever waits for a retry goes on waiting.
+        """
+        waits = Q(status="pending") | Q(status="retrying", reason__in=("window_closed", "min_gap"))
+        self.filter(waits, due_at__gt=now).update(due_at=now)
+        never = self.filter(status="skipped", reason="window_closed")
+        never.filter(attempts=0).update(status="pending", reason=None, due_at=now)
+        never.update(status="retrying", reason=None, due_at=now)
 
 
 class Recipient(WorkspaceOwned):

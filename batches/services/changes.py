@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 
 from accounts import audit
 from accounts.access import Access
@@ -68,7 +67,8 @@ def _follow(batch: Batch, before: dict[str, Any]) -> list[str]:
         raise StateForbids("Phone number is not active")
     also: list[str] = []
     if "calling_window" in before:
-        _forget_openings(batch)
+        batch.recipients.all().ask_anew(database_now())
+        doorbell.ring(doorbell.DIAL)
     if "calls_per_second" in before:
         batch.next_slot_at = None
         also.append("next_slot_at")
@@ -79,14 +79,6 @@ def _follow(batch: Batch, before: dict[str, Any]) -> list[str]:
         rename_variables(batch, mapping_before=before.get("column_mapping", batch.column_mapping))
         also.append("variable_names")
     return also
-
-
-def _forget_openings(batch: Batch) -> None:
-    """Who waits for the old window to open is asked again now; whoever waits for a retry goes on waiting."""
-    now = database_now()
-    waits = Q(status="pending") | Q(status="retrying", reason="window_closed")
-    batch.recipients.filter(waits, due_at__gt=now).update(due_at=now)
-    doorbell.ring(doorbell.DIAL)
 
 
 def _plain(value: Any) -> Any:

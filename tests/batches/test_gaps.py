@@ -79,9 +79,14 @@ def test_a_gap_or_a_window_of_the_workspace_that_changes_counts_at_once(ours: Wo
     held = make.recipient(running, status="retrying", reason="min_gap", due_at=later)
     closed = make.recipient(running, status="retrying", reason="window_closed", due_at=later)
     retrying = make.recipient(running, status="retrying", reason="busy", due_at=later)
+    never = make.recipient(running, status="skipped", reason="window_closed", due_at=None)
+    over = make.recipient(make.batch(ours, status=Batch.Status.STOPPED), status="skipped", reason="window_closed")
 
     make.client(ours).patch(f"/workspaces/{ours.pk}", {"calling_window": None})
 
     still = set(Recipient.unscoped.filter(due_at=later).values_list("pk", flat=True))
     assert still.isdisjoint({waiting.pk, held.pk, closed.pk})
     assert retrying.pk in still
+    pending = Recipient.unscoped.filter(status="pending", reason=None).values_list("pk", flat=True)
+    assert never.pk in pending
+    assert over.pk not in pending

@@ -73,6 +73,25 @@ def test_a_new_window_asks_those_anew_who_waited_for_the_old_one(ours: Workspace
     assert retrying.due_at == later
 
 
+def test_a_new_window_asks_those_anew_whose_zone_the_old_one_did_not_know(ours: Workspace) -> None:
+    batch = make.batch(ours, status="running", started_at=timezone.now(), calling_window=WINDOW)
+    skipped = {"status": "skipped", "due_at": None}
+    new = make.recipient(batch, **skipped, reason="window_closed")
+    tried = make.recipient(batch, **skipped, reason="window_closed", attempts=1, outcome="busy")
+    twice = make.recipient(batch, **skipped, reason="duplicate")
+
+    make.client(ours).patch(f"/batches/{batch.pk}", {"calling_window": {**WINDOW, "timezone": "UTC"}})
+
+    for person in (new, tried, twice):
+        person.refresh_from_db()
+    assert [(person.status, person.reason) for person in (new, tried, twice)] == [
+        ("pending", None),
+        ("retrying", None),
+        ("skipped", "duplicate"),
+    ]
+    assert [person.due_at is not None for person in (new, tried, twice)] == [True, True, False]
+
+
 def test_agent_and_number_are_fixed_once_it_has_started(ours: Workspace) -> None:
     batch = make.batch(ours, status="running", started_at=timezone.now())
     changes = {"agent_id": str(make.agent(ours).pk), "phone_number_id": str(make.phone_number(ours).pk)}
