@@ -6,6 +6,7 @@ Rows are the truth and a message is only a doorbell; the heart is who looks when
 import logging
 import threading
 from typing import Any
+from uuid import UUID
 
 from celery.signals import worker_init, worker_shutting_down
 from django.conf import settings
@@ -16,6 +17,7 @@ from batches.importing.store import import_batch, overdue_imports
 from batches.services.batches import after_import
 from voiceops import doorbell
 from voiceops.garbage import collect_rarely, keep_no_queries
+from voiceops.steps import LOST, alone
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +32,18 @@ class Heart(threading.Thread):
             try:
                 close_old_connections()
                 self.beat()
+            except LOST as error:  # everybody's news, which needs no traceback every few seconds
+                logger.warning("The database cannot be reached, the next beat tries again: %s", type(error).__name__)
             except Exception:  # a heart that stops at the first surprise saves nobody; the next beat tries again
                 logger.exception("A sweep failed")
         connections.close_all()
 
     def beat(self) -> None:
         sweep.sweep()
-        self.import_without_broker()
+        alone(self.import_without_broker)
+        alone(self.see_to_dialling)
+
+    def see_to_dialling(self) -> None:
         if shift.one_per_process.locked() or not shift.work_is_left():
             return
         if not doorbell.ring_now(doorbell.DIAL):
@@ -51,12 +58,20 @@ class Heart(threading.Thread):
         for batch_id in overdue_imports():
             if doorbell.ring_now(doorbell.IMPORT, batch_id=str(batch_id)):
                 return
-            import_batch(str(batch_id), then=after_import)
+            alone(read_list, batch_id)
+
+
+def read_list(batch_id: UUID) -> None:
+    import_batch(batch_id, then=after_import)
 
 
 def run_and_close(function: Any, *arguments: Any) -> None:
     try:
         function(*arguments)
+    except LOST as error:
+        logger.warning("The database cannot be reached, a shift ended: %s", type(error).__name__)
+    except Exception:  # nobody waits for this thread, and the next beat begins another
+        logger.exception("A shift failed")
     finally:
         connections.close_all()
 

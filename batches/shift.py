@@ -71,6 +71,8 @@ class Shift:
         self.ends_at = time.monotonic() + TERM
 
     async def work(self) -> None:
+        """Raises, at its end, what kept it from claiming."""
+        trouble: Exception | None = None
         async with OrmThread() as db, OrmThread() as intents, OrmThread() as results, LiveKit() as livekit:
             self.db = db
             self.dialler = Dialler(
@@ -84,11 +86,16 @@ class Shift:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.dialler.run(self.over))
                 group.create_task(self.repeat(self.note_ends, SETTLE_EVERY))
-                await self.claim_while_there_is_work()
+                try:
+                    await self.claim_while_there_is_work()
+                except Exception as error:  # noqa: BLE001 - raised below; those whose phones ring are heard out
+                    trouble = error
                 self.hand_over()
                 await self.hear_out()
                 self.over.set()
             await self.dialler.store()
+        if trouble is not None:
+            raise trouble
 
     async def claim_while_there_is_work(self) -> None:
         looked = 0.0
@@ -142,6 +149,9 @@ class Shift:
                 await step()
             except (OperationalError, InterfaceError) as error:
                 logger.warning("The database cannot be reached, trying again: %s", error)
+            except Exception:  # the sweep does the same; dialling need not end for it
+                logger.exception("A step beside dialling failed, it is tried again")
+                await asyncio.sleep(LOOK_EVERY)
             await asyncio.sleep(every)
 
 

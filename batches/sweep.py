@@ -4,6 +4,7 @@ A worker's heart calls `sweep` every `SWEEP_SECONDS`; so does `manage.py reconci
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from batches import settle
 from batches.importing.store import overdue_imports
@@ -19,28 +20,55 @@ from telephony.services.web_calls import close_unused
 from voiceops import doorbell
 from voiceops.clock import database_now
 from voiceops.ormthread import OrmThread
+from voiceops.steps import alone
 
+Look = Callable[[LiveKit, OrmThread], Awaitable[int]]
 ROUNDS = 50  # of settling in one sweep: bounded, the next sweep goes on
 
 
 def sweep() -> None:
-    """One round over everything that may be overdue. Raises what the database raises."""
-    apply_inbox()
-    suppress_opt_outs()
+    """One round over everything that may be overdue, each step for itself. Raises what a lost database raises."""
+    alone(apply_inbox)
+    alone(suppress_opt_outs)
+    alone(start_due)
+    alone(ring_for_imports)
+    alone(look, reconcile_calls)
+    alone(look, follow_inbound)
+    alone(look, follow_recordings)
+    alone(close_unused)
+    alone(settle.note_conversations)
+    alone(settle_all)
+    alone(settle.complete_all)
+    alone(clean_provisioning_slowly)  # last: it may have to wait for LiveKit and Twilio
+
+
+def start_due() -> None:
     start_due_batches(database_now())
+
+
+def ring_for_imports() -> None:
     for batch_id in overdue_imports():
         doorbell.ring_now(doorbell.IMPORT, batch_id=str(batch_id))
-    asyncio.run(reconcile())
-    close_unused()
-    settle.note_conversations()
+
+
+def settle_all() -> None:
     for _ in range(ROUNDS):
         if settle.settle_calls().calls == 0:
             break
-    settle.complete_all()
-    clean_provisioning(limit=1)  # last, and few: it may have to wait for LiveKit and Twilio
 
 
-async def reconcile() -> int:
-    async with OrmThread() as db, LiveKit() as livekit:
-        looked_at = await reconcile_calls(db)
-        return looked_at + await follow_inbound(livekit, db) + await follow_recordings(livekit, db)
+def clean_provisioning_slowly() -> None:
+    clean_provisioning(limit=1)
+
+
+def reconcile() -> int:
+    """Look into what is in doubt, silent or missing. Returns how many calls were looked at."""
+    return look(reconcile_calls) + look(follow_inbound) + look(follow_recordings)
+
+
+def look(into: Look) -> int:
+    async def session() -> int:
+        async with OrmThread() as db, LiveKit() as livekit:
+            return await into(livekit, db)
+
+    return asyncio.run(session())

@@ -6,7 +6,7 @@ Any number may do it at the same time: each row is deleted by whoever comes firs
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +20,7 @@ from telephony.services.recordings import prune_recordings
 from telephony.services.transcripts import prune_transcripts
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError
+from voiceops.steps import LOST
 from webhooks.services import prune as prune_webhooks
 
 logger = logging.getLogger(__name__)
@@ -29,14 +30,37 @@ HOUR_SECONDS = 3600.0
 
 
 def clean_up() -> Iterator[tuple[str, int]]:
-    """What was forgotten, and how many of it, kind by kind. Raises ProviderError, last, when recordings remain."""
+    """What was forgotten, and how many of it, kind by kind.
+
+    Raises at its end the first trouble there was (ProviderError when recordings remain): the other kinds have no part
+    in it. A lost database ends it at once.
+    """
     now = database_now()
-    yield from retention.prune(now=now).items()
-    yield "webhooks received", prune_inbox(older_than=INBOX_KEPT)
-    yield "webhooks sent", prune_webhooks(now)
+    trouble: Exception | None = None
+    for forget in KINDS:
+        try:
+            yield from forget(now).items()
+        except LOST:
+            raise
+        except Exception as error:  # noqa: BLE001 - raised below
+            trouble = trouble or error
+    if trouble is not None:
+        raise trouble
+
+
+def forget_sessions() -> dict[str, int]:
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
-    yield "transcripts", prune_transcripts()
-    yield "recordings", prune_recordings()
+    return {}
+
+
+KINDS: tuple[Callable[[datetime], dict[str, int]], ...] = (
+    lambda now: retention.prune(now=now),
+    lambda _: {"webhooks received": prune_inbox(older_than=INBOX_KEPT)},
+    lambda now: {"webhooks sent": prune_webhooks(now)},
+    lambda _: forget_sessions(),
+    lambda _: {"transcripts": prune_transcripts()},
+    lambda _: {"recordings": prune_recordings()},
+)
 
 
 class Housekeeper(threading.Thread):

@@ -17,6 +17,7 @@ from django.db import OperationalError, close_old_connections, connections
 from django.db.models import Count
 
 from voiceops.clock import database_now
+from voiceops.steps import alone
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.outbox import collect
 from webhooks.services import deliver, note_answer, prune
@@ -61,10 +62,10 @@ class Postman(threading.Thread):
         now = time.monotonic()
         if now - self.collected_at >= BEAT_SECONDS:
             self.collected_at = now
-            collect()
+            alone(collect)
         if now - self.pruned_at >= PRUNE_SECONDS:
             self.pruned_at = now
-            prune(database_now())
+            alone(prune, database_now())
         self.send_out()
 
     def send_out(self) -> int:

@@ -20,6 +20,7 @@ from voiceops import doorbell
 from voiceops.clock import database_now
 from voiceops.errors import StateForbids
 from voiceops.patience import take_time
+from voiceops.steps import alone
 
 Status = Batch.Status
 ENDED = (Status.COMPLETED, Status.STOPPED, Status.FAILED)
@@ -138,9 +139,9 @@ def start_due_batches(now: datetime) -> int:
     """Start what is due, and what the end of its import should have set going. Returns how many were started."""
     forgotten = Batch.unscoped.filter(status=Status.READY, started_at=None, upload="").exclude(start=Batch.Start.MANUAL)
     for batch in forgotten.order_by("pk"):
-        arrange(batch)
+        alone(arrange, batch)
     due = Batch.unscoped.filter(status=Status.SCHEDULED, scheduled_at__lte=now, upload="")
-    return sum(start_ordered(batch) for batch in due.order_by("scheduled_at", "pk"))
+    return sum(bool(alone(start_ordered, batch)) for batch in due.order_by("scheduled_at", "pk"))
 
 
 def start_ordered(batch: Batch) -> bool:

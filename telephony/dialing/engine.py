@@ -128,6 +128,12 @@ class Dialler:
     # --- 2. prepare ----------------------------------------------------------------------------------------------
 
     async def prepare(self, job: Job) -> None:
+        try:
+            await self.open_room(job)
+        finally:
+            self.preparing.pop(job.call.pk, None)  # or a surprise would renew the call's lease for ever
+
+    async def open_room(self, job: Job) -> None:
         call = job.call
         order = RoomOrder(
             name=call.room,

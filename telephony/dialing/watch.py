@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 from telephony import lifecycle
 from telephony.clients.livekit import LiveKit, Participant
@@ -13,6 +11,7 @@ from telephony.models import Call, Stage
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError
 from voiceops.ormthread import OrmThread
+from voiceops.steps import apart
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ def is_other_end(call: Call, participant: Participant) -> bool:
     return named or (call.direction == "inbound" and participant.is_callee)
 
 
-async def reconcile_calls(db: OrmThread) -> int:
+async def reconcile_calls(livekit: LiveKit, db: OrmThread) -> int:
     """One round over everything in doubt or silent; returns how many calls it looked at. Safe to run twice at once."""
     await db(reconcile.close_abandoned)
     await db(reconcile.mark_unattended)
@@ -53,31 +52,23 @@ async def reconcile_calls(db: OrmThread) -> int:
     if not doubtful and not silent:
         return 0
     gate = asyncio.Semaphore(AT_ONCE)
-    async with LiveKit() as livekit:
 
-        async def doubt(call: Call) -> None:
+    async def doubt(call: Call) -> None:
+        async with gate:
+            before = call.room_deleted_at
+            present = await reconcile.ask(livekit, call, now)
+        if call.room_deleted_at != before:
+            await db(call.touch, call.heard_at or now, room_deleted_at=call.room_deleted_at)
+        await db(reconcile.conclude, call, now, present)
+
+    async def silence(call: Call) -> None:
+        try:
             async with gate:
-                before = call.room_deleted_at
-                present = await reconcile.ask(livekit, call, now)
-            if call.room_deleted_at != before:
-                await db(call.touch, call.heard_at or now, room_deleted_at=call.room_deleted_at)
-            await db(reconcile.conclude, call, now, present)
+                present = await livekit.participants(call.room)
+        except ProviderError as error:
+            logger.warning("Call %s is silent and LiveKit cannot be asked: %s", call.pk, error)
+            return
+        await db(note_presence, call, present)
 
-        async def silence(call: Call) -> None:
-            try:
-                async with gate:
-                    present = await livekit.participants(call.room)
-            except ProviderError as error:
-                logger.warning("Call %s is silent and LiveKit cannot be asked: %s", call.pk, error)
-                return
-            await db(note_presence, call, present)
-
-        await gather((doubt(call) for call in doubtful), (silence(call) for call in silent))
+    await apart([*(doubt(call) for call in doubtful), *(silence(call) for call in silent)])
     return len(doubtful) + len(silent)
-
-
-async def gather(*groups: Iterable[Any]) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        for group in groups:
-            for work in group:
-                tasks.create_task(work)

@@ -5,7 +5,6 @@ version, and a report token of this very call. The caller hears it ring meanwhil
 sweep finds the room.
 """
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -28,6 +27,7 @@ from voiceops.crypto import DecryptError
 from voiceops.errors import ProviderError
 from voiceops.ids import uuid7
 from voiceops.ormthread import OrmThread
+from voiceops.steps import apart
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ async def follow_inbound(livekit: LiveKit, db: OrmThread) -> int:
             return 0
         await db(open_unknown, [room for room in rooms if inbound_rooms.number_of(room)])
     calls = await db(ringing_calls)
-    await asyncio.gather(*(follow(livekit, db, call) for call in calls))
+    await apart(follow(livekit, db, call) for call in calls)
     return len(calls)
 
 

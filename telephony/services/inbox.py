@@ -18,6 +18,7 @@ from telephony.endings import ending_of
 from telephony.models import Call, Direction, InboxEvent, Stage
 from telephony.services import inbound, recordings
 from voiceops.errors import Invalid
+from voiceops.steps import alone
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def take_in(body: Mapping[str, Any]) -> None:
 def apply_inbox(limit: int = 500) -> int:
     """Apply what was stored and not applied, oldest first; for the sweep. Returns how many were."""
     waiting = InboxEvent.objects.filter(applied_at=None, received_at__lt=timezone.now() - PATIENCE)
-    return sum(apply_event(event) for event in waiting.order_by("received_at", "pk")[:limit])
+    return sum(bool(alone(apply_event, event)) for event in waiting.order_by("received_at", "pk")[:limit])
 
 
 def prune_inbox(*, older_than: timedelta) -> int:

@@ -26,6 +26,7 @@ from voiceops.clock import database_now
 from voiceops.errors import NotFound, ProviderError
 from voiceops.ids import lowest_id
 from voiceops.ormthread import OrmThread
+from voiceops.steps import apart
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ async def follow_recordings(livekit: LiveKit, db: OrmThread) -> int:
         if not found:
             await db(fail_recording, call, error="LiveKit knows of no recording", at=now)
 
-    await asyncio.gather(*(follow(call) for call in calls))
+    await apart(follow(call) for call in calls)
     return len(calls)
 
 

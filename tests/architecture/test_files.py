@@ -19,7 +19,7 @@ KNOWING = re.compile(
     r"|\w+/management/commands/\w+\.py"
     r"|ops/(?!.*views)[\w/]+\.py"
     r"|batches/views/stream\.py"  # looks the batch up anew that the view has already found in its workspace
-    r"|voiceops/(clock|patience|probes)\.py"
+    r"|voiceops/(clock|patience|probes|steps)\.py"
 )
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session as BrowserSession
@@ -15,7 +16,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import IdempotentRequest, Workspace
-from ops.housekeeping import Housekeeper
+from ops.housekeeping import Housekeeper, clean_up
 from tests import make
 from tests.faults.test_drill import ROOT
 from voiceops.errors import ProviderError
@@ -73,6 +74,24 @@ def test_trouble_is_told_and_the_next_hour_comes(trouble: Exception, caplog: pyt
         Housekeeper(clean).round()
 
     assert [record.levelname for record in caplog.records] == ["ERROR" if type(trouble) is KeyError else "WARNING"]
+
+
+@pytest.mark.django_db
+def test_trouble_with_one_kind_keeps_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(**_: Any) -> int:
+        raise KeyError("a surprise")
+
+    def to_its_end(cleaning: Iterator[tuple[str, int]]) -> None:
+        for kind, _ in cleaning:
+            kinds.append(kind)
+
+    monkeypatch.setattr("ops.housekeeping.prune_inbox", fails)
+    kinds: list[str] = []
+
+    with pytest.raises(KeyError):
+        to_its_end(clean_up())
+
+    assert kinds[-3:] == ["webhooks sent", "transcripts", "recordings"]
 
 
 def test_what_takes_longer_than_a_second_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

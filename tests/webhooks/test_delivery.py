@@ -252,6 +252,24 @@ def test_a_silent_receiver_is_given_up(silent: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_the_postman_carries_on_when_news_cannot_be_collected(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> int:
+        raise KeyError("a surprise")
+
+    endpoint, _ = create_endpoint(workspace=make.workspace(), url=receiver.url)
+    make.delivery(endpoint)
+    monkeypatch.setattr("webhooks.postman.collect", fails)
+    postman = Postman()
+
+    postman.beat()
+    postman.pool.shutdown(wait=True)
+
+    assert len(receiver.got) == 1
+
+
+@pytest.mark.django_db(transaction=True)
 def test_the_postman_carries_what_is_due_and_leaves_the_rest(receiver: Receiver) -> None:
     workspace = make.workspace()
     endpoint, _ = create_endpoint(workspace=workspace, url=receiver.url)

@@ -1,4 +1,3 @@
-import asyncio
 import sys
 from typing import Any
 
@@ -18,7 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         with patience(sys.stderr, "Looking into calls"):
-            looked_at = asyncio.run(sweep.reconcile())
+            looked_at = sweep.reconcile()
             settled = 0
             while chunk := settle.settle_calls().calls:
                 settled += chunk
