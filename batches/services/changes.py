@@ -45,7 +45,7 @@ def update_batch(*, batch: Batch, changes: dict[str, Any], access: Access | None
             judge_variables(batch)
         said = {name: {"from": _plain(before[name]), "to": _plain(value)} for name, value in changes.items()}
         audit.record("batch.updated", access=access or system_of(batch), target=batch, changes=said)
-        if changes.keys() & SCHEDULE and batch.status in WAITING and not batch.upload:
+        if changes.keys() & SCHEDULE and batch.status in WAITING:
             arrange(batch)
     return batch
 

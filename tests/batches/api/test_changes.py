@@ -187,6 +187,19 @@ def test_a_ready_batch_can_be_scheduled_and_taken_back(ours: Workspace) -> None:
     assert (scheduled.json()["status"], manual.json()["status"]) == ("scheduled", "ready")
 
 
+def test_a_scheduled_batch_waits_for_another_time_also_while_more_rows_are_read(ours: Workspace) -> None:
+    was = {"status": "scheduled", "start": "scheduled", "scheduled_at": "2030-01-01T08:00:00Z"}
+    batch, client = make.batch(ours, upload="list", **was), make.client(ours)
+    make.recipient(batch)
+
+    later = client.patch(f"/batches/{batch.pk}", {"scheduled_at": "2031-01-01T08:00:00Z"}).json()
+    manual = client.patch(f"/batches/{batch.pk}", {"start": "manual"}).json()
+    now = client.patch(f"/batches/{batch.pk}", {"start": "now"}).json()
+
+    assert (later["status"], later["scheduled_at"]) == ("scheduled", "2031-01-01T08:00:00Z")
+    assert (manual["status"], now["status"]) == ("ready", "running")
+
+
 def test_a_schedule_without_a_time_is_refused(ours: Workspace) -> None:
     batch = make.batch(ours)
 
