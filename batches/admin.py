@@ -127,6 +127,7 @@ class BatchAdmin(StaffAdmin):
     def get_urls(self) -> list[URLPattern]:
         own = [
             path("upload/", self.admin_site.admin_view(staff_upload.page), name="batches_batch_upload"),
+            path("upload/offers/", self.admin_site.admin_view(self.offers), name="batches_batch_upload_offers"),
             path(
                 "<uuid:pk>/download/<str:name>",
                 self.admin_site.admin_view(self.download),
@@ -136,6 +137,9 @@ class BatchAdmin(StaffAdmin):
             path("<uuid:pk>/order/", self.admin_site.admin_view(self.order), name="batches_batch_order"),
         ]
         return [*own, *super().get_urls()]
+
+    def offers(self, request: HttpRequest) -> HttpResponseBase:
+        return staff_upload.Offers.as_view(admin_site=self.admin_site)(request)
 
     def live(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -1,18 +1,23 @@
 """A new batch from a file, in the admin: what `POST /batches` does."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.access import Access
 from accounts.authentication import ip_of
-from accounts.models import User
+from accounts.models import User, Workspace
 from agents.models import Agent
 from batches.models import Batch
 from batches.services.intake import create_batch
@@ -21,36 +26,76 @@ from telephony.models import PhoneNumber
 from voiceops.errors import DomainError
 
 STARTS = [(Batch.Start.MANUAL, "When somebody starts it"), (Batch.Start.NOW, "As soon as the list has been read")]
+# By the batch's fields: what a new one may have.
+OFFERED: dict[str, Callable[[], QuerySet[Any]]] = {
+    "workspace": lambda: Workspace.unscoped.order_by("name", "pk"),
+    "agent": lambda: (
+        Agent.unscoped.live()
+        .exclude(published_version=None)
+        .select_related("workspace")
+        .order_by("workspace__name", "name", "pk")
+    ),
+    "phone_number": lambda: (
+        PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ACTIVE)
+        .select_related("workspace")
+        .order_by("workspace__name", "phone_number")
+    ),
+}
+
+
+def label_of(row: Any) -> str:
+    """Workspaces have agents of the same name."""
+    if isinstance(row, Workspace):
+        return row.name
+    return f"{row.workspace.name}: {getattr(row, 'phone_number', None) or row.name}"
+
+
+class Search(AutocompleteSelect):
+    def get_url(self) -> str:
+        return reverse("admin:batches_batch_upload_offers")
+
+
+class Offers(AutocompleteJsonView):
+    """What the form's fields find. Whoever may upload a list may see what it can be given."""
+
+    def has_perm(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        field = self.source_field
+        return field.model is Batch and field.name in OFFERED and request.user.has_perm("batches.add_batch")
+
+    def get_queryset(self) -> QuerySet[Any]:
+        found = super().get_queryset().order_by().values("pk")
+        return OFFERED[self.source_field.name]().filter(pk__in=found)
+
+    def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:
+        return {**super().serialize_result(obj, to_field_name), "text": label_of(obj)}
 
 
 class Choice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in the stubs only
-    """Rows of every workspace, each with the workspace's name."""
+    """A row that is looked for: of all workspaces together there may be thousands."""
+
+    def __init__(self, name: str, unusable: str, **kwargs: Any) -> None:
+        widget = Search(Batch._meta.get_field(name), admin.site)
+        super().__init__(OFFERED[name](), widget=widget, error_messages={"invalid_choice": unusable}, **kwargs)
 
     def label_from_instance(self, row: Any) -> str:
-        return f"{row.workspace.name}: {getattr(row, 'phone_number', None) or row.name}"
+        return label_of(row)
 
 
 class UploadForm(ListForm):
     name = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget)
-    agent = Choice(
-        Agent.unscoped.live().exclude(published_version=None).select_related("workspace").order_by("workspace", "name"),
-        widget=UnfoldAdminSelectWidget,
-    )
-    phone_number = Choice(
-        PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ACTIVE)
-        .select_related("workspace")
-        .order_by("workspace", "phone_number"),
-        widget=UnfoldAdminSelectWidget,
-        help_text="The number people are called from, of the agent's workspace.",
-    )
+    workspace = Choice("workspace", "There is no such workspace.")
+    agent = Choice("agent", "This agent was deleted, or never published.")
+    phone_number = Choice("phone_number", "This number is not in use.", help_text="The number people are called from.")
     start = forms.ChoiceField(choices=STARTS, widget=UnfoldAdminSelectWidget)
-    field_order = ("name", "agent", "phone_number", "file", "default_country", "start")
+    field_order = ("name", "workspace", "agent", "phone_number", "file", "default_country", "start")
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or self.cleaned_data
-        agent, number = found.get("agent"), found.get("phone_number")
-        if agent and number and agent.workspace_id != number.workspace_id:
-            self.add_error("phone_number", "This number belongs to another workspace than the agent.")
+        workspace = found.get("workspace")
+        for name, what in (("agent", "agent"), ("phone_number", "number")):
+            row = found.get(name)
+            if workspace and row and row.workspace_id != workspace.pk:
+                self.add_error(name, f"This {what} belongs to {row.workspace.name}, not to {workspace.name}.")
         return found
 
 
@@ -70,8 +115,8 @@ def page(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/batches/list_form.html", context)
 
 
-def take_in(request: HttpRequest, *, agent: Agent, file: Any, **fields: Any) -> Batch:
+def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **fields: Any) -> Batch:
     """Raises DomainError."""
     assert isinstance(request.user, User)
-    access = Access(user=request.user, workspace=agent.workspace, ip=ip_of(request))
-    return create_batch(agent=agent, content=file.chunks(), access=access, **fields)
+    access = Access(user=request.user, workspace=workspace, ip=ip_of(request))
+    return create_batch(content=file.chunks(), access=access, **fields)

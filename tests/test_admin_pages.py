@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -134,7 +135,8 @@ def test_staff_import_numbers_never_to_be_called(staff: Client, ours: Workspace)
 def test_staff_upload_a_list_as_a_new_batch(staff: Client, ours: Workspace, theirs: Workspace) -> None:
     url = "/admin/batches/batch/upload/"
     agent, number, foreign = make.agent(ours), make.phone_number(ours), make.phone_number(theirs)
-    fields = {"name": "Reminders", "agent": str(agent.pk), "phone_number": str(number.pk), "start": "manual"}
+    given = {"workspace": str(ours.pk), "agent": str(agent.pk), "phone_number": str(number.pk)}
+    fields = {"name": "Reminders", "start": "manual", **given}
     good = SimpleUploadedFile("list.csv", b"phone\n(202) 555-0186\n")
     bad = SimpleUploadedFile("list.csv", b"name\nAda\n")
 
@@ -142,14 +144,73 @@ def test_staff_upload_a_list_as_a_new_batch(staff: Client, ours: Workspace, thei
     made = staff.post(url, {**fields, "file": good, "default_country": "us"}, follow=True).content.decode()
     refused = staff.post(url, {**fields, "file": bad}).content.decode()
     crossed = staff.post(url, {**fields, "file": bad, "phone_number": str(foreign.pk)}).content.decode()
+    elsewhere = staff.post(url, {**fields, "file": bad, "workspace": str(theirs.pk)}).content.decode()
 
     batch = ours.batches.get()
     assert linked
     assert "The list is being read." in made
     assert (batch.status, batch.default_country, batch.agent, batch.phone_number) == ("validating", "US", agent, number)
     assert "The file has no phone column" in refused
-    assert "This number belongs to another workspace than the agent." in crossed
+    assert f"This number belongs to {theirs.name}, not to {ours.name}." in crossed
+    assert f"This agent belongs to {ours.name}, not to {theirs.name}." in elsewhere
+    assert f"This number belongs to {ours.name}, not to {theirs.name}." in elsewhere
     assert AuditEntry.unscoped.get(action="batch.created").object_id == str(batch.pk)
+
+
+def test_the_upload_form_finds_what_can_be_used_and_lists_nothing(staff: Client, ours: Workspace) -> None:
+    url, here = "/admin/batches/batch/upload/", {"app_label": "batches", "model_name": "batch"}
+    agent, number = make.agent(ours, name="Reception"), make.phone_number(ours)
+    make.agent(ours, name="Recept", published=False)
+    deleted = make.agent(ours, name="Receptionist", deleted_at=timezone.now())
+    make.phone_number(ours, status="error")
+    fields = {"workspace": str(ours.pk), "agent": str(deleted.pk), "phone_number": str(number.pk)}
+
+    form = staff.get(url).content.decode()
+    found = {
+        name: staff.get(f"{url}offers/", {**here, "field_name": name, "term": term}).json()["results"]
+        for name, term in (("workspace", ours.name), ("agent", f"recep {ours.name}"), ("phone_number", ours.name))
+    }
+    refused = staff.post(url, fields).content.decode()
+
+    assert str(agent.pk) not in form
+    assert found == {
+        "workspace": [{"id": str(ours.pk), "text": ours.name}],
+        "agent": [{"id": str(agent.pk), "text": f"{ours.name}: Reception"}],
+        "phone_number": [{"id": str(number.pk), "text": f"{ours.name}: {number.phone_number}"}],
+    }
+    assert "This agent was deleted, or never published." in refused
+    assert str(number.pk) in refused
+
+
+@pytest.mark.parametrize("page", ["batch/upload/", "suppression/import/", "batch/{}/order/"])
+def test_another_sites_page_sends_no_form_of_ours(ours: Workspace, page: str) -> None:
+    batch, client = make.batch(ours), Client(enforce_csrf_checks=True)
+    client.force_login(make.user(is_staff=True, is_superuser=True))
+
+    answer = client.post(f"/admin/batches/{page.format(batch.pk)}", {"order": "start"})
+
+    batch.refresh_from_db()
+    assert (answer.status_code, batch.status) == (403, "ready")
+    assert "CSRF" in answer.content.decode()
+
+
+def test_who_may_upload_lists_finds_what_they_need_and_no_more(ours: Workspace) -> None:
+    url, client = "/admin/batches/batch/upload/offers/", Client()
+    person = make.user(is_staff=True)
+    client.force_login(person)
+    agents = {"app_label": "batches", "model_name": "batch", "field_name": "agent"}
+    others = [
+        {**agents, "field_name": "agent_version"},
+        {"app_label": "accounts", "model_name": "membership", "field_name": "user"},
+    ]
+
+    before = client.get(url, agents)
+    person.user_permissions.add(Permission.objects.get(codename="add_batch"))
+    after = client.get(url, agents)
+    refused = [client.get(url, other) for other in others]
+
+    assert (before.status_code, after.status_code) == (403, 200)
+    assert [answer.status_code for answer in refused] == [403, 403]
 
 
 @pytest.mark.parametrize("name", ["results.csv", "results.xlsx", "rejected.csv"])

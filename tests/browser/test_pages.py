@@ -97,6 +97,20 @@ def test_a_batch_moves_on_its_page_and_takes_orders(live_server: LiveServer, bro
     assert complaints(browser) == []
 
 
+def test_the_upload_form_looks_for_the_agent(live_server: LiveServer, browser: WebDriver, staff: User) -> None:
+    agent = make.agent(Workspace.unscoped.create(name="Ours"), name="Reception")
+
+    log_in(browser, live_server, staff, "/admin/batches/batch/upload/")
+    browser.find_element(By.CSS_SELECTOR, "#id_agent + .select2 .select2-selection").click()
+    browser.find_element(By.CSS_SELECTOR, ".select2-search__field").send_keys("recep")
+    found = "//li[contains(@class, 'select2-results__option') and text()='Ours: Reception']"
+    WebDriverWait(browser, PATIENCE).until(lambda driver: driver.find_elements(By.XPATH, found))
+    browser.find_element(By.XPATH, found).click()
+
+    assert browser.find_element(By.ID, "id_agent").get_attribute("value") == str(agent.pk)
+    assert complaints(browser) == []
+
+
 @pytest.mark.parametrize(("page", "sign"), [("/docs", ".opblock-summary"), ("/redoc", "h1")])
 def test_the_description_of_the_api_renders(live_server: LiveServer, browser: WebDriver, page: str, sign: str) -> None:
     browser.get(live_server.url + page)
