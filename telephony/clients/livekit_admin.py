@@ -142,12 +142,10 @@ def is_unsure(error: BaseException) -> bool:
     )
 
 
-async def create_bare_room(livekit: LiveKit, name: str, *, empty_timeout: int) -> None:
-    """A room without an agent, for one participant. Raises ProviderError."""
-    async with told_plainly():
-        await livekit.api.room.create_room(
-            api.CreateRoomRequest(name=name, empty_timeout=empty_timeout, max_participants=1)
-        )
+def is_conflict(error: ProviderError) -> bool:
+    """Whether LiveKit refused an inbound trunk because another one takes its number. Its words name the other."""
+    cause = error.__cause__
+    return isinstance(cause, api.ServerError) and "Conflicting inbound SIP Trunks" in cause.message
 
 
 def outbound_info(line: Line, wanted: Outbound, base: Any = None) -> Any:

@@ -26,6 +26,14 @@ def in_session(work: Callable[[LiveKit], Coroutine[Any, Any, T]]) -> T:
     return asyncio.run(session())
 
 
+async def create_bare_room(livekit: LiveKit, name: str, *, empty_timeout: int) -> None:
+    """A room without an agent, for one participant. Raises ProviderError."""
+    async with told_plainly():
+        await livekit.api.room.create_room(
+            api.CreateRoomRequest(name=name, empty_timeout=empty_timeout, max_participants=1)
+        )
+
+
 async def list_rooms(livekit: LiveKit) -> list[str]:
     """The names of all open rooms. Raises ProviderError."""
     async with told_plainly("LiveKit error"):

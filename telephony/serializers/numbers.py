@@ -273,6 +273,13 @@ class SipTrunkSerializer(WorkspaceSerializer):
         self.fields["address"].required = outbound
         return super().to_internal_value(data)
 
+    def validate_numbers(self, numbers: list[str]) -> list[str]:
+        twice = [position for position, number in enumerate(numbers) if number in numbers[:position]]
+        if twice:
+            mistakes = {position: mistake("value_error", "this number is given twice").detail for position in twice}
+            raise serializers.ValidationError(mistakes)  # type: ignore[arg-type]  # positions stay integers in `loc`
+        return numbers
+
 
 class SipTrunkChangeSerializer(SipTrunkSerializer):
     class Meta(SipTrunkSerializer.Meta):

@@ -66,7 +66,9 @@ def register_number(*, workspace: Workspace, order: NumberOrder) -> PhoneNumber:
     with _undone_on_failure(number):
         if order.sip is None:
             purchase.connect_number(number=number, buy=order.buy)
-        _activate(number, livekit_admin.settle(line_of(number)))
+        with conflicts_named():
+            made = livekit_admin.settle(line_of(number))
+        _activate(number, made)
     return number
 
 
@@ -164,6 +166,17 @@ def refuse_taken(phone_number: str, *, besides: PhoneNumber | SipTrunk | None = 
     own = [besides.pk] if besides else []
     if numbers.exclude(pk__in=own).exists() or trunks.exclude(pk__in=own).exists():
         raise Conflict(TAKEN)
+
+
+@contextmanager
+def conflicts_named() -> Iterator[None]:
+    """Who comes a moment too late may hear so from LiveKit, before there is a row to see: Conflict all the same."""
+    try:
+        yield
+    except ProviderError as error:
+        if livekit_admin.is_conflict(error):
+            raise Conflict(TAKEN) from error
+        raise
 
 
 def _reserve(workspace: Workspace, order: NumberOrder) -> PhoneNumber:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from telephony.clients.livekit import PREFIX, Answered, Dial, LiveKit, Lost, NeverSent
-from telephony.clients.livekit_admin import create_bare_room
+from telephony.clients.livekit_calls import create_bare_room
 from telephony.dialing.rows import USED
 from telephony.models import NumberPace, Outcome, PhoneNumber, SipTrunk
 from telephony.outcomes import IN_DOUBT, Answer, classify, provider_code

@@ -6,8 +6,8 @@ from accounts.models import Workspace
 from telephony.clients import livekit_admin
 from telephony.models import SipTrunk
 from telephony.services.lines import line_of_trunk, seal_password, tag_of
-from telephony.services.numbers import refuse_taken
-from voiceops.errors import ProviderError, StateForbids
+from telephony.services.numbers import conflicts_named, refuse_taken
+from voiceops.errors import Conflict, ProviderError, StateForbids
 
 Direction = SipTrunk.TrunkDirection
 
@@ -22,7 +22,8 @@ def create_trunk(*, workspace: Workspace, values: dict[str, Any]) -> SipTrunk:
     trunk = SipTrunk(workspace=workspace, **{**values, "auth_password": ""})
     trunk.auth_password = seal_password(trunk, values["auth_password"])
     try:
-        made = livekit_admin.settle(line_of_trunk(trunk))
+        with conflicts_named():
+            made = livekit_admin.settle(line_of_trunk(trunk))
         trunk.livekit_trunk_id = made.outbound_id or made.inbound_id
         trunk.save()
         for number in trunk.numbers:  # once more: of two that came at once, neither saw the other before
@@ -37,18 +38,32 @@ def create_trunk(*, workspace: Workspace, values: dict[str, Any]) -> SipTrunk:
 def change_trunk(*, trunk: SipTrunk, changes: dict[str, Any]) -> SipTrunk:
     """The trunk with `changes`, at LiveKit first and in place. Raises StateForbids, Conflict, ProviderError."""
     _refuse_owned(trunk)
-    for number in set(changes.get("numbers", ())) - set(trunk.numbers):
+    added = set(changes.get("numbers", ())) - set(trunk.numbers)
+    for number in added:
         refuse_taken(number)
-    before = line_of_trunk(trunk)
+    before, values = line_of_trunk(trunk), {name: getattr(trunk, name) for name in changes}
     if "auth_password" in changes:
         changes = {**changes, "auth_password": seal_password(trunk, changes["auth_password"])}
     for name, value in changes.items():
         setattr(trunk, name, value)
-    made = livekit_admin.change(before, line_of_trunk(trunk))
+    with conflicts_named():
+        made = livekit_admin.change(before, line_of_trunk(trunk))
+    _keep(trunk, made, changes)
+    try:
+        for number in added:  # once more, as when a trunk is made
+            refuse_taken(number, besides=trunk)
+    except Conflict:
+        _keep(trunk, livekit_admin.change(line_of_trunk(trunk), before), values)
+        raise
+    return trunk
+
+
+def _keep(trunk: SipTrunk, made: livekit_admin.Made, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(trunk, name, value)
     trunk.livekit_trunk_id = made.outbound_id or made.inbound_id
     trunk.status = SipTrunk.Status.ACTIVE
-    trunk.save(update_fields=[*changes, "livekit_trunk_id", "status"])
-    return trunk
+    trunk.save(update_fields=[*values, "livekit_trunk_id", "status"])
 
 
 def remove_trunk(*, trunk: SipTrunk) -> None:

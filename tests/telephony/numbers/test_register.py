@@ -296,13 +296,13 @@ def test_a_number_on_somebodys_own_trunk_is_taken_too(ours: Workspace, theirs: W
 
 
 def test_livekits_refusal_is_passed_on_and_leaves_nothing(ours: Workspace, relay: Relay) -> None:
-    words = b'{"code": "invalid_argument", "msg": "twirp error unknown: Conflicting inbound SIP Trunks"}'
+    words = b'{"code": "invalid_argument", "msg": "twirp error unknown: missing trunk"}'
     relay.breaks = [Break("CreateSIPInboundTrunk", status=400, body=words)]
 
     response = make.client(ours).post("/phone-numbers", body())
 
     assert response.status_code == 500
-    assert response.json() == {"detail": "LiveKit SIP error: Conflicting inbound SIP Trunks"}
+    assert response.json() == {"detail": "LiveKit SIP error: missing trunk"}
     assert everything() == NOTHING
     assert not PhoneNumber.unscoped.exists()
 

@@ -5,6 +5,8 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import Workspace
+from telephony.clients import livekit_admin
+from telephony.clients.livekit_admin import Inbound, Line, Made
 from telephony.models import SipTrunk
 from telephony.services.lines import open_password
 from tests import make
@@ -77,6 +79,57 @@ def test_numbers_of_others_are_taken(ours: Workspace, theirs: Workspace) -> None
     response = make.client(ours).post("/sip-trunks", {**OUTBOUND, "numbers": [number.phone_number]})
 
     assert (response.status_code, response.json()) == (409, {"detail": "Phone number already registered"})
+
+
+@pytest.mark.parametrize("body", [OUTBOUND, {"direction": "inbound"}], ids=["outbound", "inbound"])
+def test_a_number_stands_once_in_a_trunk_however_it_is_spelled(ours: Workspace, body: dict[str, Any]) -> None:
+    numbers = ["+12025550101", "+12025550102", "+1 (202) 555-0101"]
+
+    response = make.client(ours).post("/sip-trunks", {**body, "numbers": numbers})
+
+    twice = {"loc": ["body", "numbers", 2], "msg": "this number is given twice", "type": "value_error"}
+    assert (response.status_code, response.json()) == (422, {"detail": [twice]})
+
+
+def test_whoever_comes_second_at_livekit_is_told_as_when_there_is_a_row(ours: Workspace, box: RunningSandbox) -> None:
+    inbound = Inbound(numbers=("+12025550101",))
+    livekit_admin.settle(Line(tag="voiceops:of-another", name="first at LiveKit", inbound=inbound))
+    client = make.client(ours)
+    mine = client.post("/sip-trunks", {"direction": "inbound", "numbers": ["+12025550102"]}).json()
+
+    answers = [
+        client.post("/sip-trunks", {"direction": "inbound", "numbers": ["+12025550101"]}),
+        client.patch(f"/sip-trunks/{mine['id']}", {"numbers": ["+12025550101"]}),
+        client.post("/phone-numbers", {"phone_number": "+12025550101", "provider": "sip", "sip": {"address": "a.b"}}),
+    ]
+
+    taken = (409, {"detail": "Phone number already registered"})
+    assert [(answer.status_code, answer.json()) for answer in answers] == [taken] * 3
+    assert SipTrunk.unscoped.get().numbers == ["+12025550102"]
+    assert sorted(list(trunk.numbers) for trunk in everything()["inbound"]) == [["+12025550101"], ["+12025550102"]]
+    assert everything()["outbound"] == []
+
+
+def test_a_number_that_was_taken_while_a_trunk_was_changed_is_given_back(
+    ours: Workspace, theirs: Workspace, box: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, change = make.client(ours), livekit_admin.change
+    trunk = client.post("/sip-trunks", OUTBOUND).json()
+
+    def meanwhile(before: Line, after: Line) -> Made:
+        monkeypatch.setattr(livekit_admin, "change", change)
+        make.phone_number(theirs, phone_number="+12025550109")
+        return change(before, after)
+
+    monkeypatch.setattr(livekit_admin, "change", meanwhile)
+
+    response = client.patch(f"/sip-trunks/{trunk['id']}", {"numbers": ["+12025550109"], "auth_password": "other"})
+
+    [made] = everything()["outbound"]
+    row = SipTrunk.unscoped.get(pk=trunk["id"])
+    assert (response.status_code, response.json()) == (409, {"detail": "Phone number already registered"})
+    assert list(made.numbers) == row.numbers == trunk["numbers"]
+    assert made.auth_password == open_password(row) == "s3cret of the trunk"
 
 
 def test_a_trunk_is_changed_in_place(ours: Workspace, box: RunningSandbox) -> None:
