@@ -1,5 +1,6 @@
 """Numbers never to be called, from a file: what `POST /suppressions/import` does, in the admin."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,23 +54,30 @@ def page(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("batches.add_suppression"):
         raise PermissionDenied
     form = ImportForm(request.POST or None, request.FILES or None)
+    return shown(request, form, take_in, title="Import suppressions", button="Import")
+
+
+def shown(
+    request: HttpRequest, form: ListForm, take_in: Callable[..., HttpResponse], *, title: str, button: str
+) -> HttpResponse:
+    """The page of a form, or where `take_in` sends whoever filled it in; what that refuses stands beside the file."""
     if form.is_valid():
         try:
-            messages.success(request, take_in(request, **form.cleaned_data))
+            return take_in(request, **form.cleaned_data)
         except DomainError as refusal:
             form.add_error("file", str(refusal))
-        else:
-            return redirect("admin:batches_suppression_changelist")
-    context = {**admin.site.each_context(request), "title": "Import suppressions", "form": form, "button": "Import"}
+    context = {**admin.site.each_context(request), "title": title, "form": form, "button": button}
     return TemplateResponse(request, "admin/batches/list_form.html", context)
 
 
-def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **told: Any) -> str:
-    """What came of it, in a sentence. Raises DomainError."""
+def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **told: Any) -> HttpResponse:
+    """Raises DomainError."""
     assert isinstance(request.user, User)
     now = timezone.now()
     read = read_list(Path(file.temporary_file_path()), expires_at=None, now=now, **told)
     access = Access(user=request.user, workspace=workspace, ip=ip_of(request))
     done = suppress_numbers(workspace=workspace, rows=read.rows, now=now, access=access)
     refused = "".join(f"; row {row['row_number']}: {row['error_message']}" for row in read.refused[:3])
-    return f"{done.added} numbers added, {done.already} were there, {read.refused_count} rows refused{refused}"
+    counts = f"{done.added} numbers added, {done.already} were there, {read.refused_count} rows refused"
+    messages.success(request, counts + refused)
+    return redirect("admin:batches_suppression_changelist")

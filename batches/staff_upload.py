@@ -11,7 +11,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -21,9 +20,8 @@ from accounts.models import User, Workspace
 from agents.models import Agent
 from batches.models import Batch
 from batches.services.intake import create_batch
-from batches.staff_import import ListForm
+from batches.staff_import import ListForm, shown
 from telephony.models import PhoneNumber
-from voiceops.errors import DomainError
 
 STARTS = [(Batch.Start.MANUAL, "When somebody starts it"), (Batch.Start.NOW, "As soon as the list has been read")]
 # By the batch's fields: what a new one may have.
@@ -103,20 +101,13 @@ def page(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("batches.add_batch"):
         raise PermissionDenied
     form = UploadForm(request.POST or None, request.FILES or None)
-    if form.is_valid():
-        try:
-            batch = take_in(request, **form.cleaned_data)
-        except DomainError as refusal:
-            form.add_error("file", str(refusal))
-        else:
-            messages.success(request, "The list is being read.")
-            return redirect("admin:batches_batch_change", batch.pk)
-    context = {**admin.site.each_context(request), "title": "Upload a list", "form": form, "button": "Upload"}
-    return TemplateResponse(request, "admin/batches/list_form.html", context)
+    return shown(request, form, take_in, title="Upload a list", button="Upload")
 
 
-def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **fields: Any) -> Batch:
+def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **fields: Any) -> HttpResponse:
     """Raises DomainError."""
     assert isinstance(request.user, User)
     access = Access(user=request.user, workspace=workspace, ip=ip_of(request))
-    return create_batch(content=file.chunks(), access=access, **fields)
+    batch = create_batch(content=file.chunks(), access=access, **fields)
+    messages.success(request, "The list is being read.")
+    return redirect("admin:batches_batch_change", batch.pk)
