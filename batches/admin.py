@@ -156,10 +156,11 @@ class BatchAdmin(StaffAdmin):
     def order(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Start, pause, resume, stop: a button on the batch's page."""
         batch = self.get_object(request, str(pk))
-        if request.method != "POST" or batch is None or not self.has_change_permission(request, batch):
+        name = request.POST.get("order")
+        if name not in staff_pages.ORDERS or batch is None or not self.has_change_permission(request, batch):
             raise PermissionDenied
         try:
-            staff_pages.carry_out(request.POST.get("order", ""), batch=batch, access=access_of(request, batch))
+            staff_pages.carry_out(name, batch=batch, access=access_of(request, batch))
         except DomainError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
         return redirect("admin:batches_batch_change", pk)

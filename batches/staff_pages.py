@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.access import Access
+from batches.breaker import paused_itself
 from batches.exports import FILES
 from batches.models import Batch
 from batches.progress import STATUSES, counts_of, progress_of
@@ -18,26 +19,31 @@ from batches.services import batches as services
 
 Status = Batch.Status
 DONE = ("completed", "failed", "skipped", "cancelled", "review")
-ENDED = (Status.COMPLETED, Status.STOPPED, Status.FAILED)
 MOST_AT_ONCE = 50
 OF_BATCH = "batch__id__exact"  # in the query of a list's page: by the index, in the order of the list
-# Name, label, from which states, and what carries it out.
-ORDERS: tuple[tuple[str, str, tuple[Status, ...], Callable[..., object]], ...] = (
-    ("start", "Start", (Status.READY, Status.SCHEDULED), services.start_batch),
-    ("pause", "Pause", (Status.RUNNING,), services.pause_batch),
-    ("resume", "Resume", (Status.PAUSED,), services.resume_batch),
-    (
-        "stop",
+# By name: label, from which states, and what carries it out.
+ORDERS: dict[str, tuple[str, tuple[Status, ...], Callable[..., object]]] = {
+    "start": ("Start", (Status.READY, Status.SCHEDULED), services.start_batch),
+    "pause": ("Pause", (Status.RUNNING,), services.pause_batch),
+    "resume": ("Resume", (Status.PAUSED,), services.resume_batch),
+    "stop": (
         "Stop for good",
         (Status.READY, Status.SCHEDULED, Status.RUNNING, Status.PAUSED),
         services.stop_batch,
     ),
-)
+}
 
 
 def carry_out(name: str, *, batch: Batch, access: Access) -> None:
-    """Raises StateForbids; KeyError for an order that does not exist."""
-    {order: act for order, _, _, act in ORDERS}[name](batch=batch, access=access)
+    """One of `ORDERS`. Raises StateForbids."""
+    _, _, act = ORDERS[name]
+    act(batch=batch, access=access)
+
+
+def may_order(name: str, batch: Batch) -> bool:
+    """Pausing a batch that has paused itself ends its probes: else it would go on when one gets through."""
+    _, states, _ = ORDERS[name]
+    return batch.status in states or (name == "pause" and paused_itself(batch))
 
 
 def panel(batch: Batch) -> dict[str, Any]:
@@ -69,7 +75,7 @@ def large(batch: Batch) -> SafeString:
 
 def orders(batch: Batch) -> SafeString:
     """Apart from the progress: a button that is drawn anew under somebody's finger is not pressed."""
-    allowed = [(name, label) for name, label, states, _ in ORDERS if batch.status in states]
+    allowed = [(name, label) for name, (label, _, _) in ORDERS.items() if may_order(name, batch)]
     return render_to_string("admin/batches/orders.html", {**_live(batch), "orders": allowed})
 
 
@@ -95,7 +101,7 @@ def _told(batch: Batch, counts: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _live(batch: Batch) -> dict[str, Any]:
-    return {"batch": batch, "live": reverse("admin:batches_batch_live"), "ended": batch.status in ENDED}
+    return {"batch": batch, "live": reverse("admin:batches_batch_live"), "ended": batch.status in services.ENDED}
 
 
 def _ids(texts: Iterable[str]) -> list[UUID]:

@@ -38,6 +38,21 @@ def test_a_batch_is_ordered_about_on_its_own_page(staff: Client, ours: Workspace
     assert batch.status == "running"
     assert "Batch is not paused" in refused
     assert staff.get(page.replace("change", "order")).status_code == 403
+    assert staff.post(page.replace("change", "order"), {"order": "explode"}).status_code == 403
+
+
+def test_a_batch_that_paused_itself_can_be_kept_from_probing(staff: Client, ours: Workspace) -> None:
+    batch = make.batch(ours, status="paused", error="The carrier failed", probe_at=timezone.now())
+    page = page_of(Batch, batch)
+
+    before = staff.get(page).content.decode()
+    staff.post(page.replace("change", "order"), {"order": "pause"})
+    after = staff.get(page).content.decode()
+
+    batch.refresh_from_db()
+    offered = [re.findall(r'name="order" value="(\w+)"', html) for html in (before, after)]
+    assert offered == [["pause", "resume", "stop"], ["resume", "stop"]]
+    assert (batch.status, batch.error, batch.probe_at) == ("paused", None, None)
 
 
 def test_an_open_page_learns_how_batches_are(staff: Client, ours: Workspace) -> None:
