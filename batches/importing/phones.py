@@ -10,10 +10,11 @@ import unicodedata
 from dataclasses import dataclass
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
+from phonenumbers import NumberParseException, ValidationResult
 from phonenumbers.phonenumber import PhoneNumber
 
 from batches.importing.numbering import WORLD, calling_codes, dialable, national_plan
+from voiceops.phones import why_not_dialable
 
 MISSING = "missing_number"
 NOT_A_NUMBER = "not_a_number"
@@ -31,13 +32,6 @@ _SPREADSHEET_ERROR = re.compile(r"#(?:#+|[A-Z/0]+[!?]?)\Z")
 _SEVERAL = re.compile(r"\s*(?:[/;|&]|,(?!,)|\bor\b|\band\b)\s*", re.IGNORECASE)
 _LETTER = re.compile(r"[^\W\d_]")
 _EMERGENCY_ANYWHERE = frozenset({"112", "911", "999", "000", "110", "113", "115", "118", "119"})
-_SATELLITE = frozenset({870, 881, 882, 883})
-_REFUSED_KINDS = {
-    PhoneNumberType.PREMIUM_RATE: "a premium rate number",
-    PhoneNumberType.SHARED_COST: "a shared cost number",
-    PhoneNumberType.PERSONAL_NUMBER: "a personal number, which is charged like premium rate",
-    PhoneNumberType.UNKNOWN: "of no known kind",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +156,8 @@ class PhoneParser:
         if not phonenumbers.is_valid_number(number):
             return Refused(INVALID, self._why_invalid(text, number, international=international))
         e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-        if number.country_code in _SATELLITE:
-            return Refused(NOT_DIALABLE, f"{e164} is a satellite number")
-        if kind := _REFUSED_KINDS.get(phonenumbers.number_type(number)):
-            return Refused(NOT_DIALABLE, f"{e164} is {kind}")
+        if reason := why_not_dialable(number):
+            return Refused(NOT_DIALABLE, reason)
         if not E164.match(e164):
             return Refused(INVALID, f"{_shown(text)} does not fit E.164")
         if not international and (other := _as_international(text, number.country_code or 0)) and other != e164:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import phonenumbers
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.lookups import GreaterThanOrEqual
@@ -23,6 +24,7 @@ from voiceops.clock import database_now
 from voiceops.errors import Invalid, StateForbids
 from voiceops.ids import lowest_id, uuid7
 from voiceops.masking import masked
+from voiceops.phones import why_not_dialable
 
 MARGIN = timedelta(minutes=1)  # no call is written so long after it was given its id
 
@@ -50,7 +52,7 @@ def place_call(*, order: CallOrder, access: Access | None = None) -> Call:
         raise StateForbids("The workspace has no active phone number")
     if number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
-    refuse_suppressed(order.agent.workspace, order.to)
+    refuse_uncallable(order.agent.workspace, order.to)
     refuse_beyond_the_day(order.agent.workspace)
     pk = uuid7()
     with transaction.atomic():
@@ -96,8 +98,14 @@ def newest_number(workspace: Workspace) -> PhoneNumber | None:
     return active.filter(trunks__direction=SipTrunk.TrunkDirection.OUTBOUND).order_by("-pk").first()
 
 
-def refuse_suppressed(workspace: Workspace, phone_number: str) -> None:
-    """Raises Invalid when the workspace said never to call it: not to talk, not to test, not to hand somebody on."""
+def refuse_uncallable(workspace: Workspace, phone_number: str) -> None:
+    """Raises Invalid for a number (E.164) that is never called, not to talk, not to test, not to hand somebody on.
+
+    Either nobody calls it (premium rate, satellite …: transfers to those are how toll fraud is done) or the workspace
+    said so.
+    """
+    if reason := why_not_dialable(phonenumbers.parse(phone_number)):
+        raise Invalid(reason)
     if is_suppressed(workspace, phone_number):
         raise Invalid("The number is on the suppression list")
 

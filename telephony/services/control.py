@@ -10,7 +10,7 @@ from telephony.clients import livekit_calls
 from telephony.clients.livekit import LiveKit
 from telephony.clients.livekit_calls import in_session
 from telephony.models import Call, Direction, Stage
-from telephony.services.calls import refuse_suppressed
+from telephony.services.calls import refuse_uncallable
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError, StateForbids
 from voiceops.masking import masked
@@ -86,7 +86,7 @@ def transfer(*, call: Call, to: str, access: Access | None = None) -> Call:
     ProviderError with the carrier's refusal.
     """
     require_telephone(call)
-    refuse_suppressed(call.workspace, to)
+    refuse_uncallable(call.workspace, to)
     now = database_now()
     lifecycle.record(call, type="transfer", text=f"Transferring to {to}", at=now, data={"to": to})
     audit.record("call.transferred", access=access, target=call, changes={"to": masked(to)})

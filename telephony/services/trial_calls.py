@@ -18,7 +18,7 @@ from telephony.clients.livekit_calls import create_bare_room
 from telephony.dialing.rows import USED
 from telephony.models import NumberPace, Outcome, PhoneNumber, SipTrunk
 from telephony.outcomes import IN_DOUBT, Answer, classify, provider_code
-from telephony.services.calls import refuse_suppressed
+from telephony.services.calls import refuse_uncallable
 from telephony.words import in_words
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError, StateForbids
@@ -47,7 +47,7 @@ def place_trial_call(*, number: PhoneNumber, to: str) -> Trial:
     trunk = number.trunks.filter(direction=SipTrunk.TrunkDirection.OUTBOUND).first()
     if number.status != PhoneNumber.Status.ACTIVE or trunk is None:
         raise StateForbids("Phone number is not active")
-    refuse_suppressed(number.workspace, to)
+    refuse_uncallable(number.workspace, to)
     slot, now = _take_slot(number)
     time.sleep(max(0.0, (slot - now).total_seconds()))
     name = uuid4()
