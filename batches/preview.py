@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -64,14 +64,7 @@ def _read(batch: Batch, name: str, now: datetime, remembered: Sequence[Remembere
         batch.default_country = batch.default_country or (saved and saved.default_country)
         reader = _Reader(batch, table)
         tally = Tally()
-        verdicts = judge(table, PhoneParser(batch.default_country), tally)
-        notes = [*table.notes]
-        ends_at = time.monotonic() + LONGEST_SECONDS
-        while chunk := list(islice(verdicts, CHUNK)):
-            reader.read(chunk)
-            if len(chunk) == CHUNK and time.monotonic() > ends_at:
-                notes.append(f"Only the first {reader.rows:,} rows were looked at: the rest is judged when it is read")
-                break
+        notes = [*table.notes, *reader.read_in_time(judge(table, PhoneParser(batch.default_country), tally))]
     window = window_of(batch)
     calling = estimate(
         reader.callees,
@@ -116,6 +109,15 @@ class _Reader:
         self.required = [variables.index(name) for name in required if name in variables]
         workspace = self.batch.workspace
         self.some_are_suppressed = active_suppressions(workspace.pk).exists() or workspace.erased_numbers.exists()
+
+    def read_in_time(self, verdicts: Iterator[Accepted | Rejected]) -> list[str]:
+        """To the end, or as far as half a minute goes: then a note tells how far that was."""
+        ends_at = time.monotonic() + LONGEST_SECONDS
+        while chunk := list(islice(verdicts, CHUNK)):
+            self.read(chunk)
+            if len(chunk) == CHUNK and time.monotonic() > ends_at:
+                return [f"Only the first {self.rows:,} rows were looked at: the rest is judged when it is read"]
+        return []
 
     def read(self, chunk: list[Accepted | Rejected]) -> None:
         self.rows += len(chunk)
