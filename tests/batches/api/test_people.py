@@ -1,4 +1,3 @@
-import csv
 import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,11 +8,10 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
-from batches.importing.store import import_batch
 from batches.models import Batch, Recipient
 from batches.results import as_csv, harmless, refusal_rows, result_rows
-from batches.services.batches import after_import
 from tests import make
+from tests.batches.api.bodies import read
 
 CALLED_AT = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
 HEADER = "status,outcome,reason,attempts,sip_status_code,called_at,duration_seconds,call_id"
@@ -32,10 +30,6 @@ def called(person: Recipient, **fields: Any) -> Any:
         **fields,
     }
     return make.call(person.workspace, batch_id=person.batch_id, recipient_id=person.pk, **values)
-
-
-def read(response: Any) -> str:
-    return b"".join(response.streaming_content).decode()
 
 
 def test_people_are_listed_in_file_order_with_what_became_of_them(ours: Workspace) -> None:
@@ -206,63 +200,6 @@ def test_results_are_to_be_had_as_a_workbook(ours: Workspace) -> None:
     assert response.headers["Content-Disposition"] == 'attachment; filename="results.xlsx"'
 
 
-def test_refused_rows_mended_and_appended_add_only_those(ours: Workspace, settings: Any, tmp_path: Any) -> None:
-    settings.DATA_DIR = tmp_path
-    client = make.client(ours)
-    fields = {"name": "List", "agent_id": str(make.agent(ours).pk), "phone_number_id": str(make.phone_number(ours).pk)}
-    content = io.BytesIO(b"phone,first_name\n+12025550186,Ada\n123,=Grace\n124,Alan\n")
-    content.name = "list.csv"
-    batch = client.post("/batches", {**fields, "file": content}, format="multipart").json()
-    run_import(batch["id"])
-    refused = read(client.get(f"/batches/{batch['id']}/rejected.csv"))
-    rows = list(csv.reader(refused.splitlines()))
-    assert [row[:4] for row in rows] == [
-        ["phone", "first_name", "row_number", "error_code"],
-        ["123", "'=Grace", "3", "invalid_number"],
-        ["124", "Alan", "4", "invalid_number"],
-    ]
-
-    mended = io.BytesIO(refused.replace("123,", "+12025550123,").encode())
-    mended.name = "rejected.csv"
-    response = client.post(f"/batches/{batch['id']}/recipients", {"file": mended}, format="multipart")
-    run_import(batch["id"])
-
-    assert response.status_code == 201
-    people = client.get(f"/batches/{batch['id']}/recipients").json()["items"]
-    assert [(p["row_number"], p["phone_number"], p["variables"]) for p in people] == [
-        (2, "+12025550186", {"first_name": "Ada"}),
-        (3, "+12025550123", {"first_name": "=Grace"}),
-    ]
-    assert client.get(f"/batches/{batch['id']}").json()["counts"]["rejected"] == 1
-
-
-def test_rows_are_appended_as_json_too(ours: Workspace, settings: Any, tmp_path: Any) -> None:
-    settings.DATA_DIR = tmp_path
-    batch, client = make.batch(ours), make.client(ours)
-    people = [{"phone_number": "+12025550186", "variables": {"first_name": "Ada"}}]
-
-    response = client.post(f"/batches/{batch.pk}/recipients", {"recipients": people})
-    again = client.post(f"/batches/{batch.pk}/recipients", {"recipients": people})
-    run_import(str(batch.pk))
-
-    assert (response.status_code, response.json()["id"]) == (201, str(batch.pk))
-    assert (again.status_code, again.json()) == (400, {"detail": "Batch is still reading an earlier list"})
-    assert [person.phone_number for person in batch.recipients.all()] == ["+12025550186"]
-
-
-@pytest.mark.parametrize(
-    ("status", "sentence"), [("validating", "Batch is still validating"), ("stopped", "Batch has ended")]
-)
-def test_a_batch_that_takes_no_rows_says_why(ours: Workspace, status: str, sentence: str) -> None:
-    batch = make.batch(ours, status=status)
-
-    response = make.client(ours).post(
-        f"/batches/{batch.pk}/recipients", {"recipients": [{"phone_number": "+12025550186"}]}
-    )
-
-    assert (response.status_code, response.json()) == (400, {"detail": sentence})
-
-
 def test_somebody_in_review_is_released_to_be_called(ours: Workspace) -> None:
     batch = make.batch(ours, status=Batch.Status.COMPLETED, ended_at=timezone.now(), started_at=timezone.now())
     person = make.recipient(batch, status="review", outcome="unknown", reason="in_doubt", due_at=None)
@@ -309,8 +246,3 @@ def test_cells_beyond_the_header_stand_behind_the_reason(ours: Workspace) -> Non
     rows = list(refusal_rows(batch))
 
     assert rows[1] == ["12345", "Ada", 18, "too_many_columns", "Not a number", "more"]
-
-
-def run_import(batch_id: str) -> None:
-    import_batch(batch_id)
-    after_import(batch_id)

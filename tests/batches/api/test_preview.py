@@ -1,7 +1,6 @@
 import io
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,12 +20,6 @@ LIST = """Phone Number,first_name,city
 12345,Kurt,nowhere
 +12025550111,Barbara,Washington
 """
-
-
-@pytest.fixture(autouse=True)
-def data_dir(settings: Any, tmp_path: Path) -> Path:
-    settings.DATA_DIR = tmp_path
-    return tmp_path
 
 
 def test_a_preview_tells_who_would_be_called_when_and_who_not_and_why(ours: Workspace, data_dir: Path) -> None:
