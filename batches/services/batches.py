@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 
 from accounts import audit
 from accounts.access import Access
+from agents.models import Agent
 from batches.models import Batch, Recipient
 from batches.services.hangup import hang_up_calls
 from batches.services.lists import delete_list
@@ -163,13 +164,16 @@ def probe_at_once(batch: Batch) -> None:
 def check_agent_and_number(batch: Batch, *, began: bool) -> None:
     """Raises StateForbids when the batch's agent is gone, or the number it calls from is gone or not in use.
 
-    `began`: it had been started before, and so keeps the agent and the number it began with.
+    `began`: it had been started before, and so keeps the agent and the number it began with. Inside the transaction
+    that lets the batch run.
     """
 
     def way_out(field: str) -> str:
         return "upload who is left as a new batch" if began else f"give the batch another ({field})"
 
-    if batch.agent.deleted_at is not None:
+    # Locked, or it could be deleted between this look and the commit: that looks for batches which run by then.
+    agent = Agent.unscoped.select_for_update(no_key=True).get(pk=batch.agent_id)
+    if agent.deleted_at is not None:
         raise StateForbids(f"The batch's agent was deleted: {way_out('agent_id')}")
     number = batch.phone_number
     if number is None:

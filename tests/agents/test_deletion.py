@@ -1,11 +1,17 @@
+import threading
 from typing import Any
 
 import pytest
+from django.db import connections, transaction
 from django.utils import timezone
 
 from accounts.models import Workspace
+from agents.models import Agent
+from agents.services import delete_agent
 from batches.models import Batch
+from batches.services.batches import start_batch
 from tests import make
+from voiceops.errors import StateForbids
 from voiceops.ids import uuid7
 
 NOT_FOUND = {"detail": "Agent not found"}
@@ -51,3 +57,26 @@ def test_an_agent_of_a_batch_that_paused_itself_is_not_deleted(ours: Workspace, 
     response = make.client(ours).delete(f"/agents/{agent.pk}")
 
     assert (response.status_code, response.json()) == (400, {"detail": "Agent is in use by a running batch"})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_agent_is_not_deleted_while_its_batch_is_being_started() -> None:
+    batch, told = make.batch(make.workspace()), []
+    make.recipient(batch)
+
+    def delete() -> None:
+        try:
+            delete_agent(agent=Agent.unscoped.get(pk=batch.agent_id))
+        except StateForbids as refusal:
+            told.append(str(refusal))
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=delete)
+    with transaction.atomic():
+        start_batch(batch=batch)
+        thread.start()
+        thread.join(0.5)  # it has to wait for us
+    thread.join()
+
+    assert told == ["Agent is in use by a running batch"]
