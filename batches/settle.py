@@ -27,7 +27,7 @@ DETECTION_PATIENCE = timedelta(seconds=20)  # so long an agent repeats its repor
 FREE_SENDS = 10  # INVITEs the carrier refused for reasons of its own, after which a person is given up for this batch
 # How soon somebody is offered again after trouble that was not theirs, by how often it happened to them.
 FREE_DELAYS = (1, 2, 5, 15, 60, 300)
-SKIPS = {"suppressed", "window_closed", "daily_cap", "weekly_cap", "min_gap"}
+SKIPS = {"suppressed", "window_closed", "daily_cap", "weekly_cap", "min_gap", "variables_too_long"}
 STARTED = (Batch.Status.RUNNING, Batch.Status.PAUSED)
 UNFINISHED = ("pending", "dialing", "in_call", "retrying")
 

@@ -9,6 +9,12 @@ from agents.prompts import complete_variables
 from telephony import report_tokens
 from telephony.models import Call
 
+LONGEST = 512 * 1024  # bytes that LiveKit takes (protocols.md 1.5)
+
+
+def is_too_long(metadata: str) -> bool:
+    return len(metadata.encode()) > LONGEST
+
 
 def metadata_of(call: Call, config: dict[str, Any]) -> str:
     """JSON. Blank variables have their defaults, so that an agent need only put them in their places."""

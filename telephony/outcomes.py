@@ -124,6 +124,9 @@ NO_AGENT = Verdict(Outcome.CANCELLED, "no_agent", Blame.PLATFORM, "No voice agen
 UNREADABLE = Verdict(
     Outcome.CANCELLED, "agent_unreadable", Blame.PLATFORM, "The agent's secrets cannot be decrypted", sent=False
 )
+TOO_LONG = Verdict(
+    Outcome.CANCELLED, "variables_too_long", Blame.US, "The variables are longer than LiveKit takes", sent=False
+)
 ABANDONED = Verdict(Outcome.CANCELLED, "abandoned", Blame.US, "The worker stopped before it dialled", sent=False)
 NOT_PLACED = Verdict(Outcome.CANCELLED, "not_placed", Blame.US, "Proven: no INVITE left", sent=False)
 RELEASED = Verdict(Outcome.CANCELLED, "released", Blame.US, "Put back before it was dialled", sent=False)
@@ -161,7 +164,7 @@ BY_REASON: dict[str, Verdict] = {
     verdict.reason: verdict
     for verdict in (
         *(row.verdict for row in TABLE),
-        *(FENCED, UNREACHABLE, IN_DOUBT, NO_AGENT, UNREADABLE, ABANDONED, NOT_PLACED, RELEASED),
+        *(FENCED, UNREACHABLE, IN_DOUBT, NO_AGENT, UNREADABLE, TOO_LONG, ABANDONED, NOT_PLACED, RELEASED),
     )
 }
 

@@ -21,9 +21,9 @@ from telephony.clients.livekit import Answered, Dial, LiveKit, RoomOrder, verdic
 from telephony.dialing import rows
 from telephony.dialing.gate import Gate
 from telephony.dialing.rows import Job, Result
-from telephony.job import metadata_of
+from telephony.job import is_too_long, metadata_of
 from telephony.models import Call
-from telephony.outcomes import NO_AGENT, RELEASED, Answer, Blame, Verdict, classify
+from telephony.outcomes import NO_AGENT, RELEASED, TOO_LONG, Answer, Blame, Verdict, classify
 from voiceops import failpoints
 from voiceops.errors import ProviderError
 from voiceops.ormthread import OrmThread
@@ -134,11 +134,15 @@ class Dialler:
             self.preparing.pop(job.call.pk, None)  # or a surprise would renew the call's lease for ever
 
     async def open_room(self, job: Job) -> None:
-        call = job.call
+        call, metadata = job.call, metadata_of(job.call, job.config)
+        if is_too_long(metadata):  # LiveKit would refuse it each time, and be taken for broken
+            if self.preparing.pop(call.pk, None):
+                await self.db(rows.close_unsent, [job], TOO_LONG)
+            return
         order = RoomOrder(
             name=call.room,
             agent_name=settings.LIVEKIT_AGENT_NAME,
-            agent_metadata=metadata_of(call, job.config),
+            agent_metadata=metadata,
             empty_timeout=int(settings.DIAL_FENCE_SECONDS) + 60,
         )
         try:

@@ -16,11 +16,11 @@ from .faults import Faults
 from .ids import livekit_id
 from .posts import Poster
 from .reports import Reporter
-from .rooms import Room, Rooms
+from .rooms import Room, Rooms, refuse_long
 from .twirp import TwirpError, rpc_error
 from .workers import Workers
 
-MAX_METADATA, MAX_ATTRIBUTES = 512 * 1024, 64 * 1024
+MAX_ATTRIBUTES = 64 * 1024
 
 
 @dataclass
@@ -90,8 +90,7 @@ class Dispatching:
     async def create(
         self, request: agent_dispatch.CreateAgentDispatchRequest, grants: Grants
     ) -> agent_dispatch.AgentDispatch:
-        if len(request.metadata) > MAX_METADATA:
-            raise rpc_error("invalid_argument", "metadata size exceeds limits")
+        refuse_long(request.metadata)
         if sum(len(k) + len(v) for k, v in request.attributes.items()) > MAX_ATTRIBUTES:
             raise rpc_error("invalid_argument", "attribute size exceeds limits")
         if not request.room:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from livekit.protocol import models, room
 
 from .auth import Grants
-from .rooms import Participant, Rooms
+from .rooms import Participant, Rooms, refuse_long
 from .twirp import rpc_error
 
-MAX_NAME, MAX_METADATA, MAX_ATTRIBUTES = 256, 512 * 1024, 64 * 1024
+MAX_NAME, MAX_ATTRIBUTES = 256, 64 * 1024
 
 
 @dataclass
@@ -20,8 +20,8 @@ class RoomService:
             raise rpc_error("invalid_argument", "no room name")
         if len(request.name) > MAX_NAME:
             raise rpc_error("invalid_argument", "room name length exceeds limits")
-        if len(request.metadata) > MAX_METADATA:
-            raise rpc_error("invalid_argument", "metadata size exceeds limits")
+        for metadata in (request.metadata, *(agent.metadata for agent in request.agents)):
+            refuse_long(metadata)
         return self.rooms.get_or_create(request).info
 
     async def list(self, request: room.ListRoomsRequest, grants: Grants) -> room.ListRoomsResponse:
@@ -53,8 +53,7 @@ class RoomService:
         self, request: room.UpdateParticipantRequest, grants: Grants
     ) -> models.ParticipantInfo:
         info = self._participant(request.room, request.identity).info
-        if len(request.metadata) > MAX_METADATA:
-            raise rpc_error("invalid_argument", "metadata size exceeds limits")
+        refuse_long(request.metadata)
         if sum(len(k) + len(v) for k, v in request.attributes.items()) > MAX_ATTRIBUTES:
             raise rpc_error("invalid_argument", "attribute size exceeds limits")
         info.metadata = request.metadata or info.metadata
@@ -68,8 +67,7 @@ class RoomService:
 
     async def update_metadata(self, request: room.UpdateRoomMetadataRequest, grants: Grants) -> models.Room:
         here = self.rooms.get(request.room)
-        if len(request.metadata) > MAX_METADATA:
-            raise rpc_error("invalid_argument", "metadata size exceeds limits")
+        refuse_long(request.metadata)
         here.info.metadata = request.metadata
         return here.info
 

@@ -21,6 +21,13 @@ Reason = models.DisconnectReason
 Kind = models.ParticipantInfo.Kind
 DATA_KEPT = 100  # packets of SendData per room
 DEPENDENT = (Kind.AGENT, Kind.EGRESS)  # they do not keep a room open
+MAX_METADATA = 512 * 1024  # bytes
+
+
+def refuse_long(metadata: str) -> None:
+    """Raises TwirpError."""
+    if len(metadata.encode()) > MAX_METADATA:
+        raise rpc_error("invalid_argument", "metadata size exceeds limits")
 
 
 @dataclass(eq=False)

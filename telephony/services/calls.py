@@ -17,6 +17,7 @@ from agents.models import Agent, AgentVersion
 from agents.prompts import missing_variables
 from telephony import lifecycle
 from telephony.dialing.room import calls_of_the_day
+from telephony.job import LONGEST, is_too_long, metadata_of
 from telephony.models import Call, PhoneNumber, SipTrunk
 from telephony.models.calls import PUBLIC_STATUS
 from voiceops import doorbell
@@ -42,8 +43,8 @@ def place_call(*, order: CallOrder, access: Access | None = None) -> Call:
     """A queued call; whoever dials next takes it.
 
     Raises StateForbids when the agent is not published, no number can dial or the workspace's calls of the day are
-    made, Invalid when a required variable has no value or the callee must not be called. A pause of the trunk, or a
-    suppression added later, is judged again at the last moment before the dial.
+    made, Invalid when a required variable has no value, all together are too long or the callee must not be called. A
+    pause of the trunk, or a suppression added later, is judged again at the last moment before the dial.
     """
     version = published_version(order.agent)
     require_variables(version, order.variables)
@@ -55,19 +56,21 @@ def place_call(*, order: CallOrder, access: Access | None = None) -> Call:
     refuse_uncallable(order.agent.workspace, order.to)
     refuse_beyond_the_day(order.agent.workspace)
     pk = uuid7()
+    call = Call(
+        pk=pk,
+        workspace_id=order.agent.workspace_id,
+        agent=order.agent,
+        agent_version=version,
+        number=number,
+        from_number=number.phone_number,
+        to_number=order.to,
+        variables=order.variables,
+        metadata=order.metadata,
+        room=f"vo-{pk}",
+    )
+    refuse_too_long(call, version)
     with transaction.atomic():
-        call = Call.unscoped.create(
-            pk=pk,
-            workspace_id=order.agent.workspace_id,
-            agent=order.agent,
-            agent_version=version,
-            number=number,
-            from_number=number.phone_number,
-            to_number=order.to,
-            variables=order.variables,
-            metadata=order.metadata,
-            room=f"vo-{pk}",
-        )
+        call.save(force_insert=True)
         text = f"A call to {order.to} was ordered"
         lifecycle.record(call, type="queued", text=text, at=call.created_at)
         audit.record("call.placed", access=access, target=call, changes={"to": masked(order.to)})
@@ -91,6 +94,13 @@ def require_variables(version: AgentVersion, variables: dict[str, Any]) -> None:
     """Raises Invalid, naming them, when required variables have no value."""
     if missing := missing_variables(version.config, variables):
         raise Invalid(f"Missing required variables: {', '.join(missing)}")
+
+
+def refuse_too_long(call: Call, version: AgentVersion) -> None:
+    """Raises Invalid when LiveKit would not take what the agent is told. Secrets are opened only when it is close."""
+    told = metadata_of(call, version.config)
+    if len(told.encode()) + len(version.sealed) > LONGEST and is_too_long(metadata_of(call, version.whole_config())):
+        raise Invalid("The variables are too long: LiveKit takes 512 KiB, and the agent's settings count")
 
 
 def newest_number(workspace: Workspace) -> PhoneNumber | None:

@@ -15,7 +15,7 @@ from telephony.clients.livekit import RoomOrder, verdict_on_room
 from telephony.clients.livekit_calls import SEAT_LASTS, in_session, seat_for_browser
 from telephony.job import metadata_of
 from telephony.models import Call, Direction, Stage
-from telephony.services.calls import published_version, require_variables
+from telephony.services.calls import published_version, refuse_too_long, require_variables
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError
 from voiceops.ids import uuid7
@@ -32,24 +32,26 @@ class Seat:
 
 
 def open_web_call(*, agent: Agent, variables: dict[str, Any], access: Access | None = None) -> Seat:
-    """Raises StateForbids when the agent is not published, Invalid for missing variables, ProviderError."""
+    """Raises StateForbids when the agent is not published, Invalid when variables lack or are long, ProviderError."""
     version = published_version(agent)
     require_variables(version, variables)
     config = version.whole_config()  # before anything is written
     pk = uuid7()
+    call = Call(
+        pk=pk,
+        workspace_id=agent.workspace_id,
+        direction=Direction.INBOUND,
+        stage=Stage.RINGING,
+        agent=agent,
+        agent_version=version,
+        from_number=BROWSER,
+        to_number=agent.name[:64],
+        variables=variables,
+        room=f"vo-{pk}",
+    )
+    refuse_too_long(call, version)
     with transaction.atomic():
-        call = Call.unscoped.create(
-            pk=pk,
-            workspace_id=agent.workspace_id,
-            direction=Direction.INBOUND,
-            stage=Stage.RINGING,
-            agent=agent,
-            agent_version=version,
-            from_number=BROWSER,
-            to_number=agent.name[:64],
-            variables=variables,
-            room=f"vo-{pk}",
-        )
+        call.save(force_insert=True)
         lifecycle.record(call, type="queued", text="A test call in a browser was opened", at=call.created_at)
         audit.record("call.opened_in_browser", access=access, target=call)
     order = RoomOrder(

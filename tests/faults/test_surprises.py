@@ -54,6 +54,20 @@ def test_shift_goes_on_dialling_when_ends_cannot_be_noted(line: Line, monkeypatc
     assert outcomes(batch) == {"72": ("failed", "busy", 1)}
 
 
+@pytest.mark.slow
+def test_variables_longer_than_livekit_takes_concern_one_person_and_no_batch(line: Line) -> None:
+    batch = line.batch("71", "72")
+    person = batch.recipients.earliest("row_number")
+    person.values = [person.phone_number, "x" * 600_000]
+    person.save(update_fields=["values"])
+
+    line.run(batch)
+
+    assert outcomes(batch) == {"71": ("skipped", None, 0), "72": ("failed", "busy", 1)}
+    person.refresh_from_db()
+    assert (person.reason, batch.status, batch.error) == ("variables_too_long", "completed", None)
+
+
 def test_call_that_cannot_be_prepared_is_not_held_for_ever(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: Any) -> str:
         raise KeyError("a surprise")

@@ -316,6 +316,25 @@ def test_call_from_a_number_out_of_use_is_refused(ours: Workspace) -> None:
     assert refused(ours, from_number_id=str(number.pk)) == (400, "Phone number is not active")
 
 
+@pytest.mark.parametrize("path", ["/calls", "/calls/web"])
+def test_variables_longer_than_livekit_takes_are_refused_in_words(ours: Workspace, path: str) -> None:
+    make.phone_number(ours)
+    order = {"agent_id": str(make.agent(ours).pk), "variables": {"story": "話" * 180_000}}
+
+    response = make.client(ours).post(path, order if path == "/calls/web" else {**order, "to": "+12025550186"})
+
+    words = "The variables are too long: LiveKit takes 512 KiB, and the agent's settings count"
+    assert (response.status_code, response.json()) == (400, {"detail": words})
+    assert not Call.unscoped.exists()
+
+
+def test_variables_that_just_fit_are_taken(ours: Workspace) -> None:
+    make.phone_number(ours)
+    order = {"agent_id": str(make.agent(ours).pk), "to": "+12025550186", "variables": {"story": "x" * 500_000}}
+
+    assert make.client(ours).post("/calls", order).status_code == 201
+
+
 @pytest.mark.parametrize("to", ["12345", "+1911", "Ada", "+1202555018"])
 def test_call_to_what_is_no_number_is_refused(ours: Workspace, to: str) -> None:
     make.phone_number(ours)

@@ -186,6 +186,30 @@ async def test_a_full_room_lets_nobody_in_and_nothing_is_dialled() -> None:
     assert len(dials) == 1
 
 
+async def test_metadata_is_taken_up_to_512_kib_of_bytes() -> None:
+    fits, too_long = "話" * 174_762, "話" * 174_763
+    codes = []
+    with sandbox.start() as box:
+        async with livekit(box) as lk:
+            await lk.room.create_room(api.CreateRoomRequest(name="room", metadata=fits))
+            for request in (
+                lk.room.create_room(api.CreateRoomRequest(name="a", metadata=too_long)),
+                lk.room.create_room(
+                    api.CreateRoomRequest(name="b", agents=[api.RoomAgentDispatch(agent_name="x", metadata=too_long)])
+                ),
+                lk.agent_dispatch.create_dispatch(
+                    api.CreateAgentDispatchRequest(agent_name="x", room="room", metadata=too_long)
+                ),
+            ):
+                with pytest.raises(api.ServerError, match="metadata size exceeds limits") as error:
+                    await request
+                codes.append(error.value.status)
+            rooms = await lk.room.list_rooms(api.ListRoomsRequest())
+
+    assert codes == [400, 400, 400]
+    assert [room.name for room in rooms.rooms] == ["room"]
+
+
 async def test_creating_a_room_again_gives_the_one_there_is() -> None:
     with sandbox.start() as box:
         async with livekit(box) as lk:
