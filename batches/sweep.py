@@ -35,7 +35,7 @@ def sweep() -> None:
     alone(look, reconcile_calls)
     alone(look, follow_inbound)
     alone(look, follow_recordings)
-    alone(close_unused)
+    alone(look, close_unused)
     alone(settle.note_conversations)
     alone(settle_all)
     alone(settle.complete_all)
@@ -63,7 +63,7 @@ def clean_provisioning_slowly() -> None:
 
 def reconcile() -> int:
     """Look into what is in doubt, silent or missing. Returns how many calls were looked at."""
-    return look(reconcile_calls) + look(follow_inbound) + look(follow_recordings)
+    return look(reconcile_calls) + look(follow_inbound) + look(follow_recordings) + look(close_unused)
 
 
 def look(into: Look) -> int:

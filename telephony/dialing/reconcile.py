@@ -105,7 +105,7 @@ def conclude(call: Call, now: datetime, participants: list[Participant] | None) 
         return
     if call.callee_joined_at is None and evidence_in_inbox(call):
         lifecycle.callee_joined(call, at=now, source="inbox")
-    if call.callee_joined_at is not None:
+    if call.callee_joined_at is not None or call.stage != Stage.UNKNOWN:  # nobody's phone rings before they joined
         end_unanswered(call, now, gone=participants is not None)
     elif participants is not None and call.room_deleted_at is not None and now - call.room_deleted_at >= SETTLING:
         verdict = NOT_PLACED if witnessed_absence(call) else IN_DOUBT

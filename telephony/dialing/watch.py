@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from telephony import lifecycle
 from telephony.clients.livekit import LiveKit, Participant
@@ -16,13 +16,15 @@ from voiceops.steps import apart
 logger = logging.getLogger(__name__)
 
 SILENT = timedelta(seconds=10)  # an agent reports every two seconds
+LONGEST_CALL = 600  # seconds, where no agent says
+GRACE = timedelta(minutes=1)  # for what is said at the end
 AT_ONCE = 20  # questions to LiveKit under way together
 
 
 def silent_calls() -> list[Call]:
     """Answered calls without a sign of life."""
     quiet = Call.unscoped.filter(stage=Stage.IN_PROGRESS, heard_at__lt=database_now() - SILENT)
-    return list(quiet.order_by("heard_at", "pk")[: reconcile.CHUNK])
+    return list(quiet.select_related("agent_version").order_by("heard_at", "pk")[: reconcile.CHUNK])
 
 
 def note_presence(call: Call, present: list[Participant]) -> None:
@@ -34,6 +36,17 @@ def note_presence(call: Call, present: list[Participant]) -> None:
         lifecycle.hung_up(
             call, at=call.heard_at or now, reason="left_unnoticed", source="poll", text="The call was over"
         )
+
+
+def is_overdue(call: Call, now: datetime) -> bool:
+    """Whether an answered call is past the end its agent should have made. LiveKit ends only those we dialled."""
+    config = call.agent_version.config if call.agent_version else {}
+    most = timedelta(seconds=config.get("max_call_duration_seconds", LONGEST_CALL))
+    return call.answered_at is not None and now > call.answered_at + most + GRACE
+
+
+def end_overdue(call: Call, now: datetime) -> None:
+    lifecycle.hung_up(call, at=now, reason="max_duration", by="agent", source="poll")
 
 
 def is_other_end(call: Call, participant: Participant) -> bool:
@@ -65,6 +78,10 @@ async def reconcile_calls(livekit: LiveKit, db: OrmThread) -> int:
         try:
             async with gate:
                 present = await livekit.participants(call.room)
+                if is_overdue(call, now) and any(is_other_end(call, one) for one in present):
+                    await livekit.delete_room(call.room)
+                    await db(end_overdue, call, now)
+                    return
         except ProviderError as error:
             logger.warning("Call %s is silent and LiveKit cannot be asked: %s", call.pk, error)
             return

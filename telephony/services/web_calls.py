@@ -1,5 +1,7 @@
 """Test calls from a browser: a room with the agent in it, and a token that opens this room and nothing else."""
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -11,16 +13,28 @@ from accounts import audit
 from accounts.access import Access
 from agents.models import Agent
 from telephony import lifecycle
-from telephony.clients.livekit import RoomOrder, verdict_on_room
+from telephony.clients.livekit import TIMEOUT, LiveKit, Participant, RoomOrder, verdict_on_room
 from telephony.clients.livekit_calls import SEAT_LASTS, in_session, seat_for_browser
 from telephony.job import metadata_of
-from telephony.models import Call, Direction, Stage
+from telephony.models import Call, Direction, Outcome, Stage
+from telephony.outcomes import Blame, Verdict
 from telephony.services.calls import published_version, refuse_too_long, require_variables
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError
 from voiceops.ids import uuid7
+from voiceops.ormthread import OrmThread
+from voiceops.steps import apart
+
+logger = logging.getLogger(__name__)
 
 BROWSER = "web"  # what stands where a caller's number would
+# From the row on: the room is made first (LiveKit has so long to answer), and LiveKit takes a token a minute longer.
+SEAT_IS_USABLE = timedelta(seconds=TIMEOUT) + SEAT_LASTS + timedelta(minutes=1)
+ROOM_OUTLASTS = timedelta(minutes=1)  # or who comes last would find no agent
+CHUNK = 200
+NOBODY_JOINED = Verdict(
+    Outcome.CANCELLED, "nobody_joined", Blame.US, "Nobody joined the test call while its link was good", sent=False
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,7 @@ def open_web_call(*, agent: Agent, variables: dict[str, Any], access: Access | N
         name=call.room,
         agent_name=settings.LIVEKIT_AGENT_NAME,
         agent_metadata=metadata_of(call, config),
-        empty_timeout=int(SEAT_LASTS.total_seconds()),
+        empty_timeout=int((SEAT_IS_USABLE + ROOM_OUTLASTS).total_seconds()),
     )
     try:
         in_session(lambda livekit: livekit.create_room(order))
@@ -78,9 +92,38 @@ def browser_url() -> str:
     )
 
 
-def close_unused(limit: int = 200) -> int:
-    """End test calls nobody came to: their token has expired. For the sweep."""
+# --- for the sweep ---
+
+
+def unused_calls() -> list[Call]:
+    """Test calls nobody is known to have come to, and nobody can come to any more."""
+    ringing = Call.unscoped.filter(stage=Stage.RINGING, direction=Direction.INBOUND, from_number=BROWSER)
+    return list(ringing.filter(created_at__lt=database_now() - SEAT_IS_USABLE).order_by("pk")[:CHUNK])
+
+
+async def close_unused(livekit: LiveKit, db: OrmThread) -> int:
+    """End test calls nobody came to; until then they count as calls of their workspace. Returns how many it asked of.
+
+    Who joined in the last moment, and of whom no news came through, is found in the room.
+    """
+
+    async def follow(call: Call) -> None:
+        try:
+            if not await db(conclude_seat, call, await livekit.participants(call.room)):
+                await livekit.delete_room(call.room)  # our agent waits in it
+        except ProviderError as error:
+            logger.warning("Test call %s cannot be looked into: %s", call.pk, error)
+
+    calls = await db(unused_calls)
+    await apart(follow(call) for call in calls)
+    return len(calls)
+
+
+def conclude_seat(call: Call, present: Sequence[Participant]) -> bool:
+    """Whether somebody took the seat; if nobody did, the call is over."""
     now = database_now()
-    stale = Call.unscoped.open().filter(stage=Stage.RINGING, direction=Direction.INBOUND, from_number=BROWSER)
-    stale = stale.filter(created_at__lt=now - SEAT_LASTS - timedelta(minutes=1), answered_at=None)
-    return sum(lifecycle.cancelled(call, at=now, by="operator") for call in stale.order_by("pk")[:limit])
+    if any(participant.identity == call.callee_identity for participant in present):
+        lifecycle.callee_joined(call, at=now, source="poll")
+        lifecycle.answered(call, at=now, source="poll")
+        return True
+    return not lifecycle.failed(call, verdict=NOBODY_JOINED, at=now, since=(Stage.RINGING,), source="sweep")

@@ -26,7 +26,7 @@ STEPS = {
     "complete_all": settle,
     "clean_provisioning": sweep,
 }
-ASKING = ("reconcile_calls", "follow_inbound", "follow_recordings")
+ASKING = ("reconcile_calls", "follow_inbound", "follow_recordings", "close_unused")
 
 
 @pytest.fixture

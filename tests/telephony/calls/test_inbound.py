@@ -6,20 +6,23 @@ from typing import Any
 import jwt
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
 from batches import sweep
 from telephony.clients.livekit import Participant
-from telephony.dialing import watch
+from telephony.dialing import reconcile, watch
 from telephony.inbound_rooms import room_prefix
 from telephony.models import Call, PhoneNumber, Stage
-from telephony.services.inbound import judge, open_call
+from telephony.services.inbound import judge, open_call, ringing_calls
 from telephony.services.lines import SipSettings
 from telephony.services.numbers import NumberOrder, register_number
+from telephony.services.web_calls import conclude_seat
 from tests import make
 from tests.sandbox import RunningSandbox
 from tests.telephony.calls import livekit
+from voiceops.ids import uuid7
 
 OURS, CALLER = "+12025550100", "+12025550123"
 
@@ -252,14 +255,97 @@ def test_browser_that_nobody_reports_on_is_not_hung_up(ours: Workspace) -> None:
     assert (call.stage, call.end_reason) == (Stage.ENDED, "left_unnoticed")
 
 
-def test_seat_nobody_takes_is_closed(ours: Workspace, box: RunningSandbox) -> None:
+def test_seat_nobody_takes_is_closed_as_soon_as_nobody_can_take_it(ours: Workspace, box: RunningSandbox) -> None:
+    client = make.client(ours)
+    seat = client.post("/calls/web", {"agent_id": str(make.agent(ours).pk)}).json()
+    token = jwt.decode(seat["token"], options={"verify_signature": False})
+    usable = token["exp"] + 60 - timezone.now().timestamp()  # LiveKit's leeway
+
+    Call.unscoped.update(created_at=timezone.now() - timedelta(seconds=usable + 1))
+    sweep.sweep()
+    still = client.get(f"/calls/{seat['call_id']}").json()["status"]
+    Call.unscoped.update(created_at=timezone.now() - timedelta(seconds=usable + 15))
+    sweep.sweep()
+
+    call = client.get(f"/calls/{seat['call_id']}").json()
+    assert still == "ringing"
+    assert (call["status"], call["outcome"], call["end_reason"]) == ("ended", "cancelled", "nobody_joined")
+    assert call["hung_up_by"] is None
+    assert box.rooms() == []
+    [line] = Call.unscoped.get().events.filter(type="ended")
+    assert line.text == "Nobody joined the test call while its link was good"
+
+
+def test_room_outlasts_the_token_that_leads_into_it(ours: Workspace, box: RunningSandbox) -> None:
     seat = make.client(ours).post("/calls/web", {"agent_id": str(make.agent(ours).pk)}).json()
-    Call.unscoped.update(created_at=timezone.now() - timedelta(minutes=12))
+    token = jwt.decode(seat["token"], options={"verify_signature": False})
+
+    [room] = box.rooms()
+
+    assert int(room["room"]["creation_time"]) + room["room"]["empty_timeout"] > token["exp"] + 60
+
+
+def test_browser_that_joined_in_the_last_moment_is_not_cut_off(ours: Workspace) -> None:
+    call = make.call(ours, direction="inbound", from_number="web", stage=Stage.RINGING)
+    browser = Participant(identity=call.callee_identity, attributes={}, is_callee=False)
+    agent = Participant(identity="agent-AJ_1", attributes={}, is_callee=False)
+
+    taken = conclude_seat(call, [agent, browser])
+
+    call.refresh_from_db()
+    assert (taken, call.stage, call.outcome) == (True, Stage.IN_PROGRESS, None)
+
+
+def test_seat_stays_open_while_livekit_cannot_be_asked(
+    ours: Workspace, transactional_db: None, settings: Settings
+) -> None:
+    settings.LIVEKIT_URL = "http://127.0.0.1:9"
+    call = make.call(ours, direction="inbound", from_number="web", stage=Stage.RINGING)
+    Call.unscoped.update(created_at=timezone.now() - timedelta(hours=1))
 
     sweep.sweep()
 
-    call = make.client(ours).get(f"/calls/{seat['call_id']}").json()
-    assert (call["status"], call["outcome"]) == ("ended", "cancelled")
+    call.refresh_from_db()
+    assert call.stage == Stage.RINGING
+
+
+def test_caller_of_a_number_that_was_removed_meanwhile_is_followed(ours: Workspace) -> None:
+    long_ago = timezone.now() - timedelta(minutes=1)
+    fields = {"direction": "inbound", "from_number": CALLER, "stage": Stage.RINGING, "ringing_at": long_ago}
+    call = make.call(ours, **fields, number=None, room=room_prefix(uuid7()))
+
+    followed = ringing_calls()
+
+    assert followed == [call]
+
+
+def test_answered_call_that_outlasts_its_agent_is_ended(ours: Workspace, box: RunningSandbox) -> None:
+    """LiveKit ends calls we dialled; a browser, or a caller, may stay in the room when the agent has died."""
+    now = timezone.now()
+    agent = make.agent(ours, max_call_duration_seconds=120)
+    fields = {"direction": "inbound", "from_number": "web", "stage": Stage.IN_PROGRESS, "agent": agent}
+    over = make.call(ours, **fields, answered_at=now - timedelta(seconds=190))
+    within = make.call(ours, **fields, answered_at=now - timedelta(seconds=170))
+    Call.unscoped.update(heard_at=now - timedelta(seconds=30))
+
+    ends = [watch.is_overdue(call, now) for call in (over, within)]
+    watch.end_overdue(over, now)
+
+    over.refresh_from_db()
+    assert ends == [True, False]
+    assert (over.stage, over.outcome, over.end_reason) == (Stage.ENDED, "answered", "max_duration")
+
+
+def test_call_that_rang_without_news_of_a_callee_in_the_room_ends(ours: Workspace) -> None:
+    """The agent told that it rings, everything else was lost, and the shift died."""
+    then = timezone.now() - timedelta(minutes=5)
+    times = {"intent_at": then, "dialed_at": then, "ringing_at": then, "heard_at": then}
+    call = make.call(ours, stage=Stage.RINGING, **times, lease_expires_at=None)
+
+    reconcile.conclude(call, timezone.now(), [])
+
+    call.refresh_from_db()
+    assert (call.stage, call.outcome) == (Stage.ENDED, "no_answer")
 
 
 def test_draft_gets_no_browser_call(ours: Workspace, box: RunningSandbox) -> None:
