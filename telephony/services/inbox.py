@@ -7,6 +7,7 @@ where nobody listens for that any more, the reconciler weighs what the inbox and
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,8 @@ from voiceops.errors import Invalid
 from voiceops.steps import alone
 
 logger = logging.getLogger(__name__)
+
+Change = Callable[[], object]
 
 LEFT = ("participant_left", "participant_connection_aborted")
 EGRESS = ("egress_started", "egress_ended")
@@ -74,13 +77,17 @@ def apply_event(event: InboxEvent) -> bool:
 
 
 def _settle(event: InboxEvent, *, claim: Callable[[InboxEvent], bool]) -> bool:
-    """Claim the event and apply it, in one transaction; what cannot be understood is claimed all the same."""
+    """Claim the event and make its change, in one transaction; what cannot be understood is claimed all the same."""
     try:
+        change = change_by(event)  # read before: on SQLite whoever is in a transaction keeps everybody else waiting
         with transaction.atomic():
-            return claim(event) and _apply(event)
+            claimed = claim(event)
+            if claimed and change is not None:
+                change()
     except (LookupError, TypeError, ValueError, OverflowError, AttributeError, DataError, IntegrityError):
         logger.exception("The webhook %s cannot be understood", event.event_id)
         return claim(event)  # or the sweep would stumble over it for ever
+    return claimed
 
 
 def room_of(body: Mapping[str, Any]) -> str:
@@ -127,40 +134,51 @@ def _claim(event: InboxEvent) -> bool:
     return bool(InboxEvent.objects.filter(pk=event.pk, applied_at=None).update(applied_at=timezone.now()))
 
 
-def _apply(event: InboxEvent) -> bool:
+def change_by(event: InboxEvent) -> Change | None:
+    """What there is to do about an event; None for nothing."""
     at = told_at(event)
+    call = Call.unscoped.one(room=event.room)
+    if call is None:
+        return partial(_open, event, at) if inbound_rooms.number_of(event.room) is not None else None
     if event.event in EGRESS:
-        recordings.note_egress(event.body["egressInfo"], at=at)
-    elif action := ACTIONS.get(event.event):
-        attributes = event.body.get("participant", {}).get("attributes", {})
-        call = Call.unscoped.one(room=event.room)
-        call = call or inbound.open_call(event.room, attributes=attributes, at=at)
-        if call is not None:
-            action(call, event.body, max(at, call.intent_at or call.created_at))
-    return True
+        return partial(recordings.note_egress, call, event.body["egressInfo"], at=at)
+    look = LOOKS.get(event.event)
+    return look(call, event.body, max(at, call.intent_at or call.created_at)) if look else None
 
 
-def _joined(call: Call, body: Mapping[str, Any], at: datetime) -> None:
-    if not is_callee(call, body.get("participant", {})):
-        return
+def _open(event: InboxEvent, at: datetime) -> None:
+    """The first news of somebody who calls us."""
+    attributes = event.body.get("participant", {}).get("attributes", {})
+    if inbound.open_call(event.room, attributes=attributes, at=at) and (change := change_by(event)):
+        change()
+
+
+def _joined(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
+    known = call.callee_joined_at is not None and call.stage not in lifecycle.BEFORE_CALLEE and not call.is_web
+    return partial(_callee_joined, call, at) if is_callee(call, body.get("participant", {})) and not known else None
+
+
+def _callee_joined(call: Call, at: datetime) -> None:
     lifecycle.callee_joined(call, at=at, source="livekit")
     if call.is_web:  # a browser has no line that rings
         lifecycle.answered(call, at=at, source="livekit")
 
 
-def _left(call: Call, body: Mapping[str, Any], at: datetime) -> None:
+def _left(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
     participant = body.get("participant", {})
-    if is_callee(call, participant):
-        _over(call, at, ending_of(participant.get("disconnectReason", "")).reason)
+    if not is_callee(call, participant):
+        return None
+    return _over(call, at, ending_of(participant.get("disconnectReason", "")).reason)
 
 
-def _finished(call: Call, body: Mapping[str, Any], at: datetime) -> None:
-    _over(call, at, "room_closed")
+def _finished(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
+    return _over(call, at, "room_closed")
 
 
-def _over(call: Call, at: datetime, reason: str) -> None:
-    if call.stage == Stage.IN_PROGRESS:
-        lifecycle.hung_up(call, at=at, reason=reason, source="livekit")
+def _over(call: Call, at: datetime, reason: str) -> Change | None:
+    if call.stage != Stage.IN_PROGRESS:
+        return None
+    return partial(lifecycle.hung_up, call, at=at, reason=reason, source="livekit")
 
 
 def is_callee(call: Call, participant: Mapping[str, Any]) -> bool:
@@ -170,7 +188,7 @@ def is_callee(call: Call, participant: Mapping[str, Any]) -> bool:
     return participant.get("identity") == call.callee_identity
 
 
-ACTIONS: dict[str, Callable[[Call, Mapping[str, Any], datetime], None]] = {
+LOOKS: dict[str, Callable[[Call, Mapping[str, Any], datetime], Change | None]] = {
     "participant_joined": _joined,
     "room_finished": _finished,
     **dict.fromkeys(LEFT, _left),

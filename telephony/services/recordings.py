@@ -77,11 +77,8 @@ def key_of(call: Call) -> str:
     return f"{'recordings/' if storage.uses_s3() else ''}{call.workspace_id}/{call.pk}.ogg"
 
 
-def note_egress(info: Mapping[str, Any], *, at: datetime) -> None:
-    """Take in how an egress of one of our rooms stands, as LiveKit's JSON tells it."""
-    call = Call.unscoped.one(room=str(info.get("roomName", "")))
-    if call is None:
-        return
+def note_egress(call: Call, info: Mapping[str, Any], *, at: datetime) -> None:
+    """Take in how an egress of the call's room stands, as LiveKit's JSON tells it."""
     status = str(info.get("status", ""))
     file = next(iter(info.get("fileResults") or []), info.get("file"))
     if status in DONE and file:
@@ -164,7 +161,7 @@ async def follow_recordings(livekit: LiveKit, db: OrmThread) -> int:
                 return
         now = await db(database_now)
         for info in found:
-            await db(note_egress, info, at=now)
+            await db(note_egress, call, info, at=now)
         if not found:
             await db(fail_recording, call, error="LiveKit knows of no recording", at=now)
 

@@ -78,11 +78,11 @@ def take_report(*, call_id: UUID, events: Sequence[Reported]) -> None:
         if events and not see_agent(call_id, max(event.at for event in events)):
             raise NotFound("Call not found")
         return
+    call = Call.unscoped.one(pk=call_id)  # before the transaction, in which on SQLite everybody else waits
+    if call is None:
+        raise NotFound("Call not found")
+    notes = Notes(call, timezone.now())
     with transaction.atomic(savepoint=False):
-        call = Call.unscoped.one(pk=call_id)
-        if call is None:
-            raise NotFound("Call not found")
-        notes = Notes(call, timezone.now())
         moved = [take_event(event, notes) for event in events]
         if notes.turns:
             Turn.unscoped.bulk_create(notes.turns, ignore_conflicts=True)
