@@ -122,6 +122,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 _database: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'voiceops.sqlite3'}")
 if _database["ENGINE"].endswith("sqlite3"):
     made_folder(Path(_database["NAME"]).parent)
+    _database["ENGINE"] = "voiceops.sqlite"
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,

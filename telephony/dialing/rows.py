@@ -32,7 +32,7 @@ from voiceops.clock import database_now
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=15)
-HORIZON = timedelta(milliseconds=200)  # an intent is committed at most this long before its send
+HORIZON = timedelta(milliseconds=250)  # an intent is committed at most this long before its send
 USED = 0.96  # of the calls per second: slots at exactly 1/rate would touch the limit (perf.md)
 
 

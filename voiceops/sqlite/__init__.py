@@ -1,0 +1,1 @@
+"""Django's SQLite, with turns: the database engine of the embedded default."""
