@@ -150,18 +150,25 @@ class Ledger:
             if person.status in ("completed", "failed") and person.outcome not in expected:
                 yield f"{person} ({person.phone_number[-2:]}) ended as {person.outcome} ({person.reason})"
 
-    def fullest_second(self, moment: Callable[[Dial], float] | None = None) -> int:
+    def fullest_second(self, moment: Callable[[Dial], float | None] | None = None) -> int:
         """The most dials from one number in any window of one second; by their INVITEs, unless told otherwise."""
         by_number: dict[str, list[float]] = defaultdict(list)
         for dial in self.dials:
-            by_number[dial.caller].append(moment(dial) if moment else dial.at)
+            at = moment(dial) if moment else dial.at
+            if at is not None:
+                by_number[dial.caller].append(at)
         return max((most_within(sorted(times), 1.0) for times in by_number.values()), default=0)
 
-    def sent_at(self, dial: Dial) -> float:
-        """When we sent the request; as good as its INVITE where the sender died before it could write that down."""
+    def sent_at(self, dial: Dial) -> float | None:
+        """When we sent the request. None where the sender died before it could write that down.
+
+        Then the row has the moment when the callee was seen in the room, or that of the intent.
+        """
         call = self.calls.get(dial.room)
-        if call is None or call.dialed_at is None or call.intent_at is None or call.dialed_at <= call.intent_at:
-            return dial.at
+        if call is None or call.dialed_at is None or call.intent_at is None:
+            return None
+        if call.dialed_at <= call.intent_at or call.dialed_at == call.callee_joined_at:
+            return None
         return min(dial.at, call.dialed_at.timestamp())
 
     def figures(self) -> dict[str, Any]:
