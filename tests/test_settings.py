@@ -139,7 +139,7 @@ def test_new_secrets_are_strong_enough_for_a_server(tmp_path: Path) -> None:
 def test_a_variable_set_to_nothing_is_unset() -> None:
     database = printed("(settings.DATABASES['default']['ENGINE'], settings.PORT)", DEBUG="1", DATABASE_URL="", PORT="")
 
-    assert database == "('django.db.backends.sqlite3', 8000)"
+    assert database == "('voiceops.sqlite', 8000)"
 
 
 def test_the_port_moves_the_public_url() -> None:

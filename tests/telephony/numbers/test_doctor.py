@@ -171,7 +171,8 @@ def test_an_endpoint_that_is_no_address_is_told(settings: Settings) -> None:
 @pytest.mark.parametrize("scheme", ["kafka", "carrier-pigeon"])
 def test_a_broker_nobody_knows_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     settings.CELERY_BROKER_URL = f"{scheme}://host"
-    monkeypatch.setattr(checkup, "current_app", Celery(broker=f"{scheme}://host"))
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery would take that one
+    monkeypatch.setattr(checkup, "current_app", Celery(broker=f"{scheme}://host", set_as_current=False))
 
     assert of(checkup.check_broker())[:2] == ("bad", f"{scheme} is no broker we know")
 
