@@ -18,7 +18,7 @@ from ops.drill.servers import servers
 from ops.ports import free_ports
 
 INSIDE = "VOICEOPS_DRILL"
-AT_ONCE = 3 * (os.cpu_count() or 1)
+AT_ONCE = 2 * (os.cpu_count() or 1)
 QUICK = {"SANDBOX_SPEED": "40", "SWEEP_SECONDS": "1"}  # so that a fence takes 18 s
 FIGURE = re.compile(r"figure (\S+) (\S+)")
 VERDICT = re.compile(r"F(\d+) +(ok|BROKEN) ")
