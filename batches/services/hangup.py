@@ -8,7 +8,7 @@ from batches.models import Batch
 from telephony import lifecycle
 from telephony.clients.livekit import LiveKit
 from telephony.models import Call, Stage
-from telephony.services.control import LOOK_EVERY, UNDER_WAY
+from telephony.services.control import LOOK_EVERY, UNDER_WAY, note_hang_up
 from voiceops.clock import database_now
 from voiceops.errors import ProviderError
 
@@ -33,7 +33,7 @@ def hang_up_calls(*, batch: Batch) -> None:
     failures = asyncio.run(delete_rooms(calls)) if calls else {}
     for call in calls:
         if call.room not in failures:
-            lifecycle.hung_up(call, at=database_now(), reason="operator_hangup", by="operator", source="batch")
+            note_hang_up(call, source="batch")
     if failures:
         raise next(iter(failures.values()))
 

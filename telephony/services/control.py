@@ -27,13 +27,17 @@ def hang_up(*, call: Call, access: Access | None = None) -> Call:
     """
     if not cancel(call):
         in_session(lambda livekit: livekit.delete_room(call.room))
-        now = database_now()
-        if not lifecycle.hung_up(call, at=now, reason="operator_hangup", by="operator", source="api"):
-            # LiveKit's news of it came before us.
-            lifecycle.refine(Call.unscoped.get(pk=call.pk), by="operator", reason="operator_hangup", at=now)
+        note_hang_up(call, source="api")
     call.refresh_from_db()
     audit.record("call.hung_up", access=access, target=call)
     return call
+
+
+def note_hang_up(call: Call, *, source: str) -> None:
+    """An answered call's room was deleted for an operator; LiveKit's news of it may have come before us."""
+    now = database_now()
+    if not lifecycle.hung_up(call, at=now, reason="operator_hangup", by="operator", source=source):
+        lifecycle.refine(Call.unscoped.get(pk=call.pk), by="operator", reason="operator_hangup", at=now)
 
 
 def wait_for_send(call: Call) -> None:
