@@ -24,18 +24,7 @@ def prepare(calls: int) -> Batch:
     workspace = Workspace.unscoped.create(name=NAME)
     number = make_number(workspace, "+12025550100", rate=UNLIMITED, most=10 * calls)
     batch = make_batch(number)
-    now = timezone.now()
-    people = (
-        Recipient(
-            workspace=workspace,
-            batch=batch,
-            row_number=index + 2,
-            phone_number=f"+1202{5550000 + index}",
-            values=[f"+1202{5550000 + index}", "Ada"],
-            due_at=now,
-        )
-        for index in range(calls)
-    )
+    people = (make_person(batch, row=2 + index, phone_number=f"+1202{5550000 + index}") for index in range(calls))
     Recipient.unscoped.bulk_create(people, batch_size=2000)
     return batch
 
@@ -70,6 +59,18 @@ def make_batch(number: PhoneNumber) -> Batch:
         status=Batch.Status.RUNNING,
         columns=["phone", "first_name"],
         variable_names=[None, "first_name"],
+    )
+
+
+def make_person(batch: Batch, *, row: int, phone_number: str) -> Recipient:
+    """Somebody to be called now; not saved."""
+    return Recipient(
+        workspace_id=batch.workspace_id,
+        batch=batch,
+        row_number=row,
+        phone_number=phone_number,
+        values=[phone_number, "Ada"],
+        due_at=timezone.now(),
     )
 
 

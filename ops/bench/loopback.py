@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from django.conf import settings
 from django.utils import timezone
 from livekit import api
 from livekit.protocol.sip import SIPParticipantInfo
 
+from ops.bench.parts import livekit_port
 from telephony.models import Call, Outcome, Stage
 from voiceops.ormthread import OrmThread
 
@@ -99,7 +99,7 @@ def hang_up(rooms: Sequence[str]) -> set[str]:
 
 async def serve_until_told(loopback: Loopback) -> None:
     """On LIVEKIT_URL's port, until whoever started this process closes its standard input."""
-    task = asyncio.create_task(serve(loopback, int(settings.LIVEKIT_URL.rsplit(":", 1)[1])))
+    task = asyncio.create_task(serve(loopback, livekit_port()))
     await asyncio.to_thread(sys.stdin.read)
     task.cancel()
 

@@ -1,9 +1,7 @@
 """The rows of the benchmark of pace and fairness: two crowds, and lists of ten that come while those are called."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection
@@ -12,10 +10,11 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from batches.models import Batch, Recipient
-from ops.bench.dialling import NAME, clear, make_batch, make_number, refuse_a_database_in_use
+from ops.bench.copies import copy_row
+from ops.bench.dialling import NAME, clear, make_batch, make_number, make_person, refuse_a_database_in_use
+from ops.drill.ledger import most_within
 from telephony.models import Call, PhoneNumber
 
-SECOND = timedelta(seconds=1)
 SMALL = 10  # people on a list that comes late
 # Every person of a crowd is like its first, but for these columns.
 OF_EACH = {
@@ -56,18 +55,9 @@ def prepare(people: int, *, rate: float, channels: int) -> Scene:
 
 
 def _crowd(batch: Batch, people: int) -> None:
-    """As PostgreSQL makes a million rows by itself: an ORM takes minutes."""
-    template = _person(batch, row=2)
-    template.save(force_insert=True)
-    columns = [str(field.column) for field in Recipient._meta.concrete_fields]
-    values = ", ".join(OF_EACH.get(column, f'r."{column}"') for column in columns)
-    quoted, table = ", ".join(f'"{column}"' for column in columns), Recipient._meta.db_table
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f'INSERT INTO "{table}" ({quoted}) SELECT {values} FROM "{table}" r '  # noqa: S608
-            "CROSS JOIN generate_series(3, %s) n WHERE r.id = %s",
-            [people + 1, template.pk],
-        )
+    first = _person(batch, row=2)
+    first.save(force_insert=True)
+    copy_row(first, OF_EACH, beside="generate_series(3, %s) n", params=[people + 1])
 
 
 def small_list(number: PhoneNumber) -> UUID:
@@ -78,15 +68,7 @@ def small_list(number: PhoneNumber) -> UUID:
 
 
 def _person(batch: Batch, *, row: int) -> Recipient:
-    phone_number = f"+1{2010000000 + row}"
-    return Recipient(
-        workspace_id=batch.workspace_id,
-        batch=batch,
-        row_number=row,
-        phone_number=phone_number,
-        values=[phone_number, "Ada"],
-        due_at=timezone.now(),
-    )
+    return make_person(batch, row=row, phone_number=f"+1{2010000000 + row}")
 
 
 def waited(batch_id: UUID) -> tuple[float, float]:
@@ -107,7 +89,7 @@ def sent(number: PhoneNumber) -> list[float]:
 
 def fullest_second(times: Sequence[float]) -> int:
     """The most within any window of one second; `times` in order."""
-    return max((bisect_left(times, at + 1.0) - index for index, at in enumerate(times)), default=0)
+    return most_within(times, 1.0)
 
 
 def share_used(times: Sequence[float], rate: float, *, after: float) -> float:

@@ -12,6 +12,10 @@ from typing import Any
 
 from django.conf import settings
 
+from ops.bench.cluster import again, given_postgres
+from ops.new_secrets import new_secrets
+from ops.ports import free_ports
+
 START_SECONDS = 20.0
 
 
@@ -30,11 +34,21 @@ class Parts:
         """LiveKit's stand-in, beside; what it told at its end stands in the yielded dict afterwards."""
         told: dict[str, Any] = {}
         process = self.start("server", *more)
-        wait_for_port(int(settings.LIVEKIT_URL.rsplit(":", 1)[1]))
+        wait_for_port(livekit_port())
         try:
             yield told
         finally:
             told |= json.loads(process.communicate("", timeout=30)[0] or "{}")
+
+
+def again_with_livekit() -> int:
+    """Run this benchmark again, with a database, and LIVEKIT_URL on a free port; its exit code. Raises DomainError."""
+    [port] = free_ports(1)
+    return again({**new_secrets(), "LIVEKIT_URL": f"http://127.0.0.1:{port}"}, given=given_postgres())
+
+
+def livekit_port() -> int:
+    return int(settings.LIVEKIT_URL.rsplit(":", 1)[1])
 
 
 def wait_for_port(port: int) -> None:

@@ -12,13 +12,11 @@ from django.db import connection
 
 from batches.models import Recipient
 from ops.bench import bare, dialling
-from ops.bench.cluster import again, given_postgres, is_inside
+from ops.bench.cluster import is_inside
 from ops.bench.loopback import Loopback, serve_until_told
 from ops.bench.meter import RoundTrips, cpu_seconds_of, own_cpu_seconds, peak_megabytes
-from ops.bench.parts import Parts
+from ops.bench.parts import Parts, again_with_livekit
 from ops.bench.worker import work
-from ops.new_secrets import new_secrets
-from ops.ports import free_ports
 from voiceops.errors import DomainError
 
 PARTS = Parts("bench_dial")
@@ -72,11 +70,7 @@ class Command(BaseCommand):
             except DomainError as error:
                 raise CommandError(str(error)) from error
         else:
-            sys.exit(self.with_a_database())
-
-    def with_a_database(self) -> int:
-        [port] = free_ports(1)
-        return again({**new_secrets(), "LIVEKIT_URL": f"http://127.0.0.1:{port}"}, given=given_postgres())
+            sys.exit(again_with_livekit())
 
     # --- the parts ---
 

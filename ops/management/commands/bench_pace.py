@@ -10,12 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from ops.bench import pacing
-from ops.bench.cluster import again, given_postgres, is_inside
+from ops.bench.cluster import is_inside
 from ops.bench.loopback import Loopback, serve_until_told
-from ops.bench.parts import Parts
+from ops.bench.parts import Parts, again_with_livekit
 from ops.bench.worker import work
-from ops.new_secrets import new_secrets
-from ops.ports import free_ports
 from voiceops.errors import DomainError
 
 PARTS = Parts("bench_pace")
@@ -54,8 +52,7 @@ class Command(BaseCommand):
             except DomainError as error:
                 raise CommandError(str(error)) from error
         else:
-            [port] = free_ports(1)
-            sys.exit(again({**new_secrets(), "LIVEKIT_URL": f"http://127.0.0.1:{port}"}, given=given_postgres()))
+            sys.exit(again_with_livekit())
 
     async def server(self) -> None:
         loopback = Loopback(answer_seconds=ANSWER_SECONDS, talk_seconds=TALK_SECONDS)
