@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import models
 
-from accounts.access import Access
+from accounts.auth.principal import Access
 from accounts.models import AuditEntry, User, Workspace
 
 ActorType = AuditEntry.ActorType

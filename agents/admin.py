@@ -5,8 +5,8 @@ from django.db.models import F, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from accounts.staff import History, SerializerForm, StaffAdmin, access_of, coloured
-from agents import sealing, services
+from accounts.staff.base import History, SerializerForm, StaffAdmin, access_of, coloured
+from agents import secrets, services
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
 from agents.serializers import AgentSerializer
 
@@ -47,13 +47,13 @@ class AgentForm(SerializerForm):
         super().__init__(*args, **kwargs)
         self.stored = {} if self.instance._state.adding else self.instance.config()
         if self.stored:
-            self.initial.update(sealing.masked(self.stored))
+            self.initial.update(secrets.masked(self.stored))
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()
-        for name in [name for name in sealing.FIELDS if name in values]:
+        for name in [name for name in secrets.FIELDS if name in values]:
             try:
-                values[name] = sealing.unmasked(name, values[name], self.stored.get(name))
+                values[name] = secrets.unmasked(name, values[name], self.stored.get(name))
             except LookupError as error:
                 self.add_error(name, str(error))
         return values

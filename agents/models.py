@@ -5,8 +5,8 @@ from django.db import models
 
 from accounts.models import Workspace
 from accounts.tenancy import WorkspaceOwned
-from agents import sealing
-from voiceops.ids import uuid7
+from agents import secrets
+from voiceops.core.ids import uuid7
 
 # What a publish freezes and a call runs with; everything else on an agent is bookkeeping.
 CONFIG_FIELDS = (
@@ -84,20 +84,20 @@ class Agent(WorkspaceOwned):
     def config(self) -> dict[str, Any]:
         """The draft with its secrets, for whoever may read agents. Raises crypto.DecryptError."""
         plain = {field: getattr(self, field) for field in CONFIG_FIELDS}
-        return sealing.join(plain, sealing.unseal(self.sealed, table=self._meta.db_table, pk=self.pk))
+        return secrets.join(plain, secrets.unseal(self.sealed, table=self._meta.db_table, pk=self.pk))
 
     def keep(self, config: Mapping[str, Any]) -> None:
         """Make `config` the draft, its secrets sealed for this row. Does not save."""
-        plain, secret = sealing.split(config)
+        plain, secret = secrets.split(config)
         for field, value in plain.items():
             setattr(self, field, value)
-        self.sealed = sealing.seal(secret, table=self._meta.db_table, pk=self.pk)
+        self.sealed = secrets.seal(secret, table=self._meta.db_table, pk=self.pk)
 
     def freeze(self) -> "AgentVersion":
         """The draft as a version of its number, stored."""
         version = AgentVersion(workspace=self.workspace, agent=self, number=self.version)
-        version.config, secret = sealing.split(self.config())
-        version.sealed = sealing.seal(secret, table=version._meta.db_table, pk=version.pk)
+        version.config, secret = secrets.split(self.config())
+        version.sealed = secrets.seal(secret, table=version._meta.db_table, pk=version.pk)
         version.save(force_insert=True)
         return version
 
@@ -121,4 +121,4 @@ class AgentVersion(WorkspaceOwned):
 
     def whole_config(self) -> dict[str, Any]:
         """With its secrets: for the voice agent, and whoever may read agents. Raises crypto.DecryptError."""
-        return sealing.join(self.config, sealing.unseal(self.sealed, table=self._meta.db_table, pk=self.pk))
+        return secrets.join(self.config, secrets.unseal(self.sealed, table=self._meta.db_table, pk=self.pk))

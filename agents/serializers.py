@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from accounts.api import WorkspaceSerializer
+from accounts.api.related_fields import WorkspaceSerializer
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion, default_voicemail
 from voiceops.api.errors import mistake
 from voiceops.api.serializers import (

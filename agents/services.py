@@ -6,11 +6,11 @@ from django.db.models import Max, Q
 from django.utils import timezone
 
 from accounts import audit
-from accounts.access import Access
+from accounts.auth.principal import Access
 from accounts.models import Workspace
-from agents import sealing
+from agents import secrets
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
-from voiceops.errors import NotFound, StateForbids
+from voiceops.core.errors import NotFound, StateForbids
 
 NOT_PUBLISHED = "Agent is not published"
 IN_USE = "Agent is in use by a running batch"
@@ -40,7 +40,7 @@ def save_draft(*, agent: Agent, changes: Mapping[str, Any], access: Access | Non
             current.keep({**before, **changes})
             if current.version == current.published_version:
                 current.version = _next_number(current)
-            current.save(update_fields={*changed, *sealing.FIELDS, "sealed", "version", "updated_at"})
+            current.save(update_fields={*changed, *secrets.FIELDS, "sealed", "version", "updated_at"})
             _note("agent.updated", current, access, fields=sorted(changed))
     return current
 
@@ -66,7 +66,7 @@ def rollback_agent(*, agent: Agent, version: int, access: Access | None = None) 
         names = [name for name in CONFIG_FIELDS if name in frozen.config]
         current.keep({**current.config(), **frozen.whole_config()})
         current.version = frozen.number
-        current.save(update_fields={*names, *sealing.FIELDS, "sealed", "version", "updated_at"})
+        current.save(update_fields={*names, *secrets.FIELDS, "sealed", "version", "updated_at"})
         _point_to(current, frozen.number)
         _note("agent.rolled_back", current, access, version=frozen.number)
     return current

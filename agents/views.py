@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api import Deletes, WorkspaceViewSet
+from accounts.api.viewsets import Deletes, WorkspaceViewSet
 from accounts.roles import Role
 from agents import services
 from agents.models import Agent

@@ -1,17 +1,27 @@
 from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
+from batches.views.analytics import AnalyticsViewSet
 from batches.views.batches import BatchViewSet
+from batches.views.column_mappings import SavedMappingViewSet
 from batches.views.recipients import RecipientViewSet, RejectedRowViewSet
+from batches.views.suppressions import SuppressionViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("batches", BatchViewSet, basename="batch")
-person = "batches/<pk>/recipients/<recipient_id>"
+recipient = "batches/<pk>/recipients/<recipient_id>"
+
+# Their ids are matched by an expression, as DRF does by default.
+others = SimpleRouter(trailing_slash=False)
+others.register("column-mappings", SavedMappingViewSet, basename="column-mapping")
+others.register("suppressions", SuppressionViewSet, basename="suppression")
+others.register("analytics", AnalyticsViewSet, basename="analytics")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<pk>/recipients", RecipientViewSet.as_view({"get": "list", "post": "create"})),
-    path(f"{person}/release", RecipientViewSet.as_view({"post": "release"})),
-    path(f"{person}/close", RecipientViewSet.as_view({"post": "close"})),
+    path(f"{recipient}/release", RecipientViewSet.as_view({"post": "release"})),
+    path(f"{recipient}/close", RecipientViewSet.as_view({"post": "close"})),
     path("batches/<pk>/rejected", RejectedRowViewSet.as_view({"get": "list"})),
     *router.urls,
+    *others.urls,
 ]

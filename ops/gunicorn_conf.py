@@ -3,11 +3,11 @@
 import os
 from typing import Any
 
-from voiceops.garbage import collect_rarely, keep_no_queries
-from voiceops.patience import WEB_SECONDS, limit_statements
+from voiceops.core.process_tuning import collect_rarely, keep_no_queries
+from voiceops.core.statement_timeouts import WEB_SECONDS, limit_statements
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "ops.web_worker.WebWorker"  # threads
+worker_class = "ops.serving.web_worker.WebWorker"  # threads
 threads = 8
 preload_app = True  # one import for all workers, and a killed worker is replaced at once
 timeout = 60
@@ -17,7 +17,7 @@ control_socket_disable = True  # it would stand in the home directory, shared by
 logconfig_dict = {
     "version": 1,
     "root": {"level": "INFO", "handlers": ["error_console"]},
-    "formatters": {"generic": {"()": "voiceops.logs.JsonLines"}},
+    "formatters": {"generic": {"()": "voiceops.observability.structured_logging.JsonLines"}},
     "handlers": {"error_console": {"class": "logging.StreamHandler", "formatter": "generic"}},
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False},

@@ -2,10 +2,10 @@ from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
 from telephony.views import numbers
+from telephony.views.agent_reports import report
 from telephony.views.calls import CallStoryViewSet, CallViewSet
 from telephony.views.livekit_webhook import livekit_webhook
 from telephony.views.recordings import recording_file
-from telephony.views.reports import report
 
 router = SimpleRouter(trailing_slash=False)
 router.register("calls", CallViewSet, basename="call")

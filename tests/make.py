@@ -7,14 +7,14 @@ from typing import Any
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts import keys, tokens
+from accounts.auth import api_keys, tokens
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Session, User, Workspace
 from accounts.roles import Role
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
 from batches.models import Batch, Recipient, RejectedRow, SavedMapping, Suppression
 from telephony.models import Call, NumberPace, PhoneNumber, SipTrunk
-from voiceops.ids import uuid7
-from webhooks import secrets
+from voiceops.core.ids import uuid7
+from webhooks import signing
 from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 PASSWORD = "correct horse battery staple"
@@ -44,14 +44,14 @@ def membership(of: Workspace, role: Role = Role.MEMBER) -> Membership:
 
 def api_key(of: Workspace, role: Role = Role.ADMIN, **fields: Any) -> tuple[ApiKey, str]:
     """The row and the key itself."""
-    new = keys.generate_key()
+    new = api_keys.generate_key()
     values = {"name": "Key", "role": role, "prefix": new.prefix, "key_hash": new.key_hash, **fields}
     return ApiKey.unscoped.create(workspace=of, **values), new.key
 
 
 def invitation(of: Workspace, **fields: Any) -> Invitation:
-    token = keys.random_text(32)
-    values = {"email": f"guest{next(_numbers)}@example.com", "role": Role.MEMBER, "token_hash": keys.digest(token)}
+    token = api_keys.random_text(32)
+    values = {"email": f"guest{next(_numbers)}@example.com", "role": Role.MEMBER, "token_hash": api_keys.digest(token)}
     expires_at = timezone.now() + timedelta(days=7)
     return Invitation.unscoped.create(workspace=of, **{**values, "expires_at": expires_at, **fields})
 
@@ -179,7 +179,7 @@ def suppression(of: Workspace, **fields: Any) -> Suppression:
 def webhook(of: Workspace, **fields: Any) -> WebhookEndpoint:
     """An endpoint for every event, with a secret of its own."""
     endpoint = WebhookEndpoint(workspace=of, **{"url": "https://example.com/hook", **fields})
-    endpoint.secret = secrets.seal(endpoint, "secret", secrets.new_secret())
+    endpoint.secret = signing.seal(endpoint, "secret", signing.new_secret())
     endpoint.save(force_insert=True)
     return endpoint
 

@@ -6,12 +6,12 @@ from typing import Any
 from celery import Celery
 from celery.signals import celeryd_init
 
-from voiceops import broker
-from voiceops.patience import WORKER_SECONDS, limit_statements
+from voiceops.core import file_broker
+from voiceops.core.statement_timeouts import WORKER_SECONDS, limit_statements
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 
-broker.use()
+file_broker.use()
 app = Celery("voiceops")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from voiceops.environment import Env, made_folder, refuse_weak, refuse_weak_fallbacks
-from voiceops.sentry import parse_dsn
+from voiceops.core.env import Env, made_folder, refuse_weak, refuse_weak_fallbacks
+from voiceops.observability.sentry import parse_dsn
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -56,7 +56,7 @@ SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_SAMESITE = "Strict"
-SESSION_COOKIE_AGE = 12 * 3600  # and half an hour of silence: accounts.staff_gate
+SESSION_COOKIE_AGE = 12 * 3600  # and half an hour of silence: accounts.staff.login
 STAFF_SECOND_FACTOR: bool = env.bool("STAFF_SECOND_FACTOR", default=not DEBUG)
 X_FRAME_OPTIONS = "DENY"
 
@@ -77,11 +77,12 @@ INSTALLED_APPS = [
     "telephony",
     "batches",
     "webhooks",
+    "worker",
     "ops",
 ]
 MIDDLEWARE = [
-    "voiceops.api.guard.Guard",
-    "voiceops.api.middleware.JsonErrors",
+    "voiceops.api.request_context.Guard",
+    "voiceops.api.json_errors.JsonErrors",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -89,7 +90,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "accounts.staff_gate.StaffGate",
+    "accounts.staff.login.StaffGate",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "voiceops.urls"
@@ -122,7 +123,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 _database: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'voiceops.sqlite3'}")
 if _database["ENGINE"].endswith("sqlite3"):
     made_folder(Path(_database["NAME"]).parent)
-    _database["ENGINE"] = "voiceops.sqlite"
+    _database["ENGINE"] = "voiceops.db.sqlite"
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -176,10 +177,10 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "voiceops.api.errors.handle",
     "DEFAULT_PAGINATION_CLASS": "voiceops.api.pagination.Pages",
     "DEFAULT_SCHEMA_CLASS": "voiceops.api.schema.Schema",
-    "DEFAULT_THROTTLE_CLASSES": [f"accounts.throttles.{name.title()}Limit" for name in THROTTLED],
+    "DEFAULT_THROTTLE_CLASSES": [f"accounts.api.throttles.{name.title()}Limit" for name in THROTTLED],
     "DEFAULT_THROTTLE_RATES": THROTTLE_RATES,
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.HasRole"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.auth.authentication.ApiAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.auth.permissions.HasRole"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "voiceops.api.parsers.AlwaysJSON",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["voiceops.api.parsers.JSONParser"],
@@ -253,11 +254,15 @@ DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", default=f"VoiceOps <voiceops@{ur
 SENTRY_DSN: str = env.parsed("SENTRY_DSN", parse_dsn)
 # Only ours speak at DEBUG: others would quote requests, headers and rows.
 LOG_LEVEL: str = env.level("LOG_LEVEL", default="INFO")
-_sentry = {"sentry": {"class": "voiceops.sentry.SentryHandler", "dsn": SENTRY_DSN}} if SENTRY_DSN else {}
+_sentry = {"sentry": {"class": "voiceops.observability.sentry.SentryHandler", "dsn": SENTRY_DSN}} if SENTRY_DSN else {}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "voiceops.logs." + ("PlainLines" if sys.stderr.isatty() else "JsonLines")}},
+    "formatters": {
+        "line": {
+            "()": "voiceops.observability.structured_logging." + ("PlainLines" if sys.stderr.isatty() else "JsonLines")
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}, **_sentry},
     "root": {"handlers": ["console", *_sentry], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
     "loggers": {
@@ -293,7 +298,7 @@ SPECTACULAR_SETTINGS = {
 UNFOLD = {
     "SITE_TITLE": "VoiceOps",
     "SITE_HEADER": "VoiceOps",
-    "LOGIN": {"form": "accounts.staff_gate.StaffLoginForm"},
+    "LOGIN": {"form": "accounts.staff.login.StaffLoginForm"},
     "ACCOUNT": {
         "navigation": [{"title": "Second factor", "link": reverse_lazy("admin:accounts_secondfactor_mine")}],
     },

@@ -6,7 +6,7 @@ from django.views.decorators.cache import cache_page
 from drf_spectacular.renderers import OpenApiJsonRenderer2
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerSplitView
 
-from voiceops import probes
+from ops.checking import health
 
 PAGE: dict[str, Any] = {"authentication_classes": [], "http_method_names": ["get", "head"]}
 schema = SpectacularJSONAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2], **PAGE)
@@ -15,9 +15,9 @@ redoc = SpectacularRedocView.as_view(url_name="openapi", **PAGE)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
-    path("healthz", probes.alive),
-    path("readyz", probes.ready),
-    path("metrics", probes.metrics),
+    path("healthz", health.alive),
+    path("readyz", health.ready),
+    path("metrics", health.metrics),
     path("openapi.json", cache_page(600)(schema), name="openapi"),
     path("docs", swagger),
     path("redoc", redoc),
@@ -25,8 +25,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("telephony.urls")),
     path("", include("agents.urls")),
     path("", include("batches.urls")),
-    path("", include("batches.mappings.urls")),
-    path("", include("batches.suppressions.urls")),
-    path("", include("batches.analytics.urls")),
     path("", include("webhooks.urls")),
 ]

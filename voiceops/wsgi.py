@@ -3,7 +3,7 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from voiceops.chunked import WholeBodies
+from voiceops.api.chunked_body import WholeBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 

@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.staff import History, coloured
+from accounts.staff.base import History, coloured
 from webhooks.models import WebhookCursor, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from webhooks.services import redeliver
 

@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from accounts.models import Workspace
 from accounts.tenancy import WorkspaceOwned
-from voiceops.ids import uuid7
+from voiceops.core.ids import uuid7
 
 TEST = "webhook.test"
 EVENTS = (

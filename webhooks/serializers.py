@@ -1,6 +1,6 @@
 from typing import Any
 
-from accounts.api import WorkspaceSerializer
+from accounts.api.related_fields import WorkspaceSerializer
 from voiceops.api.fields import ListOf
 from voiceops.api.serializers import Boolean, Choice, DateTime, PageQuery, Text, Url
 from webhooks.models import EVENTS, WebhookDelivery, WebhookEndpoint, all_events

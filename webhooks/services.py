@@ -6,16 +6,17 @@ import orjson
 from django.db import transaction
 from django.db.models import Q
 
-from accounts import audit, letters
-from accounts.access import Access
+from accounts import audit
+from accounts.auth.principal import Access
 from accounts.models import Workspace
 from accounts.roles import Role
-from voiceops.errors import StateForbids
-from voiceops.ids import uuid7
-from webhooks import secrets
+from accounts.services import email_delivery
+from voiceops.core.errors import StateForbids
+from voiceops.core.ids import uuid7
+from voiceops.core.safe_http import Answer, check_url, post
+from webhooks import signing
 from webhooks.models import TEST, WebhookDelivery, WebhookEndpoint, WebhookEvent
-from webhooks.outward import Answer, check_url, post
-from webhooks.schedule import GIVES_UP_AFTER, next_try
+from webhooks.retry_schedule import GIVES_UP_AFTER, next_try
 
 OVERLAP = timedelta(hours=24)  # in which the secret before signs too
 KEPT = timedelta(days=30)
@@ -31,10 +32,10 @@ def create_endpoint(
 ) -> tuple[WebhookEndpoint, str]:
     """The row and its secret, which nobody will see again. Raises Invalid for an address that must not be called."""
     check_url(fields["url"])
-    secret = secrets.new_secret()
+    secret = signing.new_secret()
     with transaction.atomic():
         endpoint = WebhookEndpoint(id=uuid7(), workspace=workspace, **fields)
-        endpoint.secret = secrets.seal(endpoint, "secret", secret)
+        endpoint.secret = signing.seal(endpoint, "secret", secret)
         endpoint.save(force_insert=True)
         _note("webhook.created", endpoint, access, url=endpoint.url)
     return endpoint, secret
@@ -57,12 +58,12 @@ def update_endpoint(
 
 def rotate_secret(*, endpoint: WebhookEndpoint, now: datetime, access: Access | None = None) -> str:
     """A new secret; for a day the one before signs too, so that no receiver misses a beat."""
-    secret = secrets.new_secret()
+    secret = signing.new_secret()
     with transaction.atomic():
         before = WebhookEndpoint.unscoped.select_for_update().get(pk=endpoint.pk)
-        endpoint.previous_secret = secrets.reseal(before, since="secret", to="previous_secret")
+        endpoint.previous_secret = signing.reseal(before, since="secret", to="previous_secret")
         endpoint.previous_secret_until = now + OVERLAP
-        endpoint.secret = secrets.seal(endpoint, "secret", secret)
+        endpoint.secret = signing.seal(endpoint, "secret", secret)
         endpoint.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
         _note("webhook.secret_rotated", endpoint, access)
     return secret
@@ -100,7 +101,7 @@ def redeliver(*, delivery: WebhookDelivery, now: datetime, access: Access | None
 def deliver(*, delivery: WebhookDelivery, now: datetime) -> Answer:
     """Try once and note the result. The caller has claimed it; no transaction is open while the network answers."""
     endpoint, event = delivery.endpoint, delivery.event
-    headers = secrets.sign(endpoint, message_id=event.message_id, body=event.body, now=now)
+    headers = signing.sign(endpoint, message_id=event.message_id, body=event.body, now=now)
     return post(
         endpoint.url,
         body=event.body,
@@ -180,7 +181,7 @@ def _tell_admins(endpoint: WebhookEndpoint, reason: str) -> None:
     addresses = list(admins.values_list("user__email", flat=True))
     text = f"{reason}, so the webhook {endpoint.url} of {endpoint.workspace.name} was disabled.\n\nEnable it with "
     for address in addresses:
-        letters.send(address, "A webhook was disabled", f"{text}PATCH /webhooks/{endpoint.pk}.\n")
+        email_delivery.send(address, "A webhook was disabled", f"{text}PATCH /webhooks/{endpoint.pk}.\n")
 
 
 def _refuse_disabled(endpoint: WebhookEndpoint) -> None:

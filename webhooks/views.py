@@ -9,7 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api import Deletes, Patches, WorkspaceViewSet, missing, parse_id
+from accounts.api.lookup import missing, parse_id
+from accounts.api.viewsets import Deletes, Patches, WorkspaceViewSet
 from accounts.roles import Role
 from voiceops.api.pagination import read_query
 from webhooks import services

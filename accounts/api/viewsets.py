@@ -14,17 +14,17 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.access import Access
-from accounts.api.judging import Judged
-from accounts.api.things import missing, parse_id
-from accounts.authentication import ApiAuthentication
+from accounts.api.base_view import Judged
+from accounts.api.lookup import missing, parse_id
+from accounts.auth.authentication import ApiAuthentication
+from accounts.auth.permissions import HasRole
+from accounts.auth.principal import Access
 from accounts.models import Membership, User, Workspace
-from accounts.permissions import HasRole
 from accounts.roles import Role
 from accounts.tenancy import Sealed
 from voiceops.api.pagination import read_query
 from voiceops.api.serializers import NothingSerializer, PageQuery
-from voiceops.errors import Forbidden
+from voiceops.core.errors import Forbidden
 
 NOT_A_MEMBER = "Not a member of this workspace"
 DELETED = {"detail": "Deleted"}

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.db.models.manager
-import voiceops.ids
+import voiceops.core.ids
 from django.conf import settings
 from django.db import migrations, models
 
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Workspace',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=100)),
                 ('calling_window', models.JSONField(blank=True, null=True)),
                 ('max_concurrent_calls', models.PositiveIntegerField(blank=True, null=True)),
@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                 ('password', models.CharField(max_length=128, verbose_name='password')),
                 ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
                 ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('email', models.EmailField(max_length=254, unique=True)),
                 ('name', models.CharField(blank=True, max_length=100)),
                 ('is_staff', models.BooleanField(default=False)),
@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='IdempotentRequest',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('scope', models.CharField(max_length=64)),
                 ('key', models.CharField(max_length=255)),
                 ('fingerprint', models.CharField(max_length=64)),
@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='PasswordReset',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('token_hash', models.CharField(max_length=64, unique=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('expires_at', models.DateTimeField()),
@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Session',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('refresh_hash', models.CharField(max_length=64)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('refreshed_at', models.DateTimeField()),
@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ApiKey',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=100)),
                 ('role', models.PositiveSmallIntegerField(choices=[(10, 'member'), (20, 'manager'), (30, 'admin')])),
                 ('prefix', models.CharField(max_length=16, unique=True)),
@@ -121,7 +121,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Membership',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('role', models.PositiveSmallIntegerField(choices=[(10, 'member'), (20, 'manager'), (30, 'admin')])),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
@@ -139,7 +139,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Invitation',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('email', models.EmailField(max_length=254)),
                 ('role', models.PositiveSmallIntegerField(choices=[(10, 'member'), (20, 'manager'), (30, 'admin')])),
                 ('token_hash', models.CharField(max_length=64, unique=True)),
@@ -161,7 +161,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='AuditEntry',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('actor_type', models.CharField(choices=[('user', 'User'), ('api_key', 'Api Key'), ('system', 'System')], max_length=10)),
                 ('actor_id', models.UUIDField(blank=True, null=True)),
                 ('actor_name', models.CharField(blank=True, max_length=254)),

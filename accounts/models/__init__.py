@@ -1,7 +1,7 @@
-from accounts.models.factors import RecoveryCode, SecondFactor, StaffTry
-from accounts.models.people import PasswordReset, Session, User, UserManager, canonical_email
-from accounts.models.records import AuditEntry, ErasedNumber, IdempotentRequest
-from accounts.models.seats import ApiKey, Invitation, Membership
+from accounts.models.audit import AuditEntry, ErasedNumber, IdempotentRequest
+from accounts.models.memberships import ApiKey, Invitation, Membership
+from accounts.models.second_factor import RecoveryCode, SecondFactor, StaffTry
+from accounts.models.users import PasswordReset, Session, User, UserManager, canonical_email
 from accounts.models.workspaces import Workspace
 
 __all__ = [

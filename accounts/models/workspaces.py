@@ -3,7 +3,7 @@ from typing import ClassVar
 from django.db import models
 
 from accounts.tenancy import Sealed
-from voiceops.ids import uuid7
+from voiceops.core.ids import uuid7
 
 
 class Workspace(Sealed):

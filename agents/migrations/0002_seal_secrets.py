@@ -9,15 +9,15 @@ from typing import Any
 
 from django.db import migrations, models, transaction
 
-from agents import sealing
+from agents import secrets
 
 CHUNK = 500
 
 
 def seal(apps: Any, schema_editor: Any) -> None:
     def change(row: Any, plain: dict[str, Any], table: str) -> dict[str, Any]:
-        plain, secret = sealing.split(sealing.join(plain, sealing.unseal(row.sealed, table=table, pk=row.pk)))
-        row.sealed = sealing.seal(secret, table=table, pk=row.pk)
+        plain, secret = secrets.split(secrets.join(plain, secrets.unseal(row.sealed, table=table, pk=row.pk)))
+        row.sealed = secrets.seal(secret, table=table, pk=row.pk)
         return plain
 
     _change_all(apps, change)
@@ -25,7 +25,7 @@ def seal(apps: Any, schema_editor: Any) -> None:
 
 def unseal(apps: Any, schema_editor: Any) -> None:
     def change(row: Any, plain: dict[str, Any], table: str) -> dict[str, Any]:
-        whole = sealing.join(plain, sealing.unseal(row.sealed, table=table, pk=row.pk))
+        whole = secrets.join(plain, secrets.unseal(row.sealed, table=table, pk=row.pk))
         row.sealed = ""
         return whole
 
@@ -36,9 +36,9 @@ def _change_all(apps: Any, change: Callable[[Any, dict[str, Any], str], dict[str
     agents, versions = apps.get_model("agents", "Agent").unscoped, apps.get_model("agents", "AgentVersion").unscoped
     for rows in _chunks(agents):
         for row in rows:
-            for field, value in change(row, {f: getattr(row, f) for f in sealing.FIELDS}, "agents_agent").items():
+            for field, value in change(row, {f: getattr(row, f) for f in secrets.FIELDS}, "agents_agent").items():
                 setattr(row, field, value)
-        agents.bulk_update(rows, [*sealing.FIELDS, "sealed"])
+        agents.bulk_update(rows, [*secrets.FIELDS, "sealed"])
     for rows in _chunks(versions):
         for row in rows:
             row.config = change(row, row.config, "agents_agentversion")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from batches.importing.upload import MAX_COLUMNS, UnreadableUpload
+from batches.importing.source import MAX_COLUMNS, UnreadableUpload
 
 PHONE = "phone_number"
 PHONE_NAMES = (

@@ -13,8 +13,8 @@ import phonenumbers
 from phonenumbers import NumberParseException, ValidationResult
 from phonenumbers.phonenumber import PhoneNumber
 
-from batches.importing.numbering import WORLD, calling_codes, dialable, national_plan
-from voiceops.phones import why_not_dialable
+from batches.importing.numbering_plans import WORLD, calling_codes, dialable, national_plan
+from voiceops.core.phone_numbers import why_not_dialable
 
 MISSING = "missing_number"
 NOT_A_NUMBER = "not_a_number"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from batches.importing.columns import PHONE, Columns, Remembered, column_names, named_by_place, read_columns
-from batches.importing.delimited import open_delimited
-from batches.importing.recipients import SUFFIX, open_recipients
-from batches.importing.upload import Line, Source, UnreadableUpload
-from batches.importing.workbook import open_workbook
+from batches.importing.csv_source import open_delimited
+from batches.importing.json_source import SUFFIX, open_recipients
+from batches.importing.source import Line, Source, UnreadableUpload
+from batches.importing.xlsx_source import open_workbook
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 EMPTY = "The file is empty: it has no rows. Upload a list with a header row and one row for each person."

@@ -3,7 +3,7 @@
 import batches.models
 import django.db.models.deletion
 import django.db.models.manager
-import voiceops.ids
+import voiceops.core.ids
 from django.db import migrations, models
 
 
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Recipient',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('row_number', models.PositiveIntegerField()),
                 ('phone_number', models.CharField(max_length=16)),
                 ('values', models.JSONField(default=list)),
@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='RejectedRow',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('row_number', models.PositiveIntegerField()),
                 ('error_code', models.CharField(max_length=32)),
                 ('error_message', models.CharField(max_length=255)),
@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Suppression',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('phone_number', models.CharField(max_length=16)),
                 ('reason', models.CharField(blank=True, default='', max_length=255)),
                 ('source', models.CharField(choices=[('manual', 'Manual'), ('import', 'Import'), ('opt_out', 'Opt Out'), ('blocked', 'Blocked')], default='manual', max_length=8)),
@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Batch',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=200)),
                 ('status', models.CharField(choices=[('validating', 'Validating'), ('ready', 'Ready'), ('scheduled', 'Scheduled'), ('running', 'Running'), ('paused', 'Paused'), ('completed', 'Completed'), ('stopped', 'Stopped'), ('failed', 'Failed')], default='validating', max_length=12)),
                 ('error', models.TextField(blank=True, help_text='why it failed or paused itself', null=True)),

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.db.models.manager
-import voiceops.ids
+import voiceops.core.ids
 from django.db import migrations, models
 
 
@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='SavedMapping',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=200)),
                 ('column_mapping', models.JSONField()),
                 ('default_country', models.CharField(blank=True, max_length=2, null=True)),

@@ -10,18 +10,18 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 
 from accounts import audit
-from accounts.access import Access
+from accounts.auth.principal import Access
 from agents.models import Agent
+from batches.dialing.settlement import complete_batches
 from batches.models import Batch, Recipient
 from batches.services.hangup import hang_up_calls
-from batches.services.lists import delete_list
-from batches.settle import complete_batches
+from batches.services.uploads import delete_list
 from telephony.models import NumberPace, PhoneNumber
-from voiceops import doorbell
-from voiceops.clock import database_now
-from voiceops.errors import StateForbids
-from voiceops.patience import take_time
-from voiceops.steps import alone
+from voiceops.core import task_queue
+from voiceops.core.clock import database_now
+from voiceops.core.errors import StateForbids
+from voiceops.core.isolation import alone
+from voiceops.core.statement_timeouts import take_time
 
 Status = Batch.Status
 ENDED = (Status.COMPLETED, Status.STOPPED, Status.FAILED)
@@ -202,7 +202,7 @@ def _let_go(batch: Batch) -> None:
     if complete_batches({batch.pk}):
         batch.refresh_from_db()
     else:
-        doorbell.ring(doorbell.DIAL)
+        task_queue.ring(task_queue.DIAL)
 
 
 def _move(

@@ -6,12 +6,12 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts import audit
-from accounts.access import Access
-from accounts.erasure import ERASED, remember_erased
+from accounts.auth.principal import Access
 from accounts.models import Workspace
+from accounts.services.erased_numbers import ERASED, remember_erased
 from batches.models import Recipient, RejectedRow
 from telephony.services.erasure import refuse_open_calls
-from voiceops.errors import StateForbids
+from voiceops.core.errors import StateForbids
 
 Status = Recipient.Status
 TELLING = 8  # last digits by which a number is known in whatever spelling

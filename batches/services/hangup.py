@@ -5,15 +5,15 @@ import time
 from collections.abc import Sequence
 
 from batches.models import Batch
-from telephony import lifecycle
-from telephony.clients.livekit import LiveKit
+from telephony.clients.livekit.dial import LiveKit
+from telephony.domain import call_states
 from telephony.models import Call, Stage
-from telephony.services.control import LOOK_EVERY, UNDER_WAY, note_hang_up
-from voiceops.clock import database_now
-from voiceops.errors import ProviderError
+from telephony.services.call_control import LOOK_EVERY, UNDER_WAY, note_hang_up
+from voiceops.core.clock import database_now
+from voiceops.core.errors import ProviderError
 
 AT_ONCE = 50  # requests to LiveKit
-NOT_ANSWERED = (Stage.RESERVED, *lifecycle.BEFORE_ANSWER)
+NOT_ANSWERED = (Stage.RESERVED, *call_states.BEFORE_ANSWER)
 
 
 def hang_up_calls(*, batch: Batch) -> None:
@@ -29,7 +29,7 @@ def hang_up_calls(*, batch: Batch) -> None:
         calls = open_calls(batch)
     now = database_now()
     for call in calls:
-        lifecycle.cancelled(call, at=now, by="operator", since=NOT_ANSWERED)
+        call_states.cancelled(call, at=now, by="operator", since=NOT_ANSWERED)
     failures = asyncio.run(delete_rooms(calls)) if calls else {}
     for call in calls:
         if call.room not in failures:

@@ -3,12 +3,12 @@
 from django.db import transaction
 
 from accounts import audit
-from accounts.access import Access
+from accounts.auth.principal import Access
 from batches.models import Batch, Recipient
 from batches.services.batches import HAS_ENDED, check_agent_and_number, system_of
-from voiceops import doorbell
-from voiceops.clock import database_now
-from voiceops.errors import StateForbids
+from voiceops.core import task_queue
+from voiceops.core.clock import database_now
+from voiceops.core.errors import StateForbids
 
 NOT_IN_REVIEW = "Recipient is not in review"
 Status = Recipient.Status
@@ -32,7 +32,7 @@ def release_recipient(*, recipient: Recipient, reason: str, access: Access | Non
             batch.status, batch.ended_at = Batch.Status.RUNNING, None
             batch.save(update_fields=["status", "ended_at"])
         _note("recipient.released", recipient, reason, access)
-        doorbell.ring(doorbell.DIAL)
+        task_queue.ring(task_queue.DIAL)
     return recipient
 
 

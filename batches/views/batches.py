@@ -11,14 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.access import still_holds
-from accounts.api import Deletes, Patches, WorkspaceViewSet
+from accounts.api.viewsets import Deletes, Patches, WorkspaceViewSet
+from accounts.auth.principal import still_holds
 from accounts.roles import Role
-from batches import exports, workbook
 from batches.models import Batch
-from batches.preview import preview_list
-from batches.progress import progress_of
-from batches.serializers import (
+from batches.reporting import exports, xlsx
+from batches.reporting.progress import progress_of
+from batches.serializers.batches import (
     BatchQuery,
     BatchSerializer,
     NewBatchSerializer,
@@ -27,11 +26,12 @@ from batches.serializers import (
     StopSerializer,
 )
 from batches.services import batches as services
-from batches.services.changes import update_batch
-from batches.services.intake import create_batch
-from batches.services.lists import Content
+from batches.services.create import create_batch
+from batches.services.preview import preview_list
+from batches.services.update import update_batch
+from batches.services.uploads import Content
 from batches.views.parsers import FormWithFile, LongJSON
-from batches.views.stream import follow, wants_events
+from batches.views.progress import follow, wants_events
 
 LIST_FORMS = {"multipart/form-data": NewBatchSerializer, "application/json": NewBatchSerializer}
 ORDER = extend_schema(request=None, responses={200: BatchSerializer})
@@ -133,7 +133,7 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
     def results_csv(self, request: Request, pk: str) -> HttpResponseBase:
         return exports.export(self.get_object(), "results.csv", access=self.caller)
 
-    @extend_schema(responses={(200, workbook.MEDIA_TYPE): OpenApiTypes.BINARY})
+    @extend_schema(responses={(200, xlsx.MEDIA_TYPE): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="results.xlsx")
     def results_xlsx(self, request: Request, pk: str) -> HttpResponseBase:
         return exports.export(self.get_object(), "results.xlsx", access=self.caller)

@@ -10,11 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api import WorkspaceViewSet, missing, parse_id
+from accounts.api.lookup import missing, parse_id
+from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
 from batches.models import Batch, Recipient
-from batches.results import last_calls
-from batches.serializers import (
+from batches.reporting.tables import last_calls
+from batches.serializers.batches import (
     AppendSerializer,
     BatchSerializer,
     ReasonSerializer,
@@ -22,7 +23,7 @@ from batches.serializers import (
     RecipientSerializer,
     RejectedRowSerializer,
 )
-from batches.services.intake import append_recipients
+from batches.services.create import append_recipients
 from batches.services.review import close_recipient, release_recipient
 from batches.views.batches import content_of
 from batches.views.parsers import FormWithFile, LongJSON

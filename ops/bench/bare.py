@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from telephony.clients.livekit import Dial, LiveKit, RoomOrder
-from voiceops.ids import uuid7
+from telephony.clients.livekit.dial import Dial, LiveKit, RoomOrder
+from voiceops.core.ids import uuid7
 
 
 async def send_only(calls: int, *, at_once: int) -> float:

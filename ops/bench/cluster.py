@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from ops.ports import free_ports
-from voiceops.errors import DomainError
+from ops.serving.ports import free_ports
+from voiceops.core.errors import DomainError
 
 DEBIAN = Path("/usr/lib/postgresql")
 INSIDE = "VOICEOPS_BENCH"

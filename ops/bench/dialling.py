@@ -7,8 +7,8 @@ from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
 from batches.models import Batch, Recipient
 from telephony.models import Call, NumberPace, PhoneNumber, SipTrunk
-from voiceops.errors import DomainError
-from voiceops.ids import uuid7
+from voiceops.core.errors import DomainError
+from voiceops.core.ids import uuid7
 
 NAME = "Bench"
 UNLIMITED = 5_000.0  # calls per second: the pace shall not be what is measured

@@ -13,7 +13,7 @@ from django.db import connection
 
 from accounts.models import Workspace
 from agents.models import Agent
-from batches.importing.store import import_batch
+from batches.importing.import_job import import_batch
 from batches.models import Batch, Recipient, RejectedRow
 
 HEADER = ["Phone Number", "first_name", "appointment", "balance"]

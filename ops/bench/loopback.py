@@ -19,7 +19,7 @@ from livekit.protocol.sip import SIPParticipantInfo
 
 from ops.bench.parts import livekit_port
 from telephony.models import Call, Outcome, Stage
-from voiceops.ormthread import OrmThread
+from voiceops.core.orm_thread import OrmThread
 
 REPORT_EVERY = 0.03
 

@@ -12,7 +12,7 @@ from accounts.models import Workspace
 from batches.models import Batch, Recipient
 from ops.bench.copies import copy_row
 from ops.bench.dialling import NAME, clear, make_batch, make_number, make_person, refuse_a_database_in_use
-from ops.drill.ledger import most_within
+from ops.drill.invariants import most_within
 from telephony.models import Call, PhoneNumber
 
 SMALL = 10  # people on a list that comes late

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from ops.bench.cluster import again, given_postgres
 from ops.new_secrets import new_secrets
-from ops.ports import free_ports
+from ops.serving.ports import free_ports
 
 START_SECONDS = 20.0
 

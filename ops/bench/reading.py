@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
 from telephony.models import SHOWN, Call, Outcome, Stage
-from voiceops.ids import uuid7
+from voiceops.core.ids import uuid7
 
 CHUNK = 2000
 HOT = ("calls_page_1", "calls_by_outcome")

@@ -10,14 +10,14 @@ from django.db import connection
 from django.utils import timezone
 
 from agents.models import AgentVersion
-from batches import results, workbook
 from batches.models import Batch, Recipient
+from batches.reporting import tables, xlsx
 from ops.bench.copies import copy_row
 from ops.bench.meter import megabytes_now
 from telephony.models import Call, Outcome, Stage
-from voiceops.ids import uuid7
+from voiceops.core.ids import uuid7
 
-WRITERS: dict[str, Callable[[Any], Iterator[bytes]]] = {"csv": results.as_csv, "xlsx": workbook.as_xlsx}
+WRITERS: dict[str, Callable[[Any], Iterator[bytes]]] = {"csv": tables.as_csv, "xlsx": xlsx.as_xlsx}
 LOOK_EVERY = 1_000  # rows
 OF_EACH = {"id": "r.id", "recipient_id": "r.id", "room": "'vo-' || r.id", "to_number": "r.phone_number"}
 
@@ -72,7 +72,7 @@ def _call_of(batch: Batch) -> Call:
 def write(batch: Batch, kind: str) -> Written:
     """Write the results to their end and keep nothing, as the web server does for a client."""
     tenth = batch.recipients.count() // 10
-    counted = _Counted(results.result_rows(batch))
+    counted = _Counted(tables.result_rows(batch))
     began = time.monotonic()
     first, size = 0.0, 0
     for piece in WRITERS[kind](counted):

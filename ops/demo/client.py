@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from voiceops.errors import DomainError
+from voiceops.core.errors import DomainError
 
 ANSWER_SECONDS = 30.0
 UPLOAD_SECONDS = 300.0

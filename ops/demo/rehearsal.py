@@ -11,7 +11,7 @@ from django.db import connection
 from ops.demo import workspace
 from ops.demo.outcomes import Row, read_results
 from ops.demo.progress import OPEN, Progress
-from voiceops.errors import DomainError
+from voiceops.core.errors import DomainError
 
 POLL_SECONDS = 0.5
 ENDED = ("completed", "stopped", "failed")

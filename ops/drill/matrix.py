@@ -13,7 +13,7 @@ from ops.drill import line_faults as line
 from ops.drill import process_faults as processes
 from ops.drill import server_faults as servers
 from ops.drill.world import World
-from voiceops.errors import NotFound
+from voiceops.core.errors import NotFound
 
 WorldName = Literal["servers", "orders", "line", "deploys"]
 

@@ -20,8 +20,8 @@ from ops.demo.client import Api, ApiError
 from ops.drill.line_faults import ANSWERED
 from ops.drill.world import People, World
 from telephony.models import CallEvent
-from voiceops.clock import database_now
-from voiceops.errors import DomainError
+from voiceops.core.clock import database_now
+from voiceops.core.errors import DomainError
 
 ENDINGS = [f"{n:02}" for n in range(30)]
 DEPLOYS = 10

@@ -14,11 +14,11 @@ from django.conf import settings
 from django.db import connection
 
 from ops.demo import workspace
-from ops.drill.ledger import OPEN
+from ops.drill.invariants import OPEN
 from ops.drill.servers import Servers
-from ops.supervisor import Supervisor
+from ops.serving.supervisor import Supervisor
 from telephony.models import Call
-from voiceops.errors import DomainError
+from voiceops.core.errors import DomainError
 
 FAULTS = {"error_after_dial_rate": 0.05, "drop_after_dial_rate": 0.05, "webhook_loss_rate": 0.05}
 AREA_CODES = (201, 202, 206, 212, 213, 303, 305, 312, 313, 404)

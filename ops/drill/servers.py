@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.bench.cluster import binary, run, unprivileged
-from ops.ports import free_ports
-from voiceops.errors import DomainError
+from ops.serving.ports import free_ports
+from voiceops.core.errors import DomainError
 
 IN_FOLDER, PG_PORT, REDIS_PORT = "DRILL_SERVERS", "DRILL_POSTGRES_PORT", "DRILL_REDIS_PORT"
 REDIS_STARTS = 10.0  # seconds

@@ -17,12 +17,12 @@ from django.db import InterfaceError, OperationalError, connection
 from batches.models import Batch, Recipient
 from ops.demo import workspace
 from ops.demo.client import Api
-from ops.drill.ledger import OPEN, Ledger, read_ledger
+from ops.drill.invariants import OPEN, Ledger, read_ledger
 from ops.drill.scenario import ENDED, Sandbox
 from ops.drill.servers import Servers
-from ops.supervisor import Running, Supervisor
+from ops.serving.supervisor import Running, Supervisor
 from telephony.models import Call
-from voiceops.errors import DomainError
+from voiceops.core.errors import DomainError
 
 T = TypeVar("T")
 

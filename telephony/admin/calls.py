@@ -10,11 +10,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from accounts import audit
-from accounts.staff import History, Lines, access_of, coloured
+from accounts.staff.base import History, Lines, access_of, coloured
 from telephony.models import Call, CallEvent, InboxEvent, Recording, Turn
 from telephony.services.recordings import link_to_recording
-from voiceops.errors import DomainError
-from voiceops.masking import masked, masked_in
+from voiceops.core.errors import DomainError
+from voiceops.core.pii import masked, masked_in
 
 STAGES = {
     "reserved": "info",

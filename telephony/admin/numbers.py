@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from accounts.staff import History, SerializerForm, StaffAdmin, coloured
+from accounts.staff.base import History, SerializerForm, StaffAdmin, coloured
 from telephony.models import NumberPace, PhoneNumber, SipTrunk
 from telephony.serializers.numbers import PhoneNumberChangeSerializer
 

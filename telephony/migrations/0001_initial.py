@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.db.models.manager
-import voiceops.ids
+import voiceops.core.ids
 from django.db import migrations, models
 
 
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='PhoneNumber',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('phone_number', models.CharField(help_text='E.164', max_length=16)),
                 ('label', models.CharField(blank=True, default='', max_length=200)),
                 ('provider', models.CharField(choices=[('sip', 'Sip'), ('twilio', 'Twilio')], default='sip', max_length=16)),
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Call',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('direction', models.CharField(choices=[('outbound', 'Outbound'), ('inbound', 'Inbound')], default='outbound', max_length=8)),
                 ('stage', models.CharField(choices=[('reserved', 'Reserved'), ('intent', 'Intent'), ('unknown', 'Unknown'), ('dialing', 'Dialing'), ('ringing', 'Ringing'), ('in_progress', 'In Progress'), ('ended', 'Ended')], default='reserved', max_length=12)),
                 ('outcome', models.CharField(blank=True, choices=[('answered', 'Answered'), ('voicemail', 'Voicemail'), ('busy', 'Busy'), ('no_answer', 'No Answer'), ('declined', 'Declined'), ('blocked', 'Blocked'), ('invalid_number', 'Invalid Number'), ('carrier_error', 'Carrier Error'), ('trunk_error', 'Trunk Error'), ('throttled', 'Throttled'), ('cancelled', 'Cancelled'), ('unknown', 'Unknown')], max_length=16, null=True)),
@@ -117,7 +117,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Recording',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('ready', 'Ready'), ('failed', 'Failed'), ('pruned', 'Pruned')], default='pending', max_length=8)),
                 ('egress_id', models.CharField(blank=True, default='', max_length=64)),
                 ('storage_key', models.CharField(help_text='recordings/<workspace>/<call>.<ext>', max_length=255)),
@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='SipTrunk',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('direction', models.CharField(choices=[('inbound', 'Inbound'), ('outbound', 'Outbound')], max_length=8)),
                 ('livekit_trunk_id', models.CharField(max_length=64)),
                 ('address', models.CharField(blank=True, default='', max_length=255)),
@@ -165,7 +165,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Turn',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('role', models.CharField(max_length=16)),
                 ('text', models.TextField()),
                 ('started_at', models.DateTimeField()),
@@ -185,7 +185,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='CallEvent',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('type', models.CharField(max_length=64)),
                 ('text', models.CharField(max_length=500)),
                 ('at', models.DateTimeField()),

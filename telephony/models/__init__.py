@@ -1,8 +1,10 @@
-from telephony.models.calls import SHOWN, Call, CallQuerySet, Direction, Outcome, Stage
-from telephony.models.history import CallEvent, InboxEvent, Recording, Turn
-from telephony.models.numbers import NumberPace, PhoneNumber, SipTrunk
+from telephony.models.calls import PUBLIC_STATUS, SHOWN, Call, CallQuerySet, Direction, Outcome, Stage
+from telephony.models.events import CallEvent, InboxEvent, Recording, Turn
+from telephony.models.numbers import FAILING, NumberPace, PhoneNumber, Provider, SipTrunk, Transport
 
 __all__ = [
+    "FAILING",
+    "PUBLIC_STATUS",
     "SHOWN",
     "Call",
     "CallEvent",
@@ -12,8 +14,10 @@ __all__ = [
     "NumberPace",
     "Outcome",
     "PhoneNumber",
+    "Provider",
     "Recording",
     "SipTrunk",
     "Stage",
+    "Transport",
     "Turn",
 ]

@@ -8,7 +8,7 @@ from accounts.models import Workspace
 from accounts.tenancy import WorkspaceOwned
 from agents.models import Agent, AgentVersion
 from telephony.models.numbers import PhoneNumber
-from voiceops.ids import uuid7
+from voiceops.core.ids import uuid7
 
 
 class Direction(models.TextChoices):

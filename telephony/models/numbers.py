@@ -3,7 +3,7 @@ from django.db import models
 from accounts.models import Workspace
 from accounts.tenancy import WorkspaceOwned
 from agents.models import Agent
-from voiceops.ids import uuid7
+from voiceops.core.ids import uuid7
 
 FAILING = "failing"  # what a number's status shows beside those that are stored
 

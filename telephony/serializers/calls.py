@@ -7,10 +7,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.api import WorkspaceRelatedField
+from accounts.api.related_fields import WorkspaceRelatedField
 from agents.models import Agent
-from telephony.models import Call, Direction, Outcome, PhoneNumber
-from telephony.models.calls import PUBLIC_STATUS
+from telephony.models import PUBLIC_STATUS, Call, Direction, Outcome, PhoneNumber
 from voiceops.api.errors import mistake
 from voiceops.api.serializers import (
     Choice,

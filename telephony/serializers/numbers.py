@@ -6,13 +6,12 @@ from django.conf import settings
 from rest_framework import serializers
 from rest_framework.fields import SkipField
 
-from accounts.api import WorkspaceRelatedField, WorkspaceSerializer
+from accounts.api.related_fields import WorkspaceRelatedField, WorkspaceSerializer
 from agents.models import Agent
-from telephony.models import PhoneNumber, SipTrunk
-from telephony.models.numbers import FAILING, Provider, Transport
-from telephony.services.addresses import is_well_formed, refuse_private
-from telephony.services.lines import SipSettings
+from telephony.models import FAILING, PhoneNumber, Provider, SipTrunk, Transport
 from telephony.services.numbers import NumberOrder
+from telephony.services.sip_addresses import is_well_formed, refuse_private
+from telephony.services.trunk_config import SipSettings
 from voiceops.api.errors import mistake
 from voiceops.api.serializers import (
     Boolean,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from telephony.services.reports import DETECTED, Reported
+from telephony.services.agent_reports import DETECTED, Reported
 from voiceops.api.errors import MESSAGES
 
 Mistake = dict[str, Any]

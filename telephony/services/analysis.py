@@ -3,7 +3,7 @@
 from typing import Any
 
 from telephony.models import Call, CallEvent
-from voiceops.errors import NotFound
+from voiceops.core.errors import NotFound
 
 
 def analysis_of(call: Call) -> dict[str, Any]:

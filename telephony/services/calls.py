@@ -10,22 +10,21 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.lookups import GreaterThanOrEqual
 
 from accounts import audit
-from accounts.access import Access
-from accounts.erasure import erased_of
+from accounts.auth.principal import Access
 from accounts.models import Workspace
+from accounts.services.erased_numbers import erased_of
 from agents.models import Agent, AgentVersion
 from agents.prompts import missing_variables
-from telephony import lifecycle
-from telephony.dialing.room import calls_of_the_day
-from telephony.job import LONGEST, is_too_long, metadata_of
-from telephony.models import Call, PhoneNumber, SipTrunk
-from telephony.models.calls import PUBLIC_STATUS
-from voiceops import doorbell
-from voiceops.clock import database_now
-from voiceops.errors import Invalid, StateForbids
-from voiceops.ids import lowest_id, uuid7
-from voiceops.masking import masked
-from voiceops.phones import why_not_dialable
+from telephony.dialing.capacity import calls_of_the_day
+from telephony.domain import call_states
+from telephony.domain.agent_metadata import LONGEST, is_too_long, metadata_of
+from telephony.models import PUBLIC_STATUS, Call, PhoneNumber, SipTrunk
+from voiceops.core import task_queue
+from voiceops.core.clock import database_now
+from voiceops.core.errors import Invalid, StateForbids
+from voiceops.core.ids import lowest_id, uuid7
+from voiceops.core.phone_numbers import why_not_dialable
+from voiceops.core.pii import masked
 
 MARGIN = timedelta(minutes=1)  # no call is written so long after it was given its id
 
@@ -72,9 +71,9 @@ def place_call(*, order: CallOrder, access: Access | None = None) -> Call:
     with transaction.atomic():
         call.save(force_insert=True)
         text = f"A call to {order.to} was ordered"
-        lifecycle.record(call, type="queued", text=text, at=call.created_at)
+        call_states.record(call, type="queued", text=text, at=call.created_at)
         audit.record("call.placed", access=access, target=call, changes={"to": masked(order.to)})
-        doorbell.ring(doorbell.DIAL)
+        task_queue.ring(task_queue.DIAL)
     return call
 
 

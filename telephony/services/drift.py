@@ -6,12 +6,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from telephony.clients import livekit_admin
-from telephony.clients.livekit_admin import Found, Line, inbound_info, outbound_info, rule_info
+from telephony.clients.livekit import trunks as livekit_trunks
+from telephony.clients.livekit.trunks import Found, Line, inbound_info, outbound_info, rule_info
 from telephony.models import PhoneNumber, SipTrunk
-from telephony.services.lines import line_of, line_of_trunk, tag_of
 from telephony.services.numbers import adopt_made
-from voiceops.errors import StateForbids
+from telephony.services.trunk_config import line_of, line_of_trunk, tag_of
+from voiceops.core.errors import StateForbids
 
 TAG_PREFIX = "voiceops:"
 Status = SipTrunk.Status
@@ -27,7 +27,7 @@ class Drifted:
 
 def check_number(*, number: PhoneNumber) -> list[str]:
     """What differs at LiveKit, remembered on the row; empty when nothing does. Raises ProviderError."""
-    found = livekit_admin.look(tag_of(number), [number.phone_number])
+    found = livekit_trunks.look(tag_of(number), [number.phone_number])
     _mark(number.trunks.all(), found)
     return _remember(number, compare(line_of(number), found))
 
@@ -38,7 +38,7 @@ def check_everything() -> tuple[list[Drifted], list[str]]:
     Raises ProviderError. Ids are of things tagged as ours; another installation in the same LiveKit project would
     have such tags too, so they are shown and never deleted.
     """
-    everything = livekit_admin.look_at_all()
+    everything = livekit_trunks.look_at_all()
     numbers = list(PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ACTIVE).select_related("inbound_agent"))
     trunks = list(SipTrunk.unscoped.filter(phone_number=None))
     _mark(SipTrunk.unscoped.all(), everything)
@@ -53,7 +53,7 @@ def repair_number(*, number: PhoneNumber) -> PhoneNumber:
     """Make LiveKit have what the row says. Raises StateForbids when it is not active, ProviderError."""
     if number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
-    adopt_made(number, livekit_admin.settle(line_of(number)))
+    adopt_made(number, livekit_trunks.settle(line_of(number)))
     _remember(number, [])
     return number
 

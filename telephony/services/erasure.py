@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from django.db import transaction
 from django.db.models import Q
 
-from accounts.erasure import ERASED
 from accounts.models import Workspace
-from telephony.clients import storage
+from accounts.services.erased_numbers import ERASED
+from telephony.clients import recording_storage
 from telephony.models import Call, CallEvent, CallQuerySet, Direction, InboxEvent, Recording, Turn
-from voiceops.errors import StateForbids
+from voiceops.core.errors import StateForbids
 
 
 def calls_with(workspace: Workspace, number: str) -> CallQuerySet:
@@ -29,7 +29,7 @@ def erase_calls(workspace: Workspace, number: str) -> Iterator[Call]:
     """Each call once it is erased. What happened and when stays, for the accounts. Raises ProviderError (S3)."""
     for call in calls_with(workspace, number).order_by("pk").iterator(chunk_size=200):
         for recording in Recording.unscoped.filter(call=call).exclude(status=Recording.Status.PRUNED):
-            storage.delete(recording.storage_key)
+            recording_storage.delete(recording.storage_key)
         with transaction.atomic():
             _forget(call)
         yield call

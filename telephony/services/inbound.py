@@ -14,20 +14,20 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from telephony import inbound_rooms, lifecycle
-from telephony.clients import livekit_calls
-from telephony.clients.livekit import LiveKit, Participant
-from telephony.clients.livekit_calls import in_session
-from telephony.job import metadata_of
+from telephony.clients.livekit import calls as livekit_calls
+from telephony.clients.livekit.calls import in_session
+from telephony.clients.livekit.dial import LiveKit, Participant
+from telephony.domain import call_states, room_names
+from telephony.domain.agent_metadata import metadata_of
+from telephony.domain.dial_verdicts import Blame, Verdict
 from telephony.models import Call, Direction, InboxEvent, Outcome, PhoneNumber, Stage
-from telephony.outcomes import Blame, Verdict
 from telephony.services.calls import newest_version
-from voiceops.clock import database_now
-from voiceops.crypto import DecryptError
-from voiceops.errors import ProviderError
-from voiceops.ids import uuid7
-from voiceops.ormthread import OrmThread
-from voiceops.steps import apart
+from voiceops.core.clock import database_now
+from voiceops.core.crypto import DecryptError
+from voiceops.core.errors import ProviderError
+from voiceops.core.ids import uuid7
+from voiceops.core.isolation import apart
+from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ HUNG_UP = Verdict(Outcome.NO_ANSWER, "caller_hung_up", Blame.CALLEE, "The caller
 
 def open_call(room: str, *, attributes: Mapping[str, Any] | None = None, at: datetime) -> Call | None:
     """The call of an inbound room, made at the first news of it, whichever that is. None for other rooms."""
-    number_id = inbound_rooms.number_of(room)
+    number_id = room_names.number_of(room)
     number = number_id and PhoneNumber.unscoped.select_related("inbound_agent").filter(pk=number_id).first()
     if not number:
         return None
@@ -73,7 +73,7 @@ def open_call(room: str, *, attributes: Mapping[str, Any] | None = None, at: dat
 def _rings(call: Call, at: datetime) -> None:
     call.dialed_at = call.ringing_at = call.heard_at = at
     call.save(update_fields=["dialed_at", "ringing_at", "heard_at"])
-    lifecycle.record(call, type="ringing", text=f"{call.from_number} is calling {call.to_number}", at=at)
+    call_states.record(call, type="ringing", text=f"{call.from_number} is calling {call.to_number}", at=at)
     transaction.on_commit(partial(bring_agent, call))
 
 
@@ -114,7 +114,7 @@ async def follow_inbound(livekit: LiveKit, db: OrmThread) -> int:
         except ProviderError as error:
             logger.warning("Inbound rooms cannot be looked for: %s", error)
             return 0
-        await db(open_unknown, [room for room in rooms if inbound_rooms.number_of(room)])
+        await db(open_unknown, [room for room in rooms if room_names.number_of(room)])
     calls = await db(ringing_calls)
     await apart(follow(livekit, db, call) for call in calls)
     return len(calls)
@@ -148,7 +148,7 @@ async def follow(livekit: LiveKit, db: OrmThread, call: Call) -> None:
         return
     now = await db(database_now)
     if verdict is not None:
-        await db(lifecycle.failed, call, verdict=verdict, at=now, source="sweep")
+        await db(call_states.failed, call, verdict=verdict, at=now, source="sweep")
 
 
 def judge(call: Call, present: list[Participant]) -> Verdict | None:
@@ -160,7 +160,7 @@ def judge(call: Call, present: list[Participant]) -> Verdict | None:
     if caller is None:
         return NO_AGENT if waited_in_vain(call, now) else HUNG_UP
     if caller.call_status == "active":
-        lifecycle.answered(call, at=now, source="poll")
+        call_states.answered(call, at=now, source="poll")
     elif call.ringing_at is not None and now - call.ringing_at > AGENT_PATIENCE and len(present) == 1:
         return NO_AGENT
     elif len(present) == 1:

@@ -18,13 +18,12 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Workspace
 from agents.models import Agent
-from telephony.clients import livekit_admin
-from telephony.models import NumberPace, PhoneNumber, SipTrunk
-from telephony.models.numbers import Provider
+from telephony.clients.livekit import trunks as livekit_trunks
+from telephony.models import NumberPace, PhoneNumber, Provider, SipTrunk
 from telephony.services import purchase
-from telephony.services.lines import SipSettings, line_of, open_password, seal_password, tag_of
-from voiceops.clock import database_now
-from voiceops.errors import Conflict, NotFound, ProviderError, StateForbids
+from telephony.services.trunk_config import SipSettings, line_of, open_password, seal_password, tag_of
+from voiceops.core.clock import database_now
+from voiceops.core.errors import Conflict, NotFound, ProviderError, StateForbids
 
 Status = PhoneNumber.Status
 Direction = SipTrunk.TrunkDirection
@@ -67,7 +66,7 @@ def register_number(*, workspace: Workspace, order: NumberOrder) -> PhoneNumber:
         if order.sip is None:
             purchase.connect_number(number=number, buy=order.buy)
         with conflicts_named():
-            made = livekit_admin.settle(line_of(number))
+            made = livekit_trunks.settle(line_of(number))
         _activate(number, made)
     return number
 
@@ -89,7 +88,7 @@ def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumbe
     for name, value in changes.items():
         setattr(number, name, seal_password(number, value) if name == "sip_auth_password" else value)
     after = line_of(number)
-    made = livekit_admin.change(before, after) if after != before else None
+    made = livekit_trunks.change(before, after) if after != before else None
     values = {name: getattr(number, name) for name in changes}
     with transaction.atomic():
         kept = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.ACTIVE).update(**values)
@@ -102,15 +101,15 @@ def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumbe
     return number
 
 
-def _follow_others(number: PhoneNumber, line: livekit_admin.Line) -> None:
+def _follow_others(number: PhoneNumber, line: livekit_trunks.Line) -> None:
     """Who changed or removed the number at the same time wrote at LiveKit without knowing of us: the row decides."""
     active = PhoneNumber.unscoped.select_related("inbound_agent").filter(pk=number.pk, status=Status.ACTIVE)
     while now := active.first():
         if (wanted := line_of(now)) == line:
             return
-        adopt_made(now, livekit_admin.settle(wanted))
+        adopt_made(now, livekit_trunks.settle(wanted))
         line = wanted
-    livekit_admin.remove(line.tag, line.numbers)
+    livekit_trunks.remove(line.tag, line.numbers)
 
 
 def _real_changes(number: PhoneNumber, changes: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +118,7 @@ def _real_changes(number: PhoneNumber, changes: dict[str, Any]) -> dict[str, Any
     return {name: value for name, value in changes.items() if value != now[name]}
 
 
-def adopt_made(number: PhoneNumber, made: livekit_admin.Made) -> None:
+def adopt_made(number: PhoneNumber, made: livekit_trunks.Made) -> None:
     """Write down which trunks and rule LiveKit has for the number now."""
     with transaction.atomic():
         number.dispatch_rule_id = made.rule_id
@@ -174,7 +173,7 @@ def conflicts_named() -> Iterator[None]:
     try:
         yield
     except ProviderError as error:
-        if livekit_admin.is_conflict(error):
+        if livekit_trunks.is_conflict(error):
             raise Conflict(TAKEN) from error
         raise
 
@@ -219,7 +218,7 @@ def _undone_on_failure(number: PhoneNumber) -> Iterator[None]:
     except BaseException as failure:
         PhoneNumber.unscoped.filter(pk=number.pk).update(status=Status.ERROR)
         try:
-            _withdraw(number, unsure=livekit_admin.is_unsure(failure))
+            _withdraw(number, unsure=livekit_trunks.is_unsure(failure))
         except ProviderError as error:
             PhoneNumber.unscoped.filter(pk=number.pk).update(drift=[str(error)])
         raise
@@ -227,13 +226,13 @@ def _undone_on_failure(number: PhoneNumber) -> Iterator[None]:
 
 def _withdraw(number: PhoneNumber, *, unsure: bool = False) -> None:
     """The reverse of a registration, from any point of it, as often as needed. Raises ProviderError."""
-    livekit_admin.remove(tag_of(number), [number.phone_number], unsure=unsure)
+    livekit_trunks.remove(tag_of(number), [number.phone_number], unsure=unsure)
     if number.provider == Provider.TWILIO and number.provider_sids:
         purchase.disconnect_number(number=number)
     PhoneNumber.unscoped.filter(pk=number.pk).delete()
 
 
-def _activate(number: PhoneNumber, made: livekit_admin.Made) -> None:
+def _activate(number: PhoneNumber, made: livekit_trunks.Made) -> None:
     with transaction.atomic():
         mine = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.PROVISIONING)
         if not mine.update(status=Status.ACTIVE, dispatch_rule_id=made.rule_id):
@@ -243,7 +242,7 @@ def _activate(number: PhoneNumber, made: livekit_admin.Made) -> None:
         _save_trunks(number, made)
 
 
-def _save_trunks(number: PhoneNumber, made: livekit_admin.Made) -> None:
+def _save_trunks(number: PhoneNumber, made: livekit_trunks.Made) -> None:
     """Our rows for the two trunks at LiveKit. Their password stays with the number."""
     ids = {Direction.OUTBOUND: made.outbound_id, Direction.INBOUND: made.inbound_id}
     for direction, livekit_trunk_id in ids.items():

@@ -11,10 +11,10 @@ from typing import Any
 
 from django.conf import settings
 
-from telephony.clients.twilio import OwnedNumber, Twilio
-from telephony.clients.twilio_requests import TwilioError
+from telephony.clients.twilio.client import OwnedNumber, Twilio
+from telephony.clients.twilio.errors import TwilioError
 from telephony.models import PhoneNumber
-from telephony.services.lines import SipSettings, open_password
+from telephony.services.trunk_config import SipSettings, open_password
 
 SEARCH_LIMIT = 200  # Twilio's inventory has no end and no order: a page of what is there now
 PASSWORD_LENGTH = 32

@@ -17,16 +17,16 @@ from django.db.models import Q
 
 from accounts.models import Workspace
 from agents.models import AgentVersion
-from telephony import lifecycle
-from telephony.clients import storage
-from telephony.clients.livekit import LiveKit
-from telephony.clients.livekit_egress import find_egress, start_egress
+from telephony.clients import recording_storage
+from telephony.clients.livekit.dial import LiveKit
+from telephony.clients.livekit.egress import find_egress, start_egress
+from telephony.domain import call_states
 from telephony.models import Call, Direction, Recording, Stage
-from voiceops.clock import database_now
-from voiceops.errors import NotFound, ProviderError
-from voiceops.ids import lowest_id
-from voiceops.ormthread import OrmThread
-from voiceops.steps import apart
+from voiceops.core.clock import database_now
+from voiceops.core.errors import NotFound, ProviderError
+from voiceops.core.ids import lowest_id
+from voiceops.core.isolation import apart
+from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ async def record_call(livekit: LiveKit, call: Call) -> list[dict[str, Any]]:
 
 
 def key_of(call: Call) -> str:
-    return f"{'recordings/' if storage.uses_s3() else ''}{call.workspace_id}/{call.pk}.ogg"
+    return f"{'recordings/' if recording_storage.uses_s3() else ''}{call.workspace_id}/{call.pk}.ogg"
 
 
 def note_egress(call: Call, info: Mapping[str, Any], *, at: datetime) -> None:
@@ -113,7 +113,7 @@ def _ready(call: Call, info: Mapping[str, Any], file: Mapping[str, Any], at: dat
         )
         if won:
             Call.unscoped.filter(pk=call.pk).update(has_recording=True)
-            lifecycle.record(call, type="recording_ready", text="The recording is ready", at=at)
+            call_states.record(call, type="recording_ready", text="The recording is ready", at=at)
 
 
 def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") -> None:
@@ -125,7 +125,7 @@ def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") ->
         )
         if waiting.update(status=Status.FAILED, egress_id=egress, error=error[:500]):
             text = f"The recording failed: {error}"
-            lifecycle.record(call, type="recording_failed", text=text, at=at, data={"error": error})
+            call_states.record(call, type="recording_failed", text=text, at=at, data={"error": error})
 
 
 # --- for the sweep: what nobody told us ---
@@ -175,9 +175,9 @@ async def follow_recordings(livekit: LiveKit, db: OrmThread) -> int:
 def link_to_recording(*, call: Call) -> tuple[str, datetime]:
     """A link that works as it is, and when it ends. Raises NotFound, ProviderError `S3 error: …`."""
     row = Recording.unscoped.filter(call=call, status=Status.READY).first()
-    if row is None or not storage.is_stored(row.storage_key):
+    if row is None or not recording_storage.is_stored(row.storage_key):
         raise NotFound(NO_RECORDING)
-    return storage.link_to(row.storage_key, recording_id=row.pk, filename=filename_of(row))
+    return recording_storage.link_to(row.storage_key, recording_id=row.pk, filename=filename_of(row))
 
 
 def open_linked(token: str) -> tuple[str, IO[bytes], int]:
@@ -185,12 +185,12 @@ def open_linked(token: str) -> tuple[str, IO[bytes], int]:
 
     Raises LinkExpired, and NotFound for a link that is not ours or a recording that is gone.
     """
-    recording_id = storage.read_link(token)
+    recording_id = recording_storage.read_link(token)
     row = recording_id and Recording.unscoped.filter(pk=recording_id, status=Status.READY).first()
-    if not row or storage.uses_s3():
+    if not row or recording_storage.uses_s3():
         raise NotFound(NO_RECORDING)
     try:
-        file = storage.recordings_storage().open(row.storage_key)
+        file = recording_storage.recordings_storage().open(row.storage_key)
     except (OSError, SuspiciousOperation) as error:
         raise NotFound(NO_RECORDING) from error
     return filename_of(row), file, file.size
@@ -212,7 +212,7 @@ def prune_recordings() -> int:
         kept_since = now - timedelta(days=workspace.recording_retention_days)
         due = workspace.recordings.filter(status=Status.READY, ready_at__lt=kept_since)
         for row in due.order_by("pk").iterator(chunk_size=CHUNK):
-            storage.delete(row.storage_key)
+            recording_storage.delete(row.storage_key)
             forget_recording(row, now)
             pruned += 1
     return pruned
@@ -223,4 +223,4 @@ def forget_recording(row: Recording, now: datetime) -> None:
         Recording.unscoped.filter(pk=row.pk).update(status=Status.PRUNED)
         Call.unscoped.filter(pk=row.call_id).update(has_recording=False)
         text = "The recording was deleted when its time was over"
-        lifecycle.record(row.call, type="recording_pruned", text=text, at=now)
+        call_states.record(row.call, type="recording_pruned", text=text, at=now)

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Workspace
 from telephony.models import Call, CallEvent, CallQuerySet, Turn
-from voiceops.clock import database_now
+from voiceops.core.clock import database_now
 
 CHUNK = 200  # calls in a transaction
 SPOKEN = ("analysis", "tool_call")  # lines of the timeline whose data repeats the callee's words

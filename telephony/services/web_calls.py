@@ -10,20 +10,20 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts import audit
-from accounts.access import Access
+from accounts.auth.principal import Access
 from agents.models import Agent
-from telephony import lifecycle
-from telephony.clients.livekit import TIMEOUT, LiveKit, Participant, RoomOrder, verdict_on_room
-from telephony.clients.livekit_calls import SEAT_LASTS, in_session, seat_for_browser
-from telephony.job import metadata_of
+from telephony.clients.livekit.calls import SEAT_LASTS, in_session, seat_for_browser
+from telephony.clients.livekit.dial import TIMEOUT, LiveKit, Participant, RoomOrder, verdict_on_room
+from telephony.domain import call_states
+from telephony.domain.agent_metadata import metadata_of
+from telephony.domain.dial_verdicts import Blame, Verdict
 from telephony.models import Call, Direction, Outcome, Stage
-from telephony.outcomes import Blame, Verdict
 from telephony.services.calls import published_version, refuse_too_long, require_variables
-from voiceops.clock import database_now
-from voiceops.errors import ProviderError
-from voiceops.ids import uuid7
-from voiceops.ormthread import OrmThread
-from voiceops.steps import apart
+from voiceops.core.clock import database_now
+from voiceops.core.errors import ProviderError
+from voiceops.core.ids import uuid7
+from voiceops.core.isolation import apart
+from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def open_web_call(*, agent: Agent, variables: dict[str, Any], access: Access | N
     refuse_too_long(call, version)
     with transaction.atomic():
         call.save(force_insert=True)
-        lifecycle.record(call, type="queued", text="A test call in a browser was opened", at=call.created_at)
+        call_states.record(call, type="queued", text="A test call in a browser was opened", at=call.created_at)
         audit.record("call.opened_in_browser", access=access, target=call)
     order = RoomOrder(
         name=call.room,
@@ -77,7 +77,7 @@ def open_web_call(*, agent: Agent, variables: dict[str, Any], access: Access | N
     try:
         in_session(lambda livekit: livekit.create_room(order))
     except ProviderError as error:
-        lifecycle.failed(call, verdict=verdict_on_room(error), at=database_now())
+        call_states.failed(call, verdict=verdict_on_room(error), at=database_now())
         raise
     token = seat_for_browser(room=call.room, identity=call.callee_identity)
     return Seat(call_id=str(pk), url=browser_url(), token=token, room=call.room)
@@ -123,7 +123,7 @@ def conclude_seat(call: Call, present: Sequence[Participant]) -> bool:
     """Whether somebody took the seat; if nobody did, the call is over."""
     now = database_now()
     if any(participant.identity == call.callee_identity for participant in present):
-        lifecycle.callee_joined(call, at=now, source="poll")
-        lifecycle.answered(call, at=now, source="poll")
+        call_states.callee_joined(call, at=now, source="poll")
+        call_states.answered(call, at=now, source="poll")
         return True
-    return not lifecycle.failed(call, verdict=NOBODY_JOINED, at=now, since=(Stage.RINGING,), source="sweep")
+    return not call_states.failed(call, verdict=NOBODY_JOINED, at=now, since=(Stage.RINGING,), source="sweep")

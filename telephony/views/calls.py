@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts import audit
-from accounts.api import WorkspaceViewSet
+from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
 from telephony.models import SHOWN, Call
 from telephony.serializers.calls import (
@@ -30,7 +30,7 @@ from telephony.serializers.calls import (
     shown,
     shown_call,
 )
-from telephony.services import calls, control, recordings, web_calls
+from telephony.services import call_control, calls, recordings, web_calls
 from telephony.services.analysis import analysis_of
 from telephony.services.calls import CallOrder
 
@@ -112,19 +112,19 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
     @extend_schema(request=None, responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def hangup(self, request: Request, pk: str) -> Response:
-        return Response(shown_call(control.hang_up(call=self.get_object(), access=self.caller)))
+        return Response(shown_call(call_control.hang_up(call=self.get_object(), access=self.caller)))
 
     @extend_schema(responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def transfer(self, request: Request, pk: str) -> Response:
         call = self.get_object()
-        return Response(shown_call(control.transfer(call=call, access=self.caller, **self.given(request))))
+        return Response(shown_call(call_control.transfer(call=call, access=self.caller, **self.given(request))))
 
     @extend_schema(responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def dtmf(self, request: Request, pk: str) -> Response:
         call = self.get_object()
-        return Response(shown_call(control.press_keys(call=call, access=self.caller, **self.given(request))))
+        return Response(shown_call(call_control.press_keys(call=call, access=self.caller, **self.given(request))))
 
     @extend_schema(responses={201: WebSeatSerializer})
     @action(detail=False, methods=["post"])

@@ -5,11 +5,11 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from telephony.clients.livekit_webhook import BadSignature, check_signature
-from telephony.services import inbox
-from telephony.views.plain import MALFORMED, read_body
+from telephony.clients.livekit.webhook_signature import BadSignature, check_signature
+from telephony.services import livekit_events
+from telephony.views.raw_body import MALFORMED, read_body
 from voiceops.api.errors import plain
-from voiceops.errors import Invalid
+from voiceops.core.errors import Invalid
 
 MAX_BODY = 256 * 1024
 
@@ -30,7 +30,7 @@ def livekit_webhook(request: HttpRequest) -> HttpResponse:
         event = orjson.loads(body.replace(b"\\u0000", b""))  # which PostgreSQL cannot store
         if not isinstance(event, dict):
             return plain(400, MALFORMED)
-        inbox.take_in(event)
+        livekit_events.take_in(event)
     except (orjson.JSONDecodeError, Invalid):
         return plain(400, MALFORMED)
     except (OperationalError, InterfaceError):

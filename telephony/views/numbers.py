@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts import audit
-from accounts.api import Deletes, Patches, WorkspaceViewSet
+from accounts.api.viewsets import Deletes, Patches, WorkspaceViewSet
 from accounts.roles import Role
 from telephony.models import PhoneNumber, SipTrunk
 from telephony.serializers.numbers import (
@@ -25,10 +25,10 @@ from telephony.serializers.numbers import (
     TrialCallSerializer,
     TrialSerializer,
 )
-from telephony.services import drift, numbers, purchase, trial_calls, trunks
+from telephony.services import drift, numbers, purchase, test_calls, trunks
 from telephony.services.numbers import NumberOrder
 from voiceops.api.pagination import read_query
-from voiceops.clock import database_now
+from voiceops.core.clock import database_now
 
 
 class PhoneNumberViewSet(
@@ -118,7 +118,7 @@ class PhoneNumberViewSet(
         number = self.get_object()
         serializer = TrialCallSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        trial = trial_calls.place_trial_call(number=number, to=serializer.validated_data["to"])
+        trial = test_calls.place_trial_call(number=number, to=serializer.validated_data["to"])
         self._record("phone_number.tested", number, to=serializer.validated_data["to"], outcome=trial.outcome)
         return Response(asdict(trial))
 

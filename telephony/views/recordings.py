@@ -7,10 +7,10 @@ from typing import IO
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from telephony.clients.storage import LinkExpired
+from telephony.clients.recording_storage import LinkExpired
 from telephony.services.recordings import open_linked
 from voiceops.api.errors import plain
-from voiceops.errors import NotFound
+from voiceops.core.errors import NotFound
 
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 PIECE = 64 * 1024

@@ -6,9 +6,9 @@ from django.core import mail
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts import letters
 from accounts.models import Invitation, Membership, User, Workspace
 from accounts.roles import Role
+from accounts.services import email_delivery
 from tests import make
 
 GUEST = {"email": "Guest@Example.com", "role": "manager"}
@@ -19,7 +19,7 @@ def invite(workspace: Workspace, **changes: str) -> str:
     """Invite by e-mail and return the token out of it."""
     response = make.client(workspace).post(f"/workspaces/{workspace.pk}/invitations", {**GUEST, **changes})
     assert response.status_code == 201, response.json()
-    letters.wait()
+    email_delivery.wait()
     return mail.outbox[-1].body.split("\n\n")[-1].strip()
 
 
@@ -32,7 +32,7 @@ def test_the_token_travels_by_mail_and_only_its_hash_is_kept(ours: Workspace) ->
 
     row = Invitation.unscoped.get()
     listed = make.client(ours).get(f"/workspaces/{ours.pk}/invitations").json()["items"]
-    letters.wait()
+    email_delivery.wait()
     assert [m.to for m in mail.outbox] == [["guest@example.com"]]
     assert token not in str(list(Invitation.unscoped.values()))
     assert listed == [

@@ -2,8 +2,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from accounts import retention, tries
+from accounts.auth import attempt_limits
 from accounts.models import Session, Workspace
+from accounts.services import retention
 from tests import make
 
 
@@ -14,8 +15,8 @@ def test_what_is_long_over_is_forgotten_and_the_rest_stays(ours: Workspace) -> N
     waiting = make.invitation(ours)
     make.invitation(ours, expires_at=now - timedelta(days=31))
     make.audit_entry(ours)
-    tries.count("login", now=now - timedelta(minutes=16))
-    tries.count("code", now=now)
+    attempt_limits.count("login", now=now - timedelta(minutes=16))
+    attempt_limits.count("code", now=now)
 
     forgotten = retention.prune(now=now)
 

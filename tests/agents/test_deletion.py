@@ -11,8 +11,8 @@ from agents.services import delete_agent
 from batches.models import Batch
 from batches.services.batches import start_batch
 from tests import make
-from voiceops.errors import StateForbids
-from voiceops.ids import uuid7
+from voiceops.core.errors import StateForbids
+from voiceops.core.ids import uuid7
 
 NOT_FOUND = {"detail": "Agent not found"}
 

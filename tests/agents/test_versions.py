@@ -11,7 +11,7 @@ from agents.models import Agent
 from agents.services import published_version, save_draft
 from tests import make
 from tests.agents.test_agents import DEFAULTS, FULL, MINIMAL, NOW
-from voiceops.errors import StateForbids
+from voiceops.core.errors import StateForbids
 
 
 def numbers(told: dict[str, Any]) -> tuple[int, int | None]:

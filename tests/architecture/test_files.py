@@ -4,22 +4,24 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("accounts", "agents", "batches", "ops", "telephony", "voiceops", "webhooks")
+APPS = ("accounts", "agents", "batches", "ops", "sandbox", "telephony", "voiceops", "webhooks", "worker")
 LONGEST = 500
 ACROSS = re.compile(r"\.unscoped\b(?! =)|\bUser\.objects\b|_default_manager|_base_manager|\.raw\(|\.cursor\(")
 # These may look across workspaces, each knowingly. HTTP views never may.
 KNOWING = re.compile(
-    r"accounts/(access|authentication|audit|sessions|api/\w+|idempotency|retention|tenancy)\.py"
-    r"|(accounts|agents)/services\.py"  # rows lock and look up themselves
-    r"|accounts/(views|workspace_views)\.py"  # people, who belong to no workspace
+    r"accounts/(audit|tenancy)\.py"
+    r"|accounts/(auth/(principal|authentication|sessions|attempt_limits)|api/\w+)\.py"
+    r"|accounts/services/\w+\.py|agents/services\.py"  # rows lock and look up themselves
+    r"|accounts/views/\w+\.py"  # people, who belong to no workspace
     r"|(accounts|agents|telephony|batches|webhooks)/admin(/\w+)?\.py"  # staff
-    r"|accounts/staff_gate\.py"  # who tries to log in there
+    r"|accounts/staff/login\.py"  # who tries to log in there
     r"|(accounts|agents|telephony|batches|webhooks)/models(/\w+)?\.py"  # a row updating itself
     r"|(telephony|batches|webhooks)/(?!views|serializers)\w+(/\w+)*\.py"  # workers, which serve every workspace
+    r"|worker/[\w/]+\.py"
     r"|\w+/management/commands/\w+\.py"
     r"|ops/(?!.*views)[\w/]+\.py"
-    r"|batches/views/stream\.py"  # looks the batch up anew that the view has already found in its workspace
-    r"|voiceops/(clock|patience|probes|steps)\.py"
+    r"|batches/views/progress\.py"  # looks the batch up anew that the view has already found in its workspace
+    r"|voiceops/core/(clock|statement_timeouts|isolation)\.py"
 )
 
 

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from rest_framework.exceptions import ValidationError
 
-from accounts.api import WorkspaceRelatedField
+from accounts.api.related_fields import WorkspaceRelatedField
 from accounts.models import Workspace
 from agents.models import Agent
 from tests import make
 from voiceops.api.serializers import StrictSerializer, Text
-from voiceops.errors import NotFound
-from voiceops.ids import uuid7
+from voiceops.core.errors import NotFound
+from voiceops.core.ids import uuid7
 
 
 class Naming(StrictSerializer):

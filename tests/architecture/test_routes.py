@@ -11,13 +11,15 @@ from rest_framework.relations import ManyRelatedField, RelatedField
 from rest_framework.serializers import BaseSerializer, ListSerializer
 from rest_framework.test import APIClient
 
-from accounts.api import ApiViewSet, WorkspaceRelatedField, WorkspaceViewSet, thing
+from accounts.api.lookup import thing
+from accounts.api.related_fields import WorkspaceRelatedField
+from accounts.api.viewsets import ApiViewSet, WorkspaceViewSet
+from accounts.auth.permissions import SIGNED_IN
 from accounts.models import Workspace
-from accounts.permissions import SIGNED_IN
 from accounts.roles import Role
 from tests import make
 from tests.architecture.routes import Route, routes
-from voiceops.ids import uuid7
+from voiceops.core.ids import uuid7
 
 # Route -> why it needs no credentials of ours.
 PUBLIC = {

@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import checks
-from accounts.api import Deletes, WorkspaceViewSet
+from accounts.api.viewsets import Deletes, WorkspaceViewSet
 from accounts.models import ApiKey, Workspace
 from accounts.roles import Role
 from accounts.tenancy import UnscopedQueryError

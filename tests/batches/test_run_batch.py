@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from accounts.models import Workspace
-from batches.importing.store import import_batch, overdue_imports
+from batches.importing.import_job import import_batch, overdue_imports
 from batches.models import Batch
 from batches.services.batches import after_import
 from tests import make

@@ -24,7 +24,7 @@ from voiceops.api.serializers import (
     Url,
     Uuid,
 )
-from voiceops.errors import DomainError, Invalid, NotFound
+from voiceops.core.errors import DomainError, Invalid, NotFound
 
 NO_INTEGER = ("value is not a valid integer", "type_error.integer")
 NO_FLOAT = ("value is not a valid float", "type_error.float")

@@ -4,8 +4,8 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
+from accounts.api.throttles import Limit
 from accounts.models import Workspace
-from accounts.throttles import Limit
 from tests import make
 
 

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 from accounts.models import Workspace
 from accounts.roles import Role
 from tests import make
-from voiceops.ids import uuid7
+from voiceops.core.ids import uuid7
 
 MALFORMED = (400, {"detail": "Malformed request body"})
 

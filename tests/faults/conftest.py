@@ -14,12 +14,13 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Workspace
-from batches import settle, shift, sweep
+from batches.dialing import settlement
 from batches.models import Batch, Recipient
-from telephony.clients.livekit import LiveKit
+from telephony.clients.livekit.dial import LiveKit
 from telephony.models import PhoneNumber
-from tests import make, sandbox
-from tests.sandbox import RunningSandbox
+from tests import make, sandbox_server
+from tests.sandbox_server import RunningSandbox
+from worker import dispatcher, sweep
 
 PATIENCE = 60.0
 
@@ -55,16 +56,16 @@ class Line:
                 batch.refresh_from_db()
         finally:
             stop.set()
-            shift.stopping.set()
+            dispatcher.stopping.set()
             for thread in threads:
                 thread.join(PATIENCE)
-            shift.stopping.clear()
+            dispatcher.stopping.clear()
         return batch
 
 
 def shifts(stop: threading.Event) -> None:
     """What Celery does in a worker: a shift while there is work."""
-    repeat(lambda: shift.work_is_left() and shift.run_shift(), 0.05, stop)
+    repeat(lambda: dispatcher.work_is_left() and dispatcher.run_shift(), 0.05, stop)
 
 
 def sweeps(stop: threading.Event) -> None:
@@ -76,7 +77,7 @@ def repeat(step: Callable[[], object], every: float, stop: threading.Event) -> N
     try:
         while not stop.wait(every):
             step()
-        while settle.settle_calls().calls:
+        while settlement.settle_calls().calls:
             pass
     finally:
         connections.close_all()
@@ -90,7 +91,7 @@ def outcomes(batch: Batch) -> dict[str, tuple[str, str | None, int]]:
 
 @pytest.fixture
 def box(live_server: LiveServer, settings: Settings) -> Iterator[RunningSandbox]:
-    with sandbox.start(speed=40.0, webhook_url=f"{live_server.url}/livekit/webhook") as running:
+    with sandbox_server.start(speed=40.0, webhook_url=f"{live_server.url}/livekit/webhook") as running:
         settings.LIVEKIT_URL = running.url
         settings.PUBLIC_URL = live_server.url
         settings.SANDBOX_SPEED = 40.0

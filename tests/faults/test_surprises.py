@@ -6,50 +6,51 @@ from typing import Any
 import pytest
 
 from accounts.models import Workspace
-from batches import claims, settle, shift
-from batches.gate import BatchGate
-from telephony.clients.livekit import LiveKit
-from telephony.dialing import engine
-from telephony.dialing.rows import Job
+from batches.dialing import reservation, settlement
+from batches.dialing.admission import BatchGate
+from telephony.clients.livekit.dial import LiveKit
+from telephony.dialing import dialer
+from telephony.dialing.intents import Job
 from telephony.models import Call, Stage
 from telephony.services.recordings import start_recordings
 from tests import make
 from tests.faults.conftest import Line, outcomes
-from voiceops.ids import uuid7
-from voiceops.ormthread import OrmThread
+from voiceops.core.ids import uuid7
+from voiceops.core.orm_thread import OrmThread
+from worker import dispatcher
 
 
 @pytest.mark.slow
 def test_shift_that_cannot_claim_hears_out_those_whose_phones_ring(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = line.batch("71")
-    claim_as_ever = claims.numbers_with_work
+    claim_as_ever = reservation.numbers_with_work
 
     def until_somebody_is_called() -> Any:
         if Call.unscoped.exclude(stage=Stage.RESERVED).exists():
             raise KeyError("a surprise")
         return claim_as_ever()
 
-    monkeypatch.setattr(claims, "numbers_with_work", until_somebody_is_called)
+    monkeypatch.setattr(reservation, "numbers_with_work", until_somebody_is_called)
 
     with pytest.raises(KeyError):
-        shift.run_shift()
+        dispatcher.run_shift()
 
-    settle.settle_calls()
+    settlement.settle_calls()
     assert outcomes(batch) == {"71": ("failed", "busy", 1)}
 
 
 @pytest.mark.slow
 def test_shift_goes_on_dialling_when_ends_cannot_be_noted(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = line.batch("72")
-    noted = settle.note_conversations
+    noted = settlement.note_conversations
 
     def fails_at_first() -> None:
-        monkeypatch.setattr(settle, "note_conversations", noted)
+        monkeypatch.setattr(settlement, "note_conversations", noted)
         raise KeyError("a surprise")
 
-    monkeypatch.setattr(settle, "note_conversations", fails_at_first)
+    monkeypatch.setattr(settlement, "note_conversations", fails_at_first)
 
-    shift.run_shift()
+    dispatcher.run_shift()
 
     assert outcomes(batch) == {"72": ("failed", "busy", 1)}
 
@@ -72,12 +73,12 @@ def test_call_that_cannot_be_prepared_is_not_held_for_ever(ours: Workspace, monk
     def fails(*_: Any) -> str:
         raise KeyError("a surprise")
 
-    monkeypatch.setattr(engine, "metadata_of", fails)
+    monkeypatch.setattr(dialer, "metadata_of", fails)
 
     async def prepare(job: Job) -> bool:
         async with OrmThread() as db, LiveKit() as livekit:
-            dialler = engine.Dialler(
-                livekit=livekit, gate=BatchGate(), owner=uuid7(), intents=db, db=db, on_answered=start_recordings
+            dialler = dialer.Dialler(
+                livekit=livekit, gate=BatchGate(), owner=uuid7(), intent_db=db, db=db, on_answered=start_recordings
             )
             dialler.add([job])
             await asyncio.wait(dialler.tasks)

@@ -14,7 +14,7 @@ from ops.demo.outcomes import Row, read_results, table
 from ops.demo.progress import Progress
 from ops.demo.rehearsal import Order
 from ops.management.commands.demo import SAMPLE, Command
-from ops.supervisor import Supervisor
+from ops.serving.supervisor import Supervisor
 
 HEADER = "phone,status,status,outcome,reason,attempts,sip_status_code,called_at,duration_seconds,call_id\n"
 COUNTS = {

@@ -7,14 +7,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from accounts.erasure import erased_of
 from accounts.models import ErasedNumber, Workspace
-from batches.gate import BatchAdmission
-from batches.importing.lookup import find_suppressed
+from accounts.services.erased_numbers import erased_of
+from batches.dialing.admission import BatchAdmission
+from batches.importing.existing_rows import find_suppressed
+from ops.checking.key_rotation import encrypted_columns, rotate_column
 from telephony.models import CallEvent, InboxEvent, Turn
-from telephony.services.rotation import encrypted_columns, rotate_column
 from tests import make
-from voiceops import crypto
+from voiceops.core import crypto
 from webhooks.models import WebhookEvent
 from webhooks.services import body_of
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.supervisor import Service, StartError, Supervisor
+from ops.serving.supervisor import Service, StartError, Supervisor
 from tests.ops.processes import eventually, marked
 
 SLEEPER = "import time; time.sleep(60)"
@@ -143,7 +143,7 @@ def test_a_process_that_ends_while_it_starts_is_an_error_with_the_end_of_its_log
 def test_nothing_is_left_when_the_supervisor_itself_is_killed(tmp_path: Path, mark: str) -> None:
     code = f"""
 from pathlib import Path
-from ops.supervisor import Service, Supervisor
+from ops.serving.supervisor import Service, Supervisor
 import sys
 log = Path({str(tmp_path)!r}) / "one.log"
 with Supervisor([Service("one", (sys.executable, "-c", {SLEEPER!r}), log)], tell=print) as supervisor:
@@ -201,7 +201,7 @@ def test_what_outlives_the_others_is_there_until_they_are_gone(tmp_path: Path) -
 def test_the_one_that_was_not_ready_in_time_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str
 ) -> None:
-    monkeypatch.setattr("ops.supervisor.START_SECONDS", 0.5)
+    monkeypatch.setattr("ops.serving.supervisor.START_SECONDS", 0.5)
     ready = service(tmp_path, SLEEPER, name="one")
     late = service(tmp_path, SLEEPER, name="two", ready=lambda: False)
 

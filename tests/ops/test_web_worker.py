@@ -7,7 +7,7 @@ import socket
 import pytest
 from gunicorn.http import errors
 
-from ops.web_worker import WebWorker
+from ops.serving.web_worker import WebWorker
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,18 @@ from django.utils import timezone
 from pytest_django import Settings
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from accounts import letters
 from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
+from accounts.services import email_delivery
 from tests import make
 from tests.webhooks.conftest import Receiver
-from voiceops.errors import Invalid
-from webhooks import outward
+from voiceops.core import safe_http
+from voiceops.core.errors import Invalid
+from voiceops.core.safe_http import Answer, PublicResolver, check_url, post, public_socket
 from webhooks.models import WebhookDelivery, WebhookEndpoint
-from webhooks.outward import Answer, PublicResolver, check_url, post, public_socket
-from webhooks.postman import Postman
-from webhooks.schedule import DELAYS, JITTER, TRIES, next_try
+from webhooks.retry_schedule import DELAYS, JITTER, TRIES, next_try
 from webhooks.services import create_endpoint, deliver, note_answer, rotate_secret, send_test
+from worker.periodic.webhook_delivery import Postman
 
 INSTANT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -167,7 +167,7 @@ def test_an_endpoint_that_is_gone_is_disabled_and_admins_are_told(
 
     endpoint.refresh_from_db()
     assert (endpoint.is_enabled, endpoint.disabled_reason) == (reason is None, reason)
-    letters.wait()
+    email_delivery.wait()
     assert [message.to for message in mail.outbox] == ([[admin.email]] if reason else [])
     assert AuditEntry.unscoped.filter(action="webhook.disabled").exists() is (reason is not None)
 
@@ -235,14 +235,14 @@ def test_the_address_is_judged_once_more_where_the_connection_is_made() -> None:
 )
 def test_patience_is_asked_for_in_seconds_or_until_a_date(header: str, seconds: float | None) -> None:
     with time_machine.travel(INSTANT, tick=False):
-        assert outward._seconds(header) == seconds
+        assert safe_http._seconds(header) == seconds
 
 
 @pytest.fixture
 def silent(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A receiver that takes the connection and says nothing."""
     settings.DEBUG = True
-    monkeypatch.setattr(outward, "SECONDS", 0.3)
+    monkeypatch.setattr(safe_http, "SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/hook"
 
@@ -260,7 +260,7 @@ def test_the_postman_carries_on_when_news_cannot_be_collected(
 
     endpoint, _ = create_endpoint(workspace=make.workspace(), url=receiver.url)
     make.delivery(endpoint)
-    monkeypatch.setattr("webhooks.postman.collect", fails)
+    monkeypatch.setattr("worker.periodic.webhook_delivery.collect", fails)
     postman = Postman()
 
     postman.beat()

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
 from tests import make
-from voiceops.ids import uuid7
+from voiceops.core.ids import uuid7
 from webhooks.models import EVENTS, WebhookEndpoint
 from webhooks.services import prune
 

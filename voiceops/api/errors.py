@@ -14,7 +14,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from voiceops.errors import Conflict, DomainError, Forbidden, NotFound, ProviderError
+from voiceops.core.errors import Conflict, DomainError, Forbidden, NotFound, ProviderError
 
 STATUS_OF: dict[type[DomainError], int] = {NotFound: 404, Forbidden: 403, Conflict: 409, ProviderError: 500}
 

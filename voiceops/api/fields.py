@@ -24,7 +24,7 @@ from rest_framework.fields import empty
 from rest_framework.utils import html
 
 from voiceops.api.errors import MESSAGES, mistake
-from voiceops.errors import DomainError, Invalid, NotFound
+from voiceops.core.errors import DomainError, Invalid, NotFound
 
 INTEGER_LIMIT = 2**31 - 1  # what a database integer holds
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}

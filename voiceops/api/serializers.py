@@ -38,7 +38,7 @@ from voiceops.api.fields import (
     from_json,
     validate_items,
 )
-from voiceops.errors import DomainError
+from voiceops.core.errors import DomainError
 
 __all__ = [
     "Boolean",

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.db.models.manager
-import voiceops.ids
+import voiceops.core.ids
 import webhooks.models
 from django.db import migrations, models
 
@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='WebhookEndpoint',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('url', models.CharField(max_length=2000)),
                 ('description', models.CharField(blank=True, default='', max_length=200)),
                 ('events', models.JSONField(default=webhooks.models.all_events)),
@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='WebhookEvent',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('type', models.CharField(max_length=40)),
                 ('key', models.CharField(max_length=120)),
                 ('body', models.TextField()),
@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='WebhookDelivery',
             fields=[
-                ('id', models.UUIDField(default=voiceops.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=voiceops.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('delivered', 'Delivered'), ('failed', 'Failed')], default='pending', max_length=9)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('due_at', models.DateTimeField()),

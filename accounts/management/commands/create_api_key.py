@@ -3,10 +3,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts import services
-from accounts.access import Access
+from accounts.auth.principal import Access
 from accounts.models import Workspace
 from accounts.roles import Role
+from accounts.services import members
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
             raise CommandError("The name must have 1 to 100 characters")
         owner = find_workspace(workspace)
         access = Access(workspace=owner)
-        _, key = services.create_api_key(workspace=owner, name=name.strip(), role=Role.named(role), access=access)
+        _, key = members.create_api_key(workspace=owner, name=name.strip(), role=Role.named(role), access=access)
         self.stdout.write(key)
 
 

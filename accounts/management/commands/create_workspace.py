@@ -5,8 +5,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_email
 from django.db import transaction
 
-from accounts import keys, services
+from accounts.auth import api_keys
 from accounts.models import User, canonical_email
+from accounts.services import members
 
 
 class Command(BaseCommand):
@@ -30,8 +31,8 @@ class Command(BaseCommand):
         with transaction.atomic():
             user = User.objects.filter(email=email).first()
             if user is None:
-                password = keys.random_text(20)
+                password = api_keys.random_text(20)
                 user = User.objects.create_user(email, password)
-            workspace = services.create_workspace(name=name.strip(), user=user)
+            workspace = members.create_workspace(name=name.strip(), user=user)
         self.stdout.write(f"Workspace {workspace.name}: {workspace.pk}")
         self.stdout.write(f"Admin {email}" + (f", password: {password}" if password else ""))

@@ -2,8 +2,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts import second_factor
-from accounts.access import Access
+from accounts.auth import second_factor
+from accounts.auth.principal import Access
 from accounts.models import SecondFactor, User, canonical_email
 
 

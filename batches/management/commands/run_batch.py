@@ -14,11 +14,11 @@ from accounts.models import Workspace
 from agents.models import Agent
 from batches.importing.phones import known_country
 from batches.models import Batch
-from batches.progress import OPEN, progress_of
-from batches.services.intake import create_batch
+from batches.reporting.progress import OPEN, progress_of
+from batches.services.create import create_batch
 from telephony.models import PhoneNumber
-from voiceops.errors import DomainError
-from voiceops.terminal import check_readable
+from voiceops.core.errors import DomainError
+from voiceops.core.terminal import check_readable
 
 LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 15.0  # without anything happening, before it is said that a worker may be missing

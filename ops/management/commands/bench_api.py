@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.test import Client
 
-from accounts import keys
+from accounts.auth import api_keys
 from accounts.models import ApiKey, Workspace
 from accounts.roles import Role
 from ops.bench import reading
@@ -58,7 +58,7 @@ class Command(BaseCommand):
 
 
 def reader(workspace: Workspace) -> Client:
-    new = keys.generate_key()
+    new = api_keys.generate_key()
     ApiKey.unscoped.create(
         workspace=workspace, name="Bench", role=Role.MEMBER, prefix=new.prefix, key_hash=new.key_hash
     )

@@ -17,7 +17,7 @@ from ops.bench.loopback import Loopback, serve_until_told
 from ops.bench.meter import RoundTrips, cpu_seconds_of, own_cpu_seconds, peak_megabytes
 from ops.bench.parts import Parts, again_with_livekit
 from ops.bench.worker import work
-from voiceops.errors import DomainError
+from voiceops.core.errors import DomainError
 
 PARTS = Parts("bench_dial")
 RINGING_SECONDS = 12.0  # as phones do: long enough for a worker to dial all that shall ring together

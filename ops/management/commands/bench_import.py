@@ -17,7 +17,7 @@ from batches.models import Batch, Recipient, RejectedRow
 from ops.bench import importing
 from ops.bench.cluster import again, is_inside
 from ops.bench.meter import peak_megabytes
-from voiceops.garbage import collect_rarely
+from voiceops.core.process_tuning import collect_rarely
 
 LIST = "bench-list.csv"
 MIN_RATIO = 0.8

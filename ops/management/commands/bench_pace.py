@@ -14,7 +14,7 @@ from ops.bench.cluster import is_inside
 from ops.bench.loopback import Loopback, serve_until_told
 from ops.bench.parts import Parts, again_with_livekit
 from ops.bench.worker import work
-from voiceops.errors import DomainError
+from voiceops.core.errors import DomainError
 
 PARTS = Parts("bench_pace")
 ANSWER_SECONDS, TALK_SECONDS = 0.1, 1.0

@@ -12,10 +12,10 @@ from batches.importing.phones import known_country
 from ops.demo import workspace
 from ops.demo.outcomes import table
 from ops.demo.rehearsal import Order, Result, rehearse
-from ops.processes import local_url, running
-from ops.supervisor import Supervisor
-from voiceops.errors import DomainError
-from voiceops.terminal import check_readable
+from ops.serving.processes import local_url, running
+from ops.serving.supervisor import Supervisor
+from voiceops.core.errors import DomainError
+from voiceops.core.terminal import check_readable
 
 SAMPLE = settings.BASE_DIR / "ops" / "data" / "sample.csv"
 STALL_SECONDS = 300.0
@@ -52,7 +52,7 @@ class Command(BaseCommand):
             raise CommandError(f"The web server went away: {error}") from error
 
     def run(self, supervisor: Supervisor, order: Order, *, once: bool) -> None:
-        """The rehearsal has a thread of its own: processes may be started from the main thread only (ops/leash.py)."""
+        """The rehearsal has a thread of its own: processes may be started from the main thread only."""
         if not supervisor.stopping:
             self.tell(f"Calling the people of {order.file} through the sandbox")
             pool = ThreadPoolExecutor(max_workers=1)

@@ -7,14 +7,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ops.drill import abreast
-from ops.drill.ledger import read_ledger
+from ops.drill import parallel_runs
+from ops.drill.fault_run import Rehearsal
+from ops.drill.invariants import read_ledger
 from ops.drill.matrix import MATRIX, WORKERS, WorldName, chosen
-from ops.drill.rehearsal import Rehearsal
 from ops.drill.scenario import FAULTS, Drill, Plan, Sandbox
 from ops.drill.servers import Servers
 from ops.drill.world import World
-from ops.processes import running
+from ops.serving.processes import running
 
 IN_REVIEW_AT_MOST = 0.01
 RANDOM_KINDS = ("kill worker", "stop worker", "term worker", "kill web", "kill sandbox")
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         parser.add_argument("--seconds", type=float, default=240.0, help="until everything must have come to rest")
 
     def handle(self, **options: Any) -> None:
-        if os.environ.get(abreast.INSIDE) != "1":
+        if os.environ.get(parallel_runs.INSIDE) != "1":
             sys.exit(self.outside(options))
         if options["fault"]:
             self.matrix(options["fault"], options["world"])
@@ -56,18 +56,18 @@ class Command(BaseCommand):
         for name in ("PUBLIC_URL", "LIVEKIT_URL", "TWILIO_BASE_URL", "DIAL_FENCE_SECONDS"):
             os.environ.pop(name, None)
         if options["all"]:
-            seeds = abreast.for_seeds(SEEDS, "--people", "150", "--kills", "5")
-            return self.side_by_side([*abreast.for_faults(MATRIX), *seeds])
+            seeds = parallel_runs.for_seeds(SEEDS, "--people", "150", "--kills", "5")
+            return self.side_by_side([*parallel_runs.for_faults(MATRIX), *seeds])
         if options["fault"]:
-            return self.side_by_side(abreast.for_faults(chosen(options["fault"])))
-        alone = abreast.Order("", sys.argv[2:], on_servers=options["servers"])
-        abreast.run(alone, self.tell)
+            return self.side_by_side(parallel_runs.for_faults(chosen(options["fault"])))
+        alone = parallel_runs.Order("", sys.argv[2:], on_servers=options["servers"])
+        parallel_runs.run(alone, self.tell)
         return alone.code
 
-    def side_by_side(self, orders: Sequence[abreast.Order]) -> int:
+    def side_by_side(self, orders: Sequence[parallel_runs.Order]) -> int:
         for name in ("DATABASE_URL", "CELERY_BROKER_URL"):
             os.environ.pop(name, None)  # one database would be one world
-        return 0 if abreast.carry_out(orders, self.tell) else 1
+        return 0 if parallel_runs.carry_out(orders, self.tell) else 1
 
     def matrix(self, names: str, where: WorldName) -> None:
         faults = [fault for fault in chosen(names) if fault.world == where]

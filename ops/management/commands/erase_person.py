@@ -9,7 +9,7 @@ from accounts.models import Workspace
 from batches.services.erasure import erase_recipients
 from telephony.services.erasure import erase_calls
 from voiceops.api.fields import e164
-from voiceops.errors import DomainError
+from voiceops.core.errors import DomainError
 from webhooks.services import erase_events
 
 

@@ -3,8 +3,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ops.processes import local_url, running
-from voiceops.errors import DomainError
+from ops.serving.processes import local_url, running
+from voiceops.core.errors import DomainError
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from agents.models import Agent
-from batches.importing.store import import_batch
+from batches.importing.import_job import import_batch
 from batches.models import Batch
 from batches.services.batches import after_import
 from telephony.models import PhoneNumber

@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import Workspace
 from batches.models import Batch
-from batches.preview import preview_list
+from batches.services.preview import preview_list
 from tests import make
 
 MONDAY_NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # seven in the morning in Washington
@@ -128,8 +128,8 @@ def test_a_required_variable_that_no_column_holds_is_told_beforehand(ours: Works
 
 
 def test_a_preview_that_takes_too_long_tells_how_far_it_came(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batches.preview.LONGEST_SECONDS", -1.0)
-    monkeypatch.setattr("batches.preview.CHUNK", 2)
+    monkeypatch.setattr("batches.services.preview.LONGEST_SECONDS", -1.0)
+    monkeypatch.setattr("batches.services.preview.CHUNK", 2)
 
     told = preview_list(
         content=iter([LIST.encode()]),

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.access import Access, still_holds
+from accounts.auth.principal import Access, still_holds
 from accounts.models import ApiKey, Membership, Session, User, Workspace
 from accounts.roles import Role
-from batches import progress
 from batches.models import Batch
-from batches.progress import progress_of
-from batches.views import stream
+from batches.reporting import progress
+from batches.reporting.progress import progress_of
+from batches.views import progress as progress_stream
 from tests import make
 from tests.batches.api.test_batches import COUNTS
 
@@ -110,7 +110,7 @@ def test_progress_is_json(ours: Workspace) -> None:
 
 def test_events_follow_a_batch_to_its_end(ours: Workspace, monkeypatch: Any) -> None:
     batch = running(ours)
-    monkeypatch.setattr(stream, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(progress_stream, "EVERY_SECONDS", 0.0)
 
     response: Any = make.client(ours, Role.MEMBER).get(
         f"/batches/{batch.pk}/progress", headers={"Accept": "text/event-stream"}
@@ -128,23 +128,23 @@ def test_events_follow_a_batch_to_its_end(ours: Workspace, monkeypatch: Any) -> 
 @pytest.mark.django_db(transaction=True)
 def test_who_comes_when_all_places_are_taken_gets_one_event() -> None:
     batch = running(make.workspace())
-    watchers = [stream.events(batch.pk) for _ in range(stream.MOST_WATCHERS)]
+    watchers = [progress_stream.events(batch.pk) for _ in range(progress_stream.MOST_WATCHERS)]
     for watcher in watchers:
         next(watcher)
         next(watcher)
 
-    late = list(stream.events(batch.pk))
+    late = list(progress_stream.events(batch.pk))
 
     for watcher in watchers:
         watcher.close()
     assert len(late) == 2
-    assert stream.places.acquire(blocking=False)
-    stream.places.release()
+    assert progress_stream.places.acquire(blocking=False)
+    progress_stream.places.release()
 
 
 def test_the_stream_ends_with_the_batchs_deletion(ours: Workspace) -> None:
     batch = make.batch(ours, status="completed")
-    events = stream.events(batch.pk)
+    events = progress_stream.events(batch.pk)
     next(events)
     batch.delete()
 
@@ -152,12 +152,12 @@ def test_the_stream_ends_with_the_batchs_deletion(ours: Workspace) -> None:
 
 
 def test_a_stream_ends_with_the_right_to_watch(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "ASKED_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(stream, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(progress_stream, "ASKED_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(progress_stream, "EVERY_SECONDS", 0.0)
     batch = make.batch(ours, status="running")
     answers = iter([True, True, False])
 
-    events = list(stream.events(batch.pk, may_watch=lambda: next(answers)))
+    events = list(progress_stream.events(batch.pk, may_watch=lambda: next(answers)))
 
     assert len(events) == 1 + 2  # the first line tells when to come again
 

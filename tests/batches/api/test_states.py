@@ -7,11 +7,11 @@ from django.db import connections
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Workspace
+from batches.dialing.settlement import complete_all, complete_batches
 from batches.models import Batch
 from batches.services.batches import after_import, start_batch, start_due_batches
-from batches.settle import complete_all, complete_batches
 from tests import make
-from voiceops.errors import StateForbids
+from voiceops.core.errors import StateForbids
 
 Status = Batch.Status
 SENTENCES = {

@@ -8,7 +8,7 @@ import pytest
 
 from accounts.models import Workspace
 from batches.models import Batch
-from batches.services import lists
+from batches.services import uploads
 from tests import make
 from tests.batches.api.bodies import order, read_list, upload
 
@@ -107,7 +107,7 @@ def test_a_list_that_is_deleted_in_this_moment_disturbs_nobody(ours: Workspace, 
 
 
 def test_a_long_list_is_not_opened_while_the_client_waits(ours: Workspace, monkeypatch: Any) -> None:
-    monkeypatch.setattr(lists, "QUICK_TEXT", 10)
+    monkeypatch.setattr(uploads, "QUICK_TEXT", 10)
     client = make.client(ours)
     fields = order(make.agent(ours), make.phone_number(ours), file=upload(b"name,city\nAda,London\n"), start="now")
 

@@ -11,10 +11,10 @@ from django.conf import settings
 
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
-from batches.importing.recipients import SUFFIX, write_recipients
-from batches.importing.store import import_batch
+from batches.importing.import_job import import_batch
+from batches.importing.json_source import SUFFIX, write_recipients
 from batches.models import Batch, Recipient, RejectedRow
-from voiceops.ids import uuid7
+from voiceops.core.ids import uuid7
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "lists"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((FIXTURES / "expected.json").read_text())

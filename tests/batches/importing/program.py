@@ -8,7 +8,7 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402 - Django must be set up first
 
-from batches.importing.store import import_batch  # noqa: E402
+from batches.importing.import_job import import_batch  # noqa: E402
 from batches.models import Batch  # noqa: E402
 from ops.bench import importing  # noqa: E402
 

@@ -4,12 +4,12 @@ from uuid import UUID
 import pytest
 
 from accounts.models import Workspace
-from batches.importing.store import begin_append, import_batch, overdue_imports
+from batches.importing.import_job import begin_append, import_batch, overdue_imports
 from batches.models import Batch, Recipient
 from batches.services.batches import after_import
 from tests.batches.importing import lists
-from voiceops.clock import database_now
-from voiceops.errors import StateForbids
+from voiceops.core.clock import database_now
+from voiceops.core.errors import StateForbids
 
 
 def test_appended_rows_come_behind_and_are_compared_with_all(ours: Workspace) -> None:

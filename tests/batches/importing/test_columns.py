@@ -1,7 +1,7 @@
 import pytest
 
 from batches.importing.columns import Columns, read_columns
-from batches.importing.upload import UnreadableUpload
+from batches.importing.source import UnreadableUpload
 
 
 @pytest.mark.parametrize(

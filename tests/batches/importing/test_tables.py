@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from batches.importing.source import UnreadableUpload
 from batches.importing.table import open_table
-from batches.importing.upload import UnreadableUpload
 from tests.batches.importing import lists
 
 Rows = list[tuple[int, list[str]]]

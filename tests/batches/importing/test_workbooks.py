@@ -10,11 +10,11 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from batches.importing import workbook
-from batches.importing.judge import judge
+from batches.importing import xlsx_source
 from batches.importing.phones import PhoneParser
+from batches.importing.row_validation import judge
+from batches.importing.source import UnreadableUpload
 from batches.importing.table import open_table
-from batches.importing.upload import UnreadableUpload
 from tests.batches.importing import lists
 
 HUGE = (
@@ -196,7 +196,7 @@ def lying_header(path: Path) -> Path:
     [
         pytest.param(shared_strings_bomb, HUGE, marks=pytest.mark.slow),
         pytest.param(cells_bomb, HUGE, marks=pytest.mark.slow),
-        (sparse_bomb, workbook.DIED),
+        (sparse_bomb, xlsx_source.DIED),
         (laughs, DAMAGED),
         (many_entries, HUGE),
         (truncated, DAMAGED),

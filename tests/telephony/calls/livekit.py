@@ -10,9 +10,9 @@ import orjson
 from django.conf import settings
 from django.test import Client
 
-from telephony import report_tokens
+from telephony.domain import report_tokens
 from telephony.models import Call
-from voiceops.ids import uuid7
+from voiceops.core.ids import uuid7
 
 
 def event(name: str, call: Call | str, **parts: Any) -> dict[str, Any]:

@@ -14,17 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Workspace
-from telephony.clients.livekit import Answered, Lost
-from telephony.dialing import reconcile, rows, watch
+from telephony.clients.livekit.dial import Answered, Lost
+from telephony.dialing import intents, polling, reconciliation
+from telephony.domain.dial_verdicts import Answer
 from telephony.models import Call, Stage
-from telephony.outcomes import Answer
 from telephony.serializers.reports import read_report
-from telephony.services.inbox import apply_inbox, take_in
-from telephony.services.reports import take_report
+from telephony.services.agent_reports import take_report
+from telephony.services.livekit_events import apply_inbox, take_in
 from tests import make
 from tests.telephony.calls import livekit
 from tests.telephony.calls.livekit import reported
-from voiceops.clock import database_now
+from voiceops.core.clock import database_now
 
 JOINED: tuple[str, dict[str, str]] = ("participant_joined", {})
 GONE: tuple[str, dict[str, str]] = ("room_finished", {})
@@ -90,8 +90,8 @@ def deliver(call: Call, webhook: tuple[str, dict[str, str]], *, late: bool) -> N
 
 def answer(call: Call, story: Story) -> None:
     now = database_now()
-    job = rows.Job(call=call, trunk_id="ST_1", config={})
-    rows.write_results([rows.Result(job=job, sent_at=now, at=now, answer=story.answer)])
+    job = intents.Job(call=call, trunk_id="ST_1", config={})
+    intents.write_results([intents.Result(job=job, sent_at=now, at=now, answer=story.answer)])
 
 
 def reconcile_until_quiet(call: Call) -> None:
@@ -101,9 +101,9 @@ def reconcile_until_quiet(call: Call) -> None:
     Call.unscoped.filter(pk=call.pk).update(heard_at=timezone.now() - timedelta(minutes=1))
     call.refresh_from_db()
     if call.stage == Stage.IN_PROGRESS:
-        watch.note_presence(call, [])
+        polling.note_presence(call, [])
     elif call.stage != Stage.ENDED:
-        reconcile.conclude(call, database_now(), [])
+        reconciliation.conclude(call, database_now(), [])
     call.refresh_from_db()
 
 

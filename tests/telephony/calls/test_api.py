@@ -8,7 +8,7 @@ from accounts.models import Workspace
 from accounts.roles import Role
 from telephony.models import Call, CallEvent, Outcome, PhoneNumber, Stage, Turn
 from tests import make
-from voiceops.ids import uuid7
+from voiceops.core.ids import uuid7
 
 MISSING = "01933b5e-0000-7000-8000-000000000000"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -16,16 +16,17 @@ from django.core import mail
 from django.db import connection
 from django.test import Client
 
-from accounts import letters, second_factor
+from accounts.auth import second_factor
 from accounts.models import SecondFactor, Workspace
 from accounts.roles import Role
-from batches import shift
-from telephony import report_tokens
+from accounts.services import email_delivery
+from ops.checking.key_rotation import encrypted_columns
+from telephony.domain import report_tokens
 from telephony.models import Call
-from telephony.services.rotation import encrypted_columns
 from tests import make
-from tests.sandbox import RunningSandbox
-from tests.test_canary import lines  # noqa: F401 - the fixture
+from tests.architecture.test_canary import lines  # noqa: F401 - the fixture
+from tests.sandbox_server import RunningSandbox
+from worker import dispatcher
 
 pytestmark = pytest.mark.slow
 PHONE, CALLEE = "+12025550100", "+12025550147"  # the callee answers
@@ -92,7 +93,7 @@ class World:
             f"/workspaces/{self.workspace.pk}/invitations", {"email": guest, "role": "member"}
         )
         stranger.post("/auth/password/reset", {"email": body["email"]}, "application/json")
-        letters.wait()
+        email_delivery.wait()
         for letter in mail.outbox:
             self.secrets[str(letter.subject)] = max(str(letter.body).replace("=", " ").split(), key=len)
         factor = second_factor.begin(user=make.user())
@@ -103,15 +104,15 @@ class World:
         ids = {"agent_id": self.agent["id"], "from_number_id": self.number["id"]}
         person = {"to": CALLEE, "variables": {"email": self.email}, "metadata": {"x": self.word}}
         call_id = self.answered("/calls", {**ids, **person})["id"]
-        thread = threading.Thread(target=shift.run_shift)
+        thread = threading.Thread(target=dispatcher.run_shift)
         thread.start()
         try:
             box.wait(lambda: self.client.get(f"/calls/{call_id}").json()["status"] == "ended", timeout=30)
             box.wait(lambda: len(self.client.get(f"/calls/{call_id}/transcript").json()["turns"]) >= 4)
         finally:
-            shift.stopping.set()
+            dispatcher.stopping.set()
             thread.join(20)
-            shift.stopping.clear()
+            dispatcher.stopping.clear()
         call = Call.unscoped.get(pk=call_id)
         self.secrets["what the agent reports with"] = report_tokens.mint(call.pk)
         return call

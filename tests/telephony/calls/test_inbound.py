@@ -10,19 +10,19 @@ from pytest_django import Settings
 
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
-from batches import sweep
-from telephony.clients.livekit import Participant
-from telephony.dialing import reconcile, watch
-from telephony.inbound_rooms import room_prefix
+from telephony.clients.livekit.dial import Participant
+from telephony.dialing import polling, reconciliation
+from telephony.domain.room_names import room_prefix
 from telephony.models import Call, PhoneNumber, Stage
 from telephony.services.inbound import judge, open_call, ringing_calls
-from telephony.services.lines import SipSettings
 from telephony.services.numbers import NumberOrder, register_number
+from telephony.services.trunk_config import SipSettings
 from telephony.services.web_calls import conclude_seat
 from tests import make
-from tests.sandbox import RunningSandbox
+from tests.sandbox_server import RunningSandbox
 from tests.telephony.calls import livekit
-from voiceops.ids import uuid7
+from voiceops.core.ids import uuid7
+from worker import sweep
 
 OURS, CALLER = "+12025550100", "+12025550123"
 
@@ -245,10 +245,10 @@ def test_browser_that_nobody_reports_on_is_not_hung_up(ours: Workspace) -> None:
     browser = Participant(identity=call.callee_identity, attributes={}, is_callee=False)
     agent = Participant(identity="agent-AJ_1", attributes={}, is_callee=False)
 
-    watch.note_presence(call, [browser, agent])
+    polling.note_presence(call, [browser, agent])
     call.refresh_from_db()
     with_browser = call.stage, call.heard_at is not None and call.heard_at > now
-    watch.note_presence(call, [agent])
+    polling.note_presence(call, [agent])
     call.refresh_from_db()
 
     assert with_browser == (Stage.IN_PROGRESS, True)
@@ -328,8 +328,8 @@ def test_answered_call_that_outlasts_its_agent_is_ended(ours: Workspace, box: Ru
     within = make.call(ours, **fields, answered_at=now - timedelta(seconds=170))
     Call.unscoped.update(heard_at=now - timedelta(seconds=30))
 
-    ends = [watch.is_overdue(call, now) for call in (over, within)]
-    watch.end_overdue(over, now)
+    ends = [polling.is_overdue(call, now) for call in (over, within)]
+    polling.end_overdue(over, now)
 
     over.refresh_from_db()
     assert ends == [True, False]
@@ -342,7 +342,7 @@ def test_call_that_rang_without_news_of_a_callee_in_the_room_ends(ours: Workspac
     times = {"intent_at": then, "dialed_at": then, "ringing_at": then, "heard_at": then}
     call = make.call(ours, stage=Stage.RINGING, **times, lease_expires_at=None)
 
-    reconcile.conclude(call, timezone.now(), [])
+    reconciliation.conclude(call, timezone.now(), [])
 
     call.refresh_from_db()
     assert (call.stage, call.outcome) == (Stage.ENDED, "no_answer")

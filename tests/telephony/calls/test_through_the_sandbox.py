@@ -12,13 +12,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import Workspace
-from batches import shift
 from telephony.models import Call, PhoneNumber, Stage
-from telephony.services.control import hang_up
-from telephony.services.lines import SipSettings
+from telephony.services.call_control import hang_up
 from telephony.services.numbers import NumberOrder, register_number
+from telephony.services.trunk_config import SipSettings
 from tests import make
-from tests.sandbox import RunningSandbox
+from tests.sandbox_server import RunningSandbox
+from worker import dispatcher
 
 pytestmark = pytest.mark.slow
 
@@ -31,14 +31,14 @@ def number(ours: Workspace, box: RunningSandbox) -> PhoneNumber:
 
 @contextmanager
 def dialling() -> Iterator[None]:
-    thread = threading.Thread(target=shift.run_shift)
+    thread = threading.Thread(target=dispatcher.run_shift)
     thread.start()
     try:
         yield
     finally:
-        shift.stopping.set()
+        dispatcher.stopping.set()
         thread.join(20)
-        shift.stopping.clear()
+        dispatcher.stopping.clear()
 
 
 def placed(of: Workspace, to: str, **fields: Any) -> str:

@@ -8,9 +8,9 @@ from aiohttp.test_utils import TestServer
 from django.conf import settings
 from pytest_django import Settings
 
-from telephony.clients.livekit import LiveKit
-from telephony.clients.livekit_calls import list_rooms
-from telephony.clients.tokens import without_beginning
+from telephony.clients.livekit.calls import list_rooms
+from telephony.clients.livekit.dial import LiveKit
+from telephony.clients.livekit.tokens import without_beginning
 
 
 def sign(claims: dict[str, object]) -> str:

@@ -10,9 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Workspace
-from telephony.dialing.reconcile import evidence_in_inbox
+from telephony.dialing.reconciliation import evidence_in_inbox
 from telephony.models import Call, InboxEvent, Outcome, Stage
-from telephony.services.inbox import apply_inbox
+from telephony.services.livekit_events import apply_inbox
 from tests import make
 from tests.telephony.calls import livekit
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from telephony.clients import livekit_admin
+from telephony.clients.livekit import trunks as livekit_trunks
 
 
 def everything() -> dict[str, list[Any]]:
-    found = livekit_admin.look_at_all()
+    found = livekit_trunks.look_at_all()
     return {"outbound": list(found.outbound), "inbound": list(found.inbound), "rules": list(found.rules)}
 
 

@@ -7,17 +7,17 @@ from pytest_django import Settings
 from accounts.models import Workspace
 from accounts.roles import Role
 from batches.models import Batch
-from telephony.clients.livekit_admin import TRANSPORTS
+from telephony.clients.livekit.trunks import TRANSPORTS
 from telephony.models import NumberPace, PhoneNumber, SipTrunk, Stage
 from telephony.services.drift import check_number
-from telephony.services.lines import open_password
 from telephony.services.numbers import STALE, change_number, clean_provisioning, remove_number
+from telephony.services.trunk_config import open_password
 from tests import make
-from tests.sandbox import RunningSandbox
+from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import NOTHING, everything
 from tests.telephony.numbers.relay import Break, Relay, relay_to
-from voiceops.clock import database_now
-from voiceops.errors import NotFound
+from voiceops.core.clock import database_now
+from voiceops.core.errors import NotFound
 
 NUMBER = "+12025550100"
 SIP = {"address": "sip.carrier.example", "auth_username": "voice", "auth_password": "s3cret of the trunk"}

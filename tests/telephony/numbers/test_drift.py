@@ -2,13 +2,13 @@ from typing import Any
 
 from accounts.models import Workspace
 from accounts.roles import Role
-from telephony.clients import livekit_admin
-from telephony.clients.livekit_admin import Line, Outbound
+from telephony.clients.livekit import trunks as livekit_trunks
+from telephony.clients.livekit.trunks import Line, Outbound
 from telephony.models import PhoneNumber, SipTrunk
 from telephony.services.drift import check_everything
-from telephony.services.lines import line_of
+from telephony.services.trunk_config import line_of
 from tests import make
-from tests.sandbox import RunningSandbox
+from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import everything
 
 SIP = {"address": "sip.carrier.example", "auth_username": "voice", "auth_password": "s3cret of the trunk"}
@@ -30,7 +30,7 @@ def disturb(number: PhoneNumber, **outbound: Any) -> None:
     """Somebody changes the outbound trunk at LiveKit, and loses inbound trunk and rule."""
     wanted = {"address": "sip.carrier.example", "transport": "tcp", "numbers": (number.phone_number,), **outbound}
     tag = line_of(number).tag
-    livekit_admin.settle(Line(tag=tag, name=f"VoiceOps {number.phone_number}", outbound=Outbound(**wanted)))
+    livekit_trunks.settle(Line(tag=tag, name=f"VoiceOps {number.phone_number}", outbound=Outbound(**wanted)))
 
 
 def test_a_fresh_number_has_no_drift(ours: Workspace, box: RunningSandbox) -> None:

@@ -7,12 +7,12 @@ from django.conf import settings as configured
 from pytest_django import Settings
 
 from accounts.models import Workspace
-from telephony.clients.twilio import Twilio
+from telephony.clients.twilio.client import Twilio
 from telephony.models import PhoneNumber, SipTrunk
-from telephony.services.lines import open_password
 from telephony.services.numbers import clean_provisioning
+from telephony.services.trunk_config import open_password
 from tests import make
-from tests.sandbox import RunningSandbox
+from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import NOTHING, everything
 from tests.telephony.numbers.relay import Break, Relay, relay_to
 

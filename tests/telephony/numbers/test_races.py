@@ -9,7 +9,7 @@ from django.db import connection, connections
 
 from accounts.models import Workspace
 from tests import make
-from tests.sandbox import RunningSandbox
+from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import everything
 
 BODY = {"phone_number": "+14155550123", "provider": "sip", "sip": {"address": "sip.carrier.example"}}

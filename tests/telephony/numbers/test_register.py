@@ -8,9 +8,9 @@ from pytest_django import Settings
 from accounts.models import Workspace
 from accounts.roles import Role
 from telephony.models import NumberPace, PhoneNumber, SipTrunk
-from telephony.services.lines import open_password
+from telephony.services.trunk_config import open_password
 from tests import make
-from tests.sandbox import RunningSandbox
+from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import NOTHING, everything
 from tests.telephony.numbers.relay import Break, Relay, relay_to
 

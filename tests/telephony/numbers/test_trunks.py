@@ -5,12 +5,12 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import Workspace
-from telephony.clients import livekit_admin
-from telephony.clients.livekit_admin import Inbound, Line, Made
+from telephony.clients.livekit import trunks as livekit_trunks
+from telephony.clients.livekit.trunks import Inbound, Line, Made
 from telephony.models import SipTrunk
-from telephony.services.lines import open_password
+from telephony.services.trunk_config import open_password
 from tests import make
-from tests.sandbox import RunningSandbox
+from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import NOTHING, everything
 from tests.telephony.numbers.relay import Break, Relay, relay_to
 
@@ -93,7 +93,7 @@ def test_a_number_stands_once_in_a_trunk_however_it_is_spelled(ours: Workspace, 
 
 def test_whoever_comes_second_at_livekit_is_told_as_when_there_is_a_row(ours: Workspace, box: RunningSandbox) -> None:
     inbound = Inbound(numbers=("+12025550101",))
-    livekit_admin.settle(Line(tag="voiceops:of-another", name="first at LiveKit", inbound=inbound))
+    livekit_trunks.settle(Line(tag="voiceops:of-another", name="first at LiveKit", inbound=inbound))
     client = make.client(ours)
     mine = client.post("/sip-trunks", {"direction": "inbound", "numbers": ["+12025550102"]}).json()
 
@@ -113,15 +113,15 @@ def test_whoever_comes_second_at_livekit_is_told_as_when_there_is_a_row(ours: Wo
 def test_a_number_that_was_taken_while_a_trunk_was_changed_is_given_back(
     ours: Workspace, theirs: Workspace, box: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, change = make.client(ours), livekit_admin.change
+    client, change = make.client(ours), livekit_trunks.change
     trunk = client.post("/sip-trunks", OUTBOUND).json()
 
     def meanwhile(before: Line, after: Line) -> Made:
-        monkeypatch.setattr(livekit_admin, "change", change)
+        monkeypatch.setattr(livekit_trunks, "change", change)
         make.phone_number(theirs, phone_number="+12025550109")
         return change(before, after)
 
-    monkeypatch.setattr(livekit_admin, "change", meanwhile)
+    monkeypatch.setattr(livekit_trunks, "change", meanwhile)
 
     response = client.patch(f"/sip-trunks/{trunk['id']}", {"numbers": ["+12025550109"], "auth_password": "other"})
 

@@ -1,0 +1,5 @@
+"""Django looks for this module; importing the other registers its pages."""
+
+from accounts.admin import security
+
+__all__ = ["security"]

@@ -1,0 +1,43 @@
+import uuid
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.fields import empty
+from rest_framework.relations import PrimaryKeyRelatedField
+
+from accounts.api.lookup import missing
+from voiceops.api.errors import mistake
+from voiceops.api.fields import UUID_FORM, reads_text
+from voiceops.api.serializers import StrictModelSerializer
+
+
+class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
+    """A foreign key in a payload resolves inside the caller's workspace.
+
+    What is no UUID is 422; unknown and foreign ids alike are `<Thing> not found`, after the schema.
+    """
+
+    def get_queryset(self) -> QuerySet[Any]:
+        queryset = super().get_queryset()
+        assert queryset is not None
+        return queryset.filter(workspace=self.context["workspace"])
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if data == "" and not (self.allow_null and reads_text(self)):  # REST framework takes all blanks for null
+            raise mistake("type_error.uuid")
+        return super().run_validation(data)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, uuid.UUID) and not (isinstance(data, str) and UUID_FORM.fullmatch(data)):
+            raise mistake("type_error.uuid")
+        queryset = self.get_queryset()
+        row = queryset.filter(pk=data).first()
+        if row is None:
+            raise missing(queryset.model)
+        return row
+
+
+class WorkspaceSerializer(StrictModelSerializer):
+    """Base of every serializer of a tenant table: its view passes the caller's workspace in the context."""
+
+    serializer_related_field = WorkspaceRelatedField

@@ -1,0 +1,20 @@
+"""How the OpenAPI page tells clients to authenticate."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+
+class ApiScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # the library is not typed
+    target_class = "accounts.auth.authentication.ApiAuthentication"
+    name = ["cookie", "bearer", "apiKey"]
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
+        return [{name: []} for name in self.name]  # any one of them
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
+        return [
+            {"type": "apiKey", "in": "cookie", "name": "access_token"},
+            {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        ]

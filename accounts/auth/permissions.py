@@ -1,0 +1,28 @@
+from typing import Any
+
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from accounts.auth.principal import Access
+from accounts.roles import Role
+
+SIGNED_IN = 0  # in a view's `access`: whoever is authenticated, in whichever workspace or none
+REFUSALS = {Role.MANAGER: "Insufficient permissions", Role.ADMIN: "Admin access required"}
+
+
+class HasRole(BasePermission):
+    """Deny, unless the view names a role for this action and the caller holds it in the request's workspace."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        needed = getattr(view, "access", {}).get(getattr(view, "action", None))
+        access = request.auth
+        if not isinstance(access, Access) or needed is None:
+            return False
+        if needed == SIGNED_IN:
+            return True
+        if access.workspace is None or access.role is None:
+            raise PermissionDenied("Not a member of this workspace")
+        if access.role < needed:
+            raise PermissionDenied(REFUSALS.get(needed, "Insufficient permissions"))
+        return True

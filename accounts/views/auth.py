@@ -1,0 +1,247 @@
+"""Logging in and out, and one's own account. The rest of the API's accounts is in `workspace_views`."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Prefetch
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import audit
+from accounts.api.base_view import PublicView
+from accounts.api.lookup import missing
+from accounts.api.viewsets import ApiViewSet
+from accounts.auth import sessions, tokens
+from accounts.auth.authentication import ACCESS_COOKIE, ip_of, require_own_origin
+from accounts.auth.permissions import SIGNED_IN
+from accounts.models import ApiKey, Membership, User, Workspace
+from accounts.roles import Role
+from accounts.serializers.workspaces import (
+    AcceptInvitationSerializer,
+    DetailSerializer,
+    LoginSerializer,
+    MeSerializer,
+    PasswordChangeSerializer,
+    PasswordResetConfirmSerializer,
+    PasswordResetSerializer,
+    RefreshSerializer,
+    RegisterSerializer,
+    TokensSerializer,
+    UserSerializer,
+    WorkspaceDetailSerializer,
+    judge_password,
+)
+from accounts.services import members
+from voiceops.api.errors import mistake
+from voiceops.api.serializers import StrictSerializer
+from voiceops.core.errors import Invalid
+
+REFRESH_COOKIE = "refresh_token"
+REFRESH_PATH = "/auth"
+MAIL_IS_ON_ITS_WAY = "If the address is known, an e-mail is on its way"
+
+
+class AuthView(PublicView):
+    """A browser must have been sent here by our own pages: a foreign one could log its visitor into another account."""
+
+    serializer_class: type[StrictSerializer]
+
+    def enter(self, request: Request) -> None:
+        require_own_origin(request)
+
+    def read(self, request: Request) -> dict[str, Any]:
+        serializer = self.serializer_class(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        values: dict[str, Any] = serializer.validated_data
+        return values
+
+
+class RegisterView(AuthView):
+    serializer_class = RegisterSerializer
+
+    @extend_schema(responses={201: TokensSerializer})
+    def post(self, request: Request) -> Response:
+        values = self.read(request)
+        values.setdefault("workspace_name", f"{values['name'] or values['email'].partition('@')[0]}'s workspace"[:100])
+        user = members.register_user(**values, ip=ip_of(request))
+        return log_in(user, request, status=201)
+
+
+class LoginView(AuthView):
+    serializer_class = LoginSerializer
+
+    @extend_schema(responses={200: TokensSerializer})
+    def post(self, request: Request) -> Response:
+        try:
+            user = sessions.check_password(**self.read(request), ip=ip_of(request))
+        except sessions.RefusedError as error:
+            raise AuthenticationFailed(str(error)) from error
+        return log_in(user, request)
+
+
+class RefreshView(AuthView):
+    serializer_class = RefreshSerializer
+
+    @extend_schema(responses={200: TokensSerializer})
+    def post(self, request: Request) -> Response:
+        token = self.read(request).get("refresh_token") or request.COOKIES.get(REFRESH_COOKIE, "")
+        try:
+            pair = sessions.refresh_session(token=token, now=timezone.now(), ip=ip_of(request))
+        except sessions.RefusedError as error:
+            raise AuthenticationFailed(str(error)) from error
+        return answer(pair)
+
+
+class LogoutView(AuthView):
+    """Ends the session of whichever token is shown; logging out twice, or without one, is no error."""
+
+    serializer_class = RefreshSerializer
+
+    @extend_schema(responses={200: DetailSerializer})
+    def post(self, request: Request) -> Response:
+        shown = self.read(request).get("refresh_token") or request.COOKIES.get(REFRESH_COOKIE)
+        bearer = request.headers.get("Authorization", "").partition(" ")[2]
+        for token in (shown, request.COOKIES.get(ACCESS_COOKIE), bearer.strip()):
+            if token and (session := sessions.find_session(token)):
+                sessions.end_session(session=session, now=timezone.now())
+                audit.record("user.logged_out", access=audit.person(session.user, ip=ip_of(request)), target=session)
+                break
+        response = Response({"detail": "Logged out"})
+        response.delete_cookie(ACCESS_COOKIE, samesite="Lax")
+        response.delete_cookie(REFRESH_COOKIE, path=REFRESH_PATH, samesite="Strict")
+        return response
+
+
+class PasswordResetView(AuthView):
+    serializer_class = PasswordResetSerializer
+
+    @extend_schema(responses={200: DetailSerializer})
+    def post(self, request: Request) -> Response:
+        members.request_password_reset(**self.read(request), ip=ip_of(request), now=timezone.now())
+        return Response({"detail": MAIL_IS_ON_ITS_WAY})
+
+
+class PasswordResetConfirmView(AuthView):
+    serializer_class = PasswordResetConfirmSerializer
+
+    @extend_schema(responses={200: DetailSerializer})
+    def post(self, request: Request) -> Response:
+        values, now = self.read(request), timezone.now()
+        reset = members.find_reset(token=values["token"], now=now)
+        judge_password(values["password"], user=reset.user)
+        members.confirm_password_reset(reset=reset, password=values["password"], ip=ip_of(request), now=now)
+        return Response({"detail": "Password changed"})
+
+
+class AcceptInvitationView(AuthView):
+    serializer_class = AcceptInvitationSerializer
+
+    @extend_schema(responses={200: TokensSerializer})
+    def post(self, request: Request) -> Response:
+        values, now = self.read(request), timezone.now()
+        invitation = members.find_invitation(token=values["token"], now=now)
+        password, name = values.get("password"), values["name"]
+        if not User.objects.filter(email=invitation.email).exists():
+            if password is None:
+                raise serializers.ValidationError({"password": mistake("value_error.missing").detail})
+            judge_password(password, user=User(email=invitation.email, name=name))
+        user = members.accept_invitation(
+            invitation=invitation, password=password, name=name, ip=ip_of(request), now=now
+        )
+        return log_in(user, request, workspace=invitation.workspace)
+
+
+class MeViewSet(ApiViewSet):
+    serializer_class = MeSerializer
+    access = {"retrieve": SIGNED_IN, "partial_update": SIGNED_IN}
+
+    def retrieve(self, request: Request) -> Response:
+        """Who asks: a person, or an API key, which has no address and one workspace."""
+        key = self.caller.key
+        return Response(_key_told(key) if key else MeSerializer(self.me()).data)
+
+    def partial_update(self, request: Request) -> Response:
+        user = self.me()
+        serializer = MeSerializer(user, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        changes = serializer.validated_data
+        wanted = changes.get("default_workspace_id", user.default_workspace_id)
+        if wanted not in (user.default_workspace_id, *(seat.workspace_id for seat in user.memberships.all())):
+            raise missing(Workspace)
+        for name, value in changes.items():
+            setattr(user, name, value)
+        user.save(update_fields=list(changes))
+        if changes:
+            audit.record("user.updated", access=self.caller, target=user, changes={"fields": sorted(changes)})
+        return Response(MeSerializer(user).data)
+
+    def me(self) -> User:
+        seats = Membership.unscoped.select_related("workspace").order_by("pk")
+        return User.objects.prefetch_related(Prefetch("memberships", seats)).get(pk=self.user.pk)
+
+
+class PasswordChangeViewSet(ApiViewSet):
+    serializer_class = PasswordChangeSerializer
+    access = {"create": SIGNED_IN}
+
+    @extend_schema(responses={200: DetailSerializer})
+    def create(self, request: Request) -> Response:
+        context = {"user": self.user}  # a key is refused before anything of the body
+        serializer = PasswordChangeSerializer(data=request.data, context=context)
+        serializer.is_valid(raise_exception=True)
+        values = serializer.validated_data
+        current, new = values["current_password"], values["password"]
+        if not members.change_password(access=self.caller, current=current, new=new, now=timezone.now()):
+            raise Invalid("Invalid current password")
+        return Response({"detail": "Password changed"})
+
+
+def log_in(user: User, request: Request, *, workspace: Workspace | None = None, status: int = 200) -> Response:
+    """Open a session and answer with its tokens."""
+    now: datetime = timezone.now()
+    pair = sessions.open_session(user=user, now=now)
+    user.last_login = now
+    user.save(update_fields=["last_login"])
+    audit.record("user.logged_in", access=audit.person(user, workspace=workspace, ip=ip_of(request)), target=user)
+    return answer(pair, workspace=workspace, status=status)
+
+
+def answer(pair: sessions.TokenPair, *, workspace: Workspace | None = None, status: int = 200) -> Response:
+    """The documented body of a login, and both cookies."""
+    user = pair.user
+    workspace = workspace or user.default_workspace
+    body = {
+        "user": UserSerializer(user).data,
+        "workspace": _told(workspace, user) if workspace else None,
+        "access_token": pair.access_token,
+        "refresh_token": pair.refresh_token,
+        "token_type": "bearer",
+        "expires_in": tokens.ACCESS_SECONDS,
+    }
+    response = Response(body, status=status)
+    safe: dict[str, Any] = {"httponly": True, "secure": settings.SESSION_COOKIE_SECURE}
+    response.set_cookie(
+        ACCESS_COOKIE, pair.access_token, max_age=tokens.ACCESS_SECONDS, samesite="Lax", path="/", **safe
+    )
+    response.set_cookie(
+        REFRESH_COOKIE, pair.refresh_token, max_age=tokens.REFRESH_SECONDS, samesite="Strict", path=REFRESH_PATH, **safe
+    )
+    return response
+
+
+def _key_told(key: ApiKey) -> dict[str, Any]:
+    workspace = {"id": str(key.workspace_id), "name": key.workspace.name, "role": Role(key.role).label}
+    told = {"id": str(key.pk), "email": None, "name": key.name, "default_workspace_id": workspace["id"]}
+    return {**told, "workspaces": [workspace]}
+
+
+def _told(workspace: Workspace, user: User) -> dict[str, Any] | None:
+    if (seat := Membership.unscoped.filter(workspace=workspace, user=user).first()) is None:
+        return None
+    workspace.seat_role = Role(seat.role)  # type: ignore[attr-defined]  # read by WorkspaceDetailSerializer
+    return dict(WorkspaceDetailSerializer(workspace).data)

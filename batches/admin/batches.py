@@ -1,0 +1,221 @@
+"""Batches with their progress, and what their columns mean. Orders go through the API's services."""
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+
+from accounts.auth.principal import Access
+from accounts.staff.base import SerializerForm, StaffAdmin, access_of, coloured
+from batches.admin import batch_panel, upload
+from batches.models import Batch, SavedMapping
+from batches.reporting import exports
+from batches.reporting.progress import counts_of
+from batches.serializers.batches import BatchSerializer
+from batches.serializers.column_mappings import SavedMappingSerializer
+from batches.services.update import update_batch
+from voiceops.core.errors import DomainError
+
+STATES = {
+    "running": "success",
+    "completed": "success",
+    "paused": "warning",
+    "failed": "danger",
+    "stopped": "danger",
+    "validating": "info",
+    "ready": "info",
+    "scheduled": "info",
+}
+
+
+def ordered(name: str, batch: Batch, access: Access) -> None:
+    batch_panel.carry_out(name, batch=batch, access=access)
+
+
+class BatchForm(SerializerForm):
+    serializer = BatchSerializer
+
+    class Meta:
+        model = Batch
+        fields = ("name", "calls_per_second", "max_concurrent_calls", "calling_window", "retry")
+        help_texts = {
+            "calls_per_second": "Empty: the number's.",
+            "max_concurrent_calls": "Empty: the number's.",
+            "calling_window": "Empty: the workspace's. "
+            'For example {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}; '
+            "1 is Monday, the end may be 24:00.",
+            "retry": "Who ended with one of the outcomes is called again after so many minutes, "
+            "until they were called max_attempts times.",
+        }
+
+
+@admin.register(Batch)
+class BatchAdmin(StaffAdmin):
+    form = BatchForm
+    change_form_outer_before_template = "admin/batches/panel.html"
+    list_before_template = "admin/batches/upload_link.html"
+    list_display = (
+        "name",
+        "workspace_name",
+        "shown_status",
+        "progress",
+        "rejected_count",
+        "agent_name",
+        "started_at",
+        "ended_at",
+    )
+    list_filter = ("status", "start", ("error", admin.EmptyFieldListFilter), "created_at")
+    search_fields = ("name", "workspace__name", "agent__name")
+    search_ids = ("pk", "workspace", "agent", "phone_number")
+    list_select_related = ("workspace", "agent")
+
+    class Media:
+        js = ("batches/live.js",)
+
+    actions = ("start_batches", "pause_batches", "resume_batches", "stop_batches")
+    readonly_fields = (
+        "workspace",
+        "agent",
+        "agent_version",
+        "phone_number",
+        "start",
+        "scheduled_at",
+        "on_duplicate",
+        "default_country",
+        "columns",
+        "column_mapping",
+        "rows_read",
+        "rows_total",
+        "rejected_count",
+        "provider_failures",
+        "probe_at",
+        "created_at",
+        "started_at",
+        "ended_at",
+    )
+    fields = (*BatchForm.Meta.fields, *readonly_fields)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Counts for the whole page at once."""
+        page = super().get_changelist_instance(request)
+        counts = counts_of(page.result_list)
+        for batch in page.result_list:
+            batch.counts = counts[batch.pk]
+        return page
+
+    @coloured("Status", STATES)
+    def shown_status(self, batch: Batch) -> str:
+        return batch.status
+
+    @admin.display(description="Progress")
+    def progress(self, batch: Batch) -> str:
+        return batch_panel.small(batch, getattr(batch, "counts", None))
+
+    @admin.display(description="Agent", ordering="agent__name")
+    def agent_name(self, batch: Batch) -> str:
+        return batch.agent.name
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path("upload/", self.admin_site.admin_view(upload.page), name="batches_batch_upload"),
+            path("upload/offers/", self.admin_site.admin_view(self.offers), name="batches_batch_upload_offers"),
+            path(
+                "<uuid:pk>/download/<str:name>",
+                self.admin_site.admin_view(self.download),
+                name="batches_batch_download",
+            ),
+            path("live/", self.admin_site.admin_view(self.live), name="batches_batch_live"),
+            path("<uuid:pk>/order/", self.admin_site.admin_view(self.order), name="batches_batch_order"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def offers(self, request: HttpRequest) -> HttpResponseBase:
+        return upload.Offers.as_view(admin_site=self.admin_site)(request)
+
+    def live(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return batch_panel.live(request)
+
+    def download(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponseBase:
+        batch = self.get_object(request, str(pk))
+        sees_people = self.has_view_permission(request) and request.user.has_perm("batches.view_recipient")
+        if batch is None or name not in exports.FILES or not sees_people:
+            raise PermissionDenied
+        return exports.export(batch, name, access=access_of(request, batch))
+
+    def order(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Start, pause, resume, stop: a button on the batch's page."""
+        batch = self.get_object(request, str(pk))
+        name = request.POST.get("order")
+        if name not in batch_panel.ORDERS or batch is None or not self.has_change_permission(request, batch):
+            raise PermissionDenied
+        try:
+            batch_panel.carry_out(name, batch=batch, access=access_of(request, batch))
+        except DomainError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+        return redirect("admin:batches_batch_change", pk)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        batch = self.get_object(request, object_id)
+        panel = batch_panel.panel(batch) if batch and self.has_view_permission(request, batch) else None
+        page: HttpResponseBase = super().change_view(request, object_id, form_url, {"panel": panel})
+        return page
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # a batch begins with an uploaded list: `staff_upload`
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # DELETE /batches/{id} forgets people and lists, and refuses while it runs
+
+    def save_model(self, request: HttpRequest, obj: Batch, form: "ModelForm[Batch]", change: bool) -> None:
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        update_batch(batch=obj, changes=changes, access=access_of(request, obj))
+
+    @admin.action(description="Start", permissions=["change"])
+    def start_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
+        self.for_each(request, queryset, partial(ordered, "start"))
+
+    @admin.action(description="Pause", permissions=["change"])
+    def pause_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
+        self.for_each(request, queryset, partial(ordered, "pause"))
+
+    @admin.action(description="Resume", permissions=["change"])
+    def resume_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
+        self.for_each(request, queryset, partial(ordered, "resume"))
+
+    @admin.action(description="Stop for good", permissions=["change"])
+    def stop_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
+        self.for_each(request, queryset, partial(ordered, "stop"))
+
+
+class SavedMappingForm(SerializerForm):
+    serializer = SavedMappingSerializer
+
+    class Meta:
+        model = SavedMapping
+        fields = ("column_mapping", "default_country")
+
+
+@admin.register(SavedMapping)
+class SavedMappingAdmin(StaffAdmin):
+    form = SavedMappingForm
+    list_display = ("name", "workspace", "default_country", "updated_at")
+    list_filter = ("created_at",)
+    search_fields = ("name", "workspace__name")
+    search_ids = ("pk", "workspace")
+    list_select_related = ("workspace",)
+    readonly_fields = ("name", "workspace", "created_at", "updated_at")
+    fields = (*readonly_fields[:2], *SavedMappingForm.Meta.fields, *readonly_fields[2:])
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # what a list's columns mean is known where the list is uploaded

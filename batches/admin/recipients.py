@@ -1,0 +1,96 @@
+"""The people on a batch, and the rows that were refused, for staff."""
+
+from collections.abc import Sequence
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from accounts.staff.base import History, coloured
+from batches.admin import batch_panel
+from batches.models import Recipient, RejectedRow
+from batches.services.review import close_recipient, release_recipient
+from voiceops.core.pii import masked
+
+BY_STAFF = "decided by staff"
+LINK = "text-primary-600 dark:text-primary-500"
+
+
+class OfBatch(History):
+    """The rows of one batch are shown in the order of its list."""
+
+    personal = True
+
+    def get_ordering(self, request: HttpRequest) -> Sequence[str]:
+        return ("row_number",) if batch_panel.OF_BATCH in request.GET else self.ordering
+
+    @admin.display(description="Batch")
+    def batch_name(self, row: Recipient | RejectedRow) -> str:
+        return row.batch.name
+
+
+@admin.register(Recipient)
+class RecipientAdmin(OfBatch):
+    list_display = (
+        "row_number",
+        "number",
+        "batch_name",
+        "shown_status",
+        "reason",
+        "attempts",
+        "outcome",
+        "due_at",
+        "workspace_name",
+    )
+    list_filter = ("status", "outcome", "is_duplicate")
+    search_fields = ("phone_number__exact",)  # there may be millions: batches are looked for by their id
+    search_ids = ("pk", "batch", "last_call_id", "workspace")
+    list_select_related = ("batch", "workspace")
+    actions = ("release", "close")
+    exclude = ("values", "sends", "last_call_id")
+    readonly_fields = ("variables", "calls")
+
+    @admin.display(description="Variables")
+    def variables(self, recipient: Recipient) -> SafeString:
+        told = recipient.variables_in(recipient.batch)
+        return format_html_join(mark_safe("<br>"), "{}: {}", told.items())
+
+    @admin.display(description="Calls")
+    def calls(self, recipient: Recipient) -> SafeString:
+        url = reverse("admin:telephony_call_changelist")
+        return format_html('<a href="{}?q={}" class="{}">calls to this person</a>', url, recipient.pk, LINK)
+
+    @admin.display(description="Number")
+    def number(self, recipient: Recipient) -> str:
+        return masked(recipient.phone_number)
+
+    @coloured("Status", {"completed": "success", "review": "danger", "failed": "warning"})
+    def shown_status(self, recipient: Recipient) -> str:
+        return recipient.status
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("batches.change_recipient"))
+
+    @admin.action(description="In review: offer for a call again", permissions=["decide"])
+    def release(self, request: HttpRequest, queryset: QuerySet[Recipient]) -> None:
+        self.for_each(
+            request, queryset, lambda row, access: release_recipient(recipient=row, reason=BY_STAFF, access=access)
+        )
+
+    @admin.action(description="In review: give up", permissions=["decide"])
+    def close(self, request: HttpRequest, queryset: QuerySet[Recipient]) -> None:
+        self.for_each(
+            request, queryset, lambda row, access: close_recipient(recipient=row, reason=BY_STAFF, access=access)
+        )
+
+
+@admin.register(RejectedRow)
+class RejectedRowAdmin(OfBatch):
+    list_display = ("row_number", "batch_name", "error_code", "error_message", "workspace_name")
+    list_filter = ("error_code",)
+    search_fields = ("error_code__exact",)
+    search_ids = ("pk", "batch", "workspace")
+    list_select_related = ("batch", "workspace")

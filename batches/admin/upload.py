@@ -1,0 +1,113 @@
+"""A new batch from a file, in the admin: what `POST /batches` does."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from accounts.auth.authentication import ip_of
+from accounts.auth.principal import Access
+from accounts.models import User, Workspace
+from agents.models import Agent
+from batches.admin.file_forms import ListForm, shown
+from batches.models import Batch
+from batches.services.create import create_batch
+from telephony.models import PhoneNumber
+
+STARTS = [(Batch.Start.MANUAL, "When somebody starts it"), (Batch.Start.NOW, "As soon as the list has been read")]
+# By the batch's fields: what a new one may have.
+OFFERED: dict[str, Callable[[], QuerySet[Any]]] = {
+    "workspace": lambda: Workspace.unscoped.order_by("name", "pk"),
+    "agent": lambda: (
+        Agent.unscoped.live()
+        .exclude(published_version=None)
+        .select_related("workspace")
+        .order_by("workspace__name", "name", "pk")
+    ),
+    "phone_number": lambda: (
+        PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ACTIVE)
+        .select_related("workspace")
+        .order_by("workspace__name", "phone_number")
+    ),
+}
+
+
+def label_of(row: Any) -> str:
+    """Workspaces have agents of the same name."""
+    if isinstance(row, Workspace):
+        return row.name
+    return f"{row.workspace.name}: {getattr(row, 'phone_number', None) or row.name}"
+
+
+class Search(AutocompleteSelect):
+    def get_url(self) -> str:
+        return reverse("admin:batches_batch_upload_offers")
+
+
+class Offers(AutocompleteJsonView):
+    """What the form's fields find. Whoever may upload a list may see what it can be given."""
+
+    def has_perm(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        field = self.source_field
+        return field.model is Batch and field.name in OFFERED and request.user.has_perm("batches.add_batch")
+
+    def get_queryset(self) -> QuerySet[Any]:
+        found = super().get_queryset().order_by().values("pk")
+        return OFFERED[self.source_field.name]().filter(pk__in=found)
+
+    def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:
+        return {**super().serialize_result(obj, to_field_name), "text": label_of(obj)}
+
+
+class Choice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in the stubs only
+    """A row that is looked for: of all workspaces together there may be thousands."""
+
+    def __init__(self, name: str, unusable: str, **kwargs: Any) -> None:
+        widget = Search(Batch._meta.get_field(name), admin.site)
+        super().__init__(OFFERED[name](), widget=widget, error_messages={"invalid_choice": unusable}, **kwargs)
+
+    def label_from_instance(self, row: Any) -> str:
+        return label_of(row)
+
+
+class UploadForm(ListForm):
+    name = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget)
+    workspace = Choice("workspace", "There is no such workspace.")
+    agent = Choice("agent", "This agent was deleted, or never published.")
+    phone_number = Choice("phone_number", "This number is not in use.", help_text="The number people are called from.")
+    start = forms.ChoiceField(choices=STARTS, widget=UnfoldAdminSelectWidget)
+    field_order = ("name", "workspace", "agent", "phone_number", "file", "default_country", "start")
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or self.cleaned_data
+        workspace = found.get("workspace")
+        for name, what in (("agent", "agent"), ("phone_number", "number")):
+            row = found.get(name)
+            if workspace and row and row.workspace_id != workspace.pk:
+                self.add_error(name, f"This {what} belongs to {row.workspace.name}, not to {workspace.name}.")
+        return found
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    if not request.user.has_perm("batches.add_batch"):
+        raise PermissionDenied
+    form = UploadForm(request.POST or None, request.FILES or None)
+    return shown(request, form, take_in, title="Upload a list", button="Upload")
+
+
+def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **fields: Any) -> HttpResponse:
+    """Raises DomainError."""
+    assert isinstance(request.user, User)
+    access = Access(user=request.user, workspace=workspace, ip=ip_of(request))
+    batch = create_batch(content=file.chunks(), access=access, **fields)
+    messages.success(request, "The list is being read.")
+    return redirect("admin:batches_batch_change", batch.pk)

@@ -1,0 +1,156 @@
+"""What a batch says at the last moment before a call: pause, suppression, calling hours, frequency, its own pace."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Max, Q
+
+from accounts.models import ErasedNumber, Workspace
+from accounts.services.erased_numbers import Erased
+from batches.dialing.calling_windows import is_open
+from batches.models import Batch, Suppression
+from telephony.dialing.intents import USED
+from telephony.models import Call, Outcome, Stage
+from voiceops.core.clock import database_now
+
+LONGEST_GAP = 10 * 366 * 24 * 60  # minutes that are looked back: a date must come of it
+
+
+def window_of(batch: Batch) -> dict[str, Any] | None:
+    """The batch's calling window, else its workspace's default."""
+    return batch.calling_window or batch.workspace.calling_window
+
+
+class BatchAdmission:
+    """Read once per chunk of calls, under the locks of the transaction that commits their intents."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        batch_ids = {call.batch_id for call in calls if call.batch_id}
+        locked = Batch.unscoped.select_for_update(of=("self",)).select_related("workspace").filter(pk__in=batch_ids)
+        self.batches: dict[UUID | None, Batch] = {batch.pk: batch for batch in locked.order_by("pk")}
+        workspace_ids = {call.workspace_id for call in calls}
+        self.workspaces = Workspace.unscoped.in_bulk(workspace_ids)
+        numbers = {call.to_number for call in calls}
+        self.suppressed = {
+            (row.workspace_id, row.phone_number): row.expires_at
+            for row in Suppression.unscoped.filter(workspace__in=workspace_ids, phone_number__in=numbers)
+        }
+        self.erased = {pk: Erased(rows) for pk, rows in _erased_rows(workspace_ids).items()}
+        self.calls, self.numbers = calls, numbers
+        self.recent: dict[tuple[UUID, str], dict[str, Any]] = {}
+        if any(limited(workspace) for workspace in self.workspaces.values()):
+            self.recent = recent_attempts(self.workspaces, numbers)
+        self.taken: set[UUID] = set()
+
+    def refusal(self, call: Call, now: datetime) -> str | None:
+        key = (call.workspace_id, call.to_number)
+        if key in self.suppressed and ((expires := self.suppressed[key]) is None or expires > now):
+            return "suppressed"
+        if call.workspace_id in self.erased and call.to_number in self.erased[call.workspace_id]:
+            return "suppressed"
+        if call.batch_id is None:
+            return None
+        batch = self.batches.get(call.batch_id)
+        if batch is None:
+            return "batch_deleted"
+        if not may_dial(batch, call):
+            return "batch_stopped" if batch.status == Batch.Status.STOPPED else "batch_paused"
+        window = window_of(batch)
+        if window is not None and not is_open(
+            call.to_number, window, now, holidays_country=batch.workspace.holidays_country
+        ):
+            return "window_closed"
+        return self.too_often(call, now)
+
+    def too_often(self, call: Call, now: datetime) -> str | None:
+        recent = self.recent.get((call.workspace_id, call.to_number))
+        if recent is None:
+            return None
+        workspace = self.workspaces[call.workspace_id]
+        gap = workspace.min_gap_minutes
+        if gap is not None and recent["last"] and (now - recent["last"]).total_seconds() < 60 * gap:
+            return "min_gap"
+        if workspace.max_attempts_per_day is not None and recent["day"] >= workspace.max_attempts_per_day:
+            return "daily_cap"
+        if workspace.max_attempts_per_week is not None and recent["week"] >= workspace.max_attempts_per_week:
+            return "weekly_cap"
+        return None
+
+    def earliest(self, call: Call, now: datetime) -> datetime:
+        batch = self.batches.get(call.batch_id)
+        return batch.next_slot_at if batch is not None and batch.next_slot_at is not None else now
+
+    def took(self, call: Call, slot: datetime) -> None:
+        batch = self.batches.get(call.batch_id)
+        if batch is not None and batch.calls_per_second:
+            batch.next_slot_at = slot + timedelta(seconds=1 / (USED * batch.calls_per_second))
+            self.taken.add(batch.pk)
+        if recent := self.recent.get((call.workspace_id, call.to_number)):
+            recent |= {"last": slot, "day": recent["day"] + 1, "week": recent["week"] + 1}
+
+    def save(self) -> None:
+        for pk in self.taken:
+            self.batches[pk].save(update_fields=["next_slot_at"])
+
+
+def _erased_rows(workspaces: set[UUID]) -> dict[UUID, list[ErasedNumber]]:
+    found: dict[UUID, list[ErasedNumber]] = {}
+    for row in ErasedNumber.unscoped.filter(workspace__in=workspaces).order_by("pk"):
+        found.setdefault(row.workspace_id, []).append(row)
+    return found
+
+
+class BatchGate:
+    def admit(self, calls: Sequence[Call]) -> BatchAdmission:
+        return BatchAdmission(calls)
+
+
+def may_dial(batch: Batch, call: Call) -> bool:
+    """Running; or paused by itself, and this call is its probe."""
+    probing = batch.status == Batch.Status.PAUSED and batch.probe_call_id == call.pk
+    return batch.status == Batch.Status.RUNNING or probing
+
+
+def limited(workspace: Workspace) -> bool:
+    limits = (workspace.min_gap_minutes, workspace.max_attempts_per_day, workspace.max_attempts_per_week)
+    return any(limit is not None for limit in limits)
+
+
+def recent_attempts(workspaces: Mapping[UUID, Workspace], numbers: set[str]) -> dict[tuple[UUID, str], dict[str, Any]]:
+    """Per workspace and number: the last attempt that may have rung, and how many in 24 hours and in 7 days."""
+    from_now = database_now()
+    week = from_now - timedelta(days=7)
+    gaps = [min(workspace.min_gap_minutes or 0, LONGEST_GAP) for workspace in workspaces.values()]
+    oldest = min(week, from_now - timedelta(minutes=max(gaps, default=0)))
+    sent = Call.unscoped.filter(workspace__in=workspaces, to_number__in=numbers, direction="outbound").exclude(
+        intent_at=None
+    )
+    may_have_rung = Q(counts=True) | ~Q(stage=Stage.ENDED) | Q(outcome=Outcome.UNKNOWN)
+    rang = sent.filter(may_have_rung, intent_at__gt=oldest)
+    rows = rang.values("workspace_id", "to_number").annotate(
+        last=Max("intent_at"),
+        day=Count("pk", filter=Q(intent_at__gt=from_now - timedelta(days=1))),
+        week=Count("pk", filter=Q(intent_at__gt=week)),
+    )
+    found = {(row["workspace_id"], row["to_number"]): dict(row) for row in rows}
+    for workspace in workspaces:
+        for number in numbers:
+            found.setdefault((workspace, number), {"last": None, "day": 0, "week": 0})
+    return found
+
+
+def gap_ends_at(call: Call, now: datetime) -> datetime:
+    """When somebody who was called too short a time ago may be called; `call` was refused for it.
+
+    An attempt that is still under way may turn out never to have been sent: then that is asked again in a minute.
+    """
+    same = Call.unscoped.open().filter(workspace_id=call.workspace_id, to_number=call.to_number, direction="outbound")
+    if same.exclude(intent_at=None).exists():
+        return now + timedelta(minutes=1)
+    workspace = Workspace.unscoped.get(pk=call.workspace_id)
+    recent = recent_attempts({workspace.pk: workspace}, {call.to_number})
+    last: datetime | None = recent[workspace.pk, call.to_number]["last"]
+    gap = timedelta(minutes=min(workspace.min_gap_minutes or 0, LONGEST_GAP))
+    return max(now, last + gap) if last is not None else now

@@ -1,0 +1,276 @@
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.utils import html
+
+from accounts.api.related_fields import WorkspaceRelatedField, WorkspaceSerializer
+from accounts.serializers.workspaces import CallingWindowSerializer
+from agents.models import Agent
+from batches.dialing.retry_policy import MAX_ATTEMPTS, MAX_DELAY_MINUTES, RETRYABLE
+from batches.models import Batch, Recipient, RejectedRow, SavedMapping
+from batches.reporting.progress import counts_of
+from batches.serializers.fields import ColumnMapping, Country, ListFile, Minutes, RecipientList
+from telephony.models import Outcome, PhoneNumber
+from voiceops.api.errors import mistake
+from voiceops.api.serializers import (
+    Boolean,
+    Choice,
+    DateTime,
+    Integer,
+    JsonObject,
+    ListOf,
+    Number,
+    PageQuery,
+    StrictSerializer,
+    Text,
+    Uuid,
+)
+
+LONGEST_WAIT_DAYS = 3650  # for a scheduled start
+
+
+class Ladder(ListOf):
+    """Minutes until the first retry, the second, and so on; the last holds for all that follow."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        minutes = Minutes(min_value=0, max_value=MAX_DELAY_MINUTES)
+        super().__init__(child=minutes, min_length=1, max_length=MAX_ATTEMPTS, **kwargs)
+
+
+class LaddersSerializer(StrictSerializer):
+    """Ladders of their own for outcomes that may be retried."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {outcome: Ladder(required=False) for outcome in RETRYABLE}
+
+
+class NextDaySerializer(StrictSerializer):
+    after_attempts = Integer(min_value=1, max_value=MAX_ATTEMPTS, default=1)
+    shift_hours = Number(min_value=-12, max_value=12, default=0.0)
+
+
+class RetrySerializer(StrictSerializer):
+    """Whom to call again. A wrong number, a refusal and a suppressed number are never called again, also when named."""
+
+    max_attempts = Integer(min_value=1, max_value=MAX_ATTEMPTS, default=1)
+    delay_minutes = Ladder(default=[30])
+    outcomes = ListOf(child=Choice(choices=Outcome.values), default=["busy", "no_answer"])
+    by_outcome = LaddersSerializer(required=False)
+    next_day = NextDaySerializer(required=False)
+
+
+class BatchListSerializer(serializers.ListSerializer[Any]):
+    """Counts for the whole page at once."""
+
+    def to_representation(self, data: Any) -> list[Any]:
+        batches = list(data)
+        context = cast(dict[str, Any], self.context)
+        context["counts"] = counts_of(batches)
+        return super().to_representation(batches)
+
+
+class BatchSerializer(WorkspaceSerializer):
+    agent_id = WorkspaceRelatedField(source="agent", queryset=Agent.unscoped.live())
+    phone_number_id = WorkspaceRelatedField(source="phone_number", queryset=PhoneNumber.unscoped.all())
+    column_mapping = ColumnMapping(allow_null=True, required=False)
+    default_country = Country(max_length=2, allow_null=True, required=False)
+    start = Choice(choices=Batch.Start.values, required=False)
+    scheduled_at = DateTime(allow_null=True, required=False)
+    calling_window = CallingWindowSerializer(allow_null=True, required=False)
+    calls_per_second = Number(min_value=0.01, max_value=1000, allow_null=True, required=False)
+    max_concurrent_calls = Integer(min_value=1, max_value=100_000, allow_null=True, required=False)
+    retry = RetrySerializer(required=False)
+    on_duplicate = Choice(choices=Batch.OnDuplicate.values, required=False)
+    counts = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Batch
+        fields = [
+            "id",
+            "name",
+            "agent_id",
+            "phone_number_id",
+            "status",
+            "error",
+            "column_mapping",
+            "default_country",
+            "start",
+            "scheduled_at",
+            "calling_window",
+            "calls_per_second",
+            "max_concurrent_calls",
+            "retry",
+            "on_duplicate",
+            "counts",
+            "created_at",
+            "started_at",
+            "ended_at",
+        ]
+        read_only_fields = ["status", "error", "created_at", "started_at", "ended_at"]
+        list_serializer_class = BatchListSerializer
+
+    def get_counts(self, batch: Batch) -> dict[str, int]:
+        known: dict[UUID, dict[str, int]] | None = self.context.get("counts")
+        return (known or counts_of([batch]))[batch.pk]
+
+    def to_representation(self, instance: Batch) -> dict[str, Any]:
+        """What holds where nobody said otherwise: the number's pace, and the guess at what the columns mean."""
+        shown = super().to_representation(instance)
+        for name in ("calls_per_second", "max_concurrent_calls"):
+            if shown[name] is None and instance.phone_number is not None:
+                shown[name] = getattr(instance.phone_number, name)
+        shown["column_mapping"] = instance.known_mapping
+        return shown
+
+    def validate_scheduled_at(self, at: datetime | None) -> datetime | None:
+        if at is not None and at > timezone.now() + timedelta(days=LONGEST_WAIT_DAYS):
+            raise mistake("value_error", "expected a time within the next ten years")
+        return at
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        start = attrs.get("start", getattr(self.instance, "start", None))
+        at = attrs.get("scheduled_at", getattr(self.instance, "scheduled_at", None))
+        if start == Batch.Start.SCHEDULED and at is None:
+            raise serializers.ValidationError({"scheduled_at": mistake("value_error.missing").detail})
+        return attrs
+
+
+class NewBatchSerializer(BatchSerializer):
+    """A batch with its list: `file` in a multipart body, `recipients` in JSON."""
+
+    file = ListFile(write_only=True, required=False)
+    recipients = RecipientList(write_only=True, required=False)
+    column_mapping_id = WorkspaceRelatedField(
+        queryset=SavedMapping.unscoped.all(), allow_null=True, required=False, write_only=True
+    )
+
+    class Meta(BatchSerializer.Meta):
+        fields = [*BatchSerializer.Meta.fields, "column_mapping_id", "file", "recipients"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        saved: SavedMapping | None = attrs.pop("column_mapping_id", None)
+        if saved is None:
+            return attrs
+        if attrs.get("column_mapping") is not None:
+            wrong = mistake("value_error", "give either column_mapping or column_mapping_id")
+            raise serializers.ValidationError({"column_mapping_id": wrong.detail})
+        return {"default_country": saved.default_country, **attrs, "column_mapping": saved.column_mapping}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        expect_list(self, data)
+        return super().to_internal_value(data)
+
+
+class AppendSerializer(StrictSerializer):
+    """More rows: as in a new batch."""
+
+    file = ListFile(required=False)
+    recipients = RecipientList(required=False)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        expect_list(self, data)
+        return super().to_internal_value(data)
+
+
+class StopSerializer(StrictSerializer):
+    hang_up_active = Boolean(default=False)
+
+
+class ReasonSerializer(StrictSerializer):
+    reason = Text(max_length=64, required=False, allow_blank=True)
+
+
+class ProgressSerializer(StrictSerializer):
+    """What progress answers, for the API's pages."""
+
+    status = Choice(choices=Batch.Status.values)
+    counts = JsonObject(child=Integer())
+    calls_per_second = Number()
+    answer_rate = Number(allow_null=True)
+    outcomes = JsonObject(child=Integer())
+    estimated_end_at = DateTime(allow_null=True)
+    elapsed_seconds = Number()
+
+
+class PreviewSerializer(StrictSerializer):
+    """What a preview answers, for the API's pages."""
+
+    columns = ListOf(child=Text())
+    column_mapping = JsonObject(child=Text(allow_null=True))
+    column_mapping_id = Uuid(allow_null=True)
+    default_country = Text(allow_null=True)
+    notes = ListOf(child=Text())
+    counts = JsonObject(child=Integer())
+    first_rows = ListOf(child=JsonObject())
+    first_rejected = ListOf(child=JsonObject())
+    not_called = JsonObject(child=Integer())
+    calling = JsonObject()
+
+
+class RecipientSerializer(WorkspaceSerializer):
+    """Its view passes `batch`, and `calls`: the last call that was sent to each person shown."""
+
+    variables = serializers.SerializerMethodField()
+    next_attempt_at = serializers.SerializerMethodField()
+    last_call_id = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Recipient
+        fields = [
+            "id",
+            "row_number",
+            "phone_number",
+            "variables",
+            "status",
+            "reason",
+            "attempts",
+            "outcome",
+            "next_attempt_at",
+            "last_call_id",
+        ]
+
+    def get_variables(self, recipient: Recipient) -> dict[str, Any]:
+        return recipient.variables_in(self.context["batch"])
+
+    def get_next_attempt_at(self, recipient: Recipient) -> str | None:
+        """When they are due: for a retry, or when their calling window opens."""
+        due_at = recipient.due_at
+        waits = recipient.status == Recipient.Status.RETRYING or (due_at is not None and due_at > self.context["now"])
+        return DateTime().to_representation(due_at) if due_at is not None and waits else None
+
+    def get_last_call_id(self, recipient: Recipient) -> str | None:
+        call = self.context["calls"].get(recipient.pk)
+        return str(call[-1]) if call else None
+
+
+class RejectedRowSerializer(WorkspaceSerializer):
+    values = serializers.SerializerMethodField()
+
+    class Meta:
+        model = RejectedRow
+        fields = ["row_number", "error_code", "error_message", "values"]
+
+    def get_values(self, row: RejectedRow) -> dict[str, Any]:
+        return dict(zip(self.context["batch"].columns, row.values, strict=False))
+
+
+class BatchQuery(PageQuery):
+    status = Choice(choices=Batch.Status.values, required=False)
+    agent_id = Uuid(required=False)
+    search = Text(required=False, max_length=200)
+
+
+class RecipientQuery(PageQuery):
+    status = Choice(choices=Recipient.Status.values, required=False)
+    outcome = Choice(choices=Outcome.values, required=False)
+
+
+def expect_list(serializer: serializers.Serializer[Any], data: Any) -> None:
+    """Exactly one of the two ways to send a list, by the kind of body."""
+    wanted, other = ("file", "recipients") if html.is_html_input(data) else ("recipients", "file")
+    serializer.fields[wanted].required = True
+    del serializer.fields[other]

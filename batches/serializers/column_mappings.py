@@ -1,0 +1,24 @@
+from typing import Any
+
+from accounts.api.related_fields import WorkspaceSerializer
+from batches.importing.source import MAX_COLUMNS
+from batches.models import SavedMapping
+from batches.serializers.fields import ColumnMapping, Country
+from voiceops.api.errors import mistake
+
+
+class SavedMappingSerializer(WorkspaceSerializer):
+    column_mapping = ColumnMapping()
+    default_country = Country(max_length=2, allow_null=True, required=False)
+
+    class Meta:
+        model = SavedMapping
+        fields = ["id", "name", "column_mapping", "default_country", "created_at", "updated_at"]
+        read_only_fields = ["created_at", "updated_at"]
+
+    def validate_column_mapping(self, mapping: dict[str, Any]) -> dict[str, Any]:
+        if not mapping:
+            raise mistake("value_error", "name at least one column")
+        if len(mapping) > MAX_COLUMNS:
+            raise mistake("value_error.list.max_items", limit=MAX_COLUMNS)
+        return mapping

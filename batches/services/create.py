@@ -1,0 +1,67 @@
+"""Taking lists in: a new batch, or more rows for one. The rows themselves are read in the background."""
+
+from typing import Any
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.auth.principal import Access
+from agents.models import Agent
+from agents.services import published_version
+from batches.importing.import_job import begin_append
+from batches.models import Batch
+from batches.services.batches import ENDED, HAS_ENDED, STILL_VALIDATING, system_of
+from batches.services.column_mappings import remembered_mappings
+from batches.services.uploads import Content, kept_list
+from telephony.models import PhoneNumber
+from voiceops.core import task_queue
+from voiceops.core.errors import StateForbids
+
+
+def create_batch(
+    *, agent: Agent, phone_number: PhoneNumber, content: Content, access: Access | None = None, **fields: Any
+) -> Batch:
+    """A batch that is `validating`: its list is kept, and read in the background.
+
+    `fields` are the batch's own. Raises StateForbids when the agent was never published or the number is not in use,
+    Invalid for a list that is too large, empty, unreadable or without a phone column.
+    """
+    version = published_version(agent)
+    if phone_number.status != PhoneNumber.Status.ACTIVE:
+        raise StateForbids("Phone number is not active")
+    workspace = agent.workspace
+    remembered = remembered_mappings(workspace.pk)
+    kept = kept_list(content, mapping=fields.get("column_mapping"), remembered=remembered)
+    with kept as upload, transaction.atomic():
+        batch = Batch.unscoped.create(
+            workspace=workspace,
+            agent=agent,
+            agent_version=version,
+            phone_number=phone_number,
+            upload=upload,
+            **fields,
+        )
+        audit.record("batch.created", access=access or system_of(batch), target=batch, changes={"name": batch.name})
+        task_queue.ring(task_queue.IMPORT, batch_id=str(batch.pk))
+    return batch
+
+
+def append_recipients(*, batch: Batch, content: Content, access: Access | None = None) -> Batch:
+    """More rows for a batch, read behind those it has. A rejected.csv with mended rows adds just these.
+
+    Raises StateForbids while an earlier list is read and when the batch was stopped or has failed, Invalid as for a
+    new batch.
+    """
+    if batch.status == Batch.Status.VALIDATING:
+        raise StateForbids(STILL_VALIDATING)
+    if batch.status in ENDED and batch.status != Batch.Status.COMPLETED:
+        raise StateForbids(HAS_ENDED)
+    with (
+        kept_list(content, mapping=batch.column_mapping, appended=True) as upload,
+        transaction.atomic(),
+    ):
+        begin_append(batch=batch, upload=upload)
+        audit.record("batch.appended", access=access or system_of(batch), target=batch)
+        task_queue.ring(task_queue.IMPORT, batch_id=str(batch.pk))
+    batch.refresh_from_db()
+    return batch

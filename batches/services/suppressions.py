@@ -1,0 +1,128 @@
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from accounts import audit
+from accounts.auth.principal import Access
+from accounts.models import Workspace
+from batches.models import Suppression
+from voiceops.core.errors import Conflict, Invalid
+from voiceops.core.pii import masked
+
+ALREADY = "Phone number already suppressed"
+PAST = "expires_at lies in the past"
+T = TypeVar("T")
+AT_ONCE = 5_000  # SQLite takes no more than 32 766 parameters in a statement
+
+
+class NewSuppression(NamedTuple):
+    phone_number: str
+    reason: str
+    expires_at: datetime | None
+
+
+class Added(NamedTuple):
+    added: int
+    already: int
+
+
+def suppressed_numbers(workspace: Workspace, numbers: Collection[str], now: datetime) -> set[str]:
+    """Which of the numbers (E.164) the workspace must not call at `now`."""
+    wanted = list(numbers)
+    found: set[str] = set()
+    for some in _chunks(wanted):
+        rows = workspace.suppressions.filter(active_at(now), phone_number__in=some)
+        found.update(rows.values_list("phone_number", flat=True))
+    return found
+
+
+def active_at(now: datetime) -> Q:
+    return Q(expires_at=None) | Q(expires_at__gt=now)
+
+
+def suppress_number(
+    *, workspace: Workspace, phone_number: str, now: datetime, access: Access | None = None, **fields: Any
+) -> Suppression:
+    """Never call this number again; in force for every call not yet sent.
+
+    Raises Conflict while the number is suppressed already, Invalid for an expiry that has passed.
+    """
+    _refuse_past(fields.get("expires_at"), now)
+    try:
+        with transaction.atomic():
+            workspace.suppressions.filter(phone_number=phone_number, expires_at__lte=now).delete()
+            row: Suppression = workspace.suppressions.create(phone_number=phone_number, **fields)
+            _note("suppression.added", workspace, access, row, phone_number=masked(phone_number))
+    except IntegrityError as error:
+        if workspace.suppressions.filter(phone_number=phone_number).exists():
+            raise Conflict(ALREADY) from error
+        raise
+    return row
+
+
+def lift_suppression(*, suppression: Suppression, access: Access | None = None) -> None:
+    """The number may be called again; who decided so stays on record."""
+    with transaction.atomic():
+        changes = {"phone_number": masked(suppression.phone_number), "source": suppression.source}
+        _note("suppression.lifted", suppression.workspace, access, suppression, **changes)
+        suppression.delete()
+
+
+def suppress_numbers(
+    *,
+    workspace: Workspace,
+    rows: Sequence[NewSuppression],
+    now: datetime,
+    source: Suppression.Source = Suppression.Source.IMPORT,
+    access: Access | None = None,
+) -> Added:
+    """Add many at once. Those in force stay as they are, but never end earlier than the list says."""
+    wanted = {row.phone_number: row for row in rows}
+    added = 0
+    with transaction.atomic():
+        for some in _chunks(list(wanted.values())):
+            added += _merge(workspace, some, now, source)
+        told = Added(added, len(rows) - added)
+        _note("suppression.imported", workspace, access, None, **told._asdict())
+    return told
+
+
+def _merge(workspace: Workspace, rows: Sequence[NewSuppression], now: datetime, source: Suppression.Source) -> int:
+    """Returns how many numbers may no longer be called that could before."""
+    known = workspace.suppressions.filter(phone_number__in=[row.phone_number for row in rows])
+    ends: dict[str, datetime | None] = dict(known.values_list("phone_number", "expires_at"))
+    fresh = [row for row in rows if row.phone_number not in ends or _is_over(ends[row.phone_number], now)]
+    longer = [row for row in rows if row.phone_number in ends and _outlasts(row.expires_at, ends[row.phone_number])]
+    merged = {row.phone_number: row for row in (*fresh, *longer)}
+    workspace.suppressions.bulk_create(
+        [Suppression(workspace=workspace, source=source, **row._asdict()) for row in merged.values()],
+        update_conflicts=True,
+        unique_fields=["workspace", "phone_number"],
+        update_fields=["reason", "source", "expires_at"],
+    )
+    return len(fresh)
+
+
+def _is_over(expires_at: datetime | None, now: datetime) -> bool:
+    return expires_at is not None and expires_at <= now
+
+
+def _outlasts(expires_at: datetime | None, other: datetime | None) -> bool:
+    return other is not None and (expires_at is None or expires_at > other)
+
+
+def _refuse_past(expires_at: datetime | None, now: datetime) -> None:
+    if _is_over(expires_at, now):
+        raise Invalid(PAST)
+
+
+def _chunks(things: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(things), AT_ONCE):
+        yield things[start : start + AT_ONCE]
+
+
+def _note(action: str, workspace: Workspace, access: Access | None, row: Suppression | None, **changes: Any) -> None:
+    audit.record(action, access=access or Access(workspace=workspace), target=row, changes=changes)

@@ -1,0 +1,65 @@
+from pathlib import Path
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.parsers import FormParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from accounts.api.viewsets import Deletes, WorkspaceViewSet
+from accounts.roles import Role
+from batches.models import Suppression
+from batches.serializers.suppressions import (
+    ImportedSerializer,
+    SuppressionListSerializer,
+    SuppressionQuery,
+    SuppressionSerializer,
+)
+from batches.services import suppressions
+from batches.services.suppression_files import read_list
+from batches.views.parsers import FormWithFile
+from voiceops.api.parsers import JSONParser
+
+
+class SuppressionViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, Deletes, WorkspaceViewSet):
+    model = Suppression
+    serializer_class = SuppressionSerializer
+    query_class = SuppressionQuery
+    parser_classes = (JSONParser, FormWithFile, FormParser)
+    sortable = {"created_at": "created_at", "phone_number": "phone_number", "expires_at": "expires_at"}
+    access = {"list": Role.MEMBER, "create": Role.MANAGER, "destroy": Role.MANAGER, "import_list": Role.MANAGER}
+
+    def sift(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+        if "search" in query:
+            queryset = queryset.filter(phone_number__contains=query["search"])
+        if "source" in query:
+            queryset = queryset.filter(source=query["source"])
+        if "active" in query:
+            active = suppressions.active_at(timezone.now())
+            queryset = queryset.filter(active if query["active"] else ~active)
+        return queryset
+
+    def perform_create(self, serializer: BaseSerializer[Suppression]) -> None:
+        serializer.instance = suppressions.suppress_number(
+            workspace=self.workspace, now=timezone.now(), access=self.caller, **serializer.validated_data
+        )
+
+    def perform_destroy(self, instance: Suppression) -> None:
+        suppressions.lift_suppression(suppression=instance, access=self.caller)
+
+    @extend_schema(request={"multipart/form-data": SuppressionListSerializer}, responses=ImportedSerializer)
+    @action(detail=False, methods=["post"], url_path="import")
+    def import_list(self, request: Request) -> Response:
+        """Add every number of a file: `{added, already, rejected_count, rejected: [...]}`, at most 1,000 told."""
+        serializer = SuppressionListSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields = dict(serializer.validated_data)
+        now = timezone.now()
+        read = read_list(Path(fields.pop("file").temporary_file_path()), now=now, **fields)
+        told = suppressions.suppress_numbers(workspace=self.workspace, rows=read.rows, now=now, access=self.caller)
+        return Response({**told._asdict(), "rejected_count": read.refused_count, "rejected": read.refused})

@@ -1,0 +1,177 @@
+"""Keeps a handful of processes running, and leaves none behind.
+
+Each process leads a process group of its own, so that whatever it started goes with it. One that dies is started
+again at once and always: there is no back-off, because calls wait for it. (At most one start a second each, so that a
+process that cannot live does not eat a core.)
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+from ops.serving.die_with_parent import leashed
+from voiceops.core.errors import DomainError
+
+TICK_SECONDS = 0.1
+RESTART_SECONDS = 1.0
+START_SECONDS = 60.0
+MAX_LOG_BYTES = 20_000_000
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+UNDER_NOHUP = (signal.SIGHUP, signal.SIG_IGN)
+
+
+class StartError(DomainError):
+    """A process ended, or stayed silent, before it was ready. The message names it and its log."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process to keep running.
+
+    `patience` is how many seconds it has to end after SIGTERM before it gets SIGKILL; `orphan_signal` is what the
+    kernel sends it should the supervisor be killed the hard way. One that `outlives` the others is told to end when
+    they have.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+    cwd: Path | None = None
+    ready: Callable[[], bool] = lambda: True
+    pass_fds: tuple[int, ...] = ()
+    patience: float = 2.0
+    orphan_signal: signal.Signals = signal.SIGKILL
+    outlives: bool = False
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        with self.log.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 our own commands, no shell
+                leashed(self.command, number=self.orphan_signal),
+                cwd=self.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=self.pass_fds,
+                process_group=0,
+            )
+
+
+@dataclass
+class Running:
+    service: Service
+    process: subprocess.Popen[bytes] = field(init=False)
+    started_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        self.started_at = time.monotonic()
+        self.process = self.service.spawn()
+
+    def is_dead(self) -> bool:
+        return self.process.poll() is not None
+
+    def kill_group(self) -> None:
+        """End whatever is left of the group: the children of a process that was killed would hold its port."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def revive(self) -> bool:
+        """Start a dead process again; True when that happened."""
+        if not self.is_dead() or time.monotonic() - self.started_at < RESTART_SECONDS:
+            return False
+        self.kill_group()
+        self.start()
+        return True
+
+    def end_by(self, deadline: float) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        self.kill_group()
+
+
+def stop_all(group: Sequence[Running]) -> None:
+    """At the same time, so that the slowest alone decides how long it takes."""
+    asked_at = time.monotonic()
+    for running in group:
+        if not running.is_dead():
+            running.process.terminate()
+    for running in group:
+        running.end_by(asked_at + running.service.patience)
+
+
+class Supervisor:
+    """Starts `services`, and stops them all at once. Use as a context manager, in the main thread.
+
+    `tell` receives a sentence for everything worth knowing.
+    """
+
+    def __init__(self, services: Sequence[Service], *, tell: Callable[[str], None]) -> None:
+        self.services = services
+        self.tell = tell
+        self.running: list[Running] = []
+        self.stopping = False
+
+    def __enter__(self) -> Self:
+        wanted = [number for number in STOP_SIGNALS if (number, signal.getsignal(number)) != UNDER_NOHUP]
+        self.handlers = {number: signal.signal(number, self._ask_to_stop) for number in wanted}
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        stop_all([running for running in self.running if not running.service.outlives])
+        stop_all([running for running in self.running if running.service.outlives])
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+
+    def start(self) -> None:
+        """Start everything and wait until it is ready, or until a signal asks to stop. Raises StartError."""
+        self.running = [Running(service) for service in self.services]
+        deadline = time.monotonic() + START_SECONDS
+        waiting = list(self.running)
+        while waiting and not self.stopping:
+            time.sleep(TICK_SECONDS)
+            waiting = [running for running in waiting if not running.service.ready()]
+            late = time.monotonic() > deadline
+            for running in self.running:
+                self._refuse_a_bad_start(running, late=late and running in waiting)
+
+    def watch(self, *, until: Callable[[], bool] = lambda: False) -> None:
+        """Revive what dies, until a signal asks to stop or `until` says so."""
+        while not self.stopping and not until():
+            for running in self.running:
+                if running.revive():
+                    self.tell(f"{running.service.name} had ended and was started again")
+            time.sleep(TICK_SECONDS)
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True  # no more than this: a second Ctrl-C must not leave half of it running
+
+    def _refuse_a_bad_start(self, running: Running, *, late: bool) -> None:
+        if not late and not running.is_dead():
+            return
+        how = f"was not ready after {START_SECONDS:.0f} s" if late else "ended while it started"
+        log = running.service.log
+        raise StartError(f"{running.service.name} {how}; its log ends: {_last_line(log)} ({log})")
+
+
+def _last_line(log: Path) -> str:
+    """What it said last; of a line of ours (voiceops.observability.structured_logging) the words."""
+    lines = log.read_text(errors="replace").strip().splitlines() or ["(empty)"]
+    try:
+        told = json.loads(lines[-1])
+        return str(told["message"])
+    except (ValueError, TypeError, KeyError):
+        return lines[-1]

@@ -1,0 +1,74 @@
+"""What the sandbox's Twilio account owns: rows in the store, shaped as Twilio shows them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+from sandbox.ids import twilio_sid
+from sandbox.store import Row, Store
+
+from .errors import TwilioError, not_found
+
+ACCOUNT = "twilio_account"
+NUMBERS = "twilio_numbers"
+CREDENTIAL_LISTS = "twilio_credential_lists"
+CREDENTIALS = "twilio_credentials"
+TRUNKS = "twilio_trunks"
+ORIGINATION_URLS = "twilio_origination_urls"
+TRUNK_CREDENTIAL_LISTS = "twilio_trunk_credential_lists"
+DOMAINS = "twilio_domains"  # ever used: a termination domain stays taken after its trunk is gone
+PRICES = {"Local": 1.15, "TollFree": 2.15, "Mobile": 1.15}
+BALANCE = 100.0
+
+
+@dataclass
+class Account:
+    store: Store
+    sid: str
+
+    @property
+    def balance(self) -> float:
+        return float(self.store.table(ACCOUNT).get("balance", {}).get("amount", BALANCE))
+
+    @balance.setter
+    def balance(self, amount: float) -> None:
+        self.store.put(ACCOUNT, "balance", {"amount": round(amount, 2)})
+
+    def rows(self, table: str, **match: Any) -> list[Row]:
+        """In order of creation."""
+        return [row for row in self.store.table(table).values() if all(row.get(k) == v for k, v in match.items())]
+
+    def get(self, table: str, sid: str, path: str, **match: Any) -> Row:
+        """Raises TwilioError."""
+        row = self.store.table(table).get(sid)
+        if row is None or any(row.get(key) != value for key, value in match.items()):
+            raise not_found(path)
+        return row
+
+    def add(self, table: str, prefix: str, **values: Any) -> Row:
+        now = datetime.now(UTC)
+        sid = values.pop("sid", None) or twilio_sid(prefix)
+        row = {"sid": sid, "account_sid": self.sid, **values, "date_created": moment(now), "date_updated": moment(now)}
+        if table in (NUMBERS, CREDENTIAL_LISTS, CREDENTIALS):  # the 2010 API writes dates as e-mails do
+            row |= {"date_created": format_datetime(now), "date_updated": format_datetime(now)}
+        self.store.put(table, sid, row)
+        return row
+
+    def change(self, table: str, row: Row, **values: Any) -> Row:
+        changed = {**row, **values}
+        self.store.put(table, row["sid"], changed)
+        return changed
+
+    def remove(self, table: str, row: Row) -> None:
+        self.store.delete(table, row["sid"])
+
+    def take_domain(self, domain: str) -> None:
+        """Raises TwilioError when it is taken, or was until lately (Twilio keeps it for 30 days)."""
+        if domain in self.store.table(DOMAINS):
+            raise TwilioError(400, 21248, "Trunk Domain already taken")
+        self.store.put(DOMAINS, domain, {"domain": domain})
+
+
+def moment(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,69 @@
+"""`/_sandbox/twilio`: money, stock and faults."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.control import as_json, bad, checked, read_json
+
+from .account import CREDENTIAL_LISTS, CREDENTIALS, NUMBERS, ORIGINATION_URLS, TRUNK_CREDENTIAL_LISTS, TRUNKS, Account
+from .door import Door, parse_fault
+from .numbers import Numbers
+
+TABLES = {
+    "numbers": NUMBERS,
+    "trunks": TRUNKS,
+    "origination_urls": ORIGINATION_URLS,
+    "credential_lists": CREDENTIAL_LISTS,
+    "credentials": CREDENTIALS,
+    "trunk_credential_lists": TRUNK_CREDENTIAL_LISTS,
+}
+
+
+@dataclass
+class TwilioControl:
+    account: Account
+    numbers: Numbers
+    door: Door
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        return [web.get("/_sandbox/twilio", self.get), web.put("/_sandbox/twilio", self.put)]
+
+    async def get(self, request: web.Request) -> web.Response:
+        return as_json(self._state())
+
+    async def put(self, request: web.Request) -> web.Response:
+        """Any of `balance` (USD), `inventory` (numbers), `faults`; what is not named stays as it is."""
+        body = await read_json(request)
+        if not isinstance(body, dict) or set(body) - {"balance", "inventory", "faults"}:
+            raise bad("balance, inventory and faults are what can be set")
+        checked(self._apply, body)
+        return as_json(self._state())
+
+    def _apply(self, body: dict[str, Any]) -> None:
+        """All of it or, with a ValueError, nothing."""
+        balance, entries = body.get("balance", 0), body.get("inventory", [])
+        if isinstance(balance, bool) or not isinstance(balance, int | float):
+            raise ValueError("balance must be a number")  # noqa: TRY004  # a sentence for the caller
+        if not isinstance(entries, list):
+            raise ValueError("inventory must be a list")  # noqa: TRY004
+        if not isinstance(body.get("faults", []), list):
+            raise ValueError("faults must be a list")  # noqa: TRY004
+        faults = [parse_fault(fault) for fault in body.get("faults", [])]
+        if "inventory" in body:
+            self.numbers.stock(entries)
+        if "balance" in body:
+            self.account.balance = float(balance)
+        if "faults" in body:
+            self.door.faults = faults
+
+    def _state(self) -> dict[str, Any]:
+        stock = self.numbers.inventory
+        return {
+            "balance": self.account.balance,
+            "inventory": None if stock is None else [offer.phone_number for offer in stock],
+            "faults": [asdict(fault) for fault in self.door.faults],
+            **{name: self.account.rows(table) for name, table in TABLES.items()},
+        }

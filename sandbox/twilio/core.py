@@ -1,0 +1,164 @@
+"""/2010-04-01: the account, numbers, SIP credential lists."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.store import Row
+
+from .account import CREDENTIAL_LISTS, CREDENTIALS, NUMBERS, TRUNK_CREDENTIAL_LISTS, Account
+from .door import Answer, Door, created, gone, shown
+from .errors import TwilioError, invalid, missing
+from .numbers import Numbers
+from .pages import page_2010
+
+BASE = "/2010-04-01/Accounts/{account}"
+LISTS = f"{BASE}/SIP/CredentialLists"
+
+
+@dataclass
+class Core:
+    account: Account
+    numbers: Numbers
+
+    def add_to(self, door: Door) -> None:
+        door.add("GET", f"{BASE}.json", self.fetch_account)
+        door.add("GET", f"{BASE}/Balance.json", self.balance)
+        door.add("GET", f"{BASE}/AvailablePhoneNumbers/{{country}}/{{kind}}.json", self.search)
+        door.add("GET", f"{BASE}/IncomingPhoneNumbers.json", self.list_numbers)
+        door.add("POST", f"{BASE}/IncomingPhoneNumbers.json", self.buy)
+        door.add("GET", f"{BASE}/IncomingPhoneNumbers/{{sid}}.json", self.get_number)
+        door.add("POST", f"{BASE}/IncomingPhoneNumbers/{{sid}}.json", self.change_number)
+        door.add("DELETE", f"{BASE}/IncomingPhoneNumbers/{{sid}}.json", self.release)
+        door.add("GET", f"{LISTS}.json", self.list_lists)
+        door.add("POST", f"{LISTS}.json", self.create_list)
+        door.add("GET", f"{LISTS}/{{sid}}.json", self.get_list)
+        door.add("DELETE", f"{LISTS}/{{sid}}.json", self.delete_list)
+        door.add("GET", f"{LISTS}/{{list}}/Credentials.json", self.list_credentials)
+        door.add("POST", f"{LISTS}/{{list}}/Credentials.json", self.create_credential)
+        door.add("GET", f"{LISTS}/{{list}}/Credentials/{{sid}}.json", self.get_credential)
+        door.add("DELETE", f"{LISTS}/{{list}}/Credentials/{{sid}}.json", self.delete_credential)
+
+    async def fetch_account(self, request: web.Request, form: dict[str, str]) -> Answer:
+        return shown(
+            {
+                "sid": self.account.sid,
+                "friendly_name": "Sandbox",
+                "status": "active",
+                "type": "Full",
+                "owner_account_sid": self.account.sid,
+                "uri": request.path,
+                "subresource_uris": {},
+            }
+        )
+
+    async def balance(self, request: web.Request, form: dict[str, str]) -> Answer:
+        return shown({"account_sid": self.account.sid, "balance": f"{self.account.balance:.2f}", "currency": "USD"})
+
+    # --- numbers ---
+
+    async def search(self, request: web.Request, form: dict[str, str]) -> Answer:
+        where = request.match_info
+        found = self.numbers.search(where["country"], where["kind"], request.query, request.path)
+        return shown({"available_phone_numbers": found, "uri": request.path_qs})
+
+    async def list_numbers(self, request: web.Request, form: dict[str, str]) -> Answer:
+        rows = self.account.rows(NUMBERS)
+        if number := request.query.get("PhoneNumber"):  # a part of it is enough
+            rows = [row for row in rows if number.lstrip("+") in row["phone_number"]]
+        if name := request.query.get("FriendlyName"):
+            rows = [row for row in rows if row["friendly_name"] == name]
+        return shown(page_2010("incoming_phone_numbers", rows, request.path, request.query, self._number))
+
+    async def buy(self, request: web.Request, form: dict[str, str]) -> Answer:
+        return created(self._number(self.numbers.buy(form)))
+
+    async def get_number(self, request: web.Request, form: dict[str, str]) -> Answer:
+        return shown(self._number(self._get(NUMBERS, request)))
+
+    async def change_number(self, request: web.Request, form: dict[str, str]) -> Answer:
+        return shown(self._number(self.numbers.change(self._get(NUMBERS, request), form)))
+
+    async def release(self, request: web.Request, form: dict[str, str]) -> Answer:
+        self.account.remove(NUMBERS, self._get(NUMBERS, request))
+        return gone()
+
+    def _number(self, row: Row) -> Row:
+        return {**row, "uri": f"/2010-04-01/Accounts/{self.account.sid}/IncomingPhoneNumbers/{row['sid']}.json"}
+
+    def _get(self, table: str, request: web.Request, **match: Any) -> Row:
+        return self.account.get(table, request.match_info["sid"], request.path, **match)
+
+    # --- SIP credential lists ---
+
+    async def list_lists(self, request: web.Request, form: dict[str, str]) -> Answer:
+        rows = self.account.rows(CREDENTIAL_LISTS)
+        return shown(page_2010("credential_lists", rows, request.path, request.query, self._list))
+
+    async def create_list(self, request: web.Request, form: dict[str, str]) -> Answer:
+        name = form.get("FriendlyName")
+        if not name:
+            raise missing("FriendlyName")
+        if len(name) > 64:
+            raise invalid("FriendlyName", "at most 64 characters")
+        return created(self._list(self.account.add(CREDENTIAL_LISTS, "CL", friendly_name=name)))
+
+    async def get_list(self, request: web.Request, form: dict[str, str]) -> Answer:
+        return shown(self._list(self._get(CREDENTIAL_LISTS, request)))
+
+    async def delete_list(self, request: web.Request, form: dict[str, str]) -> Answer:
+        row = self._get(CREDENTIAL_LISTS, request)
+        for credential in self.account.rows(CREDENTIALS, credential_list_sid=row["sid"]):
+            self.account.remove(CREDENTIALS, credential)
+        for link in self.account.rows(TRUNK_CREDENTIAL_LISTS, credential_list_sid=row["sid"]):
+            self.account.store.delete(TRUNK_CREDENTIAL_LISTS, f"{link['trunk_sid']}/{row['sid']}")
+        self.account.remove(CREDENTIAL_LISTS, row)
+        return gone()
+
+    def _list(self, row: Row) -> Row:
+        uri = f"/2010-04-01/Accounts/{self.account.sid}/SIP/CredentialLists/{row['sid']}"
+        return {**row, "uri": f"{uri}.json", "subresource_uris": {"credentials": f"{uri}/Credentials.json"}}
+
+    async def list_credentials(self, request: web.Request, form: dict[str, str]) -> Answer:
+        rows = self.account.rows(CREDENTIALS, credential_list_sid=self._list_sid(request))
+        return shown(page_2010("credentials", rows, request.path, request.query, self._credential))
+
+    async def create_credential(self, request: web.Request, form: dict[str, str]) -> Answer:
+        list_sid = self._list_sid(request)
+        username, password = form.get("Username"), form.get("Password")
+        if not username:
+            raise missing("Username")
+        if not password:
+            raise missing("Password")
+        _check_credential(username, password)
+        if self.account.rows(CREDENTIALS, credential_list_sid=list_sid, username=username):
+            raise TwilioError(400, 21236, "Username already exists in this credential list")
+        return created(
+            self._credential(self.account.add(CREDENTIALS, "CR", credential_list_sid=list_sid, username=username))
+        )
+
+    async def get_credential(self, request: web.Request, form: dict[str, str]) -> Answer:
+        return shown(self._credential(self._get(CREDENTIALS, request, credential_list_sid=self._list_sid(request))))
+
+    async def delete_credential(self, request: web.Request, form: dict[str, str]) -> Answer:
+        row = self._get(CREDENTIALS, request, credential_list_sid=self._list_sid(request))
+        self.account.remove(CREDENTIALS, row)
+        return gone()
+
+    def _list_sid(self, request: web.Request) -> str:
+        row = self.account.get(CREDENTIAL_LISTS, request.match_info["list"], request.path)
+        return str(row["sid"])
+
+    def _credential(self, row: Row) -> Row:
+        base = f"/2010-04-01/Accounts/{self.account.sid}/SIP/CredentialLists/{row['credential_list_sid']}"
+        return {**row, "uri": f"{base}/Credentials/{row['sid']}.json"}
+
+
+def _check_credential(username: str, password: str) -> None:
+    """Twilio's rules for SIP credentials; the password itself is never stored. Raises TwilioError."""
+    if len(username) > 32:
+        raise invalid("Username", "at most 32 characters")
+    if len(password) < 12 or not all(re.search(kind, password) for kind in ("[a-z]", "[A-Z]", "[0-9]")):
+        raise invalid("Password", "at least 12 characters, with upper case, lower case and a digit")

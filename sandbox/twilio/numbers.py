@@ -1,0 +1,146 @@
+"""Searching, buying, changing and releasing numbers: AvailablePhoneNumbers and IncomingPhoneNumbers."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from sandbox.store import Row
+
+from .account import ACCOUNT, NUMBERS, PRICES, TRUNKS, Account
+from .errors import TwilioError, missing, not_found
+from .inventory import SHELVES, Offer, matches, parse_offer, shelf
+
+# Twilio's magic numbers for test credentials; they answer the same whatever the inventory holds.
+MAGIC_TAKEN, MAGIC_INVALID, MAGIC_FINE = "+15005550000", "+15005550001", "+15005550006"
+MAGIC_EMPTY_AREA, MAGIC_FINE_AREA = "533", "500"
+WRITABLE = {
+    "FriendlyName": "friendly_name", "VoiceUrl": "voice_url", "VoiceMethod": "voice_method", "TrunkSid": "trunk_sid",
+    "VoiceApplicationSid": "voice_application_sid", "AddressSid": "address_sid", "BundleSid": "bundle_sid",
+    "StatusCallback": "status_callback",
+}  # fmt: skip
+Form = Mapping[str, str]
+
+
+@dataclass
+class Numbers:
+    account: Account
+    inventory: list[Offer] | None = field(default=None)  # None: the default shelves
+
+    def __post_init__(self) -> None:
+        if stored := self.account.store.table(ACCOUNT).get("inventory"):
+            self.inventory = [parse_offer(entry) for entry in stored["entries"]]
+
+    def stock(self, entries: list[Any]) -> None:
+        """Put exactly these on the shelves. Raises ValueError."""
+        self.inventory = [parse_offer(entry) for entry in entries]
+        self.account.store.put(ACCOUNT, "inventory", {"entries": entries})
+
+    def search(self, country: str, kind: str, query: Form, path: str) -> list[dict[str, Any]]:
+        """At most a page; nothing found is an empty list. Raises TwilioError for a shelf that does not exist."""
+        if kind not in SHELVES.get(country, ()):
+            raise not_found(path)
+        owned = {row["phone_number"] for row in self.account.rows(NUMBERS)}
+        found = (o for o in self._offers(country, kind, query.get("AreaCode", "")) if o.phone_number not in owned)
+        wanted = (offer.as_json() for offer in found if matches(offer, query))
+        return list(islice(wanted, int(query.get("PageSize") or 50)))
+
+    def _offers(self, country: str, kind: str, area_code: str) -> Iterator[Offer]:
+        if self.inventory is None:
+            return shelf(country, kind, area_code)
+        return (offer for offer in self.inventory if (offer.country, offer.kind) == (country, kind))
+
+    def buy(self, form: Form) -> Row:
+        """Raises TwilioError."""
+        offer = self._wanted(form)
+        if offer.bundle and not form.get("BundleSid"):
+            where = f"country: [{offer.country}] and numberType: [{offer.kind.upper()}]"
+            raise TwilioError(400, 21649, f"Bundle required and not provided for {where}")
+        if offer.address != "none" and not form.get("AddressSid"):
+            raise TwilioError(400, 21631, "Phone Number Requires an Address but the 'AddressSid' parameter was empty.")
+        price = PRICES[offer.kind]
+        if self.account.balance < price:
+            raise TwilioError(403, 20005, "Account not active")
+        self._check_trunk(form)
+        self.account.balance -= price
+        return self.account.add(NUMBERS, "PN", **_shape(offer, form))
+
+    def _wanted(self, form: Form) -> Offer:
+        if number := form.get("PhoneNumber"):
+            return self._by_number(number)
+        if area := form.get("AreaCode"):
+            return self._by_area(area)
+        raise missing("PhoneNumber or AreaCode")
+
+    def _by_number(self, number: str) -> Offer:
+        if number == MAGIC_INVALID or not re.fullmatch(r"\+\d{8,15}", number):
+            raise TwilioError(400, 21421, f"The phone number '{number}' is invalid.")
+        if number == MAGIC_FINE:
+            return Offer(number)
+        taken = TwilioError(400, 21422, f"{number} is not available.")
+        if number == MAGIC_TAKEN or self.account.rows(NUMBERS, phone_number=number):
+            raise taken
+        for country, kinds in SHELVES.items():
+            for kind in kinds:
+                area = number[2:5] if country in ("US", "CA") else ""
+                for offer in self._offers(country, kind, area):
+                    if offer.phone_number == number:
+                        return offer
+        raise taken
+
+    def _by_area(self, area: str) -> Offer:
+        if not re.fullmatch(r"\d{3}", area):
+            raise TwilioError(400, 21451, f"The area code '{area}' is invalid.")
+        if area == MAGIC_FINE_AREA:
+            return Offer(MAGIC_FINE)
+        country = "CA" if not any(self._offers("US", "Local", area)) else "US"
+        for found in self.search(country, "Local", {"AreaCode": area, "PageSize": "1"}, ""):
+            return self._by_number(found["phone_number"])
+        raise TwilioError(400, 21452, f"No phone numbers found in area code {area}.")
+
+    def _check_trunk(self, form: Form) -> None:
+        if (trunk := form.get("TrunkSid")) and trunk not in self.account.store.table(TRUNKS):
+            raise TwilioError(400, 21609, f"Invalid TrunkSid {trunk}")
+
+    def change(self, row: Row, form: Form) -> Row:
+        """Raises TwilioError."""
+        self._check_trunk(form)
+        return attach(self.account, row, {WRITABLE[k]: v for k, v in form.items() if k in WRITABLE})
+
+
+def attach(account: Account, row: Row, values: Mapping[str, Any]) -> Row:
+    """A number on a trunk has no voice application any more, and its voice URL is ignored."""
+    changes = dict(values)
+    if changes.get("trunk_sid"):
+        changes["voice_application_sid"] = None
+    if changes.get("trunk_sid") == "":
+        changes["trunk_sid"] = None
+    return account.change(NUMBERS, row, **changes)
+
+
+def _shape(offer: Offer, form: Form) -> dict[str, Any]:
+    return {
+        "phone_number": offer.phone_number,
+        "friendly_name": form.get("FriendlyName") or offer.friendly_name,
+        "address_requirements": offer.address,
+        "address_sid": form.get("AddressSid"),
+        "bundle_sid": form.get("BundleSid"),
+        "trunk_sid": form.get("TrunkSid") or None,
+        "api_version": "2010-04-01",
+        "beta": False,
+        "capabilities": {"voice": True, "sms": offer.kind != "TollFree", "mms": False, "fax": False},
+        "origin": "twilio",
+        "status": "in-use",
+        "type": offer.kind.lower(),
+        "voice_url": form.get("VoiceUrl") or "",
+        "voice_method": form.get("VoiceMethod") or "POST",
+        "voice_application_sid": None if form.get("TrunkSid") else form.get("VoiceApplicationSid"),
+        "voice_receive_mode": "voice",
+        "voice_caller_id_lookup": False,
+        "status_callback": form.get("StatusCallback") or "",
+        "emergency_status": "Inactive",
+        "emergency_address_sid": None,
+        "emergency_address_status": "unregistered",
+        "identity_sid": None,
+    }

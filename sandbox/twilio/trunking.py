@@ -1,0 +1,222 @@
+"""/v1 of trunking.twilio.com: trunks, and what hangs on them."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.store import Row
+
+from .account import CREDENTIAL_LISTS, NUMBERS, ORIGINATION_URLS, TRUNK_CREDENTIAL_LISTS, TRUNKS, Account
+from .door import Answer, Door, created, gone, shown
+from .errors import TwilioError, invalid, missing, not_found
+from .numbers import attach
+from .pages import V1, page_v1
+
+TRUNK = "/v1/Trunks/{trunk}"
+TRANSFER_MODES = ("disable-all", "enable-all", "sip-only")
+
+
+@dataclass
+class Trunking:
+    account: Account
+
+    def add_to(self, door: Door) -> None:
+        door.add("GET", "/v1/Trunks", self.list_trunks)
+        door.add("POST", "/v1/Trunks", self.create_trunk)
+        door.add("GET", TRUNK, self.get_trunk)
+        door.add("POST", TRUNK, self.change_trunk)
+        door.add("DELETE", TRUNK, self.delete_trunk)
+        door.add("GET", f"{TRUNK}/OriginationUrls", self.list_urls)
+        door.add("POST", f"{TRUNK}/OriginationUrls", self.create_url)
+        door.add("GET", f"{TRUNK}/OriginationUrls/{{sid}}", self.get_url)
+        door.add("DELETE", f"{TRUNK}/OriginationUrls/{{sid}}", self.delete_url)
+        door.add("GET", f"{TRUNK}/CredentialLists", self.list_credential_lists)
+        door.add("POST", f"{TRUNK}/CredentialLists", self.add_credential_list)
+        door.add("DELETE", f"{TRUNK}/CredentialLists/{{sid}}", self.remove_credential_list)
+        door.add("GET", f"{TRUNK}/PhoneNumbers", self.list_numbers)
+        door.add("POST", f"{TRUNK}/PhoneNumbers", self.add_number)
+        door.add("DELETE", f"{TRUNK}/PhoneNumbers/{{sid}}", self.remove_number)
+
+    def _trunk(self, request: web.Request) -> Row:
+        return self.account.get(TRUNKS, request.match_info["trunk"], request.path)
+
+    # --- trunks ---
+
+    async def list_trunks(self, request: web.Request, form: dict[str, str]) -> Answer:
+        return shown(page_v1("trunks", self.account.rows(TRUNKS), request.path, request.query, _with_links))
+
+    async def create_trunk(self, request: web.Request, form: dict[str, str]) -> Answer:
+        values = _trunk_values(form)
+        if domain := values.get("domain_name"):
+            self.account.take_domain(domain)
+        defaults: dict[str, Any] = {
+            "domain_name": None,
+            "friendly_name": None,
+            "secure": False,
+            "transfer_mode": "disable-all",
+            "transfer_caller_id": "from-transferee",
+            "cnam_lookup_enabled": False,
+            "symmetric_rtp_enabled": False,
+            "disaster_recovery_url": None,
+            "disaster_recovery_method": None,
+            "recording": {"mode": "do-not-record", "trim": "do-not-trim"},
+            "auth_type": "",
+            "auth_type_set": [],
+        }
+        return created(_with_links(self.account.add(TRUNKS, "TK", **{**defaults, **values})))
+
+    async def get_trunk(self, request: web.Request, form: dict[str, str]) -> Answer:
+        return shown(_with_links(self._trunk(request)))
+
+    async def change_trunk(self, request: web.Request, form: dict[str, str]) -> Answer:
+        row, values = self._trunk(request), _trunk_values(form)
+        if (domain := values.get("domain_name")) and domain != row["domain_name"]:
+            self.account.take_domain(domain)
+        return shown(_with_links(self.account.change(TRUNKS, row, **values)))
+
+    async def delete_trunk(self, request: web.Request, form: dict[str, str]) -> Answer:
+        row = self._trunk(request)
+        for url in self.account.rows(ORIGINATION_URLS, trunk_sid=row["sid"]):
+            self.account.remove(ORIGINATION_URLS, url)
+        for link in self.account.rows(TRUNK_CREDENTIAL_LISTS, trunk_sid=row["sid"]):
+            self.account.store.delete(TRUNK_CREDENTIAL_LISTS, f"{row['sid']}/{link['credential_list_sid']}")
+        for number in self.account.rows(NUMBERS, trunk_sid=row["sid"]):
+            attach(self.account, number, {"trunk_sid": ""})
+        self.account.remove(TRUNKS, row)
+        return gone()
+
+    # --- origination URLs ---
+
+    async def list_urls(self, request: web.Request, form: dict[str, str]) -> Answer:
+        rows = self.account.rows(ORIGINATION_URLS, trunk_sid=self._trunk(request)["sid"])
+        return shown(page_v1("origination_urls", rows, request.path, request.query, _url))
+
+    async def create_url(self, request: web.Request, form: dict[str, str]) -> Answer:
+        trunk = self._trunk(request)
+        for name in ("Weight", "Priority", "Enabled", "FriendlyName", "SipUrl"):
+            if not form.get(name):
+                raise missing(name)
+        if not form["SipUrl"].startswith("sip:"):
+            raise invalid("SipUrl", "must be a SIP URI with the scheme sip")
+        row = self.account.add(
+            ORIGINATION_URLS,
+            "OU",
+            trunk_sid=trunk["sid"],
+            weight=_integer(form, "Weight", 1, 65535),
+            priority=_integer(form, "Priority", 0, 65535),
+            enabled=form["Enabled"].lower() == "true",
+            friendly_name=form["FriendlyName"],
+            sip_url=form["SipUrl"],
+        )
+        return created(_url(row))
+
+    def _the_url(self, request: web.Request) -> Row:
+        sid = self._trunk(request)["sid"]
+        return self.account.get(ORIGINATION_URLS, request.match_info["sid"], request.path, trunk_sid=sid)
+
+    async def get_url(self, request: web.Request, form: dict[str, str]) -> Answer:
+        return shown(_url(self._the_url(request)))
+
+    async def delete_url(self, request: web.Request, form: dict[str, str]) -> Answer:
+        self.account.remove(ORIGINATION_URLS, self._the_url(request))
+        return gone()
+
+    # --- credential lists on a trunk ---
+
+    async def list_credential_lists(self, request: web.Request, form: dict[str, str]) -> Answer:
+        rows = self.account.rows(TRUNK_CREDENTIAL_LISTS, trunk_sid=self._trunk(request)["sid"])
+        return shown(page_v1("credential_lists", rows, request.path, request.query, _link))
+
+    async def add_credential_list(self, request: web.Request, form: dict[str, str]) -> Answer:
+        trunk, sid = self._trunk(request), form.get("CredentialListSid")
+        if not sid:
+            raise missing("CredentialListSid")
+        listed = self.account.get(CREDENTIAL_LISTS, sid, f"/SIP/CredentialLists/{sid}")
+        key = f"{trunk['sid']}/{sid}"
+        if key in self.account.store.table(TRUNK_CREDENTIAL_LISTS):
+            raise TwilioError(400, 21230, "Credential list is already associated with this trunk")
+        row = {
+            **{name: listed[name] for name in ("sid", "account_sid", "friendly_name", "date_created", "date_updated")},
+            "credential_list_sid": sid,
+            "trunk_sid": trunk["sid"],
+        }
+        row |= {"date_created": trunk["date_created"], "date_updated": trunk["date_updated"]}
+        self.account.store.put(TRUNK_CREDENTIAL_LISTS, key, row)
+        self.account.change(TRUNKS, trunk, auth_type="CREDENTIAL_LIST", auth_type_set=["CREDENTIAL_LIST"])
+        return created(_link(row))
+
+    async def remove_credential_list(self, request: web.Request, form: dict[str, str]) -> Answer:
+        key = f"{self._trunk(request)['sid']}/{request.match_info['sid']}"
+        if key not in self.account.store.table(TRUNK_CREDENTIAL_LISTS):
+            raise not_found(request.path)
+        self.account.store.delete(TRUNK_CREDENTIAL_LISTS, key)
+        return gone()
+
+    # --- numbers on a trunk ---
+
+    async def list_numbers(self, request: web.Request, form: dict[str, str]) -> Answer:
+        rows = self.account.rows(NUMBERS, trunk_sid=self._trunk(request)["sid"])
+        return shown(page_v1("phone_numbers", rows, request.path, request.query, _number))
+
+    async def add_number(self, request: web.Request, form: dict[str, str]) -> Answer:
+        trunk, sid = self._trunk(request), form.get("PhoneNumberSid")
+        if not sid:
+            raise missing("PhoneNumberSid")
+        row = self.account.get(NUMBERS, sid, f"/IncomingPhoneNumbers/{sid}")
+        return created(_number(attach(self.account, row, {"trunk_sid": trunk["sid"]})))
+
+    async def remove_number(self, request: web.Request, form: dict[str, str]) -> Answer:
+        sid = self._trunk(request)["sid"]
+        row = self.account.get(NUMBERS, request.match_info["sid"], request.path, trunk_sid=sid)
+        attach(self.account, row, {"trunk_sid": ""})
+        return gone()
+
+
+def _trunk_values(form: dict[str, str]) -> dict[str, Any]:
+    """What a POST may set. Raises TwilioError."""
+    values: dict[str, Any] = {}
+    if (domain := form.get("DomainName")) is not None:
+        if not re.fullmatch(r"[A-Za-z0-9-]+\.pstn\.twilio\.com", domain):
+            raise TwilioError(400, 21232, "Domain name is invalid: it must end with pstn.twilio.com")
+        values["domain_name"] = domain
+    if (mode := form.get("TransferMode")) is not None:
+        if mode not in TRANSFER_MODES:
+            raise invalid("TransferMode", f"must be one of {', '.join(TRANSFER_MODES)}")
+        values["transfer_mode"] = mode
+    if (name := form.get("FriendlyName")) is not None:
+        values["friendly_name"] = name
+    for parameter, key in (("Secure", "secure"), ("CnamLookupEnabled", "cnam_lookup_enabled")):
+        if parameter in form:
+            values[key] = form[parameter].lower() == "true"
+    return values
+
+
+def _integer(form: dict[str, str], name: str, lowest: int, highest: int) -> int:
+    if not form[name].isdigit() or not lowest <= int(form[name]) <= highest:
+        raise invalid(name, f"must be a whole number from {lowest} to {highest}")
+    return int(form[name])
+
+
+def _with_links(row: Row) -> Row:
+    url = f"{V1}/v1/Trunks/{row['sid']}"
+    parts = {
+        "origination_urls": "OriginationUrls",
+        "credential_lists": "CredentialLists",
+        "phone_numbers": "PhoneNumbers",
+    }
+    return {**row, "url": url, "links": {key: f"{url}/{part}" for key, part in parts.items()}}
+
+
+def _url(row: Row) -> Row:
+    return {**row, "url": f"{V1}/v1/Trunks/{row['trunk_sid']}/OriginationUrls/{row['sid']}"}
+
+
+def _link(row: Row) -> Row:
+    shown_row = {key: value for key, value in row.items() if key != "credential_list_sid"}
+    return {**shown_row, "url": f"{V1}/v1/Trunks/{row['trunk_sid']}/CredentialLists/{row['sid']}"}
+
+
+def _number(row: Row) -> Row:
+    return {**row, "url": f"{V1}/v1/Trunks/{row['trunk_sid']}/PhoneNumbers/{row['sid']}", "links": {}}

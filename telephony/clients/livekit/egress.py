@@ -1,0 +1,47 @@
+"""LiveKit's egress: room to file, one channel for the agent and one for the callee (`protocols.md` §4)."""
+
+from typing import Any
+
+from django.conf import settings
+from google.protobuf.json_format import MessageToDict
+from livekit import api
+from livekit.protocol import egress
+
+from telephony.clients.livekit.dial import LiveKit, told_plainly
+
+WHAT = "LiveKit error"
+
+
+async def find_egress(livekit: LiveKit, room: str) -> list[dict[str, Any]]:
+    """Every egress of the room, as the webhooks' JSON tells of it. Raises ProviderError."""
+    async with told_plainly(WHAT):
+        found = await livekit.api.egress.list_egress(api.ListEgressRequest(room_name=room))
+    return [MessageToDict(info) for info in found.items]
+
+
+async def start_egress(livekit: LiveKit, *, room: str, key: str) -> dict[str, Any]:
+    """Record the room's sound into `key` of our storage. Not idempotent: look first. Raises ProviderError."""
+    request = api.RoomCompositeEgressRequest(
+        room_name=room,
+        audio_only=True,
+        audio_mixing=egress.DUAL_CHANNEL_AGENT,
+        file_outputs=[output_to(key)],
+    )
+    async with told_plainly(WHAT):
+        return MessageToDict(await livekit.api.egress.start_room_composite_egress(request))
+
+
+def output_to(key: str) -> api.EncodedFileOutput:
+    output = api.EncodedFileOutput(file_type=egress.OGG, filepath=key, disable_manifest=True)
+    if settings.RECORDINGS_STORAGE == "s3":
+        output.s3.CopyFrom(
+            api.S3Upload(
+                access_key=settings.S3_ACCESS_KEY_ID,
+                secret=settings.S3_SECRET_ACCESS_KEY,
+                region=settings.S3_REGION,
+                endpoint=settings.S3_ENDPOINT_URL,
+                bucket=settings.S3_BUCKET,
+                force_path_style=bool(settings.S3_ENDPOINT_URL),
+            )
+        )
+    return output

@@ -1,0 +1,296 @@
+"""LiveKit's trunks and dispatch rules, as one thing: the line of a phone number.
+
+`settle` makes LiveKit have exactly what a `Line` says, whatever is there already, and `look` tells what is there.
+Everything of a line carries its tag as metadata, because a create whose answer was lost can only be found by looking:
+LiveKit gives the ids, and takes the same outbound trunk twice (protocols.md 1.4).
+
+Functions are synchronous, for requests in threads and for commands; each opens a session of its own (trap 10).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import aiohttp
+from google.protobuf.message import DecodeError
+from livekit import api
+from livekit.protocol import sip
+
+from telephony.clients.livekit.dial import LiveKit, told_plainly
+from voiceops.core.errors import ProviderError
+
+T = TypeVar("T")
+TRANSPORTS = {"udp": sip.SIP_TRANSPORT_UDP, "tcp": sip.SIP_TRANSPORT_TCP, "tls": sip.SIP_TRANSPORT_TLS}
+SETTLES = 1.0  # seconds after which a request whose answer was lost has either been carried out or never will be
+
+
+@dataclass(frozen=True)
+class Outbound:
+    address: str
+    transport: str
+    numbers: tuple[str, ...]
+    auth_username: str = ""
+    auth_password: str = field(default="", repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Inbound:
+    numbers: tuple[str, ...]
+    allowed_addresses: tuple[str, ...] = ()
+    auth_username: str = ""
+    auth_password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a call that comes in goes: a room of its own. Its agent is dispatched once the call is known to us."""
+
+    room_prefix: str
+    attributes: tuple[tuple[str, str], ...] = ()  # of the caller's participant
+
+
+@dataclass(frozen=True)
+class Line:
+    """What LiveKit must have, and nothing else under the same tag. A route needs an inbound trunk."""
+
+    tag: str
+    name: str
+    outbound: Outbound | None = None
+    inbound: Inbound | None = None
+    route: Route | None = None
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return next((part.numbers for part in (self.outbound, self.inbound) if part), ())
+
+
+@dataclass(frozen=True)
+class Made:
+    """LiveKit's ids; empty for what the line does not have."""
+
+    outbound_id: str = ""
+    inbound_id: str = ""
+    rule_id: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What LiveKit has under a tag: more than one of a kind after a lost answer."""
+
+    outbound: Sequence[Any] = ()
+    inbound: Sequence[Any] = ()
+    rules: Sequence[Any] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.outbound or self.inbound or self.rules)
+
+
+def settle(line: Line) -> Made:
+    """Create, change in place (calls that are up go on) or delete until LiveKit has the line. Raises ProviderError."""
+    return _in_session(lambda livekit: _settle(livekit.api.sip, line))
+
+
+def change(before: Line, after: Line) -> Made:
+    """Settle `after` where `before` is; back again when that fails half-way. Raises ProviderError.
+
+    If going back fails too LiveKit differs from both, which a look shows.
+    """
+    numbers = tuple({*before.numbers, *after.numbers})
+    try:
+        return _in_session(lambda livekit: _settle(livekit.api.sip, after, numbers))
+    except ProviderError:
+        with suppress(ProviderError):
+            _in_session(lambda livekit: _settle(livekit.api.sip, before, numbers))
+        raise
+
+
+def remove(tag: str, numbers: Sequence[str], *, unsure: bool = False) -> None:
+    """Delete everything under the tag, rule first. Nothing there is fine. Raises ProviderError.
+
+    `unsure` when the answer to a create was lost: what LiveKit was still busy with is looked for once more.
+    """
+
+    async def work(livekit: LiveKit) -> None:
+        await _settle(livekit.api.sip, Line(tag=tag, name=""), numbers)
+        if unsure:
+            await asyncio.sleep(SETTLES)
+            await _settle(livekit.api.sip, Line(tag=tag, name=""), numbers)
+
+    _in_session(work)
+
+
+def look(tag: str, numbers: Sequence[str]) -> Found:
+    """What is there under the tag. Raises ProviderError."""
+    return _in_session(lambda livekit: _look(livekit.api.sip, tag, numbers))
+
+
+def look_at_all() -> Found:
+    """Every trunk and rule of the whole project, whoever made them. Raises ProviderError."""
+    return _in_session(lambda livekit: _list(livekit.api.sip, ()))
+
+
+def is_unsure(error: BaseException) -> bool:
+    """Whether LiveKit may have done what it was asked although the request failed: no answer, or a broken one."""
+    cause = error.__cause__
+    if isinstance(cause, aiohttp.ClientConnectorError):
+        return False
+    return isinstance(cause, aiohttp.ClientError | OSError | DecodeError) or (
+        isinstance(cause, api.ServerError) and cause.status >= 500
+    )
+
+
+def is_conflict(error: ProviderError) -> bool:
+    """Whether LiveKit refused an inbound trunk because another one takes its number. Its words name the other."""
+    cause = error.__cause__
+    return isinstance(cause, api.ServerError) and "Conflicting inbound SIP Trunks" in cause.message
+
+
+def outbound_info(line: Line, wanted: Outbound, base: Any = None) -> Any:
+    """The trunk as it should be; what an operator set at LiveKit, and we know nothing of, stays as in `base`."""
+    info = _copy(base, sip.SIPOutboundTrunkInfo)
+    info.name, info.metadata = line.name, line.tag
+    info.address, info.transport = wanted.address, TRANSPORTS[wanted.transport]
+    info.auth_username, info.auth_password = wanted.auth_username, wanted.auth_password
+    _set_list(info.numbers, wanted.numbers)
+    info.headers.clear()
+    info.headers.update(dict(wanted.headers))
+    return info
+
+
+def inbound_info(line: Line, wanted: Inbound, base: Any = None) -> Any:
+    info = _copy(base, sip.SIPInboundTrunkInfo)
+    info.name, info.metadata = line.name, line.tag
+    info.auth_username, info.auth_password = wanted.auth_username, wanted.auth_password
+    _set_list(info.numbers, wanted.numbers)
+    _set_list(info.allowed_addresses, wanted.allowed_addresses)
+    return info
+
+
+def rule_info(line: Line, wanted: Route, trunk_id: str, base: Any = None) -> Any:
+    info = _copy(base, sip.SIPDispatchRuleInfo)
+    info.name, info.metadata = line.name, line.tag
+    _set_list(info.trunk_ids, [trunk_id])
+    info.rule.Clear()
+    info.rule.dispatch_rule_individual.room_prefix = wanted.room_prefix
+    del info.room_config.agents[:]
+    info.attributes.clear()
+    info.attributes.update(dict(wanted.attributes))
+    return info
+
+
+def _in_session(work: Callable[[LiveKit], Awaitable[T]]) -> T:
+    async def session() -> T:
+        async with LiveKit() as livekit:
+            return await work(livekit)
+
+    return asyncio.run(session())
+
+
+async def _settle(service: Any, line: Line, numbers: Sequence[str] = ()) -> Made:
+    """Removals go from the rule to the trunks, additions the other way: a rule never names a trunk that is gone."""
+    found = await _look(service, line.tag, numbers or line.numbers)
+    await _delete_rules(service, found.rules[1:] if line.route else found.rules)
+    await _delete_trunks(service, found.inbound[1:] if line.inbound else found.inbound)
+    await _delete_trunks(service, found.outbound[1:] if line.outbound else found.outbound)
+    inbound_id = await _settle_inbound(service, line, found)
+    outbound_id = await _settle_outbound(service, line, found)
+    return Made(outbound_id, inbound_id, await _settle_rule(service, line, inbound_id, found))
+
+
+async def _settle_inbound(service: Any, line: Line, found: Found) -> str:
+    if line.inbound is None:
+        return ""
+    there = next(iter(found.inbound), None)
+    wanted = inbound_info(line, line.inbound, there)
+    if wanted == there:
+        return str(there.sip_trunk_id)
+    async with told_plainly():
+        if there is None:
+            made = await service.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=wanted))
+        else:
+            made = await service.update_inbound_trunk(there.sip_trunk_id, wanted)
+    return str(made.sip_trunk_id)
+
+
+async def _settle_outbound(service: Any, line: Line, found: Found) -> str:
+    if line.outbound is None:
+        return ""
+    there = next(iter(found.outbound), None)
+    wanted = outbound_info(line, line.outbound, there)
+    if wanted == there:
+        return str(there.sip_trunk_id)
+    async with told_plainly():
+        if there is None:
+            made = await service.create_outbound_trunk(api.CreateSIPOutboundTrunkRequest(trunk=wanted))
+        else:
+            made = await service.update_outbound_trunk(there.sip_trunk_id, wanted)
+    return str(made.sip_trunk_id)
+
+
+async def _settle_rule(service: Any, line: Line, trunk_id: str, found: Found) -> str:
+    if line.route is None:
+        return ""
+    there = next(iter(found.rules), None)
+    wanted = rule_info(line, line.route, trunk_id, there)
+    if wanted == there:
+        return str(there.sip_dispatch_rule_id)
+    async with told_plainly():
+        if there is None:
+            made = await service.create_dispatch_rule(api.CreateSIPDispatchRuleRequest(dispatch_rule=wanted))
+        else:
+            made = await service.update_dispatch_rule(there.sip_dispatch_rule_id, wanted)
+    return str(made.sip_dispatch_rule_id)
+
+
+async def _look(service: Any, tag: str, numbers: Sequence[str]) -> Found:
+    found = await _list(service, numbers)
+    return Found(
+        *(tuple(i for i in items if i.metadata == tag) for items in (found.outbound, found.inbound, found.rules))
+    )
+
+
+async def _list(service: Any, numbers: Sequence[str]) -> Found:
+    """Trunks that carry one of the numbers (all when none is named), and all rules. Empty items are LiveKit Cloud's."""
+    async with told_plainly():
+        outbound = await service.list_outbound_trunk(api.ListSIPOutboundTrunkRequest(numbers=numbers))
+    async with told_plainly():
+        inbound = await service.list_inbound_trunk(api.ListSIPInboundTrunkRequest(numbers=numbers))
+    async with told_plainly():
+        rules = await service.list_dispatch_rule(api.ListSIPDispatchRuleRequest())
+    return Found(
+        tuple(trunk for trunk in outbound.items if trunk.sip_trunk_id),
+        tuple(trunk for trunk in inbound.items if trunk.sip_trunk_id),
+        tuple(rule for rule in rules.items if rule.sip_dispatch_rule_id),
+    )
+
+
+async def _delete_rules(service: Any, rules: Sequence[Any]) -> None:
+    for rule in rules:
+        request = api.DeleteSIPDispatchRuleRequest(sip_dispatch_rule_id=rule.sip_dispatch_rule_id)
+        async with told_plainly():
+            try:
+                await service.delete_dispatch_rule(request)
+            except api.ServerError as error:
+                if error.status != 404:
+                    raise
+
+
+async def _delete_trunks(service: Any, trunks: Sequence[Any]) -> None:
+    for trunk in trunks:
+        async with told_plainly():
+            await service.delete_trunk(api.DeleteSIPTrunkRequest(sip_trunk_id=trunk.sip_trunk_id))
+
+
+def _copy(base: Any, kind: Any) -> Any:
+    info = kind()
+    if base is not None:
+        info.CopyFrom(base)
+    return info
+
+
+def _set_list(values: Any, wanted: Sequence[str]) -> None:
+    del values[:]
+    values.extend(wanted)

@@ -1,0 +1,100 @@
+"""A real call through a number's trunk, to hear what the carrier answers. No agent, no `Call`: it is hung up at once.
+
+It takes its time slot like every other call, so that calls per second hold.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import transaction
+
+from telephony.clients.livekit.calls import create_bare_room
+from telephony.clients.livekit.dial import PREFIX, Answered, Dial, LiveKit, Lost, NeverSent
+from telephony.dialing.intents import USED
+from telephony.domain.descriptions import in_words
+from telephony.domain.dial_verdicts import IN_DOUBT, Answer, classify, provider_code
+from telephony.models import NumberPace, Outcome, PhoneNumber, SipTrunk
+from telephony.services.calls import refuse_uncallable
+from voiceops.core.clock import database_now
+from voiceops.core.errors import ProviderError, StateForbids
+
+RINGS = 20  # seconds at most
+TALKS = 30  # seconds after which LiveKit ends it, should our hang-up not arrive
+PATIENCE = timedelta(seconds=5)  # how long to wait for a time slot
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the carrier answered; without a SIP status when none arrived."""
+
+    outcome: str
+    sip_status_code: int | None
+    sip_status: str | None
+    text: str
+
+
+def place_trial_call(*, number: PhoneNumber, to: str) -> Trial:
+    """Ring `to` for 20 seconds at most, hang up when somebody answers.
+
+    Raises StateForbids when the number is not active or busy, Invalid when `to` must not be called, ProviderError when
+    LiveKit could not be asked.
+    """
+    trunk = number.trunks.filter(direction=SipTrunk.TrunkDirection.OUTBOUND).first()
+    if number.status != PhoneNumber.Status.ACTIVE or trunk is None:
+        raise StateForbids("Phone number is not active")
+    refuse_uncallable(number.workspace, to)
+    slot, now = _take_slot(number)
+    time.sleep(max(0.0, (slot - now).total_seconds()))
+    name = uuid4()
+    dial = Dial(
+        room=f"trial-{name}",
+        identity=f"callee-{name}",
+        trunk_id=trunk.livekit_trunk_id,
+        from_number=number.phone_number,
+        to_number=to,
+        ringing_timeout=RINGS,
+        max_call_duration=TALKS,
+        expires_at=slot + timedelta(seconds=settings.DIAL_TOKEN_SECONDS),
+    )
+    return _told(asyncio.run(_ring(dial)))
+
+
+def _take_slot(number: PhoneNumber) -> tuple[datetime, datetime]:
+    """When the call may leave, and what time it is. Raises StateForbids when that would take too long."""
+    with transaction.atomic():
+        pace = NumberPace.unscoped.select_for_update().get(number=number)
+        now = database_now()
+        slot = max(now, *(at for at in (pace.next_slot_at, pace.backoff_until) if at is not None), now)
+        busy = number.calls.open().count() >= number.max_concurrent_calls
+        if busy or slot > now + PATIENCE:
+            raise StateForbids("Phone number is busy")
+        pace.next_slot_at = slot + timedelta(seconds=1 / (USED * number.calls_per_second))
+        pace.save(update_fields=["next_slot_at"])
+    return slot, now
+
+
+async def _ring(dial: Dial) -> Answered | Answer | NeverSent | Lost:
+    async with LiveKit() as livekit:
+        await create_bare_room(livekit, dial.room, empty_timeout=RINGS + TALKS)
+        answer = await livekit.dial(dial)
+        with suppress(ProviderError):  # then it ends by its maximum duration
+            await livekit.delete_room(dial.room)
+    return answer
+
+
+def _told(answer: Answered | Answer | NeverSent | Lost) -> Trial:
+    if isinstance(answer, Answered):
+        return Trial(Outcome.ANSWERED, 200, "OK", "The callee answered (200 OK)")
+    if isinstance(answer, NeverSent):
+        raise ProviderError(f"LiveKit SIP error: {answer.reason}")
+    if isinstance(answer, Lost):
+        return Trial(IN_DOUBT.outcome, None, None, IN_DOUBT.words)
+    verdict, phrase = classify(answer), answer.sip_phrase or None
+    said = phrase if answer.sip_code else answer.message.removeprefix(PREFIX)
+    told = {"sip_status_code": answer.sip_code, "sip_status": said, "provider_code": provider_code(answer)}
+    return Trial(verdict.outcome, answer.sip_code, phrase, in_words(verdict, told))

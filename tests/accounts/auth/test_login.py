@@ -1,0 +1,372 @@
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from accounts.auth import tokens
+from accounts.models import AuditEntry, Membership, Session, User, Workspace
+from accounts.roles import Role
+from accounts.services import email_delivery
+from tests import make
+from voiceops.core.ids import uuid7
+
+INVALID = {"detail": "Invalid or missing token"}
+ADA = {"email": "Ada@Example.com", "password": make.PASSWORD, "name": "Ada"}
+
+
+def register(**changes: object) -> APIClient:
+    client = APIClient()
+    response = client.post("/auth/register", {**ADA, **changes})
+    assert response.status_code == 201, response.json()
+    return client
+
+
+@pytest.mark.django_db
+def test_register_makes_an_admin_of_a_new_workspace_and_logs_in() -> None:
+    client = APIClient()
+
+    response = client.post("/auth/register", {**ADA, "workspace_name": "Engine"})
+
+    body = response.json()
+    user, workspace = User.objects.get(), Workspace.unscoped.get()
+    assert response.status_code == 201
+    assert set(body) == {"user", "workspace", "access_token", "refresh_token", "token_type", "expires_in"}
+    assert body["user"] == {
+        "id": str(user.pk),
+        "email": "ada@example.com",
+        "name": "Ada",
+        "default_workspace_id": str(workspace.pk),
+    }
+    assert (body["workspace"]["name"], body["workspace"]["role"]) == ("Engine", "admin")
+    assert (body["token_type"], body["expires_in"]) == ("bearer", 900)
+    assert client.cookies["access_token"].value == body["access_token"]
+    assert client.get("/auth/me").json() == {
+        **body["user"],
+        "workspaces": [{"id": str(workspace.pk), "name": "Engine", "role": "admin"}],
+    }
+
+
+@pytest.mark.django_db
+def test_cookies_are_closed_to_scripts_and_other_sites(settings: Settings) -> None:
+    settings.SESSION_COOKIE_SECURE = True
+    client = register()
+
+    access, refresh = client.cookies["access_token"], client.cookies["refresh_token"]
+
+    assert (access["httponly"], access["secure"], access["samesite"], access["path"]) == (True, True, "Lax", "/")
+    assert (refresh["httponly"], refresh["secure"]) == (True, True)
+    assert (refresh["samesite"], refresh["path"]) == ("Strict", "/auth")
+
+
+@pytest.mark.django_db
+def test_an_address_registers_once_in_whatever_case() -> None:
+    register()
+
+    response = APIClient().post("/auth/register", {**ADA, "email": "ADA@example.COM"})
+
+    assert (response.status_code, response.json()) == (409, {"detail": "Email already registered"})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("password", "message"),
+    [
+        ("short", "ensure this value has at least 12 characters"),
+        ("x" * 129, "ensure this value has at most 128 characters"),
+        ("1qaz2wsx3edc", "This password is too common."),
+        ("123456789012", "This password is entirely numeric."),
+        ("grace.hopper@example.com", "The password is too similar to the email."),
+    ],
+)
+def test_weak_passwords_are_refused(password: str, message: str) -> None:
+    response = APIClient().post("/auth/register", {"email": "grace.hopper@example.com", "password": password})
+
+    mistakes = response.json()["detail"]
+    assert response.status_code == 422
+    assert [(m["loc"], m["msg"]) for m in mistakes] == [(["body", "password"], message)]
+
+
+@pytest.mark.django_db
+def test_login_answers_like_register_and_leaves_a_trace() -> None:
+    register()
+
+    response = APIClient().post("/auth/login", {"email": "ADA@example.com", "password": make.PASSWORD})
+
+    assert response.status_code == 200
+    assert response.json()["user"]["email"] == "ada@example.com"
+    assert [e.action for e in AuditEntry.unscoped.order_by("pk")][-1] == "user.logged_in"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("case", ["unknown", "wrong", "inactive"])
+def test_every_failed_login_reads_the_same(case: str) -> None:
+    make.user(email="ada@example.com", is_active=case != "inactive")
+    password = "not the password" if case == "wrong" else make.PASSWORD
+    email = "nobody@example.com" if case == "unknown" else "ada@example.com"
+
+    response = APIClient().post("/auth/login", {"email": email, "password": password})
+
+    assert (response.status_code, response.json()) == (401, {"detail": "Invalid email or password"})
+    assert response.cookies == {}
+
+
+@pytest.mark.django_db
+def test_refresh_spends_the_old_token() -> None:
+    client = register()
+    old = client.cookies["refresh_token"].value
+
+    response = client.post("/auth/refresh")
+
+    assert response.status_code == 200
+    assert response.json()["refresh_token"] == client.cookies["refresh_token"].value != old
+    assert client.get("/auth/me").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_spent_refresh_token_ends_the_whole_family() -> None:
+    client = register()
+    old = client.cookies["refresh_token"].value
+    client.post("/auth/refresh")
+
+    response = APIClient().post("/auth/refresh", {"refresh_token": old})
+
+    assert (response.status_code, response.json()) == (401, INVALID)
+    assert client.post("/auth/refresh").json() == INVALID
+    assert client.get("/auth/me").json() == INVALID
+    assert AuditEntry.unscoped.filter(action="session.token_reused").count() == 1
+
+
+@pytest.mark.django_db
+def test_tokens_do_only_what_their_kind_is_for() -> None:
+    client = register()
+    access, refresh = client.cookies["access_token"].value, client.cookies["refresh_token"].value
+
+    as_refresh = APIClient().post("/auth/refresh", {"refresh_token": access})
+    as_access = APIClient(headers={"Authorization": f"Bearer {refresh}"}).get("/auth/me")
+
+    assert (as_refresh.status_code, as_refresh.json()) == (401, INVALID)
+    assert (as_access.status_code, as_access.json()) == (401, INVALID)
+
+
+@pytest.mark.django_db
+def test_logout_ends_access_at_once() -> None:
+    client = register()
+    access = client.cookies["access_token"].value
+
+    response = client.post("/auth/logout")
+
+    assert (response.status_code, response.json()) == (200, {"detail": "Logged out"})
+    assert client.cookies["access_token"].value == client.cookies["refresh_token"].value == ""
+    assert APIClient(headers={"Authorization": f"Bearer {access}"}).get("/auth/me").json() == INVALID
+    assert client.post("/auth/logout").json() == {"detail": "Logged out"}
+
+
+@pytest.mark.django_db
+def test_a_token_is_judged_by_signature_then_expiry_then_user_then_session() -> None:
+    user = make.user()
+    session = make.session(user)
+    now = timezone.now()
+    long_ago = now - timedelta(days=1)
+    nobody, none = uuid7(), uuid7()
+
+    def answer(**claims: object) -> object:
+        values = {"user_id": user.pk, "session_id": session.pk, "now": now, **claims}
+        token = tokens.issue(tokens.ACCESS, **values)  # type: ignore[arg-type]  # the cases above
+        return APIClient(headers={"Authorization": f"Bearer {token}"}).get("/auth/me").json()["detail"]
+
+    assert answer(user_id=nobody, session_id=none, now=long_ago) == "Token expired"
+    assert answer(user_id=nobody, session_id=none) == "User not found"
+    assert answer(session_id=none) == "Invalid or missing token"
+    forged = tokens.issue(tokens.ACCESS, user_id=user.pk, session_id=session.pk, now=long_ago)[:-4] + "AAAA"
+    assert APIClient(headers={"Authorization": f"Bearer {forged}"}).get("/auth/me").json() == INVALID
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("change", [{"is_active": False}, None])
+def test_a_user_who_is_gone_or_disabled_is_not_found(ours: Workspace, change: dict[str, bool] | None) -> None:
+    user = make.member(ours)
+    client = make.bearer(user)
+    if change:
+        User.objects.filter(pk=user.pk).update(**change)
+    else:
+        user.delete()
+
+    response = client.get("/auth/me")
+
+    assert (response.status_code, response.json()) == (401, {"detail": "User not found"})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-API-Key": "vo_nonsense"},
+        {"X-API-Key": ""},
+        {"Authorization": "Bearer nonsense"},
+        {"Authorization": "Basic YTpi"},
+        {"Authorization": "Bearer"},
+    ],
+)
+def test_a_bad_header_is_not_saved_by_a_good_cookie(ours: Workspace, headers: dict[str, str]) -> None:
+    browser = make.browser(make.member(ours))
+
+    response = browser.get("/auth/me", headers=headers)
+
+    detail = "Invalid API key" if "X-API-Key" in headers else "Invalid or missing token"
+    assert browser.get("/auth/me").status_code == 200
+    assert (response.status_code, response.json()) == (401, {"detail": detail})
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({}, True),
+        ({"Origin": "http://testserver"}, True),
+        ({"Origin": "http://127.0.0.1:8000"}, True),
+        ({"Origin": "https://console.example.com"}, True),
+        ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Origin": "https://evil.example.com"}, False),
+        ({"Origin": "null"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "same-site"}, False),
+    ],
+)
+def test_a_cookie_writes_only_from_our_own_pages(
+    ours: Workspace, headers: dict[str, str], allowed: bool, settings: Settings
+) -> None:
+    settings.TRUSTED_ORIGINS = ["https://console.example.com"]
+    person = make.member(ours)
+
+    written = make.browser(person).patch("/auth/me", {"name": "New"}, headers=headers)
+    read = make.browser(person).get("/auth/me", headers=headers)
+    by_bearer = make.bearer(person).patch("/auth/me", {"name": "New"}, headers=headers)
+    login = APIClient().post("/auth/login", {"email": person.email, "password": make.PASSWORD}, headers=headers)
+
+    expected = 200 if allowed else 403
+    assert (written.status_code, login.status_code) == (expected, expected)
+    assert (read.status_code, by_bearer.status_code) == (200, 200)
+    assert allowed or written.json() == login.json() == {"detail": "Origin not allowed"}
+
+
+def test_a_changed_password_ends_the_other_sessions(ours: Workspace) -> None:
+    person = make.member(ours)
+    here, elsewhere = make.bearer(person), make.bearer(person)
+    new = "an entirely different one"
+
+    wrong = here.post("/auth/password/change", {"current_password": "wrong", "password": new})
+    right = here.post("/auth/password/change", {"current_password": make.PASSWORD, "password": new})
+
+    assert (wrong.status_code, wrong.json()) == (400, {"detail": "Invalid current password"})
+    assert (right.status_code, right.json()) == (200, {"detail": "Password changed"})
+    assert (here.get("/auth/me").status_code, elsewhere.get("/auth/me").status_code) == (200, 401)
+    assert APIClient().post("/auth/login", {"email": person.email, "password": new}).status_code == 200
+
+
+def test_a_reset_reads_the_same_for_everybody_and_works_once(ours: Workspace) -> None:
+    person = make.member(ours)
+    before = make.bearer(person)
+
+    known = APIClient().post("/auth/password/reset", {"email": person.email})
+    unknown = APIClient().post("/auth/password/reset", {"email": "nobody@example.com"})
+
+    assert (known.status_code, known.json()) == (unknown.status_code, unknown.json())
+    email_delivery.wait()
+    assert [message.to for message in mail.outbox] == [[person.email]]
+    token = mail.outbox[0].body.split("\n\n")[1]
+    body = {"token": token, "password": "an entirely different one"}
+    assert APIClient().post("/auth/password/reset/confirm", body).json() == {"detail": "Password changed"}
+    assert APIClient().post("/auth/password/reset/confirm", body).status_code == 404
+    assert before.get("/auth/me").status_code == 401
+    assert token not in str(person.password_resets.values())
+
+
+def test_a_changed_password_spends_the_tokens_that_wait_in_the_mailbox(ours: Workspace) -> None:
+    person = make.member(ours)
+    APIClient().post("/auth/password/reset", {"email": person.email})
+    email_delivery.wait()
+    token = mail.outbox[0].body.split("\n\n")[1]
+    make.bearer(person).post(
+        "/auth/password/change", {"current_password": make.PASSWORD, "password": "my other password"}
+    )
+
+    response = APIClient().post(
+        "/auth/password/reset/confirm", {"token": token, "password": "an entirely different one"}
+    )
+
+    assert (response.status_code, response.json()) == (404, {"detail": "Password reset not found"})
+
+
+@pytest.mark.parametrize("case", ["login", "reset"])
+def test_strangers_cost_as_many_queries_as_those_we_know(case: str, ours: Workspace) -> None:
+    person = make.member(ours)
+    path = {"login": "/auth/login", "reset": "/auth/password/reset"}[case]
+    fields = {"password": "not the password"} if case == "login" else {}
+
+    written = []
+    for email in (person.email, "nobody@example.com"):
+        with CaptureQueriesContext(connection) as queries:
+            APIClient().post(path, {"email": email, **fields})
+        written.append(
+            [
+                q["sql"].split()[0]
+                for q in queries
+                if "password_reset" not in q["sql"].replace("passwordreset", "password_reset")
+            ]
+        )
+
+    assert written[0] == written[1]
+    assert AuditEntry.unscoped.filter(actor_type="system").count() == 1
+
+
+def test_a_server_without_mail_prints_no_token(
+    ours: Workspace, settings: Settings, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.EMAIL_BACKEND = email_delivery.NOWHERE
+
+    APIClient().post("/auth/password/reset", {"email": make.member(ours).email})
+    email_delivery.wait()
+
+    assert "An e-mail (Reset your VoiceOps password) was not sent: EMAIL_URL is not set" in caplog.text
+    assert "token" not in "".join(capsys.readouterr())
+
+
+def test_me_may_be_renamed_and_moved_home(ours: Workspace, theirs: Workspace) -> None:
+    person = make.member(ours)
+    second = make.workspace()
+    Membership.unscoped.create(workspace=second, user=person, role=Role.ADMIN)
+    client = make.bearer(person)
+
+    moved = client.patch("/auth/me", {"name": "Grace", "default_workspace_id": str(second.pk)})
+    astray = client.patch("/auth/me", {"default_workspace_id": str(theirs.pk)})
+
+    assert moved.json() == {
+        "id": str(person.pk),
+        "email": person.email,
+        "name": "Grace",
+        "default_workspace_id": str(second.pk),
+        "workspaces": [
+            {"id": str(ours.pk), "name": "Ours", "role": "member"},
+            {"id": str(second.pk), "name": second.name, "role": "admin"},
+        ],
+    }
+    assert (astray.status_code, astray.json()) == (404, {"detail": "Workspace not found"})
+
+
+def test_authenticated_answers_are_not_cached(ours: Workspace) -> None:
+    response = make.client(ours).get("/audit-log")
+
+    assert response["Cache-Control"] == "no-store"
+    assert {"Cookie", "Authorization"} <= {name.strip() for name in response["Vary"].split(",")}
+
+
+def test_sessions_end_after_thirty_days_however_often_refreshed(ours: Workspace) -> None:
+    client = register()
+    Session.objects.update(created_at=timezone.now() - timedelta(days=29))
+
+    client.post("/auth/refresh")
+
+    assert Session.objects.get().expires_at < timezone.now() + timedelta(days=1, minutes=1)

@@ -1,0 +1,277 @@
+"""The way into the admin: password, second factor, recovery codes, throttle, silence."""
+
+import base64
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.auth import second_factor
+from accounts.auth.principal import Access
+from accounts.models import AuditEntry, RecoveryCode, SecondFactor, StaffTry, User
+from tests import make
+
+LOGIN, INDEX, MINE = "/admin/login/", "/admin/", "/admin/accounts/secondfactor/mine/"
+
+
+@pytest.fixture
+def person(db: None) -> User:
+    return make.user(is_staff=True, is_superuser=True)
+
+
+def log_in(person: User, password: str = make.PASSWORD, client: Client | None = None) -> tuple[Client, Any]:
+    client = client or Client()
+    return client, client.post(f"{LOGIN}?next={INDEX}", {"username": person.email, "password": password})
+
+
+def code_of(factor: SecondFactor, *, steps: int = 0) -> str:
+    key = base64.b32decode(second_factor.secret_of(factor))
+    totp = TOTP(key, 6, SHA1(), 30)  # noqa: S303 - as every app
+    return totp.generate(timezone.now().timestamp() + 30 * steps).decode()
+
+
+def with_factor(person: User) -> tuple[SecondFactor, list[str]]:
+    """Set up a while ago, so that the code of now is still unspent."""
+    factor = second_factor.begin(user=person)
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    with time_machine.travel(an_hour_ago):
+        code = code_of(factor)
+    codes = second_factor.confirm(factor=factor, code=code, now=an_hour_ago, access=Access(user=person))
+    return SecondFactor.objects.get(), codes
+
+
+def is_in(client: Client) -> bool:
+    return client.get(INDEX).status_code == 200
+
+
+def test_without_a_factor_the_password_is_enough_unless_one_is_demanded(person: User, settings: Settings) -> None:
+    client, _ = log_in(person)
+    free = is_in(client)
+    settings.STAFF_SECOND_FACTOR = True
+
+    demanded = client.get(INDEX)
+
+    assert free
+    assert (demanded.status_code, demanded["Location"]) == (302, f"{MINE}?next=%2Fadmin%2F")
+    assert "set yours up to go on" in client.get(MINE).content.decode()
+
+
+def test_staff_set_it_up_and_get_recovery_codes_once(person: User) -> None:
+    client, _ = log_in(person)
+    page = client.get(MINE).content.decode()
+    factor = SecondFactor.objects.get()
+
+    shown = client.post(MINE, {"code": code_of(factor)}).content.decode()
+
+    codes = re.findall(r"<li>([a-z0-9-]{19})</li>", shown)
+    assert "<svg" in page
+    assert f">{second_factor.secret_of(factor)}<" in page
+    assert factor.secret not in page
+    assert len(codes) == 10
+    assert not RecoveryCode.objects.filter(code_hash__in=codes).exists()
+    assert is_in(client)
+    assert codes[0] not in client.get(MINE).content.decode()
+    assert AuditEntry.unscoped.get(action="second_factor.added").actor_id == person.pk
+
+
+def test_a_wrong_first_code_switches_nothing_on(person: User) -> None:
+    client, _ = log_in(person)
+    client.get(MINE)
+
+    page = client.post(MINE, {"code": "000000"}).content.decode()
+
+    assert "This code is not right" in page
+    assert "000000" not in page
+    assert second_factor.factor_of(person) is None
+    assert is_in(client)
+
+
+def test_the_code_is_asked_for_before_any_page(person: User) -> None:
+    factor, _ = with_factor(person)
+    client, answer = log_in(person)
+
+    closed = [client.get(url)["Location"] for url in (INDEX, "/admin/accounts/user/", "/admin/search/?s=x")]
+    opened = client.post(f"{MINE}?next=/admin/accounts/user/", {"code": code_of(factor)})
+
+    assert answer.status_code == 302
+    assert all(location.startswith(f"{MINE}?next=") for location in closed)
+    assert (opened.status_code, opened["Location"]) == (302, "/admin/accounts/user/")
+    assert is_in(client)
+
+
+def test_a_code_is_accepted_once_and_no_older_one_after_it(person: User) -> None:
+    factor, _ = with_factor(person)
+    now = timezone.now()
+    tries = [
+        code_of(factor),
+        code_of(factor),
+        code_of(factor, steps=-1),
+        code_of(factor, steps=-2),
+        code_of(factor, steps=1),
+    ]
+
+    accepted = [second_factor.accepts(factor=factor, code=code, now=now) for code in tries]
+
+    assert accepted == [True, False, False, False, True]
+
+
+def test_a_recovery_code_opens_once_in_any_spelling(person: User) -> None:
+    _, codes = with_factor(person)
+    first, _ = log_in(person)
+    second, _ = log_in(person)
+
+    first.post(MINE, {"code": f" {codes[0].upper()} "})
+    second.post(MINE, {"code": codes[0]})
+
+    assert (is_in(first), is_in(second)) == (True, False)
+    assert "9 recovery codes left" in first.get(MINE).content.decode()
+
+
+def test_nobody_is_sent_to_a_foreign_page(person: User) -> None:
+    factor, _ = with_factor(person)
+    client, _ = log_in(person)
+
+    answer = client.post(f"{MINE}?next=https://evil.example.com/", {"code": code_of(factor)})
+
+    assert answer["Location"] == INDEX
+
+
+def test_codes_are_renewed_and_the_factor_is_removed_with_a_code_only(person: User) -> None:
+    factor, codes = with_factor(person)
+    client, _ = log_in(person)
+    client.post(MINE, {"code": codes[0]})
+
+    refused = client.post(MINE, {"code": "000000", "remove": ""}).content.decode()
+    renewed = client.post(MINE, {"code": codes[1], "renew": ""}).content.decode()
+    removed = client.post(MINE, {"code": code_of(factor), "remove": ""})
+
+    assert "This code is not right" in refused
+    assert re.findall(r"<li>([a-z0-9-]{19})</li>", renewed)
+    assert removed["Location"] == INDEX
+    assert not SecondFactor.objects.exists()
+    assert [
+        entry.action for entry in AuditEntry.unscoped.filter(action__startswith="second_factor").order_by("pk")
+    ] == [
+        "second_factor.added",
+        "second_factor.refused",
+        "second_factor.codes_renewed",
+        "second_factor.removed",
+    ]
+
+
+def test_guessing_codes_ends_after_five_wherever_it_comes_from(person: User) -> None:
+    factor, _ = with_factor(person)
+    clients = [log_in(person)[0] for _ in range(6)]
+
+    answers = [client.post(MINE, {"code": "000000"}) for client in clients]
+    right = clients[0].post(MINE, {"code": code_of(factor)})
+
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    assert (right.status_code, 0 < int(right["Retry-After"]) <= 900) == (429, True)
+
+
+def test_guessing_passwords_ends_after_five_for_that_account_from_there(person: User) -> None:
+    other = make.user(is_staff=True)
+
+    answers = [log_in(person, "wrong")[1] for _ in range(5)]
+    right = log_in(person)[1]
+    elsewhere = Client(REMOTE_ADDR="192.0.2.7")
+    unknown = [Client().post(LOGIN, {"username": "nobody@example.com", "password": "x"}) for _ in range(6)]
+
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert right.status_code == 429
+    assert 0 < int(right["Retry-After"]) <= 900
+    assert "Too many tries. Wait 15 minutes, then try again." in right.content.decode()
+    assert [answer.status_code for answer in unknown] == [200] * 5 + [429]
+    assert log_in(other)[1].status_code == 302
+    assert log_in(person, client=elsewhere)[1].status_code == 302
+    assert AuditEntry.unscoped.filter(action="user.login_failed", object_id=str(person.pk)).count() == 5
+
+
+def test_a_quarter_of_an_hour_later_it_may_be_tried_again_and_success_forgives(person: User) -> None:
+    for _ in range(6):
+        log_in(person, "wrong")
+    StaffTry.objects.update(began_at=timezone.now() - timedelta(minutes=15, seconds=1))
+
+    answer = log_in(person)[1]
+
+    assert answer.status_code == 302
+    assert not StaffTry.objects.exists()
+    entry = AuditEntry.unscoped.get(action="user.logged_in")
+    assert (entry.actor_name, entry.changes) == (person.email, {"to": "admin"})
+
+
+def test_half_an_hour_of_silence_logs_out_and_a_sign_of_life_does_not(person: User) -> None:
+    start = timezone.now()
+    with time_machine.travel(start, tick=False) as clock:
+        client, _ = log_in(person)
+        client.get(INDEX)
+        clock.move_to(start + timedelta(minutes=29))
+        alive = is_in(client)
+        clock.move_to(start + timedelta(minutes=58))
+        still_alive = is_in(client)
+        clock.move_to(start + timedelta(minutes=89))
+        gone = client.get("/admin/accounts/user/")
+
+    assert (alive, still_alive) == (True, True)
+    assert (gone.status_code, gone["Location"]) == (302, f"{LOGIN}?next=/admin/accounts/user/")
+    assert "logged out after 30 minutes" in client.get(LOGIN).content.decode()
+
+
+def test_a_superuser_takes_away_a_lost_factor_and_nobody_else_does(person: User) -> None:
+    other = make.user(is_staff=True)
+    factor, _ = with_factor(other)
+    order = {"action": "take_away", "_selected_action": [str(factor.pk)]}
+    nobody, somebody = Client(), Client()
+    nobody.force_login(make.user(is_staff=True))
+    somebody.force_login(person)
+
+    refused = nobody.post("/admin/accounts/secondfactor/", order)
+    still_there = SecondFactor.objects.exists()
+    somebody.post("/admin/accounts/secondfactor/", order)
+
+    assert (refused.status_code, still_there, SecondFactor.objects.exists()) == (403, True, False)
+    assert AuditEntry.unscoped.get(action="second_factor.removed").actor_name == person.email
+
+
+def test_the_command_takes_away_a_lost_factor(person: User) -> None:
+    with_factor(person)
+
+    call_command("reset_second_factor", person.email.upper())
+
+    assert not SecondFactor.objects.exists()
+    assert AuditEntry.unscoped.get(action="second_factor.removed").actor_type == "system"
+    with pytest.raises(CommandError, match="has no second factor"):
+        call_command("reset_second_factor", person.email)
+    with pytest.raises(CommandError, match="Nobody has the address"):
+        call_command("reset_second_factor", "nobody@example.com")
+
+
+def test_the_secret_is_encrypted_and_rotated_with_the_others(person: User) -> None:
+    factor, _ = with_factor(person)
+    secret = second_factor.secret_of(factor)
+
+    call_command("rotate_keys")
+
+    factor.refresh_from_db()
+    assert secret not in factor.secret
+    assert second_factor.secret_of(factor) == secret
+
+
+def test_the_api_is_not_touched_by_what_the_admin_demands(person: User, settings: Settings) -> None:
+    settings.STAFF_SECOND_FACTOR = True
+
+    answer = Client().post(
+        "/auth/login", {"email": person.email, "password": make.PASSWORD}, content_type="application/json"
+    )
+
+    assert answer.status_code == 200

@@ -1,0 +1,266 @@
+"""Pages of the admin that show and do more than a table: batches that move, calls that tell their story."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import AuditEntry, Workspace
+from agents.models import Agent
+from batches.models import Batch
+from telephony.clients.recording_storage import recordings_storage
+from telephony.models import CallEvent, Recording, Turn
+from tests import make
+from tests.admin.test_pages_of_every_model import page_of, recording, staff
+
+__all__ = ["staff"]
+
+
+def test_a_batch_is_ordered_about_on_its_own_page(staff: Client, ours: Workspace) -> None:
+    batch = make.batch(ours)
+    make.recipient(batch)
+    page = page_of(Batch, batch)
+
+    before = staff.get(page).content.decode()
+    staff.post(page.replace("change", "order"), {"order": "start"})
+    during = staff.get(page).content.decode()
+    refused = staff.post(page.replace("change", "order"), {"order": "resume"}, follow=True).content.decode()
+
+    batch.refresh_from_db()
+    offered = [re.findall(r'name="order" value="(\w+)"', html) for html in (before, during)]
+    assert offered == [["start", "stop"], ["pause", "stop"]]
+    assert batch.status == "running"
+    assert "Batch is not paused" in refused
+    assert staff.get(page.replace("change", "order")).status_code == 403
+    assert staff.post(page.replace("change", "order"), {"order": "explode"}).status_code == 403
+
+
+def test_a_batch_that_paused_itself_can_be_kept_from_probing(staff: Client, ours: Workspace) -> None:
+    batch = make.batch(ours, status="paused", error="The carrier failed", probe_at=timezone.now())
+    page = page_of(Batch, batch)
+
+    before = staff.get(page).content.decode()
+    staff.post(page.replace("change", "order"), {"order": "pause"})
+    after = staff.get(page).content.decode()
+
+    batch.refresh_from_db()
+    offered = [re.findall(r'name="order" value="(\w+)"', html) for html in (before, after)]
+    assert offered == [["pause", "resume", "stop"], ["resume", "stop"]]
+    assert (batch.status, batch.error, batch.probe_at) == ("paused", None, None)
+
+
+def test_an_open_page_learns_how_batches_are(staff: Client, ours: Workspace) -> None:
+    batch, other = make.batch(ours), make.batch(ours)
+    for status in ("completed", "in_call"):
+        make.recipient(batch, status=status)
+
+    alone = staff.get("/admin/batches/batch/live/", {"ids": f"{batch.pk},nonsense"}).json()
+    both = staff.get("/admin/batches/batch/live/", {"ids": f"{batch.pk},{other.pk}"}).json()
+
+    assert list(alone) == [str(batch.pk)]
+    assert re.findall(r'name="order" value="(\w+)"', alone[str(batch.pk)]["orders"]) == ["start", "stop"]
+    assert "1 of 2 (50 %)" in alone[str(batch.pk)]["small"]
+    assert "1 of 2 people (50 %)" in alone[str(batch.pk)]["large"]
+    assert {key: list(value) for key, value in both.items()} == {str(batch.pk): ["small"], str(other.pk): ["small"]}
+
+
+def test_who_may_not_see_batches_learns_nothing_of_them(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    client = Client()
+    client.force_login(make.user(is_staff=True))
+
+    answers = [
+        client.get("/admin/batches/batch/live/", {"ids": str(batch.pk)}),
+        client.post(page_of(Batch, batch).replace("change", "order"), {"order": "stop"}),
+        client.get(f"/admin/telephony/call/{make.call(ours).pk}/recording/"),
+        client.get(f"{page_of(Batch, batch).replace('change', 'download')}results.csv"),
+        client.get("/admin/batches/batch/upload/"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [403] * 5
+
+
+def test_a_call_shows_what_happened_and_what_was_said(staff: Client, ours: Workspace) -> None:
+    call = make.call(ours, to_number="+12025550186")
+    CallEvent.unscoped.create(workspace=ours, call=call, type="dialing", text="Calling +12025550186", at=timezone.now())
+    words = {"role": "callee", "text": "Who is speaking?", "started_at": timezone.now(), "external_id": "t1"}
+    Turn.unscoped.create(workspace=ours, call=call, **words)
+
+    page = staff.get(page_of(type(call), call)).content.decode()
+    listed = staff.get(page_of(CallEvent)).content.decode()
+
+    assert "Calling +12025550186" in page
+    assert "Who is speaking?" in page
+    assert "Calling +1202•••••86" in listed
+    assert "+12025550186" not in listed
+
+
+def test_listening_is_on_record(staff: Client, ours: Workspace) -> None:
+    call = recording(ours).call
+    url = page_of(type(call), call).replace("change", "recording")
+
+    without = staff.get(url, follow=True).content.decode()
+    Recording.unscoped.update(status="ready")
+    recordings_storage().save("recordings/a/b.ogg", ContentFile(b"sound"))
+    answer = staff.get(url)
+
+    assert "Recording not found" in without
+    assert answer.status_code == 302
+    assert "/recordings/" in answer["Location"]
+    assert AuditEntry.unscoped.get(action="recording.linked").object_id == str(call.pk)
+
+
+def test_a_long_list_is_not_counted_to_its_end(staff: Client, ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accounts.staff.base.MOST_COUNTED", 2)
+    for _ in range(3):
+        make.agent(ours)
+
+    with CaptureQueriesContext(connection) as queries:
+        page = staff.get(page_of(Agent)).content.decode()
+
+    counts = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
+    assert "2 agents" in page
+    assert all("LIMIT 2" in sql for sql in counts)
+
+
+def test_staff_import_numbers_never_to_be_called(staff: Client, ours: Workspace) -> None:
+    url = "/admin/batches/suppression/import/"
+    good = SimpleUploadedFile("list.csv", b"phone\n(202) 555-0186\nnonsense\n")
+    bad = SimpleUploadedFile("list.csv", b"name\nAda\n")
+
+    linked = url in staff.get("/admin/batches/suppression/").content.decode()
+    told = staff.post(url, {"workspace": str(ours.pk), "file": good, "default_country": "us"}, follow=True)
+    refused = staff.post(url, {"workspace": str(ours.pk), "file": bad}).content.decode()
+    nowhere = staff.post(url, {"workspace": str(ours.pk), "file": good, "default_country": "xx"}).content.decode()
+
+    assert linked
+    assert "1 numbers added, 0 were there, 1 rows refused; row 3:" in told.content.decode()
+    assert ours.suppressions.get().phone_number == "+12025550186"
+    assert "phone column" in refused
+    assert "This is no country" in nowhere
+    assert AuditEntry.unscoped.get(action="suppression.imported").changes == {"added": 1, "already": 0}
+
+
+def test_staff_upload_a_list_as_a_new_batch(staff: Client, ours: Workspace, theirs: Workspace) -> None:
+    url = "/admin/batches/batch/upload/"
+    agent, number, foreign = make.agent(ours), make.phone_number(ours), make.phone_number(theirs)
+    given = {"workspace": str(ours.pk), "agent": str(agent.pk), "phone_number": str(number.pk)}
+    fields = {"name": "Reminders", "start": "manual", **given}
+    good = SimpleUploadedFile("list.csv", b"phone\n(202) 555-0186\n")
+    bad = SimpleUploadedFile("list.csv", b"name\nAda\n")
+
+    linked = url in staff.get("/admin/batches/batch/").content.decode()
+    made = staff.post(url, {**fields, "file": good, "default_country": "us"}, follow=True).content.decode()
+    refused = staff.post(url, {**fields, "file": bad}).content.decode()
+    crossed = staff.post(url, {**fields, "file": bad, "phone_number": str(foreign.pk)}).content.decode()
+    elsewhere = staff.post(url, {**fields, "file": bad, "workspace": str(theirs.pk)}).content.decode()
+
+    batch = ours.batches.get()
+    assert linked
+    assert "The list is being read." in made
+    assert (batch.status, batch.default_country, batch.agent, batch.phone_number) == ("validating", "US", agent, number)
+    assert "The file has no phone column" in refused
+    assert f"This number belongs to {theirs.name}, not to {ours.name}." in crossed
+    assert f"This agent belongs to {ours.name}, not to {theirs.name}." in elsewhere
+    assert f"This number belongs to {ours.name}, not to {theirs.name}." in elsewhere
+    assert AuditEntry.unscoped.get(action="batch.created").object_id == str(batch.pk)
+
+
+def test_the_upload_form_finds_what_can_be_used_and_lists_nothing(staff: Client, ours: Workspace) -> None:
+    url, here = "/admin/batches/batch/upload/", {"app_label": "batches", "model_name": "batch"}
+    agent, number = make.agent(ours, name="Reception"), make.phone_number(ours)
+    make.agent(ours, name="Recept", published=False)
+    deleted = make.agent(ours, name="Receptionist", deleted_at=timezone.now())
+    make.phone_number(ours, status="error")
+    fields = {"workspace": str(ours.pk), "agent": str(deleted.pk), "phone_number": str(number.pk)}
+
+    form = staff.get(url).content.decode()
+    found = {
+        name: staff.get(f"{url}offers/", {**here, "field_name": name, "term": term}).json()["results"]
+        for name, term in (("workspace", ours.name), ("agent", f"recep {ours.name}"), ("phone_number", ours.name))
+    }
+    refused = staff.post(url, fields).content.decode()
+
+    assert str(agent.pk) not in form
+    assert found == {
+        "workspace": [{"id": str(ours.pk), "text": ours.name}],
+        "agent": [{"id": str(agent.pk), "text": f"{ours.name}: Reception"}],
+        "phone_number": [{"id": str(number.pk), "text": f"{ours.name}: {number.phone_number}"}],
+    }
+    assert "This agent was deleted, or never published." in refused
+    assert str(number.pk) in refused
+
+
+@pytest.mark.parametrize("page", ["batch/upload/", "suppression/import/", "batch/{}/order/"])
+def test_another_sites_page_sends_no_form_of_ours(ours: Workspace, page: str) -> None:
+    batch, client = make.batch(ours), Client(enforce_csrf_checks=True)
+    client.force_login(make.user(is_staff=True, is_superuser=True))
+
+    answer = client.post(f"/admin/batches/{page.format(batch.pk)}", {"order": "start"})
+
+    batch.refresh_from_db()
+    assert (answer.status_code, batch.status) == (403, "ready")
+    assert "CSRF" in answer.content.decode()
+
+
+def test_who_may_upload_lists_finds_what_they_need_and_no_more(ours: Workspace) -> None:
+    url, client = "/admin/batches/batch/upload/offers/", Client()
+    person = make.user(is_staff=True)
+    client.force_login(person)
+    agents = {"app_label": "batches", "model_name": "batch", "field_name": "agent"}
+    others = [
+        {**agents, "field_name": "agent_version"},
+        {"app_label": "accounts", "model_name": "membership", "field_name": "user"},
+    ]
+
+    before = client.get(url, agents)
+    person.user_permissions.add(Permission.objects.get(codename="add_batch"))
+    after = client.get(url, agents)
+    refused = [client.get(url, other) for other in others]
+
+    assert (before.status_code, after.status_code) == (403, 200)
+    assert [answer.status_code for answer in refused] == [403, 403]
+
+
+@pytest.mark.parametrize("name", ["results.csv", "results.xlsx", "rejected.csv"])
+def test_what_came_of_a_batch_is_downloaded_from_its_page_and_that_is_on_record(
+    staff: Client, ours: Workspace, name: str
+) -> None:
+    batch = make.batch(ours)
+    make.recipient(batch)
+
+    page = staff.get(page_of(Batch, batch)).content.decode()
+    url = f"{page_of(Batch, batch).replace('change', 'download')}{name}"
+    answer = staff.get(url)
+
+    assert f'href="{url}"' in page
+    assert answer["Content-Disposition"] == f'attachment; filename="{name}"'
+    assert b"".join(answer)
+    assert AuditEntry.unscoped.filter(action="batch.exported", changes={"file": name}, object_id=batch.pk).exists()
+
+
+def test_the_people_of_a_batch_stand_in_the_order_of_its_list(staff: Client, ours: Workspace) -> None:
+    batch = make.batch(ours)
+    later, first = make.recipient(batch, row_number=9), make.recipient(batch, row_number=3)
+    link = f"/admin/batches/recipient/?batch__id__exact={batch.pk}"
+
+    page = staff.get(page_of(Batch, batch)).content.decode()
+    listed = staff.get(link).content.decode()
+
+    assert link in page
+    assert listed.index(str(first.pk)) < listed.index(str(later.pk))
+
+
+def test_a_person_shows_their_variables_by_name_and_their_calls(staff: Client, ours: Workspace) -> None:
+    person = make.recipient(make.batch(ours))
+
+    page = staff.get(page_of(type(person), person)).content.decode()
+
+    assert "first_name: Ada" in page
+    assert f"/admin/telephony/call/?q={person.pk}" in page

@@ -1,0 +1,178 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from accounts.models import AuditEntry, Workspace
+from batches.importing.import_job import import_batch
+from batches.models import Batch, SavedMapping
+from tests import make
+
+LIST = b"Tel,Vorname,Notiz\n2025550186,Ada,x\n"
+MAPPING = {"Tel": "phone_number", "Vorname": "first_name", "Notiz": None}
+NEW = {"name": "Praxis", "column_mapping": MAPPING, "default_country": "US"}
+
+
+@pytest.fixture(autouse=True)
+def data_dir(settings: Any, tmp_path: Path) -> None:
+    settings.DATA_DIR = tmp_path
+
+
+def upload(workspace: Workspace, path: str, content: bytes = LIST, **fields: Any) -> Any:
+    body = {
+        "name": "Reminders",
+        "agent_id": str(make.agent(workspace).pk),
+        "phone_number_id": str(make.phone_number(workspace).pk),
+        "file": SimpleUploadedFile("list.csv", content),
+    }
+    return make.client(workspace).post(path, {**body, **fields}, format="multipart")
+
+
+def test_a_mapping_is_saved_changed_and_forgotten(ours: Workspace) -> None:
+    client = make.client(ours)
+
+    saved = client.post("/column-mappings", NEW, format="json")
+    changed = client.patch(f"/column-mappings/{saved.json()['id']}", {"default_country": None}, format="json")
+    listed = client.get("/column-mappings")
+    deleted = client.delete(f"/column-mappings/{saved.json()['id']}")
+
+    row = saved.json()
+    assert saved.status_code == 201
+    assert row == {
+        **NEW,
+        "id": row["id"],
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+    }
+    assert changed.json() == {**row, "default_country": None, "updated_at": changed.json()["updated_at"]}
+    assert listed.json()["items"] == [changed.json()]
+    assert (deleted.status_code, deleted.json()) == (200, {"detail": "Deleted"})
+    assert [entry.action for entry in AuditEntry.unscoped.filter(workspace=ours).order_by("pk")] == [
+        "column_mapping.created",
+        "column_mapping.updated",
+        "column_mapping.deleted",
+    ]
+
+
+def test_a_name_is_given_once(ours: Workspace) -> None:
+    make.saved_mapping(ours, name="Praxis")
+    other = make.saved_mapping(ours, name="Klinik")
+    client = make.client(ours)
+
+    again = client.post("/column-mappings", NEW, format="json")
+    renamed = client.patch(f"/column-mappings/{other.pk}", {"name": "Praxis"}, format="json")
+
+    assert (again.status_code, again.json()) == (409, {"detail": "Column mapping already exists"})
+    assert (renamed.status_code, renamed.json()) == (409, {"detail": "Column mapping already exists"})
+
+
+def test_everything_wrong_with_a_mapping_is_told_at_once(ours: Workspace) -> None:
+    body = {"name": "", "column_mapping": {}, "default_country": "ZZ", "extra": 1}
+
+    answer = make.client(ours).post("/column-mappings", body, format="json")
+
+    assert answer.status_code == 422
+    assert [wrong["loc"] for wrong in answer.json()["detail"]] == [
+        ["body", "name"],
+        ["body", "column_mapping"],
+        ["body", "default_country"],
+        ["body", "extra"],
+    ]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_list_costs_the_same_for_any_number(ours: Workspace, rows: int, django_assert_num_queries: Any) -> None:
+    for _ in range(rows):
+        make.saved_mapping(ours)
+    client = make.client(ours)
+    client.get("/column-mappings")
+
+    with django_assert_num_queries(3):  # key, count, page
+        answer = client.get("/column-mappings")
+
+    assert answer.json()["total"] == rows
+
+
+def test_a_batch_takes_a_saved_mapping_and_its_country(ours: Workspace) -> None:
+    saved = make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
+
+    answer = upload(ours, "/batches", column_mapping_id=str(saved.pk))
+
+    assert answer.status_code == 201
+    assert (answer.json()["column_mapping"], answer.json()["default_country"]) == (MAPPING, "US")
+    assert "column_mapping_id" not in answer.json()
+
+
+def test_a_country_of_its_own_counts_more_than_the_saved_one(ours: Workspace) -> None:
+    saved = make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
+
+    answer = upload(ours, "/batches", column_mapping_id=str(saved.pk), default_country="DE")
+
+    assert answer.json()["default_country"] == "DE"
+
+
+def test_another_workspaces_mapping_does_not_exist(ours: Workspace, theirs: Workspace) -> None:
+    answer = upload(ours, "/batches", column_mapping_id=str(make.saved_mapping(theirs).pk))
+
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Column mapping not found"})
+
+
+def test_two_mappings_are_one_too_many(ours: Workspace) -> None:
+    saved = make.saved_mapping(ours)
+
+    answer = upload(ours, "/batches/preview", column_mapping_id=str(saved.pk), column_mapping='{"Tel": "phone_number"}')
+
+    wrong = {"loc": ["body", "column_mapping_id"], "msg": "give either column_mapping or column_mapping_id"}
+    assert (answer.status_code, answer.json()) == (422, {"detail": [{**wrong, "type": "value_error"}]})
+
+
+def test_a_list_with_the_same_header_is_known_again_in_the_preview(ours: Workspace) -> None:
+    saved = make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
+    make.saved_mapping(ours, column_mapping={"Tel": "phone_number"})
+
+    told = upload(ours, "/batches/preview", b"Notiz, Tel ,Vorname\nx,2025550186,Ada\n").json()
+
+    assert (told["column_mapping"], told["column_mapping_id"]) == (MAPPING, str(saved.pk))
+    assert (told["default_country"], told["counts"]["valid"]) == ("US", 1)
+    assert told["first_rows"][0]["variables"] == {"first_name": "Ada"}
+
+
+def test_a_list_is_known_again_with_a_note_in_a_column_nobody_named(ours: Workspace) -> None:
+    saved = make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
+
+    told = upload(ours, "/batches/preview", b"Notiz,Tel,Vorname,\nx,2025550186,Ada,likes tea\n").json()
+
+    assert (told["column_mapping"], told["column_mapping_id"]) == (MAPPING | {"column 4": "column 4"}, str(saved.pk))
+    assert told["first_rows"][0]["variables"] == {"first_name": "Ada", "column 4": "likes tea"}
+
+
+def test_a_list_with_other_columns_is_guessed(ours: Workspace) -> None:
+    make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
+
+    told = upload(ours, "/batches/preview", b"phone,Vorname\n+12025550186,Ada\n").json()
+
+    assert (told["column_mapping_id"], told["default_country"]) == (None, None)
+    assert told["column_mapping"] == {"phone": "phone_number", "Vorname": "Vorname"}
+
+
+def test_a_batch_is_read_as_its_preview_was(ours: Workspace) -> None:
+    make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
+
+    answer = upload(ours, "/batches")
+    import_batch(answer.json()["id"])
+    SavedMapping.unscoped.all().delete()
+
+    batch = Batch.unscoped.get(pk=answer.json()["id"])
+    person = batch.recipients.get()
+    assert (batch.column_mapping, batch.default_country) == (MAPPING, "US")
+    assert (person.phone_number, person.variables_in(batch)) == ("+12025550186", {"first_name": "Ada"})
+
+
+def test_an_empty_mapping_asks_for_a_guess(ours: Workspace) -> None:
+    make.saved_mapping(ours, column_mapping={"phone": None, "mobile": "phone_number"})
+
+    told = upload(ours, "/batches/preview", b"phone,mobile\n+12025550186,x\n", column_mapping="{}").json()
+
+    assert told["column_mapping_id"] is None
+    assert told["counts"]["valid"] == 1

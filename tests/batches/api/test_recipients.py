@@ -1,0 +1,248 @@
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import openpyxl
+import pytest
+from django.utils import timezone
+
+from accounts.models import AuditEntry, Workspace
+from accounts.roles import Role
+from batches.models import Batch, Recipient
+from batches.reporting.tables import as_csv, harmless, refusal_rows, result_rows
+from tests import make
+from tests.batches.api.bodies import read
+
+CALLED_AT = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
+HEADER = "status,outcome,reason,attempts,sip_status_code,called_at,duration_seconds,call_id"
+
+
+def called(person: Recipient, **fields: Any) -> Any:
+    """A call that was answered for twenty seconds and a half."""
+    values = {
+        "stage": "ended",
+        "outcome": "answered",
+        "sip_status_code": 200,
+        "dialed_at": CALLED_AT,
+        "answered_at": CALLED_AT + timedelta(seconds=8),
+        "ended_at": CALLED_AT + timedelta(seconds=28.5),
+        "to_number": person.phone_number,
+        **fields,
+    }
+    return make.call(person.workspace, batch_id=person.batch_id, recipient_id=person.pk, **values)
+
+
+def test_people_are_listed_in_file_order_with_what_became_of_them(ours: Workspace) -> None:
+    batch = make.batch(ours, status="running", started_at=timezone.now())
+    later = timezone.now() + timedelta(minutes=30)
+    second = make.recipient(
+        batch, row_number=7, status="retrying", attempts=1, outcome="busy", reason="busy", due_at=later
+    )
+    first = make.recipient(batch, row_number=3, status="completed", attempts=1, outcome="answered", due_at=None)
+    call = called(first)
+
+    body = make.client(ours, Role.MEMBER).get(f"/batches/{batch.pk}/recipients").json()
+
+    assert body == {
+        "items": [
+            {
+                "id": str(first.pk),
+                "row_number": 3,
+                "phone_number": "+12025550003",
+                "variables": {"first_name": "Ada"},
+                "status": "completed",
+                "reason": None,
+                "attempts": 1,
+                "outcome": "answered",
+                "next_attempt_at": None,
+                "last_call_id": str(call.pk),
+            },
+            {
+                "id": str(second.pk),
+                "row_number": 7,
+                "phone_number": "+12025550007",
+                "variables": {"first_name": "Ada"},
+                "status": "retrying",
+                "reason": "busy",
+                "attempts": 1,
+                "outcome": "busy",
+                "next_attempt_at": later.isoformat().replace("+00:00", "Z"),
+                "last_call_id": None,
+            },
+        ],
+        "total": 2,
+        "page": 1,
+        "page_size": 50,
+        "total_pages": 1,
+    }
+
+
+def test_an_attempt_that_was_never_sent_is_no_call(ours: Workspace) -> None:
+    person = make.recipient(make.batch(ours), status="pending", attempts=1)
+    sent = called(person, sequence=1)
+    called(person, sequence=2, dialed_at=None, answered_at=None, outcome="cancelled")
+
+    body = make.client(ours).get(f"/batches/{person.batch_id}/recipients").json()
+
+    assert body["items"][0]["last_call_id"] == str(sent.pk)
+
+
+def test_people_are_found_by_status(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    make.recipient(batch)
+    skipped = make.recipient(batch, status="skipped", reason="duplicate", due_at=None)
+    client = make.client(ours)
+
+    found = client.get(f"/batches/{batch.pk}/recipients?status=skipped").json()
+    unknown = client.get(f"/batches/{batch.pk}/recipients?status=lost")
+
+    assert [item["id"] for item in found["items"]] == [str(skipped.pk)]
+    assert unknown.status_code == 422
+    assert unknown.json()["detail"][0]["loc"] == ["query", "status"]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_list_of_people_costs_the_same_for_any_number(
+    ours: Workspace, rows: int, django_assert_num_queries: Any
+) -> None:
+    batch = make.batch(ours)
+    for _ in range(rows):
+        called(make.recipient(batch))
+    client = make.client(ours)
+    client.get("/batches")  # the key's first use is written down
+
+    with django_assert_num_queries(5):  # key, batch, count, page, calls
+        body = client.get(f"/batches/{batch.pk}/recipients").json()
+
+    assert body["total"] == rows
+
+
+def test_refused_rows_are_listed_with_their_cells(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    make.rejected_row(batch)
+
+    body = make.client(ours, Role.MEMBER).get(f"/batches/{batch.pk}/rejected").json()
+
+    assert body["items"] == [
+        {
+            "row_number": 18,
+            "error_code": "invalid_number",
+            "error_message": "Not a number",
+            "values": {"phone": "12345", "first_name": ""},
+        }
+    ]
+
+
+def test_results_have_the_uploaded_columns_first(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    call = called(make.recipient(batch, status="completed", attempts=1, outcome="answered", due_at=None))
+    make.recipient(batch, status="skipped", reason="suppressed", due_at=None, values=["+1 202 555 0003"])
+
+    response = make.client(ours, Role.MEMBER).get(f"/batches/{batch.pk}/results.csv")
+
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert response.headers["Content-Disposition"] == 'attachment; filename="results.csv"'
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert read(response).splitlines() == [
+        f"phone,first_name,{HEADER}",
+        f"+12025550002,Ada,completed,answered,,1,200,2026-03-02T14:00:00.000Z,20.5,{call.pk}",
+        "'+1 202 555 0003,,skipped,,suppressed,0,,,,",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1202", "'+1202"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("+12025550186", "+12025550186"),
+        ("plain = text", "plain = text"),
+        ("", ""),
+    ],
+)
+def test_what_a_spreadsheet_would_run_is_made_harmless(cell: str, written: str) -> None:
+    assert harmless(cell) == written
+
+
+def test_results_of_many_people_are_read_in_few_queries(ours: Workspace, django_assert_num_queries: Any) -> None:
+    batch = make.batch(ours)
+    people = [
+        Recipient(workspace=ours, batch=batch, row_number=row, phone_number=f"+1202{row:07}", values=["", ""])
+        for row in range(2, 2002)
+    ]
+    Recipient.unscoped.bulk_create(people)
+
+    with django_assert_num_queries(7):  # three chunks of people and of their calls, and the end
+        lines = b"".join(as_csv(result_rows(batch))).decode().splitlines()
+
+    assert len(lines) == 2001
+
+
+def test_results_are_to_be_had_as_a_workbook(ours: Workspace) -> None:
+    batch = make.batch(ours, columns=["phone", "näme\x07", "age"], variable_names=[None, "näme", "age"])
+    call = called(
+        make.recipient(batch, values=["+12025550002", "=<&>\n ", 36], status="completed", attempts=1, due_at=None)
+    )
+
+    response: Any = make.client(ours).get(f"/batches/{batch.pk}/results.xlsx")
+
+    book: Any = openpyxl.load_workbook(io.BytesIO(b"".join(response.streaming_content)))
+    rows = list(book.active.values)
+    assert rows[0] == ("phone", "näme", "age", *HEADER.split(","))
+    assert rows[1] == (
+        *("+12025550002", "'=<&>\n ", 36),
+        *("completed", None, None, 1, 200, "2026-03-02T14:00:00.000Z", 20.5, str(call.pk)),
+    )
+    assert response.headers["Content-Disposition"] == 'attachment; filename="results.xlsx"'
+
+
+def test_somebody_in_review_is_released_to_be_called(ours: Workspace) -> None:
+    batch = make.batch(ours, status=Batch.Status.COMPLETED, ended_at=timezone.now(), started_at=timezone.now())
+    person = make.recipient(batch, status="review", outcome="unknown", reason="in_doubt", due_at=None)
+    client = make.client(ours, Role.MANAGER)
+
+    response = client.post(f"/batches/{batch.pk}/recipients/{person.pk}/release", {"reason": "no ring heard"})
+    again = client.post(f"/batches/{batch.pk}/recipients/{person.pk}/release")
+
+    body = response.json()
+    assert response.status_code == 200
+    assert (body["status"], body["reason"], body["outcome"]) == ("pending", "no ring heard", None)
+    assert (again.status_code, again.json()) == (400, {"detail": "Recipient is not in review"})
+    batch.refresh_from_db()
+    assert (batch.status, batch.ended_at) == ("running", None)
+    assert AuditEntry.unscoped.get(action="recipient.released").changes == {"reason": "no ring heard"}
+
+
+def test_somebody_in_review_is_closed(ours: Workspace) -> None:
+    person = make.recipient(make.batch(ours, status="running"), status="review", outcome="unknown", due_at=None)
+
+    response = make.client(ours).post(f"/batches/{person.batch_id}/recipients/{person.pk}/close")
+
+    body = response.json()
+    assert (response.status_code, body["status"], body["reason"], body["outcome"]) == (
+        200,
+        "failed",
+        "closed",
+        "unknown",
+    )
+
+
+def test_nobody_else_is_in_a_batch(ours: Workspace) -> None:
+    batch, stranger = make.batch(ours), make.recipient(make.batch(ours), status="review")
+
+    response = make.client(ours).post(f"/batches/{batch.pk}/recipients/{stranger.pk}/close")
+
+    assert (response.status_code, response.json()) == (404, {"detail": "Recipient not found"})
+
+
+def test_cells_beyond_the_header_stand_behind_the_reason(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    make.rejected_row(batch, error_code="too_many_columns", values=["12345", "Ada", "more"])
+
+    rows = list(refusal_rows(batch))
+
+    assert rows[1] == ["12345", "Ada", 18, "too_many_columns", "Not a number", "more"]

@@ -1,0 +1,308 @@
+"""Claims and intents: within every limit, fairly, and never past a pause."""
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Workspace
+from agents.models import AgentVersion
+from batches.dialing import reservation, settlement
+from batches.dialing.admission import BatchGate
+from batches.models import Batch, Recipient
+from telephony.dialing import intents
+from telephony.domain.dial_verdicts import RELEASED
+from telephony.models import Call, NumberPace, PhoneNumber, Stage
+from tests import make
+from voiceops.core.ids import uuid7
+
+ME = uuid7()
+
+
+def people(batch: Batch, count: int) -> list[Recipient]:
+    return [make.recipient(batch) for _ in range(count)]
+
+
+def claim(number: PhoneNumber, most: int = 1000) -> list[Call]:
+    ids = reservation.claim(number.pk, owner=ME, most=most)
+    return list(Call.unscoped.filter(pk__in=ids).order_by("pk"))
+
+
+def open_in(zone: str) -> dict[str, Any]:
+    """A window of two hours at most, open there now."""
+    hour = timezone.now().astimezone(ZoneInfo(zone)).hour
+    end = f"{min(hour + 2, 24):02}:00"
+    return {"days": [1, 2, 3, 4, 5, 6, 7], "start": f"{hour:02}:00", "end": end, "timezone": "recipient"}
+
+
+def take(calls: list[Call]) -> intents.Intents:
+    return intents.take_intents(intents.load_jobs([call.pk for call in calls]), owner=ME, gate=BatchGate())
+
+
+@pytest.fixture
+def number(ours: Workspace) -> PhoneNumber:
+    return make.phone_number(ours, calls_per_second=20, max_concurrent_calls=30)
+
+
+@pytest.fixture
+def batch(ours: Workspace, number: PhoneNumber) -> Batch:
+    return make.batch(ours, phone_number=number, status=Batch.Status.RUNNING)
+
+
+def test_a_claim_reserves_an_attempt_and_takes_the_person_off_the_queue(batch: Batch, number: PhoneNumber) -> None:
+    person = make.recipient(batch)
+
+    [call] = claim(number)
+
+    person.refresh_from_db()
+    assert (person.status, person.due_at, person.sends, person.last_call_id) == ("dialing", None, 1, call.pk)
+    assert (call.stage, call.recipient_id, call.attempt, call.sequence, call.room) == (
+        Stage.RESERVED,
+        person.pk,
+        1,
+        1,
+        f"vo-{call.pk}",
+    )
+    assert (call.variables, call.lease_owner) == ({"first_name": "Ada"}, ME)
+
+
+def test_nobody_is_claimed_twice(batch: Batch, number: PhoneNumber) -> None:
+    people(batch, 3)
+
+    assert [len(claim(number)), len(claim(number))] == [3, 0]
+
+
+def test_open_calls_never_exceed_the_numbers_limit(batch: Batch, number: PhoneNumber) -> None:
+    people(batch, 50)
+
+    claim(number)
+    Call.unscoped.update(stage=Stage.IN_PROGRESS)
+    claim(number)
+
+    assert Call.unscoped.open().count() == 30
+
+
+def test_reserves_only_two_seconds_of_calls_ahead(ours: Workspace) -> None:
+    slow = make.phone_number(ours, calls_per_second=3, max_concurrent_calls=100)
+    people(make.batch(ours, phone_number=slow, status=Batch.Status.RUNNING), 20)
+
+    assert len(claim(slow)) == 6
+
+
+def test_the_workspaces_limit_holds_across_numbers(ours: Workspace, batch: Batch, number: PhoneNumber) -> None:
+    ours.max_concurrent_calls = 4
+    ours.save(update_fields=["max_concurrent_calls"])
+    other = make.phone_number(ours, calls_per_second=20, max_concurrent_calls=30)
+    people(batch, 10)
+    people(make.batch(ours, phone_number=other, status=Batch.Status.RUNNING), 10)
+
+    claimed = [len(claim(number)), len(claim(other))]
+
+    assert claimed == [4, 0]
+
+
+def test_a_small_batch_gets_its_share_beside_a_large_one(ours: Workspace, batch: Batch, number: PhoneNumber) -> None:
+    people(batch, 60)
+    small = make.batch(ours, phone_number=number, status=Batch.Status.RUNNING)
+    people(small, 5)
+
+    calls = claim(number)
+
+    assert sum(call.batch_id == small.pk for call in calls) == 5
+
+
+@pytest.mark.parametrize("status", ["ready", "paused", "stopped", "completed", "validating"])
+def test_only_running_batches_are_claimed_from(batch: Batch, number: PhoneNumber, status: str) -> None:
+    people(batch, 1)
+    Batch.unscoped.filter(pk=batch.pk).update(status=status)
+
+    assert claim(number) == []
+
+
+def test_outside_the_window_people_wait_for_its_opening(batch: Batch, number: PhoneNumber) -> None:
+    tomorrow = (timezone.now() + timedelta(days=1)).isoweekday()
+    window = {"days": [tomorrow], "start": "00:00", "end": "24:00", "timezone": "UTC"}
+    Batch.unscoped.filter(pk=batch.pk).update(calling_window=window)
+    person = make.recipient(batch)
+
+    assert claim(number) == []
+
+    person.refresh_from_db()
+    assert (person.status, person.reason) == ("pending", "window_closed")
+    assert person.due_at is not None
+    assert person.due_at.isoweekday() == tomorrow
+
+
+def test_who_may_be_called_does_not_wait_behind_a_long_stretch_of_people_who_sleep(ours: Workspace) -> None:
+    slow = make.phone_number(ours, calls_per_second=1, max_concurrent_calls=10)
+    batch = make.batch(ours, phone_number=slow, status=Batch.Status.RUNNING, calling_window=open_in("Europe/London"))
+    asleep = [make.recipient(batch, phone_number=f"+6421555{at:04}") for at in range(60)]  # New Zealand
+    awake = [make.recipient(batch, phone_number=f"+44207946{at:04}") for at in range(3)]
+
+    calls = claim(slow)
+
+    assert [call.recipient_id for call in calls] == [person.pk for person in awake[:2]]
+    assert not Recipient.unscoped.filter(pk__in=[person.pk for person in asleep], due_at__lte=timezone.now()).exists()
+
+
+def test_intents_lie_a_slot_apart_and_end_at_the_horizon(batch: Batch, number: PhoneNumber) -> None:
+    people(batch, 20)
+
+    taken = take(claim(number))
+
+    slots = [slot for _, slot in taken.sends]
+    gaps = {round((after - before).total_seconds(), 4) for before, after in pairwise(slots)}
+    assert gaps == {round(1 / (0.96 * 20), 4)}
+    assert slots[-1] - taken.now <= intents.HORIZON
+    assert len(taken.sends) + len(taken.waiting) == 20
+    assert set(Call.unscoped.filter(stage=Stage.INTENT).values_list("pk", flat=True)) == {
+        job.call.pk for job, _ in taken.sends
+    }
+
+
+def test_two_shifts_never_get_the_same_slot(batch: Batch, number: PhoneNumber) -> None:
+    people(batch, 8)
+    calls = claim(number)
+
+    first, second = take(calls[:4]), take(calls[4:])
+
+    gap = timedelta(seconds=1 / (0.96 * 20))
+    last = max(slot for _, slot in first.sends)
+    assert all(slot >= last + gap - timedelta(microseconds=2) for _, slot in second.sends)
+
+
+@pytest.mark.parametrize(("status", "reason"), [("paused", "batch_paused"), ("stopped", "batch_stopped")])
+def test_a_pause_after_the_claim_stops_the_call_at_the_intent(
+    batch: Batch, number: PhoneNumber, status: str, reason: str
+) -> None:
+    people(batch, 1)
+    calls = claim(number)
+    Batch.unscoped.filter(pk=batch.pk).update(status=status)
+
+    taken = take(calls)
+
+    assert (taken.sends, len(taken.refused)) == ([], 1)
+    call = Call.unscoped.get()
+    assert (call.stage, call.end_reason, call.dialed_at) == (Stage.ENDED, reason, None)
+
+
+def test_a_number_suppressed_after_the_claim_is_not_called(batch: Batch, number: PhoneNumber) -> None:
+    person = make.recipient(batch)
+    calls = claim(number)
+    make.suppression(batch.workspace, phone_number=person.phone_number)
+
+    taken = take(calls)
+
+    assert (taken.sends, Call.unscoped.get().end_reason) == ([], "suppressed")
+
+
+def test_an_expired_suppression_forbids_nothing(batch: Batch, number: PhoneNumber) -> None:
+    person = make.recipient(batch)
+    calls = claim(number)
+    past = timezone.now() - timedelta(minutes=1)
+    make.suppression(batch.workspace, phone_number=person.phone_number, expires_at=past)
+
+    assert len(take(calls).sends) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [("min_gap_minutes", "min_gap"), ("max_attempts_per_day", "daily_cap"), ("max_attempts_per_week", "weekly_cap")],
+)
+def test_frequency_is_capped_across_batches(batch: Batch, number: PhoneNumber, setting: str, reason: str) -> None:
+    setattr(batch.workspace, setting, 1)
+    batch.workspace.save(update_fields=[setting])
+    person = make.recipient(batch)
+    make.call(
+        batch.workspace,
+        to_number=person.phone_number,
+        stage=Stage.ENDED,
+        outcome="no_answer",
+        intent_at=timezone.now() - timedelta(seconds=30),
+    )
+
+    taken = take(claim(number))
+
+    assert (taken.sends, [job.call.end_reason for job in taken.refused]) == ([], [reason])
+
+
+def test_a_call_whose_lease_ran_out_is_not_sent(batch: Batch, number: PhoneNumber) -> None:
+    people(batch, 1)
+    calls = claim(number)
+    Call.unscoped.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+    assert take(calls).sends == []
+
+
+def test_a_number_that_backs_off_sends_nothing_until_then(batch: Batch, number: PhoneNumber) -> None:
+    people(batch, 1)
+    NumberPace.unscoped.update(backoff_until=timezone.now() + timedelta(seconds=3))
+
+    taken = take(claim(number))
+
+    assert (taken.sends, len(taken.waiting)) == ([], 1)
+
+
+def test_a_batchs_own_pace_holds_within_the_numbers(batch: Batch, number: PhoneNumber) -> None:
+    Batch.unscoped.filter(pk=batch.pk).update(calls_per_second=2)
+    people(batch, 4)
+
+    taken = take(claim(number))
+
+    assert (len(taken.sends), len(taken.waiting)) == (1, 3)
+
+
+def test_an_intent_not_sent_in_time_is_reserved_again(batch: Batch, number: PhoneNumber) -> None:
+    people(batch, 1)
+    [(job, _)] = take(claim(number)).sends
+
+    assert intents.put_back(job, ME)
+    assert Call.unscoped.get().stage == Stage.RESERVED
+    assert not intents.put_back(job, ME)
+
+
+def test_a_release_leaves_alone_what_is_being_dialled_by_now(batch: Batch, number: PhoneNumber) -> None:
+    people(batch, 2)
+    dialled, waiting = claim(number)
+    take([dialled])
+
+    closed = intents.close_unsent(intents.load_jobs([dialled.pk, waiting.pk]), RELEASED)
+
+    assert [job.call.pk for job in closed] == [waiting.pk]
+    dialled.refresh_from_db()
+    assert dialled.stage == Stage.INTENT
+
+
+def test_a_worker_told_to_stop_while_it_waited_claims_nobody(batch: Batch, number: PhoneNumber) -> None:
+    people(batch, 2)
+
+    assert reservation.claim(number.pk, owner=ME, most=10, unless=lambda: True) == []
+    assert len(claim(number)) == 2
+
+
+def test_an_agent_whose_secrets_cannot_be_read_calls_nobody(batch: Batch, number: PhoneNumber) -> None:
+    person = make.recipient(batch)
+    AgentVersion.unscoped.filter(pk=batch.agent_version_id).update(sealed="ffffffff.lost")
+
+    [call] = claim(number)
+    jobs = intents.load_jobs([call.pk])
+
+    call.refresh_from_db()
+    assert (jobs, call.stage, call.outcome, call.end_reason) == ([], Stage.ENDED, "cancelled", "agent_unreadable")
+    settlement.settle_calls()
+    person.refresh_from_db()
+    assert (person.status, person.attempts) == ("pending", 0)
+
+
+def test_a_batch_waits_when_the_workspaces_calls_of_the_day_are_made(batch: Batch, number: PhoneNumber) -> None:
+    Workspace.unscoped.filter(pk=batch.workspace_id).update(max_calls_per_day=3)
+    people(batch, 5)
+    make.call(batch.workspace, stage=Stage.ENDED, dialed_at=timezone.now())
+
+    first, second = claim(number), claim(number)
+
+    assert (len(first), second) == (2, [])
+    assert batch.recipients.filter(status="pending", due_at__lte=timezone.now()).count() == 3

@@ -1,0 +1,81 @@
+"""The whole way round: refused rows downloaded, mended in a spreadsheet, and appended."""
+
+import csv
+import io
+
+from accounts.models import Workspace
+from batches.importing.import_job import begin_append, import_batch
+from batches.models import Batch, Recipient
+from batches.reporting import tables
+from tests.batches.importing import lists
+
+
+def rejected_csv(batch: Batch) -> list[list[str]]:
+    text = b"".join(tables.as_csv(tables.refusal_rows(batch))).decode()
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def append(batch: Batch, rows: list[list[str]]) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    begin_append(batch=batch, upload=lists.keep(text.getvalue()))
+    import_batch(batch.pk)
+    batch.refresh_from_db()
+
+
+def test_refused_rows_mended_and_appended_are_all_that_is_added(ours: Workspace) -> None:
+    batch = lists.imported(ours, lists.FIXTURES / "appointments.csv")
+    before, refused = lists.recipients(batch), lists.rejected(batch)
+    header, *rows = rejected_csv(batch)
+    mended = [[f"+1415555{2000 + at}", *cells[1:]] for at, cells in enumerate(rows)]
+
+    append(batch, [header, *mended])
+
+    added = set(lists.recipients(batch)) - set(before)
+    places = [(number, f"+1415555{2000 + at}", "pending", None) for at, (number, *_) in enumerate(refused)]
+    assert len(before) + len(refused) == 500
+    assert sorted(added) == places
+    assert len(lists.recipients(batch)) == 500
+    assert (lists.rejected(batch), batch.rejected_count) == ([], 0)
+    assert batch.columns == ["Phone Number", "first_name", "appointment", "balance"]
+
+
+def test_refused_rows_appended_as_they_were_stay_refused(ours: Workspace) -> None:
+    batch = lists.imported(ours, lists.FIXTURES / "appointments.csv")
+    before, refused = lists.recipients(batch), lists.rejected(batch)
+
+    append(batch, rejected_csv(batch))
+
+    assert lists.recipients(batch) == before
+    assert lists.rejected(batch) == refused
+    assert batch.rejected_count == len(refused)
+
+
+def test_cells_beyond_the_header_and_formulas_survive_the_way_round(ours: Workspace) -> None:
+    batch = lists.imported(ours, 'phone,note\n+12025550186,"=1+1"\n+12025550187,-2,extra\n')
+    header, row = rejected_csv(batch)
+
+    append(batch, [header, [*row[:2], *row[2:5]]])
+
+    assert header == ["phone", "note", "row_number", "error_code", "error_message"]
+    assert row == [
+        "+12025550187",
+        "'-2",
+        "3",
+        "too_many_columns",
+        "The row has 3 cells, the header 2: a separator may stand inside a value",
+        "extra",
+    ]
+    people = Recipient.unscoped.filter(batch=batch).order_by("row_number")
+    assert [person.values for person in people] == [["+12025550186", "=1+1"], ["+12025550187", "-2"]]
+
+
+def test_cells_beyond_the_header_stay_too_many_when_a_spreadsheet_widens_it(ours: Workspace) -> None:
+    batch = lists.imported(ours, "phone,note\n+12025550186,a\n+12025550187,b,extra\n")
+    header, row = rejected_csv(batch)
+    refused = lists.rejected(batch)
+
+    append(batch, [[*header, ""], row])
+
+    assert batch.columns == ["phone", "note"]
+    assert lists.rejected(batch) == refused == [(3, "too_many_columns", ["+12025550187", "b", "extra"])]

@@ -1,0 +1,39 @@
+"""docs/sandbox.md says what the sandbox does."""
+
+from pathlib import Path
+
+import requests
+
+from sandbox.faults import Rates, describe
+from sandbox.phone import FIELDS
+from tests import sandbox_server
+
+PAGE = (Path(__file__).parents[2] / "docs/sandbox.md").read_text()
+
+
+def test_every_fault_and_behaviour_stands_on_the_page() -> None:
+    names = [*describe(Rates()), *FIELDS]
+
+    assert [name for name in names if f"`{name}`" not in PAGE and f'"{name}"' not in PAGE] == []
+
+
+def test_every_control_on_the_page_exists() -> None:
+    controls = [
+        line.split("|")[1] for line in PAGE.splitlines() if line.startswith(("| `GET", "| `PUT", "| `POST", "| `DEL"))
+    ]
+    with sandbox_server.start() as box:
+        answers = {
+            f"{method} {path}": requests.request(method, f"{box.url}/_sandbox/{path}", json={}, timeout=5).status_code
+            for control in controls
+            for method, path in named(control)
+        }
+
+    assert len(answers) == 13
+    assert [control for control, status in answers.items() if status in (404, 405, 500)] == []
+
+
+def named(control: str) -> list[tuple[str, str]]:
+    """ "`GET`, `PUT faults`" is GET faults and PUT faults."""
+    words = control.replace("`", " ").replace(",", " ").split()
+    path = next(word for word in words if word.islower())
+    return [(word, path) for word in words if word.isupper()]

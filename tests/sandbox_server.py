@@ -1,0 +1,120 @@
+"""A sandbox of one's own, in a thread with its own event loop, for tests that need LiveKit or Twilio.
+
+`with sandbox.start(webhook_url=...) as box:` gives a server at `box.url` that livekit-api talks to with `box.api_key`
+and `box.api_secret`; `box.dials()`, `box.faults(...)` and the others are its control API.
+"""
+
+import asyncio
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from sandbox import server
+from sandbox.config import Config
+
+TIMEOUT = 10
+
+
+@dataclass
+class RunningSandbox:
+    """The control API of a sandbox, as plain methods."""
+
+    config: Config
+    url: str
+    port: int
+    _loop: asyncio.AbstractEventLoop
+    _sandbox: server.Sandbox
+
+    @property
+    def api_key(self) -> str:
+        return self.config.api_key
+
+    @property
+    def api_secret(self) -> str:
+        return self.config.api_secret
+
+    @property
+    def data_dir(self) -> Path:
+        return self.config.data_dir
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """One request under /_sandbox; the decoded answer. Raises on a refusal."""
+        response = requests.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=TIMEOUT)
+        response.raise_for_status()
+        return response.json()
+
+    def dials(self) -> list[dict[str, Any]]:
+        dials: list[dict[str, Any]] = self.control("GET", "dials")
+        return dials
+
+    def clear_dials(self) -> None:
+        self.control("DELETE", "dials")
+
+    def calls(self) -> list[dict[str, Any]]:
+        calls: list[dict[str, Any]] = self.control("GET", "calls?extra=1")
+        return calls
+
+    def rooms(self) -> list[dict[str, Any]]:
+        rooms: list[dict[str, Any]] = self.control("GET", "rooms")
+        return rooms
+
+    def faults(self, **rates: Any) -> None:
+        """Replace the faults; none given ends them all."""
+        self.control("PUT", "faults", rates)
+
+    def behaviours(self, behaviours: dict[str, dict[str, Any]]) -> None:
+        """Replace what named numbers do: `{"+1…": {"sip_code": 603}}`."""
+        self.control("PUT", "behaviours", behaviours)
+
+    def agent(self, *, online: bool) -> None:
+        self.control("PUT", "agent", {"online": online})
+
+    def inbound(self, *, to: str, caller: str | None = None) -> requests.Response:
+        """Somebody calls one of our numbers."""
+        body = {"to": to, **({} if caller is None else {"from": caller})}
+        return requests.post(f"{self.url}/_sandbox/inbound", json=body, timeout=TIMEOUT)
+
+    def twilio(self, **state: Any) -> Any:
+        return self.control("PUT", "twilio", state)
+
+    def wait(self, condition: Callable[[], Any], *, timeout: float = 10.0) -> Any:
+        """Poll until the condition is truthy and return it; AssertionError when it never is."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if result := condition():
+                return result
+            time.sleep(0.01)
+        raise AssertionError(f"not within {timeout} s")
+
+    def wait_until_quiet(self, *, timeout: float = 20.0) -> None:
+        """Until no call is up, no room is open and every webhook is delivered or dropped."""
+        self.wait(lambda: not self.rooms() and all(c["status"] == "ended" for c in self.calls()), timeout=timeout)
+        asyncio.run_coroutine_threadsafe(self._sandbox.quiet(), self._loop).result(timeout)
+
+
+@contextmanager
+def start(*, speed: float = 100.0, data_dir: Path | None = None, **settings: Any) -> Iterator[RunningSandbox]:
+    """A sandbox on a free port; `settings` are fields of `Config` (`webhook_url`, `agent_online`, …)."""
+    with tempfile.TemporaryDirectory(prefix="sandbox-") as temporary:
+        config = Config(data_dir=data_dir or Path(temporary), port=0, speed=speed)
+        config = replace(config, **settings)
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="sandbox", daemon=True)
+        thread.start()
+        try:
+            running = asyncio.run_coroutine_threadsafe(server.start(config), loop).result(TIMEOUT)
+            try:
+                yield RunningSandbox(config, running.url, running.port, loop, running)
+            finally:
+                asyncio.run_coroutine_threadsafe(running.stop(), loop).result(TIMEOUT)
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(TIMEOUT)
+            loop.close()

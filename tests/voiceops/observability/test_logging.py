@@ -1,0 +1,53 @@
+import json
+import logging
+
+import pytest
+
+from voiceops.observability.structured_logging import JsonLines, PlainLines, tell, telling
+
+
+def record(message: str, *args: object, error: BaseException | None = None) -> logging.LogRecord:
+    exc_info = (type(error), error, None) if error else None
+    return logging.LogRecord("voiceops.x", logging.WARNING, __file__, 1, message, args, exc_info)
+
+
+def test_a_line_is_one_object_and_carries_what_the_request_told() -> None:
+    with telling(request_id="r1"):
+        tell(workspace="w1")
+        line = JsonLines().format(record("first\nsecond %s", "third\r\n"))
+    after = json.loads(JsonLines().format(record("later")))
+
+    told = json.loads(line)
+    assert not {"\n", "\r"} & set(line)
+    assert {**told, "at": ""} == {
+        "at": "",
+        "level": "WARNING",
+        "logger": "voiceops.x",
+        "message": "first\nsecond third\r\n",
+        "request_id": "r1",
+        "workspace": "w1",
+    }
+    assert "request_id" not in after
+
+
+def test_a_terminals_line_stays_a_line() -> None:
+    assert PlainLines().format(record("one\r\ntwo")).endswith("WARNING voiceops.x one\\r\\ntwo")
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("Key (phone)=(+12025550186) exists", "Key (phone)=(+1202•••••86) exists"),
+        ("ada.l@example.com failed", "•••@example.com failed"),
+        ("key vo_abcdefgh_" + "x" * 38, "key •••"),
+        ("whsec_" + "QUJD" * 10 + "=", "•••"),
+        ("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "Bearer •••"),
+        ("amqp://user:p4ssword@broker:5672//", "amqp://•••@broker:5672//"),
+        ("at 2026-11-25T10:00:00+00:00, 3+4", "at 2026-11-25T10:00:00+00:00, 3+4"),
+    ],
+)
+def test_whom_it_is_about_and_what_opens_doors_is_not_written(said: str, written: str) -> None:
+    line = json.loads(JsonLines().format(record("%s", said, error=ValueError(said))))
+
+    assert line["message"] == written
+    assert said == written or said not in line["exception"]

@@ -1,0 +1,104 @@
+"""The outermost middleware: who is listened to, what every answer carries, and the line about it in the log."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+
+from voiceops.api.errors import plain
+from voiceops.core.ip_networks import is_within
+from voiceops.observability.structured_logging import tell, telling
+
+logger = logging.getLogger("voiceops.requests")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+PROBES = ("/healthz", "/readyz", "/metrics")  # asked all day long; their answers are of no interest afterwards
+LONGEST_PATH = 200
+
+CLOSED = "frame-ancestors 'none'; object-src 'none'; base-uri 'none'"
+POLICIES = {
+    "answer": f"{CLOSED}; default-src 'none'",
+    # A page of ours loads from here alone. Redoc builds its worker itself; styles in attributes are the libraries' way.
+    "page": f"{CLOSED}; form-action 'self'; default-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; worker-src 'self' blob:; script-src 'self'",
+}
+ADMIN = f"{POLICIES['page']} 'unsafe-eval'"  # Alpine, which the admin is built on, evaluates its own attributes
+ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+class Guard:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        began = time.monotonic()
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
+        with telling(request_id=request_id):
+            believe_proxies(request)
+            response = self.answer(request)
+            response.headers["X-Request-ID"] = request_id
+            protect(request, response)
+            if request.path not in PROBES:
+                note(request, response, time.monotonic() - began)
+        return response
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return plain(400)
+        if request.path_info.strip("/").partition("/")[0] in settings.CLOSED_PAGES:
+            return plain(404)
+        return self.get_response(request)
+
+
+def believe_proxies(request: HttpRequest) -> None:
+    """Forwarding headers count only from whom they may come; of the address, what the nearest listed proxy saw.
+
+    `X-Forwarded-Proto` is also believed from this machine, where a proxy that ends TLS is at home.
+    """
+    peer = request.META.get("REMOTE_ADDR", "")
+    listed = _is_listed(peer)
+    if not listed and not is_within(peer, ("127.0.0.0/8", "::1")):
+        request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+    if listed:
+        hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+        request.META["REMOTE_ADDR"] = next((hop for hop in reversed(hops) if not _is_listed(hop)), peer)
+
+
+def protect(request: HttpRequest, response: HttpResponse) -> None:
+    """Nothing may frame, sniff or embed us; an answer that is no page loads nothing either."""
+    for name, value in ALWAYS.items():
+        response.headers[name] = value
+    if settings.SECURE_HSTS_SECONDS and request.is_secure():
+        response.headers["Strict-Transport-Security"] = (
+            f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains; preload"
+        )
+    if not response.get("Content-Type", "").startswith("text/html"):
+        policy = POLICIES["answer"]
+    else:
+        policy = ADMIN if request.path_info.startswith("/admin") else POLICIES["page"]
+    response.headers["Content-Security-Policy"] = policy
+
+
+def note(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    """Never the query, which may name people; of a link that is a credential, not the credential."""
+    path, match = request.path[:LONGEST_PATH], getattr(request, "resolver_match", None)
+    if match is not None and (token := match.kwargs.get("token")):
+        path = path.replace(str(token), "•••")
+    tell(method=str(request.method), status=str(response.status_code), ip=str(request.META.get("REMOTE_ADDR", "")))
+    logger.info("%s %s %s", request.method, path, response.status_code, extra={"facts": {"ms": round(seconds * 1e3)}})
+
+
+def _is_listed(address: str) -> bool:
+    return is_within(address, tuple(settings.TRUSTED_PROXIES))

@@ -1,0 +1,45 @@
+"""Steps that stand alone: an error nobody expected in one must not keep the others from their work, round after round.
+
+The one place, beside threads that must not die, where any exception is caught. It is logged, and with that told to
+Sentry. A database that is lost is no step's own trouble: it ends the round.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from django.db import InterfaceError, OperationalError, connection
+
+from voiceops.core.orm_thread import mending
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+LOST = (OperationalError, InterfaceError)  # what a database that is away raises; a statement that took too long, too
+
+
+def alone(step: Callable[..., T], *arguments: Any) -> T | None:
+    """Take the step. None, and a line in the log, when it fails. Raises what a database raises that is lost."""
+    try:
+        return mending(step, *arguments)
+    except Exception:
+        mending(ask_database)
+        logger.exception("A step failed, the others go on: %s", getattr(step, "__qualname__", step))
+        return None
+
+
+def ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+async def apart(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Let them work together; one that fails is logged. Raises what the database raises, at the end."""
+    ends = await asyncio.gather(*works, return_exceptions=True)
+    errors = [end for end in ends if isinstance(end, BaseException)]
+    for error in errors:
+        if not isinstance(error, LOST):
+            logger.error("A step failed, the others go on", exc_info=error)
+    for error in errors:
+        if isinstance(error, LOST) or not isinstance(error, Exception):
+            raise error

@@ -1,0 +1,28 @@
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from batches.dialing import settlement
+from batches.models import Recipient
+from telephony.dialing.reconciliation import CHUNK
+from voiceops.core.terminal import patience
+from worker import sweep
+
+
+class Command(BaseCommand):
+    help = (
+        "Looks once into every call whose end is in doubt or that has gone silent, asks LiveKit and takes note of what "
+        "ended. Workers do the same every SWEEP_SECONDS; running both at once is safe. Nobody is ever dialled by it."
+    )
+
+    def handle(self, **options: Any) -> None:
+        with patience(sys.stderr, "Looking into calls"):
+            looked_at = sweep.reconcile()
+            settled = 0
+            while chunk := settlement.settle_calls().calls:
+                settled += chunk
+            settlement.complete_all()
+        review = Recipient.unscoped.filter(status=Recipient.Status.REVIEW).count()
+        more = " (there may be more: run it again)" if looked_at >= CHUNK else ""
+        self.stdout.write(f"{looked_at} calls looked at{more}, {settled} settled, {review} people in review")
