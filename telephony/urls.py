@@ -3,7 +3,8 @@ from rest_framework.routers import SimpleRouter
 
 from telephony.views import numbers
 from telephony.views.agent_reports import report
-from telephony.views.calls import CallStoryViewSet, CallViewSet
+from telephony.views.call_details import CallStoryViewSet
+from telephony.views.calls import CallViewSet
 from telephony.views.livekit_webhook import livekit_webhook
 from telephony.views.recordings import recording_file
 

@@ -1,5 +1,5 @@
-"""Django looks for this module; importing the other registers its pages."""
+"""Django looks for this module; importing the others registers their pages."""
 
-from accounts.admin import security
+from accounts.admin import security, users, workspaces
 
-__all__ = ["security"]
+__all__ = ["security", "users", "workspaces"]

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.api import idempotency
-from accounts.auth.authentication import SAFE_METHODS, require_own_origin
+from accounts.auth.origin import SAFE_METHODS, require_own_origin
 from accounts.auth.principal import Access
 from accounts.models import IdempotentRequest
 from voiceops.observability.structured_logging import tell

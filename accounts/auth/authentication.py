@@ -4,15 +4,12 @@ A header that does not hold is 401 even beside a good cookie; otherwise a junk h
 Each credential costs one query, which brings the user or key, the session, the workspace and the role.
 """
 
-from urllib.parse import urlsplit
-
-from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import F, FilteredRelation, Q
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.auth import api_keys, tokens
@@ -21,7 +18,6 @@ from accounts.models import ApiKey, Membership, User
 from accounts.roles import Role
 
 ACCESS_COOKIE = "access_token"
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 BAD_TOKEN = "Invalid or missing token"  # noqa: S105 - the documented sentence
 
 
@@ -98,27 +94,6 @@ def _load_seat(claims: tokens.Claims, wanted: str | None) -> Membership | None:
     related = ("user", "workspace", "login")  # a filtered relation is followed like a foreign key
     rows = Membership.unscoped.annotate(login=login).select_related(*related)
     return rows.filter(user=claims.user_id, workspace=asked).first()
-
-
-def require_own_origin(request: Request | HttpRequest) -> None:
-    """Refuse an unsafe request that a foreign page made the browser send. Raises PermissionDenied (403).
-
-    Browsers send `Origin` with every unsafe request; where it is missing, `Sec-Fetch-Site` tells.
-    Programs send neither.
-    """
-    origin = request.headers.get("Origin")
-    if origin is None:
-        foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
-    else:
-        own = f"{request.scheme}://{request.get_host()}"
-        foreign = origin not in (own, _origin_of(settings.PUBLIC_URL), *settings.TRUSTED_ORIGINS)
-    if foreign:
-        raise PermissionDenied("Origin not allowed")
-
-
-def _origin_of(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def ip_of(request: Request | HttpRequest) -> str | None:

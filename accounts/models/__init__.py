@@ -1,5 +1,8 @@
-from accounts.models.audit import AuditEntry, ErasedNumber, IdempotentRequest
-from accounts.models.memberships import ApiKey, Invitation, Membership
+from accounts.models.api_keys import ApiKey
+from accounts.models.audit import AuditEntry
+from accounts.models.erased_numbers import ErasedNumber
+from accounts.models.idempotency import IdempotentRequest
+from accounts.models.memberships import Invitation, Membership
 from accounts.models.second_factor import RecoveryCode, SecondFactor, StaffTry
 from accounts.models.users import PasswordReset, Session, User, UserManager, canonical_email
 from accounts.models.workspaces import Workspace

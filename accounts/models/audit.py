@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NoReturn
 from django.db import models
 
 from accounts.models.workspaces import Workspace
-from accounts.tenancy import Sealed, WorkspaceOwned
+from accounts.tenancy import Sealed
 from voiceops.core.ids import uuid7
 
 
@@ -60,43 +60,3 @@ class AuditEntry(Sealed):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("Audit entries are never deleted")
-
-
-class IdempotentRequest(models.Model):
-    """A POST that came with an `Idempotency-Key`, and what was answered.
-
-    `scope` names who asked (a user, a key, or an address without credentials) and where. `answer` is the stored
-    response, encrypted, because it may carry a new key or token; null while the first request is still running.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    scope = models.CharField(max_length=64)
-    key = models.CharField(max_length=255)
-    fingerprint = models.CharField(max_length=64)
-    answer = models.TextField(null=True, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["scope", "key"], name="idempotency_key_once")]
-
-    def __str__(self) -> str:
-        return f"idempotent request {self.pk}"
-
-
-class ErasedNumber(WorkspaceOwned):
-    """A number that must not be called and not be known either: a keyed hash (see `accounts.erasure`).
-
-    All of a workspace's share one key, which stands in each row.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="erased_numbers")
-    digest = models.CharField(max_length=64)
-    key = models.TextField(help_text="encrypted, see accounts.erasure")
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta(WorkspaceOwned.Meta):
-        constraints = [models.UniqueConstraint(fields=["workspace", "digest"], name="erased_number_once")]
-
-    def __str__(self) -> str:
-        return f"erased number {self.pk}"

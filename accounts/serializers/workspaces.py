@@ -4,120 +4,18 @@ from typing import Any
 from zoneinfo import available_timezones
 
 import holidays
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 
-from accounts.api.related_fields import WorkspaceSerializer
-from accounts.models import ApiKey, AuditEntry, Invitation, Membership, User, Workspace
-from accounts.roles import Role
+from accounts.models import Workspace
+from accounts.serializers.members import RoleField
 from voiceops.api.errors import mistake
 from voiceops.api.serializers import (
-    Choice,
-    DateTime,
-    Email,
     Integer,
     ListOf,
-    NetworkText,
-    PageQuery,
     StrictModelSerializer,
     StrictSerializer,
     Text,
-    Uuid,
 )
-
-
-class RoleField(Choice):
-    """A role by its name."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(choices=[str(role.label) for role in Role], **kwargs)
-
-    def to_internal_value(self, data: Any) -> Any:
-        return Role.named(super().to_internal_value(data))
-
-    def to_representation(self, value: Any) -> str:
-        return str(Role(value).label)
-
-
-def password_field(**kwargs: Any) -> Text:
-    return Text(min_length=12, max_length=128, trim_whitespace=False, write_only=True, **kwargs)
-
-
-def judge_password(password: str, *, user: User) -> None:
-    """Refuse common passwords and one's own name or address. Raises ValidationError on `password` (422)."""
-    try:
-        validate_password(password, user)
-    except DjangoValidationError as error:
-        raise serializers.ValidationError({"password": error.messages}) from error
-
-
-class RegisterSerializer(StrictSerializer):
-    email = Email(max_length=254)
-    password = password_field()
-    name = Text(max_length=100, allow_blank=True, default="")
-    workspace_name = Text(max_length=100, required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        judge_password(attrs["password"], user=User(email=attrs["email"], name=attrs["name"]))
-        return attrs
-
-
-class LoginSerializer(StrictSerializer):
-    email = Email(max_length=254)
-    password = Text(max_length=4096, trim_whitespace=False)
-
-
-class RefreshSerializer(StrictSerializer):
-    refresh_token = Text(max_length=4096, required=False)
-
-
-class PasswordChangeSerializer(StrictSerializer):
-    current_password = Text(max_length=4096, trim_whitespace=False)
-    password = password_field()
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        judge_password(attrs["password"], user=self.context["user"])
-        return attrs
-
-
-class PasswordResetSerializer(StrictSerializer):
-    email = Email(max_length=254)
-
-
-class PasswordResetConfirmSerializer(StrictSerializer):
-    token = Text(max_length=100)
-    password = password_field()
-
-
-class AcceptInvitationSerializer(StrictSerializer):
-    token = Text(max_length=100)
-    password = password_field(required=False)
-    name = Text(max_length=100, allow_blank=True, default="")
-
-
-class UserSerializer(StrictModelSerializer):
-    class Meta:
-        model = User
-        fields = ["id", "email", "name", "default_workspace_id"]
-
-
-class SeatSerializer(StrictSerializer):
-    """A workspace somebody belongs to."""
-
-    id = Uuid(source="workspace_id", read_only=True)
-    name = Text(source="workspace.name", read_only=True)
-    role = RoleField(read_only=True)
-
-
-class MeSerializer(StrictSerializer):
-    """`memberships` must be prefetched with their workspaces, oldest first."""
-
-    id = Uuid(read_only=True)
-    email = Email(read_only=True, allow_null=True)
-    name = Text(max_length=100, allow_blank=True)
-    default_workspace_id = Uuid()
-    workspaces = SeatSerializer(source="memberships", many=True, read_only=True)
 
 
 class TimeOfDay(Text):
@@ -202,87 +100,5 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
         }
 
 
-class TokensSerializer(StrictSerializer):
-    """What logging in answers; both tokens are set as cookies as well."""
-
-    user = UserSerializer()
-    workspace = WorkspaceDetailSerializer(allow_null=True)
-    access_token = Text()
-    refresh_token = Text()
-    token_type = Text(default="bearer")
-    expires_in = Integer()
-
-
 class DetailSerializer(StrictSerializer):
     detail = Text()
-
-
-class MemberSerializer(WorkspaceSerializer):
-    """A person's seat. People are told by hand-picked fields: a user may sit in workspaces the caller must not see."""
-
-    id = Uuid(source="user_id", read_only=True)
-    user_id = Uuid(read_only=True)
-    email = Email(source="user.email", read_only=True)
-    name = Text(source="user.name", read_only=True)
-    role = RoleField()
-
-    class Meta:
-        model = Membership
-        fields = ["id", "user_id", "email", "name", "role", "created_at"]
-
-
-class InvitationSerializer(WorkspaceSerializer):
-    email = Email(max_length=254)
-    role = RoleField()
-
-    class Meta:
-        model = Invitation
-        fields = ["id", "email", "role", "created_at", "expires_at"]
-        read_only_fields = ["expires_at"]
-
-
-class ApiKeySerializer(WorkspaceSerializer):
-    role = RoleField()
-    expires_at = DateTime(required=False, allow_null=True)
-    allowed_addresses = ListOf(child=NetworkText(max_length=50), max_length=50, required=False)
-
-    class Meta:
-        model = ApiKey
-        fields = ["id", "name", "role", "prefix", "allowed_addresses", "created_at", "last_used_at", "expires_at"]
-        read_only_fields = ["prefix", "last_used_at"]
-
-
-class AuditEntrySerializer(WorkspaceSerializer):
-    actor = serializers.SerializerMethodField()
-
-    class Meta:
-        model = AuditEntry
-        fields = ["id", "actor", "action", "object_type", "object_id", "at", "ip", "changes"]
-
-    def get_actor(self, entry: AuditEntry) -> dict[str, str | None]:
-        actor_id = str(entry.actor_id) if entry.actor_id else None
-        return {"type": entry.actor_type, "id": actor_id, "name": entry.actor_name}
-
-
-class ApiKeyMadeSerializer(ApiKeySerializer):
-    """What POST answers: the key itself, for the only time."""
-
-    key = Text(read_only=True)
-
-    class Meta(ApiKeySerializer.Meta):
-        fields = [*ApiKeySerializer.Meta.fields, "key"]
-
-
-class AuditQuery(PageQuery):
-    """`object` is an id or a type; a span of time is named as in calls (`after`) or as in the summary (`from`)."""
-
-    actor = Uuid(required=False)
-    action = Text(required=False, max_length=60)
-    object = Text(required=False, max_length=64)
-    object_type = Text(required=False, max_length=40)
-    object_id = Text(required=False, max_length=64)
-    after = DateTime(required=False)
-    before = DateTime(required=False)
-
-    def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "from": DateTime(required=False), "to": DateTime(required=False)}

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Prefetch
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -14,32 +13,26 @@ from rest_framework.response import Response
 
 from accounts import audit
 from accounts.api.base_view import PublicView
-from accounts.api.lookup import missing
-from accounts.api.viewsets import ApiViewSet
 from accounts.auth import sessions, tokens
-from accounts.auth.authentication import ACCESS_COOKIE, ip_of, require_own_origin
-from accounts.auth.permissions import SIGNED_IN
-from accounts.models import ApiKey, Membership, User, Workspace
-from accounts.roles import Role
-from accounts.serializers.workspaces import (
+from accounts.auth.authentication import ACCESS_COOKIE, ip_of
+from accounts.auth.origin import require_own_origin
+from accounts.models import User, Workspace
+from accounts.serializers.auth import (
     AcceptInvitationSerializer,
-    DetailSerializer,
     LoginSerializer,
-    MeSerializer,
-    PasswordChangeSerializer,
     PasswordResetConfirmSerializer,
     PasswordResetSerializer,
     RefreshSerializer,
     RegisterSerializer,
     TokensSerializer,
-    UserSerializer,
-    WorkspaceDetailSerializer,
     judge_password,
 )
-from accounts.services import members
+from accounts.serializers.users import UserSerializer
+from accounts.serializers.workspaces import DetailSerializer
+from accounts.services import invitations, passwords, registration
+from accounts.views.account import _told
 from voiceops.api.errors import mistake
 from voiceops.api.serializers import StrictSerializer
-from voiceops.core.errors import Invalid
 
 REFRESH_COOKIE = "refresh_token"
 REFRESH_PATH = "/auth"
@@ -68,7 +61,7 @@ class RegisterView(AuthView):
     def post(self, request: Request) -> Response:
         values = self.read(request)
         values.setdefault("workspace_name", f"{values['name'] or values['email'].partition('@')[0]}'s workspace"[:100])
-        user = members.register_user(**values, ip=ip_of(request))
+        user = registration.register_user(**values, ip=ip_of(request))
         return log_in(user, request, status=201)
 
 
@@ -122,7 +115,7 @@ class PasswordResetView(AuthView):
 
     @extend_schema(responses={200: DetailSerializer})
     def post(self, request: Request) -> Response:
-        members.request_password_reset(**self.read(request), ip=ip_of(request), now=timezone.now())
+        passwords.request_password_reset(**self.read(request), ip=ip_of(request), now=timezone.now())
         return Response({"detail": MAIL_IS_ON_ITS_WAY})
 
 
@@ -132,9 +125,9 @@ class PasswordResetConfirmView(AuthView):
     @extend_schema(responses={200: DetailSerializer})
     def post(self, request: Request) -> Response:
         values, now = self.read(request), timezone.now()
-        reset = members.find_reset(token=values["token"], now=now)
+        reset = passwords.find_reset(token=values["token"], now=now)
         judge_password(values["password"], user=reset.user)
-        members.confirm_password_reset(reset=reset, password=values["password"], ip=ip_of(request), now=now)
+        passwords.confirm_password_reset(reset=reset, password=values["password"], ip=ip_of(request), now=now)
         return Response({"detail": "Password changed"})
 
 
@@ -144,61 +137,16 @@ class AcceptInvitationView(AuthView):
     @extend_schema(responses={200: TokensSerializer})
     def post(self, request: Request) -> Response:
         values, now = self.read(request), timezone.now()
-        invitation = members.find_invitation(token=values["token"], now=now)
+        invitation = invitations.find_invitation(token=values["token"], now=now)
         password, name = values.get("password"), values["name"]
         if not User.objects.filter(email=invitation.email).exists():
             if password is None:
                 raise serializers.ValidationError({"password": mistake("value_error.missing").detail})
             judge_password(password, user=User(email=invitation.email, name=name))
-        user = members.accept_invitation(
+        user = invitations.accept_invitation(
             invitation=invitation, password=password, name=name, ip=ip_of(request), now=now
         )
         return log_in(user, request, workspace=invitation.workspace)
-
-
-class MeViewSet(ApiViewSet):
-    serializer_class = MeSerializer
-    access = {"retrieve": SIGNED_IN, "partial_update": SIGNED_IN}
-
-    def retrieve(self, request: Request) -> Response:
-        """Who asks: a person, or an API key, which has no address and one workspace."""
-        key = self.caller.key
-        return Response(_key_told(key) if key else MeSerializer(self.me()).data)
-
-    def partial_update(self, request: Request) -> Response:
-        user = self.me()
-        serializer = MeSerializer(user, data=request.data, partial=True)
-        serializer.is_valid(raise_exception=True)
-        changes = serializer.validated_data
-        wanted = changes.get("default_workspace_id", user.default_workspace_id)
-        if wanted not in (user.default_workspace_id, *(seat.workspace_id for seat in user.memberships.all())):
-            raise missing(Workspace)
-        for name, value in changes.items():
-            setattr(user, name, value)
-        user.save(update_fields=list(changes))
-        if changes:
-            audit.record("user.updated", access=self.caller, target=user, changes={"fields": sorted(changes)})
-        return Response(MeSerializer(user).data)
-
-    def me(self) -> User:
-        seats = Membership.unscoped.select_related("workspace").order_by("pk")
-        return User.objects.prefetch_related(Prefetch("memberships", seats)).get(pk=self.user.pk)
-
-
-class PasswordChangeViewSet(ApiViewSet):
-    serializer_class = PasswordChangeSerializer
-    access = {"create": SIGNED_IN}
-
-    @extend_schema(responses={200: DetailSerializer})
-    def create(self, request: Request) -> Response:
-        context = {"user": self.user}  # a key is refused before anything of the body
-        serializer = PasswordChangeSerializer(data=request.data, context=context)
-        serializer.is_valid(raise_exception=True)
-        values = serializer.validated_data
-        current, new = values["current_password"], values["password"]
-        if not members.change_password(access=self.caller, current=current, new=new, now=timezone.now()):
-            raise Invalid("Invalid current password")
-        return Response({"detail": "Password changed"})
 
 
 def log_in(user: User, request: Request, *, workspace: Workspace | None = None, status: int = 200) -> Response:
@@ -232,16 +180,3 @@ def answer(pair: sessions.TokenPair, *, workspace: Workspace | None = None, stat
         REFRESH_COOKIE, pair.refresh_token, max_age=tokens.REFRESH_SECONDS, samesite="Strict", path=REFRESH_PATH, **safe
     )
     return response
-
-
-def _key_told(key: ApiKey) -> dict[str, Any]:
-    workspace = {"id": str(key.workspace_id), "name": key.workspace.name, "role": Role(key.role).label}
-    told = {"id": str(key.pk), "email": None, "name": key.name, "default_workspace_id": workspace["id"]}
-    return {**told, "workspaces": [workspace]}
-
-
-def _told(workspace: Workspace, user: User) -> dict[str, Any] | None:
-    if (seat := Membership.unscoped.filter(workspace=workspace, user=user).first()) is None:
-        return None
-    workspace.seat_role = Role(seat.role)  # type: ignore[attr-defined]  # read by WorkspaceDetailSerializer
-    return dict(WorkspaceDetailSerializer(workspace).data)

@@ -1,5 +1,5 @@
 """Django looks for this module; importing the others registers their pages."""
 
-from batches.admin import batches, recipients, suppressions
+from batches.admin import batches, column_mappings, recipients, suppressions
 
-__all__ = ["batches", "recipients", "suppressions"]
+__all__ = ["batches", "column_mappings", "recipients", "suppressions"]

@@ -15,11 +15,10 @@ from django.urls import URLPattern, path
 from accounts.auth.principal import Access
 from accounts.staff.base import SerializerForm, StaffAdmin, access_of, coloured
 from batches.admin import batch_panel, upload
-from batches.models import Batch, SavedMapping
+from batches.models import Batch
 from batches.reporting import exports
 from batches.reporting.progress import counts_of
 from batches.serializers.batches import BatchSerializer
-from batches.serializers.column_mappings import SavedMappingSerializer
 from batches.services.update import update_batch
 from voiceops.core.errors import DomainError
 
@@ -196,26 +195,3 @@ class BatchAdmin(StaffAdmin):
     @admin.action(description="Stop for good", permissions=["change"])
     def stop_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
         self.for_each(request, queryset, partial(ordered, "stop"))
-
-
-class SavedMappingForm(SerializerForm):
-    serializer = SavedMappingSerializer
-
-    class Meta:
-        model = SavedMapping
-        fields = ("column_mapping", "default_country")
-
-
-@admin.register(SavedMapping)
-class SavedMappingAdmin(StaffAdmin):
-    form = SavedMappingForm
-    list_display = ("name", "workspace", "default_country", "updated_at")
-    list_filter = ("created_at",)
-    search_fields = ("name", "workspace__name")
-    search_ids = ("pk", "workspace")
-    list_select_related = ("workspace",)
-    readonly_fields = ("name", "workspace", "created_at", "updated_at")
-    fields = (*readonly_fields[:2], *SavedMappingForm.Meta.fields, *readonly_fields[2:])
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # what a list's columns mean is known where the list is uploaded

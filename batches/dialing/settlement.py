@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from batches.dialing import circuit_breaker
-from batches.dialing.admission import gap_ends_at
+from batches.dialing.frequency import gap_ends_at
 from batches.dialing.retry_policy import retry_at
 from batches.models import Batch, Recipient
 from telephony.domain.dial_verdicts import BY_REASON, IN_DOUBT, Blame, Verdict

@@ -1,11 +1,6 @@
-from batches.models.batches import (
-    Batch,
-    Recipient,
-    RecipientQuerySet,
-    RejectedRow,
-    SavedMapping,
-    Suppression,
-    default_retry,
-)
+from batches.models.batches import Batch, default_retry
+from batches.models.column_mappings import SavedMapping
+from batches.models.recipients import Recipient, RecipientQuerySet, RejectedRow
+from batches.models.suppressions import Suppression
 
 __all__ = ["Batch", "Recipient", "RecipientQuerySet", "RejectedRow", "SavedMapping", "Suppression", "default_retry"]

@@ -7,13 +7,13 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 from accounts import audit
 from accounts.auth.principal import Access
 from batches.models import Batch
-from batches.reporting import tables, xlsx
+from batches.reporting import csv_writer, tables, xlsx
 
 CSV = "text/csv; charset=utf-8"
 FILES: dict[str, tuple[str, Callable[[Batch], Iterable[bytes]]]] = {
-    "results.csv": (CSV, lambda batch: tables.as_csv(tables.result_rows(batch))),
+    "results.csv": (CSV, lambda batch: csv_writer.as_csv(tables.result_rows(batch))),
     "results.xlsx": (xlsx.MEDIA_TYPE, lambda batch: xlsx.as_xlsx(tables.result_rows(batch))),
-    "rejected.csv": (CSV, lambda batch: tables.as_csv(tables.refusal_rows(batch))),
+    "rejected.csv": (CSV, lambda batch: csv_writer.as_csv(tables.refusal_rows(batch))),
 }
 
 

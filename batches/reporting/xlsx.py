@@ -10,7 +10,8 @@ from typing import Any
 from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from batches.reporting.tables import Row, as_text
+from batches.reporting.csv_writer import as_text
+from batches.reporting.tables import Row
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_ROWS = 1_048_576  # of a sheet

@@ -9,11 +9,11 @@ from rest_framework.utils import html
 from accounts.api.related_fields import WorkspaceRelatedField, WorkspaceSerializer
 from accounts.serializers.workspaces import CallingWindowSerializer
 from agents.models import Agent
-from batches.dialing.retry_policy import MAX_ATTEMPTS, MAX_DELAY_MINUTES, RETRYABLE
-from batches.models import Batch, Recipient, RejectedRow, SavedMapping
+from batches.models import Batch, SavedMapping
 from batches.reporting.progress import counts_of
-from batches.serializers.fields import ColumnMapping, Country, ListFile, Minutes, RecipientList
-from telephony.models import Outcome, PhoneNumber
+from batches.serializers.fields import ColumnMapping, Country, ListFile, RecipientList
+from batches.serializers.retry import LONGEST_WAIT_DAYS, RetrySerializer
+from telephony.models import PhoneNumber
 from voiceops.api.errors import mistake
 from voiceops.api.serializers import (
     Boolean,
@@ -28,38 +28,6 @@ from voiceops.api.serializers import (
     Text,
     Uuid,
 )
-
-LONGEST_WAIT_DAYS = 3650  # for a scheduled start
-
-
-class Ladder(ListOf):
-    """Minutes until the first retry, the second, and so on; the last holds for all that follow."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        minutes = Minutes(min_value=0, max_value=MAX_DELAY_MINUTES)
-        super().__init__(child=minutes, min_length=1, max_length=MAX_ATTEMPTS, **kwargs)
-
-
-class LaddersSerializer(StrictSerializer):
-    """Ladders of their own for outcomes that may be retried."""
-
-    def get_fields(self) -> dict[str, Any]:
-        return {outcome: Ladder(required=False) for outcome in RETRYABLE}
-
-
-class NextDaySerializer(StrictSerializer):
-    after_attempts = Integer(min_value=1, max_value=MAX_ATTEMPTS, default=1)
-    shift_hours = Number(min_value=-12, max_value=12, default=0.0)
-
-
-class RetrySerializer(StrictSerializer):
-    """Whom to call again. A wrong number, a refusal and a suppressed number are never called again, also when named."""
-
-    max_attempts = Integer(min_value=1, max_value=MAX_ATTEMPTS, default=1)
-    delay_minutes = Ladder(default=[30])
-    outcomes = ListOf(child=Choice(choices=Outcome.values), default=["busy", "no_answer"])
-    by_outcome = LaddersSerializer(required=False)
-    next_day = NextDaySerializer(required=False)
 
 
 class BatchListSerializer(serializers.ListSerializer[Any]):
@@ -180,10 +148,6 @@ class StopSerializer(StrictSerializer):
     hang_up_active = Boolean(default=False)
 
 
-class ReasonSerializer(StrictSerializer):
-    reason = Text(max_length=64, required=False, allow_blank=True)
-
-
 class ProgressSerializer(StrictSerializer):
     """What progress answers, for the API's pages."""
 
@@ -211,62 +175,10 @@ class PreviewSerializer(StrictSerializer):
     calling = JsonObject()
 
 
-class RecipientSerializer(WorkspaceSerializer):
-    """Its view passes `batch`, and `calls`: the last call that was sent to each person shown."""
-
-    variables = serializers.SerializerMethodField()
-    next_attempt_at = serializers.SerializerMethodField()
-    last_call_id = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Recipient
-        fields = [
-            "id",
-            "row_number",
-            "phone_number",
-            "variables",
-            "status",
-            "reason",
-            "attempts",
-            "outcome",
-            "next_attempt_at",
-            "last_call_id",
-        ]
-
-    def get_variables(self, recipient: Recipient) -> dict[str, Any]:
-        return recipient.variables_in(self.context["batch"])
-
-    def get_next_attempt_at(self, recipient: Recipient) -> str | None:
-        """When they are due: for a retry, or when their calling window opens."""
-        due_at = recipient.due_at
-        waits = recipient.status == Recipient.Status.RETRYING or (due_at is not None and due_at > self.context["now"])
-        return DateTime().to_representation(due_at) if due_at is not None and waits else None
-
-    def get_last_call_id(self, recipient: Recipient) -> str | None:
-        call = self.context["calls"].get(recipient.pk)
-        return str(call[-1]) if call else None
-
-
-class RejectedRowSerializer(WorkspaceSerializer):
-    values = serializers.SerializerMethodField()
-
-    class Meta:
-        model = RejectedRow
-        fields = ["row_number", "error_code", "error_message", "values"]
-
-    def get_values(self, row: RejectedRow) -> dict[str, Any]:
-        return dict(zip(self.context["batch"].columns, row.values, strict=False))
-
-
 class BatchQuery(PageQuery):
     status = Choice(choices=Batch.Status.values, required=False)
     agent_id = Uuid(required=False)
     search = Text(required=False, max_length=200)
-
-
-class RecipientQuery(PageQuery):
-    status = Choice(choices=Recipient.Status.values, required=False)
-    outcome = Choice(choices=Outcome.values, required=False)
 
 
 def expect_list(serializer: serializers.Serializer[Any], data: Any) -> None:

@@ -15,14 +15,8 @@ from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
 from batches.models import Batch, Recipient
 from batches.reporting.tables import last_calls
-from batches.serializers.batches import (
-    AppendSerializer,
-    BatchSerializer,
-    ReasonSerializer,
-    RecipientQuery,
-    RecipientSerializer,
-    RejectedRowSerializer,
-)
+from batches.serializers.batches import AppendSerializer, BatchSerializer
+from batches.serializers.recipients import ReasonSerializer, RecipientQuery, RecipientSerializer, RejectedRowSerializer
 from batches.services.create import append_recipients
 from batches.services.review import close_recipient, release_recipient
 from batches.views.batches import content_of

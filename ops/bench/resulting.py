@@ -11,13 +11,13 @@ from django.utils import timezone
 
 from agents.models import AgentVersion
 from batches.models import Batch, Recipient
-from batches.reporting import tables, xlsx
+from batches.reporting import csv_writer, tables, xlsx
 from ops.bench.copies import copy_row
 from ops.bench.meter import megabytes_now
 from telephony.models import Call, Outcome, Stage
 from voiceops.core.ids import uuid7
 
-WRITERS: dict[str, Callable[[Any], Iterator[bytes]]] = {"csv": tables.as_csv, "xlsx": xlsx.as_xlsx}
+WRITERS: dict[str, Callable[[Any], Iterator[bytes]]] = {"csv": csv_writer.as_csv, "xlsx": xlsx.as_xlsx}
 LOOK_EVERY = 1_000  # rows
 OF_EACH = {"id": "r.id", "recipient_id": "r.id", "room": "'vo-' || r.id", "to_number": "r.phone_number"}
 

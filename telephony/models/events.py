@@ -1,5 +1,3 @@
-from typing import Self
-
 from django.db import models
 from django.db.models import Q
 
@@ -50,60 +48,3 @@ class Turn(WorkspaceOwned):
 
     def __str__(self) -> str:
         return f"turn {self.pk} of call {self.call_id}"
-
-
-class Recording(WorkspaceOwned):
-    class Status(models.TextChoices):
-        PENDING = "pending"
-        READY = "ready"
-        FAILED = "failed"
-        PRUNED = "pruned"
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="recordings")
-    call = models.OneToOneField(Call, models.CASCADE, related_name="recording")
-    status = models.CharField(max_length=8, choices=Status.choices, default=Status.PENDING)
-    egress_id = models.CharField(max_length=64, blank=True, default="")
-    storage_key = models.CharField(max_length=255, help_text="recordings/<workspace>/<call>.<ext>")
-    size_bytes = models.BigIntegerField(null=True, blank=True)
-    duration_seconds = models.FloatField(null=True, blank=True)
-    error = models.CharField(max_length=500, blank=True, default="")
-    created_at = models.DateTimeField(auto_now_add=True)
-    ready_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta(WorkspaceOwned.Meta):
-        indexes = [models.Index(fields=["egress_id"], name="recording_egress")]
-
-    def __str__(self) -> str:
-        return f"recording of call {self.call_id}"
-
-
-class InboxQuerySet(models.QuerySet["InboxEvent"]):
-    def told_of(self, room: str, *events: str) -> Self:
-        """What came in about a room, oldest first."""
-        return self.filter(room=room, event__in=events).order_by("received_at", "pk")
-
-
-class InboxEvent(models.Model):
-    """A webhook as it came in: stored before it changes anything, because LiveKit repeats, reorders and loses them.
-
-    Belongs to no workspace: the call it speaks of decides that, once it is applied.
-    """
-
-    event_id = models.CharField(primary_key=True, max_length=128)
-    event = models.CharField(max_length=64)
-    room = models.CharField(max_length=256)
-    body = models.JSONField()
-    received_at = models.DateTimeField()
-    applied_at = models.DateTimeField(null=True, blank=True)
-
-    objects = InboxQuerySet.as_manager()
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["room", "received_at"], name="inbox_room"),
-            models.Index(fields=["received_at"], name="inbox_waiting", condition=Q(applied_at__isnull=True)),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.event} {self.event_id}"

@@ -6,8 +6,7 @@ from typing import Any
 
 import phonenumbers
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
-from django.db.models.lookups import GreaterThanOrEqual
+from django.db.models import F, Q
 
 from accounts import audit
 from accounts.auth.principal import Access
@@ -18,11 +17,11 @@ from agents.prompts import missing_variables
 from telephony.dialing.capacity import calls_of_the_day
 from telephony.domain import call_states
 from telephony.domain.agent_metadata import LONGEST, is_too_long, metadata_of
-from telephony.models import PUBLIC_STATUS, Call, PhoneNumber, SipTrunk
+from telephony.models import Call, PhoneNumber, SipTrunk
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
 from voiceops.core.errors import Invalid, StateForbids
-from voiceops.core.ids import lowest_id, uuid7
+from voiceops.core.ids import uuid7
 from voiceops.core.phone_numbers import why_not_dialable
 from voiceops.core.pii import masked
 
@@ -131,41 +130,3 @@ def is_suppressed(workspace: Workspace, phone_number: str) -> bool:
     listed = workspace.suppressions.filter(phone_number=phone_number)
     active = listed.filter(Q(expires_at=None) | Q(expires_at__gt=database_now()))
     return active.exists() or phone_number in erased_of(workspace)
-
-
-STAGES = {status: [s for s, public in PUBLIC_STATUS.items() if public == status] for status in PUBLIC_STATUS.values()}
-
-
-def sift_calls(calls: QuerySet[Call], workspace: Workspace, query: dict[str, Any]) -> QuerySet[Call]:
-    """The calls a list asks for, by the filters of `CallQuery`."""
-    equal = {
-        "outcome": "outcome",
-        "direction": "direction",
-        "agent_id": "agent_id",
-        "batch_id": "batch_id",
-        "from": "from_number",
-        "to": "to_number",
-        "started_after": "created_at__gte",
-        "started_before": "created_at__lt",
-    }
-    calls = calls.filter(**{column: query[name] for name, column in equal.items() if name in query})
-    for name, bound in (("started_after", "pk__gte"), ("started_before", "pk__lt")):
-        if name in query:  # ids sort by time: they bring the index, the column the exact instant
-            margin = -MARGIN if name == "started_after" else MARGIN
-            calls = calls.filter(**{bound: lowest_id(query[name], later=margin)})
-    if "status" in query:
-        calls = calls.filter(stage__in=STAGES[query["status"]])
-    if "min_duration" in query:
-        lasted = GreaterThanOrEqual(F("ended_at") - F("answered_at"), timedelta(seconds=query["min_duration"]))
-        calls = calls.filter(lasted, answered_at__isnull=False)
-    if "search" in query:
-        calls = calls.filter(mentions(workspace, query["search"]))
-    return calls
-
-
-def mentions(workspace: Workspace, text: str) -> Q:
-    """Calls whose numbers or transcript contain the text, in any case."""
-    spoken = Q(pk__in=workspace.turns.filter(text__icontains=text).values("call_id"))
-    if not any(character.isdigit() for character in text):  # no number contains it: leave the search to its index
-        return spoken
-    return spoken | Q(from_number__icontains=text) | Q(to_number__icontains=text)

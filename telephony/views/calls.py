@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts import audit
 from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
 from telephony.models import SHOWN, Call
@@ -19,19 +18,13 @@ from telephony.serializers.calls import (
     CallQuery,
     CallSerializer,
     DtmfSerializer,
-    EventSerializer,
-    FindingsSerializer,
-    RecordingLinkSerializer,
-    TranscriptSerializer,
     TransferSerializer,
-    TurnSerializer,
     WebCallSerializer,
     WebSeatSerializer,
     shown,
     shown_call,
 )
-from telephony.services import call_control, calls, recordings, web_calls
-from telephony.services.analysis import analysis_of
+from telephony.services import call_control, call_listing, calls, web_calls
 from telephony.services.calls import CallOrder
 
 
@@ -75,7 +68,7 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
     }
 
     def sift(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
-        return calls.sift_calls(queryset, self.workspace, query)
+        return call_listing.sift_calls(queryset, self.workspace, query)
 
     def sorted(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         name = self.query.get("sort", "-created_at")
@@ -131,35 +124,3 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
     def web(self, request: Request) -> Response:
         order = {"variables": {}, **self.given(request)}
         return Response(asdict(web_calls.open_web_call(access=self.caller, **order)), status=201)
-
-
-class CallStoryViewSet(CallRows):
-    """What happened on a call, what was said, and how it sounded."""
-
-    serializer_class = EventSerializer
-    access = dict.fromkeys(("events", "transcript", "analysis", "recording"), Role.MEMBER)
-
-    @extend_schema(responses=EventSerializer(many=True))
-    @action(detail=True)
-    def events(self, request: Request, pk: str) -> Response:
-        lines = self.get_object().events.order_by("at", "pk").values("id", "type", "text", "at", "data")
-        return self.get_paginated_response(self.paginate_queryset(lines))
-
-    @extend_schema(responses=TranscriptSerializer)
-    @action(detail=True)
-    def transcript(self, request: Request, pk: str) -> Response:
-        turns = self.get_object().turns.order_by("started_at", "pk")
-        return Response({"turns": list(turns.values(*TurnSerializer().fields))})
-
-    @extend_schema(responses=FindingsSerializer)
-    @action(detail=True)
-    def analysis(self, request: Request, pk: str) -> Response:
-        return Response(analysis_of(self.get_object()))
-
-    @extend_schema(responses=RecordingLinkSerializer)
-    @action(detail=True)
-    def recording(self, request: Request, pk: str) -> Response:
-        call = self.get_object()
-        url, expires_at = recordings.link_to_recording(call=call)
-        audit.record("recording.linked", access=self.caller, target=call)
-        return Response({"url": url, "expires_at": expires_at})

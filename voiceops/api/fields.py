@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-import phonenumbers
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.validators import validate_email
 from django.utils.dateparse import parse_date, parse_datetime
@@ -24,12 +23,12 @@ from rest_framework.fields import empty
 from rest_framework.utils import html
 
 from voiceops.api.errors import MESSAGES, mistake
-from voiceops.core.errors import DomainError, Invalid, NotFound
+from voiceops.core.errors import DomainError, NotFound
+from voiceops.core.phone_numbers import e164
 
 INTEGER_LIMIT = 2**31 - 1  # what a database integer holds
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-PHONE_FORM = re.compile(r"\+?[\d\s().\-/\u00a0\u2010-\u2015]+")
 LENGTHS: dict[str, Any] = {
     "min_length": MESSAGES["value_error.any_str.min_length"].replace("limit", "min_length"),
     "max_length": MESSAGES["value_error.any_str.max_length"].replace("limit", "max_length"),
@@ -123,17 +122,6 @@ class Phone(Text):
 
     def to_internal_value(self, data: Any) -> str:
         return e164(super().to_internal_value(data))
-
-
-def e164(text: str) -> str:
-    """`+12025550186` for any spelling of it with a country code. Raises Invalid (no extensions, no letters)."""
-    try:
-        number = phonenumbers.parse(text) if PHONE_FORM.fullmatch(text) else None
-    except phonenumbers.NumberParseException:
-        number = None
-    if number is None or not phonenumbers.is_valid_number(number):
-        raise Invalid("Invalid phone number")
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
 class Integer(serializers.IntegerField):

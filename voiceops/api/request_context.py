@@ -11,6 +11,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
 from voiceops.api.errors import plain
+from voiceops.api.security_headers import protect
 from voiceops.core.ip_networks import is_within
 from voiceops.observability.structured_logging import tell, telling
 
@@ -18,21 +19,6 @@ logger = logging.getLogger("voiceops.requests")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 PROBES = ("/healthz", "/readyz", "/metrics")  # asked all day long; their answers are of no interest afterwards
 LONGEST_PATH = 200
-
-CLOSED = "frame-ancestors 'none'; object-src 'none'; base-uri 'none'"
-POLICIES = {
-    "answer": f"{CLOSED}; default-src 'none'",
-    # A page of ours loads from here alone. Redoc builds its worker itself; styles in attributes are the libraries' way.
-    "page": f"{CLOSED}; form-action 'self'; default-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; worker-src 'self' blob:; script-src 'self'",
-}
-ADMIN = f"{POLICIES['page']} 'unsafe-eval'"  # Alpine, which the admin is built on, evaluates its own attributes
-ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 
 
 class Guard:
@@ -74,21 +60,6 @@ def believe_proxies(request: HttpRequest) -> None:
     if listed:
         hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
         request.META["REMOTE_ADDR"] = next((hop for hop in reversed(hops) if not _is_listed(hop)), peer)
-
-
-def protect(request: HttpRequest, response: HttpResponse) -> None:
-    """Nothing may frame, sniff or embed us; an answer that is no page loads nothing either."""
-    for name, value in ALWAYS.items():
-        response.headers[name] = value
-    if settings.SECURE_HSTS_SECONDS and request.is_secure():
-        response.headers["Strict-Transport-Security"] = (
-            f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains; preload"
-        )
-    if not response.get("Content-Type", "").startswith("text/html"):
-        policy = POLICIES["answer"]
-    else:
-        policy = ADMIN if request.path_info.startswith("/admin") else POLICIES["page"]
-    response.headers["Content-Security-Policy"] = policy
 
 
 def note(request: HttpRequest, response: HttpResponse, seconds: float) -> None:

@@ -1,8 +1,12 @@
 """Who is never dialled, whoever asks: a list, a single call, a test call or a transfer (reliability.md O7)."""
 
+import re
+
 import phonenumbers
 from phonenumbers import PhoneNumberType
 from phonenumbers.phonenumber import PhoneNumber
+
+from voiceops.core.errors import Invalid
 
 SATELLITE = frozenset({870, 881, 882, 883})
 REFUSED = {
@@ -22,3 +26,17 @@ def why_not_dialable(number: PhoneNumber) -> str | None:
     if kind is None:
         return None
     return f"{phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)} is {kind}"
+
+
+PHONE_FORM = re.compile(r"\+?[\d\s().\-/\u00a0\u2010-\u2015]+")
+
+
+def e164(text: str) -> str:
+    """`+12025550186` for any spelling of it with a country code. Raises Invalid (no extensions, no letters)."""
+    try:
+        number = phonenumbers.parse(text) if PHONE_FORM.fullmatch(text) else None
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_valid_number(number):
+        raise Invalid("Invalid phone number")
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))

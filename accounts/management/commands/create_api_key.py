@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.auth.principal import Access
 from accounts.models import Workspace
 from accounts.roles import Role
-from accounts.services import members
+from accounts.services import api_keys
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
             raise CommandError("The name must have 1 to 100 characters")
         owner = find_workspace(workspace)
         access = Access(workspace=owner)
-        _, key = members.create_api_key(workspace=owner, name=name.strip(), role=Role.named(role), access=access)
+        _, key = api_keys.create_api_key(workspace=owner, name=name.strip(), role=Role.named(role), access=access)
         self.stdout.write(key)
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from accounts.auth import api_keys
 from accounts.models import User, canonical_email
-from accounts.services import members
+from accounts.services import workspaces
 
 
 class Command(BaseCommand):
@@ -33,6 +33,6 @@ class Command(BaseCommand):
             if user is None:
                 password = api_keys.random_text(20)
                 user = User.objects.create_user(email, password)
-            workspace = members.create_workspace(name=name.strip(), user=user)
+            workspace = workspaces.create_workspace(name=name.strip(), user=user)
         self.stdout.write(f"Workspace {workspace.name}: {workspace.pk}")
         self.stdout.write(f"Admin {email}" + (f", password: {password}" if password else ""))

@@ -8,8 +8,8 @@ from accounts.management.commands.create_api_key import find_workspace
 from accounts.models import Workspace
 from batches.services.erasure import erase_recipients
 from telephony.services.erasure import erase_calls
-from voiceops.api.fields import e164
 from voiceops.core.errors import DomainError
+from voiceops.core.phone_numbers import e164
 from webhooks.services import erase_events
 
 

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from accounts.api import idempotency
 from accounts.models import ApiKey, IdempotentRequest, User, Workspace
 from accounts.roles import Role
-from accounts.services import members
+from accounts.services import api_keys
 from tests import make
 
 BODY = {"name": "Robot", "role": "member"}
@@ -102,7 +102,7 @@ def test_a_crash_is_remembered(ours: Workspace, monkeypatch: pytest.MonkeyPatch)
     client = make.client(ours)
     client.raise_request_exception = False
     with monkeypatch.context() as patch:
-        patch.setattr(members, "create_api_key", crash)
+        patch.setattr(api_keys, "create_api_key", crash)
         crashed = client.post("/api-keys", BODY, headers=KEY)
 
     again = client.post("/api-keys", BODY, headers=KEY)

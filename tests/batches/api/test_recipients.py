@@ -9,7 +9,8 @@ from django.utils import timezone
 from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
 from batches.models import Batch, Recipient
-from batches.reporting.tables import as_csv, harmless, refusal_rows, result_rows
+from batches.reporting.csv_writer import as_csv, harmless
+from batches.reporting.tables import refusal_rows, result_rows
 from tests import make
 from tests.batches.api.bodies import read
 

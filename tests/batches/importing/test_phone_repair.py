@@ -6,12 +6,12 @@ import io
 from accounts.models import Workspace
 from batches.importing.import_job import begin_append, import_batch
 from batches.models import Batch, Recipient
-from batches.reporting import tables
+from batches.reporting import csv_writer, tables
 from tests.batches.importing import lists
 
 
 def rejected_csv(batch: Batch) -> list[list[str]]:
-    text = b"".join(tables.as_csv(tables.refusal_rows(batch))).decode()
+    text = b"".join(csv_writer.as_csv(tables.refusal_rows(batch))).decode()
     return list(csv.reader(io.StringIO(text, newline="")))
 
 

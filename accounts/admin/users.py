@@ -1,0 +1,42 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+
+from accounts.admin.workspaces import Seats
+from accounts.models import (
+    User,
+    canonical_email,
+)
+from accounts.staff.base import StaffAdmin
+
+
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    def clean_email(self) -> str:
+        return canonical_email(self.cleaned_data["email"])
+
+
+@admin.register(User)
+class UserAdmin(StaffAdmin):
+    form = UserForm
+    list_display = ("email", "name", "is_active", "is_staff", "is_superuser", "last_login", "created_at")
+    list_filter = ("is_active", "is_staff", "is_superuser")
+    search_fields = ("email", "name")
+    fields = ("email", "name", "is_active", "is_staff", "is_superuser", "default_workspace", "last_login", "created_at")
+    readonly_fields = ("default_workspace", "last_login", "created_at")
+    inlines = (Seats,)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # people register, are invited, or come by create_workspace
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # a workspace could lose its last admin: whoever must go is made inactive
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        is_above = obj is not None and (obj.is_staff or obj.is_superuser) and not request.user.is_superuser
+        return not is_above and bool(super().has_change_permission(request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        powers = () if request.user.is_superuser else ("is_staff", "is_superuser")
+        return (*self.readonly_fields, *powers)

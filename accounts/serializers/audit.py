@@ -1,0 +1,39 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.api.related_fields import WorkspaceSerializer
+from accounts.models import AuditEntry
+from voiceops.api.serializers import (
+    DateTime,
+    PageQuery,
+    Text,
+    Uuid,
+)
+
+
+class AuditEntrySerializer(WorkspaceSerializer):
+    actor = serializers.SerializerMethodField()
+
+    class Meta:
+        model = AuditEntry
+        fields = ["id", "actor", "action", "object_type", "object_id", "at", "ip", "changes"]
+
+    def get_actor(self, entry: AuditEntry) -> dict[str, str | None]:
+        actor_id = str(entry.actor_id) if entry.actor_id else None
+        return {"type": entry.actor_type, "id": actor_id, "name": entry.actor_name}
+
+
+class AuditQuery(PageQuery):
+    """`object` is an id or a type; a span of time is named as in calls (`after`) or as in the summary (`from`)."""
+
+    actor = Uuid(required=False)
+    action = Text(required=False, max_length=60)
+    object = Text(required=False, max_length=64)
+    object_type = Text(required=False, max_length=40)
+    object_id = Text(required=False, max_length=64)
+    after = DateTime(required=False)
+    before = DateTime(required=False)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "from": DateTime(required=False), "to": DateTime(required=False)}

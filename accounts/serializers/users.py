@@ -1,0 +1,33 @@
+from accounts.models import User
+from accounts.serializers.members import RoleField
+from voiceops.api.serializers import (
+    Email,
+    StrictModelSerializer,
+    StrictSerializer,
+    Text,
+    Uuid,
+)
+
+
+class UserSerializer(StrictModelSerializer):
+    class Meta:
+        model = User
+        fields = ["id", "email", "name", "default_workspace_id"]
+
+
+class SeatSerializer(StrictSerializer):
+    """A workspace somebody belongs to."""
+
+    id = Uuid(source="workspace_id", read_only=True)
+    name = Text(source="workspace.name", read_only=True)
+    role = RoleField(read_only=True)
+
+
+class MeSerializer(StrictSerializer):
+    """`memberships` must be prefetched with their workspaces, oldest first."""
+
+    id = Uuid(read_only=True)
+    email = Email(read_only=True, allow_null=True)
+    name = Text(max_length=100, allow_blank=True)
+    default_workspace_id = Uuid()
+    workspaces = SeatSerializer(source="memberships", many=True, read_only=True)

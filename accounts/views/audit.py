@@ -1,0 +1,35 @@
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.db.models import Q, QuerySet
+from rest_framework import mixins
+
+from accounts.api.viewsets import WorkspaceViewSet
+from accounts.models import AuditEntry
+from accounts.roles import Role
+from accounts.serializers.audit import AuditEntrySerializer, AuditQuery
+
+
+class AuditLogViewSet(mixins.ListModelMixin, WorkspaceViewSet):
+    model = AuditEntry
+    serializer_class = AuditEntrySerializer
+    query_class = AuditQuery
+    access = {"list": Role.ADMIN}
+    columns: ClassVar[Mapping[str, str]] = {
+        "actor": "actor_id",
+        "action": "action",
+        "object_type": "object_type",
+        "object_id": "object_id",
+        "after": "at__gte",
+        "before": "at__lt",
+        "from": "at__gte",
+        "to": "at__lt",
+    }
+
+    def sift(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+        if "object" in query:
+            queryset = queryset.filter(Q(object_id=query["object"]) | Q(object_type=query["object"]))
+        for name, column in self.columns.items():
+            if name in query:
+                queryset = queryset.filter(**{column: query[name]})
+        return queryset

@@ -1,0 +1,102 @@
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Workspace
+from accounts.tenancy import WorkspaceOwned
+from batches.models.batches import Batch
+from voiceops.core.ids import uuid7
+
+
+class RecipientQuerySet(models.QuerySet["Recipient"]):
+    def in_file_order(self) -> Self:
+        return self.order_by("row_number")
+
+    def ask_anew(self, now: datetime) -> None:
+        """When people may be called has changed: who waits for it, or was skipped because it never came, is due.
+
+        Whoever waits for a retry goes on waiting.
+        """
+        waits = Q(status="pending") | Q(status="retrying", reason__in=("window_closed", "min_gap"))
+        self.filter(waits, due_at__gt=now).update(due_at=now)
+        never = self.filter(status="skipped", reason="window_closed")
+        never.filter(attempts=0).update(status="pending", reason=None, due_at=now)
+        never.update(status="retrying", reason=None, due_at=now)
+
+
+class Recipient(WorkspaceOwned):
+    """A person of a list. `due_at` is set exactly while somebody may still call them: pending or retrying.
+
+    `values` holds the row's cells as uploaded, beside `batch.columns`; names and meaning come from the batch.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        DIALING = "dialing"
+        IN_CALL = "in_call"
+        RETRYING = "retrying"
+        COMPLETED = "completed"
+        FAILED = "failed"
+        SKIPPED = "skipped"
+        CANCELLED = "cancelled"
+        REVIEW = "review"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="recipients")
+    # No index of its own: those that begin with it serve, and one less is a tenth of an import.
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="recipients", db_index=False)
+    row_number = models.PositiveIntegerField()
+    phone_number = models.CharField(max_length=16)
+    values = models.JSONField(default=list)
+    is_duplicate = models.BooleanField(default=False, help_text="the number stands earlier in this batch")
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.PENDING)
+    reason = models.CharField(max_length=64, null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="those that count")
+    sends = models.PositiveSmallIntegerField(default=0, help_text="call rows so far: the next call's sequence")
+    outcome = models.CharField(max_length=16, null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True)
+    last_call_id = models.UUIDField(null=True, blank=True)
+
+    unscoped: ClassVar[models.Manager["Recipient"]] = RecipientQuerySet.as_manager()
+
+    class Meta(WorkspaceOwned.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "row_number"], name="recipient_row"),
+            models.UniqueConstraint(
+                fields=["batch", "phone_number"], name="recipient_number_once", condition=Q(is_duplicate=False)
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["batch", "due_at", "row_number"], name="recipient_due", condition=Q(due_at__isnull=False)
+            ),
+            models.Index(fields=["batch", "status", "row_number"], name="recipient_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"row {self.row_number} of batch {self.batch_id}"
+
+    def variables_in(self, batch: Batch) -> dict[str, Any]:
+        """The row's cells under the names of the batch's variables; cells the row did not have are left out."""
+        pairs = zip(batch.variable_names, self.values, strict=False)
+        return {name: value for name, value in pairs if name is not None and value is not None}
+
+
+class RejectedRow(WorkspaceOwned):
+    """A row that could not become a recipient, as it was uploaded, with the reason."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="rejected_rows")
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="rejected_rows", db_index=False)  # recipients' reason
+    row_number = models.PositiveIntegerField()
+    error_code = models.CharField(max_length=32)
+    error_message = models.CharField(max_length=255)
+    values = models.JSONField(default=list)
+
+    class Meta(WorkspaceOwned.Meta):
+        constraints = [models.UniqueConstraint(fields=["batch", "row_number"], name="rejected_row")]
+
+    def __str__(self) -> str:
+        return f"rejected row {self.row_number} of batch {self.batch_id}"

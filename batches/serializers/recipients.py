@@ -1,0 +1,70 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.api.related_fields import WorkspaceSerializer
+from batches.models import Recipient, RejectedRow
+from telephony.models import Outcome
+from voiceops.api.serializers import (
+    Choice,
+    DateTime,
+    PageQuery,
+    StrictSerializer,
+    Text,
+)
+
+
+class ReasonSerializer(StrictSerializer):
+    reason = Text(max_length=64, required=False, allow_blank=True)
+
+
+class RecipientSerializer(WorkspaceSerializer):
+    """Its view passes `batch`, and `calls`: the last call that was sent to each person shown."""
+
+    variables = serializers.SerializerMethodField()
+    next_attempt_at = serializers.SerializerMethodField()
+    last_call_id = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Recipient
+        fields = [
+            "id",
+            "row_number",
+            "phone_number",
+            "variables",
+            "status",
+            "reason",
+            "attempts",
+            "outcome",
+            "next_attempt_at",
+            "last_call_id",
+        ]
+
+    def get_variables(self, recipient: Recipient) -> dict[str, Any]:
+        return recipient.variables_in(self.context["batch"])
+
+    def get_next_attempt_at(self, recipient: Recipient) -> str | None:
+        """When they are due: for a retry, or when their calling window opens."""
+        due_at = recipient.due_at
+        waits = recipient.status == Recipient.Status.RETRYING or (due_at is not None and due_at > self.context["now"])
+        return DateTime().to_representation(due_at) if due_at is not None and waits else None
+
+    def get_last_call_id(self, recipient: Recipient) -> str | None:
+        call = self.context["calls"].get(recipient.pk)
+        return str(call[-1]) if call else None
+
+
+class RejectedRowSerializer(WorkspaceSerializer):
+    values = serializers.SerializerMethodField()
+
+    class Meta:
+        model = RejectedRow
+        fields = ["row_number", "error_code", "error_message", "values"]
+
+    def get_values(self, row: RejectedRow) -> dict[str, Any]:
+        return dict(zip(self.context["batch"].columns, row.values, strict=False))
+
+
+class RecipientQuery(PageQuery):
+    status = Choice(choices=Recipient.Status.values, required=False)
+    outcome = Choice(choices=Outcome.values, required=False)

@@ -1,0 +1,49 @@
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import audit
+from accounts.roles import Role
+from telephony.serializers.calls import (
+    EventSerializer,
+    FindingsSerializer,
+    RecordingLinkSerializer,
+    TranscriptSerializer,
+    TurnSerializer,
+)
+from telephony.services import recordings
+from telephony.services.analysis import analysis_of
+from telephony.views.calls import CallRows
+
+
+class CallStoryViewSet(CallRows):
+    """What happened on a call, what was said, and how it sounded."""
+
+    serializer_class = EventSerializer
+    access = dict.fromkeys(("events", "transcript", "analysis", "recording"), Role.MEMBER)
+
+    @extend_schema(responses=EventSerializer(many=True))
+    @action(detail=True)
+    def events(self, request: Request, pk: str) -> Response:
+        lines = self.get_object().events.order_by("at", "pk").values("id", "type", "text", "at", "data")
+        return self.get_paginated_response(self.paginate_queryset(lines))
+
+    @extend_schema(responses=TranscriptSerializer)
+    @action(detail=True)
+    def transcript(self, request: Request, pk: str) -> Response:
+        turns = self.get_object().turns.order_by("started_at", "pk")
+        return Response({"turns": list(turns.values(*TurnSerializer().fields))})
+
+    @extend_schema(responses=FindingsSerializer)
+    @action(detail=True)
+    def analysis(self, request: Request, pk: str) -> Response:
+        return Response(analysis_of(self.get_object()))
+
+    @extend_schema(responses=RecordingLinkSerializer)
+    @action(detail=True)
+    def recording(self, request: Request, pk: str) -> Response:
+        call = self.get_object()
+        url, expires_at = recordings.link_to_recording(call=call)
+        audit.record("recording.linked", access=self.caller, target=call)
+        return Response({"url": url, "expires_at": expires_at})
