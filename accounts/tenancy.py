@@ -13,7 +13,7 @@ class UnscopedQueryError(Exception):
     """Somebody asked for every workspace's rows without saying so. A bug, never an answer to a caller."""
 
 
-class Guarded(models.Manager[Any]):
+class ForbiddenManager(models.Manager[Any]):
     """Takes the habitual name `objects` and refuses to serve, whichever method is asked."""
 
     def get_queryset(self) -> NoReturn:
@@ -21,16 +21,16 @@ class Guarded(models.Manager[Any]):
         raise UnscopedQueryError(f"Use workspace.<relation>, or {name}.unscoped if you mean every workspace.")
 
 
-class Sealed(models.Model):
+class NoDefaultManagerModel(models.Model):
     unscoped: ClassVar[models.Manager[Self]] = models.Manager()
-    objects = Guarded()
+    objects = ForbiddenManager()
 
     class Meta:
         abstract = True
         default_manager_name = "unscoped"
 
 
-class WorkspaceOwned(Sealed):
+class WorkspaceOwned(NoDefaultManagerModel):
     """Base of every tenant table; each declares `workspace` with its own related_name.
 
     `keeps_workspace` marks rows that stand for something outside: a workspace that has any is not deleted.
@@ -38,5 +38,5 @@ class WorkspaceOwned(Sealed):
 
     keeps_workspace: ClassVar[bool] = False
 
-    class Meta(Sealed.Meta):
+    class Meta(NoDefaultManagerModel.Meta):
         abstract = True

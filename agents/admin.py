@@ -5,7 +5,7 @@ from django.db.models import F, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from accounts.staff.base import History, SerializerForm, StaffAdmin, access_of, coloured
+from accounts.staff.base import ReadOnlyAdmin, SerializerForm, StaffAdmin, badge_column, principal_of
 from agents import secrets, services
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
 from agents.serializers import AgentSerializer
@@ -47,13 +47,13 @@ class AgentForm(SerializerForm):
         super().__init__(*args, **kwargs)
         self.stored = {} if self.instance._state.adding else self.instance.config()
         if self.stored:
-            self.initial.update(secrets.masked(self.stored))
+            self.initial.update(secrets.mask_secrets(self.stored))
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()
         for name in [name for name in secrets.FIELDS if name in values]:
             try:
-                values[name] = secrets.unmasked(name, values[name], self.stored.get(name))
+                values[name] = secrets.restore_masked(name, values[name], self.stored.get(name))
             except LookupError as error:
                 self.add_error(name, str(error))
         return values
@@ -70,7 +70,7 @@ class AgentAdmin(StaffAdmin):
     autocomplete_fields = ("workspace",)
     actions = ("publish", "delete_keeping_history")
 
-    @coloured("State", {"published": "success", "changed": "info", "draft": "warning", "deleted": "danger"})
+    @badge_column("State", {"published": "success", "changed": "info", "draft": "warning", "deleted": "danger"})
     def state(self, agent: Agent) -> str:
         if agent.deleted_at is not None:
             return "deleted"
@@ -87,23 +87,27 @@ class AgentAdmin(StaffAdmin):
 
     def save_model(self, request: HttpRequest, obj: Agent, form: "ModelForm[Agent]", change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in CONFIG_FIELDS if name in form.cleaned_data}
-        access = access_of(request, obj)
+        principal = principal_of(request, obj)
         if change:
-            services.save_draft(agent=obj, changes=values, access=access)
+            services.save_draft(agent=obj, changes=values, principal=principal)
         else:
-            obj.pk = services.create_agent(workspace=obj.workspace, config=values, access=access).pk
+            obj.pk = services.create_agent(workspace=obj.workspace, config=values, principal=principal).pk
 
     @admin.action(description="Publish the draft", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
-        self.for_each(request, queryset, lambda agent, access: services.publish_agent(agent=agent, access=access))
+        self.apply_to_each(
+            request, queryset, lambda agent, principal: services.publish_agent(agent=agent, principal=principal)
+        )
 
     @admin.action(description="Delete, keeping the history", permissions=["change"])
     def delete_keeping_history(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
-        self.for_each(request, queryset, lambda agent, access: services.delete_agent(agent=agent, access=access))
+        self.apply_to_each(
+            request, queryset, lambda agent, principal: services.delete_agent(agent=agent, principal=principal)
+        )
 
 
 @admin.register(AgentVersion)
-class AgentVersionAdmin(History):
+class AgentVersionAdmin(ReadOnlyAdmin):
     list_display = ("agent", "number", "workspace_name", "created_at")
     list_filter = ("created_at",)
     search_fields = ("agent__name", "workspace__name")

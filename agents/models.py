@@ -84,20 +84,20 @@ class Agent(WorkspaceOwned):
     def config(self) -> dict[str, Any]:
         """The draft with its secrets, for whoever may read agents. Raises crypto.DecryptError."""
         plain = {field: getattr(self, field) for field in CONFIG_FIELDS}
-        return secrets.join(plain, secrets.unseal(self.sealed, table=self._meta.db_table, pk=self.pk))
+        return secrets.merge_secrets(plain, secrets.decrypt(self.sealed, table=self._meta.db_table, pk=self.pk))
 
-    def keep(self, config: Mapping[str, Any]) -> None:
+    def set_draft(self, config: Mapping[str, Any]) -> None:
         """Make `config` the draft, its secrets sealed for this row. Does not save."""
-        plain, secret = secrets.split(config)
+        plain, secret = secrets.split_secrets(config)
         for field, value in plain.items():
             setattr(self, field, value)
-        self.sealed = secrets.seal(secret, table=self._meta.db_table, pk=self.pk)
+        self.sealed = secrets.encrypt(secret, table=self._meta.db_table, pk=self.pk)
 
-    def freeze(self) -> "AgentVersion":
+    def create_version(self) -> "AgentVersion":
         """The draft as a version of its number, stored."""
         version = AgentVersion(workspace=self.workspace, agent=self, number=self.version)
-        version.config, secret = secrets.split(self.config())
-        version.sealed = secrets.seal(secret, table=version._meta.db_table, pk=version.pk)
+        version.config, secret = secrets.split_secrets(self.config())
+        version.sealed = secrets.encrypt(secret, table=version._meta.db_table, pk=version.pk)
         version.save(force_insert=True)
         return version
 
@@ -119,6 +119,6 @@ class AgentVersion(WorkspaceOwned):
     def __str__(self) -> str:
         return f"{self.config.get('name', '')} v{self.number} ({self.pk})"
 
-    def whole_config(self) -> dict[str, Any]:
+    def config_with_secrets(self) -> dict[str, Any]:
         """With its secrets: for the voice agent, and whoever may read agents. Raises crypto.DecryptError."""
-        return secrets.join(self.config, secrets.unseal(self.sealed, table=self._meta.db_table, pk=self.pk))
+        return secrets.merge_secrets(self.config, secrets.decrypt(self.sealed, table=self._meta.db_table, pk=self.pk))

@@ -21,7 +21,7 @@ MASK = "********"  # what staff see of a secret, and send back to leave it as it
 Config = dict[str, Any]
 
 
-def split(config: Mapping[str, Any]) -> tuple[Config, Config]:
+def split_secrets(config: Mapping[str, Any]) -> tuple[Config, Config]:
     """What may be read in the table, and what may not; the latter empty where there is no secret."""
     plain, secret = dict(config), Config()
     for field, known in KNOWN.items():
@@ -36,7 +36,7 @@ def split(config: Mapping[str, Any]) -> tuple[Config, Config]:
     return plain, secret
 
 
-def join(plain: Mapping[str, Any], secret: Mapping[str, Any]) -> Config:
+def merge_secrets(plain: Mapping[str, Any], secret: Mapping[str, Any]) -> Config:
     """The inverse. What stands readable wins: a release that did not seal has written it, later."""
     config = dict(plain)
     for field in KNOWN:
@@ -50,24 +50,26 @@ def join(plain: Mapping[str, Any], secret: Mapping[str, Any]) -> Config:
     return {**config, "tools": tools} if "tools" in plain else config
 
 
-def seal(secret: Mapping[str, Any], *, table: str, pk: object) -> str:
+def encrypt(secret: Mapping[str, Any], *, table: str, pk: object) -> str:
     """What to store for it; nothing for nothing."""
     return crypto.encrypt(json.dumps(secret), crypto.context_of(table, COLUMN, pk)) if secret else ""
 
 
-def unseal(token: str, *, table: str, pk: object) -> Config:
+def decrypt(token: str, *, table: str, pk: object) -> Config:
     """Raises crypto.DecryptError."""
     secret: Config = json.loads(crypto.decrypt(token, crypto.context_of(table, COLUMN, pk))) if token else {}
     return secret
 
 
-def masked(config: Mapping[str, Any]) -> Config:
+def mask_secrets(config: Mapping[str, Any]) -> Config:
     """The fields that may have secrets, with every text in a secret hidden."""
-    plain, secret = split({field: config[field] for field in FIELDS})
-    return join(plain, {name: _mask_places(part) if name == "tools" else _mask(part) for name, part in secret.items()})
+    plain, secret = split_secrets({field: config[field] for field in FIELDS})
+    return merge_secrets(
+        plain, {name: _mask_places(part) if name == "tools" else _mask(part) for name, part in secret.items()}
+    )
 
 
-def unmasked(field: str, given: Any, stored: Any) -> Any:
+def restore_masked(field: str, given: Any, stored: Any) -> Any:
     """What was given, with what is stored where the mask was left. Raises LookupError where nothing is behind it."""
     if field != "tools":
         return _unmask(given, stored)

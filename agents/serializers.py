@@ -12,14 +12,14 @@ from rest_framework.fields import empty
 
 from accounts.api.related_fields import WorkspaceSerializer
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion, default_voicemail
-from voiceops.api.errors import mistake
+from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
     Boolean,
     Choice,
     DateTime,
     Integer,
     JsonObject,
-    ListOf,
+    ListField,
     Number,
     PageQuery,
     StrictSerializer,
@@ -47,7 +47,7 @@ class LanguageTag(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         if not LANGUAGE_TAG.fullmatch(text):
-            raise mistake("value_error", "invalid language, expected a BCP 47 tag such as en-US")
+            raise field_error("value_error", "invalid language, expected a BCP 47 tag such as en-US")
         return text
 
 
@@ -99,7 +99,7 @@ class VariableName(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         if re.search(r"[{}]", text):
-            raise mistake("value_error", "a variable's name has no braces")
+            raise field_error("value_error", "a variable's name has no braces")
         return text
 
 
@@ -116,7 +116,7 @@ class VoicemailSerializer(Stored):
 
 class AnalysisSerializer(Stored):
     summary = Boolean(required=False)
-    fields = ListOf(child=JsonObject(), max_length=100, required=False)  # type: ignore[assignment]  # the metaclass takes it off
+    fields = ListField(child=JsonObject(), max_length=100, required=False)  # type: ignore[assignment]  # the metaclass takes it off
 
 
 class AgentSerializer(WorkspaceSerializer):
@@ -164,7 +164,7 @@ class AgentVersionSerializer(AgentSerializer):
 
     def to_representation(self, instance: AgentVersion) -> dict[str, Any]:  # type: ignore[override]  # a version
         created_at = self.fields["created_at"].to_representation(instance.created_at)
-        return {"version": instance.number, **instance.whole_config(), "created_at": created_at}
+        return {"version": instance.number, **instance.config_with_secrets(), "created_at": created_at}
 
 
 class RollbackSerializer(StrictSerializer):
@@ -181,7 +181,7 @@ def _named_once(things: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     twice: dict[int, Any] = {}
     for position, thing in enumerate(things):
         if thing["name"] in names:
-            twice[position] = {"name": mistake("value_error", "this name is given twice").detail}
+            twice[position] = {"name": field_error("value_error", "this name is given twice").detail}
         names.add(thing["name"])
     if twice:
         raise serializers.ValidationError(twice)  # type: ignore[arg-type]  # positions stay integers in `loc`

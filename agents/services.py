@@ -6,7 +6,7 @@ from django.db.models import Max, Q
 from django.utils import timezone
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from agents import secrets
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
@@ -20,43 +20,43 @@ _PROBES = Q(status="paused") & (Q(probe_at__isnull=False) | Q(probe_call_id__isn
 LONGEST_NAME = 200
 
 
-def create_agent(*, workspace: Workspace, config: Mapping[str, Any], access: Access | None = None) -> Agent:
+def create_agent(*, workspace: Workspace, config: Mapping[str, Any], principal: Principal | None = None) -> Agent:
     """A new draft, number 1, that no call can use until it is published."""
     with transaction.atomic():
         agent = Agent(workspace=workspace)
-        agent.keep(config)
+        agent.set_draft(config)
         agent.save(force_insert=True)
-        _note("agent.created", agent, access, name=agent.name)
+        _note("agent.created", agent, principal, name=agent.name)
     return agent
 
 
-def save_draft(*, agent: Agent, changes: Mapping[str, Any], access: Access | None = None) -> Agent:
+def save_draft(*, agent: Agent, changes: Mapping[str, Any], principal: Principal | None = None) -> Agent:
     """Change the draft. The first real change after a publish gives it the next free number."""
     with transaction.atomic():
         current = _locked(agent)
         before = current.config()
         changed = [name for name, value in changes.items() if before[name] != value]
         if changed:
-            current.keep({**before, **changes})
+            current.set_draft({**before, **changes})
             if current.version == current.published_version:
                 current.version = _next_number(current)
             current.save(update_fields={*changed, *secrets.FIELDS, "sealed", "version", "updated_at"})
-            _note("agent.updated", current, access, fields=sorted(changed))
+            _note("agent.updated", current, principal, fields=sorted(changed))
     return current
 
 
-def publish_agent(*, agent: Agent, access: Access | None = None) -> Agent:
+def publish_agent(*, agent: Agent, principal: Principal | None = None) -> Agent:
     """Freeze the draft as the version that calls created from now on will run. Unchanged, it stays that version."""
     with transaction.atomic():
         current = _locked(agent)
         if not current.versions.filter(number=current.version).exists():
-            current.freeze()
+            current.create_version()
         _point_to(current, current.version)
-        _note("agent.published", current, access, version=current.version)
+        _note("agent.published", current, principal, version=current.version)
     return current
 
 
-def rollback_agent(*, agent: Agent, version: int, access: Access | None = None) -> Agent:
+def rollback_agent(*, agent: Agent, version: int, principal: Principal | None = None) -> Agent:
     """Publish an earlier version again and make it the draft; unpublished changes are lost. Raises NotFound."""
     with transaction.atomic():
         current = _locked(agent)
@@ -64,21 +64,21 @@ def rollback_agent(*, agent: Agent, version: int, access: Access | None = None) 
         if frozen is None:
             raise NotFound("Agent version not found")
         names = [name for name in CONFIG_FIELDS if name in frozen.config]
-        current.keep({**current.config(), **frozen.whole_config()})
+        current.set_draft({**current.config(), **frozen.config_with_secrets()})
         current.version = frozen.number
         current.save(update_fields={*names, *secrets.FIELDS, "sealed", "version", "updated_at"})
         _point_to(current, frozen.number)
-        _note("agent.rolled_back", current, access, version=frozen.number)
+        _note("agent.rolled_back", current, principal, version=frozen.number)
     return current
 
 
-def duplicate_agent(*, agent: Agent, access: Access | None = None) -> Agent:
+def duplicate_agent(*, agent: Agent, principal: Principal | None = None) -> Agent:
     """A new, unpublished agent with the draft of this one."""
     name = agent.name[: LONGEST_NAME - len(COPY)] + COPY
-    return create_agent(workspace=agent.workspace, config={**agent.config(), "name": name}, access=access)
+    return create_agent(workspace=agent.workspace, config={**agent.config(), "name": name}, principal=principal)
 
 
-def delete_agent(*, agent: Agent, access: Access | None = None) -> None:
+def delete_agent(*, agent: Agent, principal: Principal | None = None) -> None:
     """Take the agent out of sight and off its numbers; its calls and versions stay.
 
     Raises StateForbids while a batch runs with it, or has paused itself and still probes.
@@ -90,7 +90,7 @@ def delete_agent(*, agent: Agent, access: Access | None = None) -> None:
         current.inbound_numbers.update(inbound_agent=None)  # or it would go on taking their calls
         current.deleted_at = timezone.now()
         current.save(update_fields=["deleted_at"])
-        _note("agent.deleted", current, access, name=current.name)
+        _note("agent.deleted", current, principal, name=current.name)
 
 
 def published_version(agent: Agent) -> AgentVersion:
@@ -117,5 +117,5 @@ def _point_to(agent: Agent, number: int) -> None:
     agent.save(update_fields=["published_version"])
 
 
-def _note(action: str, agent: Agent, access: Access | None, **changes: Any) -> None:
-    audit.record(action, access=access or Access(workspace=agent.workspace), target=agent, changes=changes)
+def _note(action: str, agent: Agent, principal: Principal | None, **changes: Any) -> None:
+    audit.record(action, principal=principal or Principal(workspace=agent.workspace), target=agent, changes=changes)

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.viewsets import Deletes, WorkspaceViewSet
+from accounts.api.viewsets import DestroyMixin, WorkspaceViewSet
 from accounts.roles import Role
 from agents import services
 from agents.models import Agent
@@ -20,7 +20,7 @@ class AgentViewSet(
     mixins.RetrieveModelMixin,
     mixins.CreateModelMixin,
     mixins.UpdateModelMixin,
-    Deletes,
+    DestroyMixin,
     WorkspaceViewSet,
 ):
     model = Agent
@@ -49,23 +49,23 @@ class AgentViewSet(
 
     def perform_create(self, serializer: BaseSerializer[Agent]) -> None:
         serializer.instance = services.create_agent(
-            workspace=self.workspace, config=serializer.validated_data, access=self.caller
+            workspace=self.workspace, config=serializer.validated_data, principal=self.principal
         )
 
     def perform_update(self, serializer: BaseSerializer[Agent]) -> None:
         assert serializer.instance is not None
         serializer.instance = services.save_draft(
-            agent=serializer.instance, changes=serializer.validated_data, access=self.caller
+            agent=serializer.instance, changes=serializer.validated_data, principal=self.principal
         )
 
     def perform_destroy(self, instance: Agent) -> None:
-        services.delete_agent(agent=instance, access=self.caller)
+        services.delete_agent(agent=instance, principal=self.principal)
 
     @extend_schema(request=None, responses=AgentSerializer)
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, pk: str) -> Response:
         """Freeze the draft; calls and batches created from now on run it."""
-        return self._told(services.publish_agent(agent=self.get_object(), access=self.caller))
+        return self._told(services.publish_agent(agent=self.get_object(), principal=self.principal))
 
     @extend_schema(request=RollbackSerializer, responses=AgentSerializer)
     @action(detail=True, methods=["post"])
@@ -74,12 +74,12 @@ class AgentViewSet(
         agent = self.get_object()
         serializer = RollbackSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return self._told(services.rollback_agent(agent=agent, access=self.caller, **serializer.validated_data))
+        return self._told(services.rollback_agent(agent=agent, principal=self.principal, **serializer.validated_data))
 
     @extend_schema(request=None, responses={201: AgentSerializer})
     @action(detail=True, methods=["post"])
     def duplicate(self, request: Request, pk: str) -> Response:
-        return self._told(services.duplicate_agent(agent=self.get_object(), access=self.caller), status=201)
+        return self._told(services.duplicate_agent(agent=self.get_object(), principal=self.principal), status=201)
 
     @extend_schema(responses=AgentVersionSerializer(many=True))
     @action(detail=True, methods=["get"])

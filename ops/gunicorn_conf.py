@@ -3,8 +3,8 @@
 import os
 from typing import Any
 
-from voiceops.core.process_tuning import collect_rarely, keep_no_queries
-from voiceops.core.statement_timeouts import WEB_SECONDS, limit_statements
+from voiceops.core.process_tuning import disable_query_log, tune_gc
+from voiceops.core.statement_timeouts import WEB_SECONDS, set_statement_timeouts
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "ops.serving.web_worker.WebWorker"  # threads
@@ -28,6 +28,6 @@ logconfig_dict = {
 
 def when_ready(server: Any) -> None:
     """Before the first worker is forked: all of them share what is loaded now."""
-    limit_statements(WEB_SECONDS)
-    keep_no_queries()
-    collect_rarely()
+    set_statement_timeouts(WEB_SECONDS)
+    disable_query_log()
+    tune_gc()

@@ -92,7 +92,7 @@ def agent(of: Workspace, *, published: bool = True, **fields: Any) -> Agent:
     """An agent, by default published as version 1."""
     values = {"name": "Reception", "system_prompt": "Be kind.", "first_message": "Hello!", **fields}
     made = Agent(workspace=of, **{name: value for name, value in values.items() if name not in CONFIG_FIELDS})
-    made.keep({name: value for name, value in values.items() if name in CONFIG_FIELDS})
+    made.set_draft({name: value for name, value in values.items() if name in CONFIG_FIELDS})
     made.save(force_insert=True)
     if published:
         version_of(made)
@@ -103,7 +103,7 @@ def version_of(agent: Agent) -> AgentVersion:
     """Freeze the draft as its published version."""
     agent.published_version = agent.version
     agent.save(update_fields=["published_version"])
-    return agent.freeze()
+    return agent.create_version()
 
 
 def phone_number(of: Workspace, **fields: Any) -> PhoneNumber:
@@ -179,7 +179,7 @@ def suppression(of: Workspace, **fields: Any) -> Suppression:
 def webhook(of: Workspace, **fields: Any) -> WebhookEndpoint:
     """An endpoint for every event, with a secret of its own."""
     endpoint = WebhookEndpoint(workspace=of, **{"url": "https://example.com/hook", **fields})
-    endpoint.secret = signing.seal(endpoint, "secret", signing.new_secret())
+    endpoint.secret = signing.encrypt_secret(endpoint, "secret", signing.new_secret())
     endpoint.save(force_insert=True)
     return endpoint
 

@@ -7,7 +7,7 @@ from celery import Celery
 from celery.signals import celeryd_init
 
 from voiceops.core import file_broker
-from voiceops.core.statement_timeouts import WORKER_SECONDS, limit_statements
+from voiceops.core.statement_timeouts import WORKER_SECONDS, set_statement_timeouts
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 
@@ -19,4 +19,4 @@ app.autodiscover_tasks()
 
 @celeryd_init.connect
 def be_patient(**_: Any) -> None:
-    limit_statements(WORKER_SECONDS)
+    set_statement_timeouts(WORKER_SECONDS)

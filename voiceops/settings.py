@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from voiceops.core.env import Env, made_folder, refuse_weak, refuse_weak_fallbacks
+from voiceops.core.env import Env, ensure_dir, require_strong_fallback_secrets, require_strong_secrets
 from voiceops.observability.sentry import parse_dsn
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -36,8 +36,10 @@ SECRETS: dict[str, str] = {
 }
 JWT_API_SECRET_FALLBACKS: list[str] = env.list("JWT_API_SECRET_FALLBACKS", default=[])
 if not DEBUG:
-    refuse_weak(SECRETS, EXAMPLE_SECRETS)
-    refuse_weak_fallbacks("JWT_API_SECRET_FALLBACKS", JWT_API_SECRET_FALLBACKS, EXAMPLE_SECRETS["JWT_API_SECRET"])
+    require_strong_secrets(SECRETS, EXAMPLE_SECRETS)
+    require_strong_fallback_secrets(
+        "JWT_API_SECRET_FALLBACKS", JWT_API_SECRET_FALLBACKS, EXAMPLE_SECRETS["JWT_API_SECRET"]
+    )
 SECRET_KEY = SECRETS["SECRET_KEY"]
 JWT_API_SECRET = SECRETS["JWT_API_SECRET"]
 FIELD_ENCRYPTION_KEYS = [key.strip() for key in SECRETS["FIELD_ENCRYPTION_KEYS"].split(",") if key.strip()]
@@ -81,8 +83,8 @@ INSTALLED_APPS = [
     "ops",
 ]
 MIDDLEWARE = [
-    "voiceops.api.request_context.Guard",
-    "voiceops.api.json_errors.JsonErrors",
+    "voiceops.api.request_context.RequestContextMiddleware",
+    "voiceops.api.json_errors.JsonErrorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -90,7 +92,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "accounts.staff.login.StaffGate",
+    "accounts.staff.login.StaffAccessMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "voiceops.urls"
@@ -122,7 +124,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- database: PostgreSQL, or SQLite as the embedded default (perf.md: WAL and IMMEDIATE, or "database is locked") ---
 _database: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'voiceops.sqlite3'}")
 if _database["ENGINE"].endswith("sqlite3"):
-    made_folder(Path(_database["NAME"]).parent)
+    ensure_dir(Path(_database["NAME"]).parent)
     _database["ENGINE"] = "voiceops.db.sqlite"
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -175,7 +177,7 @@ CACHES = {  # shared by all processes of a machine: what throttles count, and pa
 }
 REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "voiceops.api.errors.handle",
-    "DEFAULT_PAGINATION_CLASS": "voiceops.api.pagination.Pages",
+    "DEFAULT_PAGINATION_CLASS": "voiceops.api.pagination.PagePagination",
     "DEFAULT_SCHEMA_CLASS": "voiceops.api.schema.Schema",
     "DEFAULT_THROTTLE_CLASSES": [f"accounts.api.throttles.{name.title()}Limit" for name in THROTTLED],
     "DEFAULT_THROTTLE_RATES": THROTTLE_RATES,
@@ -233,7 +235,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 if CELERY_BROKER_URL.startswith("filesystem:"):
     _broker = DATA_DIR / "broker"
     for _name in ("queue", "done", "control"):
-        made_folder(_broker / _name)
+        ensure_dir(_broker / _name)
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
         "data_folder_in": str(_broker / "queue"),
         "data_folder_out": str(_broker / "queue"),
@@ -251,7 +253,7 @@ EMAIL_CONFIG: dict[str, Any] = env.email_url("EMAIL_URL", default="consolemail:/
 EMAIL_TIMEOUT = 10
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", default=f"VoiceOps <voiceops@{urlsplit(PUBLIC_URL).hostname}>")
-SENTRY_DSN: str = env.parsed("SENTRY_DSN", parse_dsn)
+SENTRY_DSN: str = env.validated("SENTRY_DSN", parse_dsn)
 # Only ours speak at DEBUG: others would quote requests, headers and rows.
 LOG_LEVEL: str = env.level("LOG_LEVEL", default="INFO")
 _sentry = {"sentry": {"class": "voiceops.observability.sentry.SentryHandler", "dsn": SENTRY_DSN}} if SENTRY_DSN else {}

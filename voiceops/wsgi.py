@@ -3,8 +3,8 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from voiceops.api.chunked_body import WholeBodies
+from voiceops.api.chunked_body import ChunkedBodyMiddleware
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 
-application = WholeBodies(get_wsgi_application(), longest=settings.MAX_UPLOAD_BYTES)
+application = ChunkedBodyMiddleware(get_wsgi_application(), longest=settings.MAX_UPLOAD_BYTES)

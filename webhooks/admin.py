@@ -5,13 +5,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.staff.base import History, coloured
+from accounts.staff.base import ReadOnlyAdmin, badge_column
 from webhooks.models import WebhookCursor, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from webhooks.services import redeliver
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(History):
+class WebhookEndpointAdmin(ReadOnlyAdmin):
     list_display = ("url", "workspace_name", "is_enabled", "disabled_reason", "failing_since", "created_at")
     list_filter = ("is_enabled", ("failing_since", admin.EmptyFieldListFilter), "created_at")
     search_fields = ("url", "description", "workspace__name")
@@ -21,7 +21,7 @@ class WebhookEndpointAdmin(History):
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(History):
+class WebhookEventAdmin(ReadOnlyAdmin):
     personal = True
     list_display = ("id", "type", "workspace_name", "at", "created_at")
     list_filter = ("type", "created_at")
@@ -31,7 +31,7 @@ class WebhookEventAdmin(History):
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(History):
+class WebhookDeliveryAdmin(ReadOnlyAdmin):
     list_display = (
         "id",
         "event_type",
@@ -53,7 +53,7 @@ class WebhookDeliveryAdmin(History):
     def event_type(self, delivery: WebhookDelivery) -> str:
         return delivery.event.type
 
-    @coloured("Status", {"delivered": "success", "pending": "info", "failed": "danger"})
+    @badge_column("Status", {"delivered": "success", "pending": "info", "failed": "danger"})
     def shown_status(self, delivery: WebhookDelivery) -> str:
         return delivery.status
 
@@ -62,11 +62,13 @@ class WebhookDeliveryAdmin(History):
 
     @admin.action(description="Send again", permissions=["send"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self.for_each(request, queryset, lambda row, access: redeliver(delivery=row, now=timezone.now(), access=access))
+        self.apply_to_each(
+            request, queryset, lambda row, principal: redeliver(delivery=row, now=timezone.now(), principal=principal)
+        )
 
 
 @admin.register(WebhookCursor)
-class WebhookCursorAdmin(History):
+class WebhookCursorAdmin(ReadOnlyAdmin):
     list_display = ("name", "position")
     search_fields = ("name",)
     search_ids = ("name",)

@@ -8,11 +8,11 @@ from django.db import transaction
 
 from voiceops.core.clock import database_now
 from webhooks.events import (
-    Happening,
-    news_of_batches,
-    news_of_calls,
-    news_of_people,
+    DomainEvent,
+    batch_events_since,
+    call_events_since,
     paused_by_themselves,
+    recipient_events_since,
     self_paused,
     time_of,
 )
@@ -26,7 +26,7 @@ DEEP_EVERY = timedelta(seconds=30)
 Endpoints = Mapping[UUID, Sequence[WebhookEndpoint]]
 
 
-def collect() -> int:
+def collect_events() -> int:
     """Write down what happened since last time. Returns how many events are new; 0 where another worker is at it."""
     endpoints = list(WebhookEndpoint.unscoped.filter(is_enabled=True).order_by("pk"))
     if not endpoints:
@@ -47,17 +47,17 @@ def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest
     since = max(cursor.position - _overlap(cursor, now), oldest)
     awaiting: list[UUID] = [UUID(pk) for pk in cursor.state.get("awaiting", [])]
     position, new = now, 0
-    for pages, news in enumerate(news_of_calls(ids, since), start=1):
-        new += write_down(news.happenings, by_workspace)
+    for pages, news in enumerate(call_events_since(ids, since), start=1):
+        new += store_events(news.happenings, by_workspace)
         awaiting += news.ended
         if pages == 10:  # a long transaction holds others up: go on from here at the next beat
             position = max(cursor.position, min(now, time_of(news.last)))
             break
-    people, settled = news_of_people(awaiting)
+    people, settled = recipient_events_since(awaiting)
     paused = paused_by_themselves(ids)
     known = set(cursor.state.get("paused", []))
     fresh = self_paused([batch for batch in paused if str(batch.pk) not in known], now)
-    new += write_down([*people, *news_of_batches(ids, since), *fresh], by_workspace)
+    new += store_events([*people, *batch_events_since(ids, since), *fresh], by_workspace)
     cursor.position = position
     cursor.state = {
         **cursor.state,
@@ -76,7 +76,7 @@ def _overlap(cursor: WebhookCursor, now: datetime) -> timedelta:
     return DEEP_OVERLAP
 
 
-def write_down(happenings: Iterable[Happening], endpoints: Endpoints) -> int:
+def store_events(happenings: Iterable[DomainEvent], endpoints: Endpoints) -> int:
     """Store those that are new, with a delivery for every endpoint that wants them and was there when they happened."""
     wanted = {
         happening.key: happening
@@ -110,5 +110,5 @@ def write_down(happenings: Iterable[Happening], endpoints: Endpoints) -> int:
     return len(events)
 
 
-def _wants(endpoint: WebhookEndpoint, happening: Happening) -> bool:
+def _wants(endpoint: WebhookEndpoint, happening: DomainEvent) -> bool:
     return happening.type in endpoint.events and happening.at >= endpoint.created_at

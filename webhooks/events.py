@@ -21,7 +21,14 @@ from telephony.services.analysis import shown_analysis
 from voiceops.core.ids import lowest_id
 
 PAGE = 1_000
-TOLD = ("dialing", "ringing", "answered", "ended", "recording_ready", "analysis")  # types of a call's timeline
+REPORTED_STATES = (
+    "dialing",
+    "ringing",
+    "answered",
+    "ended",
+    "recording_ready",
+    "analysis",
+)  # types of a call's timeline
 FINAL = (
     Recipient.Status.COMPLETED,
     Recipient.Status.FAILED,
@@ -31,7 +38,7 @@ FINAL = (
 
 
 @dataclass(frozen=True)
-class Happening:
+class DomainEvent:
     workspace_id: UUID
     type: str
     key: str
@@ -40,10 +47,10 @@ class Happening:
 
 
 @dataclass
-class CallNews:
+class CallEvents:
     """A page of what calls' timelines tell. `ended` are calls that end somebody's turn; `last` the last line read."""
 
-    happenings: list[Happening]
+    happenings: list[DomainEvent]
     ended: list[UUID]
     last: UUID
 
@@ -52,13 +59,13 @@ def time_of(pk: UUID) -> datetime:
     return datetime.fromtimestamp((pk.int >> 80) / 1000, tz=UTC)
 
 
-def news_of_calls(workspaces: Sequence[UUID], since: datetime) -> Iterator[CallNews]:
+def call_events_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[CallEvents]:
     """Page by page, in the order the lines were written."""
-    lines = CallEvent.unscoped.filter(workspace__in=workspaces, type__in=TOLD).order_by("pk")
+    lines = CallEvent.unscoped.filter(workspace__in=workspaces, type__in=REPORTED_STATES).order_by("pk")
     after = Q(pk__gte=lowest_id(since))
     while page := list(lines.filter(after)[:PAGE]):
         calls = Call.unscoped.select_related("agent_version").in_bulk({line.call_id for line in page})
-        yield CallNews(
+        yield CallEvents(
             happenings=[found for line in page for found in _of_line(line, calls[line.call_id])],
             ended=[line.call_id for line in page if line.type == "ended" and calls[line.call_id].recipient_id],
             last=page[-1].pk,
@@ -66,22 +73,22 @@ def news_of_calls(workspaces: Sequence[UUID], since: datetime) -> Iterator[CallN
         after = Q(pk__gt=page[-1].pk)
 
 
-def _of_line(line: CallEvent, call: Call) -> Iterator[Happening]:
+def _of_line(line: CallEvent, call: Call) -> Iterator[DomainEvent]:
     """A call that was never sent is none, unless somebody made it by hand. One that ended had also been started."""
     if call.dialed_at is None and call.batch_id is not None:
         return
     if line.type == "analysis":
         data = {**shown_call(call), "analysis": shown_analysis(line)}
-        yield Happening(call.workspace_id, "call.analyzed", f"call.analyzed:{line.pk}", line.at, data)
+        yield DomainEvent(call.workspace_id, "call.analyzed", f"call.analyzed:{line.pk}", line.at, data)
         return
     types = {"answered": ["call.answered"], "ended": ["call.ended"], "recording_ready": ["call.recording_ready"]}
     started = ["call.started"] if call.dialed_at is not None and line.type != "recording_ready" else []
     for type in (*started, *types.get(line.type, [])):
         at = call.dialed_at if type == "call.started" and call.dialed_at else line.at
-        yield Happening(call.workspace_id, type, f"{type}:{call.pk}", at, shown_call(call))
+        yield DomainEvent(call.workspace_id, type, f"{type}:{call.pk}", at, shown_call(call))
 
 
-def news_of_batches(workspaces: Sequence[UUID], since: datetime) -> Iterator[Happening]:
+def batch_events_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[DomainEvent]:
     recent = Q(started_at__gte=since) | Q(ended_at__gte=since)
     batches = list(Batch.unscoped.filter(recent, workspace__in=workspaces))
     told = _shown_batches(batches)
@@ -93,7 +100,7 @@ def news_of_batches(workspaces: Sequence[UUID], since: datetime) -> Iterator[Hap
     yield from _paused_by_people(workspaces, since)
 
 
-def _paused_by_people(workspaces: Sequence[UUID], since: datetime) -> Iterator[Happening]:
+def _paused_by_people(workspaces: Sequence[UUID], since: datetime) -> Iterator[DomainEvent]:
     entries = AuditEntry.unscoped.filter(
         pk__gte=lowest_id(since), workspace__in=workspaces, action="batch.paused"
     ).order_by("pk")
@@ -101,7 +108,7 @@ def _paused_by_people(workspaces: Sequence[UUID], since: datetime) -> Iterator[H
     told = _shown_batches(Batch.unscoped.filter(pk__in=batch_of.values()))
     for entry in entries:
         if entry.workspace_id is not None and (data := told.get(batch_of[entry.pk])):
-            yield Happening(entry.workspace_id, "batch.paused", f"batch.paused:{entry.pk}", entry.at, data)
+            yield DomainEvent(entry.workspace_id, "batch.paused", f"batch.paused:{entry.pk}", entry.at, data)
 
 
 def paused_by_themselves(workspaces: Sequence[UUID]) -> list[Batch]:
@@ -111,13 +118,13 @@ def paused_by_themselves(workspaces: Sequence[UUID]) -> list[Batch]:
     )
 
 
-def self_paused(batches: Sequence[Batch], now: datetime) -> Iterator[Happening]:
+def self_paused(batches: Sequence[Batch], now: datetime) -> Iterator[DomainEvent]:
     told = _shown_batches(batches)
     for batch in batches:
         yield _of_batch(batch, "batch.paused", now, told)
 
 
-def news_of_people(calls: Iterable[UUID]) -> tuple[list[Happening], set[UUID]]:
+def recipient_events_since(calls: Iterable[UUID]) -> tuple[list[DomainEvent], set[UUID]]:
     """Of these ended calls, whose people are done with; and the calls that are settled, so need not be asked again."""
     settled = Call.unscoped.filter(pk__in=list(calls)).exclude(settled_at=None)
     found = {call.pk: call for call in settled}
@@ -125,7 +132,7 @@ def news_of_people(calls: Iterable[UUID]) -> tuple[list[Happening], set[UUID]]:
         pk__in=[call.recipient_id for call in found.values()], last_call_id__in=list(found), status__in=FINAL
     )
     happenings = [
-        Happening(
+        DomainEvent(
             person.workspace_id,
             "recipient.finished",
             f"recipient.finished:{person.last_call_id}",
@@ -138,8 +145,8 @@ def news_of_people(calls: Iterable[UUID]) -> tuple[list[Happening], set[UUID]]:
     return happenings, set(found)
 
 
-def _of_batch(batch: Batch, type: str, at: datetime, told: Mapping[UUID, Any]) -> Happening:
-    return Happening(batch.workspace_id, type, f"{type}:{batch.pk}:{int(at.timestamp() * 1000)}", at, told[batch.pk])
+def _of_batch(batch: Batch, type: str, at: datetime, told: Mapping[UUID, Any]) -> DomainEvent:
+    return DomainEvent(batch.workspace_id, type, f"{type}:{batch.pk}:{int(at.timestamp() * 1000)}", at, told[batch.pk])
 
 
 def _shown_batches(batches: Iterable[Batch]) -> dict[UUID, dict[str, Any]]:

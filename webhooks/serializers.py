@@ -1,7 +1,7 @@
 from typing import Any
 
 from accounts.api.related_fields import WorkspaceSerializer
-from voiceops.api.fields import ListOf
+from voiceops.api.fields import ListField
 from voiceops.api.serializers import Boolean, Choice, DateTime, PageQuery, Text, Url
 from webhooks.models import EVENTS, WebhookDelivery, WebhookEndpoint, all_events
 
@@ -9,7 +9,7 @@ from webhooks.models import EVENTS, WebhookDelivery, WebhookEndpoint, all_events
 class WebhookSerializer(WorkspaceSerializer):
     url = Url(max_length=2000)
     description = Text(max_length=200, allow_blank=True, default="")
-    events = ListOf(child=Choice(choices=EVENTS), min_length=1, default=all_events)
+    events = ListField(child=Choice(choices=EVENTS), min_length=1, default=all_events)
     enabled = Boolean(source="is_enabled", default=True)
 
     class Meta:

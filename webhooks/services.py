@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from accounts.roles import Role
 from accounts.services import email_delivery
@@ -28,21 +28,21 @@ Status = WebhookDelivery.Status
 
 
 def create_endpoint(
-    *, workspace: Workspace, access: Access | None = None, **fields: Any
+    *, workspace: Workspace, principal: Principal | None = None, **fields: Any
 ) -> tuple[WebhookEndpoint, str]:
     """The row and its secret, which nobody will see again. Raises Invalid for an address that must not be called."""
     check_url(fields["url"])
     secret = signing.new_secret()
     with transaction.atomic():
         endpoint = WebhookEndpoint(id=uuid7(), workspace=workspace, **fields)
-        endpoint.secret = signing.seal(endpoint, "secret", secret)
+        endpoint.secret = signing.encrypt_secret(endpoint, "secret", secret)
         endpoint.save(force_insert=True)
-        _note("webhook.created", endpoint, access, url=endpoint.url)
+        _note("webhook.created", endpoint, principal, url=endpoint.url)
     return endpoint, secret
 
 
 def update_endpoint(
-    *, endpoint: WebhookEndpoint, changes: dict[str, Any], access: Access | None = None
+    *, endpoint: WebhookEndpoint, changes: dict[str, Any], principal: Principal | None = None
 ) -> WebhookEndpoint:
     """Enabled again, an endpoint begins with a clean slate. Raises Invalid."""
     check_url(changes.get("url", endpoint.url))
@@ -52,30 +52,30 @@ def update_endpoint(
         setattr(endpoint, name, value)
     with transaction.atomic():
         endpoint.save(update_fields=list(changes))
-        _note("webhook.updated", endpoint, access, fields=sorted(changes))
+        _note("webhook.updated", endpoint, principal, fields=sorted(changes))
     return endpoint
 
 
-def rotate_secret(*, endpoint: WebhookEndpoint, now: datetime, access: Access | None = None) -> str:
+def rotate_secret(*, endpoint: WebhookEndpoint, now: datetime, principal: Principal | None = None) -> str:
     """A new secret; for a day the one before signs too, so that no receiver misses a beat."""
     secret = signing.new_secret()
     with transaction.atomic():
         before = WebhookEndpoint.unscoped.select_for_update().get(pk=endpoint.pk)
-        endpoint.previous_secret = signing.reseal(before, since="secret", to="previous_secret")
+        endpoint.previous_secret = signing.reencrypt_secret(before, since="secret", to="previous_secret")
         endpoint.previous_secret_until = now + OVERLAP
-        endpoint.secret = signing.seal(endpoint, "secret", secret)
+        endpoint.secret = signing.encrypt_secret(endpoint, "secret", secret)
         endpoint.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
-        _note("webhook.secret_rotated", endpoint, access)
+        _note("webhook.secret_rotated", endpoint, principal)
     return secret
 
 
-def delete_endpoint(*, endpoint: WebhookEndpoint, access: Access | None = None) -> None:
+def delete_endpoint(*, endpoint: WebhookEndpoint, principal: Principal | None = None) -> None:
     with transaction.atomic():
-        _note("webhook.deleted", endpoint, access, url=endpoint.url)
+        _note("webhook.deleted", endpoint, principal, url=endpoint.url)
         endpoint.delete()
 
 
-def send_test(*, endpoint: WebhookEndpoint, now: datetime, access: Access | None = None) -> WebhookDelivery:
+def send_test(*, endpoint: WebhookEndpoint, now: datetime, principal: Principal | None = None) -> WebhookDelivery:
     """Queue an event that says nothing, to see whether it arrives. Raises StateForbids for a disabled endpoint."""
     _refuse_disabled(endpoint)
     pk = uuid7()
@@ -84,17 +84,17 @@ def send_test(*, endpoint: WebhookEndpoint, now: datetime, access: Access | None
         event = WebhookEvent.unscoped.create(
             id=pk, workspace=endpoint.workspace, type=TEST, key=f"{TEST}:{pk}", at=now, body=body_of(TEST, now, data)
         )
-        _note("webhook.tested", endpoint, access)
+        _note("webhook.tested", endpoint, principal)
         return WebhookDelivery.unscoped.create(workspace=endpoint.workspace, endpoint=endpoint, event=event, due_at=now)
 
 
-def redeliver(*, delivery: WebhookDelivery, now: datetime, access: Access | None = None) -> WebhookDelivery:
+def redeliver(*, delivery: WebhookDelivery, now: datetime, principal: Principal | None = None) -> WebhookDelivery:
     """Send it again, whatever became of it, with the whole ladder of tries. Raises StateForbids when disabled."""
     _refuse_disabled(delivery.endpoint)
     delivery.status, delivery.attempts, delivery.due_at = Status.PENDING, 0, now
     with transaction.atomic():
         delivery.save(update_fields=["status", "attempts", "due_at"])
-        _note("webhook.redelivered", delivery.endpoint, access, delivery=str(delivery.pk))
+        _note("webhook.redelivered", delivery.endpoint, principal, delivery=str(delivery.pk))
     return delivery
 
 
@@ -109,7 +109,7 @@ def deliver(*, delivery: WebhookDelivery, now: datetime) -> Answer:
     )
 
 
-def note_answer(*, delivery: WebhookDelivery, answer: Answer, now: datetime, duration_ms: int) -> None:
+def record_answer(*, delivery: WebhookDelivery, answer: Answer, now: datetime, duration_ms: int) -> None:
     """What a try came to, for the delivery and for its endpoint."""
     attempts = delivery.attempts + 1
     again = None if answer.arrived else next_try(attempts=attempts, now=now, retry_after=answer.retry_after)
@@ -128,7 +128,7 @@ def note_answer(*, delivery: WebhookDelivery, answer: Answer, now: datetime, dur
         changes |= {"due_at": again}
     with transaction.atomic():
         WebhookDelivery.unscoped.filter(pk=delivery.pk, due_at=delivery.due_at).update(**changes)
-        _judge(delivery.endpoint, answer, now)
+        _update_endpoint_health(delivery.endpoint, answer, now)
 
 
 def prune(now: datetime) -> int:
@@ -159,7 +159,7 @@ def body_of(type: str, at: datetime, data: Any) -> str:
     return orjson.dumps(envelope, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC).decode()
 
 
-def _judge(endpoint: WebhookEndpoint, answer: Answer, now: datetime) -> None:
+def _update_endpoint_health(endpoint: WebhookEndpoint, answer: Answer, now: datetime) -> None:
     """Compare and set: of many tries at once, one starts, ends or draws the line under a row of failures."""
     rows = WebhookEndpoint.unscoped.filter(pk=endpoint.pk)
     if answer.arrived:
@@ -173,10 +173,10 @@ def _judge(endpoint: WebhookEndpoint, answer: Answer, now: datetime) -> None:
         enabled = enabled.filter(failing_since__lte=now - GIVES_UP_AFTER)
     if enabled.update(is_enabled=False, disabled_reason=reason):
         _note("webhook.disabled", endpoint, None, reason=reason)
-        transaction.on_commit(lambda: _tell_admins(endpoint, reason))
+        transaction.on_commit(lambda: _notify_admins(endpoint, reason))
 
 
-def _tell_admins(endpoint: WebhookEndpoint, reason: str) -> None:
+def _notify_admins(endpoint: WebhookEndpoint, reason: str) -> None:
     admins = endpoint.workspace.memberships.filter(role=Role.ADMIN, user__is_active=True)
     addresses = list(admins.values_list("user__email", flat=True))
     text = f"{reason}, so the webhook {endpoint.url} of {endpoint.workspace.name} was disabled.\n\nEnable it with "
@@ -189,5 +189,7 @@ def _refuse_disabled(endpoint: WebhookEndpoint) -> None:
         raise StateForbids(DISABLED)
 
 
-def _note(action: str, endpoint: WebhookEndpoint, access: Access | None, **changes: Any) -> None:
-    audit.record(action, access=access or Access(workspace=endpoint.workspace), target=endpoint, changes=changes)
+def _note(action: str, endpoint: WebhookEndpoint, principal: Principal | None, **changes: Any) -> None:
+    audit.record(
+        action, principal=principal or Principal(workspace=endpoint.workspace), target=endpoint, changes=changes
+    )

@@ -17,13 +17,13 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(os.urandom(BYTES)).decode()
 
 
-def seal(endpoint: WebhookEndpoint, column: str, secret: str) -> str:
+def encrypt_secret(endpoint: WebhookEndpoint, column: str, secret: str) -> str:
     return encrypt(secret, _context(endpoint, column))
 
 
-def reseal(endpoint: WebhookEndpoint, *, since: str, to: str) -> str:
+def reencrypt_secret(endpoint: WebhookEndpoint, *, since: str, to: str) -> str:
     """The secret of one column, encrypted for another."""
-    return seal(endpoint, to, decrypt(getattr(endpoint, since), _context(endpoint, since)))
+    return encrypt_secret(endpoint, to, decrypt(getattr(endpoint, since), _context(endpoint, since)))
 
 
 def sign(endpoint: WebhookEndpoint, *, message_id: str, body: str, now: datetime) -> dict[str, str]:

@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.lookup import missing, parse_id
-from accounts.api.viewsets import Deletes, Patches, WorkspaceViewSet
+from accounts.api.lookup import not_found, parse_id
+from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
 from accounts.roles import Role
 from voiceops.api.pagination import read_query
 from webhooks import services
@@ -18,7 +18,7 @@ from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.serializers import DeliveryQuery, DeliverySerializer, NewWebhookSerializer, WebhookSerializer
 
 
-class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, Deletes, WorkspaceViewSet):
+class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixin, DestroyMixin, WorkspaceViewSet):
     model = WebhookEndpoint
     serializer_class = WebhookSerializer
     bodiless = ("rotate_secret", "test", "redeliver")
@@ -43,30 +43,32 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, 
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         endpoint, secret = services.create_endpoint(
-            workspace=self.workspace, access=self.caller, **serializer.validated_data
+            workspace=self.workspace, principal=self.principal, **serializer.validated_data
         )
         return Response({**self.get_serializer(endpoint).data, "secret": secret}, status=201)
 
     def perform_update(self, serializer: BaseSerializer[WebhookEndpoint]) -> None:
         assert serializer.instance is not None
-        services.update_endpoint(endpoint=serializer.instance, changes=serializer.validated_data, access=self.caller)
+        services.update_endpoint(
+            endpoint=serializer.instance, changes=serializer.validated_data, principal=self.principal
+        )
 
     def perform_destroy(self, instance: WebhookEndpoint) -> None:
-        services.delete_endpoint(endpoint=instance, access=self.caller)
+        services.delete_endpoint(endpoint=instance, principal=self.principal)
 
     @extend_schema(request=None, responses=NewWebhookSerializer)
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str) -> Response:
         """A new secret, answered once; for 24 hours the one before signs too."""
         endpoint = self.get_object()
-        secret = services.rotate_secret(endpoint=endpoint, now=timezone.now(), access=self.caller)
+        secret = services.rotate_secret(endpoint=endpoint, now=timezone.now(), principal=self.principal)
         return Response({**self.get_serializer(endpoint).data, "secret": secret})
 
     @extend_schema(request=None, responses={201: DeliverySerializer})
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
         """Send a `webhook.test` event; its delivery tells whether it arrived."""
-        delivery = services.send_test(endpoint=self.get_object(), now=timezone.now(), access=self.caller)
+        delivery = services.send_test(endpoint=self.get_object(), now=timezone.now(), principal=self.principal)
         return Response(DeliverySerializer(delivery).data, status=201)
 
     @extend_schema(parameters=[DeliveryQuery], responses=DeliverySerializer(many=True))
@@ -84,10 +86,10 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, 
     @action(detail=True, methods=["post"], url_path="deliveries/(?P<delivery_id>[^/]+)/redeliver")
     def redeliver(self, request: Request, pk: str, delivery_id: str) -> Response:
         """Send it again, whatever became of it, with every try there is."""
-        rows = self.find_row().deliveries.select_related("event", "endpoint")
+        rows = self.get_row().deliveries.select_related("event", "endpoint")
         delivery = rows.filter(pk=parse_id(delivery_id, WebhookDelivery)).first()
         if delivery is None:
-            raise missing(WebhookDelivery)
-        self.read_body()
-        sent = services.redeliver(delivery=delivery, now=timezone.now(), access=self.caller)
+            raise not_found(WebhookDelivery)
+        self.validate_empty_body()
+        sent = services.redeliver(delivery=delivery, now=timezone.now(), principal=self.principal)
         return Response(DeliverySerializer(sent).data)

@@ -19,7 +19,7 @@ from batches.models import Batch
 from telephony.clients.livekit.dial import LiveKit
 from telephony.dialing import intents
 from telephony.dialing.capacity import adopt_queued
-from telephony.dialing.dialer import Dialler
+from telephony.dialing.dialer import Dialer
 from telephony.models import Call, Stage
 from telephony.services.recordings import start_recordings
 from voiceops.core import failpoints
@@ -29,23 +29,23 @@ from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
 
-TERM = 60.0  # seconds of claiming; then a successor takes over while this one hears its calls out
-CLAIM_EVERY, SETTLE_EVERY, LOOK_EVERY = 0.1, 0.25, 1.0
-DRAIN = 8.0  # seconds that calls in flight get when the process has to stop
-MOST_HELD = 400  # reserved calls per shift
-MOST_IN_FLIGHT = 2000
+CLAIM_SECONDS = 60.0  # seconds of claiming; then a successor takes over while this one hears its calls out
+CLAIM_EVERY, SETTLEMENT_SECONDS, LOOK_EVERY = 0.1, 0.25, 1.0
+DRAIN_SECONDS = 8.0  # seconds that calls in flight get when the process has to stop
+MAX_RESERVED = 400  # reserved calls per shift
+MAX_IN_FLIGHT = 2000
 
-one_per_process = threading.Lock()  # of shifts that claim; those that only hear their calls out do not hold it
+dispatcher_lock = threading.Lock()  # of shifts that claim; those that only hear their calls out do not hold it
 stopping = threading.Event()  # set when the process is asked to stop
 
 
-def run_shift() -> bool:
+def run_dispatcher() -> bool:
     """Work one shift in this thread. False when this process has one already. The caller rings for the successor."""
-    if stopping.is_set() or not one_per_process.acquire(blocking=False):
+    if stopping.is_set() or not dispatcher_lock.acquire(blocking=False):
         return False
-    release = Once(one_per_process.release)
+    release = Once(dispatcher_lock.release)
     try:
-        asyncio.run(Shift(hand_over=release).work())
+        asyncio.run(Dispatcher(hand_over=release).work())
     finally:
         release()
     return True
@@ -63,19 +63,19 @@ class Once:
             function()
 
 
-class Shift:
+class Dispatcher:
     def __init__(self, *, hand_over: Callable[[], None]) -> None:
         self.owner: UUID = uuid7()
         self.hand_over = hand_over
         self.over = asyncio.Event()
-        self.ends_at = time.monotonic() + TERM
+        self.ends_at = time.monotonic() + CLAIM_SECONDS
 
     async def work(self) -> None:
         """Raises, at its end, what kept it from claiming."""
         trouble: Exception | None = None
         async with OrmThread() as db, OrmThread() as intent_db, OrmThread() as results, LiveKit() as livekit:
             self.db = db
-            self.dialler = Dialler(
+            self.dialler = Dialer(
                 livekit=livekit,
                 gate=BatchGate(),
                 owner=self.owner,
@@ -85,13 +85,13 @@ class Shift:
             )
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.dialler.run(self.over))
-                group.create_task(self.repeat(self.note_ends, SETTLE_EVERY))
+                group.create_task(self.repeat(self.settle_ended, SETTLEMENT_SECONDS))
                 try:
                     await self.claim_while_there_is_work()
                 except Exception as error:  # noqa: BLE001 - raised below; those whose phones ring are heard out
                     trouble = error
                 self.hand_over()
-                await self.hear_out()
+                await self.drain()
                 self.over.set()
             await self.dialler.store()
         if trouble is not None:
@@ -112,7 +112,7 @@ class Shift:
             await asyncio.sleep(CLAIM_EVERY)
 
     async def claim(self) -> None:
-        most = min(MOST_HELD - self.dialler.held, MOST_IN_FLIGHT - len(self.dialler.in_flight))
+        most = min(MAX_RESERVED - self.dialler.held, MAX_IN_FLIGHT - len(self.dialler.in_flight))
         if most <= 0:
             return
         ids = await self.db(adopt_queued, self.owner, most)
@@ -122,20 +122,20 @@ class Shift:
                     reservation.claim, number, owner=self.owner, most=most - len(ids), unless=stopping.is_set
                 )
         if ids:
-            failpoints.passing("after_claim", ids)
+            failpoints.hit("after_claim", ids)
             self.dialler.add(await self.db(intents.load_jobs, ids))
 
-    async def note_ends(self) -> None:
-        await self.db(settlement.note_conversations)
+    async def settle_ended(self) -> None:
+        await self.db(settlement.mark_in_call)
         while (await self.db(settlement.settle_calls)).calls == settlement.CHUNK:
             pass
 
-    async def hear_out(self) -> None:
+    async def drain(self) -> None:
         """Finish what was begun: everything when the term is over, for a few seconds when the process must stop."""
         ends_at: float | None = None
         while self.dialler.busy:
             if stopping.is_set() and ends_at is None:
-                ends_at = time.monotonic() + DRAIN
+                ends_at = time.monotonic() + DRAIN_SECONDS
                 await self.dialler.release()
             if ends_at is not None and time.monotonic() > ends_at:
                 for task in list(self.dialler.in_flight.values()):

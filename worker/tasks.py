@@ -13,25 +13,33 @@ from voiceops.core import task_queue
 from worker import dispatcher, sweep
 from worker.periodic import retention, sweeping, webhook_delivery
 
-__all__ = ["import_batch", "note_opt_outs", "retention", "run_shift", "run_sweep", "sweeping", "webhook_delivery"]
+__all__ = [
+    "import_batch",
+    "retention",
+    "run_dispatcher_task",
+    "run_sweep",
+    "suppress_opt_outs_task",
+    "sweeping",
+    "webhook_delivery",
+]
 
 
-@shared_task(name=task_queue.DIAL)
-def run_shift() -> None:
-    if dispatcher.run_shift() and dispatcher.work_is_left():
-        task_queue.ring_now(task_queue.DIAL)
+@shared_task(name=task_queue.RUN_DISPATCHER)
+def run_dispatcher_task() -> None:
+    if dispatcher.run_dispatcher() and dispatcher.work_is_left():
+        task_queue.enqueue(task_queue.RUN_DISPATCHER)
 
 
-@shared_task(name=task_queue.IMPORT)
+@shared_task(name=task_queue.IMPORT_BATCH)
 def import_batch(batch_id: str) -> None:
     store_upload(batch_id, then=after_import)
 
 
-@shared_task(name=task_queue.SWEEP)
+@shared_task(name=task_queue.RUN_SWEEP)
 def run_sweep() -> None:
     sweep.sweep()
 
 
-@shared_task(name=task_queue.OPT_OUT)
-def note_opt_outs() -> None:
+@shared_task(name=task_queue.SUPPRESS_OPT_OUTS)
+def suppress_opt_outs_task() -> None:
     suppress_opt_outs()

@@ -23,15 +23,15 @@ from accounts.models import (
     StaffTry,
 )
 from accounts.services import api_keys
-from accounts.staff.base import History
+from accounts.staff.base import ReadOnlyAdmin
 from accounts.staff.login import FACTOR_PAGE
-from accounts.staff.second_factor_pages import page as second_factor_page
+from accounts.staff.second_factor_pages import second_factor_view as second_factor_page
 
 admin.site.unregister(Group)
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(History):
+class ApiKeyAdmin(ReadOnlyAdmin):
     list_display = ("prefix", "name", "workspace_name", "role", "last_used_at", "expires_at", "revoked_at")
     list_filter = ("role", ("revoked_at", admin.EmptyFieldListFilter))
     search_fields = ("prefix", "name", "workspace__name")
@@ -46,11 +46,13 @@ class ApiKeyAdmin(History):
     @admin.action(description="Revoke", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         now, live = timezone.now(), queryset.filter(revoked_at=None)
-        self.for_each(request, live, lambda key, access: api_keys.revoke_api_key(key=key, access=access, now=now))
+        self.apply_to_each(
+            request, live, lambda key, principal: api_keys.revoke_api_key(key=key, principal=principal, now=now)
+        )
 
 
 @admin.register(Session)
-class SessionAdmin(History):
+class SessionAdmin(ReadOnlyAdmin):
     list_display = ("id", "user", "created_at", "refreshed_at", "expires_at", "revoked_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     search_fields = ("user__email",)
@@ -65,11 +67,13 @@ class SessionAdmin(History):
     @admin.action(description="End this login", permissions=["end"])
     def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         now, live = timezone.now(), queryset.filter(revoked_at=None)
-        self.for_each(request, live, lambda row, access: sessions.end_for(session=row, access=access, now=now))
+        self.apply_to_each(
+            request, live, lambda row, principal: sessions.end_for(session=row, principal=principal, now=now)
+        )
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(History):
+class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("at", "action", "actor", "object_type", "object_id", "workspace_name", "ip")
     list_filter = ("action", "object_type", "actor_type", "at")
     search_fields = ("actor_name", "object_id", "workspace__name")
@@ -82,7 +86,7 @@ class AuditEntryAdmin(History):
 
 
 @admin.register(PasswordReset)
-class PasswordResetAdmin(History):
+class PasswordResetAdmin(ReadOnlyAdmin):
     list_display = ("id", "user", "created_at", "expires_at", "used_at")
     list_filter = (("used_at", admin.EmptyFieldListFilter), "created_at")
     search_fields = ("user__email",)
@@ -92,7 +96,7 @@ class PasswordResetAdmin(History):
 
 
 @admin.register(IdempotentRequest)
-class IdempotentRequestAdmin(History):
+class IdempotentRequestAdmin(ReadOnlyAdmin):
     list_display = ("id", "scope", "key", "created_at")
     list_filter = ("created_at",)
     search_fields = ("scope", "key")
@@ -100,7 +104,7 @@ class IdempotentRequestAdmin(History):
 
 
 @admin.register(SecondFactor)
-class SecondFactorAdmin(History):
+class SecondFactorAdmin(ReadOnlyAdmin):
     """Taking away somebody's lets them in with the password alone, until they set up a new one."""
 
     list_display = ("user", "confirmed_at", "created_at")
@@ -121,11 +125,13 @@ class SecondFactorAdmin(History):
 
     @admin.action(description="Take it away: its owner has lost it", permissions=["take_away"])
     def take_away(self, request: HttpRequest, queryset: QuerySet[SecondFactor]) -> None:
-        self.for_each(request, queryset, lambda row, access: second_factor.remove(factor=row, access=access))
+        self.apply_to_each(
+            request, queryset, lambda row, principal: second_factor.remove(factor=row, principal=principal)
+        )
 
 
 @admin.register(RecoveryCode)
-class RecoveryCodeAdmin(History):
+class RecoveryCodeAdmin(ReadOnlyAdmin):
     list_display = ("id", "factor", "used_at")
     list_filter = (("used_at", admin.EmptyFieldListFilter),)
     search_fields = ("factor__user__email",)
@@ -135,7 +141,7 @@ class RecoveryCodeAdmin(History):
 
 
 @admin.register(StaffTry)
-class StaffTryAdmin(History):
+class StaffTryAdmin(ReadOnlyAdmin):
     list_display = ("id", "count", "began_at")
     list_filter = ("began_at",)
     search_fields = ("scope__exact",)
@@ -143,7 +149,7 @@ class StaffTryAdmin(History):
 
 
 @admin.register(ErasedNumber)
-class ErasedNumberAdmin(History):
+class ErasedNumberAdmin(ReadOnlyAdmin):
     list_display = ("id", "workspace", "created_at")
     list_filter = ("created_at",)
     search_fields = ("workspace__name",)

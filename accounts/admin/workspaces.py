@@ -14,10 +14,10 @@ from accounts.models import (
 from accounts.roles import Role
 from accounts.serializers.workspaces import WorkspaceDetailSerializer
 from accounts.services import members, workspaces
-from accounts.staff.base import History, Lines, SerializerForm, StaffAdmin, access_of
+from accounts.staff.base import ReadOnlyAdmin, ReadOnlyInline, SerializerForm, StaffAdmin, principal_of
 
 
-class Seats(Lines):
+class Seats(ReadOnlyInline):
     """Looked at here; changed in the list of memberships, where a workspace keeps an admin."""
 
     model = Membership
@@ -61,13 +61,13 @@ class WorkspaceAdmin(StaffAdmin):
 
     def save_model(self, request: HttpRequest, obj: Workspace, form: "ModelForm[Workspace]", change: bool) -> None:
         """Whoever adds one is its admin, as through the API."""
-        access = access_of(request, obj)
+        principal = principal_of(request, obj)
         values = {name: form.cleaned_data[name] for name in form.changed_data}
         if change:
-            workspaces.update_workspace(workspace=obj, access=access, changes=values)
+            workspaces.update_workspace(workspace=obj, principal=principal, changes=values)
             return
-        assert access.user is not None
-        obj.pk = workspaces.create_workspace(user=access.user, ip=access.ip, **values).pk
+        assert principal.user is not None
+        obj.pk = workspaces.create_workspace(user=principal.user, ip=principal.ip, **values).pk
 
 
 @admin.register(Membership)
@@ -88,22 +88,24 @@ class MembershipAdmin(StaffAdmin):
         return ("workspace", "user") if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Membership, form: "ModelForm[Membership]", change: bool) -> None:
-        access, role = access_of(request, obj), Role(form.cleaned_data["role"])
+        principal, role = principal_of(request, obj), Role(form.cleaned_data["role"])
         if change:
-            members.change_role(member=obj, role=role, access=access, now=timezone.now())
+            members.change_role(member=obj, role=role, principal=principal, now=timezone.now())
         else:
-            obj.pk = members.seat_user(workspace=obj.workspace, user=obj.user, role=role, access=access).pk
+            obj.pk = members.add_member(workspace=obj.workspace, user=obj.user, role=role, principal=principal).pk
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        members.remove_member(member=obj, access=access_of(request, obj), now=timezone.now())
+        members.remove_member(member=obj, principal=principal_of(request, obj), now=timezone.now())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         now = timezone.now()
-        self.for_each(request, queryset, lambda row, access: members.remove_member(member=row, access=access, now=now))
+        self.apply_to_each(
+            request, queryset, lambda row, principal: members.remove_member(member=row, principal=principal, now=now)
+        )
 
 
 @admin.register(Invitation)
-class InvitationAdmin(History):
+class InvitationAdmin(ReadOnlyAdmin):
     list_display = ("email", "workspace_name", "role", "created_at", "expires_at", "accepted_at")
     list_filter = ("role", ("accepted_at", admin.EmptyFieldListFilter))
     search_fields = ("email", "workspace__name")

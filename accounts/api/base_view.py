@@ -12,12 +12,12 @@ from rest_framework.views import APIView
 
 from accounts.api import idempotency
 from accounts.auth.origin import SAFE_METHODS, require_own_origin
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import IdempotentRequest
-from voiceops.observability.structured_logging import tell
+from voiceops.observability.structured_logging import bind
 
 
-class Judged(APIView):
+class OrderedChecksView(APIView):
     """Judges credentials (401), method (405), workspace and role (403) in this order, before anything of the body."""
 
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
@@ -28,25 +28,25 @@ class Judged(APIView):
         self.format_kwarg = None
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         self.perform_authentication(request)
-        if self.get_authenticators() and not isinstance(request.auth, Access):
+        if self.get_authenticators() and not isinstance(request.auth, Principal):
             raise NotAuthenticated
         method = str(request.method).lower()
         if method not in self.http_method_names or not hasattr(self, method):
             self.http_method_not_allowed(request)
-        if isinstance(request.auth, Access) and request.auth.by_cookie and request.method not in SAFE_METHODS:
+        if isinstance(request.auth, Principal) and request.auth.by_cookie and request.method not in SAFE_METHODS:
             require_own_origin(request)
-        self.enter(request)
-        if isinstance(request.auth, Access):
-            tell(actor=request.auth.scope, workspace=str(request.auth.workspace and request.auth.workspace.pk))
+        self.resolve_workspace(request)
+        if isinstance(request.auth, Principal):
+            bind(actor=request.auth.scope, workspace=str(request.auth.workspace and request.auth.workspace.pk))
         self.check_permissions(request)
         self.check_throttles(request)
         if idempotency.names_a_key(request):
-            self.post: Callable[..., Any] = partial(self._once, self.post)
+            self.post: Callable[..., Any] = partial(self._run_idempotent, self.post)
 
     def get_authenticate_header(self, request: Request) -> str:
         return "Bearer"  # also where a view takes no credentials: REST framework makes a 401 without it a 403
 
-    def enter(self, request: Request) -> None:
+    def resolve_workspace(self, request: Request) -> None:
         """Settle which workspace the request is about."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -54,9 +54,9 @@ class Judged(APIView):
             return super().dispatch(request, *args, **kwargs)
         finally:
             if self._claim is not None:
-                idempotency.settle(self._claim, self._answer)
+                idempotency.store_answer(self._claim, self._answer)
 
-    def _once(self, handler: Callable[..., Any], request: Request, *args: Any, **kwargs: Any) -> Any:
+    def _run_idempotent(self, handler: Callable[..., Any], request: Request, *args: Any, **kwargs: Any) -> Any:
         """Run a POST under its `Idempotency-Key`, or answer what it answered before."""
         claimed = idempotency.claim(request, now=timezone.now())
         if isinstance(claimed, HttpResponse):
@@ -72,7 +72,7 @@ class Judged(APIView):
         return response
 
 
-class PublicView(Judged):
+class PublicView(OrderedChecksView):
     """A view that needs no credentials of ours. Each is named in tests/architecture/test_routes.py."""
 
     authentication_classes = ()

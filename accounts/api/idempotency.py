@@ -21,7 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.auth.authentication import ip_of
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import IdempotentRequest
 from voiceops.api.errors import SENTENCES
 from voiceops.core import crypto
@@ -53,7 +53,7 @@ def claim(request: Request, *, now: datetime) -> IdempotentRequest | HttpRespons
     return _replay(earlier)
 
 
-def settle(row: IdempotentRequest, response: HttpResponseBase | None) -> None:
+def store_answer(row: IdempotentRequest, response: HttpResponseBase | None) -> None:
     """Store what was answered (None: the view crashed), or free the key where nothing was done."""
     if response is not None and (400 <= response.status_code < 500 or not isinstance(response, Response)):
         row.delete()
@@ -87,9 +87,12 @@ def _context(row: IdempotentRequest) -> str:
 
 def _scope(request: Request) -> str:
     """Whose keys they are (without credentials: the address's), followed by a hash of where they hold."""
-    access = request.auth if isinstance(request.auth, Access) else None
-    who = access.scope if access else f"ip:{ip_of(request)}"
-    where: list[object] = [request.path_info, str(access.workspace.pk) if access and access.workspace else None]
+    principal = request.auth if isinstance(request.auth, Principal) else None
+    who = principal.scope if principal else f"ip:{ip_of(request)}"
+    where: list[object] = [
+        request.path_info,
+        str(principal.workspace.pk) if principal and principal.workspace else None,
+    ]
     if request.path_info == LOGOUT:  # takes credentials without asking for them
         cookies = [request.COOKIES.get(name) or None for name in ("access_token", "refresh_token")]
         where += [request.headers.get("Authorization"), *cookies]

@@ -8,7 +8,7 @@ from voiceops.api.fields import UUID_FORM
 from voiceops.core.errors import NotFound
 
 # Model -> what a client reads in `… not found`. Models not named here are called by their verbose name.
-THINGS = {
+LABELS = {
     "apikey": "API key",
     "membership": "Member",
     "phonenumber": "Phone number",
@@ -17,14 +17,14 @@ THINGS = {
 }
 
 
-def thing(model: type[models.Model]) -> str:
+def label_of(model: type[models.Model]) -> str:
     meta = model._meta
-    return THINGS.get(str(meta.model_name), str(meta.verbose_name).capitalize())
+    return LABELS.get(str(meta.model_name), str(meta.verbose_name).capitalize())
 
 
-def missing(model: type[models.Model]) -> NotFound:
+def not_found(model: type[models.Model]) -> NotFound:
     """The 404 for a row that is not there or another workspace's, by the documented pattern."""
-    return NotFound(f"{thing(model)} not found")
+    return NotFound(f"{label_of(model)} not found")
 
 
 def parse_id(text: object, model: type[models.Model]) -> uuid.UUID:
@@ -32,5 +32,5 @@ def parse_id(text: object, model: type[models.Model]) -> uuid.UUID:
     if isinstance(text, uuid.UUID):
         return text
     if not isinstance(text, str) or not UUID_FORM.fullmatch(text):
-        raise missing(model)
+        raise not_found(model)
     return uuid.UUID(text)

@@ -5,8 +5,8 @@ from django.db.models import QuerySet
 from rest_framework.fields import empty
 from rest_framework.relations import PrimaryKeyRelatedField
 
-from accounts.api.lookup import missing
-from voiceops.api.errors import mistake
+from accounts.api.lookup import not_found
+from voiceops.api.errors import field_error
 from voiceops.api.fields import UUID_FORM, reads_text
 from voiceops.api.serializers import StrictModelSerializer
 
@@ -24,16 +24,16 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
 
     def run_validation(self, data: Any = empty) -> Any:
         if data == "" and not (self.allow_null and reads_text(self)):  # REST framework takes all blanks for null
-            raise mistake("type_error.uuid")
+            raise field_error("type_error.uuid")
         return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, uuid.UUID) and not (isinstance(data, str) and UUID_FORM.fullmatch(data)):
-            raise mistake("type_error.uuid")
+            raise field_error("type_error.uuid")
         queryset = self.get_queryset()
         row = queryset.filter(pk=data).first()
         if row is None:
-            raise missing(queryset.model)
+            raise not_found(queryset.model)
         return row
 
 

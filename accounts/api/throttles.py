@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
 from accounts.auth.authentication import ip_of
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -43,21 +43,21 @@ class UserLimit(CallerLimit):
     scope = "user"
 
     def get_cache_key(self, request: Request, view: Any) -> Any:
-        return super().get_cache_key(request, view) if isinstance(request.auth, Access) else None
+        return super().get_cache_key(request, view) if isinstance(request.auth, Principal) else None
 
 
 class AnonLimit(CallerLimit):
     scope = "anon"
 
     def get_cache_key(self, request: Request, view: Any) -> Any:
-        return None if isinstance(request.auth, Access) else super().get_cache_key(request, view)
+        return None if isinstance(request.auth, Principal) else super().get_cache_key(request, view)
 
 
 class WorkspaceLimit(Limit):
     scope = "workspace"
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:
-        workspace = request.auth.workspace if isinstance(request.auth, Access) else None
+        workspace = request.auth.workspace if isinstance(request.auth, Principal) else None
         return f"throttle:workspace:{workspace.pk}" if workspace else None
 
 
@@ -84,7 +84,7 @@ class AccountLimit(Limit):
 
 
 def _who(request: Request) -> str:
-    return request.auth.scope if isinstance(request.auth, Access) else f"ip:{ip_of(request)}"
+    return request.auth.scope if isinstance(request.auth, Principal) else f"ip:{ip_of(request)}"
 
 
 def _is_login(request: Request) -> bool:

@@ -14,22 +14,22 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.api.base_view import Judged
-from accounts.api.lookup import missing, parse_id
+from accounts.api.base_view import OrderedChecksView
+from accounts.api.lookup import not_found, parse_id
 from accounts.auth.authentication import ApiAuthentication
 from accounts.auth.permissions import HasRole
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
-from accounts.tenancy import Sealed
+from accounts.tenancy import NoDefaultManagerModel
 from voiceops.api.pagination import read_query
-from voiceops.api.serializers import NothingSerializer, PageQuery
+from voiceops.api.serializers import EmptyBodySerializer, PageQuery
 from voiceops.core.errors import Forbidden
 
 NOT_A_MEMBER = "Not a member of this workspace"
 DELETED = {"detail": "Deleted"}
 STANDARD = ("list", "create", "retrieve", "update", "partial_update", "destroy")
-FIXED = (
+FINAL_HOOKS = (
     "authentication_classes",
     "check_permissions",
     "get_authenticators",
@@ -42,7 +42,7 @@ FIXED = (
 )
 
 
-class ApiViewSet(Judged, GenericViewSet[Any]):
+class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
     """A viewset of authenticated callers. `access` names a role (or SIGNED_IN) for exactly the actions it has."""
 
     abstract: ClassVar[bool] = True  # looked for in the class itself: a subclass must say it again
@@ -59,7 +59,7 @@ class ApiViewSet(Judged, GenericViewSet[Any]):
         if "abstract" in cls.__dict__:
             return
         base = next(parent for parent in cls.__mro__ if "abstract" in parent.__dict__)
-        if taken := [name for name in FIXED if getattr(cls, name, None) is not getattr(base, name, None)]:
+        if taken := [name for name in FINAL_HOOKS if getattr(cls, name, None) is not getattr(base, name, None)]:
             raise TypeError(f"{cls.__name__} may not redefine {taken}; refine with narrow()")
         actions = {name for name in STANDARD if hasattr(cls, name)} | {a.__name__ for a in cls.get_extra_actions()}
         if actions != set(cls.access):
@@ -72,21 +72,21 @@ class ApiViewSet(Judged, GenericViewSet[Any]):
         return [ApiAuthentication()]
 
     @property
-    def caller(self) -> Access:
-        assert isinstance(self.request.auth, Access)
+    def principal(self) -> Principal:
+        assert isinstance(self.request.auth, Principal)
         return self.request.auth
 
     @property
     def user(self) -> User:
         """The person who asks. Raises Forbidden for an API key, which is nobody."""
-        if self.caller.user is None:
+        if self.principal.user is None:
             raise Forbidden("Insufficient permissions")
-        return self.caller.user
+        return self.principal.user
 
     @property
     def workspace(self) -> Workspace:
-        assert self.caller.workspace is not None
-        return self.caller.workspace
+        assert self.principal.workspace is not None
+        return self.principal.workspace
 
     @cached_property
     def query(self) -> dict[str, Any]:
@@ -94,14 +94,14 @@ class ApiViewSet(Judged, GenericViewSet[Any]):
         return read_query(self.query_class, self.request, view=self, sortable=self.sortable)
 
     def enter(self, request: Request) -> None:
-        access = self.caller
+        principal = self.principal
         asked = request.headers.get("X-Workspace-ID")
-        if asked is not None and (access.workspace is None or str(access.workspace.pk) != asked.lower()):
+        if asked is not None and (principal.workspace is None or str(principal.workspace.pk) != asked.lower()):
             raise Forbidden(NOT_A_MEMBER)
         if self.workspace_kwarg and self.workspace_kwarg in self.kwargs:
-            request.auth = _inside(access, parse_id(self.kwargs[self.workspace_kwarg], Workspace))
+            request.auth = _inside(principal, parse_id(self.kwargs[self.workspace_kwarg], Workspace))
 
-    def sorted(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def apply_ordering(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """By `sort` where it is given; ties, and everything else, newest first."""
         if not (name := self.query.get("sort")):
             return queryset.order_by("-pk")
@@ -114,49 +114,49 @@ class WorkspaceViewSet(ApiViewSet):
     """Serves rows of the caller's workspace, and no others."""
 
     abstract = True
-    model: ClassVar[type[Sealed]]
+    model: ClassVar[type[NoDefaultManagerModel]]
     bodiless: ClassVar[Collection[str]] = ()  # actions on one row that take no fields
 
     def get_queryset(self) -> QuerySet[Any]:
         rows: models.Manager[Any] = self.model.unscoped
-        return self.narrow(rows.filter(workspace=self.workspace).order_by("-pk"))
+        return self.refine_queryset(rows.filter(workspace=self.workspace).order_by("-pk"))
 
-    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Leave out, prefetch or annotate; for lists and single rows alike."""
         return queryset
 
-    def sift(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+    def apply_filters(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
         """Apply a list's filters, already validated by `query_class`."""
         return queryset
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return self.sorted(self.sift(queryset, self.query)) if self.action == "list" else queryset
+        return self.apply_ordering(self.apply_filters(queryset, self.query)) if self.action == "list" else queryset
 
     def get_object(self) -> Any:
-        row = self.find_row()
-        self.read_body()
+        row = self.get_row()
+        self.validate_empty_body()
         return row
 
-    def find_row(self) -> Any:
+    def get_row(self) -> Any:
         """The row of the path. For actions whose path names a second one, which is to be found before `read_body`."""
         row_id = parse_id(self.kwargs[self.lookup_url_kwarg or self.lookup_field], self.model)
         row = self.get_queryset().filter(**{self.lookup_field: row_id}).first()
         if row is None:
-            raise missing(self.model)
+            raise not_found(self.model)
         return row
 
-    def read_body(self) -> None:
+    def validate_empty_body(self) -> None:
         """What cannot be read is refused by an action that reads nothing of it, too."""
         if self.request.method == "POST":
             body = self.request.data
             if self.action in self.bodiless:
-                NothingSerializer(data=body).is_valid(raise_exception=True)
+                EmptyBodySerializer(data=body).is_valid(raise_exception=True)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "workspace": self.workspace}
 
 
-class Patches(GenericAPIView[Any]):
+class PatchMixin(GenericAPIView[Any]):
     """PATCH without PUT."""
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -169,7 +169,7 @@ class Patches(GenericAPIView[Any]):
         serializer.save()
 
 
-class Deletes(GenericAPIView[Any]):
+class DestroyMixin(GenericAPIView[Any]):
     """DELETE answers 200 with `{"detail": "Deleted"}`; `perform_destroy` is where a view says how."""
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -180,13 +180,13 @@ class Deletes(GenericAPIView[Any]):
         instance.delete()
 
 
-def _inside(access: Access, workspace_id: uuid.UUID) -> Access:
+def _inside(principal: Principal, workspace_id: uuid.UUID) -> Principal:
     """The same caller in the workspace of the path. Raises NotFound where they have no seat."""
-    if access.key is not None:
-        if access.key.workspace_id != workspace_id:
-            raise missing(Workspace)
-        return access
-    seats = Membership.unscoped.select_related("workspace").filter(user=access.user, workspace=workspace_id)
+    if principal.key is not None:
+        if principal.key.workspace_id != workspace_id:
+            raise not_found(Workspace)
+        return principal
+    seats = Membership.unscoped.select_related("workspace").filter(user=principal.user, workspace=workspace_id)
     if (seat := seats.first()) is None:
-        raise missing(Workspace)
-    return replace(access, workspace=seat.workspace, role=Role(seat.role))
+        raise not_found(Workspace)
+    return replace(principal, workspace=seat.workspace, role=Role(seat.role))

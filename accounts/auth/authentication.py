@@ -13,7 +13,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.auth import api_keys, tokens
-from accounts.auth.principal import Access, is_due
+from accounts.auth.principal import Principal, is_due
 from accounts.models import ApiKey, Membership, User
 from accounts.roles import Role
 
@@ -24,14 +24,14 @@ BAD_TOKEN = "Invalid or missing token"  # noqa: S105 - the documented sentence
 class ApiAuthentication(BaseAuthentication):
     """Fills `request.auth` with an Access. Raises AuthenticationFailed (401)."""
 
-    def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Access] | None:
-        access = self._by_header(request) or self._by_cookie(request)
-        return (access.user or AnonymousUser(), access) if access else None
+    def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Principal] | None:
+        principal = self._by_header(request) or self._by_cookie(request)
+        return (principal.user or AnonymousUser(), principal) if principal else None
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
 
-    def _by_header(self, request: Request) -> Access | None:
+    def _by_header(self, request: Request) -> Principal | None:
         if (key := request.headers.get("X-API-Key")) is not None:
             return access_of_key(key, ip=ip_of(request))
         if (header := request.headers.get("Authorization")) is None:
@@ -44,13 +44,13 @@ class ApiAuthentication(BaseAuthentication):
             return access_of_key(credential, ip=ip_of(request))
         return access_of_token(credential, request=request)
 
-    def _by_cookie(self, request: Request) -> Access | None:
+    def _by_cookie(self, request: Request) -> Principal | None:
         if not (token := request.COOKIES.get(ACCESS_COOKIE)):
             return None
         return access_of_token(token, request=request, by_cookie=True)
 
 
-def access_of_key(key: str, *, ip: str | None) -> Access:
+def access_of_key(key: str, *, ip: str | None) -> Principal:
     """Raises AuthenticationFailed: a thief is not told whether the key is unknown or the place is wrong."""
     now = timezone.now()
     prefix = api_keys.prefix_of(key)
@@ -59,10 +59,10 @@ def access_of_key(key: str, *, ip: str | None) -> Access:
         raise AuthenticationFailed("Invalid API key")
     if is_due(row.last_used_at, now):
         ApiKey.unscoped.filter(pk=row.pk, last_used_at=row.last_used_at).update(last_used_at=now)
-    return Access(key=row, workspace=row.workspace, role=Role(row.role), ip=ip)
+    return Principal(key=row, workspace=row.workspace, role=Role(row.role), ip=ip)
 
 
-def access_of_token(token: str, *, request: Request, by_cookie: bool = False) -> Access:
+def access_of_token(token: str, *, request: Request, by_cookie: bool = False) -> Principal:
     """Judged in the documented order: signature, `exp`, user, session. Raises AuthenticationFailed."""
     try:
         claims = tokens.read(token)
@@ -77,7 +77,7 @@ def access_of_token(token: str, *, request: Request, by_cookie: bool = False) ->
     session = getattr(seat, "login", None) if seat else user.sessions.filter(pk=claims.session_id).first()
     if claims.kind != tokens.ACCESS or not (session and session.is_live(timezone.now())):
         raise AuthenticationFailed(BAD_TOKEN)
-    return Access(
+    return Principal(
         user=user,
         session=session,
         workspace=seat.workspace if seat else None,

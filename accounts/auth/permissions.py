@@ -4,7 +4,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.roles import Role
 
 SIGNED_IN = 0  # in a view's `access`: whoever is authenticated, in whichever workspace or none
@@ -16,13 +16,13 @@ class HasRole(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         needed = getattr(view, "access", {}).get(getattr(view, "action", None))
-        access = request.auth
-        if not isinstance(access, Access) or needed is None:
+        principal = request.auth
+        if not isinstance(principal, Principal) or needed is None:
             return False
         if needed == SIGNED_IN:
             return True
-        if access.workspace is None or access.role is None:
+        if principal.workspace is None or principal.role is None:
             raise PermissionDenied("Not a member of this workspace")
-        if access.role < needed:
+        if principal.role < needed:
             raise PermissionDenied(REFUSALS.get(needed, "Insufficient permissions"))
         return True

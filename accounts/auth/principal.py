@@ -6,7 +6,7 @@ from accounts.roles import Role
 
 
 @dataclass(frozen=True)
-class Access:
+class Principal:
     """Who asks, and what they may do where. Every authenticated request carries one as `request.auth`.
 
     Exactly one of `user` and `key` is set. `workspace` and `role` are null when the caller is no member of the
@@ -32,11 +32,11 @@ def is_due(last_used_at: datetime | None, now: datetime, seconds: int = 60) -> b
     return last_used_at is None or (now - last_used_at).total_seconds() >= seconds
 
 
-def still_holds(access: Access, *, now: datetime) -> bool:
+def still_holds(principal: Principal, *, now: datetime) -> bool:
     """Whether who was let in a while ago would be again: not logged out, not removed, key not revoked."""
-    if access.key is not None:
-        key = ApiKey.unscoped.select_related("created_by").filter(pk=access.key.pk).first()
-        return key is not None and key.is_good(now=now, ip=access.ip)
-    sessions = Session.objects.filter(user=access.user, user__is_active=True, revoked_at=None, expires_at__gt=now)
-    here = sessions.filter(user__memberships__workspace=access.workspace)
-    return access.session is not None and here.filter(pk=access.session.pk).exists()
+    if principal.key is not None:
+        key = ApiKey.unscoped.select_related("created_by").filter(pk=principal.key.pk).first()
+        return key is not None and key.is_good(now=now, ip=principal.ip)
+    sessions = Session.objects.filter(user=principal.user, user__is_active=True, revoked_at=None, expires_at__gt=now)
+    here = sessions.filter(user__memberships__workspace=principal.workspace)
+    return principal.session is not None and here.filter(pk=principal.session.pk).exists()

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.auth import api_keys
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import RecoveryCode, SecondFactor, User
 from voiceops.core import crypto
 from voiceops.core.errors import Invalid, StateForbids
@@ -43,25 +43,25 @@ def pending(user: User) -> SecondFactor:
     return SecondFactor.objects.filter(user=user, confirmed_at=None).first() or begin(user=user)
 
 
-def confirm(*, factor: SecondFactor, code: str, now: datetime, access: Access) -> list[str]:
+def confirm(*, factor: SecondFactor, code: str, now: datetime, principal: Principal) -> list[str]:
     """From now on it is asked for. Returns the recovery codes, which nobody will see again. Raises Invalid."""
     with transaction.atomic():
         if not _spend_step(factor, code, now):
             raise Invalid(WRONG_CODE)
         SecondFactor.objects.filter(pk=factor.pk).update(confirmed_at=now)
-        audit.record("second_factor.added", access=access, target=factor.user)
+        audit.record("second_factor.added", principal=principal, target=factor.user)
         return _new_codes(factor)
 
 
-def renew_codes(*, factor: SecondFactor, access: Access) -> list[str]:
+def renew_codes(*, factor: SecondFactor, principal: Principal) -> list[str]:
     with transaction.atomic():
-        audit.record("second_factor.codes_renewed", access=access, target=factor.user)
+        audit.record("second_factor.codes_renewed", principal=principal, target=factor.user)
         return _new_codes(factor)
 
 
-def remove(*, factor: SecondFactor, access: Access) -> None:
+def remove(*, factor: SecondFactor, principal: Principal) -> None:
     with transaction.atomic():
-        audit.record("second_factor.removed", access=access, target=factor.user)
+        audit.record("second_factor.removed", principal=principal, target=factor.user)
         factor.delete()
 
 

@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import make_password
 
 from accounts import audit
 from accounts.auth import tokens
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import Session, User, canonical_email
 from voiceops.core.ids import uuid7
 
@@ -30,10 +30,10 @@ def check_password(*, email: str, password: str, ip: str | None) -> User:
     user = User.objects.filter(email=canonical_email(email)).select_related("default_workspace").first()
     if user is None:
         make_password(password)  # takes as long as comparing would: the answer's time must not tell who exists
-        audit.record("user.login_failed", access=Access(ip=ip))
+        audit.record("user.login_failed", principal=Principal(ip=ip))
         raise RefusedError("Invalid email or password")
     if not user.check_password(password) or not user.is_active:
-        audit.record("user.login_failed", access=audit.person(user, ip=ip), target=user)
+        audit.record("user.login_failed", principal=audit.person(user, ip=ip), target=user)
         raise RefusedError("Invalid email or password")
     return user
 
@@ -64,7 +64,7 @@ def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
     spent = tokens.hash_of(token)
     if session.refresh_hash != spent:
         end_session(session=session, now=now)
-        audit.record("session.token_reused", access=audit.person(session.user, ip=ip), target=session)
+        audit.record("session.token_reused", principal=audit.person(session.user, ip=ip), target=session)
         raise RefusedError("Invalid or missing token")
     ids = {"user_id": session.user_id, "session_id": session.pk}
     refresh = tokens.issue(tokens.REFRESH, **ids, now=now)
@@ -83,10 +83,10 @@ def end_session(*, session: Session, now: datetime) -> None:
     Session.objects.filter(pk=session.pk, revoked_at=None).update(revoked_at=now)
 
 
-def end_for(*, session: Session, access: Access, now: datetime) -> None:
+def end_for(*, session: Session, principal: Principal, now: datetime) -> None:
     """Somebody else ends it."""
     end_session(session=session, now=now)
-    audit.record("session.ended", access=access, target=session)
+    audit.record("session.ended", principal=principal, target=session)
 
 
 def end_other_sessions(*, user: User, keep: Session | None, now: datetime) -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NoReturn
 from django.db import models
 
 from accounts.models.workspaces import Workspace
-from accounts.tenancy import Sealed
+from accounts.tenancy import NoDefaultManagerModel
 from voiceops.core.ids import uuid7
 
 
@@ -20,7 +20,7 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
         raise TypeError("Audit entries are never deleted")
 
 
-class AuditEntry(Sealed):
+class AuditEntry(NoDefaultManagerModel):
     """Who did what to which object, when, from where.
 
     Actor and object are copied as text and ids, not referenced: the entry outlives both. `workspace` is null for what
@@ -46,7 +46,7 @@ class AuditEntry(Sealed):
 
     unscoped: ClassVar[models.Manager["AuditEntry"]] = models.Manager.from_queryset(AuditQuerySet)()
 
-    class Meta(Sealed.Meta):
+    class Meta(NoDefaultManagerModel.Meta):
         verbose_name_plural = "audit entries"
         indexes = [models.Index(fields=["workspace", "-at"], name="audit_of_workspace")]
 

@@ -2,11 +2,11 @@ from typing import ClassVar
 
 from django.db import models
 
-from accounts.tenancy import Sealed
+from accounts.tenancy import NoDefaultManagerModel
 from voiceops.core.ids import uuid7
 
 
-class Workspace(Sealed):
+class Workspace(NoDefaultManagerModel):
     """One customer's world. Everything else hangs from it; the limits below are off while they are null."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

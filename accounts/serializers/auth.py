@@ -19,7 +19,7 @@ def password_field(**kwargs: Any) -> Text:
     return Text(min_length=12, max_length=128, trim_whitespace=False, write_only=True, **kwargs)
 
 
-def judge_password(password: str, *, user: User) -> None:
+def validate_new_password(password: str, *, user: User) -> None:
     """Refuse common passwords and one's own name or address. Raises ValidationError on `password` (422)."""
     try:
         validate_password(password, user)
@@ -34,7 +34,7 @@ class RegisterSerializer(StrictSerializer):
     workspace_name = Text(max_length=100, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        judge_password(attrs["password"], user=User(email=attrs["email"], name=attrs["name"]))
+        validate_new_password(attrs["password"], user=User(email=attrs["email"], name=attrs["name"]))
         return attrs
 
 
@@ -52,7 +52,7 @@ class PasswordChangeSerializer(StrictSerializer):
     password = password_field()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        judge_password(attrs["password"], user=self.context["user"])
+        validate_new_password(attrs["password"], user=self.context["user"])
         return attrs
 
 

@@ -7,7 +7,7 @@ from voiceops.api.serializers import (
     Choice,
     DateTime,
     Email,
-    ListOf,
+    ListField,
     NetworkText,
     Text,
     Uuid,
@@ -54,7 +54,7 @@ class InvitationSerializer(WorkspaceSerializer):
 class ApiKeySerializer(WorkspaceSerializer):
     role = RoleField()
     expires_at = DateTime(required=False, allow_null=True)
-    allowed_addresses = ListOf(child=NetworkText(max_length=50), max_length=50, required=False)
+    allowed_addresses = ListField(child=NetworkText(max_length=50), max_length=50, required=False)
 
     class Meta:
         model = ApiKey

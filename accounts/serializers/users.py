@@ -15,7 +15,7 @@ class UserSerializer(StrictModelSerializer):
         fields = ["id", "email", "name", "default_workspace_id"]
 
 
-class SeatSerializer(StrictSerializer):
+class MembershipSerializer(StrictSerializer):
     """A workspace somebody belongs to."""
 
     id = Uuid(source="workspace_id", read_only=True)
@@ -30,4 +30,4 @@ class MeSerializer(StrictSerializer):
     email = Email(read_only=True, allow_null=True)
     name = Text(max_length=100, allow_blank=True)
     default_workspace_id = Uuid()
-    workspaces = SeatSerializer(source="memberships", many=True, read_only=True)
+    workspaces = MembershipSerializer(source="memberships", many=True, read_only=True)

@@ -8,10 +8,10 @@ from rest_framework import serializers
 
 from accounts.models import Workspace
 from accounts.serializers.members import RoleField
-from voiceops.api.errors import mistake
+from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
     Integer,
-    ListOf,
+    ListField,
     StrictModelSerializer,
     StrictSerializer,
     Text,
@@ -28,7 +28,7 @@ class TimeOfDay(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text) and not (self.may_end and text == "24:00"):
-            raise mistake("value_error", "invalid time of day, expected HH:MM")
+            raise field_error("value_error", "invalid time of day, expected HH:MM")
         return text
 
 
@@ -38,21 +38,23 @@ class ZoneName(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         if text != "recipient" and text not in available_timezones():
-            raise mistake("value_error", "unknown time zone, expected an IANA name or 'recipient'")
+            raise field_error("value_error", "unknown time zone, expected an IANA name or 'recipient'")
         return text
 
 
 class CallingWindowSerializer(StrictSerializer):
     """When calls may be placed: days 1 (Monday) to 7, from `start` until before `end`, local to `timezone`."""
 
-    days = ListOf(child=Integer(min_value=1, max_value=7), min_length=1, max_length=7, default=[1, 2, 3, 4, 5, 6, 7])
+    days = ListField(child=Integer(min_value=1, max_value=7), min_length=1, max_length=7, default=[1, 2, 3, 4, 5, 6, 7])
     start = TimeOfDay()
     end = TimeOfDay(may_end=True)
     timezone = ZoneName(default="recipient")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if {"start", "end"} <= set(attrs) and attrs["start"] >= attrs["end"]:
-            raise serializers.ValidationError({"end": mistake("value_error", "end must be later than start").detail})
+            raise serializers.ValidationError(
+                {"end": field_error("value_error", "end must be later than start").detail}
+            )
         return attrs
 
 
@@ -62,7 +64,7 @@ class CountryField(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data).upper()
         if text not in holidays.list_supported_countries():
-            raise mistake("value_error", "no public holidays are known for this country")
+            raise field_error("value_error", "no public holidays are known for this country")
         return text
 
 

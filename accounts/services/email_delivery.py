@@ -17,7 +17,7 @@ def send(address: str, subject: str, text: str) -> None:
     _postbox.submit(_send, address, subject, text)
 
 
-def wait() -> None:
+def wait_until_sent() -> None:
     """Until everything handed in so far is on its way."""
     _postbox.submit(lambda: None).result()
 

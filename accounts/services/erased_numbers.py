@@ -31,14 +31,14 @@ class Erased:
         return bool(self.digests) and _digest(self.key, number) in self.digests
 
 
-def erased_of(workspace: Workspace) -> Erased:
+def hashes_of(workspace: Workspace) -> Erased:
     return Erased(workspace.erased_numbers.order_by("pk"))
 
 
 def remember_erased(workspace: Workspace, number: str) -> None:
     """Inside the caller's transaction. Repeating it changes nothing."""
     workspace.lock()
-    known = erased_of(workspace)
+    known = hashes_of(workspace)
     if number in known:
         return
     key = known.key or os.urandom(KEY_BYTES).hex()

@@ -5,18 +5,20 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.auth import api_keys
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import Invitation, User, Workspace
 from accounts.roles import Role
 from accounts.services import email_delivery
-from accounts.services.members import _settle_default
+from accounts.services.members import set_default_if_none
 from accounts.services.passwords import TOKEN_LENGTH
 from voiceops.core.errors import Conflict, NotFound
 
 INVITATION_LIFE = timedelta(days=7)
 
 
-def invite(*, workspace: Workspace, email: str, role: Role, access: Access, now: datetime) -> Invitation:
+def create_invitation(
+    *, workspace: Workspace, email: str, role: Role, principal: Principal, now: datetime
+) -> Invitation:
     """Offer a seat by e-mail. Raises Conflict for a member, or while an earlier invitation still holds."""
     token = api_keys.random_text(TOKEN_LENGTH)
     with transaction.atomic():
@@ -31,11 +33,11 @@ def invite(*, workspace: Workspace, email: str, role: Role, access: Access, now:
             email=email,
             role=role,
             token_hash=api_keys.digest(token),
-            invited_by=access.user,
+            invited_by=principal.user,
             expires_at=now + INVITATION_LIFE,
         )
         changes = {"email": email, "role": role.label}
-        audit.record("invitation.created", access=access, target=invitation, changes=changes)
+        audit.record("invitation.created", principal=principal, target=invitation, changes=changes)
     text = (
         f"You are invited to {workspace.name} on VoiceOps.\n\nAccept at {settings.PUBLIC_URL}/auth/invitations/accept"
     )
@@ -68,14 +70,14 @@ def accept_invitation(
             user = User.objects.create_user(invitation.email, password, name=name)
         workspace = invitation.workspace
         workspace.memberships.get_or_create(user=user, defaults={"role": invitation.role})
-        _settle_default(user, workspace)
+        set_default_if_none(user, workspace)
         here = audit.person(user, workspace=workspace, ip=ip)
         audit.record(
-            "invitation.accepted", access=here, target=invitation, changes={"role": Role(invitation.role).label}
+            "invitation.accepted", principal=here, target=invitation, changes={"role": Role(invitation.role).label}
         )
     return user
 
 
-def revoke_invitation(*, invitation: Invitation, access: Access) -> None:
-    audit.record("invitation.revoked", access=access, target=invitation, changes={"email": invitation.email})
+def revoke_invitation(*, invitation: Invitation, principal: Principal) -> None:
+    audit.record("invitation.revoked", principal=principal, target=invitation, changes={"email": invitation.email})
     invitation.delete()

@@ -5,7 +5,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.auth import api_keys, sessions
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import PasswordReset, User, canonical_email
 from accounts.services import email_delivery
 from voiceops.core.errors import NotFound
@@ -14,15 +14,15 @@ TOKEN_LENGTH = 32  # base62: 190 bits
 RESET_LIFE = timedelta(hours=1)
 
 
-def change_password(*, access: Access, current: str, new: str, now: datetime) -> bool:
+def change_password(*, principal: Principal, current: str, new: str, now: datetime) -> bool:
     """Set it and end every other session; False when `current` is wrong."""
-    user = access.user
+    user = principal.user
     assert user is not None
     if not user.check_password(current):
         return False
-    _set_password(user, new, now=now)
-    sessions.end_other_sessions(user=user, keep=access.session, now=now)
-    audit.record("password.changed", access=access, target=user)
+    set_password(user, new, now=now)
+    sessions.end_other_sessions(user=user, keep=principal.session, now=now)
+    audit.record("password.changed", principal=principal, target=user)
     return True
 
 
@@ -31,8 +31,8 @@ def request_password_reset(*, email: str, ip: str | None, now: datetime) -> None
     user = User.objects.filter(email=canonical_email(email), is_active=True).select_related("default_workspace").first()
     token = api_keys.random_text(TOKEN_LENGTH)
     with transaction.atomic():
-        access = audit.person(user, ip=ip) if user else Access(ip=ip)
-        audit.record("password.reset_requested", access=access, target=user)
+        principal = audit.person(user, ip=ip) if user else Principal(ip=ip)
+        audit.record("password.reset_requested", principal=principal, target=user)
         if user is not None:
             PasswordReset.objects.create(user=user, token_hash=api_keys.digest(token), expires_at=now + RESET_LIFE)
     if user is None:
@@ -56,12 +56,12 @@ def confirm_password_reset(*, reset: PasswordReset, password: str, ip: str | Non
     """Set the password once and end every session. Raises NotFound when another request was faster."""
     if not PasswordReset.objects.filter(pk=reset.pk, used_at=None).update(used_at=now):
         raise NotFound("Password reset not found")
-    _set_password(reset.user, password, now=now)
+    set_password(reset.user, password, now=now)
     sessions.end_other_sessions(user=reset.user, keep=None, now=now)
-    audit.record("password.reset", access=audit.person(reset.user, ip=ip), target=reset.user)
+    audit.record("password.reset", principal=audit.person(reset.user, ip=ip), target=reset.user)
 
 
-def _set_password(user: User, password: str, *, now: datetime) -> None:
+def set_password(user: User, password: str, *, now: datetime) -> None:
     """Whatever tokens wait in a mailbox were for the old one."""
     user.set_password(password)
     user.save(update_fields=["password"])

@@ -3,16 +3,16 @@ from typing import Any
 from django.db import transaction
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
 from accounts.roles import Role
-from accounts.services.members import _move_home, _settle_default
+from accounts.services.members import reset_default_workspace, set_default_if_none
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
-from voiceops.core.statement_timeouts import take_time
+from voiceops.core.statement_timeouts import disable_statement_timeout
 
-WHEN = {"calling_window", "holidays_country", "min_gap_minutes"}  # decide when people may be called
+SCHEDULING_FIELDS = {"calling_window", "holidays_country", "min_gap_minutes"}  # decide when people may be called
 
 
 def create_workspace(*, name: str, user: User, ip: str | None = None, **limits: Any) -> Workspace:
@@ -20,34 +20,34 @@ def create_workspace(*, name: str, user: User, ip: str | None = None, **limits: 
     with transaction.atomic():
         workspace = Workspace.unscoped.create(name=name, **limits)
         workspace.memberships.create(user=user, role=Role.ADMIN)
-        _settle_default(user, workspace)
+        set_default_if_none(user, workspace)
         here = audit.person(user, workspace=workspace, ip=ip)
-        audit.record("workspace.created", access=here, target=workspace, changes={"name": name})
+        audit.record("workspace.created", principal=here, target=workspace, changes={"name": name})
     return workspace
 
 
-def update_workspace(*, workspace: Workspace, access: Access, changes: dict[str, Any]) -> None:
+def update_workspace(*, workspace: Workspace, principal: Principal, changes: dict[str, Any]) -> None:
     with transaction.atomic():
         for name, value in changes.items():
             setattr(workspace, name, value)
         workspace.save(update_fields=list(changes))
-        audit.record("workspace.updated", access=access, target=workspace, changes=changes)
-        if changes.keys() & WHEN:
-            _ask_anew(workspace)
+        audit.record("workspace.updated", principal=principal, target=workspace, changes=changes)
+        if changes.keys() & SCHEDULING_FIELDS:
+            requeue_waiting_recipients(workspace)
 
 
-def _ask_anew(workspace: Workspace) -> None:
+def requeue_waiting_recipients(workspace: Workspace) -> None:
     """Whoever waits for hours or a gap that were valid until now may be called at once, or waits for the new ones.
 
     Their table lies above accounts; the relation is the workspace's.
     """
-    take_time()
+    disable_statement_timeout()
     unfinished = workspace.recipients.filter(batch__status__in=("ready", "scheduled", "running", "paused"))
-    unfinished.ask_anew(database_now())
-    task_queue.ring(task_queue.DIAL)
+    unfinished.requeue_waiting(database_now())
+    task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
 
 
-def delete_workspace(*, workspace: Workspace, access: Access) -> None:
+def delete_workspace(*, workspace: Workspace, principal: Principal) -> None:
     """Delete a workspace and all it owns. Raises StateForbids while it holds a number at LiveKit."""
     with transaction.atomic():
         workspace.lock()
@@ -56,8 +56,8 @@ def delete_workspace(*, workspace: Workspace, access: Access) -> None:
             if getattr(model, "keeps_workspace", False) and model._default_manager.filter(workspace=workspace).exists():
                 raise StateForbids(f"Workspace still has {model._meta.verbose_name_plural}")
         homeless = list(User.objects.filter(default_workspace=workspace))
-        take_time()
-        audit.record("workspace.deleted", access=access, target=workspace, changes={"name": workspace.name})
+        disable_statement_timeout()
+        audit.record("workspace.deleted", principal=principal, target=workspace, changes={"name": workspace.name})
         workspace.delete()
         for user in homeless:
-            _move_home(user)
+            reset_default_workspace(user)

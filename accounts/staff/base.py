@@ -21,7 +21,7 @@ from unfold.decorators import display
 
 from accounts import audit
 from accounts.auth.authentication import ip_of
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
 from voiceops.api.errors import flatten
 from voiceops.api.fields import UUID_FORM
@@ -31,7 +31,7 @@ MOST_COUNTED = 10_000
 Column = TypeVar("Column", bound=Callable[..., Any])
 
 
-def coloured(description: str, colours: Mapping[str, str]) -> Callable[[Column], Column]:
+def badge_column(description: str, colours: Mapping[str, str]) -> Callable[[Column], Column]:
     """A column of words, each on its colour: success, info, warning or danger."""
     return cast(Callable[[Column], Column], display(description=description, label=dict(colours)))
 
@@ -68,7 +68,7 @@ class JsonField(forms.JSONField):
         return "" if value is None else super().prepare_value(value)
 
 
-class Pages(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
     """Counts to ten thousand and no further: the newest of a million rows are shown without a count of them all."""
 
     @cached_property
@@ -82,7 +82,7 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
 
     ordering: Sequence[str] = ("-pk",)
     list_per_page = 50
-    paginator = Pages
+    paginator = CappedPaginator
     show_full_result_count = False
     search_ids: Sequence[str] = ("pk",)
     personal: bool = False  # whether opening a row shows a person's number or words, which goes on record
@@ -115,9 +115,9 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         try:
             page: HttpResponseBase = super().changeform_view(request, object_id, form_url, extra_context)
         except DomainError as refusal:
-            return self.refuse(request, refusal)
+            return self.reject(request, refusal)
         if self.personal and object_id and request.method == "GET" and (row := self.get_object(request, object_id)):
-            audit.record(f"{row._meta.model_name}.viewed_by_staff", access=access_of(request, row), target=row)
+            audit.record(f"{row._meta.model_name}.viewed_by_staff", principal=principal_of(request, row), target=row)
         return page
 
     def delete_view(
@@ -126,19 +126,19 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         try:
             page: HttpResponseBase = super().delete_view(request, object_id, extra_context)
         except DomainError as refusal:
-            return self.refuse(request, refusal)
+            return self.reject(request, refusal)
         return page
 
-    def refuse(self, request: HttpRequest, refusal: DomainError) -> HttpResponseBase:
+    def reject(self, request: HttpRequest, refusal: DomainError) -> HttpResponseBase:
         self.message_user(request, str(refusal), messages.ERROR)
         return redirect(request.path)
 
-    def for_each(self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any, Access], object]) -> None:
+    def apply_to_each(self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any, Principal], object]) -> None:
         """Do `act` to every row chosen; refusals are told row by row, and keep nothing else from being done."""
         done = 0
         for row in rows:
             try:
-                act(row, access_of(request, row))
+                act(row, principal_of(request, row))
                 done += 1
             except DomainError as refusal:
                 self.message_user(request, f"{row}: {refusal}", messages.ERROR)
@@ -151,11 +151,11 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         done = "changed" if change else "added"
         changes = {"fields": sorted(form.changed_data)}
         audit.record(
-            f"{obj._meta.model_name}.{done}_by_staff", access=access_of(request, obj), target=obj, changes=changes
+            f"{obj._meta.model_name}.{done}_by_staff", principal=principal_of(request, obj), target=obj, changes=changes
         )
 
 
-class History(StaffAdmin):
+class ReadOnlyAdmin(StaffAdmin):
     """What happened is looked at, not edited."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -168,7 +168,7 @@ class History(StaffAdmin):
         return False
 
 
-class Lines(TabularInline):  # type: ignore[misc]  # the library is not typed
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # the library is not typed
     """Rows that belong to the one shown, to be looked at."""
 
     extra = 0
@@ -182,11 +182,11 @@ class Lines(TabularInline):  # type: ignore[misc]  # the library is not typed
         return False
 
 
-def access_of(request: HttpRequest, row: models.Model) -> Access:
+def principal_of(request: HttpRequest, row: models.Model) -> Principal:
     """Whoever is logged in, in the workspace the row belongs to (none: the row belongs to none)."""
     assert isinstance(request.user, User)
     workspace = getattr(row, "workspace", None)
-    return Access(
+    return Principal(
         user=request.user, workspace=workspace if isinstance(workspace, Workspace) else None, ip=ip_of(request)
     )
 

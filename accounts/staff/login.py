@@ -36,27 +36,27 @@ class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # the library i
     def clean(self) -> dict[str, Any]:
         email = canonical_email(self.cleaned_data.get("username") or "")
         ip, user = ip_of(self.request), User.objects.filter(email=email).first()
-        refuse_guessing(self.request, "login", email, ip)
+        enforce_attempt_limit(self.request, "login", email, ip)
         try:
             values: dict[str, Any] = super().clean()
         except ValidationError:
             if user is not None:
-                audit.record("user.login_failed", access=audit.person(user, ip=ip), target=user)
+                audit.record("user.login_failed", principal=audit.person(user, ip=ip), target=user)
             raise
-        attempt_limits.forgive("login", email, ip)
+        attempt_limits.reset_attempts("login", email, ip)
         assert user is not None
-        audit.record("user.logged_in", access=audit.person(user, ip=ip), target=user, changes={"to": "admin"})
+        audit.record("user.logged_in", principal=audit.person(user, ip=ip), target=user, changes={"to": "admin"})
         return values
 
 
-def refuse_guessing(request: HttpRequest, *what: object) -> None:
+def enforce_attempt_limit(request: HttpRequest, *what: object) -> None:
     """Raises ValidationError, and makes the answer a 429, when this has been tried too often."""
-    if wait := attempt_limits.count(*what, now=timezone.now()):
+    if wait := attempt_limits.register_attempt(*what, now=timezone.now()):
         request.META[RETRY_AFTER] = wait
         raise ValidationError(f"Too many tries. Wait {-(-wait // 60)} minutes, then try again.")
 
 
-class StaffGate:
+class StaffAccessMiddleware:
     """Stands before every page of the admin."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

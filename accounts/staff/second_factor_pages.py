@@ -20,13 +20,13 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts import audit
 from accounts.auth import attempt_limits, second_factor
 from accounts.auth.authentication import ip_of
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import SecondFactor, User
-from accounts.staff.login import FACTOR_PAGE, PASSED, refuse_guessing
+from accounts.staff.login import FACTOR_PAGE, PASSED, enforce_attempt_limit
 from voiceops.core.errors import Invalid
 
 
-class OnceOnly(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # the library is not typed
+class NoEchoInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # the library is not typed
     """A code that was wrong is not shown again: the next one would be typed behind it."""
 
     def format_value(self, value: Any) -> None:
@@ -39,7 +39,7 @@ class CodeForm(forms.Form):
     code = forms.CharField(
         label="Code",
         max_length=40,
-        widget=OnceOnly(attrs={"autocomplete": "one-time-code", "autofocus": True}),
+        widget=NoEchoInput(attrs={"autocomplete": "one-time-code", "autofocus": True}),
     )
 
     def __init__(self, request: HttpRequest, factor: SecondFactor) -> None:
@@ -49,29 +49,29 @@ class CodeForm(forms.Form):
 
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
-        access = access_of(self.request)
-        refuse_guessing(self.request, "code", self.factor.user_id)
-        if not self.try_code(code, access):
-            audit.record("second_factor.refused", access=access, target=self.factor.user)
+        principal = principal_of_user(self.request)
+        enforce_attempt_limit(self.request, "code", self.factor.user_id)
+        if not self.try_code(code, principal):
+            audit.record("second_factor.refused", principal=principal, target=self.factor.user)
             raise ValidationError(second_factor.WRONG_CODE)
-        attempt_limits.forgive("code", self.factor.user_id)
+        attempt_limits.reset_attempts("code", self.factor.user_id)
         self.request.session[PASSED] = True
         self.request.session.cycle_key()
         return code
 
-    def try_code(self, code: str, access: Access) -> bool:
+    def try_code(self, code: str, principal: Principal) -> bool:
         now = timezone.now()
         if self.factor.confirmed_at is not None:
             return second_factor.accepts(factor=self.factor, code=code, now=now)
         try:
-            self.recovery_codes = second_factor.confirm(factor=self.factor, code=code, now=now, access=access)
+            self.recovery_codes = second_factor.confirm(factor=self.factor, code=code, now=now, principal=principal)
         except Invalid:
             return False
         return True
 
 
 @never_cache
-def page(request: HttpRequest) -> HttpResponse:
+def second_factor_view(request: HttpRequest) -> HttpResponse:
     """Ask for the code; once it was given, or where there is none yet, show what can be done."""
     assert isinstance(request.user, User)
     factor = second_factor.factor_of(request.user)
@@ -79,23 +79,23 @@ def page(request: HttpRequest) -> HttpResponse:
         return set_up(request, second_factor.pending(request.user))
     if not request.session.get(PASSED):
         return ask(request, factor)
-    return look_after(request, factor)
+    return manage(request, factor)
 
 
 def ask(request: HttpRequest, factor: SecondFactor) -> HttpResponse:
     form = CodeForm(request, factor)
     if form.is_valid():
         return redirect(next_page(request))
-    return show(request, "ask", form=form)
+    return render(request, "ask", form=form)
 
 
 def set_up(request: HttpRequest, factor: SecondFactor) -> HttpResponse:
     form = CodeForm(request, factor)
     if form.is_valid():
-        return show(request, "codes", codes=form.recovery_codes, next=next_page(request))
+        return render(request, "codes", codes=form.recovery_codes, next=next_page(request))
     address = second_factor.address_of(factor)
     picture = segno.make(address, error="m").svg_inline(scale=5, dark="#000", light="#fff", border=3)
-    return show(
+    return render(
         request,
         "setup",
         form=form,
@@ -105,22 +105,22 @@ def set_up(request: HttpRequest, factor: SecondFactor) -> HttpResponse:
     )
 
 
-def look_after(request: HttpRequest, factor: SecondFactor) -> HttpResponse:
+def manage(request: HttpRequest, factor: SecondFactor) -> HttpResponse:
     """New recovery codes, or none of it any more: for both the app must be at hand."""
     form = CodeForm(request, factor)
     if form.is_valid() and "remove" in request.POST:
-        second_factor.remove(factor=factor, access=access_of(request))
+        second_factor.remove(factor=factor, principal=principal_of_user(request))
         request.session.pop(PASSED)
         messages.success(request, "The second factor was removed.")
         return redirect("admin:index")
     if form.is_valid():
-        codes = second_factor.renew_codes(factor=factor, access=access_of(request))
-        return show(request, "codes", codes=codes, next=reverse(f"admin:{FACTOR_PAGE}"))
+        codes = second_factor.renew_codes(factor=factor, principal=principal_of_user(request))
+        return render(request, "codes", codes=codes, next=reverse(f"admin:{FACTOR_PAGE}"))
     left = factor.recovery_codes.filter(used_at=None).count()
-    return show(request, "manage", form=form, factor=factor, left=left)
+    return render(request, "manage", form=form, factor=factor, left=left)
 
 
-def show(request: HttpRequest, name: str, **told: Any) -> HttpResponse:
+def render(request: HttpRequest, name: str, **told: Any) -> HttpResponse:
     context = {**admin.site.each_context(request), "title": "Second factor", **told}
     return TemplateResponse(request, f"admin/second_factor/{name}.html", context)
 
@@ -131,6 +131,6 @@ def next_page(request: HttpRequest) -> str:
     return wanted if is_ours else reverse("admin:index")
 
 
-def access_of(request: HttpRequest) -> Access:
+def principal_of_user(request: HttpRequest) -> Principal:
     assert isinstance(request.user, User)
-    return Access(user=request.user, ip=ip_of(request))
+    return Principal(user=request.user, ip=ip_of(request))

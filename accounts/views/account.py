@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import audit
-from accounts.api.lookup import missing
+from accounts.api.lookup import not_found
 from accounts.api.viewsets import ApiViewSet
 from accounts.auth.permissions import SIGNED_IN
 from accounts.models import ApiKey, Membership, User, Workspace
@@ -25,7 +25,7 @@ class MeViewSet(ApiViewSet):
 
     def retrieve(self, request: Request) -> Response:
         """Who asks: a person, or an API key, which has no address and one workspace."""
-        key = self.caller.key
+        key = self.principal.key
         return Response(_key_told(key) if key else MeSerializer(self.me()).data)
 
     def partial_update(self, request: Request) -> Response:
@@ -35,12 +35,12 @@ class MeViewSet(ApiViewSet):
         changes = serializer.validated_data
         wanted = changes.get("default_workspace_id", user.default_workspace_id)
         if wanted not in (user.default_workspace_id, *(seat.workspace_id for seat in user.memberships.all())):
-            raise missing(Workspace)
+            raise not_found(Workspace)
         for name, value in changes.items():
             setattr(user, name, value)
         user.save(update_fields=list(changes))
         if changes:
-            audit.record("user.updated", access=self.caller, target=user, changes={"fields": sorted(changes)})
+            audit.record("user.updated", principal=self.principal, target=user, changes={"fields": sorted(changes)})
         return Response(MeSerializer(user).data)
 
     def me(self) -> User:
@@ -59,7 +59,7 @@ class PasswordChangeViewSet(ApiViewSet):
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
         current, new = values["current_password"], values["password"]
-        if not passwords.change_password(access=self.caller, current=current, new=new, now=timezone.now()):
+        if not passwords.change_password(principal=self.principal, current=current, new=new, now=timezone.now()):
             raise Invalid("Invalid current password")
         return Response({"detail": "Password changed"})
 

@@ -25,13 +25,13 @@ from accounts.serializers.auth import (
     RefreshSerializer,
     RegisterSerializer,
     TokensSerializer,
-    judge_password,
+    validate_new_password,
 )
 from accounts.serializers.users import UserSerializer
 from accounts.serializers.workspaces import DetailSerializer
 from accounts.services import invitations, passwords, registration
 from accounts.views.account import _told
-from voiceops.api.errors import mistake
+from voiceops.api.errors import field_error
 from voiceops.api.serializers import StrictSerializer
 
 REFRESH_COOKIE = "refresh_token"
@@ -102,7 +102,7 @@ class LogoutView(AuthView):
         for token in (shown, request.COOKIES.get(ACCESS_COOKIE), bearer.strip()):
             if token and (session := sessions.find_session(token)):
                 sessions.end_session(session=session, now=timezone.now())
-                audit.record("user.logged_out", access=audit.person(session.user, ip=ip_of(request)), target=session)
+                audit.record("user.logged_out", principal=audit.person(session.user, ip=ip_of(request)), target=session)
                 break
         response = Response({"detail": "Logged out"})
         response.delete_cookie(ACCESS_COOKIE, samesite="Lax")
@@ -126,7 +126,7 @@ class PasswordResetConfirmView(AuthView):
     def post(self, request: Request) -> Response:
         values, now = self.read(request), timezone.now()
         reset = passwords.find_reset(token=values["token"], now=now)
-        judge_password(values["password"], user=reset.user)
+        validate_new_password(values["password"], user=reset.user)
         passwords.confirm_password_reset(reset=reset, password=values["password"], ip=ip_of(request), now=now)
         return Response({"detail": "Password changed"})
 
@@ -141,8 +141,8 @@ class AcceptInvitationView(AuthView):
         password, name = values.get("password"), values["name"]
         if not User.objects.filter(email=invitation.email).exists():
             if password is None:
-                raise serializers.ValidationError({"password": mistake("value_error.missing").detail})
-            judge_password(password, user=User(email=invitation.email, name=name))
+                raise serializers.ValidationError({"password": field_error("value_error.missing").detail})
+            validate_new_password(password, user=User(email=invitation.email, name=name))
         user = invitations.accept_invitation(
             invitation=invitation, password=password, name=name, ip=ip_of(request), now=now
         )
@@ -155,7 +155,7 @@ def log_in(user: User, request: Request, *, workspace: Workspace | None = None, 
     pair = sessions.open_session(user=user, now=now)
     user.last_login = now
     user.save(update_fields=["last_login"])
-    audit.record("user.logged_in", access=audit.person(user, workspace=workspace, ip=ip_of(request)), target=user)
+    audit.record("user.logged_in", principal=audit.person(user, workspace=workspace, ip=ip_of(request)), target=user)
     return answer(pair, workspace=workspace, status=status)
 
 

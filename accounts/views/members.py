@@ -8,14 +8,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.viewsets import Deletes, Patches, WorkspaceViewSet
+from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
 from accounts.models import ApiKey, Invitation, Membership
 from accounts.roles import Role
 from accounts.serializers.members import ApiKeyMadeSerializer, ApiKeySerializer, InvitationSerializer, MemberSerializer
 from accounts.services import api_keys, invitations, members
 
 
-class MemberViewSet(mixins.ListModelMixin, Patches, Deletes, WorkspaceViewSet):
+class MemberViewSet(mixins.ListModelMixin, PatchMixin, DestroyMixin, WorkspaceViewSet):
     model = Membership
     serializer_class = MemberSerializer
     workspace_kwarg = "workspace_id"
@@ -28,13 +28,13 @@ class MemberViewSet(mixins.ListModelMixin, Patches, Deletes, WorkspaceViewSet):
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         role = serializer.validated_data.get("role")
         if role is not None and serializer.instance is not None:
-            members.change_role(member=serializer.instance, role=role, access=self.caller, now=timezone.now())
+            members.change_role(member=serializer.instance, role=role, principal=self.principal, now=timezone.now())
 
     def perform_destroy(self, instance: Membership) -> None:
-        members.remove_member(member=instance, access=self.caller, now=timezone.now())
+        members.remove_member(member=instance, principal=self.principal, now=timezone.now())
 
 
-class InvitationViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, Deletes, WorkspaceViewSet):
+class InvitationViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, DestroyMixin, WorkspaceViewSet):
     model = Invitation
     serializer_class = InvitationSerializer
     workspace_kwarg = "workspace_id"
@@ -45,15 +45,15 @@ class InvitationViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, Deletes,
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         values = serializer.validated_data
-        serializer.instance = invitations.invite(
-            workspace=self.workspace, access=self.caller, now=timezone.now(), **values
+        serializer.instance = invitations.create_invitation(
+            workspace=self.workspace, principal=self.principal, now=timezone.now(), **values
         )
 
     def perform_destroy(self, instance: Invitation) -> None:
-        invitations.revoke_invitation(invitation=instance, access=self.caller)
+        invitations.revoke_invitation(invitation=instance, principal=self.principal)
 
 
-class ApiKeyViewSet(mixins.ListModelMixin, Deletes, WorkspaceViewSet):
+class ApiKeyViewSet(mixins.ListModelMixin, DestroyMixin, WorkspaceViewSet):
     model = ApiKey
     serializer_class = ApiKeySerializer
     access = {"list": Role.ADMIN, "create": Role.ADMIN, "destroy": Role.ADMIN}
@@ -66,8 +66,8 @@ class ApiKeyViewSet(mixins.ListModelMixin, Deletes, WorkspaceViewSet):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
-        row, key = api_keys.create_api_key(workspace=self.workspace, access=self.caller, **values)
+        row, key = api_keys.create_api_key(workspace=self.workspace, principal=self.principal, **values)
         return Response({**self.get_serializer(row).data, "key": key}, status=201)
 
     def perform_destroy(self, instance: ApiKey) -> None:
-        api_keys.revoke_api_key(key=instance, access=self.caller, now=timezone.now())
+        api_keys.revoke_api_key(key=instance, principal=self.principal, now=timezone.now())

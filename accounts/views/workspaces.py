@@ -38,26 +38,26 @@ class WorkspacesViewSet(ApiViewSet):
         serializer = WorkspaceDetailSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         limits = dict(serializer.validated_data)
-        workspace = workspaces.create_workspace(name=limits.pop("name"), user=user, ip=self.caller.ip, **limits)
+        workspace = workspaces.create_workspace(name=limits.pop("name"), user=user, ip=self.principal.ip, **limits)
         return Response(self._told(workspace, Role.ADMIN), status=201)
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(self._told(self.workspace, self.caller.role))
+        return Response(self._told(self.workspace, self.principal.role))
 
     def partial_update(self, request: Request, pk: str) -> Response:
         workspace = self.workspace
         serializer = WorkspaceDetailSerializer(workspace, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        workspaces.update_workspace(workspace=workspace, access=self.caller, changes=serializer.validated_data)
-        return Response(self._told(workspace, self.caller.role))
+        workspaces.update_workspace(workspace=workspace, principal=self.principal, changes=serializer.validated_data)
+        return Response(self._told(workspace, self.principal.role))
 
     def destroy(self, request: Request, pk: str) -> Response:
-        workspaces.delete_workspace(workspace=self.workspace, access=self.caller)
+        workspaces.delete_workspace(workspace=self.workspace, principal=self.principal)
         return Response(DELETED)
 
     def _mine(self) -> QuerySet[Workspace] | Sequence[Workspace]:
-        if self.caller.key is not None:
-            return [_seen_by(self.caller.key.workspace, Role(self.caller.key.role))]
+        if self.principal.key is not None:
+            return [_seen_by(self.principal.key.workspace, Role(self.principal.key.role))]
         rows = Workspace.unscoped.filter(memberships__user=self.user).order_by("-pk")
         return rows.annotate(seat_role=F("memberships__role"))
 

@@ -16,8 +16,8 @@ CHUNK = 500
 
 def seal(apps: Any, schema_editor: Any) -> None:
     def change(row: Any, plain: dict[str, Any], table: str) -> dict[str, Any]:
-        plain, secret = secrets.split(secrets.join(plain, secrets.unseal(row.sealed, table=table, pk=row.pk)))
-        row.sealed = secrets.seal(secret, table=table, pk=row.pk)
+        plain, secret = secrets.split_secrets(secrets.merge_secrets(plain, secrets.decrypt(row.sealed, table=table, pk=row.pk)))
+        row.sealed = secrets.encrypt(secret, table=table, pk=row.pk)
         return plain
 
     _change_all(apps, change)
@@ -25,7 +25,7 @@ def seal(apps: Any, schema_editor: Any) -> None:
 
 def unseal(apps: Any, schema_editor: Any) -> None:
     def change(row: Any, plain: dict[str, Any], table: str) -> dict[str, Any]:
-        whole = secrets.join(plain, secrets.unseal(row.sealed, table=table, pk=row.pk))
+        whole = secrets.merge_secrets(plain, secrets.decrypt(row.sealed, table=table, pk=row.pk))
         row.sealed = ""
         return whole
 

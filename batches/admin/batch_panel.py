@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from batches.dialing.circuit_breaker import paused_itself
 from batches.models import Batch
 from batches.reporting.exports import FILES
@@ -34,10 +34,10 @@ ORDERS: dict[str, tuple[str, tuple[Status, ...], Callable[..., object]]] = {
 }
 
 
-def carry_out(name: str, *, batch: Batch, access: Access) -> None:
+def carry_out(name: str, *, batch: Batch, principal: Principal) -> None:
     """One of `ORDERS`. Raises StateForbids."""
     _, _, act = ORDERS[name]
-    act(batch=batch, access=access)
+    act(batch=batch, principal=principal)
 
 
 def may_order(name: str, batch: Batch) -> bool:

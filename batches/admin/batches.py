@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
-from accounts.auth.principal import Access
-from accounts.staff.base import SerializerForm, StaffAdmin, access_of, coloured
+from accounts.auth.principal import Principal
+from accounts.staff.base import SerializerForm, StaffAdmin, badge_column, principal_of
 from batches.admin import batch_panel, upload
 from batches.models import Batch
 from batches.reporting import exports
@@ -34,8 +34,8 @@ STATES = {
 }
 
 
-def ordered(name: str, batch: Batch, access: Access) -> None:
-    batch_panel.carry_out(name, batch=batch, access=access)
+def ordered(name: str, batch: Batch, principal: Principal) -> None:
+    batch_panel.carry_out(name, batch=batch, principal=principal)
 
 
 class BatchForm(SerializerForm):
@@ -109,7 +109,7 @@ class BatchAdmin(StaffAdmin):
             batch.counts = counts[batch.pk]
         return page
 
-    @coloured("Status", STATES)
+    @badge_column("Status", STATES)
     def shown_status(self, batch: Batch) -> str:
         return batch.status
 
@@ -148,7 +148,7 @@ class BatchAdmin(StaffAdmin):
         sees_people = self.has_view_permission(request) and request.user.has_perm("batches.view_recipient")
         if batch is None or name not in exports.FILES or not sees_people:
             raise PermissionDenied
-        return exports.export(batch, name, access=access_of(request, batch))
+        return exports.export(batch, name, principal=principal_of(request, batch))
 
     def order(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Start, pause, resume, stop: a button on the batch's page."""
@@ -157,7 +157,7 @@ class BatchAdmin(StaffAdmin):
         if name not in batch_panel.ORDERS or batch is None or not self.has_change_permission(request, batch):
             raise PermissionDenied
         try:
-            batch_panel.carry_out(name, batch=batch, access=access_of(request, batch))
+            batch_panel.carry_out(name, batch=batch, principal=principal_of(request, batch))
         except DomainError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
         return redirect("admin:batches_batch_change", pk)
@@ -178,20 +178,20 @@ class BatchAdmin(StaffAdmin):
 
     def save_model(self, request: HttpRequest, obj: Batch, form: "ModelForm[Batch]", change: bool) -> None:
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
-        update_batch(batch=obj, changes=changes, access=access_of(request, obj))
+        update_batch(batch=obj, changes=changes, principal=principal_of(request, obj))
 
     @admin.action(description="Start", permissions=["change"])
     def start_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.for_each(request, queryset, partial(ordered, "start"))
+        self.apply_to_each(request, queryset, partial(ordered, "start"))
 
     @admin.action(description="Pause", permissions=["change"])
     def pause_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.for_each(request, queryset, partial(ordered, "pause"))
+        self.apply_to_each(request, queryset, partial(ordered, "pause"))
 
     @admin.action(description="Resume", permissions=["change"])
     def resume_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.for_each(request, queryset, partial(ordered, "resume"))
+        self.apply_to_each(request, queryset, partial(ordered, "resume"))
 
     @admin.action(description="Stop for good", permissions=["change"])
     def stop_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.for_each(request, queryset, partial(ordered, "stop"))
+        self.apply_to_each(request, queryset, partial(ordered, "stop"))

@@ -14,7 +14,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.auth.authentication import ip_of
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
 from batches.importing.phones import known_country
 from batches.services.suppression_files import read_list
@@ -75,8 +75,8 @@ def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **told: An
     assert isinstance(request.user, User)
     now = timezone.now()
     read = read_list(Path(file.temporary_file_path()), expires_at=None, now=now, **told)
-    access = Access(user=request.user, workspace=workspace, ip=ip_of(request))
-    done = suppress_numbers(workspace=workspace, rows=read.rows, now=now, access=access)
+    principal = Principal(user=request.user, workspace=workspace, ip=ip_of(request))
+    done = suppress_numbers(workspace=workspace, rows=read.rows, now=now, principal=principal)
     refused = "".join(f"; row {row['row_number']}: {row['error_message']}" for row in read.refused[:3])
     counts = f"{done.added} numbers added, {done.already} were there, {read.refused_count} rows refused"
     messages.success(request, counts + refused)

@@ -9,17 +9,17 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from accounts.staff.base import History, coloured
+from accounts.staff.base import ReadOnlyAdmin, badge_column
 from batches.admin import batch_panel
 from batches.models import Recipient, RejectedRow
 from batches.services.review import close_recipient, release_recipient
-from voiceops.core.pii import masked
+from voiceops.core.pii import mask_number
 
 BY_STAFF = "decided by staff"
 LINK = "text-primary-600 dark:text-primary-500"
 
 
-class OfBatch(History):
+class OfBatch(ReadOnlyAdmin):
     """The rows of one batch are shown in the order of its list."""
 
     personal = True
@@ -65,9 +65,9 @@ class RecipientAdmin(OfBatch):
 
     @admin.display(description="Number")
     def number(self, recipient: Recipient) -> str:
-        return masked(recipient.phone_number)
+        return mask_number(recipient.phone_number)
 
-    @coloured("Status", {"completed": "success", "review": "danger", "failed": "warning"})
+    @badge_column("Status", {"completed": "success", "review": "danger", "failed": "warning"})
     def shown_status(self, recipient: Recipient) -> str:
         return recipient.status
 
@@ -76,14 +76,18 @@ class RecipientAdmin(OfBatch):
 
     @admin.action(description="In review: offer for a call again", permissions=["decide"])
     def release(self, request: HttpRequest, queryset: QuerySet[Recipient]) -> None:
-        self.for_each(
-            request, queryset, lambda row, access: release_recipient(recipient=row, reason=BY_STAFF, access=access)
+        self.apply_to_each(
+            request,
+            queryset,
+            lambda row, principal: release_recipient(recipient=row, reason=BY_STAFF, principal=principal),
         )
 
     @admin.action(description="In review: give up", permissions=["decide"])
     def close(self, request: HttpRequest, queryset: QuerySet[Recipient]) -> None:
-        self.for_each(
-            request, queryset, lambda row, access: close_recipient(recipient=row, reason=BY_STAFF, access=access)
+        self.apply_to_each(
+            request,
+            queryset,
+            lambda row, principal: close_recipient(recipient=row, reason=BY_STAFF, principal=principal),
         )
 
 

@@ -7,12 +7,12 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from accounts.staff.base import SerializerForm, StaffAdmin, access_of
+from accounts.staff.base import SerializerForm, StaffAdmin, principal_of
 from batches.admin import file_forms
 from batches.models import Suppression
 from batches.serializers.suppressions import SuppressionSerializer
 from batches.services.suppressions import lift_suppression, suppress_number
-from voiceops.core.pii import masked
+from voiceops.core.pii import mask_number
 
 
 class SuppressionForm(SerializerForm):
@@ -41,7 +41,7 @@ class SuppressionAdmin(StaffAdmin):
 
     @admin.display(description="Number")
     def number(self, suppression: Suppression) -> str:
-        return masked(suppression.phone_number)
+        return mask_number(suppression.phone_number)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Suppression | None = None) -> tuple[str, ...]:
         return ("workspace", "phone_number", "source", "created_at") if obj else ()
@@ -51,11 +51,13 @@ class SuppressionAdmin(StaffAdmin):
             super().save_model(request, obj, form, change)
             return
         values = {name: form.cleaned_data[name] for name in ("phone_number", "reason", "proof", "expires_at")}
-        access = access_of(request, obj)
-        obj.pk = suppress_number(workspace=obj.workspace, now=timezone.now(), access=access, **values).pk
+        principal = principal_of(request, obj)
+        obj.pk = suppress_number(workspace=obj.workspace, now=timezone.now(), principal=principal, **values).pk
 
     def delete_model(self, request: HttpRequest, obj: Suppression) -> None:
-        lift_suppression(suppression=obj, access=access_of(request, obj))
+        lift_suppression(suppression=obj, principal=principal_of(request, obj))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
-        self.for_each(request, queryset, lambda row, access: lift_suppression(suppression=row, access=access))
+        self.apply_to_each(
+            request, queryset, lambda row, principal: lift_suppression(suppression=row, principal=principal)
+        )

@@ -15,7 +15,7 @@ from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.auth.authentication import ip_of
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
 from agents.models import Agent
 from batches.admin.file_forms import ListForm, shown
@@ -107,7 +107,7 @@ def page(request: HttpRequest) -> HttpResponse:
 def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **fields: Any) -> HttpResponse:
     """Raises DomainError."""
     assert isinstance(request.user, User)
-    access = Access(user=request.user, workspace=workspace, ip=ip_of(request))
-    batch = create_batch(content=file.chunks(), access=access, **fields)
+    principal = Principal(user=request.user, workspace=workspace, ip=ip_of(request))
+    batch = create_batch(content=file.chunks(), principal=principal, **fields)
     messages.success(request, "The list is being read.")
     return redirect("admin:batches_batch_change", batch.pk)

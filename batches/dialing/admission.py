@@ -58,9 +58,9 @@ class BatchAdmission:
             call.to_number, window, now, holidays_country=batch.workspace.holidays_country
         ):
             return "window_closed"
-        return self.too_often(call, now)
+        return self.frequency_refusal(call, now)
 
-    def too_often(self, call: Call, now: datetime) -> str | None:
+    def frequency_refusal(self, call: Call, now: datetime) -> str | None:
         recent = self.recent.get((call.workspace_id, call.to_number))
         if recent is None:
             return None
@@ -74,11 +74,11 @@ class BatchAdmission:
             return "weekly_cap"
         return None
 
-    def earliest(self, call: Call, now: datetime) -> datetime:
+    def next_allowed_at(self, call: Call, now: datetime) -> datetime:
         batch = self.batches.get(call.batch_id)
         return batch.next_slot_at if batch is not None and batch.next_slot_at is not None else now
 
-    def took(self, call: Call, slot: datetime) -> None:
+    def record_slot(self, call: Call, slot: datetime) -> None:
         batch = self.batches.get(call.batch_id)
         if batch is not None and batch.calls_per_second:
             batch.next_slot_at = slot + timedelta(seconds=1 / (USED * batch.calls_per_second))

@@ -33,7 +33,7 @@ PACE_FIELDS = (
 
 
 @dataclass
-class News:
+class BreakerChanges:
     """What a chunk of calls says of its numbers."""
 
     changed: list[NumberPace] = field(default_factory=list)  # in trouble, or out of it
@@ -44,7 +44,7 @@ def verdict_of(call: Call) -> Verdict | None:
     return BY_REASON.get(call.end_reason or "")
 
 
-def got_through(call: Call) -> bool:
+def reached_callee(call: Call) -> bool:
     """The carrier took the call as far as the callee."""
     verdict = verdict_of(call)
     return call.answered_at is not None or (verdict is not None and verdict.blame is Blame.CALLEE)
@@ -52,13 +52,13 @@ def got_through(call: Call) -> bool:
 
 def failed(call: Call) -> bool:
     verdict = verdict_of(call)
-    return not got_through(call) and verdict is not None and verdict.blame in FAILURES
+    return not reached_callee(call) and verdict is not None and verdict.blame in FAILURES
 
 
-def note_numbers(calls: Sequence[Call], now: datetime) -> News:
+def update_number_breakers(calls: Sequence[Call], now: datetime) -> BreakerChanges:
     """Back numbers off, find them in trouble, or let them go on. Locks their pace rows, before any batch's."""
-    news = News()
-    telling = [call for call in calls if got_through(call) or failed(call) or call.end_reason in CAPACITY_REASONS]
+    news = BreakerChanges()
+    telling = [call for call in calls if reached_callee(call) or failed(call) or call.end_reason in CAPACITY_REASONS]
     ids = {call.number_id for call in telling}
     probes = {call.pk for call in calls}
     wanted = Q(number__in=ids) | Q(probe_call_id__in=probes)
@@ -66,7 +66,7 @@ def note_numbers(calls: Sequence[Call], now: datetime) -> News:
         before = [getattr(pace, name) for name in PACE_FIELDS]
         mine = [call for call in calls if call.number_id == pace.number_id]
         back_off(pace, mine, now)
-        told = [judge_number(pace, call, now, news) for call in mine]
+        told = [update_number_breaker(pace, call, now, news) for call in mine]
         if any(told):
             news.changed.append(pace)
         if before != [getattr(pace, name) for name in PACE_FIELDS]:
@@ -76,7 +76,7 @@ def note_numbers(calls: Sequence[Call], now: datetime) -> News:
 
 def back_off(pace: NumberPace, calls: Sequence[Call], now: datetime) -> None:
     for call in calls:
-        if got_through(call):
+        if reached_callee(call):
             pace.backoff_seconds = 0.0
         elif call.end_reason in CAPACITY_REASONS and backed_off_since(pace, call):
             pace.backoff_seconds = min(BACKOFF_MOST, max(BACKOFF_FIRST, pace.backoff_seconds * 2))
@@ -85,9 +85,9 @@ def back_off(pace: NumberPace, calls: Sequence[Call], now: datetime) -> None:
         pace.backoff_until = None
 
 
-def judge_number(pace: NumberPace, call: Call, now: datetime, news: News) -> bool:
+def update_number_breaker(pace: NumberPace, call: Call, now: datetime, news: BreakerChanges) -> bool:
     """Whether this call says that the number is in trouble, still or since now, or no more."""
-    if got_through(call):
+    if reached_callee(call):
         at = call.answered_at or call.ended_at
         if pace.failing_since is not None and at is not None and at < pace.failing_since:
             news.stale.add(call.pk)
@@ -108,7 +108,7 @@ def judge_number(pace: NumberPace, call: Call, now: datetime, news: News) -> boo
         return False
     if pace.trouble is None:
         pace.probe_at = now + PROBE_EVERY
-    pace.trouble = in_words(call, verdict, pace.provider_failures)
+    pace.trouble = describe(call, verdict, pace.provider_failures)
     return True
 
 
@@ -118,26 +118,28 @@ def backed_off_since(pace: NumberPace, call: Call) -> bool:
     return began is None or call.intent_at is None or call.intent_at >= began
 
 
-def note_batches(batches: Mapping[Any, Batch], calls: Iterable[Call], now: datetime, news: News) -> None:
+def update_batch_breakers(
+    batches: Mapping[Any, Batch], calls: Iterable[Call], now: datetime, news: BreakerChanges
+) -> None:
     """Count failures in a row, pause, probe, heal. The rows are locked by the caller."""
     changed: dict[Any, Batch] = {}
     for call in calls:
         batch = batches.get(call.batch_id)
-        if batch is not None and call.pk not in news.stale and judge(batch, call, now):
+        if batch is not None and call.pk not in news.stale and update_batch_breaker(batch, call, now):
             changed[batch.pk] = batch
     for pace in news.changed:
         for batch in batches.values():
-            if batch.phone_number_id == pace.number_id and follow(batch, pace):
+            if batch.phone_number_id == pace.number_id and apply_number_state(batch, pace):
                 changed[batch.pk] = batch
     for batch in changed.values():
         batch.save(update_fields=["status", "error", "provider_failures", "probe_at", "probe_call_id"])
 
 
-def judge(batch: Batch, call: Call, now: datetime) -> bool:
+def update_batch_breaker(batch: Batch, call: Call, now: datetime) -> bool:
     """Whether this call changed the batch."""
     probing = batch.probe_call_id == call.pk
-    if got_through(call):
-        return heal(batch)
+    if reached_callee(call):
+        return close_breaker(batch)
     if probing:  # it did not get through, whatever became of it: ask again
         batch.probe_at, batch.probe_call_id = now + PROBE_EVERY, None
     verdict = verdict_of(call)
@@ -146,14 +148,14 @@ def judge(batch: Batch, call: Call, now: datetime) -> bool:
     batch.provider_failures += 1
     grave = verdict.blame is Blame.TRUNK or batch.provider_failures >= FAILURES_IN_A_ROW
     if batch.status == Batch.Status.RUNNING and grave:
-        pause_itself(batch, in_words(call, verdict, batch.provider_failures), now + PROBE_EVERY)
+        pause_itself(batch, describe(call, verdict, batch.provider_failures), now + PROBE_EVERY)
     return True
 
 
-def follow(batch: Batch, pace: NumberPace) -> bool:
+def apply_number_state(batch: Batch, pace: NumberPace) -> bool:
     """What the number's trouble, or its end, means for one of its batches; whether it changed."""
     if pace.trouble is None:
-        return heal(batch)
+        return close_breaker(batch)
     if batch.status == Batch.Status.RUNNING:
         pause_itself(batch, pace.trouble, pace.probe_at)
     elif paused_itself(batch) and batch.probe_call_id is None:
@@ -169,7 +171,7 @@ def pause_itself(batch: Batch, why: str, probe_at: datetime | None) -> None:
     batch.probe_at, batch.probe_call_id = probe_at, None
 
 
-def in_words(call: Call, verdict: Verdict, times: int) -> str:
+def describe(call: Call, verdict: Verdict, times: int) -> str:
     said = f" ({call.sip_status_code} {call.sip_status})" if call.sip_status_code else ""
     return f"{verdict.words}{said}" + ("" if verdict.blame is Blame.TRUNK else f", {times} times in a row")
 
@@ -180,7 +182,7 @@ def paused_itself(batch: Batch) -> bool:
     return batch.status == Batch.Status.PAUSED and batch.error is not None and probes
 
 
-def heal(batch: Batch) -> bool:
+def close_breaker(batch: Batch) -> bool:
     """A call got through: forget the failures, and go on if the batch had paused itself."""
     was_open = paused_itself(batch)
     if not was_open and batch.provider_failures == 0:

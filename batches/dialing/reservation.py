@@ -17,7 +17,7 @@ from batches.dialing.admission import window_of
 from batches.dialing.calling_windows import opens_at
 from batches.dialing.circuit_breaker import PROBE_EVERY, may_probe
 from batches.models import Batch, Recipient
-from telephony.dialing.capacity import ahead_of, room_on_number
+from telephony.dialing.capacity import ahead_of, capacity_of_number
 from telephony.dialing.intents import LEASE
 from telephony.models import Call, Direction, NumberPace, PhoneNumber, Stage
 from voiceops.core.clock import database_now
@@ -27,7 +27,7 @@ LOOK_THROUGH = 500  # people per claim, where some sleep: their zones take 0.1 m
 
 
 @dataclass
-class Room:
+class Capacity:
     """How many more calls may be reserved now."""
 
     left: int
@@ -66,24 +66,24 @@ def claim(number_id: UUID, *, owner: UUID, most: int, unless: Callable[[], bool]
             return []
         number = PhoneNumber.unscoped.select_related("workspace").get(pk=number_id)
         now = database_now()
-        room = Room(min(most, room_on_number(number, Call.unscoped.open())))
+        room = Capacity(min(most, capacity_of_number(number, Call.unscoped.open())))
         if pace.trouble is not None:
             room.left = room.take(1) if may_probe(pace, now) else 0
         batches = list(callable_batches(now).filter(phone_number=number_id).order_by("pk"))
-        ids = [pk for batch in in_turn(batches, now) for pk in claim_from(batch, room, owner, now, len(batches))]
+        ids = [pk for batch in rotate(batches, now) for pk in reserve_for_batch(batch, room, owner, now, len(batches))]
         if pace.trouble is not None and ids:
             pace.probe_at, pace.probe_call_id = now + PROBE_EVERY, ids[0]
             pace.save(update_fields=["probe_at", "probe_call_id"])
         return ids
 
 
-def in_turn(batches: Sequence[Batch], now: datetime) -> Sequence[Batch]:
+def rotate(batches: Sequence[Batch], now: datetime) -> Sequence[Batch]:
     """Whoever comes first gets the odd place: rotate by the second, so that no batch always comes last."""
     turn = int(now.timestamp()) % len(batches) if batches else 0
     return [*batches[turn:], *batches[:turn]]
 
 
-def room_in_batch(batch: Batch, sharers: int, room: Room) -> int:
+def batch_capacity(batch: Batch, sharers: int, room: Capacity) -> int:
     open_calls = Call.unscoped.open().filter(batch_id=batch.pk)
     if batch.status == Batch.Status.PAUSED:  # a probe: one call, and only when no other is about to tell
         return 0 if open_calls.exclude(stage=Stage.IN_PROGRESS).exists() else room.take(1)
@@ -96,11 +96,11 @@ def room_in_batch(batch: Batch, sharers: int, room: Room) -> int:
     return room.take(wanted)
 
 
-def claim_from(batch: Batch, room: Room, owner: UUID, now: datetime, sharers: int) -> list[UUID]:
-    wanted = room_in_batch(batch, sharers, room)
+def reserve_for_batch(batch: Batch, room: Capacity, owner: UUID, now: datetime, sharers: int) -> list[UUID]:
+    wanted = batch_capacity(batch, sharers, room)
     if wanted <= 0:
         return []
-    people = people_to_call(batch, wanted, now)
+    people = due_recipients(batch, wanted, now)
     calls = [reserve(batch, person, owner, now) for person in people]
     Call.unscoped.bulk_create(calls)
     reserved = Call.unscoped.filter(recipient_id=OuterRef("pk"), stage=Stage.RESERVED).values("pk")
@@ -113,7 +113,7 @@ def claim_from(batch: Batch, room: Room, owner: UUID, now: datetime, sharers: in
     return [call.pk for call in calls]
 
 
-def people_to_call(batch: Batch, wanted: int, now: datetime) -> list[Recipient]:
+def due_recipients(batch: Batch, wanted: int, now: datetime) -> list[Recipient]:
     """People who are due and inside their calling hours, locked.
 
     Where some are outside theirs, a longer stretch of the list is looked through at once: else a slow number would put
@@ -121,14 +121,14 @@ def people_to_call(batch: Batch, wanted: int, now: datetime) -> list[Recipient]:
     """
     due = batch.recipients.filter(due_at__lte=now).order_by("due_at", "row_number").select_for_update(skip_locked=True)
     people = list(due[:wanted])
-    found = put_off_closed(batch, people, now)
+    found = defer_outside_window(batch, people, now)
     if len(found) < len(people):
         behind = due.exclude(pk__in=[person.pk for person in found])[:LOOK_THROUGH]
-        found += put_off_closed(batch, list(behind), now)
+        found += defer_outside_window(batch, list(behind), now)
     return found[:wanted]
 
 
-def put_off_closed(batch: Batch, people: Sequence[Recipient], now: datetime) -> list[Recipient]:
+def defer_outside_window(batch: Batch, people: Sequence[Recipient], now: datetime) -> list[Recipient]:
     """Those inside their calling hours. The others are due when those begin; without any, they are skipped.
 
     Whoever waits has a reason too: an export tells why they were not called yet.

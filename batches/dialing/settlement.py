@@ -23,7 +23,7 @@ from telephony.models import Call, CallQuerySet, Outcome, Stage
 from voiceops.core.clock import database_now
 
 CHUNK = 200
-DETECTION_PATIENCE = timedelta(seconds=20)  # so long an agent repeats its report to a web server that starts again
+DETECTION_WAIT = timedelta(seconds=20)  # so long an agent repeats its report to a web server that starts again
 FREE_SENDS = 10  # INVITEs the carrier refused for reasons of its own, after which a person is given up for this batch
 # How soon somebody is offered again after trouble that was not theirs, by how often it happened to them.
 FREE_DELAYS = (1, 2, 5, 15, 60, 300)
@@ -33,7 +33,7 @@ UNFINISHED = ("pending", "dialing", "in_call", "retrying")
 
 
 @dataclass
-class Settled:
+class Settlement:
     calls: int = 0
     batches: int = 0
 
@@ -42,51 +42,51 @@ def unsettled() -> CallQuerySet:
     return Call.unscoped.filter(stage=Stage.ENDED, settled_at=None).exclude(recipient_id=None)
 
 
-def ripe(now: datetime) -> CallQuerySet:
+def ready_to_settle(now: datetime) -> CallQuerySet:
     """Those that can be settled. LiveKit may tell of the end before the agent's word of what answered has come in.
 
     Who hung up is the agent's last word: when that is known, nothing is to come.
     """
     silent = Q(answered_at__isnull=False, detected=None, hung_up_by=None)
-    unclear = silent & Q(ended_at__gt=now - DETECTION_PATIENCE)
+    unclear = silent & Q(ended_at__gt=now - DETECTION_WAIT)
     return unsettled().exclude(unclear)
 
 
-def settle_calls() -> Settled:
+def settle_calls() -> Settlement:
     """Take note of a chunk of ended calls; complete batches in which nothing is left to do."""
     with transaction.atomic():
         now = database_now()
-        calls = list(ripe(now).order_by("ended_at").select_for_update(skip_locked=True)[:CHUNK])
+        calls = list(ready_to_settle(now).order_by("ended_at").select_for_update(skip_locked=True)[:CHUNK])
         if calls:
             settle_chunk(calls, now)
-    return Settled(calls=len(calls), batches=complete_batches({call.batch_id for call in calls if call.batch_id}))
+    return Settlement(calls=len(calls), batches=complete_batches({call.batch_id for call in calls if call.batch_id}))
 
 
 def settle_chunk(calls: Sequence[Call], now: datetime) -> None:
-    batches = judge_lines(calls, now)
+    batches = update_breakers(calls, now)
     people = Recipient.unscoped.in_bulk([call.recipient_id for call in calls])
     touched = []
     for call in calls:
         person, batch = people.get(call.recipient_id), batches.get(call.batch_id)
         if person is not None and batch is not None and person.last_call_id == call.pk:
-            take_note(person, batch, call, now)
+            apply_result(person, batch, call, now)
             touched.append(person)
-    save_alike(touched, ("status", "reason", "attempts", "outcome", "due_at"))
+    bulk_update_grouped(touched, ("status", "reason", "attempts", "outcome", "due_at"))
     Call.unscoped.filter(pk__in=[call.pk for call in calls]).update(settled_at=now)
 
 
-def judge_lines(calls: Sequence[Call], now: datetime) -> dict[Any, Batch]:
+def update_breakers(calls: Sequence[Call], now: datetime) -> dict[Any, Batch]:
     """Tell numbers and batches what their calls say of the line. Returns the calls' batches, locked."""
-    news = circuit_breaker.note_numbers(calls, now)
+    news = circuit_breaker.update_number_breakers(calls, now)
     concerned = Q(pk__in={call.batch_id for call in calls if call.batch_id})
     if news.changed:
         concerned |= Q(phone_number__in=[pace.number_id for pace in news.changed], status__in=STARTED)
     batches = {b.pk: b for b in Batch.unscoped.select_for_update().filter(concerned).order_by("pk")}
-    circuit_breaker.note_batches(batches, calls, now, news)
+    circuit_breaker.update_batch_breakers(batches, calls, now, news)
     return batches
 
 
-def take_note(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
+def apply_result(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
     """Move a person on after their call. `reason` and `outcome` tell why, for every state."""
     verdict = BY_REASON.get(call.end_reason or "")
     if call.end_reason in SKIPS:
@@ -99,22 +99,22 @@ def take_note(person: Recipient, batch: Batch, call: Call, now: datetime) -> Non
         person.status, person.reason = Recipient.Status.CANCELLED, call.end_reason
         person.outcome, person.attempts = call.outcome, person.attempts + bool(call.dialed_at)
     elif call.counts and verdict is not None:
-        count(person, batch, call, now)
+        count_attempt(person, batch, call, now)
     else:
-        put_back(person, batch, call, verdict, now)
+        requeue_free(person, batch, call, verdict, now)
 
 
 def answered(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
     """Reached; a machine may be tried again where the batch says so."""
     again = retry_at(retry=batch.retry, attempts=person.attempts + 1, outcome=call.outcome or "", now=now)
     if again is not None:
-        count(person, batch, call, now)
+        count_attempt(person, batch, call, now)
         return
     person.attempts += 1
     person.status, person.reason, person.outcome = Recipient.Status.COMPLETED, None, call.outcome
 
 
-def count(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
+def count_attempt(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
     """An attempt the callee answered for: again later, or that was it."""
     person.attempts += 1
     person.outcome, person.reason = call.outcome, call.end_reason
@@ -127,7 +127,7 @@ def count(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
         person.status, person.due_at = Recipient.Status.RETRYING, again
 
 
-def put_back(person: Recipient, batch: Batch, call: Call, verdict: Verdict | None, now: datetime) -> None:
+def requeue_free(person: Recipient, batch: Batch, call: Call, verdict: Verdict | None, now: datetime) -> None:
     """Nobody's attempt: never sent, or trouble of the trunk, the carrier or the platform. Costs the person nothing."""
     person.outcome = call.outcome if call.dialed_at else person.outcome
     if batch.status == Batch.Status.STOPPED:
@@ -138,9 +138,9 @@ def put_back(person: Recipient, batch: Batch, call: Call, verdict: Verdict | Non
         person.status, person.reason = Recipient.Status.FAILED, call.end_reason
         return
     person.status = Recipient.Status.RETRYING if person.attempts else Recipient.Status.PENDING
-    person.reason = call.end_reason if verdict is not None and verdict.blame is not Blame.US else None
+    person.reason = call.end_reason if verdict is not None and verdict.blame is not Blame.PLATFORM_POLICY else None
     often = min(max(refused, 1), len(FREE_DELAYS))  # what was never sent waits no longer than after a first refusal
-    delay = 0 if verdict is None or verdict.blame is Blame.US else FREE_DELAYS[often - 1]
+    delay = 0 if verdict is None or verdict.blame is Blame.PLATFORM_POLICY else FREE_DELAYS[often - 1]
     person.due_at = now + timedelta(seconds=delay)
 
 
@@ -154,7 +154,7 @@ def defer_or_skip(person: Recipient, batch: Batch, call: Call, now: datetime) ->
         person.status, person.reason = Recipient.Status.SKIPPED, call.end_reason
 
 
-def note_conversations() -> None:
+def mark_in_call() -> None:
     """People whose call has been answered are in a call. Found from the calls: of those few are open."""
     talking = Call.unscoped.filter(stage=Stage.IN_PROGRESS, recipient_id__isnull=False).values_list(
         "recipient_id", flat=True
@@ -163,7 +163,7 @@ def note_conversations() -> None:
     people.update(status=Recipient.Status.IN_CALL)
     if probes := circuit_breaker.answered_probes():
         with transaction.atomic():
-            judge_lines(probes, database_now())
+            update_breakers(probes, database_now())
 
 
 def complete_batches(ids: set[UUID]) -> int:
@@ -179,7 +179,7 @@ def complete_all() -> int:
     return complete_batches(set(Batch.unscoped.filter(status__in=STARTED).values_list("pk", flat=True)))
 
 
-def save_alike(people: Sequence[Recipient], fields: tuple[str, ...]) -> None:
+def bulk_update_grouped(people: Sequence[Recipient], fields: tuple[str, ...]) -> None:
     """One UPDATE for all who moved to the same state: a chunk has few of those, and a CASE per row costs more."""
     alike: dict[tuple[Any, ...], list[UUID]] = defaultdict(list)
     for person in people:

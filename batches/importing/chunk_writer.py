@@ -7,11 +7,11 @@ from django.db.models import QuerySet
 from orjson import dumps
 from uuid_utils import uuid7
 
-from accounts.services.erased_numbers import erased_of
+from accounts.services.erased_numbers import hashes_of
 from batches.importing.bulk_insert import NewRejectedRow, Recipients, insert_rejected
 from batches.importing.column_alignment import Aligned
 from batches.importing.existing_rows import active_suppressions, find_in
-from batches.importing.number_set import Numbers
+from batches.importing.number_set import PhoneNumberSet
 from batches.importing.row_validation import Accepted, Rejected
 from batches.models import Batch, Recipient, RejectedRow
 from voiceops.core.clock import database_now
@@ -49,9 +49,9 @@ class ChunkWriter:
         self._required = [aligned.position(name) for name in required_variables(batch)]
         self._skips_duplicates = batch.on_duplicate == Batch.OnDuplicate.SKIP
         stored = Recipient.unscoped.filter(batch=batch, is_duplicate=False)
-        self._stored = Numbers(_phones(stored) if batch.rows_before or batch.rows_read else ())
-        self._suppressed = Numbers(_phones(active_suppressions(batch.workspace_id)))
-        self._erased = erased_of(batch.workspace)
+        self._stored = PhoneNumberSet(_phones(stored) if batch.rows_before or batch.rows_read else ())
+        self._suppressed = PhoneNumberSet(_phones(active_suppressions(batch.workspace_id)))
+        self._erased = hashes_of(batch.workspace)
 
     def write(self, chunk: Sequence[Verdict]) -> int:
         """Store a chunk; by how much the count of rejected rows changes is returned.

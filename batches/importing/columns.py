@@ -25,7 +25,7 @@ REFUSAL_COLUMNS = ("row_number", "error_code", "error_message")
 _PHONE_LIKE = re.compile(r"[+(]?\d[\d\s().-]{6,}\Z")
 
 
-class Remembered(NamedTuple):
+class SavedColumnMapping(NamedTuple):
     """A mapping that was saved for lists with exactly these columns."""
 
     id: UUID
@@ -45,7 +45,7 @@ class Columns:
     variables: list[str | None]
     phone: int
     mends: bool = False
-    remembered: Remembered | None = None
+    remembered: SavedColumnMapping | None = None
 
     @property
     def mapping(self) -> dict[str, str | None]:
@@ -58,7 +58,7 @@ def read_columns(
     header: Sequence[Any],
     mapping: Mapping[str, str | None] | None = None,
     known: Collection[str] = (),
-    remembered: Iterable[Remembered] = (),
+    remembered: Iterable[SavedColumnMapping] = (),
 ) -> Columns:
     """Understand a header row.
 
@@ -70,7 +70,7 @@ def read_columns(
     there is no phone column, or the mapping does not fit the file.
     """
     names = column_names(header)
-    mends = _mends(names)
+    mends = _is_phone_repair(names)
     if mends:
         names = names[:-3]
     if len(names) > MAX_COLUMNS:
@@ -91,7 +91,7 @@ def named_by_place(header: Sequence[Any], width: int) -> list[Any]:
     Not that of a rejected.csv: what stands beyond its three columns were too many cells already, and still are.
     """
     names = column_names(header)
-    if _mends(names):
+    if _is_phone_repair(names):
         return list(header)
     beyond = range(len(names) + 1, min(width, MAX_COLUMNS) + 1)
     return [*header[: len(names)], *map(_name_of_place, beyond)]
@@ -116,11 +116,11 @@ def _name_of_place(at: int) -> str:
     return f"column {at}"
 
 
-def _mends(names: Sequence[str]) -> bool:
+def _is_phone_repair(names: Sequence[str]) -> bool:
     return len(names) > len(REFUSAL_COLUMNS) and tuple(names[-3:]) == REFUSAL_COLUMNS
 
 
-def _recall(names: list[str], remembered: Iterable[Remembered]) -> Remembered | None:
+def _recall(names: list[str], remembered: Iterable[SavedColumnMapping]) -> SavedColumnMapping | None:
     """A note beside the list, in a column nobody named, does not make it another list."""
     named = {name for at, name in enumerate(names, start=1) if name != _name_of_place(at)}
     return next((saved for saved in remembered if saved.column_mapping.keys() in (set(names), named)), None)

@@ -18,11 +18,11 @@ from django.db.models import F, Q
 
 from batches.importing.chunk_writer import ChunkWriter, Prepared
 from batches.importing.column_alignment import Aligned
-from batches.importing.columns import Remembered
-from batches.importing.parallel_writer import Lanes, Turn
+from batches.importing.columns import SavedColumnMapping
+from batches.importing.parallel_writer import ParallelWriter, Turn
 from batches.importing.phones import PhoneParser
 from batches.importing.read_ahead import ReadAhead
-from batches.importing.row_validation import Accepted, Rejected, judge
+from batches.importing.row_validation import Accepted, Rejected, validate_row
 from batches.importing.source import UnreadableUpload
 from batches.importing.table import Table, open_table
 from batches.models import Batch, Recipient, RejectedRow
@@ -127,9 +127,9 @@ class _Lease:
 def _store(batch: Batch, lease: _Lease, then: HandOver | None) -> None:
     reading = _Reading(batch)
     with ReadAhead(reading.verdicts, CHUNK_ROWS) as ahead:
-        keeper: _Keeper | None = None
+        keeper: ChunkStore | None = None
         for chunk in ahead.chunks(while_waiting=lease.save, every_seconds=RENEW_SECONDS):
-            keeper = keeper or _Keeper(batch, lease, reading.table)
+            keeper = keeper or ChunkStore(batch, lease, reading.table)
             keeper.keep(chunk)
             if keeper.is_long:
                 break
@@ -138,7 +138,7 @@ def _store(batch: Batch, lease: _Lease, then: HandOver | None) -> None:
     _finish(batch, lease, then)
 
 
-class _Keeper:
+class ChunkStore:
     """Stores a list's chunks, each with how far it reaches in one transaction."""
 
     def __init__(self, batch: Batch, lease: _Lease, table: Table) -> None:
@@ -162,15 +162,15 @@ class _Keeper:
             self._note(chunk[-1].row_number, rejected)
 
     def keep_in_lanes(self, ahead: ReadAhead[Verdict]) -> None:
-        with Lanes(self._keep_prepared) as lanes:
+        with ParallelWriter(self._keep_prepared) as lanes:
 
             def renew() -> None:
-                lanes.drain()  # who stores a chunk renews the lease with it
+                lanes.flush()  # who stores a chunk renews the lease with it
                 self._lease.save()
 
             for chunk in ahead.chunks(while_waiting=renew, every_seconds=RENEW_SECONDS):
-                lanes.put(self._writer.prepare(chunk))
-            lanes.drain()
+                lanes.submit(self._writer.prepare(chunk))
+            lanes.flush()
 
     def _keep_prepared(self, prepared: Prepared, wait_for_turn: Turn) -> None:
         with transaction.atomic():
@@ -215,12 +215,12 @@ class _Reading:
         with opened as self.table:
             saved = self.table.columns.remembered
             parser = PhoneParser(batch.default_country or (saved.default_country if saved else None))
-            for verdict in judge(self.table, parser):
+            for verdict in validate_row(self.table, parser):
                 if verdict.row_number > batch.rows_read:
                     yield verdict
 
 
-def adopt(batch: Batch, saved: Remembered | None) -> None:
+def adopt(batch: Batch, saved: SavedColumnMapping | None) -> None:
     """The batch keeps the mapping that was remembered for its list: rows appended later are read by it too."""
     if saved is not None:
         batch.column_mapping = saved.column_mapping
@@ -229,7 +229,7 @@ def adopt(batch: Batch, saved: Remembered | None) -> None:
 
 def _finish(batch: Batch, lease: _Lease, then: HandOver | None) -> None:
     with transaction.atomic():
-        _tell_planner(batch)
+        _analyze_table(batch)
         lease.end(rows_total=F("rows_read"))
         Batch.unscoped.filter(pk=batch.pk, status=Batch.Status.VALIDATING).update(status=Batch.Status.READY)
         if then is not None:
@@ -250,7 +250,7 @@ def _check_references() -> None:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
-def _tell_planner(batch: Batch) -> None:
+def _analyze_table(batch: Batch) -> None:
     """Let PostgreSQL know at once that the table has grown; by itself it notices after minutes, and plans badly."""
     if connection.vendor == "postgresql" and Recipient.unscoped.filter(batch=batch)[ANALYZED_FROM:].exists():
         with connection.cursor() as cursor:

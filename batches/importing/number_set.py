@@ -9,7 +9,7 @@ _AT_ONCE = 1 << 11
 _ODD = 40503  # 2**16 / golden ratio: neighbours land far apart (Knuth, TAOCP 6.4)
 
 
-class Numbers:
+class PhoneNumberSet:
     """A set of E.164 numbers: open addressing with linear probing in one array of 64-bit integers.
 
     In memory, because the database cannot be asked: while a list is being stored PostgreSQL knows nothing yet about

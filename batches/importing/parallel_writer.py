@@ -16,7 +16,7 @@ Turn = Callable[[], None]
 _LANES = 2
 
 
-class Lanes(Generic[Chunk]):
+class ParallelWriter(Generic[Chunk]):
     """A context manager; leaving it waits for the chunks under way.
 
     `store` is called in a lane's thread, on a connection of its own, with a chunk and a function that waits until the
@@ -38,18 +38,18 @@ class Lanes(Generic[Chunk]):
         for thread in self._threads:
             thread.shutdown()
 
-    def put(self, chunk: Chunk) -> None:
+    def submit(self, chunk: Chunk) -> None:
         """Store a chunk as soon as a lane is free; waits until then. Raises what storing an earlier one raised."""
         if len(self._last) == _LANES:
             self._last.pop(0).result()
-        before = self._last[-1].result if self._last else _nobody
+        before = self._last[-1].result if self._last else _no_previous
         self._last.append(next(self._next).submit(self._store, chunk, before))
 
-    def drain(self) -> None:
+    def flush(self) -> None:
         """Wait until everything is stored. Raises what storing it raised."""
         while self._last:
             self._last.pop(0).result()
 
 
-def _nobody() -> None:
+def _no_previous() -> None:
     """There is no chunk before the first."""

@@ -33,7 +33,7 @@ class Tally:
     repaired: int = 0
 
 
-def judge(table: Table, parser: PhoneParser, tally: Tally | None = None) -> Iterator[Accepted | Rejected]:
+def validate_row(table: Table, parser: PhoneParser, tally: Tally | None = None) -> Iterator[Accepted | Rejected]:
     """One verdict for each row that holds anything, in the order of the list.
 
     Raises UnreadableUpload where the list turns out to be unreadable further down, or too long.
@@ -50,14 +50,14 @@ def judge(table: Table, parser: PhoneParser, tally: Tally | None = None) -> Iter
         if verdict is None:
             if not table.blank_rows_count and not holds_anything(line):
                 continue
-            verdict = _weigh(line, table, parser, tally)
+            verdict = _validate_irregular_row(line, table, parser, tally)
         rows += 1
         if rows > allowed:
             raise UnreadableUpload(f"The file has more than {allowed:,} rows: split it into several lists.")
         yield verdict
 
 
-def _weigh(line: Line, table: Table, parser: PhoneParser, tally: Tally | None) -> Accepted | Rejected:
+def _validate_irregular_row(line: Line, table: Table, parser: PhoneParser, tally: Tally | None) -> Accepted | Rejected:
     """The verdict on a row that is not plainly good."""
     number, cells, problem = line
     width, mends = len(table.columns.names), None

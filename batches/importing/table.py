@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from batches.importing.columns import PHONE, Columns, Remembered, column_names, named_by_place, read_columns
+from batches.importing.columns import PHONE, Columns, SavedColumnMapping, column_names, named_by_place, read_columns
 from batches.importing.csv_source import open_delimited
 from batches.importing.json_source import SUFFIX, open_recipients
 from batches.importing.source import Line, Source, UnreadableUpload
@@ -37,7 +37,7 @@ def open_table(
     mapping: Mapping[str, str | None] | None = None,
     known: Collection[str] = (),
     appended: bool = False,
-    remembered: Iterable[Remembered] = (),
+    remembered: Iterable[SavedColumnMapping] = (),
 ) -> Iterator[Table]:
     """Open a stored upload: CSV in any dress, XLSX, or recipients sent as JSON (see `recipients`).
 

@@ -14,7 +14,7 @@ class RecipientQuerySet(models.QuerySet["Recipient"]):
     def in_file_order(self) -> Self:
         return self.order_by("row_number")
 
-    def ask_anew(self, now: datetime) -> None:
+    def requeue_waiting(self, now: datetime) -> None:
         """When people may be called has changed: who waits for it, or was skipped because it never came, is due.
 
         Whoever waits for a retry goes on waiting.

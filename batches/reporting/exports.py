@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from django.http import HttpResponseBase, StreamingHttpResponse
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from batches.models import Batch
 from batches.reporting import csv_writer, tables, xlsx
 
@@ -17,10 +17,10 @@ FILES: dict[str, tuple[str, Callable[[Batch], Iterable[bytes]]]] = {
 }
 
 
-def export(batch: Batch, name: str, *, access: Access) -> HttpResponseBase:
+def export(batch: Batch, name: str, *, principal: Principal) -> HttpResponseBase:
     """One of `FILES`. Its people are about to leave the house: that goes on record."""
     media_type, write = FILES[name]
-    audit.record("batch.exported", access=access, target=batch, changes={"file": name})
+    audit.record("batch.exported", principal=principal, target=batch, changes={"file": name})
     response = StreamingHttpResponse(write(batch), content_type=media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["X-Content-Type-Options"] = "nosniff"

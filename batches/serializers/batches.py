@@ -14,14 +14,14 @@ from batches.reporting.progress import counts_of
 from batches.serializers.fields import ColumnMapping, Country, ListFile, RecipientList
 from batches.serializers.retry import LONGEST_WAIT_DAYS, RetrySerializer
 from telephony.models import PhoneNumber
-from voiceops.api.errors import mistake
+from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
     Boolean,
     Choice,
     DateTime,
     Integer,
     JsonObject,
-    ListOf,
+    ListField,
     Number,
     PageQuery,
     StrictSerializer,
@@ -95,14 +95,14 @@ class BatchSerializer(WorkspaceSerializer):
 
     def validate_scheduled_at(self, at: datetime | None) -> datetime | None:
         if at is not None and at > timezone.now() + timedelta(days=LONGEST_WAIT_DAYS):
-            raise mistake("value_error", "expected a time within the next ten years")
+            raise field_error("value_error", "expected a time within the next ten years")
         return at
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         start = attrs.get("start", getattr(self.instance, "start", None))
         at = attrs.get("scheduled_at", getattr(self.instance, "scheduled_at", None))
         if start == Batch.Start.SCHEDULED and at is None:
-            raise serializers.ValidationError({"scheduled_at": mistake("value_error.missing").detail})
+            raise serializers.ValidationError({"scheduled_at": field_error("value_error.missing").detail})
         return attrs
 
 
@@ -124,7 +124,7 @@ class NewBatchSerializer(BatchSerializer):
         if saved is None:
             return attrs
         if attrs.get("column_mapping") is not None:
-            wrong = mistake("value_error", "give either column_mapping or column_mapping_id")
+            wrong = field_error("value_error", "give either column_mapping or column_mapping_id")
             raise serializers.ValidationError({"column_mapping_id": wrong.detail})
         return {"default_country": saved.default_country, **attrs, "column_mapping": saved.column_mapping}
 
@@ -163,14 +163,14 @@ class ProgressSerializer(StrictSerializer):
 class PreviewSerializer(StrictSerializer):
     """What a preview answers, for the API's pages."""
 
-    columns = ListOf(child=Text())
+    columns = ListField(child=Text())
     column_mapping = JsonObject(child=Text(allow_null=True))
     column_mapping_id = Uuid(allow_null=True)
     default_country = Text(allow_null=True)
-    notes = ListOf(child=Text())
+    notes = ListField(child=Text())
     counts = JsonObject(child=Integer())
-    first_rows = ListOf(child=JsonObject())
-    first_rejected = ListOf(child=JsonObject())
+    first_rows = ListField(child=JsonObject())
+    first_rejected = ListField(child=JsonObject())
     not_called = JsonObject(child=Integer())
     calling = JsonObject()
 

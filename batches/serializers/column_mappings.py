@@ -4,7 +4,7 @@ from accounts.api.related_fields import WorkspaceSerializer
 from batches.importing.source import MAX_COLUMNS
 from batches.models import SavedMapping
 from batches.serializers.fields import ColumnMapping, Country
-from voiceops.api.errors import mistake
+from voiceops.api.errors import field_error
 
 
 class SavedMappingSerializer(WorkspaceSerializer):
@@ -18,7 +18,7 @@ class SavedMappingSerializer(WorkspaceSerializer):
 
     def validate_column_mapping(self, mapping: dict[str, Any]) -> dict[str, Any]:
         if not mapping:
-            raise mistake("value_error", "name at least one column")
+            raise field_error("value_error", "name at least one column")
         if len(mapping) > MAX_COLUMNS:
-            raise mistake("value_error.list.max_items", limit=MAX_COLUMNS)
+            raise field_error("value_error.list.max_items", limit=MAX_COLUMNS)
         return mapping

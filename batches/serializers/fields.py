@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.utils import html
 
 from batches.importing.phones import known_country
-from voiceops.api.errors import mistake
+from voiceops.api.errors import field_error
 from voiceops.api.fields import JsonObject, Number, Text
 
 MOST_MISTAKES = 100  # of a list of recipients: a million of them help nobody
@@ -27,9 +27,9 @@ class ListFile(serializers.Field[Any, Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, list):
-            raise mistake("value_error", "one file is expected: send the others with POST /batches/{id}/recipients")
+            raise field_error("value_error", "one file is expected: send the others with POST /batches/{id}/recipients")
         if not isinstance(data, UploadedFile):
-            raise mistake("value_error", "a file is expected")
+            raise field_error("value_error", "a file is expected")
         return data
 
     def to_representation(self, value: Any) -> Any:
@@ -53,7 +53,7 @@ class RecipientList(serializers.Field[list[dict[str, Any]], Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
         if not isinstance(data, list):
-            raise mistake("type_error.list")
+            raise field_error("type_error.list")
         mistakes: dict[int, Any] = {}
         for position, item in enumerate(data):
             if wrong := _mistakes_of(item):
@@ -87,7 +87,7 @@ def _mistakes_of(item: Any) -> dict[str, Any] | list[Any] | None:
 
 
 def _detail(kind: str) -> list[Any]:
-    detail: Any = mistake(kind).detail
+    detail: Any = field_error(kind).detail
     return list(detail)
 
 
@@ -100,7 +100,7 @@ class ColumnMapping(JsonObject):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         mapping = super().to_internal_value(data)
         if list(mapping.values()).count("phone_number") > 1:
-            raise mistake("value_error", "only one column can be the phone number")
+            raise field_error("value_error", "only one column can be the phone number")
         return mapping
 
 
@@ -110,7 +110,7 @@ class Country(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data).upper()
         if not known_country(text):
-            raise mistake("value_error", "unknown country, expected two letters of ISO 3166-1")
+            raise field_error("value_error", "unknown country, expected two letters of ISO 3166-1")
         return text
 
 

@@ -6,7 +6,7 @@ from telephony.models import Outcome
 from voiceops.api.serializers import (
     Choice,
     Integer,
-    ListOf,
+    ListField,
     Number,
     StrictSerializer,
 )
@@ -14,7 +14,7 @@ from voiceops.api.serializers import (
 LONGEST_WAIT_DAYS = 3650  # for a scheduled start
 
 
-class Ladder(ListOf):
+class Ladder(ListField):
     """Minutes until the first retry, the second, and so on; the last holds for all that follow."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -39,6 +39,6 @@ class RetrySerializer(StrictSerializer):
 
     max_attempts = Integer(min_value=1, max_value=MAX_ATTEMPTS, default=1)
     delay_minutes = Ladder(default=[30])
-    outcomes = ListOf(child=Choice(choices=Outcome.values), default=["busy", "no_answer"])
+    outcomes = ListField(child=Choice(choices=Outcome.values), default=["busy", "no_answer"])
     by_outcome = LaddersSerializer(required=False)
     next_day = NextDaySerializer(required=False)

@@ -10,7 +10,7 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from agents.models import Agent
 from batches.dialing.settlement import complete_batches
 from batches.models import Batch, Recipient
@@ -20,8 +20,8 @@ from telephony.models import NumberPace, PhoneNumber
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
-from voiceops.core.isolation import alone
-from voiceops.core.statement_timeouts import take_time
+from voiceops.core.isolation import run_isolated
+from voiceops.core.statement_timeouts import disable_statement_timeout
 
 Status = Batch.Status
 ENDED = (Status.COMPLETED, Status.STOPPED, Status.FAILED)
@@ -30,12 +30,12 @@ HEALTHY: dict[str, Any] = {"error": None, "provider_failures": 0, "probe_at": No
 STILL_VALIDATING, HAS_ENDED = "Batch is still validating", "Batch has ended"
 
 
-def start_batch(*, batch: Batch, access: Access | None = None) -> Batch:
+def start_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
     """Begin to call. Raises StateForbids unless it is ready (or scheduled) and its agent and number may be used."""
     refusals = {Status.RUNNING: "Batch is already running", Status.PAUSED: "Batch is paused"}
     began = batch.started_at is not None
     with transaction.atomic():
-        _move(
+        _transition(
             batch,
             to=Status.RUNNING,
             since=(Status.READY, Status.SCHEDULED),
@@ -44,12 +44,12 @@ def start_batch(*, batch: Batch, access: Access | None = None) -> Batch:
             **HEALTHY,
         )
         check_agent_and_number(batch, began=began)
-        audit.record("batch.started", access=access or system_of(batch), target=batch)
-        _let_go(batch)
+        audit.record("batch.started", principal=principal or system_principal(batch), target=batch)
+        start_dialing_or_complete(batch)
     return batch
 
 
-def pause_batch(*, batch: Batch, access: Access | None = None) -> Batch:
+def pause_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
     """No INVITE leaves from two seconds after on; calls that ring or talk go on. Raises StateForbids.
 
     A batch that has paused itself may be paused too: then it no longer probes, nor goes on by itself.
@@ -59,25 +59,25 @@ def pause_batch(*, batch: Batch, access: Access | None = None) -> Batch:
         if paused:
             batch.refresh_from_db()
         else:
-            _move(batch, to=Status.PAUSED, since=(Status.RUNNING,), refusal="Batch is not running", **HEALTHY)
-        audit.record("batch.paused", access=access or system_of(batch), target=batch)
+            _transition(batch, to=Status.PAUSED, since=(Status.RUNNING,), refusal="Batch is not running", **HEALTHY)
+        audit.record("batch.paused", principal=principal or system_principal(batch), target=batch)
     return batch
 
 
-def resume_batch(*, batch: Batch, access: Access | None = None) -> Batch:
+def resume_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
     """Go on calling. Raises StateForbids unless the batch is paused and its agent and number may be used."""
     began = batch.started_at is not None
     with transaction.atomic():
-        probe_at_once(batch)
+        schedule_probe_now(batch)
         now: dict[str, Any] = {"started_at": Coalesce(F("started_at"), database_now())}
-        _move(batch, to=Status.RUNNING, since=(Status.PAUSED,), refusal="Batch is not paused", **now, **HEALTHY)
+        _transition(batch, to=Status.RUNNING, since=(Status.PAUSED,), refusal="Batch is not paused", **now, **HEALTHY)
         check_agent_and_number(batch, began=began)
-        audit.record("batch.resumed", access=access or system_of(batch), target=batch)
-        _let_go(batch)
+        audit.record("batch.resumed", principal=principal or system_principal(batch), target=batch)
+        start_dialing_or_complete(batch)
     return batch
 
 
-def stop_batch(*, batch: Batch, access: Access | None = None, hang_up_active: bool = False) -> Batch:
+def stop_batch(*, batch: Batch, principal: Principal | None = None, hang_up_active: bool = False) -> Batch:
     """Call nobody any more, for good; with `hang_up_active`, end the calls that ring or talk.
 
     Raises StateForbids while the list is read and when the batch has ended (a stopped one may be asked again to hang
@@ -86,24 +86,26 @@ def stop_batch(*, batch: Batch, access: Access | None = None, hang_up_active: bo
     since = (Status.READY, Status.SCHEDULED, Status.RUNNING, Status.PAUSED)
     if not (hang_up_active and batch.status == Status.STOPPED):
         with transaction.atomic():
-            _move(batch, to=Status.STOPPED, since=since, ended_at=database_now(), **HEALTHY)
+            _transition(batch, to=Status.STOPPED, since=since, ended_at=database_now(), **HEALTHY)
             _cancel_held(batch)
             said = {"hang_up_active": hang_up_active}
-            audit.record("batch.stopped", access=access or system_of(batch), target=batch, changes=said)
+            audit.record("batch.stopped", principal=principal or system_principal(batch), target=batch, changes=said)
     if hang_up_active:
         hang_up_calls(batch=batch)
     return batch
 
 
-def delete_batch(*, batch: Batch, access: Access | None = None) -> None:
+def delete_batch(*, batch: Batch, principal: Principal | None = None) -> None:
     """Forget the batch, its people and its lists; its calls stay. Raises StateForbids while it runs."""
     with transaction.atomic():
         state = Batch.unscoped.select_for_update().filter(pk=batch.pk).values_list("status", flat=True).first()
         if state == Status.RUNNING:
             raise StateForbids("Batch is currently running")
-        take_time()
+        disable_statement_timeout()
         Batch.unscoped.filter(pk=batch.pk).delete()
-        audit.record("batch.deleted", access=access or system_of(batch), target=batch, changes={"name": batch.name})
+        audit.record(
+            "batch.deleted", principal=principal or system_principal(batch), target=batch, changes={"name": batch.name}
+        )
     if batch.upload:
         delete_list(batch.upload)
 
@@ -119,14 +121,14 @@ def after_import(batch_id: str | UUID) -> None:
     if batch.status == Status.COMPLETED and batch.recipients.filter(status__in=HELD).exists():
         Batch.unscoped.filter(pk=batch.pk, status=Status.COMPLETED).update(status=Status.READY, ended_at=None)
     elif batch.status == Status.READY and batch.started_at is None:
-        arrange(batch)
+        apply_start_mode(batch)
     elif batch.status == Status.RUNNING:
-        _let_go(batch)
+        start_dialing_or_complete(batch)
     elif batch.status == Status.STOPPED:
         _cancel_held(batch)
 
 
-def arrange(batch: Batch) -> None:
+def apply_start_mode(batch: Batch) -> None:
     """Let a batch that waits do as `start` says: begin, wait for its time, or wait for somebody to start it."""
     waiting = Batch.unscoped.filter(pk=batch.pk, status__in=(Status.READY, Status.SCHEDULED))
     if batch.start == Batch.Start.NOW:
@@ -140,9 +142,9 @@ def start_due_batches(now: datetime) -> int:
     """Start what is due, and what the end of its import should have set going. Returns how many were started."""
     forgotten = Batch.unscoped.filter(status=Status.READY, started_at=None, upload="").exclude(start=Batch.Start.MANUAL)
     for batch in forgotten.order_by("pk"):
-        alone(arrange, batch)
+        run_isolated(apply_start_mode, batch)
     due = Batch.unscoped.filter(status=Status.SCHEDULED, scheduled_at__lte=now, upload="")
-    return sum(bool(alone(start_ordered, batch)) for batch in due.order_by("scheduled_at", "pk"))
+    return sum(bool(run_isolated(start_ordered, batch)) for batch in due.order_by("scheduled_at", "pk"))
 
 
 def start_ordered(batch: Batch) -> bool:
@@ -156,7 +158,7 @@ def start_ordered(batch: Batch) -> bool:
     return True
 
 
-def probe_at_once(batch: Batch) -> None:
+def schedule_probe_now(batch: Batch) -> None:
     """Whoever lets a batch on a number in trouble go on has mended something. Locks the number, before any batch."""
     NumberPace.unscoped.filter(number=batch.phone_number_id).exclude(trouble=None).update(probe_at=database_now())
 
@@ -182,12 +184,12 @@ def check_agent_and_number(batch: Batch, *, began: bool) -> None:
         raise StateForbids("Phone number is not active")
 
 
-def system_of(batch: Batch) -> Access:
+def system_principal(batch: Batch) -> Principal:
     """Nobody, in the batch's workspace: who acts when nobody asked."""
-    return Access(workspace=batch.workspace)
+    return Principal(workspace=batch.workspace)
 
 
-def refusal_of(status: str) -> str:
+def refusal_for(status: str) -> str:
     """Why a batch in this state takes no orders."""
     return STILL_VALIDATING if status == Status.VALIDATING else HAS_ENDED
 
@@ -197,15 +199,15 @@ def _cancel_held(batch: Batch) -> None:
     held.update(status=Recipient.Status.CANCELLED, reason="batch_stopped", due_at=None)
 
 
-def _let_go(batch: Batch) -> None:
+def start_dialing_or_complete(batch: Batch) -> None:
     """People may be called now; where there is nobody to call, the batch is complete."""
     if complete_batches({batch.pk}):
         batch.refresh_from_db()
     else:
-        task_queue.ring(task_queue.DIAL)
+        task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
 
 
-def _move(
+def _transition(
     batch: Batch,
     *,
     to: str,
@@ -218,5 +220,5 @@ def _move(
     moved = Batch.unscoped.filter(pk=batch.pk, status__in=since).update(status=to, **changes)
     batch.refresh_from_db()
     if not moved:
-        raise StateForbids((refusals or {}).get(batch.status) or refusal or refusal_of(batch.status))
+        raise StateForbids((refusals or {}).get(batch.status) or refusal or refusal_for(batch.status))
     return batch

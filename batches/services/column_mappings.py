@@ -4,9 +4,9 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import Workspace
-from batches.importing.columns import Remembered
+from batches.importing.columns import SavedColumnMapping
 from batches.models import SavedMapping
 from voiceops.core.errors import Conflict
 
@@ -14,35 +14,37 @@ ALREADY = "Column mapping already exists"
 MOST_REMEMBERED = 500  # the newest; a workspace with more has to name the one it means
 
 
-def create_mapping(*, workspace: Workspace, access: Access | None = None, **fields: Any) -> SavedMapping:
+def create_mapping(*, workspace: Workspace, principal: Principal | None = None, **fields: Any) -> SavedMapping:
     """Raises Conflict where the workspace has one of that name."""
-    return _save(SavedMapping(workspace=workspace, **fields), "column_mapping.created", access)
+    return _save(SavedMapping(workspace=workspace, **fields), "column_mapping.created", principal)
 
 
-def update_mapping(*, mapping: SavedMapping, changes: dict[str, Any], access: Access | None = None) -> SavedMapping:
+def update_mapping(
+    *, mapping: SavedMapping, changes: dict[str, Any], principal: Principal | None = None
+) -> SavedMapping:
     """Batches made with it before keep what they were made with. Raises Conflict for a name that is taken."""
     for name, value in changes.items():
         setattr(mapping, name, value)
-    return _save(mapping, "column_mapping.updated", access)
+    return _save(mapping, "column_mapping.updated", principal)
 
 
-def delete_mapping(*, mapping: SavedMapping, access: Access | None = None) -> None:
+def delete_mapping(*, mapping: SavedMapping, principal: Principal | None = None) -> None:
     with transaction.atomic():
-        _note("column_mapping.deleted", mapping, access)
+        _note("column_mapping.deleted", mapping, principal)
         mapping.delete()
 
 
-def remembered_mappings(workspace_id: UUID) -> list[Remembered]:
+def remembered_mappings(workspace_id: UUID) -> list[SavedColumnMapping]:
     """The newest first."""
     rows = SavedMapping.unscoped.filter(workspace=workspace_id).order_by("-pk")[:MOST_REMEMBERED]
-    return [Remembered(*row) for row in rows.values_list("pk", "column_mapping", "default_country")]
+    return [SavedColumnMapping(*row) for row in rows.values_list("pk", "column_mapping", "default_country")]
 
 
-def _save(mapping: SavedMapping, action: str, access: Access | None) -> SavedMapping:
+def _save(mapping: SavedMapping, action: str, principal: Principal | None) -> SavedMapping:
     try:
         with transaction.atomic():
             mapping.save()
-            _note(action, mapping, access)
+            _note(action, mapping, principal)
     except IntegrityError as error:
         same = SavedMapping.unscoped.filter(workspace=mapping.workspace_id, name=mapping.name).exclude(pk=mapping.pk)
         if same.exists():
@@ -51,6 +53,6 @@ def _save(mapping: SavedMapping, action: str, access: Access | None) -> SavedMap
     return mapping
 
 
-def _note(action: str, mapping: SavedMapping, access: Access | None) -> None:
+def _note(action: str, mapping: SavedMapping, principal: Principal | None) -> None:
     changes = {name: getattr(mapping, name) for name in ("name", "column_mapping", "default_country")}
-    audit.record(action, access=access or Access(workspace=mapping.workspace), target=mapping, changes=changes)
+    audit.record(action, principal=principal or Principal(workspace=mapping.workspace), target=mapping, changes=changes)

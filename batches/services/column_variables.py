@@ -9,7 +9,7 @@ from batches.importing.source import UnreadableUpload
 from batches.models import Batch, Recipient
 from voiceops.core.clock import database_now
 from voiceops.core.errors import Invalid
-from voiceops.core.statement_timeouts import take_time
+from voiceops.core.statement_timeouts import disable_statement_timeout
 
 OTHER_PHONE = "The list has been read with another phone column: upload it again as a new batch"
 CHUNK = 5_000
@@ -30,12 +30,12 @@ def rename_variables(batch: Batch, *, mapping_before: Mapping[str, str | None] |
     batch.variable_names = columns.variables
 
 
-def judge_variables(batch: Batch) -> None:
+def validate_variables(batch: Batch) -> None:
     """Skip who lacks a variable the agent requires, and nobody else: as if the list were read now.
 
     Inside the caller's transaction, which holds the batch's row.
     """
-    take_time()
+    disable_statement_timeout()
     skipped = batch.recipients.filter(status=SKIPPED, reason=MISSING_VARIABLE)
     skipped.update(status=PENDING, reason=None, due_at=database_now())
     pending, last = batch.recipients.filter(status=PENDING), -1

@@ -5,21 +5,26 @@ from typing import Any
 from django.db import transaction
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from agents.models import Agent
 from agents.services import published_version
 from batches.importing.import_job import begin_append
 from batches.models import Batch
-from batches.services.batches import ENDED, HAS_ENDED, STILL_VALIDATING, system_of
+from batches.services.batches import ENDED, HAS_ENDED, STILL_VALIDATING, system_principal
 from batches.services.column_mappings import remembered_mappings
-from batches.services.uploads import Content, kept_list
+from batches.services.uploads import UploadContent, stored_upload
 from telephony.models import PhoneNumber
 from voiceops.core import task_queue
 from voiceops.core.errors import StateForbids
 
 
 def create_batch(
-    *, agent: Agent, phone_number: PhoneNumber, content: Content, access: Access | None = None, **fields: Any
+    *,
+    agent: Agent,
+    phone_number: PhoneNumber,
+    content: UploadContent,
+    principal: Principal | None = None,
+    **fields: Any,
 ) -> Batch:
     """A batch that is `validating`: its list is kept, and read in the background.
 
@@ -31,7 +36,7 @@ def create_batch(
         raise StateForbids("Phone number is not active")
     workspace = agent.workspace
     remembered = remembered_mappings(workspace.pk)
-    kept = kept_list(content, mapping=fields.get("column_mapping"), remembered=remembered)
+    kept = stored_upload(content, mapping=fields.get("column_mapping"), remembered=remembered)
     with kept as upload, transaction.atomic():
         batch = Batch.unscoped.create(
             workspace=workspace,
@@ -41,12 +46,14 @@ def create_batch(
             upload=upload,
             **fields,
         )
-        audit.record("batch.created", access=access or system_of(batch), target=batch, changes={"name": batch.name})
-        task_queue.ring(task_queue.IMPORT, batch_id=str(batch.pk))
+        audit.record(
+            "batch.created", principal=principal or system_principal(batch), target=batch, changes={"name": batch.name}
+        )
+        task_queue.enqueue_on_commit(task_queue.IMPORT_BATCH, batch_id=str(batch.pk))
     return batch
 
 
-def append_recipients(*, batch: Batch, content: Content, access: Access | None = None) -> Batch:
+def append_recipients(*, batch: Batch, content: UploadContent, principal: Principal | None = None) -> Batch:
     """More rows for a batch, read behind those it has. A rejected.csv with mended rows adds just these.
 
     Raises StateForbids while an earlier list is read and when the batch was stopped or has failed, Invalid as for a
@@ -57,11 +64,11 @@ def append_recipients(*, batch: Batch, content: Content, access: Access | None =
     if batch.status in ENDED and batch.status != Batch.Status.COMPLETED:
         raise StateForbids(HAS_ENDED)
     with (
-        kept_list(content, mapping=batch.column_mapping, appended=True) as upload,
+        stored_upload(content, mapping=batch.column_mapping, appended=True) as upload,
         transaction.atomic(),
     ):
         begin_append(batch=batch, upload=upload)
-        audit.record("batch.appended", access=access or system_of(batch), target=batch)
-        task_queue.ring(task_queue.IMPORT, batch_id=str(batch.pk))
+        audit.record("batch.appended", principal=principal or system_principal(batch), target=batch)
+        task_queue.enqueue_on_commit(task_queue.IMPORT_BATCH, batch_id=str(batch.pk))
     batch.refresh_from_db()
     return batch

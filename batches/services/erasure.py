@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from accounts.services.erased_numbers import ERASED, remember_erased
 from batches.models import Recipient, RejectedRow
@@ -37,7 +37,9 @@ def erase_recipients(workspace: Workspace, number: str) -> int:
         )
         refused = _refused_rows(workspace, number)
         RejectedRow.unscoped.filter(pk__in=refused).update(values=[], error_message="Erased")
-        audit.record("person.erased", access=Access(workspace=workspace), changes={"rows": len(found) + len(refused)})
+        audit.record(
+            "person.erased", principal=Principal(workspace=workspace), changes={"rows": len(found) + len(refused)}
+        )
     return len(found) + len(refused)
 
 

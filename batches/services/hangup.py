@@ -8,7 +8,7 @@ from batches.models import Batch
 from telephony.clients.livekit.dial import LiveKit
 from telephony.domain import call_states
 from telephony.models import Call, Stage
-from telephony.services.call_control import LOOK_EVERY, UNDER_WAY, note_hang_up
+from telephony.services.call_control import LOOK_EVERY, UNDER_WAY, record_hang_up
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
 
@@ -29,11 +29,11 @@ def hang_up_calls(*, batch: Batch) -> None:
         calls = open_calls(batch)
     now = database_now()
     for call in calls:
-        call_states.cancelled(call, at=now, by="operator", since=NOT_ANSWERED)
+        call_states.mark_cancelled(call, at=now, by="operator", since=NOT_ANSWERED)
     failures = asyncio.run(delete_rooms(calls)) if calls else {}
     for call in calls:
         if call.room not in failures:
-            note_hang_up(call, source="batch")
+            record_hang_up(call, source="batch")
     if failures:
         raise next(iter(failures.values()))
 

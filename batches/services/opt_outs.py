@@ -8,11 +8,11 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from batches.importing.phones import E164
 from batches.models import Suppression
 from telephony.models import Call, Direction
-from voiceops.core.pii import masked
+from voiceops.core.pii import mask_number
 
 REASON = "Asked during a call not to be called again"
 AT_ONCE = 200
@@ -38,5 +38,5 @@ def suppress_caller(call: Call, asked_at: datetime) -> None:
     proof = f"call {call.pk} at {asked_at.isoformat(timespec='seconds')}"
     wish = {"reason": REASON, "source": Suppression.Source.OPT_OUT, "proof": proof, "expires_at": None}
     row, _ = Suppression.unscoped.update_or_create(workspace=call.workspace, phone_number=number, defaults=wish)
-    changes = {"phone_number": masked(number), "source": row.source}
-    audit.record("suppression.added", access=Access(workspace=call.workspace), target=row, changes=changes)
+    changes = {"phone_number": mask_number(number), "source": row.source}
+    audit.record("suppression.added", principal=Principal(workspace=call.workspace), target=row, changes=changes)

@@ -14,17 +14,17 @@ from agents.models import Agent, AgentVersion
 from agents.services import published_version
 from batches.dialing.admission import window_of
 from batches.importing.chunk_writer import required_variables
-from batches.importing.columns import Remembered
+from batches.importing.columns import SavedColumnMapping
 from batches.importing.existing_rows import active_suppressions, find_suppressed
 from batches.importing.import_job import upload_path
-from batches.importing.number_set import Numbers
+from batches.importing.number_set import PhoneNumberSet
 from batches.importing.phones import PhoneParser
-from batches.importing.row_validation import Accepted, Rejected, Tally, judge
+from batches.importing.row_validation import Accepted, Rejected, Tally, validate_row
 from batches.importing.table import Table, open_table
 from batches.models import Batch
 from batches.reporting.estimate import Pace, estimate
 from batches.services.column_mappings import remembered_mappings
-from batches.services.uploads import Content, delete_list, kept_list
+from batches.services.uploads import UploadContent, delete_list, stored_upload
 from telephony.models import PhoneNumber
 
 FIRST_ROWS = 10
@@ -33,7 +33,7 @@ LONGEST_SECONDS = 30.0  # a million rows of odd spellings take longer; whoever w
 
 
 def preview_list(
-    *, content: Content, agent: Agent, phone_number: PhoneNumber, now: datetime, **fields: Any
+    *, content: UploadContent, agent: Agent, phone_number: PhoneNumber, now: datetime, **fields: Any
 ) -> dict[str, Any]:
     """A new batch's list, read to its end; `fields` are the batch's own. Raises what `create_batch` raises."""
     batch = Batch(
@@ -44,14 +44,14 @@ def preview_list(
         **fields,
     )
     remembered = remembered_mappings(batch.workspace_id)
-    with kept_list(content, mapping=batch.column_mapping, remembered=remembered) as name:
+    with stored_upload(content, mapping=batch.column_mapping, remembered=remembered) as name:
         try:
             return _read(batch, name, now, remembered)
         finally:
             delete_list(name)
 
 
-def _read(batch: Batch, name: str, now: datetime, remembered: Sequence[Remembered]) -> dict[str, Any]:
+def _read(batch: Batch, name: str, now: datetime, remembered: Sequence[SavedColumnMapping]) -> dict[str, Any]:
     opened = open_table(
         upload_path(name),
         max_rows=settings.MAX_UPLOAD_ROWS,
@@ -64,7 +64,7 @@ def _read(batch: Batch, name: str, now: datetime, remembered: Sequence[Remembere
         batch.default_country = batch.default_country or (saved and saved.default_country)
         reader = _Reader(batch, table)
         tally = Tally()
-        notes = [*table.notes, *reader.read_in_time(judge(table, PhoneParser(batch.default_country), tally))]
+        notes = [*table.notes, *reader.read_in_time(validate_row(table, PhoneParser(batch.default_country), tally))]
     window = window_of(batch)
     calling = estimate(
         reader.callees,
@@ -93,7 +93,7 @@ class _Reader:
 
     batch: Batch
     table: Table
-    seen: Numbers = field(default_factory=Numbers)
+    seen: PhoneNumberSet = field(default_factory=PhoneNumberSet)
     rows: int = 0
     valid: int = 0
     reasons: Counter[str] = field(default_factory=Counter)

@@ -3,9 +3,9 @@
 from django.db import transaction
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from batches.models import Batch, Recipient
-from batches.services.batches import HAS_ENDED, check_agent_and_number, system_of
+from batches.services.batches import HAS_ENDED, check_agent_and_number, system_principal
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
@@ -14,7 +14,7 @@ NOT_IN_REVIEW = "Recipient is not in review"
 Status = Recipient.Status
 
 
-def release_recipient(*, recipient: Recipient, reason: str, access: Access | None = None) -> Recipient:
+def release_recipient(*, recipient: Recipient, reason: str, principal: Principal | None = None) -> Recipient:
     """Offer somebody in review for a call again: they were not reached. Wakes a completed batch.
 
     Raises StateForbids when they are not in review, the batch was stopped or has failed, or its agent or number may
@@ -31,16 +31,16 @@ def release_recipient(*, recipient: Recipient, reason: str, access: Access | Non
             check_agent_and_number(batch, began=True)
             batch.status, batch.ended_at = Batch.Status.RUNNING, None
             batch.save(update_fields=["status", "ended_at"])
-        _note("recipient.released", recipient, reason, access)
-        task_queue.ring(task_queue.DIAL)
+        _note("recipient.released", recipient, reason, principal)
+        task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
     return recipient
 
 
-def close_recipient(*, recipient: Recipient, reason: str, access: Access | None = None) -> Recipient:
+def close_recipient(*, recipient: Recipient, reason: str, principal: Principal | None = None) -> Recipient:
     """Give somebody in review up for this batch. Raises StateForbids when they are not in review."""
     with transaction.atomic():
         _decide(recipient, status=Status.FAILED, reason=reason, due_at=None)
-        _note("recipient.closed", recipient, reason, access)
+        _note("recipient.closed", recipient, reason, principal)
     return recipient
 
 
@@ -51,5 +51,7 @@ def _decide(recipient: Recipient, **changes: object) -> None:
     recipient.refresh_from_db()
 
 
-def _note(action: str, recipient: Recipient, reason: str, access: Access | None) -> None:
-    audit.record(action, access=access or system_of(recipient.batch), target=recipient, changes={"reason": reason})
+def _note(action: str, recipient: Recipient, reason: str, principal: Principal | None) -> None:
+    audit.record(
+        action, principal=principal or system_principal(recipient.batch), target=recipient, changes={"reason": reason}
+    )

@@ -6,11 +6,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from batches.models import Suppression
 from voiceops.core.errors import Conflict, Invalid
-from voiceops.core.pii import masked
+from voiceops.core.pii import mask_number
 
 ALREADY = "Phone number already suppressed"
 PAST = "expires_at lies in the past"
@@ -44,7 +44,7 @@ def active_at(now: datetime) -> Q:
 
 
 def suppress_number(
-    *, workspace: Workspace, phone_number: str, now: datetime, access: Access | None = None, **fields: Any
+    *, workspace: Workspace, phone_number: str, now: datetime, principal: Principal | None = None, **fields: Any
 ) -> Suppression:
     """Never call this number again; in force for every call not yet sent.
 
@@ -55,7 +55,7 @@ def suppress_number(
         with transaction.atomic():
             workspace.suppressions.filter(phone_number=phone_number, expires_at__lte=now).delete()
             row: Suppression = workspace.suppressions.create(phone_number=phone_number, **fields)
-            _note("suppression.added", workspace, access, row, phone_number=masked(phone_number))
+            _note("suppression.added", workspace, principal, row, phone_number=mask_number(phone_number))
     except IntegrityError as error:
         if workspace.suppressions.filter(phone_number=phone_number).exists():
             raise Conflict(ALREADY) from error
@@ -63,11 +63,11 @@ def suppress_number(
     return row
 
 
-def lift_suppression(*, suppression: Suppression, access: Access | None = None) -> None:
+def lift_suppression(*, suppression: Suppression, principal: Principal | None = None) -> None:
     """The number may be called again; who decided so stays on record."""
     with transaction.atomic():
-        changes = {"phone_number": masked(suppression.phone_number), "source": suppression.source}
-        _note("suppression.lifted", suppression.workspace, access, suppression, **changes)
+        changes = {"phone_number": mask_number(suppression.phone_number), "source": suppression.source}
+        _note("suppression.lifted", suppression.workspace, principal, suppression, **changes)
         suppression.delete()
 
 
@@ -77,7 +77,7 @@ def suppress_numbers(
     rows: Sequence[NewSuppression],
     now: datetime,
     source: Suppression.Source = Suppression.Source.IMPORT,
-    access: Access | None = None,
+    principal: Principal | None = None,
 ) -> Added:
     """Add many at once. Those in force stay as they are, but never end earlier than the list says."""
     wanted = {row.phone_number: row for row in rows}
@@ -86,7 +86,7 @@ def suppress_numbers(
         for some in _chunks(list(wanted.values())):
             added += _merge(workspace, some, now, source)
         told = Added(added, len(rows) - added)
-        _note("suppression.imported", workspace, access, None, **told._asdict())
+        _note("suppression.imported", workspace, principal, None, **told._asdict())
     return told
 
 
@@ -124,5 +124,7 @@ def _chunks(things: Sequence[T]) -> Iterator[Sequence[T]]:
         yield things[start : start + AT_ONCE]
 
 
-def _note(action: str, workspace: Workspace, access: Access | None, row: Suppression | None, **changes: Any) -> None:
-    audit.record(action, access=access or Access(workspace=workspace), target=row, changes=changes)
+def _note(
+    action: str, workspace: Workspace, principal: Principal | None, row: Suppression | None, **changes: Any
+) -> None:
+    audit.record(action, principal=principal or Principal(workspace=workspace), target=row, changes=changes)

@@ -5,11 +5,11 @@ from typing import Any
 from django.db import transaction
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from agents.services import published_version
 from batches.models import Batch
-from batches.services.batches import ENDED, HAS_ENDED, STILL_VALIDATING, arrange, system_of
-from batches.services.column_variables import judge_variables, rename_variables
+from batches.services.batches import ENDED, HAS_ENDED, STILL_VALIDATING, apply_start_mode, system_principal
+from batches.services.column_variables import rename_variables, validate_variables
 from telephony.models import PhoneNumber
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
@@ -23,7 +23,7 @@ OF_THE_LIST = {"agent", "column_mapping", "default_country", "on_duplicate"}  # 
 MEANING = {"agent", "column_mapping"}  # decide what the columns are called in a prompt, and which of them it needs
 
 
-def update_batch(*, batch: Batch, changes: dict[str, Any], access: Access | None = None) -> Batch:
+def update_batch(*, batch: Batch, changes: dict[str, Any], principal: Principal | None = None) -> Batch:
     """Write `changes` (fields of the batch) and let them take effect at once.
 
     Raises StateForbids for what the batch's state does not allow, Invalid for a schedule without a time and for a
@@ -42,11 +42,11 @@ def update_batch(*, batch: Batch, changes: dict[str, Any], access: Access | None
             setattr(batch, name, value)
         batch.save(update_fields=[*changes, *_follow(batch, before)])
         if before.keys() & MEANING:
-            judge_variables(batch)
+            validate_variables(batch)
         said = {name: {"from": _plain(before[name]), "to": _plain(value)} for name, value in changes.items()}
-        audit.record("batch.updated", access=access or system_of(batch), target=batch, changes=said)
+        audit.record("batch.updated", principal=principal or system_principal(batch), target=batch, changes=said)
         if changes.keys() & SCHEDULE and batch.status in WAITING:
-            arrange(batch)
+            apply_start_mode(batch)
     return batch
 
 
@@ -67,8 +67,8 @@ def _follow(batch: Batch, before: dict[str, Any]) -> list[str]:
         raise StateForbids("Phone number is not active")
     also: list[str] = []
     if "calling_window" in before:
-        batch.recipients.all().ask_anew(database_now())
-        task_queue.ring(task_queue.DIAL)
+        batch.recipients.all().requeue_waiting(database_now())
+        task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
     if "calls_per_second" in before:
         batch.next_slot_at = None
         also.append("next_slot_at")

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from batches.importing.columns import Remembered
+from batches.importing.columns import SavedColumnMapping
 from batches.importing.import_job import upload_path
 from batches.importing.json_source import SUFFIX, write_recipients
 from batches.importing.table import open_table
@@ -17,7 +17,7 @@ from voiceops.core.errors import Invalid
 from voiceops.core.ids import uuid7
 
 Recipients = list[dict[str, Any]]
-Content = Iterator[bytes] | Recipients
+UploadContent = Iterator[bytes] | Recipients
 """A file's chunks, or recipients sent as JSON: `[{"phone_number": …, "variables": {…}}]`."""
 QUICK_WORKBOOK, QUICK_TEXT = 262_144, 8_388_608  # bytes
 ORPHANED_AFTER = 86_400.0  # seconds
@@ -25,12 +25,12 @@ NO_RECIPIENTS = "The list is empty: give at least one recipient"
 
 
 @contextmanager
-def kept_list(
-    content: Content,
+def stored_upload(
+    content: UploadContent,
     *,
     mapping: Mapping[str, str | None] | None,
     appended: bool = False,
-    remembered: Iterable[Remembered] = (),
+    remembered: Iterable[SavedColumnMapping] = (),
 ) -> Iterator[str]:
     """Keep a list and look at its head; yields its name, for `Batch.upload`. Gone again if the block fails.
 
@@ -87,7 +87,7 @@ def delete_list(name: str) -> None:
     upload_path(name).unlink(missing_ok=True)
 
 
-def _write(path: Path, content: Content) -> None:
+def _write(path: Path, content: UploadContent) -> None:
     if isinstance(content, list):
         if not content:
             raise Invalid(NO_RECIPIENTS)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.viewsets import Deletes, Patches, WorkspaceViewSet
+from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
 from accounts.auth.principal import still_holds
 from accounts.roles import Role
 from batches.models import Batch
@@ -29,7 +29,7 @@ from batches.services import batches as services
 from batches.services.create import create_batch
 from batches.services.preview import preview_list
 from batches.services.update import update_batch
-from batches.services.uploads import Content
+from batches.services.uploads import UploadContent
 from batches.views.parsers import FormWithFile, LongJSON
 from batches.views.progress import follow, wants_events
 
@@ -37,7 +37,7 @@ LIST_FORMS = {"multipart/form-data": NewBatchSerializer, "application/json": New
 ORDER = extend_schema(request=None, responses={200: BatchSerializer})
 
 
-class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, Deletes, WorkspaceViewSet):
+class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixin, DestroyMixin, WorkspaceViewSet):
     model = Batch
     serializer_class = BatchSerializer
     query_class = BatchQuery
@@ -77,41 +77,41 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
     @extend_schema(request=LIST_FORMS, responses={201: BatchSerializer})
     def create(self, request: Request) -> Response:
         fields = self._read(NewBatchSerializer)
-        batch = create_batch(content=content_of(fields), access=self.caller, **fields)
+        batch = create_batch(content=content_of(fields), principal=self.principal, **fields)
         return Response(self._shown(batch), status=201)
 
     def perform_update(self, serializer: BaseSerializer[Batch]) -> None:
         batch = serializer.instance
         assert batch is not None
-        serializer.instance = update_batch(batch=batch, changes=serializer.validated_data, access=self.caller)
+        serializer.instance = update_batch(batch=batch, changes=serializer.validated_data, principal=self.principal)
 
     def perform_destroy(self, instance: Batch) -> None:
-        services.delete_batch(batch=instance, access=self.caller)
+        services.delete_batch(batch=instance, principal=self.principal)
 
     @ORDER
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: str) -> Response:
         batch = self.get_object()
-        return Response(self._shown(services.start_batch(batch=batch, access=self.caller)))
+        return Response(self._shown(services.start_batch(batch=batch, principal=self.principal)))
 
     @ORDER
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         batch = self.get_object()
-        return Response(self._shown(services.pause_batch(batch=batch, access=self.caller)))
+        return Response(self._shown(services.pause_batch(batch=batch, principal=self.principal)))
 
     @ORDER
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         batch = self.get_object()
-        return Response(self._shown(services.resume_batch(batch=batch, access=self.caller)))
+        return Response(self._shown(services.resume_batch(batch=batch, principal=self.principal)))
 
     @extend_schema(request=StopSerializer, responses={200: BatchSerializer})
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, pk: str) -> Response:
         batch = self.get_object()
         order = self._read(StopSerializer)
-        services.stop_batch(batch=batch, access=self.caller, hang_up_active=order["hang_up_active"])
+        services.stop_batch(batch=batch, principal=self.principal, hang_up_active=order["hang_up_active"])
         return Response(self._shown(batch))
 
     @extend_schema(request=LIST_FORMS, responses={200: PreviewSerializer})
@@ -125,23 +125,23 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
     def progress(self, request: Request, pk: str) -> HttpResponseBase:
         batch = self.get_object()
         if wants_events(request):
-            return follow(batch.pk, may_watch=lambda: still_holds(self.caller, now=timezone.now()))
+            return follow(batch.pk, may_watch=lambda: still_holds(self.principal, now=timezone.now()))
         return Response(progress_of(batch, now=timezone.now()))
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="results.csv")
     def results_csv(self, request: Request, pk: str) -> HttpResponseBase:
-        return exports.export(self.get_object(), "results.csv", access=self.caller)
+        return exports.export(self.get_object(), "results.csv", principal=self.principal)
 
     @extend_schema(responses={(200, xlsx.MEDIA_TYPE): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="results.xlsx")
     def results_xlsx(self, request: Request, pk: str) -> HttpResponseBase:
-        return exports.export(self.get_object(), "results.xlsx", access=self.caller)
+        return exports.export(self.get_object(), "results.xlsx", principal=self.principal)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], url_path="rejected.csv")
     def rejected_csv(self, request: Request, pk: str) -> HttpResponseBase:
-        return exports.export(self.get_object(), "rejected.csv", access=self.caller)
+        return exports.export(self.get_object(), "rejected.csv", principal=self.principal)
 
     def _read(self, kind: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """The body through a serializer. Raises ValidationError (422)."""
@@ -154,7 +154,7 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Patches, De
         return dict(BatchSerializer(batch, context=self.get_serializer_context()).data)
 
 
-def content_of(fields: dict[str, Any]) -> Content:
+def content_of(fields: dict[str, Any]) -> UploadContent:
     """Take the list out of a body's fields."""
     file = fields.pop("file", None)
     recipients: list[dict[str, Any]] = fields.pop("recipients", [])

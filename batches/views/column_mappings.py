@@ -4,7 +4,7 @@ from django.db.models import QuerySet
 from rest_framework import mixins
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.viewsets import Deletes, Patches, WorkspaceViewSet
+from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
 from accounts.roles import Role
 from batches.models import SavedMapping
 from batches.serializers.column_mappings import SavedMappingSerializer
@@ -12,7 +12,12 @@ from batches.services import column_mappings
 
 
 class SavedMappingViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Patches, Deletes, WorkspaceViewSet
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
+    PatchMixin,
+    DestroyMixin,
+    WorkspaceViewSet,
 ):
     model = SavedMapping
     serializer_class = SavedMappingSerializer
@@ -30,14 +35,14 @@ class SavedMappingViewSet(
 
     def perform_create(self, serializer: BaseSerializer[SavedMapping]) -> None:
         serializer.instance = column_mappings.create_mapping(
-            workspace=self.workspace, access=self.caller, **serializer.validated_data
+            workspace=self.workspace, principal=self.principal, **serializer.validated_data
         )
 
     def perform_update(self, serializer: BaseSerializer[SavedMapping]) -> None:
         assert serializer.instance is not None
         column_mappings.update_mapping(
-            mapping=serializer.instance, changes=serializer.validated_data, access=self.caller
+            mapping=serializer.instance, changes=serializer.validated_data, principal=self.principal
         )
 
     def perform_destroy(self, instance: SavedMapping) -> None:
-        column_mappings.delete_mapping(mapping=instance, access=self.caller)
+        column_mappings.delete_mapping(mapping=instance, principal=self.principal)

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.lookup import missing, parse_id
+from accounts.api.lookup import not_found, parse_id
 from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
 from batches.models import Batch, Recipient
@@ -59,7 +59,7 @@ class RecipientViewSet(OfBatch):
     def create(self, request: Request, pk: str) -> Response:
         batch: Batch = self.get_object()
         content = content_of(self._read(AppendSerializer))
-        batch = append_recipients(batch=batch, content=content, access=self.caller)
+        batch = append_recipients(batch=batch, content=content, principal=self.principal)
         return Response(BatchSerializer(batch, context=self.get_serializer_context()).data, status=201)
 
     @DECISION
@@ -73,12 +73,12 @@ class RecipientViewSet(OfBatch):
         return self._decided(close_recipient, recipient_id, default="closed")
 
     def _decided(self, decide: Callable[..., Recipient], recipient_id: str, *, default: str) -> Response:
-        batch: Batch = self.find_row()
+        batch: Batch = self.get_row()
         recipient = batch.recipients.filter(pk=parse_id(recipient_id, Recipient)).first()
         if recipient is None:
-            raise missing(Recipient)
+            raise not_found(Recipient)
         reason = self._read(ReasonSerializer).get("reason") or default
-        decide(recipient=recipient, reason=reason, access=self.caller)
+        decide(recipient=recipient, reason=reason, principal=self.principal)
         return Response(self._shown(batch, [recipient])[0])
 
     def _read(self, kind: type[BaseSerializer[Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts.api.viewsets import Deletes, WorkspaceViewSet
+from accounts.api.viewsets import DestroyMixin, WorkspaceViewSet
 from accounts.roles import Role
 from batches.models import Suppression
 from batches.serializers.suppressions import (
@@ -26,7 +26,7 @@ from batches.views.parsers import FormWithFile
 from voiceops.api.parsers import JSONParser
 
 
-class SuppressionViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, Deletes, WorkspaceViewSet):
+class SuppressionViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, DestroyMixin, WorkspaceViewSet):
     model = Suppression
     serializer_class = SuppressionSerializer
     query_class = SuppressionQuery
@@ -46,11 +46,11 @@ class SuppressionViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, Deletes
 
     def perform_create(self, serializer: BaseSerializer[Suppression]) -> None:
         serializer.instance = suppressions.suppress_number(
-            workspace=self.workspace, now=timezone.now(), access=self.caller, **serializer.validated_data
+            workspace=self.workspace, now=timezone.now(), principal=self.principal, **serializer.validated_data
         )
 
     def perform_destroy(self, instance: Suppression) -> None:
-        suppressions.lift_suppression(suppression=instance, access=self.caller)
+        suppressions.lift_suppression(suppression=instance, principal=self.principal)
 
     @extend_schema(request={"multipart/form-data": SuppressionListSerializer}, responses=ImportedSerializer)
     @action(detail=False, methods=["post"], url_path="import")
@@ -61,5 +61,7 @@ class SuppressionViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, Deletes
         fields = dict(serializer.validated_data)
         now = timezone.now()
         read = read_list(Path(fields.pop("file").temporary_file_path()), now=now, **fields)
-        told = suppressions.suppress_numbers(workspace=self.workspace, rows=read.rows, now=now, access=self.caller)
+        told = suppressions.suppress_numbers(
+            workspace=self.workspace, rows=read.rows, now=now, principal=self.principal
+        )
         return Response({**told._asdict(), "rejected_count": read.refused_count, "rejected": read.refused})

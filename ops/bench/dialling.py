@@ -54,7 +54,7 @@ def make_batch(number: PhoneNumber) -> Batch:
         workspace=workspace,
         name="Bench",
         agent=agent,
-        agent_version=agent.freeze(),
+        agent_version=agent.create_version(),
         phone_number=number,
         status=Batch.Status.RUNNING,
         columns=["phone", "first_name"],

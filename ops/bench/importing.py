@@ -53,7 +53,7 @@ def prepare(upload: str) -> Batch:
     empty()
     workspace = Workspace.unscoped.create(name=WORKSPACE)
     agent = Agent.unscoped.create(workspace=workspace, name="Bench", system_prompt="Bench")
-    version = agent.freeze()
+    version = agent.create_version()
     return Batch.unscoped.create(
         workspace=workspace, name="Bench", agent=agent, agent_version=version, upload=upload, default_country="US"
     )

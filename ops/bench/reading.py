@@ -22,7 +22,7 @@ def prepare(calls: int) -> Workspace:
     Workspace.unscoped.filter(name="Bench").delete()
     workspace = Workspace.unscoped.create(name="Bench")
     agent = Agent.unscoped.create(workspace=workspace, name="Bench", system_prompt="Bench", published_version=1)
-    version = agent.freeze()
+    version = agent.create_version()
     outcomes = itertools.cycle([Outcome.ANSWERED, Outcome.NO_ANSWER, Outcome.BUSY, Outcome.ANSWERED])
     now = timezone.now()
     for start in range(0, calls, CHUNK):

@@ -1,11 +1,11 @@
 """A worker of a benchmark: shifts, one after the other, as Celery would hand them out."""
 
-from voiceops.core.process_tuning import collect_rarely
+from voiceops.core.process_tuning import tune_gc
 from worker import dispatcher
 
 
 def work() -> None:
     """Until nobody is left to call."""
-    collect_rarely()  # as every worker does
+    tune_gc()  # as every worker does
     while dispatcher.work_is_left():
-        dispatcher.run_shift()
+        dispatcher.run_dispatcher()

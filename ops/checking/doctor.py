@@ -124,7 +124,7 @@ def check_broker() -> Finding:
 def check_livekit() -> Finding:
     name = "livekit"
     try:
-        found = livekit_trunks.look_at_all()
+        found = livekit_trunks.find_all_trunks()
     except ProviderError as error:
         mend = (
             "start it (the sandbox: python manage.py sandbox), check LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET"
@@ -158,7 +158,7 @@ def check_storage() -> Finding:
     mend = "check the S3_* settings and the key's rights" if recording_storage.uses_s3() else "make DATA_DIR writable"
     key = f"doctor-{uuid4()}"
     try:
-        with recording_storage.told_plainly():
+        with recording_storage.provider_errors():
             kept = recording_storage.recordings_storage().save(key, ContentFile(PROBE))
         read = read_back(kept)
         recording_storage.delete(kept)

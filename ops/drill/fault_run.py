@@ -25,7 +25,7 @@ class Verdict:
 
 
 @dataclass
-class Rehearsal:
+class FaultRun:
     """Runs beside the supervisor's watch, in a thread of its own."""
 
     world: World

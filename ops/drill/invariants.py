@@ -48,7 +48,7 @@ class Dial:
 
 
 @dataclass
-class Ledger:
+class CallLedger:
     """Read it once the batch has come to rest. `broken` lists what must not be, in words; empty is well."""
 
     batch: Batch
@@ -201,10 +201,10 @@ def most_within(times: Sequence[float], seconds: float) -> int:
     return most
 
 
-def read_ledger(batch_id: str, dials: Iterable[dict[str, Any]], *, uploaded: int) -> Ledger:
+def read_ledger(batch_id: str, dials: Iterable[dict[str, Any]], *, uploaded: int) -> CallLedger:
     batch = Batch.unscoped.select_related("phone_number").get(pk=batch_id)
     assert batch.phone_number is not None
-    return Ledger(
+    return CallLedger(
         batch=batch,
         people=list(batch.recipients.order_by("row_number")),
         calls={call.room: call for call in Call.unscoped.filter(batch_id=batch.pk)},

@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection
 from batches.models import Batch, Recipient
 from ops.demo import workspace
 from ops.demo.client import Api
-from ops.drill.invariants import OPEN, Ledger, read_ledger
+from ops.drill.invariants import OPEN, CallLedger, read_ledger
 from ops.drill.scenario import ENDED, Sandbox
 from ops.drill.servers import Servers
 from ops.serving.supervisor import Running, Supervisor
@@ -76,7 +76,7 @@ class People:
     def at_rest(self) -> bool:
         return self.batch().status in ENDED and not any(person.status in OPEN for person in self.people())
 
-    def ledger(self) -> Ledger:
+    def ledger(self) -> CallLedger:
         ledger = self.world.read(lambda: read_ledger(self.batch_id, self.dials(), uploaded=self.uploaded))
         ledger.check(truth=self.ends_as_dialled)
         return ledger

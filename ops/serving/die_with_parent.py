@@ -14,7 +14,7 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def leashed(command: tuple[str, ...], *, script: str = __file__, number: int) -> list[str]:
+def die_with_parent_command(command: tuple[str, ...], *, script: str = __file__, number: int) -> list[str]:
     """The command line that runs `command` on a leash held by the calling process."""
     return [sys.executable, "-I", "-S", script, str(os.getpid()), str(number), *command]
 

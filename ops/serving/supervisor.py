@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
-from ops.serving.die_with_parent import leashed
+from ops.serving.die_with_parent import die_with_parent_command
 from voiceops.core.errors import DomainError
 
 TICK_SECONDS = 0.1
@@ -57,7 +57,7 @@ class Service:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 our own commands, no shell
-                leashed(self.command, number=self.orphan_signal),
+                die_with_parent_command(self.command, number=self.orphan_signal),
                 cwd=self.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -10,11 +10,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from accounts import audit
-from accounts.staff.base import History, Lines, access_of, coloured
+from accounts.staff.base import ReadOnlyAdmin, ReadOnlyInline, badge_column, principal_of
 from telephony.models import Call, CallEvent, InboxEvent, Recording, Turn
 from telephony.services.recordings import link_to_recording
 from voiceops.core.errors import DomainError
-from voiceops.core.pii import masked, masked_in
+from voiceops.core.pii import mask_number, mask_numbers_in
 
 STAGES = {
     "reserved": "info",
@@ -31,7 +31,7 @@ def linked(words: str, page: str, pk: object) -> str:
     return format_html('<a href="{}" class="text-primary-600">{}</a>', reverse(f"admin:{page}", args=[pk]), words)
 
 
-class CallEvents(Lines):
+class CallEvents(ReadOnlyInline):
     """The timeline, oldest first."""
 
     model = CallEvent
@@ -40,7 +40,7 @@ class CallEvents(Lines):
     ordering = ("at", "pk")
 
 
-class Turns(Lines):
+class Turns(ReadOnlyInline):
     model = Turn
     verbose_name_plural = "What was said"
     fields = readonly_fields = ("started_at", "role", "text", "interrupted")
@@ -48,7 +48,7 @@ class Turns(Lines):
 
 
 @admin.register(Call)
-class CallAdmin(History):
+class CallAdmin(ReadOnlyAdmin):
     personal = True
     list_display = (
         "created_at",
@@ -129,7 +129,7 @@ class CallAdmin(History):
         except DomainError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return redirect("admin:telephony_call_change", pk)
-        audit.record("recording.linked", access=access_of(request, call), target=call)
+        audit.record("recording.linked", principal=principal_of(request, call), target=call)
         return redirect(url)
 
     @admin.display(description="Recording")
@@ -151,17 +151,17 @@ class CallAdmin(History):
 
     @admin.display(description="From")
     def caller(self, call: Call) -> str:
-        return masked(call.from_number) if call.direction == "inbound" else call.from_number
+        return mask_number(call.from_number) if call.direction == "inbound" else call.from_number
 
     @admin.display(description="To")
     def callee(self, call: Call) -> str:
-        return call.to_number if call.direction == "inbound" else masked(call.to_number)
+        return call.to_number if call.direction == "inbound" else mask_number(call.to_number)
 
-    @coloured("Stage", STAGES)
+    @badge_column("Stage", STAGES)
     def shown_stage(self, call: Call) -> str:
         return call.stage
 
-    @coloured("Outcome", OUTCOMES)
+    @badge_column("Outcome", OUTCOMES)
     def shown_outcome(self, call: Call) -> str | None:
         return call.outcome
 
@@ -171,7 +171,7 @@ class CallAdmin(History):
 
 
 @admin.register(CallEvent)
-class CallEventAdmin(History):
+class CallEventAdmin(ReadOnlyAdmin):
     personal = True
     list_display = ("at", "type", "words", "call_id", "workspace_name")
     list_filter = ("type", "at")
@@ -181,11 +181,11 @@ class CallEventAdmin(History):
 
     @admin.display(description="Text")
     def words(self, event: CallEvent) -> str:
-        return masked_in(event.text)
+        return mask_numbers_in(event.text)
 
 
 @admin.register(Turn)
-class TurnAdmin(History):
+class TurnAdmin(ReadOnlyAdmin):
     personal = True
     list_display = ("started_at", "role", "call_id", "interrupted", "workspace_name")
     list_filter = ("role", "interrupted", "started_at")
@@ -195,7 +195,7 @@ class TurnAdmin(History):
 
 
 @admin.register(Recording)
-class RecordingAdmin(History):
+class RecordingAdmin(ReadOnlyAdmin):
     personal = True
     list_display = (
         "call_id",
@@ -211,13 +211,13 @@ class RecordingAdmin(History):
     search_ids = ("pk", "call", "workspace")
     list_select_related = ("workspace",)
 
-    @coloured("Status", {"ready": "success", "pending": "info", "failed": "danger", "pruned": "warning"})
+    @badge_column("Status", {"ready": "success", "pending": "info", "failed": "danger", "pruned": "warning"})
     def shown_status(self, recording: Recording) -> str:
         return recording.status
 
 
 @admin.register(InboxEvent)
-class InboxEventAdmin(History):
+class InboxEventAdmin(ReadOnlyAdmin):
     personal = True  # LiveKit tells numbers among a participant's attributes
     list_display = ("event_id", "event", "room", "received_at", "applied_at")
     list_filter = ("event", ("applied_at", admin.EmptyFieldListFilter), "received_at")

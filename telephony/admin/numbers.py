@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from accounts.staff.base import History, SerializerForm, StaffAdmin, coloured
+from accounts.staff.base import ReadOnlyAdmin, SerializerForm, StaffAdmin, badge_column
 from telephony.models import NumberPace, PhoneNumber, SipTrunk
 from telephony.serializers.numbers import PhoneNumberChangeSerializer
 
@@ -55,7 +55,7 @@ class PhoneNumberAdmin(StaffAdmin):
     )
     fields = (*readonly_fields, *PhoneNumberForm.Meta.fields)
 
-    @coloured("Status", {"active": "success", "provisioning": "info", "error": "danger", "failing": "danger"})
+    @badge_column("Status", {"active": "success", "provisioning": "info", "error": "danger", "failing": "danger"})
     def shown_status(self, number: PhoneNumber) -> str:
         return number.shown_status
 
@@ -80,7 +80,7 @@ class PhoneNumberAdmin(StaffAdmin):
 
 
 @admin.register(NumberPace)
-class NumberPaceAdmin(History):
+class NumberPaceAdmin(ReadOnlyAdmin):
     list_display = (
         "number",
         "workspace_name",
@@ -96,7 +96,7 @@ class NumberPaceAdmin(History):
 
 
 @admin.register(SipTrunk)
-class SipTrunkAdmin(History):
+class SipTrunkAdmin(ReadOnlyAdmin):
     list_display = ("livekit_trunk_id", "direction", "phone_number", "address", "transport", "status", "workspace_name")
     list_filter = ("direction", "status", "transport", "created_at")
     search_fields = ("livekit_trunk_id", "address", "phone_number__phone_number", "workspace__name")

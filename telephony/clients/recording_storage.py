@@ -57,7 +57,7 @@ def recordings_storage(*, public: bool = False) -> Storage:
 
 
 @contextmanager
-def told_plainly() -> Iterator[None]:
+def provider_errors() -> Iterator[None]:
     """Turn what S3 or its client raises into a ProviderError in words, without addresses and secrets."""
     try:
         yield
@@ -74,7 +74,7 @@ def told_plainly() -> Iterator[None]:
 def is_stored(key: str) -> bool:
     """Raises ProviderError."""
     try:
-        with told_plainly():
+        with provider_errors():
             return recordings_storage().exists(key)
     except SuspiciousOperation:  # a name that leads out of the storage
         return False
@@ -82,7 +82,7 @@ def is_stored(key: str) -> bool:
 
 def delete(key: str) -> None:
     """Nothing there is fine. Raises ProviderError."""
-    with told_plainly():
+    with provider_errors():
         recordings_storage().delete(key)
 
 
@@ -92,7 +92,7 @@ def link_to(key: str, *, recording_id: UUID, filename: str) -> tuple[str, dateti
     if not uses_s3():
         return f"{settings.PUBLIC_URL}/recordings/{SIGNER.sign(str(recording_id))}", expires_at
     answer_as = {"ResponseContentDisposition": f'attachment; filename="{filename}"', "ResponseContentType": "audio/ogg"}
-    with told_plainly():
+    with provider_errors():
         storage = recordings_storage(public=True)
         assert isinstance(storage, S3Storage)
         return storage.url(key, parameters=answer_as, expire=int(LASTS.total_seconds())), expires_at

@@ -17,10 +17,10 @@ class Admission(Protocol):
     def refusal(self, call: Call, now: datetime) -> str | None:
         """Why this call must not be dialled now (an `end_reason`), or None."""
 
-    def earliest(self, call: Call, now: datetime) -> datetime:
+    def next_allowed_at(self, call: Call, now: datetime) -> datetime:
         """The next time slot the call's own batch allows."""
 
-    def took(self, call: Call, slot: datetime) -> None:
+    def record_slot(self, call: Call, slot: datetime) -> None:
         """The call got this slot."""
 
     def save(self) -> None:

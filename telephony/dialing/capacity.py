@@ -28,7 +28,7 @@ def ahead_of(calls_per_second: float) -> int:
     return max(2, ceil(calls_per_second * AHEAD_SECONDS))
 
 
-def room_on_number(number: PhoneNumber, open_calls: QuerySet[Call]) -> int:
+def capacity_of_number(number: PhoneNumber, open_calls: QuerySet[Call]) -> int:
     """How many calls may be reserved now beside `open_calls`; negative when there are too many already."""
     on_number = open_calls.filter(number=number)
     rooms = [
@@ -72,7 +72,7 @@ def adopt_on(number_id: UUID | None, owner: UUID, most: int) -> list[UUID]:
         list(NumberPace.unscoped.select_for_update().filter(number=number_id))
         numbers = PhoneNumber.unscoped.select_related("workspace").filter(pk__in=[number_id] if number_id else [])
         for number in numbers:  # one at most; calls of one that is gone are taken to be refused
-            most = min(most, room_on_number(number, Call.unscoped.open().exclude(QUEUED)))
+            most = min(most, capacity_of_number(number, Call.unscoped.open().exclude(QUEUED)))
         if most <= 0:
             return []
         waiting = Call.unscoped.filter(QUEUED, number=number_id).order_by("pk").select_for_update(skip_locked=True)

@@ -22,7 +22,7 @@ from telephony.dialing import intents
 from telephony.dialing.admission import Gate
 from telephony.dialing.intents import Job, Result
 from telephony.domain.agent_metadata import is_too_long, metadata_of
-from telephony.domain.dial_verdicts import NO_AGENT, RELEASED, TOO_LONG, Answer, Blame, Verdict, classify
+from telephony.domain.dial_verdicts import NO_AGENT, RELEASED, TOO_LONG, Blame, DialRefusal, Verdict, classify
 from telephony.models import Call
 from voiceops.core import failpoints
 from voiceops.core.errors import ProviderError
@@ -37,7 +37,7 @@ REST = 0.1  # seconds the pace rests at most when every slot of the horizon is g
 MOST_UNSENT = 40  # intents at a time: a send costs this loop half a millisecond, so the last is not late
 
 
-class Dialler:
+class Dialer:
     """Dials the calls it is given with `add`. `owner` is the id of the shift, written on the rows it holds.
 
     `on_answered` is awaited with the calls of each chunk that were answered (it starts recordings); it must not raise.
@@ -193,7 +193,7 @@ class Dialler:
         if taken.next_slot is not None:  # until then there is nothing to give out: let the database rest
             self.rests_until = taken.mark + min(REST, (taken.next_slot - taken.now).total_seconds() - LATE)
         if taken.sends:
-            failpoints.passing("after_intent", (job.call.pk for job, _ in taken.sends))
+            failpoints.hit("after_intent", (job.call.pk for job, _ in taken.sends))
         kept = {job.call.pk for job in jobs if self.ready.pop(job.call.pk, None)}  # a release may have been quicker
         waiting = {job.call.pk: job for job in taken.waiting if job.call.pk in kept}
         self.ready |= waiting  # at the end: a slow number must not block the others
@@ -225,7 +225,7 @@ class Dialler:
                 self.unsent -= 1
             sent_at = self.now()
             assert call.not_after is not None
-            failpoints.passing("after_send", [call.pk], delay=0.1)
+            failpoints.hit("after_send", [call.pk], delay=0.1)
             answer = await self.livekit.dial(
                 Dial(
                     room=call.room,
@@ -239,7 +239,7 @@ class Dialler:
                 )
             )
             if isinstance(answer, Answered):
-                failpoints.passing("after_answer", [call.pk])
+                failpoints.hit("after_answer", [call.pk])
             self.results.append(Result(job=job, sent_at=sent_at, at=self.now(), answer=answer))
         finally:
             self.in_flight.pop(call.pk, None)
@@ -281,7 +281,7 @@ class Dialler:
     def forget_over(self, chunk: Sequence[Result]) -> None:
         """No callee will come any more: close the room, or the agent waits in it until it times out."""
         for result in chunk:
-            if isinstance(result.answer, Answer) and classify(result.answer).blame is not Blame.DOUBT:
+            if isinstance(result.answer, DialRefusal) and classify(result.answer).blame is not Blame.DOUBT:
                 self.spawn(self.drop_room(result.job))
 
     async def renew(self) -> None:

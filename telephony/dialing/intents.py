@@ -19,8 +19,8 @@ from telephony.domain.dial_verdicts import (
     RELEASED,
     UNREACHABLE,
     UNREADABLE,
-    Answer,
     Blame,
+    DialRefusal,
     Verdict,
     classify,
     provider_code,
@@ -60,7 +60,7 @@ class Result:
     job: Job
     sent_at: datetime
     at: datetime
-    answer: Answered | Answer | NeverSent | Lost
+    answer: Answered | DialRefusal | NeverSent | Lost
 
 
 def load_jobs(ids: Iterable[UUID]) -> list[Job]:
@@ -76,7 +76,7 @@ def load_jobs(ids: Iterable[UUID]) -> list[Job]:
     for call in calls:
         job = Job(call=call, trunk_id=trunks.get(call.number_id, "") if call.number_id else "", config={})
         try:
-            job.config = call.agent_version.whole_config() if call.agent_version else {}
+            job.config = call.agent_version.config_with_secrets() if call.agent_version else {}
         except crypto.DecryptError as error:
             logger.warning("The secrets of the agent of call %s cannot be read: %s", call.pk, error)
             close_unsent([job], UNREADABLE)
@@ -105,7 +105,7 @@ def close_unsent(jobs: Iterable[Job], verdict: Verdict) -> list[Job]:
     """End reserved calls of which nothing was sent. Returns those it ended: only their rooms may be deleted."""
     with transaction.atomic():
         now = database_now()
-        return [j for j in jobs if call_states.failed(j.call, verdict=verdict, at=now, since=(Stage.RESERVED,))]
+        return [j for j in jobs if call_states.mark_failed(j.call, verdict=verdict, at=now, since=(Stage.RESERVED,))]
 
 
 def take_intents(jobs: Sequence[Job], *, owner: UUID, gate: Gate) -> Intents:
@@ -122,7 +122,7 @@ def take_intents(jobs: Sequence[Job], *, owner: UUID, gate: Gate) -> Intents:
             allot(job, paces, admission, taken)
         commit_intents(taken, owner)
         for job in taken.refused:
-            call_states.failed(job.call, verdict=refusal_verdict(job), at=taken.now, since=(Stage.RESERVED,))
+            call_states.mark_failed(job.call, verdict=refusal_verdict(job), at=taken.now, since=(Stage.RESERVED,))
         for pace in paces.values():
             pace.save(update_fields=["next_slot_at"])
         admission.save()
@@ -164,7 +164,7 @@ def allot(job: Job, paces: dict[Any, NumberPace], admission: Any, taken: Intents
 def refusal_verdict(job: Job) -> Verdict:
     reason = job.call.end_reason or RELEASED.reason
     return BY_REASON.get(reason) or Verdict(
-        RELEASED.outcome, reason, Blame.US, "Not dialled: " + reason.replace("_", " "), sent=False
+        RELEASED.outcome, reason, Blame.PLATFORM_POLICY, "Not dialled: " + reason.replace("_", " "), sent=False
     )
 
 
@@ -225,7 +225,7 @@ def write_result(call: Call, result: Result) -> None:
     answer = result.answer
     call.dialed_at = result.sent_at  # the agent may have told already when the callee joined: that was a moment later
     if isinstance(answer, Answered):
-        call_states.answered(call, at=result.at, source="dial", sip_call_id=answer.sip_call_id)
+        call_states.mark_answered(call, at=result.at, source="dial", sip_call_id=answer.sip_call_id)
         return
     verdict, told = verdict_on(answer, call, result.at)
     if verdict.blame is Blame.DOUBT:
@@ -234,10 +234,10 @@ def write_result(call: Call, result: Result) -> None:
         call.move(to=Stage.UNKNOWN, since=(Stage.INTENT,), lease_expires_at=None)
         Call.unscoped.filter(pk=call.pk, stage__in=call_states.BEFORE_ANSWER).update(lease_expires_at=None)
         return
-    call_states.failed(call, verdict=verdict, at=result.at, source="dial", **told)
+    call_states.mark_failed(call, verdict=verdict, at=result.at, source="dial", **told)
 
 
-def verdict_on(answer: Answer | NeverSent | Lost, call: Call, at: datetime) -> tuple[Verdict, dict[str, Any]]:
+def verdict_on(answer: DialRefusal | NeverSent | Lost, call: Call, at: datetime) -> tuple[Verdict, dict[str, Any]]:
     if isinstance(answer, NeverSent):
         return UNREACHABLE, {}
     if isinstance(answer, Lost):

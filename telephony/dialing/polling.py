@@ -10,7 +10,7 @@ from telephony.domain import call_states
 from telephony.models import Call, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
-from voiceops.core.isolation import apart
+from voiceops.core.isolation import gather_isolated
 from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def note_presence(call: Call, present: list[Participant]) -> None:
     if any(is_other_end(call, participant) for participant in present):
         call.touch(now)
     else:
-        call_states.hung_up(
+        call_states.mark_hung_up(
             call, at=call.heard_at or now, reason="left_unnoticed", source="poll", text="The call was over"
         )
 
@@ -46,7 +46,7 @@ def is_overdue(call: Call, now: datetime) -> bool:
 
 
 def end_overdue(call: Call, now: datetime) -> None:
-    call_states.hung_up(call, at=now, reason="max_duration", by="agent", source="poll")
+    call_states.mark_hung_up(call, at=now, reason="max_duration", by="agent", source="poll")
 
 
 def is_other_end(call: Call, participant: Participant) -> bool:
@@ -87,5 +87,5 @@ async def reconcile_calls(livekit: LiveKit, db: OrmThread) -> int:
             return
         await db(note_presence, call, present)
 
-    await apart([*(doubt(call) for call in doubtful), *(silence(call) for call in silent)])
+    await gather_isolated([*(doubt(call) for call in doubtful), *(silence(call) for call in silent)])
     return len(doubtful) + len(silent)

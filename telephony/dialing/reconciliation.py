@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 CHUNK = 200
 SETTLING = timedelta(seconds=2)  # between DeleteRoom and the last look: what is under way may still report
 BEAT = timedelta(seconds=5)  # the agent reports every two seconds; so much silence is not yet absence
-NEWS = timedelta(seconds=30)  # so long LiveKit repeats a webhook and an agent its report: an answer may still be told
+EVIDENCE_EVENTS = timedelta(
+    seconds=30
+)  # so long LiveKit repeats a webhook and an agent its report: an answer may still be told
 
 # Why a participant left, as LiveKit names it: coarse, so a rejected call is taken for the one that is never redialled.
 LEFT_UNANSWERED: dict[str, Verdict] = {
@@ -49,7 +51,7 @@ def close_abandoned() -> int:
             mine = Call.unscoped.filter(pk=call.pk, stage=Stage.RESERVED, lease_owner=call.lease_owner)
             closed += mine.update(lease_owner=None, lease_expires_at=None)
         else:
-            closed += call_states.failed(call, verdict=ABANDONED, at=now, since=(Stage.RESERVED,))
+            closed += call_states.mark_failed(call, verdict=ABANDONED, at=now, since=(Stage.RESERVED,))
     return closed
 
 
@@ -72,7 +74,7 @@ def in_doubt(now: datetime) -> list[Call]:
 
 def departure(call: Call) -> str | None:
     """Why the callee left, by the inbox or the agent; None when nobody tells of a departure."""
-    left = InboxEvent.objects.told_of(call.room, "participant_left", "participant_connection_aborted")
+    left = InboxEvent.objects.about_room(call.room, "participant_left", "participant_connection_aborted")
     for event in left:
         participant = event.body.get("participant", {})
         if participant.get("identity") == call.callee_identity:
@@ -83,7 +85,7 @@ def departure(call: Call) -> str | None:
 
 def evidence_in_inbox(call: Call) -> bool:
     """Whether any webhook tells that the callee was in the room."""
-    events = InboxEvent.objects.told_of(call.room, "participant_joined", "participant_left", "track_published")
+    events = InboxEvent.objects.about_room(call.room, "participant_joined", "participant_left", "track_published")
     return any(e.body.get("participant", {}).get("identity") == call.callee_identity for e in events)
 
 
@@ -104,21 +106,21 @@ def conclude(call: Call, now: datetime, participants: list[Participant] | None) 
         follow_present(call, callee, now)
         return
     if call.callee_joined_at is None and evidence_in_inbox(call):
-        call_states.callee_joined(call, at=now, source="inbox")
+        call_states.mark_callee_joined(call, at=now, source="inbox")
     if call.callee_joined_at is not None or call.stage != Stage.UNKNOWN:  # nobody's phone rings before they joined
         end_unanswered(call, now, gone=participants is not None)
     elif participants is not None and call.room_deleted_at is not None and now - call.room_deleted_at >= SETTLING:
         verdict = NOT_PLACED if witnessed_absence(call) else IN_DOUBT
-        call_states.failed(call, verdict=verdict, at=now, since=(Stage.UNKNOWN,), source="reconcile")
+        call_states.mark_failed(call, verdict=verdict, at=now, since=(Stage.UNKNOWN,), source="reconcile")
 
 
 def follow_present(call: Call, callee: Participant, now: datetime) -> None:
     """The callee's leg is up in the room: it was placed, and its attribute says how far it is."""
-    call_states.callee_joined(call, at=now, source="poll")
+    call_states.mark_callee_joined(call, at=now, source="poll")
     if callee.call_status == "active":
-        call_states.answered(call, at=now, source="poll")
+        call_states.mark_answered(call, at=now, source="poll")
     elif callee.call_status == "ringing":
-        call_states.ringing(call, at=now, source="poll")
+        call_states.mark_ringing(call, at=now, source="poll")
 
 
 def end_unanswered(call: Call, now: datetime, *, gone: bool) -> None:
@@ -127,10 +129,10 @@ def end_unanswered(call: Call, now: datetime, *, gone: bool) -> None:
     if reason is None and not gone:
         return
     silent_since = call.heard_at or call.intent_at
-    if reason not in CERTAIN and silent_since is not None and now - silent_since < NEWS:
+    if reason not in CERTAIN and silent_since is not None and now - silent_since < EVIDENCE_EVENTS:
         return  # the news of an answer may be on the way
     verdict = LEFT_UNANSWERED.get("USER_UNAVAILABLE" if reason is None else reason, NO_ANSWER)
-    call_states.failed(call, verdict=verdict, at=now, source="reconcile")
+    call_states.mark_failed(call, verdict=verdict, at=now, source="reconcile")
 
 
 def past_fence(call: Call, now: datetime) -> bool:

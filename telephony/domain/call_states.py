@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from telephony.domain.descriptions import end_in_words, in_words
+from telephony.domain.descriptions import describe_end, describe_event
 from telephony.domain.dial_verdicts import Verdict
 from telephony.models import Call, CallEvent, Outcome, Stage
 
@@ -26,10 +26,10 @@ BEFORE_RINGING = (*BEFORE_CALLEE, Stage.DIALING)
 BEFORE_ANSWER = (*BEFORE_RINGING, Stage.RINGING)
 SENT = (*BEFORE_ANSWER, Stage.IN_PROGRESS)
 OPEN = (Stage.RESERVED, *SENT)
-INSTANT = timedelta(microseconds=1)  # between what follows from one another and was told the wrong way round
+TICK = timedelta(microseconds=1)  # between what follows from one another and was told the wrong way round
 
 
-def record(
+def add_event(
     call: Call,
     *,
     type: str,
@@ -39,7 +39,7 @@ def record(
     external_id: str | None = None,
 ) -> bool:
     """Add a line to the timeline; False when this `external_id` was recorded before."""
-    event = line_of(call, type=type, text=text, at=at, data=data, external_id=external_id)
+    event = build_event(call, type=type, text=text, at=at, data=data, external_id=external_id)
     if external_id is None:
         event.save(force_insert=True)
         return True
@@ -49,12 +49,14 @@ def record(
     return True
 
 
-def after_all(call: Call, at: datetime) -> datetime:
+def clamp_to_timeline(call: Call, at: datetime) -> datetime:
     """Not before what has happened already: the clocks of those who tell differ by milliseconds."""
     return max(moment for moment in (at, call.dialed_at, call.ringing_at, call.answered_at) if moment is not None)
 
 
-def line_of(call: Call, *, type: str, text: str, at: datetime, data: Any = None, external_id: Any = None) -> CallEvent:
+def build_event(
+    call: Call, *, type: str, text: str, at: datetime, data: Any = None, external_id: Any = None
+) -> CallEvent:
     return CallEvent(
         workspace_id=call.workspace_id,
         call=call,
@@ -66,16 +68,16 @@ def line_of(call: Call, *, type: str, text: str, at: datetime, data: Any = None,
     )
 
 
-def attended(call: Call, now: datetime) -> bool:
+def is_awaiting_answer(call: Call, now: datetime) -> bool:
     """Whether a shift still listens for the answer to this call's dial request."""
     return call.stage in BEFORE_ANSWER and call.lease_expires_at is not None and call.lease_expires_at > now
 
 
-def callee_joined(call: Call, *, at: datetime, source: str) -> None:
+def mark_callee_joined(call: Call, *, at: datetime, source: str) -> None:
     """LiveKit has the callee in the room, which it does before it sends the INVITE: the call was placed."""
     if call.stage == Stage.ENDED:
         if call.dialed_at is None:
-            alarm(
+            raise_alarm(
                 call, at=at, text="The callee was called after the attempt had been closed as never sent", source=source
             )
         return
@@ -83,7 +85,7 @@ def callee_joined(call: Call, *, at: datetime, source: str) -> None:
     changes: dict[str, Any] = {"callee_joined_at": joined, "dialed_at": dialed, "heard_at": at}
     with transaction.atomic(savepoint=False):
         if call.move(to=Stage.DIALING, since=BEFORE_CALLEE, **changes):
-            _tell(_dialing(call, at, source))
+            save_events(_dialing(call, at, source))
         elif call.callee_joined_at is None:
             call.touch(**changes_at(changes))
             call.callee_joined_at = at
@@ -92,10 +94,10 @@ def callee_joined(call: Call, *, at: datetime, source: str) -> None:
 def _dialing(call: Call, at: datetime, source: str) -> CallEvent:
     """There once, from whoever is first: the answer may overtake the news that the callee is in the room."""
     words, data = f"Calling {call.to_number}", {"source": source}
-    return line_of(call, type="dialing", text=words, at=at, data=data, external_id="vo:dialing")
+    return build_event(call, type="dialing", text=words, at=at, data=data, external_id="vo:dialing")
 
 
-def _tell(*lines: CallEvent | None) -> None:
+def save_events(*lines: CallEvent | None) -> None:
     CallEvent.unscoped.bulk_create([line for line in lines if line is not None], ignore_conflicts=True)
 
 
@@ -104,7 +106,7 @@ def changes_at(changes: dict[str, Any]) -> dict[str, Any]:
     return {"at": changes.pop("heard_at"), **changes}
 
 
-def ringing(call: Call, *, at: datetime, source: str) -> bool:
+def mark_ringing(call: Call, *, at: datetime, source: str) -> bool:
     """The callee's phone rings. Where the answer or the end was told first, only the story is completed."""
     at = max(at, call.dialed_at or at)
     with transaction.atomic(savepoint=False):
@@ -113,23 +115,23 @@ def ringing(call: Call, *, at: datetime, source: str) -> bool:
         )
         if moved or _rang(call, at):
             text, at = f"{call.to_number} is ringing", call.ringing_at or at
-            record(call, type="ringing", text=text, at=at, data={"source": source})
+            add_event(call, type="ringing", text=text, at=at, data={"source": source})
     return moved
 
 
 def _rang(call: Call, at: datetime) -> bool:
     """Note that a call which has moved on had been ringing before."""
     call.refresh_from_db()
-    ends = [moment - INSTANT for moment in (call.answered_at, call.ended_at) if moment is not None]
+    ends = [moment - TICK for moment in (call.answered_at, call.ended_at) if moment is not None]
     before = min([at, *ends])
     noted = Call.unscoped.filter(pk=call.pk, ringing_at=None, dialed_at__lte=before).update(ringing_at=before)
     call.ringing_at = call.ringing_at or before
     return bool(noted)
 
 
-def answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "") -> bool:
+def mark_answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "") -> bool:
     """The callee picked up. The first to say so sets the time; a contradiction with a final call is an alarm."""
-    at, dialed_at = after_all(call, at), call.dialed_at or at  # which whoever dialled knows best
+    at, dialed_at = clamp_to_timeline(call, at), call.dialed_at or at  # which whoever dialled knows best
     changes: dict[str, Any] = {"answered_at": at, "heard_at": at, "dialed_at": dialed_at}
     if not call.is_web:
         changes |= {"sip_status_code": 200, "sip_status": "OK"}  # what an answer is on the telephone, whoever tells
@@ -141,18 +143,20 @@ def answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "") ->
         if moved:
             before = _dialing(call, changes["dialed_at"], source) if untold else None
             text = f"{call.to_number} answered"
-            _tell(before, line_of(call, type="answered", text=text, at=at, data={"source": source}))
+            save_events(before, build_event(call, type="answered", text=text, at=at, data={"source": source}))
         else:
             call.refresh_from_db()
             contradicted = call.stage == Stage.ENDED and call.answered_at is None
             if contradicted:
-                alarm(call, at=at, text="An answer was reported after the call had ended unanswered", source=source)
+                raise_alarm(
+                    call, at=at, text="An answer was reported after the call had ended unanswered", source=source
+                )
             elif sip_call_id and not call.sip_call_id:
                 call.touch(at, sip_call_id=sip_call_id, dialed_at=dialed_at)
     return moved
 
 
-def detected(call: Call, *, kind: str, at: datetime) -> None:
+def mark_detected(call: Call, *, kind: str, at: datetime) -> None:
     """What answered: human, machine, uncertain or screened. Decides the outcome when the call ends.
 
     A report that was overtaken by the end of its call still makes it voicemail, until the batch has taken note.
@@ -164,24 +168,24 @@ def detected(call: Call, *, kind: str, at: datetime) -> None:
     unnoted = Call.unscoped.filter(pk=call.pk, detected=None, answered_at__isnull=False, settled_at=None)
     if unnoted.update(detected=kind, outcome=outcome):
         call.detected, call.outcome = kind, outcome
-        retell_end(call, outcome=outcome)
+        rewrite_end_event(call, outcome=outcome)
     elif call.detected != kind:
-        alarm(call, at=at, text=f"The agent reported '{kind}' after the call had ended", source="agent")
+        raise_alarm(call, at=at, text=f"The agent reported '{kind}' after the call had ended", source="agent")
 
 
-def hung_up(
+def mark_hung_up(
     call: Call, *, at: datetime, reason: str, by: str | None = None, source: str = "", text: str | None = None
 ) -> bool:
     """An answered call is over: voicemail when a machine was detected, else answered. False if it was over already."""
     if call.answered_at is None:
         return False
-    ended_at = after_all(call, at)
+    ended_at = clamp_to_timeline(call, at)
     changes = {"end_reason": reason, "hung_up_by": by, "ended_at": ended_at, "heard_at": at}
     with transaction.atomic(savepoint=False):
         moved = end_as_detected(call, **changes)
         if moved:
             data = {"outcome": call.outcome, "reason": reason, "source": source}
-            record(call, type="ended", text=text or end_in_words(call, by, reason), at=ended_at, data=data)
+            add_event(call, type="ended", text=text or describe_end(call, by, reason), at=ended_at, data=data)
     return moved
 
 
@@ -198,7 +202,7 @@ def end_as_detected(call: Call, **changes: Any) -> bool:
             return False
 
 
-def failed(
+def mark_failed(
     call: Call,
     *,
     verdict: Verdict,
@@ -213,7 +217,7 @@ def failed(
         for name, value in changes.items()
         if name in ("sip_status_code", "sip_status", "provider_code") and value is not None
     }
-    at = after_all(call, at)
+    at = clamp_to_timeline(call, at)
     if verdict.sent:
         changes["dialed_at"] = call.dialed_at or call.intent_at or at
     untold = verdict.sent and call.stage in BEFORE_CALLEE
@@ -229,16 +233,16 @@ def failed(
             **changes,
         )
         if moved:
-            call.events.filter(type="callee_left", at__gte=at).update(at=at - INSTANT)  # it led to this end
+            call.events.filter(type="callee_left", at__gte=at).update(at=at - TICK)  # it led to this end
             before = _dialing(call, changes["dialed_at"], source) if untold else None
             data = {"outcome": verdict.outcome, "reason": verdict.reason, "source": source, **told}
-            _tell(before, line_of(call, type="ended", text=in_words(verdict, told), at=at, data=data))
+            save_events(before, build_event(call, type="ended", text=describe_event(verdict, told), at=at, data=data))
     return moved
 
 
-def cancelled(call: Call, *, at: datetime, by: str, since: tuple[Stage, ...] = BEFORE_ANSWER) -> bool:
+def mark_cancelled(call: Call, *, at: datetime, by: str, since: tuple[Stage, ...] = BEFORE_ANSWER) -> bool:
     """Somebody of ours ended it before it was answered; `by` is 'operator' or 'agent'."""
-    at = after_all(call, at)
+    at = clamp_to_timeline(call, at)
     words = "before it was dialled" if call.intent_at is None and not call.is_web else "before it was answered"
     data = {"outcome": Outcome.CANCELLED, "reason": "hung_up_before_answer", "by": by}
     with transaction.atomic(savepoint=False):
@@ -252,22 +256,22 @@ def cancelled(call: Call, *, at: datetime, by: str, since: tuple[Stage, ...] = B
             heard_at=at,
         )
         if moved:
-            record(call, type="ended", text=f"Hung up {words}", at=at, data=data)
+            add_event(call, type="ended", text=f"Hung up {words}", at=at, data=data)
     return moved
 
 
-def refine(call: Call, *, by: str | None, reason: str, at: datetime) -> None:
+def fill_in_hangup(call: Call, *, by: str | None, reason: str, at: datetime) -> None:
     """Fill in who hung up, and when, where a coarser source ended the call first. Never changes the outcome."""
     if by is None or call.hung_up_by is not None or call.ended_at is None:
         return
-    ended_at = min(after_all(call, at), call.ended_at)  # a webhook is told of by when it arrived
+    ended_at = min(clamp_to_timeline(call, at), call.ended_at)  # a webhook is told of by when it arrived
     vague = Call.unscoped.filter(pk=call.pk, stage=Stage.ENDED, hung_up_by=None, answered_at__isnull=False)
     with transaction.atomic(savepoint=False):
         if vague.update(hung_up_by=by, end_reason=reason, ended_at=ended_at):
-            retell_end(call, text=end_in_words(call, by, reason), at=ended_at, reason=reason)
+            rewrite_end_event(call, text=describe_end(call, by, reason), at=ended_at, reason=reason)
 
 
-def retell_end(call: Call, *, text: str | None = None, at: datetime | None = None, **data: str) -> None:
+def rewrite_end_event(call: Call, *, text: str | None = None, at: datetime | None = None, **data: str) -> None:
     """The line of the end as it is known now: the first to tell of it did not know all."""
     line = call.events.filter(type="ended").first()
     if line is not None:
@@ -275,16 +279,16 @@ def retell_end(call: Call, *, text: str | None = None, at: datetime | None = Non
         line.save(update_fields=["text", "at", "data"])
 
 
-def transferred(call: Call, *, to: str, at: datetime) -> None:
+def mark_transferred(call: Call, *, to: str, at: datetime) -> None:
     """The callee was handed to another number. Whoever ended the call before us only saw them leave."""
     with transaction.atomic(savepoint=False):
-        hung_up(call, at=at, reason="transferred", by="operator", source="api", text=f"Transferred to {to}")
+        mark_hung_up(call, at=at, reason="transferred", by="operator", source="api", text=f"Transferred to {to}")
         over = Call.unscoped.filter(pk=call.pk, stage=Stage.ENDED, answered_at__isnull=False)
         if over.exclude(end_reason="transferred").update(hung_up_by="operator", end_reason="transferred"):
-            retell_end(call, text=f"Transferred to {to}", reason="transferred")
+            rewrite_end_event(call, text=f"Transferred to {to}", reason="transferred")
 
 
-def alarm(call: Call, *, at: datetime, text: str, source: str) -> None:
+def raise_alarm(call: Call, *, at: datetime, text: str, source: str) -> None:
     """Late or contradictory evidence: kept and shown, and it changes nothing. Once per sentence and call."""
     logger.warning("Alarm on call %s: %s", call.pk, text)
-    record(call, type="alarm", text=text, at=at, data={"source": source}, external_id=f"alarm:{text}"[:128])
+    add_event(call, type="alarm", text=text, at=at, data={"source": source}, external_id=f"alarm:{text}"[:128])

@@ -8,7 +8,7 @@ from telephony.models import Call, Direction
 HUNG_UP = {"callee": "The callee hung up", "agent": "The agent hung up", "operator": "An operator hung up"}
 
 
-def end_in_words(call: Call, by: str | None, reason: str | None) -> str:
+def describe_end(call: Call, by: str | None, reason: str | None) -> str:
     """How an answered call ended."""
     if by == "callee" and call.direction == Direction.INBOUND:
         return "The caller hung up"
@@ -17,7 +17,7 @@ def end_in_words(call: Call, by: str | None, reason: str | None) -> str:
     return HUNG_UP.get(by or "", "The call ended")
 
 
-def in_words(verdict: Verdict, told: dict[str, Any]) -> str:
+def describe_event(verdict: Verdict, told: dict[str, Any]) -> str:
     """`The callee's line was busy (486 Busy Here)`, `… (603 Decline, X-Twilio-Error 32203)`."""
     status = f"{told.get('sip_status_code') or ''} {told.get('sip_status') or ''}".strip()
     code = told.get("provider_code") or ""

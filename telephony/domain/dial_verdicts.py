@@ -21,7 +21,7 @@ class Blame(StrEnum):
     CARRIER = "carrier"  # free; the number backs off, the breaker counts
     TRUNK = "trunk"  # free; the batch pauses at once: nothing will work until somebody mends it
     PLATFORM = "platform"  # free, nothing was dialled; the breaker counts
-    US = "us"  # free, nothing was dialled: our own gate or fence, no failure
+    PLATFORM_POLICY = "us"  # free, nothing was dialled: our own gate or fence, no failure
     DOUBT = "doubt"  # nobody knows yet: reconcile
 
 
@@ -39,7 +39,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Answer:
+class DialRefusal:
     """A refusal as LiveKit gave it. `code` is Twirp's, `status` HTTP's."""
 
     code: str = ""
@@ -50,14 +50,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Row:
+class Rule:
     verdict: Verdict
     sip: frozenset[int] | None = None  # None: the answer carries no SIP status
     contains: str = ""  # of the message or the SIP phrase, any case
     code: str = ""
     status: int = 0
 
-    def fits(self, answer: Answer) -> bool:
+    def matches(self, answer: DialRefusal) -> bool:
         if (self.sip is None) != (answer.sip_code is None) or (self.sip and answer.sip_code not in self.sip):
             return False
         words = f"{answer.message} {answer.sip_phrase}".lower()
@@ -110,7 +110,9 @@ BAD_REQUEST = Verdict(
 KEY_REFUSED = Verdict(
     Outcome.TRUNK_ERROR, "livekit_key_refused", Blame.TRUNK, "LiveKit refused our API key", sent=False
 )
-FENCED = Verdict(Outcome.CANCELLED, "fenced", Blame.US, "The request came too late and was refused", sent=False)
+FENCED = Verdict(
+    Outcome.CANCELLED, "fenced", Blame.PLATFORM_POLICY, "The request came too late and was refused", sent=False
+)
 NO_SIP = Verdict(
     Outcome.CARRIER_ERROR, "livekit_unavailable", Blame.PLATFORM, "LiveKit had no SIP service free", sent=False
 )
@@ -125,39 +127,45 @@ UNREADABLE = Verdict(
     Outcome.CANCELLED, "agent_unreadable", Blame.PLATFORM, "The agent's secrets cannot be decrypted", sent=False
 )
 TOO_LONG = Verdict(
-    Outcome.CANCELLED, "variables_too_long", Blame.US, "The variables are longer than LiveKit takes", sent=False
+    Outcome.CANCELLED,
+    "variables_too_long",
+    Blame.PLATFORM_POLICY,
+    "The variables are longer than LiveKit takes",
+    sent=False,
 )
-ABANDONED = Verdict(Outcome.CANCELLED, "abandoned", Blame.US, "The worker stopped before it dialled", sent=False)
-NOT_PLACED = Verdict(Outcome.CANCELLED, "not_placed", Blame.US, "Proven: no INVITE left", sent=False)
-RELEASED = Verdict(Outcome.CANCELLED, "released", Blame.US, "Put back before it was dialled", sent=False)
+ABANDONED = Verdict(
+    Outcome.CANCELLED, "abandoned", Blame.PLATFORM_POLICY, "The worker stopped before it dialled", sent=False
+)
+NOT_PLACED = Verdict(Outcome.CANCELLED, "not_placed", Blame.PLATFORM_POLICY, "Proven: no INVITE left", sent=False)
+RELEASED = Verdict(Outcome.CANCELLED, "released", Blame.PLATFORM_POLICY, "Put back before it was dialled", sent=False)
 
-TABLE: tuple[Row, ...] = (
-    Row(BLOCKED, sip=sip(603, 607, 608), contains=r"blocked by carrier|32203"),
-    Row(BUSY, sip=sip(486, 600)),
-    Row(DECLINED, sip=sip(603, 607, 608)),
-    Row(NO_ANSWER, sip=sip(480, 408, 487)),
-    Row(INVALID, sip=sip(404, 604, 410, 484, 485, 400)),
-    Row(TRUNK_AUTH, sip=sip(401, 407)),
-    Row(THROTTLED, sip=sip(403, 500, 501, 502, 503), contains=r"limit exceeded|channel limit|concurrent call"),
-    Row(TRUNK_FORBIDDEN, sip=sip(402, 403)),
-    Row(TRUNK_MEDIA, sip=sip(488, 415, 606)),
-    Row(CARRIER_BUSY, sip=sip(503)),
-    Row(CARRIER, sip=frozenset(range(500, 600))),
-    Row(CARRIER, sip=frozenset(range(300, 700))),
-    Row(RING_TIMEOUT, contains=r"sip request timed out"),
-    Row(RING_TIMEOUT, status=412, contains=r"context deadline exceeded"),
-    Row(CARRIER_SILENT, contains=r"transaction failed to complete"),
-    Row(TRUNK_AUTH, contains=r"required auth, but no username|max auth retry attempts"),
-    Row(TRUNK_EMPTY, contains=r"no numbers on outbound trunk"),
-    Row(TRUNK_GONE, status=404),
-    Row(TRUNK_ADDRESS, status=400, contains=r"no such host|lookup |bad address"),
-    Row(BAD_REQUEST, status=400),
-    Row(KEY_REFUSED, status=401),
-    Row(KEY_REFUSED, status=403),
-    Row(TRUNK_MEDIA, status=412, contains=r"sdp|codec|crypto|media"),
-    Row(CARRIER_UNREACHABLE, status=412),
-    Row(RATE_LIMITED, status=429),
-    Row(NO_SIP, code="unavailable", status=503),
+TABLE: tuple[Rule, ...] = (
+    Rule(BLOCKED, sip=sip(603, 607, 608), contains=r"blocked by carrier|32203"),
+    Rule(BUSY, sip=sip(486, 600)),
+    Rule(DECLINED, sip=sip(603, 607, 608)),
+    Rule(NO_ANSWER, sip=sip(480, 408, 487)),
+    Rule(INVALID, sip=sip(404, 604, 410, 484, 485, 400)),
+    Rule(TRUNK_AUTH, sip=sip(401, 407)),
+    Rule(THROTTLED, sip=sip(403, 500, 501, 502, 503), contains=r"limit exceeded|channel limit|concurrent call"),
+    Rule(TRUNK_FORBIDDEN, sip=sip(402, 403)),
+    Rule(TRUNK_MEDIA, sip=sip(488, 415, 606)),
+    Rule(CARRIER_BUSY, sip=sip(503)),
+    Rule(CARRIER, sip=frozenset(range(500, 600))),
+    Rule(CARRIER, sip=frozenset(range(300, 700))),
+    Rule(RING_TIMEOUT, contains=r"sip request timed out"),
+    Rule(RING_TIMEOUT, status=412, contains=r"context deadline exceeded"),
+    Rule(CARRIER_SILENT, contains=r"transaction failed to complete"),
+    Rule(TRUNK_AUTH, contains=r"required auth, but no username|max auth retry attempts"),
+    Rule(TRUNK_EMPTY, contains=r"no numbers on outbound trunk"),
+    Rule(TRUNK_GONE, status=404),
+    Rule(TRUNK_ADDRESS, status=400, contains=r"no such host|lookup |bad address"),
+    Rule(BAD_REQUEST, status=400),
+    Rule(KEY_REFUSED, status=401),
+    Rule(KEY_REFUSED, status=403),
+    Rule(TRUNK_MEDIA, status=412, contains=r"sdp|codec|crypto|media"),
+    Rule(CARRIER_UNREACHABLE, status=412),
+    Rule(RATE_LIMITED, status=429),
+    Rule(NO_SIP, code="unavailable", status=503),
 )
 
 BY_REASON: dict[str, Verdict] = {
@@ -169,14 +177,14 @@ BY_REASON: dict[str, Verdict] = {
 }
 
 
-def classify(answer: Answer, *, token_expired: bool = False) -> Verdict:
+def classify(answer: DialRefusal, *, token_expired: bool = False) -> Verdict:
     """The verdict on a refusal. A 401 after the token's end is the fence at work; what fits no row is in doubt."""
     if token_expired and answer.status in (401, 403) and answer.sip_code is None:
         return FENCED
-    return next((row.verdict for row in TABLE if row.fits(answer)), IN_DOUBT)
+    return next((row.verdict for row in TABLE if row.matches(answer)), IN_DOUBT)
 
 
-def provider_code(answer: Answer) -> str | None:
+def provider_code(answer: DialRefusal) -> str | None:
     """The number of Twilio's `X-Twilio-Error`, as far as LiveKit passes that header on.
 
     For answers it expects, the header stands where the reason phrase would (`13224 Invalid phone number`); a block it

@@ -23,5 +23,5 @@ KNOWN = {
 }
 
 
-def ending_of(told: str) -> Ending:
+def end_reason_of(told: str) -> Ending:
     return KNOWN.get(told.lower()) or Ending(told.lower()[:64])

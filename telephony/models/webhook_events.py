@@ -5,7 +5,7 @@ from django.db.models import Q
 
 
 class InboxQuerySet(models.QuerySet["InboxEvent"]):
-    def told_of(self, room: str, *events: str) -> Self:
+    def about_room(self, room: str, *events: str) -> Self:
         """What came in about a room, oldest first."""
         return self.filter(room=room, event__in=events).order_by("received_at", "pk")
 

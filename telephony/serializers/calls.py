@@ -10,7 +10,7 @@ from rest_framework import serializers
 from accounts.api.related_fields import WorkspaceRelatedField
 from agents.models import Agent
 from telephony.models import PUBLIC_STATUS, Call, Direction, Outcome, PhoneNumber
-from voiceops.api.errors import mistake
+from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
     Choice,
     DateTime,
@@ -136,7 +136,7 @@ class Keys(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         if not re.fullmatch(r"[0-9*#A-Da-dw]+", text):
-            raise mistake("value_error", "only 0 to 9, *, #, A to D and w are permitted")
+            raise field_error("value_error", "only 0 to 9, *, #, A to D and w are permitted")
         return text
 
 

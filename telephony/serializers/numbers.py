@@ -12,14 +12,14 @@ from telephony.models import FAILING, PhoneNumber, Provider, SipTrunk, Transport
 from telephony.services.numbers import NumberOrder
 from telephony.services.sip_addresses import is_well_formed, refuse_private
 from telephony.services.trunk_config import SipSettings
-from voiceops.api.errors import mistake
+from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
     Boolean,
     Choice,
     DateTime,
     Integer,
     JsonObject,
-    ListOf,
+    ListField,
     NetworkText,
     Number,
     PageQuery,
@@ -39,7 +39,7 @@ class SipText(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         if not text.isprintable():
-            raise mistake("value_error", "control characters are not permitted")
+            raise field_error("value_error", "control characters are not permitted")
         return text
 
 
@@ -49,7 +49,7 @@ class SipAddress(SipText):
     def to_internal_value(self, data: Any) -> str:
         address = super().to_internal_value(data)
         if not is_well_formed(address):
-            raise mistake("value_error", "a host name or IP address is expected, optionally with a port")
+            raise field_error("value_error", "a host name or IP address is expected, optionally with a port")
         if not settings.USES_SANDBOX:
             refuse_private(address)
         return address
@@ -63,12 +63,12 @@ class Headers(JsonObject):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         headers = super().to_internal_value(data)
         if len(headers) > MAX_HEADERS:
-            raise mistake("value_error", f"at most {MAX_HEADERS} headers are permitted")
+            raise field_error("value_error", f"at most {MAX_HEADERS} headers are permitted")
         for name, value in headers.items():
             if not HEADER_NAME.fullmatch(name):
-                raise mistake("value_error", "only headers whose name begins with X- are permitted")
+                raise field_error("value_error", "only headers whose name begins with X- are permitted")
             if len(f"{name}: {value}".encode()) > MAX_HEADER_BYTES:
-                raise mistake("value_error", f"a header may have at most {MAX_HEADER_BYTES} bytes")
+                raise field_error("value_error", f"a header may have at most {MAX_HEADER_BYTES} bytes")
         return headers
 
 
@@ -87,7 +87,7 @@ class SipSerializer(StrictSerializer):
         write_only=True,
     )
     has_password = serializers.SerializerMethodField()
-    allowed_addresses = ListOf(child=NetworkText(max_length=50), max_length=50, default=list, write_only=True)
+    allowed_addresses = ListField(child=NetworkText(max_length=50), max_length=50, default=list, write_only=True)
     headers = Headers(default=dict, write_only=True)
 
     def get_has_password(self, number: PhoneNumber) -> bool:
@@ -194,12 +194,12 @@ class InventoryQuery(PageQuery):
 
     def validate_country(self, country: str) -> str:
         if not (country.isascii() and country.isalpha()):
-            raise mistake("value_error", "a country code of two letters is expected")
+            raise field_error("value_error", "a country code of two letters is expected")
         return country.upper()
 
     def validate_contains(self, pattern: str) -> str:
         if not re.fullmatch(r"[0-9A-Za-z*+]*", pattern):
-            raise mistake("value_error", "only digits, letters, * and + are permitted")
+            raise field_error("value_error", "only digits, letters, * and + are permitted")
         return pattern
 
 
@@ -220,7 +220,7 @@ class DriftSerializer(StrictSerializer):
     """Differences between a number and what LiveKit has for it, in sentences."""
 
     checked_at = DateTime()
-    drift = ListOf(child=Text())
+    drift = ListField(child=Text())
 
 
 class OfferSerializer(StrictSerializer):
@@ -245,8 +245,8 @@ class SipTrunkSerializer(WorkspaceSerializer):
     transport = Choice(choices=Transport.values, default=Transport.TCP, write_only=True)
     auth_username = SipText(max_length=255, allow_blank=True, default="", write_only=True)
     auth_password = SipText(max_length=255, allow_blank=True, trim_whitespace=False, default="", write_only=True)
-    numbers = ListOf(child=Phone(), min_length=1, max_length=1000)
-    allowed_addresses = ListOf(child=NetworkText(max_length=50), max_length=50, default=list, write_only=True)
+    numbers = ListField(child=Phone(), min_length=1, max_length=1000)
+    allowed_addresses = ListField(child=NetworkText(max_length=50), max_length=50, default=list, write_only=True)
     phone_number_id = serializers.UUIDField(read_only=True, allow_null=True)
 
     class Meta:
@@ -275,7 +275,7 @@ class SipTrunkSerializer(WorkspaceSerializer):
     def validate_numbers(self, numbers: list[str]) -> list[str]:
         twice = [position for position, number in enumerate(numbers) if number in numbers[:position]]
         if twice:
-            mistakes = {position: mistake("value_error", "this number is given twice").detail for position in twice}
+            mistakes = {position: field_error("value_error", "this number is given twice").detail for position in twice}
             raise serializers.ValidationError(mistakes)  # type: ignore[arg-type]  # positions stay integers in `loc`
         return numbers
 

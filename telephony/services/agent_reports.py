@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce, Greatest, Least, Now
 from django.utils import timezone
 
 from telephony.domain import call_states
-from telephony.domain.disconnect_reasons import Ending, ending_of
+from telephony.domain.disconnect_reasons import Ending, end_reason_of
 from telephony.models import Call, CallEvent, Direction, Stage, Turn
 from voiceops.core import task_queue
 from voiceops.core.errors import NotFound
@@ -42,7 +42,7 @@ class Reported:
 
 
 @dataclass
-class Notes:
+class ReportContext:
     """What a report adds to the call's history, written in one go at its end."""
 
     call: Call
@@ -72,33 +72,33 @@ class Notes:
         return max(min(event.at, self.now), self.call.intent_at or self.call.created_at)
 
 
-def take_report(*, call_id: UUID, events: Sequence[Reported]) -> None:
+def apply_report(*, call_id: UUID, events: Sequence[Reported]) -> None:
     """Apply a report; events that came before change nothing. Raises NotFound when there is no such call."""
     if all(event.type == "agent_alive" and not event.data for event in events):
-        if events and not see_agent(call_id, max(event.at for event in events)):
+        if events and not touch_agent(call_id, max(event.at for event in events)):
             raise NotFound("Call not found")
         return
     call = Call.unscoped.one(pk=call_id)  # before the transaction, in which on SQLite everybody else waits
     if call is None:
         raise NotFound("Call not found")
-    notes = Notes(call, timezone.now())
+    notes = ReportContext(call, timezone.now())
     with transaction.atomic(savepoint=False):
-        moved = [take_event(event, notes) for event in events]
+        moved = [apply_event(event, notes) for event in events]
         if notes.turns:
             Turn.unscoped.bulk_create(notes.turns, ignore_conflicts=True)
         if notes.lines:
             CallEvent.unscoped.bulk_create(notes.lines, ignore_conflicts=True)
         if not (any(moved) or call.stage == Stage.ENDED) or call.agent_joined_at is None:
-            note_agent(call, max(event.at for event in events))
+            record_agent(call, max(event.at for event in events))
 
 
-def note_agent(call: Call, at: datetime) -> None:
+def record_agent(call: Call, at: datetime) -> None:
     """Of a call that lives, once a second is enough: what its agent says comes in bursts."""
     if call.agent_seen_at is None or at - call.agent_seen_at > OFTEN:
-        see_agent(call.pk, at)
+        touch_agent(call.pk, at)
 
 
-def see_agent(call_id: UUID, at: datetime) -> bool:
+def touch_agent(call_id: UUID, at: datetime) -> bool:
     """The agent was alive in the room at that time of its clock. False when there is no such call."""
     seen = Least(Value(at, output_field=DateTimeField()), Now())
     return bool(
@@ -110,65 +110,65 @@ def see_agent(call_id: UUID, at: datetime) -> bool:
     )
 
 
-def take_event(event: Reported, notes: Notes) -> bool:
+def apply_event(event: Reported, notes: ReportContext) -> bool:
     """True when the event moved the call on."""
-    take = TAKERS.get(event.type)
+    take = HANDLERS.get(event.type)
     return bool(take and take(event, notes))
 
 
-def _agent_joined(event: Reported, notes: Notes) -> bool:
+def _agent_joined(event: Reported, notes: ReportContext) -> bool:
     notes.line(event, "The voice agent joined the room")
     return False
 
 
-def _agent_alive(event: Reported, notes: Notes) -> bool:
+def _agent_alive(event: Reported, notes: ReportContext) -> bool:
     """The agent may say what it sees of the callee's leg, which tells that the phone rings: no webhook does."""
     if event.data.get("callee_status") != "ringing" or notes.call.ringing_at is not None:
         return False
-    return call_states.ringing(notes.call, at=notes.moment(event), source="agent")
+    return call_states.mark_ringing(notes.call, at=notes.moment(event), source="agent")
 
 
-def _callee_joined(event: Reported, notes: Notes) -> bool:
+def _callee_joined(event: Reported, notes: ReportContext) -> bool:
     call = notes.call
     if call.callee_joined_at is not None:
         return False
-    call_states.callee_joined(call, at=notes.moment(event), source="agent")
+    call_states.mark_callee_joined(call, at=notes.moment(event), source="agent")
     if call.is_web:  # a browser has no line that rings
-        call_states.answered(call, at=notes.moment(event), source="agent")
+        call_states.mark_answered(call, at=notes.moment(event), source="agent")
     return call.callee_joined_at is not None
 
 
-def _answered(event: Reported, notes: Notes) -> bool:
+def _answered(event: Reported, notes: ReportContext) -> bool:
     """Also told by everything that only happens on an answered call, when the report of the answer was lost."""
     if notes.call.answered_at is not None:
         return False
-    moved = call_states.answered(notes.call, at=notes.moment(event), source="agent")
+    moved = call_states.mark_answered(notes.call, at=notes.moment(event), source="agent")
     if moved and notes.call.direction == Direction.INBOUND:
-        task_queue.ring(task_queue.SWEEP)  # which starts the recording: no shift looks after this call
+        task_queue.enqueue_on_commit(task_queue.RUN_SWEEP)  # which starts the recording: no shift looks after this call
     return moved
 
 
-def _detected(event: Reported, notes: Notes) -> bool:
+def _detected(event: Reported, notes: ReportContext) -> bool:
     answered = _answered(event, notes)
     kind = event.data["kind"]
     if notes.call.detected != kind:
-        call_states.detected(notes.call, kind=kind, at=notes.moment(event))
-    notes.line(event, DETECTED[kind], at=call_states.after_all(notes.call, notes.told(event)))
+        call_states.mark_detected(notes.call, kind=kind, at=notes.moment(event))
+    notes.line(event, DETECTED[kind], at=call_states.clamp_to_timeline(notes.call, notes.told(event)))
     return answered
 
 
-def _turn(event: Reported, notes: Notes) -> bool:
+def _turn(event: Reported, notes: ReportContext) -> bool:
     notes.turns.append(
         Turn(workspace_id=notes.call.workspace_id, call=notes.call, external_id=event.id, **dict(event.data))
     )
     return False  # no proof of an answer: networks speak to callers before anybody picks up
 
 
-def _tool_call(event: Reported, notes: Notes) -> bool:
+def _tool_call(event: Reported, notes: ReportContext) -> bool:
     notes.line(event, f"The agent used {event.data['name']}")
     if event.data["name"] in OPT_OUTS and not notes.call.is_web and not is_known(event, notes.call):
         Call.unscoped.filter(pk=notes.call.pk).update(opt_out_at=notes.moment(event))
-        task_queue.ring(task_queue.OPT_OUT)
+        task_queue.enqueue_on_commit(task_queue.SUPPRESS_OPT_OUTS)
     return False
 
 
@@ -176,47 +176,47 @@ def is_known(event: Reported, call: Call) -> bool:
     return CallEvent.unscoped.filter(call=call, external_id=event.id).exists()
 
 
-def _usage(event: Reported, notes: Notes) -> bool:
+def _usage(event: Reported, notes: ReportContext) -> bool:
     notes.line(event, "The agent reported its usage")
     return False
 
 
-def _analysis(event: Reported, notes: Notes) -> bool:
+def _analysis(event: Reported, notes: ReportContext) -> bool:
     notes.line(event, "The agent analysed the call")  # read back by services/analysis.py, and told by webhooks
     return False
 
 
-def _callee_left(event: Reported, notes: Notes) -> bool:
+def _callee_left(event: Reported, notes: ReportContext) -> bool:
     """The end of an answered call. Of one that was not answered it is kept as evidence: the dial's answer says more."""
-    ending = ending_of(event.data["reason"])
+    ending = end_reason_of(event.data["reason"])
     if _end(event, ending, notes):
         return True
     if notes.call.answered_at is None:
         reason = event.data["reason"].lower().replace("_", " ") or "no reason given"
         # It led to the end, which the answer to the dial may have told of first.
         at, ended_at = notes.told(event), notes.call.ended_at
-        before = min(at, ended_at - call_states.INSTANT) if ended_at else at
+        before = min(at, ended_at - call_states.TICK) if ended_at else at
         notes.line(event, f"The callee's line was closed ({reason})", at=before)
     return False
 
 
-def _ended(event: Reported, notes: Notes) -> bool:
-    return _end(event, ending_of(event.data["reason"]), notes)
+def _ended(event: Reported, notes: ReportContext) -> bool:
+    return _end(event, end_reason_of(event.data["reason"]), notes)
 
 
-def _end(event: Reported, ending: Ending, notes: Notes) -> bool:
+def _end(event: Reported, ending: Ending, notes: ReportContext) -> bool:
     call = notes.call
     answered = ending.answered and _answered(event, notes)
     at = notes.moment(event)
     if call.stage == Stage.IN_PROGRESS:
-        if call_states.hung_up(call, at=at, reason=ending.reason, by=ending.by, source="agent"):
+        if call_states.mark_hung_up(call, at=at, reason=ending.reason, by=ending.by, source="agent"):
             return True
         call.refresh_from_db()  # a webhook was quicker just now
-    call_states.refine(call, by=ending.by, reason=ending.reason, at=at)
+    call_states.fill_in_hangup(call, by=ending.by, reason=ending.reason, at=at)
     return answered
 
 
-TAKERS = {
+HANDLERS = {
     "agent_joined": _agent_joined,
     "agent_alive": _agent_alive,
     "callee_joined": _callee_joined,

@@ -4,40 +4,40 @@ import time
 from datetime import datetime
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from telephony.clients.livekit import calls as livekit_calls
-from telephony.clients.livekit.calls import in_session
+from telephony.clients.livekit.calls import run_in_session
 from telephony.clients.livekit.dial import LiveKit
 from telephony.domain import call_states
 from telephony.models import Call, Direction, Stage
-from telephony.services.calls import refuse_uncallable
+from telephony.services.calls import require_callable
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError, StateForbids
-from voiceops.core.pii import masked
+from voiceops.core.pii import mask_number
 
 UNDER_WAY = 2.0  # seconds an intent lasts at most before its dial is sent or dropped (dialing/engine.py, STALE)
 LOOK_EVERY = 0.05
 ENDED = "Call has ended"
 
 
-def hang_up(*, call: Call, access: Access | None = None) -> Call:
+def hang_up(*, call: Call, principal: Principal | None = None) -> Call:
     """End a call: one that waits is never dialled, one that rings or talks is hung up at LiveKit.
 
     Raises StateForbids when it has ended, ProviderError when LiveKit could not be asked.
     """
     if not cancel(call):
-        in_session(lambda livekit: livekit.delete_room(call.room))
-        note_hang_up(call, source="api")
+        run_in_session(lambda livekit: livekit.delete_room(call.room))
+        record_hang_up(call, source="api")
     call.refresh_from_db()
-    audit.record("call.hung_up", access=access, target=call)
+    audit.record("call.hung_up", principal=principal, target=call)
     return call
 
 
-def note_hang_up(call: Call, *, source: str) -> None:
+def record_hang_up(call: Call, *, source: str) -> None:
     """An answered call's room was deleted for an operator; LiveKit's news of it may have come before us."""
     now = database_now()
-    if not call_states.hung_up(call, at=now, reason="operator_hangup", by="operator", source=source):
-        call_states.refine(Call.unscoped.get(pk=call.pk), by="operator", reason="operator_hangup", at=now)
+    if not call_states.mark_hung_up(call, at=now, reason="operator_hangup", by="operator", source=source):
+        call_states.fill_in_hangup(Call.unscoped.get(pk=call.pk), by="operator", reason="operator_hangup", at=now)
 
 
 def wait_for_send(call: Call) -> None:
@@ -57,11 +57,11 @@ def cancel(call: Call) -> bool:
     if now is None:
         return False
     try:
-        in_session(lambda livekit: livekit.delete_room(call.room))
+        run_in_session(lambda livekit: livekit.delete_room(call.room))
     except ProviderError:
         if call.intent_at is not None:  # else nobody was called, and the room with our agent in it closes by itself
             text = "The phone may ring on: LiveKit could not be asked to end the call"
-            call_states.alarm(call, at=now, text=text, source="api")
+            call_states.raise_alarm(call, at=now, text=text, source="api")
             raise
     return True
 
@@ -78,35 +78,35 @@ def end_unanswered(call: Call) -> datetime | None:
         if call.stage == Stage.IN_PROGRESS:
             return None
         now = database_now()
-        if call_states.cancelled(call, at=now, by="operator", since=(Stage(call.stage),)):
+        if call_states.mark_cancelled(call, at=now, by="operator", since=(Stage(call.stage),)):
             return now
         call.refresh_from_db()
 
 
-def transfer(*, call: Call, to: str, access: Access | None = None) -> Call:
+def transfer(*, call: Call, to: str, principal: Principal | None = None) -> Call:
     """Hand the callee to another number; our side is out of the call once that one answers.
 
     Raises StateForbids when the callee is not on the line, Invalid when the other number must not be called,
     ProviderError with the carrier's refusal.
     """
     require_telephone(call)
-    refuse_uncallable(call.workspace, to)
+    require_callable(call.workspace, to)
     now = database_now()
-    call_states.record(call, type="transfer", text=f"Transferring to {to}", at=now, data={"to": to})
-    audit.record("call.transferred", access=access, target=call, changes={"to": masked(to)})
+    call_states.add_event(call, type="transfer", text=f"Transferring to {to}", at=now, data={"to": to})
+    audit.record("call.transferred", principal=principal, target=call, changes={"to": mask_number(to)})
     try:
-        in_session(lambda livekit: hand_over(livekit, call, to))
+        run_in_session(lambda livekit: transfer_callee(livekit, call, to))
     except ProviderError as error:
         text = f"The transfer failed: {error}"
-        call_states.record(call, type="transfer_failed", text=text, at=database_now(), data={"to": to})
+        call_states.add_event(call, type="transfer_failed", text=text, at=database_now(), data={"to": to})
         raise
-    call_states.transferred(call, to=to, at=database_now())
+    call_states.mark_transferred(call, to=to, at=database_now())
     call.refresh_from_db()
     return call
 
 
-async def hand_over(livekit: LiveKit, call: Call, to: str) -> None:
-    await livekit_calls.transfer(livekit, room=call.room, identity=await identity_of(livekit, call), to=to)
+async def transfer_callee(livekit: LiveKit, call: Call, to: str) -> None:
+    await livekit_calls.transfer_leg(livekit, room=call.room, identity=await identity_of(livekit, call), to=to)
 
 
 async def identity_of(livekit: LiveKit, call: Call) -> str:
@@ -120,12 +120,12 @@ async def identity_of(livekit: LiveKit, call: Call) -> str:
     return identity
 
 
-def press_keys(*, call: Call, digits: str, access: Access | None = None) -> Call:
+def send_digits(*, call: Call, digits: str, principal: Principal | None = None) -> Call:
     """Let the agent press keys (DTMF; `w` waits half a second). Raises StateForbids, ProviderError."""
     require_telephone(call)
-    in_session(lambda livekit: livekit_calls.send_digits(livekit, room=call.room, digits=digits))
-    call_states.record(call, type="dtmf", text=f"Pressed {digits}", at=database_now(), data={"digits": digits})
-    audit.record("call.keys_pressed", access=access, target=call)
+    run_in_session(lambda livekit: livekit_calls.send_dtmf(livekit, room=call.room, digits=digits))
+    call_states.add_event(call, type="dtmf", text=f"Pressed {digits}", at=database_now(), data={"digits": digits})
+    audit.record("call.keys_pressed", principal=principal, target=call)
     return call
 
 

@@ -9,9 +9,9 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import Workspace
-from accounts.services.erased_numbers import erased_of
+from accounts.services.erased_numbers import hashes_of
 from agents.models import Agent, AgentVersion
 from agents.prompts import missing_variables
 from telephony.dialing.capacity import calls_of_the_day
@@ -23,7 +23,7 @@ from voiceops.core.clock import database_now
 from voiceops.core.errors import Invalid, StateForbids
 from voiceops.core.ids import uuid7
 from voiceops.core.phone_numbers import why_not_dialable
-from voiceops.core.pii import masked
+from voiceops.core.pii import mask_number
 
 MARGIN = timedelta(minutes=1)  # no call is written so long after it was given its id
 
@@ -37,7 +37,7 @@ class CallOrder:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def place_call(*, order: CallOrder, access: Access | None = None) -> Call:
+def place_call(*, order: CallOrder, principal: Principal | None = None) -> Call:
     """A queued call; whoever dials next takes it.
 
     Raises StateForbids when the agent is not published, no number can dial or the workspace's calls of the day are
@@ -51,8 +51,8 @@ def place_call(*, order: CallOrder, access: Access | None = None) -> Call:
         raise StateForbids("The workspace has no active phone number")
     if number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
-    refuse_uncallable(order.agent.workspace, order.to)
-    refuse_beyond_the_day(order.agent.workspace)
+    require_callable(order.agent.workspace, order.to)
+    require_daily_quota(order.agent.workspace)
     pk = uuid7()
     call = Call(
         pk=pk,
@@ -66,13 +66,13 @@ def place_call(*, order: CallOrder, access: Access | None = None) -> Call:
         metadata=order.metadata,
         room=f"vo-{pk}",
     )
-    refuse_too_long(call, version)
+    require_metadata_fits(call, version)
     with transaction.atomic():
         call.save(force_insert=True)
         text = f"A call to {order.to} was ordered"
-        call_states.record(call, type="queued", text=text, at=call.created_at)
-        audit.record("call.placed", access=access, target=call, changes={"to": masked(order.to)})
-        task_queue.ring(task_queue.DIAL)
+        call_states.add_event(call, type="queued", text=text, at=call.created_at)
+        audit.record("call.placed", principal=principal, target=call, changes={"to": mask_number(order.to)})
+        task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
     return call
 
 
@@ -94,10 +94,12 @@ def require_variables(version: AgentVersion, variables: dict[str, Any]) -> None:
         raise Invalid(f"Missing required variables: {', '.join(missing)}")
 
 
-def refuse_too_long(call: Call, version: AgentVersion) -> None:
+def require_metadata_fits(call: Call, version: AgentVersion) -> None:
     """Raises Invalid when LiveKit would not take what the agent is told. Secrets are opened only when it is close."""
     told = metadata_of(call, version.config)
-    if len(told.encode()) + len(version.sealed) > LONGEST and is_too_long(metadata_of(call, version.whole_config())):
+    if len(told.encode()) + len(version.sealed) > LONGEST and is_too_long(
+        metadata_of(call, version.config_with_secrets())
+    ):
         raise Invalid("The variables are too long: LiveKit takes 512 KiB, and the agent's settings count")
 
 
@@ -106,7 +108,7 @@ def newest_number(workspace: Workspace) -> PhoneNumber | None:
     return active.filter(trunks__direction=SipTrunk.TrunkDirection.OUTBOUND).order_by("-pk").first()
 
 
-def refuse_uncallable(workspace: Workspace, phone_number: str) -> None:
+def require_callable(workspace: Workspace, phone_number: str) -> None:
     """Raises Invalid for a number (E.164) that is never called, not to talk, not to test, not to hand somebody on.
 
     Either nobody calls it (premium rate, satellite …: transfers to those are how toll fraud is done) or the workspace
@@ -118,7 +120,7 @@ def refuse_uncallable(workspace: Workspace, phone_number: str) -> None:
         raise Invalid("The number is on the suppression list")
 
 
-def refuse_beyond_the_day(workspace: Workspace) -> None:
+def require_daily_quota(workspace: Workspace) -> None:
     """Raises StateForbids when the call would wait until tomorrow, when nobody expects it any more."""
     most = workspace.max_calls_per_day
     if most is not None and calls_of_the_day(workspace, Call.unscoped.open()) >= most:
@@ -129,4 +131,4 @@ def is_suppressed(workspace: Workspace, phone_number: str) -> bool:
     """Whether the workspace said never to call it. The table lies above telephony; the relation is the workspace's."""
     listed = workspace.suppressions.filter(phone_number=phone_number)
     active = listed.filter(Q(expires_at=None) | Q(expires_at__gt=database_now()))
-    return active.exists() or phone_number in erased_of(workspace)
+    return active.exists() or phone_number in hashes_of(workspace)

@@ -7,10 +7,10 @@ from typing import Any
 from django.db.models import QuerySet
 
 from telephony.clients.livekit import trunks as livekit_trunks
-from telephony.clients.livekit.trunks import Found, Line, inbound_info, outbound_info, rule_info
+from telephony.clients.livekit.trunks import ExistingTrunks, TrunkConfig, inbound_info, outbound_info, rule_info
 from telephony.models import PhoneNumber, SipTrunk
-from telephony.services.numbers import adopt_made
-from telephony.services.trunk_config import line_of, line_of_trunk, tag_of
+from telephony.services.numbers import adopt_trunks
+from telephony.services.trunk_config import tag_of, trunk_config_of, trunk_config_of_trunk
 from voiceops.core.errors import StateForbids
 
 TAG_PREFIX = "voiceops:"
@@ -27,9 +27,9 @@ class Drifted:
 
 def check_number(*, number: PhoneNumber) -> list[str]:
     """What differs at LiveKit, remembered on the row; empty when nothing does. Raises ProviderError."""
-    found = livekit_trunks.look(tag_of(number), [number.phone_number])
+    found = livekit_trunks.find_trunks(tag_of(number), [number.phone_number])
     _mark(number.trunks.all(), found)
-    return _remember(number, compare(line_of(number), found))
+    return _remember(number, compare(trunk_config_of(number), found))
 
 
 def check_everything() -> tuple[list[Drifted], list[str]]:
@@ -38,12 +38,12 @@ def check_everything() -> tuple[list[Drifted], list[str]]:
     Raises ProviderError. Ids are of things tagged as ours; another installation in the same LiveKit project would
     have such tags too, so they are shown and never deleted.
     """
-    everything = livekit_trunks.look_at_all()
+    everything = livekit_trunks.find_all_trunks()
     numbers = list(PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ACTIVE).select_related("inbound_agent"))
     trunks = list(SipTrunk.unscoped.filter(phone_number=None))
     _mark(SipTrunk.unscoped.all(), everything)
-    drifted = [Drifted(n, _remember(n, compare(line_of(n), _under(everything, tag_of(n))))) for n in numbers]
-    drifted += [Drifted(t, compare(line_of_trunk(t), _under(everything, tag_of(t)))) for t in trunks]
+    drifted = [Drifted(n, _remember(n, compare(trunk_config_of(n), _under(everything, tag_of(n))))) for n in numbers]
+    drifted += [Drifted(t, compare(trunk_config_of_trunk(t), _under(everything, tag_of(t)))) for t in trunks]
     ids = PhoneNumber.unscoped.values_list("pk", flat=True)
     known = {f"{TAG_PREFIX}{pk}" for pk in (*ids, *(trunk.pk for trunk in trunks))}
     return [d for d in drifted if d.differences], _orphans(everything, known)
@@ -53,12 +53,12 @@ def repair_number(*, number: PhoneNumber) -> PhoneNumber:
     """Make LiveKit have what the row says. Raises StateForbids when it is not active, ProviderError."""
     if number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
-    adopt_made(number, livekit_trunks.settle(line_of(number)))
+    adopt_trunks(number, livekit_trunks.apply_trunks(trunk_config_of(number)))
     _remember(number, [])
     return number
 
 
-def compare(line: Line, found: Found) -> list[str]:
+def compare(line: TrunkConfig, found: ExistingTrunks) -> list[str]:
     """The differences in words; secrets are compared, never named."""
     parts: list[str] = []
     if line.outbound:
@@ -70,7 +70,7 @@ def compare(line: Line, found: Found) -> list[str]:
     return parts + _compare_rules(line, found)
 
 
-def _compare_rules(line: Line, found: Found) -> list[str]:
+def _compare_rules(line: TrunkConfig, found: ExistingTrunks) -> list[str]:
     if line.route is None:
         return ["There is a dispatch rule at LiveKit, though no agent takes calls"] if found.rules else []
     trunk_id = found.inbound[0].sip_trunk_id if found.inbound else ""
@@ -95,19 +95,19 @@ def _remember(number: PhoneNumber, differences: list[str]) -> list[str]:
     return differences
 
 
-def _mark(trunks: QuerySet[SipTrunk], found: Found) -> None:
+def _mark(trunks: QuerySet[SipTrunk], found: ExistingTrunks) -> None:
     """Whether LiveKit has them still, as the trunks' own status."""
     there = [trunk.sip_trunk_id for trunk in (*found.outbound, *found.inbound)]
     trunks.filter(livekit_trunk_id__in=there).exclude(status=Status.ACTIVE).update(status=Status.ACTIVE)
     trunks.exclude(livekit_trunk_id__in=there).exclude(status=Status.MISSING).update(status=Status.MISSING)
 
 
-def _under(everything: Found, tag: str) -> Found:
+def _under(everything: ExistingTrunks, tag: str) -> ExistingTrunks:
     kinds = (everything.outbound, everything.inbound, everything.rules)
-    return Found(*(tuple(item for item in items if item.metadata == tag) for items in kinds))
+    return ExistingTrunks(*(tuple(item for item in items if item.metadata == tag) for items in kinds))
 
 
-def _orphans(everything: Found, known: set[str]) -> list[str]:
+def _orphans(everything: ExistingTrunks, known: set[str]) -> list[str]:
     trunks = [(t.metadata, t.sip_trunk_id) for t in (*everything.outbound, *everything.inbound)]
     rules = [(r.metadata, r.sip_dispatch_rule_id) for r in everything.rules]
     return [pk for tag, pk in (*trunks, *rules) if tag.startswith(TAG_PREFIX) and tag not in known]

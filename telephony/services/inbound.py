@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from telephony.clients.livekit import calls as livekit_calls
-from telephony.clients.livekit.calls import in_session
+from telephony.clients.livekit.calls import run_in_session
 from telephony.clients.livekit.dial import LiveKit, Participant
 from telephony.domain import call_states, room_names
 from telephony.domain.agent_metadata import metadata_of
@@ -26,7 +26,7 @@ from voiceops.core.clock import database_now
 from voiceops.core.crypto import DecryptError
 from voiceops.core.errors import ProviderError
 from voiceops.core.ids import uuid7
-from voiceops.core.isolation import apart
+from voiceops.core.isolation import gather_isolated
 from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,9 @@ AGENT_DUE = timedelta(seconds=5)
 SETTLING = timedelta(seconds=3)  # webhooks and reports of a call that is a moment old may be on their way
 CHUNK = 100
 NO_AGENT = Verdict(Outcome.NO_ANSWER, "no_agent", Blame.PLATFORM, "No voice agent answered")
-UNASSIGNED = Verdict(Outcome.NO_ANSWER, "number_without_agent", Blame.US, "The number has no published agent")
+UNASSIGNED = Verdict(
+    Outcome.NO_ANSWER, "number_without_agent", Blame.PLATFORM_POLICY, "The number has no published agent"
+)
 HUNG_UP = Verdict(Outcome.NO_ANSWER, "caller_hung_up", Blame.CALLEE, "The caller hung up before anybody answered")
 
 
@@ -73,8 +75,8 @@ def open_call(room: str, *, attributes: Mapping[str, Any] | None = None, at: dat
 def _rings(call: Call, at: datetime) -> None:
     call.dialed_at = call.ringing_at = call.heard_at = at
     call.save(update_fields=["dialed_at", "ringing_at", "heard_at"])
-    call_states.record(call, type="ringing", text=f"{call.from_number} is calling {call.to_number}", at=at)
-    transaction.on_commit(partial(bring_agent, call))
+    call_states.add_event(call, type="ringing", text=f"{call.from_number} is calling {call.to_number}", at=at)
+    transaction.on_commit(partial(dispatch_agent, call))
 
 
 def caller_of(room: str, attributes: Mapping[str, Any]) -> str:
@@ -83,7 +85,7 @@ def caller_of(room: str, attributes: Mapping[str, Any]) -> str:
     return told[:64] if told.removeprefix("+").isdigit() else WITHHELD
 
 
-def bring_agent(call: Call) -> None:
+def dispatch_agent(call: Call) -> None:
     """Put the agent to work in the caller's room. Where LiveKit cannot be asked, the sweep tries again."""
     now = database_now()
     version = call.agent_version
@@ -92,12 +94,12 @@ def bring_agent(call: Call) -> None:
     if version is None or not unclaimed.update(lease_expires_at=now + AGENT_PATIENCE):
         return
     try:
-        metadata = metadata_of(call, version.whole_config())
+        metadata = metadata_of(call, version.config_with_secrets())
     except DecryptError as error:
         logger.warning("The secrets of the agent of inbound call %s cannot be read: %s", call.pk, error)
         return
     try:
-        in_session(lambda livekit: livekit_calls.dispatch_agent(livekit, room=call.room, metadata=metadata))
+        run_in_session(lambda livekit: livekit_calls.dispatch_agent(livekit, room=call.room, metadata=metadata))
     except ProviderError as error:
         logger.warning("No agent could be brought to inbound call %s: %s", call.pk, error)
         Call.unscoped.filter(pk=call.pk, lease_expires_at=now + AGENT_PATIENCE).update(lease_expires_at=None)
@@ -116,7 +118,7 @@ async def follow_inbound(livekit: LiveKit, db: OrmThread) -> int:
             return 0
         await db(open_unknown, [room for room in rooms if room_names.number_of(room)])
     calls = await db(ringing_calls)
-    await apart(follow(livekit, db, call) for call in calls)
+    await gather_isolated(follow(livekit, db, call) for call in calls)
     return len(calls)
 
 
@@ -140,7 +142,7 @@ def ringing_calls() -> list[Call]:
 async def follow(livekit: LiveKit, db: OrmThread, call: Call) -> None:
     try:
         present = await livekit.participants(call.room)
-        verdict = await db(judge, call, present)
+        verdict = await db(advance_call, call, present)
         if verdict is not None:
             await livekit.delete_room(call.room)
     except ProviderError as error:
@@ -148,10 +150,10 @@ async def follow(livekit: LiveKit, db: OrmThread, call: Call) -> None:
         return
     now = await db(database_now)
     if verdict is not None:
-        await db(call_states.failed, call, verdict=verdict, at=now, source="sweep")
+        await db(call_states.mark_failed, call, verdict=verdict, at=now, source="sweep")
 
 
-def judge(call: Call, present: list[Participant]) -> Verdict | None:
+def advance_call(call: Call, present: list[Participant]) -> Verdict | None:
     """Why a call that still rings is over; None when it is not."""
     now = database_now()
     caller = next((participant for participant in present if participant.is_callee), None)
@@ -160,16 +162,16 @@ def judge(call: Call, present: list[Participant]) -> Verdict | None:
     if caller is None:
         return NO_AGENT if waited_in_vain(call, now) else HUNG_UP
     if caller.call_status == "active":
-        call_states.answered(call, at=now, source="poll")
+        call_states.mark_answered(call, at=now, source="poll")
     elif call.ringing_at is not None and now - call.ringing_at > AGENT_PATIENCE and len(present) == 1:
         return NO_AGENT
     elif len(present) == 1:
-        bring_agent(call)
+        dispatch_agent(call)
     return None
 
 
 def waited_in_vain(call: Call, now: datetime) -> bool:
     """The caller gave up, but after a time in which an agent should have been there."""
-    left = InboxEvent.objects.told_of(call.room, "participant_left").first()
+    left = InboxEvent.objects.about_room(call.room, "participant_left").first()
     until = left.received_at if left else now
     return call.agent_joined_at is None and call.ringing_at is not None and until - call.ringing_at > AGENT_DUE

@@ -15,11 +15,11 @@ from django.db import DataError, IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from telephony.domain import call_states, room_names
-from telephony.domain.disconnect_reasons import ending_of
+from telephony.domain.disconnect_reasons import end_reason_of
 from telephony.models import Call, Direction, InboxEvent, Stage
 from telephony.services import inbound, recordings
 from voiceops.core.errors import Invalid
-from voiceops.core.isolation import alone
+from voiceops.core.isolation import run_isolated
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ FRESH = timedelta(seconds=3)  # LiveKit tells the time in whole seconds: of a fr
 PATIENCE = timedelta(seconds=2)  # before the sweep takes an event from the request that is applying it
 
 
-def take_in(body: Mapping[str, Any]) -> None:
+def receive_event(body: Mapping[str, Any]) -> None:
     """Store an event of LiveKit's and apply it; one that came before, or is of a room not ours, changes nothing.
 
     Raises Invalid for what is no event.
@@ -53,16 +53,16 @@ def take_in(body: Mapping[str, Any]) -> None:
         _keep(event)
         return
     try:
-        _settle(event, claim=_insert)
+        _apply_change(event, claim=_insert)
     except OperationalError:  # somebody holds a row that it changes: the sweep tries again
         event.applied_at = None
         _keep(event)
 
 
-def apply_inbox(limit: int = 500) -> int:
+def apply_pending_events(limit: int = 500) -> int:
     """Apply what was stored and not applied, oldest first; for the sweep. Returns how many were."""
     waiting = InboxEvent.objects.filter(applied_at=None, received_at__lt=timezone.now() - PATIENCE)
-    return sum(bool(alone(apply_event, event)) for event in waiting.order_by("received_at", "pk")[:limit])
+    return sum(bool(run_isolated(apply_event, event)) for event in waiting.order_by("received_at", "pk")[:limit])
 
 
 def prune_inbox(*, older_than: timedelta) -> int:
@@ -73,13 +73,13 @@ def prune_inbox(*, older_than: timedelta) -> int:
 
 def apply_event(event: InboxEvent) -> bool:
     """Let a stored event change what it speaks of, once. False when it was applied before."""
-    return _settle(event, claim=_claim)
+    return _apply_change(event, claim=_claim)
 
 
-def _settle(event: InboxEvent, *, claim: Callable[[InboxEvent], bool]) -> bool:
+def _apply_change(event: InboxEvent, *, claim: Callable[[InboxEvent], bool]) -> bool:
     """Claim the event and make its change, in one transaction; what cannot be understood is claimed all the same."""
     try:
-        change = change_by(event)  # read before: on SQLite whoever is in a transaction keeps everybody else waiting
+        change = handler_for(event)  # read before: on SQLite whoever is in a transaction keeps everybody else waiting
         with transaction.atomic():
             claimed = claim(event)
             if claimed and change is not None:
@@ -109,7 +109,7 @@ def is_ours(room: str) -> bool:
         return False
 
 
-def told_at(event: InboxEvent) -> datetime:
+def event_time(event: InboxEvent) -> datetime:
     created = datetime.fromtimestamp(int(event.body.get("createdAt", 0)), UTC)
     return event.received_at if event.received_at - created < FRESH else created
 
@@ -134,22 +134,22 @@ def _claim(event: InboxEvent) -> bool:
     return bool(InboxEvent.objects.filter(pk=event.pk, applied_at=None).update(applied_at=timezone.now()))
 
 
-def change_by(event: InboxEvent) -> Change | None:
+def handler_for(event: InboxEvent) -> Change | None:
     """What there is to do about an event; None for nothing."""
-    at = told_at(event)
+    at = event_time(event)
     call = Call.unscoped.one(room=event.room)
     if call is None:
         return partial(_open, event, at) if room_names.number_of(event.room) is not None else None
     if event.event in EGRESS:
-        return partial(recordings.note_egress, call, event.body["egressInfo"], at=at)
-    look = LOOKS.get(event.event)
+        return partial(recordings.apply_egress, call, event.body["egressInfo"], at=at)
+    look = HANDLERS.get(event.event)
     return look(call, event.body, max(at, call.intent_at or call.created_at)) if look else None
 
 
 def _open(event: InboxEvent, at: datetime) -> None:
     """The first news of somebody who calls us."""
     attributes = event.body.get("participant", {}).get("attributes", {})
-    if inbound.open_call(event.room, attributes=attributes, at=at) and (change := change_by(event)):
+    if inbound.open_call(event.room, attributes=attributes, at=at) and (change := handler_for(event)):
         change()
 
 
@@ -159,26 +159,26 @@ def _joined(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
 
 
 def _callee_joined(call: Call, at: datetime) -> None:
-    call_states.callee_joined(call, at=at, source="livekit")
+    call_states.mark_callee_joined(call, at=at, source="livekit")
     if call.is_web:  # a browser has no line that rings
-        call_states.answered(call, at=at, source="livekit")
+        call_states.mark_answered(call, at=at, source="livekit")
 
 
 def _left(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
     participant = body.get("participant", {})
     if not is_callee(call, participant):
         return None
-    return _over(call, at, ending_of(participant.get("disconnectReason", "")).reason)
+    return _ended(call, at, end_reason_of(participant.get("disconnectReason", "")).reason)
 
 
 def _finished(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
-    return _over(call, at, "room_closed")
+    return _ended(call, at, "room_closed")
 
 
-def _over(call: Call, at: datetime, reason: str) -> Change | None:
+def _ended(call: Call, at: datetime, reason: str) -> Change | None:
     if call.stage != Stage.IN_PROGRESS:
         return None
-    return partial(call_states.hung_up, call, at=at, reason=reason, source="livekit")
+    return partial(call_states.mark_hung_up, call, at=at, reason=reason, source="livekit")
 
 
 def is_callee(call: Call, participant: Mapping[str, Any]) -> bool:
@@ -188,7 +188,7 @@ def is_callee(call: Call, participant: Mapping[str, Any]) -> bool:
     return participant.get("identity") == call.callee_identity
 
 
-LOOKS: dict[str, Callable[[Call, Mapping[str, Any], datetime], Change | None]] = {
+HANDLERS: dict[str, Callable[[Call, Mapping[str, Any], datetime], Change | None]] = {
     "participant_joined": _joined,
     "room_finished": _finished,
     **dict.fromkeys(LEFT, _left),

@@ -21,7 +21,7 @@ from agents.models import Agent
 from telephony.clients.livekit import trunks as livekit_trunks
 from telephony.models import NumberPace, PhoneNumber, Provider, SipTrunk
 from telephony.services import purchase
-from telephony.services.trunk_config import SipSettings, line_of, open_password, seal_password, tag_of
+from telephony.services.trunk_config import SipSettings, decrypt_password, encrypt_password, tag_of, trunk_config_of
 from voiceops.core.clock import database_now
 from voiceops.core.errors import Conflict, NotFound, ProviderError, StateForbids
 
@@ -66,7 +66,7 @@ def register_number(*, workspace: Workspace, order: NumberOrder) -> PhoneNumber:
         if order.sip is None:
             purchase.connect_number(number=number, buy=order.buy)
         with conflicts_named():
-            made = livekit_trunks.settle(line_of(number))
+            made = livekit_trunks.apply_trunks(trunk_config_of(number))
         _activate(number, made)
     return number
 
@@ -84,16 +84,16 @@ def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumbe
         return number
     if number.provider_sids and changes.keys() & set(SIP_FIELDS):
         raise StateForbids("The SIP settings of a number connected through Twilio are not ours to change")
-    before = line_of(number)
+    before = trunk_config_of(number)
     for name, value in changes.items():
-        setattr(number, name, seal_password(number, value) if name == "sip_auth_password" else value)
-    after = line_of(number)
-    made = livekit_trunks.change(before, after) if after != before else None
+        setattr(number, name, encrypt_password(number, value) if name == "sip_auth_password" else value)
+    after = trunk_config_of(number)
+    made = livekit_trunks.change_trunks(before, after) if after != before else None
     values = {name: getattr(number, name) for name in changes}
     with transaction.atomic():
         kept = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.ACTIVE).update(**values)
         if kept and made is not None:
-            adopt_made(number, made)
+            adopt_trunks(number, made)
     if made is not None:
         _follow_others(number, after)
     if not kept:
@@ -101,24 +101,24 @@ def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumbe
     return number
 
 
-def _follow_others(number: PhoneNumber, line: livekit_trunks.Line) -> None:
+def _follow_others(number: PhoneNumber, line: livekit_trunks.TrunkConfig) -> None:
     """Who changed or removed the number at the same time wrote at LiveKit without knowing of us: the row decides."""
     active = PhoneNumber.unscoped.select_related("inbound_agent").filter(pk=number.pk, status=Status.ACTIVE)
     while now := active.first():
-        if (wanted := line_of(now)) == line:
+        if (wanted := trunk_config_of(now)) == line:
             return
-        adopt_made(now, livekit_trunks.settle(wanted))
+        adopt_trunks(now, livekit_trunks.apply_trunks(wanted))
         line = wanted
-    livekit_trunks.remove(line.tag, line.numbers)
+    livekit_trunks.remove_trunks(line.tag, line.numbers)
 
 
 def _real_changes(number: PhoneNumber, changes: dict[str, Any]) -> dict[str, Any]:
     """Without what is so already: who read a number may send all of it back."""
-    now = {name: getattr(number, name) for name in changes} | {"sip_auth_password": open_password(number)}
+    now = {name: getattr(number, name) for name in changes} | {"sip_auth_password": decrypt_password(number)}
     return {name: value for name, value in changes.items() if value != now[name]}
 
 
-def adopt_made(number: PhoneNumber, made: livekit_trunks.Made) -> None:
+def adopt_trunks(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
     """Write down which trunks and rule LiveKit has for the number now."""
     with transaction.atomic():
         number.dispatch_rule_id = made.rule_id
@@ -158,7 +158,7 @@ def clean_provisioning(*, limit: int = 100) -> int:
     return cleaned
 
 
-def refuse_taken(phone_number: str, *, besides: PhoneNumber | SipTrunk | None = None) -> None:
+def require_unused(phone_number: str, *, besides: PhoneNumber | SipTrunk | None = None) -> None:
     """Raises Conflict when a number or a trunk of any workspace has it already, besides one."""
     numbers = PhoneNumber.unscoped.filter(phone_number=phone_number)
     trunks = SipTrunk.unscoped.filter(numbers__icontains=f'"{phone_number}"')
@@ -182,7 +182,7 @@ def _reserve(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
     condemned = PhoneNumber.unscoped.filter(phone_number=order.phone_number, status=Status.ERROR).first()
     if condemned is not None:
         _withdraw(condemned)
-    refuse_taken(order.phone_number)
+    require_unused(order.phone_number)
     number = PhoneNumber(
         workspace=workspace,
         phone_number=order.phone_number,
@@ -195,13 +195,15 @@ def _reserve(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
     sip = order.sip or purchase.termination_of(number)
     number.sip_address, number.sip_transport = sip.address, sip.transport
     number.sip_auth_username = sip.auth_username
-    number.sip_auth_password = seal_password(number, sip.auth_password)
+    number.sip_auth_password = encrypt_password(number, sip.auth_password)
     number.allowed_addresses, number.headers = list(sip.allowed_addresses), sip.headers
     number.provider_sids = {} if order.sip else {"bought": order.buy}  # from here on Twilio is looked at in an undo
     try:
         with transaction.atomic():
             number.save()
-        refuse_taken(order.phone_number, besides=number)  # once more: a trunk of somebody's own may have come meanwhile
+        require_unused(
+            order.phone_number, besides=number
+        )  # once more: a trunk of somebody's own may have come meanwhile
     except IntegrityError as error:
         raise Conflict(TAKEN) from error
     except Conflict:
@@ -226,13 +228,13 @@ def _undone_on_failure(number: PhoneNumber) -> Iterator[None]:
 
 def _withdraw(number: PhoneNumber, *, unsure: bool = False) -> None:
     """The reverse of a registration, from any point of it, as often as needed. Raises ProviderError."""
-    livekit_trunks.remove(tag_of(number), [number.phone_number], unsure=unsure)
+    livekit_trunks.remove_trunks(tag_of(number), [number.phone_number], unsure=unsure)
     if number.provider == Provider.TWILIO and number.provider_sids:
         purchase.disconnect_number(number=number)
     PhoneNumber.unscoped.filter(pk=number.pk).delete()
 
 
-def _activate(number: PhoneNumber, made: livekit_trunks.Made) -> None:
+def _activate(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
     with transaction.atomic():
         mine = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.PROVISIONING)
         if not mine.update(status=Status.ACTIVE, dispatch_rule_id=made.rule_id):
@@ -242,7 +244,7 @@ def _activate(number: PhoneNumber, made: livekit_trunks.Made) -> None:
         _save_trunks(number, made)
 
 
-def _save_trunks(number: PhoneNumber, made: livekit_trunks.Made) -> None:
+def _save_trunks(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
     """Our rows for the two trunks at LiveKit. Their password stays with the number."""
     ids = {Direction.OUTBOUND: made.outbound_id, Direction.INBOUND: made.inbound_id}
     for direction, livekit_trunk_id in ids.items():

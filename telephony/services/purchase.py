@@ -14,7 +14,7 @@ from django.conf import settings
 from telephony.clients.twilio.client import OwnedNumber, Twilio
 from telephony.clients.twilio.errors import TwilioError
 from telephony.models import PhoneNumber
-from telephony.services.trunk_config import SipSettings, open_password
+from telephony.services.trunk_config import SipSettings, decrypt_password
 
 SEARCH_LIMIT = 200  # Twilio's inventory has no end and no order: a page of what is there now
 PASSWORD_LENGTH = 32
@@ -91,7 +91,7 @@ def connect_number(*, number: PhoneNumber, buy: bool) -> None:
     _note(number, origination=twilio.originate_to(trunk, origination_url(), tag))
     credential_list = twilio.create_credential_list(tag)
     _note(number, credential_list=credential_list)
-    twilio.create_credential(credential_list, number.sip_auth_username, open_password(number))
+    twilio.create_credential(credential_list, number.sip_auth_username, decrypt_password(number))
     twilio.admit_list(trunk, credential_list)
     twilio.attach_number(trunk, owned.sid)
 

@@ -25,7 +25,7 @@ from telephony.models import Call, Direction, Recording, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.errors import NotFound, ProviderError
 from voiceops.core.ids import lowest_id
-from voiceops.core.isolation import apart
+from voiceops.core.isolation import gather_isolated
 from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
@@ -38,24 +38,24 @@ LOOKS_BACK = timedelta(hours=1)  # how long after its end a call without a recor
 CHUNK, AT_ONCE = 50, 10
 NANOSECONDS = 1e9
 NO_RECORDING = "Recording not found"
-_wishes: dict[UUID, bool] = {}  # version -> whether it records; versions never change, so neither does this
+_recording_flag: dict[UUID, bool] = {}  # version -> whether it records; versions never change, so neither does this
 
 
 async def start_recordings(livekit: LiveKit, calls: Sequence[Call]) -> None:
     """Start recording those of these answered calls whose agent records. Never raises: the sweep tries again."""
     try:
-        unknown = {call.agent_version_id for call in calls if call.agent_version_id} - _wishes.keys()
+        unknown = {call.agent_version_id for call in calls if call.agent_version_id} - _recording_flag.keys()
         if unknown:
             async with OrmThread() as db:
-                _wishes.update(await db(wishes_of, unknown))
+                _recording_flag.update(await db(recording_flags, unknown))
     except (OperationalError, InterfaceError) as error:
         logger.warning("Recordings start later, the database cannot be reached: %s", error)
         return
-    wanted = [call for call in calls if call.agent_version_id and _wishes.get(call.agent_version_id)]
+    wanted = [call for call in calls if call.agent_version_id and _recording_flag.get(call.agent_version_id)]
     await asyncio.gather(*(_try_start(livekit, call) for call in wanted))
 
 
-def wishes_of(versions: set[UUID]) -> dict[UUID, bool]:
+def recording_flags(versions: set[UUID]) -> dict[UUID, bool]:
     configs = AgentVersion.unscoped.filter(pk__in=versions).values_list("pk", "config")
     return {pk: bool(config.get("recording_enabled")) for pk, config in configs}
 
@@ -77,7 +77,7 @@ def key_of(call: Call) -> str:
     return f"{'recordings/' if recording_storage.uses_s3() else ''}{call.workspace_id}/{call.pk}.ogg"
 
 
-def note_egress(call: Call, info: Mapping[str, Any], *, at: datetime) -> None:
+def apply_egress(call: Call, info: Mapping[str, Any], *, at: datetime) -> None:
     """Take in how an egress of the call's room stands, as LiveKit's JSON tells it."""
     status = str(info.get("status", ""))
     file = next(iter(info.get("fileResults") or []), info.get("file"))
@@ -113,7 +113,7 @@ def _ready(call: Call, info: Mapping[str, Any], file: Mapping[str, Any], at: dat
         )
         if won:
             Call.unscoped.filter(pk=call.pk).update(has_recording=True)
-            call_states.record(call, type="recording_ready", text="The recording is ready", at=at)
+            call_states.add_event(call, type="recording_ready", text="The recording is ready", at=at)
 
 
 def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") -> None:
@@ -125,7 +125,7 @@ def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") ->
         )
         if waiting.update(status=Status.FAILED, egress_id=egress, error=error[:500]):
             text = f"The recording failed: {error}"
-            call_states.record(call, type="recording_failed", text=text, at=at, data={"error": error})
+            call_states.add_event(call, type="recording_failed", text=text, at=at, data={"error": error})
 
 
 # --- for the sweep: what nobody told us ---
@@ -161,11 +161,11 @@ async def follow_recordings(livekit: LiveKit, db: OrmThread) -> int:
                 return
         now = await db(database_now)
         for info in found:
-            await db(note_egress, call, info, at=now)
+            await db(apply_egress, call, info, at=now)
         if not found:
             await db(fail_recording, call, error="LiveKit knows of no recording", at=now)
 
-    await apart(follow(call) for call in calls)
+    await gather_isolated(follow(call) for call in calls)
     return len(calls)
 
 
@@ -213,14 +213,14 @@ def prune_recordings() -> int:
         due = workspace.recordings.filter(status=Status.READY, ready_at__lt=kept_since)
         for row in due.order_by("pk").iterator(chunk_size=CHUNK):
             recording_storage.delete(row.storage_key)
-            forget_recording(row, now)
+            mark_pruned(row, now)
             pruned += 1
     return pruned
 
 
-def forget_recording(row: Recording, now: datetime) -> None:
+def mark_pruned(row: Recording, now: datetime) -> None:
     with transaction.atomic():
         Recording.unscoped.filter(pk=row.pk).update(status=Status.PRUNED)
         Call.unscoped.filter(pk=row.call_id).update(has_recording=False)
         text = "The recording was deleted when its time was over"
-        call_states.record(row.call, type="recording_pruned", text=text, at=now)
+        call_states.add_event(row.call, type="recording_pruned", text=text, at=now)

@@ -16,10 +16,10 @@ from django.db import transaction
 from telephony.clients.livekit.calls import create_bare_room
 from telephony.clients.livekit.dial import PREFIX, Answered, Dial, LiveKit, Lost, NeverSent
 from telephony.dialing.intents import USED
-from telephony.domain.descriptions import in_words
-from telephony.domain.dial_verdicts import IN_DOUBT, Answer, classify, provider_code
+from telephony.domain.descriptions import describe_event
+from telephony.domain.dial_verdicts import IN_DOUBT, DialRefusal, classify, provider_code
 from telephony.models import NumberPace, Outcome, PhoneNumber, SipTrunk
-from telephony.services.calls import refuse_uncallable
+from telephony.services.calls import require_callable
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError, StateForbids
 
@@ -29,7 +29,7 @@ PATIENCE = timedelta(seconds=5)  # how long to wait for a time slot
 
 
 @dataclass(frozen=True)
-class Trial:
+class TestCall:
     """What the carrier answered; without a SIP status when none arrived."""
 
     outcome: str
@@ -38,7 +38,7 @@ class Trial:
     text: str
 
 
-def place_trial_call(*, number: PhoneNumber, to: str) -> Trial:
+def place_test_call(*, number: PhoneNumber, to: str) -> TestCall:
     """Ring `to` for 20 seconds at most, hang up when somebody answers.
 
     Raises StateForbids when the number is not active or busy, Invalid when `to` must not be called, ProviderError when
@@ -47,7 +47,7 @@ def place_trial_call(*, number: PhoneNumber, to: str) -> Trial:
     trunk = number.trunks.filter(direction=SipTrunk.TrunkDirection.OUTBOUND).first()
     if number.status != PhoneNumber.Status.ACTIVE or trunk is None:
         raise StateForbids("Phone number is not active")
-    refuse_uncallable(number.workspace, to)
+    require_callable(number.workspace, to)
     slot, now = _take_slot(number)
     time.sleep(max(0.0, (slot - now).total_seconds()))
     name = uuid4()
@@ -78,7 +78,7 @@ def _take_slot(number: PhoneNumber) -> tuple[datetime, datetime]:
     return slot, now
 
 
-async def _ring(dial: Dial) -> Answered | Answer | NeverSent | Lost:
+async def _ring(dial: Dial) -> Answered | DialRefusal | NeverSent | Lost:
     async with LiveKit() as livekit:
         await create_bare_room(livekit, dial.room, empty_timeout=RINGS + TALKS)
         answer = await livekit.dial(dial)
@@ -87,14 +87,14 @@ async def _ring(dial: Dial) -> Answered | Answer | NeverSent | Lost:
     return answer
 
 
-def _told(answer: Answered | Answer | NeverSent | Lost) -> Trial:
+def _told(answer: Answered | DialRefusal | NeverSent | Lost) -> TestCall:
     if isinstance(answer, Answered):
-        return Trial(Outcome.ANSWERED, 200, "OK", "The callee answered (200 OK)")
+        return TestCall(Outcome.ANSWERED, 200, "OK", "The callee answered (200 OK)")
     if isinstance(answer, NeverSent):
         raise ProviderError(f"LiveKit SIP error: {answer.reason}")
     if isinstance(answer, Lost):
-        return Trial(IN_DOUBT.outcome, None, None, IN_DOUBT.words)
+        return TestCall(IN_DOUBT.outcome, None, None, IN_DOUBT.words)
     verdict, phrase = classify(answer), answer.sip_phrase or None
     said = phrase if answer.sip_code else answer.message.removeprefix(PREFIX)
     told = {"sip_status_code": answer.sip_code, "sip_status": said, "provider_code": provider_code(answer)}
-    return Trial(verdict.outcome, answer.sip_code, phrase, in_words(verdict, told))
+    return TestCall(verdict.outcome, answer.sip_code, phrase, describe_event(verdict, told))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from telephony.clients.livekit.trunks import Inbound, Line, Outbound, Route
+from telephony.clients.livekit.trunks import Inbound, InboundRoute, Outbound, TrunkConfig
 from telephony.domain.room_names import room_prefix
 from telephony.models import PhoneNumber, SipTrunk, Transport
 from voiceops.core import crypto
@@ -25,20 +25,20 @@ def tag_of(row: PhoneNumber | SipTrunk) -> str:
     return f"voiceops:{row.pk}"
 
 
-def seal_password(row: PhoneNumber | SipTrunk, password: str) -> str:
+def encrypt_password(row: PhoneNumber | SipTrunk, password: str) -> str:
     """What to store for it. The ciphertext belongs to this row alone; no password is stored as none."""
     return crypto.encrypt(password, _context(row)) if password else ""
 
 
-def open_password(row: PhoneNumber | SipTrunk) -> str:
+def decrypt_password(row: PhoneNumber | SipTrunk) -> str:
     """The password in the clear, for LiveKit only. Raises crypto.DecryptError."""
     stored = row.sip_auth_password if isinstance(row, PhoneNumber) else row.auth_password
     return crypto.decrypt(stored, _context(row)) if stored else ""
 
 
-def line_of(number: PhoneNumber) -> Line:
+def trunk_config_of(number: PhoneNumber) -> TrunkConfig:
     """An outbound trunk, an inbound trunk, and a rule when an agent takes the calls. Raises crypto.DecryptError."""
-    return Line(
+    return TrunkConfig(
         tag=tag_of(number),
         name=f"VoiceOps {number.phone_number}",
         outbound=Outbound(
@@ -46,7 +46,7 @@ def line_of(number: PhoneNumber) -> Line:
             transport=number.sip_transport,
             numbers=(number.phone_number,),
             auth_username=number.sip_auth_username,
-            auth_password=open_password(number),
+            auth_password=decrypt_password(number),
             headers=tuple(sorted(number.headers.items())),
         ),
         inbound=Inbound(numbers=(number.phone_number,), allowed_addresses=tuple(number.allowed_addresses)),
@@ -54,21 +54,21 @@ def line_of(number: PhoneNumber) -> Line:
     )
 
 
-def line_of_trunk(trunk: SipTrunk) -> Line:
+def trunk_config_of_trunk(trunk: SipTrunk) -> TrunkConfig:
     """A trunk that somebody brought: one direction, no rule. Raises crypto.DecryptError."""
     tag, name, numbers = tag_of(trunk), f"VoiceOps trunk {trunk.pk}", tuple(trunk.numbers)
-    username, password = trunk.auth_username, open_password(trunk)
+    username, password = trunk.auth_username, decrypt_password(trunk)
     if trunk.direction == SipTrunk.TrunkDirection.OUTBOUND:
-        return Line(tag, name, outbound=Outbound(trunk.address, trunk.transport, numbers, username, password))
-    return Line(tag, name, inbound=Inbound(numbers, tuple(trunk.allowed_addresses), username, password))
+        return TrunkConfig(tag, name, outbound=Outbound(trunk.address, trunk.transport, numbers, username, password))
+    return TrunkConfig(tag, name, inbound=Inbound(numbers, tuple(trunk.allowed_addresses), username, password))
 
 
-def _route_of(number: PhoneNumber) -> Route | None:
+def _route_of(number: PhoneNumber) -> InboundRoute | None:
     agent = number.inbound_agent
     if agent is None or agent.deleted_at is not None:
         return None
     attributes = {"voiceops.phone_number_id": str(number.pk), "voiceops.agent_id": str(agent.pk)}
-    return Route(room_prefix(number.pk), tuple(sorted(attributes.items())))
+    return InboundRoute(room_prefix(number.pk), tuple(sorted(attributes.items())))
 
 
 def _context(row: PhoneNumber | SipTrunk) -> str:

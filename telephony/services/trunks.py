@@ -5,8 +5,8 @@ from typing import Any
 from accounts.models import Workspace
 from telephony.clients.livekit import trunks as livekit_trunks
 from telephony.models import SipTrunk
-from telephony.services.numbers import conflicts_named, refuse_taken
-from telephony.services.trunk_config import line_of_trunk, seal_password, tag_of
+from telephony.services.numbers import conflicts_named, require_unused
+from telephony.services.trunk_config import encrypt_password, tag_of, trunk_config_of_trunk
 from voiceops.core.errors import Conflict, ProviderError, StateForbids
 
 Direction = SipTrunk.TrunkDirection
@@ -18,16 +18,16 @@ def create_trunk(*, workspace: Workspace, values: dict[str, Any]) -> SipTrunk:
     Raises Conflict when a number or trunk of any workspace has one of the numbers, ProviderError.
     """
     for number in values["numbers"]:
-        refuse_taken(number)
+        require_unused(number)
     trunk = SipTrunk(workspace=workspace, **{**values, "auth_password": ""})
-    trunk.auth_password = seal_password(trunk, values["auth_password"])
+    trunk.auth_password = encrypt_password(trunk, values["auth_password"])
     try:
         with conflicts_named():
-            made = livekit_trunks.settle(line_of_trunk(trunk))
+            made = livekit_trunks.apply_trunks(trunk_config_of_trunk(trunk))
         trunk.livekit_trunk_id = made.outbound_id or made.inbound_id
         trunk.save()
         for number in trunk.numbers:  # once more: of two that came at once, neither saw the other before
-            refuse_taken(number, besides=trunk)
+            require_unused(number, besides=trunk)
     except BaseException as failure:
         SipTrunk.unscoped.filter(pk=trunk.pk).delete()
         _clear_away(trunk, unsure=livekit_trunks.is_unsure(failure))
@@ -40,25 +40,25 @@ def change_trunk(*, trunk: SipTrunk, changes: dict[str, Any]) -> SipTrunk:
     _refuse_owned(trunk)
     added = set(changes.get("numbers", ())) - set(trunk.numbers)
     for number in added:
-        refuse_taken(number)
-    before, values = line_of_trunk(trunk), {name: getattr(trunk, name) for name in changes}
+        require_unused(number)
+    before, values = trunk_config_of_trunk(trunk), {name: getattr(trunk, name) for name in changes}
     if "auth_password" in changes:
-        changes = {**changes, "auth_password": seal_password(trunk, changes["auth_password"])}
+        changes = {**changes, "auth_password": encrypt_password(trunk, changes["auth_password"])}
     for name, value in changes.items():
         setattr(trunk, name, value)
     with conflicts_named():
-        made = livekit_trunks.change(before, line_of_trunk(trunk))
+        made = livekit_trunks.change_trunks(before, trunk_config_of_trunk(trunk))
     _keep(trunk, made, changes)
     try:
         for number in added:  # once more, as when a trunk is made
-            refuse_taken(number, besides=trunk)
+            require_unused(number, besides=trunk)
     except Conflict:
-        _keep(trunk, livekit_trunks.change(line_of_trunk(trunk), before), values)
+        _keep(trunk, livekit_trunks.change_trunks(trunk_config_of_trunk(trunk), before), values)
         raise
     return trunk
 
 
-def _keep(trunk: SipTrunk, made: livekit_trunks.Made, values: dict[str, Any]) -> None:
+def _keep(trunk: SipTrunk, made: livekit_trunks.TrunkIds, values: dict[str, Any]) -> None:
     for name, value in values.items():
         setattr(trunk, name, value)
     trunk.livekit_trunk_id = made.outbound_id or made.inbound_id
@@ -69,7 +69,7 @@ def _keep(trunk: SipTrunk, made: livekit_trunks.Made, values: dict[str, Any]) ->
 def remove_trunk(*, trunk: SipTrunk) -> None:
     """Take it away at LiveKit, then here. Raises StateForbids for a phone number's trunk, ProviderError."""
     _refuse_owned(trunk)
-    livekit_trunks.remove(tag_of(trunk), trunk.numbers)
+    livekit_trunks.remove_trunks(tag_of(trunk), trunk.numbers)
     trunk.delete()
 
 
@@ -81,6 +81,6 @@ def _refuse_owned(trunk: SipTrunk) -> None:
 def _clear_away(trunk: SipTrunk, *, unsure: bool) -> None:
     """Best effort: a trunk of ours that stays at LiveKit without a row is shown by `manage.py doctor`."""
     try:
-        livekit_trunks.remove(tag_of(trunk), trunk.numbers, unsure=unsure)
+        livekit_trunks.remove_trunks(tag_of(trunk), trunk.numbers, unsure=unsure)
     except ProviderError:
         return

@@ -10,19 +10,19 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts import audit
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from agents.models import Agent
-from telephony.clients.livekit.calls import SEAT_LASTS, in_session, seat_for_browser
+from telephony.clients.livekit.calls import SEAT_LASTS, browser_token, run_in_session
 from telephony.clients.livekit.dial import TIMEOUT, LiveKit, Participant, RoomOrder, verdict_on_room
 from telephony.domain import call_states
 from telephony.domain.agent_metadata import metadata_of
 from telephony.domain.dial_verdicts import Blame, Verdict
 from telephony.models import Call, Direction, Outcome, Stage
-from telephony.services.calls import published_version, refuse_too_long, require_variables
+from telephony.services.calls import published_version, require_metadata_fits, require_variables
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
 from voiceops.core.ids import uuid7
-from voiceops.core.isolation import apart
+from voiceops.core.isolation import gather_isolated
 from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
@@ -33,23 +33,27 @@ SEAT_IS_USABLE = timedelta(seconds=TIMEOUT) + SEAT_LASTS + timedelta(minutes=1)
 ROOM_OUTLASTS = timedelta(minutes=1)  # or who comes last would find no agent
 CHUNK = 200
 NOBODY_JOINED = Verdict(
-    Outcome.CANCELLED, "nobody_joined", Blame.US, "Nobody joined the test call while its link was good", sent=False
+    Outcome.CANCELLED,
+    "nobody_joined",
+    Blame.PLATFORM_POLICY,
+    "Nobody joined the test call while its link was good",
+    sent=False,
 )
 
 
 @dataclass(frozen=True)
-class Seat:
+class BrowserToken:
     call_id: str
     url: str
     token: str = field(repr=False)
     room: str
 
 
-def open_web_call(*, agent: Agent, variables: dict[str, Any], access: Access | None = None) -> Seat:
+def open_web_call(*, agent: Agent, variables: dict[str, Any], principal: Principal | None = None) -> BrowserToken:
     """Raises StateForbids when the agent is not published, Invalid when variables lack or are long, ProviderError."""
     version = published_version(agent)
     require_variables(version, variables)
-    config = version.whole_config()  # before anything is written
+    config = version.config_with_secrets()  # before anything is written
     pk = uuid7()
     call = Call(
         pk=pk,
@@ -63,11 +67,11 @@ def open_web_call(*, agent: Agent, variables: dict[str, Any], access: Access | N
         variables=variables,
         room=f"vo-{pk}",
     )
-    refuse_too_long(call, version)
+    require_metadata_fits(call, version)
     with transaction.atomic():
         call.save(force_insert=True)
-        call_states.record(call, type="queued", text="A test call in a browser was opened", at=call.created_at)
-        audit.record("call.opened_in_browser", access=access, target=call)
+        call_states.add_event(call, type="queued", text="A test call in a browser was opened", at=call.created_at)
+        audit.record("call.opened_in_browser", principal=principal, target=call)
     order = RoomOrder(
         name=call.room,
         agent_name=settings.LIVEKIT_AGENT_NAME,
@@ -75,12 +79,12 @@ def open_web_call(*, agent: Agent, variables: dict[str, Any], access: Access | N
         empty_timeout=int((SEAT_IS_USABLE + ROOM_OUTLASTS).total_seconds()),
     )
     try:
-        in_session(lambda livekit: livekit.create_room(order))
+        run_in_session(lambda livekit: livekit.create_room(order))
     except ProviderError as error:
-        call_states.failed(call, verdict=verdict_on_room(error), at=database_now())
+        call_states.mark_failed(call, verdict=verdict_on_room(error), at=database_now())
         raise
-    token = seat_for_browser(room=call.room, identity=call.callee_identity)
-    return Seat(call_id=str(pk), url=browser_url(), token=token, room=call.room)
+    token = browser_token(room=call.room, identity=call.callee_identity)
+    return BrowserToken(call_id=str(pk), url=browser_url(), token=token, room=call.room)
 
 
 def browser_url() -> str:
@@ -109,21 +113,21 @@ async def close_unused(livekit: LiveKit, db: OrmThread) -> int:
 
     async def follow(call: Call) -> None:
         try:
-            if not await db(conclude_seat, call, await livekit.participants(call.room)):
+            if not await db(conclude_web_call, call, await livekit.participants(call.room)):
                 await livekit.delete_room(call.room)  # our agent waits in it
         except ProviderError as error:
             logger.warning("Test call %s cannot be looked into: %s", call.pk, error)
 
     calls = await db(unused_calls)
-    await apart(follow(call) for call in calls)
+    await gather_isolated(follow(call) for call in calls)
     return len(calls)
 
 
-def conclude_seat(call: Call, present: Sequence[Participant]) -> bool:
+def conclude_web_call(call: Call, present: Sequence[Participant]) -> bool:
     """Whether somebody took the seat; if nobody did, the call is over."""
     now = database_now()
     if any(participant.identity == call.callee_identity for participant in present):
-        call_states.callee_joined(call, at=now, source="poll")
-        call_states.answered(call, at=now, source="poll")
+        call_states.mark_callee_joined(call, at=now, source="poll")
+        call_states.mark_answered(call, at=now, source="poll")
         return True
-    return not call_states.failed(call, verdict=NOBODY_JOINED, at=now, since=(Stage.RINGING,), source="sweep")
+    return not call_states.mark_failed(call, verdict=NOBODY_JOINED, at=now, since=(Stage.RINGING,), source="sweep")

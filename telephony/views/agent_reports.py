@@ -9,7 +9,7 @@ from rest_framework.exceptions import ParseError
 
 from telephony.domain import report_tokens
 from telephony.serializers.reports import BadReport, read_report
-from telephony.services.agent_reports import take_report
+from telephony.services.agent_reports import apply_report
 from telephony.views.raw_body import MALFORMED, read_body
 from voiceops.api.errors import plain
 from voiceops.api.parsers import read_json
@@ -44,7 +44,7 @@ def _authorised(request: HttpRequest, pk: str) -> UUID | None:
 
 def _take(call_id: UUID, body: bytes) -> HttpResponse:
     try:
-        take_report(call_id=call_id, events=read_report(read_json(body)))
+        apply_report(call_id=call_id, events=read_report(read_json(body)))
     except ParseError:
         return plain(400, MALFORMED)
     except BadReport as error:

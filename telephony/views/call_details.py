@@ -45,5 +45,5 @@ class CallStoryViewSet(CallRows):
     def recording(self, request: Request, pk: str) -> Response:
         call = self.get_object()
         url, expires_at = recordings.link_to_recording(call=call)
-        audit.record("recording.linked", access=self.caller, target=call)
+        audit.record("recording.linked", principal=self.principal, target=call)
         return Response({"url": url, "expires_at": expires_at})

@@ -74,7 +74,7 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
         name = self.query.get("sort", "-created_at")
         if name.removeprefix("-") == "created_at":  # as ids do, which have an index
             return queryset.order_by(name.replace("created_at", "pk"))
-        return super().sorted(queryset)
+        return super().apply_ordering(queryset)
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         kinds: dict[str, Any] = {
@@ -99,28 +99,30 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
 
     @extend_schema(responses={201: CallSerializer})
     def create(self, request: Request) -> Response:
-        call = calls.place_call(order=CallOrder(**self.given(request)), access=self.caller)
+        call = calls.place_call(order=CallOrder(**self.given(request)), principal=self.principal)
         return Response(shown_call(call), status=201)
 
     @extend_schema(request=None, responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def hangup(self, request: Request, pk: str) -> Response:
-        return Response(shown_call(call_control.hang_up(call=self.get_object(), access=self.caller)))
+        return Response(shown_call(call_control.hang_up(call=self.get_object(), principal=self.principal)))
 
     @extend_schema(responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def transfer(self, request: Request, pk: str) -> Response:
         call = self.get_object()
-        return Response(shown_call(call_control.transfer(call=call, access=self.caller, **self.given(request))))
+        return Response(shown_call(call_control.transfer(call=call, principal=self.principal, **self.given(request))))
 
     @extend_schema(responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def dtmf(self, request: Request, pk: str) -> Response:
         call = self.get_object()
-        return Response(shown_call(call_control.press_keys(call=call, access=self.caller, **self.given(request))))
+        return Response(
+            shown_call(call_control.send_digits(call=call, principal=self.principal, **self.given(request)))
+        )
 
     @extend_schema(responses={201: WebSeatSerializer})
     @action(detail=False, methods=["post"])
     def web(self, request: Request) -> Response:
         order = {"variables": {}, **self.given(request)}
-        return Response(asdict(web_calls.open_web_call(access=self.caller, **order)), status=201)
+        return Response(asdict(web_calls.open_web_call(principal=self.principal, **order)), status=201)

@@ -30,7 +30,7 @@ def livekit_webhook(request: HttpRequest) -> HttpResponse:
         event = orjson.loads(body.replace(b"\\u0000", b""))  # which PostgreSQL cannot store
         if not isinstance(event, dict):
             return plain(400, MALFORMED)
-        livekit_events.take_in(event)
+        livekit_events.receive_event(event)
     except (orjson.JSONDecodeError, Invalid):
         return plain(400, MALFORMED)
     except (OperationalError, InterfaceError):

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts import audit
-from accounts.api.viewsets import Deletes, Patches, WorkspaceViewSet
+from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
 from accounts.roles import Role
 from telephony.models import PhoneNumber, SipTrunk
 from telephony.serializers.numbers import (
@@ -32,7 +32,12 @@ from voiceops.core.clock import database_now
 
 
 class PhoneNumberViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Patches, Deletes, WorkspaceViewSet
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
+    PatchMixin,
+    DestroyMixin,
+    WorkspaceViewSet,
 ):
     model = PhoneNumber
     serializer_class = PhoneNumberSerializer
@@ -118,7 +123,7 @@ class PhoneNumberViewSet(
         number = self.get_object()
         serializer = TrialCallSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        trial = test_calls.place_trial_call(number=number, to=serializer.validated_data["to"])
+        trial = test_calls.place_test_call(number=number, to=serializer.validated_data["to"])
         self._record("phone_number.tested", number, to=serializer.validated_data["to"], outcome=trial.outcome)
         return Response(asdict(trial))
 
@@ -128,11 +133,16 @@ class PhoneNumberViewSet(
         return number
 
     def _record(self, what: str, number: PhoneNumber, **changes: Any) -> None:
-        audit.record(what, access=self.caller, target=number, changes=changes)
+        audit.record(what, principal=self.principal, target=number, changes=changes)
 
 
 class SipTrunkViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, Patches, Deletes, WorkspaceViewSet
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
+    PatchMixin,
+    DestroyMixin,
+    WorkspaceViewSet,
 ):
     model = SipTrunk
     serializer_class = SipTrunkSerializer
@@ -165,4 +175,4 @@ class SipTrunkViewSet(
         self._record("sip_trunk.deleted", instance)
 
     def _record(self, what: str, trunk: SipTrunk, **changes: Any) -> None:
-        audit.record(what, access=self.caller, target=trunk, changes=changes)
+        audit.record(what, principal=self.principal, target=trunk, changes=changes)

@@ -15,8 +15,8 @@ def test_what_is_long_over_is_forgotten_and_the_rest_stays(ours: Workspace) -> N
     waiting = make.invitation(ours)
     make.invitation(ours, expires_at=now - timedelta(days=31))
     make.audit_entry(ours)
-    attempt_limits.count("login", now=now - timedelta(minutes=16))
-    attempt_limits.count("code", now=now)
+    attempt_limits.register_attempt("login", now=now - timedelta(minutes=16))
+    attempt_limits.register_attempt("code", now=now)
 
     forgotten = retention.prune(now=now)
 

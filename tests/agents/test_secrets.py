@@ -134,7 +134,7 @@ def test_the_migration_seals_what_stood_readable_and_can_be_taken_back(ours: Wor
 
     [row.refresh_from_db() for row in rows]
     assert SECRET not in stored()
-    assert (agent.config(), version.whole_config()) == (draft, draft)
+    assert (agent.config(), version.config_with_secrets()) == (draft, draft)
 
     migration.unseal(apps, None)
 
@@ -144,9 +144,9 @@ def test_the_migration_seals_what_stood_readable_and_can_be_taken_back(ours: Wor
 
 
 def test_a_credential_never_goes_to_another_tool() -> None:
-    plain, secret = secrets.split({"tools": TOOLS, "llm": {}, "stt": {}, "tts": {}})
+    plain, secret = secrets.split_secrets({"tools": TOOLS, "llm": {}, "stt": {}, "tts": {}})
     later = [plain["tools"][1], plain["tools"][0], {**plain["tools"][2], "headers": {"X": "later"}}]
 
-    joined = secrets.join({**plain, "tools": later}, secret)
+    joined = secrets.merge_secrets({**plain, "tools": later}, secret)
 
     assert joined["tools"] == later  # as a release wrote it that knew nothing of seals

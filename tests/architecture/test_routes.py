@@ -11,7 +11,7 @@ from rest_framework.relations import ManyRelatedField, RelatedField
 from rest_framework.serializers import BaseSerializer, ListSerializer
 from rest_framework.test import APIClient
 
-from accounts.api.lookup import thing
+from accounts.api.lookup import label_of
 from accounts.api.related_fields import WorkspaceRelatedField
 from accounts.api.viewsets import ApiViewSet, WorkspaceViewSet
 from accounts.auth.permissions import SIGNED_IN
@@ -160,7 +160,7 @@ def test_every_endpoint_hides_other_workspaces(
 
 
 def hides_their_thing(route: Route, method: str, client: APIClient, ours: Workspace, theirs: Workspace) -> None:
-    gone = f"{thing(cast(Any, route.view).model)} not found"
+    gone = f"{label_of(cast(Any, route.view).model)} not found"
     hidden = {"detail": "Workspace not found" if "workspace_id" in route.parameters else gone}
 
     foreign = send(client, method, fill(route, theirs))

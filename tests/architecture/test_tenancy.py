@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import checks
-from accounts.api.viewsets import Deletes, WorkspaceViewSet
+from accounts.api.viewsets import DestroyMixin, WorkspaceViewSet
 from accounts.models import ApiKey, Workspace
 from accounts.roles import Role
 from accounts.tenancy import UnscopedQueryError
@@ -48,7 +48,7 @@ def test_a_model_without_owner_fails_the_check(monkeypatch: pytest.MonkeyPatch) 
 def test_a_viewset_names_a_role_for_exactly_its_actions() -> None:
     with pytest.raises(TypeError, match="access must name exactly"):
 
-        class Forgetful(mixins.ListModelMixin, Deletes, WorkspaceViewSet):
+        class Forgetful(mixins.ListModelMixin, DestroyMixin, WorkspaceViewSet):
             model = ApiKey
             access = {"list": Role.MEMBER}
 

@@ -15,7 +15,7 @@ from voiceops.api.serializers import (
     Email,
     Integer,
     JsonObject,
-    ListOf,
+    ListField,
     Number,
     Phone,
     QuerySerializer,
@@ -65,7 +65,7 @@ class Outer(StrictSerializer):
     id = Uuid(required=False)
     at = DateTime(required=False)
     url = Url(required=False)
-    words = ListOf(required=False, child=Text(), min_length=1, max_length=2)
+    words = ListField(required=False, child=Text(), min_length=1, max_length=2)
     free = JsonObject(required=False)
     inner = Inner(required=False)
     inners = Inner(required=False, many=True)
@@ -78,7 +78,7 @@ class Query(QuerySerializer):
     number = Number(required=False)
     flag = Boolean(required=False)
     at = DateTime(required=False)
-    words = ListOf(required=False, child=Text())
+    words = ListField(required=False, child=Text())
 
 
 def mistakes(data: Any, kind: type[StrictSerializer] = Outer, **kwargs: Any) -> list[tuple[Any, ...]]:

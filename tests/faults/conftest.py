@@ -65,7 +65,7 @@ class Line:
 
 def shifts(stop: threading.Event) -> None:
     """What Celery does in a worker: a shift while there is work."""
-    repeat(lambda: dispatcher.work_is_left() and dispatcher.run_shift(), 0.05, stop)
+    repeat(lambda: dispatcher.work_is_left() and dispatcher.run_dispatcher(), 0.05, stop)
 
 
 def sweeps(stop: threading.Event) -> None:

@@ -33,7 +33,7 @@ def test_shift_that_cannot_claim_hears_out_those_whose_phones_ring(line: Line, m
     monkeypatch.setattr(reservation, "numbers_with_work", until_somebody_is_called)
 
     with pytest.raises(KeyError):
-        dispatcher.run_shift()
+        dispatcher.run_dispatcher()
 
     settlement.settle_calls()
     assert outcomes(batch) == {"71": ("failed", "busy", 1)}
@@ -42,15 +42,15 @@ def test_shift_that_cannot_claim_hears_out_those_whose_phones_ring(line: Line, m
 @pytest.mark.slow
 def test_shift_goes_on_dialling_when_ends_cannot_be_noted(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = line.batch("72")
-    noted = settlement.note_conversations
+    noted = settlement.mark_in_call
 
     def fails_at_first() -> None:
-        monkeypatch.setattr(settlement, "note_conversations", noted)
+        monkeypatch.setattr(settlement, "mark_in_call", noted)
         raise KeyError("a surprise")
 
-    monkeypatch.setattr(settlement, "note_conversations", fails_at_first)
+    monkeypatch.setattr(settlement, "mark_in_call", fails_at_first)
 
-    dispatcher.run_shift()
+    dispatcher.run_dispatcher()
 
     assert outcomes(batch) == {"72": ("failed", "busy", 1)}
 
@@ -77,7 +77,7 @@ def test_call_that_cannot_be_prepared_is_not_held_for_ever(ours: Workspace, monk
 
     async def prepare(job: Job) -> bool:
         async with OrmThread() as db, LiveKit() as livekit:
-            dialler = dialer.Dialler(
+            dialler = dialer.Dialer(
                 livekit=livekit, gate=BatchGate(), owner=uuid7(), intent_db=db, db=db, on_answered=start_recordings
             )
             dialler.add([job])

@@ -16,11 +16,11 @@ from accounts.models import Workspace
 from ops.checking import doctor
 from ops.checking.doctor import Finding, Verdict
 from telephony.clients.livekit import trunks as livekit_trunks
-from telephony.clients.livekit.trunks import Line, Outbound
+from telephony.clients.livekit.trunks import Outbound, TrunkConfig
 from telephony.clients.twilio.client import Twilio
 from telephony.domain import call_states
 from telephony.models import PhoneNumber
-from telephony.services.trunk_config import seal_password
+from telephony.services.trunk_config import encrypt_password
 from tests import make
 from tests.ops.test_key_rotation import new_key
 from tests.sandbox_server import RunningSandbox
@@ -131,7 +131,7 @@ def test_a_webhook_that_is_not_ours_is_told(box: RunningSandbox, settings: Setti
 
 def test_secrets_of_an_old_key_are_told(ours: Workspace, settings: Settings) -> None:
     number = make.phone_number(ours)
-    PhoneNumber.unscoped.update(sip_auth_password=seal_password(number, "s3cret"))
+    PhoneNumber.unscoped.update(sip_auth_password=encrypt_password(number, "s3cret"))
     settings.SECRETS = dict.fromkeys(settings.SECRETS, "of our own")
     settings.FIELD_ENCRYPTION_KEYS = [new_key(), *settings.FIELD_ENCRYPTION_KEYS]
 
@@ -181,7 +181,9 @@ def test_drift_is_told_and_repaired(ours: Workspace, box: RunningSandbox) -> Non
     make.client(ours).post("/phone-numbers", BODY)
     number = PhoneNumber.unscoped.get()
     elsewhere = Outbound(address="elsewhere.example", transport="tcp", numbers=(number.phone_number,))
-    livekit_trunks.settle(Line(f"voiceops:{number.pk}", f"VoiceOps {number.phone_number}", outbound=elsewhere))
+    livekit_trunks.apply_trunks(
+        TrunkConfig(f"voiceops:{number.pk}", f"VoiceOps {number.phone_number}", outbound=elsewhere)
+    )
 
     told = doctor.check_drift()
     with pytest.raises(CommandError):  # nothing serves the webhook here
@@ -208,8 +210,8 @@ def test_removals_that_wait_are_told_and_finished(ours: Workspace, box: RunningS
 def test_alarms_of_calls_are_told(ours: Workspace) -> None:
     nothing = list(doctor.check_alarms())
     call = make.call(ours)
-    call_states.alarm(call, at=timezone.now() - timedelta(days=2), text="An old one", source="test")
-    call_states.alarm(call, at=timezone.now(), text="The callee was called after all", source="test")
+    call_states.raise_alarm(call, at=timezone.now() - timedelta(days=2), text="An old one", source="test")
+    call_states.raise_alarm(call, at=timezone.now(), text="The callee was called after all", source="test")
 
     (found,) = doctor.check_alarms()
 

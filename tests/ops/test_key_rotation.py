@@ -9,7 +9,7 @@ from pytest_django import Settings
 from accounts.models import Workspace
 from ops.checking.key_rotation import CHUNK, Column, encrypted_columns, outdated, rotate_column, rotate_rows
 from telephony.models import PhoneNumber, SipTrunk
-from telephony.services.trunk_config import open_password, seal_password
+from telephony.services.trunk_config import decrypt_password, encrypt_password
 from tests import make
 from voiceops.core import crypto
 
@@ -19,7 +19,7 @@ def new_key() -> str:
 
 
 def with_password(number: PhoneNumber, password: str) -> PhoneNumber:
-    number.sip_auth_password = seal_password(number, password)
+    number.sip_auth_password = encrypt_password(number, password)
     number.save(update_fields=["sip_auth_password"])
     return number
 
@@ -58,7 +58,7 @@ def test_stored_answers_are_rotated_and_still_replayed(ours: Workspace, settings
 def test_all_secrets_are_encrypted_again(ours: Workspace, settings: Settings) -> None:
     number = with_password(make.phone_number(ours), "s3cret of the number")
     trunk = SipTrunk.unscoped.get()
-    trunk.auth_password = seal_password(trunk, "s3cret of the trunk")
+    trunk.auth_password = encrypt_password(trunk, "s3cret of the trunk")
     trunk.save(update_fields=["auth_password"])
     make.phone_number(ours)  # without a password
     settings.FIELD_ENCRYPTION_KEYS = [new_key(), *settings.FIELD_ENCRYPTION_KEYS]
@@ -69,7 +69,7 @@ def test_all_secrets_are_encrypted_again(ours: Workspace, settings: Settings) ->
     number.refresh_from_db()
     trunk.refresh_from_db()
     assert said == f"2 of 2 secrets encrypted again, in {len(encrypted_columns())} columns"
-    assert (open_password(number), open_password(trunk)) == ("s3cret of the number", "s3cret of the trunk")
+    assert (decrypt_password(number), decrypt_password(trunk)) == ("s3cret of the number", "s3cret of the trunk")
 
 
 def test_a_second_run_has_nothing_to_do(ours: Workspace, settings: Settings) -> None:
@@ -89,7 +89,7 @@ def test_a_second_run_has_nothing_to_do(ours: Workspace, settings: Settings) -> 
 def test_a_run_that_was_stopped_goes_on_where_it_was(ours: Workspace, settings: Settings) -> None:
     numbers = [make.phone_number(ours, phone_number=f"+1202600{n:04}") for n in range(CHUNK + 5)]
     for number in numbers:
-        number.sip_auth_password = seal_password(number, "s3cret")
+        number.sip_auth_password = encrypt_password(number, "s3cret")
     PhoneNumber.unscoped.bulk_update(numbers, ["sip_auth_password"])
     settings.FIELD_ENCRYPTION_KEYS = [new_key(), *settings.FIELD_ENCRYPTION_KEYS]
     column = Column(PhoneNumber, "sip_auth_password")
@@ -112,7 +112,7 @@ def test_a_secret_changed_meanwhile_is_not_overwritten(ours: Workspace, settings
 
     number.refresh_from_db()
     assert (found, step.rotated) == ([number.pk], 0)
-    assert open_password(number) == "new"
+    assert decrypt_password(number) == "new"
 
 
 def test_what_cannot_be_read_is_told_and_kept(ours: Workspace, settings: Settings) -> None:

@@ -21,8 +21,8 @@ from voiceops.core.errors import Invalid
 from voiceops.core.safe_http import Answer, PublicResolver, check_url, post, public_socket
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.retry_schedule import DELAYS, JITTER, TRIES, next_try
-from webhooks.services import create_endpoint, deliver, note_answer, rotate_secret, send_test
-from worker.periodic.webhook_delivery import Postman
+from webhooks.services import create_endpoint, deliver, record_answer, rotate_secret, send_test
+from worker.periodic.webhook_delivery import DeliveryThread
 
 INSTANT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ def attempt(delivery: WebhookDelivery, *, now: datetime | None = None, answer: A
     now = now or timezone.now()
     assert delivery.claim(now)
     answer = answer or deliver(delivery=delivery, now=now)
-    note_answer(delivery=delivery, answer=answer, now=now, duration_ms=1)
+    record_answer(delivery=delivery, answer=answer, now=now, duration_ms=1)
     return WebhookDelivery.unscoped.select_related("endpoint", "event").get(pk=delivery.pk)
 
 
@@ -137,7 +137,7 @@ def test_a_try_whose_lease_was_lost_notes_nothing(ours: Workspace) -> None:
     delivery.claim(timezone.now())
     WebhookDelivery.unscoped.update(status="pending", due_at=INSTANT, attempts=0)
 
-    note_answer(delivery=delivery, answer=Answer(200), now=timezone.now(), duration_ms=1)
+    record_answer(delivery=delivery, answer=Answer(200), now=timezone.now(), duration_ms=1)
 
     after = WebhookDelivery.unscoped.get()
     assert (after.status, after.due_at, after.attempts) == ("pending", INSTANT, 0)
@@ -167,7 +167,7 @@ def test_an_endpoint_that_is_gone_is_disabled_and_admins_are_told(
 
     endpoint.refresh_from_db()
     assert (endpoint.is_enabled, endpoint.disabled_reason) == (reason is None, reason)
-    email_delivery.wait()
+    email_delivery.wait_until_sent()
     assert [message.to for message in mail.outbox] == ([[admin.email]] if reason else [])
     assert AuditEntry.unscoped.filter(action="webhook.disabled").exists() is (reason is not None)
 
@@ -261,9 +261,9 @@ def test_the_postman_carries_on_when_news_cannot_be_collected(
     endpoint, _ = create_endpoint(workspace=make.workspace(), url=receiver.url)
     make.delivery(endpoint)
     monkeypatch.setattr("worker.periodic.webhook_delivery.collect", fails)
-    postman = Postman()
+    postman = DeliveryThread()
 
-    postman.beat()
+    postman.run_once()
     postman.pool.shutdown(wait=True)
 
     assert len(receiver.got) == 1
@@ -277,11 +277,11 @@ def test_the_postman_carries_what_is_due_and_leaves_the_rest(receiver: Receiver)
         make.delivery(endpoint)
     make.delivery(endpoint, due_at=timezone.now() + timedelta(hours=1))
     make.delivery(make.webhook(workspace, url=receiver.url, is_enabled=False))
-    postman = Postman()
+    postman = DeliveryThread()
 
-    carriers = postman.send_out()
+    carriers = postman.dispatch()
     postman.pool.shutdown(wait=True)
-    left = postman.send_out()
+    left = postman.dispatch()
 
     statuses = WebhookDelivery.unscoped.order_by("pk").values_list("status", flat=True)
     assert (carriers, left) == (4, 0)

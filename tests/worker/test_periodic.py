@@ -11,7 +11,7 @@ from batches.models import Batch
 from tests.batches.importing import lists
 from tests.faults.test_drill import ROOT
 from voiceops.core import task_queue
-from worker.periodic.sweeping import Heart
+from worker.periodic.sweeping import SweepThread
 
 # What a worker does when it starts: load the tasks, then say that it begins.
 WORKER = """
@@ -41,9 +41,9 @@ def test_a_list_read_without_a_broker_is_handed_on_like_any_other(
     batch = lists.imported(ours, "phone\n+12025550186\n")
     Batch.unscoped.filter(pk=batch.pk).update(status="completed")
     begin_append(batch=batch, upload=lists.keep("phone\n+12025550187\n"))
-    monkeypatch.setattr(task_queue, "ring_now", lambda *_, **__: False)
+    monkeypatch.setattr(task_queue, "enqueue", lambda *_, **__: False)
 
-    Heart().import_without_broker()
+    SweepThread().run_overdue_imports_here()
 
     batch.refresh_from_db()
     assert batch.status == "ready"

@@ -19,9 +19,9 @@ from accounts.models import IdempotentRequest, Workspace
 from tests import make
 from tests.faults.test_drill import ROOT
 from voiceops.core.errors import ProviderError
-from voiceops.core.terminal import patience
+from voiceops.core.terminal import progress_dots
 from webhooks.models import WebhookEvent
-from worker.periodic.retention import Housekeeper, clean_up
+from worker.periodic.retention import RetentionThread, clean_up
 
 THREADS = """
 import django; django.setup()
@@ -71,7 +71,7 @@ def test_trouble_is_told_and_the_next_hour_comes(trouble: Exception, caplog: pyt
         raise trouble
 
     with caplog.at_level(logging.WARNING):
-        Housekeeper(clean).round()
+        RetentionThread(clean).run_once()
 
     assert [record.levelname for record in caplog.records] == ["ERROR" if type(trouble) is KeyError else "WARNING"]
 
@@ -98,9 +98,9 @@ def test_what_takes_longer_than_a_second_is_said(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("voiceops.core.terminal.TICK_SECONDS", 0.05)
     slow, quick = io.StringIO(), io.StringIO()
 
-    with patience(slow, "Deleting"):
+    with progress_dots(slow, "Deleting"):
         time.sleep(0.3)
-    with patience(quick, "Deleting"):
+    with progress_dots(quick, "Deleting"):
         pass
 
     assert slow.getvalue().startswith("Deleting.")

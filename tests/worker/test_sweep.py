@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 
 from batches.dialing import settlement
 from voiceops.core import task_queue
-from voiceops.core.isolation import apart
+from voiceops.core.isolation import gather_isolated
 from worker import dispatcher, sweep
 from worker.periodic import sweeping
 
@@ -43,7 +43,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def noting(name: str, names: list[str]) -> Callable[..., Any]:
     def step(*_: Any, **__: Any) -> Any:
         names.append(name)
-        return settlement.Settled() if name == "settle_calls" else []
+        return settlement.Settlement() if name == "settle_calls" else []
 
     async def question(*_: Any) -> int:
         names.append(name)
@@ -111,18 +111,18 @@ def test_heart_sees_to_dialling_although_lists_cannot_be_looked_for(
 
     monkeypatch.setattr(sweeping, "overdue_imports", fails)
     monkeypatch.setattr(dispatcher, "work_is_left", lambda: True)
-    monkeypatch.setattr(task_queue, "ring_now", ring)
+    monkeypatch.setattr(task_queue, "enqueue", ring)
 
-    sweeping.Heart().beat()
+    sweeping.SweepThread().run_once()
 
-    assert rung == [task_queue.DIAL]
+    assert rung == [task_queue.RUN_DISPATCHER]
 
 
 @pytest.mark.django_db
 def test_heart_takes_a_lost_database_for_everybodys_news(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    beating = sweeping.Heart()
+    beating = sweeping.SweepThread()
 
     def lost() -> None:
         beating.stopped.set()
@@ -155,7 +155,9 @@ def test_call_that_cannot_be_looked_into_keeps_nobody_else_waiting(caplog: pytes
         seen.append(name)
 
     with pytest.raises(OperationalError):
-        asyncio.run(apart([look("first", KeyError("x")), look("second", OperationalError("gone")), look("third")]))
+        asyncio.run(
+            gather_isolated([look("first", KeyError("x")), look("second", OperationalError("gone")), look("third")])
+        )
 
     assert seen == ["third"]
     assert [record.levelno for record in caplog.records] == [logging.ERROR]

@@ -10,7 +10,7 @@ PIECE = 65_536
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-class WholeBodies:
+class ChunkedBodyMiddleware:
     """WSGI around `application`: a chunked body is read first, up to `longest` bytes and one, and then has a length."""
 
     def __init__(self, application: Application, *, longest: int) -> None:

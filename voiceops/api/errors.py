@@ -71,7 +71,7 @@ TYPE_OF = {
 }
 
 
-def mistake(kind: str, message: str | None = None, **parameters: object) -> exceptions.ValidationError:
+def field_error(kind: str, message: str | None = None, **parameters: object) -> exceptions.ValidationError:
     """A 422 of the documented type `kind`, worded by its table unless `message` says otherwise."""
     return exceptions.ValidationError(message or MESSAGES[kind].format(**parameters), code=kind)
 

@@ -22,7 +22,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.utils import html
 
-from voiceops.api.errors import MESSAGES, mistake
+from voiceops.api.errors import MESSAGES, field_error
 from voiceops.core.errors import DomainError, NotFound
 from voiceops.core.phone_numbers import e164
 
@@ -56,7 +56,7 @@ def from_json(data: Any) -> Any:
         return data
 
 
-class Refusals:
+class DomainErrors:
     """Collects what fields refuse by meaning. Something that is not there (404) is said before what is wrong (400)."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Text(serializers.CharField):
 
     def run_validation(self, data: Any = empty) -> Any:
         if data is not empty and data is not None and not isinstance(data, str):
-            raise mistake("type_error.str")
+            raise field_error("type_error.str")
         return super().run_validation(data)
 
 
@@ -84,7 +84,7 @@ class NetworkText(Text):
         try:
             ip_network(text, strict=False)
         except ValueError as error:
-            raise mistake("value_error", "an IP address or network is expected") from error
+            raise field_error("value_error", "an IP address or network is expected") from error
         return text
 
 
@@ -96,7 +96,7 @@ class Email(Text):
         try:
             validate_email(address)
         except DjangoValidationError as error:
-            raise mistake("value_error.email") from error
+            raise field_error("value_error.email") from error
         return address
 
 
@@ -109,11 +109,11 @@ class Url(Text):
             parts = urlsplit(text)
             host = parts.hostname
         except ValueError as error:
-            raise mistake("value_error", "invalid URL") from error
+            raise field_error("value_error", "invalid URL") from error
         if parts.scheme not in ("http", "https"):
-            raise mistake("value_error.url.scheme")
+            raise field_error("value_error.url.scheme")
         if not host or re.search(r"[\s\x00-\x1f]", text):
-            raise mistake("value_error", "invalid URL")
+            raise field_error("value_error", "invalid URL")
         return text
 
 
@@ -136,7 +136,7 @@ class Integer(serializers.IntegerField):
         if type(data) is float and abs(data) >= 2**63:
             data = int(data)  # the parser makes a float of what 64 bits do not hold: it is too large, not wrong
         if type(data) is not int:
-            raise mistake("type_error.integer")
+            raise field_error("type_error.integer")
         return data
 
 
@@ -147,7 +147,7 @@ class Number(serializers.FloatField):
         if reads_text(self) and isinstance(data, str) and re.fullmatch(r"[+-]?[0-9]*\.?[0-9]+", data.strip()):
             return float(data)
         if type(data) not in (int, float) or not math.isfinite(data):
-            raise mistake("type_error.float")
+            raise field_error("type_error.float")
         return float(data)
 
 
@@ -158,7 +158,7 @@ class Boolean(serializers.BooleanField):
         if reads_text(self) and isinstance(data, str):
             data = BOOLEANS.get(data.strip().lower())
         if not isinstance(data, bool):
-            raise mistake("type_error.bool")
+            raise field_error("type_error.bool")
         return data
 
 
@@ -168,7 +168,7 @@ class Choice(serializers.ChoiceField):
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str) or data not in self.choices:
             permitted = ", ".join(f"'{choice}'" for choice in self.choices)
-            raise mistake("type_error.enum", permitted=permitted)
+            raise field_error("type_error.enum", permitted=permitted)
         return data
 
 
@@ -177,7 +177,7 @@ class Uuid(serializers.UUIDField):
         if isinstance(data, uuid.UUID):
             return data
         if not isinstance(data, str) or not UUID_FORM.fullmatch(data):
-            raise mistake("type_error.uuid")
+            raise field_error("type_error.uuid")
         return uuid.UUID(data)
 
 
@@ -186,20 +186,20 @@ class DateTime(serializers.DateTimeField):
 
     def to_internal_value(self, value: Any) -> datetime:
         if not isinstance(value, str):
-            raise mistake("value_error.datetime")
+            raise field_error("value_error.datetime")
         if reads_text(self):
             value = re.sub(r" (\d\d:?\d\d)$", r"+\1", value)  # a plus sign that was not percent-encoded
         try:
             day = parse_date(value)
             instant = datetime.combine(day, time()) if day else parse_datetime(value)
             if instant is None:
-                raise mistake("value_error.datetime")
+                raise field_error("value_error.datetime")
             return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError) as error:
-            raise mistake("value_error.datetime") from error
+            raise field_error("value_error.datetime") from error
 
 
-class ListOf(serializers.ListField):
+class ListField(serializers.ListField):
     """A list of one kind of value: `ListOf(child=Text(), max_length=20)`."""
 
     def __init__(self, *, min_length: int | None = None, max_length: int | None = None, **kwargs: Any) -> None:
@@ -216,11 +216,11 @@ class ListOf(serializers.ListField):
 
     def to_internal_value(self, data: Any) -> list[Any]:
         if not isinstance(data, list):
-            raise mistake("type_error.list")
+            raise field_error("type_error.list")
         if self.fewest is not None and len(data) < self.fewest:
-            raise mistake("value_error.list.min_items", limit=self.fewest)
+            raise field_error("value_error.list.min_items", limit=self.fewest)
         if self.most is not None and len(data) > self.most:
-            raise mistake("value_error.list.max_items", limit=self.most)
+            raise field_error("value_error.list.max_items", limit=self.most)
         return validate_items(self.child, data)
 
 
@@ -233,7 +233,7 @@ class JsonObject(serializers.DictField):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
-            raise mistake("type_error.dict")
+            raise field_error("type_error.dict")
         return dict(self.run_child_validation(data))
 
 
@@ -241,7 +241,7 @@ def validate_items(child: serializers.Field[Any, Any, Any, Any], items: Sequence
     """Every item through `child`: all mistakes at once by position, then the first refusal by meaning."""
     values: list[Any] = []
     mistakes: dict[int, Any] = {}
-    refusals = Refusals()
+    refusals = DomainErrors()
     for position, item in enumerate(items):
         try:
             values.append(child.run_validation(item))

@@ -10,7 +10,7 @@ logger = logging.getLogger("voiceops.api")
 PAGES = ("/admin/", "/static/")  # answered in HTML, and with slashes of their own
 
 
-class JsonErrors:
+class JsonErrorsMiddleware:
     """Whatever goes wrong outside REST framework is the documented JSON too, also with DEBUG on.
 
     Tolerates a trailing slash, which no documented path has.

@@ -21,7 +21,7 @@ def read_query(kind: type[PageQuery], request: Request, **context: Any) -> dict[
     return query
 
 
-class Pages(BasePagination):
+class PagePagination(BasePagination):
     """`{items, total, page, page_size, total_pages}`; a page past the end is empty and tells the true totals."""
 
     def paginate_queryset(

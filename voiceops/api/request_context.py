@@ -11,9 +11,9 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
 from voiceops.api.errors import plain
-from voiceops.api.security_headers import protect
+from voiceops.api.security_headers import set_security_headers
 from voiceops.core.ip_networks import is_within
-from voiceops.observability.structured_logging import tell, telling
+from voiceops.observability.structured_logging import bind, log_context
 
 logger = logging.getLogger("voiceops.requests")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -21,7 +21,7 @@ PROBES = ("/healthz", "/readyz", "/metrics")  # asked all day long; their answer
 LONGEST_PATH = 200
 
 
-class Guard:
+class RequestContextMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
@@ -29,13 +29,13 @@ class Guard:
         began = time.monotonic()
         given = request.headers.get("X-Request-ID", "")
         request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
-        with telling(request_id=request_id):
-            believe_proxies(request)
+        with log_context(request_id=request_id):
+            trust_forwarded_headers(request)
             response = self.answer(request)
             response.headers["X-Request-ID"] = request_id
-            protect(request, response)
+            set_security_headers(request, response)
             if request.path not in PROBES:
-                note(request, response, time.monotonic() - began)
+                log_request(request, response, time.monotonic() - began)
         return response
 
     def answer(self, request: HttpRequest) -> HttpResponse:
@@ -48,7 +48,7 @@ class Guard:
         return self.get_response(request)
 
 
-def believe_proxies(request: HttpRequest) -> None:
+def trust_forwarded_headers(request: HttpRequest) -> None:
     """Forwarding headers count only from whom they may come; of the address, what the nearest listed proxy saw.
 
     `X-Forwarded-Proto` is also believed from this machine, where a proxy that ends TLS is at home.
@@ -62,12 +62,12 @@ def believe_proxies(request: HttpRequest) -> None:
         request.META["REMOTE_ADDR"] = next((hop for hop in reversed(hops) if not _is_listed(hop)), peer)
 
 
-def note(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+def log_request(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
     """Never the query, which may name people; of a link that is a credential, not the credential."""
     path, match = request.path[:LONGEST_PATH], getattr(request, "resolver_match", None)
     if match is not None and (token := match.kwargs.get("token")):
         path = path.replace(str(token), "•••")
-    tell(method=str(request.method), status=str(response.status_code), ip=str(request.META.get("REMOTE_ADDR", "")))
+    bind(method=str(request.method), status=str(response.status_code), ip=str(request.META.get("REMOTE_ADDR", "")))
     logger.info("%s %s %s", request.method, path, response.status_code, extra={"facts": {"ms": round(seconds * 1e3)}})
 
 

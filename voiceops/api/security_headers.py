@@ -17,7 +17,7 @@ ALWAYS = {
 }
 
 
-def protect(request: HttpRequest, response: HttpResponse) -> None:
+def set_security_headers(request: HttpRequest, response: HttpResponse) -> None:
     """Nothing may frame, sniff or embed us; an answer that is no page loads nothing either."""
     for name, value in ALWAYS.items():
         response.headers[name] = value

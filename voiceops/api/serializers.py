@@ -18,20 +18,20 @@ from rest_framework import serializers
 from rest_framework.fields import SkipField, empty, get_error_detail
 from rest_framework.utils import html
 
-from voiceops.api.errors import mistake
+from voiceops.api.errors import field_error
 from voiceops.api.fields import (
     INTEGER_LIMIT,
     Boolean,
     Choice,
     DateTime,
+    DomainErrors,
     Email,
     Integer,
     JsonObject,
-    ListOf,
+    ListField,
     NetworkText,
     Number,
     Phone,
-    Refusals,
     Text,
     Url,
     Uuid,
@@ -45,11 +45,11 @@ __all__ = [
     "Choice",
     "DateTime",
     "Email",
+    "EmptyBodySerializer",
     "Integer",
     "JsonObject",
-    "ListOf",
+    "ListField",
     "NetworkText",
-    "NothingSerializer",
     "Number",
     "PageQuery",
     "Phone",
@@ -74,11 +74,11 @@ class StrictListSerializer(serializers.ListSerializer[Any]):
 
     def to_internal_value(self, data: Any) -> list[Any]:
         if not isinstance(data, list):
-            raise mistake("type_error.list")
+            raise field_error("type_error.list")
         if self.max_length is not None and len(data) > self.max_length:
-            raise mistake("value_error.list.max_items", limit=self.max_length)
+            raise field_error("value_error.list.max_items", limit=self.max_length)
         if len(data) < (self.min_length or (0 if self.allow_empty else 1)):
-            raise mistake("value_error.list.min_items", limit=self.min_length or 1)
+            raise field_error("value_error.list.min_items", limit=self.min_length or 1)
         return validate_items(self.child, data)
 
 
@@ -119,10 +119,10 @@ class Strict(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError({"non_field_errors": mistake("type_error.dict").detail})
+            raise serializers.ValidationError({"non_field_errors": field_error("type_error.dict").detail})
         values: dict[str, Any] = {}
         mistakes: dict[str, Any] = {}
-        refusals = Refusals()
+        refusals = DomainErrors()
         for field in self._writable_fields:
             try:
                 self._read(field, data, values)
@@ -131,7 +131,7 @@ class Strict(serializers.Serializer[Any]):
             except DomainError as refusal:
                 refusals.add(refusal)
         if self.refuses_unknown:
-            mistakes |= {name: mistake("value_error.extra").detail for name in data if name not in self.fields}
+            mistakes |= {name: field_error("value_error.extra").detail for name in data if name not in self.fields}
         if mistakes:
             raise serializers.ValidationError(mistakes)
         if refusals.first:
@@ -154,7 +154,7 @@ class Strict(serializers.Serializer[Any]):
     def _filled(self, field: serializers.Field[Any, Any, Any, Any]) -> Any:
         """What an absent field of a nested object means: such an object is whole, in a PATCH of its parent too."""
         if field.required:
-            raise mistake("value_error.missing")
+            raise field_error("value_error.missing")
         if field.default is empty:
             raise SkipField
         return field.default() if callable(field.default) else copy.deepcopy(field.default)
@@ -164,7 +164,7 @@ class StrictSerializer(Strict):
     """Base of every serializer that is not of one model."""
 
 
-class NothingSerializer(StrictSerializer):
+class EmptyBodySerializer(StrictSerializer):
     """The body of an action that takes no fields: empty, or an empty object."""
 
 

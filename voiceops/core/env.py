@@ -55,7 +55,7 @@ class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
             raise ImproperlyConfigured(f"{var} is none of {', '.join(LEVELS)}.")
         return level
 
-    def parsed(self, var: str, parse: Callable[[str], object]) -> str:
+    def validated(self, var: str, parse: Callable[[str], object]) -> str:
         """The text, "" when unset, once `parse` has taken it; its ValueError says what it wants."""
         text = str(self.str(var, default=""))
         try:
@@ -73,7 +73,7 @@ class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
             raise ImproperlyConfigured(f"{var} is not readable. See .env.example.") from error
 
 
-def refuse_weak(secrets: Mapping[str, str], examples: Mapping[str, str]) -> None:
+def require_strong_secrets(secrets: Mapping[str, str], examples: Mapping[str, str]) -> None:
     """Of a server's secrets each must be set, its own, and long enough. Raises ImproperlyConfigured, naming them."""
     keys = [key.strip() for key in secrets["FIELD_ENCRYPTION_KEYS"].split(",")]
     newest = {**secrets, "FIELD_ENCRYPTION_KEYS": next(filter(None, keys), "")}  # the one that encrypts
@@ -92,7 +92,7 @@ def refuse_weak(secrets: Mapping[str, str], examples: Mapping[str, str]) -> None
         )
 
 
-def refuse_weak_fallbacks(name: str, values: Sequence[str], example: str) -> None:
+def require_strong_fallback_secrets(name: str, values: Sequence[str], example: str) -> None:
     """What is still believed must be as strong as what is used. Raises ImproperlyConfigured."""
     if any(value == example or len(value) < SHORTEST_SECRET for value in values):
         raise ImproperlyConfigured(
@@ -100,7 +100,7 @@ def refuse_weak_fallbacks(name: str, values: Sequence[str], example: str) -> Non
         )
 
 
-def made_folder(path: Path) -> Path:
+def ensure_dir(path: Path) -> Path:
     """The folder, with those above it. Raises ImproperlyConfigured."""
     try:
         path.mkdir(parents=True, exist_ok=True)

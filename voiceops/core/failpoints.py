@@ -30,7 +30,7 @@ class Failpoint:
     def mark(self) -> Path:
         return Path(settings.DATA_DIR) / "failpoints" / self.name
 
-    def strike(self, ids: list[str]) -> None:
+    def trigger(self, ids: list[str]) -> None:
         self.mark.parent.mkdir(exist_ok=True)
         try:
             with self.mark.open("x") as file:
@@ -42,7 +42,7 @@ class Failpoint:
 
 
 @cache
-def armed() -> dict[str, Failpoint]:
+def active_failpoints() -> dict[str, Failpoint]:
     """What VO_FAIL names. Raises ValueError and KeyError for what cannot be read."""
     told = os.environ.get("VO_FAIL", "") if settings.DEBUG else ""
     points = {}
@@ -53,9 +53,9 @@ def armed() -> dict[str, Failpoint]:
     return points
 
 
-def passing(name: str, ids: Iterable[object], *, delay: float = 0.0) -> None:
+def hit(name: str, ids: Iterable[object], *, delay: float = 0.0) -> None:
     """Die here if told so, `delay` seconds from now: what was just begun needs a moment to leave the process."""
-    point = armed().get(name)
+    point = active_failpoints().get(name)
     if point is None:
         return
     point.passings -= 1
@@ -63,6 +63,6 @@ def passing(name: str, ids: Iterable[object], *, delay: float = 0.0) -> None:
         return
     struck = [str(pk) for pk in ids]
     if delay:
-        threading.Timer(delay, point.strike, (struck,)).start()
+        threading.Timer(delay, point.trigger, (struck,)).start()
     else:
-        point.strike(struck)
+        point.trigger(struck)

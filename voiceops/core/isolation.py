@@ -11,19 +11,22 @@ from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 
-from voiceops.core.orm_thread import mending
+from voiceops.core.orm_thread import closing_broken_connections
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-LOST = (OperationalError, InterfaceError)  # what a database that is away raises; a statement that took too long, too
+DATABASE_LOST = (
+    OperationalError,
+    InterfaceError,
+)  # what a database that is away raises; a statement that took too long, too
 
 
-def alone(step: Callable[..., T], *arguments: Any) -> T | None:
+def run_isolated(step: Callable[..., T], *arguments: Any) -> T | None:
     """Take the step. None, and a line in the log, when it fails. Raises what a database raises that is lost."""
     try:
-        return mending(step, *arguments)
+        return closing_broken_connections(step, *arguments)
     except Exception:
-        mending(ask_database)
+        closing_broken_connections(ask_database)
         logger.exception("A step failed, the others go on: %s", getattr(step, "__qualname__", step))
         return None
 
@@ -33,13 +36,13 @@ def ask_database() -> None:
         cursor.execute("SELECT 1")
 
 
-async def apart(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+async def gather_isolated(works: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Let them work together; one that fails is logged. Raises what the database raises, at the end."""
     ends = await asyncio.gather(*works, return_exceptions=True)
     errors = [end for end in ends if isinstance(end, BaseException)]
     for error in errors:
-        if not isinstance(error, LOST):
+        if not isinstance(error, DATABASE_LOST):
             logger.error("A step failed, the others go on", exc_info=error)
     for error in errors:
-        if isinstance(error, LOST) or not isinstance(error, Exception):
+        if isinstance(error, DATABASE_LOST) or not isinstance(error, Exception):
             raise error

@@ -26,11 +26,11 @@ class OrmThread:
 
     async def __call__(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(
-            self.executor, lambda: mending(function, *arguments, **named)
+            self.executor, lambda: closing_broken_connections(function, *arguments, **named)
         )
 
 
-def mending(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+def closing_broken_connections(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
     """Call, and after a database error leave no broken connection to the next caller on this thread."""
     try:
         return function(*arguments, **named)

@@ -5,12 +5,12 @@ import re
 NUMBER = re.compile(r"\+\d{7,15}")
 
 
-def masked_in(text: str) -> str:
+def mask_numbers_in(text: str) -> str:
     """Every number in a sentence."""
-    return NUMBER.sub(lambda found: masked(found[0]), text)
+    return NUMBER.sub(lambda found: mask_number(found[0]), text)
 
 
-def masked(number: str) -> str:
+def mask_number(number: str) -> str:
     """`+1202•••••86`: enough to recognise a number one knows. Short texts, which are no phone numbers, stay whole."""
     if len(number) < 8:
         return number

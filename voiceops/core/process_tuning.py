@@ -12,13 +12,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 _YOUNG = 50_000  # objects
 
 
-def collect_rarely() -> None:
+def tune_gc() -> None:
     """Call once everything is imported: what is there now is never looked at again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, 20, 20)
 
 
-def keep_no_queries() -> None:
+def disable_query_log() -> None:
     """With DEBUG=1 Django keeps the last 9 000 statements of every connection, with their values; nobody reads them."""
     BaseDatabaseWrapper.queries_logged = property(lambda self: False)  # type: ignore[assignment]

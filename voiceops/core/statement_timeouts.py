@@ -10,7 +10,7 @@ WEB_SECONDS, WORKER_SECONDS = 5, 60
 IDLE_SECONDS = 30  # within a transaction: whoever stopped there holds locks that others wait for
 
 
-def limit_statements(seconds: int) -> None:
+def set_statement_timeouts(seconds: int) -> None:
     """For every connection this process opens from now on. SQLite knows no such limits."""
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("postgresql"):
@@ -23,7 +23,7 @@ def limit_statements(seconds: int) -> None:
         database["OPTIONS"]["options"] = " ".join([given, *(f"-c {name}={value}s" for name, value in limits.items())])
 
 
-def take_time() -> None:
+def disable_statement_timeout() -> None:
     """No limit until the transaction ends: for what is rare, and as large as a customer's list."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

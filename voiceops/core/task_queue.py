@@ -14,18 +14,18 @@ from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
 
-DIAL = "batches.tasks.run_shift"
-IMPORT = "batches.tasks.import_batch"
-SWEEP = "batches.tasks.run_sweep"
-OPT_OUT = "batches.tasks.note_opt_outs"
+RUN_DISPATCHER = "batches.tasks.run_shift"
+IMPORT_BATCH = "batches.tasks.import_batch"
+RUN_SWEEP = "batches.tasks.run_sweep"
+SUPPRESS_OPT_OUTS = "batches.tasks.note_opt_outs"
 
 
-def ring(job: str, **arguments: Any) -> None:
+def enqueue_on_commit(job: str, **arguments: Any) -> None:
     """Ring for `job` once the surrounding transaction has committed. Never raises: the sweep is the safety net."""
-    transaction.on_commit(partial(ring_now, job, **arguments))
+    transaction.on_commit(partial(enqueue, job, **arguments))
 
 
-def ring_now(job: str, **arguments: Any) -> bool:
+def enqueue(job: str, **arguments: Any) -> bool:
     """Ring at once; False when the broker could not be reached."""
     try:
         current_app.send_task(job, kwargs=arguments, retry=False)

@@ -12,7 +12,7 @@ TICK_SECONDS = 1.0
 
 
 @contextmanager
-def patience(out: TextIO, doing: str) -> Iterator[None]:
+def progress_dots(out: TextIO, doing: str) -> Iterator[None]:
     """Say what is being done once it takes longer than a second, and a dot for each second after."""
     over = threading.Event()
 

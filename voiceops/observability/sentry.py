@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
-from voiceops.observability.structured_logging import scrubbed, told
+from voiceops.observability.structured_logging import current, scrubbed
 
 MOST_WAITING = 100  # events; what comes faster than it can be told is only in the log
 SECONDS = 5
@@ -78,7 +78,7 @@ def event_of(record: logging.LogRecord) -> dict[str, Any]:
         "level": record.levelname.lower(),
         "logger": record.name,
         "message": scrubbed(record.getMessage()),
-        "tags": {name: value for name, value in told().items() if name in ("request_id", "workspace")},
+        "tags": {name: value for name, value in current().items() if name in ("request_id", "workspace")},
     }
     if record.exc_info and record.exc_info[1] is not None:
         _, error, trace = record.exc_info

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from voiceops.core.pii import masked
+from voiceops.core.pii import mask_number
 
 _told: ContextVar[dict[str, str] | None] = ContextVar("told", default=None)
 PHONE = re.compile(r"\+[1-9]\d{6,14}\b")
@@ -26,7 +26,7 @@ SECRETS = re.compile(
 
 
 @contextmanager
-def telling(**facts: str) -> Iterator[None]:
+def log_context(**facts: str) -> Iterator[None]:
     """Lines written inside the block carry these facts, and what `tell` adds to them."""
     token = _told.set(facts)
     try:
@@ -35,13 +35,13 @@ def telling(**facts: str) -> Iterator[None]:
         _told.reset(token)
 
 
-def tell(**facts: str) -> None:
+def bind(**facts: str) -> None:
     """Add to what the lines of this request carry; outside of one, nothing."""
     if (told := _told.get()) is not None:
         told.update(facts)
 
 
-def told() -> dict[str, str]:
+def current() -> dict[str, str]:
     """What the lines of this request carry."""
     return dict(_told.get() or {})
 
@@ -49,7 +49,7 @@ def told() -> dict[str, str]:
 def scrubbed(text: str) -> str:
     """The text without phone numbers, names of mailboxes, keys, tokens and passwords in addresses."""
     text = SECRETS.sub(lambda found: "•••@" if found["email"] else "•••", text)
-    return PHONE.sub(lambda found: masked(found[0]), text)
+    return PHONE.sub(lambda found: mask_number(found[0]), text)
 
 
 class JsonLines(logging.Formatter):
@@ -60,7 +60,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": scrubbed(record.getMessage()),
             **getattr(record, "facts", {}),
-            **told(),
+            **current(),
         }
         if record.exc_info:
             line["exception"] = scrubbed(self.formatException(record.exc_info))

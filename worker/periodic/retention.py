@@ -20,7 +20,7 @@ from telephony.services.recordings import prune_recordings
 from telephony.services.transcripts import prune_transcripts
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
-from voiceops.core.isolation import LOST
+from voiceops.core.isolation import DATABASE_LOST
 from webhooks.services import prune as prune_webhooks
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def clean_up() -> Iterator[tuple[str, int]]:
     for forget in KINDS:
         try:
             yield from forget(now).items()
-        except LOST:
+        except DATABASE_LOST:
             raise
         except Exception as error:  # noqa: BLE001 - raised below
             trouble = trouble or error
@@ -63,7 +63,7 @@ KINDS: tuple[Callable[[datetime], dict[str, int]], ...] = (
 )
 
 
-class Housekeeper(threading.Thread):
+class RetentionThread(threading.Thread):
     def __init__(self, clean: Callable[[], Iterator[tuple[str, int]]] = clean_up) -> None:
         super().__init__(name="housekeeper", daemon=True)
         self.clean = clean
@@ -73,10 +73,10 @@ class Housekeeper(threading.Thread):
         pause = FIRST_SECONDS
         while not self.stopped.wait(pause):
             pause = HOUR_SECONDS
-            self.round()
+            self.run_once()
         connections.close_all()
 
-    def round(self) -> None:
+    def run_once(self) -> None:
         try:
             close_old_connections()
             if done := {kind: count for kind, count in self.clean() if count}:
@@ -87,15 +87,15 @@ class Housekeeper(threading.Thread):
             logger.exception("Housekeeping failed")
 
 
-housekeeper = Housekeeper()
+retention_thread = RetentionThread()
 
 
 @worker_init.connect
 def start(**_: Any) -> None:
-    if not housekeeper.is_alive():
-        housekeeper.start()
+    if not retention_thread.is_alive():
+        retention_thread.start()
 
 
 @worker_shutting_down.connect
 def stop(**_: Any) -> None:
-    housekeeper.stopped.set()
+    retention_thread.stopped.set()

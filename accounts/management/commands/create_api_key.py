@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from accounts.roles import Role
 from accounts.services import api_keys
@@ -21,8 +21,8 @@ class Command(BaseCommand):
         if not 0 < len(name.strip()) <= 100:
             raise CommandError("The name must have 1 to 100 characters")
         owner = find_workspace(workspace)
-        access = Access(workspace=owner)
-        _, key = api_keys.create_api_key(workspace=owner, name=name.strip(), role=Role.named(role), access=access)
+        principal = Principal(workspace=owner)
+        _, key = api_keys.create_api_key(workspace=owner, name=name.strip(), role=Role.named(role), principal=principal)
         self.stdout.write(key)
 
 

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.auth import second_factor
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import SecondFactor, User, canonical_email
 
 
@@ -23,5 +23,5 @@ class Command(BaseCommand):
         factor = SecondFactor.objects.filter(user=user).first()
         if factor is None:
             raise CommandError(f"{user.email} has no second factor")
-        second_factor.remove(factor=factor, access=Access())
+        second_factor.remove(factor=factor, principal=Principal())
         self.stdout.write(f"{user.email} logs in with the password alone until a new second factor is set up")

@@ -17,7 +17,7 @@ from batches.models import Batch, Recipient, RejectedRow
 from ops.bench import importing
 from ops.bench.cluster import again, is_inside
 from ops.bench.meter import peak_megabytes
-from voiceops.core.process_tuning import collect_rarely
+from voiceops.core.process_tuning import tune_gc
 
 LIST = "bench-list.csv"
 MIN_RATIO = 0.8
@@ -53,7 +53,7 @@ class Command(BaseCommand):
 
     def part_import(self) -> None:
         """The import in a process of its own, so that its memory is its own."""
-        collect_rarely()  # as every worker does
+        tune_gc()  # as every worker does
         batch = Batch.unscoped.get()
         seconds = importing.import_list(batch)
         print(json.dumps({"seconds": seconds, "rss": peak_megabytes()}))

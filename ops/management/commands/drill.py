@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ops.drill import parallel_runs
-from ops.drill.fault_run import Rehearsal
+from ops.drill.fault_run import FaultRun
 from ops.drill.invariants import read_ledger
 from ops.drill.matrix import MATRIX, WORKERS, WorldName, chosen
 from ops.drill.scenario import FAULTS, Drill, Plan, Sandbox
@@ -72,7 +72,7 @@ class Command(BaseCommand):
     def matrix(self, names: str, where: WorldName) -> None:
         faults = [fault for fault in chosen(names) if fault.world == where]
         with running(tell=self.tell, workers=WORKERS[where]) as supervisor:
-            rehearsal = Rehearsal(World(supervisor, self.tell, Servers.from_environment()), faults)
+            rehearsal = FaultRun(World(supervisor, self.tell, Servers.from_environment()), faults)
             threading.Thread(target=rehearsal.run, name="drill", daemon=True).start()
             supervisor.watch(until=lambda: rehearsal.over)
         broken = [verdict for verdict in rehearsal.verdicts if verdict.broken]

@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError
 from livekit import api
 
 from telephony.clients.livekit.tokens import send_without_beginning
-from telephony.domain.dial_verdicts import KEY_REFUSED, UNREACHABLE, Answer, Verdict
+from telephony.domain.dial_verdicts import KEY_REFUSED, UNREACHABLE, DialRefusal, Verdict
 from voiceops.core.errors import ProviderError
 
 TIMEOUT = 10.0  # seconds, for everything but a dial
@@ -100,7 +100,7 @@ def verdict_on_room(error: ProviderError) -> Verdict:
 
 
 @asynccontextmanager
-async def told_plainly(what: str = "LiveKit SIP error", *, patience: float = TIMEOUT) -> AsyncIterator[None]:
+async def provider_errors(what: str = "LiveKit SIP error", *, patience: float = TIMEOUT) -> AsyncIterator[None]:
     """Bound a request in time (seconds) and turn whatever fails into a ProviderError in words."""
     try:
         async with asyncio.timeout(patience):
@@ -153,10 +153,10 @@ class LiveKit:
             max_participants=1,  # agents and egress do not count: a second leg would be refused at the join
             agents=[api.RoomAgentDispatch(agent_name=order.agent_name, metadata=order.agent_metadata)],
         )
-        async with told_plainly("LiveKit error"):
+        async with provider_errors("LiveKit error"):
             await self.api.room.create_room(request)
 
-    async def dial(self, dial: Dial) -> Answered | Answer | NeverSent | Lost:
+    async def dial(self, dial: Dial) -> Answered | DialRefusal | NeverSent | Lost:
         """Send CreateSIPParticipant exactly once and wait for the callee. Never raises for what LiveKit does."""
         request = api.CreateSIPParticipantRequest(
             sip_trunk_id=dial.trunk_id,
@@ -187,7 +187,7 @@ class LiveKit:
 
     async def delete_room(self, name: str) -> None:
         """End whatever goes on in the room; a room that is gone already is fine. Raises ProviderError."""
-        async with told_plainly("LiveKit error"):
+        async with provider_errors("LiveKit error"):
             try:
                 await self.api.room.delete_room(api.DeleteRoomRequest(room=name))
             except api.ServerError as error:
@@ -196,7 +196,7 @@ class LiveKit:
 
     async def participants(self, room: str) -> list[Participant]:
         """Who is in the room; nobody when it does not exist. Raises ProviderError."""
-        async with told_plainly("LiveKit error"):
+        async with provider_errors("LiveKit error"):
             try:
                 found = await self.api.room.list_participants(api.ListParticipantsRequest(room=room))
             except api.ServerError as error:
@@ -207,9 +207,9 @@ class LiveKit:
         return [Participant(p.identity, dict(p.attributes), p.kind == sip) for p in found.participants]
 
 
-def answer_of(error: api.ServerError) -> Answer:
+def answer_of(error: api.ServerError) -> DialRefusal:
     code = error.metadata.get("sip_status_code", "")
-    return Answer(
+    return DialRefusal(
         code=error.code,
         status=error.status,
         message=error.message,

@@ -7,14 +7,14 @@ from google.protobuf.json_format import MessageToDict
 from livekit import api
 from livekit.protocol import egress
 
-from telephony.clients.livekit.dial import LiveKit, told_plainly
+from telephony.clients.livekit.dial import LiveKit, provider_errors
 
 WHAT = "LiveKit error"
 
 
 async def find_egress(livekit: LiveKit, room: str) -> list[dict[str, Any]]:
     """Every egress of the room, as the webhooks' JSON tells of it. Raises ProviderError."""
-    async with told_plainly(WHAT):
+    async with provider_errors(WHAT):
         found = await livekit.api.egress.list_egress(api.ListEgressRequest(room_name=room))
     return [MessageToDict(info) for info in found.items]
 
@@ -27,7 +27,7 @@ async def start_egress(livekit: LiveKit, *, room: str, key: str) -> dict[str, An
         audio_mixing=egress.DUAL_CHANNEL_AGENT,
         file_outputs=[output_to(key)],
     )
-    async with told_plainly(WHAT):
+    async with provider_errors(WHAT):
         return MessageToDict(await livekit.api.egress.start_room_composite_egress(request))
 
 

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from livekit import api
 from livekit.protocol import sip
 
-from telephony.clients.livekit.dial import LiveKit, told_plainly
+from telephony.clients.livekit.dial import LiveKit, provider_errors
 from voiceops.core.errors import ProviderError
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Inbound:
 
 
 @dataclass(frozen=True)
-class Route:
+class InboundRoute:
     """Where a call that comes in goes: a room of its own. Its agent is dispatched once the call is known to us."""
 
     room_prefix: str
@@ -53,14 +53,14 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Line:
+class TrunkConfig:
     """What LiveKit must have, and nothing else under the same tag. A route needs an inbound trunk."""
 
     tag: str
     name: str
     outbound: Outbound | None = None
     inbound: Inbound | None = None
-    route: Route | None = None
+    route: InboundRoute | None = None
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Made:
+class TrunkIds:
     """LiveKit's ids; empty for what the line does not have."""
 
     outbound_id: str = ""
@@ -77,7 +77,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Found:
+class ExistingTrunks:
     """What LiveKit has under a tag: more than one of a kind after a lost answer."""
 
     outbound: Sequence[Any] = ()
@@ -88,46 +88,46 @@ class Found:
         return bool(self.outbound or self.inbound or self.rules)
 
 
-def settle(line: Line) -> Made:
+def apply_trunks(line: TrunkConfig) -> TrunkIds:
     """Create, change in place (calls that are up go on) or delete until LiveKit has the line. Raises ProviderError."""
-    return _in_session(lambda livekit: _settle(livekit.api.sip, line))
+    return _in_session(lambda livekit: _apply_trunks(livekit.api.sip, line))
 
 
-def change(before: Line, after: Line) -> Made:
+def change_trunks(before: TrunkConfig, after: TrunkConfig) -> TrunkIds:
     """Settle `after` where `before` is; back again when that fails half-way. Raises ProviderError.
 
     If going back fails too LiveKit differs from both, which a look shows.
     """
     numbers = tuple({*before.numbers, *after.numbers})
     try:
-        return _in_session(lambda livekit: _settle(livekit.api.sip, after, numbers))
+        return _in_session(lambda livekit: _apply_trunks(livekit.api.sip, after, numbers))
     except ProviderError:
         with suppress(ProviderError):
-            _in_session(lambda livekit: _settle(livekit.api.sip, before, numbers))
+            _in_session(lambda livekit: _apply_trunks(livekit.api.sip, before, numbers))
         raise
 
 
-def remove(tag: str, numbers: Sequence[str], *, unsure: bool = False) -> None:
+def remove_trunks(tag: str, numbers: Sequence[str], *, unsure: bool = False) -> None:
     """Delete everything under the tag, rule first. Nothing there is fine. Raises ProviderError.
 
     `unsure` when the answer to a create was lost: what LiveKit was still busy with is looked for once more.
     """
 
     async def work(livekit: LiveKit) -> None:
-        await _settle(livekit.api.sip, Line(tag=tag, name=""), numbers)
+        await _apply_trunks(livekit.api.sip, TrunkConfig(tag=tag, name=""), numbers)
         if unsure:
             await asyncio.sleep(SETTLES)
-            await _settle(livekit.api.sip, Line(tag=tag, name=""), numbers)
+            await _apply_trunks(livekit.api.sip, TrunkConfig(tag=tag, name=""), numbers)
 
     _in_session(work)
 
 
-def look(tag: str, numbers: Sequence[str]) -> Found:
+def find_trunks(tag: str, numbers: Sequence[str]) -> ExistingTrunks:
     """What is there under the tag. Raises ProviderError."""
-    return _in_session(lambda livekit: _look(livekit.api.sip, tag, numbers))
+    return _in_session(lambda livekit: _find_trunks(livekit.api.sip, tag, numbers))
 
 
-def look_at_all() -> Found:
+def find_all_trunks() -> ExistingTrunks:
     """Every trunk and rule of the whole project, whoever made them. Raises ProviderError."""
     return _in_session(lambda livekit: _list(livekit.api.sip, ()))
 
@@ -148,7 +148,7 @@ def is_conflict(error: ProviderError) -> bool:
     return isinstance(cause, api.ServerError) and "Conflicting inbound SIP Trunks" in cause.message
 
 
-def outbound_info(line: Line, wanted: Outbound, base: Any = None) -> Any:
+def outbound_info(line: TrunkConfig, wanted: Outbound, base: Any = None) -> Any:
     """The trunk as it should be; what an operator set at LiveKit, and we know nothing of, stays as in `base`."""
     info = _copy(base, sip.SIPOutboundTrunkInfo)
     info.name, info.metadata = line.name, line.tag
@@ -160,7 +160,7 @@ def outbound_info(line: Line, wanted: Outbound, base: Any = None) -> Any:
     return info
 
 
-def inbound_info(line: Line, wanted: Inbound, base: Any = None) -> Any:
+def inbound_info(line: TrunkConfig, wanted: Inbound, base: Any = None) -> Any:
     info = _copy(base, sip.SIPInboundTrunkInfo)
     info.name, info.metadata = line.name, line.tag
     info.auth_username, info.auth_password = wanted.auth_username, wanted.auth_password
@@ -169,7 +169,7 @@ def inbound_info(line: Line, wanted: Inbound, base: Any = None) -> Any:
     return info
 
 
-def rule_info(line: Line, wanted: Route, trunk_id: str, base: Any = None) -> Any:
+def rule_info(line: TrunkConfig, wanted: InboundRoute, trunk_id: str, base: Any = None) -> Any:
     info = _copy(base, sip.SIPDispatchRuleInfo)
     info.name, info.metadata = line.name, line.tag
     _set_list(info.trunk_ids, [trunk_id])
@@ -189,25 +189,25 @@ def _in_session(work: Callable[[LiveKit], Awaitable[T]]) -> T:
     return asyncio.run(session())
 
 
-async def _settle(service: Any, line: Line, numbers: Sequence[str] = ()) -> Made:
+async def _apply_trunks(service: Any, line: TrunkConfig, numbers: Sequence[str] = ()) -> TrunkIds:
     """Removals go from the rule to the trunks, additions the other way: a rule never names a trunk that is gone."""
-    found = await _look(service, line.tag, numbers or line.numbers)
+    found = await _find_trunks(service, line.tag, numbers or line.numbers)
     await _delete_rules(service, found.rules[1:] if line.route else found.rules)
     await _delete_trunks(service, found.inbound[1:] if line.inbound else found.inbound)
     await _delete_trunks(service, found.outbound[1:] if line.outbound else found.outbound)
-    inbound_id = await _settle_inbound(service, line, found)
-    outbound_id = await _settle_outbound(service, line, found)
-    return Made(outbound_id, inbound_id, await _settle_rule(service, line, inbound_id, found))
+    inbound_id = await _apply_inbound(service, line, found)
+    outbound_id = await _apply_outbound(service, line, found)
+    return TrunkIds(outbound_id, inbound_id, await _apply_rule(service, line, inbound_id, found))
 
 
-async def _settle_inbound(service: Any, line: Line, found: Found) -> str:
+async def _apply_inbound(service: Any, line: TrunkConfig, found: ExistingTrunks) -> str:
     if line.inbound is None:
         return ""
     there = next(iter(found.inbound), None)
     wanted = inbound_info(line, line.inbound, there)
     if wanted == there:
         return str(there.sip_trunk_id)
-    async with told_plainly():
+    async with provider_errors():
         if there is None:
             made = await service.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=wanted))
         else:
@@ -215,14 +215,14 @@ async def _settle_inbound(service: Any, line: Line, found: Found) -> str:
     return str(made.sip_trunk_id)
 
 
-async def _settle_outbound(service: Any, line: Line, found: Found) -> str:
+async def _apply_outbound(service: Any, line: TrunkConfig, found: ExistingTrunks) -> str:
     if line.outbound is None:
         return ""
     there = next(iter(found.outbound), None)
     wanted = outbound_info(line, line.outbound, there)
     if wanted == there:
         return str(there.sip_trunk_id)
-    async with told_plainly():
+    async with provider_errors():
         if there is None:
             made = await service.create_outbound_trunk(api.CreateSIPOutboundTrunkRequest(trunk=wanted))
         else:
@@ -230,14 +230,14 @@ async def _settle_outbound(service: Any, line: Line, found: Found) -> str:
     return str(made.sip_trunk_id)
 
 
-async def _settle_rule(service: Any, line: Line, trunk_id: str, found: Found) -> str:
+async def _apply_rule(service: Any, line: TrunkConfig, trunk_id: str, found: ExistingTrunks) -> str:
     if line.route is None:
         return ""
     there = next(iter(found.rules), None)
     wanted = rule_info(line, line.route, trunk_id, there)
     if wanted == there:
         return str(there.sip_dispatch_rule_id)
-    async with told_plainly():
+    async with provider_errors():
         if there is None:
             made = await service.create_dispatch_rule(api.CreateSIPDispatchRuleRequest(dispatch_rule=wanted))
         else:
@@ -245,22 +245,22 @@ async def _settle_rule(service: Any, line: Line, trunk_id: str, found: Found) ->
     return str(made.sip_dispatch_rule_id)
 
 
-async def _look(service: Any, tag: str, numbers: Sequence[str]) -> Found:
+async def _find_trunks(service: Any, tag: str, numbers: Sequence[str]) -> ExistingTrunks:
     found = await _list(service, numbers)
-    return Found(
+    return ExistingTrunks(
         *(tuple(i for i in items if i.metadata == tag) for items in (found.outbound, found.inbound, found.rules))
     )
 
 
-async def _list(service: Any, numbers: Sequence[str]) -> Found:
+async def _list(service: Any, numbers: Sequence[str]) -> ExistingTrunks:
     """Trunks that carry one of the numbers (all when none is named), and all rules. Empty items are LiveKit Cloud's."""
-    async with told_plainly():
+    async with provider_errors():
         outbound = await service.list_outbound_trunk(api.ListSIPOutboundTrunkRequest(numbers=numbers))
-    async with told_plainly():
+    async with provider_errors():
         inbound = await service.list_inbound_trunk(api.ListSIPInboundTrunkRequest(numbers=numbers))
-    async with told_plainly():
+    async with provider_errors():
         rules = await service.list_dispatch_rule(api.ListSIPDispatchRuleRequest())
-    return Found(
+    return ExistingTrunks(
         tuple(trunk for trunk in outbound.items if trunk.sip_trunk_id),
         tuple(trunk for trunk in inbound.items if trunk.sip_trunk_id),
         tuple(rule for rule in rules.items if rule.sip_dispatch_rule_id),
@@ -270,7 +270,7 @@ async def _list(service: Any, numbers: Sequence[str]) -> Found:
 async def _delete_rules(service: Any, rules: Sequence[Any]) -> None:
     for rule in rules:
         request = api.DeleteSIPDispatchRuleRequest(sip_dispatch_rule_id=rule.sip_dispatch_rule_id)
-        async with told_plainly():
+        async with provider_errors():
             try:
                 await service.delete_dispatch_rule(request)
             except api.ServerError as error:
@@ -280,7 +280,7 @@ async def _delete_rules(service: Any, rules: Sequence[Any]) -> None:
 
 async def _delete_trunks(service: Any, trunks: Sequence[Any]) -> None:
     for trunk in trunks:
-        async with told_plainly():
+        async with provider_errors():
             await service.delete_trunk(api.DeleteSIPTrunkRequest(sip_trunk_id=trunk.sip_trunk_id))
 
 

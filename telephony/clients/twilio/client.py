@@ -17,7 +17,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from telephony.clients.twilio.errors import TwilioError, gone, once, told
+from telephony.clients.twilio.errors import TwilioError, call, create_once, delete_if_exists
 
 TIMEOUT = 15.0  # seconds, for every request
 PAGE = 100
@@ -63,7 +63,7 @@ class Twilio:
 
     def account_status(self) -> str:
         """`active`, `suspended` or `closed`."""
-        return str(told(self.client.api.v2010.accounts(settings.TWILIO_ACCOUNT_SID).fetch).status)
+        return str(call(self.client.api.v2010.accounts(settings.TWILIO_ACCOUNT_SID).fetch).status)
 
     # --- numbers ---
 
@@ -71,7 +71,7 @@ class Twilio:
         """Numbers for sale that can speak. `kind` is local, toll_free or mobile."""
         inventory = getattr(self.client.available_phone_numbers(country), kind)
         try:
-            found: list[Any] = told(lambda: inventory.list(voice_enabled=True, limit=limit, **filters))
+            found: list[Any] = call(lambda: inventory.list(voice_enabled=True, limit=limit, **filters))
         except TwilioError as error:
             if error.missing:
                 kind_in_words = kind.replace("_", "-")
@@ -80,14 +80,14 @@ class Twilio:
         return found
 
     def owned(self, phone_number: str) -> OwnedNumber | None:
-        found = told(lambda: self.client.incoming_phone_numbers.list(phone_number=phone_number, limit=PAGE))
+        found = call(lambda: self.client.incoming_phone_numbers.list(phone_number=phone_number, limit=PAGE))
         row = next((number for number in found if number.phone_number == phone_number), None)
         if row is None:
             return None
         return OwnedNumber(row.sid, row.friendly_name or "", row.trunk_sid or "", row.voice_application_sid or "")
 
     def all_numbers(self) -> list[Any]:
-        found: list[Any] = told(lambda: self.client.incoming_phone_numbers.list(page_size=PAGE))
+        found: list[Any] = call(lambda: self.client.incoming_phone_numbers.list(page_size=PAGE))
         return found
 
     def buy(self, phone_number: str, tag: str) -> OwnedNumber:
@@ -98,17 +98,17 @@ class Twilio:
             return number if number is not None and number.friendly_name == tag else None
 
         def buy() -> OwnedNumber:
-            row = told(lambda: self.client.incoming_phone_numbers.create(phone_number=phone_number, friendly_name=tag))
+            row = call(lambda: self.client.incoming_phone_numbers.create(phone_number=phone_number, friendly_name=tag))
             return OwnedNumber(row.sid, tag, row.trunk_sid or "", "")
 
-        return once(buy, bought)
+        return create_once(buy, bought)
 
     def release(self, sid: str) -> None:
-        gone(self.client.incoming_phone_numbers(sid).delete)
+        delete_if_exists(self.client.incoming_phone_numbers(sid).delete)
 
     def restore_application(self, number_sid: str, application_sid: str) -> None:
         """Connecting a number to a trunk makes Twilio forget the application that took its calls."""
-        told(lambda: self.client.incoming_phone_numbers(number_sid).update(voice_application_sid=application_sid))
+        call(lambda: self.client.incoming_phone_numbers(number_sid).update(voice_application_sid=application_sid))
 
     # --- trunks ---
 
@@ -116,22 +116,22 @@ class Twilio:
         return [str(row.sid) for row in self.all_trunks() if row.friendly_name == tag]
 
     def all_trunks(self) -> list[Any]:
-        found: list[Any] = told(lambda: self.client.trunking.v1.trunks.list(page_size=PAGE))
+        found: list[Any] = call(lambda: self.client.trunking.v1.trunks.list(page_size=PAGE))
         return found
 
     def create_trunk(self, tag: str, domain: str) -> str:
         def create() -> str:
-            row = told(
+            row = call(
                 lambda: self.client.trunking.v1.trunks.create(
                     friendly_name=tag, domain_name=domain, transfer_mode="enable-all"
                 )
             )
             return str(row.sid)
 
-        return once(create, lambda: next(iter(self.trunks(tag)), None))
+        return create_once(create, lambda: next(iter(self.trunks(tag)), None))
 
     def delete_trunk(self, trunk: str) -> None:
-        gone(self.client.trunking.v1.trunks(trunk).delete)
+        delete_if_exists(self.client.trunking.v1.trunks(trunk).delete)
 
     def originations(self, trunk: str) -> list[Any]:
         return self._of_trunk(lambda: self.client.trunking.v1.trunks(trunk).origination_urls.list(page_size=PAGE))
@@ -141,13 +141,13 @@ class Twilio:
 
         def create() -> str:
             urls = self.client.trunking.v1.trunks(trunk).origination_urls
-            row = told(lambda: urls.create(weight=1, priority=1, enabled=True, friendly_name=tag, sip_url=sip_url))
+            row = call(lambda: urls.create(weight=1, priority=1, enabled=True, friendly_name=tag, sip_url=sip_url))
             return str(row.sid)
 
-        return once(create, lambda: next((str(row.sid) for row in self.originations(trunk)), None))
+        return create_once(create, lambda: next((str(row.sid) for row in self.originations(trunk)), None))
 
     def delete_origination(self, trunk: str, sid: str) -> None:
-        gone(self.client.trunking.v1.trunks(trunk).origination_urls(sid).delete)
+        delete_if_exists(self.client.trunking.v1.trunks(trunk).origination_urls(sid).delete)
 
     def numbers_of(self, trunk: str) -> list[Any]:
         return self._of_trunk(lambda: self.client.trunking.v1.trunks(trunk).phone_numbers.list(page_size=PAGE))
@@ -155,12 +155,14 @@ class Twilio:
     def attach_number(self, trunk: str, number_sid: str) -> str:
         def attach() -> str:
             numbers = self.client.trunking.v1.trunks(trunk).phone_numbers
-            return str(told(lambda: numbers.create(phone_number_sid=number_sid)).sid)
+            return str(call(lambda: numbers.create(phone_number_sid=number_sid)).sid)
 
-        return once(attach, lambda: next((number_sid for n in self.numbers_of(trunk) if n.sid == number_sid), None))
+        return create_once(
+            attach, lambda: next((number_sid for n in self.numbers_of(trunk) if n.sid == number_sid), None)
+        )
 
     def detach_number(self, trunk: str, number_sid: str) -> None:
-        gone(self.client.trunking.v1.trunks(trunk).phone_numbers(number_sid).delete)
+        delete_if_exists(self.client.trunking.v1.trunks(trunk).phone_numbers(number_sid).delete)
 
     # --- credentials with which LiveKit may call through a trunk ---
 
@@ -168,30 +170,30 @@ class Twilio:
         return [str(row.sid) for row in self.all_credential_lists() if row.friendly_name == tag]
 
     def all_credential_lists(self) -> list[Any]:
-        found: list[Any] = told(lambda: self.client.sip.credential_lists.list(page_size=PAGE))
+        found: list[Any] = call(lambda: self.client.sip.credential_lists.list(page_size=PAGE))
         return found
 
     def create_credential_list(self, tag: str) -> str:
         def create() -> str:
-            return str(told(lambda: self.client.sip.credential_lists.create(friendly_name=tag)).sid)
+            return str(call(lambda: self.client.sip.credential_lists.create(friendly_name=tag)).sid)
 
-        return once(create, lambda: next(iter(self.credential_lists(tag)), None))
+        return create_once(create, lambda: next(iter(self.credential_lists(tag)), None))
 
     def create_credential(self, credential_list: str, username: str, password: str) -> str:
         credentials = self.client.sip.credential_lists(credential_list).credentials
 
         def create() -> str:
-            return str(told(lambda: credentials.create(username=username, password=password)).sid)
+            return str(call(lambda: credentials.create(username=username, password=password)).sid)
 
         def created() -> str | None:
-            rows = told(lambda: credentials.list(page_size=PAGE))
+            rows = call(lambda: credentials.list(page_size=PAGE))
             return next((str(row.sid) for row in rows if row.username == username), None)
 
-        return once(create, created)
+        return create_once(create, created)
 
     def delete_credential_list(self, sid: str) -> None:
         """Its credentials go with it."""
-        gone(self.client.sip.credential_lists(sid).delete)
+        delete_if_exists(self.client.sip.credential_lists(sid).delete)
 
     def lists_of(self, trunk: str) -> list[Any]:
         return self._of_trunk(lambda: self.client.trunking.v1.trunks(trunk).credentials_lists.list(page_size=PAGE))
@@ -199,17 +201,17 @@ class Twilio:
     def admit_list(self, trunk: str, credential_list: str) -> str:
         def admit() -> str:
             lists = self.client.trunking.v1.trunks(trunk).credentials_lists
-            return str(told(lambda: lists.create(credential_list_sid=credential_list)).sid)
+            return str(call(lambda: lists.create(credential_list_sid=credential_list)).sid)
 
-        return once(admit, lambda: next((str(row.sid) for row in self.lists_of(trunk)), None))
+        return create_once(admit, lambda: next((str(row.sid) for row in self.lists_of(trunk)), None))
 
     def expel_list(self, trunk: str, sid: str) -> None:
-        gone(self.client.trunking.v1.trunks(trunk).credentials_lists(sid).delete)
+        delete_if_exists(self.client.trunking.v1.trunks(trunk).credentials_lists(sid).delete)
 
     def _of_trunk(self, fetch: Callable[[], Iterable[Any]]) -> list[Any]:
         """A part of a trunk; nothing when the trunk is gone."""
         try:
-            return list(told(fetch))
+            return list(call(fetch))
         except TwilioError as error:
             if error.missing:
                 return []

@@ -49,7 +49,7 @@ class TwilioError(ProviderError):
         self.missing = missing
 
 
-def told(request: Callable[[], T]) -> T:
+def call(request: Callable[[], T]) -> T:
     """The answer to one request. Raises TwilioError in words; sends again only what Twilio did not process (429)."""
     for pause in PAUSES:
         try:
@@ -65,10 +65,10 @@ def _ask(request: Callable[[], T]) -> T:
     try:
         return request()
     except (TwilioException, requests.RequestException, json.JSONDecodeError) as error:
-        raise as_told(error) from error
+        raise to_error(error) from error
 
 
-def once(create: Callable[[], T], find: Callable[[], T | None]) -> T:
+def create_once(create: Callable[[], T], find: Callable[[], T | None]) -> T:
     """What `create` made, also when its answer was lost: then it is looked for, and not made a second time."""
     try:
         return create()
@@ -82,15 +82,15 @@ def once(create: Callable[[], T], find: Callable[[], T | None]) -> T:
         raise
 
 
-def gone(delete: Callable[[], Any]) -> None:
+def delete_if_exists(delete: Callable[[], Any]) -> None:
     try:
-        told(delete)
+        call(delete)
     except TwilioError as error:
         if not error.missing:
             raise
 
 
-def as_told(error: Exception) -> TwilioError:
+def to_error(error: Exception) -> TwilioError:
     if isinstance(error, TwilioRestException | TwilioServiceException):
         return _refusal(error.status, int(error.code or 0), _message(error))
     if isinstance(error, TwilioException) and len(error.args) == 2:  # a list: "Unable to fetch page", and the answer

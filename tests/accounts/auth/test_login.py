@@ -56,9 +56,14 @@ def test_cookies_are_closed_to_scripts_and_other_sites(settings: Settings) -> No
     settings.SESSION_COOKIE_SECURE = True
     client = register()
 
-    access, refresh = client.cookies["access_token"], client.cookies["refresh_token"]
+    principal, refresh = client.cookies["access_token"], client.cookies["refresh_token"]
 
-    assert (access["httponly"], access["secure"], access["samesite"], access["path"]) == (True, True, "Lax", "/")
+    assert (principal["httponly"], principal["secure"], principal["samesite"], principal["path"]) == (
+        True,
+        True,
+        "Lax",
+        "/",
+    )
     assert (refresh["httponly"], refresh["secure"]) == (True, True)
     assert (refresh["samesite"], refresh["path"]) == ("Strict", "/auth")
 
@@ -144,9 +149,9 @@ def test_a_spent_refresh_token_ends_the_whole_family() -> None:
 @pytest.mark.django_db
 def test_tokens_do_only_what_their_kind_is_for() -> None:
     client = register()
-    access, refresh = client.cookies["access_token"].value, client.cookies["refresh_token"].value
+    principal, refresh = client.cookies["access_token"].value, client.cookies["refresh_token"].value
 
-    as_refresh = APIClient().post("/auth/refresh", {"refresh_token": access})
+    as_refresh = APIClient().post("/auth/refresh", {"refresh_token": principal})
     as_access = APIClient(headers={"Authorization": f"Bearer {refresh}"}).get("/auth/me")
 
     assert (as_refresh.status_code, as_refresh.json()) == (401, INVALID)
@@ -156,13 +161,13 @@ def test_tokens_do_only_what_their_kind_is_for() -> None:
 @pytest.mark.django_db
 def test_logout_ends_access_at_once() -> None:
     client = register()
-    access = client.cookies["access_token"].value
+    principal = client.cookies["access_token"].value
 
     response = client.post("/auth/logout")
 
     assert (response.status_code, response.json()) == (200, {"detail": "Logged out"})
     assert client.cookies["access_token"].value == client.cookies["refresh_token"].value == ""
-    assert APIClient(headers={"Authorization": f"Bearer {access}"}).get("/auth/me").json() == INVALID
+    assert APIClient(headers={"Authorization": f"Bearer {principal}"}).get("/auth/me").json() == INVALID
     assert client.post("/auth/logout").json() == {"detail": "Logged out"}
 
 
@@ -274,7 +279,7 @@ def test_a_reset_reads_the_same_for_everybody_and_works_once(ours: Workspace) ->
     unknown = APIClient().post("/auth/password/reset", {"email": "nobody@example.com"})
 
     assert (known.status_code, known.json()) == (unknown.status_code, unknown.json())
-    email_delivery.wait()
+    email_delivery.wait_until_sent()
     assert [message.to for message in mail.outbox] == [[person.email]]
     token = mail.outbox[0].body.split("\n\n")[1]
     body = {"token": token, "password": "an entirely different one"}
@@ -287,7 +292,7 @@ def test_a_reset_reads_the_same_for_everybody_and_works_once(ours: Workspace) ->
 def test_a_changed_password_spends_the_tokens_that_wait_in_the_mailbox(ours: Workspace) -> None:
     person = make.member(ours)
     APIClient().post("/auth/password/reset", {"email": person.email})
-    email_delivery.wait()
+    email_delivery.wait_until_sent()
     token = mail.outbox[0].body.split("\n\n")[1]
     make.bearer(person).post(
         "/auth/password/change", {"current_password": make.PASSWORD, "password": "my other password"}
@@ -328,7 +333,7 @@ def test_a_server_without_mail_prints_no_token(
     settings.EMAIL_BACKEND = email_delivery.NOWHERE
 
     APIClient().post("/auth/password/reset", {"email": make.member(ours).email})
-    email_delivery.wait()
+    email_delivery.wait_until_sent()
 
     assert "An e-mail (Reset your VoiceOps password) was not sent: EMAIL_URL is not set" in caplog.text
     assert "token" not in "".join(capsys.readouterr())

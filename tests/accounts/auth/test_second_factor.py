@@ -16,7 +16,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.auth import second_factor
-from accounts.auth.principal import Access
+from accounts.auth.principal import Principal
 from accounts.models import AuditEntry, RecoveryCode, SecondFactor, StaffTry, User
 from tests import make
 
@@ -45,7 +45,7 @@ def with_factor(person: User) -> tuple[SecondFactor, list[str]]:
     an_hour_ago = timezone.now() - timedelta(hours=1)
     with time_machine.travel(an_hour_ago):
         code = code_of(factor)
-    codes = second_factor.confirm(factor=factor, code=code, now=an_hour_ago, access=Access(user=person))
+    codes = second_factor.confirm(factor=factor, code=code, now=an_hour_ago, principal=Principal(user=person))
     return SecondFactor.objects.get(), codes
 
 

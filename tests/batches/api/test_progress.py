@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.auth.principal import Access, still_holds
+from accounts.auth.principal import Principal, still_holds
 from accounts.models import ApiKey, Membership, Session, User, Workspace
 from accounts.roles import Role
 from batches.models import Batch
@@ -167,9 +167,9 @@ def test_whoever_lost_access_may_no_longer_watch(ours: Workspace, ended: str) ->
     now = timezone.now()
     person, key = make.member(ours), make.api_key(ours)[0]
     login = make.session(person)
-    by_key = Access(key=key, workspace=ours)
-    access = by_key if ended == "revoked" else Access(user=person, session=login, workspace=ours)
-    before = still_holds(access, now=now)
+    by_key = Principal(key=key, workspace=ours)
+    principal = by_key if ended == "revoked" else Principal(user=person, session=login, workspace=ours)
+    before = still_holds(principal, now=now)
 
     ends: dict[str, Callable[[], object]] = {
         "logged out": lambda: Session.objects.update(revoked_at=now),
@@ -179,4 +179,4 @@ def test_whoever_lost_access_may_no_longer_watch(ours: Workspace, ended: str) ->
     }
     ends[ended]()
 
-    assert (before, still_holds(access, now=now)) == (True, False)
+    assert (before, still_holds(principal, now=now)) == (True, False)

@@ -137,7 +137,7 @@ def test_an_answered_probe_lets_all_go_on_while_it_talks(number: PhoneNumber, ba
     [call] = probe(number)
     Call.unscoped.filter(pk=call.pk).update(stage=Stage.IN_PROGRESS, answered_at=timezone.now())
 
-    settlement.note_conversations()
+    settlement.mark_in_call()
 
     assert states(batches) == [("running", None), ("running", None)]
     assert NumberPace.unscoped.get(number=number).trouble is None

@@ -48,7 +48,7 @@ def agent_version(workspace: Workspace, variables: list[dict[str, Any]] | None =
     agent = Agent.unscoped.create(
         workspace=workspace, name="Caller", system_prompt="Be kind", variables=variables or []
     )
-    return agent.freeze()
+    return agent.create_version()
 
 
 def batch(workspace: Workspace, content: Path | str | list[dict[str, Any]], **fields: Any) -> Batch:

@@ -1,10 +1,10 @@
 import random
 
-from batches.importing.number_set import Numbers
+from batches.importing.number_set import PhoneNumberSet
 
 
 def test_each_number_is_new_once() -> None:
-    numbers = Numbers(["+12025550186"])
+    numbers = PhoneNumberSet(["+12025550186"])
 
     news = list(numbers.add(["+12025550187", "+12025550186", "+12025550187", "+442079460000"]))
 
@@ -18,7 +18,7 @@ def test_a_set_of_many_numbers_agrees_with_a_plain_one() -> None:
     scattered = [f"+{dice.randrange(10**6, 10**15)}" for _ in range(20_000)]
     texts = dense + scattered + dice.choices(dense + scattered, k=10_000)
     dice.shuffle(texts)
-    numbers, plain, expected = Numbers(), set(), []
+    numbers, plain, expected = PhoneNumberSet(), set(), []
     for text in texts:
         expected.append(text not in plain)
         plain.add(text)

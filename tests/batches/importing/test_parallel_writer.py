@@ -6,7 +6,7 @@ from accounts.models import Workspace
 from batches.importing import import_job
 from batches.importing.chunk_writer import ChunkWriter, Prepared
 from batches.importing.import_job import import_batch
-from batches.importing.parallel_writer import Lanes, Turn
+from batches.importing.parallel_writer import ParallelWriter, Turn
 from batches.models import Batch
 from tests.batches.importing import lists
 
@@ -19,10 +19,10 @@ def test_a_chunk_waits_for_the_one_before_and_works_beside_it() -> None:
         wait_for_turn()
         stored.append(chunk)
 
-    with Lanes(keep) as lanes:
+    with ParallelWriter(keep) as lanes:
         for chunk in range(8):
-            lanes.put(chunk)
-        lanes.drain()
+            lanes.submit(chunk)
+        lanes.flush()
 
     assert stored == list(range(8))
 
@@ -37,10 +37,10 @@ def test_nothing_is_stored_behind_a_chunk_that_failed() -> None:
         stored.append(chunk)
 
     def keep_all() -> None:
-        with Lanes(keep) as lanes:
+        with ParallelWriter(keep) as lanes:
             for chunk in range(6):
-                lanes.put(chunk)
-            lanes.drain()
+                lanes.submit(chunk)
+            lanes.flush()
 
     with pytest.raises(ValueError, match="full"):
         keep_all()

@@ -12,7 +12,7 @@ import pytest
 
 from batches.importing import xlsx_source
 from batches.importing.phones import PhoneParser
-from batches.importing.row_validation import judge
+from batches.importing.row_validation import validate_row
 from batches.importing.source import UnreadableUpload
 from batches.importing.table import open_table
 from tests.batches.importing import lists
@@ -67,7 +67,7 @@ def test_a_note_far_beside_the_list_costs_its_own_row_only(tmp_path: Path) -> No
     path = saved(tmp_path / "list.xlsx", [["phone"], [12025550186], [12025550187, *[None] * 63, "far away"]])
 
     with open_table(path, max_rows=10) as table:
-        verdicts = list(judge(table, PhoneParser("US")))
+        verdicts = list(validate_row(table, PhoneParser("US")))
 
     assert len(table.columns.names) == 1
     assert [type(verdict).__name__ for verdict in verdicts] == ["Accepted", "Rejected"]

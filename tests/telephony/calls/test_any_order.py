@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from accounts.models import Workspace
 from telephony.clients.livekit.dial import Answered, Lost
 from telephony.dialing import intents, polling, reconciliation
-from telephony.domain.dial_verdicts import Answer
+from telephony.domain.dial_verdicts import DialRefusal
 from telephony.models import Call, Stage
 from telephony.serializers.reports import read_report
-from telephony.services.agent_reports import take_report
-from telephony.services.livekit_events import apply_inbox, take_in
+from telephony.services.agent_reports import apply_report
+from telephony.services.livekit_events import apply_pending_events, receive_event
 from tests import make
 from tests.telephony.calls import livekit
 from tests.telephony.calls.livekit import reported
@@ -66,7 +66,7 @@ STORIES = {
         ("answered", "max_duration", "agent"),
     ),
     "busy": Story(
-        Answer(code="resource_exhausted", status=429, message="busy", sip_code=486, sip_phrase="Busy Here"),
+        DialRefusal(code="resource_exhausted", status=429, message="busy", sip_code=486, sip_phrase="Busy Here"),
         [JOINED, left("USER_REJECTED"), GONE],
         [reported("agent_joined"), reported("callee_joined"), reported("callee_left", reason="user_rejected")],
         ("busy", "busy", None),
@@ -85,7 +85,7 @@ def deliver(call: Call, webhook: tuple[str, dict[str, str]], *, late: bool) -> N
     participant = {} if name == "room_finished" else {"participant": livekit.callee(call, **fields)}
     body = livekit.event(name, call, **participant)
     created = int(body["createdAt"]) - (240 if late else 0)
-    take_in({**body, "id": f"EV_{name}_{call.pk.hex}", "createdAt": str(created)})
+    receive_event({**body, "id": f"EV_{name}_{call.pk.hex}", "createdAt": str(created)})
 
 
 def answer(call: Call, story: Story) -> None:
@@ -96,7 +96,7 @@ def answer(call: Call, story: Story) -> None:
 
 def reconcile_until_quiet(call: Call) -> None:
     """What the sweep does once the room is gone and nobody listens for an answer."""
-    apply_inbox()
+    apply_pending_events()
     Call.unscoped.filter(pk=call.pk).update(lease_expires_at=None)
     Call.unscoped.filter(pk=call.pk).update(heard_at=timezone.now() - timedelta(minutes=1))
     call.refresh_from_db()
@@ -127,7 +127,7 @@ def play(call: Call, story: Story, steps: list[tuple[str, Any]]) -> None:
             answer(Call.unscoped.get(pk=call.pk), story)
         elif kind == "report":
             event = {**what, "id": f"{what['id']}-{call.pk.hex}"}
-            take_report(call_id=call.pk, events=read_report({"events": [event]}))
+            apply_report(call_id=call.pk, events=read_report({"events": [event]}))
         else:
             webhook, late = what
             deliver(call, webhook, late=late)

@@ -93,7 +93,7 @@ class World:
             f"/workspaces/{self.workspace.pk}/invitations", {"email": guest, "role": "member"}
         )
         stranger.post("/auth/password/reset", {"email": body["email"]}, "application/json")
-        email_delivery.wait()
+        email_delivery.wait_until_sent()
         for letter in mail.outbox:
             self.secrets[str(letter.subject)] = max(str(letter.body).replace("=", " ").split(), key=len)
         factor = second_factor.begin(user=make.user())
@@ -104,7 +104,7 @@ class World:
         ids = {"agent_id": self.agent["id"], "from_number_id": self.number["id"]}
         person = {"to": CALLEE, "variables": {"email": self.email}, "metadata": {"x": self.word}}
         call_id = self.answered("/calls", {**ids, **person})["id"]
-        thread = threading.Thread(target=dispatcher.run_shift)
+        thread = threading.Thread(target=dispatcher.run_dispatcher)
         thread.start()
         try:
             box.wait(lambda: self.client.get(f"/calls/{call_id}").json()["status"] == "ended", timeout=30)

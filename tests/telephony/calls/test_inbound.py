@@ -14,10 +14,10 @@ from telephony.clients.livekit.dial import Participant
 from telephony.dialing import polling, reconciliation
 from telephony.domain.room_names import room_prefix
 from telephony.models import Call, PhoneNumber, Stage
-from telephony.services.inbound import judge, open_call, ringing_calls
+from telephony.services.inbound import advance_call, open_call, ringing_calls
 from telephony.services.numbers import NumberOrder, register_number
 from telephony.services.trunk_config import SipSettings
-from telephony.services.web_calls import conclude_seat
+from telephony.services.web_calls import conclude_web_call
 from tests import make
 from tests.sandbox_server import RunningSandbox
 from tests.telephony.calls import livekit
@@ -125,7 +125,7 @@ def test_number_without_a_published_agent_is_the_reason_even_when_the_caller_has
     call = open_call(f"{room_prefix(number.pk)}_{CALLER}_abc", at=timezone.now())
     assert call is not None
 
-    verdict = judge(call, present=[])
+    verdict = advance_call(call, present=[])
 
     assert verdict is not None
     assert verdict.reason == "number_without_agent"
@@ -290,7 +290,7 @@ def test_browser_that_joined_in_the_last_moment_is_not_cut_off(ours: Workspace) 
     browser = Participant(identity=call.callee_identity, attributes={}, is_callee=False)
     agent = Participant(identity="agent-AJ_1", attributes={}, is_callee=False)
 
-    taken = conclude_seat(call, [agent, browser])
+    taken = conclude_web_call(call, [agent, browser])
 
     call.refresh_from_db()
     assert (taken, call.stage, call.outcome) == (True, Stage.IN_PROGRESS, None)

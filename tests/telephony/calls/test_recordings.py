@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from accounts.models import Workspace
 from telephony.models import Call, InboxEvent, Outcome, Recording, Stage
-from telephony.services.recordings import note_egress
+from telephony.services.recordings import apply_egress
 from tests import make
 from tests.telephony.calls import livekit
 
@@ -40,7 +40,7 @@ def stored(call: Call, sound: bytes = SOUND) -> Recording:
     path = django_settings.DATA_DIR / "recordings" / str(call.workspace_id) / f"{call.pk}.ogg"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(sound)
-    note_egress(call, complete(call), at=timezone.now())
+    apply_egress(call, complete(call), at=timezone.now())
     return Recording.unscoped.get(call=call)
 
 
@@ -76,10 +76,10 @@ def test_events_of_a_recording_may_come_in_any_order(ours: Workspace, order: lis
 
 def test_failed_recording_costs_the_call_nothing_and_says_why(ours: Workspace) -> None:
     call = answered(ours)
-    note_egress(call, egress(call, "EGRESS_STARTING"), at=timezone.now())
+    apply_egress(call, egress(call, "EGRESS_STARTING"), at=timezone.now())
 
     for _ in range(2):
-        note_egress(call, egress(call, "EGRESS_FAILED", error="S3 upload failed: denied"), at=timezone.now())
+        apply_egress(call, egress(call, "EGRESS_FAILED", error="S3 upload failed: denied"), at=timezone.now())
 
     row = Recording.unscoped.get()
     call.refresh_from_db()
@@ -91,9 +91,9 @@ def test_failed_recording_costs_the_call_nothing_and_says_why(ours: Workspace) -
 def test_second_egress_makes_good_for_one_that_failed_and_not_the_reverse(ours: Workspace) -> None:
     call = answered(ours)
 
-    note_egress(call, egress(call, "EGRESS_FAILED", "EG_1", error="no"), at=timezone.now())
-    note_egress(call, complete(call, "EG_2"), at=timezone.now())
-    note_egress(call, egress(call, "EGRESS_ABORTED", "EG_3"), at=timezone.now())
+    apply_egress(call, egress(call, "EGRESS_FAILED", "EG_1", error="no"), at=timezone.now())
+    apply_egress(call, complete(call, "EG_2"), at=timezone.now())
+    apply_egress(call, egress(call, "EGRESS_ABORTED", "EG_3"), at=timezone.now())
 
     row = Recording.unscoped.get()
     assert (row.status, row.egress_id) == ("ready", "EG_2")
@@ -166,7 +166,7 @@ def test_link_that_is_not_ours_is_404(db: None) -> None:
 
 def test_recording_whose_file_is_gone_is_404(ours: Workspace) -> None:
     call = answered(ours)
-    note_egress(call, complete(call), at=timezone.now())
+    apply_egress(call, complete(call), at=timezone.now())
 
     response = make.client(ours).get(f"/calls/{call.pk}/recording")
 
@@ -175,7 +175,7 @@ def test_recording_whose_file_is_gone_is_404(ours: Workspace) -> None:
 
 def test_file_outside_the_storage_is_never_served(ours: Workspace) -> None:
     call = answered(ours)
-    note_egress(call, complete(call, key="../../../etc/passwd"), at=timezone.now())
+    apply_egress(call, complete(call, key="../../../etc/passwd"), at=timezone.now())
 
     response = make.client(ours).get(f"/calls/{call.pk}/recording")
 
@@ -217,7 +217,7 @@ def test_prune_forgets_webhooks_long_applied(db: None) -> None:
 def in_bucket(client: Any, call: Call) -> None:
     key = f"recordings/{call.workspace_id}/{call.pk}.ogg"
     client.put_object(Bucket="recordings", Key=key, Body=SOUND)
-    note_egress(call, complete(call, key=key), at=timezone.now())
+    apply_egress(call, complete(call, key=key), at=timezone.now())
 
 
 def test_link_to_s3_is_signed_with_v4_for_five_minutes(ours: Workspace, bucket: Any) -> None:
@@ -247,7 +247,7 @@ def test_link_leads_to_the_public_endpoint(ours: Workspace, bucket: Any, setting
 
 def test_object_that_is_not_in_the_bucket_is_404(ours: Workspace, bucket: Any) -> None:
     call = answered(ours)
-    note_egress(call, complete(call, key="recordings/gone.ogg"), at=timezone.now())
+    apply_egress(call, complete(call, key="recordings/gone.ogg"), at=timezone.now())
 
     response = make.client(ours).get(f"/calls/{call.pk}/recording")
 

@@ -232,7 +232,7 @@ def test_ringing_is_told_by_a_sign_of_life(ours: Workspace) -> None:
 
 def test_ringing_told_after_the_answer_takes_its_place_in_the_story(ours: Workspace) -> None:
     call = talking(ours, answered_at=timezone.now() - timedelta(seconds=2))
-    call_states.record(call, type="answered", text="answered", at=call.answered_at or timezone.now())
+    call_states.add_event(call, type="answered", text="answered", at=call.answered_at or timezone.now())
 
     report(call, reported("agent_alive", callee_status="ringing"))
 
@@ -248,7 +248,7 @@ def test_what_led_to_an_end_is_told_before_it(ours: Workspace) -> None:
     call = sent(ours)
     report(call, reported("callee_joined"))
     call.refresh_from_db()
-    call_states.failed(call, verdict=BY_REASON["busy"], at=timezone.now(), sip_status_code=486)
+    call_states.mark_failed(call, verdict=BY_REASON["busy"], at=timezone.now(), sip_status_code=486)
 
     report(call, reported("callee_left", reason="user_rejected"))
 

@@ -31,7 +31,7 @@ def number(ours: Workspace, box: RunningSandbox) -> PhoneNumber:
 
 @contextmanager
 def dialling() -> Iterator[None]:
-    thread = threading.Thread(target=dispatcher.run_shift)
+    thread = threading.Thread(target=dispatcher.run_dispatcher)
     thread.start()
     try:
         yield

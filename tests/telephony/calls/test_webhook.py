@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import Workspace
 from telephony.dialing.reconciliation import evidence_in_inbox
 from telephony.models import Call, InboxEvent, Outcome, Stage
-from telephony.services.livekit_events import apply_inbox
+from telephony.services.livekit_events import apply_pending_events
 from tests import make
 from tests.telephony.calls import livekit
 
@@ -185,7 +185,7 @@ def test_event_whose_call_is_locked_waits_for_the_sweep(ours: Workspace) -> None
     with connection.execute_wrapper(locked):
         response = livekit.post(livekit.event("room_finished", call))
     InboxEvent.objects.update(received_at=timezone.now() - timedelta(seconds=3))
-    applied = apply_inbox()
+    applied = apply_pending_events()
 
     call.refresh_from_db()
     assert (response.status_code, applied) == (200, 1)
@@ -198,10 +198,10 @@ def test_sweep_applies_what_was_stored_and_not_applied(ours: Workspace) -> None:
     long_ago = timezone.now() - timedelta(minutes=4)
     InboxEvent.objects.create(event_id="EV_1", event="room_finished", room=call.room, body=body, received_at=long_ago)
 
-    applied = apply_inbox()
+    applied = apply_pending_events()
 
     call.refresh_from_db()
-    assert (applied, apply_inbox()) == (1, 0)
+    assert (applied, apply_pending_events()) == (1, 0)
     assert call.stage == Stage.ENDED
 
 
@@ -216,7 +216,7 @@ def test_event_that_cannot_be_understood_does_not_stop_the_sweep(ours: Workspace
     ):
         InboxEvent.objects.create(event_id=name, event="room_finished", room=call.room, body=body, received_at=long_ago)
 
-    apply_inbox()
+    apply_pending_events()
 
     call.refresh_from_db()
     assert call.stage == Stage.ENDED

@@ -11,12 +11,12 @@ def test_what_answered_is_not_lost_to_who_ends_the_call_with_an_older_copy(ours:
     now = database_now()
     call = make.call(ours, stage=Stage.IN_PROGRESS, intent_at=now, dialed_at=now, answered_at=now)
     older = Call.unscoped.get(pk=call.pk)
-    call_states.detected(call, kind="machine", at=now)
+    call_states.mark_detected(call, kind="machine", at=now)
 
-    assert call_states.hung_up(older, at=now, reason="left_unnoticed", source="livekit")
+    assert call_states.mark_hung_up(older, at=now, reason="left_unnoticed", source="livekit")
 
     call.refresh_from_db()
     assert (call.stage, call.outcome, call.detected) == ("ended", "voicemail", "machine")
     told = CallEvent.unscoped.get(call=call, type="ended")
     assert told.data["outcome"] == "voicemail"
-    assert not call_states.hung_up(older, at=now, reason="left_unnoticed", source="livekit")
+    assert not call_states.mark_hung_up(older, at=now, reason="left_unnoticed", source="livekit")

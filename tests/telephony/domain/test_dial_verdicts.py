@@ -2,12 +2,12 @@
 
 import pytest
 
-from telephony.domain.dial_verdicts import Answer, Blame, classify, provider_code
+from telephony.domain.dial_verdicts import Blame, DialRefusal, classify, provider_code
 from telephony.models import Outcome
 
 
-def sip(code: int, phrase: str = "", twirp: str = "", status: int = 0, message: str = "") -> Answer:
-    return Answer(
+def sip(code: int, phrase: str = "", twirp: str = "", status: int = 0, message: str = "") -> DialRefusal:
+    return DialRefusal(
         code=twirp, status=status, message=message or f"sip status: {code}: {phrase}", sip_code=code, sip_phrase=phrase
     )
 
@@ -26,9 +26,9 @@ ROWS = {
     "unavailable": (sip(480, "Temporarily Unavailable", "resource_exhausted", 429), Outcome.NO_ANSWER, Blame.CALLEE),
     "network timeout": (sip(408, "Request Timeout", "deadline_exceeded", 408), Outcome.NO_ANSWER, Blame.CALLEE),
     "terminated": (sip(487, "Request Terminated", "aborted", 409), Outcome.NO_ANSWER, Blame.CALLEE),
-    "ringing timeout": (Answer("canceled", 408, "sip request timed out"), Outcome.NO_ANSWER, Blame.CALLEE),
+    "ringing timeout": (DialRefusal("canceled", 408, "sip request timed out"), Outcome.NO_ANSWER, Blame.CALLEE),
     "ringing timeout, rare race": (
-        Answer("failed_precondition", 412, "context deadline exceeded"),
+        DialRefusal("failed_precondition", 412, "context deadline exceeded"),
         Outcome.NO_ANSWER,
         Blame.CALLEE,
     ),
@@ -41,12 +41,12 @@ ROWS = {
     "forbidden": (sip(403, "Forbidden", "permission_denied", 403), Outcome.TRUNK_ERROR, Blame.CARRIER),
     "payment required": (sip(402, "Payment Required", "permission_denied", 403), Outcome.TRUNK_ERROR, Blame.CARRIER),
     "no credentials": (
-        Answer("failed_precondition", 412, "sip server required auth, but no username or password was provided"),
+        DialRefusal("failed_precondition", 412, "sip server required auth, but no username or password was provided"),
         Outcome.TRUNK_ERROR,
         Blame.TRUNK,
     ),
     "wrong credentials": (
-        Answer("failed_precondition", 412, "max auth retry attempts reached for SIP invite"),
+        DialRefusal("failed_precondition", 412, "max auth retry attempts reached for SIP invite"),
         Outcome.TRUNK_ERROR,
         Blame.TRUNK,
     ),
@@ -64,31 +64,35 @@ ROWS = {
     ),
     "gateway timeout": (sip(504, "Server Time-out", "deadline_exceeded", 408), Outcome.CARRIER_ERROR, Blame.CARRIER),
     "no such host": (
-        Answer("invalid_argument", 400, "lookup sip.nowhere.example: no such host"),
+        DialRefusal("invalid_argument", 400, "lookup sip.nowhere.example: no such host"),
         Outcome.TRUNK_ERROR,
         Blame.CARRIER,
     ),
     "refused by the carrier's host": (
-        Answer("failed_precondition", 412, "dial tcp: connection refused"),
+        DialRefusal("failed_precondition", 412, "dial tcp: connection refused"),
         Outcome.CARRIER_ERROR,
         Blame.CARRIER,
     ),
     "carrier silent": (
-        Answer("canceled", 408, "transaction failed to complete (0 intermediate responses)"),
+        DialRefusal("canceled", 408, "transaction failed to complete (0 intermediate responses)"),
         Outcome.CARRIER_ERROR,
         Blame.CARRIER,
     ),
     "no SIP worker": (
-        Answer("unavailable", 503, "twirp error unknown: no response from servers"),
+        DialRefusal("unavailable", 503, "twirp error unknown: no response from servers"),
         Outcome.CARRIER_ERROR,
         Blame.PLATFORM,
     ),
-    "RPC deadline": (Answer("deadline_exceeded", 408, "request timed out"), Outcome.UNKNOWN, Blame.DOUBT),
-    "quota": (Answer("resource_exhausted", 429, "rate limit exceeded"), Outcome.THROTTLED, Blame.CAPACITY),
-    "trunk gone": (Answer("not_found", 404, "requested sip trunk does not exist"), Outcome.TRUNK_ERROR, Blame.TRUNK),
-    "our key": (Answer("unknown", 401, ""), Outcome.TRUNK_ERROR, Blame.TRUNK),
-    "internal": (Answer("internal", 500, "internal"), Outcome.UNKNOWN, Blame.DOUBT),
-    "a proxy's 503": (Answer("unknown", 503, ""), Outcome.UNKNOWN, Blame.DOUBT),
+    "RPC deadline": (DialRefusal("deadline_exceeded", 408, "request timed out"), Outcome.UNKNOWN, Blame.DOUBT),
+    "quota": (DialRefusal("resource_exhausted", 429, "rate limit exceeded"), Outcome.THROTTLED, Blame.CAPACITY),
+    "trunk gone": (
+        DialRefusal("not_found", 404, "requested sip trunk does not exist"),
+        Outcome.TRUNK_ERROR,
+        Blame.TRUNK,
+    ),
+    "our key": (DialRefusal("unknown", 401, ""), Outcome.TRUNK_ERROR, Blame.TRUNK),
+    "internal": (DialRefusal("internal", 500, "internal"), Outcome.UNKNOWN, Blame.DOUBT),
+    "a proxy's 503": (DialRefusal("unknown", 503, ""), Outcome.UNKNOWN, Blame.DOUBT),
 }
 
 
@@ -103,9 +107,9 @@ def test_each_answer_has_its_verdict(name: str) -> None:
 
 
 def test_a_401_after_the_tokens_end_is_the_fence_at_work() -> None:
-    verdict = classify(Answer("unknown", 401, ""), token_expired=True)
+    verdict = classify(DialRefusal("unknown", 401, ""), token_expired=True)
 
-    assert (verdict.blame, verdict.sent) == (Blame.US, False)
+    assert (verdict.blame, verdict.sent) == (Blame.PLATFORM_POLICY, False)
 
 
 @pytest.mark.parametrize(
@@ -117,5 +121,5 @@ def test_a_401_after_the_tokens_end_is_the_fence_at_work() -> None:
         (sip(486, "Busy Here"), None),
     ],
 )
-def test_twilios_error_number_is_read_where_livekit_passes_it_on(answer: Answer, code: str | None) -> None:
+def test_twilios_error_number_is_read_where_livekit_passes_it_on(answer: DialRefusal, code: str | None) -> None:
     assert provider_code(answer) == code

@@ -13,7 +13,7 @@ from django.utils import timezone
 from livekit import api
 
 from telephony.clients.livekit.dial import Answered, Dial, LiveKit
-from telephony.domain.dial_verdicts import Answer, Blame, classify
+from telephony.domain.dial_verdicts import Blame, DialRefusal, classify
 from telephony.models import Outcome
 from tests import sandbox_server
 from tests.sandbox_server import RunningSandbox
@@ -152,7 +152,7 @@ async def test_each_answer_off_the_wire_has_its_verdict(
 
     answer = await ring(carrier, NUMBERS[name], settings)
 
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, DialRefusal)
     verdict = classify(answer)
     assert (verdict.outcome, verdict.blame) == (outcome, blame)
     assert verdict.counts == (blame is Blame.CALLEE)

@@ -6,7 +6,7 @@ from telephony.clients.livekit import trunks as livekit_trunks
 
 
 def everything() -> dict[str, list[Any]]:
-    found = livekit_trunks.look_at_all()
+    found = livekit_trunks.find_all_trunks()
     return {"outbound": list(found.outbound), "inbound": list(found.inbound), "rules": list(found.rules)}
 
 

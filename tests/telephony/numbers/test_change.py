@@ -11,7 +11,7 @@ from telephony.clients.livekit.trunks import TRANSPORTS
 from telephony.models import NumberPace, PhoneNumber, SipTrunk, Stage
 from telephony.services.drift import check_number
 from telephony.services.numbers import STALE, change_number, clean_provisioning, remove_number
-from telephony.services.trunk_config import open_password
+from telephony.services.trunk_config import decrypt_password
 from tests import make
 from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import NOTHING, everything
@@ -86,7 +86,7 @@ def test_a_changed_password_is_encrypted_and_used(ours: Workspace, box: RunningS
     make.client(ours).patch(f"/phone-numbers/{number['id']}", {"sip": {"auth_password": "another one"}})
 
     row = PhoneNumber.unscoped.get()
-    assert open_password(row) == "another one"
+    assert decrypt_password(row) == "another one"
     assert "another one" not in row.sip_auth_password
     assert everything()["outbound"][0].auth_password == "another one"
 
@@ -97,7 +97,7 @@ def test_what_was_read_may_be_sent_back(ours: Workspace, box: RunningSandbox) ->
     response = make.client(ours).patch(f"/phone-numbers/{number['id']}", number)
 
     assert (response.status_code, response.json()) == (200, number)
-    assert open_password(PhoneNumber.unscoped.get()) == "s3cret of the trunk"
+    assert decrypt_password(PhoneNumber.unscoped.get()) == "s3cret of the trunk"
 
 
 def test_null_is_no_sip_settings(ours: Workspace, box: RunningSandbox) -> None:

@@ -3,10 +3,10 @@ from typing import Any
 from accounts.models import Workspace
 from accounts.roles import Role
 from telephony.clients.livekit import trunks as livekit_trunks
-from telephony.clients.livekit.trunks import Line, Outbound
+from telephony.clients.livekit.trunks import Outbound, TrunkConfig
 from telephony.models import PhoneNumber, SipTrunk
 from telephony.services.drift import check_everything
-from telephony.services.trunk_config import line_of
+from telephony.services.trunk_config import trunk_config_of
 from tests import make
 from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import everything
@@ -29,8 +29,10 @@ def drift_of(workspace: Workspace, number: dict[str, Any]) -> list[str]:
 def disturb(number: PhoneNumber, **outbound: Any) -> None:
     """Somebody changes the outbound trunk at LiveKit, and loses inbound trunk and rule."""
     wanted = {"address": "sip.carrier.example", "transport": "tcp", "numbers": (number.phone_number,), **outbound}
-    tag = line_of(number).tag
-    livekit_trunks.settle(Line(tag=tag, name=f"VoiceOps {number.phone_number}", outbound=Outbound(**wanted)))
+    tag = trunk_config_of(number).tag
+    livekit_trunks.apply_trunks(
+        TrunkConfig(tag=tag, name=f"VoiceOps {number.phone_number}", outbound=Outbound(**wanted))
+    )
 
 
 def test_a_fresh_number_has_no_drift(ours: Workspace, box: RunningSandbox) -> None:

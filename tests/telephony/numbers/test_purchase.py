@@ -10,7 +10,7 @@ from accounts.models import Workspace
 from telephony.clients.twilio.client import Twilio
 from telephony.models import PhoneNumber, SipTrunk
 from telephony.services.numbers import clean_provisioning
-from telephony.services.trunk_config import open_password
+from telephony.services.trunk_config import decrypt_password
 from tests import make
 from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import NOTHING, everything
@@ -148,7 +148,7 @@ def test_a_purchase_connects_twilio_to_livekit(ours: Workspace, box: RunningSand
     assert len(twilio["trunk_credential_lists"]) == 1
     found = everything()
     assert found["outbound"][0].address == domain
-    assert found["outbound"][0].auth_password == open_password(number)
+    assert found["outbound"][0].auth_password == decrypt_password(number)
     assert list(found["inbound"][0].numbers) == [NUMBER]
     assert len(found["rules"]) == 1
 
@@ -156,7 +156,7 @@ def test_a_purchase_connects_twilio_to_livekit(ours: Workspace, box: RunningSand
 def test_the_password_is_strong_and_never_shown(ours: Workspace, box: RunningSandbox) -> None:
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
 
-    password = open_password(PhoneNumber.unscoped.get())
+    password = decrypt_password(PhoneNumber.unscoped.get())
     assert len(password) >= 12
     assert all(re.search(kind, password) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
     assert password not in response.content.decode()

@@ -8,7 +8,7 @@ from pytest_django import Settings
 from accounts.models import Workspace
 from accounts.roles import Role
 from telephony.models import NumberPace, PhoneNumber, SipTrunk
-from telephony.services.trunk_config import open_password
+from telephony.services.trunk_config import decrypt_password
 from tests import make
 from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import NOTHING, everything
@@ -119,7 +119,7 @@ def test_the_password_is_encrypted_at_rest_and_never_shown(ours: Workspace, box:
     listed = client.get("/phone-numbers")
 
     number = PhoneNumber.unscoped.get()
-    assert open_password(number) == "s3cret of the trunk"
+    assert decrypt_password(number) == "s3cret of the trunk"
     assert "s3cret" not in number.sip_auth_password + made.content.decode() + listed.content.decode()
 
 

@@ -6,9 +6,9 @@ from pytest_django import Settings
 
 from accounts.models import Workspace
 from telephony.clients.livekit import trunks as livekit_trunks
-from telephony.clients.livekit.trunks import Inbound, Line, Made
+from telephony.clients.livekit.trunks import Inbound, TrunkConfig, TrunkIds
 from telephony.models import SipTrunk
-from telephony.services.trunk_config import open_password
+from telephony.services.trunk_config import decrypt_password
 from tests import make
 from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import NOTHING, everything
@@ -48,7 +48,7 @@ def test_an_outbound_trunk_is_made_at_livekit(ours: Workspace, box: RunningSandb
         "created_at": trunk.created_at.isoformat().replace("+00:00", "Z"),
     }
     assert (made.address, made.auth_password) == ("sip.carrier.example", "s3cret of the trunk")
-    assert open_password(trunk) == "s3cret of the trunk"
+    assert decrypt_password(trunk) == "s3cret of the trunk"
 
 
 def test_an_inbound_trunk_needs_no_address(ours: Workspace, box: RunningSandbox) -> None:
@@ -93,7 +93,7 @@ def test_a_number_stands_once_in_a_trunk_however_it_is_spelled(ours: Workspace, 
 
 def test_whoever_comes_second_at_livekit_is_told_as_when_there_is_a_row(ours: Workspace, box: RunningSandbox) -> None:
     inbound = Inbound(numbers=("+12025550101",))
-    livekit_trunks.settle(Line(tag="voiceops:of-another", name="first at LiveKit", inbound=inbound))
+    livekit_trunks.apply_trunks(TrunkConfig(tag="voiceops:of-another", name="first at LiveKit", inbound=inbound))
     client = make.client(ours)
     mine = client.post("/sip-trunks", {"direction": "inbound", "numbers": ["+12025550102"]}).json()
 
@@ -113,10 +113,10 @@ def test_whoever_comes_second_at_livekit_is_told_as_when_there_is_a_row(ours: Wo
 def test_a_number_that_was_taken_while_a_trunk_was_changed_is_given_back(
     ours: Workspace, theirs: Workspace, box: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, change = make.client(ours), livekit_trunks.change
+    client, change = make.client(ours), livekit_trunks.change_trunks
     trunk = client.post("/sip-trunks", OUTBOUND).json()
 
-    def meanwhile(before: Line, after: Line) -> Made:
+    def meanwhile(before: TrunkConfig, after: TrunkConfig) -> TrunkIds:
         monkeypatch.setattr(livekit_trunks, "change", change)
         make.phone_number(theirs, phone_number="+12025550109")
         return change(before, after)
@@ -129,7 +129,7 @@ def test_a_number_that_was_taken_while_a_trunk_was_changed_is_given_back(
     row = SipTrunk.unscoped.get(pk=trunk["id"])
     assert (response.status_code, response.json()) == (409, {"detail": "Phone number already registered"})
     assert list(made.numbers) == row.numbers == trunk["numbers"]
-    assert made.auth_password == open_password(row) == "s3cret of the trunk"
+    assert made.auth_password == decrypt_password(row) == "s3cret of the trunk"
 
 
 def test_a_trunk_is_changed_in_place(ours: Workspace, box: RunningSandbox) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIRequest
 from django.test import RequestFactory
 
-from voiceops.api.chunked_body import WholeBodies
+from voiceops.api.chunked_body import ChunkedBodyMiddleware
 from voiceops.wsgi import application
 
 
@@ -20,7 +20,7 @@ def what_django_reads(body: bytes, **environ: Any) -> bytes:
         return []
 
     made: dict[str, Any] = RequestFactory().post("/api-keys", content_type="application/json").environ
-    WholeBodies(look, longest=100_000)({**made, "wsgi.input": io.BytesIO(body), **environ}, None)
+    ChunkedBodyMiddleware(look, longest=100_000)({**made, "wsgi.input": io.BytesIO(body), **environ}, None)
     return seen[0]
 
 
@@ -42,4 +42,4 @@ def test_a_body_without_an_end_is_kept_little_further_than_the_limit() -> None:
 
 
 def test_the_server_reads_chunks() -> None:
-    assert isinstance(application, WholeBodies)
+    assert isinstance(application, ChunkedBodyMiddleware)

@@ -12,7 +12,7 @@ from accounts.auth.authentication import ip_of
 from accounts.models import Workspace
 from tests import make
 from voiceops.api.parsers import LONGEST
-from voiceops.api.request_context import believe_proxies
+from voiceops.api.request_context import trust_forwarded_headers
 from voiceops.observability import structured_logging
 
 PATHS = ["/healthz", "/nowhere", "/auth/me", "/docs", "/redoc", "/openapi.json", "/admin/", "/admin/login/"]
@@ -79,7 +79,7 @@ def seen(peer: str, settings: Settings, *, proxies: list[str], **headers: str) -
     settings.TRUSTED_PROXIES = proxies
     request = Client().get("/healthz").wsgi_request
     request.META.update({"REMOTE_ADDR": peer, **headers})
-    believe_proxies(request)
+    trust_forwarded_headers(request)
     return ip_of(request), request.is_secure()
 
 

@@ -2,7 +2,7 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from voiceops.core.statement_timeouts import limit_statements, take_time
+from voiceops.core.statement_timeouts import disable_statement_timeout, set_statement_timeouts
 
 
 @pytest.mark.parametrize("engine", ["django.db.backends.postgresql", "voiceops.db.sqlite"])
@@ -11,7 +11,7 @@ def test_only_postgresql_is_told_how_long_a_statement_may_take(engine: str, monk
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", engine)
     monkeypatch.setitem(settings.DATABASES["default"], "OPTIONS", options)
 
-    limit_statements(5)
+    set_statement_timeouts(5)
 
     limits = " -c statement_timeout=5s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
     assert options["options"] == "-c random_page_cost=1.1" + (limits if engine.endswith("postgresql") else "")
@@ -20,11 +20,11 @@ def test_only_postgresql_is_told_how_long_a_statement_may_take(engine: str, monk
 @pytest.mark.django_db
 def test_what_is_rare_and_large_may_take_its_time() -> None:
     if connection.vendor != "postgresql":
-        take_time()
+        disable_statement_timeout()
         return
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '50ms'")
-        take_time()
+        disable_statement_timeout()
         cursor.execute("SELECT pg_sleep(0.1)")
         cursor.execute("SET LOCAL statement_timeout = '50ms'")
         with pytest.raises(OperationalError):

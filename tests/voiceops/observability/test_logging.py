@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from voiceops.observability.structured_logging import JsonLines, PlainLines, tell, telling
+from voiceops.observability.structured_logging import JsonLines, PlainLines, bind, log_context
 
 
 def record(message: str, *args: object, error: BaseException | None = None) -> logging.LogRecord:
@@ -12,8 +12,8 @@ def record(message: str, *args: object, error: BaseException | None = None) -> l
 
 
 def test_a_line_is_one_object_and_carries_what_the_request_told() -> None:
-    with telling(request_id="r1"):
-        tell(workspace="w1")
+    with log_context(request_id="r1"):
+        bind(workspace="w1")
         line = JsonLines().format(record("first\nsecond %s", "third\r\n"))
     after = json.loads(JsonLines().format(record("later")))
 

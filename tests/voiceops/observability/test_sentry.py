@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from voiceops.observability.sentry import MOST_WAITING, SentryHandler
-from voiceops.observability.structured_logging import telling
+from voiceops.observability.structured_logging import log_context
 
 SECRET = "+12025550186"
 
@@ -52,7 +52,7 @@ def failed(number: str) -> logging.LogRecord:
 def test_an_error_is_told_with_its_place_and_without_its_data(desk: Desk) -> None:
     handler = SentryHandler(f"http://public@127.0.0.1:{desk.server_port}/base/7")
 
-    with telling(request_id="r1", workspace="w1", ip="192.0.2.1"):
+    with log_context(request_id="r1", workspace="w1", ip="192.0.2.1"):
         handler.handle(failed(SECRET))
     handler.waiting.join()
 

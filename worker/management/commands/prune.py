@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from voiceops.core.errors import ProviderError
-from voiceops.core.terminal import patience
+from voiceops.core.terminal import progress_dots
 from worker.periodic.retention import clean_up
 
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with patience(sys.stderr, "Deleting"):
+            with progress_dots(sys.stderr, "Deleting"):
                 deleted = dict(clean_up())
         except ProviderError as error:
             raise CommandError(f"Recordings remain to be deleted: {error}") from error

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 from batches.dialing import settlement
 from batches.models import Recipient
 from telephony.dialing.reconciliation import CHUNK
-from voiceops.core.terminal import patience
+from voiceops.core.terminal import progress_dots
 from worker import sweep
 
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, **options: Any) -> None:
-        with patience(sys.stderr, "Looking into calls"):
+        with progress_dots(sys.stderr, "Looking into calls"):
             looked_at = sweep.reconcile()
             settled = 0
             while chunk := settlement.settle_calls().calls:
