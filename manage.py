@@ -1,8 +1,9 @@
 #!/usr/bin/env python
-"""Django's command line. Reads `.env` beside this file, so that tests and gunicorn never see a developer's settings.
+"""Django's command line. Reads `.env` beside this file, so that tests and gunicorn never see a
+developer's settings.
 
-What an operator can mend ends in one line: settings that are refused, and a database that is away or not migrated.
-So does Ctrl-C.
+What an operator can mend ends in one line: settings that are refused, and a database that is away
+or not migrated. So does Ctrl-C.
 """
 
 import os
@@ -19,7 +20,9 @@ NO_TABLE = {
     ProgrammingError: ("does not exist",),
 }
 INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
-NOT_MIGRATED = "The database has not been set up, or not for this version. Run: python manage.py migrate"
+NOT_MIGRATED = (
+    "The database has not been set up, or not for this version. Run: python manage.py migrate"
+)
 
 
 def main() -> None:

@@ -22,7 +22,9 @@ def record(
     target: models.Model | None = None,
     changes: dict[str, Any] | None = None,
 ) -> AuditEntry:
-    """Write that `access` (nobody: the system itself) did `action` to `target` in the workspace of the request."""
+    """Write that `access` (nobody: the system itself) did `action` to `target` in the workspace of
+    the request.
+    """
     principal = principal or Principal()
     return AuditEntry.unscoped.create(
         workspace=principal.workspace,
@@ -42,7 +44,15 @@ def person(user: User, *, workspace: Workspace | None = None, ip: str | None = N
 
 def _actor(principal: Principal) -> dict[str, Any]:
     if principal.key is not None:
-        return {"actor_type": ActorType.API_KEY, "actor_id": principal.key.pk, "actor_name": str(principal.key)}
+        return {
+            "actor_type": ActorType.API_KEY,
+            "actor_id": principal.key.pk,
+            "actor_name": str(principal.key),
+        }
     if principal.user is not None:
-        return {"actor_type": ActorType.USER, "actor_id": principal.user.pk, "actor_name": principal.user.email}
+        return {
+            "actor_type": ActorType.USER,
+            "actor_id": principal.user.pk,
+            "actor_name": principal.user.email,
+        }
     return {"actor_type": ActorType.SYSTEM}

@@ -25,10 +25,20 @@ GLOBAL_MODELS = {
 
 def check_owners(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Every table of ours belongs to a workspace, or is listed above."""
-    ours = (model for config in apps.get_app_configs() if config.name in OURS for model in config.get_models())
+    ours = (
+        model
+        for config in apps.get_app_configs()
+        if config.name in OURS
+        for model in config.get_models()
+    )
     hint = "Inherit accounts.tenancy.WorkspaceOwned with a `workspace`, or name it in accounts.checks.GLOBAL_MODELS."
     return [
-        Error(f"{model._meta.label} belongs to no workspace.", hint=hint, obj=model, id="accounts.E001")
+        Error(
+            f"{model._meta.label} belongs to no workspace.",
+            hint=hint,
+            obj=model,
+            id="accounts.E001",
+        )
         for model in ours
         if model._meta.label not in GLOBAL_MODELS and not _is_owned(model)
     ]

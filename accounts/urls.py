@@ -5,8 +5,14 @@ from accounts.views import account, audit, auth, members, workspaces
 
 router = SimpleRouter(trailing_slash=False)
 router.register("workspaces", workspaces.WorkspacesViewSet, basename="workspace")
-router.register(r"workspaces/(?P<workspace_id>[^/]+)/members", members.MemberViewSet, basename="member")
-router.register(r"workspaces/(?P<workspace_id>[^/]+)/invitations", members.InvitationViewSet, basename="invitation")
+router.register(
+    r"workspaces/(?P<workspace_id>[^/]+)/members", members.MemberViewSet, basename="member"
+)
+router.register(
+    r"workspaces/(?P<workspace_id>[^/]+)/invitations",
+    members.InvitationViewSet,
+    basename="invitation",
+)
 router.register("api-keys", members.ApiKeyViewSet, basename="api-key")
 router.register("audit-log", audit.AuditLogViewSet, basename="audit-entry")
 

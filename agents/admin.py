@@ -5,7 +5,13 @@ from django.db.models import F, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from accounts.staff.base import ReadOnlyAdmin, SerializerForm, StaffAdmin, badge_column, principal_of
+from accounts.staff.base import (
+    ReadOnlyAdmin,
+    SerializerForm,
+    StaffAdmin,
+    badge_column,
+    principal_of,
+)
 from agents import secrets, services
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
 from agents.serializers import AgentSerializer
@@ -15,7 +21,9 @@ class StateFilter(admin.SimpleListFilter):
     title = "state"
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: "admin.ModelAdmin[Any]") -> list[tuple[str, str]]:
+    def lookups(
+        self, request: HttpRequest, model_admin: "admin.ModelAdmin[Any]"
+    ) -> list[tuple[str, str]]:
         return [
             ("draft", "Never published"),
             ("changed", "Changed since"),
@@ -27,7 +35,9 @@ class StateFilter(admin.SimpleListFilter):
         live = queryset.filter(deleted_at=None)
         rows = {
             "draft": live.filter(published_version=None),
-            "changed": live.filter(published_version__isnull=False).exclude(version=F("published_version")),
+            "changed": live.filter(published_version__isnull=False).exclude(
+                version=F("published_version")
+            ),
             "published": live.filter(version=F("published_version")),
             "deleted": queryset.exclude(deleted_at=None),
         }
@@ -62,7 +72,15 @@ class AgentForm(SerializerForm):
 @admin.register(Agent)
 class AgentAdmin(StaffAdmin):
     form = AgentForm
-    list_display = ("name", "workspace_name", "state", "version", "published_version", "language", "updated_at")
+    list_display = (
+        "name",
+        "workspace_name",
+        "state",
+        "version",
+        "published_version",
+        "language",
+        "updated_at",
+    )
     list_filter = (StateFilter, "recording_enabled", "created_at")
     search_fields = ("name", "workspace__name")
     search_ids = ("pk", "workspace")
@@ -70,7 +88,10 @@ class AgentAdmin(StaffAdmin):
     autocomplete_fields = ("workspace",)
     actions = ("publish", "delete_keeping_history")
 
-    @badge_column("State", {"published": "success", "changed": "info", "draft": "warning", "deleted": "danger"})
+    @badge_column(
+        "State",
+        {"published": "success", "changed": "info", "draft": "warning", "deleted": "danger"},
+    )
     def state(self, agent: Agent) -> str:
         if agent.deleted_at is not None:
             return "deleted"
@@ -78,31 +99,43 @@ class AgentAdmin(StaffAdmin):
             return "draft"
         return "published" if agent.version == agent.published_version else "changed"
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> tuple[str, ...]:
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Agent | None = None
+    ) -> tuple[str, ...]:
         numbers = ("version", "published_version", "created_at", "updated_at", "deleted_at")
         return ("workspace", *numbers) if obj else numbers
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # calls and batches of the past name their agent: see delete_keeping_history
 
-    def save_model(self, request: HttpRequest, obj: Agent, form: "ModelForm[Agent]", change: bool) -> None:
-        values = {name: form.cleaned_data[name] for name in CONFIG_FIELDS if name in form.cleaned_data}
+    def save_model(
+        self, request: HttpRequest, obj: Agent, form: "ModelForm[Agent]", change: bool
+    ) -> None:
+        values = {
+            name: form.cleaned_data[name] for name in CONFIG_FIELDS if name in form.cleaned_data
+        }
         principal = principal_of(request, obj)
         if change:
             services.save_draft(agent=obj, changes=values, principal=principal)
         else:
-            obj.pk = services.create_agent(workspace=obj.workspace, config=values, principal=principal).pk
+            obj.pk = services.create_agent(
+                workspace=obj.workspace, config=values, principal=principal
+            ).pk
 
     @admin.action(description="Publish the draft", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         self.apply_to_each(
-            request, queryset, lambda agent, principal: services.publish_agent(agent=agent, principal=principal)
+            request,
+            queryset,
+            lambda agent, principal: services.publish_agent(agent=agent, principal=principal),
         )
 
     @admin.action(description="Delete, keeping the history", permissions=["change"])
     def delete_keeping_history(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:
         self.apply_to_each(
-            request, queryset, lambda agent, principal: services.delete_agent(agent=agent, principal=principal)
+            request,
+            queryset,
+            lambda agent, principal: services.delete_agent(agent=agent, principal=principal),
         )
 
 

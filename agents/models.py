@@ -33,8 +33,11 @@ def default_voicemail() -> dict[str, str]:
 
 
 def sealed_column() -> "models.TextField[str, str]":
-    # The database has the default as well: processes of the release before this column insert rows without it.
-    return models.TextField(blank=True, default="", db_default="", help_text="encrypted, see agents.sealing")
+    # The database has the default as well: processes of the release before this column insert rows
+    # without it.
+    return models.TextField(
+        blank=True, default="", db_default="", help_text="encrypted, see agents.sealing"
+    )
 
 
 class AgentQuerySet(models.QuerySet["Agent"]):
@@ -45,8 +48,9 @@ class AgentQuerySet(models.QuerySet["Agent"]):
 class Agent(WorkspaceOwned):
     """A draft that can be edited, and a pointer to the version that calls run.
 
-    `version` is the number the draft has or will have once published: equal to `published_version` while the draft
-    has no unpublished change. Deleted agents stay as rows, because calls and batches of the past name them.
+    `version` is the number the draft has or will have once published: equal to `published_version`
+    while the draft has no unpublished change. Deleted agents stay as rows, because calls and
+    batches of the past name them.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -84,7 +88,9 @@ class Agent(WorkspaceOwned):
     def config(self) -> dict[str, Any]:
         """The draft with its secrets, for whoever may read agents. Raises crypto.DecryptError."""
         plain = {field: getattr(self, field) for field in CONFIG_FIELDS}
-        return secrets.merge_secrets(plain, secrets.decrypt(self.sealed, table=self._meta.db_table, pk=self.pk))
+        return secrets.merge_secrets(
+            plain, secrets.decrypt(self.sealed, table=self._meta.db_table, pk=self.pk)
+        )
 
     def set_draft(self, config: Mapping[str, Any]) -> None:
         """Make `config` the draft, its secrets sealed for this row. Does not save."""
@@ -103,7 +109,9 @@ class Agent(WorkspaceOwned):
 
 
 class AgentVersion(WorkspaceOwned):
-    """What an agent was when it was published. Never changed afterwards; calls and batches point here."""
+    """What an agent was when it was published. Never changed afterwards; calls and batches point
+    here.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="agent_versions")
@@ -114,11 +122,17 @@ class AgentVersion(WorkspaceOwned):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(WorkspaceOwned.Meta):
-        constraints = [models.UniqueConstraint(fields=["agent", "number"], name="agent_version_number")]
+        constraints = [
+            models.UniqueConstraint(fields=["agent", "number"], name="agent_version_number")
+        ]
 
     def __str__(self) -> str:
         return f"{self.config.get('name', '')} v{self.number} ({self.pk})"
 
     def config_with_secrets(self) -> dict[str, Any]:
-        """With its secrets: for the voice agent, and whoever may read agents. Raises crypto.DecryptError."""
-        return secrets.merge_secrets(self.config, secrets.decrypt(self.sealed, table=self._meta.db_table, pk=self.pk))
+        """With its secrets: for the voice agent, and whoever may read agents. Raises
+        crypto.DecryptError.
+        """
+        return secrets.merge_secrets(
+            self.config, secrets.decrypt(self.sealed, table=self._meta.db_table, pk=self.pk)
+        )

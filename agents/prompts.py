@@ -1,7 +1,7 @@
 """Variables of prompts: `{{name}}` is replaced by text, and that is all.
 
-No attribute, no filter, no second pass: a value that itself contains `{{x}}` is spoken as it is. A name nobody gave
-a value stays as it was written, so that a typing error shows in the rehearsal.
+No attribute, no filter, no second pass: a value that itself contains `{{x}}` is spoken as it is. A
+name nobody gave a value stays as it was written, so that a typing error shows in the rehearsal.
 """
 
 import re
@@ -15,14 +15,18 @@ PLACEHOLDER = re.compile(r"\{\{([^{}]{1,120})\}\}")
 
 
 def missing_variables(config: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
-    """Required variables of a version's config that have neither a value nor a default, in the agent's order."""
+    """Required variables of a version's config that have neither a value nor a default, in the
+    agent's order.
+    """
     complete = complete_variables(config, values)
     required = [variable["name"] for variable in _declared(config) if variable.get("required")]
     return [name for name in required if _is_blank(complete[name])]
 
 
 def complete_variables(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values given, with defaults where they are blank and an empty text for every other variable declared."""
+    """The values given, with defaults where they are blank and an empty text for every other
+    variable declared.
+    """
     complete = dict(values)
     for variable in _declared(config):
         if _is_blank(complete.get(variable["name"])):

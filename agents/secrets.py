@@ -1,7 +1,9 @@
-"""What of an agent's configuration is secret, and keeping it beside the rest, encrypted for its row.
+"""What of an agent's configuration is secret, and keeping it beside the rest, encrypted for its
+row.
 
-Secret are the headers of tools, which are credentials at customers' systems, and the options of `llm`, `stt` and `tts`
-that the contract does not name, for a provider's key may be among them. See docs/decisions/0010-sealed-agents.md.
+Secret are the headers of tools, which are credentials at customers' systems, and the options of
+`llm`, `stt` and `tts` that the contract does not name, for a provider's key may be among them. See
+docs/decisions/0010-sealed-agents.md.
 """
 
 import json
@@ -32,7 +34,9 @@ def split_secrets(config: Mapping[str, Any]) -> tuple[Config, Config]:
     tools = config.get("tools") or []
     if headers := [_place(at, tool) for at, tool in enumerate(tools) if "headers" in tool]:
         secret["tools"] = headers
-        plain["tools"] = [{name: value for name, value in tool.items() if name != "headers"} for tool in tools]
+        plain["tools"] = [
+            {name: value for name, value in tool.items() if name != "headers"} for tool in tools
+        ]
     return plain, secret
 
 
@@ -41,10 +45,15 @@ def merge_secrets(plain: Mapping[str, Any], secret: Mapping[str, Any]) -> Config
     config = dict(plain)
     for field in KNOWN:
         if field in secret:
-            config[field] = {**(plain.get(field) or {}), **secret[field], **(plain.get(field) or {})}
+            config[field] = {
+                **(plain.get(field) or {}),
+                **secret[field],
+                **(plain.get(field) or {}),
+            }
     tools = [dict(tool) for tool in plain.get("tools") or []]
     for place in secret.get("tools", ()):
-        # A credential goes to the tool it was given for and no other, whatever became of the list meanwhile.
+        # A credential goes to the tool it was given for and no other, whatever became of the list
+        # meanwhile.
         if place["at"] < len(tools) and tools[place["at"]].get("name") == place["name"]:
             tools[place["at"]].setdefault("headers", place["headers"])
     return {**config, "tools": tools} if "tools" in plain else config
@@ -52,12 +61,16 @@ def merge_secrets(plain: Mapping[str, Any], secret: Mapping[str, Any]) -> Config
 
 def encrypt(secret: Mapping[str, Any], *, table: str, pk: object) -> str:
     """What to store for it; nothing for nothing."""
-    return crypto.encrypt(json.dumps(secret), crypto.context_of(table, COLUMN, pk)) if secret else ""
+    return (
+        crypto.encrypt(json.dumps(secret), crypto.context_of(table, COLUMN, pk)) if secret else ""
+    )
 
 
 def decrypt(token: str, *, table: str, pk: object) -> Config:
     """Raises crypto.DecryptError."""
-    secret: Config = json.loads(crypto.decrypt(token, crypto.context_of(table, COLUMN, pk))) if token else {}
+    secret: Config = (
+        json.loads(crypto.decrypt(token, crypto.context_of(table, COLUMN, pk))) if token else {}
+    )
     return secret
 
 
@@ -65,17 +78,28 @@ def mask_secrets(config: Mapping[str, Any]) -> Config:
     """The fields that may have secrets, with every text in a secret hidden."""
     plain, secret = split_secrets({field: config[field] for field in FIELDS})
     return merge_secrets(
-        plain, {name: _mask_places(part) if name == "tools" else _mask(part) for name, part in secret.items()}
+        plain,
+        {
+            name: _mask_places(part) if name == "tools" else _mask(part)
+            for name, part in secret.items()
+        },
     )
 
 
 def restore_masked(field: str, given: Any, stored: Any) -> Any:
-    """What was given, with what is stored where the mask was left. Raises LookupError where nothing is behind it."""
+    """What was given, with what is stored where the mask was left. Raises LookupError where nothing
+    is behind it.
+    """
     if field != "tools":
         return _unmask(given, stored)
     before = {tool.get("name"): tool for tool in stored or []}
     return [
-        {**tool, "headers": _unmask(tool["headers"], before.get(tool.get("name"), {}).get("headers", {}))}
+        {
+            **tool,
+            "headers": _unmask(
+                tool["headers"], before.get(tool.get("name"), {}).get("headers", {})
+            ),
+        }
         if "headers" in tool
         else tool
         for tool in given
@@ -99,7 +123,11 @@ def _unmask(given: Any, stored: Any) -> Any:
         behind = stored if isinstance(stored, Mapping) else {}
         return {name: _unmask(value, behind.get(name)) for name, value in given.items()}
     if isinstance(given, list):
-        old = stored if isinstance(stored, list) and len(stored) == len(given) else [None] * len(given)
+        old = (
+            stored
+            if isinstance(stored, list) and len(stored) == len(given)
+            else [None] * len(given)
+        )
         return [_unmask(value, before) for value, before in zip(given, old, strict=True)]
     if given == MASK and not isinstance(stored, str):
         raise LookupError("Nothing is stored behind the mask; write the value itself")

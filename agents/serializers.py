@@ -1,6 +1,7 @@
 """The shape of an agent. Nested objects are stored as they were given: a key left out stays out.
 
-Where the contract ends a list of keys with `…` (`llm`, `stt`, `tts`) the provider's own options pass through.
+Where the contract ends a list of keys with `…` (`llm`, `stt`, `tts`) the provider's own options
+pass through.
 """
 
 import re
@@ -28,7 +29,9 @@ from voiceops.api.serializers import (
 )
 
 LONGEST_PROMPT = 100_000
-LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")  # RFC 5646, without judging the subtags
+LANGUAGE_TAG = re.compile(
+    r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*"
+)  # RFC 5646, without judging the subtags
 
 
 class Prose(Text):
@@ -47,7 +50,9 @@ class LanguageTag(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         if not LANGUAGE_TAG.fullmatch(text):
-            raise field_error("value_error", "invalid language, expected a BCP 47 tag such as en-US")
+            raise field_error(
+                "value_error", "invalid language, expected a BCP 47 tag such as en-US"
+            )
         return text
 
 
@@ -164,7 +169,11 @@ class AgentVersionSerializer(AgentSerializer):
 
     def to_representation(self, instance: AgentVersion) -> dict[str, Any]:  # type: ignore[override]  # a version
         created_at = self.fields["created_at"].to_representation(instance.created_at)
-        return {"version": instance.number, **instance.config_with_secrets(), "created_at": created_at}
+        return {
+            "version": instance.number,
+            **instance.config_with_secrets(),
+            "created_at": created_at,
+        }
 
 
 class RollbackSerializer(StrictSerializer):
@@ -181,7 +190,9 @@ def _named_once(things: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     twice: dict[int, Any] = {}
     for position, thing in enumerate(things):
         if thing["name"] in names:
-            twice[position] = {"name": field_error("value_error", "this name is given twice").detail}
+            twice[position] = {
+                "name": field_error("value_error", "this name is given twice").detail
+            }
         names.add(thing["name"])
     if twice:
         raise serializers.ValidationError(twice)  # type: ignore[arg-type]  # positions stay integers in `loc`

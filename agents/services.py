@@ -15,12 +15,17 @@ from voiceops.core.errors import NotFound, StateForbids
 NOT_PUBLISHED = "Agent is not published"
 IN_USE = "Agent is in use by a running batch"
 COPY = " (copy)"
-# Batches and numbers lie above agents, so they are reached by the relation, and a status is named by its word.
-_PROBES = Q(status="paused") & (Q(probe_at__isnull=False) | Q(probe_call_id__isnull=False))  # it goes on by itself
+# Batches and numbers lie above agents, so they are reached by the relation, and a status is named
+# by its word.
+_PROBES = Q(status="paused") & (
+    Q(probe_at__isnull=False) | Q(probe_call_id__isnull=False)
+)  # it goes on by itself
 LONGEST_NAME = 200
 
 
-def create_agent(*, workspace: Workspace, config: Mapping[str, Any], principal: Principal | None = None) -> Agent:
+def create_agent(
+    *, workspace: Workspace, config: Mapping[str, Any], principal: Principal | None = None
+) -> Agent:
     """A new draft, number 1, that no call can use until it is published."""
     with transaction.atomic():
         agent = Agent(workspace=workspace)
@@ -30,7 +35,9 @@ def create_agent(*, workspace: Workspace, config: Mapping[str, Any], principal: 
     return agent
 
 
-def save_draft(*, agent: Agent, changes: Mapping[str, Any], principal: Principal | None = None) -> Agent:
+def save_draft(
+    *, agent: Agent, changes: Mapping[str, Any], principal: Principal | None = None
+) -> Agent:
     """Change the draft. The first real change after a publish gives it the next free number."""
     with transaction.atomic():
         current = _locked(agent)
@@ -40,13 +47,17 @@ def save_draft(*, agent: Agent, changes: Mapping[str, Any], principal: Principal
             current.set_draft({**before, **changes})
             if current.version == current.published_version:
                 current.version = _next_number(current)
-            current.save(update_fields={*changed, *secrets.FIELDS, "sealed", "version", "updated_at"})
+            current.save(
+                update_fields={*changed, *secrets.FIELDS, "sealed", "version", "updated_at"}
+            )
             _note("agent.updated", current, principal, fields=sorted(changed))
     return current
 
 
 def publish_agent(*, agent: Agent, principal: Principal | None = None) -> Agent:
-    """Freeze the draft as the version that calls created from now on will run. Unchanged, it stays that version."""
+    """Freeze the draft as the version that calls created from now on will run. Unchanged, it stays
+    that version.
+    """
     with transaction.atomic():
         current = _locked(agent)
         if not current.versions.filter(number=current.version).exists():
@@ -57,7 +68,9 @@ def publish_agent(*, agent: Agent, principal: Principal | None = None) -> Agent:
 
 
 def rollback_agent(*, agent: Agent, version: int, principal: Principal | None = None) -> Agent:
-    """Publish an earlier version again and make it the draft; unpublished changes are lost. Raises NotFound."""
+    """Publish an earlier version again and make it the draft; unpublished changes are lost. Raises
+    NotFound.
+    """
     with transaction.atomic():
         current = _locked(agent)
         frozen = current.versions.filter(number=version).first()
@@ -75,7 +88,9 @@ def rollback_agent(*, agent: Agent, version: int, principal: Principal | None = 
 def duplicate_agent(*, agent: Agent, principal: Principal | None = None) -> Agent:
     """A new, unpublished agent with the draft of this one."""
     name = agent.name[: LONGEST_NAME - len(COPY)] + COPY
-    return create_agent(workspace=agent.workspace, config={**agent.config(), "name": name}, principal=principal)
+    return create_agent(
+        workspace=agent.workspace, config={**agent.config(), "name": name}, principal=principal
+    )
 
 
 def delete_agent(*, agent: Agent, principal: Principal | None = None) -> None:
@@ -94,15 +109,21 @@ def delete_agent(*, agent: Agent, principal: Principal | None = None) -> None:
 
 
 def published_version(agent: Agent) -> AgentVersion:
-    """What a call or batch made now will run. Raises StateForbids for an agent that was never published."""
+    """What a call or batch made now will run. Raises StateForbids for an agent that was never
+    published.
+    """
     if agent.published_version is None:
         raise StateForbids(NOT_PUBLISHED)
     return agent.versions.get(number=agent.published_version)
 
 
 def _locked(agent: Agent) -> Agent:
-    """The row as it is now, held until the transaction ends: of two changes at once, neither undoes the other."""
-    current = agent.workspace.agents.select_for_update().filter(pk=agent.pk, deleted_at=None).first()
+    """The row as it is now, held until the transaction ends: of two changes at once, neither undoes
+    the other.
+    """
+    current = (
+        agent.workspace.agents.select_for_update().filter(pk=agent.pk, deleted_at=None).first()
+    )
     if current is None:
         raise NotFound("Agent not found")
     return current
@@ -118,4 +139,9 @@ def _point_to(agent: Agent, number: int) -> None:
 
 
 def _note(action: str, agent: Agent, principal: Principal | None, **changes: Any) -> None:
-    audit.record(action, principal=principal or Principal(workspace=agent.workspace), target=agent, changes=changes)
+    audit.record(
+        action,
+        principal=principal or Principal(workspace=agent.workspace),
+        target=agent,
+        changes=changes,
+    )

@@ -12,7 +12,12 @@ from accounts.api.viewsets import DestroyMixin, WorkspaceViewSet
 from accounts.roles import Role
 from agents import services
 from agents.models import Agent
-from agents.serializers import AgentQuery, AgentSerializer, AgentVersionSerializer, RollbackSerializer
+from agents.serializers import (
+    AgentQuery,
+    AgentSerializer,
+    AgentVersionSerializer,
+    RollbackSerializer,
+)
 
 
 class AgentViewSet(
@@ -41,10 +46,10 @@ class AgentViewSet(
         "duplicate": Role.MANAGER,
     }
 
-    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(deleted_at=None)
 
-    def sift(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+    def apply_filters(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
         return queryset.filter(name__icontains=query["search"]) if "search" in query else queryset
 
     def perform_create(self, serializer: BaseSerializer[Agent]) -> None:
@@ -74,12 +79,18 @@ class AgentViewSet(
         agent = self.get_object()
         serializer = RollbackSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return self._told(services.rollback_agent(agent=agent, principal=self.principal, **serializer.validated_data))
+        return self._told(
+            services.rollback_agent(
+                agent=agent, principal=self.principal, **serializer.validated_data
+            )
+        )
 
     @extend_schema(request=None, responses={201: AgentSerializer})
     @action(detail=True, methods=["post"])
     def duplicate(self, request: Request, pk: str) -> Response:
-        return self._told(services.duplicate_agent(agent=self.get_object(), principal=self.principal), status=201)
+        return self._told(
+            services.duplicate_agent(agent=self.get_object(), principal=self.principal), status=201
+        )
 
     @extend_schema(responses=AgentVersionSerializer(many=True))
     @action(detail=True, methods=["get"])

@@ -1,10 +1,12 @@
-"""Make the virtual environment and install a lock file into it. Runs on the system's Python, with its library only.
+"""Make the virtual environment and install a lock file into it. Runs on the system's Python, with
+its library only.
 
     python3 ops/bootstrap.py requirements.txt
 
-uv is four times faster than pip at this (17 s instead of 46 s for all of requirements.txt, on two cores), so pip
-installs uv out of the lock and uv the rest. Where uv cannot reach the package index (it reads none of pip's settings),
-pip does it all. Either way every file must have the hash the lock says.
+uv is four times faster than pip at this (17 s instead of 46 s for all of requirements.txt, on two
+cores), so pip installs uv out of the lock and uv the rest. Where uv cannot reach the package index
+(it reads none of pip's settings), pip does it all. Either way every file must have the hash the
+lock says.
 """
 
 import os
@@ -18,13 +20,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-PIP_FLAGS = ("--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--require-hashes")
+PIP_FLAGS = (
+    "--quiet",
+    "--no-input",
+    "--disable-pip-version-check",
+    "--no-deps",
+    "--require-hashes",
+)
 UV_FLAGS = ("--quiet", "--no-deps", "--require-hashes", "--compile-bytecode")
 
 
 def main(lock: Path) -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 this file meets whatever Python there is
-        sys.exit(f"VoiceOps needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}: make PYTHON=…")
+        sys.exit(
+            f"VoiceOps needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}: make PYTHON=…"
+        )
     if not _works(PYTHON, "-m", "pip", "--version"):
         say("Making the virtual environment")
         make_venv()
@@ -34,17 +44,23 @@ def main(lock: Path) -> None:
 
 
 def make_venv() -> None:
-    """Debian's Python comes without ensurepip: root can have it installed, others may have a pip that brings one."""
+    """Debian's Python comes without ensurepip: root can have it installed, others may have a pip
+    that brings one.
+    """
     shutil.rmtree(VENV, ignore_errors=True)
     venv = (sys.executable, "-m", "venv", VENV)
     if _works(*venv):
         return
-    if _works(*venv, "--without-pip") and _works(sys.executable, "-m", "pip", "--python", PYTHON, "install", "pip"):
+    if _works(*venv, "--without-pip") and _works(
+        sys.executable, "-m", "pip", "--python", PYTHON, "install", "pip"
+    ):
         return
     shutil.rmtree(VENV, ignore_errors=True)
     if os.geteuid() == 0 and shutil.which("apt-get") and _install_venv_package() and _works(*venv):
         return
-    sys.exit("This Python cannot make a virtual environment. Mend it with: sudo apt-get install python3-venv")
+    sys.exit(
+        "This Python cannot make a virtual environment. Mend it with: sudo apt-get install python3-venv"
+    )
 
 
 def install(lock: Path) -> None:
@@ -70,7 +86,9 @@ def _with_uv(lock: Path) -> bool:
 
 
 def pinned(name: str, lock: str) -> str:
-    """One package's entry of a lock file: its version, and the hashes on the lines that continue it."""
+    """One package's entry of a lock file: its version, and the hashes on the lines that continue
+    it.
+    """
     lines = lock.splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith(f"{name}=="))
     last = next(number for number in range(first, len(lines)) if not lines[number].endswith("\\"))

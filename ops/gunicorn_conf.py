@@ -1,4 +1,6 @@
-"""How gunicorn serves VoiceOps, on a laptop and in the image: `gunicorn -c python:ops.gunicorn_conf voiceops.wsgi`."""
+"""How gunicorn serves VoiceOps, on a laptop and in the image: `gunicorn -c python:ops.gunicorn_conf
+voiceops.wsgi`.
+"""
 
 import os
 from typing import Any
@@ -12,8 +14,11 @@ threads = 8
 preload_app = True  # one import for all workers, and a killed worker is replaced at once
 timeout = 60
 graceful_timeout = 2
-keepalive = 75  # longer than any client of ours keeps an idle connection, or its next POST meets a closed socket
-control_socket_disable = True  # it would stand in the home directory, shared by every server of this user
+# Longer than any client of ours keeps an idle connection, or its next POST meets a closed socket.
+keepalive = 75
+control_socket_disable = (
+    True  # it would stand in the home directory, shared by every server of this user
+)
 logconfig_dict = {
     "version": 1,
     "root": {"level": "INFO", "handlers": ["error_console"]},
@@ -21,7 +26,11 @@ logconfig_dict = {
     "handlers": {"error_console": {"class": "logging.StreamHandler", "formatter": "generic"}},
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False},
-        "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},  # voiceops.requests writes those
+        "gunicorn.access": {
+            "level": "CRITICAL",
+            "handlers": [],
+            "propagate": False,
+        },  # voiceops.requests writes those
     },
 }
 

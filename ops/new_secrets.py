@@ -1,4 +1,6 @@
-"""Print fresh secrets as lines for `.env`: `python ops/new_secrets.py >> .env`. Needs nothing installed."""
+"""Print fresh secrets as lines for `.env`: `python ops/new_secrets.py >> .env`. Needs nothing
+installed.
+"""
 
 import base64
 import secrets
@@ -6,7 +8,9 @@ import sys
 
 
 def new_secrets() -> dict[str, str]:
-    """One of each, the field key with 32 bytes. LiveKit's are for a server of your own; its cloud gives you others."""
+    """One of each, the field key with 32 bytes. LiveKit's are for a server of your own; its cloud
+    gives you others.
+    """
     return {
         "SECRET_KEY": secrets.token_urlsafe(48),
         "JWT_API_SECRET": secrets.token_urlsafe(48),

@@ -1,6 +1,8 @@
-"""What a release is made of, as CycloneDX 1.6: `python ops/sbom.py > sbom.json`. Needs nothing installed.
+"""What a release is made of, as CycloneDX 1.6: `python ops/sbom.py > sbom.json`. Needs nothing
+installed.
 
-Read from the lock, which says what is installed to the letter; scanners match the package URLs against known holes.
+Read from the lock, which says what is installed to the letter; scanners match the package URLs
+against known holes.
 """
 
 import json
@@ -10,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PINNED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)", re.MULTILINE)
+PINNED = re.compile(
+    r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)", re.MULTILINE
+)
 VERSION = re.compile(r'^version = "([^"]+)"', re.MULTILINE)
 
 

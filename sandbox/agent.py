@@ -1,4 +1,6 @@
-"""The voice agent the sandbox plays: joins, talks, reports what it saw, hangs up (api-contract.md 6 and 11)."""
+"""The voice agent the sandbox plays: joins, talks, reports what it saw, hangs up (api-contract.md 6
+and 11).
+"""
 
 import asyncio
 import logging
@@ -21,7 +23,9 @@ log = logging.getLogger(__name__)
 TAKES_JOB_AFTER = 1.0  # simulated seconds from dispatch to room
 NOTICES_AFTER = 0.8  # simulated seconds from the answer to knowing who answered
 GREETING_LASTS, MESSAGE_LASTS = 6.0, 8.0
-WAITS_FOR_VERDICT = 5.0  # wall clock: the control plane may want to know a machine before the agent acts
+WAITS_FOR_VERDICT = (
+    5.0  # wall clock: the control plane may want to know a machine before the agent acts
+)
 SHORT = 5.0  # in a talk this short everybody is cut off
 AT_LEAST = 4  # turns of a call that took its course
 ENDLESS_SCRIPT = 40.0  # how long the turns take when nobody means to hang up
@@ -118,7 +122,9 @@ class AgentJob:
         return reason or self._callee_left(call, callee)
 
     async def _callee(self, me: Participant) -> Participant | None:
-        """The telephone's participant, as soon as there is one; None when the agent is out of the room first."""
+        """The telephone's participant, as soon as there is one; None when the agent is out of the
+        room first.
+        """
         while not me.gone.done():
             for participant in self.room.participants.values():
                 if participant.keeps_room_open:
@@ -127,7 +133,9 @@ class AgentJob:
         return None
 
     async def _hear_ringing(self, call: Call, me: Participant) -> None:
-        """Say that the phone rings, which nobody else tells; until then, or the answer or the end, it waits."""
+        """Say that the phone rings, which nobody else tells; until then, or the answer or the end,
+        it waits.
+        """
         over = (call.answer, me.gone)
         if call.row["direction"] == "inbound":  # that it rings is how it began
             return
@@ -142,7 +150,11 @@ class AgentJob:
 
     def _callee_left(self, call: Call | None, callee: Participant) -> str:
         reason = models.DisconnectReason.Name(callee.gone.result()).lower()
-        if call is not None and call.row["answered_at"] and callee.gone.result() == models.CLIENT_INITIATED:
+        if (
+            call is not None
+            and call.row["answered_at"]
+            and callee.gone.result() == models.CLIENT_INITIATED
+        ):
             reason = "max_duration" if call.ended_by == "max_duration" else "callee_hangup"
         self.reporter.add("callee_left", flush=True, reason=reason)
         return reason
@@ -153,7 +165,9 @@ class AgentJob:
         notices = min(NOTICES_AFTER, (talk or NOTICES_AFTER) * 0.02)
         await self._wait_until(call, notices)
         self.reporter.add("detected", flush=True, kind="human")
-        if await self._say(call, talk_with_human(self.config, self.variables), lasting=talk or ENDLESS_SCRIPT):
+        if await self._say(
+            call, talk_with_human(self.config, self.variables), lasting=talk or ENDLESS_SCRIPT
+        ):
             return None
         if call.callee.hangs_up == "agent" and talk is not None:
             return None if await self._wait_until(call, talk) else "agent_hangup"
@@ -170,7 +184,9 @@ class AgentJob:
         action = str(voicemail.get("action") or "hang_up")
         if action == "continue":
             gone = await self._say(
-                call, talk_with_human(self.config, self.variables), lasting=call.callee.talk or ENDLESS_SCRIPT
+                call,
+                talk_with_human(self.config, self.variables),
+                lasting=call.callee.talk or ENDLESS_SCRIPT,
             )
             return None if gone or await self._wait(call, MAX_CALL_DURATION) else "max_duration"
         if action == "leave_message":
@@ -194,7 +210,9 @@ class AgentJob:
 
     def _turn(self, role: str, text: str, *, interrupted: bool = False) -> None:
         self.said.append((role, text))
-        self.reporter.add("turn", role=role, text=text, started_at=self.clock.iso(), interrupted=interrupted)
+        self.reporter.add(
+            "turn", role=role, text=text, started_at=self.clock.iso(), interrupted=interrupted
+        )
 
     async def _wait_until(self, call: Call, seconds: float) -> bool:
         """Wait until so long after the answer; True when the callee is gone before."""
@@ -202,12 +220,16 @@ class AgentJob:
         return await self._wait(call, seconds - passed)
 
     async def _wait(self, call: Call, seconds: float) -> bool:
-        done, _ = await asyncio.wait({call.participant.gone}, timeout=self.clock.wall(max(seconds, 0.0)))
+        done, _ = await asyncio.wait(
+            {call.participant.gone}, timeout=self.clock.wall(max(seconds, 0.0))
+        )
         return bool(done)
 
 
 def read_metadata(text: str) -> dict[str, Any]:
-    """The job's metadata, {} when it is not a JSON object: an agent of ours was dispatched by somebody else."""
+    """The job's metadata, {} when it is not a JSON object: an agent of ours was dispatched by
+    somebody else.
+    """
     try:
         metadata = orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -15,7 +15,17 @@ from .config import Config
 from .faults import Faults
 from .methods import CREATE_SIP_PARTICIPANT
 from .sip_service import SipService, info
-from .twirp import DENIED, Method, NoAnswerError, TwirpError, answer, bad_route, decode, encode, rpc_error
+from .twirp import (
+    DENIED,
+    Method,
+    NoAnswerError,
+    TwirpError,
+    answer,
+    bad_route,
+    decode,
+    encode,
+    rpc_error,
+)
 
 TOKEN_LEEWAY = 60.0  # simulated
 MAX_BODY = 10 * 1024 * 1024

@@ -1,7 +1,9 @@
-"""Recordings as LiveKit's egress makes them: Ogg Opus, the agent on the left channel, the callee on the right.
+"""Recordings as LiveKit's egress makes them: Ogg Opus, the agent on the left channel, the callee on
+the right.
 
-Eight seconds of tones, four on each side (`tones.ogg`), are repeated for as long as the call lasted. Pages of one
-second are built once and shared by all recordings, so that a recording costs a copy and one last page.
+Eight seconds of tones, four on each side (`tones.ogg`), are repeated for as long as the call
+lasted. Pages of one second are built once and shared by all recordings, so that a recording costs a
+copy and one last page.
 """
 
 import math
@@ -23,14 +25,20 @@ REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def _checksum(data: bytes) -> int:
-    """Ogg's CRC-32 (RFC 3533): zlib's polynomial with the bits the other way round, and not inverted."""
+    """Ogg's CRC-32 (RFC 3533): zlib's polynomial with the bits the other way round, and not
+    inverted.
+    """
     mirrored = zlib.crc32(data.translate(REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int.from_bytes(mirrored.to_bytes(4, "little").translate(REVERSED), "big")
 
 
 def _page(packets: list[bytes], *, number: int, granule: int, flags: int = 0) -> bytes:
     lacing = b"".join(b"\xff" * (len(p) // 255) + bytes([len(p) % 255]) for p in packets)
-    head = struct.pack("<4sBBqIII", b"OggS", 0, flags, granule, SERIAL, number, 0) + bytes([len(lacing)]) + lacing
+    head = (
+        struct.pack("<4sBBqIII", b"OggS", 0, flags, granule, SERIAL, number, 0)
+        + bytes([len(lacing)])
+        + lacing
+    )
     page = head + b"".join(packets)
     return page[:22] + struct.pack("<I", _checksum(page)) + page[26:]
 
@@ -58,7 +66,9 @@ class Recorder:
         whole = len(sound) // PER_PAGE * PER_PAGE
         self._sound = sound[:whole]
         self._skip = int(struct.unpack_from("<H", head, 10)[0])
-        self._body = bytearray(_page([head], number=0, granule=0, flags=FIRST) + _page([tags], number=1, granule=0))
+        self._body = bytearray(
+            _page([head], number=0, granule=0, flags=FIRST) + _page([tags], number=1, granule=0)
+        )
         self._ends = [len(self._body)]
 
     def record(self, seconds: float) -> bytes:
@@ -69,7 +79,9 @@ class Recorder:
         pages = (packets - 1) // PER_PAGE  # full ones before the last
         self._grow(pages)
         rest = [self._sound[i % len(self._sound)] for i in range(pages * PER_PAGE, packets)]
-        return bytes(self._body[: self._ends[pages]]) + _page(rest, number=2 + pages, granule=samples, flags=LAST)
+        return bytes(self._body[: self._ends[pages]]) + _page(
+            rest, number=2 + pages, granule=samples, flags=LAST
+        )
 
     def _grow(self, pages: int) -> None:
         for number in range(len(self._ends) - 1, pages):

@@ -1,4 +1,6 @@
-"""LiveKit's access tokens: verifying those of the API's callers, making those of webhooks and agent jobs."""
+"""LiveKit's access tokens: verifying those of the API's callers, making those of webhooks and agent
+jobs.
+"""
 
 import base64
 import hashlib
@@ -30,7 +32,9 @@ class Grants:
 
 
 def read_token(authorization: str | None, *, key: str, secret: str, leeway: float) -> Grants:
-    """Grants of an `Authorization` header. Raises BadTokenError; no header at all grants nothing (livekit auth.go)."""
+    """Grants of an `Authorization` header. Raises BadTokenError; no header at all grants nothing
+    (livekit auth.go).
+    """
     if not authorization:
         return Grants()
     scheme, _, token = authorization.partition(" ")
@@ -44,11 +48,17 @@ def read_token(authorization: str | None, *, key: str, secret: str, leeway: floa
         raise BadTokenError("invalid authorization token: token is expired")
     if now < (claims.get("nbf") or 0) - leeway:
         raise BadTokenError("invalid authorization token: token is not valid yet")
-    return Grants(video=claims.get("video") or {}, sip=claims.get("sip") or {}, identity=claims.get("sub") or "")
+    return Grants(
+        video=claims.get("video") or {},
+        sip=claims.get("sip") or {},
+        identity=claims.get("sub") or "",
+    )
 
 
 def _claims(token: str, *, key: str, secret: str) -> dict[str, Any]:
-    """The claims of a token we signed. Raises BadTokenError. By hand, because every request carries one."""
+    """The claims of a token we signed. Raises BadTokenError. By hand, because every request carries
+    one.
+    """
     try:
         signed, _, signature = token.rpartition(".")
         head, body = signed.split(".")
@@ -67,10 +77,12 @@ def _claims(token: str, *, key: str, secret: str) -> dict[str, Any]:
 
 
 def _fit(claims: dict[str, Any]) -> bool:
-    """Whether each claim we read is of its kind, or missing; that a token must expire is said elsewhere."""
-    return all(isinstance(claims.get(name) or {}, dict) for name in ("video", "sip")) and isinstance(
-        claims.get("nbf") or 0, int | float
-    )
+    """Whether each claim we read is of its kind, or missing; that a token must expire is said
+    elsewhere.
+    """
+    return all(
+        isinstance(claims.get(name) or {}, dict) for name in ("video", "sip")
+    ) and isinstance(claims.get("nbf") or 0, int | float)
 
 
 def _decode(part: str) -> bytes:

@@ -1,6 +1,7 @@
 """A small S3 at `/s3`: objects one by one, and signatures that are really checked (protocols.md 7).
 
-Point `S3_ENDPOINT_URL` at `http://127.0.0.1:7880/s3` with path addressing. Objects lie in `<data dir>/s3`.
+Point `S3_ENDPOINT_URL` at `http://127.0.0.1:7880/s3` with path addressing. Objects lie in `<data
+dir>/s3`.
 """
 
 import hashlib
@@ -41,7 +42,9 @@ class S3Error(Exception):
 
 @dataclass
 class Bucket:
-    """`secrets` maps access keys to their secrets; `ready` is a bucket that need not be created, "" for none."""
+    """`secrets` maps access keys to their secrets; `ready` is a bucket that need not be created, ""
+    for none.
+    """
 
     store: Store
     folder: Path
@@ -63,7 +66,11 @@ class Bucket:
             body = await request.read()
             authorize(request, body, self.secrets)
             bucket, key = request.match_info["bucket"], request.match_info.get("key", "")
-            return self._object(request, bucket, key, body) if key else self._bucket(request.method, bucket)
+            return (
+                self._object(request, bucket, key, body)
+                if key
+                else self._bucket(request.method, bucket)
+            )
         except S3Error as error:
             return error.response()
 
@@ -73,10 +80,16 @@ class Bucket:
         elif bucket not in self.store.table(BUCKETS):
             raise S3Error(404, "NoSuchBucket", "The specified bucket does not exist")
         elif method != "HEAD":
-            raise S3Error(501, "NotImplemented", "A header you provided implies functionality that is not implemented")
+            raise S3Error(
+                501,
+                "NotImplemented",
+                "A header you provided implies functionality that is not implemented",
+            )
         return web.Response()
 
-    def _object(self, request: web.Request, bucket: str, key: str, body: bytes) -> web.StreamResponse:
+    def _object(
+        self, request: web.Request, bucket: str, key: str, body: bytes
+    ) -> web.StreamResponse:
         if bucket not in self.store.table(BUCKETS):
             raise S3Error(404, "NoSuchBucket", "The specified bucket does not exist")
         name = f"{bucket}/{key}"
@@ -87,7 +100,11 @@ class Bucket:
             self._delete(name, row)
             return web.Response(status=204)
         if request.method not in ("GET", "HEAD"):
-            raise S3Error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+            raise S3Error(
+                405,
+                "MethodNotAllowed",
+                "The specified method is not allowed against this resource.",
+            )
         if row is None:
             raise S3Error(404, "NoSuchKey", "The specified key does not exist.")
         return self._get(request, row)
@@ -100,11 +117,17 @@ class Bucket:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / file).write_bytes(body)
         kind = request.headers.get(hdrs.CONTENT_TYPE, "binary/octet-stream")
-        self.store.put(TABLE, name, {"file": file, "etag": etag, "content_type": kind, "size": len(body)})
+        self.store.put(
+            TABLE, name, {"file": file, "etag": etag, "content_type": kind, "size": len(body)}
+        )
         return web.Response(headers={hdrs.ETAG: f'"{etag}"'})
 
     def _get(self, request: web.Request, row: Row) -> web.StreamResponse:
-        headers = {hdrs.ETAG: f'"{row["etag"]}"', hdrs.CONTENT_TYPE: row["content_type"], hdrs.ACCEPT_RANGES: "bytes"}
+        headers = {
+            hdrs.ETAG: f'"{row["etag"]}"',
+            hdrs.CONTENT_TYPE: row["content_type"],
+            hdrs.ACCEPT_RANGES: "bytes",
+        }
         for parameter, header in OVERRIDES.items():
             if parameter in request.query:
                 headers[header] = request.query[parameter]
@@ -123,7 +146,9 @@ def authorize(request: web.Request, body: bytes, secrets: Mapping[str, str]) -> 
     """Check the signature, in the header or in the URL. Raises S3Error."""
     if "X-Amz-Signature" in request.query:
         _check_url(request, secrets)
-    elif "Signature" in request.query or request.headers.get("Authorization", "").startswith("AWS "):
+    elif "Signature" in request.query or request.headers.get("Authorization", "").startswith(
+        "AWS "
+    ):
         why = f"The authorization mechanism you have provided is not supported. Please use {ALGORITHM}."
         raise S3Error(400, "InvalidRequest", why)
     elif request.headers.get("Authorization", "").startswith(ALGORITHM):
@@ -136,7 +161,11 @@ def _check_header(request: web.Request, body: bytes, secrets: Mapping[str, str])
     parts = dict(re.findall(r"(\w+)=([^,\s]+)", request.headers["Authorization"]))
     digest = request.headers.get("x-amz-content-sha256", "")
     if digest not in UNSIGNED and digest != hashlib.sha256(body).hexdigest():
-        raise S3Error(400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match.")
+        raise S3Error(
+            400,
+            "XAmzContentSHA256Mismatch",
+            "The provided 'x-amz-content-sha256' header does not match.",
+        )
     moment = request.headers.get("x-amz-date", "")
     if abs(datetime.now(UTC) - _time(moment)) > SKEW:
         why = "The difference between the request time and the current time is too large."
@@ -146,7 +175,10 @@ def _check_header(request: web.Request, body: bytes, secrets: Mapping[str, str])
 
 
 def _check_url(request: web.Request, secrets: Mapping[str, str]) -> None:
-    parts = {name: request.query.get(f"X-Amz-{name}", "") for name in ("Credential", "SignedHeaders", "Signature")}
+    parts = {
+        name: request.query.get(f"X-Amz-{name}", "")
+        for name in ("Credential", "SignedHeaders", "Signature")
+    }
     moment, lasts = request.query.get("X-Amz-Date", ""), request.query.get("X-Amz-Expires", "")
     if not lasts.isdigit() or int(lasts) > LONGEST:
         why = f"X-Amz-Expires must be less than a week (in seconds): {LONGEST}"
@@ -161,7 +193,9 @@ def _time(moment: str) -> datetime:
     try:
         return datetime.strptime(moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        raise S3Error(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header") from None
+        raise S3Error(
+            403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header"
+        ) from None
 
 
 def _compare(
@@ -174,9 +208,17 @@ def _compare(
 ) -> None:
     access_key, _, scope = parts.get("Credential", "").partition("/")
     if access_key not in secrets:
-        raise S3Error(403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
+        raise S3Error(
+            403,
+            "InvalidAccessKeyId",
+            "The AWS Access Key Id you provided does not exist in our records.",
+        )
     day, _, rest = scope.partition("/")
-    signed = {name: request.headers.get(name, "") for name in parts.get("SignedHeaders", "").split(";") if name}
+    signed = {
+        name: request.headers.get(name, "")
+        for name in parts.get("SignedHeaders", "").split(";")
+        if name
+    }
     canonical = canonical_request(request.method, request.rel_url.raw_path, query, signed, digest)
     found = Scope(day, rest.partition("/")[0])
     expected = sign(secret=secrets[access_key], scope=found, moment=moment, canonical=canonical)

@@ -1,6 +1,7 @@
 """Telephone calls: the INVITE, the ringing, the talk, the end (protocols.md 2.1).
 
-The participant is in the room before the INVITE leaves, and the dial is on file before it is "sent".
+The participant is in the room before the INVITE leaves, and the dial is on file before it is
+"sent".
 """
 
 import asyncio
@@ -40,14 +41,18 @@ class Dial:
 
 @dataclass(eq=False)
 class Call:
-    """`answer` holds None once the callee has answered, a Refusal once it is clear that nobody will."""
+    """`answer` holds None once the callee has answered, a Refusal once it is clear that nobody
+    will.
+    """
 
     dial: Dial
     room: Room
     participant: Participant
     callee: Callee
     row: Row
-    answer: "asyncio.Future[Refusal | None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    answer: "asyncio.Future[Refusal | None]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
     ended_by: str = ""
 
     @property
@@ -69,7 +74,11 @@ class Calls:
         self._dialled = Counter(row["number"] for row in self.dials())
         for row in list(self.store.table("calls").values()):
             if row["status"] != "ended":  # it was up when the sandbox died, and died with it
-                self.store.put("calls", row["call_id"], {**row, "status": "ended", "ended_at": self.clock.now()})
+                self.store.put(
+                    "calls",
+                    row["call_id"],
+                    {**row, "status": "ended", "ended_at": self.clock.now()},
+                )
 
     def dialled_before(self, number: str) -> int:
         """INVITEs sent to a number since the log was cleared."""
@@ -86,7 +95,13 @@ class Calls:
         self._dialled.clear()
 
     def start(
-        self, dial: Dial, *, room: Room, participant: Participant, callee: Callee, direction: str = "outbound"
+        self,
+        dial: Dial,
+        *,
+        room: Room,
+        participant: Participant,
+        callee: Callee,
+        direction: str = "outbound",
     ) -> Call:
         """Send the INVITE (or, inbound, take it) and let the call live its life; returns at once."""
         row = {
@@ -118,7 +133,9 @@ class Calls:
         try:
             refusal = await self._ring(call)
             if refusal is None:
-                self._note(call, status="in_progress", sip_status_code=200, answered_at=self.clock.now())
+                self._note(
+                    call, status="in_progress", sip_status_code=200, answered_at=self.clock.now()
+                )
                 await self._press(call)
                 self._show(call, "active")
                 for hook in self.on_answered:
@@ -146,7 +163,9 @@ class Calls:
         if await self._wait(call, min(callee.trying, limit)):
             return HUNG_UP_WHILE_RINGING
         if callee.rings > 0:
-            call.row["status"] = "ringing"  # not worth a line on file: a restart ends the call anyway
+            call.row["status"] = (
+                "ringing"  # not worth a line on file: a restart ends the call anyway
+            )
             self._show(call, "ringing")
         in_time = callee.trying + callee.rings <= limit
         if await self._wait(call, min(callee.rings, limit - callee.trying)):
@@ -154,7 +173,9 @@ class Calls:
         return callee.refusal if in_time else RANG_OUT
 
     async def _wait_for_agent(self, call: Call) -> Refusal | None:
-        """An inbound call is answered when somebody in the room can be heard (sip inbound.go waitSubscribe)."""
+        """An inbound call is answered when somebody in the room can be heard (sip inbound.go
+        waitSubscribe).
+        """
         waited = 0.0
         while waited < call.dial.ringing_timeout:
             if any(p is not call.participant for p in call.room.participants.values()):
@@ -187,7 +208,9 @@ class Calls:
 
     async def _wait(self, call: Call, seconds: float) -> bool:
         """Let time pass; True at once when somebody takes the participant out of the room."""
-        done, _ = await asyncio.wait({call.participant.gone}, timeout=self.clock.wall(max(seconds, 0.0)))
+        done, _ = await asyncio.wait(
+            {call.participant.gone}, timeout=self.clock.wall(max(seconds, 0.0))
+        )
         return bool(done)
 
     @staticmethod

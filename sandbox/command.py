@@ -10,7 +10,10 @@ from .store import DataDirTakenError
 
 
 def run(
-    options: Mapping[str, object], *, say: Callable[[str], object], complain: Callable[[str], object] | None = None
+    options: Mapping[str, object],
+    *,
+    say: Callable[[str], object],
+    complain: Callable[[str], object] | None = None,
 ) -> int:
     """The exit status: 0 after SIGINT or SIGTERM, 1 with one line when it could not start.
 

@@ -19,7 +19,8 @@ EXAMPLE_TWILIO_TOKEN = "sandbox"  # noqa: S105  # the documented example
 
 @dataclass(frozen=True)
 class Config:
-    """`speed` is how many simulated seconds pass in one; without `webhook_url` nobody hears LiveKit's events.
+    """`speed` is how many simulated seconds pass in one; without `webhook_url` nobody hears
+    LiveKit's events.
 
     `s3` is where recordings go that the agent starts by itself; None: the folder.
     """
@@ -49,13 +50,24 @@ def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.e
     """The same options for `manage.py sandbox` and `python -m sandbox`."""
     public_url = env.get("PUBLIC_URL") or f"http://127.0.0.1:{env.get('PORT') or 8000}"
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (127.0.0.1: nobody else can reach it)"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (127.0.0.1: nobody else can reach it)",
     )
-    parser.add_argument("--port", type=int, default=env.get("SANDBOX_PORT") or "7880", help="0 takes a free one")
     parser.add_argument(
-        "--speed", type=float, default=env.get("SANDBOX_SPEED") or "20", help="simulated seconds that pass in one"
+        "--port", type=int, default=env.get("SANDBOX_PORT") or "7880", help="0 takes a free one"
     )
-    parser.add_argument("--data-dir", default=env.get("DATA_DIR") or "var", help="where its memory and recordings live")
+    parser.add_argument(
+        "--speed",
+        type=float,
+        default=env.get("SANDBOX_SPEED") or "20",
+        help="simulated seconds that pass in one",
+    )
+    parser.add_argument(
+        "--data-dir",
+        default=env.get("DATA_DIR") or "var",
+        help="where its memory and recordings live",
+    )
     parser.add_argument(
         "--webhook-url",
         default=f"{public_url.rstrip('/')}/livekit/webhook",
@@ -68,10 +80,14 @@ def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.e
         help="comma-separated events that are not sent, as LiveKit can be told",
     )
     parser.add_argument(
-        "--agent-name", default=env.get("LIVEKIT_AGENT_NAME") or "voiceops", help="the name its voice agent answers to"
+        "--agent-name",
+        default=env.get("LIVEKIT_AGENT_NAME") or "voiceops",
+        help="the name its voice agent answers to",
     )
     parser.add_argument(
-        "--no-agent", action="store_true", help="play no voice agent; real workers may register at /agent"
+        "--no-agent",
+        action="store_true",
+        help="play no voice agent; real workers may register at /agent",
     )
 
 

@@ -35,7 +35,9 @@ async def read_json(request: web.Request) -> Any:
 
 
 def bad(detail: str) -> web.HTTPBadRequest:
-    return web.HTTPBadRequest(text=orjson.dumps({"detail": detail}).decode(), content_type="application/json")
+    return web.HTTPBadRequest(
+        text=orjson.dumps({"detail": detail}).decode(), content_type="application/json"
+    )
 
 
 @dataclass
@@ -81,7 +83,8 @@ class Control:
                     "room": MessageToDict(room.info, preserving_proto_field_name=True),
                     "data": list(room.data),
                     "participants": [
-                        MessageToDict(p.info, preserving_proto_field_name=True) for p in room.participants.values()
+                        MessageToDict(p.info, preserving_proto_field_name=True)
+                        for p in room.participants.values()
                     ],
                 }
                 for room in self.rooms.rooms.values()
@@ -105,7 +108,9 @@ class Control:
         body = await read_json(request)
         if not isinstance(body, dict):
             raise bad("an object is expected")
-        self.phones.behaviours = {number: checked(parse_behaviour, behaviour) for number, behaviour in body.items()}
+        self.phones.behaviours = {
+            number: checked(parse_behaviour, behaviour) for number, behaviour in body.items()
+        }
         return as_json(body)
 
     async def clear_behaviours(self, request: web.Request) -> web.Response:
@@ -121,13 +126,17 @@ class Control:
         return as_json({"online": self.dispatching.agent_online})
 
     async def post_inbound(self, request: web.Request) -> web.Response:
-        """`{from, to}`: the call is ringing when this answers. `from` may be missing: the caller hides the number."""
+        """`{from, to}`: the call is ringing when this answers. `from` may be missing: the caller
+        hides the number.
+        """
         body = await read_json(request)
         if not isinstance(body, dict) or not body.get("to"):
             raise bad("to is missing")
         caller = str(body.get("from") or "anonymous")
         try:
-            call = self.inbound.call(caller=caller, called=str(body["to"]), pin=str(body.get("pin") or ""))
+            call = self.inbound.call(
+                caller=caller, called=str(body["to"]), pin=str(body.get("pin") or "")
+            )
         except NotTakenError as error:
             return as_json({"detail": str(error), "sip_status_code": 404}, status=404)
         except TwirpError as error:

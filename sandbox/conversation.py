@@ -26,8 +26,14 @@ def fill(template: str, variables: Mapping[str, Any]) -> str:
 def talk_with_human(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> list[Turn]:
     """Six turns, the agent's first message first."""
     opening = opening_of(agent, variables)
-    known = "; ".join(f"{name}: {value}" for name, value in variables.items() if value not in (None, ""))
-    check = f"Let me read back what I have. {known}. Is that right?" if known else "Is this a good moment to talk?"
+    known = "; ".join(
+        f"{name}: {value}" for name, value in variables.items() if value not in (None, "")
+    )
+    check = (
+        f"Let me read back what I have. {known}. Is that right?"
+        if known
+        else "Is this a good moment to talk?"
+    )
     return [
         Turn(0.03, "agent", opening),
         Turn(0.18, "callee", "Hello, yes, speaking."),
@@ -39,7 +45,10 @@ def talk_with_human(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> l
 
 
 def opening_of(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
-    return fill(str(agent.get("first_message") or ""), variables).strip() or "Hello, thank you for taking my call."
+    return (
+        fill(str(agent.get("first_message") or ""), variables).strip()
+        or "Hello, thank you for taking my call."
+    )
 
 
 def talk_with_machine(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> list[Turn]:
@@ -63,22 +72,31 @@ def message_for_machine(agent: Mapping[str, Any], variables: Mapping[str, Any]) 
 def findings(
     agent: Mapping[str, Any], turns: Sequence[tuple[str, str]], variables: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the agent's `analysis` asks for, by rule, from what was said (role and text); empty when it asks nothing."""
+    """What the agent's `analysis` asks for, by rule, from what was said (role and text); empty when
+    it asks nothing.
+    """
     wanted = agent.get("analysis") or {}
     found: dict[str, Any] = {}
     last = next((text for role, text in reversed(turns) if role == "callee"), "")
     if wanted.get("summary"):
-        found["summary"] = f'{len(turns)} turns; the callee last said "{last}"' if last else "Nothing was said."
+        found["summary"] = (
+            f'{len(turns)} turns; the callee last said "{last}"' if last else "Nothing was said."
+        )
     if fields := [field for field in wanted.get("fields") or [] if isinstance(field, dict)]:
         found["fields"] = {
-            str(field.get("name") or field.get("title") or f"field_{number}"): _finding(field, turns, variables, last)
+            str(field.get("name") or field.get("title") or f"field_{number}"): _finding(
+                field, turns, variables, last
+            )
             for number, field in enumerate(fields, start=1)
         }
     return found
 
 
 def _finding(
-    field: Mapping[str, Any], turns: Sequence[tuple[str, str]], variables: Mapping[str, Any], last: str
+    field: Mapping[str, Any],
+    turns: Sequence[tuple[str, str]],
+    variables: Mapping[str, Any],
+    last: str,
 ) -> Any:
     name, choices = str(field.get("name") or field.get("title") or ""), field.get("enum")
     if variables.get(name) not in (None, ""):

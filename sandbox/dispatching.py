@@ -1,4 +1,6 @@
-"""Who takes a job: a real worker of that name, else the sandbox's own agent, else nobody (protocols.md 5)."""
+"""Who takes a job: a real worker of that name, else the sandbox's own agent, else nobody
+(protocols.md 5).
+"""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -51,7 +53,11 @@ class Dispatching:
     ) -> agent_dispatch.AgentDispatch:
         """Put one more agent to work in the room. Nobody there to take the job is not an error."""
         dispatch = agent_dispatch.AgentDispatch(
-            id=livekit_id("AD_"), agent_name=agent_name, room=room.name, metadata=metadata, attributes=attributes
+            id=livekit_id("AD_"),
+            agent_name=agent_name,
+            room=room.name,
+            metadata=metadata,
+            attributes=attributes,
         )
         dispatch.state.created_at = int(self.clock.now() * 1e9)
         room.dispatches[dispatch.id] = dispatch
@@ -80,7 +86,9 @@ class Dispatching:
             poster=self.poster,
             faults=self.faults,
         )
-        work = AgentJob(job, room, metadata, reporter, self.clock, self.rooms, self.calls, self.on_answer)
+        work = AgentJob(
+            job, room, metadata, reporter, self.clock, self.rooms, self.calls, self.on_answer
+        )
         task = asyncio.get_running_loop().create_task(work.run())
         self._tasks[job.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(job.id, None))

@@ -1,4 +1,6 @@
-"""livekit.Egress for room composites: what is recorded, where it goes, how it ends (protocols.md 4)."""
+"""livekit.Egress for room composites: what is recorded, where it goes, how it ends (protocols.md
+4).
+"""
 
 import asyncio
 import re
@@ -28,12 +30,19 @@ from .webhooks import Webhooks
 TABLE = "egress"
 FINISHES_AFTER = 1.0  # simulated seconds between the end of the sound and the file
 AGENT_RECORDS_AFTER = 1.0  # wall clock: the control plane may be about to start one
-DONE = (egress.EGRESS_COMPLETE, egress.EGRESS_FAILED, egress.EGRESS_ABORTED, egress.EGRESS_LIMIT_REACHED)
+DONE = (
+    egress.EGRESS_COMPLETE,
+    egress.EGRESS_FAILED,
+    egress.EGRESS_ABORTED,
+    egress.EGRESS_LIMIT_REACHED,
+)
 
 
 @dataclass(eq=False)
 class Recording:
-    """One egress at work. `heard_from` and `heard_until` are Unix times, None until the callee is heard."""
+    """One egress at work. `heard_from` and `heard_until` are Unix times, None until the callee is
+    heard.
+    """
 
     info: egress.EgressInfo
     output: egress.EncodedFileOutput
@@ -53,8 +62,12 @@ class Egress:
     recorder: Recorder = field(default_factory=Recorder)
     active: dict[str, Recording] = field(default_factory=dict)
     bucket: egress.S3Upload | None = None  # where an agent's own recordings go; None: the folder
-    _wanted: dict[str, float] = field(default_factory=dict)  # room -> since when its agent wants it recorded
-    _in_room: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # every one there ever was
+    _wanted: dict[str, float] = field(
+        default_factory=dict
+    )  # room -> since when its agent wants it recorded
+    _in_room: defaultdict[str, list[str]] = field(
+        default_factory=lambda: defaultdict(list)
+    )  # every one there ever was
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -70,7 +83,9 @@ class Egress:
             self._start(room, request.egress.room)
 
     def _room_closed(self, room: Room) -> None:
-        self._record_for_agent(room)  # an agent that hung up at once has closed the room before the call is over
+        self._record_for_agent(
+            room
+        )  # an agent that hung up at once has closed the room before the call is over
         for recording in self._of(room):
             self._end(recording, "Source closed")
 
@@ -85,7 +100,9 @@ class Egress:
             recording.heard_until = self.clock.now()
 
     def agent_records(self, room: Room, agent: dict[str, Any]) -> None:
-        """An agent that is to record sees to it that somebody does: itself, when nobody has started a second later."""
+        """An agent that is to record sees to it that somebody does: itself, when nobody has started
+        a second later.
+        """
         if agent.get("recording_enabled"):
             self._wanted[room.name] = self.clock.now()
             asyncio.get_running_loop().call_later(AGENT_RECORDS_AFTER, self._record_for_agent, room)
@@ -95,7 +112,9 @@ class Egress:
         if answered_at is None or room.egress:
             return
         request = egress.RoomCompositeEgressRequest(room_name=room.name, audio_only=True)
-        output = request.file_outputs.add(file_type=egress.OGG, filepath=f"recordings/{room.name}.ogg")
+        output = request.file_outputs.add(
+            file_type=egress.OGG, filepath=f"recordings/{room.name}.ogg"
+        )
         if self.bucket is None:
             output.filepath = f"{room.name}.ogg"
         else:
@@ -149,7 +168,11 @@ class Egress:
         info = recording.info
         info.details = f"End reason: {recording.ending}"
         if recording.heard_from is None or recording.heard_until is None:
-            info.status, info.error, info.error_code = egress.EGRESS_ABORTED, "Start signal not received", 412
+            info.status, info.error, info.error_code = (
+                egress.EGRESS_ABORTED,
+                "Start signal not received",
+                412,
+            )
         else:
             await self._save(recording, recording.heard_from, recording.heard_until)
         info.ended_at = info.updated_at = int(self.clock.now() * 1e9)
@@ -175,9 +198,17 @@ class Egress:
             else:
                 file.location = str(self._write(filename, sound))
         except s3.UploadError as error:
-            info.status, info.error, info.error_code = egress.EGRESS_FAILED, f"S3 upload failed: {error}", 400
+            info.status, info.error, info.error_code = (
+                egress.EGRESS_FAILED,
+                f"S3 upload failed: {error}",
+                400,
+            )
         except OSError as error:
-            info.status, info.error, info.error_code = egress.EGRESS_FAILED, f"file write failed: {error.strerror}", 500
+            info.status, info.error, info.error_code = (
+                egress.EGRESS_FAILED,
+                f"file write failed: {error.strerror}",
+                500,
+            )
         else:
             info.status = egress.EGRESS_COMPLETE
 
@@ -197,16 +228,24 @@ class Egress:
     ) -> egress.EgressInfo:
         room = self.rooms.get(request.room_name)
         recording = self._start(room, request)
-        if any(p.info.attributes.get("sip.callStatus") == "active" for p in room.participants.values()):
+        if any(
+            p.info.attributes.get("sip.callStatus") == "active" for p in room.participants.values()
+        ):
             recording.heard_from, recording.info.status = self.clock.now(), egress.EGRESS_ACTIVE
         return recording.info
 
-    async def list(self, request: egress.ListEgressRequest, grants: Grants) -> egress.ListEgressResponse:
+    async def list(
+        self, request: egress.ListEgressRequest, grants: Grants
+    ) -> egress.ListEgressResponse:
         rows = self.store.table(TABLE)
-        keys: Iterable[str] = self._in_room.get(request.room_name, ()) if request.room_name else rows
+        keys: Iterable[str] = (
+            self._in_room.get(request.room_name, ()) if request.room_name else rows
+        )
         asked = [key for key in keys if request.egress_id in ("", key)]
         items = [self.active[key].info if key in self.active else _read(rows[key]) for key in asked]
-        return egress.ListEgressResponse(items=[info for info in items if not (request.active and info.status in DONE)])
+        return egress.ListEgressResponse(
+            items=[info for info in items if not (request.active and info.status in DONE)]
+        )
 
     async def stop(self, request: egress.StopEgressRequest, grants: Grants) -> egress.EgressInfo:
         recording = self.active.get(request.egress_id)
@@ -216,7 +255,9 @@ class Egress:
         row = self.store.table(TABLE).get(request.egress_id)
         if row is None:
             raise rpc_error("not_found", "egress does not exist")
-        raise TwirpError("failed_precondition", f"egress with status {row['status']} cannot be stopped")
+        raise TwirpError(
+            "failed_precondition", f"egress with status {row['status']} cannot be stopped"
+        )
 
     async def idle(self) -> None:
         while self._tasks:
@@ -237,7 +278,9 @@ def _read(row: Row) -> egress.EgressInfo:
 
 
 def storage_key(template: str, room_name: str, room_id: str, started_at: float) -> str:
-    """Where the recording goes, by egress's templates; the extension is always the container's, .ogg."""
+    """Where the recording goes, by egress's templates; the extension is always the container's,
+    .ogg.
+    """
     moment = datetime.fromtimestamp(started_at, UTC)
     time, utc = (
         moment.strftime("%Y-%m-%dT%H%M%S"),
@@ -253,12 +296,18 @@ def storage_key(template: str, room_name: str, room_id: str, started_at: float) 
     return str(clean.with_suffix(".ogg") if known else clean.with_name(f"{clean.name}.ogg"))
 
 
-def redacted(request: egress.RoomCompositeEgressRequest, room_name: str) -> egress.RoomCompositeEgressRequest:
+def redacted(
+    request: egress.RoomCompositeEgressRequest, room_name: str
+) -> egress.RoomCompositeEgressRequest:
     """The request as events repeat it: without secrets."""
     echo = egress.RoomCompositeEgressRequest()
     echo.CopyFrom(request)
     echo.room_name = room_name
     for output in [*echo.file_outputs, echo.file] if echo.HasField("file") else echo.file_outputs:
         if output.HasField("s3"):
-            output.s3.access_key, output.s3.secret, output.s3.session_token = "{access_key}", "{secret}", ""
+            output.s3.access_key, output.s3.secret, output.s3.session_token = (
+                "{access_key}",
+                "{secret}",
+                "",
+            )
     return echo

@@ -1,4 +1,6 @@
-"""Somebody calls one of our numbers (protocols.md 1.4: inbound matching, the participant, the room)."""
+"""Somebody calls one of our numbers (protocols.md 1.4: inbound matching, the participant, the
+room).
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -34,7 +36,9 @@ class Inbound:
         rule = self.rules.match_rule(trunk.sip_trunk_id, caller=caller, called=called, pin=pin)
         if rule is None:
             raise NotTakenError(NO_RULE)
-        room = self.rooms.get_or_create(_room_request(rule, room_for(rule.rule, caller=caller, called=called)))
+        room = self.rooms.get_or_create(
+            _room_request(rule, room_for(rule.rule, caller=caller, called=called))
+        )
         dial = Dial(
             call_id=livekit_id("SCL_"),
             number=called,
@@ -46,7 +50,9 @@ class Inbound:
         participant = self.rooms.join(room, _participant(rule, dial))
         self.rooms.publish(room, participant, "sip_audio")
         callee: Callee = caller_for(caller)
-        return self.calls.start(dial, room=room, participant=participant, callee=callee, direction="inbound")
+        return self.calls.start(
+            dial, room=room, participant=participant, callee=callee, direction="inbound"
+        )
 
 
 def _room_request(rule: sip.SIPDispatchRuleInfo, name: str) -> CreateRoomRequest:

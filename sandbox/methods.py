@@ -36,11 +36,21 @@ def room_methods(service: RoomService) -> dict[str, Method]:
         "CreateRoom": Method(room.CreateRoomRequest, _video("roomCreate"), service.create),
         "ListRooms": Method(room.ListRoomsRequest, _video("roomList"), service.list),
         "DeleteRoom": Method(room.DeleteRoomRequest, _video("roomCreate"), service.delete),
-        "ListParticipants": Method(room.ListParticipantsRequest, _admin_of_room, service.list_participants),
-        "GetParticipant": Method(room.RoomParticipantIdentity, _admin_of_room, service.get_participant),
-        "RemoveParticipant": Method(room.RoomParticipantIdentity, _admin_of_room, service.remove_participant),
-        "UpdateParticipant": Method(room.UpdateParticipantRequest, _admin_of_room, service.update_participant),
-        "UpdateRoomMetadata": Method(room.UpdateRoomMetadataRequest, _admin_of_room, service.update_metadata),
+        "ListParticipants": Method(
+            room.ListParticipantsRequest, _admin_of_room, service.list_participants
+        ),
+        "GetParticipant": Method(
+            room.RoomParticipantIdentity, _admin_of_room, service.get_participant
+        ),
+        "RemoveParticipant": Method(
+            room.RoomParticipantIdentity, _admin_of_room, service.remove_participant
+        ),
+        "UpdateParticipant": Method(
+            room.UpdateParticipantRequest, _admin_of_room, service.update_participant
+        ),
+        "UpdateRoomMetadata": Method(
+            room.UpdateRoomMetadataRequest, _admin_of_room, service.update_metadata
+        ),
         "SendData": Method(room.SendDataRequest, _admin_of_room, service.send_data),
         "MutePublishedTrack": Method(room.MuteRoomTrackRequest, _admin_of_room, service.mute),
     }
@@ -79,26 +89,48 @@ def _transfer(grants: Grants, request: Any) -> bool:
 def rule_methods(rules: Rules) -> dict[str, Method]:
     admin = _sip("admin")
     return {
-        "livekit.SIP/CreateSIPDispatchRule": Method(sip.CreateSIPDispatchRuleRequest, admin, rules.create),
-        "livekit.SIP/UpdateSIPDispatchRule": Method(sip.UpdateSIPDispatchRuleRequest, admin, rules.update),
-        "livekit.SIP/ListSIPDispatchRule": Method(sip.ListSIPDispatchRuleRequest, admin, rules.list),
-        "livekit.SIP/DeleteSIPDispatchRule": Method(sip.DeleteSIPDispatchRuleRequest, admin, rules.delete),
+        "livekit.SIP/CreateSIPDispatchRule": Method(
+            sip.CreateSIPDispatchRuleRequest, admin, rules.create
+        ),
+        "livekit.SIP/UpdateSIPDispatchRule": Method(
+            sip.UpdateSIPDispatchRuleRequest, admin, rules.update
+        ),
+        "livekit.SIP/ListSIPDispatchRule": Method(
+            sip.ListSIPDispatchRuleRequest, admin, rules.list
+        ),
+        "livekit.SIP/DeleteSIPDispatchRule": Method(
+            sip.DeleteSIPDispatchRuleRequest, admin, rules.delete
+        ),
     }
 
 
 def sip_methods(service: SipService, transfers: Transfers, trunks: Trunks) -> dict[str, Method]:
     admin = _sip("admin")
     methods = {
-        "CreateSIPParticipant": Method(sip.CreateSIPParticipantRequest, _sip("call"), service.create),
-        "TransferSIPParticipant": Method(sip.TransferSIPParticipantRequest, _transfer, transfers.transfer),
-        "CreateSIPInboundTrunk": Method(sip.CreateSIPInboundTrunkRequest, admin, trunks.create_inbound),
-        "UpdateSIPInboundTrunk": Method(sip.UpdateSIPInboundTrunkRequest, admin, trunks.update_inbound),
+        "CreateSIPParticipant": Method(
+            sip.CreateSIPParticipantRequest, _sip("call"), service.create
+        ),
+        "TransferSIPParticipant": Method(
+            sip.TransferSIPParticipantRequest, _transfer, transfers.transfer
+        ),
+        "CreateSIPInboundTrunk": Method(
+            sip.CreateSIPInboundTrunkRequest, admin, trunks.create_inbound
+        ),
+        "UpdateSIPInboundTrunk": Method(
+            sip.UpdateSIPInboundTrunkRequest, admin, trunks.update_inbound
+        ),
         "GetSIPInboundTrunk": Method(sip.GetSIPInboundTrunkRequest, admin, trunks.get_inbound),
         "ListSIPInboundTrunk": Method(sip.ListSIPInboundTrunkRequest, admin, trunks.list_inbound),
-        "CreateSIPOutboundTrunk": Method(sip.CreateSIPOutboundTrunkRequest, admin, trunks.create_outbound),
-        "UpdateSIPOutboundTrunk": Method(sip.UpdateSIPOutboundTrunkRequest, admin, trunks.update_outbound),
+        "CreateSIPOutboundTrunk": Method(
+            sip.CreateSIPOutboundTrunkRequest, admin, trunks.create_outbound
+        ),
+        "UpdateSIPOutboundTrunk": Method(
+            sip.UpdateSIPOutboundTrunkRequest, admin, trunks.update_outbound
+        ),
         "GetSIPOutboundTrunk": Method(sip.GetSIPOutboundTrunkRequest, admin, trunks.get_outbound),
-        "ListSIPOutboundTrunk": Method(sip.ListSIPOutboundTrunkRequest, admin, trunks.list_outbound),
+        "ListSIPOutboundTrunk": Method(
+            sip.ListSIPOutboundTrunkRequest, admin, trunks.list_outbound
+        ),
         "DeleteSIPTrunk": Method(sip.DeleteSIPTrunkRequest, admin, trunks.delete),
     }
     return {f"livekit.SIP/{name}": method for name, method in methods.items()}

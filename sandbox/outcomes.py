@@ -1,4 +1,6 @@
-"""How LiveKit words the end of an INVITE, as a Twirp error and as `disconnectReason` (protocols.md 2.2, 2.3)."""
+"""How LiveKit words the end of an INVITE, as a Twirp error and as `disconnectReason` (protocols.md
+2.2, 2.3).
+"""
 
 import base64
 from collections.abc import Mapping
@@ -17,7 +19,8 @@ PHRASES = {
     606: "Not Acceptable", 607: "Unwanted", 608: "Rejected",
 }  # fmt: skip
 
-# sip/pkg/sip + protocol/livekit/sip.go sipCodeToGRPCCode; codes not named fall to their class below.
+# sip/pkg/sip + protocol/livekit/sip.go sipCodeToGRPCCode; codes not named fall to their class
+# below.
 CODES = {
     400: "invalid_argument", 402: "permission_denied", 403: "permission_denied", 404: "not_found",
     408: "deadline_exceeded", 410: "not_found", 480: "resource_exhausted", 484: "invalid_argument",
@@ -37,7 +40,9 @@ CARRIER_BLOCK = "32203"  # Twilio: "The call was blocked", on X-Twilio-Error
 
 @dataclass(frozen=True)
 class Refusal:
-    """The call was not answered. `sip_code` None: no SIP response decided it, so there is no SIP meta either."""
+    """The call was not answered. `sip_code` None: no SIP response decided it, so there is no SIP
+    meta either.
+    """
 
     sip_code: int | None = None
     phrase: str = ""
@@ -49,8 +54,13 @@ class Refusal:
     def error(self) -> TwirpError:
         """What CreateSIPParticipant answers when it waited."""
         if self.sip_code is None:
-            return rpc_error(self.code, self.msg) if self.prefixed else TwirpError(self.code, self.msg)
-        code = CODES.get(self.sip_code, "failed_precondition" if 500 <= self.sip_code < 600 else "invalid_argument")
+            return (
+                rpc_error(self.code, self.msg) if self.prefixed else TwirpError(self.code, self.msg)
+            )
+        code = CODES.get(
+            self.sip_code,
+            "failed_precondition" if 500 <= self.sip_code < 600 else "invalid_argument",
+        )
         msg = self._message()
         meta = {
             "sip_status_code": str(self.sip_code),
@@ -60,7 +70,11 @@ class Refusal:
         return rpc_error(code, msg, meta)
 
     def _message(self) -> str:
-        text = f"sip status: {self.sip_code}: {self._status}" if self._status else f"sip status: {self.sip_code}"
+        text = (
+            f"sip status: {self.sip_code}: {self._status}"
+            if self._status
+            else f"sip status: {self.sip_code}"
+        )
         if self.headers.get("X-Twilio-Error", "").startswith(CARRIER_BLOCK):
             return f"INVITE blocked by carrier: {text}"
         if self.sip_code in EXPECTED:
@@ -85,10 +99,14 @@ class Refusal:
         return models.USER_UNAVAILABLE
 
 
-def sip_refusal(sip_code: int, phrase: str | None = None, headers: Mapping[str, str] | None = None) -> Refusal:
+def sip_refusal(
+    sip_code: int, phrase: str | None = None, headers: Mapping[str, str] | None = None
+) -> Refusal:
     """`phrase` None takes the usual one of that status; "" sends none."""
     return Refusal(
-        sip_code=sip_code, phrase=PHRASES.get(sip_code, "") if phrase is None else phrase, headers=headers or {}
+        sip_code=sip_code,
+        phrase=PHRASES.get(sip_code, "") if phrase is None else phrase,
+        headers=headers or {},
     )
 
 
@@ -109,11 +127,16 @@ def _details(code: str, msg: str) -> str:
 # --- the ends that carry no SIP status ---
 RANG_OUT = Refusal(code="canceled", msg="sip request timed out")
 RANG_OUT_RACE = Refusal(code="failed_precondition", msg="context deadline exceeded")  # sip#857
-HUNG_UP_WHILE_RINGING = RANG_OUT  # sip/outbound.go sipSignal: both cancel the same context, so they read the same
-NO_CREDENTIALS = Refusal(
-    code="failed_precondition", msg="sip server required auth, but no username or password was provided"
+HUNG_UP_WHILE_RINGING = (
+    RANG_OUT  # sip/outbound.go sipSignal: both cancel the same context, so they read the same
 )
-BAD_CREDENTIALS = Refusal(code="failed_precondition", msg="max auth retry attempts reached for SIP invite")
+NO_CREDENTIALS = Refusal(
+    code="failed_precondition",
+    msg="sip server required auth, but no username or password was provided",
+)
+BAD_CREDENTIALS = Refusal(
+    code="failed_precondition", msg="max auth retry attempts reached for SIP invite"
+)
 NO_SERVER = Refusal(code="unavailable", msg="no response from servers")
 WITHOUT_SIP_CODE = {
     (RANG_OUT.code, RANG_OUT.msg): models.USER_UNAVAILABLE,
@@ -124,5 +147,7 @@ WITHOUT_SIP_CODE = {
 
 
 def challenge(*, has_credentials: bool) -> Refusal:
-    """What becomes of 401 and 407: LiveKit tries the trunk's credentials five times, when there are any."""
+    """What becomes of 401 and 407: LiveKit tries the trunk's credentials five times, when there are
+    any.
+    """
     return BAD_CREDENTIALS if has_credentials else NO_CREDENTIALS

@@ -17,9 +17,9 @@ HANGS_UP_AT_ONCE = 0.6
 class Callee:
     """One way to take a call. Seconds are simulated.
 
-    `trying` passes before the first sign of life, `rings` between that and the answer or refusal. `talk` None goes on
-    until a maximum duration ends the call. `error` refuses the request before an INVITE is sent. `mute` never answers
-    the request.
+    `trying` passes before the first sign of life, `rings` between that and the answer or refusal.
+    `talk` None goes on until a maximum duration ends the call. `error` refuses the request before
+    an INVITE is sent. `mute` never answers the request.
     """
 
     trying: float = 0.4
@@ -32,7 +32,9 @@ class Callee:
     mute: bool = False
 
 
-def refuses(sip_code: int, phrase: str | None = None, *, rings: float = 0.0, **headers: str) -> Callee:
+def refuses(
+    sip_code: int, phrase: str | None = None, *, rings: float = 0.0, **headers: str
+) -> Callee:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Callee(rings=rings, refusal=sip_refusal(sip_code, phrase, named))
 
@@ -69,7 +71,9 @@ REFUSALS = (
 def _answering(digits: str, last: int, *, mute: bool) -> Callee:
     if 55 <= last <= 59:
         return Callee(talk=HANGS_UP_AT_ONCE)
-    spread = int(digits[-7:] or "0") * 2_654_435_761 % 2**32 / 2**32  # Knuth's hash: neighbours differ
+    spread = (
+        int(digits[-7:] or "0") * 2_654_435_761 % 2**32 / 2**32
+    )  # Knuth's hash: neighbours differ
     talk = TALK_SHORTEST + spread * (TALK_LONGEST - TALK_SHORTEST)
     if 75 <= last <= 79:
         return Callee(machine=True, talk=talk)
@@ -79,7 +83,9 @@ def _answering(digits: str, last: int, *, mute: bool) -> Callee:
 def caller_for(number: str) -> Callee:
     """Somebody who calls us: talks as long, and ends it in the same way, as when we call them."""
     digits = "".join(c for c in number if c.isdigit())
-    return replace(_answering(digits, int(digits[-2:] or "0") % 50, mute=False), trying=0.0, rings=0.0)
+    return replace(
+        _answering(digits, int(digits[-2:] or "0") % 50, mute=False), trying=0.0, rings=0.0
+    )
 
 
 # --- numbers that are told to behave otherwise (PUT /_sandbox/behaviours) ---
@@ -112,11 +118,20 @@ def _is_headers(value: Any) -> bool:
 
 # What each field must be, and how to say so.
 FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "sip_code": (lambda value: type(value) is int and 300 <= value <= 699, "a SIP status from 300 to 699"),
+    "sip_code": (
+        lambda value: type(value) is int and 300 <= value <= 699,
+        "a SIP status from 300 to 699",
+    ),
     "phrase": (lambda value: value is None or isinstance(value, str), "a text"),
     "headers": (lambda value: value is None or _is_headers(value), "an object of texts"),
-    "twirp": (lambda value: _is_error(value), f"an object whose code is one of {', '.join(HTTP_STATUS)}"),
-    "failure": (lambda value: _is_error(value), f"an object whose code is one of {', '.join(HTTP_STATUS)}"),
+    "twirp": (
+        lambda value: _is_error(value),
+        f"an object whose code is one of {', '.join(HTTP_STATUS)}",
+    ),
+    "failure": (
+        lambda value: _is_error(value),
+        f"an object whose code is one of {', '.join(HTTP_STATUS)}",
+    ),
     "answer_after": (_is_seconds, SECONDS),
     "trying": (_is_seconds, SECONDS),
     "rings": (_is_seconds, SECONDS),
@@ -151,7 +166,9 @@ def parse_behaviour(body: Any) -> Callee:
         refusal = Refusal(code=failure["code"], msg=str(failure.get("msg", "")))
         return replace(callee, refusal=refusal, rings=float(body.get("rings", 0.0)))
     if twirp := body.get("twirp"):
-        return replace(callee, error=TwirpError(twirp["code"], str(twirp.get("msg", "")), twirp.get("meta")))
+        return replace(
+            callee, error=TwirpError(twirp["code"], str(twirp.get("msg", "")), twirp.get("meta"))
+        )
     return callee
 
 

@@ -1,8 +1,8 @@
 """POSTs by the thousand: plain HTTP/1.1 over kept-alive connections.
 
-Each call makes about fifteen (events and reports), and a general client costs three times as much of the processor
-that a rehearsal shares with the worker and the web server (measured: 0.32 ms each with aiohttp's, 0.11 ms here).
-Anything but `http://` goes through aiohttp all the same.
+Each call makes about fifteen (events and reports), and a general client costs three times as much
+of the processor that a rehearsal shares with the worker and the web server (measured: 0.32 ms each
+with aiohttp's, 0.11 ms here). Anything but `http://` goes through aiohttp all the same.
 """
 
 import asyncio
@@ -50,9 +50,14 @@ class _Connection(asyncio.Protocol):
         if not found:
             return
         lines = head.decode("latin-1").split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines[1:])
+        }
         status = int(lines[0].split(" ", 2)[1])
-        self.reusable = headers.get("connection", "").lower() != "close" and lines[0].startswith("HTTP/1.1")
+        self.reusable = headers.get("connection", "").lower() != "close" and lines[0].startswith(
+            "HTTP/1.1"
+        )
         if self._complete(headers, rest, status):
             self._data = b""
             self.answer.set_result(status)
@@ -63,7 +68,9 @@ class _Connection(asyncio.Protocol):
         if (length := headers.get("content-length")) is not None:
             return len(rest) >= int(length)
         if status != 204:
-            self.reusable = False  # the body ends with the connection: its beginning is enough for us
+            self.reusable = (
+                False  # the body ends with the connection: its beginning is enough for us
+            )
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -90,15 +97,21 @@ class Poster:
     _idle: dict[tuple[str, int], list[_Connection]] = field(default_factory=dict)
     _slots: dict[tuple[str, int], asyncio.Semaphore] = field(default_factory=dict)
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float | None = None) -> int:
-        """The status of the answer. Raises PostError when there is none in `timeout` seconds (None: however long).
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float | None = None
+    ) -> int:
+        """The status of the answer. Raises PostError when there is none in `timeout` seconds (None:
+        however long).
 
         The time begins when a connection is free: waiting for others is not the receiver's fault.
         """
         parts = urlsplit(url)
         place = (parts.hostname or "", parts.port or 80)
         try:
-            async with self._slots.setdefault(place, asyncio.Semaphore(AT_ONCE)), asyncio.timeout(timeout):
+            async with (
+                self._slots.setdefault(place, asyncio.Semaphore(AT_ONCE)),
+                asyncio.timeout(timeout),
+            ):
                 if parts.scheme != "http":
                     async with self.session.post(url, data=body, headers=headers) as response:
                         await response.read()
@@ -114,7 +127,9 @@ class Poster:
             try:
                 return await self._ask(place, connection, request)
             except PostError:
-                pass  # the server gave up the idle connection just now; receivers know repeats by their id
+                # The server gave up the idle connection just now; receivers know repeats by their
+                # id.
+                pass
         loop = asyncio.get_running_loop()
         _, fresh = await loop.create_connection(_Connection, *place)
         return await self._ask(place, fresh, request)

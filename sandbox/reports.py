@@ -1,4 +1,6 @@
-"""How the voice agent tells the control plane what it saw (api-contract.md 6, POST /calls/{id}/report)."""
+"""How the voice agent tells the control plane what it saw (api-contract.md 6, POST
+/calls/{id}/report).
+"""
 
 import asyncio
 import logging
@@ -22,7 +24,9 @@ TIMEOUT = 10.0  # wall clock
 
 @dataclass
 class Reporter:
-    """Batches a job's events into few POSTs, in order; ids stay the same over retries. `url` None reports to nobody."""
+    """Batches a job's events into few POSTs, in order; ids stay the same over retries. `url` None
+    reports to nobody.
+    """
 
     url: str | None
     token: str
@@ -44,8 +48,12 @@ class Reporter:
         self.start_alive()
 
     def add(self, event: str, /, *, flush: bool = False, **data: Any) -> None:
-        """Note an event that happened now; without `flush` it travels with the next one that has it."""
-        self._pending.append({"id": secrets.token_hex(16), "type": event, "at": Clock.iso(), **data})
+        """Note an event that happened now; without `flush` it travels with the next one that has
+        it.
+        """
+        self._pending.append(
+            {"id": secrets.token_hex(16), "type": event, "at": Clock.iso(), **data}
+        )
         if flush:
             self.flush()
 
@@ -58,7 +66,9 @@ class Reporter:
         self._soon = asyncio.get_running_loop().call_later(GATHERS, self.flush)
 
     async def settled(self, *, timeout: float) -> bool:
-        """Wait until everything flushed so far is acknowledged (or given up); False when that takes too long."""
+        """Wait until everything flushed so far is acknowledged (or given up); False when that takes
+        too long.
+        """
         try:
             async with asyncio.timeout(timeout):
                 await self._settled.wait()

@@ -29,17 +29,25 @@ class RoomService:
         found = [r.info for r in self.rooms.rooms.values() if not names or r.name in names]
         return room.ListRoomsResponse(rooms=found)
 
-    async def delete(self, request: room.DeleteRoomRequest, grants: Grants) -> room.DeleteRoomResponse:
+    async def delete(
+        self, request: room.DeleteRoomRequest, grants: Grants
+    ) -> room.DeleteRoomResponse:
         self.rooms.delete(request.room)
         return room.DeleteRoomResponse()
 
     async def list_participants(
         self, request: room.ListParticipantsRequest, grants: Grants
     ) -> room.ListParticipantsResponse:
-        here = self.rooms.rooms.get(request.room)  # an unknown room lists nobody (livekit roomservice.go)
-        return room.ListParticipantsResponse(participants=[p.info for p in here.participants.values()] if here else [])
+        here = self.rooms.rooms.get(
+            request.room
+        )  # an unknown room lists nobody (livekit roomservice.go)
+        return room.ListParticipantsResponse(
+            participants=[p.info for p in here.participants.values()] if here else []
+        )
 
-    async def get_participant(self, request: room.RoomParticipantIdentity, grants: Grants) -> models.ParticipantInfo:
+    async def get_participant(
+        self, request: room.RoomParticipantIdentity, grants: Grants
+    ) -> models.ParticipantInfo:
         return self._participant(request.room, request.identity).info
 
     async def remove_participant(
@@ -65,18 +73,24 @@ class RoomService:
                 info.attributes.pop(name, None)
         return info
 
-    async def update_metadata(self, request: room.UpdateRoomMetadataRequest, grants: Grants) -> models.Room:
+    async def update_metadata(
+        self, request: room.UpdateRoomMetadataRequest, grants: Grants
+    ) -> models.Room:
         here = self.rooms.get(request.room)
         refuse_long(request.metadata)
         here.info.metadata = request.metadata
         return here.info
 
-    async def send_data(self, request: room.SendDataRequest, grants: Grants) -> room.SendDataResponse:
+    async def send_data(
+        self, request: room.SendDataRequest, grants: Grants
+    ) -> room.SendDataResponse:
         here = self.rooms.get(request.room)
         here.data.append({"topic": request.topic, "data": request.data.decode(errors="replace")})
         return room.SendDataResponse()
 
-    async def mute(self, request: room.MuteRoomTrackRequest, grants: Grants) -> room.MuteRoomTrackResponse:
+    async def mute(
+        self, request: room.MuteRoomTrackRequest, grants: Grants
+    ) -> room.MuteRoomTrackResponse:
         for track in self._participant(request.room, request.identity).info.tracks:
             if track.sid == request.track_sid:
                 track.muted = request.muted

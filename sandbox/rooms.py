@@ -1,4 +1,6 @@
-"""Rooms and who is in them: joining, leaving, closing, and the events that tell of it (protocols.md 1.5, 2.3, 3)."""
+"""Rooms and who is in them: joining, leaving, closing, and the events that tell of it (protocols.md
+1.5, 2.3, 3).
+"""
 
 import asyncio
 import logging
@@ -32,7 +34,9 @@ def refuse_long(metadata: str) -> None:
 
 @dataclass(eq=False)
 class Participant:
-    """`gone` is set, with the reason, the moment the participant is out of the room, whoever put it out."""
+    """`gone` is set, with the reason, the moment the participant is out of the room, whoever put it
+    out.
+    """
 
     info: models.ParticipantInfo
     gone: "asyncio.Future[Reason]"
@@ -114,8 +118,12 @@ class Rooms:
         if info.identity in room.participants:
             self.leave(room, info.identity, models.DUPLICATE_IDENTITY)
         people = sum(participant.keeps_room_open for participant in room.participants.values())
-        if info.kind not in DEPENDENT and 0 < room.info.max_participants <= people:  # agents and egress do not count
-            raise rpc_error("internal", "update room failed: room has exceeded its max participants")
+        if (
+            info.kind not in DEPENDENT and 0 < room.info.max_participants <= people
+        ):  # agents and egress do not count
+            raise rpc_error(
+                "internal", "update room failed: room has exceeded its max participants"
+            )
         now = Clock.now()
         info.sid = info.sid or livekit_id("PA_")
         info.state = models.ParticipantInfo.State.ACTIVE
@@ -142,7 +150,9 @@ class Rooms:
         self._count(room)
         who = models.ParticipantInfo(sid=participant.info.sid, identity=participant.identity)
         where = models.Room(sid=room.info.sid, name=room.name)
-        self.webhooks.send("track_published", key=room.name, room=where, participant=who, track=track)
+        self.webhooks.send(
+            "track_published", key=room.name, room=where, participant=who, track=track
+        )
 
     def leave(self, room: Room, identity: str, reason: Reason) -> None:
         """Put somebody out; nobody of that name is no error."""
@@ -153,7 +163,9 @@ class Rooms:
         participant.info.disconnect_reason = reason
         participant.gone.set_result(reason)
         self._count(room)
-        self.webhooks.send("participant_left", key=room.name, room=room.info, participant=participant.info)
+        self.webhooks.send(
+            "participant_left", key=room.name, room=room.info, participant=participant.info
+        )
         stays = any(p.keeps_room_open for p in room.participants.values())
         if participant.keeps_room_open and not stays and not room.closed.done():
             self._close_in(room, room.info.departure_timeout)
@@ -171,7 +183,12 @@ class Rooms:
         room.closed.set_result(why)
         for identity in list(room.participants):
             self.leave(room, identity, reason)
-        self.webhooks.send("room_finished", key=room.name, room=room.info, roomEndReason=models.RoomEndReason.Name(why))
+        self.webhooks.send(
+            "room_finished",
+            key=room.name,
+            room=room.info,
+            roomEndReason=models.RoomEndReason.Name(why),
+        )
         for hook in self.on_closed:
             hook(room)
 

@@ -24,7 +24,9 @@ class Rules:
     trunks: Trunks
 
     def all(self) -> list[sip.SIPDispatchRuleInfo]:
-        return [ParseDict(row, sip.SIPDispatchRuleInfo()) for row in self.store.table(TABLE).values()]
+        return [
+            ParseDict(row, sip.SIPDispatchRuleInfo()) for row in self.store.table(TABLE).values()
+        ]
 
     def _get(self, rule_id: str) -> sip.SIPDispatchRuleInfo:
         """Raises TwirpError."""
@@ -33,13 +35,17 @@ class Rules:
             raise TwirpError("not_found", "requested sip dispatch rule does not exist")
         return ParseDict(row, sip.SIPDispatchRuleInfo())
 
-    async def create(self, request: sip.CreateSIPDispatchRuleRequest, grants: Grants) -> sip.SIPDispatchRuleInfo:
+    async def create(
+        self, request: sip.CreateSIPDispatchRuleRequest, grants: Grants
+    ) -> sip.SIPDispatchRuleInfo:
         rule = request.dispatch_rule if request.HasField("dispatch_rule") else _from_legacy(request)
         if rule.sip_dispatch_rule_id:
             raise invalid("rule id must not be set")
         return self._save(rule, livekit_id("SDR_"))
 
-    async def update(self, request: sip.UpdateSIPDispatchRuleRequest, grants: Grants) -> sip.SIPDispatchRuleInfo:
+    async def update(
+        self, request: sip.UpdateSIPDispatchRuleRequest, grants: Grants
+    ) -> sip.SIPDispatchRuleInfo:
         rule = self._get(request.sip_dispatch_rule_id)
         if request.HasField("replace"):
             created = rule.created_at
@@ -51,16 +57,27 @@ class Rules:
             raise invalid("missing or unsupported action")
         return self._save(rule, request.sip_dispatch_rule_id)
 
-    async def list(self, request: sip.ListSIPDispatchRuleRequest, grants: Grants) -> sip.ListSIPDispatchRuleResponse:
+    async def list(
+        self, request: sip.ListSIPDispatchRuleRequest, grants: Grants
+    ) -> sip.ListSIPDispatchRuleResponse:
         found = [
             rule
             for rule in self.all()
-            if (not request.dispatch_rule_ids or rule.sip_dispatch_rule_id in request.dispatch_rule_ids)
-            and (not request.trunk_ids or not rule.trunk_ids or set(rule.trunk_ids) & set(request.trunk_ids))
+            if (
+                not request.dispatch_rule_ids
+                or rule.sip_dispatch_rule_id in request.dispatch_rule_ids
+            )
+            and (
+                not request.trunk_ids
+                or not rule.trunk_ids
+                or set(rule.trunk_ids) & set(request.trunk_ids)
+            )
         ]
         return sip.ListSIPDispatchRuleResponse(items=found)
 
-    async def delete(self, request: sip.DeleteSIPDispatchRuleRequest, grants: Grants) -> sip.SIPDispatchRuleInfo:
+    async def delete(
+        self, request: sip.DeleteSIPDispatchRuleRequest, grants: Grants
+    ) -> sip.SIPDispatchRuleInfo:
         rule = self._get(request.sip_dispatch_rule_id)
         self.store.delete(TABLE, request.sip_dispatch_rule_id)
         return rule
@@ -88,7 +105,9 @@ class Rules:
         """The trunk that takes the call; one that names the number comes before one that takes any."""
         wildcard = None
         for trunk in self.trunks.all_inbound():
-            if trunk.allowed_numbers and normalize_number(caller) not in map(normalize_number, trunk.allowed_numbers):
+            if trunk.allowed_numbers and normalize_number(caller) not in map(
+                normalize_number, trunk.allowed_numbers
+            ):
                 continue
             if normalize_number(called) in map(normalize_number, trunk.numbers):
                 return trunk
@@ -96,7 +115,9 @@ class Rules:
                 wildcard = wildcard or trunk
         return wildcard
 
-    def match_rule(self, trunk_id: str, *, caller: str, called: str, pin: str) -> sip.SIPDispatchRuleInfo | None:
+    def match_rule(
+        self, trunk_id: str, *, caller: str, called: str, pin: str
+    ) -> sip.SIPDispatchRuleInfo | None:
         """The most particular rule that fits. Numbers are compared verbatim here, as LiveKit does."""
         fitting = [
             rule
@@ -106,7 +127,11 @@ class Rules:
             and (not rule.numbers or called in rule.numbers)
             and _pin(rule) == pin
         ]
-        return max(fitting, key=lambda r: (bool(r.trunk_ids), bool(r.numbers), bool(r.inbound_numbers)), default=None)
+        return max(
+            fitting,
+            key=lambda r: (bool(r.trunk_ids), bool(r.numbers), bool(r.inbound_numbers)),
+            default=None,
+        )
 
 
 def room_for(rule: sip.SIPDispatchRule, *, caller: str, called: str) -> str:
@@ -118,7 +143,9 @@ def room_for(rule: sip.SIPDispatchRule, *, caller: str, called: str) -> str:
         parts = [rule.dispatch_rule_callee.room_prefix, called]
         return _joined(*parts, random_name(12) if rule.dispatch_rule_callee.randomize else "")
     individual = rule.dispatch_rule_individual
-    return _joined(individual.room_prefix, caller, "" if individual.no_randomness else random_name(12))
+    return _joined(
+        individual.room_prefix, caller, "" if individual.no_randomness else random_name(12)
+    )
 
 
 def _joined(*parts: str) -> str:
@@ -132,12 +159,16 @@ def _pin(rule: sip.SIPDispatchRuleInfo) -> str:
 
 def _keys(rule: sip.SIPDispatchRuleInfo) -> Iterator[tuple[str, ...]]:
     """What a rule claims: trunk, caller, called number, PIN; an empty list claims one wildcard."""
-    return product(rule.trunk_ids or [""], rule.inbound_numbers or [""], rule.numbers or [""], [_pin(rule)])
+    return product(
+        rule.trunk_ids or [""], rule.inbound_numbers or [""], rule.numbers or [""], [_pin(rule)]
+    )
 
 
 def _from_legacy(request: sip.CreateSIPDispatchRuleRequest) -> sip.SIPDispatchRuleInfo:
     """The fields that stood at the top level before there was `dispatch_rule`."""
-    rule = sip.SIPDispatchRuleInfo(rule=request.rule, room_config=request.room_config, attributes=request.attributes)
+    rule = sip.SIPDispatchRuleInfo(
+        rule=request.rule, room_config=request.room_config, attributes=request.attributes
+    )
     values: dict[str, Any] = {name: getattr(request, name) for name in LEGACY}
     rule.MergeFrom(sip.SIPDispatchRuleInfo(**values))
     return rule

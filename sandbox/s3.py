@@ -22,13 +22,21 @@ class UploadError(Exception):
     """Why the object is not there, in the words egress uses after "S3 upload failed: "."""
 
 
-async def put(session: aiohttp.ClientSession, upload: egress.S3Upload, key: str, body: bytes, content_type: str) -> str:
+async def put(
+    session: aiohttp.ClientSession,
+    upload: egress.S3Upload,
+    key: str,
+    body: bytes,
+    content_type: str,
+) -> str:
     """Store the object and return its location. Raises UploadError."""
     url = object_url(upload, key)
     for attempt in range(TRIES):
         try:
             headers = signed_headers(upload, url, body, content_type)
-            async with session.put(URL(url, encoded=True), data=body, headers=headers, timeout=TIMEOUT) as response:
+            async with session.put(
+                URL(url, encoded=True), data=body, headers=headers, timeout=TIMEOUT
+            ) as response:
                 answer = await response.text()
                 if response.status < 300:
                     return url
@@ -43,14 +51,20 @@ async def put(session: aiohttp.ClientSession, upload: egress.S3Upload, key: str,
 
 
 def object_url(upload: egress.S3Upload, key: str) -> str:
-    """Bucket in the path when told to, or when the host cannot have subdomains; else in front of the host."""
-    endpoint = urlsplit(upload.endpoint or f"https://s3.{upload.region or 'us-east-1'}.amazonaws.com")
+    """Bucket in the path when told to, or when the host cannot have subdomains; else in front of
+    the host.
+    """
+    endpoint = urlsplit(
+        upload.endpoint or f"https://s3.{upload.region or 'us-east-1'}.amazonaws.com"
+    )
     if not endpoint.netloc:
         endpoint = urlsplit(f"https://{upload.endpoint}")
     path = quote(key, safe="/-_.~")
     if upload.force_path_style or _has_no_subdomains(endpoint.hostname or ""):
         return f"{endpoint.scheme}://{endpoint.netloc}{endpoint.path.rstrip('/')}/{upload.bucket}/{path}"
-    return f"{endpoint.scheme}://{upload.bucket}.{endpoint.netloc}{endpoint.path.rstrip('/')}/{path}"
+    return (
+        f"{endpoint.scheme}://{upload.bucket}.{endpoint.netloc}{endpoint.path.rstrip('/')}/{path}"
+    )
 
 
 def _has_no_subdomains(host: str) -> bool:
@@ -61,7 +75,9 @@ def _has_no_subdomains(host: str) -> bool:
     return True
 
 
-def signed_headers(upload: egress.S3Upload, url: str, body: bytes, content_type: str) -> dict[str, str]:
+def signed_headers(
+    upload: egress.S3Upload, url: str, body: bytes, content_type: str
+) -> dict[str, str]:
     now, target = datetime.now(UTC), urlsplit(url)
     moment, digest = now.strftime("%Y%m%dT%H%M%SZ"), hashlib.sha256(body).hexdigest()
     headers = {
@@ -77,7 +93,9 @@ def signed_headers(upload: egress.S3Upload, url: str, body: bytes, content_type:
     signature = sign(secret=upload.secret, scope=scope, moment=moment, canonical=canonical)
     names = ";".join(sorted(headers))
     credential = f"{upload.access_key}/{scope}"
-    headers["authorization"] = f"{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
+    headers["authorization"] = (
+        f"{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
+    )
     return headers
 
 

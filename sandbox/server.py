@@ -80,9 +80,13 @@ class Sandbox:
 
 
 async def start(config: Config) -> Sandbox:
-    """Listen on `config.port` (0 for any). Raises OSError when it is taken, DataDirTakenError when the directory is."""
+    """Listen on `config.port` (0 for any). Raises OSError when it is taken, DataDirTakenError when
+    the directory is.
+    """
     store = Store(config.data_dir / "sandbox")
-    session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None))
+    session = aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
+    )
     sandbox = _assemble(config, store, session)
     try:
         await sandbox.runner.setup()
@@ -97,15 +101,22 @@ async def start(config: Config) -> Sandbox:
 
 def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> Sandbox:
     clock, faults, phones = Clock(config.speed), Faults(), Phones()
-    reports, events = Poster(session), Poster(session)  # apart: a crowd of events holds up no report
+    reports, events = (
+        Poster(session),
+        Poster(session),
+    )  # apart: a crowd of events holds up no report
     webhooks = Webhooks(config, faults, events)
     rooms = Rooms(webhooks)
     calls, trunks = Calls(clock, rooms, store), Trunks(store, clock)
-    egress = Egress(clock, store, rooms, webhooks, session, config.data_dir / "recordings", bucket=config.s3)
+    egress = Egress(
+        clock, store, rooms, webhooks, session, config.data_dir / "recordings", bucket=config.s3
+    )
     calls.on_answered.append(egress.callee_answered)
     calls.on_ended.append(egress.callee_gone)
     workers = Workers(config, clock, rooms)
-    dispatching = Dispatching(config, clock, reports, faults, rooms, calls, workers, egress.agent_records)
+    dispatching = Dispatching(
+        config, clock, reports, faults, rooms, calls, workers, egress.agent_records
+    )
     sip, rules = SipService(clock, rooms, calls, trunks, phones), Rules(store, trunks)
     methods = {
         **room_methods(RoomService(rooms)),
@@ -116,15 +127,33 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
     }
     livekit = LiveKitApi(config, clock, faults, sip, methods)
     app = web.Application(client_max_size=MAX_BODY)
-    app.add_routes(Control(calls, rooms, phones, faults, dispatching, Inbound(rooms, calls, rules)).routes())
+    app.add_routes(
+        Control(calls, rooms, phones, faults, dispatching, Inbound(rooms, calls, rules)).routes()
+    )
     app.add_routes(twilio_routes(config, store))
     app.add_routes(
-        Bucket(store, config.data_dir / "s3", config.s3_secrets, ready=config.s3.bucket if config.s3 else "").routes()
+        Bucket(
+            store,
+            config.data_dir / "s3",
+            config.s3_secrets,
+            ready=config.s3.bucket if config.s3 else "",
+        ).routes()
     )
     app.add_routes([web.get("/", health), web.get("/agent", workers.serve)])
     app.add_routes([web.route("*", "/twirp/{path:.*}", livekit.serve)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    return Sandbox(config, store, session, (reports, events), webhooks, rooms, calls, dispatching, egress, runner)
+    return Sandbox(
+        config,
+        store,
+        session,
+        (reports, events),
+        webhooks,
+        rooms,
+        calls,
+        dispatching,
+        egress,
+        runner,
+    )
 
 
 def twilio_routes(config: Config, store: Store) -> Iterable[web.RouteDef]:

@@ -22,7 +22,9 @@ class Scope:
 
 def sign(*, secret: str, scope: Scope, moment: str, canonical: str) -> str:
     """The hexadecimal signature of a canonical request at a moment (`20260102T030405Z`)."""
-    text = "\n".join([ALGORITHM, moment, str(scope), hashlib.sha256(canonical.encode()).hexdigest()])
+    text = "\n".join(
+        [ALGORITHM, moment, str(scope), hashlib.sha256(canonical.encode()).hexdigest()]
+    )
     key = f"AWS4{secret}".encode()
     for part in (scope.day, scope.region, "s3", "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
@@ -36,7 +38,9 @@ def canonical_request(
     headers: Mapping[str, str],
     payload_hash: str,
 ) -> str:
-    """`path` in any encoding, `query` decoded; `headers` are those signed, with names in lower case."""
+    """`path` in any encoding, `query` decoded; `headers` are those signed, with names in lower
+    case.
+    """
     pairs = sorted((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in query)
     lines = [f"{name}:{' '.join(headers[name].split())}" for name in sorted(headers)]
     return "\n".join(

@@ -38,8 +38,12 @@ class SipService:
     trunks: Trunks
     phones: Phones
 
-    async def create(self, request: sip.CreateSIPParticipantRequest, grants: Grants) -> sip.SIPParticipantInfo:
-        """Dial, and answer when the callee did if the caller wants to know. Raises TwirpError or NoAnswerError."""
+    async def create(
+        self, request: sip.CreateSIPParticipantRequest, grants: Grants
+    ) -> sip.SIPParticipantInfo:
+        """Dial, and answer when the callee did if the caller wants to know. Raises TwirpError or
+        NoAnswerError.
+        """
         call = self.dial(request)
         if request.wait_until_answered:
             await self.wait_for_answer(call)
@@ -51,7 +55,9 @@ class SipService:
         """The callee's participant joins the room, then the INVITE leaves. Raises TwirpError."""
         _validate(request)
         line = self._trunk(request)
-        callee = self.phones.callee(request.sip_call_to, dialled_before=self.calls.dialled_before(request.sip_call_to))
+        callee = self.phones.callee(
+            request.sip_call_to, dialled_before=self.calls.dialled_before(request.sip_call_to)
+        )
         if callee.error is not None:
             raise callee.error
         if callee.refusal is not None and callee.refusal.sip_code in (401, 407):
@@ -66,7 +72,9 @@ class SipService:
             caller_id=line.caller_id,
             trunk_id=line.trunk_id,
             ringing_timeout=_seconds(request, "ringing_timeout", RINGING_TIMEOUT),
-            max_duration=min(_seconds(request, "max_call_duration", MAX_CALL_DURATION), MAX_CALL_DURATION),
+            max_duration=min(
+                _seconds(request, "max_call_duration", MAX_CALL_DURATION), MAX_CALL_DURATION
+            ),
             dtmf=request.dtmf,
         )
         return self.calls.start(dial, room=room, participant=participant, callee=callee)
@@ -90,7 +98,11 @@ class SipService:
         address, has_credentials = request.trunk.hostname, bool(request.trunk.auth_username)
         if request.sip_trunk_id:
             trunk = self.trunks.outbound(request.sip_trunk_id)
-            numbers, address, has_credentials = list(trunk.numbers), trunk.address, bool(trunk.auth_username)
+            numbers, address, has_credentials = (
+                list(trunk.numbers),
+                trunk.address,
+                bool(trunk.auth_username),
+            )
         if not request.sip_number and not numbers:
             raise TwirpError("failed_precondition", "no numbers on outbound trunk")
         caller_id = request.sip_number or random.choice(numbers)  # noqa: S311  # the server picks any
@@ -115,11 +127,15 @@ def _validate(request: sip.CreateSIPParticipantRequest) -> None:
     if not request.sip_call_to:
         raise TwirpError("invalid_argument", "missing sip callee number")
     if "@" in request.sip_call_to:
-        raise TwirpError("invalid_argument", "SipCallTo should be a phone number or SIP user, not a full SIP URI")
+        raise TwirpError(
+            "invalid_argument", "SipCallTo should be a phone number or SIP user, not a full SIP URI"
+        )
     if not request.room_name:
         raise TwirpError("invalid_argument", "missing room name")
     if len(request.display_name) > MAX_DISPLAY_NAME:
-        raise TwirpError("invalid_argument", f"DisplayName too long (max {MAX_DISPLAY_NAME} characters)")
+        raise TwirpError(
+            "invalid_argument", f"DisplayName too long (max {MAX_DISPLAY_NAME} characters)"
+        )
     check_headers(request.headers)
 
 
@@ -130,7 +146,9 @@ def _seconds(request: sip.CreateSIPParticipantRequest, name: str, default: float
     return float(duration.seconds + duration.nanos / 1e9) or default
 
 
-def _participant(request: sip.CreateSIPParticipantRequest, call_id: str, line: Line) -> models.ParticipantInfo:
+def _participant(
+    request: sip.CreateSIPParticipantRequest, call_id: str, line: Line
+) -> models.ParticipantInfo:
     attributes = {
         **request.participant_attributes,
         "sip.callID": call_id,
@@ -140,10 +158,14 @@ def _participant(request: sip.CreateSIPParticipantRequest, call_id: str, line: L
         "sip.hostname": line.address,
     }
     if not request.hide_phone_number:
-        attributes |= {"sip.phoneNumber": request.sip_call_to, "sip.trunkPhoneNumber": line.caller_id}
+        attributes |= {
+            "sip.phoneNumber": request.sip_call_to,
+            "sip.trunkPhoneNumber": line.caller_id,
+        }
     return models.ParticipantInfo(
         identity=request.participant_identity or f"sip_{request.sip_call_to}",
-        name=request.participant_name or ("" if request.hide_phone_number else f"Phone {request.sip_call_to}"),
+        name=request.participant_name
+        or ("" if request.hide_phone_number else f"Phone {request.sip_call_to}"),
         metadata=request.participant_metadata,
         kind=models.ParticipantInfo.Kind.SIP,
         attributes=attributes,

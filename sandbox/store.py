@@ -1,7 +1,9 @@
-"""What the sandbox remembers: small tables in memory, each change appended to a file before it counts.
+"""What the sandbox remembers: small tables in memory, each change appended to a file before it
+counts.
 
-One `write` per change to an unbuffered file: the line is the kernel's when the call returns, so the death of this
-process (kill -9 included) loses nothing. Only the machine's death could, and that is not what drills kill.
+One `write` per change to an unbuffered file: the line is the kernel's when the call returns, so the
+death of this process (kill -9 included) loses nothing. Only the machine's death could, and that is
+not what drills kill.
 """
 
 import fcntl
@@ -25,7 +27,9 @@ class Store:
         directory.mkdir(parents=True, exist_ok=True)
         self._path = directory / "sandbox.jsonl"
         self._tables: dict[str, dict[str, Row]] = {}
-        self._lock = os.open(directory / "sandbox.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self._lock = os.open(
+            directory / "sandbox.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600
+        )
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -77,10 +81,14 @@ class Store:
             rows[key] = row
 
     def _compact(self) -> int:
-        """Write the live rows alone to a new file, put it in the old one's place, and keep it open for appending."""
+        """Write the live rows alone to a new file, put it in the old one's place, and keep it open
+        for appending.
+        """
         fresh = self._path.with_suffix(".new")
         # Passwords of trunks are in it, as they are in LiveKit's own store.
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+        with os.fdopen(
+            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb"
+        ) as file:
             for table, rows in self._tables.items():
                 for key, row in rows.items():
                     file.write(orjson.dumps([table, key, row], option=orjson.OPT_APPEND_NEWLINE))

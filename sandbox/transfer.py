@@ -1,4 +1,6 @@
-"""livekit.SIP/TransferSIPParticipant: a REFER, and what the new callee makes of it (protocols.md 1.4)."""
+"""livekit.SIP/TransferSIPParticipant: a REFER, and what the new callee makes of it (protocols.md
+1.4).
+"""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -49,7 +51,10 @@ class Transfers:
         if not request.participant_identity:
             raise TwirpError("invalid_argument", "missing participant identity")
         if not request.transfer_to.startswith(SCHEMES):
-            raise TwirpError("invalid_argument", "transfer_to must be a valid SIP(s) or TEL URI (sip:, sips: or tel:)")
+            raise TwirpError(
+                "invalid_argument",
+                "transfer_to must be a valid SIP(s) or TEL URI (sip:, sips: or tel:)",
+            )
         room = self.rooms.rooms.get(request.room_name)
         participant = room.participants.get(request.participant_identity) if room else None
         if participant is None:
@@ -66,7 +71,9 @@ class Transfers:
         callee = self.phones.callee(number, dialled_before=1)
         limit = float(request.ringing_timeout.seconds) or RINGING_TIMEOUT
         takes = callee.trying + callee.rings
-        done, _ = await asyncio.wait({call.participant.gone}, timeout=self.clock.wall(min(takes, limit)))
+        done, _ = await asyncio.wait(
+            {call.participant.gone}, timeout=self.clock.wall(min(takes, limit))
+        )
         if done:
             raise _failed("call transfer failed: call ended", sip.STR_CALL_ENDED)
         if takes > limit:
@@ -81,10 +88,16 @@ class Transfers:
 def _failed(msg: str, reason: Any, meta: dict[str, str] | None = None) -> TwirpError:
     name = sip.SIPTransferReason.Name(reason)
     return rpc_error(
-        "failed_precondition", msg, {"sip_transfer_id": livekit_id("STR_"), "sip_transfer_reason": name, **(meta or {})}
+        "failed_precondition",
+        msg,
+        {"sip_transfer_id": livekit_id("STR_"), "sip_transfer_reason": name, **(meta or {})},
     )
 
 
 def _rejected(refusal: Refusal) -> TwirpError:
     meta = {"sip_status_code": str(refusal.sip_code), "sip_status": refusal.phrase}
-    return _failed(f"call transfer failed: sip status: {refusal.sip_code}: {refusal.phrase}", sip.STR_REJECTED, meta)
+    return _failed(
+        f"call transfer failed: sip status: {refusal.sip_code}: {refusal.phrase}",
+        sip.STR_REJECTED,
+        meta,
+    )

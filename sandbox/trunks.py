@@ -70,13 +70,17 @@ class Trunks:
         return ParseDict(row, sip.SIPInboundTrunkInfo())
 
     def all_inbound(self) -> list[sip.SIPInboundTrunkInfo]:
-        return [ParseDict(row, sip.SIPInboundTrunkInfo()) for row in self.store.table(INBOUND).values()]
+        return [
+            ParseDict(row, sip.SIPInboundTrunkInfo()) for row in self.store.table(INBOUND).values()
+        ]
 
     def _keep(self, table: str, info: Any) -> None:
         info.updated_at.GetCurrentTime()
         if not info.HasField("created_at"):
             info.created_at.CopyFrom(info.updated_at)
-        self.store.put(table, info.sip_trunk_id, MessageToDict(info, preserving_proto_field_name=True))
+        self.store.put(
+            table, info.sip_trunk_id, MessageToDict(info, preserving_proto_field_name=True)
+        )
 
     # --- inbound ---
 
@@ -103,8 +107,14 @@ class Trunks:
             raise invalid("missing or unsupported action")
         return self._save_inbound(info, request.sip_trunk_id)
 
-    def _save_inbound(self, info: sip.SIPInboundTrunkInfo, trunk_id: str) -> sip.SIPInboundTrunkInfo:
-        if not (info.auth_username and info.auth_password) and not info.allowed_addresses and not info.numbers:
+    def _save_inbound(
+        self, info: sip.SIPInboundTrunkInfo, trunk_id: str
+    ) -> sip.SIPInboundTrunkInfo:
+        if (
+            not (info.auth_username and info.auth_password)
+            and not info.allowed_addresses
+            and not info.numbers
+        ):
             raise invalid(
                 "for security, one of the fields must be set: AuthUsername+AuthPassword, AllowedAddresses or Numbers"
             )
@@ -122,9 +132,7 @@ class Trunks:
             shared = _shared_numbers(new, other)
             if shared is None:
                 continue
-            names = (
-                f'Conflicting inbound SIP Trunks: "<new>" and "{other.sip_trunk_id}", using the same number(s) {shared}'
-            )
+            names = f'Conflicting inbound SIP Trunks: "<new>" and "{other.sip_trunk_id}", using the same number(s) {shared}'
             if not new.allowed_numbers or not other.allowed_numbers:
                 raise invalid(f"{names} without AllowedNumbers set")
             theirs = {normalize_number(n) for n in other.allowed_numbers}
@@ -168,7 +176,9 @@ class Trunks:
             raise invalid("missing or unsupported action")
         return self._save_outbound(info, request.sip_trunk_id)
 
-    def _save_outbound(self, info: sip.SIPOutboundTrunkInfo, trunk_id: str) -> sip.SIPOutboundTrunkInfo:
+    def _save_outbound(
+        self, info: sip.SIPOutboundTrunkInfo, trunk_id: str
+    ) -> sip.SIPOutboundTrunkInfo:
         if not info.numbers:
             raise invalid("no trunk numbers specified")
         if not info.address:
@@ -185,7 +195,10 @@ class Trunks:
     async def list_outbound(
         self, request: sip.ListSIPOutboundTrunkRequest, grants: Grants
     ) -> sip.ListSIPOutboundTrunkResponse:
-        trunks = [ParseDict(row, sip.SIPOutboundTrunkInfo()) for row in self.store.table(OUTBOUND).values()]
+        trunks = [
+            ParseDict(row, sip.SIPOutboundTrunkInfo())
+            for row in self.store.table(OUTBOUND).values()
+        ]
         return sip.ListSIPOutboundTrunkResponse(items=[t for t in trunks if _wanted(t, request)])
 
     async def get_outbound(
@@ -201,7 +214,9 @@ class Trunks:
 
 
 def _shared_numbers(new: sip.SIPInboundTrunkInfo, other: sip.SIPInboundTrunkInfo) -> str | None:
-    """The numbers both trunks take, as Go prints them; None when there are none. No numbers at all takes the others."""
+    """The numbers both trunks take, as Go prints them; None when there are none. No numbers at all
+    takes the others.
+    """
     if not new.numbers or not other.numbers:
         return "[]" if not new.numbers and not other.numbers else None
     theirs = {normalize_number(n) for n in other.numbers}

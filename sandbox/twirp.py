@@ -11,7 +11,8 @@ from google.protobuf.message import DecodeError, Message
 
 from .auth import Grants
 
-# Twirp's specification, "Error Codes"; the ones LiveKit is seen to send are confirmed in protocols.md 1.2.
+# Twirp's specification, "Error Codes"; the ones LiveKit is seen to send are confirmed in
+# protocols.md 1.2.
 HTTP_STATUS = {
     "canceled": 408,
     "unknown": 500,
@@ -32,7 +33,8 @@ HTTP_STATUS = {
     "unavailable": 503,
     "dataloss": 500,
 }
-PREFIX = "twirp error unknown: "  # what LiveKit's conversion of psrpc errors puts in front (protocols.md 1.2)
+# What LiveKit's conversion of psrpc errors puts in front (protocols.md 1.2).
+PREFIX = "twirp error unknown: "
 
 
 class TwirpError(Exception):
@@ -44,7 +46,9 @@ class TwirpError(Exception):
         body: dict[str, Any] = {"code": self.code, "msg": self.msg}
         if self.meta:
             body["meta"] = self.meta
-        return web.Response(status=HTTP_STATUS[self.code], body=orjson.dumps(body), content_type="application/json")
+        return web.Response(
+            status=HTTP_STATUS[self.code], body=orjson.dumps(body), content_type="application/json"
+        )
 
 
 def rpc_error(code: str, msg: str, meta: Mapping[str, str] | None = None) -> TwirpError:
@@ -97,7 +101,9 @@ def encode(message: Message, content_type: str) -> web.Response:
     if content_type == "application/json":
         # twirp's server defaults: proto field names, zero values written out
         body = orjson.dumps(
-            MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+            MessageToDict(
+                message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+            )
         )
         return web.Response(body=body, content_type="application/json")
     return web.Response(body=message.SerializeToString(), content_type="application/protobuf")

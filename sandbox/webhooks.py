@@ -1,4 +1,6 @@
-"""LiveKit's events: signed, in order per room, tried five times, too old ones dropped (protocols.md 3)."""
+"""LiveKit's events: signed, in order per room, tried five times, too old ones dropped (protocols.md
+3).
+"""
 
 import asyncio
 import logging
@@ -90,8 +92,14 @@ class Webhooks:
         """The status, or None when nobody answered."""
         assert self.config.webhook_url is not None
         claims = {"sha256": body_hash(body)}
-        token = make_token(claims, key=self.config.api_key, secret=self.config.api_secret, seconds=300)
-        headers = {"Content-Type": "application/webhook+json", "Authorization": token, "User-Agent": "LiveKit"}
+        token = make_token(
+            claims, key=self.config.api_key, secret=self.config.api_secret, seconds=300
+        )
+        headers = {
+            "Content-Type": "application/webhook+json",
+            "Authorization": token,
+            "User-Agent": "LiveKit",
+        }
         try:
             return await self.poster.post(self.config.webhook_url, headers, body)
         except PostError:

@@ -1,7 +1,8 @@
 """Real agent workers, registered at /agent (protocols.md 5.1).
 
-A worker's job cannot really connect: there is no WebRTC here. Its participant joins when it says that the job is
-running and leaves when the job or the worker ends, which is what the rest of the world sees of an agent.
+A worker's job cannot really connect: there is no WebRTC here. Its participant joins when it says
+that the job is running and leaves when the job or the worker ends, which is what the rest of the
+world sees of an agent.
 """
 
 import asyncio
@@ -73,9 +74,15 @@ class Workers:
                 self._spawn(worker.send(message))
                 self._leave(worker, job.id, models.PARTICIPANT_REMOVED)
 
-    async def _assign(self, job: agent.Job, dispatch: agent_dispatch.AgentDispatch, room: Room) -> None:
-        """Ask one worker after the other, the least busy first; nobody willing loses the job, as at LiveKit."""
-        willing = [w for w in self.connected.values() if w.agent_name == job.agent_name and not w.full]
+    async def _assign(
+        self, job: agent.Job, dispatch: agent_dispatch.AgentDispatch, room: Room
+    ) -> None:
+        """Ask one worker after the other, the least busy first; nobody willing loses the job, as at
+        LiveKit.
+        """
+        willing = [
+            w for w in self.connected.values() if w.agent_name == job.agent_name and not w.full
+        ]
         for worker in sorted(willing, key=lambda w: w.load):
             answer = await self._ask(worker, job)
             if answer is None or not answer.available:
@@ -90,7 +97,9 @@ class Workers:
         log.info("no worker available for %s", job.id)
 
     async def _ask(self, worker: Worker, job: agent.Job) -> agent.AvailabilityResponse | None:
-        answer: asyncio.Future[agent.AvailabilityResponse] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[agent.AvailabilityResponse] = (
+            asyncio.get_running_loop().create_future()
+        )
         worker.offers[job.id] = answer
         try:
             await worker.send(agent.ServerMessage(availability=agent.AvailabilityRequest(job=job)))
@@ -102,9 +111,20 @@ class Workers:
             worker.offers.pop(job.id, None)
 
     def _token(self, room: str, identity: str) -> str:
-        video = {"roomJoin": True, "room": room, "agent": True, "canPublish": True, "canSubscribe": True}
+        video = {
+            "roomJoin": True,
+            "room": room,
+            "agent": True,
+            "canPublish": True,
+            "canSubscribe": True,
+        }
         claims = {"sub": identity, "kind": "agent", "video": video}
-        return make_token(claims, key=self.config.api_key, secret=self.config.api_secret, seconds=JOB_TOKEN_SECONDS)
+        return make_token(
+            claims,
+            key=self.config.api_key,
+            secret=self.config.api_secret,
+            seconds=JOB_TOKEN_SECONDS,
+        )
 
     # --- the socket ---
 
@@ -133,16 +153,24 @@ class Workers:
                 self._gone(worker)
         return socket
 
-    async def _received(self, socket: web.WebSocketResponse, worker: Worker | None, data: bytes) -> Worker | None:
+    async def _received(
+        self, socket: web.WebSocketResponse, worker: Worker | None, data: bytes
+    ) -> Worker | None:
         message = agent.WorkerMessage()
         try:
             message.ParseFromString(data)
         except DecodeError:
             return worker
         if worker is None:
-            return await self._register(socket, message.register) if message.HasField("register") else None
+            return (
+                await self._register(socket, message.register)
+                if message.HasField("register")
+                else None
+            )
         if message.HasField("ping"):
-            pong = agent.WorkerPong(last_timestamp=message.ping.timestamp, timestamp=int(self.clock.now() * 1000))
+            pong = agent.WorkerPong(
+                last_timestamp=message.ping.timestamp, timestamp=int(self.clock.now() * 1000)
+            )
             await worker.send(agent.ServerMessage(pong=pong))
         elif message.HasField("update_worker"):
             worker.load = message.update_worker.load
@@ -155,10 +183,14 @@ class Workers:
             self._job_changed(worker, message.update_job)
         return worker
 
-    async def _register(self, socket: web.WebSocketResponse, register: agent.RegisterWorkerRequest) -> Worker:
+    async def _register(
+        self, socket: web.WebSocketResponse, register: agent.RegisterWorkerRequest
+    ) -> Worker:
         worker = Worker(livekit_id("AW_"), socket, register.agent_name)
         self.connected[worker.id] = worker
-        info = models.ServerInfo(edition=models.ServerInfo.Edition.Standard, version="1.9.12", protocol=16)
+        info = models.ServerInfo(
+            edition=models.ServerInfo.Edition.Standard, version="1.9.12", protocol=16
+        )
         answer = agent.RegisterWorkerResponse(worker_id=worker.id, server_info=info)
         await worker.send(agent.ServerMessage(register=answer))
         return worker
@@ -168,7 +200,11 @@ class Workers:
         if assigned is None:
             return
         state = assigned.job.state
-        state.status, state.error, state.updated_at = update.status, update.error, int(self.clock.now() * 1e9)
+        state.status, state.error, state.updated_at = (
+            update.status,
+            update.error,
+            int(self.clock.now() * 1e9),
+        )
         if update.status == agent.JS_RUNNING:
             self._join(assigned)
         elif update.status in (agent.JS_SUCCESS, agent.JS_FAILED):

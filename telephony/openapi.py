@@ -8,19 +8,33 @@ TEXT = {"type": "string"}
 EVENT = {
     "type": "object",
     "required": ["id", "type", "at"],
-    "properties": {"id": TEXT, "type": {**TEXT, "enum": [*FIELDS]}, "at": {**TEXT, "format": "date-time"}},
+    "properties": {
+        "id": TEXT,
+        "type": {**TEXT, "enum": [*FIELDS]},
+        "at": {**TEXT, "format": "date-time"},
+    },
     "additionalProperties": True,
 }
-REPORT = {"type": "object", "required": ["events"], "properties": {"events": {"type": "array", "items": EVENT}}}
+REPORT = {
+    "type": "object",
+    "required": ["events"],
+    "properties": {"events": {"type": "array", "items": EVENT}},
+}
 CALL_ID = {"name": "id", "in": "path", "required": True, "schema": {**TEXT, "format": "uuid"}}
 DETAIL = {"application/json": {"schema": {"$ref": "#/components/schemas/Detail"}}}
 MISTAKES = {"application/json": {"schema": {"$ref": "#/components/schemas/Mistakes"}}}
 
 
-def add_plain_views(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+def add_plain_views(
+    result: dict[str, Any], generator: Any, request: Any, public: bool
+) -> dict[str, Any]:
     """A postprocessing hook, after the one that brings the components of errors."""
     schemes = result["components"].setdefault("securitySchemes", {})
-    schemes["callToken"] = {"type": "http", "scheme": "bearer", "description": "`report_token` of the job's metadata"}
+    schemes["callToken"] = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "`report_token` of the job's metadata",
+    }
     schemes["liveKitToken"] = {"type": "apiKey", "in": "header", "name": "Authorization"}
     result["paths"]["/calls/{id}/report"] = {
         "post": {
@@ -30,7 +44,9 @@ def add_plain_views(result: dict[str, Any], generator: Any, request: Any, public
             "tags": ["calls"],
             "security": [{"callToken": []}],
             "requestBody": {"required": True, "content": {"application/json": {"schema": REPORT}}},
-            "responses": _responses({"422": {"description": "The schema failed", "content": MISTAKES}}),
+            "responses": _responses(
+                {"422": {"description": "The schema failed", "content": MISTAKES}}
+            ),
         }
     }
     result["paths"]["/livekit/webhook"] = {
@@ -39,7 +55,10 @@ def add_plain_views(result: dict[str, Any], generator: Any, request: Any, public
             "description": "LiveKit's events, signed by LiveKit.",
             "tags": ["livekit"],
             "security": [{"liveKitToken": []}],
-            "requestBody": {"required": True, "content": {"application/webhook+json": {"schema": {"type": "object"}}}},
+            "requestBody": {
+                "required": True,
+                "content": {"application/webhook+json": {"schema": {"type": "object"}}},
+            },
             "responses": _responses({}),
         }
     }
@@ -48,4 +67,8 @@ def add_plain_views(result: dict[str, Any], generator: Any, request: Any, public
 
 def _responses(more: dict[str, Any]) -> dict[str, Any]:
     received = {"description": "Received", "content": DETAIL}
-    return {"200": received, **more, "default": {"description": "Any other error", "content": DETAIL}}
+    return {
+        "200": received,
+        **more,
+        "default": {"description": "Any other error", "content": DETAIL},
+    }

@@ -24,6 +24,9 @@ def box(settings: Settings) -> Iterator[RunningSandbox]:
     with sandbox_server.start() as running:
         settings.LIVEKIT_URL = settings.TWILIO_BASE_URL = running.url
         settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET = running.api_key, running.api_secret
-        settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN = running.config.twilio_sid, running.config.twilio_token
+        settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN = (
+            running.config.twilio_sid,
+            running.config.twilio_token,
+        )
         settings.LIVEKIT_SIP_HOST = "voiceops.sip.livekit.cloud"
         yield running

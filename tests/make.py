@@ -1,4 +1,6 @@
-"""Builders: each makes one valid thing in a given workspace, and takes what a test cares about as keywords."""
+"""Builders: each makes one valid thing in a given workspace, and takes what a test cares about as
+keywords.
+"""
 
 import itertools
 from datetime import timedelta
@@ -28,7 +30,9 @@ def workspace(**fields: Any) -> Workspace:
 def user(**fields: Any) -> User:
     """Somebody with a password and no workspace."""
     number = next(_numbers)
-    return User.objects.create_user(**{"email": f"user{number}@example.com", "password": PASSWORD, **fields})
+    return User.objects.create_user(
+        **{"email": f"user{number}@example.com", "password": PASSWORD, **fields}
+    )
 
 
 def member(of: Workspace, role: Role = Role.MEMBER, **fields: Any) -> User:
@@ -51,13 +55,21 @@ def api_key(of: Workspace, role: Role = Role.ADMIN, **fields: Any) -> tuple[ApiK
 
 def invitation(of: Workspace, **fields: Any) -> Invitation:
     token = api_keys.random_text(32)
-    values = {"email": f"guest{next(_numbers)}@example.com", "role": Role.MEMBER, "token_hash": api_keys.digest(token)}
+    values = {
+        "email": f"guest{next(_numbers)}@example.com",
+        "role": Role.MEMBER,
+        "token_hash": api_keys.digest(token),
+    }
     expires_at = timezone.now() + timedelta(days=7)
-    return Invitation.unscoped.create(workspace=of, **{**values, "expires_at": expires_at, **fields})
+    return Invitation.unscoped.create(
+        workspace=of, **{**values, "expires_at": expires_at, **fields}
+    )
 
 
 def audit_entry(of: Workspace, **fields: Any) -> AuditEntry:
-    return AuditEntry.unscoped.create(workspace=of, **{"actor_type": "system", "action": "thing.done", **fields})
+    return AuditEntry.unscoped.create(
+        workspace=of, **{"actor_type": "system", "action": "thing.done", **fields}
+    )
 
 
 def client(of: Workspace, role: Role = Role.ADMIN) -> APIClient:
@@ -68,7 +80,11 @@ def client(of: Workspace, role: Role = Role.ADMIN) -> APIClient:
 def session(of: User) -> Session:
     now = timezone.now()
     return Session.objects.create(
-        id=uuid7(), user=of, refresh_hash="", refreshed_at=now, expires_at=tokens.expiry_of_refresh(now)
+        id=uuid7(),
+        user=of,
+        refresh_hash="",
+        refreshed_at=now,
+        expires_at=tokens.expiry_of_refresh(now),
     )
 
 
@@ -91,7 +107,9 @@ def browser(of: User) -> APIClient:
 def agent(of: Workspace, *, published: bool = True, **fields: Any) -> Agent:
     """An agent, by default published as version 1."""
     values = {"name": "Reception", "system_prompt": "Be kind.", "first_message": "Hello!", **fields}
-    made = Agent(workspace=of, **{name: value for name, value in values.items() if name not in CONFIG_FIELDS})
+    made = Agent(
+        workspace=of, **{name: value for name, value in values.items() if name not in CONFIG_FIELDS}
+    )
     made.set_draft({name: value for name, value in values.items() if name in CONFIG_FIELDS})
     made.save(force_insert=True)
     if published:
@@ -108,15 +126,25 @@ def version_of(agent: Agent) -> AgentVersion:
 
 def phone_number(of: Workspace, **fields: Any) -> PhoneNumber:
     """An active number with an outbound trunk and a pace, as a registration leaves it."""
-    values = {"phone_number": f"+1202555{next(_numbers):04}", "status": PhoneNumber.Status.ACTIVE, **fields}
-    number = PhoneNumber.unscoped.create(workspace=of, **{"sip_address": "sip.example.com", **values})
+    values = {
+        "phone_number": f"+1202555{next(_numbers):04}",
+        "status": PhoneNumber.Status.ACTIVE,
+        **fields,
+    }
+    number = PhoneNumber.unscoped.create(
+        workspace=of, **{"sip_address": "sip.example.com", **values}
+    )
     NumberPace.unscoped.create(number=number, workspace=of)
     sip_trunk(of, phone_number=number, numbers=[number.phone_number])
     return number
 
 
 def sip_trunk(of: Workspace, **fields: Any) -> SipTrunk:
-    values = {"direction": "outbound", "livekit_trunk_id": f"ST_{next(_numbers)}", "address": "sip.example.com"}
+    values = {
+        "direction": "outbound",
+        "livekit_trunk_id": f"ST_{next(_numbers)}",
+        "address": "sip.example.com",
+    }
     return SipTrunk.unscoped.create(workspace=of, **{**values, **fields})
 
 
@@ -154,7 +182,9 @@ def recipient(of: Batch, **fields: Any) -> Recipient:
     row = fields.pop("row_number", None) or of.recipients.count() + 2
     number = fields.pop("phone_number", f"+1202555{row:04}")
     values = {"values": [number, "Ada"], "due_at": timezone.now(), **fields}
-    return Recipient.unscoped.create(workspace=of.workspace, batch=of, row_number=row, phone_number=number, **values)
+    return Recipient.unscoped.create(
+        workspace=of.workspace, batch=of, row_number=row, phone_number=number, **values
+    )
 
 
 def rejected_row(of: Batch, **fields: Any) -> RejectedRow:
@@ -168,12 +198,17 @@ def rejected_row(of: Batch, **fields: Any) -> RejectedRow:
 
 
 def saved_mapping(of: Workspace, **fields: Any) -> SavedMapping:
-    values = {"name": f"Mapping {next(_numbers)}", "column_mapping": {"Tel": "phone_number", "Vorname": "first_name"}}
+    values = {
+        "name": f"Mapping {next(_numbers)}",
+        "column_mapping": {"Tel": "phone_number", "Vorname": "first_name"},
+    }
     return SavedMapping.unscoped.create(workspace=of, **{**values, **fields})
 
 
 def suppression(of: Workspace, **fields: Any) -> Suppression:
-    return Suppression.unscoped.create(workspace=of, **{"phone_number": f"+1202555{next(_numbers):04}", **fields})
+    return Suppression.unscoped.create(
+        workspace=of, **{"phone_number": f"+1202555{next(_numbers):04}", **fields}
+    )
 
 
 def webhook(of: Workspace, **fields: Any) -> WebhookEndpoint:

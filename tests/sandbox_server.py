@@ -1,7 +1,9 @@
-"""A sandbox of one's own, in a thread with its own event loop, for tests that need LiveKit or Twilio.
+"""A sandbox of one's own, in a thread with its own event loop, for tests that need LiveKit or
+Twilio.
 
-`with sandbox.start(webhook_url=...) as box:` gives a server at `box.url` that livekit-api talks to with `box.api_key`
-and `box.api_secret`; `box.dials()`, `box.faults(...)` and the others are its control API.
+`with sandbox.start(webhook_url=...) as box:` gives a server at `box.url` that livekit-api talks to
+with `box.api_key` and `box.api_secret`; `box.dials()`, `box.faults(...)` and the others are its
+control API.
 """
 
 import asyncio
@@ -46,7 +48,9 @@ class RunningSandbox:
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """One request under /_sandbox; the decoded answer. Raises on a refusal."""
-        response = requests.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=TIMEOUT)
+        response = requests.request(
+            method, f"{self.url}/_sandbox/{path}", json=body, timeout=TIMEOUT
+        )
         response.raise_for_status()
         return response.json()
 
@@ -95,13 +99,20 @@ class RunningSandbox:
 
     def wait_until_quiet(self, *, timeout: float = 20.0) -> None:
         """Until no call is up, no room is open and every webhook is delivered or dropped."""
-        self.wait(lambda: not self.rooms() and all(c["status"] == "ended" for c in self.calls()), timeout=timeout)
+        self.wait(
+            lambda: not self.rooms() and all(c["status"] == "ended" for c in self.calls()),
+            timeout=timeout,
+        )
         asyncio.run_coroutine_threadsafe(self._sandbox.quiet(), self._loop).result(timeout)
 
 
 @contextmanager
-def start(*, speed: float = 100.0, data_dir: Path | None = None, **settings: Any) -> Iterator[RunningSandbox]:
-    """A sandbox on a free port; `settings` are fields of `Config` (`webhook_url`, `agent_online`, …)."""
+def start(
+    *, speed: float = 100.0, data_dir: Path | None = None, **settings: Any
+) -> Iterator[RunningSandbox]:
+    """A sandbox on a free port; `settings` are fields of `Config` (`webhook_url`, `agent_online`,
+    …).
+    """
     with tempfile.TemporaryDirectory(prefix="sandbox-") as temporary:
         config = Config(data_dir=data_dir or Path(temporary), port=0, speed=speed)
         config = replace(config, **settings)

@@ -18,8 +18,11 @@ ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SECURE_SSL_REDIRECT = False
-LIVEKIT_URL = "http://127.0.0.1:9"  # nothing listens there: a test that needs LiveKit starts a sandbox
+LIVEKIT_URL = (
+    "http://127.0.0.1:9"  # nothing listens there: a test that needs LiveKit starts a sandbox
+)
 WHITENOISE_AUTOREFRESH = True  # reads files when asked: nothing is collected for tests
 if DATABASES["default"]["ENGINE"] == "voiceops.db.sqlite":  # noqa: F405 - from the star above
-    # A file, as in production: in memory, connections of several threads lock one another out at once.
+    # A file, as in production: in memory, connections of several threads lock one another out at
+    # once.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}  # noqa: F405

@@ -1,4 +1,6 @@
-"""The Celery application. Brokers: files in DATA_DIR (default, no server), Redis or RabbitMQ by URL."""
+"""The Celery application. Brokers: files in DATA_DIR (default, no server), Redis or RabbitMQ by
+URL.
+"""
 
 import os
 from typing import Any

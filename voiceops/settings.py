@@ -1,4 +1,5 @@
-"""Settings, read from the environment alone. Unset means locked; `DEBUG=1` and nothing else gives a working laptop.
+"""Settings, read from the environment alone. Unset means locked; `DEBUG=1` and nothing else gives a
+working laptop.
 
 Every variable stands in `.env.example`; `tests/test_settings.py` compares the two.
 """
@@ -13,7 +14,12 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from voiceops.core.env import Env, ensure_dir, require_strong_fallback_secrets, require_strong_secrets
+from voiceops.core.env import (
+    Env,
+    ensure_dir,
+    require_strong_fallback_secrets,
+    require_strong_secrets,
+)
 from voiceops.observability.sentry import parse_dsn
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -32,7 +38,8 @@ EXAMPLE_SECRETS = {
     "LIVEKIT_API_SECRET": "example-livekit-secret-of-the-sandbox-0123456789",
 }
 SECRETS: dict[str, str] = {
-    name: env.str(name, default=example if DEBUG else "") for name, example in EXAMPLE_SECRETS.items()
+    name: env.str(name, default=example if DEBUG else "")
+    for name, example in EXAMPLE_SECRETS.items()
 }
 JWT_API_SECRET_FALLBACKS: list[str] = env.list("JWT_API_SECRET_FALLBACKS", default=[])
 if not DEBUG:
@@ -42,18 +49,24 @@ if not DEBUG:
     )
 SECRET_KEY = SECRETS["SECRET_KEY"]
 JWT_API_SECRET = SECRETS["JWT_API_SECRET"]
-FIELD_ENCRYPTION_KEYS = [key.strip() for key in SECRETS["FIELD_ENCRYPTION_KEYS"].split(",") if key.strip()]
+FIELD_ENCRYPTION_KEYS = [
+    key.strip() for key in SECRETS["FIELD_ENCRYPTION_KEYS"].split(",") if key.strip()
+]
 
 # --- security ---
 PUBLIC_URL: str = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
+ALLOWED_HOSTS: list[str] = env.list(
+    "ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"] if DEBUG else []
+)
 TRUSTED_ORIGINS: list[str] = env.list("TRUSTED_ORIGINS", default=[])
 CSRF_TRUSTED_ORIGINS = TRUSTED_ORIGINS
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 CLOSED_PAGES: list[str] = env.list("CLOSED_PAGES", default=[])
 SECURE_SSL_REDIRECT = not DEBUG
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|livekit/webhook|calls/[^/]+/report)$"]  # machines follow no redirect
+SECURE_REDIRECT_EXEMPT = [
+    r"^(healthz|readyz|livekit/webhook|calls/[^/]+/report)$"
+]  # machines follow no redirect
 SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
@@ -121,8 +134,11 @@ USE_TZ = True
 FORMAT_MODULE_PATH = ["voiceops.formats"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- database: PostgreSQL, or SQLite as the embedded default (perf.md: WAL and IMMEDIATE, or "database is locked") ---
-_database: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'voiceops.sqlite3'}")
+# --- database: PostgreSQL, or SQLite as the embedded default (perf.md: WAL and IMMEDIATE, or
+# "database is locked") ---
+_database: dict[str, Any] = env.db_url(
+    "DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'voiceops.sqlite3'}"
+)
 if _database["ENGINE"].endswith("sqlite3"):
     ensure_dir(Path(_database["NAME"]).parent)
     _database["ENGINE"] = "voiceops.db.sqlite"
@@ -133,16 +149,26 @@ if _database["ENGINE"].endswith("sqlite3"):
     }
 else:
     _database["CONN_HEALTH_CHECKS"] = True
-    # On today's disks one page costs about as much as the next: totals are then counted in an index, not in the table.
-    _database["OPTIONS"] = {"options": "-c random_page_cost=1.1", **_database.get("OPTIONS", {}), "connect_timeout": 5}
-_database["CONN_MAX_AGE"] = 60  # seconds. A new one costs SQLite too more than a request: it reads the whole schema
+    # On today's disks one page costs about as much as the next: totals are then counted in an
+    # index, not in the table.
+    _database["OPTIONS"] = {
+        "options": "-c random_page_cost=1.1",
+        **_database.get("OPTIONS", {}),
+        "connect_timeout": 5,
+    }
+_database["CONN_MAX_AGE"] = (
+    60  # seconds. A new one costs SQLite too more than a request: it reads the whole schema
+)
 DATABASES = {"default": _database}
 
 # --- accounts ---
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ("email", "name")},
@@ -163,12 +189,17 @@ SIMPLE_JWT = {
 THROTTLE_RATES: dict[str, str] = env.dict("THROTTLE_RATES", default={})
 THROTTLED = ("caller", "user", "anon", "workspace", "login", "account")
 THROTTLE_RATE = re.compile(r"(?P<most>[1-9]\d*)/(?P<times>\d*)(?P<unit>[smhd])[a-z]*")
-if bad := [name for name, rate in THROTTLE_RATES.items() if name not in THROTTLED or not THROTTLE_RATE.fullmatch(rate)]:
+if bad := [
+    name
+    for name, rate in THROTTLE_RATES.items()
+    if name not in THROTTLED or not THROTTLE_RATE.fullmatch(rate)
+]:
     raise ImproperlyConfigured(
         f"THROTTLE_RATES: {', '.join(bad)} cannot be used. It reads caller=600/min,account=5/15min, "
         f"with any of {', '.join(THROTTLED)}."
     )
-CACHES = {  # shared by all processes of a machine: what throttles count, and pages that take long to make
+# Shared by all processes of a machine: what throttles count, and pages that take long to make.
+CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
         "LOCATION": str(DATA_DIR / "cache"),
@@ -179,7 +210,9 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "voiceops.api.errors.handle",
     "DEFAULT_PAGINATION_CLASS": "voiceops.api.pagination.PagePagination",
     "DEFAULT_SCHEMA_CLASS": "voiceops.api.schema.Schema",
-    "DEFAULT_THROTTLE_CLASSES": [f"accounts.api.throttles.{name.title()}Limit" for name in THROTTLED],
+    "DEFAULT_THROTTLE_CLASSES": [
+        f"accounts.api.throttles.{name.title()}Limit" for name in THROTTLED
+    ],
     "DEFAULT_THROTTLE_RATES": THROTTLE_RATES,
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.auth.authentication.ApiAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.auth.permissions.HasRole"],
@@ -204,18 +237,27 @@ _livekit_host = urlsplit(LIVEKIT_URL).hostname or ""
 LIVEKIT_SIP_HOST: str = env.str(
     "LIVEKIT_SIP_HOST", default=_livekit_host.replace(".livekit.cloud", ".sip.livekit.cloud")
 )
-USES_SANDBOX = LIVEKIT_URL in (f"http://127.0.0.1:{SANDBOX_PORT}", f"http://localhost:{SANDBOX_PORT}")
+USES_SANDBOX = LIVEKIT_URL in (
+    f"http://127.0.0.1:{SANDBOX_PORT}",
+    f"http://localhost:{SANDBOX_PORT}",
+)
 SANDBOX_SPEED: float = env.float("SANDBOX_SPEED", default=20.0)
 if SANDBOX_SPEED <= 0:
     raise ImproperlyConfigured("SANDBOX_SPEED must be more than 0.")
 DIAL_TOKEN_SECONDS = 10
-# After this long nothing that was sent can still start: token, LiveKit's leeway (60 s), RPC deadline (80 s), margin.
+# After this long nothing that was sent can still start: token, LiveKit's leeway (60 s), RPC
+# deadline (80 s), margin.
 DIAL_FENCE_SECONDS: float = env.float(
-    "DIAL_FENCE_SECONDS", default=DIAL_TOKEN_SECONDS + (60 + 80) / SANDBOX_SPEED + 5 if USES_SANDBOX else 180.0
+    "DIAL_FENCE_SECONDS",
+    default=DIAL_TOKEN_SECONDS + (60 + 80) / SANDBOX_SPEED + 5 if USES_SANDBOX else 180.0,
 )
-TWILIO_ACCOUNT_SID: str = env.str("TWILIO_ACCOUNT_SID", default="AC00000000000000000000000000000000" if DEBUG else "")
+TWILIO_ACCOUNT_SID: str = env.str(
+    "TWILIO_ACCOUNT_SID", default="AC00000000000000000000000000000000" if DEBUG else ""
+)
 TWILIO_AUTH_TOKEN: str = env.str("TWILIO_AUTH_TOKEN", default="sandbox" if DEBUG else "")
-TWILIO_BASE_URL: str = env.str("TWILIO_BASE_URL", default=LIVEKIT_URL if USES_SANDBOX and DEBUG else "")
+TWILIO_BASE_URL: str = env.str(
+    "TWILIO_BASE_URL", default=LIVEKIT_URL if USES_SANDBOX and DEBUG else ""
+)
 RECORDINGS_STORAGE: str = env.str("RECORDINGS_STORAGE", default="local")
 S3_BUCKET: str = env.str("S3_BUCKET", default="")
 S3_REGION: str = env.str("S3_REGION", default="us-east-1")
@@ -248,27 +290,43 @@ else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
 
 # --- e-mail, errors, logs ---
-# Unset, they are printed on a laptop; on a server nowhere: they carry tokens, which must not stand in a log.
-EMAIL_CONFIG: dict[str, Any] = env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://")
+# Unset, they are printed on a laptop; on a server nowhere: they carry tokens, which must not stand
+# in a log.
+EMAIL_CONFIG: dict[str, Any] = env.email_url(
+    "EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://"
+)
 EMAIL_TIMEOUT = 10
 vars().update(EMAIL_CONFIG)
-DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", default=f"VoiceOps <voiceops@{urlsplit(PUBLIC_URL).hostname}>")
+DEFAULT_FROM_EMAIL: str = env.str(
+    "EMAIL_FROM", default=f"VoiceOps <voiceops@{urlsplit(PUBLIC_URL).hostname}>"
+)
 SENTRY_DSN: str = env.validated("SENTRY_DSN", parse_dsn)
 # Only ours speak at DEBUG: others would quote requests, headers and rows.
 LOG_LEVEL: str = env.level("LOG_LEVEL", default="INFO")
-_sentry = {"sentry": {"class": "voiceops.observability.sentry.SentryHandler", "dsn": SENTRY_DSN}} if SENTRY_DSN else {}
+_sentry = (
+    {"sentry": {"class": "voiceops.observability.sentry.SentryHandler", "dsn": SENTRY_DSN}}
+    if SENTRY_DSN
+    else {}
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "()": "voiceops.observability.structured_logging." + ("PlainLines" if sys.stderr.isatty() else "JsonLines")
+            "()": "voiceops.observability.structured_logging."
+            + ("PlainLines" if sys.stderr.isatty() else "JsonLines")
         }
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}, **_sentry},
-    "root": {"handlers": ["console", *_sentry], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
+    "root": {
+        "handlers": ["console", *_sentry],
+        "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL,
+    },
     "loggers": {
-        **{app: {"level": LOG_LEVEL} for app in ("accounts", "agents", "batches", "telephony", "voiceops", "webhooks")},
+        **{
+            app: {"level": LOG_LEVEL}
+            for app in ("accounts", "agents", "batches", "telephony", "voiceops", "webhooks")
+        },
         "django": {"level": "NOTSET"},
         "django.db.backends": {"level": "INFO"},
         "django.request": {"level": "ERROR"},  # voiceops.requests tells of refusals
@@ -302,6 +360,8 @@ UNFOLD = {
     "SITE_HEADER": "VoiceOps",
     "LOGIN": {"form": "accounts.staff.login.StaffLoginForm"},
     "ACCOUNT": {
-        "navigation": [{"title": "Second factor", "link": reverse_lazy("admin:accounts_secondfactor_mine")}],
+        "navigation": [
+            {"title": "Second factor", "link": reverse_lazy("admin:accounts_secondfactor_mine")}
+        ],
     },
 }

@@ -12,7 +12,14 @@ from webhooks.services import redeliver
 
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(ReadOnlyAdmin):
-    list_display = ("url", "workspace_name", "is_enabled", "disabled_reason", "failing_since", "created_at")
+    list_display = (
+        "url",
+        "workspace_name",
+        "is_enabled",
+        "disabled_reason",
+        "failing_since",
+        "created_at",
+    )
     list_filter = ("is_enabled", ("failing_since", admin.EmptyFieldListFilter), "created_at")
     search_fields = ("url", "description", "workspace__name")
     search_ids = ("pk", "workspace")
@@ -63,7 +70,9 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     @admin.action(description="Send again", permissions=["send"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self.apply_to_each(
-            request, queryset, lambda row, principal: redeliver(delivery=row, now=timezone.now(), principal=principal)
+            request,
+            queryset,
+            lambda row, principal: redeliver(delivery=row, now=timezone.now(), principal=principal),
         )
 
 

@@ -1,4 +1,6 @@
-"""Writes down what happened, once, and whom it is to be told. One worker at a time, under the lock of the cursor."""
+"""Writes down what happened, once, and whom it is to be told. One worker at a time, under the lock
+of the cursor.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -20,14 +22,20 @@ from webhooks.models import WebhookCursor, WebhookDelivery, WebhookEndpoint, Web
 from webhooks.services import body_of
 
 NAME = "events"
-OVERLAP = timedelta(seconds=5)  # rows are dated before they are committed: look back this far every time
-DEEP_OVERLAP = timedelta(minutes=2)  # and this far from time to time, for transactions that took longer
+OVERLAP = timedelta(
+    seconds=5
+)  # rows are dated before they are committed: look back this far every time
+DEEP_OVERLAP = timedelta(
+    minutes=2
+)  # and this far from time to time, for transactions that took longer
 DEEP_EVERY = timedelta(seconds=30)
 Endpoints = Mapping[UUID, Sequence[WebhookEndpoint]]
 
 
 def collect_events() -> int:
-    """Write down what happened since last time. Returns how many events are new; 0 where another worker is at it."""
+    """Write down what happened since last time. Returns how many events are new; 0 where another
+    worker is at it.
+    """
     endpoints = list(WebhookEndpoint.unscoped.filter(is_enabled=True).order_by("pk"))
     if not endpoints:
         return 0
@@ -77,11 +85,15 @@ def _overlap(cursor: WebhookCursor, now: datetime) -> timedelta:
 
 
 def store_events(happenings: Iterable[DomainEvent], endpoints: Endpoints) -> int:
-    """Store those that are new, with a delivery for every endpoint that wants them and was there when they happened."""
+    """Store those that are new, with a delivery for every endpoint that wants them and was there
+    when they happened.
+    """
     wanted = {
         happening.key: happening
         for happening in happenings
-        if any(_wants(endpoint, happening) for endpoint in endpoints.get(happening.workspace_id, ()))
+        if any(
+            _wants(endpoint, happening) for endpoint in endpoints.get(happening.workspace_id, ())
+        )
     }
     known = WebhookEvent.unscoped.filter(workspace__in=list(endpoints), key__in=list(wanted))
     for key in known.values_list("key", flat=True):
@@ -100,7 +112,9 @@ def store_events(happenings: Iterable[DomainEvent], endpoints: Endpoints) -> int
     now = database_now()
     WebhookDelivery.unscoped.bulk_create(
         [
-            WebhookDelivery(workspace_id=event.workspace_id, endpoint=endpoint, event=event, due_at=now)
+            WebhookDelivery(
+                workspace_id=event.workspace_id, endpoint=endpoint, event=event, due_at=now
+            )
             for key, event in events.items()
             for endpoint in endpoints[event.workspace_id]
             if _wants(endpoint, wanted[key])

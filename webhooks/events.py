@@ -1,7 +1,8 @@
-"""What happened lately, read off the rows it left: calls' timelines, batches, and people whose calls are settled.
+"""What happened lately, read off the rows it left: calls' timelines, batches, and people whose
+calls are settled.
 
-Nothing below knows of webhooks. A transition and the row that tells of it are committed together, so a happening is
-found exactly when it is true; `key` makes it one however often it is found.
+Nothing below knows of webhooks. A transition and the row that tells of it are committed together,
+so a happening is found exactly when it is true; `key` makes it one however often it is found.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,7 +49,9 @@ class DomainEvent:
 
 @dataclass
 class CallEvents:
-    """A page of what calls' timelines tell. `ended` are calls that end somebody's turn; `last` the last line read."""
+    """A page of what calls' timelines tell. `ended` are calls that end somebody's turn; `last` the
+    last line read.
+    """
 
     happenings: list[DomainEvent]
     ended: list[UUID]
@@ -61,28 +64,46 @@ def time_of(pk: UUID) -> datetime:
 
 def call_events_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[CallEvents]:
     """Page by page, in the order the lines were written."""
-    lines = CallEvent.unscoped.filter(workspace__in=workspaces, type__in=REPORTED_STATES).order_by("pk")
+    lines = CallEvent.unscoped.filter(workspace__in=workspaces, type__in=REPORTED_STATES).order_by(
+        "pk"
+    )
     after = Q(pk__gte=lowest_id(since))
     while page := list(lines.filter(after)[:PAGE]):
-        calls = Call.unscoped.select_related("agent_version").in_bulk({line.call_id for line in page})
+        calls = Call.unscoped.select_related("agent_version").in_bulk(
+            {line.call_id for line in page}
+        )
         yield CallEvents(
             happenings=[found for line in page for found in _of_line(line, calls[line.call_id])],
-            ended=[line.call_id for line in page if line.type == "ended" and calls[line.call_id].recipient_id],
+            ended=[
+                line.call_id
+                for line in page
+                if line.type == "ended" and calls[line.call_id].recipient_id
+            ],
             last=page[-1].pk,
         )
         after = Q(pk__gt=page[-1].pk)
 
 
 def _of_line(line: CallEvent, call: Call) -> Iterator[DomainEvent]:
-    """A call that was never sent is none, unless somebody made it by hand. One that ended had also been started."""
+    """A call that was never sent is none, unless somebody made it by hand. One that ended had also
+    been started.
+    """
     if call.dialed_at is None and call.batch_id is not None:
         return
     if line.type == "analysis":
         data = {**shown_call(call), "analysis": shown_analysis(line)}
-        yield DomainEvent(call.workspace_id, "call.analyzed", f"call.analyzed:{line.pk}", line.at, data)
+        yield DomainEvent(
+            call.workspace_id, "call.analyzed", f"call.analyzed:{line.pk}", line.at, data
+        )
         return
-    types = {"answered": ["call.answered"], "ended": ["call.ended"], "recording_ready": ["call.recording_ready"]}
-    started = ["call.started"] if call.dialed_at is not None and line.type != "recording_ready" else []
+    types = {
+        "answered": ["call.answered"],
+        "ended": ["call.ended"],
+        "recording_ready": ["call.recording_ready"],
+    }
+    started = (
+        ["call.started"] if call.dialed_at is not None and line.type != "recording_ready" else []
+    )
     for type in (*started, *types.get(line.type, [])):
         at = call.dialed_at if type == "call.started" and call.dialed_at else line.at
         yield DomainEvent(call.workspace_id, type, f"{type}:{call.pk}", at, shown_call(call))
@@ -95,7 +116,11 @@ def batch_events_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[
     for batch in batches:
         if batch.started_at is not None and batch.started_at >= since:
             yield _of_batch(batch, "batch.started", batch.started_at, told)
-        if batch.ended_at is not None and batch.ended_at >= since and batch.status in ("completed", "stopped"):
+        if (
+            batch.ended_at is not None
+            and batch.ended_at >= since
+            and batch.status in ("completed", "stopped")
+        ):
             yield _of_batch(batch, f"batch.{batch.status}", batch.ended_at, told)
     yield from _paused_by_people(workspaces, since)
 
@@ -108,13 +133,17 @@ def _paused_by_people(workspaces: Sequence[UUID], since: datetime) -> Iterator[D
     told = _shown_batches(Batch.unscoped.filter(pk__in=batch_of.values()))
     for entry in entries:
         if entry.workspace_id is not None and (data := told.get(batch_of[entry.pk])):
-            yield DomainEvent(entry.workspace_id, "batch.paused", f"batch.paused:{entry.pk}", entry.at, data)
+            yield DomainEvent(
+                entry.workspace_id, "batch.paused", f"batch.paused:{entry.pk}", entry.at, data
+            )
 
 
 def paused_by_themselves(workspaces: Sequence[UUID]) -> list[Batch]:
     """Batches whose circuit breaker is open now; `error` says why."""
     return list(
-        Batch.unscoped.filter(workspace__in=workspaces, status=Batch.Status.PAUSED).exclude(error=None).order_by("pk")
+        Batch.unscoped.filter(workspace__in=workspaces, status=Batch.Status.PAUSED)
+        .exclude(error=None)
+        .order_by("pk")
     )
 
 
@@ -125,11 +154,15 @@ def self_paused(batches: Sequence[Batch], now: datetime) -> Iterator[DomainEvent
 
 
 def recipient_events_since(calls: Iterable[UUID]) -> tuple[list[DomainEvent], set[UUID]]:
-    """Of these ended calls, whose people are done with; and the calls that are settled, so need not be asked again."""
+    """Of these ended calls, whose people are done with; and the calls that are settled, so need not
+    be asked again.
+    """
     settled = Call.unscoped.filter(pk__in=list(calls)).exclude(settled_at=None)
     found = {call.pk: call for call in settled}
     people = Recipient.unscoped.select_related("batch").filter(
-        pk__in=[call.recipient_id for call in found.values()], last_call_id__in=list(found), status__in=FINAL
+        pk__in=[call.recipient_id for call in found.values()],
+        last_call_id__in=list(found),
+        status__in=FINAL,
     )
     happenings = [
         DomainEvent(
@@ -146,18 +179,48 @@ def recipient_events_since(calls: Iterable[UUID]) -> tuple[list[DomainEvent], se
 
 
 def _of_batch(batch: Batch, type: str, at: datetime, told: Mapping[UUID, Any]) -> DomainEvent:
-    return DomainEvent(batch.workspace_id, type, f"{type}:{batch.pk}:{int(at.timestamp() * 1000)}", at, told[batch.pk])
+    return DomainEvent(
+        batch.workspace_id,
+        type,
+        f"{type}:{batch.pk}:{int(at.timestamp() * 1000)}",
+        at,
+        told[batch.pk],
+    )
 
 
 def _shown_batches(batches: Iterable[Batch]) -> dict[UUID, dict[str, Any]]:
     batches = list(batches)
     counts = counts_of(batches) if batches else {}
-    fields = ("id", "name", "status", "error", "agent_id", "phone_number_id", "created_at", "started_at", "ended_at")
+    fields = (
+        "id",
+        "name",
+        "status",
+        "error",
+        "agent_id",
+        "phone_number_id",
+        "created_at",
+        "started_at",
+        "ended_at",
+    )
     return {
-        batch.pk: {**{name: getattr(batch, name) for name in fields}, "counts": counts[batch.pk]} for batch in batches
+        batch.pk: {**{name: getattr(batch, name) for name in fields}, "counts": counts[batch.pk]}
+        for batch in batches
     }
 
 
 def _shown_person(person: Recipient) -> dict[str, Any]:
-    fields = ("id", "batch_id", "row_number", "phone_number", "status", "reason", "attempts", "outcome", "last_call_id")
-    return {**{name: getattr(person, name) for name in fields}, "variables": person.variables_in(person.batch)}
+    fields = (
+        "id",
+        "batch_id",
+        "row_number",
+        "phone_number",
+        "status",
+        "reason",
+        "attempts",
+        "outcome",
+        "last_call_id",
+    )
+    return {
+        **{name: getattr(person, name) for name in fields},
+        "variables": person.variables_in(person.batch),
+    }

@@ -28,7 +28,9 @@ def all_events() -> list[str]:
 
 
 class WebhookEndpoint(WorkspaceOwned):
-    """An address of the customer's that is told what happens. The secrets are encrypted, see `webhooks.secrets`."""
+    """An address of the customer's that is told what happens. The secrets are encrypted, see
+    `webhooks.secrets`.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="webhook_endpoints")
@@ -38,9 +40,13 @@ class WebhookEndpoint(WorkspaceOwned):
     is_enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=200, null=True, blank=True)
     secret = models.TextField(blank=True, default="", help_text="encrypted, see webhooks.secrets")
-    previous_secret = models.TextField(blank=True, default="", help_text="encrypted, see webhooks.secrets")
+    previous_secret = models.TextField(
+        blank=True, default="", help_text="encrypted, see webhooks.secrets"
+    )
     previous_secret_until = models.DateTimeField(null=True, blank=True)
-    failing_since = models.DateTimeField(null=True, blank=True, help_text="null: the last try arrived")
+    failing_since = models.DateTimeField(
+        null=True, blank=True, help_text="null: the last try arrived"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(WorkspaceOwned.Meta):
@@ -51,7 +57,8 @@ class WebhookEndpoint(WorkspaceOwned):
 
 
 class WebhookEvent(WorkspaceOwned):
-    """Something that happened, in the words it is told in. `key` names the happening: it is written down once.
+    """Something that happened, in the words it is told in. `key` names the happening: it is written
+    down once.
 
     `body` is text, because what was signed must be what is sent, byte for byte.
     """
@@ -65,7 +72,9 @@ class WebhookEvent(WorkspaceOwned):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(WorkspaceOwned.Meta):
-        constraints = [models.UniqueConstraint(fields=["workspace", "key"], name="webhook_event_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "key"], name="webhook_event_once")
+        ]
         indexes = [models.Index(fields=["created_at"], name="webhook_event_age")]
 
     def __str__(self) -> str:
@@ -79,11 +88,15 @@ class WebhookEvent(WorkspaceOwned):
 
 class DeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
     def due(self, now: datetime) -> Self:
-        return self.filter(status=WebhookDelivery.Status.PENDING, due_at__lte=now, endpoint__is_enabled=True)
+        return self.filter(
+            status=WebhookDelivery.Status.PENDING, due_at__lte=now, endpoint__is_enabled=True
+        )
 
 
 class WebhookDelivery(WorkspaceOwned):
-    """One event on its way to one endpoint. `due_at` is its next try, and while one is under way, its lease."""
+    """One event on its way to one endpoint. `due_at` is its next try, and while one is under way,
+    its lease.
+    """
 
     class Status(models.TextChoices):
         PENDING = "pending"
@@ -110,24 +123,34 @@ class WebhookDelivery(WorkspaceOwned):
 
     class Meta(WorkspaceOwned.Meta):
         verbose_name_plural = "webhook deliveries"
-        constraints = [models.UniqueConstraint(fields=["endpoint", "event"], name="webhook_delivery_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["endpoint", "event"], name="webhook_delivery_once")
+        ]
         indexes = [
             models.Index(fields=["endpoint", "-id"], name="webhook_delivery_newest"),
-            models.Index(fields=["due_at"], name="webhook_delivery_due", condition=Q(status="pending")),
+            models.Index(
+                fields=["due_at"], name="webhook_delivery_due", condition=Q(status="pending")
+            ),
         ]
 
     def __str__(self) -> str:
         return f"delivery {self.pk}"
 
     def claim(self, now: datetime) -> bool:
-        """True for exactly one worker. Should it die, the delivery is due again when the lease is over."""
-        mine = WebhookDelivery.unscoped.filter(pk=self.pk, status=self.Status.PENDING, due_at=self.due_at)
+        """True for exactly one worker. Should it die, the delivery is due again when the lease is
+        over.
+        """
+        mine = WebhookDelivery.unscoped.filter(
+            pk=self.pk, status=self.Status.PENDING, due_at=self.due_at
+        )
         self.due_at = now + self.LEASE
         return bool(mine.update(due_at=self.due_at))
 
 
 class WebhookCursor(models.Model):
-    """How far what happened has been written down. One row; its lock lets one worker at a time write."""
+    """How far what happened has been written down. One row; its lock lets one worker at a time
+    write.
+    """
 
     name = models.CharField(primary_key=True, max_length=20)
     position = models.DateTimeField()

@@ -1,4 +1,6 @@
-"""When a delivery is tried again: ten tries over three days, so that a receiver may be down for a weekend."""
+"""When a delivery is tried again: ten tries over three days, so that a receiver may be down for a
+weekend.
+"""
 
 import random
 from datetime import datetime, timedelta

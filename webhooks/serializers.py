@@ -14,7 +14,16 @@ class WebhookSerializer(WorkspaceSerializer):
 
     class Meta:
         model = WebhookEndpoint
-        fields = ["id", "url", "description", "events", "enabled", "disabled_reason", "failing_since", "created_at"]
+        fields = [
+            "id",
+            "url",
+            "description",
+            "events",
+            "enabled",
+            "disabled_reason",
+            "failing_since",
+            "created_at",
+        ]
         read_only_fields = ["disabled_reason", "failing_since"]
 
     def validate_events(self, events: list[str]) -> list[str]:

@@ -30,7 +30,9 @@ Status = WebhookDelivery.Status
 def create_endpoint(
     *, workspace: Workspace, principal: Principal | None = None, **fields: Any
 ) -> tuple[WebhookEndpoint, str]:
-    """The row and its secret, which nobody will see again. Raises Invalid for an address that must not be called."""
+    """The row and its secret, which nobody will see again. Raises Invalid for an address that must
+    not be called.
+    """
     check_url(fields["url"])
     secret = signing.new_secret()
     with transaction.atomic():
@@ -56,12 +58,16 @@ def update_endpoint(
     return endpoint
 
 
-def rotate_secret(*, endpoint: WebhookEndpoint, now: datetime, principal: Principal | None = None) -> str:
+def rotate_secret(
+    *, endpoint: WebhookEndpoint, now: datetime, principal: Principal | None = None
+) -> str:
     """A new secret; for a day the one before signs too, so that no receiver misses a beat."""
     secret = signing.new_secret()
     with transaction.atomic():
         before = WebhookEndpoint.unscoped.select_for_update().get(pk=endpoint.pk)
-        endpoint.previous_secret = signing.reencrypt_secret(before, since="secret", to="previous_secret")
+        endpoint.previous_secret = signing.reencrypt_secret(
+            before, since="secret", to="previous_secret"
+        )
         endpoint.previous_secret_until = now + OVERLAP
         endpoint.secret = signing.encrypt_secret(endpoint, "secret", secret)
         endpoint.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
@@ -75,21 +81,36 @@ def delete_endpoint(*, endpoint: WebhookEndpoint, principal: Principal | None = 
         endpoint.delete()
 
 
-def send_test(*, endpoint: WebhookEndpoint, now: datetime, principal: Principal | None = None) -> WebhookDelivery:
-    """Queue an event that says nothing, to see whether it arrives. Raises StateForbids for a disabled endpoint."""
+def send_test(
+    *, endpoint: WebhookEndpoint, now: datetime, principal: Principal | None = None
+) -> WebhookDelivery:
+    """Queue an event that says nothing, to see whether it arrives. Raises StateForbids for a
+    disabled endpoint.
+    """
     _refuse_disabled(endpoint)
     pk = uuid7()
     data = {"webhook_id": endpoint.pk, "message": "If you can read this, the webhook works."}
     with transaction.atomic():
         event = WebhookEvent.unscoped.create(
-            id=pk, workspace=endpoint.workspace, type=TEST, key=f"{TEST}:{pk}", at=now, body=body_of(TEST, now, data)
+            id=pk,
+            workspace=endpoint.workspace,
+            type=TEST,
+            key=f"{TEST}:{pk}",
+            at=now,
+            body=body_of(TEST, now, data),
         )
         _note("webhook.tested", endpoint, principal)
-        return WebhookDelivery.unscoped.create(workspace=endpoint.workspace, endpoint=endpoint, event=event, due_at=now)
+        return WebhookDelivery.unscoped.create(
+            workspace=endpoint.workspace, endpoint=endpoint, event=event, due_at=now
+        )
 
 
-def redeliver(*, delivery: WebhookDelivery, now: datetime, principal: Principal | None = None) -> WebhookDelivery:
-    """Send it again, whatever became of it, with the whole ladder of tries. Raises StateForbids when disabled."""
+def redeliver(
+    *, delivery: WebhookDelivery, now: datetime, principal: Principal | None = None
+) -> WebhookDelivery:
+    """Send it again, whatever became of it, with the whole ladder of tries. Raises StateForbids
+    when disabled.
+    """
     _refuse_disabled(delivery.endpoint)
     delivery.status, delivery.attempts, delivery.due_at = Status.PENDING, 0, now
     with transaction.atomic():
@@ -99,20 +120,32 @@ def redeliver(*, delivery: WebhookDelivery, now: datetime, principal: Principal 
 
 
 def deliver(*, delivery: WebhookDelivery, now: datetime) -> Answer:
-    """Try once and note the result. The caller has claimed it; no transaction is open while the network answers."""
+    """Try once and note the result. The caller has claimed it; no transaction is open while the
+    network answers.
+    """
     endpoint, event = delivery.endpoint, delivery.event
     headers = signing.sign(endpoint, message_id=event.message_id, body=event.body, now=now)
     return post(
         endpoint.url,
         body=event.body,
-        headers={**headers, "content-type": "application/json", "user-agent": "VoiceOps-Webhooks/1"},
+        headers={
+            **headers,
+            "content-type": "application/json",
+            "user-agent": "VoiceOps-Webhooks/1",
+        },
     )
 
 
-def record_answer(*, delivery: WebhookDelivery, answer: Answer, now: datetime, duration_ms: int) -> None:
+def record_answer(
+    *, delivery: WebhookDelivery, answer: Answer, now: datetime, duration_ms: int
+) -> None:
     """What a try came to, for the delivery and for its endpoint."""
     attempts = delivery.attempts + 1
-    again = None if answer.arrived else next_try(attempts=attempts, now=now, retry_after=answer.retry_after)
+    again = (
+        None
+        if answer.arrived
+        else next_try(attempts=attempts, now=now, retry_after=answer.retry_after)
+    )
     changes: dict[str, Any] = {
         "attempts": attempts,
         "last_attempt_at": now,
@@ -132,7 +165,9 @@ def record_answer(*, delivery: WebhookDelivery, answer: Answer, now: datetime, d
 
 
 def prune(now: datetime) -> int:
-    """Forget events, and with them their deliveries, after 30 days: some at a time. Returns how many events."""
+    """Forget events, and with them their deliveries, after 30 days: some at a time. Returns how
+    many events.
+    """
     old = WebhookEvent.unscoped.filter(created_at__lt=now - KEPT).order_by("created_at")
     forgotten = 0
     for _ in range(PRUNE_ROUNDS):
@@ -147,7 +182,9 @@ def prune(now: datetime) -> int:
 def erase_events(workspace: Workspace, words: Sequence[str]) -> int:
     """Forget events, and their deliveries, that carry one of these words; how many."""
     told = Q.create([("body__contains", word) for word in words], connector=Q.OR)
-    found = list(WebhookEvent.unscoped.filter(told, workspace=workspace).values_list("pk", flat=True))
+    found = list(
+        WebhookEvent.unscoped.filter(told, workspace=workspace).values_list("pk", flat=True)
+    )
     for start in range(0, len(found), PRUNED_AT_ONCE):
         WebhookEvent.unscoped.filter(pk__in=found[start : start + PRUNED_AT_ONCE]).delete()
     return len(found)
@@ -160,7 +197,9 @@ def body_of(type: str, at: datetime, data: Any) -> str:
 
 
 def _update_endpoint_health(endpoint: WebhookEndpoint, answer: Answer, now: datetime) -> None:
-    """Compare and set: of many tries at once, one starts, ends or draws the line under a row of failures."""
+    """Compare and set: of many tries at once, one starts, ends or draws the line under a row of
+    failures.
+    """
     rows = WebhookEndpoint.unscoped.filter(pk=endpoint.pk)
     if answer.arrived:
         if endpoint.failing_since is not None:
@@ -181,7 +220,9 @@ def _notify_admins(endpoint: WebhookEndpoint, reason: str) -> None:
     addresses = list(admins.values_list("user__email", flat=True))
     text = f"{reason}, so the webhook {endpoint.url} of {endpoint.workspace.name} was disabled.\n\nEnable it with "
     for address in addresses:
-        email_delivery.send(address, "A webhook was disabled", f"{text}PATCH /webhooks/{endpoint.pk}.\n")
+        email_delivery.send(
+            address, "A webhook was disabled", f"{text}PATCH /webhooks/{endpoint.pk}.\n"
+        )
 
 
 def _refuse_disabled(endpoint: WebhookEndpoint) -> None:
@@ -189,7 +230,12 @@ def _refuse_disabled(endpoint: WebhookEndpoint) -> None:
         raise StateForbids(DISABLED)
 
 
-def _note(action: str, endpoint: WebhookEndpoint, principal: Principal | None, **changes: Any) -> None:
+def _note(
+    action: str, endpoint: WebhookEndpoint, principal: Principal | None, **changes: Any
+) -> None:
     audit.record(
-        action, principal=principal or Principal(workspace=endpoint.workspace), target=endpoint, changes=changes
+        action,
+        principal=principal or Principal(workspace=endpoint.workspace),
+        target=endpoint,
+        changes=changes,
     )

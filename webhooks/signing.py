@@ -1,4 +1,6 @@
-"""Secrets of endpoints: made here, kept encrypted for their row and column, used to sign (Standard Webhooks)."""
+"""Secrets of endpoints: made here, kept encrypted for their row and column, used to sign (Standard
+Webhooks).
+"""
 
 import base64
 import os
@@ -23,7 +25,9 @@ def encrypt_secret(endpoint: WebhookEndpoint, column: str, secret: str) -> str:
 
 def reencrypt_secret(endpoint: WebhookEndpoint, *, since: str, to: str) -> str:
     """The secret of one column, encrypted for another."""
-    return encrypt_secret(endpoint, to, decrypt(getattr(endpoint, since), _context(endpoint, since)))
+    return encrypt_secret(
+        endpoint, to, decrypt(getattr(endpoint, since), _context(endpoint, since))
+    )
 
 
 def sign(endpoint: WebhookEndpoint, *, message_id: str, body: str, now: datetime) -> dict[str, str]:

@@ -15,10 +15,17 @@ from accounts.roles import Role
 from voiceops.api.pagination import read_query
 from webhooks import services
 from webhooks.models import WebhookDelivery, WebhookEndpoint
-from webhooks.serializers import DeliveryQuery, DeliverySerializer, NewWebhookSerializer, WebhookSerializer
+from webhooks.serializers import (
+    DeliveryQuery,
+    DeliverySerializer,
+    NewWebhookSerializer,
+    WebhookSerializer,
+)
 
 
-class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixin, DestroyMixin, WorkspaceViewSet):
+class WebhookViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixin, DestroyMixin, WorkspaceViewSet
+):
     model = WebhookEndpoint
     serializer_class = WebhookSerializer
     bodiless = ("rotate_secret", "test", "redeliver")
@@ -34,7 +41,7 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixi
         "redeliver": Role.ADMIN,
     }
 
-    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.select_related("workspace")
 
     @extend_schema(responses={201: NewWebhookSerializer})
@@ -50,7 +57,9 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixi
     def perform_update(self, serializer: BaseSerializer[WebhookEndpoint]) -> None:
         assert serializer.instance is not None
         services.update_endpoint(
-            endpoint=serializer.instance, changes=serializer.validated_data, principal=self.principal
+            endpoint=serializer.instance,
+            changes=serializer.validated_data,
+            principal=self.principal,
         )
 
     def perform_destroy(self, instance: WebhookEndpoint) -> None:
@@ -61,14 +70,18 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixi
     def rotate_secret(self, request: Request, pk: str) -> Response:
         """A new secret, answered once; for 24 hours the one before signs too."""
         endpoint = self.get_object()
-        secret = services.rotate_secret(endpoint=endpoint, now=timezone.now(), principal=self.principal)
+        secret = services.rotate_secret(
+            endpoint=endpoint, now=timezone.now(), principal=self.principal
+        )
         return Response({**self.get_serializer(endpoint).data, "secret": secret})
 
     @extend_schema(request=None, responses={201: DeliverySerializer})
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
         """Send a `webhook.test` event; its delivery tells whether it arrived."""
-        delivery = services.send_test(endpoint=self.get_object(), now=timezone.now(), principal=self.principal)
+        delivery = services.send_test(
+            endpoint=self.get_object(), now=timezone.now(), principal=self.principal
+        )
         return Response(DeliverySerializer(delivery).data, status=201)
 
     @extend_schema(parameters=[DeliveryQuery], responses=DeliverySerializer(many=True))
@@ -78,7 +91,9 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixi
         rows = self.get_object().deliveries.select_related("event").order_by("-pk")
         query = read_query(DeliveryQuery, request)
         columns = {"status": "status", "event": "event__type"}
-        rows = rows.filter(**{column: query[name] for name, column in columns.items() if name in query})
+        rows = rows.filter(
+            **{column: query[name] for name, column in columns.items() if name in query}
+        )
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(DeliverySerializer(page, many=True).data)
 

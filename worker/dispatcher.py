@@ -1,7 +1,9 @@
-"""A shift: one event loop that, for up to a minute, claims recipients and dials them (`architecture.md` §1).
+"""A shift: one event loop that, for up to a minute, claims recipients and dials them
+(`architecture.md` §1).
 
-Celery hands out shifts, the loop makes the calls. Any number may run at once on any number of machines: what they share
-is counted and paced under row locks. A shift that dies loses nothing, because rows are the truth.
+Celery hands out shifts, the loop makes the calls. Any number may run at once on any number of
+machines: what they share is counted and paced under row locks. A shift that dies loses nothing,
+because rows are the truth.
 """
 
 import asyncio
@@ -29,18 +31,24 @@ from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
 
-CLAIM_SECONDS = 60.0  # seconds of claiming; then a successor takes over while this one hears its calls out
+CLAIM_SECONDS = (
+    60.0  # seconds of claiming; then a successor takes over while this one hears its calls out
+)
 CLAIM_EVERY, SETTLEMENT_SECONDS, LOOK_EVERY = 0.1, 0.25, 1.0
 DRAIN_SECONDS = 8.0  # seconds that calls in flight get when the process has to stop
 MAX_RESERVED = 400  # reserved calls per shift
 MAX_IN_FLIGHT = 2000
 
-dispatcher_lock = threading.Lock()  # of shifts that claim; those that only hear their calls out do not hold it
+dispatcher_lock = (
+    threading.Lock()
+)  # of shifts that claim; those that only hear their calls out do not hold it
 stopping = threading.Event()  # set when the process is asked to stop
 
 
 def run_dispatcher() -> bool:
-    """Work one shift in this thread. False when this process has one already. The caller rings for the successor."""
+    """Work one shift in this thread. False when this process has one already. The caller rings for
+    the successor.
+    """
     if stopping.is_set() or not dispatcher_lock.acquire(blocking=False):
         return False
     release = Once(dispatcher_lock.release)
@@ -73,7 +81,12 @@ class Dispatcher:
     async def work(self) -> None:
         """Raises, at its end, what kept it from claiming."""
         trouble: Exception | None = None
-        async with OrmThread() as db, OrmThread() as intent_db, OrmThread() as results, LiveKit() as livekit:
+        async with (
+            OrmThread() as db,
+            OrmThread() as intent_db,
+            OrmThread() as results,
+            LiveKit() as livekit,
+        ):
             self.db = db
             self.dialler = Dialer(
                 livekit=livekit,
@@ -119,7 +132,11 @@ class Dispatcher:
         for number in await self.db(reservation.numbers_with_work):
             if most > len(ids):
                 ids += await self.db(
-                    reservation.claim, number, owner=self.owner, most=most - len(ids), unless=stopping.is_set
+                    reservation.claim,
+                    number,
+                    owner=self.owner,
+                    most=most - len(ids),
+                    unless=stopping.is_set,
                 )
         if ids:
             failpoints.hit("after_claim", ids)
@@ -131,7 +148,9 @@ class Dispatcher:
             pass
 
     async def drain(self) -> None:
-        """Finish what was begun: everything when the term is over, for a few seconds when the process must stop."""
+        """Finish what was begun: everything when the term is over, for a few seconds when the
+        process must stop.
+        """
         ends_at: float | None = None
         while self.dialler.busy:
             if stopping.is_set() and ends_at is None:
@@ -139,7 +158,8 @@ class Dispatcher:
                 await self.dialler.release()
             if ends_at is not None and time.monotonic() > ends_at:
                 for task in list(self.dialler.in_flight.values()):
-                    task.cancel()  # their answers are lost, not their calls: they are in doubt until reconciled
+                    # Their answers are lost, not their calls: they are in doubt until reconciled.
+                    task.cancel()
                 return
             await asyncio.sleep(0.05)
 
@@ -156,7 +176,9 @@ class Dispatcher:
 
 
 def work_is_left() -> bool:
-    """Whether a shift is worth its while: somebody is due, a call waits to be dialled, or one of a batch's is up."""
+    """Whether a shift is worth its while: somebody is due, a call waits to be dialled, or one of a
+    batch's is up.
+    """
     now = database_now()
     if Call.unscoped.filter(stage=Stage.RESERVED, lease_owner=None, direction="outbound").exists():
         return True

@@ -1,6 +1,8 @@
-"""What makes the broker losable: everything a message would have started is found again in the rows.
+"""What makes the broker losable: everything a message would have started is found again in the
+rows.
 
-A worker's heart calls `sweep` every `SWEEP_SECONDS`; so does `manage.py reconcile_calls`. Any number may run at once.
+A worker's heart calls `sweep` every `SWEEP_SECONDS`; so does `manage.py reconcile_calls`. Any
+number may run at once.
 """
 
 import asyncio
@@ -27,7 +29,9 @@ ROUNDS = 50  # of settling in one sweep: bounded, the next sweep goes on
 
 
 def sweep() -> None:
-    """One round over everything that may be overdue, each step for itself. Raises what a lost database raises."""
+    """One round over everything that may be overdue, each step for itself. Raises what a lost
+    database raises.
+    """
     run_isolated(apply_pending_events)
     run_isolated(suppress_opt_outs)
     run_isolated(start_due)
@@ -64,7 +68,10 @@ def clean_provisioning_slowly() -> None:
 def reconcile() -> int:
     """Look into what is in doubt, silent or missing. Returns how many calls were looked at."""
     return (
-        run_probe(reconcile_calls) + run_probe(follow_inbound) + run_probe(follow_recordings) + run_probe(close_unused)
+        run_probe(reconcile_calls)
+        + run_probe(follow_inbound)
+        + run_probe(follow_recordings)
+        + run_probe(close_unused)
     )
 
 

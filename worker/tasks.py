@@ -1,7 +1,9 @@
-"""Every Celery task. Each takes ids and makes one call; its work can be found again in rows by the sweep.
+"""Every Celery task. Each takes ids and makes one call; its work can be found again in rows by the
+sweep.
 
-Celery imports this module in every worker. Importing the periodic threads connects them to the worker's signals.
-The wire names belong to the installed base: a running worker of the release before must understand them.
+Celery imports this module in every worker. Importing the periodic threads connects them to the
+worker's signals. The wire names belong to the installed base: a running worker of the release
+before must understand them.
 """
 
 from celery import shared_task

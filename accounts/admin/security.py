@@ -1,6 +1,8 @@
-"""Staff see every workspace, knowingly. Secrets are never shown: of a key its public prefix, of the rest nothing.
+"""Staff see every workspace, knowingly. Secrets are never shown: of a key its public prefix, of the
+rest nothing.
 
-Seats, limits and credentials change through the API's own services, so that what they guard holds here too.
+Seats, limits and credentials change through the API's own services, so that what they guard holds
+here too.
 """
 
 from django.contrib import admin
@@ -32,7 +34,15 @@ admin.site.unregister(Group)
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
-    list_display = ("prefix", "name", "workspace_name", "role", "last_used_at", "expires_at", "revoked_at")
+    list_display = (
+        "prefix",
+        "name",
+        "workspace_name",
+        "role",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    )
     list_filter = ("role", ("revoked_at", admin.EmptyFieldListFilter))
     search_fields = ("prefix", "name", "workspace__name")
     search_ids = ("pk", "workspace")
@@ -47,7 +57,9 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         now, live = timezone.now(), queryset.filter(revoked_at=None)
         self.apply_to_each(
-            request, live, lambda key, principal: api_keys.revoke_api_key(key=key, principal=principal, now=now)
+            request,
+            live,
+            lambda key, principal: api_keys.revoke_api_key(key=key, principal=principal, now=now),
         )
 
 
@@ -68,7 +80,9 @@ class SessionAdmin(ReadOnlyAdmin):
     def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         now, live = timezone.now(), queryset.filter(revoked_at=None)
         self.apply_to_each(
-            request, live, lambda row, principal: sessions.end_for(session=row, principal=principal, now=now)
+            request,
+            live,
+            lambda row, principal: sessions.end_for(session=row, principal=principal, now=now),
         )
 
 
@@ -126,7 +140,9 @@ class SecondFactorAdmin(ReadOnlyAdmin):
     @admin.action(description="Take it away: its owner has lost it", permissions=["take_away"])
     def take_away(self, request: HttpRequest, queryset: QuerySet[SecondFactor]) -> None:
         self.apply_to_each(
-            request, queryset, lambda row, principal: second_factor.remove(factor=row, principal=principal)
+            request,
+            queryset,
+            lambda row, principal: second_factor.remove(factor=row, principal=principal),
         )
 
 

@@ -20,10 +20,27 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stu
 @admin.register(User)
 class UserAdmin(StaffAdmin):
     form = UserForm
-    list_display = ("email", "name", "is_active", "is_staff", "is_superuser", "last_login", "created_at")
+    list_display = (
+        "email",
+        "name",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "last_login",
+        "created_at",
+    )
     list_filter = ("is_active", "is_staff", "is_superuser")
     search_fields = ("email", "name")
-    fields = ("email", "name", "is_active", "is_staff", "is_superuser", "default_workspace", "last_login", "created_at")
+    fields = (
+        "email",
+        "name",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "default_workspace",
+        "last_login",
+        "created_at",
+    )
     readonly_fields = ("default_workspace", "last_login", "created_at")
     inlines = (Seats,)
 
@@ -34,7 +51,9 @@ class UserAdmin(StaffAdmin):
         return False  # a workspace could lose its last admin: whoever must go is made inactive
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        is_above = obj is not None and (obj.is_staff or obj.is_superuser) and not request.user.is_superuser
+        is_above = (
+            obj is not None and (obj.is_staff or obj.is_superuser) and not request.user.is_superuser
+        )
         return not is_above and bool(super().has_change_permission(request, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:

@@ -14,7 +14,13 @@ from accounts.models import (
 from accounts.roles import Role
 from accounts.serializers.workspaces import WorkspaceDetailSerializer
 from accounts.services import members, workspaces
-from accounts.staff.base import ReadOnlyAdmin, ReadOnlyInline, SerializerForm, StaffAdmin, principal_of
+from accounts.staff.base import (
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    SerializerForm,
+    StaffAdmin,
+    principal_of,
+)
 
 
 class Seats(ReadOnlyInline):
@@ -59,7 +65,9 @@ class WorkspaceAdmin(StaffAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # the API refuses while numbers are connected; the admin could not tell
 
-    def save_model(self, request: HttpRequest, obj: Workspace, form: "ModelForm[Workspace]", change: bool) -> None:
+    def save_model(
+        self, request: HttpRequest, obj: Workspace, form: "ModelForm[Workspace]", change: bool
+    ) -> None:
         """Whoever adds one is its admin, as through the API."""
         principal = principal_of(request, obj)
         values = {name: form.cleaned_data[name] for name in form.changed_data}
@@ -84,15 +92,21 @@ class MembershipAdmin(StaffAdmin):
     def shown_role(self, seat: Membership) -> str:
         return Role(seat.role).label
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> tuple[str, ...]:
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Membership | None = None
+    ) -> tuple[str, ...]:
         return ("workspace", "user") if obj else ()
 
-    def save_model(self, request: HttpRequest, obj: Membership, form: "ModelForm[Membership]", change: bool) -> None:
+    def save_model(
+        self, request: HttpRequest, obj: Membership, form: "ModelForm[Membership]", change: bool
+    ) -> None:
         principal, role = principal_of(request, obj), Role(form.cleaned_data["role"])
         if change:
             members.change_role(member=obj, role=role, principal=principal, now=timezone.now())
         else:
-            obj.pk = members.add_member(workspace=obj.workspace, user=obj.user, role=role, principal=principal).pk
+            obj.pk = members.add_member(
+                workspace=obj.workspace, user=obj.user, role=role, principal=principal
+            ).pk
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
         members.remove_member(member=obj, principal=principal_of(request, obj), now=timezone.now())
@@ -100,7 +114,9 @@ class MembershipAdmin(StaffAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         now = timezone.now()
         self.apply_to_each(
-            request, queryset, lambda row, principal: members.remove_member(member=row, principal=principal, now=now)
+            request,
+            queryset,
+            lambda row, principal: members.remove_member(member=row, principal=principal, now=now),
         )
 
 

@@ -1,4 +1,5 @@
-"""The door of the API: every view judges a request in the documented order, and sees one workspace's rows only.
+"""The door of the API: every view judges a request in the documented order, and sees one
+workspace's rows only.
 
     class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Deletes, WorkspaceViewSet):
         model = Agent

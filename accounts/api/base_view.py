@@ -18,7 +18,9 @@ from voiceops.observability.structured_logging import bind
 
 
 class OrderedChecksView(APIView):
-    """Judges credentials (401), method (405), workspace and role (403) in this order, before anything of the body."""
+    """Judges credentials (401), method (405), workspace and role (403) in this order, before
+    anything of the body.
+    """
 
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     _claim: IdempotentRequest | None = None
@@ -26,25 +28,35 @@ class OrderedChecksView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.format_kwarg = None
-        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(
+            request
+        )
         self.perform_authentication(request)
         if self.get_authenticators() and not isinstance(request.auth, Principal):
             raise NotAuthenticated
         method = str(request.method).lower()
         if method not in self.http_method_names or not hasattr(self, method):
             self.http_method_not_allowed(request)
-        if isinstance(request.auth, Principal) and request.auth.by_cookie and request.method not in SAFE_METHODS:
+        if (
+            isinstance(request.auth, Principal)
+            and request.auth.by_cookie
+            and request.method not in SAFE_METHODS
+        ):
             require_own_origin(request)
         self.resolve_workspace(request)
         if isinstance(request.auth, Principal):
-            bind(actor=request.auth.scope, workspace=str(request.auth.workspace and request.auth.workspace.pk))
+            bind(
+                actor=request.auth.scope,
+                workspace=str(request.auth.workspace and request.auth.workspace.pk),
+            )
         self.check_permissions(request)
         self.check_throttles(request)
         if idempotency.names_a_key(request):
             self.post: Callable[..., Any] = partial(self._run_idempotent, self.post)
 
     def get_authenticate_header(self, request: Request) -> str:
-        return "Bearer"  # also where a view takes no credentials: REST framework makes a 401 without it a 403
+        # Also where a view takes no credentials: REST framework makes a 401 without it a 403.
+        return "Bearer"
 
     def resolve_workspace(self, request: Request) -> None:
         """Settle which workspace the request is about."""
@@ -56,7 +68,9 @@ class OrderedChecksView(APIView):
             if self._claim is not None:
                 idempotency.store_answer(self._claim, self._answer)
 
-    def _run_idempotent(self, handler: Callable[..., Any], request: Request, *args: Any, **kwargs: Any) -> Any:
+    def _run_idempotent(
+        self, handler: Callable[..., Any], request: Request, *args: Any, **kwargs: Any
+    ) -> Any:
         """Run a POST under its `Idempotency-Key`, or answer what it answered before."""
         claimed = idempotency.claim(request, now=timezone.now())
         if isinstance(claimed, HttpResponse):

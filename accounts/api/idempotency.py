@@ -1,10 +1,11 @@
 """`Idempotency-Key`: a POST sent twice has one effect, and both senders read the same answer.
 
-A key belongs to whoever sent it, for one path in one workspace; elsewhere it is another key. It is claimed by
-inserting its row, before the view does anything; a unique constraint lets one request win. What was answered is
-stored once the view is done, encrypted because it may carry a new key or token, and for a crash too: it may have done
-half its work. Refusals (4xx) did nothing and are not stored, so that a mended request may use its key again. A
-process that dies in between leaves the key claimed: nobody can prove that nothing happened.
+A key belongs to whoever sent it, for one path in one workspace; elsewhere it is another key. It is
+claimed by inserting its row, before the view does anything; a unique constraint lets one request
+win. What was answered is stored once the view is done, encrypted because it may carry a new key or
+token, and for a crash too: it may have done half its work. Refusals (4xx) did nothing and are not
+stored, so that a mended request may use its key again. A process that dies in between leaves the
+key claimed: nobody can prove that nothing happened.
 """
 
 import hashlib
@@ -34,7 +35,9 @@ REFRESH, LOGOUT = "/auth/refresh", "/auth/logout"  # no body need say whom they 
 
 
 def claim(request: Request, *, now: datetime) -> IdempotentRequest | HttpResponse:
-    """The claimed row, to be settled; or the stored response. Raises Conflict, and Invalid for a key that is none."""
+    """The claimed row, to be settled; or the stored response. Raises Conflict, and Invalid for a
+    key that is none.
+    """
     key = request.headers[HEADER]
     if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
         raise Invalid(f"{HEADER} must have 1 to {LONGEST_KEY} printable characters")
@@ -55,7 +58,9 @@ def claim(request: Request, *, now: datetime) -> IdempotentRequest | HttpRespons
 
 def store_answer(row: IdempotentRequest, response: HttpResponseBase | None) -> None:
     """Store what was answered (None: the view crashed), or free the key where nothing was done."""
-    if response is not None and (400 <= response.status_code < 500 or not isinstance(response, Response)):
+    if response is not None and (
+        400 <= response.status_code < 500 or not isinstance(response, Response)
+    ):
         row.delete()
         return
     data = response.data if isinstance(response, Response) else {"detail": SENTENCES[500]}
@@ -75,7 +80,9 @@ def prune(*, now: datetime) -> int:
 
 def _replay(row: IdempotentRequest) -> HttpResponse:
     answer = json.loads(crypto.decrypt(row.answer or "", _context(row)))
-    response = HttpResponse(answer["body"], status=answer["status"], content_type="application/json")
+    response = HttpResponse(
+        answer["body"], status=answer["status"], content_type="application/json"
+    )
     response.cookies.load(answer["cookies"])
     response["Idempotent-Replay"] = "true"
     return response
@@ -86,7 +93,9 @@ def _context(row: IdempotentRequest) -> str:
 
 
 def _scope(request: Request) -> str:
-    """Whose keys they are (without credentials: the address's), followed by a hash of where they hold."""
+    """Whose keys they are (without credentials: the address's), followed by a hash of where they
+    hold.
+    """
     principal = request.auth if isinstance(request.auth, Principal) else None
     who = principal.scope if principal else f"ip:{ip_of(request)}"
     where: list[object] = [
@@ -111,7 +120,9 @@ def _fingerprint(request: Request) -> str:
 
 def _body(request: Request) -> Iterable[bytes]:
     """The body's bytes; of a form its fields and files, because each sender draws another boundary."""
-    takes_forms = any(parser.media_type == "multipart/form-data" for parser in request.parsers or ())
+    takes_forms = any(
+        parser.media_type == "multipart/form-data" for parser in request.parsers or ()
+    )
     if not takes_forms or not str(request.content_type).startswith("multipart/"):
         yield request.body
         return

@@ -7,7 +7,8 @@ from django.db import models
 from voiceops.api.fields import UUID_FORM
 from voiceops.core.errors import NotFound
 
-# Model -> what a client reads in `… not found`. Models not named here are called by their verbose name.
+# Model -> what a client reads in `… not found`. Models not named here are called by their verbose
+# name.
 LABELS = {
     "apikey": "API key",
     "membership": "Member",

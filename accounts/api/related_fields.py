@@ -23,12 +23,16 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
         return queryset.filter(workspace=self.context["workspace"])
 
     def run_validation(self, data: Any = empty) -> Any:
-        if data == "" and not (self.allow_null and reads_text(self)):  # REST framework takes all blanks for null
+        if data == "" and not (
+            self.allow_null and reads_text(self)
+        ):  # REST framework takes all blanks for null
             raise field_error("type_error.uuid")
         return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, uuid.UUID) and not (isinstance(data, str) and UUID_FORM.fullmatch(data)):
+        if not isinstance(data, uuid.UUID) and not (
+            isinstance(data, str) and UUID_FORM.fullmatch(data)
+        ):
             raise field_error("type_error.uuid")
         queryset = self.get_queryset()
         row = queryset.filter(pk=data).first()
@@ -38,6 +42,8 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
 
 
 class WorkspaceSerializer(StrictModelSerializer):
-    """Base of every serializer of a tenant table: its view passes the caller's workspace in the context."""
+    """Base of every serializer of a tenant table: its view passes the caller's workspace in the
+    context.
+    """
 
     serializer_related_field = WorkspaceRelatedField

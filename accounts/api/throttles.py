@@ -1,8 +1,10 @@
-"""Rate limits, which exist only where `THROTTLE_RATES` sets them: `caller=600/min,login=10/min,account=5/15min`.
+"""Rate limits, which exist only where `THROTTLE_RATES` sets them:
+`caller=600/min,login=10/min,account=5/15min`.
 
-`caller` counts for every user, key, or address without credentials (`user` and `anon` tell the two apart), `workspace`
-for all callers of one together; `login` every address, and `account` every address with one e-mail, where a password or
-a token out of an e-mail is taken. Counted in Django's cache, which the processes of one machine share.
+`caller` counts for every user, key, or address without credentials (`user` and `anon` tell the two
+apart), `workspace` for all callers of one together; `login` every address, and `account` every
+address with one e-mail, where a password or a token out of an e-mail is taken. Counted in Django's
+cache, which the processes of one machine share.
 """
 
 import hashlib

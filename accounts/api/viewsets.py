@@ -43,13 +43,17 @@ FINAL_HOOKS = (
 
 
 class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
-    """A viewset of authenticated callers. `access` names a role (or SIGNED_IN) for exactly the actions it has."""
+    """A viewset of authenticated callers. `access` names a role (or SIGNED_IN) for exactly the
+    actions it has.
+    """
 
     abstract: ClassVar[bool] = True  # looked for in the class itself: a subclass must say it again
     access: ClassVar[Mapping[str, int]] = {}
     query_class: ClassVar[type[PageQuery]] = PageQuery
     sortable: ClassVar[Mapping[str, str]] = {}  # what a client may sort by -> the column
-    workspace_kwarg: ClassVar[str | None] = None  # the path's parameter that names the workspace, where there is one
+    workspace_kwarg: ClassVar[str | None] = (
+        None  # the path's parameter that names the workspace, where there is one
+    )
     authentication_classes = (ApiAuthentication,)
     permission_classes = (HasRole,)
     lookup_value_regex = "[^/]+"
@@ -59,9 +63,15 @@ class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
         if "abstract" in cls.__dict__:
             return
         base = next(parent for parent in cls.__mro__ if "abstract" in parent.__dict__)
-        if taken := [name for name in FINAL_HOOKS if getattr(cls, name, None) is not getattr(base, name, None)]:
+        if taken := [
+            name
+            for name in FINAL_HOOKS
+            if getattr(cls, name, None) is not getattr(base, name, None)
+        ]:
             raise TypeError(f"{cls.__name__} may not redefine {taken}; refine with narrow()")
-        actions = {name for name in STANDARD if hasattr(cls, name)} | {a.__name__ for a in cls.get_extra_actions()}
+        actions = {name for name in STANDARD if hasattr(cls, name)} | {
+            a.__name__ for a in cls.get_extra_actions()
+        }
         if actions != set(cls.access):
             raise TypeError(f"{cls.__name__}.access must name exactly {sorted(actions)}")
 
@@ -93,13 +103,17 @@ class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
         """The validated query string. Raises ValidationError (422 in `query`)."""
         return read_query(self.query_class, self.request, view=self, sortable=self.sortable)
 
-    def enter(self, request: Request) -> None:
+    def resolve_workspace(self, request: Request) -> None:
         principal = self.principal
         asked = request.headers.get("X-Workspace-ID")
-        if asked is not None and (principal.workspace is None or str(principal.workspace.pk) != asked.lower()):
+        if asked is not None and (
+            principal.workspace is None or str(principal.workspace.pk) != asked.lower()
+        ):
             raise Forbidden(NOT_A_MEMBER)
         if self.workspace_kwarg and self.workspace_kwarg in self.kwargs:
-            request.auth = _inside(principal, parse_id(self.kwargs[self.workspace_kwarg], Workspace))
+            request.auth = _inside(
+                principal, parse_id(self.kwargs[self.workspace_kwarg], Workspace)
+            )
 
     def apply_ordering(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """By `sort` where it is given; ties, and everything else, newest first."""
@@ -130,7 +144,11 @@ class WorkspaceViewSet(ApiViewSet):
         return queryset
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return self.apply_ordering(self.apply_filters(queryset, self.query)) if self.action == "list" else queryset
+        return (
+            self.apply_ordering(self.apply_filters(queryset, self.query))
+            if self.action == "list"
+            else queryset
+        )
 
     def get_object(self) -> Any:
         row = self.get_row()
@@ -138,7 +156,9 @@ class WorkspaceViewSet(ApiViewSet):
         return row
 
     def get_row(self) -> Any:
-        """The row of the path. For actions whose path names a second one, which is to be found before `read_body`."""
+        """The row of the path. For actions whose path names a second one, which is to be found
+        before `read_body`.
+        """
         row_id = parse_id(self.kwargs[self.lookup_url_kwarg or self.lookup_field], self.model)
         row = self.get_queryset().filter(**{self.lookup_field: row_id}).first()
         if row is None:
@@ -186,7 +206,9 @@ def _inside(principal: Principal, workspace_id: uuid.UUID) -> Principal:
         if principal.key.workspace_id != workspace_id:
             raise not_found(Workspace)
         return principal
-    seats = Membership.unscoped.select_related("workspace").filter(user=principal.user, workspace=workspace_id)
+    seats = Membership.unscoped.select_related("workspace").filter(
+        user=principal.user, workspace=workspace_id
+    )
     if (seat := seats.first()) is None:
         raise not_found(Workspace)
     return replace(principal, workspace=seat.workspace, role=Role(seat.role))

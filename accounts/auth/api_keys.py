@@ -1,7 +1,8 @@
 """API keys: `vo_` + 8 characters that find the row + `_` + 32 secret ones + 6 of checksum.
 
-The checksum (base62 of CRC-32, as GitHub's tokens have it) lets a typo or a guess be refused without a query, and
-lets secret scanners recognise a leaked key offline. Only SHA-256 of the key is stored: 190 random bits need no salt.
+The checksum (base62 of CRC-32, as GitHub's tokens have it) lets a typo or a guess be refused
+without a query, and lets secret scanners recognise a leaked key offline. Only SHA-256 of the key is
+stored: 190 random bits need no salt.
 """
 
 import hashlib
@@ -31,7 +32,9 @@ def generate_key() -> NewKey:
 
 
 def prefix_of(key: str) -> str | None:
-    """The public part of a well-formed key, by which its row is found; None when the key cannot be one of ours."""
+    """The public part of a well-formed key, by which its row is found; None when the key cannot be
+    one of ours.
+    """
     match = FORM.fullmatch(key)
     if match is None or not hmac.compare_digest(checksum(key[:-6]), match[2]):
         return None

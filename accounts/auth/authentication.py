@@ -1,7 +1,9 @@
-"""Who asks: an API key, a bearer JWT or the `access_token` cookie, in that order and without falling back.
+"""Who asks: an API key, a bearer JWT or the `access_token` cookie, in that order and without
+falling back.
 
-A header that does not hold is 401 even beside a good cookie; otherwise a junk header would switch the Origin check off.
-Each credential costs one query, which brings the user or key, the session, the workspace and the role.
+A header that does not hold is 401 even beside a good cookie; otherwise a junk header would switch
+the Origin check off. Each credential costs one query, which brings the user or key, the session,
+the workspace and the role.
 """
 
 from django.contrib.auth.models import AnonymousUser
@@ -51,10 +53,15 @@ class ApiAuthentication(BaseAuthentication):
 
 
 def access_of_key(key: str, *, ip: str | None) -> Principal:
-    """Raises AuthenticationFailed: a thief is not told whether the key is unknown or the place is wrong."""
+    """Raises AuthenticationFailed: a thief is not told whether the key is unknown or the place is
+    wrong.
+    """
     now = timezone.now()
     prefix = api_keys.prefix_of(key)
-    row = prefix and ApiKey.unscoped.select_related("workspace", "created_by").filter(prefix=prefix).first()
+    row = (
+        prefix
+        and ApiKey.unscoped.select_related("workspace", "created_by").filter(prefix=prefix).first()
+    )
     if not row or not api_keys.is_same(key, row.key_hash) or not row.is_good(now=now, ip=ip):
         raise AuthenticationFailed("Invalid API key")
     if is_due(row.last_used_at, now):
@@ -74,7 +81,9 @@ def access_of_token(token: str, *, request: Request, by_cookie: bool = False) ->
     user = seat.user if seat else User.objects.filter(pk=claims.user_id).first()
     if user is None or not user.is_active:
         raise AuthenticationFailed("User not found")
-    session = getattr(seat, "login", None) if seat else user.sessions.filter(pk=claims.session_id).first()
+    session = (
+        getattr(seat, "login", None) if seat else user.sessions.filter(pk=claims.session_id).first()
+    )
     if claims.kind != tokens.ACCESS or not (session and session.is_live(timezone.now())):
         raise AuthenticationFailed(BAD_TOKEN)
     return Principal(
@@ -88,7 +97,9 @@ def access_of_token(token: str, *, request: Request, by_cookie: bool = False) ->
 
 
 def _load_seat(claims: tokens.Claims, wanted: str | None) -> Membership | None:
-    """In one query the membership of the workspace asked for, its user and workspace, and their session as `login`."""
+    """In one query the membership of the workspace asked for, its user and workspace, and their
+    session as `login`.
+    """
     asked = F("user__default_workspace_id") if wanted is None else tokens.as_uuid(wanted)
     login = FilteredRelation("user__sessions", condition=Q(user__sessions__id=claims.session_id))
     related = ("user", "workspace", "login")  # a filtered relation is followed like a foreign key

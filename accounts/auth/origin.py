@@ -9,7 +9,8 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 def require_own_origin(request: Request | HttpRequest) -> None:
-    """Refuse an unsafe request that a foreign page made the browser send. Raises PermissionDenied (403).
+    """Refuse an unsafe request that a foreign page made the browser send. Raises PermissionDenied
+    (403).
 
     Browsers send `Origin` with every unsafe request; where it is missing, `Sec-Fetch-Site` tells.
     Programs send neither.

@@ -12,7 +12,9 @@ REFUSALS = {Role.MANAGER: "Insufficient permissions", Role.ADMIN: "Admin access 
 
 
 class HasRole(BasePermission):
-    """Deny, unless the view names a role for this action and the caller holds it in the request's workspace."""
+    """Deny, unless the view names a role for this action and the caller holds it in the request's
+    workspace.
+    """
 
     def has_permission(self, request: Request, view: Any) -> bool:
         needed = getattr(view, "access", {}).get(getattr(view, "action", None))

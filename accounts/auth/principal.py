@@ -7,10 +7,11 @@ from accounts.roles import Role
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks, and what they may do where. Every authenticated request carries one as `request.auth`.
+    """Who asks, and what they may do where. Every authenticated request carries one as
+    `request.auth`.
 
-    Exactly one of `user` and `key` is set. `workspace` and `role` are null when the caller is no member of the
-    workspace asked for (or of any).
+    Exactly one of `user` and `key` is set. `workspace` and `role` are null when the caller is no
+    member of the workspace asked for (or of any).
     """
 
     user: User | None = None
@@ -33,10 +34,14 @@ def is_due(last_used_at: datetime | None, now: datetime, seconds: int = 60) -> b
 
 
 def still_holds(principal: Principal, *, now: datetime) -> bool:
-    """Whether who was let in a while ago would be again: not logged out, not removed, key not revoked."""
+    """Whether who was let in a while ago would be again: not logged out, not removed, key not
+    revoked.
+    """
     if principal.key is not None:
         key = ApiKey.unscoped.select_related("created_by").filter(pk=principal.key.pk).first()
         return key is not None and key.is_good(now=now, ip=principal.ip)
-    sessions = Session.objects.filter(user=principal.user, user__is_active=True, revoked_at=None, expires_at__gt=now)
+    sessions = Session.objects.filter(
+        user=principal.user, user__is_active=True, revoked_at=None, expires_at__gt=now
+    )
     here = sessions.filter(user__memberships__workspace=principal.workspace)
     return principal.session is not None and here.filter(pk=principal.session.pk).exists()

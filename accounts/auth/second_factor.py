@@ -1,4 +1,6 @@
-"""Six digits beside the password (TOTP, RFC 6238), and recovery codes for who has lost the app that shows them."""
+"""Six digits beside the password (TOTP, RFC 6238), and recovery codes for who has lost the app that
+shows them.
+"""
 
 import base64
 import hmac
@@ -26,7 +28,9 @@ WRONG_CODE = "This code is not right, or was used before. Wait for the next one.
 
 
 def begin(*, user: User) -> SecondFactor:
-    """A new secret to be put into an app; nothing is asked for until `confirm`. Raises StateForbids."""
+    """A new secret to be put into an app; nothing is asked for until `confirm`. Raises
+    StateForbids.
+    """
     with transaction.atomic():
         if factor_of(user) is not None:
             raise StateForbids("A second factor is set up already")
@@ -44,7 +48,9 @@ def pending(user: User) -> SecondFactor:
 
 
 def confirm(*, factor: SecondFactor, code: str, now: datetime, principal: Principal) -> list[str]:
-    """From now on it is asked for. Returns the recovery codes, which nobody will see again. Raises Invalid."""
+    """From now on it is asked for. Returns the recovery codes, which nobody will see again. Raises
+    Invalid.
+    """
     with transaction.atomic():
         if not _spend_step(factor, code, now):
             raise Invalid(WRONG_CODE)
@@ -96,13 +102,22 @@ def _spend_step(factor: SecondFactor, code: str, now: datetime) -> bool:
 
 def _spend_recovery(factor: SecondFactor, code: str, now: datetime) -> bool:
     code_hash = api_keys.digest("".join(code.lower().split()))
-    return bool(RecoveryCode.objects.filter(factor=factor, code_hash=code_hash, used_at=None).update(used_at=now))
+    return bool(
+        RecoveryCode.objects.filter(factor=factor, code_hash=code_hash, used_at=None).update(
+            used_at=now
+        )
+    )
 
 
 def _new_codes(factor: SecondFactor) -> list[str]:
     factor.recovery_codes.all().delete()
-    codes = ["-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(4)) for _ in range(CODES)]
-    RecoveryCode.objects.bulk_create(RecoveryCode(factor=factor, code_hash=api_keys.digest(code)) for code in codes)
+    codes = [
+        "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(4))
+        for _ in range(CODES)
+    ]
+    RecoveryCode.objects.bulk_create(
+        RecoveryCode(factor=factor, code_hash=api_keys.digest(code)) for code in codes
+    )
     return codes
 
 

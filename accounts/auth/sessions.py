@@ -1,4 +1,6 @@
-"""Logins: each is a row, and ending the row ends every token that grew from it with the next request."""
+"""Logins: each is a row, and ending the row ends every token that grew from it with the next
+request.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,10 +28,18 @@ class TokenPair:
 
 
 def check_password(*, email: str, password: str, ip: str | None) -> User:
-    """The user with these credentials. Raises RefusedError, the same for every reason and after the same work."""
-    user = User.objects.filter(email=canonical_email(email)).select_related("default_workspace").first()
+    """The user with these credentials. Raises RefusedError, the same for every reason and after the
+    same work.
+    """
+    user = (
+        User.objects.filter(email=canonical_email(email))
+        .select_related("default_workspace")
+        .first()
+    )
     if user is None:
-        make_password(password)  # takes as long as comparing would: the answer's time must not tell who exists
+        make_password(
+            password
+        )  # takes as long as comparing would: the answer's time must not tell who exists
         audit.record("user.login_failed", principal=Principal(ip=ip))
         raise RefusedError("Invalid email or password")
     if not user.check_password(password) or not user.is_active:
@@ -49,14 +59,17 @@ def open_session(*, user: User, now: datetime) -> TokenPair:
         refreshed_at=now,
         expires_at=tokens.expiry_of_refresh(now),
     )
-    return TokenPair(user, tokens.issue(tokens.ACCESS, user_id=user.pk, session_id=session_id, now=now), refresh)
+    return TokenPair(
+        user, tokens.issue(tokens.ACCESS, user_id=user.pk, session_id=session_id, now=now), refresh
+    )
 
 
 def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
     """Spend a refresh token for a new pair. Raises RefusedError.
 
-    However many race with one token, the conditional UPDATE lets one win; those that lose to it after having seen the
-    token unspent are only refused. A token seen spent is a stolen one or its thief's: the family ends.
+    However many race with one token, the conditional UPDATE lets one win; those that lose to it
+    after having seen the token unspent are only refused. A token seen spent is a stolen one or its
+    thief's: the family ends.
     """
     session = _session_of(token)
     if not session.is_live(now):
@@ -64,7 +77,9 @@ def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
     spent = tokens.hash_of(token)
     if session.refresh_hash != spent:
         end_session(session=session, now=now)
-        audit.record("session.token_reused", principal=audit.person(session.user, ip=ip), target=session)
+        audit.record(
+            "session.token_reused", principal=audit.person(session.user, ip=ip), target=session
+        )
         raise RefusedError("Invalid or missing token")
     ids = {"user_id": session.user_id, "session_id": session.pk}
     refresh = tokens.issue(tokens.REFRESH, **ids, now=now)
@@ -96,7 +111,9 @@ def end_other_sessions(*, user: User, keep: Session | None, now: datetime) -> No
 
 
 def find_session(token: str | None) -> Session | None:
-    """The session of a token that verifies, whatever its kind and also when it is over; to be ended."""
+    """The session of a token that verifies, whatever its kind and also when it is over; to be
+    ended.
+    """
     try:
         claims = tokens.read(token or "", even_expired=True)
     except tokens.BadTokenError:

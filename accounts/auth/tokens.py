@@ -1,4 +1,6 @@
-"""Access and refresh tokens: short JWTs that name a user and a session row, which is what really lives and dies."""
+"""Access and refresh tokens: short JWTs that name a user and a session row, which is what really
+lives and dies.
+"""
 
 import uuid
 from dataclasses import dataclass
@@ -38,7 +40,9 @@ class Claims:
 
 
 def issue(kind: str, *, user_id: uuid.UUID, session_id: uuid.UUID, now: datetime) -> str:
-    """A signed token of that kind; every one is different (`jti`), so that each refresh token can be spent once."""
+    """A signed token of that kind; every one is different (`jti`), so that each refresh token can
+    be spent once.
+    """
     seconds = ACCESS_SECONDS if kind == ACCESS else REFRESH_SECONDS
     start = int(now.timestamp())
     # No `iat`: a web server whose clock is a little behind would refuse the token of another.
@@ -47,7 +51,8 @@ def issue(kind: str, *, user_id: uuid.UUID, session_id: uuid.UUID, now: datetime
 
 
 def read(token: str, *, even_expired: bool = False) -> Claims:
-    """What a token says. Raises BadTokenError when it does not verify, ExpiredTokenError when it did and is over.
+    """What a token says. Raises BadTokenError when it does not verify, ExpiredTokenError when it
+    did and is over.
 
     What it names is for the caller to look up: user before session (api-contract.md section 4).
     """
@@ -63,7 +68,9 @@ def read(token: str, *, even_expired: bool = False) -> Claims:
 
 
 def _decode(token: str) -> dict[str, Any]:
-    """Signed with today's secret, or one that was it until lately. Raises BadTokenError, ExpiredTokenError."""
+    """Signed with today's secret, or one that was it until lately. Raises BadTokenError,
+    ExpiredTokenError.
+    """
     for secret in (settings.JWT_API_SECRET, *settings.JWT_API_SECRET_FALLBACKS):
         try:
             claims: dict[str, Any] = _backend(secret).decode(token)  # type: ignore[arg-type]  # text, whatever it says

@@ -12,7 +12,9 @@ from voiceops.core.ip_networks import is_within
 
 
 class ApiKey(WorkspaceOwned):
-    """A program's credential. Only a hash of it is kept; `prefix` is its public part, by which it is found."""
+    """A program's credential. Only a hash of it is kept; `prefix` is its public part, by which it
+    is found.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="api_keys")
@@ -20,8 +22,12 @@ class ApiKey(WorkspaceOwned):
     role = models.PositiveSmallIntegerField(choices=Role)
     prefix = models.CharField(max_length=16, unique=True)
     key_hash = models.CharField(max_length=64)
-    allowed_addresses = models.JSONField(default=list, blank=True, help_text="from where it may be used; empty: all")
-    created_by = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="created_api_keys")
+    allowed_addresses = models.JSONField(
+        default=list, blank=True, help_text="from where it may be used; empty: all"
+    )
+    created_by = models.ForeignKey(
+        User, models.CASCADE, null=True, blank=True, related_name="created_api_keys"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)

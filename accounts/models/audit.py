@@ -23,8 +23,8 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
 class AuditEntry(NoDefaultManagerModel):
     """Who did what to which object, when, from where.
 
-    Actor and object are copied as text and ids, not referenced: the entry outlives both. `workspace` is null for what
-    concerns none (and after the workspace itself is gone).
+    Actor and object are copied as text and ids, not referenced: the entry outlives both.
+    `workspace` is null for what concerns none (and after the workspace itself is gone).
     """
 
     class ActorType(models.TextChoices):
@@ -33,7 +33,9 @@ class AuditEntry(NoDefaultManagerModel):
         SYSTEM = "system"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    workspace = models.ForeignKey(Workspace, models.SET_NULL, null=True, blank=True, related_name="audit_entries")
+    workspace = models.ForeignKey(
+        Workspace, models.SET_NULL, null=True, blank=True, related_name="audit_entries"
+    )
     actor_type = models.CharField(max_length=10, choices=ActorType)
     actor_id = models.UUIDField(null=True, blank=True)
     actor_name = models.CharField(max_length=254, blank=True)
@@ -53,7 +55,13 @@ class AuditEntry(NoDefaultManagerModel):
     def __str__(self) -> str:
         return f"{self.action} {self.pk}"
 
-    def save(self, *, force_insert: Any = False, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+    def save(
+        self,
+        *,
+        force_insert: Any = False,
+        update_fields: Iterable[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         if not self._state.adding:
             raise TypeError("Audit entries are never changed")
         super().save(force_insert=True, update_fields=update_fields, **kwargs)

@@ -6,7 +6,8 @@ from voiceops.core.ids import uuid7
 
 
 class ErasedNumber(WorkspaceOwned):
-    """A number that must not be called and not be known either: a keyed hash (see `accounts.erasure`).
+    """A number that must not be called and not be known either: a keyed hash (see
+    `accounts.erasure`).
 
     All of a workspace's share one key, which stands in each row.
     """
@@ -18,7 +19,9 @@ class ErasedNumber(WorkspaceOwned):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(WorkspaceOwned.Meta):
-        constraints = [models.UniqueConstraint(fields=["workspace", "digest"], name="erased_number_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "digest"], name="erased_number_once")
+        ]
 
     def __str__(self) -> str:
         return f"erased number {self.pk}"

@@ -21,7 +21,9 @@ class Membership(WorkspaceOwned):
     unscoped: ClassVar[models.Manager["Membership"]] = models.Manager()
 
     class Meta(WorkspaceOwned.Meta):
-        constraints = [models.UniqueConstraint(fields=["workspace", "user"], name="membership_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "user"], name="membership_once")
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_role_display()} {self.user_id} of {self.workspace_id}"
@@ -35,7 +37,9 @@ class Invitation(WorkspaceOwned):
     email = models.EmailField()
     role = models.PositiveSmallIntegerField(choices=Role)
     token_hash = models.CharField(max_length=64, unique=True)
-    invited_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="sent_invitations")
+    invited_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="sent_invitations"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
@@ -45,7 +49,9 @@ class Invitation(WorkspaceOwned):
     class Meta(WorkspaceOwned.Meta):
         constraints = [
             models.UniqueConstraint(
-                fields=["workspace", "email"], condition=models.Q(accepted_at=None), name="invitation_open_once"
+                fields=["workspace", "email"],
+                condition=models.Q(accepted_at=None),
+                name="invitation_open_once",
             )
         ]
 

@@ -7,15 +7,18 @@ from voiceops.core.ids import uuid7
 
 
 class SecondFactor(models.Model):
-    """Somebody's authenticator app (TOTP, RFC 6238), asked for beside the password where staff log in.
+    """Somebody's authenticator app (TOTP, RFC 6238), asked for beside the password where staff log
+    in.
 
-    It counts from `confirmed_at` on, when its first code was shown. `last_step` is the time step of the newest code
-    that was accepted: neither it nor an older one is accepted again.
+    It counts from `confirmed_at` on, when its first code was shown. `last_step` is the time step of
+    the newest code that was accepted: neither it nor an older one is accepted again.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.OneToOneField(User, models.CASCADE, related_name="second_factor")
-    secret = models.CharField(max_length=255, help_text="encrypted: what the app makes its codes of, in base32")
+    secret = models.CharField(
+        max_length=255, help_text="encrypted: what the app makes its codes of, in base32"
+    )
     confirmed_at = models.DateTimeField(null=True, blank=True)
     last_step = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -33,7 +36,9 @@ class RecoveryCode(models.Model):
     used_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["factor", "code_hash"], name="recovery_code_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["factor", "code_hash"], name="recovery_code_once")
+        ]
 
     def __str__(self) -> str:
         return f"recovery code {self.pk}"

@@ -25,7 +25,9 @@ class AuditEntrySerializer(WorkspaceSerializer):
 
 
 class AuditQuery(PageQuery):
-    """`object` is an id or a type; a span of time is named as in calls (`after`) or as in the summary (`from`)."""
+    """`object` is an id or a type; a span of time is named as in calls (`after`) or as in the
+    summary (`from`).
+    """
 
     actor = Uuid(required=False)
     action = Text(required=False, max_length=60)
@@ -36,4 +38,8 @@ class AuditQuery(PageQuery):
     before = DateTime(required=False)
 
     def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "from": DateTime(required=False), "to": DateTime(required=False)}
+        return {
+            **super().get_fields(),
+            "from": DateTime(required=False),
+            "to": DateTime(required=False),
+        }

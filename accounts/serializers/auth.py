@@ -20,7 +20,9 @@ def password_field(**kwargs: Any) -> Text:
 
 
 def validate_new_password(password: str, *, user: User) -> None:
-    """Refuse common passwords and one's own name or address. Raises ValidationError on `password` (422)."""
+    """Refuse common passwords and one's own name or address. Raises ValidationError on `password`
+    (422).
+    """
     try:
         validate_password(password, user)
     except DjangoValidationError as error:
@@ -34,7 +36,9 @@ class RegisterSerializer(StrictSerializer):
     workspace_name = Text(max_length=100, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        validate_new_password(attrs["password"], user=User(email=attrs["email"], name=attrs["name"]))
+        validate_new_password(
+            attrs["password"], user=User(email=attrs["email"], name=attrs["name"])
+        )
         return attrs
 
 

@@ -28,7 +28,9 @@ class RoleField(Choice):
 
 
 class MemberSerializer(WorkspaceSerializer):
-    """A person's seat. People are told by hand-picked fields: a user may sit in workspaces the caller must not see."""
+    """A person's seat. People are told by hand-picked fields: a user may sit in workspaces the
+    caller must not see.
+    """
 
     id = Uuid(source="user_id", read_only=True)
     user_id = Uuid(read_only=True)
@@ -58,7 +60,16 @@ class ApiKeySerializer(WorkspaceSerializer):
 
     class Meta:
         model = ApiKey
-        fields = ["id", "name", "role", "prefix", "allowed_addresses", "created_at", "last_used_at", "expires_at"]
+        fields = [
+            "id",
+            "name",
+            "role",
+            "prefix",
+            "allowed_addresses",
+            "created_at",
+            "last_used_at",
+            "expires_at",
+        ]
         read_only_fields = ["prefix", "last_used_at"]
 
 

@@ -27,7 +27,9 @@ class TimeOfDay(Text):
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
-        if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text) and not (self.may_end and text == "24:00"):
+        if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text) and not (
+            self.may_end and text == "24:00"
+        ):
             raise field_error("value_error", "invalid time of day, expected HH:MM")
         return text
 
@@ -38,14 +40,23 @@ class ZoneName(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         if text != "recipient" and text not in available_timezones():
-            raise field_error("value_error", "unknown time zone, expected an IANA name or 'recipient'")
+            raise field_error(
+                "value_error", "unknown time zone, expected an IANA name or 'recipient'"
+            )
         return text
 
 
 class CallingWindowSerializer(StrictSerializer):
-    """When calls may be placed: days 1 (Monday) to 7, from `start` until before `end`, local to `timezone`."""
+    """When calls may be placed: days 1 (Monday) to 7, from `start` until before `end`, local to
+    `timezone`.
+    """
 
-    days = ListField(child=Integer(min_value=1, max_value=7), min_length=1, max_length=7, default=[1, 2, 3, 4, 5, 6, 7])
+    days = ListField(
+        child=Integer(min_value=1, max_value=7),
+        min_length=1,
+        max_length=7,
+        default=[1, 2, 3, 4, 5, 6, 7],
+    )
     start = TimeOfDay()
     end = TimeOfDay(may_end=True)
     timezone = ZoneName(default="recipient")
@@ -69,7 +80,9 @@ class CountryField(Text):
 
 
 class WorkspaceDetailSerializer(StrictModelSerializer):
-    """A workspace with its limits and the caller's role in it (`seat_role`, set by whoever loads it)."""
+    """A workspace with its limits and the caller's role in it (`seat_role`, set by whoever loads
+    it).
+    """
 
     role = RoleField(source="seat_role", read_only=True)
     calling_window = CallingWindowSerializer(allow_null=True, required=False)

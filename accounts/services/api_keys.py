@@ -20,9 +20,11 @@ def create_api_key(
     expires_at: datetime | None = None,
     allowed_addresses: Sequence[str] = (),
 ) -> tuple[ApiKey, str]:
-    """The row and the key itself, which nobody will see again. A key made by a key has the same person behind it.
+    """The row and the key itself, which nobody will see again. A key made by a key has the same
+    person behind it.
 
-    `allowed_addresses` (IP addresses or networks) are where it may be used from, empty for anywhere.
+    `allowed_addresses` (IP addresses or networks) are where it may be used from, empty for
+    anywhere.
     """
     new = api_keys.generate_key()
     maker = principal.key.created_by if principal.key else principal.user
@@ -46,7 +48,12 @@ def create_api_key(
 def revoke_api_key(*, key: ApiKey, principal: Principal, now: datetime) -> None:
     key.revoked_at = now
     key.save(update_fields=["revoked_at"])
-    audit.record("api_key.revoked", principal=principal, target=key, changes={"name": key.name, "prefix": key.prefix})
+    audit.record(
+        "api_key.revoked",
+        principal=principal,
+        target=key,
+        changes={"name": key.name, "prefix": key.prefix},
+    )
 
 
 def revoke_keys_of(member: Membership, *, above: int, principal: Principal, now: datetime) -> None:

@@ -1,4 +1,6 @@
-"""E-mails leave on a thread of their own: how long a mail server takes must not tell a stranger whom we know."""
+"""E-mails leave on a thread of their own: how long a mail server takes must not tell a stranger
+whom we know.
+"""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor

@@ -1,6 +1,8 @@
-"""People who were erased stay uncalled: of their number a keyed hash is kept, which knows it when it comes again.
+"""People who were erased stay uncalled: of their number a keyed hash is kept, which knows it when
+it comes again.
 
-The key is a secret like others (voiceops.crypto): whoever has the table alone cannot try all numbers there are.
+The key is a secret like others (voiceops.crypto): whoever has the table alone cannot try all
+numbers there are.
 """
 
 import hashlib

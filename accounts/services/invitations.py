@@ -19,7 +19,9 @@ INVITATION_LIFE = timedelta(days=7)
 def create_invitation(
     *, workspace: Workspace, email: str, role: Role, principal: Principal, now: datetime
 ) -> Invitation:
-    """Offer a seat by e-mail. Raises Conflict for a member, or while an earlier invitation still holds."""
+    """Offer a seat by e-mail. Raises Conflict for a member, or while an earlier invitation still
+    holds.
+    """
     token = api_keys.random_text(TOKEN_LENGTH)
     with transaction.atomic():
         workspace.lock()
@@ -38,17 +40,21 @@ def create_invitation(
         )
         changes = {"email": email, "role": role.label}
         audit.record("invitation.created", principal=principal, target=invitation, changes=changes)
-    text = (
-        f"You are invited to {workspace.name} on VoiceOps.\n\nAccept at {settings.PUBLIC_URL}/auth/invitations/accept"
+    text = f"You are invited to {workspace.name} on VoiceOps.\n\nAccept at {settings.PUBLIC_URL}/auth/invitations/accept"
+    email_delivery.send(
+        email,
+        "You are invited to VoiceOps",
+        f"{text} within seven days with this token:\n\n{token}\n",
     )
-    email_delivery.send(email, "You are invited to VoiceOps", f"{text} within seven days with this token:\n\n{token}\n")
     return invitation
 
 
 def find_invitation(*, token: str, now: datetime) -> Invitation:
     """Raises NotFound for a token that is unknown, spent or over."""
     rows = Invitation.unscoped.select_related("workspace")
-    invitation = rows.filter(token_hash=api_keys.digest(token), accepted_at=None, expires_at__gt=now).first()
+    invitation = rows.filter(
+        token_hash=api_keys.digest(token), accepted_at=None, expires_at__gt=now
+    ).first()
     if invitation is None:
         raise NotFound("Invitation not found")
     return invitation
@@ -57,9 +63,11 @@ def find_invitation(*, token: str, now: datetime) -> Invitation:
 def accept_invitation(
     *, invitation: Invitation, password: str | None, name: str, ip: str | None, now: datetime
 ) -> User:
-    """Seat the invited person, who is created with `password` unless the address is known. Raises NotFound.
+    """Seat the invited person, who is created with `password` unless the address is known. Raises
+    NotFound.
 
-    Whoever holds the token reads that mailbox, and could set a new password as well: a known person needs none here.
+    Whoever holds the token reads that mailbox, and could set a new password as well: a known person
+    needs none here.
     """
     with transaction.atomic():
         won = Invitation.unscoped.filter(pk=invitation.pk, accepted_at=None).update(accepted_at=now)
@@ -73,11 +81,19 @@ def accept_invitation(
         set_default_if_none(user, workspace)
         here = audit.person(user, workspace=workspace, ip=ip)
         audit.record(
-            "invitation.accepted", principal=here, target=invitation, changes={"role": Role(invitation.role).label}
+            "invitation.accepted",
+            principal=here,
+            target=invitation,
+            changes={"role": Role(invitation.role).label},
         )
     return user
 
 
 def revoke_invitation(*, invitation: Invitation, principal: Principal) -> None:
-    audit.record("invitation.revoked", principal=principal, target=invitation, changes={"email": invitation.email})
+    audit.record(
+        "invitation.revoked",
+        principal=principal,
+        target=invitation,
+        changes={"email": invitation.email},
+    )
     invitation.delete()

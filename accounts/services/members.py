@@ -30,7 +30,9 @@ def change_role(*, member: Membership, role: Role, principal: Principal, now: da
         before, member.role = member.role, role
         member.save(update_fields=["role"])
         changes = {"role": [Role(before).label, role.label]}
-        audit.record("member.role_changed", principal=principal, target=member.user, changes=changes)
+        audit.record(
+            "member.role_changed", principal=principal, target=member.user, changes=changes
+        )
         revoke_keys_of(member, above=role, principal=principal, now=now)
 
 
@@ -47,7 +49,9 @@ def remove_member(*, member: Membership, principal: Principal, now: datetime) ->
 
 
 def require_another_admin(member: Membership) -> None:
-    others = Membership.unscoped.filter(workspace=member.workspace_id, role=Role.ADMIN).exclude(pk=member.pk)
+    others = Membership.unscoped.filter(workspace=member.workspace_id, role=Role.ADMIN).exclude(
+        pk=member.pk
+    )
     if not others.exists():
         raise StateForbids("Workspace must keep an admin")
 

@@ -5,7 +5,9 @@ from accounts.services.workspaces import create_workspace
 from voiceops.core.errors import Conflict
 
 
-def register_user(*, email: str, password: str, name: str, workspace_name: str, ip: str | None) -> User:
+def register_user(
+    *, email: str, password: str, name: str, workspace_name: str, ip: str | None
+) -> User:
     """A new person, admin of a new workspace, which is their default. Raises Conflict."""
     try:
         with transaction.atomic():

@@ -12,7 +12,11 @@ from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
 from voiceops.core.statement_timeouts import disable_statement_timeout
 
-SCHEDULING_FIELDS = {"calling_window", "holidays_country", "min_gap_minutes"}  # decide when people may be called
+SCHEDULING_FIELDS = {
+    "calling_window",
+    "holidays_country",
+    "min_gap_minutes",
+}  # decide when people may be called
 
 
 def create_workspace(*, name: str, user: User, ip: str | None = None, **limits: Any) -> Workspace:
@@ -26,7 +30,9 @@ def create_workspace(*, name: str, user: User, ip: str | None = None, **limits: 
     return workspace
 
 
-def update_workspace(*, workspace: Workspace, principal: Principal, changes: dict[str, Any]) -> None:
+def update_workspace(
+    *, workspace: Workspace, principal: Principal, changes: dict[str, Any]
+) -> None:
     with transaction.atomic():
         for name, value in changes.items():
             setattr(workspace, name, value)
@@ -37,12 +43,15 @@ def update_workspace(*, workspace: Workspace, principal: Principal, changes: dic
 
 
 def requeue_waiting_recipients(workspace: Workspace) -> None:
-    """Whoever waits for hours or a gap that were valid until now may be called at once, or waits for the new ones.
+    """Whoever waits for hours or a gap that were valid until now may be called at once, or waits
+    for the new ones.
 
     Their table lies above accounts; the relation is the workspace's.
     """
     disable_statement_timeout()
-    unfinished = workspace.recipients.filter(batch__status__in=("ready", "scheduled", "running", "paused"))
+    unfinished = workspace.recipients.filter(
+        batch__status__in=("ready", "scheduled", "running", "paused")
+    )
     unfinished.requeue_waiting(database_now())
     task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
 
@@ -53,11 +62,19 @@ def delete_workspace(*, workspace: Workspace, principal: Principal) -> None:
         workspace.lock()
         for relation in workspace._meta.related_objects:
             model = relation.related_model
-            if getattr(model, "keeps_workspace", False) and model._default_manager.filter(workspace=workspace).exists():
+            if (
+                getattr(model, "keeps_workspace", False)
+                and model._default_manager.filter(workspace=workspace).exists()
+            ):
                 raise StateForbids(f"Workspace still has {model._meta.verbose_name_plural}")
         homeless = list(User.objects.filter(default_workspace=workspace))
         disable_statement_timeout()
-        audit.record("workspace.deleted", principal=principal, target=workspace, changes={"name": workspace.name})
+        audit.record(
+            "workspace.deleted",
+            principal=principal,
+            target=workspace,
+            changes={"name": workspace.name},
+        )
         workspace.delete()
         for user in homeless:
             reset_default_workspace(user)

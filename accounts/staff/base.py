@@ -1,6 +1,8 @@
-"""What every page of the staff's admin has in common: nothing is counted twice, everything is found, all is on record.
+"""What every page of the staff's admin has in common: nothing is counted twice, everything is
+found, all is on record.
 
-Staff see every workspace, knowingly. Changes go through the same services as the API's, as whoever is logged in.
+Staff see every workspace, knowingly. Changes go through the same services as the API's, as whoever
+is logged in.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,14 +39,24 @@ def badge_column(description: str, colours: Mapping[str, str]) -> Callable[[Colu
 
 
 class SerializerForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """A form whose values the API's own serializer judges, so that staff store nothing a client could not."""
+    """A form whose values the API's own serializer judges, so that staff store nothing a client
+    could not.
+    """
 
     serializer: ClassVar[type[BaseSerializer[Any]]]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
-        changed = self.changed_data if self.instance.pk and not self.instance._state.adding else list(values)
-        given = {name: _as_json(values[name]) for name in changed if name in values and name != "workspace"}
+        changed = (
+            self.changed_data
+            if self.instance.pk and not self.instance._state.adding
+            else list(values)
+        )
+        given = {
+            name: _as_json(values[name])
+            for name in changed
+            if name in values and name != "workspace"
+        }
         workspace = values.get("workspace") or getattr(self.instance, "workspace", None)
         judge = self.serializer(data=given, partial=True, context={"workspace": workspace})
         try:
@@ -57,7 +69,9 @@ class SerializerForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in t
         except DomainError as refusal:
             self.add_error(None, str(refusal))
         else:
-            values.update({name: judge.validated_data[name] for name in given if name in judge.validated_data})
+            values.update(
+                {name: judge.validated_data[name] for name in given if name in judge.validated_data}
+            )
         return values
 
 
@@ -69,7 +83,9 @@ class JsonField(forms.JSONField):
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
-    """Counts to ten thousand and no further: the newest of a million rows are shown without a count of them all."""
+    """Counts to ten thousand and no further: the newest of a million rows are shown without a count
+    of them all.
+    """
 
     @cached_property
     def count(self) -> int:
@@ -85,13 +101,17 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     paginator = CappedPaginator
     show_full_result_count = False
     search_ids: Sequence[str] = ("pk",)
-    personal: bool = False  # whether opening a row shows a person's number or words, which goes on record
+    personal: bool = (
+        False  # whether opening a row shows a person's number or words, which goes on record
+    )
 
     @admin.display(description="Workspace", ordering="workspace__name")
     def workspace_name(self, row: Any) -> str:
         return row.workspace.name if row.workspace else ""
 
-    def formfield_for_dbfield(self, db_field: "models.Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_dbfield(
+        self, db_field: "models.Field[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> Any:
         if isinstance(db_field, models.JSONField):
             kwargs["form_class"] = JsonField
         return super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -100,7 +120,9 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         if not UUID_FORM.fullmatch(search_term.strip()):
-            found: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, search_term)
+            found: tuple[QuerySet[Any], bool] = super().get_search_results(
+                request, queryset, search_term
+            )
             return found
         wanted = Q.create([(name, search_term.strip()) for name in self.search_ids], connector=Q.OR)
         return queryset.filter(wanted), False
@@ -113,11 +135,22 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponseBase:
         try:
-            page: HttpResponseBase = super().changeform_view(request, object_id, form_url, extra_context)
+            page: HttpResponseBase = super().changeform_view(
+                request, object_id, form_url, extra_context
+            )
         except DomainError as refusal:
             return self.reject(request, refusal)
-        if self.personal and object_id and request.method == "GET" and (row := self.get_object(request, object_id)):
-            audit.record(f"{row._meta.model_name}.viewed_by_staff", principal=principal_of(request, row), target=row)
+        if (
+            self.personal
+            and object_id
+            and request.method == "GET"
+            and (row := self.get_object(request, object_id))
+        ):
+            audit.record(
+                f"{row._meta.model_name}.viewed_by_staff",
+                principal=principal_of(request, row),
+                target=row,
+            )
         return page
 
     def delete_view(
@@ -133,8 +166,12 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         self.message_user(request, str(refusal), messages.ERROR)
         return redirect(request.path)
 
-    def apply_to_each(self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any, Principal], object]) -> None:
-        """Do `act` to every row chosen; refusals are told row by row, and keep nothing else from being done."""
+    def apply_to_each(
+        self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any, Principal], object]
+    ) -> None:
+        """Do `act` to every row chosen; refusals are told row by row, and keep nothing else from
+        being done.
+        """
         done = 0
         for row in rows:
             try:
@@ -145,13 +182,18 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         if done:
             self.message_user(request, f"Done: {done}.", messages.SUCCESS)
 
-    def save_model(self, request: HttpRequest, obj: Any, form: "forms.ModelForm[Any]", change: bool) -> None:
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: "forms.ModelForm[Any]", change: bool
+    ) -> None:
         """What a page has no service for is written here, and on record."""
         obj.save(update_fields=form.changed_data if change else None)
         done = "changed" if change else "added"
         changes = {"fields": sorted(form.changed_data)}
         audit.record(
-            f"{obj._meta.model_name}.{done}_by_staff", principal=principal_of(request, obj), target=obj, changes=changes
+            f"{obj._meta.model_name}.{done}_by_staff",
+            principal=principal_of(request, obj),
+            target=obj,
+            changes=changes,
         )
 
 
@@ -187,7 +229,9 @@ def principal_of(request: HttpRequest, row: models.Model) -> Principal:
     assert isinstance(request.user, User)
     workspace = getattr(row, "workspace", None)
     return Principal(
-        user=request.user, workspace=workspace if isinstance(workspace, Workspace) else None, ip=ip_of(request)
+        user=request.user,
+        workspace=workspace if isinstance(workspace, Workspace) else None,
+        ip=ip_of(request),
     )
 
 

@@ -1,4 +1,6 @@
-"""The way into the admin: a password, a second factor where there is one; and out after half an hour of silence."""
+"""The way into the admin: a password, a second factor where there is one; and out after half an
+hour of silence.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,7 +33,9 @@ BY_THEMSELVES = ("batches_batch_live",)  # what an open page asks for, with nobo
 
 
 class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # the library is not typed
-    """Five tries for an account from an address, then a quarter of an hour of rest, also for the right password."""
+    """Five tries for an account from an address, then a quarter of an hour of rest, also for the
+    right password.
+    """
 
     def clean(self) -> dict[str, Any]:
         email = canonical_email(self.cleaned_data.get("username") or "")
@@ -45,7 +49,12 @@ class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # the library i
             raise
         attempt_limits.reset_attempts("login", email, ip)
         assert user is not None
-        audit.record("user.logged_in", principal=audit.person(user, ip=ip), target=user, changes={"to": "admin"})
+        audit.record(
+            "user.logged_in",
+            principal=audit.person(user, ip=ip),
+            target=user,
+            changes={"to": "admin"},
+        )
         return values
 
 
@@ -81,7 +90,9 @@ class StaffAccessMiddleware:
             return redirect_to_login(request.get_full_path(), reverse("admin:login"))
         if match.url_name == FACTOR_PAGE or may_enter(request, request.user):
             return None
-        return redirect(f"{reverse(f'admin:{FACTOR_PAGE}')}?{urlencode({'next': request.get_full_path()})}")
+        return redirect(
+            f"{reverse(f'admin:{FACTOR_PAGE}')}?{urlencode({'next': request.get_full_path()})}"
+        )
 
 
 def is_idle(request: HttpRequest, *, is_person: bool) -> bool:

@@ -34,7 +34,9 @@ class NoEchoInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # the libr
 
 
 class CodeForm(forms.Form):
-    """Takes a code of whoever is logged in. Too many wrong ones, from wherever, and none is taken for a while."""
+    """Takes a code of whoever is logged in. Too many wrong ones, from wherever, and none is taken
+    for a while.
+    """
 
     code = forms.CharField(
         label="Code",
@@ -64,7 +66,9 @@ class CodeForm(forms.Form):
         if self.factor.confirmed_at is not None:
             return second_factor.accepts(factor=self.factor, code=code, now=now)
         try:
-            self.recovery_codes = second_factor.confirm(factor=self.factor, code=code, now=now, principal=principal)
+            self.recovery_codes = second_factor.confirm(
+                factor=self.factor, code=code, now=now, principal=principal
+            )
         except Invalid:
             return False
         return True
@@ -94,7 +98,9 @@ def set_up(request: HttpRequest, factor: SecondFactor) -> HttpResponse:
     if form.is_valid():
         return render(request, "codes", codes=form.recovery_codes, next=next_page(request))
     address = second_factor.address_of(factor)
-    picture = segno.make(address, error="m").svg_inline(scale=5, dark="#000", light="#fff", border=3)
+    picture = segno.make(address, error="m").svg_inline(
+        scale=5, dark="#000", light="#fff", border=3
+    )
     return render(
         request,
         "setup",
@@ -127,7 +133,9 @@ def render(request: HttpRequest, name: str, **told: Any) -> HttpResponse:
 
 def next_page(request: HttpRequest) -> str:
     wanted = request.GET.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    is_ours = url_has_allowed_host_and_scheme(
+        wanted, {request.get_host()}, require_https=request.is_secure()
+    )
     return wanted if is_ours else reverse("admin:index")
 
 

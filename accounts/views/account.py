@@ -34,13 +34,21 @@ class MeViewSet(ApiViewSet):
         serializer.is_valid(raise_exception=True)
         changes = serializer.validated_data
         wanted = changes.get("default_workspace_id", user.default_workspace_id)
-        if wanted not in (user.default_workspace_id, *(seat.workspace_id for seat in user.memberships.all())):
+        if wanted not in (
+            user.default_workspace_id,
+            *(seat.workspace_id for seat in user.memberships.all()),
+        ):
             raise not_found(Workspace)
         for name, value in changes.items():
             setattr(user, name, value)
         user.save(update_fields=list(changes))
         if changes:
-            audit.record("user.updated", principal=self.principal, target=user, changes={"fields": sorted(changes)})
+            audit.record(
+                "user.updated",
+                principal=self.principal,
+                target=user,
+                changes={"fields": sorted(changes)},
+            )
         return Response(MeSerializer(user).data)
 
     def me(self) -> User:
@@ -59,14 +67,25 @@ class PasswordChangeViewSet(ApiViewSet):
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
         current, new = values["current_password"], values["password"]
-        if not passwords.change_password(principal=self.principal, current=current, new=new, now=timezone.now()):
+        if not passwords.change_password(
+            principal=self.principal, current=current, new=new, now=timezone.now()
+        ):
             raise Invalid("Invalid current password")
         return Response({"detail": "Password changed"})
 
 
 def _key_told(key: ApiKey) -> dict[str, Any]:
-    workspace = {"id": str(key.workspace_id), "name": key.workspace.name, "role": Role(key.role).label}
-    told = {"id": str(key.pk), "email": None, "name": key.name, "default_workspace_id": workspace["id"]}
+    workspace = {
+        "id": str(key.workspace_id),
+        "name": key.workspace.name,
+        "role": Role(key.role).label,
+    }
+    told = {
+        "id": str(key.pk),
+        "email": None,
+        "name": key.name,
+        "default_workspace_id": workspace["id"],
+    }
     return {**told, "workspaces": [workspace]}
 
 

@@ -26,9 +26,11 @@ class AuditLogViewSet(mixins.ListModelMixin, WorkspaceViewSet):
         "to": "at__lt",
     }
 
-    def sift(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+    def apply_filters(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
         if "object" in query:
-            queryset = queryset.filter(Q(object_id=query["object"]) | Q(object_type=query["object"]))
+            queryset = queryset.filter(
+                Q(object_id=query["object"]) | Q(object_type=query["object"])
+            )
         for name, column in self.columns.items():
             if name in query:
                 queryset = queryset.filter(**{column: query[name]})

@@ -1,4 +1,6 @@
-"""Logging in and out, and one's own account. The rest of the API's accounts is in `workspace_views`."""
+"""Logging in and out, and one's own account. The rest of the API's accounts is in
+`workspace_views`.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -40,11 +42,13 @@ MAIL_IS_ON_ITS_WAY = "If the address is known, an e-mail is on its way"
 
 
 class AuthView(PublicView):
-    """A browser must have been sent here by our own pages: a foreign one could log its visitor into another account."""
+    """A browser must have been sent here by our own pages: a foreign one could log its visitor into
+    another account.
+    """
 
     serializer_class: type[StrictSerializer]
 
-    def enter(self, request: Request) -> None:
+    def resolve_workspace(self, request: Request) -> None:
         require_own_origin(request)
 
     def read(self, request: Request) -> dict[str, Any]:
@@ -60,7 +64,10 @@ class RegisterView(AuthView):
     @extend_schema(responses={201: TokensSerializer})
     def post(self, request: Request) -> Response:
         values = self.read(request)
-        values.setdefault("workspace_name", f"{values['name'] or values['email'].partition('@')[0]}'s workspace"[:100])
+        values.setdefault(
+            "workspace_name",
+            f"{values['name'] or values['email'].partition('@')[0]}'s workspace"[:100],
+        )
         user = registration.register_user(**values, ip=ip_of(request))
         return log_in(user, request, status=201)
 
@@ -102,7 +109,11 @@ class LogoutView(AuthView):
         for token in (shown, request.COOKIES.get(ACCESS_COOKIE), bearer.strip()):
             if token and (session := sessions.find_session(token)):
                 sessions.end_session(session=session, now=timezone.now())
-                audit.record("user.logged_out", principal=audit.person(session.user, ip=ip_of(request)), target=session)
+                audit.record(
+                    "user.logged_out",
+                    principal=audit.person(session.user, ip=ip_of(request)),
+                    target=session,
+                )
                 break
         response = Response({"detail": "Logged out"})
         response.delete_cookie(ACCESS_COOKIE, samesite="Lax")
@@ -115,7 +126,9 @@ class PasswordResetView(AuthView):
 
     @extend_schema(responses={200: DetailSerializer})
     def post(self, request: Request) -> Response:
-        passwords.request_password_reset(**self.read(request), ip=ip_of(request), now=timezone.now())
+        passwords.request_password_reset(
+            **self.read(request), ip=ip_of(request), now=timezone.now()
+        )
         return Response({"detail": MAIL_IS_ON_ITS_WAY})
 
 
@@ -127,7 +140,9 @@ class PasswordResetConfirmView(AuthView):
         values, now = self.read(request), timezone.now()
         reset = passwords.find_reset(token=values["token"], now=now)
         validate_new_password(values["password"], user=reset.user)
-        passwords.confirm_password_reset(reset=reset, password=values["password"], ip=ip_of(request), now=now)
+        passwords.confirm_password_reset(
+            reset=reset, password=values["password"], ip=ip_of(request), now=now
+        )
         return Response({"detail": "Password changed"})
 
 
@@ -141,7 +156,9 @@ class AcceptInvitationView(AuthView):
         password, name = values.get("password"), values["name"]
         if not User.objects.filter(email=invitation.email).exists():
             if password is None:
-                raise serializers.ValidationError({"password": field_error("value_error.missing").detail})
+                raise serializers.ValidationError(
+                    {"password": field_error("value_error.missing").detail}
+                )
             validate_new_password(password, user=User(email=invitation.email, name=name))
         user = invitations.accept_invitation(
             invitation=invitation, password=password, name=name, ip=ip_of(request), now=now
@@ -149,17 +166,25 @@ class AcceptInvitationView(AuthView):
         return log_in(user, request, workspace=invitation.workspace)
 
 
-def log_in(user: User, request: Request, *, workspace: Workspace | None = None, status: int = 200) -> Response:
+def log_in(
+    user: User, request: Request, *, workspace: Workspace | None = None, status: int = 200
+) -> Response:
     """Open a session and answer with its tokens."""
     now: datetime = timezone.now()
     pair = sessions.open_session(user=user, now=now)
     user.last_login = now
     user.save(update_fields=["last_login"])
-    audit.record("user.logged_in", principal=audit.person(user, workspace=workspace, ip=ip_of(request)), target=user)
+    audit.record(
+        "user.logged_in",
+        principal=audit.person(user, workspace=workspace, ip=ip_of(request)),
+        target=user,
+    )
     return answer(pair, workspace=workspace, status=status)
 
 
-def answer(pair: sessions.TokenPair, *, workspace: Workspace | None = None, status: int = 200) -> Response:
+def answer(
+    pair: sessions.TokenPair, *, workspace: Workspace | None = None, status: int = 200
+) -> Response:
     """The documented body of a login, and both cookies."""
     user = pair.user
     workspace = workspace or user.default_workspace
@@ -174,9 +199,19 @@ def answer(pair: sessions.TokenPair, *, workspace: Workspace | None = None, stat
     response = Response(body, status=status)
     safe: dict[str, Any] = {"httponly": True, "secure": settings.SESSION_COOKIE_SECURE}
     response.set_cookie(
-        ACCESS_COOKIE, pair.access_token, max_age=tokens.ACCESS_SECONDS, samesite="Lax", path="/", **safe
+        ACCESS_COOKIE,
+        pair.access_token,
+        max_age=tokens.ACCESS_SECONDS,
+        samesite="Lax",
+        path="/",
+        **safe,
     )
     response.set_cookie(
-        REFRESH_COOKIE, pair.refresh_token, max_age=tokens.REFRESH_SECONDS, samesite="Strict", path=REFRESH_PATH, **safe
+        REFRESH_COOKIE,
+        pair.refresh_token,
+        max_age=tokens.REFRESH_SECONDS,
+        samesite="Strict",
+        path=REFRESH_PATH,
+        **safe,
     )
     return response

@@ -11,7 +11,12 @@ from rest_framework.serializers import BaseSerializer
 from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
 from accounts.models import ApiKey, Invitation, Membership
 from accounts.roles import Role
-from accounts.serializers.members import ApiKeyMadeSerializer, ApiKeySerializer, InvitationSerializer, MemberSerializer
+from accounts.serializers.members import (
+    ApiKeyMadeSerializer,
+    ApiKeySerializer,
+    InvitationSerializer,
+    MemberSerializer,
+)
 from accounts.services import api_keys, invitations, members
 
 
@@ -22,25 +27,29 @@ class MemberViewSet(mixins.ListModelMixin, PatchMixin, DestroyMixin, WorkspaceVi
     lookup_field = "user_id"
     access = {"list": Role.MEMBER, "partial_update": Role.ADMIN, "destroy": Role.ADMIN}
 
-    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.select_related("user", "workspace")
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         role = serializer.validated_data.get("role")
         if role is not None and serializer.instance is not None:
-            members.change_role(member=serializer.instance, role=role, principal=self.principal, now=timezone.now())
+            members.change_role(
+                member=serializer.instance, role=role, principal=self.principal, now=timezone.now()
+            )
 
     def perform_destroy(self, instance: Membership) -> None:
         members.remove_member(member=instance, principal=self.principal, now=timezone.now())
 
 
-class InvitationViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, DestroyMixin, WorkspaceViewSet):
+class InvitationViewSet(
+    mixins.ListModelMixin, mixins.CreateModelMixin, DestroyMixin, WorkspaceViewSet
+):
     model = Invitation
     serializer_class = InvitationSerializer
     workspace_kwarg = "workspace_id"
     access = {"list": Role.ADMIN, "create": Role.ADMIN, "destroy": Role.ADMIN}
 
-    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(accepted_at=None)
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
@@ -58,7 +67,7 @@ class ApiKeyViewSet(mixins.ListModelMixin, DestroyMixin, WorkspaceViewSet):
     serializer_class = ApiKeySerializer
     access = {"list": Role.ADMIN, "create": Role.ADMIN, "destroy": Role.ADMIN}
 
-    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(revoked_at=None)
 
     @extend_schema(responses={201: ApiKeyMadeSerializer})
@@ -66,7 +75,9 @@ class ApiKeyViewSet(mixins.ListModelMixin, DestroyMixin, WorkspaceViewSet):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
-        row, key = api_keys.create_api_key(workspace=self.workspace, principal=self.principal, **values)
+        row, key = api_keys.create_api_key(
+            workspace=self.workspace, principal=self.principal, **values
+        )
         return Response({**self.get_serializer(row).data, "key": key}, status=201)
 
     def perform_destroy(self, instance: ApiKey) -> None:

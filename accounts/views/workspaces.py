@@ -16,7 +16,9 @@ from accounts.services import workspaces
 
 
 class WorkspacesViewSet(ApiViewSet):
-    """The caller's own workspaces. Unlike elsewhere the path, not the header, says which one is meant."""
+    """The caller's own workspaces. Unlike elsewhere the path, not the header, says which one is
+    meant.
+    """
 
     model = Workspace
     serializer_class = WorkspaceDetailSerializer
@@ -38,7 +40,9 @@ class WorkspacesViewSet(ApiViewSet):
         serializer = WorkspaceDetailSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         limits = dict(serializer.validated_data)
-        workspace = workspaces.create_workspace(name=limits.pop("name"), user=user, ip=self.principal.ip, **limits)
+        workspace = workspaces.create_workspace(
+            name=limits.pop("name"), user=user, ip=self.principal.ip, **limits
+        )
         return Response(self._told(workspace, Role.ADMIN), status=201)
 
     def retrieve(self, request: Request, pk: str) -> Response:
@@ -48,7 +52,9 @@ class WorkspacesViewSet(ApiViewSet):
         workspace = self.workspace
         serializer = WorkspaceDetailSerializer(workspace, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        workspaces.update_workspace(workspace=workspace, principal=self.principal, changes=serializer.validated_data)
+        workspaces.update_workspace(
+            workspace=workspace, principal=self.principal, changes=serializer.validated_data
+        )
         return Response(self._told(workspace, self.principal.role))
 
     def destroy(self, request: Request, pk: str) -> Response:

@@ -1,4 +1,6 @@
-"""What a batch's pages in the admin show beside its columns: progress that moves, and the orders its state allows."""
+"""What a batch's pages in the admin show beside its columns: progress that moves, and the orders
+its state allows.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -20,7 +22,9 @@ from batches.services import batches as services
 Status = Batch.Status
 DONE = ("completed", "failed", "skipped", "cancelled", "review")
 MOST_AT_ONCE = 50
-OF_BATCH = "batch__id__exact"  # in the query of a list's page: by the index, in the order of the list
+OF_BATCH = (
+    "batch__id__exact"  # in the query of a list's page: by the index, in the order of the list
+)
 # By name: label, from which states, and what carries it out.
 ORDERS: dict[str, tuple[str, tuple[Status, ...], Callable[..., object]]] = {
     "start": ("Start", (Status.READY, Status.SCHEDULED), services.start_batch),
@@ -41,26 +45,37 @@ def carry_out(name: str, *, batch: Batch, principal: Principal) -> None:
 
 
 def may_order(name: str, batch: Batch) -> bool:
-    """Pausing a batch that has paused itself ends its probes: else it would go on when one gets through."""
+    """Pausing a batch that has paused itself ends its probes: else it would go on when one gets
+    through.
+    """
     _, states, _ = ORDERS[name]
     return batch.status in states or (name == "pause" and paused_itself(batch))
 
 
 def panel(batch: Batch) -> dict[str, Any]:
-    """What stands above a batch's page: how far it is, what may be ordered, and the lists that belong to it."""
+    """What stands above a batch's page: how far it is, what may be ordered, and the lists that
+    belong to it.
+    """
     pages = {"people": "batches_recipient", "rejected rows": "batches_rejectedrow"}
-    lists = [(label, f"{reverse(f'admin:{page}_changelist')}?{OF_BATCH}={batch.pk}") for label, page in pages.items()]
+    lists = [
+        (label, f"{reverse(f'admin:{page}_changelist')}?{OF_BATCH}={batch.pk}")
+        for label, page in pages.items()
+    ]
     return {
         "large": large(batch),
         "order_url": reverse("admin:batches_batch_order", args=[batch.pk]),
         "orders": orders(batch),
         "lists": [*lists, ("calls", f"{reverse('admin:telephony_call_changelist')}?q={batch.pk}")],
-        "files": [(name, reverse("admin:batches_batch_download", args=[batch.pk, name])) for name in FILES],
+        "files": [
+            (name, reverse("admin:batches_batch_download", args=[batch.pk, name])) for name in FILES
+        ],
     }
 
 
 def small(batch: Batch, counts: Mapping[str, int] | None = None) -> SafeString:
-    return render_to_string("admin/batches/progress.html", _told(batch, counts or counts_of([batch])[batch.pk]))
+    return render_to_string(
+        "admin/batches/progress.html", _told(batch, counts or counts_of([batch])[batch.pk])
+    )
 
 
 def large(batch: Batch) -> SafeString:
@@ -70,7 +85,9 @@ def large(batch: Batch) -> SafeString:
         "rate": progress["calls_per_second"],
         "estimated_end_at": progress["estimated_end_at"],
     }
-    return render_to_string("admin/batches/progress_large.html", {**_told(batch, progress["counts"]), **more})
+    return render_to_string(
+        "admin/batches/progress_large.html", {**_told(batch, progress["counts"]), **more}
+    )
 
 
 def orders(batch: Batch) -> SafeString:
@@ -80,8 +97,12 @@ def orders(batch: Batch) -> SafeString:
 
 
 def live(request: HttpRequest) -> JsonResponse:
-    """How the batches on an open page are now: `?ids=a,b`. One alone is drawn large too, with its orders."""
-    batches = list(Batch.unscoped.filter(pk__in=_ids(request.GET.get("ids", "").split(",")[:MOST_AT_ONCE])))
+    """How the batches on an open page are now: `?ids=a,b`. One alone is drawn large too, with its
+    orders.
+    """
+    batches = list(
+        Batch.unscoped.filter(pk__in=_ids(request.GET.get("ids", "").split(",")[:MOST_AT_ONCE]))
+    )
     counts = counts_of(batches)
     shown = {str(batch.pk): {"small": small(batch, counts[batch.pk])} for batch in batches}
     if len(batches) == 1:
@@ -96,12 +117,18 @@ def _told(batch: Batch, counts: Mapping[str, int]) -> dict[str, Any]:
         "done": done,
         "total": total,
         "percent": 100 * done // total if total else 0,
-        "parts": [(status.replace("_", " "), counts[status]) for status in STATUSES if counts[status]],
+        "parts": [
+            (status.replace("_", " "), counts[status]) for status in STATUSES if counts[status]
+        ],
     }
 
 
 def _live(batch: Batch) -> dict[str, Any]:
-    return {"batch": batch, "live": reverse("admin:batches_batch_live"), "ended": batch.status in services.ENDED}
+    return {
+        "batch": batch,
+        "live": reverse("admin:batches_batch_live"),
+        "ended": batch.status in services.ENDED,
+    }
 
 
 def _ids(texts: Iterable[str]) -> list[UUID]:

@@ -124,14 +124,22 @@ class BatchAdmin(StaffAdmin):
     def get_urls(self) -> list[URLPattern]:
         own = [
             path("upload/", self.admin_site.admin_view(upload.page), name="batches_batch_upload"),
-            path("upload/offers/", self.admin_site.admin_view(self.offers), name="batches_batch_upload_offers"),
+            path(
+                "upload/offers/",
+                self.admin_site.admin_view(self.offers),
+                name="batches_batch_upload_offers",
+            ),
             path(
                 "<uuid:pk>/download/<str:name>",
                 self.admin_site.admin_view(self.download),
                 name="batches_batch_download",
             ),
             path("live/", self.admin_site.admin_view(self.live), name="batches_batch_live"),
-            path("<uuid:pk>/order/", self.admin_site.admin_view(self.order), name="batches_batch_order"),
+            path(
+                "<uuid:pk>/order/",
+                self.admin_site.admin_view(self.order),
+                name="batches_batch_order",
+            ),
         ]
         return [*own, *super().get_urls()]
 
@@ -145,7 +153,9 @@ class BatchAdmin(StaffAdmin):
 
     def download(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponseBase:
         batch = self.get_object(request, str(pk))
-        sees_people = self.has_view_permission(request) and request.user.has_perm("batches.view_recipient")
+        sees_people = self.has_view_permission(request) and request.user.has_perm(
+            "batches.view_recipient"
+        )
         if batch is None or name not in exports.FILES or not sees_people:
             raise PermissionDenied
         return exports.export(batch, name, principal=principal_of(request, batch))
@@ -154,7 +164,11 @@ class BatchAdmin(StaffAdmin):
         """Start, pause, resume, stop: a button on the batch's page."""
         batch = self.get_object(request, str(pk))
         name = request.POST.get("order")
-        if name not in batch_panel.ORDERS or batch is None or not self.has_change_permission(request, batch):
+        if (
+            name not in batch_panel.ORDERS
+            or batch is None
+            or not self.has_change_permission(request, batch)
+        ):
             raise PermissionDenied
         try:
             batch_panel.carry_out(name, batch=batch, principal=principal_of(request, batch))
@@ -163,10 +177,16 @@ class BatchAdmin(StaffAdmin):
         return redirect("admin:batches_batch_change", pk)
 
     def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
     ) -> HttpResponseBase:
         batch = self.get_object(request, object_id)
-        panel = batch_panel.panel(batch) if batch and self.has_view_permission(request, batch) else None
+        panel = (
+            batch_panel.panel(batch) if batch and self.has_view_permission(request, batch) else None
+        )
         page: HttpResponseBase = super().change_view(request, object_id, form_url, {"panel": panel})
         return page
 
@@ -176,7 +196,9 @@ class BatchAdmin(StaffAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # DELETE /batches/{id} forgets people and lists, and refuses while it runs
 
-    def save_model(self, request: HttpRequest, obj: Batch, form: "ModelForm[Batch]", change: bool) -> None:
+    def save_model(
+        self, request: HttpRequest, obj: Batch, form: "ModelForm[Batch]", change: bool
+    ) -> None:
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
         update_batch(batch=obj, changes=changes, principal=principal_of(request, obj))
 

@@ -11,7 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from accounts.auth.authentication import ip_of
 from accounts.auth.principal import Principal
@@ -25,7 +29,9 @@ from voiceops.core.errors import DomainError
 class ListForm(forms.Form):
     """A file with phone numbers."""
 
-    file = forms.FileField(widget=UnfoldAdminFileFieldWidget, help_text="CSV or XLSX with a phone column.")
+    file = forms.FileField(
+        widget=UnfoldAdminFileFieldWidget, help_text="CSV or XLSX with a phone column."
+    )
     default_country = forms.CharField(
         required=False,
         max_length=2,
@@ -41,7 +47,9 @@ class ListForm(forms.Form):
 
 
 class ImportForm(ListForm):
-    workspace = forms.ModelChoiceField(Workspace.unscoped.order_by("name"), widget=UnfoldAdminSelectWidget)
+    workspace = forms.ModelChoiceField(
+        Workspace.unscoped.order_by("name"), widget=UnfoldAdminSelectWidget
+    )
     reason = forms.CharField(required=False, max_length=255, widget=UnfoldAdminTextInputWidget)
     field_order = ("workspace", "file", "default_country", "reason")
 
@@ -58,9 +66,16 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def shown(
-    request: HttpRequest, form: ListForm, take_in: Callable[..., HttpResponse], *, title: str, button: str
+    request: HttpRequest,
+    form: ListForm,
+    take_in: Callable[..., HttpResponse],
+    *,
+    title: str,
+    button: str,
 ) -> HttpResponse:
-    """The page of a form, or where `take_in` sends whoever filled it in; what that refuses stands beside the file."""
+    """The page of a form, or where `take_in` sends whoever filled it in; what that refuses stands
+    beside the file.
+    """
     if form.is_valid():
         try:
             return take_in(request, **form.cleaned_data)
@@ -77,7 +92,11 @@ def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **told: An
     read = read_list(Path(file.temporary_file_path()), expires_at=None, now=now, **told)
     principal = Principal(user=request.user, workspace=workspace, ip=ip_of(request))
     done = suppress_numbers(workspace=workspace, rows=read.rows, now=now, principal=principal)
-    refused = "".join(f"; row {row['row_number']}: {row['error_message']}" for row in read.refused[:3])
-    counts = f"{done.added} numbers added, {done.already} were there, {read.refused_count} rows refused"
+    refused = "".join(
+        f"; row {row['row_number']}: {row['error_message']}" for row in read.refused[:3]
+    )
+    counts = (
+        f"{done.added} numbers added, {done.already} were there, {read.refused_count} rows refused"
+    )
     messages.success(request, counts + refused)
     return redirect("admin:batches_suppression_changelist")

@@ -46,7 +46,9 @@ class RecipientAdmin(OfBatch):
         "workspace_name",
     )
     list_filter = ("status", "outcome", "is_duplicate")
-    search_fields = ("phone_number__exact",)  # there may be millions: batches are looked for by their id
+    search_fields = (
+        "phone_number__exact",
+    )  # there may be millions: batches are looked for by their id
     search_ids = ("pk", "batch", "last_call_id", "workspace")
     list_select_related = ("batch", "workspace")
     actions = ("release", "close")
@@ -61,7 +63,9 @@ class RecipientAdmin(OfBatch):
     @admin.display(description="Calls")
     def calls(self, recipient: Recipient) -> SafeString:
         url = reverse("admin:telephony_call_changelist")
-        return format_html('<a href="{}?q={}" class="{}">calls to this person</a>', url, recipient.pk, LINK)
+        return format_html(
+            '<a href="{}?q={}" class="{}">calls to this person</a>', url, recipient.pk, LINK
+        )
 
     @admin.display(description="Number")
     def number(self, recipient: Recipient) -> str:
@@ -79,7 +83,9 @@ class RecipientAdmin(OfBatch):
         self.apply_to_each(
             request,
             queryset,
-            lambda row, principal: release_recipient(recipient=row, reason=BY_STAFF, principal=principal),
+            lambda row, principal: release_recipient(
+                recipient=row, reason=BY_STAFF, principal=principal
+            ),
         )
 
     @admin.action(description="In review: give up", permissions=["decide"])
@@ -87,7 +93,9 @@ class RecipientAdmin(OfBatch):
         self.apply_to_each(
             request,
             queryset,
-            lambda row, principal: close_recipient(recipient=row, reason=BY_STAFF, principal=principal),
+            lambda row, principal: close_recipient(
+                recipient=row, reason=BY_STAFF, principal=principal
+            ),
         )
 
 

@@ -43,21 +43,32 @@ class SuppressionAdmin(StaffAdmin):
     def number(self, suppression: Suppression) -> str:
         return mask_number(suppression.phone_number)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Suppression | None = None) -> tuple[str, ...]:
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Suppression | None = None
+    ) -> tuple[str, ...]:
         return ("workspace", "phone_number", "source", "created_at") if obj else ()
 
-    def save_model(self, request: HttpRequest, obj: Suppression, form: "ModelForm[Suppression]", change: bool) -> None:
+    def save_model(
+        self, request: HttpRequest, obj: Suppression, form: "ModelForm[Suppression]", change: bool
+    ) -> None:
         if change:
             super().save_model(request, obj, form, change)
             return
-        values = {name: form.cleaned_data[name] for name in ("phone_number", "reason", "proof", "expires_at")}
+        values = {
+            name: form.cleaned_data[name]
+            for name in ("phone_number", "reason", "proof", "expires_at")
+        }
         principal = principal_of(request, obj)
-        obj.pk = suppress_number(workspace=obj.workspace, now=timezone.now(), principal=principal, **values).pk
+        obj.pk = suppress_number(
+            workspace=obj.workspace, now=timezone.now(), principal=principal, **values
+        ).pk
 
     def delete_model(self, request: HttpRequest, obj: Suppression) -> None:
         lift_suppression(suppression=obj, principal=principal_of(request, obj))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
         self.apply_to_each(
-            request, queryset, lambda row, principal: lift_suppression(suppression=row, principal=principal)
+            request,
+            queryset,
+            lambda row, principal: lift_suppression(suppression=row, principal=principal),
         )

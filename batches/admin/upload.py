@@ -23,7 +23,10 @@ from batches.models import Batch
 from batches.services.create import create_batch
 from telephony.models import PhoneNumber
 
-STARTS = [(Batch.Start.MANUAL, "When somebody starts it"), (Batch.Start.NOW, "As soon as the list has been read")]
+STARTS = [
+    (Batch.Start.MANUAL, "When somebody starts it"),
+    (Batch.Start.NOW, "As soon as the list has been read"),
+]
 # By the batch's fields: what a new one may have.
 OFFERED: dict[str, Callable[[], QuerySet[Any]]] = {
     "workspace": lambda: Workspace.unscoped.order_by("name", "pk"),
@@ -58,7 +61,11 @@ class Offers(AutocompleteJsonView):
 
     def has_perm(self, request: HttpRequest, obj: Model | None = None) -> bool:
         field = self.source_field
-        return field.model is Batch and field.name in OFFERED and request.user.has_perm("batches.add_batch")
+        return (
+            field.model is Batch
+            and field.name in OFFERED
+            and request.user.has_perm("batches.add_batch")
+        )
 
     def get_queryset(self) -> QuerySet[Any]:
         found = super().get_queryset().order_by().values("pk")
@@ -73,7 +80,9 @@ class Choice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in th
 
     def __init__(self, name: str, unusable: str, **kwargs: Any) -> None:
         widget = Search(Batch._meta.get_field(name), admin.site)
-        super().__init__(OFFERED[name](), widget=widget, error_messages={"invalid_choice": unusable}, **kwargs)
+        super().__init__(
+            OFFERED[name](), widget=widget, error_messages={"invalid_choice": unusable}, **kwargs
+        )
 
     def label_from_instance(self, row: Any) -> str:
         return label_of(row)
@@ -83,7 +92,9 @@ class UploadForm(ListForm):
     name = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget)
     workspace = Choice("workspace", "There is no such workspace.")
     agent = Choice("agent", "This agent was deleted, or never published.")
-    phone_number = Choice("phone_number", "This number is not in use.", help_text="The number people are called from.")
+    phone_number = Choice(
+        "phone_number", "This number is not in use.", help_text="The number people are called from."
+    )
     start = forms.ChoiceField(choices=STARTS, widget=UnfoldAdminSelectWidget)
     field_order = ("name", "workspace", "agent", "phone_number", "file", "default_country", "start")
 
@@ -93,7 +104,9 @@ class UploadForm(ListForm):
         for name, what in (("agent", "agent"), ("phone_number", "number")):
             row = found.get(name)
             if workspace and row and row.workspace_id != workspace.pk:
-                self.add_error(name, f"This {what} belongs to {row.workspace.name}, not to {workspace.name}.")
+                self.add_error(
+                    name, f"This {what} belongs to {row.workspace.name}, not to {workspace.name}."
+                )
         return found
 
 
@@ -104,7 +117,9 @@ def page(request: HttpRequest) -> HttpResponse:
     return shown(request, form, take_in, title="Upload a list", button="Upload")
 
 
-def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **fields: Any) -> HttpResponse:
+def take_in(
+    request: HttpRequest, *, workspace: Workspace, file: Any, **fields: Any
+) -> HttpResponse:
     """Raises DomainError."""
     assert isinstance(request.user, User)
     principal = Principal(user=request.user, workspace=workspace, ip=ip_of(request))

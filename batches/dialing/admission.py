@@ -1,4 +1,6 @@
-"""What a batch says at the last moment before a call: pause, suppression, calling hours, frequency, its own pace."""
+"""What a batch says at the last moment before a call: pause, suppression, calling hours, frequency,
+its own pace.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -24,14 +26,22 @@ class BatchAdmission:
 
     def __init__(self, calls: Sequence[Call]) -> None:
         batch_ids = {call.batch_id for call in calls if call.batch_id}
-        locked = Batch.unscoped.select_for_update(of=("self",)).select_related("workspace").filter(pk__in=batch_ids)
-        self.batches: dict[UUID | None, Batch] = {batch.pk: batch for batch in locked.order_by("pk")}
+        locked = (
+            Batch.unscoped.select_for_update(of=("self",))
+            .select_related("workspace")
+            .filter(pk__in=batch_ids)
+        )
+        self.batches: dict[UUID | None, Batch] = {
+            batch.pk: batch for batch in locked.order_by("pk")
+        }
         workspace_ids = {call.workspace_id for call in calls}
         self.workspaces = Workspace.unscoped.in_bulk(workspace_ids)
         numbers = {call.to_number for call in calls}
         self.suppressed = {
             (row.workspace_id, row.phone_number): row.expires_at
-            for row in Suppression.unscoped.filter(workspace__in=workspace_ids, phone_number__in=numbers)
+            for row in Suppression.unscoped.filter(
+                workspace__in=workspace_ids, phone_number__in=numbers
+            )
         }
         self.erased = {pk: Erased(rows) for pk, rows in _erased_rows(workspace_ids).items()}
         self.calls, self.numbers = calls, numbers
@@ -68,9 +78,15 @@ class BatchAdmission:
         gap = workspace.min_gap_minutes
         if gap is not None and recent["last"] and (now - recent["last"]).total_seconds() < 60 * gap:
             return "min_gap"
-        if workspace.max_attempts_per_day is not None and recent["day"] >= workspace.max_attempts_per_day:
+        if (
+            workspace.max_attempts_per_day is not None
+            and recent["day"] >= workspace.max_attempts_per_day
+        ):
             return "daily_cap"
-        if workspace.max_attempts_per_week is not None and recent["week"] >= workspace.max_attempts_per_week:
+        if (
+            workspace.max_attempts_per_week is not None
+            and recent["week"] >= workspace.max_attempts_per_week
+        ):
             return "weekly_cap"
         return None
 
@@ -110,5 +126,9 @@ def may_dial(batch: Batch, call: Call) -> bool:
 
 
 def limited(workspace: Workspace) -> bool:
-    limits = (workspace.min_gap_minutes, workspace.max_attempts_per_day, workspace.max_attempts_per_week)
+    limits = (
+        workspace.min_gap_minutes,
+        workspace.max_attempts_per_day,
+        workspace.max_attempts_per_week,
+    )
     return any(limit is not None for limit in limits)

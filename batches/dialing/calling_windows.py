@@ -2,9 +2,10 @@
 
     window = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}
 
-Days are ISO weekdays (1 is Monday). A window is open from `start` up to, not including, `end`, by the wall clock;
-`end` may be "24:00". `recipient` means the zone of the number called: a number of several zones must be inside the
-window in all of them, one of none is never called. No window means any time. Holidays close the day they fall on.
+Days are ISO weekdays (1 is Monday). A window is open from `start` up to, not including, `end`, by
+the wall clock; `end` may be "24:00". `recipient` means the zone of the number called: a number of
+several zones must be inside the window in all of them, one of none is never called. No window means
+any time. Holidays close the day they fall on.
 """
 
 from collections.abc import Mapping
@@ -36,7 +37,9 @@ def has_holidays(country: str) -> bool:
 
 @lru_cache(maxsize=20_000)
 def zones_of(e164: str) -> tuple[str, ...]:
-    """The time zones a number may lie in: one for most, dozens for toll-free numbers, none when nobody knows."""
+    """The time zones a number may lie in: one for most, dozens for toll-free numbers, none when
+    nobody knows.
+    """
     try:
         names = number_zones.time_zones_for_number(phonenumbers.parse(e164))
     except phonenumbers.NumberParseException:
@@ -49,7 +52,9 @@ def zones_for(e164: str, window: Window) -> tuple[str, ...]:
     return zones_of(e164) if window["timezone"] == RECIPIENT else (window["timezone"],)
 
 
-def is_open(e164: str, window: Window | None, now: datetime, *, holidays_country: str | None = None) -> bool:
+def is_open(
+    e164: str, window: Window | None, now: datetime, *, holidays_country: str | None = None
+) -> bool:
     """Whether this number may be called at `now`."""
     return opens_at(e164, window, now, holidays_country=holidays_country) == now
 
@@ -57,9 +62,11 @@ def is_open(e164: str, window: Window | None, now: datetime, *, holidays_country
 def opens_at(
     e164: str, window: Window | None, now: datetime, *, holidays_country: str | None = None
 ) -> datetime | None:
-    """The first instant from `now` on at which this number may be called; `now` itself while the window is open.
+    """The first instant from `now` on at which this number may be called; `now` itself while the
+    window is open.
 
-    None: never, because the number's zone is unknown, or its zones are never inside the window together.
+    None: never, because the number's zone is unknown, or its zones are never inside the window
+    together.
     """
     if window is None:
         return now
@@ -90,7 +97,9 @@ class Hours:
 
     def hold(self, local: datetime) -> bool:
         """Whether a clock on the wall that shows `local` is inside the window."""
-        return self.start <= local.hour * 60 + local.minute < self.end and self.open_on(local.date())
+        return self.start <= local.hour * 60 + local.minute < self.end and self.open_on(
+            local.date()
+        )
 
     def open_on(self, day: date) -> bool:
         return day.isoweekday() in self.days and not (
@@ -128,7 +137,8 @@ def _opening(zone: ZoneInfo, hours: Hours, since: datetime) -> datetime | None:
         start = datetime.combine(day, time(hours.start // 60, hours.start % 60), tzinfo=zone)
         for fold in (0, 1):  # the hour that summer time repeats when it ends
             instant = start.replace(fold=fold).astimezone(UTC)
-            # In the hour that summer time skips, the clock on the wall may already be past the window.
+            # In the hour that summer time skips, the clock on the wall may already be past the
+            # window.
             if instant >= since and hours.hold(instant.astimezone(zone)):
                 return instant
     return None

@@ -1,12 +1,12 @@
 """Backing off and pausing by itself when the trouble is not the callees'.
 
-A number backs off when the carrier is out of channels: half a second first, doubling, never more than five, and
-forgotten at the first call the carrier takes.
+A number backs off when the carrier is out of channels: half a second first, doubling, never more
+than five, and forgotten at the first call the carrier takes.
 
-A number is in trouble after 20 provider failures in a row, whichever of its batches they befell, or at once when its
-trunk is gone or its credentials are refused. Then all its batches pause with the cause, one call of one of them at a
-time probes, and the first that gets through lets all go on. A batch that alone fails 20 times in a row, while others
-on its number get through, pauses alone.
+A number is in trouble after 20 provider failures in a row, whichever of its batches they befell, or
+at once when its trunk is gone or its credentials are refused. Then all its batches pause with the
+cause, one call of one of them at a time probes, and the first that gets through lets all go on. A
+batch that alone fails 20 times in a row, while others on its number get through, pauses alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,9 @@ class BreakerChanges:
     """What a chunk of calls says of its numbers."""
 
     changed: list[NumberPace] = field(default_factory=list)  # in trouble, or out of it
-    stale: set[UUID] = field(default_factory=set)  # calls that got through before the failures began: no news
+    stale: set[UUID] = field(
+        default_factory=set
+    )  # calls that got through before the failures began: no news
 
 
 def verdict_of(call: Call) -> Verdict | None:
@@ -56,9 +58,15 @@ def failed(call: Call) -> bool:
 
 
 def update_number_breakers(calls: Sequence[Call], now: datetime) -> BreakerChanges:
-    """Back numbers off, find them in trouble, or let them go on. Locks their pace rows, before any batch's."""
+    """Back numbers off, find them in trouble, or let them go on. Locks their pace rows, before any
+    batch's.
+    """
     news = BreakerChanges()
-    telling = [call for call in calls if reached_callee(call) or failed(call) or call.end_reason in CAPACITY_REASONS]
+    telling = [
+        call
+        for call in calls
+        if reached_callee(call) or failed(call) or call.end_reason in CAPACITY_REASONS
+    ]
     ids = {call.number_id for call in telling}
     probes = {call.pk for call in calls}
     wanted = Q(number__in=ids) | Q(probe_call_id__in=probes)
@@ -85,7 +93,9 @@ def back_off(pace: NumberPace, calls: Sequence[Call], now: datetime) -> None:
         pace.backoff_until = None
 
 
-def update_number_breaker(pace: NumberPace, call: Call, now: datetime, news: BreakerChanges) -> bool:
+def update_number_breaker(
+    pace: NumberPace, call: Call, now: datetime, news: BreakerChanges
+) -> bool:
     """Whether this call says that the number is in trouble, still or since now, or no more."""
     if reached_callee(call):
         at = call.answered_at or call.ended_at
@@ -114,7 +124,9 @@ def update_number_breaker(pace: NumberPace, call: Call, now: datetime, news: Bre
 
 def backed_off_since(pace: NumberPace, call: Call) -> bool:
     """Refusals of calls sent before the number backed off are the same news, and do not double it."""
-    began = pace.backoff_until - timedelta(seconds=pace.backoff_seconds) if pace.backoff_until else None
+    began = (
+        pace.backoff_until - timedelta(seconds=pace.backoff_seconds) if pace.backoff_until else None
+    )
     return began is None or call.intent_at is None or call.intent_at >= began
 
 
@@ -125,14 +137,20 @@ def update_batch_breakers(
     changed: dict[Any, Batch] = {}
     for call in calls:
         batch = batches.get(call.batch_id)
-        if batch is not None and call.pk not in news.stale and update_batch_breaker(batch, call, now):
+        if (
+            batch is not None
+            and call.pk not in news.stale
+            and update_batch_breaker(batch, call, now)
+        ):
             changed[batch.pk] = batch
     for pace in news.changed:
         for batch in batches.values():
             if batch.phone_number_id == pace.number_id and apply_number_state(batch, pace):
                 changed[batch.pk] = batch
     for batch in changed.values():
-        batch.save(update_fields=["status", "error", "provider_failures", "probe_at", "probe_call_id"])
+        batch.save(
+            update_fields=["status", "error", "provider_failures", "probe_at", "probe_call_id"]
+        )
 
 
 def update_batch_breaker(batch: Batch, call: Call, now: datetime) -> bool:
@@ -173,7 +191,9 @@ def pause_itself(batch: Batch, why: str, probe_at: datetime | None) -> None:
 
 def describe(call: Call, verdict: Verdict, times: int) -> str:
     said = f" ({call.sip_status_code} {call.sip_status})" if call.sip_status_code else ""
-    return f"{verdict.words}{said}" + ("" if verdict.blame is Blame.TRUNK else f", {times} times in a row")
+    return f"{verdict.words}{said}" + (
+        "" if verdict.blame is Blame.TRUNK else f", {times} times in a row"
+    )
 
 
 def paused_itself(batch: Batch) -> bool:
@@ -197,14 +217,20 @@ def may_probe(pace: NumberPace, now: datetime) -> bool:
     """Whether a number in trouble may try one call now: the one before it has told, or is gone."""
     if pace.probe_at is not None and pace.probe_at > now:
         return False
-    return pace.probe_call_id is None or not Call.unscoped.open().filter(pk=pace.probe_call_id).exists()
+    return (
+        pace.probe_call_id is None
+        or not Call.unscoped.open().filter(pk=pace.probe_call_id).exists()
+    )
 
 
 def answered_probes() -> list[Call]:
     """Probes that are answered say so at once, however long they talk."""
     numbers = NumberPace.unscoped.exclude(trouble=None).exclude(probe_call_id=None)
     batches = Batch.unscoped.filter(status=Batch.Status.PAUSED).exclude(probe_call_id=None)
-    ids = [*numbers.values_list("probe_call_id", flat=True), *batches.values_list("probe_call_id", flat=True)]
+    ids = [
+        *numbers.values_list("probe_call_id", flat=True),
+        *batches.values_list("probe_call_id", flat=True),
+    ]
     if not ids:
         return []
     return list(Call.unscoped.filter(pk__in=filter(None, ids), stage=Stage.IN_PROGRESS))

@@ -12,15 +12,19 @@ from voiceops.core.clock import database_now
 LONGEST_GAP = 10 * 366 * 24 * 60  # minutes that are looked back: a date must come of it
 
 
-def recent_attempts(workspaces: Mapping[UUID, Workspace], numbers: set[str]) -> dict[tuple[UUID, str], dict[str, Any]]:
-    """Per workspace and number: the last attempt that may have rung, and how many in 24 hours and in 7 days."""
+def recent_attempts(
+    workspaces: Mapping[UUID, Workspace], numbers: set[str]
+) -> dict[tuple[UUID, str], dict[str, Any]]:
+    """Per workspace and number: the last attempt that may have rung, and how many in 24 hours and
+    in 7 days.
+    """
     from_now = database_now()
     week = from_now - timedelta(days=7)
     gaps = [min(workspace.min_gap_minutes or 0, LONGEST_GAP) for workspace in workspaces.values()]
     oldest = min(week, from_now - timedelta(minutes=max(gaps, default=0)))
-    sent = Call.unscoped.filter(workspace__in=workspaces, to_number__in=numbers, direction="outbound").exclude(
-        intent_at=None
-    )
+    sent = Call.unscoped.filter(
+        workspace__in=workspaces, to_number__in=numbers, direction="outbound"
+    ).exclude(intent_at=None)
     may_have_rung = Q(counts=True) | ~Q(stage=Stage.ENDED) | Q(outcome=Outcome.UNKNOWN)
     rang = sent.filter(may_have_rung, intent_at__gt=oldest)
     rows = rang.values("workspace_id", "to_number").annotate(
@@ -38,9 +42,12 @@ def recent_attempts(workspaces: Mapping[UUID, Workspace], numbers: set[str]) -> 
 def gap_ends_at(call: Call, now: datetime) -> datetime:
     """When somebody who was called too short a time ago may be called; `call` was refused for it.
 
-    An attempt that is still under way may turn out never to have been sent: then that is asked again in a minute.
+    An attempt that is still under way may turn out never to have been sent: then that is asked
+    again in a minute.
     """
-    same = Call.unscoped.open().filter(workspace_id=call.workspace_id, to_number=call.to_number, direction="outbound")
+    same = Call.unscoped.open().filter(
+        workspace_id=call.workspace_id, to_number=call.to_number, direction="outbound"
+    )
     if same.exclude(intent_at=None).exists():
         return now + timedelta(minutes=1)
     workspace = Workspace.unscoped.get(pk=call.workspace_id)

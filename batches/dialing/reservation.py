@@ -1,4 +1,5 @@
-"""Claim recipients that are due: the first step of the dial protocol. One short transaction per number, no network.
+"""Claim recipients that are due: the first step of the dial protocol. One short transaction per
+number, no network.
 
 Limits are counted under the lock of the number's row: telephony/dialing/room.py.
 """
@@ -23,7 +24,9 @@ from telephony.models import Call, Direction, NumberPace, PhoneNumber, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.ids import uuid7
 
-LOOK_THROUGH = 500  # people per claim, where some sleep: their zones take 0.1 ms each, under the number's lock
+LOOK_THROUGH = (
+    500  # people per claim, where some sleep: their zones take 0.1 ms each, under the number's lock
+)
 
 
 @dataclass
@@ -37,7 +40,9 @@ class Capacity:
 
 
 def callable_batches(now: datetime) -> QuerySet[Batch]:
-    """Batches that may dial, on a number in service: running ones, and self-paused ones that are due for a probe."""
+    """Batches that may dial, on a number in service: running ones, and self-paused ones that are
+    due for a probe.
+    """
     probing = Q(status=Batch.Status.PAUSED, probe_at__lte=now)
     in_service = Batch.unscoped.filter(phone_number__status=PhoneNumber.Status.ACTIVE)
     return in_service.filter(Q(status=Batch.Status.RUNNING) | probing)
@@ -52,13 +57,19 @@ def batches_with_work(now: datetime) -> QuerySet[Batch]:
 def numbers_with_work() -> list[UUID]:
     """Numbers from which somebody is due."""
     due = batches_with_work(database_now())
-    return list(due.order_by("phone_number_id").values_list("phone_number_id", flat=True).distinct())
+    return list(
+        due.order_by("phone_number_id").values_list("phone_number_id", flat=True).distinct()
+    )
 
 
-def claim(number_id: UUID, *, owner: UUID, most: int, unless: Callable[[], bool] = bool) -> list[UUID]:
-    """Reserve calls for recipients due on one number, at most `most`, fairly among its batches. Returns call ids.
+def claim(
+    number_id: UUID, *, owner: UUID, most: int, unless: Callable[[], bool] = bool
+) -> list[UUID]:
+    """Reserve calls for recipients due on one number, at most `most`, fairly among its batches.
+    Returns call ids.
 
-    `unless` is asked once the number's row is ours: the lock may have been waited for, and the worker told to stop.
+    `unless` is asked once the number's row is ours: the lock may have been waited for, and the
+    worker told to stop.
     """
     with transaction.atomic():
         pace = NumberPace.unscoped.select_for_update().filter(number=number_id).first()
@@ -70,7 +81,11 @@ def claim(number_id: UUID, *, owner: UUID, most: int, unless: Callable[[], bool]
         if pace.trouble is not None:
             room.left = room.take(1) if may_probe(pace, now) else 0
         batches = list(callable_batches(now).filter(phone_number=number_id).order_by("pk"))
-        ids = [pk for batch in rotate(batches, now) for pk in reserve_for_batch(batch, room, owner, now, len(batches))]
+        ids = [
+            pk
+            for batch in rotate(batches, now)
+            for pk in reserve_for_batch(batch, room, owner, now, len(batches))
+        ]
         if pace.trouble is not None and ids:
             pace.probe_at, pace.probe_call_id = now + PROBE_EVERY, ids[0]
             pace.save(update_fields=["probe_at", "probe_call_id"])
@@ -78,14 +93,18 @@ def claim(number_id: UUID, *, owner: UUID, most: int, unless: Callable[[], bool]
 
 
 def rotate(batches: Sequence[Batch], now: datetime) -> Sequence[Batch]:
-    """Whoever comes first gets the odd place: rotate by the second, so that no batch always comes last."""
+    """Whoever comes first gets the odd place: rotate by the second, so that no batch always comes
+    last.
+    """
     turn = int(now.timestamp()) % len(batches) if batches else 0
     return [*batches[turn:], *batches[:turn]]
 
 
 def batch_capacity(batch: Batch, sharers: int, room: Capacity) -> int:
     open_calls = Call.unscoped.open().filter(batch_id=batch.pk)
-    if batch.status == Batch.Status.PAUSED:  # a probe: one call, and only when no other is about to tell
+    if (
+        batch.status == Batch.Status.PAUSED
+    ):  # a probe: one call, and only when no other is about to tell
         return 0 if open_calls.exclude(stage=Stage.IN_PROGRESS).exists() else room.take(1)
     wanted = ceil(room.left / sharers) if sharers > 1 else room.left
     if batch.max_concurrent_calls is not None:
@@ -96,7 +115,9 @@ def batch_capacity(batch: Batch, sharers: int, room: Capacity) -> int:
     return room.take(wanted)
 
 
-def reserve_for_batch(batch: Batch, room: Capacity, owner: UUID, now: datetime, sharers: int) -> list[UUID]:
+def reserve_for_batch(
+    batch: Batch, room: Capacity, owner: UUID, now: datetime, sharers: int
+) -> list[UUID]:
     wanted = batch_capacity(batch, sharers, room)
     if wanted <= 0:
         return []
@@ -105,7 +126,10 @@ def reserve_for_batch(batch: Batch, room: Capacity, owner: UUID, now: datetime, 
     Call.unscoped.bulk_create(calls)
     reserved = Call.unscoped.filter(recipient_id=OuterRef("pk"), stage=Stage.RESERVED).values("pk")
     Recipient.unscoped.filter(pk__in=[person.pk for person in people]).update(
-        status=Recipient.Status.DIALING, due_at=None, sends=F("sends") + 1, last_call_id=Subquery(reserved[:1])
+        status=Recipient.Status.DIALING,
+        due_at=None,
+        sends=F("sends") + 1,
+        last_call_id=Subquery(reserved[:1]),
     )
     if batch.status == Batch.Status.PAUSED and calls:
         Batch.unscoped.filter(pk=batch.pk).update(probe_at=None, probe_call_id=calls[0].pk)
@@ -116,10 +140,15 @@ def reserve_for_batch(batch: Batch, room: Capacity, owner: UUID, now: datetime, 
 def due_recipients(batch: Batch, wanted: int, now: datetime) -> list[Recipient]:
     """People who are due and inside their calling hours, locked.
 
-    Where some are outside theirs, a longer stretch of the list is looked through at once: else a slow number would put
-    off a country that sleeps two people at a time, and who may be called behind it in the list would wait for hours.
+    Where some are outside theirs, a longer stretch of the list is looked through at once: else a
+    slow number would put off a country that sleeps two people at a time, and who may be called
+    behind it in the list would wait for hours.
     """
-    due = batch.recipients.filter(due_at__lte=now).order_by("due_at", "row_number").select_for_update(skip_locked=True)
+    due = (
+        batch.recipients.filter(due_at__lte=now)
+        .order_by("due_at", "row_number")
+        .select_for_update(skip_locked=True)
+    )
     people = list(due[:wanted])
     found = defer_outside_window(batch, people, now)
     if len(found) < len(people):
@@ -128,8 +157,11 @@ def due_recipients(batch: Batch, wanted: int, now: datetime) -> list[Recipient]:
     return found[:wanted]
 
 
-def defer_outside_window(batch: Batch, people: Sequence[Recipient], now: datetime) -> list[Recipient]:
-    """Those inside their calling hours. The others are due when those begin; without any, they are skipped.
+def defer_outside_window(
+    batch: Batch, people: Sequence[Recipient], now: datetime
+) -> list[Recipient]:
+    """Those inside their calling hours. The others are due when those begin; without any, they are
+    skipped.
 
     Whoever waits has a reason too: an export tells why they were not called yet.
     """
@@ -139,14 +171,18 @@ def defer_outside_window(batch: Batch, people: Sequence[Recipient], now: datetim
     found: list[Recipient] = []
     closed: dict[datetime | None, list[UUID]] = defaultdict(list)
     for person in people:
-        opening = opens_at(person.phone_number, window, now, holidays_country=batch.workspace.holidays_country)
+        opening = opens_at(
+            person.phone_number, window, now, holidays_country=batch.workspace.holidays_country
+        )
         if opening == now:
             found.append(person)
         else:
             closed[opening].append(person.pk)
     for opening, ids in closed.items():
         never = {"status": Recipient.Status.SKIPPED} if opening is None else {}
-        Recipient.unscoped.filter(pk__in=ids).update(due_at=opening, reason="window_closed", **never)
+        Recipient.unscoped.filter(pk__in=ids).update(
+            due_at=opening, reason="window_closed", **never
+        )
     return found
 
 

@@ -1,7 +1,7 @@
 """Writes recipients and refused rows in bulk: COPY on PostgreSQL, executemany on SQLite.
 
-The ORM's bulk_create reaches a seventh of COPY's speed (perf.md), and here every microsecond is there a million times:
-hence one line of text for each row, and nothing generic.
+The ORM's bulk_create reaches a seventh of COPY's speed (perf.md), and here every microsecond is
+there a million times: hence one line of text for each row, and nothing generic.
 """
 
 from collections.abc import Sequence
@@ -48,8 +48,11 @@ class Recipients:
             self._now = connection.ops.adapt_datetimefield_value(now)
             self.encode = self._as_parameters
 
-    def _as_line(self, row_number: int, phone: str, values: str, is_duplicate: bool, reason: str | None) -> Any:
-        """COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html. Without a reason: pending.
+    def _as_line(
+        self, row_number: int, phone: str, values: str, is_duplicate: bool, reason: str | None
+    ) -> Any:
+        """COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html. Without a
+        reason: pending.
 
         JSON has no raw control characters, so only backslashes need escaping.
         """
@@ -58,12 +61,16 @@ class Recipients:
         end = f"skipped\t{reason}\t\\N\n" if reason else self._pending
         return f"{self._head}{uuid7()}\t{row_number}\t{phone}\t{values}\t{is_duplicate}\t{end}"
 
-    def _as_parameters(self, row_number: int, phone: str, values: str, is_duplicate: bool, reason: str | None) -> Any:
+    def _as_parameters(
+        self, row_number: int, phone: str, values: str, is_duplicate: bool, reason: str | None
+    ) -> Any:
         end = ("skipped", reason, None) if reason else ("pending", None, self._now)
         return (*self._shared, uuid7().hex, row_number, phone, values, is_duplicate, *end)
 
     def insert(self, encoded: Sequence[Any]) -> None:
-        """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is there already."""
+        """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is
+        there already.
+        """
         if self._on_postgresql:
             _copy(Recipient._meta.db_table, _RECIPIENT, encoded)
         else:
@@ -71,11 +78,15 @@ class Recipients:
 
 
 def insert_rejected(batch: Batch, rows: Sequence[NewRejectedRow]) -> None:
-    """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is there already."""
+    """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is there
+    already.
+    """
     table = RejectedRow._meta.db_table
     if connection.vendor == "postgresql":
         head = f"{batch.workspace_id}\t{batch.pk}\t"
-        lines = [head + "\t".join([str(cell).translate(_ESCAPES) for cell in row]) + "\n" for row in rows]
+        lines = [
+            head + "\t".join([str(cell).translate(_ESCAPES) for cell in row]) + "\n" for row in rows
+        ]
         _copy(table, _REJECTED, lines)
         return
     shared = (batch.workspace_id.hex, batch.pk.hex)
@@ -85,7 +96,10 @@ def insert_rejected(batch: Batch, rows: Sequence[NewRejectedRow]) -> None:
 def _copy(table: str, columns: str, lines: Sequence[str]) -> None:
     if not lines:
         return
-    with connection.cursor() as cursor, cursor.copy(f'COPY "{table}" ({columns}) FROM STDIN') as copy:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f'COPY "{table}" ({columns}) FROM STDIN') as copy,
+    ):
         for start in range(0, len(lines), _BLOCK):
             copy.write("".join(lines[start : start + _BLOCK]))
 

@@ -1,4 +1,6 @@
-"""One chunk of verdicts into rows: duplicates, suppressions, missing variables, rows that mend refused ones."""
+"""One chunk of verdicts into rows: duplicates, suppressions, missing variables, rows that mend
+refused ones.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -24,7 +26,11 @@ Verdict = Accepted | Rejected
 def required_variables(batch: Batch) -> list[str]:
     """Variables a row must bring: the agent requires them and has no default for them."""
     variables = batch.agent_version.config.get("variables") or []
-    return [variable["name"] for variable in variables if variable.get("required") and not variable.get("default")]
+    return [
+        variable["name"]
+        for variable in variables
+        if variable.get("required") and not variable.get("default")
+    ]
 
 
 class Prepared(NamedTuple):
@@ -49,7 +55,9 @@ class ChunkWriter:
         self._required = [aligned.position(name) for name in required_variables(batch)]
         self._skips_duplicates = batch.on_duplicate == Batch.OnDuplicate.SKIP
         stored = Recipient.unscoped.filter(batch=batch, is_duplicate=False)
-        self._stored = PhoneNumberSet(_phones(stored) if batch.rows_before or batch.rows_read else ())
+        self._stored = PhoneNumberSet(
+            _phones(stored) if batch.rows_before or batch.rows_read else ()
+        )
         self._suppressed = PhoneNumberSet(_phones(active_suppressions(batch.workspace_id)))
         self._erased = hashes_of(batch.workspace)
 
@@ -74,15 +82,23 @@ class ChunkWriter:
         accepted = [place for place in placed if type(place[1]) is Accepted]
         recipients = Recipients(self._batch, database_now())
         encoded = list(self._encoded(accepted, recipients.encode))
-        rejected = [self._new_rejected(number, verdict) for number, verdict in placed if isinstance(verdict, Rejected)]
+        rejected = [
+            self._new_rejected(number, verdict)
+            for number, verdict in placed
+            if isinstance(verdict, Rejected)
+        ]
         return Prepared(chunk[-1].row_number, recipients, encoded, rejected, change + len(rejected))
 
     def insert(self, prepared: Prepared) -> None:
-        """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is there already."""
+        """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is
+        there already.
+        """
         prepared.recipients.insert(prepared.encoded)
         insert_rejected(self._batch, prepared.rejected)
 
-    def _encoded(self, accepted: Sequence[tuple[int, Any]], encode: Callable[..., Any]) -> Iterator[Any]:
+    def _encoded(
+        self, accepted: Sequence[tuple[int, Any]], encode: Callable[..., Any]
+    ) -> Iterator[Any]:
         arrange, suppressed, erased = self._aligned.arrange, self._suppressed, self._erased
         must_check = bool(suppressed or erased or self._required)
         news = self._stored.add([verdict[1] for _, verdict in accepted])
@@ -104,15 +120,23 @@ class ChunkWriter:
     def _lacks_variable(self, cells: Sequence[Any]) -> bool:
         return any(at is None or is_blank(cells[at]) for at in self._required)
 
-    def _put_in_place(self, placed: Sequence[tuple[int, Verdict]]) -> tuple[list[tuple[int, Verdict]], int]:
-        """Rows of a rejected.csv come back take the place of those they mend; rows mended earlier are left out.
+    def _put_in_place(
+        self, placed: Sequence[tuple[int, Verdict]]
+    ) -> tuple[list[tuple[int, Verdict]], int]:
+        """Rows of a rejected.csv come back take the place of those they mend; rows mended earlier
+        are left out.
 
-        Returns the rows with their places, and by how much the count of rejected rows changes through the mended ones.
+        Returns the rows with their places, and by how much the count of rejected rows changes
+        through the mended ones.
         """
         wanted = [verdict.mends for _, verdict in placed if verdict.mends is not None]
         refused = RejectedRow.unscoped.filter(batch=self._batch)
         unmended = set(find_in(refused, "row_number", wanted))
-        earlier = dict(find_in(Recipient.unscoped.filter(batch=self._batch), "row_number", wanted, "phone_number"))
+        earlier = dict(
+            find_in(
+                Recipient.unscoped.filter(batch=self._batch), "row_number", wanted, "phone_number"
+            )
+        )
         mended: list[int] = []
         result: list[tuple[int, Verdict]] = []
         for number, verdict in placed:
@@ -121,7 +145,11 @@ class ChunkWriter:
                 unmended.discard(mends)
                 mended.append(mends)
                 result.append((mends, verdict))
-            elif mends is None or not isinstance(verdict, Accepted) or earlier.get(mends) != verdict.phone_number:
+            elif (
+                mends is None
+                or not isinstance(verdict, Accepted)
+                or earlier.get(mends) != verdict.phone_number
+            ):
                 result.append((number, verdict))
         for start in range(0, len(mended), _DELETED_AT_ONCE):
             refused.filter(row_number__in=mended[start : start + _DELETED_AT_ONCE]).delete()

@@ -1,4 +1,6 @@
-"""Lays the columns of a list over those its batch already has, so that appended lists may order theirs as they like."""
+"""Lays the columns of a list over those its batch already has, so that appended lists may order
+theirs as they like.
+"""
 
 from typing import Any
 
@@ -8,11 +10,15 @@ from batches.models import Batch
 
 
 class Aligned:
-    """A batch's columns once the list's own are among them, and how a row of the list is laid out in them."""
+    """A batch's columns once the list's own are among them, and how a row of the list is laid out
+    in them.
+    """
 
     def __init__(self, batch: Batch, listed: Columns) -> None:
         self.names: list[str] = list(batch.columns) or list(listed.names)
-        self.variables: list[str | None] = list(batch.variable_names) if batch.columns else list(listed.variables)
+        self.variables: list[str | None] = (
+            list(batch.variable_names) if batch.columns else list(listed.variables)
+        )
         self.mends = listed.mends
         self._places = [self._place(batch, listed, at) for at in range(len(listed.names))]
         self._is_identical = self._places == list(range(len(self.names)))
@@ -36,7 +42,9 @@ class Aligned:
         return arranged + cells[len(self._places) :]
 
     def _place(self, batch: Batch, listed: Columns, at: int) -> int:
-        """Where a column goes: phone to phone, else to the column of its name, else to that of its variable."""
+        """Where a column goes: phone to phone, else to the column of its name, else to that of its
+        variable.
+        """
         name, variable = listed.names[at], listed.variables[at]
         if not batch.columns or batch.columns == listed.names:
             return at

@@ -35,10 +35,12 @@ class SavedColumnMapping(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A list's columns as uploaded, and for each its variable; None for the phone column and for ignored ones.
+    """A list's columns as uploaded, and for each its variable; None for the phone column and for
+    ignored ones.
 
-    `mends`: the list is a rejected.csv come back, whose last three columns say which rows it mends; `names` leaves
-    those out. `remembered`: the saved mapping that was used, because nobody named another.
+    `mends`: the list is a rejected.csv come back, whose last three columns say which rows it mends;
+    `names` leaves those out. `remembered`: the saved mapping that was used, because nobody named
+    another.
     """
 
     names: list[str]
@@ -49,7 +51,9 @@ class Columns:
 
     @property
     def mapping(self) -> dict[str, str | None]:
-        """As `column_mapping`: uploaded column -> "phone_number", a variable's name, or null for ignored."""
+        """As `column_mapping`: uploaded column -> "phone_number", a variable's name, or null for
+        ignored.
+        """
         found: dict[str, str | None] = dict(zip(self.names, self.variables, strict=True))
         return found | {self.names[self.phone]: PHONE}
 
@@ -62,33 +66,40 @@ def read_columns(
 ) -> Columns:
     """Understand a header row.
 
-    `mapping` is the contract's `column_mapping`: `{"<uploaded column>": "phone_number" | "<variable>" | null}`; a null
-    ignores the column, columns it does not name are guessed: the phone column by its usual names (the first of
-    `PHONE_NAMES` that is there), every other column is the variable of its own name, or the agent's variable (`known`)
-    that differs from it only in case and separators ("First Name" is first_name). Where `mapping` is None,
-    the first of `remembered` that names just the list's columns, in whatever order, is it. Raises UnreadableUpload when
-    there is no phone column, or the mapping does not fit the file.
+    `mapping` is the contract's `column_mapping`: `{"<uploaded column>": "phone_number" |
+    "<variable>" | null}`; a null ignores the column, columns it does not name are guessed: the
+    phone column by its usual names (the first of `PHONE_NAMES` that is there), every other column
+    is the variable of its own name, or the agent's variable (`known`) that differs from it only in
+    case and separators ("First Name" is first_name). Where `mapping` is None, the first of
+    `remembered` that names just the list's columns, in whatever order, is it. Raises
+    UnreadableUpload when there is no phone column, or the mapping does not fit the file.
     """
     names = column_names(header)
     mends = _is_phone_repair(names)
     if mends:
         names = names[:-3]
     if len(names) > MAX_COLUMNS:
-        raise UnreadableUpload(f"The file has {len(names)} columns, more than the {MAX_COLUMNS} allowed: remove some.")
+        raise UnreadableUpload(
+            f"The file has {len(names)} columns, more than the {MAX_COLUMNS} allowed: remove some."
+        )
     saved = _recall(names, remembered) if mapping is None else None
     mapping = mapping or (saved.column_mapping if saved else {})
     _check_mapping(mapping, names)
     phone = _find_phone(names, mapping)
     guesses = _guess(names, known)
-    variables = [None if at == phone else mapping.get(name, guesses[name]) for at, name in enumerate(names)]
+    variables = [
+        None if at == phone else mapping.get(name, guesses[name]) for at, name in enumerate(names)
+    ]
     _check_variables(names, variables)
     return Columns(names, variables, phone, mends, saved)
 
 
 def named_by_place(header: Sequence[Any], width: int) -> list[Any]:
-    """A header that is narrower than the list names the columns beyond its last name by their place.
+    """A header that is narrower than the list names the columns beyond its last name by their
+    place.
 
-    Not that of a rejected.csv: what stands beyond its three columns were too many cells already, and still are.
+    Not that of a rejected.csv: what stands beyond its three columns were too many cells already,
+    and still are.
     """
     names = column_names(header)
     if _is_phone_repair(names):
@@ -98,7 +109,9 @@ def named_by_place(header: Sequence[Any], width: int) -> list[Any]:
 
 
 def column_names(header: Sequence[Any]) -> list[str]:
-    """Unique names: a column without one is called by its place, a second one of the same name is numbered."""
+    """Unique names: a column without one is called by its place, a second one of the same name is
+    numbered.
+    """
     cells = [str(cell).strip() for cell in header]
     while cells and not cells[-1]:
         cells.pop()
@@ -120,10 +133,14 @@ def _is_phone_repair(names: Sequence[str]) -> bool:
     return len(names) > len(REFUSAL_COLUMNS) and tuple(names[-3:]) == REFUSAL_COLUMNS
 
 
-def _recall(names: list[str], remembered: Iterable[SavedColumnMapping]) -> SavedColumnMapping | None:
+def _recall(
+    names: list[str], remembered: Iterable[SavedColumnMapping]
+) -> SavedColumnMapping | None:
     """A note beside the list, in a column nobody named, does not make it another list."""
     named = {name for at, name in enumerate(names, start=1) if name != _name_of_place(at)}
-    return next((saved for saved in remembered if saved.column_mapping.keys() in (set(names), named)), None)
+    return next(
+        (saved for saved in remembered if saved.column_mapping.keys() in (set(names), named)), None
+    )
 
 
 def _check_mapping(mapping: Mapping[str, str | None], names: list[str]) -> None:
@@ -132,7 +149,9 @@ def _check_mapping(mapping: Mapping[str, str | None], names: list[str]) -> None:
             f"column_mapping names columns the file does not have: {_listed(unknown)}. It has {_listed(names)}."
         )
     if len(phones := [column for column, meaning in mapping.items() if meaning == PHONE]) > 1:
-        raise UnreadableUpload(f"column_mapping names more than one phone column: {_listed(phones)}. Keep one of them.")
+        raise UnreadableUpload(
+            f"column_mapping names more than one phone column: {_listed(phones)}. Keep one of them."
+        )
 
 
 def _find_phone(names: list[str], mapping: Mapping[str, str | None]) -> int:
@@ -167,7 +186,9 @@ def _plain(name: str) -> str:
 def _check_variables(names: list[str], variables: list[str | None]) -> None:
     meant = [variable for variable in variables if variable is not None]
     if twice := next((variable for variable in meant if meant.count(variable) > 1), None):
-        columns = [name for name, variable in zip(names, variables, strict=True) if variable == twice]
+        columns = [
+            name for name, variable in zip(names, variables, strict=True) if variable == twice
+        ]
         raise UnreadableUpload(
             f"The columns {_listed(columns)} would both be the variable {twice}: map one of them elsewhere."
         )

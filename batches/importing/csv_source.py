@@ -9,17 +9,28 @@ from itertools import count, islice, repeat
 from pathlib import Path
 from typing import IO
 
-from batches.importing.source import MAX_CELL, UNREADABLE_ROW, Line, Problem, Source, UnreadableUpload, too_long
+from batches.importing.source import (
+    MAX_CELL,
+    UNREADABLE_ROW,
+    Line,
+    Problem,
+    Source,
+    UnreadableUpload,
+    too_long,
+)
 from batches.importing.text_encoding import TextForm, detect_text
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_RECORD_LINES = MAX_CELL + 2  # a record that spans more has a quotation mark nobody closed
 _BLOCK = 1000  # lines
-_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n?\Z", re.IGNORECASE)  # Excel's own hint, which it never shows as a row
+_SEPARATOR_LINE = re.compile(
+    r"sep=(.)\r?\n?\Z", re.IGNORECASE
+)  # Excel's own hint, which it never shows as a row
 _UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 _UNCLOSED = Problem(UNREADABLE_ROW, "A quotation mark in this row is never closed")
 _DAMAGED = Problem(
-    UNREADABLE_ROW, "This row holds damaged characters: it is not in the encoding of the rest of the file"
+    UNREADABLE_ROW,
+    "This row holds damaged characters: it is not in the encoding of the rest of the file",
 )
 
 
@@ -28,7 +39,9 @@ class _RunawayError(Exception):
 
 
 class _Feed:
-    """Physical lines for the csv reader, remembered until their record is judged, to be read again when it is none."""
+    """Physical lines for the csv reader, remembered until their record is judged, to be read again
+    when it is none.
+    """
 
     def __init__(self, lines: Iterator[str], first: Iterable[str]) -> None:
         self._lines = lines
@@ -57,7 +70,9 @@ class _Feed:
 
 @contextmanager
 def open_delimited(path: Path, *, max_rows: int) -> Iterator[Source]:
-    """A text file as a Source. Raises UnreadableUpload when it is no text or holds more than `max_rows` rows."""
+    """A text file as a Source. Raises UnreadableUpload when it is no text or holds more than
+    `max_rows` rows.
+    """
     form = detect_text(path)
     delimiter, skipped = _sniff(path, form)
     if form.line_count > max_rows + 2:
@@ -106,9 +121,11 @@ def _refuse_too_many_rows(path: Path, form: TextForm, delimiter: str, max_rows: 
 
 
 def _filled_columns(path: Path, form: TextForm, delimiter: str, header: list[str]) -> int:
-    """As `Source.filled_columns`, by reading the file once more where the header ends in blank cells.
+    """As `Source.filled_columns`, by reading the file once more where the header ends in blank
+    cells.
 
-    Rows longer than the header do not count: a separator inside a value has put their cells out of place.
+    Rows longer than the header do not count: a separator inside a value has put their cells out of
+    place.
     """
     filled, width = 0, len(header)
     if header[-1].strip():
@@ -116,21 +133,29 @@ def _filled_columns(path: Path, form: TextForm, delimiter: str, header: list[str
     with _open(path, form) as file:
         for _, cells, _ in _read(file, delimiter, damaged=form.damaged):
             if len(cells) <= width:
-                filled = max(filled, 0, *(at for at, cell in enumerate(cells, start=1) if cell.strip()))
+                filled = max(
+                    filled, 0, *(at for at, cell in enumerate(cells, start=1) if cell.strip())
+                )
             if filled == width:
                 break
     return filled
 
 
 def _read(file: Iterable[str], delimiter: str, *, damaged: bool) -> Iterator[Line]:
-    """Records a block at a time where every line is one, else (line breaks in quotes, stray quotes) one by one."""
+    """Records a block at a time where every line is one, else (line breaks in quotes, stray quotes)
+    one by one.
+    """
     lines, number = iter(file), 0
     while block := list(islice(lines, _BLOCK)):
         records = None if damaged else _plain_records(block, delimiter)
         if records is None:
-            number = yield from _read_carefully(_Feed(lines, block), delimiter, number, damaged=damaged)
+            number = yield from _read_carefully(
+                _Feed(lines, block), delimiter, number, damaged=damaged
+            )
         elif max(map(len, block)) > MAX_CELL:
-            yield from ((at, cells, too_long(cells)) for at, cells in enumerate(records, start=number + 1))
+            yield from (
+                (at, cells, too_long(cells)) for at, cells in enumerate(records, start=number + 1)
+            )
             number += len(block)
         else:
             yield from zip(count(number + 1), records, repeat(None))
@@ -143,12 +168,18 @@ def _plain_records(lines: list[str], delimiter: str) -> list[list[str]] | None:
         records = list(csv.reader(lines, delimiter=delimiter))
     except csv.Error:
         return None
-    is_open = bool(records[-1]) and records[-1][-1].endswith(("\n", "\r"))  # ended inside quotes, line break included
+    is_open = bool(records[-1]) and records[-1][-1].endswith(
+        ("\n", "\r")
+    )  # ended inside quotes, line break included
     return None if is_open or len(records) != len(lines) else records
 
 
-def _read_carefully(feed: _Feed, delimiter: str, number: int, *, damaged: bool) -> Generator[Line, None, int]:
-    """Records until the feed's first lines are used up; how many rows there have been by then is returned."""
+def _read_carefully(
+    feed: _Feed, delimiter: str, number: int, *, damaged: bool
+) -> Generator[Line, None, int]:
+    """Records until the feed's first lines are used up; how many rows there have been by then is
+    returned.
+    """
     taken = feed.taken
     while not feed.is_used_up():
         try:
@@ -168,12 +199,18 @@ def _read_carefully(feed: _Feed, delimiter: str, number: int, *, damaged: bool) 
         except (csv.Error, _RunawayError):
             number += 1
         line = feed.give_back()
-        yield number, [_UNKEEPABLE.sub("\ufffd", cell) for cell in line.rstrip("\r\n").split(delimiter)], _UNCLOSED
+        yield (
+            number,
+            [_UNKEEPABLE.sub("\ufffd", cell) for cell in line.rstrip("\r\n").split(delimiter)],
+            _UNCLOSED,
+        )
     return number
 
 
 def _is_one_record(lines: list[str], delimiter: str) -> bool:
-    """Whether several physical lines are one record with line breaks in its quotes, or a stray quotation mark."""
+    """Whether several physical lines are one record with line breaks in its quotes, or a stray
+    quotation mark.
+    """
     try:
         return len(list(csv.reader(lines, delimiter=delimiter, strict=True))) == 1
     except csv.Error:

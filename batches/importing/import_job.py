@@ -1,8 +1,9 @@
 """Stores an uploaded list as recipients and rejected rows, a chunk at a time.
 
-Each chunk's rows and how far they reach (`batch.rows_read`) are one transaction, so an import that is killed goes on
-where it stopped and ends with the same rows. Who imports holds a lease on the batch (`import_lease_expires_at`); the
-sweep rings again for a list whose lease ran out. A list that turns out to be unreadable leaves nothing behind.
+Each chunk's rows and how far they reach (`batch.rows_read`) are one transaction, so an import that
+is killed goes on where it stopped and ends with the same rows. Who imports holds a lease on the
+batch (`import_lease_expires_at`); the sweep rings again for a list whose lease ran out. A list that
+turns out to be unreadable leaves nothing behind.
 """
 
 import logging
@@ -42,13 +43,20 @@ HandOver = Callable[[UUID], None]
 
 
 class LostLeaseError(Exception):
-    """Somebody else imports this list now, or the batch is gone: whatever was not committed is theirs."""
+    """Somebody else imports this list now, or the batch is gone: whatever was not committed is
+    theirs.
+    """
 
 
 def overdue_imports() -> list[UUID]:
     """Batches with a list that nobody is reading."""
     waiting = Q(import_lease_expires_at=None) | Q(import_lease_expires_at__lt=database_now())
-    return list(Batch.unscoped.filter(waiting).exclude(upload="").order_by("pk").values_list("pk", flat=True)[:50])
+    return list(
+        Batch.unscoped.filter(waiting)
+        .exclude(upload="")
+        .order_by("pk")
+        .values_list("pk", flat=True)[:50]
+    )
 
 
 def begin_append(*, batch: Batch, upload: str) -> None:
@@ -70,8 +78,9 @@ def begin_append(*, batch: Batch, upload: str) -> None:
 def import_batch(batch_id: str | UUID, *, then: HandOver | None = None) -> None:
     """Read the batch's uploaded list into rows, from where an earlier import stopped.
 
-    Nothing happens when there is no list, or somebody else is reading it. `then` is called with the batch's id in the
-    transaction that ends the import: whoever is killed before has not ended it, and the sweep lets it be done again.
+    Nothing happens when there is no list, or somebody else is reading it. `then` is called with the
+    batch's id in the transaction that ends the import: whoever is killed before has not ended it,
+    and the sweep lets it be done again.
     """
     lease = _Lease.take(UUID(str(batch_id)))
     if lease is None:
@@ -95,7 +104,9 @@ def upload_path(name: str) -> Path:
 
 @dataclass(slots=True)
 class _Lease:
-    """The right to write one batch's rows. Its expiry is its token: who holds another one writes nothing."""
+    """The right to write one batch's rows. Its expiry is its token: who holds another one writes
+    nothing.
+    """
 
     batch_id: UUID
     expires_at: datetime
@@ -115,7 +126,9 @@ class _Lease:
         self.expires_at = until
 
     def end(self, **fields: object) -> None:
-        """Give the lease back with the list's name and write fields of the batch with it. Raises LostLeaseError."""
+        """Give the lease back with the list's name and write fields of the batch with it. Raises
+        LostLeaseError.
+        """
         self._update(import_lease_expires_at=None, upload="", **fields)
 
     def _update(self, **fields: object) -> None:
@@ -147,7 +160,9 @@ class ChunkStore:
         adopt(batch, table.columns.remembered)
         self._writer = ChunkWriter(batch, self._aligned)
         self._rows = 0
-        self._in_order = self._aligned.mends or connection.vendor != "postgresql"  # SQLite has one writer at a time
+        self._in_order = (
+            self._aligned.mends or connection.vendor != "postgresql"
+        )  # SQLite has one writer at a time
 
     @property
     def is_long(self) -> bool:
@@ -199,7 +214,9 @@ class _Reading:
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
-        self._known = [variable["name"] for variable in batch.agent_version.config.get("variables") or []]
+        self._known = [
+            variable["name"] for variable in batch.agent_version.config.get("variables") or []
+        ]
         self._remembered = [] if batch.rows_before else remembered_mappings(batch.workspace_id)
 
     def verdicts(self) -> Iterator[Verdict]:
@@ -214,14 +231,18 @@ class _Reading:
         )
         with opened as self.table:
             saved = self.table.columns.remembered
-            parser = PhoneParser(batch.default_country or (saved.default_country if saved else None))
+            parser = PhoneParser(
+                batch.default_country or (saved.default_country if saved else None)
+            )
             for verdict in validate_row(self.table, parser):
                 if verdict.row_number > batch.rows_read:
                     yield verdict
 
 
 def adopt(batch: Batch, saved: SavedColumnMapping | None) -> None:
-    """The batch keeps the mapping that was remembered for its list: rows appended later are read by it too."""
+    """The batch keeps the mapping that was remembered for its list: rows appended later are read by
+    it too.
+    """
     if saved is not None:
         batch.column_mapping = saved.column_mapping
         batch.default_country = batch.default_country or saved.default_country
@@ -231,14 +252,18 @@ def _finish(batch: Batch, lease: _Lease, then: HandOver | None) -> None:
     with transaction.atomic():
         _analyze_table(batch)
         lease.end(rows_total=F("rows_read"))
-        Batch.unscoped.filter(pk=batch.pk, status=Batch.Status.VALIDATING).update(status=Batch.Status.READY)
+        Batch.unscoped.filter(pk=batch.pk, status=Batch.Status.VALIDATING).update(
+            status=Batch.Status.READY
+        )
         if then is not None:
             then(batch.pk)
     upload_path(batch.upload).unlink(missing_ok=True)
 
 
 def _commit_lazily() -> None:
-    """Do not wait for the disk at each chunk: after a crash of the server rows and `rows_read` are lost together."""
+    """Do not wait for the disk at each chunk: after a crash of the server rows and `rows_read` are
+    lost together.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit TO OFF")
@@ -251,20 +276,29 @@ def _check_references() -> None:
 
 
 def _analyze_table(batch: Batch) -> None:
-    """Let PostgreSQL know at once that the table has grown; by itself it notices after minutes, and plans badly."""
-    if connection.vendor == "postgresql" and Recipient.unscoped.filter(batch=batch)[ANALYZED_FROM:].exists():
+    """Let PostgreSQL know at once that the table has grown; by itself it notices after minutes, and
+    plans badly.
+    """
+    if (
+        connection.vendor == "postgresql"
+        and Recipient.unscoped.filter(batch=batch)[ANALYZED_FROM:].exists()
+    ):
         with connection.cursor() as cursor:
             cursor.execute(f'ANALYZE "{Recipient._meta.db_table}"')
 
 
 def _refuse(batch: Batch, lease: _Lease, sentence: str, then: HandOver | None) -> None:
-    """Nothing of an unreadable list stays: the rows it had already given go, and the batch says why."""
+    """Nothing of an unreadable list stays: the rows it had already given go, and the batch says
+    why.
+    """
     with transaction.atomic():
         Recipient.unscoped.filter(batch=batch, row_number__gt=batch.rows_before).delete()
         RejectedRow.unscoped.filter(batch=batch, row_number__gt=batch.rows_before).delete()
         kept = RejectedRow.unscoped.filter(batch=batch).count()
         lease.end(error=sentence, rows_read=0, rejected_count=kept)
-        Batch.unscoped.filter(pk=batch.pk, status=Batch.Status.VALIDATING).update(status=Batch.Status.FAILED)
+        Batch.unscoped.filter(pk=batch.pk, status=Batch.Status.VALIDATING).update(
+            status=Batch.Status.FAILED
+        )
         if then is not None:
             then(batch.pk)
     upload_path(batch.upload).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Recipients sent as JSON, kept like an uploaded file: one JSON array a line, the header first.
 
-So a batch made from JSON is imported, resumed and shown exactly like one made from a spreadsheet. Variables keep their
-JSON types. Having no header, the first recipient is row 1.
+So a batch made from JSON is imported, resumed and shown exactly like one made from a spreadsheet.
+Variables keep their JSON types. Having no header, the first recipient is row 1.
 """
 
 import re
@@ -22,15 +22,20 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 def write_recipients(path: Path, recipients: Iterable[Mapping[str, Any]]) -> None:
     """Store `[{"phone_number": …, "variables": {…}}]`. `path` must end in SUFFIX.
 
-    Columns are `phone_number` and every variable in the order they first appear; null where a recipient has none.
+    Columns are `phone_number` and every variable in the order they first appear; null where a
+    recipient has none.
     """
     listed = list(recipients)
-    names = list(dict.fromkeys(name for recipient in listed for name in recipient.get("variables") or {}))
+    names = list(
+        dict.fromkeys(name for recipient in listed for name in recipient.get("variables") or {})
+    )
     with path.open("wb") as file:
         _write_line(file, [PHONE, *names])
         for recipient in listed:
             variables = recipient.get("variables") or {}
-            _write_line(file, [recipient.get("phone_number"), *(variables.get(name) for name in names)])
+            _write_line(
+                file, [recipient.get("phone_number"), *(variables.get(name) for name in names)]
+            )
 
 
 def _write_line(file: IO[bytes], cells: list[Any]) -> None:
@@ -51,6 +56,10 @@ def _read(file: IO[bytes]) -> Iterator[Line]:
         cells = orjson.loads(line)
         problem = too_long(cells)
         if _NUL.search(line):
-            cells = [cell.replace("\0", "\ufffd") if isinstance(cell, str) else None for cell in cells]
-            problem = Problem(UNREADABLE_ROW, "A value holds a NUL character, which nobody can say or store")
+            cells = [
+                cell.replace("\0", "\ufffd") if isinstance(cell, str) else None for cell in cells
+            ]
+            problem = Problem(
+                UNREADABLE_ROW, "A value holds a NUL character, which nobody can say or store"
+            )
         yield number, cells, problem

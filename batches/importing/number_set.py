@@ -12,9 +12,9 @@ _ODD = 40503  # 2**16 / golden ratio: neighbours land far apart (Knuth, TAOCP 6.
 class PhoneNumberSet:
     """A set of E.164 numbers: open addressing with linear probing in one array of 64-bit integers.
 
-    In memory, because the database cannot be asked: while a list is being stored PostgreSQL knows nothing yet about
-    the rows of its batch, and takes any index on the batch for as good as the one on the number (measured: five times
-    the cost of the whole import).
+    In memory, because the database cannot be asked: while a list is being stored PostgreSQL knows
+    nothing yet about the rows of its batch, and takes any index on the batch for as good as the one
+    on the number (measured: five times the cost of the whole import).
     """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
@@ -35,7 +35,9 @@ class PhoneNumberSet:
         return held != 0
 
     def add(self, texts: Iterable[str]) -> Iterator[bool]:
-        """For each number in turn whether it is new. It is in the set once its answer has been taken."""
+        """For each number in turn whether it is new. It is in the set once its answer has been
+        taken.
+        """
         rest = iter(texts)
         while some := list(map(int, islice(rest, _AT_ONCE))):
             self._make_room(len(some))

@@ -1,9 +1,10 @@
-"""Regular expressions of whole numbering plans, made from libphonenumber's metadata: the fast way to a verdict.
+"""Regular expressions of whole numbering plans, made from libphonenumber's metadata: the fast way
+to a verdict.
 
-libphonenumber takes some 60 µs to parse and judge a number, a compiled expression less than one. An expression
-accepts only what the library would accept unchanged and what may be dialled; everything else (other spellings,
-plans with trunk digits that hide in the number, every refusal) is left to the library. Tests compare the two on
-random numbers.
+libphonenumber takes some 60 µs to parse and judge a number, a compiled expression less than one. An
+expression accepts only what the library would accept unchanged and what may be dialled; everything
+else (other spellings, plans with trunk digits that hide in the number, every refusal) is left to
+the library. Tests compare the two on random numbers.
 """
 
 import re
@@ -13,16 +14,18 @@ from functools import cache
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 from phonenumbers.phonemetadata import PhoneNumberDesc
 
-WORLD = "001"  # the library's region for calling codes that belong to no country, such as 870 (Inmarsat)
+# The library's region for calling codes that belong to no country, such as 870 (Inmarsat).
+WORLD = "001"
 NEVER = re.compile(r"(?!)")
 
 
 @dataclass(frozen=True, slots=True)
 class NationalPlan:
-    """How numbers are written inside one country. `trunk` is "" where nothing is dialled before the number.
+    """How numbers are written inside one country. `trunk` is "" where nothing is dialled before the
+    number.
 
-    What begins with one of `odd` (digits dialled for other purposes, which the library strips as well) is no plain
-    spelling.
+    What begins with one of `odd` (digits dialled for other purposes, which the library strips as
+    well) is no plain spelling.
     """
 
     code: str
@@ -40,7 +43,9 @@ def _metadata(region: str) -> PhoneMetadata:
 
 
 def _described(desc: PhoneNumberDesc | None) -> str | None:
-    """The expression of one kind of number, lengths included as the library checks them; None when there are none."""
+    """The expression of one kind of number, lengths included as the library checks them; None when
+    there are none.
+    """
     if desc is None or desc.national_number_pattern is None or -1 in desc.possible_length:
         return None
     pattern: str = desc.national_number_pattern
@@ -58,16 +63,19 @@ def _either(descs: list[PhoneNumberDesc | None]) -> str:
 def _allowed(metadata: PhoneMetadata) -> str:
     """Valid in this region and none of premium rate, shared cost or personal."""
     refused = _either([metadata.premium_rate, metadata.shared_cost, metadata.personal_number])
-    kinds = _either([metadata.fixed_line, metadata.mobile, metadata.toll_free, metadata.voip, metadata.uan])
+    kinds = _either(
+        [metadata.fixed_line, metadata.mobile, metadata.toll_free, metadata.voip, metadata.uan]
+    )
     return f"(?!{refused})(?={_either([metadata.general_desc])}){kinds}"
 
 
 @cache
 def dialable(code: str) -> re.Pattern[str]:
-    """Matches the national part (digits) of numbers under a calling code that are valid, unchanged and may be dialled.
+    """Matches the national part (digits) of numbers under a calling code that are valid, unchanged
+    and may be dialled.
 
-    Only the code's main country is covered, for +1 also Canada: the library asks the countries of a shared code in
-    turn, and the main one comes first.
+    Only the code's main country is covered, for +1 also Canada: the library asks the countries of a
+    shared code in turn, and the main one comes first.
     """
     regions = COUNTRY_CODE_TO_REGION_CODE.get(int(code), ())
     if not regions or regions[0] == WORLD:
@@ -83,7 +91,9 @@ def dialable(code: str) -> re.Pattern[str]:
         canada = _metadata("CA")
         general = _either([main.premium_rate, main.personal_number, main.fixed_line, main.mobile])
         choices.append(f"(?!{taken})(?!{general}){_allowed(canada)}")
-    length = rf"(?=\d{{{7 - len(code)},{15 - len(code)}}}\Z)"  # E.164: up to 15 digits, code included
+    length = (
+        rf"(?=\d{{{7 - len(code)},{15 - len(code)}}}\Z)"  # E.164: up to 15 digits, code included
+    )
     return re.compile(f"(?!0){length}{stripped}(?:{'|'.join(choices)})", re.ASCII)
 
 
@@ -115,7 +125,9 @@ def national_plan(region: str) -> NationalPlan | None:
 
 @cache
 def calling_codes() -> dict[str, str]:
-    """The first two digits of an international number -> its calling code, where two digits decide; "" where not."""
+    """The first two digits of an international number -> its calling code, where two digits decide;
+    "" where not.
+    """
     codes = {str(code) for code in COUNTRY_CODE_TO_REGION_CODE}
     table = {}
     for first in range(100):

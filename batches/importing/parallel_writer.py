@@ -1,7 +1,9 @@
-"""Stores chunks in two lanes: while the database checks and commits one, the next is already being copied in.
+"""Stores chunks in two lanes: while the database checks and commits one, the next is already being
+copied in.
 
-A server process of PostgreSQL works on one core, and a third of a chunk's time is the check of its foreign keys at the
-end. Chunks are still finished strictly in the order in which they were given, so that `rows_read` has no holes.
+A server process of PostgreSQL works on one core, and a third of a chunk's time is the check of its
+foreign keys at the end. Chunks are still finished strictly in the order in which they were given,
+so that `rows_read` has no holes.
 """
 
 from collections.abc import Callable
@@ -19,13 +21,15 @@ _LANES = 2
 class ParallelWriter(Generic[Chunk]):
     """A context manager; leaving it waits for the chunks under way.
 
-    `store` is called in a lane's thread, on a connection of its own, with a chunk and a function that waits until the
-    chunk before has been stored; that function raises what storing it raised.
+    `store` is called in a lane's thread, on a connection of its own, with a chunk and a function
+    that waits until the chunk before has been stored; that function raises what storing it raised.
     """
 
     def __init__(self, store: Callable[[Chunk, Turn], None]) -> None:
         self._store = store
-        self._threads = [ThreadPoolExecutor(1, thread_name_prefix="import-lane") for _ in range(_LANES)]
+        self._threads = [
+            ThreadPoolExecutor(1, thread_name_prefix="import-lane") for _ in range(_LANES)
+        ]
         self._next = cycle(self._threads)
         self._last: list[Future[None]] = []
 
@@ -39,7 +43,9 @@ class ParallelWriter(Generic[Chunk]):
             thread.shutdown()
 
     def submit(self, chunk: Chunk) -> None:
-        """Store a chunk as soon as a lane is free; waits until then. Raises what storing an earlier one raised."""
+        """Store a chunk as soon as a lane is free; waits until then. Raises what storing an earlier
+        one raised.
+        """
         if len(self._last) == _LANES:
             self._last.pop(0).result()
         before = self._last[-1].result if self._last else _no_previous

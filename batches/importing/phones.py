@@ -1,8 +1,8 @@
 """Judges one cell of the phone column: the number in E.164, or a refusal in words.
 
-Everything a spreadsheet does to numbers is undone where only one reading is possible, and refused where digits are
-lost. Rules: contract section 7 (codes), reliability.md E2 (one spelling before duplicates are looked for) and O7
-(who is never dialled).
+Everything a spreadsheet does to numbers is undone where only one reading is possible, and refused
+where digits are lost. Rules: contract section 7 (codes), reliability.md E2 (one spelling before
+duplicates are looked for) and O7 (who is never dialled).
 """
 
 import re
@@ -24,7 +24,9 @@ DAMAGED = "damaged_number"
 
 E164 = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
 _FLOAT_TAIL = re.compile(r"\.0*\Z")
-_INVISIBLE = dict.fromkeys([0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF])
+_INVISIBLE = dict.fromkeys(
+    [0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF]
+)
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})\Z", re.ASCII)
 _WHOLE_FLOAT = re.compile(r"(\+?\d+)[.,]0*\Z", re.ASCII)
 _QUOTED = re.compile(r'="?([^"]*)"?\Z')
@@ -36,7 +38,9 @@ _EMERGENCY_ANYWHERE = frozenset({"112", "911", "999", "000", "110", "113", "115"
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A number that may be dialled. `repaired` when a spreadsheet had damaged it and the repair is certain."""
+    """A number that may be dialled. `repaired` when a spreadsheet had damaged it and the repair is
+    certain.
+    """
 
     e164: str
     repaired: bool = False
@@ -49,12 +53,15 @@ class Refused:
 
 
 def known_country(region: str) -> bool:
-    """Whether a default country (ISO 3166-1, two letters, upper case) is one the numbering plans know."""
+    """Whether a default country (ISO 3166-1, two letters, upper case) is one the numbering plans
+    know.
+    """
     return region in phonenumbers.SUPPORTED_REGIONS
 
 
 class PhoneParser:
-    """Reads the spellings of one list. Without a default country only international spellings (+… or 00…) count.
+    """Reads the spellings of one list. Without a default country only international spellings (+…
+    or 00…) count.
 
     `default_country` is one of `known_country`; another raises LookupError.
     """
@@ -71,8 +78,12 @@ class PhoneParser:
         return self._parse_any(text)
 
     def plain(self, text: str) -> str | None:
-        """E.164 for the plain spellings, which is most of any list; None says nothing but "ask `parse`"."""
-        digits = text.replace(" ", "").replace("-", "").replace("(", "").replace(")", "")  # faster than translate
+        """E.164 for the plain spellings, which is most of any list; None says nothing but "ask
+        `parse`".
+        """
+        digits = (
+            text.replace(" ", "").replace("-", "").replace("(", "").replace(")", "")
+        )  # faster than translate
         if "." in digits:
             if _FLOAT_TAIL.search(digits):
                 return None
@@ -101,7 +112,11 @@ class PhoneParser:
         return f"+{code}{digits}" if dialable(code).match(digits) else None
 
     def _parse_any(self, original: str) -> Parsed | Refused:
-        text = unicodedata.normalize("NFKC", original.translate(_INVISIBLE)).strip().strip("\"'` \u00b4\u2018\u2019")
+        text = (
+            unicodedata.normalize("NFKC", original.translate(_INVISIBLE))
+            .strip()
+            .strip("\"'` \u00b4\u2018\u2019")
+        )
         if not text:
             return Refused(MISSING, "The phone number is missing")
         mended = _mend(text)
@@ -126,7 +141,9 @@ class PhoneParser:
         if self._is_emergency(text, digits):
             return Refused(NOT_DIALABLE, f"{_shown(text)} is an emergency number")
         if self.country and not text.startswith("+") and _is_short(digits, self.country):
-            return Refused(NOT_DIALABLE, f"{_shown(text)} is a short number of {self.country}, not a person's")
+            return Refused(
+                NOT_DIALABLE, f"{_shown(text)} is a short number of {self.country}, not a person's"
+            )
         if "+" in text[1:] and not text.startswith("(+"):
             return Refused(INVALID, f"{_shown(text)} has a plus sign inside the number")
         return None
@@ -141,15 +158,23 @@ class PhoneParser:
     def _judge(self, text: str) -> Parsed | Refused:
         international = text.startswith(("+", "(+"))
         if not international and self.country is None:
-            return Refused(INVALID, f"{_shown(text)} has no country code: write it as +…, or choose a default country")
+            return Refused(
+                INVALID,
+                f"{_shown(text)} has no country code: write it as +…, or choose a default country",
+            )
         try:
             number = phonenumbers.parse(text, None if international else self.country)
         except NumberParseException as error:
             return _refuse_unparsed(text, error)
         if number.extension:
-            return Refused(NOT_DIALABLE, f"{_shown(text)} has an extension: give a number that can be dialled directly")
+            return Refused(
+                NOT_DIALABLE,
+                f"{_shown(text)} has an extension: give a number that can be dialled directly",
+            )
         if _LETTER.search(text):
-            return Refused(NOT_A_NUMBER, f"{_shown(text)} is not a phone number: it has letters in it")
+            return Refused(
+                NOT_A_NUMBER, f"{_shown(text)} is not a phone number: it has letters in it"
+            )
         return self._weigh(text, number, international=international)
 
     def _weigh(self, text: str, number: PhoneNumber, *, international: bool) -> Parsed | Refused:
@@ -160,8 +185,14 @@ class PhoneParser:
             return Refused(NOT_DIALABLE, reason)
         if not E164.match(e164):
             return Refused(INVALID, f"{_shown(text)} does not fit E.164")
-        if not international and (other := _as_international(text, number.country_code or 0)) and other != e164:
-            return Refused(DAMAGED, f"{_shown(text)} could be {e164} or {other}: write it with a leading +")
+        if (
+            not international
+            and (other := _as_international(text, number.country_code or 0))
+            and other != e164
+        ):
+            return Refused(
+                DAMAGED, f"{_shown(text)} could be {e164} or {other}: write it with a leading +"
+            )
         return Parsed(e164)
 
     def _why_invalid(self, text: str, number: PhoneNumber, *, international: bool) -> str:
@@ -180,7 +211,9 @@ class PhoneParser:
 def _is_short(digits: str, country: str) -> bool:
     if len(digits) > 6:
         return False
-    short = PhoneNumber(country_code=phonenumbers.country_code_for_region(country), national_number=int(digits))
+    short = PhoneNumber(
+        country_code=phonenumbers.country_code_for_region(country), national_number=int(digits)
+    )
     return phonenumbers.is_valid_short_number_for_region(short, country) is True
 
 
@@ -194,7 +227,9 @@ def _refuse_unparsed(text: str, error: NumberParseException) -> Refused:
 
 
 def _as_international(text: str, code: int) -> str | None:
-    """What the digits would be if only the plus of their own country had been lost; None when that is no number."""
+    """What the digits would be if only the plus of their own country had been lost; None when that
+    is no number.
+    """
     digits = re.sub(r"\D", "", text)
     if not digits.startswith(str(code)):
         return None
@@ -224,7 +259,9 @@ def _mend(text: str) -> str | Refused:
 
 
 def _expand(text: str, match: re.Match[str]) -> str | Refused:
-    """1.2025550186E+10 has all its digits; 1.2E+10 has lost nine of them, and nobody can tell which."""
+    """1.2025550186E+10 has all its digits; 1.2E+10 has lost nine of them, and nobody can tell
+    which.
+    """
     first, fraction, exponent = match.group(1), match.group(2) or "", int(match.group(3))
     if len(fraction) < exponent or fraction[exponent:].strip("0"):
         words = f"A spreadsheet shortened this number to {_shown(text)}: format the column as text and enter it again"

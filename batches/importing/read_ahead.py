@@ -11,7 +11,8 @@ _AHEAD = 2
 
 
 class ReadAhead(Generic[Item]):
-    """Chunks of an iterator that another thread runs. A context manager: leaving it ends the thread.
+    """Chunks of an iterator that another thread runs. A context manager: leaving it ends the
+    thread.
 
     The iterator is opened, run and closed in that thread, and may not touch the database there.
     """
@@ -31,7 +32,9 @@ class ReadAhead(Generic[Item]):
         self._stopped.set()
         self._thread.join()
 
-    def chunks(self, *, while_waiting: Callable[[], None], every_seconds: float) -> Iterator[list[Item]]:
+    def chunks(
+        self, *, while_waiting: Callable[[], None], every_seconds: float
+    ) -> Iterator[list[Item]]:
         """Each chunk in order. Raises what the iterator raised, after the chunks before it."""
         while True:
             try:

@@ -1,4 +1,6 @@
-"""The verdict on every row of a list: somebody to call, or a refusal with its reason. Pure, nothing is stored."""
+"""The verdict on every row of a list: somebody to call, or a refusal with its reason. Pure, nothing
+is stored.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +12,9 @@ from batches.importing.table import Table, holds_anything
 
 
 class Accepted(NamedTuple):
-    """A row with a number that may be dialled. `mends`: the row of an earlier list it stands for, else None."""
+    """A row with a number that may be dialled. `mends`: the row of an earlier list it stands for,
+    else None.
+    """
 
     row_number: int
     phone_number: str
@@ -33,18 +37,32 @@ class Tally:
     repaired: int = 0
 
 
-def validate_row(table: Table, parser: PhoneParser, tally: Tally | None = None) -> Iterator[Accepted | Rejected]:
+def validate_row(
+    table: Table, parser: PhoneParser, tally: Tally | None = None
+) -> Iterator[Accepted | Rejected]:
     """One verdict for each row that holds anything, in the order of the list.
 
     Raises UnreadableUpload where the list turns out to be unreadable further down, or too long.
     """
-    width, phone, mends, plain = len(table.columns.names), table.columns.phone, table.columns.mends, parser.plain
+    width, phone, mends, plain = (
+        len(table.columns.names),
+        table.columns.phone,
+        table.columns.mends,
+        parser.plain,
+    )
     rows, allowed = 0, table.max_rows
     for line in table.lines:
         number, cells, problem = line
-        if problem is None and not mends and len(cells) == width and type(cell := cells[phone]) is str:
+        if (
+            problem is None
+            and not mends
+            and len(cells) == width
+            and type(cell := cells[phone]) is str
+        ):
             e164 = plain(cell)
-            verdict: Accepted | Rejected | None = Accepted(number, e164, cells, None) if e164 else None
+            verdict: Accepted | Rejected | None = (
+                Accepted(number, e164, cells, None) if e164 else None
+            )
         else:
             verdict = None
         if verdict is None:
@@ -53,11 +71,15 @@ def validate_row(table: Table, parser: PhoneParser, tally: Tally | None = None) 
             verdict = _validate_irregular_row(line, table, parser, tally)
         rows += 1
         if rows > allowed:
-            raise UnreadableUpload(f"The file has more than {allowed:,} rows: split it into several lists.")
+            raise UnreadableUpload(
+                f"The file has more than {allowed:,} rows: split it into several lists."
+            )
         yield verdict
 
 
-def _validate_irregular_row(line: Line, table: Table, parser: PhoneParser, tally: Tally | None) -> Accepted | Rejected:
+def _validate_irregular_row(
+    line: Line, table: Table, parser: PhoneParser, tally: Tally | None
+) -> Accepted | Rejected:
     """The verdict on a row that is not plainly good."""
     number, cells, problem = line
     width, mends = len(table.columns.names), None
@@ -85,7 +107,9 @@ def as_text(cell: Any) -> str:
 
 
 def _fit(cells: list[Any], width: int, problem: Problem | None) -> tuple[list[Any], Problem | None]:
-    """Short rows are filled up: spreadsheets leave out empty cells at the end. Long ones must be empty at the end."""
+    """Short rows are filled up: spreadsheets leave out empty cells at the end. Long ones must be
+    empty at the end.
+    """
     if len(cells) < width:
         return cells + [""] * (width - len(cells)), problem
     if any(cell is not None and str(cell).strip() for cell in cells[width:]) and problem is None:
@@ -95,15 +119,25 @@ def _fit(cells: list[Any], width: int, problem: Problem | None) -> tuple[list[An
 
 
 def _unwrap(cells: list[Any], width: int) -> tuple[list[Any], int | None]:
-    """A row of rejected.csv: the uploaded cells as they were before the export guarded them, and the row it mends."""
+    """A row of rejected.csv: the uploaded cells as they were before the export guarded them, and
+    the row it mends.
+    """
     marks = cells[width : width + 1]
     digits = str(marks[0]).strip() if marks else ""
     own = [_unguarded(cell) for cell in cells[:width]]
     overflow = cells[width + 3 :]
-    return own + overflow, int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
+    return own + overflow, int(digits) if digits.isascii() and digits.isdigit() and len(
+        digits
+    ) < 10 else None
 
 
 def _unguarded(cell: Any) -> Any:
-    """Exports put an apostrophe before what a spreadsheet would run as a formula (reliability.md E6)."""
-    guarded = isinstance(cell, str) and cell[:1] == "'" and cell[1:2] in ("=", "+", "-", "@", "\t", "\r", "\0")
+    """Exports put an apostrophe before what a spreadsheet would run as a formula (reliability.md
+    E6).
+    """
+    guarded = (
+        isinstance(cell, str)
+        and cell[:1] == "'"
+        and cell[1:2] in ("=", "+", "-", "@", "\t", "\r", "\0")
+    )
     return cell[1:] if guarded else cell

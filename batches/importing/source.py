@@ -13,7 +13,9 @@ UNREADABLE_ROW = "unreadable_row"
 
 
 class UnreadableUpload(Invalid):
-    """The list as a whole cannot be used. The message is one sentence: what is wrong, where, how to mend it."""
+    """The list as a whole cannot be used. The message is one sentence: what is wrong, where, how to
+    mend it.
+    """
 
 
 class Problem(NamedTuple):
@@ -50,7 +52,10 @@ def too_long(cells: list[Any]) -> Problem | None:
     """The limit of one cell (reliability.md E3)."""
     for position, cell in enumerate(cells, start=1):
         if isinstance(cell, str) and len(cell) > MAX_CELL:
-            return Problem(UNREADABLE_ROW, f"The cell in column {position} is longer than {MAX_CELL:,} characters")
+            return Problem(
+                UNREADABLE_ROW,
+                f"The cell in column {position} is longer than {MAX_CELL:,} characters",
+            )
     return None
 
 

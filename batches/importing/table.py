@@ -7,7 +7,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from batches.importing.columns import PHONE, Columns, SavedColumnMapping, column_names, named_by_place, read_columns
+from batches.importing.columns import (
+    PHONE,
+    Columns,
+    SavedColumnMapping,
+    column_names,
+    named_by_place,
+    read_columns,
+)
 from batches.importing.csv_source import open_delimited
 from batches.importing.json_source import SUFFIX, open_recipients
 from batches.importing.source import Line, Source, UnreadableUpload
@@ -19,7 +26,9 @@ EMPTY = "The file is empty: it has no rows. Upload a list with a header row and 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A list with its columns understood. `lines` are the rows below the header, read once, and judged by `judge`."""
+    """A list with its columns understood. `lines` are the rows below the header, read once, and
+    judged by `judge`.
+    """
 
     columns: Columns
     lines: Iterator[Line]
@@ -41,8 +50,9 @@ def open_table(
 ) -> Iterator[Table]:
     """Open a stored upload: CSV in any dress, XLSX, or recipients sent as JSON (see `recipients`).
 
-    `mapping`, `known` and `remembered` are those of `read_columns`. An `appended` list need not have every column the
-    mapping names. Raises UnreadableUpload, mostly here (too many rows included), sometimes while the lines are read.
+    `mapping`, `known` and `remembered` are those of `read_columns`. An `appended` list need not
+    have every column the mapping names. Raises UnreadableUpload, mostly here (too many rows
+    included), sometimes while the lines are read.
     """
     if path.stat().st_size == 0:
         raise UnreadableUpload(EMPTY)
@@ -57,9 +67,15 @@ def open_table(
         if path.suffix == SUFFIX:
             mapping, remembered = {PHONE: PHONE}, ()
         elif appended and mapping:
-            mapping = {column: meaning for column, meaning in mapping.items() if column in column_names(cells)}
+            mapping = {
+                column: meaning
+                for column, meaning in mapping.items()
+                if column in column_names(cells)
+            }
         columns = _columns(source, cells, mapping, known, remembered)
-        first = next((line for line in source.lines if source.blank_rows_count or holds_anything(line)), None)
+        first = next(
+            (line for line in source.lines if source.blank_rows_count or holds_anything(line)), None
+        )
         if first is None:
             raise UnreadableUpload("The file is empty: it has a header row and no rows below it.")
         yield Table(
@@ -67,7 +83,9 @@ def open_table(
             lines=chain([first], source.lines),
             blank_rows_count=source.blank_rows_count,
             max_rows=max_rows,
-            expected_rows=None if source.expected_lines is None else max(source.expected_lines - 1, 1),
+            expected_rows=None
+            if source.expected_lines is None
+            else max(source.expected_lines - 1, 1),
             notes=source.notes,
         )
 
@@ -77,7 +95,9 @@ def _columns(source: Source, *header: Any) -> Columns:
     try:
         return read_columns(*header)
     except UnreadableUpload as refusal:
-        raise UnreadableUpload(" ".join([str(refusal), *(f"{note}." for note in source.notes)])) from refusal
+        raise UnreadableUpload(
+            " ".join([str(refusal), *(f"{note}." for note in source.notes)])
+        ) from refusal
 
 
 @contextmanager
@@ -97,4 +117,6 @@ def _source(path: Path, max_rows: int) -> Iterator[Source]:
 def holds_anything(line: Line) -> bool:
     """Whether a row is one, or a gap between rows."""
     _, cells, problem = line
-    return problem is not None or any(cell.strip() if isinstance(cell, str) else cell is not None for cell in cells)
+    return problem is not None or any(
+        cell.strip() if isinstance(cell, str) else cell is not None for cell in cells
+    )

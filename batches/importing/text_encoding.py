@@ -23,7 +23,9 @@ _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1b")
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """How to open a text file. `damaged`: some rows hold bytes or characters that no database takes."""
+    """How to open a text file. `damaged`: some rows hold bytes or characters that no database
+    takes.
+    """
 
     encoding: str
     errors: str
@@ -32,14 +34,20 @@ class TextForm:
 
 
 def detect_text(path: Path) -> TextForm:
-    """UTF-8 (with or without BOM), UTF-16, else Windows-1252 or Latin-1. Raises UnreadableUpload for other files."""
+    """UTF-8 (with or without BOM), UTF-16, else Windows-1252 or Latin-1. Raises UnreadableUpload
+    for other files.
+    """
     with path.open("rb") as file:
         head = file.read(1 << 16)
     if head.startswith(_OLE):
         raise UnreadableUpload(OLD_EXCEL)
     if encoding := _wide_encoding(head):
         return _examine_wide(path, encoding)
-    if b"\0" in head or len(head.translate(None, _CONTROLS)) < 0.99 * len(head) or head.lstrip()[:1] == b"<":
+    if (
+        b"\0" in head
+        or len(head.translate(None, _CONTROLS)) < 0.99 * len(head)
+        or head.lstrip()[:1] == b"<"
+    ):
         raise UnreadableUpload(UNREADABLE)
     return _examine_narrow(path, "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8")
 
@@ -101,7 +109,9 @@ def _examine_narrow(path: Path, encoding: str) -> TextForm:
             is_utf8 = False
     if is_utf8:
         return TextForm(encoding, "strict", lines, nul)
-    if encoding == "utf-8-sig" or _is_mostly_utf8(path):  # the few broken rows are refused, one by one
+    if encoding == "utf-8-sig" or _is_mostly_utf8(
+        path
+    ):  # the few broken rows are refused, one by one
         return TextForm(encoding, "surrogateescape", lines, damaged=True)
     is_latin = any(_UNDEFINED_IN_CP1252.search(chunk) for chunk in _chunks(path))
     return TextForm("latin-1" if is_latin else "cp1252", "strict", lines, nul)

@@ -1,12 +1,13 @@
-"""Reads an XLSX workbook in a process of its own and writes its rows to stdout, a JSON array a line.
+"""Reads an XLSX workbook in a process of its own and writes its rows to stdout, a JSON array a
+line.
 
     python -I xlsx_child.py PATH MAX_ROWS MAX_COLUMNS MAX_CELL
 
-Workbooks come from strangers: two kilobytes make the parser ask for gigabytes and abort, a megabyte keeps it busy for
-minutes (reliability.md fact 12). So this program checks the archive first (E4), runs under limits of memory and
-processor time, and imports nothing of ours: its death costs one upload. The first line is `{"sheet", "others", "rows",
-"columns"}`, then `[row number, [cells]]` follow, at last `{"end": true}` or `{"error": sentence}`; without a last line
-it has died.
+Workbooks come from strangers: two kilobytes make the parser ask for gigabytes and abort, a megabyte
+keeps it busy for minutes (reliability.md fact 12). So this program checks the archive first (E4),
+runs under limits of memory and processor time, and imports nothing of ours: its death costs one
+upload. The first line is `{"sheet", "others", "rows", "columns"}`, then `[row number, [cells]]`
+follow, at last `{"end": true}` or `{"error": sentence}`; without a last line it has died.
 """
 
 import datetime
@@ -37,7 +38,9 @@ CHUNK = 1 << 20
 MEND = "Save the list as CSV and upload that."
 DAMAGED = f"The file is unreadable: it is damaged or no XLSX workbook. {MEND}"
 PROTECTED = "The file is unreadable: it is protected by a password. Save it without one and upload it again."
-HUGE = f"The file is unreadable: the workbook unpacks to far more than a list of phone numbers. {MEND}"
+HUGE = (
+    f"The file is unreadable: the workbook unpacks to far more than a list of phone numbers. {MEND}"
+)
 
 type_of_cell = str | int | float | bool | datetime.date | datetime.time | datetime.timedelta
 
@@ -47,12 +50,17 @@ class RefusedError(Exception):
 
 
 def check_archive(path: Path) -> None:
-    """The checks of reliability.md E4, on declared sizes first, then on the bytes that really come out."""
+    """The checks of reliability.md E4, on declared sizes first, then on the bytes that really come
+    out.
+    """
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if any(entry.flag_bits & 1 for entry in entries):
             raise RefusedError(PROTECTED)
-        if len(entries) > MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_INFLATED_BYTES:
+        if (
+            len(entries) > MAX_ENTRIES
+            or sum(entry.file_size for entry in entries) > MAX_INFLATED_BYTES
+        ):
             raise RefusedError(HUGE)
         if any(is_bomb(entry.file_size, entry.compress_size) for entry in entries):
             raise RefusedError(HUGE)
@@ -66,7 +74,9 @@ def is_bomb(size: int, packed: int) -> bool:
 
 
 def inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int) -> int:
-    """The entry's real size. Refuses document types: entities are how a small XML grows without end."""
+    """The entry's real size. Refuses document types: entities are how a small XML grows without
+    end.
+    """
     size, tail = 0, b""
     with archive.open(entry) as part:
         while chunk := part.read(CHUNK):
@@ -80,7 +90,9 @@ def inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int) -> int:
 
 
 def choose_sheet(workbook: CalamineWorkbook) -> tuple[CalamineSheet, list[str]]:
-    """The first visible sheet with anything in it, and the names of the others that hold something too."""
+    """The first visible sheet with anything in it, and the names of the others that hold something
+    too.
+    """
     chosen, others = None, []
     for meta in workbook.sheets_metadata:
         if meta.visible != SheetVisibleEnum.Visible or meta.typ != SheetTypeEnum.WorkSheet:
@@ -109,8 +121,12 @@ def text(cell: type_of_cell) -> str:
 
 
 def rows(sheet: CalamineSheet, max_columns: int, max_cell: int) -> Iterator[tuple[int, list[str]]]:
-    """(Row number as Excel shows it, cells up to the last that is not empty). Too much is cut one past the limit."""
-    for number, cells in enumerate(sheet.iter_rows(), start=1):  # it begins at the top, whatever sheet.start says
+    """(Row number as Excel shows it, cells up to the last that is not empty). Too much is cut one
+    past the limit.
+    """
+    for number, cells in enumerate(
+        sheet.iter_rows(), start=1
+    ):  # it begins at the top, whatever sheet.start says
         texts = [text(cell)[: max_cell + 1] for cell in cells[: max_columns + 1]]
         if not any(cells[max_columns + 1 :]):
             while texts and not texts[-1]:
@@ -119,7 +135,9 @@ def rows(sheet: CalamineSheet, max_columns: int, max_cell: int) -> Iterator[tupl
 
 
 def filled_columns(sheet: CalamineSheet, max_columns: int) -> int:
-    """How many columns there are up to the last that holds anything; a formula may leave a cell with nothing in it."""
+    """How many columns there are up to the last that holds anything; a formula may leave a cell
+    with nothing in it.
+    """
     filled = 0
     for cells in sheet.iter_rows():
         for at in range(min(len(cells), max_columns), filled, -1):
@@ -134,12 +152,20 @@ def filled_columns(sheet: CalamineSheet, max_columns: int) -> int:
 def write(path: Path, max_rows: int, max_columns: int, max_cell: int) -> None:
     check_archive(path)
     sheet, others = choose_sheet(CalamineWorkbook.from_path(path))
-    if sheet.height > max_rows + 1 and (found := sum(any(cells) for cells in sheet.iter_rows()) - 1) > max_rows:
+    if (
+        sheet.height > max_rows + 1
+        and (found := sum(any(cells) for cells in sheet.iter_rows()) - 1) > max_rows
+    ):
         raise RefusedError(
             f"The file has {found:,} rows, more than the {max_rows:,} allowed: split it into several lists."
         )
     out = sys.stdout.buffer
-    about = {"sheet": sheet.name, "others": others, "rows": sheet.height, "columns": filled_columns(sheet, max_columns)}
+    about = {
+        "sheet": sheet.name,
+        "others": others,
+        "rows": sheet.height,
+        "columns": filled_columns(sheet, max_columns),
+    }
     out.write(orjson.dumps(about) + b"\n")
     written = 0
     for row in rows(sheet, max_columns, max_cell):
@@ -163,7 +189,15 @@ def main(arguments: list[str]) -> None:
         sentence = PROTECTED
     except MemoryError:
         sentence = HUGE
-    except (CalamineError, zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError):
+    except (
+        CalamineError,
+        zipfile.BadZipFile,
+        OSError,
+        EOFError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+    ):
         sentence = DAMAGED
     if sentence:
         sys.stdout.buffer.write(orjson.dumps({"error": sentence}) + b"\n")

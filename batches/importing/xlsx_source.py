@@ -22,7 +22,8 @@ DIED = (
 def open_workbook(path: Path, *, max_rows: int) -> Iterator[Source]:
     """A workbook's first visible sheet with anything in it, as a Source.
 
-    Raises UnreadableUpload, here or while the lines are read, for what the child refuses or dies of.
+    Raises UnreadableUpload, here or while the lines are read, for what the child refuses or dies
+    of.
     """
     limits = [str(limit) for limit in (max_rows, MAX_COLUMNS, MAX_CELL)]
     command = [sys.executable, "-I", str(CHILD), str(path), *limits]
@@ -35,10 +36,15 @@ def open_workbook(path: Path, *, max_rows: int) -> Iterator[Source]:
             about = _answer(child.stdout)
             notes: tuple[str, ...] = ()
             if about["others"]:
-                notes = (f"Read the sheet {about['sheet']}; these were not read: {', '.join(about['others'])}",)
+                notes = (
+                    f"Read the sheet {about['sheet']}; these were not read: {', '.join(about['others'])}",
+                )
             width: int = about["columns"]
             yield Source(
-                _lines(child.stdout), expected_lines=about["rows"], notes=notes, filled_columns=lambda _header: width
+                _lines(child.stdout),
+                expected_lines=about["rows"],
+                notes=notes,
+                filled_columns=lambda _header: width,
             )
         finally:
             child.kill()

@@ -3,4 +3,12 @@ from batches.models.column_mappings import SavedMapping
 from batches.models.recipients import Recipient, RecipientQuerySet, RejectedRow
 from batches.models.suppressions import Suppression
 
-__all__ = ["Batch", "Recipient", "RecipientQuerySet", "RejectedRow", "SavedMapping", "Suppression", "default_retry"]
+__all__ = [
+    "Batch",
+    "Recipient",
+    "RecipientQuerySet",
+    "RejectedRow",
+    "SavedMapping",
+    "Suppression",
+    "default_retry",
+]

@@ -41,7 +41,9 @@ class Batch(WorkspaceOwned):
     name = models.CharField(max_length=200)
     agent = models.ForeignKey(Agent, models.RESTRICT, related_name="batches")
     agent_version = models.ForeignKey(AgentVersion, models.RESTRICT, related_name="batches")
-    phone_number = models.ForeignKey(PhoneNumber, models.SET_NULL, null=True, related_name="batches")
+    phone_number = models.ForeignKey(
+        PhoneNumber, models.SET_NULL, null=True, related_name="batches"
+    )
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.VALIDATING)
     error = models.TextField(null=True, blank=True, help_text="why it failed or paused itself")
     column_mapping = models.JSONField(null=True, blank=True)
@@ -50,18 +52,31 @@ class Batch(WorkspaceOwned):
     scheduled_at = models.DateTimeField(null=True, blank=True)
     calling_window = models.JSONField(null=True, blank=True)
     calls_per_second = models.FloatField(null=True, blank=True, help_text="null: the number's")
-    max_concurrent_calls = models.PositiveIntegerField(null=True, blank=True, help_text="null: the number's")
+    max_concurrent_calls = models.PositiveIntegerField(
+        null=True, blank=True, help_text="null: the number's"
+    )
     retry = models.JSONField(default=default_retry)
-    on_duplicate = models.CharField(max_length=4, choices=OnDuplicate.choices, default=OnDuplicate.SKIP)
+    on_duplicate = models.CharField(
+        max_length=4, choices=OnDuplicate.choices, default=OnDuplicate.SKIP
+    )
 
     # the uploaded list
     upload = models.CharField(
-        max_length=255, blank=True, default="", help_text="file under DATA_DIR/uploads while importing"
+        max_length=255,
+        blank=True,
+        default="",
+        help_text="file under DATA_DIR/uploads while importing",
     )
     columns = models.JSONField(default=list, blank=True, help_text="the uploaded columns, in order")
-    variable_names = models.JSONField(default=list, blank=True, help_text="beside columns: its variable, null for none")
-    rows_read = models.PositiveIntegerField(default=0, help_text="how far the import has come; resumed from here")
-    rows_before = models.PositiveIntegerField(default=0, help_text="row numbers used by the lists uploaded earlier")
+    variable_names = models.JSONField(
+        default=list, blank=True, help_text="beside columns: its variable, null for none"
+    )
+    rows_read = models.PositiveIntegerField(
+        default=0, help_text="how far the import has come; resumed from here"
+    )
+    rows_before = models.PositiveIntegerField(
+        default=0, help_text="row numbers used by the lists uploaded earlier"
+    )
     rows_total = models.PositiveIntegerField(null=True, blank=True)
     rejected_count = models.PositiveIntegerField(default=0)
     import_lease_expires_at = models.DateTimeField(null=True, blank=True)
@@ -69,8 +84,12 @@ class Batch(WorkspaceOwned):
     # pacing and the circuit breaker
     next_slot_at = models.DateTimeField(null=True, blank=True)
     provider_failures = models.PositiveIntegerField(default=0, help_text="in a row")
-    probe_at = models.DateTimeField(null=True, blank=True, help_text="paused by itself: one call may try then")
-    probe_call_id = models.UUIDField(null=True, blank=True, help_text="the one call a self-paused batch may dial")
+    probe_at = models.DateTimeField(
+        null=True, blank=True, help_text="paused by itself: one call may try then"
+    )
+    probe_call_id = models.UUIDField(
+        null=True, blank=True, help_text="the one call a self-paused batch may dial"
+    )
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -81,7 +100,9 @@ class Batch(WorkspaceOwned):
         indexes = [
             models.Index(fields=["workspace", "-id"], name="batch_newest"),
             models.Index(
-                fields=["status"], name="batch_unfinished", condition=~Q(status__in=["completed", "stopped", "failed"])
+                fields=["status"],
+                name="batch_unfinished",
+                condition=~Q(status__in=["completed", "stopped", "failed"]),
             ),
         ]
 
@@ -90,8 +111,12 @@ class Batch(WorkspaceOwned):
 
     @property
     def known_mapping(self) -> dict[str, str | None] | None:
-        """What the columns were told to mean, else what they were taken for: one without a variable is the phone."""
+        """What the columns were told to mean, else what they were taken for: one without a variable
+        is the phone.
+        """
         if self.column_mapping is not None or not self.columns:
             return self.column_mapping
         named = zip(self.columns, self.variable_names, strict=False)
-        return {column: "phone_number" if variable is None else variable for column, variable in named}
+        return {
+            column: "phone_number" if variable is None else variable for column, variable in named
+        }

@@ -18,7 +18,9 @@ class SavedMapping(WorkspaceOwned):
 
     class Meta(WorkspaceOwned.Meta):
         verbose_name = "column mapping"
-        constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="saved_mapping_name")]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "name"], name="saved_mapping_name")
+        ]
         indexes = [models.Index(fields=["workspace", "-id"], name="saved_mapping_newest")]
 
     def __str__(self) -> str:

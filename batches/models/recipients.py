@@ -15,7 +15,8 @@ class RecipientQuerySet(models.QuerySet["Recipient"]):
         return self.order_by("row_number")
 
     def requeue_waiting(self, now: datetime) -> None:
-        """When people may be called has changed: who waits for it, or was skipped because it never came, is due.
+        """When people may be called has changed: who waits for it, or was skipped because it never
+        came, is due.
 
         Whoever waits for a retry goes on waiting.
         """
@@ -27,9 +28,11 @@ class RecipientQuerySet(models.QuerySet["Recipient"]):
 
 
 class Recipient(WorkspaceOwned):
-    """A person of a list. `due_at` is set exactly while somebody may still call them: pending or retrying.
+    """A person of a list. `due_at` is set exactly while somebody may still call them: pending or
+    retrying.
 
-    `values` holds the row's cells as uploaded, beside `batch.columns`; names and meaning come from the batch.
+    `values` holds the row's cells as uploaded, beside `batch.columns`; names and meaning come from
+    the batch.
     """
 
     class Status(models.TextChoices):
@@ -50,11 +53,15 @@ class Recipient(WorkspaceOwned):
     row_number = models.PositiveIntegerField()
     phone_number = models.CharField(max_length=16)
     values = models.JSONField(default=list)
-    is_duplicate = models.BooleanField(default=False, help_text="the number stands earlier in this batch")
+    is_duplicate = models.BooleanField(
+        default=False, help_text="the number stands earlier in this batch"
+    )
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.PENDING)
     reason = models.CharField(max_length=64, null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0, help_text="those that count")
-    sends = models.PositiveSmallIntegerField(default=0, help_text="call rows so far: the next call's sequence")
+    sends = models.PositiveSmallIntegerField(
+        default=0, help_text="call rows so far: the next call's sequence"
+    )
     outcome = models.CharField(max_length=16, null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
     last_call_id = models.UUIDField(null=True, blank=True)
@@ -65,12 +72,16 @@ class Recipient(WorkspaceOwned):
         constraints = [
             models.UniqueConstraint(fields=["batch", "row_number"], name="recipient_row"),
             models.UniqueConstraint(
-                fields=["batch", "phone_number"], name="recipient_number_once", condition=Q(is_duplicate=False)
+                fields=["batch", "phone_number"],
+                name="recipient_number_once",
+                condition=Q(is_duplicate=False),
             ),
         ]
         indexes = [
             models.Index(
-                fields=["batch", "due_at", "row_number"], name="recipient_due", condition=Q(due_at__isnull=False)
+                fields=["batch", "due_at", "row_number"],
+                name="recipient_due",
+                condition=Q(due_at__isnull=False),
             ),
             models.Index(fields=["batch", "status", "row_number"], name="recipient_by_status"),
         ]
@@ -79,7 +90,9 @@ class Recipient(WorkspaceOwned):
         return f"row {self.row_number} of batch {self.batch_id}"
 
     def variables_in(self, batch: Batch) -> dict[str, Any]:
-        """The row's cells under the names of the batch's variables; cells the row did not have are left out."""
+        """The row's cells under the names of the batch's variables; cells the row did not have are
+        left out.
+        """
         pairs = zip(batch.variable_names, self.values, strict=False)
         return {name: value for name, value in pairs if name is not None and value is not None}
 
@@ -89,7 +102,9 @@ class RejectedRow(WorkspaceOwned):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="rejected_rows")
-    batch = models.ForeignKey(Batch, models.CASCADE, related_name="rejected_rows", db_index=False)  # recipients' reason
+    batch = models.ForeignKey(
+        Batch, models.CASCADE, related_name="rejected_rows", db_index=False
+    )  # recipients' reason
     row_number = models.PositiveIntegerField()
     error_code = models.CharField(max_length=32)
     error_message = models.CharField(max_length=255)

@@ -19,12 +19,16 @@ class Suppression(WorkspaceOwned):
     phone_number = models.CharField(max_length=16)
     reason = models.CharField(max_length=255, blank=True, default="")
     source = models.CharField(max_length=8, choices=Source.choices, default=Source.MANUAL)
-    proof = models.CharField(max_length=500, blank=True, default="", help_text="where the wish stands on record")
+    proof = models.CharField(
+        max_length=500, blank=True, default="", help_text="where the wish stands on record"
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(WorkspaceOwned.Meta):
-        constraints = [models.UniqueConstraint(fields=["workspace", "phone_number"], name="suppression_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "phone_number"], name="suppression_once")
+        ]
         indexes = [models.Index(fields=["workspace", "-id"], name="suppression_newest")]
 
     def __str__(self) -> str:

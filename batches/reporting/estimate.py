@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from batches.dialing.calling_windows import Window, first_opening, zones_for
 from batches.models import Batch
 
-# What a call takes where nobody knows better: half of the people answer and talk for a minute, the rest let it ring.
+# What a call takes where nobody knows better: half of the people answer and talk for a minute, the
+# rest let it ring.
 RING_SECONDS, TALK_SECONDS, ANSWERING = 15.0, 60.0, 0.5
 HOLD_SECONDS = RING_SECONDS + ANSWERING * TALK_SECONDS
 MOST_DAYS = 1_000
@@ -30,9 +31,15 @@ class Pace:
         """The tightest of the limits of the batch, its number and its workspace."""
         number = batch.phone_number
         assert number is not None
-        lines = (batch.max_concurrent_calls, number.max_concurrent_calls, batch.workspace.max_concurrent_calls)
+        lines = (
+            batch.max_concurrent_calls,
+            number.max_concurrent_calls,
+            batch.workspace.max_concurrent_calls,
+        )
         return cls(
-            per_second=min(batch.calls_per_second or number.calls_per_second, number.calls_per_second),
+            per_second=min(
+                batch.calls_per_second or number.calls_per_second, number.calls_per_second
+            ),
             at_once=min(limit for limit in lines if limit is not None),
         )
 
@@ -48,9 +55,16 @@ class Pace:
 
 
 def estimate(
-    people: Mapping[str, int], *, window: Window | None, holidays_country: str | None, pace: Pace, begin: datetime
+    people: Mapping[str, int],
+    *,
+    window: Window | None,
+    holidays_country: str | None,
+    pace: Pace,
+    begin: datetime,
 ) -> dict[str, Any]:
-    """When people may be called from `begin` on, and when the last of them has been: `{a number: how many like it}`."""
+    """When people may be called from `begin` on, and when the last of them has been: `{a number:
+    how many like it}`.
+    """
     waves, never = _waves(people, window, holidays_country, begin)
     end = begin
     for opening, zones, count in sorted(waves):
@@ -70,7 +84,9 @@ def estimate(
 def _waves(
     people: Mapping[str, int], window: Window | None, country: str | None, begin: datetime
 ) -> tuple[list[Wave], int]:
-    """Those who share their zones, with the instant they may first be called; and how many never may."""
+    """Those who share their zones, with the instant they may first be called; and how many never
+    may.
+    """
     if window is None:
         return ([(begin, (), sum(people.values()))] if people else []), 0
     sharing: Counter[tuple[str, ...]] = Counter()

@@ -57,7 +57,9 @@ def progress_of(batch: Batch, *, now: datetime) -> dict[str, Any]:
         "answer_rate": people.answer_rate,
         "outcomes": people.outcomes,
         "estimated_end_at": estimated_end(batch, people, rate=rate, now=now),
-        "elapsed_seconds": round((until - batch.started_at).total_seconds(), 3) if batch.started_at else 0.0,
+        "elapsed_seconds": round((until - batch.started_at).total_seconds(), 3)
+        if batch.started_at
+        else 0.0,
     }
 
 
@@ -67,21 +69,31 @@ def calls_per_second(batch: Batch, now: datetime) -> float:
         return 0.0
     seconds = min(WINDOW_SECONDS, max((now - batch.started_at).total_seconds(), 1.0))
     since = now - timedelta(seconds=seconds)
-    recent = Call.unscoped.filter(workspace=batch.workspace_id, batch_id=batch.pk, pk__gte=first_id(since))
+    recent = Call.unscoped.filter(
+        workspace=batch.workspace_id, batch_id=batch.pk, pk__gte=first_id(since)
+    )
     return round(recent.filter(dialed_at__gt=since).count() / seconds, 2)
 
 
 def first_id(since: datetime) -> UUID:
-    """The lowest UUIDv7 of a call that may have been dialled since: ids sort by time, and the index knows ids."""
+    """The lowest UUIDv7 of a call that may have been dialled since: ids sort by time, and the index
+    knows ids.
+    """
     return lowest_id(since, later=-RESERVED_BEFORE)
 
 
-def estimated_end(batch: Batch, people: "_People", *, rate: float, now: datetime) -> datetime | None:
-    """When everybody may have been called: at the measured rate, else at the one configured. None unless it runs."""
+def estimated_end(
+    batch: Batch, people: "_People", *, rate: float, now: datetime
+) -> datetime | None:
+    """When everybody may have been called: at the measured rate, else at the one configured. None
+    unless it runs.
+    """
     if batch.status != Batch.Status.RUNNING:
         return None
     left = sum(people.counts[status] for status in OPEN)
-    configured = batch.calls_per_second or (batch.phone_number.calls_per_second if batch.phone_number else None)
+    configured = batch.calls_per_second or (
+        batch.phone_number.calls_per_second if batch.phone_number else None
+    )
     pace = rate or configured
     if not pace:
         return None

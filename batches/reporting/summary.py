@@ -1,4 +1,6 @@
-"""Calls, answers, outcomes and talk time of a span of time, by one criterion, in one query (and one for names)."""
+"""Calls, answers, outcomes and talk time of a span of time, by one criterion, in one query (and one
+for names).
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +21,9 @@ CRITERIA: dict[str, Expression | F] = {
     "day": TruncDay("created_at", tzinfo=UTC),
     "agent": F("agent_id"),
     "batch": F("batch_id"),
-    "number": Case(When(direction=Direction.INBOUND, then=F("to_number")), default=F("from_number")),  # ours
+    "number": Case(
+        When(direction=Direction.INBOUND, then=F("to_number")), default=F("from_number")
+    ),  # ours
     "outcome": F("outcome"),
     "sip_status": F("sip_status_code"),
 }
@@ -27,7 +31,9 @@ LONGEST = {"hour": timedelta(days=62)}
 LONGEST_OTHERWISE = timedelta(days=3660)
 USUAL = {"hour": timedelta(days=1)}
 USUAL_OTHERWISE = timedelta(days=30)
-SLACK = timedelta(minutes=1)  # between the clock that made a call's id and the one that made its `created_at`
+SLACK = timedelta(
+    minutes=1
+)  # between the clock that made a call's id and the one that made its `created_at`
 
 
 @dataclass
@@ -43,7 +49,9 @@ class Tally:
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + calls
 
     def told(self) -> dict[str, Any]:
-        """`answer_rate` is the share of the calls that have ended; it and the average are null where there is none."""
+        """`answer_rate` is the share of the calls that have ended; it and the average are null
+        where there is none.
+        """
         ended = sum(self.outcomes.values())
         answered = self.outcomes.get(Outcome.ANSWERED, 0)
         seconds = self.talk.total_seconds()
@@ -59,12 +67,18 @@ class Tally:
 
 
 def summarize(
-    *, workspace: Workspace, group_by: str, now: datetime, since: datetime | None, until: datetime | None
+    *,
+    workspace: Workspace,
+    group_by: str,
+    now: datetime,
+    since: datetime | None,
+    until: datetime | None,
 ) -> dict[str, Any]:
-    """Calls made from `since` until before `until` (now), times in UTC: `{from, to, group_by, totals, groups}`.
+    """Calls made from `since` until before `until` (now), times in UTC: `{from, to, group_by,
+    totals, groups}`.
 
-    A batch's attempt that was never sent is no call. Groups by time come in its order, others largest first. Raises
-    Invalid for a span that ends before it begins or is too long.
+    A batch's attempt that was never sent is no call. Groups by time come in its order, others
+    largest first. Raises Invalid for a span that ends before it begins or is too long.
     """
     until = until or now
     since = since or _before(until, USUAL.get(group_by, USUAL_OTHERWISE))
@@ -75,20 +89,31 @@ def summarize(
         groups.setdefault(key, Tally()).add(outcome, calls, talk)
     names = _names(workspace, group_by, groups)
     told = [
-        {"key": _key(key, group_by), "name": names(key), **tally.told()} for key, tally in _sorted(groups, group_by)
+        {"key": _key(key, group_by), "name": names(key), **tally.told()}
+        for key, tally in _sorted(groups, group_by)
     ]
-    return {"from": since, "to": until, "group_by": group_by, "totals": totals.told(), "groups": told}
+    return {
+        "from": since,
+        "to": until,
+        "group_by": group_by,
+        "totals": totals.told(),
+        "groups": told,
+    }
 
 
 def _rows(
     workspace: Workspace, group_by: str, since: datetime, until: datetime
 ) -> Iterable[tuple[Any, str | None, int, timedelta | None]]:
     """Ids begin with the time of creation, and are what the index holds; `created_at` then decides."""
-    shown = workspace.calls.filter(pk__gte=lowest_id(since, later=-SLACK), pk__lt=lowest_id(until, later=SLACK)).shown()
+    shown = workspace.calls.filter(
+        pk__gte=lowest_id(since, later=-SLACK), pk__lt=lowest_id(until, later=SLACK)
+    ).shown()
     talk = ExpressionWrapper(F("ended_at") - F("answered_at"), output_field=DurationField())
     exact = shown.filter(created_at__gte=since, created_at__lt=until).order_by()
     grouped = exact.annotate(key=CRITERIA[group_by]).values_list("key", "outcome")
-    rows: Iterable[tuple[Any, str | None, int, timedelta | None]] = grouped.annotate(calls=Count("pk"), talk=Sum(talk))
+    rows: Iterable[tuple[Any, str | None, int, timedelta | None]] = grouped.annotate(
+        calls=Count("pk"), talk=Sum(talk)
+    )
     return rows
 
 
@@ -112,7 +137,9 @@ def _sorted(groups: Mapping[Any, Tally], group_by: str) -> list[tuple[Any, Tally
 
 
 def _names(workspace: Workspace, group_by: str, keys: Iterable[Any]) -> Callable[[Any], str | None]:
-    """What people call the things behind the ids; null for everything that speaks for itself, and for the deleted."""
+    """What people call the things behind the ids; null for everything that speaks for itself, and
+    for the deleted.
+    """
     if group_by not in ("agent", "batch"):
         return lambda key: None
     rows = workspace.agents if group_by == "agent" else workspace.batches

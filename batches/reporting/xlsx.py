@@ -1,7 +1,8 @@
-"""Writes an XLSX workbook as a stream, in constant memory: one sheet, every text cell typed as text.
+"""Writes an XLSX workbook as a stream, in constant memory: one sheet, every text cell typed as
+text.
 
-Only what ECMA-376 asks of a minimal workbook. Numbers are numbers, instants are ISO 8601 text; texts stand in the cells
-themselves (inline strings), so that nothing has to be kept until the end.
+Only what ECMA-376 asks of a minimal workbook. Numbers are numbers, instants are ISO 8601 text;
+texts stand in the cells themselves (inline strings), so that nothing has to be kept until the end.
 """
 
 import re

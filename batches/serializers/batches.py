@@ -42,7 +42,9 @@ class BatchListSerializer(serializers.ListSerializer[Any]):
 
 class BatchSerializer(WorkspaceSerializer):
     agent_id = WorkspaceRelatedField(source="agent", queryset=Agent.unscoped.live())
-    phone_number_id = WorkspaceRelatedField(source="phone_number", queryset=PhoneNumber.unscoped.all())
+    phone_number_id = WorkspaceRelatedField(
+        source="phone_number", queryset=PhoneNumber.unscoped.all()
+    )
     column_mapping = ColumnMapping(allow_null=True, required=False)
     default_country = Country(max_length=2, allow_null=True, required=False)
     start = Choice(choices=Batch.Start.values, required=False)
@@ -85,7 +87,9 @@ class BatchSerializer(WorkspaceSerializer):
         return (known or counts_of([batch]))[batch.pk]
 
     def to_representation(self, instance: Batch) -> dict[str, Any]:
-        """What holds where nobody said otherwise: the number's pace, and the guess at what the columns mean."""
+        """What holds where nobody said otherwise: the number's pace, and the guess at what the
+        columns mean.
+        """
         shown = super().to_representation(instance)
         for name in ("calls_per_second", "max_concurrent_calls"):
             if shown[name] is None and instance.phone_number is not None:
@@ -102,7 +106,9 @@ class BatchSerializer(WorkspaceSerializer):
         start = attrs.get("start", getattr(self.instance, "start", None))
         at = attrs.get("scheduled_at", getattr(self.instance, "scheduled_at", None))
         if start == Batch.Start.SCHEDULED and at is None:
-            raise serializers.ValidationError({"scheduled_at": field_error("value_error.missing").detail})
+            raise serializers.ValidationError(
+                {"scheduled_at": field_error("value_error.missing").detail}
+            )
         return attrs
 
 
@@ -126,7 +132,11 @@ class NewBatchSerializer(BatchSerializer):
         if attrs.get("column_mapping") is not None:
             wrong = field_error("value_error", "give either column_mapping or column_mapping_id")
             raise serializers.ValidationError({"column_mapping_id": wrong.detail})
-        return {"default_country": saved.default_country, **attrs, "column_mapping": saved.column_mapping}
+        return {
+            "default_country": saved.default_country,
+            **attrs,
+            "column_mapping": saved.column_mapping,
+        }
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         expect_list(self, data)

@@ -19,7 +19,9 @@ SCALARS = (str, int, float, bool, type(None))
 
 @extend_schema_field(OpenApiTypes.BINARY)
 class ListFile(serializers.Field[Any, Any, Any, Any]):
-    """The uploaded list in a multipart body. What is in it, and how large it is, is not the schema's business."""
+    """The uploaded list in a multipart body. What is in it, and how large it is, is not the
+    schema's business.
+    """
 
     def get_value(self, dictionary: Any) -> Any:
         files = dictionary.getlist(self.field_name) if html.is_html_input(dictionary) else []
@@ -27,7 +29,10 @@ class ListFile(serializers.Field[Any, Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, list):
-            raise field_error("value_error", "one file is expected: send the others with POST /batches/{id}/recipients")
+            raise field_error(
+                "value_error",
+                "one file is expected: send the others with POST /batches/{id}/recipients",
+            )
         if not isinstance(data, UploadedFile):
             raise field_error("value_error", "a file is expected")
         return data
@@ -39,14 +44,18 @@ class ListFile(serializers.Field[Any, Any, Any, Any]):
 RECIPIENT_SCHEMA = {
     "type": "object",
     "required": ["phone_number"],
-    "properties": {"phone_number": {"type": "string"}, "variables": {"type": "object", "additionalProperties": {}}},
+    "properties": {
+        "phone_number": {"type": "string"},
+        "variables": {"type": "object", "additionalProperties": {}},
+    },
     "additionalProperties": False,
 }
 
 
 @extend_schema_field({"type": "array", "items": RECIPIENT_SCHEMA})
 class RecipientList(serializers.Field[list[dict[str, Any]], Any, Any, Any]):
-    """`[{"phone_number": "…", "variables": {…}}]`. Judged without a serializer per row: there may be a million.
+    """`[{"phone_number": "…", "variables": {…}}]`. Judged without a serializer per row: there may
+    be a million.
 
     Whether a number can be called is found when the list is read, and refuses only its own row.
     """
@@ -76,13 +85,17 @@ def _mistakes_of(item: Any) -> dict[str, Any] | list[Any] | None:
     if number is item:
         wrong["phone_number"] = _detail("value_error.missing")
     elif not isinstance(number, str):
-        wrong["phone_number"] = _detail("type_error.none.not_allowed" if number is None else "type_error.str")
+        wrong["phone_number"] = _detail(
+            "type_error.none.not_allowed" if number is None else "type_error.str"
+        )
     if not isinstance(variables, dict):
         wrong["variables"] = _detail("type_error.dict")
     elif bad := [name for name, value in variables.items() if not isinstance(value, SCALARS)]:
         wrong["variables"] = {name: _detail("type_error.str") for name in bad}
     if len(item) > len(RECIPIENT_FIELDS) or not set(item).issubset(RECIPIENT_FIELDS):
-        wrong |= {name: _detail("value_error.extra") for name in item if name not in RECIPIENT_FIELDS}
+        wrong |= {
+            name: _detail("value_error.extra") for name in item if name not in RECIPIENT_FIELDS
+        }
     return wrong or None
 
 

@@ -46,7 +46,9 @@ class RecipientSerializer(WorkspaceSerializer):
     def get_next_attempt_at(self, recipient: Recipient) -> str | None:
         """When they are due: for a retry, or when their calling window opens."""
         due_at = recipient.due_at
-        waits = recipient.status == Recipient.Status.RETRYING or (due_at is not None and due_at > self.context["now"])
+        waits = recipient.status == Recipient.Status.RETRYING or (
+            due_at is not None and due_at > self.context["now"]
+        )
         return DateTime().to_representation(due_at) if due_at is not None and waits else None
 
     def get_last_call_id(self, recipient: Recipient) -> str | None:

@@ -35,7 +35,9 @@ class NextDaySerializer(StrictSerializer):
 
 
 class RetrySerializer(StrictSerializer):
-    """Whom to call again. A wrong number, a refusal and a suppressed number are never called again, also when named."""
+    """Whom to call again. A wrong number, a refusal and a suppressed number are never called again,
+    also when named.
+    """
 
     max_attempts = Integer(min_value=1, max_value=MAX_ATTEMPTS, default=1)
     delay_minutes = Ladder(default=[30])

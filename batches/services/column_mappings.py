@@ -14,7 +14,9 @@ ALREADY = "Column mapping already exists"
 MOST_REMEMBERED = 500  # the newest; a workspace with more has to name the one it means
 
 
-def create_mapping(*, workspace: Workspace, principal: Principal | None = None, **fields: Any) -> SavedMapping:
+def create_mapping(
+    *, workspace: Workspace, principal: Principal | None = None, **fields: Any
+) -> SavedMapping:
     """Raises Conflict where the workspace has one of that name."""
     return _save(SavedMapping(workspace=workspace, **fields), "column_mapping.created", principal)
 
@@ -22,7 +24,9 @@ def create_mapping(*, workspace: Workspace, principal: Principal | None = None, 
 def update_mapping(
     *, mapping: SavedMapping, changes: dict[str, Any], principal: Principal | None = None
 ) -> SavedMapping:
-    """Batches made with it before keep what they were made with. Raises Conflict for a name that is taken."""
+    """Batches made with it before keep what they were made with. Raises Conflict for a name that is
+    taken.
+    """
     for name, value in changes.items():
         setattr(mapping, name, value)
     return _save(mapping, "column_mapping.updated", principal)
@@ -37,7 +41,10 @@ def delete_mapping(*, mapping: SavedMapping, principal: Principal | None = None)
 def remembered_mappings(workspace_id: UUID) -> list[SavedColumnMapping]:
     """The newest first."""
     rows = SavedMapping.unscoped.filter(workspace=workspace_id).order_by("-pk")[:MOST_REMEMBERED]
-    return [SavedColumnMapping(*row) for row in rows.values_list("pk", "column_mapping", "default_country")]
+    return [
+        SavedColumnMapping(*row)
+        for row in rows.values_list("pk", "column_mapping", "default_country")
+    ]
 
 
 def _save(mapping: SavedMapping, action: str, principal: Principal | None) -> SavedMapping:
@@ -46,7 +53,9 @@ def _save(mapping: SavedMapping, action: str, principal: Principal | None) -> Sa
             mapping.save()
             _note(action, mapping, principal)
     except IntegrityError as error:
-        same = SavedMapping.unscoped.filter(workspace=mapping.workspace_id, name=mapping.name).exclude(pk=mapping.pk)
+        same = SavedMapping.unscoped.filter(
+            workspace=mapping.workspace_id, name=mapping.name
+        ).exclude(pk=mapping.pk)
         if same.exists():
             raise Conflict(ALREADY) from error
         raise
@@ -54,5 +63,12 @@ def _save(mapping: SavedMapping, action: str, principal: Principal | None) -> Sa
 
 
 def _note(action: str, mapping: SavedMapping, principal: Principal | None) -> None:
-    changes = {name: getattr(mapping, name) for name in ("name", "column_mapping", "default_country")}
-    audit.record(action, principal=principal or Principal(workspace=mapping.workspace), target=mapping, changes=changes)
+    changes = {
+        name: getattr(mapping, name) for name in ("name", "column_mapping", "default_country")
+    }
+    audit.record(
+        action,
+        principal=principal or Principal(workspace=mapping.workspace),
+        target=mapping,
+        changes=changes,
+    )

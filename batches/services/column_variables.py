@@ -17,7 +17,9 @@ PENDING, SKIPPED = Recipient.Status.PENDING, Recipient.Status.SKIPPED
 
 
 def rename_variables(batch: Batch, *, mapping_before: Mapping[str, str | None] | None) -> None:
-    """Set `variable_names` anew, without saving. Raises Invalid for a mapping that does not fit the list's columns."""
+    """Set `variable_names` anew, without saving. Raises Invalid for a mapping that does not fit the
+    list's columns.
+    """
     if not batch.columns:
         return
     known = [variable["name"] for variable in batch.agent_version.config.get("variables") or []]

@@ -1,4 +1,6 @@
-"""Taking lists in: a new batch, or more rows for one. The rows themselves are read in the background."""
+"""Taking lists in: a new batch, or more rows for one. The rows themselves are read in the
+background.
+"""
 
 from typing import Any
 
@@ -28,8 +30,9 @@ def create_batch(
 ) -> Batch:
     """A batch that is `validating`: its list is kept, and read in the background.
 
-    `fields` are the batch's own. Raises StateForbids when the agent was never published or the number is not in use,
-    Invalid for a list that is too large, empty, unreadable or without a phone column.
+    `fields` are the batch's own. Raises StateForbids when the agent was never published or the
+    number is not in use, Invalid for a list that is too large, empty, unreadable or without a phone
+    column.
     """
     version = published_version(agent)
     if phone_number.status != PhoneNumber.Status.ACTIVE:
@@ -47,17 +50,23 @@ def create_batch(
             **fields,
         )
         audit.record(
-            "batch.created", principal=principal or system_principal(batch), target=batch, changes={"name": batch.name}
+            "batch.created",
+            principal=principal or system_principal(batch),
+            target=batch,
+            changes={"name": batch.name},
         )
         task_queue.enqueue_on_commit(task_queue.IMPORT_BATCH, batch_id=str(batch.pk))
     return batch
 
 
-def append_recipients(*, batch: Batch, content: UploadContent, principal: Principal | None = None) -> Batch:
-    """More rows for a batch, read behind those it has. A rejected.csv with mended rows adds just these.
+def append_recipients(
+    *, batch: Batch, content: UploadContent, principal: Principal | None = None
+) -> Batch:
+    """More rows for a batch, read behind those it has. A rejected.csv with mended rows adds just
+    these.
 
-    Raises StateForbids while an earlier list is read and when the batch was stopped or has failed, Invalid as for a
-    new batch.
+    Raises StateForbids while an earlier list is read and when the batch was stopped or has failed,
+    Invalid as for a new batch.
     """
     if batch.status == Batch.Status.VALIDATING:
         raise StateForbids(STILL_VALIDATING)

@@ -19,7 +19,8 @@ LEFT = (Status.PENDING, Status.RETRYING)
 
 
 def erase_recipients(workspace: Workspace, number: str) -> int:
-    """From every list, refused rows included; how many rows. First of all they are never called again.
+    """From every list, refused rows included; how many rows. First of all they are never called
+    again.
 
     Raises StateForbids while the person is being called or a list is being read.
     """
@@ -33,12 +34,16 @@ def erase_recipients(workspace: Workspace, number: str) -> int:
         for person in found:
             _forget(person)
         Recipient.unscoped.bulk_update(
-            found, ["phone_number", "values", "is_duplicate", "status", "reason", "due_at"], batch_size=500
+            found,
+            ["phone_number", "values", "is_duplicate", "status", "reason", "due_at"],
+            batch_size=500,
         )
         refused = _refused_rows(workspace, number)
         RejectedRow.unscoped.filter(pk__in=refused).update(values=[], error_message="Erased")
         audit.record(
-            "person.erased", principal=Principal(workspace=workspace), changes={"rows": len(found) + len(refused)}
+            "person.erased",
+            principal=Principal(workspace=workspace),
+            changes={"rows": len(found) + len(refused)},
         )
     return len(found) + len(refused)
 

@@ -17,10 +17,11 @@ NOT_ANSWERED = (Stage.RESERVED, *call_states.BEFORE_ANSWER)
 
 
 def hang_up_calls(*, batch: Batch) -> None:
-    """End every call of a stopped batch. Raises ProviderError when LiveKit did not end some; ask again for those.
+    """End every call of a stopped batch. Raises ProviderError when LiveKit did not end some; ask
+    again for those.
 
-    Our rows first: an end by LiveKit's news would count as the callee's. An intent is left to be sent or dropped
-    before that, because a dial that is under way would only open its room again.
+    Our rows first: an end by LiveKit's news would count as the callee's. An intent is left to be
+    sent or dropped before that, because a dial that is under way would only open its room again.
     """
     calls = open_calls(batch)
     deadline = time.monotonic() + UNDER_WAY

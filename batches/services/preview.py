@@ -1,4 +1,6 @@
-"""What a list would come to, before anything is stored: who would be called, who not and why, how long it takes."""
+"""What a list would come to, before anything is stored: who would be called, who not and why, how
+long it takes.
+"""
 
 import time
 from collections import Counter
@@ -29,13 +31,17 @@ from telephony.models import PhoneNumber
 
 FIRST_ROWS = 10
 CHUNK = 5_000
-LONGEST_SECONDS = 30.0  # a million rows of odd spellings take longer; whoever waits is told how far it came
+LONGEST_SECONDS = (
+    30.0  # a million rows of odd spellings take longer; whoever waits is told how far it came
+)
 
 
 def preview_list(
     *, content: UploadContent, agent: Agent, phone_number: PhoneNumber, now: datetime, **fields: Any
 ) -> dict[str, Any]:
-    """A new batch's list, read to its end; `fields` are the batch's own. Raises what `create_batch` raises."""
+    """A new batch's list, read to its end; `fields` are the batch's own. Raises what `create_batch`
+    raises.
+    """
     batch = Batch(
         workspace=agent.workspace,
         agent=agent,
@@ -51,7 +57,9 @@ def preview_list(
             delete_list(name)
 
 
-def _read(batch: Batch, name: str, now: datetime, remembered: Sequence[SavedColumnMapping]) -> dict[str, Any]:
+def _read(
+    batch: Batch, name: str, now: datetime, remembered: Sequence[SavedColumnMapping]
+) -> dict[str, Any]:
     opened = open_table(
         upload_path(name),
         max_rows=settings.MAX_UPLOAD_ROWS,
@@ -64,7 +72,10 @@ def _read(batch: Batch, name: str, now: datetime, remembered: Sequence[SavedColu
         batch.default_country = batch.default_country or (saved and saved.default_country)
         reader = _Reader(batch, table)
         tally = Tally()
-        notes = [*table.notes, *reader.read_in_time(validate_row(table, PhoneParser(batch.default_country), tally))]
+        notes = [
+            *table.notes,
+            *reader.read_in_time(validate_row(table, PhoneParser(batch.default_country), tally)),
+        ]
     window = window_of(batch)
     calling = estimate(
         reader.callees,
@@ -82,7 +93,10 @@ def _read(batch: Batch, name: str, now: datetime, remembered: Sequence[SavedColu
         "counts": reader.counts(repaired=tally.repaired),
         "first_rows": reader.first,
         "first_rejected": reader.first_rejected,
-        "not_called": dict(reader.reasons + Counter({"window_closed": calling["never"]} if calling["never"] else {})),
+        "not_called": dict(
+            reader.reasons
+            + Counter({"window_closed": calling["never"]} if calling["never"] else {})
+        ),
         "calling": calling,
     }
 
@@ -97,7 +111,9 @@ class _Reader:
     rows: int = 0
     valid: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    callees: Counter[str] = field(default_factory=Counter)  # by one number of each beginning: it tells the time zone
+    callees: Counter[str] = field(
+        default_factory=Counter
+    )  # by one number of each beginning: it tells the time zone
     examples: dict[str, str] = field(default_factory=dict)
     first: list[dict[str, Any]] = field(default_factory=list)
     first_rejected: list[dict[str, Any]] = field(default_factory=list)
@@ -108,7 +124,9 @@ class _Reader:
         self.lacking = [name for name in required if name not in variables]
         self.required = [variables.index(name) for name in required if name in variables]
         workspace = self.batch.workspace
-        self.some_are_suppressed = active_suppressions(workspace.pk).exists() or workspace.erased_numbers.exists()
+        self.some_are_suppressed = (
+            active_suppressions(workspace.pk).exists() or workspace.erased_numbers.exists()
+        )
 
     def read_in_time(self, verdicts: Iterator[Accepted | Rejected]) -> list[str]:
         """To the end, or as far as half a minute goes: then a note tells how far that was."""
@@ -116,14 +134,18 @@ class _Reader:
         while chunk := list(islice(verdicts, CHUNK)):
             self.read(chunk)
             if len(chunk) == CHUNK and time.monotonic() > ends_at:
-                return [f"Only the first {self.rows:,} rows were looked at: the rest is judged when it is read"]
+                return [
+                    f"Only the first {self.rows:,} rows were looked at: the rest is judged when it is read"
+                ]
         return []
 
     def read(self, chunk: list[Accepted | Rejected]) -> None:
         self.rows += len(chunk)
         accepted = [verdict for verdict in chunk if isinstance(verdict, Accepted)]
         numbers = [verdict.phone_number for verdict in accepted]
-        suppressed = find_suppressed(self.batch.workspace_id, numbers) if self.some_are_suppressed else set()
+        suppressed = (
+            find_suppressed(self.batch.workspace_id, numbers) if self.some_are_suppressed else set()
+        )
         news = self.seen.add(numbers)
         for verdict in chunk:
             if isinstance(verdict, Rejected):
@@ -154,7 +176,9 @@ class _Reader:
                 {
                     "row_number": verdict.row_number,
                     "phone_number": verdict.phone_number,
-                    "variables": {name: cell for name, cell in named if name is not None and cell is not None},
+                    "variables": {
+                        name: cell for name, cell in named if name is not None and cell is not None
+                    },
                     "status": "skipped" if reason else "pending",
                     "reason": reason,
                 }
@@ -173,9 +197,17 @@ class _Reader:
             )
 
     def counts(self, *, repaired: int) -> dict[str, int]:
-        skipped = {name: self.reasons[name] for name in ("duplicate", "suppressed", "missing_variable")}
+        skipped = {
+            name: self.reasons[name] for name in ("duplicate", "suppressed", "missing_variable")
+        }
         rejected = self.rows - self.valid - sum(skipped.values())
-        return {"rows": self.rows, "valid": self.valid, "rejected": rejected, **skipped, "repaired": repaired}
+        return {
+            "rows": self.rows,
+            "valid": self.valid,
+            "rejected": rejected,
+            **skipped,
+            "repaired": repaired,
+        }
 
 
 def _variables_of(version: AgentVersion) -> list[str]:

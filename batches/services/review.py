@@ -14,11 +14,13 @@ NOT_IN_REVIEW = "Recipient is not in review"
 Status = Recipient.Status
 
 
-def release_recipient(*, recipient: Recipient, reason: str, principal: Principal | None = None) -> Recipient:
+def release_recipient(
+    *, recipient: Recipient, reason: str, principal: Principal | None = None
+) -> Recipient:
     """Offer somebody in review for a call again: they were not reached. Wakes a completed batch.
 
-    Raises StateForbids when they are not in review, the batch was stopped or has failed, or its agent or number may
-    not be used.
+    Raises StateForbids when they are not in review, the batch was stopped or has failed, or its
+    agent or number may not be used.
     """
     now = database_now()
     with transaction.atomic():
@@ -36,7 +38,9 @@ def release_recipient(*, recipient: Recipient, reason: str, principal: Principal
     return recipient
 
 
-def close_recipient(*, recipient: Recipient, reason: str, principal: Principal | None = None) -> Recipient:
+def close_recipient(
+    *, recipient: Recipient, reason: str, principal: Principal | None = None
+) -> Recipient:
     """Give somebody in review up for this batch. Raises StateForbids when they are not in review."""
     with transaction.atomic():
         _decide(recipient, status=Status.FAILED, reason=reason, due_at=None)
@@ -53,5 +57,8 @@ def _decide(recipient: Recipient, **changes: object) -> None:
 
 def _note(action: str, recipient: Recipient, reason: str, principal: Principal | None) -> None:
     audit.record(
-        action, principal=principal or system_principal(recipient.batch), target=recipient, changes={"reason": reason}
+        action,
+        principal=principal or system_principal(recipient.batch),
+        target=recipient,
+        changes={"reason": reason},
     )

@@ -1,4 +1,6 @@
-"""A list of numbers to be suppressed, as a file: read like every uploaded list, and also without a header."""
+"""A list of numbers to be suppressed, as a file: read like every uploaded list, and also without a
+header.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,7 +25,9 @@ from voiceops.core.errors import Invalid
 MOST_ROWS = 200_000  # read while the client waits
 MOST_REFUSALS = 1_000  # told one by one; the rest is counted
 INVALID_EXPIRY = "invalid_expiry"
-NUMBER_FIRST = re.compile(rb"(?:\xef\xbb\xbf)?\"?[+(]?\d[\d\s().-]{6,}\"?\s*(?P<delimiter>[,;\t]|\r?\n|\Z)")
+NUMBER_FIRST = re.compile(
+    rb"(?:\xef\xbb\xbf)?\"?[+(]?\d[\d\s().-]{6,}\"?\s*(?P<delimiter>[,;\t]|\r?\n|\Z)"
+)
 HEADER = b"phone_number%breason\n"
 
 
@@ -41,7 +45,12 @@ class Read:
 
 
 def read_list(
-    path: Path, *, default_country: str | None, reason: str, expires_at: datetime | None, now: datetime
+    path: Path,
+    *,
+    default_country: str | None,
+    reason: str,
+    expires_at: datetime | None,
+    now: datetime,
 ) -> Read:
     """Every row, judged. `reason` and `expires_at` are for rows that name none of their own.
 
@@ -72,14 +81,18 @@ def _accept(
 ) -> None:
     own = {name.strip().lower(): str(cell or "").strip() for name, cell in values.items()}
     try:
-        ends = DateTime().to_internal_value(own["expires_at"]) if own.get("expires_at") else expires_at
+        ends = (
+            DateTime().to_internal_value(own["expires_at"]) if own.get("expires_at") else expires_at
+        )
     except ValidationError:
         read.refuse(row_number, INVALID_EXPIRY, "The expiry is no date such as 2027-01-31", values)
         return
     if ends is not None and ends <= now:
         read.refuse(row_number, INVALID_EXPIRY, "The expiry lies in the past", values)
         return
-    read.rows.append(NewSuppression(verdict.phone_number, (own.get("reason") or reason)[:255], ends))
+    read.rows.append(
+        NewSuppression(verdict.phone_number, (own.get("reason") or reason)[:255], ends)
+    )
 
 
 def _named(columns: Columns, cells: list[Any]) -> dict[str, Any]:
@@ -88,7 +101,9 @@ def _named(columns: Columns, cells: list[Any]) -> dict[str, Any]:
 
 @contextmanager
 def _with_header(path: Path) -> Iterator[tuple[Path, int]]:
-    """The file, or where its first row is a number already a copy with a header, and by how many rows that shifts."""
+    """The file, or where its first row is a number already a copy with a header, and by how many
+    rows that shifts.
+    """
     with path.open("rb") as file:
         bare = NUMBER_FIRST.match(file.read(200))
         if bare is None:

@@ -44,7 +44,12 @@ def active_at(now: datetime) -> Q:
 
 
 def suppress_number(
-    *, workspace: Workspace, phone_number: str, now: datetime, principal: Principal | None = None, **fields: Any
+    *,
+    workspace: Workspace,
+    phone_number: str,
+    now: datetime,
+    principal: Principal | None = None,
+    **fields: Any,
 ) -> Suppression:
     """Never call this number again; in force for every call not yet sent.
 
@@ -55,7 +60,13 @@ def suppress_number(
         with transaction.atomic():
             workspace.suppressions.filter(phone_number=phone_number, expires_at__lte=now).delete()
             row: Suppression = workspace.suppressions.create(phone_number=phone_number, **fields)
-            _note("suppression.added", workspace, principal, row, phone_number=mask_number(phone_number))
+            _note(
+                "suppression.added",
+                workspace,
+                principal,
+                row,
+                phone_number=mask_number(phone_number),
+            )
     except IntegrityError as error:
         if workspace.suppressions.filter(phone_number=phone_number).exists():
             raise Conflict(ALREADY) from error
@@ -66,7 +77,10 @@ def suppress_number(
 def lift_suppression(*, suppression: Suppression, principal: Principal | None = None) -> None:
     """The number may be called again; who decided so stays on record."""
     with transaction.atomic():
-        changes = {"phone_number": mask_number(suppression.phone_number), "source": suppression.source}
+        changes = {
+            "phone_number": mask_number(suppression.phone_number),
+            "source": suppression.source,
+        }
         _note("suppression.lifted", suppression.workspace, principal, suppression, **changes)
         suppression.delete()
 
@@ -90,15 +104,26 @@ def suppress_numbers(
     return told
 
 
-def _merge(workspace: Workspace, rows: Sequence[NewSuppression], now: datetime, source: Suppression.Source) -> int:
+def _merge(
+    workspace: Workspace, rows: Sequence[NewSuppression], now: datetime, source: Suppression.Source
+) -> int:
     """Returns how many numbers may no longer be called that could before."""
     known = workspace.suppressions.filter(phone_number__in=[row.phone_number for row in rows])
     ends: dict[str, datetime | None] = dict(known.values_list("phone_number", "expires_at"))
-    fresh = [row for row in rows if row.phone_number not in ends or _is_over(ends[row.phone_number], now)]
-    longer = [row for row in rows if row.phone_number in ends and _outlasts(row.expires_at, ends[row.phone_number])]
+    fresh = [
+        row for row in rows if row.phone_number not in ends or _is_over(ends[row.phone_number], now)
+    ]
+    longer = [
+        row
+        for row in rows
+        if row.phone_number in ends and _outlasts(row.expires_at, ends[row.phone_number])
+    ]
     merged = {row.phone_number: row for row in (*fresh, *longer)}
     workspace.suppressions.bulk_create(
-        [Suppression(workspace=workspace, source=source, **row._asdict()) for row in merged.values()],
+        [
+            Suppression(workspace=workspace, source=source, **row._asdict())
+            for row in merged.values()
+        ],
         update_conflicts=True,
         unique_fields=["workspace", "phone_number"],
         update_fields=["reason", "source", "expires_at"],
@@ -125,6 +150,12 @@ def _chunks(things: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def _note(
-    action: str, workspace: Workspace, principal: Principal | None, row: Suppression | None, **changes: Any
+    action: str,
+    workspace: Workspace,
+    principal: Principal | None,
+    row: Suppression | None,
+    **changes: Any,
 ) -> None:
-    audit.record(action, principal=principal or Principal(workspace=workspace), target=row, changes=changes)
+    audit.record(
+        action, principal=principal or Principal(workspace=workspace), target=row, changes=changes
+    )

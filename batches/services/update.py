@@ -1,4 +1,6 @@
-"""Changing a batch's settings: pace, window, schedule and retries at any time, the rest while it waits."""
+"""Changing a batch's settings: pace, window, schedule and retries at any time, the rest while it
+waits.
+"""
 
 from typing import Any
 
@@ -8,7 +10,13 @@ from accounts import audit
 from accounts.auth.principal import Principal
 from agents.services import published_version
 from batches.models import Batch
-from batches.services.batches import ENDED, HAS_ENDED, STILL_VALIDATING, apply_start_mode, system_principal
+from batches.services.batches import (
+    ENDED,
+    HAS_ENDED,
+    STILL_VALIDATING,
+    apply_start_mode,
+    system_principal,
+)
 from batches.services.column_variables import rename_variables, validate_variables
 from telephony.models import PhoneNumber
 from voiceops.core import task_queue
@@ -18,19 +26,36 @@ from voiceops.core.errors import Invalid, StateForbids
 Status = Batch.Status
 WAITING = (Status.READY, Status.SCHEDULED)
 SCHEDULE = {"start", "scheduled_at"}
-ONLY_BEFORE = {"agent": "agent_id", "phone_number": "phone_number_id"}  # a batch runs one agent from one number
-OF_THE_LIST = {"agent", "column_mapping", "default_country", "on_duplicate"}  # matter while a list is read
-MEANING = {"agent", "column_mapping"}  # decide what the columns are called in a prompt, and which of them it needs
+ONLY_BEFORE = {
+    "agent": "agent_id",
+    "phone_number": "phone_number_id",
+}  # a batch runs one agent from one number
+OF_THE_LIST = {
+    "agent",
+    "column_mapping",
+    "default_country",
+    "on_duplicate",
+}  # matter while a list is read
+MEANING = {
+    "agent",
+    "column_mapping",
+}  # decide what the columns are called in a prompt, and which of them it needs
 
 
-def update_batch(*, batch: Batch, changes: dict[str, Any], principal: Principal | None = None) -> Batch:
+def update_batch(
+    *, batch: Batch, changes: dict[str, Any], principal: Principal | None = None
+) -> Batch:
     """Write `changes` (fields of the batch) and let them take effect at once.
 
-    Raises StateForbids for what the batch's state does not allow, Invalid for a schedule without a time and for a
-    mapping that does not fit the list.
+    Raises StateForbids for what the batch's state does not allow, Invalid for a schedule without a
+    time and for a mapping that does not fit the list.
     """
     with transaction.atomic():
-        batch = Batch.unscoped.select_for_update(of=("self",)).select_related("workspace").get(pk=batch.pk)
+        batch = (
+            Batch.unscoped.select_for_update(of=("self",))
+            .select_related("workspace")
+            .get(pk=batch.pk)
+        )
         changes = {name: value for name, value in changes.items() if getattr(batch, name) != value}
         if changes.get("column_mapping") == batch.known_mapping:
             changes.pop("column_mapping", None)  # the guess, sent back as it was shown
@@ -43,8 +68,16 @@ def update_batch(*, batch: Batch, changes: dict[str, Any], principal: Principal 
         batch.save(update_fields=[*changes, *_follow(batch, before)])
         if before.keys() & MEANING:
             validate_variables(batch)
-        said = {name: {"from": _plain(before[name]), "to": _plain(value)} for name, value in changes.items()}
-        audit.record("batch.updated", principal=principal or system_principal(batch), target=batch, changes=said)
+        said = {
+            name: {"from": _plain(before[name]), "to": _plain(value)}
+            for name, value in changes.items()
+        }
+        audit.record(
+            "batch.updated",
+            principal=principal or system_principal(batch),
+            target=batch,
+            changes=said,
+        )
         if changes.keys() & SCHEDULE and batch.status in WAITING:
             apply_start_mode(batch)
     return batch
@@ -55,15 +88,23 @@ def _check(batch: Batch, names: set[str]) -> None:
         raise StateForbids(HAS_ENDED)
     if batch.upload and names & OF_THE_LIST:
         raise StateForbids(STILL_VALIDATING)
-    if batch.started_at and (late := sorted(ONLY_BEFORE[name] for name in names & ONLY_BEFORE.keys())):
+    if batch.started_at and (
+        late := sorted(ONLY_BEFORE[name] for name in names & ONLY_BEFORE.keys())
+    ):
         raise StateForbids(f"Batch has started: {', '.join(late)} cannot be changed any more")
 
 
 def _follow(batch: Batch, before: dict[str, Any]) -> list[str]:
-    """What else changes with the fields that were different `before`; the names of the fields it set on the batch."""
+    """What else changes with the fields that were different `before`; the names of the fields it
+    set on the batch.
+    """
     if batch.start == Batch.Start.SCHEDULED and batch.scheduled_at is None:
         raise Invalid("A scheduled start needs scheduled_at")
-    if "phone_number" in before and batch.phone_number and batch.phone_number.status != PhoneNumber.Status.ACTIVE:
+    if (
+        "phone_number" in before
+        and batch.phone_number
+        and batch.phone_number.status != PhoneNumber.Status.ACTIVE
+    ):
         raise StateForbids("Phone number is not active")
     also: list[str] = []
     if "calling_window" in before:

@@ -32,10 +32,12 @@ def stored_upload(
     appended: bool = False,
     remembered: Iterable[SavedColumnMapping] = (),
 ) -> Iterator[str]:
-    """Keep a list and look at its head; yields its name, for `Batch.upload`. Gone again if the block fails.
+    """Keep a list and look at its head; yields its name, for `Batch.upload`. Gone again if the
+    block fails.
 
-    Raises Invalid for what can be seen at once: too large, empty, and, of lists that are quickly opened, unreadable or
-    without a phone column. What is found later makes the batch `failed`, with the same sentence.
+    Raises Invalid for what can be seen at once: too large, empty, and, of lists that are quickly
+    opened, unreadable or without a phone column. What is found later makes the batch `failed`, with
+    the same sentence.
     """
     delete_orphans()
     name = f"{uuid7()}{SUFFIX if isinstance(content, list) else ''}"
@@ -45,7 +47,11 @@ def stored_upload(
         _write(path, content)
         if is_quickly_opened(path):
             with open_table(
-                path, max_rows=settings.MAX_UPLOAD_ROWS, mapping=mapping, appended=appended, remembered=remembered
+                path,
+                max_rows=settings.MAX_UPLOAD_ROWS,
+                mapping=mapping,
+                appended=appended,
+                remembered=remembered,
             ):
                 pass
         yield name
@@ -55,7 +61,9 @@ def stored_upload(
 
 
 def is_quickly_opened(path: Path) -> bool:
-    """Whether a look at the list takes the web server less than a second; longer ones are left to the import."""
+    """Whether a look at the list takes the web server less than a second; longer ones are left to
+    the import.
+    """
     with path.open("rb") as file:
         is_workbook = file.read(2) == b"PK"
     return path.stat().st_size <= (QUICK_WORKBOOK if is_workbook else QUICK_TEXT)
@@ -64,7 +72,11 @@ def is_quickly_opened(path: Path) -> bool:
 def delete_orphans() -> None:
     """Lists that a process left behind when it died before their batch was written."""
     old = [path for path in uploads() if _age(path) > ORPHANED_AFTER]
-    known = set(Batch.unscoped.filter(upload__in=[path.name for path in old]).values_list("upload", flat=True))
+    known = set(
+        Batch.unscoped.filter(upload__in=[path.name for path in old]).values_list(
+            "upload", flat=True
+        )
+    )
     for path in old:
         if path.name not in known:
             path.unlink(missing_ok=True)

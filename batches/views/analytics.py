@@ -19,7 +19,9 @@ class AnalyticsViewSet(WorkspaceViewSet):
     @extend_schema(parameters=[SummaryQuery], responses=SummarySerializer)
     @action(detail=False, methods=["get"])
     def summary(self, request: Request) -> Response:
-        """Calls, answer rate, outcomes and talk time from `from` (30 days ago; by hour: a day) until `to` (now)."""
+        """Calls, answer rate, outcomes and talk time from `from` (30 days ago; by hour: a day)
+        until `to` (now).
+        """
         query = self.query
         told = summarize(
             workspace=self.workspace,

@@ -37,13 +37,20 @@ LIST_FORMS = {"multipart/form-data": NewBatchSerializer, "application/json": New
 ORDER = extend_schema(request=None, responses={200: BatchSerializer})
 
 
-class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixin, DestroyMixin, WorkspaceViewSet):
+class BatchViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixin, DestroyMixin, WorkspaceViewSet
+):
     model = Batch
     serializer_class = BatchSerializer
     query_class = BatchQuery
     lookup_value_converter = "str"
     parser_classes = (LongJSON, FormWithFile)
-    sortable = {"created_at": "created_at", "name": "name", "status": "status", "started_at": "started_at"}
+    sortable = {
+        "created_at": "created_at",
+        "name": "name",
+        "status": "status",
+        "started_at": "started_at",
+    }
     bodiless = ("start", "pause", "resume")
     access = {
         "list": Role.MEMBER,
@@ -62,10 +69,10 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixin,
         "rejected_csv": Role.MEMBER,
     }
 
-    def narrow(self, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
+    def refine_queryset(self, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
         return queryset.select_related("phone_number", "workspace")
 
-    def sift(self, queryset: QuerySet[Batch], query: dict[str, Any]) -> QuerySet[Batch]:
+    def apply_filters(self, queryset: QuerySet[Batch], query: dict[str, Any]) -> QuerySet[Batch]:
         if "status" in query:
             queryset = queryset.filter(status=query["status"])
         if "agent_id" in query:
@@ -83,7 +90,9 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixin,
     def perform_update(self, serializer: BaseSerializer[Batch]) -> None:
         batch = serializer.instance
         assert batch is not None
-        serializer.instance = update_batch(batch=batch, changes=serializer.validated_data, principal=self.principal)
+        serializer.instance = update_batch(
+            batch=batch, changes=serializer.validated_data, principal=self.principal
+        )
 
     def perform_destroy(self, instance: Batch) -> None:
         services.delete_batch(batch=instance, principal=self.principal)
@@ -111,7 +120,9 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixin,
     def stop(self, request: Request, pk: str) -> Response:
         batch = self.get_object()
         order = self._read(StopSerializer)
-        services.stop_batch(batch=batch, principal=self.principal, hang_up_active=order["hang_up_active"])
+        services.stop_batch(
+            batch=batch, principal=self.principal, hang_up_active=order["hang_up_active"]
+        )
         return Response(self._shown(batch))
 
     @extend_schema(request=LIST_FORMS, responses={200: PreviewSerializer})
@@ -120,12 +131,16 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PatchMixin,
         fields = self._read(NewBatchSerializer)
         return Response(preview_list(content=content_of(fields), now=timezone.now(), **fields))
 
-    @extend_schema(responses={(200, "application/json"): ProgressSerializer, (200, "text/event-stream"): str})
+    @extend_schema(
+        responses={(200, "application/json"): ProgressSerializer, (200, "text/event-stream"): str}
+    )
     @action(detail=True, methods=["get"])
     def progress(self, request: Request, pk: str) -> HttpResponseBase:
         batch = self.get_object()
         if wants_events(request):
-            return follow(batch.pk, may_watch=lambda: still_holds(self.principal, now=timezone.now()))
+            return follow(
+                batch.pk, may_watch=lambda: still_holds(self.principal, now=timezone.now())
+            )
         return Response(progress_of(batch, now=timezone.now()))
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})

@@ -30,7 +30,7 @@ class SavedMappingViewSet(
         "destroy": Role.MANAGER,
     }
 
-    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.select_related("workspace")
 
     def perform_create(self, serializer: BaseSerializer[SavedMapping]) -> None:

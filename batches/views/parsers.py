@@ -11,7 +11,9 @@ from voiceops.api.parsers import PATIENCE, JSONParser
 
 
 class CappedUpload(TemporaryFileUploadHandler):
-    """Keeps one byte more than the limit, by which whoever stores the file sees that it is too large."""
+    """Keeps one byte more than the limit, by which whoever stores the file sees that it is too
+    large.
+    """
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         limit = settings.MAX_UPLOAD_BYTES
@@ -22,7 +24,12 @@ class CappedUpload(TemporaryFileUploadHandler):
 
 
 class FormWithFile(MultiPartParser):
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+    def parse(
+        self,
+        stream: Any,
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
         request = (parser_context or {})["request"]
         request.upload_handlers = [CappedUpload(request)]
         return super().parse(stream, media_type, parser_context)

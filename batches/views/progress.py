@@ -1,4 +1,6 @@
-"""Progress as server-sent events over plain WSGI: one thread a watcher, so their number and time are bounded."""
+"""Progress as server-sent events over plain WSGI: one thread a watcher, so their number and time
+are bounded.
+"""
 
 import threading
 import time
@@ -32,12 +34,16 @@ def follow(batch_id: UUID, *, may_watch: Callable[[], bool]) -> StreamingHttpRes
         events(batch_id, may_watch=may_watch), content_type="text/event-stream; charset=utf-8"
     )
     response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"  # proxies in front should pass every event on at once
+    response.headers["X-Accel-Buffering"] = (
+        "no"  # proxies in front should pass every event on at once
+    )
     return response
 
 
 def events(batch_id: UUID, *, may_watch: Callable[[], bool] = lambda: True) -> Generator[bytes]:
-    """An event with the progress at once, then whenever a second has passed; the last one when the batch has ended."""
+    """An event with the progress at once, then whenever a second has passed; the last one when the
+    batch has ended.
+    """
     yield RETRY
     may_stay = places.acquire(blocking=False)
     try:
@@ -52,7 +58,11 @@ def events(batch_id: UUID, *, may_watch: Callable[[], bool] = lambda: True) -> G
             batch = Batch.unscoped.select_related("phone_number").filter(pk=batch_id).first()
             if batch is None:
                 return
-            yield b"data: " + orjson.dumps(progress_of(batch, now=timezone.now()), option=orjson.OPT_UTC_Z) + b"\n\n"
+            yield (
+                b"data: "
+                + orjson.dumps(progress_of(batch, now=timezone.now()), option=orjson.OPT_UTC_Z)
+                + b"\n\n"
+            )
             took = time.monotonic() - began
             if not may_stay or batch.status in ENDED or time.monotonic() > ends_at:
                 return

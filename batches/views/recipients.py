@@ -16,7 +16,12 @@ from accounts.roles import Role
 from batches.models import Batch, Recipient
 from batches.reporting.tables import last_calls
 from batches.serializers.batches import AppendSerializer, BatchSerializer
-from batches.serializers.recipients import ReasonSerializer, RecipientQuery, RecipientSerializer, RejectedRowSerializer
+from batches.serializers.recipients import (
+    ReasonSerializer,
+    RecipientQuery,
+    RecipientSerializer,
+    RejectedRowSerializer,
+)
 from batches.services.create import append_recipients
 from batches.services.review import close_recipient, release_recipient
 from batches.views.batches import content_of
@@ -26,7 +31,9 @@ BATCH_ID = OpenApiParameter("id", UUID, OpenApiParameter.PATH, description="of t
 RECIPIENT_ID = OpenApiParameter("recipient_id", UUID, OpenApiParameter.PATH)
 LIST_FORMS = {"multipart/form-data": AppendSerializer, "application/json": AppendSerializer}
 DECISION = extend_schema(
-    parameters=[BATCH_ID, RECIPIENT_ID], request=ReasonSerializer, responses={200: RecipientSerializer}
+    parameters=[BATCH_ID, RECIPIENT_ID],
+    request=ReasonSerializer,
+    responses={200: RecipientSerializer},
 )
 
 
@@ -36,7 +43,7 @@ class OfBatch(WorkspaceViewSet):
     abstract = True
     model = Batch
 
-    def narrow(self, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
+    def refine_queryset(self, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
         return queryset.select_related("phone_number", "workspace")
 
     def page_of(self, rows: QuerySet[Any]) -> list[Any]:
@@ -49,7 +56,12 @@ class RecipientViewSet(OfBatch):
     serializer_class = RecipientSerializer
     query_class = RecipientQuery
     parser_classes = (LongJSON, FormWithFile)
-    access = {"list": Role.MEMBER, "create": Role.MANAGER, "release": Role.MANAGER, "close": Role.MANAGER}
+    access = {
+        "list": Role.MEMBER,
+        "create": Role.MANAGER,
+        "release": Role.MANAGER,
+        "close": Role.MANAGER,
+    }
 
     def list(self, request: Request, pk: str) -> Response:
         batch: Batch = self.get_object()
@@ -60,7 +72,9 @@ class RecipientViewSet(OfBatch):
         batch: Batch = self.get_object()
         content = content_of(self._read(AppendSerializer))
         batch = append_recipients(batch=batch, content=content, principal=self.principal)
-        return Response(BatchSerializer(batch, context=self.get_serializer_context()).data, status=201)
+        return Response(
+            BatchSerializer(batch, context=self.get_serializer_context()).data, status=201
+        )
 
     @DECISION
     @action(detail=True, methods=["post"])
@@ -72,7 +86,9 @@ class RecipientViewSet(OfBatch):
     def close(self, request: Request, pk: str, recipient_id: str) -> Response:
         return self._decided(close_recipient, recipient_id, default="closed")
 
-    def _decided(self, decide: Callable[..., Recipient], recipient_id: str, *, default: str) -> Response:
+    def _decided(
+        self, decide: Callable[..., Recipient], recipient_id: str, *, default: str
+    ) -> Response:
         batch: Batch = self.get_row()
         recipient = batch.recipients.filter(pk=parse_id(recipient_id, Recipient)).first()
         if recipient is None:
@@ -89,7 +105,12 @@ class RecipientViewSet(OfBatch):
 
     def _shown(self, batch: Batch, people: Sequence[Recipient]) -> Any:
         calls = last_calls([person.pk for person in people])
-        context = {**self.get_serializer_context(), "batch": batch, "calls": calls, "now": timezone.now()}
+        context = {
+            **self.get_serializer_context(),
+            "batch": batch,
+            "calls": calls,
+            "now": timezone.now(),
+        }
         return RecipientSerializer(people, many=True, context=context).data
 
 
@@ -102,4 +123,6 @@ class RejectedRowViewSet(OfBatch):
         batch: Batch = self.get_object()
         context = {**self.get_serializer_context(), "batch": batch}
         rows = self.page_of(batch.rejected_rows.all())
-        return self.get_paginated_response(RejectedRowSerializer(rows, many=True, context=context).data)
+        return self.get_paginated_response(
+            RejectedRowSerializer(rows, many=True, context=context).data
+        )

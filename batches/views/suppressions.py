@@ -26,15 +26,26 @@ from batches.views.parsers import FormWithFile
 from voiceops.api.parsers import JSONParser
 
 
-class SuppressionViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, DestroyMixin, WorkspaceViewSet):
+class SuppressionViewSet(
+    mixins.ListModelMixin, mixins.CreateModelMixin, DestroyMixin, WorkspaceViewSet
+):
     model = Suppression
     serializer_class = SuppressionSerializer
     query_class = SuppressionQuery
     parser_classes = (JSONParser, FormWithFile, FormParser)
-    sortable = {"created_at": "created_at", "phone_number": "phone_number", "expires_at": "expires_at"}
-    access = {"list": Role.MEMBER, "create": Role.MANAGER, "destroy": Role.MANAGER, "import_list": Role.MANAGER}
+    sortable = {
+        "created_at": "created_at",
+        "phone_number": "phone_number",
+        "expires_at": "expires_at",
+    }
+    access = {
+        "list": Role.MEMBER,
+        "create": Role.MANAGER,
+        "destroy": Role.MANAGER,
+        "import_list": Role.MANAGER,
+    }
 
-    def sift(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+    def apply_filters(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
         if "search" in query:
             queryset = queryset.filter(phone_number__contains=query["search"])
         if "source" in query:
@@ -46,16 +57,23 @@ class SuppressionViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, Destroy
 
     def perform_create(self, serializer: BaseSerializer[Suppression]) -> None:
         serializer.instance = suppressions.suppress_number(
-            workspace=self.workspace, now=timezone.now(), principal=self.principal, **serializer.validated_data
+            workspace=self.workspace,
+            now=timezone.now(),
+            principal=self.principal,
+            **serializer.validated_data,
         )
 
     def perform_destroy(self, instance: Suppression) -> None:
         suppressions.lift_suppression(suppression=instance, principal=self.principal)
 
-    @extend_schema(request={"multipart/form-data": SuppressionListSerializer}, responses=ImportedSerializer)
+    @extend_schema(
+        request={"multipart/form-data": SuppressionListSerializer}, responses=ImportedSerializer
+    )
     @action(detail=False, methods=["post"], url_path="import")
     def import_list(self, request: Request) -> Response:
-        """Add every number of a file: `{added, already, rejected_count, rejected: [...]}`, at most 1,000 told."""
+        """Add every number of a file: `{added, already, rejected_count, rejected: [...]}`, at most
+        1,000 told.
+        """
         serializer = SuppressionListSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields = dict(serializer.validated_data)
@@ -64,4 +82,6 @@ class SuppressionViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, Destroy
         told = suppressions.suppress_numbers(
             workspace=self.workspace, rows=read.rows, now=now, principal=self.principal
         )
-        return Response({**told._asdict(), "rejected_count": read.refused_count, "rejected": read.refused})
+        return Response(
+            {**told._asdict(), "rejected_count": read.refused_count, "rejected": read.refused}
+        )

@@ -29,7 +29,9 @@ async def send_only(calls: int, *, at_once: int) -> float:
 
 async def one(livekit: LiveKit) -> None:
     name = f"bare-{uuid7()}"
-    await livekit.create_room(RoomOrder(name=name, agent_name="bench", agent_metadata="{}", empty_timeout=60))
+    await livekit.create_room(
+        RoomOrder(name=name, agent_name="bench", agent_metadata="{}", empty_timeout=60)
+    )
     await livekit.dial(
         Dial(
             room=name,

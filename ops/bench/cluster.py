@@ -1,4 +1,6 @@
-"""A PostgreSQL server of one's own for a benchmark or a drill: a fresh cluster in a temporary folder, on loopback."""
+"""A PostgreSQL server of one's own for a benchmark or a drill: a fresh cluster in a temporary
+folder, on loopback.
+"""
 
 import os
 import pwd
@@ -23,7 +25,8 @@ def is_inside() -> bool:
 
 
 def again(world: Mapping[str, str], *, given: str = "") -> int:
-    """Run this command again on the given database, else on a server of its own, in a folder of its own; its exit code.
+    """Run this command again on the given database, else on a server of its own, in a folder of its
+    own; its exit code.
 
     Raises DomainError where there is no PostgreSQL.
     """
@@ -32,7 +35,9 @@ def again(world: Mapping[str, str], *, given: str = "") -> int:
         tempfile.TemporaryDirectory(prefix="voiceops-bench-", ignore_cleanup_errors=True) as folder,
     ):
         ours = {INSIDE: "1", "DATABASE_URL": url, "DATA_DIR": folder, **world}
-        return subprocess.run([sys.executable, *sys.argv], env={**os.environ, **ours}, check=False).returncode  # noqa: S603 ourselves
+        again = [sys.executable, *sys.argv]
+        ended = subprocess.run(again, env={**os.environ, **ours}, check=False)  # noqa: S603 - ourselves
+        return ended.returncode
 
 
 def given_postgres() -> str:
@@ -59,7 +64,9 @@ def unprivileged() -> str | None:
     try:
         pwd.getpwnam("postgres")
     except KeyError as error:
-        raise DomainError("PostgreSQL does not run as root, and there is no user 'postgres'") from error
+        raise DomainError(
+            "PostgreSQL does not run as root, and there is no user 'postgres'"
+        ) from error
     return "postgres"
 
 
@@ -73,23 +80,59 @@ def postgres() -> Iterator[str]:
     try:
         if who:
             shutil.chown(folder, who, who)
-        run([binary("initdb"), "-D", str(data), "-U", "voiceops", "--auth=trust", "--encoding=UTF8", "--no-sync"], who)
+        run(
+            [
+                binary("initdb"),
+                "-D",
+                str(data),
+                "-U",
+                "voiceops",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--no-sync",
+            ],
+            who,
+        )
         options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c max_connections=100"
         run(
-            [binary("pg_ctl"), "-D", str(data), "-l", str(folder / "log"), "-w", "-t", "30", "-o", options, "start"],
+            [
+                binary("pg_ctl"),
+                "-D",
+                str(data),
+                "-l",
+                str(folder / "log"),
+                "-w",
+                "-t",
+                "30",
+                "-o",
+                options,
+                "start",
+            ],
             who,
         )
         try:
             yield f"postgres://voiceops@127.0.0.1:{port}/postgres"
         finally:
-            run([binary("pg_ctl"), "-D", str(data), "-w", "-t", "30", "-m", "immediate", "stop"], who)
+            run(
+                [binary("pg_ctl"), "-D", str(data), "-w", "-t", "30", "-m", "immediate", "stop"],
+                who,
+            )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(command: list[str], who: str | None) -> None:
     done = subprocess.run(  # noqa: S603 PostgreSQL's own programs
-        command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, text=True, user=who, group=who
+        command,
+        cwd="/",
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
+        text=True,
+        user=who,
+        group=who,
     )
     if done.returncode:
-        raise DomainError(f"{Path(command[0]).name} failed: {done.stderr.strip().splitlines()[-1:]}")
+        raise DomainError(
+            f"{Path(command[0]).name} failed: {done.stderr.strip().splitlines()[-1:]}"
+        )

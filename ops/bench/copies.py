@@ -6,10 +6,14 @@ from typing import Any
 from django.db import connection, models
 
 
-def copy_row(template: models.Model, of_each: Mapping[str, str], *, beside: str, params: Sequence[Any] = ()) -> None:
-    """A copy of the stored `template` for each row of `beside` (SQL, with an alias and perhaps a WHERE of its own).
+def copy_row(
+    template: models.Model, of_each: Mapping[str, str], *, beside: str, params: Sequence[Any] = ()
+) -> None:
+    """A copy of the stored `template` for each row of `beside` (SQL, with an alias and perhaps a
+    WHERE of its own).
 
-    `of_each` has the columns in which the copies differ, as SQL over `beside`; `params` are those of `beside`.
+    `of_each` has the columns in which the copies differ, as SQL over `beside`; `params` are those
+    of `beside`.
     """
     columns = [str(field.column) for field in template._meta.concrete_fields]
     values = ", ".join(of_each.get(column, f't."{column}"') for column in columns)

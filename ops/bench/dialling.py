@@ -24,7 +24,10 @@ def prepare(calls: int) -> Batch:
     workspace = Workspace.unscoped.create(name=NAME)
     number = make_number(workspace, "+12025550100", rate=UNLIMITED, most=10 * calls)
     batch = make_batch(number)
-    people = (make_person(batch, row=2 + index, phone_number=f"+1202{5550000 + index}") for index in range(calls))
+    people = (
+        make_person(batch, row=2 + index, phone_number=f"+1202{5550000 + index}")
+        for index in range(calls)
+    )
     Recipient.unscoped.bulk_create(people, batch_size=2000)
     return batch
 
@@ -39,7 +42,10 @@ def make_number(workspace: Workspace, phone_number: str, *, rate: float, most: i
     )
     NumberPace.unscoped.create(number=number, workspace=workspace)
     SipTrunk.unscoped.create(
-        workspace=workspace, direction="outbound", livekit_trunk_id=f"ST_{uuid7()}", phone_number=number
+        workspace=workspace,
+        direction="outbound",
+        livekit_trunk_id=f"ST_{uuid7()}",
+        phone_number=number,
     )
     return number
 
@@ -48,7 +54,11 @@ def make_batch(number: PhoneNumber) -> Batch:
     """A running batch with an agent of its own and nobody in it yet."""
     workspace = number.workspace
     agent = Agent.unscoped.create(
-        workspace=workspace, name="Bench", system_prompt="Bench", published_version=1, recording_enabled=False
+        workspace=workspace,
+        name="Bench",
+        system_prompt="Bench",
+        published_version=1,
+        recording_enabled=False,
     )
     return Batch.unscoped.create(
         workspace=workspace,
@@ -77,7 +87,9 @@ def make_person(batch: Batch, *, row: int, phone_number: str) -> Recipient:
 def refuse_a_database_in_use() -> None:
     others = Workspace.unscoped.exclude(name=NAME).count()
     if others:
-        raise DomainError(f"This database has {others} workspaces that are not the benchmark's: give it one of its own")
+        raise DomainError(
+            f"This database has {others} workspaces that are not the benchmark's: give it one of its own"
+        )
 
 
 def clear() -> None:

@@ -17,9 +17,41 @@ from batches.importing.import_job import import_batch
 from batches.models import Batch, Recipient, RejectedRow
 
 HEADER = ["Phone Number", "first_name", "appointment", "balance"]
-NAMES = ["Ana", "Jürgen", "Lucía", "Noor", "Małgorzata", "Ravi", "Søren", "Thảo", "Oluwaseun", "Keiko"]
+NAMES = [
+    "Ana",
+    "Jürgen",
+    "Lucía",
+    "Noor",
+    "Małgorzata",
+    "Ravi",
+    "Søren",
+    "Thảo",
+    "Oluwaseun",
+    "Keiko",
+]
 REFUSED = ["12345", "call me", "", "1.20256E+10", "911"]
-AREAS = [201, 202, 206, 212, 213, 303, 305, 312, 313, 404, 415, 503, 512, 602, 615, 617, 702, 713, 801, 808]
+AREAS = [
+    201,
+    202,
+    206,
+    212,
+    213,
+    303,
+    305,
+    312,
+    313,
+    404,
+    415,
+    503,
+    512,
+    602,
+    615,
+    617,
+    702,
+    713,
+    801,
+    808,
+]
 BLOCK = 1 << 16
 WORKSPACE = "Import benchmark"
 
@@ -45,7 +77,12 @@ def write_list(path: Path, rows: int, *, seed: int = 7) -> None:
 
 def _spelled(digits: str, how: int) -> str:
     area, exchange, line = digits[:3], digits[3:6], digits[6:]
-    return (f"+1{digits}", f"({area}) {exchange}-{line}", f"+1-{area}-{exchange}-{line}", f" +1{digits} ")[how]
+    return (
+        f"+1{digits}",
+        f"({area}) {exchange}-{line}",
+        f"+1-{area}-{exchange}-{line}",
+        f" +1{digits} ",
+    )[how]
 
 
 def prepare(upload: str) -> Batch:
@@ -55,7 +92,12 @@ def prepare(upload: str) -> Batch:
     agent = Agent.unscoped.create(workspace=workspace, name="Bench", system_prompt="Bench")
     version = agent.create_version()
     return Batch.unscoped.create(
-        workspace=workspace, name="Bench", agent=agent, agent_version=version, upload=upload, default_country="US"
+        workspace=workspace,
+        name="Bench",
+        agent=agent,
+        agent_version=version,
+        upload=upload,
+        default_country="US",
     )
 
 
@@ -73,8 +115,9 @@ def empty() -> None:
 def clear_recipients() -> None:
     """TRUNCATE where there is one: a benchmark's next run shall find no dead rows."""
     table = Recipient._meta.db_table
+    verb = "TRUNCATE" if connection.vendor == "postgresql" else "DELETE FROM"
     with connection.cursor() as cursor:
-        cursor.execute(f'TRUNCATE "{table}"' if connection.vendor == "postgresql" else f'DELETE FROM "{table}"')  # noqa: S608
+        cursor.execute(f'{verb} "{table}"')
 
 
 def import_list(batch: Batch) -> float:

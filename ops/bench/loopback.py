@@ -1,8 +1,10 @@
-"""The bare server the dialler is measured against: LiveKit's two requests of a dial, and nothing else.
+"""The bare server the dialler is measured against: LiveKit's two requests of a dial, and nothing
+else.
 
-Rooms are made at once, every callee answers after `answer_seconds` and hangs up after `talk_seconds`. What the agent
-reports and LiveKit's webhooks tell is written straight into the rows, a few hundredths of a second's worth at a time:
-taking it in is the web server's work to do, not the worker's.
+Rooms are made at once, every callee answers after `answer_seconds` and hangs up after
+`talk_seconds`. What the agent reports and LiveKit's webhooks tell is written straight into the
+rows, a few hundredths of a second's worth at a time: taking it in is the web server's work to do,
+not the worker's.
 """
 
 import asyncio
@@ -29,7 +31,9 @@ class Loopback:
     answer_seconds: float
     talk_seconds: float = 0.0
     rooms: list[str] = field(default_factory=list)
-    talking: dict[str, tuple[float, str]] = field(default_factory=dict)  # room: when the talk is over, the caller
+    talking: dict[str, tuple[float, str]] = field(
+        default_factory=dict
+    )  # room: when the talk is over, the caller
     dials: list[tuple[float, str]] = field(default_factory=list)  # when, the caller
     up: Counter[str] = field(default_factory=Counter)  # calls at once, by caller
     most_up: Counter[str] = field(default_factory=Counter)
@@ -62,7 +66,9 @@ class Loopback:
         await asyncio.sleep(self.answer_seconds)
         self.ringing -= 1
         self.talking[order.room_name] = (time.monotonic() + self.talk_seconds, caller)
-        answer = SIPParticipantInfo(participant_identity=order.participant_identity, sip_call_id="SCL_loopback")
+        answer = SIPParticipantInfo(
+            participant_identity=order.participant_identity, sip_call_id="SCL_loopback"
+        )
         return web.Response(body=answer.SerializeToString())
 
     async def report(self) -> None:
@@ -73,7 +79,9 @@ class Loopback:
                 rooms, self.rooms = self.rooms, []
                 if rooms:
                     await db(agents_joined, rooms)
-                over = [room for room, (until, _) in self.talking.items() if until <= time.monotonic()]
+                over = [
+                    room for room, (until, _) in self.talking.items() if until <= time.monotonic()
+                ]
                 for room in await db(hang_up, over) if over else ():
                     self.up[self.talking.pop(room)[1]] -= 1
 
@@ -85,7 +93,9 @@ def agents_joined(rooms: Sequence[str]) -> None:
 
 def hang_up(rooms: Sequence[str]) -> set[str]:
     """End those of the calls whose answer has been written; returns their rooms."""
-    answered = set(Call.unscoped.filter(room__in=rooms, stage=Stage.IN_PROGRESS).values_list("room", flat=True))
+    answered = set(
+        Call.unscoped.filter(room__in=rooms, stage=Stage.IN_PROGRESS).values_list("room", flat=True)
+    )
     ended = {
         "stage": Stage.ENDED,
         "outcome": Outcome.ANSWERED,
@@ -93,7 +103,9 @@ def hang_up(rooms: Sequence[str]) -> set[str]:
         "hung_up_by": "callee",
         "detected": "human",
     }
-    Call.unscoped.filter(room__in=answered, stage=Stage.IN_PROGRESS).update(ended_at=timezone.now(), **ended)
+    Call.unscoped.filter(room__in=answered, stage=Stage.IN_PROGRESS).update(
+        ended_at=timezone.now(), **ended
+    )
     return answered
 
 

@@ -26,7 +26,14 @@ class RoundTrips:
     def attach(self, connection: BaseDatabaseWrapper, **_: Any) -> None:
         connection.execute_wrappers.append(self)
 
-    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    def __call__(
+        self,
+        execute: Callable[..., Any],
+        sql: str,
+        params: Any,
+        many: bool,
+        context: dict[str, Any],
+    ) -> Any:
         with self.lock:
             self.count += 1
         return execute(sql, params, many, context)
@@ -42,8 +49,14 @@ def peak_megabytes() -> float:
 
 
 def megabytes_now() -> float:
-    """Resident memory at this moment (Linux). The peak of a child begins at what its parent had, and may hide it."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+    """Resident memory at this moment (Linux). The peak of a child begins at what its parent had,
+    and may hide it.
+    """
+    return (
+        int(Path("/proc/self/statm").read_text().split()[1])
+        * os.sysconf("SC_PAGE_SIZE")
+        / (1 << 20)
+    )
 
 
 def cpu_seconds_of(name: str) -> float:

@@ -1,4 +1,6 @@
-"""The rows of the benchmark of pace and fairness: two crowds, and lists of ten that come while those are called."""
+"""The rows of the benchmark of pace and fairness: two crowds, and lists of ten that come while
+those are called.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +13,14 @@ from django.utils import timezone
 from accounts.models import Workspace
 from batches.models import Batch, Recipient
 from ops.bench.copies import copy_row
-from ops.bench.dialling import NAME, clear, make_batch, make_number, make_person, refuse_a_database_in_use
+from ops.bench.dialling import (
+    NAME,
+    clear,
+    make_batch,
+    make_number,
+    make_person,
+    refuse_a_database_in_use,
+)
 from ops.drill.invariants import most_within
 from telephony.models import Call, PhoneNumber
 
@@ -27,7 +36,9 @@ OF_EACH = {
 
 @dataclass(frozen=True)
 class Scene:
-    """`paced` waits for its calls per second, `narrow` for its channels, `elsewhere` belongs to somebody else."""
+    """`paced` waits for its calls per second, `narrow` for its channels, `elsewhere` belongs to
+    somebody else.
+    """
 
     paced: PhoneNumber
     narrow: PhoneNumber
@@ -50,7 +61,9 @@ def prepare(people: int, *, rate: float, channels: int) -> Scene:
     _crowd(make_batch(scene.paced), people)
     _crowd(make_batch(scene.narrow), people // 10)
     with connection.cursor() as cursor:
-        cursor.execute(f'ANALYZE "{Recipient._meta.db_table}"')  # as PostgreSQL does by itself, minutes later
+        cursor.execute(
+            f'ANALYZE "{Recipient._meta.db_table}"'
+        )  # as PostgreSQL does by itself, minutes later
     return scene
 
 
@@ -72,7 +85,9 @@ def _person(batch: Batch, *, row: int) -> Recipient:
 
 
 def waited(batch_id: UUID) -> tuple[float, float]:
-    """Seconds from a list's start to its first call and to its last; until now, where that was not made."""
+    """Seconds from a list's start to its first call and to its last; until now, where that was not
+    made.
+    """
     came = Batch.unscoped.get(pk=batch_id).created_at
     calls = Call.unscoped.filter(batch_id=batch_id, dialed_at__isnull=False)
     span = calls.aggregate(first=Min("dialed_at"), last=Max("dialed_at"))
@@ -93,6 +108,8 @@ def fullest_second(times: Sequence[float]) -> int:
 
 
 def share_used(times: Sequence[float], rate: float, *, after: float) -> float:
-    """How much of the calls per second was used, from `after` seconds past the first call to the last one."""
+    """How much of the calls per second was used, from `after` seconds past the first call to the
+    last one.
+    """
     steady = [at for at in times if at >= times[0] + after] if times else []
     return (len(steady) - 1) / (steady[-1] - steady[0]) / rate if len(steady) > 1 else 0.0

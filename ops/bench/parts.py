@@ -1,4 +1,6 @@
-"""The processes of a benchmark: it starts itself again, once for each part, and hears at the end what the part saw."""
+"""The processes of a benchmark: it starts itself again, once for each part, and hears at the end
+what the part saw.
+"""
 
 import json
 import socket
@@ -31,7 +33,9 @@ class Parts:
 
     @contextmanager
     def server(self, *more: str) -> Iterator[dict[str, Any]]:
-        """LiveKit's stand-in, beside; what it told at its end stands in the yielded dict afterwards."""
+        """LiveKit's stand-in, beside; what it told at its end stands in the yielded dict
+        afterwards.
+        """
         told: dict[str, Any] = {}
         process = self.start("server", *more)
         wait_for_port(livekit_port())
@@ -42,9 +46,13 @@ class Parts:
 
 
 def again_with_livekit() -> int:
-    """Run this benchmark again, with a database, and LIVEKIT_URL on a free port; its exit code. Raises DomainError."""
+    """Run this benchmark again, with a database, and LIVEKIT_URL on a free port; its exit code.
+    Raises DomainError.
+    """
     [port] = free_ports(1)
-    return again({**new_secrets(), "LIVEKIT_URL": f"http://127.0.0.1:{port}"}, given=given_postgres())
+    return again(
+        {**new_secrets(), "LIVEKIT_URL": f"http://127.0.0.1:{port}"}, given=given_postgres()
+    )
 
 
 def livekit_port() -> int:

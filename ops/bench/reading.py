@@ -14,26 +14,51 @@ from voiceops.core.ids import uuid7
 
 CHUNK = 2000
 HOT = ("calls_page_1", "calls_by_outcome")
-FIELDS = ("id", "direction", "from_number", "to_number", "agent_id", "batch_id", "stage", "outcome", "variables")
+FIELDS = (
+    "id",
+    "direction",
+    "from_number",
+    "to_number",
+    "agent_id",
+    "batch_id",
+    "stage",
+    "outcome",
+    "variables",
+)
 
 
 def prepare(calls: int) -> Workspace:
     """A workspace with so many ended calls."""
     Workspace.unscoped.filter(name="Bench").delete()
     workspace = Workspace.unscoped.create(name="Bench")
-    agent = Agent.unscoped.create(workspace=workspace, name="Bench", system_prompt="Bench", published_version=1)
+    agent = Agent.unscoped.create(
+        workspace=workspace, name="Bench", system_prompt="Bench", published_version=1
+    )
     version = agent.create_version()
-    outcomes = itertools.cycle([Outcome.ANSWERED, Outcome.NO_ANSWER, Outcome.BUSY, Outcome.ANSWERED])
+    outcomes = itertools.cycle(
+        [Outcome.ANSWERED, Outcome.NO_ANSWER, Outcome.BUSY, Outcome.ANSWERED]
+    )
     now = timezone.now()
     for start in range(0, calls, CHUNK):
         chunk = range(start, min(start + CHUNK, calls))
-        Call.unscoped.bulk_create(ended(workspace, agent, version, index, next(outcomes), now) for index in chunk)
+        Call.unscoped.bulk_create(
+            ended(workspace, agent, version, index, next(outcomes), now) for index in chunk
+        )
     with connection.cursor() as cursor:
-        cursor.execute(f'VACUUM ANALYZE "{Call._meta.db_table}"')  # as PostgreSQL does by itself, minutes later
+        cursor.execute(
+            f'VACUUM ANALYZE "{Call._meta.db_table}"'
+        )  # as PostgreSQL does by itself, minutes later
     return workspace
 
 
-def ended(workspace: Workspace, agent: Agent, version: AgentVersion, index: int, outcome: Outcome, now: Any) -> Call:
+def ended(
+    workspace: Workspace,
+    agent: Agent,
+    version: AgentVersion,
+    index: int,
+    outcome: Outcome,
+    now: Any,
+) -> Call:
     pk = uuid7()
     at = now - timedelta(seconds=index)
     return Call(

@@ -17,14 +17,24 @@ from ops.bench.meter import megabytes_now
 from telephony.models import Call, Outcome, Stage
 from voiceops.core.ids import uuid7
 
-WRITERS: dict[str, Callable[[Any], Iterator[bytes]]] = {"csv": csv_writer.as_csv, "xlsx": xlsx.as_xlsx}
+WRITERS: dict[str, Callable[[Any], Iterator[bytes]]] = {
+    "csv": csv_writer.as_csv,
+    "xlsx": xlsx.as_xlsx,
+}
 LOOK_EVERY = 1_000  # rows
-OF_EACH = {"id": "r.id", "recipient_id": "r.id", "room": "'vo-' || r.id", "to_number": "r.phone_number"}
+OF_EACH = {
+    "id": "r.id",
+    "recipient_id": "r.id",
+    "room": "'vo-' || r.id",
+    "to_number": "r.phone_number",
+}
 
 
 @dataclass(frozen=True)
 class Written:
-    """What it took to write one file to its end. `grown`: megabytes of memory since a tenth of the rows was written."""
+    """What it took to write one file to its end. `grown`: megabytes of memory since a tenth of the
+    rows was written.
+    """
 
     rows: int
     seconds: float
@@ -45,7 +55,9 @@ def call_everybody(batch: Batch) -> None:
     template.delete()
     with connection.cursor() as cursor:
         cursor.execute(f'ANALYZE "{Call._meta.db_table}"')
-    batch.recipients.update(status=Recipient.Status.COMPLETED, outcome=Outcome.ANSWERED, attempts=1, due_at=None)
+    batch.recipients.update(
+        status=Recipient.Status.COMPLETED, outcome=Outcome.ANSWERED, attempts=1, due_at=None
+    )
 
 
 def _call_of(batch: Batch) -> Call:

@@ -1,6 +1,8 @@
-"""Is it ready? Each check looks at one thing the installation needs, and says in one line what it found.
+"""Is it ready? Each check looks at one thing the installation needs, and says in one line what it
+found.
 
-A check never raises for what it looks for; a failure names the mend. Nothing of a secret is ever in a line.
+A check never raises for what it looks for; a failure names the mend. Nothing of a secret is ever in
+a line.
 """
 
 import os
@@ -75,7 +77,14 @@ def check_all() -> Iterator[Finding]:
     yield from check_settings()
     database = check_database()
     yield database
-    for check in (check_broker, check_livekit, check_twilio, check_storage, check_webhook, check_secrets):
+    for check in (
+        check_broker,
+        check_livekit,
+        check_twilio,
+        check_storage,
+        check_webhook,
+        check_secrets,
+    ):
         if database.verdict is Verdict.BAD and check in NEEDS_DATABASE:
             yield warning(NEEDS_DATABASE[check], "not checked", "let the database answer first")
         else:
@@ -98,7 +107,11 @@ def check_database() -> Finding:
         executor = MigrationExecutor(connection)
         waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError as error:
-        return bad(name, f"{connection.vendor} cannot be used ({type(error).__name__})", "start it, check DATABASE_URL")
+        return bad(
+            name,
+            f"{connection.vendor} cannot be used ({type(error).__name__})",
+            "start it, check DATABASE_URL",
+        )
     if waiting:
         return bad(name, f"{len(waiting)} migrations are missing", "python manage.py migrate")
     return ok(name, f"{connection.vendor}, migrated")
@@ -110,14 +123,26 @@ def check_broker() -> Finding:
     try:
         with current_app.connection_for_write(connect_timeout=PATIENCE) as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=PATIENCE)
-    except (KeyError, NameError, ImportError):  # kombu knows more of them than have their library installed here
+    except (
+        KeyError,
+        NameError,
+        ImportError,
+    ):  # kombu knows more of them than have their library installed here
         return bad(
-            name, f"{scheme} is no broker we know", "set CELERY_BROKER_URL to redis://… or amqp://…, or unset it"
+            name,
+            f"{scheme} is no broker we know",
+            "set CELERY_BROKER_URL to redis://… or amqp://…, or unset it",
         )
     except (OperationalError, OSError) as error:
-        return bad(name, f"{scheme} cannot be reached ({type(error).__name__})", "start it, check CELERY_BROKER_URL")
+        return bad(
+            name,
+            f"{scheme} cannot be reached ({type(error).__name__})",
+            "start it, check CELERY_BROKER_URL",
+        )
     if scheme == "filesystem" and not os.access(settings.DATA_DIR / "broker" / "queue", os.W_OK):
-        return bad(name, "its folder cannot be written", "make DATA_DIR writable, or set CELERY_BROKER_URL")
+        return bad(
+            name, "its folder cannot be written", "make DATA_DIR writable, or set CELERY_BROKER_URL"
+        )
     return ok(name, f"{scheme} answers")
 
 
@@ -126,11 +151,12 @@ def check_livekit() -> Finding:
     try:
         found = livekit_trunks.find_all_trunks()
     except ProviderError as error:
-        mend = (
-            "start it (the sandbox: python manage.py sandbox), check LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET"
-        )
+        mend = "start it (the sandbox: python manage.py sandbox), check LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET"
         return bad(name, str(error), mend)
-    return ok(name, f"answers, with {len(found.outbound)} outbound and {len(found.inbound)} inbound trunks")
+    return ok(
+        name,
+        f"answers, with {len(found.outbound)} outbound and {len(found.inbound)} inbound trunks",
+    )
 
 
 def check_twilio() -> Finding:
@@ -141,9 +167,15 @@ def check_twilio() -> Finding:
         status = Twilio().account_status()
         ours = tags_at_twilio()
     except ProviderError as error:
-        return bad(name, str(error), "check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and the account's funds")
+        return bad(
+            name, str(error), "check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and the account's funds"
+        )
     if status != "active":
-        return bad(name, f"the account is {status}", "add funds or have it reactivated in the Twilio console")
+        return bad(
+            name,
+            f"the account is {status}",
+            "add funds or have it reactivated in the Twilio console",
+        )
     known = {f"voiceops-{pk}" for pk in PhoneNumber.unscoped.values_list("pk", flat=True)}
     if orphans := sorted(ours - known):
         mend = "release them in the Twilio console unless another installation uses them"
@@ -155,14 +187,22 @@ def check_storage() -> Finding:
     """A write, and a read through a signed link, as a browser would do it."""
     name = "recordings"
     where = "the bucket" if recording_storage.uses_s3() else "DATA_DIR/recordings"
-    mend = "check the S3_* settings and the key's rights" if recording_storage.uses_s3() else "make DATA_DIR writable"
+    mend = (
+        "check the S3_* settings and the key's rights"
+        if recording_storage.uses_s3()
+        else "make DATA_DIR writable"
+    )
     key = f"doctor-{uuid4()}"
     try:
         with recording_storage.provider_errors():
             kept = recording_storage.recordings_storage().save(key, ContentFile(PROBE))
         read = read_back(kept)
         recording_storage.delete(kept)
-    except (ProviderError, OSError, ValueError) as error:  # ValueError: an endpoint that is no address
+    except (
+        ProviderError,
+        OSError,
+        ValueError,
+    ) as error:  # ValueError: an endpoint that is no address
         words = str(error).rstrip(".") if isinstance(error, ProviderError) else type(error).__name__
         return bad(name, f"{where} cannot be written and read: {words}", mend)
     if read != PROBE:
@@ -196,7 +236,11 @@ def check_webhook() -> Finding:
     if answer.status_code != 401:
         return bad(name, f"{url} answers {answer.status_code}, not 401, to an unsigned event", mend)
     if is_loopback(settings.PUBLIC_URL) and not settings.USES_SANDBOX:
-        return bad(name, f"{url} leads to this machine only", "set PUBLIC_URL to an address LiveKit can reach")
+        return bad(
+            name,
+            f"{url} leads to this machine only",
+            "set PUBLIC_URL to an address LiveKit can reach",
+        )
     return ok(name, f"{url} refuses unsigned events")
 
 
@@ -217,10 +261,16 @@ def check_secrets() -> Finding:
         old = sum(outdated(column).count() for column in encrypted_columns())
     except ImproperlyConfigured as error:
         return bad(name, str(error), "set FIELD_ENCRYPTION_KEYS as .env.example says")
-    examples = [each for each, example in settings.EXAMPLE_SECRETS.items() if settings.SECRETS[each] == example]
+    examples = [
+        each
+        for each, example in settings.EXAMPLE_SECRETS.items()
+        if settings.SECRETS[each] == example
+    ]
     if examples:
         said = f"still the example: {', '.join(examples)}"
-        return warning(name, said, "set them to secrets of your own before anybody else can reach this")
+        return warning(
+            name, said, "set them to secrets of your own before anybody else can reach this"
+        )
     if weak := weak_secrets():
         return bad(name, weak, "make new ones, as python ops/new_secrets.py prints them")
     if old:
@@ -230,12 +280,25 @@ def check_secrets() -> Finding:
 
 def weak_secrets() -> str:
     """Which are too short or the same as another, in words; "" when none is."""
-    values = {name: getattr(settings, name) for name in ("SECRET_KEY", "JWT_API_SECRET", "LIVEKIT_API_SECRET")}
-    values |= {f"FIELD_ENCRYPTION_KEYS[{place}]": key for place, key in enumerate(settings.FIELD_ENCRYPTION_KEYS)}
-    values |= {f"JWT_API_SECRET_FALLBACKS[{at}]": old for at, old in enumerate(settings.JWT_API_SECRET_FALLBACKS)}
+    values = {
+        name: getattr(settings, name)
+        for name in ("SECRET_KEY", "JWT_API_SECRET", "LIVEKIT_API_SECRET")
+    }
+    values |= {
+        f"FIELD_ENCRYPTION_KEYS[{place}]": key
+        for place, key in enumerate(settings.FIELD_ENCRYPTION_KEYS)
+    }
+    values |= {
+        f"JWT_API_SECRET_FALLBACKS[{at}]": old
+        for at, old in enumerate(settings.JWT_API_SECRET_FALLBACKS)
+    }
     if short := [name for name, value in values.items() if len(value) < SHORTEST_SECRET]:
         return f"fewer than {SHORTEST_SECRET} characters: {', '.join(short)}"
-    same = [f"{one} and {other}" for one, other in combinations(values, 2) if values[one] == values[other]]
+    same = [
+        f"{one} and {other}"
+        for one, other in combinations(values, 2)
+        if values[one] == values[other]
+    ]
     return f"the same: {', '.join(same)}" if same else ""
 
 
@@ -246,8 +309,14 @@ def check_drift() -> Finding:
     except ProviderError:
         return warning(name, CHECKED_FIRST, "see livekit")
     except crypto.DecryptError as error:
-        return bad(name, f"a SIP password cannot be read: {error}", "put the key back into FIELD_ENCRYPTION_KEYS")
-    unfinished = PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ERROR).values_list("phone_number", flat=True)
+        return bad(
+            name,
+            f"a SIP password cannot be read: {error}",
+            "put the key back into FIELD_ENCRYPTION_KEYS",
+        )
+    unfinished = PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ERROR).values_list(
+        "phone_number", flat=True
+    )
     if drifted:
         said = listed([f"{each.row}: {'; '.join(each.differences)}" for each in drifted])
         return bad(name, said, "python manage.py doctor --repair")
@@ -256,19 +325,25 @@ def check_drift() -> Finding:
         return bad(name, said, "python manage.py doctor --repair, the worker tries again too")
     if orphans:
         mend = "delete them at LiveKit unless another installation uses them"
-        return warning(name, f"LiveKit has things that no number here owns: {listed(orphans)}", mend)
+        return warning(
+            name, f"LiveKit has things that no number here owns: {listed(orphans)}", mend
+        )
     return ok(name, "LiveKit has exactly what our numbers say")
 
 
 def check_alarms() -> Iterator[Finding]:
-    """Evidence that came after a call had ended and speaks against its end; nothing where there is none."""
+    """Evidence that came after a call had ended and speaks against its end; nothing where there is
+    none.
+    """
     alarms = CallEvent.unscoped.filter(type="alarm", at__gte=database_now() - DAY)
     newest = alarms.order_by("-at").first()
     if newest is not None:
         count = alarms.count()
         many = f"{count} alarm{'' if count == 1 else 's'}"
         said = f"{many} within a day, the newest of call {newest.call_id}: {newest.text}"
-        yield warning("calls", said, "read that call's events; more of them under Call events in the admin")
+        yield warning(
+            "calls", said, "read that call's events; more of them under Call events in the admin"
+        )
 
 
 def listed(words: list[str], most: int = 5) -> str:
@@ -276,4 +351,7 @@ def listed(words: list[str], most: int = 5) -> str:
     return ", ".join(words[:most]) + more
 
 
-NEEDS_DATABASE: dict[Callable[[], Finding], str] = {check_twilio: "twilio", check_secrets: "secrets"}
+NEEDS_DATABASE: dict[Callable[[], Finding], str] = {
+    check_twilio: "twilio",
+    check_secrets: "secrets",
+}

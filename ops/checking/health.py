@@ -45,7 +45,9 @@ def ready(request: HttpRequest) -> JsonResponse:
     checks = {name: "ok" if is_reachable(name) else "unreachable" for name in REACHES}
     missing = [name for name, word in checks.items() if word != "ok"]
     if missing:
-        return JsonResponse({"detail": f"Not ready: {', '.join(missing)}", "checks": checks}, status=503)
+        return JsonResponse(
+            {"detail": f"Not ready: {', '.join(missing)}", "checks": checks}, status=503
+        )
     return JsonResponse({"status": "ready", "checks": checks})
 
 
@@ -53,23 +55,49 @@ def ready(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus' text format 0.0.4. Only what is unfinished or new is counted: indexes answer that at any size."""
-    lately = Call.unscoped.filter(pk__gte=lowest_id(timezone.now() - LATELY), dialed_at__isnull=False)
+    """Prometheus' text format 0.0.4. Only what is unfinished or new is counted: indexes answer that
+    at any size.
+    """
+    lately = Call.unscoped.filter(
+        pk__gte=lowest_id(timezone.now() - LATELY), dialed_at__isnull=False
+    )
     ended = lately.filter(stage=Stage.ENDED).exclude(outcome=None)
     wait = lately.aggregate(wait=Avg(F("dialed_at") - F("created_at")))["wait"] or timedelta()
     lines = [
-        *_gauge("voiceops_calls_open", "Calls that have not ended, by stage.", _open_calls(), "stage"),
-        *_gauge("voiceops_batches_unfinished", "Batches that have not ended, by status.", _batches(), "status"),
-        *_gauge("voiceops_calls_lately", "Calls begun in five minutes that have ended, by outcome.", ended, "outcome"),
-        *_number(
-            "voiceops_dial_wait_seconds", "Mean time from claim to INVITE, in five minutes.", wait.total_seconds()
+        *_gauge(
+            "voiceops_calls_open", "Calls that have not ended, by stage.", _open_calls(), "stage"
+        ),
+        *_gauge(
+            "voiceops_batches_unfinished",
+            "Batches that have not ended, by status.",
+            _batches(),
+            "status",
+        ),
+        *_gauge(
+            "voiceops_calls_lately",
+            "Calls begun in five minutes that have ended, by outcome.",
+            ended,
+            "outcome",
         ),
         *_number(
-            "voiceops_inbox_waiting", "Events of LiveKit and agents stored and not yet applied.", _inbox().count()
+            "voiceops_dial_wait_seconds",
+            "Mean time from claim to INVITE, in five minutes.",
+            wait.total_seconds(),
         ),
-        *_number("voiceops_webhooks_waiting", "Deliveries to other systems still to be made.", _deliveries().count()),
+        *_number(
+            "voiceops_inbox_waiting",
+            "Events of LiveKit and agents stored and not yet applied.",
+            _inbox().count(),
+        ),
+        *_number(
+            "voiceops_webhooks_waiting",
+            "Deliveries to other systems still to be made.",
+            _deliveries().count(),
+        ),
     ]
-    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")
+    return HttpResponse(
+        "\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8"
+    )
 
 
 def is_reachable(name: str) -> bool:
@@ -94,7 +122,9 @@ def _reach_broker() -> None:
 
 def _reach_livekit() -> None:
     parts = urlsplit(settings.LIVEKIT_URL)
-    socket.create_connection((parts.hostname, parts.port or PORTS.get(parts.scheme, 80)), PATIENCE_SECONDS).close()
+    socket.create_connection(
+        (parts.hostname, parts.port or PORTS.get(parts.scheme, 80)), PATIENCE_SECONDS
+    ).close()
 
 
 REACHES: dict[str, Callable[[], None]] = {

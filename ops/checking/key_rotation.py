@@ -1,7 +1,7 @@
 """Every encrypted column of the installation, and re-encrypting it with the newest key.
 
-A column is encrypted when its `help_text` begins so, which is what our models say of such columns; the context of
-each token is made of table, column and primary key (voiceops.crypto).
+A column is encrypted when its `help_text` begins so, which is what our models say of such columns;
+the context of each token is made of table, column and primary key (voiceops.crypto).
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,9 @@ from django.db import models, transaction
 from voiceops.core import crypto
 
 MARK = "encrypted"
-UNMARKED = {("accounts_idempotentrequest", "answer")}  # encrypted too, though its help_text does not say so
+UNMARKED = {
+    ("accounts_idempotentrequest", "answer")
+}  # encrypted too, though its help_text does not say so
 CHUNK = 500  # rows in a transaction
 
 
@@ -49,7 +51,9 @@ def encrypted_columns() -> list[Column]:
 
 
 def outdated(column: Column) -> models.QuerySet[Any]:
-    """Rows whose secret another key than the newest encrypted. Raises ImproperlyConfigured for keys that are none."""
+    """Rows whose secret another key than the newest encrypted. Raises ImproperlyConfigured for keys
+    that are none.
+    """
     newest = crypto.encrypt("", "").partition(".")[0]
     rows = column.model._default_manager.exclude(**{column.name: ""}).exclude(**{column.name: None})
     return rows.exclude(**{f"{column.name}__startswith": f"{newest}."})
@@ -60,7 +64,9 @@ def rotate_column(column: Column) -> Iterator[Step]:
     last: Any = None
     while True:
         waiting = outdated(column).order_by("pk")
-        chunk = list((waiting.filter(pk__gt=last) if last else waiting).values_list("pk", flat=True)[:CHUNK])
+        chunk = list(
+            (waiting.filter(pk__gt=last) if last else waiting).values_list("pk", flat=True)[:CHUNK]
+        )
         if not chunk:
             return
         last = chunk[-1]
@@ -68,11 +74,18 @@ def rotate_column(column: Column) -> Iterator[Step]:
 
 
 def rotate_rows(column: Column, keys: list[Any]) -> Step:
-    """Re-encrypt what stands in these rows now, under their locks: whoever changes a secret waits, or was first."""
+    """Re-encrypt what stands in these rows now, under their locks: whoever changes a secret waits,
+    or was first.
+    """
     unreadable = []
     rotated = []
     with transaction.atomic():
-        for row in outdated(column).filter(pk__in=keys).select_for_update(of=("self",)).only("pk", column.name):
+        for row in (
+            outdated(column)
+            .filter(pk__in=keys)
+            .select_for_update(of=("self",))
+            .only("pk", column.name)
+        ):
             try:
                 text = crypto.decrypt(getattr(row, column.name), column.context(row.pk))
             except crypto.DecryptError as error:

@@ -1,4 +1,6 @@
-"""Settings that cannot work together, told before anything starts (style.md 3.5). Each has an id and the mend."""
+"""Settings that cannot work together, told before anything starts (style.md 3.5). Each has an id
+and the mend.
+"""
 
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
@@ -30,7 +32,11 @@ def _addresses() -> Iterator[CheckMessage]:
     named = {name: getattr(settings, name) for name in (*NEEDED, *OPTIONAL)}
     for name, url in named.items():
         if (url or name in NEEDED) and not _is_address(url, "http", "https", "ws", "wss"):
-            yield Error(f"{name} is no address: {url!r}.", hint="As https://host.example.com.", id="ops.E001")
+            yield Error(
+                f"{name} is no address: {url!r}.",
+                hint="As https://host.example.com.",
+                id="ops.E001",
+            )
 
 
 def _broker() -> Iterator[CheckMessage]:
@@ -38,7 +44,9 @@ def _broker() -> Iterator[CheckMessage]:
     scheme = settings.CELERY_BROKER_URL.partition(":")[0]
     hint = "redis://host:6379/0, amqp://user:password@host:5672//, or unset."
     if scheme not in BROKERS:
-        yield Error(f"CELERY_BROKER_URL names no broker we know: {scheme}.", hint=hint, id="ops.E002")
+        yield Error(
+            f"CELERY_BROKER_URL names no broker we know: {scheme}.", hint=hint, id="ops.E002"
+        )
     elif scheme != "filesystem" and not _is_address(settings.CELERY_BROKER_URL, *BROKERS):
         yield Error("CELERY_BROKER_URL is no address.", hint=hint, id="ops.E002")
 
@@ -59,12 +67,18 @@ def _web() -> Iterator[CheckMessage]:
             hint = "As 10.0.0.0/8 or 192.0.2.7; names are not looked up."
             yield Error(f"TRUSTED_PROXIES holds no network: {text!r}.", hint=hint, id="ops.E010")
     if unknown := [page for page in settings.CLOSED_PAGES if page not in PAGES]:
-        yield Error(f"CLOSED_PAGES: no such page {', '.join(unknown)}.", hint=f"{', '.join(PAGES)}.", id="ops.E011")
+        yield Error(
+            f"CLOSED_PAGES: no such page {', '.join(unknown)}.",
+            hint=f"{', '.join(PAGES)}.",
+            id="ops.E011",
+        )
     if wrong := [host for host in settings.ALLOWED_HOSTS if "/" in host]:
         hint = "Host names alone, as voiceops.example.com."
         yield Error(f"ALLOWED_HOSTS holds no host name: {wrong[0]!r}.", hint=hint, id="ops.E012")
     elif not _is_allowed(settings.PUBLIC_URL):
-        hint = "Add it: LiveKit's events and the agents' reports are sent to that name, and refused."
+        hint = (
+            "Add it: LiveKit's events and the agents' reports are sent to that name, and refused."
+        )
         yield Doubt("ALLOWED_HOSTS does not hold the host of PUBLIC_URL.", hint=hint, id="ops.W013")
 
 
@@ -83,7 +97,11 @@ def _host_of(url: str) -> str:
 
 def _recordings() -> Iterator[CheckMessage]:
     if settings.RECORDINGS_STORAGE not in STORAGES:
-        yield Error(f"RECORDINGS_STORAGE is {settings.RECORDINGS_STORAGE!r}.", hint="local or s3.", id="ops.E003")
+        yield Error(
+            f"RECORDINGS_STORAGE is {settings.RECORDINGS_STORAGE!r}.",
+            hint="local or s3.",
+            id="ops.E003",
+        )
     if settings.RECORDINGS_STORAGE == "s3" and not settings.S3_BUCKET:
         yield Error("RECORDINGS_STORAGE=s3 needs a bucket.", hint="Set S3_BUCKET.", id="ops.E004")
     if bool(settings.S3_ACCESS_KEY_ID) != bool(settings.S3_SECRET_ACCESS_KEY):
@@ -107,4 +125,6 @@ def _keys() -> Iterator[CheckMessage]:
     try:
         crypto.encrypt("", "")
     except ImproperlyConfigured as error:
-        yield Error(str(error), hint="`python ops/new_secrets.py` prints one that fits.", id="ops.E009")
+        yield Error(
+            str(error), hint="`python ops/new_secrets.py` prints one that fits.", id="ops.E009"
+        )

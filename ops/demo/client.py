@@ -12,7 +12,9 @@ from voiceops.core.errors import DomainError
 
 ANSWER_SECONDS = 30.0
 UPLOAD_SECONDS = 300.0
-RESTART_SECONDS = 30.0  # as long as this a server may be away, being started again, before a watcher gives up
+RESTART_SECONDS = (
+    30.0  # as long as this a server may be away, being started again, before a watcher gives up
+)
 EVERYTHING = "?page_size=200"
 
 
@@ -32,12 +34,17 @@ class Api:
         self.credentials = {"email": email, "password": password}
         self.http = requests.Session()
         self.http.trust_env = False  # a proxy of the environment does not lead to this machine
-        self.http.headers["X-Forwarded-Proto"] = "https"  # as the proxy in front would say, if DEBUG is off
+        self.http.headers["X-Forwarded-Proto"] = (
+            "https"  # as the proxy in front would say, if DEBUG is off
+        )
 
     def register(self, *, name: str, workspace_name: str) -> None:
         """Make the user and a workspace of theirs; someone who has both already just logs in."""
         try:
-            answer = self.post("/auth/register", {**self.credentials, "name": name, "workspace_name": workspace_name})
+            answer = self.post(
+                "/auth/register",
+                {**self.credentials, "name": name, "workspace_name": workspace_name},
+            )
         except ApiError as error:
             if error.status != http.HTTPStatus.CONFLICT:
                 raise
@@ -53,7 +60,10 @@ class Api:
     def find(self, path: str, **wanted: str) -> Any | None:
         """The first of the newest items of a list whose fields are as `wanted`."""
         items = self.get(path + EVERYTHING)["items"]
-        return next((item for item in items if all(item[name] == value for name, value in wanted.items())), None)
+        return next(
+            (item for item in items if all(item[name] == value for name, value in wanted.items())),
+            None,
+        )
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         return self._ask("POST", path, json=body or {}).json()
@@ -92,12 +102,19 @@ class Api:
 
     def _carry(self, answer: dict[str, Any]) -> None:
         self.http.headers["Authorization"] = f"Bearer {answer['access_token']}"
-        self.http.cookies.clear()  # the header is enough, and a request with cookies would need an Origin
+        # The header is enough, and a request with cookies would need an Origin.
+        self.http.cookies.clear()
 
-    def _ask(self, method: str, path: str, *, timeout: float = ANSWER_SECONDS, **content: Any) -> requests.Response:
-        response = self.http.request(method, self.url + path, timeout=timeout, allow_redirects=False, **content)
+    def _ask(
+        self, method: str, path: str, *, timeout: float = ANSWER_SECONDS, **content: Any
+    ) -> requests.Response:
+        response = self.http.request(
+            method, self.url + path, timeout=timeout, allow_redirects=False, **content
+        )
         if response.status_code >= http.HTTPStatus.MULTIPLE_CHOICES:
-            raise ApiError(response.status_code, f"{method} {path}: {response.status_code} {_detail(response)}")
+            raise ApiError(
+                response.status_code, f"{method} {path}: {response.status_code} {_detail(response)}"
+            )
         return response
 
 
@@ -107,5 +124,7 @@ def _detail(response: requests.Response) -> str:
     except (ValueError, KeyError, TypeError):
         return response.reason
     if isinstance(detail, list):
-        return "; ".join(f"{'.'.join(str(step) for step in one['loc'])}: {one['msg']}" for one in detail)
+        return "; ".join(
+            f"{'.'.join(str(step) for step in one['loc'])}: {one['msg']}" for one in detail
+        )
     return str(detail)

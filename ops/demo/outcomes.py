@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # api-contract.md 7: these follow the uploaded columns, which may bear the same names.
-APPENDED = ("status", "outcome", "reason", "attempts", "sip_status_code", "called_at", "duration_seconds", "call_id")
+APPENDED = (
+    "status",
+    "outcome",
+    "reason",
+    "attempts",
+    "sip_status_code",
+    "called_at",
+    "duration_seconds",
+    "call_id",
+)
 BAR_WIDTH = 30
 
 
@@ -45,5 +54,7 @@ def table(rows: Iterable[Row], *, rejected: int) -> str:
     lines = [f"  {'outcome':{width}}  people  share"]
     for label, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         share = count / total
-        lines.append(f"  {label:{width}}  {count:6}  {share:5.1%}  {'█' * round(share * BAR_WIDTH)}".rstrip())
+        lines.append(
+            f"  {label:{width}}  {count:6}  {share:5.1%}  {'█' * round(share * BAR_WIDTH)}".rstrip()
+        )
     return "\n".join([*lines, f"  {'total':{width}}  {total:6}"])

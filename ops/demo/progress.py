@@ -9,7 +9,8 @@ from tqdm import tqdm
 OPEN = ("pending", "dialing", "in_call", "retrying")
 FINAL = ("completed", "failed", "skipped", "cancelled")
 LINE_SECONDS = 1.0
-FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} people [{elapsed}{postfix}]"  # the bar takes what is left of the line
+# The bar takes what is left of the line.
+FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} people [{elapsed}{postfix}]"
 LINE_FORMAT = FORMAT.replace("{bar}", "{bar:30}")
 
 
@@ -20,7 +21,11 @@ class Progress:
         self.out = out
         self.began = self.shown_at = time.monotonic()
         self.last_line = ""
-        self.bar = tqdm(total=0, file=out, bar_format=FORMAT, ncols=_width(), nrows=2) if out.isatty() else None
+        self.bar = (
+            tqdm(total=0, file=out, bar_format=FORMAT, ncols=_width(), nrows=2)
+            if out.isatty()
+            else None
+        )
 
     def show(self, progress: dict[str, Any]) -> None:
         counts = progress["counts"]
@@ -30,7 +35,9 @@ class Progress:
             self.bar.set_postfix_str(_news(progress))
         else:
             self._print(
-                tqdm.format_meter(done, total, self._elapsed(), bar_format=LINE_FORMAT, postfix=_news(progress))
+                tqdm.format_meter(
+                    done, total, self._elapsed(), bar_format=LINE_FORMAT, postfix=_news(progress)
+                )
             )
 
     def say(self, sentence: str) -> None:
@@ -67,5 +74,7 @@ def _news(progress: dict[str, Any]) -> str:
     counts = progress["counts"]
     parts = [] if progress["status"] == "running" else [progress["status"]]
     parts += [f"{counts['dialing']} dialing", f"{counts['in_call']} in call"]
-    parts += [f"{counts[name]} {name}" for name in ("retrying", "review", "rejected") if counts[name]]
+    parts += [
+        f"{counts[name]} {name}" for name in ("retrying", "review", "rejected") if counts[name]
+    ]
     return ", ".join([*parts, f"{progress['calls_per_second'] or 0:.1f} calls/s"])

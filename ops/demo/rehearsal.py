@@ -36,15 +36,17 @@ class Result:
 
     @property
     def still_open(self) -> int:
-        """People of whom nobody knows yet what became of them. Those in review are not among them: it is said so."""
+        """People of whom nobody knows yet what became of them. Those in review are not among them:
+        it is said so.
+        """
         return sum(self.batch["counts"][name] for name in OPEN)
 
 
 def rehearse(order: Order, *, out: TextIO, is_over: Callable[[], bool]) -> Result:
     """Upload the list, watch it until it ends and fetch its results.
 
-    Gives up when `is_over` says so. Raises DomainError: what the server refused, why the batch failed, or that it
-    stands still.
+    Gives up when `is_over` says so. Raises DomainError: what the server refused, why the batch
+    failed, or that it stands still.
     """
     try:
         email, password = workspace.credentials(order.data_dir / "demo.json")
@@ -71,7 +73,12 @@ def _fields(demo: workspace.Demo, order: Order) -> dict[str, str]:
 
 
 def _watch(
-    demo: workspace.Demo, batch: dict[str, Any], order: Order, *, out: TextIO, is_over: Callable[[], bool]
+    demo: workspace.Demo,
+    batch: dict[str, Any],
+    order: Order,
+    *,
+    out: TextIO,
+    is_over: Callable[[], bool],
 ) -> dict[str, Any]:
     """Show the progress until the batch has ended; return it as it then is."""
     path = f"/batches/{batch['id']}"
@@ -84,8 +91,13 @@ def _watch(
                 picture.say(f"Paused: {demo.api.get(path)['error'] or 'by a person'}")
             if now["counts"] != before["counts"] or now["status"] != before["status"]:
                 before, moved_at = now, time.monotonic()
-            elif order.stall_seconds is not None and time.monotonic() - moved_at > order.stall_seconds:
-                raise DomainError(f"Nothing has moved for {order.stall_seconds:.0f} s: {now['counts']}")
+            elif (
+                order.stall_seconds is not None
+                and time.monotonic() - moved_at > order.stall_seconds
+            ):
+                raise DomainError(
+                    f"Nothing has moved for {order.stall_seconds:.0f} s: {now['counts']}"
+                )
             if is_over():
                 raise DomainError("Stopped before the batch had ended")
             time.sleep(POLL_SECONDS)

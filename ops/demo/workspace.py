@@ -1,4 +1,6 @@
-"""What the demo needs before it can call anybody: a person, an agent and a number, made through the API."""
+"""What the demo needs before it can call anybody: a person, an agent and a number, made through the
+API.
+"""
 
 import json
 import secrets
@@ -19,7 +21,8 @@ AGENT = {
     ),
     "first_message": "Hello {{first_name}}, this is the practice, about your appointment. Does it still suit you?",
     "variables": [{"name": "first_name", "required": False, "default": "there"}],
-    "max_call_duration_seconds": 120,  # who is kept talking to the end shall not keep a rehearsal waiting
+    # Who is kept talking to the end shall not keep a rehearsal waiting.
+    "max_call_duration_seconds": 120,
 }
 TRUNK = {
     "phone_number": NUMBER,
@@ -42,7 +45,9 @@ def enter(url: str, *, email: str, password: str) -> Demo:
     """Log in, making whatever does not exist yet. Raises ApiError."""
     api = Api(url, email=email, password=password)
     api.register(name="Demo", workspace_name="Demo")
-    User.objects.filter(email=email).update(is_staff=True, is_superuser=True)  # opens /admin/, which no API can
+    User.objects.filter(email=email).update(
+        is_staff=True, is_superuser=True
+    )  # opens /admin/, which no API can
     number = api.find("/phone-numbers", phone_number=NUMBER) or api.post("/phone-numbers", TRUNK)
     return Demo(api, _published_agent(api), number["id"])
 

@@ -1,4 +1,6 @@
-"""Faults of the matrix, one after the other in one world; then everything comes to rest, and is looked at."""
+"""Faults of the matrix, one after the other in one world; then everything comes to rest, and is
+looked at.
+"""
 
 import time
 from collections.abc import Iterator, Sequence

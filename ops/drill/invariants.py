@@ -1,4 +1,6 @@
-"""The books: every INVITE the sandbox sent beside every row we wrote, and what must hold between them."""
+"""The books: every INVITE the sandbox sent beside every row we wrote, and what must hold between
+them.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,8 +31,9 @@ OUTCOMES: dict[range, str] = {
 }
 
 
-# LiveKit's webhooks name a busy line, a refusal and a block alike, and a wrong number like one nobody answers
-# (protocols.md §2.3); the SIP status that tells them apart comes with the dial's answer alone.
+# LiveKit's webhooks name a busy line, a refusal and a block alike, and a wrong number like one
+# nobody answers (protocols.md §2.3); the SIP status that tells them apart comes with the dial's
+# answer alone.
 COARSELY = {"busy": "declined", "blocked": "declined", "invalid_number": "no_answer"}
 
 
@@ -49,7 +52,9 @@ class Dial:
 
 @dataclass
 class CallLedger:
-    """Read it once the batch has come to rest. `broken` lists what must not be, in words; empty is well."""
+    """Read it once the batch has come to rest. `broken` lists what must not be, in words; empty is
+    well.
+    """
 
     batch: Batch
     people: list[Recipient]
@@ -60,7 +65,9 @@ class CallLedger:
     broken: list[str] = field(default_factory=list)
 
     def check(self, *, truth: bool = True) -> None:
-        """`truth`: whether outcomes must be those of the numbers' table; not where the fault decides them."""
+        """`truth`: whether outcomes must be those of the numbers' table; not where the fault
+        decides them.
+        """
         rules = [
             self.no_attempt_is_dialled_twice,
             self.every_dial_has_an_earlier_intent,
@@ -119,8 +126,9 @@ class CallLedger:
                 yield f"{person} is completed and was never dialled"
 
     def no_second_is_too_full(self) -> Iterator[str]:
-        """By when we sent the requests. LiveKit sends its INVITE a moment later, and on a machine that is too busy the
-        moments differ: requests a second apart then meet in less. That is shown (`fullest_second`), and not our haste.
+        """By when we sent the requests. LiveKit sends its INVITE a moment later, and on a machine
+        that is too busy the moments differ: requests a second apart then meet in less. That is
+        shown (`fullest_second`), and not our haste.
         """
         most = self.fullest_second(self.sent_at)
         if most > self.rate:
@@ -140,7 +148,9 @@ class CallLedger:
             ended[call.recipient_id] = call.ended_at.timestamp() if call.ended_at else float("inf")
 
     def outcomes_are_true(self) -> Iterator[str]:
-        """Each is the table's; or, where the dial's answer died with its process, what LiveKit's reason allows."""
+        """Each is the table's; or, where the dial's answer died with its process, what LiveKit's
+        reason allows.
+        """
         last = {call.pk: call for call in self.calls.values()}
         for person in self.people:
             expected = {expected_outcome(person.phone_number)}
@@ -151,7 +161,9 @@ class CallLedger:
                 yield f"{person} ({person.phone_number[-2:]}) ended as {person.outcome} ({person.reason})"
 
     def fullest_second(self, moment: Callable[[Dial], float | None] | None = None) -> int:
-        """The most dials from one number in any window of one second; by their INVITEs, unless told otherwise."""
+        """The most dials from one number in any window of one second; by their INVITEs, unless told
+        otherwise.
+        """
         by_number: dict[str, list[float]] = defaultdict(list)
         for dial in self.dials:
             at = moment(dial) if moment else dial.at
@@ -186,9 +198,14 @@ class CallLedger:
         }
 
     def table(self) -> str:
-        rows = Counter((person.status, person.outcome or person.reason or "") for person in self.people)
+        rows = Counter(
+            (person.status, person.outcome or person.reason or "") for person in self.people
+        )
         lines = [f"  {'status':12} {'outcome':16} people"]
-        return "\n".join(lines + [f"  {status:12} {outcome:16} {n:6}" for (status, outcome), n in sorted(rows.items())])
+        return "\n".join(
+            lines
+            + [f"  {status:12} {outcome:16} {n:6}" for (status, outcome), n in sorted(rows.items())]
+        )
 
 
 def most_within(times: Sequence[float], seconds: float) -> int:
@@ -208,7 +225,11 @@ def read_ledger(batch_id: str, dials: Iterable[dict[str, Any]], *, uploaded: int
         batch=batch,
         people=list(batch.recipients.order_by("row_number")),
         calls={call.room: call for call in Call.unscoped.filter(batch_id=batch.pk)},
-        dials=[Dial(d["room"], d["number"], d["caller_id"], d["at"]) for d in dials if d["room"].startswith("vo-")],
+        dials=[
+            Dial(d["room"], d["number"], d["caller_id"], d["at"])
+            for d in dials
+            if d["room"].startswith("vo-")
+        ],
         uploaded=uploaded,
         rate=batch.calls_per_second or batch.phone_number.calls_per_second,
     )

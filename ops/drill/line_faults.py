@@ -1,6 +1,7 @@
 """F1 to F10 and F15 to F18: what can happen between us and LiveKit.
 
-Each fault is a generator: up to its `yield` it strikes, after it, when everything has come to rest, it looks.
+Each fault is a generator: up to its `yield` it strikes, after it, when everything has come to rest,
+it looks.
 """
 
 import base64
@@ -27,7 +28,9 @@ def killed_people(world: World) -> People:
 
 
 def killed(point: str, *, first_ends_as: tuple[str | None, ...]) -> Scenario:
-    """The worker is killed at a failpoint; the calls it struck end so, and their people are dialled once each."""
+    """The worker is killed at a failpoint; the calls it struck end so, and their people are dialled
+    once each.
+    """
 
     def scenario(world: World) -> Iterator[None]:
         people = killed_people(world)
@@ -36,9 +39,18 @@ def killed(point: str, *, first_ends_as: tuple[str | None, ...]) -> Scenario:
         struck = set(world.struck(point))
         dialled = [dial["number"] for dial in people.dials()]
         for call in people.calls(pk__in=struck):
-            world.expect(call.end_reason in first_ends_as or None in first_ends_as, f"{call} ended {call.end_reason}")
-            world.expect(dialled.count(call.to_number) == 1, f"{call.to_number} was dialled other than once")
-        attempts = {p.attempts for p in people.people() if p.last_call_id is not None and p.status == "completed"}
+            world.expect(
+                call.end_reason in first_ends_as or None in first_ends_as,
+                f"{call} ended {call.end_reason}",
+            )
+            world.expect(
+                dialled.count(call.to_number) == 1, f"{call.to_number} was dialled other than once"
+            )
+        attempts = {
+            p.attempts
+            for p in people.people()
+            if p.last_call_id is not None and p.status == "completed"
+        }
         world.expect(attempts == {1}, f"attempts counted: {attempts}")
 
     return scenario
@@ -51,7 +63,9 @@ def response_lost(world: World) -> Iterator[None]:
     world.faults()
     yield
     found = people.ends()
-    world.expect(found == {"01": ANSWERED, "02": ANSWERED, "65": ("failed", "no_answer", 1)}, str(found))
+    world.expect(
+        found == {"01": ANSWERED, "02": ANSWERED, "65": ("failed", "no_answer", 1)}, str(found)
+    )
     world.expect(len(people.dials()) == 3, f"{len(people.dials())} dials for three people")
 
 
@@ -71,10 +85,15 @@ def request_lost(world: World) -> Iterator[None]:
 def server_error(world: World) -> Iterator[None]:
     world.faults(error_before_rate=1.0)
     before = world.call(["01", "02"])
-    world.wait(lambda: len({c.to_number for c in before.calls(stage="ended")}) == 2, "two refusals before the dial")
+    world.wait(
+        lambda: len({c.to_number for c in before.calls(stage="ended")}) == 2,
+        "two refusals before the dial",
+    )
     world.faults(error_after_dial_rate=1.0)
     after = world.call(["01", "02"])
-    world.wait(lambda: len({dial["number"] for dial in after.dials()}) == 2, "two errors after the dial")
+    world.wait(
+        lambda: len({dial["number"] for dial in after.dials()}) == 2, "two errors after the dial"
+    )
     world.faults()
     yield
     for people in (before, after):
@@ -83,11 +102,18 @@ def server_error(world: World) -> Iterator[None]:
 
 
 def no_sip_node(world: World) -> Iterator[None]:
-    """LiveKit's own 503: no SIP node took the call. (A proxy's 503 in HTML: tests/faults/test_proxy.py.)"""
-    refusal = {"twirp": {"code": "unavailable", "msg": "twirp error unknown: no response from servers"}}
+    """LiveKit's own 503: no SIP node took the call. (A proxy's 503 in HTML:
+    tests/faults/test_proxy.py.)
+    """
+    refusal = {
+        "twirp": {"code": "unavailable", "msg": "twirp error unknown: no response from servers"}
+    }
     world.sandbox.ask("PUT", "behaviours", {world.next_number("01"): refusal})
     people = world.call(["01"])
-    world.wait(lambda: len(people.calls(end_reason="livekit_unavailable")) >= 2, "a refusal, and another try")
+    world.wait(
+        lambda: len(people.calls(end_reason="livekit_unavailable")) >= 2,
+        "a refusal, and another try",
+    )
     world.sandbox.ask("DELETE", "behaviours")
     yield
     world.expect(people.ends() == {"01": ANSWERED}, str(people.ends()))
@@ -95,10 +121,15 @@ def no_sip_node(world: World) -> Iterator[None]:
 
 
 def hanging(world: World) -> Iterator[None]:
-    """One request in ten is answered only when our patience is long over; the others do not wait for them."""
+    """One request in ten is answered only when our patience is long over; the others do not wait
+    for them.
+    """
     world.faults(hang_rate=0.1, hang_seconds=60)
     people = world.call([f"{n:02}" for n in range(40)])
-    world.wait(lambda: sum(p.status == "completed" for p in people.people()) >= 30, "three in four are through")
+    world.wait(
+        lambda: sum(p.status == "completed" for p in people.people()) >= 30,
+        "three in four are through",
+    )
     world.faults()
     yield
     world.expect(set(people.ends().values()) == {ANSWERED}, str(people.ends()))
@@ -107,11 +138,15 @@ def hanging(world: World) -> Iterator[None]:
 def livekit_down(world: World) -> Iterator[None]:
     world.rest(60)  # how a call ends that is up when LiveKit dies nobody can know
     people = world.call([f"{n:02}" for n in range(50)], rate=10)
-    people.ends_as_dialled = False  # calls that are up die with LiveKit, and nothing tells how they would have ended
+    people.ends_as_dialled = (
+        False  # calls that are up die with LiveKit, and nothing tells how they would have ended
+    )
     world.wait(lambda: len(people.dials()) >= 5, "calls are under way")
     gone = world.take_away("sandbox")
     try:
-        world.wait(lambda: people.batch().error is not None, "the batch pauses itself, with a reason")
+        world.wait(
+            lambda: people.batch().error is not None, "the batch pauses itself, with a reason"
+        )
         failures = len(people.calls(end_reason="livekit_unreachable"))
         time.sleep(3)
     finally:
@@ -122,11 +157,16 @@ def livekit_down(world: World) -> Iterator[None]:
     yield
     world.expect(failures <= 60, f"{failures} failures until the batch paused itself")
     for person in people.people():
-        world.expect(person.status == "review" or person.attempts == 1, f"{person}: {person.attempts} attempts")
+        world.expect(
+            person.status == "review" or person.attempts == 1,
+            f"{person}: {person.attempts} attempts",
+        )
 
 
 def webhooks(**rates: object) -> Scenario:
-    """Repeated, reordered or lost: every call has one answer, one end, and the outcome of its number."""
+    """Repeated, reordered or lost: every call has one answer, one end, and the outcome of its
+    number.
+    """
 
     def scenario(world: World) -> Iterator[None]:
         world.faults(**rates)
@@ -137,7 +177,9 @@ def webhooks(**rates: object) -> Scenario:
         for call in people.calls(stage="ended", dialed_at__isnull=False):
             events = world.read(lambda call=call: list(CallEvent.unscoped.filter(call=call)))  # type: ignore[misc]
             kinds = [event.type for event in events]
-            world.expect(kinds.count("ended") == 1 and kinds.count("answered") <= 1, f"{call}: {kinds}")
+            world.expect(
+                kinds.count("ended") == 1 and kinds.count("answered") <= 1, f"{call}: {kinds}"
+            )
             world.expect("alarm" not in kinds, f"{call} raised an alarm")
         world.expect(all(p.attempts == 1 for p in people.people()), str(people.ends()))
 
@@ -153,7 +195,9 @@ def foreign_webhooks(world: World) -> Iterator[None]:
     callee = {"identity": old.callee_identity, "kind": "SIP"}
     before = world.read(lambda: list(InboxEvent.objects.values_list("pk", flat=True)))
     for room in (f"vo-{uuid4()}", "somebody-elses", old.room):
-        status = send_webhook(world, {"event": "participant_joined", "room": {"name": room}, "participant": callee})
+        status = send_webhook(
+            world, {"event": "participant_joined", "room": {"name": room}, "participant": callee}
+        )
         world.expect(status == 200, f"a webhook of {room} was answered {status}")
     [now] = people.calls(pk=old.pk)
     same = (now.stage, now.outcome, now.ended_at, now.end_reason) == (
@@ -161,15 +205,21 @@ def foreign_webhooks(world: World) -> Iterator[None]:
         *(old.ended_at, old.end_reason),
     )
     world.expect(same, f"{old} was changed by a late webhook")
-    stored = world.read(lambda: InboxEvent.objects.exclude(pk__in=before).filter(room="somebody-elses").count())
+    stored = world.read(
+        lambda: InboxEvent.objects.exclude(pk__in=before).filter(room="somebody-elses").count()
+    )
     world.expect(stored == 0, "an event of another program's room was stored")
 
 
 def send_webhook(world: World, event: dict[str, object]) -> int:
     """As LiveKit sends and signs it; the answer's status."""
-    body = json.dumps({"id": f"EV_{uuid4().hex}", "createdAt": str(int(time.time())), **event}).encode()
+    body = json.dumps(
+        {"id": f"EV_{uuid4().hex}", "createdAt": str(int(time.time())), **event}
+    ).encode()
     digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
     claims = {"iss": settings.LIVEKIT_API_KEY, "exp": int(time.time()) + 300, "sha256": digest}
     token = jwt.encode(claims, settings.LIVEKIT_API_SECRET, algorithm="HS256")
     headers = {"Authorization": token, "Content-Type": "application/webhook+json"}
-    return requests.post(f"{world.url}/livekit/webhook", data=body, headers=headers, timeout=10).status_code
+    return requests.post(
+        f"{world.url}/livekit/webhook", data=body, headers=headers, timeout=10
+    ).status_code

@@ -1,8 +1,9 @@
 """The fault matrix of `reliability.md` §2.7: a row for each fault, and the world it strikes in.
 
-`line`, `orders` and `deploys` are one worker on SQLite: in the first LiveKit fails, in the others we do, in the last at
-an operator's word. `servers` are two workers on PostgreSQL and Redis of their own. After each fault's own expectations,
-the ledger's nine invariants must hold for every list that was called.
+`line`, `orders` and `deploys` are one worker on SQLite: in the first LiveKit fails, in the others
+we do, in the last at an operator's word. `servers` are two workers on PostgreSQL and Redis of their
+own. After each fault's own expectations, the ledger's nine invariants must hold for every list that
+was called.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,9 +30,16 @@ class Fault:
 
 WORKERS: dict[WorldName, int] = {"servers": 2, "orders": 1, "line": 1, "deploys": 1}
 
-# In the order they strike, by worlds: what takes long to come to rest first, what kills LiveKit last.
+# In the order they strike, by worlds: what takes long to come to rest first, what kills LiveKit
+# last.
 MATRIX: tuple[Fault, ...] = (
-    Fault("F21", "stopped between intent and send", "servers", processes.stopped_before_send, "after_intent:2:STOP"),
+    Fault(
+        "F21",
+        "stopped between intent and send",
+        "servers",
+        processes.stopped_before_send,
+        "after_intent:2:STOP",
+    ),
     Fault("F19", "four reconcilers at once", "servers", processes.reconcilers_at_once),
     Fault("F11", "PostgreSQL crashes", "servers", servers.database_crashes),
     Fault("F12", "PostgreSQL is away", "servers", servers.database_away),
@@ -52,13 +60,28 @@ MATRIX: tuple[Fault, ...] = (
         line.killed("after_intent", first_ends_as=("not_placed",)),
         "after_intent:2",
     ),
-    Fault("F3", "killed after the send", "orders", line.killed("after_send", first_ends_as=(None,)), "after_send:3"),
     Fault(
-        "F4", "killed after the answer", "orders", line.killed("after_answer", first_ends_as=(None,)), "after_answer:3"
+        "F3",
+        "killed after the send",
+        "orders",
+        line.killed("after_send", first_ends_as=(None,)),
+        "after_send:3",
+    ),
+    Fault(
+        "F4",
+        "killed after the answer",
+        "orders",
+        line.killed("after_answer", first_ends_as=(None,)),
+        "after_answer:3",
     ),
     Fault("F25", "four starts at once", "orders", processes.two_starts),
     Fault("F26", "the same number twice", "orders", processes.same_number_twice),
-    Fault("F27", "orders between claim and intent", "orders", processes.orders_between_claim_and_intent),
+    Fault(
+        "F27",
+        "orders between claim and intent",
+        "orders",
+        processes.orders_between_claim_and_intent,
+    ),
     Fault("F22", "SIGTERM under load, ten times", "deploys", processes.deploys),
     Fault("F9", "LiveKit hangs", "line", line.hanging),
     Fault("F5", "the response is lost", "line", line.response_lost),

@@ -1,4 +1,6 @@
-"""Drills side by side. A world waits most of its time, so a machine carries more of them than it has cores."""
+"""Drills side by side. A world waits most of its time, so a machine carries more of them than it
+has cores.
+"""
 
 import os
 import re
@@ -50,7 +52,10 @@ def for_faults(faults: Iterable[Fault]) -> list[Order]:
         Order(
             name=world,
             arguments=("--fault", ",".join(fault.name for fault in those), "--world", world),
-            settings={**QUICK, "VO_FAIL": ",".join(fault.failpoint for fault in those if fault.failpoint)},
+            settings={
+                **QUICK,
+                "VO_FAIL": ",".join(fault.failpoint for fault in those if fault.failpoint),
+            },
             on_servers=world == "servers",
         )
         for world, those in by_world.items()
@@ -61,8 +66,12 @@ def for_seeds(seeds: Iterable[int], *more: str) -> list[Order]:
     return [Order(f"seed{seed}", ("--seed", str(seed), *more), QUICK) for seed in seeds]
 
 
-def carry_out(orders: Sequence[Order], tell: Callable[[str], None], *, at_once: int = AT_ONCE) -> bool:
-    """Run them, tell what they say as it comes and a line for each fault at the end; whether all went well."""
+def carry_out(
+    orders: Sequence[Order], tell: Callable[[str], None], *, at_once: int = AT_ONCE
+) -> bool:
+    """Run them, tell what they say as it comes and a line for each fault at the end; whether all
+    went well.
+    """
     with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(lambda order: run(order, tell), orders))
     tell("")
@@ -84,7 +93,11 @@ def run(order: Order, tell: Callable[[str], None]) -> None:
             world |= stack.enter_context(servers(Path(folder))).environment
         command = [sys.executable, sys.argv[0], "drill", *order.arguments]
         process = subprocess.Popen(  # noqa: S603 ourselves
-            command, env={**os.environ, **world}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env={**os.environ, **world},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         assert process.stdout is not None
         for line in process.stdout:
@@ -105,7 +118,9 @@ def environment() -> dict[str, str]:
     return {
         INSIDE: "1",
         "DEBUG": "1",
-        "DATA_DIR": tempfile.mkdtemp(prefix="voiceops-drill-"),  # stays for whoever wants to know why it failed
+        "DATA_DIR": tempfile.mkdtemp(
+            prefix="voiceops-drill-"
+        ),  # stays for whoever wants to know why it failed
         "PORT": str(port),
         "SANDBOX_PORT": str(sandbox_port),
         "PYTHONUNBUFFERED": "1",

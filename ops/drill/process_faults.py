@@ -1,4 +1,6 @@
-"""F19 to F27: processes that stop, die, run twice or have the wrong time; and orders that cross each other."""
+"""F19 to F27: processes that stop, die, run twice or have the wrong time; and orders that cross
+each other.
+"""
 
 import http
 import os
@@ -42,13 +44,16 @@ def reconcilers_at_once(world: World) -> Iterator[None]:
     yield
     world.expect(set(people.ends().values()) == {ANSWERED}, str(people.ends()))
     for call in people.calls(stage="ended", dialed_at__isnull=False):
-        ends = world.read(lambda call=call: CallEvent.unscoped.filter(call=call, type="ended").count())  # type: ignore[misc]
+        ends = world.read(
+            lambda call=call: CallEvent.unscoped.filter(call=call, type="ended").count()  # type: ignore[misc]
+        )
         world.expect(ends == 1, f"{call} ended {ends} times")
 
 
 def wrong_clock(world: World) -> Iterator[None]:
-    """A worker five minutes fast calls alone; then one five minutes slow shares a list with it. Leases, tokens and time
-    slots go by the database's clock."""
+    """A worker five minutes fast calls alone; then one five minutes slow shares a list with it.
+    Leases, tokens and time slots go by the database's clock.
+    """
     gone = [world.take_away(name) for name in ("worker", "worker2")]
     skewed = [worker_at("+300s")]
     try:
@@ -65,7 +70,9 @@ def wrong_clock(world: World) -> Iterator[None]:
             world.bring_back(one)
     yield
     for people, count in ((alone, 5), (shared, 20)):
-        world.expect(len(people.dials()) == count, f"{len(people.dials())} dials for {count} people")
+        world.expect(
+            len(people.dials()) == count, f"{len(people.dials())} dials for {count} people"
+        )
         again = [call for call in people.calls() if call.sequence > 1]
         world.expect(not again, f"{len(again)} calls were taken from one worker by the other")
         world.expect(not people.calls(end_reason="livekit_key_refused"), "LiveKit refused tokens")
@@ -76,12 +83,38 @@ def worker_at(skew: str) -> subprocess.Popen[bytes]:
     program = shutil.which("faketime")
     if program is None:
         raise DomainError("faketime is not installed (apt-get install faketime)")
-    command = [program, "-f", skew, sys.executable, "-m", "celery", "-A", "voiceops", "worker", "-n", f"{skew}@%h"]
-    flags = ["--pool", "threads", "--concurrency", "8", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
+    command = [
+        program,
+        "-f",
+        skew,
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "voiceops",
+        "worker",
+        "-n",
+        f"{skew}@%h",
+    ]
+    flags = [
+        "--pool",
+        "threads",
+        "--concurrency",
+        "8",
+        "--without-gossip",
+        "--without-mingle",
+        "--loglevel",
+        "WARNING",
+    ]
     environment = {**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "VO_FAIL": ""}
     log = (Path(settings.DATA_DIR) / "logs" / f"skewed{skew}.log").open("ab")
     return subprocess.Popen(  # noqa: S603 our own command, no shell
-        [*command, *flags], cwd=settings.BASE_DIR, env=environment, stdout=log, stderr=log, process_group=0
+        [*command, *flags],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        stdout=log,
+        stderr=log,
+        process_group=0,
     )
 
 
@@ -98,32 +131,50 @@ def stopped_before_send(world: World) -> Iterator[None]:
     sent = {dial["room"]: dial["at"] for dial in people.dials()}
     for call in people.calls(pk__in=struck):
         if call.room not in sent:
-            world.expect(call.end_reason in ("not_placed", "in_doubt"), f"{call} ended {call.end_reason}")
-        else:  # nobody had judged it when its worker went on: that put it back, and sent it by a new intent
+            world.expect(
+                call.end_reason in ("not_placed", "in_doubt"), f"{call} ended {call.end_reason}"
+            )
+        # Nobody had judged it when its worker went on: that put it back, and sent it by a new
+        # intent.
+        else:
             fence = call.not_after
-            world.expect(fence is not None and sent[call.room] <= fence.timestamp(), f"{call} was sent after its fence")
+            world.expect(
+                fence is not None and sent[call.room] <= fence.timestamp(),
+                f"{call} was sent after its fence",
+            )
 
 
 def deploys(world: World) -> Iterator[None]:
-    """Ten times the worker and the web server are told to end, and started anew, while people are called."""
+    """Ten times the worker and the web server are told to end, and started anew, while people are
+    called.
+    """
     people = world.call([f"{n:02}" for n in range(100)], rate=10)
     slowest, late = 0.0, 0
     with Visitor(f"{world.url}/healthz") as visitor:
         for deploy in range(DEPLOYS):
-            world.wait(lambda deploy=deploy: len(people.dials()) >= 9 * (deploy + 1), "calls under way")  # type: ignore[misc]
+            world.wait(
+                lambda deploy=deploy: len(people.dials()) >= 9 * (deploy + 1),
+                "calls under way",  # type: ignore[misc]
+            )
             old = world.process("worker").process
             began = world.read(database_now)
             world.blow("worker", signal.SIGTERM)
             os.kill(world.process("web").process.pid, signal.SIGTERM)
-            slowest = max(slowest, world.wait(lambda old=old: old.poll() is not None, "the worker exits"))  # type: ignore[misc]
+            slowest = max(
+                slowest,
+                world.wait(lambda old=old: old.poll() is not None, "the worker exits"),  # type: ignore[misc]
+            )
             claims = people.calls(
-                created_at__gt=began + timedelta(seconds=CLAIMS_STOP), created_at__lt=world.read(database_now)
+                created_at__gt=began + timedelta(seconds=CLAIMS_STOP),
+                created_at__lt=world.read(database_now),
             )
             late += len(claims) if old is world.process("worker").process else 0
     yield
     world.expect(slowest <= EXIT_SECONDS, f"an exit took {slowest:.1f} s")
     world.expect(late == 0, f"{late} people were claimed more than a second after SIGTERM")
-    world.expect(not visitor.turned_away, f"of {visitor.visits} requests failed: {visitor.turned_away[:5]}")
+    world.expect(
+        not visitor.turned_away, f"of {visitor.visits} requests failed: {visitor.turned_away[:5]}"
+    )
 
 
 class Visitor(threading.Thread):
@@ -176,7 +227,9 @@ def agent_away(world: World) -> Iterator[None]:
     """No agent comes: nobody is dialled until one does."""
     world.sandbox.ask("PUT", "agent", {"online": False})
     people = world.call(["00", "01"])
-    world.wait(lambda: people.calls(end_reason="no_agent"), "calls are given up for want of an agent")
+    world.wait(
+        lambda: people.calls(end_reason="no_agent"), "calls are given up for want of an agent"
+    )
     dialled = len(people.dials())
     world.sandbox.ask("PUT", "agent", {"online": True})
     yield
@@ -204,8 +257,14 @@ def two_starts(world: World) -> Iterator[None]:
     for thread in threads:
         thread.join()
     yield
-    started = world.read(lambda: AuditEntry.unscoped.filter(action="batch.started", object_id=people.batch_id).count())
-    world.expect(sorted(statuses) == [200, 400, 400, 400], f"four starts were answered {sorted(statuses)}")
+    started = world.read(
+        lambda: AuditEntry.unscoped.filter(
+            action="batch.started", object_id=people.batch_id
+        ).count()
+    )
+    world.expect(
+        sorted(statuses) == [200, 400, 400, 400], f"four starts were answered {sorted(statuses)}"
+    )
     world.expect(started == 1, f"{started} starts in the audit log")
     world.expect(len(people.dials()) == 2, f"{len(people.dials())} dials for two people")
 
@@ -231,10 +290,15 @@ def same_number_twice(world: World) -> Iterator[None]:
 
 
 def orders_between_claim_and_intent(world: World) -> Iterator[None]:
-    """Reserved calls wait for their slots: paused, suppressed and stopped people among them are not dialled."""
+    """Reserved calls wait for their slots: paused, suppressed and stopped people among them are not
+    dialled.
+    """
     paused, stopped, suppressed = (world.call(ENDINGS[:8], rate=1) for _ in range(3))
     for people in (paused, stopped, suppressed):
-        world.wait(lambda people=people: len(people.dials()) >= 2 and people.calls(stage="reserved"), "slots")  # type: ignore[misc]
+        world.wait(
+            lambda people=people: len(people.dials()) >= 2 and people.calls(stage="reserved"),  # type: ignore[misc]
+            "slots",
+        )
     paused.order("pause")
     at_pause = time.time()
     stopped.order("stop")
@@ -249,8 +313,19 @@ def orders_between_claim_and_intent(world: World) -> Iterator[None]:
     paused.order("resume")
     yield
     world.expect(not late, f"{len(late)} people were dialled after the order")
-    ends = {call.end_reason for people in (paused, stopped, suppressed) for call in people.calls(dialed_at=None)}
-    world.expect("suppressed" in ends and ends & {"batch_paused", "batch_stopped"} != set(), f"refusals: {ends}")
+    ends = {
+        call.end_reason
+        for people in (paused, stopped, suppressed)
+        for call in people.calls(dialed_at=None)
+    }
+    world.expect(
+        "suppressed" in ends and ends & {"batch_paused", "batch_stopped"} != set(),
+        f"refusals: {ends}",
+    )
     world.expect(set(paused.ends().values()) == {ANSWERED}, str(paused.ends()))
-    world.expect({p.status for p in stopped.people()} <= {"completed", "cancelled"}, str(stopped.ends()))
-    world.expect({p.status for p in suppressed.people()} <= {"completed", "skipped"}, str(suppressed.ends()))
+    world.expect(
+        {p.status for p in stopped.people()} <= {"completed", "cancelled"}, str(stopped.ends())
+    )
+    world.expect(
+        {p.status for p in suppressed.people()} <= {"completed", "skipped"}, str(suppressed.ends())
+    )

@@ -64,7 +64,9 @@ class Sandbox:
 def numbers(people: int) -> list[str]:
     """Fictitious numbers (555-01xx), a hundred to an area code, so that every outcome occurs."""
     if people > 100 * len(AREA_CODES):
-        raise DomainError(f"At most {100 * len(AREA_CODES)} people: there are no more fictitious numbers")
+        raise DomainError(
+            f"At most {100 * len(AREA_CODES)} people: there are no more fictitious numbers"
+        )
     return [f"+1{AREA_CODES[index // 100]}55501{index % 100:02}" for index in range(people)]
 
 
@@ -83,7 +85,9 @@ class Drill:
     batch_id: str = ""
     over: bool = False
     failure: str | None = None
-    cut_off: int = 0  # calls that were up when LiveKit was killed: how they would have ended nobody can know
+    cut_off: int = (
+        0  # calls that were up when LiveKit was killed: how they would have ended nobody can know
+    )
 
     def run(self) -> None:
         try:
@@ -101,12 +105,19 @@ class Drill:
         sandbox.ask("DELETE", "dials")
         sandbox.ask("PUT", "faults", {"seed": self.plan.seed, **self.plan.faults})
         file = write_list(Path(settings.DATA_DIR) / "drill.csv", self.plan.people)
-        fields = {"agent_id": demo.agent_id, "phone_number_id": demo.phone_number_id, "start": "now", "name": "Drill"}
+        fields = {
+            "agent_id": demo.agent_id,
+            "phone_number_id": demo.phone_number_id,
+            "start": "now",
+            "name": "Drill",
+        }
         batch = demo.api.upload("/batches", file, fields)
         self.batch_id = batch["id"]
         deadline = time.monotonic() + self.plan.seconds
         for share in shares(self.plan):
-            demo.api.get_patiently("/healthz", unless=lambda: time.monotonic() > deadline)  # or two blows would be one
+            demo.api.get_patiently(
+                "/healthz", unless=lambda: time.monotonic() > deadline
+            )  # or two blows would be one
             self.wait_for_dials(sandbox, share, deadline)
             self.blow(chance.choice(self.plan.kinds), chance)
         while not sandbox.answers() and time.monotonic() < deadline:
@@ -117,7 +128,9 @@ class Drill:
     def wait_for_dials(self, sandbox: Sandbox, share: int, deadline: float) -> None:
         """Until so many calls were dialled, or the calls stand still for reasons of their own."""
         patience = min(time.monotonic() + 20, deadline)
-        while time.monotonic() < patience and (not sandbox.answers() or len(sandbox.dials()) < share):
+        while time.monotonic() < patience and (
+            not sandbox.answers() or len(sandbox.dials()) < share
+        ):
             time.sleep(POLL)
 
     def wait_until_at_rest(self, api: Any, deadline: float) -> None:
@@ -127,7 +140,9 @@ class Drill:
             if progress["status"] in ENDED and open_people == 0:
                 return
             if time.monotonic() > deadline:
-                raise TimeoutError(f"after {self.plan.seconds:.0f} s: {progress['status']}, {progress['counts']}")
+                raise TimeoutError(
+                    f"after {self.plan.seconds:.0f} s: {progress['status']}, {progress['counts']}"
+                )
             time.sleep(POLL)
 
     def blow(self, kind: str, chance: random.Random) -> None:

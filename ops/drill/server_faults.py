@@ -1,4 +1,6 @@
-"""F11 to F14: the database and the broker go away, in the middle of a batch and at the worst moment."""
+"""F11 to F14: the database and the broker go away, in the middle of a batch and at the worst
+moment.
+"""
 
 import threading
 import time
@@ -49,7 +51,10 @@ def database_crashes(world: World) -> Iterator[None]:
     people = world.call(ENDINGS, rate=5)
     with asking(world) as seen:
         for restart in range(2):
-            world.wait(lambda restart=restart: len(people.dials()) >= 5 + 10 * restart, "calls under way")  # type: ignore[misc]
+            world.wait(
+                lambda restart=restart: len(people.dials()) >= 5 + 10 * restart,
+                "calls under way",  # type: ignore[misc]
+            )
             world.servers.stop_postgres()
             world.servers.start_postgres()
             back = time.time()
@@ -66,7 +71,9 @@ def database_away(world: World) -> Iterator[None]:
     world.servers.stop_postgres()
     away = time.time()
     try:
-        status = send_webhook(world, {"event": "room_finished", "room": {"name": people_room(people)}})
+        status = send_webhook(
+            world, {"event": "room_finished", "room": {"name": people_room(people)}}
+        )
         time.sleep(GONE)
         late = [dial for dial in people.dials() if dial["at"] > away + HORIZON]
     finally:
@@ -84,8 +91,9 @@ def people_room(people: People) -> str:
 
 
 def commit_in_doubt(world: World) -> Iterator[None]:
-    """An intent's COMMIT is durable, and the connection dies before it is acknowledged: PostgreSQL waits for a
-    standby that does not exist, and the waiting backend is ended."""
+    """An intent's COMMIT is durable, and the connection dies before it is acknowledged: PostgreSQL
+    waits for a standby that does not exist, and the waiting backend is ended.
+    """
     people = world.call(ENDINGS[:10], rate=5)
     world.wait(lambda: len(people.dials()) >= 2, "calls are under way")
     world.read(lambda: execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'"))
@@ -111,9 +119,13 @@ def execute(statement: str) -> None:
 def end_a_waiting_intent() -> bool:
     """End every backend that waits in COMMIT once there is an intent nobody else can have stored."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM telephony_call WHERE stage = 'intent' AND dialed_at IS NULL")
+        cursor.execute(
+            "SELECT count(*) FROM telephony_call WHERE stage = 'intent' AND dialed_at IS NULL"
+        )
         [intents] = cursor.fetchone()
-        cursor.execute("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'")
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'"
+        )
         waiting = [pid for (pid,) in cursor.fetchall()]
         for pid in waiting:
             cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
@@ -128,10 +140,16 @@ def broker_away(world: World) -> Iterator[None]:
     world.servers.kill_redis()
     gone = time.time()
     try:
-        world.wait(lambda: called_on(people, gone + 1.0), "calls go on without the broker", seconds=15)
+        world.wait(
+            lambda: called_on(people, gone + 1.0), "calls go on without the broker", seconds=15
+        )
         second = world.call(ENDINGS[:5])
         uploaded = time.time()
-        world.wait(lambda: called_on(second, uploaded), "a new batch is called without the broker", seconds=30)
+        world.wait(
+            lambda: called_on(second, uploaded),
+            "a new batch is called without the broker",
+            seconds=30,
+        )
     finally:
         world.servers.start_redis()
     yield

@@ -1,4 +1,6 @@
-"""A PostgreSQL and a Redis of a drill's own, on loopback, in a temporary folder: to be stopped, crashed and emptied."""
+"""A PostgreSQL and a Redis of a drill's own, on loopback, in a temporary folder: to be stopped,
+crashed and emptied.
+"""
 
 import os
 import shutil
@@ -21,7 +23,9 @@ REDIS_STARTS = 10.0  # seconds
 
 @dataclass(frozen=True)
 class Servers:
-    """Where they are. The process that drills learns it from the environment of the one that started them."""
+    """Where they are. The process that drills learns it from the environment of the one that
+    started them.
+    """
 
     folder: Path
     postgres_port: int
@@ -50,7 +54,19 @@ class Servers:
 
     def make_postgres(self) -> None:
         data = str(self.folder / "data")
-        run([binary("initdb"), "-D", data, "-U", "voiceops", "--auth=trust", "--encoding=UTF8", "--no-sync"], self.user)
+        run(
+            [
+                binary("initdb"),
+                "-D",
+                data,
+                "-U",
+                "voiceops",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--no-sync",
+            ],
+            self.user,
+        )
 
     @property
     def user(self) -> str | None:
@@ -65,7 +81,10 @@ class Servers:
         self.control("-m", "immediate", "stop")
 
     def control(self, *arguments: str) -> None:
-        run([binary("pg_ctl"), "-D", str(self.folder / "data"), "-w", "-t", "30", *arguments], self.user)
+        run(
+            [binary("pg_ctl"), "-D", str(self.folder / "data"), "-w", "-t", "30", *arguments],
+            self.user,
+        )
 
     # --- Redis ---
 
@@ -75,8 +94,25 @@ class Servers:
             raise DomainError("redis-server is not installed (apt-get install redis-server)")
         subprocess.run(  # noqa: S603 Redis' own program
             [
-                *(program, "--port", str(self.redis_port), "--bind", "127.0.0.1", "--daemonize", "yes", "--save", ""),
-                *("--dir", str(self.folder), "--pidfile", str(self.redis_pid), "--logfile", str(self.redis_log)),
+                *(
+                    program,
+                    "--port",
+                    str(self.redis_port),
+                    "--bind",
+                    "127.0.0.1",
+                    "--daemonize",
+                    "yes",
+                    "--save",
+                    "",
+                ),
+                *(
+                    "--dir",
+                    str(self.folder),
+                    "--pidfile",
+                    str(self.redis_pid),
+                    "--logfile",
+                    str(self.redis_log),
+                ),
             ],
             check=True,
             stdout=subprocess.DEVNULL,

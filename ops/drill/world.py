@@ -1,4 +1,6 @@
-"""Where the drills of the matrix take place: real processes, and hands on everything that can be broken."""
+"""Where the drills of the matrix take place: real processes, and hands on everything that can be
+broken.
+"""
 
 import os
 import signal
@@ -26,7 +28,8 @@ from voiceops.core.errors import DomainError
 
 T = TypeVar("T")
 
-# Fictitious numbers (555-01xx): a hundred people to an area code, and every list has one of its own.
+# Fictitious numbers (555-01xx): a hundred people to an area code, and every list has one of its
+# own.
 AREA_CODES = (
     *(201, 206, 212, 213, 303, 305, 312, 313, 404, 408, 415, 503, 510, 512, 602),
     *(603, 612, 614, 615, 617, 702, 713, 714, 718, 720, 801, 804, 808, 813, 816),
@@ -74,10 +77,14 @@ class People:
         return self.world.api.post(f"/batches/{self.batch_id}/{verb}", body)
 
     def at_rest(self) -> bool:
-        return self.batch().status in ENDED and not any(person.status in OPEN for person in self.people())
+        return self.batch().status in ENDED and not any(
+            person.status in OPEN for person in self.people()
+        )
 
     def ledger(self) -> CallLedger:
-        ledger = self.world.read(lambda: read_ledger(self.batch_id, self.dials(), uploaded=self.uploaded))
+        ledger = self.world.read(
+            lambda: read_ledger(self.batch_id, self.dials(), uploaded=self.uploaded)
+        )
         ledger.check(truth=self.ends_as_dialled)
         return ledger
 
@@ -101,13 +108,19 @@ class World:
 
     # --- lists ---
 
-    def call(self, endings: Iterable[str], *, rate: float = 20, most: int = 100, **fields: str) -> People:
-        """Upload a list of people whose numbers end so, which decides what becomes of them, and have it called."""
+    def call(
+        self, endings: Iterable[str], *, rate: float = 20, most: int = 100, **fields: str
+    ) -> People:
+        """Upload a list of people whose numbers end so, which decides what becomes of them, and
+        have it called.
+        """
         people = People(self, area=AREA_CODES[len(self.lists)])
         text = "phone\n" + "".join(f"+1{people.area}55501{ending}\n" for ending in endings)
         return self.call_list(people, text, rate=rate, most=most, **fields)
 
-    def call_list(self, people: People, text: str, *, rate: float = 20, most: int = 100, **fields: str) -> People:
+    def call_list(
+        self, people: People, text: str, *, rate: float = 20, most: int = 100, **fields: str
+    ) -> People:
         self.lists.append(people)
         people.caller = f"+120255501{len(self.lists):02}"
         trunk = {**workspace.TRUNK, "calls_per_second": rate, "max_concurrent_calls": most}
@@ -116,7 +129,12 @@ class World:
         file = Path(settings.DATA_DIR) / f"drill-{len(self.lists)}.csv"
         file.write_text(text)
         people.uploaded = len(text.splitlines()) - 1  # without the header
-        order = {"agent_id": self.agent_id, "phone_number_id": people.number_id, "start": "now", "name": file.stem}
+        order = {
+            "agent_id": self.agent_id,
+            "phone_number_id": people.number_id,
+            "start": "now",
+            "name": file.stem,
+        }
         people.batch_id = self.api.upload("/batches", file, {**order, **fields})["id"]
         return people
 
@@ -159,7 +177,9 @@ class World:
             raise Broken(words)
 
     def rest(self, seconds: float) -> None:
-        """Until every list has come to rest, or the time is up: then each list's ledger says who is left."""
+        """Until every list has come to rest, or the time is up: then each list's ledger says who is
+        left.
+        """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not all(people.at_rest() for people in self.lists):
             time.sleep(0.5)

@@ -31,15 +31,20 @@ def local_url() -> str:
 
 @contextmanager
 def listening(port: int, *, variable: str) -> Iterator[socket.socket]:
-    """A listening socket. The web server inherits it, so that clients wait while it restarts instead of being refused.
+    """A listening socket. The web server inherits it, so that clients wait while it restarts
+    instead of being refused.
 
     Raises PortTakenError.
     """
     try:
         listener = socket.create_server((HOST, port), backlog=2048)
     except (OSError, OverflowError) as error:
-        reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "ports go to 65535"
-        raise PortTakenError(f"Port {port} cannot be used ({reason}). Set {variable} to a free one.") from error
+        reason = (
+            os.strerror(error.errno or 0) if isinstance(error, OSError) else "ports go to 65535"
+        )
+        raise PortTakenError(
+            f"Port {port} cannot be used ({reason}). Set {variable} to a free one."
+        ) from error
     with closing(listener):
         yield listener
 
@@ -71,22 +76,41 @@ def _sandbox() -> Service:
     port = settings.SANDBOX_PORT
     with listening(port, variable="SANDBOX_PORT"):
         pass  # free
-    command = (sys.executable, "manage.py", "sandbox", "--port", str(port), "--webhook-exclude", "track_published")
+    command = (
+        sys.executable,
+        "manage.py",
+        "sandbox",
+        "--port",
+        str(port),
+        "--webhook-exclude",
+        "track_published",
+    )
     ready = partial(_accepts, port)
-    return Service("sandbox", command, _log("sandbox"), settings.BASE_DIR, ready=ready, outlives=True)
+    return Service(
+        "sandbox", command, _log("sandbox"), settings.BASE_DIR, ready=ready, outlives=True
+    )
 
 
 def _web(listener: socket.socket) -> Service:
     bind = ("--bind", f"fd://{listener.fileno()}")
     return Service(
         "web",
-        (sys.executable, "-m", "gunicorn", "-c", "python:ops.gunicorn_conf", *bind, "voiceops.wsgi"),
+        (
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "-c",
+            "python:ops.gunicorn_conf",
+            *bind,
+            "voiceops.wsgi",
+        ),
         _log("web"),
         settings.BASE_DIR,
         ready=partial(_answers, listener.getsockname()[1]),
         pass_fds=(listener.fileno(),),
         patience=3.0,
-        orphan_signal=signal.SIGTERM,  # gunicorn's own workers are not on our leash: it must end them
+        # Gunicorn's own workers are not on our leash: it must end them.
+        orphan_signal=signal.SIGTERM,
     )
 
 
@@ -94,7 +118,18 @@ def _worker(index: int) -> Service:
     name = f"worker{index + 1}" if index else "worker"
     flags = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
     pool = ("--pool", "threads", "--concurrency", str(WORKER_THREADS))
-    command = (sys.executable, "-m", "celery", "-A", "voiceops", "worker", *pool, *flags, "-n", f"{name}@%h")
+    command = (
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "voiceops",
+        "worker",
+        *pool,
+        *flags,
+        "-n",
+        f"{name}@%h",
+    )
     return Service(name, command, _log(name), settings.BASE_DIR, patience=5.0)
 
 

@@ -1,8 +1,8 @@
 """Keeps a handful of processes running, and leaves none behind.
 
-Each process leads a process group of its own, so that whatever it started goes with it. One that dies is started
-again at once and always: there is no back-off, because calls wait for it. (At most one start a second each, so that a
-process that cannot live does not eat a core.)
+Each process leads a process group of its own, so that whatever it started goes with it. One that
+dies is started again at once and always: there is no back-off, because calls wait for it. (At most
+one start a second each, so that a process that cannot live does not eat a core.)
 """
 
 import json
@@ -36,9 +36,9 @@ class StartError(DomainError):
 class Service:
     """One process to keep running.
 
-    `patience` is how many seconds it has to end after SIGTERM before it gets SIGKILL; `orphan_signal` is what the
-    kernel sends it should the supervisor be killed the hard way. One that `outlives` the others is told to end when
-    they have.
+    `patience` is how many seconds it has to end after SIGTERM before it gets SIGKILL;
+    `orphan_signal` is what the kernel sends it should the supervisor be killed the hard way. One
+    that `outlives` the others is told to end when they have.
     """
 
     name: str
@@ -84,7 +84,9 @@ class Running:
         return self.process.poll() is not None
 
     def kill_group(self) -> None:
-        """End whatever is left of the group: the children of a process that was killed would hold its port."""
+        """End whatever is left of the group: the children of a process that was killed would hold
+        its port.
+        """
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -126,7 +128,9 @@ class Supervisor:
         self.stopping = False
 
     def __enter__(self) -> Self:
-        wanted = [number for number in STOP_SIGNALS if (number, signal.getsignal(number)) != UNDER_NOHUP]
+        wanted = [
+            number for number in STOP_SIGNALS if (number, signal.getsignal(number)) != UNDER_NOHUP
+        ]
         self.handlers = {number: signal.signal(number, self._ask_to_stop) for number in wanted}
         return self
 
@@ -137,7 +141,9 @@ class Supervisor:
             signal.signal(number, handler)
 
     def start(self) -> None:
-        """Start everything and wait until it is ready, or until a signal asks to stop. Raises StartError."""
+        """Start everything and wait until it is ready, or until a signal asks to stop. Raises
+        StartError.
+        """
         self.running = [Running(service) for service in self.services]
         deadline = time.monotonic() + START_SECONDS
         waiting = list(self.running)

@@ -24,7 +24,9 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer and close. What was sent is not logged: it may carry a credential."""
         default = (500, "Internal server error")
-        status, sentence = next((refusal for kind, refusal in REFUSALS.items() if isinstance(exc, kind)), default)
+        status, sentence = next(
+            (refusal for kind, refusal in REFUSALS.items() if isinstance(exc, kind)), default
+        )
         if status == 500:
             self.log.error("A request could not be handled", exc_info=exc)
         else:

@@ -37,7 +37,11 @@ class Account:
 
     def rows(self, table: str, **match: Any) -> list[Row]:
         """In order of creation."""
-        return [row for row in self.store.table(table).values() if all(row.get(k) == v for k, v in match.items())]
+        return [
+            row
+            for row in self.store.table(table).values()
+            if all(row.get(k) == v for k, v in match.items())
+        ]
 
     def get(self, table: str, sid: str, path: str, **match: Any) -> Row:
         """Raises TwilioError."""
@@ -49,8 +53,18 @@ class Account:
     def add(self, table: str, prefix: str, **values: Any) -> Row:
         now = datetime.now(UTC)
         sid = values.pop("sid", None) or twilio_sid(prefix)
-        row = {"sid": sid, "account_sid": self.sid, **values, "date_created": moment(now), "date_updated": moment(now)}
-        if table in (NUMBERS, CREDENTIAL_LISTS, CREDENTIALS):  # the 2010 API writes dates as e-mails do
+        row = {
+            "sid": sid,
+            "account_sid": self.sid,
+            **values,
+            "date_created": moment(now),
+            "date_updated": moment(now),
+        }
+        if table in (
+            NUMBERS,
+            CREDENTIAL_LISTS,
+            CREDENTIALS,
+        ):  # the 2010 API writes dates as e-mails do
             row |= {"date_created": format_datetime(now), "date_updated": format_datetime(now)}
         self.store.put(table, sid, row)
         return row

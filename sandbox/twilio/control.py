@@ -8,7 +8,15 @@ from aiohttp import web
 
 from sandbox.control import as_json, bad, checked, read_json
 
-from .account import CREDENTIAL_LISTS, CREDENTIALS, NUMBERS, ORIGINATION_URLS, TRUNK_CREDENTIAL_LISTS, TRUNKS, Account
+from .account import (
+    CREDENTIAL_LISTS,
+    CREDENTIALS,
+    NUMBERS,
+    ORIGINATION_URLS,
+    TRUNK_CREDENTIAL_LISTS,
+    TRUNKS,
+    Account,
+)
 from .door import Door, parse_fault
 from .numbers import Numbers
 
@@ -35,7 +43,9 @@ class TwilioControl:
         return as_json(self._state())
 
     async def put(self, request: web.Request) -> web.Response:
-        """Any of `balance` (USD), `inventory` (numbers), `faults`; what is not named stays as it is."""
+        """Any of `balance` (USD), `inventory` (numbers), `faults`; what is not named stays as it
+        is.
+        """
         body = await read_json(request)
         if not isinstance(body, dict) or set(body) - {"balance", "inventory", "faults"}:
             raise bad("balance, inventory and faults are what can be set")

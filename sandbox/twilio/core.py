@@ -55,7 +55,13 @@ class Core:
         )
 
     async def balance(self, request: web.Request, form: dict[str, str]) -> Answer:
-        return shown({"account_sid": self.account.sid, "balance": f"{self.account.balance:.2f}", "currency": "USD"})
+        return shown(
+            {
+                "account_sid": self.account.sid,
+                "balance": f"{self.account.balance:.2f}",
+                "currency": "USD",
+            }
+        )
 
     # --- numbers ---
 
@@ -70,7 +76,9 @@ class Core:
             rows = [row for row in rows if number.lstrip("+") in row["phone_number"]]
         if name := request.query.get("FriendlyName"):
             rows = [row for row in rows if row["friendly_name"] == name]
-        return shown(page_2010("incoming_phone_numbers", rows, request.path, request.query, self._number))
+        return shown(
+            page_2010("incoming_phone_numbers", rows, request.path, request.query, self._number)
+        )
 
     async def buy(self, request: web.Request, form: dict[str, str]) -> Answer:
         return created(self._number(self.numbers.buy(form)))
@@ -86,7 +94,10 @@ class Core:
         return gone()
 
     def _number(self, row: Row) -> Row:
-        return {**row, "uri": f"/2010-04-01/Accounts/{self.account.sid}/IncomingPhoneNumbers/{row['sid']}.json"}
+        return {
+            **row,
+            "uri": f"/2010-04-01/Accounts/{self.account.sid}/IncomingPhoneNumbers/{row['sid']}.json",
+        }
 
     def _get(self, table: str, request: web.Request, **match: Any) -> Row:
         return self.account.get(table, request.match_info["sid"], request.path, **match)
@@ -119,7 +130,11 @@ class Core:
 
     def _list(self, row: Row) -> Row:
         uri = f"/2010-04-01/Accounts/{self.account.sid}/SIP/CredentialLists/{row['sid']}"
-        return {**row, "uri": f"{uri}.json", "subresource_uris": {"credentials": f"{uri}/Credentials.json"}}
+        return {
+            **row,
+            "uri": f"{uri}.json",
+            "subresource_uris": {"credentials": f"{uri}/Credentials.json"},
+        }
 
     async def list_credentials(self, request: web.Request, form: dict[str, str]) -> Answer:
         rows = self.account.rows(CREDENTIALS, credential_list_sid=self._list_sid(request))
@@ -136,11 +151,17 @@ class Core:
         if self.account.rows(CREDENTIALS, credential_list_sid=list_sid, username=username):
             raise TwilioError(400, 21236, "Username already exists in this credential list")
         return created(
-            self._credential(self.account.add(CREDENTIALS, "CR", credential_list_sid=list_sid, username=username))
+            self._credential(
+                self.account.add(CREDENTIALS, "CR", credential_list_sid=list_sid, username=username)
+            )
         )
 
     async def get_credential(self, request: web.Request, form: dict[str, str]) -> Answer:
-        return shown(self._credential(self._get(CREDENTIALS, request, credential_list_sid=self._list_sid(request))))
+        return shown(
+            self._credential(
+                self._get(CREDENTIALS, request, credential_list_sid=self._list_sid(request))
+            )
+        )
 
     async def delete_credential(self, request: web.Request, form: dict[str, str]) -> Answer:
         row = self._get(CREDENTIALS, request, credential_list_sid=self._list_sid(request))
@@ -160,5 +181,7 @@ def _check_credential(username: str, password: str) -> None:
     """Twilio's rules for SIP credentials; the password itself is never stored. Raises TwilioError."""
     if len(username) > 32:
         raise invalid("Username", "at most 32 characters")
-    if len(password) < 12 or not all(re.search(kind, password) for kind in ("[a-z]", "[A-Z]", "[0-9]")):
+    if len(password) < 12 or not all(
+        re.search(kind, password) for kind in ("[a-z]", "[A-Z]", "[0-9]")
+    ):
         raise invalid("Password", "at least 12 characters, with upper case, lower case and a digit")

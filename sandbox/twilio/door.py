@@ -44,8 +44,8 @@ KINDS: dict[str, Any] = {
 class Fault:
     """Strikes the next `times` requests with this method whose path contains `path`.
 
-    `when` before: nothing is done; after: it is done, and the answer is the fault. `status` 0 closes the connection
-    without an answer; `hang_seconds` (wall clock) pass first.
+    `when` before: nothing is done; after: it is done, and the answer is the fault. `status` 0
+    closes the connection without an answer; `hang_seconds` (wall clock) pass first.
     """
 
     method: str
@@ -62,11 +62,19 @@ def parse_fault(body: Any) -> Fault:
     """Raises ValueError."""
     known = {f.name for f in fields(Fault)}
     if not isinstance(body, dict) or not {"method", "path"} <= set(body) or not set(body) <= known:
-        raise ValueError(f"a fault has method and path, and may have {', '.join(sorted(known - {'method', 'path'}))}")
+        raise ValueError(
+            f"a fault has method and path, and may have {', '.join(sorted(known - {'method', 'path'}))}"
+        )
     for name, value in body.items():
         kind = KINDS[name]
-        if isinstance(value, bool) or not isinstance(value, kind) or (kind is not str and value < 0):
-            raise ValueError(f"{name} must be {'a text' if kind is str else 'a number, 0 or greater'}")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, kind)
+            or (kind is not str and value < 0)
+        ):
+            raise ValueError(
+                f"{name} must be {'a text' if kind is str else 'a number, 0 or greater'}"
+            )
     fault = Fault(**body)
     if fault.when not in WHEN:
         raise ValueError("when must be before or after")
@@ -118,13 +126,17 @@ class Door:
         fault = self._strike(request)
         if fault is not None and fault.when == "before":
             return await _fail(request, fault)
-        form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        form = {
+            name: value for name, value in (await request.post()).items() if isinstance(value, str)
+        }
         answer = await handler(request, form)
         if fault is not None:
             return await _fail(request, fault)
         if answer.body is None:
             return web.Response(status=answer.status)
-        return web.Response(status=answer.status, body=orjson.dumps(answer.body), content_type="application/json")
+        return web.Response(
+            status=answer.status, body=orjson.dumps(answer.body), content_type="application/json"
+        )
 
     def _strike(self, request: web.Request) -> Fault | None:
         for fault in self.faults:

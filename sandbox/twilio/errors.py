@@ -16,7 +16,9 @@ class TwilioError(Exception):
             "more_info": f"https://www.twilio.com/docs/errors/{self.code}",
             "status": self.status,
         }
-        return web.Response(status=self.status, body=orjson.dumps(body), content_type="application/json")
+        return web.Response(
+            status=self.status, body=orjson.dumps(body), content_type="application/json"
+        )
 
 
 def not_found(path: str) -> TwilioError:

@@ -1,7 +1,7 @@
 """Numbers that can be bought, and what Twilio wants for them.
 
-Unless told otherwise, the shelves hold numbers reserved for fiction: 555-0100 to 555-0199 in every North American area
-code, and Ofcom's drama numbers in Britain.
+Unless told otherwise, the shelves hold numbers reserved for fiction: 555-0100 to 555-0199 in every
+North American area code, and Ofcom's drama numbers in Britain.
 """
 
 import re
@@ -76,29 +76,47 @@ def parse_offer(body: Any) -> Offer:
         raise ValueError("inventory must list numbers in E.164, or objects with a phone_number")
     number = str(body["phone_number"])
     guess = next((c for c, code in (("GB", "+44"), ("DE", "+49")) if number.startswith(code)), "US")
-    country, kind = str(body.get("country", guess)), KINDS.get(str(body.get("type", "local")).lower().replace(" ", ""))
+    country, kind = (
+        str(body.get("country", guess)),
+        KINDS.get(str(body.get("type", "local")).lower().replace(" ", "")),
+    )
     if kind is None or kind not in SHELVES.get(country, ()):
         raise ValueError(f"there is no shelf for {body.get('type')} numbers in {country}")
-    return Offer(number, country, kind, str(body.get("address_requirements", "none")), bool(body.get("bundle", False)))
+    return Offer(
+        number,
+        country,
+        kind,
+        str(body.get("address_requirements", "none")),
+        bool(body.get("bundle", False)),
+    )
 
 
 def shelf(country: str, kind: str, area_code: str) -> Iterator[Offer]:
     """The numbers on a shelf by default."""
     if country in ("US", "CA"):
-        areas: Iterable[str] = ("800",) if kind == "TollFree" else AMERICAN if country == "US" else CANADIAN
+        areas: Iterable[str] = (
+            ("800",) if kind == "TollFree" else AMERICAN if country == "US" else CANADIAN
+        )
         if area_code:
             areas = [area_code] if _sells(country, kind, area_code) else []
         for area in areas:
             yield from (Offer(f"+1{area}55501{last:02d}", country, kind) for last in range(100))
     elif country == "GB":
         stems = {"Local": "+442079460", "Mobile": "+447700900", "TollFree": "+448081570"}
-        yield from (Offer(f"{stems[kind]}{last:03d}", "GB", kind, bundle=kind == "Mobile") for last in range(100))
+        yield from (
+            Offer(f"{stems[kind]}{last:03d}", "GB", kind, bundle=kind == "Mobile")
+            for last in range(100)
+        )
     else:
-        yield from (Offer(f"+4930231250{last:02d}", "DE", kind, address="local") for last in range(100))
+        yield from (
+            Offer(f"+4930231250{last:02d}", "DE", kind, address="local") for last in range(100)
+        )
 
 
 def _sells(country: str, kind: str, area_code: str) -> bool:
-    if not re.fullmatch(r"[2-9]\d\d", area_code) or area_code == "533":  # 533: Twilio's magic area without numbers
+    if (
+        not re.fullmatch(r"[2-9]\d\d", area_code) or area_code == "533"
+    ):  # 533: Twilio's magic area without numbers
         return False
     if kind == "TollFree":
         return area_code in ("800", "833", "844", "855", "866", "877", "888")

@@ -1,4 +1,6 @@
-"""Searching, buying, changing and releasing numbers: AvailablePhoneNumbers and IncomingPhoneNumbers."""
+"""Searching, buying, changing and releasing numbers: AvailablePhoneNumbers and
+IncomingPhoneNumbers.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -38,11 +40,17 @@ class Numbers:
         self.account.store.put(ACCOUNT, "inventory", {"entries": entries})
 
     def search(self, country: str, kind: str, query: Form, path: str) -> list[dict[str, Any]]:
-        """At most a page; nothing found is an empty list. Raises TwilioError for a shelf that does not exist."""
+        """At most a page; nothing found is an empty list. Raises TwilioError for a shelf that does
+        not exist.
+        """
         if kind not in SHELVES.get(country, ()):
             raise not_found(path)
         owned = {row["phone_number"] for row in self.account.rows(NUMBERS)}
-        found = (o for o in self._offers(country, kind, query.get("AreaCode", "")) if o.phone_number not in owned)
+        found = (
+            o
+            for o in self._offers(country, kind, query.get("AreaCode", ""))
+            if o.phone_number not in owned
+        )
         wanted = (offer.as_json() for offer in found if matches(offer, query))
         return list(islice(wanted, int(query.get("PageSize") or 50)))
 
@@ -58,7 +66,11 @@ class Numbers:
             where = f"country: [{offer.country}] and numberType: [{offer.kind.upper()}]"
             raise TwilioError(400, 21649, f"Bundle required and not provided for {where}")
         if offer.address != "none" and not form.get("AddressSid"):
-            raise TwilioError(400, 21631, "Phone Number Requires an Address but the 'AddressSid' parameter was empty.")
+            raise TwilioError(
+                400,
+                21631,
+                "Phone Number Requires an Address but the 'AddressSid' parameter was empty.",
+            )
         price = PRICES[offer.kind]
         if self.account.balance < price:
             raise TwilioError(403, 20005, "Account not active")
@@ -129,7 +141,12 @@ def _shape(offer: Offer, form: Form) -> dict[str, Any]:
         "trunk_sid": form.get("TrunkSid") or None,
         "api_version": "2010-04-01",
         "beta": False,
-        "capabilities": {"voice": True, "sms": offer.kind != "TollFree", "mms": False, "fax": False},
+        "capabilities": {
+            "voice": True,
+            "sms": offer.kind != "TollFree",
+            "mms": False,
+            "fax": False,
+        },
         "origin": "twilio",
         "status": "in-use",
         "type": offer.kind.lower(),

@@ -1,4 +1,6 @@
-"""Twilio's two ways of paging: relative `next_page_uri` in the 2010 API, absolute `next_page_url` in v1."""
+"""Twilio's two ways of paging: relative `next_page_uri` in the 2010 API, absolute `next_page_url`
+in v1.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,7 +8,8 @@ from urllib.parse import urlencode
 
 from sandbox.store import Row
 
-V1 = "https://trunking.twilio.com"  # whatever host was asked: clients must follow it to where they were sent
+# Whatever host was asked: clients must follow it to where they were sent.
+V1 = "https://trunking.twilio.com"
 MAX_PAGE = 1000
 
 

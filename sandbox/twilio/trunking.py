@@ -8,7 +8,14 @@ from aiohttp import web
 
 from sandbox.store import Row
 
-from .account import CREDENTIAL_LISTS, NUMBERS, ORIGINATION_URLS, TRUNK_CREDENTIAL_LISTS, TRUNKS, Account
+from .account import (
+    CREDENTIAL_LISTS,
+    NUMBERS,
+    ORIGINATION_URLS,
+    TRUNK_CREDENTIAL_LISTS,
+    TRUNKS,
+    Account,
+)
 from .door import Answer, Door, created, gone, shown
 from .errors import TwilioError, invalid, missing, not_found
 from .numbers import attach
@@ -45,7 +52,9 @@ class Trunking:
     # --- trunks ---
 
     async def list_trunks(self, request: web.Request, form: dict[str, str]) -> Answer:
-        return shown(page_v1("trunks", self.account.rows(TRUNKS), request.path, request.query, _with_links))
+        return shown(
+            page_v1("trunks", self.account.rows(TRUNKS), request.path, request.query, _with_links)
+        )
 
     async def create_trunk(self, request: web.Request, form: dict[str, str]) -> Answer:
         values = _trunk_values(form)
@@ -81,7 +90,9 @@ class Trunking:
         for url in self.account.rows(ORIGINATION_URLS, trunk_sid=row["sid"]):
             self.account.remove(ORIGINATION_URLS, url)
         for link in self.account.rows(TRUNK_CREDENTIAL_LISTS, trunk_sid=row["sid"]):
-            self.account.store.delete(TRUNK_CREDENTIAL_LISTS, f"{row['sid']}/{link['credential_list_sid']}")
+            self.account.store.delete(
+                TRUNK_CREDENTIAL_LISTS, f"{row['sid']}/{link['credential_list_sid']}"
+            )
         for number in self.account.rows(NUMBERS, trunk_sid=row["sid"]):
             attach(self.account, number, {"trunk_sid": ""})
         self.account.remove(TRUNKS, row)
@@ -114,7 +125,9 @@ class Trunking:
 
     def _the_url(self, request: web.Request) -> Row:
         sid = self._trunk(request)["sid"]
-        return self.account.get(ORIGINATION_URLS, request.match_info["sid"], request.path, trunk_sid=sid)
+        return self.account.get(
+            ORIGINATION_URLS, request.match_info["sid"], request.path, trunk_sid=sid
+        )
 
     async def get_url(self, request: web.Request, form: dict[str, str]) -> Answer:
         return shown(_url(self._the_url(request)))
@@ -138,13 +151,18 @@ class Trunking:
         if key in self.account.store.table(TRUNK_CREDENTIAL_LISTS):
             raise TwilioError(400, 21230, "Credential list is already associated with this trunk")
         row = {
-            **{name: listed[name] for name in ("sid", "account_sid", "friendly_name", "date_created", "date_updated")},
+            **{
+                name: listed[name]
+                for name in ("sid", "account_sid", "friendly_name", "date_created", "date_updated")
+            },
             "credential_list_sid": sid,
             "trunk_sid": trunk["sid"],
         }
         row |= {"date_created": trunk["date_created"], "date_updated": trunk["date_updated"]}
         self.account.store.put(TRUNK_CREDENTIAL_LISTS, key, row)
-        self.account.change(TRUNKS, trunk, auth_type="CREDENTIAL_LIST", auth_type_set=["CREDENTIAL_LIST"])
+        self.account.change(
+            TRUNKS, trunk, auth_type="CREDENTIAL_LIST", auth_type_set=["CREDENTIAL_LIST"]
+        )
         return created(_link(row))
 
     async def remove_credential_list(self, request: web.Request, form: dict[str, str]) -> Answer:
@@ -179,7 +197,9 @@ def _trunk_values(form: dict[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if (domain := form.get("DomainName")) is not None:
         if not re.fullmatch(r"[A-Za-z0-9-]+\.pstn\.twilio\.com", domain):
-            raise TwilioError(400, 21232, "Domain name is invalid: it must end with pstn.twilio.com")
+            raise TwilioError(
+                400, 21232, "Domain name is invalid: it must end with pstn.twilio.com"
+            )
         values["domain_name"] = domain
     if (mode := form.get("TransferMode")) is not None:
         if mode not in TRANSFER_MODES:
@@ -219,4 +239,8 @@ def _link(row: Row) -> Row:
 
 
 def _number(row: Row) -> Row:
-    return {**row, "url": f"{V1}/v1/Trunks/{row['trunk_sid']}/PhoneNumbers/{row['sid']}", "links": {}}
+    return {
+        **row,
+        "url": f"{V1}/v1/Trunks/{row['trunk_sid']}/PhoneNumbers/{row['sid']}",
+        "links": {},
+    }

@@ -24,11 +24,18 @@ STAGES = {
     "ringing": "info",
     "in_progress": "success",
 }
-OUTCOMES = {"answered": "success", "voicemail": "info", "unknown": "danger", "trunk_error": "danger"}
+OUTCOMES = {
+    "answered": "success",
+    "voicemail": "info",
+    "unknown": "danger",
+    "trunk_error": "danger",
+}
 
 
 def linked(words: str, page: str, pk: object) -> str:
-    return format_html('<a href="{}" class="text-primary-600">{}</a>', reverse(f"admin:{page}", args=[pk]), words)
+    return format_html(
+        '<a href="{}" class="text-primary-600">{}</a>', reverse(f"admin:{page}", args=[pk]), words
+    )
 
 
 class CallEvents(ReadOnlyInline):
@@ -117,7 +124,10 @@ class CallAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         listen = self.admin_site.admin_view(self.recording)
-        return [path("<uuid:pk>/recording/", listen, name="telephony_call_recording"), *super().get_urls()]
+        return [
+            path("<uuid:pk>/recording/", listen, name="telephony_call_recording"),
+            *super().get_urls(),
+        ]
 
     def recording(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """To a link that works for five minutes; that somebody listened is on record."""
@@ -134,11 +144,17 @@ class CallAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Recording")
     def listen(self, call: Call) -> str:
-        return linked("Listen", "telephony_call_recording", call.pk) if call.has_recording else "none"
+        return (
+            linked("Listen", "telephony_call_recording", call.pk) if call.has_recording else "none"
+        )
 
     @admin.display(description="Batch")
     def batch_page(self, call: Call) -> str:
-        return linked(str(call.batch_id), "batches_batch_change", call.batch_id) if call.batch_id else "none"
+        return (
+            linked(str(call.batch_id), "batches_batch_change", call.batch_id)
+            if call.batch_id
+            else "none"
+        )
 
     @admin.display(description="Recipient")
     def recipient_page(self, call: Call) -> str:
@@ -211,7 +227,9 @@ class RecordingAdmin(ReadOnlyAdmin):
     search_ids = ("pk", "call", "workspace")
     list_select_related = ("workspace",)
 
-    @badge_column("Status", {"ready": "success", "pending": "info", "failed": "danger", "pruned": "warning"})
+    @badge_column(
+        "Status", {"ready": "success", "pending": "info", "failed": "danger", "pruned": "warning"}
+    )
     def shown_status(self, recording: Recording) -> str:
         return recording.status
 

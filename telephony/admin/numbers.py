@@ -55,7 +55,10 @@ class PhoneNumberAdmin(StaffAdmin):
     )
     fields = (*readonly_fields, *PhoneNumberForm.Meta.fields)
 
-    @badge_column("Status", {"active": "success", "provisioning": "info", "error": "danger", "failing": "danger"})
+    @badge_column(
+        "Status",
+        {"active": "success", "provisioning": "info", "error": "danger", "failing": "danger"},
+    )
     def shown_status(self, number: PhoneNumber) -> str:
         return number.shown_status
 
@@ -90,14 +93,25 @@ class NumberPaceAdmin(ReadOnlyAdmin):
         "trouble",
         "probe_at",
     )
-    list_filter = (("backoff_until", admin.EmptyFieldListFilter), ("trouble", admin.EmptyFieldListFilter))
+    list_filter = (
+        ("backoff_until", admin.EmptyFieldListFilter),
+        ("trouble", admin.EmptyFieldListFilter),
+    )
     search_fields = ("number__phone_number", "workspace__name")
     list_select_related = ("number", "workspace")
 
 
 @admin.register(SipTrunk)
 class SipTrunkAdmin(ReadOnlyAdmin):
-    list_display = ("livekit_trunk_id", "direction", "phone_number", "address", "transport", "status", "workspace_name")
+    list_display = (
+        "livekit_trunk_id",
+        "direction",
+        "phone_number",
+        "address",
+        "transport",
+        "status",
+        "workspace_name",
+    )
     list_filter = ("direction", "status", "transport", "created_at")
     search_fields = ("livekit_trunk_id", "address", "phone_number__phone_number", "workspace__name")
     search_ids = ("pk", "phone_number", "workspace")

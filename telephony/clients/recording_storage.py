@@ -9,7 +9,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
 from django.conf import settings
 from django.core import signing
 from django.core.exceptions import SuspiciousOperation
@@ -33,7 +38,9 @@ def uses_s3() -> bool:
 
 
 def recordings_storage(*, public: bool = False) -> Storage:
-    """`public` for links: the host is part of the signature, and the browser's may be another than ours."""
+    """`public` for links: the host is part of the signature, and the browser's may be another than
+    ours.
+    """
     if not uses_s3():
         return FileSystemStorage(location=settings.DATA_DIR / "recordings")
     endpoint = (settings.S3_PUBLIC_ENDPOINT_URL if public else "") or settings.S3_ENDPOINT_URL
@@ -58,15 +65,21 @@ def recordings_storage(*, public: bool = False) -> Storage:
 
 @contextmanager
 def provider_errors() -> Iterator[None]:
-    """Turn what S3 or its client raises into a ProviderError in words, without addresses and secrets."""
+    """Turn what S3 or its client raises into a ProviderError in words, without addresses and
+    secrets.
+    """
     try:
         yield
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise ProviderError("S3 error: no credentials are configured") from error
     except ClientError as error:
         told = error.response.get("Error", {})
-        words = {"403": "access denied", "404": "the bucket does not exist"}.get(str(told.get("Code")))
-        raise ProviderError(f"S3 error: {words or told.get('Message') or told.get('Code')}") from error
+        words = {"403": "access denied", "404": "the bucket does not exist"}.get(
+            str(told.get("Code"))
+        )
+        raise ProviderError(
+            f"S3 error: {words or told.get('Message') or told.get('Code')}"
+        ) from error
     except BotoCoreError as error:
         raise ProviderError("S3 error: could not be reached") from error
 
@@ -91,7 +104,10 @@ def link_to(key: str, *, recording_id: UUID, filename: str) -> tuple[str, dateti
     expires_at = timezone.now() + LASTS
     if not uses_s3():
         return f"{settings.PUBLIC_URL}/recordings/{SIGNER.sign(str(recording_id))}", expires_at
-    answer_as = {"ResponseContentDisposition": f'attachment; filename="{filename}"', "ResponseContentType": "audio/ogg"}
+    answer_as = {
+        "ResponseContentDisposition": f'attachment; filename="{filename}"',
+        "ResponseContentType": "audio/ogg",
+    }
     with provider_errors():
         storage = recordings_storage(public=True)
         assert isinstance(storage, S3Storage)

@@ -1,7 +1,7 @@
 """What the dialler asks whoever owns the work, inside the transaction that commits the intent.
 
-Telephony knows trunks and calls; pauses, suppressions, windows and a batch's own pace belong to the app above, which
-passes a `Gate` in.
+Telephony knows trunks and calls; pauses, suppressions, windows and a batch's own pace belong to the
+app above, which passes a `Gate` in.
 """
 
 from collections.abc import Sequence
@@ -29,4 +29,6 @@ class Admission(Protocol):
 
 class Gate(Protocol):
     def admit(self, calls: Sequence[Call]) -> Admission:
-        """Called after the numbers' rows are locked; may lock its own rows after them, never before."""
+        """Called after the numbers' rows are locked; may lock its own rows after them, never
+        before.
+        """

@@ -1,8 +1,10 @@
-"""One event loop that keeps hundreds of calls ringing. Nothing of the database is held while a phone rings.
+"""One event loop that keeps hundreds of calls ringing. Nothing of the database is held while a
+phone rings.
 
-Per call: `prepare` makes the room with the agent in it; `watch_agents` waits for the agent, our witness; `pace` commits
-intents for the next quarter of a second of time slots; `send` sends the dial request exactly once, at its slot;
-`store` writes the answers in chunks. ORM calls run in the `db` executor, in chunks, never on the loop.
+Per call: `prepare` makes the room with the agent in it; `watch_agents` waits for the agent, our
+witness; `pace` commits intents for the next quarter of a second of time slots; `send` sends the
+dial request exactly once, at its slot; `store` writes the answers in chunks. ORM calls run in the
+`db` executor, in chunks, never on the loop.
 """
 
 import asyncio
@@ -22,7 +24,15 @@ from telephony.dialing import intents
 from telephony.dialing.admission import Gate
 from telephony.dialing.intents import Job, Result
 from telephony.domain.agent_metadata import is_too_long, metadata_of
-from telephony.domain.dial_verdicts import NO_AGENT, RELEASED, TOO_LONG, Blame, DialRefusal, Verdict, classify
+from telephony.domain.dial_verdicts import (
+    NO_AGENT,
+    RELEASED,
+    TOO_LONG,
+    Blame,
+    DialRefusal,
+    Verdict,
+    classify,
+)
 from telephony.models import Call
 from voiceops.core import failpoints
 from voiceops.core.errors import ProviderError
@@ -33,14 +43,20 @@ logger = logging.getLogger(__name__)
 AGENT_PATIENCE = 10.0  # seconds until an agent that has not joined counts as missing
 LATE = 0.040  # seconds past its slot at which a send takes a new one
 STALE = 1.0  # seconds after which an intent that was not sent is dropped
-REST = 0.1  # seconds the pace rests at most when every slot of the horizon is given out: a slow commit loses none
-MOST_UNSENT = 40  # intents at a time: a send costs this loop half a millisecond, so the last is not late
+# Seconds the pace rests at most when every slot of the horizon is given out: a slow commit loses
+# none.
+REST = 0.1
+MOST_UNSENT = (
+    40  # intents at a time: a send costs this loop half a millisecond, so the last is not late
+)
 
 
 class Dialer:
-    """Dials the calls it is given with `add`. `owner` is the id of the shift, written on the rows it holds.
+    """Dials the calls it is given with `add`. `owner` is the id of the shift, written on the rows
+    it holds.
 
-    `on_answered` is awaited with the calls of each chunk that were answered (it starts recordings); it must not raise.
+    `on_answered` is awaited with the calls of each chunk that were answered (it starts recordings);
+    it must not raise.
     """
 
     def __init__(
@@ -54,7 +70,10 @@ class Dialer:
         on_answered: Callable[[LiveKit, Sequence[Call]], Coroutine[Any, Any, None]],
     ) -> None:
         self.livekit, self.gate, self.owner, self.on_answered = livekit, gate, owner, on_answered
-        self.intent_db, self.db = intent_db, db  # a connection each: an intent must not queue behind results
+        self.intent_db, self.db = (
+            intent_db,
+            db,
+        )  # a connection each: an intent must not queue behind results
         self.preparing: dict[UUID, Job] = {}
         self.waiting: dict[UUID, tuple[Job, float]] = {}  # room made; since (monotonic)
         self.ready: dict[UUID, Job] = {}
@@ -64,9 +83,12 @@ class Dialer:
         self.rests_until = 0.0  # monotonic
         self.unsent = 0  # intents whose send is still to come
         self.tasks: set[asyncio.Task[Any]] = set()
-        self.clock: tuple[datetime, float] | None = None  # the database's now, at this monotonic time
+        self.clock: tuple[datetime, float] | None = (
+            None  # the database's now, at this monotonic time
+        )
 
-    # --- what the shift sees -------------------------------------------------------------------------------------
+    # --- what the shift sees
+    # -------------------------------------------------------------------------------------
 
     @property
     def held(self) -> int:
@@ -85,12 +107,21 @@ class Dialer:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then the caller decides how long to wait for what is in flight."""
         async with asyncio.TaskGroup() as group:
-            for step, every in ((self.watch_agents, 0.1), (self.pace, 0.025), (self.store, 0.05), (self.renew, 3.0)):
+            for step, every in (
+                (self.watch_agents, 0.1),
+                (self.pace, 0.025),
+                (self.store, 0.05),
+                (self.renew, 3.0),
+            ):
                 group.create_task(self.repeat(step, every, stop))
 
     async def release(self) -> None:
         """Give back everything that was not dialled, free of charge."""
-        jobs = [*self.preparing.values(), *(job for job, _ in self.waiting.values()), *self.ready.values()]
+        jobs = [
+            *self.preparing.values(),
+            *(job for job, _ in self.waiting.values()),
+            *self.ready.values(),
+        ]
         self.preparing.clear()
         self.waiting.clear()
         self.ready.clear()
@@ -99,7 +130,8 @@ class Dialer:
         )  # not those whose intent is being committed meanwhile
         await asyncio.gather(*(self.drop_room(job) for job in closed))
 
-    # --- machinery -----------------------------------------------------------------------------------------------
+    # --- machinery
+    # -----------------------------------------------------------------------------------------------
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -110,13 +142,20 @@ class Dialer:
     def reap(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            logger.error("A step of the dialler failed; its call will be reconciled", exc_info=error)
+            logger.error(
+                "A step of the dialler failed; its call will be reconciled", exc_info=error
+            )
 
-    async def repeat(self, step: Callable[[], Awaitable[None]], every: float, stop: asyncio.Event) -> None:
+    async def repeat(
+        self, step: Callable[[], Awaitable[None]], every: float, stop: asyncio.Event
+    ) -> None:
         while not stop.is_set():
             try:
                 await step()
-            except (OperationalError, InterfaceError) as error:  # the database is away: nothing is dialled meanwhile
+            except (
+                OperationalError,
+                InterfaceError,
+            ) as error:  # the database is away: nothing is dialled meanwhile
                 logger.warning("The database cannot be reached, trying again: %s", error)
                 await asyncio.sleep(0.5)
             await asyncio.sleep(every)
@@ -133,7 +172,9 @@ class Dialer:
         try:
             await self.open_room(job)
         finally:
-            self.preparing.pop(job.call.pk, None)  # or a surprise would renew the call's lease for ever
+            self.preparing.pop(
+                job.call.pk, None
+            )  # or a surprise would renew the call's lease for ever
 
     async def open_room(self, job: Job) -> None:
         call, metadata = job.call, metadata_of(job.call, job.config)
@@ -190,11 +231,17 @@ class Dialer:
             return
         taken = await self.intent_db(intents.take_intents, jobs, owner=self.owner, gate=self.gate)
         self.clock = (taken.now, taken.mark)
-        if taken.next_slot is not None:  # until then there is nothing to give out: let the database rest
-            self.rests_until = taken.mark + min(REST, (taken.next_slot - taken.now).total_seconds() - LATE)
+        if (
+            taken.next_slot is not None
+        ):  # until then there is nothing to give out: let the database rest
+            self.rests_until = taken.mark + min(
+                REST, (taken.next_slot - taken.now).total_seconds() - LATE
+            )
         if taken.sends:
             failpoints.hit("after_intent", (job.call.pk for job, _ in taken.sends))
-        kept = {job.call.pk for job in jobs if self.ready.pop(job.call.pk, None)}  # a release may have been quicker
+        kept = {
+            job.call.pk for job in jobs if self.ready.pop(job.call.pk, None)
+        }  # a release may have been quicker
         waiting = {job.call.pk: job for job in taken.waiting if job.call.pk in kept}
         self.ready |= waiting  # at the end: a slow number must not block the others
         self.unsent += len(taken.sends)
@@ -245,7 +292,9 @@ class Dialer:
             self.in_flight.pop(call.pk, None)
 
     async def keep_slot(self, job: Job, slot: datetime) -> bool:
-        """Sleep until the slot. Waking late takes a new slot; an intent that grew old meanwhile is put back."""
+        """Sleep until the slot. Waking late takes a new slot; an intent that grew old meanwhile is
+        put back.
+        """
         call = job.call
         assert call.intent_at is not None
         while True:
@@ -279,9 +328,14 @@ class Dialer:
         self.forget_over(chunk)
 
     def forget_over(self, chunk: Sequence[Result]) -> None:
-        """No callee will come any more: close the room, or the agent waits in it until it times out."""
+        """No callee will come any more: close the room, or the agent waits in it until it times
+        out.
+        """
         for result in chunk:
-            if isinstance(result.answer, DialRefusal) and classify(result.answer).blame is not Blame.DOUBT:
+            if (
+                isinstance(result.answer, DialRefusal)
+                and classify(result.answer).blame is not Blame.DOUBT
+            ):
                 self.spawn(self.drop_room(result.job))
 
     async def renew(self) -> None:

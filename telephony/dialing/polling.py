@@ -1,4 +1,6 @@
-"""Follow calls nobody reports on: LiveKit's webhooks are lossy and an agent can die, so silence is looked into."""
+"""Follow calls nobody reports on: LiveKit's webhooks are lossy and an agent can die, so silence is
+looked into.
+"""
 
 import asyncio
 import logging
@@ -24,7 +26,9 @@ AT_ONCE = 20  # questions to LiveKit under way together
 def silent_calls() -> list[Call]:
     """Answered calls without a sign of life."""
     quiet = Call.unscoped.filter(stage=Stage.IN_PROGRESS, heard_at__lt=database_now() - SILENT)
-    return list(quiet.select_related("agent_version").order_by("heard_at", "pk")[: reconciliation.CHUNK])
+    return list(
+        quiet.select_related("agent_version").order_by("heard_at", "pk")[: reconciliation.CHUNK]
+    )
 
 
 def note_presence(call: Call, present: list[Participant]) -> None:
@@ -34,12 +38,18 @@ def note_presence(call: Call, present: list[Participant]) -> None:
         call.touch(now)
     else:
         call_states.mark_hung_up(
-            call, at=call.heard_at or now, reason="left_unnoticed", source="poll", text="The call was over"
+            call,
+            at=call.heard_at or now,
+            reason="left_unnoticed",
+            source="poll",
+            text="The call was over",
         )
 
 
 def is_overdue(call: Call, now: datetime) -> bool:
-    """Whether an answered call is past the end its agent should have made. LiveKit ends only those we dialled."""
+    """Whether an answered call is past the end its agent should have made. LiveKit ends only those
+    we dialled.
+    """
     config = call.agent_version.config if call.agent_version else {}
     most = timedelta(seconds=config.get("max_call_duration_seconds", LONGEST_CALL))
     return call.answered_at is not None and now > call.answered_at + most + GRACE
@@ -56,7 +66,9 @@ def is_other_end(call: Call, participant: Participant) -> bool:
 
 
 async def reconcile_calls(livekit: LiveKit, db: OrmThread) -> int:
-    """One round over everything in doubt or silent; returns how many calls it looked at. Safe to run twice at once."""
+    """One round over everything in doubt or silent; returns how many calls it looked at. Safe to
+    run twice at once.
+    """
     await db(reconciliation.close_abandoned)
     await db(reconciliation.mark_unattended)
     now = await db(database_now)
@@ -87,5 +99,7 @@ async def reconcile_calls(livekit: LiveKit, db: OrmThread) -> int:
             return
         await db(note_presence, call, present)
 
-    await gather_isolated([*(doubt(call) for call in doubtful), *(silence(call) for call in silent)])
+    await gather_isolated(
+        [*(doubt(call) for call in doubtful), *(silence(call) for call in silent)]
+    )
     return len(doubtful) + len(silent)

@@ -1,7 +1,9 @@
-"""What to make of attempts whose sender died or whose answer was lost. The last step of the dial protocol.
+"""What to make of attempts whose sender died or whose answer was lost. The last step of the dial
+protocol.
 
-Nothing here ever dials. An attempt in doubt ends in one of three ways: evidence says it was placed, proof says that
-nothing left, or neither, and then a person decides (outcome `unknown`, the recipient goes to review).
+Nothing here ever dials. An attempt in doubt ends in one of three ways: evidence says it was placed,
+proof says that nothing left, or neither, and then a person decides (outcome `unknown`, the
+recipient goes to review).
 """
 
 import logging
@@ -13,7 +15,15 @@ from django.db.models import Q
 
 from telephony.clients.livekit.dial import LiveKit, Participant
 from telephony.domain import call_states
-from telephony.domain.dial_verdicts import ABANDONED, CARRIER, DECLINED, IN_DOUBT, NO_ANSWER, NOT_PLACED, Verdict
+from telephony.domain.dial_verdicts import (
+    ABANDONED,
+    CARRIER,
+    DECLINED,
+    IN_DOUBT,
+    NO_ANSWER,
+    NOT_PLACED,
+    Verdict,
+)
 from telephony.models import Call, CallEvent, InboxEvent, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
@@ -21,13 +31,18 @@ from voiceops.core.errors import ProviderError
 logger = logging.getLogger(__name__)
 
 CHUNK = 200
-SETTLING = timedelta(seconds=2)  # between DeleteRoom and the last look: what is under way may still report
-BEAT = timedelta(seconds=5)  # the agent reports every two seconds; so much silence is not yet absence
+SETTLING = timedelta(
+    seconds=2
+)  # between DeleteRoom and the last look: what is under way may still report
+BEAT = timedelta(
+    seconds=5
+)  # the agent reports every two seconds; so much silence is not yet absence
 EVIDENCE_EVENTS = timedelta(
     seconds=30
 )  # so long LiveKit repeats a webhook and an agent its report: an answer may still be told
 
-# Why a participant left, as LiveKit names it: coarse, so a rejected call is taken for the one that is never redialled.
+# Why a participant left, as LiveKit names it: coarse, so a rejected call is taken for the one that
+# is never redialled.
 LEFT_UNANSWERED: dict[str, Verdict] = {
     "USER_REJECTED": DECLINED,
     "USER_UNAVAILABLE": NO_ANSWER,
@@ -37,21 +52,30 @@ LEFT_UNANSWERED: dict[str, Verdict] = {
     "UNKNOWN_REASON": CARRIER,
     "": CARRIER,
 }
-# What is only said of callees who never answered. Anything else may also be the end of an answered call.
+# What is only said of callees who never answered. Anything else may also be the end of an answered
+# call.
 CERTAIN = ("USER_REJECTED", "USER_UNAVAILABLE", "SIP_TRUNK_FAILURE")
 
 
 def close_abandoned() -> int:
-    """Reserved calls whose shift died: nothing was sent, the person goes back to the queue free of charge."""
+    """Reserved calls whose shift died: nothing was sent, the person goes back to the queue free of
+    charge.
+    """
     now = database_now()
-    lost = Call.unscoped.filter(stage=Stage.RESERVED, lease_expires_at__lt=now).exclude(lease_owner=None)
+    lost = Call.unscoped.filter(stage=Stage.RESERVED, lease_expires_at__lt=now).exclude(
+        lease_owner=None
+    )
     closed = 0
     for call in lost.order_by("pk")[:CHUNK]:
         if call.batch_id is None:  # somebody asked for this very call: offer it to the next shift
-            mine = Call.unscoped.filter(pk=call.pk, stage=Stage.RESERVED, lease_owner=call.lease_owner)
+            mine = Call.unscoped.filter(
+                pk=call.pk, stage=Stage.RESERVED, lease_owner=call.lease_owner
+            )
             closed += mine.update(lease_owner=None, lease_expires_at=None)
         else:
-            closed += call_states.mark_failed(call, verdict=ABANDONED, at=now, since=(Stage.RESERVED,))
+            closed += call_states.mark_failed(
+                call, verdict=ABANDONED, at=now, since=(Stage.RESERVED,)
+            )
     return closed
 
 
@@ -69,12 +93,18 @@ def in_doubt(now: datetime) -> list[Call]:
     """Calls that were or may have been sent, were not answered, and whose sender is gone."""
     unattended = Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)
     stages = (Stage.UNKNOWN, Stage.DIALING, Stage.RINGING)
-    return list(Call.unscoped.filter(unattended, stage__in=stages, direction="outbound").order_by("pk")[:CHUNK])
+    return list(
+        Call.unscoped.filter(unattended, stage__in=stages, direction="outbound").order_by("pk")[
+            :CHUNK
+        ]
+    )
 
 
 def departure(call: Call) -> str | None:
     """Why the callee left, by the inbox or the agent; None when nobody tells of a departure."""
-    left = InboxEvent.objects.about_room(call.room, "participant_left", "participant_connection_aborted")
+    left = InboxEvent.objects.about_room(
+        call.room, "participant_left", "participant_connection_aborted"
+    )
     for event in left:
         participant = event.body.get("participant", {})
         if participant.get("identity") == call.callee_identity:
@@ -85,33 +115,51 @@ def departure(call: Call) -> str | None:
 
 def evidence_in_inbox(call: Call) -> bool:
     """Whether any webhook tells that the callee was in the room."""
-    events = InboxEvent.objects.about_room(call.room, "participant_joined", "participant_left", "track_published")
-    return any(e.body.get("participant", {}).get("identity") == call.callee_identity for e in events)
+    events = InboxEvent.objects.about_room(
+        call.room, "participant_joined", "participant_left", "track_published"
+    )
+    return any(
+        e.body.get("participant", {}).get("identity") == call.callee_identity for e in events
+    )
 
 
 def witnessed_absence(call: Call) -> bool:
-    """The agent was in the room from before the intent until the fence had closed, and no callee ever joined."""
+    """The agent was in the room from before the intent until the fence had closed, and no callee
+    ever joined.
+    """
     if call.intent_at is None or call.agent_joined_at is None or call.agent_seen_at is None:
         return False
     fence = call.intent_at + timedelta(seconds=settings.DIAL_FENCE_SECONDS)
     return (
-        call.agent_joined_at <= call.intent_at and call.agent_seen_at >= fence - BEAT and call.callee_joined_at is None
+        call.agent_joined_at <= call.intent_at
+        and call.agent_seen_at >= fence - BEAT
+        and call.callee_joined_at is None
     )
 
 
 def conclude(call: Call, now: datetime, participants: list[Participant] | None) -> None:
-    """Decide what can be decided about one call in doubt; `participants` is None when LiveKit could not be asked."""
+    """Decide what can be decided about one call in doubt; `participants` is None when LiveKit could
+    not be asked.
+    """
     callee = next((p for p in participants or [] if p.identity == call.callee_identity), None)
     if callee is not None:
         follow_present(call, callee, now)
         return
     if call.callee_joined_at is None and evidence_in_inbox(call):
         call_states.mark_callee_joined(call, at=now, source="inbox")
-    if call.callee_joined_at is not None or call.stage != Stage.UNKNOWN:  # nobody's phone rings before they joined
+    if (
+        call.callee_joined_at is not None or call.stage != Stage.UNKNOWN
+    ):  # nobody's phone rings before they joined
         end_unanswered(call, now, gone=participants is not None)
-    elif participants is not None and call.room_deleted_at is not None and now - call.room_deleted_at >= SETTLING:
+    elif (
+        participants is not None
+        and call.room_deleted_at is not None
+        and now - call.room_deleted_at >= SETTLING
+    ):
         verdict = NOT_PLACED if witnessed_absence(call) else IN_DOUBT
-        call_states.mark_failed(call, verdict=verdict, at=now, since=(Stage.UNKNOWN,), source="reconcile")
+        call_states.mark_failed(
+            call, verdict=verdict, at=now, since=(Stage.UNKNOWN,), source="reconcile"
+        )
 
 
 def follow_present(call: Call, callee: Participant, now: datetime) -> None:
@@ -136,7 +184,9 @@ def end_unanswered(call: Call, now: datetime, *, gone: bool) -> None:
 
 
 def past_fence(call: Call, now: datetime) -> bool:
-    return call.intent_at is not None and now >= call.intent_at + timedelta(seconds=settings.DIAL_FENCE_SECONDS)
+    return call.intent_at is not None and now >= call.intent_at + timedelta(
+        seconds=settings.DIAL_FENCE_SECONDS
+    )
 
 
 async def ask(livekit: LiveKit, call: Call, now: datetime) -> list[Participant] | None:
@@ -144,7 +194,12 @@ async def ask(livekit: LiveKit, call: Call, now: datetime) -> list[Participant] 
     try:
         present = await livekit.participants(call.room)
         absent = not any(p.identity == call.callee_identity for p in present)
-        if absent and call.callee_joined_at is None and past_fence(call, now) and call.room_deleted_at is None:
+        if (
+            absent
+            and call.callee_joined_at is None
+            and past_fence(call, now)
+            and call.room_deleted_at is None
+        ):
             await livekit.delete_room(call.room)
             call.room_deleted_at = now
     except ProviderError as error:

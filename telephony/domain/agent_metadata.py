@@ -1,4 +1,6 @@
-"""What a voice agent is told about its call, in the metadata of its dispatch (api-contract.md section 6)."""
+"""What a voice agent is told about its call, in the metadata of its dispatch (api-contract.md
+section 6).
+"""
 
 import json
 from typing import Any
@@ -17,7 +19,9 @@ def is_too_long(metadata: str) -> bool:
 
 
 def metadata_of(call: Call, config: dict[str, Any]) -> str:
-    """JSON. Blank variables have their defaults, so that an agent need only put them in their places."""
+    """JSON. Blank variables have their defaults, so that an agent need only put them in their
+    places.
+    """
     return json.dumps(
         {
             "call_id": str(call.pk),
@@ -26,5 +30,6 @@ def metadata_of(call: Call, config: dict[str, Any]) -> str:
             "agent": config,
             "variables": complete_variables(config, call.variables),
         },
-        ensure_ascii=False,  # LiveKit takes 512 KiB, and escapes would double a long prompt in most scripts
+        # LiveKit takes 512 KiB, and escapes would double a long prompt in most scripts.
+        ensure_ascii=False,
     )

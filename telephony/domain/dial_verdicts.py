@@ -1,7 +1,8 @@
 """What an answer to a dial request means: the table of `protocols.md` §2.2, as data.
 
-`classify` reads it top down, the first row that fits wins. The SIP status decides before anything else, because busy
-and no answer look like rate limits and timeouts (486 arrives as HTTP 429, our own ringing timeout as 408).
+`classify` reads it top down, the first row that fits wins. The SIP status decides before anything
+else, because busy and no answer look like rate limits and timeouts (486 arrives as HTTP 429, our
+own ringing timeout as 408).
 """
 
 import re
@@ -58,7 +59,9 @@ class Rule:
     status: int = 0
 
     def matches(self, answer: DialRefusal) -> bool:
-        if (self.sip is None) != (answer.sip_code is None) or (self.sip and answer.sip_code not in self.sip):
+        if (self.sip is None) != (answer.sip_code is None) or (
+            self.sip and answer.sip_code not in self.sip
+        ):
             return False
         words = f"{answer.message} {answer.sip_phrase}".lower()
         return (
@@ -72,59 +75,127 @@ def sip(*codes: int) -> frozenset[int]:
     return frozenset(codes)
 
 
-BLOCKED = Verdict(Outcome.BLOCKED, "blocked_by_carrier", Blame.CALLEE, "The carrier blocked the call")
+BLOCKED = Verdict(
+    Outcome.BLOCKED, "blocked_by_carrier", Blame.CALLEE, "The carrier blocked the call"
+)
 BUSY = Verdict(Outcome.BUSY, "busy", Blame.CALLEE, "The callee's line was busy")
 DECLINED = Verdict(Outcome.DECLINED, "declined", Blame.CALLEE, "The callee declined the call")
 NO_ANSWER = Verdict(Outcome.NO_ANSWER, "no_answer", Blame.CALLEE, "Nobody answered")
-RING_TIMEOUT = Verdict(Outcome.NO_ANSWER, "ringing_timeout", Blame.CALLEE, "Nobody answered before the ringing timeout")
-INVALID = Verdict(Outcome.INVALID_NUMBER, "invalid_number", Blame.CALLEE, "The number does not exist")
-THROTTLED = Verdict(Outcome.THROTTLED, "carrier_limit", Blame.CAPACITY, "The carrier's limit of calls was reached")
-RATE_LIMITED = Verdict(
-    Outcome.THROTTLED, "livekit_limit", Blame.CAPACITY, "LiveKit's rate limit was reached", sent=False
+RING_TIMEOUT = Verdict(
+    Outcome.NO_ANSWER, "ringing_timeout", Blame.CALLEE, "Nobody answered before the ringing timeout"
 )
-CARRIER_BUSY = Verdict(Outcome.CARRIER_ERROR, "carrier_unavailable", Blame.CARRIER, "The carrier is out of channels")
+INVALID = Verdict(
+    Outcome.INVALID_NUMBER, "invalid_number", Blame.CALLEE, "The number does not exist"
+)
+THROTTLED = Verdict(
+    Outcome.THROTTLED, "carrier_limit", Blame.CAPACITY, "The carrier's limit of calls was reached"
+)
+RATE_LIMITED = Verdict(
+    Outcome.THROTTLED,
+    "livekit_limit",
+    Blame.CAPACITY,
+    "LiveKit's rate limit was reached",
+    sent=False,
+)
+CARRIER_BUSY = Verdict(
+    Outcome.CARRIER_ERROR, "carrier_unavailable", Blame.CARRIER, "The carrier is out of channels"
+)
 CARRIER = Verdict(Outcome.CARRIER_ERROR, "carrier_error", Blame.CARRIER, "The carrier failed")
 CARRIER_SILENT = Verdict(
     Outcome.CARRIER_ERROR, "carrier_silent", Blame.CARRIER, "The carrier did not answer the INVITE"
 )
 CARRIER_UNREACHABLE = Verdict(
-    Outcome.CARRIER_ERROR, "carrier_unreachable", Blame.CARRIER, "The carrier could not be reached", sent=False
+    Outcome.CARRIER_ERROR,
+    "carrier_unreachable",
+    Blame.CARRIER,
+    "The carrier could not be reached",
+    sent=False,
 )
 TRUNK_AUTH = Verdict(
-    Outcome.TRUNK_ERROR, "trunk_credentials_refused", Blame.TRUNK, "The carrier refused the trunk's credentials"
+    Outcome.TRUNK_ERROR,
+    "trunk_credentials_refused",
+    Blame.TRUNK,
+    "The carrier refused the trunk's credentials",
 )
 TRUNK_FORBIDDEN = Verdict(
-    Outcome.TRUNK_ERROR, "trunk_forbidden", Blame.CARRIER, "The carrier does not let this trunk call there"
+    Outcome.TRUNK_ERROR,
+    "trunk_forbidden",
+    Blame.CARRIER,
+    "The carrier does not let this trunk call there",
 )
-TRUNK_MEDIA = Verdict(Outcome.TRUNK_ERROR, "trunk_media", Blame.CARRIER, "The carrier and the trunk share no codec")
+TRUNK_MEDIA = Verdict(
+    Outcome.TRUNK_ERROR, "trunk_media", Blame.CARRIER, "The carrier and the trunk share no codec"
+)
 TRUNK_ADDRESS = Verdict(
-    Outcome.TRUNK_ERROR, "trunk_address", Blame.CARRIER, "The trunk's address cannot be resolved", sent=False
+    Outcome.TRUNK_ERROR,
+    "trunk_address",
+    Blame.CARRIER,
+    "The trunk's address cannot be resolved",
+    sent=False,
 )
-TRUNK_GONE = Verdict(Outcome.TRUNK_ERROR, "trunk_gone", Blame.TRUNK, "The trunk does not exist at LiveKit", sent=False)
+TRUNK_GONE = Verdict(
+    Outcome.TRUNK_ERROR,
+    "trunk_gone",
+    Blame.TRUNK,
+    "The trunk does not exist at LiveKit",
+    sent=False,
+)
 TRUNK_EMPTY = Verdict(
-    Outcome.TRUNK_ERROR, "trunk_without_number", Blame.TRUNK, "The trunk has no number at LiveKit", sent=False
+    Outcome.TRUNK_ERROR,
+    "trunk_without_number",
+    Blame.TRUNK,
+    "The trunk has no number at LiveKit",
+    sent=False,
 )
 BAD_REQUEST = Verdict(
-    Outcome.TRUNK_ERROR, "refused_by_livekit", Blame.CARRIER, "LiveKit refused the request", sent=False
+    Outcome.TRUNK_ERROR,
+    "refused_by_livekit",
+    Blame.CARRIER,
+    "LiveKit refused the request",
+    sent=False,
 )
 KEY_REFUSED = Verdict(
-    Outcome.TRUNK_ERROR, "livekit_key_refused", Blame.TRUNK, "LiveKit refused our API key", sent=False
+    Outcome.TRUNK_ERROR,
+    "livekit_key_refused",
+    Blame.TRUNK,
+    "LiveKit refused our API key",
+    sent=False,
 )
 FENCED = Verdict(
-    Outcome.CANCELLED, "fenced", Blame.PLATFORM_POLICY, "The request came too late and was refused", sent=False
+    Outcome.CANCELLED,
+    "fenced",
+    Blame.PLATFORM_POLICY,
+    "The request came too late and was refused",
+    sent=False,
 )
 NO_SIP = Verdict(
-    Outcome.CARRIER_ERROR, "livekit_unavailable", Blame.PLATFORM, "LiveKit had no SIP service free", sent=False
+    Outcome.CARRIER_ERROR,
+    "livekit_unavailable",
+    Blame.PLATFORM,
+    "LiveKit had no SIP service free",
+    sent=False,
 )
 UNREACHABLE = Verdict(
-    Outcome.CARRIER_ERROR, "livekit_unreachable", Blame.PLATFORM, "LiveKit could not be reached", sent=False
+    Outcome.CARRIER_ERROR,
+    "livekit_unreachable",
+    Blame.PLATFORM,
+    "LiveKit could not be reached",
+    sent=False,
 )
-IN_DOUBT = Verdict(Outcome.UNKNOWN, "in_doubt", Blame.DOUBT, "Nobody can prove whether the phone rang")
+IN_DOUBT = Verdict(
+    Outcome.UNKNOWN, "in_doubt", Blame.DOUBT, "Nobody can prove whether the phone rang"
+)
 
 # Ends the dialling side decides itself, before anything was sent.
-NO_AGENT = Verdict(Outcome.CANCELLED, "no_agent", Blame.PLATFORM, "No voice agent joined the room", sent=False)
+NO_AGENT = Verdict(
+    Outcome.CANCELLED, "no_agent", Blame.PLATFORM, "No voice agent joined the room", sent=False
+)
 UNREADABLE = Verdict(
-    Outcome.CANCELLED, "agent_unreadable", Blame.PLATFORM, "The agent's secrets cannot be decrypted", sent=False
+    Outcome.CANCELLED,
+    "agent_unreadable",
+    Blame.PLATFORM,
+    "The agent's secrets cannot be decrypted",
+    sent=False,
 )
 TOO_LONG = Verdict(
     Outcome.CANCELLED,
@@ -134,10 +205,22 @@ TOO_LONG = Verdict(
     sent=False,
 )
 ABANDONED = Verdict(
-    Outcome.CANCELLED, "abandoned", Blame.PLATFORM_POLICY, "The worker stopped before it dialled", sent=False
+    Outcome.CANCELLED,
+    "abandoned",
+    Blame.PLATFORM_POLICY,
+    "The worker stopped before it dialled",
+    sent=False,
 )
-NOT_PLACED = Verdict(Outcome.CANCELLED, "not_placed", Blame.PLATFORM_POLICY, "Proven: no INVITE left", sent=False)
-RELEASED = Verdict(Outcome.CANCELLED, "released", Blame.PLATFORM_POLICY, "Put back before it was dialled", sent=False)
+NOT_PLACED = Verdict(
+    Outcome.CANCELLED, "not_placed", Blame.PLATFORM_POLICY, "Proven: no INVITE left", sent=False
+)
+RELEASED = Verdict(
+    Outcome.CANCELLED,
+    "released",
+    Blame.PLATFORM_POLICY,
+    "Put back before it was dialled",
+    sent=False,
+)
 
 TABLE: tuple[Rule, ...] = (
     Rule(BLOCKED, sip=sip(603, 607, 608), contains=r"blocked by carrier|32203"),
@@ -146,7 +229,11 @@ TABLE: tuple[Rule, ...] = (
     Rule(NO_ANSWER, sip=sip(480, 408, 487)),
     Rule(INVALID, sip=sip(404, 604, 410, 484, 485, 400)),
     Rule(TRUNK_AUTH, sip=sip(401, 407)),
-    Rule(THROTTLED, sip=sip(403, 500, 501, 502, 503), contains=r"limit exceeded|channel limit|concurrent call"),
+    Rule(
+        THROTTLED,
+        sip=sip(403, 500, 501, 502, 503),
+        contains=r"limit exceeded|channel limit|concurrent call",
+    ),
     Rule(TRUNK_FORBIDDEN, sip=sip(402, 403)),
     Rule(TRUNK_MEDIA, sip=sip(488, 415, 606)),
     Rule(CARRIER_BUSY, sip=sip(503)),
@@ -172,13 +259,25 @@ BY_REASON: dict[str, Verdict] = {
     verdict.reason: verdict
     for verdict in (
         *(row.verdict for row in TABLE),
-        *(FENCED, UNREACHABLE, IN_DOUBT, NO_AGENT, UNREADABLE, TOO_LONG, ABANDONED, NOT_PLACED, RELEASED),
+        *(
+            FENCED,
+            UNREACHABLE,
+            IN_DOUBT,
+            NO_AGENT,
+            UNREADABLE,
+            TOO_LONG,
+            ABANDONED,
+            NOT_PLACED,
+            RELEASED,
+        ),
     )
 }
 
 
 def classify(answer: DialRefusal, *, token_expired: bool = False) -> Verdict:
-    """The verdict on a refusal. A 401 after the token's end is the fence at work; what fits no row is in doubt."""
+    """The verdict on a refusal. A 401 after the token's end is the fence at work; what fits no row
+    is in doubt.
+    """
     if token_expired and answer.status in (401, 403) and answer.sip_code is None:
         return FENCED
     return next((row.verdict for row in TABLE if row.matches(answer)), IN_DOUBT)
@@ -187,10 +286,12 @@ def classify(answer: DialRefusal, *, token_expired: bool = False) -> Verdict:
 def provider_code(answer: DialRefusal) -> str | None:
     """The number of Twilio's `X-Twilio-Error`, as far as LiveKit passes that header on.
 
-    For answers it expects, the header stands where the reason phrase would (`13224 Invalid phone number`); a block it
-    only names in words, which it does for this one number.
+    For answers it expects, the header stands where the reason phrase would (`13224 Invalid phone
+    number`); a block it only names in words, which it does for this one number.
     """
-    found = re.match(r"[1-6][0-9]{4}\b", answer.sip_phrase) or re.search(r"\b3[0-9]{4}\b", answer.message)
+    found = re.match(r"[1-6][0-9]{4}\b", answer.sip_phrase) or re.search(
+        r"\b3[0-9]{4}\b", answer.message
+    )
     if found is None and "blocked by carrier" in answer.message:
         return CARRIER_BLOCK
     return found and found.group(0)

@@ -1,7 +1,8 @@
-"""Why a leg went away, as LiveKit (`CLIENT_INITIATED`) and the agent (`callee_hangup`) name it, in our words.
+"""Why a leg went away, as LiveKit (`CLIENT_INITIATED`) and the agent (`callee_hangup`) name it, in
+our words.
 
-LiveKit's names are coarse: a hang-up, a transfer and the maximum duration are all CLIENT_INITIATED (`protocols.md`
-§2.3), so it never says who hung up; the agent does.
+LiveKit's names are coarse: a hang-up, a transfer and the maximum duration are all CLIENT_INITIATED
+(`protocols.md` §2.3), so it never says who hung up; the agent does.
 """
 
 from dataclasses import dataclass

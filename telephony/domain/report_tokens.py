@@ -1,4 +1,6 @@
-"""The token with which a voice agent reports on its call. Good for that call only; nothing is stored."""
+"""The token with which a voice agent reports on its call. Good for that call only; nothing is
+stored.
+"""
 
 from uuid import UUID
 

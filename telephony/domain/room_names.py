@@ -1,4 +1,6 @@
-"""The names of rooms that inbound calls open. LiveKit's individual rule makes `<prefix>_<caller>_<random>` of them."""
+"""The names of rooms that inbound calls open. LiveKit's individual rule makes
+`<prefix>_<caller>_<random>` of them.
+"""
 
 from uuid import UUID
 

@@ -1,4 +1,12 @@
-from telephony.models.calls import PUBLIC_STATUS, SHOWN, Call, CallQuerySet, Direction, Outcome, Stage
+from telephony.models.calls import (
+    PUBLIC_STATUS,
+    SHOWN,
+    Call,
+    CallQuerySet,
+    Direction,
+    Outcome,
+    Stage,
+)
 from telephony.models.events import CallEvent, Turn
 from telephony.models.numbers import FAILING, NumberPace, PhoneNumber, Provider, SipTrunk, Transport
 from telephony.models.recordings import Recording

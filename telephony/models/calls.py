@@ -17,7 +17,9 @@ class Direction(models.TextChoices):
 
 
 class Stage(models.TextChoices):
-    """How far a call has come. The API shows fewer: reserved is `queued`; intent and unknown are `dialing`."""
+    """How far a call has come. The API shows fewer: reserved is `queued`; intent and unknown are
+    `dialing`.
+    """
 
     RESERVED = "reserved"  # claimed by a shift under a lease; nothing was sent
     INTENT = "intent"  # committed just before the request to dial is sent
@@ -76,22 +78,32 @@ class CallQuerySet(models.QuerySet["Call"]):
 
 
 class Call(WorkspaceOwned):
-    """One attempt to reach one number, or one call that reached us. The row is written before anything is sent.
+    """One attempt to reach one number, or one call that reached us. The row is written before
+    anything is sent.
 
-    `sequence` numbers the rows of a recipient; `attempt` counts only those that count against the retry budget.
-    `batch_id` and `recipient_id` are plain ids: batches lie above telephony and derive their news by joining.
+    `sequence` numbers the rows of a recipient; `attempt` counts only those that count against the
+    retry budget. `batch_id` and `recipient_id` are plain ids: batches lie above telephony and
+    derive their news by joining.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="calls", db_index=False)  # call_by_to serves
-    direction = models.CharField(max_length=8, choices=Direction.choices, default=Direction.OUTBOUND)
+    workspace = models.ForeignKey(
+        Workspace, models.CASCADE, related_name="calls", db_index=False
+    )  # call_by_to serves
+    direction = models.CharField(
+        max_length=8, choices=Direction.choices, default=Direction.OUTBOUND
+    )
     stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.RESERVED)
     outcome = models.CharField(max_length=16, choices=Outcome.choices, null=True, blank=True)
     end_reason = models.CharField(max_length=64, null=True, blank=True)
     hung_up_by = models.CharField(max_length=8, null=True, blank=True)
     agent = models.ForeignKey(Agent, models.RESTRICT, null=True, blank=True, related_name="calls")
-    agent_version = models.ForeignKey(AgentVersion, models.RESTRICT, null=True, blank=True, related_name="calls")
-    number = models.ForeignKey(PhoneNumber, models.SET_NULL, null=True, blank=True, related_name="calls")
+    agent_version = models.ForeignKey(
+        AgentVersion, models.RESTRICT, null=True, blank=True, related_name="calls"
+    )
+    number = models.ForeignKey(
+        PhoneNumber, models.SET_NULL, null=True, blank=True, related_name="calls"
+    )
     from_number = models.CharField(max_length=64, blank=True, default="")
     to_number = models.CharField(max_length=64, blank=True, default="")
     variables = models.JSONField(default=dict, blank=True)
@@ -101,31 +113,47 @@ class Call(WorkspaceOwned):
     sequence = models.PositiveSmallIntegerField(default=1)
     attempt = models.PositiveSmallIntegerField(default=1)
     counts = models.BooleanField(default=True, help_text="against the recipient's attempts")
-    settled_at = models.DateTimeField(null=True, blank=True, help_text="when the batch took note of the end")
+    settled_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the batch took note of the end"
+    )
 
     # the dial protocol
     room = models.CharField(max_length=128, unique=True)
-    lease_owner = models.UUIDField(null=True, blank=True, help_text="the shift that holds a reserved call")
+    lease_owner = models.UUIDField(
+        null=True, blank=True, help_text="the shift that holds a reserved call"
+    )
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     intent_at = models.DateTimeField(null=True, blank=True)
-    not_after = models.DateTimeField(null=True, blank=True, help_text="when the token of the dial request expires")
-    room_deleted_at = models.DateTimeField(null=True, blank=True, help_text="reconciling: the room is gone since")
-    heard_at = models.DateTimeField(null=True, blank=True, help_text="last sign of life, from whatever source")
+    not_after = models.DateTimeField(
+        null=True, blank=True, help_text="when the token of the dial request expires"
+    )
+    room_deleted_at = models.DateTimeField(
+        null=True, blank=True, help_text="reconciling: the room is gone since"
+    )
+    heard_at = models.DateTimeField(
+        null=True, blank=True, help_text="last sign of life, from whatever source"
+    )
 
     # what the agent, our witness in the room, saw
     agent_joined_at = models.DateTimeField(null=True, blank=True)
     agent_seen_at = models.DateTimeField(null=True, blank=True)
     callee_joined_at = models.DateTimeField(null=True, blank=True)
-    detected = models.CharField(max_length=10, null=True, blank=True, help_text="human, machine, uncertain, screened")
+    detected = models.CharField(
+        max_length=10, null=True, blank=True, help_text="human, machine, uncertain, screened"
+    )
     opt_out_at = models.DateTimeField(
-        null=True, blank=True, help_text="the callee asked not to be called again; null once that is on the list"
+        null=True,
+        blank=True,
+        help_text="the callee asked not to be called again; null once that is on the list",
     )
 
     # what the carrier said
     sip_call_id = models.CharField(max_length=64, blank=True, default="")
     sip_status_code = models.PositiveSmallIntegerField(null=True, blank=True)
     sip_status = models.CharField(max_length=255, null=True, blank=True)
-    provider_code = models.CharField(max_length=64, null=True, blank=True, help_text="e.g. X-Twilio-Error")
+    provider_code = models.CharField(
+        max_length=64, null=True, blank=True, help_text="e.g. X-Twilio-Error"
+    )
     has_recording = models.BooleanField(default=False)
 
     created_at = models.DateTimeField(auto_now_add=True)
@@ -138,7 +166,9 @@ class Call(WorkspaceOwned):
 
     class Meta(WorkspaceOwned.Meta):
         constraints = [
-            models.UniqueConstraint(fields=["recipient_id", "sequence"], name="call_recipient_sequence"),
+            models.UniqueConstraint(
+                fields=["recipient_id", "sequence"], name="call_recipient_sequence"
+            ),
             models.UniqueConstraint(
                 fields=["recipient_id"],
                 name="call_one_open_per_recipient",
@@ -147,18 +177,40 @@ class Call(WorkspaceOwned):
         ]
         indexes = [
             models.Index(fields=["workspace", "-id"], name="call_newest", condition=SHOWN),
-            models.Index(fields=["workspace", "agent", "-id"], name="call_by_agent", condition=SHOWN),
-            models.Index(fields=["workspace", "batch_id", "-id"], name="call_by_batch", condition=SHOWN),
-            models.Index(fields=["workspace", "outcome", "-id"], name="call_by_outcome", condition=SHOWN),
-            models.Index(fields=["workspace", "stage", "-id"], name="call_by_stage", condition=SHOWN),
-            models.Index(fields=["workspace", "direction", "-id"], name="call_by_direction", condition=SHOWN),
-            models.Index(fields=["workspace", "from_number", "-id"], name="call_by_from", condition=SHOWN),
+            models.Index(
+                fields=["workspace", "agent", "-id"], name="call_by_agent", condition=SHOWN
+            ),
+            models.Index(
+                fields=["workspace", "batch_id", "-id"], name="call_by_batch", condition=SHOWN
+            ),
+            models.Index(
+                fields=["workspace", "outcome", "-id"], name="call_by_outcome", condition=SHOWN
+            ),
+            models.Index(
+                fields=["workspace", "stage", "-id"], name="call_by_stage", condition=SHOWN
+            ),
+            models.Index(
+                fields=["workspace", "direction", "-id"], name="call_by_direction", condition=SHOWN
+            ),
+            models.Index(
+                fields=["workspace", "from_number", "-id"], name="call_by_from", condition=SHOWN
+            ),
             models.Index(fields=["workspace", "to_number", "dialed_at"], name="call_by_to"),
-            models.Index(fields=["workspace"], name="call_open_by_workspace", condition=~Q(stage="ended")),
-            models.Index(fields=["number", "stage"], name="call_open_by_number", condition=~Q(stage="ended")),
-            models.Index(fields=["batch_id", "stage"], name="call_open_by_batch", condition=~Q(stage="ended")),
-            models.Index(fields=["lease_owner"], name="call_reserved", condition=Q(stage="reserved")),
-            models.Index(fields=["opt_out_at"], name="call_opting_out", condition=Q(opt_out_at__isnull=False)),
+            models.Index(
+                fields=["workspace"], name="call_open_by_workspace", condition=~Q(stage="ended")
+            ),
+            models.Index(
+                fields=["number", "stage"], name="call_open_by_number", condition=~Q(stage="ended")
+            ),
+            models.Index(
+                fields=["batch_id", "stage"], name="call_open_by_batch", condition=~Q(stage="ended")
+            ),
+            models.Index(
+                fields=["lease_owner"], name="call_reserved", condition=Q(stage="reserved")
+            ),
+            models.Index(
+                fields=["opt_out_at"], name="call_opting_out", condition=Q(opt_out_at__isnull=False)
+            ),
             models.Index(
                 fields=["ended_at"],
                 name="call_unsettled",
@@ -189,9 +241,15 @@ class Call(WorkspaceOwned):
             return None
         return round((self.ended_at - self.answered_at).total_seconds(), 3)
 
-    def move(self, *, to: Stage, since: tuple[Stage, ...], given: Q | None = None, **changes: Any) -> bool:
-        """Compare-and-set: true only for the one that made the change. `since` names the stages it may leave."""
-        moved = Call.unscoped.filter(given or Q(), pk=self.pk, stage__in=since).update(stage=to, **changes)
+    def move(
+        self, *, to: Stage, since: tuple[Stage, ...], given: Q | None = None, **changes: Any
+    ) -> bool:
+        """Compare-and-set: true only for the one that made the change. `since` names the stages it
+        may leave.
+        """
+        moved = Call.unscoped.filter(given or Q(), pk=self.pk, stage__in=since).update(
+            stage=to, **changes
+        )
         if moved:
             for name, value in {"stage": to, **changes}.items():
                 setattr(self, name, value)

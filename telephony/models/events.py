@@ -8,7 +8,9 @@ from voiceops.core.ids import uuid7
 
 
 class CallEvent(WorkspaceOwned):
-    """One line of a call's timeline, in words. `external_id` is the reporter's own id: a repeat changes nothing."""
+    """One line of a call's timeline, in words. `external_id` is the reporter's own id: a repeat
+    changes nothing.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="call_events")
@@ -20,7 +22,9 @@ class CallEvent(WorkspaceOwned):
     external_id = models.CharField(max_length=128, null=True, blank=True)
 
     class Meta(WorkspaceOwned.Meta):
-        constraints = [models.UniqueConstraint(fields=["call", "external_id"], name="call_event_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["call", "external_id"], name="call_event_once")
+        ]
         indexes = [
             models.Index(fields=["call", "at", "id"], name="call_event_timeline"),
             models.Index(fields=["at"], name="call_event_alarms", condition=Q(type="alarm")),

@@ -38,19 +38,31 @@ class PhoneNumber(WorkspaceOwned):
     sip_address = models.CharField(max_length=255, blank=True, default="")
     sip_transport = models.CharField(max_length=4, choices=Transport.choices, default=Transport.TCP)
     sip_auth_username = models.CharField(max_length=255, blank=True, default="")
-    sip_auth_password = models.TextField(blank=True, default="", help_text="encrypted, see voiceops.crypto")
+    sip_auth_password = models.TextField(
+        blank=True, default="", help_text="encrypted, see voiceops.crypto"
+    )
     allowed_addresses = models.JSONField(default=list, blank=True)
     headers = models.JSONField(default=dict, blank=True)
-    inbound_agent = models.ForeignKey(Agent, models.SET_NULL, null=True, blank=True, related_name="inbound_numbers")
+    inbound_agent = models.ForeignKey(
+        Agent, models.SET_NULL, null=True, blank=True, related_name="inbound_numbers"
+    )
     calls_per_second = models.FloatField(default=1)
     max_concurrent_calls = models.PositiveIntegerField(default=10)
-    dispatch_rule_id = models.CharField(max_length=64, blank=True, default="", help_text="SDR_… at LiveKit")
-    provider_sids = models.JSONField(default=dict, blank=True, help_text="what was made at Twilio: {number, trunk, …}")
-    drift = models.JSONField(default=list, blank=True, help_text="differences found between this row and LiveKit")
+    dispatch_rule_id = models.CharField(
+        max_length=64, blank=True, default="", help_text="SDR_… at LiveKit"
+    )
+    provider_sids = models.JSONField(
+        default=dict, blank=True, help_text="what was made at Twilio: {number, trunk, …}"
+    )
+    drift = models.JSONField(
+        default=list, blank=True, help_text="differences found between this row and LiveKit"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(WorkspaceOwned.Meta):
-        constraints = [models.UniqueConstraint(fields=["phone_number"], name="phone_number_registered_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["phone_number"], name="phone_number_registered_once")
+        ]
         indexes = [models.Index(fields=["workspace", "-id"], name="phone_number_newest")]
 
     def __str__(self) -> str:
@@ -58,7 +70,9 @@ class PhoneNumber(WorkspaceOwned):
 
     @property
     def shown_status(self) -> str:
-        """`failing` while the number's circuit breaker is open: its batches pause, and one call at a time probes."""
+        """`failing` while the number's circuit breaker is open: its batches pause, and one call at
+        a time probes.
+        """
         pace = getattr(self, "pace", None)
         return FAILING if pace is not None and pace.trouble is not None else str(self.status)
 
@@ -66,20 +80,29 @@ class PhoneNumber(WorkspaceOwned):
 class NumberPace(WorkspaceOwned):
     """When the next INVITE may leave a number, and whether it gets through at all.
 
-    The row's lock keeps calls per second exact across machines; limits and the circuit breaker are judged under it.
+    The row's lock keeps calls per second exact across machines; limits and the circuit breaker are
+    judged under it.
     """
 
-    number = models.OneToOneField(PhoneNumber, models.CASCADE, primary_key=True, related_name="pace")
+    number = models.OneToOneField(
+        PhoneNumber, models.CASCADE, primary_key=True, related_name="pace"
+    )
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="number_paces")
     next_slot_at = models.DateTimeField(null=True, blank=True)
-    backoff_until = models.DateTimeField(null=True, blank=True, help_text="the carrier said it is out of channels")
+    backoff_until = models.DateTimeField(
+        null=True, blank=True, help_text="the carrier said it is out of channels"
+    )
     backoff_seconds = models.FloatField(default=0)
 
     # the circuit breaker
-    provider_failures = models.PositiveIntegerField(default=0, help_text="in a row, of all its batches")
+    provider_failures = models.PositiveIntegerField(
+        default=0, help_text="in a row, of all its batches"
+    )
     failing_since = models.DateTimeField(null=True, blank=True, help_text="the first of them")
     trouble = models.TextField(null=True, blank=True, help_text="why its batches have paused")
-    probe_at = models.DateTimeField(null=True, blank=True, help_text="in trouble: one call of one batch may try then")
+    probe_at = models.DateTimeField(
+        null=True, blank=True, help_text="in trouble: one call of one batch may try then"
+    )
     probe_call_id = models.UUIDField(null=True, blank=True, help_text="that call")
 
     class Meta(WorkspaceOwned.Meta):
@@ -106,11 +129,15 @@ class SipTrunk(WorkspaceOwned):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="sip_trunks")
     direction = models.CharField(max_length=8, choices=TrunkDirection.choices)
     livekit_trunk_id = models.CharField(max_length=64)
-    phone_number = models.ForeignKey(PhoneNumber, models.CASCADE, null=True, blank=True, related_name="trunks")
+    phone_number = models.ForeignKey(
+        PhoneNumber, models.CASCADE, null=True, blank=True, related_name="trunks"
+    )
     address = models.CharField(max_length=255, blank=True, default="")
     transport = models.CharField(max_length=4, choices=Transport.choices, default=Transport.TCP)
     auth_username = models.CharField(max_length=255, blank=True, default="")
-    auth_password = models.TextField(blank=True, default="", help_text="encrypted, see voiceops.crypto")
+    auth_password = models.TextField(
+        blank=True, default="", help_text="encrypted, see voiceops.crypto"
+    )
     numbers = models.JSONField(default=list, blank=True)
     allowed_addresses = models.JSONField(default=list, blank=True)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
@@ -118,7 +145,9 @@ class SipTrunk(WorkspaceOwned):
 
     class Meta(WorkspaceOwned.Meta):
         verbose_name = "SIP trunk"
-        constraints = [models.UniqueConstraint(fields=["livekit_trunk_id"], name="sip_trunk_livekit_id")]
+        constraints = [
+            models.UniqueConstraint(fields=["livekit_trunk_id"], name="sip_trunk_livekit_id")
+        ]
         indexes = [models.Index(fields=["workspace", "-id"], name="sip_trunk_newest")]
 
     def __str__(self) -> str:

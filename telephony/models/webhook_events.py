@@ -11,7 +11,8 @@ class InboxQuerySet(models.QuerySet["InboxEvent"]):
 
 
 class InboxEvent(models.Model):
-    """A webhook as it came in: stored before it changes anything, because LiveKit repeats, reorders and loses them.
+    """A webhook as it came in: stored before it changes anything, because LiveKit repeats, reorders
+    and loses them.
 
     Belongs to no workspace: the call it speaks of decides that, once it is applied.
     """
@@ -28,7 +29,9 @@ class InboxEvent(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["room", "received_at"], name="inbox_room"),
-            models.Index(fields=["received_at"], name="inbox_waiting", condition=Q(applied_at__isnull=True)),
+            models.Index(
+                fields=["received_at"], name="inbox_waiting", condition=Q(applied_at__isnull=True)
+            ),
         ]
 
     def __str__(self) -> str:

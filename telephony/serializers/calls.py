@@ -1,4 +1,6 @@
-"""Calls as the API shows them. A page of calls is read as plain values, without model instances or field objects."""
+"""Calls as the API shows them. A page of calls is read as plain values, without model instances or
+field objects.
+"""
 
 import re
 from collections.abc import Mapping
@@ -52,7 +54,9 @@ FIELDS = {
     "ended_at": "ended_at",
 }
 COLUMNS = tuple(FIELDS.values())
-STATUS, ANSWERED_AT, ENDED_AT = (list(FIELDS).index(name) for name in ("status", "answered_at", "ended_at"))
+STATUS, ANSWERED_AT, ENDED_AT = (
+    list(FIELDS).index(name) for name in ("status", "answered_at", "ended_at")
+)
 
 
 def shown(values: tuple[Any, ...]) -> dict[str, Any]:
@@ -70,7 +74,9 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
 def shown_call(call: Call) -> dict[str, Any]:
     """The same out of an instance, with its version loaded."""
     version = call.agent_version.number if call.agent_version else None
-    return shown(tuple(version if column == VERSION else getattr(call, column) for column in COLUMNS))
+    return shown(
+        tuple(version if column == VERSION else getattr(call, column) for column in COLUMNS)
+    )
 
 
 class CallSerializer(StrictSerializer):
@@ -87,7 +93,9 @@ class CallSerializer(StrictSerializer):
     status = serializers.ChoiceField(STATUSES, read_only=True)
     outcome = serializers.ChoiceField(Outcome.choices, read_only=True, allow_null=True)
     end_reason = serializers.CharField(read_only=True, allow_null=True)
-    hung_up_by = serializers.ChoiceField(["callee", "agent", "operator"], read_only=True, allow_null=True)
+    hung_up_by = serializers.ChoiceField(
+        ["callee", "agent", "operator"], read_only=True, allow_null=True
+    )
     sip_status_code = serializers.IntegerField(read_only=True, allow_null=True)
     sip_status = serializers.CharField(read_only=True, allow_null=True)
     variables = serializers.DictField(read_only=True)
@@ -101,7 +109,10 @@ class CallSerializer(StrictSerializer):
     duration_seconds = serializers.FloatField(read_only=True, allow_null=True)
 
     def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "from": serializers.CharField(read_only=True)}  # a word Python keeps
+        return {
+            **super().get_fields(),
+            "from": serializers.CharField(read_only=True),
+        }  # a word Python keeps
 
     def to_representation(self, instance: Call) -> dict[str, Any]:
         return shown_call(instance)
@@ -145,12 +156,16 @@ class DtmfSerializer(StrictSerializer):
 
 
 class NumberText(Text):
-    """A number to look for, in any spelling. A plus sign that was not percent-encoded arrives as a space."""
+    """A number to look for, in any spelling. A plus sign that was not percent-encoded arrives as a
+    space.
+    """
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         digits = "".join(character for character in text if character.isdigit())
-        return f"+{digits}" if digits and not any(character.isalpha() for character in text) else text
+        return (
+            f"+{digits}" if digits and not any(character.isalpha() for character in text) else text
+        )
 
 
 class CallQuery(PageQuery):
@@ -166,7 +181,10 @@ class CallQuery(PageQuery):
     search = Text(required=False, max_length=200)
 
     def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "from": NumberText(required=False, max_length=64)}  # a word Python keeps
+        return {
+            **super().get_fields(),
+            "from": NumberText(required=False, max_length=64),
+        }  # a word Python keeps
 
 
 class EventSerializer(serializers.Serializer[Mapping[str, Any]]):
@@ -197,7 +215,10 @@ class FindingsSerializer(serializers.Serializer[Mapping[str, Any]]):
     analyzed_at = serializers.DateTimeField()
 
     def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "fields": serializers.DictField()}  # a word serializers keep
+        return {
+            **super().get_fields(),
+            "fields": serializers.DictField(),
+        }  # a word serializers keep
 
 
 class RecordingLinkSerializer(serializers.Serializer[Mapping[str, Any]]):

@@ -44,12 +44,16 @@ class SipText(Text):
 
 
 class SipAddress(SipText):
-    """Where a trunk leads. Raises Invalid, after the schema, for a literal address that is not public."""
+    """Where a trunk leads. Raises Invalid, after the schema, for a literal address that is not
+    public.
+    """
 
     def to_internal_value(self, data: Any) -> str:
         address = super().to_internal_value(data)
         if not is_well_formed(address):
-            raise field_error("value_error", "a host name or IP address is expected, optionally with a port")
+            raise field_error(
+                "value_error", "a host name or IP address is expected, optionally with a port"
+            )
         if not settings.USES_SANDBOX:
             refuse_private(address)
         return address
@@ -66,18 +70,26 @@ class Headers(JsonObject):
             raise field_error("value_error", f"at most {MAX_HEADERS} headers are permitted")
         for name, value in headers.items():
             if not HEADER_NAME.fullmatch(name):
-                raise field_error("value_error", "only headers whose name begins with X- are permitted")
+                raise field_error(
+                    "value_error", "only headers whose name begins with X- are permitted"
+                )
             if len(f"{name}: {value}".encode()) > MAX_HEADER_BYTES:
-                raise field_error("value_error", f"a header may have at most {MAX_HEADER_BYTES} bytes")
+                raise field_error(
+                    "value_error", f"a header may have at most {MAX_HEADER_BYTES} bytes"
+                )
         return headers
 
 
 class SipSerializer(StrictSerializer):
-    """A number's carrier. The password is never shown, nor who may call in and the headers: the shape is documented."""
+    """A number's carrier. The password is never shown, nor who may call in and the headers: the
+    shape is documented.
+    """
 
     address = SipAddress(source="sip_address", max_length=255)
     transport = Choice(source="sip_transport", choices=Transport.values, default=Transport.TCP)
-    auth_username = SipText(source="sip_auth_username", max_length=255, allow_blank=True, default="")
+    auth_username = SipText(
+        source="sip_auth_username", max_length=255, allow_blank=True, default=""
+    )
     auth_password = SipText(
         source="sip_auth_password",
         max_length=255,
@@ -87,7 +99,9 @@ class SipSerializer(StrictSerializer):
         write_only=True,
     )
     has_password = serializers.SerializerMethodField()
-    allowed_addresses = ListField(child=NetworkText(max_length=50), max_length=50, default=list, write_only=True)
+    allowed_addresses = ListField(
+        child=NetworkText(max_length=50), max_length=50, default=list, write_only=True
+    )
     headers = Headers(default=dict, write_only=True)
 
     def get_has_password(self, number: PhoneNumber) -> bool:
@@ -95,22 +109,31 @@ class SipSerializer(StrictSerializer):
 
 
 class SipChangeSerializer(SipSerializer):
-    """In a PATCH what is left out stays as it is: nobody who read the object can send its password back."""
+    """In a PATCH what is left out stays as it is: nobody who read the object can send its password
+    back.
+    """
 
     def _filled(self, field: serializers.Field[Any, Any, Any, Any]) -> Any:
         raise SkipField
 
 
 class PhoneNumberSerializer(WorkspaceSerializer):
-    """`sip` is required of a carrier's number. A number at Twilio needs none: Twilio is connected for it."""
+    """`sip` is required of a carrier's number. A number at Twilio needs none: Twilio is connected
+    for it.
+    """
 
     phone_number = Phone()
     label = Text(max_length=200, allow_blank=True, default="")  # type: ignore[assignment]  # the column, not the field's
     provider = Choice(choices=Provider.values)
-    status = serializers.ChoiceField((*PhoneNumber.Status.values, FAILING), source="shown_status", read_only=True)
+    status = serializers.ChoiceField(
+        (*PhoneNumber.Status.values, FAILING), source="shown_status", read_only=True
+    )
     sip = SipSerializer(source="*")
     inbound_agent_id = WorkspaceRelatedField(
-        source="inbound_agent", queryset=Agent.unscoped.filter(deleted_at=None), allow_null=True, default=None
+        source="inbound_agent",
+        queryset=Agent.unscoped.filter(deleted_at=None),
+        allow_null=True,
+        default=None,
     )
     calls_per_second = Number(min_value=0.1, max_value=MAX_CPS, default=1.0)
     max_concurrent_calls = Integer(min_value=1, max_value=MAX_CONCURRENT, default=10)
@@ -173,7 +196,10 @@ class PurchaseSerializer(WorkspaceSerializer):
     phone_number = Phone()
     label = Text(max_length=200, allow_blank=True, default="")  # type: ignore[assignment]  # the column, not the field's
     inbound_agent_id = WorkspaceRelatedField(
-        source="inbound_agent", queryset=Agent.unscoped.filter(deleted_at=None), allow_null=True, default=None
+        source="inbound_agent",
+        queryset=Agent.unscoped.filter(deleted_at=None),
+        allow_null=True,
+        default=None,
     )
 
     class Meta:
@@ -244,9 +270,13 @@ class SipTrunkSerializer(WorkspaceSerializer):
     address = SipAddress(max_length=255, required=False)
     transport = Choice(choices=Transport.values, default=Transport.TCP, write_only=True)
     auth_username = SipText(max_length=255, allow_blank=True, default="", write_only=True)
-    auth_password = SipText(max_length=255, allow_blank=True, trim_whitespace=False, default="", write_only=True)
+    auth_password = SipText(
+        max_length=255, allow_blank=True, trim_whitespace=False, default="", write_only=True
+    )
     numbers = ListField(child=Phone(), min_length=1, max_length=1000)
-    allowed_addresses = ListField(child=NetworkText(max_length=50), max_length=50, default=list, write_only=True)
+    allowed_addresses = ListField(
+        child=NetworkText(max_length=50), max_length=50, default=list, write_only=True
+    )
     phone_number_id = serializers.UUIDField(read_only=True, allow_null=True)
 
     class Meta:
@@ -268,14 +298,21 @@ class SipTrunkSerializer(WorkspaceSerializer):
         read_only_fields = ("livekit_trunk_id", "status")
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        outbound = isinstance(data, Mapping) and data.get("direction") == SipTrunk.TrunkDirection.OUTBOUND
+        outbound = (
+            isinstance(data, Mapping) and data.get("direction") == SipTrunk.TrunkDirection.OUTBOUND
+        )
         self.fields["address"].required = outbound
         return super().to_internal_value(data)
 
     def validate_numbers(self, numbers: list[str]) -> list[str]:
-        twice = [position for position, number in enumerate(numbers) if number in numbers[:position]]
+        twice = [
+            position for position, number in enumerate(numbers) if number in numbers[:position]
+        ]
         if twice:
-            mistakes = {position: field_error("value_error", "this number is given twice").detail for position in twice}
+            mistakes = {
+                position: field_error("value_error", "this number is given twice").detail
+                for position in twice
+            }
             raise serializers.ValidationError(mistakes)  # type: ignore[arg-type]  # positions stay integers in `loc`
         return numbers
 

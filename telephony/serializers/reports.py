@@ -1,4 +1,5 @@
-"""The shape of a report, checked by hand: five reports per call go through here, and a serializer costs ten times this.
+"""The shape of a report, checked by hand: five reports per call go through here, and a serializer
+costs ten times this.
 
 Mistakes are those of `voiceops.api.errors`, all of them at once.
 """
@@ -66,7 +67,9 @@ def anything(value: Any) -> str:
 
 
 Field = tuple[Callable[[Any], str | tuple[str, dict[str, object]]], bool]  # check, required
-REASON: dict[str, Field] = {"reason": (any_length, False)}  # cut when read: a refusal would cost the other events
+REASON: dict[str, Field] = {
+    "reason": (any_length, False)
+}  # cut when read: a refusal would cost the other events
 COMMON: dict[str, Field] = {"id": (text(LONGEST_ID), True), "at": (moment, True)}
 FIELDS: dict[str, dict[str, Field] | None] = {
     "agent_joined": {},
@@ -80,7 +83,11 @@ FIELDS: dict[str, dict[str, Field] | None] = {
         "started_at": (moment, True),
         "interrupted": (boolean, False),
     },
-    "tool_call": {"name": (text(LONGEST_WORD * 2), True), "arguments": (anything, False), "result": (anything, False)},
+    "tool_call": {
+        "name": (text(LONGEST_WORD * 2), True),
+        "arguments": (anything, False),
+        "result": (anything, False),
+    },
     "usage": None,  # whatever the models count
     "callee_left": REASON,
     "ended": REASON,
@@ -113,7 +120,10 @@ def read_report(body: Any) -> list[Reported]:
 
 def read_event(event: Mapping[str, Any]) -> Reported:
     kind = event["type"]
-    data = {**DEFAULTS.get(kind, {}), **{key: value for key, value in event.items() if key not in ("id", "type", "at")}}
+    data = {
+        **DEFAULTS.get(kind, {}),
+        **{key: value for key, value in event.items() if key not in ("id", "type", "at")},
+    }
     if kind == "turn":
         data["started_at"] = parse_moment(data["started_at"])
     if "reason" in data and FIELDS[kind] is REASON:
@@ -151,7 +161,9 @@ def mistakes_in_event(event: Any, loc: Loc) -> Iterator[Mistake]:
         yield from check_field(event, name, one, loc)
     if own is not None:
         known = {"type", *COMMON, *own}
-        yield from (mistake((*loc, name), "value_error.extra") for name in event if name not in known)
+        yield from (
+            mistake((*loc, name), "value_error.extra") for name in event if name not in known
+        )
 
 
 def check_field(event: Mapping[str, Any], name: str, one: Field, loc: Loc) -> Iterator[Mistake]:

@@ -1,7 +1,8 @@
-"""What the voice agent reports on its call: sent in order, repeated after a lost answer, late when it had to wait.
+"""What the voice agent reports on its call: sent in order, repeated after a lost answer, late when
+it had to wait.
 
-The agent is our witness: a callee it never saw was never called (dialing/reconcile.py), so `agent_seen_at` says until
-when it looked, by the earlier of its clock and the database's.
+The agent is our witness: a callee it never saw was never called (dialing/reconcile.py), so
+`agent_seen_at` says until when it looked, by the earlier of its clock and the database's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,10 @@ from voiceops.core import task_queue
 from voiceops.core.errors import NotFound
 
 OFTEN = timedelta(seconds=1)  # half of the two after which an agent says that it is alive
-OPT_OUTS = ("opt_out", "do_not_call")  # tools by which an agent says that the callee asked not to be called again
+OPT_OUTS = (
+    "opt_out",
+    "do_not_call",
+)  # tools by which an agent says that the callee asked not to be called again
 DETECTED = {
     "human": "A person answered",
     "machine": "An answering machine answered",
@@ -64,21 +68,29 @@ class ReportContext:
         )
 
     def told(self, event: Reported) -> datetime:
-        """Its place in the story: an agent whose clock is fast or slow does not tell of the time around the call."""
+        """Its place in the story: an agent whose clock is fast or slow does not tell of the time
+        around the call.
+        """
         return max(min(event.at, self.now), self.call.created_at)
 
     def moment(self, event: Reported) -> datetime:
-        """When it happened: not later than now, not before the call was dialled, whatever the agent's clock says."""
+        """When it happened: not later than now, not before the call was dialled, whatever the
+        agent's clock says.
+        """
         return max(min(event.at, self.now), self.call.intent_at or self.call.created_at)
 
 
 def apply_report(*, call_id: UUID, events: Sequence[Reported]) -> None:
-    """Apply a report; events that came before change nothing. Raises NotFound when there is no such call."""
+    """Apply a report; events that came before change nothing. Raises NotFound when there is no such
+    call.
+    """
     if all(event.type == "agent_alive" and not event.data for event in events):
         if events and not touch_agent(call_id, max(event.at for event in events)):
             raise NotFound("Call not found")
         return
-    call = Call.unscoped.one(pk=call_id)  # before the transaction, in which on SQLite everybody else waits
+    call = Call.unscoped.one(
+        pk=call_id
+    )  # before the transaction, in which on SQLite everybody else waits
     if call is None:
         raise NotFound("Call not found")
     notes = ReportContext(call, timezone.now())
@@ -122,7 +134,9 @@ def _agent_joined(event: Reported, notes: ReportContext) -> bool:
 
 
 def _agent_alive(event: Reported, notes: ReportContext) -> bool:
-    """The agent may say what it sees of the callee's leg, which tells that the phone rings: no webhook does."""
+    """The agent may say what it sees of the callee's leg, which tells that the phone rings: no
+    webhook does.
+    """
     if event.data.get("callee_status") != "ringing" or notes.call.ringing_at is not None:
         return False
     return call_states.mark_ringing(notes.call, at=notes.moment(event), source="agent")
@@ -139,12 +153,16 @@ def _callee_joined(event: Reported, notes: ReportContext) -> bool:
 
 
 def _answered(event: Reported, notes: ReportContext) -> bool:
-    """Also told by everything that only happens on an answered call, when the report of the answer was lost."""
+    """Also told by everything that only happens on an answered call, when the report of the answer
+    was lost.
+    """
     if notes.call.answered_at is not None:
         return False
     moved = call_states.mark_answered(notes.call, at=notes.moment(event), source="agent")
     if moved and notes.call.direction == Direction.INBOUND:
-        task_queue.enqueue_on_commit(task_queue.RUN_SWEEP)  # which starts the recording: no shift looks after this call
+        task_queue.enqueue_on_commit(
+            task_queue.RUN_SWEEP
+        )  # which starts the recording: no shift looks after this call
     return moved
 
 
@@ -153,13 +171,20 @@ def _detected(event: Reported, notes: ReportContext) -> bool:
     kind = event.data["kind"]
     if notes.call.detected != kind:
         call_states.mark_detected(notes.call, kind=kind, at=notes.moment(event))
-    notes.line(event, DETECTED[kind], at=call_states.clamp_to_timeline(notes.call, notes.told(event)))
+    notes.line(
+        event, DETECTED[kind], at=call_states.clamp_to_timeline(notes.call, notes.told(event))
+    )
     return answered
 
 
 def _turn(event: Reported, notes: ReportContext) -> bool:
     notes.turns.append(
-        Turn(workspace_id=notes.call.workspace_id, call=notes.call, external_id=event.id, **dict(event.data))
+        Turn(
+            workspace_id=notes.call.workspace_id,
+            call=notes.call,
+            external_id=event.id,
+            **dict(event.data),
+        )
     )
     return False  # no proof of an answer: networks speak to callers before anybody picks up
 
@@ -182,12 +207,16 @@ def _usage(event: Reported, notes: ReportContext) -> bool:
 
 
 def _analysis(event: Reported, notes: ReportContext) -> bool:
-    notes.line(event, "The agent analysed the call")  # read back by services/analysis.py, and told by webhooks
+    notes.line(
+        event, "The agent analysed the call"
+    )  # read back by services/analysis.py, and told by webhooks
     return False
 
 
 def _callee_left(event: Reported, notes: ReportContext) -> bool:
-    """The end of an answered call. Of one that was not answered it is kept as evidence: the dial's answer says more."""
+    """The end of an answered call. Of one that was not answered it is kept as evidence: the dial's
+    answer says more.
+    """
     ending = end_reason_of(event.data["reason"])
     if _end(event, ending, notes):
         return True
@@ -209,7 +238,9 @@ def _end(event: Reported, ending: Ending, notes: ReportContext) -> bool:
     answered = ending.answered and _answered(event, notes)
     at = notes.moment(event)
     if call.stage == Stage.IN_PROGRESS:
-        if call_states.mark_hung_up(call, at=at, reason=ending.reason, by=ending.by, source="agent"):
+        if call_states.mark_hung_up(
+            call, at=at, reason=ending.reason, by=ending.by, source="agent"
+        ):
             return True
         call.refresh_from_db()  # a webhook was quicker just now
     call_states.fill_in_hangup(call, by=ending.by, reason=ending.reason, at=at)

@@ -15,7 +15,8 @@ from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError, StateForbids
 from voiceops.core.pii import mask_number
 
-UNDER_WAY = 2.0  # seconds an intent lasts at most before its dial is sent or dropped (dialing/engine.py, STALE)
+# Seconds an intent lasts at most before its dial is sent or dropped (dialing/engine.py, STALE).
+UNDER_WAY = 2.0
 LOOK_EVERY = 0.05
 ENDED = "Call has ended"
 
@@ -34,14 +35,22 @@ def hang_up(*, call: Call, principal: Principal | None = None) -> Call:
 
 
 def record_hang_up(call: Call, *, source: str) -> None:
-    """An answered call's room was deleted for an operator; LiveKit's news of it may have come before us."""
+    """An answered call's room was deleted for an operator; LiveKit's news of it may have come
+    before us.
+    """
     now = database_now()
-    if not call_states.mark_hung_up(call, at=now, reason="operator_hangup", by="operator", source=source):
-        call_states.fill_in_hangup(Call.unscoped.get(pk=call.pk), by="operator", reason="operator_hangup", at=now)
+    if not call_states.mark_hung_up(
+        call, at=now, reason="operator_hangup", by="operator", source=source
+    ):
+        call_states.fill_in_hangup(
+            Call.unscoped.get(pk=call.pk), by="operator", reason="operator_hangup", at=now
+        )
 
 
 def wait_for_send(call: Call) -> None:
-    """A dial that is about to be sent cannot be stopped any more; deleting its room now would only open it again."""
+    """A dial that is about to be sent cannot be stopped any more; deleting its room now would only
+    open it again.
+    """
     ends_at = time.monotonic() + UNDER_WAY
     while call.stage == Stage.INTENT and time.monotonic() < ends_at:
         time.sleep(LOOK_EVERY)
@@ -51,7 +60,8 @@ def wait_for_send(call: Call) -> None:
 def cancel(call: Call) -> bool:
     """End a call that was not answered yet; False when it has been meanwhile.
 
-    Our row first: an end by LiveKit's news would count as the callee's, and they would be called again.
+    Our row first: an end by LiveKit's news would count as the callee's, and they would be called
+    again.
     """
     now = end_unanswered(call)
     if now is None:
@@ -59,7 +69,9 @@ def cancel(call: Call) -> bool:
     try:
         run_in_session(lambda livekit: livekit.delete_room(call.room))
     except ProviderError:
-        if call.intent_at is not None:  # else nobody was called, and the room with our agent in it closes by itself
+        if (
+            call.intent_at is not None
+        ):  # else nobody was called, and the room with our agent in it closes by itself
             text = "The phone may ring on: LiveKit could not be asked to end the call"
             call_states.raise_alarm(call, at=now, text=text, source="api")
             raise
@@ -67,9 +79,11 @@ def cancel(call: Call) -> bool:
 
 
 def end_unanswered(call: Call) -> datetime | None:
-    """When our row ended; None when the callee has answered. Raises StateForbids when it has ended already.
+    """When our row ended; None when the callee has answered. Raises StateForbids when it has ended
+    already.
 
-    Only from the stage that was seen: a queued call may be on its way to be sent, and then that is waited for.
+    Only from the stage that was seen: a queued call may be on its way to be sent, and then that is
+    waited for.
     """
     while True:
         wait_for_send(call)
@@ -86,19 +100,25 @@ def end_unanswered(call: Call) -> datetime | None:
 def transfer(*, call: Call, to: str, principal: Principal | None = None) -> Call:
     """Hand the callee to another number; our side is out of the call once that one answers.
 
-    Raises StateForbids when the callee is not on the line, Invalid when the other number must not be called,
-    ProviderError with the carrier's refusal.
+    Raises StateForbids when the callee is not on the line, Invalid when the other number must not
+    be called, ProviderError with the carrier's refusal.
     """
     require_telephone(call)
     require_callable(call.workspace, to)
     now = database_now()
-    call_states.add_event(call, type="transfer", text=f"Transferring to {to}", at=now, data={"to": to})
-    audit.record("call.transferred", principal=principal, target=call, changes={"to": mask_number(to)})
+    call_states.add_event(
+        call, type="transfer", text=f"Transferring to {to}", at=now, data={"to": to}
+    )
+    audit.record(
+        "call.transferred", principal=principal, target=call, changes={"to": mask_number(to)}
+    )
     try:
         run_in_session(lambda livekit: transfer_callee(livekit, call, to))
     except ProviderError as error:
         text = f"The transfer failed: {error}"
-        call_states.add_event(call, type="transfer_failed", text=text, at=database_now(), data={"to": to})
+        call_states.add_event(
+            call, type="transfer_failed", text=text, at=database_now(), data={"to": to}
+        )
         raise
     call_states.mark_transferred(call, to=to, at=database_now())
     call.refresh_from_db()
@@ -106,11 +126,15 @@ def transfer(*, call: Call, to: str, principal: Principal | None = None) -> Call
 
 
 async def transfer_callee(livekit: LiveKit, call: Call, to: str) -> None:
-    await livekit_calls.transfer_leg(livekit, room=call.room, identity=await identity_of(livekit, call), to=to)
+    await livekit_calls.transfer_leg(
+        livekit, room=call.room, identity=await identity_of(livekit, call), to=to
+    )
 
 
 async def identity_of(livekit: LiveKit, call: Call) -> str:
-    """The telephone's participant: of an inbound call LiveKit chose its name. Raises StateForbids when it is gone."""
+    """The telephone's participant: of an inbound call LiveKit chose its name. Raises StateForbids
+    when it is gone.
+    """
     if call.direction == Direction.OUTBOUND:
         return call.callee_identity
     there = await livekit.participants(call.room)
@@ -124,7 +148,9 @@ def send_digits(*, call: Call, digits: str, principal: Principal | None = None) 
     """Let the agent press keys (DTMF; `w` waits half a second). Raises StateForbids, ProviderError."""
     require_telephone(call)
     run_in_session(lambda livekit: livekit_calls.send_dtmf(livekit, room=call.room, digits=digits))
-    call_states.add_event(call, type="dtmf", text=f"Pressed {digits}", at=database_now(), data={"digits": digits})
+    call_states.add_event(
+        call, type="dtmf", text=f"Pressed {digits}", at=database_now(), data={"digits": digits}
+    )
     audit.record("call.keys_pressed", principal=principal, target=call)
     return call
 

@@ -9,10 +9,15 @@ from telephony.models import PUBLIC_STATUS, Call
 from telephony.services.calls import MARGIN
 from voiceops.core.ids import lowest_id
 
-STAGES = {status: [s for s, public in PUBLIC_STATUS.items() if public == status] for status in PUBLIC_STATUS.values()}
+STAGES = {
+    status: [s for s, public in PUBLIC_STATUS.items() if public == status]
+    for status in PUBLIC_STATUS.values()
+}
 
 
-def sift_calls(calls: QuerySet[Call], workspace: Workspace, query: dict[str, Any]) -> QuerySet[Call]:
+def sift_calls(
+    calls: QuerySet[Call], workspace: Workspace, query: dict[str, Any]
+) -> QuerySet[Call]:
     """The calls a list asks for, by the filters of `CallQuery`."""
     equal = {
         "outcome": "outcome",
@@ -32,7 +37,9 @@ def sift_calls(calls: QuerySet[Call], workspace: Workspace, query: dict[str, Any
     if "status" in query:
         calls = calls.filter(stage__in=STAGES[query["status"]])
     if "min_duration" in query:
-        lasted = GreaterThanOrEqual(F("ended_at") - F("answered_at"), timedelta(seconds=query["min_duration"]))
+        lasted = GreaterThanOrEqual(
+            F("ended_at") - F("answered_at"), timedelta(seconds=query["min_duration"])
+        )
         calls = calls.filter(lasted, answered_at__isnull=False)
     if "search" in query:
         calls = calls.filter(mentions(workspace, query["search"]))
@@ -42,6 +49,8 @@ def sift_calls(calls: QuerySet[Call], workspace: Workspace, query: dict[str, Any
 def mentions(workspace: Workspace, text: str) -> Q:
     """Calls whose numbers or transcript contain the text, in any case."""
     spoken = Q(pk__in=workspace.turns.filter(text__icontains=text).values("call_id"))
-    if not any(character.isdigit() for character in text):  # no number contains it: leave the search to its index
+    if not any(
+        character.isdigit() for character in text
+    ):  # no number contains it: leave the search to its index
         return spoken
     return spoken | Q(from_number__icontains=text) | Q(to_number__icontains=text)

@@ -40,9 +40,10 @@ class CallOrder:
 def place_call(*, order: CallOrder, principal: Principal | None = None) -> Call:
     """A queued call; whoever dials next takes it.
 
-    Raises StateForbids when the agent is not published, no number can dial or the workspace's calls of the day are
-    made, Invalid when a required variable has no value, all together are too long or the callee must not be called. A
-    pause of the trunk, or a suppression added later, is judged again at the last moment before the dial.
+    Raises StateForbids when the agent is not published, no number can dial or the workspace's calls
+    of the day are made, Invalid when a required variable has no value, all together are too long or
+    the callee must not be called. A pause of the trunk, or a suppression added later, is judged
+    again at the last moment before the dial.
     """
     version = published_version(order.agent)
     require_variables(version, order.variables)
@@ -71,7 +72,9 @@ def place_call(*, order: CallOrder, principal: Principal | None = None) -> Call:
         call.save(force_insert=True)
         text = f"A call to {order.to} was ordered"
         call_states.add_event(call, type="queued", text=text, at=call.created_at)
-        audit.record("call.placed", principal=principal, target=call, changes={"to": mask_number(order.to)})
+        audit.record(
+            "call.placed", principal=principal, target=call, changes={"to": mask_number(order.to)}
+        )
         task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
     return call
 
@@ -95,12 +98,16 @@ def require_variables(version: AgentVersion, variables: dict[str, Any]) -> None:
 
 
 def require_metadata_fits(call: Call, version: AgentVersion) -> None:
-    """Raises Invalid when LiveKit would not take what the agent is told. Secrets are opened only when it is close."""
+    """Raises Invalid when LiveKit would not take what the agent is told. Secrets are opened only
+    when it is close.
+    """
     told = metadata_of(call, version.config)
     if len(told.encode()) + len(version.sealed) > LONGEST and is_too_long(
         metadata_of(call, version.config_with_secrets())
     ):
-        raise Invalid("The variables are too long: LiveKit takes 512 KiB, and the agent's settings count")
+        raise Invalid(
+            "The variables are too long: LiveKit takes 512 KiB, and the agent's settings count"
+        )
 
 
 def newest_number(workspace: Workspace) -> PhoneNumber | None:
@@ -109,10 +116,11 @@ def newest_number(workspace: Workspace) -> PhoneNumber | None:
 
 
 def require_callable(workspace: Workspace, phone_number: str) -> None:
-    """Raises Invalid for a number (E.164) that is never called, not to talk, not to test, not to hand somebody on.
+    """Raises Invalid for a number (E.164) that is never called, not to talk, not to test, not to
+    hand somebody on.
 
-    Either nobody calls it (premium rate, satellite …: transfers to those are how toll fraud is done) or the workspace
-    said so.
+    Either nobody calls it (premium rate, satellite …: transfers to those are how toll fraud is
+    done) or the workspace said so.
     """
     if reason := why_not_dialable(phonenumbers.parse(phone_number)):
         raise Invalid(reason)
@@ -128,7 +136,9 @@ def require_daily_quota(workspace: Workspace) -> None:
 
 
 def is_suppressed(workspace: Workspace, phone_number: str) -> bool:
-    """Whether the workspace said never to call it. The table lies above telephony; the relation is the workspace's."""
+    """Whether the workspace said never to call it. The table lies above telephony; the relation is
+    the workspace's.
+    """
     listed = workspace.suppressions.filter(phone_number=phone_number)
     active = listed.filter(Q(expires_at=None) | Q(expires_at__gt=database_now()))
     return active.exists() or phone_number in hashes_of(workspace)

@@ -7,7 +7,13 @@ from typing import Any
 from django.db.models import QuerySet
 
 from telephony.clients.livekit import trunks as livekit_trunks
-from telephony.clients.livekit.trunks import ExistingTrunks, TrunkConfig, inbound_info, outbound_info, rule_info
+from telephony.clients.livekit.trunks import (
+    ExistingTrunks,
+    TrunkConfig,
+    inbound_info,
+    outbound_info,
+    rule_info,
+)
 from telephony.models import PhoneNumber, SipTrunk
 from telephony.services.numbers import adopt_trunks
 from telephony.services.trunk_config import tag_of, trunk_config_of, trunk_config_of_trunk
@@ -26,31 +32,45 @@ class Drifted:
 
 
 def check_number(*, number: PhoneNumber) -> list[str]:
-    """What differs at LiveKit, remembered on the row; empty when nothing does. Raises ProviderError."""
+    """What differs at LiveKit, remembered on the row; empty when nothing does. Raises
+    ProviderError.
+    """
     found = livekit_trunks.find_trunks(tag_of(number), [number.phone_number])
     _mark(number.trunks.all(), found)
     return _remember(number, compare(trunk_config_of(number), found))
 
 
 def check_everything() -> tuple[list[Drifted], list[str]]:
-    """Every active number and own trunk against one look at LiveKit, and the ids there that belong to no row.
+    """Every active number and own trunk against one look at LiveKit, and the ids there that belong
+    to no row.
 
-    Raises ProviderError. Ids are of things tagged as ours; another installation in the same LiveKit project would
-    have such tags too, so they are shown and never deleted.
+    Raises ProviderError. Ids are of things tagged as ours; another installation in the same LiveKit
+    project would have such tags too, so they are shown and never deleted.
     """
     everything = livekit_trunks.find_all_trunks()
-    numbers = list(PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ACTIVE).select_related("inbound_agent"))
+    numbers = list(
+        PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ACTIVE).select_related(
+            "inbound_agent"
+        )
+    )
     trunks = list(SipTrunk.unscoped.filter(phone_number=None))
     _mark(SipTrunk.unscoped.all(), everything)
-    drifted = [Drifted(n, _remember(n, compare(trunk_config_of(n), _under(everything, tag_of(n))))) for n in numbers]
-    drifted += [Drifted(t, compare(trunk_config_of_trunk(t), _under(everything, tag_of(t)))) for t in trunks]
+    drifted = [
+        Drifted(n, _remember(n, compare(trunk_config_of(n), _under(everything, tag_of(n)))))
+        for n in numbers
+    ]
+    drifted += [
+        Drifted(t, compare(trunk_config_of_trunk(t), _under(everything, tag_of(t)))) for t in trunks
+    ]
     ids = PhoneNumber.unscoped.values_list("pk", flat=True)
     known = {f"{TAG_PREFIX}{pk}" for pk in (*ids, *(trunk.pk for trunk in trunks))}
     return [d for d in drifted if d.differences], _orphans(everything, known)
 
 
 def repair_number(*, number: PhoneNumber) -> PhoneNumber:
-    """Make LiveKit have what the row says. Raises StateForbids when it is not active, ProviderError."""
+    """Make LiveKit have what the row says. Raises StateForbids when it is not active,
+    ProviderError.
+    """
     if number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
     adopt_trunks(number, livekit_trunks.apply_trunks(trunk_config_of(number)))
@@ -72,7 +92,11 @@ def compare(line: TrunkConfig, found: ExistingTrunks) -> list[str]:
 
 def _compare_rules(line: TrunkConfig, found: ExistingTrunks) -> list[str]:
     if line.route is None:
-        return ["There is a dispatch rule at LiveKit, though no agent takes calls"] if found.rules else []
+        return (
+            ["There is a dispatch rule at LiveKit, though no agent takes calls"]
+            if found.rules
+            else []
+        )
     trunk_id = found.inbound[0].sip_trunk_id if found.inbound else ""
     wanted = rule_info(line, line.route, trunk_id, next(iter(found.rules), None))
     return _compare("dispatch rule", wanted, found.rules)
@@ -82,7 +106,11 @@ def _compare(what: str, wanted: Any, there: Sequence[Any]) -> list[str]:
     if not there:
         return [f"The {what} is missing at LiveKit"]
     sentences = [f"LiveKit has {len(there)} copies of the {what}"] if len(there) > 1 else []
-    fields = [f.name for f in wanted.DESCRIPTOR.fields if getattr(wanted, f.name) != getattr(there[0], f.name)]
+    fields = [
+        f.name
+        for f in wanted.DESCRIPTOR.fields
+        if getattr(wanted, f.name) != getattr(there[0], f.name)
+    ]
     if "auth_password" in fields and not there[0].auth_password:
         fields.remove("auth_password")  # a server that keeps it to itself cannot be compared with
     return sentences + [f"The {what} differs in {name.replace('_', ' ')}" for name in fields]
@@ -98,13 +126,19 @@ def _remember(number: PhoneNumber, differences: list[str]) -> list[str]:
 def _mark(trunks: QuerySet[SipTrunk], found: ExistingTrunks) -> None:
     """Whether LiveKit has them still, as the trunks' own status."""
     there = [trunk.sip_trunk_id for trunk in (*found.outbound, *found.inbound)]
-    trunks.filter(livekit_trunk_id__in=there).exclude(status=Status.ACTIVE).update(status=Status.ACTIVE)
-    trunks.exclude(livekit_trunk_id__in=there).exclude(status=Status.MISSING).update(status=Status.MISSING)
+    trunks.filter(livekit_trunk_id__in=there).exclude(status=Status.ACTIVE).update(
+        status=Status.ACTIVE
+    )
+    trunks.exclude(livekit_trunk_id__in=there).exclude(status=Status.MISSING).update(
+        status=Status.MISSING
+    )
 
 
 def _under(everything: ExistingTrunks, tag: str) -> ExistingTrunks:
     kinds = (everything.outbound, everything.inbound, everything.rules)
-    return ExistingTrunks(*(tuple(item for item in items if item.metadata == tag) for items in kinds))
+    return ExistingTrunks(
+        *(tuple(item for item in items if item.metadata == tag) for items in kinds)
+    )
 
 
 def _orphans(everything: ExistingTrunks, known: set[str]) -> list[str]:

@@ -1,4 +1,6 @@
-"""Forgetting what calls with one number hold of a person: words, recording, variables, and the number itself."""
+"""Forgetting what calls with one number hold of a person: words, recording, variables, and the
+number itself.
+"""
 
 from collections.abc import Iterator
 
@@ -26,9 +28,13 @@ def refuse_open_calls(workspace: Workspace, number: str) -> None:
 
 
 def erase_calls(workspace: Workspace, number: str) -> Iterator[Call]:
-    """Each call once it is erased. What happened and when stays, for the accounts. Raises ProviderError (S3)."""
+    """Each call once it is erased. What happened and when stays, for the accounts. Raises
+    ProviderError (S3).
+    """
     for call in calls_with(workspace, number).order_by("pk").iterator(chunk_size=200):
-        for recording in Recording.unscoped.filter(call=call).exclude(status=Recording.Status.PRUNED):
+        for recording in Recording.unscoped.filter(call=call).exclude(
+            status=Recording.Status.PRUNED
+        ):
             recording_storage.delete(recording.storage_key)
         with transaction.atomic():
             _forget(call)
@@ -41,4 +47,6 @@ def _forget(call: Call) -> None:
     Turn.unscoped.filter(call=call).delete()
     CallEvent.unscoped.filter(call=call).update(text="Erased", data={})
     InboxEvent.objects.filter(room=call.room).delete()
-    Call.unscoped.filter(pk=call.pk).update(**{side: ERASED, "variables": {}, "metadata": {}, "has_recording": False})
+    Call.unscoped.filter(pk=call.pk).update(
+        **{side: ERASED, "variables": {}, "metadata": {}, "has_recording": False}
+    )

@@ -1,8 +1,9 @@
-"""Somebody calls one of our numbers. LiveKit's dispatch rule opens a room; its webhook tells us of the call.
+"""Somebody calls one of our numbers. LiveKit's dispatch rule opens a room; its webhook tells us of
+the call.
 
-The agent is dispatched from here and not by the rule, so that it gets what every agent gets: the newest published
-version, and a report token of this very call. The caller hears it ring meanwhile. Where the webhook is lost, the
-sweep finds the room.
+The agent is dispatched from here and not by the rule, so that it gets what every agent gets: the
+newest published version, and a report token of this very call. The caller hears it ring meanwhile.
+Where the webhook is lost, the sweep finds the room.
 """
 
 import logging
@@ -34,23 +35,39 @@ logger = logging.getLogger(__name__)
 WITHHELD = "anonymous"
 AGENT_PATIENCE = timedelta(seconds=10)  # until an agent that has not joined counts as missing
 AGENT_DUE = timedelta(seconds=5)
-SETTLING = timedelta(seconds=3)  # webhooks and reports of a call that is a moment old may be on their way
+SETTLING = timedelta(
+    seconds=3
+)  # webhooks and reports of a call that is a moment old may be on their way
 CHUNK = 100
 NO_AGENT = Verdict(Outcome.NO_ANSWER, "no_agent", Blame.PLATFORM, "No voice agent answered")
 UNASSIGNED = Verdict(
-    Outcome.NO_ANSWER, "number_without_agent", Blame.PLATFORM_POLICY, "The number has no published agent"
+    Outcome.NO_ANSWER,
+    "number_without_agent",
+    Blame.PLATFORM_POLICY,
+    "The number has no published agent",
 )
-HUNG_UP = Verdict(Outcome.NO_ANSWER, "caller_hung_up", Blame.CALLEE, "The caller hung up before anybody answered")
+HUNG_UP = Verdict(
+    Outcome.NO_ANSWER, "caller_hung_up", Blame.CALLEE, "The caller hung up before anybody answered"
+)
 
 
-def open_call(room: str, *, attributes: Mapping[str, Any] | None = None, at: datetime) -> Call | None:
-    """The call of an inbound room, made at the first news of it, whichever that is. None for other rooms."""
+def open_call(
+    room: str, *, attributes: Mapping[str, Any] | None = None, at: datetime
+) -> Call | None:
+    """The call of an inbound room, made at the first news of it, whichever that is. None for other
+    rooms.
+    """
     number_id = room_names.number_of(room)
-    number = number_id and PhoneNumber.unscoped.select_related("inbound_agent").filter(pk=number_id).first()
+    number = (
+        number_id
+        and PhoneNumber.unscoped.select_related("inbound_agent").filter(pk=number_id).first()
+    )
     if not number:
         return None
     agent = number.inbound_agent
-    if agent is not None and agent.deleted_at is not None:  # deleted while it was being put on the number
+    if (
+        agent is not None and agent.deleted_at is not None
+    ):  # deleted while it was being put on the number
         agent = None
     with transaction.atomic():
         call, made = Call.unscoped.get_or_create(
@@ -75,18 +92,24 @@ def open_call(room: str, *, attributes: Mapping[str, Any] | None = None, at: dat
 def _rings(call: Call, at: datetime) -> None:
     call.dialed_at = call.ringing_at = call.heard_at = at
     call.save(update_fields=["dialed_at", "ringing_at", "heard_at"])
-    call_states.add_event(call, type="ringing", text=f"{call.from_number} is calling {call.to_number}", at=at)
+    call_states.add_event(
+        call, type="ringing", text=f"{call.from_number} is calling {call.to_number}", at=at
+    )
     transaction.on_commit(partial(dispatch_agent, call))
 
 
 def caller_of(room: str, attributes: Mapping[str, Any]) -> str:
-    """Who calls, by the SIP participant or else by the room's name; `anonymous` when they withhold it."""
+    """Who calls, by the SIP participant or else by the room's name; `anonymous` when they withhold
+    it.
+    """
     told = str(attributes.get("sip.phoneNumber") or room.partition("_")[2].rpartition("_")[0])
     return told[:64] if told.removeprefix("+").isdigit() else WITHHELD
 
 
 def dispatch_agent(call: Call) -> None:
-    """Put the agent to work in the caller's room. Where LiveKit cannot be asked, the sweep tries again."""
+    """Put the agent to work in the caller's room. Where LiveKit cannot be asked, the sweep tries
+    again.
+    """
     now = database_now()
     version = call.agent_version
     unclaimed = Call.unscoped.filter(pk=call.pk, stage=Stage.RINGING, agent_joined_at=None)
@@ -96,20 +119,28 @@ def dispatch_agent(call: Call) -> None:
     try:
         metadata = metadata_of(call, version.config_with_secrets())
     except DecryptError as error:
-        logger.warning("The secrets of the agent of inbound call %s cannot be read: %s", call.pk, error)
+        logger.warning(
+            "The secrets of the agent of inbound call %s cannot be read: %s", call.pk, error
+        )
         return
     try:
-        run_in_session(lambda livekit: livekit_calls.dispatch_agent(livekit, room=call.room, metadata=metadata))
+        run_in_session(
+            lambda livekit: livekit_calls.dispatch_agent(livekit, room=call.room, metadata=metadata)
+        )
     except ProviderError as error:
         logger.warning("No agent could be brought to inbound call %s: %s", call.pk, error)
-        Call.unscoped.filter(pk=call.pk, lease_expires_at=now + AGENT_PATIENCE).update(lease_expires_at=None)
+        Call.unscoped.filter(pk=call.pk, lease_expires_at=now + AGENT_PATIENCE).update(
+            lease_expires_at=None
+        )
 
 
 # --- for the sweep ---
 
 
 async def follow_inbound(livekit: LiveKit, db: OrmThread) -> int:
-    """Look into rooms nobody told us of, and calls that ring for long. Returns how many calls it looked at."""
+    """Look into rooms nobody told us of, and calls that ring for long. Returns how many calls it
+    looked at.
+    """
     if await db(numbers_are_called):
         try:
             rooms = await livekit_calls.list_rooms(livekit)
@@ -133,9 +164,15 @@ def open_unknown(rooms: list[str]) -> None:
 
 
 def ringing_calls() -> list[Call]:
-    """Also those whose number was removed meanwhile; not the test calls of browsers, which nobody rings."""
-    ringing = Call.unscoped.filter(stage=Stage.RINGING, direction=Direction.INBOUND).exclude(room__startswith="vo-")
-    waiting = ringing.filter(ringing_at__lt=database_now() - SETTLING).select_related("agent_version")
+    """Also those whose number was removed meanwhile; not the test calls of browsers, which nobody
+    rings.
+    """
+    ringing = Call.unscoped.filter(stage=Stage.RINGING, direction=Direction.INBOUND).exclude(
+        room__startswith="vo-"
+    )
+    waiting = ringing.filter(ringing_at__lt=database_now() - SETTLING).select_related(
+        "agent_version"
+    )
     return list(waiting.order_by("pk")[:CHUNK])
 
 
@@ -163,7 +200,9 @@ def advance_call(call: Call, present: list[Participant]) -> Verdict | None:
         return NO_AGENT if waited_in_vain(call, now) else HUNG_UP
     if caller.call_status == "active":
         call_states.mark_answered(call, at=now, source="poll")
-    elif call.ringing_at is not None and now - call.ringing_at > AGENT_PATIENCE and len(present) == 1:
+    elif (
+        call.ringing_at is not None and now - call.ringing_at > AGENT_PATIENCE and len(present) == 1
+    ):
         return NO_AGENT
     elif len(present) == 1:
         dispatch_agent(call)
@@ -174,4 +213,8 @@ def waited_in_vain(call: Call, now: datetime) -> bool:
     """The caller gave up, but after a time in which an agent should have been there."""
     left = InboxEvent.objects.about_room(call.room, "participant_left").first()
     until = left.received_at if left else now
-    return call.agent_joined_at is None and call.ringing_at is not None and until - call.ringing_at > AGENT_DUE
+    return (
+        call.agent_joined_at is None
+        and call.ringing_at is not None
+        and until - call.ringing_at > AGENT_DUE
+    )

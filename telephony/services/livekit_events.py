@@ -1,7 +1,9 @@
-"""LiveKit's webhooks: stored once, then applied. They are repeated, reordered, late or lost, and none of it matters.
+"""LiveKit's webhooks: stored once, then applied. They are repeated, reordered, late or lost, and
+none of it matters.
 
-A webhook alone never ends a call that was not answered: the answer to our dial request carries the SIP status, and
-where nobody listens for that any more, the reconciler weighs what the inbox and the agent told (dialing/reconcile.py).
+A webhook alone never ends a call that was not answered: the answer to our dial request carries the
+SIP status, and where nobody listens for that any more, the reconciler weighs what the inbox and the
+agent told (dialing/reconcile.py).
 """
 
 import logging
@@ -31,12 +33,17 @@ EGRESS = ("egress_started", "egress_ended")
 EVIDENCE = ("track_published",)
 KEPT = ("participant_joined", "room_finished", *LEFT, *EGRESS, *EVIDENCE)
 OURS = ("AGENT", "EGRESS")  # kinds of participants whose coming and going changes no call
-FRESH = timedelta(seconds=3)  # LiveKit tells the time in whole seconds: of a fresh event we know it better
-PATIENCE = timedelta(seconds=2)  # before the sweep takes an event from the request that is applying it
+FRESH = timedelta(
+    seconds=3
+)  # LiveKit tells the time in whole seconds: of a fresh event we know it better
+PATIENCE = timedelta(
+    seconds=2
+)  # before the sweep takes an event from the request that is applying it
 
 
 def receive_event(body: Mapping[str, Any]) -> None:
-    """Store an event of LiveKit's and apply it; one that came before, or is of a room not ours, changes nothing.
+    """Store an event of LiveKit's and apply it; one that came before, or is of a room not ours,
+    changes nothing.
 
     Raises Invalid for what is no event.
     """
@@ -47,7 +54,9 @@ def receive_event(body: Mapping[str, Any]) -> None:
     kind = participant.get("kind") if isinstance(participant, Mapping) else None
     if name not in KEPT or not is_ours(room) or kind in OURS:
         return
-    event = InboxEvent(event_id=event_id, event=name, room=room, body=dict(body), received_at=timezone.now())
+    event = InboxEvent(
+        event_id=event_id, event=name, room=room, body=dict(body), received_at=timezone.now()
+    )
     if name in EVIDENCE:
         event.applied_at = event.received_at
         _keep(event)
@@ -62,12 +71,17 @@ def receive_event(body: Mapping[str, Any]) -> None:
 def apply_pending_events(limit: int = 500) -> int:
     """Apply what was stored and not applied, oldest first; for the sweep. Returns how many were."""
     waiting = InboxEvent.objects.filter(applied_at=None, received_at__lt=timezone.now() - PATIENCE)
-    return sum(bool(run_isolated(apply_event, event)) for event in waiting.order_by("received_at", "pk")[:limit])
+    return sum(
+        bool(run_isolated(apply_event, event))
+        for event in waiting.order_by("received_at", "pk")[:limit]
+    )
 
 
 def prune_inbox(*, older_than: timedelta) -> int:
     """Forget applied events received so long ago; how many."""
-    old = InboxEvent.objects.filter(received_at__lt=timezone.now() - older_than, applied_at__isnull=False)
+    old = InboxEvent.objects.filter(
+        received_at__lt=timezone.now() - older_than, applied_at__isnull=False
+    )
     return old.delete()[0]
 
 
@@ -77,14 +91,26 @@ def apply_event(event: InboxEvent) -> bool:
 
 
 def _apply_change(event: InboxEvent, *, claim: Callable[[InboxEvent], bool]) -> bool:
-    """Claim the event and make its change, in one transaction; what cannot be understood is claimed all the same."""
+    """Claim the event and make its change, in one transaction; what cannot be understood is claimed
+    all the same.
+    """
     try:
-        change = handler_for(event)  # read before: on SQLite whoever is in a transaction keeps everybody else waiting
+        change = handler_for(
+            event
+        )  # read before: on SQLite whoever is in a transaction keeps everybody else waiting
         with transaction.atomic():
             claimed = claim(event)
             if claimed and change is not None:
                 change()
-    except (LookupError, TypeError, ValueError, OverflowError, AttributeError, DataError, IntegrityError):
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        AttributeError,
+        DataError,
+        IntegrityError,
+    ):
         logger.exception("The webhook %s cannot be understood", event.event_id)
         return claim(event)  # or the sweep would stumble over it for ever
     return claimed
@@ -131,7 +157,9 @@ def _insert(event: InboxEvent) -> bool:
 
 def _claim(event: InboxEvent) -> bool:
     """Take an event that was stored and not applied; False when somebody else has."""
-    return bool(InboxEvent.objects.filter(pk=event.pk, applied_at=None).update(applied_at=timezone.now()))
+    return bool(
+        InboxEvent.objects.filter(pk=event.pk, applied_at=None).update(applied_at=timezone.now())
+    )
 
 
 def handler_for(event: InboxEvent) -> Change | None:
@@ -149,13 +177,23 @@ def handler_for(event: InboxEvent) -> Change | None:
 def _open(event: InboxEvent, at: datetime) -> None:
     """The first news of somebody who calls us."""
     attributes = event.body.get("participant", {}).get("attributes", {})
-    if inbound.open_call(event.room, attributes=attributes, at=at) and (change := handler_for(event)):
+    if inbound.open_call(event.room, attributes=attributes, at=at) and (
+        change := handler_for(event)
+    ):
         change()
 
 
 def _joined(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
-    known = call.callee_joined_at is not None and call.stage not in call_states.BEFORE_CALLEE and not call.is_web
-    return partial(_callee_joined, call, at) if is_callee(call, body.get("participant", {})) and not known else None
+    known = (
+        call.callee_joined_at is not None
+        and call.stage not in call_states.BEFORE_CALLEE
+        and not call.is_web
+    )
+    return (
+        partial(_callee_joined, call, at)
+        if is_callee(call, body.get("participant", {})) and not known
+        else None
+    )
 
 
 def _callee_joined(call: Call, at: datetime) -> None:

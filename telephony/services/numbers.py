@@ -1,11 +1,14 @@
-"""Phone numbers: registered, changed, removed. The row comes first and says what is going on at the providers.
+"""Phone numbers: registered, changed, removed. The row comes first and says what is going on at the
+providers.
 
 PROVISIONING   reserved; somebody is making its trunks right now
 ACTIVE         everything is made
-ERROR          condemned: to be removed, and what is left of it at a provider could not be deleted yet
+ERROR          condemned: to be removed, and what is left of it at a provider could not be deleted
+yet
 
-No transaction is open while LiveKit or Twilio is asked. A registration that dies in the middle leaves a row that
-`clean_provisioning` finds, and everything at the providers carries the row's id, so that it can be taken away.
+No transaction is open while LiveKit or Twilio is asked. A registration that dies in the middle
+leaves a row that `clean_provisioning` finds, and everything at the providers carries the row's id,
+so that it can be taken away.
 """
 
 from collections.abc import Iterator
@@ -21,7 +24,13 @@ from agents.models import Agent
 from telephony.clients.livekit import trunks as livekit_trunks
 from telephony.models import NumberPace, PhoneNumber, Provider, SipTrunk
 from telephony.services import purchase
-from telephony.services.trunk_config import SipSettings, decrypt_password, encrypt_password, tag_of, trunk_config_of
+from telephony.services.trunk_config import (
+    SipSettings,
+    decrypt_password,
+    encrypt_password,
+    tag_of,
+    trunk_config_of,
+)
 from voiceops.core.clock import database_now
 from voiceops.core.errors import Conflict, NotFound, ProviderError, StateForbids
 
@@ -41,7 +50,9 @@ SIP_FIELDS = (
 
 @dataclass(frozen=True)
 class NumberOrder:
-    """A number to be registered. Without `sip` it must be Twilio's, and Twilio is connected to LiveKit."""
+    """A number to be registered. Without `sip` it must be Twilio's, and Twilio is connected to
+    LiveKit.
+    """
 
     phone_number: str
     label: str = ""
@@ -56,8 +67,8 @@ class NumberOrder:
 def register_number(*, workspace: Workspace, order: NumberOrder) -> PhoneNumber:
     """The active number, with everything made at Twilio (where it is theirs to make) and LiveKit.
 
-    Raises Conflict when a trunk for it exists in any workspace, ProviderError when a provider refused or could not be
-    reached; nothing is left behind then.
+    Raises Conflict when a trunk for it exists in any workspace, ProviderError when a provider
+    refused or could not be reached; nothing is left behind then.
     """
     if order.sip is None:
         purchase.require_account()
@@ -72,10 +83,11 @@ def register_number(*, workspace: Workspace, order: NumberOrder) -> PhoneNumber:
 
 
 def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumber:
-    """The number with `changes` (names of its columns, the password in the clear), at LiveKit too, in place.
+    """The number with `changes` (names of its columns, the password in the clear), at LiveKit too,
+    in place.
 
-    Raises StateForbids when it is not active or Twilio's own settings would be changed, NotFound when it was removed
-    meanwhile, ProviderError.
+    Raises StateForbids when it is not active or Twilio's own settings would be changed, NotFound
+    when it was removed meanwhile, ProviderError.
     """
     if number.status != Status.ACTIVE:
         raise StateForbids("Phone number is not active")
@@ -83,10 +95,14 @@ def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumbe
     if not changes:
         return number
     if number.provider_sids and changes.keys() & set(SIP_FIELDS):
-        raise StateForbids("The SIP settings of a number connected through Twilio are not ours to change")
+        raise StateForbids(
+            "The SIP settings of a number connected through Twilio are not ours to change"
+        )
     before = trunk_config_of(number)
     for name, value in changes.items():
-        setattr(number, name, encrypt_password(number, value) if name == "sip_auth_password" else value)
+        setattr(
+            number, name, encrypt_password(number, value) if name == "sip_auth_password" else value
+        )
     after = trunk_config_of(number)
     made = livekit_trunks.change_trunks(before, after) if after != before else None
     values = {name: getattr(number, name) for name in changes}
@@ -102,8 +118,12 @@ def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumbe
 
 
 def _follow_others(number: PhoneNumber, line: livekit_trunks.TrunkConfig) -> None:
-    """Who changed or removed the number at the same time wrote at LiveKit without knowing of us: the row decides."""
-    active = PhoneNumber.unscoped.select_related("inbound_agent").filter(pk=number.pk, status=Status.ACTIVE)
+    """Who changed or removed the number at the same time wrote at LiveKit without knowing of us:
+    the row decides.
+    """
+    active = PhoneNumber.unscoped.select_related("inbound_agent").filter(
+        pk=number.pk, status=Status.ACTIVE
+    )
     while now := active.first():
         if (wanted := trunk_config_of(now)) == line:
             return
@@ -114,7 +134,9 @@ def _follow_others(number: PhoneNumber, line: livekit_trunks.TrunkConfig) -> Non
 
 def _real_changes(number: PhoneNumber, changes: dict[str, Any]) -> dict[str, Any]:
     """Without what is so already: who read a number may send all of it back."""
-    now = {name: getattr(number, name) for name in changes} | {"sip_auth_password": decrypt_password(number)}
+    now = {name: getattr(number, name) for name in changes} | {
+        "sip_auth_password": decrypt_password(number)
+    }
     return {name: value for name, value in changes.items() if value != now[name]}
 
 
@@ -129,11 +151,14 @@ def adopt_trunks(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
 def remove_number(*, number: PhoneNumber) -> None:
     """Take away what was made at LiveKit and Twilio (a number we bought is released), then the row.
 
-    Raises StateForbids while a running batch or a live call uses it, ProviderError when a provider could not be
-    asked; the number is out of use then, and removing it is tried again until it is done.
+    Raises StateForbids while a running batch or a live call uses it, ProviderError when a provider
+    could not be asked; the number is out of use then, and removing it is tried again until it is
+    done.
     """
     with transaction.atomic():
-        list(NumberPace.unscoped.select_for_update().filter(number=number))  # claims wait for this lock
+        list(
+            NumberPace.unscoped.select_for_update().filter(number=number)
+        )  # claims wait for this lock
         if number.calls.open().exists() or number.batches.filter(status="running").exists():
             raise StateForbids("Phone number is in use")
         PhoneNumber.unscoped.filter(pk=number.pk).update(status=Status.ERROR)
@@ -141,11 +166,15 @@ def remove_number(*, number: PhoneNumber) -> None:
 
 
 def clean_provisioning(*, limit: int = 100) -> int:
-    """Finish what was interrupted: take away condemned numbers, and reservations nobody works on. Returns how many.
+    """Finish what was interrupted: take away condemned numbers, and reservations nobody works on.
+    Returns how many.
 
-    A number whose provider cannot be reached stays for the next time; any `limit` of them are tried.
+    A number whose provider cannot be reached stays for the next time; any `limit` of them are
+    tried.
     """
-    stale = PhoneNumber.unscoped.filter(status=Status.PROVISIONING, created_at__lt=database_now() - STALE)
+    stale = PhoneNumber.unscoped.filter(
+        status=Status.PROVISIONING, created_at__lt=database_now() - STALE
+    )
     stale.update(status=Status.ERROR)
     cleaned = 0
     for number in PhoneNumber.unscoped.filter(status=Status.ERROR).order_by("?")[:limit]:
@@ -169,7 +198,9 @@ def require_unused(phone_number: str, *, besides: PhoneNumber | SipTrunk | None 
 
 @contextmanager
 def conflicts_named() -> Iterator[None]:
-    """Who comes a moment too late may hear so from LiveKit, before there is a row to see: Conflict all the same."""
+    """Who comes a moment too late may hear so from LiveKit, before there is a row to see: Conflict
+    all the same.
+    """
     try:
         yield
     except ProviderError as error:
@@ -179,7 +210,9 @@ def conflicts_named() -> Iterator[None]:
 
 
 def _reserve(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
-    condemned = PhoneNumber.unscoped.filter(phone_number=order.phone_number, status=Status.ERROR).first()
+    condemned = PhoneNumber.unscoped.filter(
+        phone_number=order.phone_number, status=Status.ERROR
+    ).first()
     if condemned is not None:
         _withdraw(condemned)
     require_unused(order.phone_number)
@@ -197,7 +230,9 @@ def _reserve(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
     number.sip_auth_username = sip.auth_username
     number.sip_auth_password = encrypt_password(number, sip.auth_password)
     number.allowed_addresses, number.headers = list(sip.allowed_addresses), sip.headers
-    number.provider_sids = {} if order.sip else {"bought": order.buy}  # from here on Twilio is looked at in an undo
+    number.provider_sids = (
+        {} if order.sip else {"bought": order.buy}
+    )  # from here on Twilio is looked at in an undo
     try:
         with transaction.atomic():
             number.save()
@@ -214,7 +249,9 @@ def _reserve(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
 
 @contextmanager
 def _undone_on_failure(number: PhoneNumber) -> Iterator[None]:
-    """Whatever goes wrong inside, nothing half-made stays. What cannot be undone now `clean_provisioning` will undo."""
+    """Whatever goes wrong inside, nothing half-made stays. What cannot be undone now
+    `clean_provisioning` will undo.
+    """
     try:
         yield
     except BaseException as failure:
@@ -227,7 +264,9 @@ def _undone_on_failure(number: PhoneNumber) -> Iterator[None]:
 
 
 def _withdraw(number: PhoneNumber, *, unsure: bool = False) -> None:
-    """The reverse of a registration, from any point of it, as often as needed. Raises ProviderError."""
+    """The reverse of a registration, from any point of it, as often as needed. Raises
+    ProviderError.
+    """
     livekit_trunks.remove_trunks(tag_of(number), [number.phone_number], unsure=unsure)
     if number.provider == Provider.TWILIO and number.provider_sids:
         purchase.disconnect_number(number=number)
@@ -256,9 +295,13 @@ def _save_trunks(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
                 "livekit_trunk_id": livekit_trunk_id,
                 "address": number.sip_address if direction == Direction.OUTBOUND else "",
                 "transport": number.sip_transport,
-                "auth_username": number.sip_auth_username if direction == Direction.OUTBOUND else "",
+                "auth_username": number.sip_auth_username
+                if direction == Direction.OUTBOUND
+                else "",
                 "numbers": [number.phone_number],
-                "allowed_addresses": number.allowed_addresses if direction == Direction.INBOUND else [],
+                "allowed_addresses": number.allowed_addresses
+                if direction == Direction.INBOUND
+                else [],
                 "status": SipTrunk.Status.ACTIVE,
             },
         )

@@ -1,8 +1,9 @@
-"""A number at Twilio, bought or already owned, connected to LiveKit: a saga whose every step can be taken back.
+"""A number at Twilio, bought or already owned, connected to LiveKit: a saga whose every step can be
+taken back.
 
-Each thing made at Twilio carries the row's tag as its friendly name (a trunk's sub-resources are found through the
-trunk), so undoing does not depend on how far we came, nor on which answers arrived. A number the account owned before
-is never released, and keeps its own name.
+Each thing made at Twilio carries the row's tag as its friendly name (a trunk's sub-resources are
+found through the trunk), so undoing does not depend on how far we came, nor on which answers
+arrived. A number the account owned before is never released, and keeps its own name.
 """
 
 import secrets
@@ -38,7 +39,9 @@ def tag_at_twilio(number: PhoneNumber) -> str:
 
 
 def termination_of(number: PhoneNumber) -> SipSettings:
-    """Where LiveKit will send calls of a number connected through Twilio, and with which new credentials."""
+    """Where LiveKit will send calls of a number connected through Twilio, and with which new
+    credentials.
+    """
     return SipSettings(
         address=f"voiceops-{number.pk.hex}.pstn.twilio.com",
         auth_username=f"voiceops{secrets.token_hex(8)}",
@@ -71,7 +74,9 @@ def search_numbers(*, country: str, kind: str, filters: dict[str, Any]) -> list[
             "region": row.region,
             "postal_code": row.postal_code,
             "address_requirements": row.address_requirements,
-            "capabilities": {name.lower(): bool(able) for name, able in (row.capabilities or {}).items()},
+            "capabilities": {
+                name.lower(): bool(able) for name, able in (row.capabilities or {}).items()
+            },
         }
         for row in Twilio().available(country, kind, SEARCH_LIMIT, filters)
     ]
@@ -80,8 +85,8 @@ def search_numbers(*, country: str, kind: str, filters: dict[str, Any]) -> list[
 def connect_number(*, number: PhoneNumber, buy: bool) -> None:
     """Buy it (or find it among those owned), and make its trunk with origination and credentials.
 
-    What was made is written down after each step, for people to see. Raises TwilioError at the first refusal; the
-    caller undoes with `disconnect_number`.
+    What was made is written down after each step, for people to see. Raises TwilioError at the
+    first refusal; the caller undoes with `disconnect_number`.
     """
     twilio = Twilio()
     tag = tag_at_twilio(number)
@@ -125,12 +130,16 @@ def _acquire(twilio: Twilio, number: PhoneNumber, tag: str, *, buy: bool) -> Own
     owned = twilio.owned(number.phone_number)
     if buy:
         if owned is not None:
-            raise TwilioError("the account owns this number already; register it with provider twilio")
+            raise TwilioError(
+                "the account owns this number already; register it with provider twilio"
+            )
         owned = twilio.buy(number.phone_number, tag)
     elif owned is None:
         raise TwilioError("the account does not own this number; buy it first")
     elif owned.trunk_sid:
-        raise TwilioError("the number is connected to another SIP trunk; disconnect it in the Twilio console")
+        raise TwilioError(
+            "the number is connected to another SIP trunk; disconnect it in the Twilio console"
+        )
     _note(number, number=owned.sid)
     if owned.voice_application_sid:
         _note(number, voice_application=owned.voice_application_sid)

@@ -1,7 +1,9 @@
-"""Recordings: started after the answer, by a request of its own, so that one that fails never costs a call.
+"""Recordings: started after the answer, by a request of its own, so that one that fails never costs
+a call.
 
-LiveKit's egress writes the file; its webhooks say how that went, in any order with those of the room. Where they are
-lost, the sweep asks (`follow_recordings`). A row exists from the first that is known of an egress.
+LiveKit's egress writes the file; its webhooks say how that went, in any order with those of the
+room. Where they are lost, the sweep asks (`follow_recordings`). A row exists from the first that is
+known of an egress.
 """
 
 import asyncio
@@ -38,20 +40,30 @@ LOOKS_BACK = timedelta(hours=1)  # how long after its end a call without a recor
 CHUNK, AT_ONCE = 50, 10
 NANOSECONDS = 1e9
 NO_RECORDING = "Recording not found"
-_recording_flag: dict[UUID, bool] = {}  # version -> whether it records; versions never change, so neither does this
+_recording_flag: dict[
+    UUID, bool
+] = {}  # version -> whether it records; versions never change, so neither does this
 
 
 async def start_recordings(livekit: LiveKit, calls: Sequence[Call]) -> None:
-    """Start recording those of these answered calls whose agent records. Never raises: the sweep tries again."""
+    """Start recording those of these answered calls whose agent records. Never raises: the sweep
+    tries again.
+    """
     try:
-        unknown = {call.agent_version_id for call in calls if call.agent_version_id} - _recording_flag.keys()
+        unknown = {
+            call.agent_version_id for call in calls if call.agent_version_id
+        } - _recording_flag.keys()
         if unknown:
             async with OrmThread() as db:
                 _recording_flag.update(await db(recording_flags, unknown))
     except (OperationalError, InterfaceError) as error:
         logger.warning("Recordings start later, the database cannot be reached: %s", error)
         return
-    wanted = [call for call in calls if call.agent_version_id and _recording_flag.get(call.agent_version_id)]
+    wanted = [
+        call
+        for call in calls
+        if call.agent_version_id and _recording_flag.get(call.agent_version_id)
+    ]
     await asyncio.gather(*(_try_start(livekit, call) for call in wanted))
 
 
@@ -68,13 +80,19 @@ async def _try_start(livekit: LiveKit, call: Call) -> None:
 
 
 async def record_call(livekit: LiveKit, call: Call) -> list[dict[str, Any]]:
-    """What LiveKit records of the call. Nothing is started where an egress is at work or done. Raises ProviderError."""
-    found = [info for info in await find_egress(livekit, call.room) if info.get("status") not in LOST]
+    """What LiveKit records of the call. Nothing is started where an egress is at work or done.
+    Raises ProviderError.
+    """
+    found = [
+        info for info in await find_egress(livekit, call.room) if info.get("status") not in LOST
+    ]
     return found or [await start_egress(livekit, room=call.room, key=key_of(call))]
 
 
 def key_of(call: Call) -> str:
-    return f"{'recordings/' if recording_storage.uses_s3() else ''}{call.workspace_id}/{call.pk}.ogg"
+    return (
+        f"{'recordings/' if recording_storage.uses_s3() else ''}{call.workspace_id}/{call.pk}.ogg"
+    )
 
 
 def apply_egress(call: Call, info: Mapping[str, Any], *, at: datetime) -> None:
@@ -84,7 +102,9 @@ def apply_egress(call: Call, info: Mapping[str, Any], *, at: datetime) -> None:
     if status in DONE and file:
         _ready(call, info, file, at)
     elif status in LOST or status in DONE:
-        fail_recording(call, error=str(info.get("error") or "nothing was recorded"), egress=_id(info), at=at)
+        fail_recording(
+            call, error=str(info.get("error") or "nothing was recorded"), egress=_id(info), at=at
+        )
     else:
         _row(call, info)
 
@@ -94,7 +114,11 @@ def _id(info: Mapping[str, Any]) -> str:
 
 
 def _row(call: Call, info: Mapping[str, Any]) -> Recording:
-    defaults = {"workspace_id": call.workspace_id, "egress_id": _id(info), "storage_key": key_of(call)}
+    defaults = {
+        "workspace_id": call.workspace_id,
+        "egress_id": _id(info),
+        "storage_key": key_of(call),
+    }
     return Recording.unscoped.get_or_create(call=call, defaults=defaults)[0]
 
 
@@ -113,7 +137,9 @@ def _ready(call: Call, info: Mapping[str, Any], file: Mapping[str, Any], at: dat
         )
         if won:
             Call.unscoped.filter(pk=call.pk).update(has_recording=True)
-            call_states.add_event(call, type="recording_ready", text="The recording is ready", at=at)
+            call_states.add_event(
+                call, type="recording_ready", text="The recording is ready", at=at
+            )
 
 
 def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") -> None:
@@ -125,7 +151,9 @@ def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") ->
         )
         if waiting.update(status=Status.FAILED, egress_id=egress, error=error[:500]):
             text = f"The recording failed: {error}"
-            call_states.add_event(call, type="recording_failed", text=text, at=at, data={"error": error})
+            call_states.add_event(
+                call, type="recording_failed", text=text, at=at, data={"error": error}
+            )
 
 
 # --- for the sweep: what nobody told us ---
@@ -135,17 +163,26 @@ def unrecorded_calls() -> list[Call]:
     """Answered calls whose agent records, of whose recording too little is known for too long."""
     now = database_now()
     unknown = Q(recording=None) | Q(recording__status=Status.PENDING, stage=Stage.ENDED)
-    missed = Q(direction=Direction.INBOUND) | Q(answered_at__lt=now - PATIENCE)  # a shift sees to the calls it dials
+    missed = Q(direction=Direction.INBOUND) | Q(
+        answered_at__lt=now - PATIENCE
+    )  # a shift sees to the calls it dials
     answered = Q(missed, stage=Stage.IN_PROGRESS) | Q(
-        stage=Stage.ENDED, answered_at__isnull=False, ended_at__gt=now - LOOKS_BACK, ended_at__lt=now - PATIENCE
+        stage=Stage.ENDED,
+        answered_at__isnull=False,
+        ended_at__gt=now - LOOKS_BACK,
+        ended_at__lt=now - PATIENCE,
     )
     calls = Call.unscoped.filter(answered, unknown, agent_version__config__recording_enabled=True)
-    recent = lowest_id(now, later=-2 * LOOKS_BACK)  # ids sort by time, so only the end of the table is read
+    recent = lowest_id(
+        now, later=-2 * LOOKS_BACK
+    )  # ids sort by time, so only the end of the table is read
     return list(calls.filter(pk__gte=recent).order_by("-pk")[:CHUNK])
 
 
 async def follow_recordings(livekit: LiveKit, db: OrmThread) -> int:
-    """Ask LiveKit about recordings whose webhooks are missing, and start those that are not. Returns how many."""
+    """Ask LiveKit about recordings whose webhooks are missing, and start those that are not.
+    Returns how many.
+    """
     calls = await db(unrecorded_calls)
     gate = asyncio.Semaphore(AT_ONCE)
 
@@ -177,7 +214,9 @@ def link_to_recording(*, call: Call) -> tuple[str, datetime]:
     row = Recording.unscoped.filter(call=call, status=Status.READY).first()
     if row is None or not recording_storage.is_stored(row.storage_key):
         raise NotFound(NO_RECORDING)
-    return recording_storage.link_to(row.storage_key, recording_id=row.pk, filename=filename_of(row))
+    return recording_storage.link_to(
+        row.storage_key, recording_id=row.pk, filename=filename_of(row)
+    )
 
 
 def open_linked(token: str) -> tuple[str, IO[bytes], int]:
@@ -204,7 +243,9 @@ def filename_of(row: Recording) -> str:
 
 
 def prune_recordings() -> int:
-    """Delete recordings older than their workspace keeps them; how many. Raises ProviderError at the first failure."""
+    """Delete recordings older than their workspace keeps them; how many. Raises ProviderError at
+    the first failure.
+    """
     now = database_now()
     pruned = 0
     for workspace in Workspace.unscoped.exclude(recording_retention_days=None).order_by("pk"):

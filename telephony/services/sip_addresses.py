@@ -1,6 +1,8 @@
-"""Which SIP addresses may be named: never one inside our own network. Names are not resolved here, LiveKit does that.
+"""Which SIP addresses may be named: never one inside our own network. Names are not resolved here,
+LiveKit does that.
 
-Python's `is_global` alone is not enough (reliability.md F2), nor is its parser: `0x7f.1` and `2130706433` are
+Python's `is_global` alone is not enough (reliability.md F2), nor is its parser: `0x7f.1` and
+`2130706433` are
 127.0.0.1 to everything that connects.
 """
 
@@ -16,13 +18,17 @@ LOCAL_NAMES = (".localhost", ".local", ".internal", ".home.arpa")
 
 
 def is_well_formed(address: str) -> bool:
-    """A host name, IPv4 address or [IPv6 address], optionally with a port. No SIP URI, no parameters."""
+    """A host name, IPv4 address or [IPv6 address], optionally with a port. No SIP URI, no
+    parameters.
+    """
     found = ADDRESS.fullmatch(address)
     return found is not None and 0 < int(found["port"] or 5060) < 65536 and _is_sound(found["host"])
 
 
 def refuse_private(address: str) -> None:
-    """Raises Invalid for a literal address that is not public, and for names that mean this machine or network."""
+    """Raises Invalid for a literal address that is not public, and for names that mean this machine
+    or network.
+    """
     found = ADDRESS.fullmatch(address)
     assert found is not None
     host = found["host"]

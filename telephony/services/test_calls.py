@@ -1,4 +1,5 @@
-"""A real call through a number's trunk, to hear what the carrier answers. No agent, no `Call`: it is hung up at once.
+"""A real call through a number's trunk, to hear what the carrier answers. No agent, no `Call`: it
+is hung up at once.
 
 It takes its time slot like every other call, so that calls per second hold.
 """
@@ -41,8 +42,8 @@ class TestCall:
 def place_test_call(*, number: PhoneNumber, to: str) -> TestCall:
     """Ring `to` for 20 seconds at most, hang up when somebody answers.
 
-    Raises StateForbids when the number is not active or busy, Invalid when `to` must not be called, ProviderError when
-    LiveKit could not be asked.
+    Raises StateForbids when the number is not active or busy, Invalid when `to` must not be called,
+    ProviderError when LiveKit could not be asked.
     """
     trunk = number.trunks.filter(direction=SipTrunk.TrunkDirection.OUTBOUND).first()
     if number.status != PhoneNumber.Status.ACTIVE or trunk is None:
@@ -65,11 +66,15 @@ def place_test_call(*, number: PhoneNumber, to: str) -> TestCall:
 
 
 def _take_slot(number: PhoneNumber) -> tuple[datetime, datetime]:
-    """When the call may leave, and what time it is. Raises StateForbids when that would take too long."""
+    """When the call may leave, and what time it is. Raises StateForbids when that would take too
+    long.
+    """
     with transaction.atomic():
         pace = NumberPace.unscoped.select_for_update().get(number=number)
         now = database_now()
-        slot = max(now, *(at for at in (pace.next_slot_at, pace.backoff_until) if at is not None), now)
+        slot = max(
+            now, *(at for at in (pace.next_slot_at, pace.backoff_until) if at is not None), now
+        )
         busy = number.calls.open().count() >= number.max_concurrent_calls
         if busy or slot > now + PATIENCE:
             raise StateForbids("Phone number is busy")
@@ -96,5 +101,9 @@ def _told(answer: Answered | DialRefusal | NeverSent | Lost) -> TestCall:
         return TestCall(IN_DOUBT.outcome, None, None, IN_DOUBT.words)
     verdict, phrase = classify(answer), answer.sip_phrase or None
     said = phrase if answer.sip_code else answer.message.removeprefix(PREFIX)
-    told = {"sip_status_code": answer.sip_code, "sip_status": said, "provider_code": provider_code(answer)}
+    told = {
+        "sip_status_code": answer.sip_code,
+        "sip_status": said,
+        "provider_code": provider_code(answer),
+    }
     return TestCall(verdict.outcome, answer.sip_code, phrase, describe_event(verdict, told))

@@ -17,7 +17,9 @@ PRUNED = "The transcript was deleted when its time was over"
 
 
 def prune_transcripts() -> int:
-    """Delete transcripts, analyses and what tools were told, of calls that ended too long ago; of how many calls."""
+    """Delete transcripts, analyses and what tools were told, of calls that ended too long ago; of
+    how many calls.
+    """
     now = database_now()
     pruned = 0
     for workspace in Workspace.unscoped.exclude(transcript_retention_days=None).order_by("pk"):
@@ -44,5 +46,8 @@ def _forget(workspace: Workspace, calls: list[UUID], now: datetime) -> None:
         lines.filter(type="analysis").delete()
         lines.filter(type__in=SPOKEN).update(data={})
         CallEvent.unscoped.bulk_create(
-            CallEvent(workspace=workspace, call_id=pk, type="transcript_pruned", text=PRUNED, at=now) for pk in calls
+            CallEvent(
+                workspace=workspace, call_id=pk, type="transcript_pruned", text=PRUNED, at=now
+            )
+            for pk in calls
         )

@@ -10,7 +10,9 @@ from voiceops.core import crypto
 
 @dataclass(frozen=True)
 class SipSettings:
-    """How a carrier is reached. `allowed_addresses` (IP addresses or networks) are who may call in, empty for all."""
+    """How a carrier is reached. `allowed_addresses` (IP addresses or networks) are who may call in,
+    empty for all.
+    """
 
     address: str
     transport: str = Transport.TCP
@@ -26,7 +28,9 @@ def tag_of(row: PhoneNumber | SipTrunk) -> str:
 
 
 def encrypt_password(row: PhoneNumber | SipTrunk, password: str) -> str:
-    """What to store for it. The ciphertext belongs to this row alone; no password is stored as none."""
+    """What to store for it. The ciphertext belongs to this row alone; no password is stored as
+    none.
+    """
     return crypto.encrypt(password, _context(row)) if password else ""
 
 
@@ -37,7 +41,9 @@ def decrypt_password(row: PhoneNumber | SipTrunk) -> str:
 
 
 def trunk_config_of(number: PhoneNumber) -> TrunkConfig:
-    """An outbound trunk, an inbound trunk, and a rule when an agent takes the calls. Raises crypto.DecryptError."""
+    """An outbound trunk, an inbound trunk, and a rule when an agent takes the calls. Raises
+    crypto.DecryptError.
+    """
     return TrunkConfig(
         tag=tag_of(number),
         name=f"VoiceOps {number.phone_number}",
@@ -49,7 +55,9 @@ def trunk_config_of(number: PhoneNumber) -> TrunkConfig:
             auth_password=decrypt_password(number),
             headers=tuple(sorted(number.headers.items())),
         ),
-        inbound=Inbound(numbers=(number.phone_number,), allowed_addresses=tuple(number.allowed_addresses)),
+        inbound=Inbound(
+            numbers=(number.phone_number,), allowed_addresses=tuple(number.allowed_addresses)
+        ),
         route=_route_of(number),
     )
 
@@ -59,8 +67,14 @@ def trunk_config_of_trunk(trunk: SipTrunk) -> TrunkConfig:
     tag, name, numbers = tag_of(trunk), f"VoiceOps trunk {trunk.pk}", tuple(trunk.numbers)
     username, password = trunk.auth_username, decrypt_password(trunk)
     if trunk.direction == SipTrunk.TrunkDirection.OUTBOUND:
-        return TrunkConfig(tag, name, outbound=Outbound(trunk.address, trunk.transport, numbers, username, password))
-    return TrunkConfig(tag, name, inbound=Inbound(numbers, tuple(trunk.allowed_addresses), username, password))
+        return TrunkConfig(
+            tag,
+            name,
+            outbound=Outbound(trunk.address, trunk.transport, numbers, username, password),
+        )
+    return TrunkConfig(
+        tag, name, inbound=Inbound(numbers, tuple(trunk.allowed_addresses), username, password)
+    )
 
 
 def _route_of(number: PhoneNumber) -> InboundRoute | None:

@@ -1,4 +1,6 @@
-"""SIP trunks of one's own, beside those that belong to a phone number. LiveKit comes first, then the row."""
+"""SIP trunks of one's own, beside those that belong to a phone number. LiveKit comes first, then
+the row.
+"""
 
 from typing import Any
 
@@ -13,7 +15,8 @@ Direction = SipTrunk.TrunkDirection
 
 
 def create_trunk(*, workspace: Workspace, values: dict[str, Any]) -> SipTrunk:
-    """The trunk, made at LiveKit; `auth_password` in the clear. Nothing is left of it when LiveKit fails.
+    """The trunk, made at LiveKit; `auth_password` in the clear. Nothing is left of it when LiveKit
+    fails.
 
     Raises Conflict when a number or trunk of any workspace has one of the numbers, ProviderError.
     """
@@ -26,7 +29,9 @@ def create_trunk(*, workspace: Workspace, values: dict[str, Any]) -> SipTrunk:
             made = livekit_trunks.apply_trunks(trunk_config_of_trunk(trunk))
         trunk.livekit_trunk_id = made.outbound_id or made.inbound_id
         trunk.save()
-        for number in trunk.numbers:  # once more: of two that came at once, neither saw the other before
+        for (
+            number
+        ) in trunk.numbers:  # once more: of two that came at once, neither saw the other before
             require_unused(number, besides=trunk)
     except BaseException as failure:
         SipTrunk.unscoped.filter(pk=trunk.pk).delete()
@@ -36,7 +41,9 @@ def create_trunk(*, workspace: Workspace, values: dict[str, Any]) -> SipTrunk:
 
 
 def change_trunk(*, trunk: SipTrunk, changes: dict[str, Any]) -> SipTrunk:
-    """The trunk with `changes`, at LiveKit first and in place. Raises StateForbids, Conflict, ProviderError."""
+    """The trunk with `changes`, at LiveKit first and in place. Raises StateForbids, Conflict,
+    ProviderError.
+    """
     _refuse_owned(trunk)
     added = set(changes.get("numbers", ())) - set(trunk.numbers)
     for number in added:
@@ -67,7 +74,9 @@ def _keep(trunk: SipTrunk, made: livekit_trunks.TrunkIds, values: dict[str, Any]
 
 
 def remove_trunk(*, trunk: SipTrunk) -> None:
-    """Take it away at LiveKit, then here. Raises StateForbids for a phone number's trunk, ProviderError."""
+    """Take it away at LiveKit, then here. Raises StateForbids for a phone number's trunk,
+    ProviderError.
+    """
     _refuse_owned(trunk)
     livekit_trunks.remove_trunks(tag_of(trunk), trunk.numbers)
     trunk.delete()
@@ -79,7 +88,9 @@ def _refuse_owned(trunk: SipTrunk) -> None:
 
 
 def _clear_away(trunk: SipTrunk, *, unsure: bool) -> None:
-    """Best effort: a trunk of ours that stays at LiveKit without a row is shown by `manage.py doctor`."""
+    """Best effort: a trunk of ours that stays at LiveKit without a row is shown by `manage.py
+    doctor`.
+    """
     try:
         livekit_trunks.remove_trunks(tag_of(trunk), trunk.numbers, unsure=unsure)
     except ProviderError:

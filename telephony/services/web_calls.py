@@ -1,4 +1,6 @@
-"""Test calls from a browser: a room with the agent in it, and a token that opens this room and nothing else."""
+"""Test calls from a browser: a room with the agent in it, and a token that opens this room and
+nothing else.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -28,7 +30,8 @@ from voiceops.core.orm_thread import OrmThread
 logger = logging.getLogger(__name__)
 
 BROWSER = "web"  # what stands where a caller's number would
-# From the row on: the room is made first (LiveKit has so long to answer), and LiveKit takes a token a minute longer.
+# From the row on: the room is made first (LiveKit has so long to answer), and LiveKit takes a token
+# a minute longer.
 SEAT_IS_USABLE = timedelta(seconds=TIMEOUT) + SEAT_LASTS + timedelta(minutes=1)
 ROOM_OUTLASTS = timedelta(minutes=1)  # or who comes last would find no agent
 CHUNK = 200
@@ -49,8 +52,12 @@ class BrowserToken:
     room: str
 
 
-def open_web_call(*, agent: Agent, variables: dict[str, Any], principal: Principal | None = None) -> BrowserToken:
-    """Raises StateForbids when the agent is not published, Invalid when variables lack or are long, ProviderError."""
+def open_web_call(
+    *, agent: Agent, variables: dict[str, Any], principal: Principal | None = None
+) -> BrowserToken:
+    """Raises StateForbids when the agent is not published, Invalid when variables lack or are long,
+    ProviderError.
+    """
     version = published_version(agent)
     require_variables(version, variables)
     config = version.config_with_secrets()  # before anything is written
@@ -70,7 +77,9 @@ def open_web_call(*, agent: Agent, variables: dict[str, Any], principal: Princip
     require_metadata_fits(call, version)
     with transaction.atomic():
         call.save(force_insert=True)
-        call_states.add_event(call, type="queued", text="A test call in a browser was opened", at=call.created_at)
+        call_states.add_event(
+            call, type="queued", text="A test call in a browser was opened", at=call.created_at
+        )
         audit.record("call.opened_in_browser", principal=principal, target=call)
     order = RoomOrder(
         name=call.room,
@@ -101,12 +110,17 @@ def browser_url() -> str:
 
 def unused_calls() -> list[Call]:
     """Test calls nobody is known to have come to, and nobody can come to any more."""
-    ringing = Call.unscoped.filter(stage=Stage.RINGING, direction=Direction.INBOUND, from_number=BROWSER)
-    return list(ringing.filter(created_at__lt=database_now() - SEAT_IS_USABLE).order_by("pk")[:CHUNK])
+    ringing = Call.unscoped.filter(
+        stage=Stage.RINGING, direction=Direction.INBOUND, from_number=BROWSER
+    )
+    return list(
+        ringing.filter(created_at__lt=database_now() - SEAT_IS_USABLE).order_by("pk")[:CHUNK]
+    )
 
 
 async def close_unused(livekit: LiveKit, db: OrmThread) -> int:
-    """End test calls nobody came to; until then they count as calls of their workspace. Returns how many it asked of.
+    """End test calls nobody came to; until then they count as calls of their workspace. Returns how
+    many it asked of.
 
     Who joined in the last moment, and of whom no news came through, is found in the room.
     """
@@ -130,4 +144,6 @@ def conclude_web_call(call: Call, present: Sequence[Participant]) -> bool:
         call_states.mark_callee_joined(call, at=now, source="poll")
         call_states.mark_answered(call, at=now, source="poll")
         return True
-    return not call_states.mark_failed(call, verdict=NOBODY_JOINED, at=now, since=(Stage.RINGING,), source="sweep")
+    return not call_states.mark_failed(
+        call, verdict=NOBODY_JOINED, at=now, since=(Stage.RINGING,), source="sweep"
+    )

@@ -1,4 +1,6 @@
-"""Where a voice agent reports on its call. A plain view: every live call posts here every two seconds."""
+"""Where a voice agent reports on its call. A plain view: every live call posts here every two
+seconds.
+"""
 
 from uuid import UUID
 
@@ -39,7 +41,11 @@ def _authorised(request: HttpRequest, pk: str) -> UUID | None:
         call_id = UUID(pk)
     except ValueError:
         return None
-    return call_id if scheme.lower() == "bearer" and report_tokens.verify(token.strip(), call_id) else None
+    return (
+        call_id
+        if scheme.lower() == "bearer" and report_tokens.verify(token.strip(), call_id)
+        else None
+    )
 
 
 def _take(call_id: UUID, body: bytes) -> HttpResponse:

@@ -26,7 +26,9 @@ class CallStoryViewSet(CallRows):
     @extend_schema(responses=EventSerializer(many=True))
     @action(detail=True)
     def events(self, request: Request, pk: str) -> Response:
-        lines = self.get_object().events.order_by("at", "pk").values("id", "type", "text", "at", "data")
+        lines = (
+            self.get_object().events.order_by("at", "pk").values("id", "type", "text", "at", "data")
+        )
         return self.get_paginated_response(self.paginate_queryset(lines))
 
     @extend_schema(responses=TranscriptSerializer)

@@ -29,7 +29,9 @@ from telephony.services.calls import CallOrder
 
 
 class Rows:
-    """A queryset that is counted as it is and read as plain values: the count needs no joins, a page no instances."""
+    """A queryset that is counted as it is and read as plain values: the count needs no joins, a
+    page no instances.
+    """
 
     def __init__(self, queryset: QuerySet[Call]) -> None:
         self.queryset = queryset
@@ -48,7 +50,7 @@ class CallRows(WorkspaceViewSet):
     abstract = True
     model = Call
 
-    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(SHOWN).select_related("agent_version")
 
 
@@ -67,10 +69,10 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
         "web": Role.MANAGER,
     }
 
-    def sift(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
+    def apply_filters(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
         return call_listing.sift_calls(queryset, self.workspace, query)
 
-    def sorted(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def apply_ordering(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         name = self.query.get("sort", "-created_at")
         if name.removeprefix("-") == "created_at":  # as ids do, which have an index
             return queryset.order_by(name.replace("created_at", "pk"))
@@ -105,24 +107,34 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
     @extend_schema(request=None, responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def hangup(self, request: Request, pk: str) -> Response:
-        return Response(shown_call(call_control.hang_up(call=self.get_object(), principal=self.principal)))
+        return Response(
+            shown_call(call_control.hang_up(call=self.get_object(), principal=self.principal))
+        )
 
     @extend_schema(responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def transfer(self, request: Request, pk: str) -> Response:
         call = self.get_object()
-        return Response(shown_call(call_control.transfer(call=call, principal=self.principal, **self.given(request))))
+        return Response(
+            shown_call(
+                call_control.transfer(call=call, principal=self.principal, **self.given(request))
+            )
+        )
 
     @extend_schema(responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def dtmf(self, request: Request, pk: str) -> Response:
         call = self.get_object()
         return Response(
-            shown_call(call_control.send_digits(call=call, principal=self.principal, **self.given(request)))
+            shown_call(
+                call_control.send_digits(call=call, principal=self.principal, **self.given(request))
+            )
         )
 
     @extend_schema(responses={201: WebSeatSerializer})
     @action(detail=False, methods=["post"])
     def web(self, request: Request) -> Response:
         order = {"variables": {}, **self.given(request)}
-        return Response(asdict(web_calls.open_web_call(principal=self.principal, **order)), status=201)
+        return Response(
+            asdict(web_calls.open_web_call(principal=self.principal, **order)), status=201
+        )

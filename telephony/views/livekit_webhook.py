@@ -1,4 +1,6 @@
-"""Where LiveKit tells what happens in its rooms. A plain view: REST framework answers its media type with 415."""
+"""Where LiveKit tells what happens in its rooms. A plain view: REST framework answers its media
+type with 415.
+"""
 
 import orjson
 from django.db import InterfaceError, OperationalError

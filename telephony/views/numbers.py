@@ -55,8 +55,10 @@ class PhoneNumberViewSet(
         "test": Role.ADMIN,
     }
 
-    def narrow(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.select_related("workspace", "inbound_agent", "pace").prefetch_related("trunks")
+    def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.select_related("workspace", "inbound_agent", "pace").prefetch_related(
+            "trunks"
+        )
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         kinds: dict[str, Any] = {
@@ -89,13 +91,17 @@ class PhoneNumberViewSet(
         query = read_query(InventoryQuery, request, view=self)
         names = ("area_code", "contains")
         filters = {name: query[name] for name in names if query.get(name) not in (None, "")}
-        found = purchase.search_numbers(country=query["country"], kind=query["type"], filters=filters)
+        found = purchase.search_numbers(
+            country=query["country"], kind=query["type"], filters=filters
+        )
         return self.get_paginated_response(self.paginate_queryset(found))
 
     @extend_schema(request=PurchaseSerializer, responses={201: PhoneNumberSerializer})
     @action(detail=False, methods=["post"])
     def purchase(self, request: Request) -> Response:
-        """Buys the number at Twilio, connects it to LiveKit and registers it. All of it, or nothing."""
+        """Buys the number at Twilio, connects it to LiveKit and registers it. All of it, or
+        nothing.
+        """
         serializer = PurchaseSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         number = self._register(serializer.order())
@@ -124,12 +130,16 @@ class PhoneNumberViewSet(
         serializer = TrialCallSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         trial = test_calls.place_test_call(number=number, to=serializer.validated_data["to"])
-        self._record("phone_number.tested", number, to=serializer.validated_data["to"], outcome=trial.outcome)
+        self._record(
+            "phone_number.tested", number, to=serializer.validated_data["to"], outcome=trial.outcome
+        )
         return Response(asdict(trial))
 
     def _register(self, order: NumberOrder) -> PhoneNumber:
         number = numbers.register_number(workspace=self.workspace, order=order)
-        self._record("phone_number.created", number, phone_number=number.phone_number, bought=order.buy)
+        self._record(
+            "phone_number.created", number, phone_number=number.phone_number, bought=order.buy
+        )
         return number
 
     def _record(self, what: str, number: PhoneNumber, **changes: Any) -> None:
@@ -158,14 +168,18 @@ class SipTrunkViewSet(
         return SipTrunkChangeSerializer if self.action == "partial_update" else SipTrunkSerializer
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
-        trunk = trunks.create_trunk(workspace=self.workspace, values=dict(serializer.validated_data))
+        trunk = trunks.create_trunk(
+            workspace=self.workspace, values=dict(serializer.validated_data)
+        )
         serializer.instance = trunk
         self._record("sip_trunk.created", trunk)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         changes = dict(serializer.validated_data)
         assert isinstance(serializer.instance, SipTrunk)
-        trunk = serializer.instance = trunks.change_trunk(trunk=serializer.instance, changes=changes)
+        trunk = serializer.instance = trunks.change_trunk(
+            trunk=serializer.instance, changes=changes
+        )
         self._record("sip_trunk.changed", trunk, changed=sorted(changes))
 
     def perform_destroy(self, instance: SipTrunk) -> None:

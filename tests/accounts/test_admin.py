@@ -1,4 +1,6 @@
-"""What staff do with people, seats and credentials. That every table is there is tests/test_admin.py's."""
+"""What staff do with people, seats and credentials. That every table is there is
+tests/test_admin.py's.
+"""
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -25,7 +27,11 @@ def staff(person: User) -> Client:
 
 
 def audited(person: User) -> list[str]:
-    return list(AuditEntry.unscoped.filter(actor_name=person.email).order_by("pk").values_list("action", flat=True))
+    return list(
+        AuditEntry.unscoped.filter(actor_name=person.email)
+        .order_by("pk")
+        .values_list("action", flat=True)
+    )
 
 
 def test_no_secret_is_shown(staff: Client, ours: Workspace) -> None:
@@ -43,11 +49,16 @@ def test_no_secret_is_shown(staff: Client, ours: Workspace) -> None:
 def test_strangers_see_the_login_page(db: None) -> None:
     response = Client().get("/admin/accounts/user/")
 
-    assert (response.status_code, response["Location"]) == (302, "/admin/login/?next=/admin/accounts/user/")
+    assert (response.status_code, response["Location"]) == (
+        302,
+        "/admin/login/?next=/admin/accounts/user/",
+    )
 
 
 def test_whoever_adds_a_workspace_is_its_admin(staff: Client, person: User) -> None:
-    staff.post("/admin/accounts/workspace/add/", {"name": "New", "max_concurrent_calls": "5", **INLINE})
+    staff.post(
+        "/admin/accounts/workspace/add/", {"name": "New", "max_concurrent_calls": "5", **INLINE}
+    )
 
     workspace = Workspace.unscoped.get()
     seat = workspace.memberships.get()
@@ -56,29 +67,44 @@ def test_whoever_adds_a_workspace_is_its_admin(staff: Client, person: User) -> N
     assert audited(person) == ["workspace.created"]
 
 
-def test_a_workspaces_limits_are_judged_as_through_the_api(staff: Client, person: User, ours: Workspace) -> None:
+def test_a_workspaces_limits_are_judged_as_through_the_api(
+    staff: Client, person: User, ours: Workspace
+) -> None:
     url = f"/admin/accounts/workspace/{ours.pk}/change/"
     window = '{"days": [1, 2], "start": "09:00", "end": "18:00", "timezone": "recipient"}'
 
     staff.post(url, {"name": "Ours", "calling_window": window, **INLINE})
-    refused = staff.post(url, {"name": "Ours", "calling_window": '{"days": [9]}', **INLINE}).content.decode()
+    refused = staff.post(
+        url, {"name": "Ours", "calling_window": '{"days": [9]}', **INLINE}
+    ).content.decode()
 
     ours.refresh_from_db()
-    assert ours.calling_window == {"days": [1, 2], "start": "09:00", "end": "18:00", "timezone": "recipient"}
+    assert ours.calling_window == {
+        "days": [1, 2],
+        "start": "09:00",
+        "end": "18:00",
+        "timezone": "recipient",
+    }
     assert "start: field required" in refused
     assert audited(person) == ["workspace.updated"]
 
 
-def test_a_seat_is_given_changed_and_taken_and_an_admin_stays(staff: Client, person: User, ours: Workspace) -> None:
+def test_a_seat_is_given_changed_and_taken_and_an_admin_stays(
+    staff: Client, person: User, ours: Workspace
+) -> None:
     admin = make.member(ours, Role.ADMIN)
     guest = make.user()
     base = "/admin/accounts/membership/"
 
-    staff.post(f"{base}add/", {"workspace": str(ours.pk), "user": str(guest.pk), "role": Role.MEMBER})
+    staff.post(
+        f"{base}add/", {"workspace": str(ours.pk), "user": str(guest.pk), "role": Role.MEMBER}
+    )
     seat = Membership.unscoped.get(user=guest)
     staff.post(f"{base}{seat.pk}/change/", {"role": Role.MANAGER})
     only = Membership.unscoped.get(user=admin)
-    lowered = staff.post(f"{base}{only.pk}/change/", {"role": Role.MEMBER}, follow=True).content.decode()
+    lowered = staff.post(
+        f"{base}{only.pk}/change/", {"role": Role.MEMBER}, follow=True
+    ).content.decode()
     taken = staff.post(f"{base}{only.pk}/delete/", {"post": "yes"}, follow=True).content.decode()
 
     seat.refresh_from_db()
@@ -107,7 +133,9 @@ def test_an_address_stays_one_that_can_log_in(staff: Client, person: User) -> No
 def test_nobody_is_deleted(staff: Client) -> None:
     other = make.user()
 
-    assert staff.post(f"/admin/accounts/user/{other.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert (
+        staff.post(f"/admin/accounts/user/{other.pk}/delete/", {"post": "yes"}).status_code == 403
+    )
     assert User.objects.filter(pk=other.pk).exists()
 
 
@@ -117,10 +145,18 @@ def test_staff_do_not_raise_themselves_nor_reach_above(db: None, person: User) -
     guest = make.user()
     client = Client()
     client.force_login(helper)
-    wanted = {"email": "x@example.com", "name": "", "is_active": "on", "is_staff": "on", "is_superuser": "on", **INLINE}
+    wanted = {
+        "email": "x@example.com",
+        "name": "",
+        "is_active": "on",
+        "is_staff": "on",
+        "is_superuser": "on",
+        **INLINE,
+    }
 
     answers = [
-        client.post(f"/admin/accounts/user/{row.pk}/change/", wanted).status_code for row in (person, helper, guest)
+        client.post(f"/admin/accounts/user/{row.pk}/change/", wanted).status_code
+        for row in (person, helper, guest)
     ]
 
     guest.refresh_from_db()

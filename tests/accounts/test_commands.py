@@ -34,17 +34,27 @@ def test_somebody_known_keeps_their_password(ours: Workspace) -> None:
 
 
 def test_a_key_from_the_shell_works(ours: Workspace) -> None:
-    by_id = run("create_api_key", "--workspace", str(ours.pk), "--name", "Robot", "--role", "admin").strip()
-    by_name = run("create_api_key", "--workspace", ours.name, "--name", "Robot", "--role", "admin").strip()
+    by_id = run(
+        "create_api_key", "--workspace", str(ours.pk), "--name", "Robot", "--role", "admin"
+    ).strip()
+    by_name = run(
+        "create_api_key", "--workspace", ours.name, "--name", "Robot", "--role", "admin"
+    ).strip()
 
-    assert [APIClient(headers={"X-API-Key": key}).get("/api-keys").status_code for key in (by_id, by_name)] == [200] * 2
+    assert [
+        APIClient(headers={"X-API-Key": key}).get("/api-keys").status_code
+        for key in (by_id, by_name)
+    ] == [200] * 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
         (("create_workspace", "X", "--admin", "nobody"), "'nobody' is not an e-mail address"),
-        (("create_workspace", " ", "--admin", "a@example.com"), "The name must have 1 to 100 characters"),
+        (
+            ("create_workspace", " ", "--admin", "a@example.com"),
+            "The name must have 1 to 100 characters",
+        ),
         (
             ("create_api_key", "--workspace", "X", "--name", "Y", "--role", "admin"),
             "No workspace 'X'; make one with create_workspace",

@@ -17,7 +17,9 @@ GONE = (404, {"detail": "Invitation not found"})
 
 def invite(workspace: Workspace, **changes: str) -> str:
     """Invite by e-mail and return the token out of it."""
-    response = make.client(workspace).post(f"/workspaces/{workspace.pk}/invitations", {**GUEST, **changes})
+    response = make.client(workspace).post(
+        f"/workspaces/{workspace.pk}/invitations", {**GUEST, **changes}
+    )
     assert response.status_code == 201, response.json()
     email_delivery.wait_until_sent()
     return mail.outbox[-1].body.split("\n\n")[-1].strip()
@@ -54,7 +56,10 @@ def test_a_guest_accepts_with_a_password_and_is_logged_in(ours: Workspace) -> No
 
     user = User.objects.get(email="guest@example.com")
     assert response.status_code == 200
-    assert (response.json()["user"]["name"], response.json()["workspace"]["role"]) == ("Grace", "manager")
+    assert (response.json()["user"]["name"], response.json()["workspace"]["role"]) == (
+        "Grace",
+        "manager",
+    )
     assert (user.default_workspace, Membership.unscoped.get(user=user).role) == (ours, Role.MANAGER)
     assert (again.status_code, again.json()) == GONE
 
@@ -64,7 +69,11 @@ def test_somebody_new_must_choose_a_good_password(ours: Workspace) -> None:
 
     missing, common = accept(token), accept(token, password="1qaz2wsx3edc")
 
-    assert missing.json()["detail"][0]["loc"] == common.json()["detail"][0]["loc"] == ["body", "password"]
+    assert (
+        missing.json()["detail"][0]["loc"]
+        == common.json()["detail"][0]["loc"]
+        == ["body", "password"]
+    )
     assert (missing.status_code, common.status_code) == (422, 422)
     assert not User.objects.exists()
 
@@ -106,7 +115,9 @@ def test_an_invitation_that_does_not_hold_is_not_found(ours: Workspace, case: st
         Invitation.unscoped.update(expires_at=timezone.now())
     if case == "revoked":
         row = Invitation.unscoped.get()
-        assert make.client(ours).delete(f"/workspaces/{ours.pk}/invitations/{row.pk}").json() == {"detail": "Deleted"}
+        assert make.client(ours).delete(f"/workspaces/{ours.pk}/invitations/{row.pk}").json() == {
+            "detail": "Deleted"
+        }
 
     response = accept("x" * 32 if case == "unknown" else token, password=make.PASSWORD)
 

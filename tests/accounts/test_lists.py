@@ -11,10 +11,18 @@ from tests import make
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize(
     ("path", "build"),
-    [("/api-keys", make.api_key), ("/audit-log", make.audit_entry), ("/workspaces/{pk}/invitations", make.invitation)],
+    [
+        ("/api-keys", make.api_key),
+        ("/audit-log", make.audit_entry),
+        ("/workspaces/{pk}/invitations", make.invitation),
+    ],
 )
 def test_a_list_costs_the_same_for_any_number_of_rows(
-    ours: Workspace, path: str, build: Callable[[Workspace], Any], rows: int, django_assert_num_queries: Any
+    ours: Workspace,
+    path: str,
+    build: Callable[[Workspace], Any],
+    rows: int,
+    django_assert_num_queries: Any,
 ) -> None:
     for _ in range(rows):
         build(ours)

@@ -28,7 +28,13 @@ LIMITS = {
 def told(workspace: Workspace, role: str, **changes: Any) -> dict[str, Any]:
     created_at = workspace.created_at.isoformat().replace("+00:00", "Z")
     limits = {**LIMITS, **changes}
-    return {"id": str(workspace.pk), "name": workspace.name, "role": role, **limits, "created_at": created_at}
+    return {
+        "id": str(workspace.pk),
+        "name": workspace.name,
+        "role": role,
+        **limits,
+        "created_at": created_at,
+    }
 
 
 def test_a_person_sees_their_own_workspaces(ours: Workspace, theirs: Workspace) -> None:
@@ -52,7 +58,10 @@ def test_a_limit_is_a_number_that_every_database_holds(ours: Workspace, number: 
 
     response = make.client(ours).patch(f"/workspaces/{ours.pk}", body)
 
-    told = {"msg": "ensure this value is less than or equal to 2147483647", "type": "value_error.number.not_le"}
+    told = {
+        "msg": "ensure this value is less than or equal to 2147483647",
+        "type": "value_error.number.not_le",
+    }
     assert (response.status_code, response.json()) == (
         422,
         {"detail": [{"loc": ["body", name], **told} for name in body]},
@@ -83,7 +92,10 @@ def test_whoever_makes_a_workspace_is_its_admin(ours: Workspace) -> None:
     response = client.post("/workspaces", {"name": "Second", "max_concurrent_calls": 5})
 
     second = Workspace.unscoped.get(name="Second")
-    assert (response.status_code, response.json()) == (201, told(second, "admin", max_concurrent_calls=5))
+    assert (response.status_code, response.json()) == (
+        201,
+        told(second, "admin", max_concurrent_calls=5),
+    )
     assert client.get("/auth/me").json()["default_workspace_id"] == str(ours.pk)
     assert client.get("/audit-log", headers={"X-Workspace-ID": str(second.pk)}).json()["total"] == 1
 
@@ -102,7 +114,11 @@ def test_an_admin_sets_the_limits(ours: Workspace) -> None:
 @pytest.mark.parametrize(
     ("change", "loc", "msg"),
     [
-        ({"max_concurrent_calls": 0}, ["max_concurrent_calls"], "ensure this value is greater than or equal to 1"),
+        (
+            {"max_concurrent_calls": 0},
+            ["max_concurrent_calls"],
+            "ensure this value is greater than or equal to 1",
+        ),
         ({"calling_window": {}}, ["calling_window", "start"], "field required"),
         (
             {"calling_window": {"start": "9:00", "end": "18:00"}},
@@ -119,14 +135,24 @@ def test_an_admin_sets_the_limits(ours: Workspace) -> None:
             ["calling_window", "timezone"],
             "unknown time zone, expected an IANA name or 'recipient'",
         ),
-        ({"holidays_country": "XX"}, ["holidays_country"], "no public holidays are known for this country"),
+        (
+            {"holidays_country": "XX"},
+            ["holidays_country"],
+            "no public holidays are known for this country",
+        ),
     ],
 )
-def test_limits_make_sense(ours: Workspace, change: dict[str, Any], loc: list[str], msg: str) -> None:
+def test_limits_make_sense(
+    ours: Workspace, change: dict[str, Any], loc: list[str], msg: str
+) -> None:
     response = make.client(ours).patch(f"/workspaces/{ours.pk}", change)
 
     mistakes = response.json()["detail"]
-    assert (response.status_code, mistakes[0]["loc"], mistakes[0]["msg"]) == (422, ["body", *loc], msg)
+    assert (response.status_code, mistakes[0]["loc"], mistakes[0]["msg"]) == (
+        422,
+        ["body", *loc],
+        msg,
+    )
 
 
 def test_a_deleted_workspace_leaves_its_people_and_its_history(ours: Workspace) -> None:
@@ -149,7 +175,10 @@ def test_a_workspace_with_numbers_is_not_deleted(ours: Workspace) -> None:
 
     response = make.client(ours).delete(f"/workspaces/{ours.pk}")
 
-    assert (response.status_code, response.json()) == (400, {"detail": "Workspace still has phone numbers"})
+    assert (response.status_code, response.json()) == (
+        400,
+        {"detail": "Workspace still has phone numbers"},
+    )
     assert PhoneNumber.unscoped.count() == 1
 
 
@@ -192,11 +221,15 @@ def test_a_new_role_holds_from_the_next_request(ours: Workspace) -> None:
     client = make.bearer(person)
 
     before = client.get("/audit-log").status_code
-    changed = make.client(ours).patch(f"/workspaces/{ours.pk}/members/{person.pk}", {"role": "admin"})
+    changed = make.client(ours).patch(
+        f"/workspaces/{ours.pk}/members/{person.pk}", {"role": "admin"}
+    )
     after = client.get("/audit-log").status_code
 
     assert (before, changed.json()["role"], after) == (403, "admin", 200)
-    assert AuditEntry.unscoped.get(action="member.role_changed").changes == {"role": ["member", "admin"]}
+    assert AuditEntry.unscoped.get(action="member.role_changed").changes == {
+        "role": ["member", "admin"]
+    }
 
 
 def test_a_removed_member_is_out_at_once(ours: Workspace) -> None:
@@ -217,7 +250,9 @@ def test_the_last_admin_stays(ours: Workspace, method: str, body: dict[str, str]
     admin = make.member(ours, Role.ADMIN)
     make.member(ours, Role.MANAGER)
 
-    response = getattr(make.bearer(admin), method)(f"/workspaces/{ours.pk}/members/{admin.pk}", body)
+    response = getattr(make.bearer(admin), method)(
+        f"/workspaces/{ours.pk}/members/{admin.pk}", body
+    )
 
     assert (response.status_code, response.json()) == LAST_ADMIN
     assert Membership.unscoped.get(user=admin).role == Role.ADMIN
@@ -249,14 +284,22 @@ def test_an_unknown_default_workspace_is_nobodys(ours: Workspace) -> None:
 
     response = make.bearer(user).get("/api-keys")
 
-    assert (response.status_code, response.json()) == (403, {"detail": "Not a member of this workspace"})
+    assert (response.status_code, response.json()) == (
+        403,
+        {"detail": "Not a member of this workspace"},
+    )
 
 
 def test_audit_entries_are_never_changed(ours: Workspace) -> None:
     entry = make.audit_entry(ours)
     rows: models.QuerySet[AuditEntry] = AuditEntry.unscoped.all()
 
-    for change in (lambda: entry.save(), lambda: entry.delete(), lambda: rows.update(ip=None), lambda: rows.delete()):
+    for change in (
+        lambda: entry.save(),
+        lambda: entry.delete(),
+        lambda: rows.update(ip=None),
+        lambda: rows.delete(),
+    ):
         with pytest.raises(TypeError, match="never"):
             change()
 
@@ -270,7 +313,9 @@ def test_the_audit_log_can_be_searched(ours: Workspace) -> None:
     make.audit_entry(ours)
 
     by_actor = client.get(f"/audit-log?actor={person.pk}").json()
-    by_object = client.get(f"/audit-log?object_type=apikey&object_id={made['id']}&action=api_key.created").json()
+    by_object = client.get(
+        f"/audit-log?object_type=apikey&object_id={made['id']}&action=api_key.created"
+    ).json()
     by_time = client.get("/audit-log?after=2000-01-01&before=2001-01-01").json()
 
     entry = AuditEntry.unscoped.get(action="api_key.created")
@@ -303,11 +348,14 @@ def test_the_audit_log_can_be_searched(ours: Workspace) -> None:
     assert APIClient().get("/audit-log").status_code == 401
 
 
-@pytest.mark.parametrize("sql", ["UPDATE accounts_auditentry SET action = 'x'", "DELETE FROM accounts_auditentry"])
+@pytest.mark.parametrize(
+    "sql", ["UPDATE accounts_auditentry SET action = 'x'", "DELETE FROM accounts_auditentry"]
+)
 def test_the_database_itself_keeps_the_audit_log(ours: Workspace, sql: str) -> None:
     make.audit_entry(ours)
     if connection.vendor == "sqlite" and sql.startswith("DELETE"):
-        sql = "UPDATE accounts_auditentry SET workspace_id = NULL, actor_name = 'nobody'"  # see the migration
+        # See the migration.
+        sql = "UPDATE accounts_auditentry SET workspace_id = NULL, actor_name = 'nobody'"
 
     with (
         pytest.raises(DatabaseError, match="never changed or deleted"),

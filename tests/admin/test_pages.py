@@ -1,4 +1,6 @@
-"""Pages of the admin that show and do more than a table: batches that move, calls that tell their story."""
+"""Pages of the admin that show and do more than a table: batches that move, calls that tell their
+story.
+"""
 
 import re
 
@@ -30,7 +32,9 @@ def test_a_batch_is_ordered_about_on_its_own_page(staff: Client, ours: Workspace
     before = staff.get(page).content.decode()
     staff.post(page.replace("change", "order"), {"order": "start"})
     during = staff.get(page).content.decode()
-    refused = staff.post(page.replace("change", "order"), {"order": "resume"}, follow=True).content.decode()
+    refused = staff.post(
+        page.replace("change", "order"), {"order": "resume"}, follow=True
+    ).content.decode()
 
     batch.refresh_from_db()
     offered = [re.findall(r'name="order" value="(\w+)"', html) for html in (before, during)]
@@ -41,7 +45,9 @@ def test_a_batch_is_ordered_about_on_its_own_page(staff: Client, ours: Workspace
     assert staff.post(page.replace("change", "order"), {"order": "explode"}).status_code == 403
 
 
-def test_a_batch_that_paused_itself_can_be_kept_from_probing(staff: Client, ours: Workspace) -> None:
+def test_a_batch_that_paused_itself_can_be_kept_from_probing(
+    staff: Client, ours: Workspace
+) -> None:
     batch = make.batch(ours, status="paused", error="The carrier failed", probe_at=timezone.now())
     page = page_of(Batch, batch)
 
@@ -64,10 +70,16 @@ def test_an_open_page_learns_how_batches_are(staff: Client, ours: Workspace) -> 
     both = staff.get("/admin/batches/batch/live/", {"ids": f"{batch.pk},{other.pk}"}).json()
 
     assert list(alone) == [str(batch.pk)]
-    assert re.findall(r'name="order" value="(\w+)"', alone[str(batch.pk)]["orders"]) == ["start", "stop"]
+    assert re.findall(r'name="order" value="(\w+)"', alone[str(batch.pk)]["orders"]) == [
+        "start",
+        "stop",
+    ]
     assert "1 of 2 (50 %)" in alone[str(batch.pk)]["small"]
     assert "1 of 2 people (50 %)" in alone[str(batch.pk)]["large"]
-    assert {key: list(value) for key, value in both.items()} == {str(batch.pk): ["small"], str(other.pk): ["small"]}
+    assert {key: list(value) for key, value in both.items()} == {
+        str(batch.pk): ["small"],
+        str(other.pk): ["small"],
+    }
 
 
 def test_who_may_not_see_batches_learns_nothing_of_them(ours: Workspace) -> None:
@@ -88,8 +100,15 @@ def test_who_may_not_see_batches_learns_nothing_of_them(ours: Workspace) -> None
 
 def test_a_call_shows_what_happened_and_what_was_said(staff: Client, ours: Workspace) -> None:
     call = make.call(ours, to_number="+12025550186")
-    CallEvent.unscoped.create(workspace=ours, call=call, type="dialing", text="Calling +12025550186", at=timezone.now())
-    words = {"role": "callee", "text": "Who is speaking?", "started_at": timezone.now(), "external_id": "t1"}
+    CallEvent.unscoped.create(
+        workspace=ours, call=call, type="dialing", text="Calling +12025550186", at=timezone.now()
+    )
+    words = {
+        "role": "callee",
+        "text": "Who is speaking?",
+        "started_at": timezone.now(),
+        "external_id": "t1",
+    }
     Turn.unscoped.create(workspace=ours, call=call, **words)
 
     page = staff.get(page_of(type(call), call)).content.decode()
@@ -116,7 +135,9 @@ def test_listening_is_on_record(staff: Client, ours: Workspace) -> None:
     assert AuditEntry.unscoped.get(action="recording.linked").object_id == str(call.pk)
 
 
-def test_a_long_list_is_not_counted_to_its_end(staff: Client, ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_list_is_not_counted_to_its_end(
+    staff: Client, ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("accounts.staff.base.MOST_COUNTED", 2)
     for _ in range(3):
         make.agent(ours)
@@ -135,19 +156,28 @@ def test_staff_import_numbers_never_to_be_called(staff: Client, ours: Workspace)
     bad = SimpleUploadedFile("list.csv", b"name\nAda\n")
 
     linked = url in staff.get("/admin/batches/suppression/").content.decode()
-    told = staff.post(url, {"workspace": str(ours.pk), "file": good, "default_country": "us"}, follow=True)
+    told = staff.post(
+        url, {"workspace": str(ours.pk), "file": good, "default_country": "us"}, follow=True
+    )
     refused = staff.post(url, {"workspace": str(ours.pk), "file": bad}).content.decode()
-    nowhere = staff.post(url, {"workspace": str(ours.pk), "file": good, "default_country": "xx"}).content.decode()
+    nowhere = staff.post(
+        url, {"workspace": str(ours.pk), "file": good, "default_country": "xx"}
+    ).content.decode()
 
     assert linked
     assert "1 numbers added, 0 were there, 1 rows refused; row 3:" in told.content.decode()
     assert ours.suppressions.get().phone_number == "+12025550186"
     assert "phone column" in refused
     assert "This is no country" in nowhere
-    assert AuditEntry.unscoped.get(action="suppression.imported").changes == {"added": 1, "already": 0}
+    assert AuditEntry.unscoped.get(action="suppression.imported").changes == {
+        "added": 1,
+        "already": 0,
+    }
 
 
-def test_staff_upload_a_list_as_a_new_batch(staff: Client, ours: Workspace, theirs: Workspace) -> None:
+def test_staff_upload_a_list_as_a_new_batch(
+    staff: Client, ours: Workspace, theirs: Workspace
+) -> None:
     url = "/admin/batches/batch/upload/"
     agent, number, foreign = make.agent(ours), make.phone_number(ours), make.phone_number(theirs)
     given = {"workspace": str(ours.pk), "agent": str(agent.pk), "phone_number": str(number.pk)}
@@ -156,15 +186,26 @@ def test_staff_upload_a_list_as_a_new_batch(staff: Client, ours: Workspace, thei
     bad = SimpleUploadedFile("list.csv", b"name\nAda\n")
 
     linked = url in staff.get("/admin/batches/batch/").content.decode()
-    made = staff.post(url, {**fields, "file": good, "default_country": "us"}, follow=True).content.decode()
+    made = staff.post(
+        url, {**fields, "file": good, "default_country": "us"}, follow=True
+    ).content.decode()
     refused = staff.post(url, {**fields, "file": bad}).content.decode()
-    crossed = staff.post(url, {**fields, "file": bad, "phone_number": str(foreign.pk)}).content.decode()
-    elsewhere = staff.post(url, {**fields, "file": bad, "workspace": str(theirs.pk)}).content.decode()
+    crossed = staff.post(
+        url, {**fields, "file": bad, "phone_number": str(foreign.pk)}
+    ).content.decode()
+    elsewhere = staff.post(
+        url, {**fields, "file": bad, "workspace": str(theirs.pk)}
+    ).content.decode()
 
     batch = ours.batches.get()
     assert linked
     assert "The list is being read." in made
-    assert (batch.status, batch.default_country, batch.agent, batch.phone_number) == ("validating", "US", agent, number)
+    assert (batch.status, batch.default_country, batch.agent, batch.phone_number) == (
+        "validating",
+        "US",
+        agent,
+        number,
+    )
     assert "The file has no phone column" in refused
     assert f"This number belongs to {theirs.name}, not to {ours.name}." in crossed
     assert f"This agent belongs to {ours.name}, not to {theirs.name}." in elsewhere
@@ -172,7 +213,9 @@ def test_staff_upload_a_list_as_a_new_batch(staff: Client, ours: Workspace, thei
     assert AuditEntry.unscoped.get(action="batch.created").object_id == str(batch.pk)
 
 
-def test_the_upload_form_finds_what_can_be_used_and_lists_nothing(staff: Client, ours: Workspace) -> None:
+def test_the_upload_form_finds_what_can_be_used_and_lists_nothing(
+    staff: Client, ours: Workspace
+) -> None:
     url, here = "/admin/batches/batch/upload/", {"app_label": "batches", "model_name": "batch"}
     agent, number = make.agent(ours, name="Reception"), make.phone_number(ours)
     make.agent(ours, name="Recept", published=False)
@@ -182,8 +225,14 @@ def test_the_upload_form_finds_what_can_be_used_and_lists_nothing(staff: Client,
 
     form = staff.get(url).content.decode()
     found = {
-        name: staff.get(f"{url}offers/", {**here, "field_name": name, "term": term}).json()["results"]
-        for name, term in (("workspace", ours.name), ("agent", f"recep {ours.name}"), ("phone_number", ours.name))
+        name: staff.get(f"{url}offers/", {**here, "field_name": name, "term": term}).json()[
+            "results"
+        ]
+        for name, term in (
+            ("workspace", ours.name),
+            ("agent", f"recep {ours.name}"),
+            ("phone_number", ours.name),
+        )
     }
     refused = staff.post(url, fields).content.decode()
 
@@ -242,10 +291,14 @@ def test_what_came_of_a_batch_is_downloaded_from_its_page_and_that_is_on_record(
     assert f'href="{url}"' in page
     assert answer["Content-Disposition"] == f'attachment; filename="{name}"'
     assert b"".join(answer)
-    assert AuditEntry.unscoped.filter(action="batch.exported", changes={"file": name}, object_id=batch.pk).exists()
+    assert AuditEntry.unscoped.filter(
+        action="batch.exported", changes={"file": name}, object_id=batch.pk
+    ).exists()
 
 
-def test_the_people_of_a_batch_stand_in_the_order_of_its_list(staff: Client, ours: Workspace) -> None:
+def test_the_people_of_a_batch_stand_in_the_order_of_its_list(
+    staff: Client, ours: Workspace
+) -> None:
     batch = make.batch(ours)
     later, first = make.recipient(batch, row_number=9), make.recipient(batch, row_number=3)
     link = f"/admin/batches/recipient/?batch__id__exact={batch.pk}"
@@ -257,7 +310,9 @@ def test_the_people_of_a_batch_stand_in_the_order_of_its_list(staff: Client, our
     assert listed.index(str(first.pk)) < listed.index(str(later.pk))
 
 
-def test_a_person_shows_their_variables_by_name_and_their_calls(staff: Client, ours: Workspace) -> None:
+def test_a_person_shows_their_variables_by_name_and_their_calls(
+    staff: Client, ours: Workspace
+) -> None:
     person = make.recipient(make.batch(ours))
 
     page = staff.get(page_of(type(person), person)).content.decode()

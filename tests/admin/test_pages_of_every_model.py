@@ -1,4 +1,6 @@
-"""The staff's admin, whole: every table of ours is there, can be listed, searched and opened, and tells no secret."""
+"""The staff's admin, whole: every table of ours is there, can be listed, searched and opened, and
+tells no secret.
+"""
 
 import re
 from collections.abc import Callable
@@ -32,7 +34,9 @@ from webhooks.models import WebhookCursor
 
 APPS = ("accounts", "agents", "telephony", "batches", "webhooks")
 SECRET = "sealed-and-never-shown"
-OURS: list[type[models.Model]] = [model for model in apps.get_models() if model._meta.app_label in APPS]
+OURS: list[type[models.Model]] = [
+    model for model in apps.get_models() if model._meta.app_label in APPS
+]
 
 
 def event(of: Workspace) -> CallEvent:
@@ -46,21 +50,32 @@ def turn(of: Workspace) -> Turn:
 
 
 def recording(of: Workspace) -> Recording:
-    return Recording.unscoped.create(workspace=of, call=make.call(of), storage_key="recordings/a/b.ogg")
+    return Recording.unscoped.create(
+        workspace=of, call=make.call(of), storage_key="recordings/a/b.ogg"
+    )
 
 
 def inbox_event(of: Workspace) -> InboxEvent:
-    fields = {"event": "room_started", "room": f"vo-{of.pk}", "body": {}, "received_at": timezone.now()}
+    fields = {
+        "event": "room_started",
+        "room": f"vo-{of.pk}",
+        "body": {},
+        "received_at": timezone.now(),
+    }
     return InboxEvent.objects.create(event_id=f"EV_{of.pk}", **fields)
 
 
 def password_reset(of: Workspace) -> PasswordReset:
     expires_at = timezone.now() + timedelta(hours=1)
-    return PasswordReset.objects.create(user=make.member(of), token_hash=f"{SECRET}{of.pk}", expires_at=expires_at)
+    return PasswordReset.objects.create(
+        user=make.member(of), token_hash=f"{SECRET}{of.pk}", expires_at=expires_at
+    )
 
 
 def idempotent_request(of: Workspace) -> IdempotentRequest:
-    return IdempotentRequest.objects.create(scope=f"key:{of.pk}", key="k", fingerprint="f", answer=SECRET)
+    return IdempotentRequest.objects.create(
+        scope=f"key:{of.pk}", key="k", fingerprint="f", answer=SECRET
+    )
 
 
 def second_factor(of: Workspace) -> SecondFactor:
@@ -81,9 +96,13 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "passwordreset": password_reset,
     "secondfactor": second_factor,
     "recoverycode": recovery_code,
-    "stafftry": lambda of: StaffTry.objects.create(scope=f"{SECRET}{of.pk}", began_at=timezone.now()),
+    "stafftry": lambda of: StaffTry.objects.create(
+        scope=f"{SECRET}{of.pk}", began_at=timezone.now()
+    ),
     "auditentry": make.audit_entry,
-    "erasednumber": lambda of: ErasedNumber.unscoped.create(workspace=of, digest=SECRET, key=SECRET),
+    "erasednumber": lambda of: ErasedNumber.unscoped.create(
+        workspace=of, digest=SECRET, key=SECRET
+    ),
     "idempotentrequest": idempotent_request,
     "agent": make.agent,
     "agentversion": lambda of: make.agent(of).versions.get(),
@@ -103,17 +122,30 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "webhookendpoint": lambda of: make.webhook(of, previous_secret=SECRET),
     "webhookevent": lambda of: make.delivery(make.webhook(of)).event,
     "webhookdelivery": lambda of: make.delivery(make.webhook(of)),
-    "webhookcursor": lambda of: WebhookCursor.objects.create(name=of.pk.hex[-20:], position=timezone.now()),
+    "webhookcursor": lambda of: WebhookCursor.objects.create(
+        name=of.pk.hex[-20:], position=timezone.now()
+    ),
 }
 EVERY = pytest.mark.parametrize("model", OURS, ids=[model.__name__ for model in OURS])
-HISTORY = ("AgentVersion", "AuditEntry", "Call", "CallEvent", "InboxEvent", "Recording", "RejectedRow", "Turn")
+HISTORY = (
+    "AgentVersion",
+    "AuditEntry",
+    "Call",
+    "CallEvent",
+    "InboxEvent",
+    "Recording",
+    "RejectedRow",
+    "Turn",
+)
 
 
 @pytest.fixture
 def staff(db: None) -> Client:
     client = Client()
     client.force_login(make.user(is_staff=True, is_superuser=True))
-    client.get("/admin/")  # from here on the session is known to be alive, and is not written by every request
+    client.get(
+        "/admin/"
+    )  # from here on the session is known to be alive, and is not written by every request
     return client
 
 
@@ -140,7 +172,9 @@ def form_of(html: str) -> dict[str, str]:
 
 
 @EVERY
-def test_every_table_can_be_listed_searched_and_opened(staff: Client, ours: Workspace, model: type) -> None:
+def test_every_table_can_be_listed_searched_and_opened(
+    staff: Client, ours: Workspace, model: type
+) -> None:
     row = made(model, ours)
 
     pages = [
@@ -157,7 +191,9 @@ def test_every_table_can_be_listed_searched_and_opened(staff: Client, ours: Work
 
 
 @EVERY
-def test_a_page_to_add_exists_where_staff_may_add(staff: Client, ours: Workspace, model: type) -> None:
+def test_a_page_to_add_exists_where_staff_may_add(
+    staff: Client, ours: Workspace, model: type
+) -> None:
     response = staff.get(f"{page_of(model)}add/")
 
     addable = ("Workspace", "Membership", "Agent", "Suppression")
@@ -210,7 +246,10 @@ def test_people_are_masked_in_lists_and_opening_one_is_on_record(
 ) -> None:
     row = made(model, ours)
 
-    listed, opened = staff.get(page_of(model)).content.decode(), staff.get(page_of(model, row)).content.decode()
+    listed, opened = (
+        staff.get(page_of(model)).content.decode(),
+        staff.get(page_of(model, row)).content.decode(),
+    )
 
     name = model._meta.model_name
     assert (row.phone_number in listed, row.phone_number in opened) == (False, True)
@@ -222,12 +261,19 @@ def test_staff_edit_a_draft_and_the_version_counts_on(staff: Client, ours: Works
     agent = make.agent(ours)
     form = form_of(staff.get(page_of(Agent, agent)).content.decode())
 
-    staff.post(page_of(Agent, agent), {**form, "name": "Night shift", "tools": '[{"type": "dtmf", "name": "keys"}]'})
+    staff.post(
+        page_of(Agent, agent),
+        {**form, "name": "Night shift", "tools": '[{"type": "dtmf", "name": "keys"}]'},
+    )
 
     agent.refresh_from_db()
     assert (agent.name, agent.tools) == ("Night shift", [{"type": "dtmf", "name": "keys"}])
     assert (agent.version, agent.published_version, agent.system_prompt) == (2, 1, "Be kind.")
-    assert AuditEntry.unscoped.get(action="agent.updated").changes["fields"] == ["name", "recording_enabled", "tools"]
+    assert AuditEntry.unscoped.get(action="agent.updated").changes["fields"] == [
+        "name",
+        "recording_enabled",
+        "tools",
+    ]
 
 
 @pytest.mark.parametrize("state", ["draft", "changed", "published", "deleted"])
@@ -274,7 +320,13 @@ def test_staff_drive_a_batch_and_read_why_not(staff: Client, ours: Workspace) ->
     make.recipient(batch)
 
     steps = []
-    for action in ("pause_batches", "start_batches", "pause_batches", "resume_batches", "stop_batches"):
+    for action in (
+        "pause_batches",
+        "start_batches",
+        "pause_batches",
+        "resume_batches",
+        "stop_batches",
+    ):
         text = order(staff, Batch, action, batch)
         batch.refresh_from_db()
         steps.append((batch.status, "Batch is not running" in text, "Done: 1." in text))
@@ -320,11 +372,18 @@ def test_staff_change_the_limits_of_a_number(staff: Client, ours: Workspace) -> 
 
     number.refresh_from_db()
     assert (number.calls_per_second, number.sip_auth_password) == (4, SECRET)
-    assert AuditEntry.unscoped.get(action="phonenumber.changed_by_staff").changes == {"fields": ["calls_per_second"]}
+    assert AuditEntry.unscoped.get(action="phonenumber.changed_by_staff").changes == {
+        "fields": ["calls_per_second"]
+    }
 
 
 def test_staff_suppress_a_number_in_any_spelling_once(staff: Client, ours: Workspace) -> None:
-    values = {"workspace": str(ours.pk), "phone_number": "+1 2025550186", "reason": "asked", "proof": ""}
+    values = {
+        "workspace": str(ours.pk),
+        "phone_number": "+1 2025550186",
+        "reason": "asked",
+        "proof": "",
+    }
 
     staff.post(f"{page_of(Suppression)}add/", values)
     again = staff.post(f"{page_of(Suppression)}add/", values, follow=True)

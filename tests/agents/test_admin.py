@@ -9,7 +9,14 @@ from tests import make
 from tests.admin.test_pages_of_every_model import form_of, page_of
 
 SECRET = "sealed-and-never-shown"
-TOOLS = [{"type": "webhook", "name": "book", "url": "https://example.com/", "headers": {"Authorization": SECRET}}]
+TOOLS = [
+    {
+        "type": "webhook",
+        "name": "book",
+        "url": "https://example.com/",
+        "headers": {"Authorization": SECRET},
+    }
+]
 
 
 @pytest.fixture
@@ -19,8 +26,12 @@ def staff(db: None) -> Client:
     return client
 
 
-def test_secrets_of_an_agent_are_masked_and_stay_what_they_are(staff: Client, ours: Workspace) -> None:
-    agent = make.agent(ours, tools=TOOLS, llm={"provider": "custom", "api_key": SECRET, "top_p": 0.9})
+def test_secrets_of_an_agent_are_masked_and_stay_what_they_are(
+    staff: Client, ours: Workspace
+) -> None:
+    agent = make.agent(
+        ours, tools=TOOLS, llm={"provider": "custom", "api_key": SECRET, "top_p": 0.9}
+    )
     page = staff.get(page_of(Agent, agent)).content.decode()
     form = form_of(page)
     history = staff.get(page_of(AgentVersion, agent.versions.get())).content.decode()
@@ -31,14 +42,20 @@ def test_secrets_of_an_agent_are_masked_and_stay_what_they_are(staff: Client, ou
     assert [SECRET in text for text in (page, history)] == [False, False]
     assert (agent.name, agent.config()["tools"]) == ("Night shift", TOOLS)
     assert agent.config()["llm"] == {"provider": "custom", "api_key": SECRET, "top_p": 0.9}
-    assert AuditEntry.unscoped.get(action="agent.updated").changes["fields"] == ["name", "recording_enabled"]
+    assert AuditEntry.unscoped.get(action="agent.updated").changes["fields"] == [
+        "name",
+        "recording_enabled",
+    ]
 
 
 def test_staff_change_a_tool_and_its_masked_header_stays(staff: Client, ours: Workspace) -> None:
     agent = make.agent(ours, tools=TOOLS)
     form = form_of(staff.get(page_of(Agent, agent)).content.decode())
 
-    staff.post(page_of(Agent, agent), {**form, "tools": form["tools"].replace("example.com", "example.org")})
+    staff.post(
+        page_of(Agent, agent),
+        {**form, "tools": form["tools"].replace("example.com", "example.org")},
+    )
 
     agent.refresh_from_db()
     assert agent.config()["tools"] == [{**TOOLS[0], "url": "https://example.org/"}]
@@ -48,7 +65,9 @@ def test_a_mask_with_nothing_behind_it_is_refused(staff: Client, ours: Workspace
     agent = make.agent(ours, tools=TOOLS)
     form = form_of(staff.get(page_of(Agent, agent)).content.decode())
 
-    page = staff.post(page_of(Agent, agent), {**form, "tools": form["tools"].replace('"book"', '"other"')})
+    page = staff.post(
+        page_of(Agent, agent), {**form, "tools": form["tools"].replace('"book"', '"other"')}
+    )
 
     agent.refresh_from_db()
     assert "Nothing is stored behind the mask" in page.content.decode()

@@ -127,7 +127,12 @@ def test_create_names_every_missing_field(ours: Workspace) -> None:
             "type_error.bool",
         ),
         ({"llm": []}, ["llm"], "value is not a valid dict", "type_error.dict"),
-        ({"llm": {"temperature": "hot"}}, ["llm", "temperature"], "value is not a valid float", "type_error.float"),
+        (
+            {"llm": {"temperature": "hot"}},
+            ["llm", "temperature"],
+            "value is not a valid float",
+            "type_error.float",
+        ),
         ({"tools": {}}, ["tools"], "value is not a valid list", "type_error.list"),
         (
             {"tools": [{"type": "fax", "name": "x"}]},
@@ -153,15 +158,30 @@ def test_create_names_every_missing_field(ours: Workspace) -> None:
             "this name is given twice",
             "value_error",
         ),
-        ({"variables": [{"name": "a}}"}]}, ["variables", 0, "name"], "a variable's name has no braces", "value_error"),
-        ({"voicemail": None}, ["voicemail"], "none is not an allowed value", "type_error.none.not_allowed"),
+        (
+            {"variables": [{"name": "a}}"}]},
+            ["variables", 0, "name"],
+            "a variable's name has no braces",
+            "value_error",
+        ),
+        (
+            {"voicemail": None},
+            ["voicemail"],
+            "none is not an allowed value",
+            "type_error.none.not_allowed",
+        ),
         (
             {"language": "English (US)"},
             ["language"],
             "invalid language, expected a BCP 47 tag such as en-US",
             "value_error",
         ),
-        ({"analysis": {"fields": ["mood"]}}, ["analysis", "fields", 0], "value is not a valid dict", "type_error.dict"),
+        (
+            {"analysis": {"fields": ["mood"]}},
+            ["analysis", "fields", 0],
+            "value is not a valid dict",
+            "type_error.dict",
+        ),
         ({"colour": "red"}, ["colour"], "extra fields not permitted", "value_error.extra"),
     ],
 )
@@ -189,7 +209,9 @@ def test_a_member_reads_and_does_not_write(ours: Workspace) -> None:
         client.post(f"/agents/{agent.pk}/duplicate"),
     ]
 
-    assert {(a.status_code, a.json()["detail"]) for a in answers} == {(403, "Insufficient permissions")}
+    assert {(a.status_code, a.json()["detail"]) for a in answers} == {
+        (403, "Insufficient permissions")
+    }
     assert client.get(f"/agents/{agent.pk}").status_code == 200
 
 
@@ -197,7 +219,9 @@ def test_a_member_reads_and_does_not_write(ours: Workspace) -> None:
 def test_a_patch_changes_what_it_names_and_nested_objects_as_a_whole(ours: Workspace) -> None:
     agent = ours.agents.create(**FULL)
 
-    response = make.client(ours).patch(f"/agents/{agent.pk}", {"name": "New", "llm": {"model": "other"}})
+    response = make.client(ours).patch(
+        f"/agents/{agent.pk}", {"name": "New", "llm": {"model": "other"}}
+    )
 
     assert response.status_code == 200
     assert response.json() == shown(agent, **{**FULL, "name": "New", "llm": {"model": "other"}})

@@ -36,27 +36,38 @@ def test_a_deleted_agent_is_not_found_and_its_history_stays(ours: Workspace) -> 
     assert client.get("/agents").json()["total"] == 0
 
 
-@pytest.mark.parametrize(("status", "refused"), [("running", True), ("paused", False), ("completed", False)])
-def test_an_agent_of_a_running_batch_is_not_deleted(ours: Workspace, status: str, refused: bool) -> None:
+@pytest.mark.parametrize(
+    ("status", "refused"), [("running", True), ("paused", False), ("completed", False)]
+)
+def test_an_agent_of_a_running_batch_is_not_deleted(
+    ours: Workspace, status: str, refused: bool
+) -> None:
     agent = make.agent(ours)
     make.batch(ours, agent=agent, status=Batch.Status(status))
 
     response = make.client(ours).delete(f"/agents/{agent.pk}")
 
     in_use = (400, {"detail": "Agent is in use by a running batch"})
-    assert (response.status_code, response.json()) == (in_use if refused else (200, {"detail": "Deleted"}))
+    assert (response.status_code, response.json()) == (
+        in_use if refused else (200, {"detail": "Deleted"})
+    )
     agent.refresh_from_db()
     assert (agent.deleted_at is None) is refused
 
 
 @pytest.mark.parametrize("probe", [{"probe_at": timezone.now()}, {"probe_call_id": uuid7()}])
-def test_an_agent_of_a_batch_that_paused_itself_is_not_deleted(ours: Workspace, probe: dict[str, Any]) -> None:
+def test_an_agent_of_a_batch_that_paused_itself_is_not_deleted(
+    ours: Workspace, probe: dict[str, Any]
+) -> None:
     agent = make.agent(ours)
     make.batch(ours, agent=agent, status=Batch.Status.PAUSED, error="The trunk is gone.", **probe)
 
     response = make.client(ours).delete(f"/agents/{agent.pk}")
 
-    assert (response.status_code, response.json()) == (400, {"detail": "Agent is in use by a running batch"})
+    assert (response.status_code, response.json()) == (
+        400,
+        {"detail": "Agent is in use by a running batch"},
+    )
 
 
 @pytest.mark.django_db(transaction=True)

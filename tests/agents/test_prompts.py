@@ -23,13 +23,23 @@ CONFIG: dict[str, Any] = {
         ("Hello {{frist_name}}", {"first_name": "Ada"}, "Hello {{frist_name}}"),
         ("Hello {{name}}", {"name": "{{secret}}", "secret": "42"}, "Hello {{secret}}"),
         ("{{a}}{{b}}", {"a": "{{", "b": "c}}", "c": "no"}, "{{c}}"),
-        ("{{x.__class__}} {{x|upper}} {{x[0]}}", {"x": "Ada"}, "{{x.__class__}} {{x|upper}} {{x[0]}}"),
+        (
+            "{{x.__class__}} {{x|upper}} {{x[0]}}",
+            {"x": "Ada"},
+            "{{x.__class__}} {{x|upper}} {{x[0]}}",
+        ),
         (r"Path {{x}}", {"x": r"\1 \g<0>"}, r"Path \1 \g<0>"),
-        ("{{n}} {{yes}} {{list}} {{nothing}}.", {"n": 3, "yes": True, "list": [1], "nothing": None}, "3 true [1] ."),
+        (
+            "{{n}} {{yes}} {{list}} {{nothing}}.",
+            {"n": 3, "yes": True, "list": [1], "nothing": None},
+            "3 true [1] .",
+        ),
         ("{{}} {x} {% x %}", {"": "empty", "x": "Ada"}, "{{}} {x} {% x %}"),
     ],
 )
-def test_a_placeholder_is_replaced_by_plain_text_once(text: str, variables: dict[str, Any], spoken: str) -> None:
+def test_a_placeholder_is_replaced_by_plain_text_once(
+    text: str, variables: dict[str, Any], spoken: str
+) -> None:
     assert render(text, variables) == spoken
 
 
@@ -51,7 +61,9 @@ def test_a_hostile_prompt_costs_no_time() -> None:
         ({"first_name": 0, "day": ""}, []),
     ],
 )
-def test_a_required_variable_without_value_and_default_is_missing(values: dict[str, Any], missing: list[str]) -> None:
+def test_a_required_variable_without_value_and_default_is_missing(
+    values: dict[str, Any], missing: list[str]
+) -> None:
     assert missing_variables(CONFIG, values) == missing
 
 

@@ -1,4 +1,6 @@
-"""Credentials of customers' systems in an agent: read as they were written, and never readable in the database."""
+"""Credentials of customers' systems in an agent: read as they were written, and never readable in
+the database.
+"""
 
 import base64
 import os
@@ -26,7 +28,14 @@ TOOLS: list[dict[str, Any]] = [
     {"type": "webhook", "name": "book", "url": "https://example.com/book", "headers": HEADERS},
     {"type": "webhook", "name": "open", "url": "https://example.com/open", "headers": {}},
 ]
-LLM = {"provider": "custom", "model": "m", "temperature": 0.2, "api_key": SECRET, "top_p": 0.9, "stop": [SECRET]}
+LLM = {
+    "provider": "custom",
+    "model": "m",
+    "temperature": 0.2,
+    "api_key": SECRET,
+    "top_p": 0.9,
+    "stop": [SECRET],
+}
 BODY = {"name": "Shop", "system_prompt": "Sell.", "tools": TOOLS, "llm": LLM}
 migration = import_module("agents.migrations.0002_seal_secrets")
 
@@ -55,7 +64,9 @@ def stored() -> str:
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.MANAGER])
-def test_everybody_of_the_workspace_reads_what_was_written(ours: Workspace, url: str, role: Role) -> None:
+def test_everybody_of_the_workspace_reads_what_was_written(
+    ours: Workspace, url: str, role: Role
+) -> None:
     told = make.client(ours, role).get(url).json()
 
     assert (told["tools"], told["llm"]) == (TOOLS, LLM)
@@ -92,7 +103,10 @@ def test_versions_rollbacks_and_copies_keep_secrets(client: APIClient, url: str)
     assert (copy["tools"], copy["llm"]) == (TOOLS, LLM)
     assert client.get(f"/agents/{copy['id']}").json() == copy
     assert SECRET not in stored()
-    tokens = [*Agent.unscoped.values_list("sealed", flat=True), *AgentVersion.unscoped.values_list("sealed", flat=True)]
+    tokens = [
+        *Agent.unscoped.values_list("sealed", flat=True),
+        *AgentVersion.unscoped.values_list("sealed", flat=True),
+    ]
     assert len(set(tokens)) == 4  # one of them is nothing: version 2 has no secret
     assert tokens.count("") == 1
 
@@ -112,7 +126,9 @@ def test_secrets_copied_to_another_row_cannot_be_read(ours: Workspace, url: str)
         other.config()
 
 
-def test_rotation_knows_agents_and_their_versions(client: APIClient, url: str, settings: Settings) -> None:
+def test_rotation_knows_agents_and_their_versions(
+    client: APIClient, url: str, settings: Settings
+) -> None:
     new = base64.urlsafe_b64encode(os.urandom(32)).decode()
     settings.FIELD_ENCRYPTION_KEYS = [new, *settings.FIELD_ENCRYPTION_KEYS]
 

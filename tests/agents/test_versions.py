@@ -126,7 +126,12 @@ def test_an_agent_that_was_never_published_has_no_published_version(ours: Worksp
 @pytest.mark.django_db(transaction=True)
 def test_simultaneous_edits_of_different_fields_all_stay() -> None:
     agent = make.agent(make.workspace())
-    changes: list[dict[str, Any]] = [{"name": "New"}, {"system_prompt": "New"}, {"language": "fr"}, {"tools": [{}]}]
+    changes: list[dict[str, Any]] = [
+        {"name": "New"},
+        {"system_prompt": "New"},
+        {"language": "fr"},
+        {"tools": [{}]},
+    ]
 
     def edit(change: dict[str, Any]) -> None:
         save_draft(agent=agent, changes=change)
@@ -136,5 +141,10 @@ def test_simultaneous_edits_of_different_fields_all_stay() -> None:
         list(pool.map(edit, changes))
 
     agent.refresh_from_db()
-    assert (agent.name, agent.system_prompt, agent.language, agent.tools) == ("New", "New", "fr", [{}])
+    assert (agent.name, agent.system_prompt, agent.language, agent.tools) == (
+        "New",
+        "New",
+        "fr",
+        [{}],
+    )
     assert (agent.version, agent.published_version) == (2, 1)

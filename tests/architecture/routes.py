@@ -1,4 +1,6 @@
-"""Every route of the URL resolver, for the walk: path with `{parameters}`, view class, method and action."""
+"""Every route of the URL resolver, for the walk: path with `{parameters}`, view class, method and
+action.
+"""
 
 import re
 from collections.abc import Iterator
@@ -36,7 +38,9 @@ def _walk(patterns: list[Any], prefix: str) -> Iterator[Route]:
         elif isinstance(entry, URLPattern):
             callback: Any = entry.callback
             view = getattr(callback, "cls", getattr(callback, "view_class", type(callback)))
-            names = [name for name in ("get", "post", "put", "patch", "delete") if hasattr(view, name)]
+            names = [
+                name for name in ("get", "post", "put", "patch", "delete") if hasattr(view, name)
+            ]
             actions = dict(getattr(callback, "actions", None) or {name: name for name in names})
             actions.pop("head", None)  # answered by whatever answers GET
             yield Route(path, view, actions)

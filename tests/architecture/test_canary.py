@@ -1,4 +1,6 @@
-"""A word nobody else uses, planted wherever people and secrets come in; then looked for where it must not come out."""
+"""A word nobody else uses, planted wherever people and secrets come in; then looked for where it
+must not come out.
+"""
 
 import logging
 from collections.abc import Iterator
@@ -27,7 +29,10 @@ def lines(settings: Any) -> Iterator[list[str]]:
 
     keeper, root = Keeper(logging.DEBUG), logging.getLogger()
     before = root.level
-    ours = [logging.getLogger(name) for name in ("accounts", "agents", "batches", "telephony", "voiceops", "webhooks")]
+    ours = [
+        logging.getLogger(name)
+        for name in ("accounts", "agents", "batches", "telephony", "voiceops", "webhooks")
+    ]
     root.addHandler(keeper)
     for logger in ours:
         logger.setLevel(logging.DEBUG)
@@ -45,21 +50,34 @@ def drive(workspace: Workspace) -> list[str]:
     password = f"{CANARY} and a password"
     stranger = Client()
     registered = stranger.post(
-        "/auth/register", {"email": f"{CANARY}@example.com", "password": password}, "application/json"
+        "/auth/register",
+        {"email": f"{CANARY}@example.com", "password": password},
+        "application/json",
     )
-    stranger.post("/auth/login", {"email": f"{CANARY}@example.com", "password": f"{CANARY} wrong"}, "application/json")
+    stranger.post(
+        "/auth/login",
+        {"email": f"{CANARY}@example.com", "password": f"{CANARY} wrong"},
+        "application/json",
+    )
     stranger.get("/auth/me", headers={"Authorization": f"Bearer {CANARY}"})
     stranger.get(f"/agents?api_key={CANARY}")
-    key = client.post("/api-keys", {"name": "K", "role": "member"}, headers={"Idempotency-Key": "1"}).json()["key"]
+    key = client.post(
+        "/api-keys", {"name": "K", "role": "member"}, headers={"Idempotency-Key": "1"}
+    ).json()["key"]
     secret = client.post("/webhooks", {"url": "https://example.com/hook"}).json()["secret"]
     ids = {"agent_id": str(agent.pk), "from_number_id": str(number.pk)}
-    client.post("/calls", {**ids, "to": PHONE, "variables": {"x": CANARY}, "metadata": {"x": CANARY}})
+    client.post(
+        "/calls", {**ids, "to": PHONE, "variables": {"x": CANARY}, "metadata": {"x": CANARY}}
+    )
     client.post("/calls", {**ids, "to": f"{PHONE} {CANARY}"})
     client.get(f"/calls?to=%2B{PHONE[1:]}&search={CANARY}")
     client.post("/suppressions", {"phone_number": PHONE, "reason": CANARY})
     sip = {"address": "sip.example.com", "auth_username": "u", "auth_password": CANARY}
     client.post("/phone-numbers", {"phone_number": "+12025550199", "provider": "sip", "sip": sip})
-    client.post("/agents", {"name": "A", "system_prompt": CANARY, "tools": [{"type": "webhook", "name": CANARY}]})
+    client.post(
+        "/agents",
+        {"name": "A", "system_prompt": CANARY, "tools": [{"type": "webhook", "name": CANARY}]},
+    )
     client.post("/agents", CANARY, content_type="application/json")
     tokens = registered.json()
     return [key, secret, tokens["access_token"], tokens["refresh_token"]]
@@ -69,11 +87,19 @@ def test_nothing_planted_is_found_where_it_must_not_be(ours: Workspace, lines: l
     secrets = drive(ours)
 
     log = "\n".join(lines)
-    trail = str(list(AuditEntry.unscoped.exclude(actor_name__contains=CANARY).values("action", "changes", "object_id")))
+    trail = str(
+        list(
+            AuditEntry.unscoped.exclude(actor_name__contains=CANARY).values(
+                "action", "changes", "object_id"
+            )
+        )
+    )
     assert len(lines) > 10
     assert [word for word in (PHONE, CANARY, *secrets) if word in log] == []
     assert [word for word in (PHONE, CANARY, *secrets) if word in trail] == []
-    assert [word for word in (PHONE, CANARY) if word in Client().get("/metrics").content.decode()] == []
+    assert [
+        word for word in (PHONE, CANARY) if word in Client().get("/metrics").content.decode()
+    ] == []
 
 
 def test_no_secret_stands_readable_in_any_table(ours: Workspace, lines: list[str]) -> None:

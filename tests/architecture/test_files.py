@@ -4,9 +4,21 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("accounts", "agents", "batches", "ops", "sandbox", "telephony", "voiceops", "webhooks", "worker")
+APPS = (
+    "accounts",
+    "agents",
+    "batches",
+    "ops",
+    "sandbox",
+    "telephony",
+    "voiceops",
+    "webhooks",
+    "worker",
+)
 LONGEST = 500
-ACROSS = re.compile(r"\.unscoped\b(?! =)|\bUser\.objects\b|_default_manager|_base_manager|\.raw\(|\.cursor\(")
+ACROSS = re.compile(
+    r"\.unscoped\b(?! =)|\bUser\.objects\b|_default_manager|_base_manager|\.raw\(|\.cursor\("
+)
 # These may look across workspaces, each knowingly. HTTP views never may.
 KNOWING = re.compile(
     r"accounts/(audit|tenancy)\.py"
@@ -16,11 +28,13 @@ KNOWING = re.compile(
     r"|(accounts|agents|telephony|batches|webhooks)/admin(/\w+)?\.py"  # staff
     r"|accounts/staff/login\.py"  # who tries to log in there
     r"|(accounts|agents|telephony|batches|webhooks)/models(/\w+)?\.py"  # a row updating itself
-    r"|(telephony|batches|webhooks)/(?!views|serializers)\w+(/\w+)*\.py"  # workers, which serve every workspace
+    # Workers, which serve every workspace.
+    r"|(telephony|batches|webhooks)/(?!views|serializers)\w+(/\w+)*\.py"
     r"|worker/[\w/]+\.py"
     r"|\w+/management/commands/\w+\.py"
     r"|ops/(?!.*views)[\w/]+\.py"
-    r"|batches/views/progress\.py"  # looks the batch up anew that the view has already found in its workspace
+    # Looks the batch up anew that the view has already found in its workspace.
+    r"|batches/views/progress\.py"
     r"|voiceops/core/(clock|statement_timeouts|isolation)\.py"
 )
 
@@ -31,12 +45,19 @@ def sources(*folders: str) -> list[Path]:
 
 
 def looks_across(path: Path) -> bool:
-    """A `queryset=` does not count: WorkspaceRelatedField narrows it, and the walk sees that no other field is used."""
-    return any(ACROSS.search(line) and "queryset=" not in line for line in path.read_text().splitlines())
+    """A `queryset=` does not count: WorkspaceRelatedField narrows it, and the walk sees that no
+    other field is used.
+    """
+    return any(
+        ACROSS.search(line) and "queryset=" not in line for line in path.read_text().splitlines()
+    )
 
 
 def test_no_file_is_too_long() -> None:
-    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in sources(*APPS, "tests")}
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for path in sources(*APPS, "tests")
+    }
 
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 

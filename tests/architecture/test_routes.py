@@ -1,6 +1,8 @@
-"""The walk: every URL, every kind of caller. A route this file does not know fails, instead of passing by accident.
+"""The walk: every URL, every kind of caller. A route this file does not know fails, instead of
+passing by accident.
 
-A new model needs a line in MAKERS; a route that needs no credentials must say so in PUBLIC, where a reviewer sees it.
+A new model needs a line in MAKERS; a route that needs no credentials must say so in PUBLIC, where a
+reviewer sees it.
 """
 
 from collections.abc import Callable, Iterator
@@ -83,8 +85,14 @@ def role_of(endpoint: Endpoint) -> int:
 
 
 def fill(route: Route, owner: Workspace, *, within: Workspace | None = None) -> str:
-    """The route's URL for a thing of `owner`, addressed through the workspace `within` (its owner's own)."""
-    subject = MAKERS[str(cast(Any, route.view).model._meta.model_name)](owner) if route.parameters else None
+    """The route's URL for a thing of `owner`, addressed through the workspace `within` (its owner's
+    own).
+    """
+    subject = (
+        MAKERS[str(cast(Any, route.view).model._meta.model_name)](owner)
+        if route.parameters
+        else None
+    )
     values = {name: PARAMETERS[name](within or owner, subject) for name in route.parameters}
     return route.path.format(**values)
 
@@ -141,7 +149,10 @@ def test_every_endpoint_refuses_a_workspace_that_is_not_the_callers(
         for client in callers(ours, Role.ADMIN):
             client.credentials(HTTP_X_WORKSPACE_ID=asked)
             response = send(client, method, url)
-            assert (response.status_code, response.json()) == (403, {"detail": "Not a member of this workspace"})
+            assert (response.status_code, response.json()) == (
+                403,
+                {"detail": "Not a member of this workspace"},
+            )
 
 
 @pytest.mark.parametrize("endpoint", list(endpoints()))
@@ -154,23 +165,36 @@ def test_every_endpoint_hides_other_workspaces(
     if route.parameters:
         hides_their_thing(route, method, client, ours, theirs)
     else:
-        model = str(getattr(getattr(route.view, "model", None), "_meta", Workspace._meta).model_name)
+        model = str(
+            getattr(getattr(route.view, "model", None), "_meta", Workspace._meta).model_name
+        )
         foreign = str(MAKERS[model](theirs).pk)
         assert foreign not in send(client, method, route.path).content.decode()
 
 
-def hides_their_thing(route: Route, method: str, client: APIClient, ours: Workspace, theirs: Workspace) -> None:
+def hides_their_thing(
+    route: Route, method: str, client: APIClient, ours: Workspace, theirs: Workspace
+) -> None:
     gone = f"{label_of(cast(Any, route.view).model)} not found"
     hidden = {"detail": "Workspace not found" if "workspace_id" in route.parameters else gone}
 
     foreign = send(client, method, fill(route, theirs))
     absent = send(client, method, route.path.format(**dict.fromkeys(route.parameters, uuid7())))
-    nonsense = send(client, method, route.path.format(**dict.fromkeys(route.parameters, "nonsense")))
-    mixed = send(client, method, fill(route, theirs, within=ours)) if len(route.parameters) > 1 else foreign
+    nonsense = send(
+        client, method, route.path.format(**dict.fromkeys(route.parameters, "nonsense"))
+    )
+    mixed = (
+        send(client, method, fill(route, theirs, within=ours))
+        if len(route.parameters) > 1
+        else foreign
+    )
     own = send(client, method, fill(route, ours))
 
     assert [(a.status_code, a.json()) for a in (foreign, absent, nonsense)] == [(404, hidden)] * 3
-    assert (mixed.status_code, mixed.json()) == (404, {"detail": gone} if mixed is not foreign else hidden)
+    assert (mixed.status_code, mixed.json()) == (
+        404,
+        {"detail": gone} if mixed is not foreign else hidden,
+    )
     assert own.status_code != 404 or own.content != foreign.content, "the door itself must exist"
 
 
@@ -181,7 +205,9 @@ def test_no_endpoint_crashes_on_hostile_query_strings(endpoint: Endpoint, ours: 
 
     response = send(make.client(ours), method, f"{fill(route, ours)}?{query}")
 
-    assert response.status_code != 500 or response.json()["detail"].startswith(("LiveKit", "Twilio", "S3"))
+    assert response.status_code != 500 or response.json()["detail"].startswith(
+        ("LiveKit", "Twilio", "S3")
+    )
 
 
 @pytest.mark.parametrize("route", [pytest.param(route, id=route.path) for route in routes()])

@@ -42,7 +42,9 @@ def test_a_model_without_owner_fails_the_check(monkeypatch: pytest.MonkeyPatch) 
     listed = {name: why for name, why in checks.GLOBAL_MODELS.items() if name != "accounts.Session"}
     monkeypatch.setattr(checks, "GLOBAL_MODELS", listed)
 
-    assert [(m.id, m.msg) for m in run_checks()] == [("accounts.E001", "accounts.Session belongs to no workspace.")]
+    assert [(m.id, m.msg) for m in run_checks()] == [
+        ("accounts.E001", "accounts.Session belongs to no workspace.")
+    ]
 
 
 def test_a_viewset_names_a_role_for_exactly_its_actions() -> None:

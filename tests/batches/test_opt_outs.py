@@ -41,8 +41,24 @@ def test_who_asks_during_a_call_is_suppressed_for_good(ours: Workspace, name: st
 
 
 def test_a_caller_who_asks_is_suppressed_too(ours: Workspace) -> None:
-    opt_out(talking(ours, direction="inbound", room="in-1", from_number="+442079460018", to_number="+12025550100"))
-    opt_out(talking(ours, direction="inbound", room="in-2", from_number="anonymous", to_number="+12025550100"))
+    opt_out(
+        talking(
+            ours,
+            direction="inbound",
+            room="in-1",
+            from_number="+442079460018",
+            to_number="+12025550100",
+        )
+    )
+    opt_out(
+        talking(
+            ours,
+            direction="inbound",
+            room="in-2",
+            from_number="anonymous",
+            to_number="+12025550100",
+        )
+    )
 
     suppress_opt_outs()
 

@@ -19,7 +19,9 @@ from tests import make
 
 @contextmanager
 def importing_worker() -> Iterator[None]:
-    """Reads lists as the worker's sweep does. It makes no calls: nobody in these lists may be called."""
+    """Reads lists as the worker's sweep does. It makes no calls: nobody in these lists may be
+    called.
+    """
     over = threading.Event()
 
     def work() -> None:

@@ -21,7 +21,9 @@ PATIENCE = 20.0
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromium-driver (apt-get install)"),
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="needs chromium and chromium-driver (apt-get install)"
+    ),
 ]
 
 
@@ -29,7 +31,12 @@ pytestmark = [
 def browser() -> Iterator[WebDriver]:
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM or ""
-    for flag in ("--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1400,1000"):
+    for flag in (
+        "--headless=new",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1400,1000",
+    ):
         options.add_argument(flag)
     if os.geteuid() == 0:
         options.add_argument("--no-sandbox")  # Chromium refuses to be root with one
@@ -60,19 +67,24 @@ def nothing_said_before(browser: WebDriver) -> None:
     complaints(browser)
 
 
-# A logo that Redoc would fetch from its makers; an answer that select2 hears after its list was closed, and trips over.
+# A logo that Redoc would fetch from its makers; an answer that select2 hears after its list was
+# closed, and trips over.
 NOT_OURS = ("favicon", "logo-mini", "removePlaceholder")
 
 
 def complaints(browser: WebDriver) -> list[str]:
     """Whatever a script or the policy was refused since it was asked last."""
     log: list[dict[str, str]] = browser.get_log("browser")  # type: ignore[no-untyped-call]  # the library's own
-    return [entry["message"] for entry in log if not any(word in entry["message"] for word in NOT_OURS)]
+    return [
+        entry["message"] for entry in log if not any(word in entry["message"] for word in NOT_OURS)
+    ]
 
 
 def text_of(browser: WebDriver) -> str:
     """In one step: an element found in one and read in the next may have been replaced in between."""
-    return str(browser.execute_script("return document.querySelector('[data-live]')?.innerText ?? ''"))
+    return str(
+        browser.execute_script("return document.querySelector('[data-live]')?.innerText ?? ''")
+    )
 
 
 def test_a_batch_whose_list_has_been_read_can_be_started_without_a_reload(
@@ -85,10 +97,14 @@ def test_a_batch_whose_list_has_been_read_can_be_started_without_a_reload(
     Batch.unscoped.filter(pk=batch.pk).update(status="ready")
 
     assert before == []
-    WebDriverWait(browser, PATIENCE).until(lambda driver: driver.find_elements(By.CSS_SELECTOR, "button[value=start]"))
+    WebDriverWait(browser, PATIENCE).until(
+        lambda driver: driver.find_elements(By.CSS_SELECTOR, "button[value=start]")
+    )
 
 
-def test_a_batch_moves_on_its_page_and_takes_orders(live_server: LiveServer, browser: WebDriver, staff: User) -> None:
+def test_a_batch_moves_on_its_page_and_takes_orders(
+    live_server: LiveServer, browser: WebDriver, staff: User
+) -> None:
     ours = Workspace.unscoped.create(name="Ours")
     batch = make.batch(ours, status=Batch.Status.RUNNING)
     people = [make.recipient(batch) for _ in range(2)]
@@ -101,14 +117,18 @@ def test_a_batch_moves_on_its_page_and_takes_orders(live_server: LiveServer, bro
     WebDriverWait(browser, PATIENCE).until(lambda driver: text_of(driver).startswith("paused"))
 
     batch.refresh_from_db()
-    offered = [button.text for button in browser.find_elements(By.CSS_SELECTOR, "button[name=order]")]
+    offered = [
+        button.text for button in browser.find_elements(By.CSS_SELECTOR, "button[name=order]")
+    ]
     assert "0 of 2 people (0 %)" in before
     assert batch.status == Batch.Status.PAUSED
     assert offered == ["Resume", "Stop for good"]
     assert complaints(browser) == []
 
 
-def test_the_upload_form_looks_for_the_agent(live_server: LiveServer, browser: WebDriver, staff: User) -> None:
+def test_the_upload_form_looks_for_the_agent(
+    live_server: LiveServer, browser: WebDriver, staff: User
+) -> None:
     agent = make.agent(Workspace.unscoped.create(name="Ours"), name="Reception")
 
     log_in(browser, live_server, staff, "/admin/batches/batch/upload/")
@@ -123,9 +143,13 @@ def test_the_upload_form_looks_for_the_agent(live_server: LiveServer, browser: W
 
 
 @pytest.mark.parametrize(("page", "sign"), [("/docs", ".opblock-summary"), ("/redoc", "h1")])
-def test_the_description_of_the_api_renders(live_server: LiveServer, browser: WebDriver, page: str, sign: str) -> None:
+def test_the_description_of_the_api_renders(
+    live_server: LiveServer, browser: WebDriver, page: str, sign: str
+) -> None:
     browser.get(live_server.url + page)
 
-    WebDriverWait(browser, PATIENCE).until(lambda driver: driver.find_elements(By.CSS_SELECTOR, sign))
+    WebDriverWait(browser, PATIENCE).until(
+        lambda driver: driver.find_elements(By.CSS_SELECTOR, sign)
+    )
     assert "VoiceOps" in browser.find_element(By.TAG_NAME, "body").text
     assert complaints(browser) == []

@@ -30,7 +30,10 @@ def test_ready_names_what_cannot_be_reached(settings: Settings) -> None:
     response = Client().get("/readyz")
 
     checks = {"database": "ok", "broker": "ok", "livekit": "unreachable"}
-    assert (response.status_code, response.json()) == (503, {"detail": "Not ready: livekit", "checks": checks})
+    assert (response.status_code, response.json()) == (
+        503,
+        {"detail": "Not ready: livekit", "checks": checks},
+    )
 
 
 @pytest.mark.django_db
@@ -54,7 +57,9 @@ def test_metrics_count_what_is_going_on(ours: Workspace) -> None:
     response = Client().get("/metrics")
 
     assert response["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert [line for line in response.content.decode().splitlines() if not line.startswith("#")] == [
+    assert [
+        line for line in response.content.decode().splitlines() if not line.startswith("#")
+    ] == [
         'voiceops_calls_open{stage="ringing"} 1',
         'voiceops_batches_unfinished{status="running"} 1',
         'voiceops_calls_lately{outcome="busy"} 1',
@@ -70,7 +75,9 @@ def test_the_api_describes_itself() -> None:
     described = response.json()
     assert response["Content-Type"] == "application/json"
     assert described["openapi"].startswith("3.")
-    assert {"/auth/login", "/api-keys", "/workspaces/{workspace_id}/members"} <= set(described["paths"])
+    assert {"/auth/login", "/api-keys", "/workspaces/{workspace_id}/members"} <= set(
+        described["paths"]
+    )
     assert {"/calls/{id}/report", "/livekit/webhook"} <= set(described["paths"])
     assert {"/healthz", "/readyz", "/metrics"} <= set(described["paths"])
     assert {"cookie", "bearer", "apiKey"} <= set(described["components"]["securitySchemes"])
@@ -83,7 +90,11 @@ def test_the_api_describes_itself() -> None:
         ("/agents", "post", ["201", "400", "401", "403", "409", "415", "422", "default"]),
         ("/calls", "post", ["201", "400", "401", "403", "404", "409", "415", "422", "default"]),
         ("/agents/{id}", "delete", ["200", "400", "401", "403", "404", "422", "default"]),
-        ("/agents/{id}/publish", "post", ["200", "400", "401", "403", "404", "409", "415", "422", "default"]),
+        (
+            "/agents/{id}/publish",
+            "post",
+            ["200", "400", "401", "403", "404", "409", "415", "422", "default"],
+        ),
         ("/auth/login", "post", ["200", "400", "401", "403", "409", "415", "422", "default"]),
         ("/readyz", "get", ["200", "503"]),
     ],

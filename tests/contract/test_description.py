@@ -32,13 +32,22 @@ def strict(schema: Any) -> Any:
 
 def differences(path: str, method: str, response: Any) -> list[str]:
     answer = described()["paths"][path][method]["responses"][str(response.status_code)]
-    schema = {**answer["content"]["application/json"]["schema"], "components": described()["components"]}
+    schema = {
+        **answer["content"]["application/json"]["schema"],
+        "components": described()["components"],
+    }
     checked = Draft7Validator(strict(schema), format_checker=FormatChecker())
-    return [f"{[*error.absolute_path]} {error.message}" for error in checked.iter_errors(response.json())]
+    return [
+        f"{[*error.absolute_path]} {error.message}"
+        for error in checked.iter_errors(response.json())
+    ]
 
 
 def test_answers_have_the_fields_that_are_described(ours: Workspace) -> None:
-    webhook, call = make.webhook(ours), make.call(ours, stage="ended", outcome="busy", sip_status_code=486)
+    webhook, call = (
+        make.webhook(ours),
+        make.call(ours, stage="ended", outcome="busy", sip_status_code=486),
+    )
     for status in ("pending", "delivered"):  # the latter with no try to come
         make.delivery(webhook, status=status)
     make.sip_trunk(ours)

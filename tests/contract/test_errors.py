@@ -1,4 +1,6 @@
-"""Whatever goes wrong, wherever: JSON with a `detail`, the documented status, in the documented order."""
+"""Whatever goes wrong, wherever: JSON with a `detail`, the documented status, in the documented
+order.
+"""
 
 import json
 
@@ -25,11 +27,17 @@ def too_big(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [path("crash", crash), path("too-big", too_big), path("", include("voiceops.urls"))]
 MALFORMED = (400, {"detail": "Malformed request body"})
-STRANGER = {"detail": [{"loc": ["body", "a"], "msg": "extra fields not permitted", "type": "value_error.extra"}]}
+STRANGER = {
+    "detail": [
+        {"loc": ["body", "a"], "msg": "extra fields not permitted", "type": "value_error.extra"}
+    ]
+}
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("url", ["/nowhere", "/", "/auth", "/api-keys/x/y", "/workspaces/%00/nothing"])
+@pytest.mark.parametrize(
+    "url", ["/nowhere", "/", "/auth", "/api-keys/x/y", "/workspaces/%00/nothing"]
+)
 @pytest.mark.parametrize("debug", [True, False])
 def test_unknown_urls_come_before_everything(url: str, debug: bool, settings: Settings) -> None:
     settings.DEBUG = debug
@@ -41,7 +49,9 @@ def test_unknown_urls_come_before_everything(url: str, debug: bool, settings: Se
 
 @pytest.mark.urls("tests.contract.test_errors")
 @pytest.mark.parametrize("debug", [True, False])
-def test_a_crash_tells_nothing(debug: bool, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_crash_tells_nothing(
+    debug: bool, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     settings.DEBUG = debug
 
     response = Client(raise_request_exception=False).get("/crash")
@@ -60,7 +70,9 @@ def test_too_big_a_body_is_413_outside_rest_framework_too() -> None:
 def test_too_big_a_body_is_413(ours: Workspace, settings: Settings) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
 
-    response = make.client(ours).post("/api-keys", {"name": "much longer than ten bytes", "role": "member"})
+    response = make.client(ours).post(
+        "/api-keys", {"name": "much longer than ten bytes", "role": "member"}
+    )
 
     assert (response.status_code, response.json()) == (413, {"detail": "Request body too large"})
 
@@ -99,7 +111,9 @@ def test_a_trailing_slash_is_tolerated(ours: Workspace) -> None:
 def test_a_body_that_is_no_sound_json_is_400(ours: Workspace, body: bytes) -> None:
     key = make.api_key(ours)[1]
 
-    response = Client(headers={"X-API-Key": key}).generic("POST", "/api-keys", body, content_type="application/json")
+    response = Client(headers={"X-API-Key": key}).generic(
+        "POST", "/api-keys", body, content_type="application/json"
+    )
 
     assert (response.status_code, response.json()) == MALFORMED
 
@@ -113,9 +127,15 @@ def test_a_body_that_is_no_object_is_422(ours: Workspace, body: str) -> None:
 
 
 def test_a_null_body_is_422(ours: Workspace) -> None:
-    response = make.client(ours).generic("POST", "/api-keys", "null", content_type="application/json")
+    response = make.client(ours).generic(
+        "POST", "/api-keys", "null", content_type="application/json"
+    )
 
-    mistake = {"loc": ["body"], "msg": "none is not an allowed value", "type": "type_error.none.not_allowed"}
+    mistake = {
+        "loc": ["body"],
+        "msg": "none is not an allowed value",
+        "type": "type_error.none.not_allowed",
+    }
     assert (response.status_code, response.json()) == (422, {"detail": [mistake]})
 
 
@@ -135,7 +155,13 @@ def test_accept_never_changes_what_is_answered(ours: Workspace) -> None:
 
 
 def test_every_mistake_is_told_at_once(ours: Workspace) -> None:
-    body = {"name": 5, "role": "king", "expires_at": "soon", "prefix": "ignored", "workspace": "sneaky"}
+    body = {
+        "name": 5,
+        "role": "king",
+        "expires_at": "soon",
+        "prefix": "ignored",
+        "workspace": "sneaky",
+    }
 
     response = make.client(ours).post("/api-keys", body)
 
@@ -146,8 +172,16 @@ def test_every_mistake_is_told_at_once(ours: Workspace) -> None:
             "detail": [
                 {"loc": ["body", "name"], "msg": "str type expected", "type": "type_error.str"},
                 {"loc": ["body", "role"], "msg": permitted, "type": "type_error.enum"},
-                {"loc": ["body", "expires_at"], "msg": "invalid datetime format", "type": "value_error.datetime"},
-                {"loc": ["body", "workspace"], "msg": "extra fields not permitted", "type": "value_error.extra"},
+                {
+                    "loc": ["body", "expires_at"],
+                    "msg": "invalid datetime format",
+                    "type": "value_error.datetime",
+                },
+                {
+                    "loc": ["body", "workspace"],
+                    "msg": "extra fields not permitted",
+                    "type": "value_error.extra",
+                },
             ]
         },
     )
@@ -155,15 +189,26 @@ def test_every_mistake_is_told_at_once(ours: Workspace) -> None:
 
 @pytest.mark.parametrize(
     ("query", "name"),
-    [("page=0", "page"), ("page=x", "page"), ("page_size=0", "page_size"), ("page_size=201", "page_size")],
+    [
+        ("page=0", "page"),
+        ("page=x", "page"),
+        ("page_size=0", "page_size"),
+        ("page_size=201", "page_size"),
+    ],
 )
 def test_pages_are_checked(ours: Workspace, query: str, name: str) -> None:
     response = make.client(ours).get(f"/api-keys?{query}")
 
     limits = {
         "page=0": ("ensure this value is greater than or equal to 1", "value_error.number.not_ge"),
-        "page_size=0": ("ensure this value is greater than or equal to 1", "value_error.number.not_ge"),
-        "page_size=201": ("ensure this value is less than or equal to 200", "value_error.number.not_le"),
+        "page_size=0": (
+            "ensure this value is greater than or equal to 1",
+            "value_error.number.not_ge",
+        ),
+        "page_size=201": (
+            "ensure this value is less than or equal to 200",
+            "value_error.number.not_le",
+        ),
         "page=x": ("value is not a valid integer", "type_error.integer"),
     }
     msg, kind = limits[query]
@@ -177,7 +222,9 @@ def test_query_mistakes_are_told_at_once(ours: Workspace) -> None:
     response = make.client(ours).get("/audit-log?page=0&actor=me&after=soon&unknown=1")
 
     assert response.status_code == 422
-    assert [m["loc"] for m in response.json()["detail"]] == [["query", n] for n in ("page", "actor", "after")]
+    assert [m["loc"] for m in response.json()["detail"]] == [
+        ["query", n] for n in ("page", "actor", "after")
+    ]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
@@ -197,7 +244,13 @@ def test_pages_tell_true_totals(ours: Workspace, rows: int) -> None:
         "total_pages": total_pages,
     }
     assert len(first["items"]) == min(rows, 2)
-    assert beyond == {"items": [], "total": rows, "page": 9, "page_size": 2, "total_pages": total_pages}
+    assert beyond == {
+        "items": [],
+        "total": rows,
+        "page": 9,
+        "page_size": 2,
+        "total_pages": total_pages,
+    }
 
 
 @pytest.mark.parametrize("page", [2**31, 10**30])
@@ -206,10 +259,18 @@ def test_a_page_may_be_far_past_the_end(ours: Workspace, page: int) -> None:
 
     response = make.client(ours).get(f"/audit-log?page={page}")
 
-    assert response.json() == {"items": [], "total": 1, "page": page, "page_size": 50, "total_pages": 1}
+    assert response.json() == {
+        "items": [],
+        "total": 1,
+        "page": page,
+        "page_size": 50,
+        "total_pages": 1,
+    }
 
 
-def test_a_deep_page_has_the_rows_it_would_have_anyway(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deep_page_has_the_rows_it_would_have_anyway(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(7):
         make.call(ours)
     client = make.client(ours)
@@ -226,7 +287,9 @@ def test_lists_come_newest_first_and_pages_never_overlap(ours: Workspace) -> Non
     made = [str(make.audit_entry(ours).pk) for _ in range(5)]
     client = make.client(ours)
 
-    pages = [client.get(f"/audit-log?page_size=2&page={page}").json()["items"] for page in (1, 2, 3)]
+    pages = [
+        client.get(f"/audit-log?page_size=2&page={page}").json()["items"] for page in (1, 2, 3)
+    ]
 
     assert [entry["id"] for page in pages for entry in page] == made[::-1]
     assert json.dumps(pages).count('Z"') == 5

@@ -81,7 +81,9 @@ class Query(QuerySerializer):
     words = ListField(required=False, child=Text())
 
 
-def mistakes(data: Any, kind: type[StrictSerializer] = Outer, **kwargs: Any) -> list[tuple[Any, ...]]:
+def mistakes(
+    data: Any, kind: type[StrictSerializer] = Outer, **kwargs: Any
+) -> list[tuple[Any, ...]]:
     try:
         kind(data=data, **kwargs).is_valid(raise_exception=True)
     except ValidationError as error:
@@ -105,17 +107,41 @@ def valid(data: Any, kind: type[StrictSerializer] = Outer, **kwargs: Any) -> dic
         ("text", None, NULL),
         ("text", "", EMPTY),
         ("text", "   ", EMPTY),
-        ("text", "x", ("ensure this value has at least 2 characters", "value_error.any_str.min_length")),
-        ("text", "xxxxx", ("ensure this value has at most 4 characters", "value_error.any_str.max_length")),
+        (
+            "text",
+            "x",
+            ("ensure this value has at least 2 characters", "value_error.any_str.min_length"),
+        ),
+        (
+            "text",
+            "xxxxx",
+            ("ensure this value has at most 4 characters", "value_error.any_str.max_length"),
+        ),
         ("whole", "5", NO_INTEGER),
         ("whole", 5.0, NO_INTEGER),
         ("whole", True, NO_INTEGER),
-        ("whole", 0, ("ensure this value is greater than or equal to 1", "value_error.number.not_ge")),
-        ("whole", 10, ("ensure this value is less than or equal to 9", "value_error.number.not_le")),
+        (
+            "whole",
+            0,
+            ("ensure this value is greater than or equal to 1", "value_error.number.not_ge"),
+        ),
+        (
+            "whole",
+            10,
+            ("ensure this value is less than or equal to 9", "value_error.number.not_le"),
+        ),
         ("number", "1.5", NO_FLOAT),
         ("number", False, NO_FLOAT),
-        ("number", 0, ("ensure this value is greater than or equal to 0.5", "value_error.number.not_ge")),
-        ("number", 3, ("ensure this value is less than or equal to 2", "value_error.number.not_le")),
+        (
+            "number",
+            0,
+            ("ensure this value is greater than or equal to 0.5", "value_error.number.not_ge"),
+        ),
+        (
+            "number",
+            3,
+            ("ensure this value is less than or equal to 2", "value_error.number.not_le"),
+        ),
         ("flag", "true", NO_BOOL),
         ("flag", 1, NO_BOOL),
         ("choice", "c", NO_MEMBER),
@@ -133,7 +159,11 @@ def valid(data: Any, kind: type[StrictSerializer] = Outer, **kwargs: Any) -> dic
         ("words", "x", NO_LIST),
         ("words", {"0": "x"}, NO_LIST),
         ("words", [], ("ensure this value has at least 1 items", "value_error.list.min_items")),
-        ("words", ["x"] * 3, ("ensure this value has at most 2 items", "value_error.list.max_items")),
+        (
+            "words",
+            ["x"] * 3,
+            ("ensure this value has at most 2 items", "value_error.list.max_items"),
+        ),
         ("free", [], NO_OBJECT),
         ("inner", [], NO_OBJECT),
         ("inner", "x", NO_OBJECT),
@@ -146,7 +176,11 @@ def test_a_json_value_of_the_wrong_kind(name: str, value: Any, expected: tuple[s
 
 
 def test_mistakes_in_nested_values_name_their_place() -> None:
-    data = {"words": ["x", 2], "inner": {"size": "1", "extra": 1}, "inners": [{"name": "x"}, 5, {"name": "toolong"}]}
+    data = {
+        "words": ["x", 2],
+        "inner": {"size": "1", "extra": 1},
+        "inners": [{"name": "x"}, 5, {"name": "toolong"}],
+    }
 
     assert mistakes(data) == [
         (("words", 1), *NO_TEXT),
@@ -154,27 +188,54 @@ def test_mistakes_in_nested_values_name_their_place() -> None:
         (("inner", "size"), *NO_INTEGER),
         (("inner", "extra"), "extra fields not permitted", "value_error.extra"),
         (("inners", 1), *NO_OBJECT),
-        (("inners", 2, "name"), "ensure this value has at most 5 characters", "value_error.any_str.max_length"),
+        (
+            ("inners", 2, "name"),
+            "ensure this value has at most 5 characters",
+            "value_error.any_str.max_length",
+        ),
     ]
 
 
 def test_a_nested_object_is_whole_in_a_patch_too() -> None:
-    assert mistakes({"inner": {}}, partial=True) == [(("inner", "name"), "field required", "value_error.missing")]
+    assert mistakes({"inner": {}}, partial=True) == [
+        (("inner", "name"), "field required", "value_error.missing")
+    ]
     assert valid({"inner": {"name": "x"}}, partial=True) == {"inner": {"name": "x", "size": 3}}
 
 
 def test_right_values_pass() -> None:
-    data = {"text": " abc ", "whole": 5, "number": 1, "flag": False, "id": AN_ID, "at": "2026-11-23T10:00:00+02:00"}
+    data = {
+        "text": " abc ",
+        "whole": 5,
+        "number": 1,
+        "flag": False,
+        "id": AN_ID,
+        "at": "2026-11-23T10:00:00+02:00",
+    }
 
     values = valid(data)
 
     assert values.pop("at").isoformat() == "2026-11-23T08:00:00+00:00"
-    assert values == {"text": "abc", "whole": 5, "number": 1.0, "flag": False, "id": uuid.UUID(AN_ID)}
+    assert values == {
+        "text": "abc",
+        "whole": 5,
+        "number": 1.0,
+        "flag": False,
+        "id": uuid.UUID(AN_ID),
+    }
 
 
 def test_forms_spell_everything_as_text() -> None:
     form = QueryDict(mutable=True)
-    form.update({"whole": "5", "number": "1.5", "flag": "true", "inner": '{"name": "x"}', "inners": '[{"name": "y"}]'})
+    form.update(
+        {
+            "whole": "5",
+            "number": "1.5",
+            "flag": "true",
+            "inner": '{"name": "x"}',
+            "inners": '[{"name": "y"}]',
+        }
+    )
     form.update({"words": '["a", "b"]', "free": '{"k": [1]}'})
 
     assert valid(form) == {
@@ -201,7 +262,9 @@ def test_mistakes_in_a_forms_json_are_as_strict_as_in_a_body() -> None:
 
 
 def test_query_strings_are_text_and_may_carry_strangers() -> None:
-    query = QueryDict("whole=5&number=.5&flag=0&at=2026-11-23T10:00:00+00:00&words=a&words=b&utm_source=x")
+    query = QueryDict(
+        "whole=5&number=.5&flag=0&at=2026-11-23T10:00:00+00:00&words=a&words=b&utm_source=x"
+    )
 
     values = valid(query, Query)
 
@@ -210,14 +273,29 @@ def test_query_strings_are_text_and_may_carry_strangers() -> None:
 
 
 @pytest.mark.parametrize(
-    "spelling", ["+12025550186", "+1 (202) 555-0186", " +1-202-555-0186 ", "+1.202.555.0186", "+\uff11 202 555 0186"]
+    "spelling",
+    [
+        "+12025550186",
+        "+1 (202) 555-0186",
+        " +1-202-555-0186 ",
+        "+1.202.555.0186",
+        "+\uff11 202 555 0186",
+    ],
 )
 def test_phone_numbers_become_e164(spelling: str) -> None:
     assert valid({"phone": spelling}) == {"phone": "+12025550186"}
 
 
 @pytest.mark.parametrize(
-    "spelling", ["2025550186", "+1202555", "+999123456789", "+12025550186;ext=5", "+12025550186,,12", "+1202CALLNOW"]
+    "spelling",
+    [
+        "2025550186",
+        "+1202555",
+        "+999123456789",
+        "+12025550186;ext=5",
+        "+12025550186,,12",
+        "+1202CALLNOW",
+    ],
 )
 def test_what_is_no_phone_number_is_refused_by_meaning(spelling: str) -> None:
     with pytest.raises(Invalid, match=r"^Invalid phone number$"):
@@ -226,7 +304,9 @@ def test_what_is_no_phone_number_is_refused_by_meaning(spelling: str) -> None:
 
 def test_the_schema_is_judged_before_the_meaning() -> None:
     assert mistakes({"phone": "12", "thing": "x", "whole": "x"}) == [(("whole",), *NO_INTEGER)]
-    assert mistakes({"inner": {"name": "x", "phone": "12"}, "whole": "x"}) == [(("whole",), *NO_INTEGER)]
+    assert mistakes({"inner": {"name": "x", "phone": "12"}, "whole": "x"}) == [
+        (("whole",), *NO_INTEGER)
+    ]
 
 
 def test_what_is_not_there_is_said_before_what_is_wrong() -> None:

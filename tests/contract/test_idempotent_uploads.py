@@ -13,9 +13,15 @@ def test_an_upload_sent_twice_makes_one_batch(ours: Workspace) -> None:
     def upload(content: bytes) -> tuple[int, str, str | None]:
         fields = {"name": "List", "agent_id": str(agent.pk), "phone_number_id": str(number.pk)}
         file = SimpleUploadedFile("list.csv", content, content_type="text/csv")
-        response = client.post("/batches", {**fields, "file": file}, format="multipart", headers=KEY)
+        response = client.post(
+            "/batches", {**fields, "file": file}, format="multipart", headers=KEY
+        )
         body = response.json()
-        return response.status_code, body.get("id") or body["detail"], response.get("Idempotent-Replay")
+        return (
+            response.status_code,
+            body.get("id") or body["detail"],
+            response.get("Idempotent-Replay"),
+        )
 
     first, again, other = upload(LIST), upload(LIST), upload(LIST + b"+12025550103,Eve\n")
 

@@ -11,7 +11,9 @@ from tests import make
 
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What `THROTTLE_RATES=caller=3/min,login=2/min` gives; REST framework reads the setting once, at import."""
+    """What `THROTTLE_RATES=caller=3/min,login=2/min` gives; REST framework reads the setting once,
+    at import.
+    """
     monkeypatch.setattr(Limit, "THROTTLE_RATES", {"caller": "3/min", "login": "2/min"})
     cache.clear()
     yield
@@ -76,8 +78,12 @@ def test_one_address_tries_an_account_five_times_and_its_owner_is_not_locked_out
     body = {"email": make.user().email, "password": "wrong"}
 
     tries = [APIClient().post("/auth/login", body) for _ in range(5)]
-    right = APIClient().post("/auth/login", {**body, "email": body["email"].upper(), "password": make.PASSWORD})
-    elsewhere = APIClient(REMOTE_ADDR="192.0.2.1").post("/auth/login", {**body, "password": make.PASSWORD})
+    right = APIClient().post(
+        "/auth/login", {**body, "email": body["email"].upper(), "password": make.PASSWORD}
+    )
+    elsewhere = APIClient(REMOTE_ADDR="192.0.2.1").post(
+        "/auth/login", {**body, "password": make.PASSWORD}
+    )
     another = APIClient().post("/auth/login", {**body, "email": "nobody@example.com"})
     forwarded = APIClient(headers={"X-Forwarded-For": "192.0.2.7"}).post("/auth/login", body)
 

@@ -20,31 +20,42 @@ def test_the_order_of_judgement(ours: Workspace, theirs: Workspace) -> None:
     absent = f"/api-keys/{theirs.pk}"
 
     def answer(client: APIClient, method: str, url: str, **kwargs: Any) -> tuple[int, str]:
-        response = client.generic(method, url, **{"data": "{", "content_type": "application/json", **kwargs})
+        response = client.generic(
+            method, url, **{"data": "{", "content_type": "application/json", **kwargs}
+        )
         return response.status_code, response.json()["detail"]
 
     assert answer(APIClient(), "PUT", "/nowhere") == (404, "Not found")
     assert answer(APIClient(), "PUT", "/api-keys") == (401, "Invalid or missing token")
     assert answer(member, "PUT", "/api-keys", headers=foreign) == (405, "Method not allowed")
     assert answer(member, "OPTIONS", "/api-keys") == (405, "Method not allowed")
-    assert answer(member, "POST", "/api-keys", headers=foreign) == (403, "Not a member of this workspace")
+    assert answer(member, "POST", "/api-keys", headers=foreign) == (
+        403,
+        "Not a member of this workspace",
+    )
     assert answer(member, "DELETE", absent) == (403, "Admin access required")
     assert answer(admin, "DELETE", absent) == (404, "API key not found")
     assert answer(admin, "DELETE", "/api-keys/not-a-uuid") == (404, "API key not found")
-    assert answer(admin, "POST", "/api-keys", content_type="text/plain") == (415, "Unsupported media type")
+    assert answer(admin, "POST", "/api-keys", content_type="text/plain") == (
+        415,
+        "Unsupported media type",
+    )
     assert answer(admin, "POST", "/api-keys") == (400, "Malformed request body")
 
 
 @pytest.mark.parametrize("path", ["/workspaces", "/auth/password/change"])
 @pytest.mark.parametrize(("body", "content_type"), [("{", "application/json"), ("x", "text/plain")])
-def test_a_key_is_nobody_before_anything_of_the_body(ours: Workspace, path: str, body: str, content_type: str) -> None:
+def test_a_key_is_nobody_before_anything_of_the_body(
+    ours: Workspace, path: str, body: str, content_type: str
+) -> None:
     response = make.client(ours).generic("POST", path, body, content_type=content_type)
 
     assert (response.status_code, response.json()) == (403, {"detail": "Insufficient permissions"})
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type"), [("{", "application/json"), ("x", "text/plain"), ("[1]", "application/json")]
+    ("body", "content_type"),
+    [("{", "application/json"), ("x", "text/plain"), ("[1]", "application/json")],
 )
 @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "one"}])
 def test_the_second_thing_of_a_path_comes_before_the_body(
@@ -54,7 +65,10 @@ def test_the_second_thing_of_a_path_comes_before_the_body(
     paths = [f"/webhooks/{webhook.pk}/deliveries/{nothing}/redeliver"]
     paths += [f"/batches/{batch.pk}/recipients/{nothing}/{verb}" for verb in ("release", "close")]
 
-    answers = [make.client(ours).generic("POST", p, body, content_type=content_type, headers=key) for p in paths]
+    answers = [
+        make.client(ours).generic("POST", p, body, content_type=content_type, headers=key)
+        for p in paths
+    ]
 
     assert [answer.status_code for answer in answers] == [404, 404, 404]
     assert [answer.json()["detail"] for answer in answers] == [
@@ -63,7 +77,9 @@ def test_the_second_thing_of_a_path_comes_before_the_body(
     ]
 
 
-def test_a_form_is_no_body_where_none_is_taken_also_under_an_idempotency_key(ours: Workspace) -> None:
+def test_a_form_is_no_body_where_none_is_taken_also_under_an_idempotency_key(
+    ours: Workspace,
+) -> None:
     client = APIClient(headers={"X-API-Key": make.api_key(ours)[1], "Idempotency-Key": "one"})
     form = "multipart/form-data; boundary=x"
 
@@ -76,7 +92,10 @@ def test_a_form_is_no_body_where_none_is_taken_also_under_an_idempotency_key(our
 
 @pytest.mark.parametrize("path", ["/calls", "/calls/web"])
 def test_a_blank_id_is_no_uuid(ours: Workspace, path: str) -> None:
-    body = {"agent_id": "", **({"to": "+12025550186", "from_number_id": ""} if path == "/calls" else {})}
+    body = {
+        "agent_id": "",
+        **({"to": "+12025550186", "from_number_id": ""} if path == "/calls" else {}),
+    }
 
     response = make.client(ours).post(path, body)
 
@@ -106,8 +125,14 @@ def test_a_foreign_page_is_told_of_the_method_before_its_origin(ours: Workspace)
     wrong_method = browser.put("/auth/me", {}, headers=foreign)
     wrong_origin = browser.patch("/auth/me", {}, headers={**foreign, "X-Workspace-ID": "nobodys"})
 
-    assert (wrong_method.status_code, wrong_method.json()) == (405, {"detail": "Method not allowed"})
-    assert (wrong_origin.status_code, wrong_origin.json()) == (403, {"detail": "Origin not allowed"})
+    assert (wrong_method.status_code, wrong_method.json()) == (
+        405,
+        {"detail": "Method not allowed"},
+    )
+    assert (wrong_origin.status_code, wrong_origin.json()) == (
+        403,
+        {"detail": "Origin not allowed"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,7 +147,15 @@ def test_a_foreign_page_is_told_of_the_method_before_its_origin(ours: Workspace)
             "application/json",
             (
                 422,
-                {"detail": [{"loc": ["body", "a"], "msg": "extra fields not permitted", "type": "value_error.extra"}]},
+                {
+                    "detail": [
+                        {
+                            "loc": ["body", "a"],
+                            "msg": "extra fields not permitted",
+                            "type": "value_error.extra",
+                        }
+                    ]
+                },
             ),
         ),
         ("x", "text/plain", (415, {"detail": "Unsupported media type"})),

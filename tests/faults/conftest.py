@@ -1,4 +1,6 @@
-"""The whole line in one process: web server, sandbox and shifts, over real sockets, on the test database."""
+"""The whole line in one process: web server, sandbox and shifts, over real sockets, on the test
+database.
+"""
 
 import asyncio
 import threading
@@ -42,11 +44,16 @@ class Line:
         return batch
 
     def run(self, batch: Batch, *, until: Callable[[Batch], bool] | None = None) -> Batch:
-        """Work shifts and sweeps until the batch is over (or `until` says so); then a last look at the rows."""
+        """Work shifts and sweeps until the batch is over (or `until` says so); then a last look at
+        the rows.
+        """
         over = until or (lambda b: b.status in ("completed", "stopped", "failed"))
         deadline = time.monotonic() + PATIENCE
         stop = threading.Event()
-        threads = [threading.Thread(target=work, args=(stop,), name=work.__name__) for work in (shifts, sweeps)]
+        threads = [
+            threading.Thread(target=work, args=(stop,), name=work.__name__)
+            for work in (shifts, sweeps)
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -86,19 +93,26 @@ def repeat(step: Callable[[], object], every: float, stop: threading.Event) -> N
 def outcomes(batch: Batch) -> dict[str, tuple[str, str | None, int]]:
     """(status, outcome, attempts) by the last two digits."""
     people = Recipient.unscoped.filter(batch=batch).order_by("row_number")
-    return {person.phone_number[-2:]: (person.status, person.outcome, person.attempts) for person in people}
+    return {
+        person.phone_number[-2:]: (person.status, person.outcome, person.attempts)
+        for person in people
+    }
 
 
 @pytest.fixture
 def box(live_server: LiveServer, settings: Settings) -> Iterator[RunningSandbox]:
-    with sandbox_server.start(speed=40.0, webhook_url=f"{live_server.url}/livekit/webhook") as running:
+    with sandbox_server.start(
+        speed=40.0, webhook_url=f"{live_server.url}/livekit/webhook"
+    ) as running:
         settings.LIVEKIT_URL = running.url
         settings.PUBLIC_URL = live_server.url
         settings.SANDBOX_SPEED = 40.0
         settings.DIAL_FENCE_SECONDS = 10 + (60 + 80) / 40.0 + 5
         settings.SECURE_SSL_REDIRECT = False
         yield running
-    time.sleep(0.5)  # the web server still answers what the sandbox sent last; the flush would wait for its locks
+    time.sleep(
+        0.5
+    )  # the web server still answers what the sandbox sent last; the flush would wait for its locks
 
 
 @pytest.fixture
@@ -114,5 +128,7 @@ def line(box: RunningSandbox, transactional_db: None) -> Line:
 async def trunk_at_livekit(number: str) -> str:
     async with LiveKit() as livekit:
         info = api.SIPOutboundTrunkInfo(name="test", address="sip.example.com", numbers=[number])
-        made = await livekit.api.sip.create_outbound_trunk(api.CreateSIPOutboundTrunkRequest(trunk=info))
+        made = await livekit.api.sip.create_outbound_trunk(
+            api.CreateSIPOutboundTrunkRequest(trunk=info)
+        )
     return str(made.sip_trunk_id)

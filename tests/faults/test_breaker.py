@@ -1,4 +1,6 @@
-"""A number whose carrier refuses it, through the real client and the sandbox: it stops, probes once, and heals."""
+"""A number whose carrier refuses it, through the real client and the sandbox: it stops, probes
+once, and heals.
+"""
 
 import time
 
@@ -34,13 +36,18 @@ def test_refused_credentials_stop_both_batches_until_one_probe_gets_through(line
     line.run(first, until=lambda batch: batch.error is not None)
     second.refresh_from_db()
 
-    assert ((first.status, first.error), (second.status, second.error)) == (("paused", WHY), ("paused", WHY))
+    assert ((first.status, first.error), (second.status, second.error)) == (
+        ("paused", WHY),
+        ("paused", WHY),
+    )
     number = make.client(line.workspace).get(f"/phone-numbers/{line.number.pk}").json()
     assert number["status"] == "failing"
 
     before, began = Call.unscoped.exclude(intent_at=None).count(), time.monotonic()
     line.run(first, until=lambda _: Call.unscoped.exclude(intent_at=None).count() >= before + 2)
-    assert time.monotonic() - began > 5.0  # the second probe, of whichever batch, comes five seconds after the first
+    assert (
+        time.monotonic() - began > 5.0
+    )  # the second probe, of whichever batch, comes five seconds after the first
 
     line.box.behaviours({})
     line.run(first)

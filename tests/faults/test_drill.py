@@ -1,4 +1,6 @@
-"""The drill itself, small: real processes, real SIGKILL, and the books must balance (`make drill` is the large one)."""
+"""The drill itself, small: real processes, real SIGKILL, and the books must balance (`make drill`
+is the large one).
+"""
 
 import os
 import re
@@ -25,7 +27,10 @@ def run_drill(*arguments: str) -> tuple[int, str, dict[str, float]]:
         timeout=170,
         check=False,
     )
-    figures = {name: float(value) for name, value in re.findall(r"^figure (\S+) (\S+)$", done.stdout, re.MULTILINE)}
+    figures = {
+        name: float(value)
+        for name, value in re.findall(r"^figure (\S+) (\S+)$", done.stdout, re.MULTILINE)
+    }
     return done.returncode, done.stdout + done.stderr, figures
 
 
@@ -35,14 +40,26 @@ def test_a_worker_killed_again_and_again_calls_nobody_twice_and_loses_nobody() -
     code, said, figures = run_drill("--people", "100", "--kills", "3", "--seconds", "120")
 
     assert code == 0, said
-    assert (figures["people"], figures["dialled_twice"], figures["lost"], figures["broken"]) == (100, 0, 0, 0)
+    assert (figures["people"], figures["dialled_twice"], figures["lost"], figures["broken"]) == (
+        100,
+        0,
+        0,
+        0,
+    )
 
 
 @pytest.mark.drill
 @pytest.mark.timeout(180)
 def test_two_workers_share_a_batch_and_keep_its_calls_per_second() -> None:
-    code, said, figures = run_drill("--people", "100", "--kills", "0", "--workers", "2", "--no-faults")
+    code, said, figures = run_drill(
+        "--people", "100", "--kills", "0", "--workers", "2", "--no-faults"
+    )
 
     assert code == 0, said
     assert figures["requests_in_fullest_second"] <= 20
-    assert (figures["people"], figures["dialled_twice"], figures["lost"], figures["review"]) == (100, 0, 0, 0)
+    assert (figures["people"], figures["dialled_twice"], figures["lost"], figures["review"]) == (
+        100,
+        0,
+        0,
+        0,
+    )

@@ -28,7 +28,9 @@ def test_every_kind_of_callee_gets_the_outcome_of_the_table(line: Line) -> None:
         "99": ("completed", "answered", 1),
     }
     dialled = [dial["number"][-2:] for dial in line.box.dials()]
-    assert sorted(dialled) == sorted([*outcomes(batch), "91"])  # its first INVITE met a carrier without channels
+    assert sorted(dialled) == sorted(
+        [*outcomes(batch), "91"]
+    )  # its first INVITE met a carrier without channels
 
 
 def test_a_lost_answer_is_found_by_evidence_and_dialled_once(line: Line) -> None:

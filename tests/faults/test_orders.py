@@ -51,7 +51,9 @@ def test_stopping_with_hang_up_ends_every_call_at_once(line: Line) -> None:
 
     def stop_in_the_middle(batch: Batch) -> bool:
         if not answers and is_talking(batch):
-            answers.append(client.post(f"/batches/{batch.pk}/stop", {"hang_up_active": True}).json()["status"])
+            answers.append(
+                client.post(f"/batches/{batch.pk}/stop", {"hang_up_active": True}).json()["status"]
+            )
         return bool(answers)
 
     line.run(batch, until=stop_in_the_middle)

@@ -1,4 +1,6 @@
-"""F8, its second half: a proxy between us and LiveKit answers 503 in HTML, and nobody can tell what it did before."""
+"""F8, its second half: a proxy between us and LiveKit answers 503 in HTML, and nobody can tell what
+it did before.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -33,7 +35,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         kept = {name: self.headers[name] for name in ("Authorization", "Content-Type")}
-        answer = requests.post(f"{self.server.target}{self.path}", data=body, headers=kept, timeout=60)
+        answer = requests.post(
+            f"{self.server.target}{self.path}", data=body, headers=kept, timeout=60
+        )
         if self.path.endswith(DIAL) and self.server.lies > 0:
             self.server.lies -= 1
             self.reply(503, "text/html", PAGE)

@@ -21,7 +21,9 @@ from worker import dispatcher
 
 
 @pytest.mark.slow
-def test_shift_that_cannot_claim_hears_out_those_whose_phones_ring(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shift_that_cannot_claim_hears_out_those_whose_phones_ring(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
     batch = line.batch("71")
     claim_as_ever = reservation.numbers_with_work
 
@@ -40,7 +42,9 @@ def test_shift_that_cannot_claim_hears_out_those_whose_phones_ring(line: Line, m
 
 
 @pytest.mark.slow
-def test_shift_goes_on_dialling_when_ends_cannot_be_noted(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shift_goes_on_dialling_when_ends_cannot_be_noted(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
     batch = line.batch("72")
     noted = settlement.mark_in_call
 
@@ -69,7 +73,9 @@ def test_variables_longer_than_livekit_takes_concern_one_person_and_no_batch(lin
     assert (person.reason, batch.status, batch.error) == ("variables_too_long", "completed", None)
 
 
-def test_call_that_cannot_be_prepared_is_not_held_for_ever(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_that_cannot_be_prepared_is_not_held_for_ever(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails(*_: Any) -> str:
         raise KeyError("a surprise")
 
@@ -78,7 +84,12 @@ def test_call_that_cannot_be_prepared_is_not_held_for_ever(ours: Workspace, monk
     async def prepare(job: Job) -> bool:
         async with OrmThread() as db, LiveKit() as livekit:
             dialler = dialer.Dialer(
-                livekit=livekit, gate=BatchGate(), owner=uuid7(), intent_db=db, db=db, on_answered=start_recordings
+                livekit=livekit,
+                gate=BatchGate(),
+                owner=uuid7(),
+                intent_db=db,
+                db=db,
+                on_answered=start_recordings,
             )
             dialler.add([job])
             await asyncio.wait(dialler.tasks)

@@ -10,9 +10,13 @@ MARK = "VOICEOPS_TEST_MARK"
 
 
 def marked(mark: str, word: str = "") -> set[int]:
-    """The living processes (no zombies) that carry the mark, other than this one, with `word` in their command line."""
+    """The living processes (no zombies) that carry the mark, other than this one, with `word` in
+    their command line.
+    """
     wanted = f"{MARK}={mark}".encode()
-    found = {int(entry.name) for entry in Path("/proc").iterdir() if _is(entry, wanted, word.encode())}
+    found = {
+        int(entry.name) for entry in Path("/proc").iterdir() if _is(entry, wanted, word.encode())
+    }
     return found - {os.getpid()}
 
 

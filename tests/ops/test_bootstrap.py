@@ -30,8 +30,12 @@ def test_the_lock_holds_the_installer() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_what_is_being_installed_in_one_line(mark: str, number: signal.Signals) -> None:
-    with subprocess.Popen([sys.executable, "-c", WAITING], cwd=ROOT, text=True, stderr=subprocess.PIPE) as process:
+def test_a_signal_ends_what_is_being_installed_in_one_line(
+    mark: str, number: signal.Signals
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITING], cwd=ROOT, text=True, stderr=subprocess.PIPE
+    ) as process:
         assert eventually(lambda: len(marked(mark, "time.sleep")) == 2, seconds=20)
         process.send_signal(number)
         asked_at = time.monotonic()

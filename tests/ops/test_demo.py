@@ -44,12 +44,17 @@ def test_the_sample_has_one_valid_number_for_each_pair_of_last_digits() -> None:
 
     assert [number[-2:] for number in numbers] == [f"{pair:02}" for pair in range(100)]
     assert all(phonenumbers.is_valid_number(phonenumbers.parse(number)) for number in numbers)
-    assert all(number[-7:-2] == "55501" for number in numbers), "555-0100 to 555-0199 belong to nobody"
+    assert all(number[-7:-2] == "55501" for number in numbers), (
+        "555-0100 to 555-0199 belong to nobody"
+    )
 
 
 def test_results_are_read_past_uploaded_columns_of_the_same_name(tmp_path: Path) -> None:
     file = tmp_path / "results.csv"
-    file.write_text(HEADER + "+13035550100,vip,completed,answered,,1,200,,,\n+13035550101,,skipped,,duplicate,0,,,,\n")
+    file.write_text(
+        HEADER
+        + "+13035550100,vip,completed,answered,,1,200,,,\n+13035550101,,skipped,,duplicate,0,,,,\n"
+    )
 
     rows = read_results(file)
 
@@ -136,7 +141,9 @@ def test_the_demo_refuses_a_missing_list_in_one_line() -> None:
         (["--country", "xx"], "^XX is no country: give two letters, as COUNTRY=US$"),
     ],
 )
-def test_what_cannot_be_called_is_said_before_anything_starts(arguments: list[str], told: str) -> None:
+def test_what_cannot_be_called_is_said_before_anything_starts(
+    arguments: list[str], told: str
+) -> None:
     with pytest.raises(CommandError, match=told):
         call_command("demo", *arguments)
 
@@ -146,7 +153,9 @@ def test_ctrl_c_while_it_starts_calls_nobody(capsys: pytest.CaptureFixture[str])
     supervisor.stopping = True
 
     with pytest.raises(CommandError, match=r"^Stopped before the batch had ended$"):
-        Command().run(supervisor, Order("http://127.0.0.1:9", Path(), SAMPLE, None, None), once=True)
+        Command().run(
+            supervisor, Order("http://127.0.0.1:9", Path(), SAMPLE, None, None), once=True
+        )
 
     assert capsys.readouterr().out == ""
 

@@ -33,7 +33,13 @@ def promised(number: str) -> str:
 def demo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "manage.py", "demo", "--once", *arguments]
     return subprocess.run(
-        command, cwd=settings.BASE_DIR, env=environment, text=True, capture_output=True, timeout=200, check=False
+        command,
+        cwd=settings.BASE_DIR,
+        env=environment,
+        text=True,
+        capture_output=True,
+        timeout=200,
+        check=False,
     )
 
 
@@ -47,14 +53,18 @@ def test_everybody_of_the_sample_is_called_once_with_the_outcome_the_sandbox_pro
     with results.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 100
-    assert {row["phone"]: row["outcome"] for row in rows} == {row["phone"]: promised(row["phone"]) for row in rows}
+    assert {row["phone"]: row["outcome"] for row in rows} == {
+        row["phone"]: promised(row["phone"]) for row in rows
+    }
     assert {row["attempts"] for row in rows} == {"1"}
     assert "| 100/100 people [" in done.stdout
     assert "  answered            69  69.0%" in done.stdout
     assert marked(mark) == set()
 
 
-def test_a_list_that_cannot_be_read_ends_it_in_one_line(environment: dict[str, str], tmp_path: Path, mark: str) -> None:
+def test_a_list_that_cannot_be_read_ends_it_in_one_line(
+    environment: dict[str, str], tmp_path: Path, mark: str
+) -> None:
     empty = tmp_path / "empty.csv"
     empty.touch()
 

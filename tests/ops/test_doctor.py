@@ -26,7 +26,11 @@ from tests.ops.test_key_rotation import new_key
 from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import everything
 
-BODY = {"phone_number": "+12025550100", "provider": "sip", "sip": {"address": "sip.carrier.example"}}
+BODY = {
+    "phone_number": "+12025550100",
+    "provider": "sip",
+    "sip": {"address": "sip.carrier.example"},
+}
 GONE = "http://127.0.0.1:9"
 
 
@@ -110,7 +114,9 @@ def test_a_bucket_is_written_and_read_through_a_link(settings: Settings) -> None
         settings.S3_ACCESS_KEY_ID = settings.S3_SECRET_ACCESS_KEY = "testing"
 
         missing = doctor.check_storage()
-        requests.put(f"{settings.S3_ENDPOINT_URL}/{bucket}", timeout=5).raise_for_status()  # as an operator would
+        requests.put(
+            f"{settings.S3_ENDPOINT_URL}/{bucket}", timeout=5
+        ).raise_for_status()  # as an operator would
         there = doctor.check_storage()
     finally:
         server.stop()
@@ -163,16 +169,27 @@ def test_settings_that_other_commands_refuse_are_told(settings: Settings) -> Non
 
 
 def test_an_endpoint_that_is_no_address_is_told(settings: Settings) -> None:
-    settings.RECORDINGS_STORAGE, settings.S3_BUCKET, settings.S3_ENDPOINT_URL = "s3", "recordings", "nonsense"
+    settings.RECORDINGS_STORAGE, settings.S3_BUCKET, settings.S3_ENDPOINT_URL = (
+        "s3",
+        "recordings",
+        "nonsense",
+    )
 
-    assert of(doctor.check_storage())[:2] == ("bad", "the bucket cannot be written and read: ValueError")
+    assert of(doctor.check_storage())[:2] == (
+        "bad",
+        "the bucket cannot be written and read: ValueError",
+    )
 
 
 @pytest.mark.parametrize("scheme", ["kafka", "carrier-pigeon"])
-def test_a_broker_nobody_knows_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+def test_a_broker_nobody_knows_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
     settings.CELERY_BROKER_URL = f"{scheme}://host"
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery would take that one
-    monkeypatch.setattr(doctor, "current_app", Celery(broker=f"{scheme}://host", set_as_current=False))
+    monkeypatch.setattr(
+        doctor, "current_app", Celery(broker=f"{scheme}://host", set_as_current=False)
+    )
 
     assert of(doctor.check_broker())[:2] == ("bad", f"{scheme} is no broker we know")
 
@@ -180,7 +197,9 @@ def test_a_broker_nobody_knows_is_told(settings: Settings, monkeypatch: pytest.M
 def test_drift_is_told_and_repaired(ours: Workspace, box: RunningSandbox) -> None:
     make.client(ours).post("/phone-numbers", BODY)
     number = PhoneNumber.unscoped.get()
-    elsewhere = Outbound(address="elsewhere.example", transport="tcp", numbers=(number.phone_number,))
+    elsewhere = Outbound(
+        address="elsewhere.example", transport="tcp", numbers=(number.phone_number,)
+    )
     livekit_trunks.apply_trunks(
         TrunkConfig(f"voiceops:{number.pk}", f"VoiceOps {number.phone_number}", outbound=elsewhere)
     )
@@ -210,8 +229,12 @@ def test_removals_that_wait_are_told_and_finished(ours: Workspace, box: RunningS
 def test_alarms_of_calls_are_told(ours: Workspace) -> None:
     nothing = list(doctor.check_alarms())
     call = make.call(ours)
-    call_states.raise_alarm(call, at=timezone.now() - timedelta(days=2), text="An old one", source="test")
-    call_states.raise_alarm(call, at=timezone.now(), text="The callee was called after all", source="test")
+    call_states.raise_alarm(
+        call, at=timezone.now() - timedelta(days=2), text="An old one", source="test"
+    )
+    call_states.raise_alarm(
+        call, at=timezone.now(), text="The callee was called after all", source="test"
+    )
 
     (found,) = doctor.check_alarms()
 

@@ -1,4 +1,6 @@
-"""What is left of a person who was erased: that something happened, and that they are not to be called."""
+"""What is left of a person who was erased: that something happened, and that they are not to be
+called.
+"""
 
 import json
 from typing import Any
@@ -29,28 +31,44 @@ def known_everywhere(of: Workspace) -> Any:
     make.recipient(batch, phone_number=BOB, values=[BOB, "Bob"])
     make.rejected_row(batch, values=["(202) 555-0186", "Ada", "too many"])
     make.suppression(of, phone_number=ADA)
-    call = make.call(of, to_number=ADA, stage="ended", variables={"first_name": "Ada"}, recipient_id=person.pk)
+    call = make.call(
+        of, to_number=ADA, stage="ended", variables={"first_name": "Ada"}, recipient_id=person.pk
+    )
     now = timezone.now()
-    Turn.unscoped.create(workspace=of, call=call, role="user", text="I am Ada", started_at=now, external_id="1")
-    CallEvent.unscoped.create(workspace=of, call=call, type="answered", text=f"{ADA} answered", at=now)
-    InboxEvent.objects.create(event_id=str(call.pk), event="x", room=call.room, body={"number": ADA}, received_at=now)
+    Turn.unscoped.create(
+        workspace=of, call=call, role="user", text="I am Ada", started_at=now, external_id="1"
+    )
+    CallEvent.unscoped.create(
+        workspace=of, call=call, type="answered", text=f"{ADA} answered", at=now
+    )
+    InboxEvent.objects.create(
+        event_id=str(call.pk), event="x", room=call.room, body={"number": ADA}, received_at=now
+    )
     body = body_of("call.ended", now, {"id": call.pk, "to": ADA})
-    WebhookEvent.unscoped.create(workspace=of, type="call.ended", key=f"call.ended:{call.pk}", body=body, at=now)
+    WebhookEvent.unscoped.create(
+        workspace=of, type="call.ended", key=f"call.ended:{call.pk}", body=body, at=now
+    )
     return call
 
 
 def everything(of: Workspace) -> str:
     """All rows of the workspace, as text."""
-    relations = [relation for relation in of._meta.related_objects if relation.related_model is not Workspace]
+    relations = [
+        relation for relation in of._meta.related_objects if relation.related_model is not Workspace
+    ]
     rows = [
         list(relation.related_model._default_manager.filter(**{relation.field.name: of}).values())
         for relation in relations
     ]
     rooms = list(of.calls.values_list("room", flat=True))
-    return json.dumps([*rows, list(InboxEvent.objects.filter(room__in=rooms).values())], default=str)
+    return json.dumps(
+        [*rows, list(InboxEvent.objects.filter(room__in=rooms).values())], default=str
+    )
 
 
-def test_nothing_of_a_person_is_left_and_nobody_calls_them(ours: Workspace, theirs: Workspace) -> None:
+def test_nothing_of_a_person_is_left_and_nobody_calls_them(
+    ours: Workspace, theirs: Workspace
+) -> None:
     call = known_everywhere(ours)
     known_everywhere(theirs)
 
@@ -79,7 +97,12 @@ def test_whoever_waits_in_a_list_is_skipped(ours: Workspace) -> None:
 
     waiting.refresh_from_db()
     doubtful.refresh_from_db()
-    assert (waiting.status, waiting.reason, waiting.due_at, waiting.values) == ("skipped", "suppressed", None, ["", ""])
+    assert (waiting.status, waiting.reason, waiting.due_at, waiting.values) == (
+        "skipped",
+        "suppressed",
+        None,
+        ["", ""],
+    )
     assert (doubtful.status, doubtful.reason) == ("cancelled", "erased")
     assert make.client(ours).get(f"/batches/{batch.pk}/results.csv").status_code == 200
 
@@ -89,7 +112,9 @@ def test_a_call_or_a_list_to_an_erased_number_is_refused(ours: Workspace) -> Non
     agent, number = make.agent(ours), make.phone_number(ours)
     client = make.client(ours)
 
-    call = client.post("/calls", {"agent_id": str(agent.pk), "to": ADA, "from_number_id": str(number.pk)})
+    call = client.post(
+        "/calls", {"agent_id": str(agent.pk), "to": ADA, "from_number_id": str(number.pk)}
+    )
     preview = client.post(
         "/batches/preview",
         {
@@ -129,7 +154,9 @@ def test_the_hash_survives_a_rotation_of_keys(ours: Workspace, settings: Any) ->
     old = settings.FIELD_ENCRYPTION_KEYS
 
     settings.FIELD_ENCRYPTION_KEYS = ["bmV3LWtleS1uZXcta2V5LW5ldy1rZXktbmV3LWtleS0=", *old]
-    [column] = [column for column in encrypted_columns() if str(column) == "accounts_erasednumber.key"]
+    [column] = [
+        column for column in encrypted_columns() if str(column) == "accounts_erasednumber.key"
+    ]
     list(rotate_column(column))
     settings.FIELD_ENCRYPTION_KEYS = settings.FIELD_ENCRYPTION_KEYS[:1]
 

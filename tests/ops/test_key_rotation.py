@@ -7,7 +7,14 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from accounts.models import Workspace
-from ops.checking.key_rotation import CHUNK, Column, encrypted_columns, outdated, rotate_column, rotate_rows
+from ops.checking.key_rotation import (
+    CHUNK,
+    Column,
+    encrypted_columns,
+    outdated,
+    rotate_column,
+    rotate_rows,
+)
 from telephony.models import PhoneNumber, SipTrunk
 from telephony.services.trunk_config import decrypt_password, encrypt_password
 from tests import make
@@ -69,7 +76,10 @@ def test_all_secrets_are_encrypted_again(ours: Workspace, settings: Settings) ->
     number.refresh_from_db()
     trunk.refresh_from_db()
     assert said == f"2 of 2 secrets encrypted again, in {len(encrypted_columns())} columns"
-    assert (decrypt_password(number), decrypt_password(trunk)) == ("s3cret of the number", "s3cret of the trunk")
+    assert (decrypt_password(number), decrypt_password(trunk)) == (
+        "s3cret of the number",
+        "s3cret of the trunk",
+    )
 
 
 def test_a_second_run_has_nothing_to_do(ours: Workspace, settings: Settings) -> None:
@@ -125,6 +135,8 @@ def test_what_cannot_be_read_is_told_and_kept(ours: Workspace, settings: Setting
         rotate()
 
     number.refresh_from_db()
-    assert str(refusal.value) == "1 secrets could not be read: their key is missing, keep the old keys"
+    assert (
+        str(refusal.value) == "1 secrets could not be read: their key is missing, keep the old keys"
+    )
     assert not crypto.needs_rotation(number.sip_auth_password)
     assert PhoneNumber.unscoped.get(pk=other.pk).sip_auth_password != ""

@@ -22,12 +22,19 @@ def test_every_pinned_package_is_a_component() -> None:
 
 def test_the_bill_names_what_is_installed_without_needing_it() -> None:
     done = subprocess.run(
-        [sys.executable, "-I", "-S", ROOT / "ops/sbom.py"], capture_output=True, text=True, check=True
+        [sys.executable, "-I", "-S", ROOT / "ops/sbom.py"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     bill = json.loads(done.stdout)
     versions = {each["name"]: each["version"] for each in bill["components"]}
-    pinned = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line.partition(";")[0]]
+    pinned = [
+        line
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if "==" in line.partition(";")[0]
+    ]
     assert (versions["django"], versions["celery"]) == (version("django"), version("celery"))
     assert len(versions) == len([line for line in pinned if not line.startswith((" ", "#"))])
     assert bill["dependencies"][0]["dependsOn"] == [each["bom-ref"] for each in bill["components"]]

@@ -23,7 +23,12 @@ pytestmark = pytest.mark.slow
 def start(environment: dict[str, str]) -> subprocess.Popen[str]:
     command = [sys.executable, "manage.py", "serve"]
     return subprocess.Popen(
-        command, cwd=settings.BASE_DIR, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=settings.BASE_DIR,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
 
 
@@ -48,7 +53,9 @@ def is_back(mark: str, word: str, before: set[int]) -> bool:
 
 
 def health(environment: dict[str, str]) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{environment['PORT']}/healthz", timeout=30) as response:
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{environment['PORT']}/healthz", timeout=30
+    ) as response:
         status: int = response.status
         return status
 
@@ -78,12 +85,17 @@ def test_a_second_one_is_refused_in_one_line_and_leaves_the_first_alone(
         said, _ = second.communicate(timeout=30)
 
     port = environment["PORT"]
-    assert said == f"CommandError: Port {port} cannot be used (Address already in use). Set PORT to a free one.\n"
+    assert (
+        said
+        == f"CommandError: Port {port} cannot be used (Address already in use). Set PORT to a free one.\n"
+    )
     assert second.returncode == 1
     assert health(environment) == 200
 
 
-def test_nothing_is_left_when_serve_itself_is_killed(server: subprocess.Popen[str], mark: str) -> None:
+def test_nothing_is_left_when_serve_itself_is_killed(
+    server: subprocess.Popen[str], mark: str
+) -> None:
     assert len(marked(mark)) >= len(SERVICES) + 1
 
     server.kill()
@@ -91,8 +103,14 @@ def test_nothing_is_left_when_serve_itself_is_killed(server: subprocess.Popen[st
     assert eventually(lambda: marked(mark) == set(), seconds=15)
 
 
-def test_a_server_that_knows_its_public_name_only_is_ready_too(environment: dict[str, str], mark: str) -> None:
-    public = {"ALLOWED_HOSTS": "voiceops.example.com", "PUBLIC_URL": "https://voiceops.example.com", "DEBUG": "0"}
+def test_a_server_that_knows_its_public_name_only_is_ready_too(
+    environment: dict[str, str], mark: str
+) -> None:
+    public = {
+        "ALLOWED_HOSTS": "voiceops.example.com",
+        "PUBLIC_URL": "https://voiceops.example.com",
+        "DEBUG": "0",
+    }
 
     with start({**environment, **new_secrets(), **public}) as process:
         assert process.stdout is not None

@@ -32,7 +32,9 @@ def test_the_defaults_make_sense() -> None:
         ({"ALLOWED_HOSTS": ["https://voiceops.example.com"]}, "ops.E012"),
     ],
 )
-def test_what_cannot_work_is_told(settings: Settings, changes: dict[str, object], told: str) -> None:
+def test_what_cannot_work_is_told(
+    settings: Settings, changes: dict[str, object], told: str
+) -> None:
     for name, value in changes.items():
         setattr(settings, name, value)
 

@@ -21,15 +21,26 @@ PARENT = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c',
 
 
 def service(
-    tmp_path: Path, code: str, *, name: str = "one", patience: float = 0.3, ready: Callable[[], bool] = lambda: True
+    tmp_path: Path,
+    code: str,
+    *,
+    name: str = "one",
+    patience: float = 0.3,
+    ready: Callable[[], bool] = lambda: True,
 ) -> Service:
     return Service(
-        name, (sys.executable, "-c", code), tmp_path / "logs" / f"{name}.log", patience=patience, ready=ready
+        name,
+        (sys.executable, "-c", code),
+        tmp_path / "logs" / f"{name}.log",
+        patience=patience,
+        ready=ready,
     )
 
 
 def minded(tmp_path: Path, code: str, *, name: str, patience: float) -> Service:
-    """A service that is ready once its code has run up to its last word, `time.sleep(60)`, and minds signals so."""
+    """A service that is ready once its code has run up to its last word, `time.sleep(60)`, and
+    minds signals so.
+    """
     mark = tmp_path / f"{name}-is-ready"
     code = code.replace("time.sleep(60)", f"open({str(mark)!r}, 'w').close(); time.sleep(60)")
     return service(tmp_path, code, name=name, patience=patience, ready=mark.exists)
@@ -71,10 +82,14 @@ def test_a_killed_process_is_started_again_within_two_seconds(
 
     assert took[0] < 2.0
     assert said == ["one had ended and was started again"]
-    assert eventually(lambda: marked(mark) == set(), seconds=2)  # who is killed is gone a moment later
+    assert eventually(
+        lambda: marked(mark) == set(), seconds=2
+    )  # who is killed is gone a moment later
 
 
-def test_it_goes_on_starting_a_process_that_dies_every_time(tmp_path: Path, lifted_hand: threading.Event) -> None:
+def test_it_goes_on_starting_a_process_that_dies_every_time(
+    tmp_path: Path, lifted_hand: threading.Event
+) -> None:
     deaths = tmp_path / "deaths"
     code = f"import time; time.sleep(0.4); open({str(deaths)!r}, 'a').write('x')"
     began = time.monotonic()
@@ -86,7 +101,9 @@ def test_it_goes_on_starting_a_process_that_dies_every_time(tmp_path: Path, lift
     assert 2.0 < time.monotonic() - began < 5.0, "one start a second, no faster and no back-off"
 
 
-def test_what_a_killed_process_had_started_is_gone_before_its_successor_comes(tmp_path: Path, mark: str) -> None:
+def test_what_a_killed_process_had_started_is_gone_before_its_successor_comes(
+    tmp_path: Path, mark: str
+) -> None:
     with Supervisor([service(tmp_path, PARENT)], tell=lambda sentence: None) as supervisor:
         supervisor.start()
         assert eventually(lambda: len(marked(mark)) == 2, seconds=5)
@@ -99,14 +116,17 @@ def test_what_a_killed_process_had_started_is_gone_before_its_successor_comes(tm
 
 def test_a_process_that_will_not_listen_is_killed_in_the_end(tmp_path: Path, mark: str) -> None:
     with Supervisor(
-        [service(tmp_path, STUBBORN), service(tmp_path, PARENT, name="two")], tell=lambda sentence: None
+        [service(tmp_path, STUBBORN), service(tmp_path, PARENT, name="two")],
+        tell=lambda sentence: None,
     ) as supervisor:
         supervisor.start()
         assert eventually(lambda: len(marked(mark)) == 3, seconds=5)
         began = time.monotonic()
 
     assert time.monotonic() - began < 2.0
-    assert eventually(lambda: marked(mark) == set(), seconds=2)  # who is killed is gone a moment later
+    assert eventually(
+        lambda: marked(mark) == set(), seconds=2
+    )  # who is killed is gone a moment later
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -121,23 +141,33 @@ def test_a_signal_ends_the_watch_and_the_old_handlers_come_back(
         supervisor.watch()
 
     assert signal.getsignal(number) is before
-    assert eventually(lambda: marked(mark) == set(), seconds=2)  # who is killed is gone a moment later
+    assert eventually(
+        lambda: marked(mark) == set(), seconds=2
+    )  # who is killed is gone a moment later
 
 
-def test_a_process_that_ends_while_it_starts_is_an_error_with_the_end_of_its_log(tmp_path: Path, mark: str) -> None:
+def test_a_process_that_ends_while_it_starts_is_an_error_with_the_end_of_its_log(
+    tmp_path: Path, mark: str
+) -> None:
     code = "import sys; sys.exit('no such table: calls')"
 
     with (
         pytest.raises(StartError) as refusal,
         Supervisor(
-            [service(tmp_path, SLEEPER), service(tmp_path, code, name="web", ready=lambda: False)], tell=print
+            [service(tmp_path, SLEEPER), service(tmp_path, code, name="web", ready=lambda: False)],
+            tell=print,
         ) as supervisor,
     ):
         supervisor.start()
 
     log = tmp_path / "logs" / "web.log"
-    assert str(refusal.value) == f"web ended while it started; its log ends: no such table: calls ({log})"
-    assert eventually(lambda: marked(mark) == set(), seconds=2)  # who is killed is gone a moment later
+    assert (
+        str(refusal.value)
+        == f"web ended while it started; its log ends: no such table: calls ({log})"
+    )
+    assert eventually(
+        lambda: marked(mark) == set(), seconds=2
+    )  # who is killed is gone a moment later
 
 
 def test_nothing_is_left_when_the_supervisor_itself_is_killed(tmp_path: Path, mark: str) -> None:
@@ -164,7 +194,9 @@ with Supervisor([Service("one", (sys.executable, "-c", {SLEEPER!r}), log)], tell
 
 
 def test_the_slowest_alone_decides_how_long_stopping_takes(tmp_path: Path) -> None:
-    stubborn = [minded(tmp_path, STUBBORN, name=name, patience=1.0) for name in ("one", "two", "three")]
+    stubborn = [
+        minded(tmp_path, STUBBORN, name=name, patience=1.0) for name in ("one", "two", "three")
+    ]
 
     with Supervisor(stubborn, tell=print) as supervisor:
         supervisor.start()

@@ -14,9 +14,17 @@ from ops.serving.web_worker import WebWorker
     ("error", "status", "sentence"),
     [
         (errors.LimitRequestLine(5000, 4094), "414 Request-URI Too Long", "URI too long"),
-        (errors.LimitRequestHeaders("limit request headers"), "431 Request Header Fields Too Large", None),
+        (
+            errors.LimitRequestHeaders("limit request headers"),
+            "431 Request Header Fields Too Large",
+            None,
+        ),
         (errors.InvalidHeader("X-API-Key: vo_secret"), "400 Bad Request", "Bad request"),
-        (errors.InvalidResponseHeader("X-Bad"), "500 Internal Server Error", "Internal server error"),
+        (
+            errors.InvalidResponseHeader("X-Bad"),
+            "500 Internal Server Error",
+            "Internal server error",
+        ),
         (RuntimeError("a bug"), "500 Internal Server Error", "Internal server error"),
     ],
 )
@@ -32,9 +40,11 @@ def test_what_is_no_request_is_refused_in_json(
         head, _, body = theirs.recv(4096).decode().partition("\r\n\r\n")
 
     assert head.splitlines()[0] == f"HTTP/1.1 {status}"
-    assert {"Connection: close", "Content-Type: application/json", f"Content-Length: {len(body)}"} <= set(
-        head.splitlines()
-    )
+    assert {
+        "Connection: close",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    } <= set(head.splitlines())
     assert json.loads(body) == {"detail": sentence or "Request headers too large"}
     assert "vo_secret" not in caplog.text
 

@@ -15,7 +15,13 @@ from tests.sandbox_server import RunningSandbox
 
 @asynccontextmanager
 async def livekit(box: RunningSandbox, **changes: Any) -> AsyncIterator[api.LiveKitAPI]:
-    settings = {"url": box.url, "api_key": box.api_key, "api_secret": box.api_secret, "failover": False, **changes}
+    settings = {
+        "url": box.url,
+        "api_key": box.api_key,
+        "api_secret": box.api_secret,
+        "failover": False,
+        **changes,
+    }
     async with api.LiveKitAPI(**settings) as client:
         yield client
 
@@ -33,5 +39,8 @@ class Redirected(TwilioHttpClient):  # type: ignore[misc]  # twilio ships no typ
 
 
 def twilio(box: RunningSandbox, **changes: str) -> Client:
-    sid, token = changes.get("sid", box.config.twilio_sid), changes.get("token", box.config.twilio_token)
+    sid, token = (
+        changes.get("sid", box.config.twilio_sid),
+        changes.get("token", box.config.twilio_token),
+    )
     return Client(sid, token, http_client=Redirected(box.url))

@@ -1,4 +1,6 @@
-"""A little HTTP server that keeps what it is sent: LiveKit's events at /events, agents' reports at /report/<call>."""
+"""A little HTTP server that keeps what it is sent: LiveKit's events at /events, agents' reports at
+/report/<call>.
+"""
 
 import json
 import threading
@@ -30,11 +32,17 @@ class Inbox:
     def events(self) -> list[Any]:
         """LiveKit's events, verified as an application would, in order of arrival."""
         receiver = api.WebhookReceiver(api.TokenVerifier(self.key, self.secret))
-        return [receiver.receive(p.body, p.authorization) for p in self.posts if p.path == "/events"]
+        return [
+            receiver.receive(p.body, p.authorization) for p in self.posts if p.path == "/events"
+        ]
 
     def of_room(self, room: str) -> list[tuple[str, str]]:
         """(event, participant) of one room, without the egress's."""
-        return [(e.event, e.participant.identity.partition("-")[0]) for e in self.events() if e.room.name == room]
+        return [
+            (e.event, e.participant.identity.partition("-")[0])
+            for e in self.events()
+            if e.room.name == room
+        ]
 
     def reports(self, call: str) -> list[dict[str, Any]]:
         posts = [json.loads(p.body)["events"] for p in self.posts if p.path == f"/report/{call}"]
@@ -51,7 +59,14 @@ def inbox() -> Iterator[Inbox]:
         def do_POST(self) -> None:  # the name http.server calls
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             headers = self.headers
-            kept.posts.append(Post(self.path, headers.get("Authorization", ""), headers.get("Content-Type", ""), body))
+            kept.posts.append(
+                Post(
+                    self.path,
+                    headers.get("Authorization", ""),
+                    headers.get("Content-Type", ""),
+                    body,
+                )
+            )
             self.send_response(kept.statuses.pop(0) if kept.statuses else 200)
             self.send_header("Content-Length", "2")
             self.end_headers()
@@ -66,7 +81,9 @@ def inbox() -> Iterator[Inbox]:
         block_on_close = False
 
     with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
         thread.start()
         kept.url = f"http://127.0.0.1:{server.server_port}"
         try:

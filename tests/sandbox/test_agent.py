@@ -77,11 +77,17 @@ async def test_events_come_in_order_signed_and_with_their_facts() -> None:
         ("room_finished", ""),
     ]
     joined = mail.events()[2].participant
-    assert (joined.kind, joined.attributes["sip.callStatus"]) == (api.ParticipantInfo.Kind.SIP, "dialing")
+    assert (joined.kind, joined.attributes["sip.callStatus"]) == (
+        api.ParticipantInfo.Kind.SIP,
+        "dialing",
+    )
     left = [e.participant.disconnect_reason for e in mail.events() if e.event == "participant_left"]
     assert left == [1, 1]  # CLIENT_INITIATED
     post = next(p for p in mail.posts if p.path == "/events")
-    assert (post.content_type, post.authorization.startswith("ey")) == ("application/webhook+json", True)
+    assert (post.content_type, post.authorization.startswith("ey")) == (
+        "application/webhook+json",
+        True,
+    )
     assert isinstance(json.loads(post.body)["createdAt"], str)
 
 
@@ -122,9 +128,16 @@ async def test_hanging_up_at_once_still_leaves_four_turns() -> None:
 
 @pytest.mark.parametrize(
     ("digits", "reason"),
-    [("60", "user_unavailable"), ("70", "user_rejected"), ("85", "user_unavailable"), ("90", "sip_trunk_failure")],
+    [
+        ("60", "user_unavailable"),
+        ("70", "user_rejected"),
+        ("85", "user_unavailable"),
+        ("90", "sip_trunk_failure"),
+    ],
 )
-async def test_an_unanswered_call_is_reported_with_livekits_reason(digits: str, reason: str) -> None:
+async def test_an_unanswered_call_is_reported_with_livekits_reason(
+    digits: str, reason: str
+) -> None:
     with inbox() as mail, sandbox_server.start(speed=200) as box:
         await call(box, mail, f"+120255501{digits}")
 
@@ -138,7 +151,14 @@ async def test_a_machine_is_hung_up_on() -> None:
 
     reports = mail.reports("c1")
     talk = ["turn"] * 4
-    assert types(reports) == ["agent_joined", "callee_joined", "callee_answered", *talk, "detected", "ended"]
+    assert types(reports) == [
+        "agent_joined",
+        "callee_joined",
+        "callee_answered",
+        *talk,
+        "detected",
+        "ended",
+    ]
     assert (reports[-2]["kind"], reports[-1]["reason"]) == ("machine", "agent_hangup")
     assert [(r["text"], r["interrupted"]) for r in reports if r.get("role") == "agent"] == [
         ("Hello Ann, this is about Tuesday.", True)
@@ -147,7 +167,12 @@ async def test_a_machine_is_hung_up_on() -> None:
 
 async def test_a_message_is_left_on_a_machine() -> None:
     with inbox() as mail, sandbox_server.start(speed=200) as box:
-        await call(box, mail, "+12025550175", voicemail={"action": "leave_message", "message": "Call us, {{name}}."})
+        await call(
+            box,
+            mail,
+            "+12025550175",
+            voicemail={"action": "leave_message", "message": "Call us, {{name}}."},
+        )
 
     turns = [(r["role"], r["text"]) for r in mail.reports("c1") if r["type"] == "turn"]
     assert turns[-1] == ("agent", "Call us, Ann.")
@@ -163,7 +188,9 @@ async def test_an_agent_may_talk_to_a_machine_as_to_anybody() -> None:
 
 
 async def test_the_machine_is_known_before_the_agent_hangs_up() -> None:
-    """The agent waits for the acknowledgement: a control plane that is down hears of the machine all the same."""
+    """The agent waits for the acknowledgement: a control plane that is down hears of the machine
+    all the same.
+    """
     with inbox() as mail, sandbox_server.start(speed=200) as box:
         mail.statuses = [200, 200, 200, 503, 503]
         await call(box, mail, "+12025550175")
@@ -190,16 +217,25 @@ async def test_an_agent_says_that_it_is_alive_every_two_seconds() -> None:
             await lk.room.delete_room(api.DeleteRoomRequest(room="room"))
         await asyncio.to_thread(box.wait_until_quiet)
 
-    assert [r["type"] for r in mail.reports("c1")] == ["agent_joined", "agent_alive", "agent_alive", "ended"]
+    assert [r["type"] for r in mail.reports("c1")] == [
+        "agent_joined",
+        "agent_alive",
+        "agent_alive",
+        "ended",
+    ]
     assert mail.reports("c1")[-1]["reason"] == "room_closed"
 
 
 async def test_dispatching_an_agent_nobody_plays_succeeds_and_starts_no_job() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
-            made = await lk.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(agent_name="other", room="r"))
+            made = await lk.agent_dispatch.create_dispatch(
+                api.CreateAgentDispatchRequest(agent_name="other", room="r")
+            )
             box.agent(online=False)
-            await lk.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(agent_name="voiceops", room="r"))
+            await lk.agent_dispatch.create_dispatch(
+                api.CreateAgentDispatchRequest(agent_name="voiceops", room="r")
+            )
             await asyncio.sleep(0.1)
             found = await lk.agent_dispatch.list_dispatch("r")
             here = await lk.room.list_participants(api.ListParticipantsRequest(room="r"))
@@ -212,7 +248,9 @@ async def test_dispatching_an_agent_nobody_plays_succeeds_and_starts_no_job() ->
 async def test_every_dispatch_adds_one_more_agent_and_deleting_it_takes_it_out() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
-            request = api.CreateAgentDispatchRequest(agent_name="voiceops", room="r", metadata=metadata(""))
+            request = api.CreateAgentDispatchRequest(
+                agent_name="voiceops", room="r", metadata=metadata("")
+            )
             first = await lk.agent_dispatch.create_dispatch(request)
             await lk.agent_dispatch.create_dispatch(request)
             await asyncio.to_thread(box.wait, lambda: len(box.rooms()[0]["participants"]) == 2)

@@ -17,19 +17,27 @@ from tests.sandbox_server import RunningSandbox
 
 
 def client(box: RunningSandbox, **changes: Any) -> Any:
-    settings = {"aws_access_key_id": "sandbox", "aws_secret_access_key": "sandbox", "region_name": "eu-west-1"}
+    settings = {
+        "aws_access_key_id": "sandbox",
+        "aws_secret_access_key": "sandbox",
+        "region_name": "eu-west-1",
+    }
     config = Config(
         signature_version=changes.pop("version", "s3v4"),
         s3={"addressing_style": "path"},
         retries={"total_max_attempts": 1},
     )
-    return boto3.client("s3", endpoint_url=f"{box.url}/s3", config=config, **{**settings, **changes})
+    return boto3.client(
+        "s3", endpoint_url=f"{box.url}/s3", config=config, **{**settings, **changes}
+    )
 
 
 @pytest.fixture
 def box() -> Iterator[RunningSandbox]:
     with sandbox_server.start() as running:
-        client(running).create_bucket(Bucket="rec", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        client(running).create_bucket(
+            Bucket="rec", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
         yield running
 
 
@@ -44,8 +52,14 @@ def test_an_object_is_kept_as_it_was_put(box: RunningSandbox) -> None:
     s3.put_object(Bucket="rec", Key="w1/ä b+c.ogg", Body=b"sound", ContentType="audio/ogg")
 
     got = s3.get_object(Bucket="rec", Key="w1/ä b+c.ogg")
-    assert (got["Body"].read(), got["ContentType"], got["ContentLength"]) == (b"sound", "audio/ogg", 5)
-    assert s3.get_object(Bucket="rec", Key="w1/ä b+c.ogg", Range="bytes=1-2")["Body"].read() == b"ou"
+    assert (got["Body"].read(), got["ContentType"], got["ContentLength"]) == (
+        b"sound",
+        "audio/ogg",
+        5,
+    )
+    assert (
+        s3.get_object(Bucket="rec", Key="w1/ä b+c.ogg", Range="bytes=1-2")["Body"].read() == b"ou"
+    )
     assert s3.head_object(Bucket="rec", Key="w1/ä b+c.ogg")["ContentLength"] == 5
     s3.delete_object(Bucket="rec", Key="w1/ä b+c.ogg")
     s3.delete_object(Bucket="rec", Key="w1/ä b+c.ogg")
@@ -73,7 +87,9 @@ def test_what_is_not_there_is_told_as_s3_tells_it(box: RunningSandbox) -> None:
         ({"version": "s3"}, (400, "InvalidRequest")),
     ],
 )
-def test_a_wrong_signature_is_refused(box: RunningSandbox, changes: dict[str, str], expected: tuple[int, str]) -> None:
+def test_a_wrong_signature_is_refused(
+    box: RunningSandbox, changes: dict[str, str], expected: tuple[int, str]
+) -> None:
     with pytest.raises(ClientError) as error:
         client(box, **changes).put_object(Bucket="rec", Key="x", Body=b"")
 
@@ -83,7 +99,11 @@ def test_a_wrong_signature_is_refused(box: RunningSandbox, changes: dict[str, st
 def presigned(box: RunningSandbox, **changes: Any) -> str:
     s3 = client(box)
     s3.put_object(Bucket="rec", Key="a b.ogg", Body=b"sound", ContentType="audio/ogg")
-    parameters = {"Bucket": "rec", "Key": "a b.ogg", "ResponseContentDisposition": 'attachment; filename="a.ogg"'}
+    parameters = {
+        "Bucket": "rec",
+        "Key": "a b.ogg",
+        "ResponseContentDisposition": 'attachment; filename="a.ogg"',
+    }
     values = {"Params": parameters, "ExpiresIn": 60, **changes}
     return str(client(box).generate_presigned_url("get_object", **values))
 
@@ -110,7 +130,9 @@ def test_a_signed_link_is_for_one_method_one_object_and_one_while(box: RunningSa
     time.sleep(2.1)
 
     assert requests.head(link, timeout=5).status_code == 403
-    assert code(requests.get(link.replace("a%20b", "other"), timeout=5))[1] == "SignatureDoesNotMatch"
+    assert (
+        code(requests.get(link.replace("a%20b", "other"), timeout=5))[1] == "SignatureDoesNotMatch"
+    )
     assert code(requests.get(short, timeout=5)) == (403, "AccessDenied", "Request has expired")
     too_long = presigned(box, ExpiresIn=8 * 24 * 3600)
     assert code(requests.get(too_long, timeout=5))[:2] == (400, "AuthorizationQueryParametersError")
@@ -119,7 +141,11 @@ def test_a_signed_link_is_for_one_method_one_object_and_one_while(box: RunningSa
 def test_without_a_signature_nothing_is_shown(box: RunningSandbox) -> None:
     link = presigned(box)
 
-    assert code(requests.get(link.partition("?")[0], timeout=5)) == (403, "AccessDenied", "Access Denied")
+    assert code(requests.get(link.partition("?")[0], timeout=5)) == (
+        403,
+        "AccessDenied",
+        "Access Denied",
+    )
 
 
 def test_the_bucket_of_the_settings_is_there_from_the_start() -> None:

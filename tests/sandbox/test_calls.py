@@ -35,14 +35,20 @@ async def test_without_waiting_the_answer_comes_while_the_phone_is_still_to_ring
         box.behaviours({TALKER: {"trying": 20}})
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
-            made = await lk.sip.create_sip_participant(invite(trunk, TALKER, wait_until_answered=False), timeout=10)
+            made = await lk.sip.create_sip_participant(
+                invite(trunk, TALKER, wait_until_answered=False), timeout=10
+            )
             info = await participant(lk)
             seen = [info.attributes["sip.callStatus"]]
             for wanted in ("ringing", "active"):
                 await until(lk, wanted)
                 seen.append(wanted)
 
-    assert (made.participant_identity, made.room_name, made.sip_call_id[:4]) == ("callee-1", "room", "SCL_")
+    assert (made.participant_identity, made.room_name, made.sip_call_id[:4]) == (
+        "callee-1",
+        "room",
+        "SCL_",
+    )
     assert seen == ["dialing", "ringing", "active"]
     assert info.kind == api.ParticipantInfo.Kind.SIP
     assert info.attributes["sip.callID"] == made.sip_call_id
@@ -57,18 +63,28 @@ async def test_digits_are_sent_before_the_call_is_active_and_data_reaches_the_ro
             await lk.sip.create_sip_participant(request, timeout=10)
             for wanted in ("automation", "active"):
                 await until(lk, wanted)
-            await lk.room.send_data(api.SendDataRequest(room="room", data=b"hold", topic="supervisor"))
+            await lk.room.send_data(
+                api.SendDataRequest(room="room", data=b"hold", topic="supervisor")
+            )
         (call,), (room,) = box.calls(), box.rooms()
 
     assert call["dtmf"] == "12ww#"
     assert room["data"] == [{"topic": "supervisor", "data": "hold"}]
 
 
-async def test_hiding_the_number_keeps_it_out_of_the_attributes_but_not_out_of_the_default_identity() -> None:
+async def test_hiding_the_number_keeps_it_out_of_the_attributes_but_not_out_of_the_default_identity() -> (
+    None
+):
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
-            request = invite(trunk, TALKER, hide_phone_number=True, participant_identity="", wait_until_answered=False)
+            request = invite(
+                trunk,
+                TALKER,
+                hide_phone_number=True,
+                participant_identity="",
+                wait_until_answered=False,
+            )
             await lk.sip.create_sip_participant(request, timeout=10)
             info = await participant(lk, identity=f"sip_{TALKER}")
 
@@ -90,13 +106,20 @@ async def test_the_dial_log_has_one_entry_per_invite() -> None:
 
 @pytest.mark.parametrize(
     ("address", "numbers", "expected"),
-    [("sip.example.com", ["15550001111"], "15550001111"), ("x.pstn.twilio.com", ["15550001111"], "+15550001111")],
+    [
+        ("sip.example.com", ["15550001111"], "15550001111"),
+        ("x.pstn.twilio.com", ["15550001111"], "+15550001111"),
+    ],
 )
-async def test_only_twilio_gets_a_plus_before_our_number(address: str, numbers: list[str], expected: str) -> None:
+async def test_only_twilio_gets_a_plus_before_our_number(
+    address: str, numbers: list[str], expected: str
+) -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk, address=address, numbers=numbers)
-            await lk.sip.create_sip_participant(invite(trunk, "2025550101", wait_until_answered=False), timeout=10)
+            await lk.sip.create_sip_participant(
+                invite(trunk, "2025550101", wait_until_answered=False), timeout=10
+            )
         (entry,) = box.dials()
 
     assert (entry["caller_id"], entry["number"]) == (expected, "2025550101")
@@ -122,7 +145,9 @@ async def test_deleting_the_room_stops_the_ringing_and_reads_like_no_answer() ->
     with inbox() as mail, sandbox_server.start(speed=20, webhook_url=f"{mail.url}/events") as box:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
-            waiting = asyncio.create_task(lk.sip.create_sip_participant(invite(trunk, TALKER), timeout=10))
+            waiting = asyncio.create_task(
+                lk.sip.create_sip_participant(invite(trunk, TALKER), timeout=10)
+            )
             await asyncio.sleep(0.1)
             await lk.room.delete_room(api.DeleteRoomRequest(room="room"))
             with pytest.raises(api.ServerError) as error:
@@ -132,8 +157,14 @@ async def test_deleting_the_room_stops_the_ringing_and_reads_like_no_answer() ->
         await asyncio.to_thread(box.wait_until_quiet)
         (call,) = box.calls()
 
-    assert (error.value.code, error.value.message) == ("canceled", "twirp error unknown: sip request timed out")
-    assert (gone.value.status, gone.value.message) == (404, "twirp error unknown: requested room does not exist")
+    assert (error.value.code, error.value.message) == (
+        "canceled",
+        "twirp error unknown: sip request timed out",
+    )
+    assert (gone.value.status, gone.value.message) == (
+        404,
+        "twirp error unknown: requested room does not exist",
+    )
     assert call["answered_at"] is None
     assert [(e.event, e.participant.disconnect_reason) for e in mail.events()[-2:]] == [
         ("participant_left", 5),  # ROOM_DELETED
@@ -161,10 +192,14 @@ async def test_the_same_identity_in_a_room_hangs_up_the_first_call() -> None:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
             await lk.sip.create_sip_participant(invite(trunk, TALKER), timeout=10)
-            await lk.sip.create_sip_participant(invite(trunk, TALKER, wait_until_answered=False), timeout=10)
+            await lk.sip.create_sip_participant(
+                invite(trunk, TALKER, wait_until_answered=False), timeout=10
+            )
             await asyncio.to_thread(box.wait, lambda: box.calls()[0]["status"] == "ended")
             second = box.calls()[1]["status"]
-        await asyncio.to_thread(box.wait, lambda: any(e.event == "participant_left" for e in mail.events()))
+        await asyncio.to_thread(
+            box.wait, lambda: any(e.event == "participant_left" for e in mail.events())
+        )
 
     left = next(e.participant for e in mail.events() if e.event == "participant_left")
     assert left.disconnect_reason == 2  # DUPLICATE_IDENTITY
@@ -179,7 +214,9 @@ async def test_a_full_room_lets_nobody_in_and_nothing_is_dialled() -> None:
             first = invite(trunk, TALKER, wait_until_answered=False)
             await lk.sip.create_sip_participant(first, timeout=10)
             with pytest.raises(api.ServerError) as error:
-                await lk.sip.create_sip_participant(invite(trunk, TALKER, participant_identity="callee-2"), timeout=10)
+                await lk.sip.create_sip_participant(
+                    invite(trunk, TALKER, participant_identity="callee-2"), timeout=10
+                )
         dials = box.dials()
 
     assert (error.value.code, error.value.status) == ("internal", 500)
@@ -195,7 +232,9 @@ async def test_metadata_is_taken_up_to_512_kib_of_bytes() -> None:
             for request in (
                 lk.room.create_room(api.CreateRoomRequest(name="a", metadata=too_long)),
                 lk.room.create_room(
-                    api.CreateRoomRequest(name="b", agents=[api.RoomAgentDispatch(agent_name="x", metadata=too_long)])
+                    api.CreateRoomRequest(
+                        name="b", agents=[api.RoomAgentDispatch(agent_name="x", metadata=too_long)]
+                    )
                 ),
                 lk.agent_dispatch.create_dispatch(
                     api.CreateAgentDispatchRequest(agent_name="x", room="room", metadata=too_long)
@@ -213,7 +252,9 @@ async def test_metadata_is_taken_up_to_512_kib_of_bytes() -> None:
 async def test_creating_a_room_again_gives_the_one_there_is() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
-            first = await lk.room.create_room(api.CreateRoomRequest(name="room", empty_timeout=60, metadata="m"))
+            first = await lk.room.create_room(
+                api.CreateRoomRequest(name="room", empty_timeout=60, metadata="m")
+            )
             again = await lk.room.create_room(api.CreateRoomRequest(name="room", empty_timeout=9))
             listed = await lk.room.list_rooms(api.ListRoomsRequest(names=["room", "other"]))
 
@@ -240,7 +281,9 @@ async def test_an_empty_room_closes_although_an_agent_sits_in_it() -> None:
     with inbox() as mail, sandbox_server.start(webhook_url=f"{mail.url}/events") as box:
         async with livekit(box) as lk:
             agent = api.RoomAgentDispatch(agent_name="voiceops", metadata=metadata(""))
-            await lk.room.create_room(api.CreateRoomRequest(name="room", empty_timeout=1, agents=[agent]))
+            await lk.room.create_room(
+                api.CreateRoomRequest(name="room", empty_timeout=1, agents=[agent])
+            )
         await asyncio.to_thread(box.wait_until_quiet)
 
     assert mail.of_room("room") == [
@@ -264,7 +307,9 @@ async def transfer(box: RunningSandbox, to: str) -> Any:
     async with livekit(box) as lk:
         trunk = await make_trunk(lk)
         await lk.sip.create_sip_participant(invite(trunk, TALKER), timeout=10)
-        request = api.TransferSIPParticipantRequest(room_name="room", participant_identity="callee-1", transfer_to=to)
+        request = api.TransferSIPParticipantRequest(
+            room_name="room", participant_identity="callee-1", transfer_to=to
+        )
         return await lk.sip.transfer_sip_participant(request)
 
 
@@ -283,14 +328,20 @@ async def test_a_transfer_ends_our_leg_when_the_new_callee_answers() -> None:
         ("sip:+12025550160@example.com", "failed_precondition", "STR_RINGING_TIMEOUT", None),
     ],
 )
-async def test_a_transfer_that_fails_leaves_the_call_up(to: str, code: str, reason: str, sip_code: int | None) -> None:
+async def test_a_transfer_that_fails_leaves_the_call_up(
+    to: str, code: str, reason: str, sip_code: int | None
+) -> None:
     with sandbox_server.start(speed=100) as box:
         box.behaviours({TALKER: {"talk": 5000}})
         with pytest.raises(api.SipCallError) as error:
             await transfer(box, to)
         (call,) = box.calls()
 
-    assert (error.value.code, error.value.sip_transfer_reason, error.value.sip_status_code) == (code, reason, sip_code)
+    assert (error.value.code, error.value.sip_transfer_reason, error.value.sip_status_code) == (
+        code,
+        reason,
+        sip_code,
+    )
     assert call["status"] == "in_progress"
 
 

@@ -1,4 +1,6 @@
-"""Faults on demand, delivery of events when the receiver is in trouble, and what survives a restart."""
+"""Faults on demand, delivery of events when the receiver is in trouble, and what survives a
+restart.
+"""
 
 import asyncio
 import json
@@ -81,7 +83,9 @@ async def test_faults_leave_other_methods_alone_and_can_be_ended() -> None:
 
 
 def test_the_same_seed_gives_the_same_faults() -> None:
-    rates = Rates(seed=42, refuse_rate=0.1, error_before_rate=0.1, hang_rate=0.2, webhook_loss_rate=0.3)
+    rates = Rates(
+        seed=42, refuse_rate=0.1, error_before_rate=0.1, hang_rate=0.2, webhook_loss_rate=0.3
+    )
     one, other = Faults(rates), Faults(rates)
 
     struck = [one.dial_fault() for _ in range(500)]
@@ -129,7 +133,9 @@ async def test_events_can_be_lost_doubled_and_left_out() -> None:
             await make_rooms(box, "lost")
             box.faults(webhook_duplicate_rate=1)
             await make_rooms(box, "doubled")
-        with sandbox_server.start(webhook_url=f"{mail.url}/events", webhook_exclude=frozenset({"room_started"})) as box:
+        with sandbox_server.start(
+            webhook_url=f"{mail.url}/events", webhook_exclude=frozenset({"room_started"})
+        ) as box:
             await make_rooms(box, "excluded")
 
     assert [(e.room.name, e.event) for e in mail.events()] == [
@@ -182,7 +188,17 @@ def test_two_sandboxes_do_not_share_a_directory(tmp_path: Path) -> None:
 @contextmanager
 def process(data_dir: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`manage.py sandbox` in a process of its own, and where it listens."""
-    command = [sys.executable, "manage.py", "sandbox", "--port", "0", "--speed", "20", "--data-dir", str(data_dir)]
+    command = [
+        sys.executable,
+        "manage.py",
+        "sandbox",
+        "--port",
+        "0",
+        "--speed",
+        "20",
+        "--data-dir",
+        str(data_dir),
+    ]
     env = {**os.environ, "DEBUG": "1"}
     with subprocess.Popen(
         [*command, "--webhook-url", "", *more], stderr=subprocess.PIPE, text=True, env=env
@@ -238,7 +254,10 @@ def test_a_taken_directory_is_one_clear_line(tmp_path: Path) -> None:
         )
 
     assert refused.returncode == 1
-    assert refused.stderr == f"The sandbox cannot start: Another sandbox works in {tmp_path / 'sandbox'}\n"
+    assert (
+        refused.stderr
+        == f"The sandbox cannot start: Another sandbox works in {tmp_path / 'sandbox'}\n"
+    )
 
 
 async def test_reports_can_be_lost() -> None:
@@ -246,7 +265,8 @@ async def test_reports_can_be_lost() -> None:
         box.faults(report_loss_rate=1)
         async with livekit(box) as lk:
             agent = api.RoomAgentDispatch(
-                agent_name="voiceops", metadata=json.dumps({"report_url": f"{mail.url}/report/c1", "report_token": "t"})
+                agent_name="voiceops",
+                metadata=json.dumps({"report_url": f"{mail.url}/report/c1", "report_token": "t"}),
             )
             await lk.room.create_room(api.CreateRoomRequest(name="room", agents=[agent]))
             await asyncio.sleep(0.1)

@@ -22,26 +22,41 @@ def individual(**fields: Any) -> api.SIPDispatchRule:
 
 
 def direct(room: str, pin: str = "") -> api.SIPDispatchRule:
-    return api.SIPDispatchRule(dispatch_rule_direct=api.SIPDispatchRuleDirect(room_name=room, pin=pin))
+    return api.SIPDispatchRule(
+        dispatch_rule_direct=api.SIPDispatchRuleDirect(room_name=room, pin=pin)
+    )
 
 
 def callee(**fields: Any) -> api.SIPDispatchRule:
-    return api.SIPDispatchRule(dispatch_rule_callee=api.SIPDispatchRuleCallee(**{"room_prefix": "to", **fields}))
+    return api.SIPDispatchRule(
+        dispatch_rule_callee=api.SIPDispatchRuleCallee(**{"room_prefix": "to", **fields})
+    )
 
 
-async def entered(*rules: dict[str, Any], called: str = OURS, pin: str = "", **trunk: Any) -> tuple[int, str, str]:
-    """HTTP status, room and identity of one call, with these rules on one trunk. `trunk_ids` ["mine"] is that trunk."""
+async def entered(
+    *rules: dict[str, Any], called: str = OURS, pin: str = "", **trunk: Any
+) -> tuple[int, str, str]:
+    """HTTP status, room and identity of one call, with these rules on one trunk. `trunk_ids`
+    ["mine"] is that trunk.
+    """
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             info = api.SIPInboundTrunkInfo(**{"numbers": [OURS], **trunk})
             made = await lk.sip.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=info))
             for rule in rules:
                 ids = {"mine": made.sip_trunk_id}
-                fields = {**rule, "trunk_ids": [ids.get(name, name) for name in rule.get("trunk_ids", [])]}
-                request = api.CreateSIPDispatchRuleRequest(dispatch_rule=api.SIPDispatchRuleInfo(**fields))
+                fields = {
+                    **rule,
+                    "trunk_ids": [ids.get(name, name) for name in rule.get("trunk_ids", [])],
+                }
+                request = api.CreateSIPDispatchRuleRequest(
+                    dispatch_rule=api.SIPDispatchRuleInfo(**fields)
+                )
                 await lk.sip.create_dispatch_rule(request)
         body = {"from": CALLER, "to": called, **({"pin": pin} if pin else {})}
-        answer = await asyncio.to_thread(lambda: requests.post(f"{box.url}/_sandbox/inbound", json=body, timeout=5))
+        answer = await asyncio.to_thread(
+            lambda: requests.post(f"{box.url}/_sandbox/inbound", json=body, timeout=5)
+        )
     told = answer.json()
     return answer.status_code, told.get("room", told.get("detail")), told.get("identity", "")
 
@@ -107,7 +122,9 @@ async def test_a_pin_must_be_known() -> None:
         ({}, "+15559999999", 404),
     ],
 )
-async def test_a_trunk_takes_what_it_is_for(trunk: dict[str, Any], called: str, status: int) -> None:
+async def test_a_trunk_takes_what_it_is_for(
+    trunk: dict[str, Any], called: str, status: int
+) -> None:
     assert (await entered({"rule": direct("lobby")}, called=called, **trunk))[0] == status
 
 
@@ -118,7 +135,9 @@ async def participant(lk: api.LiveKitAPI, identity: str, room: str) -> Any:
 async def make_inbound(lk: api.LiveKitAPI, *agents: api.RoomAgentDispatch) -> None:
     trunk = api.SIPInboundTrunkInfo(numbers=["+15551230000"])
     made = await lk.sip.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=trunk))
-    individual = api.SIPDispatchRule(dispatch_rule_individual=api.SIPDispatchRuleIndividual(room_prefix="in"))
+    individual = api.SIPDispatchRule(
+        dispatch_rule_individual=api.SIPDispatchRuleIndividual(room_prefix="in")
+    )
     info = api.SIPDispatchRuleInfo(
         rule=individual,
         trunk_ids=[made.sip_trunk_id],
@@ -131,7 +150,9 @@ async def make_inbound(lk: api.LiveKitAPI, *agents: api.RoomAgentDispatch) -> No
 async def test_an_inbound_call_enters_a_room_of_its_own_and_talks_to_the_agent() -> None:
     with inbox() as mail, sandbox_server.start(speed=100, webhook_url=f"{mail.url}/events") as box:
         async with livekit(box) as lk:
-            agent = api.RoomAgentDispatch(agent_name="voiceops", metadata=metadata(f"{mail.url}/report/c1"))
+            agent = api.RoomAgentDispatch(
+                agent_name="voiceops", metadata=metadata(f"{mail.url}/report/c1")
+            )
             await make_inbound(lk, agent)
             answer = await asyncio.to_thread(box.inbound, to="+15551230000", caller="+12025550101")
             info = (await participant(lk, "sip_+12025550101", answer.json()["room"])).attributes
@@ -147,7 +168,11 @@ async def test_an_inbound_call_enters_a_room_of_its_own_and_talks_to_the_agent()
         "+12025550101",
     )
     assert info["sip.ruleID"].startswith("SDR_")
-    assert (call["direction"], call["caller_id"], call["sip_status_code"]) == ("inbound", "+12025550101", 200)
+    assert (call["direction"], call["caller_id"], call["sip_status_code"]) == (
+        "inbound",
+        "+12025550101",
+        200,
+    )
     assert dials == []
     assert [r["type"] for r in mail.reports("c1") if r["type"] != "turn"] == [
         "agent_joined",
@@ -179,5 +204,8 @@ async def test_a_call_nobody_expects_hears_404_and_leaves_no_trace() -> None:
         calls, rooms = box.calls(), box.rooms()
 
     assert (no_trunk.status_code, no_trunk.json()["detail"]) == (404, "No trunk found")
-    assert (no_rule.status_code, no_rule.json()["detail"]) == (404, "Does not match Trunks or Dispatch Rules")
+    assert (no_rule.status_code, no_rule.json()["detail"]) == (
+        404,
+        "Does not match Trunks or Dispatch Rules",
+    )
     assert (calls, rooms, mail.posts) == ([], [], [])

@@ -12,7 +12,11 @@ NONSENSE: list[tuple[str, Any, str]] = [
     ("faults", {"refuse": 1}, "unknown fault refuse"),
     ("faults", {"refuse_rate": 2}, "refuse_rate must be between 0 and 1"),
     ("faults", {"refuse_rate": "x"}, "refuse_rate must be a number, 0 or greater"),
-    ("faults", {"refuse_rate": 0.6, "hang_rate": 0.6}, "the rates of the dial faults add up to more than 1"),
+    (
+        "faults",
+        {"refuse_rate": 0.6, "hang_rate": 0.6},
+        "the rates of the dial faults add up to more than 1",
+    ),
     ("faults", {"webhook_reorder": "no"}, "webhook_reorder must be true or false"),
     ("faults", {"seed": 1.5}, "seed must be a whole number"),
     ("faults", [], "an object is expected"),
@@ -22,23 +26,42 @@ NONSENSE: list[tuple[str, Any, str]] = [
     ("behaviours", {"+1": {"talk": "long"}}, "talk must be a number, 0 or greater, or null"),
     ("behaviours", {"+1": {"rings": None}}, "rings must be a number, 0 or greater"),
     ("behaviours", {"+1": {"sip_code": 200}}, "sip_code must be a SIP status from 300 to 699"),
-    ("behaviours", {"+1": {"headers": {"X-Twilio-Error": 32203}}}, "headers must be an object of texts"),
+    (
+        "behaviours",
+        {"+1": {"headers": {"X-Twilio-Error": 32203}}},
+        "headers must be an object of texts",
+    ),
     ("behaviours", {"+1": {"hangs_up": "nobody"}}, "hangs_up must be agent or callee"),
     ("behaviours", {"+1": {"mute": 1}}, "mute must be true or false"),
-    ("behaviours", {"+1": {"twirp": "busy"}}, f"twirp must be an object whose code is one of {ERROR_CODE}"),
+    (
+        "behaviours",
+        {"+1": {"twirp": "busy"}},
+        f"twirp must be an object whose code is one of {ERROR_CODE}",
+    ),
     ("twilio", {"balance": "nan"}, "balance must be a number"),
     ("twilio", {"inventory": None}, "inventory must be a list"),
     ("twilio", {"faults": {}}, "faults must be a list"),
-    ("twilio", {"faults": [{"method": "POST", "path": "/", "times": "1"}]}, "times must be a number, 0 or greater"),
+    (
+        "twilio",
+        {"faults": [{"method": "POST", "path": "/", "times": "1"}]},
+        "times must be a number, 0 or greater",
+    ),
     ("twilio", {"faults": [{"method": 1, "path": "/"}]}, "method must be a text"),
-    ("twilio", {"faults": [{"method": "POST", "path": "/", "status": 7}]}, "status must be 0, or from 100 to 599"),
+    (
+        "twilio",
+        {"faults": [{"method": "POST", "path": "/", "status": 7}]},
+        "status must be 0, or from 100 to 599",
+    ),
 ]
 
 
 def test_nonsense_is_refused_with_a_sentence() -> None:
     """Before it breaks a call that was to be answered in a certain way."""
     with sandbox_server.start() as box:
-        told = [requests.put(f"{box.url}/_sandbox/{path}", json=body, timeout=5) for path, body, _ in NONSENSE]
+        told = [
+            requests.put(f"{box.url}/_sandbox/{path}", json=body, timeout=5)
+            for path, body, _ in NONSENSE
+        ]
 
     assert [(answer.status_code, answer.json()["detail"]) for answer in told] == [
         (400, sentence) for _, _, sentence in NONSENSE
@@ -49,6 +72,8 @@ def test_an_order_that_is_half_nonsense_changes_nothing() -> None:
     with sandbox_server.start() as box:
         before = box.control("GET", "twilio")
 
-        requests.put(f"{box.url}/_sandbox/twilio", json={"balance": 5, "inventory": ["nonsense"]}, timeout=5)
+        requests.put(
+            f"{box.url}/_sandbox/twilio", json={"balance": 5, "inventory": ["nonsense"]}, timeout=5
+        )
 
         assert box.control("GET", "twilio") == before

@@ -12,7 +12,9 @@ from tests.sandbox.clients import livekit
 NUMBER = "+12025550101"
 
 
-async def refused(box: sandbox_server.RunningSandbox, number: str = NUMBER, **fields: Any) -> api.ServerError:
+async def refused(
+    box: sandbox_server.RunningSandbox, number: str = NUMBER, **fields: Any
+) -> api.ServerError:
     with pytest.raises(api.ServerError) as error:
         await dial(box, number, **fields)
     return error.value
@@ -26,16 +28,46 @@ def told(error: api.ServerError) -> tuple[int | None, str, int, str]:
     ("sip_code", "code", "status", "message"),
     [
         (400, "invalid_argument", 400, "INVITE failed: sip status: 400: Bad Request"),
-        (402, "permission_denied", 403, "unexpected status from INVITE response: sip status: 402: Payment Required"),
-        (403, "permission_denied", 403, "unexpected status from INVITE response: sip status: 403: Forbidden"),
+        (
+            402,
+            "permission_denied",
+            403,
+            "unexpected status from INVITE response: sip status: 402: Payment Required",
+        ),
+        (
+            403,
+            "permission_denied",
+            403,
+            "unexpected status from INVITE response: sip status: 403: Forbidden",
+        ),
         (404, "not_found", 404, "INVITE failed: sip status: 404: Not Found"),
-        (408, "deadline_exceeded", 408, "unexpected status from INVITE response: sip status: 408: Request Timeout"),
+        (
+            408,
+            "deadline_exceeded",
+            408,
+            "unexpected status from INVITE response: sip status: 408: Request Timeout",
+        ),
         (410, "not_found", 404, "unexpected status from INVITE response: sip status: 410: Gone"),
         (480, "resource_exhausted", 429, "INVITE failed: sip status: 480: Temporarily Unavailable"),
-        (484, "invalid_argument", 400, "unexpected status from INVITE response: sip status: 484: Address Incomplete"),
-        (485, "invalid_argument", 400, "unexpected status from INVITE response: sip status: 485: Ambiguous"),
+        (
+            484,
+            "invalid_argument",
+            400,
+            "unexpected status from INVITE response: sip status: 484: Address Incomplete",
+        ),
+        (
+            485,
+            "invalid_argument",
+            400,
+            "unexpected status from INVITE response: sip status: 485: Ambiguous",
+        ),
         (486, "resource_exhausted", 429, "INVITE failed: sip status: 486: Busy Here"),
-        (487, "aborted", 409, "unexpected status from INVITE response: sip status: 487: Request Terminated"),
+        (
+            487,
+            "aborted",
+            409,
+            "unexpected status from INVITE response: sip status: 487: Request Terminated",
+        ),
         (488, "invalid_argument", 400, "INVITE failed: sip status: 488: Not Acceptable Here"),
         (
             500,
@@ -49,15 +81,47 @@ def told(error: api.ServerError) -> tuple[int | None, str, int, str]:
             412,
             "unexpected status from INVITE response: sip status: 503: Service Unavailable",
         ),
-        (504, "deadline_exceeded", 408, "unexpected status from INVITE response: sip status: 504: Server Time-out"),
-        (600, "resource_exhausted", 429, "unexpected status from INVITE response: sip status: 600: Busy Everywhere"),
-        (603, "permission_denied", 403, "unexpected status from INVITE response: sip status: 603: Decline"),
-        (604, "not_found", 404, "unexpected status from INVITE response: sip status: 604: Does Not Exist Anywhere"),
-        (607, "permission_denied", 403, "unexpected status from INVITE response: sip status: 607: Unwanted"),
-        (608, "permission_denied", 403, "unexpected status from INVITE response: sip status: 608: Rejected"),
+        (
+            504,
+            "deadline_exceeded",
+            408,
+            "unexpected status from INVITE response: sip status: 504: Server Time-out",
+        ),
+        (
+            600,
+            "resource_exhausted",
+            429,
+            "unexpected status from INVITE response: sip status: 600: Busy Everywhere",
+        ),
+        (
+            603,
+            "permission_denied",
+            403,
+            "unexpected status from INVITE response: sip status: 603: Decline",
+        ),
+        (
+            604,
+            "not_found",
+            404,
+            "unexpected status from INVITE response: sip status: 604: Does Not Exist Anywhere",
+        ),
+        (
+            607,
+            "permission_denied",
+            403,
+            "unexpected status from INVITE response: sip status: 607: Unwanted",
+        ),
+        (
+            608,
+            "permission_denied",
+            403,
+            "unexpected status from INVITE response: sip status: 608: Rejected",
+        ),
     ],
 )
-async def test_a_sip_refusal_is_worded_as_livekit_words_it(sip_code: int, code: str, status: int, message: str) -> None:
+async def test_a_sip_refusal_is_worded_as_livekit_words_it(
+    sip_code: int, code: str, status: int, message: str
+) -> None:
     with sandbox_server.start() as box:
         box.behaviours({NUMBER: {"sip_code": sip_code}})
 
@@ -82,7 +146,9 @@ async def test_a_sip_refusal_is_worded_as_livekit_words_it(sip_code: int, code: 
         ("resource_exhausted", 429, "quota exceeded"),
     ],
 )
-async def test_an_end_without_a_sip_status_has_no_sip_meta(code: str, status: int, message: str) -> None:
+async def test_an_end_without_a_sip_status_has_no_sip_meta(
+    code: str, status: int, message: str
+) -> None:
     with sandbox_server.start() as box:
         box.behaviours({NUMBER: {"failure": {"code": code, "msg": message}}})
 
@@ -98,17 +164,28 @@ async def test_an_end_without_a_sip_status_has_no_sip_meta(code: str, status: in
 @pytest.mark.parametrize("code", ["unavailable", "resource_exhausted", "internal"])
 async def test_a_twirp_refusal_sends_no_invite(code: str) -> None:
     with sandbox_server.start() as box:
-        box.behaviours({NUMBER: {"twirp": {"code": code, "msg": "twirp error unknown: no response from servers"}}})
+        box.behaviours(
+            {
+                NUMBER: {
+                    "twirp": {"code": code, "msg": "twirp error unknown: no response from servers"}
+                }
+            }
+        )
 
         error = await refused(box)
 
-        assert (error.code, error.message) == (code, "twirp error unknown: no response from servers")
+        assert (error.code, error.message) == (
+            code,
+            "twirp error unknown: no response from servers",
+        )
         assert box.dials() == []
 
 
 async def test_a_carrier_block_is_told_by_twilios_header() -> None:
     with sandbox_server.start() as box:
-        box.behaviours({NUMBER: {"sip_code": 603, "headers": {"X-Twilio-Error": "32203 Call blocked"}}})
+        box.behaviours(
+            {NUMBER: {"sip_code": 603, "headers": {"X-Twilio-Error": "32203 Call blocked"}}}
+        )
 
         error = await refused(box)
 
@@ -122,7 +199,9 @@ async def test_a_carrier_block_is_told_by_twilios_header() -> None:
 
 async def test_twilios_explanation_takes_the_reason_phrases_place() -> None:
     with sandbox_server.start() as box:
-        box.behaviours({NUMBER: {"sip_code": 404, "headers": {"X-Twilio-Error": "13224 Invalid phone number"}}})
+        box.behaviours(
+            {NUMBER: {"sip_code": 404, "headers": {"X-Twilio-Error": "13224 Invalid phone number"}}}
+        )
 
         error = await refused(box)
 
@@ -142,7 +221,9 @@ async def test_an_empty_reason_phrase_becomes_the_enums_name() -> None:
 
 async def test_a_cps_limit_is_a_5xx_with_the_carriers_words() -> None:
     with sandbox_server.start() as box:
-        box.behaviours({NUMBER: {"sip_code": 500, "phrase": "Trunk CPS limit exceeded. Region: us1"}})
+        box.behaviours(
+            {NUMBER: {"sip_code": 500, "phrase": "Trunk CPS limit exceeded. Region: us1"}}
+        )
 
         error = await refused(box)
 
@@ -154,11 +235,16 @@ async def test_a_cps_limit_is_a_5xx_with_the_carriers_words() -> None:
     ("credentials", "message"),
     [
         ({}, "sip server required auth, but no username or password was provided"),
-        ({"auth_username": "u", "auth_password": "p"}, "max auth retry attempts reached for SIP invite"),
+        (
+            {"auth_username": "u", "auth_password": "p"},
+            "max auth retry attempts reached for SIP invite",
+        ),
     ],
 )
 @pytest.mark.parametrize("sip_code", [401, 407])
-async def test_a_challenge_ends_by_what_the_trunk_has(credentials: dict[str, str], message: str, sip_code: int) -> None:
+async def test_a_challenge_ends_by_what_the_trunk_has(
+    credentials: dict[str, str], message: str, sip_code: int
+) -> None:
     with sandbox_server.start() as box:
         box.behaviours({NUMBER: {"sip_code": sip_code}})
         async with livekit(box) as lk:
@@ -167,7 +253,12 @@ async def test_a_challenge_ends_by_what_the_trunk_has(credentials: dict[str, str
             with pytest.raises(api.ServerError) as error:
                 await lk.sip.create_sip_participant(invite(trunk, NUMBER), timeout=10)
 
-    assert told(error.value) == (None, "failed_precondition", 412, f"twirp error unknown: {message}")
+    assert told(error.value) == (
+        None,
+        "failed_precondition",
+        412,
+        f"twirp error unknown: {message}",
+    )
 
 
 TABLE: dict[range, Any] = {
@@ -184,7 +275,9 @@ TABLE: dict[range, Any] = {
 }
 
 
-@pytest.mark.parametrize("last", [0, 33, 54, 55, 59, 60, 69, 70, 74, 75, 79, 80, 84, 85, 89, 90, 94, 95, 97, 98])
+@pytest.mark.parametrize(
+    "last", [0, 33, 54, 55, 59, 60, 69, 70, 74, 75, 79, 80, 84, 85, 89, 90, 94, 95, 97, 98]
+)
 async def test_the_last_two_digits_decide(last: int) -> None:
     expected = next(outcome for digits, outcome in TABLE.items() if last in digits)
     with sandbox_server.start(speed=400) as box:
@@ -199,7 +292,9 @@ async def test_the_last_two_digits_decide(last: int) -> None:
 
 async def test_nobody_home_is_480_when_we_would_ring_longer_than_the_network() -> None:
     with sandbox_server.start(speed=400) as box:
-        answer = await refused(box, "+12025550165", ringing_timeout=invite("", "").max_call_duration)
+        answer = await refused(
+            box, "+12025550165", ringing_timeout=invite("", "").max_call_duration
+        )
 
     assert told(answer)[:2] == (480, "resource_exhausted")
 

@@ -19,11 +19,15 @@ def test_every_fault_and_behaviour_stands_on_the_page() -> None:
 
 def test_every_control_on_the_page_exists() -> None:
     controls = [
-        line.split("|")[1] for line in PAGE.splitlines() if line.startswith(("| `GET", "| `PUT", "| `POST", "| `DEL"))
+        line.split("|")[1]
+        for line in PAGE.splitlines()
+        if line.startswith(("| `GET", "| `PUT", "| `POST", "| `DEL"))
     ]
     with sandbox_server.start() as box:
         answers = {
-            f"{method} {path}": requests.request(method, f"{box.url}/_sandbox/{path}", json={}, timeout=5).status_code
+            f"{method} {path}": requests.request(
+                method, f"{box.url}/_sandbox/{path}", json={}, timeout=5
+            ).status_code
             for control in controls
             for method, path in named(control)
         }

@@ -13,7 +13,9 @@ PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Server:
-    """Answers each request with the next of `answers`; the last one for ever. Empty bytes close the connection."""
+    """Answers each request with the next of `answers`; the last one for ever. Empty bytes close the
+    connection.
+    """
 
     def __init__(self, *answers: bytes) -> None:
         self.answers = list(answers)

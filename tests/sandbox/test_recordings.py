@@ -29,12 +29,16 @@ def output(filepath: str, **s3: Any) -> api.RoomCompositeEgressRequest:
     return api.RoomCompositeEgressRequest(audio_only=True, file_outputs=[file])
 
 
-async def recorded(box: RunningSandbox, mail: Inbox, request: api.RoomCompositeEgressRequest, number: str) -> list[Any]:
+async def recorded(
+    box: RunningSandbox, mail: Inbox, request: api.RoomCompositeEgressRequest, number: str
+) -> list[Any]:
     """One call in a room that records from its creation; egress's events."""
     async with livekit(box) as lk:
         trunk = await make_trunk(lk)
         await lk.room.create_room(
-            api.CreateRoomRequest(name="room", departure_timeout=1, egress=api.RoomEgress(room=request))
+            api.CreateRoomRequest(
+                name="room", departure_timeout=1, egress=api.RoomEgress(room=request)
+            )
         )
         try:
             await lk.sip.create_sip_participant(invite(trunk, number), timeout=10)
@@ -68,7 +72,11 @@ async def test_an_answered_call_leaves_a_recording_on_two_channels() -> None:
     assert [e.event for e in events] == ["egress_started", "egress_ended"]
     info = events[1].egress_info
     (file,) = info.file_results
-    assert (info.status, info.room_name, info.details) == (3, "room", "End reason: Source closed")  # EGRESS_COMPLETE
+    assert (info.status, info.room_name, info.details) == (
+        3,
+        "room",
+        "End reason: Source closed",
+    )  # EGRESS_COMPLETE
     assert (file.filename, file.size) == ("recordings/w1/c1.ogg", len(sound))
     assert file.duration == pytest.approx(seconds * 1e9, rel=0.01)
 
@@ -79,7 +87,11 @@ async def test_a_call_nobody_answered_leaves_none() -> None:
         left = list(box.data_dir.glob("recordings/**/*.ogg"))
 
     info = events[-1].egress_info
-    assert (info.status, info.error, info.error_code) == (5, "Start signal not received", 412)  # EGRESS_ABORTED
+    assert (info.status, info.error, info.error_code) == (
+        5,
+        "Start signal not received",
+        412,
+    )  # EGRESS_ABORTED
     assert (list(info.file_results), left) == ([], [])
 
 
@@ -94,9 +106,15 @@ def s3() -> Iterator[str]:
 
 async def test_a_recording_goes_to_the_bucket_it_was_meant_for(s3: str) -> None:
     client = boto3.client(
-        "s3", endpoint_url=s3, region_name="eu-west-1", aws_access_key_id="key", aws_secret_access_key="secret"
+        "s3",
+        endpoint_url=s3,
+        region_name="eu-west-1",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
     )
-    client.create_bucket(Bucket="rec", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    client.create_bucket(
+        Bucket="rec", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
     with inbox() as mail, sandbox_server.start(speed=100, webhook_url=f"{mail.url}/events") as box:
         request = output("w1/c 1.ogg", bucket="rec", endpoint=s3, force_path_style=True)
         events = await recorded(box, mail, request, "+12025550101")
@@ -120,8 +138,12 @@ async def test_a_recording_goes_to_the_sandboxs_own_bucket_with_a_signature_it_c
             aws_access_key_id="sandbox",
             aws_secret_access_key="sandbox",
         )
-        client.create_bucket(Bucket="rec", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        events = await recorded(box, mail, output("w1/c 1.ogg", endpoint=f"{box.url}/s3", **keys), "+12025550101")
+        client.create_bucket(
+            Bucket="rec", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        events = await recorded(
+            box, mail, output("w1/c 1.ogg", endpoint=f"{box.url}/s3", **keys), "+12025550101"
+        )
         sound = client.get_object(Bucket="rec", Key="w1/c 1.ogg")["Body"].read()
 
     assert events[-1].egress_info.status == 3  # EGRESS_COMPLETE
@@ -138,8 +160,12 @@ async def test_a_failed_upload_is_told_at_the_end(s3: str) -> None:
     assert info.error == "S3 upload failed: operation error S3: PutObject, api error NoSuchBucket"
 
 
-@pytest.mark.parametrize(("number", "least"), [("+12025550101", 15.0), ("+12025550155", 0.3), ("+12025550175", 0.3)])
-async def test_an_agent_that_is_to_record_does_so_where_nobody_else_does(number: str, least: float) -> None:
+@pytest.mark.parametrize(
+    ("number", "least"), [("+12025550101", 15.0), ("+12025550155", 0.3), ("+12025550175", 0.3)]
+)
+async def test_an_agent_that_is_to_record_does_so_where_nobody_else_does(
+    number: str, least: float
+) -> None:
     with inbox() as mail, sandbox_server.start(speed=100, webhook_url=f"{mail.url}/events") as box:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
@@ -151,7 +177,10 @@ async def test_an_agent_that_is_to_record_does_so_where_nobody_else_does(number:
 
     assert channels_and_seconds(sound)[0] == 2
     assert channels_and_seconds(sound)[1] > least
-    assert [e.event for e in mail.events() if e.event.startswith("egress")] == ["egress_started", "egress_ended"]
+    assert [e.event for e in mail.events() if e.event.startswith("egress")] == [
+        "egress_started",
+        "egress_ended",
+    ]
 
 
 async def test_an_agent_leaves_recording_to_others_who_do() -> None:
@@ -178,25 +207,36 @@ async def test_an_egress_is_started_listed_and_stopped() -> None:
             request = output("{room_name}/{time}-x.mp4")
             request.room_name = "room"
             started = await lk.egress.start_room_composite_egress(request)
-            active = await lk.egress.list_egress(api.ListEgressRequest(room_name="room", active=True))
+            active = await lk.egress.list_egress(
+                api.ListEgressRequest(room_name="room", active=True)
+            )
             await asyncio.sleep(0.2)
             await lk.egress.stop_egress(api.StopEgressRequest(egress_id=started.egress_id))
             await asyncio.to_thread(
-                box.wait, lambda: len(mail.events()) > 4 and mail.events()[-1].event == "egress_ended"
+                box.wait,
+                lambda: len(mail.events()) > 4 and mail.events()[-1].event == "egress_ended",
             )
             with pytest.raises(api.ServerError) as again:
                 await lk.egress.stop_egress(api.StopEgressRequest(egress_id=started.egress_id))
             listed = await lk.egress.list_egress(api.ListEgressRequest(egress_id=started.egress_id))
             with pytest.raises(api.ServerError) as nowhere:
-                await lk.egress.start_room_composite_egress(api.RoomCompositeEgressRequest(room_name="none"))
+                await lk.egress.start_room_composite_egress(
+                    api.RoomCompositeEgressRequest(room_name="none")
+                )
 
     assert [e.egress_id for e in active.items] == [started.egress_id]
     (ended,) = listed.items
     assert (ended.status, ended.details) == (3, "End reason: StopEgress API")
     assert ended.file_results[0].filename.startswith("room/20")
     assert ended.file_results[0].filename.endswith("-x.ogg")
-    assert (again.value.status, again.value.message) == (412, "egress with status EGRESS_COMPLETE cannot be stopped")
-    assert (nowhere.value.status, nowhere.value.message) == (404, "twirp error unknown: requested room does not exist")
+    assert (again.value.status, again.value.message) == (
+        412,
+        "egress with status EGRESS_COMPLETE cannot be stopped",
+    )
+    assert (nowhere.value.status, nowhere.value.message) == (
+        404,
+        "twirp error unknown: requested room does not exist",
+    )
 
 
 @pytest.mark.parametrize(
@@ -228,7 +268,9 @@ def test_a_recording_lasts_as_long_as_asked(seconds: float) -> None:
 async def test_a_recording_the_sandbox_died_in_has_failed(tmp_path: Path) -> None:
     with sandbox_server.start(data_dir=tmp_path) as box:
         async with livekit(box) as lk:
-            request = api.CreateRoomRequest(name="room", egress=api.RoomEgress(room=output("c1.ogg")))
+            request = api.CreateRoomRequest(
+                name="room", egress=api.RoomEgress(room=output("c1.ogg"))
+            )
             await lk.room.create_room(request)
     with sandbox_server.start(data_dir=tmp_path) as box:
         async with livekit(box) as lk:

@@ -14,13 +14,19 @@ from tests.sandbox_server import RunningSandbox
 
 
 def token(box: RunningSandbox, *, ttl: float = 60, secret: str = "", **grants: Any) -> str:
-    made = api.AccessToken(box.api_key, secret or box.api_secret).with_grants(api.VideoGrants(**grants))
+    made = api.AccessToken(box.api_key, secret or box.api_secret).with_grants(
+        api.VideoGrants(**grants)
+    )
     return str(made.with_ttl(timedelta(seconds=ttl)).to_jwt())
 
 
-def post(box: RunningSandbox, method: str, authorization: str | None, body: object = None) -> requests.Response:
+def post(
+    box: RunningSandbox, method: str, authorization: str | None, body: object = None
+) -> requests.Response:
     headers = {"Authorization": authorization} if authorization else {}
-    return requests.post(f"{box.url}/twirp/livekit.{method}", json=body or {}, headers=headers, timeout=5)
+    return requests.post(
+        f"{box.url}/twirp/livekit.{method}", json=body or {}, headers=headers, timeout=5
+    )
 
 
 def test_a_token_with_the_grant_is_served_and_json_works_too() -> None:
@@ -34,14 +40,20 @@ def test_the_wrong_grant_is_refused_as_unauthenticated() -> None:
     with sandbox_server.start() as box:
         response = post(box, "RoomService/ListRooms", f"Bearer {token(box, room_create=True)}")
 
-    assert (response.status_code, response.json()) == (401, {"code": "unauthenticated", "msg": "permissions denied"})
+    assert (response.status_code, response.json()) == (
+        401,
+        {"code": "unauthenticated", "msg": "permissions denied"},
+    )
 
 
 def test_no_token_at_all_is_refused_by_the_method() -> None:
     with sandbox_server.start() as box:
         response = post(box, "RoomService/ListRooms", None)
 
-    assert (response.status_code, response.json()) == (401, {"code": "unauthenticated", "msg": "permissions denied"})
+    assert (response.status_code, response.json()) == (
+        401,
+        {"code": "unauthenticated", "msg": "permissions denied"},
+    )
 
 
 def test_administering_another_room_is_refused() -> None:
@@ -57,10 +69,15 @@ async def test_a_wrong_secret_is_plain_text_that_the_client_cannot_read() -> Non
         async with livekit(box, api_secret="another-secret-that-is-long-enough-for-hs256") as lk:
             with pytest.raises(api.ServerError) as error:
                 await lk.room.list_rooms(api.ListRoomsRequest())
-        response = post(box, "RoomService/ListRooms", f"Bearer {token(box, secret='x' * 40, room_list=True)}")
+        response = post(
+            box, "RoomService/ListRooms", f"Bearer {token(box, secret='x' * 40, room_list=True)}"
+        )
 
     assert (error.value.status, error.value.code, error.value.message) == (401, "unknown", "")
-    assert (response.status_code, response.text) == (401, "invalid authorization token: signature is invalid")
+    assert (response.status_code, response.text) == (
+        401,
+        "invalid authorization token: signature is invalid",
+    )
 
 
 async def test_an_unknown_key_is_plain_text() -> None:
@@ -86,13 +103,18 @@ def test_a_token_without_expiry_or_with_another_algorithm_is_refused() -> None:
         other = jwt.encode(claims, box.api_secret, algorithm="HS384")
         unsigned = jwt.encode(claims, "", algorithm="none")
 
-        statuses = [post(box, "RoomService/ListRooms", f"Bearer {t}").status_code for t in (eternal, other, unsigned)]
+        statuses = [
+            post(box, "RoomService/ListRooms", f"Bearer {t}").status_code
+            for t in (eternal, other, unsigned)
+        ]
 
     assert statuses == [401, 401, 401]
 
 
 @pytest.mark.parametrize(("expired_since", "status"), [(30, 401), (2, 200)])
-def test_the_leeway_is_sixty_seconds_of_the_telephone_networks_time(expired_since: float, status: int) -> None:
+def test_the_leeway_is_sixty_seconds_of_the_telephone_networks_time(
+    expired_since: float, status: int
+) -> None:
     with sandbox_server.start(speed=6) as box:  # ten seconds of ours
         bearer = f"Bearer {token(box, ttl=-expired_since, room_list=True)}"
         response = post(box, "RoomService/ListRooms", bearer)
@@ -103,8 +125,12 @@ def test_the_leeway_is_sixty_seconds_of_the_telephone_networks_time(expired_sinc
 def test_unknown_paths_and_verbs_are_bad_routes() -> None:
     with sandbox_server.start() as box:
         bearer = {"Authorization": f"Bearer {token(box)}"}
-        unknown = requests.post(f"{box.url}/twirp/livekit.SIP/Nothing", json={}, headers=bearer, timeout=5)
-        verb = requests.get(f"{box.url}/twirp/livekit.RoomService/ListRooms", headers=bearer, timeout=5)
+        unknown = requests.post(
+            f"{box.url}/twirp/livekit.SIP/Nothing", json={}, headers=bearer, timeout=5
+        )
+        verb = requests.get(
+            f"{box.url}/twirp/livekit.RoomService/ListRooms", headers=bearer, timeout=5
+        )
 
     assert (unknown.status_code, unknown.json()) == (
         404,
@@ -114,14 +140,23 @@ def test_unknown_paths_and_verbs_are_bad_routes() -> None:
             "meta": {"twirp_invalid_route": "POST /twirp/livekit.SIP/Nothing"},
         },
     )
-    assert (verb.status_code, verb.json()["msg"]) == (404, 'unsupported method "GET" (only POST is allowed)')
+    assert (verb.status_code, verb.json()["msg"]) == (
+        404,
+        'unsupported method "GET" (only POST is allowed)',
+    )
 
 
 def test_a_body_that_is_no_protobuf_is_malformed() -> None:
     with sandbox_server.start() as box:
-        headers = {"Authorization": f"Bearer {token(box, room_list=True)}", "Content-Type": "application/protobuf"}
+        headers = {
+            "Authorization": f"Bearer {token(box, room_list=True)}",
+            "Content-Type": "application/protobuf",
+        }
         response = requests.post(
-            f"{box.url}/twirp/livekit.RoomService/ListRooms", data=b"\xff\xff\xff", headers=headers, timeout=5
+            f"{box.url}/twirp/livekit.RoomService/ListRooms",
+            data=b"\xff\xff\xff",
+            headers=headers,
+            timeout=5,
         )
 
     assert (response.status_code, response.json()) == (
@@ -133,10 +168,15 @@ def test_a_body_that_is_no_protobuf_is_malformed() -> None:
 @pytest.mark.parametrize("claims", [{"sip": "all"}, {"video": ["roomList"]}, {"nbf": "now"}])
 def test_a_claim_of_another_kind_is_a_malformed_token(claims: dict[str, Any]) -> None:
     with sandbox_server.start() as box:
-        signed = jwt.encode({"iss": box.api_key, "exp": 4_000_000_000, **claims}, box.api_secret, algorithm="HS256")
+        signed = jwt.encode(
+            {"iss": box.api_key, "exp": 4_000_000_000, **claims}, box.api_secret, algorithm="HS256"
+        )
         response = post(box, "RoomService/ListRooms", f"Bearer {signed}")
 
-    assert (response.status_code, response.text) == (401, "invalid authorization token: malformed token")
+    assert (response.status_code, response.text) == (
+        401,
+        "invalid authorization token: malformed token",
+    )
 
 
 def test_a_list_is_no_request() -> None:

@@ -21,8 +21,12 @@ def outbound(**fields: Any) -> api.CreateSIPOutboundTrunkRequest:
 
 
 def rule(**fields: Any) -> api.CreateSIPDispatchRuleRequest:
-    individual = api.SIPDispatchRule(dispatch_rule_individual=api.SIPDispatchRuleIndividual(room_prefix="in"))
-    return api.CreateSIPDispatchRuleRequest(dispatch_rule=api.SIPDispatchRuleInfo(**{"rule": individual, **fields}))
+    individual = api.SIPDispatchRule(
+        dispatch_rule_individual=api.SIPDispatchRuleIndividual(room_prefix="in")
+    )
+    return api.CreateSIPDispatchRuleRequest(
+        dispatch_rule=api.SIPDispatchRuleInfo(**{"rule": individual, **fields})
+    )
 
 
 def told(error: Any) -> tuple[str, int, str]:
@@ -34,16 +38,27 @@ def told(error: Any) -> tuple[str, int, str]:
     [
         ({"address": "sip.example.com"}, "no trunk numbers specified"),
         ({"numbers": [NUMBER]}, "no outbound address specified"),
-        ({"numbers": [NUMBER], "address": "sip:example.com"}, "trunk address should be a hostname or IP, not SIP URI"),
+        (
+            {"numbers": [NUMBER], "address": "sip:example.com"},
+            "trunk address should be a hostname or IP, not SIP URI",
+        ),
         (
             {"numbers": [NUMBER], "address": "example.com;transport=tcp"},
             "trunk address should not contain transport parameter",
         ),
-        ({"numbers": [NUMBER], "address": "a.b", "sip_trunk_id": "ST_x"}, "trunk id must not be set"),
-        ({"numbers": [NUMBER], "address": "a.b", "headers": {"Call-ID": "x"}}, "header name Call-ID not supported"),
+        (
+            {"numbers": [NUMBER], "address": "a.b", "sip_trunk_id": "ST_x"},
+            "trunk id must not be set",
+        ),
+        (
+            {"numbers": [NUMBER], "address": "a.b", "headers": {"Call-ID": "x"}},
+            "header name Call-ID not supported",
+        ),
     ],
 )
-async def test_an_outbound_trunk_is_refused_in_livekits_words(trunk: dict[str, Any], message: str) -> None:
+async def test_an_outbound_trunk_is_refused_in_livekits_words(
+    trunk: dict[str, Any], message: str
+) -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             with pytest.raises(api.ServerError) as error:
@@ -80,10 +95,14 @@ async def test_the_same_number_in_another_spelling_conflicts() -> None:
 async def test_disjoint_callers_may_share_a_number() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
-            first = await lk.sip.create_inbound_trunk(inbound(numbers=[NUMBER], allowed_numbers=["+1202"]))
+            first = await lk.sip.create_inbound_trunk(
+                inbound(numbers=[NUMBER], allowed_numbers=["+1202"])
+            )
             await lk.sip.create_inbound_trunk(inbound(numbers=[NUMBER], allowed_numbers=["+1303"]))
             with pytest.raises(api.ServerError) as error:
-                await lk.sip.create_inbound_trunk(inbound(numbers=[NUMBER], allowed_numbers=["+1202"]))
+                await lk.sip.create_inbound_trunk(
+                    inbound(numbers=[NUMBER], allowed_numbers=["+1202"])
+                )
 
     assert told(error)[2] == (
         f'Conflicting inbound SIP Trunks: "<new>" and "{first.sip_trunk_id}", '
@@ -96,9 +115,15 @@ async def test_trunks_are_listed_by_number_and_wildcards_with_them() -> None:
         async with livekit(box) as lk:
             mine = await lk.sip.create_inbound_trunk(inbound(numbers=[NUMBER]))
             await lk.sip.create_inbound_trunk(inbound(numbers=["+15551239999"]))
-            wildcard = await lk.sip.create_inbound_trunk(inbound(allowed_addresses=["192.0.2.0/24"]))
-            found = await lk.sip.list_inbound_trunk(api.ListSIPInboundTrunkRequest(numbers=["15551230000"]))
-            by_id = await lk.sip.list_inbound_trunk(api.ListSIPInboundTrunkRequest(trunk_ids=[mine.sip_trunk_id]))
+            wildcard = await lk.sip.create_inbound_trunk(
+                inbound(allowed_addresses=["192.0.2.0/24"])
+            )
+            found = await lk.sip.list_inbound_trunk(
+                api.ListSIPInboundTrunkRequest(numbers=["15551230000"])
+            )
+            by_id = await lk.sip.list_inbound_trunk(
+                api.ListSIPInboundTrunkRequest(trunk_ids=[mine.sip_trunk_id])
+            )
 
     assert [t.sip_trunk_id for t in found.items] == [mine.sip_trunk_id, wildcard.sip_trunk_id]
     assert [t.sip_trunk_id for t in by_id.items] == [mine.sip_trunk_id]
@@ -118,7 +143,11 @@ async def test_a_trunk_is_changed_in_part_and_as_a_whole() -> None:
                 await lk.sip.update_inbound_trunk_fields("ST_unknown", name="b")
 
     assert (part.name, list(part.numbers)) == ("b", [NUMBER, "+15551230001"])
-    assert (whole.sip_trunk_id, whole.name, list(whole.numbers)) == (made.sip_trunk_id, "c", ["+15551230002"])
+    assert (whole.sip_trunk_id, whole.name, list(whole.numbers)) == (
+        made.sip_trunk_id,
+        "c",
+        ["+15551230002"],
+    )
     assert told(error) == ("not_found", 404, "requested sip trunk does not exist")
 
 
@@ -155,10 +184,14 @@ async def test_deleting_a_trunk_twice_is_fine_and_a_rule_is_not() -> None:
 async def test_a_rule_for_the_same_combination_conflicts() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
-            first = await lk.sip.create_dispatch_rule(rule(name="first", trunk_ids=["ST_a"], numbers=[NUMBER]))
+            first = await lk.sip.create_dispatch_rule(
+                rule(name="first", trunk_ids=["ST_a"], numbers=[NUMBER])
+            )
             await lk.sip.create_dispatch_rule(rule(trunk_ids=["ST_b"], numbers=[NUMBER]))
             with pytest.raises(api.ServerError) as error:
-                await lk.sip.create_dispatch_rule(rule(trunk_ids=["ST_a", "ST_c"], numbers=[NUMBER]))
+                await lk.sip.create_dispatch_rule(
+                    rule(trunk_ids=["ST_a", "ST_c"], numbers=[NUMBER])
+                )
             with pytest.raises(api.ServerError) as empty:
                 await lk.sip.create_dispatch_rule(rule(rule=None))
 
@@ -178,10 +211,18 @@ async def test_a_rule_is_changed_in_part_and_listed_by_trunk() -> None:
             changed = await lk.sip.update_dispatch_rule_fields(
                 made.sip_dispatch_rule_id, name="new", attributes={"a": "b"}
             )
-            mine = await lk.sip.list_dispatch_rule(api.ListSIPDispatchRuleRequest(trunk_ids=["ST_a"]))
-            other = await lk.sip.list_dispatch_rule(api.ListSIPDispatchRuleRequest(trunk_ids=["ST_b"]))
+            mine = await lk.sip.list_dispatch_rule(
+                api.ListSIPDispatchRuleRequest(trunk_ids=["ST_a"])
+            )
+            other = await lk.sip.list_dispatch_rule(
+                api.ListSIPDispatchRuleRequest(trunk_ids=["ST_b"])
+            )
 
-    assert (changed.name, dict(changed.attributes), list(changed.trunk_ids)) == ("new", {"a": "b"}, ["ST_a"])
+    assert (changed.name, dict(changed.attributes), list(changed.trunk_ids)) == (
+        "new",
+        {"a": "b"},
+        ["ST_a"],
+    )
     assert ([r.name for r in mine.items], list(other.items)) == (["new"], [])
 
 
@@ -196,17 +237,25 @@ async def test_a_rule_is_changed_in_part_and_listed_by_trunk() -> None:
             "SipCallTo should be a phone number or SIP user, not a full SIP URI",
         ),
         ({"room_name": ""}, "invalid_argument", "missing room name"),
-        ({"display_name": "x" * 129}, "invalid_argument", "DisplayName too long (max 128 characters)"),
+        (
+            {"display_name": "x" * 129},
+            "invalid_argument",
+            "DisplayName too long (max 128 characters)",
+        ),
         ({"headers": {"From": "x"}}, "invalid_argument", "header name From not supported"),
         ({"sip_trunk_id": "ST_unknown"}, "not_found", "requested sip trunk does not exist"),
     ],
 )
-async def test_a_dial_is_refused_before_anything_is_sent(fields: dict[str, Any], code: str, message: str) -> None:
+async def test_a_dial_is_refused_before_anything_is_sent(
+    fields: dict[str, Any], code: str, message: str
+) -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
             with pytest.raises(api.ServerError) as error:
-                await lk.sip.create_sip_participant(invite(trunk, "+12025550101", **fields), timeout=10)
+                await lk.sip.create_sip_participant(
+                    invite(trunk, "+12025550101", **fields), timeout=10
+                )
         dials, rooms = box.dials(), box.rooms()
 
     assert (error.value.code, error.value.message) == (code, message)

@@ -29,38 +29,57 @@ def refusal(error: TwilioRestException) -> tuple[int, int]:
 
 
 def test_searching_lists_numbers_of_the_area(client: Client) -> None:
-    found = client.available_phone_numbers("US").local.list(area_code=415, voice_enabled=True, limit=3)
+    found = client.available_phone_numbers("US").local.list(
+        area_code=415, voice_enabled=True, limit=3
+    )
 
     assert [n.phone_number for n in found] == ["+14155550100", "+14155550101", "+14155550102"]
     assert found[0].friendly_name == "(415) 555-0100"
     assert found[0].capabilities == {"voice": True, "SMS": True, "MMS": False}
-    assert (found[0].locality, found[0].region, found[0].address_requirements) == ("San Francisco", "CA", "none")
+    assert (found[0].locality, found[0].region, found[0].address_requirements) == (
+        "San Francisco",
+        "CA",
+        "none",
+    )
 
 
 def test_searching_for_what_nobody_has_finds_an_empty_list(client: Client) -> None:
     assert client.available_phone_numbers("US").local.list(area_code=533, limit=5) == []
     assert client.available_phone_numbers("US").local.list(contains="999999", limit=5) == []
-    assert client.available_phone_numbers("DE").local.list(exclude_all_address_required=True, limit=5) == []
+    assert (
+        client.available_phone_numbers("DE").local.list(exclude_all_address_required=True, limit=5)
+        == []
+    )
 
 
 def test_a_shelf_that_does_not_exist_is_not_found(client: Client) -> None:
-    with pytest.raises(TwilioException, match=r"HTTP 404 .*20404"):  # a list's refusal is no TwilioRestException
+    with pytest.raises(
+        TwilioException, match=r"HTTP 404 .*20404"
+    ):  # a list's refusal is no TwilioRestException
         client.available_phone_numbers("US").mobile.list(limit=1)
 
 
 def test_letters_and_stars_search_as_on_a_keypad(client: Client) -> None:
-    found = client.available_phone_numbers("US").local.list(area_code=212, contains="JKL01*9", limit=20)
+    found = client.available_phone_numbers("US").local.list(
+        area_code=212, contains="JKL01*9", limit=20
+    )
 
     assert [n.phone_number for n in found] == [f"+121255501{tens}9" for tens in range(10)]
 
 
-def test_buying_takes_the_number_off_the_shelf_and_costs_money(box: RunningSandbox, client: Client) -> None:
-    bought = client.incoming_phone_numbers.create(phone_number="+14155550100", friendly_name="Support")
+def test_buying_takes_the_number_off_the_shelf_and_costs_money(
+    box: RunningSandbox, client: Client
+) -> None:
+    bought = client.incoming_phone_numbers.create(
+        phone_number="+14155550100", friendly_name="Support"
+    )
 
     assert bought.sid is not None
     assert bought.sid.startswith("PN")
     assert bought.capabilities == {"voice": True, "sms": True, "mms": False, "fax": False}
-    assert [n.sid for n in client.incoming_phone_numbers.list(phone_number="+14155550100")] == [bought.sid]
+    assert [n.sid for n in client.incoming_phone_numbers.list(phone_number="+14155550100")] == [
+        bought.sid
+    ]
     left = client.available_phone_numbers("US").local.list(area_code=415, limit=1)
     assert left[0].phone_number == "+14155550101"
     assert client.api.v2010.account.balance.fetch().balance == "98.85"
@@ -100,7 +119,10 @@ def test_a_refusal_carries_twilios_sentence(client: Client) -> None:
 
 
 def test_magic_numbers_can_be_bought(client: Client) -> None:
-    assert client.incoming_phone_numbers.create(phone_number="+15005550006").phone_number == "+15005550006"
+    assert (
+        client.incoming_phone_numbers.create(phone_number="+15005550006").phone_number
+        == "+15005550006"
+    )
     assert client.incoming_phone_numbers.create(area_code="500").phone_number == "+15005550006"
 
 
@@ -126,8 +148,12 @@ def test_without_money_nothing_is_sold(box: RunningSandbox, client: Client) -> N
 def test_the_inventory_can_be_set(box: RunningSandbox, client: Client) -> None:
     box.twilio(inventory=["+12025550111", {"phone_number": "+447700900001", "type": "Mobile"}])
 
-    assert [n.phone_number for n in client.available_phone_numbers("US").local.list()] == ["+12025550111"]
-    assert [n.phone_number for n in client.available_phone_numbers("GB").mobile.list()] == ["+447700900001"]
+    assert [n.phone_number for n in client.available_phone_numbers("US").local.list()] == [
+        "+12025550111"
+    ]
+    assert [n.phone_number for n in client.available_phone_numbers("GB").mobile.list()] == [
+        "+447700900001"
+    ]
     assert client.incoming_phone_numbers.create(phone_number="+447700900001").type == "mobile"
 
 
@@ -139,7 +165,10 @@ def test_a_released_number_is_gone_and_back_on_the_shelf(client: Client) -> None
     with pytest.raises(TwilioRestException) as refused:
         client.incoming_phone_numbers(bought.sid).delete()
     assert refusal(refused.value) == (404, 20404)
-    assert client.available_phone_numbers("US").local.list(area_code=415, limit=1)[0].phone_number == "+14155550100"
+    assert (
+        client.available_phone_numbers("US").local.list(area_code=415, limit=1)[0].phone_number
+        == "+14155550100"
+    )
 
 
 def test_wrong_credentials_are_refused(box: RunningSandbox) -> None:
@@ -149,23 +178,33 @@ def test_wrong_credentials_are_refused(box: RunningSandbox) -> None:
     assert refusal(refused.value) == (401, 20003)
 
 
-def test_a_number_is_connected_to_livekit_and_everything_is_undone(box: RunningSandbox, client: Client) -> None:
+def test_a_number_is_connected_to_livekit_and_everything_is_undone(
+    box: RunningSandbox, client: Client
+) -> None:
     number = client.incoming_phone_numbers.create(phone_number="+14155550100")
     trunk = client.trunking.v1.trunks.create(
         friendly_name="VoiceOps", domain_name="vo-1.pstn.twilio.com", transfer_mode="enable-all"
     )
     here = client.trunking.v1.trunks(trunk.sid)
     url = here.origination_urls.create(
-        weight=1, priority=1, enabled=True, friendly_name="LiveKit", sip_url="sip:x.sip.livekit.cloud;transport=tcp"
+        weight=1,
+        priority=1,
+        enabled=True,
+        friendly_name="LiveKit",
+        sip_url="sip:x.sip.livekit.cloud;transport=tcp",
     )
     credentials = client.sip.credential_lists.create(friendly_name="VoiceOps")
-    client.sip.credential_lists(credentials.sid).credentials.create(username="voiceops", password="Abcdefghij12")
+    client.sip.credential_lists(credentials.sid).credentials.create(
+        username="voiceops", password="Abcdefghij12"
+    )
     here.credentials_lists.create(credential_list_sid=credentials.sid)
     here.phone_numbers.create(phone_number_sid=number.sid)
 
     assert client.incoming_phone_numbers(number.sid).fetch().trunk_sid == trunk.sid
     assert [n.phone_number for n in here.phone_numbers.list()] == ["+14155550100"]
-    assert [u.sip_url for u in here.origination_urls.list()] == ["sip:x.sip.livekit.cloud;transport=tcp"]
+    assert [u.sip_url for u in here.origination_urls.list()] == [
+        "sip:x.sip.livekit.cloud;transport=tcp"
+    ]
     assert [c.sid for c in here.credentials_lists.list()] == [credentials.sid]
     assert here.fetch().auth_type_set == ["CREDENTIAL_LIST"]
 
@@ -177,8 +216,17 @@ def test_a_number_is_connected_to_livekit_and_everything_is_undone(box: RunningS
     client.incoming_phone_numbers(number.sid).delete()
 
     state = box.control("GET", "twilio")
-    left = {name: state[name] for name in ("numbers", "trunks", "origination_urls", "credential_lists", "credentials")}
-    assert left == {"numbers": [], "trunks": [], "origination_urls": [], "credential_lists": [], "credentials": []}
+    left = {
+        name: state[name]
+        for name in ("numbers", "trunks", "origination_urls", "credential_lists", "credentials")
+    }
+    assert left == {
+        "numbers": [],
+        "trunks": [],
+        "origination_urls": [],
+        "credential_lists": [],
+        "credentials": [],
+    }
 
 
 def test_a_termination_domain_stays_taken_after_its_trunk_is_gone(client: Client) -> None:
@@ -203,7 +251,9 @@ def test_weak_sip_passwords_are_refused(client: Client, password: str) -> None:
     credentials = client.sip.credential_lists.create(friendly_name="VoiceOps")
 
     with pytest.raises(TwilioRestException) as refused:
-        client.sip.credential_lists(credentials.sid).credentials.create(username="voiceops", password=password)
+        client.sip.credential_lists(credentials.sid).credentials.create(
+            username="voiceops", password=password
+        )
 
     assert refusal(refused.value) == (400, 20001)
 
@@ -217,14 +267,18 @@ def test_lists_are_paged_and_the_next_page_is_followed(box: RunningSandbox, clie
     trunks = client.trunking.v1.trunks.list(page_size=2)
 
     assert [n.phone_number for n in numbers] == [f"+1415555010{number}" for number in range(5)]
-    assert [t.domain_name for t in trunks] == [f"vo-{number}.pstn.twilio.com" for number in range(5)]
+    assert [t.domain_name for t in trunks] == [
+        f"vo-{number}.pstn.twilio.com" for number in range(5)
+    ]
     assert client.trunking.v1.trunks.page(page_size=2).next_page_url == (
         "https://trunking.twilio.com/v1/Trunks?PageSize=2&Page=1"
     )
 
 
 def test_a_fault_before_the_purchase_buys_nothing(box: RunningSandbox, client: Client) -> None:
-    box.twilio(faults=[{"method": "POST", "path": "IncomingPhoneNumbers", "status": 429, "code": 20429}])
+    box.twilio(
+        faults=[{"method": "POST", "path": "IncomingPhoneNumbers", "status": 429, "code": 20429}]
+    )
 
     with pytest.raises(TwilioRestException) as refused:
         client.incoming_phone_numbers.create(phone_number="+14155550100")
@@ -233,7 +287,9 @@ def test_a_fault_before_the_purchase_buys_nothing(box: RunningSandbox, client: C
     assert client.incoming_phone_numbers.list() == []
 
 
-def test_a_fault_after_the_purchase_leaves_the_number_bought(box: RunningSandbox, client: Client) -> None:
+def test_a_fault_after_the_purchase_leaves_the_number_bought(
+    box: RunningSandbox, client: Client
+) -> None:
     box.twilio(faults=[{"method": "POST", "path": "IncomingPhoneNumbers", "when": "after"}])
 
     with pytest.raises(requests.exceptions.ConnectionError):
@@ -250,5 +306,7 @@ def test_what_was_bought_survives_a_restart(tmp_path: Path) -> None:
     with sandbox_server.start(data_dir=tmp_path) as box:
         client = twilio(box)
         assert [n.phone_number for n in client.incoming_phone_numbers.list()] == ["+12025550111"]
-        assert [n.phone_number for n in client.available_phone_numbers("US").local.list()] == ["+12025550112"]
+        assert [n.phone_number for n in client.available_phone_numbers("US").local.list()] == [
+            "+12025550112"
+        ]
         assert client.api.v2010.account.balance.fetch().balance == "48.85"

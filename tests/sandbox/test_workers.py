@@ -29,7 +29,9 @@ class Worker:
         return message
 
     async def report(self, job_id: str, status: agent.JobStatus) -> None:
-        await self.send(agent.WorkerMessage(update_job=agent.UpdateJobStatus(job_id=job_id, status=status)))
+        await self.send(
+            agent.WorkerMessage(update_job=agent.UpdateJobStatus(job_id=job_id, status=status))
+        )
 
     async def answer(self, *, available: bool) -> agent.Job:
         """Wait for the next offer, answer it, and return its job."""
@@ -43,9 +45,16 @@ class Worker:
 
 @asynccontextmanager
 async def worker(box: RunningSandbox, name: str) -> AsyncIterator[Worker]:
-    token = api.AccessToken(box.api_key, box.api_secret).with_grants(api.VideoGrants(agent=True)).to_jwt()
+    token = (
+        api.AccessToken(box.api_key, box.api_secret)
+        .with_grants(api.VideoGrants(agent=True))
+        .to_jwt()
+    )
     headers = {"Authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession() as session, session.ws_connect(f"{box.url}/agent", headers=headers) as socket:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{box.url}/agent", headers=headers) as socket,
+    ):
         connected = Worker(socket)
         register = agent.RegisterWorkerRequest(type=agent.JT_ROOM, agent_name=name, version="1.8.9")
         await connected.send(agent.WorkerMessage(register=register))
@@ -70,10 +79,17 @@ async def test_a_job_goes_to_the_worker_of_its_name_before_the_sandboxs_own_agen
 
     assert (offered.metadata, offered.room.name, offered.dispatch_id) == ("m", "r", made.id)
     claims = jwt.decode(assignment.token, box.api_secret, algorithms=["HS256"])
-    assert (claims["sub"], claims["video"]["room"], claims["kind"]) == (f"agent-{offered.id}", "r", "agent")
+    assert (claims["sub"], claims["video"]["room"], claims["kind"]) == (
+        f"agent-{offered.id}",
+        "r",
+        "agent",
+    )
     assert running is not None
     assert done is not None
-    assert [j.state.status for j in (running.state.jobs[0], done.state.jobs[0])] == [agent.JS_RUNNING, agent.JS_SUCCESS]
+    assert [j.state.status for j in (running.state.jobs[0], done.state.jobs[0])] == [
+        agent.JS_RUNNING,
+        agent.JS_SUCCESS,
+    ]
     assert mail.of_room("r") == [
         ("room_started", ""),
         ("participant_joined", "agent"),
@@ -84,7 +100,9 @@ async def test_a_job_goes_to_the_worker_of_its_name_before_the_sandboxs_own_agen
 async def test_a_job_that_is_declined_goes_to_the_next_worker() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk, worker(box, "x") as one, worker(box, "x") as other:
-            await lk.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(agent_name="x", room="r"))
+            await lk.agent_dispatch.create_dispatch(
+                api.CreateAgentDispatchRequest(agent_name="x", room="r")
+            )
             first = await one.answer(available=False)
             second = await other.answer(available=True)
             assigned = (await other.receive()).assignment.job.id
@@ -95,7 +113,9 @@ async def test_a_job_that_is_declined_goes_to_the_next_worker() -> None:
 async def test_deleting_the_dispatch_ends_the_job() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk, worker(box, "x") as mine:
-            made = await lk.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(agent_name="x", room="r"))
+            made = await lk.agent_dispatch.create_dispatch(
+                api.CreateAgentDispatchRequest(agent_name="x", room="r")
+            )
             offered = await mine.answer(available=True)
             await mine.receive()
             await lk.agent_dispatch.delete_dispatch(made.id, "r")
@@ -117,7 +137,9 @@ async def test_a_worker_that_is_lost_leaves_its_rooms() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             async with worker(box, "x") as mine:
-                await lk.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(agent_name="x", room="r"))
+                await lk.agent_dispatch.create_dispatch(
+                    api.CreateAgentDispatchRequest(agent_name="x", room="r")
+                )
                 offered = await mine.answer(available=True)
                 await mine.receive()
                 await mine.report(offered.id, agent.JS_RUNNING)
@@ -130,9 +152,15 @@ async def test_a_worker_that_is_lost_leaves_its_rooms() -> None:
 
 async def test_a_worker_needs_the_agent_grant() -> None:
     with sandbox_server.start() as box:
-        token = api.AccessToken(box.api_key, box.api_secret).with_grants(api.VideoGrants(room_list=True)).to_jwt()
+        token = (
+            api.AccessToken(box.api_key, box.api_secret)
+            .with_grants(api.VideoGrants(room_list=True))
+            .to_jwt()
+        )
         async with aiohttp.ClientSession() as session:
             with pytest.raises(aiohttp.WSServerHandshakeError) as error:
-                await session.ws_connect(f"{box.url}/agent", headers={"Authorization": f"Bearer {token}"})
+                await session.ws_connect(
+                    f"{box.url}/agent", headers={"Authorization": f"Bearer {token}"}
+                )
 
     assert error.value.status == 401

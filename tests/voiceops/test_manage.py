@@ -37,30 +37,53 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         ("THROTTLE_RATES", "often", "THROTTLE_RATES is not readable. See .env.example.\n"),
         ("SANDBOX_SPEED", "0", "SANDBOX_SPEED must be more than 0.\n"),
         ("DEBUG", "maybe", "DEBUG is neither 1 nor 0. See .env.example.\n"),
-        ("STAFF_SECOND_FACTOR", "yeah", "STAFF_SECOND_FACTOR is neither 1 nor 0. See .env.example.\n"),
+        (
+            "STAFF_SECOND_FACTOR",
+            "yeah",
+            "STAFF_SECOND_FACTOR is neither 1 nor 0. See .env.example.\n",
+        ),
         ("LOG_LEVEL", "loud", "LOG_LEVEL is none of CRITICAL, ERROR, WARNING, INFO, DEBUG.\n"),
-        ("SENTRY_DSN", "https://host", "SENTRY_DSN cannot be used: it reads https://key@host/project.\n"),
+        (
+            "SENTRY_DSN",
+            "https://host",
+            "SENTRY_DSN cannot be used: it reads https://key@host/project.\n",
+        ),
         ("EMAIL_URL", "mail.example.com", "EMAIL_URL is not readable. See .env.example.\n"),
         ("DATABASE_URL", "nonsense", NO_DATABASE),
         ("DATABASE_URL", "mysql://host/name", NO_DATABASE),
         ("DATABASE_URL", "postgres://host:5432", NO_DATABASE),
-        ("DATABASE_URL", "postgres://host:port/name", "DATABASE_URL is not readable. See .env.example.\n"),
-        ("DATA_DIR", "/dev/null/var", "/dev/null/var cannot be made (Not a directory). Set DATA_DIR.\n"),
+        (
+            "DATABASE_URL",
+            "postgres://host:port/name",
+            "DATABASE_URL is not readable. See .env.example.\n",
+        ),
+        (
+            "DATA_DIR",
+            "/dev/null/var",
+            "/dev/null/var cannot be made (Not a directory). Set DATA_DIR.\n",
+        ),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, variable: str, value: str, told: str) -> None:
+def test_a_setting_that_cannot_be_used_is_named(
+    tmp_path: Path, variable: str, value: str, told: str
+) -> None:
     done = manage("check", **{"DATA_DIR": str(tmp_path), variable: value})
 
     assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
 
 
 @pytest.mark.parametrize(
-    "command", [("create_workspace", "Ours", "--admin", "ours@example.com"), ("reconcile_calls",), ("prune",)]
+    "command",
+    [("create_workspace", "Ours", "--admin", "ours@example.com"), ("reconcile_calls",), ("prune",)],
 )
-def test_a_database_that_was_not_migrated_is_said_so(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_a_database_that_was_not_migrated_is_said_so(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
     done = manage(*command, DATA_DIR=str(tmp_path))
 
-    told = "The database has not been set up, or not for this version. Run: python manage.py migrate\n"
+    told = (
+        "The database has not been set up, or not for this version. Run: python manage.py migrate\n"
+    )
     assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
 
 
@@ -83,7 +106,9 @@ def told_when(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> object:
     def fail(argv: list[str]) -> None:
         raise error
 
-    monkeypatch.setattr(environ.Env, "read_env", lambda path: None)  # a developer's settings stay out of it
+    monkeypatch.setattr(
+        environ.Env, "read_env", lambda path: None
+    )  # a developer's settings stay out of it
     monkeypatch.setattr(command_line, "execute_from_command_line", fail)
     with pytest.raises(SystemExit) as ended:
         command_line.main()

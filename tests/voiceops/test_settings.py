@@ -19,15 +19,25 @@ VARIABLE = re.compile(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
 
 
 def variables_read() -> set[str]:
-    """The first argument of every `env.…("NAME")` in settings.py, and the secrets, which are read in a loop."""
-    calls = [node for node in ast.walk(ast.parse(SETTINGS.read_text())) if isinstance(node, ast.Call)]
-    of_env = [call for call in calls if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "env"]
+    """The first argument of every `env.…("NAME")` in settings.py, and the secrets, which are read
+    in a loop.
+    """
+    calls = [
+        node for node in ast.walk(ast.parse(SETTINGS.read_text())) if isinstance(node, ast.Call)
+    ]
+    of_env = [
+        call
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "env"
+    ]
     names = {call.args[0].value for call in of_env if isinstance(call.args[0], ast.Constant)}
     return {str(name) for name in names} | set(settings.EXAMPLE_SECRETS)
 
 
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Python in an environment that holds nothing else of ours, and past any `.env`, which only manage.py reads."""
+    """Python in an environment that holds nothing else of ours, and past any `.env`, which only
+    manage.py reads.
+    """
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
         [sys.executable, *arguments],
@@ -84,7 +94,9 @@ def test_without_debug_an_example_key_encrypts_nothing() -> None:
     strong, example = new_secrets(), settings.EXAMPLE_SECRETS["FIELD_ENCRYPTION_KEYS"]
     keys = f" {example},{strong['FIELD_ENCRYPTION_KEYS']}"
 
-    assert refusal(**{**strong, "DEBUG": "0", "FIELD_ENCRYPTION_KEYS": keys}) == REFUSAL.format("FIELD_ENCRYPTION_KEYS")
+    assert refusal(**{**strong, "DEBUG": "0", "FIELD_ENCRYPTION_KEYS": keys}) == REFUSAL.format(
+        "FIELD_ENCRYPTION_KEYS"
+    )
 
 
 def test_without_debug_a_short_secret_is_named() -> None:
@@ -99,7 +111,9 @@ def test_without_debug_an_old_secret_must_be_strong_too(old: str) -> None:
 
     told = refusal(**{**new_secrets(), "DEBUG": "0", "JWT_API_SECRET_FALLBACKS": fallbacks})
 
-    assert told.startswith("With DEBUG=0 JWT_API_SECRET_FALLBACKS holds secrets of at least 32 characters")
+    assert told.startswith(
+        "With DEBUG=0 JWT_API_SECRET_FALLBACKS holds secrets of at least 32 characters"
+    )
 
 
 def test_without_debug_two_secrets_that_are_one_are_named() -> None:
@@ -107,7 +121,10 @@ def test_without_debug_two_secrets_that_are_one_are_named() -> None:
 
     told = refusal(**{**strong, "DEBUG": "0", "LIVEKIT_API_SECRET": strong["SECRET_KEY"]})
 
-    assert told == "With DEBUG=0 every secret must be another, but SECRET_KEY and LIVEKIT_API_SECRET are the same."
+    assert (
+        told
+        == "With DEBUG=0 every secret must be another, but SECRET_KEY and LIVEKIT_API_SECRET are the same."
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,10 +134,14 @@ def test_without_debug_two_secrets_that_are_one_are_named() -> None:
         ({"EMAIL_FROM": "Calls <no-reply@example.com>"}, "Calls <no-reply@example.com>"),
     ],
 )
-def test_e_mails_come_from_somebody_whom_mail_servers_accept(environment: dict[str, str], sender: str) -> None:
+def test_e_mails_come_from_somebody_whom_mail_servers_accept(
+    environment: dict[str, str], sender: str
+) -> None:
     url = "https://calls.example.com:8443"
 
-    assert printed("settings.DEFAULT_FROM_EMAIL", DEBUG="1", PUBLIC_URL=url, **environment) == repr(sender)
+    assert printed("settings.DEFAULT_FROM_EMAIL", DEBUG="1", PUBLIC_URL=url, **environment) == repr(
+        sender
+    )
 
 
 def test_debug_is_off_unless_it_is_set() -> None:
@@ -137,7 +158,12 @@ def test_new_secrets_are_strong_enough_for_a_server(tmp_path: Path) -> None:
 
 
 def test_a_variable_set_to_nothing_is_unset() -> None:
-    database = printed("(settings.DATABASES['default']['ENGINE'], settings.PORT)", DEBUG="1", DATABASE_URL="", PORT="")
+    database = printed(
+        "(settings.DATABASES['default']['ENGINE'], settings.PORT)",
+        DEBUG="1",
+        DATABASE_URL="",
+        PORT="",
+    )
 
     assert database == "('voiceops.db.sqlite', 8000)"
 
@@ -150,11 +176,17 @@ def test_another_livekit_is_no_sandbox_and_waits_longer() -> None:
     shown = "(settings.USES_SANDBOX, settings.DIAL_FENCE_SECONDS, settings.TWILIO_BASE_URL)"
 
     assert printed(shown, DEBUG="1") == "(True, 22.0, 'http://127.0.0.1:7880')"
-    assert printed(shown, DEBUG="1", LIVEKIT_URL="https://livekit.example.com") == "(False, 180.0, '')"
+    assert (
+        printed(shown, DEBUG="1", LIVEKIT_URL="https://livekit.example.com") == "(False, 180.0, '')"
+    )
 
 
-@pytest.mark.parametrize("rates", ["user=many", "caller=5/fortnight", "everybody=5/min", "login=0/s"])
+@pytest.mark.parametrize(
+    "rates", ["user=many", "caller=5/fortnight", "everybody=5/min", "login=0/s"]
+)
 def test_a_limit_that_is_none_is_named(rates: str) -> None:
     name = rates.partition("=")[0]
 
-    assert refusal(DEBUG="1", THROTTLE_RATES=rates).startswith(f"THROTTLE_RATES: {name} cannot be used.")
+    assert refusal(DEBUG="1", THROTTLE_RATES=rates).startswith(
+        f"THROTTLE_RATES: {name} cannot be used."
+    )

@@ -23,7 +23,9 @@ def endpoint(ours: Workspace) -> WebhookEndpoint:
 
 def told(of: Workspace) -> list[tuple[str, Any]]:
     """Type and data of every event, in the order they were written down."""
-    return [(event.type, json.loads(event.body)["data"]) for event in of.webhook_events.order_by("pk")]
+    return [
+        (event.type, json.loads(event.body)["data"]) for event in of.webhook_events.order_by("pk")
+    ]
 
 
 def types(of: Workspace) -> list[str]:
@@ -39,7 +41,9 @@ def talk(call: Call) -> None:
     call_states.mark_hung_up(call, at=now, reason="callee_hangup", by="callee")
 
 
-def test_a_call_is_told_from_start_to_end_as_the_api_shows_it(ours: Workspace, endpoint: WebhookEndpoint) -> None:
+def test_a_call_is_told_from_start_to_end_as_the_api_shows_it(
+    ours: Workspace, endpoint: WebhookEndpoint
+) -> None:
     call = make.call(ours, stage=Stage.INTENT)
     talk(call)
 
@@ -55,15 +59,21 @@ def test_an_analysis_is_told_with_its_call(ours: Workspace, endpoint: WebhookEnd
     call = make.call(ours, stage=Stage.INTENT)
     talk(call)
     found = {"summary": "They agreed.", "fields": {"mood": "good"}}
-    call_states.add_event(call, type="analysis", text="The agent analysed the call", at=timezone.now(), data=found)
+    call_states.add_event(
+        call, type="analysis", text="The agent analysed the call", at=timezone.now(), data=found
+    )
 
     collect_events()
 
-    shown, analysis = (make.client(ours).get(f"/calls/{call.pk}{path}").json() for path in ("", "/analysis"))
+    shown, analysis = (
+        make.client(ours).get(f"/calls/{call.pk}{path}").json() for path in ("", "/analysis")
+    )
     assert told(ours)[-1] == ("call.analyzed", {**shown, "analysis": analysis})
 
 
-def test_what_happened_is_told_once_however_often_it_is_looked_at(ours: Workspace, endpoint: WebhookEndpoint) -> None:
+def test_what_happened_is_told_once_however_often_it_is_looked_at(
+    ours: Workspace, endpoint: WebhookEndpoint
+) -> None:
     talk(make.call(ours, stage=Stage.INTENT))
 
     counts = [collect_events(), collect_events(), collect_events()]
@@ -77,7 +87,11 @@ def test_every_step_is_told_as_it_comes(ours: Workspace, endpoint: WebhookEndpoi
     now = timezone.now()
 
     steps = []
-    for step in (call_states.mark_callee_joined, call_states.mark_ringing, call_states.mark_answered):
+    for step in (
+        call_states.mark_callee_joined,
+        call_states.mark_ringing,
+        call_states.mark_answered,
+    ):
         step(call, at=now, source="test")
         collect_events()
         steps.append(types(ours))
@@ -91,21 +105,30 @@ def test_a_busy_line_is_told_too(ours: Workspace, endpoint: WebhookEndpoint) -> 
 
     collect_events()
 
-    assert [(type, data["outcome"]) for type, data in told(ours)] == [("call.started", "busy"), ("call.ended", "busy")]
+    assert [(type, data["outcome"]) for type, data in told(ours)] == [
+        ("call.started", "busy"),
+        ("call.ended", "busy"),
+    ]
 
 
-def test_an_attempt_that_was_never_sent_is_not_told(ours: Workspace, endpoint: WebhookEndpoint) -> None:
+def test_an_attempt_that_was_never_sent_is_not_told(
+    ours: Workspace, endpoint: WebhookEndpoint
+) -> None:
     batch = make.batch(ours)
     person = make.recipient(batch)
     call = make.call(ours, batch_id=batch.pk, recipient_id=person.pk)
-    call_states.mark_failed(call, verdict=BY_REASON["no_agent"], at=timezone.now(), since=(Stage.RESERVED,))
+    call_states.mark_failed(
+        call, verdict=BY_REASON["no_agent"], at=timezone.now(), since=(Stage.RESERVED,)
+    )
 
     collect_events()
 
     assert types(ours) == []
 
 
-def test_an_endpoint_is_told_what_it_asked_for_and_only_of_its_workspace(ours: Workspace, theirs: Workspace) -> None:
+def test_an_endpoint_is_told_what_it_asked_for_and_only_of_its_workspace(
+    ours: Workspace, theirs: Workspace
+) -> None:
     ends, everything = make.webhook(ours, events=["call.ended"]), make.webhook(ours)
     make.webhook(ours, is_enabled=False)
     foreign = make.webhook(theirs)
@@ -113,7 +136,10 @@ def test_an_endpoint_is_told_what_it_asked_for_and_only_of_its_workspace(ours: W
 
     collect_events()
 
-    assert [list(e.deliveries.order_by("pk").values_list("event__type", flat=True)) for e in (ends, everything)] == [
+    assert [
+        list(e.deliveries.order_by("pk").values_list("event__type", flat=True))
+        for e in (ends, everything)
+    ] == [
         ["call.ended"],
         ["call.started", "call.answered", "call.ended"],
     ]
@@ -127,7 +153,9 @@ def test_a_new_endpoint_is_not_told_the_past(ours: Workspace) -> None:
     assert collect_events() == 0
 
 
-def test_what_happened_while_no_worker_lived_is_told_later(ours: Workspace, endpoint: WebhookEndpoint) -> None:
+def test_what_happened_while_no_worker_lived_is_told_later(
+    ours: Workspace, endpoint: WebhookEndpoint
+) -> None:
     collect_events()
     WebhookEndpoint.unscoped.update(created_at=timezone.now() - timedelta(days=2))
     talk(make.call(ours, stage=Stage.INTENT))
@@ -148,7 +176,9 @@ def test_a_batch_is_told_from_start_to_stop(ours: Workspace, endpoint: WebhookEn
     assert {data["name"] for _, data in told(ours)} == {"Reminders"}
 
 
-def test_a_batch_that_paused_itself_says_why_once(ours: Workspace, endpoint: WebhookEndpoint) -> None:
+def test_a_batch_that_paused_itself_says_why_once(
+    ours: Workspace, endpoint: WebhookEndpoint
+) -> None:
     batch = make.batch(ours, status=Batch.Status.PAUSED, error="The trunk is gone.")
 
     collect_events()
@@ -164,7 +194,9 @@ def test_a_batch_that_paused_itself_says_why_once(ours: Workspace, endpoint: Web
     ]
 
 
-def test_a_completed_batch_is_told_with_its_counts(ours: Workspace, endpoint: WebhookEndpoint) -> None:
+def test_a_completed_batch_is_told_with_its_counts(
+    ours: Workspace, endpoint: WebhookEndpoint
+) -> None:
     batch = make.batch(ours, status=Batch.Status.COMPLETED, ended_at=timezone.now())
     make.recipient(batch, status="completed")
 
@@ -179,7 +211,9 @@ def test_a_completed_batch_is_told_with_its_counts(ours: Workspace, endpoint: We
     )
 
 
-@pytest.mark.parametrize(("status", "finished"), [("completed", True), ("failed", True), ("retrying", False)])
+@pytest.mark.parametrize(
+    ("status", "finished"), [("completed", True), ("failed", True), ("retrying", False)]
+)
 def test_a_person_is_told_when_nobody_will_call_them_again(
     ours: Workspace, endpoint: WebhookEndpoint, status: str, finished: bool
 ) -> None:
@@ -216,7 +250,9 @@ def test_a_person_is_told_when_nobody_will_call_them_again(
 def test_a_recording_is_told_when_it_is_ready(ours: Workspace, endpoint: WebhookEndpoint) -> None:
     call = make.call(ours, stage=Stage.INTENT)
     talk(call)
-    call_states.add_event(call, type="recording_ready", text="The recording is ready", at=timezone.now())
+    call_states.add_event(
+        call, type="recording_ready", text="The recording is ready", at=timezone.now()
+    )
 
     collect_events()
 
@@ -231,6 +267,8 @@ def test_nothing_is_written_down_where_nobody_listens(ours: Workspace) -> None:
 
 
 def test_every_event_we_name_can_be_asked_for(ours: Workspace) -> None:
-    response = make.client(ours).post("/webhooks", {"url": "https://example.com", "events": list(EVENTS)})
+    response = make.client(ours).post(
+        "/webhooks", {"url": "https://example.com", "events": list(EVENTS)}
+    )
 
     assert (response.status_code, response.json()["events"]) == (201, list(EVENTS))

@@ -27,7 +27,9 @@ from worker.periodic.webhook_delivery import DeliveryThread
 INSTANT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def attempt(delivery: WebhookDelivery, *, now: datetime | None = None, answer: Answer | None = None) -> WebhookDelivery:
+def attempt(
+    delivery: WebhookDelivery, *, now: datetime | None = None, answer: Answer | None = None
+) -> WebhookDelivery:
     """One try from claim to note; what came of it."""
     now = now or timezone.now()
     assert delivery.claim(now)
@@ -53,7 +55,12 @@ def test_what_arrives_verifies_with_the_reference_library(
     assert told == json.loads(body)
     assert (told["type"], told["data"]["webhook_id"]) == ("webhook.test", str(endpoint[0].pk))
     assert headers["webhook-id"] == f"msg_{delivery.event_id.hex}"
-    assert (after.status, after.attempts, after.response_status, after.error) == ("delivered", 1, 204, None)
+    assert (after.status, after.attempts, after.response_status, after.error) == (
+        "delivered",
+        1,
+        204,
+        None,
+    )
 
 
 def test_a_secret_that_was_replaced_verifies_for_another_day(
@@ -75,7 +82,9 @@ def test_a_secret_that_was_replaced_verifies_for_another_day(
         Webhook(old).verify(late, second)
 
 
-def test_a_retry_carries_the_same_id_and_body(endpoint: tuple[WebhookEndpoint, str], receiver: Receiver) -> None:
+def test_a_retry_carries_the_same_id_and_body(
+    endpoint: tuple[WebhookEndpoint, str], receiver: Receiver
+) -> None:
     receiver.answers = [500, 302, 200]
 
     first = attempt(send_test(endpoint=endpoint[0], now=timezone.now()))
@@ -92,7 +101,9 @@ def test_a_retry_carries_the_same_id_and_body(endpoint: tuple[WebhookEndpoint, s
     assert len(set(tries)) == 1
 
 
-def test_a_receiver_may_ask_for_patience(endpoint: tuple[WebhookEndpoint, str], receiver: Receiver) -> None:
+def test_a_receiver_may_ask_for_patience(
+    endpoint: tuple[WebhookEndpoint, str], receiver: Receiver
+) -> None:
     receiver.answers, receiver.headers = [429], {"Retry-After": "900"}
     now = timezone.now()
 
@@ -116,7 +127,9 @@ def test_the_ladder_lasts_three_days() -> None:
         assert again is not None
         waits.append((again - INSTANT).total_seconds())
 
-    assert all(abs(wait - delay) <= delay * JITTER for wait, delay in zip(waits, DELAYS, strict=True))
+    assert all(
+        abs(wait - delay) <= delay * JITTER for wait, delay in zip(waits, DELAYS, strict=True)
+    )
     assert sum(DELAYS) * (1 - JITTER) >= timedelta(hours=72).total_seconds()
     assert next_try(attempts=TRIES, now=INSTANT) is None
 
@@ -160,7 +173,9 @@ def test_an_endpoint_that_is_gone_is_disabled_and_admins_are_told(
 ) -> None:
     admin = make.member(ours, Role.ADMIN)
     make.member(ours, Role.MANAGER)
-    endpoint = make.webhook(ours, failing_since=timezone.now() - failing_for if failing_for else None)
+    endpoint = make.webhook(
+        ours, failing_since=timezone.now() - failing_for if failing_for else None
+    )
 
     with django_capture_on_commit_callbacks(execute=True):
         attempt(make.delivery(endpoint), answer=Answer(status, f"answered {status}"))
@@ -183,7 +198,13 @@ def test_one_arrival_ends_a_row_of_failures(ours: Workspace) -> None:
 
 @pytest.mark.parametrize(
     "addresses",
-    [["10.0.0.1"], ["93.184.215.14", "127.0.0.1"], ["169.254.169.254"], ["64:ff9b::7f00:1"], ["::ffff:7f00:1"]],
+    [
+        ["10.0.0.1"],
+        ["93.184.215.14", "127.0.0.1"],
+        ["169.254.169.254"],
+        ["64:ff9b::7f00:1"],
+        ["::ffff:7f00:1"],
+    ],
 )
 async def test_a_name_with_an_address_that_is_not_public_is_not_dialled(
     addresses: list[str], monkeypatch: pytest.MonkeyPatch
@@ -196,7 +217,13 @@ async def test_a_name_with_an_address_that_is_not_public_is_not_dialled(
 
 
 @pytest.mark.parametrize(
-    "url", ["https://localhost/hook", "https://0x7f.1/hook", "https://[::1]/hook", "http://127.0.0.1:1/hook"]
+    "url",
+    [
+        "https://localhost/hook",
+        "https://0x7f.1/hook",
+        "https://[::1]/hook",
+        "http://127.0.0.1:1/hook",
+    ],
 )
 def test_our_own_network_and_a_dead_host_answer_alike(url: str) -> None:
     assert post(url, body="{}", headers={}) == Answer(None, "could not be reached")
@@ -205,7 +232,9 @@ def test_our_own_network_and_a_dead_host_answer_alike(url: str) -> None:
 def test_a_closed_port_answers_no_differently_from_a_forbidden_address(settings: Settings) -> None:
     settings.DEBUG = True
 
-    assert post("http://127.0.0.1:1/hook", body="{}", headers={}) == Answer(None, "could not be reached")
+    assert post("http://127.0.0.1:1/hook", body="{}", headers={}) == Answer(
+        None, "could not be reached"
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,9 +260,12 @@ def test_the_address_is_judged_once_more_where_the_connection_is_made() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("120", 120), ("Mon, 23 Nov 2026 12:01:40 GMT", 100), ("soon", None), ("²", None)]
+    ("header", "seconds"),
+    [("120", 120), ("Mon, 23 Nov 2026 12:01:40 GMT", 100), ("soon", None), ("²", None)],
 )
-def test_patience_is_asked_for_in_seconds_or_until_a_date(header: str, seconds: float | None) -> None:
+def test_patience_is_asked_for_in_seconds_or_until_a_date(
+    header: str, seconds: float | None
+) -> None:
     with time_machine.travel(INSTANT, tick=False):
         assert safe_http._seconds(header) == seconds
 
@@ -260,7 +292,7 @@ def test_the_postman_carries_on_when_news_cannot_be_collected(
 
     endpoint, _ = create_endpoint(workspace=make.workspace(), url=receiver.url)
     make.delivery(endpoint)
-    monkeypatch.setattr("worker.periodic.webhook_delivery.collect", fails)
+    monkeypatch.setattr("worker.periodic.webhook_delivery.collect_events", fails)
     postman = DeliveryThread()
 
     postman.run_once()

@@ -18,7 +18,13 @@ URL = "https://example.com/hook"
 
 
 def shown(endpoint: WebhookEndpoint, **changes: Any) -> dict[str, Any]:
-    told = {"id": str(endpoint.pk), "url": URL, "description": "", "events": list(EVENTS), "enabled": True}
+    told = {
+        "id": str(endpoint.pk),
+        "url": URL,
+        "description": "",
+        "events": list(EVENTS),
+        "enabled": True,
+    }
     return {**told, "disabled_reason": None, "failing_since": None, "created_at": NOW, **changes}
 
 
@@ -41,11 +47,21 @@ def test_a_webhook_is_created_with_a_secret_that_is_shown_once(ours: Workspace) 
 @pytest.mark.parametrize(
     ("body", "status", "detail"),
     [
-        ({}, 422, [{"loc": ["body", "url"], "msg": "field required", "type": "value_error.missing"}]),
+        (
+            {},
+            422,
+            [{"loc": ["body", "url"], "msg": "field required", "type": "value_error.missing"}],
+        ),
         (
             {"url": "ftp://example.com"},
             422,
-            [{"loc": ["body", "url"], "msg": "invalid or missing URL scheme", "type": "value_error.url.scheme"}],
+            [
+                {
+                    "loc": ["body", "url"],
+                    "msg": "invalid or missing URL scheme",
+                    "type": "value_error.url.scheme",
+                }
+            ],
         ),
         (
             {"url": URL, "events": ["call.ended", "call.begun"]},
@@ -89,14 +105,25 @@ def test_only_admins_write_webhooks(ours: Workspace) -> None:
         client.post(f"{url}/deliveries/{delivery.pk}/redeliver"),
     ]
 
-    assert {(a.status_code, a.json()["detail"]) for a in answers} == {(403, "Admin access required")}
-    assert (client.get(url).status_code, client.get(f"{url}/deliveries").json()["total"]) == (200, 1)
+    assert {(a.status_code, a.json()["detail"]) for a in answers} == {
+        (403, "Admin access required")
+    }
+    assert (client.get(url).status_code, client.get(f"{url}/deliveries").json()["total"]) == (
+        200,
+        1,
+    )
 
 
 def test_a_webhook_enabled_again_begins_with_a_clean_slate(ours: Workspace) -> None:
-    endpoint = make.webhook(ours, is_enabled=False, disabled_reason="Gone", failing_since=timezone.now())
+    endpoint = make.webhook(
+        ours, is_enabled=False, disabled_reason="Gone", failing_since=timezone.now()
+    )
 
-    body = make.client(ours).patch(f"/webhooks/{endpoint.pk}", {"enabled": True, "events": ["call.ended"]}).json()
+    body = (
+        make.client(ours)
+        .patch(f"/webhooks/{endpoint.pk}", {"enabled": True, "events": ["call.ended"]})
+        .json()
+    )
 
     told = (body["enabled"], body["disabled_reason"], body["failing_since"], body["events"])
     assert told == (True, None, None, ["call.ended"])
@@ -119,9 +146,16 @@ def test_a_deleted_webhook_is_not_found(ours: Workspace) -> None:
 def test_the_log_tells_what_was_sent_newest_first(ours: Workspace) -> None:
     endpoint = make.webhook(ours)
     first = make.delivery(
-        endpoint, status="delivered", attempts=2, response_status=204, duration_ms=31, delivered_at=timezone.now()
+        endpoint,
+        status="delivered",
+        attempts=2,
+        response_status=204,
+        duration_ms=31,
+        delivered_at=timezone.now(),
     )
-    second = make.delivery(endpoint, attempts=1, error="could not be reached", last_attempt_at=timezone.now())
+    second = make.delivery(
+        endpoint, attempts=1, error="could not be reached", last_attempt_at=timezone.now()
+    )
     make.delivery(make.webhook(ours))
 
     body = make.client(ours).get(f"/webhooks/{endpoint.pk}/deliveries").json()
@@ -158,7 +192,9 @@ def test_the_log_tells_what_was_sent_newest_first(ours: Workspace) -> None:
     ]
 
 
-@pytest.mark.parametrize(("query", "total"), [("status=failed", 1), ("event=call.ended", 2), ("event=webhook.test", 0)])
+@pytest.mark.parametrize(
+    ("query", "total"), [("status=failed", 1), ("event=call.ended", 2), ("event=webhook.test", 0)]
+)
 def test_the_log_is_filtered(ours: Workspace, query: str, total: int) -> None:
     endpoint = make.webhook(ours)
     make.delivery(endpoint)
@@ -179,7 +215,11 @@ def test_a_delivery_is_sent_again_with_all_its_tries(ours: Workspace) -> None:
     unknown = client.post(f"{url}/{uuid7()}/redeliver")
     foreign = client.post(f"{url}/{make.delivery(make.webhook(ours)).pk}/redeliver")
 
-    assert (again.status_code, again.json()["status"], again.json()["attempts"]) == (200, "pending", 0)
+    assert (again.status_code, again.json()["status"], again.json()["attempts"]) == (
+        200,
+        "pending",
+        0,
+    )
     assert [(a.status_code, a.json()) for a in (unknown, foreign)] == [
         (404, {"detail": "Webhook delivery not found"})
     ] * 2
@@ -192,7 +232,11 @@ def test_a_test_event_is_queued_and_a_disabled_webhook_refuses_it(ours: Workspac
     sent = client.post(f"/webhooks/{endpoint.pk}/test")
     refused = client.post(f"/webhooks/{disabled.pk}/test")
 
-    assert (sent.status_code, sent.json()["event"], sent.json()["status"]) == (201, "webhook.test", "pending")
+    assert (sent.status_code, sent.json()["event"], sent.json()["status"]) == (
+        201,
+        "webhook.test",
+        "pending",
+    )
     assert (refused.status_code, refused.json()) == (400, {"detail": "Webhook is disabled"})
     assert endpoint.deliveries.count() == 1
 

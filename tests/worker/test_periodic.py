@@ -29,7 +29,12 @@ def test_the_heart_beats_in_a_worker_before_it_has_a_broker() -> None:
     environment = {"DJANGO_SETTINGS_MODULE": "tests.settings"}
 
     done = subprocess.run(
-        [sys.executable, "-c", WORKER], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", WORKER],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert "'heart'" in done.stdout, done.stdout + done.stderr

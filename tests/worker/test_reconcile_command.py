@@ -11,7 +11,9 @@ from tests import make
 from voiceops.core.ids import uuid7
 
 
-def test_what_a_dead_worker_had_reserved_goes_back_to_the_queue(ours: Workspace, transactional_db: None) -> None:
+def test_what_a_dead_worker_had_reserved_goes_back_to_the_queue(
+    ours: Workspace, transactional_db: None
+) -> None:
     batch = make.batch(ours, status=Batch.Status.RUNNING)
     person = make.recipient(batch, status="dialing", due_at=None, sends=1)
     call = make.call(

@@ -57,15 +57,24 @@ def test_every_worker_keeps_house() -> None:
     environment = {"DJANGO_SETTINGS_MODULE": "tests.settings"}
 
     done = subprocess.run(
-        [sys.executable, "-c", THREADS], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", THREADS],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert "'housekeeper'" in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("trouble", [ProviderError("S3 error: gone"), OperationalError("gone"), KeyError("bug")])
+@pytest.mark.parametrize(
+    "trouble", [ProviderError("S3 error: gone"), OperationalError("gone"), KeyError("bug")]
+)
 @pytest.mark.django_db
-def test_trouble_is_told_and_the_next_hour_comes(trouble: Exception, caplog: pytest.LogCaptureFixture) -> None:
+def test_trouble_is_told_and_the_next_hour_comes(
+    trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     def clean() -> Iterator[tuple[str, int]]:
         yield "sessions", 1
         raise trouble
@@ -73,7 +82,9 @@ def test_trouble_is_told_and_the_next_hour_comes(trouble: Exception, caplog: pyt
     with caplog.at_level(logging.WARNING):
         RetentionThread(clean).run_once()
 
-    assert [record.levelname for record in caplog.records] == ["ERROR" if type(trouble) is KeyError else "WARNING"]
+    assert [record.levelname for record in caplog.records] == [
+        "ERROR" if type(trouble) is KeyError else "WARNING"
+    ]
 
 
 @pytest.mark.django_db

@@ -1,4 +1,6 @@
-"""One round of the sweep: a step that fails costs its own work and nothing else, a lost database ends the round."""
+"""One round of the sweep: a step that fails costs its own work and nothing else, a lost database
+ends the round.
+"""
 
 import asyncio
 import logging
@@ -15,7 +17,7 @@ from worker import dispatcher, sweep
 from worker.periodic import sweeping
 
 STEPS = {
-    "apply_inbox": sweep,
+    "apply_pending_events": sweep,
     "suppress_opt_outs": sweep,
     "start_due_batches": sweep,
     "overdue_imports": sweep,
@@ -23,7 +25,7 @@ STEPS = {
     "follow_inbound": sweep,
     "follow_recordings": sweep,
     "close_unused": sweep,
-    "note_conversations": settlement,
+    "mark_in_call": settlement,
     "settle_calls": settlement,
     "complete_all": settlement,
     "clean_provisioning": sweep,
@@ -55,7 +57,10 @@ def noting(name: str, names: list[str]) -> Callable[..., Any]:
 @pytest.mark.parametrize("failing", STEPS)
 @pytest.mark.django_db
 def test_step_that_fails_keeps_no_other_from_its_work(
-    taken: list[str], failing: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    taken: list[str],
+    failing: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fails(*_: Any, **__: Any) -> Any:
         raise KeyError("a surprise")
@@ -65,7 +70,9 @@ def test_step_that_fails_keeps_no_other_from_its_work(
     sweep.sweep()
 
     assert taken == [name for name in STEPS if name != failing]
-    assert [(record.levelname, record.exc_info is not None) for record in caplog.records] == [("ERROR", True)]
+    assert [(record.levelname, record.exc_info is not None) for record in caplog.records] == [
+        ("ERROR", True)
+    ]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -80,12 +87,14 @@ def test_lost_database_ends_the_round_without_a_word(
     with pytest.raises(OperationalError), connection.execute_wrapper(lost):
         sweep.sweep()
 
-    assert taken == ["apply_inbox"]
+    assert taken == ["apply_pending_events"]
     assert caplog.records == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_question_that_took_too_long_is_no_lost_database(taken: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_question_that_took_too_long_is_no_lost_database(
+    taken: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def slow() -> Any:
         raise OperationalError("canceling statement due to statement timeout")
 
@@ -129,7 +138,7 @@ def test_heart_takes_a_lost_database_for_everybodys_news(
         raise OperationalError("gone")
 
     monkeypatch.setattr("django.conf.settings.SWEEP_SECONDS", 0.01)
-    monkeypatch.setattr(beating, "beat", lost)
+    monkeypatch.setattr(beating, "run_once", lost)
 
     beating.run()
 
@@ -142,10 +151,14 @@ def test_shift_that_dies_without_a_broker_is_told_of(caplog: pytest.LogCaptureFi
 
     sweeping.run_and_close(fails)
 
-    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("ERROR", "A shift failed")]
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("ERROR", "A shift failed")
+    ]
 
 
-def test_call_that_cannot_be_looked_into_keeps_nobody_else_waiting(caplog: pytest.LogCaptureFixture) -> None:
+def test_call_that_cannot_be_looked_into_keeps_nobody_else_waiting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     seen: list[str] = []
 
     async def look(name: str, error: Exception | None = None) -> None:
@@ -156,7 +169,13 @@ def test_call_that_cannot_be_looked_into_keeps_nobody_else_waiting(caplog: pytes
 
     with pytest.raises(OperationalError):
         asyncio.run(
-            gather_isolated([look("first", KeyError("x")), look("second", OperationalError("gone")), look("third")])
+            gather_isolated(
+                [
+                    look("first", KeyError("x")),
+                    look("second", OperationalError("gone")),
+                    look("third"),
+                ]
+            )
         )
 
     assert seen == ["third"]

@@ -1,4 +1,6 @@
-"""Bodies sent in chunks, without a length. Django reads as far as `Content-Length` says, and so nothing of them."""
+"""Bodies sent in chunks, without a length. Django reads as far as `Content-Length` says, and so
+nothing of them.
+"""
 
 from collections.abc import Callable, Iterable
 from tempfile import SpooledTemporaryFile
@@ -11,7 +13,9 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class ChunkedBodyMiddleware:
-    """WSGI around `application`: a chunked body is read first, up to `longest` bytes and one, and then has a length."""
+    """WSGI around `application`: a chunked body is read first, up to `longest` bytes and one, and
+    then has a length.
+    """
 
     def __init__(self, application: Application, *, longest: int) -> None:
         self.application = application

@@ -1,6 +1,8 @@
-"""One handler turns every refusal into the documented JSON: `{"detail": sentence}`, or 422 with a list of mistakes.
+"""One handler turns every refusal into the documented JSON: `{"detail": sentence}`, or 422 with a
+list of mistakes.
 
-A mistake's code is its documented type (`value_error.missing`); the codes REST framework itself uses are translated.
+A mistake's code is its documented type (`value_error.missing`); the codes REST framework itself
+uses are translated.
 """
 
 import math
@@ -16,7 +18,12 @@ from rest_framework.views import set_rollback
 
 from voiceops.core.errors import Conflict, DomainError, Forbidden, NotFound, ProviderError
 
-STATUS_OF: dict[type[DomainError], int] = {NotFound: 404, Forbidden: 403, Conflict: 409, ProviderError: 500}
+STATUS_OF: dict[type[DomainError], int] = {
+    NotFound: 404,
+    Forbidden: 403,
+    Conflict: 409,
+    ProviderError: 500,
+}
 
 # What a client reads for an error that no code of ours worded.
 SENTENCES = {
@@ -56,7 +63,8 @@ MESSAGES = {
     "type_error.enum": "value is not a valid enumeration member; permitted: {permitted}",
 }
 
-# REST framework's code -> documented type; its message is replaced where the type's message takes no parameter.
+# REST framework's code -> documented type; its message is replaced where the type's message takes
+# no parameter.
 TYPE_OF = {
     "required": "value_error.missing",
     "null": "type_error.none.not_allowed",
@@ -71,7 +79,9 @@ TYPE_OF = {
 }
 
 
-def field_error(kind: str, message: str | None = None, **parameters: object) -> exceptions.ValidationError:
+def field_error(
+    kind: str, message: str | None = None, **parameters: object
+) -> exceptions.ValidationError:
     """A 422 of the documented type `kind`, worded by its table unless `message` says otherwise."""
     return exceptions.ValidationError(message or MESSAGES[kind].format(**parameters), code=kind)
 
@@ -104,9 +114,14 @@ def status_of(exc: Exception) -> int:
 
 
 def plain(status: int, sentence: str | None = None) -> JsonResponse:
-    """The documented error body for code that runs outside REST framework, where a 400 is seldom the body's fault."""
+    """The documented error body for code that runs outside REST framework, where a 400 is seldom
+    the body's fault.
+    """
     known = {**SENTENCES, 400: "Bad request"}
-    return JsonResponse({"detail": sentence or known.get(status) or known[400 if status < 500 else 500]}, status=status)
+    return JsonResponse(
+        {"detail": sentence or known.get(status) or known[400 if status < 500 else 500]},
+        status=status,
+    )
 
 
 def flatten(details: Any, loc: tuple[str | int, ...]) -> Iterator[dict[str, Any]]:
@@ -120,7 +135,11 @@ def flatten(details: Any, loc: tuple[str | int, ...]) -> Iterator[dict[str, Any]
         replaced = message and "{" not in message
         if kind not in MESSAGES:
             kind = "value_error"
-        yield {"loc": list(loc), "msg": message if replaced else str(details["message"]), "type": kind}
+        yield {
+            "loc": list(loc),
+            "msg": message if replaced else str(details["message"]),
+            "type": kind,
+        }
     else:
         for name, inner in details.items():
             yield from flatten(inner, loc if name == "non_field_errors" else (*loc, name))
@@ -131,8 +150,12 @@ def _is_leaf(details: Mapping[str, Any]) -> bool:
 
 
 def _sentence(exc: exceptions.APIException) -> str:
-    """The documented sentence; a view's own wording is kept where it is not REST framework's default."""
-    spoken = isinstance(exc, exceptions.AuthenticationFailed | exceptions.PermissionDenied | exceptions.NotFound)
+    """The documented sentence; a view's own wording is kept where it is not REST framework's
+    default.
+    """
+    spoken = isinstance(
+        exc, exceptions.AuthenticationFailed | exceptions.PermissionDenied | exceptions.NotFound
+    )
     if spoken and str(exc.detail) != str(type(exc).default_detail):
         return str(exc.detail)
     return SENTENCES.get(exc.status_code, str(exc.detail))

@@ -1,8 +1,9 @@
 """Fields as strict as the contract: a JSON number is no string, a boolean is no integer.
 
-Form bodies and query strings carry nothing but text, so there (`reads_text`) numbers, booleans and JSON are parsed
-out of it. A field may also refuse the *meaning* of a well-formed value by raising a DomainError (an invalid phone
-number, an agent that is not there); the serializer holds that back until the whole schema is found right.
+Form bodies and query strings carry nothing but text, so there (`reads_text`) numbers, booleans and
+JSON are parsed out of it. A field may also refuse the *meaning* of a well-formed value by raising a
+DomainError (an invalid phone number, an agent that is not there); the serializer holds that back
+until the whole schema is found right.
 """
 
 import math
@@ -57,13 +58,17 @@ def from_json(data: Any) -> Any:
 
 
 class DomainErrors:
-    """Collects what fields refuse by meaning. Something that is not there (404) is said before what is wrong (400)."""
+    """Collects what fields refuse by meaning. Something that is not there (404) is said before what
+    is wrong (400).
+    """
 
     def __init__(self) -> None:
         self.first: DomainError | None = None
 
     def add(self, refusal: DomainError) -> None:
-        if self.first is None or (isinstance(refusal, NotFound) and not isinstance(self.first, NotFound)):
+        if self.first is None or (
+            isinstance(refusal, NotFound) and not isinstance(self.first, NotFound)
+        ):
             self.first = refusal
 
 
@@ -101,7 +106,9 @@ class Email(Text):
 
 
 class Url(Text):
-    """An absolute http or https address. Whether it may be reached is for whoever calls it to judge."""
+    """An absolute http or https address. Whether it may be reached is for whoever calls it to
+    judge.
+    """
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -131,10 +138,16 @@ class Integer(serializers.IntegerField):
         super().__init__(**{"max_value": INTEGER_LIMIT, "min_value": -INTEGER_LIMIT, **kwargs})
 
     def to_internal_value(self, data: Any) -> int:
-        if reads_text(self) and isinstance(data, str) and re.fullmatch(r"[+-]?[0-9]{1,1000}", data.strip()):
+        if (
+            reads_text(self)
+            and isinstance(data, str)
+            and re.fullmatch(r"[+-]?[0-9]{1,1000}", data.strip())
+        ):
             return int(data)
         if type(data) is float and abs(data) >= 2**63:
-            data = int(data)  # the parser makes a float of what 64 bits do not hold: it is too large, not wrong
+            data = int(
+                data
+            )  # the parser makes a float of what 64 bits do not hold: it is too large, not wrong
         if type(data) is not int:
             raise field_error("type_error.integer")
         return data
@@ -144,7 +157,11 @@ class Number(serializers.FloatField):
     default_error_messages = BOUNDS
 
     def to_internal_value(self, data: Any) -> float:
-        if reads_text(self) and isinstance(data, str) and re.fullmatch(r"[+-]?[0-9]*\.?[0-9]+", data.strip()):
+        if (
+            reads_text(self)
+            and isinstance(data, str)
+            and re.fullmatch(r"[+-]?[0-9]*\.?[0-9]+", data.strip())
+        ):
             return float(data)
         if type(data) not in (int, float) or not math.isfinite(data):
             raise field_error("type_error.float")
@@ -182,13 +199,17 @@ class Uuid(serializers.UUIDField):
 
 
 class DateTime(serializers.DateTimeField):
-    """An instant, ISO 8601, read as UTC unless it says otherwise; written with `Z`. A date alone is its midnight."""
+    """An instant, ISO 8601, read as UTC unless it says otherwise; written with `Z`. A date alone is
+    its midnight.
+    """
 
     def to_internal_value(self, value: Any) -> datetime:
         if not isinstance(value, str):
             raise field_error("value_error.datetime")
         if reads_text(self):
-            value = re.sub(r" (\d\d:?\d\d)$", r"+\1", value)  # a plus sign that was not percent-encoded
+            value = re.sub(
+                r" (\d\d:?\d\d)$", r"+\1", value
+            )  # a plus sign that was not percent-encoded
         try:
             day = parse_date(value)
             instant = datetime.combine(day, time()) if day else parse_datetime(value)
@@ -202,7 +223,9 @@ class DateTime(serializers.DateTimeField):
 class ListField(serializers.ListField):
     """A list of one kind of value: `ListOf(child=Text(), max_length=20)`."""
 
-    def __init__(self, *, min_length: int | None = None, max_length: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, min_length: int | None = None, max_length: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.fewest, self.most = min_length, max_length
 
@@ -238,7 +261,9 @@ class JsonObject(serializers.DictField):
 
 
 def validate_items(child: serializers.Field[Any, Any, Any, Any], items: Sequence[Any]) -> list[Any]:
-    """Every item through `child`: all mistakes at once by position, then the first refusal by meaning."""
+    """Every item through `child`: all mistakes at once by position, then the first refusal by
+    meaning.
+    """
     values: list[Any] = []
     mistakes: dict[int, Any] = {}
     refusals = DomainErrors()

@@ -23,15 +23,21 @@ class JsonErrorsMiddleware:
         if _is_page(request):
             response = plain(405) if request.method == "TRACE" else self.get_response(request)
             return (
-                _in_json(response) if response.status_code >= 500 or _is_missing_file(request, response) else response
+                _in_json(response)
+                if response.status_code >= 500 or _is_missing_file(request, response)
+                else response
             )
         if len(request.path_info) > 1:
             request.path_info = request.path_info.removesuffix("/")
         response = self.get_response(request)
-        if response.status_code >= 400 and not response.get("Content-Type", "").startswith("application/json"):
+        if response.status_code >= 400 and not response.get("Content-Type", "").startswith(
+            "application/json"
+        ):
             response = _in_json(response)
         if request.method == "HEAD" and not response.streaming:
-            response.content = b""  # its length stays told; servers differ in what they make of a body
+            response.content = (
+                b""  # its length stays told; servers differ in what they make of a body
+            )
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

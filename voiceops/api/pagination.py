@@ -14,7 +14,9 @@ DEEP = 1000  # rows skipped
 
 
 def read_query(kind: type[PageQuery], request: Request, **context: Any) -> dict[str, Any]:
-    """The query string through `kind`, every mistake at once. Raises ValidationError (422, `loc` in `query`)."""
+    """The query string through `kind`, every mistake at once. Raises ValidationError (422, `loc` in
+    `query`).
+    """
     serializer = kind(data=request.query_params, context={"request": request, **context})
     serializer.is_valid(raise_exception=True)
     query: dict[str, Any] = serializer.validated_data
@@ -22,7 +24,9 @@ def read_query(kind: type[PageQuery], request: Request, **context: Any) -> dict[
 
 
 class PagePagination(BasePagination):
-    """`{items, total, page, page_size, total_pages}`; a page past the end is empty and tells the true totals."""
+    """`{items, total, page, page_size, total_pages}`; a page past the end is empty and tells the
+    true totals.
+    """
 
     def paginate_queryset(
         self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: APIView | None = None
@@ -34,7 +38,9 @@ class PagePagination(BasePagination):
         start = (self.page - 1) * self.page_size
         if start >= self.total:
             return []
-        if start >= DEEP and isinstance(queryset, QuerySet):  # skip ids, which an index holds, rather than whole rows
+        if start >= DEEP and isinstance(
+            queryset, QuerySet
+        ):  # skip ids, which an index holds, rather than whole rows
             ids = list(queryset.values_list("pk", flat=True)[start : start + self.page_size])
             return list(queryset.filter(pk__in=ids))
         return list(queryset[start : start + self.page_size])

@@ -10,13 +10,16 @@ from rest_framework.parsers import BaseParser
 from rest_framework.parsers import JSONParser as RestJSONParser
 
 LONGEST = 1024 * 1024  # of a body (reliability.md E1)
-PATIENCE = 4  # an upload's limits' worth that is read and thrown away: the client gets an answer and no broken pipe
+# An upload's limits' worth that is read and thrown away: the client gets an answer and no broken
+# pipe.
+PATIENCE = 4
 PIECE = 65_536
 DEEPEST = 32  # containers in one another (reliability.md E1)
 
 
 class JSONParser(RestJSONParser):
-    """Strict JSON: no NaN, no lone surrogates, no NUL (which PostgreSQL cannot store), no nesting bombs. Else 400.
+    """Strict JSON: no NaN, no lone surrogates, no NUL (which PostgreSQL cannot store), no nesting
+    bombs. Else 400.
 
     Raises RequestDataTooBig (413) for a body that is longer than `longest()`.
     """
@@ -24,8 +27,15 @@ class JSONParser(RestJSONParser):
     def longest(self) -> int:
         return LONGEST
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        request = (parser_context or {}).get("request")  # none where a plain view has read the body itself
+    def parse(
+        self,
+        stream: Any,
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        request = (parser_context or {}).get(
+            "request"
+        )  # none where a plain view has read the body itself
         length = int(request.META.get("CONTENT_LENGTH") or 0) if request is not None else 0
         if length > self.longest():
             for _ in range(0, min(length, PATIENCE * settings.MAX_UPLOAD_BYTES), PIECE):
@@ -51,12 +61,16 @@ class AlwaysJSON(BaseContentNegotiation):
     def select_parser(self, request: Any, parsers: Any) -> BaseParser:
         return DefaultContentNegotiation().select_parser(request, parsers)  # type: ignore[return-value]  # None is 415
 
-    def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:
+    def select_renderer(
+        self, request: Any, renderers: Any, format_suffix: str | None = None
+    ) -> Any:
         return renderers[0], renderers[0].media_type
 
 
 def _is_sound(data: Any, *, suspicious: bool) -> bool:
-    """Level by level, without recursion. Texts are looked at only when the body spells a NUL somewhere."""
+    """Level by level, without recursion. Texts are looked at only when the body spells a NUL
+    somewhere.
+    """
     outer = [data]
     for _ in range(DEEPEST):
         inner = [value for container in outer for value in _inside(container)]

@@ -1,4 +1,6 @@
-"""The outermost middleware: who is listened to, what every answer carries, and the line about it in the log."""
+"""The outermost middleware: who is listened to, what every answer carries, and the line about it in
+the log.
+"""
 
 import logging
 import re
@@ -17,7 +19,11 @@ from voiceops.observability.structured_logging import bind, log_context
 
 logger = logging.getLogger("voiceops.requests")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-PROBES = ("/healthz", "/readyz", "/metrics")  # asked all day long; their answers are of no interest afterwards
+PROBES = (
+    "/healthz",
+    "/readyz",
+    "/metrics",
+)  # asked all day long; their answers are of no interest afterwards
 LONGEST_PATH = 200
 
 
@@ -49,7 +55,8 @@ class RequestContextMiddleware:
 
 
 def trust_forwarded_headers(request: HttpRequest) -> None:
-    """Forwarding headers count only from whom they may come; of the address, what the nearest listed proxy saw.
+    """Forwarding headers count only from whom they may come; of the address, what the nearest
+    listed proxy saw.
 
     `X-Forwarded-Proto` is also believed from this machine, where a proxy that ends TLS is at home.
     """
@@ -58,8 +65,14 @@ def trust_forwarded_headers(request: HttpRequest) -> None:
     if not listed and not is_within(peer, ("127.0.0.0/8", "::1")):
         request.META.pop("HTTP_X_FORWARDED_PROTO", None)
     if listed:
-        hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-        request.META["REMOTE_ADDR"] = next((hop for hop in reversed(hops) if not _is_listed(hop)), peer)
+        hops = [
+            hop.strip()
+            for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+            if hop.strip()
+        ]
+        request.META["REMOTE_ADDR"] = next(
+            (hop for hop in reversed(hops) if not _is_listed(hop)), peer
+        )
 
 
 def log_request(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
@@ -67,8 +80,18 @@ def log_request(request: HttpRequest, response: HttpResponse, seconds: float) ->
     path, match = request.path[:LONGEST_PATH], getattr(request, "resolver_match", None)
     if match is not None and (token := match.kwargs.get("token")):
         path = path.replace(str(token), "•••")
-    bind(method=str(request.method), status=str(response.status_code), ip=str(request.META.get("REMOTE_ADDR", "")))
-    logger.info("%s %s %s", request.method, path, response.status_code, extra={"facts": {"ms": round(seconds * 1e3)}})
+    bind(
+        method=str(request.method),
+        status=str(response.status_code),
+        ip=str(request.META.get("REMOTE_ADDR", "")),
+    )
+    logger.info(
+        "%s %s %s",
+        request.method,
+        path,
+        response.status_code,
+        extra={"facts": {"ms": round(seconds * 1e3)}},
+    )
 
 
 def _is_listed(address: str) -> bool:

@@ -1,4 +1,6 @@
-"""What the OpenAPI page cannot see by itself: query parameters, errors, and the headers every request may carry."""
+"""What the OpenAPI page cannot see by itself: query parameters, errors, and the headers every
+request may carry.
+"""
 
 from typing import Any
 
@@ -51,7 +53,8 @@ ERRORS = {
 
 
 class Schema(AutoSchema):
-    """A list takes the parameters of its view's `query_class`, and may be sorted by its `sortable` names.
+    """A list takes the parameters of its view's `query_class`, and may be sorted by its `sortable`
+    names.
 
     What else answers in pages takes `page` and `page_size`; its filters it names itself.
     """
@@ -65,7 +68,9 @@ class Schema(AutoSchema):
             return [PageQuery, *parameters]
         if names := [*getattr(self.view, "sortable", ())]:
             choices = [*names, *(f"-{name}" for name in names)]
-            parameters.append(OpenApiParameter("sort", str, enum=choices, description="A minus sorts descending."))
+            parameters.append(
+                OpenApiParameter("sort", str, enum=choices, description="A minus sorts descending.")
+            )
         return [*parameters, getattr(self.view, "query_class", PageQuery)]
 
 
@@ -92,7 +97,9 @@ def _complete(operation: dict[str, Any], method: str, path: str, schemas: dict[s
     operation["parameters"] = [*operation.get("parameters", []), *headers]
 
 
-def _refusals(operation: dict[str, Any], method: str, path: str, schemas: dict[str, Any]) -> set[str]:
+def _refusals(
+    operation: dict[str, Any], method: str, path: str, schemas: dict[str, Any]
+) -> set[str]:
     """Which errors the operation may answer with, besides those that every one may."""
     statuses = {"401", "403"}
     if "{" in path or _names_things(operation.get("requestBody", {}), schemas):
@@ -105,12 +112,16 @@ def _refusals(operation: dict[str, Any], method: str, path: str, schemas: dict[s
 
 
 def _names_things(part: Any, schemas: dict[str, Any]) -> bool:
-    """Whether a body names something that may not be there: by its id, or by a token out of an e-mail."""
+    """Whether a body names something that may not be there: by its id, or by a token out of an
+    e-mail.
+    """
     if isinstance(part, list):
         return any(_names_things(inner, schemas) for inner in part)
     if not isinstance(part, dict):
         return False
-    if (part.get("format") == "uuid" and not part.get("readOnly")) or "token" in part.get("properties", ()):
+    if (part.get("format") == "uuid" and not part.get("readOnly")) or "token" in part.get(
+        "properties", ()
+    ):
         return True
     if "$ref" in part:
         return _names_things(schemas[part["$ref"].rpartition("/")[2]], schemas)
@@ -126,17 +137,29 @@ def _json(schema: dict[str, Any], description: str) -> dict[str, Any]:
 
 
 def _probe(name: str, description: str, responses: dict[str, Any]) -> dict[str, Any]:
-    about = {"operationId": name, "description": description, "tags": ["monitoring"], "security": []}
+    about = {
+        "operationId": name,
+        "description": description,
+        "tags": ["monitoring"],
+        "security": [],
+    }
     return {"get": {**about, "responses": responses}}
 
 
-STATUS = {"type": "object", "required": ["status"], "properties": {"status": TEXT, "checks": {"type": "object"}}}
+STATUS = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": TEXT, "checks": {"type": "object"}},
+}
 PROBES = {
     "/healthz": _probe("alive", "Whether the process answers.", {"200": _json(STATUS, "It does")}),
     "/readyz": _probe(
         "ready",
         "Whether database, broker and LiveKit can be reached.",
-        {"200": _json(STATUS, "All of them"), "503": _answer("Detail", "Not all of them; `checks` says which")},
+        {
+            "200": _json(STATUS, "All of them"),
+            "503": _answer("Detail", "Not all of them; `checks` says which"),
+        },
     ),
     "/metrics": _probe(
         "metrics",

@@ -4,11 +4,13 @@ from django.http import HttpRequest, HttpResponse
 CLOSED = "frame-ancestors 'none'; object-src 'none'; base-uri 'none'"
 POLICIES = {
     "answer": f"{CLOSED}; default-src 'none'",
-    # A page of ours loads from here alone. Redoc builds its worker itself; styles in attributes are the libraries' way.
+    # A page of ours loads from here alone. Redoc builds its worker itself; styles in attributes are
+    # the libraries' way.
     "page": f"{CLOSED}; form-action 'self'; default-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; worker-src 'self' blob:; script-src 'self'",
 }
-ADMIN = f"{POLICIES['page']} 'unsafe-eval'"  # Alpine, which the admin is built on, evaluates its own attributes
+# Alpine, which the admin is built on, evaluates its own attributes.
+ADMIN = f"{POLICIES['page']} 'unsafe-eval'"
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

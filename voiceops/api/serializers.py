@@ -1,11 +1,13 @@
-"""Base serializers: every mistake at once, unknown fields refused, refusals by meaning after the schema.
+"""Base serializers: every mistake at once, unknown fields refused, refusals by meaning after the
+schema.
 
     class PaceSerializer(StrictSerializer):
         calls_per_second = Number(min_value=0.1, max_value=1000)
 
     PaceSerializer(data=request.data).is_valid(raise_exception=True)
 
-Read-only fields in a body are ignored, so that what GET answered may be sent back; names nobody knows are 422.
+Read-only fields in a body are ignored, so that what GET answered may be sent back; names nobody
+knows are 422.
 """
 
 import copy
@@ -119,7 +121,9 @@ class Strict(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError({"non_field_errors": field_error("type_error.dict").detail})
+            raise serializers.ValidationError(
+                {"non_field_errors": field_error("type_error.dict").detail}
+            )
         values: dict[str, Any] = {}
         mistakes: dict[str, Any] = {}
         refusals = DomainErrors()
@@ -131,15 +135,23 @@ class Strict(serializers.Serializer[Any]):
             except DomainError as refusal:
                 refusals.add(refusal)
         if self.refuses_unknown:
-            mistakes |= {name: field_error("value_error.extra").detail for name in data if name not in self.fields}
+            mistakes |= {
+                name: field_error("value_error.extra").detail
+                for name in data
+                if name not in self.fields
+            }
         if mistakes:
             raise serializers.ValidationError(mistakes)
         if refusals.first:
             raise refusals.first
         return values
 
-    def _read(self, field: serializers.Field[Any, Any, Any, Any], data: Any, values: dict[str, Any]) -> None:
-        """One field out of `data` into `values`, refined by `validate_<field>` where the serializer has one."""
+    def _read(
+        self, field: serializers.Field[Any, Any, Any, Any], data: Any, values: dict[str, Any]
+    ) -> None:
+        """One field out of `data` into `values`, refined by `validate_<field>` where the serializer
+        has one.
+        """
         refine = getattr(self, f"validate_{field.field_name}", None)
         try:
             given = field.get_value(data)
@@ -152,7 +164,9 @@ class Strict(serializers.Serializer[Any]):
             return
 
     def _filled(self, field: serializers.Field[Any, Any, Any, Any]) -> Any:
-        """What an absent field of a nested object means: such an object is whole, in a PATCH of its parent too."""
+        """What an absent field of a nested object means: such an object is whole, in a PATCH of its
+        parent too.
+        """
         if field.required:
             raise field_error("value_error.missing")
         if field.default is empty:
@@ -169,7 +183,9 @@ class EmptyBodySerializer(StrictSerializer):
 
 
 class StrictModelSerializer(Strict, serializers.ModelSerializer[Any]):
-    """Model fields become strict ones. Duplicates are for the database to find (409), not for the schema."""
+    """Model fields become strict ones. Duplicates are for the database to find (409), not for the
+    schema.
+    """
 
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
@@ -195,25 +211,33 @@ class StrictModelSerializer(Strict, serializers.ModelSerializer[Any]):
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         field_class, kwargs = super().build_standard_field(field_name, model_field)
-        kwargs["validators"] = [v for v in kwargs.get("validators", []) if not hasattr(v, "queryset")]
+        kwargs["validators"] = [
+            v for v in kwargs.get("validators", []) if not hasattr(v, "queryset")
+        ]
         if not kwargs["validators"]:
             del kwargs["validators"]
-        if kwargs.get("max_value", 0) > INTEGER_LIMIT:  # what SQLite would hold; PostgreSQL would not
+        if (
+            kwargs.get("max_value", 0) > INTEGER_LIMIT
+        ):  # what SQLite would hold; PostgreSQL would not
             kwargs["max_value"] = INTEGER_LIMIT
         return field_class, kwargs
 
 
 class QuerySerializer(StrictSerializer):
-    """Query parameters: `loc` begins with `query`, and names nobody knows are ignored (proxies add some)."""
+    """Query parameters: `loc` begins with `query`, and names nobody knows are ignored (proxies add
+    some).
+    """
 
     refuses_unknown = False
     where = "query"
 
 
 class PageQuery(QuerySerializer):
-    """What every list takes. A list with filters derives from it, and its view names it as `query_class`.
+    """What every list takes. A list with filters derives from it, and its view names it as
+    `query_class`.
 
-    `sort` exists where the view names `sortable` fields: `created_at`, or `-created_at` for descending.
+    `sort` exists where the view names `sortable` fields: `created_at`, or `-created_at` for
+    descending.
     """
 
     page = Integer(min_value=1, max_value=None, default=1)  # past the end is an answer, however far
@@ -221,5 +245,9 @@ class PageQuery(QuerySerializer):
 
     def get_fields(self) -> dict[str, Any]:
         names = [*self.context.get("sortable", ())]
-        sort = {"sort": Choice(choices=[*names, *(f"-{name}" for name in names)], required=False)} if names else {}
+        sort = (
+            {"sort": Choice(choices=[*names, *(f"-{name}" for name in names)], required=False)}
+            if names
+            else {}
+        )
         return {**super().get_fields(), **sort}

@@ -1,4 +1,6 @@
-"""The database's clock, which all workers share. Leases, intents and time slots are reckoned by it alone."""
+"""The database's clock, which all workers share. Leases, intents and time slots are reckoned by it
+alone.
+"""
 
 from datetime import UTC, datetime
 
@@ -7,7 +9,9 @@ from django.utils import timezone
 
 
 def database_now() -> datetime:
-    """Now by PostgreSQL's wall clock, also in the middle of a transaction; with SQLite there is only one machine."""
+    """Now by PostgreSQL's wall clock, also in the middle of a transaction; with SQLite there is
+    only one machine.
+    """
     if connection.vendor != "postgresql":
         return timezone.now()
     with connection.cursor() as cursor:

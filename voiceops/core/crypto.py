@@ -1,7 +1,9 @@
-"""Secrets at rest: AES-256-GCM, the key's id in front, and the place they belong to authenticated with them.
+"""Secrets at rest: AES-256-GCM, the key's id in front, and the place they belong to authenticated
+with them.
 
 A token reads `<key id>.<urlsafe base64 of nonce and ciphertext>`. `context` names the place, as
-`context_of("telephony_phonenumber", "sip_password", pk)`: a ciphertext copied into another row does not decrypt.
+`context_of("telephony_phonenumber", "sip_password", pk)`: a ciphertext copied into another row does
+not decrypt.
 """
 
 import base64
@@ -20,7 +22,9 @@ KEY_BYTES = 32
 
 
 class DecryptError(Exception):
-    """The token is damaged, belongs to another place, or its key is no longer among `FIELD_ENCRYPTION_KEYS`."""
+    """The token is damaged, belongs to another place, or its key is no longer among
+    `FIELD_ENCRYPTION_KEYS`.
+    """
 
 
 def context_of(table: str, column: str, pk: object) -> str:
@@ -61,9 +65,13 @@ def _ciphers(keys: tuple[str, ...]) -> dict[str, AESGCM]:
         try:
             key = base64.urlsafe_b64decode(text)
         except (binascii.Error, ValueError) as error:
-            raise ImproperlyConfigured(f"FIELD_ENCRYPTION_KEYS: key {number} is not urlsafe base64") from error
+            raise ImproperlyConfigured(
+                f"FIELD_ENCRYPTION_KEYS: key {number} is not urlsafe base64"
+            ) from error
         if len(key) != KEY_BYTES:
-            raise ImproperlyConfigured(f"FIELD_ENCRYPTION_KEYS: key {number} has {len(key)} bytes, not {KEY_BYTES}")
+            raise ImproperlyConfigured(
+                f"FIELD_ENCRYPTION_KEYS: key {number} has {len(key)} bytes, not {KEY_BYTES}"
+            )
         ciphers[hashlib.sha256(key).digest()[:4].hex()] = AESGCM(key)
     if not ciphers:
         raise ImproperlyConfigured("FIELD_ENCRYPTION_KEYS is empty")

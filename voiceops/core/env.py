@@ -15,7 +15,8 @@ SHORTEST_SECRET = 32  # characters
 
 
 class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
-    """Raises ImproperlyConfigured, where the library would show how reading the value failed. Says it without it.
+    """Raises ImproperlyConfigured, where the library would show how reading the value failed. Says
+    it without it.
 
     A variable that is set to nothing is unset, as a line of `.env` without a value means.
     """
@@ -31,14 +32,18 @@ class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
             raise ImproperlyConfigured(f"{var} is not {wanted}. See .env.example.") from error
 
     def bool(self, var: str, default: bool) -> bool:
-        """The library takes every word it does not know for no: a slip of the pen would open what was to be closed."""
+        """The library takes every word it does not know for no: a slip of the pen would open what
+        was to be closed.
+        """
         word = str(self.ENVIRON.get(var, "")).strip().lower()
         if word and word not in (*self.BOOLEAN_TRUE_STRINGS, *NO):
             raise ImproperlyConfigured(f"{var} is neither 1 nor 0. See .env.example.")
         return word in self.BOOLEAN_TRUE_STRINGS if word else default
 
     def db_url(self, var: str, default: str) -> dict[str, Any]:
-        refusal = ImproperlyConfigured(f"{var} names no database of PostgreSQL or SQLite. See .env.example.")
+        refusal = ImproperlyConfigured(
+            f"{var} names no database of PostgreSQL or SQLite. See .env.example."
+        )
         if str(self.str(var, default=default)).partition(":")[0] not in DATABASES:
             raise refusal
         found = self._address(super().db_url, var, default)
@@ -74,16 +79,27 @@ class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
 
 
 def require_strong_secrets(secrets: Mapping[str, str], examples: Mapping[str, str]) -> None:
-    """Of a server's secrets each must be set, its own, and long enough. Raises ImproperlyConfigured, naming them."""
+    """Of a server's secrets each must be set, its own, and long enough. Raises
+    ImproperlyConfigured, naming them.
+    """
     keys = [key.strip() for key in secrets["FIELD_ENCRYPTION_KEYS"].split(",")]
-    newest = {**secrets, "FIELD_ENCRYPTION_KEYS": next(filter(None, keys), "")}  # the one that encrypts
+    newest = {
+        **secrets,
+        "FIELD_ENCRYPTION_KEYS": next(filter(None, keys), ""),
+    }  # the one that encrypts
     if bad := [name for name, value in newest.items() if value in ("", examples[name])]:
         raise ImproperlyConfigured(
             "With DEBUG=0 these must be set to secrets of your own (unset or still the example): "
             f"{', '.join(bad)}. See .env.example."
         )
-    if same := [f"{one} and {other}" for one, other in combinations(newest, 2) if newest[one] == newest[other]]:
-        raise ImproperlyConfigured(f"With DEBUG=0 every secret must be another, but {same[0]} are the same.")
+    if same := [
+        f"{one} and {other}"
+        for one, other in combinations(newest, 2)
+        if newest[one] == newest[other]
+    ]:
+        raise ImproperlyConfigured(
+            f"With DEBUG=0 every secret must be another, but {same[0]} are the same."
+        )
     ours = ("SECRET_KEY", "JWT_API_SECRET")
     if short := [name for name in ours if len(secrets[name]) < SHORTEST_SECRET]:
         raise ImproperlyConfigured(
@@ -105,5 +121,7 @@ def ensure_dir(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ImproperlyConfigured(f"{error.filename} cannot be made ({error.strerror}). Set DATA_DIR.") from error
+        raise ImproperlyConfigured(
+            f"{error.filename} cannot be made ({error.strerror}). Set DATA_DIR."
+        ) from error
     return path

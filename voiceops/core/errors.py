@@ -8,8 +8,8 @@ DomainError                a refusal with a sentence fit for the caller
 ├── Conflict               a duplicate                                                      409
 └── ProviderError          LiveKit, Twilio or S3 refused or could not be reached            500
 
-The API's exception handler turns each into `{"detail": message}`; commands print the message. Anything else
-is a bug: a 500 with a log line.
+The API's exception handler turns each into `{"detail": message}`; commands print the message.
+Anything else is a bug: a 500 with a log line.
 """
 
 
@@ -38,4 +38,6 @@ class Conflict(DomainError):
 
 
 class ProviderError(DomainError):
-    """An outside service failed. The message names the service and its reason, never a secret or a traceback."""
+    """An outside service failed. The message names the service and its reason, never a secret or a
+    traceback.
+    """

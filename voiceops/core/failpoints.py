@@ -4,8 +4,8 @@
     VO_FAIL=after_claim:2,after_intent:1    several, each by its own count
     VO_FAIL=after_intent:3:STOP             SIGSTOP instead; whoever runs the drill sends SIGCONT
 
-Each strikes once: it leaves a file `failpoints/<name>` in DATA_DIR with the ids of the calls it struck, so that the
-process that is started in its place lives, and the drill knows whom to look at.
+Each strikes once: it leaves a file `failpoints/<name>` in DATA_DIR with the ids of the calls it
+struck, so that the process that is started in its place lives, and the drill knows whom to look at.
 """
 
 import os
@@ -38,7 +38,9 @@ class Failpoint:
         except FileExistsError:
             return  # another process was struck here before
         os.kill(os.getpid(), self.number)
-        time.sleep(0.5)  # the signal may be another thread's to receive: this one must not go on meanwhile
+        time.sleep(
+            0.5
+        )  # the signal may be another thread's to receive: this one must not go on meanwhile
 
 
 @cache
@@ -54,7 +56,9 @@ def active_failpoints() -> dict[str, Failpoint]:
 
 
 def hit(name: str, ids: Iterable[object], *, delay: float = 0.0) -> None:
-    """Die here if told so, `delay` seconds from now: what was just begun needs a moment to leave the process."""
+    """Die here if told so, `delay` seconds from now: what was just begun needs a moment to leave
+    the process.
+    """
     point = active_failpoints().get(name)
     if point is None:
         return

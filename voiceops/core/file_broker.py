@@ -1,8 +1,8 @@
 """Celery's broker of files, without its gaps: whoever looks finds a whole file or none.
 
-kombu's own makes a file first and fills it afterwards. A worker that looks in between, or after the sender was killed
-in between, reads nothing, cannot make JSON of it, and ends ("Unrecoverable error: JSONDecodeError"). Here a file is
-written under a name nobody looks for, and then renamed.
+kombu's own makes a file first and fills it afterwards. A worker that looks in between, or after the
+sender was killed in between, reads nothing, cannot make JSON of it, and ends ("Unrecoverable error:
+JSONDecodeError"). Here a file is written under a name nobody looks for, and then renamed.
 """
 
 import fcntl
@@ -26,7 +26,8 @@ def write_whole(target: Path, text: str) -> None:
 
 class Channel(filesystem.Channel):
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # of two bases
-        name = f"{round(monotonic() * 1000)}_{uuid4()}.{queue}.msg"  # as kombu names them: the oldest sorts first
+        # As kombu names them: the oldest sorts first.
+        name = f"{round(monotonic() * 1000)}_{uuid4()}.{queue}.msg"
         try:
             write_whole(Path(self.data_folder_out) / name, dumps(payload))
         except OSError as error:
@@ -40,7 +41,9 @@ class Channel(filesystem.Channel):
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 queues = self.get_table(exchange)
                 if bound not in queues:
-                    write_whole(self.control_folder / f"{exchange}.exchange", dumps([bound, *queues]))
+                    write_whole(
+                        self.control_folder / f"{exchange}.exchange", dumps([bound, *queues])
+                    )
         except OSError as error:
             raise ChannelError(f"Cannot bind {queue} in {self.control_folder}") from error
 

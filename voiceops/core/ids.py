@@ -10,7 +10,8 @@ def uuid7() -> uuid.UUID:
 
 
 def lowest_id(at: datetime, *, later: timedelta = timedelta()) -> uuid.UUID:
-    """The lowest id made at that instant, or so much later (RFC 9562, section 5.7): ids bring the index to a time.
+    """The lowest id made at that instant, or so much later (RFC 9562, section 5.7): ids bring the
+    index to a time.
 
     An instant before or after all ids, in whatever year, is the first or the last of them.
     """

@@ -7,13 +7,17 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 
 def is_within(address: str | None, networks: tuple[str, ...]) -> bool:
-    """False for what is no address. One that is IPv4 in IPv6's clothes, as a server on `[::]` sees it, is IPv4."""
+    """False for what is no address. One that is IPv4 in IPv6's clothes, as a server on `[::]` sees
+    it, is IPv4.
+    """
     try:
         found: IPv4Address | IPv6Address = ip_address(address or "")
     except ValueError:
         return False
     found = (found.ipv4_mapped if isinstance(found, IPv6Address) else None) or found
-    return any(found in network for network in _parsed(networks) if network.version == found.version)
+    return any(
+        found in network for network in _parsed(networks) if network.version == found.version
+    )
 
 
 @lru_cache(maxsize=256)
@@ -44,7 +48,8 @@ NOT_PUBLIC = [
 def literal_address(host: str) -> IPv4Address | IPv6Address | None:
     """The address a host spells, in any spelling the C library understands; None for a name.
 
-    An IPv6 address with a zone (`fe80::1%eth0`) belongs to a network of ours, and is read without it.
+    An IPv6 address with a zone (`fe80::1%eth0`) belongs to a network of ours, and is read without
+    it.
     """
     host = host.strip("[]").partition("%")[0]
     try:

@@ -1,7 +1,8 @@
-"""Steps that stand alone: an error nobody expected in one must not keep the others from their work, round after round.
+"""Steps that stand alone: an error nobody expected in one must not keep the others from their work,
+round after round.
 
-The one place, beside threads that must not die, where any exception is caught. It is logged, and with that told to
-Sentry. A database that is lost is no step's own trouble: it ends the round.
+The one place, beside threads that must not die, where any exception is caught. It is logged, and
+with that told to Sentry. A database that is lost is no step's own trouble: it ends the round.
 """
 
 import asyncio
@@ -22,7 +23,9 @@ DATABASE_LOST = (
 
 
 def run_isolated(step: Callable[..., T], *arguments: Any) -> T | None:
-    """Take the step. None, and a line in the log, when it fails. Raises what a database raises that is lost."""
+    """Take the step. None, and a line in the log, when it fails. Raises what a database raises that
+    is lost.
+    """
     try:
         return closing_broken_connections(step, *arguments)
     except Exception:
@@ -37,7 +40,9 @@ def ask_database() -> None:
 
 
 async def gather_isolated(works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Let them work together; one that fails is logged. Raises what the database raises, at the end."""
+    """Let them work together; one that fails is logged. Raises what the database raises, at the
+    end.
+    """
     ends = await asyncio.gather(*works, return_exceptions=True)
     errors = [end for end in ends if isinstance(end, BaseException)]
     for error in errors:

@@ -1,4 +1,6 @@
-"""ORM code beside an event loop: one thread with one connection, so that nothing of the database blocks the loop."""
+"""ORM code beside an event loop: one thread with one connection, so that nothing of the database
+blocks the loop.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -12,14 +14,19 @@ T = TypeVar("T")
 
 
 class OrmThread:
-    """`async with OrmThread() as db: await db(function, *arguments)`. Calls run one after the other."""
+    """`async with OrmThread() as db: await db(function, *arguments)`. Calls run one after the
+    other.
+    """
 
     async def __aenter__(self) -> Self:
         self.executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="orm")
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await asyncio.get_running_loop().run_in_executor(self.executor, connections.close_all)
         self.executor.shutdown(wait=False)
@@ -31,7 +38,9 @@ class OrmThread:
 
 
 def closing_broken_connections(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """Call, and after a database error leave no broken connection to the next caller on this thread."""
+    """Call, and after a database error leave no broken connection to the next caller on this
+    thread.
+    """
     try:
         return function(*arguments, **named)
     except Error:

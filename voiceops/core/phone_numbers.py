@@ -1,4 +1,6 @@
-"""Who is never dialled, whoever asks: a list, a single call, a test call or a transfer (reliability.md O7)."""
+"""Who is never dialled, whoever asks: a list, a single call, a test call or a transfer
+(reliability.md O7).
+"""
 
 import re
 
@@ -22,7 +24,11 @@ def why_not_dialable(number: PhoneNumber) -> str | None:
 
     Emergency and short numbers are none of these: they have no spelling with a country code.
     """
-    kind = "a satellite number" if number.country_code in SATELLITE else REFUSED.get(phonenumbers.number_type(number))
+    kind = (
+        "a satellite number"
+        if number.country_code in SATELLITE
+        else REFUSED.get(phonenumbers.number_type(number))
+    )
     if kind is None:
         return None
     return f"{phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)} is {kind}"
@@ -32,7 +38,9 @@ PHONE_FORM = re.compile(r"\+?[\d\s().\-/\u00a0\u2010-\u2015]+")
 
 
 def e164(text: str) -> str:
-    """`+12025550186` for any spelling of it with a country code. Raises Invalid (no extensions, no letters)."""
+    """`+12025550186` for any spelling of it with a country code. Raises Invalid (no extensions, no
+    letters).
+    """
     try:
         number = phonenumbers.parse(text) if PHONE_FORM.fullmatch(text) else None
     except phonenumbers.NumberParseException:

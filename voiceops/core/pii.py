@@ -11,7 +11,9 @@ def mask_numbers_in(text: str) -> str:
 
 
 def mask_number(number: str) -> str:
-    """`+1202•••••86`: enough to recognise a number one knows. Short texts, which are no phone numbers, stay whole."""
+    """`+1202•••••86`: enough to recognise a number one knows. Short texts, which are no phone
+    numbers, stay whole.
+    """
     if len(number) < 8:
         return number
     return f"{number[:5]}{'•' * (len(number) - 7)}{number[-2:]}"

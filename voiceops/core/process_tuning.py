@@ -1,8 +1,9 @@
 """What processes that serve for long do about memory.
 
-Python's collector of reference cycles, as it comes, looks at the young objects after every 700 that stay, and at all
-of them, the half million of the libraries too, whenever they have grown by a quarter. Importing a list that was a third
-of all CPU, and an event loop stands still for tens of milliseconds meanwhile: longer than a late call may be late.
+Python's collector of reference cycles, as it comes, looks at the young objects after every 700 that
+stay, and at all of them, the half million of the libraries too, whenever they have grown by a
+quarter. Importing a list that was a third of all CPU, and an event loop stands still for tens of
+milliseconds meanwhile: longer than a late call may be late.
 """
 
 import gc
@@ -20,5 +21,7 @@ def tune_gc() -> None:
 
 
 def disable_query_log() -> None:
-    """With DEBUG=1 Django keeps the last 9 000 statements of every connection, with their values; nobody reads them."""
+    """With DEBUG=1 Django keeps the last 9 000 statements of every connection, with their values;
+    nobody reads them.
+    """
     BaseDatabaseWrapper.queries_logged = property(lambda self: False)  # type: ignore[assignment]

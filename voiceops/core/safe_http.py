@@ -1,7 +1,9 @@
-"""One POST to an address a customer named: never into our own network, never for long, and nothing of it believed.
+"""One POST to an address a customer named: never into our own network, never for long, and nothing
+of it believed.
 
-The address is checked when the connection is made, and the address that was checked is the one that is dialled, so a
-name that resolves differently a moment later gains nothing. On a laptop (DEBUG=1) any address will do.
+The address is checked when the connection is made, and the address that was checked is the one that
+is dialled, so a name that resolves differently a moment later gains nothing. On a laptop (DEBUG=1)
+any address will do.
 """
 
 import asyncio
@@ -42,7 +44,9 @@ class Answer:
 
 
 def check_url(url: str) -> None:
-    """Raises Invalid for an address that can never be told anything. Names are judged when they are resolved."""
+    """Raises Invalid for an address that can never be told anything. Names are judged when they are
+    resolved.
+    """
     try:
         parts = URL(url)  # read as it will be dialled: full-width digits, for one, are digits there
         host, port = parts.host or "", parts.port
@@ -72,7 +76,10 @@ def post(url: str, *, body: str, headers: Mapping[str, str]) -> Answer:
 
 async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
     connector = aiohttp.TCPConnector(
-        resolver=PublicResolver(), socket_factory=public_socket, use_dns_cache=False, force_close=True
+        resolver=PublicResolver(),
+        socket_factory=public_socket,
+        use_dns_cache=False,
+        force_close=True,
     )
     session = aiohttp.ClientSession(
         connector=connector,
@@ -81,7 +88,10 @@ async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=SECONDS),
     )
-    async with session, session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+    async with (
+        session,
+        session.post(url, data=body, headers=headers, allow_redirects=False) as response,
+    ):
         await response.content.read(MOST_BYTES)
         error = None if 200 <= response.status < 300 else f"answered {response.status}"
         return Answer(response.status, error, _seconds(response.headers.get("Retry-After")))
@@ -100,7 +110,14 @@ class PublicResolver(AbstractResolver):
             raise OSError(UNREACHABLE)
         kinds = [kind for kind, *_ in found]
         return [
-            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=kind,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
             for kind, address in zip(kinds, addresses, strict=True)
         ]
 
@@ -109,7 +126,9 @@ class PublicResolver(AbstractResolver):
 
 
 def public_socket(address: AddrInfoType) -> socket.socket:
-    """The last door, which addresses written into the URL pass too, in whatever spelling aiohttp understood them."""
+    """The last door, which addresses written into the URL pass too, in whatever spelling aiohttp
+    understood them.
+    """
     family, kind, protocol, _, where = address
     if not settings.DEBUG and not _may_be_dialled(str(where[0])):
         raise OSError(UNREACHABLE)

@@ -1,4 +1,5 @@
-"""How long PostgreSQL works on one statement, or waits for one of ours, before it gives up (reliability.md N2).
+"""How long PostgreSQL works on one statement, or waits for one of ours, before it gives up
+(reliability.md N2).
 
 Set for the web server and for workers; commands, which migrate and prune, take the time they need.
 """
@@ -20,7 +21,9 @@ def set_statement_timeouts(seconds: int) -> None:
             "idle_in_transaction_session_timeout": IDLE_SECONDS,
         }
         given = database["OPTIONS"].get("options", "")
-        database["OPTIONS"]["options"] = " ".join([given, *(f"-c {name}={value}s" for name, value in limits.items())])
+        database["OPTIONS"]["options"] = " ".join(
+            [given, *(f"-c {name}={value}s" for name, value in limits.items())]
+        )
 
 
 def disable_statement_timeout() -> None:

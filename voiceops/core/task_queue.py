@@ -1,7 +1,8 @@
-"""A message is only a doorbell: every job can be derived from rows, and a sweep rings again for what is overdue.
+"""A message is only a doorbell: every job can be derived from rows, and a sweep rings again for
+what is overdue.
 
-So a broker that is down costs seconds, never work. Callers name the job, not the function: the apps that ring
-lie below the ones that answer.
+So a broker that is down costs seconds, never work. Callers name the job, not the function: the apps
+that ring lie below the ones that answer.
 """
 
 import logging
@@ -21,7 +22,9 @@ SUPPRESS_OPT_OUTS = "batches.tasks.note_opt_outs"
 
 
 def enqueue_on_commit(job: str, **arguments: Any) -> None:
-    """Ring for `job` once the surrounding transaction has committed. Never raises: the sweep is the safety net."""
+    """Ring for `job` once the surrounding transaction has committed. Never raises: the sweep is the
+    safety net.
+    """
     transaction.on_commit(partial(enqueue, job, **arguments))
 
 
@@ -30,6 +33,10 @@ def enqueue(job: str, **arguments: Any) -> bool:
     try:
         current_app.send_task(job, kwargs=arguments, retry=False)
     except (OperationalError, OSError) as error:
-        logger.warning("The broker cannot be reached, the sweep will find the work: %s (%s)", job, type(error).__name__)
+        logger.warning(
+            "The broker cannot be reached, the sweep will find the work: %s (%s)",
+            job,
+            type(error).__name__,
+        )
         return False
     return True

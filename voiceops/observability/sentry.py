@@ -1,7 +1,8 @@
 """Errors told to Sentry, or whatever speaks its envelopes: where in the code, never with what data.
 
-No SDK: it would collect local variables, headers and bodies first and have to be talked out of each. An event here has
-the exception, its scrubbed message, files and lines, and the request's id. https://develop.sentry.dev/sdk/data-model/envelopes/
+No SDK: it would collect local variables, headers and bodies first and have to be talked out of
+each. An event here has the exception, its scrubbed message, files and lines, and the request's id.
+https://develop.sentry.dev/sdk/data-model/envelopes/
 """
 
 import json
@@ -34,7 +35,9 @@ def parse_dsn(dsn: str) -> tuple[str, str]:
 
 
 class SentryHandler(logging.Handler):
-    """Takes errors at once and tells them on a thread of its own, which is started by the first of them."""
+    """Takes errors at once and tells them on a thread of its own, which is started by the first of
+    them.
+    """
 
     def __init__(self, dsn: str) -> None:
         super().__init__(logging.ERROR)
@@ -56,13 +59,20 @@ class SentryHandler(logging.Handler):
             event = self.waiting.get()
             try:
                 self.send(event)
-            except (URLError, OSError):  # it is in the log; a word about it there would come back here
+            except (
+                URLError,
+                OSError,
+            ):  # it is in the log; a word about it there would come back here
                 continue
             finally:
                 self.waiting.task_done()
 
     def send(self, event: dict[str, Any]) -> None:
-        lines = ({"event_id": event["event_id"], "sent_at": event["timestamp"]}, {"type": "event"}, event)
+        lines = (
+            {"event_id": event["event_id"], "sent_at": event["timestamp"]},
+            {"type": "event"},
+            event,
+        )
         auth = f"Sentry sentry_version=7, sentry_client=voiceops/1, sentry_key={self.key}"
         headers = {"Content-Type": "application/x-sentry-envelope", "X-Sentry-Auth": auth}
         body = "\n".join(json.dumps(line) for line in lines).encode()
@@ -78,7 +88,9 @@ def event_of(record: logging.LogRecord) -> dict[str, Any]:
         "level": record.levelname.lower(),
         "logger": record.name,
         "message": scrubbed(record.getMessage()),
-        "tags": {name: value for name, value in current().items() if name in ("request_id", "workspace")},
+        "tags": {
+            name: value for name, value in current().items() if name in ("request_id", "workspace")
+        },
     }
     if record.exc_info and record.exc_info[1] is not None:
         _, error, trace = record.exc_info
@@ -91,4 +103,8 @@ def _exception(error: BaseException, trace: TracebackType | None) -> dict[str, A
         {"filename": frame.filename, "function": frame.name, "lineno": frame.lineno}
         for frame in traceback.extract_tb(trace)
     ]
-    return {"type": type(error).__name__, "value": scrubbed(str(error)), "stacktrace": {"frames": frames}}
+    return {
+        "type": type(error).__name__,
+        "value": scrubbed(str(error)),
+        "stacktrace": {"frames": frames},
+    }

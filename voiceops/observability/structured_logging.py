@@ -1,6 +1,7 @@
 """Logs: one JSON object a line, with who asked for it and without whom it is about.
 
-Numbers, addresses and credentials are made unreadable here, whoever wrote the line: an exception may quote a row.
+Numbers, addresses and credentials are made unreadable here, whoever wrote the line: an exception
+may quote a row.
 """
 
 import json
@@ -73,5 +74,7 @@ class PlainLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         when = datetime.fromtimestamp(record.created, tz=UTC).strftime("%H:%M:%S")
         message = scrubbed(record.getMessage()).replace("\r", "\\r").replace("\n", "\\n")
-        traceback = f"\n{scrubbed(self.formatException(record.exc_info))}" if record.exc_info else ""
+        traceback = (
+            f"\n{scrubbed(self.formatException(record.exc_info))}" if record.exc_info else ""
+        )
         return f"{when} {record.levelname} {record.name} {message}{traceback}"

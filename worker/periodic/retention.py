@@ -1,4 +1,5 @@
-"""Forgetting what has been kept long enough. A thread in every worker does it each hour, `manage.py prune` at once.
+"""Forgetting what has been kept long enough. A thread in every worker does it each hour, `manage.py
+prune` at once.
 
 Any number may do it at the same time: each row is deleted by whoever comes first.
 """
@@ -24,7 +25,9 @@ from voiceops.core.isolation import DATABASE_LOST
 from webhooks.services import prune as prune_webhooks
 
 logger = logging.getLogger(__name__)
-INBOX_KEPT = timedelta(days=7)  # evidence, should a call be asked about; LiveKit repeats nothing after minutes
+INBOX_KEPT = timedelta(
+    days=7
+)  # evidence, should a call be asked about; LiveKit repeats nothing after minutes
 FIRST_SECONDS = 60.0  # a worker that has just started has more urgent things to do
 HOUR_SECONDS = 3600.0
 
@@ -32,8 +35,8 @@ HOUR_SECONDS = 3600.0
 def clean_up() -> Iterator[tuple[str, int]]:
     """What was forgotten, and how many of it, kind by kind.
 
-    Raises at its end the first trouble there was (ProviderError when recordings remain): the other kinds have no part
-    in it. A lost database ends it at once.
+    Raises at its end the first trouble there was (ProviderError when recordings remain): the other
+    kinds have no part in it. A lost database ends it at once.
     """
     now = database_now()
     trouble: Exception | None = None

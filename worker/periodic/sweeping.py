@@ -32,9 +32,16 @@ class SweepThread(threading.Thread):
             try:
                 close_old_connections()
                 self.run_once()
-            except DATABASE_LOST as error:  # everybody's news, which needs no traceback every few seconds
-                logger.warning("The database cannot be reached, the next beat tries again: %s", type(error).__name__)
-            except Exception:  # a heart that stops at the first surprise saves nobody; the next beat tries again
+            except (
+                DATABASE_LOST
+            ) as error:  # everybody's news, which needs no traceback every few seconds
+                logger.warning(
+                    "The database cannot be reached, the next beat tries again: %s",
+                    type(error).__name__,
+                )
+            except (
+                Exception
+            ):  # a heart that stops at the first surprise saves nobody; the next beat tries again
                 logger.exception("A sweep failed")
         connections.close_all()
 
@@ -51,7 +58,9 @@ class SweepThread(threading.Thread):
 
     def run_dispatcher_here(self) -> None:
         """What the broker would have started, started here."""
-        threading.Thread(target=run_and_close, args=(dispatcher.run_dispatcher,), name="shift", daemon=True).start()
+        threading.Thread(
+            target=run_and_close, args=(dispatcher.run_dispatcher,), name="shift", daemon=True
+        ).start()
 
     def run_overdue_imports_here(self) -> None:
         """Lists that wait although the sweep rang for them."""
@@ -90,6 +99,8 @@ def start(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def stop(**_: Any) -> None:
-    """Claims stop at once; calls in flight get a few seconds, then they are in doubt and reconciled later."""
+    """Claims stop at once; calls in flight get a few seconds, then they are in doubt and reconciled
+    later.
+    """
     dispatcher.stopping.set()
     sweep_thread.stopped.set()

@@ -1,6 +1,7 @@
 """A thread in every worker that writes down what happened and carries it to the endpoints.
 
-It needs no message to begin: what is to be delivered stands in rows, and any number of workers share them.
+It needs no message to begin: what is to be delivered stands in rows, and any number of workers
+share them.
 """
 
 import logging
@@ -49,8 +50,12 @@ class DeliveryThread(threading.Thread):
             try:
                 close_old_connections()
                 self.run_once()
-            except OperationalError as error:  # a database that is down is everybody's news, and needs no traceback
-                logger.warning("The database cannot be reached, webhooks wait (%s)", type(error).__name__)
+            except (
+                OperationalError
+            ) as error:  # a database that is down is everybody's news, and needs no traceback
+                logger.warning(
+                    "The database cannot be reached, webhooks wait (%s)", type(error).__name__
+                )
                 self.stopped.wait(PATIENCE_SECONDS)
             except Exception:  # the next beat tries again: nothing is lost, it stands in rows
                 logger.exception("Webhooks could not be looked after")
@@ -72,11 +77,15 @@ class DeliveryThread(threading.Thread):
         """Send carriers to where something is due, as far as there is room. Returns how many."""
         due = WebhookDelivery.unscoped.due(database_now()).order_by()
         sent = 0
-        for endpoint_id, failing_since, waiting in due.values_list("endpoint", "endpoint__failing_since").annotate(
-            waiting=Count("pk")
-        ):
+        for endpoint_id, failing_since, waiting in due.values_list(
+            "endpoint", "endpoint__failing_since"
+        ).annotate(waiting=Count("pk")):
             most = AT_A_FAILING_ONE if failing_since else AT_ONE_ENDPOINT
-            room = min(most - self.under_way[endpoint_id], DELIVERY_THREADS - self.under_way.total(), waiting)
+            room = min(
+                most - self.under_way[endpoint_id],
+                DELIVERY_THREADS - self.under_way.total(),
+                waiting,
+            )
             for _ in range(room):
                 self.count(endpoint_id, 1)
                 self.pool.submit(self.deliver_endpoint, endpoint_id)
@@ -84,7 +93,9 @@ class DeliveryThread(threading.Thread):
         return sent
 
     def deliver_endpoint(self, endpoint_id: UUID) -> None:
-        """Deliver what is due at one endpoint, one after the other, until something does not arrive."""
+        """Deliver what is due at one endpoint, one after the other, until something does not
+        arrive.
+        """
         try:
             for _ in range(ROUND):
                 now = database_now()
@@ -112,8 +123,12 @@ class DeliveryThread(threading.Thread):
 
 def claim_deliveries(endpoint_id: UUID, now: datetime) -> WebhookDelivery | None:
     """Claim the delivery that has been due longest; None when nothing is."""
-    waiting = WebhookDelivery.unscoped.due(now).filter(endpoint=endpoint_id).order_by("due_at", "pk")
-    first = waiting.select_related("endpoint", "event")[:AT_ONE_ENDPOINT]  # others may take some at the same time
+    waiting = (
+        WebhookDelivery.unscoped.due(now).filter(endpoint=endpoint_id).order_by("due_at", "pk")
+    )
+    first = waiting.select_related("endpoint", "event")[
+        :AT_ONE_ENDPOINT
+    ]  # others may take some at the same time
     return next((delivery for delivery in first if delivery.claim(now)), None)
 
 
@@ -122,7 +137,12 @@ def try_once(delivery: WebhookDelivery, now: datetime) -> bool:
     began = time.monotonic()
     answer = deliver(delivery=delivery, now=now)
     took = timedelta(seconds=time.monotonic() - began)
-    record_answer(delivery=delivery, answer=answer, now=now + took, duration_ms=int(took.total_seconds() * 1000))
+    record_answer(
+        delivery=delivery,
+        answer=answer,
+        now=now + took,
+        duration_ms=int(took.total_seconds() * 1000),
+    )
     return answer.arrived
 
 
@@ -137,5 +157,7 @@ def start(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def stop(**_: Any) -> None:
-    """Tries under way may finish; what was claimed and not sent is due again when its lease is over."""
+    """Tries under way may finish; what was claimed and not sent is due again when its lease is
+    over.
+    """
     delivery_thread.stop()

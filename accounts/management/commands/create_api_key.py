@@ -13,7 +13,9 @@ class Command(BaseCommand):
     help = "Makes an API key and prints it, once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--workspace", required=True, help="its id, or its name where only one is called so")
+        parser.add_argument(
+            "--workspace", required=True, help="its id, or its name where only one is called so"
+        )
         parser.add_argument("--name", required=True, help="what the key is for")
         parser.add_argument("--role", required=True, choices=[str(role.label) for role in Role])
 
@@ -22,7 +24,9 @@ class Command(BaseCommand):
             raise CommandError("The name must have 1 to 100 characters")
         owner = find_workspace(workspace)
         principal = Principal(workspace=owner)
-        _, key = api_keys.create_api_key(workspace=owner, name=name.strip(), role=Role.named(role), principal=principal)
+        _, key = api_keys.create_api_key(
+            workspace=owner, name=name.strip(), role=Role.named(role), principal=principal
+        )
         self.stdout.write(key)
 
 

@@ -11,12 +11,17 @@ from accounts.services import workspaces
 
 
 class Command(BaseCommand):
-    help = "Makes a workspace and its admin. Somebody new is given a password, which is printed once."
+    help = (
+        "Makes a workspace and its admin. Somebody new is given a password, which is printed once."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="what the workspace is called")
         parser.add_argument(
-            "--admin", required=True, metavar="EMAIL", help="whose it is; made if nobody has the address"
+            "--admin",
+            required=True,
+            metavar="EMAIL",
+            help="whose it is; made if nobody has the address",
         )
 
     def handle(self, *args: Any, name: str, admin: str, **options: Any) -> None:

@@ -24,4 +24,6 @@ class Command(BaseCommand):
         if factor is None:
             raise CommandError(f"{user.email} has no second factor")
         second_factor.remove(factor=factor, principal=Principal())
-        self.stdout.write(f"{user.email} logs in with the password alone until a new second factor is set up")
+        self.stdout.write(
+            f"{user.email} logs in with the password alone until a new second factor is set up"
+        )

@@ -21,12 +21,19 @@ from voiceops.core.errors import DomainError
 from voiceops.core.terminal import check_readable
 
 LOOK_SECONDS = 0.5
-PATIENCE_SECONDS = 15.0  # without anything happening, before it is said that a worker may be missing
+PATIENCE_SECONDS = (
+    15.0  # without anything happening, before it is said that a worker may be missing
+)
 PIECE = 1 << 16
-LIMITS = {"calls_per_second": (0.01, 1000), "max_concurrent": (1, 100_000)}  # those of POST /batches
+LIMITS = {
+    "calls_per_second": (0.01, 1000),
+    "max_concurrent": (1, 100_000),
+}  # those of POST /batches
 LONGEST_NAME = 200
 ENDED = (Batch.Status.COMPLETED, Batch.Status.STOPPED, Batch.Status.FAILED)
-NO_WORKER = "Nothing is happening: is a worker running? Start one with `make serve`, or wait for one."
+NO_WORKER = (
+    "Nothing is happening: is a worker running? Start one with `make serve`, or wait for one."
+)
 
 
 class Command(BaseCommand):
@@ -35,12 +42,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="the list: CSV or XLSX with a phone column")
         parser.add_argument("--agent", required=True, help="name (or id) of the agent, published")
-        parser.add_argument("--from", required=True, dest="number", help="the number to call from, as +12025550100")
+        parser.add_argument(
+            "--from", required=True, dest="number", help="the number to call from, as +12025550100"
+        )
         parser.add_argument("--workspace", help="name (or id); not needed where there is only one")
         parser.add_argument("--name", help="the batch's name; the file's if not given")
-        parser.add_argument("--default-country", type=str.upper, help="for numbers without a country code, as US")
+        parser.add_argument(
+            "--default-country", type=str.upper, help="for numbers without a country code, as US"
+        )
         parser.add_argument("--calls-per-second", type=float, help="the number's if not given")
-        parser.add_argument("--max-concurrent", type=int, help="calls at once; the number's if not given")
+        parser.add_argument(
+            "--max-concurrent", type=int, help="calls at once; the number's if not given"
+        )
 
     def handle(self, *, file: Path, **options: Any) -> None:
         try:
@@ -51,11 +64,17 @@ class Command(BaseCommand):
         try:
             self.watch(batch)
         except KeyboardInterrupt:
-            raise CommandError(f"No longer watching. Batch {batch.pk} goes on; pause or stop it in the API.") from None
+            raise CommandError(
+                f"No longer watching. Batch {batch.pk} goes on; pause or stop it in the API."
+            ) from None
         self.report(batch)
 
-    def create(self, file: Path, *, agent: str, number: str, workspace: str | None, **options: Any) -> Batch:
-        """The batch, ordered to start once its list has been read. Raises CommandError, DomainError."""
+    def create(
+        self, file: Path, *, agent: str, number: str, workspace: str | None, **options: Any
+    ) -> Batch:
+        """The batch, ordered to start once its list has been read. Raises CommandError,
+        DomainError.
+        """
         check_readable(file)
         country = options["default_country"]
         if country and not known_country(country):
@@ -80,7 +99,11 @@ class Command(BaseCommand):
     def watch(self, batch: Batch) -> None:
         """Show a bar until the batch has ended."""
         moved_at, before = time.monotonic(), ""
-        with tqdm(total=0, unit="", bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} people [{elapsed}{postfix}]") as bar:
+        with tqdm(
+            total=0,
+            unit="",
+            bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} people [{elapsed}{postfix}]",
+        ) as bar:
             while batch.status not in ENDED:
                 time.sleep(LOOK_SECONDS)
                 batch.refresh_from_db()
@@ -99,12 +122,18 @@ class Command(BaseCommand):
         progress = progress_of(batch, now=timezone.now())
         counts = progress["counts"]
         rows = [*sorted(progress["outcomes"].items(), key=lambda row: -row[1])]
-        rows += [(name, counts[name]) for name in ("skipped", "cancelled", "review", "rejected") if counts[name]]
+        rows += [
+            (name, counts[name])
+            for name in ("skipped", "cancelled", "review", "rejected")
+            if counts[name]
+        ]
         for name, count in rows:
             self.stdout.write(f"  {name:<16}{count:>8}")
         if batch.status == Batch.Status.STOPPED:
             raise CommandError("The batch was stopped")
-        self.stdout.write(f"{counts['total']} people in {progress['elapsed_seconds']:.0f} s, batch {batch.status}")
+        self.stdout.write(
+            f"{counts['total']} people in {progress['elapsed_seconds']:.0f} s, batch {batch.status}"
+        )
 
 
 def find_workspace(wanted: str | None) -> Workspace:
@@ -114,13 +143,21 @@ def find_workspace(wanted: str | None) -> Workspace:
         return workspaces[0]
     if wanted:
         raise CommandError(f"There is {'more than one' if workspaces else 'no'} workspace {wanted}")
-    raise CommandError("Name the --workspace: there is more than one" if workspaces else "There is no workspace yet")
+    raise CommandError(
+        "Name the --workspace: there is more than one"
+        if workspaces
+        else "There is no workspace yet"
+    )
 
 
 def find_agent(workspace: Workspace, wanted: str) -> Agent:
-    agents = list(Agent.unscoped.live().filter(named(wanted), workspace=workspace).order_by("-pk")[:2])
+    agents = list(
+        Agent.unscoped.live().filter(named(wanted), workspace=workspace).order_by("-pk")[:2]
+    )
     if len(agents) != 1:
-        raise CommandError(f"There is {'more than one' if agents else 'no'} agent {wanted} in {workspace.name}")
+        raise CommandError(
+            f"There is {'more than one' if agents else 'no'} agent {wanted} in {workspace.name}"
+        )
     return agents[0]
 
 
@@ -149,4 +186,6 @@ def show(bar: "tqdm[Any]", progress: dict[str, Any]) -> None:
     bar.total = counts["total"]
     bar.n = counts["total"] - sum(counts[status] for status in OPEN)
     talking = f"{counts['dialing']} dialing, {counts['in_call']} in call"
-    bar.set_postfix_str(f"{progress['status']}, {talking}, {progress['calls_per_second']:.1f} calls/s")
+    bar.set_postfix_str(
+        f"{progress['status']}, {talking}, {progress['calls_per_second']:.1f} calls/s"
+    )

@@ -28,7 +28,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--calls", type=int, default=100_000, help="how many rows the workspace has")
+        parser.add_argument(
+            "--calls", type=int, default=100_000, help="how many rows the workspace has"
+        )
         parser.add_argument("--rounds", type=int, default=60, help="how often each is asked")
 
     def handle(self, **options: Any) -> None:
@@ -50,7 +52,9 @@ class Command(BaseCommand):
         for name, path in reading.paths(workspace).items():
             ask = milliseconds(lambda path=path: expect(client, path), rounds)  # type: ignore[misc]
             ratio = bare / ask
-            self.stdout.write(f"  {name:28} {1000 / ask:8.0f} requests/s, {ask:6.2f} ms, {ratio:.2f} of the bare query")
+            self.stdout.write(
+                f"  {name:28} {1000 / ask:8.0f} requests/s, {ask:6.2f} ms, {ratio:.2f} of the bare query"
+            )
             self.stdout.write(f"figure ratio_{name} {ratio:.3f}")
             slow += [name] if ratio < SLOWEST and name in reading.HOT else []
         if slow:
@@ -60,7 +64,11 @@ class Command(BaseCommand):
 def reader(workspace: Workspace) -> Client:
     new = api_keys.generate_key()
     ApiKey.unscoped.create(
-        workspace=workspace, name="Bench", role=Role.MEMBER, prefix=new.prefix, key_hash=new.key_hash
+        workspace=workspace,
+        name="Bench",
+        role=Role.MEMBER,
+        prefix=new.prefix,
+        key_hash=new.key_hash,
     )
     return Client(headers={"X-API-Key": new.key, "X-Forwarded-Proto": "https"})
 

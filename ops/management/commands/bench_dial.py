@@ -20,7 +20,9 @@ from ops.bench.worker import work
 from voiceops.core.errors import DomainError
 
 PARTS = Parts("bench_dial")
-RINGING_SECONDS = 12.0  # as phones do: long enough for a worker to dial all that shall ring together
+RINGING_SECONDS = (
+    12.0  # as phones do: long enough for a worker to dial all that shall ring together
+)
 PROMISES = {
     "calls_per_second_per_worker": 200.0,
     "cpu_ms_per_call": 5.0,
@@ -55,9 +57,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--calls", type=int, default=20_000, help="how many in each run")
         parser.add_argument("--workers", default="1,2,4", help="worker processes, one run each")
-        parser.add_argument("--ringing", type=int, default=2000, help="how many shall ring at once in one worker")
-        parser.add_argument("--part", choices=["worker", "server"], help="for the benchmark's own use")
-        parser.add_argument("--answer", type=float, default=0.1, help="seconds until the loopback server answers")
+        parser.add_argument(
+            "--ringing", type=int, default=2000, help="how many shall ring at once in one worker"
+        )
+        parser.add_argument(
+            "--part", choices=["worker", "server"], help="for the benchmark's own use"
+        )
+        parser.add_argument(
+            "--answer", type=float, default=0.1, help="seconds until the loopback server answers"
+        )
 
     def handle(self, **options: Any) -> None:
         if options["part"] == "worker":
@@ -96,7 +104,9 @@ class Command(BaseCommand):
             runs.append(self.run(workers, options["calls"], options["answer"]))
             self.line(runs[-1], bars[-1])
         rings = self.run(1, 2 * options["ringing"], RINGING_SECONDS)
-        self.stdout.write(f"  ringing at once, one worker: {rings.most_ringing}, {rings.rss_mb:.0f} MB")
+        self.stdout.write(
+            f"  ringing at once, one worker: {rings.most_ringing}, {rings.rss_mb:.0f} MB"
+        )
         self.figures(runs, bars, rings)
 
     def bar(self, calls: int) -> float:

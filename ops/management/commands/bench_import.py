@@ -36,7 +36,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--rows", type=int, default=1_000_000)
-        parser.add_argument("--rounds", type=int, default=3, help="of import and bare COPY, one after the other")
+        parser.add_argument(
+            "--rounds", type=int, default=3, help="of import and bare COPY, one after the other"
+        )
         parser.add_argument("--naive-rows", type=int, default=50_000)
         parser.add_argument("--part", choices=["import"], help="for the benchmark's own use")
 
@@ -61,10 +63,14 @@ class Command(BaseCommand):
     def measure(self, rows: int, rounds: int, naive_rows: int) -> None:
         call_command("migrate", verbosity=0, interactive=False)
         if importing.holds_real_work():
-            raise CommandError("The database has workspaces in it, and the benchmark would empty it: give another one")
+            raise CommandError(
+                "The database has workspaces in it, and the benchmark would empty it: give another one"
+            )
         source = importing.uploads().parent / LIST
         importing.write_list(source, rows)
-        self.stdout.write(f"{rows:,} rows, {source.stat().st_size / 1e6:.0f} MB, {connection.vendor}")
+        self.stdout.write(
+            f"{rows:,} rows, {source.stat().st_size / 1e6:.0f} MB, {connection.vendor}"
+        )
         ours, bare, rss = [], [], []
         for number in range(1, rounds + 1):
             seconds, megabytes = self.import_once(source)
@@ -72,7 +78,9 @@ class Command(BaseCommand):
             rss.append(megabytes)
             bare.append(self.copy_once() if connection.vendor == "postgresql" else 0.0)
             beside = f"; bare COPY {bare[-1]:,.0f} rows/s" if bare[-1] else ""
-            self.stdout.write(f"  round {number}: import {ours[-1]:,.0f} rows/s, {megabytes:.0f} MB{beside}")
+            self.stdout.write(
+                f"  round {number}: import {ours[-1]:,.0f} rows/s, {megabytes:.0f} MB{beside}"
+            )
         batch = importing.prepare("")
         naive = naive_rows / importing.naive_import(batch, source, naive_rows)
         self.stdout.write(f"  naive csv + bulk_create, {naive_rows:,} rows: {naive:,.0f} rows/s")
@@ -85,7 +93,9 @@ class Command(BaseCommand):
         importing.prepare(upload.name)
         connection.close()
         done = subprocess.run(  # noqa: S603 ourselves
-            [sys.executable, sys.argv[0], "bench_import", "--part", "import"], stdout=subprocess.PIPE, check=True
+            [sys.executable, sys.argv[0], "bench_import", "--part", "import"],
+            stdout=subprocess.PIPE,
+            check=True,
         )
         told = json.loads(done.stdout)
         stored, refused = Recipient.unscoped.count(), RejectedRow.unscoped.count()
@@ -93,7 +103,9 @@ class Command(BaseCommand):
         return told["seconds"], told["rss"]
 
     def copy_once(self) -> float:
-        """Rows per second of a bare COPY of what the import has stored, into the same table, emptied."""
+        """Rows per second of a bare COPY of what the import has stored, into the same table,
+        emptied.
+        """
         dump = importing.uploads().parent / "rows.copy"
         importing.dump_rows(dump)
         stored = Recipient.unscoped.count()
@@ -107,7 +119,11 @@ class Command(BaseCommand):
         self.stdout.write(f"figure import_rss_mb {rss:.0f}")
         self.stdout.write(f"figure import_naive_rows_per_second {naive:.0f}")
         self.stdout.write(f"figure import_times_naive {rate / naive:.1f}")
-        broken = [f"the import took {rss:.0f} MB of memory, not {MAX_RSS_MB}"] if rss > MAX_RSS_MB else []
+        broken = (
+            [f"the import took {rss:.0f} MB of memory, not {MAX_RSS_MB}"]
+            if rss > MAX_RSS_MB
+            else []
+        )
         if connection.vendor == "postgresql":
             ratio = median(our / their for our, their in zip(ours, bare, strict=True))
             self.stdout.write(f"figure import_bare_copy_rows_per_second {median(bare):.0f}")

@@ -34,12 +34,23 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--people", type=int, default=1_000_000, help="how many wait on the paced number")
+        parser.add_argument(
+            "--people", type=int, default=1_000_000, help="how many wait on the paced number"
+        )
         parser.add_argument("--rate", type=float, default=20.0, help="its calls per second")
-        parser.add_argument("--channels", type=int, default=40, help="calls at once on the other number")
+        parser.add_argument(
+            "--channels", type=int, default=40, help="calls at once on the other number"
+        )
         parser.add_argument("--workers", type=int, default=4, help="worker processes")
-        parser.add_argument("--lists", type=int, default=10, help="lists of ten, on one number and the other in turn")
-        parser.add_argument("--part", choices=["worker", "server"], help="for the benchmark's own use")
+        parser.add_argument(
+            "--lists",
+            type=int,
+            default=10,
+            help="lists of ten, on one number and the other in turn",
+        )
+        parser.add_argument(
+            "--part", choices=["worker", "server"], help="for the benchmark's own use"
+        )
 
     def handle(self, **options: Any) -> None:
         if options["part"] == "worker":
@@ -65,7 +76,9 @@ class Command(BaseCommand):
         connection.close()
         call_command("migrate", verbosity=0, interactive=False)
         self.stdout.write(f"  putting {options['people']} people on the list")
-        scene = pacing.prepare(options["people"], rate=options["rate"], channels=options["channels"])
+        scene = pacing.prepare(
+            options["people"], rate=options["rate"], channels=options["channels"]
+        )
         with PARTS.server() as server:
             workers = [PARTS.start("worker") for _ in range(options["workers"])]
             try:
@@ -87,7 +100,9 @@ class Command(BaseCommand):
         ids = []
         for index in range(count):
             ids.append(pacing.small_list((scene.paced, scene.elsewhere)[index % 2]))
-            self.stdout.write(f"  list {index + 1} of {count}", ending="\n" if index + 1 == count else "\r")
+            self.stdout.write(
+                f"  list {index + 1} of {count}", ending="\n" if index + 1 == count else "\r"
+            )
             self.stdout.flush()
             time.sleep(EVERY)
         time.sleep(HEAR_OUT)
@@ -95,7 +110,9 @@ class Command(BaseCommand):
 
     # --- the telling ---
 
-    def tell(self, scene: pacing.Scene, lists: list[Any], server: dict[str, Any], options: dict[str, Any]) -> None:
+    def tell(
+        self, scene: pacing.Scene, lists: list[Any], server: dict[str, Any], options: dict[str, Any]
+    ) -> None:
         rate, channels = options["rate"], options["channels"]
         times = pacing.sent(scene.paced)
         arrived = sorted(at for at, caller in server["dials"] if caller == scene.paced.phone_number)
@@ -116,7 +133,8 @@ class Command(BaseCommand):
             figures["sent_in_fullest_second"] <= rate
             and figures["pace_used"] >= PROMISES["pace_used"]
             and 0 < figures["most_at_once"] <= channels
-            and figures["start_beside_a_million_seconds"] <= PROMISES["start_beside_a_million_seconds"]
+            and figures["start_beside_a_million_seconds"]
+            <= PROMISES["start_beside_a_million_seconds"]
         )
         if not kept:
             raise CommandError(f"A promise is broken: no limit is passed, and {PROMISES}")

@@ -28,7 +28,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--rows", type=int, default=1_000_000)
-        parser.add_argument("--part", choices=[*resulting.WRITERS], help="for the benchmark's own use")
+        parser.add_argument(
+            "--part", choices=[*resulting.WRITERS], help="for the benchmark's own use"
+        )
 
     def handle(self, **options: Any) -> None:
         if options["part"]:
@@ -59,7 +61,9 @@ class Command(BaseCommand):
             self.stdout.write(f"figure results_{kind}_rss_mb {one.megabytes:.0f}")
             self.stdout.write(f"figure results_{kind}_grown_mb {one.grown:.1f}")
         if grown := [kind for kind, one in written.items() if one.grown > MOST_GROWN_MB]:
-            raise CommandError(f"memory grew with the rows by more than {MOST_GROWN_MB} MB: {', '.join(grown)}")
+            raise CommandError(
+                f"memory grew with the rows by more than {MOST_GROWN_MB} MB: {', '.join(grown)}"
+            )
 
     def write(self, kind: str) -> Written:
         """In a process of its own, so that its memory is its own."""

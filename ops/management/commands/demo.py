@@ -22,15 +22,19 @@ STALL_SECONDS = 300.0
 
 
 class Command(BaseCommand):
-    help = (
-        "Serves like `serve`, and calls everybody on a list through the sandbox, with a progress bar and the outcomes."
-    )
+    help = "Serves like `serve`, and calls everybody on a list through the sandbox, with a progress bar and the outcomes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "file", nargs="?", type=Path, default=SAMPLE, help="CSV or XLSX; default: 100 made-up people"
+            "file",
+            nargs="?",
+            type=Path,
+            default=SAMPLE,
+            help="CSV or XLSX; default: 100 made-up people",
         )
-        parser.add_argument("--country", type=str.upper, help="two letters, for numbers in national spelling")
+        parser.add_argument(
+            "--country", type=str.upper, help="two letters, for numbers in national spelling"
+        )
         parser.add_argument("--once", action="store_true", help="end after the batch")
 
     def handle(self, *, file: Path, country: str | None, once: bool, **options: Any) -> None:
@@ -52,11 +56,15 @@ class Command(BaseCommand):
             raise CommandError(f"The web server went away: {error}") from error
 
     def run(self, supervisor: Supervisor, order: Order, *, once: bool) -> None:
-        """The rehearsal has a thread of its own: processes may be started from the main thread only."""
+        """The rehearsal has a thread of its own: processes may be started from the main thread
+        only.
+        """
         if not supervisor.stopping:
             self.tell(f"Calling the people of {order.file} through the sandbox")
             pool = ThreadPoolExecutor(max_workers=1)
-            rehearsal = pool.submit(rehearse, order, out=sys.stdout, is_over=lambda: supervisor.stopping)
+            rehearsal = pool.submit(
+                rehearse, order, out=sys.stdout, is_over=lambda: supervisor.stopping
+            )
             pool.shutdown(wait=False)
             supervisor.watch(until=rehearsal.done)
         if supervisor.stopping and once:

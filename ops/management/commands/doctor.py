@@ -18,7 +18,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--repair", action="store_true", help="first make LiveKit have what our numbers say, and finish removals"
+            "--repair",
+            action="store_true",
+            help="first make LiveKit have what our numbers say, and finish removals",
         )
 
     def handle(self, *, repair: bool, **options: Any) -> None:

@@ -30,18 +30,34 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--people", type=int, default=300, help="how long the list is (at most 1000)")
-        parser.add_argument("--kills", type=int, default=10, help="how many blows fall")
-        parser.add_argument("--seed", type=int, default=None, help=f"random blows: {', '.join(RANDOM_KINDS)}")
-        parser.add_argument("--workers", type=int, default=1, help="how many workers share the batch")
-        parser.add_argument("--no-faults", action="store_true", help="only the blows, no faults at LiveKit")
-        parser.add_argument("--servers", action="store_true", help="on a PostgreSQL and a Redis of its own")
-        parser.add_argument("--fault", help="instead: faults of the matrix, as F7 or F1,F2, or 'all'")
         parser.add_argument(
-            "--all", action="store_true", help="instead: every fault once, and three seeds, side by side"
+            "--people", type=int, default=300, help="how long the list is (at most 1000)"
+        )
+        parser.add_argument("--kills", type=int, default=10, help="how many blows fall")
+        parser.add_argument(
+            "--seed", type=int, default=None, help=f"random blows: {', '.join(RANDOM_KINDS)}"
+        )
+        parser.add_argument(
+            "--workers", type=int, default=1, help="how many workers share the batch"
+        )
+        parser.add_argument(
+            "--no-faults", action="store_true", help="only the blows, no faults at LiveKit"
+        )
+        parser.add_argument(
+            "--servers", action="store_true", help="on a PostgreSQL and a Redis of its own"
+        )
+        parser.add_argument(
+            "--fault", help="instead: faults of the matrix, as F7 or F1,F2, or 'all'"
+        )
+        parser.add_argument(
+            "--all",
+            action="store_true",
+            help="instead: every fault once, and three seeds, side by side",
         )
         parser.add_argument("--world", choices=list(WORKERS), help="for the drill's own use")
-        parser.add_argument("--seconds", type=float, default=240.0, help="until everything must have come to rest")
+        parser.add_argument(
+            "--seconds", type=float, default=240.0, help="until everything must have come to rest"
+        )
 
     def handle(self, **options: Any) -> None:
         if os.environ.get(parallel_runs.INSIDE) != "1":
@@ -123,7 +139,9 @@ class Command(BaseCommand):
             self.tell(f"figure {name} {value}")
         allowed = IN_REVIEW_AT_MOST * figures["people"] + drill.cut_off
         if drill.failure or ledger.broken or figures["review"] > allowed:
-            raise CommandError(f"A promise is broken (in review: {figures['review']}, at most {allowed:g}).")
+            raise CommandError(
+                f"A promise is broken (in review: {figures['review']}, at most {allowed:g})."
+            )
 
     def tell(self, sentence: str) -> None:
         self.stdout.write(sentence)

@@ -27,7 +27,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, number: str, workspace: str | None, **options: Any) -> None:
         try:
             phone = e164(number)
-            owners = [find_workspace(workspace)] if workspace else list(Workspace.unscoped.order_by("pk"))
+            owners = (
+                [find_workspace(workspace)]
+                if workspace
+                else list(Workspace.unscoped.order_by("pk"))
+            )
             for owner in owners:
                 self.erase(owner, phone)
         except DomainError as error:
@@ -38,4 +42,6 @@ class Command(BaseCommand):
         bar = tqdm(erase_calls(owner, phone), unit=" calls", disable=None, file=sys.stderr)
         calls = [str(call.pk) for call in bar]
         events = erase_events(owner, [phone, *calls])
-        self.stdout.write(f"{owner.name}: {rows} rows of lists, {len(calls)} calls, {events} webhook events")
+        self.stdout.write(
+            f"{owner.name}: {rows} rows of lists, {len(calls)} calls, {events} webhook events"
+        )

@@ -22,14 +22,20 @@ class Command(BaseCommand):
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
         rotated, unreadable = 0, []
-        with tqdm(total=total, unit=" secrets", disable=None if total else True, file=self.stderr) as bar:
+        with tqdm(
+            total=total, unit=" secrets", disable=None if total else True, file=self.stderr
+        ) as bar:
             for column in columns:
                 for step in rotate_column(column):
                     rotated += step.rotated
                     unreadable += step.unreadable
                     bar.update(step.rotated + len(step.unreadable))
-        self.stdout.write(f"{rotated} of {total} secrets encrypted again, in {len(columns)} columns")
+        self.stdout.write(
+            f"{rotated} of {total} secrets encrypted again, in {len(columns)} columns"
+        )
         if unreadable:
             for line in unreadable[:SHOWN]:
                 self.stderr.write(line)
-            raise CommandError(f"{len(unreadable)} secrets could not be read: their key is missing, keep the old keys")
+            raise CommandError(
+                f"{len(unreadable)} secrets could not be read: their key is missing, keep the old keys"
+            )

@@ -8,15 +8,15 @@ from voiceops.core.errors import DomainError
 
 
 class Command(BaseCommand):
-    help = (
-        "Runs the web server, the worker and (unless LIVEKIT_URL names another) the sandbox, until Ctrl-C or SIGTERM."
-    )
+    help = "Runs the web server, the worker and (unless LIVEKIT_URL names another) the sandbox, until Ctrl-C or SIGTERM."
 
     def handle(self, **options: Any) -> None:
         try:
             with running(tell=self.tell) as supervisor:
                 if not supervisor.stopping:
-                    self.tell(f"Ready: {local_url()} (docs: {local_url()}/docs, logs: {settings.DATA_DIR / 'logs'})")
+                    self.tell(
+                        f"Ready: {local_url()} (docs: {local_url()}/docs, logs: {settings.DATA_DIR / 'logs'})"
+                    )
                     self.tell("Ctrl-C stops everything")
                 supervisor.watch()
         except DomainError as error:

@@ -1,4 +1,6 @@
-"""What is asked of LiveKit about a call that is up: agents, transfers, key tones, seats for browsers."""
+"""What is asked of LiveKit about a call that is up: agents, transfers, key tones, seats for
+browsers.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -42,7 +44,9 @@ async def list_rooms(livekit: LiveKit) -> list[str]:
 
 
 async def transfer_leg(livekit: LiveKit, *, room: str, identity: str, to: str) -> None:
-    """Hand the telephone's leg to another number; returns when that one has answered. Raises ProviderError."""
+    """Hand the telephone's leg to another number; returns when that one has answered. Raises
+    ProviderError.
+    """
     request = api.TransferSIPParticipantRequest(
         room_name=room, participant_identity=identity, transfer_to=f"tel:{to}", play_dialtone=True
     )
@@ -52,8 +56,12 @@ async def transfer_leg(livekit: LiveKit, *, room: str, identity: str, to: str) -
 
 
 async def send_dtmf(livekit: LiveKit, *, room: str, digits: str) -> None:
-    """Ask the agent in the room to press keys: LiveKit's server has no request that does. Raises ProviderError."""
-    request = api.SendDataRequest(room=room, data=digits.encode(), kind=api.DataPacket.Kind.RELIABLE, topic=DTMF_TOPIC)
+    """Ask the agent in the room to press keys: LiveKit's server has no request that does. Raises
+    ProviderError.
+    """
+    request = api.SendDataRequest(
+        room=room, data=digits.encode(), kind=api.DataPacket.Kind.RELIABLE, topic=DTMF_TOPIC
+    )
     async with provider_errors("LiveKit error"):
         await livekit.api.room.send_data(request)
 
@@ -65,12 +73,16 @@ async def dispatch_agent(livekit: LiveKit, *, room: str, metadata: str) -> None:
         if any(dispatch.agent_name == settings.LIVEKIT_AGENT_NAME for dispatch in there):
             return
         await livekit.api.agent_dispatch.create_dispatch(
-            api.CreateAgentDispatchRequest(agent_name=settings.LIVEKIT_AGENT_NAME, room=room, metadata=metadata)
+            api.CreateAgentDispatchRequest(
+                agent_name=settings.LIVEKIT_AGENT_NAME, room=room, metadata=metadata
+            )
         )
 
 
 def browser_token(*, room: str, identity: str) -> str:
     """A token for one room and nothing else, good for ten minutes."""
-    grants = api.VideoGrants(room_join=True, room=room, can_publish=True, can_subscribe=True, can_publish_data=False)
+    grants = api.VideoGrants(
+        room_join=True, room=room, can_publish=True, can_subscribe=True, can_publish_data=False
+    )
     token = api.AccessToken(settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET)
     return str(token.with_identity(identity).with_ttl(SEAT_LASTS).with_grants(grants).to_jwt())

@@ -2,8 +2,9 @@
 
 failover=False      the SDK would send a dial again, up to three times (trap 1)
 asyncio.timeout     the SDK's own timeout does not apply (trap 2)
-one event loop      a session belongs to the loop it was made in (trap 10): make one `LiveKit` per loop
-no `nbf`            tokens that begin by our clock would be refused when it is fast (see tokens.py)
+one event loop      a session belongs to the loop it was made in (trap 10): make one `LiveKit` per
+loop no `nbf`            tokens that begin by our clock would be refused when it is fast (see
+tokens.py)
 """
 
 import asyncio
@@ -26,7 +27,9 @@ from telephony.domain.dial_verdicts import KEY_REFUSED, UNREACHABLE, DialRefusal
 from voiceops.core.errors import ProviderError
 
 TIMEOUT = 10.0  # seconds, for everything but a dial
-PREFIX = "twirp error unknown: "  # before most of its messages, whatever the code (protocols.md 1.2)
+PREFIX = (
+    "twirp error unknown: "  # before most of its messages, whatever the code (protocols.md 1.2)
+)
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,15 @@ def reason_of(error: Exception) -> str:
 def verdict_on_room(error: ProviderError) -> Verdict:
     """Why a call whose room could not be made was not dialled."""
     cause = error.__cause__
-    return KEY_REFUSED if isinstance(cause, api.ServerError) and cause.status == 401 else UNREACHABLE
+    return (
+        KEY_REFUSED if isinstance(cause, api.ServerError) and cause.status == 401 else UNREACHABLE
+    )
 
 
 @asynccontextmanager
-async def provider_errors(what: str = "LiveKit SIP error", *, patience: float = TIMEOUT) -> AsyncIterator[None]:
+async def provider_errors(
+    what: str = "LiveKit SIP error", *, patience: float = TIMEOUT
+) -> AsyncIterator[None]:
     """Bound a request in time (seconds) and turn whatever fails into a ProviderError in words."""
     try:
         async with asyncio.timeout(patience):
@@ -110,7 +117,9 @@ async def provider_errors(what: str = "LiveKit SIP error", *, patience: float = 
 
 
 def dial_token(expires_at: datetime) -> str:
-    """A token that can dial and nothing else. Its end is by the database's clock, not by this machine's."""
+    """A token that can dial and nothing else. Its end is by the database's clock, not by this
+    machine's.
+    """
     claims: dict[str, Any] = {
         "iss": settings.LIVEKIT_API_KEY,
         "sub": "",
@@ -140,7 +149,10 @@ class LiveKit:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.session.close()
 
@@ -150,14 +162,19 @@ class LiveKit:
             name=order.name,
             empty_timeout=order.empty_timeout,
             departure_timeout=order.departure_timeout,
-            max_participants=1,  # agents and egress do not count: a second leg would be refused at the join
-            agents=[api.RoomAgentDispatch(agent_name=order.agent_name, metadata=order.agent_metadata)],
+            # Agents and egress do not count: a second leg would be refused at the join.
+            max_participants=1,
+            agents=[
+                api.RoomAgentDispatch(agent_name=order.agent_name, metadata=order.agent_metadata)
+            ],
         )
         async with provider_errors("LiveKit error"):
             await self.api.room.create_room(request)
 
     async def dial(self, dial: Dial) -> Answered | DialRefusal | NeverSent | Lost:
-        """Send CreateSIPParticipant exactly once and wait for the callee. Never raises for what LiveKit does."""
+        """Send CreateSIPParticipant exactly once and wait for the callee. Never raises for what
+        LiveKit does.
+        """
         request = api.CreateSIPParticipantRequest(
             sip_trunk_id=dial.trunk_id,
             sip_call_to=dial.to_number,
@@ -172,12 +189,17 @@ class LiveKit:
         )
         patience = dial.ringing_timeout + 12.0
         once = api.LiveKitAPI(
-            settings.LIVEKIT_URL, token=dial_token(dial.expires_at), session=self.session, failover=False
+            settings.LIVEKIT_URL,
+            token=dial_token(dial.expires_at),
+            session=self.session,
+            failover=False,
         )
         try:
             async with asyncio.timeout(patience):
                 placed = await once.sip.create_sip_participant(request, timeout=patience)
-        except aiohttp.ClientConnectorError as error:  # DNS or a refused connection: not a byte was written
+        except (
+            aiohttp.ClientConnectorError
+        ) as error:  # DNS or a refused connection: not a byte was written
             return NeverSent(reason_of(error))
         except api.ServerError as error:
             return answer_of(error)
@@ -186,7 +208,9 @@ class LiveKit:
         return Answered(placed.sip_call_id)
 
     async def delete_room(self, name: str) -> None:
-        """End whatever goes on in the room; a room that is gone already is fine. Raises ProviderError."""
+        """End whatever goes on in the room; a room that is gone already is fine. Raises
+        ProviderError.
+        """
         async with provider_errors("LiveKit error"):
             try:
                 await self.api.room.delete_room(api.DeleteRoomRequest(room=name))
@@ -198,13 +222,17 @@ class LiveKit:
         """Who is in the room; nobody when it does not exist. Raises ProviderError."""
         async with provider_errors("LiveKit error"):
             try:
-                found = await self.api.room.list_participants(api.ListParticipantsRequest(room=room))
+                found = await self.api.room.list_participants(
+                    api.ListParticipantsRequest(room=room)
+                )
             except api.ServerError as error:
                 if error.status == 404:
                     return []
                 raise
         sip = api.ParticipantInfo.Kind.SIP
-        return [Participant(p.identity, dict(p.attributes), p.kind == sip) for p in found.participants]
+        return [
+            Participant(p.identity, dict(p.attributes), p.kind == sip) for p in found.participants
+        ]
 
 
 def answer_of(error: api.ServerError) -> DialRefusal:

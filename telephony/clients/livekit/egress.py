@@ -1,4 +1,6 @@
-"""LiveKit's egress: room to file, one channel for the agent and one for the callee (`protocols.md` §4)."""
+"""LiveKit's egress: room to file, one channel for the agent and one for the callee (`protocols.md`
+§4).
+"""
 
 from typing import Any
 
@@ -20,7 +22,9 @@ async def find_egress(livekit: LiveKit, room: str) -> list[dict[str, Any]]:
 
 
 async def start_egress(livekit: LiveKit, *, room: str, key: str) -> dict[str, Any]:
-    """Record the room's sound into `key` of our storage. Not idempotent: look first. Raises ProviderError."""
+    """Record the room's sound into `key` of our storage. Not idempotent: look first. Raises
+    ProviderError.
+    """
     request = api.RoomCompositeEgressRequest(
         room_name=room,
         audio_only=True,

@@ -1,8 +1,9 @@
 """Requests to LiveKit that a wrong clock of ours cannot spoil.
 
-The client signs every request with a token that begins now (`nbf`), by the clock of the machine that signs. On one that
-is a minute fast LiveKit would take it for a token of the future and refuse everything. Nothing is gained by that
-claim, so ours have none; their end lies hours ahead. Only the dial's token ends soon, by the database's clock.
+The client signs every request with a token that begins now (`nbf`), by the clock of the machine
+that signs. On one that is a minute fast LiveKit would take it for a token of the future and refuse
+everything. Nothing is gained by that claim, so ours have none; their end lies hours ahead. Only the
+dial's token ends soon, by the database's clock.
 """
 
 from typing import Any

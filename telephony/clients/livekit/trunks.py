@@ -1,10 +1,12 @@
 """LiveKit's trunks and dispatch rules, as one thing: the line of a phone number.
 
-`settle` makes LiveKit have exactly what a `Line` says, whatever is there already, and `look` tells what is there.
-Everything of a line carries its tag as metadata, because a create whose answer was lost can only be found by looking:
-LiveKit gives the ids, and takes the same outbound trunk twice (protocols.md 1.4).
+`settle` makes LiveKit have exactly what a `Line` says, whatever is there already, and `look` tells
+what is there. Everything of a line carries its tag as metadata, because a create whose answer was
+lost can only be found by looking: LiveKit gives the ids, and takes the same outbound trunk twice
+(protocols.md 1.4).
 
-Functions are synchronous, for requests in threads and for commands; each opens a session of its own (trap 10).
+Functions are synchronous, for requests in threads and for commands; each opens a session of its own
+(trap 10).
 """
 
 import asyncio
@@ -22,8 +24,13 @@ from telephony.clients.livekit.dial import LiveKit, provider_errors
 from voiceops.core.errors import ProviderError
 
 T = TypeVar("T")
-TRANSPORTS = {"udp": sip.SIP_TRANSPORT_UDP, "tcp": sip.SIP_TRANSPORT_TCP, "tls": sip.SIP_TRANSPORT_TLS}
-SETTLES = 1.0  # seconds after which a request whose answer was lost has either been carried out or never will be
+TRANSPORTS = {
+    "udp": sip.SIP_TRANSPORT_UDP,
+    "tcp": sip.SIP_TRANSPORT_TCP,
+    "tls": sip.SIP_TRANSPORT_TLS,
+}
+# Seconds after which a request whose answer was lost has either been carried out or never will be.
+SETTLES = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,9 @@ class Inbound:
 
 @dataclass(frozen=True)
 class InboundRoute:
-    """Where a call that comes in goes: a room of its own. Its agent is dispatched once the call is known to us."""
+    """Where a call that comes in goes: a room of its own. Its agent is dispatched once the call is
+    known to us.
+    """
 
     room_prefix: str
     attributes: tuple[tuple[str, str], ...] = ()  # of the caller's participant
@@ -89,7 +98,9 @@ class ExistingTrunks:
 
 
 def apply_trunks(line: TrunkConfig) -> TrunkIds:
-    """Create, change in place (calls that are up go on) or delete until LiveKit has the line. Raises ProviderError."""
+    """Create, change in place (calls that are up go on) or delete until LiveKit has the line.
+    Raises ProviderError.
+    """
     return _in_session(lambda livekit: _apply_trunks(livekit.api.sip, line))
 
 
@@ -110,7 +121,8 @@ def change_trunks(before: TrunkConfig, after: TrunkConfig) -> TrunkIds:
 def remove_trunks(tag: str, numbers: Sequence[str], *, unsure: bool = False) -> None:
     """Delete everything under the tag, rule first. Nothing there is fine. Raises ProviderError.
 
-    `unsure` when the answer to a create was lost: what LiveKit was still busy with is looked for once more.
+    `unsure` when the answer to a create was lost: what LiveKit was still busy with is looked for
+    once more.
     """
 
     async def work(livekit: LiveKit) -> None:
@@ -133,7 +145,9 @@ def find_all_trunks() -> ExistingTrunks:
 
 
 def is_unsure(error: BaseException) -> bool:
-    """Whether LiveKit may have done what it was asked although the request failed: no answer, or a broken one."""
+    """Whether LiveKit may have done what it was asked although the request failed: no answer, or a
+    broken one.
+    """
     cause = error.__cause__
     if isinstance(cause, aiohttp.ClientConnectorError):
         return False
@@ -143,13 +157,17 @@ def is_unsure(error: BaseException) -> bool:
 
 
 def is_conflict(error: ProviderError) -> bool:
-    """Whether LiveKit refused an inbound trunk because another one takes its number. Its words name the other."""
+    """Whether LiveKit refused an inbound trunk because another one takes its number. Its words name
+    the other.
+    """
     cause = error.__cause__
     return isinstance(cause, api.ServerError) and "Conflicting inbound SIP Trunks" in cause.message
 
 
 def outbound_info(line: TrunkConfig, wanted: Outbound, base: Any = None) -> Any:
-    """The trunk as it should be; what an operator set at LiveKit, and we know nothing of, stays as in `base`."""
+    """The trunk as it should be; what an operator set at LiveKit, and we know nothing of, stays as
+    in `base`.
+    """
     info = _copy(base, sip.SIPOutboundTrunkInfo)
     info.name, info.metadata = line.name, line.tag
     info.address, info.transport = wanted.address, TRANSPORTS[wanted.transport]
@@ -190,7 +208,9 @@ def _in_session(work: Callable[[LiveKit], Awaitable[T]]) -> T:
 
 
 async def _apply_trunks(service: Any, line: TrunkConfig, numbers: Sequence[str] = ()) -> TrunkIds:
-    """Removals go from the rule to the trunks, additions the other way: a rule never names a trunk that is gone."""
+    """Removals go from the rule to the trunks, additions the other way: a rule never names a trunk
+    that is gone.
+    """
     found = await _find_trunks(service, line.tag, numbers or line.numbers)
     await _delete_rules(service, found.rules[1:] if line.route else found.rules)
     await _delete_trunks(service, found.inbound[1:] if line.inbound else found.inbound)
@@ -209,7 +229,9 @@ async def _apply_inbound(service: Any, line: TrunkConfig, found: ExistingTrunks)
         return str(there.sip_trunk_id)
     async with provider_errors():
         if there is None:
-            made = await service.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=wanted))
+            made = await service.create_inbound_trunk(
+                api.CreateSIPInboundTrunkRequest(trunk=wanted)
+            )
         else:
             made = await service.update_inbound_trunk(there.sip_trunk_id, wanted)
     return str(made.sip_trunk_id)
@@ -224,7 +246,9 @@ async def _apply_outbound(service: Any, line: TrunkConfig, found: ExistingTrunks
         return str(there.sip_trunk_id)
     async with provider_errors():
         if there is None:
-            made = await service.create_outbound_trunk(api.CreateSIPOutboundTrunkRequest(trunk=wanted))
+            made = await service.create_outbound_trunk(
+                api.CreateSIPOutboundTrunkRequest(trunk=wanted)
+            )
         else:
             made = await service.update_outbound_trunk(there.sip_trunk_id, wanted)
     return str(made.sip_trunk_id)
@@ -239,7 +263,9 @@ async def _apply_rule(service: Any, line: TrunkConfig, trunk_id: str, found: Exi
         return str(there.sip_dispatch_rule_id)
     async with provider_errors():
         if there is None:
-            made = await service.create_dispatch_rule(api.CreateSIPDispatchRuleRequest(dispatch_rule=wanted))
+            made = await service.create_dispatch_rule(
+                api.CreateSIPDispatchRuleRequest(dispatch_rule=wanted)
+            )
         else:
             made = await service.update_dispatch_rule(there.sip_dispatch_rule_id, wanted)
     return str(made.sip_dispatch_rule_id)
@@ -248,14 +274,21 @@ async def _apply_rule(service: Any, line: TrunkConfig, trunk_id: str, found: Exi
 async def _find_trunks(service: Any, tag: str, numbers: Sequence[str]) -> ExistingTrunks:
     found = await _list(service, numbers)
     return ExistingTrunks(
-        *(tuple(i for i in items if i.metadata == tag) for items in (found.outbound, found.inbound, found.rules))
+        *(
+            tuple(i for i in items if i.metadata == tag)
+            for items in (found.outbound, found.inbound, found.rules)
+        )
     )
 
 
 async def _list(service: Any, numbers: Sequence[str]) -> ExistingTrunks:
-    """Trunks that carry one of the numbers (all when none is named), and all rules. Empty items are LiveKit Cloud's."""
+    """Trunks that carry one of the numbers (all when none is named), and all rules. Empty items are
+    LiveKit Cloud's.
+    """
     async with provider_errors():
-        outbound = await service.list_outbound_trunk(api.ListSIPOutboundTrunkRequest(numbers=numbers))
+        outbound = await service.list_outbound_trunk(
+            api.ListSIPOutboundTrunkRequest(numbers=numbers)
+        )
     async with provider_errors():
         inbound = await service.list_inbound_trunk(api.ListSIPInboundTrunkRequest(numbers=numbers))
     async with provider_errors():

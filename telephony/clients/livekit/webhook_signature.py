@@ -1,4 +1,6 @@
-"""The signature on LiveKit's events: a token of our own API key with the hash of the body (`protocols.md` §3)."""
+"""The signature on LiveKit's events: a token of our own API key with the hash of the body
+(`protocols.md` §3).
+"""
 
 import base64
 import binascii
@@ -15,9 +17,13 @@ class BadSignature(Exception):
 
 
 def check_signature(body: bytes, token: str) -> None:
-    """Raises BadSignature. `token` is the Authorization header as it came: LiveKit sends no `Bearer`."""
+    """Raises BadSignature. `token` is the Authorization header as it came: LiveKit sends no
+    `Bearer`.
+    """
     try:
-        claims = api.TokenVerifier(settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET).verify(token)
+        claims = api.TokenVerifier(settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET).verify(
+            token
+        )
         told = base64.b64decode(claims.sha256 or "", validate=True)
     except (jwt.PyJWTError, binascii.Error) as error:
         raise BadSignature from error

@@ -1,9 +1,10 @@
-"""Twilio's numbers and elastic SIP trunks, behind one wrapper that knows its client's traps (`protocols.md` §6).
+"""Twilio's numbers and elastic SIP trunks, behind one wrapper that knows its client's traps
+(`protocols.md` §6).
 
 timeout      the client has none by default and would wait for ever
-base URL     only for a sandbox: scheme and host of every request are replaced, those of absolute page URLs too
-429          was never processed, so it may be sent again; nothing else is
-errors       told by their code, in words an operator can act on
+base URL     only for a sandbox: scheme and host of every request are replaced, those of absolute
+page URLs too 429          was never processed, so it may be sent again; nothing else is errors
+told by their code, in words an operator can act on
 """
 
 import logging
@@ -22,7 +23,9 @@ from telephony.clients.twilio.errors import TwilioError, call, create_once, dele
 TIMEOUT = 15.0  # seconds, for every request
 PAGE = 100
 
-quiet = logging.getLogger("telephony.clients.twilio.client.requests")  # the client writes ten lines for every request
+quiet = logging.getLogger(
+    "telephony.clients.twilio.client.requests"
+)  # the client writes ten lines for every request
 quiet.setLevel(logging.WARNING)
 
 
@@ -35,7 +38,9 @@ class OwnedNumber:
 
 
 class HttpClient(TwilioHttpClient):  # type: ignore[misc]  # the client is untyped
-    """Sends everything to `base_url` where one is given. The environment's proxies do not lead to a sandbox."""
+    """Sends everything to `base_url` where one is given. The environment's proxies do not lead to a
+    sandbox.
+    """
 
     def __init__(self, base_url: str) -> None:
         super().__init__(timeout=TIMEOUT, logger=quiet)
@@ -45,16 +50,22 @@ class HttpClient(TwilioHttpClient):  # type: ignore[misc]  # the client is untyp
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
         if self.base is not None:
-            url = urlunsplit(urlsplit(url)._replace(scheme=self.base.scheme, netloc=self.base.netloc))
+            url = urlunsplit(
+                urlsplit(url)._replace(scheme=self.base.scheme, netloc=self.base.netloc)
+            )
         return super().request(method, url, *args, **kwargs)
 
 
 class Twilio:
-    """The account of the settings. Methods raise TwilioError; deleting what is gone already is fine."""
+    """The account of the settings. Methods raise TwilioError; deleting what is gone already is
+    fine.
+    """
 
     def __init__(self) -> None:
         if not (settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN):
-            raise TwilioError("no account is configured; set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
+            raise TwilioError(
+                "no account is configured; set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
+            )
         self.client = Client(
             settings.TWILIO_ACCOUNT_SID,
             settings.TWILIO_AUTH_TOKEN,
@@ -71,7 +82,9 @@ class Twilio:
         """Numbers for sale that can speak. `kind` is local, toll_free or mobile."""
         inventory = getattr(self.client.available_phone_numbers(country), kind)
         try:
-            found: list[Any] = call(lambda: inventory.list(voice_enabled=True, limit=limit, **filters))
+            found: list[Any] = call(
+                lambda: inventory.list(voice_enabled=True, limit=limit, **filters)
+            )
         except TwilioError as error:
             if error.missing:
                 kind_in_words = kind.replace("_", "-")
@@ -80,11 +93,15 @@ class Twilio:
         return found
 
     def owned(self, phone_number: str) -> OwnedNumber | None:
-        found = call(lambda: self.client.incoming_phone_numbers.list(phone_number=phone_number, limit=PAGE))
+        found = call(
+            lambda: self.client.incoming_phone_numbers.list(phone_number=phone_number, limit=PAGE)
+        )
         row = next((number for number in found if number.phone_number == phone_number), None)
         if row is None:
             return None
-        return OwnedNumber(row.sid, row.friendly_name or "", row.trunk_sid or "", row.voice_application_sid or "")
+        return OwnedNumber(
+            row.sid, row.friendly_name or "", row.trunk_sid or "", row.voice_application_sid or ""
+        )
 
     def all_numbers(self) -> list[Any]:
         found: list[Any] = call(lambda: self.client.incoming_phone_numbers.list(page_size=PAGE))
@@ -98,7 +115,11 @@ class Twilio:
             return number if number is not None and number.friendly_name == tag else None
 
         def buy() -> OwnedNumber:
-            row = call(lambda: self.client.incoming_phone_numbers.create(phone_number=phone_number, friendly_name=tag))
+            row = call(
+                lambda: self.client.incoming_phone_numbers.create(
+                    phone_number=phone_number, friendly_name=tag
+                )
+            )
             return OwnedNumber(row.sid, tag, row.trunk_sid or "", "")
 
         return create_once(buy, bought)
@@ -108,7 +129,11 @@ class Twilio:
 
     def restore_application(self, number_sid: str, application_sid: str) -> None:
         """Connecting a number to a trunk makes Twilio forget the application that took its calls."""
-        call(lambda: self.client.incoming_phone_numbers(number_sid).update(voice_application_sid=application_sid))
+        call(
+            lambda: self.client.incoming_phone_numbers(number_sid).update(
+                voice_application_sid=application_sid
+            )
+        )
 
     # --- trunks ---
 
@@ -134,23 +159,33 @@ class Twilio:
         delete_if_exists(self.client.trunking.v1.trunks(trunk).delete)
 
     def originations(self, trunk: str) -> list[Any]:
-        return self._of_trunk(lambda: self.client.trunking.v1.trunks(trunk).origination_urls.list(page_size=PAGE))
+        return self._of_trunk(
+            lambda: self.client.trunking.v1.trunks(trunk).origination_urls.list(page_size=PAGE)
+        )
 
     def originate_to(self, trunk: str, sip_url: str, tag: str) -> str:
         """Calls to the trunk's numbers go to this SIP URL."""
 
         def create() -> str:
             urls = self.client.trunking.v1.trunks(trunk).origination_urls
-            row = call(lambda: urls.create(weight=1, priority=1, enabled=True, friendly_name=tag, sip_url=sip_url))
+            row = call(
+                lambda: urls.create(
+                    weight=1, priority=1, enabled=True, friendly_name=tag, sip_url=sip_url
+                )
+            )
             return str(row.sid)
 
-        return create_once(create, lambda: next((str(row.sid) for row in self.originations(trunk)), None))
+        return create_once(
+            create, lambda: next((str(row.sid) for row in self.originations(trunk)), None)
+        )
 
     def delete_origination(self, trunk: str, sid: str) -> None:
         delete_if_exists(self.client.trunking.v1.trunks(trunk).origination_urls(sid).delete)
 
     def numbers_of(self, trunk: str) -> list[Any]:
-        return self._of_trunk(lambda: self.client.trunking.v1.trunks(trunk).phone_numbers.list(page_size=PAGE))
+        return self._of_trunk(
+            lambda: self.client.trunking.v1.trunks(trunk).phone_numbers.list(page_size=PAGE)
+        )
 
     def attach_number(self, trunk: str, number_sid: str) -> str:
         def attach() -> str:
@@ -158,7 +193,8 @@ class Twilio:
             return str(call(lambda: numbers.create(phone_number_sid=number_sid)).sid)
 
         return create_once(
-            attach, lambda: next((number_sid for n in self.numbers_of(trunk) if n.sid == number_sid), None)
+            attach,
+            lambda: next((number_sid for n in self.numbers_of(trunk) if n.sid == number_sid), None),
         )
 
     def detach_number(self, trunk: str, number_sid: str) -> None:
@@ -196,14 +232,18 @@ class Twilio:
         delete_if_exists(self.client.sip.credential_lists(sid).delete)
 
     def lists_of(self, trunk: str) -> list[Any]:
-        return self._of_trunk(lambda: self.client.trunking.v1.trunks(trunk).credentials_lists.list(page_size=PAGE))
+        return self._of_trunk(
+            lambda: self.client.trunking.v1.trunks(trunk).credentials_lists.list(page_size=PAGE)
+        )
 
     def admit_list(self, trunk: str, credential_list: str) -> str:
         def admit() -> str:
             lists = self.client.trunking.v1.trunks(trunk).credentials_lists
             return str(call(lambda: lists.create(credential_list_sid=credential_list)).sid)
 
-        return create_once(admit, lambda: next((str(row.sid) for row in self.lists_of(trunk)), None))
+        return create_once(
+            admit, lambda: next((str(row.sid) for row in self.lists_of(trunk)), None)
+        )
 
     def expel_list(self, trunk: str, sid: str) -> None:
         delete_if_exists(self.client.trunking.v1.trunks(trunk).credentials_lists(sid).delete)

@@ -1,4 +1,5 @@
-"""One request to Twilio: sent again only when that is safe, and its failure told in words an operator can act on.
+"""One request to Twilio: sent again only when that is safe, and its failure told in words an
+operator can act on.
 
 Kinds of failure, and which of them may have been carried out all the same: `protocols.md` §6.2.
 """
@@ -16,7 +17,8 @@ from voiceops.core.errors import ProviderError
 
 T = TypeVar("T")
 PAUSES = (0.5, 1.5)  # seconds before a request that was refused as one too many is sent again
-SETTLES = 1.0  # seconds after which a request whose answer was lost has either been carried out or never will be
+# Seconds after which a request whose answer was lost has either been carried out or never will be.
+SETTLES = 1.0
 
 # Twilio's code -> what an operator can do. https://www.twilio.com/docs/api/errors
 WORDS = {
@@ -37,12 +39,15 @@ WORDS = {
 
 
 class TwilioError(ProviderError):
-    """`unsure`: the request may have been carried out all the same. `unheard`: it was one too many, and was not.
+    """`unsure`: the request may have been carried out all the same. `unheard`: it was one too many,
+    and was not.
 
     `missing`: what it names is not there.
     """
 
-    def __init__(self, reason: str, *, unsure: bool = False, unheard: bool = False, missing: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, unsure: bool = False, unheard: bool = False, missing: bool = False
+    ) -> None:
         super().__init__(f"Twilio error: {reason}")
         self.unsure = unsure
         self.unheard = unheard
@@ -50,7 +55,9 @@ class TwilioError(ProviderError):
 
 
 def call(request: Callable[[], T]) -> T:
-    """The answer to one request. Raises TwilioError in words; sends again only what Twilio did not process (429)."""
+    """The answer to one request. Raises TwilioError in words; sends again only what Twilio did not
+    process (429).
+    """
     for pause in PAUSES:
         try:
             return _ask(request)
@@ -69,7 +76,9 @@ def _ask(request: Callable[[], T]) -> T:
 
 
 def create_once(create: Callable[[], T], find: Callable[[], T | None]) -> T:
-    """What `create` made, also when its answer was lost: then it is looked for, and not made a second time."""
+    """What `create` made, also when its answer was lost: then it is looked for, and not made a
+    second time.
+    """
     try:
         return create()
     except TwilioError as error:
@@ -93,7 +102,9 @@ def delete_if_exists(delete: Callable[[], Any]) -> None:
 def to_error(error: Exception) -> TwilioError:
     if isinstance(error, TwilioRestException | TwilioServiceException):
         return _refusal(error.status, int(error.code or 0), _message(error))
-    if isinstance(error, TwilioException) and len(error.args) == 2:  # a list: "Unable to fetch page", and the answer
+    if (
+        isinstance(error, TwilioException) and len(error.args) == 2
+    ):  # a list: "Unable to fetch page", and the answer
         return _of_page(error.args[1])
     if isinstance(error, requests.Timeout):
         return TwilioError("no answer in time", unsure=True)
@@ -111,24 +122,37 @@ def _refusal(status: int, code: int, message: str) -> TwilioError:
         return TwilioError(WORDS[code])
     if status == 401:
         return TwilioError(WORDS[20003])
-    return TwilioError(f"rejected: {message}" if message else f"rejected ({status})", missing=status == 404)
+    return TwilioError(
+        f"rejected: {message}" if message else f"rejected ({status})", missing=status == 404
+    )
 
 
 def _of_page(response: Any) -> TwilioError:
     try:
         body = json.loads(response.text)
-        return _refusal(response.status_code, int(body.get("code") or 0), _plain(str(body.get("message") or "")))
+        return _refusal(
+            response.status_code, int(body.get("code") or 0), _plain(str(body.get("message") or ""))
+        )
     except (ValueError, AttributeError, TypeError):
         return _refusal(response.status_code, 0, "")
 
 
 def _message(error: Any) -> str:
     """Twilio's own words without the client's preamble, on one line, and without our token."""
-    text = str(getattr(error, "msg", "") or getattr(error, "detail", "") or getattr(error, "title", "") or "")
+    text = str(
+        getattr(error, "msg", "")
+        or getattr(error, "detail", "")
+        or getattr(error, "title", "")
+        or ""
+    )
     _, _, reason = text.rpartition("record: ")
     return _plain(reason)
 
 
 def _plain(reason: str) -> str:
     words = " ".join(reason.split())[:300]
-    return words.replace(settings.TWILIO_AUTH_TOKEN, "…") if len(settings.TWILIO_AUTH_TOKEN) > 8 else words
+    return (
+        words.replace(settings.TWILIO_AUTH_TOKEN, "…")
+        if len(settings.TWILIO_AUTH_TOKEN) > 8
+        else words
+    )

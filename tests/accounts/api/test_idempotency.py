@@ -157,11 +157,17 @@ def test_a_client_that_keeps_its_cookies_registers_once() -> None:
 
 @pytest.mark.django_db
 def test_people_at_one_address_log_out_under_one_key(ours: Workspace) -> None:
-    ann, ben, cat = make.bearer(make.member(ours)), make.bearer(make.member(ours)), make.browser(make.member(ours))
+    ann, ben, cat = (
+        make.bearer(make.member(ours)),
+        make.bearer(make.member(ours)),
+        make.browser(make.member(ours)),
+    )
 
     answers = [client.post("/auth/logout", headers=KEY) for client in (ann, ann, ben, cat)]
 
-    assert [(answer.status_code, answer.json()) for answer in answers] == [(200, {"detail": "Logged out"})] * 4
+    assert [(answer.status_code, answer.json()) for answer in answers] == [
+        (200, {"detail": "Logged out"})
+    ] * 4
     assert [answer.get("Idempotent-Replay") for answer in answers] == [None, "true", None, None]
     assert [client.get("/auth/me").status_code for client in (ann, ben, cat)] == [401, 401, 401]
 

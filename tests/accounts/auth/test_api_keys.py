@@ -46,7 +46,9 @@ def test_a_key_is_shown_once_and_stored_as_a_hash(ours: Workspace) -> None:
         },
     )
     assert client.get("/api-keys").json()["items"] == [body]
-    assert key[12:] not in str(list(ApiKey.unscoped.values())) + str(list(AuditEntry.unscoped.values()))
+    assert key[12:] not in str(list(ApiKey.unscoped.values())) + str(
+        list(AuditEntry.unscoped.values())
+    )
 
 
 @pytest.mark.parametrize("header", ["X-API-Key", "Authorization"])
@@ -101,13 +103,17 @@ def test_keys_hold_no_role_longer_than_whoever_made_them(
 
     getattr(admin, method)(f"/workspaces/{ours.pk}/members/{person.pk}", body)
 
-    answers = [APIClient(headers={"X-API-Key": key}).get("/agents") for key in (strong, weak, handed_on)]
+    answers = [
+        APIClient(headers={"X-API-Key": key}).get("/agents") for key in (strong, weak, handed_on)
+    ]
     assert [response.status_code for response in answers] == statuses
     revoked = AuditEntry.unscoped.filter(workspace=ours, action="api_key.revoked").count()
     assert (revoked, admin.get("/api-keys").status_code) == (statuses.count(401), 200)
 
 
-@pytest.mark.parametrize("end", [lambda person: person.delete(), lambda person: person.update(is_active=False)])
+@pytest.mark.parametrize(
+    "end", [lambda person: person.delete(), lambda person: person.update(is_active=False)]
+)
 def test_the_keys_of_a_deleted_or_disabled_user_end(ours: Workspace, end: Any) -> None:
     person = make.member(ours, Role.ADMIN)
     key = mint(make.bearer(person), "admin")
@@ -135,7 +141,9 @@ def test_unknown_revoked_and_expired_keys_read_the_same(ours: Workspace) -> None
     impostor = api_keys.generate_key()
     ApiKey.unscoped.filter(pk=row.pk).update(prefix=impostor.prefix)
 
-    assert [answer(k) for k in (api_keys.generate_key().key, revoked, expired, impostor.key, key)] == [INVALID] * 5
+    assert [
+        answer(k) for k in (api_keys.generate_key().key, revoked, expired, impostor.key, key)
+    ] == [INVALID] * 5
 
 
 def test_a_deleted_key_stops_at_once(ours: Workspace) -> None:
@@ -179,7 +187,9 @@ def test_no_secret_reaches_a_log(ours: Workspace, caplog: pytest.LogCaptureFixtu
     key = make.api_key(ours)[1]
     person = make.member(ours, Role.ADMIN)
     client = APIClient(headers={"X-API-Key": key})
-    tokens = APIClient().post("/auth/login", {"email": person.email, "password": make.PASSWORD}).json()
+    tokens = (
+        APIClient().post("/auth/login", {"email": person.email, "password": make.PASSWORD}).json()
+    )
 
     for path in ("/api-keys", "/nowhere", "/workspaces/x"):
         client.post(path, {"name": "Robot", "role": "king"})
@@ -204,7 +214,11 @@ def test_no_secret_reaches_a_log(ours: Workspace, caplog: pytest.LogCaptureFixtu
     ],
 )
 def test_a_key_is_good_from_its_addresses_only(ours: Workspace, peer: str, status: int) -> None:
-    body = {"name": "Robot", "role": "admin", "allowed_addresses": ["203.0.113.0/24", "2001:db8::/32"]}
+    body = {
+        "name": "Robot",
+        "role": "admin",
+        "allowed_addresses": ["203.0.113.0/24", "2001:db8::/32"],
+    }
     made = make.client(ours).post("/api-keys", body).json()
 
     response = APIClient(headers={"X-API-Key": made["key"]}, REMOTE_ADDR=peer).get("/api-keys")
@@ -212,10 +226,15 @@ def test_a_key_is_good_from_its_addresses_only(ours: Workspace, peer: str, statu
     assert made["allowed_addresses"] == body["allowed_addresses"]
     assert response.status_code == status
     assert status == 200 or response.json() == {"detail": "Invalid API key"}
-    assert AuditEntry.unscoped.get(action="api_key.created").changes["allowed_addresses"] == body["allowed_addresses"]
+    assert (
+        AuditEntry.unscoped.get(action="api_key.created").changes["allowed_addresses"]
+        == body["allowed_addresses"]
+    )
 
 
-def test_the_address_behind_a_listed_proxy_counts_and_no_other_word_for_it(ours: Workspace, settings: Any) -> None:
+def test_the_address_behind_a_listed_proxy_counts_and_no_other_word_for_it(
+    ours: Workspace, settings: Any
+) -> None:
     settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
     _, key = make.api_key(ours, allowed_addresses=["203.0.113.9"])
 
@@ -227,9 +246,16 @@ def test_the_address_behind_a_listed_proxy_counts_and_no_other_word_for_it(ours:
 
 
 def test_an_address_that_is_none_is_refused(ours: Workspace) -> None:
-    body = {"name": "Robot", "role": "admin", "allowed_addresses": ["203.0.113.0/24", "example.com"]}
+    body = {
+        "name": "Robot",
+        "role": "admin",
+        "allowed_addresses": ["203.0.113.0/24", "example.com"],
+    }
 
     response = make.client(ours).post("/api-keys", body)
 
     wrong = {"loc": ["body", "allowed_addresses", 1], "msg": "an IP address or network is expected"}
-    assert (response.status_code, response.json()) == (422, {"detail": [{**wrong, "type": "value_error"}]})
+    assert (response.status_code, response.json()) == (
+        422,
+        {"detail": [{**wrong, "type": "value_error"}]},
+    )

@@ -35,7 +35,14 @@ def test_register_makes_an_admin_of_a_new_workspace_and_logs_in() -> None:
     body = response.json()
     user, workspace = User.objects.get(), Workspace.unscoped.get()
     assert response.status_code == 201
-    assert set(body) == {"user", "workspace", "access_token", "refresh_token", "token_type", "expires_in"}
+    assert set(body) == {
+        "user",
+        "workspace",
+        "access_token",
+        "refresh_token",
+        "token_type",
+        "expires_in",
+    }
     assert body["user"] == {
         "id": str(user.pk),
         "email": "ada@example.com",
@@ -58,7 +65,12 @@ def test_cookies_are_closed_to_scripts_and_other_sites(settings: Settings) -> No
 
     principal, refresh = client.cookies["access_token"], client.cookies["refresh_token"]
 
-    assert (principal["httponly"], principal["secure"], principal["samesite"], principal["path"]) == (
+    assert (
+        principal["httponly"],
+        principal["secure"],
+        principal["samesite"],
+        principal["path"],
+    ) == (
         True,
         True,
         "Lax",
@@ -89,7 +101,9 @@ def test_an_address_registers_once_in_whatever_case() -> None:
     ],
 )
 def test_weak_passwords_are_refused(password: str, message: str) -> None:
-    response = APIClient().post("/auth/register", {"email": "grace.hopper@example.com", "password": password})
+    response = APIClient().post(
+        "/auth/register", {"email": "grace.hopper@example.com", "password": password}
+    )
 
     mistakes = response.json()["detail"]
     assert response.status_code == 422
@@ -100,7 +114,9 @@ def test_weak_passwords_are_refused(password: str, message: str) -> None:
 def test_login_answers_like_register_and_leaves_a_trace() -> None:
     register()
 
-    response = APIClient().post("/auth/login", {"email": "ADA@example.com", "password": make.PASSWORD})
+    response = APIClient().post(
+        "/auth/login", {"email": "ADA@example.com", "password": make.PASSWORD}
+    )
 
     assert response.status_code == 200
     assert response.json()["user"]["email"] == "ada@example.com"
@@ -167,7 +183,10 @@ def test_logout_ends_access_at_once() -> None:
 
     assert (response.status_code, response.json()) == (200, {"detail": "Logged out"})
     assert client.cookies["access_token"].value == client.cookies["refresh_token"].value == ""
-    assert APIClient(headers={"Authorization": f"Bearer {principal}"}).get("/auth/me").json() == INVALID
+    assert (
+        APIClient(headers={"Authorization": f"Bearer {principal}"}).get("/auth/me").json()
+        == INVALID
+    )
     assert client.post("/auth/logout").json() == {"detail": "Logged out"}
 
 
@@ -182,18 +201,27 @@ def test_a_token_is_judged_by_signature_then_expiry_then_user_then_session() -> 
     def answer(**claims: object) -> object:
         values = {"user_id": user.pk, "session_id": session.pk, "now": now, **claims}
         token = tokens.issue(tokens.ACCESS, **values)  # type: ignore[arg-type]  # the cases above
-        return APIClient(headers={"Authorization": f"Bearer {token}"}).get("/auth/me").json()["detail"]
+        return (
+            APIClient(headers={"Authorization": f"Bearer {token}"}).get("/auth/me").json()["detail"]
+        )
 
     assert answer(user_id=nobody, session_id=none, now=long_ago) == "Token expired"
     assert answer(user_id=nobody, session_id=none) == "User not found"
     assert answer(session_id=none) == "Invalid or missing token"
-    forged = tokens.issue(tokens.ACCESS, user_id=user.pk, session_id=session.pk, now=long_ago)[:-4] + "AAAA"
-    assert APIClient(headers={"Authorization": f"Bearer {forged}"}).get("/auth/me").json() == INVALID
+    forged = (
+        tokens.issue(tokens.ACCESS, user_id=user.pk, session_id=session.pk, now=long_ago)[:-4]
+        + "AAAA"
+    )
+    assert (
+        APIClient(headers={"Authorization": f"Bearer {forged}"}).get("/auth/me").json() == INVALID
+    )
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("change", [{"is_active": False}, None])
-def test_a_user_who_is_gone_or_disabled_is_not_found(ours: Workspace, change: dict[str, bool] | None) -> None:
+def test_a_user_who_is_gone_or_disabled_is_not_found(
+    ours: Workspace, change: dict[str, bool] | None
+) -> None:
     user = make.member(ours)
     client = make.bearer(user)
     if change:
@@ -216,7 +244,9 @@ def test_a_user_who_is_gone_or_disabled_is_not_found(ours: Workspace, change: di
         {"Authorization": "Bearer"},
     ],
 )
-def test_a_bad_header_is_not_saved_by_a_good_cookie(ours: Workspace, headers: dict[str, str]) -> None:
+def test_a_bad_header_is_not_saved_by_a_good_cookie(
+    ours: Workspace, headers: dict[str, str]
+) -> None:
     browser = make.browser(make.member(ours))
 
     response = browser.get("/auth/me", headers=headers)
@@ -249,7 +279,9 @@ def test_a_cookie_writes_only_from_our_own_pages(
     written = make.browser(person).patch("/auth/me", {"name": "New"}, headers=headers)
     read = make.browser(person).get("/auth/me", headers=headers)
     by_bearer = make.bearer(person).patch("/auth/me", {"name": "New"}, headers=headers)
-    login = APIClient().post("/auth/login", {"email": person.email, "password": make.PASSWORD}, headers=headers)
+    login = APIClient().post(
+        "/auth/login", {"email": person.email, "password": make.PASSWORD}, headers=headers
+    )
 
     expected = 200 if allowed else 403
     assert (written.status_code, login.status_code) == (expected, expected)
@@ -268,7 +300,9 @@ def test_a_changed_password_ends_the_other_sessions(ours: Workspace) -> None:
     assert (wrong.status_code, wrong.json()) == (400, {"detail": "Invalid current password"})
     assert (right.status_code, right.json()) == (200, {"detail": "Password changed"})
     assert (here.get("/auth/me").status_code, elsewhere.get("/auth/me").status_code) == (200, 401)
-    assert APIClient().post("/auth/login", {"email": person.email, "password": new}).status_code == 200
+    assert (
+        APIClient().post("/auth/login", {"email": person.email, "password": new}).status_code == 200
+    )
 
 
 def test_a_reset_reads_the_same_for_everybody_and_works_once(ours: Workspace) -> None:
@@ -283,7 +317,9 @@ def test_a_reset_reads_the_same_for_everybody_and_works_once(ours: Workspace) ->
     assert [message.to for message in mail.outbox] == [[person.email]]
     token = mail.outbox[0].body.split("\n\n")[1]
     body = {"token": token, "password": "an entirely different one"}
-    assert APIClient().post("/auth/password/reset/confirm", body).json() == {"detail": "Password changed"}
+    assert APIClient().post("/auth/password/reset/confirm", body).json() == {
+        "detail": "Password changed"
+    }
     assert APIClient().post("/auth/password/reset/confirm", body).status_code == 404
     assert before.get("/auth/me").status_code == 401
     assert token not in str(person.password_resets.values())
@@ -295,7 +331,8 @@ def test_a_changed_password_spends_the_tokens_that_wait_in_the_mailbox(ours: Wor
     email_delivery.wait_until_sent()
     token = mail.outbox[0].body.split("\n\n")[1]
     make.bearer(person).post(
-        "/auth/password/change", {"current_password": make.PASSWORD, "password": "my other password"}
+        "/auth/password/change",
+        {"current_password": make.PASSWORD, "password": "my other password"},
     )
 
     response = APIClient().post(
@@ -328,14 +365,19 @@ def test_strangers_cost_as_many_queries_as_those_we_know(case: str, ours: Worksp
 
 
 def test_a_server_without_mail_prints_no_token(
-    ours: Workspace, settings: Settings, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    ours: Workspace,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     settings.EMAIL_BACKEND = email_delivery.NOWHERE
 
     APIClient().post("/auth/password/reset", {"email": make.member(ours).email})
     email_delivery.wait_until_sent()
 
-    assert "An e-mail (Reset your VoiceOps password) was not sent: EMAIL_URL is not set" in caplog.text
+    assert (
+        "An e-mail (Reset your VoiceOps password) was not sent: EMAIL_URL is not set" in caplog.text
+    )
     assert "token" not in "".join(capsys.readouterr())
 
 

@@ -22,10 +22,14 @@ def test_one_of_eight_simultaneous_refreshes_wins() -> None:
         start = Barrier(RACERS)
 
         with ThreadPoolExecutor(RACERS) as pool:
-            outcomes = list(pool.map(lambda _, token=token, start=start: refresh(token, start), range(RACERS)))
+            outcomes = list(
+                pool.map(lambda _, token=token, start=start: refresh(token, start), range(RACERS))
+            )
 
         assert sorted(outcomes) == ["refused"] * (RACERS - 1) + ["won"]
-        spent_seen = AuditEntry.unscoped.filter(action="session.token_reused", actor_id=user.pk).count()
+        spent_seen = AuditEntry.unscoped.filter(
+            action="session.token_reused", actor_id=user.pk
+        ).count()
         assert bool(user.sessions.get().revoked_at) == bool(spent_seen)
 
 

@@ -28,9 +28,13 @@ def person(db: None) -> User:
     return make.user(is_staff=True, is_superuser=True)
 
 
-def log_in(person: User, password: str = make.PASSWORD, client: Client | None = None) -> tuple[Client, Any]:
+def log_in(
+    person: User, password: str = make.PASSWORD, client: Client | None = None
+) -> tuple[Client, Any]:
     client = client or Client()
-    return client, client.post(f"{LOGIN}?next={INDEX}", {"username": person.email, "password": password})
+    return client, client.post(
+        f"{LOGIN}?next={INDEX}", {"username": person.email, "password": password}
+    )
 
 
 def code_of(factor: SecondFactor, *, steps: int = 0) -> str:
@@ -45,7 +49,9 @@ def with_factor(person: User) -> tuple[SecondFactor, list[str]]:
     an_hour_ago = timezone.now() - timedelta(hours=1)
     with time_machine.travel(an_hour_ago):
         code = code_of(factor)
-    codes = second_factor.confirm(factor=factor, code=code, now=an_hour_ago, principal=Principal(user=person))
+    codes = second_factor.confirm(
+        factor=factor, code=code, now=an_hour_ago, principal=Principal(user=person)
+    )
     return SecondFactor.objects.get(), codes
 
 
@@ -53,7 +59,9 @@ def is_in(client: Client) -> bool:
     return client.get(INDEX).status_code == 200
 
 
-def test_without_a_factor_the_password_is_enough_unless_one_is_demanded(person: User, settings: Settings) -> None:
+def test_without_a_factor_the_password_is_enough_unless_one_is_demanded(
+    person: User, settings: Settings
+) -> None:
     client, _ = log_in(person)
     free = is_in(client)
     settings.STAFF_SECOND_FACTOR = True
@@ -99,7 +107,10 @@ def test_the_code_is_asked_for_before_any_page(person: User) -> None:
     factor, _ = with_factor(person)
     client, answer = log_in(person)
 
-    closed = [client.get(url)["Location"] for url in (INDEX, "/admin/accounts/user/", "/admin/search/?s=x")]
+    closed = [
+        client.get(url)["Location"]
+        for url in (INDEX, "/admin/accounts/user/", "/admin/search/?s=x")
+    ]
     opened = client.post(f"{MINE}?next=/admin/accounts/user/", {"code": code_of(factor)})
 
     assert answer.status_code == 302
@@ -159,7 +170,8 @@ def test_codes_are_renewed_and_the_factor_is_removed_with_a_code_only(person: Us
     assert removed["Location"] == INDEX
     assert not SecondFactor.objects.exists()
     assert [
-        entry.action for entry in AuditEntry.unscoped.filter(action__startswith="second_factor").order_by("pk")
+        entry.action
+        for entry in AuditEntry.unscoped.filter(action__startswith="second_factor").order_by("pk")
     ] == [
         "second_factor.added",
         "second_factor.refused",
@@ -185,7 +197,9 @@ def test_guessing_passwords_ends_after_five_for_that_account_from_there(person: 
     answers = [log_in(person, "wrong")[1] for _ in range(5)]
     right = log_in(person)[1]
     elsewhere = Client(REMOTE_ADDR="192.0.2.7")
-    unknown = [Client().post(LOGIN, {"username": "nobody@example.com", "password": "x"}) for _ in range(6)]
+    unknown = [
+        Client().post(LOGIN, {"username": "nobody@example.com", "password": "x"}) for _ in range(6)
+    ]
 
     assert [answer.status_code for answer in answers] == [200] * 5
     assert right.status_code == 429
@@ -194,10 +208,15 @@ def test_guessing_passwords_ends_after_five_for_that_account_from_there(person: 
     assert [answer.status_code for answer in unknown] == [200] * 5 + [429]
     assert log_in(other)[1].status_code == 302
     assert log_in(person, client=elsewhere)[1].status_code == 302
-    assert AuditEntry.unscoped.filter(action="user.login_failed", object_id=str(person.pk)).count() == 5
+    assert (
+        AuditEntry.unscoped.filter(action="user.login_failed", object_id=str(person.pk)).count()
+        == 5
+    )
 
 
-def test_a_quarter_of_an_hour_later_it_may_be_tried_again_and_success_forgives(person: User) -> None:
+def test_a_quarter_of_an_hour_later_it_may_be_tried_again_and_success_forgives(
+    person: User,
+) -> None:
     for _ in range(6):
         log_in(person, "wrong")
     StaffTry.objects.update(began_at=timezone.now() - timedelta(minutes=15, seconds=1))
@@ -271,7 +290,9 @@ def test_the_api_is_not_touched_by_what_the_admin_demands(person: User, settings
     settings.STAFF_SECOND_FACTOR = True
 
     answer = Client().post(
-        "/auth/login", {"email": person.email, "password": make.PASSWORD}, content_type="application/json"
+        "/auth/login",
+        {"email": person.email, "password": make.PASSWORD},
+        content_type="application/json",
     )
 
     assert answer.status_code == 200

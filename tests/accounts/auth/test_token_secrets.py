@@ -11,7 +11,9 @@ from accounts.auth import tokens
 from accounts.models import User
 from tests import make
 
-OLD, NEW, OTHER = (f"{name} secret of at least thirty-two characters" for name in ("an old", "a new", "another"))
+OLD, NEW, OTHER = (
+    f"{name} secret of at least thirty-two characters" for name in ("an old", "a new", "another")
+)
 
 
 def told(token: str) -> tuple[int, str | None]:
@@ -25,7 +27,9 @@ def ada(db: None, settings: Settings) -> User:
     return make.user()
 
 
-def test_tokens_of_the_old_secret_hold_until_it_is_taken_away(ada: User, settings: Settings) -> None:
+def test_tokens_of_the_old_secret_hold_until_it_is_taken_away(
+    ada: User, settings: Settings
+) -> None:
     old = make.access_token(ada)
     settings.JWT_API_SECRET, settings.JWT_API_SECRET_FALLBACKS = NEW, [OTHER, OLD]
     while_both = told(old)
@@ -38,7 +42,9 @@ def test_tokens_of_the_old_secret_hold_until_it_is_taken_away(ada: User, setting
     assert told(new) == (200, None)
 
 
-def test_an_expired_token_of_the_old_secret_is_said_to_be_expired(ada: User, settings: Settings) -> None:
+def test_an_expired_token_of_the_old_secret_is_said_to_be_expired(
+    ada: User, settings: Settings
+) -> None:
     long_ago = timezone.now() - timedelta(days=1)
     old = tokens.issue(tokens.ACCESS, user_id=ada.pk, session_id=make.session(ada).pk, now=long_ago)
 

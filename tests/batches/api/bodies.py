@@ -18,7 +18,12 @@ def upload(content: bytes = LIST, name: str = "list.csv") -> SimpleUploadedFile:
 
 
 def order(agent: Agent, number: PhoneNumber, **fields: Any) -> dict[str, Any]:
-    return {"name": "Reminders", "agent_id": str(agent.pk), "phone_number_id": str(number.pk), **fields}
+    return {
+        "name": "Reminders",
+        "agent_id": str(agent.pk),
+        "phone_number_id": str(number.pk),
+        **fields,
+    }
 
 
 def read_list(batch_id: str) -> Batch:

@@ -9,10 +9,16 @@ from tests import make
 from tests.batches.api.bodies import read, read_list
 
 
-def test_refused_rows_mended_and_appended_add_only_those(ours: Workspace, settings: Any, tmp_path: Any) -> None:
+def test_refused_rows_mended_and_appended_add_only_those(
+    ours: Workspace, settings: Any, tmp_path: Any
+) -> None:
     settings.DATA_DIR = tmp_path
     client = make.client(ours)
-    fields = {"name": "List", "agent_id": str(make.agent(ours).pk), "phone_number_id": str(make.phone_number(ours).pk)}
+    fields = {
+        "name": "List",
+        "agent_id": str(make.agent(ours).pk),
+        "phone_number_id": str(make.phone_number(ours).pk),
+    }
     content = io.BytesIO(b"phone,first_name\n+12025550186,Ada\n123,=Grace\n124,Alan\n")
     content.name = "list.csv"
     batch = client.post("/batches", {**fields, "file": content}, format="multipart").json()
@@ -27,7 +33,9 @@ def test_refused_rows_mended_and_appended_add_only_those(ours: Workspace, settin
 
     mended = io.BytesIO(refused.replace("123,", "+12025550123,").encode())
     mended.name = "rejected.csv"
-    response = client.post(f"/batches/{batch['id']}/recipients", {"file": mended}, format="multipart")
+    response = client.post(
+        f"/batches/{batch['id']}/recipients", {"file": mended}, format="multipart"
+    )
     read_list(batch["id"])
 
     assert response.status_code == 201
@@ -49,12 +57,16 @@ def test_rows_are_appended_as_json_too(ours: Workspace, settings: Any, tmp_path:
     read_list(str(batch.pk))
 
     assert (response.status_code, response.json()["id"]) == (201, str(batch.pk))
-    assert (again.status_code, again.json()) == (400, {"detail": "Batch is still reading an earlier list"})
+    assert (again.status_code, again.json()) == (
+        400,
+        {"detail": "Batch is still reading an earlier list"},
+    )
     assert [person.phone_number for person in batch.recipients.all()] == ["+12025550186"]
 
 
 @pytest.mark.parametrize(
-    ("status", "sentence"), [("validating", "Batch is still validating"), ("stopped", "Batch has ended")]
+    ("status", "sentence"),
+    [("validating", "Batch is still validating"), ("stopped", "Batch has ended")],
 )
 def test_a_batch_that_takes_no_rows_says_why(ours: Workspace, status: str, sentence: str) -> None:
     batch = make.batch(ours, status=status)

@@ -26,8 +26,13 @@ COUNTS = {
 
 
 def test_an_uploaded_file_becomes_a_batch_that_is_validating(ours: Workspace) -> None:
-    agent, number = make.agent(ours), make.phone_number(ours, calls_per_second=20, max_concurrent_calls=200)
-    fields = order(agent, number, file=upload(), retry=json.dumps({"max_attempts": 3}), default_country="us")
+    agent, number = (
+        make.agent(ours),
+        make.phone_number(ours, calls_per_second=20, max_concurrent_calls=200),
+    )
+    fields = order(
+        agent, number, file=upload(), retry=json.dumps({"max_attempts": 3}), default_country="us"
+    )
 
     response = make.client(ours, Role.MANAGER).post("/batches", fields, format="multipart")
 
@@ -58,7 +63,11 @@ def test_an_uploaded_file_becomes_a_batch_that_is_validating(ours: Workspace) ->
 
 def test_the_list_is_read_in_the_background(ours: Workspace) -> None:
     client = make.client(ours)
-    fields = order(make.agent(ours), make.phone_number(ours), file=upload(LIST + b"12345,Alan\n+1 202 555 0186,Ada\n"))
+    fields = order(
+        make.agent(ours),
+        make.phone_number(ours),
+        file=upload(LIST + b"12345,Alan\n+1 202 555 0186,Ada\n"),
+    )
     created = client.post("/batches", fields, format="multipart").json()
 
     read_list(created["id"])
@@ -66,7 +75,10 @@ def test_the_list_is_read_in_the_background(ours: Workspace) -> None:
     body = client.get(f"/batches/{created['id']}").json()
     assert (body["status"], body["error"]) == ("ready", None)
     assert body["counts"] == COUNTS | {"total": 3, "pending": 2, "skipped": 1, "rejected": 1}
-    assert body["column_mapping"] == {"phone": "phone_number", "first_name": "first_name"}  # the guess
+    assert body["column_mapping"] == {
+        "phone": "phone_number",
+        "first_name": "first_name",
+    }  # the guess
 
 
 def test_recipients_may_be_sent_as_json(ours: Workspace) -> None:
@@ -76,7 +88,9 @@ def test_recipients_may_be_sent_as_json(ours: Workspace) -> None:
         {"phone_number": "12345"},
     ]
 
-    created = client.post("/batches", order(make.agent(ours), make.phone_number(ours), recipients=people))
+    created = client.post(
+        "/batches", order(make.agent(ours), make.phone_number(ours), recipients=people)
+    )
 
     assert (created.status_code, created.json()["status"]) == (201, "validating")
     read_list(created.json()["id"])
@@ -130,7 +144,9 @@ def test_everything_wrong_with_a_batch_is_told_at_once(ours: Workspace) -> None:
     response = make.client(ours).post("/batches", body)
 
     assert response.status_code == 422
-    assert sorted((".".join(map(str, one["loc"])), one["type"]) for one in response.json()["detail"]) == [
+    assert sorted(
+        (".".join(map(str, one["loc"])), one["type"]) for one in response.json()["detail"]
+    ) == [
         ("body.agent_id", "type_error.uuid"),
         ("body.calling_window.days.0", "value_error.number.not_le"),
         ("body.calling_window.start", "value_error"),
@@ -154,7 +170,13 @@ def test_a_scheduled_start_needs_a_time(ours: Workspace) -> None:
 
     assert response.status_code == 422
     assert response.json() == {
-        "detail": [{"loc": ["body", "scheduled_at"], "msg": "field required", "type": "value_error.missing"}]
+        "detail": [
+            {
+                "loc": ["body", "scheduled_at"],
+                "msg": "field required",
+                "type": "value_error.missing",
+            }
+        ]
     }
 
 
@@ -162,7 +184,12 @@ def test_a_scheduled_start_needs_a_time(ours: Workspace) -> None:
 def test_a_start_at_the_end_of_the_calendar_is_refused(ours: Workspace, path: str) -> None:
     window = {"days": [1], "start": "09:00", "end": "10:00"}
     at = {"start": "scheduled", "scheduled_at": "9999-12-31T23:59:59Z", "calling_window": window}
-    fields = order(make.agent(ours), make.phone_number(ours), recipients=[{"phone_number": "+12025550100"}], **at)
+    fields = order(
+        make.agent(ours),
+        make.phone_number(ours),
+        recipients=[{"phone_number": "+12025550100"}],
+        **at,
+    )
 
     response = make.client(ours).post(path, fields)
 
@@ -181,15 +208,27 @@ def test_an_agent_must_be_published_and_a_number_in_use(ours: Workspace) -> None
     unpublished = client.post("/batches", order(draft, number, recipients=people))
     unusable = client.post("/batches", order(agent, broken, recipients=people))
 
-    assert (unpublished.status_code, unpublished.json()) == (400, {"detail": "Agent is not published"})
-    assert (unusable.status_code, unusable.json()) == (400, {"detail": "Phone number is not active"})
+    assert (unpublished.status_code, unpublished.json()) == (
+        400,
+        {"detail": "Agent is not published"},
+    )
+    assert (unusable.status_code, unusable.json()) == (
+        400,
+        {"detail": "Phone number is not active"},
+    )
 
 
-def test_another_workspaces_agent_and_number_do_not_exist(ours: Workspace, theirs: Workspace) -> None:
+def test_another_workspaces_agent_and_number_do_not_exist(
+    ours: Workspace, theirs: Workspace
+) -> None:
     client, people = make.client(ours), [{"phone_number": "+12025550186"}]
 
-    agent = client.post("/batches", order(make.agent(theirs), make.phone_number(ours), recipients=people))
-    number = client.post("/batches", order(make.agent(ours), make.phone_number(theirs), recipients=people))
+    agent = client.post(
+        "/batches", order(make.agent(theirs), make.phone_number(ours), recipients=people)
+    )
+    number = client.post(
+        "/batches", order(make.agent(ours), make.phone_number(theirs), recipients=people)
+    )
 
     assert (agent.status_code, agent.json()) == (404, {"detail": "Agent not found"})
     assert (number.status_code, number.json()) == (404, {"detail": "Phone number not found"})
@@ -236,7 +275,10 @@ def test_a_running_batch_cannot_be_deleted(ours: Workspace) -> None:
 
     response = make.client(ours).delete(f"/batches/{batch.pk}")
 
-    assert (response.status_code, response.json()) == (400, {"detail": "Batch is currently running"})
+    assert (response.status_code, response.json()) == (
+        400,
+        {"detail": "Batch is currently running"},
+    )
     assert Batch.unscoped.filter(pk=batch.pk).exists()
 
 
@@ -250,4 +292,7 @@ def test_a_member_reads_and_does_not_write(ours: Workspace) -> None:
         client.post(f"/batches/{batch.pk}/start"),
         client.delete(f"/batches/{batch.pk}"),
     ):
-        assert (response.status_code, response.json()) == (403, {"detail": "Insufficient permissions"})
+        assert (response.status_code, response.json()) == (
+            403,
+            {"detail": "Insufficient permissions"},
+        )

@@ -33,7 +33,9 @@ def test_a_mapping_is_saved_changed_and_forgotten(ours: Workspace) -> None:
     client = make.client(ours)
 
     saved = client.post("/column-mappings", NEW, format="json")
-    changed = client.patch(f"/column-mappings/{saved.json()['id']}", {"default_country": None}, format="json")
+    changed = client.patch(
+        f"/column-mappings/{saved.json()['id']}", {"default_country": None}, format="json"
+    )
     listed = client.get("/column-mappings")
     deleted = client.delete(f"/column-mappings/{saved.json()['id']}")
 
@@ -45,10 +47,16 @@ def test_a_mapping_is_saved_changed_and_forgotten(ours: Workspace) -> None:
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
     }
-    assert changed.json() == {**row, "default_country": None, "updated_at": changed.json()["updated_at"]}
+    assert changed.json() == {
+        **row,
+        "default_country": None,
+        "updated_at": changed.json()["updated_at"],
+    }
     assert listed.json()["items"] == [changed.json()]
     assert (deleted.status_code, deleted.json()) == (200, {"detail": "Deleted"})
-    assert [entry.action for entry in AuditEntry.unscoped.filter(workspace=ours).order_by("pk")] == [
+    assert [
+        entry.action for entry in AuditEntry.unscoped.filter(workspace=ours).order_by("pk")
+    ] == [
         "column_mapping.created",
         "column_mapping.updated",
         "column_mapping.deleted",
@@ -64,7 +72,10 @@ def test_a_name_is_given_once(ours: Workspace) -> None:
     renamed = client.patch(f"/column-mappings/{other.pk}", {"name": "Praxis"}, format="json")
 
     assert (again.status_code, again.json()) == (409, {"detail": "Column mapping already exists"})
-    assert (renamed.status_code, renamed.json()) == (409, {"detail": "Column mapping already exists"})
+    assert (renamed.status_code, renamed.json()) == (
+        409,
+        {"detail": "Column mapping already exists"},
+    )
 
 
 def test_everything_wrong_with_a_mapping_is_told_at_once(ours: Workspace) -> None:
@@ -82,7 +93,9 @@ def test_everything_wrong_with_a_mapping_is_told_at_once(ours: Workspace) -> Non
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_the_list_costs_the_same_for_any_number(ours: Workspace, rows: int, django_assert_num_queries: Any) -> None:
+def test_the_list_costs_the_same_for_any_number(
+    ours: Workspace, rows: int, django_assert_num_queries: Any
+) -> None:
     for _ in range(rows):
         make.saved_mapping(ours)
     client = make.client(ours)
@@ -121,10 +134,21 @@ def test_another_workspaces_mapping_does_not_exist(ours: Workspace, theirs: Work
 def test_two_mappings_are_one_too_many(ours: Workspace) -> None:
     saved = make.saved_mapping(ours)
 
-    answer = upload(ours, "/batches/preview", column_mapping_id=str(saved.pk), column_mapping='{"Tel": "phone_number"}')
+    answer = upload(
+        ours,
+        "/batches/preview",
+        column_mapping_id=str(saved.pk),
+        column_mapping='{"Tel": "phone_number"}',
+    )
 
-    wrong = {"loc": ["body", "column_mapping_id"], "msg": "give either column_mapping or column_mapping_id"}
-    assert (answer.status_code, answer.json()) == (422, {"detail": [{**wrong, "type": "value_error"}]})
+    wrong = {
+        "loc": ["body", "column_mapping_id"],
+        "msg": "give either column_mapping or column_mapping_id",
+    }
+    assert (answer.status_code, answer.json()) == (
+        422,
+        {"detail": [{**wrong, "type": "value_error"}]},
+    )
 
 
 def test_a_list_with_the_same_header_is_known_again_in_the_preview(ours: Workspace) -> None:
@@ -141,9 +165,14 @@ def test_a_list_with_the_same_header_is_known_again_in_the_preview(ours: Workspa
 def test_a_list_is_known_again_with_a_note_in_a_column_nobody_named(ours: Workspace) -> None:
     saved = make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
 
-    told = upload(ours, "/batches/preview", b"Notiz,Tel,Vorname,\nx,2025550186,Ada,likes tea\n").json()
+    told = upload(
+        ours, "/batches/preview", b"Notiz,Tel,Vorname,\nx,2025550186,Ada,likes tea\n"
+    ).json()
 
-    assert (told["column_mapping"], told["column_mapping_id"]) == (MAPPING | {"column 4": "column 4"}, str(saved.pk))
+    assert (told["column_mapping"], told["column_mapping_id"]) == (
+        MAPPING | {"column 4": "column 4"},
+        str(saved.pk),
+    )
     assert told["first_rows"][0]["variables"] == {"first_name": "Ada", "column 4": "likes tea"}
 
 
@@ -166,13 +195,18 @@ def test_a_batch_is_read_as_its_preview_was(ours: Workspace) -> None:
     batch = Batch.unscoped.get(pk=answer.json()["id"])
     person = batch.recipients.get()
     assert (batch.column_mapping, batch.default_country) == (MAPPING, "US")
-    assert (person.phone_number, person.variables_in(batch)) == ("+12025550186", {"first_name": "Ada"})
+    assert (person.phone_number, person.variables_in(batch)) == (
+        "+12025550186",
+        {"first_name": "Ada"},
+    )
 
 
 def test_an_empty_mapping_asks_for_a_guess(ours: Workspace) -> None:
     make.saved_mapping(ours, column_mapping={"phone": None, "mobile": "phone_number"})
 
-    told = upload(ours, "/batches/preview", b"phone,mobile\n+12025550186,x\n", column_mapping="{}").json()
+    told = upload(
+        ours, "/batches/preview", b"phone,mobile\n+12025550186,x\n", column_mapping="{}"
+    ).json()
 
     assert told["column_mapping_id"] is None
     assert told["counts"]["valid"] == 1

@@ -20,7 +20,11 @@ def test_every_given_list_is_stored_or_refused_as_expected(
 ) -> None:
     settings.DATA_DIR = tmp_path
     expected, client = EXPECTED[name], make.client(ours)
-    fields = {"name": name, "agent_id": str(make.agent(ours).pk), "phone_number_id": str(make.phone_number(ours).pk)}
+    fields = {
+        "name": name,
+        "agent_id": str(make.agent(ours).pk),
+        "phone_number_id": str(make.phone_number(ours).pk),
+    }
     if country := expected.get("default_country"):
         fields["default_country"] = country
 
@@ -37,7 +41,10 @@ def test_every_given_list_is_stored_or_refused_as_expected(
     import_batch(created.json()["id"])
     after_import(created.json()["id"])
     batch = client.get(f"/batches/{created.json()['id']}").json()
-    counts = {"rows": batch["counts"]["total"] + batch["counts"]["rejected"], "valid": batch["counts"]["pending"]}
+    counts = {
+        "rows": batch["counts"]["total"] + batch["counts"]["rejected"],
+        "valid": batch["counts"]["pending"],
+    }
     counts |= {"duplicate": batch["counts"]["skipped"], "rejected": batch["counts"]["rejected"]}
     assert batch["status"] == "ready"
     assert counts == {figure: expected[figure] for figure in counts}

@@ -22,7 +22,9 @@ LIST = """Phone Number,first_name,city
 """
 
 
-def test_a_preview_tells_who_would_be_called_when_and_who_not_and_why(ours: Workspace, data_dir: Path) -> None:
+def test_a_preview_tells_who_would_be_called_when_and_who_not_and_why(
+    ours: Workspace, data_dir: Path
+) -> None:
     make.suppression(ours, phone_number="+12025550111")
     number = make.phone_number(ours, calls_per_second=1, max_concurrent_calls=10)
 
@@ -36,7 +38,11 @@ def test_a_preview_tells_who_would_be_called_when_and_who_not_and_why(ours: Work
     )
 
     assert told["columns"] == ["Phone Number", "first_name", "city"]
-    assert told["column_mapping"] == {"Phone Number": "phone_number", "first_name": "first_name", "city": "city"}
+    assert told["column_mapping"] == {
+        "Phone Number": "phone_number",
+        "first_name": "first_name",
+        "city": "city",
+    }
     assert told["counts"] == {
         "rows": 7,
         "valid": 3,
@@ -78,9 +84,15 @@ def test_a_preview_tells_who_would_be_called_when_and_who_not_and_why(ours: Work
 def test_a_preview_stores_nothing(ours: Workspace, data_dir: Path) -> None:
     file = io.BytesIO(LIST.encode())
     file.name = "list.csv"
-    fields = {"name": "List", "agent_id": str(make.agent(ours).pk), "phone_number_id": str(make.phone_number(ours).pk)}
+    fields = {
+        "name": "List",
+        "agent_id": str(make.agent(ours).pk),
+        "phone_number_id": str(make.phone_number(ours).pk),
+    }
 
-    response = make.client(ours).post("/batches/preview", {**fields, "file": file}, format="multipart")
+    response = make.client(ours).post(
+        "/batches/preview", {**fields, "file": file}, format="multipart"
+    )
 
     assert response.status_code == 200
     assert response.json()["counts"]["rows"] == 7
@@ -110,7 +122,10 @@ def test_the_estimate_knows_the_workspaces_limit_of_calls_at_once(ours: Workspac
     number = make.phone_number(ours, calls_per_second=20, max_concurrent_calls=200)
 
     told = preview_list(
-        content=[{"phone_number": "+12025550186"}], agent=make.agent(ours), phone_number=number, now=MONDAY_NOON
+        content=[{"phone_number": "+12025550186"}],
+        agent=make.agent(ours),
+        phone_number=number,
+        now=MONDAY_NOON,
     )
 
     assert told["calling"]["calls_per_second"] == 0.2  # nine lines, of 45 seconds a call
@@ -120,14 +135,19 @@ def test_a_required_variable_that_no_column_holds_is_told_beforehand(ours: Works
     agent = make.agent(ours, variables=[{"name": "appointment", "required": True, "default": None}])
 
     told = preview_list(
-        content=iter([b"phone\n+12025550186\n"]), agent=agent, phone_number=make.phone_number(ours), now=MONDAY_NOON
+        content=iter([b"phone\n+12025550186\n"]),
+        agent=agent,
+        phone_number=make.phone_number(ours),
+        now=MONDAY_NOON,
     )
 
     assert told["counts"]["missing_variable"] == 1
     assert told["calling"]["estimated_end_at"] is None
 
 
-def test_a_preview_that_takes_too_long_tells_how_far_it_came(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preview_that_takes_too_long_tells_how_far_it_came(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("batches.services.preview.LONGEST_SECONDS", -1.0)
     monkeypatch.setattr("batches.services.preview.CHUNK", 2)
 
@@ -140,4 +160,6 @@ def test_a_preview_that_takes_too_long_tells_how_far_it_came(ours: Workspace, mo
     )
 
     assert told["counts"]["rows"] == 2
-    assert told["notes"] == ["Only the first 2 rows were looked at: the rest is judged when it is read"]
+    assert told["notes"] == [
+        "Only the first 2 rows were looked at: the rest is judged when it is read"
+    ]

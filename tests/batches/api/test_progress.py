@@ -20,7 +20,9 @@ NOW = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
 
 
 def running(of: Workspace, **fields: Any) -> Batch:
-    return make.batch(of, status=Batch.Status.RUNNING, started_at=NOW - timedelta(seconds=100), **fields)
+    return make.batch(
+        of, status=Batch.Status.RUNNING, started_at=NOW - timedelta(seconds=100), **fields
+    )
 
 
 def test_progress_tells_counts_rates_and_the_end(ours: Workspace) -> None:
@@ -39,7 +41,8 @@ def test_progress_tells_counts_rates_and_the_end(ours: Workspace) -> None:
 
     assert told == {
         "status": "running",
-        "counts": COUNTS | {"total": 6, "pending": 1, "retrying": 1, "completed": 3, "failed": 1, "rejected": 2},
+        "counts": COUNTS
+        | {"total": 6, "pending": 1, "retrying": 1, "completed": 3, "failed": 1, "rejected": 2},
         "calls_per_second": 0.0,
         "answer_rate": 0.5,
         "outcomes": {"answered": 2, "busy": 1, "voicemail": 1},
@@ -75,7 +78,10 @@ def test_the_end_is_not_before_the_last_retry(ours: Workspace) -> None:
 
 def test_an_ended_batch_stands_still(ours: Workspace) -> None:
     batch = make.batch(
-        ours, status="completed", started_at=NOW - timedelta(seconds=90), ended_at=NOW - timedelta(seconds=30)
+        ours,
+        status="completed",
+        started_at=NOW - timedelta(seconds=90),
+        ended_at=NOW - timedelta(seconds=30),
     )
 
     told = progress_of(batch, now=NOW)
@@ -151,7 +157,9 @@ def test_the_stream_ends_with_the_batchs_deletion(ours: Workspace) -> None:
     assert list(events) == []
 
 
-def test_a_stream_ends_with_the_right_to_watch(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_ends_with_the_right_to_watch(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(progress_stream, "ASKED_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(progress_stream, "EVERY_SECONDS", 0.0)
     batch = make.batch(ours, status="running")
@@ -168,7 +176,9 @@ def test_whoever_lost_access_may_no_longer_watch(ours: Workspace, ended: str) ->
     person, key = make.member(ours), make.api_key(ours)[0]
     login = make.session(person)
     by_key = Principal(key=key, workspace=ours)
-    principal = by_key if ended == "revoked" else Principal(user=person, session=login, workspace=ours)
+    principal = (
+        by_key if ended == "revoked" else Principal(user=person, session=login, workspace=ours)
+    )
     before = still_holds(principal, now=now)
 
     ends: dict[str, Callable[[], object]] = {

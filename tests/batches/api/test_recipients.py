@@ -37,9 +37,17 @@ def test_people_are_listed_in_file_order_with_what_became_of_them(ours: Workspac
     batch = make.batch(ours, status="running", started_at=timezone.now())
     later = timezone.now() + timedelta(minutes=30)
     second = make.recipient(
-        batch, row_number=7, status="retrying", attempts=1, outcome="busy", reason="busy", due_at=later
+        batch,
+        row_number=7,
+        status="retrying",
+        attempts=1,
+        outcome="busy",
+        reason="busy",
+        due_at=later,
     )
-    first = make.recipient(batch, row_number=3, status="completed", attempts=1, outcome="answered", due_at=None)
+    first = make.recipient(
+        batch, row_number=3, status="completed", attempts=1, outcome="answered", due_at=None
+    )
     call = called(first)
 
     body = make.client(ours, Role.MEMBER).get(f"/batches/{batch.pk}/recipients").json()
@@ -136,8 +144,12 @@ def test_refused_rows_are_listed_with_their_cells(ours: Workspace) -> None:
 
 def test_results_have_the_uploaded_columns_first(ours: Workspace) -> None:
     batch = make.batch(ours)
-    call = called(make.recipient(batch, status="completed", attempts=1, outcome="answered", due_at=None))
-    make.recipient(batch, status="skipped", reason="suppressed", due_at=None, values=["+1 202 555 0003"])
+    call = called(
+        make.recipient(batch, status="completed", attempts=1, outcome="answered", due_at=None)
+    )
+    make.recipient(
+        batch, status="skipped", reason="suppressed", due_at=None, values=["+1 202 555 0003"]
+    )
 
     response = make.client(ours, Role.MEMBER).get(f"/batches/{batch.pk}/results.csv")
 
@@ -169,10 +181,18 @@ def test_what_a_spreadsheet_would_run_is_made_harmless(cell: str, written: str) 
     assert harmless(cell) == written
 
 
-def test_results_of_many_people_are_read_in_few_queries(ours: Workspace, django_assert_num_queries: Any) -> None:
+def test_results_of_many_people_are_read_in_few_queries(
+    ours: Workspace, django_assert_num_queries: Any
+) -> None:
     batch = make.batch(ours)
     people = [
-        Recipient(workspace=ours, batch=batch, row_number=row, phone_number=f"+1202{row:07}", values=["", ""])
+        Recipient(
+            workspace=ours,
+            batch=batch,
+            row_number=row,
+            phone_number=f"+1202{row:07}",
+            values=["", ""],
+        )
         for row in range(2, 2002)
     ]
     Recipient.unscoped.bulk_create(people)
@@ -184,9 +204,17 @@ def test_results_of_many_people_are_read_in_few_queries(ours: Workspace, django_
 
 
 def test_results_are_to_be_had_as_a_workbook(ours: Workspace) -> None:
-    batch = make.batch(ours, columns=["phone", "näme\x07", "age"], variable_names=[None, "näme", "age"])
+    batch = make.batch(
+        ours, columns=["phone", "näme\x07", "age"], variable_names=[None, "näme", "age"]
+    )
     call = called(
-        make.recipient(batch, values=["+12025550002", "=<&>\n ", 36], status="completed", attempts=1, due_at=None)
+        make.recipient(
+            batch,
+            values=["+12025550002", "=<&>\n ", 36],
+            status="completed",
+            attempts=1,
+            due_at=None,
+        )
     )
 
     response: Any = make.client(ours).get(f"/batches/{batch.pk}/results.xlsx")
@@ -202,11 +230,17 @@ def test_results_are_to_be_had_as_a_workbook(ours: Workspace) -> None:
 
 
 def test_somebody_in_review_is_released_to_be_called(ours: Workspace) -> None:
-    batch = make.batch(ours, status=Batch.Status.COMPLETED, ended_at=timezone.now(), started_at=timezone.now())
-    person = make.recipient(batch, status="review", outcome="unknown", reason="in_doubt", due_at=None)
+    batch = make.batch(
+        ours, status=Batch.Status.COMPLETED, ended_at=timezone.now(), started_at=timezone.now()
+    )
+    person = make.recipient(
+        batch, status="review", outcome="unknown", reason="in_doubt", due_at=None
+    )
     client = make.client(ours, Role.MANAGER)
 
-    response = client.post(f"/batches/{batch.pk}/recipients/{person.pk}/release", {"reason": "no ring heard"})
+    response = client.post(
+        f"/batches/{batch.pk}/recipients/{person.pk}/release", {"reason": "no ring heard"}
+    )
     again = client.post(f"/batches/{batch.pk}/recipients/{person.pk}/release")
 
     body = response.json()
@@ -215,11 +249,15 @@ def test_somebody_in_review_is_released_to_be_called(ours: Workspace) -> None:
     assert (again.status_code, again.json()) == (400, {"detail": "Recipient is not in review"})
     batch.refresh_from_db()
     assert (batch.status, batch.ended_at) == ("running", None)
-    assert AuditEntry.unscoped.get(action="recipient.released").changes == {"reason": "no ring heard"}
+    assert AuditEntry.unscoped.get(action="recipient.released").changes == {
+        "reason": "no ring heard"
+    }
 
 
 def test_somebody_in_review_is_closed(ours: Workspace) -> None:
-    person = make.recipient(make.batch(ours, status="running"), status="review", outcome="unknown", due_at=None)
+    person = make.recipient(
+        make.batch(ours, status="running"), status="review", outcome="unknown", due_at=None
+    )
 
     response = make.client(ours).post(f"/batches/{person.batch_id}/recipients/{person.pk}/close")
 

@@ -25,7 +25,9 @@ SENTENCES = {
     ("stop", "completed"): "Batch has ended",
     ("stop", "stopped"): "Batch has ended",
     ("stop", "failed"): "Batch has ended",
-    **{("pause", status): "Batch is not running" for status in Status.values if status != "running"},
+    **{
+        ("pause", status): "Batch is not running" for status in Status.values if status != "running"
+    },
     **{("resume", status): "Batch is not paused" for status in Status.values if status != "paused"},
 }
 MOVES = {
@@ -41,7 +43,9 @@ MOVES = {
 
 
 @pytest.mark.parametrize(("order", "status"), SENTENCES)
-def test_an_order_the_state_forbids_is_refused_in_words(ours: Workspace, order: str, status: str) -> None:
+def test_an_order_the_state_forbids_is_refused_in_words(
+    ours: Workspace, order: str, status: str
+) -> None:
     batch = make.batch(ours, status=status)
     make.recipient(batch)
 
@@ -53,7 +57,9 @@ def test_an_order_the_state_forbids_is_refused_in_words(ours: Workspace, order: 
 
 
 @pytest.mark.parametrize(("order", "status"), MOVES)
-def test_an_order_moves_a_batch_and_is_written_down(ours: Workspace, order: str, status: str) -> None:
+def test_an_order_moves_a_batch_and_is_written_down(
+    ours: Workspace, order: str, status: str
+) -> None:
     batch = make.batch(ours, status=status)
     make.recipient(batch)
 
@@ -61,9 +67,11 @@ def test_an_order_moves_a_batch_and_is_written_down(ours: Workspace, order: str,
 
     assert (response.status_code, response.json()["status"]) == (200, MOVES[order, status])
     entry = AuditEntry.unscoped.get(object_id=str(batch.pk))
-    assert entry.action == {"start": "batch.started", "pause": "batch.paused", "resume": "batch.resumed"}.get(
-        order, "batch.stopped"
-    )
+    assert entry.action == {
+        "start": "batch.started",
+        "pause": "batch.paused",
+        "resume": "batch.resumed",
+    }.get(order, "batch.stopped")
 
 
 def test_a_stopped_batch_calls_nobody_any_more(ours: Workspace) -> None:
@@ -95,7 +103,9 @@ def test_a_batch_without_anybody_to_call_is_complete_at_once(ours: Workspace) ->
 
 
 def test_pausing_a_batch_that_paused_itself_ends_its_probes(ours: Workspace) -> None:
-    batch = make.batch(ours, status=Status.PAUSED, error="The carrier failed", probe_at=timezone.now())
+    batch = make.batch(
+        ours, status=Status.PAUSED, error="The carrier failed", probe_at=timezone.now()
+    )
 
     body = make.client(ours).post(f"/batches/{batch.pk}/pause").json()
 
@@ -123,7 +133,13 @@ def test_the_order_takes_no_parameters(ours: Workspace) -> None:
 
     assert response.status_code == 422
     assert response.json() == {
-        "detail": [{"loc": ["body", "at"], "msg": "extra fields not permitted", "type": "value_error.extra"}]
+        "detail": [
+            {
+                "loc": ["body", "at"],
+                "msg": "extra fields not permitted",
+                "type": "value_error.extra",
+            }
+        ]
     }
 
 
@@ -188,7 +204,9 @@ def test_a_start_that_was_forgotten_after_the_import_is_made_up_for(ours: Worksp
 
 
 def test_rows_appended_to_a_completed_batch_make_it_ready_again(ours: Workspace) -> None:
-    batch = make.batch(ours, status=Status.COMPLETED, started_at=timezone.now(), ended_at=timezone.now())
+    batch = make.batch(
+        ours, status=Status.COMPLETED, started_at=timezone.now(), ended_at=timezone.now()
+    )
     make.recipient(batch)
 
     after_import(batch.pk)
@@ -211,7 +229,9 @@ def test_nobody_is_called_by_an_agent_that_was_deleted(
     ours: Workspace, order: str, state: str, began: bool, way_out: str
 ) -> None:
     agent = make.agent(ours, deleted_at=timezone.now())
-    batch = make.batch(ours, agent=agent, status=state, started_at=timezone.now() if began else None)
+    batch = make.batch(
+        ours, agent=agent, status=state, started_at=timezone.now() if began else None
+    )
     make.recipient(batch)
 
     response = make.client(ours).post(f"/batches/{batch.pk}/{order}")
@@ -272,13 +292,27 @@ def test_a_paused_batch_with_nobody_left_to_call_is_complete(ours: Workspace) ->
     assert status_of(batch) == "completed"
 
 
-def test_hanging_up_tells_when_livekit_could_not_be_asked_and_may_be_repeated(ours: Workspace) -> None:
-    batch, client = make.batch(ours, status=Status.RUNNING, started_at=timezone.now()), make.client(ours)
-    make.call(ours, batch_id=batch.pk, stage="in_progress", dialed_at=timezone.now(), answered_at=timezone.now())
+def test_hanging_up_tells_when_livekit_could_not_be_asked_and_may_be_repeated(
+    ours: Workspace,
+) -> None:
+    batch, client = (
+        make.batch(ours, status=Status.RUNNING, started_at=timezone.now()),
+        make.client(ours),
+    )
+    make.call(
+        ours,
+        batch_id=batch.pk,
+        stage="in_progress",
+        dialed_at=timezone.now(),
+        answered_at=timezone.now(),
+    )
 
     first = client.post(f"/batches/{batch.pk}/stop", {"hang_up_active": True})
     second = client.post(f"/batches/{batch.pk}/stop", {"hang_up_active": True})
 
     unreachable = (500, {"detail": "LiveKit error: could not be reached"})
-    assert [(answer.status_code, answer.json()) for answer in (first, second)] == [unreachable, unreachable]
+    assert [(answer.status_code, answer.json()) for answer in (first, second)] == [
+        unreachable,
+        unreachable,
+    ]
     assert status_of(batch) == "stopped"

@@ -19,12 +19,19 @@ ADA, BOB, CAT = "+12025550100", "+12025550101", "+12025550102"
 def send_list(of: Workspace, content: str | bytes, **fields: str) -> Any:
     body = content.encode() if isinstance(content, str) else content
     file = SimpleUploadedFile("numbers.csv", body)
-    return make.client(of, Role.MANAGER).post("/suppressions/import", {"file": file, **fields}, format="multipart")
+    return make.client(of, Role.MANAGER).post(
+        "/suppressions/import", {"file": file, **fields}, format="multipart"
+    )
 
 
 @time_machine.travel(NOW, tick=False)
 def test_a_number_is_suppressed_in_any_spelling(ours: Workspace) -> None:
-    body = {"phone_number": "+1 (202) 555-0100", "reason": "asked", "proof": "letter 7", "expires_at": "2027-01-01"}
+    body = {
+        "phone_number": "+1 (202) 555-0100",
+        "reason": "asked",
+        "proof": "letter 7",
+        "expires_at": "2027-01-01",
+    }
 
     response = make.client(ours, Role.MANAGER).post("/suppressions", body)
 
@@ -44,13 +51,29 @@ def test_a_number_is_suppressed_in_any_spelling(ours: Workspace) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "detail"),
     [
-        ({}, 422, [{"loc": ["body", "phone_number"], "msg": "field required", "type": "value_error.missing"}]),
+        (
+            {},
+            422,
+            [
+                {
+                    "loc": ["body", "phone_number"],
+                    "msg": "field required",
+                    "type": "value_error.missing",
+                }
+            ],
+        ),
         ({"phone_number": "12"}, 400, "Invalid phone number"),
         ({"phone_number": ADA}, 409, "Phone number already suppressed"),
-        ({"phone_number": BOB, "expires_at": "2020-01-01T00:00:00Z"}, 400, "expires_at lies in the past"),
+        (
+            {"phone_number": BOB, "expires_at": "2020-01-01T00:00:00Z"},
+            400,
+            "expires_at lies in the past",
+        ),
     ],
 )
-def test_what_cannot_be_suppressed_says_why(ours: Workspace, body: dict[str, str], status: int, detail: Any) -> None:
+def test_what_cannot_be_suppressed_says_why(
+    ours: Workspace, body: dict[str, str], status: int, detail: Any
+) -> None:
     make.suppression(ours, phone_number=ADA)
 
     response = make.client(ours).post("/suppressions", body)
@@ -104,7 +127,9 @@ def test_members_read_suppressions_only(ours: Workspace) -> None:
         client.delete(f"/suppressions/{row.pk}"),
     ]
 
-    assert {(a.status_code, a.json()["detail"]) for a in answers} == {(403, "Insufficient permissions")}
+    assert {(a.status_code, a.json()["detail"]) for a in answers} == {
+        (403, "Insufficient permissions")
+    }
     assert [item["id"] for item in client.get("/suppressions").json()["items"]] == [str(row.pk)]
 
 
@@ -130,7 +155,9 @@ def test_a_list_is_filtered(ours: Workspace, query: str, numbers: list[str]) -> 
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_a_list_costs_the_same_for_any_number(ours: Workspace, rows: int, django_assert_num_queries: Any) -> None:
+def test_a_list_costs_the_same_for_any_number(
+    ours: Workspace, rows: int, django_assert_num_queries: Any
+) -> None:
     for _ in range(rows):
         make.suppression(ours)
     client = make.client(ours)
@@ -145,9 +172,17 @@ def test_a_list_costs_the_same_for_any_number(ours: Workspace, rows: int, django
 @time_machine.travel(NOW, tick=False)
 def test_an_import_counts_what_was_added_and_says_what_was_not(ours: Workspace) -> None:
     make.suppression(ours, phone_number=ADA, reason="first")
-    lines = ["Phone,Reason,Expires_At", f"{ADA},again,", "202-555-0101,moved,2027-01-01", f"{BOB},,", "12345,,"]
+    lines = [
+        "Phone,Reason,Expires_At",
+        f"{ADA},again,",
+        "202-555-0101,moved,2027-01-01",
+        f"{BOB},,",
+        "12345,,",
+    ]
 
-    response = send_list(ours, "\n".join([*lines, f"{CAT},,soon", f"{CAT},,2020-01-01", ""]), default_country="us")
+    response = send_list(
+        ours, "\n".join([*lines, f"{CAT},,soon", f"{CAT},,2020-01-01", ""]), default_country="us"
+    )
 
     damaged = {"Phone": CAT, "Reason": ""}
     assert response.status_code == 200
@@ -167,13 +202,17 @@ def test_an_import_counts_what_was_added_and_says_what_was_not(ours: Workspace) 
         },
     ]
     assert body == {"added": 1, "already": 2, "rejected_count": 3}
-    assert list(ours.suppressions.order_by("phone_number").values_list("phone_number", "reason", "source")) == [
+    assert list(
+        ours.suppressions.order_by("phone_number").values_list("phone_number", "reason", "source")
+    ) == [
         (ADA, "first", "manual"),
         (BOB, "", "import"),
     ]
 
 
-@pytest.mark.parametrize("content", [f"{ADA}\n{BOB}\n", f"\ufeff{ADA};left\r\n{BOB};\r\n", f'"{ADA}","left"\n{BOB}'])
+@pytest.mark.parametrize(
+    "content", [f"{ADA}\n{BOB}\n", f"\ufeff{ADA};left\r\n{BOB};\r\n", f'"{ADA}","left"\n{BOB}']
+)
 def test_a_list_of_bare_numbers_needs_no_header(ours: Workspace, content: str) -> None:
     response = send_list(ours, content, reason="list of May")
 
@@ -191,7 +230,9 @@ def test_the_rows_of_a_list_without_header_count_from_one(ours: Workspace) -> No
 
 
 @pytest.mark.parametrize("content", [b"", b"name,city\nAda,London\n", b"PK\x03\x04 no workbook"])
-def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(ours: Workspace, content: bytes) -> None:
+def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(
+    ours: Workspace, content: bytes
+) -> None:
     response = send_list(ours, content)
 
     assert response.status_code == 400
@@ -217,7 +258,9 @@ def test_a_list_never_shortens_what_is_in_force(ours: Workspace) -> None:
     told = suppress_numbers(workspace=ours, rows=rows, now=INSTANT)
 
     assert told == (1, 3)
-    assert list(ours.suppressions.order_by("phone_number").values_list("phone_number", "expires_at")) == [
+    assert list(
+        ours.suppressions.order_by("phone_number").values_list("phone_number", "expires_at")
+    ) == [
         (ADA, None),
         (BOB, later),
         (CAT, later),
@@ -226,7 +269,9 @@ def test_a_list_never_shortens_what_is_in_force(ours: Workspace) -> None:
 
 def test_more_numbers_than_a_statement_takes_are_looked_up(ours: Workspace) -> None:
     numbers = [f"+1202{n:07}" for n in range(12_000)]
-    told = suppress_numbers(workspace=ours, rows=[NewSuppression(n, "", None) for n in numbers], now=INSTANT)
+    told = suppress_numbers(
+        workspace=ours, rows=[NewSuppression(n, "", None) for n in numbers], now=INSTANT
+    )
 
     found = suppressed_numbers(ours, [*numbers, "+4989123456"], INSTANT)
 

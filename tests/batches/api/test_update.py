@@ -11,9 +11,16 @@ from tests import make
 WINDOW = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "24:00", "timezone": "Europe/Berlin"}
 
 
-def test_pace_window_and_schedule_change_while_it_runs_and_are_written_down(ours: Workspace) -> None:
+def test_pace_window_and_schedule_change_while_it_runs_and_are_written_down(
+    ours: Workspace,
+) -> None:
     batch = make.batch(ours, status="running", started_at=timezone.now(), calls_per_second=1.0)
-    changes = {"calls_per_second": 5, "max_concurrent_calls": 7, "calling_window": WINDOW, "name": "Later"}
+    changes = {
+        "calls_per_second": 5,
+        "max_concurrent_calls": 7,
+        "calling_window": WINDOW,
+        "name": "Later",
+    }
 
     response = make.client(ours).patch(f"/batches/{batch.pk}", changes)
 
@@ -29,7 +36,9 @@ def test_pace_window_and_schedule_change_while_it_runs_and_are_written_down(ours
 
 
 def test_without_a_pace_of_its_own_the_numbers_is_shown(ours: Workspace) -> None:
-    batch = make.batch(ours, phone_number=make.phone_number(ours, calls_per_second=3), calls_per_second=1.0)
+    batch = make.batch(
+        ours, phone_number=make.phone_number(ours, calls_per_second=3), calls_per_second=1.0
+    )
 
     body = make.client(ours).patch(f"/batches/{batch.pk}", {"calls_per_second": None}).json()
 
@@ -42,11 +51,16 @@ def test_without_a_pace_of_its_own_the_numbers_is_shown(ours: Workspace) -> None
         ({"days": [1], "start": "18:00", "end": "09:00"}, ["calling_window", "end"]),
         ({"days": [], "start": "09:00", "end": "18:00"}, ["calling_window", "days"]),
         ({"days": [1], "start": "24:00", "end": "24:00"}, ["calling_window", "start"]),
-        ({"days": [1], "start": "09:00", "end": "18:00", "timezone": "Mars/Olympus"}, ["calling_window", "timezone"]),
+        (
+            {"days": [1], "start": "09:00", "end": "18:00", "timezone": "Mars/Olympus"},
+            ["calling_window", "timezone"],
+        ),
         ({"start": "09:00"}, ["calling_window", "end"]),
     ],
 )
-def test_a_window_that_makes_no_sense_is_refused(ours: Workspace, window: dict[str, Any], wrong: list[str]) -> None:
+def test_a_window_that_makes_no_sense_is_refused(
+    ours: Workspace, window: dict[str, Any], wrong: list[str]
+) -> None:
     batch = make.batch(ours)
 
     response = make.client(ours).patch(f"/batches/{batch.pk}", {"calling_window": window})
@@ -60,7 +74,9 @@ def test_a_new_window_asks_those_anew_who_waited_for_the_old_one(ours: Workspace
     later = timezone.now() + timedelta(hours=9)
     waiting = make.recipient(batch, due_at=later)
     retrying = make.recipient(batch, status="retrying", attempts=1, due_at=later)
-    closed = make.recipient(batch, status="retrying", attempts=1, due_at=later, reason="window_closed")
+    closed = make.recipient(
+        batch, status="retrying", attempts=1, due_at=later, reason="window_closed"
+    )
 
     make.client(ours).patch(f"/batches/{batch.pk}", {"calling_window": None})
 
@@ -80,7 +96,9 @@ def test_a_new_window_asks_those_anew_whose_zone_the_old_one_did_not_know(ours: 
     tried = make.recipient(batch, **skipped, reason="window_closed", attempts=1, outcome="busy")
     twice = make.recipient(batch, **skipped, reason="duplicate")
 
-    make.client(ours).patch(f"/batches/{batch.pk}", {"calling_window": {**WINDOW, "timezone": "UTC"}})
+    make.client(ours).patch(
+        f"/batches/{batch.pk}", {"calling_window": {**WINDOW, "timezone": "UTC"}}
+    )
 
     for person in (new, tried, twice):
         person.refresh_from_db()
@@ -94,12 +112,17 @@ def test_a_new_window_asks_those_anew_whose_zone_the_old_one_did_not_know(ours: 
 
 def test_agent_and_number_are_fixed_once_it_has_started(ours: Workspace) -> None:
     batch = make.batch(ours, status="running", started_at=timezone.now())
-    changes = {"agent_id": str(make.agent(ours).pk), "phone_number_id": str(make.phone_number(ours).pk)}
+    changes = {
+        "agent_id": str(make.agent(ours).pk),
+        "phone_number_id": str(make.phone_number(ours).pk),
+    }
 
     response = make.client(ours).patch(f"/batches/{batch.pk}", changes)
 
     assert response.status_code == 400
-    assert response.json() == {"detail": "Batch has started: agent_id, phone_number_id cannot be changed any more"}
+    assert response.json() == {
+        "detail": "Batch has started: agent_id, phone_number_id cannot be changed any more"
+    }
 
 
 def test_another_agent_brings_its_published_version(ours: Workspace) -> None:
@@ -112,7 +135,9 @@ def test_another_agent_brings_its_published_version(ours: Workspace) -> None:
     assert batch.agent_version == agent.versions.get()
 
 
-def test_another_agent_finds_its_variables_and_skips_who_lacks_those_it_requires(ours: Workspace) -> None:
+def test_another_agent_finds_its_variables_and_skips_who_lacks_those_it_requires(
+    ours: Workspace,
+) -> None:
     batch = make.batch(ours, columns=["phone", "Home Town"], variable_names=[None, "Home Town"])
     known = make.recipient(batch, values=["+12025550102", "Bergen"])
     blank = make.recipient(batch, values=["+12025550103", " "])
@@ -124,10 +149,17 @@ def test_another_agent_finds_its_variables_and_skips_who_lacks_those_it_requires
     known.refresh_from_db()
     blank.refresh_from_db()
     assert known.variables_in(batch) == {"home_town": "Bergen"}
-    assert (known.status, blank.status, blank.reason, blank.due_at) == ("pending", "skipped", "missing_variable", None)
+    assert (known.status, blank.status, blank.reason, blank.due_at) == (
+        "pending",
+        "skipped",
+        "missing_variable",
+        None,
+    )
 
 
-def test_an_agent_that_requires_nothing_takes_back_who_was_skipped_for_the_one_before(ours: Workspace) -> None:
+def test_an_agent_that_requires_nothing_takes_back_who_was_skipped_for_the_one_before(
+    ours: Workspace,
+) -> None:
     batch = make.batch(ours)
     person = make.recipient(batch, status="skipped", reason="missing_variable", due_at=None)
     twice = make.recipient(batch, status="skipped", reason="duplicate", due_at=None)
@@ -140,11 +172,15 @@ def test_an_agent_that_requires_nothing_takes_back_who_was_skipped_for_the_one_b
     assert person.due_at is not None
 
 
-def test_another_mapping_renames_the_variables_of_the_list_it_was_read_from(ours: Workspace) -> None:
+def test_another_mapping_renames_the_variables_of_the_list_it_was_read_from(
+    ours: Workspace,
+) -> None:
     batch = make.batch(ours)
     person = make.recipient(batch)
 
-    response = make.client(ours).patch(f"/batches/{batch.pk}", {"column_mapping": {"first_name": "nickname"}})
+    response = make.client(ours).patch(
+        f"/batches/{batch.pk}", {"column_mapping": {"first_name": "nickname"}}
+    )
 
     batch.refresh_from_db()
     assert response.status_code == 200
@@ -154,8 +190,14 @@ def test_another_mapping_renames_the_variables_of_the_list_it_was_read_from(ours
 @pytest.mark.parametrize(
     ("mapping", "sentence"),
     [
-        ({"first_name": "phone_number"}, "The list has been read with another phone column: upload it again as a new"),
-        ({"nobody": "x"}, "column_mapping names columns the file does not have: nobody. It has phone, first_name."),
+        (
+            {"first_name": "phone_number"},
+            "The list has been read with another phone column: upload it again as a new",
+        ),
+        (
+            {"nobody": "x"},
+            "column_mapping names columns the file does not have: nobody. It has phone, first_name.",
+        ),
     ],
 )
 def test_a_mapping_that_does_not_fit_the_list_is_refused(
@@ -172,7 +214,9 @@ def test_a_mapping_that_does_not_fit_the_list_is_refused(
 def test_the_agent_stays_while_the_list_is_read(ours: Workspace) -> None:
     batch = make.batch(ours, status="validating", upload="list")
 
-    response = make.client(ours).patch(f"/batches/{batch.pk}", {"agent_id": str(make.agent(ours).pk)})
+    response = make.client(ours).patch(
+        f"/batches/{batch.pk}", {"agent_id": str(make.agent(ours).pk)}
+    )
 
     assert (response.status_code, response.json()) == (400, {"detail": "Batch is still validating"})
 
@@ -181,13 +225,17 @@ def test_a_ready_batch_can_be_scheduled_and_taken_back(ours: Workspace) -> None:
     batch, client = make.batch(ours), make.client(ours)
     make.recipient(batch)
 
-    scheduled = client.patch(f"/batches/{batch.pk}", {"start": "scheduled", "scheduled_at": "2030-01-01T08:00:00Z"})
+    scheduled = client.patch(
+        f"/batches/{batch.pk}", {"start": "scheduled", "scheduled_at": "2030-01-01T08:00:00Z"}
+    )
     manual = client.patch(f"/batches/{batch.pk}", {"start": "manual"})
 
     assert (scheduled.json()["status"], manual.json()["status"]) == ("scheduled", "ready")
 
 
-def test_a_scheduled_batch_waits_for_another_time_also_while_more_rows_are_read(ours: Workspace) -> None:
+def test_a_scheduled_batch_waits_for_another_time_also_while_more_rows_are_read(
+    ours: Workspace,
+) -> None:
     was = {"status": "scheduled", "start": "scheduled", "scheduled_at": "2030-01-01T08:00:00Z"}
     batch, client = make.batch(ours, upload="list", **was), make.client(ours)
     make.recipient(batch)
@@ -232,7 +280,9 @@ def test_a_guess_sent_back_stays_one(ours: Workspace) -> None:
     batch, client = make.batch(ours, status="completed", name="Before"), make.client(ours)
     shown = client.get(f"/batches/{batch.pk}").json()
 
-    response = client.patch(f"/batches/{batch.pk}", {"name": "After", "column_mapping": shown["column_mapping"]})
+    response = client.patch(
+        f"/batches/{batch.pk}", {"name": "After", "column_mapping": shown["column_mapping"]}
+    )
 
     assert (response.status_code, response.json()) == (200, {**shown, "name": "After"})
     assert Batch.unscoped.get(pk=batch.pk).column_mapping is None
@@ -244,7 +294,8 @@ def test_retries_may_be_refined_by_outcome_and_day(ours: Workspace) -> None:
 
     refined = client.patch(f"/batches/{batch.pk}", {"retry": retry})
     wrong = client.patch(
-        f"/batches/{batch.pk}", {"retry": {"by_outcome": {"declined": [1]}, "next_day": {"after_attempts": 0}}}
+        f"/batches/{batch.pk}",
+        {"retry": {"by_outcome": {"declined": [1]}, "next_day": {"after_attempts": 0}}},
     )
 
     assert refined.json()["retry"] == {

@@ -29,11 +29,15 @@ def test_a_second_file_is_refused_and_not_left_out_unseen(ours: Workspace) -> No
 
 
 def test_a_form_without_a_file_lacks_a_field(ours: Workspace) -> None:
-    response = make.client(ours).post("/batches", order(make.agent(ours), make.phone_number(ours)), format="multipart")
+    response = make.client(ours).post(
+        "/batches", order(make.agent(ours), make.phone_number(ours)), format="multipart"
+    )
 
     assert response.status_code == 422
     assert response.json() == {
-        "detail": [{"loc": ["body", "file"], "msg": "field required", "type": "value_error.missing"}]
+        "detail": [
+            {"loc": ["body", "file"], "msg": "field required", "type": "value_error.missing"}
+        ]
     }
 
 
@@ -63,7 +67,11 @@ def test_an_upload_beyond_the_limit_is_too_large_and_nothing_is_kept(
     ours: Workspace, settings: Any, data_dir: Path
 ) -> None:
     settings.MAX_UPLOAD_BYTES = 1_000_000
-    fields = order(make.agent(ours), make.phone_number(ours), file=upload(b"phone\n" + b"+12025550186\n" * 100_000))
+    fields = order(
+        make.agent(ours),
+        make.phone_number(ours),
+        file=upload(b"phone\n" + b"+12025550186\n" * 100_000),
+    )
 
     response = make.client(ours).post("/batches", fields, format="multipart")
 
@@ -73,13 +81,17 @@ def test_an_upload_beyond_the_limit_is_too_large_and_nothing_is_kept(
 
 
 def test_no_recipients_at_all_is_no_mistake_of_the_schema(ours: Workspace) -> None:
-    response = make.client(ours).post("/batches", order(make.agent(ours), make.phone_number(ours), recipients=[]))
+    response = make.client(ours).post(
+        "/batches", order(make.agent(ours), make.phone_number(ours), recipients=[])
+    )
 
     assert response.status_code == 400
     assert response.json() == {"detail": "The list is empty: give at least one recipient"}
 
 
-def test_lists_left_behind_by_a_dead_process_are_deleted_after_a_day(ours: Workspace, data_dir: Path) -> None:
+def test_lists_left_behind_by_a_dead_process_are_deleted_after_a_day(
+    ours: Workspace, data_dir: Path
+) -> None:
     folder = data_dir / "uploads"
     folder.mkdir()
     for name in ("orphan", "waiting", "fresh"):
@@ -95,7 +107,9 @@ def test_lists_left_behind_by_a_dead_process_are_deleted_after_a_day(ours: Works
     assert names == {"waiting", "fresh", Batch.unscoped.exclude(pk=batch.pk).get().upload}
 
 
-def test_a_list_that_is_deleted_in_this_moment_disturbs_nobody(ours: Workspace, data_dir: Path) -> None:
+def test_a_list_that_is_deleted_in_this_moment_disturbs_nobody(
+    ours: Workspace, data_dir: Path
+) -> None:
     folder = data_dir / "uploads"
     folder.mkdir()
     (folder / "gone").symlink_to("nowhere")  # listed, and not there any more when it is looked at
@@ -106,10 +120,17 @@ def test_a_list_that_is_deleted_in_this_moment_disturbs_nobody(ours: Workspace, 
     assert response.status_code == 201
 
 
-def test_a_long_list_is_not_opened_while_the_client_waits(ours: Workspace, monkeypatch: Any) -> None:
+def test_a_long_list_is_not_opened_while_the_client_waits(
+    ours: Workspace, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(uploads, "QUICK_TEXT", 10)
     client = make.client(ours)
-    fields = order(make.agent(ours), make.phone_number(ours), file=upload(b"name,city\nAda,London\n"), start="now")
+    fields = order(
+        make.agent(ours),
+        make.phone_number(ours),
+        file=upload(b"name,city\nAda,London\n"),
+        start="now",
+    )
 
     created = client.post("/batches", fields, format="multipart")
     read_list(created.json()["id"])
@@ -120,10 +141,14 @@ def test_a_long_list_is_not_opened_while_the_client_waits(ours: Workspace, monke
     assert body["error"].startswith("The file has no phone column")
 
 
-def test_recipients_beyond_the_limit_of_a_body_are_too_large_for_the_server(ours: Workspace, settings: Any) -> None:
+def test_recipients_beyond_the_limit_of_a_body_are_too_large_for_the_server(
+    ours: Workspace, settings: Any
+) -> None:
     settings.MAX_UPLOAD_BYTES = 1_000
     people = [{"phone_number": "+12025550186"}] * 100
 
-    response = make.client(ours).post("/batches", order(make.agent(ours), make.phone_number(ours), recipients=people))
+    response = make.client(ours).post(
+        "/batches", order(make.agent(ours), make.phone_number(ours), recipients=people)
+    )
 
     assert (response.status_code, response.json()) == (413, {"detail": "Request body too large"})

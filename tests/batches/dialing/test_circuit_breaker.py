@@ -20,7 +20,11 @@ CREDENTIALS: dict[str, Any] = {
     "end_reason": "trunk_credentials_refused",
     "counts": False,
 }
-CARRIER: dict[str, Any] = {"outcome": Outcome.CARRIER_ERROR, "end_reason": "carrier_error", "counts": False}
+CARRIER: dict[str, Any] = {
+    "outcome": Outcome.CARRIER_ERROR,
+    "end_reason": "carrier_error",
+    "counts": False,
+}
 REFUSED = (
     "The carrier refused the trunk's credentials. "
     "One call at a time probes, and the batch goes on when it gets through."
@@ -106,7 +110,9 @@ def test_a_batch_that_fails_alone_pauses_alone(batches: list[Batch]) -> None:
     assert [status for status, _ in states(batches)] == ["paused", "running"]
 
 
-def test_one_call_of_one_batch_probes_and_none_before_its_time(number: PhoneNumber, batches: list[Batch]) -> None:
+def test_one_call_of_one_batch_probes_and_none_before_its_time(
+    number: PhoneNumber, batches: list[Batch]
+) -> None:
     fail(batches[0])
     assert probe(number) == []
 
@@ -117,11 +123,15 @@ def test_one_call_of_one_batch_probes_and_none_before_its_time(number: PhoneNumb
     assert probe(number) == []
 
 
-def test_a_probe_that_fails_is_followed_by_another(number: PhoneNumber, batches: list[Batch]) -> None:
+def test_a_probe_that_fails_is_followed_by_another(
+    number: PhoneNumber, batches: list[Batch]
+) -> None:
     fail(batches[0])
     when_due(number)
     [call] = probe(number)
-    Call.unscoped.filter(pk=call.pk).update(stage=Stage.ENDED, ended_at=timezone.now(), **CREDENTIALS)
+    Call.unscoped.filter(pk=call.pk).update(
+        stage=Stage.ENDED, ended_at=timezone.now(), **CREDENTIALS
+    )
 
     settlement.settle_calls()
 
@@ -131,7 +141,9 @@ def test_a_probe_that_fails_is_followed_by_another(number: PhoneNumber, batches:
     assert len(probe(number)) == 1
 
 
-def test_an_answered_probe_lets_all_go_on_while_it_talks(number: PhoneNumber, batches: list[Batch]) -> None:
+def test_an_answered_probe_lets_all_go_on_while_it_talks(
+    number: PhoneNumber, batches: list[Batch]
+) -> None:
     fail(batches[0])
     when_due(number)
     [call] = probe(number)

@@ -16,10 +16,14 @@ MONTH = 30 * 24 * 60
 
 
 @pytest.mark.parametrize(("days_ago", "refusal"), [(10, "min_gap"), (40, None)])
-def test_a_gap_may_be_longer_than_a_week(ours: Workspace, days_ago: int, refusal: str | None) -> None:
+def test_a_gap_may_be_longer_than_a_week(
+    ours: Workspace, days_ago: int, refusal: str | None
+) -> None:
     Workspace.unscoped.filter(pk=ours.pk).update(min_gap_minutes=MONTH, max_attempts_per_week=1)
     earlier = timezone.now() - timedelta(days=days_ago)
-    make.call(ours, to_number="+12025550186", stage=Stage.ENDED, outcome="no_answer", intent_at=earlier)
+    make.call(
+        ours, to_number="+12025550186", stage=Stage.ENDED, outcome="no_answer", intent_at=earlier
+    )
     batch = make.batch(ours, status=Batch.Status.RUNNING)
     call = make.call(ours, to_number="+12025550186", stage=Stage.RESERVED, batch_id=batch.pk)
 
@@ -42,16 +46,31 @@ def refused_for_the_gap(of: Workspace) -> Recipient:
     """Somebody whose call was refused because they had been called a minute ago."""
     batch = make.batch(of, status=Batch.Status.RUNNING)
     person = make.recipient(batch, status="dialing", due_at=None)
-    told = {"batch_id": batch.pk, "recipient_id": person.pk, "end_reason": "min_gap", "outcome": "cancelled"}
-    call = make.call(of, to_number=person.phone_number, stage=Stage.ENDED, ended_at=timezone.now(), **told)
+    told = {
+        "batch_id": batch.pk,
+        "recipient_id": person.pk,
+        "end_reason": "min_gap",
+        "outcome": "cancelled",
+    }
+    call = make.call(
+        of, to_number=person.phone_number, stage=Stage.ENDED, ended_at=timezone.now(), **told
+    )
     Recipient.unscoped.filter(pk=person.pk).update(last_call_id=call.pk)
     return person
 
 
-def test_who_was_called_too_lately_waits_for_the_gap_and_is_not_asked_every_minute(ours: Workspace) -> None:
+def test_who_was_called_too_lately_waits_for_the_gap_and_is_not_asked_every_minute(
+    ours: Workspace,
+) -> None:
     Workspace.unscoped.filter(pk=ours.pk).update(min_gap_minutes=MONTH)
     person, earlier = refused_for_the_gap(ours), timezone.now() - timedelta(minutes=1)
-    make.call(ours, to_number=person.phone_number, stage=Stage.ENDED, outcome="no_answer", intent_at=earlier)
+    make.call(
+        ours,
+        to_number=person.phone_number,
+        stage=Stage.ENDED,
+        outcome="no_answer",
+        intent_at=earlier,
+    )
 
     settle_calls()
 
@@ -80,7 +99,9 @@ def test_a_gap_or_a_window_of_the_workspace_that_changes_counts_at_once(ours: Wo
     closed = make.recipient(running, status="retrying", reason="window_closed", due_at=later)
     retrying = make.recipient(running, status="retrying", reason="busy", due_at=later)
     never = make.recipient(running, status="skipped", reason="window_closed", due_at=None)
-    over = make.recipient(make.batch(ours, status=Batch.Status.STOPPED), status="skipped", reason="window_closed")
+    over = make.recipient(
+        make.batch(ours, status=Batch.Status.STOPPED), status="skipped", reason="window_closed"
+    )
 
     make.client(ours).patch(f"/workspaces/{ours.pk}", {"calling_window": None})
 

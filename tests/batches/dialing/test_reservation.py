@@ -35,11 +35,18 @@ def open_in(zone: str) -> dict[str, Any]:
     """A window of two hours at most, open there now."""
     hour = timezone.now().astimezone(ZoneInfo(zone)).hour
     end = f"{min(hour + 2, 24):02}:00"
-    return {"days": [1, 2, 3, 4, 5, 6, 7], "start": f"{hour:02}:00", "end": end, "timezone": "recipient"}
+    return {
+        "days": [1, 2, 3, 4, 5, 6, 7],
+        "start": f"{hour:02}:00",
+        "end": end,
+        "timezone": "recipient",
+    }
 
 
 def take(calls: list[Call]) -> intents.Intents:
-    return intents.take_intents(intents.load_jobs([call.pk for call in calls]), owner=ME, gate=BatchGate())
+    return intents.take_intents(
+        intents.load_jobs([call.pk for call in calls]), owner=ME, gate=BatchGate()
+    )
 
 
 @pytest.fixture
@@ -52,13 +59,20 @@ def batch(ours: Workspace, number: PhoneNumber) -> Batch:
     return make.batch(ours, phone_number=number, status=Batch.Status.RUNNING)
 
 
-def test_a_claim_reserves_an_attempt_and_takes_the_person_off_the_queue(batch: Batch, number: PhoneNumber) -> None:
+def test_a_claim_reserves_an_attempt_and_takes_the_person_off_the_queue(
+    batch: Batch, number: PhoneNumber
+) -> None:
     person = make.recipient(batch)
 
     [call] = claim(number)
 
     person.refresh_from_db()
-    assert (person.status, person.due_at, person.sends, person.last_call_id) == ("dialing", None, 1, call.pk)
+    assert (person.status, person.due_at, person.sends, person.last_call_id) == (
+        "dialing",
+        None,
+        1,
+        call.pk,
+    )
     assert (call.stage, call.recipient_id, call.attempt, call.sequence, call.room) == (
         Stage.RESERVED,
         person.pk,
@@ -92,7 +106,9 @@ def test_reserves_only_two_seconds_of_calls_ahead(ours: Workspace) -> None:
     assert len(claim(slow)) == 6
 
 
-def test_the_workspaces_limit_holds_across_numbers(ours: Workspace, batch: Batch, number: PhoneNumber) -> None:
+def test_the_workspaces_limit_holds_across_numbers(
+    ours: Workspace, batch: Batch, number: PhoneNumber
+) -> None:
     ours.max_concurrent_calls = 4
     ours.save(update_fields=["max_concurrent_calls"])
     other = make.phone_number(ours, calls_per_second=20, max_concurrent_calls=30)
@@ -104,7 +120,9 @@ def test_the_workspaces_limit_holds_across_numbers(ours: Workspace, batch: Batch
     assert claimed == [4, 0]
 
 
-def test_a_small_batch_gets_its_share_beside_a_large_one(ours: Workspace, batch: Batch, number: PhoneNumber) -> None:
+def test_a_small_batch_gets_its_share_beside_a_large_one(
+    ours: Workspace, batch: Batch, number: PhoneNumber
+) -> None:
     people(batch, 60)
     small = make.batch(ours, phone_number=number, status=Batch.Status.RUNNING)
     people(small, 5)
@@ -115,7 +133,9 @@ def test_a_small_batch_gets_its_share_beside_a_large_one(ours: Workspace, batch:
 
 
 @pytest.mark.parametrize("status", ["ready", "paused", "stopped", "completed", "validating"])
-def test_only_running_batches_are_claimed_from(batch: Batch, number: PhoneNumber, status: str) -> None:
+def test_only_running_batches_are_claimed_from(
+    batch: Batch, number: PhoneNumber, status: str
+) -> None:
     people(batch, 1)
     Batch.unscoped.filter(pk=batch.pk).update(status=status)
 
@@ -136,16 +156,27 @@ def test_outside_the_window_people_wait_for_its_opening(batch: Batch, number: Ph
     assert person.due_at.isoweekday() == tomorrow
 
 
-def test_who_may_be_called_does_not_wait_behind_a_long_stretch_of_people_who_sleep(ours: Workspace) -> None:
+def test_who_may_be_called_does_not_wait_behind_a_long_stretch_of_people_who_sleep(
+    ours: Workspace,
+) -> None:
     slow = make.phone_number(ours, calls_per_second=1, max_concurrent_calls=10)
-    batch = make.batch(ours, phone_number=slow, status=Batch.Status.RUNNING, calling_window=open_in("Europe/London"))
-    asleep = [make.recipient(batch, phone_number=f"+6421555{at:04}") for at in range(60)]  # New Zealand
+    batch = make.batch(
+        ours,
+        phone_number=slow,
+        status=Batch.Status.RUNNING,
+        calling_window=open_in("Europe/London"),
+    )
+    asleep = [
+        make.recipient(batch, phone_number=f"+6421555{at:04}") for at in range(60)
+    ]  # New Zealand
     awake = [make.recipient(batch, phone_number=f"+44207946{at:04}") for at in range(3)]
 
     calls = claim(slow)
 
     assert [call.recipient_id for call in calls] == [person.pk for person in awake[:2]]
-    assert not Recipient.unscoped.filter(pk__in=[person.pk for person in asleep], due_at__lte=timezone.now()).exists()
+    assert not Recipient.unscoped.filter(
+        pk__in=[person.pk for person in asleep], due_at__lte=timezone.now()
+    ).exists()
 
 
 def test_intents_lie_a_slot_apart_and_end_at_the_horizon(batch: Batch, number: PhoneNumber) -> None:
@@ -174,7 +205,9 @@ def test_two_shifts_never_get_the_same_slot(batch: Batch, number: PhoneNumber) -
     assert all(slot >= last + gap - timedelta(microseconds=2) for _, slot in second.sends)
 
 
-@pytest.mark.parametrize(("status", "reason"), [("paused", "batch_paused"), ("stopped", "batch_stopped")])
+@pytest.mark.parametrize(
+    ("status", "reason"), [("paused", "batch_paused"), ("stopped", "batch_stopped")]
+)
 def test_a_pause_after_the_claim_stops_the_call_at_the_intent(
     batch: Batch, number: PhoneNumber, status: str, reason: str
 ) -> None:
@@ -189,7 +222,9 @@ def test_a_pause_after_the_claim_stops_the_call_at_the_intent(
     assert (call.stage, call.end_reason, call.dialed_at) == (Stage.ENDED, reason, None)
 
 
-def test_a_number_suppressed_after_the_claim_is_not_called(batch: Batch, number: PhoneNumber) -> None:
+def test_a_number_suppressed_after_the_claim_is_not_called(
+    batch: Batch, number: PhoneNumber
+) -> None:
     person = make.recipient(batch)
     calls = claim(number)
     make.suppression(batch.workspace, phone_number=person.phone_number)
@@ -210,9 +245,15 @@ def test_an_expired_suppression_forbids_nothing(batch: Batch, number: PhoneNumbe
 
 @pytest.mark.parametrize(
     ("setting", "reason"),
-    [("min_gap_minutes", "min_gap"), ("max_attempts_per_day", "daily_cap"), ("max_attempts_per_week", "weekly_cap")],
+    [
+        ("min_gap_minutes", "min_gap"),
+        ("max_attempts_per_day", "daily_cap"),
+        ("max_attempts_per_week", "weekly_cap"),
+    ],
 )
-def test_frequency_is_capped_across_batches(batch: Batch, number: PhoneNumber, setting: str, reason: str) -> None:
+def test_frequency_is_capped_across_batches(
+    batch: Batch, number: PhoneNumber, setting: str, reason: str
+) -> None:
     setattr(batch.workspace, setting, 1)
     batch.workspace.save(update_fields=[setting])
     person = make.recipient(batch)
@@ -237,7 +278,9 @@ def test_a_call_whose_lease_ran_out_is_not_sent(batch: Batch, number: PhoneNumbe
     assert take(calls).sends == []
 
 
-def test_a_number_that_backs_off_sends_nothing_until_then(batch: Batch, number: PhoneNumber) -> None:
+def test_a_number_that_backs_off_sends_nothing_until_then(
+    batch: Batch, number: PhoneNumber
+) -> None:
     people(batch, 1)
     NumberPace.unscoped.update(backoff_until=timezone.now() + timedelta(seconds=3))
 
@@ -264,7 +307,9 @@ def test_an_intent_not_sent_in_time_is_reserved_again(batch: Batch, number: Phon
     assert not intents.put_back(job, ME)
 
 
-def test_a_release_leaves_alone_what_is_being_dialled_by_now(batch: Batch, number: PhoneNumber) -> None:
+def test_a_release_leaves_alone_what_is_being_dialled_by_now(
+    batch: Batch, number: PhoneNumber
+) -> None:
     people(batch, 2)
     dialled, waiting = claim(number)
     take([dialled])
@@ -276,14 +321,18 @@ def test_a_release_leaves_alone_what_is_being_dialled_by_now(batch: Batch, numbe
     assert dialled.stage == Stage.INTENT
 
 
-def test_a_worker_told_to_stop_while_it_waited_claims_nobody(batch: Batch, number: PhoneNumber) -> None:
+def test_a_worker_told_to_stop_while_it_waited_claims_nobody(
+    batch: Batch, number: PhoneNumber
+) -> None:
     people(batch, 2)
 
     assert reservation.claim(number.pk, owner=ME, most=10, unless=lambda: True) == []
     assert len(claim(number)) == 2
 
 
-def test_an_agent_whose_secrets_cannot_be_read_calls_nobody(batch: Batch, number: PhoneNumber) -> None:
+def test_an_agent_whose_secrets_cannot_be_read_calls_nobody(
+    batch: Batch, number: PhoneNumber
+) -> None:
     person = make.recipient(batch)
     AgentVersion.unscoped.filter(pk=batch.agent_version_id).update(sealed="ffffffff.lost")
 
@@ -291,13 +340,20 @@ def test_an_agent_whose_secrets_cannot_be_read_calls_nobody(batch: Batch, number
     jobs = intents.load_jobs([call.pk])
 
     call.refresh_from_db()
-    assert (jobs, call.stage, call.outcome, call.end_reason) == ([], Stage.ENDED, "cancelled", "agent_unreadable")
+    assert (jobs, call.stage, call.outcome, call.end_reason) == (
+        [],
+        Stage.ENDED,
+        "cancelled",
+        "agent_unreadable",
+    )
     settlement.settle_calls()
     person.refresh_from_db()
     assert (person.status, person.attempts) == ("pending", 0)
 
 
-def test_a_batch_waits_when_the_workspaces_calls_of_the_day_are_made(batch: Batch, number: PhoneNumber) -> None:
+def test_a_batch_waits_when_the_workspaces_calls_of_the_day_are_made(
+    batch: Batch, number: PhoneNumber
+) -> None:
     Workspace.unscoped.filter(pk=batch.workspace_id).update(max_calls_per_day=3)
     people(batch, 5)
     make.call(batch.workspace, stage=Stage.ENDED, dialed_at=timezone.now())

@@ -37,7 +37,12 @@ def ended(batch: Batch, person: Recipient, **fields: Any) -> Call:
 
 
 def answered(batch: Batch, person: Recipient, **fields: Any) -> Call:
-    values = {"outcome": Outcome.ANSWERED, "end_reason": "hangup", "answered_at": timezone.now(), "detected": "human"}
+    values = {
+        "outcome": Outcome.ANSWERED,
+        "end_reason": "hangup",
+        "answered_at": timezone.now(),
+        "detected": "human",
+    }
     return ended(batch, person, **{**values, **fields})
 
 
@@ -113,8 +118,18 @@ def test_a_busy_line_is_tried_again_when_the_batch_says_so(batch: Batch, person:
     assert timedelta(minutes=4) < person.due_at - timezone.now() < timedelta(minutes=6)
 
 
-def test_a_call_no_agent_came_to_is_offered_again_a_second_later(batch: Batch, person: Recipient) -> None:
-    ended(batch, person, outcome=Outcome.CANCELLED, end_reason="no_agent", counts=False, dialed_at=None, intent_at=None)
+def test_a_call_no_agent_came_to_is_offered_again_a_second_later(
+    batch: Batch, person: Recipient
+) -> None:
+    ended(
+        batch,
+        person,
+        outcome=Outcome.CANCELLED,
+        end_reason="no_agent",
+        counts=False,
+        dialed_at=None,
+        intent_at=None,
+    )
 
     settlement.settle_calls()
 
@@ -124,7 +139,9 @@ def test_a_call_no_agent_came_to_is_offered_again_a_second_later(batch: Batch, p
 
 
 def test_trouble_of_the_carrier_costs_no_attempt(batch: Batch, person: Recipient) -> None:
-    ended(batch, person, outcome=Outcome.CARRIER_ERROR, end_reason="carrier_unavailable", counts=False)
+    ended(
+        batch, person, outcome=Outcome.CARRIER_ERROR, end_reason="carrier_unavailable", counts=False
+    )
 
     settlement.settle_calls()
 
@@ -133,7 +150,13 @@ def test_trouble_of_the_carrier_costs_no_attempt(batch: Batch, person: Recipient
 
 
 def test_the_number_backs_off_and_forgets_it_at_the_first_success(batch: Batch) -> None:
-    ended(batch, make.recipient(batch), outcome=Outcome.CARRIER_ERROR, end_reason="carrier_unavailable", counts=False)
+    ended(
+        batch,
+        make.recipient(batch),
+        outcome=Outcome.CARRIER_ERROR,
+        end_reason="carrier_unavailable",
+        counts=False,
+    )
     settlement.settle_calls()
     pace = NumberPace.unscoped.get(number=batch.phone_number)
     assert pace.backoff_until is not None
@@ -142,7 +165,9 @@ def test_the_number_backs_off_and_forgets_it_at_the_first_success(batch: Batch) 
     answered(batch, make.recipient(batch))
     settlement.settle_calls()
 
-    assert NumberPace.unscoped.values("backoff_until", "backoff_seconds").get(number=batch.phone_number) == {
+    assert NumberPace.unscoped.values("backoff_until", "backoff_seconds").get(
+        number=batch.phone_number
+    ) == {
         "backoff_until": None,
         "backoff_seconds": 0,
     }
@@ -159,7 +184,14 @@ def test_what_nobody_can_prove_goes_to_review(batch: Batch, person: Recipient) -
 
 
 def test_an_attempt_that_never_left_is_free(batch: Batch, person: Recipient) -> None:
-    ended(batch, person, outcome=Outcome.CANCELLED, end_reason="abandoned", counts=False, dialed_at=None)
+    ended(
+        batch,
+        person,
+        outcome=Outcome.CANCELLED,
+        end_reason="abandoned",
+        counts=False,
+        dialed_at=None,
+    )
 
     settlement.settle_calls()
 
@@ -167,7 +199,14 @@ def test_an_attempt_that_never_left_is_free(batch: Batch, person: Recipient) -> 
 
 
 def test_a_number_suppressed_meanwhile_is_skipped(batch: Batch, person: Recipient) -> None:
-    ended(batch, person, outcome=Outcome.CANCELLED, end_reason="suppressed", counts=False, dialed_at=None)
+    ended(
+        batch,
+        person,
+        outcome=Outcome.CANCELLED,
+        end_reason="suppressed",
+        counts=False,
+        dialed_at=None,
+    )
 
     settlement.settle_calls()
 
@@ -176,7 +215,14 @@ def test_a_number_suppressed_meanwhile_is_skipped(batch: Batch, person: Recipien
 
 def test_in_a_stopped_batch_nobody_goes_back_to_the_queue(batch: Batch, person: Recipient) -> None:
     Batch.unscoped.filter(pk=batch.pk).update(status=Batch.Status.STOPPED)
-    ended(batch, person, outcome=Outcome.CANCELLED, end_reason="batch_stopped", counts=False, dialed_at=None)
+    ended(
+        batch,
+        person,
+        outcome=Outcome.CANCELLED,
+        end_reason="batch_stopped",
+        counts=False,
+        dialed_at=None,
+    )
 
     settlement.settle_calls()
 
@@ -206,8 +252,14 @@ def test_twenty_failures_in_a_row_pause_the_batch_with_the_cause(batch: Batch) -
     assert batch.probe_at is not None
 
 
-def test_refused_credentials_pause_it_at_once_and_a_probe_that_gets_through_heals(batch: Batch) -> None:
-    refused = {"outcome": Outcome.TRUNK_ERROR, "end_reason": "trunk_credentials_refused", "counts": False}
+def test_refused_credentials_pause_it_at_once_and_a_probe_that_gets_through_heals(
+    batch: Batch,
+) -> None:
+    refused = {
+        "outcome": Outcome.TRUNK_ERROR,
+        "end_reason": "trunk_credentials_refused",
+        "counts": False,
+    }
     ended(batch, make.recipient(batch), **refused)
     settlement.settle_calls()
     batch.refresh_from_db()
@@ -226,7 +278,13 @@ def test_one_success_between_failures_starts_the_count_anew(batch: Batch) -> Non
         if index == 10:
             answered(batch, make.recipient(batch))
         else:
-            ended(batch, make.recipient(batch), outcome=Outcome.CARRIER_ERROR, end_reason="carrier_error", counts=False)
+            ended(
+                batch,
+                make.recipient(batch),
+                outcome=Outcome.CARRIER_ERROR,
+                end_reason="carrier_error",
+                counts=False,
+            )
 
     settlement.settle_calls()
 

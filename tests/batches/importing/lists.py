@@ -44,7 +44,9 @@ def csv_file(folder: Path, rows: Iterable[Sequence[str]], name: str = "list.csv"
     return path
 
 
-def agent_version(workspace: Workspace, variables: list[dict[str, Any]] | None = None) -> AgentVersion:
+def agent_version(
+    workspace: Workspace, variables: list[dict[str, Any]] | None = None
+) -> AgentVersion:
     agent = Agent.unscoped.create(
         workspace=workspace, name="Caller", system_prompt="Be kind", variables=variables or []
     )
@@ -53,7 +55,9 @@ def agent_version(workspace: Workspace, variables: list[dict[str, Any]] | None =
 
 def batch(workspace: Workspace, content: Path | str | list[dict[str, Any]], **fields: Any) -> Batch:
     """A batch whose list (a file, its text, or recipients as JSON) waits to be read."""
-    version = fields.pop("agent_version", None) or agent_version(workspace, fields.pop("variables", None))
+    version = fields.pop("agent_version", None) or agent_version(
+        workspace, fields.pop("variables", None)
+    )
     return Batch.unscoped.create(
         workspace=workspace,
         name="List",
@@ -75,7 +79,9 @@ def keep(content: Path | str | list[dict[str, Any]]) -> str:
     return name
 
 
-def imported(workspace: Workspace, content: Path | str | list[dict[str, Any]], **fields: Any) -> Batch:
+def imported(
+    workspace: Workspace, content: Path | str | list[dict[str, Any]], **fields: Any
+) -> Batch:
     made = batch(workspace, content, **fields)
     import_batch(made.pk)
     made.refresh_from_db()
@@ -92,18 +98,26 @@ def rejected(of: Batch) -> list[tuple[int, str, list[Any]]]:
     return list(rows.values_list("row_number", "error_code", "values"))
 
 
-def workbook(path: Path, sheet: bytes, *, shared_strings: bytes = b"", sheets: Sequence[str] = ("Sheet",)) -> Path:
+def workbook(
+    path: Path, sheet: bytes, *, shared_strings: bytes = b"", sheets: Sequence[str] = ("Sheet",)
+) -> Path:
     """A workbook of raw XML, for what no library would write. Every sheet has the same content."""
     parts = {
         "[Content_Types].xml": CONTENT_TYPES,
         "_rels/.rels": _relations([("rId1", "officeDocument", "xl/workbook.xml")]),
         "xl/_rels/workbook.xml.rels": _relations(
-            [(f"rId{n}", "worksheet", f"worksheets/sheet{n}.xml") for n in range(1, len(sheets) + 1)]
+            [
+                (f"rId{n}", "worksheet", f"worksheets/sheet{n}.xml")
+                for n in range(1, len(sheets) + 1)
+            ]
             + [("rId99", "sharedStrings", "sharedStrings.xml")]
         ),
         "xl/workbook.xml": (
             f'<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}"><sheets>'
-            + "".join(f'<sheet name="{name}" sheetId="{n}" r:id="rId{n}"/>' for n, name in enumerate(sheets, start=1))
+            + "".join(
+                f'<sheet name="{name}" sheetId="{n}" r:id="rId{n}"/>'
+                for n, name in enumerate(sheets, start=1)
+            )
             + "</sheets></workbook>"
         ).encode(),
         "xl/sharedStrings.xml": shared_strings or f'<sst xmlns="{MAIN}"/>'.encode(),
@@ -122,6 +136,7 @@ def sheet(rows: str) -> bytes:
 
 def _relations(relations: Iterable[tuple[str, str, str]]) -> bytes:
     listed = "".join(
-        f'<Relationship Id="{i}" Type="{OFFICE}/{kind}" Target="{target}"/>' for i, kind, target in relations
+        f'<Relationship Id="{i}" Type="{OFFICE}/{kind}" Target="{target}"/>'
+        for i, kind, target in relations
     )
     return f'<Relationships xmlns="{RELATIONSHIPS}">{listed}</Relationships>'.encode()

@@ -26,7 +26,10 @@ def test_appended_rows_come_behind_and_are_compared_with_all(ours: Workspace) ->
         (5, "+12025550186", "skipped", "duplicate"),
         (6, "+12025550188", "pending", None),
     ]
-    assert (batch.columns, batch.variable_names) == (["phone", "name", "city", "Name"], [None, "name", "city", "Name"])
+    assert (batch.columns, batch.variable_names) == (
+        ["phone", "name", "city", "Name"],
+        [None, "name", "city", "Name"],
+    )
     assert Recipient.unscoped.get(batch=batch, row_number=6).variables_in(batch) == {
         "name": "",
         "city": "Rome",
@@ -34,7 +37,9 @@ def test_appended_rows_come_behind_and_are_compared_with_all(ours: Workspace) ->
     }
 
 
-def test_an_appended_list_is_read_by_the_batchs_mapping_whatever_spaces_its_header_has(ours: Workspace) -> None:
+def test_an_appended_list_is_read_by_the_batchs_mapping_whatever_spaces_its_header_has(
+    ours: Workspace,
+) -> None:
     content = "Tel ,name\n+1202555018{},Ana\n"
     batch = lists.imported(ours, content.format(6), column_mapping={"Tel": "phone_number"})
 
@@ -54,12 +59,16 @@ def test_appending_while_a_list_is_read_is_refused(ours: Workspace) -> None:
 
 def test_an_import_that_dies_before_it_hands_over_is_done_again(ours: Workspace) -> None:
     batch = lists.imported(ours, "phone\n+12025550186\n")
-    Batch.unscoped.filter(pk=batch.pk).update(status="completed", started_at=database_now(), ended_at=database_now())
+    Batch.unscoped.filter(pk=batch.pk).update(
+        status="completed", started_at=database_now(), ended_at=database_now()
+    )
     begin_append(batch=batch, upload=lists.keep("phone\n+12025550187\n"))
 
     with pytest.raises(KeyboardInterrupt):
         import_batch(batch.pk, then=die)
-    Batch.unscoped.filter(pk=batch.pk).update(import_lease_expires_at=database_now() - timedelta(seconds=1))
+    Batch.unscoped.filter(pk=batch.pk).update(
+        import_lease_expires_at=database_now() - timedelta(seconds=1)
+    )
     overdue = overdue_imports()
     import_batch(batch.pk, then=after_import)
 
@@ -87,7 +96,9 @@ def test_an_unreadable_appended_list_leaves_the_batch_as_it_was(ours: Workspace)
 
 
 def test_a_mended_rejected_csv_adds_only_the_mended_rows_in_their_places(ours: Workspace) -> None:
-    batch = lists.imported(ours, "phone,note\n+12025550186,a\n12345,=b\ncall me,c\n+12025550189,d\n")
+    batch = lists.imported(
+        ours, "phone,note\n+12025550186,a\n12345,=b\ncall me,c\n+12025550189,d\n"
+    )
     mended = (
         "phone,note,row_number,error_code,error_message\n"
         "'+1 (202) 555-0187,'=b,3,invalid_number,too short\n"

@@ -24,8 +24,14 @@ from batches.importing.source import UnreadableUpload
 def test_the_phone_column_is_found_under_its_usual_names(name: str) -> None:
     columns = read_columns(["first_name", name, "city"])
 
-    assert columns == Columns(["first_name", name.strip(), "city"], ["first_name", None, "city"], phone=1)
-    assert columns.mapping == {"first_name": "first_name", name.strip(): "phone_number", "city": "city"}
+    assert columns == Columns(
+        ["first_name", name.strip(), "city"], ["first_name", None, "city"], phone=1
+    )
+    assert columns.mapping == {
+        "first_name": "first_name",
+        name.strip(): "phone_number",
+        "city": "city",
+    }
 
 
 def test_the_likeliest_of_several_phone_columns_is_taken() -> None:
@@ -41,14 +47,23 @@ def test_columns_without_a_name_or_with_the_same_name_get_names_of_their_own() -
 
 
 def test_a_mapping_wins_over_the_guess() -> None:
-    columns = read_columns(["phone", "Handy", "Name", "x"], {"Handy": "phone_number", "Name": "first_name", "x": None})
+    columns = read_columns(
+        ["phone", "Handy", "Name", "x"], {"Handy": "phone_number", "Name": "first_name", "x": None}
+    )
 
     assert (columns.phone, columns.variables) == (1, ["phone", None, "first_name", None])
-    assert columns.mapping == {"phone": "phone", "Handy": "phone_number", "Name": "first_name", "x": None}
+    assert columns.mapping == {
+        "phone": "phone",
+        "Handy": "phone_number",
+        "Name": "first_name",
+        "x": None,
+    }
 
 
 def test_a_column_is_guessed_to_be_the_agents_variable_of_nearly_its_name() -> None:
-    columns = read_columns(["phone", "First Name", "CITY", "note"], known=["first_name", "city", "balance"])
+    columns = read_columns(
+        ["phone", "First Name", "CITY", "note"], known=["first_name", "city", "balance"]
+    )
 
     assert columns.variables == [None, "first_name", "city", "note"]
 

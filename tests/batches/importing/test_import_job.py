@@ -19,13 +19,19 @@ from tests.batches.importing import lists
 def test_a_given_list_imports_with_the_expected_counts(ours: Workspace, name: str) -> None:
     expected = lists.EXPECTED[name]
 
-    batch = lists.imported(ours, lists.FIXTURES / name, default_country=expected.get("default_country"))
+    batch = lists.imported(
+        ours, lists.FIXTURES / name, default_country=expected.get("default_country")
+    )
 
     people = Recipient.unscoped.filter(batch=batch)
     found = {
         "rows": people.count() + batch.rejected_count,
-        "valid": people.filter(status="pending", reason=None, is_duplicate=False, due_at__isnull=False).count(),
-        "duplicate": people.filter(status="skipped", reason="duplicate", is_duplicate=True, due_at=None).count(),
+        "valid": people.filter(
+            status="pending", reason=None, is_duplicate=False, due_at__isnull=False
+        ).count(),
+        "duplicate": people.filter(
+            status="skipped", reason="duplicate", is_duplicate=True, due_at=None
+        ).count(),
         "rejected": RejectedRow.unscoped.filter(batch=batch).count(),
     }
     assert found == {key: expected[key] for key in found}
@@ -50,17 +56,24 @@ def test_a_given_list_imports_with_the_expected_counts(ours: Workspace, name: st
         ),
     ],
 )
-def test_an_unreadable_list_fails_the_batch_with_one_sentence(ours: Workspace, name: str, sentence: str) -> None:
+def test_an_unreadable_list_fails_the_batch_with_one_sentence(
+    ours: Workspace, name: str, sentence: str
+) -> None:
     batch = lists.imported(ours, lists.FIXTURES / name)
 
     assert (batch.status, batch.error, batch.upload, batch.rows_read) == ("failed", sentence, "", 0)
 
 
 def test_rows_keep_their_cells_numbers_and_columns(ours: Workspace) -> None:
-    batch = lists.imported(ours, 'Phone Number;name;note\n(202) 555-0186;Ana;"a\nb"\n12345;Bo;\n\n+12025550187;Cy\n')
+    batch = lists.imported(
+        ours, 'Phone Number;name;note\n(202) 555-0186;Ana;"a\nb"\n12345;Bo;\n\n+12025550187;Cy\n'
+    )
 
     people = Recipient.unscoped.filter(batch=batch).order_by("row_number")
-    assert (batch.columns, batch.variable_names) == (["Phone Number", "name", "note"], [None, "name", "note"])
+    assert (batch.columns, batch.variable_names) == (
+        ["Phone Number", "name", "note"],
+        [None, "name", "note"],
+    )
     assert [(person.row_number, person.phone_number, person.values) for person in people] == [
         (2, "+12025550186", ["(202) 555-0186", "Ana", "a\nb"]),
         (5, "+12025550187", ["+12025550187", "Cy", ""]),
@@ -91,7 +104,9 @@ def test_recipients_sent_as_json_keep_types_and_count_from_one(ours: Workspace) 
     batch = lists.imported(ours, sent)
 
     people = Recipient.unscoped.filter(batch=batch).order_by("row_number")
-    assert [(person.row_number, person.phone_number, person.variables_in(batch)) for person in people] == [
+    assert [
+        (person.row_number, person.phone_number, person.variables_in(batch)) for person in people
+    ] == [
         (1, "+12025550186", {"name": "Ana", "balance": 12.5}),
         (2, "+12025550187", {"vip": True, "phone": "desk"}),
     ]
@@ -112,7 +127,9 @@ def test_a_number_in_another_spelling_is_a_duplicate(ours: Workspace) -> None:
     assert [row[2:] for row in lists.recipients(kept)] == [("pending", None)] * 3
 
 
-def test_a_suppressed_number_is_skipped_while_the_suppression_lasts(ours: Workspace, theirs: Workspace) -> None:
+def test_a_suppressed_number_is_skipped_while_the_suppression_lasts(
+    ours: Workspace, theirs: Workspace
+) -> None:
     ended = timezone.now() - timedelta(days=1)
     Suppression.unscoped.create(workspace=ours, phone_number="+12025550186")
     Suppression.unscoped.create(workspace=ours, phone_number="+12025550187", expires_at=ended)
@@ -134,16 +151,23 @@ def test_a_row_without_a_required_variable_is_skipped(ours: Workspace) -> None:
         {"name": "note", "required": False, "default": None},
     ]
 
-    batch = lists.imported(ours, "phone,First Name\n+12025550186,Ana\n+12025550187, \n", variables=variables)
+    batch = lists.imported(
+        ours, "phone,First Name\n+12025550186,Ana\n+12025550187, \n", variables=variables
+    )
 
     assert batch.variable_names == [None, "first_name"]
-    assert [row[2:] for row in lists.recipients(batch)] == [("pending", None), ("skipped", "missing_variable")]
+    assert [row[2:] for row in lists.recipients(batch)] == [
+        ("pending", None),
+        ("skipped", "missing_variable"),
+    ]
 
 
 def test_a_mapping_names_and_ignores_columns(ours: Workspace) -> None:
     mapping = {"Handy": "phone_number", "Vorname": "first_name", "Intern": None}
 
-    batch = lists.imported(ours, "Vorname,Handy,Intern,Ort\nAna,+12025550186,x,Lima\n", column_mapping=mapping)
+    batch = lists.imported(
+        ours, "Vorname,Handy,Intern,Ort\nAna,+12025550186,x,Lima\n", column_mapping=mapping
+    )
 
     assert batch.variable_names == ["first_name", None, None, "Ort"]
     assert lists.recipients(batch) == [(2, "+12025550186", "pending", None)]
@@ -179,23 +203,36 @@ def test_an_import_that_died_goes_on_and_ends_with_the_same_rows(
     assert len(chunks) > 6
     assert lists.recipients(broken) == lists.recipients(whole)
     assert lists.rejected(broken) == lists.rejected(whole)
-    assert (broken.status, broken.rejected_count, broken.rows_read) == ("ready", whole.rejected_count, whole.rows_read)
+    assert (broken.status, broken.rejected_count, broken.rows_read) == (
+        "ready",
+        whole.rejected_count,
+        whole.rows_read,
+    )
 
 
-def test_a_list_that_breaks_off_leaves_nothing_behind(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_that_breaks_off_leaves_nothing_behind(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(import_job, "CHUNK_ROWS", 40)
     monkeypatch.setattr(settings, "MAX_UPLOAD_ROWS", 150)
-    sent = [{"phone_number": f"+1202555{number:04}" if number % 9 else "none"} for number in range(151)]
+    sent = [
+        {"phone_number": f"+1202555{number:04}" if number % 9 else "none"} for number in range(151)
+    ]
 
     batch = lists.imported(ours, sent)
 
-    assert (batch.status, batch.error) == ("failed", "The file has more than 150 rows: split it into several lists.")
+    assert (batch.status, batch.error) == (
+        "failed",
+        "The file has more than 150 rows: split it into several lists.",
+    )
     assert (lists.recipients(batch), lists.rejected(batch), batch.rejected_count) == ([], [], 0)
 
 
 def test_a_list_being_read_by_somebody_is_left_alone(ours: Workspace) -> None:
     batch = lists.batch(ours, "phone\n+12025550186\n")
-    Batch.unscoped.filter(pk=batch.pk).update(import_lease_expires_at=timezone.now() + timedelta(seconds=5))
+    Batch.unscoped.filter(pk=batch.pk).update(
+        import_lease_expires_at=timezone.now() + timedelta(seconds=5)
+    )
 
     import_batch(batch.pk)
 
@@ -205,7 +242,9 @@ def test_a_list_being_read_by_somebody_is_left_alone(ours: Workspace) -> None:
 
 def test_a_list_nobody_reads_any_more_is_overdue(ours: Workspace) -> None:
     waiting = lists.batch(ours, "phone\n+12025550186\n")
-    dead = lists.batch(ours, "phone\n+12025550186\n", import_lease_expires_at=timezone.now() - timedelta(seconds=1))
+    dead = lists.batch(
+        ours, "phone\n+12025550186\n", import_lease_expires_at=timezone.now() - timedelta(seconds=1)
+    )
     lists.imported(ours, "phone\n+12025550186\n")
 
     found = overdue_imports()
@@ -213,12 +252,16 @@ def test_a_list_nobody_reads_any_more_is_overdue(ours: Workspace) -> None:
     assert found == [waiting.pk, dead.pk]
 
 
-def test_a_reader_that_lost_its_lease_writes_nothing(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_lost_its_lease_writes_nothing(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     batch = lists.batch(ours, "phone\n+12025550186\n")
     write = ChunkWriter.write
 
     def lose_lease(writer: ChunkWriter, chunk: list[import_job.Verdict]) -> int:
-        Batch.unscoped.filter(pk=batch.pk).update(import_lease_expires_at=timezone.now() + timedelta(hours=1))
+        Batch.unscoped.filter(pk=batch.pk).update(
+            import_lease_expires_at=timezone.now() + timedelta(hours=1)
+        )
         return write(writer, chunk)
 
     monkeypatch.setattr(ChunkWriter, "write", lose_lease)
@@ -246,6 +289,10 @@ def test_a_lost_file_fails_the_batch(ours: Workspace) -> None:
 def test_expected_counts_add_up() -> None:
     listed = json.loads((lists.FIXTURES / "expected.json").read_text())
 
-    sums = {name: row["valid"] + row["duplicate"] + row["rejected"] for name, row in listed.items() if "rows" in row}
+    sums = {
+        name: row["valid"] + row["duplicate"] + row["rejected"]
+        for name, row in listed.items()
+        if "rows" in row
+    }
 
     assert sums == {name: listed[name]["rows"] for name in sums}

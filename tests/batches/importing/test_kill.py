@@ -38,8 +38,12 @@ def rows_of(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
         people = '"row_number", "phone_number", "values", "is_duplicate", "status", "reason"'
         refused = '"row_number", "error_code", "error_message", "values"'
         return {
-            "people": connection.execute(f"SELECT {people} FROM batches_recipient ORDER BY 1").fetchall(),  # noqa: S608
-            "refused": connection.execute(f"SELECT {refused} FROM batches_rejectedrow ORDER BY 1").fetchall(),  # noqa: S608
+            "people": connection.execute(
+                f"SELECT {people} FROM batches_recipient ORDER BY 1"  # noqa: S608
+            ).fetchall(),
+            "refused": connection.execute(
+                f"SELECT {refused} FROM batches_rejectedrow ORDER BY 1"  # noqa: S608
+            ).fetchall(),
             "batch": connection.execute(
                 "SELECT status, rows_read, rejected_count, upload FROM batches_batch"
             ).fetchall(),

@@ -27,4 +27,8 @@ def test_a_set_of_many_numbers_agrees_with_a_plain_one() -> None:
 
     assert news == expected
     assert len(numbers) == len(plain)
-    assert [text in numbers for text in ("+12022000000", "+12023999999", "+999")] == [True, False, False]
+    assert [text in numbers for text in ("+12022000000", "+12023999999", "+999")] == [
+        True,
+        False,
+        False,
+    ]

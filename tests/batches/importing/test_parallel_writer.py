@@ -55,7 +55,9 @@ def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_long_list_has_the_same_rows_as_one_stored_in_order(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_list_has_the_same_rows_as_one_stored_in_order(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = lists.FIXTURES / "appointments.csv"
     in_order = lists.imported(ours, path)
 
@@ -71,7 +73,9 @@ def test_a_long_list_has_the_same_rows_as_one_stored_in_order(ours: Workspace, m
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("short_chunks")
-def test_a_long_list_that_died_has_no_holes_and_goes_on(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_list_that_died_has_no_holes_and_goes_on(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = lists.FIXTURES / "appointments.csv"
     whole, broken = lists.imported(ours, path), lists.batch(ours, path)
     insert = ChunkWriter.insert

@@ -32,7 +32,9 @@ def test_refused_rows_mended_and_appended_are_all_that_is_added(ours: Workspace)
     append(batch, [header, *mended])
 
     added = set(lists.recipients(batch)) - set(before)
-    places = [(number, f"+1415555{2000 + at}", "pending", None) for at, (number, *_) in enumerate(refused)]
+    places = [
+        (number, f"+1415555{2000 + at}", "pending", None) for at, (number, *_) in enumerate(refused)
+    ]
     assert len(before) + len(refused) == 500
     assert sorted(added) == places
     assert len(lists.recipients(batch)) == 500
@@ -67,10 +69,15 @@ def test_cells_beyond_the_header_and_formulas_survive_the_way_round(ours: Worksp
         "extra",
     ]
     people = Recipient.unscoped.filter(batch=batch).order_by("row_number")
-    assert [person.values for person in people] == [["+12025550186", "=1+1"], ["+12025550187", "-2"]]
+    assert [person.values for person in people] == [
+        ["+12025550186", "=1+1"],
+        ["+12025550187", "-2"],
+    ]
 
 
-def test_cells_beyond_the_header_stay_too_many_when_a_spreadsheet_widens_it(ours: Workspace) -> None:
+def test_cells_beyond_the_header_stay_too_many_when_a_spreadsheet_widens_it(
+    ours: Workspace,
+) -> None:
     batch = lists.imported(ours, "phone,note\n+12025550186,a\n+12025550187,b,extra\n")
     header, row = rejected_csv(batch)
     refused = lists.rejected(batch)
@@ -78,4 +85,8 @@ def test_cells_beyond_the_header_stay_too_many_when_a_spreadsheet_widens_it(ours
     append(batch, [[*header, ""], row])
 
     assert batch.columns == ["phone", "note"]
-    assert lists.rejected(batch) == refused == [(3, "too_many_columns", ["+12025550187", "b", "extra"])]
+    assert (
+        lists.rejected(batch)
+        == refused
+        == [(3, "too_many_columns", ["+12025550187", "b", "extra"])]
+    )

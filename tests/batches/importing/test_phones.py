@@ -86,17 +86,37 @@ def test_national_spellings_follow_the_default_country(country: str, text: str, 
         ("US", "'", "missing_number", "The phone number is missing"),
         ("US", "n/a", "not_a_number", "“n/a” is not a phone number"),
         ("US", "call me", "not_a_number", "“call me” is not a phone number"),
-        ("US", "Home 2025550186", "not_a_number", "“Home 2025550186” is not a phone number: it has letters in it"),
+        (
+            "US",
+            "Home 2025550186",
+            "not_a_number",
+            "“Home 2025550186” is not a phone number: it has letters in it",
+        ),
         (
             "US",
             "12345",
             "invalid_number",
             "“12345” is too short for a US number; write a number of another country with a leading +",
         ),
-        ("US", "+1 (999) 555-01", "invalid_number", "“+1 (999) 555-01” is too short for a US number"),
-        ("US", "+1202555012345678", "invalid_number", "“+1202555012345678” is too long for a US number"),
+        (
+            "US",
+            "+1 (999) 555-01",
+            "invalid_number",
+            "“+1 (999) 555-01” is too short for a US number",
+        ),
+        (
+            "US",
+            "+1202555012345678",
+            "invalid_number",
+            "“+1202555012345678” is too long for a US number",
+        ),
         ("US", "+19995550123", "invalid_number", "“+19995550123” does not exist among US numbers"),
-        ("US", "+999123456", "invalid_number", "“+999123456” begins with a country code that does not exist"),
+        (
+            "US",
+            "+999123456",
+            "invalid_number",
+            "“+999123456” begins with a country code that does not exist",
+        ),
         (
             "US",
             "442079460000",
@@ -115,7 +135,12 @@ def test_national_spellings_follow_the_default_country(country: str, text: str, 
             "invalid_number",
             "“2025550186/3035550186” holds more than one number: keep one of them",
         ),
-        ("US", "1+2025550186", "invalid_number", "“1+2025550186” has a plus sign inside the number"),
+        (
+            "US",
+            "1+2025550186",
+            "invalid_number",
+            "“1+2025550186” has a plus sign inside the number",
+        ),
         ("US", "911", "not_dialable", "“911” is an emergency number"),
         (None, "112", "not_dialable", "“112” is an emergency number"),
         ("US", "411", "not_dialable", "“411” is a short number of US, not a person's"),
@@ -151,11 +176,23 @@ def test_national_spellings_follow_the_default_country(country: str, text: str, 
             "damaged_number",
             "A spreadsheet shortened this number to “1.20256E+10”: format the column as text and enter it again",
         ),
-        ("US", "#####", "damaged_number", "“#####” stands for a value the spreadsheet could not show"),
-        ("US", "#N/A", "damaged_number", "“#N/A” stands for a value the spreadsheet could not show"),
+        (
+            "US",
+            "#####",
+            "damaged_number",
+            "“#####” stands for a value the spreadsheet could not show",
+        ),
+        (
+            "US",
+            "#N/A",
+            "damaged_number",
+            "“#N/A” stands for a value the spreadsheet could not show",
+        ),
     ],
 )
-def test_a_refusal_has_a_code_and_says_why(country: str | None, text: str, code: str, message: str) -> None:
+def test_a_refusal_has_a_code_and_says_why(
+    country: str | None, text: str, code: str, message: str
+) -> None:
     verdict = PhoneParser(country).parse(text)
 
     assert verdict == Refused(code, message)
@@ -165,7 +202,8 @@ def test_digits_that_could_be_national_or_international_are_refused() -> None:
     verdict = PhoneParser("DE").parse("4962219876")
 
     assert verdict == Refused(
-        "damaged_number", "“4962219876” could be +494962219876 or +4962219876: write it with a leading +"
+        "damaged_number",
+        "“4962219876” could be +494962219876 or +4962219876: write it with a leading +",
     )
 
 
@@ -193,7 +231,12 @@ def test_the_fast_way_accepts_nothing_the_library_refuses() -> None:
             phonenumbers.PhoneNumberType.SHARED_COST,
             phonenumbers.PhoneNumberType.PERSONAL_NUMBER,
         )
-        if written != quick or refused or not phonenumbers.is_valid_number(number) or not _fits_e164(quick):
+        if (
+            written != quick
+            or refused
+            or not phonenumbers.is_valid_number(number)
+            or not _fits_e164(quick)
+        ):
             differences.append((text, country, quick, written))
 
     assert fast > 1500
@@ -205,9 +248,13 @@ def _fits_e164(text: str) -> bool:
 
 
 def _random_number(dice: random.Random, regions: list[str]) -> tuple[str, str | None]:
-    """A number near a valid one: a region's example of some kind with a few digits changed, in some spelling."""
+    """A number near a valid one: a region's example of some kind with a few digits changed, in some
+    spelling.
+    """
     region = dice.choice(regions)
-    example = phonenumbers.example_number_for_type(region, dice.randrange(8)) or phonenumbers.example_number(region)
+    example = phonenumbers.example_number_for_type(
+        region, dice.randrange(8)
+    ) or phonenumbers.example_number(region)
     assert example is not None
     digits = list(phonenumbers.national_significant_number(example))
     for _ in range(dice.choice([0, 1, 2, 5, len(digits)])):

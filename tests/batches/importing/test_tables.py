@@ -12,7 +12,9 @@ LIMIT = 5000
 
 def read(path: Path) -> tuple[list[str], Rows]:
     with open_table(path, max_rows=LIMIT) as table:
-        return table.columns.names, [(number, cells) for number, cells, _ in table.lines if any(map(str.strip, cells))]
+        return table.columns.names, [
+            (number, cells) for number, cells, _ in table.lines if any(map(str.strip, cells))
+        ]
 
 
 def refusals(path: Path) -> list[tuple[int, str, str]]:
@@ -28,8 +30,12 @@ def sentence(path: Path, max_rows: int = LIMIT) -> str:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
-def test_separators_and_encodings_are_found_out(tmp_path: Path, delimiter: str, encoding: str) -> None:
-    text = "phone,name,balance\r\n+12025550186,Małgorzata,1\r\n+12025550187,Thảo,2\r\n".replace(",", delimiter)
+def test_separators_and_encodings_are_found_out(
+    tmp_path: Path, delimiter: str, encoding: str
+) -> None:
+    text = "phone,name,balance\r\n+12025550186,Małgorzata,1\r\n+12025550187,Thảo,2\r\n".replace(
+        ",", delimiter
+    )
     path = lists.text_file(tmp_path, text, encoding=encoding)
 
     found = read(path)
@@ -72,7 +78,9 @@ def test_row_numbers_are_those_a_spreadsheet_shows(tmp_path: Path) -> None:
     assert rows == [(3, ["+12025550186", "two\nlines"]), (5, ["+12025550187", "x"])]
 
 
-def test_columns_beyond_the_last_name_are_kept_where_anything_stands_in_them(tmp_path: Path) -> None:
+def test_columns_beyond_the_last_name_are_kept_where_anything_stands_in_them(
+    tmp_path: Path,
+) -> None:
     text = "phone;;name;;;\n+12025550186;1;Ana;;;\n+12025550187;;Bo;likes tea;;\n+12025550188;;Cy;a;b;c;d\n"
     path = lists.text_file(tmp_path, text)
 
@@ -83,7 +91,9 @@ def test_columns_beyond_the_last_name_are_kept_where_anything_stands_in_them(tmp
 
 
 def test_empty_columns_beyond_the_last_name_are_none(tmp_path: Path) -> None:
-    path = lists.text_file(tmp_path, "phone,name" + "," * 90 + "\n" + "+12025550186,Ana" + ", " * 90 + "\n")
+    path = lists.text_file(
+        tmp_path, "phone,name" + "," * 90 + "\n" + "+12025550186,Ana" + ", " * 90 + "\n"
+    )
 
     names, _ = read(path)
 
@@ -92,7 +102,9 @@ def test_empty_columns_beyond_the_last_name_are_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_line_endings_of_every_system_are_read(tmp_path: Path, ending: str) -> None:
-    path = lists.text_file(tmp_path, ending.join(["phone,name", "+12025550186,Ana", "+12025550187,Bo"]))
+    path = lists.text_file(
+        tmp_path, ending.join(["phone,name", "+12025550186,Ana", "+12025550187,Bo"])
+    )
 
     _, rows = read(path)
 
@@ -115,7 +127,9 @@ def test_an_unclosed_quotation_mark_costs_its_own_row_only(tmp_path: Path, closi
 
 
 def test_a_cell_too_long_is_refused_with_its_place(tmp_path: Path) -> None:
-    path = lists.csv_file(tmp_path, [["phone", "note"], ["+12025550186", "x" * 1025], ["+12025550187", "y\n" * 512]])
+    path = lists.csv_file(
+        tmp_path, [["phone", "note"], ["+12025550186", "x" * 1025], ["+12025550187", "y\n" * 512]]
+    )
 
     found = refusals(path)
 
@@ -125,7 +139,9 @@ def test_a_cell_too_long_is_refused_with_its_place(tmp_path: Path) -> None:
 def test_damaged_bytes_in_utf8_are_refused_row_by_row(tmp_path: Path) -> None:
     rows = "".join(f"+1202555{number:04},Małgorzata\n" for number in range(4000))
     path = tmp_path / "list.csv"
-    path.write_bytes(b"phone,name\n" + rows.encode() + b"+12025550186,Jos\xe9\n+12025550187,nul\0\n")
+    path.write_bytes(
+        b"phone,name\n" + rows.encode() + b"+12025550186,Jos\xe9\n+12025550187,nul\0\n"
+    )
 
     found = refusals(path)
 
@@ -136,7 +152,10 @@ def test_damaged_bytes_in_utf8_are_refused_row_by_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "The file is empty: it has no rows. Upload a list with a header row and one row for each person."),
+        (
+            b"",
+            "The file is empty: it has no rows. Upload a list with a header row and one row for each person.",
+        ),
         (
             b"\xef\xbb\xbf\r\n \r\n",
             "The file is empty: it has no rows. Upload a list with a header row and one row for each person.",
@@ -183,7 +202,9 @@ def test_damaged_bytes_in_utf8_are_refused_row_by_row(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_list_that_cannot_be_used_is_refused_in_one_sentence(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_list_that_cannot_be_used_is_refused_in_one_sentence(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
     path = tmp_path / "list"
     path.write_bytes(content)
 
@@ -193,7 +214,9 @@ def test_a_list_that_cannot_be_used_is_refused_in_one_sentence(tmp_path: Path, c
 
 
 def test_more_rows_than_allowed_are_refused_before_the_first(tmp_path: Path) -> None:
-    path = lists.csv_file(tmp_path, [["phone"], *([f"+1202555{number:04}"] for number in range(12))])
+    path = lists.csv_file(
+        tmp_path, [["phone"], *([f"+1202555{number:04}"] for number in range(12))]
+    )
 
     found = sentence(path, max_rows=10)
     with open_table(path, max_rows=12) as table:
@@ -207,7 +230,10 @@ def test_a_line_without_end_is_refused_without_being_held(tmp_path: Path) -> Non
     path = tmp_path / "list.csv"
     path.write_bytes(b"phone\n" + b"1" * 4_000_000)
 
-    assert sentence(path) == "The file has a row longer than 1,048,576 bytes: it is no list of phone numbers."
+    assert (
+        sentence(path)
+        == "The file has a row longer than 1,048,576 bytes: it is no list of phone numbers."
+    )
 
 
 def test_expected_rows_are_told_beforehand(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""XLSX: honest workbooks, and those of reliability.md fact 12 and E4, made here because nobody should keep them."""
+"""XLSX: honest workbooks, and those of reliability.md fact 12 and E4, made here because nobody
+should keep them.
+"""
 
 import datetime
 import os
@@ -53,7 +55,11 @@ def test_who_finds_no_phone_column_learns_which_sheets_were_not_read(tmp_path: P
 
 
 def test_a_note_beside_the_list_is_a_column_without_a_name(tmp_path: Path) -> None:
-    rows: list[list[object]] = [["phone", "name"], [12025550186, "Ana"], [12025550187, "Bo", "", "likes tea", " "]]
+    rows: list[list[object]] = [
+        ["phone", "name"],
+        [12025550186, "Ana"],
+        [12025550187, "Bo", "", "likes tea", " "],
+    ]
     path = saved(tmp_path / "list.xlsx", rows)
 
     with open_table(path, max_rows=10) as table:
@@ -64,7 +70,9 @@ def test_a_note_beside_the_list_is_a_column_without_a_name(tmp_path: Path) -> No
 
 
 def test_a_note_far_beside_the_list_costs_its_own_row_only(tmp_path: Path) -> None:
-    path = saved(tmp_path / "list.xlsx", [["phone"], [12025550186], [12025550187, *[None] * 63, "far away"]])
+    path = saved(
+        tmp_path / "list.xlsx", [["phone"], [12025550186], [12025550187, *[None] * 63, "far away"]]
+    )
 
     with open_table(path, max_rows=10) as table:
         verdicts = list(validate_row(table, PhoneParser("US")))
@@ -76,16 +84,27 @@ def test_a_note_far_beside_the_list_costs_its_own_row_only(tmp_path: Path) -> No
 def test_cells_become_text_as_a_person_reads_them(tmp_path: Path) -> None:
     day, moment = datetime.date(2026, 12, 8), datetime.datetime(2026, 12, 8, 13, 30)  # noqa: DTZ001 - cells have no zone
     row = [12025550186, day, moment, True, 12.5, 3.0, None, "text "]
-    path = saved(tmp_path / "list.xlsx", [["phone", "day", "at", "vip", "balance", "count", "gap", "note"], row])
+    path = saved(
+        tmp_path / "list.xlsx",
+        [["phone", "day", "at", "vip", "balance", "count", "gap", "note"], row],
+    )
 
     with open_table(path, max_rows=10) as table:
         cells = [cells for _, cells, _ in table.lines]
 
-    assert cells == [["12025550186", "2026-12-08", "2026-12-08 13:30", "true", "12.5", "3", "", "text "]]
+    assert cells == [
+        ["12025550186", "2026-12-08", "2026-12-08 13:30", "true", "12.5", "3", "", "text "]
+    ]
 
 
 def test_row_numbers_are_excels_own(tmp_path: Path) -> None:
-    rows: list[list[object]] = [[], [None, "phone"], [None, "+12025550186"], [], [None, "+12025550187", "extra"]]
+    rows: list[list[object]] = [
+        [],
+        [None, "phone"],
+        [None, "+12025550186"],
+        [],
+        [None, "+12025550187", "extra"],
+    ]
     path = saved(tmp_path / "list.xlsx", rows)
 
     with open_table(path, max_rows=10) as table:
@@ -117,7 +136,10 @@ def test_more_rows_than_allowed_are_refused_before_the_first(tmp_path: Path) -> 
     with pytest.raises(UnreadableUpload) as caught, open_table(path, max_rows=10):
         pass
 
-    assert str(caught.value) == "The file has 12 rows, more than the 10 allowed: split it into several lists."
+    assert (
+        str(caught.value)
+        == "The file has 12 rows, more than the 10 allowed: split it into several lists."
+    )
 
 
 # --- hostile files ---
@@ -132,7 +154,9 @@ def shared_strings_bomb(path: Path) -> Path:
 def cells_bomb(path: Path) -> Path:
     """24 million cells in less than a megabyte."""
     row = b"<row>" + b"<c><v>1</v></c>" * 1000 + b"</row>"
-    return lists.workbook(path, b"<worksheet><sheetData>" + row * 24_000 + b"</sheetData></worksheet>")
+    return lists.workbook(
+        path, b"<worksheet><sheetData>" + row * 24_000 + b"</sheetData></worksheet>"
+    )
 
 
 def sparse_bomb(path: Path) -> Path:
@@ -143,7 +167,9 @@ def sparse_bomb(path: Path) -> Path:
 
 def laughs(path: Path) -> Path:
     """Entities made of entities."""
-    return lists.workbook(path, lists.sheet(PHONE_ROW), shared_strings=DOCTYPE + b"<sst><si><t>&b;</t></si></sst>")
+    return lists.workbook(
+        path, lists.sheet(PHONE_ROW), shared_strings=DOCTYPE + b"<sst><si><t>&b;</t></si></sst>"
+    )
 
 
 def many_entries(path: Path) -> Path:
@@ -179,7 +205,9 @@ def another_zip(path: Path) -> Path:
 
 def lying_header(path: Path) -> Path:
     """Declares a tenth of what really comes out of it."""
-    content = lists.workbook(path, lists.sheet(PHONE_ROW), shared_strings=b"<sst>" + os.urandom(50_000).hex().encode())
+    content = lists.workbook(
+        path, lists.sheet(PHONE_ROW), shared_strings=b"<sst>" + os.urandom(50_000).hex().encode()
+    )
     raw = bytearray(content.read_bytes())
     for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         at = raw.find(signature)

@@ -22,11 +22,25 @@ NOTHING: dict[str, Any] = {
 }
 
 
-def call(of: Workspace, *, ago: timedelta, outcome: str | None = "answered", talk: float = 0, **fields: Any) -> Call:
+def call(
+    of: Workspace,
+    *,
+    ago: timedelta,
+    outcome: str | None = "answered",
+    talk: float = 0,
+    **fields: Any,
+) -> Call:
     """A call of that long ago, as its id tells too. `talk` in seconds, 0 when nobody answered."""
     at = INSTANT - ago
     times = {"answered_at": at, "ended_at": at + timedelta(seconds=talk)} if talk else {}
-    made = make.call(of, outcome=outcome, stage="ended" if outcome else "ringing", dialed_at=at, **times, **fields)
+    made = make.call(
+        of,
+        outcome=outcome,
+        stage="ended" if outcome else "ringing",
+        dialed_at=at,
+        **times,
+        **fields,
+    )
     pk = uuid.UUID(int=(int(at.timestamp() * 1000) << 80) | (made.pk.int & ((1 << 80) - 1)))
     Call.unscoped.filter(pk=made.pk).update(id=pk, created_at=at)
     return Call.unscoped.get(pk=pk)
@@ -109,10 +123,24 @@ def test_calls_are_counted_by_agent_and_batch_with_their_names(ours: Workspace) 
         ("sip_status", [200, 486]),
     ],
 )
-def test_calls_are_counted_by_what_is_asked_for(ours: Workspace, group_by: str, keys: list[Any]) -> None:
+def test_calls_are_counted_by_what_is_asked_for(
+    ours: Workspace, group_by: str, keys: list[Any]
+) -> None:
     call(ours, ago=timedelta(minutes=30), talk=1, sip_status_code=200)
-    call(ours, ago=timedelta(minutes=90), outcome="busy", sip_status_code=486, from_number="+442071838750")
-    call(ours, ago=timedelta(minutes=90), outcome="busy", sip_status_code=486, from_number="+442071838750")
+    call(
+        ours,
+        ago=timedelta(minutes=90),
+        outcome="busy",
+        sip_status_code=486,
+        from_number="+442071838750",
+    )
+    call(
+        ours,
+        ago=timedelta(minutes=90),
+        outcome="busy",
+        sip_status_code=486,
+        from_number="+442071838750",
+    )
     inbound = {"direction": "inbound", "from_number": "+442071838751", "to_number": "+12025550100"}
     call(ours, ago=timedelta(minutes=70), talk=3, sip_status_code=200, **inbound)
 
@@ -134,7 +162,11 @@ def test_a_span_begins_with_from_and_ends_before_to(ours: Workspace) -> None:
 
     body = summary(ours, **{"from": "2026-11-23T09:00:00Z", "to": "2026-11-23T11:00:00Z"})
 
-    assert (body["from"], body["to"], body["totals"]["calls"]) == ("2026-11-23T09:00:00Z", "2026-11-23T11:00:00Z", 2)
+    assert (body["from"], body["to"], body["totals"]["calls"]) == (
+        "2026-11-23T09:00:00Z",
+        "2026-11-23T11:00:00Z",
+        2,
+    )
 
 
 @pytest.mark.parametrize("to", ["0001-01-01T00:00:00-23:59", "0001-06-01", "9999-12-31T23:59:59Z"])
@@ -150,12 +182,22 @@ def test_a_span_at_the_end_of_the_calendar_is_empty(ours: Workspace, to: str) ->
         ({"from": "2026-11-23", "to": "2026-11-23"}, 400, "from must be earlier than to"),
         ({"to": "0001-01-01"}, 400, "from must be earlier than to"),
         ({"from": "9999-12-31T23:59:59Z"}, 400, "from must be earlier than to"),
-        ({"to": "9999-12-31T23:59:59Z", "from": "0001-01-01"}, 400, "Ask for at most 3,660 days by day"),
+        (
+            {"to": "9999-12-31T23:59:59Z", "from": "0001-01-01"},
+            400,
+            "Ask for at most 3,660 days by day",
+        ),
         ({"from": "2026-01-01", "group_by": "hour"}, 400, "Ask for at most 62 days by hour"),
         (
             {"from": "yesterday"},
             422,
-            [{"loc": ["query", "from"], "msg": "invalid datetime format", "type": "value_error.datetime"}],
+            [
+                {
+                    "loc": ["query", "from"],
+                    "msg": "invalid datetime format",
+                    "type": "value_error.datetime",
+                }
+            ],
         ),
         (
             {"group_by": "mood"},

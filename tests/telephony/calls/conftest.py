@@ -14,14 +14,20 @@ from tests.sandbox_server import RunningSandbox
 
 
 @pytest.fixture
-def box(settings: Settings, transactional_db: None, live_server: LiveServer) -> Iterator[RunningSandbox]:
+def box(
+    settings: Settings, transactional_db: None, live_server: LiveServer
+) -> Iterator[RunningSandbox]:
     """LiveKit, its agent and its telephones, which report to a web server of ours."""
     settings.PUBLIC_URL = live_server.url
-    with sandbox_server.start(speed=50, webhook_url=f"{live_server.url}/livekit/webhook") as running:
+    with sandbox_server.start(
+        speed=50, webhook_url=f"{live_server.url}/livekit/webhook"
+    ) as running:
         settings.LIVEKIT_URL, settings.DATA_DIR = running.url, running.data_dir
         settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET = running.api_key, running.api_secret
         yield running
-    time.sleep(0.5)  # the web server still answers what the sandbox sent last; the flush would wait for its locks
+    time.sleep(
+        0.5
+    )  # the web server still answers what the sandbox sent last; the flush would wait for its locks
 
 
 @pytest.fixture
@@ -30,9 +36,15 @@ def bucket(settings: Settings) -> Iterator[Any]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    settings.RECORDINGS_STORAGE, settings.S3_BUCKET, settings.S3_REGION = "s3", "recordings", "eu-central-1"
+    settings.RECORDINGS_STORAGE, settings.S3_BUCKET, settings.S3_REGION = (
+        "s3",
+        "recordings",
+        "eu-central-1",
+    )
     settings.S3_ENDPOINT_URL = f"http://{host}:{port}"
-    requests.post(f"{settings.S3_ENDPOINT_URL}/moto-api/reset", timeout=10)  # its memory outlives a server
+    requests.post(
+        f"{settings.S3_ENDPOINT_URL}/moto-api/reset", timeout=10
+    )  # its memory outlives a server
     settings.S3_ACCESS_KEY_ID, settings.S3_SECRET_ACCESS_KEY = "testing", "testing"
     client = boto3.client(
         "s3",
@@ -41,7 +53,9 @@ def bucket(settings: Settings) -> Iterator[Any]:
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
     )
-    client.create_bucket(Bucket="recordings", CreateBucketConfiguration={"LocationConstraint": settings.S3_REGION})
+    client.create_bucket(
+        Bucket="recordings", CreateBucketConfiguration={"LocationConstraint": settings.S3_REGION}
+    )
     yield client
     client.close()
     server.stop()

@@ -16,10 +16,18 @@ from voiceops.core.ids import uuid7
 
 
 def event(name: str, call: Call | str, **parts: Any) -> dict[str, Any]:
-    """A webhook's body about the room of a call (or a room's name); `participant={...}` and others go in as given."""
+    """A webhook's body about the room of a call (or a room's name); `participant={...}` and others
+    go in as given.
+    """
     room = call.room if isinstance(call, Call) else call
     created = str(int(time.time()))
-    return {"event": name, "id": f"EV_{uuid7().hex}", "createdAt": created, "room": {"name": room}, **parts}
+    return {
+        "event": name,
+        "id": f"EV_{uuid7().hex}",
+        "createdAt": created,
+        "room": {"name": room},
+        **parts,
+    }
 
 
 def callee(call: Call, **fields: Any) -> dict[str, Any]:
@@ -28,7 +36,12 @@ def callee(call: Call, **fields: Any) -> dict[str, Any]:
 
 def token(body: bytes, **claims: Any) -> str:
     sha256 = base64.b64encode(hashlib.sha256(body).digest()).decode()
-    claims = {"iss": settings.LIVEKIT_API_KEY, "exp": int(time.time()) + 300, "sha256": sha256, **claims}
+    claims = {
+        "iss": settings.LIVEKIT_API_KEY,
+        "exp": int(time.time()) + 300,
+        "sha256": sha256,
+        **claims,
+    }
     return jwt.encode(claims, settings.LIVEKIT_API_SECRET, algorithm="HS256")
 
 

@@ -1,7 +1,8 @@
-"""However webhooks arrive (ten times, reversed, late, or not at all), a call ends as it does when they come in order.
+"""However webhooks arrive (ten times, reversed, late, or not at all), a call ends as it does when
+they come in order.
 
-The agent's reports come in order, as one agent sends them, but any of them may come again; the answer to our dial
-request falls anywhere between.
+The agent's reports come in order, as one agent sends them, but any of them may come again; the
+answer to our dial request falls anywhere between.
 """
 
 from dataclasses import dataclass
@@ -50,25 +51,49 @@ STORIES = {
     "callee hangs up": Story(
         Answered("SCL_1"),
         [JOINED, left("CLIENT_INITIATED"), GONE],
-        [*PICKED_UP, reported("detected", kind="human"), SPOKE, reported("callee_left", reason="callee_hangup")],
+        [
+            *PICKED_UP,
+            reported("detected", kind="human"),
+            SPOKE,
+            reported("callee_left", reason="callee_hangup"),
+        ],
         ("answered", "callee_hangup", "callee"),
     ),
     "machine, agent hangs up": Story(
         Answered("SCL_1"),
         [JOINED, left("ROOM_DELETED"), GONE],
-        [*PICKED_UP, reported("detected", kind="machine"), SPOKE, reported("ended", reason="agent_hangup")],
+        [
+            *PICKED_UP,
+            reported("detected", kind="machine"),
+            SPOKE,
+            reported("ended", reason="agent_hangup"),
+        ],
         ("voicemail", "agent_hangup", "agent"),
     ),
     "answer of the dial lost": Story(
         Lost("the server died"),
         [JOINED, left("CLIENT_INITIATED"), GONE],
-        [*PICKED_UP, reported("callee_left", reason="max_duration"), reported("ended", reason="max_duration")],
+        [
+            *PICKED_UP,
+            reported("callee_left", reason="max_duration"),
+            reported("ended", reason="max_duration"),
+        ],
         ("answered", "max_duration", "agent"),
     ),
     "busy": Story(
-        DialRefusal(code="resource_exhausted", status=429, message="busy", sip_code=486, sip_phrase="Busy Here"),
+        DialRefusal(
+            code="resource_exhausted",
+            status=429,
+            message="busy",
+            sip_code=486,
+            sip_phrase="Busy Here",
+        ),
         [JOINED, left("USER_REJECTED"), GONE],
-        [reported("agent_joined"), reported("callee_joined"), reported("callee_left", reason="user_rejected")],
+        [
+            reported("agent_joined"),
+            reported("callee_joined"),
+            reported("callee_left", reason="user_rejected"),
+        ],
         ("busy", "busy", None),
     ),
 }
@@ -109,7 +134,9 @@ def reconcile_until_quiet(call: Call) -> None:
 
 @st.composite
 def deliveries(draw: st.DrawFn, story: Story) -> list[tuple[str, Any]]:
-    """Steps: reports in order, each perhaps twice; the dial's answer; webhooks any number of times, anywhere."""
+    """Steps: reports in order, each perhaps twice; the dial's answer; webhooks any number of times,
+    anywhere.
+    """
     steps: list[tuple[str, Any]] = []
     for number, event in enumerate(story.reports):
         steps += [("report", event)]
@@ -137,7 +164,12 @@ def play(call: Call, story: Story, steps: list[tuple[str, Any]]) -> None:
 def in_order(story: Story) -> list[tuple[str, Any]]:
     joined, *rest = story.webhooks
     reports = [("report", event) for event in story.reports]
-    return [("webhook", (joined, False)), *reports, ("answer", None), *(("webhook", (w, False)) for w in rest)]
+    return [
+        ("webhook", (joined, False)),
+        *reports,
+        ("answer", None),
+        *(("webhook", (w, False)) for w in rest),
+    ]
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -146,13 +178,23 @@ def test_story_told_in_order_ends_as_it_happened(ours: Workspace, name: str) -> 
 
     play(call, STORIES[name], in_order(STORIES[name]))
 
-    assert (call.stage, (call.outcome, call.end_reason, call.hung_up_by)) == ("ended", STORIES[name].ends)
+    assert (call.stage, (call.outcome, call.end_reason, call.hung_up_by)) == (
+        "ended",
+        STORIES[name].ends,
+    )
 
 
 @pytest.mark.parametrize("name", STORIES)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_story_told_in_any_order_ends_the_same(ours: Workspace, name: str, data: st.DataObject) -> None:
+@settings(
+    max_examples=40,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_story_told_in_any_order_ends_the_same(
+    ours: Workspace, name: str, data: st.DataObject
+) -> None:
     story, call = STORIES[name], dialled(ours)
 
     play(call, story, data.draw(deliveries(story)))
@@ -163,8 +205,17 @@ def test_story_told_in_any_order_ends_the_same(ours: Workspace, name: str, data:
     assert call.turns.count() == sum(event["type"] == "turn" for event in story.reports)
 
 
-@given(webhooks=st.permutations(STORIES["callee hangs up"].webhooks), place=st.integers(0, 3), most=st.integers(0, 3))
-@settings(max_examples=30, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    webhooks=st.permutations(STORIES["callee hangs up"].webhooks),
+    place=st.integers(0, 3),
+    most=st.integers(0, 3),
+)
+@settings(
+    max_examples=30,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_call_of_an_agent_that_never_reports_ends_as_answered(
     ours: Workspace, webhooks: list[Any], place: int, most: int
 ) -> None:

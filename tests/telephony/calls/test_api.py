@@ -87,7 +87,9 @@ def test_call_has_the_documented_shape(ours: Workspace) -> None:
         (Stage.ENDED, "ended"),
     ],
 )
-def test_stages_are_shown_as_the_documented_status(ours: Workspace, stage: Stage, status: str) -> None:
+def test_stages_are_shown_as_the_documented_status(
+    ours: Workspace, stage: Stage, status: str
+) -> None:
     call = make.call(ours, stage=stage)
 
     shown = make.client(ours).get(f"/calls/{call.pk}").json()["status"]
@@ -142,7 +144,12 @@ def filters(of: Workspace) -> dict[str, Call]:
     }
     said = found["search=TUESDAY"]
     Turn.unscoped.create(
-        workspace=of, call=said, role="user", text="On tuesday, please", started_at=NOON, external_id="1"
+        workspace=of,
+        call=said,
+        role="user",
+        text="On tuesday, please",
+        started_at=NOON,
+        external_id="1",
     )
     return found
 
@@ -162,7 +169,10 @@ def test_calls_are_found_by_when_they_started(ours: Workspace) -> None:
     Call.unscoped.filter(pk=late.pk).update(created_at=late.created_at + timedelta(seconds=1))
     between = (late.created_at + timedelta(milliseconds=500)).isoformat().replace("+00:00", "Z")
 
-    after, before = listed(ours, f"started_after={between}"), listed(ours, f"started_before={between}")
+    after, before = (
+        listed(ours, f"started_after={between}"),
+        listed(ours, f"started_before={between}"),
+    )
 
     assert (after, before) == ([str(late.pk)], [str(early.pk)])
     assert listed(ours, f"started_before={moment:%Y-%m-%dT%H:%M:%SZ}") == []
@@ -217,14 +227,22 @@ def test_events_are_a_page_oldest_first(ours: Workspace) -> None:
     call = make.call(ours)
     for minute, text in ((5, "second"), (0, "first")):
         at = NOON + timedelta(minutes=minute)
-        CallEvent.unscoped.create(workspace=ours, call=call, type="note", text=text, at=at, data={"n": minute})
+        CallEvent.unscoped.create(
+            workspace=ours, call=call, type="note", text=text, at=at, data={"n": minute}
+        )
 
     body = make.client(ours, Role.MEMBER).get(f"/calls/{call.pk}/events?page_size=1").json()
 
     first = call.events.get(text="first")
     assert body == {
         "items": [
-            {"id": str(first.pk), "type": "note", "text": "first", "at": "2026-11-23T12:00:00Z", "data": {"n": 0}}
+            {
+                "id": str(first.pk),
+                "type": "note",
+                "text": "first",
+                "at": "2026-11-23T12:00:00Z",
+                "data": {"n": 0},
+            }
         ],
         "total": 2,
         "page": 1,
@@ -238,22 +256,43 @@ def test_transcript_is_in_the_order_of_speech(ours: Workspace) -> None:
     for second, text in ((2, "Hi"), (0, "Hello!")):
         at = NOON + timedelta(seconds=second)
         Turn.unscoped.create(
-            workspace=ours, call=call, role="user", text=text, started_at=at, interrupted=second == 2, external_id=text
+            workspace=ours,
+            call=call,
+            role="user",
+            text=text,
+            started_at=at,
+            interrupted=second == 2,
+            external_id=text,
         )
 
     body = make.client(ours, Role.MEMBER).get(f"/calls/{call.pk}/transcript").json()
 
     assert body == {
         "turns": [
-            {"role": "user", "text": "Hello!", "started_at": "2026-11-23T12:00:00Z", "interrupted": False},
-            {"role": "user", "text": "Hi", "started_at": "2026-11-23T12:00:02Z", "interrupted": True},
+            {
+                "role": "user",
+                "text": "Hello!",
+                "started_at": "2026-11-23T12:00:00Z",
+                "interrupted": False,
+            },
+            {
+                "role": "user",
+                "text": "Hi",
+                "started_at": "2026-11-23T12:00:02Z",
+                "interrupted": True,
+            },
         ]
     }
 
 
 def test_placed_call_is_queued(ours: Workspace) -> None:
     number, agent = make.phone_number(ours), make.agent(ours)
-    order = {"agent_id": str(agent.pk), "to": "+1 202 555 0186", "variables": {"name": "Ada"}, "metadata": {"crm": 7}}
+    order = {
+        "agent_id": str(agent.pk),
+        "to": "+1 202 555 0186",
+        "variables": {"name": "Ada"},
+        "metadata": {"crm": 7},
+    }
 
     response = make.client(ours, Role.MANAGER).post("/calls", order)
 
@@ -261,7 +300,10 @@ def test_placed_call_is_queued(ours: Workspace) -> None:
     body = response.json()
     assert response.status_code == 201
     assert body == make.client(ours).get(f"/calls/{call.pk}").json()
-    assert {name: body[name] for name in ("status", "from", "to", "agent_version", "variables", "metadata")} == {
+    assert {
+        name: body[name]
+        for name in ("status", "from", "to", "agent_version", "variables", "metadata")
+    } == {
         "status": "queued",
         "from": number.phone_number,
         "to": "+12025550186",
@@ -286,7 +328,9 @@ def test_call_is_made_from_the_number_asked_for_or_the_newest_active(ours: Works
 
 def refused(of: Workspace, **changes: Any) -> tuple[int, Any]:
     agent = changes.pop("agent", None) or make.agent(of)
-    response = make.client(of).post("/calls", {"agent_id": str(agent.pk), "to": "+12025550186", **changes})
+    response = make.client(of).post(
+        "/calls", {"agent_id": str(agent.pk), "to": "+12025550186", **changes}
+    )
     assert Call.unscoped.count() == 0
     return response.status_code, response.json()["detail"]
 
@@ -317,11 +361,15 @@ def test_call_from_a_number_out_of_use_is_refused(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize("path", ["/calls", "/calls/web"])
-def test_variables_longer_than_livekit_takes_are_refused_in_words(ours: Workspace, path: str) -> None:
+def test_variables_longer_than_livekit_takes_are_refused_in_words(
+    ours: Workspace, path: str
+) -> None:
     make.phone_number(ours)
     order = {"agent_id": str(make.agent(ours).pk), "variables": {"story": "話" * 180_000}}
 
-    response = make.client(ours).post(path, order if path == "/calls/web" else {**order, "to": "+12025550186"})
+    response = make.client(ours).post(
+        path, order if path == "/calls/web" else {**order, "to": "+12025550186"}
+    )
 
     words = "The variables are too long: LiveKit takes 512 KiB, and the agent's settings count"
     assert (response.status_code, response.json()) == (400, {"detail": words})
@@ -330,7 +378,11 @@ def test_variables_longer_than_livekit_takes_are_refused_in_words(ours: Workspac
 
 def test_variables_that_just_fit_are_taken(ours: Workspace) -> None:
     make.phone_number(ours)
-    order = {"agent_id": str(make.agent(ours).pk), "to": "+12025550186", "variables": {"story": "x" * 500_000}}
+    order = {
+        "agent_id": str(make.agent(ours).pk),
+        "to": "+12025550186",
+        "variables": {"story": "x" * 500_000},
+    }
 
     assert make.client(ours).post("/calls", order).status_code == 201
 
@@ -345,7 +397,9 @@ def test_call_to_what_is_no_number_is_refused(ours: Workspace, to: str) -> None:
 def test_call_to_a_suppressed_number_is_refused(ours: Workspace, theirs: Workspace) -> None:
     make.phone_number(ours)
     make.suppression(theirs, phone_number="+12025550187")
-    make.suppression(ours, phone_number="+12025550188", expires_at=timezone.now() - timedelta(days=1))
+    make.suppression(
+        ours, phone_number="+12025550188", expires_at=timezone.now() - timedelta(days=1)
+    )
     make.suppression(ours, phone_number="+12025550186")
 
     assert refused(ours) == (400, "The number is on the suppression list")
@@ -382,8 +436,14 @@ def test_story_of_a_call_begins_with_its_order(ours: Workspace) -> None:
 
     client.post(f"/calls/{call['id']}/hangup")
 
-    story = [(event["type"], event["text"]) for event in client.get(f"/calls/{call['id']}/events").json()["items"]]
-    assert story == [("queued", "A call to +12025550186 was ordered"), ("ended", "Hung up before it was dialled")]
+    story = [
+        (event["type"], event["text"])
+        for event in client.get(f"/calls/{call['id']}/events").json()["items"]
+    ]
+    assert story == [
+        ("queued", "A call to +12025550186 was ordered"),
+        ("ended", "Hung up before it was dialled"),
+    ]
 
 
 @pytest.mark.parametrize("digits", ["xyz", "1 2", "\uff11", "1;2"])
@@ -413,15 +473,27 @@ def test_order_that_fails_its_schema_is_422(ours: Workspace) -> None:
         422,
         {
             "detail": [
-                {"loc": ["body", "agent_id"], "msg": "value is not a valid uuid", "type": "type_error.uuid"},
+                {
+                    "loc": ["body", "agent_id"],
+                    "msg": "value is not a valid uuid",
+                    "type": "type_error.uuid",
+                },
                 {"loc": ["body", "to"], "msg": "field required", "type": "value_error.missing"},
-                {"loc": ["body", "variables"], "msg": "value is not a valid dict", "type": "type_error.dict"},
+                {
+                    "loc": ["body", "variables"],
+                    "msg": "value is not a valid dict",
+                    "type": "type_error.dict",
+                },
                 {
                     "loc": ["body", "metadata"],
                     "msg": "none is not an allowed value",
                     "type": "type_error.none.not_allowed",
                 },
-                {"loc": ["body", "mood"], "msg": "extra fields not permitted", "type": "value_error.extra"},
+                {
+                    "loc": ["body", "mood"],
+                    "msg": "extra fields not permitted",
+                    "type": "value_error.extra",
+                },
             ]
         },
     )
@@ -441,7 +513,10 @@ def test_phone_that_may_ring_on_while_livekit_is_away_is_an_alarm(ours: Workspac
 
     response = make.client(ours, Role.MANAGER).post(f"/calls/{call.pk}/hangup")
 
-    assert (response.status_code, response.json()) == (500, {"detail": "LiveKit error: could not be reached"})
+    assert (response.status_code, response.json()) == (
+        500,
+        {"detail": "LiveKit error: could not be reached"},
+    )
     assert list(call.events.order_by("pk").values_list("type", "text")) == [
         ("ended", "Hung up before it was answered"),
         ("alarm", "The phone may ring on: LiveKit could not be asked to end the call"),
@@ -452,7 +527,10 @@ def test_member_may_listen_and_not_call(ours: Workspace) -> None:
     call = make.call(ours)
     client = make.client(ours, Role.MEMBER)
 
-    refusals = [client.post(path, {}).status_code for path in ("/calls", f"/calls/{call.pk}/hangup", "/calls/web")]
+    refusals = [
+        client.post(path, {}).status_code
+        for path in ("/calls", f"/calls/{call.pk}/hangup", "/calls/web")
+    ]
 
     assert refusals == [403, 403, 403]
     assert client.get(f"/calls/{call.pk}").status_code == 200

@@ -1,7 +1,9 @@
-"""One unmistakable word in every place that takes a secret, and in a person called; then everything written is read.
+"""One unmistakable word in every place that takes a secret, and in a person called; then everything
+written is read.
 
-Secrets must be readable nowhere: not in a table, not in a file of ours, not in a log. People are in the tables, whose
-purpose they are, and nowhere else. (The sandbox has a folder of its own here: it plays LiveKit, which must know both.)
+Secrets must be readable nowhere: not in a table, not in a file of ours, not in a log. People are in
+the tables, whose purpose they are, and nowhere else. (The sandbox has a folder of its own here: it
+plays LiveKit, which must know both.)
 """
 
 import os
@@ -33,7 +35,9 @@ PHONE, CALLEE = "+12025550100", "+12025550147"  # the callee answers
 
 
 class World:
-    """A workspace into which secrets are put through the doors for them; `secrets` are all of them, by their doors."""
+    """A workspace into which secrets are put through the doors for them; `secrets` are all of them,
+    by their doors.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace, self.word = workspace, uuid4().hex
@@ -47,7 +51,9 @@ class World:
         return self.secrets[door]
 
     def answered(self, path: str, body: dict[str, Any], *doors: str) -> Any:
-        """Ask for something that is answered once; the request is repeatable, so its answer is stored."""
+        """Ask for something that is answered once; the request is repeatable, so its answer is
+        stored.
+        """
         answer = self.client.post(path, body, headers={"Idempotency-Key": uuid4().hex})
         assert answer.status_code == 201, answer.json()
         self.secrets |= {f"{path}.{door}": answer.json()[door] for door in doors}
@@ -59,9 +65,18 @@ class World:
         hook = self.answered("/webhooks", {"url": "https://example.com/hook"}, "secret")
         rotated = self.client.post(f"/webhooks/{hook['id']}/rotate-secret")
         self.secrets["the next secret of a webhook"] = rotated.json()["secret"]
-        sip = {"address": "sip.example.com", "auth_username": "u", "auth_password": self.new("sip password")}
-        self.number = self.answered("/phone-numbers", {"phone_number": PHONE, "provider": "sip", "sip": sip})
-        self.client.patch(f"/phone-numbers/{self.number['id']}", {"sip": {**sip, "auth_password": self.new("sip 2")}})
+        sip = {
+            "address": "sip.example.com",
+            "auth_username": "u",
+            "auth_password": self.new("sip password"),
+        }
+        self.number = self.answered(
+            "/phone-numbers", {"phone_number": PHONE, "provider": "sip", "sip": sip}
+        )
+        self.client.patch(
+            f"/phone-numbers/{self.number['id']}",
+            {"sip": {**sip, "auth_password": self.new("sip 2")}},
+        )
         trunk = {"direction": "outbound", "address": "sip.example.com", "numbers": ["+12025550101"]}
         trunk |= {"auth_username": "u", "auth_password": self.new("trunk password")}
         self.answered("/sip-trunks", trunk)
@@ -69,10 +84,23 @@ class World:
 
     def plant_agent(self) -> None:
         headers = {"Authorization": self.new("header")}
-        tools = [{"type": "webhook", "name": "book", "url": "https://example.com/", "headers": headers}]
-        llm, stt, tts = ({"model": "m", "api_key": self.new(name)} for name in ("llm", "stt", "tts"))
-        body = {"name": "A", "system_prompt": "Be kind.", "tools": tools, "llm": llm, "stt": stt, "tts": tts}
-        self.agent = self.answered("/agents", {**body, "first_message": f"{self.spoken} {{{{email}}}}"})
+        tools = [
+            {"type": "webhook", "name": "book", "url": "https://example.com/", "headers": headers}
+        ]
+        llm, stt, tts = (
+            {"model": "m", "api_key": self.new(name)} for name in ("llm", "stt", "tts")
+        )
+        body = {
+            "name": "A",
+            "system_prompt": "Be kind.",
+            "tools": tools,
+            "llm": llm,
+            "stt": stt,
+            "tts": tts,
+        }
+        self.agent = self.answered(
+            "/agents", {**body, "first_message": f"{self.spoken} {{{{email}}}}"}
+        )
         url = f"/agents/{self.agent['id']}"
         for step in ("publish", "duplicate"):
             self.client.post(f"{url}/{step}")
@@ -86,7 +114,9 @@ class World:
         body = {"email": f"who-{uuid4().hex[:8]}@example.com", "password": password}
         told = stranger.post("/auth/register", body, "application/json").json()
         self.secrets |= {name: told[name] for name in ("access_token", "refresh_token")}
-        told = stranger.post("/auth/refresh", {"refresh_token": told["refresh_token"]}, "application/json").json()
+        told = stranger.post(
+            "/auth/refresh", {"refresh_token": told["refresh_token"]}, "application/json"
+        ).json()
         self.secrets |= {f"new {name}": told[name] for name in ("access_token", "refresh_token")}
         guest = f"guest-{uuid4().hex[:8]}@example.com"
         make.bearer(make.member(self.workspace, role=Role.ADMIN)).post(
@@ -95,7 +125,9 @@ class World:
         stranger.post("/auth/password/reset", {"email": body["email"]}, "application/json")
         email_delivery.wait_until_sent()
         for letter in mail.outbox:
-            self.secrets[str(letter.subject)] = max(str(letter.body).replace("=", " ").split(), key=len)
+            self.secrets[str(letter.subject)] = max(
+                str(letter.body).replace("=", " ").split(), key=len
+            )
         factor = second_factor.begin(user=make.user())
         self.secrets["totp"] = second_factor.secret_of(SecondFactor.objects.get(pk=factor.pk))
 
@@ -107,8 +139,12 @@ class World:
         thread = threading.Thread(target=dispatcher.run_dispatcher)
         thread.start()
         try:
-            box.wait(lambda: self.client.get(f"/calls/{call_id}").json()["status"] == "ended", timeout=30)
-            box.wait(lambda: len(self.client.get(f"/calls/{call_id}/transcript").json()["turns"]) >= 4)
+            box.wait(
+                lambda: self.client.get(f"/calls/{call_id}").json()["status"] == "ended", timeout=30
+            )
+            box.wait(
+                lambda: len(self.client.get(f"/calls/{call_id}/transcript").json()["turns"]) >= 4
+            )
         finally:
             dispatcher.stopping.set()
             thread.join(20)
@@ -128,8 +164,14 @@ def tables() -> str:
 
 
 def files(*, but: str = "nothing") -> bytes:
-    """Of DATA_DIR: the broker's, caches, and the database itself where it is SQLite, deleted rows included."""
-    found = [path for path in Path(os.environ["DATA_DIR"]).rglob("*") if path.is_file() and but not in path.name]
+    """Of DATA_DIR: the broker's, caches, and the database itself where it is SQLite, deleted rows
+    included.
+    """
+    found = [
+        path
+        for path in Path(os.environ["DATA_DIR"]).rglob("*")
+        if path.is_file() and but not in path.name
+    ]
     return b"\n".join(path.read_bytes() for path in found)
 
 
@@ -138,7 +180,9 @@ def without_canary() -> set[str]:
     return {
         str(column)
         for column in encrypted_columns()
-        if not column.model._default_manager.exclude(**{column.name: ""}).exclude(**{column.name: None}).exists()
+        if not column.model._default_manager.exclude(**{column.name: ""})
+        .exclude(**{column.name: None})
+        .exists()
     }
 
 
@@ -161,12 +205,17 @@ def test_secrets_are_readable_nowhere_and_people_in_the_tables_only(
     metrics = Client().get("/metrics").content.decode()
     said = [turn.text for turn in call.turns.order_by("started_at")]
     assert (call.outcome, said[0]) == ("answered", f"{world.spoken} {world.email}")
-    assert (len(world.secrets), without_canary()) == (20, {"accounts_erasednumber.key"})  # made here, told to nobody
+    assert (len(world.secrets), without_canary()) == (
+        20,
+        {"accounts_erasednumber.key"},
+    )  # made here, told to nobody
     assert [door for door, secret in world.secrets.items() if secret in rows] == []
     assert [door for door, secret in world.secrets.items() if secret.encode() in written] == []
     assert [door for door, secret in world.secrets.items() if secret in log] == []
 
-    assert [word for word in (CALLEE, world.email, world.word) if word not in rows] == []  # the search finds
+    assert [
+        word for word in (CALLEE, world.email, world.word) if word not in rows
+    ] == []  # the search finds
     messages = files(but="sqlite3")
     assert doorbells()
     assert [word for word in (CALLEE, CALLEE[1:], world.word) if word.encode() in messages] == []

@@ -1,4 +1,6 @@
-"""A list of 100 000 calls: each documented filter is answered through an index, page and count alike in time."""
+"""A list of 100 000 calls: each documented filter is answered through an index, page and count
+alike in time.
+"""
 
 import time
 from typing import Any
@@ -20,7 +22,8 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="plans are PostgreSQL's"),
 ]
-# Most calls were answered and are over, as in a workspace that has been at work; every thousandth is something else.
+# Most calls were answered and are over, as in a workspace that has been at work; every thousandth
+# is something else.
 COPIES = """
     INSERT INTO telephony_call
     SELECT copy.*
@@ -105,5 +108,7 @@ def test_every_filter_is_answered_through_an_index(ours: Workspace, many: dict[s
         plans[name] = plan_of(captured.captured_queries[-1])
 
     assert totals == FILTERS
-    assert {name: "Seq Scan" in plan for name, plan in plans.items()} == dict.fromkeys(FILTERS, False)
+    assert {name: "Seq Scan" in plan for name, plan in plans.items()} == dict.fromkeys(
+        FILTERS, False
+    )
     assert {name: seconds < SLOW for name, seconds in took.items()} == dict.fromkeys(FILTERS, True)

@@ -56,15 +56,27 @@ def test_caller_reaches_the_numbers_agent_and_is_followed_to_the_end(
 ) -> None:
     answer = box.inbound(to=OURS, caller=CALLER)
     call = inbound(ours, box, status="ended")
-    hung_up_by = box.wait(lambda: make.client(ours).get(f"/calls/{call['id']}").json()["hung_up_by"])
+    hung_up_by = box.wait(
+        lambda: make.client(ours).get(f"/calls/{call['id']}").json()["hung_up_by"]
+    )
 
     transcript = make.client(ours).get(f"/calls/{call['id']}/transcript").json()["turns"]
-    story = [event["type"] for event in make.client(ours).get(f"/calls/{call['id']}/events").json()["items"]]
+    story = [
+        event["type"]
+        for event in make.client(ours).get(f"/calls/{call['id']}/events").json()["items"]
+    ]
     assert answer.status_code in (200, 201)
-    assert (call["from"], call["to"], call["agent_id"], call["agent_version"]) == (CALLER, OURS, str(agent.pk), 1)
+    assert (call["from"], call["to"], call["agent_id"], call["agent_version"]) == (
+        CALLER,
+        OURS,
+        str(agent.pk),
+        1,
+    )
     assert (call["direction"], call["outcome"]) == ("inbound", "answered")
     assert (call["sip_status_code"], call["sip_status"]) == (200, "OK")
-    moments = [call[name] for name in ("created_at", "dialed_at", "ringing_at", "answered_at", "ended_at")]
+    moments = [
+        call[name] for name in ("created_at", "dialed_at", "ringing_at", "answered_at", "ended_at")
+    ]
     assert moments == sorted(moments)
     assert hung_up_by in ("callee", "agent")
     assert call["duration_seconds"] > 0
@@ -96,7 +108,9 @@ def test_caller_who_withholds_their_number_is_anonymous(
 
 
 def test_number_without_an_agent_takes_no_calls(ours: Workspace, box: RunningSandbox) -> None:
-    register_number(workspace=ours, order=NumberOrder(OURS, sip=SipSettings(address="sip.example.com")))
+    register_number(
+        workspace=ours, order=NumberOrder(OURS, sip=SipSettings(address="sip.example.com"))
+    )
 
     answer = box.inbound(to=OURS, caller=CALLER)
 
@@ -104,7 +118,9 @@ def test_number_without_an_agent_takes_no_calls(ours: Workspace, box: RunningSan
     assert make.client(ours).get("/calls").json()["total"] == 0
 
 
-def test_deleted_agent_takes_no_calls(ours: Workspace, box: RunningSandbox, agent: Agent, number: PhoneNumber) -> None:
+def test_deleted_agent_takes_no_calls(
+    ours: Workspace, box: RunningSandbox, agent: Agent, number: PhoneNumber
+) -> None:
     client = make.client(ours)
     client.delete(f"/agents/{agent.pk}")
     box.inbound(to=OURS, caller=CALLER)
@@ -114,7 +130,11 @@ def test_deleted_agent_takes_no_calls(ours: Workspace, box: RunningSandbox, agen
     sweep.sweep()
 
     call = inbound(ours, box, status="ended")
-    assert (call["agent_id"], call["outcome"], call["end_reason"]) == (None, "no_answer", "number_without_agent")
+    assert (call["agent_id"], call["outcome"], call["end_reason"]) == (
+        None,
+        "no_answer",
+        "number_without_agent",
+    )
     assert client.get(f"/phone-numbers/{number.pk}").json()["inbound_agent_id"] is None
 
 
@@ -201,7 +221,9 @@ def test_first_news_of_a_room_makes_its_call_once(
     assert call.events.count() == 1
 
 
-def test_browser_takes_a_seat_in_one_room_for_ten_minutes(ours: Workspace, box: RunningSandbox) -> None:
+def test_browser_takes_a_seat_in_one_room_for_ten_minutes(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     agent = make.agent(ours)
 
     response = make.client(ours).post("/calls/web", {"agent_id": str(agent.pk)})
@@ -235,13 +257,23 @@ def test_browser_in_the_room_is_a_call_in_progress(ours: Workspace, box: Running
     livekit.post(livekit.event("participant_left", seat["room"], participant=left))
     over = make.client(ours).get(f"/calls/{seat['call_id']}").json()
 
-    assert (talking["status"], over["status"], over["outcome"]) == ("in_progress", "ended", "answered")
+    assert (talking["status"], over["status"], over["outcome"]) == (
+        "in_progress",
+        "ended",
+        "answered",
+    )
 
 
 def test_browser_that_nobody_reports_on_is_not_hung_up(ours: Workspace) -> None:
     now = timezone.now()
-    of_the_web = {"direction": "inbound", "from_number": "web", "heard_at": now - timedelta(minutes=1)}
-    call = make.call(ours, stage=Stage.IN_PROGRESS, answered_at=now - timedelta(minutes=2), **of_the_web)
+    of_the_web = {
+        "direction": "inbound",
+        "from_number": "web",
+        "heard_at": now - timedelta(minutes=1),
+    }
+    call = make.call(
+        ours, stage=Stage.IN_PROGRESS, answered_at=now - timedelta(minutes=2), **of_the_web
+    )
     browser = Participant(identity=call.callee_identity, attributes={}, is_callee=False)
     agent = Participant(identity="agent-AJ_1", attributes={}, is_callee=False)
 
@@ -255,7 +287,9 @@ def test_browser_that_nobody_reports_on_is_not_hung_up(ours: Workspace) -> None:
     assert (call.stage, call.end_reason) == (Stage.ENDED, "left_unnoticed")
 
 
-def test_seat_nobody_takes_is_closed_as_soon_as_nobody_can_take_it(ours: Workspace, box: RunningSandbox) -> None:
+def test_seat_nobody_takes_is_closed_as_soon_as_nobody_can_take_it(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     client = make.client(ours)
     seat = client.post("/calls/web", {"agent_id": str(make.agent(ours).pk)}).json()
     token = jwt.decode(seat["token"], options={"verify_signature": False})
@@ -269,7 +303,11 @@ def test_seat_nobody_takes_is_closed_as_soon_as_nobody_can_take_it(ours: Workspa
 
     call = client.get(f"/calls/{seat['call_id']}").json()
     assert still == "ringing"
-    assert (call["status"], call["outcome"], call["end_reason"]) == ("ended", "cancelled", "nobody_joined")
+    assert (call["status"], call["outcome"], call["end_reason"]) == (
+        "ended",
+        "cancelled",
+        "nobody_joined",
+    )
     assert call["hung_up_by"] is None
     assert box.rooms() == []
     [line] = Call.unscoped.get().events.filter(type="ended")
@@ -311,7 +349,12 @@ def test_seat_stays_open_while_livekit_cannot_be_asked(
 
 def test_caller_of_a_number_that_was_removed_meanwhile_is_followed(ours: Workspace) -> None:
     long_ago = timezone.now() - timedelta(minutes=1)
-    fields = {"direction": "inbound", "from_number": CALLER, "stage": Stage.RINGING, "ringing_at": long_ago}
+    fields = {
+        "direction": "inbound",
+        "from_number": CALLER,
+        "stage": Stage.RINGING,
+        "ringing_at": long_ago,
+    }
     call = make.call(ours, **fields, number=None, room=room_prefix(uuid7()))
 
     followed = ringing_calls()
@@ -319,11 +362,20 @@ def test_caller_of_a_number_that_was_removed_meanwhile_is_followed(ours: Workspa
     assert followed == [call]
 
 
-def test_answered_call_that_outlasts_its_agent_is_ended(ours: Workspace, box: RunningSandbox) -> None:
-    """LiveKit ends calls we dialled; a browser, or a caller, may stay in the room when the agent has died."""
+def test_answered_call_that_outlasts_its_agent_is_ended(
+    ours: Workspace, box: RunningSandbox
+) -> None:
+    """LiveKit ends calls we dialled; a browser, or a caller, may stay in the room when the agent
+    has died.
+    """
     now = timezone.now()
     agent = make.agent(ours, max_call_duration_seconds=120)
-    fields = {"direction": "inbound", "from_number": "web", "stage": Stage.IN_PROGRESS, "agent": agent}
+    fields = {
+        "direction": "inbound",
+        "from_number": "web",
+        "stage": Stage.IN_PROGRESS,
+        "agent": agent,
+    }
     over = make.call(ours, **fields, answered_at=now - timedelta(seconds=190))
     within = make.call(ours, **fields, answered_at=now - timedelta(seconds=170))
     Call.unscoped.update(heard_at=now - timedelta(seconds=30))
@@ -363,7 +415,9 @@ def test_caller_of_an_unreadable_agent_is_told_of_in_the_log(
     AgentVersion.unscoped.update(sealed="ffffffff.lost")
     room = f"{room_prefix(number.pk)}_{CALLER}_abc"
 
-    answer = livekit.post(livekit.event("participant_joined", room, participant={"identity": "sip_1", "kind": "SIP"}))
+    answer = livekit.post(
+        livekit.event("participant_joined", room, participant={"identity": "sip_1", "kind": "SIP"})
+    )
 
     assert answer.status_code == 200
     assert f"inbound call {Call.unscoped.get().pk} cannot be read" in caplog.text

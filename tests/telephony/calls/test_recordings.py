@@ -31,7 +31,11 @@ def egress(call: Call, status: str, egress_id: str = "EG_1", **fields: Any) -> d
 
 
 def complete(call: Call, egress_id: str = "EG_1", key: str | None = None) -> dict[str, Any]:
-    file = {"filename": key or f"{call.workspace_id}/{call.pk}.ogg", "size": "1028", "duration": "41200000000"}
+    file = {
+        "filename": key or f"{call.workspace_id}/{call.pk}.ogg",
+        "size": "1028",
+        "duration": "41200000000",
+    }
     return egress(call, "EGRESS_COMPLETE", egress_id, fileResults=[file])
 
 
@@ -64,11 +68,18 @@ def test_events_of_a_recording_may_come_in_any_order(ours: Workspace, order: lis
 
     for number in order:
         name, info = events[number]
-        livekit.post({"event": name, "id": f"EV_{number}", "createdAt": "1795422127", "egressInfo": info})
+        livekit.post(
+            {"event": name, "id": f"EV_{number}", "createdAt": "1795422127", "egressInfo": info}
+        )
 
     row = Recording.unscoped.get()
     call.refresh_from_db()
-    assert (row.status, row.egress_id, row.size_bytes, row.duration_seconds) == ("ready", "EG_1", 1028, 41.2)
+    assert (row.status, row.egress_id, row.size_bytes, row.duration_seconds) == (
+        "ready",
+        "EG_1",
+        1028,
+        41.2,
+    )
     assert row.storage_key == f"{ours.pk}/{call.pk}.ogg"
     assert call.has_recording
     assert list(call.events.values_list("text", flat=True)) == ["The recording is ready"]
@@ -79,13 +90,17 @@ def test_failed_recording_costs_the_call_nothing_and_says_why(ours: Workspace) -
     apply_egress(call, egress(call, "EGRESS_STARTING"), at=timezone.now())
 
     for _ in range(2):
-        apply_egress(call, egress(call, "EGRESS_FAILED", error="S3 upload failed: denied"), at=timezone.now())
+        apply_egress(
+            call, egress(call, "EGRESS_FAILED", error="S3 upload failed: denied"), at=timezone.now()
+        )
 
     row = Recording.unscoped.get()
     call.refresh_from_db()
     assert (row.status, row.error) == ("failed", "S3 upload failed: denied")
     assert (call.outcome, call.has_recording) == (Outcome.ANSWERED, False)
-    assert [event.text for event in call.events.all()] == ["The recording failed: S3 upload failed: denied"]
+    assert [event.text for event in call.events.all()] == [
+        "The recording failed: S3 upload failed: denied"
+    ]
 
 
 def test_second_egress_makes_good_for_one_that_failed_and_not_the_reverse(ours: Workspace) -> None:
@@ -110,7 +125,9 @@ def test_link_works_as_it_is(ours: Workspace) -> None:
     assert body["url"].startswith(f"{django_settings.PUBLIC_URL}/recordings/")
     assert response.status_code == 200
     assert played(response) == SOUND
-    assert {name: response[name] for name in ("Content-Type", "Content-Disposition", "Content-Length")} == {
+    assert {
+        name: response[name] for name in ("Content-Type", "Content-Disposition", "Content-Length")
+    } == {
         "Content-Type": "audio/ogg",
         "Content-Disposition": f'attachment; filename="call-{call.pk}.ogg"',
         "Content-Length": "1028",
@@ -182,7 +199,9 @@ def test_file_outside_the_storage_is_never_served(ours: Workspace) -> None:
     assert (response.status_code, response.json()) == (404, {"detail": "Recording not found"})
 
 
-def test_prune_removes_recordings_past_their_workspaces_retention(ours: Workspace, theirs: Workspace) -> None:
+def test_prune_removes_recordings_past_their_workspaces_retention(
+    ours: Workspace, theirs: Workspace
+) -> None:
     Workspace.unscoped.filter(pk=ours.pk).update(recording_retention_days=30)
     old, young, kept = answered(ours), answered(ours), answered(theirs)
     for call in (old, young, kept):
@@ -235,7 +254,9 @@ def test_link_to_s3_is_signed_with_v4_for_five_minutes(ours: Workspace, bucket: 
     assert response.headers["Content-Disposition"] == f'attachment; filename="call-{call.pk}.ogg"'
 
 
-def test_link_leads_to_the_public_endpoint(ours: Workspace, bucket: Any, settings: Settings) -> None:
+def test_link_leads_to_the_public_endpoint(
+    ours: Workspace, bucket: Any, settings: Settings
+) -> None:
     settings.S3_PUBLIC_ENDPOINT_URL = "https://files.example.com"
     call = answered(ours)
     in_bucket(bucket, call)
@@ -254,14 +275,19 @@ def test_object_that_is_not_in_the_bucket_is_404(ours: Workspace, bucket: Any) -
     assert (response.status_code, response.json()) == (404, {"detail": "Recording not found"})
 
 
-def test_s3_that_cannot_be_reached_is_said_in_words(ours: Workspace, bucket: Any, settings: Settings) -> None:
+def test_s3_that_cannot_be_reached_is_said_in_words(
+    ours: Workspace, bucket: Any, settings: Settings
+) -> None:
     call = answered(ours)
     in_bucket(bucket, call)
     settings.S3_ENDPOINT_URL = "http://127.0.0.1:9"
 
     response = make.client(ours).get(f"/calls/{call.pk}/recording")
 
-    assert (response.status_code, response.json()) == (500, {"detail": "S3 error: could not be reached"})
+    assert (response.status_code, response.json()) == (
+        500,
+        {"detail": "S3 error: could not be reached"},
+    )
 
 
 def test_prune_removes_objects_from_the_bucket(ours: Workspace, bucket: Any) -> None:

@@ -15,7 +15,9 @@ from tests.telephony.calls.livekit import report, reported
 
 
 def sent(of: Workspace, **fields: Any) -> Call:
-    return make.call(of, **{"stage": Stage.INTENT, "intent_at": timezone.now() - timedelta(seconds=5), **fields})
+    return make.call(
+        of, **{"stage": Stage.INTENT, "intent_at": timezone.now() - timedelta(seconds=5), **fields}
+    )
 
 
 def talking(of: Workspace, **fields: Any) -> Call:
@@ -45,7 +47,12 @@ def test_agent_in_the_room_is_our_witness(ours: Workspace) -> None:
 
 def test_agent_is_seen_once_a_second_however_much_it_says(ours: Workspace) -> None:
     call = talking(ours)
-    said = {"role": "agent", "text": "Hello", "started_at": timezone.now().isoformat(), "interrupted": False}
+    said = {
+        "role": "agent",
+        "text": "Hello",
+        "started_at": timezone.now().isoformat(),
+        "interrupted": False,
+    }
     report(call, reported("agent_joined"))
     call.refresh_from_db()
     first = call.agent_seen_at
@@ -86,7 +93,9 @@ def test_late_sign_of_life_does_not_turn_the_witness_back(ours: Workspace) -> No
     assert call.agent_seen_at == seen
 
 
-def test_sign_of_life_is_one_query_and_no_row(ours: Workspace, django_assert_num_queries: Any) -> None:
+def test_sign_of_life_is_one_query_and_no_row(
+    ours: Workspace, django_assert_num_queries: Any
+) -> None:
     call = make.call(ours)
 
     with django_assert_num_queries(1):
@@ -104,7 +113,9 @@ def test_whole_conversation_is_told_in_order(ours: Workspace) -> None:
     report(
         call,
         reported("turn", role="agent", text="Hello!", started_at="2026-11-23T10:00:00Z"),
-        reported("turn", role="user", text="Hi", started_at="2026-11-23T10:00:02Z", interrupted=True),
+        reported(
+            "turn", role="user", text="Hi", started_at="2026-11-23T10:00:02Z", interrupted=True
+        ),
         reported("tool_call", name="book", arguments={"day": "Tuesday"}, result="booked"),
         reported("usage", llm={"input_tokens": 33}),
         reported("callee_left", reason="callee_hangup"),
@@ -112,13 +123,24 @@ def test_whole_conversation_is_told_in_order(ours: Workspace) -> None:
     report(call, reported("ended", reason="callee_hangup"))
 
     call.refresh_from_db()
-    assert (call.stage, call.outcome, call.end_reason) == (Stage.ENDED, Outcome.ANSWERED, "callee_hangup")
+    assert (call.stage, call.outcome, call.end_reason) == (
+        Stage.ENDED,
+        Outcome.ANSWERED,
+        "callee_hangup",
+    )
     assert (call.hung_up_by, call.detected) == ("callee", "human")
     assert list(call.turns.order_by("started_at").values_list("role", "text", "interrupted")) == [
         ("agent", "Hello!", False),
         ("user", "Hi", True),
     ]
-    assert {kind for kind, _ in timeline(call)} == {"dialing", "answered", "detected", "tool_call", "usage", "ended"}
+    assert {kind for kind, _ in timeline(call)} == {
+        "dialing",
+        "answered",
+        "detected",
+        "tool_call",
+        "usage",
+        "ended",
+    }
     assert call.events.get(type="tool_call").data == {
         "name": "book",
         "arguments": {"day": "Tuesday"},
@@ -158,7 +180,9 @@ def test_repeats_change_nothing(ours: Workspace) -> None:
         ("client_initiated", None, "hung_up"),
     ],
 )
-def test_agent_knows_who_hung_up(ours: Workspace, reason: str, by: str | None, end_reason: str) -> None:
+def test_agent_knows_who_hung_up(
+    ours: Workspace, reason: str, by: str | None, end_reason: str
+) -> None:
     call = talking(ours)
 
     report(call, reported("ended", reason=reason))
@@ -169,7 +193,12 @@ def test_agent_knows_who_hung_up(ours: Workspace, reason: str, by: str | None, e
 
 def test_reason_that_is_too_long_is_cut_and_costs_no_other_event(ours: Workspace) -> None:
     call = talking(ours)
-    said = {"role": "agent", "text": "Goodbye", "started_at": timezone.now().isoformat(), "interrupted": False}
+    said = {
+        "role": "agent",
+        "text": "Goodbye",
+        "started_at": timezone.now().isoformat(),
+        "interrupted": False,
+    }
 
     response = report(
         call,
@@ -192,12 +221,18 @@ def test_agent_tells_who_hung_up_after_the_webhook_ended_the_call(ours: Workspac
     report(call, reported("callee_left", reason="callee_hangup"))
 
     call.refresh_from_db()
-    assert (call.outcome, call.hung_up_by, call.end_reason) == (Outcome.ANSWERED, "callee", "callee_hangup")
+    assert (call.outcome, call.hung_up_by, call.end_reason) == (
+        Outcome.ANSWERED,
+        "callee",
+        "callee_hangup",
+    )
     ended = call.events.get(type="ended")
     assert (ended.text, ended.data["reason"]) == ("The callee hung up", "callee_hangup")
 
 
-def test_machine_reported_after_the_webhook_ended_the_call_is_still_voicemail(ours: Workspace) -> None:
+def test_machine_reported_after_the_webhook_ended_the_call_is_still_voicemail(
+    ours: Workspace,
+) -> None:
     call = talking(ours)
     livekit.post(livekit.event("room_finished", call))
 
@@ -226,13 +261,19 @@ def test_ringing_is_told_by_a_sign_of_life(ours: Workspace) -> None:
     report(call, reported("agent_alive", callee_status="ringing"))
 
     call.refresh_from_db()
-    assert (call.stage, call.dialed_at is not None, call.ringing_at is not None) == (Stage.RINGING, True, True)
+    assert (call.stage, call.dialed_at is not None, call.ringing_at is not None) == (
+        Stage.RINGING,
+        True,
+        True,
+    )
     assert timeline(call)[1:] == [("ringing", f"{call.to_number} is ringing")]
 
 
 def test_ringing_told_after_the_answer_takes_its_place_in_the_story(ours: Workspace) -> None:
     call = talking(ours, answered_at=timezone.now() - timedelta(seconds=2))
-    call_states.add_event(call, type="answered", text="answered", at=call.answered_at or timezone.now())
+    call_states.add_event(
+        call, type="answered", text="answered", at=call.answered_at or timezone.now()
+    )
 
     report(call, reported("agent_alive", callee_status="ringing"))
 
@@ -271,7 +312,11 @@ def test_analysis_is_shown_once_it_is_reported(ours: Workspace, theirs: Workspac
     after = make.client(ours).get(path)
     assert (before.status_code, before.json()) == (404, {"detail": "Analysis not found"})
     assert after.status_code == 200
-    assert after.json() == {"summary": "They agreed.", "fields": {"mood": "good"}, "analyzed_at": found["at"]}
+    assert after.json() == {
+        "summary": "They agreed.",
+        "fields": {"mood": "good"},
+        "analyzed_at": found["at"],
+    }
     assert timeline(call) == [("analysis", "The agent analysed the call")]
     assert make.client(theirs).get(path).json() == {"detail": "Call not found"}
 
@@ -315,10 +360,14 @@ def test_answer_after_an_unanswered_end_raises_one_alarm(ours: Workspace) -> Non
 
     call.refresh_from_db()
     assert (call.stage, call.outcome) == (Stage.ENDED, Outcome.BUSY)
-    assert timeline(call) == [("alarm", "An answer was reported after the call had ended unanswered")]
+    assert timeline(call) == [
+        ("alarm", "An answer was reported after the call had ended unanswered")
+    ]
 
 
-def test_clock_of_the_agent_cannot_move_a_call_before_its_dial_or_into_the_future(ours: Workspace) -> None:
+def test_clock_of_the_agent_cannot_move_a_call_before_its_dial_or_into_the_future(
+    ours: Workspace,
+) -> None:
     call = sent(ours)
 
     report(call, {**reported("callee_joined"), "at": "2001-01-01T00:00:00Z"})
@@ -331,7 +380,9 @@ def test_clock_of_the_agent_cannot_move_a_call_before_its_dial_or_into_the_futur
 
 
 @pytest.mark.parametrize("off", [timedelta(minutes=-5), timedelta(minutes=5)], ids=["slow", "fast"])
-def test_clock_of_the_agent_does_not_disturb_the_order_of_the_story(ours: Workspace, off: timedelta) -> None:
+def test_clock_of_the_agent_does_not_disturb_the_order_of_the_story(
+    ours: Workspace, off: timedelta
+) -> None:
     call = talking(ours)
     story = [
         reported("agent_joined"),
@@ -356,7 +407,11 @@ def test_clock_of_the_agent_does_not_disturb_the_order_of_the_story(ours: Worksp
         (4, [reported("callee_joined")]),
         (4, [reported("callee_answered")]),
         (4, [reported("detected", kind="human")]),
-        (4, [reported("turn", role="user", text="a", started_at="2026-11-23T10:00:00Z")] * 5 + [reported("usage")]),
+        (
+            4,
+            [reported("turn", role="user", text="a", started_at="2026-11-23T10:00:00Z")] * 5
+            + [reported("usage")],
+        ),
         (4, [reported("turn", role="user", text="a", started_at="2026-11-23T10:00:00Z")] * 5),
     ],
 )
@@ -383,12 +438,16 @@ def test_report_of_nothing_is_received(ours: Workspace) -> None:
 def test_token_of_another_call_is_401(ours: Workspace) -> None:
     call, other = make.call(ours), make.call(ours)
 
-    response = report(call, reported("agent_joined"), Authorization=f"Bearer {report_tokens.mint(other.pk)}")
+    response = report(
+        call, reported("agent_joined"), Authorization=f"Bearer {report_tokens.mint(other.pk)}"
+    )
 
     assert (response.status_code, response.json()) == (401, {"detail": "Invalid or missing token"})
 
 
-@pytest.mark.parametrize("path", ["/calls/nonsense/report", "/calls/01933b5e-0000-7000-8000-000000000000/report"])
+@pytest.mark.parametrize(
+    "path", ["/calls/nonsense/report", "/calls/01933b5e-0000-7000-8000-000000000000/report"]
+)
 def test_no_token_is_401_whatever_the_call(db: None, path: str) -> None:
     response = Client().post(path, data={}, content_type="application/json")
 
@@ -425,9 +484,18 @@ def mistake(loc: list[Any], msg: str, kind: str) -> dict[str, Any]:
         ([], [mistake([], "value is not a valid dict", "type_error.dict")]),
         ({}, [mistake(["events"], "field required", "value_error.missing")]),
         ({"events": {}}, [mistake(["events"], "value is not a valid list", "type_error.list")]),
-        ({"events": [], "more": 1}, [mistake(["more"], "extra fields not permitted", "value_error.extra")]),
         (
-            {"events": [7, {"type": "detected", "kind": "alien", "at": "soon", "id": ""}, {"type": "turn"}]},
+            {"events": [], "more": 1},
+            [mistake(["more"], "extra fields not permitted", "value_error.extra")],
+        ),
+        (
+            {
+                "events": [
+                    7,
+                    {"type": "detected", "kind": "alien", "at": "soon", "id": ""},
+                    {"type": "turn"},
+                ]
+            },
             [
                 mistake(["events", 0], "value is not a valid dict", "type_error.dict"),
                 mistake(
@@ -451,14 +519,20 @@ def mistake(loc: list[Any], msg: str, kind: str) -> dict[str, Any]:
         (
             {"events": [{"type": "agent_alive", "id": None, "at": 5, "mood": "good"}]},
             [
-                mistake(["events", 0, "id"], "none is not an allowed value", "type_error.none.not_allowed"),
+                mistake(
+                    ["events", 0, "id"],
+                    "none is not an allowed value",
+                    "type_error.none.not_allowed",
+                ),
                 mistake(["events", 0, "at"], "invalid datetime format", "value_error.datetime"),
                 mistake(["events", 0, "mood"], "extra fields not permitted", "value_error.extra"),
             ],
         ),
     ],
 )
-def test_report_that_fails_its_schema_is_422(ours: Workspace, body: Any, mistakes: list[dict[str, Any]]) -> None:
+def test_report_that_fails_its_schema_is_422(
+    ours: Workspace, body: Any, mistakes: list[dict[str, Any]]
+) -> None:
     call = make.call(ours)
 
     response = report(call, body=body)

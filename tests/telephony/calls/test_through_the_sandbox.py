@@ -25,7 +25,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def number(ours: Workspace, box: RunningSandbox) -> PhoneNumber:
-    order = NumberOrder("+12025550100", sip=SipSettings(address="sip.example.com"), calls_per_second=20)
+    order = NumberOrder(
+        "+12025550100", sip=SipSettings(address="sip.example.com"), calls_per_second=20
+    )
     return register_number(workspace=ours, order=order)
 
 
@@ -42,13 +44,19 @@ def dialling() -> Iterator[None]:
 
 
 def placed(of: Workspace, to: str, **fields: Any) -> str:
-    order = {"agent_id": str(make.agent(of, **fields).pk), "to": to, "variables": {"first_name": "Ada"}}
+    order = {
+        "agent_id": str(make.agent(of, **fields).pk),
+        "to": to,
+        "variables": {"first_name": "Ada"},
+    }
     response = make.client(of).post("/calls", order)
     assert response.status_code == 201, response.json()
     return str(response.json()["id"])
 
 
-def follow(box: RunningSandbox, of: Workspace, call_id: str, status: str = "ended") -> dict[str, Any]:
+def follow(
+    box: RunningSandbox, of: Workspace, call_id: str, status: str = "ended"
+) -> dict[str, Any]:
     client = make.client(of)
 
     def arrived() -> dict[str, Any] | None:
@@ -68,10 +76,14 @@ def test_answered_call_leaves_a_story_a_transcript_and_a_recording(
     with dialling():
         call = follow(box, ours, call_id)
         box.wait(lambda: client.get(f"/calls/{call_id}").json()["has_recording"])
-        hung_up_by = box.wait(lambda: client.get(f"/calls/{call_id}").json()["hung_up_by"])  # the agent tells
+        hung_up_by = box.wait(
+            lambda: client.get(f"/calls/{call_id}").json()["hung_up_by"]
+        )  # the agent tells
 
     call = client.get(f"/calls/{call_id}").json()
-    moments = [call[name] for name in ("created_at", "dialed_at", "ringing_at", "answered_at", "ended_at")]
+    moments = [
+        call[name] for name in ("created_at", "dialed_at", "ringing_at", "answered_at", "ended_at")
+    ]
     story = [event["type"] for event in client.get(f"/calls/{call_id}/events").json()["items"]]
     turns = client.get(f"/calls/{call_id}/transcript").json()["turns"]
     link = client.get(f"/calls/{call_id}/recording").json()["url"]
@@ -115,7 +127,12 @@ def test_recording_goes_to_the_bucket_under_the_workspaces_name(
     ],
 )
 def test_outcome_is_the_one_the_number_stands_for(
-    ours: Workspace, box: RunningSandbox, number: PhoneNumber, to: str, outcome: str, sip_status_code: int | None
+    ours: Workspace,
+    box: RunningSandbox,
+    number: PhoneNumber,
+    to: str,
+    outcome: str,
+    sip_status_code: int | None,
 ) -> None:
     call_id = placed(ours, to)
 
@@ -125,7 +142,9 @@ def test_outcome_is_the_one_the_number_stands_for(
     assert (call["outcome"], call["sip_status_code"]) == (outcome, sip_status_code)
 
 
-def test_hang_up_of_a_queued_call_means_nobody_is_called(ours: Workspace, box: RunningSandbox) -> None:
+def test_hang_up_of_a_queued_call_means_nobody_is_called(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     make.phone_number(ours)
     call_id = placed(ours, "+12025550110")
     client = make.client(ours)
@@ -135,7 +154,11 @@ def test_hang_up_of_a_queued_call_means_nobody_is_called(ours: Workspace, box: R
 
     body = response.json()
     assert response.status_code == 200
-    assert (body["status"], body["outcome"], body["hung_up_by"]) == ("ended", "cancelled", "operator")
+    assert (body["status"], body["outcome"], body["hung_up_by"]) == (
+        "ended",
+        "cancelled",
+        "operator",
+    )
     assert (again.status_code, again.json()) == (400, {"detail": "Call has ended"})
     assert box.dials() == []
 
@@ -170,12 +193,18 @@ def test_a_refused_key_is_told_as_such(
         call = follow(box, ours, call_id)
 
     story = make.client(ours).get(f"/calls/{call_id}/events").json()["items"]
-    assert (call["outcome"], call["end_reason"], call["dialed_at"]) == ("trunk_error", "livekit_key_refused", None)
+    assert (call["outcome"], call["end_reason"], call["dialed_at"]) == (
+        "trunk_error",
+        "livekit_key_refused",
+        None,
+    )
     assert story[-1]["text"] == "LiveKit refused our API key"
     assert box.dials() == []
 
 
-def test_hang_up_waits_for_a_dial_that_began_meanwhile(ours: Workspace, box: RunningSandbox) -> None:
+def test_hang_up_waits_for_a_dial_that_began_meanwhile(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     call = make.call(ours)
     Call.unscoped.filter(pk=call.pk).update(stage=Stage.INTENT, intent_at=timezone.now())
 
@@ -196,7 +225,9 @@ def test_hang_up_waits_for_a_dial_that_began_meanwhile(ours: Workspace, box: Run
     assert list(call.events.values_list("text", flat=True)) == ["Hung up before it was answered"]
 
 
-def test_transfer_hands_the_callee_on(ours: Workspace, box: RunningSandbox, number: PhoneNumber) -> None:
+def test_transfer_hands_the_callee_on(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber
+) -> None:
     call_id = placed(ours, "+12025550110")
     client = make.client(ours)
 
@@ -206,10 +237,16 @@ def test_transfer_hands_the_callee_on(ours: Workspace, box: RunningSandbox, numb
         call = follow(box, ours, call_id)
 
     assert response.status_code == 200, response.json()
-    assert (call["outcome"], call["end_reason"], call["hung_up_by"]) == ("answered", "transferred", "operator")
+    assert (call["outcome"], call["end_reason"], call["hung_up_by"]) == (
+        "answered",
+        "transferred",
+        "operator",
+    )
 
 
-def test_transfer_to_a_busy_line_leaves_the_call_up(ours: Workspace, box: RunningSandbox, number: PhoneNumber) -> None:
+def test_transfer_to_a_busy_line_leaves_the_call_up(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber
+) -> None:
     call_id = placed(ours, "+12025550110")
     client = make.client(ours)
 
@@ -223,7 +260,9 @@ def test_transfer_to_a_busy_line_leaves_the_call_up(ours: Workspace, box: Runnin
     assert still == "in_progress"
 
 
-def test_transfer_to_a_suppressed_number_is_refused(ours: Workspace, box: RunningSandbox, number: PhoneNumber) -> None:
+def test_transfer_to_a_suppressed_number_is_refused(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber
+) -> None:
     call_id = placed(ours, "+12025550110")
     make.suppression(ours, phone_number="+12025550111")
     client = make.client(ours)
@@ -233,7 +272,10 @@ def test_transfer_to_a_suppressed_number_is_refused(ours: Workspace, box: Runnin
         response = client.post(f"/calls/{call_id}/transfer", {"to": "+12025550111"})
         still = client.get(f"/calls/{call_id}").json()["status"]
 
-    assert (response.status_code, response.json()) == (400, {"detail": "The number is on the suppression list"})
+    assert (response.status_code, response.json()) == (
+        400,
+        {"detail": "The number is on the suppression list"},
+    )
     assert still == "in_progress"
 
 
@@ -250,4 +292,7 @@ def test_keys_are_pressed_while_the_callee_is_on_the_line(
 
     assert (early.status_code, early.json()) == (400, {"detail": "Call is not in progress"})
     assert pressed.status_code == 200
-    assert Call.unscoped.get().events.filter(type="dtmf").values_list("text", flat=True).get() == "Pressed 12#"
+    assert (
+        Call.unscoped.get().events.filter(type="dtmf").values_list("text", flat=True).get()
+        == "Pressed 12#"
+    )

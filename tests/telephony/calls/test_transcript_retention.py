@@ -12,8 +12,12 @@ from tests import make
 def talked(of: Workspace, *, days_ago: int) -> Call:
     """An ended call with a transcript, a tool that was used, and an analysis."""
     at = timezone.now() - timedelta(days=days_ago)
-    call = make.call(of, stage="ended", outcome="answered", dialed_at=at, answered_at=at, ended_at=at)
-    Turn.unscoped.create(workspace=of, call=call, role="callee", text="I am Ada", started_at=at, external_id="1")
+    call = make.call(
+        of, stage="ended", outcome="answered", dialed_at=at, answered_at=at, ended_at=at
+    )
+    Turn.unscoped.create(
+        workspace=of, call=call, role="callee", text="I am Ada", started_at=at, external_id="1"
+    )
     lines: dict[str, dict[str, Any]] = {
         "answered": {"sip_status_code": 200},
         "tool_call": {"name": "book", "arguments": {"who": "Ada"}, "result": "Ada"},
@@ -29,16 +33,25 @@ def left(call: Call) -> tuple[int, dict[str, Any]]:
     return Turn.unscoped.filter(call=call).count(), lines
 
 
-def test_what_was_said_is_forgotten_after_the_workspaces_time(ours: Workspace, theirs: Workspace) -> None:
+def test_what_was_said_is_forgotten_after_the_workspaces_time(
+    ours: Workspace, theirs: Workspace
+) -> None:
     make.client(ours).patch(f"/workspaces/{ours.pk}", {"transcript_retention_days": 30})
-    old, young, kept = talked(ours, days_ago=31), talked(ours, days_ago=29), talked(theirs, days_ago=400)
+    old, young, kept = (
+        talked(ours, days_ago=31),
+        talked(ours, days_ago=29),
+        talked(theirs, days_ago=400),
+    )
     before = left(young)
 
     call_command("prune")
     call_command("prune")  # the second finds nothing, and says nothing more
 
     client = make.client(ours)
-    assert left(old) == (0, {"answered": {"sip_status_code": 200}, "tool_call": {}, "transcript_pruned": {}})
+    assert left(old) == (
+        0,
+        {"answered": {"sip_status_code": 200}, "tool_call": {}, "transcript_pruned": {}},
+    )
     assert old.events.count() == 3
     assert client.get(f"/calls/{old.pk}/transcript").json() == {"turns": []}
     assert client.get(f"/calls/{old.pk}/analysis").status_code == 404

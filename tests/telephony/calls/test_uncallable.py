@@ -25,7 +25,9 @@ def refused(response: Any) -> tuple[int, Any]:
 
 
 @pytest.mark.parametrize(("to", "words"), KINDS.items())
-def test_lists_and_single_calls_refuse_in_the_same_words(ours: Workspace, to: str, words: str) -> None:
+def test_lists_and_single_calls_refuse_in_the_same_words(
+    ours: Workspace, to: str, words: str
+) -> None:
     number, call = make.phone_number(ours), make.call(ours, stage=Stage.IN_PROGRESS)
     client, agent = make.client(ours), make.agent(ours)
 

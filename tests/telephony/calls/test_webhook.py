@@ -30,7 +30,9 @@ def timeline(call: Call) -> list[tuple[str, str]]:
 def test_callee_in_the_room_is_a_call_that_was_placed(ours: Workspace) -> None:
     call = make.call(ours, stage=Stage.INTENT, intent_at=timezone.now())
 
-    response = livekit.post(livekit.event("participant_joined", call, participant=livekit.callee(call)))
+    response = livekit.post(
+        livekit.event("participant_joined", call, participant=livekit.callee(call))
+    )
 
     call.refresh_from_db()
     assert (response.status_code, response.json()) == (200, {"detail": "Received"})
@@ -41,21 +43,31 @@ def test_callee_in_the_room_is_a_call_that_was_placed(ours: Workspace) -> None:
 
 def test_event_delivered_five_times_is_one_row_and_one_transition(ours: Workspace) -> None:
     call = talking(ours)
-    event = livekit.event("participant_left", call, participant=livekit.callee(call, disconnectReason="ROOM_DELETED"))
+    event = livekit.event(
+        "participant_left", call, participant=livekit.callee(call, disconnectReason="ROOM_DELETED")
+    )
 
     statuses = [livekit.post(event).status_code for _ in range(5)]
 
     call.refresh_from_db()
     assert statuses == [200] * 5
     assert InboxEvent.objects.count() == 1
-    assert (call.stage, call.outcome, call.end_reason) == (Stage.ENDED, Outcome.ANSWERED, "room_deleted")
+    assert (call.stage, call.outcome, call.end_reason) == (
+        Stage.ENDED,
+        Outcome.ANSWERED,
+        "room_deleted",
+    )
     assert timeline(call) == [("ended", "The call ended")]
 
 
 def test_agent_leaving_does_not_end_the_call(ours: Workspace) -> None:
     call = talking(ours)
 
-    livekit.post(livekit.event("participant_left", call, participant={"identity": "agent-AJ_1", "kind": "AGENT"}))
+    livekit.post(
+        livekit.event(
+            "participant_left", call, participant={"identity": "agent-AJ_1", "kind": "AGENT"}
+        )
+    )
 
     call.refresh_from_db()
     assert call.stage == Stage.IN_PROGRESS
@@ -65,7 +77,9 @@ def test_agent_leaving_does_not_end_the_call(ours: Workspace) -> None:
 def test_track_of_the_callee_is_kept_as_evidence_of_a_call_in_doubt(ours: Workspace) -> None:
     call = make.call(ours, stage=Stage.UNKNOWN, intent_at=timezone.now())
 
-    livekit.post(livekit.event("track_published", call, participant={"identity": call.callee_identity}))
+    livekit.post(
+        livekit.event("track_published", call, participant={"identity": call.callee_identity})
+    )
 
     assert InboxEvent.objects.get().applied_at is not None
     assert evidence_in_inbox(call)
@@ -77,34 +91,50 @@ def test_room_that_closed_ends_an_answered_call(ours: Workspace) -> None:
     livekit.post(livekit.event("room_finished", call, roomEndReason="ROOM_END_API_DELETE"))
 
     call.refresh_from_db()
-    assert (call.stage, call.outcome, call.end_reason) == (Stage.ENDED, Outcome.VOICEMAIL, "room_closed")
+    assert (call.stage, call.outcome, call.end_reason) == (
+        Stage.ENDED,
+        Outcome.VOICEMAIL,
+        "room_closed",
+    )
 
 
 @pytest.mark.parametrize("reason", ["USER_REJECTED", "USER_UNAVAILABLE", ""])
-def test_departure_before_the_answer_is_left_to_the_dials_own_answer(ours: Workspace, reason: str) -> None:
+def test_departure_before_the_answer_is_left_to_the_dials_own_answer(
+    ours: Workspace, reason: str
+) -> None:
     lease = timezone.now() + timedelta(seconds=15)
     call = make.call(ours, stage=Stage.RINGING, intent_at=timezone.now(), lease_expires_at=lease)
 
-    livekit.post(livekit.event("participant_left", call, participant=livekit.callee(call, disconnectReason=reason)))
+    livekit.post(
+        livekit.event(
+            "participant_left", call, participant=livekit.callee(call, disconnectReason=reason)
+        )
+    )
 
     call.refresh_from_db()
     assert (call.stage, call.outcome) == (Stage.RINGING, None)
     assert InboxEvent.objects.get().applied_at is not None
 
 
-def test_late_callee_of_a_closed_attempt_raises_an_alarm_and_changes_nothing(ours: Workspace) -> None:
+def test_late_callee_of_a_closed_attempt_raises_an_alarm_and_changes_nothing(
+    ours: Workspace,
+) -> None:
     call = make.call(ours, stage=Stage.ENDED, outcome=Outcome.CANCELLED, end_reason="not_placed")
 
     livekit.post(livekit.event("participant_joined", call, participant=livekit.callee(call)))
 
     call.refresh_from_db()
     assert (call.stage, call.outcome, call.dialed_at) == (Stage.ENDED, Outcome.CANCELLED, None)
-    assert timeline(call) == [("alarm", "The callee was called after the attempt had been closed as never sent")]
+    assert timeline(call) == [
+        ("alarm", "The callee was called after the attempt had been closed as never sent")
+    ]
 
 
 @pytest.mark.parametrize("room", ["somebody-elses", "vo-", "vo-not-an-id", ""])
 def test_rooms_of_others_are_ignored(db: None, room: str) -> None:
-    response = livekit.post(livekit.event("participant_joined", room, participant={"identity": "x"}))
+    response = livekit.post(
+        livekit.event("participant_joined", room, participant={"identity": "x"})
+    )
 
     assert response.status_code == 200
     assert InboxEvent.objects.count() == 0
@@ -114,7 +144,9 @@ def test_call_that_is_gone_is_ignored(ours: Workspace) -> None:
     call = make.call(ours)
     call.delete()
 
-    response = livekit.post(livekit.event("participant_joined", "vo-01933b5e-0000-7000-8000-000000000000"))
+    response = livekit.post(
+        livekit.event("participant_joined", "vo-01933b5e-0000-7000-8000-000000000000")
+    )
 
     assert response.status_code == 200
 
@@ -124,15 +156,22 @@ def signed_by(secret: str, body: bytes) -> str:
     return jwt.encode(claims, secret, algorithm="HS256")
 
 
-BODY = orjson.dumps({"event": "room_started", "id": "EV_1", "createdAt": "1", "room": {"name": "vo-1"}})
+BODY = orjson.dumps(
+    {"event": "room_started", "id": "EV_1", "createdAt": "1", "room": {"name": "vo-1"}}
+)
 
 
 @pytest.mark.parametrize(
     "authorization",
     [
         pytest.param(lambda: "", id="none"),
-        pytest.param(lambda: f"Bearer {livekit.token(BODY)}", id="with the word Bearer, which LiveKit does not send"),
-        pytest.param(lambda: signed_by("another-secret-of-at-least-32-bytes", BODY), id="another secret"),
+        pytest.param(
+            lambda: f"Bearer {livekit.token(BODY)}",
+            id="with the word Bearer, which LiveKit does not send",
+        ),
+        pytest.param(
+            lambda: signed_by("another-secret-of-at-least-32-bytes", BODY), id="another secret"
+        ),
         pytest.param(lambda: livekit.token(BODY + b" "), id="of another body"),
         pytest.param(lambda: livekit.token(BODY, sha256=""), id="an API token without a hash"),
         pytest.param(lambda: livekit.token(BODY, iss="somebody"), id="another key"),
@@ -145,7 +184,9 @@ def test_bad_signature_is_401(db: None, authorization: Any) -> None:
     assert (response.status_code, response.json()) == (401, {"detail": "Invalid or missing token"})
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{", b"{}", b'{"id": 1, "event": "x"}', b'{"id": "", "event": "x"}'])
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{", b"{}", b'{"id": 1, "event": "x"}', b'{"id": "", "event": "x"}']
+)
 def test_what_is_no_event_is_400(db: None, body: bytes) -> None:
     response = livekit.post(body)
 
@@ -169,9 +210,14 @@ def test_database_away_asks_livekit_to_send_again(db: None) -> None:
         raise OperationalError("the server is gone")
 
     with connection.execute_wrapper(fail):
-        response = livekit.post(livekit.event("room_finished", "vo-01933b5e-0000-7000-8000-000000000000"))
+        response = livekit.post(
+            livekit.event("room_finished", "vo-01933b5e-0000-7000-8000-000000000000")
+        )
 
-    assert (response.status_code, response.json()) == (503, {"detail": "The database cannot be reached"})
+    assert (response.status_code, response.json()) == (
+        503,
+        {"detail": "The database cannot be reached"},
+    )
 
 
 def test_event_whose_call_is_locked_waits_for_the_sweep(ours: Workspace) -> None:
@@ -196,7 +242,9 @@ def test_sweep_applies_what_was_stored_and_not_applied(ours: Workspace) -> None:
     call = talking(ours)
     body = livekit.event("room_finished", call)
     long_ago = timezone.now() - timedelta(minutes=4)
-    InboxEvent.objects.create(event_id="EV_1", event="room_finished", room=call.room, body=body, received_at=long_ago)
+    InboxEvent.objects.create(
+        event_id="EV_1", event="room_finished", room=call.room, body=body, received_at=long_ago
+    )
 
     applied = apply_pending_events()
 
@@ -214,7 +262,9 @@ def test_event_that_cannot_be_understood_does_not_stop_the_sweep(ours: Workspace
         ("EV_2", never),
         ("EV_3", livekit.event("room_finished", call)),
     ):
-        InboxEvent.objects.create(event_id=name, event="room_finished", room=call.room, body=body, received_at=long_ago)
+        InboxEvent.objects.create(
+            event_id=name, event="room_finished", room=call.room, body=body, received_at=long_ago
+        )
 
     apply_pending_events()
 
@@ -223,7 +273,9 @@ def test_event_that_cannot_be_understood_does_not_stop_the_sweep(ours: Workspace
     assert InboxEvent.objects.filter(applied_at=None).count() == 0
 
 
-def test_event_that_cannot_be_understood_is_stored_and_done_with(ours: Workspace, caplog: Any) -> None:
+def test_event_that_cannot_be_understood_is_stored_and_done_with(
+    ours: Workspace, caplog: Any
+) -> None:
     call = talking(ours)
 
     response = livekit.post({**livekit.event("room_finished", call), "createdAt": "soon"})

@@ -61,7 +61,9 @@ def test_the_next_is_taken_when_one_has_ended(ours: Workspace) -> None:
 
 def test_the_workspaces_limit_holds_over_all_its_numbers(ours: Workspace) -> None:
     Workspace.unscoped.filter(pk=ours.pk).update(max_concurrent_calls=3)
-    one, two = (make.phone_number(ours, calls_per_second=20, max_concurrent_calls=30) for _ in range(2))
+    one, two = (
+        make.phone_number(ours, calls_per_second=20, max_concurrent_calls=30) for _ in range(2)
+    )
     talking(one)
     waiting = {*queued(one, 3), *queued(two, 3)}
 
@@ -95,14 +97,23 @@ def test_a_shift_takes_what_it_can_hold(ours: Workspace) -> None:
 def made(number: PhoneNumber, **fields: Any) -> Call:
     """A call that ended an hour ago, unless told otherwise."""
     dialed_at = timezone.now() - timedelta(hours=1)
-    return make.call(number.workspace, **{"number": number, "stage": Stage.ENDED, "dialed_at": dialed_at, **fields})
+    return make.call(
+        number.workspace,
+        **{"number": number, "stage": Stage.ENDED, "dialed_at": dialed_at, **fields},
+    )
 
 
-def test_the_calls_of_a_day_are_counted_over_all_numbers(ours: Workspace, theirs: Workspace) -> None:
+def test_the_calls_of_a_day_are_counted_over_all_numbers(
+    ours: Workspace, theirs: Workspace
+) -> None:
     Workspace.unscoped.filter(pk=ours.pk).update(max_calls_per_day=5)
-    one, two = (make.phone_number(ours, calls_per_second=20, max_concurrent_calls=30) for _ in range(2))
+    one, two = (
+        make.phone_number(ours, calls_per_second=20, max_concurrent_calls=30) for _ in range(2)
+    )
     made(one)
-    made(two, dialed_at=None, intent_at=timezone.now(), outcome="unknown")  # nobody can prove that it did not ring
+    made(
+        two, dialed_at=None, intent_at=timezone.now(), outcome="unknown"
+    )  # nobody can prove that it did not ring
     talking(two)
     made(one, dialed_at=timezone.now() - timedelta(hours=25))
     made(one, dialed_at=None, outcome="cancelled")  # never sent
@@ -120,7 +131,11 @@ def test_the_calls_of_a_day_are_counted_over_all_numbers(ours: Workspace, theirs
 def test_a_call_beyond_the_day_is_refused(ours: Workspace) -> None:
     Workspace.unscoped.filter(pk=ours.pk).update(max_calls_per_day=1)
     number = make.phone_number(ours)
-    order = {"agent_id": str(make.agent(ours).pk), "to": "+12025550186", "from_number_id": str(number.pk)}
+    order = {
+        "agent_id": str(make.agent(ours).pk),
+        "to": "+12025550186",
+        "from_number_id": str(number.pk),
+    }
     client = make.client(ours, Role.MANAGER)
 
     answers = [client.post("/calls", order) for _ in range(2)]

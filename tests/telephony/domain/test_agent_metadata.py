@@ -10,7 +10,10 @@ from tests import make
 
 
 def test_an_agent_is_told_its_call_with_the_defaults_filled_in(ours: Workspace) -> None:
-    config = {"first_message": "Hello {{name}}", "variables": [{"name": "name", "default": "there"}, {"name": "day"}]}
+    config = {
+        "first_message": "Hello {{name}}",
+        "variables": [{"name": "name", "default": "there"}, {"name": "day"}],
+    }
     call = make.call(ours, variables={"name": " ", "extra": 3})
 
     told = json.loads(metadata_of(call, config))
@@ -36,6 +39,8 @@ def test_the_longest_prompt_fits_into_what_livekit_takes_in_any_script(ours: Wor
 
 def test_what_an_agent_is_told_is_not_in_what_a_log_might_show() -> None:
     order = RoomOrder(name="vo-1", agent_name="voiceops", agent_metadata="s3cret", empty_timeout=60)
-    job = Job(call=Call(), trunk_id="ST_1", config={"tools": [{"headers": {"Authorization": "s3cret"}}]})
+    job = Job(
+        call=Call(), trunk_id="ST_1", config={"tools": [{"headers": {"Authorization": "s3cret"}}]}
+    )
 
     assert "s3cret" not in f"{order!r} {job!r}"

@@ -6,42 +6,98 @@ from telephony.domain.dial_verdicts import Blame, DialRefusal, classify, provide
 from telephony.models import Outcome
 
 
-def sip(code: int, phrase: str = "", twirp: str = "", status: int = 0, message: str = "") -> DialRefusal:
+def sip(
+    code: int, phrase: str = "", twirp: str = "", status: int = 0, message: str = ""
+) -> DialRefusal:
     return DialRefusal(
-        code=twirp, status=status, message=message or f"sip status: {code}: {phrase}", sip_code=code, sip_phrase=phrase
+        code=twirp,
+        status=status,
+        message=message or f"sip status: {code}: {phrase}",
+        sip_code=code,
+        sip_phrase=phrase,
     )
 
 
 ROWS = {
     "busy": (sip(486, "Busy Here", "resource_exhausted", 429), Outcome.BUSY, Blame.CALLEE),
-    "busy everywhere": (sip(600, "Busy Everywhere", "resource_exhausted", 429), Outcome.BUSY, Blame.CALLEE),
+    "busy everywhere": (
+        sip(600, "Busy Everywhere", "resource_exhausted", 429),
+        Outcome.BUSY,
+        Blame.CALLEE,
+    ),
     "declined": (sip(603, "Decline", "permission_denied", 403), Outcome.DECLINED, Blame.CALLEE),
     "unwanted": (sip(607, "Unwanted", "permission_denied", 403), Outcome.DECLINED, Blame.CALLEE),
     "rejected": (sip(608, "Rejected", "permission_denied", 403), Outcome.DECLINED, Blame.CALLEE),
     "blocked": (
-        sip(603, "Decline", "permission_denied", 403, "INVITE blocked by carrier: X-Twilio-Error 32203"),
+        sip(
+            603,
+            "Decline",
+            "permission_denied",
+            403,
+            "INVITE blocked by carrier: X-Twilio-Error 32203",
+        ),
         Outcome.BLOCKED,
         Blame.CALLEE,
     ),
-    "unavailable": (sip(480, "Temporarily Unavailable", "resource_exhausted", 429), Outcome.NO_ANSWER, Blame.CALLEE),
-    "network timeout": (sip(408, "Request Timeout", "deadline_exceeded", 408), Outcome.NO_ANSWER, Blame.CALLEE),
+    "unavailable": (
+        sip(480, "Temporarily Unavailable", "resource_exhausted", 429),
+        Outcome.NO_ANSWER,
+        Blame.CALLEE,
+    ),
+    "network timeout": (
+        sip(408, "Request Timeout", "deadline_exceeded", 408),
+        Outcome.NO_ANSWER,
+        Blame.CALLEE,
+    ),
     "terminated": (sip(487, "Request Terminated", "aborted", 409), Outcome.NO_ANSWER, Blame.CALLEE),
-    "ringing timeout": (DialRefusal("canceled", 408, "sip request timed out"), Outcome.NO_ANSWER, Blame.CALLEE),
+    "ringing timeout": (
+        DialRefusal("canceled", 408, "sip request timed out"),
+        Outcome.NO_ANSWER,
+        Blame.CALLEE,
+    ),
     "ringing timeout, rare race": (
         DialRefusal("failed_precondition", 412, "context deadline exceeded"),
         Outcome.NO_ANSWER,
         Blame.CALLEE,
     ),
     "not found": (sip(404, "Not Found", "not_found", 404), Outcome.INVALID_NUMBER, Blame.CALLEE),
-    "exists nowhere": (sip(604, "Does Not Exist Anywhere", "not_found", 404), Outcome.INVALID_NUMBER, Blame.CALLEE),
+    "exists nowhere": (
+        sip(604, "Does Not Exist Anywhere", "not_found", 404),
+        Outcome.INVALID_NUMBER,
+        Blame.CALLEE,
+    ),
     "gone": (sip(410, "Gone", "not_found", 404), Outcome.INVALID_NUMBER, Blame.CALLEE),
-    "incomplete": (sip(484, "Address Incomplete", "invalid_argument", 400), Outcome.INVALID_NUMBER, Blame.CALLEE),
-    "ambiguous": (sip(485, "Ambiguous", "invalid_argument", 400), Outcome.INVALID_NUMBER, Blame.CALLEE),
-    "bad request": (sip(400, "Bad Request", "invalid_argument", 400), Outcome.INVALID_NUMBER, Blame.CALLEE),
-    "forbidden": (sip(403, "Forbidden", "permission_denied", 403), Outcome.TRUNK_ERROR, Blame.CARRIER),
-    "payment required": (sip(402, "Payment Required", "permission_denied", 403), Outcome.TRUNK_ERROR, Blame.CARRIER),
+    "incomplete": (
+        sip(484, "Address Incomplete", "invalid_argument", 400),
+        Outcome.INVALID_NUMBER,
+        Blame.CALLEE,
+    ),
+    "ambiguous": (
+        sip(485, "Ambiguous", "invalid_argument", 400),
+        Outcome.INVALID_NUMBER,
+        Blame.CALLEE,
+    ),
+    "bad request": (
+        sip(400, "Bad Request", "invalid_argument", 400),
+        Outcome.INVALID_NUMBER,
+        Blame.CALLEE,
+    ),
+    "forbidden": (
+        sip(403, "Forbidden", "permission_denied", 403),
+        Outcome.TRUNK_ERROR,
+        Blame.CARRIER,
+    ),
+    "payment required": (
+        sip(402, "Payment Required", "permission_denied", 403),
+        Outcome.TRUNK_ERROR,
+        Blame.CARRIER,
+    ),
     "no credentials": (
-        DialRefusal("failed_precondition", 412, "sip server required auth, but no username or password was provided"),
+        DialRefusal(
+            "failed_precondition",
+            412,
+            "sip server required auth, but no username or password was provided",
+        ),
         Outcome.TRUNK_ERROR,
         Blame.TRUNK,
     ),
@@ -50,8 +106,16 @@ ROWS = {
         Outcome.TRUNK_ERROR,
         Blame.TRUNK,
     ),
-    "codec": (sip(488, "Not Acceptable Here", "invalid_argument", 400), Outcome.TRUNK_ERROR, Blame.CARRIER),
-    "server error": (sip(500, "Internal", "failed_precondition", 412), Outcome.CARRIER_ERROR, Blame.CARRIER),
+    "codec": (
+        sip(488, "Not Acceptable Here", "invalid_argument", 400),
+        Outcome.TRUNK_ERROR,
+        Blame.CARRIER,
+    ),
+    "server error": (
+        sip(500, "Internal", "failed_precondition", 412),
+        Outcome.CARRIER_ERROR,
+        Blame.CARRIER,
+    ),
     "out of channels": (
         sip(503, "Service Unavailable", "failed_precondition", 412),
         Outcome.CARRIER_ERROR,
@@ -62,7 +126,11 @@ ROWS = {
         Outcome.THROTTLED,
         Blame.CAPACITY,
     ),
-    "gateway timeout": (sip(504, "Server Time-out", "deadline_exceeded", 408), Outcome.CARRIER_ERROR, Blame.CARRIER),
+    "gateway timeout": (
+        sip(504, "Server Time-out", "deadline_exceeded", 408),
+        Outcome.CARRIER_ERROR,
+        Blame.CARRIER,
+    ),
     "no such host": (
         DialRefusal("invalid_argument", 400, "lookup sip.nowhere.example: no such host"),
         Outcome.TRUNK_ERROR,
@@ -83,8 +151,16 @@ ROWS = {
         Outcome.CARRIER_ERROR,
         Blame.PLATFORM,
     ),
-    "RPC deadline": (DialRefusal("deadline_exceeded", 408, "request timed out"), Outcome.UNKNOWN, Blame.DOUBT),
-    "quota": (DialRefusal("resource_exhausted", 429, "rate limit exceeded"), Outcome.THROTTLED, Blame.CAPACITY),
+    "RPC deadline": (
+        DialRefusal("deadline_exceeded", 408, "request timed out"),
+        Outcome.UNKNOWN,
+        Blame.DOUBT,
+    ),
+    "quota": (
+        DialRefusal("resource_exhausted", 429, "rate limit exceeded"),
+        Outcome.THROTTLED,
+        Blame.CAPACITY,
+    ),
     "trunk gone": (
         DialRefusal("not_found", 404, "requested sip trunk does not exist"),
         Outcome.TRUNK_ERROR,
@@ -116,10 +192,15 @@ def test_a_401_after_the_tokens_end_is_the_fence_at_work() -> None:
     ("answer", "code"),
     [
         (sip(603, "Decline", message="INVITE blocked by carrier: X-Twilio-Error 32203"), "32203"),
-        (sip(603, "Decline", message="INVITE blocked by carrier: sip status: 603: Decline"), "32203"),
+        (
+            sip(603, "Decline", message="INVITE blocked by carrier: sip status: 603: Decline"),
+            "32203",
+        ),
         (sip(404, "13224 Invalid phone number"), "13224"),
         (sip(486, "Busy Here"), None),
     ],
 )
-def test_twilios_error_number_is_read_where_livekit_passes_it_on(answer: DialRefusal, code: str | None) -> None:
+def test_twilios_error_number_is_read_where_livekit_passes_it_on(
+    answer: DialRefusal, code: str | None
+) -> None:
     assert provider_code(answer) == code

@@ -1,6 +1,8 @@
-"""Every row of the table in `protocols.md` §2.2: a carrier's answer, through the sandbox and the real client, judged.
+"""Every row of the table in `protocols.md` §2.2: a carrier's answer, through the sandbox and the
+real client, judged.
 
-`test_outcomes.py` holds the table against answers written by hand; here LiveKit's own client reads them off the wire.
+`test_outcomes.py` holds the table against answers written by hand; here LiveKit's own client reads
+them off the wire.
 """
 
 from collections.abc import Iterator
@@ -56,7 +58,11 @@ ROWS: dict[str, tuple[dict[str, Any], Outcome, Blame]] = {
     "incomplete": ({"sip_code": 484}, Outcome.INVALID_NUMBER, Blame.CALLEE),
     "ambiguous": ({"sip_code": 485}, Outcome.INVALID_NUMBER, Blame.CALLEE),
     "bad request": ({"sip_code": 400}, Outcome.INVALID_NUMBER, Blame.CALLEE),
-    "bad request, no phrase": ({"sip_code": 400, "phrase": ""}, Outcome.INVALID_NUMBER, Blame.CALLEE),
+    "bad request, no phrase": (
+        {"sip_code": 400, "phrase": ""},
+        Outcome.INVALID_NUMBER,
+        Blame.CALLEE,
+    ),
     "forbidden": ({"sip_code": 403}, Outcome.TRUNK_ERROR, Blame.CARRIER),
     "payment required": ({"sip_code": 402}, Outcome.TRUNK_ERROR, Blame.CARRIER),
     "credentials asked for (401)": ({"sip_code": 401}, Outcome.TRUNK_ERROR, Blame.TRUNK),
@@ -67,7 +73,11 @@ ROWS: dict[str, tuple[dict[str, Any], Outcome, Blame]] = {
         Blame.TRUNK,
     ),
     "codec": ({"sip_code": 488}, Outcome.TRUNK_ERROR, Blame.CARRIER),
-    "SDP": (ends("failed_precondition", "no common audio codec in SDP"), Outcome.TRUNK_ERROR, Blame.CARRIER),
+    "SDP": (
+        ends("failed_precondition", "no common audio codec in SDP"),
+        Outcome.TRUNK_ERROR,
+        Blame.CARRIER,
+    ),
     "server error": ({"sip_code": 500}, Outcome.CARRIER_ERROR, Blame.CARRIER),
     "bad gateway": ({"sip_code": 502}, Outcome.CARRIER_ERROR, Blame.CARRIER),
     "out of channels": ({"sip_code": 503}, Outcome.CARRIER_ERROR, Blame.CARRIER),
@@ -125,10 +135,18 @@ def carrier() -> Iterator[RunningSandbox]:
 
 
 async def ring(box: RunningSandbox, to: str, settings: LazySettings) -> Any:
-    settings.LIVEKIT_URL, settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET = box.url, box.api_key, box.api_secret
+    settings.LIVEKIT_URL, settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET = (
+        box.url,
+        box.api_key,
+        box.api_secret,
+    )
     async with LiveKit() as livekit:
-        wanted = api.SIPOutboundTrunkInfo(name="carrier", address="sip.example.com", numbers=["+12025550100"])
-        trunk = await livekit.api.sip.create_outbound_trunk(api.CreateSIPOutboundTrunkRequest(trunk=wanted))
+        wanted = api.SIPOutboundTrunkInfo(
+            name="carrier", address="sip.example.com", numbers=["+12025550100"]
+        )
+        trunk = await livekit.api.sip.create_outbound_trunk(
+            api.CreateSIPOutboundTrunkRequest(trunk=wanted)
+        )
         name = uuid7().hex
         return await livekit.dial(
             Dial(
@@ -158,7 +176,9 @@ async def test_each_answer_off_the_wire_has_its_verdict(
     assert verdict.counts == (blame is Blame.CALLEE)
 
 
-async def test_an_answered_call_off_the_wire(carrier: RunningSandbox, settings: LazySettings) -> None:
+async def test_an_answered_call_off_the_wire(
+    carrier: RunningSandbox, settings: LazySettings
+) -> None:
     answer = await ring(carrier, "+12025550101", settings)
 
     assert isinstance(answer, Answered)

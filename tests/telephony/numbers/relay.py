@@ -1,4 +1,6 @@
-"""A relay in front of the sandbox that breaks chosen requests on the way, before or after they are carried out."""
+"""A relay in front of the sandbox that breaks chosen requests on the way, before or after they are
+carried out.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +15,9 @@ import requests
 
 @dataclass
 class Break:
-    """Strikes requests whose path ends so. `after`: it is carried out first. Without a status the connection closes."""
+    """Strikes requests whose path ends so. `after`: it is carried out first. Without a status the
+    connection closes.
+    """
 
     path: str
     after: bool = False
@@ -55,7 +59,11 @@ def relay_to(target: str) -> Iterator[Relay]:
                 answer = session.request(
                     self.command, f"{target}{self.path}", data=content, headers=headers, timeout=10
                 )
-                status, body, kind = answer.status_code, answer.content, answer.headers["Content-Type"]
+                status, body, kind = (
+                    answer.status_code,
+                    answer.content,
+                    answer.headers["Content-Type"],
+                )
             if fault is not None:
                 status, body, kind = fault.status, fault.body, "application/json"
             if not status:

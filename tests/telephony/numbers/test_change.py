@@ -20,7 +20,11 @@ from voiceops.core.clock import database_now
 from voiceops.core.errors import NotFound
 
 NUMBER = "+12025550100"
-SIP = {"address": "sip.carrier.example", "auth_username": "voice", "auth_password": "s3cret of the trunk"}
+SIP = {
+    "address": "sip.carrier.example",
+    "auth_username": "voice",
+    "auth_password": "s3cret of the trunk",
+}
 
 
 def register(workspace: Workspace, **fields: Any) -> dict[str, Any]:
@@ -36,19 +40,29 @@ def relay(box: RunningSandbox, settings: Settings) -> Iterator[Relay]:
         yield running
 
 
-def test_a_changed_label_and_pace_need_no_livekit(ours: Workspace, box: RunningSandbox, settings: Settings) -> None:
+def test_a_changed_label_and_pace_need_no_livekit(
+    ours: Workspace, box: RunningSandbox, settings: Settings
+) -> None:
     number = register(ours)
     settings.LIVEKIT_URL = "http://127.0.0.1:9"
 
     response = make.client(ours).patch(
-        f"/phone-numbers/{number['id']}", {"label": "Sales", "calls_per_second": 5, "max_concurrent_calls": 50}
+        f"/phone-numbers/{number['id']}",
+        {"label": "Sales", "calls_per_second": 5, "max_concurrent_calls": 50},
     )
 
     assert response.status_code == 200
-    assert response.json() == {**number, "label": "Sales", "calls_per_second": 5.0, "max_concurrent_calls": 50}
+    assert response.json() == {
+        **number,
+        "label": "Sales",
+        "calls_per_second": 5.0,
+        "max_concurrent_calls": 50,
+    }
 
 
-def test_inbound_calls_are_routed_rerouted_and_unrouted_in_place(ours: Workspace, box: RunningSandbox) -> None:
+def test_inbound_calls_are_routed_rerouted_and_unrouted_in_place(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     number = register(ours)
     client, url = make.client(ours), f"/phone-numbers/{number['id']}"
     first, second = make.agent(ours), make.agent(ours)
@@ -71,10 +85,15 @@ def test_a_changed_address_keeps_trunk_and_password(ours: Workspace, box: Runnin
     number = register(ours)
     [before] = everything()["outbound"]
 
-    response = make.client(ours).patch(f"/phone-numbers/{number['id']}", {"sip": {"address": "sip2.carrier.example"}})
+    response = make.client(ours).patch(
+        f"/phone-numbers/{number['id']}", {"sip": {"address": "sip2.carrier.example"}}
+    )
 
     [after] = everything()["outbound"]
-    assert response.json() == {**number, "sip": {**number["sip"], "address": "sip2.carrier.example"}}
+    assert response.json() == {
+        **number,
+        "sip": {**number["sip"], "address": "sip2.carrier.example"},
+    }
     assert (after.sip_trunk_id, after.address) == (before.sip_trunk_id, "sip2.carrier.example")
     assert after.auth_password == "s3cret of the trunk"
     assert SipTrunk.unscoped.get(direction="outbound").address == "sip2.carrier.example"
@@ -83,7 +102,9 @@ def test_a_changed_address_keeps_trunk_and_password(ours: Workspace, box: Runnin
 def test_a_changed_password_is_encrypted_and_used(ours: Workspace, box: RunningSandbox) -> None:
     number = register(ours)
 
-    make.client(ours).patch(f"/phone-numbers/{number['id']}", {"sip": {"auth_password": "another one"}})
+    make.client(ours).patch(
+        f"/phone-numbers/{number['id']}", {"sip": {"auth_password": "another one"}}
+    )
 
     row = PhoneNumber.unscoped.get()
     assert decrypt_password(row) == "another one"
@@ -117,10 +138,14 @@ def test_null_is_no_sip_settings(ours: Workspace, box: RunningSandbox) -> None:
     }
 
 
-def test_changes_at_the_same_time_are_both_made_at_livekit(ours: Workspace, box: RunningSandbox) -> None:
+def test_changes_at_the_same_time_are_both_made_at_livekit(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     register(ours)
     read_before = PhoneNumber.unscoped.get()
-    change_number(number=PhoneNumber.unscoped.get(), changes={"sip_address": "sip2.carrier.example"})
+    change_number(
+        number=PhoneNumber.unscoped.get(), changes={"sip_address": "sip2.carrier.example"}
+    )
 
     change_number(number=read_before, changes={"sip_transport": "tls"})
 
@@ -129,7 +154,9 @@ def test_changes_at_the_same_time_are_both_made_at_livekit(ours: Workspace, box:
     assert check_number(number=PhoneNumber.unscoped.get()) == []
 
 
-def test_a_change_while_the_number_is_removed_leaves_nothing(ours: Workspace, box: RunningSandbox) -> None:
+def test_a_change_while_the_number_is_removed_leaves_nothing(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     register(ours)
     read_before = PhoneNumber.unscoped.get()
     remove_number(number=PhoneNumber.unscoped.get())
@@ -141,13 +168,20 @@ def test_a_change_while_the_number_is_removed_leaves_nothing(ours: Workspace, bo
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_change_that_livekit_breaks_changes_nothing(ours: Workspace, relay: Relay, after: bool) -> None:
+def test_a_change_that_livekit_breaks_changes_nothing(
+    ours: Workspace, relay: Relay, after: bool
+) -> None:
     number = register(ours)
     relay.breaks = [Break("UpdateSIPOutboundTrunk", after=after)]
 
-    response = make.client(ours).patch(f"/phone-numbers/{number['id']}", {"sip": {"address": "elsewhere.example"}})
+    response = make.client(ours).patch(
+        f"/phone-numbers/{number['id']}", {"sip": {"address": "elsewhere.example"}}
+    )
 
-    assert (response.status_code, response.json()) == (500, {"detail": "LiveKit SIP error: could not be reached"})
+    assert (response.status_code, response.json()) == (
+        500,
+        {"detail": "LiveKit SIP error: could not be reached"},
+    )
     assert PhoneNumber.unscoped.get().sip_address == "sip.carrier.example"
     assert everything()["outbound"][0].address == "sip.carrier.example"
 
@@ -185,7 +219,9 @@ def test_a_number_of_a_live_call_stays(ours: Workspace, box: RunningSandbox) -> 
     assert (response.status_code, response.json()) == (400, {"detail": "Phone number is in use"})
 
 
-def test_a_number_with_a_past_is_deleted_and_its_calls_stay(ours: Workspace, box: RunningSandbox) -> None:
+def test_a_number_with_a_past_is_deleted_and_its_calls_stay(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     number = register(ours)
     call = make.call(ours, number=PhoneNumber.unscoped.get(), stage=Stage.ENDED)
 
@@ -197,26 +233,36 @@ def test_a_number_with_a_past_is_deleted_and_its_calls_stay(ours: Workspace, box
 
 
 @pytest.mark.parametrize("step", ["DeleteSIPDispatchRule", "DeleteSIPTrunk"])
-def test_a_delete_that_livekit_breaks_is_finished_later(ours: Workspace, relay: Relay, step: str) -> None:
+def test_a_delete_that_livekit_breaks_is_finished_later(
+    ours: Workspace, relay: Relay, step: str
+) -> None:
     number = register(ours, inbound_agent_id=str(make.agent(ours).pk))
     relay.breaks = [Break(step, after=True)]
 
     response = make.client(ours).delete(f"/phone-numbers/{number['id']}")
 
-    assert (response.status_code, response.json()) == (500, {"detail": "LiveKit SIP error: could not be reached"})
+    assert (response.status_code, response.json()) == (
+        500,
+        {"detail": "LiveKit SIP error: could not be reached"},
+    )
     assert PhoneNumber.unscoped.get().status == "error"
     assert clean_provisioning() == 1
     assert everything() == NOTHING
     assert not PhoneNumber.unscoped.exists()
 
 
-def test_a_number_that_is_being_removed_takes_no_changes(ours: Workspace, box: RunningSandbox) -> None:
+def test_a_number_that_is_being_removed_takes_no_changes(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     number = register(ours)
     PhoneNumber.unscoped.update(status=PhoneNumber.Status.ERROR)
 
     response = make.client(ours).patch(f"/phone-numbers/{number['id']}", {"label": "x"})
 
-    assert (response.status_code, response.json()) == (400, {"detail": "Phone number is not active"})
+    assert (response.status_code, response.json()) == (
+        400,
+        {"detail": "Phone number is not active"},
+    )
 
 
 def test_a_registration_that_died_is_cleared_away(ours: Workspace, box: RunningSandbox) -> None:
@@ -232,7 +278,9 @@ def test_a_registration_that_died_is_cleared_away(ours: Workspace, box: RunningS
     assert not PhoneNumber.unscoped.exists()
 
 
-def test_cleaning_goes_on_when_livekit_is_there_again(ours: Workspace, box: RunningSandbox, settings: Settings) -> None:
+def test_cleaning_goes_on_when_livekit_is_there_again(
+    ours: Workspace, box: RunningSandbox, settings: Settings
+) -> None:
     register(ours)
     PhoneNumber.unscoped.update(status=PhoneNumber.Status.ERROR)
     settings.LIVEKIT_URL = "http://127.0.0.1:9"
@@ -274,7 +322,9 @@ def test_members_read_and_change_nothing(ours: Workspace, box: RunningSandbox) -
     ]
 
     assert member.get(f"/phone-numbers/{number.pk}").status_code == 200
-    assert [(a.status_code, a.json()) for a in answers] == [(403, {"detail": "Admin access required"})] * 6
+    assert [(a.status_code, a.json()) for a in answers] == [
+        (403, {"detail": "Admin access required"})
+    ] * 6
 
 
 @pytest.mark.parametrize("rows", [1, 3])

@@ -11,24 +11,42 @@ from tests import make
 from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import everything
 
-SIP = {"address": "sip.carrier.example", "auth_username": "voice", "auth_password": "s3cret of the trunk"}
+SIP = {
+    "address": "sip.carrier.example",
+    "auth_username": "voice",
+    "auth_password": "s3cret of the trunk",
+}
 
 
 def register(workspace: Workspace) -> dict[str, Any]:
     agent = make.agent(workspace)
-    body = {"phone_number": "+12025550100", "provider": "sip", "sip": SIP, "inbound_agent_id": str(agent.pk)}
+    body = {
+        "phone_number": "+12025550100",
+        "provider": "sip",
+        "sip": SIP,
+        "inbound_agent_id": str(agent.pk),
+    }
     answer: dict[str, Any] = make.client(workspace).post("/phone-numbers", body).json()
     return answer
 
 
 def drift_of(workspace: Workspace, number: dict[str, Any]) -> list[str]:
-    answer: list[str] = make.client(workspace, Role.MEMBER).get(f"/phone-numbers/{number['id']}/drift").json()["drift"]
+    answer: list[str] = (
+        make.client(workspace, Role.MEMBER)
+        .get(f"/phone-numbers/{number['id']}/drift")
+        .json()["drift"]
+    )
     return answer
 
 
 def disturb(number: PhoneNumber, **outbound: Any) -> None:
     """Somebody changes the outbound trunk at LiveKit, and loses inbound trunk and rule."""
-    wanted = {"address": "sip.carrier.example", "transport": "tcp", "numbers": (number.phone_number,), **outbound}
+    wanted = {
+        "address": "sip.carrier.example",
+        "transport": "tcp",
+        "numbers": (number.phone_number,),
+        **outbound,
+    }
     tag = trunk_config_of(number).tag
     livekit_trunks.apply_trunks(
         TrunkConfig(tag=tag, name=f"VoiceOps {number.phone_number}", outbound=Outbound(**wanted))
@@ -57,7 +75,10 @@ def test_what_was_changed_at_livekit_is_told_in_words(ours: Workspace, box: Runn
         "The dispatch rule is missing at LiveKit",
     ]
     assert row.drift == told
-    assert dict(SipTrunk.unscoped.values_list("direction", "status")) == {"outbound": "active", "inbound": "missing"}
+    assert dict(SipTrunk.unscoped.values_list("direction", "status")) == {
+        "outbound": "active",
+        "inbound": "missing",
+    }
 
 
 def test_repairing_puts_livekit_right(ours: Workspace, box: RunningSandbox) -> None:
@@ -77,7 +98,11 @@ def test_repairing_puts_livekit_right(ours: Workspace, box: RunningSandbox) -> N
 def test_things_of_ours_without_a_row_are_found(ours: Workspace, box: RunningSandbox) -> None:
     register(ours)
     found = everything()
-    ids = [found["outbound"][0].sip_trunk_id, found["inbound"][0].sip_trunk_id, found["rules"][0].sip_dispatch_rule_id]
+    ids = [
+        found["outbound"][0].sip_trunk_id,
+        found["inbound"][0].sip_trunk_id,
+        found["rules"][0].sip_dispatch_rule_id,
+    ]
     PhoneNumber.unscoped.all().delete()
 
     drifted, orphans = check_everything()

@@ -19,7 +19,14 @@ from tests.telephony.numbers.relay import Break, Relay, relay_to
 NUMBER = "+14155550123"
 PURCHASE = {"phone_number": NUMBER}
 IMPORT = {"phone_number": NUMBER, "provider": "twilio"}
-TABLES = ("numbers", "trunks", "origination_urls", "credential_lists", "credentials", "trunk_credential_lists")
+TABLES = (
+    "numbers",
+    "trunks",
+    "origination_urls",
+    "credential_lists",
+    "credentials",
+    "trunk_credential_lists",
+)
 STEPS = [
     "IncomingPhoneNumbers.json",
     "/v1/Trunks",
@@ -62,7 +69,9 @@ def buy_by_hand(number: str = NUMBER) -> str:
 
 
 def test_the_inventory_is_a_page_of_numbers(ours: Workspace, box: RunningSandbox) -> None:
-    response = make.client(ours).get("/phone-numbers/available?country=us&type=local&area_code=415&page_size=1")
+    response = make.client(ours).get(
+        "/phone-numbers/available?country=us&type=local&area_code=415&page_size=1"
+    )
 
     body = response.json()
     assert (response.status_code, len(body["items"])) == (200, 1)
@@ -86,7 +95,13 @@ def test_an_empty_inventory_is_an_empty_page(ours: Workspace, box: RunningSandbo
     response = make.client(ours).get("/phone-numbers/available")
 
     assert response.status_code == 200
-    assert response.json() == {"items": [], "total": 0, "page": 1, "page_size": 50, "total_pages": 0}
+    assert response.json() == {
+        "items": [],
+        "total": 0,
+        "page": 1,
+        "page_size": 50,
+        "total_pages": 0,
+    }
 
 
 def test_a_kind_that_a_country_does_not_have_is_told(ours: Workspace, box: RunningSandbox) -> None:
@@ -96,7 +111,9 @@ def test_a_kind_that_a_country_does_not_have_is_told(ours: Workspace, box: Runni
 
 
 def test_the_query_is_validated(ours: Workspace) -> None:
-    response = make.client(ours).get("/phone-numbers/available?country=U1&type=fax&area_code=x&contains=%27&page=0")
+    response = make.client(ours).get(
+        "/phone-numbers/available?country=U1&type=fax&area_code=x&contains=%27&page=0"
+    )
 
     permitted = "value is not a valid enumeration member; permitted: 'local', 'toll_free', 'mobile'"
     told = {tuple(mistake["loc"]): mistake["msg"] for mistake in response.json()["detail"]}
@@ -114,7 +131,8 @@ def test_a_purchase_connects_twilio_to_livekit(ours: Workspace, box: RunningSand
     agent = make.agent(ours)
 
     response = make.client(ours).post(
-        "/phone-numbers/purchase", {**PURCHASE, "label": "Bay Area", "inbound_agent_id": str(agent.pk)}
+        "/phone-numbers/purchase",
+        {**PURCHASE, "label": "Bay Area", "inbound_agent_id": str(agent.pk)},
     )
 
     number = PhoneNumber.unscoped.get()
@@ -140,11 +158,17 @@ def test_a_purchase_connects_twilio_to_livekit(ours: Workspace, box: RunningSand
         "created_at": number.created_at.isoformat().replace("+00:00", "Z"),
     }
     twilio = box.control("GET", "twilio")
-    [bought], [trunk], [origination] = twilio["numbers"], twilio["trunks"], twilio["origination_urls"]
+    [bought], [trunk], [origination] = (
+        twilio["numbers"],
+        twilio["trunks"],
+        twilio["origination_urls"],
+    )
     assert (bought["phone_number"], bought["trunk_sid"]) == (NUMBER, trunk["sid"])
     assert (trunk["domain_name"], trunk["transfer_mode"]) == (domain, "enable-all")
     assert origination["sip_url"] == "sip:voiceops.sip.livekit.cloud;transport=tcp"
-    assert [credential["username"] for credential in twilio["credentials"]] == [number.sip_auth_username]
+    assert [credential["username"] for credential in twilio["credentials"]] == [
+        number.sip_auth_username
+    ]
     assert len(twilio["trunk_credential_lists"]) == 1
     found = everything()
     assert found["outbound"][0].address == domain
@@ -184,7 +208,11 @@ def test_a_number_owned_already_is_imported_and_kept(ours: Workspace, box: Runni
     deleted = client.delete(f"/phone-numbers/{imported.json()['id']}")
 
     [kept] = box.control("GET", "twilio")["numbers"]
-    assert (imported.status_code, imported.json()["provider"], deleted.status_code) == (201, "twilio", 200)
+    assert (imported.status_code, imported.json()["provider"], deleted.status_code) == (
+        201,
+        "twilio",
+        200,
+    )
     assert connected == dict.fromkeys(TABLES, 1)
     assert at_twilio(box) == NUMBER_ONLY
     assert (kept["sid"], kept["friendly_name"], kept["trunk_sid"]) == (sid, "Bought by hand", None)
@@ -208,19 +236,30 @@ def test_a_twilio_number_with_a_trunk_of_ones_own_needs_no_account(
     ours: Workspace, box: RunningSandbox, settings: Settings
 ) -> None:
     settings.TWILIO_ACCOUNT_SID = settings.TWILIO_AUTH_TOKEN = ""
-    sip = {"address": "mine.pstn.twilio.com", "auth_username": "me", "auth_password": "Secret123456"}
+    sip = {
+        "address": "mine.pstn.twilio.com",
+        "auth_username": "me",
+        "auth_password": "Secret123456",
+    }
 
     response = make.client(ours).post("/phone-numbers", {**IMPORT, "sip": sip})
 
-    assert (response.status_code, response.json()["sip"]["address"]) == (201, "mine.pstn.twilio.com")
+    assert (response.status_code, response.json()["sip"]["address"]) == (
+        201,
+        "mine.pstn.twilio.com",
+    )
     assert at_twilio(box) == NOTHING_AT_TWILIO
 
 
-def test_the_sip_settings_of_a_connected_number_are_fixed(ours: Workspace, box: RunningSandbox) -> None:
+def test_the_sip_settings_of_a_connected_number_are_fixed(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     client = make.client(ours)
     number = client.post("/phone-numbers/purchase", PURCHASE).json()
 
-    response = client.patch(f"/phone-numbers/{number['id']}", {"sip": {"address": "elsewhere.example"}})
+    response = client.patch(
+        f"/phone-numbers/{number['id']}", {"sip": {"address": "elsewhere.example"}}
+    )
     relabelled = client.patch(f"/phone-numbers/{number['id']}", {"label": "x"})
 
     words = "The SIP settings of a number connected through Twilio are not ours to change"
@@ -228,7 +267,9 @@ def test_the_sip_settings_of_a_connected_number_are_fixed(ours: Workspace, box: 
     assert relabelled.json() == {**number, "label": "x"}
 
 
-def test_what_was_read_of_a_connected_number_may_be_sent_back(ours: Workspace, box: RunningSandbox) -> None:
+def test_what_was_read_of_a_connected_number_may_be_sent_back(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     client = make.client(ours)
     number = client.post("/phone-numbers/purchase", PURCHASE).json()
 
@@ -237,14 +278,20 @@ def test_what_was_read_of_a_connected_number_may_be_sent_back(ours: Workspace, b
     assert (response.status_code, response.json()) == (200, number)
 
 
-def test_importing_a_number_that_is_not_owned_is_refused(ours: Workspace, box: RunningSandbox) -> None:
+def test_importing_a_number_that_is_not_owned_is_refused(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     response = make.client(ours).post("/phone-numbers", IMPORT)
 
-    assert (response.status_code, response.json()) == refusal("the account does not own this number; buy it first")
+    assert (response.status_code, response.json()) == refusal(
+        "the account does not own this number; buy it first"
+    )
     assert not PhoneNumber.unscoped.exists()
 
 
-def test_importing_from_another_trunk_is_refused_and_leaves_it(ours: Workspace, box: RunningSandbox) -> None:
+def test_importing_from_another_trunk_is_refused_and_leaves_it(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     twilio = Twilio()
     sid = buy_by_hand()
     trunk = twilio.create_trunk("Somebody's", "somebodys.pstn.twilio.com")
@@ -257,7 +304,9 @@ def test_importing_from_another_trunk_is_refused_and_leaves_it(ours: Workspace, 
     assert [row["trunk_sid"] for row in box.control("GET", "twilio")["numbers"]] == [trunk]
 
 
-def test_buying_what_is_owned_already_is_refused_and_keeps_it(ours: Workspace, box: RunningSandbox) -> None:
+def test_buying_what_is_owned_already_is_refused_and_keeps_it(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     buy_by_hand()
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
@@ -267,12 +316,17 @@ def test_buying_what_is_owned_already_is_refused_and_keeps_it(ours: Workspace, b
     assert at_twilio(box) == NUMBER_ONLY
 
 
-def test_a_registered_number_is_not_bought(ours: Workspace, theirs: Workspace, box: RunningSandbox) -> None:
+def test_a_registered_number_is_not_bought(
+    ours: Workspace, theirs: Workspace, box: RunningSandbox
+) -> None:
     make.phone_number(theirs, phone_number=NUMBER)
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
 
-    assert (response.status_code, response.json()) == (409, {"detail": "Phone number already registered"})
+    assert (response.status_code, response.json()) == (
+        409,
+        {"detail": "Phone number already registered"},
+    )
     assert at_twilio(box) == NOTHING_AT_TWILIO
 
 
@@ -315,10 +369,14 @@ def test_a_number_that_is_gone_is_told(ours: Workspace, box: RunningSandbox) -> 
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
 
-    assert (response.status_code, response.json()) == refusal("the number is no longer available; search for another")
+    assert (response.status_code, response.json()) == refusal(
+        "the number is no longer available; search for another"
+    )
 
 
-def test_bad_credentials_are_told_without_them(ours: Workspace, box: RunningSandbox, settings: Settings) -> None:
+def test_bad_credentials_are_told_without_them(
+    ours: Workspace, box: RunningSandbox, settings: Settings
+) -> None:
     settings.TWILIO_AUTH_TOKEN = "a token that is wrong"
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
@@ -347,7 +405,9 @@ def test_without_an_account_twilio_is_not_asked(
     assert not PhoneNumber.unscoped.exists()
 
 
-def test_twilio_that_cannot_be_reached_is_told(ours: Workspace, box: RunningSandbox, settings: Settings) -> None:
+def test_twilio_that_cannot_be_reached_is_told(
+    ours: Workspace, box: RunningSandbox, settings: Settings
+) -> None:
     settings.TWILIO_BASE_URL = "http://127.0.0.1:9"
 
     response = make.client(ours).get("/phone-numbers/available")
@@ -370,14 +430,20 @@ def test_an_answer_that_is_not_twilios_is_told(
             else client.post("/phone-numbers/purchase", PURCHASE)
         )
 
-    assert (response.status_code, response.json()) == refusal("an answer that could not be understood")
+    assert (response.status_code, response.json()) == refusal(
+        "an answer that could not be understood"
+    )
     assert at_twilio(box) == NOTHING_AT_TWILIO
     assert not PhoneNumber.unscoped.exists()
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_one_request_too_many_is_sent_again(ours: Workspace, box: RunningSandbox, method: str) -> None:
-    box.twilio(faults=[breaks("IncomingPhoneNumbers.json", method=method, status=429, code=20429, times=2)])
+def test_one_request_too_many_is_sent_again(
+    ours: Workspace, box: RunningSandbox, method: str
+) -> None:
+    box.twilio(
+        faults=[breaks("IncomingPhoneNumbers.json", method=method, status=429, code=20429, times=2)]
+    )
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
 
@@ -416,23 +482,32 @@ def test_a_step_whose_answer_is_lost_is_found_and_not_done_twice(
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("step", ["CreateSIPInboundTrunk", "CreateSIPOutboundTrunk", "CreateSIPDispatchRule"])
+@pytest.mark.parametrize(
+    "step", ["CreateSIPInboundTrunk", "CreateSIPOutboundTrunk", "CreateSIPDispatchRule"]
+)
 def test_a_purchase_that_livekit_breaks_leaves_nothing_anywhere(
     ours: Workspace, box: RunningSandbox, relay: Relay, step: str, after: bool
 ) -> None:
     relay.breaks = [Break(step, after=after)]
     agent = make.agent(ours)
 
-    response = make.client(ours).post("/phone-numbers/purchase", {**PURCHASE, "inbound_agent_id": str(agent.pk)})
+    response = make.client(ours).post(
+        "/phone-numbers/purchase", {**PURCHASE, "inbound_agent_id": str(agent.pk)}
+    )
 
-    assert (response.status_code, response.json()) == (500, {"detail": "LiveKit SIP error: could not be reached"})
+    assert (response.status_code, response.json()) == (
+        500,
+        {"detail": "LiveKit SIP error: could not be reached"},
+    )
     assert at_twilio(box) == NOTHING_AT_TWILIO
     assert everything() == NOTHING
     assert not PhoneNumber.unscoped.exists()
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_an_import_broken_at_any_step_keeps_the_number(ours: Workspace, box: RunningSandbox, step: str) -> None:
+def test_an_import_broken_at_any_step_keeps_the_number(
+    ours: Workspace, box: RunningSandbox, step: str
+) -> None:
     sid = buy_by_hand()
     box.twilio(faults=[breaks(step, status=400)])
 
@@ -445,9 +520,18 @@ def test_an_import_broken_at_any_step_keeps_the_number(ours: Workspace, box: Run
     assert box.control("GET", "twilio")["numbers"][0]["sid"] == sid
 
 
-@pytest.mark.parametrize("step", ["/v1/Trunks", "OriginationUrls", "CredentialLists", "PhoneNumbers"])
-def test_an_undo_that_breaks_is_finished_later(ours: Workspace, box: RunningSandbox, step: str) -> None:
-    box.twilio(faults=[breaks("/PhoneNumbers", when="before", status=400), breaks(step, method="DELETE", status=503)])
+@pytest.mark.parametrize(
+    "step", ["/v1/Trunks", "OriginationUrls", "CredentialLists", "PhoneNumbers"]
+)
+def test_an_undo_that_breaks_is_finished_later(
+    ours: Workspace, box: RunningSandbox, step: str
+) -> None:
+    box.twilio(
+        faults=[
+            breaks("/PhoneNumbers", when="before", status=400),
+            breaks(step, method="DELETE", status=503),
+        ]
+    )
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
 

@@ -12,7 +12,11 @@ from tests import make
 from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import everything
 
-BODY = {"phone_number": "+14155550123", "provider": "sip", "sip": {"address": "sip.carrier.example"}}
+BODY = {
+    "phone_number": "+14155550123",
+    "provider": "sip",
+    "sip": {"address": "sip.carrier.example"},
+}
 AT_ONCE = 8
 
 
@@ -35,27 +39,43 @@ def workspaces(transactional_db: None) -> list[Workspace]:
 
 
 @pytest.mark.postgres
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="threads cannot share SQLite's database in memory")
-def test_of_many_who_register_one_number_one_wins(workspaces: list[Workspace], box: RunningSandbox) -> None:
+@pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="threads cannot share SQLite's database in memory"
+)
+def test_of_many_who_register_one_number_one_wins(
+    workspaces: list[Workspace], box: RunningSandbox
+) -> None:
     clients = [make.client(workspace) for workspace in workspaces]
 
     statuses = all_at_once(lambda number: clients[number].post("/phone-numbers", BODY))
 
     assert statuses == [201] + [409] * (AT_ONCE - 1)
-    assert {kind: len(items) for kind, items in everything().items()} == {"outbound": 1, "inbound": 1, "rules": 0}
+    assert {kind: len(items) for kind, items in everything().items()} == {
+        "outbound": 1,
+        "inbound": 1,
+        "rules": 0,
+    }
 
 
 @pytest.mark.postgres
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="threads cannot share SQLite's database in memory")
+@pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="threads cannot share SQLite's database in memory"
+)
 def test_of_numbers_and_trunks_that_come_at_once_one_wins_at_most(
     workspaces: list[Workspace], box: RunningSandbox
 ) -> None:
     clients = [make.client(workspace) for workspace in workspaces]
-    trunk = {"direction": "outbound", "address": "sip.carrier.example", "numbers": [BODY["phone_number"]]}
+    trunk = {
+        "direction": "outbound",
+        "address": "sip.carrier.example",
+        "numbers": [BODY["phone_number"]],
+    }
 
     def ask(number: int) -> Any:
         client = clients[number]
-        return client.post("/sip-trunks", trunk) if number % 2 else client.post("/phone-numbers", BODY)
+        return (
+            client.post("/sip-trunks", trunk) if number % 2 else client.post("/phone-numbers", BODY)
+        )
 
     statuses = all_at_once(ask)
 

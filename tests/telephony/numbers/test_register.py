@@ -43,7 +43,12 @@ def test_registering_answers_the_number(ours: Workspace, box: RunningSandbox) ->
 
     response = make.client(ours).post(
         "/phone-numbers",
-        body(label="Front desk", inbound_agent_id=str(agent.pk), calls_per_second=2.5, max_concurrent_calls=7),
+        body(
+            label="Front desk",
+            inbound_agent_id=str(agent.pk),
+            calls_per_second=2.5,
+            max_concurrent_calls=7,
+        ),
     )
 
     number = PhoneNumber.unscoped.get()
@@ -64,13 +69,18 @@ def test_registering_answers_the_number(ours: Workspace, box: RunningSandbox) ->
         "inbound_agent_id": str(agent.pk),
         "calls_per_second": 2.5,
         "max_concurrent_calls": 7,
-        "sip_trunk_ids": {"inbound": str(trunks["inbound"].pk), "outbound": str(trunks["outbound"].pk)},
+        "sip_trunk_ids": {
+            "inbound": str(trunks["inbound"].pk),
+            "outbound": str(trunks["outbound"].pk),
+        },
         "created_at": number.created_at.isoformat().replace("+00:00", "Z"),
     }
     assert NumberPace.unscoped.filter(number=number).exists()
 
 
-def test_registering_makes_trunks_and_a_rule_at_livekit(ours: Workspace, box: RunningSandbox) -> None:
+def test_registering_makes_trunks_and_a_rule_at_livekit(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     agent = make.agent(ours)
 
     make.client(ours).post("/phone-numbers", body(inbound_agent_id=str(agent.pk)))
@@ -84,7 +94,9 @@ def test_registering_makes_trunks_and_a_rule_at_livekit(ours: Workspace, box: Ru
     assert list(inbound.numbers) == [NUMBER]
     assert list(rule.trunk_ids) == [inbound.sip_trunk_id]
     assert rule.rule.dispatch_rule_individual.room_prefix == f"in-{number.pk}"
-    assert list(rule.room_config.agents) == []  # the agent is dispatched once the call is known to us
+    assert (
+        list(rule.room_config.agents) == []
+    )  # the agent is dispatched once the call is known to us
     assert dict(rule.attributes) == {
         "voiceops.phone_number_id": str(number.pk),
         "voiceops.agent_id": str(agent.pk),
@@ -112,7 +124,9 @@ def test_defaults_are_the_documented_ones(ours: Workspace, box: RunningSandbox) 
     assert everything()["rules"] == []
 
 
-def test_the_password_is_encrypted_at_rest_and_never_shown(ours: Workspace, box: RunningSandbox) -> None:
+def test_the_password_is_encrypted_at_rest_and_never_shown(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     client = make.client(ours)
 
     made = client.post("/phone-numbers", body())
@@ -120,7 +134,9 @@ def test_the_password_is_encrypted_at_rest_and_never_shown(ours: Workspace, box:
 
     number = PhoneNumber.unscoped.get()
     assert decrypt_password(number) == "s3cret of the trunk"
-    assert "s3cret" not in number.sip_auth_password + made.content.decode() + listed.content.decode()
+    assert (
+        "s3cret" not in number.sip_auth_password + made.content.decode() + listed.content.decode()
+    )
 
 
 def test_headers_and_allowed_addresses_reach_livekit(ours: Workspace, box: RunningSandbox) -> None:
@@ -140,7 +156,9 @@ def test_any_spelling_is_stored_as_e164(ours: Workspace, box: RunningSandbox) ->
     assert response.json()["phone_number"] == NUMBER
 
 
-@pytest.mark.parametrize("spelling", ["12345", "+1202555010", "202 555 0100", "+12025550100;ext=5", "anonymous"])
+@pytest.mark.parametrize(
+    "spelling", ["12345", "+1202555010", "202 555 0100", "+12025550100;ext=5", "anonymous"]
+)
 def test_what_is_no_phone_number_is_refused(ours: Workspace, spelling: str) -> None:
     response = make.client(ours).post("/phone-numbers", body(phone_number=spelling))
 
@@ -169,7 +187,11 @@ def test_every_mistake_is_told_at_once(ours: Workspace) -> None:
             mistake(["provider"], permitted + "'sip', 'twilio'", "type_error.enum"),
             mistake(["sip", "address"], "field required", "value_error.missing"),
             mistake(["sip", "transport"], permitted + "'tcp', 'udp', 'tls'", "type_error.enum"),
-            mistake(["sip", "auth_password"], "none is not an allowed value", "type_error.none.not_allowed"),
+            mistake(
+                ["sip", "auth_password"],
+                "none is not an allowed value",
+                "type_error.none.not_allowed",
+            ),
             mistake(["sip", "realm"], "extra fields not permitted", "value_error.extra"),
             mistake(["inbound_agent_id"], "value is not a valid uuid", "type_error.uuid"),
             mistake(["calls_per_second"], "value is not a valid float", "type_error.float"),
@@ -187,7 +209,9 @@ def test_a_carrier_number_needs_its_trunk(ours: Workspace) -> None:
     response = make.client(ours).post("/phone-numbers", {"phone_number": NUMBER, "provider": "sip"})
 
     assert response.status_code == 422
-    assert response.json() == {"detail": [mistake(["sip"], "field required", "value_error.missing")]}
+    assert response.json() == {
+        "detail": [mistake(["sip"], "field required", "value_error.missing")]
+    }
 
 
 @pytest.mark.parametrize(
@@ -207,14 +231,26 @@ def test_a_malformed_address_is_refused(ours: Workspace, address: str) -> None:
     response = make.client(ours).post("/phone-numbers", body(sip={"address": address}))
 
     [told] = response.json()["detail"]
-    assert (response.status_code, told["loc"], told["type"]) == (422, ["body", "sip", "address"], "value_error")
+    assert (response.status_code, told["loc"], told["type"]) == (
+        422,
+        ["body", "sip", "address"],
+        "value_error",
+    )
 
 
 @pytest.mark.parametrize(
     "headers",
-    [{"From": "x"}, {"X-A\r\nVia": "x"}, {"X-A": "b\r\nVia: c"}, {"X-A": "b" * 300}, {f"X-{n}": "" for n in range(21)}],
+    [
+        {"From": "x"},
+        {"X-A\r\nVia": "x"},
+        {"X-A": "b\r\nVia: c"},
+        {"X-A": "b" * 300},
+        {f"X-{n}": "" for n in range(21)},
+    ],
 )
-def test_headers_that_are_not_ours_to_set_are_refused(ours: Workspace, headers: dict[str, str]) -> None:
+def test_headers_that_are_not_ours_to_set_are_refused(
+    ours: Workspace, headers: dict[str, str]
+) -> None:
     response = make.client(ours).post("/phone-numbers", body(sip={**SIP, "headers": headers}))
 
     assert response.status_code == 422
@@ -242,14 +278,19 @@ def test_a_private_address_is_refused(ours: Workspace, settings: Settings, addre
 
     response = make.client(ours).post("/phone-numbers", body(sip={"address": address}))
 
-    assert (response.status_code, response.json()) == (400, {"detail": "SIP address must be public"})
+    assert (response.status_code, response.json()) == (
+        400,
+        {"detail": "SIP address must be public"},
+    )
     assert not PhoneNumber.unscoped.exists()
 
 
 @pytest.mark.parametrize(
     "address", ["8.8.8.8", "[2606:4700::1111]:5061", "sip.carrier.example", "localhost.example.com"]
 )
-def test_a_public_address_is_taken(ours: Workspace, box: RunningSandbox, settings: Settings, address: str) -> None:
+def test_a_public_address_is_taken(
+    ours: Workspace, box: RunningSandbox, settings: Settings, address: str
+) -> None:
     settings.USES_SANDBOX = False
 
     response = make.client(ours).post("/phone-numbers", body(sip={"address": address}))
@@ -278,13 +319,22 @@ def test_only_admins_register(ours: Workspace, role: Role) -> None:
     assert (response.status_code, response.json()) == (403, {"detail": "Admin access required"})
 
 
-def test_a_number_is_registered_once_across_workspaces(ours: Workspace, theirs: Workspace, box: RunningSandbox) -> None:
+def test_a_number_is_registered_once_across_workspaces(
+    ours: Workspace, theirs: Workspace, box: RunningSandbox
+) -> None:
     make.client(theirs).post("/phone-numbers", body())
 
     response = make.client(ours).post("/phone-numbers", body())
 
-    assert (response.status_code, response.json()) == (409, {"detail": "Phone number already registered"})
-    assert {kind: len(items) for kind, items in everything().items()} == {"outbound": 1, "inbound": 1, "rules": 0}
+    assert (response.status_code, response.json()) == (
+        409,
+        {"detail": "Phone number already registered"},
+    )
+    assert {kind: len(items) for kind, items in everything().items()} == {
+        "outbound": 1,
+        "inbound": 1,
+        "rules": 0,
+    }
 
 
 def test_a_number_on_somebodys_own_trunk_is_taken_too(ours: Workspace, theirs: Workspace) -> None:
@@ -292,7 +342,10 @@ def test_a_number_on_somebodys_own_trunk_is_taken_too(ours: Workspace, theirs: W
 
     response = make.client(ours).post("/phone-numbers", body())
 
-    assert (response.status_code, response.json()) == (409, {"detail": "Phone number already registered"})
+    assert (response.status_code, response.json()) == (
+        409,
+        {"detail": "Phone number already registered"},
+    )
 
 
 def test_livekits_refusal_is_passed_on_and_leaves_nothing(ours: Workspace, relay: Relay) -> None:
@@ -308,8 +361,12 @@ def test_livekits_refusal_is_passed_on_and_leaves_nothing(ours: Workspace, relay
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_an_answer_that_is_not_livekits_is_told_and_leaves_nothing(ours: Workspace, relay: Relay, after: bool) -> None:
-    relay.breaks = [Break("CreateSIPInboundTrunk", status=200, body=b"<html>Please log in</html>", after=after)]
+def test_an_answer_that_is_not_livekits_is_told_and_leaves_nothing(
+    ours: Workspace, relay: Relay, after: bool
+) -> None:
+    relay.breaks = [
+        Break("CreateSIPInboundTrunk", status=200, body=b"<html>Please log in</html>", after=after)
+    ]
 
     response = make.client(ours).post("/phone-numbers", body())
 
@@ -319,7 +376,9 @@ def test_an_answer_that_is_not_livekits_is_told_and_leaves_nothing(ours: Workspa
     assert not PhoneNumber.unscoped.exists()
 
 
-def test_a_refused_key_is_told_without_the_secret(ours: Workspace, box: RunningSandbox, settings: Settings) -> None:
+def test_a_refused_key_is_told_without_the_secret(
+    ours: Workspace, box: RunningSandbox, settings: Settings
+) -> None:
     settings.LIVEKIT_API_SECRET = "another secret, long enough for the algorithm"
 
     response = make.client(ours).post("/phone-numbers", body())
@@ -332,7 +391,9 @@ def test_a_refused_key_is_told_without_the_secret(ours: Workspace, box: RunningS
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("status", [0, 500, 503], ids=["dropped", "500", "503"])
-@pytest.mark.parametrize("step", ["CreateSIPInboundTrunk", "CreateSIPOutboundTrunk", "CreateSIPDispatchRule"])
+@pytest.mark.parametrize(
+    "step", ["CreateSIPInboundTrunk", "CreateSIPOutboundTrunk", "CreateSIPDispatchRule"]
+)
 def test_a_registration_broken_at_any_step_leaves_nothing(
     ours: Workspace, relay: Relay, step: str, status: int, after: bool
 ) -> None:
@@ -357,16 +418,25 @@ def test_a_number_can_be_registered_after_it_failed(ours: Workspace, relay: Rela
     second = client.post("/phone-numbers", body())
 
     assert (first.status_code, second.status_code) == (500, 201)
-    assert {kind: len(items) for kind, items in everything().items()} == {"outbound": 1, "inbound": 1, "rules": 0}
+    assert {kind: len(items) for kind, items in everything().items()} == {
+        "outbound": 1,
+        "inbound": 1,
+        "rules": 0,
+    }
 
 
 def test_livekit_that_cannot_be_reached_is_told(ours: Workspace) -> None:
     response = make.client(ours).post("/phone-numbers", body())
 
-    assert (response.status_code, response.json()) == (500, {"detail": "LiveKit SIP error: could not be reached"})
+    assert (response.status_code, response.json()) == (
+        500,
+        {"detail": "LiveKit SIP error: could not be reached"},
+    )
 
 
-def test_a_registration_that_cannot_be_undone_now_is_undone_by_the_next(ours: Workspace, relay: Relay) -> None:
+def test_a_registration_that_cannot_be_undone_now_is_undone_by_the_next(
+    ours: Workspace, relay: Relay
+) -> None:
     relay.breaks = [
         Break("CreateSIPOutboundTrunk", status=503),
         Break("DeleteSIPTrunk", status=503),
@@ -378,4 +448,8 @@ def test_a_registration_that_cannot_be_undone_now_is_undone_by_the_next(ours: Wo
     assert first.status_code == 500
     assert client.get("/phone-numbers").json()["items"][0]["status"] == "error"
     assert client.post("/phone-numbers", body()).status_code == 201
-    assert {kind: len(items) for kind, items in everything().items()} == {"outbound": 1, "inbound": 1, "rules": 0}
+    assert {kind: len(items) for kind, items in everything().items()} == {
+        "outbound": 1,
+        "inbound": 1,
+        "rules": 0,
+    }

@@ -12,7 +12,11 @@ from voiceops.core.clock import database_now
 
 @pytest.fixture
 def number(ours: Workspace, box: RunningSandbox) -> PhoneNumber:
-    body = {"phone_number": "+12025550100", "provider": "sip", "sip": {"address": "sip.carrier.example"}}
+    body = {
+        "phone_number": "+12025550100",
+        "provider": "sip",
+        "sip": {"address": "sip.carrier.example"},
+    }
     make.client(ours).post("/phone-numbers", {**body, "calls_per_second": 20})
     return PhoneNumber.unscoped.get()
 
@@ -26,31 +30,56 @@ def ring(number: PhoneNumber, to: str) -> Any:
     [
         ("+12025550110", ("answered", 200, "OK", "The callee answered (200 OK)")),
         ("+12025550171", ("busy", 486, "Busy Here", "The callee's line was busy (486 Busy Here)")),
-        ("+12025550181", ("declined", 603, "Decline", "The callee declined the call (603 Decline)")),
-        ("+12025550186", ("invalid_number", 404, "Not Found", "The number does not exist (404 Not Found)")),
+        (
+            "+12025550181",
+            ("declined", 603, "Decline", "The callee declined the call (603 Decline)"),
+        ),
+        (
+            "+12025550186",
+            ("invalid_number", 404, "Not Found", "The number does not exist (404 Not Found)"),
+        ),
         (
             "+12025550160",
-            ("no_answer", None, None, "Nobody answered before the ringing timeout (sip request timed out)"),
+            (
+                "no_answer",
+                None,
+                None,
+                "Nobody answered before the ringing timeout (sip request timed out)",
+            ),
         ),
         (
             "+12025550198",
-            ("blocked", 603, "Decline", "The carrier blocked the call (603 Decline, X-Twilio-Error 32203)"),
+            (
+                "blocked",
+                603,
+                "Decline",
+                "The carrier blocked the call (603 Decline, X-Twilio-Error 32203)",
+            ),
         ),
     ],
 )
-def test_the_carriers_answer_is_told_in_words(number: PhoneNumber, to: str, told: tuple[Any, ...]) -> None:
+def test_the_carriers_answer_is_told_in_words(
+    number: PhoneNumber, to: str, told: tuple[Any, ...]
+) -> None:
     response = ring(number, to)
 
     assert response.status_code == 200
-    assert response.json() == dict(zip(("outcome", "sip_status_code", "sip_status", "text"), told, strict=True))
+    assert response.json() == dict(
+        zip(("outcome", "sip_status_code", "sip_status", "text"), told, strict=True)
+    )
 
 
-def test_a_suppressed_number_is_not_called_for_a_test_either(number: PhoneNumber, box: RunningSandbox) -> None:
+def test_a_suppressed_number_is_not_called_for_a_test_either(
+    number: PhoneNumber, box: RunningSandbox
+) -> None:
     make.suppression(number.workspace, phone_number="+12025550110")
 
     response = ring(number, "+12025550110")
 
-    assert (response.status_code, response.json()) == (400, {"detail": "The number is on the suppression list"})
+    assert (response.status_code, response.json()) == (
+        400,
+        {"detail": "The number is on the suppression list"},
+    )
     assert box.dials() == []
 
 
@@ -62,7 +91,9 @@ def test_an_answered_test_call_is_hung_up(number: PhoneNumber, box: RunningSandb
     box.wait(lambda: box.rooms() == [] and box.calls()[0]["status"] == "ended")
 
 
-def test_a_test_call_whose_answer_is_lost_is_told_so(number: PhoneNumber, box: RunningSandbox) -> None:
+def test_a_test_call_whose_answer_is_lost_is_told_so(
+    number: PhoneNumber, box: RunningSandbox
+) -> None:
     box.faults(drop_after_dial_rate=1)
 
     response = ring(number, "+12025550110")
@@ -90,7 +121,9 @@ def test_a_number_whose_carrier_is_out_of_channels_is_not_tested(number: PhoneNu
     assert (response.status_code, response.json()) == (400, {"detail": "Phone number is busy"})
 
 
-def test_a_number_with_all_its_calls_up_is_not_tested(number: PhoneNumber, box: RunningSandbox) -> None:
+def test_a_number_with_all_its_calls_up_is_not_tested(
+    number: PhoneNumber, box: RunningSandbox
+) -> None:
     PhoneNumber.unscoped.update(max_concurrent_calls=1)
     make.call(number.workspace, number=number, stage=Stage.IN_PROGRESS)
 

@@ -52,7 +52,11 @@ def test_an_outbound_trunk_is_made_at_livekit(ours: Workspace, box: RunningSandb
 
 
 def test_an_inbound_trunk_needs_no_address(ours: Workspace, box: RunningSandbox) -> None:
-    body = {"direction": "inbound", "numbers": ["+12025550101"], "allowed_addresses": ["203.0.113.7"]}
+    body = {
+        "direction": "inbound",
+        "numbers": ["+12025550101"],
+        "allowed_addresses": ["203.0.113.7"],
+    }
 
     response = make.client(ours).post("/sip-trunks", body)
 
@@ -78,35 +82,54 @@ def test_numbers_of_others_are_taken(ours: Workspace, theirs: Workspace) -> None
 
     response = make.client(ours).post("/sip-trunks", {**OUTBOUND, "numbers": [number.phone_number]})
 
-    assert (response.status_code, response.json()) == (409, {"detail": "Phone number already registered"})
+    assert (response.status_code, response.json()) == (
+        409,
+        {"detail": "Phone number already registered"},
+    )
 
 
 @pytest.mark.parametrize("body", [OUTBOUND, {"direction": "inbound"}], ids=["outbound", "inbound"])
-def test_a_number_stands_once_in_a_trunk_however_it_is_spelled(ours: Workspace, body: dict[str, Any]) -> None:
+def test_a_number_stands_once_in_a_trunk_however_it_is_spelled(
+    ours: Workspace, body: dict[str, Any]
+) -> None:
     numbers = ["+12025550101", "+12025550102", "+1 (202) 555-0101"]
 
     response = make.client(ours).post("/sip-trunks", {**body, "numbers": numbers})
 
-    twice = {"loc": ["body", "numbers", 2], "msg": "this number is given twice", "type": "value_error"}
+    twice = {
+        "loc": ["body", "numbers", 2],
+        "msg": "this number is given twice",
+        "type": "value_error",
+    }
     assert (response.status_code, response.json()) == (422, {"detail": [twice]})
 
 
-def test_whoever_comes_second_at_livekit_is_told_as_when_there_is_a_row(ours: Workspace, box: RunningSandbox) -> None:
+def test_whoever_comes_second_at_livekit_is_told_as_when_there_is_a_row(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     inbound = Inbound(numbers=("+12025550101",))
-    livekit_trunks.apply_trunks(TrunkConfig(tag="voiceops:of-another", name="first at LiveKit", inbound=inbound))
+    livekit_trunks.apply_trunks(
+        TrunkConfig(tag="voiceops:of-another", name="first at LiveKit", inbound=inbound)
+    )
     client = make.client(ours)
     mine = client.post("/sip-trunks", {"direction": "inbound", "numbers": ["+12025550102"]}).json()
 
     answers = [
         client.post("/sip-trunks", {"direction": "inbound", "numbers": ["+12025550101"]}),
         client.patch(f"/sip-trunks/{mine['id']}", {"numbers": ["+12025550101"]}),
-        client.post("/phone-numbers", {"phone_number": "+12025550101", "provider": "sip", "sip": {"address": "a.b"}}),
+        client.post(
+            "/phone-numbers",
+            {"phone_number": "+12025550101", "provider": "sip", "sip": {"address": "a.b"}},
+        ),
     ]
 
     taken = (409, {"detail": "Phone number already registered"})
     assert [(answer.status_code, answer.json()) for answer in answers] == [taken] * 3
     assert SipTrunk.unscoped.get().numbers == ["+12025550102"]
-    assert sorted(list(trunk.numbers) for trunk in everything()["inbound"]) == [["+12025550101"], ["+12025550102"]]
+    assert sorted(list(trunk.numbers) for trunk in everything()["inbound"]) == [
+        ["+12025550101"],
+        ["+12025550102"],
+    ]
     assert everything()["outbound"] == []
 
 
@@ -117,17 +140,22 @@ def test_a_number_that_was_taken_while_a_trunk_was_changed_is_given_back(
     trunk = client.post("/sip-trunks", OUTBOUND).json()
 
     def meanwhile(before: TrunkConfig, after: TrunkConfig) -> TrunkIds:
-        monkeypatch.setattr(livekit_trunks, "change", change)
+        monkeypatch.setattr(livekit_trunks, "change_trunks", change)
         make.phone_number(theirs, phone_number="+12025550109")
         return change(before, after)
 
-    monkeypatch.setattr(livekit_trunks, "change", meanwhile)
+    monkeypatch.setattr(livekit_trunks, "change_trunks", meanwhile)
 
-    response = client.patch(f"/sip-trunks/{trunk['id']}", {"numbers": ["+12025550109"], "auth_password": "other"})
+    response = client.patch(
+        f"/sip-trunks/{trunk['id']}", {"numbers": ["+12025550109"], "auth_password": "other"}
+    )
 
     [made] = everything()["outbound"]
     row = SipTrunk.unscoped.get(pk=trunk["id"])
-    assert (response.status_code, response.json()) == (409, {"detail": "Phone number already registered"})
+    assert (response.status_code, response.json()) == (
+        409,
+        {"detail": "Phone number already registered"},
+    )
     assert list(made.numbers) == row.numbers == trunk["numbers"]
     assert made.auth_password == decrypt_password(row) == "s3cret of the trunk"
 
@@ -137,7 +165,8 @@ def test_a_trunk_is_changed_in_place(ours: Workspace, box: RunningSandbox) -> No
     trunk = client.post("/sip-trunks", OUTBOUND).json()
 
     response = client.patch(
-        f"/sip-trunks/{trunk['id']}", {"address": "sip2.carrier.example", "numbers": ["+12025550102", "+12025550103"]}
+        f"/sip-trunks/{trunk['id']}",
+        {"address": "sip2.carrier.example", "numbers": ["+12025550102", "+12025550103"]},
     )
 
     [made] = everything()["outbound"]
@@ -147,7 +176,10 @@ def test_a_trunk_is_changed_in_place(ours: Workspace, box: RunningSandbox) -> No
         "numbers": ["+12025550102", "+12025550103"],
     }
     assert made.sip_trunk_id == trunk["livekit_trunk_id"]
-    assert (made.address, list(made.numbers)) == ("sip2.carrier.example", ["+12025550102", "+12025550103"])
+    assert (made.address, list(made.numbers)) == (
+        "sip2.carrier.example",
+        ["+12025550102", "+12025550103"],
+    )
     assert made.auth_password == "s3cret of the trunk"
 
 
@@ -179,15 +211,23 @@ def test_a_phone_numbers_trunk_is_changed_through_the_number(ours: Workspace, me
 
     response = getattr(make.client(ours), method)(f"/sip-trunks/{trunk.pk}", {})
 
-    assert (response.status_code, response.json()) == (400, {"detail": "SIP trunk belongs to a phone number"})
+    assert (response.status_code, response.json()) == (
+        400,
+        {"detail": "SIP trunk belongs to a phone number"},
+    )
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_trunk_that_livekit_breaks_leaves_nothing(ours: Workspace, relay: Relay, after: bool) -> None:
+def test_a_trunk_that_livekit_breaks_leaves_nothing(
+    ours: Workspace, relay: Relay, after: bool
+) -> None:
     relay.breaks = [Break("CreateSIPOutboundTrunk", after=after)]
 
     response = make.client(ours).post("/sip-trunks", OUTBOUND)
 
-    assert (response.status_code, response.json()) == (500, {"detail": "LiveKit SIP error: could not be reached"})
+    assert (response.status_code, response.json()) == (
+        500,
+        {"detail": "LiveKit SIP error: could not be reached"},
+    )
     assert everything() == NOTHING
     assert not SipTrunk.unscoped.exists()

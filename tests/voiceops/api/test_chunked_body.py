@@ -19,14 +19,22 @@ def what_django_reads(body: bytes, **environ: Any) -> bytes:
         seen.append(WSGIRequest(environ).body)
         return []
 
-    made: dict[str, Any] = RequestFactory().post("/api-keys", content_type="application/json").environ
-    ChunkedBodyMiddleware(look, longest=100_000)({**made, "wsgi.input": io.BytesIO(body), **environ}, None)
+    made: dict[str, Any] = (
+        RequestFactory().post("/api-keys", content_type="application/json").environ
+    )
+    ChunkedBodyMiddleware(look, longest=100_000)(
+        {**made, "wsgi.input": io.BytesIO(body), **environ}, None
+    )
     return seen[0]
 
 
 @pytest.mark.parametrize("body", [b"{}", b""])
 def test_a_body_without_a_length_is_read(body: bytes) -> None:
-    chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    chunked = {
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "wsgi.input_terminated": True,
+        "CONTENT_LENGTH": "",
+    }
 
     assert what_django_reads(body, **chunked) == body
 
@@ -36,7 +44,11 @@ def test_a_body_with_a_length_is_read_so_far() -> None:
 
 
 def test_a_body_without_an_end_is_kept_little_further_than_the_limit() -> None:
-    chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    chunked = {
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "wsgi.input_terminated": True,
+        "CONTENT_LENGTH": "",
+    }
 
     assert len(what_django_reads(b"x" * 10_000_000, **chunked)) == 131_072
 

@@ -1,4 +1,6 @@
-"""What every answer carries, whoever asks for whatever: headers, and an id by which its line in the log is found."""
+"""What every answer carries, whoever asks for whatever: headers, and an id by which its line in the
+log is found.
+"""
 
 import json
 import logging
@@ -15,12 +17,23 @@ from voiceops.api.parsers import LONGEST
 from voiceops.api.request_context import trust_forwarded_headers
 from voiceops.observability import structured_logging
 
-PATHS = ["/healthz", "/nowhere", "/auth/me", "/docs", "/redoc", "/openapi.json", "/admin/", "/admin/login/"]
+PATHS = [
+    "/healthz",
+    "/nowhere",
+    "/auth/me",
+    "/docs",
+    "/redoc",
+    "/openapi.json",
+    "/admin/",
+    "/admin/login/",
+]
 STATIC = "/static/admin/css/base.css"
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", [*PATHS, STATIC, "/static/nothing", "/admin/nothing/", "/recordings/nothing"])
+@pytest.mark.parametrize(
+    "path", [*PATHS, STATIC, "/static/nothing", "/admin/nothing/", "/recordings/nothing"]
+)
 @pytest.mark.parametrize("host", ["testserver", "evil.example.com"])
 def test_every_answer_is_protected(path: str, host: str, settings: Settings) -> None:
     settings.SECURE_HSTS_SECONDS = 31_536_000
@@ -29,13 +42,19 @@ def test_every_answer_is_protected(path: str, host: str, settings: Settings) -> 
 
     policy = response["Content-Security-Policy"]
     assert (response["X-Content-Type-Options"], response["X-Frame-Options"]) == ("nosniff", "DENY")
-    assert (response["Referrer-Policy"], response["Cross-Origin-Opener-Policy"]) == ("same-origin", "same-origin")
+    assert (response["Referrer-Policy"], response["Cross-Origin-Opener-Policy"]) == (
+        "same-origin",
+        "same-origin",
+    )
     assert response["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains; preload"
     assert policy.startswith("frame-ancestors 'none'; object-src 'none'; base-uri 'none'; ")
     assert "default-src 'none'" in policy or "script-src 'self'" in policy
     assert len(response["X-Request-ID"]) == 32
     assert "Access-Control-Allow-Origin" not in response
-    assert host == "testserver" or (response.status_code, response.json()) == (400, {"detail": "Bad request"})
+    assert host == "testserver" or (response.status_code, response.json()) == (
+        400,
+        {"detail": "Bad request"},
+    )
     response.close()
 
 
@@ -62,7 +81,9 @@ def test_pages_that_are_closed_do_not_exist(settings: Settings) -> None:
 
     answers = [Client().get(path) for path in ("/admin/", "/admin/login/", "/docs", "/metrics")]
 
-    assert [(answer.status_code, answer.json()) for answer in answers] == [(404, {"detail": "Not found"})] * 4
+    assert [(answer.status_code, answer.json()) for answer in answers] == [
+        (404, {"detail": "Not found"})
+    ] * 4
     assert Client().get("/redoc").status_code == 200
 
 
@@ -74,7 +95,9 @@ def test_a_request_id_is_kept_when_it_is_one() -> None:
     assert len(forged["X-Request-ID"]) == 32
 
 
-def seen(peer: str, settings: Settings, *, proxies: list[str], **headers: str) -> tuple[str | None, bool]:
+def seen(
+    peer: str, settings: Settings, *, proxies: list[str], **headers: str
+) -> tuple[str | None, bool]:
     """The address and the scheme we believe in."""
     settings.TRUSTED_PROXIES = proxies
     request = Client().get("/healthz").wsgi_request
@@ -97,7 +120,16 @@ def test_forwarded_headers_are_believed_from_listed_proxies_only(
 ) -> None:
     chain = "192.0.2.1, 198.51.100.7, 10.0.0.3"
 
-    assert seen(peer, settings, proxies=proxies, HTTP_X_FORWARDED_FOR=chain, HTTP_X_FORWARDED_PROTO="https") == believed
+    assert (
+        seen(
+            peer,
+            settings,
+            proxies=proxies,
+            HTTP_X_FORWARDED_FOR=chain,
+            HTTP_X_FORWARDED_PROTO="https",
+        )
+        == believed
+    )
 
 
 def test_a_body_has_its_limit(ours: Workspace) -> None:
@@ -123,11 +155,15 @@ def test_a_line_in_the_log_says_who_asked_and_nothing_of_the_query(
     logging.getLogger("voiceops.requests").addHandler(handler)
     key, secret = make.api_key(ours)
 
-    response = APIClient(headers={"X-API-Key": secret}).get("/calls?to=%2B12025550186&api_key=vo_secret")
+    response = APIClient(headers={"X-API-Key": secret}).get(
+        "/calls?to=%2B12025550186&api_key=vo_secret"
+    )
 
     logging.getLogger("voiceops.requests").removeHandler(handler)
     [line] = [json.loads(text) for text in lines]
-    assert {name: line[name] for name in ("request_id", "actor", "workspace", "message", "status")} == {
+    assert {
+        name: line[name] for name in ("request_id", "actor", "workspace", "message", "status")
+    } == {
         "request_id": response["X-Request-ID"],
         "actor": f"key:{key.pk}",
         "workspace": str(ours.pk),
@@ -136,9 +172,13 @@ def test_a_line_in_the_log_says_who_asked_and_nothing_of_the_query(
     }
 
 
-@pytest.mark.parametrize("path", ["/livekit/webhook", "/calls/01a216e6-ef32-7159-83c3-e6f971255899/report"])
+@pytest.mark.parametrize(
+    "path", ["/livekit/webhook", "/calls/01a216e6-ef32-7159-83c3-e6f971255899/report"]
+)
 def test_machines_are_answered_over_plain_http_too(db: None, settings: Settings, path: str) -> None:
-    """They would not follow a redirect, and what they told would be lost; nothing counts without its signature."""
+    """They would not follow a redirect, and what they told would be lost; nothing counts without
+    its signature.
+    """
     settings.SECURE_SSL_REDIRECT = True
 
     refused = Client().post(path, b"{}", content_type="application/json")

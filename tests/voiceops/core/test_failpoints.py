@@ -11,23 +11,38 @@ WORKER = """
 import django; django.setup()
 from voiceops.core import failpoints
 for number in range(4):
-    failpoints.passing("after_intent", [number])
+    failpoints.hit("after_intent", [number])
     print(number, flush=True)
 """
 
 
 def run(data_dir: Path, *, debug: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "DATA_DIR": str(data_dir), "DEBUG": debug, "VO_FAIL": "after_intent:3"}
-    # With DEBUG=0 the tests' settings stand in for secrets of one's own; they switch DEBUG off themselves.
-    environment["DJANGO_SETTINGS_MODULE"] = "voiceops.settings" if debug == "1" else "tests.settings"
+    environment = {
+        **os.environ,
+        "DATA_DIR": str(data_dir),
+        "DEBUG": debug,
+        "VO_FAIL": "after_intent:3",
+    }
+    # With DEBUG=0 the tests' settings stand in for secrets of one's own; they switch DEBUG off
+    # themselves.
+    environment["DJANGO_SETTINGS_MODULE"] = (
+        "voiceops.settings" if debug == "1" else "tests.settings"
+    )
     if debug == "0":
         environment.pop("DEBUG")
     return subprocess.run(
-        [sys.executable, "-c", WORKER], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", WORKER],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
-def test_a_process_is_killed_at_the_passing_it_is_told_and_its_successor_lives(tmp_path: Path) -> None:
+def test_a_process_is_killed_at_the_passing_it_is_told_and_its_successor_lives(
+    tmp_path: Path,
+) -> None:
     first, second = run(tmp_path, debug="1"), run(tmp_path, debug="1")
 
     assert (first.returncode, first.stdout.split()) == (-signal.SIGKILL, ["0", "1"])

@@ -19,11 +19,18 @@ def options(tmp_path: Path) -> dict[str, Any]:
         (tmp_path / name).mkdir()
     folders = {"data_folder_in": tmp_path / "queue", "data_folder_out": tmp_path / "queue"}
     control = {"control_folder": tmp_path / "control", "store_processed": False}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in {**folders, **control}.items()}
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in {**folders, **control}.items()
+    }
 
 
-def read_until(done: threading.Event, options: dict[str, Any], got: list[int], broken: list[Exception]) -> None:
-    with Connection("filesystem://", transport=file_broker.Transport, transport_options=options) as connection:
+def read_until(
+    done: threading.Event, options: dict[str, Any], got: list[int], broken: list[Exception]
+) -> None:
+    with Connection(
+        "filesystem://", transport=file_broker.Transport, transport_options=options
+    ) as connection:
         channel: Any = connection.default_channel
         while not broken:
             over = done.is_set()
@@ -40,11 +47,15 @@ def test_readers_beside_writers_find_every_message_whole_and_once(options: dict[
     got: list[int] = []
     broken: list[Exception] = []
     done = threading.Event()
-    readers = [threading.Thread(target=read_until, args=(done, options, got, broken)) for _ in range(2)]
+    readers = [
+        threading.Thread(target=read_until, args=(done, options, got, broken)) for _ in range(2)
+    ]
 
     for reader in readers:
         reader.start()
-    with Connection("filesystem://", transport=file_broker.Transport, transport_options=options) as connection:
+    with Connection(
+        "filesystem://", transport=file_broker.Transport, transport_options=options
+    ) as connection:
         channel: Any = connection.default_channel
         for number in range(MESSAGES):
             channel._put("calls", {"number": number})
@@ -57,7 +68,9 @@ def test_readers_beside_writers_find_every_message_whole_and_once(options: dict[
 
 
 def test_a_queue_bound_twice_is_in_the_table_once(options: dict[str, Any]) -> None:
-    with Connection("filesystem://", transport=file_broker.Transport, transport_options=options) as connection:
+    with Connection(
+        "filesystem://", transport=file_broker.Transport, transport_options=options
+    ) as connection:
         channel: Any = connection.default_channel
         for _ in range(2):
             channel._queue_bind("calls", "calls", "", "calls")

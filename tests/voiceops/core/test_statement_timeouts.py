@@ -6,15 +6,21 @@ from voiceops.core.statement_timeouts import disable_statement_timeout, set_stat
 
 
 @pytest.mark.parametrize("engine", ["django.db.backends.postgresql", "voiceops.db.sqlite"])
-def test_only_postgresql_is_told_how_long_a_statement_may_take(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_postgresql_is_told_how_long_a_statement_may_take(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options: dict[str, object] = {"options": "-c random_page_cost=1.1"}
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", engine)
     monkeypatch.setitem(settings.DATABASES["default"], "OPTIONS", options)
 
     set_statement_timeouts(5)
 
-    limits = " -c statement_timeout=5s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
-    assert options["options"] == "-c random_page_cost=1.1" + (limits if engine.endswith("postgresql") else "")
+    limits = (
+        " -c statement_timeout=5s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
+    )
+    assert options["options"] == "-c random_page_cost=1.1" + (
+        limits if engine.endswith("postgresql") else ""
+    )
 
 
 @pytest.mark.django_db

@@ -52,7 +52,9 @@ def test_threads_write_one_after_the_other() -> None:
     assert Workspace.unscoped.count() == 2
 
 
-def test_who_waits_too_long_is_told_that_the_database_is_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_too_long_is_told_that_the_database_is_locked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(base, "PATIENCE", 0.05)
     held, done = threading.Event(), threading.Event()
 

@@ -24,7 +24,13 @@ def desk() -> Iterator[Desk]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            server.got.append((self.path, self.headers["X-Sentry-Auth"], [json.loads(x) for x in body.splitlines()]))
+            server.got.append(
+                (
+                    self.path,
+                    self.headers["X-Sentry-Auth"],
+                    [json.loads(x) for x in body.splitlines()],
+                )
+            )
             self.send_response(200)
             self.end_headers()
 
@@ -46,7 +52,9 @@ def failed(number: str) -> logging.LogRecord:
         int(number.replace("+", "number +"))
     except ValueError as error:
         info = (type(error), error, error.__traceback__)
-    return logging.LogRecord("voiceops.api", logging.ERROR, __file__, 1, "call of %s failed", (number,), info)
+    return logging.LogRecord(
+        "voiceops.api", logging.ERROR, __file__, 1, "call of %s failed", (number,), info
+    )
 
 
 def test_an_error_is_told_with_its_place_and_without_its_data(desk: Desk) -> None:
@@ -58,10 +66,17 @@ def test_an_error_is_told_with_its_place_and_without_its_data(desk: Desk) -> Non
 
     [(path, auth, [head, kind, event])] = desk.got
     [exception] = event["exception"]["values"]
-    assert (path, kind, head["event_id"]) == ("/base/api/7/envelope/", {"type": "event"}, event["event_id"])
+    assert (path, kind, head["event_id"]) == (
+        "/base/api/7/envelope/",
+        {"type": "event"},
+        event["event_id"],
+    )
     assert "sentry_key=public" in auth
     assert event["tags"] == {"request_id": "r1", "workspace": "w1"}
-    assert (exception["type"], exception["stacktrace"]["frames"][-1]["function"]) == ("ValueError", "failed")
+    assert (exception["type"], exception["stacktrace"]["frames"][-1]["function"]) == (
+        "ValueError",
+        "failed",
+    )
     assert SECRET not in json.dumps(event)
 
 
@@ -74,7 +89,9 @@ def test_a_desk_that_is_away_costs_nothing() -> None:
     handler.waiting.join()
 
 
-@pytest.mark.parametrize("dsn", ["https://host/7", "https://key@host", "key@host/7", "ftp://key@host/7"])
+@pytest.mark.parametrize(
+    "dsn", ["https://host/7", "https://key@host", "key@host/7", "ftp://key@host/7"]
+)
 def test_an_address_that_is_none_is_refused(dsn: str) -> None:
     with pytest.raises(ValueError, match=r"^it reads https://key@host/project$"):
         SentryHandler(dsn)

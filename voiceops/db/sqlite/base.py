@@ -1,8 +1,10 @@
-"""SQLite lets one connection write at a time. Whoever meets a lock sleeps and looks again, up to 100 ms apart, and so
-may starve behind others: with the sixteen threads of a web server the pace of a dialler waited more than a second.
+"""SQLite lets one connection write at a time. Whoever meets a lock sleeps and looks again, up to
+100 ms apart, and so may starve behind others: with the sixteen threads of a web server the pace of
+a dialler waited more than a second.
 
-Among the threads of one process a lock wakes the next in turn, so that only one of each process looks for SQLite's own.
-Measured at 20 calls a second on two cores: the longest wait of the pace fell from 1.1 s to 0.15-0.35 s.
+Among the threads of one process a lock wakes the next in turn, so that only one of each process
+looks for SQLite's own. Measured at 20 calls a second on two cores: the longest wait of the pace
+fell from 1.1 s to 0.15-0.35 s.
 """
 
 import threading
@@ -17,7 +19,9 @@ _turn = threading.Lock()
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Holds the process's turn while in a transaction (which `transaction_mode` IMMEDIATE makes one that writes)."""
+    """Holds the process's turn while in a transaction (which `transaction_mode` IMMEDIATE makes one
+    that writes).
+    """
 
     _holds_turn = False
 

@@ -21,4 +21,6 @@ class Command(BaseCommand):
                 deleted = dict(clean_up())
         except ProviderError as error:
             raise CommandError(f"Recordings remain to be deleted: {error}") from error
-        self.stdout.write("Deleted " + ", ".join(f"{count} {kind}" for kind, count in deleted.items()))
+        self.stdout.write(
+            "Deleted " + ", ".join(f"{count} {kind}" for kind, count in deleted.items())
+        )

@@ -25,4 +25,6 @@ class Command(BaseCommand):
             settlement.complete_all()
         review = Recipient.unscoped.filter(status=Recipient.Status.REVIEW).count()
         more = " (there may be more: run it again)" if looked_at >= CHUNK else ""
-        self.stdout.write(f"{looked_at} calls looked at{more}, {settled} settled, {review} people in review")
+        self.stdout.write(
+            f"{looked_at} calls looked at{more}, {settled} settled, {review} people in review"
+        )
