@@ -153,8 +153,8 @@ def deploys(world: World) -> Iterator[None]:
     with Visitor(f"{world.url}/healthz") as visitor:
         for deploy in range(DEPLOYS):
             world.wait(
-                lambda deploy=deploy: len(people.dials()) >= 9 * (deploy + 1),
-                "calls under way",  # type: ignore[misc]
+                lambda deploy=deploy: len(people.dials()) >= 9 * (deploy + 1),  # type: ignore[misc]
+                "calls under way",
             )
             old = world.process("worker").process
             began = world.read(database_now)

@@ -52,8 +52,8 @@ def database_crashes(world: World) -> Iterator[None]:
     with asking(world) as seen:
         for restart in range(2):
             world.wait(
-                lambda restart=restart: len(people.dials()) >= 5 + 10 * restart,
-                "calls under way",  # type: ignore[misc]
+                lambda restart=restart: len(people.dials()) >= 5 + 10 * restart,  # type: ignore[misc]
+                "calls under way",
             )
             world.servers.stop_postgres()
             world.servers.start_postgres()
