@@ -15,7 +15,18 @@ APPS = (
     "webhooks",
     "worker",
 )
-LONGEST = 500
+MAX_FILE_LINES = 400
+# Files that are still to be split; each may only shrink. The list ends empty.
+STILL_TOO_LONG = {
+    "telephony/domain/call_states.py": 450,
+    "tests/accounts/auth/test_login.py": 450,
+    "tests/admin/test_pages_of_every_model.py": 410,
+    "tests/telephony/calls/test_api.py": 560,
+    "tests/telephony/calls/test_inbound.py": 450,
+    "tests/telephony/calls/test_reports.py": 560,
+    "tests/telephony/numbers/test_purchase.py": 560,
+    "tests/telephony/numbers/test_register.py": 460,
+}
 ACROSS = re.compile(
     r"\.unscoped\b(?! =)|\bUser\.objects\b|_default_manager|_base_manager|\.raw\(|\.cursor\("
 )
@@ -59,7 +70,11 @@ def test_no_file_is_too_long() -> None:
         for path in sources(*APPS, "tests")
     }
 
-    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+    assert {
+        name: length
+        for name, length in lengths.items()
+        if length > STILL_TOO_LONG.get(name, MAX_FILE_LINES)
+    } == {}
 
 
 def test_only_these_files_look_across_workspaces() -> None:
