@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from batches.dialing import settlement
-from batches.importing.import_job import overdue_imports
+from batches.importing.lease import overdue_imports
 from batches.services.batches import start_due_batches
 from batches.services.opt_outs import suppress_opt_outs
 from telephony.clients.livekit.dial import LiveKit

@@ -8,8 +8,7 @@ before must understand them.
 
 from celery import shared_task
 
-from batches.importing.import_job import import_batch as store_upload
-from batches.services.batches import after_import
+from batches.services import imports
 from batches.services.opt_outs import suppress_opt_outs
 from voiceops.core import task_queue
 from worker import dispatcher, sweep
@@ -34,7 +33,7 @@ def run_dispatcher_task() -> None:
 
 @shared_task(name=task_queue.IMPORT_BATCH)
 def import_batch(batch_id: str) -> None:
-    store_upload(batch_id, then=after_import)
+    imports.import_batch(batch_id)
 
 
 @shared_task(name=task_queue.RUN_SWEEP)

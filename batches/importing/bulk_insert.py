@@ -14,6 +14,7 @@ from uuid_utils import uuid7
 
 from batches.models import Batch, Recipient, RejectedRow
 
+ANALYZE_FROM_ROWS = 5_000
 _BLOCK = 500  # rows joined into one write to the server: about 64 KB
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _RECIPIENT = (
@@ -108,3 +109,31 @@ def _execute_many(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> 
     marks = ", ".join(["%s"] * (columns.count(",") + 1))
     with connection.cursor() as cursor:
         cursor.executemany(f'INSERT INTO "{table}" ({columns}) VALUES ({marks})', rows)  # noqa: S608 - our own names
+
+
+def commit_without_waiting() -> None:
+    """Do not wait for the disk at this transaction's commit (PostgreSQL).
+
+    After a crash of the server, a chunk's rows and its `rows_read` are lost together.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit TO OFF")
+
+
+def check_foreign_keys_now() -> None:
+    """Check foreign keys before the commit, where the next chunk would have to wait for it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def analyze_recipients(batch: Batch) -> None:
+    """Refresh PostgreSQL's statistics after a long import.
+
+    Autovacuum notices the growth only minutes later, and until then the plans are bad.
+    """
+    if connection.vendor != "postgresql":
+        return
+    if Recipient.unscoped.filter(batch=batch)[ANALYZE_FROM_ROWS:].exists():
+        with connection.cursor() as cursor:
+            cursor.execute(f'ANALYZE "{Recipient._meta.db_table}"')

@@ -1,202 +1,156 @@
 """Stores an uploaded list as recipients and rejected rows, a chunk at a time.
 
-Each chunk's rows and how far they reach (`batch.rows_read`) are one transaction, so an import that
-is killed goes on where it stopped and ends with the same rows. Who imports holds a lease on the
-batch (`import_lease_expires_at`); the sweep rings again for a list whose lease ran out. A list that
-turns out to be unreadable leaves nothing behind.
+Each chunk's rows and the position they reach (`batch.rows_read`) are one transaction, so an import
+that is killed continues where it stopped and ends with the same rows. A list that turns out to be
+unreadable leaves no rows. What follows an import is decided by `services.imports`.
 """
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Q
+from django.db import connection, transaction
+from django.db.models import F
 
+from batches.importing.bulk_insert import (
+    analyze_recipients,
+    check_foreign_keys_now,
+    commit_without_waiting,
+)
 from batches.importing.chunk_writer import ChunkWriter, Prepared
 from batches.importing.column_alignment import Aligned
 from batches.importing.columns import SavedColumnMapping
+from batches.importing.lease import ImportLease
 from batches.importing.parallel_writer import ParallelWriter, Turn
 from batches.importing.phones import PhoneParser
 from batches.importing.read_ahead import ReadAhead
 from batches.importing.row_validation import Accepted, Rejected, validate_row
-from batches.importing.source import UnreadableUpload
+from batches.importing.saved_mappings import load_saved_mappings
+from batches.importing.source import upload_path
 from batches.importing.table import Table, open_table
 from batches.models import Batch, Recipient, RejectedRow
-from batches.services.column_mappings import remembered_mappings
-from voiceops.core.clock import database_now
-from voiceops.core.errors import StateForbids
 
-logger = logging.getLogger(__name__)
-
-LEASE = timedelta(seconds=30)  # a chunk takes a tenth of a second, on a drowning machine some
-RENEW_SECONDS = 4.0
-CHUNK_ROWS = 10_000
-LONG_FROM = 20_000  # rows
-ANALYZED_FROM = 5_000  # rows
+IMPORT_CHUNK_ROWS = 10_000
+LEASE_RENEWAL_SECONDS = 4.0
+PARALLEL_FROM_ROWS = 20_000
 Verdict = Accepted | Rejected
-HandOver = Callable[[UUID], None]
 
 
-class LostLeaseError(Exception):
-    """Somebody else imports this list now, or the batch is gone: whatever was not committed is
-    theirs.
-    """
+@dataclass
+class ImportJob:
+    """One import of one batch, under its lease."""
 
-
-def overdue_imports() -> list[UUID]:
-    """Batches with a list that nobody is reading."""
-    waiting = Q(import_lease_expires_at=None) | Q(import_lease_expires_at__lt=database_now())
-    return list(
-        Batch.unscoped.filter(waiting)
-        .exclude(upload="")
-        .order_by("pk")
-        .values_list("pk", flat=True)[:50]
-    )
-
-
-def begin_append(*, batch: Batch, upload: str) -> None:
-    """Note that `upload` is to be read behind what the batch has; ring for the import afterwards.
-
-    Raises StateForbids while another list of the batch is being read.
-    """
-    found = Batch.unscoped.filter(pk=batch.pk, upload="").update(
-        upload=upload,
-        rows_before=F("rows_before") + F("rows_read"),
-        rows_read=0,
-        rows_total=None,
-        import_lease_expires_at=None,
-    )
-    if not found:
-        raise StateForbids("Batch is still reading an earlier list")
-
-
-def import_batch(batch_id: str | UUID, *, then: HandOver | None = None) -> None:
-    """Read the batch's uploaded list into rows, from where an earlier import stopped.
-
-    Nothing happens when there is no list, or somebody else is reading it. `then` is called with the
-    batch's id in the transaction that ends the import: whoever is killed before has not ended it,
-    and the sweep lets it be done again.
-    """
-    lease = _Lease.take(UUID(str(batch_id)))
-    if lease is None:
-        return
-    batch = Batch.unscoped.select_related("agent_version", "workspace").get(pk=batch_id)
-    try:
-        _store(batch, lease, then)
-    except (LostLeaseError, IntegrityError):
-        logger.warning("Import of batch %s stopped: its lease is somebody else's", batch_id)
-    except FileNotFoundError:
-        _refuse(batch, lease, "The uploaded file is gone: upload it again.", then)
-    except UnreadableUpload as error:
-        _refuse(batch, lease, str(error), then)
-
-
-def upload_path(name: str) -> Path:
-    """The file of `Batch.upload`."""
-    path: Path = settings.DATA_DIR / "uploads" / name
-    return path
-
-
-@dataclass(slots=True)
-class _Lease:
-    """The right to write one batch's rows. Its expiry is its token: who holds another one writes
-    nothing.
-    """
-
-    batch_id: UUID
-    expires_at: datetime
+    batch: Batch
+    lease: ImportLease
 
     @classmethod
-    def take(cls, batch_id: UUID) -> "_Lease | None":
-        now = database_now()
-        free = Q(import_lease_expires_at=None) | Q(import_lease_expires_at__lt=now)
-        lease = cls(batch_id, now + LEASE)
-        waiting = Batch.unscoped.filter(free, pk=batch_id).exclude(upload="")
-        return lease if waiting.update(import_lease_expires_at=lease.expires_at) else None
+    def claim(cls, batch_id: UUID) -> "ImportJob | None":
+        """Acquire the lease; None when the batch has no list or another process is reading it."""
+        lease = ImportLease.acquire(batch_id)
+        if lease is None:
+            return None
+        batches = Batch.unscoped.select_related("agent_version", "workspace")
+        return cls(batches.get(pk=batch_id), lease)
 
-    def save(self, **fields: object) -> None:
-        """Renew the lease and write fields of the batch with it. Raises LostLeaseError."""
-        until = database_now() + LEASE
-        self._update(import_lease_expires_at=until, **fields)
-        self.expires_at = until
+    def store_rows(self) -> None:
+        """Store the rows that no earlier import of this list has stored.
 
-    def end(self, **fields: object) -> None:
-        """Give the lease back with the list's name and write fields of the batch with it. Raises
-        LostLeaseError.
+        Raises UnreadableUpload for a list that cannot be used, FileNotFoundError when the file is
+        gone, LostLeaseError or IntegrityError when another process imports the list.
         """
-        self._update(import_lease_expires_at=None, upload="", **fields)
+        reader = _ListReader(self.batch)
+        with ReadAhead(reader.verdicts, IMPORT_CHUNK_ROWS) as ahead:
+            store: ChunkStore | None = None
+            chunks = ahead.chunks(
+                while_waiting=self.lease.renew, every_seconds=LEASE_RENEWAL_SECONDS
+            )
+            for chunk in chunks:
+                store = store or ChunkStore(self.batch, self.lease, reader.table)
+                store.save(chunk)
+                if store.may_run_parallel:
+                    break
 
-    def _update(self, **fields: object) -> None:
-        mine = Batch.unscoped.filter(pk=self.batch_id, import_lease_expires_at=self.expires_at)
-        if not mine.update(**fields):
-            raise LostLeaseError
+            if store is not None and store.may_run_parallel:
+                store.save_in_parallel(ahead)
 
+    def finish(self) -> None:
+        """End the import: the batch is ready. Inside the caller's transaction.
 
-def _store(batch: Batch, lease: _Lease, then: HandOver | None) -> None:
-    reading = _Reading(batch)
-    with ReadAhead(reading.verdicts, CHUNK_ROWS) as ahead:
-        keeper: ChunkStore | None = None
-        for chunk in ahead.chunks(while_waiting=lease.save, every_seconds=RENEW_SECONDS):
-            keeper = keeper or ChunkStore(batch, lease, reading.table)
-            keeper.keep(chunk)
-            if keeper.is_long:
-                break
-        if keeper is not None and keeper.is_long:
-            keeper.keep_in_lanes(ahead)
-    _finish(batch, lease, then)
+        Raises LostLeaseError.
+        """
+        analyze_recipients(self.batch)
+        self.lease.release(rows_total=F("rows_read"))
+        self._leave_validating(Batch.Status.READY)
+
+    def fail(self, error: str) -> None:
+        """End the import of an unreadable list. Inside the caller's transaction.
+
+        The rows already read from it are deleted; the batch keeps the reason, and fails if it has
+        no other rows. Raises LostLeaseError.
+        """
+        first_row = self.batch.rows_before
+        Recipient.unscoped.filter(batch=self.batch, row_number__gt=first_row).delete()
+        RejectedRow.unscoped.filter(batch=self.batch, row_number__gt=first_row).delete()
+        rejected_count = RejectedRow.unscoped.filter(batch=self.batch).count()
+        self.lease.release(error=error, rows_read=0, rejected_count=rejected_count)
+        self._leave_validating(Batch.Status.FAILED)
+
+    def _leave_validating(self, status: Batch.Status) -> None:
+        validating = Batch.unscoped.filter(pk=self.batch.pk, status=Batch.Status.VALIDATING)
+        validating.update(status=status)
 
 
 class ChunkStore:
-    """Stores a list's chunks, each with how far it reaches in one transaction."""
+    """Stores a list's chunks, each in one transaction with the position it reaches."""
 
-    def __init__(self, batch: Batch, lease: _Lease, table: Table) -> None:
-        self._batch, self._lease, self._table = batch, lease, table
+    def __init__(self, batch: Batch, lease: ImportLease, table: Table) -> None:
+        self._batch = batch
+        self._lease = lease
+        self._table = table
         self._aligned = Aligned(batch, table.columns)
-        adopt(batch, table.columns.remembered)
+        adopt_saved_mapping(batch, table.columns.remembered)
         self._writer = ChunkWriter(batch, self._aligned)
-        self._rows = 0
-        self._in_order = (
-            self._aligned.mends or connection.vendor != "postgresql"
-        )  # SQLite has one writer at a time
+        self._row_count = 0
+        # SQLite has one writer at a time, and corrections delete rows as they are prepared.
+        self._in_order = self._aligned.mends or connection.vendor != "postgresql"
 
     @property
-    def is_long(self) -> bool:
-        """Whether the rest is worth two more connections, and may be stored in lanes."""
-        return self._rows >= LONG_FROM and not self._in_order
+    def may_run_parallel(self) -> bool:
+        """Whether the list is long enough to be worth two more connections, and may use them."""
+        return self._row_count >= PARALLEL_FROM_ROWS and not self._in_order
 
-    def keep(self, chunk: Sequence[Verdict]) -> None:
-        self._rows += len(chunk)
+    def save(self, chunk: Sequence[Verdict]) -> None:
+        """Store one chunk. Raises LostLeaseError, or IntegrityError for rows already stored."""
+        self._row_count += len(chunk)
         with transaction.atomic():
-            _commit_lazily()
+            commit_without_waiting()
             rejected = self._writer.write(chunk)
-            self._note(chunk[-1].row_number, rejected)
+            self._save_position(chunk[-1].row_number, rejected)
 
-    def keep_in_lanes(self, ahead: ReadAhead[Verdict]) -> None:
-        with ParallelWriter(self._keep_prepared) as lanes:
+    def save_in_parallel(self, ahead: ReadAhead[Verdict]) -> None:
+        """Store all remaining chunks on two connections. Raises what `save` and reading raise."""
+        with ParallelWriter(self._save_prepared) as writer:
 
-            def renew() -> None:
-                lanes.flush()  # who stores a chunk renews the lease with it
-                self._lease.save()
+            def renew_lease() -> None:
+                writer.flush()  # storing a chunk renews the lease: not beside this one
+                self._lease.renew()
 
-            for chunk in ahead.chunks(while_waiting=renew, every_seconds=RENEW_SECONDS):
-                lanes.submit(self._writer.prepare(chunk))
-            lanes.flush()
+            chunks = ahead.chunks(while_waiting=renew_lease, every_seconds=LEASE_RENEWAL_SECONDS)
+            for chunk in chunks:
+                writer.submit(self._writer.prepare(chunk))
+            writer.flush()
 
-    def _keep_prepared(self, prepared: Prepared, wait_for_turn: Turn) -> None:
+    def _save_prepared(self, prepared: Prepared, wait_for_turn: Turn) -> None:
         with transaction.atomic():
-            _commit_lazily()
+            commit_without_waiting()
             self._writer.insert(prepared)
-            _check_references()
+            check_foreign_keys_now()
             wait_for_turn()
-            self._note(prepared.last_row, prepared.change)
+            self._save_position(prepared.last_row, prepared.change)
 
-    def _note(self, last_row: int, rejected: int) -> None:
-        self._lease.save(
+    def _save_position(self, last_row: int, rejected: int) -> None:
+        self._lease.renew(
             rows_read=last_row,
             rows_total=self._table.expected_rows,
             rejected_count=F("rejected_count") + rejected,
@@ -207,17 +161,17 @@ class ChunkStore:
         )
 
 
-class _Reading:
-    """The list of one batch, opened and judged in the reading thread."""
+class _ListReader:
+    """Opens and validates the list of one batch, in the thread that reads ahead."""
 
     table: Table
 
     def __init__(self, batch: Batch) -> None:
+        # Queried here, because the reading thread may not use the database.
         self._batch = batch
-        self._known = [
-            variable["name"] for variable in batch.agent_version.config.get("variables") or []
-        ]
-        self._remembered = [] if batch.rows_before else remembered_mappings(batch.workspace_id)
+        variables = batch.agent_version.config.get("variables") or []
+        self._agent_variables = [variable["name"] for variable in variables]
+        self._saved_mappings = [] if batch.rows_before else load_saved_mappings(batch.workspace_id)
 
     def verdicts(self) -> Iterator[Verdict]:
         batch = self._batch
@@ -225,80 +179,24 @@ class _Reading:
             upload_path(batch.upload),
             max_rows=settings.MAX_UPLOAD_ROWS,
             mapping=batch.column_mapping,
-            known=self._known,
+            known=self._agent_variables,
             appended=batch.rows_before > 0,
-            remembered=self._remembered,
+            remembered=self._saved_mappings,
         )
         with opened as self.table:
             saved = self.table.columns.remembered
-            parser = PhoneParser(
-                batch.default_country or (saved.default_country if saved else None)
-            )
+            saved_country = saved.default_country if saved else None
+            parser = PhoneParser(batch.default_country or saved_country)
             for verdict in validate_row(self.table, parser):
                 if verdict.row_number > batch.rows_read:
                     yield verdict
 
 
-def adopt(batch: Batch, saved: SavedColumnMapping | None) -> None:
-    """The batch keeps the mapping that was remembered for its list: rows appended later are read by
-    it too.
+def adopt_saved_mapping(batch: Batch, saved: SavedColumnMapping | None) -> None:
+    """Set the saved mapping that fitted the list on the batch, unsaved.
+
+    Lists appended later are read by the same mapping.
     """
     if saved is not None:
         batch.column_mapping = saved.column_mapping
         batch.default_country = batch.default_country or saved.default_country
-
-
-def _finish(batch: Batch, lease: _Lease, then: HandOver | None) -> None:
-    with transaction.atomic():
-        _analyze_table(batch)
-        lease.end(rows_total=F("rows_read"))
-        Batch.unscoped.filter(pk=batch.pk, status=Batch.Status.VALIDATING).update(
-            status=Batch.Status.READY
-        )
-        if then is not None:
-            then(batch.pk)
-    upload_path(batch.upload).unlink(missing_ok=True)
-
-
-def _commit_lazily() -> None:
-    """Do not wait for the disk at each chunk: after a crash of the server rows and `rows_read` are
-    lost together.
-    """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit TO OFF")
-
-
-def _check_references() -> None:
-    """Check foreign keys now: at the commit, the chunk behind this one would have to wait for it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-
-
-def _analyze_table(batch: Batch) -> None:
-    """Let PostgreSQL know at once that the table has grown; by itself it notices after minutes, and
-    plans badly.
-    """
-    if (
-        connection.vendor == "postgresql"
-        and Recipient.unscoped.filter(batch=batch)[ANALYZED_FROM:].exists()
-    ):
-        with connection.cursor() as cursor:
-            cursor.execute(f'ANALYZE "{Recipient._meta.db_table}"')
-
-
-def _refuse(batch: Batch, lease: _Lease, sentence: str, then: HandOver | None) -> None:
-    """Nothing of an unreadable list stays: the rows it had already given go, and the batch says
-    why.
-    """
-    with transaction.atomic():
-        Recipient.unscoped.filter(batch=batch, row_number__gt=batch.rows_before).delete()
-        RejectedRow.unscoped.filter(batch=batch, row_number__gt=batch.rows_before).delete()
-        kept = RejectedRow.unscoped.filter(batch=batch).count()
-        lease.end(error=sentence, rows_read=0, rejected_count=kept)
-        Batch.unscoped.filter(pk=batch.pk, status=Batch.Status.VALIDATING).update(
-            status=Batch.Status.FAILED
-        )
-        if then is not None:
-            then(batch.pk)
-    upload_path(batch.upload).unlink(missing_ok=True)

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from django.conf import settings
 
 from voiceops.core.errors import Invalid
 
@@ -46,6 +49,12 @@ class Source:
     """Whether a row without anything in it is a row. Not in spreadsheets, where it is a gap."""
     filled_columns: Callable[[list[Any]], int] = len
     """How many columns there are up to the last that holds anything, for a list with this header."""
+
+
+def upload_path(name: str) -> Path:
+    """Return the file of `Batch.upload`."""
+    path: Path = settings.DATA_DIR / "uploads" / name
+    return path
 
 
 def too_long(cells: list[Any]) -> Problem | None:

@@ -17,7 +17,7 @@ from agents.models import Agent
 from batches.dialing.settlement import complete_batches
 from batches.models import Batch, Recipient
 from batches.services.hangup import hang_up_calls
-from batches.services.uploads import delete_list
+from batches.services.uploads import delete_upload
 from telephony.models import NumberPace, PhoneNumber
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
@@ -154,7 +154,7 @@ def delete_batch(*, batch: Batch, principal: Principal | None = None) -> None:
             changes={"name": batch.name},
         )
     if batch.upload:
-        delete_list(batch.upload)
+        delete_upload(batch.upload)
 
 
 def after_import(batch_id: str | UUID) -> None:

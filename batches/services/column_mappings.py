@@ -1,17 +1,14 @@
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
 from accounts import audit
 from accounts.auth.principal import Principal
 from accounts.models import Workspace
-from batches.importing.columns import SavedColumnMapping
 from batches.models import SavedMapping
 from voiceops.core.errors import Conflict
 
 ALREADY = "Column mapping already exists"
-MOST_REMEMBERED = 500  # the newest; a workspace with more has to name the one it means
 
 
 def create_mapping(
@@ -36,15 +33,6 @@ def delete_mapping(*, mapping: SavedMapping, principal: Principal | None = None)
     with transaction.atomic():
         _note("column_mapping.deleted", mapping, principal)
         mapping.delete()
-
-
-def remembered_mappings(workspace_id: UUID) -> list[SavedColumnMapping]:
-    """The newest first."""
-    rows = SavedMapping.unscoped.filter(workspace=workspace_id).order_by("-pk")[:MOST_REMEMBERED]
-    return [
-        SavedColumnMapping(*row)
-        for row in rows.values_list("pk", "column_mapping", "default_country")
-    ]
 
 
 def _save(mapping: SavedMapping, action: str, principal: Principal | None) -> SavedMapping:

@@ -10,10 +10,10 @@ from accounts import audit
 from accounts.auth.principal import Principal
 from agents.models import Agent
 from agents.services import published_version
-from batches.importing.import_job import begin_append
+from batches.importing.lease import begin_append
+from batches.importing.saved_mappings import load_saved_mappings
 from batches.models import Batch
 from batches.services.batches import ENDED, HAS_ENDED, STILL_VALIDATING, system_principal
-from batches.services.column_mappings import remembered_mappings
 from batches.services.uploads import UploadContent, stored_upload
 from telephony.models import PhoneNumber
 from voiceops.core import task_queue
@@ -38,7 +38,7 @@ def create_batch(
     if phone_number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
     workspace = agent.workspace
-    remembered = remembered_mappings(workspace.pk)
+    remembered = load_saved_mappings(workspace.pk)
     kept = stored_upload(content, mapping=fields.get("column_mapping"), remembered=remembered)
     with kept as upload, transaction.atomic():
         batch = Batch.unscoped.create(

@@ -18,15 +18,15 @@ from batches.dialing.admission import window_of
 from batches.importing.chunk_writer import required_variables
 from batches.importing.columns import SavedColumnMapping
 from batches.importing.existing_rows import active_suppressions, find_suppressed
-from batches.importing.import_job import upload_path
 from batches.importing.number_set import PhoneNumberSet
 from batches.importing.phones import PhoneParser
 from batches.importing.row_validation import Accepted, Rejected, Tally, validate_row
+from batches.importing.saved_mappings import load_saved_mappings
+from batches.importing.source import upload_path
 from batches.importing.table import Table, open_table
 from batches.models import Batch
 from batches.reporting.estimate import Pace, estimate
-from batches.services.column_mappings import remembered_mappings
-from batches.services.uploads import UploadContent, delete_list, stored_upload
+from batches.services.uploads import UploadContent, delete_upload, stored_upload
 from telephony.models import PhoneNumber
 
 FIRST_ROWS = 10
@@ -49,12 +49,12 @@ def preview_list(
         phone_number=phone_number,
         **fields,
     )
-    remembered = remembered_mappings(batch.workspace_id)
+    remembered = load_saved_mappings(batch.workspace_id)
     with stored_upload(content, mapping=batch.column_mapping, remembered=remembered) as name:
         try:
             return _read(batch, name, now, remembered)
         finally:
-            delete_list(name)
+            delete_upload(name)
 
 
 def _read(

@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 
 from batches.importing.columns import SavedColumnMapping
-from batches.importing.import_job import upload_path
 from batches.importing.json_source import SUFFIX, write_recipients
+from batches.importing.source import upload_path
 from batches.importing.table import open_table
 from batches.models import Batch
 from voiceops.core.errors import Invalid
@@ -95,7 +95,8 @@ def _age(path: Path) -> float:
         return 0
 
 
-def delete_list(name: str) -> None:
+def delete_upload(name: str) -> None:
+    """Delete a stored list; one that is gone already is not an error."""
     upload_path(name).unlink(missing_ok=True)
 
 

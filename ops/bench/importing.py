@@ -13,8 +13,8 @@ from django.db import connection
 
 from accounts.models import Workspace
 from agents.models import Agent
-from batches.importing.import_job import import_batch
 from batches.models import Batch, Recipient, RejectedRow
+from batches.services.imports import import_batch
 
 HEADER = ["Phone Number", "first_name", "appointment", "balance"]
 NAMES = [

@@ -11,9 +11,9 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from accounts.models import Workspace
-from batches.importing.import_job import import_batch, overdue_imports
+from batches.importing.lease import overdue_imports
 from batches.models import Batch
-from batches.services.batches import after_import
+from batches.services.imports import import_batch
 from tests import make
 
 
@@ -28,7 +28,6 @@ def importing_worker() -> Iterator[None]:
         while not over.is_set():
             for batch_id in overdue_imports():
                 import_batch(batch_id)
-                after_import(batch_id)
             time.sleep(0.05)
         connections.close_all()
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from accounts.models import Workspace
-from batches.importing.import_job import begin_append
+from batches.importing.lease import begin_append
 from batches.models import Batch
 from tests.batches.importing import lists
 from tests.faults.test_drill import ROOT

@@ -6,14 +6,13 @@ Rows are the truth and a message is only a doorbell; the heart is who looks when
 import logging
 import threading
 from typing import Any
-from uuid import UUID
 
 from celery.signals import worker_init, worker_shutting_down
 from django.conf import settings
 from django.db import close_old_connections, connections
 
-from batches.importing.import_job import import_batch, overdue_imports
-from batches.services.batches import after_import
+from batches.importing.lease import overdue_imports
+from batches.services.imports import import_batch
 from voiceops.core import task_queue
 from voiceops.core.isolation import DATABASE_LOST, run_isolated
 from voiceops.core.process_tuning import disable_query_log, tune_gc
@@ -67,11 +66,7 @@ class SweepThread(threading.Thread):
         for batch_id in overdue_imports():
             if task_queue.enqueue(task_queue.IMPORT_BATCH, batch_id=str(batch_id)):
                 return
-            run_isolated(read_list, batch_id)
-
-
-def read_list(batch_id: UUID) -> None:
-    import_batch(batch_id, then=after_import)
+            run_isolated(import_batch, batch_id)
 
 
 def run_and_close(function: Any, *arguments: Any) -> None:

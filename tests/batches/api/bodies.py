@@ -5,9 +5,8 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from agents.models import Agent
-from batches.importing.import_job import import_batch
 from batches.models import Batch
-from batches.services.batches import after_import
+from batches.services.imports import import_batch
 from telephony.models import PhoneNumber
 
 LIST = b"phone,first_name\n+12025550186,Ada\n+12025550187,Grace\n"
@@ -29,7 +28,6 @@ def order(agent: Agent, number: PhoneNumber, **fields: Any) -> dict[str, Any]:
 def read_list(batch_id: str) -> Batch:
     """What a worker does at the doorbell's ring."""
     import_batch(batch_id)
-    after_import(batch_id)
     return Batch.unscoped.get(pk=batch_id)
 
 

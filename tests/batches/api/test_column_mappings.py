@@ -5,8 +5,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import AuditEntry, Workspace
-from batches.importing.import_job import import_batch
 from batches.models import Batch, SavedMapping
+from batches.services.imports import import_batch
 from tests import make
 
 LIST = b"Tel,Vorname,Notiz\n2025550186,Ada,x\n"

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from accounts.models import Workspace
-from batches.importing.import_job import import_batch
 from batches.models import Batch
-from batches.services.batches import after_import
+from batches.services.imports import import_batch
 from tests import make
 
 LISTS = Path(__file__).parents[2] / "fixtures" / "lists"
@@ -39,7 +38,6 @@ def test_every_given_list_is_stored_or_refused_as_expected(
         assert not Batch.unscoped.exists()
         return
     import_batch(created.json()["id"])
-    after_import(created.json()["id"])
     batch = client.get(f"/batches/{created.json()['id']}").json()
     counts = {
         "rows": batch["counts"]["total"] + batch["counts"]["rejected"],

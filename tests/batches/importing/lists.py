@@ -11,9 +11,9 @@ from django.conf import settings
 
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
-from batches.importing.import_job import import_batch
 from batches.importing.json_source import SUFFIX, write_recipients
 from batches.models import Batch, Recipient, RejectedRow
+from batches.services.imports import import_batch
 from voiceops.core.ids import uuid7
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "lists"

@@ -10,8 +10,8 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402 - Django must be set up first
 
-from batches.importing.import_job import import_batch  # noqa: E402
 from batches.models import Batch  # noqa: E402
+from batches.services.imports import import_batch  # noqa: E402
 from ops.bench import importing  # noqa: E402
 
 ROWS = 30_000

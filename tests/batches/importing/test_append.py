@@ -4,9 +4,9 @@ from uuid import UUID
 import pytest
 
 from accounts.models import Workspace
-from batches.importing.import_job import begin_append, import_batch, overdue_imports
+from batches.importing.lease import begin_append, overdue_imports
 from batches.models import Batch, Recipient
-from batches.services.batches import after_import
+from batches.services.imports import import_batch
 from tests.batches.importing import lists
 from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
@@ -57,20 +57,24 @@ def test_appending_while_a_list_is_read_is_refused(ours: Workspace) -> None:
         begin_append(batch=batch, upload=lists.keep("phone\n+12025550187\n"))
 
 
-def test_an_import_that_dies_before_it_hands_over_is_done_again(ours: Workspace) -> None:
+def test_an_import_that_dies_before_its_last_commit_is_repeated(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     batch = lists.imported(ours, "phone\n+12025550186\n")
     Batch.unscoped.filter(pk=batch.pk).update(
         status="completed", started_at=database_now(), ended_at=database_now()
     )
     begin_append(batch=batch, upload=lists.keep("phone\n+12025550187\n"))
 
-    with pytest.raises(KeyboardInterrupt):
-        import_batch(batch.pk, then=die)
+    with monkeypatch.context() as patch:
+        patch.setattr("batches.services.imports.after_import", die)
+        with pytest.raises(KeyboardInterrupt):
+            import_batch(batch.pk)
     Batch.unscoped.filter(pk=batch.pk).update(
         import_lease_expires_at=database_now() - timedelta(seconds=1)
     )
     overdue = overdue_imports()
-    import_batch(batch.pk, then=after_import)
+    import_batch(batch.pk)
 
     batch.refresh_from_db()
     assert overdue == [batch.pk]

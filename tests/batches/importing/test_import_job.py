@@ -10,8 +10,9 @@ from django.utils import timezone
 from accounts.models import Workspace
 from batches.importing import import_job
 from batches.importing.chunk_writer import ChunkWriter
-from batches.importing.import_job import import_batch, overdue_imports
+from batches.importing.lease import overdue_imports
 from batches.models import Batch, Recipient, RejectedRow, Suppression
+from batches.services.imports import import_batch
 from tests.batches.importing import lists
 
 
@@ -178,7 +179,7 @@ def test_an_import_that_died_goes_on_and_ends_with_the_same_rows(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     path = lists.FIXTURES / ("appointments.csv" if kind == "csv" else "callbacks.xlsx")
-    monkeypatch.setattr(import_job, "CHUNK_ROWS", 40)
+    monkeypatch.setattr(import_job, "IMPORT_CHUNK_ROWS", 40)
     whole = lists.imported(ours, path)
     broken = lists.batch(ours, path)
     write, chunks = ChunkWriter.write, []
@@ -213,7 +214,7 @@ def test_an_import_that_died_goes_on_and_ends_with_the_same_rows(
 def test_a_list_that_breaks_off_leaves_nothing_behind(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_job, "CHUNK_ROWS", 40)
+    monkeypatch.setattr(import_job, "IMPORT_CHUNK_ROWS", 40)
     monkeypatch.setattr(settings, "MAX_UPLOAD_ROWS", 150)
     sent = [
         {"phone_number": f"+1202555{number:04}" if number % 9 else "none"} for number in range(151)

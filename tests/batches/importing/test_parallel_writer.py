@@ -5,9 +5,9 @@ import pytest
 from accounts.models import Workspace
 from batches.importing import import_job
 from batches.importing.chunk_writer import ChunkWriter, Prepared
-from batches.importing.import_job import import_batch
 from batches.importing.parallel_writer import ParallelWriter, Turn
 from batches.models import Batch
+from batches.services.imports import import_batch
 from tests.batches.importing import lists
 
 
@@ -50,8 +50,8 @@ def test_nothing_is_stored_behind_a_chunk_that_failed() -> None:
 
 @pytest.fixture
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_job, "CHUNK_ROWS", 40)
-    monkeypatch.setattr(import_job, "LONG_FROM", 80)
+    monkeypatch.setattr(import_job, "IMPORT_CHUNK_ROWS", 40)
+    monkeypatch.setattr(import_job, "PARALLEL_FROM_ROWS", 80)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -61,8 +61,8 @@ def test_a_long_list_has_the_same_rows_as_one_stored_in_order(
     path = lists.FIXTURES / "appointments.csv"
     in_order = lists.imported(ours, path)
 
-    monkeypatch.setattr(import_job, "CHUNK_ROWS", 40)
-    monkeypatch.setattr(import_job, "LONG_FROM", 80)
+    monkeypatch.setattr(import_job, "IMPORT_CHUNK_ROWS", 40)
+    monkeypatch.setattr(import_job, "PARALLEL_FROM_ROWS", 80)
     in_lanes = lists.imported(ours, path)
 
     assert lists.recipients(in_lanes) == lists.recipients(in_order)

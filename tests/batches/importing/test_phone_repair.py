@@ -4,9 +4,10 @@ import csv
 import io
 
 from accounts.models import Workspace
-from batches.importing.import_job import begin_append, import_batch
+from batches.importing.lease import begin_append
 from batches.models import Batch, Recipient
 from batches.reporting import csv_writer, tables
+from batches.services.imports import import_batch
 from tests.batches.importing import lists
 
 

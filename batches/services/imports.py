@@ -1,0 +1,52 @@
+"""Reading a batch's uploaded list, from the lease to what the batch does next."""
+
+import logging
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from batches.importing.import_job import ImportJob
+from batches.importing.lease import LostLeaseError
+from batches.importing.source import UnreadableUpload
+from batches.services.batches import after_import
+from batches.services.uploads import delete_upload
+
+logger = logging.getLogger(__name__)
+
+
+def import_batch(batch_id: UUID | str) -> None:
+    """Read the batch's uploaded list into rows, continuing where an earlier import stopped.
+
+    Does nothing when there is no list or another process is reading it.
+    """
+    job = ImportJob.claim(UUID(str(batch_id)))
+    if job is None:
+        return
+    try:
+        error = _store_rows(job)
+        _end_import(job, error)
+    except (LostLeaseError, IntegrityError):
+        logger.warning("Import of batch %s stopped: another process holds its lease", batch_id)
+
+
+def _store_rows(job: ImportJob) -> str | None:
+    """Store the list's rows. Returns why the list cannot be used, None when it was stored."""
+    try:
+        job.store_rows()
+    except FileNotFoundError:
+        return "The uploaded file is gone: upload it again."
+    except UnreadableUpload as error:
+        return str(error)
+    return None
+
+
+def _end_import(job: ImportJob, error: str | None) -> None:
+    # One transaction: a process killed before its commit has not ended the import, and the sweep
+    # starts it again.
+    with transaction.atomic():
+        if error is None:
+            job.finish()
+        else:
+            job.fail(error)
+        after_import(job.batch.pk)
+    delete_upload(job.batch.upload)
