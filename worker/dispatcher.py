@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError
 from batches.dialing import reservation, settlement
 from batches.dialing.admission import BatchGate
 from batches.models import Batch
-from telephony.clients.livekit.dial import LiveKit
+from telephony.clients.livekit.session import session
 from telephony.dialing import intents
 from telephony.dialing.capacity import adopt_queued
 from telephony.dialing.dialer import Dialer
@@ -85,7 +85,7 @@ class Dispatcher:
             OrmThread() as db,
             OrmThread() as intent_db,
             OrmThread() as results,
-            LiveKit() as livekit,
+            session() as livekit,
         ):
             self.db = db
             self.dialler = Dialer(

@@ -5,14 +5,13 @@ A worker's heart calls `sweep` every `SWEEP_SECONDS`; so does `manage.py reconci
 number may run at once.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from batches.dialing import settlement
 from batches.importing.lease import overdue_imports
 from batches.services.batches import start_due_batches
 from batches.services.opt_outs import suppress_opt_outs
-from telephony.clients.livekit.dial import LiveKit
+from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.dialing.polling import reconcile_calls
 from telephony.services.inbound import follow_inbound
 from telephony.services.livekit_events import apply_pending_events
@@ -76,8 +75,8 @@ def reconcile() -> int:
 
 
 def run_probe(into: Probe) -> int:
-    async def session() -> int:
-        async with OrmThread() as db, LiveKit() as livekit:
+    async def run(livekit: LiveKit) -> int:
+        async with OrmThread() as db:
             return await into(livekit, db)
 
-    return asyncio.run(session())
+    return run_in_session(run)

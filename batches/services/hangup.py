@@ -5,7 +5,8 @@ import time
 from collections.abc import Sequence
 
 from batches.models import Batch
-from telephony.clients.livekit.dial import LiveKit
+from telephony.clients.livekit.rooms import delete_room
+from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.domain import call_states
 from telephony.models import Call, Stage
 from telephony.services.call_control import LOOK_EVERY, UNDER_WAY, record_hang_up
@@ -31,7 +32,7 @@ def hang_up_calls(*, batch: Batch) -> None:
     now = database_now()
     for call in calls:
         call_states.mark_cancelled(call, at=now, by="operator", since=NOT_ANSWERED)
-    failures = asyncio.run(delete_rooms(calls)) if calls else {}
+    failures = run_in_session(lambda livekit: delete_rooms(livekit, calls)) if calls else {}
     for call in calls:
         if call.room not in failures:
             record_hang_up(call, source="batch")
@@ -43,18 +44,17 @@ def open_calls(batch: Batch) -> list[Call]:
     return list(Call.unscoped.open().filter(batch_id=batch.pk).order_by("pk"))
 
 
-async def delete_rooms(calls: Sequence[Call]) -> dict[str, ProviderError]:
+async def delete_rooms(livekit: LiveKit, calls: Sequence[Call]) -> dict[str, ProviderError]:
     """What went wrong, by room."""
     failures: dict[str, ProviderError] = {}
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def delete(livekit: LiveKit, room: str) -> None:
+    async def delete(room: str) -> None:
         async with turn:
             try:
-                await livekit.delete_room(room)
+                await delete_room(livekit, room)
             except ProviderError as error:
                 failures[room] = error
 
-    async with LiveKit() as livekit:
-        await asyncio.gather(*(delete(livekit, call.room) for call in calls))
+    await asyncio.gather(*(delete(call.room) for call in calls))
     return failures

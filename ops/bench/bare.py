@@ -7,7 +7,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from telephony.clients.livekit.dial import Dial, LiveKit, RoomOrder
+from telephony.clients.livekit.dial import DialRequest, dial
+from telephony.clients.livekit.rooms import RoomRequest, create_room
+from telephony.clients.livekit.session import LiveKit, session
 from voiceops.core.ids import uuid7
 
 
@@ -15,7 +17,7 @@ async def send_only(calls: int, *, at_once: int) -> float:
     """Make the rooms and dial, with the same client and no rows. Returns calls per second."""
     left = itertools.count()
     began = time.monotonic()
-    async with LiveKit() as livekit:
+    async with session() as livekit:
 
         async def lane() -> None:
             while next(left) < calls:
@@ -29,11 +31,12 @@ async def send_only(calls: int, *, at_once: int) -> float:
 
 async def one(livekit: LiveKit) -> None:
     name = f"bare-{uuid7()}"
-    await livekit.create_room(
-        RoomOrder(name=name, agent_name="bench", agent_metadata="{}", empty_timeout=60)
+    await create_room(
+        livekit, RoomRequest(name=name, agent_name="bench", agent_metadata="{}", empty_timeout=60)
     )
-    await livekit.dial(
-        Dial(
+    await dial(
+        livekit,
+        DialRequest(
             room=name,
             identity=f"callee-{name}",
             trunk_id="ST_bench",
@@ -42,5 +45,5 @@ async def one(livekit: LiveKit) -> None:
             ringing_timeout=30,
             max_call_duration=600,
             expires_at=timezone.now() + timedelta(seconds=10),
-        )
+        ),
     )

@@ -194,7 +194,7 @@ def check_storage() -> Finding:
     )
     key = f"doctor-{uuid4()}"
     try:
-        with recording_storage.provider_errors():
+        with recording_storage.storage_errors():
             kept = recording_storage.recordings_storage().save(key, ContentFile(PROBE))
         read = read_back(kept)
         recording_storage.delete(kept)

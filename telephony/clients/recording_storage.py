@@ -3,8 +3,7 @@
 Signing a link to S3 never fails, so whether the object is there is asked first (`protocols.md` §7).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -22,11 +21,15 @@ from django.core.files.storage import FileSystemStorage, Storage
 from django.utils import timezone
 from storages.backends.s3 import S3Storage
 
+from telephony.clients.errors import provider_errors
 from voiceops.core.errors import ProviderError
 
 LASTS = timedelta(minutes=5)
 SIGNER = signing.TimestampSigner(salt="telephony.recording")
 TIMEOUT = 5  # seconds; botocore's own minute would hold a request for as long
+
+
+REASONS = {"403": "access denied", "404": "the bucket does not exist"}  # by S3's code
 
 
 class LinkExpired(Exception):
@@ -63,31 +66,27 @@ def recordings_storage(*, public: bool = False) -> Storage:
     return storage
 
 
-@contextmanager
-def provider_errors() -> Iterator[None]:
-    """Turn what S3 or its client raises into a ProviderError in words, without addresses and
-    secrets.
-    """
-    try:
-        yield
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        raise ProviderError("S3 error: no credentials are configured") from error
-    except ClientError as error:
-        told = error.response.get("Error", {})
-        words = {"403": "access denied", "404": "the bucket does not exist"}.get(
-            str(told.get("Code"))
-        )
-        raise ProviderError(
-            f"S3 error: {words or told.get('Message') or told.get('Code')}"
-        ) from error
-    except BotoCoreError as error:
-        raise ProviderError("S3 error: could not be reached") from error
+def storage_errors() -> AbstractContextManager[None]:
+    """Turn what S3's client raises into `S3 error: <reason>`. Raises ProviderError."""
+    return provider_errors((ClientError, BotoCoreError), _to_error)
+
+
+def _to_error(error: Exception) -> ProviderError:
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        reason = "no credentials are configured"
+    elif isinstance(error, ClientError):
+        details = error.response.get("Error", {})
+        code = str(details.get("Code"))
+        reason = REASONS.get(code) or details.get("Message") or code
+    else:
+        reason = "could not be reached"
+    return ProviderError(f"S3 error: {reason}")
 
 
 def is_stored(key: str) -> bool:
     """Raises ProviderError."""
     try:
-        with provider_errors():
+        with storage_errors():
             return recordings_storage().exists(key)
     except SuspiciousOperation:  # a name that leads out of the storage
         return False
@@ -95,7 +94,7 @@ def is_stored(key: str) -> bool:
 
 def delete(key: str) -> None:
     """Nothing there is fine. Raises ProviderError."""
-    with provider_errors():
+    with storage_errors():
         recordings_storage().delete(key)
 
 
@@ -108,7 +107,7 @@ def link_to(key: str, *, recording_id: UUID, filename: str) -> tuple[str, dateti
         "ResponseContentDisposition": f'attachment; filename="{filename}"',
         "ResponseContentType": "audio/ogg",
     }
-    with provider_errors():
+    with storage_errors():
         storage = recordings_storage(public=True)
         assert isinstance(storage, S3Storage)
         return storage.url(key, parameters=answer_as, expire=int(LASTS.total_seconds())), expires_at

@@ -19,7 +19,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from telephony.clients.livekit.dial import Answered, Dial, LiveKit, RoomOrder, verdict_on_room
+from telephony.clients.livekit.dial import Answered, DialRequest, dial
+from telephony.clients.livekit.rooms import RoomRequest, create_room, delete_room, verdict_on_room
+from telephony.clients.livekit.session import LiveKit
 from telephony.dialing import intents
 from telephony.dialing.admission import Gate
 from telephony.dialing.intents import Job, Result
@@ -182,14 +184,14 @@ class Dialer:
             if self.preparing.pop(call.pk, None):
                 await self.db(intents.close_unsent, [job], TOO_LONG)
             return
-        order = RoomOrder(
+        order = RoomRequest(
             name=call.room,
             agent_name=settings.LIVEKIT_AGENT_NAME,
             agent_metadata=metadata,
             empty_timeout=int(settings.DIAL_FENCE_SECONDS) + 60,
         )
         try:
-            await self.livekit.create_room(order)
+            await create_room(self.livekit, order)
         except ProviderError as error:
             logger.warning("The room of call %s could not be made: %s", call.pk, error)
             if self.preparing.pop(call.pk, None):
@@ -218,7 +220,7 @@ class Dialer:
 
     async def drop_room(self, job: Job) -> None:
         try:
-            await self.livekit.delete_room(job.call.room)
+            await delete_room(self.livekit, job.call.room)
         except ProviderError as error:
             logger.info("The room of call %s will close by itself: %s", job.call.pk, error)
 
@@ -273,8 +275,9 @@ class Dialer:
             sent_at = self.now()
             assert call.not_after is not None
             failpoints.hit("after_send", [call.pk], delay=0.1)
-            answer = await self.livekit.dial(
-                Dial(
+            answer = await dial(
+                self.livekit,
+                DialRequest(
                     room=call.room,
                     identity=call.callee_identity,
                     trunk_id=job.trunk_id,
@@ -283,7 +286,7 @@ class Dialer:
                     ringing_timeout=int(job.config.get("ringing_timeout_seconds", 30)),
                     max_call_duration=int(job.config.get("max_call_duration_seconds", 600)),
                     expires_at=call.not_after,
-                )
+                ),
             )
             if isinstance(answer, Answered):
                 failpoints.hit("after_answer", [call.pk])

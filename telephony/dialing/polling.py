@@ -6,7 +6,8 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from telephony.clients.livekit.dial import LiveKit, Participant
+from telephony.clients.livekit.rooms import Participant, delete_room, list_participants
+from telephony.clients.livekit.session import LiveKit
 from telephony.dialing import reconciliation
 from telephony.domain import call_states
 from telephony.models import Call, Stage
@@ -89,9 +90,9 @@ async def reconcile_calls(livekit: LiveKit, db: OrmThread) -> int:
     async def silence(call: Call) -> None:
         try:
             async with gate:
-                present = await livekit.participants(call.room)
+                present = await list_participants(livekit, call.room)
                 if is_overdue(call, now) and any(is_other_end(call, one) for one in present):
-                    await livekit.delete_room(call.room)
+                    await delete_room(livekit, call.room)
                     await db(end_overdue, call, now)
                     return
         except ProviderError as error:

@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from telephony.clients.livekit.dial import LiveKit, Participant
+from telephony.clients.livekit.rooms import Participant, delete_room, list_participants
+from telephony.clients.livekit.session import LiveKit
 from telephony.domain import call_states
 from telephony.domain.dial_verdicts import (
     ABANDONED,
@@ -192,7 +193,7 @@ def past_fence(call: Call, now: datetime) -> bool:
 async def ask(livekit: LiveKit, call: Call, now: datetime) -> list[Participant] | None:
     """Who is in the room, deleting it when the fence has closed over a call nobody has evidence of."""
     try:
-        present = await livekit.participants(call.room)
+        present = await list_participants(livekit, call.room)
         absent = not any(p.identity == call.callee_identity for p in present)
         if (
             absent
@@ -200,7 +201,7 @@ async def ask(livekit: LiveKit, call: Call, now: datetime) -> list[Participant] 
             and past_fence(call, now)
             and call.room_deleted_at is None
         ):
-            await livekit.delete_room(call.room)
+            await delete_room(livekit, call.room)
             call.room_deleted_at = now
     except ProviderError as error:
         logger.warning("Call %s stays in doubt until LiveKit answers: %s", call.pk, error)

@@ -6,8 +6,8 @@ from datetime import datetime
 from accounts import audit
 from accounts.auth.principal import Principal
 from telephony.clients.livekit import calls as livekit_calls
-from telephony.clients.livekit.calls import run_in_session
-from telephony.clients.livekit.dial import LiveKit
+from telephony.clients.livekit.rooms import delete_room, list_participants
+from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.domain import call_states
 from telephony.models import Call, Direction, Stage
 from telephony.services.calls import require_callable
@@ -27,7 +27,7 @@ def hang_up(*, call: Call, principal: Principal | None = None) -> Call:
     Raises StateForbids when it has ended, ProviderError when LiveKit could not be asked.
     """
     if not cancel(call):
-        run_in_session(lambda livekit: livekit.delete_room(call.room))
+        run_in_session(lambda livekit: delete_room(livekit, call.room))
         record_hang_up(call, source="api")
     call.refresh_from_db()
     audit.record("call.hung_up", principal=principal, target=call)
@@ -67,7 +67,7 @@ def cancel(call: Call) -> bool:
     if now is None:
         return False
     try:
-        run_in_session(lambda livekit: livekit.delete_room(call.room))
+        run_in_session(lambda livekit: delete_room(livekit, call.room))
     except ProviderError:
         if (
             call.intent_at is not None
@@ -137,7 +137,7 @@ async def identity_of(livekit: LiveKit, call: Call) -> str:
     """
     if call.direction == Direction.OUTBOUND:
         return call.callee_identity
-    there = await livekit.participants(call.room)
+    there = await list_participants(livekit, call.room)
     identity = next((participant.identity for participant in there if participant.is_callee), None)
     if identity is None:
         raise StateForbids(ENDED)

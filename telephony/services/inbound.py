@@ -16,8 +16,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from telephony.clients.livekit import calls as livekit_calls
-from telephony.clients.livekit.calls import run_in_session
-from telephony.clients.livekit.dial import LiveKit, Participant
+from telephony.clients.livekit.rooms import Participant, delete_room, list_participants, list_rooms
+from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.domain import call_states, room_names
 from telephony.domain.agent_metadata import metadata_of
 from telephony.domain.dial_verdicts import Blame, Verdict
@@ -143,7 +143,7 @@ async def follow_inbound(livekit: LiveKit, db: OrmThread) -> int:
     """
     if await db(numbers_are_called):
         try:
-            rooms = await livekit_calls.list_rooms(livekit)
+            rooms = await list_rooms(livekit)
         except ProviderError as error:
             logger.warning("Inbound rooms cannot be looked for: %s", error)
             return 0
@@ -178,10 +178,10 @@ def ringing_calls() -> list[Call]:
 
 async def follow(livekit: LiveKit, db: OrmThread, call: Call) -> None:
     try:
-        present = await livekit.participants(call.room)
+        present = await list_participants(livekit, call.room)
         verdict = await db(advance_call, call, present)
         if verdict is not None:
-            await livekit.delete_room(call.room)
+            await delete_room(livekit, call.room)
     except ProviderError as error:
         logger.warning("Inbound call %s cannot be looked into: %s", call.pk, error)
         return

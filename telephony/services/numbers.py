@@ -22,6 +22,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Workspace
 from agents.models import Agent
 from telephony.clients.livekit import trunks as livekit_trunks
+from telephony.clients.livekit.errors import is_outcome_unknown
 from telephony.models import NumberPace, PhoneNumber, Provider, SipTrunk
 from telephony.services import purchase
 from telephony.services.trunk_config import (
@@ -257,17 +258,17 @@ def _undone_on_failure(number: PhoneNumber) -> Iterator[None]:
     except BaseException as failure:
         PhoneNumber.unscoped.filter(pk=number.pk).update(status=Status.ERROR)
         try:
-            _withdraw(number, unsure=livekit_trunks.is_unsure(failure))
+            _withdraw(number, maybe_created=is_outcome_unknown(failure))
         except ProviderError as error:
             PhoneNumber.unscoped.filter(pk=number.pk).update(drift=[str(error)])
         raise
 
 
-def _withdraw(number: PhoneNumber, *, unsure: bool = False) -> None:
+def _withdraw(number: PhoneNumber, *, maybe_created: bool = False) -> None:
     """The reverse of a registration, from any point of it, as often as needed. Raises
     ProviderError.
     """
-    livekit_trunks.remove_trunks(tag_of(number), [number.phone_number], unsure=unsure)
+    livekit_trunks.remove_trunks(tag_of(number), [number.phone_number], maybe_created=maybe_created)
     if number.provider == Provider.TWILIO and number.provider_sids:
         purchase.disconnect_number(number=number)
     PhoneNumber.unscoped.filter(pk=number.pk).delete()

@@ -20,8 +20,8 @@ from django.db.models import Q
 from accounts.models import Workspace
 from agents.models import AgentVersion
 from telephony.clients import recording_storage
-from telephony.clients.livekit.dial import LiveKit
 from telephony.clients.livekit.egress import find_egress, start_egress
+from telephony.clients.livekit.session import LiveKit
 from telephony.domain import call_states
 from telephony.models import Call, Direction, Recording, Stage
 from voiceops.core.clock import database_now

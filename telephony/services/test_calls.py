@@ -4,7 +4,6 @@ is hung up at once.
 It takes its time slot like every other call, so that calls per second hold.
 """
 
-import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,11 +13,13 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import transaction
 
-from telephony.clients.livekit.calls import create_bare_room
-from telephony.clients.livekit.dial import PREFIX, Answered, Dial, LiveKit, Lost, NeverSent
+from telephony.clients.livekit.dial import Answered, DialRequest, DialResult, Lost, NeverSent, dial
+from telephony.clients.livekit.errors import plain_message
+from telephony.clients.livekit.rooms import create_room_without_agent, delete_room
+from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.dialing.intents import USED
 from telephony.domain.descriptions import describe_event
-from telephony.domain.dial_verdicts import IN_DOUBT, DialRefusal, classify, provider_code
+from telephony.domain.dial_verdicts import IN_DOUBT, classify, provider_code
 from telephony.models import NumberPace, Outcome, PhoneNumber, SipTrunk
 from telephony.services.calls import require_callable
 from voiceops.core.clock import database_now
@@ -52,7 +53,7 @@ def place_test_call(*, number: PhoneNumber, to: str) -> TestCall:
     slot, now = _take_slot(number)
     time.sleep(max(0.0, (slot - now).total_seconds()))
     name = uuid4()
-    dial = Dial(
+    request = DialRequest(
         room=f"trial-{name}",
         identity=f"callee-{name}",
         trunk_id=trunk.livekit_trunk_id,
@@ -62,7 +63,7 @@ def place_test_call(*, number: PhoneNumber, to: str) -> TestCall:
         max_call_duration=TALKS,
         expires_at=slot + timedelta(seconds=settings.DIAL_TOKEN_SECONDS),
     )
-    return _told(asyncio.run(_ring(dial)))
+    return _told(run_in_session(lambda livekit: _ring(livekit, request)))
 
 
 def _take_slot(number: PhoneNumber) -> tuple[datetime, datetime]:
@@ -83,16 +84,15 @@ def _take_slot(number: PhoneNumber) -> tuple[datetime, datetime]:
     return slot, now
 
 
-async def _ring(dial: Dial) -> Answered | DialRefusal | NeverSent | Lost:
-    async with LiveKit() as livekit:
-        await create_bare_room(livekit, dial.room, empty_timeout=RINGS + TALKS)
-        answer = await livekit.dial(dial)
-        with suppress(ProviderError):  # then it ends by its maximum duration
-            await livekit.delete_room(dial.room)
+async def _ring(livekit: LiveKit, request: DialRequest) -> DialResult:
+    await create_room_without_agent(livekit, request.room, empty_timeout=RINGS + TALKS)
+    answer = await dial(livekit, request)
+    with suppress(ProviderError):  # then it ends by its maximum duration
+        await delete_room(livekit, request.room)
     return answer
 
 
-def _told(answer: Answered | DialRefusal | NeverSent | Lost) -> TestCall:
+def _told(answer: DialResult) -> TestCall:
     if isinstance(answer, Answered):
         return TestCall(Outcome.ANSWERED, 200, "OK", "The callee answered (200 OK)")
     if isinstance(answer, NeverSent):
@@ -100,7 +100,7 @@ def _told(answer: Answered | DialRefusal | NeverSent | Lost) -> TestCall:
     if isinstance(answer, Lost):
         return TestCall(IN_DOUBT.outcome, None, None, IN_DOUBT.words)
     verdict, phrase = classify(answer), answer.sip_phrase or None
-    said = phrase if answer.sip_code else answer.message.removeprefix(PREFIX)
+    said = phrase if answer.sip_code else plain_message(answer.message)
     told = {
         "sip_status_code": answer.sip_code,
         "sip_status": said,

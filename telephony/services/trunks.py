@@ -6,6 +6,7 @@ from typing import Any
 
 from accounts.models import Workspace
 from telephony.clients.livekit import trunks as livekit_trunks
+from telephony.clients.livekit.errors import is_outcome_unknown
 from telephony.models import SipTrunk
 from telephony.services.numbers import conflicts_named, require_unused
 from telephony.services.trunk_config import encrypt_password, tag_of, trunk_config_of_trunk
@@ -35,7 +36,7 @@ def create_trunk(*, workspace: Workspace, values: dict[str, Any]) -> SipTrunk:
             require_unused(number, besides=trunk)
     except BaseException as failure:
         SipTrunk.unscoped.filter(pk=trunk.pk).delete()
-        _clear_away(trunk, unsure=livekit_trunks.is_unsure(failure))
+        _clear_away(trunk, maybe_created=is_outcome_unknown(failure))
         raise
     return trunk
 
@@ -87,11 +88,11 @@ def _refuse_owned(trunk: SipTrunk) -> None:
         raise StateForbids("SIP trunk belongs to a phone number")
 
 
-def _clear_away(trunk: SipTrunk, *, unsure: bool) -> None:
+def _clear_away(trunk: SipTrunk, *, maybe_created: bool) -> None:
     """Best effort: a trunk of ours that stays at LiveKit without a row is shown by `manage.py
     doctor`.
     """
     try:
-        livekit_trunks.remove_trunks(tag_of(trunk), trunk.numbers, unsure=unsure)
+        livekit_trunks.remove_trunks(tag_of(trunk), trunk.numbers, maybe_created=maybe_created)
     except ProviderError:
         return

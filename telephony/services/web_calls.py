@@ -14,8 +14,17 @@ from django.db import transaction
 from accounts import audit
 from accounts.auth.principal import Principal
 from agents.models import Agent
-from telephony.clients.livekit.calls import SEAT_LASTS, browser_token, run_in_session
-from telephony.clients.livekit.dial import TIMEOUT, LiveKit, Participant, RoomOrder, verdict_on_room
+from telephony.clients.livekit.errors import REQUEST_TIMEOUT_SECONDS
+from telephony.clients.livekit.rooms import (
+    Participant,
+    RoomRequest,
+    create_room,
+    delete_room,
+    list_participants,
+    verdict_on_room,
+)
+from telephony.clients.livekit.session import LiveKit, run_in_session
+from telephony.clients.livekit.tokens import BROWSER_TOKEN_LIFETIME, browser_token
 from telephony.domain import call_states
 from telephony.domain.agent_metadata import metadata_of
 from telephony.domain.dial_verdicts import Blame, Verdict
@@ -32,7 +41,9 @@ logger = logging.getLogger(__name__)
 BROWSER = "web"  # what stands where a caller's number would
 # From the row on: the room is made first (LiveKit has so long to answer), and LiveKit takes a token
 # a minute longer.
-SEAT_IS_USABLE = timedelta(seconds=TIMEOUT) + SEAT_LASTS + timedelta(minutes=1)
+SEAT_IS_USABLE = (
+    timedelta(seconds=REQUEST_TIMEOUT_SECONDS) + BROWSER_TOKEN_LIFETIME + timedelta(minutes=1)
+)
 ROOM_OUTLASTS = timedelta(minutes=1)  # or who comes last would find no agent
 CHUNK = 200
 NOBODY_JOINED = Verdict(
@@ -81,14 +92,14 @@ def open_web_call(
             call, type="queued", text="A test call in a browser was opened", at=call.created_at
         )
         audit.record("call.opened_in_browser", principal=principal, target=call)
-    order = RoomOrder(
+    order = RoomRequest(
         name=call.room,
         agent_name=settings.LIVEKIT_AGENT_NAME,
         agent_metadata=metadata_of(call, config),
         empty_timeout=int((SEAT_IS_USABLE + ROOM_OUTLASTS).total_seconds()),
     )
     try:
-        run_in_session(lambda livekit: livekit.create_room(order))
+        run_in_session(lambda livekit: create_room(livekit, order))
     except ProviderError as error:
         call_states.mark_failed(call, verdict=verdict_on_room(error), at=database_now())
         raise
@@ -127,8 +138,8 @@ async def close_unused(livekit: LiveKit, db: OrmThread) -> int:
 
     async def follow(call: Call) -> None:
         try:
-            if not await db(conclude_web_call, call, await livekit.participants(call.room)):
-                await livekit.delete_room(call.room)  # our agent waits in it
+            if not await db(conclude_web_call, call, await list_participants(livekit, call.room)):
+                await delete_room(livekit, call.room)  # our agent waits in it
         except ProviderError as error:
             logger.warning("Test call %s cannot be looked into: %s", call.pk, error)
 

@@ -18,7 +18,7 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import Workspace
 from batches.dialing import settlement
 from batches.models import Batch, Recipient
-from telephony.clients.livekit.dial import LiveKit
+from telephony.clients.livekit.session import session
 from telephony.models import PhoneNumber
 from tests import make, sandbox_server
 from tests.sandbox_server import RunningSandbox
@@ -126,7 +126,7 @@ def line(box: RunningSandbox, transactional_db: None) -> Line:
 
 
 async def trunk_at_livekit(number: str) -> str:
-    async with LiveKit() as livekit:
+    async with session() as livekit:
         info = api.SIPOutboundTrunkInfo(name="test", address="sip.example.com", numbers=[number])
         made = await livekit.api.sip.create_outbound_trunk(
             api.CreateSIPOutboundTrunkRequest(trunk=info)

@@ -8,7 +8,7 @@ import pytest
 from accounts.models import Workspace
 from batches.dialing import reservation, settlement
 from batches.dialing.admission import BatchGate
-from telephony.clients.livekit.dial import LiveKit
+from telephony.clients.livekit.session import session
 from telephony.dialing import dialer
 from telephony.dialing.intents import Job
 from telephony.models import Call, Stage
@@ -82,7 +82,7 @@ def test_call_that_cannot_be_prepared_is_not_held_for_ever(
     monkeypatch.setattr(dialer, "metadata_of", fails)
 
     async def prepare(job: Job) -> bool:
-        async with OrmThread() as db, LiveKit() as livekit:
+        async with OrmThread() as db, session() as livekit:
             dialler = dialer.Dialer(
                 livekit=livekit,
                 gate=BatchGate(),

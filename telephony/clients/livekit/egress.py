@@ -1,5 +1,6 @@
-"""LiveKit's egress: room to file, one channel for the agent and one for the callee (`protocols.md`
-§4).
+"""LiveKit's egress: records a room into a file, one channel for the agent and one for the callee.
+
+`docs/reference/protocols.md §4`
 """
 
 from typing import Any
@@ -9,33 +10,33 @@ from google.protobuf.json_format import MessageToDict
 from livekit import api
 from livekit.protocol import egress
 
-from telephony.clients.livekit.dial import LiveKit, provider_errors
-
-WHAT = "LiveKit error"
+from telephony.clients.livekit.errors import GENERAL, livekit_errors
+from telephony.clients.livekit.session import LiveKit
 
 
 async def find_egress(livekit: LiveKit, room: str) -> list[dict[str, Any]]:
-    """Every egress of the room, as the webhooks' JSON tells of it. Raises ProviderError."""
-    async with provider_errors(WHAT):
+    """Return every egress of the room, shaped as in the webhooks' JSON. Raises ProviderError."""
+    async with livekit_errors(GENERAL):
         found = await livekit.api.egress.list_egress(api.ListEgressRequest(room_name=room))
     return [MessageToDict(info) for info in found.items]
 
 
 async def start_egress(livekit: LiveKit, *, room: str, key: str) -> dict[str, Any]:
-    """Record the room's sound into `key` of our storage. Not idempotent: look first. Raises
-    ProviderError.
+    """Record the room's sound into `key` of our storage; returns the egress as JSON.
+
+    Not idempotent: call `find_egress` first. Raises ProviderError.
     """
     request = api.RoomCompositeEgressRequest(
         room_name=room,
         audio_only=True,
         audio_mixing=egress.DUAL_CHANNEL_AGENT,
-        file_outputs=[output_to(key)],
+        file_outputs=[_file_output(key)],
     )
-    async with provider_errors(WHAT):
+    async with livekit_errors(GENERAL):
         return MessageToDict(await livekit.api.egress.start_room_composite_egress(request))
 
 
-def output_to(key: str) -> api.EncodedFileOutput:
+def _file_output(key: str) -> api.EncodedFileOutput:
     output = api.EncodedFileOutput(file_type=egress.OGG, filepath=key, disable_manifest=True)
     if settings.RECORDINGS_STORAGE == "s3":
         output.s3.CopyFrom(

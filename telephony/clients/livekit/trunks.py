@@ -1,36 +1,33 @@
-"""LiveKit's trunks and dispatch rules, as one thing: the line of a phone number.
+"""LiveKit's trunks and dispatch rules, handled as one unit: the trunk configuration of a number.
 
-`settle` makes LiveKit have exactly what a `Line` says, whatever is there already, and `look` tells
-what is there. Everything of a line carries its tag as metadata, because a create whose answer was
-lost can only be found by looking: LiveKit gives the ids, and takes the same outbound trunk twice
-(protocols.md 1.4).
+`apply_trunks` makes LiveKit have exactly what a `TrunkConfig` describes, whatever is there already;
+`find_trunks` returns what is there. All parts carry the configuration's tag as metadata: a create
+whose answer was lost can only be found by its tag, because LiveKit gives the ids and accepts the
+same outbound trunk twice (`docs/reference/protocols.md §1.4`).
 
-Functions are synchronous, for requests in threads and for commands; each opens a session of its own
-(trap 10).
+Functions are synchronous, for requests in threads and for commands.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-import aiohttp
-from google.protobuf.message import DecodeError
 from livekit import api
 from livekit.protocol import sip
 
-from telephony.clients.livekit.dial import LiveKit, provider_errors
+from telephony.clients.livekit.errors import SIP, livekit_errors
+from telephony.clients.livekit.session import LiveKit, run_in_session
 from voiceops.core.errors import ProviderError
 
-T = TypeVar("T")
 TRANSPORTS = {
     "udp": sip.SIP_TRANSPORT_UDP,
     "tcp": sip.SIP_TRANSPORT_TCP,
     "tls": sip.SIP_TRANSPORT_TLS,
 }
-# Seconds after which a request whose answer was lost has either been carried out or never will be.
-SETTLES = 1.0
+# After this time a request whose answer was lost has been carried out, or never will be.
+LOST_REQUEST_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def apply_trunks(line: TrunkConfig) -> TrunkIds:
     """Create, change in place (calls that are up go on) or delete until LiveKit has the line.
     Raises ProviderError.
     """
-    return _in_session(lambda livekit: _apply_trunks(livekit.api.sip, line))
+    return run_in_session(lambda livekit: _apply_trunks(livekit.api.sip, line))
 
 
 def change_trunks(before: TrunkConfig, after: TrunkConfig) -> TrunkIds:
@@ -111,49 +108,37 @@ def change_trunks(before: TrunkConfig, after: TrunkConfig) -> TrunkIds:
     """
     numbers = tuple({*before.numbers, *after.numbers})
     try:
-        return _in_session(lambda livekit: _apply_trunks(livekit.api.sip, after, numbers))
+        return run_in_session(lambda livekit: _apply_trunks(livekit.api.sip, after, numbers))
     except ProviderError:
         with suppress(ProviderError):
-            _in_session(lambda livekit: _apply_trunks(livekit.api.sip, before, numbers))
+            run_in_session(lambda livekit: _apply_trunks(livekit.api.sip, before, numbers))
         raise
 
 
-def remove_trunks(tag: str, numbers: Sequence[str], *, unsure: bool = False) -> None:
+def remove_trunks(tag: str, numbers: Sequence[str], *, maybe_created: bool = False) -> None:
     """Delete everything under the tag, rule first. Nothing there is fine. Raises ProviderError.
 
-    `unsure` when the answer to a create was lost: what LiveKit was still busy with is looked for
+    `maybe_created` when the answer to a create was lost: what LiveKit was still busy with is looked for
     once more.
     """
 
     async def work(livekit: LiveKit) -> None:
         await _apply_trunks(livekit.api.sip, TrunkConfig(tag=tag, name=""), numbers)
-        if unsure:
-            await asyncio.sleep(SETTLES)
+        if maybe_created:
+            await asyncio.sleep(LOST_REQUEST_SECONDS)
             await _apply_trunks(livekit.api.sip, TrunkConfig(tag=tag, name=""), numbers)
 
-    _in_session(work)
+    run_in_session(work)
 
 
 def find_trunks(tag: str, numbers: Sequence[str]) -> ExistingTrunks:
     """What is there under the tag. Raises ProviderError."""
-    return _in_session(lambda livekit: _find_trunks(livekit.api.sip, tag, numbers))
+    return run_in_session(lambda livekit: _find_trunks(livekit.api.sip, tag, numbers))
 
 
 def find_all_trunks() -> ExistingTrunks:
     """Every trunk and rule of the whole project, whoever made them. Raises ProviderError."""
-    return _in_session(lambda livekit: _list(livekit.api.sip, ()))
-
-
-def is_unsure(error: BaseException) -> bool:
-    """Whether LiveKit may have done what it was asked although the request failed: no answer, or a
-    broken one.
-    """
-    cause = error.__cause__
-    if isinstance(cause, aiohttp.ClientConnectorError):
-        return False
-    return isinstance(cause, aiohttp.ClientError | OSError | DecodeError) or (
-        isinstance(cause, api.ServerError) and cause.status >= 500
-    )
+    return run_in_session(lambda livekit: _list(livekit.api.sip, ()))
 
 
 def is_conflict(error: ProviderError) -> bool:
@@ -199,14 +184,6 @@ def rule_info(line: TrunkConfig, wanted: InboundRoute, trunk_id: str, base: Any 
     return info
 
 
-def _in_session(work: Callable[[LiveKit], Awaitable[T]]) -> T:
-    async def session() -> T:
-        async with LiveKit() as livekit:
-            return await work(livekit)
-
-    return asyncio.run(session())
-
-
 async def _apply_trunks(service: Any, line: TrunkConfig, numbers: Sequence[str] = ()) -> TrunkIds:
     """Removals go from the rule to the trunks, additions the other way: a rule never names a trunk
     that is gone.
@@ -227,7 +204,7 @@ async def _apply_inbound(service: Any, line: TrunkConfig, found: ExistingTrunks)
     wanted = inbound_info(line, line.inbound, there)
     if wanted == there:
         return str(there.sip_trunk_id)
-    async with provider_errors():
+    async with livekit_errors(SIP):
         if there is None:
             made = await service.create_inbound_trunk(
                 api.CreateSIPInboundTrunkRequest(trunk=wanted)
@@ -244,7 +221,7 @@ async def _apply_outbound(service: Any, line: TrunkConfig, found: ExistingTrunks
     wanted = outbound_info(line, line.outbound, there)
     if wanted == there:
         return str(there.sip_trunk_id)
-    async with provider_errors():
+    async with livekit_errors(SIP):
         if there is None:
             made = await service.create_outbound_trunk(
                 api.CreateSIPOutboundTrunkRequest(trunk=wanted)
@@ -261,7 +238,7 @@ async def _apply_rule(service: Any, line: TrunkConfig, trunk_id: str, found: Exi
     wanted = rule_info(line, line.route, trunk_id, there)
     if wanted == there:
         return str(there.sip_dispatch_rule_id)
-    async with provider_errors():
+    async with livekit_errors(SIP):
         if there is None:
             made = await service.create_dispatch_rule(
                 api.CreateSIPDispatchRuleRequest(dispatch_rule=wanted)
@@ -285,13 +262,13 @@ async def _list(service: Any, numbers: Sequence[str]) -> ExistingTrunks:
     """Trunks that carry one of the numbers (all when none is named), and all rules. Empty items are
     LiveKit Cloud's.
     """
-    async with provider_errors():
+    async with livekit_errors(SIP):
         outbound = await service.list_outbound_trunk(
             api.ListSIPOutboundTrunkRequest(numbers=numbers)
         )
-    async with provider_errors():
+    async with livekit_errors(SIP):
         inbound = await service.list_inbound_trunk(api.ListSIPInboundTrunkRequest(numbers=numbers))
-    async with provider_errors():
+    async with livekit_errors(SIP):
         rules = await service.list_dispatch_rule(api.ListSIPDispatchRuleRequest())
     return ExistingTrunks(
         tuple(trunk for trunk in outbound.items if trunk.sip_trunk_id),
@@ -303,7 +280,7 @@ async def _list(service: Any, numbers: Sequence[str]) -> ExistingTrunks:
 async def _delete_rules(service: Any, rules: Sequence[Any]) -> None:
     for rule in rules:
         request = api.DeleteSIPDispatchRuleRequest(sip_dispatch_rule_id=rule.sip_dispatch_rule_id)
-        async with provider_errors():
+        async with livekit_errors(SIP):
             try:
                 await service.delete_dispatch_rule(request)
             except api.ServerError as error:
@@ -313,7 +290,7 @@ async def _delete_rules(service: Any, rules: Sequence[Any]) -> None:
 
 async def _delete_trunks(service: Any, trunks: Sequence[Any]) -> None:
     for trunk in trunks:
-        async with provider_errors():
+        async with livekit_errors(SIP):
             await service.delete_trunk(api.DeleteSIPTrunkRequest(sip_trunk_id=trunk.sip_trunk_id))
 
 

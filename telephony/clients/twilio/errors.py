@@ -13,9 +13,11 @@ import requests
 from django.conf import settings
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 
+from telephony.clients.errors import provider_errors
 from voiceops.core.errors import ProviderError
 
 T = TypeVar("T")
+FAILURES = (TwilioException, requests.RequestException, json.JSONDecodeError)
 PAUSES = (0.5, 1.5)  # seconds before a request that was refused as one too many is sent again
 # Seconds after which a request whose answer was lost has either been carried out or never will be.
 SETTLES = 1.0
@@ -69,10 +71,8 @@ def call(request: Callable[[], T]) -> T:
 
 
 def _ask(request: Callable[[], T]) -> T:
-    try:
+    with provider_errors(FAILURES, to_error):
         return request()
-    except (TwilioException, requests.RequestException, json.JSONDecodeError) as error:
-        raise to_error(error) from error
 
 
 def create_once(create: Callable[[], T], find: Callable[[], T | None]) -> T:

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
-from telephony.clients.livekit.dial import Participant
+from telephony.clients.livekit.rooms import Participant
 from telephony.dialing import polling, reconciliation
 from telephony.domain.room_names import room_prefix
 from telephony.models import Call, PhoneNumber, Stage

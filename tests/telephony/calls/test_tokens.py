@@ -8,8 +8,8 @@ from aiohttp.test_utils import TestServer
 from django.conf import settings
 from pytest_django import Settings
 
-from telephony.clients.livekit.calls import list_rooms
-from telephony.clients.livekit.dial import LiveKit
+from telephony.clients.livekit.rooms import list_rooms
+from telephony.clients.livekit.session import session
 from telephony.clients.livekit.tokens import without_beginning
 
 
@@ -46,7 +46,7 @@ async def test_requests_are_sent_once_and_with_such_tokens(settings: Settings) -
     app.router.add_post("/{path:.*}", answer)
     async with TestServer(app) as server:
         settings.LIVEKIT_URL = str(server.make_url("")).rstrip("/")
-        async with LiveKit() as livekit:
+        async with session() as livekit:
             rooms = await list_rooms(livekit)
 
     assert rooms == []

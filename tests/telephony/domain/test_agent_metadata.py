@@ -2,7 +2,7 @@ import json
 
 from accounts.models import Workspace
 from agents.serializers import LONGEST_PROMPT
-from telephony.clients.livekit.dial import RoomOrder
+from telephony.clients.livekit.rooms import RoomRequest
 from telephony.dialing.intents import Job
 from telephony.domain.agent_metadata import metadata_of
 from telephony.models import Call
@@ -38,7 +38,9 @@ def test_the_longest_prompt_fits_into_what_livekit_takes_in_any_script(ours: Wor
 
 
 def test_what_an_agent_is_told_is_not_in_what_a_log_might_show() -> None:
-    order = RoomOrder(name="vo-1", agent_name="voiceops", agent_metadata="s3cret", empty_timeout=60)
+    order = RoomRequest(
+        name="vo-1", agent_name="voiceops", agent_metadata="s3cret", empty_timeout=60
+    )
     job = Job(
         call=Call(), trunk_id="ST_1", config={"tools": [{"headers": {"Authorization": "s3cret"}}]}
     )

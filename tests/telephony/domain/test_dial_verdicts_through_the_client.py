@@ -14,7 +14,8 @@ from django.conf import LazySettings
 from django.utils import timezone
 from livekit import api
 
-from telephony.clients.livekit.dial import Answered, Dial, LiveKit
+from telephony.clients.livekit.dial import Answered, DialRequest, dial
+from telephony.clients.livekit.session import session
 from telephony.domain.dial_verdicts import Blame, DialRefusal, classify
 from telephony.models import Outcome
 from tests import sandbox_server
@@ -140,7 +141,7 @@ async def ring(box: RunningSandbox, to: str, settings: LazySettings) -> Any:
         box.api_key,
         box.api_secret,
     )
-    async with LiveKit() as livekit:
+    async with session() as livekit:
         wanted = api.SIPOutboundTrunkInfo(
             name="carrier", address="sip.example.com", numbers=["+12025550100"]
         )
@@ -148,8 +149,9 @@ async def ring(box: RunningSandbox, to: str, settings: LazySettings) -> Any:
             api.CreateSIPOutboundTrunkRequest(trunk=wanted)
         )
         name = uuid7().hex
-        return await livekit.dial(
-            Dial(
+        return await dial(
+            livekit,
+            DialRequest(
                 room=f"vo-{name}",
                 identity=f"callee-{name}",
                 trunk_id=trunk.sip_trunk_id,
@@ -158,7 +160,7 @@ async def ring(box: RunningSandbox, to: str, settings: LazySettings) -> Any:
                 ringing_timeout=30,
                 max_call_duration=60,
                 expires_at=timezone.now() + timedelta(seconds=60),
-            )
+            ),
         )
 
 

@@ -1,0 +1,72 @@
+"""LiveKit's failures, as sentences that an operator can act on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+from google.protobuf.message import DecodeError
+from livekit import api
+
+from telephony.clients.errors import provider_errors
+from voiceops.core.errors import ProviderError
+
+REQUEST_TIMEOUT_SECONDS = 10.0  # for every request but a dial and a transfer
+GENERAL = "LiveKit error"
+SIP = "LiveKit SIP error"
+TRANSPORT_FAILURES = (aiohttp.ClientError, TimeoutError, OSError, DecodeError)
+
+# LiveKit puts this before most of its messages, whatever the code
+# (`docs/reference/protocols.md §1.2`).
+_MESSAGE_PREFIX = "twirp error unknown: "
+
+
+@asynccontextmanager
+async def livekit_errors(
+    name: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
+) -> AsyncIterator[None]:
+    """Bound a request in time and turn its failure into `<name>: <reason>`. Raises ProviderError."""
+
+    def to_error(error: Exception) -> ProviderError:
+        return ProviderError(f"{name}: {reason_of(error)}")
+
+    with provider_errors((api.ServerError, *TRANSPORT_FAILURES), to_error):
+        async with asyncio.timeout(timeout_seconds):
+            yield
+
+
+def reason_of(error: Exception) -> str:
+    """Return LiveKit's reason in words, without class names, addresses or secrets."""
+    if isinstance(error, api.ServerError):
+        if error.status == 401:
+            return "the API key or secret was refused"
+        return plain_message(error.message) or f"answered {error.status}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, DecodeError):  # a 200 from a proxy on the way, not from LiveKit
+        return "an answer that could not be understood"
+    return "could not be reached"
+
+
+def plain_message(message: str) -> str:
+    """Return LiveKit's message without the prefix that most of its messages carry."""
+    return message.removeprefix(_MESSAGE_PREFIX)
+
+
+def is_key_refused(error: ProviderError) -> bool:
+    """Return whether LiveKit refused our API key (trap 11: it answers 401 without a code)."""
+    cause = error.__cause__
+    return isinstance(cause, api.ServerError) and cause.status == 401
+
+
+def is_outcome_unknown(error: BaseException) -> bool:
+    """Return whether LiveKit may have done what it was asked although the request failed.
+
+    That is so when no answer came, or a broken one; a connection that was never made did nothing.
+    """
+    cause = error.__cause__
+    if isinstance(cause, aiohttp.ClientConnectorError):
+        return False
+    if isinstance(cause, api.ServerError):
+        return cause.status >= 500
+    return isinstance(cause, aiohttp.ClientError | OSError | DecodeError)

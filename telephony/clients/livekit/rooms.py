@@ -1,0 +1,91 @@
+"""LiveKit's rooms: made with the agent in them, listed, asked who is there, deleted."""
+
+from dataclasses import dataclass, field
+
+from livekit import api
+
+from telephony.clients.livekit.errors import GENERAL, SIP, is_key_refused, livekit_errors
+from telephony.clients.livekit.session import LiveKit
+from telephony.domain.dial_verdicts import KEY_REFUSED, UNREACHABLE, Verdict
+from voiceops.core.errors import ProviderError
+
+
+@dataclass(frozen=True)
+class RoomRequest:
+    """A room to be made with the agent dispatched to it. Timeouts in seconds."""
+
+    name: str
+    agent_name: str
+    agent_metadata: str = field(repr=False)  # holds credentials: telephony/domain/agent_metadata.py
+    empty_timeout: int
+    departure_timeout: int = 20
+
+
+@dataclass(frozen=True)
+class Participant:
+    """Who is in a room."""
+
+    identity: str
+    attributes: dict[str, str]
+    is_callee: bool  # joined over SIP: a telephone
+
+    @property
+    def call_status(self) -> str:
+        """How far the telephone's leg is: dialing, ringing, active or hangup; empty for others."""
+        return self.attributes.get("sip.callStatus", "")
+
+
+async def create_room(livekit: LiveKit, room: RoomRequest) -> None:
+    """Get or create the room with its agent; repeating it is harmless. Raises ProviderError."""
+    request = api.CreateRoomRequest(
+        name=room.name,
+        empty_timeout=room.empty_timeout,
+        departure_timeout=room.departure_timeout,
+        # Agents and egress do not count: a second leg would be refused when it joins.
+        max_participants=1,
+        agents=[api.RoomAgentDispatch(agent_name=room.agent_name, metadata=room.agent_metadata)],
+    )
+    async with livekit_errors(GENERAL):
+        await livekit.api.room.create_room(request)
+
+
+async def create_room_without_agent(livekit: LiveKit, name: str, *, empty_timeout: int) -> None:
+    """Create a room for one participant; `empty_timeout` in seconds. Raises ProviderError."""
+    request = api.CreateRoomRequest(name=name, empty_timeout=empty_timeout, max_participants=1)
+    async with livekit_errors(SIP):
+        await livekit.api.room.create_room(request)
+
+
+async def list_rooms(livekit: LiveKit) -> list[str]:
+    """Return the names of all open rooms of the LiveKit project. Raises ProviderError."""
+    async with livekit_errors(GENERAL):
+        found = await livekit.api.room.list_rooms(api.ListRoomsRequest())
+    return [room.name for room in found.rooms]
+
+
+async def list_participants(livekit: LiveKit, room: str) -> list[Participant]:
+    """Return who is in the room; an empty list when it does not exist. Raises ProviderError."""
+    async with livekit_errors(GENERAL):
+        try:
+            found = await livekit.api.room.list_participants(api.ListParticipantsRequest(room=room))
+        except api.ServerError as error:
+            if error.status == 404:
+                return []
+            raise
+    sip = api.ParticipantInfo.Kind.SIP
+    return [Participant(p.identity, dict(p.attributes), p.kind == sip) for p in found.participants]
+
+
+async def delete_room(livekit: LiveKit, name: str) -> None:
+    """End everything in the room; a room that is already gone is fine. Raises ProviderError."""
+    async with livekit_errors(GENERAL):
+        try:
+            await livekit.api.room.delete_room(api.DeleteRoomRequest(room=name))
+        except api.ServerError as error:
+            if error.status != 404:
+                raise
+
+
+def verdict_on_room(error: ProviderError) -> Verdict:
+    """Return why a call was not dialled whose room could not be made."""
+    return KEY_REFUSED if is_key_refused(error) else UNREACHABLE
