@@ -6,7 +6,8 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts.api import security_scheme  # noqa: F401, PLC0415 - registers itself with the OpenAPI generator
-        from accounts.checks import check_owners  # noqa: PLC0415 - models are ready only now
+        from accounts.api import security_scheme  # noqa: F401 - registers itself with OpenAPI
+        from accounts.checks import ACCOUNTS_GLOBAL_MODELS, GLOBAL_MODELS, check_owners
 
+        GLOBAL_MODELS.register(ACCOUNTS_GLOBAL_MODELS)
         checks.register(check_owners, checks.Tags.models)

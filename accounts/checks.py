@@ -1,37 +1,38 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
 from accounts.tenancy import WorkspaceOwned
+from voiceops.core.extension_points import ExtensionPoint
 
-OURS = ("accounts", "agents", "telephony", "batches", "webhooks", "ops")
-# Tables that belong to no workspace, and why.
-GLOBAL_MODELS = {
+# Tables that belong to no workspace, by label, each with the reason. Every app lists its own.
+GLOBAL_MODELS: ExtensionPoint[Mapping[str, str]] = ExtensionPoint("models without a workspace")
+ACCOUNTS_GLOBAL_MODELS = {
     "accounts.Workspace": "the owner itself",
-    "accounts.User": "a person may sit in several workspaces",
-    "accounts.Session": "a person's login",
-    "accounts.PasswordReset": "a person's",
-    "accounts.SecondFactor": "a person's",
-    "accounts.RecoveryCode": "a person's",
-    "accounts.StaffTry": "made before anybody is logged in",
+    "accounts.User": "a user may belong to several workspaces",
+    "accounts.Session": "a user's login",
+    "accounts.PasswordReset": "belongs to a user",
+    "accounts.SecondFactor": "belongs to a user",
+    "accounts.RecoveryCode": "belongs to a user",
+    "accounts.StaffTry": "is written before anyone is logged in",
     "accounts.AuditEntry": "logins concern no workspace, and entries outlive theirs",
-    "accounts.IdempotentRequest": "its scope names the caller",
-    "telephony.InboxEvent": "arrives from LiveKit before anybody knows whose call it is",
-    "webhooks.WebhookCursor": "how far one reader of all workspaces has come",
+    "accounts.IdempotentRequest": "its scope names the principal",
 }
 
 
 def check_owners(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Every table of ours belongs to a workspace, or is listed above."""
-    ours = (
-        model
-        for config in apps.get_app_configs()
-        if config.name in OURS
-        for model in config.get_models()
+    """Check that every table of this project belongs to a workspace or is registered as global."""
+    own_apps = [app for app in apps.get_app_configs() if _is_own(app)]
+    own_models = [model for app in own_apps for model in app.get_models()]
+    global_models = {label for listed in GLOBAL_MODELS.all() for label in listed}
+    hint = (
+        "Inherit accounts.tenancy.WorkspaceOwned with a `workspace`, or register it in "
+        "accounts.checks.GLOBAL_MODELS with the reason."
     )
-    hint = "Inherit accounts.tenancy.WorkspaceOwned with a `workspace`, or name it in accounts.checks.GLOBAL_MODELS."
     return [
         Error(
             f"{model._meta.label} belongs to no workspace.",
@@ -39,9 +40,13 @@ def check_owners(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
             obj=model,
             id="accounts.E001",
         )
-        for model in ours
-        if model._meta.label not in GLOBAL_MODELS and not _is_owned(model)
+        for model in own_models
+        if model._meta.label not in global_models and not _is_owned(model)
     ]
+
+
+def _is_own(app: AppConfig) -> bool:
+    return Path(app.path).parent == settings.BASE_DIR
 
 
 def _is_owned(model: Any) -> bool:

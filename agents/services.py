@@ -1,8 +1,8 @@
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max
 from django.utils import timezone
 
 from accounts import audit
@@ -11,16 +11,17 @@ from accounts.models import Workspace
 from agents import secrets
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
 from voiceops.core.errors import NotFound, StateForbids
+from voiceops.core.extension_points import ExtensionPoint
 
 NOT_PUBLISHED = "Agent is not published"
 IN_USE = "Agent is in use by a running batch"
 COPY = " (copy)"
-# Batches and numbers lie above agents, so they are reached by the relation, and a status is named
-# by its word.
-_PROBES = Q(status="paused") & (
-    Q(probe_at__isnull=False) | Q(probe_call_id__isnull=False)
-)  # it goes on by itself
 LONGEST_NAME = 200
+
+AgentUseCheck: TypeAlias = Callable[[Agent], bool]
+AGENT_USE_CHECKS: ExtensionPoint[AgentUseCheck] = ExtensionPoint("checks of an agent in use")
+AgentDeletionHook: TypeAlias = Callable[[Agent], None]
+AGENT_DELETION_HOOKS: ExtensionPoint[AgentDeletionHook] = ExtensionPoint("hooks of agent deletion")
 
 
 def create_agent(
@@ -100,9 +101,10 @@ def delete_agent(*, agent: Agent, principal: Principal | None = None) -> None:
     """
     with transaction.atomic():
         current = _locked(agent)
-        if current.batches.filter(Q(status="running") | _PROBES).exists():
+        if any(is_in_use(current) for is_in_use in AGENT_USE_CHECKS.all()):
             raise StateForbids(IN_USE)
-        current.inbound_numbers.update(inbound_agent=None)  # or it would go on taking their calls
+        for prepare_deletion in AGENT_DELETION_HOOKS.all():
+            prepare_deletion(current)
         current.deleted_at = timezone.now()
         current.save(update_fields=["deleted_at"])
         _note("agent.deleted", current, principal, name=current.name)

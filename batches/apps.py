@@ -3,3 +3,24 @@ from django.apps import AppConfig
 
 class BatchesConfig(AppConfig):
     name = "batches"
+
+    def ready(self) -> None:
+        """Answer what the apps below ask of batches."""
+        from accounts.services.workspaces import SCHEDULING_HOOKS
+        from accounts.staff.login import POLLED_PAGES
+        from agents.services import AGENT_USE_CHECKS
+        from batches.services.suppressions import is_suppressed
+        from batches.services.update import requeue_workspace
+        from batches.services.usage import agent_is_in_use, number_is_in_use
+        from telephony.admin.calls import ORIGIN_PAGES, OriginPages
+        from telephony.services.calls import SUPPRESSION_CHECKS
+        from telephony.services.numbers import NUMBER_USE_CHECKS
+
+        SCHEDULING_HOOKS.register(requeue_workspace)
+        SUPPRESSION_CHECKS.register(is_suppressed)
+        AGENT_USE_CHECKS.register(agent_is_in_use)
+        NUMBER_USE_CHECKS.register(number_is_in_use)
+        POLLED_PAGES.register("batches_batch_live")
+        ORIGIN_PAGES.register(
+            OriginPages(batch="batches_batch_change", recipient="batches_recipient_change")
+        )

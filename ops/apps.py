@@ -6,6 +6,6 @@ class OpsConfig(AppConfig):
     name = "ops"
 
     def ready(self) -> None:
-        from ops.checking.settings_checks import check_settings  # noqa: PLC0415 - settings are whole only now
+        from ops.checking.settings_checks import check_settings
 
         checks.register(check_settings)

@@ -3,3 +3,14 @@ from django.apps import AppConfig
 
 class TelephonyConfig(AppConfig):
     name = "telephony"
+
+    def ready(self) -> None:
+        """Answer what the apps below ask of telephony."""
+        from accounts.checks import GLOBAL_MODELS
+        from agents.services import AGENT_DELETION_HOOKS
+        from telephony.services.numbers import detach_agent
+
+        GLOBAL_MODELS.register(
+            {"telephony.InboxEvent": "LiveKit sends it before its call and workspace are known"}
+        )
+        AGENT_DELETION_HOOKS.register(detach_agent)

@@ -1,4 +1,5 @@
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from django.db import transaction
 
@@ -7,9 +8,8 @@ from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
 from accounts.roles import Role
 from accounts.services.members import reset_default_workspace, set_default_if_none
-from voiceops.core import task_queue
-from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
+from voiceops.core.extension_points import ExtensionPoint
 from voiceops.core.statement_timeouts import disable_statement_timeout
 
 SCHEDULING_FIELDS = {
@@ -17,6 +17,9 @@ SCHEDULING_FIELDS = {
     "holidays_country",
     "min_gap_minutes",
 }  # decide when people may be called
+
+SchedulingHook: TypeAlias = Callable[[Workspace], None]
+SCHEDULING_HOOKS: ExtensionPoint[SchedulingHook] = ExtensionPoint("hooks of a changed schedule")
 
 
 def create_workspace(*, name: str, user: User, ip: str | None = None, **limits: Any) -> Workspace:
@@ -39,21 +42,8 @@ def update_workspace(
         workspace.save(update_fields=list(changes))
         audit.record("workspace.updated", principal=principal, target=workspace, changes=changes)
         if changes.keys() & SCHEDULING_FIELDS:
-            requeue_waiting_recipients(workspace)
-
-
-def requeue_waiting_recipients(workspace: Workspace) -> None:
-    """Whoever waits for hours or a gap that were valid until now may be called at once, or waits
-    for the new ones.
-
-    Their table lies above accounts; the relation is the workspace's.
-    """
-    disable_statement_timeout()
-    unfinished = workspace.recipients.filter(
-        batch__status__in=("ready", "scheduled", "running", "paused")
-    )
-    unfinished.requeue_waiting(database_now())
-    task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
+            for apply_schedule in SCHEDULING_HOOKS.all():
+                apply_schedule(workspace)
 
 
 def delete_workspace(*, workspace: Workspace, principal: Principal) -> None:

@@ -23,13 +23,16 @@ from accounts.auth import attempt_limits
 from accounts.auth.authentication import ip_of
 from accounts.auth.second_factor import factor_of
 from accounts.models import User, canonical_email
+from voiceops.core.extension_points import ExtensionPoint
 
 IDLE = timedelta(minutes=30)
 SEEN, PASSED, RETRY_AFTER = "seen_at", "second_factor", "voiceops.retry_after"
 SEEN_EVERY_SECONDS = 60  # one write a minute, not one a request
 FACTOR_PAGE = "accounts_secondfactor_mine"
 DOORS = ("login", "logout")
-BY_THEMSELVES = ("batches_batch_live",)  # what an open page asks for, with nobody at the keyboard
+
+# URL names that an open page polls by itself. They do not count as activity of its reader.
+POLLED_PAGES: ExtensionPoint[str] = ExtensionPoint("polled pages of the admin")
 
 
 class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # the library is not typed
@@ -84,7 +87,7 @@ class StaffAccessMiddleware:
             return None
         if not isinstance(request.user, User):
             return None  # the admin itself asks for the login
-        if is_idle(request, is_person=match.url_name not in BY_THEMSELVES):
+        if is_idle(request, is_person=match.url_name not in POLLED_PAGES.all()):
             logout(request)
             messages.info(request, "You were logged out after 30 minutes without a sign of you.")
             return redirect_to_login(request.get_full_path(), reverse("admin:login"))

@@ -8,6 +8,7 @@ from django.db.models import Q
 from accounts import audit
 from accounts.auth.principal import Principal
 from accounts.models import Workspace
+from batches.importing.existing_rows import find_suppressed
 from batches.models import Suppression
 from voiceops.core.errors import Conflict, Invalid
 from voiceops.core.pii import mask_number
@@ -37,6 +38,11 @@ def suppressed_numbers(workspace: Workspace, numbers: Collection[str], now: date
         rows = workspace.suppressions.filter(active_at(now), phone_number__in=some)
         found.update(rows.values_list("phone_number", flat=True))
     return found
+
+
+def is_suppressed(workspace: Workspace, phone_number: str) -> bool:
+    """Whether the workspace must not call the number (E.164): it is on the list, or was erased."""
+    return bool(find_suppressed(workspace.pk, [phone_number]))
 
 
 def active_at(now: datetime) -> Q:

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.auth.principal import Principal
+from accounts.models import Workspace
 from agents.services import published_version
 from batches.models import Batch
 from batches.services.batches import (
@@ -22,6 +23,7 @@ from telephony.models import PhoneNumber
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
 from voiceops.core.errors import Invalid, StateForbids
+from voiceops.core.statement_timeouts import disable_statement_timeout
 
 Status = Batch.Status
 WAITING = (Status.READY, Status.SCHEDULED)
@@ -81,6 +83,18 @@ def update_batch(
         if changes.keys() & SCHEDULE and batch.status in WAITING:
             apply_start_mode(batch)
     return batch
+
+
+def requeue_workspace(workspace: Workspace) -> None:
+    """Make recipients due who wait for calling hours or a gap that the workspace has changed.
+
+    Those whom the new ones do not allow yet are put off again at the next claim.
+    """
+    disable_statement_timeout()
+    unfinished = (Status.READY, Status.SCHEDULED, Status.RUNNING, Status.PAUSED)
+    recipients = workspace.recipients.filter(batch__status__in=unfinished)
+    recipients.requeue_waiting(database_now())
+    task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
 
 
 def _check(batch: Batch, names: set[str]) -> None:

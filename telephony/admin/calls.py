@@ -1,5 +1,6 @@
 """Calls for staff: what happened, what was said, and how it sounded. It is changed nowhere."""
 
+from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -14,6 +15,7 @@ from accounts.staff.base import ReadOnlyAdmin, ReadOnlyInline, badge_column, pri
 from telephony.models import Call, CallEvent, InboxEvent, Recording, Turn
 from telephony.services.recordings import link_to_recording
 from voiceops.core.errors import DomainError
+from voiceops.core.extension_points import ExtensionPoint
 from voiceops.core.pii import mask_number, mask_numbers_in
 
 STAGES = {
@@ -30,6 +32,16 @@ OUTCOMES = {
     "unknown": "danger",
     "trunk_error": "danger",
 }
+
+
+class OriginPages(NamedTuple):
+    """URL names of the admin pages that show where a call came from."""
+
+    batch: str
+    recipient: str
+
+
+ORIGIN_PAGES: ExtensionPoint[OriginPages] = ExtensionPoint("admin pages of a call's origin")
 
 
 def linked(words: str, page: str, pk: object) -> str:
@@ -151,7 +163,7 @@ class CallAdmin(ReadOnlyAdmin):
     @admin.display(description="Batch")
     def batch_page(self, call: Call) -> str:
         return (
-            linked(str(call.batch_id), "batches_batch_change", call.batch_id)
+            linked(str(call.batch_id), ORIGIN_PAGES.get().batch, call.batch_id)
             if call.batch_id
             else "none"
         )
@@ -159,7 +171,7 @@ class CallAdmin(ReadOnlyAdmin):
     @admin.display(description="Recipient")
     def recipient_page(self, call: Call) -> str:
         person = call.recipient_id
-        return linked(str(person), "batches_recipient_change", person) if person else "none"
+        return linked(str(person), ORIGIN_PAGES.get().recipient, person) if person else "none"
 
     @admin.display(description="Agent", ordering="agent__name")
     def agent_name(self, call: Call) -> str:

@@ -1,17 +1,17 @@
 """Calls that somebody asks for one by one. The row is written here; a shift adopts and dials it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import phonenumbers
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from accounts import audit
 from accounts.auth.principal import Principal
 from accounts.models import Workspace
-from accounts.services.erased_numbers import hashes_of
 from agents.models import Agent, AgentVersion
 from agents.prompts import missing_variables
 from telephony.dialing.capacity import calls_of_the_day
@@ -19,13 +19,16 @@ from telephony.domain import call_states
 from telephony.domain.agent_metadata import LONGEST, is_too_long, metadata_of
 from telephony.models import Call, PhoneNumber, SipTrunk
 from voiceops.core import task_queue
-from voiceops.core.clock import database_now
 from voiceops.core.errors import Invalid, StateForbids
+from voiceops.core.extension_points import ExtensionPoint
 from voiceops.core.ids import uuid7
 from voiceops.core.phone_numbers import why_not_dialable
 from voiceops.core.pii import mask_number
 
 MARGIN = timedelta(minutes=1)  # no call is written so long after it was given its id
+
+SuppressionCheck: TypeAlias = Callable[[Workspace, str], bool]
+SUPPRESSION_CHECKS: ExtensionPoint[SuppressionCheck] = ExtensionPoint("suppression checks")
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def require_callable(workspace: Workspace, phone_number: str) -> None:
     """
     if reason := why_not_dialable(phonenumbers.parse(phone_number)):
         raise Invalid(reason)
-    if is_suppressed(workspace, phone_number):
+    if any(is_suppressed(workspace, phone_number) for is_suppressed in SUPPRESSION_CHECKS.all()):
         raise Invalid("The number is on the suppression list")
 
 
@@ -133,12 +136,3 @@ def require_daily_quota(workspace: Workspace) -> None:
     most = workspace.max_calls_per_day
     if most is not None and calls_of_the_day(workspace, Call.unscoped.open()) >= most:
         raise StateForbids("The workspace has made all its calls of the day")
-
-
-def is_suppressed(workspace: Workspace, phone_number: str) -> bool:
-    """Whether the workspace said never to call it. The table lies above telephony; the relation is
-    the workspace's.
-    """
-    listed = workspace.suppressions.filter(phone_number=phone_number)
-    active = listed.filter(Q(expires_at=None) | Q(expires_at__gt=database_now()))
-    return active.exists() or phone_number in hashes_of(workspace)

@@ -11,11 +11,11 @@ leaves a row that `clean_provisioning` finds, and everything at the providers ca
 so that it can be taken away.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db import IntegrityError, transaction
 
@@ -34,6 +34,7 @@ from telephony.services.trunk_config import (
 )
 from voiceops.core.clock import database_now
 from voiceops.core.errors import Conflict, NotFound, ProviderError, StateForbids
+from voiceops.core.extension_points import ExtensionPoint
 
 Status = PhoneNumber.Status
 Direction = SipTrunk.TrunkDirection
@@ -47,6 +48,9 @@ SIP_FIELDS = (
     "allowed_addresses",
     "headers",
 )
+
+NumberUseCheck: TypeAlias = Callable[[PhoneNumber], bool]
+NUMBER_USE_CHECKS: ExtensionPoint[NumberUseCheck] = ExtensionPoint("checks of a number in use")
 
 
 @dataclass(frozen=True)
@@ -160,10 +164,17 @@ def remove_number(*, number: PhoneNumber) -> None:
         list(
             NumberPace.unscoped.select_for_update().filter(number=number)
         )  # claims wait for this lock
-        if number.calls.open().exists() or number.batches.filter(status="running").exists():
+        if number.calls.open().exists() or any(
+            is_in_use(number) for is_in_use in NUMBER_USE_CHECKS.all()
+        ):
             raise StateForbids("Phone number is in use")
         PhoneNumber.unscoped.filter(pk=number.pk).update(status=Status.ERROR)
     _withdraw(number)
+
+
+def detach_agent(agent: Agent) -> None:
+    """Take the agent off the numbers it answers, so that it gets no more of their calls."""
+    agent.inbound_numbers.update(inbound_agent=None)
 
 
 def clean_provisioning(*, limit: int = 100) -> int:

@@ -39,8 +39,12 @@ def test_a_workspaces_relation_holds_its_rows_only(ours: Workspace, theirs: Work
 
 
 def test_a_model_without_owner_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = {name: why for name, why in checks.GLOBAL_MODELS.items() if name != "accounts.Session"}
-    monkeypatch.setattr(checks, "GLOBAL_MODELS", listed)
+    listed = checks.GLOBAL_MODELS.all()
+    without_session = [
+        {label: reason for label, reason in models.items() if label != "accounts.Session"}
+        for models in listed
+    ]
+    monkeypatch.setattr(checks.GLOBAL_MODELS, "_extensions", without_session)
 
     assert [(m.id, m.msg) for m in run_checks()] == [
         ("accounts.E001", "accounts.Session belongs to no workspace.")

@@ -1,8 +1,8 @@
-"""A message is only a doorbell: every job can be derived from rows, and a sweep rings again for
-what is overdue.
+"""Wake a Celery worker for work that stands in rows.
 
-So a broker that is down costs seconds, never work. Callers name the job, not the function: the apps
-that ring lie below the ones that answer.
+Every job can be derived from rows, and the periodic sweep enqueues what is overdue. A broker that
+is down therefore costs seconds, never work. Callers name a job instead of importing its task,
+because the worker's tasks lie above all the apps that enqueue them.
 """
 
 import logging
@@ -15,6 +15,8 @@ from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
 
+# Wire names, which outlive the modules they were named after: a message may be read by a worker of
+# the release before or after the one that sent it, so none of these may ever change.
 RUN_DISPATCHER = "batches.tasks.run_shift"
 IMPORT_BATCH = "batches.tasks.import_batch"
 RUN_SWEEP = "batches.tasks.run_sweep"
@@ -22,19 +24,17 @@ SUPPRESS_OPT_OUTS = "batches.tasks.note_opt_outs"
 
 
 def enqueue_on_commit(job: str, **arguments: Any) -> None:
-    """Ring for `job` once the surrounding transaction has committed. Never raises: the sweep is the
-    safety net.
-    """
+    """Enqueue `job` once the surrounding transaction has committed. Never raises."""
     transaction.on_commit(partial(enqueue, job, **arguments))
 
 
 def enqueue(job: str, **arguments: Any) -> bool:
-    """Ring at once; False when the broker could not be reached."""
+    """Enqueue `job` now. Returns False when the broker cannot be reached; never raises."""
     try:
         current_app.send_task(job, kwargs=arguments, retry=False)
     except (OperationalError, OSError) as error:
         logger.warning(
-            "The broker cannot be reached, the sweep will find the work: %s (%s)",
+            "The broker cannot be reached; the sweep will pick up the work: %s (%s)",
             job,
             type(error).__name__,
         )
