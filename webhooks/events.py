@@ -30,12 +30,6 @@ REPORTED_STATES = (
     "recording_ready",
     "analysis",
 )  # types of a call's timeline
-FINAL = (
-    Recipient.Status.COMPLETED,
-    Recipient.Status.FAILED,
-    Recipient.Status.SKIPPED,
-    Recipient.Status.CANCELLED,
-)
 
 
 @dataclass(frozen=True)
@@ -162,7 +156,7 @@ def recipient_events_since(calls: Iterable[UUID]) -> tuple[list[DomainEvent], se
     people = Recipient.unscoped.select_related("batch").filter(
         pk__in=[call.recipient_id for call in found.values()],
         last_call_id__in=list(found),
-        status__in=FINAL,
+        status__in=Recipient.Status.final(),
     )
     happenings = [
         DomainEvent(

@@ -14,25 +14,24 @@ from django.utils.safestring import SafeString
 
 from accounts.auth.principal import Principal
 from batches.dialing.circuit_breaker import paused_itself
-from batches.models import Batch
+from batches.models import Batch, Recipient
 from batches.reporting.exports import FILES
 from batches.reporting.progress import STATUSES, counts_of, progress_of
 from batches.services import batches as services
 
 Status = Batch.Status
-DONE = ("completed", "failed", "skipped", "cancelled", "review")
 MOST_AT_ONCE = 50
 OF_BATCH = (
     "batch__id__exact"  # in the query of a list's page: by the index, in the order of the list
 )
 # By name: label, from which states, and what carries it out.
-ORDERS: dict[str, tuple[str, tuple[Status, ...], Callable[..., object]]] = {
-    "start": ("Start", (Status.READY, Status.SCHEDULED), services.start_batch),
+ORDERS: dict[str, tuple[str, tuple[str, ...], Callable[..., object]]] = {
+    "start": ("Start", Status.waiting(), services.start_batch),
     "pause": ("Pause", (Status.RUNNING,), services.pause_batch),
     "resume": ("Resume", (Status.PAUSED,), services.resume_batch),
     "stop": (
         "Stop for good",
-        (Status.READY, Status.SCHEDULED, Status.RUNNING, Status.PAUSED),
+        Status.stoppable(),
         services.stop_batch,
     ),
 }
@@ -111,7 +110,7 @@ def live(request: HttpRequest) -> JsonResponse:
 
 
 def _told(batch: Batch, counts: Mapping[str, int]) -> dict[str, Any]:
-    done, total = sum(counts[status] for status in DONE), counts["total"]
+    done, total = sum(counts[status] for status in Recipient.Status.closed()), counts["total"]
     return {
         **_live(batch),
         "done": done,
@@ -127,7 +126,7 @@ def _live(batch: Batch) -> dict[str, Any]:
     return {
         "batch": batch,
         "live": reverse("admin:batches_batch_live"),
-        "ended": batch.status in services.ENDED,
+        "ended": batch.status in Status.final(),
     }
 
 

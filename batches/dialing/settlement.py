@@ -34,8 +34,6 @@ FREE_SENDS = 10
 # them.
 FREE_DELAYS = (1, 2, 5, 15, 60, 300)
 SKIPS = {"suppressed", "window_closed", "daily_cap", "weekly_cap", "min_gap", "variables_too_long"}
-STARTED = (Batch.Status.RUNNING, Batch.Status.PAUSED)
-UNFINISHED = ("pending", "dialing", "in_call", "retrying")
 
 
 @dataclass
@@ -95,7 +93,8 @@ def update_breakers(calls: Sequence[Call], now: datetime) -> dict[Any, Batch]:
     concerned = Q(pk__in={call.batch_id for call in calls if call.batch_id})
     if news.changed:
         concerned |= Q(
-            phone_number__in=[pace.number_id for pace in news.changed], status__in=STARTED
+            phone_number__in=[pace.number_id for pace in news.changed],
+            status__in=Batch.Status.started(),
         )
     batches = {b.pk: b for b in Batch.unscoped.select_for_update().filter(concerned).order_by("pk")}
     circuit_breaker.update_batch_breakers(batches, calls, now, news)
@@ -214,8 +213,10 @@ def complete_batches(ids: set[UUID]) -> int:
     """Of these batches, end those that have nobody left to call, nor a list that is still being
     read.
     """
-    open_people = Recipient.unscoped.filter(batch=OuterRef("pk"), status__in=UNFINISHED)
-    done = Batch.unscoped.filter(pk__in=ids, status__in=STARTED, upload="").exclude(
+    open_people = Recipient.unscoped.filter(
+        batch=OuterRef("pk"), status__in=Recipient.Status.open()
+    )
+    done = Batch.unscoped.filter(pk__in=ids, status__in=Batch.Status.started(), upload="").exclude(
         Exists(open_people)
     )
     return done.update(
@@ -229,7 +230,7 @@ def complete_batches(ids: set[UUID]) -> int:
 
 def complete_all() -> int:
     return complete_batches(
-        set(Batch.unscoped.filter(status__in=STARTED).values_list("pk", flat=True))
+        set(Batch.unscoped.filter(status__in=Batch.Status.started()).values_list("pk", flat=True))
     )
 
 

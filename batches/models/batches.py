@@ -14,18 +14,48 @@ def default_retry() -> dict[str, Any]:
     return {"max_attempts": 1, "delay_minutes": [30], "outcomes": ["busy", "no_answer"]}
 
 
-class Batch(WorkspaceOwned):
-    """A list of people to be called once each by one agent from one number."""
+class BatchStatus(models.TextChoices):
+    """A batch's states and their groups. Everything else refers to it as `Batch.Status`."""
 
-    class Status(models.TextChoices):
-        VALIDATING = "validating"
-        READY = "ready"
-        SCHEDULED = "scheduled"
-        RUNNING = "running"
-        PAUSED = "paused"
-        COMPLETED = "completed"
-        STOPPED = "stopped"
-        FAILED = "failed"
+    VALIDATING = "validating"
+    READY = "ready"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @classmethod
+    def final(cls) -> tuple["BatchStatus", ...]:
+        """States in which a batch has ended."""
+        return cls.COMPLETED, cls.STOPPED, cls.FAILED
+
+    @classmethod
+    def waiting(cls) -> tuple["BatchStatus", ...]:
+        """States in which a batch waits to be started."""
+        return cls.READY, cls.SCHEDULED
+
+    @classmethod
+    def started(cls) -> tuple["BatchStatus", ...]:
+        """States between the start and the end: calling, or paused."""
+        return cls.RUNNING, cls.PAUSED
+
+    @classmethod
+    def stoppable(cls) -> tuple["BatchStatus", ...]:
+        """States whose list has been imported and that have not ended."""
+        return *cls.waiting(), *cls.started()
+
+    @classmethod
+    def unfinished(cls) -> tuple["BatchStatus", ...]:
+        """States in which a batch has not ended."""
+        return cls.VALIDATING, *cls.stoppable()
+
+
+class Batch(WorkspaceOwned):
+    """A list of recipients, called by one agent from one number."""
+
+    Status = BatchStatus
 
     class Start(models.TextChoices):
         MANUAL = "manual"
@@ -102,7 +132,7 @@ class Batch(WorkspaceOwned):
             models.Index(
                 fields=["status"],
                 name="batch_unfinished",
-                condition=~Q(status__in=["completed", "stopped", "failed"]),
+                condition=~Q(status__in=[*BatchStatus.final()]),
             ),
         ]
 

@@ -10,41 +10,77 @@ from batches.models.batches import Batch
 from voiceops.core.ids import uuid7
 
 
+class RecipientStatus(models.TextChoices):
+    """A recipient's states and their groups. Everything else refers to it as `Recipient.Status`."""
+
+    PENDING = "pending"
+    DIALING = "dialing"
+    IN_CALL = "in_call"
+    RETRYING = "retrying"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    REVIEW = "review"
+
+    @classmethod
+    def waiting(cls) -> tuple["RecipientStatus", ...]:
+        """States that wait for a call. Exactly these have a `due_at`."""
+        return cls.PENDING, cls.RETRYING
+
+    @classmethod
+    def calling(cls) -> tuple["RecipientStatus", ...]:
+        """States with a call under way."""
+        return cls.DIALING, cls.IN_CALL
+
+    @classmethod
+    def open(cls) -> tuple["RecipientStatus", ...]:
+        """States that keep the batch from being complete."""
+        return *cls.waiting(), *cls.calling()
+
+    @classmethod
+    def final(cls) -> tuple["RecipientStatus", ...]:
+        """States that only an operator or a new calling window can end."""
+        return cls.COMPLETED, cls.FAILED, cls.SKIPPED, cls.CANCELLED
+
+    @classmethod
+    def with_outcome(cls) -> tuple["RecipientStatus", ...]:
+        """Final states whose `outcome` is the result; a skipped one keeps an earlier attempt's."""
+        return cls.COMPLETED, cls.FAILED, cls.CANCELLED
+
+    @classmethod
+    def closed(cls) -> tuple["RecipientStatus", ...]:
+        """States in which no call is planned: the final ones, and review."""
+        return *cls.final(), cls.REVIEW
+
+
 class RecipientQuerySet(models.QuerySet["Recipient"]):
     def in_file_order(self) -> Self:
         return self.order_by("row_number")
 
     def requeue_waiting(self, now: datetime) -> None:
-        """When people may be called has changed: who waits for it, or was skipped because it never
-        came, is due.
+        """Make recipients due whose call was postponed or skipped by a rule that has changed.
 
-        Whoever waits for a retry goes on waiting.
+        Recipients that wait for a retry keep their time.
         """
-        waits = Q(status="pending") | Q(status="retrying", reason__in=("window_closed", "min_gap"))
-        self.filter(waits, due_at__gt=now).update(due_at=now)
-        never = self.filter(status="skipped", reason="window_closed")
-        never.filter(attempts=0).update(status="pending", reason=None, due_at=now)
-        never.update(status="retrying", reason=None, due_at=now)
+        status = RecipientStatus
+        postponed = Q(status=status.PENDING) | Q(
+            status=status.RETRYING, reason__in=("window_closed", "min_gap")
+        )
+        self.filter(postponed, due_at__gt=now).update(due_at=now)
+        skipped = self.filter(status=status.SKIPPED, reason="window_closed")
+        skipped.filter(attempts=0).update(status=status.PENDING, reason=None, due_at=now)
+        skipped.update(status=status.RETRYING, reason=None, due_at=now)
 
 
 class Recipient(WorkspaceOwned):
-    """A person of a list. `due_at` is set exactly while somebody may still call them: pending or
-    retrying.
+    """One row of a batch's list. `due_at` is set exactly while it waits for a call.
 
-    `values` holds the row's cells as uploaded, beside `batch.columns`; names and meaning come from
-    the batch.
+    `values` holds the row's cells as uploaded, in the order of `batch.columns`; their names and
+    meaning are the batch's.
     """
 
-    class Status(models.TextChoices):
-        PENDING = "pending"
-        DIALING = "dialing"
-        IN_CALL = "in_call"
-        RETRYING = "retrying"
-        COMPLETED = "completed"
-        FAILED = "failed"
-        SKIPPED = "skipped"
-        CANCELLED = "cancelled"
-        REVIEW = "review"
+    Status = RecipientStatus
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="recipients")

@@ -14,24 +14,7 @@ from voiceops.core.ids import lowest_id
 
 WINDOW_SECONDS = 10.0  # over which calls per second are measured
 RESERVED_BEFORE = timedelta(minutes=3)  # a call's row is never older than this when it is dialled
-FINAL = (Recipient.Status.COMPLETED, Recipient.Status.FAILED, Recipient.Status.CANCELLED)
-OPEN = (
-    Recipient.Status.PENDING,
-    Recipient.Status.DIALING,
-    Recipient.Status.IN_CALL,
-    Recipient.Status.RETRYING,
-)
-STATUSES = (
-    "pending",
-    "dialing",
-    "in_call",
-    "retrying",
-    "completed",
-    "failed",
-    "skipped",
-    "cancelled",
-    "review",
-)
+STATUSES: tuple[str, ...] = tuple(Recipient.Status.values)
 Counts = dict[str, int]
 
 
@@ -65,7 +48,7 @@ def progress_of(batch: Batch, *, now: datetime) -> dict[str, Any]:
 
 def calls_per_second(batch: Batch, now: datetime) -> float:
     """Calls dialled per second in the last ten, or since the start where that is less."""
-    if batch.started_at is None or batch.status not in (Batch.Status.RUNNING, Batch.Status.PAUSED):
+    if batch.started_at is None or batch.status not in Batch.Status.started():
         return 0.0
     seconds = min(WINDOW_SECONDS, max((now - batch.started_at).total_seconds(), 1.0))
     since = now - timedelta(seconds=seconds)
@@ -90,7 +73,7 @@ def estimated_end(
     """
     if batch.status != Batch.Status.RUNNING:
         return None
-    left = sum(people.counts[status] for status in OPEN)
+    left = sum(people.counts[status] for status in Recipient.Status.open())
     configured = batch.calls_per_second or (
         batch.phone_number.calls_per_second if batch.phone_number else None
     )
@@ -115,7 +98,7 @@ class _People:
         groups = batch.recipients.order_by().values_list("status", "outcome")
         for status, outcome, count, due_at in groups.annotate(Count("pk"), Max("due_at")):
             by_status[status] = by_status.get(status, 0) + count
-            if outcome is not None and status in FINAL:
+            if outcome is not None and status in Recipient.Status.with_outcome():
                 outcomes[outcome] = outcomes.get(outcome, 0) + count
             if due_at is not None:
                 last_due_at = max(due_at, last_due_at or due_at)

@@ -26,8 +26,6 @@ from voiceops.core.isolation import run_isolated
 from voiceops.core.statement_timeouts import disable_statement_timeout
 
 Status = Batch.Status
-ENDED = (Status.COMPLETED, Status.STOPPED, Status.FAILED)
-HELD = (Recipient.Status.PENDING, Recipient.Status.RETRYING)
 HEALTHY: dict[str, Any] = {
     "error": None,
     "provider_failures": 0,
@@ -47,7 +45,7 @@ def start_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
         _transition(
             batch,
             to=Status.RUNNING,
-            since=(Status.READY, Status.SCHEDULED),
+            since=Status.waiting(),
             refusals=refusals,
             started_at=Coalesce(F("started_at"), database_now()),
             **HEALTHY,
@@ -115,10 +113,15 @@ def stop_batch(
     Raises StateForbids while the list is read and when the batch has ended (a stopped one may be
     asked again to hang up), ProviderError when LiveKit did not end the calls.
     """
-    since = (Status.READY, Status.SCHEDULED, Status.RUNNING, Status.PAUSED)
     if not (hang_up_active and batch.status == Status.STOPPED):
         with transaction.atomic():
-            _transition(batch, to=Status.STOPPED, since=since, ended_at=database_now(), **HEALTHY)
+            _transition(
+                batch,
+                to=Status.STOPPED,
+                since=Status.stoppable(),
+                ended_at=database_now(),
+                **HEALTHY,
+            )
             _cancel_held(batch)
             said = {"hang_up_active": hang_up_active}
             audit.record(
@@ -167,7 +170,10 @@ def after_import(batch_id: str | UUID) -> None:
     batch = Batch.unscoped.filter(pk=batch_id, upload="").first()
     if batch is None:
         return
-    if batch.status == Status.COMPLETED and batch.recipients.filter(status__in=HELD).exists():
+    if (
+        batch.status == Status.COMPLETED
+        and batch.recipients.filter(status__in=Recipient.Status.waiting()).exists()
+    ):
         Batch.unscoped.filter(pk=batch.pk, status=Status.COMPLETED).update(
             status=Status.READY, ended_at=None
         )
@@ -183,7 +189,7 @@ def apply_start_mode(batch: Batch) -> None:
     """Let a batch that waits do as `start` says: begin, wait for its time, or wait for somebody to
     start it.
     """
-    waiting = Batch.unscoped.filter(pk=batch.pk, status__in=(Status.READY, Status.SCHEDULED))
+    waiting = Batch.unscoped.filter(pk=batch.pk, status__in=Status.waiting())
     if batch.start == Batch.Start.NOW:
         start_ordered(batch)
     else:
@@ -215,7 +221,7 @@ def start_ordered(batch: Batch) -> bool:
     try:
         start_batch(batch=batch)
     except StateForbids as refusal:
-        waiting = Batch.unscoped.filter(pk=batch.pk, status__in=(Status.READY, Status.SCHEDULED))
+        waiting = Batch.unscoped.filter(pk=batch.pk, status__in=Status.waiting())
         waiting.update(status=Status.PAUSED, error=f"The batch could not start: {refusal}.")
         return False
     return True
@@ -264,7 +270,7 @@ def refusal_for(status: str) -> str:
 
 
 def _cancel_held(batch: Batch) -> None:
-    held = batch.recipients.filter(status__in=HELD)
+    held = batch.recipients.filter(status__in=Recipient.Status.waiting())
     held.update(status=Recipient.Status.CANCELLED, reason="batch_stopped", due_at=None)
 
 

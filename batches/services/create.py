@@ -13,7 +13,7 @@ from agents.services import published_version
 from batches.importing.lease import begin_append
 from batches.importing.saved_mappings import load_saved_mappings
 from batches.models import Batch
-from batches.services.batches import ENDED, HAS_ENDED, STILL_VALIDATING, system_principal
+from batches.services.batches import HAS_ENDED, STILL_VALIDATING, system_principal
 from batches.services.uploads import UploadContent, stored_upload
 from telephony.models import PhoneNumber
 from voiceops.core import task_queue
@@ -70,7 +70,7 @@ def append_recipients(
     """
     if batch.status == Batch.Status.VALIDATING:
         raise StateForbids(STILL_VALIDATING)
-    if batch.status in ENDED and batch.status != Batch.Status.COMPLETED:
+    if batch.status in (Batch.Status.STOPPED, Batch.Status.FAILED):
         raise StateForbids(HAS_ENDED)
     with (
         stored_upload(content, mapping=batch.column_mapping, appended=True) as upload,

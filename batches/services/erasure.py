@@ -15,7 +15,6 @@ from voiceops.core.errors import StateForbids
 
 Status = Recipient.Status
 TELLING = 8  # last digits by which a number is known in whatever spelling
-LEFT = (Status.PENDING, Status.RETRYING)
 
 
 def erase_recipients(workspace: Workspace, number: str) -> int:
@@ -49,7 +48,7 @@ def erase_recipients(workspace: Workspace, number: str) -> int:
 
 
 def _forget(person: Recipient) -> None:
-    if person.status in LEFT:
+    if person.status in Status.waiting():
         person.status, person.reason = Status.SKIPPED, "suppressed"
     elif person.status == Status.REVIEW:
         person.status, person.reason = Status.CANCELLED, ERASED

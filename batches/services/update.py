@@ -12,7 +12,6 @@ from accounts.models import Workspace
 from agents.services import published_version
 from batches.models import Batch
 from batches.services.batches import (
-    ENDED,
     HAS_ENDED,
     STILL_VALIDATING,
     apply_start_mode,
@@ -26,7 +25,6 @@ from voiceops.core.errors import Invalid, StateForbids
 from voiceops.core.statement_timeouts import disable_statement_timeout
 
 Status = Batch.Status
-WAITING = (Status.READY, Status.SCHEDULED)
 SCHEDULE = {"start", "scheduled_at"}
 ONLY_BEFORE = {
     "agent": "agent_id",
@@ -80,7 +78,7 @@ def update_batch(
             target=batch,
             changes=said,
         )
-        if changes.keys() & SCHEDULE and batch.status in WAITING:
+        if changes.keys() & SCHEDULE and batch.status in Status.waiting():
             apply_start_mode(batch)
     return batch
 
@@ -98,7 +96,7 @@ def requeue_workspace(workspace: Workspace) -> None:
 
 
 def _check(batch: Batch, names: set[str]) -> None:
-    if batch.status in ENDED and names != {"name"}:
+    if batch.status in Status.final() and names != {"name"}:
         raise StateForbids(HAS_ENDED)
     if batch.upload and names & OF_THE_LIST:
         raise StateForbids(STILL_VALIDATING)

@@ -20,7 +20,6 @@ LONGEST_SECONDS = 600.0  # then the stream ends, and a browser opens the next by
 ASKED_EVERY_SECONDS = 10.0  # whether whoever watches still may
 MOST_WATCHERS = 4  # per process; who comes later gets one event, and comes again
 RETRY = b"retry: 2000\n\n"
-ENDED = (Batch.Status.COMPLETED, Batch.Status.STOPPED, Batch.Status.FAILED)
 places = threading.BoundedSemaphore(MOST_WATCHERS)
 
 
@@ -64,7 +63,7 @@ def events(batch_id: UUID, *, may_watch: Callable[[], bool] = lambda: True) -> G
                 + b"\n\n"
             )
             took = time.monotonic() - began
-            if not may_stay or batch.status in ENDED or time.monotonic() > ends_at:
+            if not may_stay or batch.status in Batch.Status.final() or time.monotonic() > ends_at:
                 return
             time.sleep(max(EVERY_SECONDS, 5 * took))  # a long list is counted less often
     finally:

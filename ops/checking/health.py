@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 PATIENCE_SECONDS = 2
 LATELY = timedelta(minutes=5)
 PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
-ENDED = ("completed", "stopped", "failed")
 
 
 @csrf_exempt  # a POST is 405, not a missing token
@@ -139,7 +138,7 @@ def _open_calls() -> QuerySet[Call]:
 
 
 def _batches() -> QuerySet[Batch]:
-    return Batch.unscoped.exclude(status__in=ENDED)
+    return Batch.unscoped.exclude(status__in=Batch.Status.final())
 
 
 def _inbox() -> QuerySet[InboxEvent]:

@@ -6,8 +6,8 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-OPEN = ("pending", "dialing", "in_call", "retrying")
-FINAL = ("completed", "failed", "skipped", "cancelled")
+from batches.models import Recipient
+
 LINE_SECONDS = 1.0
 # The bar takes what is left of the line.
 FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} people [{elapsed}{postfix}]"
@@ -29,7 +29,7 @@ class Progress:
 
     def show(self, progress: dict[str, Any]) -> None:
         counts = progress["counts"]
-        total, done = counts["total"], sum(counts[name] for name in (*FINAL, "review"))
+        total, done = counts["total"], sum(counts[name] for name in Recipient.Status.closed())
         if self.bar is not None:
             self.bar.total, self.bar.n = total, done
             self.bar.set_postfix_str(_news(progress))

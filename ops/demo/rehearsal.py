@@ -8,13 +8,13 @@ from typing import Any, TextIO
 
 from django.db import connection
 
+from batches.models import Batch, Recipient
 from ops.demo import workspace
 from ops.demo.outcomes import Row, read_results
-from ops.demo.progress import OPEN, Progress
+from ops.demo.progress import Progress
 from voiceops.core.errors import DomainError
 
 POLL_SECONDS = 0.5
-ENDED = ("completed", "stopped", "failed")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Result:
         """People of whom nobody knows yet what became of them. Those in review are not among them:
         it is said so.
         """
-        return sum(self.batch["counts"][name] for name in OPEN)
+        return sum(self.batch["counts"][name] for name in Recipient.Status.open())
 
 
 def rehearse(order: Order, *, out: TextIO, is_over: Callable[[], bool]) -> Result:
@@ -84,7 +84,7 @@ def _watch(
     path = f"/batches/{batch['id']}"
     picture, moved_at, before = Progress(out), time.monotonic(), batch
     try:
-        while before["status"] not in ENDED:
+        while before["status"] not in Batch.Status.final():
             now = demo.api.get_patiently(f"{path}/progress", unless=is_over)
             picture.show(now)
             if now["status"] == "paused" != before["status"]:

@@ -13,7 +13,6 @@ from django.conf import settings
 from batches.models import Batch, Recipient
 from telephony.models import Call
 
-OPEN = ("pending", "dialing", "in_call", "retrying")
 CLOCKS = 0.005  # seconds two clocks of one machine may read apart
 FIRST_TIME_BUSY = range(90, 95)
 
@@ -115,7 +114,7 @@ class CallLedger:
                 yield f"{person}: {counted[person.pk]} counted dials, {person.attempts} attempts, at most {most}"
 
     def nobody_is_left_open(self) -> Iterator[str]:
-        left = [person for person in self.people if person.status in OPEN]
+        left = [person for person in self.people if person.status in Recipient.Status.open()]
         if left:
             yield f"{len(left)} people are still open"
 
@@ -190,7 +189,7 @@ class CallLedger:
             "people": len(self.people),
             "dials": len(self.dials),
             "dialled_twice": sum(count > 1 for count in rooms.values()),
-            "lost": sum(statuses[name] for name in OPEN),
+            "lost": sum(statuses[name] for name in Recipient.Status.open()),
             "review": statuses["review"],
             "fullest_second": self.fullest_second(),
             "requests_in_fullest_second": self.fullest_second(self.sent_at),

@@ -13,8 +13,8 @@ import requests
 from django.conf import settings
 from django.db import connection
 
+from batches.models import Batch, Recipient
 from ops.demo import workspace
-from ops.drill.invariants import OPEN
 from ops.drill.servers import Servers
 from ops.serving.supervisor import Supervisor
 from telephony.models import Call
@@ -22,7 +22,6 @@ from voiceops.core.errors import DomainError
 
 FAULTS = {"error_after_dial_rate": 0.05, "drop_after_dial_rate": 0.05, "webhook_loss_rate": 0.05}
 AREA_CODES = (201, 202, 206, 212, 213, 303, 305, 312, 313, 404)
-ENDED = ("completed", "stopped", "failed")
 POLL = 0.2
 
 
@@ -136,8 +135,8 @@ class Drill:
     def wait_until_at_rest(self, api: Any, deadline: float) -> None:
         while True:
             progress = api.get_patiently(f"/batches/{self.batch_id}/progress", unless=lambda: False)
-            open_people = sum(progress["counts"][name] for name in OPEN)
-            if progress["status"] in ENDED and open_people == 0:
+            open_people = sum(progress["counts"][name] for name in Recipient.Status.open())
+            if progress["status"] in Batch.Status.final() and open_people == 0:
                 return
             if time.monotonic() > deadline:
                 raise TimeoutError(

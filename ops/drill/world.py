@@ -19,8 +19,8 @@ from django.db import InterfaceError, OperationalError, connection
 from batches.models import Batch, Recipient
 from ops.demo import workspace
 from ops.demo.client import Api
-from ops.drill.invariants import OPEN, CallLedger, read_ledger
-from ops.drill.scenario import ENDED, Sandbox
+from ops.drill.invariants import CallLedger, read_ledger
+from ops.drill.scenario import Sandbox
 from ops.drill.servers import Servers
 from ops.serving.supervisor import Running, Supervisor
 from telephony.models import Call
@@ -77,8 +77,8 @@ class People:
         return self.world.api.post(f"/batches/{self.batch_id}/{verb}", body)
 
     def at_rest(self) -> bool:
-        return self.batch().status in ENDED and not any(
-            person.status in OPEN for person in self.people()
+        return self.batch().status in Batch.Status.final() and not any(
+            person.status in Recipient.Status.open() for person in self.people()
         )
 
     def ledger(self) -> CallLedger:

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from accounts.models import Workspace
 from agents.models import Agent
 from batches.importing.phones import known_country
-from batches.models import Batch
-from batches.reporting.progress import OPEN, progress_of
+from batches.models import Batch, Recipient
+from batches.reporting.progress import progress_of
 from batches.services.create import create_batch
 from telephony.models import PhoneNumber
 from voiceops.core.errors import DomainError
@@ -30,7 +30,6 @@ LIMITS = {
     "max_concurrent": (1, 100_000),
 }  # those of POST /batches
 LONGEST_NAME = 200
-ENDED = (Batch.Status.COMPLETED, Batch.Status.STOPPED, Batch.Status.FAILED)
 NO_WORKER = (
     "Nothing is happening: is a worker running? Start one with `make serve`, or wait for one."
 )
@@ -104,7 +103,7 @@ class Command(BaseCommand):
             unit="",
             bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} people [{elapsed}{postfix}]",
         ) as bar:
-            while batch.status not in ENDED:
+            while batch.status not in Batch.Status.final():
                 time.sleep(LOOK_SECONDS)
                 batch.refresh_from_db()
                 progress = progress_of(batch, now=timezone.now())
@@ -184,7 +183,7 @@ def pieces(file: Path) -> Iterator[bytes]:
 def show(bar: "tqdm[Any]", progress: dict[str, Any]) -> None:
     counts = progress["counts"]
     bar.total = counts["total"]
-    bar.n = counts["total"] - sum(counts[status] for status in OPEN)
+    bar.n = counts["total"] - sum(counts[status] for status in Recipient.Status.open())
     talking = f"{counts['dialing']} dialing, {counts['in_call']} in call"
     bar.set_postfix_str(
         f"{progress['status']}, {talking}, {progress['calls_per_second']:.1f} calls/s"
