@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db import models
 from django.db.models import Q
@@ -55,7 +55,7 @@ class BatchStatus(models.TextChoices):
 class Batch(WorkspaceOwned):
     """A list of recipients, called by one agent from one number."""
 
-    Status = BatchStatus
+    Status: TypeAlias = BatchStatus
 
     class Start(models.TextChoices):
         MANUAL = "manual"

@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeAlias
 
 from django.db import models
 from django.db.models import Q
@@ -80,7 +80,7 @@ class Recipient(WorkspaceOwned):
     meaning are the batch's.
     """
 
-    Status = RecipientStatus
+    Status: TypeAlias = RecipientStatus
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="recipients")
