@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from .command import run
-from .config import add_arguments
+from sandbox.command import run
+from sandbox.config import add_arguments
 
 
 def main() -> int:

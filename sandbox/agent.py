@@ -10,13 +10,19 @@ from typing import Any
 import orjson
 from livekit.protocol import agent, models
 
-from .calls import CALL_STATUS, MAX_CALL_DURATION, Call, Calls
-from .clock import Clock
-from .conversation import Turn, findings, message_for_machine, talk_with_human, talk_with_machine
-from .ids import livekit_id
-from .reports import Reporter
-from .rooms import Participant, Room, Rooms
-from .twirp import TwirpError
+from sandbox.calls import CALL_STATUS, MAX_CALL_DURATION, Call, Calls
+from sandbox.clock import Clock
+from sandbox.conversation import (
+    Turn,
+    findings,
+    message_for_machine,
+    talk_with_human,
+    talk_with_machine,
+)
+from sandbox.ids import livekit_id
+from sandbox.reports import Reporter
+from sandbox.rooms import Participant, Room, Rooms
+from sandbox.twirp import TwirpError
 
 log = logging.getLogger(__name__)
 

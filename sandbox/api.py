@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from aiohttp import web
 from livekit.protocol import sip
 
-from .auth import BadTokenError, Grants, read_token
-from .clock import Clock
-from .config import Config
-from .faults import Faults
-from .methods import CREATE_SIP_PARTICIPANT
-from .sip_service import SipService, info
-from .twirp import (
+from sandbox.auth import BadTokenError, Grants, read_token
+from sandbox.clock import Clock
+from sandbox.config import Config
+from sandbox.faults import Faults
+from sandbox.methods import CREATE_SIP_PARTICIPANT
+from sandbox.sip_service import SipService, info
+from sandbox.twirp import (
     DENIED,
     Method,
     NoAnswerError,

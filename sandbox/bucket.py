@@ -15,8 +15,8 @@ from xml.sax.saxutils import escape
 
 from aiohttp import hdrs, web
 
-from .sigv4 import ALGORITHM, Scope, canonical_request, sign
-from .store import Row, Store
+from sandbox.sigv4 import ALGORITHM, Scope, canonical_request, sign
+from sandbox.store import Row, Store
 
 TABLE, BUCKETS = "s3_objects", "s3_buckets"
 SKEW = timedelta(minutes=15)

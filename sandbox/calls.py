@@ -12,11 +12,11 @@ from typing import Any
 
 from livekit.protocol import models
 
-from .clock import Clock
-from .outcomes import HUNG_UP_WHILE_RINGING, RANG_OUT, Refusal, sip_refusal
-from .phone import Callee
-from .rooms import Participant, Room, Rooms
-from .store import Row, Store
+from sandbox.clock import Clock
+from sandbox.outcomes import HUNG_UP_WHILE_RINGING, RANG_OUT, Refusal, sip_refusal
+from sandbox.phone import Callee
+from sandbox.rooms import Participant, Room, Rooms
+from sandbox.store import Row, Store
 
 MAX_CALL_DURATION = 24 * 3600.0  # the server's own cap
 RINGING_TIMEOUT = 180.0  # the server's default

@@ -4,9 +4,9 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping
 
-from .config import Config, from_arguments
-from .server import start
-from .store import DataDirTakenError
+from sandbox.config import Config, from_arguments
+from sandbox.server import start
+from sandbox.store import DataDirTakenError
 
 
 def run(

@@ -8,13 +8,13 @@ import orjson
 from aiohttp import web
 from google.protobuf.json_format import MessageToDict
 
-from .calls import Calls
-from .dispatching import Dispatching
-from .faults import Faults, Rates, describe, parse_rates
-from .inbound import Inbound, NotTakenError
-from .phone import Phones, parse_behaviour
-from .rooms import Rooms
-from .twirp import TwirpError
+from sandbox.calls import Calls
+from sandbox.dispatching import Dispatching
+from sandbox.faults import Faults, Rates, describe, parse_rates
+from sandbox.inbound import Inbound, NotTakenError
+from sandbox.phone import Phones, parse_behaviour
+from sandbox.rooms import Rooms
+from sandbox.twirp import TwirpError
 
 T = TypeVar("T")
 DIAL_KEYS = ("at", "number", "room", "identity", "caller_id", "trunk_id", "call_id")

@@ -9,18 +9,18 @@ from typing import Any
 from livekit.protocol import agent, agent_dispatch
 from livekit.protocol.room import CreateRoomRequest
 
-from .agent import AgentJob, read_metadata
-from .auth import Grants
-from .calls import Calls
-from .clock import Clock
-from .config import Config
-from .faults import Faults
-from .ids import livekit_id
-from .posts import Poster
-from .reports import Reporter
-from .rooms import Room, Rooms, refuse_long
-from .twirp import TwirpError, rpc_error
-from .workers import Workers
+from sandbox.agent import AgentJob, read_metadata
+from sandbox.auth import Grants
+from sandbox.calls import Calls
+from sandbox.clock import Clock
+from sandbox.config import Config
+from sandbox.faults import Faults
+from sandbox.ids import livekit_id
+from sandbox.posts import Poster
+from sandbox.reports import Reporter
+from sandbox.rooms import Room, Rooms, refuse_long
+from sandbox.twirp import TwirpError, rpc_error
+from sandbox.workers import Workers
 
 MAX_ATTRIBUTES = 64 * 1024
 

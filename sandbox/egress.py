@@ -16,16 +16,16 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from livekit.protocol import egress
 from livekit.protocol.room import CreateRoomRequest
 
-from . import s3
-from .audio import Recorder
-from .auth import Grants
-from .calls import Call
-from .clock import Clock
-from .ids import livekit_id
-from .rooms import Room, Rooms
-from .store import Row, Store
-from .twirp import TwirpError, rpc_error
-from .webhooks import Webhooks
+from sandbox import s3
+from sandbox.audio import Recorder
+from sandbox.auth import Grants
+from sandbox.calls import Call
+from sandbox.clock import Clock
+from sandbox.ids import livekit_id
+from sandbox.rooms import Room, Rooms
+from sandbox.store import Row, Store
+from sandbox.twirp import TwirpError, rpc_error
+from sandbox.webhooks import Webhooks
 
 TABLE = "egress"
 FINISHES_AFTER = 1.0  # simulated seconds between the end of the sound and the file

@@ -5,15 +5,15 @@ from typing import Any
 
 from livekit.protocol import agent_dispatch, egress, room, sip
 
-from .auth import Grants
-from .dispatching import Dispatching
-from .egress import Egress
-from .room_service import RoomService
-from .rules import Rules
-from .sip_service import SipService
-from .transfer import Transfers
-from .trunks import Trunks
-from .twirp import Method
+from sandbox.auth import Grants
+from sandbox.dispatching import Dispatching
+from sandbox.egress import Egress
+from sandbox.room_service import RoomService
+from sandbox.rules import Rules
+from sandbox.sip_service import SipService
+from sandbox.transfer import Transfers
+from sandbox.trunks import Trunks
+from sandbox.twirp import Method
 
 CREATE_SIP_PARTICIPANT = "livekit.SIP/CreateSIPParticipant"
 Allow = Callable[[Grants, Any], bool]

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .outcomes import Refusal, sip_refusal
-from .twirp import HTTP_STATUS, TwirpError
+from sandbox.outcomes import Refusal, sip_refusal
+from sandbox.twirp import HTTP_STATUS, TwirpError
 
 RINGS_BEFORE_ANSWER = 8.0
 RINGS_UNANSWERED = 30.0

@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from .clock import Clock
-from .faults import Faults
-from .posts import Poster, PostError
+from sandbox.clock import Clock
+from sandbox.faults import Faults
+from sandbox.posts import Poster, PostError
 
 log = logging.getLogger(__name__)
 

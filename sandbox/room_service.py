@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from livekit.protocol import models, room
 
-from .auth import Grants
-from .rooms import Participant, Rooms, refuse_long
-from .twirp import rpc_error
+from sandbox.auth import Grants
+from sandbox.rooms import Participant, Rooms, refuse_long
+from sandbox.twirp import rpc_error
 
 MAX_NAME, MAX_ATTRIBUTES = 256, 64 * 1024
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from livekit.protocol import agent_dispatch, models
 from livekit.protocol.room import CreateRoomRequest
 
-from .clock import Clock
-from .ids import livekit_id
-from .twirp import rpc_error
-from .webhooks import Webhooks
+from sandbox.clock import Clock
+from sandbox.ids import livekit_id
+from sandbox.twirp import rpc_error
+from sandbox.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 

@@ -7,34 +7,40 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from .api import LiveKitApi
-from .bucket import Bucket
-from .calls import Calls
-from .clock import Clock
-from .config import Config
-from .control import Control, as_json
-from .dispatching import Dispatching
-from .egress import Egress
-from .faults import Faults
-from .inbound import Inbound
-from .methods import dispatch_methods, egress_methods, room_methods, rule_methods, sip_methods
-from .phone import Phones
-from .posts import Poster
-from .room_service import RoomService
-from .rooms import Rooms
-from .rules import Rules
-from .sip_service import SipService
-from .store import Store
-from .transfer import Transfers
-from .trunks import Trunks
-from .twilio.account import Account
-from .twilio.control import TwilioControl
-from .twilio.core import Core
-from .twilio.door import Door
-from .twilio.numbers import Numbers
-from .twilio.trunking import Trunking
-from .webhooks import Webhooks
-from .workers import Workers
+from sandbox.api import LiveKitApi
+from sandbox.bucket import Bucket
+from sandbox.calls import Calls
+from sandbox.clock import Clock
+from sandbox.config import Config
+from sandbox.control import Control, as_json
+from sandbox.dispatching import Dispatching
+from sandbox.egress import Egress
+from sandbox.faults import Faults
+from sandbox.inbound import Inbound
+from sandbox.methods import (
+    dispatch_methods,
+    egress_methods,
+    room_methods,
+    rule_methods,
+    sip_methods,
+)
+from sandbox.phone import Phones
+from sandbox.posts import Poster
+from sandbox.room_service import RoomService
+from sandbox.rooms import Rooms
+from sandbox.rules import Rules
+from sandbox.sip_service import SipService
+from sandbox.store import Store
+from sandbox.transfer import Transfers
+from sandbox.trunks import Trunks
+from sandbox.twilio.account import Account
+from sandbox.twilio.control import TwilioControl
+from sandbox.twilio.core import Core
+from sandbox.twilio.door import Door
+from sandbox.twilio.numbers import Numbers
+from sandbox.twilio.trunking import Trunking
+from sandbox.webhooks import Webhooks
+from sandbox.workers import Workers
 
 MAX_BODY = 64 * 1024 * 1024  # an upload; LiveKit takes less
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from livekit.protocol import models, sip
 
-from .auth import Grants
-from .calls import Call, Calls
-from .clock import Clock
-from .ids import livekit_id
-from .outcomes import Refusal
-from .phone import Phones
-from .rooms import Rooms
-from .twirp import TwirpError, rpc_error
+from sandbox.auth import Grants
+from sandbox.calls import Call, Calls
+from sandbox.clock import Clock
+from sandbox.ids import livekit_id
+from sandbox.outcomes import Refusal
+from sandbox.phone import Phones
+from sandbox.rooms import Rooms
+from sandbox.twirp import TwirpError, rpc_error
 
 RINGING_TIMEOUT = 30.0  # simulated
 REFER_BYE = 1.0  # simulated

@@ -13,12 +13,12 @@ import orjson
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from .auth import body_hash, make_token
-from .clock import Clock
-from .config import Config
-from .faults import Faults
-from .ids import livekit_id
-from .posts import Poster, PostError
+from sandbox.auth import body_hash, make_token
+from sandbox.clock import Clock
+from sandbox.config import Config
+from sandbox.faults import Faults
+from sandbox.ids import livekit_id
+from sandbox.posts import Poster, PostError
 
 log = logging.getLogger(__name__)
 

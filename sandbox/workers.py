@@ -15,12 +15,12 @@ from aiohttp import WSMsgType, web
 from google.protobuf.message import DecodeError
 from livekit.protocol import agent, agent_dispatch, models
 
-from .auth import BadTokenError, make_token, read_token
-from .clock import Clock
-from .config import Config
-from .ids import livekit_id
-from .rooms import Room, Rooms
-from .twirp import TwirpError
+from sandbox.auth import BadTokenError, make_token, read_token
+from sandbox.clock import Clock
+from sandbox.config import Config
+from sandbox.ids import livekit_id
+from sandbox.rooms import Room, Rooms
+from sandbox.twirp import TwirpError
 
 log = logging.getLogger(__name__)
 

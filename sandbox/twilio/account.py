@@ -7,8 +7,7 @@ from typing import Any
 
 from sandbox.ids import twilio_sid
 from sandbox.store import Row, Store
-
-from .errors import TwilioError, not_found
+from sandbox.twilio.errors import TwilioError, not_found
 
 ACCOUNT = "twilio_account"
 NUMBERS = "twilio_numbers"

@@ -7,8 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.control import as_json, bad, checked, read_json
-
-from .account import (
+from sandbox.twilio.account import (
     CREDENTIAL_LISTS,
     CREDENTIALS,
     NUMBERS,
@@ -17,8 +16,8 @@ from .account import (
     TRUNKS,
     Account,
 )
-from .door import Door, parse_fault
-from .numbers import Numbers
+from sandbox.twilio.door import Door, parse_fault
+from sandbox.twilio.numbers import Numbers
 
 TABLES = {
     "numbers": NUMBERS,

@@ -7,12 +7,17 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.store import Row
-
-from .account import CREDENTIAL_LISTS, CREDENTIALS, NUMBERS, TRUNK_CREDENTIAL_LISTS, Account
-from .door import Answer, Door, created, gone, shown
-from .errors import TwilioError, invalid, missing
-from .numbers import Numbers
-from .pages import page_2010
+from sandbox.twilio.account import (
+    CREDENTIAL_LISTS,
+    CREDENTIALS,
+    NUMBERS,
+    TRUNK_CREDENTIAL_LISTS,
+    Account,
+)
+from sandbox.twilio.door import Answer, Door, created, gone, shown
+from sandbox.twilio.errors import TwilioError, invalid, missing
+from sandbox.twilio.numbers import Numbers
+from sandbox.twilio.pages import page_2010
 
 BASE = "/2010-04-01/Accounts/{account}"
 LISTS = f"{BASE}/SIP/CredentialLists"

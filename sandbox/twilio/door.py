@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from .errors import TwilioError, not_found
+from sandbox.twilio.errors import TwilioError, not_found
 
 
 @dataclass(frozen=True)

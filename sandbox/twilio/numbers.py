@@ -9,10 +9,9 @@ from itertools import islice
 from typing import Any
 
 from sandbox.store import Row
-
-from .account import ACCOUNT, NUMBERS, PRICES, TRUNKS, Account
-from .errors import TwilioError, missing, not_found
-from .inventory import SHELVES, Offer, matches, parse_offer, shelf
+from sandbox.twilio.account import ACCOUNT, NUMBERS, PRICES, TRUNKS, Account
+from sandbox.twilio.errors import TwilioError, missing, not_found
+from sandbox.twilio.inventory import SHELVES, Offer, matches, parse_offer, shelf
 
 # Twilio's magic numbers for test credentials; they answer the same whatever the inventory holds.
 MAGIC_TAKEN, MAGIC_INVALID, MAGIC_FINE = "+15005550000", "+15005550001", "+15005550006"

@@ -7,8 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.store import Row
-
-from .account import (
+from sandbox.twilio.account import (
     CREDENTIAL_LISTS,
     NUMBERS,
     ORIGINATION_URLS,
@@ -16,10 +15,10 @@ from .account import (
     TRUNKS,
     Account,
 )
-from .door import Answer, Door, created, gone, shown
-from .errors import TwilioError, invalid, missing, not_found
-from .numbers import attach
-from .pages import V1, page_v1
+from sandbox.twilio.door import Answer, Door, created, gone, shown
+from sandbox.twilio.errors import TwilioError, invalid, missing, not_found
+from sandbox.twilio.numbers import attach
+from sandbox.twilio.pages import V1, page_v1
 
 TRUNK = "/v1/Trunks/{trunk}"
 TRANSFER_MODES = ("disable-all", "enable-all", "sip-only")
