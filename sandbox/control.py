@@ -8,13 +8,13 @@ import orjson
 from aiohttp import web
 from google.protobuf.json_format import MessageToDict
 
-from sandbox.calls import Calls
-from sandbox.dispatching import Dispatching
 from sandbox.faults import Faults, Rates, describe, parse_rates
-from sandbox.inbound import Inbound, NotTakenError
-from sandbox.phone import Phones, parse_behaviour
-from sandbox.rooms import Rooms
-from sandbox.twirp import TwirpError
+from sandbox.livekit.agent_dispatch import Dispatching
+from sandbox.livekit.calls import Calls
+from sandbox.livekit.inbound import Inbound, NotTakenError
+from sandbox.livekit.rooms import Rooms
+from sandbox.livekit.twirp import TwirpError
+from sandbox.phones.behaviours import Phones, parse_behaviour
 
 T = TypeVar("T")
 DIAL_KEYS = ("at", "number", "room", "identity", "caller_id", "trunk_id", "call_id")

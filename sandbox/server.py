@@ -7,40 +7,40 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from sandbox.api import LiveKitApi
-from sandbox.bucket import Bucket
-from sandbox.calls import Calls
 from sandbox.clock import Clock
 from sandbox.config import Config
 from sandbox.control import Control, as_json
-from sandbox.dispatching import Dispatching
-from sandbox.egress import Egress
 from sandbox.faults import Faults
-from sandbox.inbound import Inbound
-from sandbox.methods import (
+from sandbox.http_posts import Poster
+from sandbox.livekit.agent_dispatch import Dispatching
+from sandbox.livekit.calls import Calls
+from sandbox.livekit.dispatch_rules import Rules
+from sandbox.livekit.egress import Egress
+from sandbox.livekit.http_api import LiveKitApi
+from sandbox.livekit.inbound import Inbound
+from sandbox.livekit.methods import (
     dispatch_methods,
     egress_methods,
     room_methods,
     rule_methods,
     sip_methods,
 )
-from sandbox.phone import Phones
-from sandbox.posts import Poster
-from sandbox.room_service import RoomService
-from sandbox.rooms import Rooms
-from sandbox.rules import Rules
-from sandbox.sip_service import SipService
+from sandbox.livekit.room_service import RoomService
+from sandbox.livekit.rooms import Rooms
+from sandbox.livekit.sip_service import SipService
+from sandbox.livekit.transfers import Transfers
+from sandbox.livekit.trunks import Trunks
+from sandbox.livekit.webhooks import Webhooks
+from sandbox.livekit.workers import Workers
+from sandbox.phones.behaviours import Phones
+from sandbox.s3.server import Bucket
 from sandbox.store import Store
-from sandbox.transfer import Transfers
-from sandbox.trunks import Trunks
 from sandbox.twilio.account import Account
+from sandbox.twilio.api_2010 import Core
 from sandbox.twilio.control import TwilioControl
-from sandbox.twilio.core import Core
-from sandbox.twilio.door import Door
-from sandbox.twilio.numbers import Numbers
+from sandbox.twilio.http_api import Door
+from sandbox.twilio.phone_numbers import Numbers
 from sandbox.twilio.trunking import Trunking
-from sandbox.webhooks import Webhooks
-from sandbox.workers import Workers
 
 MAX_BODY = 64 * 1024 * 1024  # an upload; LiveKit takes less
 

@@ -16,8 +16,8 @@ from sandbox.twilio.account import (
     TRUNKS,
     Account,
 )
-from sandbox.twilio.door import Door, parse_fault
-from sandbox.twilio.numbers import Numbers
+from sandbox.twilio.http_api import Door, parse_fault
+from sandbox.twilio.phone_numbers import Numbers
 
 TABLES = {
     "numbers": NUMBERS,

@@ -15,10 +15,10 @@ from sandbox.twilio.account import (
     TRUNKS,
     Account,
 )
-from sandbox.twilio.door import Answer, Door, created, gone, shown
 from sandbox.twilio.errors import TwilioError, invalid, missing, not_found
-from sandbox.twilio.numbers import attach
-from sandbox.twilio.pages import V1, page_v1
+from sandbox.twilio.http_api import Answer, Door, created, gone, shown
+from sandbox.twilio.paging import V1, page_v1
+from sandbox.twilio.phone_numbers import attach
 
 TRUNK = "/v1/Trunks/{trunk}"
 TRANSFER_MODES = ("disable-all", "enable-all", "sip-only")

@@ -5,7 +5,7 @@ from pathlib import Path
 import requests
 
 from sandbox.faults import Rates, describe
-from sandbox.phone import FIELDS
+from sandbox.phones.behaviours import FIELDS
 from tests import sandbox_server
 
 PAGE = (Path(__file__).parents[2] / "docs/sandbox.md").read_text()

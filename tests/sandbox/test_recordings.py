@@ -11,8 +11,8 @@ import pytest
 from livekit import api
 from moto.server import ThreadedMotoServer
 
-from sandbox.audio import Recorder
-from sandbox.egress import storage_key
+from sandbox.livekit.egress import storage_key
+from sandbox.livekit.ogg_opus import Recorder
 from tests import sandbox_server
 from tests.sandbox.calling import invite, make_room, make_trunk
 from tests.sandbox.clients import livekit

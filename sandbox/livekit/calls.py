@@ -13,9 +13,9 @@ from typing import Any
 from livekit.protocol import models
 
 from sandbox.clock import Clock
-from sandbox.outcomes import HUNG_UP_WHILE_RINGING, RANG_OUT, Refusal, sip_refusal
-from sandbox.phone import Callee
-from sandbox.rooms import Participant, Room, Rooms
+from sandbox.livekit.rooms import Participant, Room, Rooms
+from sandbox.livekit.sip_errors import HUNG_UP_WHILE_RINGING, RANG_OUT, Refusal, sip_refusal
+from sandbox.phones.callee import Callee
 from sandbox.store import Row, Store
 
 MAX_CALL_DURATION = 24 * 3600.0  # the server's own cap

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from livekit.protocol import models, room
 
-from sandbox.auth import Grants
-from sandbox.rooms import Participant, Rooms, refuse_long
-from sandbox.twirp import rpc_error
+from sandbox.livekit.access_tokens import Grants
+from sandbox.livekit.rooms import Participant, Rooms, refuse_long
+from sandbox.livekit.twirp import rpc_error
 
 MAX_NAME, MAX_ATTRIBUTES = 256, 64 * 1024
 

@@ -13,8 +13,8 @@ from livekit.protocol.room import CreateRoomRequest
 
 from sandbox.clock import Clock
 from sandbox.ids import livekit_id
-from sandbox.twirp import rpc_error
-from sandbox.webhooks import Webhooks
+from sandbox.livekit.twirp import rpc_error
+from sandbox.livekit.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 

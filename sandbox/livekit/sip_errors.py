@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from livekit.protocol import models, sip
 
-from sandbox.twirp import TwirpError, rpc_error
+from sandbox.livekit.twirp import TwirpError, rpc_error
 
 PHRASES = {
     400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found",

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from aiohttp import web
 from livekit.protocol import sip
 
-from sandbox.auth import BadTokenError, Grants, read_token
 from sandbox.clock import Clock
 from sandbox.config import Config
 from sandbox.faults import Faults
-from sandbox.methods import CREATE_SIP_PARTICIPANT
-from sandbox.sip_service import SipService, info
-from sandbox.twirp import (
+from sandbox.livekit.access_tokens import BadTokenError, Grants, read_token
+from sandbox.livekit.methods import CREATE_SIP_PARTICIPANT
+from sandbox.livekit.sip_service import SipService, info
+from sandbox.livekit.twirp import (
     DENIED,
     Method,
     NoAnswerError,

@@ -8,14 +8,14 @@ from typing import Any
 
 from livekit.protocol import models, sip
 
-from sandbox.auth import Grants
-from sandbox.calls import Call, Calls
 from sandbox.clock import Clock
 from sandbox.ids import livekit_id
-from sandbox.outcomes import Refusal
-from sandbox.phone import Phones
-from sandbox.rooms import Rooms
-from sandbox.twirp import TwirpError, rpc_error
+from sandbox.livekit.access_tokens import Grants
+from sandbox.livekit.calls import Call, Calls
+from sandbox.livekit.rooms import Rooms
+from sandbox.livekit.sip_errors import Refusal
+from sandbox.livekit.twirp import TwirpError, rpc_error
+from sandbox.phones.behaviours import Phones
 
 RINGING_TIMEOUT = 30.0  # simulated
 REFER_BYE = 1.0  # simulated

@@ -8,11 +8,11 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict, ParseDict
 from livekit.protocol import models, sip
 
-from sandbox.auth import Grants
 from sandbox.clock import Clock
 from sandbox.ids import livekit_id
+from sandbox.livekit.access_tokens import Grants
+from sandbox.livekit.twirp import TwirpError
 from sandbox.store import Store
-from sandbox.twirp import TwirpError
 
 INBOUND, OUTBOUND = "inbound_trunks", "outbound_trunks"
 NUMBER = re.compile(r"^\+?[\d\- ()]+$")

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 
 from aiohttp import hdrs, web
 
-from sandbox.sigv4 import ALGORITHM, Scope, canonical_request, sign
+from sandbox.s3.signature import ALGORITHM, Scope, canonical_request, sign
 from sandbox.store import Row, Store
 
 TABLE, BUCKETS = "s3_objects", "s3_buckets"

@@ -14,10 +14,10 @@ from sandbox.twilio.account import (
     TRUNK_CREDENTIAL_LISTS,
     Account,
 )
-from sandbox.twilio.door import Answer, Door, created, gone, shown
 from sandbox.twilio.errors import TwilioError, invalid, missing
-from sandbox.twilio.numbers import Numbers
-from sandbox.twilio.pages import page_2010
+from sandbox.twilio.http_api import Answer, Door, created, gone, shown
+from sandbox.twilio.paging import page_2010
+from sandbox.twilio.phone_numbers import Numbers
 
 BASE = "/2010-04-01/Accounts/{account}"
 LISTS = f"{BASE}/SIP/CredentialLists"

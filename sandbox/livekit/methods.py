@@ -5,15 +5,15 @@ from typing import Any
 
 from livekit.protocol import agent_dispatch, egress, room, sip
 
-from sandbox.auth import Grants
-from sandbox.dispatching import Dispatching
-from sandbox.egress import Egress
-from sandbox.room_service import RoomService
-from sandbox.rules import Rules
-from sandbox.sip_service import SipService
-from sandbox.transfer import Transfers
-from sandbox.trunks import Trunks
-from sandbox.twirp import Method
+from sandbox.livekit.access_tokens import Grants
+from sandbox.livekit.agent_dispatch import Dispatching
+from sandbox.livekit.dispatch_rules import Rules
+from sandbox.livekit.egress import Egress
+from sandbox.livekit.room_service import RoomService
+from sandbox.livekit.sip_service import SipService
+from sandbox.livekit.transfers import Transfers
+from sandbox.livekit.trunks import Trunks
+from sandbox.livekit.twirp import Method
 
 CREATE_SIP_PARTICIPANT = "livekit.SIP/CreateSIPParticipant"
 Allow = Callable[[Grants, Any], bool]

@@ -11,7 +11,7 @@ import aiohttp
 from livekit.protocol import egress
 from yarl import URL
 
-from sandbox.sigv4 import ALGORITHM, Scope, canonical_request, sign
+from sandbox.s3.signature import ALGORITHM, Scope, canonical_request, sign
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 TRIES = 3

@@ -13,12 +13,12 @@ import orjson
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from sandbox.auth import body_hash, make_token
 from sandbox.clock import Clock
 from sandbox.config import Config
 from sandbox.faults import Faults
+from sandbox.http_posts import Poster, PostError
 from sandbox.ids import livekit_id
-from sandbox.posts import Poster, PostError
+from sandbox.livekit.access_tokens import body_hash, make_token
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict, ParseDict
 from livekit.protocol import sip
 
-from sandbox.auth import Grants
 from sandbox.ids import livekit_id, random_name
+from sandbox.livekit.access_tokens import Grants
+from sandbox.livekit.trunks import Trunks, apply_update, invalid, normalize_number
+from sandbox.livekit.twirp import TwirpError
 from sandbox.store import Store
-from sandbox.trunks import Trunks, apply_update, invalid, normalize_number
-from sandbox.twirp import TwirpError
 
 TABLE = "dispatch_rules"
 LEGACY = ("trunk_ids", "hide_phone_number", "inbound_numbers", "name", "metadata", "room_preset")

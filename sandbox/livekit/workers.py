@@ -15,12 +15,12 @@ from aiohttp import WSMsgType, web
 from google.protobuf.message import DecodeError
 from livekit.protocol import agent, agent_dispatch, models
 
-from sandbox.auth import BadTokenError, make_token, read_token
 from sandbox.clock import Clock
 from sandbox.config import Config
 from sandbox.ids import livekit_id
-from sandbox.rooms import Room, Rooms
-from sandbox.twirp import TwirpError
+from sandbox.livekit.access_tokens import BadTokenError, make_token, read_token
+from sandbox.livekit.rooms import Room, Rooms
+from sandbox.livekit.twirp import TwirpError
 
 log = logging.getLogger(__name__)
 

@@ -9,18 +9,18 @@ from typing import Any
 from livekit.protocol import agent, agent_dispatch
 from livekit.protocol.room import CreateRoomRequest
 
-from sandbox.agent import AgentJob, read_metadata
-from sandbox.auth import Grants
-from sandbox.calls import Calls
+from sandbox.agent.job import AgentJob, read_metadata
+from sandbox.agent.reports import Reporter
 from sandbox.clock import Clock
 from sandbox.config import Config
 from sandbox.faults import Faults
+from sandbox.http_posts import Poster
 from sandbox.ids import livekit_id
-from sandbox.posts import Poster
-from sandbox.reports import Reporter
-from sandbox.rooms import Room, Rooms, refuse_long
-from sandbox.twirp import TwirpError, rpc_error
-from sandbox.workers import Workers
+from sandbox.livekit.access_tokens import Grants
+from sandbox.livekit.calls import Calls
+from sandbox.livekit.rooms import Room, Rooms, refuse_long
+from sandbox.livekit.twirp import TwirpError, rpc_error
+from sandbox.livekit.workers import Workers
 
 MAX_ATTRIBUTES = 64 * 1024
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import requests
 
-from sandbox.twirp import HTTP_STATUS
+from sandbox.livekit.twirp import HTTP_STATUS
 from tests import sandbox_server
 
 ERROR_CODE = ", ".join(HTTP_STATUS)

@@ -10,19 +10,19 @@ from typing import Any
 import orjson
 from livekit.protocol import agent, models
 
-from sandbox.calls import CALL_STATUS, MAX_CALL_DURATION, Call, Calls
-from sandbox.clock import Clock
-from sandbox.conversation import (
+from sandbox.agent.conversation import (
     Turn,
     findings,
     message_for_machine,
     talk_with_human,
     talk_with_machine,
 )
+from sandbox.agent.reports import Reporter
+from sandbox.clock import Clock
 from sandbox.ids import livekit_id
-from sandbox.reports import Reporter
-from sandbox.rooms import Participant, Room, Rooms
-from sandbox.twirp import TwirpError
+from sandbox.livekit.calls import CALL_STATUS, MAX_CALL_DURATION, Call, Calls
+from sandbox.livekit.rooms import Participant, Room, Rooms
+from sandbox.livekit.twirp import TwirpError
 
 log = logging.getLogger(__name__)
 

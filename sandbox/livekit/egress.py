@@ -16,16 +16,16 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from livekit.protocol import egress
 from livekit.protocol.room import CreateRoomRequest
 
-from sandbox import s3
-from sandbox.audio import Recorder
-from sandbox.auth import Grants
-from sandbox.calls import Call
 from sandbox.clock import Clock
 from sandbox.ids import livekit_id
-from sandbox.rooms import Room, Rooms
+from sandbox.livekit.access_tokens import Grants
+from sandbox.livekit.calls import Call
+from sandbox.livekit.ogg_opus import Recorder
+from sandbox.livekit.rooms import Room, Rooms
+from sandbox.livekit.twirp import TwirpError, rpc_error
+from sandbox.livekit.webhooks import Webhooks
+from sandbox.s3 import upload
 from sandbox.store import Row, Store
-from sandbox.twirp import TwirpError, rpc_error
-from sandbox.webhooks import Webhooks
 
 TABLE = "egress"
 FINISHES_AFTER = 1.0  # simulated seconds between the end of the sound and the file
@@ -194,10 +194,12 @@ class Egress:
         )
         try:
             if output.HasField("s3"):
-                file.location = await s3.put(self.session, output.s3, filename, sound, "audio/ogg")
+                file.location = await upload.put(
+                    self.session, output.s3, filename, sound, "audio/ogg"
+                )
             else:
                 file.location = str(self._write(filename, sound))
-        except s3.UploadError as error:
+        except upload.UploadError as error:
             info.status, info.error, info.error_code = (
                 egress.EGRESS_FAILED,
                 f"S3 upload failed: {error}",

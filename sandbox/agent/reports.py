@@ -12,7 +12,7 @@ import orjson
 
 from sandbox.clock import Clock
 from sandbox.faults import Faults
-from sandbox.posts import Poster, PostError
+from sandbox.http_posts import Poster, PostError
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from livekit.protocol import models, sip
 from livekit.protocol.room import CreateRoomRequest
 
-from sandbox.calls import CALL_STATUS, MAX_CALL_DURATION, RINGING_TIMEOUT, Call, Calls, Dial
 from sandbox.ids import livekit_id, random_name
-from sandbox.phone import Callee, caller_for
-from sandbox.rooms import Rooms
-from sandbox.rules import Rules, room_for
+from sandbox.livekit.calls import CALL_STATUS, MAX_CALL_DURATION, RINGING_TIMEOUT, Call, Calls, Dial
+from sandbox.livekit.dispatch_rules import Rules, room_for
+from sandbox.livekit.rooms import Rooms
+from sandbox.phones.callee import Callee, caller_for
 
 NO_TRUNK = "No trunk found"
 NO_RULE = "Does not match Trunks or Dispatch Rules"

@@ -9,7 +9,7 @@ from aiohttp import web
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import DecodeError, Message
 
-from sandbox.auth import Grants
+from sandbox.livekit.access_tokens import Grants
 
 # Twirp's specification, "Error Codes"; the ones LiveKit is seen to send are confirmed in
 # protocols.md 1.2.

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 from livekit.protocol import models, sip
 
-from sandbox.auth import Grants
-from sandbox.calls import CALL_STATUS, MAX_CALL_DURATION, RINGING_TIMEOUT, Call, Calls, Dial
 from sandbox.clock import Clock
 from sandbox.ids import livekit_id, random_name
-from sandbox.outcomes import challenge
-from sandbox.phone import Phones
-from sandbox.rooms import Rooms
-from sandbox.trunks import Trunks, check_headers
-from sandbox.twirp import NoAnswerError, TwirpError, rpc_error
+from sandbox.livekit.access_tokens import Grants
+from sandbox.livekit.calls import CALL_STATUS, MAX_CALL_DURATION, RINGING_TIMEOUT, Call, Calls, Dial
+from sandbox.livekit.rooms import Rooms
+from sandbox.livekit.sip_errors import challenge
+from sandbox.livekit.trunks import Trunks, check_headers
+from sandbox.livekit.twirp import NoAnswerError, TwirpError, rpc_error
+from sandbox.phones.behaviours import Phones
 
 RPC_DEADLINE = 80.0  # with wait_until_answered, simulated
 MAX_DISPLAY_NAME = 128
