@@ -19,7 +19,7 @@ from webhooks.events import (
     time_of,
 )
 from webhooks.models import WebhookCursor, WebhookDelivery, WebhookEndpoint, WebhookEvent
-from webhooks.services import body_of
+from webhooks.signing import body_of
 
 NAME = "events"
 OVERLAP = timedelta(

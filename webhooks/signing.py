@@ -5,7 +5,9 @@ Webhooks).
 import base64
 import os
 from datetime import datetime
+from typing import Any
 
+import orjson
 from standardwebhooks import Webhook
 
 from voiceops.core.crypto import context_of, decrypt, encrypt
@@ -45,3 +47,9 @@ def sign(endpoint: WebhookEndpoint, *, message_id: str, body: str, now: datetime
 
 def _context(endpoint: WebhookEndpoint, column: str) -> str:
     return context_of(endpoint._meta.db_table, column, endpoint.pk)
+
+
+def body_of(type: str, at: datetime, data: Any) -> str:
+    """The thin envelope of Standard Webhooks."""
+    envelope = {"type": type, "timestamp": at, "data": data}
+    return orjson.dumps(envelope, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC).decode()

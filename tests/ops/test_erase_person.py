@@ -18,7 +18,7 @@ from telephony.models import CallEvent, InboxEvent, Turn
 from tests import make
 from voiceops.core import crypto
 from webhooks.models import WebhookEvent
-from webhooks.services import body_of
+from webhooks.signing import body_of
 
 ADA = "+12025550186"
 BOB = "+12025550187"

@@ -19,9 +19,10 @@ from tests.webhooks.conftest import Receiver
 from voiceops.core import safe_http
 from voiceops.core.errors import Invalid
 from voiceops.core.safe_http import Answer, PublicResolver, check_url, post, public_socket
+from webhooks.delivery import deliver, record_answer
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.retry_schedule import DELAYS, JITTER, TRIES, next_try
-from webhooks.services import create_endpoint, deliver, record_answer, rotate_secret, send_test
+from webhooks.services import create_endpoint, rotate_secret, send_test
 from worker.periodic.webhook_delivery import DeliveryThread
 
 INSTANT = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -10,8 +10,8 @@ from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
 from tests import make
 from voiceops.core.ids import uuid7
+from webhooks.delivery import prune
 from webhooks.models import EVENTS, WebhookEndpoint
-from webhooks.services import prune
 
 NOW = "2026-11-23T12:00:00Z"
 URL = "https://example.com/hook"

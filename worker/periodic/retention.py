@@ -22,7 +22,7 @@ from telephony.services.transcripts import prune_transcripts
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
 from voiceops.core.isolation import DATABASE_LOST
-from webhooks.services import prune as prune_webhooks
+from webhooks.delivery import prune as prune_webhooks
 
 logger = logging.getLogger(__name__)
 INBOX_KEPT = timedelta(

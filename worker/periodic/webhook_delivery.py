@@ -20,8 +20,8 @@ from django.db.models import Count
 from voiceops.core.clock import database_now
 from voiceops.core.isolation import run_isolated
 from webhooks.collector import collect_events
+from webhooks.delivery import deliver, prune, record_answer
 from webhooks.models import WebhookDelivery, WebhookEndpoint
-from webhooks.services import deliver, prune, record_answer
 
 logger = logging.getLogger(__name__)
 BEAT_SECONDS = 1.0

@@ -10,7 +10,7 @@ from batches.services.erasure import erase_recipients
 from telephony.services.erasure import erase_calls
 from voiceops.core.errors import DomainError
 from voiceops.core.phone_numbers import e164
-from webhooks.services import erase_events
+from webhooks.delivery import erase_events
 
 
 class Command(BaseCommand):
