@@ -214,7 +214,7 @@ def suppression(of: Workspace, **fields: Any) -> Suppression:
 def webhook(of: Workspace, **fields: Any) -> WebhookEndpoint:
     """An endpoint for every event, with a secret of its own."""
     endpoint = WebhookEndpoint(workspace=of, **{"url": "https://example.com/hook", **fields})
-    endpoint.secret = signing.encrypt_secret(endpoint, "secret", signing.new_secret())
+    endpoint.secret = signing.encrypt_secret(endpoint, "secret", signing.generate_secret())
     endpoint.save(force_insert=True)
     return endpoint
 

@@ -1,5 +1,6 @@
-"""Writes down what happened, once, and whom it is to be told. One worker at a time, under the lock
-of the cursor.
+"""Collects what happened since the last run and stores it as events with their deliveries.
+
+One worker at a time, under the lock of the cursor.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,37 +13,38 @@ from voiceops.core.clock import database_now
 from webhooks.events import (
     DomainEvent,
     batch_events_since,
-    call_events_since,
-    paused_by_themselves,
-    recipient_events_since,
-    self_paused,
-    time_of,
+    batches_paused_by_breaker,
+    breaker_pause_events,
+    call_event_pages_since,
+    recipient_events_of,
+    time_of_id,
 )
 from webhooks.models import WebhookCursor, WebhookDelivery, WebhookEndpoint, WebhookEvent
-from webhooks.signing import body_of
+from webhooks.signing import build_body
 
-NAME = "events"
-OVERLAP = timedelta(
-    seconds=5
-)  # rows are dated before they are committed: look back this far every time
-DEEP_OVERLAP = timedelta(
-    minutes=2
-)  # and this far from time to time, for transactions that took longer
-DEEP_EVERY = timedelta(seconds=30)
-Endpoints = Mapping[UUID, Sequence[WebhookEndpoint]]
+CURSOR_NAME = "events"
+# Rows are dated before they are committed, so every run looks back this far …
+OVERLAP = timedelta(seconds=5)
+# … and every DEEP_OVERLAP_INTERVAL one looks back further, for long transactions.
+DEEP_OVERLAP = timedelta(minutes=2)
+DEEP_OVERLAP_INTERVAL = timedelta(seconds=30)
+MAX_PAGES_PER_RUN = 10
+EVENT_INSERT_ROWS = 500
+EndpointsByWorkspace = Mapping[UUID, Sequence[WebhookEndpoint]]
 
 
 def collect_events() -> int:
-    """Write down what happened since last time. Returns how many events are new; 0 where another
-    worker is at it.
+    """Store what happened since the last run. Returns the number of new events, which is 0 while
+    another worker collects.
     """
     endpoints = list(WebhookEndpoint.unscoped.filter(is_enabled=True).order_by("pk"))
     if not endpoints:
         return 0
     oldest = min(endpoint.created_at for endpoint in endpoints)
-    WebhookCursor.objects.get_or_create(name=NAME, defaults={"position": oldest})
+    WebhookCursor.objects.get_or_create(name=CURSOR_NAME, defaults={"position": oldest})
     with transaction.atomic():
-        cursor = WebhookCursor.objects.select_for_update(skip_locked=True).filter(name=NAME).first()
+        cursors = WebhookCursor.objects.select_for_update(skip_locked=True)
+        cursor = cursors.filter(name=CURSOR_NAME).first()
         return _collect(cursor, endpoints, oldest) if cursor else 0
 
 
@@ -51,21 +53,30 @@ def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest
     by_workspace: dict[UUID, list[WebhookEndpoint]] = {}
     for endpoint in endpoints:
         by_workspace.setdefault(endpoint.workspace_id, []).append(endpoint)
-    ids = list(by_workspace)
+    workspaces = list(by_workspace)
     since = max(cursor.position - _overlap(cursor, now), oldest)
-    awaiting: list[UUID] = [UUID(pk) for pk in cursor.state.get("awaiting", [])]
+
+    # Calls that ended, but whose recipients are not settled yet: asked for again in every run.
+    awaiting = [UUID(pk) for pk in cursor.state.get("awaiting", [])]
     position, new = now, 0
-    for pages, news in enumerate(call_events_since(ids, since), start=1):
-        new += store_events(news.happenings, by_workspace)
-        awaiting += news.ended
-        if pages == 10:  # a long transaction holds others up: go on from here at the next beat
-            position = max(cursor.position, min(now, time_of(news.last)))
+    for number, page in enumerate(call_event_pages_since(workspaces, since), start=1):
+        new += store_events(page.events, by_workspace)
+        awaiting += page.ended_call_ids
+        if number == MAX_PAGES_PER_RUN:
+            # A long transaction would hold others up; the next run continues from here.
+            position = max(cursor.position, min(now, time_of_id(page.last_id)))
             break
-    people, settled = recipient_events_since(awaiting)
-    paused = paused_by_themselves(ids)
+
+    recipient_events, settled = recipient_events_of(awaiting)
+    paused = batches_paused_by_breaker(workspaces)
     known = set(cursor.state.get("paused", []))
-    fresh = self_paused([batch for batch in paused if str(batch.pk) not in known], now)
-    new += store_events([*people, *batch_events_since(ids, since), *fresh], by_workspace)
+    newly_paused = [batch for batch in paused if str(batch.pk) not in known]
+    batch_events = [
+        *batch_events_since(workspaces, since),
+        *breaker_pause_events(newly_paused, now),
+    ]
+    new += store_events([*recipient_events, *batch_events], by_workspace)
+
     cursor.position = position
     cursor.state = {
         **cursor.state,
@@ -78,51 +89,49 @@ def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest
 
 def _overlap(cursor: WebhookCursor, now: datetime) -> timedelta:
     last = cursor.state.get("deep_at")
-    if last is not None and now - datetime.fromisoformat(last) < DEEP_EVERY:
+    if last is not None and now - datetime.fromisoformat(last) < DEEP_OVERLAP_INTERVAL:
         return OVERLAP
     cursor.state = {**cursor.state, "deep_at": now.isoformat()}
     return DEEP_OVERLAP
 
 
-def store_events(happenings: Iterable[DomainEvent], endpoints: Endpoints) -> int:
-    """Store those that are new, with a delivery for every endpoint that wants them and was there
-    when they happened.
+def store_events(found: Iterable[DomainEvent], endpoints: EndpointsByWorkspace) -> int:
+    """Store the events that are new and that an endpoint subscribes to, with their deliveries.
+
+    Returns the number of events stored. An endpoint gets no events older than itself.
     """
-    wanted = {
-        happening.key: happening
-        for happening in happenings
-        if any(
-            _wants(endpoint, happening) for endpoint in endpoints.get(happening.workspace_id, ())
-        )
-    }
+    wanted = {event.key: event for event in found if _subscribers(event, endpoints)}
     known = WebhookEvent.unscoped.filter(workspace__in=list(endpoints), key__in=list(wanted))
     for key in known.values_list("key", flat=True):
         del wanted[key]
-    events = {
-        key: WebhookEvent(
-            workspace_id=found.workspace_id,
-            type=found.type,
-            key=key,
-            at=found.at,
-            body=body_of(found.type, found.at, found.data),
-        )
-        for key, found in wanted.items()
-    }
-    WebhookEvent.unscoped.bulk_create(events.values(), batch_size=500)
+
+    rows = {key: _event_row(event) for key, event in wanted.items()}
+    WebhookEvent.unscoped.bulk_create(rows.values(), batch_size=EVENT_INSERT_ROWS)
     now = database_now()
-    WebhookDelivery.unscoped.bulk_create(
-        [
-            WebhookDelivery(
-                workspace_id=event.workspace_id, endpoint=endpoint, event=event, due_at=now
-            )
-            for key, event in events.items()
-            for endpoint in endpoints[event.workspace_id]
-            if _wants(endpoint, wanted[key])
-        ],
-        batch_size=500,
+    deliveries = [
+        WebhookDelivery(
+            workspace_id=event.workspace_id, endpoint=endpoint, event=rows[key], due_at=now
+        )
+        for key, event in wanted.items()
+        for endpoint in _subscribers(event, endpoints)
+    ]
+    WebhookDelivery.unscoped.bulk_create(deliveries, batch_size=EVENT_INSERT_ROWS)
+    return len(rows)
+
+
+def _event_row(event: DomainEvent) -> WebhookEvent:
+    return WebhookEvent(
+        workspace_id=event.workspace_id,
+        type=event.type,
+        key=event.key,
+        at=event.at,
+        body=build_body(event.type, event.at, event.data),
     )
-    return len(events)
 
 
-def _wants(endpoint: WebhookEndpoint, happening: DomainEvent) -> bool:
-    return happening.type in endpoint.events and happening.at >= endpoint.created_at
+def _subscribers(event: DomainEvent, endpoints: EndpointsByWorkspace) -> list[WebhookEndpoint]:
+    return [
+        endpoint
+        for endpoint in endpoints.get(event.workspace_id, ())
+        if event.type in endpoint.events and event.at >= endpoint.created_at
+    ]

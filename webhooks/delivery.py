@@ -1,4 +1,4 @@
-"""Send webhook deliveries, record what receivers answered, and prune what is old."""
+"""Send webhook deliveries, record what receivers answered, and delete events that are old."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -7,49 +7,45 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from accounts import audit
+from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from accounts.roles import Role
 from accounts.services import email_delivery
 from voiceops.core.safe_http import Answer, post
 from webhooks import signing
 from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
-from webhooks.retry_schedule import GIVES_UP_AFTER, next_try
-from webhooks.services import _note
+from webhooks.retry_schedule import DISABLE_ENDPOINT_AFTER, next_attempt_at
 
-KEPT = timedelta(days=30)
-PRUNED_AT_ONCE, PRUNE_ROUNDS = 1_000, 200
-GONE = "The receiver answered 410 Gone"
-GAVE_UP = "Nothing arrived for five days"
+EVENT_RETENTION = timedelta(days=30)
+PRUNE_CHUNK_EVENTS = 1_000
+MAX_PRUNE_CHUNKS = 200
+REASON_GONE = "The receiver answered 410 Gone"
+REASON_NOTHING_DELIVERED = "Nothing arrived for five days"
 Status = WebhookDelivery.Status
 
 
-def deliver(*, delivery: WebhookDelivery, now: datetime) -> Answer:
-    """Try once and note the result. The caller has claimed it; no transaction is open while the
-    network answers.
+def send_delivery(*, delivery: WebhookDelivery, now: datetime) -> Answer:
+    """Send a claimed delivery once and return the answer, which is not recorded yet.
+
+    No transaction is open while the receiver answers.
     """
     endpoint, event = delivery.endpoint, delivery.event
-    headers = signing.sign(endpoint, message_id=event.message_id, body=event.body, now=now)
-    return post(
-        endpoint.url,
-        body=event.body,
-        headers={
-            **headers,
-            "content-type": "application/json",
-            "user-agent": "VoiceOps-Webhooks/1",
-        },
-    )
+    headers = {
+        **signing.sign_headers(endpoint, message_id=event.message_id, body=event.body, now=now),
+        "content-type": "application/json",
+        "user-agent": "VoiceOps-Webhooks/1",
+    }
+    return post(endpoint.url, body=event.body, headers=headers)
 
 
 def record_answer(
     *, delivery: WebhookDelivery, answer: Answer, now: datetime, duration_ms: int
 ) -> None:
-    """What a try came to, for the delivery and for its endpoint."""
+    """Record one attempt: finish the delivery or schedule the next attempt, and update the
+    endpoint's record of failures.
+    """
     attempts = delivery.attempts + 1
-    again = (
-        None
-        if answer.arrived
-        else next_try(attempts=attempts, now=now, retry_after=answer.retry_after)
-    )
     changes: dict[str, Any] = {
         "attempts": attempts,
         "last_attempt_at": now,
@@ -59,65 +55,80 @@ def record_answer(
     }
     if answer.arrived:
         changes |= {"status": Status.DELIVERED, "delivered_at": now}
-    elif again is None:
-        changes |= {"status": Status.FAILED}
+    elif due_at := next_attempt_at(attempts=attempts, now=now, retry_after=answer.retry_after):
+        changes |= {"due_at": due_at}
     else:
-        changes |= {"due_at": again}
+        changes |= {"status": Status.FAILED}
+
     with transaction.atomic():
+        # `due_at` is the lease: when it has changed, someone asked for a redelivery meanwhile.
         WebhookDelivery.unscoped.filter(pk=delivery.pk, due_at=delivery.due_at).update(**changes)
         _update_endpoint_health(delivery.endpoint, answer, now)
 
 
-def prune(now: datetime) -> int:
-    """Forget events, and with them their deliveries, after 30 days: some at a time. Returns how
-    many events.
+def prune_events(now: datetime) -> int:
+    """Delete events older than EVENT_RETENTION with their deliveries, chunk by chunk.
+
+    Returns the number of events deleted; at most MAX_PRUNE_CHUNKS chunks per run.
     """
-    old = WebhookEvent.unscoped.filter(created_at__lt=now - KEPT).order_by("created_at")
-    forgotten = 0
-    for _ in range(PRUNE_ROUNDS):
-        ids = list(old.values_list("pk", flat=True)[:PRUNED_AT_ONCE])
+    old = WebhookEvent.unscoped.filter(created_at__lt=now - EVENT_RETENTION).order_by("created_at")
+    deleted = 0
+    for _ in range(MAX_PRUNE_CHUNKS):
+        ids = list(old.values_list("pk", flat=True)[:PRUNE_CHUNK_EVENTS])
         if not ids:
             break
         WebhookEvent.unscoped.filter(pk__in=ids).delete()
-        forgotten += len(ids)
-    return forgotten
+        deleted += len(ids)
+    return deleted
 
 
-def erase_events(workspace: Workspace, words: Sequence[str]) -> int:
-    """Forget events, and their deliveries, that carry one of these words; how many."""
-    told = Q.create([("body__contains", word) for word in words], connector=Q.OR)
-    found = list(
-        WebhookEvent.unscoped.filter(told, workspace=workspace).values_list("pk", flat=True)
-    )
-    for start in range(0, len(found), PRUNED_AT_ONCE):
-        WebhookEvent.unscoped.filter(pk__in=found[start : start + PRUNED_AT_ONCE]).delete()
-    return len(found)
+def erase_events(workspace: Workspace, phrases: Sequence[str]) -> int:
+    """Delete the workspace's events whose body contains one of the phrases, with their deliveries.
+
+    Returns the number of events deleted.
+    """
+    matching = Q.create([("body__contains", phrase) for phrase in phrases], connector=Q.OR)
+    events = WebhookEvent.unscoped.filter(matching, workspace=workspace)
+    ids = list(events.values_list("pk", flat=True))
+    for start in range(0, len(ids), PRUNE_CHUNK_EVENTS):
+        chunk = ids[start : start + PRUNE_CHUNK_EVENTS]
+        WebhookEvent.unscoped.filter(pk__in=chunk).delete()
+    return len(ids)
 
 
 def _update_endpoint_health(endpoint: WebhookEndpoint, answer: Answer, now: datetime) -> None:
-    """Compare and set: of many tries at once, one starts, ends or draws the line under a row of
-    failures.
+    """Start or end the endpoint's run of failures, or disable it when the run is too long.
+
+    Every step is a compare-and-set, so that of several concurrent attempts exactly one applies it.
     """
     rows = WebhookEndpoint.unscoped.filter(pk=endpoint.pk)
     if answer.arrived:
         if endpoint.failing_since is not None:
             rows.update(failing_since=None)
         return
+
     rows.filter(failing_since=None).update(failing_since=now)
-    reason = GONE if answer.status == 410 else GAVE_UP
-    enabled = rows.filter(is_enabled=True)
-    if answer.status != 410:
-        enabled = enabled.filter(failing_since__lte=now - GIVES_UP_AFTER)
-    if enabled.update(is_enabled=False, disabled_reason=reason):
-        _note("webhook.disabled", endpoint, None, reason=reason)
+    is_gone = answer.status == 410
+    to_disable = rows.filter(is_enabled=True)
+    if not is_gone:
+        to_disable = to_disable.filter(failing_since__lte=now - DISABLE_ENDPOINT_AFTER)
+
+    reason = REASON_GONE if is_gone else REASON_NOTHING_DELIVERED
+    if to_disable.update(is_enabled=False, disabled_reason=reason):
+        audit.record(
+            "webhook.disabled",
+            principal=Principal(workspace=endpoint.workspace),
+            target=endpoint,
+            changes={"reason": reason},
+        )
         transaction.on_commit(lambda: _notify_admins(endpoint, reason))
 
 
 def _notify_admins(endpoint: WebhookEndpoint, reason: str) -> None:
     admins = endpoint.workspace.memberships.filter(role=Role.ADMIN, user__is_active=True)
-    addresses = list(admins.values_list("user__email", flat=True))
-    text = f"{reason}, so the webhook {endpoint.url} of {endpoint.workspace.name} was disabled.\n\nEnable it with "
-    for address in addresses:
-        email_delivery.send(
-            address, "A webhook was disabled", f"{text}PATCH /webhooks/{endpoint.pk}.\n"
-        )
+    text = (
+        f"{reason}, so the webhook {endpoint.url} of {endpoint.workspace.name} was disabled.\n\n"
+        f"Enable it with PATCH /webhooks/{endpoint.pk}.\n"
+    )
+    for address in list(admins.values_list("user__email", flat=True)):
+        email_delivery.send(address, "A webhook was disabled", text)

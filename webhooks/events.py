@@ -1,8 +1,8 @@
-"""What happened lately, read off the rows it left: calls' timelines, batches, and people whose
-calls are settled.
+"""Domain events for webhooks, derived from rows: calls' timelines, batches, settled recipients.
 
-Nothing below knows of webhooks. A transition and the row that tells of it are committed together,
-so a happening is found exactly when it is true; `key` makes it one however often it is found.
+The apps below know nothing of webhooks. A transition and the row that records it are committed
+together, so an event is found exactly when it is true; `key` makes it unique however often it is
+found.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,15 +21,43 @@ from telephony.serializers.calls import shown_call
 from telephony.services.analysis import shown_analysis
 from voiceops.core.ids import lowest_id
 
-PAGE = 1_000
-REPORTED_STATES = (
+EVENT_PAGE_ROWS = 1_000
+# The types of CallEvent that become webhook events.
+TIMELINE_TYPES = (
     "dialing",
     "ringing",
     "answered",
     "ended",
     "recording_ready",
     "analysis",
-)  # types of a call's timeline
+)
+WEBHOOK_TYPE_OF = {
+    "answered": "call.answered",
+    "ended": "call.ended",
+    "recording_ready": "call.recording_ready",
+}
+BATCH_EVENT_FIELDS = (
+    "id",
+    "name",
+    "status",
+    "error",
+    "agent_id",
+    "phone_number_id",
+    "created_at",
+    "started_at",
+    "ended_at",
+)
+RECIPIENT_EVENT_FIELDS = (
+    "id",
+    "batch_id",
+    "row_number",
+    "phone_number",
+    "status",
+    "reason",
+    "attempts",
+    "outcome",
+    "last_call_id",
+)
 
 
 @dataclass(frozen=True)
@@ -42,98 +70,97 @@ class DomainEvent:
 
 
 @dataclass
-class CallEvents:
-    """A page of what calls' timelines tell. `ended` are calls that end somebody's turn; `last` the
-    last line read.
+class CallEventPage:
+    """The events of one page of calls' timelines.
+
+    `ended_call_ids` are ended calls of recipients; `last_id` is the last CallEvent read.
     """
 
-    happenings: list[DomainEvent]
-    ended: list[UUID]
-    last: UUID
+    events: list[DomainEvent]
+    ended_call_ids: list[UUID]
+    last_id: UUID
 
 
-def time_of(pk: UUID) -> datetime:
+def time_of_id(pk: UUID) -> datetime:
+    """Return the time at which a UUIDv7 was made."""
     return datetime.fromtimestamp((pk.int >> 80) / 1000, tz=UTC)
 
 
-def call_events_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[CallEvents]:
-    """Page by page, in the order the lines were written."""
-    lines = CallEvent.unscoped.filter(workspace__in=workspaces, type__in=REPORTED_STATES).order_by(
-        "pk"
-    )
+def call_event_pages_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[CallEventPage]:
+    """Yield the events of calls since then, page by page, in the order they were recorded."""
+    timeline = CallEvent.unscoped.filter(workspace__in=workspaces, type__in=TIMELINE_TYPES)
+    timeline = timeline.order_by("pk")
     after = Q(pk__gte=lowest_id(since))
-    while page := list(lines.filter(after)[:PAGE]):
-        calls = Call.unscoped.select_related("agent_version").in_bulk(
-            {line.call_id for line in page}
-        )
-        yield CallEvents(
-            happenings=[found for line in page for found in _of_line(line, calls[line.call_id])],
-            ended=[
-                line.call_id
-                for line in page
-                if line.type == "ended" and calls[line.call_id].recipient_id
+    while page := list(timeline.filter(after)[:EVENT_PAGE_ROWS]):
+        call_ids = {row.call_id for row in page}
+        calls = Call.unscoped.select_related("agent_version").in_bulk(call_ids)
+        yield CallEventPage(
+            events=[event for row in page for event in _events_of_row(row, calls[row.call_id])],
+            ended_call_ids=[
+                row.call_id
+                for row in page
+                if row.type == "ended" and calls[row.call_id].recipient_id
             ],
-            last=page[-1].pk,
+            last_id=page[-1].pk,
         )
         after = Q(pk__gt=page[-1].pk)
 
 
-def _of_line(line: CallEvent, call: Call) -> Iterator[DomainEvent]:
-    """A call that was never sent is none, unless somebody made it by hand. One that ended had also
-    been started.
+def _events_of_row(row: CallEvent, call: Call) -> Iterator[DomainEvent]:
+    """Yield the events of one timeline row.
+
+    A batch's call that was never sent has no events. Every state of a sent call also yields
+    `call.started`, so that it is never missing when a later event is there.
     """
     if call.dialed_at is None and call.batch_id is not None:
         return
-    if line.type == "analysis":
-        data = {**shown_call(call), "analysis": shown_analysis(line)}
-        yield DomainEvent(
-            call.workspace_id, "call.analyzed", f"call.analyzed:{line.pk}", line.at, data
-        )
+    if row.type == "analysis":
+        data = {**shown_call(call), "analysis": shown_analysis(row)}
+        key = f"call.analyzed:{row.pk}"
+        yield DomainEvent(call.workspace_id, "call.analyzed", key, row.at, data)
         return
-    types = {
-        "answered": ["call.answered"],
-        "ended": ["call.ended"],
-        "recording_ready": ["call.recording_ready"],
-    }
-    started = (
-        ["call.started"] if call.dialed_at is not None and line.type != "recording_ready" else []
-    )
-    for type in (*started, *types.get(line.type, [])):
-        at = call.dialed_at if type == "call.started" and call.dialed_at else line.at
-        yield DomainEvent(call.workspace_id, type, f"{type}:{call.pk}", at, shown_call(call))
+    if call.dialed_at is not None and row.type != "recording_ready":
+        yield _call_event(call, "call.started", call.dialed_at)
+    if type := WEBHOOK_TYPE_OF.get(row.type):
+        yield _call_event(call, type, row.at)
+
+
+def _call_event(call: Call, type: str, at: datetime) -> DomainEvent:
+    return DomainEvent(call.workspace_id, type, f"{type}:{call.pk}", at, shown_call(call))
 
 
 def batch_events_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[DomainEvent]:
+    """Yield the batches started, ended and paused by a user since then."""
     recent = Q(started_at__gte=since) | Q(ended_at__gte=since)
     batches = list(Batch.unscoped.filter(recent, workspace__in=workspaces))
-    told = _shown_batches(batches)
+    data = _batch_data(batches)
     for batch in batches:
         if batch.started_at is not None and batch.started_at >= since:
-            yield _of_batch(batch, "batch.started", batch.started_at, told)
+            yield _batch_event(batch, "batch.started", batch.started_at, data)
         if (
             batch.ended_at is not None
             and batch.ended_at >= since
             and batch.status in ("completed", "stopped")
         ):
-            yield _of_batch(batch, f"batch.{batch.status}", batch.ended_at, told)
-    yield from _paused_by_people(workspaces, since)
+            yield _batch_event(batch, f"batch.{batch.status}", batch.ended_at, data)
+    yield from _manual_pauses_since(workspaces, since)
 
 
-def _paused_by_people(workspaces: Sequence[UUID], since: datetime) -> Iterator[DomainEvent]:
+def _manual_pauses_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[DomainEvent]:
     entries = AuditEntry.unscoped.filter(
         pk__gte=lowest_id(since), workspace__in=workspaces, action="batch.paused"
     ).order_by("pk")
-    batch_of = {entry.pk: UUID(entry.object_id) for entry in entries}
-    told = _shown_batches(Batch.unscoped.filter(pk__in=batch_of.values()))
+    batch_ids = {entry.pk: UUID(entry.object_id) for entry in entries}
+    data = _batch_data(Batch.unscoped.filter(pk__in=batch_ids.values()))
     for entry in entries:
-        if entry.workspace_id is not None and (data := told.get(batch_of[entry.pk])):
-            yield DomainEvent(
-                entry.workspace_id, "batch.paused", f"batch.paused:{entry.pk}", entry.at, data
-            )
+        batch = data.get(batch_ids[entry.pk])
+        if batch and entry.workspace_id is not None:
+            key = f"batch.paused:{entry.pk}"
+            yield DomainEvent(entry.workspace_id, "batch.paused", key, entry.at, batch)
 
 
-def paused_by_themselves(workspaces: Sequence[UUID]) -> list[Batch]:
-    """Batches whose circuit breaker is open now; `error` says why."""
+def batches_paused_by_breaker(workspaces: Sequence[UUID]) -> list[Batch]:
+    """Return the batches whose circuit breaker is open now; their `error` is the reason."""
     return list(
         Batch.unscoped.filter(workspace__in=workspaces, status=Batch.Status.PAUSED)
         .exclude(error=None)
@@ -141,80 +168,50 @@ def paused_by_themselves(workspaces: Sequence[UUID]) -> list[Batch]:
     )
 
 
-def self_paused(batches: Sequence[Batch], now: datetime) -> Iterator[DomainEvent]:
-    told = _shown_batches(batches)
+def breaker_pause_events(batches: Sequence[Batch], now: datetime) -> Iterator[DomainEvent]:
+    """Yield `batch.paused` for each of these batches."""
+    data = _batch_data(batches)
     for batch in batches:
-        yield _of_batch(batch, "batch.paused", now, told)
+        yield _batch_event(batch, "batch.paused", now, data)
 
 
-def recipient_events_since(calls: Iterable[UUID]) -> tuple[list[DomainEvent], set[UUID]]:
-    """Of these ended calls, whose people are done with; and the calls that are settled, so need not
-    be asked again.
+def recipient_events_of(call_ids: Iterable[UUID]) -> tuple[list[DomainEvent], set[UUID]]:
+    """Return `recipient.finished` of the recipients that these ended calls finished, and the ids of
+    those calls that are settled and need not be asked for again.
     """
-    settled = Call.unscoped.filter(pk__in=list(calls)).exclude(settled_at=None)
-    found = {call.pk: call for call in settled}
-    people = Recipient.unscoped.select_related("batch").filter(
-        pk__in=[call.recipient_id for call in found.values()],
-        last_call_id__in=list(found),
+    settled = Call.unscoped.filter(pk__in=list(call_ids)).exclude(settled_at=None)
+    calls = {call.pk: call for call in settled}
+    finished = Recipient.unscoped.select_related("batch").filter(
+        pk__in=[call.recipient_id for call in calls.values()],
+        last_call_id__in=list(calls),
         status__in=Recipient.Status.final(),
     )
-    happenings = [
-        DomainEvent(
-            person.workspace_id,
-            "recipient.finished",
-            f"recipient.finished:{person.last_call_id}",
-            found[person.last_call_id].settled_at or found[person.last_call_id].created_at,
-            _shown_person(person),
-        )
-        for person in people
-        if person.last_call_id is not None
-    ]
-    return happenings, set(found)
+    events = []
+    for recipient in finished:
+        if recipient.last_call_id is not None:
+            call = calls[recipient.last_call_id]
+            events.append(_recipient_event(recipient, call.settled_at or call.created_at))
+    return events, set(calls)
 
 
-def _of_batch(batch: Batch, type: str, at: datetime, told: Mapping[UUID, Any]) -> DomainEvent:
-    return DomainEvent(
-        batch.workspace_id,
-        type,
-        f"{type}:{batch.pk}:{int(at.timestamp() * 1000)}",
-        at,
-        told[batch.pk],
-    )
+def _recipient_event(recipient: Recipient, at: datetime) -> DomainEvent:
+    data = {name: getattr(recipient, name) for name in RECIPIENT_EVENT_FIELDS}
+    data["variables"] = recipient.variables_in(recipient.batch)
+    key = f"recipient.finished:{recipient.last_call_id}"
+    return DomainEvent(recipient.workspace_id, "recipient.finished", key, at, data)
 
 
-def _shown_batches(batches: Iterable[Batch]) -> dict[UUID, dict[str, Any]]:
+def _batch_event(batch: Batch, type: str, at: datetime, data: Mapping[UUID, Any]) -> DomainEvent:
+    key = f"{type}:{batch.pk}:{int(at.timestamp() * 1000)}"
+    return DomainEvent(batch.workspace_id, type, key, at, data[batch.pk])
+
+
+def _batch_data(batches: Iterable[Batch]) -> dict[UUID, dict[str, Any]]:
+    """Return each batch as events carry it, by its id."""
     batches = list(batches)
     counts = counts_of(batches) if batches else {}
-    fields = (
-        "id",
-        "name",
-        "status",
-        "error",
-        "agent_id",
-        "phone_number_id",
-        "created_at",
-        "started_at",
-        "ended_at",
-    )
-    return {
-        batch.pk: {**{name: getattr(batch, name) for name in fields}, "counts": counts[batch.pk]}
-        for batch in batches
-    }
-
-
-def _shown_person(person: Recipient) -> dict[str, Any]:
-    fields = (
-        "id",
-        "batch_id",
-        "row_number",
-        "phone_number",
-        "status",
-        "reason",
-        "attempts",
-        "outcome",
-        "last_call_id",
-    )
-    return {
-        **{name: getattr(person, name) for name in fields},
-        "variables": person.variables_in(person.batch),
-    }
+    data = {}
+    for batch in batches:
+        fields = {name: getattr(batch, name) for name in BATCH_EVENT_FIELDS}
+        data[batch.pk] = {**fields, "counts": counts[batch.pk]}
+    return data

@@ -8,7 +8,7 @@ from accounts.models import Workspace
 from accounts.tenancy import WorkspaceOwned
 from voiceops.core.ids import uuid7
 
-TEST = "webhook.test"
+TEST_EVENT = "webhook.test"
 EVENTS = (
     "call.started",
     "call.answered",
@@ -28,9 +28,7 @@ def all_events() -> list[str]:
 
 
 class WebhookEndpoint(WorkspaceOwned):
-    """An address of the customer's that is told what happens. The secrets are encrypted, see
-    `webhooks.secrets`.
-    """
+    """A customer's URL that events are sent to. Its secrets are stored encrypted (signing.py)."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="webhook_endpoints")
@@ -39,13 +37,13 @@ class WebhookEndpoint(WorkspaceOwned):
     events = models.JSONField(default=all_events)
     is_enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=200, null=True, blank=True)
-    secret = models.TextField(blank=True, default="", help_text="encrypted, see webhooks.secrets")
+    secret = models.TextField(blank=True, default="", help_text="encrypted, see webhooks.signing")
     previous_secret = models.TextField(
-        blank=True, default="", help_text="encrypted, see webhooks.secrets"
+        blank=True, default="", help_text="encrypted, see webhooks.signing"
     )
     previous_secret_until = models.DateTimeField(null=True, blank=True)
     failing_since = models.DateTimeField(
-        null=True, blank=True, help_text="null: the last try arrived"
+        null=True, blank=True, help_text="null when the last attempt succeeded"
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -57,10 +55,10 @@ class WebhookEndpoint(WorkspaceOwned):
 
 
 class WebhookEvent(WorkspaceOwned):
-    """Something that happened, in the words it is told in. `key` names the happening: it is written
-    down once.
+    """An event as it is sent. `key` identifies it, so that it is stored once however often it is
+    found.
 
-    `body` is text, because what was signed must be what is sent, byte for byte.
+    `body` is text and not JSON, because what is sent must equal what was signed, byte for byte.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -82,20 +80,22 @@ class WebhookEvent(WorkspaceOwned):
 
     @property
     def message_id(self) -> str:
-        """The `webhook-id`: the same at every try, by which receivers know repeats."""
+        """The `webhook-id` header: the same at every attempt, so that receivers can deduplicate."""
         return f"msg_{self.pk.hex}"
 
 
 class DeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
     def due(self, now: datetime) -> Self:
+        """Filter to pending deliveries of enabled endpoints whose next attempt is due."""
         return self.filter(
             status=WebhookDelivery.Status.PENDING, due_at__lte=now, endpoint__is_enabled=True
         )
 
 
 class WebhookDelivery(WorkspaceOwned):
-    """One event on its way to one endpoint. `due_at` is its next try, and while one is under way,
-    its lease.
+    """One event on its way to one endpoint.
+
+    `due_at` is the time of the next attempt; during an attempt it is the end of the lease.
     """
 
     class Status(models.TextChoices):
@@ -137,20 +137,19 @@ class WebhookDelivery(WorkspaceOwned):
         return f"delivery {self.pk}"
 
     def claim(self, now: datetime) -> bool:
-        """True for exactly one worker. Should it die, the delivery is due again when the lease is
-        over.
+        """Lease the delivery. Returns True to exactly one worker.
+
+        If that worker dies, the delivery is due again when the lease ends.
         """
-        mine = WebhookDelivery.unscoped.filter(
+        unclaimed = WebhookDelivery.unscoped.filter(
             pk=self.pk, status=self.Status.PENDING, due_at=self.due_at
         )
         self.due_at = now + self.LEASE
-        return bool(mine.update(due_at=self.due_at))
+        return bool(unclaimed.update(due_at=self.due_at))
 
 
 class WebhookCursor(models.Model):
-    """How far what happened has been written down. One row; its lock lets one worker at a time
-    write.
-    """
+    """How far events have been collected. One row, whose lock lets one worker collect at a time."""
 
     name = models.CharField(primary_key=True, max_length=20)
     position = models.DateTimeField()

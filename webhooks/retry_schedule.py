@@ -1,21 +1,28 @@
-"""When a delivery is tried again: ten tries over three days, so that a receiver may be down for a
-weekend.
+"""When a delivery is sent again: ten attempts over three days, so that a receiver may be down for
+a weekend.
 """
 
 import random
 from datetime import datetime, timedelta
 
-# Seconds after each failed try; their sum, less the jitter, is more than 72 hours.
-DELAYS = (5, 30, 120, 600, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 50 * 3600)
-TRIES = len(DELAYS) + 1
-JITTER = 0.2
-LONGEST_WISH = 24 * 3600.0  # of a receiver's Retry-After
-GIVES_UP_AFTER = timedelta(days=5)  # of failures only, an endpoint is disabled
+# Seconds after each failed attempt; even with the shortest jitter they add up to over 72 hours.
+RETRY_DELAYS_SECONDS = (5, 30, 120, 600, 3600, 4 * 3600, 12 * 3600, 24 * 3600, 50 * 3600)
+MAX_DELIVERY_ATTEMPTS = len(RETRY_DELAYS_SECONDS) + 1
+RETRY_JITTER = 0.2
+MAX_RETRY_AFTER_SECONDS = 24 * 3600.0  # longer Retry-After headers are cut to this
+DISABLE_ENDPOINT_AFTER = timedelta(days=5)  # in which no attempt has succeeded
 
 
-def next_try(*, attempts: int, now: datetime, retry_after: float | None = None) -> datetime | None:
-    """When to try again after `attempts` failed tries; None when that was the last."""
-    if attempts >= TRIES:
+def next_attempt_at(
+    *, attempts: int, now: datetime, retry_after: float | None = None
+) -> datetime | None:
+    """Return when to try again after `attempts` failed attempts, or None after the last.
+
+    `retry_after` is the receiver's Retry-After in seconds; it can only lengthen the delay.
+    """
+    if attempts >= MAX_DELIVERY_ATTEMPTS:
         return None
-    delay = DELAYS[attempts - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
-    return now + timedelta(seconds=max(delay, min(retry_after or 0.0, LONGEST_WISH)))
+    jitter = random.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)  # noqa: S311 - spreads load, guards nothing
+    delay = RETRY_DELAYS_SECONDS[attempts - 1] * jitter
+    requested = min(retry_after or 0.0, MAX_RETRY_AFTER_SECONDS)
+    return now + timedelta(seconds=max(delay, requested))

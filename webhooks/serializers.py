@@ -31,7 +31,7 @@ class WebhookSerializer(WorkspaceSerializer):
 
 
 class NewWebhookSerializer(WebhookSerializer):
-    """For the documentation: what is answered where a secret was made."""
+    """Documents the responses that carry a new secret."""
 
     secret = Text(read_only=True)
 
@@ -40,7 +40,7 @@ class NewWebhookSerializer(WebhookSerializer):
 
 
 class DeliverySerializer(WorkspaceSerializer):
-    """A delivery, for the log: what was answered, never with which words."""
+    """A delivery in the log: the receiver's status, never the body of its response."""
 
     event = Text(source="event.type", read_only=True)
     event_id = Text(source="event.message_id", read_only=True)
@@ -65,10 +65,10 @@ class DeliverySerializer(WorkspaceSerializer):
         read_only_fields = fields
 
     def to_representation(self, instance: WebhookDelivery) -> dict[str, Any]:
-        """`next_attempt_at` is null once nothing more will be tried."""
-        told = super().to_representation(instance)
+        """Set `next_attempt_at` to null once no attempt is left."""
+        body = super().to_representation(instance)
         pending = instance.status == WebhookDelivery.Status.PENDING
-        return told if pending else {**told, "next_attempt_at": None}
+        return body if pending else {**body, "next_attempt_at": None}
 
 
 class DeliveryQuery(PageQuery):

@@ -1,5 +1,6 @@
-"""Secrets of endpoints: made here, kept encrypted for their row and column, used to sign (Standard
-Webhooks).
+"""The signed message of Standard Webhooks, and the endpoints' secrets that sign it.
+
+Secrets are generated here and stored encrypted, each bound to its row and column.
 """
 
 import base64
@@ -13,43 +14,52 @@ from standardwebhooks import Webhook
 from voiceops.core.crypto import context_of, decrypt, encrypt
 from webhooks.models import WebhookEndpoint
 
-PREFIX = "whsec_"
-BYTES = 32  # Standard Webhooks: 24 to 64
+SECRET_PREFIX = "whsec_"  # noqa: S105  # a prefix, not a secret
+SECRET_BYTES = 32  # Standard Webhooks allows 24 to 64
 
 
-def new_secret() -> str:
-    return PREFIX + base64.b64encode(os.urandom(BYTES)).decode()
+def generate_secret() -> str:
+    return SECRET_PREFIX + base64.b64encode(os.urandom(SECRET_BYTES)).decode()
 
 
 def encrypt_secret(endpoint: WebhookEndpoint, column: str, secret: str) -> str:
+    """Encrypt a secret for one column of the endpoint's row."""
     return encrypt(secret, _context(endpoint, column))
 
 
-def reencrypt_secret(endpoint: WebhookEndpoint, *, since: str, to: str) -> str:
-    """The secret of one column, encrypted for another."""
-    return encrypt_secret(
-        endpoint, to, decrypt(getattr(endpoint, since), _context(endpoint, since))
-    )
+def reencrypt_secret(endpoint: WebhookEndpoint, *, from_column: str, to_column: str) -> str:
+    """Return the secret stored in one column, encrypted for another.
+
+    Raises crypto.DecryptError when no configured key decrypts it.
+    """
+    token: str = getattr(endpoint, from_column)
+    secret = decrypt(token, _context(endpoint, from_column))
+    return encrypt_secret(endpoint, to_column, secret)
 
 
-def sign(endpoint: WebhookEndpoint, *, message_id: str, body: str, now: datetime) -> dict[str, str]:
-    """The headers of one try. While a secret is being replaced, both sign."""
-    sealed = [("secret", endpoint.secret)]
+def build_body(type: str, at: datetime, data: Any) -> str:
+    """Return the JSON body of an event: `type`, `timestamp` and `data`."""
+    envelope = {"type": type, "timestamp": at, "data": data}
+    return orjson.dumps(envelope, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC).decode()
+
+
+def sign_headers(
+    endpoint: WebhookEndpoint, *, message_id: str, body: str, now: datetime
+) -> dict[str, str]:
+    """Return the headers that sign one attempt. While a secret is being replaced, both sign.
+
+    Raises crypto.DecryptError when no configured key decrypts a secret.
+    """
+    tokens = [("secret", endpoint.secret)]
     if endpoint.previous_secret_until and endpoint.previous_secret_until > now:
-        sealed.append(("previous_secret", endpoint.previous_secret))
-    hooks = [Webhook(decrypt(token, _context(endpoint, column))) for column, token in sealed]
+        tokens.append(("previous_secret", endpoint.previous_secret))
+    signers = [Webhook(decrypt(token, _context(endpoint, column))) for column, token in tokens]
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": " ".join(hook.sign(message_id, now, body) for hook in hooks),
+        "webhook-signature": " ".join(signer.sign(message_id, now, body) for signer in signers),
     }
 
 
 def _context(endpoint: WebhookEndpoint, column: str) -> str:
     return context_of(endpoint._meta.db_table, column, endpoint.pk)
-
-
-def body_of(type: str, at: datetime, data: Any) -> str:
-    """The thin envelope of Standard Webhooks."""
-    envelope = {"type": type, "timestamp": at, "data": data}
-    return orjson.dumps(envelope, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC).decode()

@@ -46,7 +46,7 @@ class WebhookViewSet(
 
     @extend_schema(responses={201: NewWebhookSerializer})
     def create(self, request: Request) -> Response:
-        """`secret` is answered once, here; it verifies the signatures of what is sent."""
+        """`secret` verifies the signatures of what is sent. It is returned only here."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         endpoint, secret = services.create_endpoint(
@@ -68,7 +68,7 @@ class WebhookViewSet(
     @extend_schema(request=None, responses=NewWebhookSerializer)
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str) -> Response:
-        """A new secret, answered once; for 24 hours the one before signs too."""
+        """Returns a new secret, once. For 24 hours the previous secret signs as well."""
         endpoint = self.get_object()
         secret = services.rotate_secret(
             endpoint=endpoint, now=timezone.now(), principal=self.principal
@@ -78,7 +78,7 @@ class WebhookViewSet(
     @extend_schema(request=None, responses={201: DeliverySerializer})
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
-        """Send a `webhook.test` event; its delivery tells whether it arrived."""
+        """Send a `webhook.test` event. Its delivery shows whether it arrived."""
         delivery = services.send_test(
             endpoint=self.get_object(), now=timezone.now(), principal=self.principal
         )
@@ -87,7 +87,7 @@ class WebhookViewSet(
     @extend_schema(parameters=[DeliveryQuery], responses=DeliverySerializer(many=True))
     @action(detail=True, methods=["get"])
     def deliveries(self, request: Request, pk: str) -> Response:
-        """What was or will be sent, newest first; kept for 30 days."""
+        """The deliveries of the last 30 days, newest first."""
         rows = self.get_object().deliveries.select_related("event").order_by("-pk")
         query = read_query(DeliveryQuery, request)
         columns = {"status": "status", "event": "event__type"}
@@ -100,7 +100,7 @@ class WebhookViewSet(
     @extend_schema(request=None, responses=DeliverySerializer)
     @action(detail=True, methods=["post"], url_path="deliveries/(?P<delivery_id>[^/]+)/redeliver")
     def redeliver(self, request: Request, pk: str, delivery_id: str) -> Response:
-        """Send it again, whatever became of it, with every try there is."""
+        """Send a delivery again, whatever its status, with a fresh retry schedule."""
         rows = self.get_row().deliveries.select_related("event", "endpoint")
         delivery = rows.filter(pk=parse_id(delivery_id, WebhookDelivery)).first()
         if delivery is None:

@@ -18,7 +18,7 @@ from telephony.models import CallEvent, InboxEvent, Turn
 from tests import make
 from voiceops.core import crypto
 from webhooks.models import WebhookEvent
-from webhooks.signing import body_of
+from webhooks.signing import build_body
 
 ADA = "+12025550186"
 BOB = "+12025550187"
@@ -44,7 +44,7 @@ def known_everywhere(of: Workspace) -> Any:
     InboxEvent.objects.create(
         event_id=str(call.pk), event="x", room=call.room, body={"number": ADA}, received_at=now
     )
-    body = body_of("call.ended", now, {"id": call.pk, "to": ADA})
+    body = build_body("call.ended", now, {"id": call.pk, "to": ADA})
     WebhookEvent.unscoped.create(
         workspace=of, type="call.ended", key=f"call.ended:{call.pk}", body=body, at=now
     )

@@ -21,19 +21,20 @@ def endpoint(ours: Workspace) -> WebhookEndpoint:
     return make.webhook(ours)
 
 
-def told(of: Workspace) -> list[tuple[str, Any]]:
-    """Type and data of every event, in the order they were written down."""
+def events_of(workspace: Workspace) -> list[tuple[str, Any]]:
+    """Type and data of every event, in the order they were stored."""
     return [
-        (event.type, json.loads(event.body)["data"]) for event in of.webhook_events.order_by("pk")
+        (event.type, json.loads(event.body)["data"])
+        for event in workspace.webhook_events.order_by("pk")
     ]
 
 
-def types(of: Workspace) -> list[str]:
-    return [event.type for event in of.webhook_events.order_by("pk")]
+def types_of(workspace: Workspace) -> list[str]:
+    return [event.type for event in workspace.webhook_events.order_by("pk")]
 
 
-def talk(call: Call) -> None:
-    """From the dial to the hang-up."""
+def complete_call(call: Call) -> None:
+    """Take a call from the dial to the hang-up."""
     now = timezone.now()
     call_states.mark_callee_joined(call, at=now, source="test")
     call_states.mark_ringing(call, at=now, source="test")
@@ -41,26 +42,32 @@ def talk(call: Call) -> None:
     call_states.mark_hung_up(call, at=now, reason="callee_hangup", by="callee")
 
 
-def test_a_call_is_told_from_start_to_end_as_the_api_shows_it(
+def test_call_events_carry_the_call_as_the_api_shows_it(
     ours: Workspace, endpoint: WebhookEndpoint
 ) -> None:
     call = make.call(ours, stage=Stage.INTENT)
-    talk(call)
+    complete_call(call)
 
     new = collect_events()
 
     shown = make.client(ours).get(f"/calls/{call.pk}").json()
     assert new == 3
-    assert told(ours) == [("call.started", shown), ("call.answered", shown), ("call.ended", shown)]
+    assert events_of(ours) == [
+        ("call.started", shown),
+        ("call.answered", shown),
+        ("call.ended", shown),
+    ]
     assert list(endpoint.deliveries.values_list("status", "attempts")) == [("pending", 0)] * 3
 
 
-def test_an_analysis_is_told_with_its_call(ours: Workspace, endpoint: WebhookEndpoint) -> None:
+def test_analysis_event_carries_call_and_analysis(
+    ours: Workspace, endpoint: WebhookEndpoint
+) -> None:
     call = make.call(ours, stage=Stage.INTENT)
-    talk(call)
-    found = {"summary": "They agreed.", "fields": {"mood": "good"}}
+    complete_call(call)
+    result = {"summary": "They agreed.", "fields": {"mood": "good"}}
     call_states.add_event(
-        call, type="analysis", text="The agent analysed the call", at=timezone.now(), data=found
+        call, type="analysis", text="The agent analysed the call", at=timezone.now(), data=result
     )
 
     collect_events()
@@ -68,13 +75,13 @@ def test_an_analysis_is_told_with_its_call(ours: Workspace, endpoint: WebhookEnd
     shown, analysis = (
         make.client(ours).get(f"/calls/{call.pk}{path}").json() for path in ("", "/analysis")
     )
-    assert told(ours)[-1] == ("call.analyzed", {**shown, "analysis": analysis})
+    assert events_of(ours)[-1] == ("call.analyzed", {**shown, "analysis": analysis})
 
 
-def test_what_happened_is_told_once_however_often_it_is_looked_at(
+def test_event_is_stored_once_however_often_it_is_found(
     ours: Workspace, endpoint: WebhookEndpoint
 ) -> None:
-    talk(make.call(ours, stage=Stage.INTENT))
+    complete_call(make.call(ours, stage=Stage.INTENT))
 
     counts = [collect_events(), collect_events(), collect_events()]
 
@@ -82,7 +89,9 @@ def test_what_happened_is_told_once_however_often_it_is_looked_at(
     assert WebhookDelivery.unscoped.count() == 3
 
 
-def test_every_step_is_told_as_it_comes(ours: Workspace, endpoint: WebhookEndpoint) -> None:
+def test_each_state_becomes_an_event_when_it_is_reached(
+    ours: Workspace, endpoint: WebhookEndpoint
+) -> None:
     call = make.call(ours, stage=Stage.INTENT)
     now = timezone.now()
 
@@ -94,45 +103,45 @@ def test_every_step_is_told_as_it_comes(ours: Workspace, endpoint: WebhookEndpoi
     ):
         step(call, at=now, source="test")
         collect_events()
-        steps.append(types(ours))
+        steps.append(types_of(ours))
 
     assert steps == [["call.started"], ["call.started"], ["call.started", "call.answered"]]
 
 
-def test_a_busy_line_is_told_too(ours: Workspace, endpoint: WebhookEndpoint) -> None:
+def test_busy_call_is_started_and_ended(ours: Workspace, endpoint: WebhookEndpoint) -> None:
     call = make.call(ours, stage=Stage.INTENT)
     call_states.mark_failed(call, verdict=BY_REASON["busy"], at=timezone.now(), sip_status_code=486)
 
     collect_events()
 
-    assert [(type, data["outcome"]) for type, data in told(ours)] == [
+    assert [(type, data["outcome"]) for type, data in events_of(ours)] == [
         ("call.started", "busy"),
         ("call.ended", "busy"),
     ]
 
 
-def test_an_attempt_that_was_never_sent_is_not_told(
+def test_attempt_that_was_never_sent_has_no_events(
     ours: Workspace, endpoint: WebhookEndpoint
 ) -> None:
     batch = make.batch(ours)
-    person = make.recipient(batch)
-    call = make.call(ours, batch_id=batch.pk, recipient_id=person.pk)
+    recipient = make.recipient(batch)
+    call = make.call(ours, batch_id=batch.pk, recipient_id=recipient.pk)
     call_states.mark_failed(
         call, verdict=BY_REASON["no_agent"], at=timezone.now(), since=(Stage.RESERVED,)
     )
 
     collect_events()
 
-    assert types(ours) == []
+    assert types_of(ours) == []
 
 
-def test_an_endpoint_is_told_what_it_asked_for_and_only_of_its_workspace(
+def test_endpoint_gets_the_events_it_subscribes_to_of_its_own_workspace(
     ours: Workspace, theirs: Workspace
 ) -> None:
     ends, everything = make.webhook(ours, events=["call.ended"]), make.webhook(ours)
     make.webhook(ours, is_enabled=False)
     foreign = make.webhook(theirs)
-    talk(make.call(ours, stage=Stage.INTENT))
+    complete_call(make.call(ours, stage=Stage.INTENT))
 
     collect_events()
 
@@ -146,24 +155,24 @@ def test_an_endpoint_is_told_what_it_asked_for_and_only_of_its_workspace(
     assert not foreign.deliveries.exists()
 
 
-def test_a_new_endpoint_is_not_told_the_past(ours: Workspace) -> None:
-    talk(make.call(ours, stage=Stage.INTENT))
+def test_new_endpoint_gets_no_events_older_than_itself(ours: Workspace) -> None:
+    complete_call(make.call(ours, stage=Stage.INTENT))
     make.webhook(ours)
 
     assert collect_events() == 0
 
 
-def test_what_happened_while_no_worker_lived_is_told_later(
+def test_events_missed_while_no_worker_ran_are_collected_later(
     ours: Workspace, endpoint: WebhookEndpoint
 ) -> None:
     collect_events()
     WebhookEndpoint.unscoped.update(created_at=timezone.now() - timedelta(days=2))
-    talk(make.call(ours, stage=Stage.INTENT))
+    complete_call(make.call(ours, stage=Stage.INTENT))
 
     assert collect_events() == 3
 
 
-def test_a_batch_is_told_from_start_to_stop(ours: Workspace, endpoint: WebhookEndpoint) -> None:
+def test_batch_events_from_start_to_stop(ours: Workspace, endpoint: WebhookEndpoint) -> None:
     batch = make.batch(ours, name="Reminders")
     make.recipient(batch)
     for step in (start_batch, pause_batch, resume_batch, pause_batch, stop_batch):
@@ -172,11 +181,16 @@ def test_a_batch_is_told_from_start_to_stop(ours: Workspace, endpoint: WebhookEn
     collect_events()
     collect_events()
 
-    assert sorted(types(ours)) == ["batch.paused", "batch.paused", "batch.started", "batch.stopped"]
-    assert {data["name"] for _, data in told(ours)} == {"Reminders"}
+    assert sorted(types_of(ours)) == [
+        "batch.paused",
+        "batch.paused",
+        "batch.started",
+        "batch.stopped",
+    ]
+    assert {data["name"] for _, data in events_of(ours)} == {"Reminders"}
 
 
-def test_a_batch_that_paused_itself_says_why_once(
+def test_batch_paused_by_its_breaker_is_reported_once_with_the_error(
     ours: Workspace, endpoint: WebhookEndpoint
 ) -> None:
     batch = make.batch(ours, status=Batch.Status.PAUSED, error="The trunk is gone.")
@@ -188,21 +202,19 @@ def test_a_batch_that_paused_itself_says_why_once(
     Batch.unscoped.filter(pk=batch.pk).update(status="paused", error="Again.")
     collect_events()
 
-    assert [(type, data["error"]) for type, data in told(ours)] == [
+    assert [(type, data["error"]) for type, data in events_of(ours)] == [
         ("batch.paused", "The trunk is gone."),
         ("batch.paused", "Again."),
     ]
 
 
-def test_a_completed_batch_is_told_with_its_counts(
-    ours: Workspace, endpoint: WebhookEndpoint
-) -> None:
+def test_completed_batch_carries_its_counts(ours: Workspace, endpoint: WebhookEndpoint) -> None:
     batch = make.batch(ours, status=Batch.Status.COMPLETED, ended_at=timezone.now())
     make.recipient(batch, status="completed")
 
     collect_events()
 
-    ((type, data),) = told(ours)
+    ((type, data),) = events_of(ours)
     assert (type, data["id"], data["counts"]["completed"], data["counts"]["total"]) == (
         "batch.completed",
         str(batch.pk),
@@ -214,30 +226,32 @@ def test_a_completed_batch_is_told_with_its_counts(
 @pytest.mark.parametrize(
     ("status", "finished"), [("completed", True), ("failed", True), ("retrying", False)]
 )
-def test_a_person_is_told_when_nobody_will_call_them_again(
+def test_recipient_is_finished_when_no_attempt_follows(
     ours: Workspace, endpoint: WebhookEndpoint, status: str, finished: bool
 ) -> None:
     batch = make.batch(ours)
-    person = make.recipient(batch)
-    call = make.call(ours, stage=Stage.INTENT, batch_id=batch.pk, recipient_id=person.pk)
-    talk(call)
+    recipient = make.recipient(batch)
+    call = make.call(ours, stage=Stage.INTENT, batch_id=batch.pk, recipient_id=recipient.pk)
+    complete_call(call)
 
     collect_events()
-    before = types(ours)
-    Recipient.unscoped.filter(pk=person.pk).update(status=status, attempts=1, last_call_id=call.pk)
+    before = types_of(ours)
+    Recipient.unscoped.filter(pk=recipient.pk).update(
+        status=status, attempts=1, last_call_id=call.pk
+    )
     Call.unscoped.filter(pk=call.pk).update(settled_at=timezone.now())
     collect_events()
     collect_events()
 
-    after = told(ours)[len(before) :]
+    after = events_of(ours)[len(before) :]
     assert before == ["call.started", "call.answered", "call.ended"]
     assert [type for type, _ in after] == (["recipient.finished"] if finished else [])
     if finished:
         assert after[0][1] == {
-            "id": str(person.pk),
+            "id": str(recipient.pk),
             "batch_id": str(batch.pk),
-            "row_number": person.row_number,
-            "phone_number": person.phone_number,
+            "row_number": recipient.row_number,
+            "phone_number": recipient.phone_number,
             "variables": {"first_name": "Ada"},
             "status": status,
             "reason": None,
@@ -247,26 +261,26 @@ def test_a_person_is_told_when_nobody_will_call_them_again(
         }
 
 
-def test_a_recording_is_told_when_it_is_ready(ours: Workspace, endpoint: WebhookEndpoint) -> None:
+def test_recording_ready_becomes_an_event(ours: Workspace, endpoint: WebhookEndpoint) -> None:
     call = make.call(ours, stage=Stage.INTENT)
-    talk(call)
+    complete_call(call)
     call_states.add_event(
         call, type="recording_ready", text="The recording is ready", at=timezone.now()
     )
 
     collect_events()
 
-    assert types(ours)[-1] == "call.recording_ready"
+    assert types_of(ours)[-1] == "call.recording_ready"
 
 
-def test_nothing_is_written_down_where_nobody_listens(ours: Workspace) -> None:
-    talk(make.call(ours, stage=Stage.INTENT))
+def test_nothing_is_stored_without_an_endpoint(ours: Workspace) -> None:
+    complete_call(make.call(ours, stage=Stage.INTENT))
 
     assert collect_events() == 0
     assert not WebhookEvent.unscoped.exists()
 
 
-def test_every_event_we_name_can_be_asked_for(ours: Workspace) -> None:
+def test_endpoint_can_subscribe_to_every_event(ours: Workspace) -> None:
     response = make.client(ours).post(
         "/webhooks", {"url": "https://example.com", "events": list(EVENTS)}
     )

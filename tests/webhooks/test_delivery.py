@@ -19,9 +19,14 @@ from tests.webhooks.conftest import Receiver
 from voiceops.core import safe_http
 from voiceops.core.errors import Invalid
 from voiceops.core.safe_http import Answer, PublicResolver, check_url, post, public_socket
-from webhooks.delivery import deliver, record_answer
+from webhooks.delivery import record_answer, send_delivery
 from webhooks.models import WebhookDelivery, WebhookEndpoint
-from webhooks.retry_schedule import DELAYS, JITTER, TRIES, next_try
+from webhooks.retry_schedule import (
+    MAX_DELIVERY_ATTEMPTS,
+    RETRY_DELAYS_SECONDS,
+    RETRY_JITTER,
+    next_attempt_at,
+)
 from webhooks.services import create_endpoint, rotate_secret, send_test
 from worker.periodic.webhook_delivery import DeliveryThread
 
@@ -31,10 +36,10 @@ INSTANT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 def attempt(
     delivery: WebhookDelivery, *, now: datetime | None = None, answer: Answer | None = None
 ) -> WebhookDelivery:
-    """One try from claim to note; what came of it."""
+    """Make one attempt, from the claim to the recorded answer. Returns the delivery after it."""
     now = now or timezone.now()
     assert delivery.claim(now)
-    answer = answer or deliver(delivery=delivery, now=now)
+    answer = answer or send_delivery(delivery=delivery, now=now)
     record_answer(delivery=delivery, answer=answer, now=now, duration_ms=1)
     return WebhookDelivery.unscoped.select_related("endpoint", "event").get(pk=delivery.pk)
 
@@ -44,17 +49,17 @@ def endpoint(ours: Workspace, receiver: Receiver) -> tuple[WebhookEndpoint, str]
     return create_endpoint(workspace=ours, url=receiver.url)
 
 
-def test_what_arrives_verifies_with_the_reference_library(
+def test_delivery_verifies_with_the_reference_library(
     endpoint: tuple[WebhookEndpoint, str], receiver: Receiver
 ) -> None:
     delivery = send_test(endpoint=endpoint[0], now=timezone.now())
 
     after = attempt(delivery)
 
-    headers, body = receiver.got[0]
-    told = Webhook(endpoint[1]).verify(body, headers)
-    assert told == json.loads(body)
-    assert (told["type"], told["data"]["webhook_id"]) == ("webhook.test", str(endpoint[0].pk))
+    headers, body = receiver.requests[0]
+    payload = Webhook(endpoint[1]).verify(body, headers)
+    assert payload == json.loads(body)
+    assert (payload["type"], payload["data"]["webhook_id"]) == ("webhook.test", str(endpoint[0].pk))
     assert headers["webhook-id"] == f"msg_{delivery.event_id.hex}"
     assert (after.status, after.attempts, after.response_status, after.error) == (
         "delivered",
@@ -64,7 +69,7 @@ def test_what_arrives_verifies_with_the_reference_library(
     )
 
 
-def test_a_secret_that_was_replaced_verifies_for_another_day(
+def test_replaced_secret_still_signs_for_a_day(
     endpoint: tuple[WebhookEndpoint, str], receiver: Receiver
 ) -> None:
     hook, old = endpoint
@@ -75,7 +80,7 @@ def test_a_secret_that_was_replaced_verifies_for_another_day(
     hook.save(update_fields=["previous_secret_until"])
     attempt(send_test(endpoint=hook, now=timezone.now()))
 
-    (first, body), (second, late) = receiver.got
+    (first, body), (second, late) = receiver.requests
     for secret in (old, new):
         Webhook(secret).verify(body, first)
     Webhook(new).verify(late, second)
@@ -83,7 +88,7 @@ def test_a_secret_that_was_replaced_verifies_for_another_day(
         Webhook(old).verify(late, second)
 
 
-def test_a_retry_carries_the_same_id_and_body(
+def test_retry_carries_the_same_id_and_body(
     endpoint: tuple[WebhookEndpoint, str], receiver: Receiver
 ) -> None:
     receiver.answers = [500, 302, 200]
@@ -92,17 +97,17 @@ def test_a_retry_carries_the_same_id_and_body(
     second = attempt(first, now=first.due_at)
     third = attempt(second, now=second.due_at)
 
-    tries = [(headers["webhook-id"], body) for headers, body in receiver.got]
+    attempts = [(headers["webhook-id"], body) for headers, body in receiver.requests]
     assert [(d.status, d.response_status, d.error) for d in (first, second, third)] == [
         ("pending", 500, "answered 500"),
         ("pending", 302, "answered 302"),
         ("delivered", 200, None),
     ]
-    assert len(tries) == 3
-    assert len(set(tries)) == 1
+    assert len(attempts) == 3
+    assert len(set(attempts)) == 1
 
 
-def test_a_receiver_may_ask_for_patience(
+def test_retry_after_delays_the_next_attempt(
     endpoint: tuple[WebhookEndpoint, str], receiver: Receiver
 ) -> None:
     receiver.answers, receiver.headers = [429], {"Retry-After": "900"}
@@ -113,29 +118,30 @@ def test_a_receiver_may_ask_for_patience(
     assert after.due_at == now + timedelta(seconds=900)
 
 
-def test_after_the_last_try_a_delivery_has_failed(ours: Workspace) -> None:
-    delivery = make.delivery(make.webhook(ours), attempts=TRIES - 1)
+def test_delivery_fails_after_the_last_attempt(ours: Workspace) -> None:
+    delivery = make.delivery(make.webhook(ours), attempts=MAX_DELIVERY_ATTEMPTS - 1)
 
     after = attempt(delivery, answer=Answer(500, "answered 500"))
 
-    assert (after.status, after.attempts) == ("failed", TRIES)
+    assert (after.status, after.attempts) == ("failed", MAX_DELIVERY_ATTEMPTS)
 
 
-def test_the_ladder_lasts_three_days() -> None:
-    waits = []
-    for attempts in range(1, TRIES):
-        again = next_try(attempts=attempts, now=INSTANT)
-        assert again is not None
-        waits.append((again - INSTANT).total_seconds())
+def test_retry_schedule_lasts_three_days() -> None:
+    delays = []
+    for attempts in range(1, MAX_DELIVERY_ATTEMPTS):
+        due_at = next_attempt_at(attempts=attempts, now=INSTANT)
+        assert due_at is not None
+        delays.append((due_at - INSTANT).total_seconds())
 
     assert all(
-        abs(wait - delay) <= delay * JITTER for wait, delay in zip(waits, DELAYS, strict=True)
+        abs(actual - delay) <= delay * RETRY_JITTER
+        for actual, delay in zip(delays, RETRY_DELAYS_SECONDS, strict=True)
     )
-    assert sum(DELAYS) * (1 - JITTER) >= timedelta(hours=72).total_seconds()
-    assert next_try(attempts=TRIES, now=INSTANT) is None
+    assert sum(RETRY_DELAYS_SECONDS) * (1 - RETRY_JITTER) >= timedelta(hours=72).total_seconds()
+    assert next_attempt_at(attempts=MAX_DELIVERY_ATTEMPTS, now=INSTANT) is None
 
 
-def test_two_workers_do_not_take_the_same_delivery(ours: Workspace) -> None:
+def test_two_workers_do_not_claim_the_same_delivery(ours: Workspace) -> None:
     delivery = make.delivery(make.webhook(ours))
     other = WebhookDelivery.unscoped.get(pk=delivery.pk)
     now = timezone.now()
@@ -146,7 +152,7 @@ def test_two_workers_do_not_take_the_same_delivery(ours: Workspace) -> None:
     assert WebhookDelivery.unscoped.get().due_at == now + WebhookDelivery.LEASE
 
 
-def test_a_try_whose_lease_was_lost_notes_nothing(ours: Workspace) -> None:
+def test_attempt_whose_lease_was_lost_changes_nothing(ours: Workspace) -> None:
     delivery = make.delivery(make.webhook(ours))
     delivery.claim(timezone.now())
     WebhookDelivery.unscoped.update(status="pending", due_at=INSTANT, attempts=0)
@@ -165,7 +171,7 @@ def test_a_try_whose_lease_was_lost_notes_nothing(ours: Workspace) -> None:
         (500, timedelta(days=4, hours=23), None),
     ],
 )
-def test_an_endpoint_that_is_gone_is_disabled_and_admins_are_told(
+def test_failing_endpoint_is_disabled_and_admins_are_notified(
     ours: Workspace,
     status: int,
     failing_for: timedelta,
@@ -188,7 +194,7 @@ def test_an_endpoint_that_is_gone_is_disabled_and_admins_are_told(
     assert AuditEntry.unscoped.filter(action="webhook.disabled").exists() is (reason is not None)
 
 
-def test_one_arrival_ends_a_row_of_failures(ours: Workspace) -> None:
+def test_successful_attempt_ends_a_run_of_failures(ours: Workspace) -> None:
     endpoint = make.webhook(ours, failing_since=timezone.now() - timedelta(days=3))
 
     attempt(make.delivery(endpoint), answer=Answer(200))
@@ -207,7 +213,7 @@ def test_one_arrival_ends_a_row_of_failures(ours: Workspace) -> None:
         ["::ffff:7f00:1"],
     ],
 )
-async def test_a_name_with_an_address_that_is_not_public_is_not_dialled(
+async def test_name_with_a_private_address_is_not_connected_to(
     addresses: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in addresses]
@@ -226,11 +232,11 @@ async def test_a_name_with_an_address_that_is_not_public_is_not_dialled(
         "http://127.0.0.1:1/hook",
     ],
 )
-def test_our_own_network_and_a_dead_host_answer_alike(url: str) -> None:
+def test_private_and_dead_hosts_give_the_same_error(url: str) -> None:
     assert post(url, body="{}", headers={}) == Answer(None, "could not be reached")
 
 
-def test_a_closed_port_answers_no_differently_from_a_forbidden_address(settings: Settings) -> None:
+def test_closed_port_and_forbidden_address_give_the_same_error(settings: Settings) -> None:
     settings.DEBUG = True
 
     assert post("http://127.0.0.1:1/hook", body="{}", headers={}) == Answer(
@@ -250,12 +256,12 @@ def test_a_closed_port_answers_no_differently_from_a_forbidden_address(settings:
         "[fe80::1%25eth0]",
     ],
 )
-def test_no_spelling_of_an_address_leads_into_our_own_network(host: str) -> None:
+def test_no_spelling_of_an_address_reaches_a_private_network(host: str) -> None:
     with pytest.raises(Invalid, match=r"^Webhook URL must be public$"):
         check_url(f"https://{host}/hook")
 
 
-def test_the_address_is_judged_once_more_where_the_connection_is_made() -> None:
+def test_address_is_checked_again_when_the_connection_is_made() -> None:
     with pytest.raises(OSError, match=r"^could not be reached$"):
         public_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 443)))
 
@@ -264,28 +270,26 @@ def test_the_address_is_judged_once_more_where_the_connection_is_made() -> None:
     ("header", "seconds"),
     [("120", 120), ("Mon, 23 Nov 2026 12:01:40 GMT", 100), ("soon", None), ("²", None)],
 )
-def test_patience_is_asked_for_in_seconds_or_until_a_date(
-    header: str, seconds: float | None
-) -> None:
+def test_retry_after_is_in_seconds_or_a_date(header: str, seconds: float | None) -> None:
     with time_machine.travel(INSTANT, tick=False):
         assert safe_http._seconds(header) == seconds
 
 
 @pytest.fixture
 def silent(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A receiver that takes the connection and says nothing."""
+    """A receiver that accepts the connection and never answers."""
     settings.DEBUG = True
     monkeypatch.setattr(safe_http, "SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/hook"
 
 
-def test_a_silent_receiver_is_given_up(silent: str) -> None:
+def test_silent_receiver_times_out(silent: str) -> None:
     assert post(silent, body="{}", headers={}) == Answer(None, "could not be reached")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_postman_carries_on_when_news_cannot_be_collected(
+def test_deliveries_continue_when_events_cannot_be_collected(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails() -> int:
@@ -294,29 +298,29 @@ def test_the_postman_carries_on_when_news_cannot_be_collected(
     endpoint, _ = create_endpoint(workspace=make.workspace(), url=receiver.url)
     make.delivery(endpoint)
     monkeypatch.setattr("worker.periodic.webhook_delivery.collect_events", fails)
-    postman = DeliveryThread()
+    thread = DeliveryThread()
 
-    postman.run_once()
-    postman.pool.shutdown(wait=True)
+    thread.run_once()
+    thread.pool.shutdown(wait=True)
 
-    assert len(receiver.got) == 1
+    assert len(receiver.requests) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_postman_carries_what_is_due_and_leaves_the_rest(receiver: Receiver) -> None:
+def test_deliveries_that_are_due_are_sent_and_others_are_not(receiver: Receiver) -> None:
     workspace = make.workspace()
     endpoint, _ = create_endpoint(workspace=workspace, url=receiver.url)
     for _ in range(6):
         make.delivery(endpoint)
     make.delivery(endpoint, due_at=timezone.now() + timedelta(hours=1))
     make.delivery(make.webhook(workspace, url=receiver.url, is_enabled=False))
-    postman = DeliveryThread()
+    thread = DeliveryThread()
 
-    carriers = postman.dispatch()
-    postman.pool.shutdown(wait=True)
-    left = postman.dispatch()
+    started = thread.dispatch()
+    thread.pool.shutdown(wait=True)
+    left = thread.dispatch()
 
     statuses = WebhookDelivery.unscoped.order_by("pk").values_list("status", flat=True)
-    assert (carriers, left) == (4, 0)
-    assert len(receiver.got) == 6
+    assert (started, left) == (4, 0)
+    assert len(receiver.requests) == 6
     assert list(statuses) == ["delivered"] * 6 + ["pending"] * 2

@@ -10,26 +10,27 @@ from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
 from tests import make
 from voiceops.core.ids import uuid7
-from webhooks.delivery import prune
+from webhooks.delivery import prune_events
 from webhooks.models import EVENTS, WebhookEndpoint
 
 NOW = "2026-11-23T12:00:00Z"
 URL = "https://example.com/hook"
+PERMITTED = ", ".join(map(repr, EVENTS))
 
 
-def shown(endpoint: WebhookEndpoint, **changes: Any) -> dict[str, Any]:
-    told = {
+def endpoint_body(endpoint: WebhookEndpoint, **changes: Any) -> dict[str, Any]:
+    fields = {
         "id": str(endpoint.pk),
         "url": URL,
         "description": "",
         "events": list(EVENTS),
         "enabled": True,
     }
-    return {**told, "disabled_reason": None, "failing_since": None, "created_at": NOW, **changes}
+    return {**fields, "disabled_reason": None, "failing_since": None, "created_at": NOW, **changes}
 
 
 @time_machine.travel(NOW, tick=False)
-def test_a_webhook_is_created_with_a_secret_that_is_shown_once(ours: Workspace) -> None:
+def test_webhook_is_created_with_a_secret_returned_once(ours: Workspace) -> None:
     client = make.client(ours)
 
     created = client.post("/webhooks", {"url": URL})
@@ -37,10 +38,10 @@ def test_a_webhook_is_created_with_a_secret_that_is_shown_once(ours: Workspace) 
     endpoint = ours.webhook_endpoints.get()
     body = created.json()
     secret = body.pop("secret")
-    assert (created.status_code, body) == (201, shown(endpoint))
+    assert (created.status_code, body) == (201, endpoint_body(endpoint))
     assert len(base64.b64decode(secret.removeprefix("whsec_"))) == 32
     assert secret not in endpoint.secret
-    assert client.get(f"/webhooks/{endpoint.pk}").json() == shown(endpoint)
+    assert client.get(f"/webhooks/{endpoint.pk}").json() == endpoint_body(endpoint)
     assert AuditEntry.unscoped.get(action="webhook.created").changes == {"url": URL}
 
 
@@ -69,7 +70,7 @@ def test_a_webhook_is_created_with_a_secret_that_is_shown_once(ours: Workspace) 
             [
                 {
                     "loc": ["body", "events", 1],
-                    "msg": f"value is not a valid enumeration member; permitted: {', '.join(map(repr, EVENTS))}",
+                    "msg": f"value is not a valid enumeration member; permitted: {PERMITTED}",
                     "type": "type_error.enum",
                 }
             ],
@@ -82,7 +83,7 @@ def test_a_webhook_is_created_with_a_secret_that_is_shown_once(ours: Workspace) 
         ({"url": "https://2130706433/hook"}, 400, "Webhook URL must be public"),
     ],
 )
-def test_an_address_that_must_not_be_told_is_refused(
+def test_url_that_must_not_be_called_is_refused(
     ours: Workspace, body: dict[str, Any], status: int, detail: Any
 ) -> None:
     response = make.client(ours).post("/webhooks", body)
@@ -91,7 +92,7 @@ def test_an_address_that_must_not_be_told_is_refused(
     assert not ours.webhook_endpoints.exists()
 
 
-def test_only_admins_write_webhooks(ours: Workspace) -> None:
+def test_only_admins_change_webhooks(ours: Workspace) -> None:
     endpoint = make.webhook(ours)
     delivery = make.delivery(endpoint)
     client, url = make.client(ours, Role.MANAGER), f"/webhooks/{endpoint.pk}"
@@ -114,7 +115,7 @@ def test_only_admins_write_webhooks(ours: Workspace) -> None:
     )
 
 
-def test_a_webhook_enabled_again_begins_with_a_clean_slate(ours: Workspace) -> None:
+def test_enabling_a_webhook_clears_its_failures(ours: Workspace) -> None:
     endpoint = make.webhook(
         ours, is_enabled=False, disabled_reason="Gone", failing_since=timezone.now()
     )
@@ -125,11 +126,11 @@ def test_a_webhook_enabled_again_begins_with_a_clean_slate(ours: Workspace) -> N
         .json()
     )
 
-    told = (body["enabled"], body["disabled_reason"], body["failing_since"], body["events"])
-    assert told == (True, None, None, ["call.ended"])
+    state = (body["enabled"], body["disabled_reason"], body["failing_since"], body["events"])
+    assert state == (True, None, None, ["call.ended"])
 
 
-def test_a_deleted_webhook_is_not_found(ours: Workspace) -> None:
+def test_deleted_webhook_is_not_found(ours: Workspace) -> None:
     endpoint = make.webhook(ours)
     make.delivery(endpoint)
     client = make.client(ours)
@@ -143,7 +144,7 @@ def test_a_deleted_webhook_is_not_found(ours: Workspace) -> None:
 
 
 @time_machine.travel(NOW, tick=False)
-def test_the_log_tells_what_was_sent_newest_first(ours: Workspace) -> None:
+def test_delivery_log_is_newest_first(ours: Workspace) -> None:
     endpoint = make.webhook(ours)
     first = make.delivery(
         endpoint,
@@ -195,7 +196,7 @@ def test_the_log_tells_what_was_sent_newest_first(ours: Workspace) -> None:
 @pytest.mark.parametrize(
     ("query", "total"), [("status=failed", 1), ("event=call.ended", 2), ("event=webhook.test", 0)]
 )
-def test_the_log_is_filtered(ours: Workspace, query: str, total: int) -> None:
+def test_delivery_log_is_filtered(ours: Workspace, query: str, total: int) -> None:
     endpoint = make.webhook(ours)
     make.delivery(endpoint)
     make.delivery(endpoint, status="failed")
@@ -205,7 +206,7 @@ def test_the_log_is_filtered(ours: Workspace, query: str, total: int) -> None:
     assert body["total"] == total
 
 
-def test_a_delivery_is_sent_again_with_all_its_tries(ours: Workspace) -> None:
+def test_redelivery_starts_a_fresh_retry_schedule(ours: Workspace) -> None:
     endpoint = make.webhook(ours)
     delivery = make.delivery(endpoint, status="failed", attempts=10)
     url = f"/webhooks/{endpoint.pk}/deliveries"
@@ -225,7 +226,7 @@ def test_a_delivery_is_sent_again_with_all_its_tries(ours: Workspace) -> None:
     ] * 2
 
 
-def test_a_test_event_is_queued_and_a_disabled_webhook_refuses_it(ours: Workspace) -> None:
+def test_test_event_is_queued_unless_the_webhook_is_disabled(ours: Workspace) -> None:
     endpoint, disabled = make.webhook(ours), make.webhook(ours, is_enabled=False)
     client = make.client(ours)
 
@@ -241,13 +242,13 @@ def test_a_test_event_is_queued_and_a_disabled_webhook_refuses_it(ours: Workspac
     assert endpoint.deliveries.count() == 1
 
 
-def test_events_are_forgotten_after_thirty_days(ours: Workspace) -> None:
+def test_events_are_deleted_after_thirty_days(ours: Workspace) -> None:
     endpoint = make.webhook(ours)
     with time_machine.travel(timezone.now() - timedelta(days=31)):
         make.delivery(endpoint)
     kept = make.delivery(endpoint)
 
-    forgotten = prune(timezone.now())
+    deleted = prune_events(timezone.now())
 
-    assert forgotten == 1
+    assert deleted == 1
     assert list(endpoint.deliveries.all()) == [kept]

@@ -22,7 +22,7 @@ from telephony.services.transcripts import prune_transcripts
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
 from voiceops.core.isolation import DATABASE_LOST
-from webhooks.delivery import prune as prune_webhooks
+from webhooks.delivery import prune_events
 
 logger = logging.getLogger(__name__)
 INBOX_KEPT = timedelta(
@@ -59,7 +59,7 @@ def forget_sessions() -> dict[str, int]:
 KINDS: tuple[Callable[[datetime], dict[str, int]], ...] = (
     lambda now: retention.prune(now=now),
     lambda _: {"webhooks received": prune_inbox(older_than=INBOX_KEPT)},
-    lambda now: {"webhooks sent": prune_webhooks(now)},
+    lambda now: {"webhooks sent": prune_events(now)},
     lambda _: forget_sessions(),
     lambda _: {"transcripts": prune_transcripts()},
     lambda _: {"recordings": prune_recordings()},

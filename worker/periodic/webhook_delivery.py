@@ -20,7 +20,7 @@ from django.db.models import Count
 from voiceops.core.clock import database_now
 from voiceops.core.isolation import run_isolated
 from webhooks.collector import collect_events
-from webhooks.delivery import deliver, prune, record_answer
+from webhooks.delivery import prune_events, record_answer, send_delivery
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class DeliveryThread(threading.Thread):
             run_isolated(collect_events)
         if now - self.pruned_at >= PRUNE_SECONDS:
             self.pruned_at = now
-            run_isolated(prune, database_now())
+            run_isolated(prune_events, database_now())
         self.dispatch()
 
     def dispatch(self) -> int:
@@ -135,7 +135,7 @@ def claim_deliveries(endpoint_id: UUID, now: datetime) -> WebhookDelivery | None
 def try_once(delivery: WebhookDelivery, now: datetime) -> bool:
     """Whether it arrived."""
     began = time.monotonic()
-    answer = deliver(delivery=delivery, now=now)
+    answer = send_delivery(delivery=delivery, now=now)
     took = timedelta(seconds=time.monotonic() - began)
     record_answer(
         delivery=delivery,
