@@ -6,8 +6,8 @@ from django.core.management.base import BaseCommand
 from batches.dialing import settlement
 from batches.models import Recipient
 from telephony.dialing.reconciliation import CHUNK
+from telephony.services import maintenance
 from voiceops.core.terminal import progress_dots
-from worker import sweep
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         with progress_dots(sys.stderr, "Looking into calls"):
-            looked_at = sweep.reconcile()
+            looked_at = maintenance.follow_calls()
             settled = 0
             while chunk := settlement.settle_calls().calls:
                 settled += chunk
