@@ -2,7 +2,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max
 from django.utils import timezone
 
 from accounts import audit
@@ -111,12 +111,19 @@ def delete_agent(*, agent: Agent, principal: Principal | None = None) -> None:
 
 
 def published_version(agent: Agent) -> AgentVersion:
-    """What a call or batch made now will run. Raises StateForbids for an agent that was never
-    published.
+    """The version that a call or batch created now will run.
+
+    Raises StateForbids when the agent was never published.
     """
-    if agent.published_version is None:
+    version = find_published_version(agent)
+    if version is None:
         raise StateForbids(NOT_PUBLISHED)
-    return agent.versions.get(number=agent.published_version)
+    return version
+
+
+def find_published_version(agent: Agent) -> AgentVersion | None:
+    """The published version as the database has it now; None when the agent was never published."""
+    return agent.versions.filter(number=F("agent__published_version")).first()
 
 
 def _locked(agent: Agent) -> Agent:

@@ -7,13 +7,13 @@ from typing import Any, TypeAlias
 
 import phonenumbers
 from django.db import transaction
-from django.db.models import F
 
 from accounts import audit
 from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
 from agents.prompts import missing_variables
+from agents.services import published_version
 from telephony.dialing.capacity import calls_of_the_day
 from telephony.domain import call_states
 from telephony.domain.agent_metadata import LONGEST, is_too_long, metadata_of
@@ -80,18 +80,6 @@ def place_call(*, order: CallOrder, principal: Principal | None = None) -> Call:
         )
         task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
     return call
-
-
-def published_version(agent: Agent) -> AgentVersion:
-    """What a call runs. Raises StateForbids."""
-    version = newest_version(agent)
-    if version is None:
-        raise StateForbids("Agent is not published")
-    return version
-
-
-def newest_version(agent: Agent) -> AgentVersion | None:
-    return AgentVersion.unscoped.filter(agent=agent, number=F("agent__published_version")).first()
 
 
 def require_variables(version: AgentVersion, variables: dict[str, Any]) -> None:

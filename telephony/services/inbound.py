@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from agents.services import find_published_version
 from telephony.clients.livekit import calls as livekit_calls
 from telephony.clients.livekit.rooms import Participant, delete_room, list_participants, list_rooms
 from telephony.clients.livekit.session import LiveKit, run_in_session
@@ -22,7 +23,6 @@ from telephony.domain import call_states, room_names
 from telephony.domain.agent_metadata import metadata_of
 from telephony.domain.dial_verdicts import Blame, Verdict
 from telephony.models import Call, Direction, InboxEvent, Outcome, PhoneNumber, Stage
-from telephony.services.calls import newest_version
 from voiceops.core.clock import database_now
 from voiceops.core.crypto import DecryptError
 from voiceops.core.errors import ProviderError
@@ -78,7 +78,7 @@ def open_call(
                 "direction": Direction.INBOUND,
                 "stage": Stage.RINGING,
                 "agent": agent,
-                "agent_version": newest_version(agent) if agent else None,
+                "agent_version": find_published_version(agent) if agent else None,
                 "number": number,
                 "from_number": caller_of(room, attributes or {}),
                 "to_number": number.phone_number,

@@ -14,6 +14,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.auth.principal import Principal
 from agents.models import Agent
+from agents.services import published_version
 from telephony.clients.livekit.errors import REQUEST_TIMEOUT_SECONDS
 from telephony.clients.livekit.rooms import (
     Participant,
@@ -29,7 +30,7 @@ from telephony.domain import call_states
 from telephony.domain.agent_metadata import metadata_of
 from telephony.domain.dial_verdicts import Blame, Verdict
 from telephony.models import Call, Direction, Outcome, Stage
-from telephony.services.calls import published_version, require_metadata_fits, require_variables
+from telephony.services.calls import require_metadata_fits, require_variables
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
 from voiceops.core.ids import uuid7
