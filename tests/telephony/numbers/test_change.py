@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from telephony.services.trunk_config import decrypt_password
 from tests import make
 from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import NOTHING, everything
-from tests.telephony.numbers.relay import Break, Relay, relay_to
+from tests.telephony.numbers.relay import Break, Relay
 from voiceops.core.clock import database_now
 from voiceops.core.errors import NotFound
 
@@ -31,13 +30,6 @@ def register(workspace: Workspace, **fields: Any) -> dict[str, Any]:
     body = {"phone_number": NUMBER, "provider": "sip", "sip": SIP, **fields}
     answer: dict[str, Any] = make.client(workspace).post("/phone-numbers", body).json()
     return answer
-
-
-@pytest.fixture
-def relay(box: RunningSandbox, settings: Settings) -> Iterator[Relay]:
-    with relay_to(box.url) as running:
-        settings.LIVEKIT_URL = running.url
-        yield running
 
 
 def test_a_changed_label_and_pace_need_no_livekit(

@@ -1,8 +1,6 @@
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
 from accounts.models import Workspace
 from telephony.clients.livekit import trunks as livekit_trunks
@@ -12,7 +10,7 @@ from telephony.services.trunk_config import decrypt_password
 from tests import make
 from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import NOTHING, everything
-from tests.telephony.numbers.relay import Break, Relay, relay_to
+from tests.telephony.numbers.relay import Break, Relay
 
 OUTBOUND: dict[str, Any] = {
     "direction": "outbound",
@@ -22,13 +20,6 @@ OUTBOUND: dict[str, Any] = {
     "auth_password": "s3cret of the trunk",
     "numbers": ["+12025550101", "+1 202 555 0102"],
 }
-
-
-@pytest.fixture
-def relay(box: RunningSandbox, settings: Settings) -> Iterator[Relay]:
-    with relay_to(box.url) as running:
-        settings.LIVEKIT_URL = running.url
-        yield running
 
 
 def test_an_outbound_trunk_is_made_at_livekit(ours: Workspace, box: RunningSandbox) -> None:

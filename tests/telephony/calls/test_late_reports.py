@@ -1,0 +1,163 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Workspace
+from telephony.domain import call_states
+from telephony.domain.dial_verdicts import BY_REASON
+from telephony.models import Outcome, Stage
+from tests.telephony.calls import livekit
+from tests.telephony.calls.livekit import report, reported
+from tests.telephony.calls.reported_calls import sent, talking, timeline
+
+
+def test_agent_tells_who_hung_up_after_the_webhook_ended_the_call(ours: Workspace) -> None:
+    call = talking(ours)
+    left = livekit.callee(call, disconnectReason="CLIENT_INITIATED")
+    livekit.post(livekit.event("participant_left", call, participant=left))
+
+    report(call, reported("callee_left", reason="callee_hangup"))
+
+    call.refresh_from_db()
+    assert (call.outcome, call.hung_up_by, call.end_reason) == (
+        Outcome.ANSWERED,
+        "callee",
+        "callee_hangup",
+    )
+    ended = call.events.get(type="ended")
+    assert (ended.text, ended.data["reason"]) == ("The callee hung up", "callee_hangup")
+
+
+def test_machine_reported_after_the_webhook_ended_the_call_is_still_voicemail(
+    ours: Workspace,
+) -> None:
+    call = talking(ours)
+    livekit.post(livekit.event("room_finished", call))
+
+    report(call, reported("detected", kind="machine"))
+
+    call.refresh_from_db()
+    assert (call.outcome, call.detected) == (Outcome.VOICEMAIL, "machine")
+    assert call.events.get(type="ended").data["outcome"] == "voicemail"
+
+
+def test_callee_leaving_unanswered_is_kept_as_evidence(ours: Workspace) -> None:
+    call = sent(ours, stage=Stage.RINGING)
+
+    report(call, reported("callee_left", reason="user_rejected"))
+
+    call.refresh_from_db()
+    assert (call.stage, call.outcome) == (Stage.RINGING, None)
+    assert timeline(call) == [("callee_left", "The callee's line was closed (user rejected)")]
+
+
+def test_ringing_told_after_the_answer_takes_its_place_in_the_story(ours: Workspace) -> None:
+    call = talking(ours, answered_at=timezone.now() - timedelta(seconds=2))
+    call_states.add_event(
+        call, type="answered", text="answered", at=call.answered_at or timezone.now()
+    )
+
+    report(call, reported("agent_alive", callee_status="ringing"))
+
+    call.refresh_from_db()
+    assert call.stage == Stage.IN_PROGRESS
+    assert call.ringing_at is not None
+    assert call.answered_at is not None
+    assert call.ringing_at < call.answered_at
+    assert [kind for kind, _ in timeline(call)] == ["ringing", "answered"]
+
+
+def test_what_led_to_an_end_is_told_before_it(ours: Workspace) -> None:
+    call = sent(ours)
+    report(call, reported("callee_joined"))
+    call.refresh_from_db()
+    call_states.mark_failed(call, verdict=BY_REASON["busy"], at=timezone.now(), sip_status_code=486)
+
+    report(call, reported("callee_left", reason="user_rejected"))
+
+    call.refresh_from_db()
+    assert [kind for kind, _ in timeline(call)] == ["dialing", "callee_left", "ended"]
+    assert call.dialed_at is not None
+    assert call.ended_at is not None
+    assert call.dialed_at <= call.ended_at
+
+
+def test_an_answer_that_overtakes_the_dial_tells_of_both(ours: Workspace) -> None:
+    call = sent(ours)
+
+    report(call, reported("callee_answered"))
+    report(call, reported("callee_joined"))
+
+    assert [kind for kind, _ in timeline(call)] == ["dialing", "answered"]
+
+
+def test_the_agent_knows_when_it_ended_better_than_a_webhook_on_its_way(ours: Workspace) -> None:
+    call = talking(ours)
+    livekit.post(livekit.event("room_finished", call))
+    then = (timezone.now() - timedelta(seconds=2)).isoformat()
+
+    report(call, {**reported("ended", reason="agent_hangup"), "at": then})
+
+    call.refresh_from_db()
+    assert call.ended_at is not None
+    assert call.ended_at.isoformat() == then
+    assert (call.events.get(type="ended").at, call.hung_up_by) == (call.ended_at, "agent")
+
+
+def test_lost_report_of_the_answer_is_made_good_by_what_follows(ours: Workspace) -> None:
+    call = sent(ours, stage=Stage.UNKNOWN)
+
+    report(call, reported("detected", kind="human"))
+
+    call.refresh_from_db()
+    assert (call.stage, call.detected) == (Stage.IN_PROGRESS, "human")
+
+
+def test_answer_after_an_unanswered_end_raises_one_alarm(ours: Workspace) -> None:
+    call = sent(ours, stage=Stage.ENDED, outcome=Outcome.BUSY, dialed_at=timezone.now())
+
+    for _ in range(2):
+        report(call, reported("callee_answered"))
+
+    call.refresh_from_db()
+    assert (call.stage, call.outcome) == (Stage.ENDED, Outcome.BUSY)
+    assert timeline(call) == [
+        ("alarm", "An answer was reported after the call had ended unanswered")
+    ]
+
+
+def test_clock_of_the_agent_cannot_move_a_call_before_its_dial_or_into_the_future(
+    ours: Workspace,
+) -> None:
+    call = sent(ours)
+
+    report(call, {**reported("callee_joined"), "at": "2001-01-01T00:00:00Z"})
+    report(call, {**reported("callee_answered"), "at": "2099-01-01T00:00:00Z"})
+
+    call.refresh_from_db()
+    assert call.callee_joined_at == call.intent_at
+    assert call.answered_at is not None
+    assert call.answered_at <= timezone.now()
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=-5), timedelta(minutes=5)], ids=["slow", "fast"])
+def test_clock_of_the_agent_does_not_disturb_the_order_of_the_story(
+    ours: Workspace, off: timedelta
+) -> None:
+    call = talking(ours)
+    story = [
+        reported("agent_joined"),
+        reported("detected", kind="human"),
+        reported("tool_call", name="look_up"),
+        reported("ended", reason="agent_hangup"),
+    ]
+    by_its_clock = (timezone.now() + off).isoformat()
+
+    for event in story:
+        report(call, {**event, "at": by_its_clock})
+
+    times = list(call.events.order_by("at", "pk").values_list("at", flat=True))
+    call.refresh_from_db()
+    assert call.created_at <= times[0] <= times[-1] <= timezone.now()
+    assert timeline(call)[-1] == ("ended", "The agent hung up")
