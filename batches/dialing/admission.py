@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from accounts.models import ErasedNumber, Workspace
-from accounts.services.erased_numbers import Erased
+from accounts.models import Workspace
 from batches.dialing.calling_windows import is_open
 from batches.dialing.frequency import recent_attempts
-from batches.models import Batch, Suppression
+from batches.domain.suppressed_numbers import find_suppressed_targets
+from batches.models import Batch
 from telephony.dialing.intents import USED
 from telephony.models import Call
 
@@ -37,13 +37,9 @@ class BatchAdmission:
         workspace_ids = {call.workspace_id for call in calls}
         self.workspaces = Workspace.unscoped.in_bulk(workspace_ids)
         numbers = {call.to_number for call in calls}
-        self.suppressed = {
-            (row.workspace_id, row.phone_number): row.expires_at
-            for row in Suppression.unscoped.filter(
-                workspace__in=workspace_ids, phone_number__in=numbers
-            )
-        }
-        self.erased = {pk: Erased(rows) for pk, rows in _erased_rows(workspace_ids).items()}
+        self.suppressed = find_suppressed_targets(
+            [(call.workspace_id, call.to_number) for call in calls]
+        )
         self.calls, self.numbers = calls, numbers
         self.recent: dict[tuple[UUID, str], dict[str, Any]] = {}
         if any(limited(workspace) for workspace in self.workspaces.values()):
@@ -51,10 +47,7 @@ class BatchAdmission:
         self.taken: set[UUID] = set()
 
     def refusal(self, call: Call, now: datetime) -> str | None:
-        key = (call.workspace_id, call.to_number)
-        if key in self.suppressed and ((expires := self.suppressed[key]) is None or expires > now):
-            return "suppressed"
-        if call.workspace_id in self.erased and call.to_number in self.erased[call.workspace_id]:
+        if (call.workspace_id, call.to_number) in self.suppressed:
             return "suppressed"
         if call.batch_id is None:
             return None
@@ -105,13 +98,6 @@ class BatchAdmission:
     def save(self) -> None:
         for pk in self.taken:
             self.batches[pk].save(update_fields=["next_slot_at"])
-
-
-def _erased_rows(workspaces: set[UUID]) -> dict[UUID, list[ErasedNumber]]:
-    found: dict[UUID, list[ErasedNumber]] = {}
-    for row in ErasedNumber.unscoped.filter(workspace__in=workspaces).order_by("pk"):
-        found.setdefault(row.workspace_id, []).append(row)
-    return found
 
 
 class BatchGate:

@@ -12,14 +12,14 @@ from uuid_utils import uuid7
 from accounts.services.erased_numbers import hashes_of
 from batches.importing.bulk_insert import NewRejectedRow, Recipients, insert_rejected
 from batches.importing.column_alignment import Aligned
-from batches.importing.existing_rows import active_suppressions, find_in
+from batches.importing.existing_rows import find_in
 from batches.importing.number_set import PhoneNumberSet
 from batches.importing.row_validation import Accepted, Rejected
-from batches.models import Batch, Recipient, RejectedRow
+from batches.models import Batch, Recipient, RejectedRow, Suppression
 from voiceops.core.clock import database_now
+from voiceops.db.chunks import chunked
 
 DUPLICATE, SUPPRESSED, MISSING_VARIABLE = "duplicate", "suppressed", "missing_variable"
-_DELETED_AT_ONCE = 5_000  # SQLite takes no more than 32 766 parameters
 Verdict = Accepted | Rejected
 
 
@@ -58,7 +58,8 @@ class ChunkWriter:
         self._stored = PhoneNumberSet(
             _phones(stored) if batch.rows_before or batch.rows_read else ()
         )
-        self._suppressed = PhoneNumberSet(_phones(active_suppressions(batch.workspace_id)))
+        suppressions = Suppression.unscoped.filter(workspace=batch.workspace_id)
+        self._suppressed = PhoneNumberSet(_phones(suppressions.active_at(database_now())))
         self._erased = hashes_of(batch.workspace)
 
     def write(self, chunk: Sequence[Verdict]) -> int:
@@ -151,8 +152,8 @@ class ChunkWriter:
                 or earlier.get(mends) != verdict.phone_number
             ):
                 result.append((number, verdict))
-        for start in range(0, len(mended), _DELETED_AT_ONCE):
-            refused.filter(row_number__in=mended[start : start + _DELETED_AT_ONCE]).delete()
+        for numbers in chunked(mended):
+            refused.filter(row_number__in=numbers).delete()
         return result, -len(mended)
 
 

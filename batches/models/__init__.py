@@ -1,7 +1,7 @@
 from batches.models.batches import Batch, default_retry
 from batches.models.column_mappings import SavedMapping
 from batches.models.recipients import Recipient, RecipientQuerySet, RejectedRow
-from batches.models.suppressions import Suppression
+from batches.models.suppressions import Suppression, SuppressionQuerySet
 
 __all__ = [
     "Batch",
@@ -10,5 +10,6 @@ __all__ = [
     "RejectedRow",
     "SavedMapping",
     "Suppression",
+    "SuppressionQuerySet",
     "default_retry",
 ]

@@ -1,8 +1,26 @@
+from datetime import datetime
+from typing import ClassVar, Self
+
 from django.db import models
+from django.db.models import Q
 
 from accounts.models import Workspace
 from accounts.tenancy import WorkspaceOwned
 from voiceops.core.ids import uuid7
+
+
+class SuppressionQuerySet(models.QuerySet["Suppression"]):
+    def active_at(self, instant: datetime) -> Self:
+        """Those in force at the instant."""
+        return self.filter(_active_at(instant))
+
+    def expired_at(self, instant: datetime) -> Self:
+        """Those no longer in force at the instant."""
+        return self.exclude(_active_at(instant))
+
+
+def _active_at(instant: datetime) -> Q:
+    return Q(expires_at=None) | Q(expires_at__gt=instant)
 
 
 class Suppression(WorkspaceOwned):
@@ -24,6 +42,8 @@ class Suppression(WorkspaceOwned):
     )
     expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    unscoped: ClassVar[models.Manager["Suppression"]] = SuppressionQuerySet.as_manager()
 
     class Meta(WorkspaceOwned.Meta):
         constraints = [

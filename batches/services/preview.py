@@ -15,9 +15,9 @@ from django.conf import settings
 from agents.models import Agent, AgentVersion
 from agents.services import published_version
 from batches.dialing.admission import window_of
+from batches.domain.suppressed_numbers import find_suppressed
 from batches.importing.chunk_writer import required_variables
 from batches.importing.columns import SavedColumnMapping
-from batches.importing.existing_rows import active_suppressions, find_suppressed
 from batches.importing.number_set import PhoneNumberSet
 from batches.importing.phones import PhoneParser
 from batches.importing.row_validation import Accepted, Rejected, Tally, validate_row
@@ -125,7 +125,7 @@ class _Reader:
         self.required = [variables.index(name) for name in required if name in variables]
         workspace = self.batch.workspace
         self.some_are_suppressed = (
-            active_suppressions(workspace.pk).exists() or workspace.erased_numbers.exists()
+            workspace.suppressions.exists() or workspace.erased_numbers.exists()
         )
 
     def read_in_time(self, verdicts: Iterator[Accepted | Rejected]) -> list[str]:

@@ -1,22 +1,20 @@
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 
 from accounts import audit
 from accounts.auth.principal import Principal
 from accounts.models import Workspace
-from batches.importing.existing_rows import find_suppressed
+from batches.domain.suppressed_numbers import find_suppressed
 from batches.models import Suppression
 from voiceops.core.errors import Conflict, Invalid
 from voiceops.core.pii import mask_number
+from voiceops.db.chunks import chunked
 
 ALREADY = "Phone number already suppressed"
 PAST = "expires_at lies in the past"
-T = TypeVar("T")
-AT_ONCE = 5_000  # SQLite takes no more than 32 766 parameters in a statement
 
 
 class NewSuppression(NamedTuple):
@@ -30,23 +28,9 @@ class Added(NamedTuple):
     already: int
 
 
-def suppressed_numbers(workspace: Workspace, numbers: Collection[str], now: datetime) -> set[str]:
-    """Which of the numbers (E.164) the workspace must not call at `now`."""
-    wanted = list(numbers)
-    found: set[str] = set()
-    for some in _chunks(wanted):
-        rows = workspace.suppressions.filter(active_at(now), phone_number__in=some)
-        found.update(rows.values_list("phone_number", flat=True))
-    return found
-
-
 def is_suppressed(workspace: Workspace, phone_number: str) -> bool:
     """Whether the workspace must not call the number (E.164): it is on the list, or was erased."""
     return bool(find_suppressed(workspace.pk, [phone_number]))
-
-
-def active_at(now: datetime) -> Q:
-    return Q(expires_at=None) | Q(expires_at__gt=now)
 
 
 def suppress_number(
@@ -103,8 +87,8 @@ def suppress_numbers(
     wanted = {row.phone_number: row for row in rows}
     added = 0
     with transaction.atomic():
-        for some in _chunks(list(wanted.values())):
-            added += _merge(workspace, some, now, source)
+        for chunk in chunked(list(wanted.values())):
+            added += _merge(workspace, chunk, now, source)
         told = Added(added, len(rows) - added)
         _note("suppression.imported", workspace, principal, None, **told._asdict())
     return told
@@ -148,11 +132,6 @@ def _outlasts(expires_at: datetime | None, other: datetime | None) -> bool:
 def _refuse_past(expires_at: datetime | None, now: datetime) -> None:
     if _is_over(expires_at, now):
         raise Invalid(PAST)
-
-
-def _chunks(things: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(things), AT_ONCE):
-        yield things[start : start + AT_ONCE]
 
 
 def _note(

@@ -13,7 +13,7 @@ from rest_framework.serializers import BaseSerializer
 
 from accounts.api.viewsets import DestroyMixin, WorkspaceViewSet
 from accounts.roles import Role
-from batches.models import Suppression
+from batches.models import Suppression, SuppressionQuerySet
 from batches.serializers.suppressions import (
     ImportedSerializer,
     SuppressionListSerializer,
@@ -51,8 +51,9 @@ class SuppressionViewSet(
         if "source" in query:
             queryset = queryset.filter(source=query["source"])
         if "active" in query:
-            active = suppressions.active_at(timezone.now())
-            queryset = queryset.filter(active if query["active"] else ~active)
+            assert isinstance(queryset, SuppressionQuerySet)
+            now = timezone.now()
+            queryset = queryset.active_at(now) if query["active"] else queryset.expired_at(now)
         return queryset
 
     def perform_create(self, serializer: BaseSerializer[Suppression]) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import ErasedNumber, Workspace
 from accounts.services.erased_numbers import hashes_of
 from batches.dialing.admission import BatchAdmission
-from batches.importing.existing_rows import find_suppressed
+from batches.domain.suppressed_numbers import find_suppressed
 from ops.checking.key_rotation import encrypted_columns, rotate_column
 from telephony.models import CallEvent, InboxEvent, Turn
 from tests import make

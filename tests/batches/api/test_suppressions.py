@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
-from batches.services.suppressions import NewSuppression, suppress_numbers, suppressed_numbers
+from batches.domain.suppressed_numbers import find_suppressed
+from batches.services.suppressions import NewSuppression, suppress_numbers
 from tests import make
 
 NOW = "2026-11-23T12:00:00Z"
@@ -97,7 +98,7 @@ def test_two_workspaces_suppress_the_same_number(ours: Workspace, theirs: Worksp
     response = make.client(ours).post("/suppressions", {"phone_number": ADA})
 
     assert response.status_code == 201
-    assert suppressed_numbers(ours, [ADA, BOB], timezone.now()) == {ADA}
+    assert find_suppressed(ours.pk, [ADA, BOB]) == {ADA}
 
 
 def test_lifting_a_suppression_is_on_record(ours: Workspace) -> None:
@@ -273,6 +274,6 @@ def test_more_numbers_than_a_statement_takes_are_looked_up(ours: Workspace) -> N
         workspace=ours, rows=[NewSuppression(n, "", None) for n in numbers], now=INSTANT
     )
 
-    found = suppressed_numbers(ours, [*numbers, "+4989123456"], INSTANT)
+    found = find_suppressed(ours.pk, [*numbers, "+4989123456"])
 
     assert (told, found) == ((12_000, 0), set(numbers))

@@ -1,0 +1,45 @@
+"""Which numbers a workspace must not call: those on its suppression list and those it erased."""
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from accounts.models import ErasedNumber
+from accounts.services.erased_numbers import Erased
+from batches.models import Suppression
+from voiceops.core.clock import database_now
+from voiceops.db.chunks import chunked
+
+Target = tuple[UUID, str]
+"""A workspace's id, and a number (E.164) that it might call."""
+
+
+def find_suppressed(workspace_id: UUID, numbers: Iterable[str]) -> set[str]:
+    """Return those of the numbers (E.164) that the workspace must not call now."""
+    targets = [(workspace_id, number) for number in numbers]
+    return {number for _, number in find_suppressed_targets(targets)}
+
+
+def find_suppressed_targets(targets: Collection[Target]) -> set[Target]:
+    """Return those of the targets that must not be called now."""
+    workspaces = {workspace_id for workspace_id, _ in targets}
+    numbers = list({number for _, number in targets})
+    active = Suppression.unscoped.all().active_at(database_now())
+    listed: set[Target] = set()
+    for chunk in chunked(numbers):
+        rows = active.filter(workspace__in=workspaces, phone_number__in=chunk)
+        listed.update(rows.values_list("workspace_id", "phone_number"))
+
+    erased = _erased_numbers(workspaces)
+    return {
+        (workspace_id, number)
+        for workspace_id, number in targets
+        if (workspace_id, number) in listed or number in erased.get(workspace_id, ())
+    }
+
+
+def _erased_numbers(workspaces: Collection[UUID]) -> dict[UUID, Erased]:
+    """Return the erased numbers of each workspace that has any, in one query."""
+    rows: dict[UUID, list[ErasedNumber]] = {}
+    for row in ErasedNumber.unscoped.filter(workspace__in=workspaces).order_by("pk"):
+        rows.setdefault(row.workspace_id, []).append(row)
+    return {workspace_id: Erased(found) for workspace_id, found in rows.items()}
