@@ -20,13 +20,13 @@ def theirs(db: None) -> Workspace:
 
 @pytest.fixture
 def box(settings: Settings) -> Iterator[RunningSandbox]:
-    """LiveKit and Twilio, both played by one sandbox that our settings point at."""
+    """A running sandbox, with the settings for LiveKit and Twilio pointing at it."""
     with sandbox_server.start() as running:
-        settings.LIVEKIT_URL = settings.TWILIO_BASE_URL = running.url
-        settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET = running.api_key, running.api_secret
-        settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN = (
-            running.config.twilio_sid,
-            running.config.twilio_token,
-        )
+        settings.LIVEKIT_URL = running.url
+        settings.LIVEKIT_API_KEY = running.api_key
+        settings.LIVEKIT_API_SECRET = running.api_secret
+        settings.TWILIO_BASE_URL = running.url
+        settings.TWILIO_ACCOUNT_SID = running.config.twilio_sid
+        settings.TWILIO_AUTH_TOKEN = running.config.twilio_token
         settings.LIVEKIT_SIP_HOST = "voiceops.sip.livekit.cloud"
         yield running

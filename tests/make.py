@@ -1,5 +1,5 @@
-"""Builders: each makes one valid thing in a given workspace, and takes what a test cares about as
-keywords.
+"""Builders for test data. Each creates one valid object in the given workspace; keyword arguments
+set the fields that the test cares about.
 """
 
 import itertools
@@ -28,7 +28,7 @@ def workspace(**fields: Any) -> Workspace:
 
 
 def user(**fields: Any) -> User:
-    """Somebody with a password and no workspace."""
+    """A user with a password and without a workspace."""
     number = next(_numbers)
     return User.objects.create_user(
         **{"email": f"user{number}@example.com", "password": PASSWORD, **fields}
@@ -36,10 +36,10 @@ def user(**fields: Any) -> User:
 
 
 def member(of: Workspace, role: Role = Role.MEMBER, **fields: Any) -> User:
-    """Somebody with that role, whose default workspace it is."""
-    person = user(default_workspace=of, **fields)
-    Membership.unscoped.create(workspace=of, user=person, role=role)
-    return person
+    """A user with `role` in the workspace, which is also their default workspace."""
+    new_user = user(default_workspace=of, **fields)
+    Membership.unscoped.create(workspace=of, user=new_user, role=role)
+    return new_user
 
 
 def membership(of: Workspace, role: Role = Role.MEMBER) -> Membership:
@@ -47,7 +47,7 @@ def membership(of: Workspace, role: Role = Role.MEMBER) -> Membership:
 
 
 def api_key(of: Workspace, role: Role = Role.ADMIN, **fields: Any) -> tuple[ApiKey, str]:
-    """The row and the key itself."""
+    """Returns the row and the key in clear text."""
     new = api_keys.generate_key()
     values = {"name": "Key", "role": role, "prefix": new.prefix, "key_hash": new.key_hash, **fields}
     return ApiKey.unscoped.create(workspace=of, **values), new.key
@@ -73,7 +73,7 @@ def audit_entry(of: Workspace, **fields: Any) -> AuditEntry:
 
 
 def client(of: Workspace, role: Role = Role.ADMIN) -> APIClient:
-    """A program with a key of that role."""
+    """An API client that authenticates with an API key of `role`."""
     return APIClient(headers={"X-API-Key": api_key(of, role)[1]})
 
 
@@ -93,39 +93,40 @@ def access_token(of: User) -> str:
 
 
 def bearer(of: User) -> APIClient:
-    """A person's program: their JWT in the Authorization header."""
+    """An API client that sends the user's access token in the Authorization header."""
     return APIClient(headers={"Authorization": f"Bearer {access_token(of)}"})
 
 
 def browser(of: User) -> APIClient:
-    """A person's browser: their JWT in the cookie."""
-    visitor = APIClient()
-    visitor.cookies["access_token"] = access_token(of)
-    return visitor
+    """An API client that sends the user's access token as a cookie, as a browser does."""
+    api_client = APIClient()
+    api_client.cookies["access_token"] = access_token(of)
+    return api_client
 
 
 def agent(of: Workspace, *, published: bool = True, **fields: Any) -> Agent:
-    """An agent, by default published as version 1."""
+    """An agent, published as version 1 unless `published` is False."""
     values = {"name": "Reception", "system_prompt": "Be kind.", "first_message": "Hello!", **fields}
-    made = Agent(
-        workspace=of, **{name: value for name, value in values.items() if name not in CONFIG_FIELDS}
-    )
-    made.set_draft({name: value for name, value in values.items() if name in CONFIG_FIELDS})
-    made.save(force_insert=True)
+    config = {name: value for name, value in values.items() if name in CONFIG_FIELDS}
+    other_fields = {name: value for name, value in values.items() if name not in CONFIG_FIELDS}
+
+    new_agent = Agent(workspace=of, **other_fields)
+    new_agent.set_draft(config)
+    new_agent.save(force_insert=True)
     if published:
-        version_of(made)
-    return made
+        version_of(new_agent)
+    return new_agent
 
 
 def version_of(agent: Agent) -> AgentVersion:
-    """Freeze the draft as its published version."""
+    """Publish the agent's draft and return the new version."""
     agent.published_version = agent.version
     agent.save(update_fields=["published_version"])
     return agent.create_version()
 
 
 def phone_number(of: Workspace, **fields: Any) -> PhoneNumber:
-    """An active number with an outbound trunk and a pace, as a registration leaves it."""
+    """An active number with an outbound trunk and a pace row, as registration creates them."""
     values = {
         "phone_number": f"+1202555{next(_numbers):04}",
         "status": PhoneNumber.Status.ACTIVE,
@@ -149,12 +150,12 @@ def sip_trunk(of: Workspace, **fields: Any) -> SipTrunk:
 
 
 def call(of: Workspace, **fields: Any) -> Call:
-    """An outbound call that is queued, unless told otherwise."""
+    """An outbound call, reserved by default (not yet dialled)."""
     pk = uuid7()
-    made_agent = fields.pop("agent", None) or agent(of)
+    its_agent = fields.pop("agent", None) or agent(of)
     values = {
-        "agent": made_agent,
-        "agent_version": made_agent.versions.first(),
+        "agent": its_agent,
+        "agent_version": its_agent.versions.first(),
         "from_number": "+12025550100",
         "to_number": "+12025550186",
         "room": f"vo-{pk}",
@@ -163,12 +164,12 @@ def call(of: Workspace, **fields: Any) -> Call:
 
 
 def batch(of: Workspace, **fields: Any) -> Batch:
-    """A ready batch without people."""
-    made_agent = fields.pop("agent", None) or agent(of)
+    """A batch in status `ready` without recipients."""
+    its_agent = fields.pop("agent", None) or agent(of)
     values = {
         "name": "Reminders",
-        "agent": made_agent,
-        "agent_version": made_agent.versions.first(),
+        "agent": its_agent,
+        "agent_version": its_agent.versions.first(),
         "status": Batch.Status.READY,
         "columns": ["phone", "first_name"],
         "variable_names": [None, "first_name"],
@@ -178,7 +179,7 @@ def batch(of: Workspace, **fields: Any) -> Batch:
 
 
 def recipient(of: Batch, **fields: Any) -> Recipient:
-    """Somebody who is due now, unless told otherwise."""
+    """A pending recipient, due now by default."""
     row = fields.pop("row_number", None) or of.recipients.count() + 2
     number = fields.pop("phone_number", f"+1202555{row:04}")
     values = {"values": [number, "Ada"], "due_at": timezone.now(), **fields}
@@ -212,7 +213,7 @@ def suppression(of: Workspace, **fields: Any) -> Suppression:
 
 
 def webhook(of: Workspace, **fields: Any) -> WebhookEndpoint:
-    """An endpoint for every event, with a secret of its own."""
+    """An endpoint with its own secret that receives every event type."""
     endpoint = WebhookEndpoint(workspace=of, **{"url": "https://example.com/hook", **fields})
     endpoint.secret = signing.encrypt_secret(endpoint, "secret", signing.generate_secret())
     endpoint.save(force_insert=True)
@@ -220,7 +221,7 @@ def webhook(of: Workspace, **fields: Any) -> WebhookEndpoint:
 
 
 def delivery(of: WebhookEndpoint, **fields: Any) -> WebhookDelivery:
-    """An event on its way, due now."""
+    """A pending delivery of a new event, due now by default."""
     now, number = timezone.now(), next(_numbers)
     event = WebhookEvent.unscoped.create(
         workspace=of.workspace, type="call.ended", key=f"call.ended:{number}", body="{}", at=now

@@ -1,4 +1,6 @@
-"""The environment first, then the product's settings, then a handful of overrides."""
+"""Settings for the tests: the product's own, with an environment prepared before they are read and
+a few overrides after.
+"""
 
 import atexit
 import os
@@ -8,7 +10,8 @@ import tempfile
 os.environ.setdefault("DEBUG", "1")
 if "DATA_DIR" not in os.environ:
     os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="voiceops-tests-")
-    # Processes that tests start inherit it, and only the one that made it takes it away.
+    # Processes started by tests inherit the variable, so only the process that created the folder
+    # removes it.
     atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 
 from voiceops.settings import *  # noqa: F403
@@ -18,11 +21,11 @@ ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SECURE_SSL_REDIRECT = False
-LIVEKIT_URL = (
-    "http://127.0.0.1:9"  # nothing listens there: a test that needs LiveKit starts a sandbox
-)
-WHITENOISE_AUTOREFRESH = True  # reads files when asked: nothing is collected for tests
+# Nothing listens on port 9. A test that needs LiveKit starts a sandbox.
+LIVEKIT_URL = "http://127.0.0.1:9"
+# Tests do not run collectstatic, so WhiteNoise must read each file on request.
+WHITENOISE_AUTOREFRESH = True
 if DATABASES["default"]["ENGINE"] == "voiceops.db.sqlite":  # noqa: F405 - from the star above
-    # A file, as in production: in memory, connections of several threads lock one another out at
-    # once.
+    # Use a file, as in production. With an in-memory database the connections of several threads
+    # fail with "table is locked" instead of waiting for each other.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}  # noqa: F405
