@@ -114,11 +114,11 @@ def agent(of: Workspace, *, published: bool = True, **fields: Any) -> Agent:
     new_agent.set_draft(config)
     new_agent.save(force_insert=True)
     if published:
-        version_of(new_agent)
+        publish_draft(new_agent)
     return new_agent
 
 
-def version_of(agent: Agent) -> AgentVersion:
+def publish_draft(agent: Agent) -> AgentVersion:
     """Publish the agent's draft and return the new version."""
     agent.published_version = agent.version
     agent.save(update_fields=["published_version"])

@@ -84,7 +84,7 @@ def test_newest_published_version_takes_the_call(
     ours: Workspace, box: RunningSandbox, agent: Agent, number: PhoneNumber
 ) -> None:
     Agent.unscoped.filter(pk=agent.pk).update(version=2, first_message="Good evening!")
-    make.version_of(Agent.unscoped.get(pk=agent.pk))
+    make.publish_draft(Agent.unscoped.get(pk=agent.pk))
 
     box.inbound(to=OURS, caller=CALLER)
     call = inbound(ours, box, status="ended")
