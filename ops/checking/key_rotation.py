@@ -1,7 +1,8 @@
-"""Every encrypted column of the installation, and re-encrypting it with the newest key.
+"""Finds every encrypted column of the installation, and re-encrypts it with the newest key.
 
-A column is encrypted when its `help_text` begins so, which is what our models say of such columns;
-the context of each token is made of table, column and primary key (voiceops.crypto).
+A column counts as encrypted when its `help_text` begins with "encrypted", which our models keep to.
+The context that each token is bound to consists of table, column and primary key
+(`voiceops/core/crypto.py`).
 """
 
 from collections.abc import Iterator
@@ -13,11 +14,10 @@ from django.db import models, transaction
 
 from voiceops.core import crypto
 
-MARK = "encrypted"
-UNMARKED = {
-    ("accounts_idempotentrequest", "answer")
-}  # encrypted too, though its help_text does not say so
-CHUNK = 500  # rows in a transaction
+ENCRYPTED_PREFIX = "encrypted"
+# Encrypted too, although the help_text does not begin with the prefix.
+OTHER_ENCRYPTED_COLUMNS = {("accounts_idempotentrequest", "answer")}
+ROTATION_CHUNK_ROWS = 500  # in one transaction
 
 
 @dataclass(frozen=True)
@@ -33,65 +33,72 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A chunk that was done: how many rows were re-encrypted, and which could not be decrypted."""
+class RotatedChunk:
+    """How many rows of a chunk were re-encrypted, and which could not be decrypted, in words."""
 
     rotated: int
     unreadable: list[str]
 
 
 def encrypted_columns() -> list[Column]:
-    """In every app, found by what the columns say of themselves."""
+    """The encrypted columns of all installed apps."""
     return [
         Column(model, field.name)
         for model in apps.get_models()
         for field in model._meta.concrete_fields
-        if str(field.help_text).startswith(MARK) or (model._meta.db_table, field.name) in UNMARKED
+        if _is_encrypted(model, field.name, str(field.help_text))
     ]
 
 
-def outdated(column: Column) -> models.QuerySet[Any]:
-    """Rows whose secret another key than the newest encrypted. Raises ImproperlyConfigured for keys
-    that are none.
+def _is_encrypted(model: type[models.Model], name: str, help_text: str) -> bool:
+    is_listed = (model._meta.db_table, name) in OTHER_ENCRYPTED_COLUMNS
+    return is_listed or help_text.startswith(ENCRYPTED_PREFIX)
+
+
+def outdated_rows(column: Column) -> models.QuerySet[Any]:
+    """Rows whose secret was encrypted with another key than the newest.
+
+    Raises ImproperlyConfigured when FIELD_ENCRYPTION_KEYS holds no valid key.
     """
     newest = crypto.encrypt("", "").partition(".")[0]
     rows = column.model._default_manager.exclude(**{column.name: ""}).exclude(**{column.name: None})
     return rows.exclude(**{f"{column.name}__startswith": f"{newest}."})
 
 
-def rotate_column(column: Column) -> Iterator[Step]:
-    """Re-encrypt chunk after chunk, while everything runs. Started again it goes on where it was."""
+def rotate_column(column: Column) -> Iterator[RotatedChunk]:
+    """Re-encrypt a column chunk by chunk, while everything runs.
+
+    An interrupted rotation continues where it stopped, because finished rows are no longer outdated.
+    """
     last: Any = None
     while True:
-        waiting = outdated(column).order_by("pk")
-        chunk = list(
-            (waiting.filter(pk__gt=last) if last else waiting).values_list("pk", flat=True)[:CHUNK]
-        )
+        waiting = outdated_rows(column).order_by("pk")
+        # Unreadable rows stay outdated: without this bound they would be read again for ever.
+        rest = waiting.filter(pk__gt=last) if last else waiting
+        chunk = list(rest.values_list("pk", flat=True)[:ROTATION_CHUNK_ROWS])
         if not chunk:
             return
         last = chunk[-1]
         yield rotate_rows(column, chunk)
 
 
-def rotate_rows(column: Column, keys: list[Any]) -> Step:
-    """Re-encrypt what stands in these rows now, under their locks: whoever changes a secret waits,
-    or was first.
+def rotate_rows(column: Column, keys: list[Any]) -> RotatedChunk:
+    """Re-encrypt the rows with these primary keys in one transaction.
+
+    The rows are locked and read again, so that a secret changed meanwhile is never overwritten.
     """
     unreadable = []
     rotated = []
     with transaction.atomic():
-        for row in (
-            outdated(column)
-            .filter(pk__in=keys)
-            .select_for_update(of=("self",))
-            .only("pk", column.name)
-        ):
+        rows = outdated_rows(column).filter(pk__in=keys).select_for_update(of=("self",))
+        for row in rows.only("pk", column.name):
+            context = column.context(row.pk)
             try:
-                text = crypto.decrypt(getattr(row, column.name), column.context(row.pk))
+                secret = crypto.decrypt(getattr(row, column.name), context)
             except crypto.DecryptError as error:
                 unreadable.append(f"{column} of {row.pk}: {error}")
                 continue
-            setattr(row, column.name, crypto.encrypt(text, column.context(row.pk)))
+            setattr(row, column.name, crypto.encrypt(secret, context))
             rotated.append(row)
         column.model._default_manager.bulk_update(rotated, [column.name])
-    return Step(len(rotated), unreadable)
+    return RotatedChunk(len(rotated), unreadable)

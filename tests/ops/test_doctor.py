@@ -13,8 +13,22 @@ from moto.server import ThreadedMotoServer
 from pytest_django import Settings
 
 from accounts.models import Workspace
-from ops.checking import doctor
-from ops.checking.doctor import Finding, Verdict
+from ops.checking import dependencies
+from ops.checking.findings import Finding, Verdict
+from ops.checking.installation_checks import (
+    check_alarms,
+    check_drift,
+    check_secrets,
+    check_settings,
+)
+from ops.checking.service_checks import (
+    check_broker,
+    check_database,
+    check_livekit,
+    check_storage,
+    check_twilio,
+    check_webhook,
+)
 from telephony.clients.livekit import trunks as livekit_trunks
 from telephony.clients.livekit.trunks import Outbound, TrunkConfig
 from telephony.clients.twilio.client import Twilio
@@ -34,12 +48,12 @@ BODY = {
 GONE = "http://127.0.0.1:9"
 
 
-def of(finding: Finding) -> tuple[str, str, str]:
-    return finding.verdict.value, finding.said, finding.mend
+def parts_of(finding: Finding) -> tuple[str, str, str]:
+    return finding.verdict.value, finding.description, finding.fix
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_healthy_installation_has_one_line_for_each_thing(
+def test_a_healthy_installation_has_one_line_for_each_check(
     box: RunningSandbox, settings: Settings, live_server: Any
 ) -> None:
     settings.PUBLIC_URL = live_server.url
@@ -62,45 +76,45 @@ def test_a_healthy_installation_has_one_line_for_each_thing(
     assert "still the example: " in out.getvalue()
 
 
-def test_a_sick_one_exits_with_one_line(db: None, settings: Settings) -> None:
+def test_problems_are_counted_and_the_command_fails(db: None, settings: Settings) -> None:
     settings.LIVEKIT_URL = settings.TWILIO_BASE_URL = settings.PUBLIC_URL = GONE
     out = io.StringIO()
 
     with pytest.raises(CommandError) as refusal:
         call_command("doctor", stdout=out)
 
-    assert str(refusal.value) == "3 things to mend"
+    assert str(refusal.value) == "3 problems found"
     bad = [line for line in out.getvalue().splitlines() if line.startswith("bad")]
     assert [line.split()[1] for line in bad] == ["livekit", "twilio", "webhook"]
-    assert all("Mend: " in line for line in bad)
+    assert all("Fix: " in line for line in bad)
 
 
-def test_the_database_is_named(db: None) -> None:
-    assert of(doctor.check_database()) == ("ok", f"{connection.vendor}, migrated", "")
+def test_the_database_is_named_by_its_vendor(db: None) -> None:
+    assert parts_of(check_database()) == ("ok", f"{connection.vendor}, migrated", "")
 
 
-def test_a_refused_livekit_key_is_told(box: RunningSandbox, settings: Settings) -> None:
+def test_a_refused_livekit_key_is_reported(box: RunningSandbox, settings: Settings) -> None:
     settings.LIVEKIT_API_SECRET = "another secret, long enough for the algorithm"
 
-    verdict, said, _ = of(doctor.check_livekit())
+    verdict, description, _ = parts_of(check_livekit())
 
-    assert (verdict, said) == ("bad", "LiveKit SIP error: the API key or secret was refused")
+    assert (verdict, description) == ("bad", "LiveKit SIP error: the API key or secret was refused")
 
 
 def test_an_unconfigured_twilio_is_fine(settings: Settings) -> None:
     settings.TWILIO_ACCOUNT_SID = ""
 
-    assert of(doctor.check_twilio()) == ("ok", "not configured, numbers cannot be bought", "")
+    assert parts_of(check_twilio()) == ("ok", "not configured, numbers cannot be bought", "")
 
 
-def test_things_at_twilio_without_a_row_are_told(db: None, box: RunningSandbox) -> None:
+def test_resources_at_twilio_without_a_row_are_reported(db: None, box: RunningSandbox) -> None:
     tag = "voiceops-01a20000-0000-7000-8000-000000000000"
     Twilio().create_trunk(tag, "lost.pstn.twilio.com")
 
-    finding = doctor.check_twilio()
+    finding = check_twilio()
 
     assert finding.verdict is Verdict.WARNING
-    assert finding.said == f"things that no number here owns: {tag}"
+    assert finding.description == f"resources without a number here: {tag}"
 
 
 def test_a_bucket_is_written_and_read_through_a_link(settings: Settings) -> None:
@@ -113,88 +127,95 @@ def test_a_bucket_is_written_and_read_through_a_link(settings: Settings) -> None
         settings.S3_ENDPOINT_URL = f"http://{host}:{port}"
         settings.S3_ACCESS_KEY_ID = settings.S3_SECRET_ACCESS_KEY = "testing"
 
-        missing = doctor.check_storage()
+        missing = check_storage()
         requests.put(
             f"{settings.S3_ENDPOINT_URL}/{bucket}", timeout=5
         ).raise_for_status()  # as an operator would
-        there = doctor.check_storage()
+        there = check_storage()
     finally:
         server.stop()
 
     assert missing.verdict is Verdict.BAD
-    assert missing.said.startswith("the bucket cannot be written and read: S3 error: ")
-    assert of(there) == ("ok", "the bucket can be written and read", "")
+    assert missing.description.startswith("the bucket cannot be written and read: S3 error: ")
+    assert parts_of(there) == ("ok", "the bucket can be written and read", "")
 
 
-def test_a_webhook_that_is_not_ours_is_told(box: RunningSandbox, settings: Settings) -> None:
+def test_a_webhook_that_is_not_ours_is_reported(box: RunningSandbox, settings: Settings) -> None:
     settings.PUBLIC_URL = box.url
 
-    finding = doctor.check_webhook()
+    finding = check_webhook()
 
     assert finding.verdict is Verdict.BAD
-    assert finding.said == f"{box.url}/livekit/webhook answers 404, not 401, to an unsigned event"
+    assert (
+        finding.description
+        == f"{box.url}/livekit/webhook answers 404, not 401, to an unsigned event"
+    )
 
 
-def test_secrets_of_an_old_key_are_told(ours: Workspace, settings: Settings) -> None:
+def test_secrets_encrypted_with_an_old_key_are_reported(
+    ours: Workspace, settings: Settings
+) -> None:
     number = make.phone_number(ours)
     PhoneNumber.unscoped.update(sip_auth_password=encrypt_password(number, "s3cret"))
     settings.SECRETS = dict.fromkeys(settings.SECRETS, "of our own")
     settings.FIELD_ENCRYPTION_KEYS = [new_key(), *settings.FIELD_ENCRYPTION_KEYS]
 
-    told = of(doctor.check_secrets())
+    assert parts_of(check_secrets()) == (
+        "warning",
+        "1 are encrypted with an old key",
+        "python manage.py rotate_keys",
+    )
 
-    assert told == ("warning", "1 are encrypted with an old key", "python manage.py rotate_keys")
 
-
-def test_secrets_that_are_the_same_are_told(db: None, settings: Settings) -> None:
+def test_equal_secrets_are_reported(db: None, settings: Settings) -> None:
     settings.SECRETS = dict.fromkeys(settings.SECRETS, "of our own")
     settings.JWT_API_SECRET = settings.SECRET_KEY
 
-    assert of(doctor.check_secrets())[:2] == ("bad", "the same: SECRET_KEY and JWT_API_SECRET")
+    assert parts_of(check_secrets())[:2] == ("bad", "the same: SECRET_KEY and JWT_API_SECRET")
 
 
-def test_secrets_that_are_short_are_told(db: None, settings: Settings) -> None:
+def test_short_secrets_are_reported(db: None, settings: Settings) -> None:
     settings.SECRETS = dict.fromkeys(settings.SECRETS, "of our own")
     settings.LIVEKIT_API_SECRET = "devsecret"
 
-    assert of(doctor.check_secrets())[:2] == ("bad", "fewer than 32 characters: LIVEKIT_API_SECRET")
+    assert parts_of(check_secrets())[:2] == ("bad", "fewer than 32 characters: LIVEKIT_API_SECRET")
 
 
-def test_settings_that_other_commands_refuse_are_told(settings: Settings) -> None:
+def test_settings_that_other_commands_refuse_are_reported(settings: Settings) -> None:
     settings.RECORDINGS_STORAGE = "ftp"
 
-    assert [of(finding) for finding in doctor.check_settings()] == [
+    assert [parts_of(finding) for finding in check_settings()] == [
         ("bad", "RECORDINGS_STORAGE is 'ftp'", "local or s3.")
     ]
 
 
-def test_an_endpoint_that_is_no_address_is_told(settings: Settings) -> None:
+def test_an_endpoint_that_is_not_a_url_is_reported(settings: Settings) -> None:
     settings.RECORDINGS_STORAGE, settings.S3_BUCKET, settings.S3_ENDPOINT_URL = (
         "s3",
         "recordings",
         "nonsense",
     )
 
-    assert of(doctor.check_storage())[:2] == (
+    assert parts_of(check_storage())[:2] == (
         "bad",
         "the bucket cannot be written and read: ValueError",
     )
 
 
 @pytest.mark.parametrize("scheme", ["kafka", "carrier-pigeon"])
-def test_a_broker_nobody_knows_is_told(
+def test_an_unsupported_broker_is_reported(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     settings.CELERY_BROKER_URL = f"{scheme}://host"
-    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery would take that one
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery would prefer it
     monkeypatch.setattr(
-        doctor, "current_app", Celery(broker=f"{scheme}://host", set_as_current=False)
+        dependencies, "current_app", Celery(broker=f"{scheme}://host", set_as_current=False)
     )
 
-    assert of(doctor.check_broker())[:2] == ("bad", f"{scheme} is no broker we know")
+    assert parts_of(check_broker())[:2] == ("bad", f"{scheme} is not a supported broker")
 
 
-def test_drift_is_told_and_repaired(ours: Workspace, box: RunningSandbox) -> None:
+def test_drift_is_reported_and_repaired(ours: Workspace, box: RunningSandbox) -> None:
     make.client(ours).post("/phone-numbers", BODY)
     number = PhoneNumber.unscoped.get()
     elsewhere = Outbound(
@@ -204,30 +225,36 @@ def test_drift_is_told_and_repaired(ours: Workspace, box: RunningSandbox) -> Non
         TrunkConfig(f"voiceops:{number.pk}", f"VoiceOps {number.phone_number}", outbound=elsewhere)
     )
 
-    told = doctor.check_drift()
+    drift = check_drift()
     with pytest.raises(CommandError):  # nothing serves the webhook here
         call_command("doctor", "--repair", stdout=io.StringIO())
 
     differences = "The outbound trunk differs in address; The inbound trunk is missing at LiveKit"
-    assert of(told) == ("bad", f"{number}: {differences}", "python manage.py doctor --repair")
-    assert doctor.check_drift().verdict is Verdict.OK
+    assert parts_of(drift) == (
+        "bad",
+        f"{number}: {differences}",
+        "python manage.py doctor --repair",
+    )
+    assert check_drift().verdict is Verdict.OK
     assert everything()["outbound"][0].address == "sip.carrier.example"
 
 
-def test_removals_that_wait_are_told_and_finished(ours: Workspace, box: RunningSandbox) -> None:
+def test_unfinished_removals_are_reported_and_finished(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     make.client(ours).post("/phone-numbers", BODY)
     PhoneNumber.unscoped.update(status=PhoneNumber.Status.ERROR)
 
-    told = doctor.check_drift()
+    drift = check_drift()
     with pytest.raises(CommandError):
         call_command("doctor", "--repair", stdout=io.StringIO())
 
-    assert (told.verdict, told.said) == (Verdict.BAD, "not removed yet: +12025550100")
+    assert (drift.verdict, drift.description) == (Verdict.BAD, "not removed yet: +12025550100")
     assert not PhoneNumber.unscoped.exists()
 
 
-def test_alarms_of_calls_are_told(ours: Workspace) -> None:
-    nothing = list(doctor.check_alarms())
+def test_alarms_of_calls_are_reported(ours: Workspace) -> None:
+    before = list(check_alarms())
     call = make.call(ours)
     call_states.raise_alarm(
         call, at=timezone.now() - timedelta(days=2), text="An old one", source="test"
@@ -236,10 +263,10 @@ def test_alarms_of_calls_are_told(ours: Workspace) -> None:
         call, at=timezone.now(), text="The callee was called after all", source="test"
     )
 
-    (found,) = doctor.check_alarms()
+    (found,) = check_alarms()
 
-    assert nothing == []
-    assert of(found)[:2] == (
+    assert before == []
+    assert parts_of(found)[:2] == (
         "warning",
         f"1 alarm within a day, the newest of call {call.pk}: The callee was called after all",
     )

@@ -8,10 +8,10 @@ from pytest_django import Settings
 
 from accounts.models import Workspace
 from ops.checking.key_rotation import (
-    CHUNK,
+    ROTATION_CHUNK_ROWS,
     Column,
     encrypted_columns,
-    outdated,
+    outdated_rows,
     rotate_column,
     rotate_rows,
 )
@@ -37,7 +37,7 @@ def rotate() -> str:
     return out.getvalue().strip()
 
 
-def test_every_encrypted_column_is_known() -> None:
+def test_every_encrypted_column_is_found() -> None:
     columns = {str(column) for column in encrypted_columns()}
 
     assert {
@@ -62,7 +62,7 @@ def test_stored_answers_are_rotated_and_still_replayed(ours: Workspace, settings
     assert again.headers["Idempotent-Replay"] == "true"
 
 
-def test_all_secrets_are_encrypted_again(ours: Workspace, settings: Settings) -> None:
+def test_all_secrets_are_re_encrypted(ours: Workspace, settings: Settings) -> None:
     number = with_password(make.phone_number(ours), "s3cret of the number")
     trunk = SipTrunk.unscoped.get()
     trunk.auth_password = encrypt_password(trunk, "s3cret of the trunk")
@@ -70,12 +70,12 @@ def test_all_secrets_are_encrypted_again(ours: Workspace, settings: Settings) ->
     make.phone_number(ours)  # without a password
     settings.FIELD_ENCRYPTION_KEYS = [new_key(), *settings.FIELD_ENCRYPTION_KEYS]
 
-    said = rotate()
+    output = rotate()
 
     settings.FIELD_ENCRYPTION_KEYS = settings.FIELD_ENCRYPTION_KEYS[:1]  # the old key is gone
     number.refresh_from_db()
     trunk.refresh_from_db()
-    assert said == f"2 of 2 secrets encrypted again, in {len(encrypted_columns())} columns"
+    assert output == f"2 of 2 secrets re-encrypted, in {len(encrypted_columns())} columns"
     assert (decrypt_password(number), decrypt_password(trunk)) == (
         "s3cret of the number",
         "s3cret of the trunk",
@@ -89,43 +89,48 @@ def test_a_second_run_has_nothing_to_do(ours: Workspace, settings: Settings) -> 
     number.refresh_from_db()
     token = number.sip_auth_password
 
-    said = rotate()
+    output = rotate()
 
     number.refresh_from_db()
-    assert said == f"0 of 0 secrets encrypted again, in {len(encrypted_columns())} columns"
+    assert output == f"0 of 0 secrets re-encrypted, in {len(encrypted_columns())} columns"
     assert number.sip_auth_password == token
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(ours: Workspace, settings: Settings) -> None:
-    numbers = [make.phone_number(ours, phone_number=f"+1202600{n:04}") for n in range(CHUNK + 5)]
+def test_an_interrupted_run_continues_where_it_stopped(ours: Workspace, settings: Settings) -> None:
+    numbers = [
+        make.phone_number(ours, phone_number=f"+1202600{n:04}")
+        for n in range(ROTATION_CHUNK_ROWS + 5)
+    ]
     for number in numbers:
         number.sip_auth_password = encrypt_password(number, "s3cret")
     PhoneNumber.unscoped.bulk_update(numbers, ["sip_auth_password"])
     settings.FIELD_ENCRYPTION_KEYS = [new_key(), *settings.FIELD_ENCRYPTION_KEYS]
     column = Column(PhoneNumber, "sip_auth_password")
 
-    first = next(rotate_column(column))  # and then it dies
-    left = outdated(column).count()
+    first = next(rotate_column(column))  # the process stops here
+    remaining = outdated_rows(column).count()
 
-    assert (first.rotated, left) == (CHUNK, 5)
-    assert rotate() == f"5 of 5 secrets encrypted again, in {len(encrypted_columns())} columns"
+    assert (first.rotated, remaining) == (ROTATION_CHUNK_ROWS, 5)
+    assert rotate() == f"5 of 5 secrets re-encrypted, in {len(encrypted_columns())} columns"
 
 
-def test_a_secret_changed_meanwhile_is_not_overwritten(ours: Workspace, settings: Settings) -> None:
+def test_a_secret_changed_during_the_rotation_is_not_overwritten(
+    ours: Workspace, settings: Settings
+) -> None:
     number = with_password(make.phone_number(ours), "old")
     settings.FIELD_ENCRYPTION_KEYS = [new_key(), *settings.FIELD_ENCRYPTION_KEYS]
     column = Column(PhoneNumber, "sip_auth_password")
-    found = list(outdated(column).values_list("pk", flat=True))
+    found = list(outdated_rows(column).values_list("pk", flat=True))
     with_password(number, "new")
 
-    step = rotate_rows(column, found)
+    chunk = rotate_rows(column, found)
 
     number.refresh_from_db()
-    assert (found, step.rotated) == ([number.pk], 0)
+    assert (found, chunk.rotated) == ([number.pk], 0)
     assert decrypt_password(number) == "new"
 
 
-def test_what_cannot_be_read_is_told_and_kept(ours: Workspace, settings: Settings) -> None:
+def test_an_unreadable_secret_is_reported_and_kept(ours: Workspace, settings: Settings) -> None:
     number = with_password(make.phone_number(ours), "s3cret")
     other = make.phone_number(ours)
     PhoneNumber.unscoped.filter(pk=other.pk).update(sip_auth_password=number.sip_auth_password)
@@ -135,8 +140,8 @@ def test_what_cannot_be_read_is_told_and_kept(ours: Workspace, settings: Setting
         rotate()
 
     number.refresh_from_db()
-    assert (
-        str(refusal.value) == "1 secrets could not be read: their key is missing, keep the old keys"
+    assert str(refusal.value) == (
+        "1 secrets could not be decrypted because their key is missing; keep the old keys"
     )
     assert not crypto.needs_rotation(number.sip_auth_password)
     assert PhoneNumber.unscoped.get(pk=other.pk).sip_auth_password != ""

@@ -4,12 +4,12 @@ from pytest_django import Settings
 from ops.checking.settings_checks import check_settings
 
 
-def test_the_defaults_make_sense() -> None:
+def test_the_default_settings_pass() -> None:
     assert check_settings(None) == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message_id"),
     [
         ({"PUBLIC_URL": "voiceops.example.com"}, "ops.E001"),
         ({"LIVEKIT_URL": ""}, "ops.E001"),
@@ -32,10 +32,10 @@ def test_the_defaults_make_sense() -> None:
         ({"ALLOWED_HOSTS": ["https://voiceops.example.com"]}, "ops.E012"),
     ],
 )
-def test_what_cannot_work_is_told(
-    settings: Settings, changes: dict[str, object], told: str
+def test_a_setting_that_cannot_work_is_reported(
+    settings: Settings, changes: dict[str, object], message_id: str
 ) -> None:
     for name, value in changes.items():
         setattr(settings, name, value)
 
-    assert [message.id for message in check_settings(None)] == [told]
+    assert [message.id for message in check_settings(None)] == [message_id]

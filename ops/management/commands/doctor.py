@@ -1,45 +1,44 @@
+"""`manage.py doctor`: is the installation ready?"""
+
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ops.checking import doctor
-from telephony.models import PhoneNumber
-from telephony.services import drift
-from telephony.services.numbers import clean_provisioning
+from ops.checking.doctor import repair_numbers, run_doctor
+from ops.checking.findings import Verdict
 from voiceops.core.errors import DomainError
 
 
 class Command(BaseCommand):
     help = (
-        "Is it ready? Looks at database, broker, LiveKit, Twilio, recordings, webhook, secrets, and at differences "
-        "between our numbers and LiveKit: one line each, with the mend. Exits 1 when something is bad."
+        "Checks database, broker, LiveKit, Twilio, recordings, webhook and secrets, and whether "
+        "LiveKit has what our numbers need. Prints one line each, with the fix. "
+        "Exits 1 when something is bad."
     )
+    # The doctor reports failing system checks itself, beside its other findings.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--repair",
             action="store_true",
-            help="first make LiveKit have what our numbers say, and finish removals",
+            help="first give LiveKit what our numbers need, and finish removals of numbers",
         )
 
     def handle(self, *, repair: bool, **options: Any) -> None:
         if repair:
             self.repair()
-        troubles = 0
-        for finding in doctor.check_all():
+        problems = 0
+        for finding in run_doctor():
             self.stdout.write(str(finding))
             self.stdout.flush()
-            troubles += finding.verdict is doctor.Verdict.BAD
-        if troubles:
-            raise CommandError(f"{troubles} thing{'s' if troubles > 1 else ''} to mend")
+            problems += finding.verdict is Verdict.BAD
+        if problems:
+            raise CommandError(f"{problems} problem{'s' if problems > 1 else ''} found")
 
     def repair(self) -> None:
         try:
-            clean_provisioning()
-            drifted, _ = drift.check_everything()
-            for number in [each.row for each in drifted if isinstance(each.row, PhoneNumber)]:
-                drift.repair_number(number=number)
+            for number in repair_numbers():
                 self.stdout.write(f"repaired  {number}")
         except DomainError as error:
-            raise CommandError(f"Nothing more could be repaired: {error}") from error
+            raise CommandError(f"The repair stopped: {error}") from error

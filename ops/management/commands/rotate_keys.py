@@ -1,41 +1,46 @@
+"""`manage.py rotate_keys`: re-encrypt stored secrets with the newest key."""
+
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from ops.checking.key_rotation import encrypted_columns, outdated, rotate_column
+from ops.checking.key_rotation import encrypted_columns, outdated_rows, rotate_column
 
-SHOWN = 5
+MAX_LISTED_UNREADABLE = 5
 
 
 class Command(BaseCommand):
     help = (
-        "Encrypts every stored secret again with the newest of FIELD_ENCRYPTION_KEYS, while everything runs. "
-        "Can be stopped and started again; afterwards the older keys may be removed."
+        "Re-encrypts every stored secret with the newest of FIELD_ENCRYPTION_KEYS, while "
+        "everything runs. Can be interrupted and started again; "
+        "afterwards the older keys may be removed."
     )
 
     def handle(self, **options: Any) -> None:
         columns = encrypted_columns()
         try:
-            total = sum(outdated(column).count() for column in columns)
+            total = sum(outdated_rows(column).count() for column in columns)
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
-        rotated, unreadable = 0, []
-        with tqdm(
-            total=total, unit=" secrets", disable=None if total else True, file=self.stderr
-        ) as bar:
+
+        rotated = 0
+        unreadable: list[str] = []
+        # None hides the bar only where standard error is not a terminal.
+        hidden = None if total else True
+        with tqdm(total=total, unit=" secrets", disable=hidden, file=self.stderr) as bar:
             for column in columns:
-                for step in rotate_column(column):
-                    rotated += step.rotated
-                    unreadable += step.unreadable
-                    bar.update(step.rotated + len(step.unreadable))
-        self.stdout.write(
-            f"{rotated} of {total} secrets encrypted again, in {len(columns)} columns"
-        )
+                for chunk in rotate_column(column):
+                    rotated += chunk.rotated
+                    unreadable += chunk.unreadable
+                    bar.update(chunk.rotated + len(chunk.unreadable))
+
+        self.stdout.write(f"{rotated} of {total} secrets re-encrypted, in {len(columns)} columns")
         if unreadable:
-            for line in unreadable[:SHOWN]:
+            for line in unreadable[:MAX_LISTED_UNREADABLE]:
                 self.stderr.write(line)
             raise CommandError(
-                f"{len(unreadable)} secrets could not be read: their key is missing, keep the old keys"
+                f"{len(unreadable)} secrets could not be decrypted because their key is missing; "
+                "keep the old keys"
             )

@@ -1,0 +1,113 @@
+"""The doctor's checks of the installation itself: settings, secrets, phone numbers at LiveKit, and
+alarms of calls.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import combinations
+
+from django.conf import settings
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+from ops.checking.findings import Finding, bad, join_first, ok, warning
+from ops.checking.key_rotation import encrypted_columns, outdated_rows
+from telephony.models import CallEvent, PhoneNumber
+from telephony.services import drift
+from voiceops.core import crypto
+from voiceops.core.clock import database_now
+from voiceops.core.env import SHORTEST_SECRET
+from voiceops.core.errors import ProviderError
+
+ALARM_AGE = timedelta(days=1)
+
+
+def check_settings() -> Iterator[Finding]:
+    """The settings that every other command refuses to start with; nothing when there are none."""
+    for message in run_checks():
+        verdict = bad if message.is_serious() else warning
+        yield verdict("settings", message.msg.rstrip("."), message.hint or "see .env.example")
+
+
+def check_secrets() -> Finding:
+    name = "secrets"
+    try:
+        outdated = sum(outdated_rows(column).count() for column in encrypted_columns())
+    except ImproperlyConfigured as error:
+        return bad(name, str(error), "set FIELD_ENCRYPTION_KEYS as .env.example describes")
+    examples = [
+        variable
+        for variable, example in settings.EXAMPLE_SECRETS.items()
+        if settings.SECRETS[variable] == example
+    ]
+    if examples:
+        fix = "set secrets of your own before anyone else can reach this server"
+        return warning(name, f"still the example: {', '.join(examples)}", fix)
+    if weakness := describe_weak_secrets():
+        return bad(name, weakness, "python ops/new_secrets.py prints new ones")
+    if outdated:
+        description = f"{outdated} are encrypted with an old key"
+        return warning(name, description, "python manage.py rotate_keys")
+    return ok(name, "set, distinct, and encrypted with the newest key")
+
+
+def describe_weak_secrets() -> str:
+    """Names the secrets that are too short or equal to another; empty when none is."""
+    secrets = {
+        name: getattr(settings, name)
+        for name in ("SECRET_KEY", "JWT_API_SECRET", "LIVEKIT_API_SECRET")
+    }
+    # Old values still verify tokens and decrypt columns, so they must be as strong.
+    for name in ("FIELD_ENCRYPTION_KEYS", "JWT_API_SECRET_FALLBACKS"):
+        for index, value in enumerate(getattr(settings, name)):
+            secrets[f"{name}[{index}]"] = value
+
+    if short := [name for name, value in secrets.items() if len(value) < SHORTEST_SECRET]:
+        return f"fewer than {SHORTEST_SECRET} characters: {', '.join(short)}"
+    same = [
+        f"{one} and {other}"
+        for one, other in combinations(secrets, 2)
+        if secrets[one] == secrets[other]
+    ]
+    return f"the same: {', '.join(same)}" if same else ""
+
+
+def check_drift() -> Finding:
+    """Whether LiveKit has the trunks and rules that the rows of our numbers describe."""
+    name = "drift"
+    try:
+        drifted, orphans = drift.check_everything()
+    except ProviderError:
+        return warning(name, "not checked: LiveKit must respond first", "see livekit")
+    except crypto.DecryptError as error:
+        description = f"a SIP password cannot be read: {error}"
+        return bad(name, description, "put the key back into FIELD_ENCRYPTION_KEYS")
+
+    if drifted:
+        rows = [f"{each.row}: {'; '.join(each.differences)}" for each in drifted]
+        return bad(name, join_first(rows), "python manage.py doctor --repair")
+    unfinished = PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ERROR)
+    if numbers := list(unfinished.values_list("phone_number", flat=True)):
+        fix = "python manage.py doctor --repair, the worker tries again too"
+        return bad(name, f"not removed yet: {join_first(numbers)}", fix)
+    if orphans:
+        fix = "delete them at LiveKit unless another installation uses them"
+        return warning(
+            name, f"LiveKit has trunks without a number here: {join_first(orphans)}", fix
+        )
+    return ok(name, "LiveKit has exactly what our numbers need")
+
+
+def check_alarms() -> Iterator[Finding]:
+    """Evidence that arrived after a call had ended and contradicts its end; nothing when there is
+    none.
+    """
+    alarms = CallEvent.unscoped.filter(type="alarm", at__gte=database_now() - ALARM_AGE)
+    newest = alarms.order_by("-at").first()
+    if newest is None:
+        return
+    count = alarms.count()
+    alarm_count = f"{count} alarm{'' if count == 1 else 's'}"
+    description = f"{alarm_count} within a day, the newest of call {newest.call_id}: {newest.text}"
+    fix = "read that call's events; the others are under Call events in the admin"
+    yield warning("calls", description, fix)
