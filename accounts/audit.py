@@ -37,7 +37,9 @@ def record(
     )
 
 
-def person(user: User, *, workspace: Workspace | None = None, ip: str | None = None) -> Principal:
+def user_principal(
+    user: User, *, workspace: Workspace | None = None, ip: str | None = None
+) -> Principal:
     """Somebody who is only just logging in, and so has no request's Access yet."""
     return Principal(user=user, workspace=workspace or user.default_workspace, ip=ip)
 

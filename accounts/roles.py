@@ -9,6 +9,6 @@ class Role(models.IntegerChoices):
     ADMIN = 30, "admin"
 
     @classmethod
-    def named(cls, label: str) -> "Role":
+    def from_label(cls, label: str) -> "Role":
         """The role called `member`, `manager` or `admin`. Raises KeyError for anything else."""
         return {str(role.label): role for role in cls}[label]

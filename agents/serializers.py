@@ -66,7 +66,7 @@ class Stored(StrictSerializer):
 class ProviderSettings(Stored):
     """Known keys are checked, others handed on to the provider."""
 
-    refuses_unknown: ClassVar[bool] = False
+    rejects_unknown_fields: ClassVar[bool] = False
     provider = Text(max_length=100, required=False)
     model = Text(max_length=200, required=False)
 

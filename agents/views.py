@@ -32,7 +32,7 @@ class AgentViewSet(
     serializer_class = AgentSerializer
     query_class = AgentQuery
     sortable = {"name": "name", "created_at": "created_at", "updated_at": "updated_at"}
-    bodiless = ("publish", "duplicate")
+    actions_without_body = ("publish", "duplicate")
     access = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from voiceops.core.process_tuning import disable_query_log, tune_gc
-from voiceops.core.statement_timeouts import WEB_SECONDS, set_statement_timeouts
+from voiceops.core.statement_timeouts import WEB_STATEMENT_SECONDS, set_statement_timeouts
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "ops.serving.web_worker.WebWorker"  # threads
@@ -22,7 +22,7 @@ control_socket_disable = (
 logconfig_dict = {
     "version": 1,
     "root": {"level": "INFO", "handlers": ["error_console"]},
-    "formatters": {"generic": {"()": "voiceops.observability.structured_logging.JsonLines"}},
+    "formatters": {"generic": {"()": "voiceops.observability.structured_logging.JsonFormatter"}},
     "handlers": {"error_console": {"class": "logging.StreamHandler", "formatter": "generic"}},
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False},
@@ -37,6 +37,6 @@ logconfig_dict = {
 
 def when_ready(server: Any) -> None:
     """Before the first worker is forked: all of them share what is loaded now."""
-    set_statement_timeouts(WEB_SECONDS)
+    set_statement_timeouts(WEB_STATEMENT_SECONDS)
     disable_query_log()
     tune_gc()

@@ -9,11 +9,11 @@ from celery import Celery
 from celery.signals import celeryd_init
 
 from voiceops.core import file_broker
-from voiceops.core.statement_timeouts import WORKER_SECONDS, set_statement_timeouts
+from voiceops.core.statement_timeouts import WORKER_STATEMENT_SECONDS, set_statement_timeouts
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 
-file_broker.use()
+file_broker.register_transport()
 app = Celery("voiceops")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
@@ -21,4 +21,4 @@ app.autodiscover_tasks()
 
 @celeryd_init.connect
 def be_patient(**_: Any) -> None:
-    set_statement_timeouts(WORKER_SECONDS)
+    set_statement_timeouts(WORKER_STATEMENT_SECONDS)

@@ -207,7 +207,7 @@ CACHES = {
     }
 }
 REST_FRAMEWORK: dict[str, Any] = {
-    "EXCEPTION_HANDLER": "voiceops.api.errors.handle",
+    "EXCEPTION_HANDLER": "voiceops.api.errors.handle_exception",
     "DEFAULT_PAGINATION_CLASS": "voiceops.api.pagination.PagePagination",
     "DEFAULT_SCHEMA_CLASS": "voiceops.api.schema.Schema",
     "DEFAULT_THROTTLE_CLASSES": [
@@ -314,7 +314,7 @@ LOGGING = {
     "formatters": {
         "line": {
             "()": "voiceops.observability.structured_logging."
-            + ("PlainLines" if sys.stderr.isatty() else "JsonLines")
+            + ("PlainFormatter" if sys.stderr.isatty() else "JsonFormatter")
         }
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}, **_sentry},
@@ -343,7 +343,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "voiceops.api.schema.complete",
+        "voiceops.api.schema.complete_schema",
         "telephony.openapi.add_plain_views",
     ],
     "ENUM_NAME_OVERRIDES": {

@@ -7,4 +7,4 @@ from voiceops.api.chunked_body import ChunkedBodyMiddleware
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
 
-application = ChunkedBodyMiddleware(get_wsgi_application(), longest=settings.MAX_UPLOAD_BYTES)
+application = ChunkedBodyMiddleware(get_wsgi_application(), max_bytes=settings.MAX_UPLOAD_BYTES)

@@ -29,7 +29,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ReadOnlyAdmin):
-    personal = True
+    audit_views = True
     list_display = ("id", "type", "workspace_name", "at", "created_at")
     list_filter = ("type", "created_at")
     search_fields = ("key__exact", "type__exact")

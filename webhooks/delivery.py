@@ -12,7 +12,7 @@ from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from accounts.roles import Role
 from accounts.services import email_delivery
-from voiceops.core.safe_http import Answer, post
+from voiceops.core.safe_http import HttpResult, post
 from webhooks import signing
 from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from webhooks.retry_schedule import DISABLE_ENDPOINT_AFTER, next_attempt_at
@@ -25,7 +25,7 @@ REASON_NOTHING_DELIVERED = "Nothing arrived for five days"
 Status = WebhookDelivery.Status
 
 
-def send_delivery(*, delivery: WebhookDelivery, now: datetime) -> Answer:
+def send_delivery(*, delivery: WebhookDelivery, now: datetime) -> HttpResult:
     """Send a claimed delivery once and return the answer, which is not recorded yet.
 
     No transaction is open while the receiver answers.
@@ -40,7 +40,7 @@ def send_delivery(*, delivery: WebhookDelivery, now: datetime) -> Answer:
 
 
 def record_answer(
-    *, delivery: WebhookDelivery, answer: Answer, now: datetime, duration_ms: int
+    *, delivery: WebhookDelivery, answer: HttpResult, now: datetime, duration_ms: int
 ) -> None:
     """Record one attempt: finish the delivery or schedule the next attempt, and update the
     endpoint's record of failures.
@@ -53,7 +53,7 @@ def record_answer(
         "error": answer.error,
         "duration_ms": duration_ms,
     }
-    if answer.arrived:
+    if answer.is_success:
         changes |= {"status": Status.DELIVERED, "delivered_at": now}
     elif due_at := next_attempt_at(attempts=attempts, now=now, retry_after=answer.retry_after):
         changes |= {"due_at": due_at}
@@ -96,13 +96,13 @@ def erase_events(workspace: Workspace, phrases: Sequence[str]) -> int:
     return len(ids)
 
 
-def _update_endpoint_health(endpoint: WebhookEndpoint, answer: Answer, now: datetime) -> None:
+def _update_endpoint_health(endpoint: WebhookEndpoint, answer: HttpResult, now: datetime) -> None:
     """Start or end the endpoint's run of failures, or disable it when the run is too long.
 
     Every step is a compare-and-set, so that of several concurrent attempts exactly one applies it.
     """
     rows = WebhookEndpoint.unscoped.filter(pk=endpoint.pk)
-    if answer.arrived:
+    if answer.is_success:
         if endpoint.failing_since is not None:
             rows.update(failing_since=None)
         return
@@ -131,4 +131,4 @@ def _notify_admins(endpoint: WebhookEndpoint, reason: str) -> None:
         f"Enable it with PATCH /webhooks/{endpoint.pk}.\n"
     )
     for address in list(admins.values_list("user__email", flat=True)):
-        email_delivery.send(address, "A webhook was disabled", text)
+        email_delivery.send_email(address, "A webhook was disabled", text)

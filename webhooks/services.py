@@ -10,7 +10,7 @@ from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from voiceops.core.errors import StateForbids
 from voiceops.core.ids import uuid7
-from voiceops.core.safe_http import check_url
+from voiceops.core.safe_http import require_safe_url
 from webhooks import signing
 from webhooks.models import TEST_EVENT, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
@@ -25,7 +25,7 @@ def create_endpoint(
 
     Raises Invalid when the URL is malformed or must not be called.
     """
-    check_url(fields["url"])
+    require_safe_url(fields["url"])
     secret = signing.generate_secret()
 
     with transaction.atomic():
@@ -43,7 +43,7 @@ def update_endpoint(
 
     Raises Invalid when the URL is malformed or must not be called.
     """
-    check_url(changes.get("url", endpoint.url))
+    require_safe_url(changes.get("url", endpoint.url))
     if changes.get("is_enabled"):
         changes = {**changes, "disabled_reason": None, "failing_since": None}
     for name, value in changes.items():

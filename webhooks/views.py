@@ -12,7 +12,7 @@ from rest_framework.serializers import BaseSerializer
 from accounts.api.lookup import not_found, parse_id
 from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
 from accounts.roles import Role
-from voiceops.api.pagination import read_query
+from voiceops.api.pagination import validate_query
 from webhooks import services
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.serializers import (
@@ -28,7 +28,7 @@ class WebhookViewSet(
 ):
     model = WebhookEndpoint
     serializer_class = WebhookSerializer
-    bodiless = ("rotate_secret", "test", "redeliver")
+    actions_without_body = ("rotate_secret", "test", "redeliver")
     access = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
@@ -89,7 +89,7 @@ class WebhookViewSet(
     def deliveries(self, request: Request, pk: str) -> Response:
         """The deliveries of the last 30 days, newest first."""
         rows = self.get_object().deliveries.select_related("event").order_by("-pk")
-        query = read_query(DeliveryQuery, request)
+        query = validate_query(DeliveryQuery, request)
         columns = {"status": "status", "event": "event__type"}
         rows = rows.filter(
             **{column: query[name] for name, column in columns.items() if name in query}

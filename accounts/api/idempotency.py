@@ -21,10 +21,10 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.auth.authentication import ip_of
+from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
 from accounts.models import IdempotentRequest
-from voiceops.api.errors import SENTENCES
+from voiceops.api.errors import DEFAULT_DETAILS
 from voiceops.core import crypto
 from voiceops.core.errors import Conflict, Invalid
 
@@ -63,7 +63,7 @@ def store_answer(row: IdempotentRequest, response: HttpResponseBase | None) -> N
     ):
         row.delete()
         return
-    data = response.data if isinstance(response, Response) else {"detail": SENTENCES[500]}
+    data = response.data if isinstance(response, Response) else {"detail": DEFAULT_DETAILS[500]}
     answer = {
         "status": response.status_code if response is not None else 500,
         "body": JSONRenderer().render(data).decode(),
@@ -97,7 +97,7 @@ def _scope(request: Request) -> str:
     hold.
     """
     principal = request.auth if isinstance(request.auth, Principal) else None
-    who = principal.scope if principal else f"ip:{ip_of(request)}"
+    who = principal.scope if principal else f"ip:{client_ip(request)}"
     where: list[object] = [
         request.path_info,
         str(principal.workspace.pk) if principal and principal.workspace else None,

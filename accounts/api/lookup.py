@@ -4,7 +4,7 @@ import uuid
 
 from django.db import models
 
-from voiceops.api.fields import UUID_FORM
+from voiceops.api.fields import UUID_PATTERN
 from voiceops.core.errors import NotFound
 
 # Model -> what a client reads in `… not found`. Models not named here are called by their verbose
@@ -32,6 +32,6 @@ def parse_id(text: object, model: type[models.Model]) -> uuid.UUID:
     """An id out of a path. Raises NotFound for what is no UUID."""
     if isinstance(text, uuid.UUID):
         return text
-    if not isinstance(text, str) or not UUID_FORM.fullmatch(text):
+    if not isinstance(text, str) or not UUID_PATTERN.fullmatch(text):
         raise not_found(model)
     return uuid.UUID(text)

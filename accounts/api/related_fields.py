@@ -7,7 +7,7 @@ from rest_framework.relations import PrimaryKeyRelatedField
 
 from accounts.api.lookup import not_found
 from voiceops.api.errors import field_error
-from voiceops.api.fields import UUID_FORM, reads_text
+from voiceops.api.fields import UUID_PATTERN, reads_text
 from voiceops.api.serializers import StrictModelSerializer
 
 
@@ -31,7 +31,7 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, uuid.UUID) and not (
-            isinstance(data, str) and UUID_FORM.fullmatch(data)
+            isinstance(data, str) and UUID_PATTERN.fullmatch(data)
         ):
             raise field_error("type_error.uuid")
         queryset = self.get_queryset()

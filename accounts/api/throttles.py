@@ -14,7 +14,7 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
-from accounts.auth.authentication import ip_of
+from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -69,7 +69,7 @@ class LoginLimit(Limit):
     scope = "login"
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:
-        return f"throttle:login:{ip_of(request)}" if _is_login(request) else None
+        return f"throttle:login:{client_ip(request)}" if _is_login(request) else None
 
 
 class AccountLimit(Limit):
@@ -82,11 +82,11 @@ class AccountLimit(Limit):
             return None
         email = request.data.get("email") if isinstance(request.data, dict) else None
         account = hashlib.sha256(str(email).strip().lower().encode()).hexdigest()
-        return f"throttle:account:{ip_of(request)}:{account}" if email else None
+        return f"throttle:account:{client_ip(request)}:{account}" if email else None
 
 
 def _who(request: Request) -> str:
-    return request.auth.scope if isinstance(request.auth, Principal) else f"ip:{ip_of(request)}"
+    return request.auth.scope if isinstance(request.auth, Principal) else f"ip:{client_ip(request)}"
 
 
 def _is_login(request: Request) -> bool:

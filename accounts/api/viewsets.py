@@ -22,7 +22,7 @@ from accounts.auth.principal import Principal
 from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
 from accounts.tenancy import NoDefaultManagerModel
-from voiceops.api.pagination import read_query
+from voiceops.api.pagination import validate_query
 from voiceops.api.serializers import EmptyBodySerializer, PageQuery
 from voiceops.core.errors import Forbidden
 
@@ -101,7 +101,7 @@ class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
     @cached_property
     def query(self) -> dict[str, Any]:
         """The validated query string. Raises ValidationError (422 in `query`)."""
-        return read_query(self.query_class, self.request, view=self, sortable=self.sortable)
+        return validate_query(self.query_class, self.request, view=self, sortable=self.sortable)
 
     def resolve_workspace(self, request: Request) -> None:
         principal = self.principal
@@ -129,7 +129,7 @@ class WorkspaceViewSet(ApiViewSet):
 
     abstract = True
     model: ClassVar[type[NoDefaultManagerModel]]
-    bodiless: ClassVar[Collection[str]] = ()  # actions on one row that take no fields
+    actions_without_body: ClassVar[Collection[str]] = ()  # actions on one row that take no fields
 
     def get_queryset(self) -> QuerySet[Any]:
         rows: models.Manager[Any] = self.model.unscoped
@@ -169,7 +169,7 @@ class WorkspaceViewSet(ApiViewSet):
         """What cannot be read is refused by an action that reads nothing of it, too."""
         if self.request.method == "POST":
             body = self.request.data
-            if self.action in self.bodiless:
+            if self.action in self.actions_without_body:
                 EmptyBodySerializer(data=body).is_valid(raise_exception=True)
 
     def get_serializer_context(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.auth import api_keys, tokens
-from accounts.auth.principal import Principal, is_due
+from accounts.auth.principal import Principal, is_last_use_stale
 from accounts.models import ApiKey, Membership, User
 from accounts.roles import Role
 
@@ -35,7 +35,7 @@ class ApiAuthentication(BaseAuthentication):
 
     def _by_header(self, request: Request) -> Principal | None:
         if (key := request.headers.get("X-API-Key")) is not None:
-            return access_of_key(key, ip=ip_of(request))
+            return authenticate_key(key, ip=client_ip(request))
         if (header := request.headers.get("Authorization")) is None:
             return None
         scheme, _, credential = header.strip().partition(" ")
@@ -43,16 +43,16 @@ class ApiAuthentication(BaseAuthentication):
         if scheme.lower() != "bearer" or not credential:
             raise AuthenticationFailed(BAD_TOKEN)
         if credential.startswith("vo_"):
-            return access_of_key(credential, ip=ip_of(request))
-        return access_of_token(credential, request=request)
+            return authenticate_key(credential, ip=client_ip(request))
+        return authenticate_token(credential, request=request)
 
     def _by_cookie(self, request: Request) -> Principal | None:
         if not (token := request.COOKIES.get(ACCESS_COOKIE)):
             return None
-        return access_of_token(token, request=request, by_cookie=True)
+        return authenticate_token(token, request=request, by_cookie=True)
 
 
-def access_of_key(key: str, *, ip: str | None) -> Principal:
+def authenticate_key(key: str, *, ip: str | None) -> Principal:
     """Raises AuthenticationFailed: a thief is not told whether the key is unknown or the place is
     wrong.
     """
@@ -62,14 +62,14 @@ def access_of_key(key: str, *, ip: str | None) -> Principal:
         prefix
         and ApiKey.unscoped.select_related("workspace", "created_by").filter(prefix=prefix).first()
     )
-    if not row or not api_keys.is_same(key, row.key_hash) or not row.is_good(now=now, ip=ip):
+    if not row or not api_keys.is_same(key, row.key_hash) or not row.is_usable(now=now, ip=ip):
         raise AuthenticationFailed("Invalid API key")
-    if is_due(row.last_used_at, now):
+    if is_last_use_stale(row.last_used_at, now):
         ApiKey.unscoped.filter(pk=row.pk, last_used_at=row.last_used_at).update(last_used_at=now)
     return Principal(key=row, workspace=row.workspace, role=Role(row.role), ip=ip)
 
 
-def access_of_token(token: str, *, request: Request, by_cookie: bool = False) -> Principal:
+def authenticate_token(token: str, *, request: Request, by_cookie: bool = False) -> Principal:
     """Judged in the documented order: signature, `exp`, user, session. Raises AuthenticationFailed."""
     try:
         claims = tokens.read(token)
@@ -77,7 +77,7 @@ def access_of_token(token: str, *, request: Request, by_cookie: bool = False) ->
         raise AuthenticationFailed("Token expired") from error
     except tokens.BadTokenError as error:
         raise AuthenticationFailed(BAD_TOKEN) from error
-    seat = _load_seat(claims, request.headers.get("X-Workspace-ID"))
+    seat = _load_membership(claims, request.headers.get("X-Workspace-ID"))
     user = seat.user if seat else User.objects.filter(pk=claims.user_id).first()
     if user is None or not user.is_active:
         raise AuthenticationFailed("User not found")
@@ -91,12 +91,12 @@ def access_of_token(token: str, *, request: Request, by_cookie: bool = False) ->
         session=session,
         workspace=seat.workspace if seat else None,
         role=Role(seat.role) if seat else None,
-        ip=ip_of(request),
+        ip=client_ip(request),
         by_cookie=by_cookie,
     )
 
 
-def _load_seat(claims: tokens.Claims, wanted: str | None) -> Membership | None:
+def _load_membership(claims: tokens.Claims, wanted: str | None) -> Membership | None:
     """In one query the membership of the workspace asked for, its user and workspace, and their
     session as `login`.
     """
@@ -107,6 +107,6 @@ def _load_seat(claims: tokens.Claims, wanted: str | None) -> Membership | None:
     return rows.filter(user=claims.user_id, workspace=asked).first()
 
 
-def ip_of(request: Request | HttpRequest) -> str | None:
+def client_ip(request: Request | HttpRequest) -> str | None:
     """The peer's address. Forwarding headers are not believed: anybody can send them."""
     return request.META.get("REMOTE_ADDR") or None

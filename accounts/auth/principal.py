@@ -28,18 +28,18 @@ class Principal:
         return f"key:{self.key.pk}" if self.key else f"user:{self.user.pk if self.user else None}"
 
 
-def is_due(last_used_at: datetime | None, now: datetime, seconds: int = 60) -> bool:
+def is_last_use_stale(last_used_at: datetime | None, now: datetime, seconds: int = 60) -> bool:
     """Whether a key's last use is old enough to be written again: at most one write a minute."""
     return last_used_at is None or (now - last_used_at).total_seconds() >= seconds
 
 
-def still_holds(principal: Principal, *, now: datetime) -> bool:
+def is_still_valid(principal: Principal, *, now: datetime) -> bool:
     """Whether who was let in a while ago would be again: not logged out, not removed, key not
     revoked.
     """
     if principal.key is not None:
         key = ApiKey.unscoped.select_related("created_by").filter(pk=principal.key.pk).first()
-        return key is not None and key.is_good(now=now, ip=principal.ip)
+        return key is not None and key.is_usable(now=now, ip=principal.ip)
     sessions = Session.objects.filter(
         user=principal.user, user__is_active=True, revoked_at=None, expires_at__gt=now
     )

@@ -43,7 +43,7 @@ def check_password(*, email: str, password: str, ip: str | None) -> User:
         audit.record("user.login_failed", principal=Principal(ip=ip))
         raise RefusedError("Invalid email or password")
     if not user.check_password(password) or not user.is_active:
-        audit.record("user.login_failed", principal=audit.person(user, ip=ip), target=user)
+        audit.record("user.login_failed", principal=audit.user_principal(user, ip=ip), target=user)
         raise RefusedError("Invalid email or password")
     return user
 
@@ -78,7 +78,9 @@ def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
     if session.refresh_hash != spent:
         end_session(session=session, now=now)
         audit.record(
-            "session.token_reused", principal=audit.person(session.user, ip=ip), target=session
+            "session.token_reused",
+            principal=audit.user_principal(session.user, ip=ip),
+            target=session,
         )
         raise RefusedError("Invalid or missing token")
     ids = {"user_id": session.user_id, "session_id": session.pk}

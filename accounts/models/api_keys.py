@@ -41,7 +41,7 @@ class ApiKey(WorkspaceOwned):
     def __str__(self) -> str:
         return f"{self.prefix} {self.name}"
 
-    def is_good(self, *, now: datetime, ip: str | None) -> bool:
+    def is_usable(self, *, now: datetime, ip: str | None) -> bool:
         """Neither revoked nor expired, its maker not disabled, and used from where it may be."""
         if self.revoked_at or (self.expires_at and self.expires_at <= now):
             return False

@@ -21,7 +21,7 @@ class RoleField(Choice):
         super().__init__(choices=[str(role.label) for role in Role], **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
-        return Role.named(super().to_internal_value(data))
+        return Role.from_label(super().to_internal_value(data))
 
     def to_representation(self, value: Any) -> str:
         return str(Role(value).label)

@@ -10,22 +10,22 @@ from django.conf import settings
 from django.core.mail import send_mail
 
 logger = logging.getLogger(__name__)
-NOWHERE = "django.core.mail.backends.dummy.EmailBackend"
-_postbox = ThreadPoolExecutor(max_workers=1, thread_name_prefix="letters")
+NO_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="letters")
 
 
-def send(address: str, subject: str, text: str) -> None:
+def send_email(address: str, subject: str, text: str) -> None:
     """Never raises; what could not be sent can be asked for again."""
-    _postbox.submit(_send, address, subject, text)
+    _executor.submit(_send_now, address, subject, text)
 
 
 def wait_until_sent() -> None:
     """Until everything handed in so far is on its way."""
-    _postbox.submit(lambda: None).result()
+    _executor.submit(lambda: None).result()
 
 
-def _send(address: str, subject: str, text: str) -> None:
-    if settings.EMAIL_BACKEND == NOWHERE:
+def _send_now(address: str, subject: str, text: str) -> None:
+    if settings.EMAIL_BACKEND == NO_BACKEND:
         logger.warning("An e-mail (%s) was not sent: EMAIL_URL is not set", subject)
         return
     try:

@@ -15,10 +15,10 @@ from voiceops.core import crypto
 from voiceops.core.ids import uuid7
 
 KEY_BYTES = 32
-ERASED = "erased"  # stands where the number stood
+ERASED_PLACEHOLDER = "erased"  # stands where the number stood
 
 
-class Erased:
+class ErasedNumbers:
     """The erased numbers of one workspace: `number in erased`. False when there are none."""
 
     def __init__(self, rows: Iterable[ErasedNumber]) -> None:
@@ -33,14 +33,14 @@ class Erased:
         return bool(self.digests) and _digest(self.key, number) in self.digests
 
 
-def hashes_of(workspace: Workspace) -> Erased:
-    return Erased(workspace.erased_numbers.order_by("pk"))
+def load_erased_numbers(workspace: Workspace) -> ErasedNumbers:
+    return ErasedNumbers(workspace.erased_numbers.order_by("pk"))
 
 
-def remember_erased(workspace: Workspace, number: str) -> None:
+def add_erased_number(workspace: Workspace, number: str) -> None:
     """Inside the caller's transaction. Repeating it changes nothing."""
     workspace.lock()
-    known = hashes_of(workspace)
+    known = load_erased_numbers(workspace)
     if number in known:
         return
     key = known.key or os.urandom(KEY_BYTES).hex()

@@ -41,7 +41,7 @@ def create_invitation(
         changes = {"email": email, "role": role.label}
         audit.record("invitation.created", principal=principal, target=invitation, changes=changes)
     text = f"You are invited to {workspace.name} on VoiceOps.\n\nAccept at {settings.PUBLIC_URL}/auth/invitations/accept"
-    email_delivery.send(
+    email_delivery.send_email(
         email,
         "You are invited to VoiceOps",
         f"{text} within seven days with this token:\n\n{token}\n",
@@ -79,7 +79,7 @@ def accept_invitation(
         workspace = invitation.workspace
         workspace.memberships.get_or_create(user=user, defaults={"role": invitation.role})
         set_default_if_none(user, workspace)
-        here = audit.person(user, workspace=workspace, ip=ip)
+        here = audit.user_principal(user, workspace=workspace, ip=ip)
         audit.record(
             "invitation.accepted",
             principal=here,

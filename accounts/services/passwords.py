@@ -37,7 +37,7 @@ def request_password_reset(*, email: str, ip: str | None, now: datetime) -> None
     )
     token = api_keys.random_text(TOKEN_LENGTH)
     with transaction.atomic():
-        principal = audit.person(user, ip=ip) if user else Principal(ip=ip)
+        principal = audit.user_principal(user, ip=ip) if user else Principal(ip=ip)
         audit.record("password.reset_requested", principal=principal, target=user)
         if user is not None:
             PasswordReset.objects.create(
@@ -46,7 +46,7 @@ def request_password_reset(*, email: str, ip: str | None, now: datetime) -> None
     if user is None:
         return
     text = f"Set a new password at {settings.PUBLIC_URL}/auth/password/reset/confirm within one hour with this token:"
-    email_delivery.send(
+    email_delivery.send_email(
         user.email,
         "Reset your VoiceOps password",
         f"{text}\n\n{token}\n\nIf you did not ask for it, do nothing.\n",
@@ -72,7 +72,9 @@ def confirm_password_reset(
         raise NotFound("Password reset not found")
     set_password(reset.user, password, now=now)
     sessions.end_other_sessions(user=reset.user, keep=None, now=now)
-    audit.record("password.reset", principal=audit.person(reset.user, ip=ip), target=reset.user)
+    audit.record(
+        "password.reset", principal=audit.user_principal(reset.user, ip=ip), target=reset.user
+    )
 
 
 def set_password(user: User, password: str, *, now: datetime) -> None:

@@ -22,20 +22,20 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from accounts import audit
-from accounts.auth.authentication import ip_of
+from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
-from voiceops.api.errors import flatten
-from voiceops.api.fields import UUID_FORM
+from voiceops.api.errors import flatten_errors
+from voiceops.api.fields import UUID_PATTERN
 from voiceops.core.errors import DomainError
 
-MOST_COUNTED = 10_000
+MAX_COUNTED_ROWS = 10_000
 Column = TypeVar("Column", bound=Callable[..., Any])
 
 
-def badge_column(description: str, colours: Mapping[str, str]) -> Callable[[Column], Column]:
+def badge_column(description: str, colors: Mapping[str, str]) -> Callable[[Column], Column]:
     """A column of words, each on its colour: success, info, warning or danger."""
-    return cast(Callable[[Column], Column], display(description=description, label=dict(colours)))
+    return cast(Callable[[Column], Column], display(description=description, label=dict(colors)))
 
 
 class SerializerForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -62,7 +62,7 @@ class SerializerForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in t
         try:
             judge.is_valid(raise_exception=True)
         except ValidationError as error:
-            for wrong in flatten(error.get_full_details(), ()):
+            for wrong in flatten_errors(error.get_full_details(), ()):
                 name, *place = [*map(str, wrong["loc"]), None]
                 where = ".".join(str(part) for part in place if part is not None)
                 self.add_error(name, f"{where}: {wrong['msg']}" if where else wrong["msg"])
@@ -90,7 +90,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the st
     @cached_property
     def count(self) -> int:
         rows = cast("QuerySet[Any]", self.object_list)
-        return rows.order_by()[:MOST_COUNTED].count()
+        return rows.order_by()[:MAX_COUNTED_ROWS].count()
 
 
 class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
@@ -101,7 +101,7 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     paginator = CappedPaginator
     show_full_result_count = False
     search_ids: Sequence[str] = ("pk",)
-    personal: bool = (
+    audit_views: bool = (
         False  # whether opening a row shows a person's number or words, which goes on record
     )
 
@@ -119,7 +119,7 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        if not UUID_FORM.fullmatch(search_term.strip()):
+        if not UUID_PATTERN.fullmatch(search_term.strip()):
             found: tuple[QuerySet[Any], bool] = super().get_search_results(
                 request, queryset, search_term
             )
@@ -141,7 +141,7 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         except DomainError as refusal:
             return self.reject(request, refusal)
         if (
-            self.personal
+            self.audit_views
             and object_id
             and request.method == "GET"
             and (row := self.get_object(request, object_id))
@@ -231,7 +231,7 @@ def principal_of(request: HttpRequest, row: models.Model) -> Principal:
     return Principal(
         user=request.user,
         workspace=workspace if isinstance(workspace, Workspace) else None,
-        ip=ip_of(request),
+        ip=client_ip(request),
     )
 
 

@@ -20,7 +20,7 @@ from unfold.forms import AuthenticationForm
 
 from accounts import audit
 from accounts.auth import attempt_limits
-from accounts.auth.authentication import ip_of
+from accounts.auth.authentication import client_ip
 from accounts.auth.second_factor import factor_of
 from accounts.models import User, canonical_email
 from voiceops.core.extension_points import ExtensionPoint
@@ -42,19 +42,21 @@ class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # the library i
 
     def clean(self) -> dict[str, Any]:
         email = canonical_email(self.cleaned_data.get("username") or "")
-        ip, user = ip_of(self.request), User.objects.filter(email=email).first()
+        ip, user = client_ip(self.request), User.objects.filter(email=email).first()
         enforce_attempt_limit(self.request, "login", email, ip)
         try:
             values: dict[str, Any] = super().clean()
         except ValidationError:
             if user is not None:
-                audit.record("user.login_failed", principal=audit.person(user, ip=ip), target=user)
+                audit.record(
+                    "user.login_failed", principal=audit.user_principal(user, ip=ip), target=user
+                )
             raise
         attempt_limits.reset_attempts("login", email, ip)
         assert user is not None
         audit.record(
             "user.logged_in",
-            principal=audit.person(user, ip=ip),
+            principal=audit.user_principal(user, ip=ip),
             target=user,
             changes={"to": "admin"},
         )

@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import audit
 from accounts.auth import attempt_limits, second_factor
-from accounts.auth.authentication import ip_of
+from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
 from accounts.models import SecondFactor, User
 from accounts.staff.login import FACTOR_PAGE, PASSED, enforce_attempt_limit
@@ -141,4 +141,4 @@ def next_page(request: HttpRequest) -> str:
 
 def principal_of_user(request: HttpRequest) -> Principal:
     assert isinstance(request.user, User)
-    return Principal(user=request.user, ip=ip_of(request))
+    return Principal(user=request.user, ip=client_ip(request))

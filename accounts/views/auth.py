@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from accounts import audit
 from accounts.api.base_view import PublicView
 from accounts.auth import sessions, tokens
-from accounts.auth.authentication import ACCESS_COOKIE, ip_of
+from accounts.auth.authentication import ACCESS_COOKIE, client_ip
 from accounts.auth.origin import require_own_origin
 from accounts.models import User, Workspace
 from accounts.serializers.auth import (
@@ -68,7 +68,7 @@ class RegisterView(AuthView):
             "workspace_name",
             f"{values['name'] or values['email'].partition('@')[0]}'s workspace"[:100],
         )
-        user = registration.register_user(**values, ip=ip_of(request))
+        user = registration.register_user(**values, ip=client_ip(request))
         return log_in(user, request, status=201)
 
 
@@ -78,7 +78,7 @@ class LoginView(AuthView):
     @extend_schema(responses={200: TokensSerializer})
     def post(self, request: Request) -> Response:
         try:
-            user = sessions.check_password(**self.read(request), ip=ip_of(request))
+            user = sessions.check_password(**self.read(request), ip=client_ip(request))
         except sessions.RefusedError as error:
             raise AuthenticationFailed(str(error)) from error
         return log_in(user, request)
@@ -91,7 +91,7 @@ class RefreshView(AuthView):
     def post(self, request: Request) -> Response:
         token = self.read(request).get("refresh_token") or request.COOKIES.get(REFRESH_COOKIE, "")
         try:
-            pair = sessions.refresh_session(token=token, now=timezone.now(), ip=ip_of(request))
+            pair = sessions.refresh_session(token=token, now=timezone.now(), ip=client_ip(request))
         except sessions.RefusedError as error:
             raise AuthenticationFailed(str(error)) from error
         return answer(pair)
@@ -111,7 +111,7 @@ class LogoutView(AuthView):
                 sessions.end_session(session=session, now=timezone.now())
                 audit.record(
                     "user.logged_out",
-                    principal=audit.person(session.user, ip=ip_of(request)),
+                    principal=audit.user_principal(session.user, ip=client_ip(request)),
                     target=session,
                 )
                 break
@@ -127,7 +127,7 @@ class PasswordResetView(AuthView):
     @extend_schema(responses={200: DetailSerializer})
     def post(self, request: Request) -> Response:
         passwords.request_password_reset(
-            **self.read(request), ip=ip_of(request), now=timezone.now()
+            **self.read(request), ip=client_ip(request), now=timezone.now()
         )
         return Response({"detail": MAIL_IS_ON_ITS_WAY})
 
@@ -141,7 +141,7 @@ class PasswordResetConfirmView(AuthView):
         reset = passwords.find_reset(token=values["token"], now=now)
         validate_new_password(values["password"], user=reset.user)
         passwords.confirm_password_reset(
-            reset=reset, password=values["password"], ip=ip_of(request), now=now
+            reset=reset, password=values["password"], ip=client_ip(request), now=now
         )
         return Response({"detail": "Password changed"})
 
@@ -161,7 +161,7 @@ class AcceptInvitationView(AuthView):
                 )
             validate_new_password(password, user=User(email=invitation.email, name=name))
         user = invitations.accept_invitation(
-            invitation=invitation, password=password, name=name, ip=ip_of(request), now=now
+            invitation=invitation, password=password, name=name, ip=client_ip(request), now=now
         )
         return log_in(user, request, workspace=invitation.workspace)
 
@@ -176,7 +176,7 @@ def log_in(
     user.save(update_fields=["last_login"])
     audit.record(
         "user.logged_in",
-        principal=audit.person(user, workspace=workspace, ip=ip_of(request)),
+        principal=audit.user_principal(user, workspace=workspace, ip=client_ip(request)),
         target=user,
     )
     return answer(pair, workspace=workspace, status=status)

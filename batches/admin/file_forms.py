@@ -17,7 +17,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from accounts.auth.authentication import ip_of
+from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
 from batches.importing.phones import known_country
@@ -90,7 +90,7 @@ def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **told: An
     assert isinstance(request.user, User)
     now = timezone.now()
     read = read_list(Path(file.temporary_file_path()), expires_at=None, now=now, **told)
-    principal = Principal(user=request.user, workspace=workspace, ip=ip_of(request))
+    principal = Principal(user=request.user, workspace=workspace, ip=client_ip(request))
     done = suppress_numbers(workspace=workspace, rows=read.rows, now=now, principal=principal)
     refused = "".join(
         f"; row {row['row_number']}: {row['error_message']}" for row in read.refused[:3]

@@ -22,7 +22,7 @@ LINK = "text-primary-600 dark:text-primary-500"
 class OfBatch(ReadOnlyAdmin):
     """The rows of one batch are shown in the order of its list."""
 
-    personal = True
+    audit_views = True
 
     def get_ordering(self, request: HttpRequest) -> Sequence[str]:
         return ("row_number",) if batch_panel.OF_BATCH in request.GET else self.ordering

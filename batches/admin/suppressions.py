@@ -25,7 +25,7 @@ class SuppressionForm(SerializerForm):
 
 @admin.register(Suppression)
 class SuppressionAdmin(StaffAdmin):
-    personal = True
+    audit_views = True
     form = SuppressionForm
     list_before_template = "admin/batches/import_link.html"
     list_display = ("number", "workspace_name", "source", "reason", "expires_at", "created_at")

@@ -14,7 +14,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts.auth.authentication import ip_of
+from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
 from agents.models import Agent
@@ -122,7 +122,7 @@ def take_in(
 ) -> HttpResponse:
     """Raises DomainError."""
     assert isinstance(request.user, User)
-    principal = Principal(user=request.user, workspace=workspace, ip=ip_of(request))
+    principal = Principal(user=request.user, workspace=workspace, ip=client_ip(request))
     batch = create_batch(content=file.chunks(), principal=principal, **fields)
     messages.success(request, "The list is being read.")
     return redirect("admin:batches_batch_change", batch.pk)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from accounts.models import ErasedNumber
-from accounts.services.erased_numbers import Erased
+from accounts.services.erased_numbers import ErasedNumbers
 from batches.models import Suppression
 from voiceops.core.clock import database_now
 from voiceops.db.chunks import chunked
@@ -37,9 +37,9 @@ def find_suppressed_targets(targets: Collection[Target]) -> set[Target]:
     }
 
 
-def _erased_numbers(workspaces: Collection[UUID]) -> dict[UUID, Erased]:
+def _erased_numbers(workspaces: Collection[UUID]) -> dict[UUID, ErasedNumbers]:
     """Return the erased numbers of each workspace that has any, in one query."""
     rows: dict[UUID, list[ErasedNumber]] = {}
     for row in ErasedNumber.unscoped.filter(workspace__in=workspaces).order_by("pk"):
         rows.setdefault(row.workspace_id, []).append(row)
-    return {workspace_id: Erased(found) for workspace_id, found in rows.items()}
+    return {workspace_id: ErasedNumbers(found) for workspace_id, found in rows.items()}

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from orjson import dumps
 from uuid_utils import uuid7
 
-from accounts.services.erased_numbers import hashes_of
+from accounts.services.erased_numbers import load_erased_numbers
 from batches.importing.bulk_insert import NewRejectedRow, Recipients, insert_rejected
 from batches.importing.column_alignment import Aligned
 from batches.importing.existing_rows import find_in
@@ -60,7 +60,7 @@ class ChunkWriter:
         )
         suppressions = Suppression.unscoped.filter(workspace=batch.workspace_id)
         self._suppressed = PhoneNumberSet(_phones(suppressions.active_at(database_now())))
-        self._erased = hashes_of(batch.workspace)
+        self._erased = load_erased_numbers(batch.workspace)
 
     def write(self, chunk: Sequence[Verdict]) -> int:
         """Store a chunk; by how much the count of rejected rows changes is returned.

@@ -8,7 +8,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.auth.principal import Principal
 from accounts.models import Workspace
-from accounts.services.erased_numbers import ERASED, remember_erased
+from accounts.services.erased_numbers import ERASED_PLACEHOLDER, add_erased_number
 from batches.models import Recipient, RejectedRow
 from telephony.services.erasure import refuse_open_calls
 from voiceops.core.errors import StateForbids
@@ -24,7 +24,7 @@ def erase_recipients(workspace: Workspace, number: str) -> int:
     Raises StateForbids while the person is being called or a list is being read.
     """
     with transaction.atomic():
-        remember_erased(workspace, number)
+        add_erased_number(workspace, number)
         refuse_open_calls(workspace, number)
         if workspace.batches.exclude(upload="").exists():
             raise StateForbids("A list is being read; try again when it has been")
@@ -51,8 +51,8 @@ def _forget(person: Recipient) -> None:
     if person.status in Status.waiting():
         person.status, person.reason = Status.SKIPPED, "suppressed"
     elif person.status == Status.REVIEW:
-        person.status, person.reason = Status.CANCELLED, ERASED
-    person.phone_number, person.due_at = ERASED, None
+        person.status, person.reason = Status.CANCELLED, ERASED_PLACEHOLDER
+    person.phone_number, person.due_at = ERASED_PLACEHOLDER, None
     person.is_duplicate = True  # no other row of the list is taken for this one
     person.values = [""] * len(person.values)
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
-from accounts.auth.principal import still_holds
+from accounts.auth.principal import is_still_valid
 from accounts.roles import Role
 from batches.models import Batch
 from batches.reporting import exports, xlsx
@@ -51,7 +51,7 @@ class BatchViewSet(
         "status": "status",
         "started_at": "started_at",
     }
-    bodiless = ("start", "pause", "resume")
+    actions_without_body = ("start", "pause", "resume")
     access = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
@@ -139,7 +139,7 @@ class BatchViewSet(
         batch = self.get_object()
         if wants_events(request):
             return follow(
-                batch.pk, may_watch=lambda: still_holds(self.principal, now=timezone.now())
+                batch.pk, may_watch=lambda: is_still_valid(self.principal, now=timezone.now())
             )
         return Response(progress_of(batch, now=timezone.now()))
 

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
 from rest_framework.parsers import MultiPartParser
 
-from voiceops.api.parsers import PATIENCE, JSONParser
+from voiceops.api.parsers import MAX_DISCARDED_UPLOADS, JSONParser
 
 
 class CappedUpload(TemporaryFileUploadHandler):
@@ -17,7 +17,7 @@ class CappedUpload(TemporaryFileUploadHandler):
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         limit = settings.MAX_UPLOAD_BYTES
-        if start > PATIENCE * limit:
+        if start > MAX_DISCARDED_UPLOADS * limit:
             raise StopUpload(connection_reset=True)
         if start <= limit:
             super().receive_data_chunk(raw_data[: limit + 1 - start], start)
@@ -38,5 +38,5 @@ class FormWithFile(MultiPartParser):
 class LongJSON(JSONParser):
     """JSON up to the limit of an upload."""
 
-    def longest(self) -> int:
+    def max_bytes(self) -> int:
         return int(settings.MAX_UPLOAD_BYTES)

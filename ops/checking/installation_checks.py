@@ -16,7 +16,7 @@ from telephony.models import CallEvent, PhoneNumber
 from telephony.services import drift
 from voiceops.core import crypto
 from voiceops.core.clock import database_now
-from voiceops.core.env import SHORTEST_SECRET
+from voiceops.core.env import MIN_SECRET_LENGTH
 from voiceops.core.errors import ProviderError
 
 ALARM_AGE = timedelta(days=1)
@@ -62,8 +62,8 @@ def describe_weak_secrets() -> str:
         for index, value in enumerate(getattr(settings, name)):
             secrets[f"{name}[{index}]"] = value
 
-    if short := [name for name, value in secrets.items() if len(value) < SHORTEST_SECRET]:
-        return f"fewer than {SHORTEST_SECRET} characters: {', '.join(short)}"
+    if short := [name for name, value in secrets.items() if len(value) < MIN_SECRET_LENGTH]:
+        return f"fewer than {MIN_SECRET_LENGTH} characters: {', '.join(short)}"
     same = [
         f"{one} and {other}"
         for one, other in combinations(secrets, 2)

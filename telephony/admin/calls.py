@@ -68,7 +68,7 @@ class Turns(ReadOnlyInline):
 
 @admin.register(Call)
 class CallAdmin(ReadOnlyAdmin):
-    personal = True
+    audit_views = True
     list_display = (
         "created_at",
         "direction",
@@ -200,7 +200,7 @@ class CallAdmin(ReadOnlyAdmin):
 
 @admin.register(CallEvent)
 class CallEventAdmin(ReadOnlyAdmin):
-    personal = True
+    audit_views = True
     list_display = ("at", "type", "words", "call_id", "workspace_name")
     list_filter = ("type", "at")
     search_fields = ("type__exact", "external_id__exact")
@@ -214,7 +214,7 @@ class CallEventAdmin(ReadOnlyAdmin):
 
 @admin.register(Turn)
 class TurnAdmin(ReadOnlyAdmin):
-    personal = True
+    audit_views = True
     list_display = ("started_at", "role", "call_id", "interrupted", "workspace_name")
     list_filter = ("role", "interrupted", "started_at")
     search_fields = ("external_id__exact",)
@@ -224,7 +224,7 @@ class TurnAdmin(ReadOnlyAdmin):
 
 @admin.register(Recording)
 class RecordingAdmin(ReadOnlyAdmin):
-    personal = True
+    audit_views = True
     list_display = (
         "call_id",
         "shown_status",
@@ -248,7 +248,7 @@ class RecordingAdmin(ReadOnlyAdmin):
 
 @admin.register(InboxEvent)
 class InboxEventAdmin(ReadOnlyAdmin):
-    personal = True  # LiveKit tells numbers among a participant's attributes
+    audit_views = True  # LiveKit tells numbers among a participant's attributes
     list_display = ("event_id", "event", "room", "received_at", "applied_at")
     list_filter = ("event", ("applied_at", admin.EmptyFieldListFilter), "received_at")
     search_fields = ("event_id__exact", "room__exact")

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import Workspace
-from accounts.services.erased_numbers import ERASED
+from accounts.services.erased_numbers import ERASED_PLACEHOLDER
 from telephony.clients import recording_storage
 from telephony.models import Call, CallEvent, CallQuerySet, Direction, InboxEvent, Recording, Turn
 from voiceops.core.errors import StateForbids
@@ -48,5 +48,5 @@ def _forget(call: Call) -> None:
     CallEvent.unscoped.filter(call=call).update(text="Erased", data={})
     InboxEvent.objects.filter(room=call.room).delete()
     Call.unscoped.filter(pk=call.pk).update(
-        **{side: ERASED, "variables": {}, "metadata": {}, "has_recording": False}
+        **{side: ERASED_PLACEHOLDER, "variables": {}, "metadata": {}, "has_recording": False}
     )

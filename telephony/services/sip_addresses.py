@@ -9,7 +9,7 @@ Python's `is_global` alone is not enough (reliability.md F2), nor is its parser:
 import re
 
 from voiceops.core.errors import Invalid
-from voiceops.core.ip_networks import is_public, literal_address
+from voiceops.core.ip_networks import is_public, parse_address
 
 ADDRESS = re.compile(
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)(?::(?P<port>\d{1,5}))?"
@@ -32,10 +32,10 @@ def refuse_private(address: str) -> None:
     found = ADDRESS.fullmatch(address)
     assert found is not None
     host = found["host"]
-    ip = literal_address(host)
+    ip = parse_address(host)
     if (ip is not None and not is_public(ip)) or f".{host.lower()}".endswith(LOCAL_NAMES):
         raise Invalid("SIP address must be public")
 
 
 def _is_sound(host: str) -> bool:
-    return not host.startswith("[") or literal_address(host) is not None
+    return not host.startswith("[") or parse_address(host) is not None

@@ -13,8 +13,8 @@ from telephony.domain import report_tokens
 from telephony.serializers.reports import BadReport, read_report
 from telephony.services.agent_reports import apply_report
 from telephony.views.raw_body import MALFORMED, read_body
-from voiceops.api.errors import plain
-from voiceops.api.parsers import read_json
+from voiceops.api.errors import json_error
+from voiceops.api.parsers import parse_json
 from voiceops.core.errors import NotFound
 
 MAX_BODY = 1024 * 1024
@@ -25,11 +25,11 @@ def report(request: HttpRequest, pk: str) -> HttpResponse:
     """200 once stored; a 5xx asks the agent to send it again."""
     call_id = _authorised(request, pk)
     if call_id is None:
-        return plain(401)
+        return json_error(401)
     if request.method != "POST":
-        return plain(405)
+        return json_error(405)
     if request.content_type != "application/json":
-        return plain(415)
+        return json_error(415)
     body = read_body(request, MAX_BODY)
     return body if isinstance(body, HttpResponse) else _take(call_id, body)
 
@@ -50,13 +50,13 @@ def _authorised(request: HttpRequest, pk: str) -> UUID | None:
 
 def _take(call_id: UUID, body: bytes) -> HttpResponse:
     try:
-        apply_report(call_id=call_id, events=read_report(read_json(body)))
+        apply_report(call_id=call_id, events=read_report(parse_json(body)))
     except ParseError:
-        return plain(400, MALFORMED)
+        return json_error(400, MALFORMED)
     except BadReport as error:
         return JsonResponse({"detail": error.mistakes}, status=422)
     except NotFound as error:
-        return plain(404, str(error))
+        return json_error(404, str(error))
     except (OperationalError, InterfaceError):
-        return plain(503, "The database cannot be reached")
+        return json_error(503, "The database cannot be reached")
     return JsonResponse({"detail": "Received"})

@@ -58,7 +58,7 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
     serializer_class = CallSerializer
     query_class = CallQuery
     sortable = {name: name for name in ("created_at", "dialed_at", "answered_at", "ended_at")}
-    bodiless = ("hangup",)
+    actions_without_body = ("hangup",)
     access = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,

@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from telephony.clients.livekit.webhook_signature import BadSignature, check_signature
 from telephony.services import livekit_events
 from telephony.views.raw_body import MALFORMED, read_body
-from voiceops.api.errors import plain
+from voiceops.api.errors import json_error
 from voiceops.core.errors import Invalid
 
 MAX_BODY = 256 * 1024
@@ -25,16 +25,16 @@ def livekit_webhook(request: HttpRequest) -> HttpResponse:
     try:
         check_signature(body, request.headers.get("Authorization", ""))
     except BadSignature:
-        return plain(401)
+        return json_error(401)
     if request.method != "POST":
-        return plain(405)
+        return json_error(405)
     try:
         event = orjson.loads(body.replace(b"\\u0000", b""))  # which PostgreSQL cannot store
         if not isinstance(event, dict):
-            return plain(400, MALFORMED)
+            return json_error(400, MALFORMED)
         livekit_events.receive_event(event)
     except (orjson.JSONDecodeError, Invalid):
-        return plain(400, MALFORMED)
+        return json_error(400, MALFORMED)
     except (OperationalError, InterfaceError):
-        return plain(503, "The database cannot be reached")
+        return json_error(503, "The database cannot be reached")
     return JsonResponse({"detail": "Received"})

@@ -27,7 +27,7 @@ from telephony.serializers.numbers import (
 )
 from telephony.services import drift, numbers, purchase, test_calls, trunks
 from telephony.services.numbers import NumberOrder
-from voiceops.api.pagination import read_query
+from voiceops.api.pagination import validate_query
 from voiceops.core.clock import database_now
 
 
@@ -41,7 +41,7 @@ class PhoneNumberViewSet(
 ):
     model = PhoneNumber
     serializer_class = PhoneNumberSerializer
-    bodiless = ("repair",)
+    actions_without_body = ("repair",)
     access = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
@@ -88,7 +88,7 @@ class PhoneNumberViewSet(
     @action(detail=False, methods=["get"])
     def available(self, request: Request) -> Response:
         """Numbers that Twilio sells now."""
-        query = read_query(InventoryQuery, request, view=self)
+        query = validate_query(InventoryQuery, request, view=self)
         names = ("area_code", "contains")
         filters = {name: query[name] for name in names if query.get(name) not in (None, "")}
         found = purchase.search_numbers(

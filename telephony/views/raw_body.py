@@ -4,7 +4,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 
-from voiceops.api.errors import plain
+from voiceops.api.errors import json_error
 
 MALFORMED = "Malformed request body"
 
@@ -13,8 +13,8 @@ def read_body(request: HttpRequest, limit: int) -> bytes | HttpResponse:
     """The raw body, or the refusal of one that is too big or breaks off."""
     try:
         if int(request.headers.get("Content-Length") or 0) > limit:
-            return plain(413)
+            return json_error(413)
         body = request.read(limit + 1)
     except (RequestDataTooBig, UnreadablePostError, ValueError):
-        return plain(400, MALFORMED)
-    return plain(413) if len(body) > limit else body
+        return json_error(400, MALFORMED)
+    return json_error(413) if len(body) > limit else body

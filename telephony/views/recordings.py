@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from telephony.clients.recording_storage import LinkExpired
 from telephony.services.recordings import open_linked
-from voiceops.api.errors import plain
+from voiceops.api.errors import json_error
 from voiceops.core.errors import NotFound
 
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -19,17 +19,17 @@ PIECE = 64 * 1024
 @csrf_exempt  # a POST is 405, not a missing token
 def recording_file(request: HttpRequest, token: str) -> HttpResponse | StreamingHttpResponse:
     if request.method not in ("GET", "HEAD"):
-        return plain(405)
+        return json_error(405)
     try:
         name, file, size = open_linked(token)
     except LinkExpired:
-        return plain(403, "Link expired")
+        return json_error(403, "Link expired")
     except NotFound as error:
-        return plain(404, str(error))
+        return json_error(404, str(error))
     part = part_of(request.headers.get("Range", ""), size)
     if part is None:
         file.close()
-        refused = plain(416, "Requested range not satisfiable")
+        refused = json_error(416, "Requested range not satisfiable")
         refused["Content-Range"] = f"bytes */{size}"
         return refused
     return answer(file, name, size, part)

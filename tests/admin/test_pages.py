@@ -138,7 +138,7 @@ def test_listening_is_on_record(staff: Client, ours: Workspace) -> None:
 def test_a_long_list_is_not_counted_to_its_end(
     staff: Client, ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accounts.staff.base.MOST_COUNTED", 2)
+    monkeypatch.setattr("accounts.staff.base.MAX_COUNTED_ROWS", 2)
     for _ in range(3):
         make.agent(ours)
 

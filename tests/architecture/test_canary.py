@@ -12,7 +12,7 @@ from django.test import Client
 
 from accounts.models import AuditEntry, Workspace
 from tests import make
-from voiceops.observability.structured_logging import JsonLines
+from voiceops.observability.structured_logging import JsonFormatter
 
 PHONE = "+12025550147"
 CANARY = "canary-6f1d0c"
@@ -25,7 +25,7 @@ def lines(settings: Any) -> Iterator[list[str]]:
 
     class Keeper(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            written.append(JsonLines().format(record))
+            written.append(JsonFormatter().format(record))
 
     keeper, root = Keeper(logging.DEBUG), logging.getLogger()
     before = root.level

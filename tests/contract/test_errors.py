@@ -276,7 +276,7 @@ def test_a_deep_page_has_the_rows_it_would_have_anyway(
     client = make.client(ours)
 
     shallow = client.get("/calls?page=3&page_size=2&sort=-ended_at").json()
-    monkeypatch.setattr(pagination, "DEEP", 2)
+    monkeypatch.setattr(pagination, "DEEP_PAGE_ROWS", 2)
     deep = client.get("/calls?page=3&page_size=2&sort=-ended_at").json()
 
     assert len(deep["items"]) == 2

@@ -7,7 +7,7 @@ import pytest
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
 
-from voiceops.api.errors import flatten
+from voiceops.api.errors import flatten_errors
 from voiceops.api.serializers import (
     Boolean,
     Choice,
@@ -87,7 +87,7 @@ def mistakes(
     try:
         kind(data=data, **kwargs).is_valid(raise_exception=True)
     except ValidationError as error:
-        found = flatten(error.get_full_details(), ("body",))
+        found = flatten_errors(error.get_full_details(), ("body",))
         return [(tuple(m["loc"][1:]), m["msg"], m["type"]) for m in found]
     return []
 

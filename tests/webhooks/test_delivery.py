@@ -18,7 +18,13 @@ from tests import make
 from tests.webhooks.conftest import Receiver
 from voiceops.core import safe_http
 from voiceops.core.errors import Invalid
-from voiceops.core.safe_http import Answer, PublicResolver, check_url, post, public_socket
+from voiceops.core.safe_http import (
+    HttpResult,
+    PublicResolver,
+    post,
+    public_socket,
+    require_safe_url,
+)
 from webhooks.delivery import record_answer, send_delivery
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.retry_schedule import (
@@ -34,7 +40,7 @@ INSTANT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def attempt(
-    delivery: WebhookDelivery, *, now: datetime | None = None, answer: Answer | None = None
+    delivery: WebhookDelivery, *, now: datetime | None = None, answer: HttpResult | None = None
 ) -> WebhookDelivery:
     """Make one attempt, from the claim to the recorded answer. Returns the delivery after it."""
     now = now or timezone.now()
@@ -121,7 +127,7 @@ def test_retry_after_delays_the_next_attempt(
 def test_delivery_fails_after_the_last_attempt(ours: Workspace) -> None:
     delivery = make.delivery(make.webhook(ours), attempts=MAX_DELIVERY_ATTEMPTS - 1)
 
-    after = attempt(delivery, answer=Answer(500, "answered 500"))
+    after = attempt(delivery, answer=HttpResult(500, "answered 500"))
 
     assert (after.status, after.attempts) == ("failed", MAX_DELIVERY_ATTEMPTS)
 
@@ -157,7 +163,7 @@ def test_attempt_whose_lease_was_lost_changes_nothing(ours: Workspace) -> None:
     delivery.claim(timezone.now())
     WebhookDelivery.unscoped.update(status="pending", due_at=INSTANT, attempts=0)
 
-    record_answer(delivery=delivery, answer=Answer(200), now=timezone.now(), duration_ms=1)
+    record_answer(delivery=delivery, answer=HttpResult(200), now=timezone.now(), duration_ms=1)
 
     after = WebhookDelivery.unscoped.get()
     assert (after.status, after.due_at, after.attempts) == ("pending", INSTANT, 0)
@@ -185,7 +191,7 @@ def test_failing_endpoint_is_disabled_and_admins_are_notified(
     )
 
     with django_capture_on_commit_callbacks(execute=True):
-        attempt(make.delivery(endpoint), answer=Answer(status, f"answered {status}"))
+        attempt(make.delivery(endpoint), answer=HttpResult(status, f"answered {status}"))
 
     endpoint.refresh_from_db()
     assert (endpoint.is_enabled, endpoint.disabled_reason) == (reason is None, reason)
@@ -197,7 +203,7 @@ def test_failing_endpoint_is_disabled_and_admins_are_notified(
 def test_successful_attempt_ends_a_run_of_failures(ours: Workspace) -> None:
     endpoint = make.webhook(ours, failing_since=timezone.now() - timedelta(days=3))
 
-    attempt(make.delivery(endpoint), answer=Answer(200))
+    attempt(make.delivery(endpoint), answer=HttpResult(200))
 
     endpoint.refresh_from_db()
     assert endpoint.failing_since is None
@@ -233,13 +239,13 @@ async def test_name_with_a_private_address_is_not_connected_to(
     ],
 )
 def test_private_and_dead_hosts_give_the_same_error(url: str) -> None:
-    assert post(url, body="{}", headers={}) == Answer(None, "could not be reached")
+    assert post(url, body="{}", headers={}) == HttpResult(None, "could not be reached")
 
 
 def test_closed_port_and_forbidden_address_give_the_same_error(settings: Settings) -> None:
     settings.DEBUG = True
 
-    assert post("http://127.0.0.1:1/hook", body="{}", headers={}) == Answer(
+    assert post("http://127.0.0.1:1/hook", body="{}", headers={}) == HttpResult(
         None, "could not be reached"
     )
 
@@ -258,7 +264,7 @@ def test_closed_port_and_forbidden_address_give_the_same_error(settings: Setting
 )
 def test_no_spelling_of_an_address_reaches_a_private_network(host: str) -> None:
     with pytest.raises(Invalid, match=r"^Webhook URL must be public$"):
-        check_url(f"https://{host}/hook")
+        require_safe_url(f"https://{host}/hook")
 
 
 def test_address_is_checked_again_when_the_connection_is_made() -> None:
@@ -272,20 +278,20 @@ def test_address_is_checked_again_when_the_connection_is_made() -> None:
 )
 def test_retry_after_is_in_seconds_or_a_date(header: str, seconds: float | None) -> None:
     with time_machine.travel(INSTANT, tick=False):
-        assert safe_http._seconds(header) == seconds
+        assert safe_http._retry_after_seconds(header) == seconds
 
 
 @pytest.fixture
 def silent(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A receiver that accepts the connection and never answers."""
     settings.DEBUG = True
-    monkeypatch.setattr(safe_http, "SECONDS", 0.3)
+    monkeypatch.setattr(safe_http, "TIMEOUT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/hook"
 
 
 def test_silent_receiver_times_out(silent: str) -> None:
-    assert post(silent, body="{}", headers={}) == Answer(None, "could not be reached")
+    assert post(silent, body="{}", headers={}) == HttpResult(None, "could not be reached")
 
 
 @pytest.mark.django_db(transaction=True)

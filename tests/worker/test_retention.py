@@ -106,7 +106,7 @@ def test_trouble_with_one_kind_keeps_no_other(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_takes_longer_than_a_second_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voiceops.core.terminal.TICK_SECONDS", 0.05)
+    monkeypatch.setattr("voiceops.core.terminal.PROGRESS_DOT_SECONDS", 0.05)
     slow, quick = io.StringIO(), io.StringIO()
 
     with progress_dots(slow, "Deleting"):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-IN_MEMORY = 1024 * 1024  # bytes; longer bodies wait on disk
-PIECE = 65_536
+MEMORY_BODY_BYTES = 1024 * 1024  # bytes; longer bodies wait on disk
+CHUNK_BYTES = 65_536
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -17,15 +17,17 @@ class ChunkedBodyMiddleware:
     then has a length.
     """
 
-    def __init__(self, application: Application, *, longest: int) -> None:
+    def __init__(self, application: Application, *, max_bytes: int) -> None:
         self.application = application
-        self.longest = longest
+        self.max_bytes = max_bytes
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if "HTTP_TRANSFER_ENCODING" not in environ or not environ.get("wsgi.input_terminated"):
             return self.application(environ, start_response)
-        with SpooledTemporaryFile(max_size=IN_MEMORY) as body:
-            while body.tell() <= self.longest and (piece := environ["wsgi.input"].read(PIECE)):
+        with SpooledTemporaryFile(max_size=MEMORY_BODY_BYTES) as body:
+            while body.tell() <= self.max_bytes and (
+                piece := environ["wsgi.input"].read(CHUNK_BYTES)
+            ):
                 body.write(piece)
             length = body.tell()
             body.seek(0)

@@ -18,7 +18,7 @@ from rest_framework.views import set_rollback
 
 from voiceops.core.errors import Conflict, DomainError, Forbidden, NotFound, ProviderError
 
-STATUS_OF: dict[type[DomainError], int] = {
+STATUS_BY_ERROR: dict[type[DomainError], int] = {
     NotFound: 404,
     Forbidden: 403,
     Conflict: 409,
@@ -26,7 +26,7 @@ STATUS_OF: dict[type[DomainError], int] = {
 }
 
 # What a client reads for an error that no code of ours worded.
-SENTENCES = {
+DEFAULT_DETAILS = {
     400: "Malformed request body",
     401: "Invalid or missing token",
     403: "Insufficient permissions",
@@ -65,7 +65,7 @@ MESSAGES = {
 
 # REST framework's code -> documented type; its message is replaced where the type's message takes
 # no parameter.
-TYPE_OF = {
+TYPE_BY_CODE = {
     "required": "value_error.missing",
     "null": "type_error.none.not_allowed",
     "blank": "value_error.any_str.min_length",
@@ -86,21 +86,23 @@ def field_error(
     return exceptions.ValidationError(message or MESSAGES[kind].format(**parameters), code=kind)
 
 
-def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
+def handle_exception(exc: Exception, context: dict[str, Any]) -> Response | None:
     """REST framework's EXCEPTION_HANDLER. None for a bug, which the middleware answers with a 500."""
     if isinstance(exc, exceptions.ValidationError):
-        where = getattr(exc, "where", "body")
-        return _answer(422, list(flatten(exc.get_full_details(), (where,))))
+        where = getattr(exc, "location", "body")
+        return _error_response(422, list(flatten_errors(exc.get_full_details(), (where,))))
     if isinstance(exc, DomainError):
-        status = next((code for kind, code in STATUS_OF.items() if isinstance(exc, kind)), 400)
-        return _answer(status, str(exc))
+        status = next(
+            (code for kind, code in STATUS_BY_ERROR.items() if isinstance(exc, kind)), 400
+        )
+        return _error_response(status, str(exc))
     if isinstance(exc, exceptions.APIException):
-        return _answer(exc.status_code, _sentence(exc), _headers(exc))
-    status = status_of(exc)
-    return None if status == 500 else _answer(status, SENTENCES[status])
+        return _error_response(exc.status_code, _detail_text(exc), _headers(exc))
+    status = http_status(exc)
+    return None if status == 500 else _error_response(status, DEFAULT_DETAILS[status])
 
 
-def status_of(exc: Exception) -> int:
+def http_status(exc: Exception) -> int:
     """What an exception of Django's own means to a client; 500 for everything that is a bug."""
     if isinstance(exc, RequestDataTooBig):
         return 413
@@ -113,24 +115,24 @@ def status_of(exc: Exception) -> int:
     return 400 if isinstance(exc, SuspiciousOperation) else 500
 
 
-def plain(status: int, sentence: str | None = None) -> JsonResponse:
+def json_error(status: int, sentence: str | None = None) -> JsonResponse:
     """The documented error body for code that runs outside REST framework, where a 400 is seldom
     the body's fault.
     """
-    known = {**SENTENCES, 400: "Bad request"}
+    known = {**DEFAULT_DETAILS, 400: "Bad request"}
     return JsonResponse(
         {"detail": sentence or known.get(status) or known[400 if status < 500 else 500]},
         status=status,
     )
 
 
-def flatten(details: Any, loc: tuple[str | int, ...]) -> Iterator[dict[str, Any]]:
+def flatten_errors(details: Any, loc: tuple[str | int, ...]) -> Iterator[dict[str, Any]]:
     """REST framework's nested details as the documented list, fields in the order they were found."""
     if isinstance(details, list):
         for detail in details:
-            yield from flatten(detail, loc)
+            yield from flatten_errors(detail, loc)
     elif _is_leaf(details):
-        kind = TYPE_OF.get(details["code"], details["code"])
+        kind = TYPE_BY_CODE.get(details["code"], details["code"])
         message = MESSAGES.get(kind, "")
         replaced = message and "{" not in message
         if kind not in MESSAGES:
@@ -142,14 +144,14 @@ def flatten(details: Any, loc: tuple[str | int, ...]) -> Iterator[dict[str, Any]
         }
     else:
         for name, inner in details.items():
-            yield from flatten(inner, loc if name == "non_field_errors" else (*loc, name))
+            yield from flatten_errors(inner, loc if name == "non_field_errors" else (*loc, name))
 
 
 def _is_leaf(details: Mapping[str, Any]) -> bool:
     return set(details) == {"message", "code"} and isinstance(details["code"], str)
 
 
-def _sentence(exc: exceptions.APIException) -> str:
+def _detail_text(exc: exceptions.APIException) -> str:
     """The documented sentence; a view's own wording is kept where it is not REST framework's
     default.
     """
@@ -158,7 +160,7 @@ def _sentence(exc: exceptions.APIException) -> str:
     )
     if spoken and str(exc.detail) != str(type(exc).default_detail):
         return str(exc.detail)
-    return SENTENCES.get(exc.status_code, str(exc.detail))
+    return DEFAULT_DETAILS.get(exc.status_code, str(exc.detail))
 
 
 def _headers(exc: exceptions.APIException) -> dict[str, str]:
@@ -170,6 +172,6 @@ def _headers(exc: exceptions.APIException) -> dict[str, str]:
     return headers
 
 
-def _answer(status: int, detail: object, headers: dict[str, str] | None = None) -> Response:
+def _error_response(status: int, detail: object, headers: dict[str, str] | None = None) -> Response:
     set_rollback()
     return Response({"detail": detail}, status=status, headers=headers)

@@ -25,17 +25,17 @@ from rest_framework.utils import html
 
 from voiceops.api.errors import MESSAGES, field_error
 from voiceops.core.errors import DomainError, NotFound
-from voiceops.core.phone_numbers import e164
+from voiceops.core.phone_numbers import to_e164
 
 INTEGER_LIMIT = 2**31 - 1  # what a database integer holds
-BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-LENGTHS: dict[str, Any] = {
+BOOLEAN_WORDS = {"true": True, "1": True, "false": False, "0": False}
+UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+LENGTH_MESSAGES: dict[str, Any] = {
     "min_length": MESSAGES["value_error.any_str.min_length"].replace("limit", "min_length"),
     "max_length": MESSAGES["value_error.any_str.max_length"].replace("limit", "max_length"),
     "blank": MESSAGES["value_error.any_str.min_length"].format(limit=1),
 }
-BOUNDS: dict[str, Any] = {
+BOUND_MESSAGES: dict[str, Any] = {
     "min_value": MESSAGES["value_error.number.not_ge"].replace("limit", "min_value"),
     "max_value": MESSAGES["value_error.number.not_le"].replace("limit", "max_value"),
 }
@@ -49,7 +49,7 @@ def reads_text(field: serializers.Field[Any, Any, Any, Any]) -> bool:
     return bool(getattr(parent, "reads_text", False))
 
 
-def from_json(data: Any) -> Any:
+def parse_form_json(data: Any) -> Any:
     """JSON out of a form's text; what is not JSON is left as it is, for the field to refuse."""
     try:
         return orjson.loads(data) if isinstance(data, str) else data
@@ -63,17 +63,17 @@ class DomainErrors:
     """
 
     def __init__(self) -> None:
-        self.first: DomainError | None = None
+        self.most_important: DomainError | None = None
 
     def add(self, refusal: DomainError) -> None:
-        if self.first is None or (
-            isinstance(refusal, NotFound) and not isinstance(self.first, NotFound)
+        if self.most_important is None or (
+            isinstance(refusal, NotFound) and not isinstance(self.most_important, NotFound)
         ):
-            self.first = refusal
+            self.most_important = refusal
 
 
 class Text(serializers.CharField):
-    default_error_messages = LENGTHS
+    default_error_messages = LENGTH_MESSAGES
 
     def run_validation(self, data: Any = empty) -> Any:
         if data is not empty and data is not None and not isinstance(data, str):
@@ -128,11 +128,11 @@ class Phone(Text):
     """A phone number in any international spelling, as E.164. Raises Invalid, after the schema."""
 
     def to_internal_value(self, data: Any) -> str:
-        return e164(super().to_internal_value(data))
+        return to_e164(super().to_internal_value(data))
 
 
 class Integer(serializers.IntegerField):
-    default_error_messages = BOUNDS
+    default_error_messages = BOUND_MESSAGES
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_value": INTEGER_LIMIT, "min_value": -INTEGER_LIMIT, **kwargs})
@@ -154,7 +154,7 @@ class Integer(serializers.IntegerField):
 
 
 class Number(serializers.FloatField):
-    default_error_messages = BOUNDS
+    default_error_messages = BOUND_MESSAGES
 
     def to_internal_value(self, data: Any) -> float:
         if (
@@ -173,7 +173,7 @@ class Boolean(serializers.BooleanField):
 
     def to_internal_value(self, data: Any) -> bool:
         if reads_text(self) and isinstance(data, str):
-            data = BOOLEANS.get(data.strip().lower())
+            data = BOOLEAN_WORDS.get(data.strip().lower())
         if not isinstance(data, bool):
             raise field_error("type_error.bool")
         return data
@@ -193,7 +193,7 @@ class Uuid(serializers.UUIDField):
     def to_internal_value(self, data: Any) -> uuid.UUID:
         if isinstance(data, uuid.UUID):
             return data
-        if not isinstance(data, str) or not UUID_FORM.fullmatch(data):
+        if not isinstance(data, str) or not UUID_PATTERN.fullmatch(data):
             raise field_error("type_error.uuid")
         return uuid.UUID(data)
 
@@ -234,7 +234,7 @@ class ListField(serializers.ListField):
             return dictionary.get(self.field_name, empty)
         values = dictionary.getlist(self.field_name)  # type: ignore[attr-defined]  # form input is a QueryDict
         if len(values) == 1 and values[0].lstrip().startswith("["):
-            return from_json(values[0])
+            return parse_form_json(values[0])
         return values or empty
 
     def to_internal_value(self, data: Any) -> list[Any]:
@@ -252,7 +252,7 @@ class JsonObject(serializers.DictField):
 
     def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
         value = dictionary.get(self.field_name, empty)
-        return from_json(value) if html.is_html_input(dictionary) else value
+        return parse_form_json(value) if html.is_html_input(dictionary) else value
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
@@ -276,6 +276,6 @@ def validate_items(child: serializers.Field[Any, Any, Any, Any], items: Sequence
             refusals.add(refusal)
     if mistakes:
         raise serializers.ValidationError(mistakes)  # type: ignore[arg-type]  # positions stay integers in `loc`
-    if refusals.first:
-        raise refusals.first
+    if refusals.most_important:
+        raise refusals.most_important
     return values

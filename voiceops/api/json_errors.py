@@ -4,10 +4,10 @@ from collections.abc import Callable
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 
-from voiceops.api.errors import plain, status_of
+from voiceops.api.errors import http_status, json_error
 
 logger = logging.getLogger("voiceops.api")
-PAGES = ("/admin/", "/static/")  # answered in HTML, and with slashes of their own
+HTML_PREFIXES = ("/admin/", "/static/")  # answered in HTML, and with slashes of their own
 
 
 class JsonErrorsMiddleware:
@@ -21,9 +21,9 @@ class JsonErrorsMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if _is_page(request):
-            response = plain(405) if request.method == "TRACE" else self.get_response(request)
+            response = json_error(405) if request.method == "TRACE" else self.get_response(request)
             return (
-                _in_json(response)
+                _to_json_error(response)
                 if response.status_code >= 500 or _is_missing_file(request, response)
                 else response
             )
@@ -33,7 +33,7 @@ class JsonErrorsMiddleware:
         if response.status_code >= 400 and not response.get("Content-Type", "").startswith(
             "application/json"
         ):
-            response = _in_json(response)
+            response = _to_json_error(response)
         if request.method == "HEAD" and not response.streaming:
             response.content = (
                 b""  # its length stays told; servers differ in what they make of a body
@@ -42,18 +42,18 @@ class JsonErrorsMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """A bug in a view, or a refusal of Django's own outside REST framework."""
-        status = status_of(exception)
+        status = http_status(exception)
         if _is_page(request) and status != 500:
             return None
         if status == 500:
             got_request_exception.send(sender=type(self), request=request)
             logger.error("%s %s failed", request.method, request.path, exc_info=exception)
-        return plain(status)
+        return json_error(status)
 
 
-def _in_json(response: HttpResponse) -> HttpResponse:
+def _to_json_error(response: HttpResponse) -> HttpResponse:
     """The same answer with the documented body; headers that others have set stay."""
-    answer = plain(response.status_code)
+    answer = json_error(response.status_code)
     for name, value in response.items():
         if name not in ("Content-Type", "Content-Length"):
             answer[name] = value
@@ -65,4 +65,4 @@ def _is_missing_file(request: HttpRequest, response: HttpResponse) -> bool:
 
 
 def _is_page(request: HttpRequest) -> bool:
-    return request.path_info.startswith(PAGES) or request.path_info == "/admin"
+    return request.path_info.startswith(HTML_PREFIXES) or request.path_info == "/admin"

@@ -10,10 +10,10 @@ from rest_framework.views import APIView
 
 from voiceops.api.serializers import PageQuery
 
-DEEP = 1000  # rows skipped
+DEEP_PAGE_ROWS = 1000  # rows skipped
 
 
-def read_query(kind: type[PageQuery], request: Request, **context: Any) -> dict[str, Any]:
+def validate_query(kind: type[PageQuery], request: Request, **context: Any) -> dict[str, Any]:
     """The query string through `kind`, every mistake at once. Raises ValidationError (422, `loc` in
     `query`).
     """
@@ -31,14 +31,14 @@ class PagePagination(BasePagination):
     def paginate_queryset(
         self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: APIView | None = None
     ) -> list[Any]:
-        query = getattr(view, "query", None) or read_query(PageQuery, request)
+        query = getattr(view, "query", None) or validate_query(PageQuery, request)
         self.page, self.page_size = query["page"], query["page_size"]
         pages = Paginator(queryset, self.page_size)
         self.total = pages.count
         start = (self.page - 1) * self.page_size
         if start >= self.total:
             return []
-        if start >= DEEP and isinstance(
+        if start >= DEEP_PAGE_ROWS and isinstance(
             queryset, QuerySet
         ):  # skip ids, which an index holds, rather than whole rows
             ids = list(queryset.values_list("pk", flat=True)[start : start + self.page_size])

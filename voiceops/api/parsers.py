@@ -9,12 +9,12 @@ from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNeg
 from rest_framework.parsers import BaseParser
 from rest_framework.parsers import JSONParser as RestJSONParser
 
-LONGEST = 1024 * 1024  # of a body (reliability.md E1)
+MAX_BODY_BYTES = 1024 * 1024  # of a body (reliability.md E1)
 # An upload's limits' worth that is read and thrown away: the client gets an answer and no broken
 # pipe.
-PATIENCE = 4
-PIECE = 65_536
-DEEPEST = 32  # containers in one another (reliability.md E1)
+MAX_DISCARDED_UPLOADS = 4
+READ_CHUNK_BYTES = 65_536
+MAX_JSON_DEPTH = 32  # containers in one another (reliability.md E1)
 
 
 class JSONParser(RestJSONParser):
@@ -24,8 +24,8 @@ class JSONParser(RestJSONParser):
     Raises RequestDataTooBig (413) for a body that is longer than `longest()`.
     """
 
-    def longest(self) -> int:
-        return LONGEST
+    def max_bytes(self) -> int:
+        return MAX_BODY_BYTES
 
     def parse(
         self,
@@ -37,14 +37,16 @@ class JSONParser(RestJSONParser):
             "request"
         )  # none where a plain view has read the body itself
         length = int(request.META.get("CONTENT_LENGTH") or 0) if request is not None else 0
-        if length > self.longest():
-            for _ in range(0, min(length, PATIENCE * settings.MAX_UPLOAD_BYTES), PIECE):
-                stream.read(PIECE)
+        if length > self.max_bytes():
+            for _ in range(
+                0, min(length, MAX_DISCARDED_UPLOADS * settings.MAX_UPLOAD_BYTES), READ_CHUNK_BYTES
+            ):
+                stream.read(READ_CHUNK_BYTES)
             raise RequestDataTooBig
-        return read_json(stream.read())
+        return parse_json(stream.read())
 
 
-def read_json(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     """Raises ParseError."""
     try:
         data = orjson.loads(body)
@@ -72,8 +74,8 @@ def _is_sound(data: Any, *, suspicious: bool) -> bool:
     somewhere.
     """
     outer = [data]
-    for _ in range(DEEPEST):
-        inner = [value for container in outer for value in _inside(container)]
+    for _ in range(MAX_JSON_DEPTH):
+        inner = [value for container in outer for value in _children(container)]
         if suspicious and any(_has_nul(value) for value in (*outer, *inner)):
             return False
         outer = [value for value in inner if type(value) in (dict, list)]
@@ -82,7 +84,7 @@ def _is_sound(data: Any, *, suspicious: bool) -> bool:
     return False
 
 
-def _inside(value: Any) -> Iterable[Any]:
+def _children(value: Any) -> Iterable[Any]:
     if type(value) is dict:
         return value.values()
     return value if type(value) is list else ()

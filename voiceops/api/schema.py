@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter
 from voiceops.api.serializers import PageQuery
 
 TEXT = {"type": "string"}
-MISTAKE = {
+FIELD_ERROR = {
     "type": "object",
     "required": ["loc", "msg", "type"],
     "properties": {
@@ -24,7 +24,7 @@ COMPONENTS = {
     "Mistakes": {
         "type": "object",
         "required": ["detail"],
-        "properties": {"detail": {"type": "array", "items": MISTAKE}},
+        "properties": {"detail": {"type": "array", "items": FIELD_ERROR}},
     },
 }
 HEADERS = [
@@ -42,7 +42,7 @@ HEADERS = [
     },
 ]
 METHODS = ("get", "post", "put", "patch", "delete")
-ERRORS = {
+ERROR_DESCRIPTIONS = {
     "400": "The body cannot be read, or means something that cannot be done",
     "401": "No, bad or expired credentials",
     "403": "The role is too low, or it is not the caller's workspace",
@@ -74,35 +74,43 @@ class Schema(AutoSchema):
         return [*parameters, getattr(self.view, "query_class", PageQuery)]
 
 
-def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+def complete_schema(
+    result: dict[str, Any], generator: Any, request: Any, public: bool
+) -> dict[str, Any]:
     """A postprocessing hook: errors, common headers, a DELETE's body, and what monitoring asks."""
     result["components"].setdefault("schemas", {}).update(COMPONENTS)
     for path, operations in result["paths"].items():
         for method in METHODS:
             if method in operations:
-                _complete(operations[method], method, path, result["components"]["schemas"])
+                _complete_operation(
+                    operations[method], method, path, result["components"]["schemas"]
+                )
     result["paths"] |= PROBES
     return result
 
 
-def _complete(operation: dict[str, Any], method: str, path: str, schemas: dict[str, Any]) -> None:
+def _complete_operation(
+    operation: dict[str, Any], method: str, path: str, schemas: dict[str, Any]
+) -> None:
     responses = operation["responses"]
     if responses.pop("204", None) is not None and method == "delete":
-        responses["200"] = _answer("Detail", "Deleted")
-    for status in sorted(_refusals(operation, method, path, schemas)):
-        responses[status] = _answer("Detail", ERRORS[status])
-    responses["422"] = _answer("Mistakes", "The schema failed: every failing field at once")
-    responses["default"] = _answer("Detail", "Any other error")
+        responses["200"] = _component_response("Detail", "Deleted")
+    for status in sorted(_error_statuses(operation, method, path, schemas)):
+        responses[status] = _component_response("Detail", ERROR_DESCRIPTIONS[status])
+    responses["422"] = _component_response(
+        "Mistakes", "The schema failed: every failing field at once"
+    )
+    responses["default"] = _component_response("Detail", "Any other error")
     headers = HEADERS if method == "post" else HEADERS[:1]
     operation["parameters"] = [*operation.get("parameters", []), *headers]
 
 
-def _refusals(
+def _error_statuses(
     operation: dict[str, Any], method: str, path: str, schemas: dict[str, Any]
 ) -> set[str]:
     """Which errors the operation may answer with, besides those that every one may."""
     statuses = {"401", "403"}
-    if "{" in path or _names_things(operation.get("requestBody", {}), schemas):
+    if "{" in path or _refers_to_rows(operation.get("requestBody", {}), schemas):
         statuses.add("404")
     if method != "get":
         statuses.add("400")
@@ -111,12 +119,12 @@ def _refusals(
     return statuses | ({"415"} if "requestBody" in operation else set())
 
 
-def _names_things(part: Any, schemas: dict[str, Any]) -> bool:
+def _refers_to_rows(part: Any, schemas: dict[str, Any]) -> bool:
     """Whether a body names something that may not be there: by its id, or by a token out of an
     e-mail.
     """
     if isinstance(part, list):
-        return any(_names_things(inner, schemas) for inner in part)
+        return any(_refers_to_rows(inner, schemas) for inner in part)
     if not isinstance(part, dict):
         return False
     if (part.get("format") == "uuid" and not part.get("readOnly")) or "token" in part.get(
@@ -124,11 +132,11 @@ def _names_things(part: Any, schemas: dict[str, Any]) -> bool:
     ):
         return True
     if "$ref" in part:
-        return _names_things(schemas[part["$ref"].rpartition("/")[2]], schemas)
-    return _names_things([*part.values()], schemas)
+        return _refers_to_rows(schemas[part["$ref"].rpartition("/")[2]], schemas)
+    return _refers_to_rows([*part.values()], schemas)
 
 
-def _answer(component: str, description: str) -> dict[str, Any]:
+def _component_response(component: str, description: str) -> dict[str, Any]:
     return _json({"$ref": f"#/components/schemas/{component}"}, description)
 
 
@@ -146,19 +154,21 @@ def _probe(name: str, description: str, responses: dict[str, Any]) -> dict[str, 
     return {"get": {**about, "responses": responses}}
 
 
-STATUS = {
+PROBE_STATUS = {
     "type": "object",
     "required": ["status"],
     "properties": {"status": TEXT, "checks": {"type": "object"}},
 }
 PROBES = {
-    "/healthz": _probe("alive", "Whether the process answers.", {"200": _json(STATUS, "It does")}),
+    "/healthz": _probe(
+        "alive", "Whether the process answers.", {"200": _json(PROBE_STATUS, "It does")}
+    ),
     "/readyz": _probe(
         "ready",
         "Whether database, broker and LiveKit can be reached.",
         {
-            "200": _json(STATUS, "All of them"),
-            "503": _answer("Detail", "Not all of them; `checks` says which"),
+            "200": _json(PROBE_STATUS, "All of them"),
+            "503": _component_response("Detail", "Not all of them; `checks` says which"),
         },
     ),
     "/metrics": _probe(

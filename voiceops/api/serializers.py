@@ -37,7 +37,7 @@ from voiceops.api.fields import (
     Text,
     Url,
     Uuid,
-    from_json,
+    parse_form_json,
     validate_items,
 )
 from voiceops.core.errors import DomainError
@@ -72,7 +72,7 @@ class StrictListSerializer(serializers.ListSerializer[Any]):
 
     def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
         value = dictionary.get(self.field_name, empty)
-        return from_json(value) if html.is_html_input(dictionary) else value
+        return parse_form_json(value) if html.is_html_input(dictionary) else value
 
     def to_internal_value(self, data: Any) -> list[Any]:
         if not isinstance(data, list):
@@ -87,9 +87,9 @@ class StrictListSerializer(serializers.ListSerializer[Any]):
 class Strict(serializers.Serializer[Any]):
     """What StrictSerializer and StrictModelSerializer share."""
 
-    refuses_unknown: ClassVar[bool] = True
+    rejects_unknown_fields: ClassVar[bool] = True
     reads_text = False
-    where: ClassVar[str] = "body"
+    error_location: ClassVar[str] = "body"
 
     @classmethod
     def many_init(cls, *args: Any, **kwargs: Any) -> Any:
@@ -101,21 +101,21 @@ class Strict(serializers.Serializer[Any]):
 
     def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
         value = dictionary.get(self.field_name, empty)
-        return from_json(value) if html.is_html_input(dictionary) else value
+        return parse_form_json(value) if html.is_html_input(dictionary) else value
 
     def run_validation(self, data: Any = empty) -> Any:
         self.reads_text = html.is_html_input(data)
         try:
             return super().run_validation(data)
         except serializers.ValidationError as error:
-            error.where = self.where  # type: ignore[attr-defined]  # read by voiceops.api.errors.handle
+            error.location = self.error_location  # type: ignore[attr-defined]  # read by voiceops.api.errors.handle_exception
             raise
 
     def is_valid(self, *, raise_exception: bool = False) -> bool:
         valid = super().is_valid(raise_exception=False)
         if raise_exception and not valid:
             error = serializers.ValidationError(self.errors)
-            error.where = self.where  # type: ignore[attr-defined]  # read by voiceops.api.errors.handle
+            error.location = self.error_location  # type: ignore[attr-defined]  # read by voiceops.api.errors.handle_exception
             raise error
         return valid
 
@@ -129,12 +129,12 @@ class Strict(serializers.Serializer[Any]):
         refusals = DomainErrors()
         for field in self._writable_fields:
             try:
-                self._read(field, data, values)
+                self._read_field(field, data, values)
             except serializers.ValidationError as error:
                 mistakes[str(field.field_name)] = error.detail
             except DomainError as refusal:
                 refusals.add(refusal)
-        if self.refuses_unknown:
+        if self.rejects_unknown_fields:
             mistakes |= {
                 name: field_error("value_error.extra").detail
                 for name in data
@@ -142,11 +142,11 @@ class Strict(serializers.Serializer[Any]):
             }
         if mistakes:
             raise serializers.ValidationError(mistakes)
-        if refusals.first:
-            raise refusals.first
+        if refusals.most_important:
+            raise refusals.most_important
         return values
 
-    def _read(
+    def _read_field(
         self, field: serializers.Field[Any, Any, Any, Any], data: Any, values: dict[str, Any]
     ) -> None:
         """One field out of `data` into `values`, refined by `validate_<field>` where the serializer
@@ -156,14 +156,14 @@ class Strict(serializers.Serializer[Any]):
         try:
             given = field.get_value(data)
             absent = given is empty and self.parent is not None
-            value = self._filled(field) if absent else field.run_validation(given)
+            value = self._default_of(field) if absent else field.run_validation(given)
             self.set_value(values, field.source_attrs, refine(value) if refine else value)
         except DjangoValidationError as error:
             raise serializers.ValidationError(get_error_detail(error)) from error
         except SkipField:
             return
 
-    def _filled(self, field: serializers.Field[Any, Any, Any, Any]) -> Any:
+    def _default_of(self, field: serializers.Field[Any, Any, Any, Any]) -> Any:
         """What an absent field of a nested object means: such an object is whole, in a PATCH of its
         parent too.
         """
@@ -228,8 +228,8 @@ class QuerySerializer(StrictSerializer):
     some).
     """
 
-    refuses_unknown = False
-    where = "query"
+    rejects_unknown_fields = False
+    error_location = "query"
 
 
 class PageQuery(QuerySerializer):

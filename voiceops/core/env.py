@@ -8,10 +8,10 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-DATABASES = ("postgres", "postgresql", "psql", "pgsql", "sqlite")
-NO = ("false", "off", "n", "no", "0")
-LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
-SHORTEST_SECRET = 32  # characters
+DATABASE_SCHEMES = ("postgres", "postgresql", "psql", "pgsql", "sqlite")
+FALSE_WORDS = ("false", "off", "n", "no", "0")
+LOG_LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
+MIN_SECRET_LENGTH = 32  # characters
 
 
 class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
@@ -36,7 +36,7 @@ class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
         was to be closed.
         """
         word = str(self.ENVIRON.get(var, "")).strip().lower()
-        if word and word not in (*self.BOOLEAN_TRUE_STRINGS, *NO):
+        if word and word not in (*self.BOOLEAN_TRUE_STRINGS, *FALSE_WORDS):
             raise ImproperlyConfigured(f"{var} is neither 1 nor 0. See .env.example.")
         return word in self.BOOLEAN_TRUE_STRINGS if word else default
 
@@ -44,20 +44,20 @@ class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
         refusal = ImproperlyConfigured(
             f"{var} names no database of PostgreSQL or SQLite. See .env.example."
         )
-        if str(self.str(var, default=default)).partition(":")[0] not in DATABASES:
+        if str(self.str(var, default=default)).partition(":")[0] not in DATABASE_SCHEMES:
             raise refusal
-        found = self._address(super().db_url, var, default)
+        found = self._read_url(super().db_url, var, default)
         if not found["NAME"]:
             raise refusal
         return found
 
     def email_url(self, var: str, default: str) -> dict[str, Any]:
-        return self._address(super().email_url, var, default)
+        return self._read_url(super().email_url, var, default)
 
     def level(self, var: str, default: str) -> str:
         level = str(self.str(var, default=default)).strip().upper()
-        if level not in LEVELS:
-            raise ImproperlyConfigured(f"{var} is none of {', '.join(LEVELS)}.")
+        if level not in LOG_LEVELS:
+            raise ImproperlyConfigured(f"{var} is none of {', '.join(LOG_LEVELS)}.")
         return level
 
     def validated(self, var: str, parse: Callable[[str], object]) -> str:
@@ -71,7 +71,7 @@ class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
         return text
 
     @staticmethod
-    def _address(read: Callable[..., dict[str, Any]], var: str, default: str) -> dict[str, Any]:
+    def _read_url(read: Callable[..., dict[str, Any]], var: str, default: str) -> dict[str, Any]:
         try:
             return read(var, default=default)
         except (ValueError, KeyError, ImproperlyConfigured) as error:
@@ -101,18 +101,18 @@ def require_strong_secrets(secrets: Mapping[str, str], examples: Mapping[str, st
             f"With DEBUG=0 every secret must be another, but {same[0]} are the same."
         )
     ours = ("SECRET_KEY", "JWT_API_SECRET")
-    if short := [name for name in ours if len(secrets[name]) < SHORTEST_SECRET]:
+    if short := [name for name in ours if len(secrets[name]) < MIN_SECRET_LENGTH]:
         raise ImproperlyConfigured(
-            f"With DEBUG=0 a secret has at least {SHORTEST_SECRET} characters: {', '.join(short)}. "
+            f"With DEBUG=0 a secret has at least {MIN_SECRET_LENGTH} characters: {', '.join(short)}. "
             "`python ops/new_secrets.py` prints some."
         )
 
 
 def require_strong_fallback_secrets(name: str, values: Sequence[str], example: str) -> None:
     """What is still believed must be as strong as what is used. Raises ImproperlyConfigured."""
-    if any(value == example or len(value) < SHORTEST_SECRET for value in values):
+    if any(value == example or len(value) < MIN_SECRET_LENGTH for value in values):
         raise ImproperlyConfigured(
-            f"With DEBUG=0 {name} holds secrets of at least {SHORTEST_SECRET} characters, and not the example."
+            f"With DEBUG=0 {name} holds secrets of at least {MIN_SECRET_LENGTH} characters, and not the example."
         )
 
 

@@ -23,21 +23,21 @@ from django.conf import settings
 @dataclass
 class Failpoint:
     name: str
-    passings: int  # left until it strikes
-    number: signal.Signals
+    hits_left: int  # left until it strikes
+    signal_number: signal.Signals
 
     @property
-    def mark(self) -> Path:
+    def marker(self) -> Path:
         return Path(settings.DATA_DIR) / "failpoints" / self.name
 
     def trigger(self, ids: list[str]) -> None:
-        self.mark.parent.mkdir(exist_ok=True)
+        self.marker.parent.mkdir(exist_ok=True)
         try:
-            with self.mark.open("x") as file:
+            with self.marker.open("x") as file:
                 file.write("\n".join(ids))
         except FileExistsError:
             return  # another process was struck here before
-        os.kill(os.getpid(), self.number)
+        os.kill(os.getpid(), self.signal_number)
         time.sleep(
             0.5
         )  # the signal may be another thread's to receive: this one must not go on meanwhile
@@ -62,8 +62,8 @@ def hit(name: str, ids: Iterable[object], *, delay: float = 0.0) -> None:
     point = active_failpoints().get(name)
     if point is None:
         return
-    point.passings -= 1
-    if point.passings != 0:
+    point.hits_left -= 1
+    if point.hits_left != 0:
         return
     struck = [str(pk) for pk in ids]
     if delay:

@@ -17,7 +17,7 @@ from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps
 
 
-def write_whole(target: Path, text: str) -> None:
+def write_atomically(target: Path, text: str) -> None:
     """Raises OSError."""
     unfinished = target.with_name(f".{uuid4().hex}.unfinished")
     unfinished.write_text(text)
@@ -29,7 +29,7 @@ class Channel(filesystem.Channel):
         # As kombu names them: the oldest sorts first.
         name = f"{round(monotonic() * 1000)}_{uuid4()}.{queue}.msg"
         try:
-            write_whole(Path(self.data_folder_out) / name, dumps(payload))
+            write_atomically(Path(self.data_folder_out) / name, dumps(payload))
         except OSError as error:
             raise ChannelError(f"Cannot add a message to {self.data_folder_out}") from error
 
@@ -41,7 +41,7 @@ class Channel(filesystem.Channel):
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 queues = self.get_table(exchange)
                 if bound not in queues:
-                    write_whole(
+                    write_atomically(
                         self.control_folder / f"{exchange}.exchange", dumps([bound, *queues])
                     )
         except OSError as error:
@@ -52,6 +52,6 @@ class Transport(filesystem.Transport):
     Channel = Channel
 
 
-def use() -> None:
+def register_transport() -> None:
     """Have every `filesystem://` of this process be this one."""
     TRANSPORT_ALIASES["filesystem"] = "voiceops.core.file_broker:Transport"

@@ -16,17 +16,19 @@ def is_within(address: str | None, networks: tuple[str, ...]) -> bool:
         return False
     found = (found.ipv4_mapped if isinstance(found, IPv6Address) else None) or found
     return any(
-        found in network for network in _parsed(networks) if network.version == found.version
+        found in network
+        for network in _parse_networks(networks)
+        if network.version == found.version
     )
 
 
 @lru_cache(maxsize=256)
-def _parsed(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+def _parse_networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(text, strict=False) for text in texts)
 
 
-NUMERIC = re.compile(r"(?:0[xX][0-9A-Fa-f]+|\d+)(?:\.(?:0[xX][0-9A-Fa-f]+|\d+)){0,3}")
-NOT_PUBLIC = [
+NUMERIC_IPV4 = re.compile(r"(?:0[xX][0-9A-Fa-f]+|\d+)(?:\.(?:0[xX][0-9A-Fa-f]+|\d+)){0,3}")
+NON_PUBLIC_NETWORKS = [
     ip_network(net)
     for net in (
         "192.88.99.0/24",  # 6to4 relays
@@ -45,7 +47,7 @@ NOT_PUBLIC = [
 ]
 
 
-def literal_address(host: str) -> IPv4Address | IPv6Address | None:
+def parse_address(host: str) -> IPv4Address | IPv6Address | None:
     """The address a host spells, in any spelling the C library understands; None for a name.
 
     An IPv6 address with a zone (`fe80::1%eth0`) belongs to a network of ours, and is read without
@@ -53,7 +55,7 @@ def literal_address(host: str) -> IPv4Address | IPv6Address | None:
     """
     host = host.strip("[]").partition("%")[0]
     try:
-        if NUMERIC.fullmatch(host):
+        if NUMERIC_IPV4.fullmatch(host):
             return IPv4Address(socket.inet_aton(host))
         return ip_address(host)
     except (OSError, ValueError):
@@ -63,4 +65,6 @@ def literal_address(host: str) -> IPv4Address | IPv6Address | None:
 def is_public(ip: IPv4Address | IPv6Address) -> bool:
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
         return is_public(ip.ipv4_mapped)
-    return ip.is_global and not any(ip in net for net in NOT_PUBLIC if net.version == ip.version)
+    return ip.is_global and not any(
+        ip in net for net in NON_PUBLIC_NETWORKS if net.version == ip.version
+    )

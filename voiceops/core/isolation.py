@@ -16,7 +16,7 @@ from voiceops.core.orm_thread import closing_broken_connections
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-DATABASE_LOST = (
+DATABASE_LOST_ERRORS = (
     OperationalError,
     InterfaceError,
 )  # what a database that is away raises; a statement that took too long, too
@@ -29,12 +29,12 @@ def run_isolated(step: Callable[..., T], *arguments: Any) -> T | None:
     try:
         return closing_broken_connections(step, *arguments)
     except Exception:
-        closing_broken_connections(ask_database)
+        closing_broken_connections(check_database)
         logger.exception("A step failed, the others go on: %s", getattr(step, "__qualname__", step))
         return None
 
 
-def ask_database() -> None:
+def check_database() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
@@ -46,8 +46,8 @@ async def gather_isolated(works: Iterable[Coroutine[Any, Any, None]]) -> None:
     ends = await asyncio.gather(*works, return_exceptions=True)
     errors = [end for end in ends if isinstance(end, BaseException)]
     for error in errors:
-        if not isinstance(error, DATABASE_LOST):
+        if not isinstance(error, DATABASE_LOST_ERRORS):
             logger.error("A step failed, the others go on", exc_info=error)
     for error in errors:
-        if isinstance(error, DATABASE_LOST) or not isinstance(error, Exception):
+        if isinstance(error, DATABASE_LOST_ERRORS) or not isinstance(error, Exception):
             raise error

@@ -10,8 +10,8 @@ from phonenumbers.phonenumber import PhoneNumber
 
 from voiceops.core.errors import Invalid
 
-SATELLITE = frozenset({870, 881, 882, 883})
-REFUSED = {
+SATELLITE_COUNTRY_CODES = frozenset({870, 881, 882, 883})
+REFUSED_TYPES = {
     PhoneNumberType.PREMIUM_RATE: "a premium rate number",
     PhoneNumberType.SHARED_COST: "a shared cost number",
     PhoneNumberType.PERSONAL_NUMBER: "a personal number, which is charged like premium rate",
@@ -26,23 +26,23 @@ def why_not_dialable(number: PhoneNumber) -> str | None:
     """
     kind = (
         "a satellite number"
-        if number.country_code in SATELLITE
-        else REFUSED.get(phonenumbers.number_type(number))
+        if number.country_code in SATELLITE_COUNTRY_CODES
+        else REFUSED_TYPES.get(phonenumbers.number_type(number))
     )
     if kind is None:
         return None
     return f"{phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)} is {kind}"
 
 
-PHONE_FORM = re.compile(r"\+?[\d\s().\-/\u00a0\u2010-\u2015]+")
+PHONE_PATTERN = re.compile(r"\+?[\d\s().\-/\u00a0\u2010-\u2015]+")
 
 
-def e164(text: str) -> str:
+def to_e164(text: str) -> str:
     """`+12025550186` for any spelling of it with a country code. Raises Invalid (no extensions, no
     letters).
     """
     try:
-        number = phonenumbers.parse(text) if PHONE_FORM.fullmatch(text) else None
+        number = phonenumbers.parse(text) if PHONE_PATTERN.fullmatch(text) else None
     except phonenumbers.NumberParseException:
         number = None
     if number is None or not phonenumbers.is_valid_number(number):

@@ -2,12 +2,12 @@
 
 import re
 
-NUMBER = re.compile(r"\+\d{7,15}")
+NUMBER_PATTERN = re.compile(r"\+\d{7,15}")
 
 
 def mask_numbers_in(text: str) -> str:
     """Every number in a sentence."""
-    return NUMBER.sub(lambda found: mask_number(found[0]), text)
+    return NUMBER_PATTERN.sub(lambda found: mask_number(found[0]), text)
 
 
 def mask_number(number: str) -> str:

@@ -10,14 +10,14 @@ import gc
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-_YOUNG = 50_000  # objects
+_YOUNG_OBJECTS = 50_000  # objects
 
 
 def tune_gc() -> None:
     """Call once everything is imported: what is there now is never looked at again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, 20, 20)
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
 
 
 def disable_query_log() -> None:

@@ -21,17 +21,17 @@ from django.conf import settings
 from yarl import URL
 
 from voiceops.core.errors import Invalid
-from voiceops.core.ip_networks import is_public, literal_address
+from voiceops.core.ip_networks import is_public, parse_address
 
-SECONDS = 15  # for everything: names, connection, headers and a body that drips
-MOST_BYTES = 64 * 1024
-PORTS = (443, 8443)
+TIMEOUT_SECONDS = 15  # for everything: names, connection, headers and a body that drips
+MAX_RESPONSE_BYTES = 64 * 1024
+ALLOWED_PORTS = (443, 8443)
 # One wording for refused, blocked and timed out: the difference would tell of our own network.
 UNREACHABLE = "could not be reached"
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResult:
     """`status` is null when there was none. `retry_after`: seconds the receiver asked for."""
 
     status: int | None
@@ -39,11 +39,11 @@ class Answer:
     retry_after: float | None = None
 
     @property
-    def arrived(self) -> bool:
+    def is_success(self) -> bool:
         return self.status is not None and 200 <= self.status < 300
 
 
-def check_url(url: str) -> None:
+def require_safe_url(url: str) -> None:
     """Raises Invalid for an address that can never be told anything. Names are judged when they are
     resolved.
     """
@@ -58,23 +58,23 @@ def check_url(url: str) -> None:
         return
     if parts.scheme != "https":
         raise Invalid("Webhook URL must be an https address")
-    if port not in PORTS:
+    if port not in ALLOWED_PORTS:
         raise Invalid("Webhook URL must use port 443 or 8443")
-    address = literal_address(host)
+    address = parse_address(host)
     if address is not None and not is_public(address):
         raise Invalid("Webhook URL must be public")
 
 
-def post(url: str, *, body: str, headers: Mapping[str, str]) -> Answer:
+def post(url: str, *, body: str, headers: Mapping[str, str]) -> HttpResult:
     """Send and tell how it went; never raises for what the other side or the way there does."""
     try:
-        check_url(url)
+        require_safe_url(url)
         return asyncio.run(_post(url, body.encode(), headers))
     except (aiohttp.ClientError, TimeoutError, OSError, Invalid, ValueError):
-        return Answer(None, UNREACHABLE)
+        return HttpResult(None, UNREACHABLE)
 
 
-async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpResult:
     connector = aiohttp.TCPConnector(
         resolver=PublicResolver(),
         socket_factory=public_socket,
@@ -86,15 +86,17 @@ async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         trust_env=False,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=SECONDS),
+        timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
     )
     async with (
         session,
         session.post(url, data=body, headers=headers, allow_redirects=False) as response,
     ):
-        await response.content.read(MOST_BYTES)
+        await response.content.read(MAX_RESPONSE_BYTES)
         error = None if 200 <= response.status < 300 else f"answered {response.status}"
-        return Answer(response.status, error, _seconds(response.headers.get("Retry-After")))
+        return HttpResult(
+            response.status, error, _retry_after_seconds(response.headers.get("Retry-After"))
+        )
 
 
 class PublicResolver(AbstractResolver):
@@ -106,7 +108,7 @@ class PublicResolver(AbstractResolver):
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
         addresses = [str(address[0]) for _, _, _, _, address in found]
-        if not settings.DEBUG and not all(_may_be_dialled(address) for address in addresses):
+        if not settings.DEBUG and not all(_is_reachable(address) for address in addresses):
             raise OSError(UNREACHABLE)
         kinds = [kind for kind, *_ in found]
         return [
@@ -130,17 +132,17 @@ def public_socket(address: AddrInfoType) -> socket.socket:
     understood them.
     """
     family, kind, protocol, _, where = address
-    if not settings.DEBUG and not _may_be_dialled(str(where[0])):
+    if not settings.DEBUG and not _is_reachable(str(where[0])):
         raise OSError(UNREACHABLE)
     return socket.socket(family, kind, protocol)
 
 
-def _may_be_dialled(address: str) -> bool:
-    found = literal_address(address.partition("%")[0])
+def _is_reachable(address: str) -> bool:
+    found = parse_address(address.partition("%")[0])
     return found is not None and is_public(found)
 
 
-def _seconds(text: str | None) -> float | None:
+def _retry_after_seconds(text: str | None) -> float | None:
     """What `Retry-After` asks for: seconds, or a date (RFC 9110, section 10.2.3)."""
     if text is None or len(text) > 40:
         return None

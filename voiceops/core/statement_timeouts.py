@@ -7,8 +7,10 @@ Set for the web server and for workers; commands, which migrate and prune, take 
 from django.conf import settings
 from django.db import connection
 
-WEB_SECONDS, WORKER_SECONDS = 5, 60
-IDLE_SECONDS = 30  # within a transaction: whoever stopped there holds locks that others wait for
+WEB_STATEMENT_SECONDS, WORKER_STATEMENT_SECONDS = 5, 60
+IDLE_TRANSACTION_SECONDS = (
+    30  # within a transaction: whoever stopped there holds locks that others wait for
+)
 
 
 def set_statement_timeouts(seconds: int) -> None:
@@ -18,7 +20,7 @@ def set_statement_timeouts(seconds: int) -> None:
         limits = {
             "statement_timeout": seconds,
             "lock_timeout": seconds,
-            "idle_in_transaction_session_timeout": IDLE_SECONDS,
+            "idle_in_transaction_session_timeout": IDLE_TRANSACTION_SECONDS,
         }
         given = database["OPTIONS"].get("options", "")
         database["OPTIONS"]["options"] = " ".join(

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from voiceops.core.errors import DomainError
 
-TICK_SECONDS = 1.0
+PROGRESS_DOT_SECONDS = 1.0
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def progress_dots(out: TextIO, doing: str) -> Iterator[None]:
 
     def tick() -> None:
         said = doing
-        while not over.wait(TICK_SECONDS):
+        while not over.wait(PROGRESS_DOT_SECONDS):
             out.write(said)
             out.flush()
             said = "."

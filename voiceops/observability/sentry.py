@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
-from voiceops.observability.structured_logging import current, scrubbed
+from voiceops.observability.structured_logging import current_context, scrub
 
 MOST_WAITING = 100  # events; what comes faster than it can be told is only in the log
 SECONDS = 5
@@ -87,9 +87,11 @@ def event_of(record: logging.LogRecord) -> dict[str, Any]:
         "platform": "python",
         "level": record.levelname.lower(),
         "logger": record.name,
-        "message": scrubbed(record.getMessage()),
+        "message": scrub(record.getMessage()),
         "tags": {
-            name: value for name, value in current().items() if name in ("request_id", "workspace")
+            name: value
+            for name, value in current_context().items()
+            if name in ("request_id", "workspace")
         },
     }
     if record.exc_info and record.exc_info[1] is not None:
@@ -105,6 +107,6 @@ def _exception(error: BaseException, trace: TracebackType | None) -> dict[str, A
     ]
     return {
         "type": type(error).__name__,
-        "value": scrubbed(str(error)),
+        "value": scrub(str(error)),
         "stacktrace": {"frames": frames},
     }

@@ -21,7 +21,7 @@ from telephony.services.recordings import prune_recordings
 from telephony.services.transcripts import prune_transcripts
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
-from voiceops.core.isolation import DATABASE_LOST
+from voiceops.core.isolation import DATABASE_LOST_ERRORS
 from webhooks.delivery import prune_events
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def clean_up() -> Iterator[tuple[str, int]]:
     for forget in KINDS:
         try:
             yield from forget(now).items()
-        except DATABASE_LOST:
+        except DATABASE_LOST_ERRORS:
             raise
         except Exception as error:  # noqa: BLE001 - raised below
             trouble = trouble or error

@@ -14,7 +14,7 @@ from django.db import close_old_connections, connections
 from batches.importing.lease import overdue_imports
 from batches.services.imports import import_batch
 from voiceops.core import task_queue
-from voiceops.core.isolation import DATABASE_LOST, run_isolated
+from voiceops.core.isolation import DATABASE_LOST_ERRORS, run_isolated
 from voiceops.core.process_tuning import disable_query_log, tune_gc
 from worker import dispatcher, sweep
 
@@ -32,7 +32,7 @@ class SweepThread(threading.Thread):
                 close_old_connections()
                 self.run_once()
             except (
-                DATABASE_LOST
+                DATABASE_LOST_ERRORS
             ) as error:  # everybody's news, which needs no traceback every few seconds
                 logger.warning(
                     "The database cannot be reached, the next beat tries again: %s",
@@ -72,7 +72,7 @@ class SweepThread(threading.Thread):
 def run_and_close(function: Any, *arguments: Any) -> None:
     try:
         function(*arguments)
-    except DATABASE_LOST as error:
+    except DATABASE_LOST_ERRORS as error:
         logger.warning("The database cannot be reached, a shift ended: %s", type(error).__name__)
     except Exception:  # nobody waits for this thread, and the next beat begins another
         logger.exception("A shift failed")

@@ -143,7 +143,7 @@ def try_once(delivery: WebhookDelivery, now: datetime) -> bool:
         now=now + took,
         duration_ms=int(took.total_seconds() * 1000),
     )
-    return answer.arrived
+    return answer.is_success
 
 
 delivery_thread = DeliveryThread()

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         owner = find_workspace(workspace)
         principal = Principal(workspace=owner)
         _, key = api_keys.create_api_key(
-            workspace=owner, name=name.strip(), role=Role.named(role), principal=principal
+            workspace=owner, name=name.strip(), role=Role.from_label(role), principal=principal
         )
         self.stdout.write(key)
 

@@ -9,7 +9,7 @@ from accounts.models import Workspace
 from batches.services.erasure import erase_recipients
 from telephony.services.erasure import erase_calls
 from voiceops.core.errors import DomainError
-from voiceops.core.phone_numbers import e164
+from voiceops.core.phone_numbers import to_e164
 from webhooks.delivery import erase_events
 
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, number: str, workspace: str | None, **options: Any) -> None:
         try:
-            phone = e164(number)
+            phone = to_e164(number)
             owners = (
                 [find_workspace(workspace)]
                 if workspace

@@ -370,7 +370,7 @@ def test_a_server_without_mail_prints_no_token(
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    settings.EMAIL_BACKEND = email_delivery.NOWHERE
+    settings.EMAIL_BACKEND = email_delivery.NO_BACKEND
 
     APIClient().post("/auth/password/reset", {"email": make.member(ours).email})
     email_delivery.wait_until_sent()

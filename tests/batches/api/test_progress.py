@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.auth.principal import Principal, still_holds
+from accounts.auth.principal import Principal, is_still_valid
 from accounts.models import ApiKey, Membership, Session, User, Workspace
 from accounts.roles import Role
 from batches.models import Batch
@@ -179,7 +179,7 @@ def test_whoever_lost_access_may_no_longer_watch(ours: Workspace, ended: str) ->
     principal = (
         by_key if ended == "revoked" else Principal(user=person, session=login, workspace=ours)
     )
-    before = still_holds(principal, now=now)
+    before = is_still_valid(principal, now=now)
 
     ends: dict[str, Callable[[], object]] = {
         "logged out": lambda: Session.objects.update(revoked_at=now),
@@ -189,4 +189,4 @@ def test_whoever_lost_access_may_no_longer_watch(ours: Workspace, ended: str) ->
     }
     ends[ended]()
 
-    assert (before, still_holds(principal, now=now)) == (True, False)
+    assert (before, is_still_valid(principal, now=now)) == (True, False)

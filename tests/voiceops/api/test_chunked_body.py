@@ -22,7 +22,7 @@ def what_django_reads(body: bytes, **environ: Any) -> bytes:
     made: dict[str, Any] = (
         RequestFactory().post("/api-keys", content_type="application/json").environ
     )
-    ChunkedBodyMiddleware(look, longest=100_000)(
+    ChunkedBodyMiddleware(look, max_bytes=100_000)(
         {**made, "wsgi.input": io.BytesIO(body), **environ}, None
     )
     return seen[0]

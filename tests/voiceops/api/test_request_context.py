@@ -10,10 +10,10 @@ from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from accounts.auth.authentication import ip_of
+from accounts.auth.authentication import client_ip
 from accounts.models import Workspace
 from tests import make
-from voiceops.api.parsers import LONGEST
+from voiceops.api.parsers import MAX_BODY_BYTES
 from voiceops.api.request_context import trust_forwarded_headers
 from voiceops.observability import structured_logging
 
@@ -103,7 +103,7 @@ def seen(
     request = Client().get("/healthz").wsgi_request
     request.META.update({"REMOTE_ADDR": peer, **headers})
     trust_forwarded_headers(request)
-    return ip_of(request), request.is_secure()
+    return client_ip(request), request.is_secure()
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_forwarded_headers_are_believed_from_listed_proxies_only(
 
 def test_a_body_has_its_limit(ours: Workspace) -> None:
     client = make.client(ours)
-    long = json.dumps({"name": "x" * LONGEST, "role": "member"})
+    long = json.dumps({"name": "x" * MAX_BODY_BYTES, "role": "member"})
 
     response = client.generic("POST", "/api-keys", long, content_type="application/json")
     listed = client.generic("POST", "/batches", long, content_type="application/json")
@@ -150,7 +150,7 @@ def test_a_line_in_the_log_says_who_asked_and_nothing_of_the_query(
     caplog.set_level(logging.INFO, "voiceops.requests")
     lines: list[str] = []
     handler = logging.StreamHandler()
-    handler.setFormatter(structured_logging.JsonLines())
+    handler.setFormatter(structured_logging.JsonFormatter())
     handler.emit = lambda record: lines.append(handler.format(record))  # type: ignore[method-assign]  # collected
     logging.getLogger("voiceops.requests").addHandler(handler)
     key, secret = make.api_key(ours)

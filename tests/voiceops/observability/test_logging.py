@@ -3,7 +3,12 @@ import logging
 
 import pytest
 
-from voiceops.observability.structured_logging import JsonLines, PlainLines, bind, log_context
+from voiceops.observability.structured_logging import (
+    JsonFormatter,
+    PlainFormatter,
+    bind,
+    log_context,
+)
 
 
 def record(message: str, *args: object, error: BaseException | None = None) -> logging.LogRecord:
@@ -14,8 +19,8 @@ def record(message: str, *args: object, error: BaseException | None = None) -> l
 def test_a_line_is_one_object_and_carries_what_the_request_told() -> None:
     with log_context(request_id="r1"):
         bind(workspace="w1")
-        line = JsonLines().format(record("first\nsecond %s", "third\r\n"))
-    after = json.loads(JsonLines().format(record("later")))
+        line = JsonFormatter().format(record("first\nsecond %s", "third\r\n"))
+    after = json.loads(JsonFormatter().format(record("later")))
 
     told = json.loads(line)
     assert not {"\n", "\r"} & set(line)
@@ -31,7 +36,7 @@ def test_a_line_is_one_object_and_carries_what_the_request_told() -> None:
 
 
 def test_a_terminals_line_stays_a_line() -> None:
-    assert PlainLines().format(record("one\r\ntwo")).endswith("WARNING voiceops.x one\\r\\ntwo")
+    assert PlainFormatter().format(record("one\r\ntwo")).endswith("WARNING voiceops.x one\\r\\ntwo")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +52,7 @@ def test_a_terminals_line_stays_a_line() -> None:
     ],
 )
 def test_whom_it_is_about_and_what_opens_doors_is_not_written(said: str, written: str) -> None:
-    line = json.loads(JsonLines().format(record("%s", said, error=ValueError(said))))
+    line = json.loads(JsonFormatter().format(record("%s", said, error=ValueError(said))))
 
     assert line["message"] == written
     assert said == written or said not in line["exception"]
