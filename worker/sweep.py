@@ -6,7 +6,7 @@ number may run at once.
 """
 
 from batches.dialing import settlement
-from batches.importing.lease import overdue_imports
+from batches.importing.lease import find_overdue_imports
 from batches.services.batches import start_due_batches
 from batches.services.opt_outs import suppress_opt_outs
 from telephony.services import maintenance
@@ -40,7 +40,7 @@ def start_due() -> None:
 
 
 def enqueue_overdue_imports() -> None:
-    for batch_id in overdue_imports():
+    for batch_id in find_overdue_imports():
         task_queue.enqueue(task_queue.IMPORT_BATCH, batch_id=str(batch_id))
 
 

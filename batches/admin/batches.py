@@ -22,7 +22,7 @@ from batches.serializers.batches import BatchSerializer
 from batches.services.update import update_batch
 from voiceops.core.errors import DomainError
 
-STATES = {
+STATUS_COLOURS = {
     "running": "success",
     "completed": "success",
     "paused": "warning",
@@ -34,8 +34,8 @@ STATES = {
 }
 
 
-def ordered(name: str, batch: Batch, principal: Principal) -> None:
-    batch_panel.carry_out(name, batch=batch, principal=principal)
+def run_action(name: str, batch: Batch, principal: Principal) -> None:
+    batch_panel.run_action(name, batch=batch, principal=principal)
 
 
 class BatchForm(SerializerForm):
@@ -109,13 +109,13 @@ class BatchAdmin(StaffAdmin):
             batch.counts = counts[batch.pk]
         return page
 
-    @badge_column("Status", STATES)
+    @badge_column("Status", STATUS_COLOURS)
     def shown_status(self, batch: Batch) -> str:
         return batch.status
 
     @admin.display(description="Progress")
     def progress(self, batch: Batch) -> str:
-        return batch_panel.small(batch, getattr(batch, "counts", None))
+        return batch_panel.render_small_progress(batch, getattr(batch, "counts", None))
 
     @admin.display(description="Agent", ordering="agent__name")
     def agent_name(self, batch: Batch) -> str:
@@ -123,7 +123,11 @@ class BatchAdmin(StaffAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         own = [
-            path("upload/", self.admin_site.admin_view(upload.page), name="batches_batch_upload"),
+            path(
+                "upload/",
+                self.admin_site.admin_view(upload.upload_page),
+                name="batches_batch_upload",
+            ),
             path(
                 "upload/offers/",
                 self.admin_site.admin_view(self.offers),
@@ -144,19 +148,19 @@ class BatchAdmin(StaffAdmin):
         return [*own, *super().get_urls()]
 
     def offers(self, request: HttpRequest) -> HttpResponseBase:
-        return upload.Offers.as_view(admin_site=self.admin_site)(request)
+        return upload.OfferedRowsView.as_view(admin_site=self.admin_site)(request)
 
     def live(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return batch_panel.live(request)
+        return batch_panel.live_progress(request)
 
     def download(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponseBase:
         batch = self.get_object(request, str(pk))
         sees_people = self.has_view_permission(request) and request.user.has_perm(
             "batches.view_recipient"
         )
-        if batch is None or name not in exports.FILES or not sees_people:
+        if batch is None or name not in exports.EXPORT_FILES or not sees_people:
             raise PermissionDenied
         return exports.export(batch, name, principal=principal_of(request, batch))
 
@@ -165,13 +169,13 @@ class BatchAdmin(StaffAdmin):
         batch = self.get_object(request, str(pk))
         name = request.POST.get("order")
         if (
-            name not in batch_panel.ORDERS
+            name not in batch_panel.BATCH_ACTIONS
             or batch is None
             or not self.has_change_permission(request, batch)
         ):
             raise PermissionDenied
         try:
-            batch_panel.carry_out(name, batch=batch, principal=principal_of(request, batch))
+            batch_panel.run_action(name, batch=batch, principal=principal_of(request, batch))
         except DomainError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
         return redirect("admin:batches_batch_change", pk)
@@ -185,7 +189,9 @@ class BatchAdmin(StaffAdmin):
     ) -> HttpResponseBase:
         batch = self.get_object(request, object_id)
         panel = (
-            batch_panel.panel(batch) if batch and self.has_view_permission(request, batch) else None
+            batch_panel.panel_context(batch)
+            if batch and self.has_view_permission(request, batch)
+            else None
         )
         page: HttpResponseBase = super().change_view(request, object_id, form_url, {"panel": panel})
         return page
@@ -204,16 +210,16 @@ class BatchAdmin(StaffAdmin):
 
     @admin.action(description="Start", permissions=["change"])
     def start_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.apply_to_each(request, queryset, partial(ordered, "start"))
+        self.apply_to_each(request, queryset, partial(run_action, "start"))
 
     @admin.action(description="Pause", permissions=["change"])
     def pause_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.apply_to_each(request, queryset, partial(ordered, "pause"))
+        self.apply_to_each(request, queryset, partial(run_action, "pause"))
 
     @admin.action(description="Resume", permissions=["change"])
     def resume_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.apply_to_each(request, queryset, partial(ordered, "resume"))
+        self.apply_to_each(request, queryset, partial(run_action, "resume"))
 
     @admin.action(description="Stop for good", permissions=["change"])
     def stop_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.apply_to_each(request, queryset, partial(ordered, "stop"))
+        self.apply_to_each(request, queryset, partial(run_action, "stop"))

@@ -20,7 +20,7 @@ from unfold.widgets import (
 from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
-from batches.importing.phones import known_country
+from batches.importing.phones import is_known_country
 from batches.services.suppression_files import read_list
 from batches.services.suppressions import suppress_numbers
 from voiceops.core.errors import DomainError
@@ -41,7 +41,7 @@ class ListForm(forms.Form):
 
     def clean_default_country(self) -> str | None:
         country = str(self.cleaned_data["default_country"]).upper()
-        if country and not known_country(country):
+        if country and not is_known_country(country):
             raise forms.ValidationError("This is no country: give two letters, as US.")
         return country or None
 
@@ -58,14 +58,16 @@ class ImportForm(ListForm):
         self.fields["file"].help_text += " A reason and an expires_at column are read too."
 
 
-def page(request: HttpRequest) -> HttpResponse:
+def import_page(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("batches.add_suppression"):
         raise PermissionDenied
     form = ImportForm(request.POST or None, request.FILES or None)
-    return shown(request, form, take_in, title="Import suppressions", button="Import")
+    return form_page(
+        request, form, import_suppressions, title="Import suppressions", button="Import"
+    )
 
 
-def shown(
+def form_page(
     request: HttpRequest,
     form: ListForm,
     take_in: Callable[..., HttpResponse],
@@ -85,7 +87,9 @@ def shown(
     return TemplateResponse(request, "admin/batches/list_form.html", context)
 
 
-def take_in(request: HttpRequest, *, workspace: Workspace, file: Any, **told: Any) -> HttpResponse:
+def import_suppressions(
+    request: HttpRequest, *, workspace: Workspace, file: Any, **told: Any
+) -> HttpResponse:
     """Raises DomainError."""
     assert isinstance(request.user, User)
     now = timezone.now()

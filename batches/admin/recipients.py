@@ -19,13 +19,13 @@ BY_STAFF = "decided by staff"
 LINK = "text-primary-600 dark:text-primary-500"
 
 
-class OfBatch(ReadOnlyAdmin):
+class BatchRowsAdmin(ReadOnlyAdmin):
     """The rows of one batch are shown in the order of its list."""
 
     audit_views = True
 
     def get_ordering(self, request: HttpRequest) -> Sequence[str]:
-        return ("row_number",) if batch_panel.OF_BATCH in request.GET else self.ordering
+        return ("row_number",) if batch_panel.BATCH_FILTER in request.GET else self.ordering
 
     @admin.display(description="Batch")
     def batch_name(self, row: Recipient | RejectedRow) -> str:
@@ -33,7 +33,7 @@ class OfBatch(ReadOnlyAdmin):
 
 
 @admin.register(Recipient)
-class RecipientAdmin(OfBatch):
+class RecipientAdmin(BatchRowsAdmin):
     list_display = (
         "row_number",
         "number",
@@ -100,7 +100,7 @@ class RecipientAdmin(OfBatch):
 
 
 @admin.register(RejectedRow)
-class RejectedRowAdmin(OfBatch):
+class RejectedRowAdmin(BatchRowsAdmin):
     list_display = ("row_number", "batch_name", "error_code", "error_message", "workspace_name")
     list_filter = ("error_code",)
     search_fields = ("error_code__exact",)

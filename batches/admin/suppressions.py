@@ -36,7 +36,7 @@ class SuppressionAdmin(StaffAdmin):
     autocomplete_fields = ("workspace",)
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(file_forms.page)
+        page = self.admin_site.admin_view(file_forms.import_page)
         return [path("import/", page, name="batches_suppression_import"), *super().get_urls()]
 
     @admin.display(description="Number")

@@ -18,17 +18,17 @@ from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
 from agents.models import Agent
-from batches.admin.file_forms import ListForm, shown
+from batches.admin.file_forms import ListForm, form_page
 from batches.models import Batch
 from batches.services.create import create_batch
 from telephony.models import PhoneNumber
 
-STARTS = [
+START_CHOICES = [
     (Batch.Start.MANUAL, "When somebody starts it"),
     (Batch.Start.NOW, "As soon as the list has been read"),
 ]
 # By the batch's fields: what a new one may have.
-OFFERED: dict[str, Callable[[], QuerySet[Any]]] = {
+OFFERED_ROWS: dict[str, Callable[[], QuerySet[Any]]] = {
     "workspace": lambda: Workspace.unscoped.order_by("name", "pk"),
     "agent": lambda: (
         Agent.unscoped.live()
@@ -51,37 +51,40 @@ def label_of(row: Any) -> str:
     return f"{row.workspace.name}: {getattr(row, 'phone_number', None) or row.name}"
 
 
-class Search(AutocompleteSelect):
+class OfferedSelect(AutocompleteSelect):
     def get_url(self) -> str:
         return reverse("admin:batches_batch_upload_offers")
 
 
-class Offers(AutocompleteJsonView):
+class OfferedRowsView(AutocompleteJsonView):
     """What the form's fields find. Whoever may upload a list may see what it can be given."""
 
     def has_perm(self, request: HttpRequest, obj: Model | None = None) -> bool:
         field = self.source_field
         return (
             field.model is Batch
-            and field.name in OFFERED
+            and field.name in OFFERED_ROWS
             and request.user.has_perm("batches.add_batch")
         )
 
     def get_queryset(self) -> QuerySet[Any]:
         found = super().get_queryset().order_by().values("pk")
-        return OFFERED[self.source_field.name]().filter(pk__in=found)
+        return OFFERED_ROWS[self.source_field.name]().filter(pk__in=found)
 
     def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:
         return {**super().serialize_result(obj, to_field_name), "text": label_of(obj)}
 
 
-class Choice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in the stubs only
+class OfferedRowField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in the stubs only
     """A row that is looked for: of all workspaces together there may be thousands."""
 
     def __init__(self, name: str, unusable: str, **kwargs: Any) -> None:
-        widget = Search(Batch._meta.get_field(name), admin.site)
+        widget = OfferedSelect(Batch._meta.get_field(name), admin.site)
         super().__init__(
-            OFFERED[name](), widget=widget, error_messages={"invalid_choice": unusable}, **kwargs
+            OFFERED_ROWS[name](),
+            widget=widget,
+            error_messages={"invalid_choice": unusable},
+            **kwargs,
         )
 
     def label_from_instance(self, row: Any) -> str:
@@ -90,12 +93,12 @@ class Choice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in th
 
 class UploadForm(ListForm):
     name = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget)
-    workspace = Choice("workspace", "There is no such workspace.")
-    agent = Choice("agent", "This agent was deleted, or never published.")
-    phone_number = Choice(
+    workspace = OfferedRowField("workspace", "There is no such workspace.")
+    agent = OfferedRowField("agent", "This agent was deleted, or never published.")
+    phone_number = OfferedRowField(
         "phone_number", "This number is not in use.", help_text="The number people are called from."
     )
-    start = forms.ChoiceField(choices=STARTS, widget=UnfoldAdminSelectWidget)
+    start = forms.ChoiceField(choices=START_CHOICES, widget=UnfoldAdminSelectWidget)
     field_order = ("name", "workspace", "agent", "phone_number", "file", "default_country", "start")
 
     def clean(self) -> dict[str, Any]:
@@ -110,14 +113,14 @@ class UploadForm(ListForm):
         return found
 
 
-def page(request: HttpRequest) -> HttpResponse:
+def upload_page(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("batches.add_batch"):
         raise PermissionDenied
     form = UploadForm(request.POST or None, request.FILES or None)
-    return shown(request, form, take_in, title="Upload a list", button="Upload")
+    return form_page(request, form, create_from_upload, title="Upload a list", button="Upload")
 
 
-def take_in(
+def create_from_upload(
     request: HttpRequest, *, workspace: Workspace, file: Any, **fields: Any
 ) -> HttpResponse:
     """Raises DomainError."""

@@ -15,7 +15,7 @@ from uuid_utils import uuid7
 from batches.models import Batch, Recipient, RejectedRow
 
 ANALYZE_FROM_ROWS = 5_000
-_BLOCK = 500  # rows joined into one write to the server: about 64 KB
+COPY_BLOCK_LINES = 500  # rows joined into one write to the server: about 64 KB
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _RECIPIENT = (
     "workspace_id, batch_id, attempts, sends, outcome, last_call_id, "
@@ -32,7 +32,7 @@ class NewRejectedRow(NamedTuple):
     values: str
 
 
-class Recipients:
+class RecipientInserter:
     """Writes recipients of one batch, one `encode` each and an `insert` of what it returned.
 
     Made for each chunk: they are all due at `now`.
@@ -101,8 +101,8 @@ def _copy(table: str, columns: str, lines: Sequence[str]) -> None:
         connection.cursor() as cursor,
         cursor.copy(f'COPY "{table}" ({columns}) FROM STDIN') as copy,
     ):
-        for start in range(0, len(lines), _BLOCK):
-            copy.write("".join(lines[start : start + _BLOCK]))
+        for start in range(0, len(lines), COPY_BLOCK_LINES):
+            copy.write("".join(lines[start : start + COPY_BLOCK_LINES]))
 
 
 def _execute_many(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:

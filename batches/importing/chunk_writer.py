@@ -10,8 +10,8 @@ from orjson import dumps
 from uuid_utils import uuid7
 
 from accounts.services.erased_numbers import load_erased_numbers
-from batches.importing.bulk_insert import NewRejectedRow, Recipients, insert_rejected
-from batches.importing.column_alignment import Aligned
+from batches.importing.bulk_insert import NewRejectedRow, RecipientInserter, insert_rejected
+from batches.importing.column_alignment import ColumnAlignment
 from batches.importing.existing_rows import find_in
 from batches.importing.number_set import PhoneNumberSet
 from batches.importing.row_validation import Accepted, Rejected
@@ -33,14 +33,14 @@ def required_variables(batch: Batch) -> list[str]:
     ]
 
 
-class Prepared(NamedTuple):
+class PreparedChunk(NamedTuple):
     """A chunk ready to be inserted, by any thread."""
 
     last_row: int  # of the list
-    recipients: Recipients
+    recipients: RecipientInserter
     encoded: list[Any]
     rejected: list[NewRejectedRow]
-    change: int  # of the count of rejected rows
+    rejected_change: int  # of the count of rejected rows
 
 
 class ChunkWriter:
@@ -49,10 +49,10 @@ class ChunkWriter:
     After a transaction that failed it must not be used again: it believes that chunk stored.
     """
 
-    def __init__(self, batch: Batch, aligned: Aligned) -> None:
+    def __init__(self, batch: Batch, aligned: ColumnAlignment) -> None:
         self._batch = batch
         self._aligned = aligned
-        self._required = [aligned.position(name) for name in required_variables(batch)]
+        self._required = [aligned.position_of(name) for name in required_variables(batch)]
         self._skips_duplicates = batch.on_duplicate == Batch.OnDuplicate.SKIP
         stored = Recipient.unscoped.filter(batch=batch, is_duplicate=False)
         self._stored = PhoneNumberSet(
@@ -69,28 +69,30 @@ class ChunkWriter:
         """
         prepared = self.prepare(chunk)
         self.insert(prepared)
-        return prepared.change
+        return prepared.rejected_change
 
-    def prepare(self, chunk: Sequence[Verdict]) -> Prepared:
+    def prepare(self, chunk: Sequence[Verdict]) -> PreparedChunk:
         """Judge and encode the next chunk. Chunks must come in the order of the list.
 
         One that mends refused rows deletes them: inside the caller's transaction, then.
         """
         before, change = self._batch.rows_before, 0
         placed = [(before + verdict[0], verdict) for verdict in chunk]
-        if self._aligned.mends:
-            placed, change = self._put_in_place(placed)
+        if self._aligned.is_correction:
+            placed, change = self._apply_corrections(placed)
         accepted = [place for place in placed if type(place[1]) is Accepted]
-        recipients = Recipients(self._batch, database_now())
+        recipients = RecipientInserter(self._batch, database_now())
         encoded = list(self._encoded(accepted, recipients.encode))
         rejected = [
             self._new_rejected(number, verdict)
             for number, verdict in placed
             if isinstance(verdict, Rejected)
         ]
-        return Prepared(chunk[-1].row_number, recipients, encoded, rejected, change + len(rejected))
+        return PreparedChunk(
+            chunk[-1].row_number, recipients, encoded, rejected, change + len(rejected)
+        )
 
-    def insert(self, prepared: Prepared) -> None:
+    def insert(self, prepared: PreparedChunk) -> None:
         """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is
         there already.
         """
@@ -121,7 +123,7 @@ class ChunkWriter:
     def _lacks_variable(self, cells: Sequence[Any]) -> bool:
         return any(at is None or is_blank(cells[at]) for at in self._required)
 
-    def _put_in_place(
+    def _apply_corrections(
         self, placed: Sequence[tuple[int, Verdict]]
     ) -> tuple[list[tuple[int, Verdict]], int]:
         """Rows of a rejected.csv come back take the place of those they mend; rows mended earlier
@@ -130,7 +132,7 @@ class ChunkWriter:
         Returns the rows with their places, and by how much the count of rejected rows changes
         through the mended ones.
         """
-        wanted = [verdict.mends for _, verdict in placed if verdict.mends is not None]
+        wanted = [verdict.corrects for _, verdict in placed if verdict.corrects is not None]
         refused = RejectedRow.unscoped.filter(batch=self._batch)
         unmended = set(find_in(refused, "row_number", wanted))
         earlier = dict(
@@ -141,7 +143,7 @@ class ChunkWriter:
         mended: list[int] = []
         result: list[tuple[int, Verdict]] = []
         for number, verdict in placed:
-            mends = verdict.mends
+            mends = verdict.corrects
             if mends is not None and mends in unmended:
                 unmended.discard(mends)
                 mended.append(mends)

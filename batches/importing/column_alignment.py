@@ -9,7 +9,7 @@ from batches.importing.source import MAX_COLUMNS, UnreadableUpload
 from batches.models import Batch
 
 
-class Aligned:
+class ColumnAlignment:
     """A batch's columns once the list's own are among them, and how a row of the list is laid out
     in them.
     """
@@ -19,8 +19,8 @@ class Aligned:
         self.variables: list[str | None] = (
             list(batch.variable_names) if batch.columns else list(listed.variables)
         )
-        self.mends = listed.mends
-        self._places = [self._place(batch, listed, at) for at in range(len(listed.names))]
+        self.is_correction = listed.is_correction
+        self._places = [self._find_place(batch, listed, at) for at in range(len(listed.names))]
         self._is_identical = self._places == list(range(len(self.names)))
         if len(self.names) > MAX_COLUMNS:
             raise UnreadableUpload(
@@ -28,7 +28,7 @@ class Aligned:
                 f"more than the {MAX_COLUMNS} allowed: remove some."
             )
 
-    def position(self, variable: str) -> int | None:
+    def position_of(self, variable: str) -> int | None:
         """The cell that holds a variable; None when no column does."""
         return self.variables.index(variable) if variable in self.variables else None
 
@@ -41,15 +41,15 @@ class Aligned:
             arranged[place] = cell
         return arranged + cells[len(self._places) :]
 
-    def _place(self, batch: Batch, listed: Columns, at: int) -> int:
+    def _find_place(self, batch: Batch, listed: Columns, at: int) -> int:
         """Where a column goes: phone to phone, else to the column of its name, else to that of its
         variable.
         """
         name, variable = listed.names[at], listed.variables[at]
         if not batch.columns or batch.columns == listed.names:
             return at
-        if at == listed.phone:
-            return read_columns(batch.columns, batch.column_mapping).phone
+        if at == listed.phone_index:
+            return read_columns(batch.columns, batch.column_mapping).phone_index
         if name in self.names:
             return self.names.index(name)
         if variable is not None and variable in self.variables:

@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import IO
 
 from batches.importing.source import (
-    MAX_CELL,
+    MAX_CELL_CHARACTERS,
     UNREADABLE_ROW,
     Line,
     Problem,
     Source,
     UnreadableUpload,
-    too_long,
+    check_cell_length,
 )
-from batches.importing.text_encoding import TextForm, detect_text
+from batches.importing.text_encoding import TextFormat, detect_text_format
 
 DELIMITERS = (",", ";", "\t", "|")
-MAX_RECORD_LINES = MAX_CELL + 2  # a record that spans more has a quotation mark nobody closed
+MAX_RECORD_LINES = (
+    MAX_CELL_CHARACTERS + 2
+)  # a record that spans more has a quotation mark nobody closed
 _BLOCK = 1000  # lines
 _SEPARATOR_LINE = re.compile(
     r"sep=(.)\r?\n?\Z", re.IGNORECASE
@@ -73,7 +75,7 @@ def open_delimited(path: Path, *, max_rows: int) -> Iterator[Source]:
     """A text file as a Source. Raises UnreadableUpload when it is no text or holds more than
     `max_rows` rows.
     """
-    form = detect_text(path)
+    form = detect_text_format(path)
     delimiter, skipped = _sniff(path, form)
     if form.line_count > max_rows + 2:
         _refuse_too_many_rows(path, form, delimiter, max_rows)
@@ -87,11 +89,11 @@ def open_delimited(path: Path, *, max_rows: int) -> Iterator[Source]:
         )
 
 
-def _open(path: Path, form: TextForm) -> IO[str]:
+def _open(path: Path, form: TextFormat) -> IO[str]:
     return path.open(encoding=form.encoding, errors=form.errors, newline="")
 
 
-def _sniff(path: Path, form: TextForm) -> tuple[str, int]:
+def _sniff(path: Path, form: TextFormat) -> tuple[str, int]:
     """The delimiter, and how many lines stand before the list."""
     with _open(path, form) as file:
         sample = list(islice(file, 30))
@@ -111,7 +113,7 @@ def _fit(sample: list[str], delimiter: str) -> tuple[bool, float, int]:
     return widths[0] > 1, widths.count(widths[0]) / len(widths), widths[0]
 
 
-def _refuse_too_many_rows(path: Path, form: TextForm, delimiter: str, max_rows: int) -> None:
+def _refuse_too_many_rows(path: Path, form: TextFormat, delimiter: str, max_rows: int) -> None:
     with _open(path, form) as file:
         rows = sum(any(cells) for _, cells, _ in _read(file, delimiter, damaged=False)) - 1
     if rows > max_rows:
@@ -120,7 +122,7 @@ def _refuse_too_many_rows(path: Path, form: TextForm, delimiter: str, max_rows: 
         )
 
 
-def _filled_columns(path: Path, form: TextForm, delimiter: str, header: list[str]) -> int:
+def _filled_columns(path: Path, form: TextFormat, delimiter: str, header: list[str]) -> int:
     """As `Source.filled_columns`, by reading the file once more where the header ends in blank
     cells.
 
@@ -152,9 +154,10 @@ def _read(file: Iterable[str], delimiter: str, *, damaged: bool) -> Iterator[Lin
             number = yield from _read_carefully(
                 _Feed(lines, block), delimiter, number, damaged=damaged
             )
-        elif max(map(len, block)) > MAX_CELL:
+        elif max(map(len, block)) > MAX_CELL_CHARACTERS:
             yield from (
-                (at, cells, too_long(cells)) for at, cells in enumerate(records, start=number + 1)
+                (at, cells, check_cell_length(cells))
+                for at, cells in enumerate(records, start=number + 1)
             )
             number += len(block)
         else:
@@ -187,7 +190,7 @@ def _read_carefully(
                 number += 1
                 if len(taken) > 1 and not _is_one_record(taken, delimiter):
                     break
-                problem = too_long(cells)
+                problem = check_cell_length(cells)
                 if damaged and _UNKEEPABLE.search("".join(taken)):
                     problem, cells = _DAMAGED, [_UNKEEPABLE.sub("\ufffd", cell) for cell in cells]
                 taken.clear()

@@ -18,14 +18,14 @@ from batches.importing.bulk_insert import (
     check_foreign_keys_now,
     commit_without_waiting,
 )
-from batches.importing.chunk_writer import ChunkWriter, Prepared
-from batches.importing.column_alignment import Aligned
+from batches.importing.chunk_writer import ChunkWriter, PreparedChunk
+from batches.importing.column_alignment import ColumnAlignment
 from batches.importing.columns import SavedColumnMapping
 from batches.importing.lease import ImportLease
-from batches.importing.parallel_writer import ParallelWriter, Turn
+from batches.importing.parallel_writer import ParallelWriter, WaitForTurn
 from batches.importing.phones import PhoneParser
 from batches.importing.read_ahead import ReadAhead
-from batches.importing.row_validation import Accepted, Rejected, validate_row
+from batches.importing.row_validation import Accepted, Rejected, validate_rows
 from batches.importing.saved_mappings import load_saved_mappings
 from batches.importing.source import upload_path
 from batches.importing.table import Table, open_table
@@ -108,12 +108,12 @@ class ChunkStore:
         self._batch = batch
         self._lease = lease
         self._table = table
-        self._aligned = Aligned(batch, table.columns)
-        adopt_saved_mapping(batch, table.columns.remembered)
+        self._aligned = ColumnAlignment(batch, table.columns)
+        adopt_saved_mapping(batch, table.columns.saved_mapping)
         self._writer = ChunkWriter(batch, self._aligned)
         self._row_count = 0
         # SQLite has one writer at a time, and corrections delete rows as they are prepared.
-        self._in_order = self._aligned.mends or connection.vendor != "postgresql"
+        self._in_order = self._aligned.is_correction or connection.vendor != "postgresql"
 
     @property
     def may_run_parallel(self) -> bool:
@@ -141,13 +141,13 @@ class ChunkStore:
                 writer.submit(self._writer.prepare(chunk))
             writer.flush()
 
-    def _save_prepared(self, prepared: Prepared, wait_for_turn: Turn) -> None:
+    def _save_prepared(self, prepared: PreparedChunk, wait_for_turn: WaitForTurn) -> None:
         with transaction.atomic():
             commit_without_waiting()
             self._writer.insert(prepared)
             check_foreign_keys_now()
             wait_for_turn()
-            self._save_position(prepared.last_row, prepared.change)
+            self._save_position(prepared.last_row, prepared.rejected_change)
 
     def _save_position(self, last_row: int, rejected: int) -> None:
         self._lease.renew(
@@ -179,15 +179,15 @@ class _ListReader:
             upload_path(batch.upload),
             max_rows=settings.MAX_UPLOAD_ROWS,
             mapping=batch.column_mapping,
-            known=self._agent_variables,
-            appended=batch.rows_before > 0,
-            remembered=self._saved_mappings,
+            agent_variables=self._agent_variables,
+            is_append=batch.rows_before > 0,
+            saved_mappings=self._saved_mappings,
         )
         with opened as self.table:
-            saved = self.table.columns.remembered
+            saved = self.table.columns.saved_mapping
             saved_country = saved.default_country if saved else None
             parser = PhoneParser(batch.default_country or saved_country)
-            for verdict in validate_row(self.table, parser):
+            for verdict in validate_rows(self.table, parser):
                 if verdict.row_number > batch.rows_read:
                     yield verdict
 

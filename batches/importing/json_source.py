@@ -13,9 +13,9 @@ from typing import IO, Any
 import orjson
 
 from batches.importing.columns import PHONE
-from batches.importing.source import UNREADABLE_ROW, Line, Problem, Source, too_long
+from batches.importing.source import UNREADABLE_ROW, Line, Problem, Source, check_cell_length
 
-SUFFIX = ".recipients"
+RECIPIENTS_SUFFIX = ".recipients"
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -48,13 +48,13 @@ def open_recipients(path: Path) -> Iterator[Source]:
     with path.open("rb") as file:
         lines = sum(1 for _ in file)
         file.seek(0)
-        yield Source(_read(file), expected_lines=lines, blank_rows_count=True)
+        yield Source(_read(file), expected_lines=lines, keeps_blank_rows=True)
 
 
 def _read(file: IO[bytes]) -> Iterator[Line]:
     for number, line in enumerate(file):
         cells = orjson.loads(line)
-        problem = too_long(cells)
+        problem = check_cell_length(cells)
         if _NUL.search(line):
             cells = [
                 cell.replace("\0", "\ufffd") if isinstance(cell, str) else None for cell in cells

@@ -61,7 +61,7 @@ class ImportLease:
             raise LostLeaseError
 
 
-def overdue_imports() -> list[UUID]:
+def find_overdue_imports() -> list[UUID]:
     """Return batches with a list that no process is reading, oldest batch first."""
     unread = Q(import_lease_expires_at=None) | Q(import_lease_expires_at__lt=database_now())
     batches = Batch.unscoped.filter(unread).exclude(upload="").order_by("pk")

@@ -29,8 +29,8 @@ class NationalPlan:
     """
 
     code: str
-    trunk: str
-    odd: tuple[str, ...]
+    trunk_prefix: str
+    other_prefixes: tuple[str, ...]
     international: re.Pattern[str]
     general: re.Pattern[str]
 
@@ -42,7 +42,7 @@ def _metadata(region: str) -> PhoneMetadata:
     return metadata
 
 
-def _described(desc: PhoneNumberDesc | None) -> str | None:
+def _pattern_of(desc: PhoneNumberDesc | None) -> str | None:
     """The expression of one kind of number, lengths included as the library checks them; None when
     there are none.
     """
@@ -55,22 +55,22 @@ def _described(desc: PhoneNumberDesc | None) -> str | None:
     return rf"(?={lengths})(?:{pattern})\Z"
 
 
-def _either(descs: list[PhoneNumberDesc | None]) -> str:
-    found = [pattern for desc in descs if (pattern := _described(desc))]
+def _any_of(descs: list[PhoneNumberDesc | None]) -> str:
+    found = [pattern for desc in descs if (pattern := _pattern_of(desc))]
     return "(?:" + "|".join(found) + ")" if found else "(?!)"
 
 
-def _allowed(metadata: PhoneMetadata) -> str:
+def _dialable_kinds(metadata: PhoneMetadata) -> str:
     """Valid in this region and none of premium rate, shared cost or personal."""
-    refused = _either([metadata.premium_rate, metadata.shared_cost, metadata.personal_number])
-    kinds = _either(
+    refused = _any_of([metadata.premium_rate, metadata.shared_cost, metadata.personal_number])
+    kinds = _any_of(
         [metadata.fixed_line, metadata.mobile, metadata.toll_free, metadata.voip, metadata.uan]
     )
-    return f"(?!{refused})(?={_either([metadata.general_desc])}){kinds}"
+    return f"(?!{refused})(?={_any_of([metadata.general_desc])}){kinds}"
 
 
 @cache
-def dialable(code: str) -> re.Pattern[str]:
+def dialable_pattern(code: str) -> re.Pattern[str]:
     """Matches the national part (digits) of numbers under a calling code that are valid, unchanged
     and may be dialled.
 
@@ -84,13 +84,13 @@ def dialable(code: str) -> re.Pattern[str]:
     if main.leading_digits:
         return NEVER
     stripped = f"(?!{main.national_prefix_for_parsing})" if main.national_prefix_for_parsing else ""
-    choices = [_allowed(main)]
+    choices = [_dialable_kinds(main)]
     if code == "1":
         others = [_metadata(region) for region in regions if region not in ("US", "CA")]
         taken = "|".join(other.leading_digits for other in others if other.leading_digits)
         canada = _metadata("CA")
-        general = _either([main.premium_rate, main.personal_number, main.fixed_line, main.mobile])
-        choices.append(f"(?!{taken})(?!{general}){_allowed(canada)}")
+        general = _any_of([main.premium_rate, main.personal_number, main.fixed_line, main.mobile])
+        choices.append(f"(?!{taken})(?!{general}){_dialable_kinds(canada)}")
     length = (
         rf"(?=\d{{{7 - len(code)},{15 - len(code)}}}\Z)"  # E.164: up to 15 digits, code included
     )
@@ -113,11 +113,11 @@ def national_plan(region: str) -> NationalPlan | None:
         return None
     if trunk and code != trunk and (code.startswith(trunk) or trunk.startswith(code)):
         return None
-    general = _described(metadata.general_desc) or "(?!)"
+    general = _pattern_of(metadata.general_desc) or "(?!)"
     return NationalPlan(
         code=code,
-        trunk=trunk,
-        odd=tuple(prefix for prefix in prefixes if prefix != trunk),
+        trunk_prefix=trunk,
+        other_prefixes=tuple(prefix for prefix in prefixes if prefix != trunk),
         international=re.compile(metadata.international_prefix or "(?!)", re.ASCII),
         general=re.compile(general, re.ASCII),
     )

@@ -14,8 +14,8 @@ from typing import Generic, Self, TypeVar
 from django.db import connections
 
 Chunk = TypeVar("Chunk")
-Turn = Callable[[], None]
-_LANES = 2
+WaitForTurn = Callable[[], None]
+WRITER_COUNT = 2
 
 
 class ParallelWriter(Generic[Chunk]):
@@ -25,10 +25,10 @@ class ParallelWriter(Generic[Chunk]):
     that waits until the chunk before has been stored; that function raises what storing it raised.
     """
 
-    def __init__(self, store: Callable[[Chunk, Turn], None]) -> None:
+    def __init__(self, store: Callable[[Chunk, WaitForTurn], None]) -> None:
         self._store = store
         self._threads = [
-            ThreadPoolExecutor(1, thread_name_prefix="import-lane") for _ in range(_LANES)
+            ThreadPoolExecutor(1, thread_name_prefix="import-lane") for _ in range(WRITER_COUNT)
         ]
         self._next = cycle(self._threads)
         self._last: list[Future[None]] = []
@@ -46,7 +46,7 @@ class ParallelWriter(Generic[Chunk]):
         """Store a chunk as soon as a lane is free; waits until then. Raises what storing an earlier
         one raised.
         """
-        if len(self._last) == _LANES:
+        if len(self._last) == WRITER_COUNT:
             self._last.pop(0).result()
         before = self._last[-1].result if self._last else _no_previous
         self._last.append(next(self._next).submit(self._store, chunk, before))

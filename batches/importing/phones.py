@@ -13,7 +13,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, ValidationResult
 from phonenumbers.phonenumber import PhoneNumber
 
-from batches.importing.numbering_plans import WORLD, calling_codes, dialable, national_plan
+from batches.importing.numbering_plans import WORLD, calling_codes, dialable_pattern, national_plan
 from voiceops.core.phone_numbers import why_not_dialable
 
 MISSING = "missing_number"
@@ -37,7 +37,7 @@ _EMERGENCY_ANYWHERE = frozenset({"112", "911", "999", "000", "110", "113", "115"
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedNumber:
     """A number that may be dialled. `repaired` when a spreadsheet had damaged it and the repair is
     certain.
     """
@@ -47,12 +47,12 @@ class Parsed:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedNumber:
     code: str
     message: str
 
 
-def known_country(region: str) -> bool:
+def is_known_country(region: str) -> bool:
     """Whether a default country (ISO 3166-1, two letters, upper case) is one the numbering plans
     know.
     """
@@ -71,13 +71,13 @@ class PhoneParser:
         self._plan = national_plan(self.country) if self.country else None
         self._codes = calling_codes()
 
-    def parse(self, text: str) -> Parsed | Refused:
+    def parse(self, text: str) -> ParsedNumber | RefusedNumber:
         """The verdict on one cell."""
-        if e164 := self.plain(text):
-            return Parsed(e164)
+        if e164 := self.parse_plain(text):
+            return ParsedNumber(e164)
         return self._parse_any(text)
 
-    def plain(self, text: str) -> str | None:
+    def parse_plain(self, text: str) -> str | None:
         """E.164 for the plain spellings, which is most of any list; None says nothing but "ask
         `parse`".
         """
@@ -89,63 +89,69 @@ class PhoneParser:
                 return None
             digits = digits.replace(".", "")
         if digits[:1] != "+":
-            return self._plain_national(digits) if self._plan else None
+            return self._parse_plain_national(digits) if self._plan else None
         head = self._codes.get(digits[1:3])
         if head is None:
             return None
         code = head or digits[1:4]
-        return digits if dialable(code).match(digits, 1 + len(code)) else None
+        return digits if dialable_pattern(code).match(digits, 1 + len(code)) else None
 
-    def _plain_national(self, digits: str) -> str | None:
+    def _parse_plain_national(self, digits: str) -> str | None:
         plan = self._plan
-        if plan is None or plan.international.match(digits) or digits.startswith(plan.odd):
+        if (
+            plan is None
+            or plan.international.match(digits)
+            or digits.startswith(plan.other_prefixes)
+        ):
             return None
         code = plan.code
         if digits.startswith(code):
             if plan.general.match(digits):
                 return None  # could be national or international: `parse` decides
             digits = digits[len(code) :]
-            if plan.trunk and digits.startswith(plan.trunk):
+            if plan.trunk_prefix and digits.startswith(plan.trunk_prefix):
                 return None
-        elif plan.trunk and digits.startswith(plan.trunk):
-            digits = digits[len(plan.trunk) :]
-        return f"+{code}{digits}" if dialable(code).match(digits) else None
+        elif plan.trunk_prefix and digits.startswith(plan.trunk_prefix):
+            digits = digits[len(plan.trunk_prefix) :]
+        return f"+{code}{digits}" if dialable_pattern(code).match(digits) else None
 
-    def _parse_any(self, original: str) -> Parsed | Refused:
+    def _parse_any(self, original: str) -> ParsedNumber | RefusedNumber:
         text = (
             unicodedata.normalize("NFKC", original.translate(_INVISIBLE))
             .strip()
             .strip("\"'` \u00b4\u2018\u2019")
         )
         if not text:
-            return Refused(MISSING, "The phone number is missing")
-        mended = _mend(text)
-        if isinstance(mended, Refused):
+            return RefusedNumber(MISSING, "The phone number is missing")
+        mended = _undo_spreadsheet_damage(text)
+        if isinstance(mended, RefusedNumber):
             return mended
-        if refusal := self._refuse_what_is_no_number(mended):
+        if refusal := self._refuse_non_numbers(mended):
             return refusal
         if mended.startswith("00"):
             mended = "+" + mended[2:].lstrip(" -.(")
-        verdict = self._judge(mended)
-        if isinstance(verdict, Parsed) and mended != text:
-            return Parsed(verdict.e164, repaired=True)
+        verdict = self._parse_with_library(mended)
+        if isinstance(verdict, ParsedNumber) and mended != text:
+            return ParsedNumber(verdict.e164, repaired=True)
         return verdict
 
-    def _refuse_what_is_no_number(self, text: str) -> Refused | None:
+    def _refuse_non_numbers(self, text: str) -> RefusedNumber | None:
         """Words, several numbers in one cell, short and emergency numbers."""
         digits = re.sub(r"\D", "", text)
         if len(digits) < 2:
-            return Refused(NOT_A_NUMBER, f"{_shown(text)} is not a phone number")
+            return RefusedNumber(NOT_A_NUMBER, f"{_quote(text)} is not a phone number")
         if sum(len(re.sub(r"\D", "", part)) >= 6 for part in _SEVERAL.split(text)) > 1:
-            return Refused(INVALID, f"{_shown(text)} holds more than one number: keep one of them")
+            return RefusedNumber(
+                INVALID, f"{_quote(text)} holds more than one number: keep one of them"
+            )
         if self._is_emergency(text, digits):
-            return Refused(NOT_DIALABLE, f"{_shown(text)} is an emergency number")
+            return RefusedNumber(NOT_DIALABLE, f"{_quote(text)} is an emergency number")
         if self.country and not text.startswith("+") and _is_short(digits, self.country):
-            return Refused(
-                NOT_DIALABLE, f"{_shown(text)} is a short number of {self.country}, not a person's"
+            return RefusedNumber(
+                NOT_DIALABLE, f"{_quote(text)} is a short number of {self.country}, not a person's"
             )
         if "+" in text[1:] and not text.startswith("(+"):
-            return Refused(INVALID, f"{_shown(text)} has a plus sign inside the number")
+            return RefusedNumber(INVALID, f"{_quote(text)} has a plus sign inside the number")
         return None
 
     def _is_emergency(self, text: str, digits: str) -> bool:
@@ -155,45 +161,49 @@ class PhoneParser:
             return digits in _EMERGENCY_ANYWHERE
         return phonenumbers.is_emergency_number(digits, self.country) is True
 
-    def _judge(self, text: str) -> Parsed | Refused:
+    def _parse_with_library(self, text: str) -> ParsedNumber | RefusedNumber:
         international = text.startswith(("+", "(+"))
         if not international and self.country is None:
-            return Refused(
+            return RefusedNumber(
                 INVALID,
-                f"{_shown(text)} has no country code: write it as +…, or choose a default country",
+                f"{_quote(text)} has no country code: write it as +…, or choose a default country",
             )
         try:
             number = phonenumbers.parse(text, None if international else self.country)
         except NumberParseException as error:
             return _refuse_unparsed(text, error)
         if number.extension:
-            return Refused(
+            return RefusedNumber(
                 NOT_DIALABLE,
-                f"{_shown(text)} has an extension: give a number that can be dialled directly",
+                f"{_quote(text)} has an extension: give a number that can be dialled directly",
             )
         if _LETTER.search(text):
-            return Refused(
-                NOT_A_NUMBER, f"{_shown(text)} is not a phone number: it has letters in it"
+            return RefusedNumber(
+                NOT_A_NUMBER, f"{_quote(text)} is not a phone number: it has letters in it"
             )
-        return self._weigh(text, number, international=international)
+        return self._check_dialable(text, number, international=international)
 
-    def _weigh(self, text: str, number: PhoneNumber, *, international: bool) -> Parsed | Refused:
+    def _check_dialable(
+        self, text: str, number: PhoneNumber, *, international: bool
+    ) -> ParsedNumber | RefusedNumber:
         if not phonenumbers.is_valid_number(number):
-            return Refused(INVALID, self._why_invalid(text, number, international=international))
+            return RefusedNumber(
+                INVALID, self._why_invalid(text, number, international=international)
+            )
         e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
         if reason := why_not_dialable(number):
-            return Refused(NOT_DIALABLE, reason)
+            return RefusedNumber(NOT_DIALABLE, reason)
         if not E164.match(e164):
-            return Refused(INVALID, f"{_shown(text)} does not fit E.164")
+            return RefusedNumber(INVALID, f"{_quote(text)} does not fit E.164")
         if (
             not international
             and (other := _as_international(text, number.country_code or 0))
             and other != e164
         ):
-            return Refused(
-                DAMAGED, f"{_shown(text)} could be {e164} or {other}: write it with a leading +"
+            return RefusedNumber(
+                DAMAGED, f"{_quote(text)} could be {e164} or {other}: write it with a leading +"
             )
-        return Parsed(e164)
+        return ParsedNumber(e164)
 
     def _why_invalid(self, text: str, number: PhoneNumber, *, international: bool) -> str:
         place, advice = self.country, "; write a number of another country with a leading +"
@@ -202,10 +212,10 @@ class PhoneParser:
             place, advice = (f"+{number.country_code}" if region == WORLD else region), ""
         possible = phonenumbers.is_possible_number_with_reason(number)
         if possible in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY):
-            return f"{_shown(text)} is too short for a {place} number{advice}"
+            return f"{_quote(text)} is too short for a {place} number{advice}"
         if possible == ValidationResult.TOO_LONG:
-            return f"{_shown(text)} is too long for a {place} number{advice}"
-        return f"{_shown(text)} does not exist among {place} numbers{advice}"
+            return f"{_quote(text)} is too long for a {place} number{advice}"
+        return f"{_quote(text)} does not exist among {place} numbers{advice}"
 
 
 def _is_short(digits: str, country: str) -> bool:
@@ -217,13 +227,15 @@ def _is_short(digits: str, country: str) -> bool:
     return phonenumbers.is_valid_short_number_for_region(short, country) is True
 
 
-def _refuse_unparsed(text: str, error: NumberParseException) -> Refused:
+def _refuse_unparsed(text: str, error: NumberParseException) -> RefusedNumber:
     if _LETTER.search(text) or error.error_type == NumberParseException.NOT_A_NUMBER:
-        return Refused(NOT_A_NUMBER, f"{_shown(text)} is not a phone number")
+        return RefusedNumber(NOT_A_NUMBER, f"{_quote(text)} is not a phone number")
     if error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
-        return Refused(INVALID, f"{_shown(text)} begins with a country code that does not exist")
+        return RefusedNumber(
+            INVALID, f"{_quote(text)} begins with a country code that does not exist"
+        )
     length = "long" if error.error_type == NumberParseException.TOO_LONG else "short"
-    return Refused(INVALID, f"{_shown(text)} is too {length} for a phone number")
+    return RefusedNumber(INVALID, f"{_quote(text)} is too {length} for a phone number")
 
 
 def _as_international(text: str, code: int) -> str | None:
@@ -243,14 +255,16 @@ def _as_international(text: str, code: int) -> str | None:
     return e164
 
 
-def _mend(text: str) -> str | Refused:
+def _undo_spreadsheet_damage(text: str) -> str | RefusedNumber:
     """Undo what spreadsheets do to numbers, where only one reading is possible."""
     if quoted := _QUOTED.match(text):  # ="0123": the usual trick to keep a text in CSV
         text = quoted.group(1).strip()
     if _SPREADSHEET_ERROR.match(text):
-        return Refused(DAMAGED, f"{_shown(text)} stands for a value the spreadsheet could not show")
+        return RefusedNumber(
+            DAMAGED, f"{_quote(text)} stands for a value the spreadsheet could not show"
+        )
     if scientific := _SCIENTIFIC.match(text):
-        return _expand(text, scientific)
+        return _expand_scientific(text, scientific)
     if whole := _WHOLE_FLOAT.match(text):
         return whole.group(1)
     if text[:4].lower() == "tel:":
@@ -258,18 +272,18 @@ def _mend(text: str) -> str | Refused:
     return text
 
 
-def _expand(text: str, match: re.Match[str]) -> str | Refused:
+def _expand_scientific(text: str, match: re.Match[str]) -> str | RefusedNumber:
     """1.2025550186E+10 has all its digits; 1.2E+10 has lost nine of them, and nobody can tell
     which.
     """
     first, fraction, exponent = match.group(1), match.group(2) or "", int(match.group(3))
     if len(fraction) < exponent or fraction[exponent:].strip("0"):
-        words = f"A spreadsheet shortened this number to {_shown(text)}: format the column as text and enter it again"
-        return Refused(DAMAGED, words)
+        words = f"A spreadsheet shortened this number to {_quote(text)}: format the column as text and enter it again"
+        return RefusedNumber(DAMAGED, words)
     return first + fraction[:exponent]
 
 
-def _shown(text: str) -> str:
+def _quote(text: str) -> str:
     """A cell as it may stand in a message: short, on one line."""
     line = " ".join(text.split())
     return f"“{line[:40]}…”" if len(line) > 40 else f"“{line}”"

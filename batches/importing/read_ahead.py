@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
-_AHEAD = 2
+CHUNKS_AHEAD = 2
 
 
 class ReadAhead(Generic[Item]):
@@ -20,7 +20,7 @@ class ReadAhead(Generic[Item]):
     def __init__(self, open_items: Callable[[], Iterator[Item]], chunk_size: int) -> None:
         self._open = open_items
         self._size = chunk_size
-        self._chunks: queue.Queue[list[Item] | BaseException | None] = queue.Queue(_AHEAD)
+        self._chunks: queue.Queue[list[Item] | BaseException | None] = queue.Queue(CHUNKS_AHEAD)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
 

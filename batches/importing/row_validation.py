@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from batches.importing.phones import PhoneParser, Refused
-from batches.importing.source import TOO_MANY_COLUMNS, Line, Problem, UnreadableUpload, shortened
-from batches.importing.table import Table, holds_anything
+from batches.importing.phones import PhoneParser, RefusedNumber
+from batches.importing.source import (
+    TOO_MANY_COLUMNS,
+    Line,
+    Problem,
+    UnreadableUpload,
+    truncate_cells,
+)
+from batches.importing.table import Table, has_content
 
 
 class Accepted(NamedTuple):
@@ -19,7 +25,7 @@ class Accepted(NamedTuple):
     row_number: int
     phone_number: str
     cells: list[Any]
-    mends: int | None
+    corrects: int | None
 
 
 class Rejected(NamedTuple):
@@ -27,18 +33,18 @@ class Rejected(NamedTuple):
     code: str
     message: str
     cells: list[Any]
-    mends: int | None
+    corrects: int | None
 
 
 @dataclass(slots=True)
-class Tally:
+class RepairCounter:
     """What a preview tells about repairs."""
 
     repaired: int = 0
 
 
-def validate_row(
-    table: Table, parser: PhoneParser, tally: Tally | None = None
+def validate_rows(
+    table: Table, parser: PhoneParser, tally: RepairCounter | None = None
 ) -> Iterator[Accepted | Rejected]:
     """One verdict for each row that holds anything, in the order of the list.
 
@@ -46,9 +52,9 @@ def validate_row(
     """
     width, phone, mends, plain = (
         len(table.columns.names),
-        table.columns.phone,
-        table.columns.mends,
-        parser.plain,
+        table.columns.phone_index,
+        table.columns.is_correction,
+        parser.parse_plain,
     )
     rows, allowed = 0, table.max_rows
     for line in table.lines:
@@ -66,7 +72,7 @@ def validate_row(
         else:
             verdict = None
         if verdict is None:
-            if not table.blank_rows_count and not holds_anything(line):
+            if not table.keeps_blank_rows and not has_content(line):
                 continue
             verdict = _validate_irregular_row(line, table, parser, tally)
         rows += 1
@@ -78,26 +84,26 @@ def validate_row(
 
 
 def _validate_irregular_row(
-    line: Line, table: Table, parser: PhoneParser, tally: Tally | None
+    line: Line, table: Table, parser: PhoneParser, tally: RepairCounter | None
 ) -> Accepted | Rejected:
     """The verdict on a row that is not plainly good."""
     number, cells, problem = line
     width, mends = len(table.columns.names), None
-    if table.columns.mends:
-        cells, mends = _unwrap(cells, width)
+    if table.columns.is_correction:
+        cells, mends = _parse_correction(cells, width)
     if len(cells) != width:
-        cells, problem = _fit(cells, width, problem)
+        cells, problem = _fit_to_header(cells, width, problem)
     if problem is not None:
-        return Rejected(number, problem.code, problem.message, shortened(cells), mends)
-    verdict = parser.parse(as_text(cells[table.columns.phone]))
-    if isinstance(verdict, Refused):
+        return Rejected(number, problem.code, problem.message, truncate_cells(cells), mends)
+    verdict = parser.parse(phone_text(cells[table.columns.phone_index]))
+    if isinstance(verdict, RefusedNumber):
         return Rejected(number, verdict.code, verdict.message, cells, mends)
     if tally is not None:
         tally.repaired += verdict.repaired
     return Accepted(number, verdict.e164, cells, mends)
 
 
-def as_text(cell: Any) -> str:
+def phone_text(cell: Any) -> str:
     """A phone cell of JSON, where numbers may be numbers."""
     if cell is None:
         return ""
@@ -106,7 +112,9 @@ def as_text(cell: Any) -> str:
     return cell if isinstance(cell, str) else str(cell)
 
 
-def _fit(cells: list[Any], width: int, problem: Problem | None) -> tuple[list[Any], Problem | None]:
+def _fit_to_header(
+    cells: list[Any], width: int, problem: Problem | None
+) -> tuple[list[Any], Problem | None]:
     """Short rows are filled up: spreadsheets leave out empty cells at the end. Long ones must be
     empty at the end.
     """
@@ -118,20 +126,20 @@ def _fit(cells: list[Any], width: int, problem: Problem | None) -> tuple[list[An
     return cells[:width] if problem is None else cells, problem
 
 
-def _unwrap(cells: list[Any], width: int) -> tuple[list[Any], int | None]:
+def _parse_correction(cells: list[Any], width: int) -> tuple[list[Any], int | None]:
     """A row of rejected.csv: the uploaded cells as they were before the export guarded them, and
     the row it mends.
     """
     marks = cells[width : width + 1]
     digits = str(marks[0]).strip() if marks else ""
-    own = [_unguarded(cell) for cell in cells[:width]]
+    own = [_unescape_formula(cell) for cell in cells[:width]]
     overflow = cells[width + 3 :]
     return own + overflow, int(digits) if digits.isascii() and digits.isdigit() and len(
         digits
     ) < 10 else None
 
 
-def _unguarded(cell: Any) -> Any:
+def _unescape_formula(cell: Any) -> Any:
     """Exports put an apostrophe before what a spreadsheet would run as a formula (reliability.md
     E6).
     """

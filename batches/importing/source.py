@@ -10,7 +10,7 @@ from django.conf import settings
 from voiceops.core.errors import Invalid
 
 MAX_COLUMNS = 64
-MAX_CELL = 1024  # characters
+MAX_CELL_CHARACTERS = 1024  # characters
 TOO_MANY_COLUMNS = "too_many_columns"
 UNREADABLE_ROW = "unreadable_row"
 
@@ -45,7 +45,7 @@ class Source:
     """How many lines there will be at most; None when nobody can tell beforehand."""
     notes: tuple[str, ...] = ()
     """What a person should know about how the file was read."""
-    blank_rows_count: bool = False
+    keeps_blank_rows: bool = False
     """Whether a row without anything in it is a row. Not in spreadsheets, where it is a gap."""
     filled_columns: Callable[[list[Any]], int] = len
     """How many columns there are up to the last that holds anything, for a list with this header."""
@@ -57,20 +57,22 @@ def upload_path(name: str) -> Path:
     return path
 
 
-def too_long(cells: list[Any]) -> Problem | None:
+def check_cell_length(cells: list[Any]) -> Problem | None:
     """The limit of one cell (reliability.md E3)."""
     for position, cell in enumerate(cells, start=1):
-        if isinstance(cell, str) and len(cell) > MAX_CELL:
+        if isinstance(cell, str) and len(cell) > MAX_CELL_CHARACTERS:
             return Problem(
                 UNREADABLE_ROW,
-                f"The cell in column {position} is longer than {MAX_CELL:,} characters",
+                f"The cell in column {position} is longer than {MAX_CELL_CHARACTERS:,} characters",
             )
     return None
 
 
-def shortened(cells: list[Any]) -> list[Any]:
+def truncate_cells(cells: list[Any]) -> list[Any]:
     """Cells as they may be kept beside a refusal: no more and no longer than a good row's."""
     return [
-        cell[: MAX_CELL - 1] + "…" if isinstance(cell, str) and len(cell) > MAX_CELL else cell
+        cell[: MAX_CELL_CHARACTERS - 1] + "…"
+        if isinstance(cell, str) and len(cell) > MAX_CELL_CHARACTERS
+        else cell
         for cell in cells[:MAX_COLUMNS]
     ]

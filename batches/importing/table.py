@@ -11,17 +11,17 @@ from batches.importing.columns import (
     PHONE,
     Columns,
     SavedColumnMapping,
-    column_names,
-    named_by_place,
+    extend_header,
     read_columns,
+    unique_column_names,
 )
 from batches.importing.csv_source import open_delimited
-from batches.importing.json_source import SUFFIX, open_recipients
+from batches.importing.json_source import RECIPIENTS_SUFFIX, open_recipients
 from batches.importing.source import Line, Source, UnreadableUpload
 from batches.importing.xlsx_source import open_workbook
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-EMPTY = "The file is empty: it has no rows. Upload a list with a header row and one row for each person."
+EMPTY_FILE = "The file is empty: it has no rows. Upload a list with a header row and one row for each person."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Table:
 
     columns: Columns
     lines: Iterator[Line]
-    blank_rows_count: bool
+    keeps_blank_rows: bool
     max_rows: int
     expected_rows: int | None
     notes: tuple[str, ...]
@@ -44,9 +44,9 @@ def open_table(
     *,
     max_rows: int,
     mapping: Mapping[str, str | None] | None = None,
-    known: Collection[str] = (),
-    appended: bool = False,
-    remembered: Iterable[SavedColumnMapping] = (),
+    agent_variables: Collection[str] = (),
+    is_append: bool = False,
+    saved_mappings: Iterable[SavedColumnMapping] = (),
 ) -> Iterator[Table]:
     """Open a stored upload: CSV in any dress, XLSX, or recipients sent as JSON (see `recipients`).
 
@@ -55,33 +55,33 @@ def open_table(
     included), sometimes while the lines are read.
     """
     if path.stat().st_size == 0:
-        raise UnreadableUpload(EMPTY)
+        raise UnreadableUpload(EMPTY_FILE)
     with _source(path, max_rows) as source:
-        header = next((line for line in source.lines if holds_anything(line)), None)
+        header = next((line for line in source.lines if has_content(line)), None)
         if header is None:
-            raise UnreadableUpload(EMPTY)
+            raise UnreadableUpload(EMPTY_FILE)
         number, cells, problem = header
         if problem:
             raise UnreadableUpload(f"The header in row {number} cannot be read: {problem.message}.")
-        cells = named_by_place(cells, source.filled_columns(cells))
-        if path.suffix == SUFFIX:
-            mapping, remembered = {PHONE: PHONE}, ()
-        elif appended and mapping:
+        cells = extend_header(cells, source.filled_columns(cells))
+        if path.suffix == RECIPIENTS_SUFFIX:
+            mapping, saved_mappings = {PHONE: PHONE}, ()
+        elif is_append and mapping:
             mapping = {
                 column: meaning
                 for column, meaning in mapping.items()
-                if column in column_names(cells)
+                if column in unique_column_names(cells)
             }
-        columns = _columns(source, cells, mapping, known, remembered)
+        columns = _columns(source, cells, mapping, agent_variables, saved_mappings)
         first = next(
-            (line for line in source.lines if source.blank_rows_count or holds_anything(line)), None
+            (line for line in source.lines if source.keeps_blank_rows or has_content(line)), None
         )
         if first is None:
             raise UnreadableUpload("The file is empty: it has a header row and no rows below it.")
         yield Table(
             columns=columns,
             lines=chain([first], source.lines),
-            blank_rows_count=source.blank_rows_count,
+            keeps_blank_rows=source.keeps_blank_rows,
             max_rows=max_rows,
             expected_rows=None
             if source.expected_lines is None
@@ -104,7 +104,7 @@ def _columns(source: Source, *header: Any) -> Columns:
 def _source(path: Path, max_rows: int) -> Iterator[Source]:
     with path.open("rb") as file:
         signature = file.read(4)
-    if path.suffix == SUFFIX:
+    if path.suffix == RECIPIENTS_SUFFIX:
         opened = open_recipients(path)
     elif signature in _ZIP:
         opened = open_workbook(path, max_rows=max_rows)
@@ -114,7 +114,7 @@ def _source(path: Path, max_rows: int) -> Iterator[Source]:
         yield source
 
 
-def holds_anything(line: Line) -> bool:
+def has_content(line: Line) -> bool:
     """Whether a row is one, or a gap between rows."""
     _, cells, problem = line
     return problem is not None or any(

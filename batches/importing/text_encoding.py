@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batches.importing.source import UnreadableUpload
 
-CHUNK = 1 << 20
+READ_CHUNK_BYTES = 1 << 20
 UNREADABLE = "The file is unreadable: it cannot be read as a spreadsheet. Save it as CSV or XLSX and upload it again."
 OLD_EXCEL = (
     "The file is unreadable: it is an old Excel workbook (.xls) or protected by a password. "
@@ -22,7 +22,7 @@ _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\x1b")
 
 
 @dataclass(frozen=True, slots=True)
-class TextForm:
+class TextFormat:
     """How to open a text file. `damaged`: some rows hold bytes or characters that no database
     takes.
     """
@@ -33,7 +33,7 @@ class TextForm:
     damaged: bool
 
 
-def detect_text(path: Path) -> TextForm:
+def detect_text_format(path: Path) -> TextFormat:
     """UTF-8 (with or without BOM), UTF-16, else Windows-1252 or Latin-1. Raises UnreadableUpload
     for other files.
     """
@@ -67,16 +67,16 @@ def _chunks(path: Path) -> Iterator[bytes]:
     """The file in pieces. Refuses a line that no list has: memory must not depend on the file."""
     unbroken = 0
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(READ_CHUNK_BYTES):
             unbroken = 0 if b"\n" in chunk or b"\r" in chunk else unbroken + len(chunk)
-            if unbroken > CHUNK:
+            if unbroken > READ_CHUNK_BYTES:
                 raise UnreadableUpload(
-                    f"The file has a row longer than {CHUNK:,} bytes: it is no list of phone numbers."
+                    f"The file has a row longer than {READ_CHUNK_BYTES:,} bytes: it is no list of phone numbers."
                 )
             yield chunk
 
 
-def _examine_wide(path: Path, encoding: str) -> TextForm:
+def _examine_wide(path: Path, encoding: str) -> TextFormat:
     decoder = codecs.getincrementaldecoder(encoding)()
     lines, damaged = 1, False
     try:
@@ -89,14 +89,14 @@ def _examine_wide(path: Path, encoding: str) -> TextForm:
         raise UnreadableUpload(
             "The file is unreadable: it is damaged UTF-16. Save it as CSV UTF-8 and upload it again."
         ) from error
-    return TextForm(encoding, "strict", lines, damaged)
+    return TextFormat(encoding, "strict", lines, damaged)
 
 
 def _count_lines(text: str) -> int:
     return max(text.count("\n"), text.count("\r"))
 
 
-def _examine_narrow(path: Path, encoding: str) -> TextForm:
+def _examine_narrow(path: Path, encoding: str) -> TextFormat:
     decoder = codecs.getincrementaldecoder("utf-8")()
     lines, nul, is_utf8 = 1, False, True
     for chunk in chain(_chunks(path), [b""]):
@@ -108,13 +108,13 @@ def _examine_narrow(path: Path, encoding: str) -> TextForm:
         except UnicodeDecodeError:
             is_utf8 = False
     if is_utf8:
-        return TextForm(encoding, "strict", lines, nul)
+        return TextFormat(encoding, "strict", lines, nul)
     if encoding == "utf-8-sig" or _is_mostly_utf8(
         path
     ):  # the few broken rows are refused, one by one
-        return TextForm(encoding, "surrogateescape", lines, damaged=True)
+        return TextFormat(encoding, "surrogateescape", lines, damaged=True)
     is_latin = any(_UNDEFINED_IN_CP1252.search(chunk) for chunk in _chunks(path))
-    return TextForm("latin-1" if is_latin else "cp1252", "strict", lines, nul)
+    return TextFormat("latin-1" if is_latin else "cp1252", "strict", lines, nul)
 
 
 def _is_mostly_utf8(path: Path) -> bool:

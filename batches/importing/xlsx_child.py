@@ -34,13 +34,11 @@ MAX_INFLATED_BYTES = 300_000_000
 MAX_RATIO = 100
 RATIO_COUNTS_FROM_BYTES = 1_000_000  # small parts of honest workbooks are often repetitive
 MAX_OUTPUT_BYTES = 512_000_000
-CHUNK = 1 << 20
-MEND = "Save the list as CSV and upload that."
-DAMAGED = f"The file is unreadable: it is damaged or no XLSX workbook. {MEND}"
+READ_CHUNK_BYTES = 1 << 20
+SAVE_AS_CSV = "Save the list as CSV and upload that."
+DAMAGED = f"The file is unreadable: it is damaged or no XLSX workbook. {SAVE_AS_CSV}"
 PROTECTED = "The file is unreadable: it is protected by a password. Save it without one and upload it again."
-HUGE = (
-    f"The file is unreadable: the workbook unpacks to far more than a list of phone numbers. {MEND}"
-)
+HUGE = f"The file is unreadable: the workbook unpacks to far more than a list of phone numbers. {SAVE_AS_CSV}"
 
 type_of_cell = str | int | float | bool | datetime.date | datetime.time | datetime.timedelta
 
@@ -79,7 +77,7 @@ def inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int) -> int:
     """
     size, tail = 0, b""
     with archive.open(entry) as part:
-        while chunk := part.read(CHUNK):
+        while chunk := part.read(READ_CHUNK_BYTES):
             size += len(chunk)
             if size > left or is_bomb(size, entry.compress_size):
                 raise RefusedError(HUGE)

@@ -6,44 +6,44 @@ from typing import Any
 
 import orjson
 
-from batches.reporting.tables import CHUNK, Row
+from batches.reporting.tables import REPORT_CHUNK_ROWS, Row
 
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\0")
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\0")
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
-def as_csv(rows: Iterable[Row]) -> Iterator[bytes]:
+def encode_csv(rows: Iterable[Row]) -> Iterator[bytes]:
     """Rows as CSV in UTF-8, some hundred a piece."""
     pieces: list[str] = []
     write = csv.writer(_Collector(pieces.append)).writerow
     for row in rows:
-        write([as_text(cell) for cell in row])
-        if len(pieces) >= CHUNK:
+        write([format_cell(cell) for cell in row])
+        if len(pieces) >= REPORT_CHUNK_ROWS:
             yield "".join(pieces).encode()
             pieces.clear()
     yield "".join(pieces).encode()
 
 
-def as_text(cell: Any) -> str:
+def format_cell(cell: Any) -> str:
     """A cell as a person reads it, harmless in a spreadsheet."""
     if type(cell) is str:  # most are, and there may be a dozen million
-        return harmless(cell)
+        return escape_formula(cell)
     if cell is None:
         return ""
     if isinstance(cell, datetime):
-        return timestamp(cell)
+        return format_timestamp(cell)
     if isinstance(cell, dict | list):
-        return harmless(orjson.dumps(cell).decode())
+        return escape_formula(orjson.dumps(cell).decode())
     if isinstance(cell, bool):
         return "true" if cell else "false"
     return str(cell)
 
 
-def harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(DANGEROUS) and not E164.fullmatch(text) else text
+def escape_formula(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA_PREFIXES) and not E164.fullmatch(text) else text
 
 
-def timestamp(at: datetime) -> str:
+def format_timestamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -15,7 +15,7 @@ from batches.models import Batch
 # rest let it ring.
 RING_SECONDS, TALK_SECONDS, ANSWERING = 15.0, 60.0, 0.5
 HOLD_SECONDS = RING_SECONDS + ANSWERING * TALK_SECONDS
-MOST_DAYS = 1_000
+MAX_WINDOW_DAYS = 1_000
 Wave = tuple[datetime, tuple[str, ...], int]
 
 
@@ -24,7 +24,7 @@ class Pace:
     """Calls per second as configured, and calls at once."""
 
     per_second: float
-    at_once: int
+    max_concurrent: int
 
     @classmethod
     def of(cls, batch: Batch) -> "Pace":
@@ -40,7 +40,7 @@ class Pace:
             per_second=min(
                 batch.calls_per_second or number.calls_per_second, number.calls_per_second
             ),
-            at_once=min(limit for limit in lines if limit is not None),
+            max_concurrent=min(limit for limit in lines if limit is not None),
         )
 
     @property
@@ -49,12 +49,12 @@ class Pace:
         return ceil(self.per_second * HOLD_SECONDS)
 
     @property
-    def reached(self) -> float:
+    def sustained(self) -> float:
         """Calls per second that the lines allow."""
-        return min(self.per_second, self.at_once / HOLD_SECONDS)
+        return min(self.per_second, self.max_concurrent / HOLD_SECONDS)
 
 
-def estimate(
+def estimate_calling(
     people: Mapping[str, int],
     *,
     window: Window | None,
@@ -68,7 +68,9 @@ def estimate(
     waves, never = _waves(people, window, holidays_country, begin)
     end = begin
     for opening, zones, count in sorted(waves):
-        end = _called_by(max(end, opening), count / pace.reached, zones, window, holidays_country)
+        end = _add_calling_time(
+            max(end, opening), count / pace.sustained, zones, window, holidays_country
+        )
     at_once = sum(count for opening, _, count in waves if opening == begin)
     return {
         "now": at_once,
@@ -76,7 +78,7 @@ def estimate(
         "never": never,
         "first_call_at": min(waves)[0] if waves else None,
         "estimated_end_at": end if waves else None,
-        "calls_per_second": round(pace.reached, 3),
+        "calls_per_second": round(pace.sustained, 3),
         "channels_needed": pace.channels_needed,
     }
 
@@ -100,13 +102,13 @@ def _waves(
     return waves, sharing.total() - sum(count for _, _, count in waves)
 
 
-def _called_by(
+def _add_calling_time(
     at: datetime, seconds: float, zones: tuple[str, ...], window: Window | None, country: str | None
 ) -> datetime:
     """When so many seconds of calling are over, hours outside the window left out."""
     if window is None:
         return at + timedelta(seconds=seconds)
-    for _ in range(MOST_DAYS):
+    for _ in range(MAX_WINDOW_DAYS):
         opening = first_opening(zones, window, at, holidays_country=country)
         if opening is None:
             break

@@ -12,8 +12,10 @@ from batches.models import Batch, Recipient
 from telephony.models import Call
 from voiceops.core.ids import lowest_id
 
-WINDOW_SECONDS = 10.0  # over which calls per second are measured
-RESERVED_BEFORE = timedelta(minutes=3)  # a call's row is never older than this when it is dialled
+RATE_WINDOW_SECONDS = 10.0  # over which calls per second are measured
+MAX_RESERVATION_AGE = timedelta(
+    minutes=3
+)  # a call's row is never older than this when it is dialled
 STATUSES: tuple[str, ...] = tuple(Recipient.Status.values)
 Counts = dict[str, int]
 
@@ -30,7 +32,7 @@ def counts_of(batches: Iterable[Batch]) -> dict[UUID, Counts]:
 
 def progress_of(batch: Batch, *, now: datetime) -> dict[str, Any]:
     """The contract's `progress` of a batch just read."""
-    people = _People.of(batch)
+    people = _RecipientStats.of(batch)
     rate = calls_per_second(batch, now)
     until = batch.ended_at or now
     return {
@@ -50,23 +52,23 @@ def calls_per_second(batch: Batch, now: datetime) -> float:
     """Calls dialled per second in the last ten, or since the start where that is less."""
     if batch.started_at is None or batch.status not in Batch.Status.started():
         return 0.0
-    seconds = min(WINDOW_SECONDS, max((now - batch.started_at).total_seconds(), 1.0))
+    seconds = min(RATE_WINDOW_SECONDS, max((now - batch.started_at).total_seconds(), 1.0))
     since = now - timedelta(seconds=seconds)
     recent = Call.unscoped.filter(
-        workspace=batch.workspace_id, batch_id=batch.pk, pk__gte=first_id(since)
+        workspace=batch.workspace_id, batch_id=batch.pk, pk__gte=lowest_call_id(since)
     )
     return round(recent.filter(dialed_at__gt=since).count() / seconds, 2)
 
 
-def first_id(since: datetime) -> UUID:
+def lowest_call_id(since: datetime) -> UUID:
     """The lowest UUIDv7 of a call that may have been dialled since: ids sort by time, and the index
     knows ids.
     """
-    return lowest_id(since, later=-RESERVED_BEFORE)
+    return lowest_id(since, later=-MAX_RESERVATION_AGE)
 
 
 def estimated_end(
-    batch: Batch, people: "_People", *, rate: float, now: datetime
+    batch: Batch, people: "_RecipientStats", *, rate: float, now: datetime
 ) -> datetime | None:
     """When everybody may have been called: at the measured rate, else at the one configured. None
     unless it runs.
@@ -84,13 +86,13 @@ def estimated_end(
 
 
 @dataclass(frozen=True)
-class _People:
+class _RecipientStats:
     counts: Counts
     outcomes: Counts
     last_due_at: datetime | None
 
     @classmethod
-    def of(cls, batch: Batch) -> "_People":
+    def of(cls, batch: Batch) -> "_RecipientStats":
         """One query over the batch's people."""
         by_status: Counts = {}
         outcomes: Counts = {}

@@ -27,11 +27,11 @@ CRITERIA: dict[str, Expression | F] = {
     "outcome": F("outcome"),
     "sip_status": F("sip_status_code"),
 }
-LONGEST = {"hour": timedelta(days=62)}
-LONGEST_OTHERWISE = timedelta(days=3660)
-USUAL = {"hour": timedelta(days=1)}
-USUAL_OTHERWISE = timedelta(days=30)
-SLACK = timedelta(
+MAX_SPAN = {"hour": timedelta(days=62)}
+DEFAULT_MAX_SPAN = timedelta(days=3660)
+USUAL_SPAN = {"hour": timedelta(days=1)}
+DEFAULT_USUAL_SPAN = timedelta(days=30)
+CLOCK_SLACK = timedelta(
     minutes=1
 )  # between the clock that made a call's id and the one that made its `created_at`
 
@@ -48,7 +48,7 @@ class Tally:
         if outcome is not None:
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + calls
 
-    def told(self) -> dict[str, Any]:
+    def as_figures(self) -> dict[str, Any]:
         """`answer_rate` is the share of the calls that have ended; it and the average are null
         where there is none.
         """
@@ -81,7 +81,7 @@ def summarize(
     largest first. Raises Invalid for a span that ends before it begins or is too long.
     """
     until = until or now
-    since = since or _before(until, USUAL.get(group_by, USUAL_OTHERWISE))
+    since = since or _before(until, USUAL_SPAN.get(group_by, DEFAULT_USUAL_SPAN))
     _check(since, until, group_by)
     totals, groups = Tally(), dict[Any, Tally]()
     for key, outcome, calls, talk in _rows(workspace, group_by, since, until):
@@ -89,14 +89,14 @@ def summarize(
         groups.setdefault(key, Tally()).add(outcome, calls, talk)
     names = _names(workspace, group_by, groups)
     told = [
-        {"key": _key(key, group_by), "name": names(key), **tally.told()}
+        {"key": _key(key, group_by), "name": names(key), **tally.as_figures()}
         for key, tally in _sorted(groups, group_by)
     ]
     return {
         "from": since,
         "to": until,
         "group_by": group_by,
-        "totals": totals.told(),
+        "totals": totals.as_figures(),
         "groups": told,
     }
 
@@ -106,7 +106,7 @@ def _rows(
 ) -> Iterable[tuple[Any, str | None, int, timedelta | None]]:
     """Ids begin with the time of creation, and are what the index holds; `created_at` then decides."""
     shown = workspace.calls.filter(
-        pk__gte=lowest_id(since, later=-SLACK), pk__lt=lowest_id(until, later=SLACK)
+        pk__gte=lowest_id(since, later=-CLOCK_SLACK), pk__lt=lowest_id(until, later=CLOCK_SLACK)
     ).shown()
     talk = ExpressionWrapper(F("ended_at") - F("answered_at"), output_field=DurationField())
     exact = shown.filter(created_at__gte=since, created_at__lt=until).order_by()
@@ -125,7 +125,7 @@ def _before(until: datetime, span: timedelta) -> datetime:
 def _check(since: datetime, until: datetime, group_by: str) -> None:
     if since >= until:
         raise Invalid("from must be earlier than to")
-    longest = LONGEST.get(group_by, LONGEST_OTHERWISE)
+    longest = MAX_SPAN.get(group_by, DEFAULT_MAX_SPAN)
     if until - since > longest:
         raise Invalid(f"Ask for at most {longest.days:,} days by {group_by}")
 

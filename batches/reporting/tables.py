@@ -23,7 +23,7 @@ RESULT_COLUMNS = (
     "call_id",
 )
 REFUSAL_COLUMNS = ("row_number", "error_code", "error_message")
-CHUNK = 900
+REPORT_CHUNK_ROWS = 900
 Row = list[Any]
 LastCall = tuple[int | None, datetime | None, float | None, UUID]
 
@@ -34,12 +34,12 @@ def result_rows(batch: Batch) -> Iterator[Row]:
     fields = ("row_number", "pk", "values", "status", "outcome", "reason", "attempts")
     width = len(batch.columns)
     for people in _chunks(batch.recipients, fields):
-        calls = last_calls([person[1] for person in people])
+        calls = last_sent_calls([person[1] for person in people])
         for _, pk, values, *told in people:
             yield [*_fit(values, width), *told, *calls.get(pk, (None, None, None, None))]
 
 
-def refusal_rows(batch: Batch) -> Iterator[Row]:
+def rejected_rows(batch: Batch) -> Iterator[Row]:
     """A header, then the refused rows as uploaded, each with its number in the list and the reason.
 
     Cells a row had beyond the header stand last. The importer reads such a list back
@@ -54,7 +54,7 @@ def refusal_rows(batch: Batch) -> Iterator[Row]:
             yield [*_fit(values, width), number, code, message, *values[width:]]
 
 
-def last_calls(recipients: Sequence[UUID]) -> dict[UUID | None, LastCall]:
+def last_sent_calls(recipients: Sequence[UUID]) -> dict[UUID | None, LastCall]:
     """Of each person the last attempt that was sent: SIP status, when, seconds from answer to end,
     id.
     """
@@ -81,7 +81,9 @@ def _chunks(related: Any, fields: Sequence[str]) -> Iterator[list[tuple[Any, ...
     """By row number, which must be among `fields` first: every chunk is a short query of its own."""
     last = -1
     while chunk := list(
-        related.filter(row_number__gt=last).order_by("row_number").values_list(*fields)[:CHUNK]
+        related.filter(row_number__gt=last)
+        .order_by("row_number")
+        .values_list(*fields)[:REPORT_CHUNK_ROWS]
     ):
         yield chunk
         last = chunk[-1][0]

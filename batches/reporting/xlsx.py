@@ -11,12 +11,12 @@ from typing import Any
 from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from batches.reporting.csv_writer import as_text
+from batches.reporting.csv_writer import format_cell
 from batches.reporting.tables import Row
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-MOST_ROWS = 1_048_576  # of a sheet
-PIECE = 65_536  # characters of XML between two looks at what the archive has put out
+MAX_SHEET_ROWS = 1_048_576  # of a sheet
+PIECE_CHARACTERS = 65_536  # characters of XML between two looks at what the archive has put out
 HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -46,7 +46,7 @@ PARTS = {
 }
 
 
-def as_xlsx(rows: Iterable[Row]) -> Iterator[bytes]:
+def encode_xlsx(rows: Iterable[Row]) -> Iterator[bytes]:
     """The workbook, piece by piece. Rows beyond what a sheet holds are left out."""
     out = _Outbox()
     with ZipFile(out, "w", ZIP_DEFLATED, compresslevel=1) as archive:
@@ -55,19 +55,19 @@ def as_xlsx(rows: Iterable[Row]) -> Iterator[bytes]:
         with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
             for piece in _sheet(rows):
                 sheet.write(piece.encode())
-                yield out.take()
-    yield out.take()
+                yield out.drain()
+    yield out.drain()
 
 
 def _sheet(rows: Iterable[Row]) -> Iterator[str]:
     pieces, length = [f'{HEAD}<worksheet xmlns="{MAIN}"><sheetData>'], 0
     for number, row in enumerate(rows, start=1):
-        if number > MOST_ROWS:
+        if number > MAX_SHEET_ROWS:
             break
         piece = f'<row r="{number}">{"".join([_cell(cell) for cell in row])}</row>'
         pieces.append(piece)
         length += len(piece)
-        if length > PIECE:
+        if length > PIECE_CHARACTERS:
             yield "".join(pieces)
             pieces, length = [], 0
     yield "".join([*pieces, "</sheetData></worksheet>"])
@@ -78,7 +78,7 @@ def _cell(value: Any) -> str:
         return "<c/>"
     if type(value) in (int, float):
         return f"<c><v>{value}</v></c>"
-    text = escape(ILLEGAL.sub("", as_text(value)))
+    text = escape(ILLEGAL.sub("", format_cell(value)))
     return f'<c t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
 
 
@@ -98,6 +98,6 @@ class _Outbox:
     def close(self) -> None:
         """There is nothing to close."""
 
-    def take(self) -> bytes:
+    def drain(self) -> bytes:
         pieces, self.pieces = self.pieces, []
         return b"".join(pieces)

@@ -12,7 +12,7 @@ from agents.models import Agent
 from batches.models import Batch, SavedMapping
 from batches.reporting.progress import counts_of
 from batches.serializers.fields import ColumnMapping, Country, ListFile, RecipientList
-from batches.serializers.retry import LONGEST_WAIT_DAYS, RetrySerializer
+from batches.serializers.retry import MAX_SCHEDULE_DAYS, RetrySerializer
 from telephony.models import PhoneNumber
 from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
@@ -98,7 +98,7 @@ class BatchSerializer(WorkspaceSerializer):
         return shown
 
     def validate_scheduled_at(self, at: datetime | None) -> datetime | None:
-        if at is not None and at > timezone.now() + timedelta(days=LONGEST_WAIT_DAYS):
+        if at is not None and at > timezone.now() + timedelta(days=MAX_SCHEDULE_DAYS):
             raise field_error("value_error", "expected a time within the next ten years")
         return at
 
@@ -139,7 +139,7 @@ class NewBatchSerializer(BatchSerializer):
         }
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        expect_list(self, data)
+        require_one_source(self, data)
         return super().to_internal_value(data)
 
 
@@ -150,7 +150,7 @@ class AppendSerializer(StrictSerializer):
     recipients = RecipientList(required=False)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        expect_list(self, data)
+        require_one_source(self, data)
         return super().to_internal_value(data)
 
 
@@ -191,7 +191,7 @@ class BatchQuery(PageQuery):
     search = Text(required=False, max_length=200)
 
 
-def expect_list(serializer: serializers.Serializer[Any], data: Any) -> None:
+def require_one_source(serializer: serializers.Serializer[Any], data: Any) -> None:
     """Exactly one of the two ways to send a list, by the kind of body."""
     wanted, other = ("file", "recipients") if html.is_html_input(data) else ("recipients", "file")
     serializer.fields[wanted].required = True

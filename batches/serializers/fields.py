@@ -8,11 +8,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.utils import html
 
-from batches.importing.phones import known_country
+from batches.importing.phones import is_known_country
 from voiceops.api.errors import field_error
 from voiceops.api.fields import JsonObject, Number, Text
 
-MOST_MISTAKES = 100  # of a list of recipients: a million of them help nobody
+MAX_ROW_ERRORS = 100  # of a list of recipients: a million of them help nobody
 RECIPIENT_FIELDS = ("phone_number", "variables")
 SCALARS = (str, int, float, bool, type(None))
 
@@ -65,9 +65,9 @@ class RecipientList(serializers.Field[list[dict[str, Any]], Any, Any, Any]):
             raise field_error("type_error.list")
         mistakes: dict[int, Any] = {}
         for position, item in enumerate(data):
-            if wrong := _mistakes_of(item):
+            if wrong := _errors_of(item):
                 mistakes[position] = wrong
-                if len(mistakes) == MOST_MISTAKES:
+                if len(mistakes) == MAX_ROW_ERRORS:
                     break
         if mistakes:
             raise serializers.ValidationError(mistakes)  # type: ignore[arg-type]  # positions stay integers in `loc`
@@ -77,7 +77,7 @@ class RecipientList(serializers.Field[list[dict[str, Any]], Any, Any, Any]):
         raise NotImplementedError("A list is only ever written")
 
 
-def _mistakes_of(item: Any) -> dict[str, Any] | list[Any] | None:
+def _errors_of(item: Any) -> dict[str, Any] | list[Any] | None:
     if not isinstance(item, dict):
         return _detail("type_error.dict")
     wrong: dict[str, Any] = {}
@@ -122,7 +122,7 @@ class Country(Text):
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data).upper()
-        if not known_country(text):
+        if not is_known_country(text):
             raise field_error("value_error", "unknown country, expected two letters of ISO 3166-1")
         return text
 

@@ -11,10 +11,10 @@ from voiceops.api.serializers import (
     StrictSerializer,
 )
 
-LONGEST_WAIT_DAYS = 3650  # for a scheduled start
+MAX_SCHEDULE_DAYS = 3650  # for a scheduled start
 
 
-class Ladder(ListField):
+class RetryDelays(ListField):
     """Minutes until the first retry, the second, and so on; the last holds for all that follow."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -26,7 +26,7 @@ class LaddersSerializer(StrictSerializer):
     """Ladders of their own for outcomes that may be retried."""
 
     def get_fields(self) -> dict[str, Any]:
-        return {outcome: Ladder(required=False) for outcome in RETRYABLE}
+        return {outcome: RetryDelays(required=False) for outcome in RETRYABLE}
 
 
 class NextDaySerializer(StrictSerializer):
@@ -40,7 +40,7 @@ class RetrySerializer(StrictSerializer):
     """
 
     max_attempts = Integer(min_value=1, max_value=MAX_ATTEMPTS, default=1)
-    delay_minutes = Ladder(default=[30])
+    delay_minutes = RetryDelays(default=[30])
     outcomes = ListField(child=Choice(choices=Outcome.values), default=["busy", "no_answer"])
     by_outcome = LaddersSerializer(required=False)
     next_day = NextDaySerializer(required=False)

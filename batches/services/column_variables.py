@@ -27,7 +27,7 @@ def rename_variables(batch: Batch, *, mapping_before: Mapping[str, str | None] |
         columns = read_columns(batch.columns, batch.column_mapping, known)
     except UnreadableUpload as error:
         raise Invalid(str(error)) from error
-    if columns.phone != read_columns(batch.columns, mapping_before).phone:
+    if columns.phone_index != read_columns(batch.columns, mapping_before).phone_index:
         raise Invalid(OTHER_PHONE)
     batch.variable_names = columns.variables
 

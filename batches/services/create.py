@@ -38,8 +38,10 @@ def create_batch(
     if phone_number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
     workspace = agent.workspace
-    remembered = load_saved_mappings(workspace.pk)
-    kept = stored_upload(content, mapping=fields.get("column_mapping"), remembered=remembered)
+    saved_mappings = load_saved_mappings(workspace.pk)
+    kept = stored_upload(
+        content, mapping=fields.get("column_mapping"), saved_mappings=saved_mappings
+    )
     with kept as upload, transaction.atomic():
         batch = Batch.unscoped.create(
             workspace=workspace,
@@ -73,7 +75,7 @@ def append_recipients(
     if batch.status in (Batch.Status.STOPPED, Batch.Status.FAILED):
         raise StateForbids(HAS_ENDED)
     with (
-        stored_upload(content, mapping=batch.column_mapping, appended=True) as upload,
+        stored_upload(content, mapping=batch.column_mapping, is_append=True) as upload,
         transaction.atomic(),
     ):
         begin_append(batch=batch, upload=upload)

@@ -20,12 +20,12 @@ from batches.importing.chunk_writer import required_variables
 from batches.importing.columns import SavedColumnMapping
 from batches.importing.number_set import PhoneNumberSet
 from batches.importing.phones import PhoneParser
-from batches.importing.row_validation import Accepted, Rejected, Tally, validate_row
+from batches.importing.row_validation import Accepted, Rejected, RepairCounter, validate_rows
 from batches.importing.saved_mappings import load_saved_mappings
 from batches.importing.source import upload_path
 from batches.importing.table import Table, open_table
 from batches.models import Batch
-from batches.reporting.estimate import Pace, estimate
+from batches.reporting.estimate import Pace, estimate_calling
 from batches.services.uploads import UploadContent, delete_upload, stored_upload
 from telephony.models import PhoneNumber
 
@@ -49,35 +49,37 @@ def preview_list(
         phone_number=phone_number,
         **fields,
     )
-    remembered = load_saved_mappings(batch.workspace_id)
-    with stored_upload(content, mapping=batch.column_mapping, remembered=remembered) as name:
+    saved_mappings = load_saved_mappings(batch.workspace_id)
+    with stored_upload(
+        content, mapping=batch.column_mapping, saved_mappings=saved_mappings
+    ) as name:
         try:
-            return _read(batch, name, now, remembered)
+            return _read(batch, name, now, saved_mappings)
         finally:
             delete_upload(name)
 
 
 def _read(
-    batch: Batch, name: str, now: datetime, remembered: Sequence[SavedColumnMapping]
+    batch: Batch, name: str, now: datetime, saved_mappings: Sequence[SavedColumnMapping]
 ) -> dict[str, Any]:
     opened = open_table(
         upload_path(name),
         max_rows=settings.MAX_UPLOAD_ROWS,
         mapping=batch.column_mapping,
-        known=_variables_of(batch.agent_version),
-        remembered=remembered,
+        agent_variables=_variables_of(batch.agent_version),
+        saved_mappings=saved_mappings,
     )
     with opened as table:
-        saved = table.columns.remembered
+        saved = table.columns.saved_mapping
         batch.default_country = batch.default_country or (saved and saved.default_country)
         reader = _Reader(batch, table)
-        tally = Tally()
+        tally = RepairCounter()
         notes = [
             *table.notes,
-            *reader.read_in_time(validate_row(table, PhoneParser(batch.default_country), tally)),
+            *reader.read_in_time(validate_rows(table, PhoneParser(batch.default_country), tally)),
         ]
     window = window_of(batch)
-    calling = estimate(
+    calling = estimate_calling(
         reader.callees,
         window=window,
         holidays_country=batch.workspace.holidays_country,

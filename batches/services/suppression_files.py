@@ -16,7 +16,7 @@ from rest_framework.exceptions import ValidationError
 
 from batches.importing.columns import Columns
 from batches.importing.phones import PhoneParser
-from batches.importing.row_validation import Accepted, Rejected, validate_row
+from batches.importing.row_validation import Accepted, Rejected, validate_rows
 from batches.importing.table import open_table
 from batches.services.suppressions import NewSuppression
 from voiceops.api.fields import DateTime
@@ -60,7 +60,7 @@ def read_list(
         raise Invalid("File too large")
     read = Read()
     with _with_header(path) as (whole, shift), open_table(whole, max_rows=MOST_ROWS) as table:
-        for verdict in validate_row(table, PhoneParser(default_country)):
+        for verdict in validate_rows(table, PhoneParser(default_country)):
             values = _named(table.columns, verdict.cells)
             row_number = verdict.row_number - shift
             if isinstance(verdict, Rejected):

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from batches.importing.columns import SavedColumnMapping
-from batches.importing.json_source import SUFFIX, write_recipients
+from batches.importing.json_source import RECIPIENTS_SUFFIX, write_recipients
 from batches.importing.source import upload_path
 from batches.importing.table import open_table
 from batches.models import Batch
@@ -29,8 +29,8 @@ def stored_upload(
     content: UploadContent,
     *,
     mapping: Mapping[str, str | None] | None,
-    appended: bool = False,
-    remembered: Iterable[SavedColumnMapping] = (),
+    is_append: bool = False,
+    saved_mappings: Iterable[SavedColumnMapping] = (),
 ) -> Iterator[str]:
     """Keep a list and look at its head; yields its name, for `Batch.upload`. Gone again if the
     block fails.
@@ -40,7 +40,7 @@ def stored_upload(
     the same sentence.
     """
     delete_orphans()
-    name = f"{uuid7()}{SUFFIX if isinstance(content, list) else ''}"
+    name = f"{uuid7()}{RECIPIENTS_SUFFIX if isinstance(content, list) else ''}"
     path = upload_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -50,8 +50,8 @@ def stored_upload(
                 path,
                 max_rows=settings.MAX_UPLOAD_ROWS,
                 mapping=mapping,
-                appended=appended,
-                remembered=remembered,
+                is_append=is_append,
+                saved_mappings=saved_mappings,
             ):
                 pass
         yield name

@@ -31,7 +31,7 @@ from batches.services.preview import preview_list
 from batches.services.update import update_batch
 from batches.services.uploads import UploadContent
 from batches.views.parsers import FormWithFile, LongJSON
-from batches.views.progress import follow, wants_events
+from batches.views.progress import stream_progress, wants_events
 
 LIST_FORMS = {"multipart/form-data": NewBatchSerializer, "application/json": NewBatchSerializer}
 ORDER = extend_schema(request=None, responses={200: BatchSerializer})
@@ -138,8 +138,8 @@ class BatchViewSet(
     def progress(self, request: Request, pk: str) -> HttpResponseBase:
         batch = self.get_object()
         if wants_events(request):
-            return follow(
-                batch.pk, may_watch=lambda: is_still_valid(self.principal, now=timezone.now())
+            return stream_progress(
+                batch.pk, has_access=lambda: is_still_valid(self.principal, now=timezone.now())
             )
         return Response(progress_of(batch, now=timezone.now()))
 

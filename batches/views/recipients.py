@@ -14,7 +14,7 @@ from accounts.api.lookup import not_found, parse_id
 from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
 from batches.models import Batch, Recipient
-from batches.reporting.tables import last_calls
+from batches.reporting.tables import last_sent_calls
 from batches.serializers.batches import AppendSerializer, BatchSerializer
 from batches.serializers.recipients import (
     ReasonSerializer,
@@ -37,7 +37,7 @@ DECISION = extend_schema(
 )
 
 
-class OfBatch(WorkspaceViewSet):
+class BatchRowsViewSet(WorkspaceViewSet):
     """Rows of the batch in the path, in the order of its list."""
 
     abstract = True
@@ -52,7 +52,7 @@ class OfBatch(WorkspaceViewSet):
 
 
 @extend_schema(parameters=[BATCH_ID])
-class RecipientViewSet(OfBatch):
+class RecipientViewSet(BatchRowsViewSet):
     serializer_class = RecipientSerializer
     query_class = RecipientQuery
     parser_classes = (LongJSON, FormWithFile)
@@ -65,7 +65,9 @@ class RecipientViewSet(OfBatch):
 
     def list(self, request: Request, pk: str) -> Response:
         batch: Batch = self.get_object()
-        return self.get_paginated_response(self._shown(batch, self.page_of(batch.recipients.all())))
+        return self.get_paginated_response(
+            self._represent(batch, self.page_of(batch.recipients.all()))
+        )
 
     @extend_schema(request=LIST_FORMS, responses={201: BatchSerializer})
     def create(self, request: Request, pk: str) -> Response:
@@ -79,14 +81,14 @@ class RecipientViewSet(OfBatch):
     @DECISION
     @action(detail=True, methods=["post"])
     def release(self, request: Request, pk: str, recipient_id: str) -> Response:
-        return self._decided(release_recipient, recipient_id, default="released")
+        return self._decide(release_recipient, recipient_id, default="released")
 
     @DECISION
     @action(detail=True, methods=["post"])
     def close(self, request: Request, pk: str, recipient_id: str) -> Response:
-        return self._decided(close_recipient, recipient_id, default="closed")
+        return self._decide(close_recipient, recipient_id, default="closed")
 
-    def _decided(
+    def _decide(
         self, decide: Callable[..., Recipient], recipient_id: str, *, default: str
     ) -> Response:
         batch: Batch = self.get_row()
@@ -95,7 +97,7 @@ class RecipientViewSet(OfBatch):
             raise not_found(Recipient)
         reason = self._read(ReasonSerializer).get("reason") or default
         decide(recipient=recipient, reason=reason, principal=self.principal)
-        return Response(self._shown(batch, [recipient])[0])
+        return Response(self._represent(batch, [recipient])[0])
 
     def _read(self, kind: type[BaseSerializer[Any]]) -> dict[str, Any]:
         serializer = kind(data=self.request.data, context=self.get_serializer_context())
@@ -103,8 +105,8 @@ class RecipientViewSet(OfBatch):
         fields: dict[str, Any] = serializer.validated_data
         return fields
 
-    def _shown(self, batch: Batch, people: Sequence[Recipient]) -> Any:
-        calls = last_calls([person.pk for person in people])
+    def _represent(self, batch: Batch, people: Sequence[Recipient]) -> Any:
+        calls = last_sent_calls([person.pk for person in people])
         context = {
             **self.get_serializer_context(),
             "batch": batch,
@@ -115,7 +117,7 @@ class RecipientViewSet(OfBatch):
 
 
 @extend_schema(parameters=[BATCH_ID])
-class RejectedRowViewSet(OfBatch):
+class RejectedRowViewSet(BatchRowsViewSet):
     serializer_class = RejectedRowSerializer
     access = {"list": Role.MEMBER}
 

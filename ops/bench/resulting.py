@@ -18,8 +18,8 @@ from telephony.models import Call, Outcome, Stage
 from voiceops.core.ids import uuid7
 
 WRITERS: dict[str, Callable[[Any], Iterator[bytes]]] = {
-    "csv": csv_writer.as_csv,
-    "xlsx": xlsx.as_xlsx,
+    "csv": csv_writer.encode_csv,
+    "xlsx": xlsx.encode_xlsx,
 }
 LOOK_EVERY = 1_000  # rows
 OF_EACH = {

@@ -21,7 +21,7 @@ STEPS = {
     "apply_pending_events": maintenance,
     "suppress_opt_outs": sweep,
     "start_due_batches": sweep,
-    "overdue_imports": sweep,
+    "find_overdue_imports": sweep,
     "reconcile_calls": maintenance,
     "follow_inbound_calls": maintenance,
     "follow_recordings": maintenance,
@@ -114,7 +114,7 @@ def test_heart_sees_to_dialling_although_lists_cannot_be_looked_for(
         rung.append(job)
         return True
 
-    monkeypatch.setattr(sweeping, "overdue_imports", fails)
+    monkeypatch.setattr(sweeping, "find_overdue_imports", fails)
     monkeypatch.setattr(dispatcher, "work_is_left", lambda: True)
     monkeypatch.setattr(task_queue, "enqueue", ring)
 

@@ -11,7 +11,7 @@ from celery.signals import worker_init, worker_shutting_down
 from django.conf import settings
 from django.db import close_old_connections, connections
 
-from batches.importing.lease import overdue_imports
+from batches.importing.lease import find_overdue_imports
 from batches.services.imports import import_batch
 from voiceops.core import task_queue
 from voiceops.core.isolation import DATABASE_LOST_ERRORS, run_isolated
@@ -63,7 +63,7 @@ class SweepThread(threading.Thread):
 
     def run_overdue_imports_here(self) -> None:
         """Lists that wait although the sweep rang for them."""
-        for batch_id in overdue_imports():
+        for batch_id in find_overdue_imports():
             if task_queue.enqueue(task_queue.IMPORT_BATCH, batch_id=str(batch_id)):
                 return
             run_isolated(import_batch, batch_id)

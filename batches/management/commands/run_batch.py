@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from accounts.models import Workspace
 from agents.models import Agent
-from batches.importing.phones import known_country
+from batches.importing.phones import is_known_country
 from batches.models import Batch, Recipient
 from batches.reporting.progress import progress_of
 from batches.services.create import create_batch
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         """
         check_readable(file)
         country = options["default_country"]
-        if country and not known_country(country):
+        if country and not is_known_country(country):
             raise CommandError(f"{country} is no country: give two letters, as US")
         for name, (least, most) in LIMITS.items():
             if options[name] is not None and not least <= options[name] <= most:

@@ -8,7 +8,7 @@ import requests
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from batches.importing.phones import known_country
+from batches.importing.phones import is_known_country
 from ops.demo import workspace
 from ops.demo.outcomes import table
 from ops.demo.rehearsal import Order, Result, rehearse
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "The demo calls made-up people in the sandbox, but LIVEKIT_URL names another server. Use serve."
             )
-        if country and not known_country(country):
+        if country and not is_known_country(country):
             raise CommandError(f"{country} is no country: give two letters, as COUNTRY=US")
         stall = settings.DIAL_FENCE_SECONDS + STALL_SECONDS if once else None
         order = Order(local_url(), settings.DATA_DIR, file, country, stall)

@@ -53,7 +53,9 @@ def test_progress_tells_counts_rates_and_the_end(ours: Workspace) -> None:
 
 def test_calls_per_second_are_those_of_the_last_ten(ours: Workspace, monkeypatch: Any) -> None:
     batch = running(ours)
-    monkeypatch.setattr(progress, "first_id", lambda since: "00000000-0000-0000-0000-000000000000")
+    monkeypatch.setattr(
+        progress, "lowest_call_id", lambda since: "00000000-0000-0000-0000-000000000000"
+    )
     for ago in (1, 2, 3, 9, 11, 50):
         make.call(ours, batch_id=batch.pk, dialed_at=NOW - timedelta(seconds=ago))
 
@@ -65,8 +67,8 @@ def test_calls_per_second_are_those_of_the_last_ten(ours: Workspace, monkeypatch
 def test_a_call_just_made_lies_above_the_first_id(ours: Workspace) -> None:
     call = make.call(ours)
 
-    assert progress.first_id(call.created_at - timedelta(seconds=10)) < call.pk
-    assert progress.first_id(call.created_at + timedelta(minutes=10)) > call.pk
+    assert progress.lowest_call_id(call.created_at - timedelta(seconds=10)) < call.pk
+    assert progress.lowest_call_id(call.created_at + timedelta(minutes=10)) > call.pk
 
 
 def test_the_end_is_not_before_the_last_retry(ours: Workspace) -> None:
@@ -116,7 +118,7 @@ def test_progress_is_json(ours: Workspace) -> None:
 
 def test_events_follow_a_batch_to_its_end(ours: Workspace, monkeypatch: Any) -> None:
     batch = running(ours)
-    monkeypatch.setattr(progress_stream, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(progress_stream, "EVENT_INTERVAL_SECONDS", 0.0)
 
     response: Any = make.client(ours, Role.MEMBER).get(
         f"/batches/{batch.pk}/progress", headers={"Accept": "text/event-stream"}
@@ -134,23 +136,25 @@ def test_events_follow_a_batch_to_its_end(ours: Workspace, monkeypatch: Any) -> 
 @pytest.mark.django_db(transaction=True)
 def test_who_comes_when_all_places_are_taken_gets_one_event() -> None:
     batch = running(make.workspace())
-    watchers = [progress_stream.events(batch.pk) for _ in range(progress_stream.MOST_WATCHERS)]
+    watchers = [
+        progress_stream.progress_events(batch.pk) for _ in range(progress_stream.MAX_STREAMS)
+    ]
     for watcher in watchers:
         next(watcher)
         next(watcher)
 
-    late = list(progress_stream.events(batch.pk))
+    late = list(progress_stream.progress_events(batch.pk))
 
     for watcher in watchers:
         watcher.close()
     assert len(late) == 2
-    assert progress_stream.places.acquire(blocking=False)
-    progress_stream.places.release()
+    assert progress_stream.stream_slots.acquire(blocking=False)
+    progress_stream.stream_slots.release()
 
 
 def test_the_stream_ends_with_the_batchs_deletion(ours: Workspace) -> None:
     batch = make.batch(ours, status="completed")
-    events = progress_stream.events(batch.pk)
+    events = progress_stream.progress_events(batch.pk)
     next(events)
     batch.delete()
 
@@ -160,12 +164,12 @@ def test_the_stream_ends_with_the_batchs_deletion(ours: Workspace) -> None:
 def test_a_stream_ends_with_the_right_to_watch(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress_stream, "ASKED_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(progress_stream, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(progress_stream, "ACCESS_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(progress_stream, "EVENT_INTERVAL_SECONDS", 0.0)
     batch = make.batch(ours, status="running")
     answers = iter([True, True, False])
 
-    events = list(progress_stream.events(batch.pk, may_watch=lambda: next(answers)))
+    events = list(progress_stream.progress_events(batch.pk, has_access=lambda: next(answers)))
 
     assert len(events) == 1 + 2  # the first line tells when to come again
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
 from batches.models import Batch, Recipient
-from batches.reporting.csv_writer import as_csv, harmless
-from batches.reporting.tables import refusal_rows, result_rows
+from batches.reporting.csv_writer import encode_csv, escape_formula
+from batches.reporting.tables import rejected_rows, result_rows
 from tests import make
 from tests.batches.api.bodies import read
 
@@ -178,7 +178,7 @@ def test_results_have_the_uploaded_columns_first(ours: Workspace) -> None:
     ],
 )
 def test_what_a_spreadsheet_would_run_is_made_harmless(cell: str, written: str) -> None:
-    assert harmless(cell) == written
+    assert escape_formula(cell) == written
 
 
 def test_results_of_many_people_are_read_in_few_queries(
@@ -198,7 +198,7 @@ def test_results_of_many_people_are_read_in_few_queries(
     Recipient.unscoped.bulk_create(people)
 
     with django_assert_num_queries(7):  # three chunks of people and of their calls, and the end
-        lines = b"".join(as_csv(result_rows(batch))).decode().splitlines()
+        lines = b"".join(encode_csv(result_rows(batch))).decode().splitlines()
 
     assert len(lines) == 2001
 
@@ -282,6 +282,6 @@ def test_cells_beyond_the_header_stand_behind_the_reason(ours: Workspace) -> Non
     batch = make.batch(ours)
     make.rejected_row(batch, error_code="too_many_columns", values=["12345", "Ada", "more"])
 
-    rows = list(refusal_rows(batch))
+    rows = list(rejected_rows(batch))
 
     assert rows[1] == ["12345", "Ada", 18, "too_many_columns", "Not a number", "more"]

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
-from batches.importing.json_source import SUFFIX, write_recipients
+from batches.importing.json_source import RECIPIENTS_SUFFIX, write_recipients
 from batches.models import Batch, Recipient, RejectedRow
 from batches.services.imports import import_batch
 from voiceops.core.ids import uuid7
@@ -69,7 +69,7 @@ def batch(workspace: Workspace, content: Path | str | list[dict[str, Any]], **fi
 
 def keep(content: Path | str | list[dict[str, Any]]) -> str:
     """Put a list where uploads lie; its name is returned."""
-    name = f"{uuid7()}{SUFFIX if isinstance(content, list) else ''}"
+    name = f"{uuid7()}{RECIPIENTS_SUFFIX if isinstance(content, list) else ''}"
     path = Path(settings.DATA_DIR) / "uploads" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, list):

@@ -25,7 +25,7 @@ def test_the_phone_column_is_found_under_its_usual_names(name: str) -> None:
     columns = read_columns(["first_name", name, "city"])
 
     assert columns == Columns(
-        ["first_name", name.strip(), "city"], ["first_name", None, "city"], phone=1
+        ["first_name", name.strip(), "city"], ["first_name", None, "city"], phone_index=1
     )
     assert columns.mapping == {
         "first_name": "first_name",
@@ -37,7 +37,7 @@ def test_the_phone_column_is_found_under_its_usual_names(name: str) -> None:
 def test_the_likeliest_of_several_phone_columns_is_taken() -> None:
     columns = read_columns(["number", "to", "Phone"])
 
-    assert (columns.phone, columns.variables) == (2, ["number", "to", None])
+    assert (columns.phone_index, columns.variables) == (2, ["number", "to", None])
 
 
 def test_columns_without_a_name_or_with_the_same_name_get_names_of_their_own() -> None:
@@ -51,7 +51,7 @@ def test_a_mapping_wins_over_the_guess() -> None:
         ["phone", "Handy", "Name", "x"], {"Handy": "phone_number", "Name": "first_name", "x": None}
     )
 
-    assert (columns.phone, columns.variables) == (1, ["phone", None, "first_name", None])
+    assert (columns.phone_index, columns.variables) == (1, ["phone", None, "first_name", None])
     assert columns.mapping == {
         "phone": "phone",
         "Handy": "phone_number",
@@ -62,7 +62,7 @@ def test_a_mapping_wins_over_the_guess() -> None:
 
 def test_a_column_is_guessed_to_be_the_agents_variable_of_nearly_its_name() -> None:
     columns = read_columns(
-        ["phone", "First Name", "CITY", "note"], known=["first_name", "city", "balance"]
+        ["phone", "First Name", "CITY", "note"], agent_variables=["first_name", "city", "balance"]
     )
 
     assert columns.variables == [None, "first_name", "city", "note"]
@@ -71,7 +71,7 @@ def test_a_column_is_guessed_to_be_the_agents_variable_of_nearly_its_name() -> N
 def test_a_rejected_csv_is_known_by_its_last_columns() -> None:
     columns = read_columns(["phone", "name", "row_number", "error_code", "error_message"])
 
-    assert columns == Columns(["phone", "name"], [None, "name"], phone=0, mends=True)
+    assert columns == Columns(["phone", "name"], [None, "name"], phone_index=0, is_correction=True)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import Workspace
 from batches.importing import import_job
 from batches.importing.chunk_writer import ChunkWriter
-from batches.importing.lease import overdue_imports
+from batches.importing.lease import find_overdue_imports
 from batches.models import Batch, Recipient, RejectedRow, Suppression
 from batches.services.imports import import_batch
 from tests.batches.importing import lists
@@ -238,7 +238,7 @@ def test_a_list_being_read_by_somebody_is_left_alone(ours: Workspace) -> None:
     import_batch(batch.pk)
 
     assert lists.recipients(batch) == []
-    assert overdue_imports() == []
+    assert find_overdue_imports() == []
 
 
 def test_a_list_nobody_reads_any_more_is_overdue(ours: Workspace) -> None:
@@ -248,7 +248,7 @@ def test_a_list_nobody_reads_any_more_is_overdue(ours: Workspace) -> None:
     )
     lists.imported(ours, "phone\n+12025550186\n")
 
-    found = overdue_imports()
+    found = find_overdue_imports()
 
     assert found == [waiting.pk, dead.pk]
 

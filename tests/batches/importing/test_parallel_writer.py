@@ -4,8 +4,8 @@ import pytest
 
 from accounts.models import Workspace
 from batches.importing import import_job
-from batches.importing.chunk_writer import ChunkWriter, Prepared
-from batches.importing.parallel_writer import ParallelWriter, Turn
+from batches.importing.chunk_writer import ChunkWriter, PreparedChunk
+from batches.importing.parallel_writer import ParallelWriter, WaitForTurn
 from batches.models import Batch
 from batches.services.imports import import_batch
 from tests.batches.importing import lists
@@ -14,7 +14,7 @@ from tests.batches.importing import lists
 def test_a_chunk_waits_for_the_one_before_and_works_beside_it() -> None:
     both_at_work, stored = threading.Barrier(2, timeout=10), []
 
-    def keep(chunk: int, wait_for_turn: Turn) -> None:
+    def keep(chunk: int, wait_for_turn: WaitForTurn) -> None:
         both_at_work.wait()
         wait_for_turn()
         stored.append(chunk)
@@ -30,7 +30,7 @@ def test_a_chunk_waits_for_the_one_before_and_works_beside_it() -> None:
 def test_nothing_is_stored_behind_a_chunk_that_failed() -> None:
     stored = []
 
-    def keep(chunk: int, wait_for_turn: Turn) -> None:
+    def keep(chunk: int, wait_for_turn: WaitForTurn) -> None:
         wait_for_turn()
         if chunk == 2:
             raise ValueError("full")
@@ -80,7 +80,7 @@ def test_a_long_list_that_died_has_no_holes_and_goes_on(
     whole, broken = lists.imported(ours, path), lists.batch(ours, path)
     insert = ChunkWriter.insert
 
-    def insert_and_die(writer: ChunkWriter, prepared: Prepared) -> None:
+    def insert_and_die(writer: ChunkWriter, prepared: PreparedChunk) -> None:
         insert(writer, prepared)
         if prepared.last_row > 300:
             raise SystemExit  # rolled back, as by a kill

@@ -12,7 +12,7 @@ from tests.batches.importing import lists
 
 
 def rejected_csv(batch: Batch) -> list[list[str]]:
-    text = b"".join(csv_writer.as_csv(tables.refusal_rows(batch))).decode()
+    text = b"".join(csv_writer.encode_csv(tables.rejected_rows(batch))).decode()
     return list(csv.reader(io.StringIO(text, newline="")))
 
 

@@ -5,7 +5,7 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneMetadata
 
-from batches.importing.phones import Parsed, PhoneParser, Refused, known_country
+from batches.importing.phones import ParsedNumber, PhoneParser, RefusedNumber, is_known_country
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from batches.importing.phones import Parsed, PhoneParser, Refused, known_country
 def test_every_spelling_of_a_number_is_the_same_number(country: str | None, text: str) -> None:
     verdict = PhoneParser(country).parse(text)
 
-    assert isinstance(verdict, Parsed)
+    assert isinstance(verdict, ParsedNumber)
     assert verdict.e164 == "+12025550186"
 
 
@@ -52,7 +52,7 @@ def test_every_spelling_of_a_number_is_the_same_number(country: str | None, text
 def test_what_a_spreadsheet_did_is_undone_where_it_is_certain(text: str) -> None:
     verdict = PhoneParser("US").parse(text)
 
-    assert isinstance(verdict, Parsed)
+    assert isinstance(verdict, ParsedNumber)
     assert verdict.e164 == "+12025550186"
 
 
@@ -74,7 +74,7 @@ def test_what_a_spreadsheet_did_is_undone_where_it_is_certain(text: str) -> None
 def test_national_spellings_follow_the_default_country(country: str, text: str, e164: str) -> None:
     verdict = PhoneParser(country).parse(text)
 
-    assert isinstance(verdict, Parsed)
+    assert isinstance(verdict, ParsedNumber)
     assert verdict.e164 == e164
 
 
@@ -195,20 +195,20 @@ def test_a_refusal_has_a_code_and_says_why(
 ) -> None:
     verdict = PhoneParser(country).parse(text)
 
-    assert verdict == Refused(code, message)
+    assert verdict == RefusedNumber(code, message)
 
 
 def test_digits_that_could_be_national_or_international_are_refused() -> None:
     verdict = PhoneParser("DE").parse("4962219876")
 
-    assert verdict == Refused(
+    assert verdict == RefusedNumber(
         "damaged_number",
         "“4962219876” could be +494962219876 or +4962219876: write it with a leading +",
     )
 
 
 def test_only_real_countries_are_known() -> None:
-    found = [known_country(region) for region in ("US", "GB", "XX", "us", "")]
+    found = [is_known_country(region) for region in ("US", "GB", "XX", "us", "")]
 
     assert found == [True, True, False, False, False]
 
@@ -220,7 +220,7 @@ def test_the_fast_way_accepts_nothing_the_library_refuses() -> None:
     differences, fast = [], 0
     for _ in range(6000):
         text, country = _random_number(dice, regions)
-        quick = PhoneParser(country).plain(text)
+        quick = PhoneParser(country).parse_plain(text)
         if quick is None:
             continue
         fast += 1

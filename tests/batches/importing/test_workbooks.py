@@ -14,7 +14,7 @@ import pytest
 
 from batches.importing import xlsx_source
 from batches.importing.phones import PhoneParser
-from batches.importing.row_validation import validate_row
+from batches.importing.row_validation import validate_rows
 from batches.importing.source import UnreadableUpload
 from batches.importing.table import open_table
 from tests.batches.importing import lists
@@ -75,7 +75,7 @@ def test_a_note_far_beside_the_list_costs_its_own_row_only(tmp_path: Path) -> No
     )
 
     with open_table(path, max_rows=10) as table:
-        verdicts = list(validate_row(table, PhoneParser("US")))
+        verdicts = list(validate_rows(table, PhoneParser("US")))
 
     assert len(table.columns.names) == 1
     assert [type(verdict).__name__ for verdict in verdicts] == ["Accepted", "Rejected"]
@@ -224,7 +224,7 @@ def lying_header(path: Path) -> Path:
     [
         pytest.param(shared_strings_bomb, HUGE, marks=pytest.mark.slow),
         pytest.param(cells_bomb, HUGE, marks=pytest.mark.slow),
-        (sparse_bomb, xlsx_source.DIED),
+        (sparse_bomb, xlsx_source.CHILD_DIED),
         (laughs, DAMAGED),
         (many_entries, HUGE),
         (truncated, DAMAGED),

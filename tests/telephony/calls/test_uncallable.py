@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Workspace
-from batches.importing.phones import PhoneParser, Refused
+from batches.importing.phones import PhoneParser, RefusedNumber
 from telephony.models import Call, CallEvent, Stage
 from tests import make
 
@@ -37,7 +37,7 @@ def test_lists_and_single_calls_refuse_in_the_same_words(
         refused(client.post(f"/calls/{call.pk}/transfer", {"to": to})),
     ]
 
-    assert PhoneParser().parse(to) == Refused("not_dialable", words)
+    assert PhoneParser().parse(to) == RefusedNumber("not_dialable", words)
     assert answers == [(400, words)] * 3
     assert (Call.unscoped.count(), CallEvent.unscoped.count()) == (1, 0)
 
