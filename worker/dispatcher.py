@@ -19,7 +19,7 @@ from batches.dialing import reservation, settlement
 from batches.dialing.admission import BatchGate
 from batches.models import Batch
 from telephony.clients.livekit.session import session
-from telephony.dialing import intents
+from telephony.dialing import jobs
 from telephony.dialing.capacity import adopt_queued
 from telephony.dialing.dialer import Dialer
 from telephony.models import Call, Stage
@@ -106,7 +106,7 @@ class Dispatcher:
                 self.hand_over()
                 await self.drain()
                 self.over.set()
-            await self.dialler.store()
+            await self.dialler.record_responses()
         if trouble is not None:
             raise trouble
 
@@ -140,7 +140,7 @@ class Dispatcher:
                 )
         if ids:
             failpoints.hit("after_claim", ids)
-            self.dialler.add(await self.db(intents.load_jobs, ids))
+            self.dialler.add(await self.db(jobs.load_jobs, ids))
 
     async def settle_ended(self) -> None:
         await self.db(settlement.mark_in_call)

@@ -3,16 +3,18 @@ its own pace.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from django.db.models import QuerySet
 
 from accounts.models import Workspace
 from batches.dialing.calling_windows import is_open
 from batches.dialing.frequency import recent_attempts
 from batches.domain.suppressed_numbers import find_suppressed_targets
 from batches.models import Batch
-from telephony.dialing.intents import USED
+from telephony.dialing.pacing import slot_interval
 from telephony.models import Call
 
 
@@ -21,19 +23,39 @@ def window_of(batch: Batch) -> dict[str, Any] | None:
     return batch.calling_window or batch.workspace.calling_window
 
 
-class BatchAdmission:
+class BatchPace:
+    """The paces that batches have of their own, under their rows' locks."""
+
+    def __init__(self, batches: QuerySet[Batch], calls: Sequence[Call]) -> None:
+        ids = {call.batch_id for call in calls if call.batch_id}
+        # In one order everywhere, or two workers with the same two batches would deadlock.
+        locked = batches.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk")
+        self.batches: dict[UUID | None, Batch] = {batch.pk: batch for batch in locked}
+        self.paced: set[UUID] = set()
+
+    def next_allowed_at(self, call: Call) -> datetime | None:
+        """Return the next slot of the call's batch; None for any."""
+        batch = self.batches.get(call.batch_id)
+        return batch.next_slot_at if batch is not None else None
+
+    def record_slot(self, call: Call, slot: datetime) -> None:
+        """Move the batch's next slot behind this one."""
+        batch = self.batches.get(call.batch_id)
+        if batch is not None and batch.calls_per_second:
+            batch.next_slot_at = slot + slot_interval(batch.calls_per_second)
+            self.paced.add(batch.pk)
+
+    def save(self) -> None:
+        """Write the next slots that `record_slot` moved."""
+        for pk in self.paced:
+            self.batches[pk].save(update_fields=["next_slot_at"])
+
+
+class BatchAdmission(BatchPace):
     """Read once per chunk of calls, under the locks of the transaction that commits their intents."""
 
     def __init__(self, calls: Sequence[Call]) -> None:
-        batch_ids = {call.batch_id for call in calls if call.batch_id}
-        locked = (
-            Batch.unscoped.select_for_update(of=("self",))
-            .select_related("workspace")
-            .filter(pk__in=batch_ids)
-        )
-        self.batches: dict[UUID | None, Batch] = {
-            batch.pk: batch for batch in locked.order_by("pk")
-        }
+        super().__init__(Batch.unscoped.select_related("workspace"), calls)
         workspace_ids = {call.workspace_id for call in calls}
         self.workspaces = Workspace.unscoped.in_bulk(workspace_ids)
         numbers = {call.to_number for call in calls}
@@ -44,7 +66,6 @@ class BatchAdmission:
         self.recent: dict[tuple[UUID, str], dict[str, Any]] = {}
         if any(limited(workspace) for workspace in self.workspaces.values()):
             self.recent = recent_attempts(self.workspaces, numbers)
-        self.taken: set[UUID] = set()
 
     def refusal(self, call: Call, now: datetime) -> str | None:
         if (call.workspace_id, call.to_number) in self.suppressed:
@@ -83,26 +104,23 @@ class BatchAdmission:
             return "weekly_cap"
         return None
 
-    def next_allowed_at(self, call: Call, now: datetime) -> datetime:
-        batch = self.batches.get(call.batch_id)
-        return batch.next_slot_at if batch is not None and batch.next_slot_at is not None else now
-
     def record_slot(self, call: Call, slot: datetime) -> None:
-        batch = self.batches.get(call.batch_id)
-        if batch is not None and batch.calls_per_second:
-            batch.next_slot_at = slot + timedelta(seconds=1 / (USED * batch.calls_per_second))
-            self.taken.add(batch.pk)
+        """Count the call against its batch's pace and the callee's frequency caps."""
+        super().record_slot(call, slot)
         if recent := self.recent.get((call.workspace_id, call.to_number)):
             recent |= {"last": slot, "day": recent["day"] + 1, "week": recent["week"] + 1}
 
-    def save(self) -> None:
-        for pk in self.taken:
-            self.batches[pk].save(update_fields=["next_slot_at"])
-
 
 class BatchGate:
+    """What telephony asks of batches at the last moment before a dial."""
+
     def admit(self, calls: Sequence[Call]) -> BatchAdmission:
+        """Read everything that may forbid these calls or delay them."""
         return BatchAdmission(calls)
+
+    def own_pace(self, calls: Sequence[Call]) -> BatchPace:
+        """Read only what delays these calls."""
+        return BatchPace(Batch.unscoped.filter(calls_per_second__isnull=False), calls)
 
 
 def may_dial(batch: Batch, call: Call) -> bool:

@@ -18,8 +18,9 @@ from batches.dialing.admission import window_of
 from batches.dialing.calling_windows import opens_at
 from batches.dialing.circuit_breaker import PROBE_EVERY, may_probe
 from batches.models import Batch, Recipient
-from telephony.dialing.capacity import ahead_of, capacity_of_number
-from telephony.dialing.intents import LEASE
+from telephony.dialing.capacity import capacity_of_number
+from telephony.dialing.pacing import calls_ahead
+from telephony.dialing.protocol import CALL_LEASE
 from telephony.models import Call, Direction, NumberPace, PhoneNumber, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.ids import uuid7
@@ -110,7 +111,7 @@ def batch_capacity(batch: Batch, sharers: int, room: Capacity) -> int:
     if batch.max_concurrent_calls is not None:
         wanted = min(wanted, batch.max_concurrent_calls - open_calls.count())
     if batch.calls_per_second is not None:
-        ahead = ahead_of(batch.calls_per_second)
+        ahead = calls_ahead(batch.calls_per_second)
         wanted = min(wanted, ahead - open_calls.filter(stage=Stage.RESERVED).count())
     return room.take(wanted)
 
@@ -206,5 +207,5 @@ def reserve(batch: Batch, person: Recipient, owner: UUID, now: datetime) -> Call
         attempt=person.attempts + 1,
         room=f"vo-{pk}",
         lease_owner=owner,
-        lease_expires_at=now + LEASE,
+        lease_expires_at=now + CALL_LEASE,
     )

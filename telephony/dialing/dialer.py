@@ -1,10 +1,9 @@
-"""One event loop that keeps hundreds of calls ringing. Nothing of the database is held while a
-phone rings.
+"""One event loop that keeps hundreds of calls ringing. It holds nothing of the database meanwhile.
 
-Per call: `prepare` makes the room with the agent in it; `watch_agents` waits for the agent, our
-witness; `pace` commits intents for the next quarter of a second of time slots; `send` sends the
-dial request exactly once, at its slot; `store` writes the answers in chunks. ORM calls run in the
-`db` executor, in chunks, never on the loop.
+Per call: `prepare` makes the room with the agent in it; `watch_agents` waits for the agent, which
+is our witness; `commit_intents` commits intents for the next quarter of a second of time slots;
+`send` sends the dial request exactly once, at its slot; `record_responses` writes the answers in
+chunks. ORM calls run in threads of their own, in chunks, never on the loop.
 """
 
 import asyncio
@@ -22,9 +21,18 @@ from django.db import InterfaceError, OperationalError
 from telephony.clients.livekit.dial import Answered, DialRequest, dial
 from telephony.clients.livekit.rooms import RoomRequest, create_room, delete_room, verdict_on_room
 from telephony.clients.livekit.session import LiveKit
-from telephony.dialing import intents
+from telephony.dialing import intents, jobs, responses
 from telephony.dialing.admission import Gate
-from telephony.dialing.intents import Job, Result
+from telephony.dialing.jobs import Job
+from telephony.dialing.protocol import (
+    AGENT_JOIN_SECONDS,
+    LEASE_RENEWAL_SECONDS,
+    MAX_PACE_REST_SECONDS,
+    MAX_UNSENT_INTENTS,
+    ROOM_MARGIN_SECONDS,
+    SLOT_TOLERANCE,
+)
+from telephony.dialing.responses import DialResponse
 from telephony.domain.agent_metadata import is_too_long, metadata_of
 from telephony.domain.dial_verdicts import (
     NO_AGENT,
@@ -42,23 +50,20 @@ from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
 
-AGENT_PATIENCE = 10.0  # seconds until an agent that has not joined counts as missing
-LATE = 0.040  # seconds past its slot at which a send takes a new one
-STALE = 1.0  # seconds after which an intent that was not sent is dropped
-# Seconds the pace rests at most when every slot of the horizon is given out: a slow commit loses
-# none.
-REST = 0.1
-MOST_UNSENT = (
-    40  # intents at a time: a send costs this loop half a millisecond, so the last is not late
-)
+AGENT_POLL_SECONDS = 0.1
+PACE_POLL_SECONDS = 0.025
+RESPONSE_POLL_SECONDS = 0.05
+DATABASE_RETRY_SECONDS = 0.5
+RESPONSE_CHUNK_ROWS = 200
+DEFAULT_RINGING_SECONDS = 30  # where the agent names no limit
+DEFAULT_CALL_SECONDS = 600
 
 
 class Dialer:
-    """Dials the calls it is given with `add`. `owner` is the id of the shift, written on the rows
-    it holds.
+    """Dials the calls that `add` hands to it.
 
-    `on_answered` is awaited with the calls of each chunk that were answered (it starts recordings);
-    it must not raise.
+    `owner` is the id of the dispatcher, written on the rows that it holds. `on_answered` is awaited
+    with the calls of each chunk that were answered (it starts recordings); it must not raise.
     """
 
     def __init__(
@@ -71,282 +76,307 @@ class Dialer:
         db: OrmThread,
         on_answered: Callable[[LiveKit, Sequence[Call]], Coroutine[Any, Any, None]],
     ) -> None:
-        self.livekit, self.gate, self.owner, self.on_answered = livekit, gate, owner, on_answered
-        self.intent_db, self.db = (
-            intent_db,
-            db,
-        )  # a connection each: an intent must not queue behind results
+        self.livekit = livekit
+        self.gate = gate
+        self.owner = owner
+        self.on_answered = on_answered
+        # A connection each: an intent must not queue behind the writing of responses.
+        self.intent_db = intent_db
+        self.db = db
+
         self.preparing: dict[UUID, Job] = {}
-        self.waiting: dict[UUID, tuple[Job, float]] = {}  # room made; since (monotonic)
+        self.awaiting_agent: dict[UUID, tuple[Job, float]] = {}  # room made; since (monotonic)
         self.ready: dict[UUID, Job] = {}
         self.in_flight: dict[UUID, asyncio.Task[None]] = {}
-        self.results: list[Result] = []
-        self.late: list[tuple[Job, asyncio.Future[datetime]]] = []  # woke past their slot
-        self.rests_until = 0.0  # monotonic
-        self.unsent = 0  # intents whose send is still to come
+        self.responses: list[DialResponse] = []
+        self.late: list[tuple[Job, asyncio.Future[datetime | None]]] = []  # woke past their slot
+        self.unsent_intents = 0
+        self.pace_rests_until = 0.0  # monotonic
         self.tasks: set[asyncio.Task[Any]] = set()
-        self.clock: tuple[datetime, float] | None = (
-            None  # the database's now, at this monotonic time
-        )
+        # The database's clock, and this machine's monotonic one at that moment.
+        self.clock: tuple[datetime, float] | None = None
 
-    # --- what the shift sees
-    # -------------------------------------------------------------------------------------
+    # --- what the dispatcher uses
 
     @property
     def held(self) -> int:
-        """Reserved calls: claimed, not yet dialled."""
-        return len(self.preparing) + len(self.waiting) + len(self.ready)
+        """The number of reserved calls: claimed, not yet dialled."""
+        return len(self.preparing) + len(self.awaiting_agent) + len(self.ready)
 
     @property
     def busy(self) -> bool:
-        return bool(self.held or self.in_flight or self.results)
+        """Whether a call is reserved, being dialled, or has a response that is not written yet."""
+        return bool(self.held or self.in_flight or self.responses)
 
-    def add(self, jobs: Iterable[Job]) -> None:
-        for job in jobs:
+    def add(self, new_jobs: Iterable[Job]) -> None:
+        """Begin to prepare these reserved calls."""
+        for job in new_jobs:
             self.preparing[job.call.pk] = job
             self.spawn(self.prepare(job))
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; then the caller decides how long to wait for what is in flight."""
+        """Work until `stop` is set; the caller decides how long to wait for calls in flight."""
+        steps = (
+            (self.watch_agents, AGENT_POLL_SECONDS),
+            (self.commit_intents, PACE_POLL_SECONDS),
+            (self.record_responses, RESPONSE_POLL_SECONDS),
+            (self.renew_leases, LEASE_RENEWAL_SECONDS),
+        )
         async with asyncio.TaskGroup() as group:
-            for step, every in (
-                (self.watch_agents, 0.1),
-                (self.pace, 0.025),
-                (self.store, 0.05),
-                (self.renew, 3.0),
-            ):
-                group.create_task(self.repeat(step, every, stop))
+            for step, interval_seconds in steps:
+                group.create_task(self.repeat(step, interval_seconds, stop))
 
     async def release(self) -> None:
-        """Give back everything that was not dialled, free of charge."""
-        jobs = [
+        """Give back every call that was not dialled, without counting an attempt."""
+        unsent = [
             *self.preparing.values(),
-            *(job for job, _ in self.waiting.values()),
+            *(job for job, _ in self.awaiting_agent.values()),
             *self.ready.values(),
         ]
         self.preparing.clear()
-        self.waiting.clear()
+        self.awaiting_agent.clear()
         self.ready.clear()
-        closed = await self.db(
-            intents.close_unsent, jobs, RELEASED
-        )  # not those whose intent is being committed meanwhile
-        await asyncio.gather(*(self.drop_room(job) for job in closed))
+        # Calls whose intent is being committed right now are not closed, and keep their rooms.
+        closed = await self.db(jobs.close_unsent, unsent, RELEASED)
+        await asyncio.gather(*(self.close_room(job) for job in closed))
 
     # --- machinery
-    # -----------------------------------------------------------------------------------------------
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task that is kept alive and whose failure is logged."""
         task = asyncio.create_task(work)
         self.tasks.add(task)
-        task.add_done_callback(self.reap)
+        task.add_done_callback(self._reap)
         return task
 
-    def reap(self, task: asyncio.Task[None]) -> None:
+    def _reap(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            logger.error(
-                "A step of the dialler failed; its call will be reconciled", exc_info=error
-            )
+            logger.error("A step of the dialer failed; its call will be reconciled", exc_info=error)
 
     async def repeat(
-        self, step: Callable[[], Awaitable[None]], every: float, stop: asyncio.Event
+        self, step: Callable[[], Awaitable[None]], interval_seconds: float, stop: asyncio.Event
     ) -> None:
+        """Run the step again and again; while the database is away, nothing is dialled."""
         while not stop.is_set():
             try:
                 await step()
-            except (
-                OperationalError,
-                InterfaceError,
-            ) as error:  # the database is away: nothing is dialled meanwhile
+            except (OperationalError, InterfaceError) as error:
                 logger.warning("The database cannot be reached, trying again: %s", error)
-                await asyncio.sleep(0.5)
-            await asyncio.sleep(every)
+                await asyncio.sleep(DATABASE_RETRY_SECONDS)
+            await asyncio.sleep(interval_seconds)
 
     def now(self) -> datetime:
-        """The database's clock, carried on by this machine's monotonic one since the last intents."""
+        """Return the database's time, carried on by the monotonic clock since the last intents."""
         assert self.clock is not None
-        at, mark = self.clock
-        return at + timedelta(seconds=time.monotonic() - mark)
+        database_time, monotonic = self.clock
+        return database_time + timedelta(seconds=time.monotonic() - monotonic)
 
-    # --- 2. prepare ----------------------------------------------------------------------------------------------
+    # --- step 2: prepare
 
     async def prepare(self, job: Job) -> None:
+        """Make the call's room, or close the call."""
         try:
-            await self.open_room(job)
+            await self._open_room(job)
         finally:
-            self.preparing.pop(
-                job.call.pk, None
-            )  # or a surprise would renew the call's lease for ever
+            # After an unexpected error too, or the call's lease would be renewed for ever.
+            self.preparing.pop(job.call.pk, None)
 
-    async def open_room(self, job: Job) -> None:
-        call, metadata = job.call, metadata_of(job.call, job.config)
-        if is_too_long(metadata):  # LiveKit would refuse it each time, and be taken for broken
-            if self.preparing.pop(call.pk, None):
-                await self.db(intents.close_unsent, [job], TOO_LONG)
+    async def _open_room(self, job: Job) -> None:
+        call = job.call
+        metadata = metadata_of(call, job.config)
+        if is_too_long(metadata):
+            # LiveKit would refuse it each time, and the breaker would blame LiveKit.
+            await self._close_prepared(job, TOO_LONG)
             return
-        order = RoomRequest(
+        room = RoomRequest(
             name=call.room,
             agent_name=settings.LIVEKIT_AGENT_NAME,
             agent_metadata=metadata,
-            empty_timeout=int(settings.DIAL_FENCE_SECONDS) + 60,
+            empty_timeout=int(settings.DIAL_FENCE_SECONDS) + ROOM_MARGIN_SECONDS,
         )
         try:
-            await create_room(self.livekit, order)
+            await create_room(self.livekit, room)
         except ProviderError as error:
             logger.warning("The room of call %s could not be made: %s", call.pk, error)
-            if self.preparing.pop(call.pk, None):
-                await self.db(intents.close_unsent, [job], verdict_on_room(error))
+            await self._close_prepared(job, verdict_on_room(error))
             return
         if self.preparing.pop(call.pk, None):
-            self.waiting[call.pk] = (job, time.monotonic())
+            self.awaiting_agent[call.pk] = (job, time.monotonic())
+
+    async def _close_prepared(self, job: Job, verdict: Verdict) -> None:
+        """Close a call that has no room, unless `release` has closed it meanwhile."""
+        if self.preparing.pop(job.call.pk, None):
+            await self.db(jobs.close_unsent, [job], verdict)
 
     async def watch_agents(self) -> None:
-        if not self.waiting:
+        """Make calls ready whose agent has joined; close those whose agent is overdue."""
+        if not self.awaiting_agent:
             return
-        joined = await self.db(intents.with_agent, list(self.waiting))
-        late = time.monotonic() - AGENT_PATIENCE
-        for pk, (job, since) in list(self.waiting.items()):
+        joined = await self.db(jobs.calls_with_agent, list(self.awaiting_agent))
+        overdue_since = time.monotonic() - AGENT_JOIN_SECONDS
+        for pk, (job, since) in list(self.awaiting_agent.items()):
             if pk in joined:
                 self.ready[pk] = job
-            elif since < late:
-                self.spawn(self.give_up(job, NO_AGENT))
+            elif since < overdue_since:
+                self.spawn(self._close_with_room(job, NO_AGENT))
             else:
                 continue
-            del self.waiting[pk]
+            del self.awaiting_agent[pk]
 
-    async def give_up(self, job: Job, verdict: Verdict) -> None:
-        for closed in await self.db(intents.close_unsent, [job], verdict):
-            await self.drop_room(closed)
+    async def _close_with_room(self, job: Job, verdict: Verdict) -> None:
+        for closed in await self.db(jobs.close_unsent, [job], verdict):
+            await self.close_room(closed)
 
-    async def drop_room(self, job: Job) -> None:
+    async def close_room(self, job: Job) -> None:
+        """Delete the call's room; one that cannot be deleted now closes by itself."""
         try:
             await delete_room(self.livekit, job.call.room)
         except ProviderError as error:
             logger.info("The room of call %s will close by itself: %s", job.call.pk, error)
 
-    # --- 3. intent -----------------------------------------------------------------------------------------------
+    # --- step 3: intent
 
-    async def pace(self) -> None:
-        await self.serve_late()
-        jobs = list(islice(self.ready.values(), max(0, MOST_UNSENT - self.unsent)))
-        if not jobs or time.monotonic() < self.rests_until:
+    async def commit_intents(self) -> None:
+        """Give slots to late sends first, then to as many ready calls as the horizon allows."""
+        await self._reslot_late_sends()
+        chosen = list(islice(self.ready.values(), max(0, MAX_UNSENT_INTENTS - self.unsent_intents)))
+        if not chosen or time.monotonic() < self.pace_rests_until:
             return
-        taken = await self.intent_db(intents.take_intents, jobs, owner=self.owner, gate=self.gate)
-        self.clock = (taken.now, taken.mark)
-        if (
-            taken.next_slot is not None
-        ):  # until then there is nothing to give out: let the database rest
-            self.rests_until = taken.mark + min(
-                REST, (taken.next_slot - taken.now).total_seconds() - LATE
-            )
-        if taken.sends:
-            failpoints.hit("after_intent", (job.call.pk for job, _ in taken.sends))
-        kept = {
-            job.call.pk for job in jobs if self.ready.pop(job.call.pk, None)
-        }  # a release may have been quicker
-        waiting = {job.call.pk: job for job in taken.waiting if job.call.pk in kept}
-        self.ready |= waiting  # at the end: a slow number must not block the others
-        self.unsent += len(taken.sends)
-        for job, slot in taken.sends:
-            self.in_flight[job.call.pk] = self.spawn(self.send(job, slot))
-        for job in taken.refused:
-            self.spawn(self.drop_room(job))
+        pacing_round = await self.intent_db(
+            intents.commit_intents, chosen, owner=self.owner, gate=self.gate
+        )
+        self.clock = (pacing_round.now, pacing_round.monotonic)
+        self._rest_until_next_slot(pacing_round)
+        if pacing_round.sends:
+            failpoints.hit("after_intent", (job.call.pk for job, _ in pacing_round.sends))
 
-    async def serve_late(self) -> None:
-        """New slots for those who woke past theirs."""
-        late, self.late = self.late, []
+        # `release` may have removed some of them while the intents were being committed.
+        still_ready = {job.call.pk for job in chosen if self.ready.pop(job.call.pk, None)}
+        for job in pacing_round.waiting:
+            if job.call.pk in still_ready:
+                self.ready[job.call.pk] = job  # at the end: a slow number must not block the others
+        self.unsent_intents += len(pacing_round.sends)
+        for job, slot in pacing_round.sends:
+            self.in_flight[job.call.pk] = self.spawn(self.send(job, slot))
+        for job in pacing_round.refused:
+            self.spawn(self.close_room(job))
+
+    def _rest_until_next_slot(self, pacing_round: intents.PacingRound) -> None:
+        """Leave the database alone while every slot of the horizon is given out.
+
+        The rest is short, so that a slow commit does not lose a slot.
+        """
+        if pacing_round.next_slot is None:
+            return
+        until_slot = pacing_round.next_slot - pacing_round.now - SLOT_TOLERANCE
+        rest_seconds = min(MAX_PACE_REST_SECONDS, until_slot.total_seconds())
+        self.pace_rests_until = pacing_round.monotonic + rest_seconds
+
+    async def _reslot_late_sends(self) -> None:
+        """Answer all sends that woke past their slot, in one transaction."""
+        late = list(self.late)
         if not late:
             return
-        slots = await self.intent_db(intents.more_slots, [job for job, _ in late])
-        for (_, waiting), slot in zip(late, slots, strict=True):
-            if not waiting.done():
-                waiting.set_result(slot)
+        slots = await self.intent_db(
+            intents.reslot_late_sends, [job for job, _ in late], gate=self.gate
+        )
+        # Only now: a send must not wait for ever because the database was away.
+        del self.late[: len(late)]
+        for (_, new_slot), slot in zip(late, slots, strict=True):
+            if not new_slot.done():
+                new_slot.set_result(slot)
 
-    # --- 4. send once --------------------------------------------------------------------------------------------
+    # --- step 4: send once
 
     async def send(self, job: Job, slot: datetime) -> None:
+        """Dial at the slot, exactly once, and keep the response for `record_responses`."""
         call = job.call
         try:
             try:
-                if not await self.keep_slot(job, slot):
+                if not await self._wait_for_slot(job, slot):
                     return
             finally:
-                self.unsent -= 1
+                self.unsent_intents -= 1
             sent_at = self.now()
-            assert call.not_after is not None
             failpoints.hit("after_send", [call.pk], delay=0.1)
-            answer = await dial(
-                self.livekit,
-                DialRequest(
-                    room=call.room,
-                    identity=call.callee_identity,
-                    trunk_id=job.trunk_id,
-                    from_number=call.from_number,
-                    to_number=call.to_number,
-                    ringing_timeout=int(job.config.get("ringing_timeout_seconds", 30)),
-                    max_call_duration=int(job.config.get("max_call_duration_seconds", 600)),
-                    expires_at=call.not_after,
-                ),
-            )
-            if isinstance(answer, Answered):
+            result = await dial(self.livekit, _dial_request(job))
+            if isinstance(result, Answered):
                 failpoints.hit("after_answer", [call.pk])
-            self.results.append(Result(job=job, sent_at=sent_at, at=self.now(), answer=answer))
+            self.responses.append(
+                DialResponse(job=job, sent_at=sent_at, received_at=self.now(), result=result)
+            )
         finally:
             self.in_flight.pop(call.pk, None)
 
-    async def keep_slot(self, job: Job, slot: datetime) -> bool:
-        """Sleep until the slot. Waking late takes a new slot; an intent that grew old meanwhile is
-        put back.
+    async def _wait_for_slot(self, job: Job, slot: datetime) -> bool:
+        """Sleep until the slot. False when the intent grew too old and was put back.
+
+        A send that wakes too late needs a new slot, which may lie behind the intent's end.
         """
-        call = job.call
-        assert call.intent_at is not None
-        while True:
-            await asyncio.sleep(max(0.0, (slot - self.now()).total_seconds()))
-            late = (self.now() - slot).total_seconds()
-            age = (self.now() - call.intent_at).total_seconds()
-            if age > STALE:
-                if await self.intent_db(intents.put_back, job, self.owner):
-                    self.ready[call.pk] = job
-                return False
-            if late <= LATE:
+        ends_at = intents.intent_ends_at(job.call)
+        next_slot: datetime | None = slot
+        while next_slot is not None:
+            await asyncio.sleep(max(0.0, (next_slot - self.now()).total_seconds()))
+            now = self.now()
+            if now > ends_at:
+                break
+            if now - next_slot <= SLOT_TOLERANCE:
                 return True
-            slot = await self.another_slot(job)
+            next_slot = await self._request_slot(job)
+        if await self.intent_db(intents.put_back, job, self.owner):
+            self.ready[job.call.pk] = job
+        return False
 
-    async def another_slot(self, job: Job) -> datetime:
-        """Wait for the pace to give out new slots to all who came too late, in one transaction."""
-        waiting: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
-        self.late.append((job, waiting))
-        return await waiting
+    async def _request_slot(self, job: Job) -> datetime | None:
+        """Wait for the next round of pacing, which gives new slots to all late sends."""
+        new_slot: asyncio.Future[datetime | None] = asyncio.get_running_loop().create_future()
+        self.late.append((job, new_slot))
+        return await new_slot
 
-    # --- 5. classify ---------------------------------------------------------------------------------------------
+    # --- step 5: classify
 
-    async def store(self) -> None:
-        if not self.results:
+    async def record_responses(self) -> None:
+        """Write a chunk of responses, then start what follows from them."""
+        if not self.responses:
             return
-        chunk = self.results[:200]
-        answered = await self.db(intents.write_results, chunk)
-        del self.results[: len(chunk)]  # only now: an answer must survive a database that was away
+        chunk = self.responses[:RESPONSE_CHUNK_ROWS]
+        answered = await self.db(responses.record_responses, chunk)
+        # Only now: a response must survive a database that was away.
+        del self.responses[: len(chunk)]
         if answered:
             self.spawn(self.on_answered(self.livekit, answered))
-        self.forget_over(chunk)
+        self._close_refused_rooms(chunk)
 
-    def forget_over(self, chunk: Sequence[Result]) -> None:
-        """No callee will come any more: close the room, or the agent waits in it until it times
-        out.
-        """
-        for result in chunk:
-            if (
-                isinstance(result.answer, DialRefusal)
-                and classify(result.answer).blame is not Blame.DOUBT
-            ):
-                self.spawn(self.drop_room(result.job))
+    def _close_refused_rooms(self, chunk: Sequence[DialResponse]) -> None:
+        """Close rooms no callee will come to, or the agent waits in them until they time out."""
+        for response in chunk:
+            result = response.result
+            if isinstance(result, DialRefusal) and classify(result).blame is not Blame.DOUBT:
+                self.spawn(self.close_room(response.job))
 
-    async def renew(self) -> None:
-        """Keep the leases, and stop listening for answers to calls that have ended meanwhile."""
-        held = [*self.preparing, *self.waiting, *self.ready, *self.in_flight]
+    async def renew_leases(self) -> None:
+        """Keep the leases, and stop waiting for answers to calls that have ended meanwhile."""
+        held = [*self.preparing, *self.awaiting_agent, *self.ready, *self.in_flight]
         if not held:
             return
-        await self.db(intents.renew, self.owner, held)
-        for pk in await self.db(intents.already_over, list(self.in_flight)):
+        await self.db(jobs.renew_leases, self.owner, held)
+        for pk in await self.db(jobs.ended_calls, list(self.in_flight)):
             if task := self.in_flight.get(pk):
                 task.cancel()
+
+
+def _dial_request(job: Job) -> DialRequest:
+    call = job.call
+    assert call.not_after is not None
+    config = job.config
+    return DialRequest(
+        room=call.room,
+        identity=call.callee_identity,
+        trunk_id=job.trunk_id,
+        from_number=call.from_number,
+        to_number=call.to_number,
+        ringing_timeout=int(config.get("ringing_timeout_seconds", DEFAULT_RINGING_SECONDS)),
+        max_call_duration=int(config.get("max_call_duration_seconds", DEFAULT_CALL_SECONDS)),
+        expires_at=call.not_after,
+    )

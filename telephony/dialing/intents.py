@@ -1,10 +1,11 @@
-"""What each step of a dial writes. Every function is one short transaction; none touches the
-network.
+"""Intents: durable before the socket is touched, each with a time slot of its number.
+
+Every function is one short transaction under the row locks of the numbers' paces, so that no two
+machines give out the same slot; none touches the network.
 """
 
-import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,186 +14,105 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from telephony.clients.livekit.dial import Answered, Lost, NeverSent
-from telephony.dialing.admission import Gate
+from telephony.dialing.admission import Admission, Gate
+from telephony.dialing.jobs import Job
+from telephony.dialing.pacing import choose_slot, occupy_slot
+from telephony.dialing.protocol import CALL_LEASE, INTENT_HORIZON, INTENT_LIFETIME
 from telephony.domain import call_states
-from telephony.domain.dial_verdicts import (
-    BY_REASON,
-    RELEASED,
-    UNREACHABLE,
-    UNREADABLE,
-    Blame,
-    DialRefusal,
-    Verdict,
-    classify,
-    provider_code,
-)
-from telephony.models import Call, NumberPace, SipTrunk, Stage
-from voiceops.core import crypto
+from telephony.domain.dial_verdicts import BY_REASON, RELEASED, Blame, Verdict
+from telephony.models import Call, NumberPace, Stage
 from voiceops.core.clock import database_now
 
-logger = logging.getLogger(__name__)
-
-LEASE = timedelta(seconds=15)
-HORIZON = timedelta(milliseconds=250)  # an intent is committed at most this long before its send
-USED = 0.96  # of the calls per second: slots at exactly 1/rate would touch the limit (perf.md)
-
 
 @dataclass
-class Job:
-    """A reserved call with all that dialling it needs."""
+class PacingRound:
+    """What one round decided about its jobs."""
 
-    call: Call
-    trunk_id: str
-    config: dict[str, Any] = field(repr=False)  # the frozen agent, with its secrets
-
-
-@dataclass
-class Intents:
     now: datetime  # by the database
     # This machine's monotonic clock just after `now` was read: sends are late rather than early.
-    mark: float
-    sends: list[tuple[Job, datetime]] = field(default_factory=list)
+    monotonic: float
+    sends: list[tuple[Job, datetime]] = field(default_factory=list)  # with their slots
     refused: list[Job] = field(default_factory=list)
     waiting: list[Job] = field(default_factory=list)
-    next_slot: datetime | None = None  # the first that lies beyond the horizon
+    next_slot: datetime | None = None  # the first one beyond the horizon
 
 
-@dataclass(frozen=True)
-class Result:
-    job: Job
-    sent_at: datetime
-    at: datetime
-    answer: Answered | DialRefusal | NeverSent | Lost
+def commit_intents(jobs: Sequence[Job], *, owner: UUID, gate: Gate) -> PacingRound:
+    """Give slots to as many jobs as fall within the horizon, and commit their intents.
 
-
-def load_jobs(ids: Iterable[UUID]) -> list[Job]:
-    """What the calls need. Those whose agent cannot be read are ended: it would fail at every tool
-    it uses.
-    """
-    calls = list(
-        Call.unscoped.filter(pk__in=ids).select_related("agent_version", "number").order_by("pk")
-    )
-    numbers = {call.number_id for call in calls if call.number_id}
-    trunks = dict(
-        SipTrunk.unscoped.filter(
-            phone_number__in=numbers, direction=SipTrunk.TrunkDirection.OUTBOUND
-        ).values_list("phone_number_id", "livekit_trunk_id")
-    )
-    jobs = []
-    for call in calls:
-        job = Job(
-            call=call, trunk_id=trunks.get(call.number_id, "") if call.number_id else "", config={}
-        )
-        try:
-            job.config = call.agent_version.config_with_secrets() if call.agent_version else {}
-        except crypto.DecryptError as error:
-            logger.warning("The secrets of the agent of call %s cannot be read: %s", call.pk, error)
-            close_unsent([job], UNREADABLE)
-        else:
-            jobs.append(job)
-    return jobs
-
-
-def renew(owner: UUID, ids: Sequence[UUID]) -> None:
-    """Say that somebody still prepares these calls, or listens for the answer to their dial."""
-    held = Call.unscoped.filter(
-        pk__in=ids, lease_owner=owner, stage__in=(Stage.RESERVED, *call_states.BEFORE_ANSWER)
-    )
-    held.update(lease_expires_at=database_now() + LEASE)
-
-
-def with_agent(ids: Sequence[UUID]) -> set[UUID]:
-    """Of these calls, those whose agent has reported that it is in the room."""
-    return set(
-        Call.unscoped.filter(pk__in=ids, agent_joined_at__isnull=False).values_list("pk", flat=True)
-    )
-
-
-def already_over(ids: Sequence[UUID]) -> set[UUID]:
-    """Of these calls, those that ended while we still wait for the dial's answer."""
-    return set(Call.unscoped.filter(pk__in=ids, stage=Stage.ENDED).values_list("pk", flat=True))
-
-
-def close_unsent(jobs: Iterable[Job], verdict: Verdict) -> list[Job]:
-    """End reserved calls of which nothing was sent. Returns those it ended: only their rooms may be
-    deleted.
+    Everything that could forbid a call is read again under the locks. When this returns, the
+    intents are durable and the sends may go out at their slots.
     """
     with transaction.atomic():
-        now = database_now()
-        return [
-            j
-            for j in jobs
-            if call_states.mark_failed(j.call, verdict=verdict, at=now, since=(Stage.RESERVED,))
-        ]
-
-
-def take_intents(jobs: Sequence[Job], *, owner: UUID, gate: Gate) -> Intents:
-    """Give time slots to as many of `jobs` as fall within the horizon, and commit their intents.
-
-    Under the row locks of the numbers, so that no two machines give out the same slot, everything
-    that could forbid the call is read again. When this returns, the intents are durable and the
-    sends may go out at their slots.
-    """
-    with transaction.atomic():
-        paces = lock_paces(jobs)
+        paces = _lock_paces(jobs)
         admission = gate.admit([job.call for job in jobs])
-        taken = Intents(now=database_now(), mark=time.monotonic())
+        pacing_round = PacingRound(now=database_now(), monotonic=time.monotonic())
         for job in jobs:
-            allot(job, paces, admission, taken)
-        commit_intents(taken, owner)
-        for job in taken.refused:
+            _place(job, paces, admission, pacing_round)
+        _move_to_intent(pacing_round, owner)
+        for job in pacing_round.refused:
             call_states.mark_failed(
-                job.call, verdict=refusal_verdict(job), at=taken.now, since=(Stage.RESERVED,)
+                job.call,
+                verdict=refusal_verdict(job.call.end_reason),
+                at=pacing_round.now,
+                since=(Stage.RESERVED,),
             )
-        for pace in paces.values():
-            pace.save(update_fields=["next_slot_at"])
+        _save_paces(paces)
         admission.save()
-    return taken
+    return pacing_round
 
 
-def lock_paces(jobs: Sequence[Job]) -> dict[Any, NumberPace]:
-    """The pace of every number these jobs call from, locked, with its calls per second as they are
-    now.
+def reslot_late_sends(jobs: Sequence[Job], *, gate: Gate) -> list[datetime | None]:
+    """Return a new slot for each send that woke past its own, in the order of `jobs`.
+
+    A late send honours the number's back-off and its batch's own pace as every other send does.
+    None when the first slot allowed comes after the end of the intent: then it is not sent.
     """
-    numbers = {job.call.number_id for job in jobs if job.call.number_id}
-    locked = NumberPace.unscoped.select_for_update(of=("self",)).select_related("number")
-    return {
-        pace.number_id: pace for pace in locked.filter(number__in=numbers).order_by("number_id")
-    }
+    with transaction.atomic():
+        paces = _lock_paces(jobs)
+        own_pace = gate.own_pace([job.call for job in jobs])
+        now = database_now()
+        slots: list[datetime | None] = []
+        for job in jobs:
+            pace = paces.get(job.call.number_id)
+            if pace is None:  # the number was removed: there is no pace left to keep
+                slots.append(now)
+                continue
+            slot = choose_slot(pace, now=now, not_before=own_pace.next_allowed_at(job.call))
+            if slot > intent_ends_at(job.call):
+                slots.append(None)
+                continue
+            occupy_slot(pace, slot)
+            own_pace.record_slot(job.call, slot)
+            slots.append(slot)
+        _save_paces(paces)
+        own_pace.save()
+    return slots
 
 
-def spacing(pace: NumberPace) -> timedelta:
-    return timedelta(seconds=1 / (USED * pace.number.calls_per_second))
-
-
-def allot(job: Job, paces: dict[Any, NumberPace], admission: Any, taken: Intents) -> None:
-    pace = paces.get(job.call.number_id)
-    reason = (
-        "number_gone"
-        if pace is None or not job.trunk_id
-        else admission.refusal(job.call, taken.now)
+def put_back(job: Job, owner: UUID) -> bool:
+    """Make an intent that was provably not sent a reserved call again; False if it has moved on."""
+    call = job.call
+    mine = Call.unscoped.filter(
+        pk=call.pk, stage=Stage.INTENT, lease_owner=owner, intent_at=call.intent_at
     )
-    if reason is not None or pace is None:
-        job.call.end_reason = reason
-        taken.refused.append(job)
-        return
-    slot = max(
-        taken.now,
-        *(at for at in (pace.next_slot_at, pace.backoff_until) if at is not None),
-        admission.next_allowed_at(job.call, taken.now),
-    )
-    if slot > taken.now + HORIZON:
-        taken.waiting.append(job)
-        taken.next_slot = min(slot, taken.next_slot or slot)
-        return
-    pace.next_slot_at = slot + spacing(pace)
-    admission.record_slot(job.call, slot)
-    taken.sends.append((job, slot))
+    if not mine.update(stage=Stage.RESERVED, intent_at=None, not_after=None):
+        return False
+    call.stage = Stage.RESERVED
+    call.intent_at = None
+    call.not_after = None
+    return True
 
 
-def refusal_verdict(job: Job) -> Verdict:
-    reason = job.call.end_reason or RELEASED.reason
+def intent_ends_at(call: Call) -> datetime:
+    """Return when an intent that was not sent must be put back."""
+    assert call.intent_at is not None
+    return call.intent_at + INTENT_LIFETIME
+
+
+def refusal_verdict(reason: str | None) -> Verdict:
+    """Return the verdict on a call that was refused at the last moment, for this `end_reason`."""
+    reason = reason or RELEASED.reason
     return BY_REASON.get(reason) or Verdict(
         RELEASED.outcome,
         reason,
@@ -202,92 +122,64 @@ def refusal_verdict(job: Job) -> Verdict:
     )
 
 
-def commit_intents(taken: Intents, owner: UUID) -> None:
-    """The compare-and-set. Calls that somebody moved meanwhile (a hang-up, an expired lease) drop
-    out.
-    """
-    ids = [job.call.pk for job, _ in taken.sends]
-    not_after = taken.now + timedelta(seconds=settings.DIAL_TOKEN_SECONDS)
+def _lock_paces(jobs: Sequence[Job]) -> dict[Any, NumberPace]:
+    """Lock the paces of the jobs' numbers, and read their calls per second as they are now."""
+    numbers = {job.call.number_id for job in jobs if job.call.number_id}
+    locked = NumberPace.unscoped.select_for_update(of=("self",)).select_related("number")
+    # In one order everywhere, or two workers with the same two numbers would wait for one another.
+    in_order = locked.filter(number__in=numbers).order_by("number_id")
+    return {pace.number_id: pace for pace in in_order}
+
+
+def _save_paces(paces: dict[Any, NumberPace]) -> None:
+    for pace in paces.values():
+        pace.save(update_fields=["next_slot_at"])
+
+
+def _place(
+    job: Job, paces: dict[Any, NumberPace], admission: Admission, pacing_round: PacingRound
+) -> None:
+    """Refuse the job, give it a slot within the horizon, or leave it waiting."""
+    now = pacing_round.now
+    pace = paces.get(job.call.number_id)
+    if pace is None or not job.trunk_id:
+        _refuse(job, "number_gone", pacing_round)
+        return
+    if reason := admission.refusal(job.call, now):
+        _refuse(job, reason, pacing_round)
+        return
+
+    slot = choose_slot(pace, now=now, not_before=admission.next_allowed_at(job.call))
+    if slot > now + INTENT_HORIZON:
+        pacing_round.waiting.append(job)
+        pacing_round.next_slot = min(slot, pacing_round.next_slot or slot)
+        return
+    occupy_slot(pace, slot)
+    admission.record_slot(job.call, slot)
+    pacing_round.sends.append((job, slot))
+
+
+def _refuse(job: Job, reason: str, pacing_round: PacingRound) -> None:
+    job.call.end_reason = reason
+    pacing_round.refused.append(job)
+
+
+def _move_to_intent(pacing_round: PacingRound, owner: UUID) -> None:
+    """Compare and set. Calls that have moved meanwhile (a hang-up, an expired lease) drop out."""
+    now = pacing_round.now
+    ids = [job.call.pk for job, _ in pacing_round.sends]
+    not_after = now + timedelta(seconds=settings.DIAL_TOKEN_SECONDS)
     mine = Call.unscoped.filter(pk__in=ids, lease_owner=owner)
-    moved = mine.filter(stage=Stage.RESERVED, lease_expires_at__gt=taken.now).update(
+    moved = mine.filter(stage=Stage.RESERVED, lease_expires_at__gt=now).update(
         stage=Stage.INTENT,
-        intent_at=taken.now,
+        intent_at=now,
         not_after=not_after,
-        lease_expires_at=taken.now + LEASE,
+        lease_expires_at=now + CALL_LEASE,
     )
     if moved != len(ids):
-        won = set(mine.filter(stage=Stage.INTENT, intent_at=taken.now).values_list("pk", flat=True))
-        taken.sends = [(job, slot) for job, slot in taken.sends if job.call.pk in won]
-    for job, _ in taken.sends:
-        job.call.stage, job.call.intent_at, job.call.not_after = Stage.INTENT, taken.now, not_after
-
-
-def put_back(job: Job, owner: UUID) -> bool:
-    """An intent that was provably not sent (its sender came too late) is a reserved call again."""
-    mine = Call.unscoped.filter(
-        pk=job.call.pk, stage=Stage.INTENT, lease_owner=owner, intent_at=job.call.intent_at
-    )
-    moved = bool(mine.update(stage=Stage.RESERVED, intent_at=None, not_after=None))
-    if moved:
-        job.call.stage, job.call.intent_at, job.call.not_after = Stage.RESERVED, None, None
-    return moved
-
-
-def more_slots(jobs: Sequence[Job]) -> list[datetime]:
-    """A slot each for sends that woke too late for their own, in the order of `jobs`."""
-    with transaction.atomic():
-        paces = lock_paces(jobs)
-        now = database_now()
-        slots = []
-        for job in jobs:
-            pace = paces.get(job.call.number_id) if job.call.number_id else None
-            slots.append(max(now, pace.next_slot_at or now) if pace else now)
-            if pace is not None:
-                pace.next_slot_at = slots[-1] + spacing(pace)
-        for pace in paces.values():
-            pace.save(update_fields=["next_slot_at"])
-    return slots
-
-
-def write_results(results: Sequence[Result]) -> list[Call]:
-    """Store a chunk of answers to dial requests. Returns the calls that were answered."""
-    with transaction.atomic():
-        fresh = Call.unscoped.in_bulk([result.job.call.pk for result in results])
-        for result in results:
-            if call := fresh.get(result.job.call.pk):
-                write_result(call, result)
-    return [call for call in fresh.values() if call.stage == Stage.IN_PROGRESS]
-
-
-def write_result(call: Call, result: Result) -> None:
-    answer = result.answer
-    call.dialed_at = (
-        result.sent_at
-    )  # the agent may have told already when the callee joined: that was a moment later
-    if isinstance(answer, Answered):
-        call_states.mark_answered(call, at=result.at, source="dial", sip_call_id=answer.sip_call_id)
-        return
-    verdict, told = verdict_on(answer, call, result.at)
-    if verdict.blame is Blame.DOUBT:
-        logger.warning("The answer to the dial of call %s leaves it in doubt: %s", call.pk, answer)
-        call.dialed_at = None
-        call.move(to=Stage.UNKNOWN, since=(Stage.INTENT,), lease_expires_at=None)
-        Call.unscoped.filter(pk=call.pk, stage__in=call_states.BEFORE_ANSWER).update(
-            lease_expires_at=None
-        )
-        return
-    call_states.mark_failed(call, verdict=verdict, at=result.at, source="dial", **told)
-
-
-def verdict_on(
-    answer: DialRefusal | NeverSent | Lost, call: Call, at: datetime
-) -> tuple[Verdict, dict[str, Any]]:
-    if isinstance(answer, NeverSent):
-        return UNREACHABLE, {}
-    if isinstance(answer, Lost):
-        return BY_REASON["in_doubt"], {}
-    expired = call.not_after is not None and at >= call.not_after
-    told: dict[str, Any] = {"provider_code": provider_code(answer)}
-    if answer.sip_code is not None:
-        told |= {"sip_status_code": answer.sip_code, "sip_status": answer.sip_phrase[:255]}
-    return classify(answer, token_expired=expired), told
+        won = set(mine.filter(stage=Stage.INTENT, intent_at=now).values_list("pk", flat=True))
+        pacing_round.sends = [(job, slot) for job, slot in pacing_round.sends if job.call.pk in won]
+    for job, _ in pacing_round.sends:
+        job.call.stage = Stage.INTENT
+        job.call.intent_at = now
+        job.call.not_after = not_after

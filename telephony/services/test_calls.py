@@ -17,7 +17,7 @@ from telephony.clients.livekit.dial import Answered, DialRequest, DialResult, Lo
 from telephony.clients.livekit.errors import plain_message
 from telephony.clients.livekit.rooms import create_room_without_agent, delete_room
 from telephony.clients.livekit.session import LiveKit, run_in_session
-from telephony.dialing.intents import USED
+from telephony.dialing.pacing import choose_slot, occupy_slot
 from telephony.domain.descriptions import describe_event
 from telephony.domain.dial_verdicts import IN_DOUBT, classify, provider_code
 from telephony.models import NumberPace, Outcome, PhoneNumber, SipTrunk
@@ -71,15 +71,14 @@ def _take_slot(number: PhoneNumber) -> tuple[datetime, datetime]:
     long.
     """
     with transaction.atomic():
-        pace = NumberPace.unscoped.select_for_update().get(number=number)
+        paces = NumberPace.unscoped.select_for_update(of=("self",)).select_related("number")
+        pace = paces.get(number=number)
         now = database_now()
-        slot = max(
-            now, *(at for at in (pace.next_slot_at, pace.backoff_until) if at is not None), now
-        )
+        slot = choose_slot(pace, now=now)
         busy = number.calls.open().count() >= number.max_concurrent_calls
         if busy or slot > now + PATIENCE:
             raise StateForbids("Phone number is busy")
-        pace.next_slot_at = slot + timedelta(seconds=1 / (USED * number.calls_per_second))
+        occupy_slot(pace, slot)
         pace.save(update_fields=["next_slot_at"])
     return slot, now
 

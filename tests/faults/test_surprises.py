@@ -10,7 +10,7 @@ from batches.dialing import reservation, settlement
 from batches.dialing.admission import BatchGate
 from telephony.clients.livekit.session import session
 from telephony.dialing import dialer
-from telephony.dialing.intents import Job
+from telephony.dialing.jobs import Job
 from telephony.models import Call, Stage
 from telephony.services.recordings import start_recordings
 from tests import make

@@ -14,6 +14,8 @@ from batches.dialing import reservation, settlement
 from batches.dialing.admission import BatchGate
 from batches.models import Batch, Recipient
 from telephony.dialing import intents
+from telephony.dialing.jobs import close_unsent, load_jobs
+from telephony.dialing.protocol import INTENT_HORIZON
 from telephony.domain.dial_verdicts import RELEASED
 from telephony.models import Call, NumberPace, PhoneNumber, Stage
 from tests import make
@@ -43,9 +45,9 @@ def open_in(zone: str) -> dict[str, Any]:
     }
 
 
-def take(calls: list[Call]) -> intents.Intents:
-    return intents.take_intents(
-        intents.load_jobs([call.pk for call in calls]), owner=ME, gate=BatchGate()
+def take(calls: list[Call]) -> intents.PacingRound:
+    return intents.commit_intents(
+        load_jobs([call.pk for call in calls]), owner=ME, gate=BatchGate()
     )
 
 
@@ -187,7 +189,7 @@ def test_intents_lie_a_slot_apart_and_end_at_the_horizon(batch: Batch, number: P
     slots = [slot for _, slot in taken.sends]
     gaps = {round((after - before).total_seconds(), 4) for before, after in pairwise(slots)}
     assert gaps == {round(1 / (0.96 * 20), 4)}
-    assert slots[-1] - taken.now <= intents.HORIZON
+    assert slots[-1] - taken.now <= INTENT_HORIZON
     assert len(taken.sends) + len(taken.waiting) == 20
     assert set(Call.unscoped.filter(stage=Stage.INTENT).values_list("pk", flat=True)) == {
         job.call.pk for job, _ in taken.sends
@@ -314,7 +316,7 @@ def test_a_release_leaves_alone_what_is_being_dialled_by_now(
     dialled, waiting = claim(number)
     take([dialled])
 
-    closed = intents.close_unsent(intents.load_jobs([dialled.pk, waiting.pk]), RELEASED)
+    closed = close_unsent(load_jobs([dialled.pk, waiting.pk]), RELEASED)
 
     assert [job.call.pk for job in closed] == [waiting.pk]
     dialled.refresh_from_db()
@@ -337,7 +339,7 @@ def test_an_agent_whose_secrets_cannot_be_read_calls_nobody(
     AgentVersion.unscoped.filter(pk=batch.agent_version_id).update(sealed="ffffffff.lost")
 
     [call] = claim(number)
-    jobs = intents.load_jobs([call.pk])
+    jobs = load_jobs([call.pk])
 
     call.refresh_from_db()
     assert (jobs, call.stage, call.outcome, call.end_reason) == (

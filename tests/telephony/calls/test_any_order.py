@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from accounts.models import Workspace
 from telephony.clients.livekit.dial import Answered, Lost
-from telephony.dialing import intents, polling, reconciliation
+from telephony.dialing import polling, reconciliation
+from telephony.dialing.jobs import Job
+from telephony.dialing.responses import DialResponse, record_responses
 from telephony.domain.dial_verdicts import DialRefusal
 from telephony.models import Call, Stage
 from telephony.serializers.reports import read_report
@@ -115,8 +117,9 @@ def deliver(call: Call, webhook: tuple[str, dict[str, str]], *, late: bool) -> N
 
 def answer(call: Call, story: Story) -> None:
     now = database_now()
-    job = intents.Job(call=call, trunk_id="ST_1", config={})
-    intents.write_results([intents.Result(job=job, sent_at=now, at=now, answer=story.answer)])
+    job = Job(call=call, trunk_id="ST_1", config={})
+    response = DialResponse(job=job, sent_at=now, received_at=now, result=story.answer)
+    record_responses([response])
 
 
 def reconcile_until_quiet(call: Call) -> None:

@@ -3,7 +3,7 @@ import json
 from accounts.models import Workspace
 from agents.serializers import LONGEST_PROMPT
 from telephony.clients.livekit.rooms import RoomRequest
-from telephony.dialing.intents import Job
+from telephony.dialing.jobs import Job
 from telephony.domain.agent_metadata import metadata_of
 from telephony.models import Call
 from tests import make

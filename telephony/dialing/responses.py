@@ -1,0 +1,98 @@
+"""The responses to dial requests, written to their calls in chunks."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from telephony.clients.livekit.dial import Answered, DialResult, Lost, NeverSent
+from telephony.dialing.jobs import Job
+from telephony.domain import call_states
+from telephony.domain.dial_verdicts import (
+    IN_DOUBT,
+    UNREACHABLE,
+    Blame,
+    DialRefusal,
+    Verdict,
+    classify,
+    provider_code,
+)
+from telephony.models import Call, Stage
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DialResponse:
+    """How a dial ended. Times by the database's clock."""
+
+    job: Job
+    sent_at: datetime
+    received_at: datetime
+    result: DialResult
+
+
+def record_responses(responses: Sequence[DialResponse]) -> list[Call]:
+    """Write a chunk of responses in one transaction. Returns the calls that were answered."""
+    with transaction.atomic():
+        fresh = Call.unscoped.in_bulk([response.job.call.pk for response in responses])
+        for response in responses:
+            if call := fresh.get(response.job.call.pk):
+                record_response(call, response)
+    return [call for call in fresh.values() if call.stage == Stage.IN_PROGRESS]
+
+
+def record_response(call: Call, response: DialResponse) -> None:
+    """Move the call as its dial ended: answered, failed, or in doubt."""
+    # The agent may have reported the callee's arrival already, which was a moment after the send.
+    call.dialed_at = response.sent_at
+    result = response.result
+    if isinstance(result, Answered):
+        call_states.mark_answered(
+            call, at=response.received_at, source="dial", sip_call_id=result.sip_call_id
+        )
+        return
+
+    verdict = verdict_on_failure(result, call, response.received_at)
+    if verdict.blame is Blame.DOUBT:
+        _leave_in_doubt(call, result)
+        return
+    call_states.mark_failed(
+        call, verdict=verdict, at=response.received_at, source="dial", **_sip_details(result)
+    )
+
+
+def verdict_on_failure(
+    result: DialRefusal | NeverSent | Lost, call: Call, received_at: datetime
+) -> Verdict:
+    """Return the verdict on a dial that was not answered."""
+    if isinstance(result, NeverSent):
+        return UNREACHABLE
+    if isinstance(result, Lost):
+        return IN_DOUBT
+    expired = call.not_after is not None and received_at >= call.not_after
+    return classify(result, token_expired=expired)
+
+
+def _leave_in_doubt(call: Call, result: DialRefusal | NeverSent | Lost) -> None:
+    """Leave the call to reconciliation, which asks LiveKit once no lease holds it any more."""
+    logger.warning("The answer to the dial of call %s leaves it in doubt: %s", call.pk, result)
+    call.dialed_at = None
+    call.move(to=Stage.UNKNOWN, since=(Stage.INTENT,), lease_expires_at=None)
+    Call.unscoped.filter(pk=call.pk, stage__in=call_states.BEFORE_ANSWER).update(
+        lease_expires_at=None
+    )
+
+
+def _sip_details(result: DialRefusal | NeverSent | Lost) -> dict[str, Any]:
+    """Return the columns of the call that hold what the carrier answered."""
+    if not isinstance(result, DialRefusal):
+        return {}
+    details: dict[str, Any] = {"provider_code": provider_code(result)}
+    if result.sip_code is not None:
+        details["sip_status_code"] = result.sip_code
+        details["sip_status"] = result.sip_phrase[:255]
+    return details
