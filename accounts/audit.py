@@ -1,6 +1,6 @@
-"""Who did what: one row for everything a person may later be asked about.
+"""The audit log: one row for everything that may later have to be explained.
 
-    audit.record("api_key.created", target=key, access=request.auth, changes={"role": "member"})
+    audit.record("api_key.created", principal=principal, target=key, changes={"role": "member"})
 
 `changes` holds names and new values, never a secret.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from django.db import models
 
 from accounts.auth.principal import Principal
-from accounts.models import AuditEntry, User, Workspace
+from accounts.models import AuditEntry
 
 ActorType = AuditEntry.ActorType
 
@@ -22,26 +22,23 @@ def record(
     target: models.Model | None = None,
     changes: dict[str, Any] | None = None,
 ) -> AuditEntry:
-    """Write that `access` (nobody: the system itself) did `action` to `target` in the workspace of
-    the request.
+    """Write that `principal` did `action` to `target`, and return the entry.
+
+    The entry belongs to the workspace of the request. Without a principal the system itself acted,
+    in the workspace that owns the target.
     """
-    principal = principal or Principal()
+    workspace_id = getattr(target, "workspace_id", None)
+    if principal is not None:
+        workspace_id = principal.workspace.pk if principal.workspace else None
     return AuditEntry.unscoped.create(
-        workspace=principal.workspace,
-        **_actor(principal),
+        workspace_id=workspace_id,
+        **_actor(principal or Principal()),
         action=action,
         object_type=str(target._meta.model_name) if target else "",
         object_id=str(target.pk) if target else "",
-        ip=principal.ip,
+        ip=principal.ip if principal else None,
         changes=changes or {},
     )
-
-
-def user_principal(
-    user: User, *, workspace: Workspace | None = None, ip: str | None = None
-) -> Principal:
-    """Somebody who is only just logging in, and so has no request's Access yet."""
-    return Principal(user=user, workspace=workspace or user.default_workspace, ip=ip)
 
 
 def _actor(principal: Principal) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class AgentViewSet(
     query_class = AgentQuery
     sortable = {"name": "name", "created_at": "created_at", "updated_at": "updated_at"}
     actions_without_body = ("publish", "duplicate")
-    access = {
+    required_roles = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
         "versions": Role.MEMBER,

@@ -29,7 +29,7 @@ class WebhookViewSet(
     model = WebhookEndpoint
     serializer_class = WebhookSerializer
     actions_without_body = ("rotate_secret", "test", "redeliver")
-    access = {
+    required_roles = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
         "deliveries": Role.MEMBER,

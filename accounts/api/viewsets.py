@@ -43,12 +43,12 @@ FINAL_HOOKS = (
 
 
 class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
-    """A viewset of authenticated callers. `access` names a role (or SIGNED_IN) for exactly the
+    """A viewset of authenticated callers. `required_roles` names a role (or SIGNED_IN) for exactly the
     actions it has.
     """
 
     abstract: ClassVar[bool] = True  # looked for in the class itself: a subclass must say it again
-    access: ClassVar[Mapping[str, int]] = {}
+    required_roles: ClassVar[Mapping[str, int]] = {}
     query_class: ClassVar[type[PageQuery]] = PageQuery
     sortable: ClassVar[Mapping[str, str]] = {}  # what a client may sort by -> the column
     workspace_kwarg: ClassVar[str | None] = (
@@ -72,8 +72,8 @@ class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
         actions = {name for name in STANDARD if hasattr(cls, name)} | {
             a.__name__ for a in cls.get_extra_actions()
         }
-        if actions != set(cls.access):
-            raise TypeError(f"{cls.__name__}.access must name exactly {sorted(actions)}")
+        if actions != set(cls.required_roles):
+            raise TypeError(f"{cls.__name__}.required_roles must name exactly {sorted(actions)}")
 
     def get_permissions(self) -> list[BasePermission]:  # whatever an @action asks for
         return [HasRole()]

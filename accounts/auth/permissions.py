@@ -7,7 +7,9 @@ from rest_framework.request import Request
 from accounts.auth.principal import Principal
 from accounts.roles import Role
 
-SIGNED_IN = 0  # in a view's `access`: whoever is authenticated, in whichever workspace or none
+SIGNED_IN = (
+    0  # in a view's `required_roles`: whoever is authenticated, in whichever workspace or none
+)
 REFUSALS = {Role.MANAGER: "Insufficient permissions", Role.ADMIN: "Admin access required"}
 
 
@@ -17,7 +19,7 @@ class HasRole(BasePermission):
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        needed = getattr(view, "access", {}).get(getattr(view, "action", None))
+        needed = getattr(view, "required_roles", {}).get(getattr(view, "action", None))
         principal = request.auth
         if not isinstance(principal, Principal) or needed is None:
             return False

@@ -43,7 +43,7 @@ def check_password(*, email: str, password: str, ip: str | None) -> User:
         audit.record("user.login_failed", principal=Principal(ip=ip))
         raise RefusedError("Invalid email or password")
     if not user.check_password(password) or not user.is_active:
-        audit.record("user.login_failed", principal=audit.user_principal(user, ip=ip), target=user)
+        audit.record("user.login_failed", principal=Principal.for_user(user, ip=ip), target=user)
         raise RefusedError("Invalid email or password")
     return user
 
@@ -79,7 +79,7 @@ def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
         end_session(session=session, now=now)
         audit.record(
             "session.token_reused",
-            principal=audit.user_principal(session.user, ip=ip),
+            principal=Principal.for_user(session.user, ip=ip),
             target=session,
         )
         raise RefusedError("Invalid or missing token")

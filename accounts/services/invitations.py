@@ -79,7 +79,7 @@ def accept_invitation(
         workspace = invitation.workspace
         workspace.memberships.get_or_create(user=user, defaults={"role": invitation.role})
         set_default_if_none(user, workspace)
-        here = audit.user_principal(user, workspace=workspace, ip=ip)
+        here = Principal.for_user(user, workspace=workspace, ip=ip)
         audit.record(
             "invitation.accepted",
             principal=here,

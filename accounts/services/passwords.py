@@ -37,7 +37,7 @@ def request_password_reset(*, email: str, ip: str | None, now: datetime) -> None
     )
     token = api_keys.random_text(TOKEN_LENGTH)
     with transaction.atomic():
-        principal = audit.user_principal(user, ip=ip) if user else Principal(ip=ip)
+        principal = Principal.for_user(user, ip=ip) if user else Principal(ip=ip)
         audit.record("password.reset_requested", principal=principal, target=user)
         if user is not None:
             PasswordReset.objects.create(
@@ -73,7 +73,7 @@ def confirm_password_reset(
     set_password(reset.user, password, now=now)
     sessions.end_other_sessions(user=reset.user, keep=None, now=now)
     audit.record(
-        "password.reset", principal=audit.user_principal(reset.user, ip=ip), target=reset.user
+        "password.reset", principal=Principal.for_user(reset.user, ip=ip), target=reset.user
     )
 
 

@@ -28,7 +28,7 @@ def create_workspace(*, name: str, user: User, ip: str | None = None, **limits: 
         workspace = Workspace.unscoped.create(name=name, **limits)
         workspace.memberships.create(user=user, role=Role.ADMIN)
         set_default_if_none(user, workspace)
-        here = audit.user_principal(user, workspace=workspace, ip=ip)
+        here = Principal.for_user(user, workspace=workspace, ip=ip)
         audit.record("workspace.created", principal=here, target=workspace, changes={"name": name})
     return workspace
 

@@ -21,6 +21,7 @@ from unfold.forms import AuthenticationForm
 from accounts import audit
 from accounts.auth import attempt_limits
 from accounts.auth.authentication import client_ip
+from accounts.auth.principal import Principal
 from accounts.auth.second_factor import factor_of
 from accounts.models import User, canonical_email
 from voiceops.core.extension_points import ExtensionPoint
@@ -49,14 +50,14 @@ class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # the library i
         except ValidationError:
             if user is not None:
                 audit.record(
-                    "user.login_failed", principal=audit.user_principal(user, ip=ip), target=user
+                    "user.login_failed", principal=Principal.for_user(user, ip=ip), target=user
                 )
             raise
         attempt_limits.reset_attempts("login", email, ip)
         assert user is not None
         audit.record(
             "user.logged_in",
-            principal=audit.user_principal(user, ip=ip),
+            principal=Principal.for_user(user, ip=ip),
             target=user,
             changes={"to": "admin"},
         )

@@ -21,7 +21,7 @@ from voiceops.core.errors import Invalid
 
 class MeViewSet(ApiViewSet):
     serializer_class = MeSerializer
-    access = {"retrieve": SIGNED_IN, "partial_update": SIGNED_IN}
+    required_roles = {"retrieve": SIGNED_IN, "partial_update": SIGNED_IN}
 
     def retrieve(self, request: Request) -> Response:
         """Who asks: a person, or an API key, which has no address and one workspace."""
@@ -58,7 +58,7 @@ class MeViewSet(ApiViewSet):
 
 class PasswordChangeViewSet(ApiViewSet):
     serializer_class = PasswordChangeSerializer
-    access = {"create": SIGNED_IN}
+    required_roles = {"create": SIGNED_IN}
 
     @extend_schema(responses={200: DetailSerializer})
     def create(self, request: Request) -> Response:

@@ -14,7 +14,7 @@ class AuditLogViewSet(mixins.ListModelMixin, WorkspaceViewSet):
     model = AuditEntry
     serializer_class = AuditEntrySerializer
     query_class = AuditQuery
-    access = {"list": Role.ADMIN}
+    required_roles = {"list": Role.ADMIN}
     columns: ClassVar[Mapping[str, str]] = {
         "actor": "actor_id",
         "action": "action",

@@ -18,6 +18,7 @@ from accounts.api.base_view import PublicView
 from accounts.auth import sessions, tokens
 from accounts.auth.authentication import ACCESS_COOKIE, client_ip
 from accounts.auth.origin import require_own_origin
+from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
 from accounts.serializers.auth import (
     AcceptInvitationSerializer,
@@ -111,7 +112,7 @@ class LogoutView(AuthView):
                 sessions.end_session(session=session, now=timezone.now())
                 audit.record(
                     "user.logged_out",
-                    principal=audit.user_principal(session.user, ip=client_ip(request)),
+                    principal=Principal.for_user(session.user, ip=client_ip(request)),
                     target=session,
                 )
                 break
@@ -176,7 +177,7 @@ def log_in(
     user.save(update_fields=["last_login"])
     audit.record(
         "user.logged_in",
-        principal=audit.user_principal(user, workspace=workspace, ip=client_ip(request)),
+        principal=Principal.for_user(user, workspace=workspace, ip=client_ip(request)),
         target=user,
     )
     return answer(pair, workspace=workspace, status=status)

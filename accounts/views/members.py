@@ -25,7 +25,7 @@ class MemberViewSet(mixins.ListModelMixin, PatchMixin, DestroyMixin, WorkspaceVi
     serializer_class = MemberSerializer
     workspace_kwarg = "workspace_id"
     lookup_field = "user_id"
-    access = {"list": Role.MEMBER, "partial_update": Role.ADMIN, "destroy": Role.ADMIN}
+    required_roles = {"list": Role.MEMBER, "partial_update": Role.ADMIN, "destroy": Role.ADMIN}
 
     def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.select_related("user", "workspace")
@@ -47,7 +47,7 @@ class InvitationViewSet(
     model = Invitation
     serializer_class = InvitationSerializer
     workspace_kwarg = "workspace_id"
-    access = {"list": Role.ADMIN, "create": Role.ADMIN, "destroy": Role.ADMIN}
+    required_roles = {"list": Role.ADMIN, "create": Role.ADMIN, "destroy": Role.ADMIN}
 
     def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(accepted_at=None)
@@ -65,7 +65,7 @@ class InvitationViewSet(
 class ApiKeyViewSet(mixins.ListModelMixin, DestroyMixin, WorkspaceViewSet):
     model = ApiKey
     serializer_class = ApiKeySerializer
-    access = {"list": Role.ADMIN, "create": Role.ADMIN, "destroy": Role.ADMIN}
+    required_roles = {"list": Role.ADMIN, "create": Role.ADMIN, "destroy": Role.ADMIN}
 
     def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(revoked_at=None)

@@ -23,7 +23,7 @@ class WorkspacesViewSet(ApiViewSet):
     model = Workspace
     serializer_class = WorkspaceDetailSerializer
     workspace_kwarg = "pk"
-    access = {
+    required_roles = {
         "list": SIGNED_IN,
         "create": SIGNED_IN,
         "retrieve": Role.MEMBER,

@@ -14,7 +14,7 @@ from telephony.models import Call
 class AnalyticsViewSet(WorkspaceViewSet):
     model = Call
     query_class = SummaryQuery
-    access = {"summary": Role.MEMBER}
+    required_roles = {"summary": Role.MEMBER}
 
     @extend_schema(parameters=[SummaryQuery], responses=SummarySerializer)
     @action(detail=False, methods=["get"])

@@ -52,7 +52,7 @@ class BatchViewSet(
         "started_at": "started_at",
     }
     actions_without_body = ("start", "pause", "resume")
-    access = {
+    required_roles = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
         "create": Role.MANAGER,

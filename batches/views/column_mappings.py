@@ -22,7 +22,7 @@ class SavedMappingViewSet(
     model = SavedMapping
     serializer_class = SavedMappingSerializer
     sortable = {"created_at": "created_at", "name": "name"}
-    access = {
+    required_roles = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
         "create": Role.MANAGER,

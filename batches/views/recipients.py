@@ -56,7 +56,7 @@ class RecipientViewSet(BatchRowsViewSet):
     serializer_class = RecipientSerializer
     query_class = RecipientQuery
     parser_classes = (LongJSON, FormWithFile)
-    access = {
+    required_roles = {
         "list": Role.MEMBER,
         "create": Role.MANAGER,
         "release": Role.MANAGER,
@@ -119,7 +119,7 @@ class RecipientViewSet(BatchRowsViewSet):
 @extend_schema(parameters=[BATCH_ID])
 class RejectedRowViewSet(BatchRowsViewSet):
     serializer_class = RejectedRowSerializer
-    access = {"list": Role.MEMBER}
+    required_roles = {"list": Role.MEMBER}
 
     def list(self, request: Request, pk: str) -> Response:
         batch: Batch = self.get_object()

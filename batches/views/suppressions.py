@@ -38,7 +38,7 @@ class SuppressionViewSet(
         "phone_number": "phone_number",
         "expires_at": "expires_at",
     }
-    access = {
+    required_roles = {
         "list": Role.MEMBER,
         "create": Role.MANAGER,
         "destroy": Role.MANAGER,

@@ -21,7 +21,7 @@ class CallStoryViewSet(CallRows):
     """What happened on a call, what was said, and how it sounded."""
 
     serializer_class = EventSerializer
-    access = dict.fromkeys(("events", "transcript", "analysis", "recording"), Role.MEMBER)
+    required_roles = dict.fromkeys(("events", "transcript", "analysis", "recording"), Role.MEMBER)
 
     @extend_schema(responses=EventSerializer(many=True))
     @action(detail=True)

@@ -59,7 +59,7 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
     query_class = CallQuery
     sortable = {name: name for name in ("created_at", "dialed_at", "answered_at", "ended_at")}
     actions_without_body = ("hangup",)
-    access = {
+    required_roles = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
         "create": Role.MANAGER,

@@ -42,7 +42,7 @@ class PhoneNumberViewSet(
     model = PhoneNumber
     serializer_class = PhoneNumberSerializer
     actions_without_body = ("repair",)
-    access = {
+    required_roles = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
         "drift": Role.MEMBER,
@@ -156,7 +156,7 @@ class SipTrunkViewSet(
 ):
     model = SipTrunk
     serializer_class = SipTrunkSerializer
-    access = {
+    required_roles = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
         "create": Role.ADMIN,

@@ -81,7 +81,7 @@ def endpoints() -> Iterator[Any]:
 
 def role_of(endpoint: Endpoint) -> int:
     route, _, action = endpoint
-    return cast(type[ApiViewSet], route.view).access[action]
+    return cast(type[ApiViewSet], route.view).required_roles[action]
 
 
 def fill(route: Route, owner: Workspace, *, within: Workspace | None = None) -> str:

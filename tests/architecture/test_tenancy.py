@@ -52,17 +52,17 @@ def test_a_model_without_owner_fails_the_check(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_viewset_names_a_role_for_exactly_its_actions() -> None:
-    with pytest.raises(TypeError, match="access must name exactly"):
+    with pytest.raises(TypeError, match="required_roles must name exactly"):
 
         class Forgetful(mixins.ListModelMixin, DestroyMixin, WorkspaceViewSet):
             model = ApiKey
-            access = {"list": Role.MEMBER}
+            required_roles = {"list": Role.MEMBER}
 
-    with pytest.raises(TypeError, match="access must name exactly"):
+    with pytest.raises(TypeError, match="required_roles must name exactly"):
 
         class Hidden(mixins.ListModelMixin, WorkspaceViewSet):
             model = ApiKey
-            access = {"list": Role.MEMBER}
+            required_roles = {"list": Role.MEMBER}
 
             @action(detail=True)
             def secret(self, request: Request) -> Response:
@@ -78,11 +78,11 @@ def test_a_viewset_cannot_widen_what_it_sees() -> None:
 
         class Mixed(Wide, mixins.ListModelMixin, WorkspaceViewSet):  # type: ignore[misc]  # that is the mistake
             model = ApiKey
-            access = {"list": Role.MEMBER}
+            required_roles = {"list": Role.MEMBER}
 
     with pytest.raises(TypeError, match="may not redefine"):
 
         class Open(mixins.ListModelMixin, WorkspaceViewSet):
             model = ApiKey
-            access = {"list": Role.MEMBER}
+            required_roles = {"list": Role.MEMBER}
             permission_classes = ()  # type: ignore[assignment]  # that is the mistake
