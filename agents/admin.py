@@ -45,7 +45,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class AgentForm(SerializerForm):
-    """Secrets are masked; a mask that is left means what is stored."""
+    """The agent with its secrets masked. A mask that is left unchanged keeps what is stored."""
 
     serializer = AgentSerializer
 
@@ -61,7 +61,7 @@ class AgentForm(SerializerForm):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean()
-        for name in [name for name in secrets.FIELDS if name in values]:
+        for name in [name for name in secrets.SECRET_FIELDS if name in values]:
             try:
                 values[name] = secrets.restore_masked(name, values[name], self.stored.get(name))
             except LookupError as error:
@@ -106,7 +106,8 @@ class AgentAdmin(StaffAdmin):
         return ("workspace", *numbers) if obj else numbers
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # calls and batches of the past name their agent: see delete_keeping_history
+        # Past calls and batches refer to their agent; `delete_keeping_history` keeps the row.
+        return False
 
     def save_model(
         self, request: HttpRequest, obj: Agent, form: "ModelForm[Agent]", change: bool

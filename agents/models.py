@@ -6,9 +6,10 @@ from django.db import models
 from accounts.models import Workspace
 from accounts.tenancy import WorkspaceOwned
 from agents import secrets
+from agents.prompts import declared_variables
 from voiceops.core.ids import uuid7
 
-# What a publish freezes and a call runs with; everything else on an agent is bookkeeping.
+# The fields that a version keeps and a call runs with; the others describe the row itself.
 CONFIG_FIELDS = (
     "name",
     "system_prompt",
@@ -33,24 +34,24 @@ def default_voicemail() -> dict[str, str]:
 
 
 def sealed_column() -> "models.TextField[str, str]":
-    # The database has the default as well: processes of the release before this column insert rows
-    # without it.
+    # The default is in the database too, because processes of the release before this column
+    # insert rows without it.
     return models.TextField(
-        blank=True, default="", db_default="", help_text="encrypted, see agents.sealing"
+        blank=True, default="", db_default="", help_text="encrypted, see agents.secrets"
     )
 
 
 class AgentQuerySet(models.QuerySet["Agent"]):
     def live(self) -> Self:
+        """Filter to agents that are not deleted."""
         return self.filter(deleted_at=None)
 
 
 class Agent(WorkspaceOwned):
-    """A draft that can be edited, and a pointer to the version that calls run.
+    """A draft that can be edited, and the number of the version that calls run.
 
-    `version` is the number the draft has or will have once published: equal to `published_version`
-    while the draft has no unpublished change. Deleted agents stay as rows, because calls and
-    batches of the past name them.
+    `version` is the number of the draft. It equals `published_version` while the draft has no
+    unpublished change. Deleted agents stay as rows because past calls and batches refer to them.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -86,21 +87,27 @@ class Agent(WorkspaceOwned):
         return f"{self.name} ({self.pk})"
 
     def config(self) -> dict[str, Any]:
-        """The draft with its secrets, for whoever may read agents. Raises crypto.DecryptError."""
+        """Return the draft with its secrets, which only readers of agents may see.
+
+        Raises crypto.DecryptError when no configured key decrypts them.
+        """
         plain = {field: getattr(self, field) for field in CONFIG_FIELDS}
         return secrets.merge_secrets(
             plain, secrets.decrypt(self.sealed, table=self._meta.db_table, pk=self.pk)
         )
 
     def set_draft(self, config: Mapping[str, Any]) -> None:
-        """Make `config` the draft, its secrets sealed for this row. Does not save."""
+        """Make `config` the draft, with its secrets encrypted for this row. Does not save."""
         plain, secret = secrets.split_secrets(config)
         for field, value in plain.items():
             setattr(self, field, value)
         self.sealed = secrets.encrypt(secret, table=self._meta.db_table, pk=self.pk)
 
     def create_version(self) -> "AgentVersion":
-        """The draft as a version of its number, stored."""
+        """Store the draft as the version of its number.
+
+        Raises crypto.DecryptError when no configured key decrypts the draft's secrets.
+        """
         version = AgentVersion(workspace=self.workspace, agent=self, number=self.version)
         version.config, secret = secrets.split_secrets(self.config())
         version.sealed = secrets.encrypt(secret, table=version._meta.db_table, pk=version.pk)
@@ -109,15 +116,13 @@ class Agent(WorkspaceOwned):
 
 
 class AgentVersion(WorkspaceOwned):
-    """What an agent was when it was published. Never changed afterwards; calls and batches point
-    here.
-    """
+    """An agent as it was published. It never changes; calls and batches refer to it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="agent_versions")
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
-    config = models.JSONField()  # without its secrets
+    config = models.JSONField()  # without secrets
     sealed = sealed_column()
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -129,9 +134,19 @@ class AgentVersion(WorkspaceOwned):
     def __str__(self) -> str:
         return f"{self.config.get('name', '')} v{self.number} ({self.pk})"
 
+    @property
+    def variables(self) -> list[dict[str, Any]]:
+        """The variables this version declares, in its order."""
+        return declared_variables(self.config)
+
+    @property
+    def variable_names(self) -> list[str]:
+        return [variable["name"] for variable in self.variables]
+
     def config_with_secrets(self) -> dict[str, Any]:
-        """With its secrets: for the voice agent, and whoever may read agents. Raises
-        crypto.DecryptError.
+        """Return the configuration with its secrets, for the voice agent and readers of agents.
+
+        Raises crypto.DecryptError when no configured key decrypts them.
         """
         return secrets.merge_secrets(
             self.config, secrets.decrypt(self.sealed, table=self._meta.db_table, pk=self.pk)

@@ -1,7 +1,7 @@
-"""Variables of prompts: `{{name}}` is replaced by text, and that is all.
+"""Variables of prompts: `{{name}}` is replaced by the variable's value as plain text.
 
-No attribute, no filter, no second pass: a value that itself contains `{{x}}` is spoken as it is. A
-name nobody gave a value stays as it was written, so that a typing error shows in the rehearsal.
+There are no attributes and no filters, and there is one pass only: a value that itself contains
+`{{x}}` stays as it is. So does a name without a value, which makes typing errors visible.
 """
 
 import re
@@ -10,47 +10,50 @@ from typing import Any
 
 import orjson
 
-# Bounded on both sides of the name, so that no text makes it slow.
+# The name is bounded in length and excludes braces, so that no text makes the search slow.
 PLACEHOLDER = re.compile(r"\{\{([^{}]{1,120})\}\}")
 
 
-def missing_variables(config: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
-    """Required variables of a version's config that have neither a value nor a default, in the
-    agent's order.
+def declared_variables(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the variables that an agent's configuration declares, in its order."""
+    return config.get("variables") or []
+
+
+def find_missing_variables(config: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
+    """Return the required variables that have neither a value nor a default, in the agent's
+    order.
     """
     complete = complete_variables(config, values)
-    required = [variable["name"] for variable in _declared(config) if variable.get("required")]
+    required = [
+        variable["name"] for variable in declared_variables(config) if variable.get("required")
+    ]
     return [name for name in required if _is_blank(complete[name])]
 
 
 def complete_variables(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values given, with defaults where they are blank and an empty text for every other
-    variable declared.
+    """Return the values with every declared variable that is blank set to its default, or to an
+    empty text without one.
     """
     complete = dict(values)
-    for variable in _declared(config):
+    for variable in declared_variables(config):
         if _is_blank(complete.get(variable["name"])):
             complete[variable["name"]] = variable.get("default") or ""
     return complete
 
 
 def render(text: str, variables: Mapping[str, Any]) -> str:
-    """`text` with every `{{name}}` that has a value replaced by it."""
-    return PLACEHOLDER.sub(lambda found: _spoken(found, variables), text)
+    """Return `text` with every `{{name}}` that has a value replaced by it."""
+    return PLACEHOLDER.sub(lambda match: _replacement_for(match, variables), text)
 
 
-def _spoken(found: re.Match[str], variables: Mapping[str, Any]) -> str:
-    name = found[1].strip()
+def _replacement_for(match: re.Match[str], variables: Mapping[str, Any]) -> str:
+    name = match[1].strip()
     if name not in variables:
-        return found[0]
+        return match[0]
     value = variables[name]
     if value is None:
         return ""
     return value if isinstance(value, str) else orjson.dumps(value).decode()
-
-
-def _declared(config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return config.get("variables") or []
 
 
 def _is_blank(value: Any) -> bool:

@@ -1,9 +1,8 @@
-"""What of an agent's configuration is secret, and keeping it beside the rest, encrypted for its
-row.
+"""Which parts of an agent's configuration are secret, and how they are stored encrypted.
 
-Secret are the headers of tools, which are credentials at customers' systems, and the options of
-`llm`, `stt` and `tts` that the contract does not name, for a provider's key may be among them. See
-docs/decisions/0010-sealed-agents.md.
+Secret are the headers of tools, which are credentials for customers' systems, and the options of
+`llm`, `stt` and `tts` that the contract does not name, because a provider's key may be among them.
+They are kept beside the rest, encrypted for their row. See docs/decisions/0010-sealed-agents.md.
 """
 
 import json
@@ -12,102 +11,110 @@ from typing import Any
 
 from voiceops.core import crypto
 
-KNOWN: dict[str, tuple[str, ...]] = {
+DOCUMENTED_OPTIONS: dict[str, tuple[str, ...]] = {
     "llm": ("provider", "model", "temperature"),
     "stt": ("provider", "model"),
     "tts": ("provider", "model", "voice", "speed"),
 }
-FIELDS = ("tools", *KNOWN)  # those that may have something secret in them
-COLUMN = "sealed"
-MASK = "********"  # what staff see of a secret, and send back to leave it as it is
+SECRET_FIELDS = ("tools", *DOCUMENTED_OPTIONS)  # the fields that may contain secrets
+SEALED_COLUMN = "sealed"
+MASK = "********"  # what staff see of a secret, and send back to leave it unchanged
 Config = dict[str, Any]
 
 
 def split_secrets(config: Mapping[str, Any]) -> tuple[Config, Config]:
-    """What may be read in the table, and what may not; the latter empty where there is no secret."""
+    """Return the part that may be stored as plain text, and the secret part, which may be empty."""
     plain, secret = dict(config), Config()
-    for field, known in KNOWN.items():
+    for field, documented in DOCUMENTED_OPTIONS.items():
         options = config.get(field) or {}
-        if hidden := {name: value for name, value in options.items() if name not in known}:
+        if hidden := {name: value for name, value in options.items() if name not in documented}:
             secret[field] = hidden
-            plain[field] = {name: value for name, value in options.items() if name in known}
+            plain[field] = {name: value for name, value in options.items() if name in documented}
+
     tools = config.get("tools") or []
-    if headers := [_place(at, tool) for at, tool in enumerate(tools) if "headers" in tool]:
+    if headers := [_tool_headers(at, tool) for at, tool in enumerate(tools) if "headers" in tool]:
         secret["tools"] = headers
-        plain["tools"] = [
-            {name: value for name, value in tool.items() if name != "headers"} for tool in tools
-        ]
+        plain["tools"] = [_without_headers(tool) for tool in tools]
     return plain, secret
 
 
 def merge_secrets(plain: Mapping[str, Any], secret: Mapping[str, Any]) -> Config:
-    """The inverse. What stands readable wins: a release that did not seal has written it, later."""
+    """Return the whole configuration: the inverse of `split_secrets`.
+
+    Values in the plain part win, because a release that did not encrypt wrote them later.
+    """
     config = dict(plain)
-    for field in KNOWN:
+    for field in DOCUMENTED_OPTIONS:
         if field in secret:
-            config[field] = {
-                **(plain.get(field) or {}),
-                **secret[field],
-                **(plain.get(field) or {}),
-            }
+            # The plain options come first, to keep their order, and last, to keep their values.
+            options = plain.get(field) or {}
+            config[field] = {**options, **secret[field], **options}
+
     tools = [dict(tool) for tool in plain.get("tools") or []]
-    for place in secret.get("tools", ()):
-        # A credential goes to the tool it was given for and no other, whatever became of the list
-        # meanwhile.
-        if place["at"] < len(tools) and tools[place["at"]].get("name") == place["name"]:
-            tools[place["at"]].setdefault("headers", place["headers"])
+    for entry in secret.get("tools", ()):
+        # A credential goes to the tool it was given for and to no other, however the list changed.
+        at = entry["at"]
+        if at < len(tools) and tools[at].get("name") == entry["name"]:
+            tools[at].setdefault("headers", entry["headers"])
     return {**config, "tools": tools} if "tools" in plain else config
 
 
 def encrypt(secret: Mapping[str, Any], *, table: str, pk: object) -> str:
-    """What to store for it; nothing for nothing."""
-    return (
-        crypto.encrypt(json.dumps(secret), crypto.context_of(table, COLUMN, pk)) if secret else ""
-    )
+    """Encrypt the secret part for its row. An empty part becomes an empty text."""
+    if not secret:
+        return ""
+    return crypto.encrypt(json.dumps(secret), crypto.context_of(table, SEALED_COLUMN, pk))
 
 
 def decrypt(token: str, *, table: str, pk: object) -> Config:
-    """Raises crypto.DecryptError."""
-    secret: Config = (
-        json.loads(crypto.decrypt(token, crypto.context_of(table, COLUMN, pk))) if token else {}
-    )
+    """Return the secret part of a row.
+
+    Raises crypto.DecryptError when no configured key decrypts it or it belongs to another row.
+    """
+    if not token:
+        return {}
+    secret: Config = json.loads(crypto.decrypt(token, crypto.context_of(table, SEALED_COLUMN, pk)))
     return secret
 
 
 def mask_secrets(config: Mapping[str, Any]) -> Config:
-    """The fields that may have secrets, with every text in a secret hidden."""
-    plain, secret = split_secrets({field: config[field] for field in FIELDS})
-    return merge_secrets(
-        plain,
-        {
-            name: _mask_places(part) if name == "tools" else _mask(part)
-            for name, part in secret.items()
-        },
-    )
+    """Return the fields that may contain secrets, with every text in a secret replaced by MASK."""
+    plain, secret = split_secrets({field: config[field] for field in SECRET_FIELDS})
+    masked = {
+        name: _mask_tools(part) if name == "tools" else _mask(part) for name, part in secret.items()
+    }
+    return merge_secrets(plain, masked)
 
 
 def restore_masked(field: str, given: Any, stored: Any) -> Any:
-    """What was given, with what is stored where the mask was left. Raises LookupError where nothing
-    is behind it.
+    """Return the given value of a field, with the stored value wherever MASK was left.
+
+    Raises LookupError when nothing is stored behind a mask.
     """
     if field != "tools":
         return _unmask(given, stored)
-    before = {tool.get("name"): tool for tool in stored or []}
-    return [
-        {
-            **tool,
-            "headers": _unmask(
-                tool["headers"], before.get(tool.get("name"), {}).get("headers", {})
-            ),
-        }
-        if "headers" in tool
-        else tool
-        for tool in given
-    ]
+
+    stored_headers = {tool.get("name"): tool.get("headers", {}) for tool in stored or []}
+    tools = []
+    for tool in given:
+        if "headers" in tool:
+            headers = _unmask(tool["headers"], stored_headers.get(tool.get("name"), {}))
+            tools.append({**tool, "headers": headers})
+        else:
+            tools.append(tool)
+    return tools
 
 
-def _mask_places(places: list[Config]) -> list[Config]:
-    return [{**place, "headers": _mask(place["headers"])} for place in places]
+def _tool_headers(at: int, tool: Mapping[str, Any]) -> Config:
+    return {"at": at, "name": tool.get("name"), "headers": tool["headers"]}
+
+
+def _without_headers(tool: Mapping[str, Any]) -> Config:
+    return {name: value for name, value in tool.items() if name != "headers"}
+
+
+def _mask_tools(entries: list[Config]) -> list[Config]:
+    return [{**entry, "headers": _mask(entry["headers"])} for entry in entries]
 
 
 def _mask(secret: Any) -> Any:
@@ -119,20 +126,15 @@ def _mask(secret: Any) -> Any:
 
 
 def _unmask(given: Any, stored: Any) -> Any:
+    """Raises LookupError when nothing is stored behind a mask."""
     if isinstance(given, Mapping):
-        behind = stored if isinstance(stored, Mapping) else {}
-        return {name: _unmask(value, behind.get(name)) for name, value in given.items()}
+        values = stored if isinstance(stored, Mapping) else {}
+        return {name: _unmask(value, values.get(name)) for name, value in given.items()}
     if isinstance(given, list):
-        old = (
-            stored
-            if isinstance(stored, list) and len(stored) == len(given)
-            else [None] * len(given)
-        )
-        return [_unmask(value, before) for value, before in zip(given, old, strict=True)]
+        # Items have no names: they can be matched only while the list keeps its length.
+        is_same_length = isinstance(stored, list) and len(stored) == len(given)
+        before = stored if is_same_length else [None] * len(given)
+        return [_unmask(value, old) for value, old in zip(given, before, strict=True)]
     if given == MASK and not isinstance(stored, str):
         raise LookupError("Nothing is stored behind the mask; write the value itself")
     return stored if given == MASK else given
-
-
-def _place(at: int, tool: Mapping[str, Any]) -> Config:
-    return {"at": at, "name": tool.get("name"), "headers": tool["headers"]}

@@ -1,7 +1,6 @@
-"""The shape of an agent. Nested objects are stored as they were given: a key left out stays out.
+"""The shape of an agent. Nested objects are stored as they are given, without defaults.
 
-Where the contract ends a list of keys with `…` (`llm`, `stt`, `tts`) the provider's own options
-pass through.
+`llm`, `stt` and `tts` also accept the provider's own options, which pass through unchecked.
 """
 
 import re
@@ -28,14 +27,13 @@ from voiceops.api.serializers import (
     Url,
 )
 
-LONGEST_PROMPT = 100_000
-LANGUAGE_TAG = re.compile(
-    r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*"
-)  # RFC 5646, without judging the subtags
+MAX_PROMPT_LENGTH = 100_000
+# The form of RFC 5646; whether the subtags exist is not checked.
+LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 
-class Prose(Text):
-    """Text that is stored to the letter, white space at its ends included."""
+class VerbatimText(Text):
+    """Text that is stored verbatim, with the white space at its ends."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
@@ -56,15 +54,15 @@ class LanguageTag(Text):
         return text
 
 
-class Stored(StrictSerializer):
-    """An object inside a JSON column, answered as it is stored."""
+class StoredSerializer(StrictSerializer):
+    """An object in a JSON column, returned as it is stored."""
 
     def to_representation(self, instance: Any) -> Any:
         return instance
 
 
-class ProviderSettings(Stored):
-    """Known keys are checked, others handed on to the provider."""
+class ProviderSettings(StoredSerializer):
+    """Documented keys are validated; all others are passed on to the provider."""
 
     rejects_unknown_fields: ClassVar[bool] = False
     provider = Text(max_length=100, required=False)
@@ -88,7 +86,7 @@ class TtsSerializer(ProviderSettings):
     speed = Number(min_value=0.25, max_value=4, required=False)
 
 
-class ToolSerializer(Stored):
+class ToolSerializer(StoredSerializer):
     type = Choice(choices=["webhook", "end_call", "transfer_call", "dtmf"])
     name = Text(max_length=64)
     description = Text(max_length=2000, allow_blank=True, required=False)
@@ -99,7 +97,7 @@ class ToolSerializer(Stored):
 
 
 class VariableName(Text):
-    """What may stand between `{{` and `}}`."""
+    """A name that can stand between `{{` and `}}`."""
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -108,26 +106,26 @@ class VariableName(Text):
         return text
 
 
-class VariableSerializer(Stored):
+class VariableSerializer(StoredSerializer):
     name = VariableName(max_length=100)
     required = Boolean(required=False)  # type: ignore[assignment]  # the metaclass takes it off the class
     default = Text(max_length=2000, allow_blank=True, allow_null=True, required=False)
 
 
-class VoicemailSerializer(Stored):
+class VoicemailSerializer(StoredSerializer):
     action = Choice(choices=["hang_up", "leave_message", "continue"], default="hang_up")
-    message = Prose(max_length=5000, allow_blank=True, required=False)
+    message = VerbatimText(max_length=5000, allow_blank=True, required=False)
 
 
-class AnalysisSerializer(Stored):
+class AnalysisSerializer(StoredSerializer):
     summary = Boolean(required=False)
     fields = ListField(child=JsonObject(), max_length=100, required=False)  # type: ignore[assignment]  # the metaclass takes it off
 
 
 class AgentSerializer(WorkspaceSerializer):
     name = Text(max_length=200)
-    system_prompt = Prose(max_length=LONGEST_PROMPT)
-    first_message = Prose(max_length=10_000, allow_blank=True, default="")
+    system_prompt = VerbatimText(max_length=MAX_PROMPT_LENGTH)
+    first_message = VerbatimText(max_length=10_000, allow_blank=True, default="")
     language = LanguageTag(max_length=35, default="en-US")
     llm = LlmSerializer(default=dict)
     stt = SttSerializer(default=dict)
@@ -147,18 +145,21 @@ class AgentSerializer(WorkspaceSerializer):
         read_only_fields = ["version", "published_version"]
 
     def to_representation(self, instance: Agent) -> dict[str, Any]:
-        """Secrets too: what is read can be put back whole (docs/decisions/0010-sealed-agents.md)."""
+        """Include secrets, so that a client can send back what it has read.
+
+        See docs/decisions/0010-sealed-agents.md.
+        """
         return {**super().to_representation(instance), **instance.config()}
 
     def validate_tools(self, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return _named_once(tools)
+        return _require_unique_names(tools)
 
     def validate_variables(self, variables: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return _named_once(variables)
+        return _require_unique_names(variables)
 
 
 class AgentVersionSerializer(AgentSerializer):
-    """`{version, …the frozen fields, created_at}`."""
+    """`{version, …the fields of the configuration, created_at}`."""
 
     version = Integer(source="number")
     created_at = DateTime()
@@ -184,16 +185,15 @@ class AgentQuery(PageQuery):
     search = Text(max_length=200, required=False)
 
 
-def _named_once(things: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Refuse the second of two with the same name, where it stands."""
+def _require_unique_names(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Raises ValidationError at the position of an item whose name is given twice."""
     names: set[str] = set()
-    twice: dict[int, Any] = {}
-    for position, thing in enumerate(things):
-        if thing["name"] in names:
-            twice[position] = {
-                "name": field_error("value_error", "this name is given twice").detail
-            }
-        names.add(thing["name"])
-    if twice:
-        raise serializers.ValidationError(twice)  # type: ignore[arg-type]  # positions stay integers in `loc`
-    return list(things)
+    errors: dict[int, Any] = {}
+    for position, item in enumerate(items):
+        if item["name"] in names:
+            duplicate = field_error("value_error", "this name is given twice")
+            errors[position] = {"name": duplicate.detail}
+        names.add(item["name"])
+    if errors:
+        raise serializers.ValidationError(errors)  # type: ignore[arg-type]  # positions stay integers in `loc`
+    return list(items)

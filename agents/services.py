@@ -1,3 +1,5 @@
+"""What can be done with an agent: draft, publish, roll back, duplicate, delete."""
+
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -15,8 +17,8 @@ from voiceops.core.extension_points import ExtensionPoint
 
 NOT_PUBLISHED = "Agent is not published"
 IN_USE = "Agent is in use by a running batch"
-COPY = " (copy)"
-LONGEST_NAME = 200
+COPY_SUFFIX = " (copy)"
+MAX_AGENT_NAME_LENGTH = 200
 
 AgentUseCheck: TypeAlias = Callable[[Agent], bool]
 AGENT_USE_CHECKS: ExtensionPoint[AgentUseCheck] = ExtensionPoint("checks of an agent in use")
@@ -27,91 +29,100 @@ AGENT_DELETION_HOOKS: ExtensionPoint[AgentDeletionHook] = ExtensionPoint("hooks 
 def create_agent(
     *, workspace: Workspace, config: Mapping[str, Any], principal: Principal | None = None
 ) -> Agent:
-    """A new draft, number 1, that no call can use until it is published."""
+    """Create an agent: a draft with number 1 that calls cannot use until it is published."""
     with transaction.atomic():
         agent = Agent(workspace=workspace)
         agent.set_draft(config)
         agent.save(force_insert=True)
-        _note("agent.created", agent, principal, name=agent.name)
+        _record_audit("agent.created", agent, principal, name=agent.name)
     return agent
 
 
 def save_draft(
     *, agent: Agent, changes: Mapping[str, Any], principal: Principal | None = None
 ) -> Agent:
-    """Change the draft. The first real change after a publish gives it the next free number."""
+    """Change the draft. The first real change after a publish gives it the next free number.
+
+    Raises NotFound when the agent is deleted.
+    """
     with transaction.atomic():
-        current = _locked(agent)
+        current = _lock_agent(agent)
         before = current.config()
         changed = [name for name, value in changes.items() if before[name] != value]
         if changed:
             current.set_draft({**before, **changes})
             if current.version == current.published_version:
-                current.version = _next_number(current)
+                current.version = _next_version_number(current)
+            # A change can move values between the plain columns and the encrypted one.
             current.save(
-                update_fields={*changed, *secrets.FIELDS, "sealed", "version", "updated_at"}
+                update_fields={*changed, *secrets.SECRET_FIELDS, "sealed", "version", "updated_at"}
             )
-            _note("agent.updated", current, principal, fields=sorted(changed))
+            _record_audit("agent.updated", current, principal, fields=sorted(changed))
     return current
 
 
 def publish_agent(*, agent: Agent, principal: Principal | None = None) -> Agent:
-    """Freeze the draft as the version that calls created from now on will run. Unchanged, it stays
-    that version.
+    """Make the draft the version that new calls run. Publishing an unchanged draft changes nothing.
+
+    Raises NotFound when the agent is deleted.
     """
     with transaction.atomic():
-        current = _locked(agent)
+        current = _lock_agent(agent)
         if not current.versions.filter(number=current.version).exists():
             current.create_version()
-        _point_to(current, current.version)
-        _note("agent.published", current, principal, version=current.version)
+        _set_published_version(current, current.version)
+        _record_audit("agent.published", current, principal, version=current.version)
     return current
 
 
 def rollback_agent(*, agent: Agent, version: int, principal: Principal | None = None) -> Agent:
-    """Publish an earlier version again and make it the draft; unpublished changes are lost. Raises
-    NotFound.
+    """Publish an earlier version again and make it the draft; unpublished changes are lost.
+
+    Raises NotFound when the agent is deleted or has no such version.
     """
     with transaction.atomic():
-        current = _locked(agent)
-        frozen = current.versions.filter(number=version).first()
-        if frozen is None:
+        current = _lock_agent(agent)
+        target = current.versions.filter(number=version).first()
+        if target is None:
             raise NotFound("Agent version not found")
-        names = [name for name in CONFIG_FIELDS if name in frozen.config]
-        current.set_draft({**current.config(), **frozen.config_with_secrets()})
-        current.version = frozen.number
-        current.save(update_fields={*names, *secrets.FIELDS, "sealed", "version", "updated_at"})
-        _point_to(current, frozen.number)
-        _note("agent.rolled_back", current, principal, version=frozen.number)
+
+        names = [name for name in CONFIG_FIELDS if name in target.config]
+        current.set_draft({**current.config(), **target.config_with_secrets()})
+        current.version = target.number
+        current.save(
+            update_fields={*names, *secrets.SECRET_FIELDS, "sealed", "version", "updated_at"}
+        )
+        _set_published_version(current, target.number)
+        _record_audit("agent.rolled_back", current, principal, version=target.number)
     return current
 
 
 def duplicate_agent(*, agent: Agent, principal: Principal | None = None) -> Agent:
-    """A new, unpublished agent with the draft of this one."""
-    name = agent.name[: LONGEST_NAME - len(COPY)] + COPY
+    """Create an unpublished agent with a copy of this agent's draft."""
+    name = agent.name[: MAX_AGENT_NAME_LENGTH - len(COPY_SUFFIX)] + COPY_SUFFIX
     return create_agent(
         workspace=agent.workspace, config={**agent.config(), "name": name}, principal=principal
     )
 
 
 def delete_agent(*, agent: Agent, principal: Principal | None = None) -> None:
-    """Take the agent out of sight and off its numbers; its calls and versions stay.
+    """Mark an agent as deleted and take it off its numbers; its calls and versions stay.
 
-    Raises StateForbids while a batch runs with it, or has paused itself and still probes.
+    Raises StateForbids while it is in use (AGENT_USE_CHECKS), NotFound when it is deleted already.
     """
     with transaction.atomic():
-        current = _locked(agent)
+        current = _lock_agent(agent)
         if any(is_in_use(current) for is_in_use in AGENT_USE_CHECKS.all()):
             raise StateForbids(IN_USE)
         for prepare_deletion in AGENT_DELETION_HOOKS.all():
             prepare_deletion(current)
         current.deleted_at = timezone.now()
         current.save(update_fields=["deleted_at"])
-        _note("agent.deleted", current, principal, name=current.name)
+        _record_audit("agent.deleted", current, principal, name=current.name)
 
 
 def published_version(agent: Agent) -> AgentVersion:
-    """The version that a call or batch created now will run.
+    """Return the version that a new call or batch runs.
 
     Raises StateForbids when the agent was never published.
     """
@@ -122,13 +133,14 @@ def published_version(agent: Agent) -> AgentVersion:
 
 
 def find_published_version(agent: Agent) -> AgentVersion | None:
-    """The published version as the database has it now; None when the agent was never published."""
+    """Return the published version as the database has it now, or None without one."""
     return agent.versions.filter(number=F("agent__published_version")).first()
 
 
-def _locked(agent: Agent) -> Agent:
-    """The row as it is now, held until the transaction ends: of two changes at once, neither undoes
-    the other.
+def _lock_agent(agent: Agent) -> Agent:
+    """Read the row again and lock it, so that of two concurrent changes neither undoes the other.
+
+    Raises NotFound when the agent is deleted.
     """
     current = (
         agent.workspace.agents.select_for_update().filter(pk=agent.pk, deleted_at=None).first()
@@ -138,16 +150,16 @@ def _locked(agent: Agent) -> Agent:
     return current
 
 
-def _next_number(agent: Agent) -> int:
+def _next_version_number(agent: Agent) -> int:
     return (agent.versions.aggregate(highest=Max("number"))["highest"] or 0) + 1
 
 
-def _point_to(agent: Agent, number: int) -> None:
+def _set_published_version(agent: Agent, number: int) -> None:
     agent.published_version = number
     agent.save(update_fields=["published_version"])
 
 
-def _note(action: str, agent: Agent, principal: Principal | None, **changes: Any) -> None:
+def _record_audit(action: str, agent: Agent, principal: Principal | None, **changes: Any) -> None:
     audit.record(
         action,
         principal=principal or Principal(workspace=agent.workspace),

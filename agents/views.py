@@ -69,17 +69,19 @@ class AgentViewSet(
     @extend_schema(request=None, responses=AgentSerializer)
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, pk: str) -> Response:
-        """Freeze the draft; calls and batches created from now on run it."""
-        return self._told(services.publish_agent(agent=self.get_object(), principal=self.principal))
+        """Publish the draft. Calls and batches created from now on run it."""
+        return self._respond(
+            services.publish_agent(agent=self.get_object(), principal=self.principal)
+        )
 
     @extend_schema(request=RollbackSerializer, responses=AgentSerializer)
     @action(detail=True, methods=["post"])
     def rollback(self, request: Request, pk: str) -> Response:
-        """Publish an earlier version again; the draft becomes it, unpublished changes are lost."""
+        """Publish an earlier version again and make it the draft. Unpublished changes are lost."""
         agent = self.get_object()
         serializer = RollbackSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return self._told(
+        return self._respond(
             services.rollback_agent(
                 agent=agent, principal=self.principal, **serializer.validated_data
             )
@@ -88,16 +90,16 @@ class AgentViewSet(
     @extend_schema(request=None, responses={201: AgentSerializer})
     @action(detail=True, methods=["post"])
     def duplicate(self, request: Request, pk: str) -> Response:
-        return self._told(
+        return self._respond(
             services.duplicate_agent(agent=self.get_object(), principal=self.principal), status=201
         )
 
     @extend_schema(responses=AgentVersionSerializer(many=True))
     @action(detail=True, methods=["get"])
     def versions(self, request: Request, pk: str) -> Response:
-        """What was published, newest first."""
+        """The published versions, newest first."""
         page = self.paginate_queryset(self.get_object().versions.order_by("-number"))
         return self.get_paginated_response(AgentVersionSerializer(page, many=True).data)
 
-    def _told(self, agent: Agent, status: int = 200) -> Response:
+    def _respond(self, agent: Agent, status: int = 200) -> Response:
         return Response(self.get_serializer(agent).data, status=status)

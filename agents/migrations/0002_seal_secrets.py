@@ -36,9 +36,9 @@ def _change_all(apps: Any, change: Callable[[Any, dict[str, Any], str], dict[str
     agents, versions = apps.get_model("agents", "Agent").unscoped, apps.get_model("agents", "AgentVersion").unscoped
     for rows in _chunks(agents):
         for row in rows:
-            for field, value in change(row, {f: getattr(row, f) for f in secrets.FIELDS}, "agents_agent").items():
+            for field, value in change(row, {f: getattr(row, f) for f in secrets.SECRET_FIELDS}, "agents_agent").items():
                 setattr(row, field, value)
-        agents.bulk_update(rows, [*secrets.FIELDS, "sealed"])
+        agents.bulk_update(rows, [*secrets.SECRET_FIELDS, "sealed"])
     for rows in _chunks(versions):
         for row in rows:
             row.config = change(row, row.config, "agents_agentversion")

@@ -25,7 +25,7 @@ Verdict = Accepted | Rejected
 
 def required_variables(batch: Batch) -> list[str]:
     """Variables a row must bring: the agent requires them and has no default for them."""
-    variables = batch.agent_version.config.get("variables") or []
+    variables = batch.agent_version.variables
     return [
         variable["name"]
         for variable in variables

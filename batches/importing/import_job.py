@@ -169,8 +169,7 @@ class _ListReader:
     def __init__(self, batch: Batch) -> None:
         # Queried here, because the reading thread may not use the database.
         self._batch = batch
-        variables = batch.agent_version.config.get("variables") or []
-        self._agent_variables = [variable["name"] for variable in variables]
+        self._agent_variables = batch.agent_version.variable_names
         self._saved_mappings = [] if batch.rows_before else load_saved_mappings(batch.workspace_id)
 
     def verdicts(self) -> Iterator[Verdict]:

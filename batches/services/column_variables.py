@@ -22,7 +22,7 @@ def rename_variables(batch: Batch, *, mapping_before: Mapping[str, str | None] |
     """
     if not batch.columns:
         return
-    known = [variable["name"] for variable in batch.agent_version.config.get("variables") or []]
+    known = batch.agent_version.variable_names
     try:
         columns = read_columns(batch.columns, batch.column_mapping, known)
     except UnreadableUpload as error:

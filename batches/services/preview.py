@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from agents.models import Agent, AgentVersion
+from agents.models import Agent
 from agents.services import published_version
 from batches.dialing.admission import window_of
 from batches.domain.suppressed_numbers import find_suppressed
@@ -66,7 +66,7 @@ def _read(
         upload_path(name),
         max_rows=settings.MAX_UPLOAD_ROWS,
         mapping=batch.column_mapping,
-        agent_variables=_variables_of(batch.agent_version),
+        agent_variables=batch.agent_version.variable_names,
         saved_mappings=saved_mappings,
     )
     with opened as table:
@@ -210,7 +210,3 @@ class _Reader:
             **skipped,
             "repaired": repaired,
         }
-
-
-def _variables_of(version: AgentVersion) -> list[str]:
-    return [variable["name"] for variable in version.config.get("variables") or []]

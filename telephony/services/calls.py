@@ -12,7 +12,7 @@ from accounts import audit
 from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
-from agents.prompts import missing_variables
+from agents.prompts import find_missing_variables
 from agents.services import published_version
 from telephony.dialing.capacity import calls_of_the_day
 from telephony.domain import call_states
@@ -84,7 +84,7 @@ def place_call(*, order: CallOrder, principal: Principal | None = None) -> Call:
 
 def require_variables(version: AgentVersion, variables: dict[str, Any]) -> None:
     """Raises Invalid, naming them, when required variables have no value."""
-    if missing := missing_variables(version.config, variables):
+    if missing := find_missing_variables(version.config, variables):
         raise Invalid(f"Missing required variables: {', '.join(missing)}")
 
 

@@ -26,9 +26,7 @@ def staff(db: None) -> Client:
     return client
 
 
-def test_secrets_of_an_agent_are_masked_and_stay_what_they_are(
-    staff: Client, ours: Workspace
-) -> None:
+def test_secrets_are_masked_and_stay_unchanged(staff: Client, ours: Workspace) -> None:
     agent = make.agent(
         ours, tools=TOOLS, llm={"provider": "custom", "api_key": SECRET, "top_p": 0.9}
     )
@@ -48,7 +46,7 @@ def test_secrets_of_an_agent_are_masked_and_stay_what_they_are(
     ]
 
 
-def test_staff_change_a_tool_and_its_masked_header_stays(staff: Client, ours: Workspace) -> None:
+def test_changing_a_tool_keeps_its_masked_header(staff: Client, ours: Workspace) -> None:
     agent = make.agent(ours, tools=TOOLS)
     form = form_of(staff.get(page_of(Agent, agent)).content.decode())
 
@@ -61,7 +59,7 @@ def test_staff_change_a_tool_and_its_masked_header_stays(staff: Client, ours: Wo
     assert agent.config()["tools"] == [{**TOOLS[0], "url": "https://example.org/"}]
 
 
-def test_a_mask_with_nothing_behind_it_is_refused(staff: Client, ours: Workspace) -> None:
+def test_mask_with_nothing_stored_behind_it_is_refused(staff: Client, ours: Workspace) -> None:
     agent = make.agent(ours, tools=TOOLS)
     form = form_of(staff.get(page_of(Agent, agent)).content.decode())
 

@@ -56,10 +56,10 @@ FULL: dict[str, Any] = {
 }
 
 
-def shown(agent: Agent, **changes: Any) -> dict[str, Any]:
-    """An agent with nothing but the defaults, as the API tells it."""
-    told = {"id": str(agent.pk), **MINIMAL, **DEFAULTS, "version": 1, "published_version": None}
-    return {**told, "created_at": NOW, "updated_at": NOW, **changes}
+def agent_body(agent: Agent, **changes: Any) -> dict[str, Any]:
+    """The API's body of an agent with default settings."""
+    body = {"id": str(agent.pk), **MINIMAL, **DEFAULTS, "version": 1, "published_version": None}
+    return {**body, "created_at": NOW, "updated_at": NOW, **changes}
 
 
 @time_machine.travel(NOW, tick=False)
@@ -67,17 +67,17 @@ def test_create_fills_in_the_defaults(ours: Workspace) -> None:
     response = make.client(ours, Role.MANAGER).post("/agents", MINIMAL)
 
     assert response.status_code == 201
-    assert response.json() == shown(ours.agents.get())
+    assert response.json() == agent_body(ours.agents.get())
 
 
 @time_machine.travel(NOW, tick=False)
-def test_create_keeps_everything_it_is_given(ours: Workspace) -> None:
+def test_create_stores_every_field(ours: Workspace) -> None:
     client = make.client(ours, Role.MANAGER)
 
     created = client.post("/agents", FULL)
 
     agent = ours.agents.get()
-    assert (created.status_code, created.json()) == (201, shown(agent, **FULL))
+    assert (created.status_code, created.json()) == (201, agent_body(agent, **FULL))
     assert client.get(f"/agents/{agent.pk}").json() == created.json()
 
 
@@ -137,7 +137,8 @@ def test_create_names_every_missing_field(ours: Workspace) -> None:
         (
             {"tools": [{"type": "fax", "name": "x"}]},
             ["tools", 0, "type"],
-            "value is not a valid enumeration member; permitted: 'webhook', 'end_call', 'transfer_call', 'dtmf'",
+            "value is not a valid enumeration member; "
+            "permitted: 'webhook', 'end_call', 'transfer_call', 'dtmf'",
             "type_error.enum",
         ),
         (
@@ -185,7 +186,7 @@ def test_create_names_every_missing_field(ours: Workspace) -> None:
         ({"colour": "red"}, ["colour"], "extra fields not permitted", "value_error.extra"),
     ],
 )
-def test_a_field_outside_its_bounds_is_refused(
+def test_invalid_field_is_refused(
     ours: Workspace, changes: dict[str, Any], loc: list[Any], msg: str, kind: str
 ) -> None:
     response = make.client(ours).post("/agents", {**MINIMAL, **changes})
@@ -195,7 +196,7 @@ def test_a_field_outside_its_bounds_is_refused(
     assert not ours.agents.exists()
 
 
-def test_a_member_reads_and_does_not_write(ours: Workspace) -> None:
+def test_member_can_read_but_not_write(ours: Workspace) -> None:
     agent = make.agent(ours)
     client = make.client(ours, Role.MEMBER)
 
@@ -216,7 +217,7 @@ def test_a_member_reads_and_does_not_write(ours: Workspace) -> None:
 
 
 @time_machine.travel(NOW, tick=False)
-def test_a_patch_changes_what_it_names_and_nested_objects_as_a_whole(ours: Workspace) -> None:
+def test_patch_changes_given_fields_and_replaces_nested_objects(ours: Workspace) -> None:
     agent = ours.agents.create(**FULL)
 
     response = make.client(ours).patch(
@@ -224,20 +225,22 @@ def test_a_patch_changes_what_it_names_and_nested_objects_as_a_whole(ours: Works
     )
 
     assert response.status_code == 200
-    assert response.json() == shown(agent, **{**FULL, "name": "New", "llm": {"model": "other"}})
+    assert response.json() == agent_body(
+        agent, **{**FULL, "name": "New", "llm": {"model": "other"}}
+    )
 
 
 @time_machine.travel(NOW, tick=False)
-def test_a_put_returns_everything_else_to_its_default(ours: Workspace) -> None:
+def test_put_resets_missing_fields_to_their_defaults(ours: Workspace) -> None:
     agent = ours.agents.create(**FULL)
 
     response = make.client(ours).put(f"/agents/{agent.pk}", MINIMAL)
 
     assert response.status_code == 200
-    assert response.json() == shown(agent)
+    assert response.json() == agent_body(agent)
 
 
-def test_what_was_read_may_be_sent_back(ours: Workspace) -> None:
+def test_body_that_was_read_can_be_sent_back(ours: Workspace) -> None:
     client = make.client(ours)
     before = client.post("/agents", FULL).json()
 
@@ -247,14 +250,14 @@ def test_what_was_read_may_be_sent_back(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize("agent_id", ["x", "1", "01a20acb-0954-75ed-8cc6-4f54aab43b0b"])
-def test_an_agent_that_is_not_there_is_not_found(ours: Workspace, agent_id: str) -> None:
+def test_unknown_agent_is_not_found(ours: Workspace, agent_id: str) -> None:
     response = make.client(ours).get(f"/agents/{agent_id}")
 
     assert (response.status_code, response.json()) == (404, NOT_FOUND)
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_a_list_costs_the_same_for_any_number_of_agents(
+def test_list_needs_the_same_queries_for_any_number_of_agents(
     ours: Workspace, theirs: Workspace, rows: int, django_assert_num_queries: Any
 ) -> None:
     made = [make.agent(ours) for _ in range(rows)]
@@ -269,7 +272,7 @@ def test_a_list_costs_the_same_for_any_number_of_agents(
     assert (body["total"], body["total_pages"]) == (rows, 1)
 
 
-def test_a_list_is_searched_and_sorted_by_name(ours: Workspace) -> None:
+def test_list_can_be_searched_and_sorted_by_name(ours: Workspace) -> None:
     for name in ("Beta agent", "Alpha agent", "Other"):
         make.agent(ours, name=name)
 
@@ -278,7 +281,7 @@ def test_a_list_is_searched_and_sorted_by_name(ours: Workspace) -> None:
     assert [item["name"] for item in body["items"]] == ["Alpha agent", "Beta agent"]
 
 
-def test_every_change_is_on_record(ours: Workspace) -> None:
+def test_every_change_is_audited(ours: Workspace) -> None:
     client = make.client(ours, Role.MANAGER)
     agent_id = client.post("/agents", MINIMAL).json()["id"]
 

@@ -17,7 +17,7 @@ from voiceops.core.ids import uuid7
 NOT_FOUND = {"detail": "Agent not found"}
 
 
-def test_a_deleted_agent_is_not_found_and_its_history_stays(ours: Workspace) -> None:
+def test_deleted_agent_is_not_found_and_its_history_stays(ours: Workspace) -> None:
     agent = make.agent(ours)
     call = make.call(ours, agent=agent)
     client = make.client(ours)
@@ -39,7 +39,7 @@ def test_a_deleted_agent_is_not_found_and_its_history_stays(ours: Workspace) -> 
 @pytest.mark.parametrize(
     ("status", "refused"), [("running", True), ("paused", False), ("completed", False)]
 )
-def test_an_agent_of_a_running_batch_is_not_deleted(
+def test_agent_of_a_running_batch_cannot_be_deleted(
     ours: Workspace, status: str, refused: bool
 ) -> None:
     agent = make.agent(ours)
@@ -56,9 +56,7 @@ def test_an_agent_of_a_running_batch_is_not_deleted(
 
 
 @pytest.mark.parametrize("probe", [{"probe_at": timezone.now()}, {"probe_call_id": uuid7()}])
-def test_an_agent_of_a_batch_that_paused_itself_is_not_deleted(
-    ours: Workspace, probe: dict[str, Any]
-) -> None:
+def test_agent_of_a_probing_batch_cannot_be_deleted(ours: Workspace, probe: dict[str, Any]) -> None:
     agent = make.agent(ours)
     make.batch(ours, agent=agent, status=Batch.Status.PAUSED, error="The trunk is gone.", **probe)
 
@@ -71,15 +69,15 @@ def test_an_agent_of_a_batch_that_paused_itself_is_not_deleted(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_agent_is_not_deleted_while_its_batch_is_being_started() -> None:
-    batch, told = make.batch(make.workspace()), []
+def test_agent_cannot_be_deleted_while_its_batch_is_being_started() -> None:
+    batch, refusals = make.batch(make.workspace()), []
     make.recipient(batch)
 
     def delete() -> None:
         try:
             delete_agent(agent=Agent.unscoped.get(pk=batch.agent_id))
         except StateForbids as refusal:
-            told.append(str(refusal))
+            refusals.append(str(refusal))
         finally:
             connections.close_all()
 
@@ -87,7 +85,7 @@ def test_an_agent_is_not_deleted_while_its_batch_is_being_started() -> None:
     with transaction.atomic():
         start_batch(batch=batch)
         thread.start()
-        thread.join(0.5)  # it has to wait for us
+        thread.join(0.5)  # waits for the lock of the open transaction
     thread.join()
 
-    assert told == ["Agent is in use by a running batch"]
+    assert refusals == ["Agent is in use by a running batch"]

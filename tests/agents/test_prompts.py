@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agents.prompts import complete_variables, missing_variables, render
+from agents.prompts import complete_variables, find_missing_variables, render
 
 CONFIG: dict[str, Any] = {
     "variables": [
@@ -15,7 +15,7 @@ CONFIG: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("text", "variables", "spoken"),
+    ("text", "variables", "rendered"),
     [
         ("Hello {{first_name}}!", {"first_name": "Ada"}, "Hello Ada!"),
         ("Hello {{ first_name }}, {{first_name}}", {"first_name": "Ada"}, "Hello Ada, Ada"),
@@ -37,13 +37,13 @@ CONFIG: dict[str, Any] = {
         ("{{}} {x} {% x %}", {"": "empty", "x": "Ada"}, "{{}} {x} {% x %}"),
     ],
 )
-def test_a_placeholder_is_replaced_by_plain_text_once(
-    text: str, variables: dict[str, Any], spoken: str
+def test_placeholder_is_replaced_once_by_plain_text(
+    text: str, variables: dict[str, Any], rendered: str
 ) -> None:
-    assert render(text, variables) == spoken
+    assert render(text, variables) == rendered
 
 
-def test_a_hostile_prompt_costs_no_time() -> None:
+def test_hostile_prompt_is_rendered_quickly() -> None:
     began = time.monotonic()
 
     render("{{" * 50_000 + " " * 50_000 + "{{ x" * 10_000, {"x": "y"})
@@ -61,17 +61,17 @@ def test_a_hostile_prompt_costs_no_time() -> None:
         ({"first_name": 0, "day": ""}, []),
     ],
 )
-def test_a_required_variable_without_value_and_default_is_missing(
+def test_required_variable_without_value_or_default_is_missing(
     values: dict[str, Any], missing: list[str]
 ) -> None:
-    assert missing_variables(CONFIG, values) == missing
+    assert find_missing_variables(CONFIG, values) == missing
 
 
-def test_an_agent_without_variables_misses_nothing() -> None:
-    assert missing_variables({}, {"anything": "goes"}) == []
+def test_agent_without_variables_has_none_missing() -> None:
+    assert find_missing_variables({}, {"anything": "goes"}) == []
 
 
-def test_blank_values_give_way_to_defaults_and_the_rest_is_silence() -> None:
+def test_blank_values_become_defaults_or_empty_texts() -> None:
     complete = complete_variables(CONFIG, {"first_name": "Ada", "day": " ", "other": "kept"})
 
     assert complete == {"first_name": "Ada", "day": "tomorrow", "note": "", "other": "kept"}

@@ -1,6 +1,4 @@
-"""Credentials of customers' systems in an agent: read as they were written, and never readable in
-the database.
-"""
+"""Secrets of agents: returned by the API as they were written, and never stored in plain text."""
 
 import base64
 import os
@@ -47,14 +45,14 @@ def client(ours: Workspace) -> APIClient:
 
 @pytest.fixture
 def url(client: APIClient) -> str:
-    """Of an agent with secrets, published as version 1."""
+    """The URL of an agent with secrets, published as version 1."""
     url = f"/agents/{client.post('/agents', BODY).json()['id']}"
     client.post(f"{url}/publish")
     return url
 
 
 def stored() -> str:
-    """All that stands in our two tables."""
+    """The contents of both tables."""
     with connection.cursor() as cursor:
         rows = ""
         for table in ("agents_agent", "agents_agentversion"):
@@ -64,25 +62,23 @@ def stored() -> str:
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.MANAGER])
-def test_everybody_of_the_workspace_reads_what_was_written(
-    ours: Workspace, url: str, role: Role
-) -> None:
-    told = make.client(ours, role).get(url).json()
+def test_every_member_reads_secrets_as_written(ours: Workspace, url: str, role: Role) -> None:
+    body = make.client(ours, role).get(url).json()
 
-    assert (told["tools"], told["llm"]) == (TOOLS, LLM)
+    assert (body["tools"], body["llm"]) == (TOOLS, LLM)
     assert SECRET not in stored()
 
 
-def test_what_is_read_is_put_back_without_a_change(client: APIClient, url: str) -> None:
-    told = client.get(url).json()
+def test_body_can_be_read_and_put_back_unchanged(client: APIClient, url: str) -> None:
+    body = client.get(url).json()
     read_only = ("id", "version", "published_version", "created_at", "updated_at")
 
-    answer = client.put(url, {name: value for name, value in told.items() if name not in read_only})
+    answer = client.put(url, {name: value for name, value in body.items() if name not in read_only})
 
-    assert answer.json() == told
+    assert answer.json() == body
 
 
-def test_a_changed_header_makes_a_new_draft(client: APIClient, url: str) -> None:
+def test_changed_header_makes_a_new_draft(client: APIClient, url: str) -> None:
     tools = [{**TOOLS[1], "headers": {"Authorization": "Bearer another"}}]
 
     answer = client.patch(url, {"tools": tools}).json()
@@ -107,11 +103,11 @@ def test_versions_rollbacks_and_copies_keep_secrets(client: APIClient, url: str)
         *Agent.unscoped.values_list("sealed", flat=True),
         *AgentVersion.unscoped.values_list("sealed", flat=True),
     ]
-    assert len(set(tokens)) == 4  # one of them is nothing: version 2 has no secret
+    assert len(set(tokens)) == 4  # one is empty because version 2 has no secret
     assert tokens.count("") == 1
 
 
-def test_an_agent_without_secrets_stores_none(ours: Workspace) -> None:
+def test_agent_without_secrets_stores_none(ours: Workspace) -> None:
     agent = make.agent(ours, llm={"provider": "openai", "model": "gpt-4.1"}, tools=[TOOLS[0]])
 
     assert (agent.sealed, agent.config()["tools"]) == ("", [TOOLS[0]])
@@ -126,7 +122,7 @@ def test_secrets_copied_to_another_row_cannot_be_read(ours: Workspace, url: str)
         other.config()
 
 
-def test_rotation_knows_agents_and_their_versions(
+def test_key_rotation_covers_agents_and_versions(
     client: APIClient, url: str, settings: Settings
 ) -> None:
     new = base64.urlsafe_b64encode(os.urandom(32)).decode()
@@ -139,14 +135,14 @@ def test_rotation_knows_agents_and_their_versions(
     assert client.get(f"{url}/versions").json()["items"][0]["llm"] == LLM
 
 
-def test_the_migration_seals_what_stood_readable_and_can_be_taken_back(ours: Workspace) -> None:
+def test_migration_encrypts_secrets_and_can_be_reversed(ours: Workspace) -> None:
     draft = {**make.agent(ours, published=False).config(), **BODY}
     agent = Agent.unscoped.create(workspace=ours, **draft)
     version = AgentVersion.unscoped.create(workspace=ours, agent=agent, number=1, config=draft)
     rows = (agent, version)
 
     migration.seal(apps, None)
-    migration.seal(apps, None)  # once more, as after a run that was stopped
+    migration.seal(apps, None)  # again, as after an interrupted run
 
     [row.refresh_from_db() for row in rows]
     assert SECRET not in stored()
@@ -159,10 +155,10 @@ def test_the_migration_seals_what_stood_readable_and_can_be_taken_back(ours: Wor
     assert (version.sealed, version.config) == ("", draft)
 
 
-def test_a_credential_never_goes_to_another_tool() -> None:
+def test_credential_never_moves_to_another_tool() -> None:
     plain, secret = secrets.split_secrets({"tools": TOOLS, "llm": {}, "stt": {}, "tts": {}})
     later = [plain["tools"][1], plain["tools"][0], {**plain["tools"][2], "headers": {"X": "later"}}]
 
     joined = secrets.merge_secrets({**plain, "tools": later}, secret)
 
-    assert joined["tools"] == later  # as a release wrote it that knew nothing of seals
+    assert joined["tools"] == later  # as written by a release without encryption

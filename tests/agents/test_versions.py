@@ -14,8 +14,8 @@ from tests.agents.test_agents import DEFAULTS, FULL, MINIMAL, NOW
 from voiceops.core.errors import StateForbids
 
 
-def numbers(told: dict[str, Any]) -> tuple[int, int | None]:
-    return told["version"], told["published_version"]
+def numbers(body: dict[str, Any]) -> tuple[int, int | None]:
+    return body["version"], body["published_version"]
 
 
 @pytest.fixture
@@ -25,11 +25,11 @@ def client(ours: Workspace) -> APIClient:
 
 @pytest.fixture
 def url(client: APIClient) -> str:
-    """Of an agent that was never published."""
+    """The URL of an agent that was never published."""
     return f"/agents/{client.post('/agents', MINIMAL).json()['id']}"
 
 
-def test_numbers_follow_what_is_published(client: APIClient, url: str) -> None:
+def test_version_numbers_follow_publishing(client: APIClient, url: str) -> None:
     steps: list[tuple[str, dict[str, Any], tuple[int, int | None]]] = [
         ("patch", {"name": "A"}, (1, None)),
         ("publish", {}, (1, 1)),
@@ -52,7 +52,7 @@ def test_numbers_follow_what_is_published(client: APIClient, url: str) -> None:
     assert [item["version"] for item in client.get(f"{url}/versions").json()["items"]] == [3, 2, 1]
 
 
-def test_a_version_never_changes(client: APIClient, url: str) -> None:
+def test_published_version_never_changes(client: APIClient, url: str) -> None:
     with time_machine.travel(NOW, tick=False):
         client.post(f"{url}/publish")
 
@@ -68,7 +68,7 @@ def test_a_version_never_changes(client: APIClient, url: str) -> None:
     }
 
 
-def test_a_rollback_restores_the_draft(client: APIClient, url: str) -> None:
+def test_rollback_restores_the_draft(client: APIClient, url: str) -> None:
     client.post(f"{url}/publish")
     client.put(url, FULL)
     client.post(f"{url}/publish")
@@ -80,7 +80,9 @@ def test_a_rollback_restores_the_draft(client: APIClient, url: str) -> None:
 
 
 @pytest.mark.parametrize("version", [0, 2, -1])
-def test_a_rollback_needs_a_version_that_exists(client: APIClient, url: str, version: int) -> None:
+def test_rollback_to_an_unknown_version_is_not_found(
+    client: APIClient, url: str, version: int
+) -> None:
     client.post(f"{url}/publish")
 
     answer = client.post(f"{url}/rollback", {"version": version})
@@ -88,14 +90,14 @@ def test_a_rollback_needs_a_version_that_exists(client: APIClient, url: str, ver
     assert (answer.status_code, answer.json()) == (404, {"detail": "Agent version not found"})
 
 
-def test_a_rollback_without_a_version_fails_its_schema(client: APIClient, url: str) -> None:
+def test_rollback_without_a_version_fails_validation(client: APIClient, url: str) -> None:
     answer = client.post(f"{url}/rollback", {})
 
     missing = {"loc": ["body", "version"], "msg": "field required", "type": "value_error.missing"}
     assert (answer.status_code, answer.json()) == (422, {"detail": [missing]})
 
 
-def test_a_duplicate_is_a_draft_of_its_own(client: APIClient, url: str) -> None:
+def test_duplicate_is_an_unpublished_draft(client: APIClient, url: str) -> None:
     client.post(f"{url}/publish")
     client.put(url, FULL)
 
@@ -108,7 +110,7 @@ def test_a_duplicate_is_a_draft_of_its_own(client: APIClient, url: str) -> None:
     assert client.get(f"/agents/{copy['id']}/versions").json()["total"] == 0
 
 
-def test_the_copy_of_a_long_name_fits(ours: Workspace, client: APIClient) -> None:
+def test_copy_of_a_long_name_fits(ours: Workspace, client: APIClient) -> None:
     agent = make.agent(ours, name="x" * 200)
 
     answer = client.post(f"/agents/{agent.pk}/duplicate")
@@ -116,7 +118,7 @@ def test_the_copy_of_a_long_name_fits(ours: Workspace, client: APIClient) -> Non
     assert answer.json()["name"] == "x" * 193 + " (copy)"
 
 
-def test_an_agent_that_was_never_published_has_no_published_version(ours: Workspace) -> None:
+def test_unpublished_agent_has_no_published_version(ours: Workspace) -> None:
     agent = make.agent(ours, published=False)
 
     with pytest.raises(StateForbids, match=r"^Agent is not published$"):
@@ -124,7 +126,7 @@ def test_an_agent_that_was_never_published_has_no_published_version(ours: Worksp
 
 
 @pytest.mark.django_db(transaction=True)
-def test_simultaneous_edits_of_different_fields_all_stay() -> None:
+def test_concurrent_edits_of_different_fields_are_all_kept() -> None:
     agent = make.agent(make.workspace())
     changes: list[dict[str, Any]] = [
         {"name": "New"},

@@ -1,7 +1,7 @@
 import json
 
 from accounts.models import Workspace
-from agents.serializers import LONGEST_PROMPT
+from agents.serializers import MAX_PROMPT_LENGTH
 from telephony.clients.livekit.rooms import RoomRequest
 from telephony.dialing.jobs import Job
 from telephony.domain.agent_metadata import metadata_of
@@ -29,7 +29,7 @@ def test_an_agent_is_told_its_call_with_the_defaults_filled_in(ours: Workspace) 
 
 
 def test_the_longest_prompt_fits_into_what_livekit_takes_in_any_script(ours: Workspace) -> None:
-    config = {"system_prompt": "話" * LONGEST_PROMPT}
+    config = {"system_prompt": "話" * MAX_PROMPT_LENGTH}
 
     metadata = metadata_of(make.call(ours), config)
 
