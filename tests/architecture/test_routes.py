@@ -201,7 +201,10 @@ def hides_their_thing(
 @pytest.mark.parametrize("endpoint", list(endpoints()))
 def test_no_endpoint_crashes_on_hostile_query_strings(endpoint: Endpoint, ours: Workspace) -> None:
     route, method, _ = endpoint
-    query = "page=%00&page_size=99999999999999999999&sort=%00&search=%00%ff&id=1;--&status=%00&from=%00&to=%00"
+    query = (
+        "page=%00&page_size=99999999999999999999&sort=%00&search=%00%ff&id=1;--"
+        "&status=%00&from=%00&to=%00"
+    )
 
     response = send(make.client(ours), method, f"{fill(route, ours)}?{query}")
 
