@@ -10,7 +10,7 @@ import pytest
 from django.apps import apps
 from django.db.models import ForeignKey
 
-from tests.architecture.test_files import ROOT, sources
+from tests.architecture.source import ROOT, sources
 from voiceops.core.extension_points import ExtensionPoint
 
 # Bottom to top. `voiceops` has no models; its settings and urls name every app by design.
