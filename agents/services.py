@@ -34,7 +34,9 @@ def create_agent(
         agent = Agent(workspace=workspace)
         agent.set_draft(config)
         agent.save(force_insert=True)
-        _record_audit("agent.created", agent, principal, name=agent.name)
+        audit.record(
+            "agent.created", principal=principal, target=agent, changes={"name": agent.name}
+        )
     return agent
 
 
@@ -57,7 +59,12 @@ def save_draft(
             current.save(
                 update_fields={*changed, *secrets.SECRET_FIELDS, "sealed", "version", "updated_at"}
             )
-            _record_audit("agent.updated", current, principal, fields=sorted(changed))
+            audit.record(
+                "agent.updated",
+                principal=principal,
+                target=current,
+                changes={"fields": sorted(changed)},
+            )
     return current
 
 
@@ -71,7 +78,12 @@ def publish_agent(*, agent: Agent, principal: Principal | None = None) -> Agent:
         if not current.versions.filter(number=current.version).exists():
             current.create_version()
         _set_published_version(current, current.version)
-        _record_audit("agent.published", current, principal, version=current.version)
+        audit.record(
+            "agent.published",
+            principal=principal,
+            target=current,
+            changes={"version": current.version},
+        )
     return current
 
 
@@ -93,7 +105,12 @@ def rollback_agent(*, agent: Agent, version: int, principal: Principal | None = 
             update_fields={*names, *secrets.SECRET_FIELDS, "sealed", "version", "updated_at"}
         )
         _set_published_version(current, target.number)
-        _record_audit("agent.rolled_back", current, principal, version=target.number)
+        audit.record(
+            "agent.rolled_back",
+            principal=principal,
+            target=current,
+            changes={"version": target.number},
+        )
     return current
 
 
@@ -118,7 +135,9 @@ def delete_agent(*, agent: Agent, principal: Principal | None = None) -> None:
             prepare_deletion(current)
         current.deleted_at = timezone.now()
         current.save(update_fields=["deleted_at"])
-        _record_audit("agent.deleted", current, principal, name=current.name)
+        audit.record(
+            "agent.deleted", principal=principal, target=current, changes={"name": current.name}
+        )
 
 
 def published_version(agent: Agent) -> AgentVersion:
@@ -157,12 +176,3 @@ def _next_version_number(agent: Agent) -> int:
 def _set_published_version(agent: Agent, number: int) -> None:
     agent.published_version = number
     agent.save(update_fields=["published_version"])
-
-
-def _record_audit(action: str, agent: Agent, principal: Principal | None, **changes: Any) -> None:
-    audit.record(
-        action,
-        principal=principal or Principal(workspace=agent.workspace),
-        target=agent,
-        changes=changes,
-    )

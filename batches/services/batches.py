@@ -51,7 +51,7 @@ def start_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
             **HEALTHY,
         )
         check_agent_and_number(batch, began=began)
-        audit.record("batch.started", principal=principal or system_principal(batch), target=batch)
+        audit.record("batch.started", principal=principal, target=batch)
         start_dialing_or_complete(batch)
     return batch
 
@@ -79,7 +79,7 @@ def pause_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
                 refusal="Batch is not running",
                 **HEALTHY,
             )
-        audit.record("batch.paused", principal=principal or system_principal(batch), target=batch)
+        audit.record("batch.paused", principal=principal, target=batch)
     return batch
 
 
@@ -100,7 +100,7 @@ def resume_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
             **HEALTHY,
         )
         check_agent_and_number(batch, began=began)
-        audit.record("batch.resumed", principal=principal or system_principal(batch), target=batch)
+        audit.record("batch.resumed", principal=principal, target=batch)
         start_dialing_or_complete(batch)
     return batch
 
@@ -126,7 +126,7 @@ def stop_batch(
             said = {"hang_up_active": hang_up_active}
             audit.record(
                 "batch.stopped",
-                principal=principal or system_principal(batch),
+                principal=principal,
                 target=batch,
                 changes=said,
             )
@@ -152,7 +152,7 @@ def delete_batch(*, batch: Batch, principal: Principal | None = None) -> None:
         Batch.unscoped.filter(pk=batch.pk).delete()
         audit.record(
             "batch.deleted",
-            principal=principal or system_principal(batch),
+            principal=principal,
             target=batch,
             changes={"name": batch.name},
         )
@@ -257,11 +257,6 @@ def check_agent_and_number(batch: Batch, *, began: bool) -> None:
         raise StateForbids(f"The batch's phone number was deleted: {way_out('phone_number_id')}")
     if number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
-
-
-def system_principal(batch: Batch) -> Principal:
-    """Nobody, in the batch's workspace: who acts when nobody asked."""
-    return Principal(workspace=batch.workspace)
 
 
 def refusal_for(status: str) -> str:

@@ -31,7 +31,7 @@ def update_mapping(
 
 def delete_mapping(*, mapping: SavedMapping, principal: Principal | None = None) -> None:
     with transaction.atomic():
-        _note("column_mapping.deleted", mapping, principal)
+        _audit("column_mapping.deleted", mapping, principal)
         mapping.delete()
 
 
@@ -39,7 +39,7 @@ def _save(mapping: SavedMapping, action: str, principal: Principal | None) -> Sa
     try:
         with transaction.atomic():
             mapping.save()
-            _note(action, mapping, principal)
+            _audit(action, mapping, principal)
     except IntegrityError as error:
         same = SavedMapping.unscoped.filter(
             workspace=mapping.workspace_id, name=mapping.name
@@ -50,13 +50,13 @@ def _save(mapping: SavedMapping, action: str, principal: Principal | None) -> Sa
     return mapping
 
 
-def _note(action: str, mapping: SavedMapping, principal: Principal | None) -> None:
+def _audit(action: str, mapping: SavedMapping, principal: Principal | None) -> None:
     changes = {
         name: getattr(mapping, name) for name in ("name", "column_mapping", "default_country")
     }
     audit.record(
         action,
-        principal=principal or Principal(workspace=mapping.workspace),
+        principal=principal,
         target=mapping,
         changes=changes,
     )

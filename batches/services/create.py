@@ -13,7 +13,7 @@ from agents.services import published_version
 from batches.importing.lease import begin_append
 from batches.importing.saved_mappings import load_saved_mappings
 from batches.models import Batch
-from batches.services.batches import HAS_ENDED, STILL_VALIDATING, system_principal
+from batches.services.batches import HAS_ENDED, STILL_VALIDATING
 from batches.services.uploads import UploadContent, stored_upload
 from telephony.models import PhoneNumber
 from voiceops.core import task_queue
@@ -53,7 +53,7 @@ def create_batch(
         )
         audit.record(
             "batch.created",
-            principal=principal or system_principal(batch),
+            principal=principal,
             target=batch,
             changes={"name": batch.name},
         )
@@ -79,7 +79,7 @@ def append_recipients(
         transaction.atomic(),
     ):
         begin_append(batch=batch, upload=upload)
-        audit.record("batch.appended", principal=principal or system_principal(batch), target=batch)
+        audit.record("batch.appended", principal=principal, target=batch)
         task_queue.enqueue_on_commit(task_queue.IMPORT_BATCH, batch_id=str(batch.pk))
     batch.refresh_from_db()
     return batch

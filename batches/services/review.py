@@ -5,7 +5,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.auth.principal import Principal
 from batches.models import Batch, Recipient
-from batches.services.batches import HAS_ENDED, check_agent_and_number, system_principal
+from batches.services.batches import HAS_ENDED, check_agent_and_number
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
@@ -33,7 +33,9 @@ def release_recipient(
             check_agent_and_number(batch, began=True)
             batch.status, batch.ended_at = Batch.Status.RUNNING, None
             batch.save(update_fields=["status", "ended_at"])
-        _note("recipient.released", recipient, reason, principal)
+        audit.record(
+            "recipient.released", principal=principal, target=recipient, changes={"reason": reason}
+        )
         task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
     return recipient
 
@@ -44,7 +46,9 @@ def close_recipient(
     """Give somebody in review up for this batch. Raises StateForbids when they are not in review."""
     with transaction.atomic():
         _decide(recipient, status=Status.FAILED, reason=reason, due_at=None)
-        _note("recipient.closed", recipient, reason, principal)
+        audit.record(
+            "recipient.closed", principal=principal, target=recipient, changes={"reason": reason}
+        )
     return recipient
 
 
@@ -53,12 +57,3 @@ def _decide(recipient: Recipient, **changes: object) -> None:
     if not Recipient.unscoped.filter(pk=recipient.pk, status=Status.REVIEW).update(**changes):
         raise StateForbids(NOT_IN_REVIEW)
     recipient.refresh_from_db()
-
-
-def _note(action: str, recipient: Recipient, reason: str, principal: Principal | None) -> None:
-    audit.record(
-        action,
-        principal=principal or system_principal(recipient.batch),
-        target=recipient,
-        changes={"reason": reason},
-    )

@@ -50,13 +50,8 @@ def suppress_number(
         with transaction.atomic():
             workspace.suppressions.filter(phone_number=phone_number, expires_at__lte=now).delete()
             row: Suppression = workspace.suppressions.create(phone_number=phone_number, **fields)
-            _note(
-                "suppression.added",
-                workspace,
-                principal,
-                row,
-                phone_number=mask_number(phone_number),
-            )
+            changes = {"phone_number": mask_number(phone_number)}
+            audit.record("suppression.added", principal=principal, target=row, changes=changes)
     except IntegrityError as error:
         if workspace.suppressions.filter(phone_number=phone_number).exists():
             raise Conflict(ALREADY) from error
@@ -71,7 +66,7 @@ def lift_suppression(*, suppression: Suppression, principal: Principal | None = 
             "phone_number": mask_number(suppression.phone_number),
             "source": suppression.source,
         }
-        _note("suppression.lifted", suppression.workspace, principal, suppression, **changes)
+        audit.record("suppression.lifted", principal=principal, target=suppression, changes=changes)
         suppression.delete()
 
 
@@ -89,9 +84,13 @@ def suppress_numbers(
     with transaction.atomic():
         for chunk in chunked(list(wanted.values())):
             added += _merge(workspace, chunk, now, source)
-        told = Added(added, len(rows) - added)
-        _note("suppression.imported", workspace, principal, None, **told._asdict())
-    return told
+        result = Added(added, len(rows) - added)
+        audit.record(
+            "suppression.imported",
+            principal=principal or Principal(workspace=workspace),
+            changes=result._asdict(),
+        )
+    return result
 
 
 def _merge(
@@ -132,15 +131,3 @@ def _outlasts(expires_at: datetime | None, other: datetime | None) -> bool:
 def _refuse_past(expires_at: datetime | None, now: datetime) -> None:
     if _is_over(expires_at, now):
         raise Invalid(PAST)
-
-
-def _note(
-    action: str,
-    workspace: Workspace,
-    principal: Principal | None,
-    row: Suppression | None,
-    **changes: Any,
-) -> None:
-    audit.record(
-        action, principal=principal or Principal(workspace=workspace), target=row, changes=changes
-    )

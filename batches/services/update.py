@@ -15,7 +15,6 @@ from batches.services.batches import (
     HAS_ENDED,
     STILL_VALIDATING,
     apply_start_mode,
-    system_principal,
 )
 from batches.services.column_variables import rename_variables, validate_variables
 from telephony.models import PhoneNumber
@@ -74,7 +73,7 @@ def update_batch(
         }
         audit.record(
             "batch.updated",
-            principal=principal or system_principal(batch),
+            principal=principal,
             target=batch,
             changes=said,
         )
