@@ -3,14 +3,14 @@ from rest_framework.routers import SimpleRouter
 
 from telephony.views import numbers
 from telephony.views.agent_reports import report
-from telephony.views.call_details import CallStoryViewSet
+from telephony.views.call_details import CallDetailsViewSet
 from telephony.views.calls import CallViewSet
 from telephony.views.livekit_webhook import livekit_webhook
 from telephony.views.recordings import recording_file
 
 router = SimpleRouter(trailing_slash=False)
 router.register("calls", CallViewSet, basename="call")
-router.register("calls", CallStoryViewSet, basename="call-story")
+router.register("calls", CallDetailsViewSet, basename="call-story")
 router.register("phone-numbers", numbers.PhoneNumberViewSet, basename="phone-number")
 router.register("sip-trunks", numbers.SipTrunkViewSet, basename="sip-trunk")
 

@@ -17,8 +17,8 @@ from accounts.models import AuditEntry
 from batches.models import Batch, Recipient
 from batches.reporting.progress import counts_of
 from telephony.models import Call, CallEvent
-from telephony.serializers.calls import shown_call
-from telephony.services.analysis import shown_analysis
+from telephony.serializers.calls import serialize_call
+from telephony.services.analysis import serialize_analysis
 from voiceops.core.ids import lowest_id
 
 EVENT_PAGE_ROWS = 1_000
@@ -115,7 +115,7 @@ def _events_of_row(row: CallEvent, call: Call) -> Iterator[DomainEvent]:
     if call.dialed_at is None and call.batch_id is not None:
         return
     if row.type == "analysis":
-        data = {**shown_call(call), "analysis": shown_analysis(row)}
+        data = {**serialize_call(call), "analysis": serialize_analysis(row)}
         key = f"call.analyzed:{row.pk}"
         yield DomainEvent(call.workspace_id, "call.analyzed", key, row.at, data)
         return
@@ -126,7 +126,7 @@ def _events_of_row(row: CallEvent, call: Call) -> Iterator[DomainEvent]:
 
 
 def _call_event(call: Call, type: str, at: datetime) -> DomainEvent:
-    return DomainEvent(call.workspace_id, type, f"{type}:{call.pk}", at, shown_call(call))
+    return DomainEvent(call.workspace_id, type, f"{type}:{call.pk}", at, serialize_call(call))
 
 
 def batch_events_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[DomainEvent]:

@@ -10,7 +10,7 @@ from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from accounts.services.erased_numbers import ERASED_PLACEHOLDER, add_erased_number
 from batches.models import Recipient, RejectedRow
-from telephony.services.erasure import refuse_open_calls
+from telephony.services.erasure import require_no_open_calls
 from voiceops.core.errors import StateForbids
 
 Status = Recipient.Status
@@ -25,7 +25,7 @@ def erase_recipients(workspace: Workspace, number: str) -> int:
     """
     with transaction.atomic():
         add_erased_number(workspace, number)
-        refuse_open_calls(workspace, number)
+        require_no_open_calls(workspace, number)
         if workspace.batches.exclude(upload="").exists():
             raise StateForbids("A list is being read; try again when it has been")
         workspace.suppressions.filter(phone_number=number).delete()

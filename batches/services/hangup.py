@@ -9,7 +9,7 @@ from telephony.clients.livekit.rooms import delete_room
 from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.domain import call_states
 from telephony.models import Call, Stage
-from telephony.services.call_control import LOOK_EVERY, UNDER_WAY, record_hang_up
+from telephony.services.call_control import INTENT_POLL_SECONDS, MAX_INTENT_SECONDS, record_hang_up
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
 
@@ -25,9 +25,9 @@ def hang_up_calls(*, batch: Batch) -> None:
     sent or dropped before that, because a dial that is under way would only open its room again.
     """
     calls = open_calls(batch)
-    deadline = time.monotonic() + UNDER_WAY
+    deadline = time.monotonic() + MAX_INTENT_SECONDS
     while any(call.stage == Stage.INTENT for call in calls) and time.monotonic() < deadline:
-        time.sleep(LOOK_EVERY)
+        time.sleep(INTENT_POLL_SECONDS)
         calls = open_calls(batch)
     now = database_now()
     for call in calls:

@@ -58,7 +58,7 @@ def repair_numbers() -> Iterator[PhoneNumber]:
     Raises ProviderError and StateForbids, with the numbers before it repaired.
     """
     clean_provisioning()
-    drifted, _ = drift.check_everything()
+    drifted, _ = drift.check_all()
     for each in drifted:
         if isinstance(each.row, PhoneNumber):
             drift.repair_number(number=each.row)

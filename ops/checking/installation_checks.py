@@ -76,7 +76,7 @@ def check_drift() -> Finding:
     """Whether LiveKit has the trunks and rules that the rows of our numbers describe."""
     name = "drift"
     try:
-        drifted, orphans = drift.check_everything()
+        drifted, orphans = drift.check_all()
     except ProviderError:
         return warning(name, "not checked: LiveKit must respond first", "see livekit")
     except crypto.DecryptError as error:

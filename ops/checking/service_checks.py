@@ -24,7 +24,7 @@ from telephony.clients import recording_storage
 from telephony.clients.livekit import trunks as livekit_trunks
 from telephony.clients.twilio.client import Twilio
 from telephony.models import PhoneNumber
-from telephony.services.purchase import tags_at_twilio
+from telephony.services.purchase import list_twilio_tags
 from voiceops.core.errors import ProviderError
 
 REQUEST_TIMEOUT_SECONDS = 5
@@ -80,7 +80,7 @@ def check_twilio() -> Finding:
         return ok(name, "not configured, numbers cannot be bought")
     try:
         status = Twilio().account_status()
-        tags = tags_at_twilio()
+        tags = list_twilio_tags()
     except ProviderError as error:
         fix = "check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and the account's funds"
         return bad(name, str(error), fix)

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from accounts import audit
 from accounts.staff.base import ReadOnlyAdmin, ReadOnlyInline, badge_column, principal_of
 from telephony.models import Call, CallEvent, InboxEvent, Recording, Turn
-from telephony.services.recordings import link_to_recording
+from telephony.services.recordings import create_recording_link
 from voiceops.core.errors import DomainError
 from voiceops.core.extension_points import ExtensionPoint
 from voiceops.core.pii import mask_number, mask_numbers_in
@@ -44,7 +44,7 @@ class OriginPages(NamedTuple):
 ORIGIN_PAGES: ExtensionPoint[OriginPages] = ExtensionPoint("admin pages of a call's origin")
 
 
-def linked(words: str, page: str, pk: object) -> str:
+def link(words: str, page: str, pk: object) -> str:
     return format_html(
         '<a href="{}" class="text-primary-600">{}</a>', reverse(f"admin:{page}", args=[pk]), words
     )
@@ -147,7 +147,7 @@ class CallAdmin(ReadOnlyAdmin):
         if call is None or not self.has_view_permission(request, call):
             raise PermissionDenied
         try:
-            url, _ = link_to_recording(call=call)
+            url, _ = create_recording_link(call=call)
         except DomainError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return redirect("admin:telephony_call_change", pk)
@@ -156,14 +156,12 @@ class CallAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Recording")
     def listen(self, call: Call) -> str:
-        return (
-            linked("Listen", "telephony_call_recording", call.pk) if call.has_recording else "none"
-        )
+        return link("Listen", "telephony_call_recording", call.pk) if call.has_recording else "none"
 
     @admin.display(description="Batch")
     def batch_page(self, call: Call) -> str:
         return (
-            linked(str(call.batch_id), ORIGIN_PAGES.get().batch, call.batch_id)
+            link(str(call.batch_id), ORIGIN_PAGES.get().batch, call.batch_id)
             if call.batch_id
             else "none"
         )
@@ -171,7 +169,7 @@ class CallAdmin(ReadOnlyAdmin):
     @admin.display(description="Recipient")
     def recipient_page(self, call: Call) -> str:
         person = call.recipient_id
-        return linked(str(person), ORIGIN_PAGES.get().recipient, person) if person else "none"
+        return link(str(person), ORIGIN_PAGES.get().recipient, person) if person else "none"
 
     @admin.display(description="Agent", ordering="agent__name")
     def agent_name(self, call: Call) -> str:

@@ -25,16 +25,16 @@ from voiceops.api.serializers import (
     Uuid,
 )
 
-STATUSES = list(dict.fromkeys(PUBLIC_STATUS.values()))
-VERSION = "agent_version__number"
+PUBLIC_STATUSES = list(dict.fromkeys(PUBLIC_STATUS.values()))
+VERSION_COLUMN = "agent_version__number"
 # The contract's order -> the column, where they have another name. The rest is computed in `shown`.
-FIELDS = {
+COLUMN_BY_FIELD = {
     "id": "pk",
     "direction": "direction",
     "from": "from_number",
     "to": "to_number",
     "agent_id": "agent_id",
-    "agent_version": VERSION,
+    "agent_version": VERSION_COLUMN,
     "batch_id": "batch_id",
     "recipient_id": "recipient_id",
     "attempt": "attempt",
@@ -53,17 +53,17 @@ FIELDS = {
     "answered_at": "answered_at",
     "ended_at": "ended_at",
 }
-COLUMNS = tuple(FIELDS.values())
-STATUS, ANSWERED_AT, ENDED_AT = (
-    list(FIELDS).index(name) for name in ("status", "answered_at", "ended_at")
+CALL_COLUMNS = tuple(COLUMN_BY_FIELD.values())
+STATUS_INDEX, ANSWERED_AT_INDEX, ENDED_AT_INDEX = (
+    list(COLUMN_BY_FIELD).index(name) for name in ("status", "answered_at", "ended_at")
 )
 
 
-def shown(values: tuple[Any, ...]) -> dict[str, Any]:
+def serialize_row(values: tuple[Any, ...]) -> dict[str, Any]:
     """A call's JSON out of the values of COLUMNS."""
-    body = dict(zip(FIELDS, values, strict=True))
-    body["status"] = PUBLIC_STATUS[values[STATUS]]
-    body["duration_seconds"] = seconds_between(values[ANSWERED_AT], values[ENDED_AT])
+    body = dict(zip(COLUMN_BY_FIELD, values, strict=True))
+    body["status"] = PUBLIC_STATUS[values[STATUS_INDEX]]
+    body["duration_seconds"] = seconds_between(values[ANSWERED_AT_INDEX], values[ENDED_AT_INDEX])
     return body
 
 
@@ -71,11 +71,14 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
     return None if start is None or end is None else round((end - start).total_seconds(), 3)
 
 
-def shown_call(call: Call) -> dict[str, Any]:
+def serialize_call(call: Call) -> dict[str, Any]:
     """The same out of an instance, with its version loaded."""
     version = call.agent_version.number if call.agent_version else None
-    return shown(
-        tuple(version if column == VERSION else getattr(call, column) for column in COLUMNS)
+    return serialize_row(
+        tuple(
+            version if column == VERSION_COLUMN else getattr(call, column)
+            for column in CALL_COLUMNS
+        )
     )
 
 
@@ -90,7 +93,7 @@ class CallSerializer(StrictSerializer):
     batch_id = serializers.UUIDField(read_only=True, allow_null=True)
     recipient_id = serializers.UUIDField(read_only=True, allow_null=True)
     attempt = serializers.IntegerField(read_only=True)
-    status = serializers.ChoiceField(STATUSES, read_only=True)
+    status = serializers.ChoiceField(PUBLIC_STATUSES, read_only=True)
     outcome = serializers.ChoiceField(Outcome.choices, read_only=True, allow_null=True)
     end_reason = serializers.CharField(read_only=True, allow_null=True)
     hung_up_by = serializers.ChoiceField(
@@ -115,7 +118,7 @@ class CallSerializer(StrictSerializer):
         }  # a word Python keeps
 
     def to_representation(self, instance: Call) -> dict[str, Any]:
-        return shown_call(instance)
+        return serialize_call(instance)
 
 
 class CallOrderSerializer(StrictSerializer):
@@ -141,7 +144,7 @@ class TransferSerializer(StrictSerializer):
     to = Phone(max_length=64)
 
 
-class Keys(Text):
+class DtmfKeys(Text):
     """What can be pressed; `w` waits half a second."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -152,10 +155,10 @@ class Keys(Text):
 
 
 class DtmfSerializer(StrictSerializer):
-    digits = Keys(max_length=64)
+    digits = DtmfKeys(max_length=64)
 
 
-class NumberText(Text):
+class NumberSearchText(Text):
     """A number to look for, in any spelling. A plus sign that was not percent-encoded arrives as a
     space.
     """
@@ -169,12 +172,12 @@ class NumberText(Text):
 
 
 class CallQuery(PageQuery):
-    status = Choice(choices=STATUSES, required=False)
+    status = Choice(choices=PUBLIC_STATUSES, required=False)
     outcome = Choice(choices=Outcome.values, required=False)
     direction = Choice(choices=Direction.values, required=False)
     agent_id = Uuid(required=False)
     batch_id = Uuid(required=False)
-    to = NumberText(required=False, max_length=64)
+    to = NumberSearchText(required=False, max_length=64)
     started_after = DateTime(required=False)
     started_before = DateTime(required=False)
     min_duration = Number(required=False, min_value=0, max_value=86_400)
@@ -183,7 +186,7 @@ class CallQuery(PageQuery):
     def get_fields(self) -> dict[str, Any]:
         return {
             **super().get_fields(),
-            "from": NumberText(required=False, max_length=64),
+            "from": NumberSearchText(required=False, max_length=64),
         }  # a word Python keeps
 
 

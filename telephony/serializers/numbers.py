@@ -10,7 +10,7 @@ from accounts.api.related_fields import WorkspaceRelatedField, WorkspaceSerializ
 from agents.models import Agent
 from telephony.models import FAILING, PhoneNumber, Provider, SipTrunk, Transport
 from telephony.services.numbers import NumberOrder
-from telephony.services.sip_addresses import is_well_formed, refuse_private
+from telephony.services.sip_addresses import is_well_formed, require_public
 from telephony.services.trunk_config import SipSettings
 from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
@@ -30,7 +30,7 @@ from voiceops.api.serializers import (
 
 HEADER_NAME = re.compile(r"X-[A-Za-z0-9-]{1,60}", re.IGNORECASE)
 MAX_HEADERS, MAX_HEADER_BYTES = 20, 256
-MAX_CPS, MAX_CONCURRENT = 1000, 100_000
+MAX_CALLS_PER_SECOND, MAX_CONCURRENT_CALLS = 1000, 100_000
 
 
 class SipText(Text):
@@ -55,7 +55,7 @@ class SipAddress(SipText):
                 "value_error", "a host name or IP address is expected, optionally with a port"
             )
         if not settings.USES_SANDBOX:
-            refuse_private(address)
+            require_public(address)
         return address
 
 
@@ -135,8 +135,8 @@ class PhoneNumberSerializer(WorkspaceSerializer):
         allow_null=True,
         default=None,
     )
-    calls_per_second = Number(min_value=0.1, max_value=MAX_CPS, default=1.0)
-    max_concurrent_calls = Integer(min_value=1, max_value=MAX_CONCURRENT, default=10)
+    calls_per_second = Number(min_value=0.1, max_value=MAX_CALLS_PER_SECOND, default=1.0)
+    max_concurrent_calls = Integer(min_value=1, max_value=MAX_CONCURRENT_CALLS, default=10)
     sip_trunk_ids = serializers.SerializerMethodField()
 
     class Meta:

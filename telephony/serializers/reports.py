@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from telephony.services.agent_reports import DETECTED, Reported
+from telephony.services.agent_reports import DETECTION_TEXTS, ReportEvent
 from voiceops.api.errors import MESSAGES
 
 Mistake = dict[str, Any]
@@ -76,7 +76,7 @@ FIELDS: dict[str, dict[str, Field] | None] = {
     "agent_alive": {"callee_status": (text(LONGEST_ROLE), False)},
     "callee_joined": {},
     "callee_answered": {},
-    "detected": {"kind": (one_of(*DETECTED), True)},
+    "detected": {"kind": (one_of(*DETECTION_TEXTS), True)},
     "turn": {
         "role": (text(LONGEST_ROLE), True),
         "text": (text(LONGEST_TEXT), True),
@@ -110,7 +110,7 @@ def parse_moment(value: Any) -> datetime | None:
         return None
 
 
-def read_report(body: Any) -> list[Reported]:
+def read_report(body: Any) -> list[ReportEvent]:
     """The events of a report. Raises BadReport."""
     mistakes = list(mistakes_of(body))
     if mistakes:
@@ -118,7 +118,7 @@ def read_report(body: Any) -> list[Reported]:
     return [read_event(event) for event in body["events"]]
 
 
-def read_event(event: Mapping[str, Any]) -> Reported:
+def read_event(event: Mapping[str, Any]) -> ReportEvent:
     kind = event["type"]
     data = {
         **DEFAULTS.get(kind, {}),
@@ -130,7 +130,7 @@ def read_event(event: Mapping[str, Any]) -> Reported:
         data["reason"] = data["reason"][:LONGEST_WORD]
     at = parse_moment(event["at"])
     assert at is not None
-    return Reported(id=event["id"], type=kind, at=at, data=data)
+    return ReportEvent(id=event["id"], type=kind, at=at, data=data)
 
 
 def mistakes_of(body: Any) -> Iterator[Mistake]:

@@ -6,13 +6,13 @@ from telephony.models import Call, CallEvent
 from voiceops.core.errors import NotFound
 
 
-def analysis_of(call: Call) -> dict[str, Any]:
+def get_analysis(call: Call) -> dict[str, Any]:
     """The newest. Raises NotFound until there is one."""
     line = call.events.filter(type="analysis").order_by("-pk").first()
     if line is None:
         raise NotFound("Analysis not found")
-    return shown_analysis(line)
+    return serialize_analysis(line)
 
 
-def shown_analysis(line: CallEvent) -> dict[str, Any]:
+def serialize_analysis(line: CallEvent) -> dict[str, Any]:
     return {"summary": line.data["summary"], "fields": line.data["fields"], "analyzed_at": line.at}

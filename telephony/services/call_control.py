@@ -16,9 +16,9 @@ from voiceops.core.errors import ProviderError, StateForbids
 from voiceops.core.pii import mask_number
 
 # Seconds an intent lasts at most before its dial is sent or dropped (dialing/engine.py, STALE).
-UNDER_WAY = 2.0
-LOOK_EVERY = 0.05
-ENDED = "Call has ended"
+MAX_INTENT_SECONDS = 2.0
+INTENT_POLL_SECONDS = 0.05
+CALL_HAS_ENDED = "Call has ended"
 
 
 def hang_up(*, call: Call, principal: Principal | None = None) -> Call:
@@ -26,7 +26,7 @@ def hang_up(*, call: Call, principal: Principal | None = None) -> Call:
 
     Raises StateForbids when it has ended, ProviderError when LiveKit could not be asked.
     """
-    if not cancel(call):
+    if not cancel_unanswered(call):
         run_in_session(lambda livekit: delete_room(livekit, call.room))
         record_hang_up(call, source="api")
     call.refresh_from_db()
@@ -51,19 +51,19 @@ def wait_for_send(call: Call) -> None:
     """A dial that is about to be sent cannot be stopped any more; deleting its room now would only
     open it again.
     """
-    ends_at = time.monotonic() + UNDER_WAY
+    ends_at = time.monotonic() + MAX_INTENT_SECONDS
     while call.stage == Stage.INTENT and time.monotonic() < ends_at:
-        time.sleep(LOOK_EVERY)
+        time.sleep(INTENT_POLL_SECONDS)
         call.refresh_from_db()
 
 
-def cancel(call: Call) -> bool:
+def cancel_unanswered(call: Call) -> bool:
     """End a call that was not answered yet; False when it has been meanwhile.
 
     Our row first: an end by LiveKit's news would count as the callee's, and they would be called
     again.
     """
-    now = end_unanswered(call)
+    now = close_unanswered(call)
     if now is None:
         return False
     try:
@@ -78,7 +78,7 @@ def cancel(call: Call) -> bool:
     return True
 
 
-def end_unanswered(call: Call) -> datetime | None:
+def close_unanswered(call: Call) -> datetime | None:
     """When our row ended; None when the callee has answered. Raises StateForbids when it has ended
     already.
 
@@ -88,7 +88,7 @@ def end_unanswered(call: Call) -> datetime | None:
     while True:
         wait_for_send(call)
         if call.stage == Stage.ENDED:
-            raise StateForbids(ENDED)
+            raise StateForbids(CALL_HAS_ENDED)
         if call.stage == Stage.IN_PROGRESS:
             return None
         now = database_now()
@@ -97,13 +97,13 @@ def end_unanswered(call: Call) -> datetime | None:
         call.refresh_from_db()
 
 
-def transfer(*, call: Call, to: str, principal: Principal | None = None) -> Call:
+def transfer_call(*, call: Call, to: str, principal: Principal | None = None) -> Call:
     """Hand the callee to another number; our side is out of the call once that one answers.
 
     Raises StateForbids when the callee is not on the line, Invalid when the other number must not
     be called, ProviderError with the carrier's refusal.
     """
-    require_telephone(call)
+    require_phone_in_progress(call)
     require_callable(call.workspace, to)
     now = database_now()
     call_states.add_event(
@@ -113,7 +113,7 @@ def transfer(*, call: Call, to: str, principal: Principal | None = None) -> Call
         "call.transferred", principal=principal, target=call, changes={"to": mask_number(to)}
     )
     try:
-        run_in_session(lambda livekit: transfer_callee(livekit, call, to))
+        run_in_session(lambda livekit: transfer_callee_leg(livekit, call, to))
     except ProviderError as error:
         text = f"The transfer failed: {error}"
         call_states.add_event(
@@ -125,13 +125,13 @@ def transfer(*, call: Call, to: str, principal: Principal | None = None) -> Call
     return call
 
 
-async def transfer_callee(livekit: LiveKit, call: Call, to: str) -> None:
+async def transfer_callee_leg(livekit: LiveKit, call: Call, to: str) -> None:
     await livekit_calls.transfer_leg(
-        livekit, room=call.room, identity=await identity_of(livekit, call), to=to
+        livekit, room=call.room, identity=await find_callee_identity(livekit, call), to=to
     )
 
 
-async def identity_of(livekit: LiveKit, call: Call) -> str:
+async def find_callee_identity(livekit: LiveKit, call: Call) -> str:
     """The telephone's participant: of an inbound call LiveKit chose its name. Raises StateForbids
     when it is gone.
     """
@@ -140,13 +140,13 @@ async def identity_of(livekit: LiveKit, call: Call) -> str:
     there = await list_participants(livekit, call.room)
     identity = next((participant.identity for participant in there if participant.is_callee), None)
     if identity is None:
-        raise StateForbids(ENDED)
+        raise StateForbids(CALL_HAS_ENDED)
     return identity
 
 
-def send_digits(*, call: Call, digits: str, principal: Principal | None = None) -> Call:
+def press_keys(*, call: Call, digits: str, principal: Principal | None = None) -> Call:
     """Let the agent press keys (DTMF; `w` waits half a second). Raises StateForbids, ProviderError."""
-    require_telephone(call)
+    require_phone_in_progress(call)
     run_in_session(lambda livekit: livekit_calls.send_dtmf(livekit, room=call.room, digits=digits))
     call_states.add_event(
         call, type="dtmf", text=f"Pressed {digits}", at=database_now(), data={"digits": digits}
@@ -155,8 +155,8 @@ def send_digits(*, call: Call, digits: str, principal: Principal | None = None) 
     return call
 
 
-def require_telephone(call: Call) -> None:
+def require_phone_in_progress(call: Call) -> None:
     if call.stage == Stage.ENDED:
-        raise StateForbids(ENDED)
+        raise StateForbids(CALL_HAS_ENDED)
     if call.stage != Stage.IN_PROGRESS or call.is_web:
         raise StateForbids("Call is not in progress")

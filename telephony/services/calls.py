@@ -25,7 +25,7 @@ from voiceops.core.ids import uuid7
 from voiceops.core.phone_numbers import why_not_dialable
 from voiceops.core.pii import mask_number
 
-MARGIN = timedelta(minutes=1)  # no call is written so long after it was given its id
+ID_TIME_MARGIN = timedelta(minutes=1)  # no call is written so long after it was given its id
 
 SuppressionCheck: TypeAlias = Callable[[Workspace, str], bool]
 SUPPRESSION_CHECKS: ExtensionPoint[SuppressionCheck] = ExtensionPoint("suppression checks")
@@ -50,7 +50,7 @@ def place_call(*, order: CallOrder, principal: Principal | None = None) -> Call:
     """
     version = published_version(order.agent)
     require_variables(version, order.variables)
-    number = order.number or newest_number(order.agent.workspace)
+    number = order.number or find_default_number(order.agent.workspace)
     if number is None:
         raise StateForbids("The workspace has no active phone number")
     if number.status != PhoneNumber.Status.ACTIVE:
@@ -101,7 +101,7 @@ def require_metadata_fits(call: Call, version: AgentVersion) -> None:
         )
 
 
-def newest_number(workspace: Workspace) -> PhoneNumber | None:
+def find_default_number(workspace: Workspace) -> PhoneNumber | None:
     active = workspace.phone_numbers.filter(status=PhoneNumber.Status.ACTIVE)
     return active.filter(trunks__direction=SipTrunk.TrunkDirection.OUTBOUND).order_by("-pk").first()
 

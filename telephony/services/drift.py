@@ -15,16 +15,16 @@ from telephony.clients.livekit.trunks import (
     rule_info,
 )
 from telephony.models import PhoneNumber, SipTrunk
-from telephony.services.numbers import adopt_trunks
-from telephony.services.trunk_config import tag_of, trunk_config_of, trunk_config_of_trunk
+from telephony.services.numbers import record_trunks
+from telephony.services.trunk_config import config_of_number, config_of_trunk, livekit_tag
 from voiceops.core.errors import StateForbids
 
-TAG_PREFIX = "voiceops:"
+LIVEKIT_TAG_PREFIX = "voiceops:"
 Status = SipTrunk.Status
 
 
 @dataclass(frozen=True)
-class Drifted:
+class DriftedRow:
     """One row that differs."""
 
     row: PhoneNumber | SipTrunk
@@ -35,12 +35,12 @@ def check_number(*, number: PhoneNumber) -> list[str]:
     """What differs at LiveKit, remembered on the row; empty when nothing does. Raises
     ProviderError.
     """
-    found = livekit_trunks.find_trunks(tag_of(number), [number.phone_number])
-    _mark(number.trunks.all(), found)
-    return _remember(number, compare(trunk_config_of(number), found))
+    found = livekit_trunks.find_trunks(livekit_tag(number), [number.phone_number])
+    _update_trunk_status(number.trunks.all(), found)
+    return _save_drift(number, compare(config_of_number(number), found))
 
 
-def check_everything() -> tuple[list[Drifted], list[str]]:
+def check_all() -> tuple[list[DriftedRow], list[str]]:
     """Every active number and own trunk against one look at LiveKit, and the ids there that belong
     to no row.
 
@@ -54,17 +54,20 @@ def check_everything() -> tuple[list[Drifted], list[str]]:
         )
     )
     trunks = list(SipTrunk.unscoped.filter(phone_number=None))
-    _mark(SipTrunk.unscoped.all(), everything)
+    _update_trunk_status(SipTrunk.unscoped.all(), everything)
     drifted = [
-        Drifted(n, _remember(n, compare(trunk_config_of(n), _under(everything, tag_of(n)))))
+        DriftedRow(
+            n, _save_drift(n, compare(config_of_number(n), _with_tag(everything, livekit_tag(n))))
+        )
         for n in numbers
     ]
     drifted += [
-        Drifted(t, compare(trunk_config_of_trunk(t), _under(everything, tag_of(t)))) for t in trunks
+        DriftedRow(t, compare(config_of_trunk(t), _with_tag(everything, livekit_tag(t))))
+        for t in trunks
     ]
     ids = PhoneNumber.unscoped.values_list("pk", flat=True)
-    known = {f"{TAG_PREFIX}{pk}" for pk in (*ids, *(trunk.pk for trunk in trunks))}
-    return [d for d in drifted if d.differences], _orphans(everything, known)
+    known = {f"{LIVEKIT_TAG_PREFIX}{pk}" for pk in (*ids, *(trunk.pk for trunk in trunks))}
+    return [d for d in drifted if d.differences], _orphan_ids(everything, known)
 
 
 def repair_number(*, number: PhoneNumber) -> PhoneNumber:
@@ -73,8 +76,8 @@ def repair_number(*, number: PhoneNumber) -> PhoneNumber:
     """
     if number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
-    adopt_trunks(number, livekit_trunks.apply_trunks(trunk_config_of(number)))
-    _remember(number, [])
+    record_trunks(number, livekit_trunks.apply_trunks(config_of_number(number)))
+    _save_drift(number, [])
     return number
 
 
@@ -83,10 +86,10 @@ def compare(line: TrunkConfig, found: ExistingTrunks) -> list[str]:
     parts: list[str] = []
     if line.outbound:
         wanted = outbound_info(line, line.outbound, next(iter(found.outbound), None))
-        parts += _compare("outbound trunk", wanted, found.outbound)
+        parts += _compare_part("outbound trunk", wanted, found.outbound)
     if line.inbound:
         wanted = inbound_info(line, line.inbound, next(iter(found.inbound), None))
-        parts += _compare("inbound trunk", wanted, found.inbound)
+        parts += _compare_part("inbound trunk", wanted, found.inbound)
     return parts + _compare_rules(line, found)
 
 
@@ -99,10 +102,10 @@ def _compare_rules(line: TrunkConfig, found: ExistingTrunks) -> list[str]:
         )
     trunk_id = found.inbound[0].sip_trunk_id if found.inbound else ""
     wanted = rule_info(line, line.route, trunk_id, next(iter(found.rules), None))
-    return _compare("dispatch rule", wanted, found.rules)
+    return _compare_part("dispatch rule", wanted, found.rules)
 
 
-def _compare(what: str, wanted: Any, there: Sequence[Any]) -> list[str]:
+def _compare_part(what: str, wanted: Any, there: Sequence[Any]) -> list[str]:
     if not there:
         return [f"The {what} is missing at LiveKit"]
     sentences = [f"LiveKit has {len(there)} copies of the {what}"] if len(there) > 1 else []
@@ -116,14 +119,14 @@ def _compare(what: str, wanted: Any, there: Sequence[Any]) -> list[str]:
     return sentences + [f"The {what} differs in {name.replace('_', ' ')}" for name in fields]
 
 
-def _remember(number: PhoneNumber, differences: list[str]) -> list[str]:
+def _save_drift(number: PhoneNumber, differences: list[str]) -> list[str]:
     if number.drift != differences:
         number.drift = differences
         number.save(update_fields=["drift"])
     return differences
 
 
-def _mark(trunks: QuerySet[SipTrunk], found: ExistingTrunks) -> None:
+def _update_trunk_status(trunks: QuerySet[SipTrunk], found: ExistingTrunks) -> None:
     """Whether LiveKit has them still, as the trunks' own status."""
     there = [trunk.sip_trunk_id for trunk in (*found.outbound, *found.inbound)]
     trunks.filter(livekit_trunk_id__in=there).exclude(status=Status.ACTIVE).update(
@@ -134,14 +137,18 @@ def _mark(trunks: QuerySet[SipTrunk], found: ExistingTrunks) -> None:
     )
 
 
-def _under(everything: ExistingTrunks, tag: str) -> ExistingTrunks:
+def _with_tag(everything: ExistingTrunks, tag: str) -> ExistingTrunks:
     kinds = (everything.outbound, everything.inbound, everything.rules)
     return ExistingTrunks(
         *(tuple(item for item in items if item.metadata == tag) for items in kinds)
     )
 
 
-def _orphans(everything: ExistingTrunks, known: set[str]) -> list[str]:
+def _orphan_ids(everything: ExistingTrunks, known: set[str]) -> list[str]:
     trunks = [(t.metadata, t.sip_trunk_id) for t in (*everything.outbound, *everything.inbound)]
     rules = [(r.metadata, r.sip_dispatch_rule_id) for r in everything.rules]
-    return [pk for tag, pk in (*trunks, *rules) if tag.startswith(TAG_PREFIX) and tag not in known]
+    return [
+        pk
+        for tag, pk in (*trunks, *rules)
+        if tag.startswith(LIVEKIT_TAG_PREFIX) and tag not in known
+    ]

@@ -14,16 +14,16 @@ from telephony.models import Call, CallEvent, CallQuerySet, Direction, InboxEven
 from voiceops.core.errors import StateForbids
 
 
-def calls_with(workspace: Workspace, number: str) -> CallQuerySet:
+def calls_with_number(workspace: Workspace, number: str) -> CallQuerySet:
     called = Q(direction=Direction.OUTBOUND, to_number=number)
     calling = Q(direction=Direction.INBOUND, from_number=number)
     rows: CallQuerySet = Call.unscoped.filter(called | calling, workspace=workspace)
     return rows
 
 
-def refuse_open_calls(workspace: Workspace, number: str) -> None:
+def require_no_open_calls(workspace: Workspace, number: str) -> None:
     """Raises StateForbids while the person is on the phone."""
-    if calls_with(workspace, number).open().exists():
+    if calls_with_number(workspace, number).open().exists():
         raise StateForbids("A call with this number has not ended; try again when it has")
 
 
@@ -31,17 +31,17 @@ def erase_calls(workspace: Workspace, number: str) -> Iterator[Call]:
     """Each call once it is erased. What happened and when stays, for the accounts. Raises
     ProviderError (S3).
     """
-    for call in calls_with(workspace, number).order_by("pk").iterator(chunk_size=200):
+    for call in calls_with_number(workspace, number).order_by("pk").iterator(chunk_size=200):
         for recording in Recording.unscoped.filter(call=call).exclude(
             status=Recording.Status.PRUNED
         ):
             recording_storage.delete(recording.storage_key)
         with transaction.atomic():
-            _forget(call)
+            _erase_call(call)
         yield call
 
 
-def _forget(call: Call) -> None:
+def _erase_call(call: Call) -> None:
     side = "to_number" if call.direction == Direction.OUTBOUND else "from_number"
     Recording.unscoped.filter(call=call).update(status=Recording.Status.PRUNED)
     Turn.unscoped.filter(call=call).delete()

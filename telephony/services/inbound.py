@@ -32,21 +32,23 @@ from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
 
-WITHHELD = "anonymous"
-AGENT_PATIENCE = timedelta(seconds=10)  # until an agent that has not joined counts as missing
-AGENT_DUE = timedelta(seconds=5)
-SETTLING = timedelta(
+ANONYMOUS_CALLER = "anonymous"
+AGENT_JOIN_TIMEOUT = timedelta(seconds=10)  # until an agent that has not joined counts as missing
+AGENT_EXPECTED_WITHIN = timedelta(seconds=5)
+INBOUND_WEBHOOK_GRACE = timedelta(
     seconds=3
 )  # webhooks and reports of a call that is a moment old may be on their way
-CHUNK = 100
-NO_AGENT = Verdict(Outcome.NO_ANSWER, "no_agent", Blame.PLATFORM, "No voice agent answered")
-UNASSIGNED = Verdict(
+MAX_RINGING_CALLS_PER_ROUND = 100
+NO_AGENT_ANSWERED = Verdict(
+    Outcome.NO_ANSWER, "no_agent", Blame.PLATFORM, "No voice agent answered"
+)
+NUMBER_WITHOUT_AGENT = Verdict(
     Outcome.NO_ANSWER,
     "number_without_agent",
     Blame.PLATFORM_POLICY,
     "The number has no published agent",
 )
-HUNG_UP = Verdict(
+CALLER_HUNG_UP = Verdict(
     Outcome.NO_ANSWER, "caller_hung_up", Blame.CALLEE, "The caller hung up before anybody answered"
 )
 
@@ -80,16 +82,16 @@ def open_call(
                 "agent": agent,
                 "agent_version": find_published_version(agent) if agent else None,
                 "number": number,
-                "from_number": caller_of(room, attributes or {}),
+                "from_number": caller_number(room, attributes or {}),
                 "to_number": number.phone_number,
             },
         )
         if made:
-            _rings(call, max(at, call.created_at))
+            _start_ringing(call, max(at, call.created_at))
     return call
 
 
-def _rings(call: Call, at: datetime) -> None:
+def _start_ringing(call: Call, at: datetime) -> None:
     call.dialed_at = call.ringing_at = call.heard_at = at
     call.save(update_fields=["dialed_at", "ringing_at", "heard_at"])
     call_states.add_event(
@@ -98,12 +100,12 @@ def _rings(call: Call, at: datetime) -> None:
     transaction.on_commit(partial(dispatch_agent, call))
 
 
-def caller_of(room: str, attributes: Mapping[str, Any]) -> str:
+def caller_number(room: str, attributes: Mapping[str, Any]) -> str:
     """Who calls, by the SIP participant or else by the room's name; `anonymous` when they withhold
     it.
     """
     told = str(attributes.get("sip.phoneNumber") or room.partition("_")[2].rpartition("_")[0])
-    return told[:64] if told.removeprefix("+").isdigit() else WITHHELD
+    return told[:64] if told.removeprefix("+").isdigit() else ANONYMOUS_CALLER
 
 
 def dispatch_agent(call: Call) -> None:
@@ -114,7 +116,7 @@ def dispatch_agent(call: Call) -> None:
     version = call.agent_version
     unclaimed = Call.unscoped.filter(pk=call.pk, stage=Stage.RINGING, agent_joined_at=None)
     unclaimed = unclaimed.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lt=now))
-    if version is None or not unclaimed.update(lease_expires_at=now + AGENT_PATIENCE):
+    if version is None or not unclaimed.update(lease_expires_at=now + AGENT_JOIN_TIMEOUT):
         return
     try:
         metadata = metadata_of(call, version.config_with_secrets())
@@ -129,7 +131,7 @@ def dispatch_agent(call: Call) -> None:
         )
     except ProviderError as error:
         logger.warning("No agent could be brought to inbound call %s: %s", call.pk, error)
-        Call.unscoped.filter(pk=call.pk, lease_expires_at=now + AGENT_PATIENCE).update(
+        Call.unscoped.filter(pk=call.pk, lease_expires_at=now + AGENT_JOIN_TIMEOUT).update(
             lease_expires_at=None
         )
 
@@ -137,46 +139,46 @@ def dispatch_agent(call: Call) -> None:
 # --- for the sweep ---
 
 
-async def follow_inbound(livekit: LiveKit, db: OrmThread) -> int:
+async def follow_inbound_calls(livekit: LiveKit, db: OrmThread) -> int:
     """Look into rooms nobody told us of, and calls that ring for long. Returns how many calls it
     looked at.
     """
-    if await db(numbers_are_called):
+    if await db(numbers_take_calls):
         try:
             rooms = await list_rooms(livekit)
         except ProviderError as error:
             logger.warning("Inbound rooms cannot be looked for: %s", error)
             return 0
-        await db(open_unknown, [room for room in rooms if room_names.number_of(room)])
-    calls = await db(ringing_calls)
-    await gather_isolated(follow(livekit, db, call) for call in calls)
+        await db(open_unknown_rooms, [room for room in rooms if room_names.number_of(room)])
+    calls = await db(list_ringing_calls)
+    await gather_isolated(follow_ringing_call(livekit, db, call) for call in calls)
     return len(calls)
 
 
-def numbers_are_called() -> bool:
+def numbers_take_calls() -> bool:
     return PhoneNumber.unscoped.exclude(inbound_agent=None).exists()
 
 
-def open_unknown(rooms: list[str]) -> None:
+def open_unknown_rooms(rooms: list[str]) -> None:
     known = set(Call.unscoped.filter(room__in=rooms).values_list("room", flat=True))
     for room in set(rooms) - known:
         open_call(room, at=database_now())
 
 
-def ringing_calls() -> list[Call]:
+def list_ringing_calls() -> list[Call]:
     """Also those whose number was removed meanwhile; not the test calls of browsers, which nobody
     rings.
     """
     ringing = Call.unscoped.filter(stage=Stage.RINGING, direction=Direction.INBOUND).exclude(
         room__startswith="vo-"
     )
-    waiting = ringing.filter(ringing_at__lt=database_now() - SETTLING).select_related(
+    waiting = ringing.filter(ringing_at__lt=database_now() - INBOUND_WEBHOOK_GRACE).select_related(
         "agent_version"
     )
-    return list(waiting.order_by("pk")[:CHUNK])
+    return list(waiting.order_by("pk")[:MAX_RINGING_CALLS_PER_ROUND])
 
 
-async def follow(livekit: LiveKit, db: OrmThread, call: Call) -> None:
+async def follow_ringing_call(livekit: LiveKit, db: OrmThread, call: Call) -> None:
     try:
         present = await list_participants(livekit, call.room)
         verdict = await db(advance_call, call, present)
@@ -195,26 +197,28 @@ def advance_call(call: Call, present: list[Participant]) -> Verdict | None:
     now = database_now()
     caller = next((participant for participant in present if participant.is_callee), None)
     if call.agent_version is None:
-        return UNASSIGNED
+        return NUMBER_WITHOUT_AGENT
     if caller is None:
-        return NO_AGENT if waited_in_vain(call, now) else HUNG_UP
+        return NO_AGENT_ANSWERED if was_agent_overdue(call, now) else CALLER_HUNG_UP
     if caller.call_status == "active":
         call_states.mark_answered(call, at=now, source="poll")
     elif (
-        call.ringing_at is not None and now - call.ringing_at > AGENT_PATIENCE and len(present) == 1
+        call.ringing_at is not None
+        and now - call.ringing_at > AGENT_JOIN_TIMEOUT
+        and len(present) == 1
     ):
-        return NO_AGENT
+        return NO_AGENT_ANSWERED
     elif len(present) == 1:
         dispatch_agent(call)
     return None
 
 
-def waited_in_vain(call: Call, now: datetime) -> bool:
+def was_agent_overdue(call: Call, now: datetime) -> bool:
     """The caller gave up, but after a time in which an agent should have been there."""
     left = InboxEvent.objects.about_room(call.room, "participant_left").first()
     until = left.received_at if left else now
     return (
         call.agent_joined_at is None
         and call.ringing_at is not None
-        and until - call.ringing_at > AGENT_DUE
+        and until - call.ringing_at > AGENT_EXPECTED_WITHIN
     )

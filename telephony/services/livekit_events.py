@@ -27,16 +27,25 @@ logger = logging.getLogger(__name__)
 
 Change = Callable[[], object]
 
-LEFT = ("participant_left", "participant_connection_aborted")
-EGRESS = ("egress_started", "egress_ended")
+PARTICIPANT_LEFT_EVENTS = ("participant_left", "participant_connection_aborted")
+EGRESS_EVENTS = ("egress_started", "egress_ended")
 # Kept as evidence of a callee in the room, but nothing follows from it at once.
-EVIDENCE = ("track_published",)
-KEPT = ("participant_joined", "room_finished", *LEFT, *EGRESS, *EVIDENCE)
-OURS = ("AGENT", "EGRESS")  # kinds of participants whose coming and going changes no call
-FRESH = timedelta(
+EVIDENCE_EVENTS = ("track_published",)
+STORED_EVENTS = (
+    "participant_joined",
+    "room_finished",
+    *PARTICIPANT_LEFT_EVENTS,
+    *EGRESS_EVENTS,
+    *EVIDENCE_EVENTS,
+)
+OWN_PARTICIPANT_KINDS = (
+    "AGENT",
+    "EGRESS",
+)  # kinds of participants whose coming and going changes no call
+CLOCK_RESOLUTION = timedelta(
     seconds=3
 )  # LiveKit tells the time in whole seconds: of a fresh event we know it better
-PATIENCE = timedelta(
+PENDING_EVENT_GRACE = timedelta(
     seconds=2
 )  # before the sweep takes an event from the request that is applying it
 
@@ -47,37 +56,39 @@ def receive_event(body: Mapping[str, Any]) -> None:
 
     Raises Invalid for what is no event.
     """
-    event_id, name, room = body.get("id"), body.get("event"), room_of(body)
+    event_id, name, room = body.get("id"), body.get("event"), room_name(body)
     if not isinstance(event_id, str) or not isinstance(name, str) or not 0 < len(event_id) <= 128:
         raise Invalid("Malformed request body")
     participant = body.get("participant")
     kind = participant.get("kind") if isinstance(participant, Mapping) else None
-    if name not in KEPT or not is_ours(room) or kind in OURS:
+    if name not in STORED_EVENTS or not is_own_room(room) or kind in OWN_PARTICIPANT_KINDS:
         return
     event = InboxEvent(
         event_id=event_id, event=name, room=room, body=dict(body), received_at=timezone.now()
     )
-    if name in EVIDENCE:
+    if name in EVIDENCE_EVENTS:
         event.applied_at = event.received_at
-        _keep(event)
+        _store(event)
         return
     try:
-        _apply_change(event, claim=_insert)
+        _apply_change(event, claim=_insert_applied)
     except OperationalError:  # somebody holds a row that it changes: the sweep tries again
         event.applied_at = None
-        _keep(event)
+        _store(event)
 
 
 def apply_pending_events(limit: int = 500) -> int:
     """Apply what was stored and not applied, oldest first; for the sweep. Returns how many were."""
-    waiting = InboxEvent.objects.filter(applied_at=None, received_at__lt=timezone.now() - PATIENCE)
+    waiting = InboxEvent.objects.filter(
+        applied_at=None, received_at__lt=timezone.now() - PENDING_EVENT_GRACE
+    )
     return sum(
         bool(run_isolated(apply_event, event))
         for event in waiting.order_by("received_at", "pk")[:limit]
     )
 
 
-def prune_inbox(*, older_than: timedelta) -> int:
+def prune_webhook_events(*, older_than: timedelta) -> int:
     """Forget applied events received so long ago; how many."""
     old = InboxEvent.objects.filter(
         received_at__lt=timezone.now() - older_than, applied_at__isnull=False
@@ -87,7 +98,7 @@ def prune_inbox(*, older_than: timedelta) -> int:
 
 def apply_event(event: InboxEvent) -> bool:
     """Let a stored event change what it speaks of, once. False when it was applied before."""
-    return _apply_change(event, claim=_claim)
+    return _apply_change(event, claim=_claim_pending)
 
 
 def _apply_change(event: InboxEvent, *, claim: Callable[[InboxEvent], bool]) -> bool:
@@ -116,7 +127,7 @@ def _apply_change(event: InboxEvent, *, claim: Callable[[InboxEvent], bool]) -> 
     return claimed
 
 
-def room_of(body: Mapping[str, Any]) -> str:
+def room_name(body: Mapping[str, Any]) -> str:
     """The room's name, '' when the event is of no room."""
     for part, key in (("room", "name"), ("egressInfo", "roomName")):
         found = body.get(part)
@@ -125,7 +136,7 @@ def room_of(body: Mapping[str, Any]) -> str:
     return ""
 
 
-def is_ours(room: str) -> bool:
+def is_own_room(room: str) -> bool:
     """Whether a room's name is of the kind we give; a LiveKit project may serve others too."""
     if room_names.number_of(room) is not None:
         return True
@@ -137,14 +148,14 @@ def is_ours(room: str) -> bool:
 
 def event_time(event: InboxEvent) -> datetime:
     created = datetime.fromtimestamp(int(event.body.get("createdAt", 0)), UTC)
-    return event.received_at if event.received_at - created < FRESH else created
+    return event.received_at if event.received_at - created < CLOCK_RESOLUTION else created
 
 
-def _keep(event: InboxEvent) -> None:
+def _store(event: InboxEvent) -> None:
     InboxEvent.objects.bulk_create([event], ignore_conflicts=True)
 
 
-def _insert(event: InboxEvent) -> bool:
+def _insert_applied(event: InboxEvent) -> bool:
     """Store an event that is being applied; False when it came before."""
     event.applied_at = event.received_at
     try:
@@ -155,7 +166,7 @@ def _insert(event: InboxEvent) -> bool:
     return True
 
 
-def _claim(event: InboxEvent) -> bool:
+def _claim_pending(event: InboxEvent) -> bool:
     """Take an event that was stored and not applied; False when somebody else has."""
     return bool(
         InboxEvent.objects.filter(pk=event.pk, applied_at=None).update(applied_at=timezone.now())
@@ -167,14 +178,18 @@ def handler_for(event: InboxEvent) -> Change | None:
     at = event_time(event)
     call = Call.unscoped.one(room=event.room)
     if call is None:
-        return partial(_open, event, at) if room_names.number_of(event.room) is not None else None
-    if event.event in EGRESS:
+        return (
+            partial(_open_inbound_call, event, at)
+            if room_names.number_of(event.room) is not None
+            else None
+        )
+    if event.event in EGRESS_EVENTS:
         return partial(recordings.apply_egress, call, event.body["egressInfo"], at=at)
     look = HANDLERS.get(event.event)
     return look(call, event.body, max(at, call.intent_at or call.created_at)) if look else None
 
 
-def _open(event: InboxEvent, at: datetime) -> None:
+def _open_inbound_call(event: InboxEvent, at: datetime) -> None:
     """The first news of somebody who calls us."""
     attributes = event.body.get("participant", {}).get("attributes", {})
     if inbound.open_call(event.room, attributes=attributes, at=at) and (
@@ -183,37 +198,37 @@ def _open(event: InboxEvent, at: datetime) -> None:
         change()
 
 
-def _joined(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
+def _handle_participant_joined(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
     known = (
         call.callee_joined_at is not None
         and call.stage not in call_states.BEFORE_CALLEE
         and not call.is_web
     )
     return (
-        partial(_callee_joined, call, at)
+        partial(_mark_callee_joined, call, at)
         if is_callee(call, body.get("participant", {})) and not known
         else None
     )
 
 
-def _callee_joined(call: Call, at: datetime) -> None:
+def _mark_callee_joined(call: Call, at: datetime) -> None:
     call_states.mark_callee_joined(call, at=at, source="livekit")
     if call.is_web:  # a browser has no line that rings
         call_states.mark_answered(call, at=at, source="livekit")
 
 
-def _left(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
+def _handle_participant_left(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
     participant = body.get("participant", {})
     if not is_callee(call, participant):
         return None
-    return _ended(call, at, end_reason_of(participant.get("disconnectReason", "")).reason)
+    return _end_call(call, at, end_reason_of(participant.get("disconnectReason", "")).reason)
 
 
-def _finished(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
-    return _ended(call, at, "room_closed")
+def _handle_room_finished(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
+    return _end_call(call, at, "room_closed")
 
 
-def _ended(call: Call, at: datetime, reason: str) -> Change | None:
+def _end_call(call: Call, at: datetime, reason: str) -> Change | None:
     if call.stage != Stage.IN_PROGRESS:
         return None
     return partial(call_states.mark_hung_up, call, at=at, reason=reason, source="livekit")
@@ -227,7 +242,7 @@ def is_callee(call: Call, participant: Mapping[str, Any]) -> bool:
 
 
 HANDLERS: dict[str, Callable[[Call, Mapping[str, Any], datetime], Change | None]] = {
-    "participant_joined": _joined,
-    "room_finished": _finished,
-    **dict.fromkeys(LEFT, _left),
+    "participant_joined": _handle_participant_joined,
+    "room_finished": _handle_room_finished,
+    **dict.fromkeys(PARTICIPANT_LEFT_EVENTS, _handle_participant_left),
 }

@@ -28,7 +28,7 @@ def follow_inbound_calls() -> int:
     """Find inbound calls without a webhook and end those that ring in vain; returns how many were
     checked.
     """
-    return _run_round(inbound.follow_inbound)
+    return _run_round(inbound.follow_inbound_calls)
 
 
 def follow_recordings() -> int:
@@ -40,7 +40,7 @@ def follow_recordings() -> int:
 
 def close_unused_web_calls() -> int:
     """End browser test calls that no one joined in time; returns how many were checked."""
-    return _run_round(web_calls.close_unused)
+    return _run_round(web_calls.close_unused_web_calls)
 
 
 def follow_calls() -> int:

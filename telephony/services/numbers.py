@@ -27,10 +27,10 @@ from telephony.models import NumberPace, PhoneNumber, Provider, SipTrunk
 from telephony.services import purchase
 from telephony.services.trunk_config import (
     SipSettings,
+    config_of_number,
     decrypt_password,
     encrypt_password,
-    tag_of,
-    trunk_config_of,
+    livekit_tag,
 )
 from voiceops.core.clock import database_now
 from voiceops.core.errors import Conflict, NotFound, ProviderError, StateForbids
@@ -38,8 +38,8 @@ from voiceops.core.extension_points import ExtensionPoint
 
 Status = PhoneNumber.Status
 Direction = SipTrunk.TrunkDirection
-STALE = timedelta(minutes=15)  # longer than all steps and their timeouts together
-TAKEN = "Phone number already registered"
+PROVISIONING_TIMEOUT = timedelta(minutes=15)  # longer than all steps and their timeouts together
+ALREADY_REGISTERED = "Phone number already registered"
 SIP_FIELDS = (
     "sip_address",
     "sip_transport",
@@ -77,13 +77,13 @@ def register_number(*, workspace: Workspace, order: NumberOrder) -> PhoneNumber:
     """
     if order.sip is None:
         purchase.require_account()
-    number = _reserve(workspace, order)
-    with _undone_on_failure(number):
+    number = _reserve_number(workspace, order)
+    with _undo_on_failure(number):
         if order.sip is None:
             purchase.connect_number(number=number, buy=order.buy)
-        with conflicts_named():
-            made = livekit_trunks.apply_trunks(trunk_config_of(number))
-        _activate(number, made)
+        with conflicts_as_refusals():
+            made = livekit_trunks.apply_trunks(config_of_number(number))
+        _activate_number(number, made)
     return number
 
 
@@ -96,33 +96,33 @@ def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumbe
     """
     if number.status != Status.ACTIVE:
         raise StateForbids("Phone number is not active")
-    changes = _real_changes(number, changes)
+    changes = _drop_unchanged(number, changes)
     if not changes:
         return number
     if number.provider_sids and changes.keys() & set(SIP_FIELDS):
         raise StateForbids(
             "The SIP settings of a number connected through Twilio are not ours to change"
         )
-    before = trunk_config_of(number)
+    before = config_of_number(number)
     for name, value in changes.items():
         setattr(
             number, name, encrypt_password(number, value) if name == "sip_auth_password" else value
         )
-    after = trunk_config_of(number)
+    after = config_of_number(number)
     made = livekit_trunks.change_trunks(before, after) if after != before else None
     values = {name: getattr(number, name) for name in changes}
     with transaction.atomic():
         kept = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.ACTIVE).update(**values)
         if kept and made is not None:
-            adopt_trunks(number, made)
+            record_trunks(number, made)
     if made is not None:
-        _follow_others(number, after)
+        _reapply_until_unchanged(number, after)
     if not kept:
         raise NotFound("Phone number not found")
     return number
 
 
-def _follow_others(number: PhoneNumber, line: livekit_trunks.TrunkConfig) -> None:
+def _reapply_until_unchanged(number: PhoneNumber, line: livekit_trunks.TrunkConfig) -> None:
     """Who changed or removed the number at the same time wrote at LiveKit without knowing of us:
     the row decides.
     """
@@ -130,14 +130,14 @@ def _follow_others(number: PhoneNumber, line: livekit_trunks.TrunkConfig) -> Non
         pk=number.pk, status=Status.ACTIVE
     )
     while now := active.first():
-        if (wanted := trunk_config_of(now)) == line:
+        if (wanted := config_of_number(now)) == line:
             return
-        adopt_trunks(now, livekit_trunks.apply_trunks(wanted))
+        record_trunks(now, livekit_trunks.apply_trunks(wanted))
         line = wanted
     livekit_trunks.remove_trunks(line.tag, line.numbers)
 
 
-def _real_changes(number: PhoneNumber, changes: dict[str, Any]) -> dict[str, Any]:
+def _drop_unchanged(number: PhoneNumber, changes: dict[str, Any]) -> dict[str, Any]:
     """Without what is so already: who read a number may send all of it back."""
     now = {name: getattr(number, name) for name in changes} | {
         "sip_auth_password": decrypt_password(number)
@@ -145,12 +145,12 @@ def _real_changes(number: PhoneNumber, changes: dict[str, Any]) -> dict[str, Any
     return {name: value for name, value in changes.items() if value != now[name]}
 
 
-def adopt_trunks(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
+def record_trunks(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
     """Write down which trunks and rule LiveKit has for the number now."""
     with transaction.atomic():
         number.dispatch_rule_id = made.rule_id
         number.save(update_fields=["dispatch_rule_id"])
-        _save_trunks(number, made)
+        _save_trunk_rows(number, made)
 
 
 def remove_number(*, number: PhoneNumber) -> None:
@@ -169,7 +169,7 @@ def remove_number(*, number: PhoneNumber) -> None:
         ):
             raise StateForbids("Phone number is in use")
         PhoneNumber.unscoped.filter(pk=number.pk).update(status=Status.ERROR)
-    _withdraw(number)
+    _remove_everywhere(number)
 
 
 def detach_agent(agent: Agent) -> None:
@@ -185,13 +185,13 @@ def clean_provisioning(*, limit: int = 100) -> int:
     tried.
     """
     stale = PhoneNumber.unscoped.filter(
-        status=Status.PROVISIONING, created_at__lt=database_now() - STALE
+        status=Status.PROVISIONING, created_at__lt=database_now() - PROVISIONING_TIMEOUT
     )
     stale.update(status=Status.ERROR)
     cleaned = 0
     for number in PhoneNumber.unscoped.filter(status=Status.ERROR).order_by("?")[:limit]:
         try:
-            _withdraw(number)
+            _remove_everywhere(number)
         except ProviderError as error:
             PhoneNumber.unscoped.filter(pk=number.pk).update(drift=[str(error)])
         else:
@@ -199,17 +199,17 @@ def clean_provisioning(*, limit: int = 100) -> int:
     return cleaned
 
 
-def require_unused(phone_number: str, *, besides: PhoneNumber | SipTrunk | None = None) -> None:
+def require_unused(phone_number: str, *, except_for: PhoneNumber | SipTrunk | None = None) -> None:
     """Raises Conflict when a number or a trunk of any workspace has it already, besides one."""
     numbers = PhoneNumber.unscoped.filter(phone_number=phone_number)
     trunks = SipTrunk.unscoped.filter(numbers__icontains=f'"{phone_number}"')
-    own = [besides.pk] if besides else []
+    own = [except_for.pk] if except_for else []
     if numbers.exclude(pk__in=own).exists() or trunks.exclude(pk__in=own).exists():
-        raise Conflict(TAKEN)
+        raise Conflict(ALREADY_REGISTERED)
 
 
 @contextmanager
-def conflicts_named() -> Iterator[None]:
+def conflicts_as_refusals() -> Iterator[None]:
     """Who comes a moment too late may hear so from LiveKit, before there is a row to see: Conflict
     all the same.
     """
@@ -217,16 +217,16 @@ def conflicts_named() -> Iterator[None]:
         yield
     except ProviderError as error:
         if livekit_trunks.is_conflict(error):
-            raise Conflict(TAKEN) from error
+            raise Conflict(ALREADY_REGISTERED) from error
         raise
 
 
-def _reserve(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
+def _reserve_number(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
     condemned = PhoneNumber.unscoped.filter(
         phone_number=order.phone_number, status=Status.ERROR
     ).first()
     if condemned is not None:
-        _withdraw(condemned)
+        _remove_everywhere(condemned)
     require_unused(order.phone_number)
     number = PhoneNumber(
         workspace=workspace,
@@ -237,7 +237,7 @@ def _reserve(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
         calls_per_second=order.calls_per_second,
         max_concurrent_calls=order.max_concurrent_calls,
     )
-    sip = order.sip or purchase.termination_of(number)
+    sip = order.sip or purchase.twilio_termination(number)
     number.sip_address, number.sip_transport = sip.address, sip.transport
     number.sip_auth_username = sip.auth_username
     number.sip_auth_password = encrypt_password(number, sip.auth_password)
@@ -249,10 +249,10 @@ def _reserve(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
         with transaction.atomic():
             number.save()
         require_unused(
-            order.phone_number, besides=number
+            order.phone_number, except_for=number
         )  # once more: a trunk of somebody's own may have come meanwhile
     except IntegrityError as error:
-        raise Conflict(TAKEN) from error
+        raise Conflict(ALREADY_REGISTERED) from error
     except Conflict:
         PhoneNumber.unscoped.filter(pk=number.pk).delete()
         raise
@@ -260,7 +260,7 @@ def _reserve(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
 
 
 @contextmanager
-def _undone_on_failure(number: PhoneNumber) -> Iterator[None]:
+def _undo_on_failure(number: PhoneNumber) -> Iterator[None]:
     """Whatever goes wrong inside, nothing half-made stays. What cannot be undone now
     `clean_provisioning` will undo.
     """
@@ -269,33 +269,35 @@ def _undone_on_failure(number: PhoneNumber) -> Iterator[None]:
     except BaseException as failure:
         PhoneNumber.unscoped.filter(pk=number.pk).update(status=Status.ERROR)
         try:
-            _withdraw(number, maybe_created=is_outcome_unknown(failure))
+            _remove_everywhere(number, maybe_created=is_outcome_unknown(failure))
         except ProviderError as error:
             PhoneNumber.unscoped.filter(pk=number.pk).update(drift=[str(error)])
         raise
 
 
-def _withdraw(number: PhoneNumber, *, maybe_created: bool = False) -> None:
+def _remove_everywhere(number: PhoneNumber, *, maybe_created: bool = False) -> None:
     """The reverse of a registration, from any point of it, as often as needed. Raises
     ProviderError.
     """
-    livekit_trunks.remove_trunks(tag_of(number), [number.phone_number], maybe_created=maybe_created)
+    livekit_trunks.remove_trunks(
+        livekit_tag(number), [number.phone_number], maybe_created=maybe_created
+    )
     if number.provider == Provider.TWILIO and number.provider_sids:
         purchase.disconnect_number(number=number)
     PhoneNumber.unscoped.filter(pk=number.pk).delete()
 
 
-def _activate(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
+def _activate_number(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
     with transaction.atomic():
         mine = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.PROVISIONING)
         if not mine.update(status=Status.ACTIVE, dispatch_rule_id=made.rule_id):
             raise StateForbids("Phone number was removed while it was being registered")
         number.status, number.dispatch_rule_id = Status.ACTIVE, made.rule_id
         NumberPace.unscoped.create(number=number, workspace=number.workspace)
-        _save_trunks(number, made)
+        _save_trunk_rows(number, made)
 
 
-def _save_trunks(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
+def _save_trunk_rows(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
     """Our rows for the two trunks at LiveKit. Their password stays with the number."""
     ids = {Direction.OUTBOUND: made.outbound_id, Direction.INBOUND: made.inbound_id}
     for direction, livekit_trunk_id in ids.items():

@@ -17,9 +17,9 @@ from telephony.clients.twilio.errors import TwilioError
 from telephony.models import PhoneNumber
 from telephony.services.trunk_config import SipSettings, decrypt_password
 
-SEARCH_LIMIT = 200  # Twilio's inventory has no end and no order: a page of what is there now
-PASSWORD_LENGTH = 32
-TAG_PREFIX = "voiceops-"
+MAX_NUMBERS_FOUND = 200  # Twilio's inventory has no end and no order: a page of what is there now
+SIP_PASSWORD_LENGTH = 32
+TWILIO_TAG_PREFIX = "voiceops-"
 
 
 def require_account() -> None:
@@ -27,33 +27,35 @@ def require_account() -> None:
     Twilio()
 
 
-def tags_at_twilio() -> set[str]:
+def list_twilio_tags() -> set[str]:
     """The tags of everything at Twilio that looks like ours. Raises TwilioError."""
     twilio = Twilio()
     rows = [*twilio.all_trunks(), *twilio.all_numbers(), *twilio.all_credential_lists()]
-    return {row.friendly_name for row in rows if (row.friendly_name or "").startswith(TAG_PREFIX)}
+    return {
+        row.friendly_name for row in rows if (row.friendly_name or "").startswith(TWILIO_TAG_PREFIX)
+    }
 
 
-def tag_at_twilio(number: PhoneNumber) -> str:
-    return f"{TAG_PREFIX}{number.pk}"
+def twilio_tag(number: PhoneNumber) -> str:
+    return f"{TWILIO_TAG_PREFIX}{number.pk}"
 
 
-def termination_of(number: PhoneNumber) -> SipSettings:
+def twilio_termination(number: PhoneNumber) -> SipSettings:
     """Where LiveKit will send calls of a number connected through Twilio, and with which new
     credentials.
     """
     return SipSettings(
         address=f"voiceops-{number.pk.hex}.pstn.twilio.com",
         auth_username=f"voiceops{secrets.token_hex(8)}",
-        auth_password=new_password(),
+        auth_password=generate_sip_password(),
     )
 
 
-def new_password() -> str:
+def generate_sip_password() -> str:
     """Twilio asks for 12 characters at least, with upper case, lower case and a digit."""
     letters = string.ascii_letters + string.digits
     while True:
-        password = "".join(secrets.choice(letters) for _ in range(PASSWORD_LENGTH))
+        password = "".join(secrets.choice(letters) for _ in range(SIP_PASSWORD_LENGTH))
         if (
             any(c.islower() for c in password)
             and any(c.isupper() for c in password)
@@ -78,7 +80,7 @@ def search_numbers(*, country: str, kind: str, filters: dict[str, Any]) -> list[
                 name.lower(): bool(able) for name, able in (row.capabilities or {}).items()
             },
         }
-        for row in Twilio().available(country, kind, SEARCH_LIMIT, filters)
+        for row in Twilio().available(country, kind, MAX_NUMBERS_FOUND, filters)
     ]
 
 
@@ -89,13 +91,13 @@ def connect_number(*, number: PhoneNumber, buy: bool) -> None:
     first refusal; the caller undoes with `disconnect_number`.
     """
     twilio = Twilio()
-    tag = tag_at_twilio(number)
-    owned = _acquire(twilio, number, tag, buy=buy)
+    tag = twilio_tag(number)
+    owned = _acquire_number(twilio, number, tag, buy=buy)
     trunk = twilio.create_trunk(tag, number.sip_address)
-    _note(number, trunk=trunk)
-    _note(number, origination=twilio.originate_to(trunk, origination_url(), tag))
+    _save_sids(number, trunk=trunk)
+    _save_sids(number, origination=twilio.originate_to(trunk, origination_url(), tag))
     credential_list = twilio.create_credential_list(tag)
-    _note(number, credential_list=credential_list)
+    _save_sids(number, credential_list=credential_list)
     twilio.create_credential(credential_list, number.sip_auth_username, decrypt_password(number))
     twilio.admit_list(trunk, credential_list)
     twilio.attach_number(trunk, owned.sid)
@@ -107,10 +109,10 @@ def disconnect_number(*, number: PhoneNumber) -> None:
     Raises TwilioError when Twilio could not be asked; what is left is found again next time.
     """
     twilio = Twilio()
-    tag = tag_at_twilio(number)
+    tag = twilio_tag(number)
     owned = twilio.owned(number.phone_number)
     for trunk in twilio.trunks(tag):
-        _dismantle(twilio, trunk)
+        _delete_trunk(twilio, trunk)
     for credential_list in twilio.credential_lists(tag):
         twilio.delete_credential_list(credential_list)
     if owned is None:
@@ -126,7 +128,7 @@ def origination_url() -> str:
     return f"sip:{settings.LIVEKIT_SIP_HOST};transport=tcp"
 
 
-def _acquire(twilio: Twilio, number: PhoneNumber, tag: str, *, buy: bool) -> OwnedNumber:
+def _acquire_number(twilio: Twilio, number: PhoneNumber, tag: str, *, buy: bool) -> OwnedNumber:
     owned = twilio.owned(number.phone_number)
     if buy:
         if owned is not None:
@@ -140,13 +142,13 @@ def _acquire(twilio: Twilio, number: PhoneNumber, tag: str, *, buy: bool) -> Own
         raise TwilioError(
             "the number is connected to another SIP trunk; disconnect it in the Twilio console"
         )
-    _note(number, number=owned.sid)
+    _save_sids(number, number=owned.sid)
     if owned.voice_application_sid:
-        _note(number, voice_application=owned.voice_application_sid)
+        _save_sids(number, voice_application=owned.voice_application_sid)
     return owned
 
 
-def _dismantle(twilio: Twilio, trunk: str) -> None:
+def _delete_trunk(twilio: Twilio, trunk: str) -> None:
     for attached in twilio.numbers_of(trunk):
         twilio.detach_number(trunk, attached.sid)
     for admitted in twilio.lists_of(trunk):
@@ -156,6 +158,6 @@ def _dismantle(twilio: Twilio, trunk: str) -> None:
     twilio.delete_trunk(trunk)
 
 
-def _note(row: PhoneNumber, **sids: str) -> None:
+def _save_sids(row: PhoneNumber, **sids: str) -> None:
     row.provider_sids = {**row.provider_sids, **sids}
     row.save(update_fields=["provider_sids"])

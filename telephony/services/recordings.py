@@ -33,13 +33,18 @@ from voiceops.core.orm_thread import OrmThread
 logger = logging.getLogger(__name__)
 
 Status = Recording.Status
-DONE = ("EGRESS_COMPLETE", "EGRESS_LIMIT_REACHED")  # the latter is whole up to LiveKit's limit
-LOST = ("EGRESS_FAILED", "EGRESS_ABORTED")
-PATIENCE = timedelta(seconds=10)  # for webhooks, before the sweep asks
-LOOKS_BACK = timedelta(hours=1)  # how long after its end a call without a recording is asked about
-CHUNK, AT_ONCE = 50, 10
-NANOSECONDS = 1e9
-NO_RECORDING = "Recording not found"
+EGRESS_DONE = (
+    "EGRESS_COMPLETE",
+    "EGRESS_LIMIT_REACHED",
+)  # the latter is whole up to LiveKit's limit
+EGRESS_FAILED = ("EGRESS_FAILED", "EGRESS_ABORTED")
+RECORDING_WEBHOOK_GRACE = timedelta(seconds=10)  # for webhooks, before the sweep asks
+RECORDING_LOOKBACK = timedelta(
+    hours=1
+)  # how long after its end a call without a recording is asked about
+RECORDINGS_PER_ROUND, MAX_PARALLEL_EGRESS_REQUESTS = 50, 10
+NANOSECONDS_PER_SECOND = 1e9
+RECORDING_NOT_FOUND = "Recording not found"
 _recording_flag: dict[
     UUID, bool
 ] = {}  # version -> whether it records; versions never change, so neither does this
@@ -74,22 +79,24 @@ def recording_flags(versions: set[UUID]) -> dict[UUID, bool]:
 
 async def _try_start(livekit: LiveKit, call: Call) -> None:
     try:
-        await record_call(livekit, call)
+        await ensure_recording(livekit, call)
     except ProviderError as error:
         logger.warning("The recording of call %s could not be started: %s", call.pk, error)
 
 
-async def record_call(livekit: LiveKit, call: Call) -> list[dict[str, Any]]:
+async def ensure_recording(livekit: LiveKit, call: Call) -> list[dict[str, Any]]:
     """What LiveKit records of the call. Nothing is started where an egress is at work or done.
     Raises ProviderError.
     """
     found = [
-        info for info in await find_egress(livekit, call.room) if info.get("status") not in LOST
+        info
+        for info in await find_egress(livekit, call.room)
+        if info.get("status") not in EGRESS_FAILED
     ]
-    return found or [await start_egress(livekit, room=call.room, key=key_of(call))]
+    return found or [await start_egress(livekit, room=call.room, key=storage_key(call))]
 
 
-def key_of(call: Call) -> str:
+def storage_key(call: Call) -> str:
     return (
         f"{'recordings/' if recording_storage.uses_s3() else ''}{call.workspace_id}/{call.pk}.ogg"
     )
@@ -99,39 +106,42 @@ def apply_egress(call: Call, info: Mapping[str, Any], *, at: datetime) -> None:
     """Take in how an egress of the call's room stands, as LiveKit's JSON tells it."""
     status = str(info.get("status", ""))
     file = next(iter(info.get("fileResults") or []), info.get("file"))
-    if status in DONE and file:
-        _ready(call, info, file, at)
-    elif status in LOST or status in DONE:
+    if status in EGRESS_DONE and file:
+        _mark_ready(call, info, file, at)
+    elif status in EGRESS_FAILED or status in EGRESS_DONE:
         fail_recording(
-            call, error=str(info.get("error") or "nothing was recorded"), egress=_id(info), at=at
+            call,
+            error=str(info.get("error") or "nothing was recorded"),
+            egress=_egress_id(info),
+            at=at,
         )
     else:
-        _row(call, info)
+        _get_or_create_row(call, info)
 
 
-def _id(info: Mapping[str, Any]) -> str:
+def _egress_id(info: Mapping[str, Any]) -> str:
     return str(info.get("egressId", ""))[:64]
 
 
-def _row(call: Call, info: Mapping[str, Any]) -> Recording:
+def _get_or_create_row(call: Call, info: Mapping[str, Any]) -> Recording:
     defaults = {
         "workspace_id": call.workspace_id,
-        "egress_id": _id(info),
-        "storage_key": key_of(call),
+        "egress_id": _egress_id(info),
+        "storage_key": storage_key(call),
     }
     return Recording.unscoped.get_or_create(call=call, defaults=defaults)[0]
 
 
-def _ready(call: Call, info: Mapping[str, Any], file: Mapping[str, Any], at: datetime) -> None:
+def _mark_ready(call: Call, info: Mapping[str, Any], file: Mapping[str, Any], at: datetime) -> None:
     with transaction.atomic():
-        row = _row(call, info)
+        row = _get_or_create_row(call, info)
         waiting = Recording.unscoped.filter(pk=row.pk, status__in=(Status.PENDING, Status.FAILED))
         won = waiting.update(
             status=Status.READY,
-            egress_id=_id(info),
+            egress_id=_egress_id(info),
             storage_key=str(file.get("filename") or row.storage_key)[:255],
             size_bytes=int(file.get("size", 0)),
-            duration_seconds=int(file.get("duration", 0)) / NANOSECONDS,
+            duration_seconds=int(file.get("duration", 0)) / NANOSECONDS_PER_SECOND,
             ready_at=at,
             error="",
         )
@@ -145,7 +155,7 @@ def _ready(call: Call, info: Mapping[str, Any], file: Mapping[str, Any], at: dat
 def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") -> None:
     """There will be no recording, and why. Another egress of the same room may still bring one."""
     with transaction.atomic():
-        row = _row(call, {"egressId": egress})
+        row = _get_or_create_row(call, {"egressId": egress})
         waiting = Recording.unscoped.filter(pk=row.pk, status=Status.PENDING).filter(
             Q(egress_id=egress) | Q(egress_id="")
         )
@@ -159,38 +169,38 @@ def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") ->
 # --- for the sweep: what nobody told us ---
 
 
-def unrecorded_calls() -> list[Call]:
+def list_unrecorded_calls() -> list[Call]:
     """Answered calls whose agent records, of whose recording too little is known for too long."""
     now = database_now()
     unknown = Q(recording=None) | Q(recording__status=Status.PENDING, stage=Stage.ENDED)
     missed = Q(direction=Direction.INBOUND) | Q(
-        answered_at__lt=now - PATIENCE
+        answered_at__lt=now - RECORDING_WEBHOOK_GRACE
     )  # a shift sees to the calls it dials
     answered = Q(missed, stage=Stage.IN_PROGRESS) | Q(
         stage=Stage.ENDED,
         answered_at__isnull=False,
-        ended_at__gt=now - LOOKS_BACK,
-        ended_at__lt=now - PATIENCE,
+        ended_at__gt=now - RECORDING_LOOKBACK,
+        ended_at__lt=now - RECORDING_WEBHOOK_GRACE,
     )
     calls = Call.unscoped.filter(answered, unknown, agent_version__config__recording_enabled=True)
     recent = lowest_id(
-        now, later=-2 * LOOKS_BACK
+        now, later=-2 * RECORDING_LOOKBACK
     )  # ids sort by time, so only the end of the table is read
-    return list(calls.filter(pk__gte=recent).order_by("-pk")[:CHUNK])
+    return list(calls.filter(pk__gte=recent).order_by("-pk")[:RECORDINGS_PER_ROUND])
 
 
 async def follow_recordings(livekit: LiveKit, db: OrmThread) -> int:
     """Ask LiveKit about recordings whose webhooks are missing, and start those that are not.
     Returns how many.
     """
-    calls = await db(unrecorded_calls)
-    gate = asyncio.Semaphore(AT_ONCE)
+    calls = await db(list_unrecorded_calls)
+    gate = asyncio.Semaphore(MAX_PARALLEL_EGRESS_REQUESTS)
 
     async def follow(call: Call) -> None:
         async with gate:
             try:
                 if call.stage == Stage.IN_PROGRESS:
-                    found = await record_call(livekit, call)
+                    found = await ensure_recording(livekit, call)
                 else:
                     found = await find_egress(livekit, call.room)
             except ProviderError as error:
@@ -209,17 +219,17 @@ async def follow_recordings(livekit: LiveKit, db: OrmThread) -> int:
 # --- for those who listen ---
 
 
-def link_to_recording(*, call: Call) -> tuple[str, datetime]:
+def create_recording_link(*, call: Call) -> tuple[str, datetime]:
     """A link that works as it is, and when it ends. Raises NotFound, ProviderError `S3 error: …`."""
     row = Recording.unscoped.filter(call=call, status=Status.READY).first()
     if row is None or not recording_storage.is_stored(row.storage_key):
-        raise NotFound(NO_RECORDING)
+        raise NotFound(RECORDING_NOT_FOUND)
     return recording_storage.link_to(
-        row.storage_key, recording_id=row.pk, filename=filename_of(row)
+        row.storage_key, recording_id=row.pk, filename=download_name(row)
     )
 
 
-def open_linked(token: str) -> tuple[str, IO[bytes], int]:
+def open_linked_recording(token: str) -> tuple[str, IO[bytes], int]:
     """What a local link leads to: a name to save it under, the open file and its size.
 
     Raises LinkExpired, and NotFound for a link that is not ours or a recording that is gone.
@@ -227,15 +237,15 @@ def open_linked(token: str) -> tuple[str, IO[bytes], int]:
     recording_id = recording_storage.read_link(token)
     row = recording_id and Recording.unscoped.filter(pk=recording_id, status=Status.READY).first()
     if not row or recording_storage.uses_s3():
-        raise NotFound(NO_RECORDING)
+        raise NotFound(RECORDING_NOT_FOUND)
     try:
         file = recording_storage.recordings_storage().open(row.storage_key)
     except (OSError, SuspiciousOperation) as error:
-        raise NotFound(NO_RECORDING) from error
-    return filename_of(row), file, file.size
+        raise NotFound(RECORDING_NOT_FOUND) from error
+    return download_name(row), file, file.size
 
 
-def filename_of(row: Recording) -> str:
+def download_name(row: Recording) -> str:
     return f"call-{row.call_id}.ogg"
 
 
@@ -252,7 +262,7 @@ def prune_recordings() -> int:
         assert workspace.recording_retention_days is not None
         kept_since = now - timedelta(days=workspace.recording_retention_days)
         due = workspace.recordings.filter(status=Status.READY, ready_at__lt=kept_since)
-        for row in due.order_by("pk").iterator(chunk_size=CHUNK):
+        for row in due.order_by("pk").iterator(chunk_size=RECORDINGS_PER_ROUND):
             recording_storage.delete(row.storage_key)
             mark_pruned(row, now)
             pruned += 1

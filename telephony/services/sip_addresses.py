@@ -11,7 +11,7 @@ import re
 from voiceops.core.errors import Invalid
 from voiceops.core.ip_networks import is_public, parse_address
 
-ADDRESS = re.compile(
+SIP_ADDRESS = re.compile(
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)(?::(?P<port>\d{1,5}))?"
 )
 LOCAL_NAMES = (".localhost", ".local", ".internal", ".home.arpa")
@@ -21,15 +21,19 @@ def is_well_formed(address: str) -> bool:
     """A host name, IPv4 address or [IPv6 address], optionally with a port. No SIP URI, no
     parameters.
     """
-    found = ADDRESS.fullmatch(address)
-    return found is not None and 0 < int(found["port"] or 5060) < 65536 and _is_sound(found["host"])
+    found = SIP_ADDRESS.fullmatch(address)
+    return (
+        found is not None
+        and 0 < int(found["port"] or 5060) < 65536
+        and _is_valid_host(found["host"])
+    )
 
 
-def refuse_private(address: str) -> None:
+def require_public(address: str) -> None:
     """Raises Invalid for a literal address that is not public, and for names that mean this machine
     or network.
     """
-    found = ADDRESS.fullmatch(address)
+    found = SIP_ADDRESS.fullmatch(address)
     assert found is not None
     host = found["host"]
     ip = parse_address(host)
@@ -37,5 +41,5 @@ def refuse_private(address: str) -> None:
         raise Invalid("SIP address must be public")
 
 
-def _is_sound(host: str) -> bool:
+def _is_valid_host(host: str) -> bool:
     return not host.startswith("[") or parse_address(host) is not None

@@ -25,13 +25,13 @@ from telephony.services.calls import require_callable
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError, StateForbids
 
-RINGS = 20  # seconds at most
-TALKS = 30  # seconds after which LiveKit ends it, should our hang-up not arrive
-PATIENCE = timedelta(seconds=5)  # how long to wait for a time slot
+TEST_RINGING_SECONDS = 20  # seconds at most
+TEST_CALL_MAX_SECONDS = 30  # seconds after which LiveKit ends it, should our hang-up not arrive
+MAX_SLOT_WAIT = timedelta(seconds=5)  # how long to wait for a time slot
 
 
 @dataclass(frozen=True)
-class TestCall:
+class TestCallResult:
     """What the carrier answered; without a SIP status when none arrived."""
 
     outcome: str
@@ -40,7 +40,7 @@ class TestCall:
     text: str
 
 
-def place_test_call(*, number: PhoneNumber, to: str) -> TestCall:
+def place_test_call(*, number: PhoneNumber, to: str) -> TestCallResult:
     """Ring `to` for 20 seconds at most, hang up when somebody answers.
 
     Raises StateForbids when the number is not active or busy, Invalid when `to` must not be called,
@@ -50,7 +50,7 @@ def place_test_call(*, number: PhoneNumber, to: str) -> TestCall:
     if number.status != PhoneNumber.Status.ACTIVE or trunk is None:
         raise StateForbids("Phone number is not active")
     require_callable(number.workspace, to)
-    slot, now = _take_slot(number)
+    slot, now = _reserve_slot(number)
     time.sleep(max(0.0, (slot - now).total_seconds()))
     name = uuid4()
     request = DialRequest(
@@ -59,14 +59,14 @@ def place_test_call(*, number: PhoneNumber, to: str) -> TestCall:
         trunk_id=trunk.livekit_trunk_id,
         from_number=number.phone_number,
         to_number=to,
-        ringing_timeout=RINGS,
-        max_call_duration=TALKS,
+        ringing_timeout=TEST_RINGING_SECONDS,
+        max_call_duration=TEST_CALL_MAX_SECONDS,
         expires_at=slot + timedelta(seconds=settings.DIAL_TOKEN_SECONDS),
     )
-    return _told(run_in_session(lambda livekit: _ring(livekit, request)))
+    return _result_of(run_in_session(lambda livekit: _dial_and_hang_up(livekit, request)))
 
 
-def _take_slot(number: PhoneNumber) -> tuple[datetime, datetime]:
+def _reserve_slot(number: PhoneNumber) -> tuple[datetime, datetime]:
     """When the call may leave, and what time it is. Raises StateForbids when that would take too
     long.
     """
@@ -76,28 +76,30 @@ def _take_slot(number: PhoneNumber) -> tuple[datetime, datetime]:
         now = database_now()
         slot = choose_slot(pace, now=now)
         busy = number.calls.open().count() >= number.max_concurrent_calls
-        if busy or slot > now + PATIENCE:
+        if busy or slot > now + MAX_SLOT_WAIT:
             raise StateForbids("Phone number is busy")
         occupy_slot(pace, slot)
         pace.save(update_fields=["next_slot_at"])
     return slot, now
 
 
-async def _ring(livekit: LiveKit, request: DialRequest) -> DialResult:
-    await create_room_without_agent(livekit, request.room, empty_timeout=RINGS + TALKS)
+async def _dial_and_hang_up(livekit: LiveKit, request: DialRequest) -> DialResult:
+    await create_room_without_agent(
+        livekit, request.room, empty_timeout=TEST_RINGING_SECONDS + TEST_CALL_MAX_SECONDS
+    )
     answer = await dial(livekit, request)
     with suppress(ProviderError):  # then it ends by its maximum duration
         await delete_room(livekit, request.room)
     return answer
 
 
-def _told(answer: DialResult) -> TestCall:
+def _result_of(answer: DialResult) -> TestCallResult:
     if isinstance(answer, Answered):
-        return TestCall(Outcome.ANSWERED, 200, "OK", "The callee answered (200 OK)")
+        return TestCallResult(Outcome.ANSWERED, 200, "OK", "The callee answered (200 OK)")
     if isinstance(answer, NeverSent):
         raise ProviderError(f"LiveKit SIP error: {answer.reason}")
     if isinstance(answer, Lost):
-        return TestCall(IN_DOUBT.outcome, None, None, IN_DOUBT.words)
+        return TestCallResult(IN_DOUBT.outcome, None, None, IN_DOUBT.words)
     verdict, phrase = classify(answer), answer.sip_phrase or None
     said = phrase if answer.sip_code else plain_message(answer.message)
     told = {
@@ -105,4 +107,4 @@ def _told(answer: DialResult) -> TestCall:
         "sip_status": said,
         "provider_code": provider_code(answer),
     }
-    return TestCall(verdict.outcome, answer.sip_code, phrase, describe_event(verdict, told))
+    return TestCallResult(verdict.outcome, answer.sip_code, phrase, describe_event(verdict, told))

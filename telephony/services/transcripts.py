@@ -11,9 +11,12 @@ from accounts.models import Workspace
 from telephony.models import Call, CallEvent, CallQuerySet, Turn
 from voiceops.core.clock import database_now
 
-CHUNK = 200  # calls in a transaction
-SPOKEN = ("analysis", "tool_call")  # lines of the timeline whose data repeats the callee's words
-PRUNED = "The transcript was deleted when its time was over"
+TRANSCRIPT_CHUNK_CALLS = 200  # calls in a transaction
+SPOKEN_EVENT_TYPES = (
+    "analysis",
+    "tool_call",
+)  # lines of the timeline whose data repeats the callee's words
+PRUNED_TEXT = "The transcript was deleted when its time was over"
 
 
 def prune_transcripts() -> int:
@@ -24,30 +27,36 @@ def prune_transcripts() -> int:
     pruned = 0
     for workspace in Workspace.unscoped.exclude(transcript_retention_days=None).order_by("pk"):
         assert workspace.transcript_retention_days is not None
-        due = _due(workspace, now - timedelta(days=workspace.transcript_retention_days))
-        waiting = due.values_list("pk", flat=True).order_by("pk").iterator(chunk_size=CHUNK)
-        while chunk := list(islice(waiting, CHUNK)):
-            _forget(workspace, chunk, now)
+        due = _overdue_calls(workspace, now - timedelta(days=workspace.transcript_retention_days))
+        waiting = (
+            due.values_list("pk", flat=True)
+            .order_by("pk")
+            .iterator(chunk_size=TRANSCRIPT_CHUNK_CALLS)
+        )
+        while chunk := list(islice(waiting, TRANSCRIPT_CHUNK_CALLS)):
+            _delete_transcripts(workspace, chunk, now)
             pruned += len(chunk)
     return pruned
 
 
-def _due(workspace: Workspace, kept_since: datetime) -> CallQuerySet:
+def _overdue_calls(workspace: Workspace, kept_since: datetime) -> CallQuerySet:
     said = Turn.unscoped.filter(call=OuterRef("pk"))
-    noted = CallEvent.unscoped.filter(call=OuterRef("pk"), type__in=SPOKEN).exclude(data={})
+    noted = CallEvent.unscoped.filter(call=OuterRef("pk"), type__in=SPOKEN_EVENT_TYPES).exclude(
+        data={}
+    )
     ended: CallQuerySet = Call.unscoped.filter(workspace=workspace, ended_at__lt=kept_since)
     return ended.filter(Q(Exists(said)) | Q(Exists(noted)))
 
 
-def _forget(workspace: Workspace, calls: list[UUID], now: datetime) -> None:
+def _delete_transcripts(workspace: Workspace, calls: list[UUID], now: datetime) -> None:
     with transaction.atomic():
         Turn.unscoped.filter(call__in=calls).delete()
         lines = CallEvent.unscoped.filter(call__in=calls)
         lines.filter(type="analysis").delete()
-        lines.filter(type__in=SPOKEN).update(data={})
+        lines.filter(type__in=SPOKEN_EVENT_TYPES).update(data={})
         CallEvent.unscoped.bulk_create(
             CallEvent(
-                workspace=workspace, call_id=pk, type="transcript_pruned", text=PRUNED, at=now
+                workspace=workspace, call_id=pk, type="transcript_pruned", text=PRUNED_TEXT, at=now
             )
             for pk in calls
         )

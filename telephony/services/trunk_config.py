@@ -22,7 +22,7 @@ class SipSettings:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def tag_of(row: PhoneNumber | SipTrunk) -> str:
+def livekit_tag(row: PhoneNumber | SipTrunk) -> str:
     """By this metadata everything that belongs to the row is found again at LiveKit."""
     return f"voiceops:{row.pk}"
 
@@ -31,21 +31,21 @@ def encrypt_password(row: PhoneNumber | SipTrunk, password: str) -> str:
     """What to store for it. The ciphertext belongs to this row alone; no password is stored as
     none.
     """
-    return crypto.encrypt(password, _context(row)) if password else ""
+    return crypto.encrypt(password, _encryption_context(row)) if password else ""
 
 
 def decrypt_password(row: PhoneNumber | SipTrunk) -> str:
     """The password in the clear, for LiveKit only. Raises crypto.DecryptError."""
     stored = row.sip_auth_password if isinstance(row, PhoneNumber) else row.auth_password
-    return crypto.decrypt(stored, _context(row)) if stored else ""
+    return crypto.decrypt(stored, _encryption_context(row)) if stored else ""
 
 
-def trunk_config_of(number: PhoneNumber) -> TrunkConfig:
+def config_of_number(number: PhoneNumber) -> TrunkConfig:
     """An outbound trunk, an inbound trunk, and a rule when an agent takes the calls. Raises
     crypto.DecryptError.
     """
     return TrunkConfig(
-        tag=tag_of(number),
+        tag=livekit_tag(number),
         name=f"VoiceOps {number.phone_number}",
         outbound=Outbound(
             address=number.sip_address,
@@ -62,9 +62,9 @@ def trunk_config_of(number: PhoneNumber) -> TrunkConfig:
     )
 
 
-def trunk_config_of_trunk(trunk: SipTrunk) -> TrunkConfig:
+def config_of_trunk(trunk: SipTrunk) -> TrunkConfig:
     """A trunk that somebody brought: one direction, no rule. Raises crypto.DecryptError."""
-    tag, name, numbers = tag_of(trunk), f"VoiceOps trunk {trunk.pk}", tuple(trunk.numbers)
+    tag, name, numbers = livekit_tag(trunk), f"VoiceOps trunk {trunk.pk}", tuple(trunk.numbers)
     username, password = trunk.auth_username, decrypt_password(trunk)
     if trunk.direction == SipTrunk.TrunkDirection.OUTBOUND:
         return TrunkConfig(
@@ -85,6 +85,6 @@ def _route_of(number: PhoneNumber) -> InboundRoute | None:
     return InboundRoute(room_prefix(number.pk), tuple(sorted(attributes.items())))
 
 
-def _context(row: PhoneNumber | SipTrunk) -> str:
+def _encryption_context(row: PhoneNumber | SipTrunk) -> str:
     column = "sip_auth_password" if isinstance(row, PhoneNumber) else "auth_password"
     return crypto.context_of(row._meta.db_table, column, row.pk)

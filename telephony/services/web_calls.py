@@ -39,15 +39,15 @@ from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
 
-BROWSER = "web"  # what stands where a caller's number would
+BROWSER_CALLER = "web"  # what stands where a caller's number would
 # From the row on: the room is made first (LiveKit has so long to answer), and LiveKit takes a token
 # a minute longer.
-SEAT_IS_USABLE = (
+BROWSER_TOKEN_USABLE_FOR = (
     timedelta(seconds=REQUEST_TIMEOUT_SECONDS) + BROWSER_TOKEN_LIFETIME + timedelta(minutes=1)
 )
-ROOM_OUTLASTS = timedelta(minutes=1)  # or who comes last would find no agent
-CHUNK = 200
-NOBODY_JOINED = Verdict(
+ROOM_OUTLIVES_TOKEN_BY = timedelta(minutes=1)  # or who comes last would find no agent
+UNUSED_CALLS_PER_ROUND = 200
+NO_ONE_JOINED = Verdict(
     Outcome.CANCELLED,
     "nobody_joined",
     Blame.PLATFORM_POLICY,
@@ -81,7 +81,7 @@ def open_web_call(
         stage=Stage.RINGING,
         agent=agent,
         agent_version=version,
-        from_number=BROWSER,
+        from_number=BROWSER_CALLER,
         to_number=agent.name[:64],
         variables=variables,
         room=f"vo-{pk}",
@@ -97,7 +97,7 @@ def open_web_call(
         name=call.room,
         agent_name=settings.LIVEKIT_AGENT_NAME,
         agent_metadata=metadata_of(call, config),
-        empty_timeout=int((SEAT_IS_USABLE + ROOM_OUTLASTS).total_seconds()),
+        empty_timeout=int((BROWSER_TOKEN_USABLE_FOR + ROOM_OUTLIVES_TOKEN_BY).total_seconds()),
     )
     try:
         run_in_session(lambda livekit: create_room(livekit, order))
@@ -120,17 +120,19 @@ def browser_url() -> str:
 # --- for the sweep ---
 
 
-def unused_calls() -> list[Call]:
+def list_unused_web_calls() -> list[Call]:
     """Test calls nobody is known to have come to, and nobody can come to any more."""
     ringing = Call.unscoped.filter(
-        stage=Stage.RINGING, direction=Direction.INBOUND, from_number=BROWSER
+        stage=Stage.RINGING, direction=Direction.INBOUND, from_number=BROWSER_CALLER
     )
     return list(
-        ringing.filter(created_at__lt=database_now() - SEAT_IS_USABLE).order_by("pk")[:CHUNK]
+        ringing.filter(created_at__lt=database_now() - BROWSER_TOKEN_USABLE_FOR).order_by("pk")[
+            :UNUSED_CALLS_PER_ROUND
+        ]
     )
 
 
-async def close_unused(livekit: LiveKit, db: OrmThread) -> int:
+async def close_unused_web_calls(livekit: LiveKit, db: OrmThread) -> int:
     """End test calls nobody came to; until then they count as calls of their workspace. Returns how
     many it asked of.
 
@@ -144,7 +146,7 @@ async def close_unused(livekit: LiveKit, db: OrmThread) -> int:
         except ProviderError as error:
             logger.warning("Test call %s cannot be looked into: %s", call.pk, error)
 
-    calls = await db(unused_calls)
+    calls = await db(list_unused_web_calls)
     await gather_isolated(follow(call) for call in calls)
     return len(calls)
 
@@ -157,5 +159,5 @@ def conclude_web_call(call: Call, present: Sequence[Participant]) -> bool:
         call_states.mark_answered(call, at=now, source="poll")
         return True
     return not call_states.mark_failed(
-        call, verdict=NOBODY_JOINED, at=now, since=(Stage.RINGING,), source="sweep"
+        call, verdict=NO_ONE_JOINED, at=now, since=(Stage.RINGING,), source="sweep"
     )

@@ -12,29 +12,29 @@ from rest_framework.exceptions import ParseError
 from telephony.domain import report_tokens
 from telephony.serializers.reports import BadReport, read_report
 from telephony.services.agent_reports import apply_report
-from telephony.views.raw_body import MALFORMED, read_body
+from telephony.views.raw_body import MALFORMED, read_raw_body
 from voiceops.api.errors import json_error
 from voiceops.api.parsers import parse_json
 from voiceops.core.errors import NotFound
 
-MAX_BODY = 1024 * 1024
+MAX_REPORT_BYTES = 1024 * 1024
 
 
 @csrf_exempt
 def report(request: HttpRequest, pk: str) -> HttpResponse:
     """200 once stored; a 5xx asks the agent to send it again."""
-    call_id = _authorised(request, pk)
+    call_id = _authorized_call_id(request, pk)
     if call_id is None:
         return json_error(401)
     if request.method != "POST":
         return json_error(405)
     if request.content_type != "application/json":
         return json_error(415)
-    body = read_body(request, MAX_BODY)
-    return body if isinstance(body, HttpResponse) else _take(call_id, body)
+    body = read_raw_body(request, MAX_REPORT_BYTES)
+    return body if isinstance(body, HttpResponse) else _apply(call_id, body)
 
 
-def _authorised(request: HttpRequest, pk: str) -> UUID | None:
+def _authorized_call_id(request: HttpRequest, pk: str) -> UUID | None:
     """The call, when the bearer token is its own."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     try:
@@ -48,7 +48,7 @@ def _authorised(request: HttpRequest, pk: str) -> UUID | None:
     )
 
 
-def _take(call_id: UUID, body: bytes) -> HttpResponse:
+def _apply(call_id: UUID, body: bytes) -> HttpResponse:
     try:
         apply_report(call_id=call_id, events=read_report(parse_json(body)))
     except ParseError:

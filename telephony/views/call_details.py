@@ -13,11 +13,11 @@ from telephony.serializers.calls import (
     TurnSerializer,
 )
 from telephony.services import recordings
-from telephony.services.analysis import analysis_of
-from telephony.views.calls import CallRows
+from telephony.services.analysis import get_analysis
+from telephony.views.calls import BaseCallViewSet
 
 
-class CallStoryViewSet(CallRows):
+class CallDetailsViewSet(BaseCallViewSet):
     """What happened on a call, what was said, and how it sounded."""
 
     serializer_class = EventSerializer
@@ -40,12 +40,12 @@ class CallStoryViewSet(CallRows):
     @extend_schema(responses=FindingsSerializer)
     @action(detail=True)
     def analysis(self, request: Request, pk: str) -> Response:
-        return Response(analysis_of(self.get_object()))
+        return Response(get_analysis(self.get_object()))
 
     @extend_schema(responses=RecordingLinkSerializer)
     @action(detail=True)
     def recording(self, request: Request, pk: str) -> Response:
         call = self.get_object()
-        url, expires_at = recordings.link_to_recording(call=call)
+        url, expires_at = recordings.create_recording_link(call=call)
         audit.record("recording.linked", principal=self.principal, target=call)
         return Response({"url": url, "expires_at": expires_at})

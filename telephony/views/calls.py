@@ -13,7 +13,7 @@ from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
 from telephony.models import SHOWN, Call
 from telephony.serializers.calls import (
-    COLUMNS,
+    CALL_COLUMNS,
     CallOrderSerializer,
     CallQuery,
     CallSerializer,
@@ -21,14 +21,14 @@ from telephony.serializers.calls import (
     TransferSerializer,
     WebCallSerializer,
     WebSeatSerializer,
-    shown,
-    shown_call,
+    serialize_call,
+    serialize_row,
 )
 from telephony.services import call_control, call_listing, calls, web_calls
 from telephony.services.calls import CallOrder
 
 
-class Rows:
+class ValuesPage:
     """A queryset that is counted as it is and read as plain values: the count needs no joins, a
     page no instances.
     """
@@ -43,10 +43,10 @@ class Rows:
         return self.count()
 
     def __getitem__(self, page: slice) -> list[Any]:
-        return list(self.queryset.values_list(*COLUMNS)[page])
+        return list(self.queryset.values_list(*CALL_COLUMNS)[page])
 
 
-class CallRows(WorkspaceViewSet):
+class BaseCallViewSet(WorkspaceViewSet):
     abstract = True
     model = Call
 
@@ -54,7 +54,7 @@ class CallRows(WorkspaceViewSet):
         return queryset.filter(SHOWN).select_related("agent_version")
 
 
-class CallViewSet(mixins.RetrieveModelMixin, CallRows):
+class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
     serializer_class = CallSerializer
     query_class = CallQuery
     sortable = {name: name for name in ("created_at", "dialed_at", "answered_at", "ended_at")}
@@ -70,7 +70,7 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
     }
 
     def apply_filters(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
-        return call_listing.sift_calls(queryset, self.workspace, query)
+        return call_listing.filter_calls(queryset, self.workspace, query)
 
     def apply_ordering(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         name = self.query.get("sort", "-created_at")
@@ -88,7 +88,7 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
         kind: type[BaseSerializer[Any]] = kinds.get(self.action, CallSerializer)
         return kind
 
-    def given(self, request: Request) -> dict[str, Any]:
+    def read_body(self, request: Request) -> dict[str, Any]:
         """The body, checked against the action's schema. Raises ValidationError (422)."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -96,19 +96,21 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
         return values
 
     def list(self, request: Request) -> Response:
-        page: Any = self.paginate_queryset(Rows(self.filter_queryset(self.get_queryset())))  # type: ignore[arg-type]  # it only counts and slices
-        return self.get_paginated_response([shown(values) for values in page])
+        page: Any = self.paginate_queryset(ValuesPage(self.filter_queryset(self.get_queryset())))  # type: ignore[arg-type]  # it only counts and slices
+        return self.get_paginated_response([serialize_row(values) for values in page])
 
     @extend_schema(responses={201: CallSerializer})
     def create(self, request: Request) -> Response:
-        call = calls.place_call(order=CallOrder(**self.given(request)), principal=self.principal)
-        return Response(shown_call(call), status=201)
+        call = calls.place_call(
+            order=CallOrder(**self.read_body(request)), principal=self.principal
+        )
+        return Response(serialize_call(call), status=201)
 
     @extend_schema(request=None, responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def hangup(self, request: Request, pk: str) -> Response:
         return Response(
-            shown_call(call_control.hang_up(call=self.get_object(), principal=self.principal))
+            serialize_call(call_control.hang_up(call=self.get_object(), principal=self.principal))
         )
 
     @extend_schema(responses=CallSerializer)
@@ -116,8 +118,10 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
     def transfer(self, request: Request, pk: str) -> Response:
         call = self.get_object()
         return Response(
-            shown_call(
-                call_control.transfer(call=call, principal=self.principal, **self.given(request))
+            serialize_call(
+                call_control.transfer_call(
+                    call=call, principal=self.principal, **self.read_body(request)
+                )
             )
         )
 
@@ -126,15 +130,17 @@ class CallViewSet(mixins.RetrieveModelMixin, CallRows):
     def dtmf(self, request: Request, pk: str) -> Response:
         call = self.get_object()
         return Response(
-            shown_call(
-                call_control.send_digits(call=call, principal=self.principal, **self.given(request))
+            serialize_call(
+                call_control.press_keys(
+                    call=call, principal=self.principal, **self.read_body(request)
+                )
             )
         )
 
     @extend_schema(responses={201: WebSeatSerializer})
     @action(detail=False, methods=["post"])
     def web(self, request: Request) -> Response:
-        order = {"variables": {}, **self.given(request)}
+        order = {"variables": {}, **self.read_body(request)}
         return Response(
             asdict(web_calls.open_web_call(principal=self.principal, **order)), status=201
         )

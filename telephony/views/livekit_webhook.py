@@ -9,17 +9,17 @@ from django.views.decorators.csrf import csrf_exempt
 
 from telephony.clients.livekit.webhook_signature import BadSignature, check_signature
 from telephony.services import livekit_events
-from telephony.views.raw_body import MALFORMED, read_body
+from telephony.views.raw_body import MALFORMED, read_raw_body
 from voiceops.api.errors import json_error
 from voiceops.core.errors import Invalid
 
-MAX_BODY = 256 * 1024
+MAX_WEBHOOK_BYTES = 256 * 1024
 
 
 @csrf_exempt
 def livekit_webhook(request: HttpRequest) -> HttpResponse:
     """200 once stored. LiveKit sends again after a 5xx only: any other refusal loses the event."""
-    body = read_body(request, MAX_BODY)
+    body = read_raw_body(request, MAX_WEBHOOK_BYTES)
     if isinstance(body, HttpResponse):
         return body
     try:

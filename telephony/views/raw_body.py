@@ -9,7 +9,7 @@ from voiceops.api.errors import json_error
 MALFORMED = "Malformed request body"
 
 
-def read_body(request: HttpRequest, limit: int) -> bytes | HttpResponse:
+def read_raw_body(request: HttpRequest, limit: int) -> bytes | HttpResponse:
     """The raw body, or the refusal of one that is too big or breaks off."""
     try:
         if int(request.headers.get("Content-Length") or 0) > limit:

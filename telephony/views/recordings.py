@@ -8,12 +8,12 @@ from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpRe
 from django.views.decorators.csrf import csrf_exempt
 
 from telephony.clients.recording_storage import LinkExpired
-from telephony.services.recordings import open_linked
+from telephony.services.recordings import open_linked_recording
 from voiceops.api.errors import json_error
 from voiceops.core.errors import NotFound
 
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-PIECE = 64 * 1024
+RANGE_HEADER = re.compile(r"bytes=(\d*)-(\d*)")
+DOWNLOAD_CHUNK_BYTES = 64 * 1024
 
 
 @csrf_exempt  # a POST is 405, not a missing token
@@ -21,26 +21,28 @@ def recording_file(request: HttpRequest, token: str) -> HttpResponse | Streaming
     if request.method not in ("GET", "HEAD"):
         return json_error(405)
     try:
-        name, file, size = open_linked(token)
+        name, file, size = open_linked_recording(token)
     except LinkExpired:
         return json_error(403, "Link expired")
     except NotFound as error:
         return json_error(404, str(error))
-    part = part_of(request.headers.get("Range", ""), size)
+    part = requested_range(request.headers.get("Range", ""), size)
     if part is None:
         file.close()
         refused = json_error(416, "Requested range not satisfiable")
         refused["Content-Range"] = f"bytes */{size}"
         return refused
-    return answer(file, name, size, part)
+    return stream_file(file, name, size, part)
 
 
-def answer(file: IO[bytes], name: str, size: int, part: range) -> StreamingHttpResponse:
+def stream_file(file: IO[bytes], name: str, size: int, part: range) -> StreamingHttpResponse:
     whole = len(part) == size
     if whole:
         response: StreamingHttpResponse = FileResponse(file, content_type="audio/ogg")
     else:
-        response = StreamingHttpResponse(pieces(file, part), status=206, content_type="audio/ogg")
+        response = StreamingHttpResponse(
+            read_range(file, part), status=206, content_type="audio/ogg"
+        )
         response["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
     response["Content-Length"] = str(len(part))
     response["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -50,9 +52,9 @@ def answer(file: IO[bytes], name: str, size: int, part: range) -> StreamingHttpR
     return response
 
 
-def part_of(header: str, size: int) -> range | None:
+def requested_range(header: str, size: int) -> range | None:
     """The bytes asked for: all of them without a range we know; None when there are none such."""
-    found = RANGE.fullmatch(header.strip())
+    found = RANGE_HEADER.fullmatch(header.strip())
     if found is None or found[1] == found[2] == "":
         return range(size)
     if found[1] == "":
@@ -61,10 +63,10 @@ def part_of(header: str, size: int) -> range | None:
     return range(start, stop) if start < min(stop, size) else None
 
 
-def pieces(file: IO[bytes], part: range) -> Iterator[bytes]:
+def read_range(file: IO[bytes], part: range) -> Iterator[bytes]:
     with file:
         file.seek(part.start)
         left = len(part)
-        while left and (piece := file.read(min(PIECE, left))):
+        while left and (piece := file.read(min(DOWNLOAD_CHUNK_BYTES, left))):
             left -= len(piece)
             yield piece

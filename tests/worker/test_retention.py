@@ -96,7 +96,7 @@ def test_trouble_with_one_kind_keeps_no_other(monkeypatch: pytest.MonkeyPatch) -
         for kind, _ in cleaning:
             kinds.append(kind)
 
-    monkeypatch.setattr("worker.periodic.retention.prune_inbox", fails)
+    monkeypatch.setattr("worker.periodic.retention.prune_webhook_events", fails)
     kinds: list[str] = []
 
     with pytest.raises(KeyError):

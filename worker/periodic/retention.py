@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import OperationalError, close_old_connections, connections
 
 from accounts.services import retention
-from telephony.services.livekit_events import prune_inbox
+from telephony.services.livekit_events import prune_webhook_events
 from telephony.services.recordings import prune_recordings
 from telephony.services.transcripts import prune_transcripts
 from voiceops.core.clock import database_now
@@ -58,7 +58,7 @@ def forget_sessions() -> dict[str, int]:
 
 KINDS: tuple[Callable[[datetime], dict[str, int]], ...] = (
     lambda now: retention.prune(now=now),
-    lambda _: {"webhooks received": prune_inbox(older_than=INBOX_KEPT)},
+    lambda _: {"webhooks received": prune_webhook_events(older_than=INBOX_KEPT)},
     lambda now: {"webhooks sent": prune_events(now)},
     lambda _: forget_sessions(),
     lambda _: {"transcripts": prune_transcripts()},

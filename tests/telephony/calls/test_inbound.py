@@ -9,7 +9,7 @@ from agents.models import Agent, AgentVersion
 from telephony.dialing import polling, reconciliation
 from telephony.domain.room_names import room_prefix
 from telephony.models import Call, PhoneNumber, Stage
-from telephony.services.inbound import advance_call, open_call, ringing_calls
+from telephony.services.inbound import advance_call, list_ringing_calls, open_call
 from telephony.services.numbers import NumberOrder, register_number
 from telephony.services.trunk_config import SipSettings
 from tests import make
@@ -226,7 +226,7 @@ def test_caller_of_a_number_that_was_removed_meanwhile_is_followed(ours: Workspa
     }
     call = make.call(ours, **fields, number=None, room=room_prefix(uuid7()))
 
-    followed = ringing_calls()
+    followed = list_ringing_calls()
 
     assert followed == [call]
 

@@ -60,7 +60,7 @@ def test_what_was_said_is_forgotten_after_the_workspaces_time(
 
 
 def test_more_calls_than_one_chunk_are_forgotten(ours: Workspace, monkeypatch: Any) -> None:
-    monkeypatch.setattr("telephony.services.transcripts.CHUNK", 2)
+    monkeypatch.setattr("telephony.services.transcripts.TRANSCRIPT_CHUNK_CALLS", 2)
     Workspace.unscoped.filter(pk=ours.pk).update(transcript_retention_days=1)
     for _ in range(5):
         talked(ours, days_ago=2)

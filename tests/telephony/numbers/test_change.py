@@ -9,7 +9,12 @@ from batches.models import Batch
 from telephony.clients.livekit.trunks import TRANSPORTS
 from telephony.models import NumberPace, PhoneNumber, SipTrunk, Stage
 from telephony.services.drift import check_number
-from telephony.services.numbers import STALE, change_number, clean_provisioning, remove_number
+from telephony.services.numbers import (
+    PROVISIONING_TIMEOUT,
+    change_number,
+    clean_provisioning,
+    remove_number,
+)
 from telephony.services.trunk_config import decrypt_password
 from tests import make
 from tests.sandbox_server import RunningSandbox
@@ -262,7 +267,7 @@ def test_a_registration_that_died_is_cleared_away(ours: Workspace, box: RunningS
     PhoneNumber.unscoped.update(status=PhoneNumber.Status.PROVISIONING)
 
     young = clean_provisioning()
-    PhoneNumber.unscoped.update(created_at=database_now() - STALE)
+    PhoneNumber.unscoped.update(created_at=database_now() - PROVISIONING_TIMEOUT)
     old = clean_provisioning()
 
     assert (young, old) == (0, 1)

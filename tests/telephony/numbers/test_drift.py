@@ -5,8 +5,8 @@ from accounts.roles import Role
 from telephony.clients.livekit import trunks as livekit_trunks
 from telephony.clients.livekit.trunks import Outbound, TrunkConfig
 from telephony.models import PhoneNumber, SipTrunk
-from telephony.services.drift import check_everything
-from telephony.services.trunk_config import trunk_config_of
+from telephony.services.drift import check_all
+from telephony.services.trunk_config import config_of_number
 from tests import make
 from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import everything
@@ -47,7 +47,7 @@ def disturb(number: PhoneNumber, **outbound: Any) -> None:
         "numbers": (number.phone_number,),
         **outbound,
     }
-    tag = trunk_config_of(number).tag
+    tag = config_of_number(number).tag
     livekit_trunks.apply_trunks(
         TrunkConfig(tag=tag, name=f"VoiceOps {number.phone_number}", outbound=Outbound(**wanted))
     )
@@ -57,7 +57,7 @@ def test_a_fresh_number_has_no_drift(ours: Workspace, box: RunningSandbox) -> No
     number = register(ours)
 
     assert drift_of(ours, number) == []
-    assert check_everything() == ([], [])
+    assert check_all() == ([], [])
 
 
 def test_what_was_changed_at_livekit_is_told_in_words(ours: Workspace, box: RunningSandbox) -> None:
@@ -105,6 +105,6 @@ def test_things_of_ours_without_a_row_are_found(ours: Workspace, box: RunningSan
     ]
     PhoneNumber.unscoped.all().delete()
 
-    drifted, orphans = check_everything()
+    drifted, orphans = check_all()
 
     assert (drifted, orphans) == ([], ids)
