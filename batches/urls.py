@@ -4,11 +4,16 @@ from rest_framework.routers import SimpleRouter
 from batches.views.analytics import AnalyticsViewSet
 from batches.views.batches import BatchViewSet
 from batches.views.column_mappings import SavedMappingViewSet
+from batches.views.downloads import DownloadViewSet
+from batches.views.lists import PreviewViewSet
 from batches.views.recipients import RecipientViewSet, RejectedRowViewSet
 from batches.views.suppressions import SuppressionViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+# Before batches/<pk>, which "preview" would match as well.
+router.register("batches", PreviewViewSet, basename="batch-list")
 router.register("batches", BatchViewSet, basename="batch")
+router.register("batches", DownloadViewSet, basename="batch-file")
 recipient = "batches/<pk>/recipients/<recipient_id>"
 
 # Their ids are matched by an expression, as DRF does by default.

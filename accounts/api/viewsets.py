@@ -172,6 +172,14 @@ class WorkspaceViewSet(ApiViewSet):
             if self.action in self.actions_without_body:
                 EmptyBodySerializer(data=body).is_valid(raise_exception=True)
 
+    def validate_body(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
+        """Return the body's fields as the serializer validated them. Raises ValidationError (422)."""
+        context = self.get_serializer_context()
+        serializer = serializer_class(data=self.request.data, context=context)
+        serializer.is_valid(raise_exception=True)
+        fields: dict[str, Any] = serializer.validated_data
+        return fields
+
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "workspace": self.workspace}
 

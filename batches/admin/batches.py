@@ -20,6 +20,7 @@ from batches.reporting import exports
 from batches.reporting.progress import counts_of
 from batches.serializers.batches import BatchSerializer
 from batches.services.update import update_batch
+from batches.views.downloads import file_response
 from voiceops.core.errors import DomainError
 
 STATUS_COLOURS = {
@@ -162,7 +163,7 @@ class BatchAdmin(StaffAdmin):
         )
         if batch is None or name not in exports.EXPORT_FILES or not sees_people:
             raise PermissionDenied
-        return exports.export(batch, name, principal=principal_of(request, batch))
+        return file_response(batch, name, principal=principal_of(request, batch))
 
     def order(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Start, pause, resume, stop: a button on the batch's page."""

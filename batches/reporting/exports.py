@@ -1,27 +1,43 @@
-"""What came of a batch as files, written while they are read."""
+"""A batch's results and rejected rows as files, encoded while they are read."""
 
 from collections.abc import Callable, Iterable
-
-from django.http import HttpResponseBase, StreamingHttpResponse
+from typing import NamedTuple
 
 from accounts import audit
 from accounts.auth.principal import Principal
 from batches.models import Batch
 from batches.reporting import csv_writer, tables, xlsx
 
-CSV = "text/csv; charset=utf-8"
-EXPORT_FILES: dict[str, tuple[str, Callable[[Batch], Iterable[bytes]]]] = {
-    "results.csv": (CSV, lambda batch: csv_writer.encode_csv(tables.result_rows(batch))),
-    "results.xlsx": (xlsx.MEDIA_TYPE, lambda batch: xlsx.encode_xlsx(tables.result_rows(batch))),
-    "rejected.csv": (CSV, lambda batch: csv_writer.encode_csv(tables.rejected_rows(batch))),
+CSV_MEDIA_TYPE = "text/csv; charset=utf-8"
+
+
+class Export(NamedTuple):
+    """A file's media type and its content in pieces."""
+
+    media_type: str
+    chunks: Iterable[bytes]
+
+
+def _results_csv(batch: Batch) -> Export:
+    return Export(CSV_MEDIA_TYPE, csv_writer.encode_csv(tables.result_rows(batch)))
+
+
+def _results_xlsx(batch: Batch) -> Export:
+    return Export(xlsx.MEDIA_TYPE, xlsx.encode_xlsx(tables.result_rows(batch)))
+
+
+def _rejected_csv(batch: Batch) -> Export:
+    return Export(CSV_MEDIA_TYPE, csv_writer.encode_csv(tables.rejected_rows(batch)))
+
+
+EXPORT_FILES: dict[str, Callable[[Batch], Export]] = {
+    "results.csv": _results_csv,
+    "results.xlsx": _results_xlsx,
+    "rejected.csv": _rejected_csv,
 }
 
 
-def export(batch: Batch, name: str, *, principal: Principal) -> HttpResponseBase:
-    """One of `FILES`. Its people are about to leave the house: that goes on record."""
-    media_type, write = EXPORT_FILES[name]
+def open_export(batch: Batch, name: str, *, principal: Principal) -> Export:
+    """Open one of `EXPORT_FILES` and record it in the audit log: it contains personal data."""
     audit.record("batch.exported", principal=principal, target=batch, changes={"file": name})
-    response = StreamingHttpResponse(write(batch), content_type=media_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return EXPORT_FILES[name](batch)

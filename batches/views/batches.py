@@ -1,9 +1,10 @@
+"""Batches: created with a list, changed, started and stopped."""
+
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -15,26 +16,21 @@ from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
 from accounts.auth.principal import is_still_valid
 from accounts.roles import Role
 from batches.models import Batch
-from batches.reporting import exports, xlsx
 from batches.reporting.progress import progress_of
 from batches.serializers.batches import (
     BatchQuery,
     BatchSerializer,
     NewBatchSerializer,
-    PreviewSerializer,
     ProgressSerializer,
     StopSerializer,
 )
 from batches.services import batches as services
 from batches.services.create import create_batch
-from batches.services.preview import preview_list
 from batches.services.update import update_batch
-from batches.services.uploads import UploadContent
-from batches.views.parsers import FormWithFile, LongJSON
+from batches.views.lists import LIST_PARSERS, NEW_BATCH_FORMS, pop_content
 from batches.views.progress import stream_progress, wants_events
 
-LIST_FORMS = {"multipart/form-data": NewBatchSerializer, "application/json": NewBatchSerializer}
-ORDER = extend_schema(request=None, responses={200: BatchSerializer})
+STATE_CHANGE = extend_schema(request=None, responses={200: BatchSerializer})
 
 
 class BatchViewSet(
@@ -44,7 +40,7 @@ class BatchViewSet(
     serializer_class = BatchSerializer
     query_class = BatchQuery
     lookup_value_converter = "str"
-    parser_classes = (LongJSON, FormWithFile)
+    parser_classes = LIST_PARSERS
     sortable = {
         "created_at": "created_at",
         "name": "name",
@@ -62,11 +58,7 @@ class BatchViewSet(
         "pause": Role.MANAGER,
         "resume": Role.MANAGER,
         "stop": Role.MANAGER,
-        "preview": Role.MANAGER,
         "progress": Role.MEMBER,
-        "results_csv": Role.MEMBER,
-        "results_xlsx": Role.MEMBER,
-        "rejected_csv": Role.MEMBER,
     }
 
     def refine_queryset(self, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
@@ -81,11 +73,12 @@ class BatchViewSet(
             queryset = queryset.filter(name__icontains=query["search"])
         return queryset
 
-    @extend_schema(request=LIST_FORMS, responses={201: BatchSerializer})
+    @extend_schema(request=NEW_BATCH_FORMS, responses={201: BatchSerializer})
     def create(self, request: Request) -> Response:
-        fields = self._read(NewBatchSerializer)
-        batch = create_batch(content=content_of(fields), principal=self.principal, **fields)
-        return Response(self._shown(batch), status=201)
+        fields = self.validate_body(NewBatchSerializer)
+        content = pop_content(fields)
+        batch = create_batch(content=content, principal=self.principal, **fields)
+        return self._batch_response(batch, status=201)
 
     def perform_update(self, serializer: BaseSerializer[Batch]) -> None:
         batch = serializer.instance
@@ -97,39 +90,33 @@ class BatchViewSet(
     def perform_destroy(self, instance: Batch) -> None:
         services.delete_batch(batch=instance, principal=self.principal)
 
-    @ORDER
+    @STATE_CHANGE
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: str) -> Response:
-        batch = self.get_object()
-        return Response(self._shown(services.start_batch(batch=batch, principal=self.principal)))
+        batch = services.start_batch(batch=self.get_object(), principal=self.principal)
+        return self._batch_response(batch)
 
-    @ORDER
+    @STATE_CHANGE
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
-        batch = self.get_object()
-        return Response(self._shown(services.pause_batch(batch=batch, principal=self.principal)))
+        batch = services.pause_batch(batch=self.get_object(), principal=self.principal)
+        return self._batch_response(batch)
 
-    @ORDER
+    @STATE_CHANGE
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        batch = self.get_object()
-        return Response(self._shown(services.resume_batch(batch=batch, principal=self.principal)))
+        batch = services.resume_batch(batch=self.get_object(), principal=self.principal)
+        return self._batch_response(batch)
 
     @extend_schema(request=StopSerializer, responses={200: BatchSerializer})
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, pk: str) -> Response:
         batch = self.get_object()
-        order = self._read(StopSerializer)
+        fields = self.validate_body(StopSerializer)
         services.stop_batch(
-            batch=batch, principal=self.principal, hang_up_active=order["hang_up_active"]
+            batch=batch, principal=self.principal, hang_up_active=fields["hang_up_active"]
         )
-        return Response(self._shown(batch))
-
-    @extend_schema(request=LIST_FORMS, responses={200: PreviewSerializer})
-    @action(detail=False, methods=["post"])
-    def preview(self, request: Request) -> Response:
-        fields = self._read(NewBatchSerializer)
-        return Response(preview_list(content=content_of(fields), now=timezone.now(), **fields))
+        return self._batch_response(batch)
 
     @extend_schema(
         responses={(200, "application/json"): ProgressSerializer, (200, "text/event-stream"): str}
@@ -143,34 +130,6 @@ class BatchViewSet(
             )
         return Response(progress_of(batch, now=timezone.now()))
 
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
-    @action(detail=True, methods=["get"], url_path="results.csv")
-    def results_csv(self, request: Request, pk: str) -> HttpResponseBase:
-        return exports.export(self.get_object(), "results.csv", principal=self.principal)
-
-    @extend_schema(responses={(200, xlsx.MEDIA_TYPE): OpenApiTypes.BINARY})
-    @action(detail=True, methods=["get"], url_path="results.xlsx")
-    def results_xlsx(self, request: Request, pk: str) -> HttpResponseBase:
-        return exports.export(self.get_object(), "results.xlsx", principal=self.principal)
-
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
-    @action(detail=True, methods=["get"], url_path="rejected.csv")
-    def rejected_csv(self, request: Request, pk: str) -> HttpResponseBase:
-        return exports.export(self.get_object(), "rejected.csv", principal=self.principal)
-
-    def _read(self, kind: type[BaseSerializer[Any]]) -> dict[str, Any]:
-        """The body through a serializer. Raises ValidationError (422)."""
-        serializer = kind(data=self.request.data, context=self.get_serializer_context())
-        serializer.is_valid(raise_exception=True)
-        fields: dict[str, Any] = serializer.validated_data
-        return fields
-
-    def _shown(self, batch: Batch) -> dict[str, Any]:
-        return dict(BatchSerializer(batch, context=self.get_serializer_context()).data)
-
-
-def content_of(fields: dict[str, Any]) -> UploadContent:
-    """Take the list out of a body's fields."""
-    file = fields.pop("file", None)
-    recipients: list[dict[str, Any]] = fields.pop("recipients", [])
-    return recipients if file is None else file.chunks()
+    def _batch_response(self, batch: Batch, *, status: int = 200) -> Response:
+        serializer = BatchSerializer(batch, context=self.get_serializer_context())
+        return Response(serializer.data, status=status)

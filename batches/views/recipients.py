@@ -8,28 +8,23 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
 
 from accounts.api.lookup import not_found, parse_id
 from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
 from batches.models import Batch, Recipient
 from batches.reporting.tables import last_sent_calls
-from batches.serializers.batches import AppendSerializer, BatchSerializer
 from batches.serializers.recipients import (
     ReasonSerializer,
     RecipientQuery,
     RecipientSerializer,
     RejectedRowSerializer,
 )
-from batches.services.create import append_recipients
 from batches.services.review import close_recipient, release_recipient
-from batches.views.batches import content_of
-from batches.views.parsers import FormWithFile, LongJSON
+from batches.views.lists import LIST_PARSERS, AppendViewSet
 
 BATCH_ID = OpenApiParameter("id", UUID, OpenApiParameter.PATH, description="of the batch")
 RECIPIENT_ID = OpenApiParameter("recipient_id", UUID, OpenApiParameter.PATH)
-LIST_FORMS = {"multipart/form-data": AppendSerializer, "application/json": AppendSerializer}
 DECISION = extend_schema(
     parameters=[BATCH_ID, RECIPIENT_ID],
     request=ReasonSerializer,
@@ -52,10 +47,10 @@ class BatchRowsViewSet(WorkspaceViewSet):
 
 
 @extend_schema(parameters=[BATCH_ID])
-class RecipientViewSet(BatchRowsViewSet):
+class RecipientViewSet(AppendViewSet, BatchRowsViewSet):
     serializer_class = RecipientSerializer
     query_class = RecipientQuery
-    parser_classes = (LongJSON, FormWithFile)
+    parser_classes = LIST_PARSERS
     required_roles = {
         "list": Role.MEMBER,
         "create": Role.MANAGER,
@@ -67,15 +62,6 @@ class RecipientViewSet(BatchRowsViewSet):
         batch: Batch = self.get_object()
         return self.get_paginated_response(
             self._represent(batch, self.page_of(batch.recipients.all()))
-        )
-
-    @extend_schema(request=LIST_FORMS, responses={201: BatchSerializer})
-    def create(self, request: Request, pk: str) -> Response:
-        batch: Batch = self.get_object()
-        content = content_of(self._read(AppendSerializer))
-        batch = append_recipients(batch=batch, content=content, principal=self.principal)
-        return Response(
-            BatchSerializer(batch, context=self.get_serializer_context()).data, status=201
         )
 
     @DECISION
@@ -95,15 +81,9 @@ class RecipientViewSet(BatchRowsViewSet):
         recipient = batch.recipients.filter(pk=parse_id(recipient_id, Recipient)).first()
         if recipient is None:
             raise not_found(Recipient)
-        reason = self._read(ReasonSerializer).get("reason") or default
+        reason = self.validate_body(ReasonSerializer).get("reason") or default
         decide(recipient=recipient, reason=reason, principal=self.principal)
         return Response(self._represent(batch, [recipient])[0])
-
-    def _read(self, kind: type[BaseSerializer[Any]]) -> dict[str, Any]:
-        serializer = kind(data=self.request.data, context=self.get_serializer_context())
-        serializer.is_valid(raise_exception=True)
-        fields: dict[str, Any] = serializer.validated_data
-        return fields
 
     def _represent(self, batch: Batch, people: Sequence[Recipient]) -> Any:
         calls = last_sent_calls([person.pk for person in people])

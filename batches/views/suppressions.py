@@ -75,9 +75,7 @@ class SuppressionViewSet(
         """Add every number of a file: `{added, already, rejected_count, rejected: [...]}`, at most
         1,000 told.
         """
-        serializer = SuppressionListSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        fields = dict(serializer.validated_data)
+        fields = self.validate_body(SuppressionListSerializer)
         now = timezone.now()
         read = read_list(Path(fields.pop("file").temporary_file_path()), now=now, **fields)
         told = suppressions.suppress_numbers(
