@@ -10,7 +10,7 @@ from sandbox.config import add_arguments
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     add_arguments(parser)
-    return run(vars(parser.parse_args()), say=sys.stderr.write)
+    return run(vars(parser.parse_args()), write=sys.stderr.write)
 
 
 if __name__ == "__main__":

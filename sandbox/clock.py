@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 class Clock:
     speed: float
 
-    def wall(self, seconds: float) -> float:
+    def to_wall_seconds(self, seconds: float) -> float:
         """How many seconds of ours pass while `seconds` pass on the telephone."""
         return seconds / self.speed
 
-    async def pass_time(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         """Let simulated seconds pass."""
-        await asyncio.sleep(self.wall(seconds))
+        await asyncio.sleep(self.to_wall_seconds(seconds))
 
     @staticmethod
     def now() -> float:

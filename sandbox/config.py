@@ -91,13 +91,13 @@ def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.e
     )
 
 
-def from_arguments(options: Mapping[str, object], env: Mapping[str, str] = os.environ) -> Config:
+def read_config(options: Mapping[str, object], env: Mapping[str, str] = os.environ) -> Config:
     """Raises ValueError, with a sentence, when an option makes no sense."""
     speed = float(str(options["speed"]))
     if not 0 < speed < math.inf:
         raise ValueError("--speed must be a number greater than 0")
     webhook_url = str(options["webhook_url"] or "")
-    if webhook_url and not _is_address(webhook_url):
+    if webhook_url and not _is_http_url(webhook_url):
         raise ValueError("--webhook-url must read http://host/path")
     exclude = str(options["webhook_exclude"] or "")
     return Config(
@@ -111,7 +111,7 @@ def from_arguments(options: Mapping[str, object], env: Mapping[str, str] = os.en
         agent_online=not options["no_agent"],
         webhook_url=webhook_url or None,
         webhook_exclude=frozenset(name.strip() for name in exclude.split(",") if name.strip()),
-        s3=_bucket(env),
+        s3=_recordings_upload(env),
         s3_key=env.get("S3_ACCESS_KEY_ID") or EXAMPLE_KEY,
         s3_secret=env.get("S3_SECRET_ACCESS_KEY") or EXAMPLE_S3_SECRET,
         twilio_sid=env.get("TWILIO_ACCOUNT_SID") or EXAMPLE_TWILIO_SID,
@@ -119,7 +119,7 @@ def from_arguments(options: Mapping[str, object], env: Mapping[str, str] = os.en
     )
 
 
-def _is_address(url: str) -> bool:
+def _is_http_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -127,7 +127,7 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def _bucket(env: Mapping[str, str]) -> S3Upload | None:
+def _recordings_upload(env: Mapping[str, str]) -> S3Upload | None:
     """Where recordings go that the agent starts by itself: to the same bucket as all the others."""
     if env.get("RECORDINGS_STORAGE") != "s3":
         return None

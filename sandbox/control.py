@@ -8,10 +8,10 @@ import orjson
 from aiohttp import web
 from google.protobuf.json_format import MessageToDict
 
-from sandbox.faults import Faults, Rates, describe, parse_rates
-from sandbox.livekit.agent_dispatch import Dispatching
+from sandbox.faults import Faults, Rates, parse_rates, rates_as_json
+from sandbox.livekit.agent_dispatch import AgentDispatcher
 from sandbox.livekit.calls import Calls
-from sandbox.livekit.inbound import Inbound, NotTakenError
+from sandbox.livekit.inbound import InboundCalls, UnmatchedCallError
 from sandbox.livekit.rooms import Rooms
 from sandbox.livekit.twirp import TwirpError
 from sandbox.phones.behaviours import Phones, parse_behaviour
@@ -19,10 +19,10 @@ from sandbox.phones.behaviours import Phones, parse_behaviour
 T = TypeVar("T")
 DIAL_KEYS = ("at", "number", "room", "identity", "caller_id", "trunk_id", "call_id")
 CALL_KEYS = (*DIAL_KEYS, "status", "sip_status_code", "answered_at", "ended_at")
-EXTRA_KEYS = ("direction", "dtmf")
+EXTRA_CALL_KEYS = ("direction", "dtmf")
 
 
-def as_json(value: Any, *, status: int = 200) -> web.Response:
+def json_response(value: Any, *, status: int = 200) -> web.Response:
     return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
 
 
@@ -31,10 +31,10 @@ async def read_json(request: web.Request) -> Any:
     try:
         return orjson.loads(await request.read() or b"{}")
     except orjson.JSONDecodeError:
-        raise bad("malformed JSON") from None
+        raise bad_request("malformed JSON") from None
 
 
-def bad(detail: str) -> web.HTTPBadRequest:
+def bad_request(detail: str) -> web.HTTPBadRequest:
     return web.HTTPBadRequest(
         text=orjson.dumps({"detail": detail}).decode(), content_type="application/json"
     )
@@ -46,12 +46,12 @@ class Control:
     rooms: Rooms
     phones: Phones
     faults: Faults
-    dispatching: Dispatching
-    inbound: Inbound
+    dispatching: AgentDispatcher
+    inbound: InboundCalls
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
-            web.get("/_sandbox/dials", self.dials),
+            web.get("/_sandbox/dials", self.list_dials),
             web.delete("/_sandbox/dials", self.clear_dials),
             web.get("/_sandbox/calls", self.list_calls),
             web.get("/_sandbox/rooms", self.list_rooms),
@@ -64,20 +64,20 @@ class Control:
             web.put("/_sandbox/agent", self.put_agent),
         ]
 
-    async def dials(self, request: web.Request) -> web.Response:
-        return as_json([{key: row[key] for key in DIAL_KEYS} for row in self.calls.dials()])
+    async def list_dials(self, request: web.Request) -> web.Response:
+        return json_response([{key: row[key] for key in DIAL_KEYS} for row in self.calls.dials()])
 
     async def clear_dials(self, request: web.Request) -> web.Response:
         self.calls.clear_dials()
-        return as_json({"detail": "Dial log cleared"})
+        return json_response({"detail": "Dial log cleared"})
 
     async def list_calls(self, request: web.Request) -> web.Response:
         """`?extra=1` adds what the documented shape does not have."""
-        keys = (*CALL_KEYS, *EXTRA_KEYS) if request.query.get("extra") else CALL_KEYS
-        return as_json([{key: row[key] for key in keys} for row in self.calls.rows()])
+        keys = (*CALL_KEYS, *EXTRA_CALL_KEYS) if request.query.get("extra") else CALL_KEYS
+        return json_response([{key: row[key] for key in keys} for row in self.calls.rows()])
 
     async def list_rooms(self, request: web.Request) -> web.Response:
-        return as_json(
+        return json_response(
             [
                 {
                     "room": MessageToDict(room.info, preserving_proto_field_name=True),
@@ -92,38 +92,39 @@ class Control:
         )
 
     async def get_faults(self, request: web.Request) -> web.Response:
-        return as_json(describe(self.faults.rates))
+        return json_response(rates_as_json(self.faults.rates))
 
     async def put_faults(self, request: web.Request) -> web.Response:
         body = await read_json(request)
-        self.faults.set(checked(parse_rates, body))
-        return as_json(describe(self.faults.rates))
+        self.faults.set_rates(parse_or_bad_request(parse_rates, body))
+        return json_response(rates_as_json(self.faults.rates))
 
     async def clear_faults(self, request: web.Request) -> web.Response:
-        self.faults.set(Rates())
-        return as_json(describe(self.faults.rates))
+        self.faults.set_rates(Rates())
+        return json_response(rates_as_json(self.faults.rates))
 
     async def put_behaviours(self, request: web.Request) -> web.Response:
         """Replaces all: `{"+1…": {…}}`; numbers not named follow the table again."""
         body = await read_json(request)
         if not isinstance(body, dict):
-            raise bad("an object is expected")
+            raise bad_request("an object is expected")
         self.phones.behaviours = {
-            number: checked(parse_behaviour, behaviour) for number, behaviour in body.items()
+            number: parse_or_bad_request(parse_behaviour, behaviour)
+            for number, behaviour in body.items()
         }
-        return as_json(body)
+        return json_response(body)
 
     async def clear_behaviours(self, request: web.Request) -> web.Response:
         self.phones.behaviours = {}
-        return as_json({})
+        return json_response({})
 
     async def put_agent(self, request: web.Request) -> web.Response:
         """`{"online": false}`: the sandbox's own agent takes no more jobs."""
         body = await read_json(request)
         if not isinstance(body, dict) or not isinstance(body.get("online"), bool):
-            raise bad("online must be true or false")
+            raise bad_request("online must be true or false")
         self.dispatching.agent_online = body["online"]
-        return as_json({"online": self.dispatching.agent_online})
+        return json_response({"online": self.dispatching.agent_online})
 
     async def post_inbound(self, request: web.Request) -> web.Response:
         """`{from, to}`: the call is ringing when this answers. `from` may be missing: the caller
@@ -131,22 +132,22 @@ class Control:
         """
         body = await read_json(request)
         if not isinstance(body, dict) or not body.get("to"):
-            raise bad("to is missing")
+            raise bad_request("to is missing")
         caller = str(body.get("from") or "anonymous")
         try:
-            call = self.inbound.call(
+            call = self.inbound.start(
                 caller=caller, called=str(body["to"]), pin=str(body.get("pin") or "")
             )
-        except NotTakenError as error:
-            return as_json({"detail": str(error), "sip_status_code": 404}, status=404)
+        except UnmatchedCallError as error:
+            return json_response({"detail": str(error), "sip_status_code": 404}, status=404)
         except TwirpError as error:
-            return as_json({"detail": error.msg, "sip_status_code": 503}, status=503)
-        return as_json({key: call.row[key] for key in CALL_KEYS}, status=201)
+            return json_response({"detail": error.msg, "sip_status_code": 503}, status=503)
+        return json_response({key: call.row[key] for key in CALL_KEYS}, status=201)
 
 
-def checked(parse: Callable[[Any], T], body: Any) -> T:
+def parse_or_bad_request(parse: Callable[[Any], T], body: Any) -> T:
     """Raises HTTPBadRequest with the parser's sentence."""
     try:
         return parse(body)
     except (ValueError, TypeError) as error:
-        raise bad(str(error)) from None
+        raise bad_request(str(error)) from None

@@ -29,9 +29,9 @@ class Faults:
     rates: Rates = field(default_factory=Rates)
 
     def __post_init__(self) -> None:
-        self.set(self.rates)
+        self.set_rates(self.rates)
 
-    def set(self, rates: Rates) -> None:
+    def set_rates(self, rates: Rates) -> None:
         """Start over: the same seed gives the same faults for the same requests in the same order."""
         self.rates = rates
         # one generator each, so that the number of webhooks does not decide which dial fails
@@ -39,7 +39,7 @@ class Faults:
         self._webhook = random.Random(f"{rates.seed}-webhook")  # noqa: S311
         self._report = random.Random(f"{rates.seed}-report")  # noqa: S311
 
-    def dial_fault(self) -> str | None:
+    def draw_dial_fault(self) -> str | None:
         """At most one fault per CreateSIPParticipant."""
         draw = self._dial.random()
         for name in DIAL_FAULTS:
@@ -49,14 +49,14 @@ class Faults:
             draw -= rate
         return None
 
-    def webhook_copies(self) -> int:
+    def draw_webhook_copies(self) -> int:
         """0 for an event that is lost, 2 for one that is delivered twice."""
         draw = self._webhook.random()
         if draw < self.rates.webhook_loss_rate:
             return 0
         return 2 if draw < self.rates.webhook_loss_rate + self.rates.webhook_duplicate_rate else 1
 
-    def loses_report(self) -> bool:
+    def draw_report_loss(self) -> bool:
         return self._report.random() < self.rates.report_loss_rate
 
 
@@ -69,14 +69,14 @@ def parse_rates(body: Any) -> Rates:
     for name, value in body.items():
         if name not in known:
             raise ValueError(f"unknown fault {name}")
-        values[name] = _parse(name, value)
+        values[name] = _parse_rate(name, value)
     rates = Rates(**values)
     if sum(getattr(rates, f"{name}_rate") for name in DIAL_FAULTS) > 1:
         raise ValueError("the rates of the dial faults add up to more than 1")
     return rates
 
 
-def _parse(name: str, value: Any) -> int | float | bool:
+def _parse_rate(name: str, value: Any) -> int | float | bool:
     if name == "webhook_reorder":
         if value not in (True, False):
             raise ValueError(f"{name} must be true or false")
@@ -92,5 +92,5 @@ def _parse(name: str, value: Any) -> int | float | bool:
     return value
 
 
-def describe(rates: Rates) -> dict[str, Any]:
+def rates_as_json(rates: Rates) -> dict[str, Any]:
     return asdict(rates)

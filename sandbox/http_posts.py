@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-AT_ONCE = 48  # connections per host
+CONNECTIONS_PER_HOST = 48  # connections per host
 HEAD_END = b"\r\n\r\n"
 
 
@@ -78,7 +78,7 @@ class _Connection(asyncio.Protocol):
         if self.answer is not None and not self.answer.done():
             self.answer.set_exception(PostError("the connection was closed without an answer"))
 
-    def ask(self, request: bytes) -> "asyncio.Future[int]":
+    def send(self, request: bytes) -> "asyncio.Future[int]":
         assert self.transport is not None
         self._data = b""
         self.answer = asyncio.get_running_loop().create_future()
@@ -109,7 +109,7 @@ class Poster:
         place = (parts.hostname or "", parts.port or 80)
         try:
             async with (
-                self._slots.setdefault(place, asyncio.Semaphore(AT_ONCE)),
+                self._slots.setdefault(place, asyncio.Semaphore(CONNECTIONS_PER_HOST)),
                 asyncio.timeout(timeout),
             ):
                 if parts.scheme != "http":
@@ -122,22 +122,24 @@ class Poster:
             raise PostError(str(error) or "no answer in time") from error
 
     async def _send(self, place: tuple[str, int], request: bytes) -> int:
-        connection = self._kept(place)
+        connection = self._take_idle(place)
         if connection is not None:
             try:
-                return await self._ask(place, connection, request)
+                return await self._send_on(place, connection, request)
             except PostError:
                 # The server gave up the idle connection just now; receivers know repeats by their
                 # id.
                 pass
         loop = asyncio.get_running_loop()
         _, fresh = await loop.create_connection(_Connection, *place)
-        return await self._ask(place, fresh, request)
+        return await self._send_on(place, fresh, request)
 
-    async def _ask(self, place: tuple[str, int], connection: _Connection, request: bytes) -> int:
+    async def _send_on(
+        self, place: tuple[str, int], connection: _Connection, request: bytes
+    ) -> int:
         answered = False
         try:
-            status = await connection.ask(request)
+            status = await connection.send(request)
             answered = True
             return status
         finally:
@@ -146,7 +148,7 @@ class Poster:
             else:
                 connection.close()
 
-    def _kept(self, place: tuple[str, int]) -> _Connection | None:
+    def _take_idle(self, place: tuple[str, int]) -> _Connection | None:
         idle = self._idle.get(place, [])
         while idle:
             connection = idle.pop()

@@ -7,7 +7,7 @@ import secrets
 BASE57 = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
-def livekit_id(prefix: str) -> str:
+def new_livekit_id(prefix: str) -> str:
     """`PA_` and twelve characters."""
     return prefix + random_name(12)
 
@@ -16,6 +16,6 @@ def random_name(length: int) -> str:
     return "".join(random.choices(BASE57, k=length))  # noqa: S311  # a name, not a secret
 
 
-def twilio_sid(prefix: str) -> str:
+def new_twilio_sid(prefix: str) -> str:
     """`PN` and 32 hexadecimal digits."""
     return prefix + secrets.token_hex(16)

@@ -9,15 +9,15 @@ from aiohttp import web
 
 from sandbox.clock import Clock
 from sandbox.config import Config
-from sandbox.control import Control, as_json
+from sandbox.control import Control, json_response
 from sandbox.faults import Faults
 from sandbox.http_posts import Poster
-from sandbox.livekit.agent_dispatch import Dispatching
+from sandbox.livekit.agent_dispatch import AgentDispatcher
 from sandbox.livekit.calls import Calls
-from sandbox.livekit.dispatch_rules import Rules
+from sandbox.livekit.dispatch_rules import DispatchRules
 from sandbox.livekit.egress import Egress
 from sandbox.livekit.http_api import LiveKitApi
-from sandbox.livekit.inbound import Inbound
+from sandbox.livekit.inbound import InboundCalls
 from sandbox.livekit.methods import (
     dispatch_methods,
     egress_methods,
@@ -33,16 +33,16 @@ from sandbox.livekit.trunks import Trunks
 from sandbox.livekit.webhooks import Webhooks
 from sandbox.livekit.workers import Workers
 from sandbox.phones.behaviours import Phones
-from sandbox.s3.server import Bucket
+from sandbox.s3.server import S3Server
 from sandbox.store import Store
 from sandbox.twilio.account import Account
-from sandbox.twilio.api_2010 import Core
+from sandbox.twilio.api_2010 import Api2010
 from sandbox.twilio.control import TwilioControl
-from sandbox.twilio.http_api import Door
-from sandbox.twilio.phone_numbers import Numbers
-from sandbox.twilio.trunking import Trunking
+from sandbox.twilio.http_api import TwilioApi
+from sandbox.twilio.phone_numbers import PhoneNumbers
+from sandbox.twilio.trunking import TrunkingApi
 
-MAX_BODY = 64 * 1024 * 1024  # an upload; LiveKit takes less
+MAX_UPLOAD_BYTES = 64 * 1024 * 1024  # an upload; LiveKit takes less
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Sandbox:
     webhooks: Webhooks
     rooms: Rooms
     calls: Calls
-    dispatching: Dispatching
+    dispatching: AgentDispatcher
     egress: Egress
     runner: web.AppRunner
     port: int = 0
@@ -65,11 +65,11 @@ class Sandbox:
     def url(self) -> str:
         return f"http://{self.config.host}:{self.port}"
 
-    async def quiet(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait until every report and webhook is delivered or given up."""
-        await self.dispatching.idle()
-        await self.egress.idle()
-        await self.webhooks.idle()
+        await self.dispatching.wait_until_idle()
+        await self.egress.wait_until_idle()
+        await self.webhooks.wait_until_idle()
 
     async def stop(self) -> None:
         """Stop serving at once; what is on the telephone is lost, as when a server dies."""
@@ -115,15 +115,21 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
     rooms = Rooms(webhooks)
     calls, trunks = Calls(clock, rooms, store), Trunks(store, clock)
     egress = Egress(
-        clock, store, rooms, webhooks, session, config.data_dir / "recordings", bucket=config.s3
+        clock,
+        store,
+        rooms,
+        webhooks,
+        session,
+        config.data_dir / "recordings",
+        agent_upload=config.s3,
     )
-    calls.on_answered.append(egress.callee_answered)
-    calls.on_ended.append(egress.callee_gone)
+    calls.on_answered.append(egress.start_sound)
+    calls.on_ended.append(egress.end_sound)
     workers = Workers(config, clock, rooms)
-    dispatching = Dispatching(
-        config, clock, reports, faults, rooms, calls, workers, egress.agent_records
+    dispatching = AgentDispatcher(
+        config, clock, reports, faults, rooms, calls, workers, egress.record_for_agent
     )
-    sip, rules = SipService(clock, rooms, calls, trunks, phones), Rules(store, trunks)
+    sip, rules = SipService(clock, rooms, calls, trunks, phones), DispatchRules(store, trunks)
     methods = {
         **room_methods(RoomService(rooms)),
         **dispatch_methods(dispatching),
@@ -132,13 +138,15 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
         **rule_methods(rules),
     }
     livekit = LiveKitApi(config, clock, faults, sip, methods)
-    app = web.Application(client_max_size=MAX_BODY)
+    app = web.Application(client_max_size=MAX_UPLOAD_BYTES)
     app.add_routes(
-        Control(calls, rooms, phones, faults, dispatching, Inbound(rooms, calls, rules)).routes()
+        Control(
+            calls, rooms, phones, faults, dispatching, InboundCalls(rooms, calls, rules)
+        ).routes()
     )
     app.add_routes(twilio_routes(config, store))
     app.add_routes(
-        Bucket(
+        S3Server(
             store,
             config.data_dir / "s3",
             config.s3_secrets,
@@ -163,10 +171,13 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
 
 
 def twilio_routes(config: Config, store: Store) -> Iterable[web.RouteDef]:
-    account, door = Account(store, config.twilio_sid), Door(config.twilio_sid, config.twilio_token)
-    numbers = Numbers(account)
-    Core(account, numbers).add_to(door)
-    Trunking(account).add_to(door)
+    account, door = (
+        Account(store, config.twilio_sid),
+        TwilioApi(config.twilio_sid, config.twilio_token),
+    )
+    numbers = PhoneNumbers(account)
+    Api2010(account, numbers).add_to(door)
+    TrunkingApi(account).add_to(door)
     return [*TwilioControl(account, numbers, door).routes(), *door.all_routes()]
 
 
@@ -176,4 +187,4 @@ def listening_port(runner: web.AppRunner) -> int:
 
 
 async def health(request: web.Request) -> web.Response:
-    return as_json({"status": "OK"})
+    return json_response({"status": "OK"})

@@ -16,7 +16,7 @@ import orjson
 Row = dict[str, Any]
 
 
-class DataDirTakenError(Exception):
+class DataDirInUseError(Exception):
     """Another sandbox works in this directory."""
 
 
@@ -34,7 +34,7 @@ class Store:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._lock)
-            raise DataDirTakenError(f"Another sandbox works in {directory}") from None
+            raise DataDirInUseError(f"Another sandbox works in {directory}") from None
         self._read()
         self._file = self._compact()
 

@@ -21,7 +21,7 @@ import requests
 from sandbox import server
 from sandbox.config import Config
 
-TIMEOUT = 10
+CONTROL_TIMEOUT_SECONDS = 10
 
 
 @dataclass
@@ -49,7 +49,7 @@ class RunningSandbox:
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """One request under /_sandbox; the decoded answer. Raises on a refusal."""
         response = requests.request(
-            method, f"{self.url}/_sandbox/{path}", json=body, timeout=TIMEOUT
+            method, f"{self.url}/_sandbox/{path}", json=body, timeout=CONTROL_TIMEOUT_SECONDS
         )
         response.raise_for_status()
         return response.json()
@@ -83,7 +83,9 @@ class RunningSandbox:
     def inbound(self, *, to: str, caller: str | None = None) -> requests.Response:
         """Somebody calls one of our numbers."""
         body = {"to": to, **({} if caller is None else {"from": caller})}
-        return requests.post(f"{self.url}/_sandbox/inbound", json=body, timeout=TIMEOUT)
+        return requests.post(
+            f"{self.url}/_sandbox/inbound", json=body, timeout=CONTROL_TIMEOUT_SECONDS
+        )
 
     def twilio(self, **state: Any) -> Any:
         return self.control("PUT", "twilio", state)
@@ -103,7 +105,9 @@ class RunningSandbox:
             lambda: not self.rooms() and all(c["status"] == "ended" for c in self.calls()),
             timeout=timeout,
         )
-        asyncio.run_coroutine_threadsafe(self._sandbox.quiet(), self._loop).result(timeout)
+        asyncio.run_coroutine_threadsafe(self._sandbox.wait_until_idle(), self._loop).result(
+            timeout
+        )
 
 
 @contextmanager
@@ -120,12 +124,16 @@ def start(
         thread = threading.Thread(target=loop.run_forever, name="sandbox", daemon=True)
         thread.start()
         try:
-            running = asyncio.run_coroutine_threadsafe(server.start(config), loop).result(TIMEOUT)
+            running = asyncio.run_coroutine_threadsafe(server.start(config), loop).result(
+                CONTROL_TIMEOUT_SECONDS
+            )
             try:
                 yield RunningSandbox(config, running.url, running.port, loop, running)
             finally:
-                asyncio.run_coroutine_threadsafe(running.stop(), loop).result(TIMEOUT)
+                asyncio.run_coroutine_threadsafe(running.stop(), loop).result(
+                    CONTROL_TIMEOUT_SECONDS
+                )
         finally:
             loop.call_soon_threadsafe(loop.stop)
-            thread.join(TIMEOUT)
+            thread.join(CONTROL_TIMEOUT_SECONDS)
             loop.close()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-VARIABLE = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
+PLACEHOLDER = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Turn:
     interrupted: bool = False
 
 
-def fill(template: str, variables: Mapping[str, Any]) -> str:
+def fill_placeholders(template: str, variables: Mapping[str, Any]) -> str:
     """`{{name}}` becomes the variable's value as plain text; an unknown one becomes nothing."""
-    return VARIABLE.sub(lambda match: str(variables.get(match[1], "")), template)
+    return PLACEHOLDER.sub(lambda match: str(variables.get(match[1], "")), template)
 
 
 def talk_with_human(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> list[Turn]:
@@ -46,7 +46,7 @@ def talk_with_human(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> l
 
 def opening_of(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
     return (
-        fill(str(agent.get("first_message") or ""), variables).strip()
+        fill_placeholders(str(agent.get("first_message") or ""), variables).strip()
         or "Hello, thank you for taking my call."
     )
 
@@ -64,12 +64,14 @@ def talk_with_machine(agent: Mapping[str, Any], variables: Mapping[str, Any]) ->
 def message_for_machine(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
     voicemail = agent.get("voicemail") or {}
     return (
-        fill(str(voicemail.get("message") or agent.get("first_message") or ""), variables).strip()
+        fill_placeholders(
+            str(voicemail.get("message") or agent.get("first_message") or ""), variables
+        ).strip()
         or "Please call us back."
     )
 
 
-def findings(
+def analyse(
     agent: Mapping[str, Any], turns: Sequence[tuple[str, str]], variables: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the agent's `analysis` asks for, by rule, from what was said (role and text); empty when
@@ -84,7 +86,7 @@ def findings(
         )
     if fields := [field for field in wanted.get("fields") or [] if isinstance(field, dict)]:
         found["fields"] = {
-            str(field.get("name") or field.get("title") or f"field_{number}"): _finding(
+            str(field.get("name") or field.get("title") or f"field_{number}"): _field_value(
                 field, turns, variables, last
             )
             for number, field in enumerate(fields, start=1)
@@ -92,7 +94,7 @@ def findings(
     return found
 
 
-def _finding(
+def _field_value(
     field: Mapping[str, Any],
     turns: Sequence[tuple[str, str]],
     variables: Mapping[str, Any],

@@ -16,10 +16,10 @@ from sandbox.http_posts import Poster, PostError
 
 log = logging.getLogger(__name__)
 
-ALIVE_EVERY = 2.0  # wall clock
-GATHERS = 0.5  # wall clock
-RETRY_AFTER = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
-TIMEOUT = 10.0  # wall clock
+ALIVE_INTERVAL_SECONDS = 2.0  # wall clock
+FLUSH_DELAY_SECONDS = 0.5  # wall clock
+REPORT_RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
+REPORT_TIMEOUT_SECONDS = 10.0  # wall clock
 
 
 @dataclass
@@ -34,16 +34,18 @@ class Reporter:
     faults: Faults
     _pending: list[dict[str, Any]] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _settled: asyncio.Event = field(default_factory=asyncio.Event)
+    _acknowledged: asyncio.Event = field(default_factory=asyncio.Event)
     _closed: bool = False
     _alive: asyncio.TimerHandle | None = None
     _soon: asyncio.TimerHandle | None = None
 
     def start_alive(self) -> None:
         """Say `agent_alive` every two seconds from now on."""
-        self._alive = asyncio.get_running_loop().call_later(ALIVE_EVERY, self._tick)
+        self._alive = asyncio.get_running_loop().call_later(
+            ALIVE_INTERVAL_SECONDS, self._report_alive
+        )
 
-    def _tick(self) -> None:
+    def _report_alive(self) -> None:
         self.add("agent_alive", flush=True)
         self.start_alive()
 
@@ -58,20 +60,20 @@ class Reporter:
             self.flush()
 
     def flush(self) -> None:
-        self._settled.clear()
+        self._acknowledged.clear()
         self._wake.set()
 
     def flush_soon(self) -> None:
         """What is about to be followed by more need not travel alone."""
-        self._soon = asyncio.get_running_loop().call_later(GATHERS, self.flush)
+        self._soon = asyncio.get_running_loop().call_later(FLUSH_DELAY_SECONDS, self.flush)
 
-    async def settled(self, *, timeout: float) -> bool:
+    async def wait_until_acknowledged(self, *, timeout: float) -> bool:
         """Wait until everything flushed so far is acknowledged (or given up); False when that takes
         too long.
         """
         try:
             async with asyncio.timeout(timeout):
-                await self._settled.wait()
+                await self._acknowledged.wait()
         except TimeoutError:
             return False
         return True
@@ -89,13 +91,13 @@ class Reporter:
             await self._wake.wait()
             self._wake.clear()
             batch, self._pending = self._pending, []
-            if batch and not self.faults.loses_report() and self.url:
+            if batch and not self.faults.draw_report_loss() and self.url:
                 await self._send(self.url, orjson.dumps({"events": batch}))
             if not self._wake.is_set():
-                self._settled.set()
+                self._acknowledged.set()
 
     async def _send(self, url: str, body: bytes) -> None:
-        for pause in (*RETRY_AFTER, None):
+        for pause in (*REPORT_RETRY_SECONDS, None):
             status = await self._post(url, body)
             if status is not None and status < 500 and status != 429:
                 if status != 200:
@@ -109,6 +111,6 @@ class Reporter:
     async def _post(self, url: str, body: bytes) -> int | None:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         try:
-            return await self.poster.post(url, headers, body, timeout=TIMEOUT)
+            return await self.poster.post(url, headers, body, timeout=REPORT_TIMEOUT_SECONDS)
         except PostError:
             return None

@@ -15,7 +15,7 @@ import orjson
 HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
 
 
-class BadTokenError(Exception):
+class InvalidTokenError(Exception):
     """The text LiveKit answers in plain with its 401."""
 
 
@@ -27,11 +27,11 @@ class Grants:
     sip: Mapping[str, Any] = field(default_factory=dict)
     identity: str = ""
 
-    def room_admin(self, room: str) -> bool:
+    def is_room_admin(self, room: str) -> bool:
         return bool(self.video.get("roomAdmin")) and self.video.get("room") == room
 
 
-def read_token(authorization: str | None, *, key: str, secret: str, leeway: float) -> Grants:
+def verify_token(authorization: str | None, *, key: str, secret: str, leeway: float) -> Grants:
     """Grants of an `Authorization` header. Raises BadTokenError; no header at all grants nothing
     (livekit auth.go).
     """
@@ -39,15 +39,15 @@ def read_token(authorization: str | None, *, key: str, secret: str, leeway: floa
         return Grants()
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise BadTokenError("invalid authorization header. Must start with Bearer ")
-    claims = _claims(token, key=key, secret=secret)
+        raise InvalidTokenError("invalid authorization header. Must start with Bearer ")
+    claims = _verified_claims(token, key=key, secret=secret)
     now = time.time()
     if not isinstance(claims.get("exp"), int | float):
-        raise BadTokenError("invalid authorization token: token has no expiry")
+        raise InvalidTokenError("invalid authorization token: token has no expiry")
     if now > claims["exp"] + leeway:
-        raise BadTokenError("invalid authorization token: token is expired")
+        raise InvalidTokenError("invalid authorization token: token is expired")
     if now < (claims.get("nbf") or 0) - leeway:
-        raise BadTokenError("invalid authorization token: token is not valid yet")
+        raise InvalidTokenError("invalid authorization token: token is not valid yet")
     return Grants(
         video=claims.get("video") or {},
         sip=claims.get("sip") or {},
@@ -55,7 +55,7 @@ def read_token(authorization: str | None, *, key: str, secret: str, leeway: floa
     )
 
 
-def _claims(token: str, *, key: str, secret: str) -> dict[str, Any]:
+def _verified_claims(token: str, *, key: str, secret: str) -> dict[str, Any]:
     """The claims of a token we signed. Raises BadTokenError. By hand, because every request carries
     one.
     """
@@ -65,18 +65,22 @@ def _claims(token: str, *, key: str, secret: str) -> dict[str, Any]:
         header, claims = orjson.loads(_decode(head)), orjson.loads(_decode(body))
         given = _decode(signature)
     except (ValueError, orjson.JSONDecodeError):
-        raise BadTokenError("invalid authorization token: malformed token") from None
-    if not isinstance(claims, dict) or not isinstance(header, dict) or not _fit(claims):
-        raise BadTokenError("invalid authorization token: malformed token")
+        raise InvalidTokenError("invalid authorization token: malformed token") from None
+    if (
+        not isinstance(claims, dict)
+        or not isinstance(header, dict)
+        or not _have_expected_types(claims)
+    ):
+        raise InvalidTokenError("invalid authorization token: malformed token")
     if claims.get("iss") != key:
-        raise BadTokenError("invalid API key")
+        raise InvalidTokenError("invalid API key")
     expected = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest()
     if header.get("alg") != "HS256" or not hmac.compare_digest(expected, given):
-        raise BadTokenError("invalid authorization token: signature is invalid")
+        raise InvalidTokenError("invalid authorization token: signature is invalid")
     return claims
 
 
-def _fit(claims: dict[str, Any]) -> bool:
+def _have_expected_types(claims: dict[str, Any]) -> bool:
     """Whether each claim we read is of its kind, or missing; that a token must expire is said
     elsewhere.
     """

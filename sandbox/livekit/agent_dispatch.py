@@ -15,18 +15,18 @@ from sandbox.clock import Clock
 from sandbox.config import Config
 from sandbox.faults import Faults
 from sandbox.http_posts import Poster
-from sandbox.ids import livekit_id
+from sandbox.ids import new_livekit_id
 from sandbox.livekit.access_tokens import Grants
 from sandbox.livekit.calls import Calls
-from sandbox.livekit.rooms import Room, Rooms, refuse_long
+from sandbox.livekit.rooms import Room, Rooms, check_metadata_size
 from sandbox.livekit.twirp import TwirpError, rpc_error
 from sandbox.livekit.workers import Workers
 
-MAX_ATTRIBUTES = 64 * 1024
+MAX_DISPATCH_ATTRIBUTES_LENGTH = 64 * 1024
 
 
 @dataclass
-class Dispatching:
+class AgentDispatcher:
     config: Config
     clock: Clock
     poster: Poster
@@ -53,7 +53,7 @@ class Dispatching:
     ) -> agent_dispatch.AgentDispatch:
         """Put one more agent to work in the room. Nobody there to take the job is not an error."""
         dispatch = agent_dispatch.AgentDispatch(
-            id=livekit_id("AD_"),
+            id=new_livekit_id("AD_"),
             agent_name=agent_name,
             room=room.name,
             metadata=metadata,
@@ -62,7 +62,7 @@ class Dispatching:
         dispatch.state.created_at = int(self.clock.now() * 1e9)
         room.dispatches[dispatch.id] = dispatch
         job = agent.Job(
-            id=livekit_id("AJ_"),
+            id=new_livekit_id("AJ_"),
             dispatch_id=dispatch.id,
             type=agent.JT_ROOM,
             room=room.info,
@@ -98,8 +98,11 @@ class Dispatching:
     async def create(
         self, request: agent_dispatch.CreateAgentDispatchRequest, grants: Grants
     ) -> agent_dispatch.AgentDispatch:
-        refuse_long(request.metadata)
-        if sum(len(k) + len(v) for k, v in request.attributes.items()) > MAX_ATTRIBUTES:
+        check_metadata_size(request.metadata)
+        if (
+            sum(len(k) + len(v) for k, v in request.attributes.items())
+            > MAX_DISPATCH_ATTRIBUTES_LENGTH
+        ):
             raise rpc_error("invalid_argument", "attribute size exceeds limits")
         if not request.room:
             raise rpc_error("invalid_argument", "no room name")
@@ -124,15 +127,15 @@ class Dispatching:
             self.workers.terminate(job)
             if task := self._tasks.get(job.id):
                 task.cancel()
-                self._put_out(room, job)
+                self._remove_agent(room, job)
         dispatch.state.deleted_at = int(self.clock.now() * 1e9)
         return dispatch
 
-    def _put_out(self, room: Room, job: agent.Job) -> None:
+    def _remove_agent(self, room: Room, job: agent.Job) -> None:
         if job.state.participant_identity:
             self.rooms.remove(room, job.state.participant_identity)
 
-    async def idle(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait until no agent of ours is at work."""
         while self._tasks:
             await asyncio.wait(set(self._tasks.values()))

@@ -14,16 +14,23 @@ from livekit.protocol import models
 
 from sandbox.clock import Clock
 from sandbox.livekit.rooms import Participant, Room, Rooms
-from sandbox.livekit.sip_errors import HUNG_UP_WHILE_RINGING, RANG_OUT, Refusal, sip_refusal
+from sandbox.livekit.sip_errors import (
+    HUNG_UP_WHILE_RINGING,
+    RINGING_TIMED_OUT,
+    Refusal,
+    sip_refusal,
+)
 from sandbox.phones.callee import Callee
 from sandbox.store import Row, Store
 
-MAX_CALL_DURATION = 24 * 3600.0  # the server's own cap
-RINGING_TIMEOUT = 180.0  # the server's default
-PATIENCE = 20.0  # how long the callee stays on a line where nobody says anything any more
-PICKS_UP_AFTER = 0.5  # simulated seconds, inbound
-PRESS = 0.25  # simulated seconds a digit takes
-CALL_STATUS = "sip.callStatus"
+MAX_CALL_SECONDS = 24 * 3600.0  # the server's own cap
+DEFAULT_RINGING_TIMEOUT_SECONDS = 180.0  # the server's default
+CALLEE_WAITS_IN_SILENCE_SECONDS = (
+    20.0  # how long the callee stays on a line where nobody says anything any more
+)
+PICK_UP_POLL_SECONDS = 0.5  # simulated seconds, inbound
+DTMF_DIGIT_SECONDS = 0.25  # simulated seconds a digit takes
+CALL_STATUS_ATTRIBUTE = "sip.callStatus"
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class Calls:
     clock: Clock
     rooms: Rooms
     store: Store
-    live: dict[tuple[str, str], Call] = field(default_factory=dict)
+    active: dict[tuple[str, str], Call] = field(default_factory=dict)
     on_answered: list[Callable[[Call], None]] = field(default_factory=list)
     on_ended: list[Callable[[Call], None]] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -80,7 +87,7 @@ class Calls:
                     {**row, "status": "ended", "ended_at": self.clock.now()},
                 )
 
-    def dialled_before(self, number: str) -> int:
+    def count_dials(self, number: str) -> int:
         """INVITEs sent to a number since the log was cleared."""
         return self._dialled[number]
 
@@ -123,21 +130,21 @@ class Calls:
         self.store.put("calls", dial.call_id, row)
         if direction == "outbound":
             self._dialled[dial.number] += 1
-        self.live[call.key] = call
-        task = asyncio.get_running_loop().create_task(self._live(call))
+        self.active[call.key] = call
+        task = asyncio.get_running_loop().create_task(self._run(call))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return call
 
-    async def _live(self, call: Call) -> None:
+    async def _run(self, call: Call) -> None:
         try:
             refusal = await self._ring(call)
             if refusal is None:
-                self._note(
+                self._update_row(
                     call, status="in_progress", sip_status_code=200, answered_at=self.clock.now()
                 )
-                await self._press(call)
-                self._show(call, "active")
+                await self._send_dtmf(call)
+                self._set_status_attribute(call, "active")
                 for hook in self.on_answered:
                     hook(call)
                 call.answer.set_result(None)
@@ -147,13 +154,15 @@ class Calls:
                 call.answer.set_result(refusal)
                 self.rooms.leave(call.room, call.participant.identity, refusal.disconnect_reason())
         finally:
-            self.live.pop(call.key, None)
+            self.active.pop(call.key, None)
             for hook in self.on_ended:
                 hook(call)
             sip_code = call.row["sip_status_code"]
             if call.answer.done() and (refusal := call.answer.result()):
                 sip_code = refusal.sip_code
-            self._note(call, status="ended", sip_status_code=sip_code, ended_at=self.clock.now())
+            self._update_row(
+                call, status="ended", sip_status_code=sip_code, ended_at=self.clock.now()
+            )
 
     async def _ring(self, call: Call) -> Refusal | None:
         """None when the callee answers."""
@@ -166,11 +175,11 @@ class Calls:
             call.row["status"] = (
                 "ringing"  # not worth a line on file: a restart ends the call anyway
             )
-            self._show(call, "ringing")
+            self._set_status_attribute(call, "ringing")
         in_time = callee.trying + callee.rings <= limit
         if await self._wait(call, min(callee.rings, limit - callee.trying)):
             return HUNG_UP_WHILE_RINGING
-        return callee.refusal if in_time else RANG_OUT
+        return callee.refusal if in_time else RINGING_TIMED_OUT
 
     async def _wait_for_agent(self, call: Call) -> Refusal | None:
         """An inbound call is answered when somebody in the room can be heard (sip inbound.go
@@ -179,46 +188,51 @@ class Calls:
         waited = 0.0
         while waited < call.dial.ringing_timeout:
             if any(p is not call.participant for p in call.room.participants.values()):
-                return HUNG_UP_WHILE_RINGING if await self._wait(call, PICKS_UP_AFTER) else None
-            if await self._wait(call, PICKS_UP_AFTER):
+                return (
+                    HUNG_UP_WHILE_RINGING if await self._wait(call, PICK_UP_POLL_SECONDS) else None
+                )
+            if await self._wait(call, PICK_UP_POLL_SECONDS):
                 return HUNG_UP_WHILE_RINGING
-            waited += PICKS_UP_AFTER
+            waited += PICK_UP_POLL_SECONDS
         return sip_refusal(480)
 
-    async def _press(self, call: Call) -> None:
+    async def _send_dtmf(self, call: Call) -> None:
         """The digits we send first; `w` is half a second of silence."""
         if call.dial.dtmf:
-            self._show(call, "automation")
-            await self._wait(call, sum(0.5 if key == "w" else PRESS for key in call.dial.dtmf))
+            self._set_status_attribute(call, "automation")
+            await self._wait(
+                call, sum(0.5 if key == "w" else DTMF_DIGIT_SECONDS for key in call.dial.dtmf)
+            )
 
     async def _talk(self, call: Call) -> None:
         callee = call.callee
         remaining = call.dial.max_duration - callee.trying - callee.rings
         stays = (
-            MAX_CALL_DURATION
+            MAX_CALL_SECONDS
             if callee.talk is None
-            else callee.talk + (PATIENCE if callee.hangs_up == "agent" else 0.0)
+            else callee.talk
+            + (CALLEE_WAITS_IN_SILENCE_SECONDS if callee.hangs_up == "agent" else 0.0)
         )
         if await self._wait(call, min(stays, remaining)):
-            self._show(call, "hangup")
+            self._set_status_attribute(call, "hangup")
             return
         call.ended_by = "callee" if stays <= remaining else "max_duration"
-        self._show(call, "hangup")
+        self._set_status_attribute(call, "hangup")
         self.rooms.leave(call.room, call.participant.identity, models.CLIENT_INITIATED)
 
     async def _wait(self, call: Call, seconds: float) -> bool:
         """Let time pass; True at once when somebody takes the participant out of the room."""
         done, _ = await asyncio.wait(
-            {call.participant.gone}, timeout=self.clock.wall(max(seconds, 0.0))
+            {call.participant.gone}, timeout=self.clock.to_wall_seconds(max(seconds, 0.0))
         )
         return bool(done)
 
     @staticmethod
-    def _show(call: Call, status: str) -> None:
-        call.participant.info.attributes[CALL_STATUS] = status
-        call.room.wake()
+    def _set_status_attribute(call: Call, status: str) -> None:
+        call.participant.info.attributes[CALL_STATUS_ATTRIBUTE] = status
+        call.room.notify_changed()
 
-    def _note(self, call: Call, **changes: Any) -> None:
+    def _update_row(self, call: Call, **changes: Any) -> None:
         call.row.update(changes)
         if call.dial.call_id in self.store.table("calls"):  # else the log was cleared meanwhile
             self.store.put("calls", call.dial.call_id, call.row)

@@ -8,29 +8,37 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict, ParseDict
 from livekit.protocol import sip
 
-from sandbox.ids import livekit_id, random_name
+from sandbox.ids import new_livekit_id, random_name
 from sandbox.livekit.access_tokens import Grants
-from sandbox.livekit.trunks import Trunks, apply_update, invalid, normalize_number
+from sandbox.livekit.trunks import Trunks, apply_update, invalid_argument, normalize_number
 from sandbox.livekit.twirp import TwirpError
 from sandbox.store import Store
 
-TABLE = "dispatch_rules"
-LEGACY = ("trunk_ids", "hide_phone_number", "inbound_numbers", "name", "metadata", "room_preset")
+RULES_TABLE = "dispatch_rules"
+LEGACY_FIELDS = (
+    "trunk_ids",
+    "hide_phone_number",
+    "inbound_numbers",
+    "name",
+    "metadata",
+    "room_preset",
+)
 
 
 @dataclass
-class Rules:
+class DispatchRules:
     store: Store
     trunks: Trunks
 
     def all(self) -> list[sip.SIPDispatchRuleInfo]:
         return [
-            ParseDict(row, sip.SIPDispatchRuleInfo()) for row in self.store.table(TABLE).values()
+            ParseDict(row, sip.SIPDispatchRuleInfo())
+            for row in self.store.table(RULES_TABLE).values()
         ]
 
     def _get(self, rule_id: str) -> sip.SIPDispatchRuleInfo:
         """Raises TwirpError."""
-        row = self.store.table(TABLE).get(rule_id)
+        row = self.store.table(RULES_TABLE).get(rule_id)
         if row is None:
             raise TwirpError("not_found", "requested sip dispatch rule does not exist")
         return ParseDict(row, sip.SIPDispatchRuleInfo())
@@ -40,8 +48,8 @@ class Rules:
     ) -> sip.SIPDispatchRuleInfo:
         rule = request.dispatch_rule if request.HasField("dispatch_rule") else _from_legacy(request)
         if rule.sip_dispatch_rule_id:
-            raise invalid("rule id must not be set")
-        return self._save(rule, livekit_id("SDR_"))
+            raise invalid_argument("rule id must not be set")
+        return self._save(rule, new_livekit_id("SDR_"))
 
     async def update(
         self, request: sip.UpdateSIPDispatchRuleRequest, grants: Grants
@@ -54,7 +62,7 @@ class Rules:
         elif request.HasField("update"):
             apply_update(rule, request.update)
         else:
-            raise invalid("missing or unsupported action")
+            raise invalid_argument("missing or unsupported action")
         return self._save(rule, request.sip_dispatch_rule_id)
 
     async def list(
@@ -79,16 +87,16 @@ class Rules:
         self, request: sip.DeleteSIPDispatchRuleRequest, grants: Grants
     ) -> sip.SIPDispatchRuleInfo:
         rule = self._get(request.sip_dispatch_rule_id)
-        self.store.delete(TABLE, request.sip_dispatch_rule_id)
+        self.store.delete(RULES_TABLE, request.sip_dispatch_rule_id)
         return rule
 
     def _save(self, rule: sip.SIPDispatchRuleInfo, rule_id: str) -> sip.SIPDispatchRuleInfo:
         if rule.rule.WhichOneof("rule") is None:
-            raise invalid("missing rule")
-        mine = set(_keys(rule))
+            raise invalid_argument("missing rule")
+        mine = set(_match_keys(rule))
         for other in self.all():
-            if other.sip_dispatch_rule_id != rule_id and mine & set(_keys(other)):
-                raise invalid(
+            if other.sip_dispatch_rule_id != rule_id and mine & set(_match_keys(other)):
+                raise invalid_argument(
                     "Dispatch rule for the same trunk, inbound number, number, and PIN combination already exists in "
                     f'dispatch rule "{other.sip_dispatch_rule_id}" "{other.name}"'
                 )
@@ -96,7 +104,7 @@ class Rules:
         rule.updated_at.GetCurrentTime()
         if not rule.HasField("created_at"):
             rule.created_at.CopyFrom(rule.updated_at)
-        self.store.put(TABLE, rule_id, MessageToDict(rule, preserving_proto_field_name=True))
+        self.store.put(RULES_TABLE, rule_id, MessageToDict(rule, preserving_proto_field_name=True))
         return rule
 
     # --- matching an inbound call ---
@@ -134,21 +142,21 @@ class Rules:
         )
 
 
-def room_for(rule: sip.SIPDispatchRule, *, caller: str, called: str) -> str:
+def room_name_for(rule: sip.SIPDispatchRule, *, caller: str, called: str) -> str:
     """The name of the room the rule sends the call to."""
     kind = rule.WhichOneof("rule")
     if kind == "dispatch_rule_direct":
         return rule.dispatch_rule_direct.room_name
     if kind == "dispatch_rule_callee":
         parts = [rule.dispatch_rule_callee.room_prefix, called]
-        return _joined(*parts, random_name(12) if rule.dispatch_rule_callee.randomize else "")
+        return _join_parts(*parts, random_name(12) if rule.dispatch_rule_callee.randomize else "")
     individual = rule.dispatch_rule_individual
-    return _joined(
+    return _join_parts(
         individual.room_prefix, caller, "" if individual.no_randomness else random_name(12)
     )
 
 
-def _joined(*parts: str) -> str:
+def _join_parts(*parts: str) -> str:
     return "_".join(part for part in parts if part)
 
 
@@ -157,7 +165,7 @@ def _pin(rule: sip.SIPDispatchRuleInfo) -> str:
     return str(getattr(getattr(rule.rule, kind), "pin", "")) if kind else ""
 
 
-def _keys(rule: sip.SIPDispatchRuleInfo) -> Iterator[tuple[str, ...]]:
+def _match_keys(rule: sip.SIPDispatchRuleInfo) -> Iterator[tuple[str, ...]]:
     """What a rule claims: trunk, caller, called number, PIN; an empty list claims one wildcard."""
     return product(
         rule.trunk_ids or [""], rule.inbound_numbers or [""], rule.numbers or [""], [_pin(rule)]
@@ -169,6 +177,6 @@ def _from_legacy(request: sip.CreateSIPDispatchRuleRequest) -> sip.SIPDispatchRu
     rule = sip.SIPDispatchRuleInfo(
         rule=request.rule, room_config=request.room_config, attributes=request.attributes
     )
-    values: dict[str, Any] = {name: getattr(request, name) for name in LEGACY}
+    values: dict[str, Any] = {name: getattr(request, name) for name in LEGACY_FIELDS}
     rule.MergeFrom(sip.SIPDispatchRuleInfo(**values))
     return rule

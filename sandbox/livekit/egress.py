@@ -17,20 +17,20 @@ from livekit.protocol import egress
 from livekit.protocol.room import CreateRoomRequest
 
 from sandbox.clock import Clock
-from sandbox.ids import livekit_id
+from sandbox.ids import new_livekit_id
 from sandbox.livekit.access_tokens import Grants
 from sandbox.livekit.calls import Call
-from sandbox.livekit.ogg_opus import Recorder
+from sandbox.livekit.ogg_opus import OggRecorder
 from sandbox.livekit.rooms import Room, Rooms
 from sandbox.livekit.twirp import TwirpError, rpc_error
 from sandbox.livekit.webhooks import Webhooks
 from sandbox.s3 import upload
 from sandbox.store import Row, Store
 
-TABLE = "egress"
-FINISHES_AFTER = 1.0  # simulated seconds between the end of the sound and the file
-AGENT_RECORDS_AFTER = 1.0  # wall clock: the control plane may be about to start one
-DONE = (
+EGRESS_TABLE = "egress"
+FINISH_SECONDS = 1.0  # simulated seconds between the end of the sound and the file
+AGENT_RECORDS_AFTER_SECONDS = 1.0  # wall clock: the control plane may be about to start one
+FINAL_STATUSES = (
     egress.EGRESS_COMPLETE,
     egress.EGRESS_FAILED,
     egress.EGRESS_ABORTED,
@@ -46,8 +46,8 @@ class Recording:
 
     info: egress.EgressInfo
     output: egress.EncodedFileOutput
-    heard_from: float | None = None
-    heard_until: float | None = None
+    sound_started_at: float | None = None
+    sound_ended_at: float | None = None
     ending: str = ""
 
 
@@ -59,13 +59,15 @@ class Egress:
     webhooks: Webhooks
     session: aiohttp.ClientSession
     folder: Path
-    recorder: Recorder = field(default_factory=Recorder)
+    recorder: OggRecorder = field(default_factory=OggRecorder)
     active: dict[str, Recording] = field(default_factory=dict)
-    bucket: egress.S3Upload | None = None  # where an agent's own recordings go; None: the folder
-    _wanted: dict[str, float] = field(
+    agent_upload: egress.S3Upload | None = (
+        None  # where an agent's own recordings go; None: the folder
+    )
+    _wanted_since: dict[str, float] = field(
         default_factory=dict
     )  # room -> since when its agent wants it recorded
-    _in_room: defaultdict[str, list[str]] = field(
+    _ids_by_room: defaultdict[str, list[str]] = field(
         default_factory=lambda: defaultdict(list)
     )  # every one there ever was
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -73,8 +75,8 @@ class Egress:
     def __post_init__(self) -> None:
         self.rooms.on_created.append(self._room_created)
         self.rooms.on_closed.append(self._room_closed)
-        for key, row in self.store.table(TABLE).items():
-            self._in_room[row["room_name"]].append(key)
+        for key, row in self.store.table(EGRESS_TABLE).items():
+            self._ids_by_room[row["room_name"]].append(key)
 
     # --- what happens in the rooms ---
 
@@ -83,46 +85,48 @@ class Egress:
             self._start(room, request.egress.room)
 
     def _room_closed(self, room: Room) -> None:
-        self._record_for_agent(
+        self._start_for_agent(
             room
         )  # an agent that hung up at once has closed the room before the call is over
-        for recording in self._of(room):
+        for recording in self._active_in(room):
             self._end(recording, "Source closed")
 
-    def callee_answered(self, call: Call) -> None:
-        for recording in self._of(call.room):
-            recording.heard_from = recording.heard_from or self.clock.now()
+    def start_sound(self, call: Call) -> None:
+        for recording in self._active_in(call.room):
+            recording.sound_started_at = recording.sound_started_at or self.clock.now()
             recording.info.status = egress.EGRESS_ACTIVE
 
-    def callee_gone(self, call: Call) -> None:
-        self._record_for_agent(call.room)
-        for recording in self._of(call.room):
-            recording.heard_until = self.clock.now()
+    def end_sound(self, call: Call) -> None:
+        self._start_for_agent(call.room)
+        for recording in self._active_in(call.room):
+            recording.sound_ended_at = self.clock.now()
 
-    def agent_records(self, room: Room, agent: dict[str, Any]) -> None:
+    def record_for_agent(self, room: Room, agent: dict[str, Any]) -> None:
         """An agent that is to record sees to it that somebody does: itself, when nobody has started
         a second later.
         """
         if agent.get("recording_enabled"):
-            self._wanted[room.name] = self.clock.now()
-            asyncio.get_running_loop().call_later(AGENT_RECORDS_AFTER, self._record_for_agent, room)
+            self._wanted_since[room.name] = self.clock.now()
+            asyncio.get_running_loop().call_later(
+                AGENT_RECORDS_AFTER_SECONDS, self._start_for_agent, room
+            )
 
-    def _record_for_agent(self, room: Room) -> None:
-        answered_at = self._wanted.pop(room.name, None)
+    def _start_for_agent(self, room: Room) -> None:
+        answered_at = self._wanted_since.pop(room.name, None)
         if answered_at is None or room.egress:
             return
         request = egress.RoomCompositeEgressRequest(room_name=room.name, audio_only=True)
         output = request.file_outputs.add(
             file_type=egress.OGG, filepath=f"recordings/{room.name}.ogg"
         )
-        if self.bucket is None:
+        if self.agent_upload is None:
             output.filepath = f"{room.name}.ogg"
         else:
-            output.s3.CopyFrom(self.bucket)
+            output.s3.CopyFrom(self.agent_upload)
         recording = self._start(room, request)
-        recording.heard_from, recording.info.status = answered_at, egress.EGRESS_ACTIVE
+        recording.sound_started_at, recording.info.status = answered_at, egress.EGRESS_ACTIVE
 
-    def _of(self, room: Room) -> list[Recording]:
+    def _active_in(self, room: Room) -> list[Recording]:
         return [self.active[egress_id] for egress_id in room.egress if egress_id in self.active]
 
     # --- an egress's life ---
@@ -134,50 +138,52 @@ class Egress:
             raise rpc_error("invalid_argument", "request has missing or invalid field: output")
         now = int(self.clock.now() * 1e9)
         info = egress.EgressInfo(
-            egress_id=livekit_id("EG_"),
+            egress_id=new_livekit_id("EG_"),
             room_id=room.info.sid,
             room_name=room.name,
             status=egress.EGRESS_STARTING,
             source_type=egress.EGRESS_SOURCE_TYPE_WEB,
             started_at=now,
             updated_at=now,
-            room_composite=redacted(request, room.name),
+            room_composite=redact_secrets(request, room.name),
         )
         recording = self.active[info.egress_id] = Recording(info, outputs[0])
         room.egress.append(info.egress_id)
-        self._in_room[room.name].append(info.egress_id)
-        self._remember(info)
+        self._ids_by_room[room.name].append(info.egress_id)
+        self._store_info(info)
         self.webhooks.send("egress_started", key=info.egress_id, egressInfo=info)
         return recording
 
-    def _remember(self, info: egress.EgressInfo) -> None:
-        self.store.put(TABLE, info.egress_id, MessageToDict(info, preserving_proto_field_name=True))
+    def _store_info(self, info: egress.EgressInfo) -> None:
+        self.store.put(
+            EGRESS_TABLE, info.egress_id, MessageToDict(info, preserving_proto_field_name=True)
+        )
 
     def _end(self, recording: Recording, why: str) -> None:
         if recording.ending:
             return
         recording.ending = why
-        recording.heard_until = recording.heard_until or self.clock.now()
+        recording.sound_ended_at = recording.sound_ended_at or self.clock.now()
         recording.info.status = egress.EGRESS_ENDING
         task = asyncio.get_running_loop().create_task(self._finish(recording))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _finish(self, recording: Recording) -> None:
-        await self.clock.pass_time(FINISHES_AFTER)
+        await self.clock.sleep(FINISH_SECONDS)
         info = recording.info
         info.details = f"End reason: {recording.ending}"
-        if recording.heard_from is None or recording.heard_until is None:
+        if recording.sound_started_at is None or recording.sound_ended_at is None:
             info.status, info.error, info.error_code = (
                 egress.EGRESS_ABORTED,
                 "Start signal not received",
                 412,
             )
         else:
-            await self._save(recording, recording.heard_from, recording.heard_until)
+            await self._save(recording, recording.sound_started_at, recording.sound_ended_at)
         info.ended_at = info.updated_at = int(self.clock.now() * 1e9)
         del self.active[info.egress_id]
-        self._remember(info)
+        self._store_info(info)
         self.webhooks.send("egress_ended", key=info.egress_id, egressInfo=info)
 
     async def _save(self, recording: Recording, start: float, end: float) -> None:
@@ -194,7 +200,7 @@ class Egress:
         )
         try:
             if output.HasField("s3"):
-                file.location = await upload.put(
+                file.location = await upload.put_object(
                     self.session, output.s3, filename, sound, "audio/ogg"
                 )
             else:
@@ -233,20 +239,26 @@ class Egress:
         if any(
             p.info.attributes.get("sip.callStatus") == "active" for p in room.participants.values()
         ):
-            recording.heard_from, recording.info.status = self.clock.now(), egress.EGRESS_ACTIVE
+            recording.sound_started_at, recording.info.status = (
+                self.clock.now(),
+                egress.EGRESS_ACTIVE,
+            )
         return recording.info
 
     async def list(
         self, request: egress.ListEgressRequest, grants: Grants
     ) -> egress.ListEgressResponse:
-        rows = self.store.table(TABLE)
+        rows = self.store.table(EGRESS_TABLE)
         keys: Iterable[str] = (
-            self._in_room.get(request.room_name, ()) if request.room_name else rows
+            self._ids_by_room.get(request.room_name, ()) if request.room_name else rows
         )
         asked = [key for key in keys if request.egress_id in ("", key)]
-        items = [self.active[key].info if key in self.active else _read(rows[key]) for key in asked]
+        items = [
+            self.active[key].info if key in self.active else _info_of_row(rows[key])
+            for key in asked
+        ]
         return egress.ListEgressResponse(
-            items=[info for info in items if not (request.active and info.status in DONE)]
+            items=[info for info in items if not (request.active and info.status in FINAL_STATUSES)]
         )
 
     async def stop(self, request: egress.StopEgressRequest, grants: Grants) -> egress.EgressInfo:
@@ -254,14 +266,14 @@ class Egress:
         if recording is not None:
             self._end(recording, "StopEgress API")
             return recording.info
-        row = self.store.table(TABLE).get(request.egress_id)
+        row = self.store.table(EGRESS_TABLE).get(request.egress_id)
         if row is None:
             raise rpc_error("not_found", "egress does not exist")
         raise TwirpError(
             "failed_precondition", f"egress with status {row['status']} cannot be stopped"
         )
 
-    async def idle(self) -> None:
+    async def wait_until_idle(self) -> None:
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
@@ -271,10 +283,10 @@ class Egress:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _read(row: Row) -> egress.EgressInfo:
+def _info_of_row(row: Row) -> egress.EgressInfo:
     """One that is not at work. If it still says so, the sandbox died in the middle of it."""
     info = ParseDict(row, egress.EgressInfo())
-    if info.status not in DONE:
+    if info.status not in FINAL_STATUSES:
         info.status, info.error, info.error_code = egress.EGRESS_FAILED, "egress worker lost", 500
     return info
 
@@ -298,7 +310,7 @@ def storage_key(template: str, room_name: str, room_id: str, started_at: float) 
     return str(clean.with_suffix(".ogg") if known else clean.with_name(f"{clean.name}.ogg"))
 
 
-def redacted(
+def redact_secrets(
     request: egress.RoomCompositeEgressRequest, room_name: str
 ) -> egress.RoomCompositeEgressRequest:
     """The request as events repeat it: without secrets."""

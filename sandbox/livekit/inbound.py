@@ -8,48 +8,55 @@ from dataclasses import dataclass
 from livekit.protocol import models, sip
 from livekit.protocol.room import CreateRoomRequest
 
-from sandbox.ids import livekit_id, random_name
-from sandbox.livekit.calls import CALL_STATUS, MAX_CALL_DURATION, RINGING_TIMEOUT, Call, Calls, Dial
-from sandbox.livekit.dispatch_rules import Rules, room_for
+from sandbox.ids import new_livekit_id, random_name
+from sandbox.livekit.calls import (
+    CALL_STATUS_ATTRIBUTE,
+    DEFAULT_RINGING_TIMEOUT_SECONDS,
+    MAX_CALL_SECONDS,
+    Call,
+    Calls,
+    Dial,
+)
+from sandbox.livekit.dispatch_rules import DispatchRules, room_name_for
 from sandbox.livekit.rooms import Rooms
-from sandbox.phones.callee import Callee, caller_for
+from sandbox.phones.callee import Callee, caller_of_number
 
 NO_TRUNK = "No trunk found"
 NO_RULE = "Does not match Trunks or Dispatch Rules"
 
 
-class NotTakenError(Exception):
+class UnmatchedCallError(Exception):
     """The caller hears 404 with this phrase; nothing else happens."""
 
 
 @dataclass
-class Inbound:
+class InboundCalls:
     rooms: Rooms
     calls: Calls
-    rules: Rules
+    rules: DispatchRules
 
-    def call(self, *, caller: str, called: str, pin: str = "") -> Call:
+    def start(self, *, caller: str, called: str, pin: str = "") -> Call:
         """Let it ring. Raises NotTakenError, or TwirpError when the room is full."""
         trunk = self.rules.match_trunk(caller=caller, called=called)
         if trunk is None:
-            raise NotTakenError(NO_TRUNK)
+            raise UnmatchedCallError(NO_TRUNK)
         rule = self.rules.match_rule(trunk.sip_trunk_id, caller=caller, called=called, pin=pin)
         if rule is None:
-            raise NotTakenError(NO_RULE)
+            raise UnmatchedCallError(NO_RULE)
         room = self.rooms.get_or_create(
-            _room_request(rule, room_for(rule.rule, caller=caller, called=called))
+            _room_request(rule, room_name_for(rule.rule, caller=caller, called=called))
         )
         dial = Dial(
-            call_id=livekit_id("SCL_"),
+            call_id=new_livekit_id("SCL_"),
             number=called,
             caller_id=caller,
             trunk_id=trunk.sip_trunk_id,
-            ringing_timeout=trunk.ringing_timeout.seconds or RINGING_TIMEOUT,
-            max_duration=trunk.max_call_duration.seconds or MAX_CALL_DURATION,
+            ringing_timeout=trunk.ringing_timeout.seconds or DEFAULT_RINGING_TIMEOUT_SECONDS,
+            max_duration=trunk.max_call_duration.seconds or MAX_CALL_SECONDS,
         )
         participant = self.rooms.join(room, _participant(rule, dial))
         self.rooms.publish(room, participant, "sip_audio")
-        callee: Callee = caller_for(caller)
+        callee: Callee = caller_of_number(caller)
         return self.calls.start(
             dial, room=room, participant=participant, callee=callee, direction="inbound"
         )
@@ -71,16 +78,16 @@ def _room_request(rule: sip.SIPDispatchRuleInfo, name: str) -> CreateRoomRequest
 
 
 def _participant(rule: sip.SIPDispatchRuleInfo, dial: Dial) -> models.ParticipantInfo:
-    shown = dial.caller_id
-    identity = f"sip_{shown}"
+    visible_number = dial.caller_id
+    identity = f"sip_{visible_number}"
     if rule.hide_phone_number:
-        shown = shown[-4:]
+        visible_number = visible_number[-4:]
         identity = f"sip_{hashlib.sha256(dial.caller_id.encode()).hexdigest()[:12]}"
     attributes = {
         **rule.attributes,
         "sip.callID": dial.call_id,
         "sip.callIDFull": f"{random_name(20)}@sandbox",
-        CALL_STATUS: "ringing",
+        CALL_STATUS_ATTRIBUTE: "ringing",
         "sip.trunkID": dial.trunk_id,
         "sip.ruleID": rule.sip_dispatch_rule_id,
         "sip.hostname": "sandbox.invalid",
@@ -90,7 +97,7 @@ def _participant(rule: sip.SIPDispatchRuleInfo, dial: Dial) -> models.Participan
         attributes["sip.phoneNumber"] = dial.caller_id
     return models.ParticipantInfo(
         identity=identity,
-        name=f"Phone {shown}",
+        name=f"Phone {visible_number}",
         metadata=rule.metadata,
         kind=models.ParticipantInfo.Kind.SIP,
         attributes=attributes,

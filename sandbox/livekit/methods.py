@@ -6,8 +6,8 @@ from typing import Any
 from livekit.protocol import agent_dispatch, egress, room, sip
 
 from sandbox.livekit.access_tokens import Grants
-from sandbox.livekit.agent_dispatch import Dispatching
-from sandbox.livekit.dispatch_rules import Rules
+from sandbox.livekit.agent_dispatch import AgentDispatcher
+from sandbox.livekit.dispatch_rules import DispatchRules
 from sandbox.livekit.egress import Egress
 from sandbox.livekit.room_service import RoomService
 from sandbox.livekit.sip_service import SipService
@@ -19,60 +19,64 @@ CREATE_SIP_PARTICIPANT = "livekit.SIP/CreateSIPParticipant"
 Allow = Callable[[Grants, Any], bool]
 
 
-def _video(name: str) -> Allow:
+def _needs_video_grant(name: str) -> Allow:
     return lambda grants, request: bool(grants.video.get(name))
 
 
-def _sip(name: str) -> Allow:
+def _needs_sip_grant(name: str) -> Allow:
     return lambda grants, request: bool(grants.sip.get(name))
 
 
-def _admin_of_room(grants: Grants, request: Any) -> bool:
-    return grants.room_admin(request.room)
+def _needs_room_admin(grants: Grants, request: Any) -> bool:
+    return grants.is_room_admin(request.room)
 
 
 def room_methods(service: RoomService) -> dict[str, Method]:
     rooms = {
-        "CreateRoom": Method(room.CreateRoomRequest, _video("roomCreate"), service.create),
-        "ListRooms": Method(room.ListRoomsRequest, _video("roomList"), service.list),
-        "DeleteRoom": Method(room.DeleteRoomRequest, _video("roomCreate"), service.delete),
+        "CreateRoom": Method(
+            room.CreateRoomRequest, _needs_video_grant("roomCreate"), service.create
+        ),
+        "ListRooms": Method(room.ListRoomsRequest, _needs_video_grant("roomList"), service.list),
+        "DeleteRoom": Method(
+            room.DeleteRoomRequest, _needs_video_grant("roomCreate"), service.delete
+        ),
         "ListParticipants": Method(
-            room.ListParticipantsRequest, _admin_of_room, service.list_participants
+            room.ListParticipantsRequest, _needs_room_admin, service.list_participants
         ),
         "GetParticipant": Method(
-            room.RoomParticipantIdentity, _admin_of_room, service.get_participant
+            room.RoomParticipantIdentity, _needs_room_admin, service.get_participant
         ),
         "RemoveParticipant": Method(
-            room.RoomParticipantIdentity, _admin_of_room, service.remove_participant
+            room.RoomParticipantIdentity, _needs_room_admin, service.remove_participant
         ),
         "UpdateParticipant": Method(
-            room.UpdateParticipantRequest, _admin_of_room, service.update_participant
+            room.UpdateParticipantRequest, _needs_room_admin, service.update_participant
         ),
         "UpdateRoomMetadata": Method(
-            room.UpdateRoomMetadataRequest, _admin_of_room, service.update_metadata
+            room.UpdateRoomMetadataRequest, _needs_room_admin, service.update_metadata
         ),
-        "SendData": Method(room.SendDataRequest, _admin_of_room, service.send_data),
-        "MutePublishedTrack": Method(room.MuteRoomTrackRequest, _admin_of_room, service.mute),
+        "SendData": Method(room.SendDataRequest, _needs_room_admin, service.send_data),
+        "MutePublishedTrack": Method(room.MuteRoomTrackRequest, _needs_room_admin, service.mute),
     }
     return {f"livekit.RoomService/{name}": method for name, method in rooms.items()}
 
 
-def dispatch_methods(service: Dispatching) -> dict[str, Method]:
+def dispatch_methods(service: AgentDispatcher) -> dict[str, Method]:
     return {
         "livekit.AgentDispatchService/CreateDispatch": Method(
-            agent_dispatch.CreateAgentDispatchRequest, _admin_of_room, service.create
+            agent_dispatch.CreateAgentDispatchRequest, _needs_room_admin, service.create
         ),
         "livekit.AgentDispatchService/ListDispatch": Method(
-            agent_dispatch.ListAgentDispatchRequest, _admin_of_room, service.list
+            agent_dispatch.ListAgentDispatchRequest, _needs_room_admin, service.list
         ),
         "livekit.AgentDispatchService/DeleteDispatch": Method(
-            agent_dispatch.DeleteAgentDispatchRequest, _admin_of_room, service.delete
+            agent_dispatch.DeleteAgentDispatchRequest, _needs_room_admin, service.delete
         ),
     }
 
 
 def egress_methods(service: Egress) -> dict[str, Method]:
-    record = _video("roomRecord")
+    record = _needs_video_grant("roomRecord")
     return {
         "livekit.Egress/StartRoomCompositeEgress": Method(
             egress.RoomCompositeEgressRequest, record, service.start_room_composite
@@ -82,12 +86,12 @@ def egress_methods(service: Egress) -> dict[str, Method]:
     }
 
 
-def _transfer(grants: Grants, request: Any) -> bool:
-    return bool(grants.sip.get("call")) and grants.room_admin(request.room_name)
+def _needs_transfer_grants(grants: Grants, request: Any) -> bool:
+    return bool(grants.sip.get("call")) and grants.is_room_admin(request.room_name)
 
 
-def rule_methods(rules: Rules) -> dict[str, Method]:
-    admin = _sip("admin")
+def rule_methods(rules: DispatchRules) -> dict[str, Method]:
+    admin = _needs_sip_grant("admin")
     return {
         "livekit.SIP/CreateSIPDispatchRule": Method(
             sip.CreateSIPDispatchRuleRequest, admin, rules.create
@@ -105,13 +109,13 @@ def rule_methods(rules: Rules) -> dict[str, Method]:
 
 
 def sip_methods(service: SipService, transfers: Transfers, trunks: Trunks) -> dict[str, Method]:
-    admin = _sip("admin")
+    admin = _needs_sip_grant("admin")
     methods = {
         "CreateSIPParticipant": Method(
-            sip.CreateSIPParticipantRequest, _sip("call"), service.create
+            sip.CreateSIPParticipantRequest, _needs_sip_grant("call"), service.create
         ),
         "TransferSIPParticipant": Method(
-            sip.TransferSIPParticipantRequest, _transfer, transfers.transfer
+            sip.TransferSIPParticipantRequest, _needs_transfer_grants, transfers.transfer
         ),
         "CreateSIPInboundTrunk": Method(
             sip.CreateSIPInboundTrunkRequest, admin, trunks.create_inbound

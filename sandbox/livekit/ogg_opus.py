@@ -13,29 +13,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TONES = Path(__file__).with_name("tones.ogg")
-RATE = 48_000  # Ogg Opus counts at 48 kHz always (RFC 7845)
-PACKET = 960  # samples in 20 ms
-PER_PAGE = 50  # packets: a page is a second
-SERIAL = 0x564F4F50
-MAX_SECONDS = 4 * 3600.0
-FIRST, LAST = 0x02, 0x04  # header flags
+SAMPLE_RATE = 48_000  # Ogg Opus counts at 48 kHz always (RFC 7845)
+PACKET_SAMPLES = 960  # samples in 20 ms
+PACKETS_PER_PAGE = 50  # packets: a page is a second
+STREAM_SERIAL = 0x564F4F50
+MAX_RECORDING_SECONDS = 4 * 3600.0
+FIRST_PAGE, LAST_PAGE = 0x02, 0x04  # header flags
 
 
-REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def _checksum(data: bytes) -> int:
     """Ogg's CRC-32 (RFC 3533): zlib's polynomial with the bits the other way round, and not
     inverted.
     """
-    mirrored = zlib.crc32(data.translate(REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int.from_bytes(mirrored.to_bytes(4, "little").translate(REVERSED), "big")
+    mirrored = zlib.crc32(data.translate(REVERSED_BITS), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int.from_bytes(mirrored.to_bytes(4, "little").translate(REVERSED_BITS), "big")
 
 
-def _page(packets: list[bytes], *, number: int, granule: int, flags: int = 0) -> bytes:
+def _build_page(packets: list[bytes], *, number: int, granule: int, flags: int = 0) -> bytes:
     lacing = b"".join(b"\xff" * (len(p) // 255) + bytes([len(p) % 255]) for p in packets)
     head = (
-        struct.pack("<4sBBqIII", b"OggS", 0, flags, granule, SERIAL, number, 0)
+        struct.pack("<4sBBqIII", b"OggS", 0, flags, granule, STREAM_SERIAL, number, 0)
         + bytes([len(lacing)])
         + lacing
     )
@@ -43,7 +43,7 @@ def _page(packets: list[bytes], *, number: int, granule: int, flags: int = 0) ->
     return page[:22] + struct.pack("<I", _checksum(page)) + page[26:]
 
 
-def _packets(ogg: bytes) -> Iterator[bytes]:
+def _read_packets(ogg: bytes) -> Iterator[bytes]:
     """All packets of an Ogg stream, headers first."""
     at, packet = 0, b""
     while at < len(ogg):
@@ -58,34 +58,37 @@ def _packets(ogg: bytes) -> Iterator[bytes]:
                 packet = b""
 
 
-class Recorder:
+class OggRecorder:
     """Makes recordings of any length."""
 
     def __init__(self) -> None:
-        head, tags, *sound = _packets(TONES.read_bytes())
-        whole = len(sound) // PER_PAGE * PER_PAGE
+        head, tags, *sound = _read_packets(TONES.read_bytes())
+        whole = len(sound) // PACKETS_PER_PAGE * PACKETS_PER_PAGE
         self._sound = sound[:whole]
         self._skip = int(struct.unpack_from("<H", head, 10)[0])
         self._body = bytearray(
-            _page([head], number=0, granule=0, flags=FIRST) + _page([tags], number=1, granule=0)
+            _build_page([head], number=0, granule=0, flags=FIRST_PAGE)
+            + _build_page([tags], number=1, granule=0)
         )
         self._ends = [len(self._body)]
 
     def record(self, seconds: float) -> bytes:
         """A whole file that lasts as long, to the sample; at least one packet, at most four hours."""
-        seconds = min(max(seconds, PACKET / RATE), MAX_SECONDS)
-        samples = round(seconds * RATE) + self._skip
-        packets = math.ceil(samples / PACKET)
-        pages = (packets - 1) // PER_PAGE  # full ones before the last
+        seconds = min(max(seconds, PACKET_SAMPLES / SAMPLE_RATE), MAX_RECORDING_SECONDS)
+        samples = round(seconds * SAMPLE_RATE) + self._skip
+        packets = math.ceil(samples / PACKET_SAMPLES)
+        pages = (packets - 1) // PACKETS_PER_PAGE  # full ones before the last
         self._grow(pages)
-        rest = [self._sound[i % len(self._sound)] for i in range(pages * PER_PAGE, packets)]
-        return bytes(self._body[: self._ends[pages]]) + _page(
-            rest, number=2 + pages, granule=samples, flags=LAST
+        rest = [self._sound[i % len(self._sound)] for i in range(pages * PACKETS_PER_PAGE, packets)]
+        return bytes(self._body[: self._ends[pages]]) + _build_page(
+            rest, number=2 + pages, granule=samples, flags=LAST_PAGE
         )
 
     def _grow(self, pages: int) -> None:
         for number in range(len(self._ends) - 1, pages):
-            at = number * PER_PAGE % len(self._sound)
-            granule = (number + 1) * PER_PAGE * PACKET
-            self._body += _page(self._sound[at : at + PER_PAGE], number=2 + number, granule=granule)
+            at = number * PACKETS_PER_PAGE % len(self._sound)
+            granule = (number + 1) * PACKETS_PER_PAGE * PACKET_SAMPLES
+            self._body += _build_page(
+                self._sound[at : at + PACKETS_PER_PAGE], number=2 + number, granule=granule
+            )
             self._ends.append(len(self._body))

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from livekit.protocol import models, room
 
 from sandbox.livekit.access_tokens import Grants
-from sandbox.livekit.rooms import Participant, Rooms, refuse_long
+from sandbox.livekit.rooms import Participant, Rooms, check_metadata_size
 from sandbox.livekit.twirp import rpc_error
 
-MAX_NAME, MAX_ATTRIBUTES = 256, 64 * 1024
+MAX_ROOM_NAME_LENGTH, MAX_ATTRIBUTES_LENGTH = 256, 64 * 1024
 
 
 @dataclass
@@ -18,10 +18,10 @@ class RoomService:
     async def create(self, request: room.CreateRoomRequest, grants: Grants) -> models.Room:
         if not request.name:
             raise rpc_error("invalid_argument", "no room name")
-        if len(request.name) > MAX_NAME:
+        if len(request.name) > MAX_ROOM_NAME_LENGTH:
             raise rpc_error("invalid_argument", "room name length exceeds limits")
         for metadata in (request.metadata, *(agent.metadata for agent in request.agents)):
-            refuse_long(metadata)
+            check_metadata_size(metadata)
         return self.rooms.get_or_create(request).info
 
     async def list(self, request: room.ListRoomsRequest, grants: Grants) -> room.ListRoomsResponse:
@@ -61,8 +61,8 @@ class RoomService:
         self, request: room.UpdateParticipantRequest, grants: Grants
     ) -> models.ParticipantInfo:
         info = self._participant(request.room, request.identity).info
-        refuse_long(request.metadata)
-        if sum(len(k) + len(v) for k, v in request.attributes.items()) > MAX_ATTRIBUTES:
+        check_metadata_size(request.metadata)
+        if sum(len(k) + len(v) for k, v in request.attributes.items()) > MAX_ATTRIBUTES_LENGTH:
             raise rpc_error("invalid_argument", "attribute size exceeds limits")
         info.metadata = request.metadata or info.metadata
         info.name = request.name or info.name
@@ -77,7 +77,7 @@ class RoomService:
         self, request: room.UpdateRoomMetadataRequest, grants: Grants
     ) -> models.Room:
         here = self.rooms.get(request.room)
-        refuse_long(request.metadata)
+        check_metadata_size(request.metadata)
         here.info.metadata = request.metadata
         return here.info
 

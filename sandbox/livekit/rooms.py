@@ -12,23 +12,23 @@ from livekit.protocol import agent_dispatch, models
 from livekit.protocol.room import CreateRoomRequest
 
 from sandbox.clock import Clock
-from sandbox.ids import livekit_id
+from sandbox.ids import new_livekit_id
 from sandbox.livekit.twirp import rpc_error
 from sandbox.livekit.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
-EMPTY_TIMEOUT, DEPARTURE_TIMEOUT = 300, 20  # seconds, wall clock
+DEFAULT_EMPTY_TIMEOUT_SECONDS, DEFAULT_DEPARTURE_TIMEOUT_SECONDS = 300, 20  # seconds, wall clock
 Reason = models.DisconnectReason
 Kind = models.ParticipantInfo.Kind
-DATA_KEPT = 100  # packets of SendData per room
-DEPENDENT = (Kind.AGENT, Kind.EGRESS)  # they do not keep a room open
-MAX_METADATA = 512 * 1024  # bytes
+MAX_DATA_PACKETS = 100  # packets of SendData per room
+KINDS_THAT_DO_NOT_COUNT = (Kind.AGENT, Kind.EGRESS)  # they do not keep a room open
+MAX_METADATA_BYTES = 512 * 1024  # bytes
 
 
-def refuse_long(metadata: str) -> None:
+def check_metadata_size(metadata: str) -> None:
     """Raises TwirpError."""
-    if len(metadata.encode()) > MAX_METADATA:
+    if len(metadata.encode()) > MAX_METADATA_BYTES:
         raise rpc_error("invalid_argument", "metadata size exceeds limits")
 
 
@@ -47,7 +47,7 @@ class Participant:
 
     @property
     def keeps_room_open(self) -> bool:
-        return self.info.kind not in DEPENDENT
+        return self.info.kind not in KINDS_THAT_DO_NOT_COUNT
 
 
 @dataclass(eq=False)
@@ -61,13 +61,13 @@ class Room:
     timer: asyncio.TimerHandle | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     egress: list[str] = field(default_factory=list)
-    data: deque[dict[str, str]] = field(default_factory=lambda: deque(maxlen=DATA_KEPT))
+    data: deque[dict[str, str]] = field(default_factory=lambda: deque(maxlen=MAX_DATA_PACKETS))
 
     @property
     def name(self) -> str:
         return self.info.name
 
-    def wake(self) -> None:
+    def notify_changed(self) -> None:
         """Somebody came, went or changed state: let those who watch look again."""
         self.changed.set()
         self.changed = asyncio.Event()
@@ -94,10 +94,10 @@ class Rooms:
             return room
         now = Clock.now()
         info = models.Room(
-            sid=livekit_id("RM_"),
+            sid=new_livekit_id("RM_"),
             name=request.name,
-            empty_timeout=request.empty_timeout or EMPTY_TIMEOUT,
-            departure_timeout=request.departure_timeout or DEPARTURE_TIMEOUT,
+            empty_timeout=request.empty_timeout or DEFAULT_EMPTY_TIMEOUT_SECONDS,
+            departure_timeout=request.departure_timeout or DEFAULT_DEPARTURE_TIMEOUT_SECONDS,
             max_participants=request.max_participants,
             metadata=request.metadata,
             creation_time=int(now),
@@ -105,7 +105,7 @@ class Rooms:
         )
         room = self.rooms[request.name] = Room(info)
         self.webhooks.send("room_started", key=room.name, room=info)
-        self._close_in(room, info.empty_timeout)
+        self._schedule_close(room, info.empty_timeout)
         for hook in self.on_created:
             hook(room, request)
         return room
@@ -117,29 +117,29 @@ class Rooms:
         """Let somebody in; a namesake is put out first. Raises TwirpError when the room is full."""
         if info.identity in room.participants:
             self.leave(room, info.identity, models.DUPLICATE_IDENTITY)
-        people = sum(participant.keeps_room_open for participant in room.participants.values())
+        members = sum(participant.keeps_room_open for participant in room.participants.values())
         if (
-            info.kind not in DEPENDENT and 0 < room.info.max_participants <= people
+            info.kind not in KINDS_THAT_DO_NOT_COUNT and 0 < room.info.max_participants <= members
         ):  # agents and egress do not count
             raise rpc_error(
                 "internal", "update room failed: room has exceeded its max participants"
             )
         now = Clock.now()
-        info.sid = info.sid or livekit_id("PA_")
+        info.sid = info.sid or new_livekit_id("PA_")
         info.state = models.ParticipantInfo.State.ACTIVE
         info.joined_at, info.joined_at_ms = int(now), int(now * 1000)
         participant = Participant(info, asyncio.get_running_loop().create_future())
         room.participants[info.identity] = participant
         if participant.keeps_room_open:
             self._stop_timer(room)
-        self._count(room)
+        self._update_counts(room)
         self.webhooks.send("participant_joined", key=room.name, room=room.info, participant=info)
-        room.wake()
+        room.notify_changed()
         return participant
 
     def publish(self, room: Room, participant: Participant, name: str) -> None:
         track = models.TrackInfo(
-            sid=livekit_id("TR_"),
+            sid=new_livekit_id("TR_"),
             type=models.TrackType.AUDIO,
             name=name,
             source=models.TrackSource.MICROPHONE,
@@ -147,7 +147,7 @@ class Rooms:
         )
         participant.info.tracks.append(track)
         participant.info.is_publisher = True
-        self._count(room)
+        self._update_counts(room)
         who = models.ParticipantInfo(sid=participant.info.sid, identity=participant.identity)
         where = models.Room(sid=room.info.sid, name=room.name)
         self.webhooks.send(
@@ -162,14 +162,14 @@ class Rooms:
         participant.info.state = models.ParticipantInfo.State.DISCONNECTED
         participant.info.disconnect_reason = reason
         participant.gone.set_result(reason)
-        self._count(room)
+        self._update_counts(room)
         self.webhooks.send(
             "participant_left", key=room.name, room=room.info, participant=participant.info
         )
         stays = any(p.keeps_room_open for p in room.participants.values())
         if participant.keeps_room_open and not stays and not room.closed.done():
-            self._close_in(room, room.info.departure_timeout)
-        room.wake()
+            self._schedule_close(room, room.info.departure_timeout)
+        room.notify_changed()
 
     def remove(self, room: Room, identity: str) -> None:
         self.leave(room, identity, models.PARTICIPANT_REMOVED)
@@ -196,7 +196,7 @@ class Rooms:
         """Raises TwirpError when there is no such room."""
         self.close(self.get(name), models.ROOM_END_API_DELETE, models.ROOM_DELETED)
 
-    def _close_in(self, room: Room, seconds: float) -> None:
+    def _schedule_close(self, room: Room, seconds: float) -> None:
         self._stop_timer(room)
         room.timer = asyncio.get_running_loop().call_later(
             seconds, self.close, room, models.ROOM_END_IDLE_TIMEOUT, models.ROOM_CLOSED
@@ -209,6 +209,6 @@ class Rooms:
             room.timer = None
 
     @staticmethod
-    def _count(room: Room) -> None:
+    def _update_counts(room: Room) -> None:
         room.info.num_participants = len(room.participants)
         room.info.num_publishers = sum(p.info.is_publisher for p in room.participants.values())

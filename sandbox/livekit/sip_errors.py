@@ -10,7 +10,7 @@ from livekit.protocol import models, sip
 
 from sandbox.livekit.twirp import TwirpError, rpc_error
 
-PHRASES = {
+DEFAULT_PHRASES = {
     400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found",
     407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone", 480: "Temporarily Unavailable",
     484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated",
@@ -21,7 +21,7 @@ PHRASES = {
 
 # sip/pkg/sip + protocol/livekit/sip.go sipCodeToGRPCCode; codes not named fall to their class
 # below.
-CODES = {
+TWIRP_CODE_OF = {
     400: "invalid_argument", 402: "permission_denied", 403: "permission_denied", 404: "not_found",
     408: "deadline_exceeded", 410: "not_found", 480: "resource_exhausted", 484: "invalid_argument",
     485: "invalid_argument", 486: "resource_exhausted", 487: "aborted", 488: "invalid_argument",
@@ -29,8 +29,8 @@ CODES = {
     606: "invalid_argument", 607: "permission_denied", 608: "permission_denied",
 }  # fmt: skip
 # Answers the SIP client expects word their message one way, all others another.
-EXPECTED = frozenset({400, 404, 480, 486, 488})
-REJECTING = frozenset({401, 403, 407, 486, 488})
+EXPECTED_SIP_CODES = frozenset({400, 404, 480, 486, 488})
+REJECTING_SIP_CODES = frozenset({401, 403, 407, 486, 488})
 GRPC_NUMBERS = {
     "canceled": 1, "invalid_argument": 3, "deadline_exceeded": 4, "not_found": 5, "permission_denied": 7,
     "resource_exhausted": 8, "failed_precondition": 9, "aborted": 10, "unavailable": 14,
@@ -57,7 +57,7 @@ class Refusal:
             return (
                 rpc_error(self.code, self.msg) if self.prefixed else TwirpError(self.code, self.msg)
             )
-        code = CODES.get(
+        code = TWIRP_CODE_OF.get(
             self.sip_code,
             "failed_precondition" if 500 <= self.sip_code < 600 else "invalid_argument",
         )
@@ -77,24 +77,26 @@ class Refusal:
         )
         if self.headers.get("X-Twilio-Error", "").startswith(CARRIER_BLOCK):
             return f"INVITE blocked by carrier: {text}"
-        if self.sip_code in EXPECTED:
+        if self.sip_code in EXPECTED_SIP_CODES:
             return f"INVITE failed: {text}"
         return f"unexpected status from INVITE response: {text}"
 
     @property
     def _status(self) -> str:
         """The reason phrase; for the answers it expects, Twilio's own explanation takes its place."""
-        if self.sip_code in EXPECTED:
+        if self.sip_code in EXPECTED_SIP_CODES:
             return self.headers.get("X-Twilio-Error", self.phrase)
         return self.phrase
 
     def disconnect_reason(self) -> models.DisconnectReason:
         """sip/pkg/sip/errors.go classifyInviteError, since sip#861."""
         if self.sip_code is None:
-            return WITHOUT_SIP_CODE.get((self.code, self.msg), models.SIP_TRUNK_FAILURE)
+            return DISCONNECT_REASONS_WITHOUT_SIP_CODE.get(
+                (self.code, self.msg), models.SIP_TRUNK_FAILURE
+            )
         if 500 <= self.sip_code < 600:
             return models.SIP_TRUNK_FAILURE
-        if self.sip_code in REJECTING or self.sip_code >= 600:
+        if self.sip_code in REJECTING_SIP_CODES or self.sip_code >= 600:
             return models.USER_REJECTED
         return models.USER_UNAVAILABLE
 
@@ -105,7 +107,7 @@ def sip_refusal(
     """`phrase` None takes the usual one of that status; "" sends none."""
     return Refusal(
         sip_code=sip_code,
-        phrase=PHRASES.get(sip_code, "") if phrase is None else phrase,
+        phrase=DEFAULT_PHRASES.get(sip_code, "") if phrase is None else phrase,
         headers=headers or {},
     )
 
@@ -125,11 +127,11 @@ def _details(code: str, msg: str) -> str:
 
 
 # --- the ends that carry no SIP status ---
-RANG_OUT = Refusal(code="canceled", msg="sip request timed out")
-RANG_OUT_RACE = Refusal(code="failed_precondition", msg="context deadline exceeded")  # sip#857
-HUNG_UP_WHILE_RINGING = (
-    RANG_OUT  # sip/outbound.go sipSignal: both cancel the same context, so they read the same
-)
+RINGING_TIMED_OUT = Refusal(code="canceled", msg="sip request timed out")
+RINGING_TIMED_OUT_IN_A_RACE = Refusal(
+    code="failed_precondition", msg="context deadline exceeded"
+)  # sip#857
+HUNG_UP_WHILE_RINGING = RINGING_TIMED_OUT  # sip/outbound.go sipSignal: both cancel the same context, so they read the same
 NO_CREDENTIALS = Refusal(
     code="failed_precondition",
     msg="sip server required auth, but no username or password was provided",
@@ -138,15 +140,15 @@ BAD_CREDENTIALS = Refusal(
     code="failed_precondition", msg="max auth retry attempts reached for SIP invite"
 )
 NO_SERVER = Refusal(code="unavailable", msg="no response from servers")
-WITHOUT_SIP_CODE = {
-    (RANG_OUT.code, RANG_OUT.msg): models.USER_UNAVAILABLE,
-    (RANG_OUT_RACE.code, RANG_OUT_RACE.msg): models.UNKNOWN_REASON,
+DISCONNECT_REASONS_WITHOUT_SIP_CODE = {
+    (RINGING_TIMED_OUT.code, RINGING_TIMED_OUT.msg): models.USER_UNAVAILABLE,
+    (RINGING_TIMED_OUT_IN_A_RACE.code, RINGING_TIMED_OUT_IN_A_RACE.msg): models.UNKNOWN_REASON,
     (NO_CREDENTIALS.code, NO_CREDENTIALS.msg): models.USER_REJECTED,
     (BAD_CREDENTIALS.code, BAD_CREDENTIALS.msg): models.USER_REJECTED,
 }
 
 
-def challenge(*, has_credentials: bool) -> Refusal:
+def refuse_challenge(*, has_credentials: bool) -> Refusal:
     """What becomes of 401 and 407: LiveKit tries the trunk's credentials five times, when there are
     any.
     """

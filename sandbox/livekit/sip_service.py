@@ -7,11 +7,18 @@ from dataclasses import dataclass, replace
 from livekit.protocol import models, sip
 
 from sandbox.clock import Clock
-from sandbox.ids import livekit_id, random_name
+from sandbox.ids import new_livekit_id, random_name
 from sandbox.livekit.access_tokens import Grants
-from sandbox.livekit.calls import CALL_STATUS, MAX_CALL_DURATION, RINGING_TIMEOUT, Call, Calls, Dial
+from sandbox.livekit.calls import (
+    CALL_STATUS_ATTRIBUTE,
+    DEFAULT_RINGING_TIMEOUT_SECONDS,
+    MAX_CALL_SECONDS,
+    Call,
+    Calls,
+    Dial,
+)
 from sandbox.livekit.rooms import Rooms
-from sandbox.livekit.sip_errors import challenge
+from sandbox.livekit.sip_errors import refuse_challenge
 from sandbox.livekit.trunks import Trunks, check_headers
 from sandbox.livekit.twirp import NoAnswerError, TwirpError, rpc_error
 from sandbox.phones.behaviours import Phones
@@ -55,14 +62,14 @@ class SipService:
         """The callee's participant joins the room, then the INVITE leaves. Raises TwirpError."""
         _validate(request)
         line = self._trunk(request)
-        callee = self.phones.callee(
-            request.sip_call_to, dialled_before=self.calls.dialled_before(request.sip_call_to)
+        callee = self.phones.callee_of(
+            request.sip_call_to, earlier_dials=self.calls.count_dials(request.sip_call_to)
         )
         if callee.error is not None:
             raise callee.error
         if callee.refusal is not None and callee.refusal.sip_code in (401, 407):
-            callee = replace(callee, refusal=challenge(has_credentials=line.has_credentials))
-        call_id = livekit_id("SCL_")
+            callee = replace(callee, refusal=refuse_challenge(has_credentials=line.has_credentials))
+        call_id = new_livekit_id("SCL_")
         room = self.rooms.ensure(request.room_name)
         participant = self.rooms.join(room, _participant(request, call_id, line))
         self.rooms.publish(room, participant, "sip_audio")
@@ -71,9 +78,9 @@ class SipService:
             number=request.sip_call_to,
             caller_id=line.caller_id,
             trunk_id=line.trunk_id,
-            ringing_timeout=_seconds(request, "ringing_timeout", RINGING_TIMEOUT),
+            ringing_timeout=_seconds(request, "ringing_timeout", DEFAULT_RINGING_TIMEOUT_SECONDS),
             max_duration=min(
-                _seconds(request, "max_call_duration", MAX_CALL_DURATION), MAX_CALL_DURATION
+                _seconds(request, "max_call_duration", MAX_CALL_SECONDS), MAX_CALL_SECONDS
             ),
             dtmf=request.dtmf,
         )
@@ -81,7 +88,7 @@ class SipService:
 
     async def wait_for_answer(self, call: Call) -> None:
         """Returns when the callee has answered. The dial goes on whatever happens to whoever waits."""
-        deadline = self.clock.wall(RPC_DEADLINE)
+        deadline = self.clock.to_wall_seconds(RPC_DEADLINE)
         if call.callee.mute:
             await asyncio.sleep(deadline)
             raise NoAnswerError
@@ -97,7 +104,7 @@ class SipService:
         numbers: list[str] = []
         address, has_credentials = request.trunk.hostname, bool(request.trunk.auth_username)
         if request.sip_trunk_id:
-            trunk = self.trunks.outbound(request.sip_trunk_id)
+            trunk = self.trunks.get_outbound_trunk(request.sip_trunk_id)
             numbers, address, has_credentials = (
                 list(trunk.numbers),
                 trunk.address,
@@ -153,7 +160,7 @@ def _participant(
         **request.participant_attributes,
         "sip.callID": call_id,
         "sip.callIDFull": f"{random_name(20)}@sandbox",
-        CALL_STATUS: "dialing",
+        CALL_STATUS_ATTRIBUTE: "dialing",
         "sip.trunkID": line.trunk_id,
         "sip.hostname": line.address,
     }

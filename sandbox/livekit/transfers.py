@@ -9,7 +9,7 @@ from typing import Any
 from livekit.protocol import models, sip
 
 from sandbox.clock import Clock
-from sandbox.ids import livekit_id
+from sandbox.ids import new_livekit_id
 from sandbox.livekit.access_tokens import Grants
 from sandbox.livekit.calls import Call, Calls
 from sandbox.livekit.rooms import Rooms
@@ -17,9 +17,9 @@ from sandbox.livekit.sip_errors import Refusal
 from sandbox.livekit.twirp import TwirpError, rpc_error
 from sandbox.phones.behaviours import Phones
 
-RINGING_TIMEOUT = 30.0  # simulated
-REFER_BYE = 1.0  # simulated
-SCHEMES = ("sip:", "sips:", "tel:")
+TRANSFER_RINGING_TIMEOUT_SECONDS = 30.0  # simulated
+BYE_AFTER_REFER_SECONDS = 1.0  # simulated
+TRANSFER_SCHEMES = ("sip:", "sips:", "tel:")
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Transfers:
     rooms: Rooms
     calls: Calls
     phones: Phones
-    _under_way: dict[str, str] = field(default_factory=dict)
+    _in_progress: dict[str, str] = field(default_factory=dict)
 
     async def transfer(
         self, request: sip.TransferSIPParticipantRequest, grants: Grants
@@ -36,12 +36,12 @@ class Transfers:
         """Answers when the new callee answered; our leg is hung up then. Raises TwirpError."""
         call = self._call(request)
         call_id = call.dial.call_id
-        if self._under_way.setdefault(call_id, request.transfer_to) != request.transfer_to:
+        if self._in_progress.setdefault(call_id, request.transfer_to) != request.transfer_to:
             raise TwirpError("invalid_argument", "call already being transferred elsewhere")
         try:
             await self._refer(call, request)
         finally:
-            self._under_way.pop(call_id, None)
+            self._in_progress.pop(call_id, None)
         return sip.TransferSIPParticipantResponse(status=sip.STS_TRANSFER_SUCCESSFUL)
 
     def _call(self, request: sip.TransferSIPParticipantRequest) -> Call:
@@ -50,7 +50,7 @@ class Transfers:
             raise TwirpError("invalid_argument", "missing room name")
         if not request.participant_identity:
             raise TwirpError("invalid_argument", "missing participant identity")
-        if not request.transfer_to.startswith(SCHEMES):
+        if not request.transfer_to.startswith(TRANSFER_SCHEMES):
             raise TwirpError(
                 "invalid_argument",
                 "transfer_to must be a valid SIP(s) or TEL URI (sip:, sips: or tel:)",
@@ -59,7 +59,7 @@ class Transfers:
         participant = room.participants.get(request.participant_identity) if room else None
         if participant is None:
             raise rpc_error("not_found", "participant does not exist")
-        call = self.calls.live.get((request.room_name, request.participant_identity))
+        call = self.calls.active.get((request.room_name, request.participant_identity))
         if call is None:
             raise TwirpError("invalid_argument", "no SIP session associated with participant")
         if call.row["status"] != "in_progress":
@@ -68,20 +68,22 @@ class Transfers:
 
     async def _refer(self, call: Call, request: sip.TransferSIPParticipantRequest) -> None:
         number = request.transfer_to.partition(":")[2].partition("@")[0].partition(";")[0]
-        callee = self.phones.callee(number, dialled_before=1)
-        limit = float(request.ringing_timeout.seconds) or RINGING_TIMEOUT
-        takes = callee.trying + callee.rings
+        callee = self.phones.callee_of(number, earlier_dials=1)
+        limit = float(request.ringing_timeout.seconds) or TRANSFER_RINGING_TIMEOUT_SECONDS
+        answers_after = callee.trying + callee.rings
         done, _ = await asyncio.wait(
-            {call.participant.gone}, timeout=self.clock.wall(min(takes, limit))
+            {call.participant.gone}, timeout=self.clock.to_wall_seconds(min(answers_after, limit))
         )
         if done:
             raise _failed("call transfer failed: call ended", sip.STR_CALL_ENDED)
-        if takes > limit:
+        if answers_after > limit:
             raise _failed("call transfer failed: ringing timeout", sip.STR_RINGING_TIMEOUT)
         if callee.refusal is not None:
             raise _rejected(callee.refusal)
         call.ended_by = "transfer"
-        await self.clock.pass_time(REFER_BYE)  # the peer may hang up first; a second later we do
+        await self.clock.sleep(
+            BYE_AFTER_REFER_SECONDS
+        )  # the peer may hang up first; a second later we do
         self.rooms.leave(call.room, call.participant.identity, models.CLIENT_INITIATED)
 
 
@@ -90,7 +92,7 @@ def _failed(msg: str, reason: Any, meta: dict[str, str] | None = None) -> TwirpE
     return rpc_error(
         "failed_precondition",
         msg,
-        {"sip_transfer_id": livekit_id("STR_"), "sip_transfer_reason": name, **(meta or {})},
+        {"sip_transfer_id": new_livekit_id("STR_"), "sip_transfer_reason": name, **(meta or {})},
     )
 
 

@@ -9,13 +9,13 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from livekit.protocol import models, sip
 
 from sandbox.clock import Clock
-from sandbox.ids import livekit_id
+from sandbox.ids import new_livekit_id
 from sandbox.livekit.access_tokens import Grants
 from sandbox.livekit.twirp import TwirpError
 from sandbox.store import Store
 
-INBOUND, OUTBOUND = "inbound_trunks", "outbound_trunks"
-NUMBER = re.compile(r"^\+?[\d\- ()]+$")
+INBOUND_TABLE, OUTBOUND_TABLE = "inbound_trunks", "outbound_trunks"
+PHONE_NUMBER = re.compile(r"^\+?[\d\- ()]+$")
 FORBIDDEN_HEADERS = frozenset({
     "accept", "accept-encoding", "accept-language", "alert-info", "allow", "authorization", "call-id",
     "call-info", "contact", "content-disposition", "content-encoding", "content-language", "content-length",
@@ -26,13 +26,13 @@ FORBIDDEN_HEADERS = frozenset({
 })  # fmt: skip
 
 
-def invalid(msg: str) -> TwirpError:
+def invalid_argument(msg: str) -> TwirpError:
     return TwirpError("invalid_argument", msg)
 
 
 def normalize_number(number: str) -> str:
     """protocol/sip NormalizeNumber: only for comparing; what is stored stays as it came."""
-    if not NUMBER.match(number):
+    if not PHONE_NUMBER.match(number):
         return number
     digits = re.sub(r"[\s\-()]", "", number)
     return digits if digits.startswith("+") else f"+{digits}"
@@ -41,13 +41,13 @@ def normalize_number(number: str) -> str:
 def check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not name:
-            raise invalid("header name cannot be empty")
+            raise invalid_argument("header name cannot be empty")
         if len(name) > 255:
-            raise invalid(f"header name too long: {name[:32]}...")
+            raise invalid_argument(f"header name too long: {name[:32]}...")
         if name.lower() in FORBIDDEN_HEADERS:
-            raise invalid(f"header name {name} not supported")
+            raise invalid_argument(f"header name {name} not supported")
         if len(value) > 1024:
-            raise invalid(f"header value for {name} too long")
+            raise invalid_argument(f"header value for {name} too long")
 
 
 @dataclass
@@ -55,26 +55,27 @@ class Trunks:
     store: Store
     clock: Clock
 
-    def outbound(self, trunk_id: str) -> sip.SIPOutboundTrunkInfo:
+    def get_outbound_trunk(self, trunk_id: str) -> sip.SIPOutboundTrunkInfo:
         """Raises TwirpError."""
-        row = self.store.table(OUTBOUND).get(trunk_id)
+        row = self.store.table(OUTBOUND_TABLE).get(trunk_id)
         if row is None:
             raise TwirpError("not_found", "requested sip trunk does not exist")
         return ParseDict(row, sip.SIPOutboundTrunkInfo())
 
-    def inbound(self, trunk_id: str) -> sip.SIPInboundTrunkInfo:
+    def get_inbound_trunk(self, trunk_id: str) -> sip.SIPInboundTrunkInfo:
         """Raises TwirpError."""
-        row = self.store.table(INBOUND).get(trunk_id)
+        row = self.store.table(INBOUND_TABLE).get(trunk_id)
         if row is None:
             raise TwirpError("not_found", "requested sip trunk does not exist")
         return ParseDict(row, sip.SIPInboundTrunkInfo())
 
     def all_inbound(self) -> list[sip.SIPInboundTrunkInfo]:
         return [
-            ParseDict(row, sip.SIPInboundTrunkInfo()) for row in self.store.table(INBOUND).values()
+            ParseDict(row, sip.SIPInboundTrunkInfo())
+            for row in self.store.table(INBOUND_TABLE).values()
         ]
 
-    def _keep(self, table: str, info: Any) -> None:
+    def _store(self, table: str, info: Any) -> None:
         info.updated_at.GetCurrentTime()
         if not info.HasField("created_at"):
             info.created_at.CopyFrom(info.updated_at)
@@ -88,15 +89,15 @@ class Trunks:
         self, request: sip.CreateSIPInboundTrunkRequest, grants: Grants
     ) -> sip.SIPInboundTrunkInfo:
         if not request.HasField("trunk"):
-            raise invalid("missing trunk")
+            raise invalid_argument("missing trunk")
         if request.trunk.sip_trunk_id:
-            raise invalid("trunk id must not be set")
-        return self._save_inbound(request.trunk, livekit_id("ST_"))
+            raise invalid_argument("trunk id must not be set")
+        return self._save_inbound(request.trunk, new_livekit_id("ST_"))
 
     async def update_inbound(
         self, request: sip.UpdateSIPInboundTrunkRequest, grants: Grants
     ) -> sip.SIPInboundTrunkInfo:
-        info = self.inbound(request.sip_trunk_id)
+        info = self.get_inbound_trunk(request.sip_trunk_id)
         if request.HasField("replace"):
             created = info.created_at
             info = request.replace
@@ -104,7 +105,7 @@ class Trunks:
         elif request.HasField("update"):
             apply_update(info, request.update)
         else:
-            raise invalid("missing or unsupported action")
+            raise invalid_argument("missing or unsupported action")
         return self._save_inbound(info, request.sip_trunk_id)
 
     def _save_inbound(
@@ -115,16 +116,16 @@ class Trunks:
             and not info.allowed_addresses
             and not info.numbers
         ):
-            raise invalid(
+            raise invalid_argument(
                 "for security, one of the fields must be set: AuthUsername+AuthPassword, AllowedAddresses or Numbers"
             )
         check_headers(info.headers)
-        self._refuse_conflict(info, trunk_id)
+        self._check_conflicts(info, trunk_id)
         info.sip_trunk_id = trunk_id
-        self._keep(INBOUND, info)
+        self._store(INBOUND_TABLE, info)
         return info
 
-    def _refuse_conflict(self, new: sip.SIPInboundTrunkInfo, trunk_id: str) -> None:
+    def _check_conflicts(self, new: sip.SIPInboundTrunkInfo, trunk_id: str) -> None:
         """protocol/sip ValidateTrunks: two trunks may share a number only for disjoint callers."""
         for other in self.all_inbound():
             if other.sip_trunk_id == trunk_id:
@@ -134,22 +135,22 @@ class Trunks:
                 continue
             names = f'Conflicting inbound SIP Trunks: "<new>" and "{other.sip_trunk_id}", using the same number(s) {shared}'
             if not new.allowed_numbers or not other.allowed_numbers:
-                raise invalid(f"{names} without AllowedNumbers set")
+                raise invalid_argument(f"{names} without AllowedNumbers set")
             theirs = {normalize_number(n) for n in other.allowed_numbers}
             for allowed in new.allowed_numbers:
                 if normalize_number(allowed) in theirs:
-                    raise invalid(f'{names} and AllowedNumber "{allowed}"')
+                    raise invalid_argument(f'{names} and AllowedNumber "{allowed}"')
 
     async def list_inbound(
         self, request: sip.ListSIPInboundTrunkRequest, grants: Grants
     ) -> sip.ListSIPInboundTrunkResponse:
-        found = [t for t in self.all_inbound() if _wanted(t, request)]
+        found = [t for t in self.all_inbound() if _matches_filters(t, request)]
         return sip.ListSIPInboundTrunkResponse(items=found)
 
     async def get_inbound(
         self, request: sip.GetSIPInboundTrunkRequest, grants: Grants
     ) -> sip.GetSIPInboundTrunkResponse:
-        return sip.GetSIPInboundTrunkResponse(trunk=self.inbound(request.sip_trunk_id))
+        return sip.GetSIPInboundTrunkResponse(trunk=self.get_inbound_trunk(request.sip_trunk_id))
 
     # --- outbound ---
 
@@ -157,15 +158,15 @@ class Trunks:
         self, request: sip.CreateSIPOutboundTrunkRequest, grants: Grants
     ) -> sip.SIPOutboundTrunkInfo:
         if not request.HasField("trunk"):
-            raise invalid("missing trunk")
+            raise invalid_argument("missing trunk")
         if request.trunk.sip_trunk_id:
-            raise invalid("trunk id must not be set")
-        return self._save_outbound(request.trunk, livekit_id("ST_"))
+            raise invalid_argument("trunk id must not be set")
+        return self._save_outbound(request.trunk, new_livekit_id("ST_"))
 
     async def update_outbound(
         self, request: sip.UpdateSIPOutboundTrunkRequest, grants: Grants
     ) -> sip.SIPOutboundTrunkInfo:
-        info = self.outbound(request.sip_trunk_id)
+        info = self.get_outbound_trunk(request.sip_trunk_id)
         if request.HasField("replace"):
             created = info.created_at
             info = request.replace
@@ -173,23 +174,23 @@ class Trunks:
         elif request.HasField("update"):
             apply_update(info, request.update)
         else:
-            raise invalid("missing or unsupported action")
+            raise invalid_argument("missing or unsupported action")
         return self._save_outbound(info, request.sip_trunk_id)
 
     def _save_outbound(
         self, info: sip.SIPOutboundTrunkInfo, trunk_id: str
     ) -> sip.SIPOutboundTrunkInfo:
         if not info.numbers:
-            raise invalid("no trunk numbers specified")
+            raise invalid_argument("no trunk numbers specified")
         if not info.address:
-            raise invalid("no outbound address specified")
+            raise invalid_argument("no outbound address specified")
         if "sip:" in info.address or "sips:" in info.address:
-            raise invalid("trunk address should be a hostname or IP, not SIP URI")
+            raise invalid_argument("trunk address should be a hostname or IP, not SIP URI")
         if "transport=" in info.address:
-            raise invalid("trunk address should not contain transport parameter")
+            raise invalid_argument("trunk address should not contain transport parameter")
         check_headers(info.headers)
         info.sip_trunk_id = trunk_id
-        self._keep(OUTBOUND, info)
+        self._store(OUTBOUND_TABLE, info)
         return info
 
     async def list_outbound(
@@ -197,19 +198,21 @@ class Trunks:
     ) -> sip.ListSIPOutboundTrunkResponse:
         trunks = [
             ParseDict(row, sip.SIPOutboundTrunkInfo())
-            for row in self.store.table(OUTBOUND).values()
+            for row in self.store.table(OUTBOUND_TABLE).values()
         ]
-        return sip.ListSIPOutboundTrunkResponse(items=[t for t in trunks if _wanted(t, request)])
+        return sip.ListSIPOutboundTrunkResponse(
+            items=[t for t in trunks if _matches_filters(t, request)]
+        )
 
     async def get_outbound(
         self, request: sip.GetSIPOutboundTrunkRequest, grants: Grants
     ) -> sip.GetSIPOutboundTrunkResponse:
-        return sip.GetSIPOutboundTrunkResponse(trunk=self.outbound(request.sip_trunk_id))
+        return sip.GetSIPOutboundTrunkResponse(trunk=self.get_outbound_trunk(request.sip_trunk_id))
 
     async def delete(self, request: sip.DeleteSIPTrunkRequest, grants: Grants) -> sip.SIPTrunkInfo:
         """Idempotent; dispatch rules that name the trunk stay."""
-        self.store.delete(INBOUND, request.sip_trunk_id)
-        self.store.delete(OUTBOUND, request.sip_trunk_id)
+        self.store.delete(INBOUND_TABLE, request.sip_trunk_id)
+        self.store.delete(OUTBOUND_TABLE, request.sip_trunk_id)
         return sip.SIPTrunkInfo(sip_trunk_id=request.sip_trunk_id)
 
 
@@ -224,7 +227,7 @@ def _shared_numbers(new: sip.SIPInboundTrunkInfo, other: sip.SIPInboundTrunkInfo
     return "[" + " ".join(f'"{n}"' for n in shared) + "]" if shared else None
 
 
-def _wanted(trunk: Any, request: Any) -> bool:
+def _matches_filters(trunk: Any, request: Any) -> bool:
     """Filters of the List calls; a trunk without numbers matches every number."""
     if request.trunk_ids and trunk.sip_trunk_id not in request.trunk_ids:
         return False
@@ -238,7 +241,7 @@ def apply_update(info: Any, update: Any) -> None:
     """A partial update: scalars that are set, lists by their ListUpdate. Raises TwirpError."""
     for field, value in update.ListFields():
         if isinstance(value, models.ListUpdate):
-            apply_list(getattr(info, field.name), value)
+            apply_list_update(getattr(info, field.name), value)
         elif field.type == field.TYPE_MESSAGE and not field.is_repeated:
             getattr(info, field.name).CopyFrom(value)
         elif field.is_repeated:  # the only maps are attributes
@@ -248,9 +251,9 @@ def apply_update(info: Any, update: Any) -> None:
             setattr(info, field.name, value)
 
 
-def apply_list(values: Any, update: models.ListUpdate) -> None:
+def apply_list_update(values: Any, update: models.ListUpdate) -> None:
     if not (update.set or update.add or update.remove or update.clear):
-        raise invalid("unsupported list update operation")
+        raise invalid_argument("unsupported list update operation")
     kept = list(update.set) or ([] if update.clear else list(values))
     kept = [v for v in kept if v not in update.remove]
     kept += [v for v in update.add if v not in kept]

@@ -34,7 +34,7 @@ HTTP_STATUS = {
     "dataloss": 500,
 }
 # What LiveKit's conversion of psrpc errors puts in front (protocols.md 1.2).
-PREFIX = "twirp error unknown: "
+RPC_ERROR_PREFIX = "twirp error unknown: "
 
 
 class TwirpError(Exception):
@@ -53,10 +53,10 @@ class TwirpError(Exception):
 
 def rpc_error(code: str, msg: str, meta: Mapping[str, str] | None = None) -> TwirpError:
     """An error that came over LiveKit's internal RPC: its message carries the prefix."""
-    return TwirpError(code, PREFIX + msg, meta)
+    return TwirpError(code, RPC_ERROR_PREFIX + msg, meta)
 
 
-DENIED = TwirpError("unauthenticated", "permissions denied")
+PERMISSIONS_DENIED = TwirpError("unauthenticated", "permissions denied")
 
 
 class NoAnswerError(Exception):
@@ -118,10 +118,10 @@ def bad_route(request: web.Request) -> TwirpError:
     return TwirpError("bad_route", msg, {"twirp_invalid_route": f"{request.method} {request.path}"})
 
 
-async def answer(request: web.Request, method: Method, grants: Grants) -> web.Response:
+async def run_method(request: web.Request, method: Method, grants: Grants) -> web.Response:
     """Run one call: decode, judge the token, serve, encode. Raises TwirpError."""
     content_type = request.content_type
     message = decode(await request.read(), content_type, method.request())
     if not method.allow(grants, message):
-        raise DENIED
+        raise PERMISSIONS_DENIED
     return encode(await method.serve(message, grants), content_type)

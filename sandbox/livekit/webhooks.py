@@ -17,15 +17,15 @@ from sandbox.clock import Clock
 from sandbox.config import Config
 from sandbox.faults import Faults
 from sandbox.http_posts import Poster, PostError
-from sandbox.ids import livekit_id
+from sandbox.ids import new_livekit_id
 from sandbox.livekit.access_tokens import body_hash, make_token
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER = (1.0, 2.0, 4.0, 8.0)  # retryablehttp's defaults, wall clock
-MAX_AGE = 30.0
-MAX_DEPTH = 200
-REORDER_WITHIN = 0.5  # seconds, when faults ask for disorder
+WEBHOOK_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0)  # retryablehttp's defaults, wall clock
+MAX_EVENT_AGE_SECONDS = 30.0
+MAX_QUEUED_EVENTS = 200
+REORDER_WITHIN_SECONDS = 0.5  # seconds, when faults ask for disorder
 
 
 @dataclass
@@ -41,12 +41,12 @@ class Webhooks:
         if self.config.webhook_url is None or event in self.config.webhook_exclude:
             return
         now = Clock.now()
-        event_id = livekit_id("EV_")
+        event_id = new_livekit_id("EV_")
         payload: dict[str, Any] = {"event": event, "id": event_id, "createdAt": str(int(now))}
         for name, part in parts.items():
             payload[name] = part if isinstance(part, str) else MessageToDict(part)
         body = orjson.dumps(payload)
-        copies = self.faults.webhook_copies()
+        copies = self.faults.draw_webhook_copies()
         for _ in range(copies):
             self._queue(key, (now, body, event_id))
 
@@ -58,7 +58,7 @@ class Webhooks:
         if queue is None:
             self._queues[key] = deque([item])
             self._spawn(self._drain(key))
-        elif len(queue) < MAX_DEPTH:
+        elif len(queue) < MAX_QUEUED_EVENTS:
             queue.append(item)
 
     def _spawn(self, work: Any) -> None:
@@ -67,19 +67,19 @@ class Webhooks:
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver_late(self, item: tuple[float, bytes, str]) -> None:
-        await asyncio.sleep(random.uniform(0, REORDER_WITHIN))  # noqa: S311  # not a secret
+        await asyncio.sleep(random.uniform(0, REORDER_WITHIN_SECONDS))  # noqa: S311  # not a secret
         await self._deliver(item[1], item[2])
 
     async def _drain(self, key: str) -> None:
         queue = self._queues[key]
         while queue:
             queued_at, body, event_id = queue.popleft()
-            if Clock.now() - queued_at <= MAX_AGE:
+            if Clock.now() - queued_at <= MAX_EVENT_AGE_SECONDS:
                 await self._deliver(body, event_id)
         del self._queues[key]
 
     async def _deliver(self, body: bytes, event_id: str) -> None:
-        for pause in (*RETRY_AFTER, None):
+        for pause in (*WEBHOOK_RETRY_SECONDS, None):
             status = await self._post(body)
             if status is not None and status < 500 and status != 429:
                 return  # a 4xx other than 429 loses the event, as it does at LiveKit
@@ -105,7 +105,7 @@ class Webhooks:
         except PostError:
             return None
 
-    async def idle(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait until everything queued has been delivered or dropped."""
         while self._tasks:
             await asyncio.wait(self._tasks)

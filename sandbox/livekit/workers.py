@@ -17,14 +17,14 @@ from livekit.protocol import agent, agent_dispatch, models
 
 from sandbox.clock import Clock
 from sandbox.config import Config
-from sandbox.ids import livekit_id
-from sandbox.livekit.access_tokens import BadTokenError, make_token, read_token
+from sandbox.ids import new_livekit_id
+from sandbox.livekit.access_tokens import InvalidTokenError, make_token, verify_token
 from sandbox.livekit.rooms import Room, Rooms
 from sandbox.livekit.twirp import TwirpError
 
 log = logging.getLogger(__name__)
 
-ANSWERS_WITHIN = 7.5  # seconds, wall clock
+OFFER_TIMEOUT_SECONDS = 7.5  # seconds, wall clock
 JOB_TOKEN_SECONDS = 6 * 3600
 
 
@@ -36,14 +36,14 @@ class Worker:
     load: float = 0.0
     full: bool = False
     offers: "dict[str, asyncio.Future[agent.AvailabilityResponse]]" = field(default_factory=dict)
-    jobs: dict[str, "Assigned"] = field(default_factory=dict)
+    jobs: dict[str, "AssignedJob"] = field(default_factory=dict)
 
     async def send(self, message: agent.ServerMessage) -> None:
         await self.socket.send_bytes(message.SerializeToString())
 
 
 @dataclass(eq=False)
-class Assigned:
+class AssignedJob:
     job: agent.Job
     room: Room
     identity: str
@@ -84,26 +84,26 @@ class Workers:
             w for w in self.connected.values() if w.agent_name == job.agent_name and not w.full
         ]
         for worker in sorted(willing, key=lambda w: w.load):
-            answer = await self._ask(worker, job)
+            answer = await self._offer_to(worker, job)
             if answer is None or not answer.available:
                 continue
             identity = answer.participant_identity or f"agent-{job.id}"
             job.state.worker_id, job.state.status = worker.id, agent.JS_PENDING
             dispatch.state.jobs.append(job)
-            worker.jobs[job.id] = Assigned(dispatch.state.jobs[-1], room, identity)
+            worker.jobs[job.id] = AssignedJob(dispatch.state.jobs[-1], room, identity)
             assignment = agent.JobAssignment(job=job, token=self._token(room.name, identity))
             await worker.send(agent.ServerMessage(assignment=assignment))
             return
         log.info("no worker available for %s", job.id)
 
-    async def _ask(self, worker: Worker, job: agent.Job) -> agent.AvailabilityResponse | None:
+    async def _offer_to(self, worker: Worker, job: agent.Job) -> agent.AvailabilityResponse | None:
         answer: asyncio.Future[agent.AvailabilityResponse] = (
             asyncio.get_running_loop().create_future()
         )
         worker.offers[job.id] = answer
         try:
             await worker.send(agent.ServerMessage(availability=agent.AvailabilityRequest(job=job)))
-            async with asyncio.timeout(ANSWERS_WITHIN):
+            async with asyncio.timeout(OFFER_TIMEOUT_SECONDS):
                 return await answer
         except (TimeoutError, ConnectionError):
             return None
@@ -131,13 +131,13 @@ class Workers:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """GET /agent: a worker's connection, until it closes."""
         try:
-            grants = read_token(
+            grants = verify_token(
                 request.headers.get("Authorization"),
                 key=self.config.api_key,
                 secret=self.config.api_secret,
-                leeway=self.clock.wall(60),
+                leeway=self.clock.to_wall_seconds(60),
             )
-        except BadTokenError as error:
+        except InvalidTokenError as error:
             return web.Response(status=401, text=str(error))
         if not grants.video.get("agent"):
             return web.Response(status=401, text="permissions denied")
@@ -147,13 +147,13 @@ class Workers:
         try:
             async for frame in socket:
                 if frame.type is WSMsgType.BINARY:
-                    worker = await self._received(socket, worker, frame.data)
+                    worker = await self._handle_message(socket, worker, frame.data)
         finally:
             if worker is not None:
-                self._gone(worker)
+                self._disconnect(worker)
         return socket
 
-    async def _received(
+    async def _handle_message(
         self, socket: web.WebSocketResponse, worker: Worker | None, data: bytes
     ) -> Worker | None:
         message = agent.WorkerMessage()
@@ -180,13 +180,13 @@ class Workers:
             if offer is not None and not offer.done():
                 offer.set_result(message.availability)
         elif message.HasField("update_job"):
-            self._job_changed(worker, message.update_job)
+            self._update_job(worker, message.update_job)
         return worker
 
     async def _register(
         self, socket: web.WebSocketResponse, register: agent.RegisterWorkerRequest
     ) -> Worker:
-        worker = Worker(livekit_id("AW_"), socket, register.agent_name)
+        worker = Worker(new_livekit_id("AW_"), socket, register.agent_name)
         self.connected[worker.id] = worker
         info = models.ServerInfo(
             edition=models.ServerInfo.Edition.Standard, version="1.9.12", protocol=16
@@ -195,7 +195,7 @@ class Workers:
         await worker.send(agent.ServerMessage(register=answer))
         return worker
 
-    def _job_changed(self, worker: Worker, update: agent.UpdateJobStatus) -> None:
+    def _update_job(self, worker: Worker, update: agent.UpdateJobStatus) -> None:
         assigned = worker.jobs.get(update.job_id)
         if assigned is None:
             return
@@ -210,7 +210,7 @@ class Workers:
         elif update.status in (agent.JS_SUCCESS, agent.JS_FAILED):
             self._leave(worker, update.job_id, models.CLIENT_INITIATED)
 
-    def _join(self, assigned: Assigned) -> None:
+    def _join(self, assigned: AssignedJob) -> None:
         assigned.job.state.participant_identity = assigned.identity
         info = models.ParticipantInfo(
             identity=assigned.identity,
@@ -230,7 +230,7 @@ class Workers:
         if assigned is not None:
             self.rooms.leave(assigned.room, assigned.identity, reason)
 
-    def _gone(self, worker: Worker) -> None:
+    def _disconnect(self, worker: Worker) -> None:
         del self.connected[worker.id]
         for job_id in list(worker.jobs):
             worker.jobs[job_id].job.state.status = agent.JS_FAILED

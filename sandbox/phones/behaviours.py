@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.livekit.sip_errors import Refusal, sip_refusal
 from sandbox.livekit.twirp import HTTP_STATUS, TwirpError
-from sandbox.phones.callee import Callee, callee_for
+from sandbox.phones.callee import Callee, callee_of_number
 
 
 @dataclass
@@ -15,11 +15,11 @@ class Phones:
 
     behaviours: dict[str, Callee] = field(default_factory=dict)
 
-    def callee(self, number: str, *, dialled_before: int) -> Callee:
-        return self.behaviours.get(number) or callee_for(number, dialled_before=dialled_before)
+    def callee_of(self, number: str, *, earlier_dials: int) -> Callee:
+        return self.behaviours.get(number) or callee_of_number(number, earlier_dials=earlier_dials)
 
 
-SECONDS = "a number, 0 or greater"
+SECONDS_EXPECTED = "a number, 0 or greater"
 
 
 def _is_seconds(value: Any) -> bool:
@@ -35,7 +35,7 @@ def _is_headers(value: Any) -> bool:
 
 
 # What each field must be, and how to say so.
-FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+BEHAVIOUR_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sip_code": (
         lambda value: type(value) is int and 300 <= value <= 699,
         "a SIP status from 300 to 699",
@@ -50,10 +50,10 @@ FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: _is_error(value),
         f"an object whose code is one of {', '.join(HTTP_STATUS)}",
     ),
-    "answer_after": (_is_seconds, SECONDS),
-    "trying": (_is_seconds, SECONDS),
-    "rings": (_is_seconds, SECONDS),
-    "talk": (lambda value: value is None or _is_seconds(value), f"{SECONDS}, or null"),
+    "answer_after": (_is_seconds, SECONDS_EXPECTED),
+    "trying": (_is_seconds, SECONDS_EXPECTED),
+    "rings": (_is_seconds, SECONDS_EXPECTED),
+    "talk": (lambda value: value is None or _is_seconds(value), f"{SECONDS_EXPECTED}, or null"),
     "machine": (_is_flag, "true or false"),
     "hangs_up": (lambda value: value in ("agent", "callee"), "agent or callee"),
     "mute": (_is_flag, "true or false"),
@@ -70,7 +70,7 @@ def _is_error(value: Any) -> bool:
 
 def parse_behaviour(body: Any) -> Callee:
     """One entry of PUT behaviours. Raises ValueError with a sentence."""
-    _check(body)
+    _validate(body)
     callee = Callee()
     for name in ("trying", "rings", "talk", "machine", "hangs_up", "mute"):
         if name in body:
@@ -90,13 +90,13 @@ def parse_behaviour(body: Any) -> Callee:
     return callee
 
 
-def _check(body: Any) -> None:
+def _validate(body: Any) -> None:
     """Raises ValueError with a sentence, before a number that behaves like nonsense breaks a call."""
     if not isinstance(body, dict):
         raise ValueError("an object is expected")  # noqa: TRY004  # a sentence for the caller, like the others
     for name, value in body.items():
-        if name not in FIELDS:
+        if name not in BEHAVIOUR_FIELDS:
             raise ValueError(f"unknown field {name}")
-        fits, wanted = FIELDS[name]
+        fits, wanted = BEHAVIOUR_FIELDS[name]
         if not fits(value):
             raise ValueError(f"{name} must be {wanted}")

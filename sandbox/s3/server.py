@@ -18,11 +18,11 @@ from aiohttp import hdrs, web
 from sandbox.s3.signature import ALGORITHM, Scope, canonical_request, sign
 from sandbox.store import Row, Store
 
-TABLE, BUCKETS = "s3_objects", "s3_buckets"
-SKEW = timedelta(minutes=15)
-LONGEST = 7 * 24 * 3600
-UNSIGNED = ("UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
-OVERRIDES = {
+OBJECTS_TABLE, BUCKETS_TABLE = "s3_objects", "s3_buckets"
+MAX_CLOCK_SKEW = timedelta(minutes=15)
+MAX_LINK_SECONDS = 7 * 24 * 3600
+UNSIGNED_PAYLOADS = ("UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+HEADER_OVERRIDES = {
     "response-content-disposition": hdrs.CONTENT_DISPOSITION,
     "response-content-type": hdrs.CONTENT_TYPE,
     "response-cache-control": hdrs.CACHE_CONTROL,
@@ -41,7 +41,7 @@ class S3Error(Exception):
 
 
 @dataclass
-class Bucket:
+class S3Server:
     """`secrets` maps access keys to their secrets; `ready` is a bucket that need not be created, ""
     for none.
     """
@@ -52,8 +52,8 @@ class Bucket:
     ready: str = ""
 
     def __post_init__(self) -> None:
-        if self.ready and self.ready not in self.store.table(BUCKETS):
-            self.store.put(BUCKETS, self.ready, {})
+        if self.ready and self.ready not in self.store.table(BUCKETS_TABLE):
+            self.store.put(BUCKETS_TABLE, self.ready, {})
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
@@ -76,8 +76,8 @@ class Bucket:
 
     def _bucket(self, method: str, bucket: str) -> web.Response:
         if method == "PUT":
-            self.store.put(BUCKETS, bucket, {})
-        elif bucket not in self.store.table(BUCKETS):
+            self.store.put(BUCKETS_TABLE, bucket, {})
+        elif bucket not in self.store.table(BUCKETS_TABLE):
             raise S3Error(404, "NoSuchBucket", "The specified bucket does not exist")
         elif method != "HEAD":
             raise S3Error(
@@ -90,12 +90,12 @@ class Bucket:
     def _object(
         self, request: web.Request, bucket: str, key: str, body: bytes
     ) -> web.StreamResponse:
-        if bucket not in self.store.table(BUCKETS):
+        if bucket not in self.store.table(BUCKETS_TABLE):
             raise S3Error(404, "NoSuchBucket", "The specified bucket does not exist")
         name = f"{bucket}/{key}"
         if request.method == "PUT":
             return self._put(request, name, body)
-        row = self.store.table(TABLE).get(name)
+        row = self.store.table(OBJECTS_TABLE).get(name)
         if request.method == "DELETE":
             self._delete(name, row)
             return web.Response(status=204)
@@ -111,14 +111,16 @@ class Bucket:
 
     def _put(self, request: web.Request, name: str, body: bytes) -> web.Response:
         if "aws-chunked" in request.headers.get(hdrs.CONTENT_ENCODING, ""):
-            body = unchunked(body)
+            body = decode_aws_chunks(body)
         etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
         file = hashlib.sha256(name.encode()).hexdigest()  # keys are no paths
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / file).write_bytes(body)
         kind = request.headers.get(hdrs.CONTENT_TYPE, "binary/octet-stream")
         self.store.put(
-            TABLE, name, {"file": file, "etag": etag, "content_type": kind, "size": len(body)}
+            OBJECTS_TABLE,
+            name,
+            {"file": file, "etag": etag, "content_type": kind, "size": len(body)},
         )
         return web.Response(headers={hdrs.ETAG: f'"{etag}"'})
 
@@ -128,14 +130,14 @@ class Bucket:
             hdrs.CONTENT_TYPE: row["content_type"],
             hdrs.ACCEPT_RANGES: "bytes",
         }
-        for parameter, header in OVERRIDES.items():
+        for parameter, header in HEADER_OVERRIDES.items():
             if parameter in request.query:
                 headers[header] = request.query[parameter]
         return web.FileResponse(self.folder / row["file"], headers=headers)
 
     def _delete(self, name: str, row: Row | None) -> None:
         if row is not None:
-            self.store.delete(TABLE, name)
+            self.store.delete(OBJECTS_TABLE, name)
             (self.folder / row["file"]).unlink(missing_ok=True)
 
 
@@ -160,18 +162,18 @@ def authorize(request: web.Request, body: bytes, secrets: Mapping[str, str]) -> 
 def _check_header(request: web.Request, body: bytes, secrets: Mapping[str, str]) -> None:
     parts = dict(re.findall(r"(\w+)=([^,\s]+)", request.headers["Authorization"]))
     digest = request.headers.get("x-amz-content-sha256", "")
-    if digest not in UNSIGNED and digest != hashlib.sha256(body).hexdigest():
+    if digest not in UNSIGNED_PAYLOADS and digest != hashlib.sha256(body).hexdigest():
         raise S3Error(
             400,
             "XAmzContentSHA256Mismatch",
             "The provided 'x-amz-content-sha256' header does not match.",
         )
     moment = request.headers.get("x-amz-date", "")
-    if abs(datetime.now(UTC) - _time(moment)) > SKEW:
+    if abs(datetime.now(UTC) - _parse_time(moment)) > MAX_CLOCK_SKEW:
         why = "The difference between the request time and the current time is too large."
         raise S3Error(403, "RequestTimeTooSkewed", why)
     query = list(request.query.items())
-    _compare(request, secrets, parts, query, moment, digest)
+    _verify_signature(request, secrets, parts, query, moment, digest)
 
 
 def _check_url(request: web.Request, secrets: Mapping[str, str]) -> None:
@@ -180,16 +182,16 @@ def _check_url(request: web.Request, secrets: Mapping[str, str]) -> None:
         for name in ("Credential", "SignedHeaders", "Signature")
     }
     moment, lasts = request.query.get("X-Amz-Date", ""), request.query.get("X-Amz-Expires", "")
-    if not lasts.isdigit() or int(lasts) > LONGEST:
-        why = f"X-Amz-Expires must be less than a week (in seconds): {LONGEST}"
+    if not lasts.isdigit() or int(lasts) > MAX_LINK_SECONDS:
+        why = f"X-Amz-Expires must be less than a week (in seconds): {MAX_LINK_SECONDS}"
         raise S3Error(400, "AuthorizationQueryParametersError", why)
     query = [(name, value) for name, value in request.query.items() if name != "X-Amz-Signature"]
-    _compare(request, secrets, parts, query, moment, "UNSIGNED-PAYLOAD")
-    if datetime.now(UTC) > _time(moment) + timedelta(seconds=int(lasts)):
+    _verify_signature(request, secrets, parts, query, moment, "UNSIGNED-PAYLOAD")
+    if datetime.now(UTC) > _parse_time(moment) + timedelta(seconds=int(lasts)):
         raise S3Error(403, "AccessDenied", "Request has expired")
 
 
-def _time(moment: str) -> datetime:
+def _parse_time(moment: str) -> datetime:
     try:
         return datetime.strptime(moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
@@ -198,7 +200,7 @@ def _time(moment: str) -> datetime:
         ) from None
 
 
-def _compare(
+def _verify_signature(
     request: web.Request,
     secrets: Mapping[str, str],
     parts: Mapping[str, str],
@@ -227,7 +229,7 @@ def _compare(
         raise S3Error(403, "SignatureDoesNotMatch", f"{why} Check your key and signing method.")
 
 
-def unchunked(body: bytes) -> bytes:
+def decode_aws_chunks(body: bytes) -> bytes:
     """The payload of an `aws-chunked` body: sizes in hexadecimal, a signature maybe, a trailer."""
     whole = b""
     while body:

@@ -13,16 +13,16 @@ from yarl import URL
 
 from sandbox.s3.signature import ALGORITHM, Scope, canonical_request, sign
 
-TIMEOUT = aiohttp.ClientTimeout(total=30)
-TRIES = 3
-PAUSE = 0.5  # seconds, wall clock
+UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=30)
+MAX_UPLOAD_ATTEMPTS = 3
+UPLOAD_RETRY_SECONDS = 0.5  # seconds, wall clock
 
 
 class UploadError(Exception):
     """Why the object is not there, in the words egress uses after "S3 upload failed: "."""
 
 
-async def put(
+async def put_object(
     session: aiohttp.ClientSession,
     upload: egress.S3Upload,
     key: str,
@@ -31,22 +31,22 @@ async def put(
 ) -> str:
     """Store the object and return its location. Raises UploadError."""
     url = object_url(upload, key)
-    for attempt in range(TRIES):
+    for attempt in range(MAX_UPLOAD_ATTEMPTS):
         try:
             headers = signed_headers(upload, url, body, content_type)
             async with session.put(
-                URL(url, encoded=True), data=body, headers=headers, timeout=TIMEOUT
+                URL(url, encoded=True), data=body, headers=headers, timeout=UPLOAD_TIMEOUT
             ) as response:
                 answer = await response.text()
                 if response.status < 300:
                     return url
-                reason = f"api error {_code(answer) or response.status}"
+                reason = f"api error {_error_code(answer) or response.status}"
                 if response.status < 500:
                     break
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = f"request send failed, {error}"
-        if attempt < TRIES - 1:
-            await asyncio.sleep(PAUSE)
+        if attempt < MAX_UPLOAD_ATTEMPTS - 1:
+            await asyncio.sleep(UPLOAD_RETRY_SECONDS)
     raise UploadError(f"operation error S3: PutObject, {reason}")
 
 
@@ -99,6 +99,6 @@ def signed_headers(
     return headers
 
 
-def _code(answer: str) -> str:
+def _error_code(answer: str) -> str:
     found = re.search(r"<Code>([^<]+)</Code>", answer)
     return found[1] if found else ""

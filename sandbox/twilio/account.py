@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
-from sandbox.ids import twilio_sid
+from sandbox.ids import new_twilio_sid
 from sandbox.store import Row, Store
 from sandbox.twilio.errors import TwilioError, not_found
 
@@ -17,8 +17,8 @@ TRUNKS = "twilio_trunks"
 ORIGINATION_URLS = "twilio_origination_urls"
 TRUNK_CREDENTIAL_LISTS = "twilio_trunk_credential_lists"
 DOMAINS = "twilio_domains"  # ever used: a termination domain stays taken after its trunk is gone
-PRICES = {"Local": 1.15, "TollFree": 2.15, "Mobile": 1.15}
-BALANCE = 100.0
+PRICES_USD = {"Local": 1.15, "TollFree": 2.15, "Mobile": 1.15}
+START_BALANCE_USD = 100.0
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Account:
 
     @property
     def balance(self) -> float:
-        return float(self.store.table(ACCOUNT).get("balance", {}).get("amount", BALANCE))
+        return float(self.store.table(ACCOUNT).get("balance", {}).get("amount", START_BALANCE_USD))
 
     @balance.setter
     def balance(self, amount: float) -> None:
@@ -51,13 +51,13 @@ class Account:
 
     def add(self, table: str, prefix: str, **values: Any) -> Row:
         now = datetime.now(UTC)
-        sid = values.pop("sid", None) or twilio_sid(prefix)
+        sid = values.pop("sid", None) or new_twilio_sid(prefix)
         row = {
             "sid": sid,
             "account_sid": self.sid,
             **values,
-            "date_created": moment(now),
-            "date_updated": moment(now),
+            "date_created": iso_date(now),
+            "date_updated": iso_date(now),
         }
         if table in (
             NUMBERS,
@@ -76,12 +76,12 @@ class Account:
     def remove(self, table: str, row: Row) -> None:
         self.store.delete(table, row["sid"])
 
-    def take_domain(self, domain: str) -> None:
+    def reserve_domain(self, domain: str) -> None:
         """Raises TwilioError when it is taken, or was until lately (Twilio keeps it for 30 days)."""
         if domain in self.store.table(DOMAINS):
             raise TwilioError(400, 21248, "Trunk Domain already taken")
         self.store.put(DOMAINS, domain, {"domain": domain})
 
 
-def moment(at: datetime) -> str:
+def iso_date(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")

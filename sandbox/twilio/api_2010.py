@@ -15,20 +15,20 @@ from sandbox.twilio.account import (
     Account,
 )
 from sandbox.twilio.errors import TwilioError, invalid, missing
-from sandbox.twilio.http_api import Answer, Door, created, gone, shown
+from sandbox.twilio.http_api import Response, TwilioApi, created, no_content, ok
 from sandbox.twilio.paging import page_2010
-from sandbox.twilio.phone_numbers import Numbers
+from sandbox.twilio.phone_numbers import PhoneNumbers
 
 BASE = "/2010-04-01/Accounts/{account}"
 LISTS = f"{BASE}/SIP/CredentialLists"
 
 
 @dataclass
-class Core:
+class Api2010:
     account: Account
-    numbers: Numbers
+    numbers: PhoneNumbers
 
-    def add_to(self, door: Door) -> None:
+    def add_to(self, door: TwilioApi) -> None:
         door.add("GET", f"{BASE}.json", self.fetch_account)
         door.add("GET", f"{BASE}/Balance.json", self.balance)
         door.add("GET", f"{BASE}/AvailablePhoneNumbers/{{country}}/{{kind}}.json", self.search)
@@ -46,8 +46,8 @@ class Core:
         door.add("GET", f"{LISTS}/{{list}}/Credentials/{{sid}}.json", self.get_credential)
         door.add("DELETE", f"{LISTS}/{{list}}/Credentials/{{sid}}.json", self.delete_credential)
 
-    async def fetch_account(self, request: web.Request, form: dict[str, str]) -> Answer:
-        return shown(
+    async def fetch_account(self, request: web.Request, form: dict[str, str]) -> Response:
+        return ok(
             {
                 "sid": self.account.sid,
                 "friendly_name": "Sandbox",
@@ -59,8 +59,8 @@ class Core:
             }
         )
 
-    async def balance(self, request: web.Request, form: dict[str, str]) -> Answer:
-        return shown(
+    async def balance(self, request: web.Request, form: dict[str, str]) -> Response:
+        return ok(
             {
                 "account_sid": self.account.sid,
                 "balance": f"{self.account.balance:.2f}",
@@ -70,33 +70,33 @@ class Core:
 
     # --- numbers ---
 
-    async def search(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def search(self, request: web.Request, form: dict[str, str]) -> Response:
         where = request.match_info
         found = self.numbers.search(where["country"], where["kind"], request.query, request.path)
-        return shown({"available_phone_numbers": found, "uri": request.path_qs})
+        return ok({"available_phone_numbers": found, "uri": request.path_qs})
 
-    async def list_numbers(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def list_numbers(self, request: web.Request, form: dict[str, str]) -> Response:
         rows = self.account.rows(NUMBERS)
         if number := request.query.get("PhoneNumber"):  # a part of it is enough
             rows = [row for row in rows if number.lstrip("+") in row["phone_number"]]
         if name := request.query.get("FriendlyName"):
             rows = [row for row in rows if row["friendly_name"] == name]
-        return shown(
+        return ok(
             page_2010("incoming_phone_numbers", rows, request.path, request.query, self._number)
         )
 
-    async def buy(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def buy(self, request: web.Request, form: dict[str, str]) -> Response:
         return created(self._number(self.numbers.buy(form)))
 
-    async def get_number(self, request: web.Request, form: dict[str, str]) -> Answer:
-        return shown(self._number(self._get(NUMBERS, request)))
+    async def get_number(self, request: web.Request, form: dict[str, str]) -> Response:
+        return ok(self._number(self._get(NUMBERS, request)))
 
-    async def change_number(self, request: web.Request, form: dict[str, str]) -> Answer:
-        return shown(self._number(self.numbers.change(self._get(NUMBERS, request), form)))
+    async def change_number(self, request: web.Request, form: dict[str, str]) -> Response:
+        return ok(self._number(self.numbers.change(self._get(NUMBERS, request), form)))
 
-    async def release(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def release(self, request: web.Request, form: dict[str, str]) -> Response:
         self.account.remove(NUMBERS, self._get(NUMBERS, request))
-        return gone()
+        return no_content()
 
     def _number(self, row: Row) -> Row:
         return {
@@ -109,11 +109,11 @@ class Core:
 
     # --- SIP credential lists ---
 
-    async def list_lists(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def list_lists(self, request: web.Request, form: dict[str, str]) -> Response:
         rows = self.account.rows(CREDENTIAL_LISTS)
-        return shown(page_2010("credential_lists", rows, request.path, request.query, self._list))
+        return ok(page_2010("credential_lists", rows, request.path, request.query, self._list))
 
-    async def create_list(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def create_list(self, request: web.Request, form: dict[str, str]) -> Response:
         name = form.get("FriendlyName")
         if not name:
             raise missing("FriendlyName")
@@ -121,17 +121,17 @@ class Core:
             raise invalid("FriendlyName", "at most 64 characters")
         return created(self._list(self.account.add(CREDENTIAL_LISTS, "CL", friendly_name=name)))
 
-    async def get_list(self, request: web.Request, form: dict[str, str]) -> Answer:
-        return shown(self._list(self._get(CREDENTIAL_LISTS, request)))
+    async def get_list(self, request: web.Request, form: dict[str, str]) -> Response:
+        return ok(self._list(self._get(CREDENTIAL_LISTS, request)))
 
-    async def delete_list(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def delete_list(self, request: web.Request, form: dict[str, str]) -> Response:
         row = self._get(CREDENTIAL_LISTS, request)
         for credential in self.account.rows(CREDENTIALS, credential_list_sid=row["sid"]):
             self.account.remove(CREDENTIALS, credential)
         for link in self.account.rows(TRUNK_CREDENTIAL_LISTS, credential_list_sid=row["sid"]):
             self.account.store.delete(TRUNK_CREDENTIAL_LISTS, f"{link['trunk_sid']}/{row['sid']}")
         self.account.remove(CREDENTIAL_LISTS, row)
-        return gone()
+        return no_content()
 
     def _list(self, row: Row) -> Row:
         uri = f"/2010-04-01/Accounts/{self.account.sid}/SIP/CredentialLists/{row['sid']}"
@@ -141,11 +141,11 @@ class Core:
             "subresource_uris": {"credentials": f"{uri}/Credentials.json"},
         }
 
-    async def list_credentials(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def list_credentials(self, request: web.Request, form: dict[str, str]) -> Response:
         rows = self.account.rows(CREDENTIALS, credential_list_sid=self._list_sid(request))
-        return shown(page_2010("credentials", rows, request.path, request.query, self._credential))
+        return ok(page_2010("credentials", rows, request.path, request.query, self._credential))
 
-    async def create_credential(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def create_credential(self, request: web.Request, form: dict[str, str]) -> Response:
         list_sid = self._list_sid(request)
         username, password = form.get("Username"), form.get("Password")
         if not username:
@@ -161,17 +161,17 @@ class Core:
             )
         )
 
-    async def get_credential(self, request: web.Request, form: dict[str, str]) -> Answer:
-        return shown(
+    async def get_credential(self, request: web.Request, form: dict[str, str]) -> Response:
+        return ok(
             self._credential(
                 self._get(CREDENTIALS, request, credential_list_sid=self._list_sid(request))
             )
         )
 
-    async def delete_credential(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def delete_credential(self, request: web.Request, form: dict[str, str]) -> Response:
         row = self._get(CREDENTIALS, request, credential_list_sid=self._list_sid(request))
         self.account.remove(CREDENTIALS, row)
-        return gone()
+        return no_content()
 
     def _list_sid(self, request: web.Request) -> str:
         row = self.account.get(CREDENTIAL_LISTS, request.match_info["list"], request.path)

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.control import as_json, bad, checked, read_json
+from sandbox.control import bad_request, json_response, parse_or_bad_request, read_json
 from sandbox.twilio.account import (
     CREDENTIAL_LISTS,
     CREDENTIALS,
@@ -16,8 +16,8 @@ from sandbox.twilio.account import (
     TRUNKS,
     Account,
 )
-from sandbox.twilio.http_api import Door, parse_fault
-from sandbox.twilio.phone_numbers import Numbers
+from sandbox.twilio.http_api import TwilioApi, parse_fault
+from sandbox.twilio.phone_numbers import PhoneNumbers
 
 TABLES = {
     "numbers": NUMBERS,
@@ -32,14 +32,14 @@ TABLES = {
 @dataclass
 class TwilioControl:
     account: Account
-    numbers: Numbers
-    door: Door
+    numbers: PhoneNumbers
+    api: TwilioApi
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [web.get("/_sandbox/twilio", self.get), web.put("/_sandbox/twilio", self.put)]
 
     async def get(self, request: web.Request) -> web.Response:
-        return as_json(self._state())
+        return json_response(self._state())
 
     async def put(self, request: web.Request) -> web.Response:
         """Any of `balance` (USD), `inventory` (numbers), `faults`; what is not named stays as it
@@ -47,9 +47,9 @@ class TwilioControl:
         """
         body = await read_json(request)
         if not isinstance(body, dict) or set(body) - {"balance", "inventory", "faults"}:
-            raise bad("balance, inventory and faults are what can be set")
-        checked(self._apply, body)
-        return as_json(self._state())
+            raise bad_request("balance, inventory and faults are what can be set")
+        parse_or_bad_request(self._apply, body)
+        return json_response(self._state())
 
     def _apply(self, body: dict[str, Any]) -> None:
         """All of it or, with a ValueError, nothing."""
@@ -66,13 +66,13 @@ class TwilioControl:
         if "balance" in body:
             self.account.balance = float(balance)
         if "faults" in body:
-            self.door.faults = faults
+            self.api.faults = faults
 
     def _state(self) -> dict[str, Any]:
         stock = self.numbers.inventory
         return {
             "balance": self.account.balance,
             "inventory": None if stock is None else [offer.phone_number for offer in stock],
-            "faults": [asdict(fault) for fault in self.door.faults],
+            "faults": [asdict(fault) for fault in self.api.faults],
             **{name: self.account.rows(table) for name, table in TABLES.items()},
         }

@@ -14,26 +14,26 @@ from sandbox.twilio.errors import TwilioError, not_found
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     body: Any = None
 
 
-def shown(body: Any) -> Answer:
-    return Answer(200, body)
+def ok(body: Any) -> Response:
+    return Response(200, body)
 
 
-def created(body: Any) -> Answer:
-    return Answer(201, body)
+def created(body: Any) -> Response:
+    return Response(201, body)
 
 
-def gone() -> Answer:
-    return Answer(204)
+def no_content() -> Response:
+    return Response(204)
 
 
-Handler = Callable[[web.Request, dict[str, str]], Awaitable[Answer]]
+Handler = Callable[[web.Request, dict[str, str]], Awaitable[Response]]
 WHEN = ("before", "after")
-KINDS: dict[str, Any] = {
+FAULT_FIELD_TYPES: dict[str, Any] = {
     **dict.fromkeys(("method", "path", "when", "message"), str),
     **dict.fromkeys(("status", "code", "times"), int),
     "hang_seconds": int | float,
@@ -66,7 +66,7 @@ def parse_fault(body: Any) -> Fault:
             f"a fault has method and path, and may have {', '.join(sorted(known - {'method', 'path'}))}"
         )
     for name, value in body.items():
-        kind = KINDS[name]
+        kind = FAULT_FIELD_TYPES[name]
         if (
             isinstance(value, bool)
             or not isinstance(value, kind)
@@ -84,7 +84,7 @@ def parse_fault(body: Any) -> Fault:
 
 
 @dataclass
-class Door:
+class TwilioApi:
     sid: str
     token: str
     faults: list[Fault] = field(default_factory=list)
@@ -123,22 +123,22 @@ class Door:
 
     async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self._authenticate(request)
-        fault = self._strike(request)
+        fault = self._next_fault(request)
         if fault is not None and fault.when == "before":
-            return await _fail(request, fault)
+            return await _apply_fault(request, fault)
         form = {
             name: value for name, value in (await request.post()).items() if isinstance(value, str)
         }
         answer = await handler(request, form)
         if fault is not None:
-            return await _fail(request, fault)
+            return await _apply_fault(request, fault)
         if answer.body is None:
             return web.Response(status=answer.status)
         return web.Response(
             status=answer.status, body=orjson.dumps(answer.body), content_type="application/json"
         )
 
-    def _strike(self, request: web.Request) -> Fault | None:
+    def _next_fault(self, request: web.Request) -> Fault | None:
         for fault in self.faults:
             if fault.times > 0 and fault.method == request.method and fault.path in request.path:
                 fault.times -= 1
@@ -146,7 +146,7 @@ class Door:
         return None
 
 
-async def _fail(request: web.Request, fault: Fault) -> web.StreamResponse:
+async def _apply_fault(request: web.Request, fault: Fault) -> web.StreamResponse:
     await asyncio.sleep(fault.hang_seconds)
     if fault.status:
         raise TwilioError(fault.status, fault.code or 20000 + fault.status, fault.message)

@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 # number type by country; asking for another one is 404, as at Twilio
-SHELVES: dict[str, tuple[str, ...]] = {
+NUMBER_TYPES: dict[str, tuple[str, ...]] = {
     "US": ("Local", "TollFree"),
     "CA": ("Local",),
     "GB": ("Local", "Mobile", "TollFree"),
     "DE": ("Local",),
 }
-KINDS = {"local": "Local", "tollfree": "TollFree", "toll_free": "TollFree", "mobile": "Mobile"}
-PLACES = {
+TYPE_NAMES = {"local": "Local", "tollfree": "TollFree", "toll_free": "TollFree", "mobile": "Mobile"}
+LOCALITIES = {
     "415": ("San Francisco", "CA"),
     "212": ("New York", "NY"),
     "202": ("Washington", "DC"),
     "312": ("Chicago", "IL"),
 }
-CANADIAN = ("204", "403", "416", "514", "604", "613", "902")
-AMERICAN = ("202", "212", "303", "312", "404", "415", "512", "617", "702", "808")
+CANADIAN_AREA_CODES = ("204", "403", "416", "514", "604", "613", "902")
+AMERICAN_AREA_CODES = ("202", "212", "303", "312", "404", "415", "512", "617", "702", "808")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Offer:
 
     def as_json(self) -> dict[str, Any]:
         """As the search lists it; the keys of capabilities differ from those of a number one owns."""
-        locality, region = PLACES.get(self.area_code, (None, None))
+        locality, region = LOCALITIES.get(self.area_code, (None, None))
         return {
             "friendly_name": self.friendly_name,
             "phone_number": self.phone_number,
@@ -78,9 +78,9 @@ def parse_offer(body: Any) -> Offer:
     guess = next((c for c, code in (("GB", "+44"), ("DE", "+49")) if number.startswith(code)), "US")
     country, kind = (
         str(body.get("country", guess)),
-        KINDS.get(str(body.get("type", "local")).lower().replace(" ", "")),
+        TYPE_NAMES.get(str(body.get("type", "local")).lower().replace(" ", "")),
     )
-    if kind is None or kind not in SHELVES.get(country, ()):
+    if kind is None or kind not in NUMBER_TYPES.get(country, ()):
         raise ValueError(f"there is no shelf for {body.get('type')} numbers in {country}")
     return Offer(
         number,
@@ -91,14 +91,18 @@ def parse_offer(body: Any) -> Offer:
     )
 
 
-def shelf(country: str, kind: str, area_code: str) -> Iterator[Offer]:
+def default_offers(country: str, kind: str, area_code: str) -> Iterator[Offer]:
     """The numbers on a shelf by default."""
     if country in ("US", "CA"):
         areas: Iterable[str] = (
-            ("800",) if kind == "TollFree" else AMERICAN if country == "US" else CANADIAN
+            ("800",)
+            if kind == "TollFree"
+            else AMERICAN_AREA_CODES
+            if country == "US"
+            else CANADIAN_AREA_CODES
         )
         if area_code:
-            areas = [area_code] if _sells(country, kind, area_code) else []
+            areas = [area_code] if _is_sold_area_code(country, kind, area_code) else []
         for area in areas:
             yield from (Offer(f"+1{area}55501{last:02d}", country, kind) for last in range(100))
     elif country == "GB":
@@ -113,21 +117,21 @@ def shelf(country: str, kind: str, area_code: str) -> Iterator[Offer]:
         )
 
 
-def _sells(country: str, kind: str, area_code: str) -> bool:
+def _is_sold_area_code(country: str, kind: str, area_code: str) -> bool:
     if (
         not re.fullmatch(r"[2-9]\d\d", area_code) or area_code == "533"
     ):  # 533: Twilio's magic area without numbers
         return False
     if kind == "TollFree":
         return area_code in ("800", "833", "844", "855", "866", "877", "888")
-    return (area_code in CANADIAN) == (country == "CA")
+    return (area_code in CANADIAN_AREA_CODES) == (country == "CA")
 
 
-def matches(offer: Offer, query: Mapping[str, str]) -> bool:
+def matches_search(offer: Offer, query: Mapping[str, str]) -> bool:
     """Does the offer answer a search? Parameters we do not know narrow nothing."""
     if (area := query.get("AreaCode")) and offer.area_code != area:
         return False
-    if (pattern := query.get("Contains")) and not _contains(offer.phone_number, pattern):
+    if (pattern := query.get("Contains")) and not _matches_pattern(offer.phone_number, pattern):
         return False
     if query.get("ExcludeAllAddressRequired") == "true" and offer.address != "none":
         return False
@@ -136,7 +140,7 @@ def matches(offer: Offer, query: Mapping[str, str]) -> bool:
     return query.get("MmsEnabled") != "true"
 
 
-def _contains(number: str, pattern: str) -> bool:
+def _matches_pattern(number: str, pattern: str) -> bool:
     """Digits and letters as on a keypad; `*` stands for any one digit."""
     keys = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
     wanted = pattern.lower().translate(keys).replace("+", "")

@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 from sandbox.store import Row
 
 # Whatever host was asked: clients must follow it to where they were sent.
-V1 = "https://trunking.twilio.com"
-MAX_PAGE = 1000
+TRUNKING_URL = "https://trunking.twilio.com"
+MAX_PAGE_SIZE = 1000
 
 
 def _window(rows: list[Row], query: Mapping[str, str]) -> tuple[int, int, list[Row], bool]:
-    size = min(max(int(query.get("PageSize") or 50), 1), MAX_PAGE)
+    size = min(max(int(query.get("PageSize") or 50), 1), MAX_PAGE_SIZE)
     page = max(int(query.get("Page") or 0), 0)
     return page, size, rows[page * size : (page + 1) * size], len(rows) > (page + 1) * size
 
@@ -25,11 +25,11 @@ def _link(path: str, query: Mapping[str, str], page: int, size: int) -> str:
 
 
 def page_2010(
-    key: str, rows: list[Row], path: str, query: Mapping[str, str], shown: Callable[[Row], Row]
+    key: str, rows: list[Row], path: str, query: Mapping[str, str], render: Callable[[Row], Row]
 ) -> dict[str, Any]:
     page, size, window, more = _window(rows, query)
     return {
-        key: [shown(row) for row in window],
+        key: [render(row) for row in window],
         "page": page,
         "page_size": size,
         "start": page * size,
@@ -42,18 +42,20 @@ def page_2010(
 
 
 def page_v1(
-    key: str, rows: list[Row], path: str, query: Mapping[str, str], shown: Callable[[Row], Row]
+    key: str, rows: list[Row], path: str, query: Mapping[str, str], render: Callable[[Row], Row]
 ) -> dict[str, Any]:
     page, size, window, more = _window(rows, query)
     return {
-        key: [shown(row) for row in window],
+        key: [render(row) for row in window],
         "meta": {
             "page": page,
             "page_size": size,
             "key": key,
-            "url": V1 + _link(path, query, page, size),
-            "first_page_url": V1 + _link(path, query, 0, size),
-            "previous_page_url": V1 + _link(path, query, page - 1, size) if page else None,
-            "next_page_url": V1 + _link(path, query, page + 1, size) if more else None,
+            "url": TRUNKING_URL + _link(path, query, page, size),
+            "first_page_url": TRUNKING_URL + _link(path, query, 0, size),
+            "previous_page_url": TRUNKING_URL + _link(path, query, page - 1, size)
+            if page
+            else None,
+            "next_page_url": TRUNKING_URL + _link(path, query, page + 1, size) if more else None,
         },
     }

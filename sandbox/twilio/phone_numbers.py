@@ -9,23 +9,29 @@ from itertools import islice
 from typing import Any
 
 from sandbox.store import Row
-from sandbox.twilio.account import ACCOUNT, NUMBERS, PRICES, TRUNKS, Account
+from sandbox.twilio.account import ACCOUNT, NUMBERS, PRICES_USD, TRUNKS, Account
 from sandbox.twilio.errors import TwilioError, missing, not_found
-from sandbox.twilio.inventory import SHELVES, Offer, matches, parse_offer, shelf
+from sandbox.twilio.inventory import (
+    NUMBER_TYPES,
+    Offer,
+    default_offers,
+    matches_search,
+    parse_offer,
+)
 
 # Twilio's magic numbers for test credentials; they answer the same whatever the inventory holds.
-MAGIC_TAKEN, MAGIC_INVALID, MAGIC_FINE = "+15005550000", "+15005550001", "+15005550006"
-MAGIC_EMPTY_AREA, MAGIC_FINE_AREA = "533", "500"
+MAGIC_UNAVAILABLE, MAGIC_INVALID, MAGIC_AVAILABLE = "+15005550000", "+15005550001", "+15005550006"
+MAGIC_EMPTY_AREA, MAGIC_AVAILABLE_AREA = "533", "500"
 WRITABLE = {
     "FriendlyName": "friendly_name", "VoiceUrl": "voice_url", "VoiceMethod": "voice_method", "TrunkSid": "trunk_sid",
     "VoiceApplicationSid": "voice_application_sid", "AddressSid": "address_sid", "BundleSid": "bundle_sid",
     "StatusCallback": "status_callback",
 }  # fmt: skip
-Form = Mapping[str, str]
+FormFields = Mapping[str, str]
 
 
 @dataclass
-class Numbers:
+class PhoneNumbers:
     account: Account
     inventory: list[Offer] | None = field(default=None)  # None: the default shelves
 
@@ -38,11 +44,11 @@ class Numbers:
         self.inventory = [parse_offer(entry) for entry in entries]
         self.account.store.put(ACCOUNT, "inventory", {"entries": entries})
 
-    def search(self, country: str, kind: str, query: Form, path: str) -> list[dict[str, Any]]:
+    def search(self, country: str, kind: str, query: FormFields, path: str) -> list[dict[str, Any]]:
         """At most a page; nothing found is an empty list. Raises TwilioError for a shelf that does
         not exist.
         """
-        if kind not in SHELVES.get(country, ()):
+        if kind not in NUMBER_TYPES.get(country, ()):
             raise not_found(path)
         owned = {row["phone_number"] for row in self.account.rows(NUMBERS)}
         found = (
@@ -50,17 +56,17 @@ class Numbers:
             for o in self._offers(country, kind, query.get("AreaCode", ""))
             if o.phone_number not in owned
         )
-        wanted = (offer.as_json() for offer in found if matches(offer, query))
+        wanted = (offer.as_json() for offer in found if matches_search(offer, query))
         return list(islice(wanted, int(query.get("PageSize") or 50)))
 
     def _offers(self, country: str, kind: str, area_code: str) -> Iterator[Offer]:
         if self.inventory is None:
-            return shelf(country, kind, area_code)
+            return default_offers(country, kind, area_code)
         return (offer for offer in self.inventory if (offer.country, offer.kind) == (country, kind))
 
-    def buy(self, form: Form) -> Row:
+    def buy(self, form: FormFields) -> Row:
         """Raises TwilioError."""
-        offer = self._wanted(form)
+        offer = self._find_offer(form)
         if offer.bundle and not form.get("BundleSid"):
             where = f"country: [{offer.country}] and numberType: [{offer.kind.upper()}]"
             raise TwilioError(400, 21649, f"Bundle required and not provided for {where}")
@@ -70,29 +76,29 @@ class Numbers:
                 21631,
                 "Phone Number Requires an Address but the 'AddressSid' parameter was empty.",
             )
-        price = PRICES[offer.kind]
+        price = PRICES_USD[offer.kind]
         if self.account.balance < price:
             raise TwilioError(403, 20005, "Account not active")
         self._check_trunk(form)
         self.account.balance -= price
-        return self.account.add(NUMBERS, "PN", **_shape(offer, form))
+        return self.account.add(NUMBERS, "PN", **_number_fields(offer, form))
 
-    def _wanted(self, form: Form) -> Offer:
+    def _find_offer(self, form: FormFields) -> Offer:
         if number := form.get("PhoneNumber"):
-            return self._by_number(number)
+            return self._offer_by_number(number)
         if area := form.get("AreaCode"):
-            return self._by_area(area)
+            return self._offer_by_area_code(area)
         raise missing("PhoneNumber or AreaCode")
 
-    def _by_number(self, number: str) -> Offer:
+    def _offer_by_number(self, number: str) -> Offer:
         if number == MAGIC_INVALID or not re.fullmatch(r"\+\d{8,15}", number):
             raise TwilioError(400, 21421, f"The phone number '{number}' is invalid.")
-        if number == MAGIC_FINE:
+        if number == MAGIC_AVAILABLE:
             return Offer(number)
         taken = TwilioError(400, 21422, f"{number} is not available.")
-        if number == MAGIC_TAKEN or self.account.rows(NUMBERS, phone_number=number):
+        if number == MAGIC_UNAVAILABLE or self.account.rows(NUMBERS, phone_number=number):
             raise taken
-        for country, kinds in SHELVES.items():
+        for country, kinds in NUMBER_TYPES.items():
             for kind in kinds:
                 area = number[2:5] if country in ("US", "CA") else ""
                 for offer in self._offers(country, kind, area):
@@ -100,27 +106,29 @@ class Numbers:
                         return offer
         raise taken
 
-    def _by_area(self, area: str) -> Offer:
+    def _offer_by_area_code(self, area: str) -> Offer:
         if not re.fullmatch(r"\d{3}", area):
             raise TwilioError(400, 21451, f"The area code '{area}' is invalid.")
-        if area == MAGIC_FINE_AREA:
-            return Offer(MAGIC_FINE)
+        if area == MAGIC_AVAILABLE_AREA:
+            return Offer(MAGIC_AVAILABLE)
         country = "CA" if not any(self._offers("US", "Local", area)) else "US"
         for found in self.search(country, "Local", {"AreaCode": area, "PageSize": "1"}, ""):
-            return self._by_number(found["phone_number"])
+            return self._offer_by_number(found["phone_number"])
         raise TwilioError(400, 21452, f"No phone numbers found in area code {area}.")
 
-    def _check_trunk(self, form: Form) -> None:
+    def _check_trunk(self, form: FormFields) -> None:
         if (trunk := form.get("TrunkSid")) and trunk not in self.account.store.table(TRUNKS):
             raise TwilioError(400, 21609, f"Invalid TrunkSid {trunk}")
 
-    def change(self, row: Row, form: Form) -> Row:
+    def change(self, row: Row, form: FormFields) -> Row:
         """Raises TwilioError."""
         self._check_trunk(form)
-        return attach(self.account, row, {WRITABLE[k]: v for k, v in form.items() if k in WRITABLE})
+        return attach_to_trunk(
+            self.account, row, {WRITABLE[k]: v for k, v in form.items() if k in WRITABLE}
+        )
 
 
-def attach(account: Account, row: Row, values: Mapping[str, Any]) -> Row:
+def attach_to_trunk(account: Account, row: Row, values: Mapping[str, Any]) -> Row:
     """A number on a trunk has no voice application any more, and its voice URL is ignored."""
     changes = dict(values)
     if changes.get("trunk_sid"):
@@ -130,7 +138,7 @@ def attach(account: Account, row: Row, values: Mapping[str, Any]) -> Row:
     return account.change(NUMBERS, row, **changes)
 
 
-def _shape(offer: Offer, form: Form) -> dict[str, Any]:
+def _number_fields(offer: Offer, form: FormFields) -> dict[str, Any]:
     return {
         "phone_number": offer.phone_number,
         "friendly_name": form.get("FriendlyName") or offer.friendly_name,

@@ -16,49 +16,49 @@ from sandbox.twilio.account import (
     Account,
 )
 from sandbox.twilio.errors import TwilioError, invalid, missing, not_found
-from sandbox.twilio.http_api import Answer, Door, created, gone, shown
-from sandbox.twilio.paging import V1, page_v1
-from sandbox.twilio.phone_numbers import attach
+from sandbox.twilio.http_api import Response, TwilioApi, created, no_content, ok
+from sandbox.twilio.paging import TRUNKING_URL, page_v1
+from sandbox.twilio.phone_numbers import attach_to_trunk
 
-TRUNK = "/v1/Trunks/{trunk}"
+TRUNK_PATH = "/v1/Trunks/{trunk}"
 TRANSFER_MODES = ("disable-all", "enable-all", "sip-only")
 
 
 @dataclass
-class Trunking:
+class TrunkingApi:
     account: Account
 
-    def add_to(self, door: Door) -> None:
+    def add_to(self, door: TwilioApi) -> None:
         door.add("GET", "/v1/Trunks", self.list_trunks)
         door.add("POST", "/v1/Trunks", self.create_trunk)
-        door.add("GET", TRUNK, self.get_trunk)
-        door.add("POST", TRUNK, self.change_trunk)
-        door.add("DELETE", TRUNK, self.delete_trunk)
-        door.add("GET", f"{TRUNK}/OriginationUrls", self.list_urls)
-        door.add("POST", f"{TRUNK}/OriginationUrls", self.create_url)
-        door.add("GET", f"{TRUNK}/OriginationUrls/{{sid}}", self.get_url)
-        door.add("DELETE", f"{TRUNK}/OriginationUrls/{{sid}}", self.delete_url)
-        door.add("GET", f"{TRUNK}/CredentialLists", self.list_credential_lists)
-        door.add("POST", f"{TRUNK}/CredentialLists", self.add_credential_list)
-        door.add("DELETE", f"{TRUNK}/CredentialLists/{{sid}}", self.remove_credential_list)
-        door.add("GET", f"{TRUNK}/PhoneNumbers", self.list_numbers)
-        door.add("POST", f"{TRUNK}/PhoneNumbers", self.add_number)
-        door.add("DELETE", f"{TRUNK}/PhoneNumbers/{{sid}}", self.remove_number)
+        door.add("GET", TRUNK_PATH, self.get_trunk)
+        door.add("POST", TRUNK_PATH, self.change_trunk)
+        door.add("DELETE", TRUNK_PATH, self.delete_trunk)
+        door.add("GET", f"{TRUNK_PATH}/OriginationUrls", self.list_urls)
+        door.add("POST", f"{TRUNK_PATH}/OriginationUrls", self.create_url)
+        door.add("GET", f"{TRUNK_PATH}/OriginationUrls/{{sid}}", self.get_url)
+        door.add("DELETE", f"{TRUNK_PATH}/OriginationUrls/{{sid}}", self.delete_url)
+        door.add("GET", f"{TRUNK_PATH}/CredentialLists", self.list_credential_lists)
+        door.add("POST", f"{TRUNK_PATH}/CredentialLists", self.add_credential_list)
+        door.add("DELETE", f"{TRUNK_PATH}/CredentialLists/{{sid}}", self.remove_credential_list)
+        door.add("GET", f"{TRUNK_PATH}/PhoneNumbers", self.list_numbers)
+        door.add("POST", f"{TRUNK_PATH}/PhoneNumbers", self.add_number)
+        door.add("DELETE", f"{TRUNK_PATH}/PhoneNumbers/{{sid}}", self.remove_number)
 
     def _trunk(self, request: web.Request) -> Row:
         return self.account.get(TRUNKS, request.match_info["trunk"], request.path)
 
     # --- trunks ---
 
-    async def list_trunks(self, request: web.Request, form: dict[str, str]) -> Answer:
-        return shown(
+    async def list_trunks(self, request: web.Request, form: dict[str, str]) -> Response:
+        return ok(
             page_v1("trunks", self.account.rows(TRUNKS), request.path, request.query, _with_links)
         )
 
-    async def create_trunk(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def create_trunk(self, request: web.Request, form: dict[str, str]) -> Response:
         values = _trunk_values(form)
         if domain := values.get("domain_name"):
-            self.account.take_domain(domain)
+            self.account.reserve_domain(domain)
         defaults: dict[str, Any] = {
             "domain_name": None,
             "friendly_name": None,
@@ -75,16 +75,16 @@ class Trunking:
         }
         return created(_with_links(self.account.add(TRUNKS, "TK", **{**defaults, **values})))
 
-    async def get_trunk(self, request: web.Request, form: dict[str, str]) -> Answer:
-        return shown(_with_links(self._trunk(request)))
+    async def get_trunk(self, request: web.Request, form: dict[str, str]) -> Response:
+        return ok(_with_links(self._trunk(request)))
 
-    async def change_trunk(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def change_trunk(self, request: web.Request, form: dict[str, str]) -> Response:
         row, values = self._trunk(request), _trunk_values(form)
         if (domain := values.get("domain_name")) and domain != row["domain_name"]:
-            self.account.take_domain(domain)
-        return shown(_with_links(self.account.change(TRUNKS, row, **values)))
+            self.account.reserve_domain(domain)
+        return ok(_with_links(self.account.change(TRUNKS, row, **values)))
 
-    async def delete_trunk(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def delete_trunk(self, request: web.Request, form: dict[str, str]) -> Response:
         row = self._trunk(request)
         for url in self.account.rows(ORIGINATION_URLS, trunk_sid=row["sid"]):
             self.account.remove(ORIGINATION_URLS, url)
@@ -93,17 +93,17 @@ class Trunking:
                 TRUNK_CREDENTIAL_LISTS, f"{row['sid']}/{link['credential_list_sid']}"
             )
         for number in self.account.rows(NUMBERS, trunk_sid=row["sid"]):
-            attach(self.account, number, {"trunk_sid": ""})
+            attach_to_trunk(self.account, number, {"trunk_sid": ""})
         self.account.remove(TRUNKS, row)
-        return gone()
+        return no_content()
 
     # --- origination URLs ---
 
-    async def list_urls(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def list_urls(self, request: web.Request, form: dict[str, str]) -> Response:
         rows = self.account.rows(ORIGINATION_URLS, trunk_sid=self._trunk(request)["sid"])
-        return shown(page_v1("origination_urls", rows, request.path, request.query, _url))
+        return ok(page_v1("origination_urls", rows, request.path, request.query, _url))
 
-    async def create_url(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def create_url(self, request: web.Request, form: dict[str, str]) -> Response:
         trunk = self._trunk(request)
         for name in ("Weight", "Priority", "Enabled", "FriendlyName", "SipUrl"):
             if not form.get(name):
@@ -122,26 +122,26 @@ class Trunking:
         )
         return created(_url(row))
 
-    def _the_url(self, request: web.Request) -> Row:
+    def _url_row(self, request: web.Request) -> Row:
         sid = self._trunk(request)["sid"]
         return self.account.get(
             ORIGINATION_URLS, request.match_info["sid"], request.path, trunk_sid=sid
         )
 
-    async def get_url(self, request: web.Request, form: dict[str, str]) -> Answer:
-        return shown(_url(self._the_url(request)))
+    async def get_url(self, request: web.Request, form: dict[str, str]) -> Response:
+        return ok(_url(self._url_row(request)))
 
-    async def delete_url(self, request: web.Request, form: dict[str, str]) -> Answer:
-        self.account.remove(ORIGINATION_URLS, self._the_url(request))
-        return gone()
+    async def delete_url(self, request: web.Request, form: dict[str, str]) -> Response:
+        self.account.remove(ORIGINATION_URLS, self._url_row(request))
+        return no_content()
 
     # --- credential lists on a trunk ---
 
-    async def list_credential_lists(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def list_credential_lists(self, request: web.Request, form: dict[str, str]) -> Response:
         rows = self.account.rows(TRUNK_CREDENTIAL_LISTS, trunk_sid=self._trunk(request)["sid"])
-        return shown(page_v1("credential_lists", rows, request.path, request.query, _link))
+        return ok(page_v1("credential_lists", rows, request.path, request.query, _link))
 
-    async def add_credential_list(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def add_credential_list(self, request: web.Request, form: dict[str, str]) -> Response:
         trunk, sid = self._trunk(request), form.get("CredentialListSid")
         if not sid:
             raise missing("CredentialListSid")
@@ -164,31 +164,31 @@ class Trunking:
         )
         return created(_link(row))
 
-    async def remove_credential_list(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def remove_credential_list(self, request: web.Request, form: dict[str, str]) -> Response:
         key = f"{self._trunk(request)['sid']}/{request.match_info['sid']}"
         if key not in self.account.store.table(TRUNK_CREDENTIAL_LISTS):
             raise not_found(request.path)
         self.account.store.delete(TRUNK_CREDENTIAL_LISTS, key)
-        return gone()
+        return no_content()
 
     # --- numbers on a trunk ---
 
-    async def list_numbers(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def list_numbers(self, request: web.Request, form: dict[str, str]) -> Response:
         rows = self.account.rows(NUMBERS, trunk_sid=self._trunk(request)["sid"])
-        return shown(page_v1("phone_numbers", rows, request.path, request.query, _number))
+        return ok(page_v1("phone_numbers", rows, request.path, request.query, _number))
 
-    async def add_number(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def add_number(self, request: web.Request, form: dict[str, str]) -> Response:
         trunk, sid = self._trunk(request), form.get("PhoneNumberSid")
         if not sid:
             raise missing("PhoneNumberSid")
         row = self.account.get(NUMBERS, sid, f"/IncomingPhoneNumbers/{sid}")
-        return created(_number(attach(self.account, row, {"trunk_sid": trunk["sid"]})))
+        return created(_number(attach_to_trunk(self.account, row, {"trunk_sid": trunk["sid"]})))
 
-    async def remove_number(self, request: web.Request, form: dict[str, str]) -> Answer:
+    async def remove_number(self, request: web.Request, form: dict[str, str]) -> Response:
         sid = self._trunk(request)["sid"]
         row = self.account.get(NUMBERS, request.match_info["sid"], request.path, trunk_sid=sid)
-        attach(self.account, row, {"trunk_sid": ""})
-        return gone()
+        attach_to_trunk(self.account, row, {"trunk_sid": ""})
+        return no_content()
 
 
 def _trunk_values(form: dict[str, str]) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def _integer(form: dict[str, str], name: str, lowest: int, highest: int) -> int:
 
 
 def _with_links(row: Row) -> Row:
-    url = f"{V1}/v1/Trunks/{row['sid']}"
+    url = f"{TRUNKING_URL}/v1/Trunks/{row['sid']}"
     parts = {
         "origination_urls": "OriginationUrls",
         "credential_lists": "CredentialLists",
@@ -229,17 +229,23 @@ def _with_links(row: Row) -> Row:
 
 
 def _url(row: Row) -> Row:
-    return {**row, "url": f"{V1}/v1/Trunks/{row['trunk_sid']}/OriginationUrls/{row['sid']}"}
+    return {
+        **row,
+        "url": f"{TRUNKING_URL}/v1/Trunks/{row['trunk_sid']}/OriginationUrls/{row['sid']}",
+    }
 
 
 def _link(row: Row) -> Row:
-    shown_row = {key: value for key, value in row.items() if key != "credential_list_sid"}
-    return {**shown_row, "url": f"{V1}/v1/Trunks/{row['trunk_sid']}/CredentialLists/{row['sid']}"}
+    visible = {key: value for key, value in row.items() if key != "credential_list_sid"}
+    return {
+        **visible,
+        "url": f"{TRUNKING_URL}/v1/Trunks/{row['trunk_sid']}/CredentialLists/{row['sid']}",
+    }
 
 
 def _number(row: Row) -> Row:
     return {
         **row,
-        "url": f"{V1}/v1/Trunks/{row['trunk_sid']}/PhoneNumbers/{row['sid']}",
+        "url": f"{TRUNKING_URL}/v1/Trunks/{row['trunk_sid']}/PhoneNumbers/{row['sid']}",
         "links": {},
     }

@@ -20,7 +20,7 @@ import requests
 from livekit import api
 
 from sandbox.faults import Faults, Rates
-from sandbox.store import DataDirTakenError, Store
+from sandbox.store import DataDirInUseError, Store
 from tests import sandbox_server
 from tests.sandbox.calling import dial, invite, make_trunk
 from tests.sandbox.clients import livekit
@@ -88,11 +88,11 @@ def test_the_same_seed_gives_the_same_faults() -> None:
     )
     one, other = Faults(rates), Faults(rates)
 
-    struck = [one.dial_fault() for _ in range(500)]
+    struck = [one.draw_dial_fault() for _ in range(500)]
     for _ in range(17):
-        other.webhook_copies()  # how many events there were does not matter
+        other.draw_webhook_copies()  # how many events there were does not matter
 
-    assert [other.dial_fault() for _ in range(500)] == struck
+    assert [other.draw_dial_fault() for _ in range(500)] == struck
     assert struck.count("refuse") == pytest.approx(50, abs=20)
     assert struck.count("hang") == pytest.approx(100, abs=30)
     assert struck.count("drop_after_dial") == 0
@@ -179,7 +179,7 @@ def test_what_was_put_is_there_again_and_a_torn_line_is_not(tmp_path: Path) -> N
 def test_two_sandboxes_do_not_share_a_directory(tmp_path: Path) -> None:
     store = Store(tmp_path)
 
-    with pytest.raises(DataDirTakenError):
+    with pytest.raises(DataDirInUseError):
         Store(tmp_path)
 
     store.close()

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import requests
 
-from sandbox.faults import Rates, describe
-from sandbox.phones.behaviours import FIELDS
+from sandbox.faults import Rates, rates_as_json
+from sandbox.phones.behaviours import BEHAVIOUR_FIELDS
 from tests import sandbox_server
 
 PAGE = (Path(__file__).parents[2] / "docs/sandbox.md").read_text()
 
 
 def test_every_fault_and_behaviour_stands_on_the_page() -> None:
-    names = [*describe(Rates()), *FIELDS]
+    names = [*rates_as_json(Rates()), *BEHAVIOUR_FIELDS]
 
     assert [name for name in names if f"`{name}`" not in PAGE and f'"{name}"' not in PAGE] == []
 

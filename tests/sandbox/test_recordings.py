@@ -12,7 +12,7 @@ from livekit import api
 from moto.server import ThreadedMotoServer
 
 from sandbox.livekit.egress import storage_key
-from sandbox.livekit.ogg_opus import Recorder
+from sandbox.livekit.ogg_opus import OggRecorder
 from tests import sandbox_server
 from tests.sandbox.calling import invite, make_room, make_trunk
 from tests.sandbox.clients import livekit
@@ -256,7 +256,7 @@ def test_a_recordings_name_follows_egresss_templates(template: str, expected: st
 
 @pytest.mark.parametrize("seconds", [0.001, 0.6, 1.0, 7.999, 8.0, 59.37, 601.0])
 def test_a_recording_lasts_as_long_as_asked(seconds: float) -> None:
-    recorder = Recorder()
+    recorder = OggRecorder()
     recorder.record(30.0)  # what was made before changes nothing
 
     channels, lasting = channels_and_seconds(recorder.record(seconds))

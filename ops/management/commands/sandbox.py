@@ -18,5 +18,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         say = (lambda line: None) if options["verbosity"] == 0 else self.stderr.write
         complaints: list[str] = []
-        if status := run(options, say=say, complain=complaints.append):
+        if status := run(options, write=say, write_error=complaints.append):
             raise CommandError("".join(complaints).strip(), returncode=status)
