@@ -14,7 +14,7 @@ from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
 
 AT_ONCE = 50  # requests to LiveKit
-NOT_ANSWERED = (Stage.RESERVED, *call_states.BEFORE_ANSWER)
+NOT_ANSWERED = Stage.unanswered()
 
 
 def hang_up_calls(*, batch: Batch) -> None:

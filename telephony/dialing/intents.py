@@ -13,12 +13,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from telephony.dialing.admission import Admission, Gate
 from telephony.dialing.jobs import Job
 from telephony.dialing.pacing import choose_slot, occupy_slot
 from telephony.dialing.protocol import CALL_LEASE, INTENT_HORIZON, INTENT_LIFETIME
 from telephony.domain import call_states
+from telephony.domain.call_transitions import COMMIT_INTENT, PUT_BACK
 from telephony.domain.dial_verdicts import BY_REASON, RELEASED, Blame, Verdict
 from telephony.models import Call, NumberPace, Stage
 from voiceops.core.clock import database_now
@@ -92,16 +94,8 @@ def reslot_late_sends(jobs: Sequence[Job], *, gate: Gate) -> list[datetime | Non
 
 def put_back(job: Job, owner: UUID) -> bool:
     """Make an intent that was provably not sent a reserved call again; False if it has moved on."""
-    call = job.call
-    mine = Call.unscoped.filter(
-        pk=call.pk, stage=Stage.INTENT, lease_owner=owner, intent_at=call.intent_at
-    )
-    if not mine.update(stage=Stage.RESERVED, intent_at=None, not_after=None):
-        return False
-    call.stage = Stage.RESERVED
-    call.intent_at = None
-    call.not_after = None
-    return True
+    mine = Q(lease_owner=owner, intent_at=job.call.intent_at)
+    return PUT_BACK.move(job.call, given=mine, intent_at=None, not_after=None)
 
 
 def intent_ends_at(call: Call) -> datetime:
@@ -170,8 +164,8 @@ def _move_to_intent(pacing_round: PacingRound, owner: UUID) -> None:
     ids = [job.call.pk for job, _ in pacing_round.sends]
     not_after = now + timedelta(seconds=settings.DIAL_TOKEN_SECONDS)
     mine = Call.unscoped.filter(pk__in=ids, lease_owner=owner)
-    moved = mine.filter(stage=Stage.RESERVED, lease_expires_at__gt=now).update(
-        stage=Stage.INTENT,
+    moved = COMMIT_INTENT.move_all(
+        mine.filter(lease_expires_at__gt=now),
         intent_at=now,
         not_after=not_after,
         lease_expires_at=now + CALL_LEASE,

@@ -16,6 +16,7 @@ from django.db.models import Q
 from telephony.clients.livekit.rooms import Participant, delete_room, list_participants
 from telephony.clients.livekit.session import LiveKit
 from telephony.domain import call_states
+from telephony.domain.call_transitions import LEAVE_IN_DOUBT
 from telephony.domain.dial_verdicts import (
     ABANDONED,
     CARRIER,
@@ -84,10 +85,8 @@ def mark_unattended() -> int:
     """Intents that nobody listens for any more are in doubt."""
     with transaction.atomic():
         now = database_now()
-        orphans = Call.unscoped.filter(stage=Stage.INTENT).filter(
-            Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)
-        )
-        return orphans.update(stage=Stage.UNKNOWN, lease_expires_at=None)
+        orphans = Call.unscoped.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lt=now))
+        return LEAVE_IN_DOUBT.move_all(orphans, lease_expires_at=None)
 
 
 def in_doubt(now: datetime) -> list[Call]:

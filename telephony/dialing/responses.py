@@ -11,6 +11,7 @@ from django.db import transaction
 from telephony.clients.livekit.dial import Answered, DialResult, Lost, NeverSent
 from telephony.dialing.jobs import Job
 from telephony.domain import call_states
+from telephony.domain.call_transitions import LEAVE_IN_DOUBT
 from telephony.domain.dial_verdicts import (
     IN_DOUBT,
     UNREACHABLE,
@@ -81,10 +82,8 @@ def _leave_in_doubt(call: Call, result: DialRefusal | NeverSent | Lost) -> None:
     """Leave the call to reconciliation, which asks LiveKit once no lease holds it any more."""
     logger.warning("The answer to the dial of call %s leaves it in doubt: %s", call.pk, result)
     call.dialed_at = None
-    call.move(to=Stage.UNKNOWN, since=(Stage.INTENT,), lease_expires_at=None)
-    Call.unscoped.filter(pk=call.pk, stage__in=call_states.BEFORE_ANSWER).update(
-        lease_expires_at=None
-    )
+    LEAVE_IN_DOUBT.move(call, lease_expires_at=None)
+    Call.unscoped.filter(pk=call.pk, stage__in=Stage.before_answer()).update(lease_expires_at=None)
 
 
 def _sip_details(result: DialRefusal | NeverSent | Lost) -> dict[str, Any]:

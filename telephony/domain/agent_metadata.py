@@ -1,5 +1,6 @@
-"""What a voice agent is told about its call, in the metadata of its dispatch (api-contract.md
-section 6).
+"""What a voice agent learns about its call, in the metadata of its dispatch.
+
+`docs/reference/api-contract.md §6` gives its shape.
 """
 
 import json
@@ -11,17 +12,17 @@ from agents.prompts import complete_variables
 from telephony.domain import report_tokens
 from telephony.models import Call
 
-LONGEST = 512 * 1024  # bytes that LiveKit takes (protocols.md 1.5)
+# LiveKit accepts no more (`docs/reference/protocols.md §1.5`).
+MAX_METADATA_BYTES = 512 * 1024
 
 
 def is_too_long(metadata: str) -> bool:
-    return len(metadata.encode()) > LONGEST
+    """Return whether LiveKit would refuse the metadata for its size."""
+    return len(metadata.encode()) > MAX_METADATA_BYTES
 
 
 def metadata_of(call: Call, config: dict[str, Any]) -> str:
-    """JSON. Blank variables have their defaults, so that an agent need only put them in their
-    places.
-    """
+    """Return the metadata as JSON; variables without a value have their defaults."""
     return json.dumps(
         {
             "call_id": str(call.pk),
@@ -30,6 +31,6 @@ def metadata_of(call: Call, config: dict[str, Any]) -> str:
             "agent": config,
             "variables": complete_variables(config, call.variables),
         },
-        # LiveKit takes 512 KiB, and escapes would double a long prompt in most scripts.
+        # Escapes would double the length of a prompt in most scripts.
         ensure_ascii=False,
     )

@@ -1,8 +1,7 @@
-"""Why a leg went away, as LiveKit (`CLIENT_INITIATED`) and the agent (`callee_hangup`) name it, in
-our words.
+"""Why a leg left, as LiveKit (`CLIENT_INITIATED`) and the agent (`callee_hangup`) name it.
 
 LiveKit's names are coarse: a hang-up, a transfer and the maximum duration are all CLIENT_INITIATED
-(`protocols.md` §2.3), so it never says who hung up; the agent does.
+(`docs/reference/protocols.md §2.3`), so LiveKit never names who hung up. The agent does.
 """
 
 from dataclasses import dataclass
@@ -10,12 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ending:
+    """A departure in the call's own terms."""
+
     reason: str  # the call's end_reason
     by: str | None = None
-    answered: bool = False  # only a call that was answered ends so
+    answered: bool = False  # whether only an answered call can end so
 
 
-KNOWN = {
+KNOWN_ENDINGS = {
     "callee_hangup": Ending("callee_hangup", by="callee", answered=True),
     "agent_hangup": Ending("agent_hangup", by="agent", answered=True),
     "max_duration": Ending("max_duration", by="agent", answered=True),
@@ -24,5 +25,7 @@ KNOWN = {
 }
 
 
-def end_reason_of(told: str) -> Ending:
-    return KNOWN.get(told.lower()) or Ending(told.lower()[:64])
+def ending_for(disconnect_reason: str) -> Ending:
+    """Return the ending that this name stands for; unknown names become the reason themselves."""
+    name = disconnect_reason.lower()
+    return KNOWN_ENDINGS.get(name) or Ending(name[:64])

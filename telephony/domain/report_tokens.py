@@ -1,6 +1,4 @@
-"""The token with which a voice agent reports on its call. Good for that call only; nothing is
-stored.
-"""
+"""The token with which a voice agent reports on one call. Nothing of it is stored."""
 
 from uuid import UUID
 
@@ -10,11 +8,12 @@ SIGNER = signing.Signer(salt="telephony.report")
 
 
 def mint(call_id: UUID) -> str:
+    """Return the token for this call."""
     return SIGNER.signature(str(call_id))
 
 
 def verify(token: str, call_id: UUID) -> bool:
-    """Compared in constant time."""
+    """Return whether the token was minted for this call; compares in constant time."""
     try:
         SIGNER.unsign(f"{call_id}{SIGNER.sep}{token}")
     except signing.BadSignature:

@@ -1,21 +1,23 @@
-"""The names of rooms that inbound calls open. LiveKit's individual rule makes
-`<prefix>_<caller>_<random>` of them.
+"""The names of the rooms of inbound calls.
+
+LiveKit's individual dispatch rule makes `<prefix>_<caller>_<random>` of our prefix.
 """
 
 from uuid import UUID
 
-PREFIX = "in-"
+INBOUND_PREFIX = "in-"
 
 
 def room_prefix(number_id: UUID) -> str:
-    return f"{PREFIX}{number_id}"
+    """Return the prefix of the rooms that calls to this number open."""
+    return f"{INBOUND_PREFIX}{number_id}"
 
 
 def number_of(room: str) -> UUID | None:
-    """Which of our numbers was called, by the room's name; None for every other room."""
-    if not room.startswith(PREFIX):
+    """Return the id of the number that was called, by the room's name; None for other rooms."""
+    if not room.startswith(INBOUND_PREFIX):
         return None
     try:
-        return UUID(room.removeprefix(PREFIX).partition("_")[0])
+        return UUID(room.removeprefix(INBOUND_PREFIX).partition("_")[0])
     except ValueError:
         return None

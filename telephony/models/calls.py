@@ -17,17 +17,38 @@ class Direction(models.TextChoices):
 
 
 class Stage(models.TextChoices):
-    """How far a call has come. The API shows fewer: reserved is `queued`; intent and unknown are
-    `dialing`.
+    """How far a call has come.
+
+    The API has fewer: reserved is `queued` there; intent and unknown are `dialing`.
     """
 
-    RESERVED = "reserved"  # claimed by a shift under a lease; nothing was sent
-    INTENT = "intent"  # committed just before the request to dial is sent
-    UNKNOWN = "unknown"  # the request may have been sent and its answer is lost
+    RESERVED = "reserved"  # queued, or claimed by a dispatcher under a lease; nothing was sent
+    INTENT = "intent"  # committed just before the dial request is sent
+    UNKNOWN = "unknown"  # the request may have been sent, and its answer is lost
     DIALING = "dialing"  # LiveKit has the callee in the room
     RINGING = "ringing"
     IN_PROGRESS = "in_progress"
     ENDED = "ended"
+
+    @classmethod
+    def before_callee(cls) -> tuple["Stage", ...]:
+        """Stages in which nobody has seen the callee in the room."""
+        return cls.INTENT, cls.UNKNOWN
+
+    @classmethod
+    def before_ringing(cls) -> tuple["Stage", ...]:
+        """Stages between the intent and the ringing."""
+        return *cls.before_callee(), cls.DIALING
+
+    @classmethod
+    def before_answer(cls) -> tuple["Stage", ...]:
+        """Stages between the intent and the answer."""
+        return *cls.before_ringing(), cls.RINGING
+
+    @classmethod
+    def unanswered(cls) -> tuple["Stage", ...]:
+        """Stages before the answer, with those in which nothing was sent."""
+        return cls.RESERVED, *cls.before_answer()
 
 
 class Outcome(models.TextChoices):
@@ -69,8 +90,8 @@ class CallQuerySet(models.QuerySet["Call"]):
         """What the API calls a call: a batch's attempt that was never sent is none."""
         return self.filter(SHOWN)
 
-    def one(self, **key: Any) -> "Call | None":
-        """The call of a unique key, without `first()`'s sorting, which costs more than to find it."""
+    def get_or_none(self, **key: Any) -> "Call | None":
+        """Return the call with this unique key; `first()` would sort, which costs more."""
         try:
             return self.get(**key)
         except self.model.DoesNotExist:
@@ -241,19 +262,6 @@ class Call(WorkspaceOwned):
             return None
         return round((self.ended_at - self.answered_at).total_seconds(), 3)
 
-    def move(
-        self, *, to: Stage, since: tuple[Stage, ...], given: Q | None = None, **changes: Any
-    ) -> bool:
-        """Compare-and-set: true only for the one that made the change. `since` names the stages it
-        may leave.
-        """
-        moved = Call.unscoped.filter(given or Q(), pk=self.pk, stage__in=since).update(
-            stage=to, **changes
-        )
-        if moved:
-            for name, value in {"stage": to, **changes}.items():
-                setattr(self, name, value)
-        return bool(moved)
-
     def touch(self, at: datetime, **changes: Any) -> None:
+        """Write that the call was heard of, and what else became known, without moving it."""
         Call.unscoped.filter(pk=self.pk).update(heard_at=at, **changes)

@@ -16,8 +16,8 @@ from django.db.models import DateTimeField, F, Value
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 from django.utils import timezone
 
-from telephony.domain import call_states
-from telephony.domain.disconnect_reasons import Ending, end_reason_of
+from telephony.domain import call_states, timeline
+from telephony.domain.disconnect_reasons import Ending, ending_for
 from telephony.models import Call, CallEvent, Direction, Stage, Turn
 from voiceops.core import task_queue
 from voiceops.core.errors import NotFound
@@ -90,7 +90,7 @@ def apply_report(*, call_id: UUID, events: Sequence[ReportEvent]) -> None:
         if events and not touch_agent(call_id, max(event.at for event in events)):
             raise NotFound("Call not found")
         return
-    call = Call.unscoped.one(
+    call = Call.unscoped.get_or_none(
         pk=call_id
     )  # before the transaction, in which on SQLite everybody else waits
     if call is None:
@@ -176,7 +176,7 @@ def _handle_detected(event: ReportEvent, notes: ReportContext) -> bool:
     notes.add_event(
         event,
         DETECTION_TEXTS[kind],
-        at=call_states.clamp_to_timeline(notes.call, notes.timeline_time(event)),
+        at=timeline.clamp_to_timeline(notes.call, notes.timeline_time(event)),
     )
     return answered
 
@@ -225,20 +225,20 @@ def _handle_callee_left(event: ReportEvent, notes: ReportContext) -> bool:
     """The end of an answered call. Of one that was not answered it is kept as evidence: the dial's
     answer says more.
     """
-    ending = end_reason_of(event.data["reason"])
+    ending = ending_for(event.data["reason"])
     if _end_call(event, ending, notes):
         return True
     if notes.call.answered_at is None:
         reason = event.data["reason"].lower().replace("_", " ") or "no reason given"
         # It led to the end, which the answer to the dial may have told of first.
         at, ended_at = notes.timeline_time(event), notes.call.ended_at
-        before = min(at, ended_at - call_states.TICK) if ended_at else at
+        before = min(at, ended_at - timeline.TICK) if ended_at else at
         notes.add_event(event, f"The callee's line was closed ({reason})", at=before)
     return False
 
 
 def _handle_ended(event: ReportEvent, notes: ReportContext) -> bool:
-    return _end_call(event, end_reason_of(event.data["reason"]), notes)
+    return _end_call(event, ending_for(event.data["reason"]), notes)
 
 
 def _end_call(event: ReportEvent, ending: Ending, notes: ReportContext) -> bool:

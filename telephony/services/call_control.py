@@ -8,7 +8,7 @@ from accounts.auth.principal import Principal
 from telephony.clients.livekit import calls as livekit_calls
 from telephony.clients.livekit.rooms import delete_room, list_participants
 from telephony.clients.livekit.session import LiveKit, run_in_session
-from telephony.domain import call_states
+from telephony.domain import call_states, timeline
 from telephony.models import Call, Direction, Stage
 from telephony.services.calls import require_callable
 from voiceops.core.clock import database_now
@@ -73,7 +73,7 @@ def cancel_unanswered(call: Call) -> bool:
             call.intent_at is not None
         ):  # else nobody was called, and the room with our agent in it closes by itself
             text = "The phone may ring on: LiveKit could not be asked to end the call"
-            call_states.raise_alarm(call, at=now, text=text, source="api")
+            timeline.raise_alarm(call, at=now, text=text, source="api")
             raise
     return True
 
@@ -106,9 +106,7 @@ def transfer_call(*, call: Call, to: str, principal: Principal | None = None) ->
     require_phone_in_progress(call)
     require_callable(call.workspace, to)
     now = database_now()
-    call_states.add_event(
-        call, type="transfer", text=f"Transferring to {to}", at=now, data={"to": to}
-    )
+    timeline.add_event(call, type="transfer", text=f"Transferring to {to}", at=now, data={"to": to})
     audit.record(
         "call.transferred", principal=principal, target=call, changes={"to": mask_number(to)}
     )
@@ -116,7 +114,7 @@ def transfer_call(*, call: Call, to: str, principal: Principal | None = None) ->
         run_in_session(lambda livekit: transfer_callee_leg(livekit, call, to))
     except ProviderError as error:
         text = f"The transfer failed: {error}"
-        call_states.add_event(
+        timeline.add_event(
             call, type="transfer_failed", text=text, at=database_now(), data={"to": to}
         )
         raise
@@ -148,7 +146,7 @@ def press_keys(*, call: Call, digits: str, principal: Principal | None = None) -
     """Let the agent press keys (DTMF; `w` waits half a second). Raises StateForbids, ProviderError."""
     require_phone_in_progress(call)
     run_in_session(lambda livekit: livekit_calls.send_dtmf(livekit, room=call.room, digits=digits))
-    call_states.add_event(
+    timeline.add_event(
         call, type="dtmf", text=f"Pressed {digits}", at=database_now(), data={"digits": digits}
     )
     audit.record("call.keys_pressed", principal=principal, target=call)

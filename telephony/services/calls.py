@@ -15,8 +15,8 @@ from agents.models import Agent, AgentVersion
 from agents.prompts import find_missing_variables
 from agents.services import published_version
 from telephony.dialing.capacity import calls_of_the_day
-from telephony.domain import call_states
-from telephony.domain.agent_metadata import LONGEST, is_too_long, metadata_of
+from telephony.domain import timeline
+from telephony.domain.agent_metadata import MAX_METADATA_BYTES, is_too_long, metadata_of
 from telephony.models import Call, PhoneNumber, SipTrunk
 from voiceops.core import task_queue
 from voiceops.core.errors import Invalid, StateForbids
@@ -74,7 +74,7 @@ def place_call(*, order: CallOrder, principal: Principal | None = None) -> Call:
     with transaction.atomic():
         call.save(force_insert=True)
         text = f"A call to {order.to} was ordered"
-        call_states.add_event(call, type="queued", text=text, at=call.created_at)
+        timeline.add_event(call, type="queued", text=text, at=call.created_at)
         audit.record(
             "call.placed", principal=principal, target=call, changes={"to": mask_number(order.to)}
         )
@@ -93,7 +93,7 @@ def require_metadata_fits(call: Call, version: AgentVersion) -> None:
     when it is close.
     """
     told = metadata_of(call, version.config)
-    if len(told.encode()) + len(version.sealed) > LONGEST and is_too_long(
+    if len(told.encode()) + len(version.sealed) > MAX_METADATA_BYTES and is_too_long(
         metadata_of(call, version.config_with_secrets())
     ):
         raise Invalid(

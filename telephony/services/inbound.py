@@ -19,7 +19,7 @@ from agents.services import find_published_version
 from telephony.clients.livekit import calls as livekit_calls
 from telephony.clients.livekit.rooms import Participant, delete_room, list_participants, list_rooms
 from telephony.clients.livekit.session import LiveKit, run_in_session
-from telephony.domain import call_states, room_names
+from telephony.domain import call_states, room_names, timeline
 from telephony.domain.agent_metadata import metadata_of
 from telephony.domain.dial_verdicts import Blame, Verdict
 from telephony.models import Call, Direction, InboxEvent, Outcome, PhoneNumber, Stage
@@ -94,7 +94,7 @@ def open_call(
 def _start_ringing(call: Call, at: datetime) -> None:
     call.dialed_at = call.ringing_at = call.heard_at = at
     call.save(update_fields=["dialed_at", "ringing_at", "heard_at"])
-    call_states.add_event(
+    timeline.add_event(
         call, type="ringing", text=f"{call.from_number} is calling {call.to_number}", at=at
     )
     transaction.on_commit(partial(dispatch_agent, call))

@@ -17,7 +17,7 @@ from django.db import DataError, IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from telephony.domain import call_states, room_names
-from telephony.domain.disconnect_reasons import end_reason_of
+from telephony.domain.disconnect_reasons import ending_for
 from telephony.models import Call, Direction, InboxEvent, Stage
 from telephony.services import inbound, recordings
 from voiceops.core.errors import Invalid
@@ -176,7 +176,7 @@ def _claim_pending(event: InboxEvent) -> bool:
 def handler_for(event: InboxEvent) -> Change | None:
     """What there is to do about an event; None for nothing."""
     at = event_time(event)
-    call = Call.unscoped.one(room=event.room)
+    call = Call.unscoped.get_or_none(room=event.room)
     if call is None:
         return (
             partial(_open_inbound_call, event, at)
@@ -201,7 +201,7 @@ def _open_inbound_call(event: InboxEvent, at: datetime) -> None:
 def _handle_participant_joined(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
     known = (
         call.callee_joined_at is not None
-        and call.stage not in call_states.BEFORE_CALLEE
+        and call.stage not in Stage.before_callee()
         and not call.is_web
     )
     return (
@@ -221,7 +221,7 @@ def _handle_participant_left(call: Call, body: Mapping[str, Any], at: datetime) 
     participant = body.get("participant", {})
     if not is_callee(call, participant):
         return None
-    return _end_call(call, at, end_reason_of(participant.get("disconnectReason", "")).reason)
+    return _end_call(call, at, ending_for(participant.get("disconnectReason", "")).reason)
 
 
 def _handle_room_finished(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:

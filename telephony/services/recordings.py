@@ -22,7 +22,7 @@ from agents.models import AgentVersion
 from telephony.clients import recording_storage
 from telephony.clients.livekit.egress import find_egress, start_egress
 from telephony.clients.livekit.session import LiveKit
-from telephony.domain import call_states
+from telephony.domain import timeline
 from telephony.models import Call, Direction, Recording, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.errors import NotFound, ProviderError
@@ -147,9 +147,7 @@ def _mark_ready(call: Call, info: Mapping[str, Any], file: Mapping[str, Any], at
         )
         if won:
             Call.unscoped.filter(pk=call.pk).update(has_recording=True)
-            call_states.add_event(
-                call, type="recording_ready", text="The recording is ready", at=at
-            )
+            timeline.add_event(call, type="recording_ready", text="The recording is ready", at=at)
 
 
 def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") -> None:
@@ -161,7 +159,7 @@ def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") ->
         )
         if waiting.update(status=Status.FAILED, egress_id=egress, error=error[:500]):
             text = f"The recording failed: {error}"
-            call_states.add_event(
+            timeline.add_event(
                 call, type="recording_failed", text=text, at=at, data={"error": error}
             )
 
@@ -274,4 +272,4 @@ def mark_pruned(row: Recording, now: datetime) -> None:
         Recording.unscoped.filter(pk=row.pk).update(status=Status.PRUNED)
         Call.unscoped.filter(pk=row.call_id).update(has_recording=False)
         text = "The recording was deleted when its time was over"
-        call_states.add_event(row.call, type="recording_pruned", text=text, at=now)
+        timeline.add_event(row.call, type="recording_pruned", text=text, at=now)

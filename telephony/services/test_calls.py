@@ -18,7 +18,7 @@ from telephony.clients.livekit.errors import plain_message
 from telephony.clients.livekit.rooms import create_room_without_agent, delete_room
 from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.dialing.pacing import choose_slot, occupy_slot
-from telephony.domain.descriptions import describe_event
+from telephony.domain.descriptions import describe_failure
 from telephony.domain.dial_verdicts import IN_DOUBT, classify, provider_code
 from telephony.models import NumberPace, Outcome, PhoneNumber, SipTrunk
 from telephony.services.calls import require_callable
@@ -107,4 +107,4 @@ def _result_of(answer: DialResult) -> TestCallResult:
         "sip_status": said,
         "provider_code": provider_code(answer),
     }
-    return TestCallResult(verdict.outcome, answer.sip_code, phrase, describe_event(verdict, told))
+    return TestCallResult(verdict.outcome, answer.sip_code, phrase, describe_failure(verdict, told))

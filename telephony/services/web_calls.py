@@ -26,7 +26,7 @@ from telephony.clients.livekit.rooms import (
 )
 from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.clients.livekit.tokens import BROWSER_TOKEN_LIFETIME, browser_token
-from telephony.domain import call_states
+from telephony.domain import call_states, timeline
 from telephony.domain.agent_metadata import metadata_of
 from telephony.domain.dial_verdicts import Blame, Verdict
 from telephony.models import Call, Direction, Outcome, Stage
@@ -89,7 +89,7 @@ def open_web_call(
     require_metadata_fits(call, version)
     with transaction.atomic():
         call.save(force_insert=True)
-        call_states.add_event(
+        timeline.add_event(
             call, type="queued", text="A test call in a browser was opened", at=call.created_at
         )
         audit.record("call.opened_in_browser", principal=principal, target=call)

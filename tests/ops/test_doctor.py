@@ -32,7 +32,7 @@ from ops.checking.service_checks import (
 from telephony.clients.livekit import trunks as livekit_trunks
 from telephony.clients.livekit.trunks import Outbound, TrunkConfig
 from telephony.clients.twilio.client import Twilio
-from telephony.domain import call_states
+from telephony.domain import timeline
 from telephony.models import PhoneNumber
 from telephony.services.trunk_config import encrypt_password
 from tests import make
@@ -256,10 +256,10 @@ def test_unfinished_removals_are_reported_and_finished(
 def test_alarms_of_calls_are_reported(ours: Workspace) -> None:
     before = list(check_alarms())
     call = make.call(ours)
-    call_states.raise_alarm(
+    timeline.raise_alarm(
         call, at=timezone.now() - timedelta(days=2), text="An old one", source="test"
     )
-    call_states.raise_alarm(
+    timeline.raise_alarm(
         call, at=timezone.now(), text="The callee was called after all", source="test"
     )
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import Workspace
 from batches.models import Batch, Recipient
 from batches.services.batches import pause_batch, resume_batch, start_batch, stop_batch
-from telephony.domain import call_states
+from telephony.domain import call_states, timeline
 from telephony.domain.dial_verdicts import BY_REASON
 from telephony.models import Call, Stage
 from tests import make
@@ -66,7 +66,7 @@ def test_analysis_event_carries_call_and_analysis(
     call = make.call(ours, stage=Stage.INTENT)
     complete_call(call)
     result = {"summary": "They agreed.", "fields": {"mood": "good"}}
-    call_states.add_event(
+    timeline.add_event(
         call, type="analysis", text="The agent analysed the call", at=timezone.now(), data=result
     )
 
@@ -264,7 +264,7 @@ def test_recipient_is_finished_when_no_attempt_follows(
 def test_recording_ready_becomes_an_event(ours: Workspace, endpoint: WebhookEndpoint) -> None:
     call = make.call(ours, stage=Stage.INTENT)
     complete_call(call)
-    call_states.add_event(
+    timeline.add_event(
         call, type="recording_ready", text="The recording is ready", at=timezone.now()
     )
 

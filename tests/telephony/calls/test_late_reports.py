@@ -6,6 +6,7 @@ from django.utils import timezone
 from accounts.models import Workspace
 from telephony.domain import call_states
 from telephony.domain.dial_verdicts import BY_REASON
+from telephony.domain.timeline import add_event
 from telephony.models import Outcome, Stage
 from tests.telephony.calls import livekit
 from tests.telephony.calls.livekit import report, reported
@@ -54,9 +55,7 @@ def test_callee_leaving_unanswered_is_kept_as_evidence(ours: Workspace) -> None:
 
 def test_ringing_told_after_the_answer_takes_its_place_in_the_story(ours: Workspace) -> None:
     call = talking(ours, answered_at=timezone.now() - timedelta(seconds=2))
-    call_states.add_event(
-        call, type="answered", text="answered", at=call.answered_at or timezone.now()
-    )
+    add_event(call, type="answered", text="answered", at=call.answered_at or timezone.now())
 
     report(call, reported("agent_alive", callee_status="ringing"))
 

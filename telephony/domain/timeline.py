@@ -1,0 +1,110 @@
+"""The timeline of a call: its events in words, and where in time they belong."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from telephony.models import Call, CallEvent
+
+logger = logging.getLogger(__name__)
+
+# Between two events of which the later one was reported first.
+TICK = timedelta(microseconds=1)
+DIALING_EVENT_ID = "vo:dialing"
+
+
+def build_event(
+    call: Call,
+    *,
+    type: str,
+    text: str,
+    at: datetime,
+    data: dict[str, Any] | None = None,
+    external_id: str | None = None,
+) -> CallEvent:
+    """Return an event that is not saved yet."""
+    return CallEvent(
+        workspace_id=call.workspace_id,
+        call=call,
+        type=type,
+        text=text[:500],
+        at=at,
+        data=data or {},
+        external_id=external_id,
+    )
+
+
+def add_event(
+    call: Call,
+    *,
+    type: str,
+    text: str,
+    at: datetime,
+    data: dict[str, Any] | None = None,
+    external_id: str | None = None,
+) -> bool:
+    """Save an event; False when the call has one with this `external_id` already."""
+    event = build_event(call, type=type, text=text, at=at, data=data, external_id=external_id)
+    if external_id is None:
+        event.save(force_insert=True)
+        return True
+    if CallEvent.unscoped.filter(call=call, external_id=external_id).exists():
+        return False
+    CallEvent.unscoped.bulk_create([event], ignore_conflicts=True)
+    return True
+
+
+def save_events(*events: CallEvent | None) -> None:
+    """Save the events that are there, in one statement; known `external_id`s are skipped."""
+    present = [event for event in events if event is not None]
+    CallEvent.unscoped.bulk_create(present, ignore_conflicts=True)
+
+
+def build_dialing_event(call: Call, at: datetime, source: str) -> CallEvent:
+    """Return the event of the dial, which a call has once.
+
+    Whoever comes first writes it: the answer may overtake the report of the callee's arrival.
+    """
+    return build_event(
+        call,
+        type="dialing",
+        text=f"Calling {call.to_number}",
+        at=at,
+        data={"source": source},
+        external_id=DIALING_EVENT_ID,
+    )
+
+
+def rewrite_end_event(
+    call: Call, *, text: str | None = None, at: datetime | None = None, **data: str
+) -> None:
+    """Correct the event of the end: the source that ended the call did not know everything."""
+    event = call.events.filter(type="ended").first()
+    if event is None:
+        return
+    event.text = text or event.text
+    event.at = at or event.at
+    event.data = {**event.data, **data}
+    event.save(update_fields=["text", "at", "data"])
+
+
+def raise_alarm(call: Call, *, at: datetime, text: str, source: str) -> None:
+    """Record late or contradictory evidence, once per sentence and call. It changes nothing."""
+    logger.warning("Alarm on call %s: %s", call.pk, text)
+    add_event(
+        call,
+        type="alarm",
+        text=text,
+        at=at,
+        data={"source": source},
+        external_id=f"alarm:{text}"[:128],
+    )
+
+
+def clamp_to_timeline(call: Call, at: datetime) -> datetime:
+    """Return `at`, but not before what has happened already.
+
+    The clocks of the sources differ by milliseconds.
+    """
+    known = (at, call.dialed_at, call.ringing_at, call.answered_at)
+    return max(moment for moment in known if moment is not None)
