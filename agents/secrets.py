@@ -2,7 +2,7 @@
 
 Secret are the headers of tools, which are credentials for customers' systems, and the options of
 `llm`, `stt` and `tts` that the contract does not name, because a provider's key may be among them.
-They are kept beside the rest, encrypted for their row. See docs/decisions/0010-sealed-agents.md.
+They are kept beside the rest, encrypted for their row. See docs/decisions/0010-agents-secrets.md.
 """
 
 import json

@@ -147,7 +147,7 @@ class AgentSerializer(WorkspaceSerializer):
     def to_representation(self, instance: Agent) -> dict[str, Any]:
         """Include secrets, so that a client can send back what it has read.
 
-        See docs/decisions/0010-sealed-agents.md.
+        See docs/decisions/0010-agents-secrets.md.
         """
         return {**super().to_representation(instance), **instance.config()}
 
