@@ -113,7 +113,7 @@ class SipChangeSerializer(SipSerializer):
     back.
     """
 
-    def _filled(self, field: serializers.Field[Any, Any, Any, Any]) -> Any:
+    def _default_of(self, field: serializers.Field[Any, Any, Any, Any]) -> Any:
         raise SkipField
 
 

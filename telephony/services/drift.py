@@ -1,4 +1,4 @@
-"""Differences between our rows and what LiveKit has, in sentences; and putting LiveKit right."""
+"""Differences between our rows and LiveKit's trunks, in sentences; and their repair."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from accounts import audit
+from accounts.auth.principal import Principal
 from telephony.clients.livekit import trunks as livekit_trunks
 from telephony.clients.livekit.trunks import (
     ExistingTrunks,
@@ -15,108 +17,118 @@ from telephony.clients.livekit.trunks import (
     rule_info,
 )
 from telephony.models import PhoneNumber, SipTrunk
-from telephony.services.numbers import record_trunks
-from telephony.services.trunk_config import config_of_number, config_of_trunk, livekit_tag
+from telephony.services.trunk_config import (
+    LIVEKIT_TAG_PREFIX,
+    config_of_number,
+    config_of_trunk,
+    livekit_tag,
+)
+from telephony.services.trunk_rows import record_trunks
 from voiceops.core.errors import StateForbids
 
-LIVEKIT_TAG_PREFIX = "voiceops:"
 Status = SipTrunk.Status
 
 
 @dataclass(frozen=True)
 class DriftedRow:
-    """One row that differs."""
+    """A number or trunk that differs from what LiveKit has."""
 
     row: PhoneNumber | SipTrunk
     differences: list[str]
 
 
 def check_number(*, number: PhoneNumber) -> list[str]:
-    """What differs at LiveKit, remembered on the row; empty when nothing does. Raises
-    ProviderError.
+    """Compare a number with LiveKit, save the differences on its row and return them.
+
+    Raises ProviderError.
     """
-    found = livekit_trunks.find_trunks(livekit_tag(number), [number.phone_number])
-    _update_trunk_status(number.trunks.all(), found)
-    return _save_drift(number, compare(config_of_number(number), found))
+    existing = livekit_trunks.find_trunks(livekit_tag(number), [number.phone_number])
+    _update_trunk_status(number.trunks.all(), existing)
+    return _save_drift(number, compare(config_of_number(number), existing))
 
 
 def check_all() -> tuple[list[DriftedRow], list[str]]:
-    """Every active number and own trunk against one look at LiveKit, and the ids there that belong
-    to no row.
+    """Compare every active number and standalone trunk with LiveKit, in one request for all.
 
-    Raises ProviderError. Ids are of things tagged as ours; another installation in the same LiveKit
-    project would have such tags too, so they are shown and never deleted.
+    Returns the rows that differ, and the ids at LiveKit that are tagged as ours but belong to no
+    row. Another installation in the same LiveKit project would have such tags too, so these ids
+    are reported and never deleted. Raises ProviderError.
     """
     everything = livekit_trunks.find_all_trunks()
-    numbers = list(
-        PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ACTIVE).select_related(
-            "inbound_agent"
-        )
-    )
-    trunks = list(SipTrunk.unscoped.filter(phone_number=None))
     _update_trunk_status(SipTrunk.unscoped.all(), everything)
-    drifted = [
-        DriftedRow(
-            n, _save_drift(n, compare(config_of_number(n), _with_tag(everything, livekit_tag(n))))
-        )
-        for n in numbers
-    ]
-    drifted += [
-        DriftedRow(t, compare(config_of_trunk(t), _with_tag(everything, livekit_tag(t))))
-        for t in trunks
-    ]
-    ids = PhoneNumber.unscoped.values_list("pk", flat=True)
-    known = {f"{LIVEKIT_TAG_PREFIX}{pk}" for pk in (*ids, *(trunk.pk for trunk in trunks))}
-    return [d for d in drifted if d.differences], _orphan_ids(everything, known)
+    active = PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ACTIVE)
+    standalone = list(SipTrunk.unscoped.filter(phone_number=None))
+
+    checked: list[DriftedRow] = []
+    for number in active.select_related("inbound_agent"):
+        existing = _with_tag(everything, livekit_tag(number))
+        differences = _save_drift(number, compare(config_of_number(number), existing))
+        checked.append(DriftedRow(number, differences))
+    for trunk in standalone:
+        existing = _with_tag(everything, livekit_tag(trunk))
+        checked.append(DriftedRow(trunk, compare(config_of_trunk(trunk), existing)))
+
+    # Numbers in every state: what is being made or removed is not orphaned.
+    number_ids = PhoneNumber.unscoped.values_list("pk", flat=True)
+    known_ids = [*number_ids, *(trunk.pk for trunk in standalone)]
+    known_tags = {f"{LIVEKIT_TAG_PREFIX}{pk}" for pk in known_ids}
+    drifted = [item for item in checked if item.differences]
+    return drifted, _orphan_ids(everything, known_tags)
 
 
-def repair_number(*, number: PhoneNumber) -> PhoneNumber:
-    """Make LiveKit have what the row says. Raises StateForbids when it is not active,
-    ProviderError.
+def repair_number(*, number: PhoneNumber, principal: Principal | None = None) -> PhoneNumber:
+    """Make LiveKit match the row, and return the number.
+
+    Raises StateForbids when the number is not active, and ProviderError.
     """
     if number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
     record_trunks(number, livekit_trunks.apply_trunks(config_of_number(number)))
     _save_drift(number, [])
+    audit.record("phone_number.repaired", principal=principal, target=number)
     return number
 
 
-def compare(line: TrunkConfig, found: ExistingTrunks) -> list[str]:
-    """The differences in words; secrets are compared, never named."""
-    parts: list[str] = []
-    if line.outbound:
-        wanted = outbound_info(line, line.outbound, next(iter(found.outbound), None))
-        parts += _compare_part("outbound trunk", wanted, found.outbound)
-    if line.inbound:
-        wanted = inbound_info(line, line.inbound, next(iter(found.inbound), None))
-        parts += _compare_part("inbound trunk", wanted, found.inbound)
-    return parts + _compare_rules(line, found)
+def compare(config: TrunkConfig, existing: ExistingTrunks) -> list[str]:
+    """Return the differences in sentences. Secrets are compared but never named."""
+    differences: list[str] = []
+    if config.outbound:
+        base = next(iter(existing.outbound), None)
+        wanted = outbound_info(config, config.outbound, base)
+        differences += _compare_part("outbound trunk", wanted, existing.outbound)
+    if config.inbound:
+        base = next(iter(existing.inbound), None)
+        wanted = inbound_info(config, config.inbound, base)
+        differences += _compare_part("inbound trunk", wanted, existing.inbound)
+    return differences + _compare_rules(config, existing)
 
 
-def _compare_rules(line: TrunkConfig, found: ExistingTrunks) -> list[str]:
-    if line.route is None:
-        return (
-            ["There is a dispatch rule at LiveKit, though no agent takes calls"]
-            if found.rules
-            else []
-        )
-    trunk_id = found.inbound[0].sip_trunk_id if found.inbound else ""
-    wanted = rule_info(line, line.route, trunk_id, next(iter(found.rules), None))
-    return _compare_part("dispatch rule", wanted, found.rules)
+def _compare_rules(config: TrunkConfig, existing: ExistingTrunks) -> list[str]:
+    if config.route is None:
+        if existing.rules:
+            return ["There is a dispatch rule at LiveKit, though no agent takes calls"]
+        return []
+    trunk_id = existing.inbound[0].sip_trunk_id if existing.inbound else ""
+    base = next(iter(existing.rules), None)
+    wanted = rule_info(config, config.route, trunk_id, base)
+    return _compare_part("dispatch rule", wanted, existing.rules)
 
 
-def _compare_part(what: str, wanted: Any, there: Sequence[Any]) -> list[str]:
-    if not there:
-        return [f"The {what} is missing at LiveKit"]
-    sentences = [f"LiveKit has {len(there)} copies of the {what}"] if len(there) > 1 else []
-    fields = [
-        f.name
-        for f in wanted.DESCRIPTOR.fields
-        if getattr(wanted, f.name) != getattr(there[0], f.name)
-    ]
-    if "auth_password" in fields and not there[0].auth_password:
-        fields.remove("auth_password")  # a server that keeps it to itself cannot be compared with
-    return sentences + [f"The {what} differs in {name.replace('_', ' ')}" for name in fields]
+def _compare_part(part: str, wanted: Any, existing: Sequence[Any]) -> list[str]:
+    if not existing:
+        return [f"The {part} is missing at LiveKit"]
+
+    first = existing[0]
+    names = [field.name for field in wanted.DESCRIPTOR.fields]
+    differing = [name for name in names if getattr(wanted, name) != getattr(first, name)]
+    # Some servers do not return passwords; without one there is nothing to compare.
+    if "auth_password" in differing and not first.auth_password:
+        differing.remove("auth_password")
+
+    sentences = [f"The {part} differs in {name.replace('_', ' ')}" for name in differing]
+    if len(existing) > 1:
+        sentences.insert(0, f"LiveKit has {len(existing)} copies of the {part}")
+    return sentences
 
 
 def _save_drift(number: PhoneNumber, differences: list[str]) -> list[str]:
@@ -126,29 +138,30 @@ def _save_drift(number: PhoneNumber, differences: list[str]) -> list[str]:
     return differences
 
 
-def _update_trunk_status(trunks: QuerySet[SipTrunk], found: ExistingTrunks) -> None:
-    """Whether LiveKit has them still, as the trunks' own status."""
-    there = [trunk.sip_trunk_id for trunk in (*found.outbound, *found.inbound)]
-    trunks.filter(livekit_trunk_id__in=there).exclude(status=Status.ACTIVE).update(
-        status=Status.ACTIVE
-    )
-    trunks.exclude(livekit_trunk_id__in=there).exclude(status=Status.MISSING).update(
-        status=Status.MISSING
-    )
+def _update_trunk_status(trunks: QuerySet[SipTrunk], existing: ExistingTrunks) -> None:
+    """Mark each trunk as active or missing, by whether LiveKit still has it."""
+    ids = [trunk.sip_trunk_id for trunk in (*existing.outbound, *existing.inbound)]
+    found = trunks.filter(livekit_trunk_id__in=ids)
+    missing = trunks.exclude(livekit_trunk_id__in=ids)
+    found.exclude(status=Status.ACTIVE).update(status=Status.ACTIVE)
+    missing.exclude(status=Status.MISSING).update(status=Status.MISSING)
 
 
 def _with_tag(everything: ExistingTrunks, tag: str) -> ExistingTrunks:
-    kinds = (everything.outbound, everything.inbound, everything.rules)
+    def tagged(items: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(item for item in items if item.metadata == tag)
+
     return ExistingTrunks(
-        *(tuple(item for item in items if item.metadata == tag) for items in kinds)
+        tagged(everything.outbound), tagged(everything.inbound), tagged(everything.rules)
     )
 
 
-def _orphan_ids(everything: ExistingTrunks, known: set[str]) -> list[str]:
-    trunks = [(t.metadata, t.sip_trunk_id) for t in (*everything.outbound, *everything.inbound)]
-    rules = [(r.metadata, r.sip_dispatch_rule_id) for r in everything.rules]
+def _orphan_ids(everything: ExistingTrunks, known_tags: set[str]) -> list[str]:
+    trunks = [*everything.outbound, *everything.inbound]
+    tagged_ids = [(trunk.metadata, trunk.sip_trunk_id) for trunk in trunks]
+    tagged_ids += [(rule.metadata, rule.sip_dispatch_rule_id) for rule in everything.rules]
     return [
-        pk
-        for tag, pk in (*trunks, *rules)
-        if tag.startswith(LIVEKIT_TAG_PREFIX) and tag not in known
+        found_id
+        for tag, found_id in tagged_ids
+        if tag.startswith(LIVEKIT_TAG_PREFIX) and tag not in known_tags
     ]

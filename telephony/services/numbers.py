@@ -1,14 +1,14 @@
-"""Phone numbers: registered, changed, removed. The row comes first and says what is going on at the
-providers.
+"""Phone numbers: registered, changed and removed at the providers and here.
 
-PROVISIONING   reserved; somebody is making its trunks right now
+The row is written first; its status says what is going on:
+
+PROVISIONING   reserved; its trunks are being made
 ACTIVE         everything is made
-ERROR          condemned: to be removed, and what is left of it at a provider could not be deleted
-yet
+ERROR          to be removed; something at a provider could not be deleted yet
 
-No transaction is open while LiveKit or Twilio is asked. A registration that dies in the middle
-leaves a row that `clean_provisioning` finds, and everything at the providers carries the row's id,
-so that it can be taken away.
+No transaction is open while LiveKit or Twilio is asked. A registration that is interrupted leaves
+a row that `clean_provisioning` finds. Everything at the providers carries the row's id, so that it
+can be found and removed.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,11 +19,13 @@ from typing import Any, TypeAlias
 
 from django.db import IntegrityError, transaction
 
+from accounts import audit
+from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from agents.models import Agent
 from telephony.clients.livekit import trunks as livekit_trunks
 from telephony.clients.livekit.errors import is_outcome_unknown
-from telephony.models import NumberPace, PhoneNumber, Provider, SipTrunk
+from telephony.models import NumberPace, PhoneNumber, Provider
 from telephony.services import purchase
 from telephony.services.trunk_config import (
     SipSettings,
@@ -32,14 +34,19 @@ from telephony.services.trunk_config import (
     encrypt_password,
     livekit_tag,
 )
+from telephony.services.trunk_rows import (
+    ALREADY_REGISTERED,
+    conflicts_as_refusals,
+    record_trunks,
+    require_unused,
+    save_trunk_rows,
+)
 from voiceops.core.clock import database_now
 from voiceops.core.errors import Conflict, NotFound, ProviderError, StateForbids
 from voiceops.core.extension_points import ExtensionPoint
 
 Status = PhoneNumber.Status
-Direction = SipTrunk.TrunkDirection
-PROVISIONING_TIMEOUT = timedelta(minutes=15)  # longer than all steps and their timeouts together
-ALREADY_REGISTERED = "Phone number already registered"
+PROVISIONING_TIMEOUT = timedelta(minutes=15)  # longer than all steps with their timeouts
 SIP_FIELDS = (
     "sip_address",
     "sip_transport",
@@ -55,9 +62,7 @@ NUMBER_USE_CHECKS: ExtensionPoint[NumberUseCheck] = ExtensionPoint("checks of a 
 
 @dataclass(frozen=True)
 class NumberOrder:
-    """A number to be registered. Without `sip` it must be Twilio's, and Twilio is connected to
-    LiveKit.
-    """
+    """A number to register. Without `sip` it must be at Twilio, which is then connected to LiveKit."""
 
     phone_number: str
     label: str = ""
@@ -69,107 +74,68 @@ class NumberOrder:
     buy: bool = False
 
 
-def register_number(*, workspace: Workspace, order: NumberOrder) -> PhoneNumber:
-    """The active number, with everything made at Twilio (where it is theirs to make) and LiveKit.
+def register_number(
+    *, workspace: Workspace, order: NumberOrder, principal: Principal | None = None
+) -> PhoneNumber:
+    """Register a number with its trunks at LiveKit, and at Twilio where they are needed.
 
-    Raises Conflict when a trunk for it exists in any workspace, ProviderError when a provider
-    refused or could not be reached; nothing is left behind then.
+    Returns the active number. Raises Conflict when any workspace has a trunk for the number, and
+    ProviderError when a provider refused or could not be reached; nothing is left behind then.
     """
     if order.sip is None:
         purchase.require_account()
+
     number = _reserve_number(workspace, order)
     with _undo_on_failure(number):
         if order.sip is None:
             purchase.connect_number(number=number, buy=order.buy)
         with conflicts_as_refusals():
-            made = livekit_trunks.apply_trunks(config_of_number(number))
-        _activate_number(number, made)
+            trunk_ids = livekit_trunks.apply_trunks(config_of_number(number))
+        _activate_number(number, trunk_ids)
+
+    details = {"phone_number": number.phone_number, "bought": order.buy}
+    audit.record("phone_number.created", principal=principal, target=number, changes=details)
     return number
 
 
-def change_number(*, number: PhoneNumber, changes: dict[str, Any]) -> PhoneNumber:
-    """The number with `changes` (names of its columns, the password in the clear), at LiveKit too,
-    in place.
+def change_number(
+    *, number: PhoneNumber, changes: dict[str, Any], principal: Principal | None = None
+) -> PhoneNumber:
+    """Change columns of an active number, and its trunks at LiveKit in place.
 
-    Raises StateForbids when it is not active or Twilio's own settings would be changed, NotFound
-    when it was removed meanwhile, ProviderError.
+    `changes` maps columns to values, the password in clear text. Raises StateForbids when the
+    number is not active or its SIP settings are Twilio's, NotFound when it was removed meanwhile,
+    and ProviderError.
     """
     if number.status != Status.ACTIVE:
         raise StateForbids("Phone number is not active")
-    changes = _drop_unchanged(number, changes)
-    if not changes:
-        return number
-    if number.provider_sids and changes.keys() & set(SIP_FIELDS):
-        raise StateForbids(
-            "The SIP settings of a number connected through Twilio are not ours to change"
-        )
-    before = config_of_number(number)
-    for name, value in changes.items():
-        setattr(
-            number, name, encrypt_password(number, value) if name == "sip_auth_password" else value
-        )
-    after = config_of_number(number)
-    made = livekit_trunks.change_trunks(before, after) if after != before else None
-    values = {name: getattr(number, name) for name in changes}
-    with transaction.atomic():
-        kept = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.ACTIVE).update(**values)
-        if kept and made is not None:
-            record_trunks(number, made)
-    if made is not None:
-        _reapply_until_unchanged(number, after)
-    if not kept:
-        raise NotFound("Phone number not found")
+
+    effective = _drop_unchanged(number, changes)
+    if effective:
+        _apply_changes(number, effective)
+
+    details = {"changed": sorted(changes)}
+    audit.record("phone_number.changed", principal=principal, target=number, changes=details)
     return number
 
 
-def _reapply_until_unchanged(number: PhoneNumber, line: livekit_trunks.TrunkConfig) -> None:
-    """Who changed or removed the number at the same time wrote at LiveKit without knowing of us:
-    the row decides.
-    """
-    active = PhoneNumber.unscoped.select_related("inbound_agent").filter(
-        pk=number.pk, status=Status.ACTIVE
-    )
-    while now := active.first():
-        if (wanted := config_of_number(now)) == line:
-            return
-        record_trunks(now, livekit_trunks.apply_trunks(wanted))
-        line = wanted
-    livekit_trunks.remove_trunks(line.tag, line.numbers)
+def remove_number(*, number: PhoneNumber, principal: Principal | None = None) -> None:
+    """Remove what was made at LiveKit and Twilio, then the row. A number we bought is released.
 
-
-def _drop_unchanged(number: PhoneNumber, changes: dict[str, Any]) -> dict[str, Any]:
-    """Without what is so already: who read a number may send all of it back."""
-    now = {name: getattr(number, name) for name in changes} | {
-        "sip_auth_password": decrypt_password(number)
-    }
-    return {name: value for name, value in changes.items() if value != now[name]}
-
-
-def record_trunks(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
-    """Write down which trunks and rule LiveKit has for the number now."""
-    with transaction.atomic():
-        number.dispatch_rule_id = made.rule_id
-        number.save(update_fields=["dispatch_rule_id"])
-        _save_trunk_rows(number, made)
-
-
-def remove_number(*, number: PhoneNumber) -> None:
-    """Take away what was made at LiveKit and Twilio (a number we bought is released), then the row.
-
-    Raises StateForbids while a running batch or a live call uses it, ProviderError when a provider
-    could not be asked; the number is out of use then, and removing it is tried again until it is
-    done.
+    Raises StateForbids while a running batch or an open call uses it, and ProviderError when a
+    provider could not be asked. The number is out of use then, and `clean_provisioning` tries
+    again until it is removed.
     """
     with transaction.atomic():
-        list(
-            NumberPace.unscoped.select_for_update().filter(number=number)
-        )  # claims wait for this lock
-        if number.calls.open().exists() or any(
-            is_in_use(number) for is_in_use in NUMBER_USE_CHECKS.all()
-        ):
+        # Reservations of calls wait for this lock, so that none begins after the check.
+        list(NumberPace.unscoped.select_for_update().filter(number=number))
+        if _is_in_use(number):
             raise StateForbids("Phone number is in use")
-        PhoneNumber.unscoped.filter(pk=number.pk).update(status=Status.ERROR)
+        _mark_for_removal(number)
     _remove_everywhere(number)
+
+    details = {"phone_number": number.phone_number}
+    audit.record("phone_number.deleted", principal=principal, target=number, changes=details)
 
 
 def detach_agent(agent: Agent) -> None:
@@ -178,56 +144,107 @@ def detach_agent(agent: Agent) -> None:
 
 
 def clean_provisioning(*, limit: int = 100) -> int:
-    """Finish what was interrupted: take away condemned numbers, and reservations nobody works on.
-    Returns how many.
+    """Remove numbers whose registration or removal was interrupted; returns how many.
 
-    A number whose provider cannot be reached stays for the next time; any `limit` of them are
-    tried.
+    Tries at most `limit` numbers in random order. One whose provider cannot be reached waits for
+    the next round, with the reason in `drift`.
     """
-    stale = PhoneNumber.unscoped.filter(
-        status=Status.PROVISIONING, created_at__lt=database_now() - PROVISIONING_TIMEOUT
+    started_before = database_now() - PROVISIONING_TIMEOUT
+    PhoneNumber.unscoped.filter(status=Status.PROVISIONING, created_at__lt=started_before).update(
+        status=Status.ERROR
     )
-    stale.update(status=Status.ERROR)
+
     cleaned = 0
     for number in PhoneNumber.unscoped.filter(status=Status.ERROR).order_by("?")[:limit]:
         try:
             _remove_everywhere(number)
         except ProviderError as error:
-            PhoneNumber.unscoped.filter(pk=number.pk).update(drift=[str(error)])
+            _record_failure(number, error)
         else:
             cleaned += 1
     return cleaned
 
 
-def require_unused(phone_number: str, *, except_for: PhoneNumber | SipTrunk | None = None) -> None:
-    """Raises Conflict when a number or a trunk of any workspace has it already, besides one."""
-    numbers = PhoneNumber.unscoped.filter(phone_number=phone_number)
-    trunks = SipTrunk.unscoped.filter(numbers__icontains=f'"{phone_number}"')
-    own = [except_for.pk] if except_for else []
-    if numbers.exclude(pk__in=own).exists() or trunks.exclude(pk__in=own).exists():
-        raise Conflict(ALREADY_REGISTERED)
+def _is_in_use(number: PhoneNumber) -> bool:
+    if number.calls.open().exists():
+        return True
+    return any(is_in_use(number) for is_in_use in NUMBER_USE_CHECKS.all())
 
 
-@contextmanager
-def conflicts_as_refusals() -> Iterator[None]:
-    """Who comes a moment too late may hear so from LiveKit, before there is a row to see: Conflict
-    all the same.
+def _drop_unchanged(number: PhoneNumber, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the changes that change something: clients may send back all that they have read."""
+    current = {name: getattr(number, name) for name in changes}
+    current["sip_auth_password"] = decrypt_password(number)
+    return {name: value for name, value in changes.items() if value != current[name]}
+
+
+def _apply_changes(number: PhoneNumber, changes: dict[str, Any]) -> None:
+    if number.provider_sids and changes.keys() & set(SIP_FIELDS):
+        raise StateForbids(
+            "The SIP settings of a number connected through Twilio are not ours to change"
+        )
+
+    before = config_of_number(number)
+    for name, value in changes.items():
+        stored = encrypt_password(number, value) if name == "sip_auth_password" else value
+        setattr(number, name, stored)
+    after = config_of_number(number)
+    trunk_ids = livekit_trunks.change_trunks(before, after) if after != before else None
+
+    values = {name: getattr(number, name) for name in changes}
+    with transaction.atomic():
+        still_active = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.ACTIVE)
+        is_saved = bool(still_active.update(**values))
+        if is_saved and trunk_ids is not None:
+            record_trunks(number, trunk_ids)
+    if trunk_ids is not None:
+        _reapply_until_unchanged(number, after)
+    if not is_saved:
+        raise NotFound("Phone number not found")
+
+
+def _reapply_until_unchanged(number: PhoneNumber, applied: livekit_trunks.TrunkConfig) -> None:
+    """Make LiveKit follow the row until the row has not changed since it was read.
+
+    A request that changed or removed the number at the same time wrote to LiveKit without knowing
+    of ours, so what LiveKit has last may be neither; the row decides.
     """
-    try:
-        yield
-    except ProviderError as error:
-        if livekit_trunks.is_conflict(error):
-            raise Conflict(ALREADY_REGISTERED) from error
-        raise
+    active = PhoneNumber.unscoped.select_related("inbound_agent").filter(
+        pk=number.pk, status=Status.ACTIVE
+    )
+    while current := active.first():
+        wanted = config_of_number(current)
+        if wanted == applied:
+            return
+        record_trunks(current, livekit_trunks.apply_trunks(wanted))
+        applied = wanted
+    livekit_trunks.remove_trunks(applied.tag, applied.numbers)
 
 
 def _reserve_number(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
-    condemned = PhoneNumber.unscoped.filter(
+    """Write the row that reserves the number. Raises Conflict when it is registered already."""
+    to_remove = PhoneNumber.unscoped.filter(
         phone_number=order.phone_number, status=Status.ERROR
     ).first()
-    if condemned is not None:
-        _remove_everywhere(condemned)
+    if to_remove is not None:
+        _remove_everywhere(to_remove)
     require_unused(order.phone_number)
+
+    number = _build_number(workspace, order)
+    try:
+        with transaction.atomic():
+            number.save()
+        # Again: a trunk with this number may have been created since the first check.
+        require_unused(order.phone_number, except_for=number)
+    except IntegrityError as error:
+        raise Conflict(ALREADY_REGISTERED) from error
+    except Conflict:
+        PhoneNumber.unscoped.filter(pk=number.pk).delete()
+        raise
+    return number
+
+
+def _build_number(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
     number = PhoneNumber(
         workspace=workspace,
         phone_number=order.phone_number,
@@ -238,84 +255,55 @@ def _reserve_number(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
         max_concurrent_calls=order.max_concurrent_calls,
     )
     sip = order.sip or purchase.twilio_termination(number)
-    number.sip_address, number.sip_transport = sip.address, sip.transport
+    number.sip_address = sip.address
+    number.sip_transport = sip.transport
     number.sip_auth_username = sip.auth_username
     number.sip_auth_password = encrypt_password(number, sip.auth_password)
-    number.allowed_addresses, number.headers = list(sip.allowed_addresses), sip.headers
-    number.provider_sids = (
-        {} if order.sip else {"bought": order.buy}
-    )  # from here on Twilio is looked at in an undo
-    try:
-        with transaction.atomic():
-            number.save()
-        require_unused(
-            order.phone_number, except_for=number
-        )  # once more: a trunk of somebody's own may have come meanwhile
-    except IntegrityError as error:
-        raise Conflict(ALREADY_REGISTERED) from error
-    except Conflict:
-        PhoneNumber.unscoped.filter(pk=number.pk).delete()
-        raise
+    number.allowed_addresses = list(sip.allowed_addresses)
+    number.headers = sip.headers
+    # A number with provider_sids, even without any id yet, is also removed at Twilio in an undo.
+    number.provider_sids = {} if order.sip else {"bought": order.buy}
     return number
 
 
 @contextmanager
 def _undo_on_failure(number: PhoneNumber) -> Iterator[None]:
-    """Whatever goes wrong inside, nothing half-made stays. What cannot be undone now
-    `clean_provisioning` will undo.
-    """
+    """Remove what was made when anything fails inside; `clean_provisioning` does what is left."""
     try:
         yield
     except BaseException as failure:
-        PhoneNumber.unscoped.filter(pk=number.pk).update(status=Status.ERROR)
+        _mark_for_removal(number)
         try:
             _remove_everywhere(number, maybe_created=is_outcome_unknown(failure))
         except ProviderError as error:
-            PhoneNumber.unscoped.filter(pk=number.pk).update(drift=[str(error)])
+            _record_failure(number, error)
         raise
 
 
+def _activate_number(number: PhoneNumber, trunk_ids: livekit_trunks.TrunkIds) -> None:
+    with transaction.atomic():
+        provisioning = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.PROVISIONING)
+        if not provisioning.update(status=Status.ACTIVE, dispatch_rule_id=trunk_ids.rule_id):
+            raise StateForbids("Phone number was removed while it was being registered")
+        number.status = Status.ACTIVE
+        number.dispatch_rule_id = trunk_ids.rule_id
+        NumberPace.unscoped.create(number=number, workspace=number.workspace)
+        save_trunk_rows(number, trunk_ids)
+
+
+def _mark_for_removal(number: PhoneNumber) -> None:
+    PhoneNumber.unscoped.filter(pk=number.pk).update(status=Status.ERROR)
+
+
+def _record_failure(number: PhoneNumber, error: ProviderError) -> None:
+    PhoneNumber.unscoped.filter(pk=number.pk).update(drift=[str(error)])
+
+
 def _remove_everywhere(number: PhoneNumber, *, maybe_created: bool = False) -> None:
-    """The reverse of a registration, from any point of it, as often as needed. Raises
-    ProviderError.
-    """
+    """Reverse a registration from any point of it, as often as needed. Raises ProviderError."""
     livekit_trunks.remove_trunks(
         livekit_tag(number), [number.phone_number], maybe_created=maybe_created
     )
     if number.provider == Provider.TWILIO and number.provider_sids:
         purchase.disconnect_number(number=number)
     PhoneNumber.unscoped.filter(pk=number.pk).delete()
-
-
-def _activate_number(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
-    with transaction.atomic():
-        mine = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.PROVISIONING)
-        if not mine.update(status=Status.ACTIVE, dispatch_rule_id=made.rule_id):
-            raise StateForbids("Phone number was removed while it was being registered")
-        number.status, number.dispatch_rule_id = Status.ACTIVE, made.rule_id
-        NumberPace.unscoped.create(number=number, workspace=number.workspace)
-        _save_trunk_rows(number, made)
-
-
-def _save_trunk_rows(number: PhoneNumber, made: livekit_trunks.TrunkIds) -> None:
-    """Our rows for the two trunks at LiveKit. Their password stays with the number."""
-    ids = {Direction.OUTBOUND: made.outbound_id, Direction.INBOUND: made.inbound_id}
-    for direction, livekit_trunk_id in ids.items():
-        SipTrunk.unscoped.update_or_create(
-            phone_number=number,
-            direction=direction,
-            defaults={
-                "workspace": number.workspace,
-                "livekit_trunk_id": livekit_trunk_id,
-                "address": number.sip_address if direction == Direction.OUTBOUND else "",
-                "transport": number.sip_transport,
-                "auth_username": number.sip_auth_username
-                if direction == Direction.OUTBOUND
-                else "",
-                "numbers": [number.phone_number],
-                "allowed_addresses": number.allowed_addresses
-                if direction == Direction.INBOUND
-                else [],
-                "status": SipTrunk.Status.ACTIVE,
-            },
-        )

@@ -1,9 +1,8 @@
-"""A number at Twilio, bought or already owned, connected to LiveKit: a saga whose every step can be
-taken back.
+"""A number at Twilio, bought or already owned, connected to LiveKit in steps that can be undone.
 
-Each thing made at Twilio carries the row's tag as its friendly name (a trunk's sub-resources are
-found through the trunk), so undoing does not depend on how far we came, nor on which answers
-arrived. A number the account owned before is never released, and keeps its own name.
+Everything made at Twilio carries the row's tag as its friendly name (what belongs to a trunk is
+found through the trunk). Undoing therefore depends neither on how many steps were done nor on which
+answers arrived. A number that the account owned before is never released and keeps its own name.
 """
 
 import secrets
@@ -17,33 +16,31 @@ from telephony.clients.twilio.errors import TwilioError
 from telephony.models import PhoneNumber
 from telephony.services.trunk_config import SipSettings, decrypt_password
 
-MAX_NUMBERS_FOUND = 200  # Twilio's inventory has no end and no order: a page of what is there now
+MAX_NUMBERS_FOUND = 200  # Twilio's inventory is unbounded and unordered: one page of it suffices
 SIP_PASSWORD_LENGTH = 32
 TWILIO_TAG_PREFIX = "voiceops-"
 
 
 def require_account() -> None:
-    """Raises TwilioError when none is configured."""
+    """Check that a Twilio account is configured. Raises TwilioError when none is."""
     Twilio()
 
 
 def list_twilio_tags() -> set[str]:
-    """The tags of everything at Twilio that looks like ours. Raises TwilioError."""
+    """Return the tags of everything at Twilio that looks like ours. Raises TwilioError."""
     twilio = Twilio()
     rows = [*twilio.all_trunks(), *twilio.all_numbers(), *twilio.all_credential_lists()]
-    return {
-        row.friendly_name for row in rows if (row.friendly_name or "").startswith(TWILIO_TAG_PREFIX)
-    }
+    names = [row.friendly_name or "" for row in rows]
+    return {name for name in names if name.startswith(TWILIO_TAG_PREFIX)}
 
 
 def twilio_tag(number: PhoneNumber) -> str:
+    """Return the friendly name of everything that is made at Twilio for the number."""
     return f"{TWILIO_TAG_PREFIX}{number.pk}"
 
 
 def twilio_termination(number: PhoneNumber) -> SipSettings:
-    """Where LiveKit will send calls of a number connected through Twilio, and with which new
-    credentials.
-    """
+    """Return where LiveKit will send the number's outbound calls, with new credentials."""
     return SipSettings(
         address=f"voiceops-{number.pk.hex}.pstn.twilio.com",
         auth_username=f"voiceops{secrets.token_hex(8)}",
@@ -52,47 +49,52 @@ def twilio_termination(number: PhoneNumber) -> SipSettings:
 
 
 def generate_sip_password() -> str:
-    """Twilio asks for 12 characters at least, with upper case, lower case and a digit."""
-    letters = string.ascii_letters + string.digits
+    """Return a random password that Twilio accepts.
+
+    Twilio requires at least 12 characters with an upper-case letter, a lower-case letter and a
+    digit.
+    """
+    alphabet = string.ascii_letters + string.digits
     while True:
-        password = "".join(secrets.choice(letters) for _ in range(SIP_PASSWORD_LENGTH))
-        if (
-            any(c.islower() for c in password)
-            and any(c.isupper() for c in password)
-            and any(map(str.isdigit, password))
-        ):
+        password = "".join(secrets.choice(alphabet) for _ in range(SIP_PASSWORD_LENGTH))
+        has_lower = any(character.islower() for character in password)
+        has_upper = any(character.isupper() for character in password)
+        has_digit = any(character.isdigit() for character in password)
+        if has_lower and has_upper and has_digit:
             return password
 
 
 def search_numbers(*, country: str, kind: str, filters: dict[str, Any]) -> list[dict[str, Any]]:
-    """What Twilio sells now, as the API shows it. Raises TwilioError."""
-    return [
-        {
-            "phone_number": row.phone_number,
-            "friendly_name": row.friendly_name,
-            "country": row.iso_country,
-            "type": kind,
-            "locality": row.locality,
-            "region": row.region,
-            "postal_code": row.postal_code,
-            "address_requirements": row.address_requirements,
-            "capabilities": {
-                name.lower(): bool(able) for name, able in (row.capabilities or {}).items()
-            },
-        }
-        for row in Twilio().available(country, kind, MAX_NUMBERS_FOUND, filters)
-    ]
+    """Return the numbers that Twilio sells now, as the API serializes them. Raises TwilioError."""
+    rows = Twilio().available(country, kind, MAX_NUMBERS_FOUND, filters)
+    return [_serialize_offer(row, kind) for row in rows]
+
+
+def _serialize_offer(row: Any, kind: str) -> dict[str, Any]:
+    capabilities = row.capabilities or {}
+    return {
+        "phone_number": row.phone_number,
+        "friendly_name": row.friendly_name,
+        "country": row.iso_country,
+        "type": kind,
+        "locality": row.locality,
+        "region": row.region,
+        "postal_code": row.postal_code,
+        "address_requirements": row.address_requirements,
+        "capabilities": {name.lower(): bool(able) for name, able in capabilities.items()},
+    }
 
 
 def connect_number(*, number: PhoneNumber, buy: bool) -> None:
-    """Buy it (or find it among those owned), and make its trunk with origination and credentials.
+    """Buy the number, or find it among those owned, and connect it to a new trunk at Twilio.
 
-    What was made is written down after each step, for people to see. Raises TwilioError at the
-    first refusal; the caller undoes with `disconnect_number`.
+    The ids of what was made are saved after each step, for staff to see. Raises TwilioError at the
+    first refusal; the caller then undoes with `disconnect_number`.
     """
     twilio = Twilio()
     tag = twilio_tag(number)
     owned = _acquire_number(twilio, number, tag, buy=buy)
+
     trunk = twilio.create_trunk(tag, number.sip_address)
     _save_sids(number, trunk=trunk)
     _save_sids(number, origination=twilio.originate_to(trunk, origination_url(), tag))
@@ -100,11 +102,12 @@ def connect_number(*, number: PhoneNumber, buy: bool) -> None:
     _save_sids(number, credential_list=credential_list)
     twilio.create_credential(credential_list, number.sip_auth_username, decrypt_password(number))
     twilio.admit_list(trunk, credential_list)
+    # Last: from here on Twilio sends the number's calls to the trunk.
     twilio.attach_number(trunk, owned.sid)
 
 
 def disconnect_number(*, number: PhoneNumber) -> None:
-    """The reverse of `connect_number`, last step first, from any point of it, any number of times.
+    """Undo `connect_number`, last step first, from any point of it and as often as needed.
 
     Raises TwilioError when Twilio could not be asked; what is left is found again next time.
     """
@@ -115,6 +118,7 @@ def disconnect_number(*, number: PhoneNumber) -> None:
         _delete_trunk(twilio, trunk)
     for credential_list in twilio.credential_lists(tag):
         twilio.delete_credential_list(credential_list)
+
     if owned is None:
         return
     if number.provider_sids.get("bought") and owned.friendly_name == tag:
@@ -124,7 +128,7 @@ def disconnect_number(*, number: PhoneNumber) -> None:
 
 
 def origination_url() -> str:
-    """Where Twilio sends calls that come in: LiveKit's SIP address, over TCP."""
+    """Return where Twilio sends inbound calls: LiveKit's SIP address, over TCP."""
     return f"sip:{settings.LIVEKIT_SIP_HOST};transport=tcp"
 
 
@@ -142,6 +146,7 @@ def _acquire_number(twilio: Twilio, number: PhoneNumber, tag: str, *, buy: bool)
         raise TwilioError(
             "the number is connected to another SIP trunk; disconnect it in the Twilio console"
         )
+
     _save_sids(number, number=owned.sid)
     if owned.voice_application_sid:
         _save_sids(number, voice_application=owned.voice_application_sid)
@@ -149,6 +154,7 @@ def _acquire_number(twilio: Twilio, number: PhoneNumber, tag: str, *, buy: bool)
 
 
 def _delete_trunk(twilio: Twilio, trunk: str) -> None:
+    """Delete a trunk, after everything that is attached to it."""
     for attached in twilio.numbers_of(trunk):
         twilio.detach_number(trunk, attached.sid)
     for admitted in twilio.lists_of(trunk):

@@ -1,9 +1,7 @@
-"""Which SIP addresses may be named: never one inside our own network. Names are not resolved here,
-LiveKit does that.
+"""Which SIP addresses a trunk may lead to: never one inside our own network.
 
-Python's `is_global` alone is not enough (reliability.md F2), nor is its parser: `0x7f.1` and
-`2130706433` are
-127.0.0.1 to everything that connects.
+Names are not resolved here, because LiveKit resolves them. `voiceops.core.ip_networks` decides what
+is public: Python's own parser and `is_global` do not suffice (`docs/reference/reliability.md §F2`).
 """
 
 import re
@@ -14,30 +12,34 @@ from voiceops.core.ip_networks import is_public, parse_address
 SIP_ADDRESS = re.compile(
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)(?::(?P<port>\d{1,5}))?"
 )
+DEFAULT_SIP_PORT = 5060
 LOCAL_NAMES = (".localhost", ".local", ".internal", ".home.arpa")
 
 
 def is_well_formed(address: str) -> bool:
-    """A host name, IPv4 address or [IPv6 address], optionally with a port. No SIP URI, no
-    parameters.
+    """Return whether this is a host name, an IPv4 address or an [IPv6 address], maybe with a port.
+
+    SIP URIs and parameters are not accepted.
     """
-    found = SIP_ADDRESS.fullmatch(address)
-    return (
-        found is not None
-        and 0 < int(found["port"] or 5060) < 65536
-        and _is_valid_host(found["host"])
-    )
+    match = SIP_ADDRESS.fullmatch(address)
+    if match is None:
+        return False
+    is_valid_port = 0 < int(match["port"] or DEFAULT_SIP_PORT) < 65536
+    return is_valid_port and _is_valid_host(match["host"])
 
 
 def require_public(address: str) -> None:
-    """Raises Invalid for a literal address that is not public, and for names that mean this machine
-    or network.
+    """Check that a well-formed address does not lead into our own network.
+
+    Raises Invalid for an IP address that is not public, and for names that mean this machine or
+    its network.
     """
-    found = SIP_ADDRESS.fullmatch(address)
-    assert found is not None
-    host = found["host"]
+    match = SIP_ADDRESS.fullmatch(address)
+    assert match is not None
+    host = match["host"]
     ip = parse_address(host)
-    if (ip is not None and not is_public(ip)) or f".{host.lower()}".endswith(LOCAL_NAMES):
+    is_local_name = f".{host.lower()}".endswith(LOCAL_NAMES)
+    if is_local_name or (ip is not None and not is_public(ip)):
         raise Invalid("SIP address must be public")
 
 

@@ -1,7 +1,7 @@
-"""A real call through a number's trunk, to hear what the carrier answers. No agent, no `Call`: it
-is hung up at once.
+"""Test calls: a real call through a number's trunk, to learn what the carrier answers.
 
-It takes its time slot like every other call, so that calls per second hold.
+A test call has no agent and no `Call`, and is hung up as soon as it is answered. It reserves a time
+slot like every other call, so that the number's calls per second hold.
 """
 
 import time
@@ -13,6 +13,8 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import transaction
 
+from accounts import audit
+from accounts.auth.principal import Principal
 from telephony.clients.livekit.dial import Answered, DialRequest, DialResult, Lost, NeverSent, dial
 from telephony.clients.livekit.errors import plain_message
 from telephony.clients.livekit.rooms import create_room_without_agent, delete_room
@@ -25,14 +27,14 @@ from telephony.services.calls import require_callable
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError, StateForbids
 
-TEST_RINGING_SECONDS = 20  # seconds at most
-TEST_CALL_MAX_SECONDS = 30  # seconds after which LiveKit ends it, should our hang-up not arrive
-MAX_SLOT_WAIT = timedelta(seconds=5)  # how long to wait for a time slot
+TEST_RINGING_SECONDS = 20
+TEST_CALL_MAX_SECONDS = 30  # LiveKit ends the call then, in case our hang-up does not arrive
+MAX_SLOT_WAIT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
 class TestCallResult:
-    """What the carrier answered; without a SIP status when none arrived."""
+    """What the carrier answered. The SIP status is None when no answer arrived."""
 
     outcome: str
     sip_status_code: int | None
@@ -40,22 +42,52 @@ class TestCallResult:
     text: str
 
 
-def place_test_call(*, number: PhoneNumber, to: str) -> TestCallResult:
-    """Ring `to` for 20 seconds at most, hang up when somebody answers.
+def place_test_call(
+    *, number: PhoneNumber, to: str, principal: Principal | None = None
+) -> TestCallResult:
+    """Call `to` (E.164) for at most 20 seconds and hang up as soon as it is answered.
 
-    Raises StateForbids when the number is not active or busy, Invalid when `to` must not be called,
-    ProviderError when LiveKit could not be asked.
+    Returns what the carrier answered. Raises StateForbids when the number is not active or busy,
+    Invalid when `to` must not be called, and ProviderError when LiveKit could not be asked.
     """
     trunk = number.trunks.filter(direction=SipTrunk.TrunkDirection.OUTBOUND).first()
     if number.status != PhoneNumber.Status.ACTIVE or trunk is None:
         raise StateForbids("Phone number is not active")
     require_callable(number.workspace, to)
+
     slot, now = _reserve_slot(number)
     time.sleep(max(0.0, (slot - now).total_seconds()))
-    name = uuid4()
-    request = DialRequest(
-        room=f"trial-{name}",
-        identity=f"callee-{name}",
+    request = _build_request(number, trunk, to, slot)
+    result = _result_of(run_in_session(lambda livekit: _dial_and_hang_up(livekit, request)))
+
+    details = {"to": to, "outcome": result.outcome}
+    audit.record("phone_number.tested", principal=principal, target=number, changes=details)
+    return result
+
+
+def _reserve_slot(number: PhoneNumber) -> tuple[datetime, datetime]:
+    """Reserve a time slot; returns when the call may be sent, and the database's time now.
+
+    Raises StateForbids when the number has no free capacity or its next slot is too far away.
+    """
+    with transaction.atomic():
+        paces = NumberPace.unscoped.select_for_update(of=("self",)).select_related("number")
+        pace = paces.get(number=number)
+        now = database_now()
+        slot = choose_slot(pace, now=now)
+        is_full = number.calls.open().count() >= number.max_concurrent_calls
+        if is_full or slot > now + MAX_SLOT_WAIT:
+            raise StateForbids("Phone number is busy")
+        occupy_slot(pace, slot)
+        pace.save(update_fields=["next_slot_at"])
+    return slot, now
+
+
+def _build_request(number: PhoneNumber, trunk: SipTrunk, to: str, slot: datetime) -> DialRequest:
+    unique = uuid4()
+    return DialRequest(
+        room=f"trial-{unique}",
+        identity=f"callee-{unique}",
         trunk_id=trunk.livekit_trunk_id,
         from_number=number.phone_number,
         to_number=to,
@@ -63,24 +95,6 @@ def place_test_call(*, number: PhoneNumber, to: str) -> TestCallResult:
         max_call_duration=TEST_CALL_MAX_SECONDS,
         expires_at=slot + timedelta(seconds=settings.DIAL_TOKEN_SECONDS),
     )
-    return _result_of(run_in_session(lambda livekit: _dial_and_hang_up(livekit, request)))
-
-
-def _reserve_slot(number: PhoneNumber) -> tuple[datetime, datetime]:
-    """When the call may leave, and what time it is. Raises StateForbids when that would take too
-    long.
-    """
-    with transaction.atomic():
-        paces = NumberPace.unscoped.select_for_update(of=("self",)).select_related("number")
-        pace = paces.get(number=number)
-        now = database_now()
-        slot = choose_slot(pace, now=now)
-        busy = number.calls.open().count() >= number.max_concurrent_calls
-        if busy or slot > now + MAX_SLOT_WAIT:
-            raise StateForbids("Phone number is busy")
-        occupy_slot(pace, slot)
-        pace.save(update_fields=["next_slot_at"])
-    return slot, now
 
 
 async def _dial_and_hang_up(livekit: LiveKit, request: DialRequest) -> DialResult:
@@ -88,7 +102,8 @@ async def _dial_and_hang_up(livekit: LiveKit, request: DialRequest) -> DialResul
         livekit, request.room, empty_timeout=TEST_RINGING_SECONDS + TEST_CALL_MAX_SECONDS
     )
     answer = await dial(livekit, request)
-    with suppress(ProviderError):  # then it ends by its maximum duration
+    # When the room cannot be deleted, the call ends by its maximum duration.
+    with suppress(ProviderError):
         await delete_room(livekit, request.room)
     return answer
 
@@ -100,11 +115,13 @@ def _result_of(answer: DialResult) -> TestCallResult:
         raise ProviderError(f"LiveKit SIP error: {answer.reason}")
     if isinstance(answer, Lost):
         return TestCallResult(IN_DOUBT.outcome, None, None, IN_DOUBT.words)
-    verdict, phrase = classify(answer), answer.sip_phrase or None
-    said = phrase if answer.sip_code else plain_message(answer.message)
-    told = {
+
+    verdict = classify(answer)
+    phrase = answer.sip_phrase or None
+    details = {
         "sip_status_code": answer.sip_code,
-        "sip_status": said,
+        "sip_status": phrase if answer.sip_code else plain_message(answer.message),
         "provider_code": provider_code(answer),
     }
-    return TestCallResult(verdict.outcome, answer.sip_code, phrase, describe_failure(verdict, told))
+    text = describe_failure(verdict, details)
+    return TestCallResult(verdict.outcome, answer.sip_code, phrase, text)

@@ -1,4 +1,4 @@
-"""From our rows to what LiveKit must have for them; and the secrets that only this step reads."""
+"""What LiveKit must have for our rows of numbers and trunks, with the passwords in clear text."""
 
 from dataclasses import dataclass, field
 
@@ -7,11 +7,14 @@ from telephony.domain.room_names import room_prefix
 from telephony.models import PhoneNumber, SipTrunk, Transport
 from voiceops.core import crypto
 
+LIVEKIT_TAG_PREFIX = "voiceops:"
+
 
 @dataclass(frozen=True)
 class SipSettings:
-    """How a carrier is reached. `allowed_addresses` (IP addresses or networks) are who may call in,
-    empty for all.
+    """How a carrier is reached.
+
+    `allowed_addresses` are the IP addresses or networks that may call in; empty allows all.
     """
 
     address: str
@@ -23,26 +26,25 @@ class SipSettings:
 
 
 def livekit_tag(row: PhoneNumber | SipTrunk) -> str:
-    """By this metadata everything that belongs to the row is found again at LiveKit."""
-    return f"voiceops:{row.pk}"
+    """Return the metadata by which everything of the row is found again at LiveKit."""
+    return f"{LIVEKIT_TAG_PREFIX}{row.pk}"
 
 
 def encrypt_password(row: PhoneNumber | SipTrunk, password: str) -> str:
-    """What to store for it. The ciphertext belongs to this row alone; no password is stored as
-    none.
-    """
+    """Return the ciphertext to store: bound to this row, and empty for an empty password."""
     return crypto.encrypt(password, _encryption_context(row)) if password else ""
 
 
 def decrypt_password(row: PhoneNumber | SipTrunk) -> str:
-    """The password in the clear, for LiveKit only. Raises crypto.DecryptError."""
+    """Return the password in clear text, for LiveKit only. Raises crypto.DecryptError."""
     stored = row.sip_auth_password if isinstance(row, PhoneNumber) else row.auth_password
     return crypto.decrypt(stored, _encryption_context(row)) if stored else ""
 
 
 def config_of_number(number: PhoneNumber) -> TrunkConfig:
-    """An outbound trunk, an inbound trunk, and a rule when an agent takes the calls. Raises
-    crypto.DecryptError.
+    """Return a number's two trunks, and a dispatch rule when an agent answers its calls.
+
+    Raises crypto.DecryptError.
     """
     return TrunkConfig(
         tag=livekit_tag(number),
@@ -63,18 +65,17 @@ def config_of_number(number: PhoneNumber) -> TrunkConfig:
 
 
 def config_of_trunk(trunk: SipTrunk) -> TrunkConfig:
-    """A trunk that somebody brought: one direction, no rule. Raises crypto.DecryptError."""
-    tag, name, numbers = livekit_tag(trunk), f"VoiceOps trunk {trunk.pk}", tuple(trunk.numbers)
-    username, password = trunk.auth_username, decrypt_password(trunk)
+    """Return a standalone trunk: one direction, no dispatch rule. Raises crypto.DecryptError."""
+    tag = livekit_tag(trunk)
+    name = f"VoiceOps trunk {trunk.pk}"
+    numbers = tuple(trunk.numbers)
+    password = decrypt_password(trunk)
     if trunk.direction == SipTrunk.TrunkDirection.OUTBOUND:
-        return TrunkConfig(
-            tag,
-            name,
-            outbound=Outbound(trunk.address, trunk.transport, numbers, username, password),
-        )
-    return TrunkConfig(
-        tag, name, inbound=Inbound(numbers, tuple(trunk.allowed_addresses), username, password)
-    )
+        outbound = Outbound(trunk.address, trunk.transport, numbers, trunk.auth_username, password)
+        return TrunkConfig(tag, name, outbound=outbound)
+    allowed_addresses = tuple(trunk.allowed_addresses)
+    inbound = Inbound(numbers, allowed_addresses, trunk.auth_username, password)
+    return TrunkConfig(tag, name, inbound=inbound)
 
 
 def _route_of(number: PhoneNumber) -> InboundRoute | None:

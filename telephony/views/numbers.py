@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from accounts import audit
 from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
 from accounts.roles import Role
 from telephony.models import PhoneNumber, SipTrunk
@@ -74,15 +73,16 @@ class PhoneNumberViewSet(
         serializer.instance = self._register(serializer.order())
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
-        changes = dict(serializer.validated_data)
         assert isinstance(serializer.instance, PhoneNumber)
-        number = numbers.change_number(number=serializer.instance, changes=changes)
-        self._record("phone_number.changed", number, changed=sorted(changes))
+        numbers.change_number(
+            number=serializer.instance,
+            changes=dict(serializer.validated_data),
+            principal=self.principal,
+        )
         serializer.instance = self.get_object()
 
     def perform_destroy(self, instance: PhoneNumber) -> None:
-        numbers.remove_number(number=instance)
-        self._record("phone_number.deleted", instance, phone_number=instance.phone_number)
+        numbers.remove_number(number=instance, principal=self.principal)
 
     @extend_schema(parameters=[InventoryQuery], responses=OfferSerializer(many=True))
     @action(detail=False, methods=["get"])
@@ -118,8 +118,7 @@ class PhoneNumberViewSet(
     @action(detail=True, methods=["post"])
     def repair(self, request: Request, pk: str) -> Response:
         """Makes LiveKit have again what this number says."""
-        number = drift.repair_number(number=self.get_object())
-        self._record("phone_number.repaired", number)
+        drift.repair_number(number=self.get_object(), principal=self.principal)
         return Response(PhoneNumberSerializer(self.get_object()).data)
 
     @extend_schema(request=TrialCallSerializer, responses=TrialSerializer)
@@ -129,21 +128,15 @@ class PhoneNumberViewSet(
         number = self.get_object()
         serializer = TrialCallSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        trial = test_calls.place_test_call(number=number, to=serializer.validated_data["to"])
-        self._record(
-            "phone_number.tested", number, to=serializer.validated_data["to"], outcome=trial.outcome
+        result = test_calls.place_test_call(
+            number=number, to=serializer.validated_data["to"], principal=self.principal
         )
-        return Response(asdict(trial))
+        return Response(asdict(result))
 
     def _register(self, order: NumberOrder) -> PhoneNumber:
-        number = numbers.register_number(workspace=self.workspace, order=order)
-        self._record(
-            "phone_number.created", number, phone_number=number.phone_number, bought=order.buy
+        return numbers.register_number(
+            workspace=self.workspace, order=order, principal=self.principal
         )
-        return number
-
-    def _record(self, what: str, number: PhoneNumber, **changes: Any) -> None:
-        audit.record(what, principal=self.principal, target=number, changes=changes)
 
 
 class SipTrunkViewSet(
@@ -168,25 +161,17 @@ class SipTrunkViewSet(
         return SipTrunkChangeSerializer if self.action == "partial_update" else SipTrunkSerializer
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
-        trunk = trunks.create_trunk(
-            workspace=self.workspace, values=dict(serializer.validated_data)
+        values = dict(serializer.validated_data)
+        serializer.instance = trunks.create_trunk(
+            workspace=self.workspace, values=values, principal=self.principal
         )
-        serializer.instance = trunk
-        self._record("sip_trunk.created", trunk)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
-        changes = dict(serializer.validated_data)
         assert isinstance(serializer.instance, SipTrunk)
-        trunk = serializer.instance = trunks.change_trunk(
-            trunk=serializer.instance, changes=changes
+        changes = dict(serializer.validated_data)
+        serializer.instance = trunks.change_trunk(
+            trunk=serializer.instance, changes=changes, principal=self.principal
         )
-        self._record("sip_trunk.changed", trunk, changed=sorted(changes))
 
     def perform_destroy(self, instance: SipTrunk) -> None:
-        pk = instance.pk
-        trunks.remove_trunk(trunk=instance)
-        instance.pk = pk  # Django forgets it; the audit log is to name it
-        self._record("sip_trunk.deleted", instance)
-
-    def _record(self, what: str, trunk: SipTrunk, **changes: Any) -> None:
-        audit.record(what, principal=self.principal, target=trunk, changes=changes)
+        trunks.remove_trunk(trunk=instance, principal=self.principal)
