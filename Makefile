@@ -7,13 +7,13 @@ RUNTIME := .venv/.installed-requirements.txt
 DEV := .venv/.installed-requirements-dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check drill drill-all bench-import bench-results bench-dial bench-pace bench-api lock sbom
+.PHONY: help run serve test check drill drill-all bench-import bench-results bench-dial bench-pace bench-api docs lock sbom
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 # A laptop needs no settings: DEBUG=1, unless the environment or .env says otherwise.
-run serve drill drill-all bench-import bench-results bench-dial bench-pace bench-api: export DEBUG := $(or $(DEBUG),$(shell sed -n 's/^DEBUG=//p' .env 2>/dev/null | tail -n 1),1)
+run serve drill drill-all bench-import bench-results bench-dial bench-pace bench-api docs: export DEBUG := $(or $(DEBUG),$(shell sed -n 's/^DEBUG=//p' .env 2>/dev/null | tail -n 1),1)
 
 run: $(RUNTIME) ## set up, call a sample list through the sandbox, serve [FILE= COUNTRY= ONCE=1 PORT=]
 	@exec $(PY) manage.py demo $(if $(FILE),"$$FILE") $(if $(COUNTRY),--country "$$COUNTRY") $(if $(filter-out 0 no false,$(ONCE)),--once)
@@ -56,6 +56,9 @@ bench-pace: $(DEV) ## limits kept, and a small list beside a million people
 
 bench-api: $(DEV) ## lists, against the bare query
 	@$(PY) manage.py bench_api $(ARGS)
+
+docs: $(DEV) ## write the state machines into docs/architecture.md
+	@$(PY) manage.py document_transitions
 
 lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes
 	@for name in requirements requirements-dev; do .venv/bin/uv pip compile --universal --python-version 3.11 \
