@@ -17,9 +17,7 @@ TABLES = {
 
 def state_machines() -> str:
     """The section of the page as the code has it now."""
-    sections = [
-        f"### {title}\n\n" + "\n".join(table()) + "\n\n" for title, table in TABLES.items()
-    ]
+    sections = [f"### {title}\n\n" + "\n".join(table()) + "\n\n" for title, table in TABLES.items()]
     return "\n" + "".join(sections)
 
 
