@@ -26,6 +26,8 @@ from telephony.dialing.admission import Gate
 from telephony.dialing.jobs import Job
 from telephony.dialing.protocol import (
     AGENT_JOIN_SECONDS,
+    DEFAULT_MAX_CALL_SECONDS,
+    DEFAULT_RINGING_SECONDS,
     LEASE_RENEWAL_SECONDS,
     MAX_PACE_REST_SECONDS,
     MAX_UNSENT_INTENTS,
@@ -55,8 +57,6 @@ PACE_POLL_SECONDS = 0.025
 RESPONSE_POLL_SECONDS = 0.05
 DATABASE_RETRY_SECONDS = 0.5
 RESPONSE_CHUNK_ROWS = 200
-DEFAULT_RINGING_SECONDS = 30  # where the agent names no limit
-DEFAULT_CALL_SECONDS = 600
 
 
 class Dialer:
@@ -377,6 +377,6 @@ def _dial_request(job: Job) -> DialRequest:
         from_number=call.from_number,
         to_number=call.to_number,
         ringing_timeout=int(config.get("ringing_timeout_seconds", DEFAULT_RINGING_SECONDS)),
-        max_call_duration=int(config.get("max_call_duration_seconds", DEFAULT_CALL_SECONDS)),
+        max_call_duration=int(config.get("max_call_duration_seconds", DEFAULT_MAX_CALL_SECONDS)),
         expires_at=call.not_after,
     )

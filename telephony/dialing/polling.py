@@ -1,5 +1,7 @@
-"""Follow calls nobody reports on: LiveKit's webhooks are lossy and an agent can die, so silence is
-looked into.
+"""Follow calls that no source reports on.
+
+LiveKit's webhooks are lossy and an agent can die, so a call that has gone silent is looked up at
+LiveKit. One round also decides the calls in doubt.
 """
 
 import asyncio
@@ -9,8 +11,9 @@ from datetime import datetime, timedelta
 from telephony.clients.livekit.rooms import Participant, delete_room, list_participants
 from telephony.clients.livekit.session import LiveKit
 from telephony.dialing import reconciliation
+from telephony.dialing.protocol import CALL_OVERTIME, CALL_SILENCE, DEFAULT_MAX_CALL_SECONDS
 from telephony.domain import call_states
-from telephony.models import Call, Stage
+from telephony.models import Call, Direction, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
 from voiceops.core.isolation import gather_isolated
@@ -18,89 +21,107 @@ from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
 
-SILENT = timedelta(seconds=10)  # an agent reports every two seconds
-LONGEST_CALL = 600  # seconds, where no agent says
-GRACE = timedelta(minutes=1)  # for what is said at the end
-AT_ONCE = 20  # questions to LiveKit under way together
-
-
-def silent_calls() -> list[Call]:
-    """Answered calls without a sign of life."""
-    quiet = Call.unscoped.filter(stage=Stage.IN_PROGRESS, heard_at__lt=database_now() - SILENT)
-    return list(
-        quiet.select_related("agent_version").order_by("heard_at", "pk")[: reconciliation.CHUNK]
-    )
-
-
-def note_presence(call: Call, present: list[Participant]) -> None:
-    """Close an answered call whose leg is gone; note that it lives when it is not."""
-    now = database_now()
-    if any(is_other_end(call, participant) for participant in present):
-        call.touch(now)
-    else:
-        call_states.mark_hung_up(
-            call,
-            at=call.heard_at or now,
-            reason="left_unnoticed",
-            source="poll",
-            text="The call was over",
-        )
-
-
-def is_overdue(call: Call, now: datetime) -> bool:
-    """Whether an answered call is past the end its agent should have made. LiveKit ends only those
-    we dialled.
-    """
-    config = call.agent_version.config if call.agent_version else {}
-    most = timedelta(seconds=config.get("max_call_duration_seconds", LONGEST_CALL))
-    return call.answered_at is not None and now > call.answered_at + most + GRACE
-
-
-def end_overdue(call: Call, now: datetime) -> None:
-    call_states.mark_hung_up(call, at=now, reason="max_duration", by="agent", source="poll")
-
-
-def is_other_end(call: Call, participant: Participant) -> bool:
-    """The callee, by the name we gave them (a browser's too); of a caller's leg LiveKit chose it."""
-    named = participant.identity == call.callee_identity
-    return named or (call.direction == "inbound" and participant.is_callee)
+MAX_CONCURRENT_QUERIES = 20  # to LiveKit
 
 
 async def reconcile_calls(livekit: LiveKit, db: OrmThread) -> int:
-    """One round over everything in doubt or silent; returns how many calls it looked at. Safe to
-    run twice at once.
+    """Do one round over every call in doubt or silent; returns how many were checked.
+
+    Safe to run in several processes at once. Raises OperationalError or InterfaceError when the
+    database is unreachable.
     """
     await db(reconciliation.close_abandoned)
-    await db(reconciliation.mark_unattended)
+    await db(reconciliation.leave_unattended_in_doubt)
     now = await db(database_now)
-    doubtful = await db(reconciliation.in_doubt, now)
+    doubtful = await db(reconciliation.calls_in_doubt, now)
     silent = await db(silent_calls)
-    if not doubtful and not silent:
-        return 0
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def doubt(call: Call) -> None:
-        async with gate:
-            before = call.room_deleted_at
-            present = await reconciliation.ask(livekit, call, now)
-        if call.room_deleted_at != before:
-            await db(call.touch, call.heard_at or now, room_deleted_at=call.room_deleted_at)
-        await db(reconciliation.conclude, call, now, present)
-
-    async def silence(call: Call) -> None:
-        try:
-            async with gate:
-                present = await list_participants(livekit, call.room)
-                if is_overdue(call, now) and any(is_other_end(call, one) for one in present):
-                    await delete_room(livekit, call.room)
-                    await db(end_overdue, call, now)
-                    return
-        except ProviderError as error:
-            logger.warning("Call %s is silent and LiveKit cannot be asked: %s", call.pk, error)
-            return
-        await db(note_presence, call, present)
-
+    places = asyncio.Semaphore(MAX_CONCURRENT_QUERIES)
     await gather_isolated(
-        [*(doubt(call) for call in doubtful), *(silence(call) for call in silent)]
+        [
+            *(_follow_doubtful(livekit, db, call, now, places) for call in doubtful),
+            *(_follow_silent(livekit, db, call, now, places) for call in silent),
+        ]
     )
     return len(doubtful) + len(silent)
+
+
+async def _follow_doubtful(
+    livekit: LiveKit, db: OrmThread, call: Call, now: datetime, places: asyncio.Semaphore
+) -> None:
+    deleted_before = call.room_deleted_at
+    async with places:
+        present = await reconciliation.gather_evidence(livekit, call, now)
+    if call.room_deleted_at != deleted_before:
+        await db(call.touch, call.heard_at or now, room_deleted_at=call.room_deleted_at)
+    await db(reconciliation.conclude_doubt, call, now, present)
+
+
+async def _follow_silent(
+    livekit: LiveKit, db: OrmThread, call: Call, now: datetime, places: asyncio.Semaphore
+) -> None:
+    try:
+        async with places:
+            present = await list_participants(livekit, call.room)
+            if is_overdue(call, now) and _has_callee(call, present):
+                await delete_room(livekit, call.room)
+                await db(end_overdue, call, now)
+                return
+    except ProviderError as error:
+        logger.warning("Call %s is silent and LiveKit cannot be asked: %s", call.pk, error)
+        return
+    await db(record_presence, call, present)
+
+
+def silent_calls() -> list[Call]:
+    """Return answered calls of which no source has reported lately."""
+    silent = Call.unscoped.filter(
+        stage=Stage.IN_PROGRESS, heard_at__lt=database_now() - CALL_SILENCE
+    )
+    in_order = silent.select_related("agent_version").order_by("heard_at", "pk")
+    return list(in_order[: reconciliation.RECONCILE_CHUNK_ROWS])
+
+
+def record_presence(call: Call, present: list[Participant]) -> None:
+    """End an answered call whose leg is gone; otherwise record that it lives."""
+    now = database_now()
+    if _has_callee(call, present):
+        call.touch(now)
+        return
+    call_states.mark_hung_up(
+        call,
+        at=call.heard_at or now,
+        reason="left_unnoticed",
+        source="poll",
+        text="The call was over",
+    )
+
+
+def is_overdue(call: Call, now: datetime) -> bool:
+    """Return whether the agent should have ended an answered call a while ago.
+
+    LiveKit itself enforces the maximum duration only on calls that we dialled.
+    """
+    if call.answered_at is None:
+        return False
+    config = call.agent_version.config if call.agent_version else {}
+    seconds = config.get("max_call_duration_seconds", DEFAULT_MAX_CALL_SECONDS)
+    return now > call.answered_at + timedelta(seconds=seconds) + CALL_OVERTIME
+
+
+def end_overdue(call: Call, now: datetime) -> None:
+    """Record the end of a call whose room was deleted because it was overdue."""
+    call_states.mark_hung_up(call, at=now, reason="max_duration", by="agent", source="poll")
+
+
+def _has_callee(call: Call, present: list[Participant]) -> bool:
+    return any(is_callee_participant(call, participant) for participant in present)
+
+
+def is_callee_participant(call: Call, participant: Participant) -> bool:
+    """Return whether this is the other end of the call: its telephone or its browser.
+
+    The callee and a browser have the identity that we gave them; a caller's was chosen by LiveKit.
+    """
+    if participant.identity == call.callee_identity:
+        return True
+    return call.direction == Direction.INBOUND and participant.is_callee

@@ -35,3 +35,10 @@ ROOM_DELETION_WAIT = timedelta(seconds=2)
 AGENT_REPORT_TOLERANCE = timedelta(seconds=5)
 # LiveKit repeats a webhook, and an agent its report, for so long.
 EVIDENCE_WAIT = timedelta(seconds=30)
+
+# --- calls that are up
+
+DEFAULT_RINGING_SECONDS = 30  # where the agent's version names no limit
+DEFAULT_MAX_CALL_SECONDS = 600
+CALL_SILENCE = timedelta(seconds=10)  # the agent of a call that is up reports every two seconds
+CALL_OVERTIME = timedelta(minutes=1)  # past the maximum duration, for what is said at the end

@@ -1,9 +1,8 @@
-"""What to make of attempts whose sender died or whose answer was lost. The last step of the dial
-protocol.
+"""What becomes of attempts whose sender died or whose answer was lost: the protocol's last step.
 
-Nothing here ever dials. An attempt in doubt ends in one of three ways: evidence says it was placed,
-proof says that nothing left, or neither, and then a person decides (outcome `unknown`, the
-recipient goes to review).
+Nothing here ever dials. An attempt in doubt ends in one of three ways: evidence that it was placed,
+proof that nothing left, or neither; then a person decides (outcome `unknown`, the recipient goes to
+review).
 """
 
 import logging
@@ -15,6 +14,7 @@ from django.db.models import Q
 
 from telephony.clients.livekit.rooms import Participant, delete_room, list_participants
 from telephony.clients.livekit.session import LiveKit
+from telephony.dialing.protocol import AGENT_REPORT_TOLERANCE, EVIDENCE_WAIT, ROOM_DELETION_WAIT
 from telephony.domain import call_states
 from telephony.domain.call_transitions import LEAVE_IN_DOUBT
 from telephony.domain.dial_verdicts import (
@@ -26,25 +26,16 @@ from telephony.domain.dial_verdicts import (
     NOT_PLACED,
     Verdict,
 )
-from telephony.models import Call, CallEvent, InboxEvent, Stage
+from telephony.models import Call, CallEvent, Direction, InboxEvent, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 200
-SETTLING = timedelta(
-    seconds=2
-)  # between DeleteRoom and the last look: what is under way may still report
-BEAT = timedelta(
-    seconds=5
-)  # the agent reports every two seconds; so much silence is not yet absence
-EVIDENCE_EVENTS = timedelta(
-    seconds=30
-)  # so long LiveKit repeats a webhook and an agent its report: an answer may still be told
+RECONCILE_CHUNK_ROWS = 200
 
-# Why a participant left, as LiveKit names it: coarse, so a rejected call is taken for the one that
-# is never redialled.
+# Why a participant left, in LiveKit's words. They are coarse: USER_REJECTED covers a busy line and
+# a refused trunk too, and is read as the one that is never redialled.
 LEFT_UNANSWERED: dict[str, Verdict] = {
     "USER_REJECTED": DECLINED,
     "USER_UNAVAILABLE": NO_ANSWER,
@@ -54,26 +45,26 @@ LEFT_UNANSWERED: dict[str, Verdict] = {
     "UNKNOWN_REASON": CARRIER,
     "": CARRIER,
 }
-# What is only said of callees who never answered. Anything else may also be the end of an answered
+# These reasons are given only for callees who never answered; any other may also end an answered
 # call.
-CERTAIN = ("USER_REJECTED", "USER_UNAVAILABLE", "SIP_TRUNK_FAILURE")
+CERTAINLY_UNANSWERED = ("USER_REJECTED", "USER_UNAVAILABLE", "SIP_TRUNK_FAILURE")
 
 
 def close_abandoned() -> int:
-    """Reserved calls whose shift died: nothing was sent, the person goes back to the queue free of
-    charge.
+    """Close reserved calls whose dispatcher died: nothing was sent, so no attempt is counted.
+
+    Calls that were ordered one by one are offered to the next dispatcher instead. Returns how many.
     """
     now = database_now()
-    lost = Call.unscoped.filter(stage=Stage.RESERVED, lease_expires_at__lt=now).exclude(
-        lease_owner=None
-    )
+    expired = Call.unscoped.filter(stage=Stage.RESERVED, lease_expires_at__lt=now)
+    abandoned = expired.exclude(lease_owner=None).order_by("pk")
     closed = 0
-    for call in lost.order_by("pk")[:CHUNK]:
-        if call.batch_id is None:  # somebody asked for this very call: offer it to the next shift
-            mine = Call.unscoped.filter(
+    for call in abandoned[:RECONCILE_CHUNK_ROWS]:
+        if call.batch_id is None:
+            unchanged = Call.unscoped.filter(
                 pk=call.pk, stage=Stage.RESERVED, lease_owner=call.lease_owner
             )
-            closed += mine.update(lease_owner=None, lease_expires_at=None)
+            closed += unchanged.update(lease_owner=None, lease_expires_at=None)
         else:
             closed += call_states.mark_failed(
                 call, verdict=ABANDONED, at=now, since=(Stage.RESERVED,)
@@ -81,27 +72,75 @@ def close_abandoned() -> int:
     return closed
 
 
-def mark_unattended() -> int:
-    """Intents that nobody listens for any more are in doubt."""
+def leave_unattended_in_doubt() -> int:
+    """Put intents in doubt whose answer no dispatcher waits for any more. Returns how many."""
     with transaction.atomic():
-        now = database_now()
-        orphans = Call.unscoped.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lt=now))
-        return LEAVE_IN_DOUBT.move_all(orphans, lease_expires_at=None)
+        return LEAVE_IN_DOUBT.move_all(
+            Call.unscoped.filter(_is_unattended(database_now())), lease_expires_at=None
+        )
 
 
-def in_doubt(now: datetime) -> list[Call]:
-    """Calls that were or may have been sent, were not answered, and whose sender is gone."""
-    unattended = Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)
+def calls_in_doubt(now: datetime) -> list[Call]:
+    """Return calls that were or may have been sent, were not answered, and whose sender is gone."""
     stages = (Stage.UNKNOWN, Stage.DIALING, Stage.RINGING)
-    return list(
-        Call.unscoped.filter(unattended, stage__in=stages, direction="outbound").order_by("pk")[
-            :CHUNK
-        ]
+    doubtful = Call.unscoped.filter(
+        _is_unattended(now), stage__in=stages, direction=Direction.OUTBOUND
+    )
+    return list(doubtful.order_by("pk")[:RECONCILE_CHUNK_ROWS])
+
+
+def _is_unattended(now: datetime) -> Q:
+    return Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)
+
+
+# --- evidence
+
+
+async def gather_evidence(livekit: LiveKit, call: Call, now: datetime) -> list[Participant] | None:
+    """Return who is in the call's room; None when LiveKit cannot be asked.
+
+    Deletes the room once the fence has closed over a call without a trace of the callee, and notes
+    that in `call.room_deleted_at`: what was under way then can no longer ring.
+    """
+    try:
+        present = await list_participants(livekit, call.room)
+        callee_is_absent = find_callee(call, present) is None and call.callee_joined_at is None
+        if callee_is_absent and is_past_fence(call, now) and call.room_deleted_at is None:
+            await delete_room(livekit, call.room)
+            call.room_deleted_at = now
+    except ProviderError as error:
+        logger.warning("Call %s stays in doubt until LiveKit answers: %s", call.pk, error)
+        return None
+    return present
+
+
+def find_callee(call: Call, participants: list[Participant] | None) -> Participant | None:
+    """Return the participant with the identity that the call gave to its callee."""
+    return next((p for p in participants or [] if p.identity == call.callee_identity), None)
+
+
+def is_past_fence(call: Call, now: datetime) -> bool:
+    """Return whether a request sent for this intent can no longer reach the callee."""
+    return call.intent_at is not None and now >= _fence_of(call.intent_at)
+
+
+def _fence_of(intent_at: datetime) -> datetime:
+    return intent_at + timedelta(seconds=settings.DIAL_FENCE_SECONDS)
+
+
+def inbox_has_callee(call: Call) -> bool:
+    """Return whether any webhook reports the callee in the room."""
+    events = InboxEvent.objects.about_room(
+        call.room, "participant_joined", "participant_left", "track_published"
+    )
+    return any(
+        event.body.get("participant", {}).get("identity") == call.callee_identity
+        for event in events
     )
 
 
-def departure(call: Call) -> str | None:
-    """Why the callee left, by the inbox or the agent; None when nobody tells of a departure."""
+def departure_reason(call: Call) -> str | None:
+    """Return why the callee left, by the inbox or the agent; None when neither reports it."""
     left = InboxEvent.objects.about_room(
         call.room, "participant_left", "participant_connection_aborted"
     )
@@ -109,61 +148,53 @@ def departure(call: Call) -> str | None:
         participant = event.body.get("participant", {})
         if participant.get("identity") == call.callee_identity:
             return str(participant.get("disconnectReason", ""))
-    told = CallEvent.unscoped.filter(call=call, type="callee_left").order_by("at").first()
-    return str(told.data.get("reason", "")).upper() if told else None
+    reported = CallEvent.unscoped.filter(call=call, type="callee_left").order_by("at").first()
+    return str(reported.data.get("reason", "")).upper() if reported else None
 
 
-def evidence_in_inbox(call: Call) -> bool:
-    """Whether any webhook tells that the callee was in the room."""
-    events = InboxEvent.objects.about_room(
-        call.room, "participant_joined", "participant_left", "track_published"
-    )
-    return any(
-        e.body.get("participant", {}).get("identity") == call.callee_identity for e in events
-    )
+def agent_witnessed_absence(call: Call) -> bool:
+    """Return whether the agent proves that nothing left.
 
-
-def witnessed_absence(call: Call) -> bool:
-    """The agent was in the room from before the intent until the fence had closed, and no callee
-    ever joined.
+    It was in the room from before the intent until the fence had closed, and no callee ever joined.
     """
     if call.intent_at is None or call.agent_joined_at is None or call.agent_seen_at is None:
         return False
-    fence = call.intent_at + timedelta(seconds=settings.DIAL_FENCE_SECONDS)
     return (
         call.agent_joined_at <= call.intent_at
-        and call.agent_seen_at >= fence - BEAT
+        and call.agent_seen_at >= _fence_of(call.intent_at) - AGENT_REPORT_TOLERANCE
         and call.callee_joined_at is None
     )
 
 
-def conclude(call: Call, now: datetime, participants: list[Participant] | None) -> None:
-    """Decide what can be decided about one call in doubt; `participants` is None when LiveKit could
-    not be asked.
-    """
-    callee = next((p for p in participants or [] if p.identity == call.callee_identity), None)
+# --- conclusions
+
+
+def conclude_doubt(call: Call, now: datetime, participants: list[Participant] | None) -> None:
+    """Decide what the evidence allows about one call; None as participants: LiveKit is away."""
+    callee = find_callee(call, participants)
     if callee is not None:
-        follow_present(call, callee, now)
+        follow_callee(call, callee, now)
         return
-    if call.callee_joined_at is None and evidence_in_inbox(call):
+    if call.callee_joined_at is None and inbox_has_callee(call):
         call_states.mark_callee_joined(call, at=now, source="inbox")
-    if (
-        call.callee_joined_at is not None or call.stage != Stage.UNKNOWN
-    ):  # nobody's phone rings before they joined
-        end_unanswered(call, now, gone=participants is not None)
-    elif (
-        participants is not None
-        and call.room_deleted_at is not None
-        and now - call.room_deleted_at >= SETTLING
-    ):
-        verdict = NOT_PLACED if witnessed_absence(call) else IN_DOUBT
+
+    # The callee joins the room before their phone rings, so whoever joined was called.
+    was_placed = call.callee_joined_at is not None or call.stage != Stage.UNKNOWN
+    if was_placed:
+        end_unanswered(call, now, room_is_empty=participants is not None)
+    elif participants is not None and _is_quiet_after_deletion(call, now):
+        verdict = NOT_PLACED if agent_witnessed_absence(call) else IN_DOUBT
         call_states.mark_failed(
             call, verdict=verdict, at=now, since=(Stage.UNKNOWN,), source="reconcile"
         )
 
 
-def follow_present(call: Call, callee: Participant, now: datetime) -> None:
-    """The callee's leg is up in the room: it was placed, and its attribute says how far it is."""
+def _is_quiet_after_deletion(call: Call, now: datetime) -> bool:
+    return call.room_deleted_at is not None and now - call.room_deleted_at >= ROOM_DELETION_WAIT
+
+
+def follow_callee(call: Call, callee: Participant, now: datetime) -> None:
+    """Move a call whose callee is in the room as far as the leg's own attribute shows."""
     call_states.mark_callee_joined(call, at=now, source="poll")
     if callee.call_status == "active":
         call_states.mark_answered(call, at=now, source="poll")
@@ -171,38 +202,17 @@ def follow_present(call: Call, callee: Participant, now: datetime) -> None:
         call_states.mark_ringing(call, at=now, source="poll")
 
 
-def end_unanswered(call: Call, now: datetime, *, gone: bool) -> None:
-    """A call that was placed, never answered, and whose leg is gone: the best reason anybody gave."""
-    reason = departure(call)
-    if reason is None and not gone:
+def end_unanswered(call: Call, now: datetime, *, room_is_empty: bool) -> None:
+    """End a call that was placed, never answered, and whose leg is gone, for the best reason known.
+
+    Waits while a report of an answer may still be on its way.
+    """
+    reason = departure_reason(call)
+    if reason is None and not room_is_empty:
         return
     silent_since = call.heard_at or call.intent_at
-    if reason not in CERTAIN and silent_since is not None and now - silent_since < EVIDENCE_EVENTS:
-        return  # the news of an answer may be on the way
+    may_be_reported = silent_since is not None and now - silent_since < EVIDENCE_WAIT
+    if may_be_reported and reason not in CERTAINLY_UNANSWERED:
+        return
     verdict = LEFT_UNANSWERED.get("USER_UNAVAILABLE" if reason is None else reason, NO_ANSWER)
     call_states.mark_failed(call, verdict=verdict, at=now, source="reconcile")
-
-
-def past_fence(call: Call, now: datetime) -> bool:
-    return call.intent_at is not None and now >= call.intent_at + timedelta(
-        seconds=settings.DIAL_FENCE_SECONDS
-    )
-
-
-async def ask(livekit: LiveKit, call: Call, now: datetime) -> list[Participant] | None:
-    """Who is in the room, deleting it when the fence has closed over a call nobody has evidence of."""
-    try:
-        present = await list_participants(livekit, call.room)
-        absent = not any(p.identity == call.callee_identity for p in present)
-        if (
-            absent
-            and call.callee_joined_at is None
-            and past_fence(call, now)
-            and call.room_deleted_at is None
-        ):
-            await delete_room(livekit, call.room)
-            call.room_deleted_at = now
-    except ProviderError as error:
-        logger.warning("Call %s stays in doubt until LiveKit answers: %s", call.pk, error)
-        return None
-    return present

@@ -129,9 +129,9 @@ def reconcile_until_quiet(call: Call) -> None:
     Call.unscoped.filter(pk=call.pk).update(heard_at=timezone.now() - timedelta(minutes=1))
     call.refresh_from_db()
     if call.stage == Stage.IN_PROGRESS:
-        polling.note_presence(call, [])
+        polling.record_presence(call, [])
     elif call.stage != Stage.ENDED:
-        reconciliation.conclude(call, database_now(), [])
+        reconciliation.conclude_doubt(call, database_now(), [])
     call.refresh_from_db()
 
 

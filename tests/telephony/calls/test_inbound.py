@@ -263,7 +263,7 @@ def test_call_that_rang_without_news_of_a_callee_in_the_room_ends(ours: Workspac
     times = {"intent_at": then, "dialed_at": then, "ringing_at": then, "heard_at": then}
     call = make.call(ours, stage=Stage.RINGING, **times, lease_expires_at=None)
 
-    reconciliation.conclude(call, timezone.now(), [])
+    reconciliation.conclude_doubt(call, timezone.now(), [])
 
     call.refresh_from_db()
     assert (call.stage, call.outcome) == (Stage.ENDED, "no_answer")

@@ -71,10 +71,10 @@ def test_browser_that_nobody_reports_on_is_not_hung_up(ours: Workspace) -> None:
     browser = Participant(identity=call.callee_identity, attributes={}, is_callee=False)
     agent = Participant(identity="agent-AJ_1", attributes={}, is_callee=False)
 
-    polling.note_presence(call, [browser, agent])
+    polling.record_presence(call, [browser, agent])
     call.refresh_from_db()
     with_browser = call.stage, call.heard_at is not None and call.heard_at > now
-    polling.note_presence(call, [agent])
+    polling.record_presence(call, [agent])
     call.refresh_from_db()
 
     assert with_browser == (Stage.IN_PROGRESS, True)

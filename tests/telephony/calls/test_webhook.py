@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Workspace
-from telephony.dialing.reconciliation import evidence_in_inbox
+from telephony.dialing.reconciliation import inbox_has_callee
 from telephony.models import Call, InboxEvent, Outcome, Stage
 from telephony.services.livekit_events import apply_pending_events
 from tests import make
@@ -82,7 +82,7 @@ def test_track_of_the_callee_is_kept_as_evidence_of_a_call_in_doubt(ours: Worksp
     )
 
     assert InboxEvent.objects.get().applied_at is not None
-    assert evidence_in_inbox(call)
+    assert inbox_has_callee(call)
 
 
 def test_room_that_closed_ends_an_answered_call(ours: Workspace) -> None:

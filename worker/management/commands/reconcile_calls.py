@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand
 
 from batches.dialing import settlement
 from batches.models import Recipient
-from telephony.dialing.reconciliation import CHUNK
+from telephony.dialing.reconciliation import RECONCILE_CHUNK_ROWS
 from telephony.services import maintenance
 from voiceops.core.terminal import progress_dots
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
                 settled += chunk
             settlement.complete_all()
         review = Recipient.unscoped.filter(status=Recipient.Status.REVIEW).count()
-        more = " (there may be more: run it again)" if looked_at >= CHUNK else ""
+        more = " (there may be more: run it again)" if looked_at >= RECONCILE_CHUNK_ROWS else ""
         self.stdout.write(
             f"{looked_at} calls looked at{more}, {settled} settled, {review} people in review"
         )
