@@ -2,4 +2,6 @@ from django.apps import AppConfig
 
 
 class WorkerConfig(AppConfig):
+    """What runs by itself: the dispatcher, the sweep, webhook delivery and retention. No tables."""
+
     name = "worker"

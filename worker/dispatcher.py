@@ -1,9 +1,8 @@
-"""A shift: one event loop that, for up to a minute, claims recipients and dials them
-(`architecture.md` §1).
+"""The dispatcher: an event loop that reserves recipients and dials them for up to a minute.
 
-Celery hands out shifts, the loop makes the calls. Any number may run at once on any number of
-machines: what they share is counted and paced under row locks. A shift that dies loses nothing,
-because rows are the truth.
+Celery starts dispatchers, one at a time per process; the event loop makes the calls. Any number may
+run on any number of machines, because what they share is counted and paced under row locks. A
+dispatcher that dies loses nothing: its work stands in rows.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from telephony.clients.livekit.session import session
 from telephony.dialing import jobs
 from telephony.dialing.capacity import adopt_queued
 from telephony.dialing.dialer import Dialer
-from telephony.models import Call, Stage
+from telephony.models import Call, Direction, Stage
 from telephony.services.recordings import start_recordings
 from voiceops.core import failpoints
 from voiceops.core.clock import database_now
@@ -31,36 +30,40 @@ from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
 
-CLAIM_SECONDS = (
-    60.0  # seconds of claiming; then a successor takes over while this one hears its calls out
-)
-CLAIM_EVERY, SETTLEMENT_SECONDS, LOOK_EVERY = 0.1, 0.25, 1.0
-DRAIN_SECONDS = 8.0  # seconds that calls in flight get when the process has to stop
-MAX_RESERVED = 400  # reserved calls per shift
-MAX_IN_FLIGHT = 2000
+CLAIM_SECONDS = 60.0  # of reserving; then a successor starts while this one finishes its calls
+CLAIM_INTERVAL_SECONDS = 0.1
+SETTLEMENT_INTERVAL_SECONDS = 0.25
+IDLE_CHECK_SECONDS = 1.0
+DATABASE_RETRY_SECONDS = 0.5
+ERROR_RETRY_SECONDS = 1.0
+DRAIN_SECONDS = 8.0  # for calls in flight when the process has to stop
+DRAIN_CHECK_SECONDS = 0.05
+MAX_RESERVED_CALLS = 400  # per dispatcher
+MAX_CALLS_IN_FLIGHT = 2000
 
-dispatcher_lock = (
-    threading.Lock()
-)  # of shifts that claim; those that only hear their calls out do not hold it
+# Held while a dispatcher of this process reserves calls, not while it only finishes them.
+dispatcher_lock = threading.Lock()
 stopping = threading.Event()  # set when the process is asked to stop
 
 
 def run_dispatcher() -> bool:
-    """Work one shift in this thread. False when this process has one already. The caller rings for
-    the successor.
+    """Reserve and dial in this thread until there is no work or `CLAIM_SECONDS` have passed.
+
+    Returns False at once when this process has a dispatcher already or is stopping. The caller
+    starts the successor.
     """
     if stopping.is_set() or not dispatcher_lock.acquire(blocking=False):
         return False
-    release = Once(dispatcher_lock.release)
+    release_slot = Once(dispatcher_lock.release)
     try:
-        asyncio.run(Dispatcher(hand_over=release).work())
+        asyncio.run(Dispatcher(release_slot=release_slot).run())
     finally:
-        release()
+        release_slot()
     return True
 
 
 class Once:
-    """Call a function the first time only."""
+    """Calls a function the first time only."""
 
     def __init__(self, function: Callable[[], None]) -> None:
         self.function: Callable[[], None] | None = function
@@ -72,119 +75,130 @@ class Once:
 
 
 class Dispatcher:
-    def __init__(self, *, hand_over: Callable[[], None]) -> None:
+    """One run: reserve and dial, then release the process's slot and drain the calls in flight."""
+
+    def __init__(self, *, release_slot: Callable[[], None]) -> None:
         self.owner: UUID = uuid7()
-        self.hand_over = hand_over
-        self.over = asyncio.Event()
+        self.release_slot = release_slot
+        self.drained = asyncio.Event()
         self.ends_at = time.monotonic() + CLAIM_SECONDS
 
-    async def work(self) -> None:
-        """Raises, at its end, what kept it from claiming."""
-        trouble: Exception | None = None
+    async def run(self) -> None:
+        """Run to the end of the last call. Then raises the error that ended reserving, if any."""
+        claim_error: Exception | None = None
         async with (
             OrmThread() as db,
             OrmThread() as intent_db,
-            OrmThread() as results,
+            OrmThread() as results_db,
             session() as livekit,
         ):
             self.db = db
-            self.dialler = Dialer(
+            self.dialer = Dialer(
                 livekit=livekit,
                 gate=BatchGate(),
                 owner=self.owner,
                 intent_db=intent_db,
-                db=results,
+                db=results_db,
                 on_answered=start_recordings,
             )
             async with asyncio.TaskGroup() as group:
-                group.create_task(self.dialler.run(self.over))
-                group.create_task(self.repeat(self.settle_ended, SETTLEMENT_SECONDS))
+                group.create_task(self.dialer.run(self.drained))
+                group.create_task(self.repeat(self.settle_ended, SETTLEMENT_INTERVAL_SECONDS))
                 try:
                     await self.claim_while_there_is_work()
-                except Exception as error:  # noqa: BLE001 - raised below; those whose phones ring are heard out
-                    trouble = error
-                self.hand_over()
+                except Exception as error:  # noqa: BLE001 - raised below, after the drain
+                    claim_error = error
+                self.release_slot()
                 await self.drain()
-                self.over.set()
-            await self.dialler.record_responses()
-        if trouble is not None:
-            raise trouble
+                self.drained.set()
+            await self.dialer.record_responses()
+        if claim_error is not None:
+            raise claim_error
 
     async def claim_while_there_is_work(self) -> None:
-        looked = 0.0
+        """Reserve calls until the time is up, the process stops or no work is left."""
+        checked_at = 0.0
         while not stopping.is_set() and time.monotonic() < self.ends_at:
             try:
                 await self.claim()
-                if not self.dialler.busy and time.monotonic() - looked > LOOK_EVERY:
-                    looked = time.monotonic()
-                    if not await self.db(work_is_left):
+                if not self.dialer.busy and time.monotonic() - checked_at > IDLE_CHECK_SECONDS:
+                    checked_at = time.monotonic()
+                    if not await self.db(has_work):
                         return
             except (OperationalError, InterfaceError) as error:
-                logger.warning("The database cannot be reached, claiming nothing: %s", error)
-                await asyncio.sleep(0.5)
-            await asyncio.sleep(CLAIM_EVERY)
+                logger.warning("The database cannot be reached, reserving nothing: %s", error)
+                await asyncio.sleep(DATABASE_RETRY_SECONDS)
+            await asyncio.sleep(CLAIM_INTERVAL_SECONDS)
 
     async def claim(self) -> None:
-        most = min(MAX_RESERVED - self.dialler.held, MAX_IN_FLIGHT - len(self.dialler.in_flight))
-        if most <= 0:
+        """Adopt queued calls and reserve due recipients, up to this dispatcher's limits."""
+        capacity = min(
+            MAX_RESERVED_CALLS - self.dialer.held,
+            MAX_CALLS_IN_FLIGHT - len(self.dialer.in_flight),
+        )
+        if capacity <= 0:
             return
-        ids = await self.db(adopt_queued, self.owner, most)
-        for number in await self.db(reservation.numbers_with_work):
-            if most > len(ids):
-                ids += await self.db(
+
+        call_ids = await self.db(adopt_queued, self.owner, capacity)
+        for number_id in await self.db(reservation.numbers_with_work):
+            if capacity > len(call_ids):
+                call_ids += await self.db(
                     reservation.claim,
-                    number,
+                    number_id,
                     owner=self.owner,
-                    most=most - len(ids),
+                    most=capacity - len(call_ids),
                     unless=stopping.is_set,
                 )
-        if ids:
-            failpoints.hit("after_claim", ids)
-            self.dialler.add(await self.db(jobs.load_jobs, ids))
+        if call_ids:
+            failpoints.hit("after_claim", call_ids)
+            self.dialer.add(await self.db(jobs.load_jobs, call_ids))
 
     async def settle_ended(self) -> None:
+        """Apply answered and ended calls to their recipients."""
         await self.db(settlement.mark_in_call)
         while (await self.db(settlement.settle_calls)).calls == settlement.CHUNK:
             pass
 
     async def drain(self) -> None:
-        """Finish what was begun: everything when the term is over, for a few seconds when the
-        process must stop.
-        """
+        """Wait for the calls in flight to end; when the process is stopping, a few seconds only."""
         ends_at: float | None = None
-        while self.dialler.busy:
+        while self.dialer.busy:
             if stopping.is_set() and ends_at is None:
                 ends_at = time.monotonic() + DRAIN_SECONDS
-                await self.dialler.release()
+                await self.dialer.release()
             if ends_at is not None and time.monotonic() > ends_at:
-                for task in list(self.dialler.in_flight.values()):
-                    # Their answers are lost, not their calls: they are in doubt until reconciled.
+                # Their answers are lost, not their calls: they stay in doubt until reconciled.
+                for task in list(self.dialer.in_flight.values()):
                     task.cancel()
                 return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(DRAIN_CHECK_SECONDS)
 
-    async def repeat(self, step: Callable[[], Awaitable[None]], every: float) -> None:
-        while not self.over.is_set():
+    async def repeat(self, step: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
+        """Call `step` every `interval_seconds` until the calls are drained; log its errors."""
+        while not self.drained.is_set():
             try:
                 await step()
             except (OperationalError, InterfaceError) as error:
                 logger.warning("The database cannot be reached, trying again: %s", error)
-            except Exception:  # the sweep does the same; dialling need not end for it
-                logger.exception("A step beside dialling failed, it is tried again")
-                await asyncio.sleep(LOOK_EVERY)
-            await asyncio.sleep(every)
+            except Exception:  # the sweep does the same work, so dialing need not stop for it
+                logger.exception("A step beside dialing failed and is tried again")
+                await asyncio.sleep(ERROR_RETRY_SECONDS)
+            await asyncio.sleep(interval_seconds)
 
 
-def work_is_left() -> bool:
-    """Whether a shift is worth its while: somebody is due, a call waits to be dialled, or one of a
-    batch's is up.
+def has_work() -> bool:
+    """Whether a dispatcher has anything to do: recipients that are due, calls to dial or to settle,
+    or open calls of a running batch.
     """
     now = database_now()
-    if Call.unscoped.filter(stage=Stage.RESERVED, lease_owner=None, direction="outbound").exists():
-        return True
-    if reservation.batches_with_work(now).exists():
+    queued = Call.unscoped.filter(
+        stage=Stage.RESERVED, lease_owner=None, direction=Direction.OUTBOUND
+    )
+    if queued.exists() or reservation.batches_with_work(now).exists():
         return True
     if settlement.unsettled().exists():
         return True
+
+    # While a call is up, its end may free a place or make a retry due.
     running = Batch.unscoped.filter(status=Batch.Status.RUNNING).values("pk")
     return Call.unscoped.open().filter(batch_id__in=running).exists()

@@ -1,46 +1,44 @@
-"""Every Celery task. Each takes ids and makes one call; its work can be found again in rows by the
-sweep.
+"""Every Celery task. Each takes ids and makes one call; the sweep finds its work again in rows.
 
-Celery imports this module in every worker. Importing the periodic threads connects them to the
-worker's signals. The wire names belong to the installed base: a running worker of the release
-before must understand them.
+Celery imports this module in every worker, and with it the threads of `worker.lifecycle`. The wire
+names are part of the installed base: a running worker of the previous release must understand them.
 """
 
 from celery import shared_task
 
-from batches.services import imports
-from batches.services.opt_outs import suppress_opt_outs
+from batches.services import imports, opt_outs
 from voiceops.core import task_queue
-from worker import dispatcher, sweep
-from worker.periodic import retention, sweeping, webhook_delivery
+from worker import dispatcher, lifecycle, sweep
 
 __all__ = [
-    "import_batch",
-    "retention",
+    "import_batch_task",
+    "lifecycle",
     "run_dispatcher_task",
-    "run_sweep",
+    "run_sweep_task",
     "suppress_opt_outs_task",
-    "sweeping",
-    "webhook_delivery",
 ]
 
 
 @shared_task(name=task_queue.RUN_DISPATCHER)
 def run_dispatcher_task() -> None:
-    if dispatcher.run_dispatcher() and dispatcher.work_is_left():
+    """Dial for up to a minute, then hand over to a successor while there is work."""
+    if dispatcher.run_dispatcher() and dispatcher.has_work():
         task_queue.enqueue(task_queue.RUN_DISPATCHER)
 
 
 @shared_task(name=task_queue.IMPORT_BATCH)
-def import_batch(batch_id: str) -> None:
+def import_batch_task(batch_id: str) -> None:
+    """Import the uploaded list of a batch."""
     imports.import_batch(batch_id)
 
 
 @shared_task(name=task_queue.RUN_SWEEP)
-def run_sweep() -> None:
+def run_sweep_task() -> None:
+    """Sweep once."""
     sweep.sweep()
 
 
 @shared_task(name=task_queue.SUPPRESS_OPT_OUTS)
 def suppress_opt_outs_task() -> None:
-    suppress_opt_outs()
+    """Suppress the numbers of callees who asked not to be called again."""
+    opt_outs.suppress_opt_outs()

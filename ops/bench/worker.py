@@ -7,5 +7,5 @@ from worker import dispatcher
 def work() -> None:
     """Until nobody is left to call."""
     tune_gc()  # as every worker does
-    while dispatcher.work_is_left():
+    while dispatcher.has_work():
         dispatcher.run_dispatcher()

@@ -72,7 +72,7 @@ class Line:
 
 def shifts(stop: threading.Event) -> None:
     """What Celery does in a worker: a shift while there is work."""
-    repeat(lambda: dispatcher.work_is_left() and dispatcher.run_dispatcher(), 0.05, stop)
+    repeat(lambda: dispatcher.has_work() and dispatcher.run_dispatcher(), 0.05, stop)
 
 
 def sweeps(stop: threading.Event) -> None:

@@ -34,7 +34,7 @@ from webhooks.retry_schedule import (
     next_attempt_at,
 )
 from webhooks.services import create_endpoint, rotate_secret, send_test
-from worker.periodic.webhook_delivery import DeliveryThread
+from worker.webhook_delivery import WebhookDeliverer
 
 INSTANT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -303,11 +303,11 @@ def test_deliveries_continue_when_events_cannot_be_collected(
 
     endpoint, _ = create_endpoint(workspace=make.workspace(), url=receiver.url)
     make.delivery(endpoint)
-    monkeypatch.setattr("worker.periodic.webhook_delivery.collect_events", fails)
-    thread = DeliveryThread()
+    monkeypatch.setattr("worker.webhook_delivery.collect_events", fails)
+    deliverer = WebhookDeliverer()
 
-    thread.run_once()
-    thread.pool.shutdown(wait=True)
+    deliverer.run_once()
+    deliverer.pool.shutdown(wait=True)
 
     assert len(receiver.requests) == 1
 
@@ -320,11 +320,11 @@ def test_deliveries_that_are_due_are_sent_and_others_are_not(receiver: Receiver)
         make.delivery(endpoint)
     make.delivery(endpoint, due_at=timezone.now() + timedelta(hours=1))
     make.delivery(make.webhook(workspace, url=receiver.url, is_enabled=False))
-    thread = DeliveryThread()
+    deliverer = WebhookDeliverer()
 
-    started = thread.dispatch()
-    thread.pool.shutdown(wait=True)
-    left = thread.dispatch()
+    started = deliverer.start_deliveries()
+    deliverer.pool.shutdown(wait=True)
+    left = deliverer.start_deliveries()
 
     statuses = WebhookDelivery.unscoped.order_by("pk").values_list("status", flat=True)
     assert (started, left) == (4, 0)

@@ -1,9 +1,7 @@
-"""What is past its time goes, in every worker and by hand."""
+"""Expired rows and files are deleted, in every worker and by command."""
 
 import io
 import logging
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,24 +15,14 @@ from django.utils import timezone
 
 from accounts.models import IdempotentRequest, Workspace
 from tests import make
-from tests.faults.test_drill import ROOT
 from voiceops.core.errors import ProviderError
 from voiceops.core.terminal import progress_dots
 from webhooks.models import WebhookEvent
-from worker.periodic.retention import RetentionThread, clean_up
-
-THREADS = """
-import django; django.setup()
-from celery.signals import worker_init
-from voiceops.celery import app
-app.loader.import_default_modules()
-worker_init.send(sender=None)
-import threading
-print(sorted(thread.name for thread in threading.enumerate()))
-"""
+from worker import retention
+from worker.threads import PeriodicThread
 
 
-def test_prune_forgets_of_every_kind_and_says_how_many(ours: Workspace) -> None:
+def test_prune_deletes_every_kind_and_prints_how_many(ours: Workspace) -> None:
     long_ago = timezone.now() - timedelta(days=31)
     make.invitation(ours, expires_at=long_ago)
     request = IdempotentRequest.objects.create(scope="key", key="key", fingerprint="fingerprint")
@@ -53,59 +41,48 @@ def test_prune_forgets_of_every_kind_and_says_how_many(ours: Workspace) -> None:
     assert not BrowserSession.objects.exists()
 
 
-def test_every_worker_keeps_house() -> None:
-    environment = {"DJANGO_SETTINGS_MODULE": "tests.settings"}
-
-    done = subprocess.run(
-        [sys.executable, "-c", THREADS],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert "'housekeeper'" in done.stdout, done.stdout + done.stderr
-
-
 @pytest.mark.parametrize(
-    "trouble", [ProviderError("S3 error: gone"), OperationalError("gone"), KeyError("bug")]
+    "error", [ProviderError("S3 error: gone"), OperationalError("gone"), KeyError("bug")]
 )
 @pytest.mark.django_db
-def test_trouble_is_told_and_the_next_hour_comes(
-    trouble: Exception, caplog: pytest.LogCaptureFixture
+def test_error_is_logged_and_the_thread_goes_on(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def clean() -> Iterator[tuple[str, int]]:
+    def prune_all() -> Iterator[tuple[str, int]]:
         yield "sessions", 1
-        raise trouble
+        raise error
+
+    monkeypatch.setattr(retention, "prune_all", prune_all)
 
     with caplog.at_level(logging.WARNING):
-        RetentionThread(clean).run_once()
+        PeriodicThread("retention", retention.prune_and_log, interval_seconds=3600).run_round()
 
     assert [record.levelname for record in caplog.records] == [
-        "ERROR" if type(trouble) is KeyError else "WARNING"
+        "ERROR" if type(error) is KeyError else "WARNING"
     ]
 
 
 @pytest.mark.django_db
-def test_trouble_with_one_kind_keeps_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_in_one_kind_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(**_: Any) -> int:
         raise KeyError("a surprise")
 
-    def to_its_end(cleaning: Iterator[tuple[str, int]]) -> None:
-        for kind, _ in cleaning:
+    def collect(pruned: Iterator[tuple[str, int]]) -> None:
+        for kind, _ in pruned:
             kinds.append(kind)
 
-    monkeypatch.setattr("worker.periodic.retention.prune_webhook_events", fails)
+    monkeypatch.setattr(retention, "prune_webhook_events", fails)
     kinds: list[str] = []
 
     with pytest.raises(KeyError):
-        to_its_end(clean_up())
+        collect(retention.prune_all())
 
     assert kinds[-3:] == ["webhooks sent", "transcripts", "recordings"]
 
 
-def test_what_takes_longer_than_a_second_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_that_takes_longer_than_a_second_prints_dots(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("voiceops.core.terminal.PROGRESS_DOT_SECONDS", 0.05)
     slow, quick = io.StringIO(), io.StringIO()
 

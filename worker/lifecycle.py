@@ -1,0 +1,62 @@
+"""Starts a worker's threads with the worker and stops them with it, on Celery's signals."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from celery.signals import worker_init, worker_ready, worker_shutting_down
+from django.conf import settings
+
+from voiceops.core.process_tuning import disable_query_log, tune_gc
+from worker import dispatcher, retention
+from worker.broker_fallback import sweep_and_start_work
+from worker.threads import PeriodicThread
+from worker.webhook_delivery import COLLECT_INTERVAL_SECONDS, WebhookDeliverer
+
+sweep_thread = PeriodicThread(
+    "sweep", sweep_and_start_work, interval_seconds=settings.SWEEP_SECONDS
+)
+retention_thread = PeriodicThread(
+    "retention",
+    retention.prune_and_log,
+    interval_seconds=retention.INTERVAL_SECONDS,
+    first_delay_seconds=retention.FIRST_DELAY_SECONDS,
+)
+deliverer = WebhookDeliverer()
+delivery_thread = PeriodicThread(
+    "webhook-delivery", deliverer.run_once, interval_seconds=COLLECT_INTERVAL_SECONDS
+)
+deliverer.on_free_place = delivery_thread.wake
+
+
+@worker_init.connect
+def start_before_broker(**_: Any) -> None:
+    """Start what must run without a broker: without one, the worker never becomes ready."""
+    disable_query_log()
+    tune_gc()
+    _start([sweep_thread, retention_thread])
+
+
+@worker_ready.connect
+def start_delivery(**_: Any) -> None:
+    """Start webhook delivery."""
+    _start([delivery_thread])
+
+
+@worker_shutting_down.connect
+def stop(**_: Any) -> None:
+    """Stop reserving calls and end the threads.
+
+    Calls in flight get a few seconds; the rest of them are in doubt and reconciled later. Webhook
+    attempts under way may finish; claimed deliveries are due again when their lease expires.
+    """
+    dispatcher.stopping.set()
+    sweep_thread.stop()
+    retention_thread.stop()
+    delivery_thread.stop()
+    deliverer.stop()
+
+
+def _start(threads: Iterable[PeriodicThread]) -> None:
+    for thread in threads:
+        if not thread.is_alive():
+            thread.start()

@@ -1,0 +1,131 @@
+"""Collects webhook events and delivers them to their endpoints.
+
+What is due stands in rows, so no message starts this, and any number of workers share the work.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connections
+from django.db.models import Count
+
+from voiceops.core.clock import database_now
+from voiceops.core.isolation import run_isolated
+from webhooks.collector import collect_events
+from webhooks.delivery import prune_events, record_answer, send_delivery
+from webhooks.models import WebhookDelivery, WebhookEndpoint
+
+logger = logging.getLogger(__name__)
+
+COLLECT_INTERVAL_SECONDS = 1.0
+PRUNE_INTERVAL_SECONDS = 3600.0
+DELIVERY_THREADS = 32  # per worker, each with one attempt under way
+MAX_ATTEMPTS_PER_ENDPOINT = 4  # of these, so that a slow receiver delays no other
+MAX_ATTEMPTS_PER_FAILING_ENDPOINT = 1
+MAX_DELIVERIES_PER_TURN = 200  # then a thread makes room for other endpoints
+
+
+class WebhookDeliverer:
+    """Delivers due webhooks in a pool of threads, a few at a time per endpoint."""
+
+    def __init__(self) -> None:
+        self.on_free_place: Callable[[], None] = lambda: None
+        self.stopped = threading.Event()
+        self.pool = ThreadPoolExecutor(DELIVERY_THREADS, thread_name_prefix="delivery")
+        self.under_way: Counter[UUID] = Counter()
+        self.lock = threading.Lock()
+        self.collected_at = 0.0  # monotonic
+        self.pruned_at = 0.0
+
+    def run_once(self) -> None:
+        """Collect new events and delete old ones when that is due, then start deliveries.
+
+        Raises OperationalError or InterfaceError when the database is unreachable.
+        """
+        if not WebhookEndpoint.unscoped.filter(is_enabled=True).exists():
+            return
+        now = time.monotonic()
+        if now - self.collected_at >= COLLECT_INTERVAL_SECONDS:
+            self.collected_at = now
+            run_isolated(collect_events)
+        if now - self.pruned_at >= PRUNE_INTERVAL_SECONDS:
+            self.pruned_at = now
+            run_isolated(prune_events, database_now())
+        self.start_deliveries()
+
+    def start_deliveries(self) -> int:
+        """Start threads for endpoints with due deliveries, as many as limits allow; returns how
+        many.
+        """
+        due = WebhookDelivery.unscoped.due(database_now()).order_by()
+        by_endpoint = due.values_list("endpoint", "endpoint__failing_since")
+        started = 0
+        for endpoint_id, failing_since, waiting in by_endpoint.annotate(waiting=Count("pk")):
+            limit = (
+                MAX_ATTEMPTS_PER_FAILING_ENDPOINT if failing_since else MAX_ATTEMPTS_PER_ENDPOINT
+            )
+            capacity = min(
+                limit - self.under_way[endpoint_id],
+                DELIVERY_THREADS - self.under_way.total(),
+                waiting,
+            )
+            for _ in range(capacity):
+                self.change_count(endpoint_id, 1)
+                self.pool.submit(self.deliver_endpoint, endpoint_id)
+                started += 1
+        return started
+
+    def deliver_endpoint(self, endpoint_id: UUID) -> None:
+        """Deliver what is due at one endpoint, one after the other, until an attempt fails."""
+        try:
+            for _ in range(MAX_DELIVERIES_PER_TURN):
+                now = database_now()
+                delivery = None if self.stopped.is_set() else claim_delivery(endpoint_id, now)
+                if delivery is None or not attempt_delivery(delivery, now):
+                    break
+        except Exception:  # leases expire, and what was claimed is due again
+            logger.exception("Delivering to webhook %s failed", endpoint_id)
+        finally:
+            connections.close_all()
+            self.change_count(endpoint_id, -1)
+            self.on_free_place()
+
+    def change_count(self, endpoint_id: UUID, change: int) -> None:
+        """Count a thread of this endpoint in (1) or out (-1)."""
+        with self.lock:
+            self.under_way[endpoint_id] += change
+            if not self.under_way[endpoint_id]:
+                del self.under_way[endpoint_id]
+
+    def stop(self) -> None:
+        """Start no further deliveries. Attempts under way may finish."""
+        self.stopped.set()
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
+
+def claim_delivery(endpoint_id: UUID, now: datetime) -> WebhookDelivery | None:
+    """Claim the delivery that has been due longest; None when nothing is due."""
+    due = WebhookDelivery.unscoped.due(now).filter(endpoint=endpoint_id).order_by("due_at", "pk")
+    # Other threads may claim some of these at the same time, so look at as many as there can be.
+    candidates = due.select_related("endpoint", "event")[:MAX_ATTEMPTS_PER_ENDPOINT]
+    return next((delivery for delivery in candidates if delivery.claim(now)), None)
+
+
+def attempt_delivery(delivery: WebhookDelivery, now: datetime) -> bool:
+    """Send one claimed delivery and record the answer; returns whether it arrived."""
+    began = time.monotonic()
+    answer = send_delivery(delivery=delivery, now=now)
+    duration = timedelta(seconds=time.monotonic() - began)
+    record_answer(
+        delivery=delivery,
+        answer=answer,
+        now=now + duration,
+        duration_ms=int(duration.total_seconds() * 1000),
+    )
+    return answer.is_success
