@@ -7,10 +7,11 @@ from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.conf import settings
 
 from voiceops.core.process_tuning import disable_query_log, tune_gc
-from worker import dispatcher, retention
-from worker.broker_fallback import sweep_and_start_work
+from worker import dispatcher
+from worker.periodic import retention
+from worker.periodic.broker_fallback import sweep_and_start_work
+from worker.periodic.webhook_delivery import COLLECT_INTERVAL_SECONDS, WebhookDeliverer
 from worker.threads import PeriodicThread
-from worker.webhook_delivery import COLLECT_INTERVAL_SECONDS, WebhookDeliverer
 
 sweep_thread = PeriodicThread(
     "sweep", sweep_and_start_work, interval_seconds=settings.SWEEP_SECONDS

@@ -34,7 +34,7 @@ from webhooks.retry_schedule import (
     next_attempt_at,
 )
 from webhooks.services import create_endpoint, rotate_secret, send_test
-from worker.webhook_delivery import WebhookDeliverer
+from worker.periodic.webhook_delivery import WebhookDeliverer
 
 INSTANT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -303,7 +303,7 @@ def test_deliveries_continue_when_events_cannot_be_collected(
 
     endpoint, _ = create_endpoint(workspace=make.workspace(), url=receiver.url)
     make.delivery(endpoint)
-    monkeypatch.setattr("worker.webhook_delivery.collect_events", fails)
+    monkeypatch.setattr("worker.periodic.webhook_delivery.collect_events", fails)
     deliverer = WebhookDeliverer()
 
     deliverer.run_once()

@@ -10,7 +10,8 @@ from batches.models import Batch
 from batches.services import maintenance
 from tests.batches.importing import lists
 from voiceops.core import task_queue
-from worker import broker_fallback, dispatcher, sweep
+from worker import dispatcher, sweep
+from worker.periodic import broker_fallback
 
 
 def test_import_without_a_broker_hands_the_batch_on(

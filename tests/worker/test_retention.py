@@ -18,7 +18,7 @@ from tests import make
 from voiceops.core.errors import ProviderError
 from voiceops.core.terminal import progress_dots
 from webhooks.models import WebhookEvent
-from worker import retention
+from worker.periodic import retention
 from worker.threads import PeriodicThread
 
 

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from voiceops.core.errors import ProviderError
 from voiceops.core.terminal import progress_dots
-from worker.retention import prune_all
+from worker.periodic.retention import prune_all
 
 
 class Command(BaseCommand):
