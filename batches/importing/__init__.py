@@ -1,5 +1,5 @@
-"""From an uploaded list to rows: reading files, judging numbers, storing recipients.
+"""From an uploaded list to rows: reading files, validating numbers, storing recipients.
 
-The modules up to `judge` know neither Django's ORM nor HTTP; `store` and `preview` stand on top of
-them.
+The modules up to `row_validation` know neither Django's ORM nor HTTP; `import_job` and
+`services.preview` build on them.
 """

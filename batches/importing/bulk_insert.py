@@ -1,7 +1,8 @@
-"""Writes recipients and refused rows in bulk: COPY on PostgreSQL, executemany on SQLite.
+"""Writes recipients and rejected rows in bulk: COPY on PostgreSQL, executemany on SQLite.
 
-The ORM's bulk_create reaches a seventh of COPY's speed (perf.md), and here every microsecond is
-there a million times: hence one line of text for each row, and nothing generic.
+The ORM's bulk_create reaches a seventh of COPY's speed (docs/reference/performance.md), and every
+microsecond here is spent a million times. Hence each row is formatted by one line of code, without
+generic encoders.
 """
 
 from collections.abc import Sequence
@@ -13,15 +14,16 @@ from django.db import connection
 from uuid_utils import uuid7
 
 from batches.models import Batch, Recipient, RejectedRow
+from voiceops.db.chunks import chunked
 
 ANALYZE_FROM_ROWS = 5_000
-COPY_BLOCK_LINES = 500  # rows joined into one write to the server: about 64 KB
+COPY_BLOCK_LINES = 500  # joined into one write to the server: about 64 KB
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_RECIPIENT = (
+_RECIPIENT_COLUMNS = (
     "workspace_id, batch_id, attempts, sends, outcome, last_call_id, "
     'id, row_number, phone_number, "values", is_duplicate, status, reason, due_at'
 )
-_REJECTED = 'workspace_id, batch_id, id, row_number, error_code, error_message, "values"'
+_REJECTED_COLUMNS = 'workspace_id, batch_id, id, row_number, error_code, error_message, "values"'
 
 
 class NewRejectedRow(NamedTuple):
@@ -33,9 +35,10 @@ class NewRejectedRow(NamedTuple):
 
 
 class RecipientInserter:
-    """Writes recipients of one batch, one `encode` each and an `insert` of what it returned.
+    """Encodes the recipients of one chunk, one at a time, and inserts them together.
 
-    Made for each chunk: they are all due at `now`.
+    All of them are due at `now`. `encode` takes the row number, the phone number, the cells as
+    JSON, whether the number is a duplicate, and why the recipient is skipped (None for pending).
     """
 
     def __init__(self, batch: Batch, now: datetime) -> None:
@@ -52,11 +55,11 @@ class RecipientInserter:
     def _as_line(
         self, row_number: int, phone: str, values: str, is_duplicate: bool, reason: str | None
     ) -> Any:
-        """COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html. Without a
-        reason: pending.
+        """Return a line of COPY's text format.
 
-        JSON has no raw control characters, so only backslashes need escaping.
+        Source: https://www.postgresql.org/docs/current/sql-copy.html
         """
+        # JSON has no raw control characters, so only backslashes need escaping.
         if "\\" in values:
             values = values.replace("\\", "\\\\")
         end = f"skipped\t{reason}\t\\N\n" if reason else self._pending
@@ -69,29 +72,33 @@ class RecipientInserter:
         return (*self._shared, uuid7().hex, row_number, phone, values, is_duplicate, *end)
 
     def insert(self, encoded: Sequence[Any]) -> None:
-        """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is
-        there already.
+        """Insert what `encode` returned, inside the caller's transaction.
+
+        Raises IntegrityError when one of the rows is stored already.
         """
         if self._on_postgresql:
-            _copy(Recipient._meta.db_table, _RECIPIENT, encoded)
+            _copy(Recipient._meta.db_table, _RECIPIENT_COLUMNS, encoded)
         else:
-            _execute_many(Recipient._meta.db_table, _RECIPIENT, encoded)
+            _execute_many(Recipient._meta.db_table, _RECIPIENT_COLUMNS, encoded)
 
 
 def insert_rejected(batch: Batch, rows: Sequence[NewRejectedRow]) -> None:
-    """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is there
-    already.
+    """Insert rejected rows inside the caller's transaction.
+
+    Raises IntegrityError when one of the rows is stored already.
     """
     table = RejectedRow._meta.db_table
     if connection.vendor == "postgresql":
         head = f"{batch.workspace_id}\t{batch.pk}\t"
-        lines = [
-            head + "\t".join([str(cell).translate(_ESCAPES) for cell in row]) + "\n" for row in rows
-        ]
-        _copy(table, _REJECTED, lines)
+        lines = []
+        for row in rows:
+            cells = [str(cell).translate(_ESCAPES) for cell in row]
+            lines.append(head + "\t".join(cells) + "\n")
+        _copy(table, _REJECTED_COLUMNS, lines)
         return
     shared = (batch.workspace_id.hex, batch.pk.hex)
-    _execute_many(table, _REJECTED, [(*shared, UUID(row.id).hex, *row[1:]) for row in rows])
+    parameters = [(*shared, UUID(row.id).hex, *row[1:]) for row in rows]
+    _execute_many(table, _REJECTED_COLUMNS, parameters)
 
 
 def _copy(table: str, columns: str, lines: Sequence[str]) -> None:
@@ -101,8 +108,8 @@ def _copy(table: str, columns: str, lines: Sequence[str]) -> None:
         connection.cursor() as cursor,
         cursor.copy(f'COPY "{table}" ({columns}) FROM STDIN') as copy,
     ):
-        for start in range(0, len(lines), COPY_BLOCK_LINES):
-            copy.write("".join(lines[start : start + COPY_BLOCK_LINES]))
+        for block in chunked(lines, COPY_BLOCK_LINES):
+            copy.write("".join(block))
 
 
 def _execute_many(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -112,7 +119,7 @@ def _execute_many(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> 
 
 
 def commit_without_waiting() -> None:
-    """Do not wait for the disk at this transaction's commit (PostgreSQL).
+    """Make this transaction's commit not wait for the disk (PostgreSQL).
 
     After a crash of the server, a chunk's rows and its `rows_read` are lost together.
     """
@@ -122,7 +129,7 @@ def commit_without_waiting() -> None:
 
 
 def check_foreign_keys_now() -> None:
-    """Check foreign keys before the commit, where the next chunk would have to wait for it."""
+    """Check foreign keys before the commit, for which the next chunk waits."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
@@ -130,7 +137,7 @@ def check_foreign_keys_now() -> None:
 def analyze_recipients(batch: Batch) -> None:
     """Refresh PostgreSQL's statistics after a long import.
 
-    Autovacuum notices the growth only minutes later, and until then the plans are bad.
+    Autovacuum notices the growth only minutes later, and until then plans are bad.
     """
     if connection.vendor != "postgresql":
         return

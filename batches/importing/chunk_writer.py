@@ -1,5 +1,7 @@
-"""One chunk of verdicts into rows: duplicates, suppressions, missing variables, rows that mend
-refused ones.
+"""Turns a chunk of verdicts into rows.
+
+Here duplicates, suppressed numbers and missing variables are found, and corrected rows take the
+place of the rejected ones.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,56 +16,66 @@ from batches.importing.bulk_insert import NewRejectedRow, RecipientInserter, ins
 from batches.importing.column_alignment import ColumnAlignment
 from batches.importing.existing_rows import find_in
 from batches.importing.number_set import PhoneNumberSet
-from batches.importing.row_validation import Accepted, Rejected
+from batches.importing.row_validation import Accepted, Rejected, Verdict
 from batches.models import Batch, Recipient, RejectedRow, Suppression
 from voiceops.core.clock import database_now
 from voiceops.db.chunks import chunked
 
-DUPLICATE, SUPPRESSED, MISSING_VARIABLE = "duplicate", "suppressed", "missing_variable"
-Verdict = Accepted | Rejected
+DUPLICATE = "duplicate"
+SUPPRESSED = "suppressed"
+MISSING_VARIABLE = "missing_variable"
+NUMBERS_PER_FETCH = 10_000
+Placed = tuple[int, Verdict]
+"""A verdict and the row number it gets in the batch."""
 
 
 def required_variables(batch: Batch) -> list[str]:
-    """Variables a row must bring: the agent requires them and has no default for them."""
-    variables = batch.agent_version.variables
+    """Return the variables each row must have: required by the agent, and without a default."""
     return [
         variable["name"]
-        for variable in variables
+        for variable in batch.agent_version.variables
         if variable.get("required") and not variable.get("default")
     ]
+
+
+def is_blank(cell: Any) -> bool:
+    """Whether a cell holds nothing but spaces."""
+    return not cell.strip() if isinstance(cell, str) else cell is None
 
 
 class PreparedChunk(NamedTuple):
     """A chunk ready to be inserted, by any thread."""
 
-    last_row: int  # of the list
+    last_row: int  # in the list
     recipients: RecipientInserter
     encoded: list[Any]
     rejected: list[NewRejectedRow]
-    rejected_change: int  # of the count of rejected rows
+    rejected_change: int  # of the batch's count of rejected rows
 
 
 class ChunkWriter:
     """Writes the chunks of one import, in the caller's transactions.
 
-    After a transaction that failed it must not be used again: it believes that chunk stored.
+    Must not be used after a transaction has failed: it assumes that every chunk was stored.
     """
 
-    def __init__(self, batch: Batch, aligned: ColumnAlignment) -> None:
+    def __init__(self, batch: Batch, alignment: ColumnAlignment) -> None:
         self._batch = batch
-        self._aligned = aligned
-        self._required = [aligned.position_of(name) for name in required_variables(batch)]
+        self._alignment = alignment
+        self._required = [alignment.position_of(name) for name in required_variables(batch)]
         self._skips_duplicates = batch.on_duplicate == Batch.OnDuplicate.SKIP
+
+        has_rows = batch.rows_before or batch.rows_read
         stored = Recipient.unscoped.filter(batch=batch, is_duplicate=False)
-        self._stored = PhoneNumberSet(
-            _phones(stored) if batch.rows_before or batch.rows_read else ()
-        )
+        self._stored = PhoneNumberSet(_phone_numbers(stored) if has_rows else ())
+
         suppressions = Suppression.unscoped.filter(workspace=batch.workspace_id)
-        self._suppressed = PhoneNumberSet(_phones(suppressions.active_at(database_now())))
+        active = suppressions.active_at(database_now())
+        self._suppressed = PhoneNumberSet(_phone_numbers(active))
         self._erased = load_erased_numbers(batch.workspace)
 
     def write(self, chunk: Sequence[Verdict]) -> int:
-        """Store a chunk; by how much the count of rejected rows changes is returned.
+        """Store a chunk. Returns by how much the batch's count of rejected rows changes.
 
         Raises IntegrityError when another import has stored one of the rows.
         """
@@ -72,40 +84,44 @@ class ChunkWriter:
         return prepared.rejected_change
 
     def prepare(self, chunk: Sequence[Verdict]) -> PreparedChunk:
-        """Judge and encode the next chunk. Chunks must come in the order of the list.
+        """Check and encode the next chunk; chunks must come in the order of the list.
 
-        One that mends refused rows deletes them: inside the caller's transaction, then.
+        A correction deletes the rejected rows it replaces: call it inside the transaction.
         """
-        before, change = self._batch.rows_before, 0
-        placed = [(before + verdict[0], verdict) for verdict in chunk]
-        if self._aligned.is_correction:
-            placed, change = self._apply_corrections(placed)
-        accepted = [place for place in placed if type(place[1]) is Accepted]
+        rows_before = self._batch.rows_before
+        placed: list[Placed] = [(rows_before + verdict[0], verdict) for verdict in chunk]
+        corrected_count = 0
+        if self._alignment.is_correction:
+            placed, corrected_count = self._apply_corrections(placed)
+
         recipients = RecipientInserter(self._batch, database_now())
-        encoded = list(self._encoded(accepted, recipients.encode))
+        encoded = list(self._encode_accepted(placed, recipients.encode))
         rejected = [
-            self._new_rejected(number, verdict)
-            for number, verdict in placed
+            self._new_rejected_row(row_number, verdict)
+            for row_number, verdict in placed
             if isinstance(verdict, Rejected)
         ]
-        return PreparedChunk(
-            chunk[-1].row_number, recipients, encoded, rejected, change + len(rejected)
-        )
+        change = len(rejected) - corrected_count
+        return PreparedChunk(chunk[-1].row_number, recipients, encoded, rejected, change)
 
     def insert(self, prepared: PreparedChunk) -> None:
-        """Insert inside the caller's transaction. Raises IntegrityError when one of the rows is
-        there already.
+        """Insert inside the caller's transaction.
+
+        Raises IntegrityError when one of the rows is stored already.
         """
         prepared.recipients.insert(prepared.encoded)
         insert_rejected(self._batch, prepared.rejected)
 
-    def _encoded(
-        self, accepted: Sequence[tuple[int, Any]], encode: Callable[..., Any]
+    def _encode_accepted(
+        self, placed: Sequence[Placed], encode: Callable[..., Any]
     ) -> Iterator[Any]:
-        arrange, suppressed, erased = self._aligned.arrange, self._suppressed, self._erased
+        # Exact types and local names: this loop runs a million times.
+        accepted: list[tuple[int, Any]] = [row for row in placed if type(row[1]) is Accepted]
+        arrange, suppressed, erased = self._alignment.arrange, self._suppressed, self._erased
         must_check = bool(suppressed or erased or self._required)
-        news = self._stored.add([verdict[1] for _, verdict in accepted])
-        for (number, (_, phone, cells, _)), is_new in zip(accepted, news, strict=True):
+        is_new_number = self._stored.add([verdict[1] for _, verdict in accepted])
+
+        for (row_number, (_, phone, cells, _)), is_new in zip(accepted, is_new_number, strict=True):
             cells = arrange(cells)
             reason = None
             if not is_new and self._skips_duplicates:
@@ -114,54 +130,51 @@ class ChunkWriter:
                 reason = SUPPRESSED
             elif must_check and self._lacks_variable(cells):
                 reason = MISSING_VARIABLE
-            yield encode(number, phone, dumps(cells).decode(), not is_new, reason)
+            yield encode(row_number, phone, dumps(cells).decode(), not is_new, reason)
 
-    def _new_rejected(self, number: int, verdict: Rejected) -> NewRejectedRow:
-        values = dumps(self._aligned.arrange(verdict.cells)).decode()
-        return NewRejectedRow(str(uuid7()), number, verdict.code, verdict.message, values)
+    def _new_rejected_row(self, row_number: int, verdict: Rejected) -> NewRejectedRow:
+        values = dumps(self._alignment.arrange(verdict.cells)).decode()
+        return NewRejectedRow(str(uuid7()), row_number, verdict.code, verdict.message, values)
 
     def _lacks_variable(self, cells: Sequence[Any]) -> bool:
-        return any(at is None or is_blank(cells[at]) for at in self._required)
+        return any(index is None or is_blank(cells[index]) for index in self._required)
 
-    def _apply_corrections(
-        self, placed: Sequence[tuple[int, Verdict]]
-    ) -> tuple[list[tuple[int, Verdict]], int]:
-        """Rows of a rejected.csv come back take the place of those they mend; rows mended earlier
-        are left out.
+    def _apply_corrections(self, placed: Sequence[Placed]) -> tuple[list[Placed], int]:
+        """Put the rows of a corrected rejected.csv in the place of those they correct.
 
-        Returns the rows with their places, and by how much the count of rejected rows changes
-        through the mended ones.
+        Returns the rows with their places, and how many rejected rows were deleted for them. Rows
+        that an earlier upload has corrected in the same way are left out.
         """
         wanted = [verdict.corrects for _, verdict in placed if verdict.corrects is not None]
-        refused = RejectedRow.unscoped.filter(batch=self._batch)
-        unmended = set(find_in(refused, "row_number", wanted))
-        earlier = dict(
-            find_in(
-                Recipient.unscoped.filter(batch=self._batch), "row_number", wanted, "phone_number"
-            )
-        )
-        mended: list[int] = []
-        result: list[tuple[int, Verdict]] = []
-        for number, verdict in placed:
-            mends = verdict.corrects
-            if mends is not None and mends in unmended:
-                unmended.discard(mends)
-                mended.append(mends)
-                result.append((mends, verdict))
-            elif (
-                mends is None
-                or not isinstance(verdict, Accepted)
-                or earlier.get(mends) != verdict.phone_number
-            ):
-                result.append((number, verdict))
-        for numbers in chunked(mended):
-            refused.filter(row_number__in=numbers).delete()
-        return result, -len(mended)
+        rejected_rows = RejectedRow.unscoped.filter(batch=self._batch)
+        uncorrected = set(find_in(rejected_rows, "row_number", wanted))
+        recipients = Recipient.unscoped.filter(batch=self._batch)
+        stored_numbers = dict(find_in(recipients, "row_number", wanted, "phone_number"))
+
+        corrected: list[int] = []
+        result: list[Placed] = []
+        for row_number, verdict in placed:
+            corrects = verdict.corrects
+            if corrects is not None and corrects in uncorrected:
+                uncorrected.discard(corrects)
+                corrected.append(corrects)
+                result.append((corrects, verdict))
+            elif not _is_stored(verdict, stored_numbers):
+                result.append((row_number, verdict))
+
+        for row_numbers in chunked(corrected):
+            rejected_rows.filter(row_number__in=row_numbers).delete()
+        return result, len(corrected)
 
 
-def _phones(rows: "QuerySet[Any]") -> Iterable[str]:
-    return rows.values_list("phone_number", flat=True).iterator(chunk_size=10_000)
+def _is_stored(verdict: Verdict, stored_numbers: dict[int, str]) -> bool:
+    """Whether the row that the verdict corrects is a recipient with this number already."""
+    return (
+        isinstance(verdict, Accepted)
+        and verdict.corrects is not None
+        and stored_numbers.get(verdict.corrects) == verdict.phone_number
+    )
 
 
-def is_blank(cell: Any) -> bool:
-    return not cell.strip() if isinstance(cell, str) else cell is None
+def _phone_numbers(rows: "QuerySet[Any]") -> Iterable[str]:
+    return rows.values_list("phone_number", flat=True).iterator(chunk_size=NUMBERS_PER_FETCH)

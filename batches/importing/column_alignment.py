@@ -1,5 +1,6 @@
-"""Lays the columns of a list over those its batch already has, so that appended lists may order
-theirs as they like.
+"""Aligns a list's columns with those its batch already has.
+
+So an appended list may have its columns in any order, and new ones.
 """
 
 from typing import Any
@@ -10,30 +11,31 @@ from batches.models import Batch
 
 
 class ColumnAlignment:
-    """A batch's columns once the list's own are among them, and how a row of the list is laid out
-    in them.
+    """A batch's columns, extended by a list's new ones, and where the list's cells belong.
+
+    Raises UnreadableUpload when these are too many columns.
     """
 
     def __init__(self, batch: Batch, listed: Columns) -> None:
-        self.names: list[str] = list(batch.columns) or list(listed.names)
-        self.variables: list[str | None] = (
-            list(batch.variable_names) if batch.columns else list(listed.variables)
-        )
         self.is_correction = listed.is_correction
+        self.names: list[str] = list(batch.columns) or list(listed.names)
+        self.variables: list[str | None] = list(
+            batch.variable_names if batch.columns else listed.variables
+        )
         self._places = [self._find_place(batch, listed, at) for at in range(len(listed.names))]
         self._is_identical = self._places == list(range(len(self.names)))
         if len(self.names) > MAX_COLUMNS:
             raise UnreadableUpload(
-                f"Together with those the batch has, the file's columns are {len(self.names)}, "
+                f"Together with those of the batch, the file's columns are {len(self.names)}, "
                 f"more than the {MAX_COLUMNS} allowed: remove some."
             )
 
     def position_of(self, variable: str) -> int | None:
-        """The cell that holds a variable; None when no column does."""
+        """Return the index of the variable's cell; None when no column holds it."""
         return self.variables.index(variable) if variable in self.variables else None
 
     def arrange(self, cells: list[Any]) -> list[Any]:
-        """The list's cells under the batch's columns; cells beyond the header stay at the end."""
+        """Return the list's cells in the batch's order; cells beyond the header stay at the end."""
         if self._is_identical:
             return cells
         arranged: list[Any] = [""] * len(self.names)
@@ -41,14 +43,17 @@ class ColumnAlignment:
             arranged[place] = cell
         return arranged + cells[len(self._places) :]
 
-    def _find_place(self, batch: Batch, listed: Columns, at: int) -> int:
-        """Where a column goes: phone to phone, else to the column of its name, else to that of its
-        variable.
+    def _find_place(self, batch: Batch, listed: Columns, index: int) -> int:
+        """Return the batch's column for one of the list's; a new one is added.
+
+        The phone column goes to the phone column, others to the column of their name, else to that
+        of their variable.
         """
-        name, variable = listed.names[at], listed.variables[at]
+        name = listed.names[index]
+        variable = listed.variables[index]
         if not batch.columns or batch.columns == listed.names:
-            return at
-        if at == listed.phone_index:
+            return index
+        if index == listed.phone_index:
             return read_columns(batch.columns, batch.column_mapping).phone_index
         if name in self.names:
             return self.names.index(name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from batches.domain.spreadsheets import REJECTION_COLUMNS
 from batches.importing.source import MAX_COLUMNS, UnreadableUpload
 
 PHONE = "phone_number"
@@ -20,8 +21,8 @@ PHONE_NAMES = (
     "mobile",
     "msisdn",
 )
-REFUSAL_COLUMNS = ("row_number", "error_code", "error_message")
-"""The columns rejected.csv has behind the uploaded ones."""
+MAX_LISTED_NAMES = 10
+MAX_NAME_CHARACTERS = 60
 _PHONE_LIKE = re.compile(r"[+(]?\d[\d\s().-]{6,}\Z")
 
 
@@ -35,12 +36,11 @@ class SavedColumnMapping(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A list's columns as uploaded, and for each its variable; None for the phone column and for
-    ignored ones.
+    """A list's columns as uploaded, and the variable of each.
 
-    `mends`: the list is a rejected.csv come back, whose last three columns say which rows it mends;
-    `names` leaves those out. `remembered`: the saved mapping that was used, because nobody named
-    another.
+    `variables` has None for the phone column and for ignored ones. `is_correction` marks a
+    rejected.csv that was corrected and uploaded again: its last three columns say which rows it
+    corrects, and `names` leaves them out. `saved_mapping` is the saved mapping that was used.
     """
 
     names: list[str]
@@ -51,11 +51,9 @@ class Columns:
 
     @property
     def mapping(self) -> dict[str, str | None]:
-        """As `column_mapping`: uploaded column -> "phone_number", a variable's name, or null for
-        ignored.
-        """
-        found: dict[str, str | None] = dict(zip(self.names, self.variables, strict=True))
-        return found | {self.names[self.phone_index]: PHONE}
+        """The columns in the form of `column_mapping`, as `read_columns` takes it."""
+        mapping: dict[str, str | None] = dict(zip(self.names, self.variables, strict=True))
+        return mapping | {self.names[self.phone_index]: PHONE}
 
 
 def read_columns(
@@ -64,119 +62,137 @@ def read_columns(
     agent_variables: Collection[str] = (),
     saved_mappings: Iterable[SavedColumnMapping] = (),
 ) -> Columns:
-    """Understand a header row.
+    """Interpret a header row.
 
     `mapping` is the contract's `column_mapping`: `{"<uploaded column>": "phone_number" |
-    "<variable>" | null}`; a null ignores the column, columns it does not name are guessed: the
-    phone column by its usual names (the first of `PHONE_NAMES` that is there), every other column
-    is the variable of its own name, or the agent's variable (`known`) that differs from it only in
-    case and separators ("First Name" is first_name). Where `mapping` is None, the first of
-    `remembered` that names just the list's columns, in whatever order, is it. Raises
-    UnreadableUpload when there is no phone column, or the mapping does not fit the file.
+    "<variable>" | null}`, where null ignores the column. Without a mapping, the first of
+    `saved_mappings` that names exactly the list's columns, in any order, applies.
+
+    Columns that no mapping names are guessed. The phone column is the one with the first of
+    `PHONE_NAMES` that is present. Every other column is the variable of its own name, or the
+    agent's variable that differs from it only in case and separators: "First Name" is first_name.
+
+    Raises UnreadableUpload when there is no phone column or the mapping does not fit the file.
     """
     names = unique_column_names(header)
-    mends = _is_correction(names)
-    if mends:
-        names = names[:-3]
+    is_correction = _is_correction(names)
+    if is_correction:
+        names = names[: -len(REJECTION_COLUMNS)]
     if len(names) > MAX_COLUMNS:
         raise UnreadableUpload(
             f"The file has {len(names)} columns, more than the {MAX_COLUMNS} allowed: remove some."
         )
+
     saved = _find_saved_mapping(names, saved_mappings) if mapping is None else None
     mapping = mapping or (saved.column_mapping if saved else {})
     _check_mapping(mapping, names)
-    phone = _find_phone_column(names, mapping)
+
+    phone_index = _find_phone_column(names, mapping)
     guesses = _guess_variables(names, agent_variables)
     variables = [
-        None if at == phone else mapping.get(name, guesses[name]) for at, name in enumerate(names)
+        None if index == phone_index else mapping.get(name, guesses[name])
+        for index, name in enumerate(names)
     ]
     _check_variables(names, variables)
-    return Columns(names, variables, phone, mends, saved)
+    return Columns(names, variables, phone_index, is_correction, saved)
 
 
 def extend_header(header: Sequence[Any], width: int) -> list[Any]:
-    """A header that is narrower than the list names the columns beyond its last name by their
-    place.
+    """Name the columns beyond a header's last name by their position, up to `width` columns.
 
-    Not that of a rejected.csv: what stands beyond its three columns were too many cells already,
-    and still are.
+    A rejected.csv is not extended: cells beyond its three columns were too many in the first
+    upload, and still are.
     """
     names = unique_column_names(header)
     if _is_correction(names):
         return list(header)
-    beyond = range(len(names) + 1, min(width, MAX_COLUMNS) + 1)
-    return [*header[: len(names)], *map(_positional_name, beyond)]
+    unnamed = range(len(names) + 1, min(width, MAX_COLUMNS) + 1)
+    return [*header[: len(names)], *map(_positional_name, unnamed)]
 
 
 def unique_column_names(header: Sequence[Any]) -> list[str]:
-    """Unique names: a column without one is called by its place, a second one of the same name is
-    numbered.
+    """Return a name for each column up to the last one named.
+
+    A column without a name gets one from its position; repeated names are numbered.
     """
     cells = [str(cell).strip() for cell in header]
     while cells and not cells[-1]:
         cells.pop()
+
     names: list[str] = []
-    for at, cell in enumerate(cells, start=1):
-        name, again = cell or _positional_name(at), 1
+    for position, cell in enumerate(cells, start=1):
+        wanted = cell or _positional_name(position)
+        name = wanted
+        count = 1
         while name in names:
-            again += 1
-            name = f"{cell or _positional_name(at)} {again}"
+            count += 1
+            name = f"{wanted} {count}"
         names.append(name)
     return names
 
 
-def _positional_name(at: int) -> str:
-    return f"column {at}"
+def _positional_name(position: int) -> str:
+    return f"column {position}"
 
 
 def _is_correction(names: Sequence[str]) -> bool:
-    return len(names) > len(REFUSAL_COLUMNS) and tuple(names[-3:]) == REFUSAL_COLUMNS
+    width = len(REJECTION_COLUMNS)
+    return len(names) > width and tuple(names[-width:]) == REJECTION_COLUMNS
 
 
 def _find_saved_mapping(
-    names: list[str], remembered: Iterable[SavedColumnMapping]
+    names: list[str], saved_mappings: Iterable[SavedColumnMapping]
 ) -> SavedColumnMapping | None:
-    """A note beside the list, in a column nobody named, does not make it another list."""
+    # Remarks beside the list, in a column without a name, do not make it a different list.
     named = {name for at, name in enumerate(names, start=1) if name != _positional_name(at)}
-    return next(
-        (saved for saved in remembered if saved.column_mapping.keys() in (set(names), named)), None
-    )
+    wanted = (set(names), named)
+    return next((saved for saved in saved_mappings if saved.column_mapping.keys() in wanted), None)
 
 
 def _check_mapping(mapping: Mapping[str, str | None], names: list[str]) -> None:
-    if unknown := [column for column in mapping if column not in names]:
+    unknown = [column for column in mapping if column not in names]
+    if unknown:
         raise UnreadableUpload(
-            f"column_mapping names columns the file does not have: {_join_names(unknown)}. It has {_join_names(names)}."
+            f"column_mapping names columns the file does not have: {_join_names(unknown)}. "
+            f"It has {_join_names(names)}."
         )
-    if len(phones := [column for column, meaning in mapping.items() if meaning == PHONE]) > 1:
+    phones = [column for column, meaning in mapping.items() if meaning == PHONE]
+    if len(phones) > 1:
         raise UnreadableUpload(
-            f"column_mapping names more than one phone column: {_join_names(phones)}. Keep one of them."
+            f"column_mapping names more than one phone column: {_join_names(phones)}. "
+            "Keep one of them."
         )
 
 
 def _find_phone_column(names: list[str], mapping: Mapping[str, str | None]) -> int:
-    for at, name in enumerate(names):
+    for index, name in enumerate(names):
         if mapping.get(name) == PHONE:
-            return at
-    free = [_normalize(name) if name not in mapping else "" for name in names]
-    for wanted in PHONE_NAMES:
-        if _normalize(wanted) in free:
-            return free.index(_normalize(wanted))
+            return index
+
+    unmapped = [_normalize(name) if name not in mapping else "" for name in names]
+    for phone_name in map(_normalize, PHONE_NAMES):
+        if phone_name in unmapped:
+            return unmapped.index(phone_name)
+
     if any(_PHONE_LIKE.match(name) for name in names):
         raise UnreadableUpload(
             "The file has no phone column: its first row holds a number instead of column names. "
             "Put a row with names such as phone above it."
         )
     raise UnreadableUpload(
-        f"The file has no phone column: found the columns {_join_names(names)}; name one of them phone, "
-        "or give column_mapping."
+        f"The file has no phone column: found the columns {_join_names(names)}; "
+        "name one of them phone, or give column_mapping."
     )
 
 
-def _guess_variables(names: Sequence[str], known: Collection[str]) -> dict[str, str]:
-    taken = set(names)
-    alike = {_normalize(variable): variable for variable in known if variable not in taken}
-    return {name: name if name in known else alike.pop(_normalize(name), name) for name in names}
+def _guess_variables(names: Sequence[str], agent_variables: Collection[str]) -> dict[str, str]:
+    """Return a variable for each column; each of the agent's variables is used at most once."""
+    unmatched = [variable for variable in agent_variables if variable not in names]
+    similar = {_normalize(variable): variable for variable in unmatched}
+    return {
+        name: name if name in agent_variables else similar.pop(_normalize(name), name)
+        for name in names
+    }
 
 
 def _normalize(name: str) -> str:
@@ -184,16 +200,24 @@ def _normalize(name: str) -> str:
 
 
 def _check_variables(names: list[str], variables: list[str | None]) -> None:
-    meant = [variable for variable in variables if variable is not None]
-    if twice := next((variable for variable in meant if meant.count(variable) > 1), None):
+    used = [variable for variable in variables if variable is not None]
+    repeated = next((variable for variable in used if used.count(variable) > 1), None)
+    if repeated is not None:
         columns = [
-            name for name, variable in zip(names, variables, strict=True) if variable == twice
+            name for name, variable in zip(names, variables, strict=True) if variable == repeated
         ]
         raise UnreadableUpload(
-            f"The columns {_join_names(columns)} would both be the variable {twice}: map one of them elsewhere."
+            f"The columns {_join_names(columns)} would both be the variable {repeated}: "
+            "map one of them elsewhere."
         )
 
 
 def _join_names(names: Sequence[str]) -> str:
-    shown = ", ".join(name if len(name) <= 60 else name[:59] + "…" for name in names[:10])
-    return f"{shown} and {len(names) - 10} more" if len(names) > 10 else shown
+    """Return the names for a message: the first ten, each cut to 60 characters."""
+    short = [
+        name if len(name) <= MAX_NAME_CHARACTERS else name[: MAX_NAME_CHARACTERS - 1] + "…"
+        for name in names[:MAX_LISTED_NAMES]
+    ]
+    joined = ", ".join(short)
+    hidden = len(names) - len(short)
+    return f"{joined} and {hidden} more" if hidden else joined

@@ -1,4 +1,4 @@
-"""Lists written as text: comma, semicolon, tab or bar between the cells, one record a row."""
+"""Lists written as text: one record a row, a comma, semicolon, tab or bar between the cells."""
 
 import csv
 import re
@@ -21,14 +21,14 @@ from batches.importing.source import (
 from batches.importing.text_encoding import TextFormat, detect_text_format
 
 DELIMITERS = (",", ";", "\t", "|")
-MAX_RECORD_LINES = (
-    MAX_CELL_CHARACTERS + 2
-)  # a record that spans more has a quotation mark nobody closed
-_BLOCK = 1000  # lines
-_SEPARATOR_LINE = re.compile(
-    r"sep=(.)\r?\n?\Z", re.IGNORECASE
-)  # Excel's own hint, which it never shows as a row
-_UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
+SAMPLE_LINES = 30
+BLOCK_LINES = 1000
+# A record that spans more lines has a quotation mark that is never closed.
+MAX_RECORD_LINES = MAX_CELL_CHARACTERS + 2
+REPLACEMENT = "\ufffd"
+# Excel's own hint, which it never shows as a row.
+_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n?\Z", re.IGNORECASE)
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 _UNCLOSED = Problem(UNREADABLE_ROW, "A quotation mark in this row is never closed")
 _DAMAGED = Problem(
     UNREADABLE_ROW,
@@ -40,52 +40,55 @@ class _RunawayError(Exception):
     """A record that does not end."""
 
 
-class _Feed:
-    """Physical lines for the csv reader, remembered until their record is judged, to be read again
-    when it is none.
+class _RereadableLines:
+    """Physical lines for the csv reader, kept until their record is accepted.
+
+    When they turn out not to be a record, they are read again one by one.
     """
 
     def __init__(self, lines: Iterator[str], first: Iterable[str]) -> None:
         self._lines = lines
-        self._again = deque(first)
-        self.taken: list[str] = []
+        self._unread = deque(first)
+        self.pending: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
-        taken, again = self.taken, self._again
-        while line := again.popleft() if again else next(self._lines, ""):
-            taken.append(line)
-            if len(taken) > MAX_RECORD_LINES:
+        pending, unread = self.pending, self._unread
+        while line := unread.popleft() if unread else next(self._lines, ""):
+            pending.append(line)
+            if len(pending) > MAX_RECORD_LINES:
                 raise _RunawayError
             yield line
 
-    def is_used_up(self) -> bool:
-        """Whether the lines given first have all become records."""
-        return not self._again and not self.taken
+    def is_exhausted(self) -> bool:
+        """Whether all the lines given first have become records."""
+        return not self._unread and not self.pending
 
-    def give_back(self) -> str:
-        """Put every line but the first back in front; the first is returned."""
-        first, *rest = self.taken
-        self._again.extendleft(reversed(rest))
-        self.taken.clear()
+    def reject_record(self) -> str:
+        """Return the first pending line; the others will be read again."""
+        first, *rest = self.pending
+        self._unread.extendleft(reversed(rest))
+        self.pending.clear()
         return first
 
 
 @contextmanager
 def open_delimited(path: Path, *, max_rows: int) -> Iterator[Source]:
-    """A text file as a Source. Raises UnreadableUpload when it is no text or holds more than
-    `max_rows` rows.
+    """Open a text file as a Source.
+
+    Raises UnreadableUpload when it is not text or has more than `max_rows` rows.
     """
     form = detect_text_format(path)
-    delimiter, skipped = _sniff(path, form)
+    delimiter, lines_before = _detect_delimiter(path, form)
+    # Fewer lines than this cannot hold too many rows: counting them takes a second pass.
     if form.line_count > max_rows + 2:
-        _refuse_too_many_rows(path, form, delimiter, max_rows)
+        _require_row_limit(path, form, delimiter, max_rows)
     with _open(path, form) as file:
-        for _ in range(skipped):
+        for _ in range(lines_before):
             file.readline()
         yield Source(
-            _read(file, delimiter, damaged=form.damaged),
+            _read_lines(file, delimiter, damaged=form.damaged),
             expected_lines=form.line_count,
-            filled_columns=lambda header: _filled_columns(path, form, delimiter, header),
+            filled_columns=lambda header: _count_filled_columns(path, form, delimiter, header),
         )
 
 
@@ -93,17 +96,17 @@ def _open(path: Path, form: TextFormat) -> IO[str]:
     return path.open(encoding=form.encoding, errors=form.errors, newline="")
 
 
-def _sniff(path: Path, form: TextFormat) -> tuple[str, int]:
-    """The delimiter, and how many lines stand before the list."""
+def _detect_delimiter(path: Path, form: TextFormat) -> tuple[str, int]:
+    """Return the delimiter, and how many lines come before the list."""
     with _open(path, form) as file:
-        sample = list(islice(file, 30))
-    if sample and (said := _SEPARATOR_LINE.match(sample[0])):
-        return said.group(1), 1
-    return max(DELIMITERS, key=lambda delimiter: _fit(sample, delimiter)), 0
+        sample = list(islice(file, SAMPLE_LINES))
+    if sample and (hint := _SEPARATOR_LINE.match(sample[0])):
+        return hint.group(1), 1
+    return max(DELIMITERS, key=lambda delimiter: _delimiter_score(sample, delimiter)), 0
 
 
-def _fit(sample: list[str], delimiter: str) -> tuple[bool, float, int]:
-    """How well a delimiter explains the first lines: rows as wide as the header, and wide at all."""
+def _delimiter_score(sample: list[str], delimiter: str) -> tuple[bool, float, int]:
+    """Rate a delimiter: more than one column, rows as wide as the header, and a wide header."""
     try:
         widths = [len(cells) for cells in csv.reader(sample, delimiter=delimiter) if cells]
     except csv.Error:
@@ -113,107 +116,109 @@ def _fit(sample: list[str], delimiter: str) -> tuple[bool, float, int]:
     return widths[0] > 1, widths.count(widths[0]) / len(widths), widths[0]
 
 
-def _refuse_too_many_rows(path: Path, form: TextFormat, delimiter: str, max_rows: int) -> None:
+def _require_row_limit(path: Path, form: TextFormat, delimiter: str, max_rows: int) -> None:
     with _open(path, form) as file:
-        rows = sum(any(cells) for _, cells, _ in _read(file, delimiter, damaged=False)) - 1
+        lines = _read_lines(file, delimiter, damaged=False)
+        rows = sum(any(cells) for _, cells, _ in lines) - 1
     if rows > max_rows:
         raise UnreadableUpload(
-            f"The file has {rows:,} rows, more than the {max_rows:,} allowed: split it into several lists."
+            f"The file has {rows:,} rows, more than the {max_rows:,} allowed: "
+            "split it into several lists."
         )
 
 
-def _filled_columns(path: Path, form: TextFormat, delimiter: str, header: list[str]) -> int:
-    """As `Source.filled_columns`, by reading the file once more where the header ends in blank
-    cells.
+def _count_filled_columns(path: Path, form: TextFormat, delimiter: str, header: list[str]) -> int:
+    """As `Source.filled_columns`: reads the file once more if the header ends in blank cells.
 
-    Rows longer than the header do not count: a separator inside a value has put their cells out of
-    place.
+    Rows longer than the header do not count, because a separator inside a value has moved their
+    cells.
     """
-    filled, width = 0, len(header)
+    width = len(header)
     if header[-1].strip():
         return width
+
+    filled = 0
     with _open(path, form) as file:
-        for _, cells, _ in _read(file, delimiter, damaged=form.damaged):
+        for _, cells, _ in _read_lines(file, delimiter, damaged=form.damaged):
             if len(cells) <= width:
-                filled = max(
-                    filled, 0, *(at for at, cell in enumerate(cells, start=1) if cell.strip())
-                )
+                positions = (at for at, cell in enumerate(cells, start=1) if cell.strip())
+                filled = max(filled, max(positions, default=0))
             if filled == width:
                 break
     return filled
 
 
-def _read(file: Iterable[str], delimiter: str, *, damaged: bool) -> Iterator[Line]:
-    """Records a block at a time where every line is one, else (line breaks in quotes, stray quotes)
-    one by one.
+def _read_lines(file: Iterable[str], delimiter: str, *, damaged: bool) -> Iterator[Line]:
+    """Yield the file's records, a block at a time where every line is one.
+
+    Blocks with line breaks in quotes or stray quotation marks are read record by record.
     """
-    lines, number = iter(file), 0
-    while block := list(islice(lines, _BLOCK)):
-        records = None if damaged else _plain_records(block, delimiter)
+    lines = iter(file)
+    row_number = 0
+    while block := list(islice(lines, BLOCK_LINES)):
+        records = None if damaged else _parse_block(block, delimiter)
         if records is None:
-            number = yield from _read_carefully(
-                _Feed(lines, block), delimiter, number, damaged=damaged
+            rereadable = _RereadableLines(lines, block)
+            row_number = yield from _read_single_records(
+                rereadable, delimiter, row_number, damaged=damaged
             )
-        elif max(map(len, block)) > MAX_CELL_CHARACTERS:
-            yield from (
-                (at, cells, check_cell_length(cells))
-                for at, cells in enumerate(records, start=number + 1)
-            )
-            number += len(block)
+            continue
+
+        if max(map(len, block)) > MAX_CELL_CHARACTERS:
+            for at, cells in enumerate(records, start=row_number + 1):
+                yield at, cells, check_cell_length(cells)
         else:
-            yield from zip(count(number + 1), records, repeat(None))
-            number += len(block)
+            yield from zip(count(row_number + 1), records, repeat(None))
+        row_number += len(block)
 
 
-def _plain_records(lines: list[str], delimiter: str) -> list[list[str]] | None:
-    """A record for each line; None when that is not what they are."""
+def _parse_block(lines: list[str], delimiter: str) -> list[list[str]] | None:
+    """Return one record for each line; None when lines and records differ."""
     try:
         records = list(csv.reader(lines, delimiter=delimiter))
     except csv.Error:
         return None
-    is_open = bool(records[-1]) and records[-1][-1].endswith(
-        ("\n", "\r")
-    )  # ended inside quotes, line break included
+    # A last cell with a line break in it ended inside quotes: its record goes on in the next block.
+    is_open = bool(records[-1]) and records[-1][-1].endswith(("\n", "\r"))
     return None if is_open or len(records) != len(lines) else records
 
 
-def _read_carefully(
-    feed: _Feed, delimiter: str, number: int, *, damaged: bool
+def _read_single_records(
+    lines: _RereadableLines, delimiter: str, row_number: int, *, damaged: bool
 ) -> Generator[Line, None, int]:
-    """Records until the feed's first lines are used up; how many rows there have been by then is
-    returned.
-    """
-    taken = feed.taken
-    while not feed.is_used_up():
+    """Yield records until the lines given first are exhausted. Returns the last row number."""
+    pending = lines.pending
+    while not lines.is_exhausted():
         try:
-            for cells in csv.reader(feed, delimiter=delimiter):
-                number += 1
-                if len(taken) > 1 and not _is_one_record(taken, delimiter):
+            for cells in csv.reader(lines, delimiter=delimiter):
+                row_number += 1
+                if len(pending) > 1 and not _is_one_record(pending, delimiter):
                     break
                 problem = check_cell_length(cells)
-                if damaged and _UNKEEPABLE.search("".join(taken)):
-                    problem, cells = _DAMAGED, [_UNKEEPABLE.sub("\ufffd", cell) for cell in cells]
-                taken.clear()
-                yield number, cells, problem
-                if feed.is_used_up():
-                    return number
+                if damaged and _NOT_STORABLE.search("".join(pending)):
+                    problem = _DAMAGED
+                    cells = _replace_damaged(cells)
+                pending.clear()
+                yield row_number, cells, problem
+                if lines.is_exhausted():
+                    return row_number
             else:
-                return number
+                return row_number
         except (csv.Error, _RunawayError):
-            number += 1
-        line = feed.give_back()
-        yield (
-            number,
-            [_UNKEEPABLE.sub("\ufffd", cell) for cell in line.rstrip("\r\n").split(delimiter)],
-            _UNCLOSED,
-        )
-    return number
+            row_number += 1
+
+        # An unclosed quotation mark costs only the line it stands in.
+        line = lines.reject_record()
+        yield row_number, _replace_damaged(line.rstrip("\r\n").split(delimiter)), _UNCLOSED
+    return row_number
+
+
+def _replace_damaged(cells: list[str]) -> list[str]:
+    return [_NOT_STORABLE.sub(REPLACEMENT, cell) for cell in cells]
 
 
 def _is_one_record(lines: list[str], delimiter: str) -> bool:
-    """Whether several physical lines are one record with line breaks in its quotes, or a stray
-    quotation mark.
-    """
+    """Whether lines are one record with line breaks in its quotes, and not a stray quotation mark."""
     try:
         return len(list(csv.reader(lines, delimiter=delimiter, strict=True))) == 1
     except csv.Error:

@@ -25,7 +25,7 @@ from batches.importing.lease import ImportLease
 from batches.importing.parallel_writer import ParallelWriter, WaitForTurn
 from batches.importing.phones import PhoneParser
 from batches.importing.read_ahead import ReadAhead
-from batches.importing.row_validation import Accepted, Rejected, validate_rows
+from batches.importing.row_validation import Verdict, validate_rows
 from batches.importing.saved_mappings import load_saved_mappings
 from batches.importing.source import upload_path
 from batches.importing.table import Table, open_table
@@ -34,7 +34,6 @@ from batches.models import Batch, Recipient, RejectedRow
 IMPORT_CHUNK_ROWS = 10_000
 LEASE_RENEWAL_SECONDS = 4.0
 PARALLEL_FROM_ROWS = 20_000
-Verdict = Accepted | Rejected
 
 
 @dataclass
@@ -108,12 +107,12 @@ class ChunkStore:
         self._batch = batch
         self._lease = lease
         self._table = table
-        self._aligned = ColumnAlignment(batch, table.columns)
+        self._alignment = ColumnAlignment(batch, table.columns)
         adopt_saved_mapping(batch, table.columns.saved_mapping)
-        self._writer = ChunkWriter(batch, self._aligned)
+        self._writer = ChunkWriter(batch, self._alignment)
         self._row_count = 0
         # SQLite has one writer at a time, and corrections delete rows as they are prepared.
-        self._in_order = self._aligned.is_correction or connection.vendor != "postgresql"
+        self._in_order = self._alignment.is_correction or connection.vendor != "postgresql"
 
     @property
     def may_run_parallel(self) -> bool:
@@ -156,8 +155,8 @@ class ChunkStore:
             rejected_count=F("rejected_count") + rejected,
             column_mapping=self._batch.column_mapping,
             default_country=self._batch.default_country,
-            columns=self._aligned.names,
-            variable_names=self._aligned.variables,
+            columns=self._alignment.names,
+            variable_names=self._alignment.variables,
         )
 
 

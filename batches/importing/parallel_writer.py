@@ -1,9 +1,8 @@
-"""Stores chunks in two lanes: while the database checks and commits one, the next is already being
-copied in.
+"""Stores chunks on two connections: while the database commits one, the next is copied in.
 
 A server process of PostgreSQL works on one core, and a third of a chunk's time is the check of its
-foreign keys at the end. Chunks are still finished strictly in the order in which they were given,
-so that `rows_read` has no holes.
+foreign keys at the end. Chunks are still finished strictly in the order in which they were
+submitted, so that `rows_read` has no gaps.
 """
 
 from collections.abc import Callable
@@ -19,19 +18,20 @@ WRITER_COUNT = 2
 
 
 class ParallelWriter(Generic[Chunk]):
-    """A context manager; leaving it waits for the chunks under way.
+    """Stores chunks in threads. Leaving the context waits for the chunks under way.
 
-    `store` is called in a lane's thread, on a connection of its own, with a chunk and a function
-    that waits until the chunk before has been stored; that function raises what storing it raised.
+    `store` is called in a thread, on a connection of its own, with a chunk and a function that
+    waits until the previous chunk has been stored; that function raises what storing it raised.
     """
 
     def __init__(self, store: Callable[[Chunk, WaitForTurn], None]) -> None:
         self._store = store
+        # One executor for each connection: chunks alternate between them.
         self._threads = [
-            ThreadPoolExecutor(1, thread_name_prefix="import-lane") for _ in range(WRITER_COUNT)
+            ThreadPoolExecutor(1, thread_name_prefix="import-writer") for _ in range(WRITER_COUNT)
         ]
-        self._next = cycle(self._threads)
-        self._last: list[Future[None]] = []
+        self._next_thread = cycle(self._threads)
+        self._pending: list[Future[None]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -43,19 +43,20 @@ class ParallelWriter(Generic[Chunk]):
             thread.shutdown()
 
     def submit(self, chunk: Chunk) -> None:
-        """Store a chunk as soon as a lane is free; waits until then. Raises what storing an earlier
-        one raised.
+        """Store a chunk in the next thread; waits until it is free.
+
+        Raises what storing an earlier chunk raised.
         """
-        if len(self._last) == WRITER_COUNT:
-            self._last.pop(0).result()
-        before = self._last[-1].result if self._last else _no_previous
-        self._last.append(next(self._next).submit(self._store, chunk, before))
+        if len(self._pending) == WRITER_COUNT:
+            self._pending.pop(0).result()
+        wait_for_turn = self._pending[-1].result if self._pending else _no_previous
+        self._pending.append(next(self._next_thread).submit(self._store, chunk, wait_for_turn))
 
     def flush(self) -> None:
-        """Wait until everything is stored. Raises what storing it raised."""
-        while self._last:
-            self._last.pop(0).result()
+        """Wait until every chunk is stored. Raises what storing one raised."""
+        while self._pending:
+            self._pending.pop(0).result()
 
 
 def _no_previous() -> None:
-    """There is no chunk before the first."""
+    """Return at once: the first chunk has none before it."""

@@ -1,8 +1,8 @@
-"""Judges one cell of the phone column: the number in E.164, or a refusal in words.
+"""Parses one cell of the phone column: the number in E.164, or why it cannot be called.
 
-Everything a spreadsheet does to numbers is undone where only one reading is possible, and refused
-where digits are lost. Rules: contract section 7 (codes), reliability.md E2 (one spelling before
-duplicates are looked for) and O7 (who is never dialled).
+What a spreadsheet does to numbers is undone where only one reading is possible, and refused where
+digits are lost. Rules: docs/reference/api-contract.md §7 (codes), docs/reference/reliability.md §E2
+(one spelling before duplicates are searched) and §O7 (which numbers are never dialled).
 """
 
 import re
@@ -13,8 +13,13 @@ import phonenumbers
 from phonenumbers import NumberParseException, ValidationResult
 from phonenumbers.phonenumber import PhoneNumber
 
-from batches.importing.numbering_plans import WORLD, calling_codes, dialable_pattern, national_plan
-from voiceops.core.phone_numbers import why_not_dialable
+from batches.importing.numbering_plans import (
+    WORLD,
+    calling_codes,
+    dialable_pattern,
+    national_plan,
+)
+from voiceops.core.phone_numbers import E164_PATTERN, why_not_dialable
 
 MISSING = "missing_number"
 NOT_A_NUMBER = "not_a_number"
@@ -22,24 +27,30 @@ INVALID = "invalid_number"
 NOT_DIALABLE = "not_dialable"
 DAMAGED = "damaged_number"
 
-E164 = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
-_FLOAT_TAIL = re.compile(r"\.0*\Z")
+MAX_QUOTED_CHARACTERS = 40
+MAX_SHORT_DIGITS = 6
+MIN_DIGITS = 2
+# Soft hyphens, zero-width spaces, marks of writing direction.
 _INVISIBLE = dict.fromkeys(
     [0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF]
 )
+_QUOTATION_MARKS = "\"'` \u00b4\u2018\u2019"
+_FLOAT_TAIL = re.compile(r"\.0*\Z")
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})\Z", re.ASCII)
 _WHOLE_FLOAT = re.compile(r"(\+?\d+)[.,]0*\Z", re.ASCII)
 _QUOTED = re.compile(r'="?([^"]*)"?\Z')
 _SPREADSHEET_ERROR = re.compile(r"#(?:#+|[A-Z/0]+[!?]?)\Z")
-_SEVERAL = re.compile(r"\s*(?:[/;|&]|,(?!,)|\bor\b|\band\b)\s*", re.IGNORECASE)
+_SEPARATOR = re.compile(r"\s*(?:[/;|&]|,(?!,)|\bor\b|\band\b)\s*", re.IGNORECASE)
+_NUMBER_DIGITS = 6  # a part of a cell with so many digits is a number of its own
 _LETTER = re.compile(r"[^\W\d_]")
 _EMERGENCY_ANYWHERE = frozenset({"112", "911", "999", "000", "110", "113", "115", "118", "119"})
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedNumber:
-    """A number that may be dialled. `repaired` when a spreadsheet had damaged it and the repair is
-    certain.
+    """A number that may be dialled.
+
+    `repaired` when a spreadsheet had damaged it and only one repair was possible.
     """
 
     e164: str
@@ -48,22 +59,22 @@ class ParsedNumber:
 
 @dataclass(frozen=True, slots=True)
 class RefusedNumber:
+    """Why a cell cannot be called: a code of the contract, and a message for the user."""
+
     code: str
     message: str
 
 
 def is_known_country(region: str) -> bool:
-    """Whether a default country (ISO 3166-1, two letters, upper case) is one the numbering plans
-    know.
-    """
+    """Whether the numbering plans know a country (ISO 3166-1, two letters, upper case)."""
     return region in phonenumbers.SUPPORTED_REGIONS
 
 
 class PhoneParser:
-    """Reads the spellings of one list. Without a default country only international spellings (+…
-    or 00…) count.
+    """Parses the spellings of one list.
 
-    `default_country` is one of `known_country`; another raises LookupError.
+    Without a default country, only international spellings (+… or 00…) are numbers. Raises
+    LookupError for a default country that `is_known_country` does not know.
     """
 
     def __init__(self, default_country: str | None = None) -> None:
@@ -72,18 +83,18 @@ class PhoneParser:
         self._codes = calling_codes()
 
     def parse(self, text: str) -> ParsedNumber | RefusedNumber:
-        """The verdict on one cell."""
+        """Return the number in a cell, or why it cannot be called."""
         if e164 := self.parse_plain(text):
             return ParsedNumber(e164)
         return self._parse_any(text)
 
     def parse_plain(self, text: str) -> str | None:
-        """E.164 for the plain spellings, which is most of any list; None says nothing but "ask
-        `parse`".
+        """Return E.164 for the plain spellings, which are most of any list.
+
+        None decides nothing: `parse` has to be called.
         """
-        digits = (
-            text.replace(" ", "").replace("-", "").replace("(", "").replace(")", "")
-        )  # faster than translate
+        # Four replaces are faster than one translate.
+        digits = text.replace(" ", "").replace("-", "").replace("(", "").replace(")", "")
         if "." in digits:
             if _FLOAT_TAIL.search(digits):
                 return None
@@ -98,11 +109,9 @@ class PhoneParser:
 
     def _parse_plain_national(self, digits: str) -> str | None:
         plan = self._plan
-        if (
-            plan is None
-            or plan.international.match(digits)
-            or digits.startswith(plan.other_prefixes)
-        ):
+        if plan is None or plan.international.match(digits):
+            return None
+        if digits.startswith(plan.other_prefixes):
             return None
         code = plan.code
         if digits.startswith(code):
@@ -116,42 +125,40 @@ class PhoneParser:
         return f"+{code}{digits}" if dialable_pattern(code).match(digits) else None
 
     def _parse_any(self, original: str) -> ParsedNumber | RefusedNumber:
-        text = (
-            unicodedata.normalize("NFKC", original.translate(_INVISIBLE))
-            .strip()
-            .strip("\"'` \u00b4\u2018\u2019")
-        )
+        visible = unicodedata.normalize("NFKC", original.translate(_INVISIBLE))
+        text = visible.strip().strip(_QUOTATION_MARKS)
         if not text:
             return RefusedNumber(MISSING, "The phone number is missing")
-        mended = _undo_spreadsheet_damage(text)
-        if isinstance(mended, RefusedNumber):
-            return mended
-        if refusal := self._refuse_non_numbers(mended):
+
+        repaired = _undo_spreadsheet_damage(text)
+        if isinstance(repaired, RefusedNumber):
+            return repaired
+        if refusal := self._refuse_non_numbers(repaired):
             return refusal
-        if mended.startswith("00"):
-            mended = "+" + mended[2:].lstrip(" -.(")
-        verdict = self._parse_with_library(mended)
-        if isinstance(verdict, ParsedNumber) and mended != text:
+        if repaired.startswith("00"):
+            repaired = "+" + repaired[2:].lstrip(" -.(")
+
+        verdict = self._parse_with_library(repaired)
+        if isinstance(verdict, ParsedNumber) and repaired != text:
             return ParsedNumber(verdict.e164, repaired=True)
         return verdict
 
     def _refuse_non_numbers(self, text: str) -> RefusedNumber | None:
-        """Words, several numbers in one cell, short and emergency numbers."""
+        """Refuse words, several numbers in one cell, short and emergency numbers."""
         digits = re.sub(r"\D", "", text)
-        if len(digits) < 2:
-            return RefusedNumber(NOT_A_NUMBER, f"{_quote(text)} is not a phone number")
-        if sum(len(re.sub(r"\D", "", part)) >= 6 for part in _SEVERAL.split(text)) > 1:
-            return RefusedNumber(
-                INVALID, f"{_quote(text)} holds more than one number: keep one of them"
-            )
+        quoted = _quote(text)
+        if len(digits) < MIN_DIGITS:
+            return RefusedNumber(NOT_A_NUMBER, f"{quoted} is not a phone number")
+        if _count_numbers(text) > 1:
+            return RefusedNumber(INVALID, f"{quoted} holds more than one number: keep one of them")
         if self._is_emergency(text, digits):
-            return RefusedNumber(NOT_DIALABLE, f"{_quote(text)} is an emergency number")
+            return RefusedNumber(NOT_DIALABLE, f"{quoted} is an emergency number")
         if self.country and not text.startswith("+") and _is_short(digits, self.country):
             return RefusedNumber(
-                NOT_DIALABLE, f"{_quote(text)} is a short number of {self.country}, not a person's"
+                NOT_DIALABLE, f"{quoted} is a short number of {self.country}, not a person's"
             )
         if "+" in text[1:] and not text.startswith("(+"):
-            return RefusedNumber(INVALID, f"{_quote(text)} has a plus sign inside the number")
+            return RefusedNumber(INVALID, f"{quoted} has a plus sign inside the number")
         return None
 
     def _is_emergency(self, text: str, digits: str) -> bool:
@@ -162,86 +169,94 @@ class PhoneParser:
         return phonenumbers.is_emergency_number(digits, self.country) is True
 
     def _parse_with_library(self, text: str) -> ParsedNumber | RefusedNumber:
-        international = text.startswith(("+", "(+"))
-        if not international and self.country is None:
+        quoted = _quote(text)
+        is_international = text.startswith(("+", "(+"))
+        if not is_international and self.country is None:
             return RefusedNumber(
                 INVALID,
-                f"{_quote(text)} has no country code: write it as +…, or choose a default country",
+                f"{quoted} has no country code: write it as +…, or choose a default country",
             )
         try:
-            number = phonenumbers.parse(text, None if international else self.country)
+            number = phonenumbers.parse(text, None if is_international else self.country)
         except NumberParseException as error:
             return _refuse_unparsed(text, error)
         if number.extension:
             return RefusedNumber(
                 NOT_DIALABLE,
-                f"{_quote(text)} has an extension: give a number that can be dialled directly",
+                f"{quoted} has an extension: give a number that can be dialled directly",
             )
         if _LETTER.search(text):
             return RefusedNumber(
-                NOT_A_NUMBER, f"{_quote(text)} is not a phone number: it has letters in it"
+                NOT_A_NUMBER, f"{quoted} is not a phone number: it has letters in it"
             )
-        return self._check_dialable(text, number, international=international)
+        return self._check_dialable(text, number, is_international=is_international)
 
     def _check_dialable(
-        self, text: str, number: PhoneNumber, *, international: bool
+        self, text: str, number: PhoneNumber, *, is_international: bool
     ) -> ParsedNumber | RefusedNumber:
         if not phonenumbers.is_valid_number(number):
             return RefusedNumber(
-                INVALID, self._why_invalid(text, number, international=international)
+                INVALID, self._why_invalid(text, number, is_international=is_international)
             )
         e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
         if reason := why_not_dialable(number):
             return RefusedNumber(NOT_DIALABLE, reason)
-        if not E164.match(e164):
+        if not E164_PATTERN.match(e164):
             return RefusedNumber(INVALID, f"{_quote(text)} does not fit E.164")
-        if (
-            not international
-            and (other := _as_international(text, number.country_code or 0))
-            and other != e164
-        ):
-            return RefusedNumber(
-                DAMAGED, f"{_quote(text)} could be {e164} or {other}: write it with a leading +"
-            )
+
+        # Digits that are a number with and without the country code: guessing would call a stranger.
+        if not is_international:
+            other = _as_international(text, number.country_code or 0)
+            if other and other != e164:
+                return RefusedNumber(
+                    DAMAGED,
+                    f"{_quote(text)} could be {e164} or {other}: write it with a leading +",
+                )
         return ParsedNumber(e164)
 
-    def _why_invalid(self, text: str, number: PhoneNumber, *, international: bool) -> str:
-        place, advice = self.country, "; write a number of another country with a leading +"
-        if international:
+    def _why_invalid(self, text: str, number: PhoneNumber, *, is_international: bool) -> str:
+        place = self.country
+        advice = "; write a number of another country with a leading +"
+        if is_international:
             region = phonenumbers.region_code_for_country_code(number.country_code or 0)
-            place, advice = (f"+{number.country_code}" if region == WORLD else region), ""
+            place = f"+{number.country_code}" if region == WORLD else region
+            advice = ""
+
+        quoted = _quote(text)
         possible = phonenumbers.is_possible_number_with_reason(number)
         if possible in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY):
-            return f"{_quote(text)} is too short for a {place} number{advice}"
+            return f"{quoted} is too short for a {place} number{advice}"
         if possible == ValidationResult.TOO_LONG:
-            return f"{_quote(text)} is too long for a {place} number{advice}"
-        return f"{_quote(text)} does not exist among {place} numbers{advice}"
+            return f"{quoted} is too long for a {place} number{advice}"
+        return f"{quoted} does not exist among {place} numbers{advice}"
+
+
+def _count_numbers(text: str) -> int:
+    """Return how many parts of a cell have enough digits to be a number."""
+    digit_counts = [len(re.sub(r"\D", "", part)) for part in _SEPARATOR.split(text)]
+    return sum(count >= _NUMBER_DIGITS for count in digit_counts)
 
 
 def _is_short(digits: str, country: str) -> bool:
-    if len(digits) > 6:
+    if len(digits) > MAX_SHORT_DIGITS:
         return False
-    short = PhoneNumber(
-        country_code=phonenumbers.country_code_for_region(country), national_number=int(digits)
-    )
+    code = phonenumbers.country_code_for_region(country)
+    short = PhoneNumber(country_code=code, national_number=int(digits))
     return phonenumbers.is_valid_short_number_for_region(short, country) is True
 
 
 def _refuse_unparsed(text: str, error: NumberParseException) -> RefusedNumber:
+    quoted = _quote(text)
     if _LETTER.search(text) or error.error_type == NumberParseException.NOT_A_NUMBER:
-        return RefusedNumber(NOT_A_NUMBER, f"{_quote(text)} is not a phone number")
+        return RefusedNumber(NOT_A_NUMBER, f"{quoted} is not a phone number")
     if error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
-        return RefusedNumber(
-            INVALID, f"{_quote(text)} begins with a country code that does not exist"
-        )
+        return RefusedNumber(INVALID, f"{quoted} begins with a country code that does not exist")
     length = "long" if error.error_type == NumberParseException.TOO_LONG else "short"
-    return RefusedNumber(INVALID, f"{_quote(text)} is too {length} for a phone number")
+    return RefusedNumber(INVALID, f"{quoted} is too {length} for a phone number")
 
 
 def _as_international(text: str, code: int) -> str | None:
-    """What the digits would be if only the plus of their own country had been lost; None when that
-    is no number.
-    """
+    """Return the number as if only the plus of its own country was lost; None if it is not valid."""
     digits = re.sub(r"\D", "", text)
     if not digits.startswith(str(code)):
         return None
@@ -257,7 +272,8 @@ def _as_international(text: str, code: int) -> str | None:
 
 def _undo_spreadsheet_damage(text: str) -> str | RefusedNumber:
     """Undo what spreadsheets do to numbers, where only one reading is possible."""
-    if quoted := _QUOTED.match(text):  # ="0123": the usual trick to keep a text in CSV
+    # ="0123" is the usual way to keep a text in CSV.
+    if quoted := _QUOTED.match(text):
         text = quoted.group(1).strip()
     if _SPREADSHEET_ERROR.match(text):
         return RefusedNumber(
@@ -273,17 +289,25 @@ def _undo_spreadsheet_damage(text: str) -> str | RefusedNumber:
 
 
 def _expand_scientific(text: str, match: re.Match[str]) -> str | RefusedNumber:
-    """1.2025550186E+10 has all its digits; 1.2E+10 has lost nine of them, and nobody can tell
-    which.
+    """Write out a number that still has all its digits.
+
+    1.2025550186E+10 has them; 1.2E+10 has lost nine, which cannot be recovered.
     """
-    first, fraction, exponent = match.group(1), match.group(2) or "", int(match.group(3))
+    first = match.group(1)
+    fraction = match.group(2) or ""
+    exponent = int(match.group(3))
     if len(fraction) < exponent or fraction[exponent:].strip("0"):
-        words = f"A spreadsheet shortened this number to {_quote(text)}: format the column as text and enter it again"
-        return RefusedNumber(DAMAGED, words)
+        message = (
+            f"A spreadsheet shortened this number to {_quote(text)}: "
+            "format the column as text and enter it again"
+        )
+        return RefusedNumber(DAMAGED, message)
     return first + fraction[:exponent]
 
 
 def _quote(text: str) -> str:
-    """A cell as it may stand in a message: short, on one line."""
+    """Return a cell as it may appear in a message: short, on one line, in quotation marks."""
     line = " ".join(text.split())
-    return f"“{line[:40]}…”" if len(line) > 40 else f"“{line}”"
+    if len(line) > MAX_QUOTED_CHARACTERS:
+        return f"“{line[:MAX_QUOTED_CHARACTERS]}…”"
+    return f"“{line}”"

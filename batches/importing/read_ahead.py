@@ -1,4 +1,4 @@
-"""Reads ahead in a thread: while the database stores one chunk, the next is read and judged."""
+"""Reads ahead in a thread: while the database stores one chunk, the next is read and validated."""
 
 import queue
 import threading
@@ -8,13 +8,13 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 CHUNKS_AHEAD = 2
+STOP_CHECK_SECONDS = 0.2
 
 
 class ReadAhead(Generic[Item]):
-    """Chunks of an iterator that another thread runs. A context manager: leaving it ends the
-    thread.
+    """Chunks of an iterator that runs in another thread. Leaving the context ends the thread.
 
-    The iterator is opened, run and closed in that thread, and may not touch the database there.
+    The iterator is opened, run and closed in that thread, and must not use the database there.
     """
 
     def __init__(self, open_items: Callable[[], Iterator[Item]], chunk_size: int) -> None:
@@ -35,18 +35,21 @@ class ReadAhead(Generic[Item]):
     def chunks(
         self, *, while_waiting: Callable[[], None], every_seconds: float
     ) -> Iterator[list[Item]]:
-        """Each chunk in order. Raises what the iterator raised, after the chunks before it."""
+        """Yield each chunk in order; call `while_waiting` when one takes longer than that.
+
+        Raises what the iterator raised, after the chunks before it.
+        """
         while True:
             try:
-                got = self._chunks.get(timeout=every_seconds)
+                received = self._chunks.get(timeout=every_seconds)
             except queue.Empty:
                 while_waiting()
                 continue
-            if isinstance(got, BaseException):
-                raise got
-            if got is None:
+            if isinstance(received, BaseException):
+                raise received
+            if received is None:
                 return
-            yield got
+            yield received
 
     def _run(self) -> None:
         try:
@@ -56,17 +59,19 @@ class ReadAhead(Generic[Item]):
                     if not self._put(chunk):
                         return
             finally:
+                # Generators close the file they read; other iterators may have no close().
                 close = getattr(items, "close", None)
                 if close:
                     close()
             self._put(None)
-        except BaseException as error:  # noqa: BLE001 - not handled here: handed to the thread that waits, and raised there
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             self._put(error)
 
-    def _put(self, what: list[Item] | BaseException | None) -> bool:
+    def _put(self, item: list[Item] | BaseException | None) -> bool:
+        """Queue the item as soon as there is a free place. False when the reader was stopped."""
         while not self._stopped.is_set():
             try:
-                self._chunks.put(what, timeout=0.2)
+                self._chunks.put(item, timeout=STOP_CHECK_SECONDS)
             except queue.Full:
                 continue
             return True

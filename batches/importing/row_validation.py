@@ -1,11 +1,13 @@
-"""The verdict on every row of a list: somebody to call, or a refusal with its reason. Pure, nothing
-is stored.
+"""Validates every row of a list: a number that may be called, or a rejection with its reason.
+
+Nothing is stored here.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from batches.domain.spreadsheets import REJECTION_COLUMNS, unescape_formula
 from batches.importing.phones import PhoneParser, RefusedNumber
 from batches.importing.source import (
     TOO_MANY_COLUMNS,
@@ -16,10 +18,13 @@ from batches.importing.source import (
 )
 from batches.importing.table import Table, has_content
 
+MAX_ROW_NUMBER_DIGITS = 9
+
 
 class Accepted(NamedTuple):
-    """A row with a number that may be dialled. `mends`: the row of an earlier list it stands for,
-    else None.
+    """A row with a number that may be dialled.
+
+    `corrects` is the rejected row that this one replaces, None outside of corrections.
     """
 
     row_number: int
@@ -29,6 +34,8 @@ class Accepted(NamedTuple):
 
 
 class Rejected(NamedTuple):
+    """A row that cannot be used. `corrects` as in `Accepted`."""
+
     row_number: int
     code: str
     message: str
@@ -36,75 +43,75 @@ class Rejected(NamedTuple):
     corrects: int | None
 
 
+Verdict = Accepted | Rejected
+
+
 @dataclass(slots=True)
 class RepairCounter:
-    """What a preview tells about repairs."""
+    """How many numbers a spreadsheet had damaged and the parser repaired."""
 
     repaired: int = 0
 
 
 def validate_rows(
-    table: Table, parser: PhoneParser, tally: RepairCounter | None = None
-) -> Iterator[Accepted | Rejected]:
-    """One verdict for each row that holds anything, in the order of the list.
+    table: Table, parser: PhoneParser, repairs: RepairCounter | None = None
+) -> Iterator[Verdict]:
+    """Yield one verdict for each row with content, in the order of the list.
 
-    Raises UnreadableUpload where the list turns out to be unreadable further down, or too long.
+    Raises UnreadableUpload when the list turns out to be unreadable further down, or too long.
     """
-    width, phone, mends, plain = (
-        len(table.columns.names),
-        table.columns.phone_index,
-        table.columns.is_correction,
-        parser.parse_plain,
-    )
-    rows, allowed = 0, table.max_rows
+    width = len(table.columns.names)
+    phone_index = table.columns.phone_index
+    is_correction = table.columns.is_correction
+    parse_plain = parser.parse_plain
+    max_rows = table.max_rows
+    row_count = 0
     for line in table.lines:
-        number, cells, problem = line
-        if (
-            problem is None
-            and not mends
-            and len(cells) == width
-            and type(cell := cells[phone]) is str
-        ):
-            e164 = plain(cell)
-            verdict: Accepted | Rejected | None = (
-                Accepted(number, e164, cells, None) if e164 else None
-            )
-        else:
-            verdict = None
+        row_number, cells, problem = line
+        verdict: Verdict | None = None
+        # Nine of ten rows take this path: it decides how fast a list is read.
+        if problem is None and not is_correction and len(cells) == width:
+            cell = cells[phone_index]
+            if type(cell) is str and (e164 := parse_plain(cell)):
+                verdict = Accepted(row_number, e164, cells, None)
         if verdict is None:
             if not table.keeps_blank_rows and not has_content(line):
                 continue
-            verdict = _validate_irregular_row(line, table, parser, tally)
-        rows += 1
-        if rows > allowed:
+            verdict = _validate_irregular_row(line, table, parser, repairs)
+
+        row_count += 1
+        if row_count > max_rows:
             raise UnreadableUpload(
-                f"The file has more than {allowed:,} rows: split it into several lists."
+                f"The file has more than {max_rows:,} rows: split it into several lists."
             )
         yield verdict
 
 
 def _validate_irregular_row(
-    line: Line, table: Table, parser: PhoneParser, tally: RepairCounter | None
-) -> Accepted | Rejected:
-    """The verdict on a row that is not plainly good."""
-    number, cells, problem = line
-    width, mends = len(table.columns.names), None
+    line: Line, table: Table, parser: PhoneParser, repairs: RepairCounter | None
+) -> Verdict:
+    """Return the verdict on a row that the fast path has left."""
+    row_number, cells, problem = line
+    width = len(table.columns.names)
+    corrects = None
     if table.columns.is_correction:
-        cells, mends = _parse_correction(cells, width)
+        cells, corrects = _parse_correction(cells, width)
     if len(cells) != width:
         cells, problem = _fit_to_header(cells, width, problem)
     if problem is not None:
-        return Rejected(number, problem.code, problem.message, truncate_cells(cells), mends)
-    verdict = parser.parse(phone_text(cells[table.columns.phone_index]))
-    if isinstance(verdict, RefusedNumber):
-        return Rejected(number, verdict.code, verdict.message, cells, mends)
-    if tally is not None:
-        tally.repaired += verdict.repaired
-    return Accepted(number, verdict.e164, cells, mends)
+        kept = truncate_cells(cells)
+        return Rejected(row_number, problem.code, problem.message, kept, corrects)
+
+    number = parser.parse(phone_text(cells[table.columns.phone_index]))
+    if isinstance(number, RefusedNumber):
+        return Rejected(row_number, number.code, number.message, cells, corrects)
+    if repairs is not None:
+        repairs.repaired += number.repaired
+    return Accepted(row_number, number.e164, cells, corrects)
 
 
 def phone_text(cell: Any) -> str:
-    """A phone cell of JSON, where numbers may be numbers."""
+    """Return a phone cell as text; in JSON it may be a number or null."""
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer():
@@ -115,37 +122,29 @@ def phone_text(cell: Any) -> str:
 def _fit_to_header(
     cells: list[Any], width: int, problem: Problem | None
 ) -> tuple[list[Any], Problem | None]:
-    """Short rows are filled up: spreadsheets leave out empty cells at the end. Long ones must be
-    empty at the end.
+    """Return the cells at the header's width, and the problem where they do not fit.
+
+    Short rows are filled, because spreadsheets leave out empty cells at the end. Long ones must be
+    empty beyond the header.
     """
     if len(cells) < width:
         return cells + [""] * (width - len(cells)), problem
-    if any(cell is not None and str(cell).strip() for cell in cells[width:]) and problem is None:
-        words = f"The row has {len(cells)} cells, the header {width}: a separator may stand inside a value"
-        return cells, Problem(TOO_MANY_COLUMNS, words)
-    return cells[:width] if problem is None else cells, problem
+    if problem is not None:
+        return cells, problem
+    if any(cell is not None and str(cell).strip() for cell in cells[width:]):
+        message = (
+            f"The row has {len(cells)} cells, the header {width}: "
+            "a separator may stand inside a value"
+        )
+        return cells, Problem(TOO_MANY_COLUMNS, message)
+    return cells[:width], None
 
 
 def _parse_correction(cells: list[Any], width: int) -> tuple[list[Any], int | None]:
-    """A row of rejected.csv: the uploaded cells as they were before the export guarded them, and
-    the row it mends.
-    """
-    marks = cells[width : width + 1]
-    digits = str(marks[0]).strip() if marks else ""
-    own = [_unescape_formula(cell) for cell in cells[:width]]
-    overflow = cells[width + 3 :]
-    return own + overflow, int(digits) if digits.isascii() and digits.isdigit() and len(
-        digits
-    ) < 10 else None
-
-
-def _unescape_formula(cell: Any) -> Any:
-    """Exports put an apostrophe before what a spreadsheet would run as a formula (reliability.md
-    E6).
-    """
-    guarded = (
-        isinstance(cell, str)
-        and cell[:1] == "'"
-        and cell[1:2] in ("=", "+", "-", "@", "\t", "\r", "\0")
-    )
-    return cell[1:] if guarded else cell
+    """Split a row of rejected.csv: the uploaded cells without our escapes, the row it corrects."""
+    rejection = cells[width : width + 1]
+    digits = str(rejection[0]).strip() if rejection else ""
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= MAX_ROW_NUMBER_DIGITS
+    uploaded = [unescape_formula(cell) for cell in cells[:width]]
+    overflow = cells[width + len(REJECTION_COLUMNS) :]
+    return uploaded + overflow, int(digits) if is_number else None

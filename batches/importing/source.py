@@ -1,4 +1,4 @@
-"""What every reader of an uploaded list agrees on."""
+"""What all readers of an uploaded list share: where it lies, and what they yield."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,45 +10,46 @@ from django.conf import settings
 from voiceops.core.errors import Invalid
 
 MAX_COLUMNS = 64
-MAX_CELL_CHARACTERS = 1024  # characters
+MAX_CELL_CHARACTERS = 1024
 TOO_MANY_COLUMNS = "too_many_columns"
 UNREADABLE_ROW = "unreadable_row"
 
 
 class UnreadableUpload(Invalid):
-    """The list as a whole cannot be used. The message is one sentence: what is wrong, where, how to
-    mend it.
+    """The list as a whole cannot be used.
+
+    The message is one sentence for the user: what is wrong, where, and how to correct it.
     """
 
 
 class Problem(NamedTuple):
-    """Why a row cannot be used whatever its number says."""
+    """Why a row cannot be used, whatever its number."""
 
     code: str
     message: str
 
 
 Line = tuple[int, list[Any], Problem | None]
-"""One row of a list: the number a spreadsheet shows beside it (the header is row 1), its cells, what is wrong with it.
+"""One row: the number a spreadsheet shows beside it (the header is row 1), its cells, its problem.
 
-Cells are text, except in lists sent as JSON, whose variables keep their types. A plain tuple, because there are
-millions.
+Cells are text, except in lists sent as JSON, whose variables keep their types. A plain tuple,
+because there may be millions.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An opened list: lines from the top, header included, read once."""
+    """An opened list: its lines from the top, header included, which can be read once."""
 
     lines: Iterator[Line]
     expected_lines: int | None
-    """How many lines there will be at most; None when nobody can tell beforehand."""
+    """The highest number of lines there can be; None when it is unknown before reading."""
     notes: tuple[str, ...] = ()
-    """What a person should know about how the file was read."""
+    """What the user should know about how the file was read."""
     keeps_blank_rows: bool = False
-    """Whether a row without anything in it is a row. Not in spreadsheets, where it is a gap."""
+    """Whether a blank row counts as a row. In spreadsheets it is a gap."""
     filled_columns: Callable[[list[Any]], int] = len
-    """How many columns there are up to the last that holds anything, for a list with this header."""
+    """Counts the columns up to the last one with content, for a list with this header."""
 
 
 def upload_path(name: str) -> Path:
@@ -58,7 +59,7 @@ def upload_path(name: str) -> Path:
 
 
 def check_cell_length(cells: list[Any]) -> Problem | None:
-    """The limit of one cell (reliability.md E3)."""
+    """Return the problem of a row with too long a cell (docs/reference/reliability.md §E3)."""
     for position, cell in enumerate(cells, start=1):
         if isinstance(cell, str) and len(cell) > MAX_CELL_CHARACTERS:
             return Problem(
@@ -69,7 +70,7 @@ def check_cell_length(cells: list[Any]) -> Problem | None:
 
 
 def truncate_cells(cells: list[Any]) -> list[Any]:
-    """Cells as they may be kept beside a refusal: no more and no longer than a good row's."""
+    """Return the cells within the limits of a good row, to be stored with a rejected one."""
     return [
         cell[: MAX_CELL_CHARACTERS - 1] + "…"
         if isinstance(cell, str) and len(cell) > MAX_CELL_CHARACTERS

@@ -1,4 +1,4 @@
-"""Opens an uploaded list of any kind: what it is, is told by its content, never by its name."""
+"""Opens an uploaded list of any kind. The kind is found by its content, never by its name."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,14 +20,18 @@ from batches.importing.json_source import RECIPIENTS_SUFFIX, open_recipients
 from batches.importing.source import Line, Source, UnreadableUpload
 from batches.importing.xlsx_source import open_workbook
 
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-EMPTY_FILE = "The file is empty: it has no rows. Upload a list with a header row and one row for each person."
+_ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
+EMPTY_FILE = (
+    "The file is empty: it has no rows. "
+    "Upload a list with a header row and one row for each person."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A list with its columns understood. `lines` are the rows below the header, read once, and
-    judged by `judge`.
+    """A list with its columns interpreted.
+
+    `lines` are the rows below the header, not yet validated, and can be read once.
     """
 
     columns: Columns
@@ -48,65 +52,50 @@ def open_table(
     is_append: bool = False,
     saved_mappings: Iterable[SavedColumnMapping] = (),
 ) -> Iterator[Table]:
-    """Open a stored upload: CSV in any dress, XLSX, or recipients sent as JSON (see `recipients`).
+    """Open a stored upload: CSV in any spelling, XLSX, or recipients sent as JSON.
 
-    `mapping`, `known` and `remembered` are those of `read_columns`. An `appended` list need not
-    have every column the mapping names. Raises UnreadableUpload, mostly here (too many rows
-    included), sometimes while the lines are read.
+    `mapping`, `agent_variables` and `saved_mappings` are those of `read_columns`. An appended list
+    need not have every column that the mapping names.
+
+    Raises UnreadableUpload, mostly here (also for too many rows), sometimes while lines are read.
     """
     if path.stat().st_size == 0:
         raise UnreadableUpload(EMPTY_FILE)
-    with _source(path, max_rows) as source:
-        header = next((line for line in source.lines if has_content(line)), None)
-        if header is None:
-            raise UnreadableUpload(EMPTY_FILE)
-        number, cells, problem = header
-        if problem:
-            raise UnreadableUpload(f"The header in row {number} cannot be read: {problem.message}.")
-        cells = extend_header(cells, source.filled_columns(cells))
+    with _open_source(path, max_rows) as source:
+        header = _read_header(source)
         if path.suffix == RECIPIENTS_SUFFIX:
             mapping, saved_mappings = {PHONE: PHONE}, ()
         elif is_append and mapping:
-            mapping = {
-                column: meaning
-                for column, meaning in mapping.items()
-                if column in unique_column_names(cells)
-            }
-        columns = _columns(source, cells, mapping, agent_variables, saved_mappings)
-        first = next(
-            (line for line in source.lines if source.keeps_blank_rows or has_content(line)), None
-        )
-        if first is None:
-            raise UnreadableUpload("The file is empty: it has a header row and no rows below it.")
+            mapping = _drop_absent_columns(mapping, header)
+        columns = _read_columns(source, header, mapping, agent_variables, saved_mappings)
+        first = _read_first_row(source)
+
+        expected = source.expected_lines
         yield Table(
             columns=columns,
             lines=chain([first], source.lines),
             keeps_blank_rows=source.keeps_blank_rows,
             max_rows=max_rows,
-            expected_rows=None
-            if source.expected_lines is None
-            else max(source.expected_lines - 1, 1),
+            expected_rows=None if expected is None else max(expected - 1, 1),
             notes=source.notes,
         )
 
 
-def _columns(source: Source, *header: Any) -> Columns:
-    """As `read_columns`; a refusal also tells which sheets were not looked at."""
-    try:
-        return read_columns(*header)
-    except UnreadableUpload as refusal:
-        raise UnreadableUpload(
-            " ".join([str(refusal), *(f"{note}." for note in source.notes)])
-        ) from refusal
+def has_content(line: Line) -> bool:
+    """Whether a line is a row, and not a gap between rows."""
+    _, cells, problem = line
+    return problem is not None or any(
+        cell.strip() if isinstance(cell, str) else cell is not None for cell in cells
+    )
 
 
 @contextmanager
-def _source(path: Path, max_rows: int) -> Iterator[Source]:
+def _open_source(path: Path, max_rows: int) -> Iterator[Source]:
     with path.open("rb") as file:
         signature = file.read(4)
     if path.suffix == RECIPIENTS_SUFFIX:
         opened = open_recipients(path)
-    elif signature in _ZIP:
+    elif signature in _ZIP_SIGNATURES:
         opened = open_workbook(path, max_rows=max_rows)
     else:
         opened = open_delimited(path, max_rows=max_rows)
@@ -114,9 +103,36 @@ def _source(path: Path, max_rows: int) -> Iterator[Source]:
         yield source
 
 
-def has_content(line: Line) -> bool:
-    """Whether a row is one, or a gap between rows."""
-    _, cells, problem = line
-    return problem is not None or any(
-        cell.strip() if isinstance(cell, str) else cell is not None for cell in cells
-    )
+def _read_header(source: Source) -> list[Any]:
+    """Return the first line with content, with a name for every filled column."""
+    header = next((line for line in source.lines if has_content(line)), None)
+    if header is None:
+        raise UnreadableUpload(EMPTY_FILE)
+    row_number, cells, problem = header
+    if problem:
+        raise UnreadableUpload(f"The header in row {row_number} cannot be read: {problem.message}.")
+    return extend_header(cells, source.filled_columns(cells))
+
+
+def _read_first_row(source: Source) -> Line:
+    rows = (line for line in source.lines if source.keeps_blank_rows or has_content(line))
+    first = next(rows, None)
+    if first is None:
+        raise UnreadableUpload("The file is empty: it has a header row and no rows below it.")
+    return first
+
+
+def _drop_absent_columns(
+    mapping: Mapping[str, str | None], header: list[Any]
+) -> dict[str, str | None]:
+    names = unique_column_names(header)
+    return {column: meaning for column, meaning in mapping.items() if column in names}
+
+
+def _read_columns(source: Source, *arguments: Any) -> Columns:
+    """As `read_columns`; a refusal also says which sheets were not read."""
+    try:
+        return read_columns(*arguments)
+    except UnreadableUpload as refusal:
+        sentences = [str(refusal), *(f"{note}." for note in source.notes)]
+        raise UnreadableUpload(" ".join(sentences)) from refusal

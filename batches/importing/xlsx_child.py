@@ -1,13 +1,14 @@
-"""Reads an XLSX workbook in a process of its own and writes its rows to stdout, a JSON array a
-line.
+"""Reads an XLSX workbook in a process of its own; writes its rows to stdout as lines of JSON.
 
     python -I xlsx_child.py PATH MAX_ROWS MAX_COLUMNS MAX_CELL
 
 Workbooks come from strangers: two kilobytes make the parser ask for gigabytes and abort, a megabyte
-keeps it busy for minutes (reliability.md fact 12). So this program checks the archive first (E4),
-runs under limits of memory and processor time, and imports nothing of ours: its death costs one
-upload. The first line is `{"sheet", "others", "rows", "columns"}`, then `[row number, [cells]]`
-follow, at last `{"end": true}` or `{"error": sentence}`; without a last line it has died.
+keeps it busy for minutes (docs/reference/reliability.md §12). So this program checks the archive
+first (docs/reference/reliability.md §E4), limits its memory and processor time, and imports nothing
+of the application: its death costs one upload.
+
+The first line is `{"sheet", "others", "rows", "columns"}`; then come `[row number, [cells]]`, and
+last `{"end": true}` or `{"error": sentence}`. Without a last line the process has died.
 """
 
 import datetime
@@ -32,66 +33,79 @@ CPU_SECONDS = 120
 MAX_ENTRIES = 200
 MAX_INFLATED_BYTES = 300_000_000
 MAX_RATIO = 100
-RATIO_COUNTS_FROM_BYTES = 1_000_000  # small parts of honest workbooks are often repetitive
+# Small parts of honest workbooks are often repetitive.
+RATIO_COUNTS_FROM_BYTES = 1_000_000
 MAX_OUTPUT_BYTES = 512_000_000
 READ_CHUNK_BYTES = 1 << 20
+MAX_TOKEN_BYTES = 16
 SAVE_AS_CSV = "Save the list as CSV and upload that."
-DAMAGED = f"The file is unreadable: it is damaged or no XLSX workbook. {SAVE_AS_CSV}"
+DAMAGED = f"The file is unreadable: it is damaged or not an XLSX workbook. {SAVE_AS_CSV}"
 PROTECTED = "The file is unreadable: it is protected by a password. Save it without one and upload it again."
-HUGE = f"The file is unreadable: the workbook unpacks to far more than a list of phone numbers. {SAVE_AS_CSV}"
+HUGE = (
+    "The file is unreadable: the workbook unpacks to far more than a list of phone numbers. "
+    f"{SAVE_AS_CSV}"
+)
 
-type_of_cell = str | int | float | bool | datetime.date | datetime.time | datetime.timedelta
+Cell = str | int | float | bool | datetime.date | datetime.time | datetime.timedelta
 
 
 class RefusedError(Exception):
-    """The workbook will not be read. The message is a sentence for whoever uploaded it."""
+    """The workbook will not be read. The message is a sentence for the user."""
 
 
 def check_archive(path: Path) -> None:
-    """The checks of reliability.md E4, on declared sizes first, then on the bytes that really come
-    out.
+    """Check the archive's declared sizes, then the bytes that it really unpacks to.
+
+    Raises RefusedError (docs/reference/reliability.md §E4).
     """
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if any(entry.flag_bits & 1 for entry in entries):
             raise RefusedError(PROTECTED)
-        if (
-            len(entries) > MAX_ENTRIES
-            or sum(entry.file_size for entry in entries) > MAX_INFLATED_BYTES
-        ):
+        declared_bytes = sum(entry.file_size for entry in entries)
+        if len(entries) > MAX_ENTRIES or declared_bytes > MAX_INFLATED_BYTES:
             raise RefusedError(HUGE)
         if any(is_bomb(entry.file_size, entry.compress_size) for entry in entries):
             raise RefusedError(HUGE)
-        left = MAX_INFLATED_BYTES
+
+        # Declared sizes may lie.
+        remaining = MAX_INFLATED_BYTES
         for entry in entries:
-            left -= inflate(archive, entry, left)
+            remaining -= inflate(archive, entry, remaining)
 
 
-def is_bomb(size: int, packed: int) -> bool:
-    return size > RATIO_COUNTS_FROM_BYTES and size > MAX_RATIO * max(packed, 1)
+def is_bomb(size: int, packed_size: int) -> bool:
+    """Whether an entry unpacks to far more than honest XML does."""
+    return size > RATIO_COUNTS_FROM_BYTES and size > MAX_RATIO * max(packed_size, 1)
 
 
-def inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int) -> int:
-    """The entry's real size. Refuses document types: entities are how a small XML grows without
-    end.
+def inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, max_bytes: int) -> int:
+    """Unpack an entry and return its real size.
+
+    Raises RefusedError for too large entries and for document types: entities let a small XML grow
+    without end.
     """
-    size, tail = 0, b""
+    size = 0
+    tail = b""
     with archive.open(entry) as part:
         while chunk := part.read(READ_CHUNK_BYTES):
             size += len(chunk)
-            if size > left or is_bomb(size, entry.compress_size):
+            if size > max_bytes or is_bomb(size, entry.compress_size):
                 raise RefusedError(HUGE)
+            # The tail finds declarations that begin in one chunk and end in the next.
             if b"<!DOCTYPE" in tail + chunk or b"<!ENTITY" in tail + chunk:
                 raise RefusedError(DAMAGED)
-            tail = chunk[-16:]
+            tail = chunk[-MAX_TOKEN_BYTES:]
     return size
 
 
 def choose_sheet(workbook: CalamineWorkbook) -> tuple[CalamineSheet, list[str]]:
-    """The first visible sheet with anything in it, and the names of the others that hold something
-    too.
+    """Return the first visible sheet with content, and the names of the others that have any.
+
+    Raises RefusedError when there is none.
     """
-    chosen, others = None, []
+    chosen = None
+    others = []
     for meta in workbook.sheets_metadata:
         if meta.visible != SheetVisibleEnum.Visible or meta.typ != SheetTypeEnum.WorkSheet:
             continue
@@ -105,8 +119,8 @@ def choose_sheet(workbook: CalamineWorkbook) -> tuple[CalamineSheet, list[str]]:
     return chosen, others
 
 
-def text(cell: type_of_cell) -> str:
-    """A cell as text: whole numbers without a fraction, dates as ISO 8601."""
+def cell_text(cell: Cell) -> str:
+    """Return a cell as text: whole numbers without a fraction, dates in ISO 8601."""
     if isinstance(cell, str):
         return cell
     if isinstance(cell, bool):
@@ -118,75 +132,83 @@ def text(cell: type_of_cell) -> str:
     return cell.isoformat() if isinstance(cell, datetime.date | datetime.time) else str(cell)
 
 
-def rows(sheet: CalamineSheet, max_columns: int, max_cell: int) -> Iterator[tuple[int, list[str]]]:
-    """(Row number as Excel shows it, cells up to the last that is not empty). Too much is cut one
-    past the limit.
+def read_rows(
+    sheet: CalamineSheet, max_columns: int, max_cell: int
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row's number as Excel shows it, and its cells up to the last that is not empty.
+
+    Rows and cells beyond a limit are cut one past it, so that the reader sees the excess.
     """
-    for number, cells in enumerate(
-        sheet.iter_rows(), start=1
-    ):  # it begins at the top, whatever sheet.start says
-        texts = [text(cell)[: max_cell + 1] for cell in cells[: max_columns + 1]]
+    # iter_rows() begins at the top of the sheet, whatever sheet.start is.
+    for row_number, cells in enumerate(sheet.iter_rows(), start=1):
+        texts = [cell_text(cell)[: max_cell + 1] for cell in cells[: max_columns + 1]]
         if not any(cells[max_columns + 1 :]):
             while texts and not texts[-1]:
                 texts.pop()
-        yield number, texts
+        yield row_number, texts
 
 
-def filled_columns(sheet: CalamineSheet, max_columns: int) -> int:
-    """How many columns there are up to the last that holds anything; a formula may leave a cell
-    with nothing in it.
-    """
+def count_filled_columns(sheet: CalamineSheet, max_columns: int) -> int:
+    """Count the columns up to the last with content; formulas may leave cells with nothing in them."""
     filled = 0
     for cells in sheet.iter_rows():
-        for at in range(min(len(cells), max_columns), filled, -1):
-            if text(cells[at - 1]).strip():
-                filled = at
+        for position in range(min(len(cells), max_columns), filled, -1):
+            if cell_text(cells[position - 1]).strip():
+                filled = position
                 break
         if filled == min(sheet.width, max_columns):
             break
     return filled
 
 
-def write(path: Path, max_rows: int, max_columns: int, max_cell: int) -> None:
+def require_row_limit(sheet: CalamineSheet, max_rows: int) -> None:
+    """Raises RefusedError when the sheet has more than `max_rows` rows below its header."""
+    if sheet.height <= max_rows + 1:
+        return
+    rows = sum(any(cells) for cells in sheet.iter_rows()) - 1
+    if rows > max_rows:
+        raise RefusedError(
+            f"The file has {rows:,} rows, more than the {max_rows:,} allowed: "
+            "split it into several lists."
+        )
+
+
+def write_rows(path: Path, max_rows: int, max_columns: int, max_cell: int) -> None:
+    """Check the workbook and write its rows to stdout. Raises RefusedError."""
     check_archive(path)
     sheet, others = choose_sheet(CalamineWorkbook.from_path(path))
-    if (
-        sheet.height > max_rows + 1
-        and (found := sum(any(cells) for cells in sheet.iter_rows()) - 1) > max_rows
-    ):
-        raise RefusedError(
-            f"The file has {found:,} rows, more than the {max_rows:,} allowed: split it into several lists."
-        )
+    require_row_limit(sheet, max_rows)
     out = sys.stdout.buffer
-    about = {
+    summary = {
         "sheet": sheet.name,
         "others": others,
         "rows": sheet.height,
-        "columns": filled_columns(sheet, max_columns),
+        "columns": count_filled_columns(sheet, max_columns),
     }
-    out.write(orjson.dumps(about) + b"\n")
-    written = 0
-    for row in rows(sheet, max_columns, max_cell):
-        written += out.write(orjson.dumps(row) + b"\n")
-        if written > MAX_OUTPUT_BYTES:
+    out.write(orjson.dumps(summary) + b"\n")
+    written_bytes = 0
+    for row in read_rows(sheet, max_columns, max_cell):
+        written_bytes += out.write(orjson.dumps(row) + b"\n")
+        if written_bytes > MAX_OUTPUT_BYTES:
             raise RefusedError(HUGE)
     out.write(b'{"end": true}\n')
 
 
 def main(arguments: list[str]) -> None:
+    """Read the workbook named on the command line, under limits."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     path, *limits = arguments
     try:
-        write(Path(path), *(int(limit) for limit in limits))
-        sentence = None
+        write_rows(Path(path), *(int(limit) for limit in limits))
+        refusal = None
     except RefusedError as error:
-        sentence = str(error)
+        refusal = str(error)
     except PasswordError:
-        sentence = PROTECTED
+        refusal = PROTECTED
     except MemoryError:
-        sentence = HUGE
+        refusal = HUGE
     except (
         CalamineError,
         zipfile.BadZipFile,
@@ -196,9 +218,9 @@ def main(arguments: list[str]) -> None:
         NotImplementedError,
         RuntimeError,
     ):
-        sentence = DAMAGED
-    if sentence:
-        sys.stdout.buffer.write(orjson.dumps({"error": sentence}) + b"\n")
+        refusal = DAMAGED
+    if refusal:
+        sys.stdout.buffer.write(orjson.dumps({"error": refusal}) + b"\n")
 
 
 if __name__ == "__main__":

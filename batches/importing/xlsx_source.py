@@ -20,36 +20,35 @@ from batches.importing.source import (
 
 CHILD = Path(__file__).with_name("xlsx_child.py")
 CHILD_DIED = (
-    "The file is unreadable: the workbook is damaged, or needs more memory or time than a list of phone numbers may. "
-    "Save the list as CSV and upload that."
+    "The file is unreadable: the workbook is damaged, or needs more memory or time than a list of "
+    "phone numbers may. Save the list as CSV and upload that."
 )
 
 
 @contextmanager
 def open_workbook(path: Path, *, max_rows: int) -> Iterator[Source]:
-    """A workbook's first visible sheet with anything in it, as a Source.
+    """Open a workbook's first visible sheet with content as a Source.
 
-    Raises UnreadableUpload, here or while the lines are read, for what the child refuses or dies
-    of.
+    Raises UnreadableUpload, here or while lines are read, when the child refuses the workbook or
+    dies.
     """
     limits = [str(limit) for limit in (max_rows, MAX_COLUMNS, MAX_CELL_CHARACTERS)]
     command = [sys.executable, "-I", str(CHILD), str(path), *limits]
-    child = subprocess.Popen(  # noqa: S603 - our own program; the path is ours, and nothing passes a shell
+    child = subprocess.Popen(  # noqa: S603 - our own program and path, without a shell
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={}
     )
     with child:
         try:
             assert child.stdout is not None
-            about = _read_answer(child.stdout)
+            summary = _read_answer(child.stdout)
             notes: tuple[str, ...] = ()
-            if about["others"]:
-                notes = (
-                    f"Read the sheet {about['sheet']}; these were not read: {', '.join(about['others'])}",
-                )
-            width: int = about["columns"]
+            if summary["others"]:
+                others = ", ".join(summary["others"])
+                notes = (f"Read the sheet {summary['sheet']}; these were not read: {others}",)
+            width: int = summary["columns"]
             yield Source(
                 _read_lines(child.stdout),
-                expected_lines=about["rows"],
+                expected_lines=summary["rows"],
                 notes=notes,
                 filled_columns=lambda _header: width,
             )
@@ -58,7 +57,10 @@ def open_workbook(path: Path, *, max_rows: int) -> Iterator[Source]:
 
 
 def _read_answer(pipe: IO[bytes]) -> Any:
-    """The child's next line. Raises UnreadableUpload with its refusal, or because it died."""
+    """Return the child's next line.
+
+    Raises UnreadableUpload with the child's refusal, or because it died.
+    """
     line = pipe.readline()
     if not line.endswith(b"\n"):
         raise UnreadableUpload(CHILD_DIED)
@@ -70,5 +72,5 @@ def _read_answer(pipe: IO[bytes]) -> Any:
 
 def _read_lines(pipe: IO[bytes]) -> Iterator[Line]:
     while isinstance(answer := _read_answer(pipe), list):
-        number, cells = answer
-        yield number, cells, check_cell_length(cells)
+        row_number, cells = answer
+        yield row_number, cells, check_cell_length(cells)

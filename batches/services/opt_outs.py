@@ -11,9 +11,9 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.auth.principal import Principal
-from batches.importing.phones import E164
 from batches.models import Suppression
 from telephony.models import Call, Direction
+from voiceops.core.phone_numbers import E164_PATTERN
 from voiceops.core.pii import mask_number
 
 REASON = "Asked during a call not to be called again"
@@ -44,7 +44,7 @@ def suppress_caller(call: Call, asked_at: datetime) -> None:
     number = call.from_number if call.direction == Direction.INBOUND else call.to_number
     rows = Suppression.unscoped.filter(workspace=call.workspace_id, phone_number=number)
     if (
-        not E164.match(number) or rows.filter(expires_at=None).exists()
+        not E164_PATTERN.match(number) or rows.filter(expires_at=None).exists()
     ):  # callers may withhold their number
         return
     proof = f"call {call.pk} at {asked_at.isoformat(timespec='seconds')}"

@@ -1,10 +1,11 @@
-"""What a list would come to, before anything is stored: who would be called, who not and why, how
-long it takes.
+"""What a list would come to, before anything is stored.
+
+A preview says which recipients would be called, which would not and why, and how long it takes.
 """
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -16,11 +17,22 @@ from agents.models import Agent
 from agents.services import published_version
 from batches.dialing.admission import window_of
 from batches.domain.suppressed_numbers import find_suppressed
-from batches.importing.chunk_writer import required_variables
-from batches.importing.columns import SavedColumnMapping
+from batches.importing.chunk_writer import (
+    DUPLICATE,
+    MISSING_VARIABLE,
+    SUPPRESSED,
+    is_blank,
+    required_variables,
+)
 from batches.importing.number_set import PhoneNumberSet
 from batches.importing.phones import PhoneParser
-from batches.importing.row_validation import Accepted, Rejected, RepairCounter, validate_rows
+from batches.importing.row_validation import (
+    Accepted,
+    Rejected,
+    RepairCounter,
+    Verdict,
+    validate_rows,
+)
 from batches.importing.saved_mappings import load_saved_mappings
 from batches.importing.source import upload_path
 from batches.importing.table import Table, open_table
@@ -29,18 +41,21 @@ from batches.reporting.estimate import Pace, estimate_calling
 from batches.services.uploads import UploadContent, delete_upload, stored_upload
 from telephony.models import PhoneNumber
 
-FIRST_ROWS = 10
-CHUNK = 5_000
-LONGEST_SECONDS = (
-    30.0  # a million rows of odd spellings take longer; whoever waits is told how far it came
-)
+PREVIEW_ROWS = 10
+PREVIEW_CHUNK_ROWS = 5_000
+# A million rows of odd spellings take longer: then the preview says how far it came.
+MAX_PREVIEW_SECONDS = 30.0
+# Numbers with the same first characters lie in the same time zones.
+ZONE_PREFIX_CHARACTERS = 8
 
 
 def preview_list(
     *, content: UploadContent, agent: Agent, phone_number: PhoneNumber, now: datetime, **fields: Any
 ) -> dict[str, Any]:
-    """A new batch's list, read to its end; `fields` are the batch's own. Raises what `create_batch`
-    raises.
+    """Return the contract's preview of a new batch's list; `fields` are the batch's own.
+
+    Raises StateForbids when the agent was never published, Invalid for a list that is too large,
+    empty, unreadable or without a phone column.
     """
     batch = Batch(
         workspace=agent.workspace,
@@ -50,62 +65,64 @@ def preview_list(
         **fields,
     )
     saved_mappings = load_saved_mappings(batch.workspace_id)
-    with stored_upload(
-        content, mapping=batch.column_mapping, saved_mappings=saved_mappings
-    ) as name:
+    stored = stored_upload(content, mapping=batch.column_mapping, saved_mappings=saved_mappings)
+    with stored as name:
+        opened = open_table(
+            upload_path(name),
+            max_rows=settings.MAX_UPLOAD_ROWS,
+            mapping=batch.column_mapping,
+            agent_variables=batch.agent_version.variable_names,
+            saved_mappings=saved_mappings,
+        )
         try:
-            return _read(batch, name, now, saved_mappings)
+            with opened as table:
+                return _preview_table(batch, table, now)
         finally:
             delete_upload(name)
 
 
-def _read(
-    batch: Batch, name: str, now: datetime, saved_mappings: Sequence[SavedColumnMapping]
-) -> dict[str, Any]:
-    opened = open_table(
-        upload_path(name),
-        max_rows=settings.MAX_UPLOAD_ROWS,
-        mapping=batch.column_mapping,
-        agent_variables=batch.agent_version.variable_names,
-        saved_mappings=saved_mappings,
-    )
-    with opened as table:
-        saved = table.columns.saved_mapping
-        batch.default_country = batch.default_country or (saved and saved.default_country)
-        reader = _Reader(batch, table)
-        tally = RepairCounter()
-        notes = [
-            *table.notes,
-            *reader.read_in_time(validate_rows(table, PhoneParser(batch.default_country), tally)),
-        ]
-    window = window_of(batch)
-    calling = estimate_calling(
-        reader.callees,
-        window=window,
-        holidays_country=batch.workspace.holidays_country,
-        pace=Pace.of(batch),
-        begin=max(now, batch.scheduled_at or now) if batch.start == Batch.Start.SCHEDULED else now,
-    )
+def _preview_table(batch: Batch, table: Table, now: datetime) -> dict[str, Any]:
+    saved = table.columns.saved_mapping
+    batch.default_country = batch.default_country or (saved and saved.default_country)
+    repairs = RepairCounter()
+    verdicts = validate_rows(table, PhoneParser(batch.default_country), repairs)
+    tally = _PreviewTally(batch, table)
+    notes = [*table.notes, *tally.count_in_time(verdicts)]
+
+    calling = _estimate(batch, tally.recipients, now)
+    reasons = dict(tally.reasons)
+    if calling["never"]:
+        reasons["window_closed"] = calling["never"]
     return {
         "columns": table.columns.names,
         "column_mapping": table.columns.mapping,
         "column_mapping_id": saved and saved.id,
         "default_country": batch.default_country,
         "notes": notes,
-        "counts": reader.counts(repaired=tally.repaired),
-        "first_rows": reader.first,
-        "first_rejected": reader.first_rejected,
-        "not_called": dict(
-            reader.reasons
-            + Counter({"window_closed": calling["never"]} if calling["never"] else {})
-        ),
+        "counts": tally.counts(repaired=repairs.repaired),
+        "first_rows": tally.first_rows,
+        "first_rejected": tally.first_rejected,
+        "not_called": reasons,
         "calling": calling,
     }
 
 
+def _estimate(batch: Batch, recipients: Counter[str], now: datetime) -> dict[str, Any]:
+    begin = now
+    if batch.start == Batch.Start.SCHEDULED and batch.scheduled_at is not None:
+        begin = max(now, batch.scheduled_at)
+    return estimate_calling(
+        recipients,
+        window=window_of(batch),
+        holidays_country=batch.workspace.holidays_country,
+        pace=Pace.of(batch),
+        begin=begin,
+    )
+
+
 @dataclass
-class _Reader:
-    """Counts verdicts as the import would. Grows by 16 to 32 bytes for each different number."""
+class _PreviewTally:
+    """Counts verdicts as the import would."""
 
     batch: Batch
     table: Table
@@ -113,82 +130,94 @@ class _Reader:
     rows: int = 0
     valid: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    callees: Counter[str] = field(
-        default_factory=Counter
-    )  # by one number of each beginning: it tells the time zone
-    examples: dict[str, str] = field(default_factory=dict)
-    first: list[dict[str, Any]] = field(default_factory=list)
+    first_rows: list[dict[str, Any]] = field(default_factory=list)
     first_rejected: list[dict[str, Any]] = field(default_factory=list)
+    recipients: Counter[str] = field(default_factory=Counter)
+    """How many recipients would be called, by one number of each prefix."""
+    example_by_prefix: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         variables = self.table.columns.variables
         required = required_variables(self.batch)
-        self.lacking = [name for name in required if name not in variables]
+        self.lacks_column = any(name not in variables for name in required)
         self.required = [variables.index(name) for name in required if name in variables]
         workspace = self.batch.workspace
-        self.some_are_suppressed = (
-            workspace.suppressions.exists() or workspace.erased_numbers.exists()
-        )
+        self.has_suppressions = workspace.suppressions.exists() or workspace.erased_numbers.exists()
 
-    def read_in_time(self, verdicts: Iterator[Accepted | Rejected]) -> list[str]:
-        """To the end, or as far as half a minute goes: then a note tells how far that was."""
-        ends_at = time.monotonic() + LONGEST_SECONDS
-        while chunk := list(islice(verdicts, CHUNK)):
-            self.read(chunk)
-            if len(chunk) == CHUNK and time.monotonic() > ends_at:
+    def count_in_time(self, verdicts: Iterator[Verdict]) -> list[str]:
+        """Count all verdicts, or as many as time allows. Returns a note if it was too short."""
+        ends_at = time.monotonic() + MAX_PREVIEW_SECONDS
+        while chunk := list(islice(verdicts, PREVIEW_CHUNK_ROWS)):
+            self.count(chunk)
+            if len(chunk) == PREVIEW_CHUNK_ROWS and time.monotonic() > ends_at:
                 return [
-                    f"Only the first {self.rows:,} rows were looked at: the rest is judged when it is read"
+                    f"Only the first {self.rows:,} rows were checked for this preview; "
+                    "the others are checked when the list is imported"
                 ]
         return []
 
-    def read(self, chunk: list[Accepted | Rejected]) -> None:
+    def count(self, chunk: list[Verdict]) -> None:
         self.rows += len(chunk)
         accepted = [verdict for verdict in chunk if isinstance(verdict, Accepted)]
         numbers = [verdict.phone_number for verdict in accepted]
-        suppressed = (
-            find_suppressed(self.batch.workspace_id, numbers) if self.some_are_suppressed else set()
-        )
-        news = self.seen.add(numbers)
+        suppressed: set[str] = set()
+        if self.has_suppressions:
+            suppressed = find_suppressed(self.batch.workspace_id, numbers)
+
+        is_new_number = iter(self.seen.add(numbers))
         for verdict in chunk:
             if isinstance(verdict, Rejected):
-                self._refuse(verdict)
+                self._count_rejected(verdict)
             else:
-                self._accept(verdict, self._reason(verdict, suppressed, is_new=next(news)))
+                reason = self._skip_reason(verdict, suppressed, is_new=next(is_new_number))
+                self._count_accepted(verdict, reason)
 
-    def _reason(self, verdict: Accepted, suppressed: set[str], *, is_new: bool) -> str | None:
-        """Why somebody would be skipped, in the order of the import."""
+    def counts(self, *, repaired: int) -> dict[str, int]:
+        skipped = {name: self.reasons[name] for name in (DUPLICATE, SUPPRESSED, MISSING_VARIABLE)}
+        return {
+            "rows": self.rows,
+            "valid": self.valid,
+            "rejected": self.rows - self.valid - sum(skipped.values()),
+            **skipped,
+            "repaired": repaired,
+        }
+
+    def _skip_reason(self, verdict: Accepted, suppressed: set[str], *, is_new: bool) -> str | None:
+        """Return why the recipient would be skipped, checked in the order of the import."""
         if not is_new and self.batch.on_duplicate == Batch.OnDuplicate.SKIP:
-            return "duplicate"
+            return DUPLICATE
         if verdict.phone_number in suppressed:
-            return "suppressed"
-        if self.lacking or any(not str(verdict.cells[at] or "").strip() for at in self.required):
-            return "missing_variable"
+            return SUPPRESSED
+        if self.lacks_column or any(is_blank(verdict.cells[index]) for index in self.required):
+            return MISSING_VARIABLE
         return None
 
-    def _accept(self, verdict: Accepted, reason: str | None) -> None:
+    def _count_accepted(self, verdict: Accepted, reason: str | None) -> None:
         if reason is None:
             self.valid += 1
             number = verdict.phone_number
-            self.callees[self.examples.setdefault(number[:8], number)] += 1
+            example = self.example_by_prefix.setdefault(number[:ZONE_PREFIX_CHARACTERS], number)
+            self.recipients[example] += 1
         else:
             self.reasons[reason] += 1
-        if len(self.first) < FIRST_ROWS:
-            named = zip(self.table.columns.variables, verdict.cells, strict=False)
-            self.first.append(
-                {
-                    "row_number": verdict.row_number,
-                    "phone_number": verdict.phone_number,
-                    "variables": {
-                        name: cell for name, cell in named if name is not None and cell is not None
-                    },
-                    "status": "skipped" if reason else "pending",
-                    "reason": reason,
-                }
-            )
+        if len(self.first_rows) < PREVIEW_ROWS:
+            self.first_rows.append(self._recipient(verdict, reason))
 
-    def _refuse(self, verdict: Rejected) -> None:
+    def _recipient(self, verdict: Accepted, reason: str | None) -> dict[str, Any]:
+        cells = zip(self.table.columns.variables, verdict.cells, strict=False)
+        return {
+            "row_number": verdict.row_number,
+            "phone_number": verdict.phone_number,
+            "variables": {
+                name: cell for name, cell in cells if name is not None and cell is not None
+            },
+            "status": "skipped" if reason else "pending",
+            "reason": reason,
+        }
+
+    def _count_rejected(self, verdict: Rejected) -> None:
         self.reasons[verdict.code] += 1
-        if len(self.first_rejected) < FIRST_ROWS:
+        if len(self.first_rejected) < PREVIEW_ROWS:
             self.first_rejected.append(
                 {
                     "row_number": verdict.row_number,
@@ -197,16 +226,3 @@ class _Reader:
                     "values": dict(zip(self.table.columns.names, verdict.cells, strict=False)),
                 }
             )
-
-    def counts(self, *, repaired: int) -> dict[str, int]:
-        skipped = {
-            name: self.reasons[name] for name in ("duplicate", "suppressed", "missing_variable")
-        }
-        rejected = self.rows - self.valid - sum(skipped.values())
-        return {
-            "rows": self.rows,
-            "valid": self.valid,
-            "rejected": rejected,
-            **skipped,
-            "repaired": repaired,
-        }

@@ -10,6 +10,7 @@ from phonenumbers.phonenumber import PhoneNumber
 
 from voiceops.core.errors import Invalid
 
+E164_PATTERN = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
 SATELLITE_COUNTRY_CODES = frozenset({870, 881, 882, 883})
 REFUSED_TYPES = {
     PhoneNumberType.PREMIUM_RATE: "a premium rate number",

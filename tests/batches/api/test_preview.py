@@ -148,8 +148,8 @@ def test_a_required_variable_that_no_column_holds_is_told_beforehand(ours: Works
 def test_a_preview_that_takes_too_long_tells_how_far_it_came(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batches.services.preview.LONGEST_SECONDS", -1.0)
-    monkeypatch.setattr("batches.services.preview.CHUNK", 2)
+    monkeypatch.setattr("batches.services.preview.MAX_PREVIEW_SECONDS", -1.0)
+    monkeypatch.setattr("batches.services.preview.PREVIEW_CHUNK_ROWS", 2)
 
     told = preview_list(
         content=iter([LIST.encode()]),
@@ -161,5 +161,6 @@ def test_a_preview_that_takes_too_long_tells_how_far_it_came(
 
     assert told["counts"]["rows"] == 2
     assert told["notes"] == [
-        "Only the first 2 rows were looked at: the rest is judged when it is read"
+        "Only the first 2 rows were checked for this preview; "
+        "the others are checked when the list is imported"
     ]

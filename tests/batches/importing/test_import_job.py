@@ -11,6 +11,7 @@ from accounts.models import Workspace
 from batches.importing import import_job
 from batches.importing.chunk_writer import ChunkWriter
 from batches.importing.lease import find_overdue_imports
+from batches.importing.row_validation import Verdict
 from batches.models import Batch, Recipient, RejectedRow, Suppression
 from batches.services.imports import import_batch
 from tests.batches.importing import lists
@@ -184,7 +185,7 @@ def test_an_import_that_died_goes_on_and_ends_with_the_same_rows(
     broken = lists.batch(ours, path)
     write, chunks = ChunkWriter.write, []
 
-    def write_and_die(writer: ChunkWriter, chunk: list[import_job.Verdict]) -> int:
+    def write_and_die(writer: ChunkWriter, chunk: list[Verdict]) -> int:
         chunks.append(len(chunk))
         change = write(writer, chunk)
         if len(chunks) % 3 == 0:
@@ -259,7 +260,7 @@ def test_a_reader_that_lost_its_lease_writes_nothing(
     batch = lists.batch(ours, "phone\n+12025550186\n")
     write = ChunkWriter.write
 
-    def lose_lease(writer: ChunkWriter, chunk: list[import_job.Verdict]) -> int:
+    def lose_lease(writer: ChunkWriter, chunk: list[Verdict]) -> int:
         Batch.unscoped.filter(pk=batch.pk).update(
             import_lease_expires_at=timezone.now() + timedelta(hours=1)
         )

@@ -176,7 +176,7 @@ def test_damaged_bytes_in_utf8_are_refused_row_by_row(tmp_path: Path) -> None:
         ),
         (
             b"PK\x03\x04 and then nothing of a workbook",
-            "The file is unreadable: it is damaged or no XLSX workbook. Save the list as CSV and upload that.",
+            "The file is unreadable: it is damaged or not an XLSX workbook. Save the list as CSV and upload that.",
         ),
         (
             b"\xff\xfep\0h\0o\0n\0e\0\n\0\x00\xd8a\0",
@@ -232,7 +232,7 @@ def test_a_line_without_end_is_refused_without_being_held(tmp_path: Path) -> Non
 
     assert (
         sentence(path)
-        == "The file has a row longer than 1,048,576 bytes: it is no list of phone numbers."
+        == "The file has a row longer than 1,048,576 bytes: it is not a list of phone numbers."
     )
 
 

@@ -23,7 +23,7 @@ HUGE = (
     "The file is unreadable: the workbook unpacks to far more than a list of phone numbers. "
     "Save the list as CSV and upload that."
 )
-DAMAGED = "The file is unreadable: it is damaged or no XLSX workbook. Save the list as CSV and upload that."
+DAMAGED = "The file is unreadable: it is damaged or not an XLSX workbook. Save the list as CSV and upload that."
 DOCTYPE = b'<!DOCTYPE sst [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
 PHONE_ROW = '<row r="1"><c r="A1" t="inlineStr"><is><t>phone</t></is></c></row>'
 
