@@ -10,10 +10,9 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from accounts import audit
 from accounts.staff.base import ReadOnlyAdmin, ReadOnlyInline, badge_column, principal_of
 from telephony.models import Call, CallEvent, InboxEvent, Recording, Turn
-from telephony.services.recordings import create_recording_link
+from telephony.services.recording_files import create_recording_link
 from voiceops.core.errors import DomainError
 from voiceops.core.extension_points import ExtensionPoint
 from voiceops.core.pii import mask_number, mask_numbers_in
@@ -147,11 +146,10 @@ class CallAdmin(ReadOnlyAdmin):
         if call is None or not self.has_view_permission(request, call):
             raise PermissionDenied
         try:
-            url, _ = create_recording_link(call=call)
+            url, _ = create_recording_link(call=call, principal=principal_of(request, call))
         except DomainError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return redirect("admin:telephony_call_change", pk)
-        audit.record("recording.linked", principal=principal_of(request, call), target=call)
         return redirect(url)
 
     @admin.display(description="Recording")

@@ -1,4 +1,4 @@
-"""What the agent found out on a call. It lies on the timeline, where the agent's report put it."""
+"""The analysis of a call, which the agent reports and the timeline stores."""
 
 from typing import Any
 
@@ -7,12 +7,17 @@ from voiceops.core.errors import NotFound
 
 
 def get_analysis(call: Call) -> dict[str, Any]:
-    """The newest. Raises NotFound until there is one."""
-    line = call.events.filter(type="analysis").order_by("-pk").first()
-    if line is None:
+    """Return the call's newest analysis. Raises NotFound while there is none."""
+    event = call.events.filter(type="analysis").order_by("-pk").first()
+    if event is None:
         raise NotFound("Analysis not found")
-    return serialize_analysis(line)
+    return serialize_analysis(event)
 
 
-def serialize_analysis(line: CallEvent) -> dict[str, Any]:
-    return {"summary": line.data["summary"], "fields": line.data["fields"], "analyzed_at": line.at}
+def serialize_analysis(event: CallEvent) -> dict[str, Any]:
+    """Return an event of type `analysis` as the API and webhooks serialize it."""
+    return {
+        "summary": event.data["summary"],
+        "fields": event.data["fields"],
+        "analyzed_at": event.at,
+    }

@@ -1,4 +1,4 @@
-"""What a person does to a call that is up: end it, hand it on, press keys."""
+"""What an operator does to a call that is up: end it, transfer it, press keys."""
 
 import time
 from datetime import datetime
@@ -15,16 +15,16 @@ from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError, StateForbids
 from voiceops.core.pii import mask_number
 
-# Seconds an intent lasts at most before its dial is sent or dropped (dialing/engine.py, STALE).
+# Twice the time after which an intent was sent or put back (telephony/dialing/protocol.py).
 MAX_INTENT_SECONDS = 2.0
 INTENT_POLL_SECONDS = 0.05
 CALL_HAS_ENDED = "Call has ended"
 
 
 def hang_up(*, call: Call, principal: Principal | None = None) -> Call:
-    """End a call: one that waits is never dialled, one that rings or talks is hung up at LiveKit.
+    """End a call and return it: a queued one is never dialled, others are hung up at LiveKit.
 
-    Raises StateForbids when it has ended, ProviderError when LiveKit could not be asked.
+    Raises StateForbids when the call has ended, and ProviderError when LiveKit could not be asked.
     """
     if not cancel_unanswered(call):
         run_in_session(lambda livekit: delete_room(livekit, call.room))
@@ -35,55 +35,53 @@ def hang_up(*, call: Call, principal: Principal | None = None) -> Call:
 
 
 def record_hang_up(call: Call, *, source: str) -> None:
-    """An answered call's room was deleted for an operator; LiveKit's news of it may have come
-    before us.
-    """
+    """Record that an operator ended an answered call, also when LiveKit's webhook came first."""
     now = database_now()
-    if not call_states.mark_hung_up(
+    ended = call_states.mark_hung_up(
         call, at=now, reason="operator_hangup", by="operator", source=source
-    ):
-        call_states.fill_in_hangup(
-            Call.unscoped.get(pk=call.pk), by="operator", reason="operator_hangup", at=now
-        )
+    )
+    if not ended:
+        current = Call.unscoped.get(pk=call.pk)
+        call_states.fill_in_hangup(current, by="operator", reason="operator_hangup", at=now)
 
 
 def wait_for_send(call: Call) -> None:
-    """A dial that is about to be sent cannot be stopped any more; deleting its room now would only
-    open it again.
+    """Wait until a call with an intent was sent or put back, for at most `MAX_INTENT_SECONDS`.
+
+    A dial that is about to be sent cannot be stopped: deleting its room before would only make
+    LiveKit open it again.
     """
-    ends_at = time.monotonic() + MAX_INTENT_SECONDS
-    while call.stage == Stage.INTENT and time.monotonic() < ends_at:
+    deadline = time.monotonic() + MAX_INTENT_SECONDS
+    while call.stage == Stage.INTENT and time.monotonic() < deadline:
         time.sleep(INTENT_POLL_SECONDS)
         call.refresh_from_db()
 
 
 def cancel_unanswered(call: Call) -> bool:
-    """End a call that was not answered yet; False when it has been meanwhile.
+    """End a call that is not answered yet; returns False when it was answered meanwhile.
 
-    Our row first: an end by LiveKit's news would count as the callee's, and they would be called
-    again.
+    Our row is ended first, because an end by LiveKit's webhook would count as the callee's, and
+    the recipient would be called again. Raises StateForbids when the call has ended, and
+    ProviderError when LiveKit could not be asked and the phone may ring on.
     """
-    now = close_unanswered(call)
-    if now is None:
+    ended_at = close_unanswered(call)
+    if ended_at is None:
         return False
     try:
         run_in_session(lambda livekit: delete_room(livekit, call.room))
     except ProviderError:
-        if (
-            call.intent_at is not None
-        ):  # else nobody was called, and the room with our agent in it closes by itself
+        # Without an intent no phone was called, and a room with only our agent closes by itself.
+        if call.intent_at is not None:
             text = "The phone may ring on: LiveKit could not be asked to end the call"
-            timeline.raise_alarm(call, at=now, text=text, source="api")
+            timeline.raise_alarm(call, at=ended_at, text=text, source="api")
             raise
     return True
 
 
 def close_unanswered(call: Call) -> datetime | None:
-    """When our row ended; None when the callee has answered. Raises StateForbids when it has ended
-    already.
+    """End the row of an unanswered call; returns when it ended, None when it has been answered.
 
-    Only from the stage that was seen: a queued call may be on its way to be sent, and then that is
-    waited for.
+    Raises StateForbids when the call has ended already.
     """
     while True:
         wait_for_send(call)
@@ -91,6 +89,8 @@ def close_unanswered(call: Call) -> datetime | None:
             raise StateForbids(CALL_HAS_ENDED)
         if call.stage == Stage.IN_PROGRESS:
             return None
+        # Only from the stage that was read: a queued call may have got its intent since, and that
+        # has to be waited for.
         now = database_now()
         if call_states.mark_cancelled(call, at=now, by="operator", since=(Stage(call.stage),)):
             return now
@@ -98,25 +98,25 @@ def close_unanswered(call: Call) -> datetime | None:
 
 
 def transfer_call(*, call: Call, to: str, principal: Principal | None = None) -> Call:
-    """Hand the callee to another number; our side is out of the call once that one answers.
+    """Transfer the callee to another number (E.164), and return the call.
 
-    Raises StateForbids when the callee is not on the line, Invalid when the other number must not
-    be called, ProviderError with the carrier's refusal.
+    Our side leaves the call as soon as the other number answers. Raises StateForbids when the
+    callee is not on the line, Invalid when the other number must not be called, and ProviderError
+    with the carrier's refusal.
     """
     require_phone_in_progress(call)
     require_callable(call.workspace, to)
-    now = database_now()
-    timeline.add_event(call, type="transfer", text=f"Transferring to {to}", at=now, data={"to": to})
-    audit.record(
-        "call.transferred", principal=principal, target=call, changes={"to": mask_number(to)}
-    )
+
+    data = {"to": to}
+    text = f"Transferring to {to}"
+    timeline.add_event(call, type="transfer", text=text, at=database_now(), data=data)
+    details = {"to": mask_number(to)}
+    audit.record("call.transferred", principal=principal, target=call, changes=details)
     try:
         run_in_session(lambda livekit: transfer_callee_leg(livekit, call, to))
     except ProviderError as error:
         text = f"The transfer failed: {error}"
-        timeline.add_event(
-            call, type="transfer_failed", text=text, at=database_now(), data={"to": to}
-        )
+        timeline.add_event(call, type="transfer_failed", text=text, at=database_now(), data=data)
         raise
     call_states.mark_transferred(call, to=to, at=database_now())
     call.refresh_from_db()
@@ -124,36 +124,43 @@ def transfer_call(*, call: Call, to: str, principal: Principal | None = None) ->
 
 
 async def transfer_callee_leg(livekit: LiveKit, call: Call, to: str) -> None:
-    await livekit_calls.transfer_leg(
-        livekit, room=call.room, identity=await find_callee_identity(livekit, call), to=to
-    )
+    """Transfer the telephone's leg at LiveKit.
+
+    Raises StateForbids when the leg is gone, and ProviderError.
+    """
+    identity = await find_callee_identity(livekit, call)
+    await livekit_calls.transfer_leg(livekit, room=call.room, identity=identity, to=to)
 
 
 async def find_callee_identity(livekit: LiveKit, call: Call) -> str:
-    """The telephone's participant: of an inbound call LiveKit chose its name. Raises StateForbids
-    when it is gone.
+    """Return the identity of the telephone's participant.
+
+    LiveKit chose it for inbound calls, so the room is asked. Raises StateForbids when the
+    participant is gone, and ProviderError.
     """
     if call.direction == Direction.OUTBOUND:
         return call.callee_identity
-    there = await list_participants(livekit, call.room)
-    identity = next((participant.identity for participant in there if participant.is_callee), None)
-    if identity is None:
-        raise StateForbids(CALL_HAS_ENDED)
-    return identity
+    for participant in await list_participants(livekit, call.room):
+        if participant.is_callee:
+            return participant.identity
+    raise StateForbids(CALL_HAS_ENDED)
 
 
 def press_keys(*, call: Call, digits: str, principal: Principal | None = None) -> Call:
-    """Let the agent press keys (DTMF; `w` waits half a second). Raises StateForbids, ProviderError."""
+    """Make the agent press keys (DTMF; `w` waits half a second), and return the call.
+
+    Raises StateForbids when no telephone is on the line, and ProviderError.
+    """
     require_phone_in_progress(call)
     run_in_session(lambda livekit: livekit_calls.send_dtmf(livekit, room=call.room, digits=digits))
-    timeline.add_event(
-        call, type="dtmf", text=f"Pressed {digits}", at=database_now(), data={"digits": digits}
-    )
+    text = f"Pressed {digits}"
+    timeline.add_event(call, type="dtmf", text=text, at=database_now(), data={"digits": digits})
     audit.record("call.keys_pressed", principal=principal, target=call)
     return call
 
 
 def require_phone_in_progress(call: Call) -> None:
+    """Check that a telephone is on the line. Raises StateForbids."""
     if call.stage == Stage.ENDED:
         raise StateForbids(CALL_HAS_ENDED)
     if call.stage != Stage.IN_PROGRESS or call.is_web:

@@ -62,7 +62,10 @@ NUMBER_USE_CHECKS: ExtensionPoint[NumberUseCheck] = ExtensionPoint("checks of a 
 
 @dataclass(frozen=True)
 class NumberOrder:
-    """A number to register. Without `sip` it must be at Twilio, which is then connected to LiveKit."""
+    """A number to register.
+
+    Without `sip` it must be a number at Twilio, and Twilio is connected to LiveKit.
+    """
 
     phone_number: str
     label: str = ""

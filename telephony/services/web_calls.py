@@ -1,5 +1,6 @@
-"""Test calls from a browser: a room with the agent in it, and a token that opens this room and
-nothing else.
+"""Web calls: test calls from a browser, to a room with the agent in it.
+
+The browser gets a token that opens this room and nothing else.
 """
 
 import logging
@@ -13,7 +14,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.auth.principal import Principal
-from agents.models import Agent
+from agents.models import Agent, AgentVersion
 from agents.services import published_version
 from telephony.clients.livekit.errors import REQUEST_TIMEOUT_SECONDS
 from telephony.clients.livekit.rooms import (
@@ -39,13 +40,14 @@ from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
 
-BROWSER_CALLER = "web"  # what stands where a caller's number would
-# From the row on: the room is made first (LiveKit has so long to answer), and LiveKit takes a token
-# a minute longer.
+BROWSER_CALLER = "web"  # stands where a caller's number would
+# Counted from the row on: the room is created first, for which LiveKit has the request timeout, and
+# LiveKit accepts a token for a minute after it has expired.
 BROWSER_TOKEN_USABLE_FOR = (
     timedelta(seconds=REQUEST_TIMEOUT_SECONDS) + BROWSER_TOKEN_LIFETIME + timedelta(minutes=1)
 )
-ROOM_OUTLIVES_TOKEN_BY = timedelta(minutes=1)  # or who comes last would find no agent
+# An empty room must outlive the token, or a late browser would find no agent.
+ROOM_OUTLIVES_TOKEN_BY = timedelta(minutes=1)
 UNUSED_CALLS_PER_ROUND = 200
 NO_ONE_JOINED = Verdict(
     Outcome.CANCELLED,
@@ -58,6 +60,8 @@ NO_ONE_JOINED = Verdict(
 
 @dataclass(frozen=True)
 class BrowserToken:
+    """What a browser needs to join a web call."""
+
     call_id: str
     url: str
     token: str = field(repr=False)
@@ -67,14 +71,83 @@ class BrowserToken:
 def open_web_call(
     *, agent: Agent, variables: dict[str, Any], principal: Principal | None = None
 ) -> BrowserToken:
-    """Raises StateForbids when the agent is not published, Invalid when variables lack or are long,
-    ProviderError.
+    """Open a room with the agent in it, and return what a browser needs to join.
+
+    Raises StateForbids when the agent is not published, Invalid when variables are missing or too
+    long, and ProviderError when LiveKit could not open the room.
     """
     version = published_version(agent)
     require_variables(version, variables)
-    config = version.config_with_secrets()  # before anything is written
+    # Before anything is written, because secrets that cannot be decrypted end here.
+    config = version.config_with_secrets()
+    call = _build_call(agent, version, variables)
+    require_metadata_fits(call, version)
+
+    with transaction.atomic():
+        call.save(force_insert=True)
+        text = "A test call in a browser was opened"
+        timeline.add_event(call, type="queued", text=text, at=call.created_at)
+        audit.record("call.opened_in_browser", principal=principal, target=call)
+    _create_room(call, metadata_of(call, config))
+
+    token = browser_token(room=call.room, identity=call.callee_identity)
+    return BrowserToken(call_id=str(call.pk), url=browser_url(), token=token, room=call.room)
+
+
+def browser_url() -> str:
+    """Return LiveKit's address for browsers, which connect over a web socket."""
+    url: str = settings.LIVEKIT_URL
+    return url.replace("http", "ws", 1) if url.startswith("http") else url
+
+
+def list_unused_web_calls() -> list[Call]:
+    """Return calls that no browser is known to have joined, and none can join any more."""
+    ringing = Call.unscoped.filter(
+        stage=Stage.RINGING, direction=Direction.INBOUND, from_number=BROWSER_CALLER
+    )
+    expired = ringing.filter(created_at__lt=database_now() - BROWSER_TOKEN_USABLE_FOR)
+    return list(expired.order_by("pk")[:UNUSED_CALLS_PER_ROUND])
+
+
+async def close_unused_web_calls(livekit: LiveKit, db: OrmThread) -> int:
+    """End web calls that no browser joined; returns how many were checked.
+
+    Until then they count as open calls of their workspace. A browser that joined at the last
+    moment, and whose webhook was lost, is found in the room.
+    """
+
+    async def follow(call: Call) -> None:
+        try:
+            present = await list_participants(livekit, call.room)
+            if not await db(conclude_web_call, call, present):
+                # Our agent still waits in the room.
+                await delete_room(livekit, call.room)
+        except ProviderError as error:
+            logger.warning("Web call %s cannot be checked at LiveKit: %s", call.pk, error)
+
+    calls = await db(list_unused_web_calls)
+    await gather_isolated(follow(call) for call in calls)
+    return len(calls)
+
+
+def conclude_web_call(call: Call, present: Sequence[Participant]) -> bool:
+    """Mark the call as answered when the browser is in the room, else end it.
+
+    Returns False when the call was ended here.
+    """
+    now = database_now()
+    if any(participant.identity == call.callee_identity for participant in present):
+        call_states.mark_callee_joined(call, at=now, source="poll")
+        call_states.mark_answered(call, at=now, source="poll")
+        return True
+    return not call_states.mark_failed(
+        call, verdict=NO_ONE_JOINED, at=now, since=(Stage.RINGING,), source="sweep"
+    )
+
+
+def _build_call(agent: Agent, version: AgentVersion, variables: dict[str, Any]) -> Call:
     pk = uuid7()
-    call = Call(
+    return Call(
         pk=pk,
         workspace_id=agent.workspace_id,
         direction=Direction.INBOUND,
@@ -86,78 +159,19 @@ def open_web_call(
         variables=variables,
         room=f"vo-{pk}",
     )
-    require_metadata_fits(call, version)
-    with transaction.atomic():
-        call.save(force_insert=True)
-        timeline.add_event(
-            call, type="queued", text="A test call in a browser was opened", at=call.created_at
-        )
-        audit.record("call.opened_in_browser", principal=principal, target=call)
-    order = RoomRequest(
+
+
+def _create_room(call: Call, metadata: str) -> None:
+    """Create the room with its agent. Raises ProviderError after ending the call."""
+    empty_timeout = BROWSER_TOKEN_USABLE_FOR + ROOM_OUTLIVES_TOKEN_BY
+    request = RoomRequest(
         name=call.room,
         agent_name=settings.LIVEKIT_AGENT_NAME,
-        agent_metadata=metadata_of(call, config),
-        empty_timeout=int((BROWSER_TOKEN_USABLE_FOR + ROOM_OUTLIVES_TOKEN_BY).total_seconds()),
+        agent_metadata=metadata,
+        empty_timeout=int(empty_timeout.total_seconds()),
     )
     try:
-        run_in_session(lambda livekit: create_room(livekit, order))
+        run_in_session(lambda livekit: create_room(livekit, request))
     except ProviderError as error:
         call_states.mark_failed(call, verdict=verdict_on_room(error), at=database_now())
         raise
-    token = browser_token(room=call.room, identity=call.callee_identity)
-    return BrowserToken(call_id=str(pk), url=browser_url(), token=token, room=call.room)
-
-
-def browser_url() -> str:
-    """Browsers reach LiveKit over a web socket."""
-    return (
-        settings.LIVEKIT_URL.replace("http", "ws", 1)
-        if settings.LIVEKIT_URL.startswith("http")
-        else settings.LIVEKIT_URL
-    )
-
-
-# --- for the sweep ---
-
-
-def list_unused_web_calls() -> list[Call]:
-    """Test calls nobody is known to have come to, and nobody can come to any more."""
-    ringing = Call.unscoped.filter(
-        stage=Stage.RINGING, direction=Direction.INBOUND, from_number=BROWSER_CALLER
-    )
-    return list(
-        ringing.filter(created_at__lt=database_now() - BROWSER_TOKEN_USABLE_FOR).order_by("pk")[
-            :UNUSED_CALLS_PER_ROUND
-        ]
-    )
-
-
-async def close_unused_web_calls(livekit: LiveKit, db: OrmThread) -> int:
-    """End test calls nobody came to; until then they count as calls of their workspace. Returns how
-    many it asked of.
-
-    Who joined in the last moment, and of whom no news came through, is found in the room.
-    """
-
-    async def follow(call: Call) -> None:
-        try:
-            if not await db(conclude_web_call, call, await list_participants(livekit, call.room)):
-                await delete_room(livekit, call.room)  # our agent waits in it
-        except ProviderError as error:
-            logger.warning("Test call %s cannot be looked into: %s", call.pk, error)
-
-    calls = await db(list_unused_web_calls)
-    await gather_isolated(follow(call) for call in calls)
-    return len(calls)
-
-
-def conclude_web_call(call: Call, present: Sequence[Participant]) -> bool:
-    """Whether somebody took the seat; if nobody did, the call is over."""
-    now = database_now()
-    if any(participant.identity == call.callee_identity for participant in present):
-        call_states.mark_callee_joined(call, at=now, source="poll")
-        call_states.mark_answered(call, at=now, source="poll")
-        return True
-    return not call_states.mark_failed(
-        call, verdict=NO_ONE_JOINED, at=now, since=(Stage.RINGING,), source="sweep"
-    )

@@ -3,7 +3,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import audit
 from accounts.roles import Role
 from telephony.serializers.calls import (
     EventSerializer,
@@ -12,8 +11,8 @@ from telephony.serializers.calls import (
     TranscriptSerializer,
     TurnSerializer,
 )
-from telephony.services import recordings
 from telephony.services.analysis import get_analysis
+from telephony.services.recording_files import create_recording_link
 from telephony.views.calls import BaseCallViewSet
 
 
@@ -45,7 +44,5 @@ class CallDetailsViewSet(BaseCallViewSet):
     @extend_schema(responses=RecordingLinkSerializer)
     @action(detail=True)
     def recording(self, request: Request, pk: str) -> Response:
-        call = self.get_object()
-        url, expires_at = recordings.create_recording_link(call=call)
-        audit.record("recording.linked", principal=self.principal, target=call)
+        url, expires_at = create_recording_link(call=self.get_object(), principal=self.principal)
         return Response({"url": url, "expires_at": expires_at})

@@ -8,7 +8,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpRe
 from django.views.decorators.csrf import csrf_exempt
 
 from telephony.clients.recording_storage import LinkExpired
-from telephony.services.recordings import open_linked_recording
+from telephony.services.recording_files import open_linked_recording
 from voiceops.api.errors import json_error
 from voiceops.core.errors import NotFound
 

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from accounts.services import retention
 from telephony.services.livekit_events import prune_webhook_events
-from telephony.services.recordings import prune_recordings
+from telephony.services.recording_files import prune_recordings
 from telephony.services.transcripts import prune_transcripts
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
