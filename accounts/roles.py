@@ -2,7 +2,7 @@ from django.db import models
 
 
 class Role(models.IntegerChoices):
-    """What a member or a key may do in one workspace; each role may do all that the lower ones may."""
+    """What a member or an API key may do in a workspace. Each role includes the lower ones."""
 
     MEMBER = 10, "member"
     MANAGER = 20, "manager"
@@ -10,5 +10,5 @@ class Role(models.IntegerChoices):
 
     @classmethod
     def from_label(cls, label: str) -> "Role":
-        """The role called `member`, `manager` or `admin`. Raises KeyError for anything else."""
+        """Return the role `member`, `manager` or `admin`. Raises KeyError for any other label."""
         return {str(role.label): role for role in cls}[label]

@@ -1,8 +1,8 @@
-"""Forgetting the workspace is an error, not a leak: `Model.objects` of a tenant table refuses to
-serve.
+"""Tenancy of tables: forgetting the workspace in a query is an error, not a leak.
 
-The ways in are `workspace.<relation>`, `parent.<relation>` and the loud `Model.unscoped`, which is
-Django's default manager too, so that `full_clean`, migrations and related managers work untouched.
+`Model.objects` of a tenant table raises. Rows are reached by `workspace.<relation>`,
+`parent.<relation>` or the conspicuous `Model.unscoped`. The latter is also Django's default
+manager, so that `full_clean`, migrations and related managers work as usual.
 """
 
 from typing import Any, ClassVar, NoReturn, Self
@@ -11,13 +11,11 @@ from django.db import models
 
 
 class UnscopedQueryError(Exception):
-    """Somebody asked for every workspace's rows without saying so. A bug, never an answer to a
-    caller.
-    """
+    """A query of every workspace's rows that did not ask for them explicitly. Always a bug."""
 
 
 class ForbiddenManager(models.Manager[Any]):
-    """Takes the habitual name `objects` and refuses to serve, whichever method is asked."""
+    """Occupies the usual name `objects` and raises for every method. Raises UnscopedQueryError."""
 
     def get_queryset(self) -> NoReturn:
         name = self.model.__name__
@@ -27,6 +25,8 @@ class ForbiddenManager(models.Manager[Any]):
 
 
 class NoDefaultManagerModel(models.Model):
+    """Base of tables that can only be queried through `unscoped` or a relation."""
+
     unscoped: ClassVar[models.Manager[Self]] = models.Manager()
     objects = ForbiddenManager()
 
@@ -36,10 +36,10 @@ class NoDefaultManagerModel(models.Model):
 
 
 class WorkspaceOwned(NoDefaultManagerModel):
-    """Base of every tenant table; each declares `workspace` with its own related_name.
+    """Base of every tenant table. Each declares `workspace` with its own related_name.
 
-    `keeps_workspace` marks rows that stand for something outside: a workspace that has any is not
-    deleted.
+    A workspace cannot be deleted while it has rows of a table with `keeps_workspace`, because they
+    stand for something outside of this system.
     """
 
     keeps_workspace: ClassVar[bool] = False

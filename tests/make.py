@@ -84,12 +84,14 @@ def session(of: User) -> Session:
         user=of,
         refresh_hash="",
         refreshed_at=now,
-        expires_at=tokens.expiry_of_refresh(now),
+        expires_at=tokens.refresh_expiry(now),
     )
 
 
 def access_token(of: User) -> str:
-    return tokens.issue(tokens.ACCESS, user_id=of.pk, session_id=session(of).pk, now=timezone.now())
+    return tokens.issue_token(
+        tokens.ACCESS, user_id=of.pk, session_id=session(of).pk, now=timezone.now()
+    )
 
 
 def bearer(of: User) -> APIClient:

@@ -188,11 +188,11 @@ SIMPLE_JWT = {
 # --- API ---
 THROTTLE_RATES: dict[str, str] = env.dict("THROTTLE_RATES", default={})
 THROTTLED = ("caller", "user", "anon", "workspace", "login", "account")
-THROTTLE_RATE = re.compile(r"(?P<most>[1-9]\d*)/(?P<times>\d*)(?P<unit>[smhd])[a-z]*")
+THROTTLE_RATE_PATTERN = re.compile(r"(?P<requests>[1-9]\d*)/(?P<count>\d*)(?P<unit>[smhd])[a-z]*")
 if bad := [
     name
     for name, rate in THROTTLE_RATES.items()
-    if name not in THROTTLED or not THROTTLE_RATE.fullmatch(rate)
+    if name not in THROTTLED or not THROTTLE_RATE_PATTERN.fullmatch(rate)
 ]:
     raise ImproperlyConfigured(
         f"THROTTLE_RATES: {', '.join(bad)} cannot be used. It reads caller=600/min,account=5/15min, "

@@ -1,4 +1,4 @@
-"""Django looks for this module; importing the others registers their pages."""
+"""Django imports this package; importing its modules registers their pages."""
 
 from accounts.admin import security, users, workspaces
 

@@ -1,8 +1,6 @@
-"""Staff see every workspace, knowingly. Secrets are never shown: of a key its public prefix, of the
-rest nothing.
+"""Admin pages for credentials, the second factor and the audit log.
 
-Seats, limits and credentials change through the API's own services, so that what they guard holds
-here too.
+Secrets are never shown; an API key appears by its public prefix.
 """
 
 from django.contrib import admin
@@ -26,8 +24,8 @@ from accounts.models import (
 )
 from accounts.services import api_keys
 from accounts.staff.base import ReadOnlyAdmin
-from accounts.staff.login import FACTOR_PAGE
-from accounts.staff.second_factor_pages import second_factor_view as second_factor_page
+from accounts.staff.login import SECOND_FACTOR_PAGE
+from accounts.staff.second_factor_pages import second_factor_view
 
 admin.site.unregister(Group)
 
@@ -55,10 +53,10 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Revoke", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        now, live = timezone.now(), queryset.filter(revoked_at=None)
+        now = timezone.now()
         self.apply_to_each(
             request,
-            live,
+            queryset.filter(revoked_at=None),
             lambda key, principal: api_keys.revoke_api_key(key=key, principal=principal, now=now),
         )
 
@@ -78,11 +76,13 @@ class SessionAdmin(ReadOnlyAdmin):
 
     @admin.action(description="End this login", permissions=["end"])
     def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
-        now, live = timezone.now(), queryset.filter(revoked_at=None)
+        now = timezone.now()
         self.apply_to_each(
             request,
-            live,
-            lambda row, principal: sessions.end_for(session=row, principal=principal, now=now),
+            queryset.filter(revoked_at=None),
+            lambda row, principal: sessions.end_session_by(
+                session=row, principal=principal, now=now
+            ),
         )
 
 
@@ -119,7 +119,7 @@ class IdempotentRequestAdmin(ReadOnlyAdmin):
 
 @admin.register(SecondFactor)
 class SecondFactorAdmin(ReadOnlyAdmin):
-    """Taking away somebody's lets them in with the password alone, until they set up a new one."""
+    """After a removal the password alone logs its owner in, until they set up a new one."""
 
     list_display = ("user", "confirmed_at", "created_at")
     list_filter = (("confirmed_at", admin.EmptyFieldListFilter), "created_at")
@@ -130,14 +130,14 @@ class SecondFactorAdmin(ReadOnlyAdmin):
     actions = ("take_away",)
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(second_factor_page)
+        own_page = self.admin_site.admin_view(second_factor_view)
         urls: list[URLPattern] = super().get_urls()
-        return [path("mine/", page, name=FACTOR_PAGE), *urls]
+        return [path("mine/", own_page, name=SECOND_FACTOR_PAGE), *urls]
 
     def has_take_away_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)
 
-    @admin.action(description="Take it away: its owner has lost it", permissions=["take_away"])
+    @admin.action(description="Remove, because its owner has lost it", permissions=["take_away"])
     def take_away(self, request: HttpRequest, queryset: QuerySet[SecondFactor]) -> None:
         self.apply_to_each(
             request,

@@ -4,11 +4,8 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
-from accounts.admin.workspaces import Seats
-from accounts.models import (
-    User,
-    canonical_email,
-)
+from accounts.admin.workspaces import MembershipInline
+from accounts.models import User, canonical_email
 from accounts.staff.base import StaffAdmin
 
 
@@ -42,20 +39,20 @@ class UserAdmin(StaffAdmin):
         "created_at",
     )
     readonly_fields = ("default_workspace", "last_login", "created_at")
-    inlines = (Seats,)
+    inlines = (MembershipInline,)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # people register, are invited, or come by create_workspace
+        return False  # users register, are invited, or are created by create_workspace
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # a workspace could lose its last admin: whoever must go is made inactive
+        return False  # a workspace could lose its last admin; users are made inactive instead
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        is_above = (
-            obj is not None and (obj.is_staff or obj.is_superuser) and not request.user.is_superuser
-        )
-        return not is_above and bool(super().has_change_permission(request, obj))
+        is_privileged = obj is not None and (obj.is_staff or obj.is_superuser)
+        if is_privileged and not request.user.is_superuser:
+            return False
+        return bool(super().has_change_permission(request, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        powers = () if request.user.is_superuser else ("is_staff", "is_superuser")
-        return (*self.readonly_fields, *powers)
+        privileges = () if request.user.is_superuser else ("is_staff", "is_superuser")
+        return (*self.readonly_fields, *privileges)

@@ -6,11 +6,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.models import (
-    Invitation,
-    Membership,
-    Workspace,
-)
+from accounts.models import Invitation, Membership, Workspace
 from accounts.roles import Role
 from accounts.serializers.workspaces import WorkspaceDetailSerializer
 from accounts.services import members, workspaces
@@ -23,8 +19,8 @@ from accounts.staff.base import (
 )
 
 
-class Seats(ReadOnlyInline):
-    """Looked at here; changed in the list of memberships, where a workspace keeps an admin."""
+class MembershipInline(ReadOnlyInline):
+    """Read-only: roles change on the memberships' own page, where a workspace keeps an admin."""
 
     model = Membership
     fields = readonly_fields = ("workspace", "user", "role", "created_at")
@@ -60,15 +56,15 @@ class WorkspaceAdmin(StaffAdmin):
     list_filter = ("created_at",)
     search_fields = ("name",)
     readonly_fields = ("id", "created_at")
-    inlines = (Seats,)
+    inlines = (MembershipInline,)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # the API refuses while numbers are connected; the admin could not tell
+        return False  # the API does it, and refuses while numbers are connected
 
     def save_model(
         self, request: HttpRequest, obj: Workspace, form: "ModelForm[Workspace]", change: bool
     ) -> None:
-        """Whoever adds one is its admin, as through the API."""
+        """Save through the services; the member of staff who adds a workspace is its admin."""
         principal = principal_of(request, obj)
         values = {name: form.cleaned_data[name] for name in form.changed_data}
         if change:
@@ -80,7 +76,7 @@ class WorkspaceAdmin(StaffAdmin):
 
 @admin.register(Membership)
 class MembershipAdmin(StaffAdmin):
-    list_display = ("user", "workspace_name", "shown_role", "created_at")
+    list_display = ("user", "workspace_name", "role_label", "created_at")
     list_filter = ("role", "created_at")
     search_fields = ("user__email", "workspace__name")
     search_ids = ("pk", "workspace", "user")
@@ -89,8 +85,8 @@ class MembershipAdmin(StaffAdmin):
     autocomplete_fields = ("workspace", "user")
 
     @admin.display(description="Role", ordering="role")
-    def shown_role(self, seat: Membership) -> str:
-        return Role(seat.role).label
+    def role_label(self, membership: Membership) -> str:
+        return Role(membership.role).label
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Membership | None = None
@@ -100,7 +96,8 @@ class MembershipAdmin(StaffAdmin):
     def save_model(
         self, request: HttpRequest, obj: Membership, form: "ModelForm[Membership]", change: bool
     ) -> None:
-        principal, role = principal_of(request, obj), Role(form.cleaned_data["role"])
+        principal = principal_of(request, obj)
+        role = Role(form.cleaned_data["role"])
         if change:
             members.change_role(member=obj, role=role, principal=principal, now=timezone.now())
         else:

@@ -1,10 +1,14 @@
-"""The door of the API: every view judges a request in the documented order, and sees one
-workspace's rows only.
+"""The base of every API view: ordered checks, one workspace's rows, idempotency and rate limits.
 
-    class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Deletes, WorkspaceViewSet):
+    class AgentViewSet(
+        mixins.ListModelMixin, mixins.RetrieveModelMixin, DestroyMixin, WorkspaceViewSet
+    ):
         model = Agent
         serializer_class = AgentSerializer
-        required_roles = {"list": Role.MEMBER, "retrieve": Role.MEMBER, "destroy": Role.MANAGER}
+        required_roles = {
+            "list": Role.MEMBER, "retrieve": Role.MEMBER, "destroy": Role.MANAGER
+        }
 
-A view without a role for exactly its actions, or one that redefines who sees what, fails at import.
+A view fails at import when it does not name a role for exactly its actions, or redefines a hook
+that decides who sees what.
 """

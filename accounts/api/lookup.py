@@ -1,4 +1,4 @@
-"""What a client reads of a row that it may not see, or that is not there."""
+"""Finding a row by the id in a path, and the documented 404 when there is none."""
 
 import uuid
 
@@ -7,8 +7,7 @@ from django.db import models
 from voiceops.api.fields import UUID_PATTERN
 from voiceops.core.errors import NotFound
 
-# Model -> what a client reads in `… not found`. Models not named here are called by their verbose
-# name.
+# Model name -> label in `<label> not found`, where it differs from the verbose name.
 LABELS = {
     "apikey": "API key",
     "membership": "Member",
@@ -19,17 +18,17 @@ LABELS = {
 
 
 def label_of(model: type[models.Model]) -> str:
-    meta = model._meta
-    return LABELS.get(str(meta.model_name), str(meta.verbose_name).capitalize())
+    """Return what clients call a row of the model."""
+    return LABELS.get(str(model._meta.model_name), str(model._meta.verbose_name).capitalize())
 
 
 def not_found(model: type[models.Model]) -> NotFound:
-    """The 404 for a row that is not there or another workspace's, by the documented pattern."""
+    """Return the documented 404 of a row that does not exist or belongs to another workspace."""
     return NotFound(f"{label_of(model)} not found")
 
 
 def parse_id(text: object, model: type[models.Model]) -> uuid.UUID:
-    """An id out of a path. Raises NotFound for what is no UUID."""
+    """Return the id from a path. Raises NotFound when it is not a UUID."""
     if isinstance(text, uuid.UUID):
         return text
     if not isinstance(text, str) or not UUID_PATTERN.fullmatch(text):

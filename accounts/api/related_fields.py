@@ -12,9 +12,10 @@ from voiceops.api.serializers import StrictModelSerializer
 
 
 class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
-    """A foreign key in a payload resolves inside the caller's workspace.
+    """A foreign key in a payload, resolved inside the workspace of the request.
 
-    What is no UUID is 422; unknown and foreign ids alike are `<Thing> not found`, after the schema.
+    Something other than a UUID is a 422. Unknown and foreign ids both raise NotFound, after the
+    schema was checked.
     """
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -23,16 +24,17 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
         return queryset.filter(workspace=self.context["workspace"])
 
     def run_validation(self, data: Any = empty) -> Any:
-        if data == "" and not (
-            self.allow_null and reads_text(self)
-        ):  # REST framework takes all blanks for null
+        # REST framework reads an empty string as null; only a form has no other way to say null.
+        is_null = self.allow_null and reads_text(self)
+        if data == "" and not is_null:
             raise field_error("type_error.uuid")
         return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, uuid.UUID) and not (
+        is_uuid = isinstance(data, uuid.UUID) or (
             isinstance(data, str) and UUID_PATTERN.fullmatch(data)
-        ):
+        )
+        if not is_uuid:
             raise field_error("type_error.uuid")
         queryset = self.get_queryset()
         row = queryset.filter(pk=data).first()
@@ -42,8 +44,6 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
 
 
 class WorkspaceSerializer(StrictModelSerializer):
-    """Base of every serializer of a tenant table: its view passes the caller's workspace in the
-    context.
-    """
+    """Base of every serializer of a tenant table. Its context must hold the `workspace`."""
 
     serializer_related_field = WorkspaceRelatedField

@@ -1,4 +1,4 @@
-"""How the OpenAPI page tells clients to authenticate."""
+"""Describes to OpenAPI how clients authenticate."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ class ApiScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
     name = ["cookie", "bearer", "apiKey"]
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
-        return [{name: []} for name in self.name]  # any one of them
+        return [{name: []} for name in self.name]  # any one of them is enough
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
         return [

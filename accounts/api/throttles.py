@@ -1,10 +1,13 @@
-"""Rate limits, which exist only where `THROTTLE_RATES` sets them:
+"""Rate limits. Only those exist that `THROTTLE_RATES` sets, for example
 `caller=600/min,login=10/min,account=5/15min`.
 
-`caller` counts for every user, key, or address without credentials (`user` and `anon` tell the two
-apart), `workspace` for all callers of one together; `login` every address, and `account` every
-address with one e-mail, where a password or a token out of an e-mail is taken. Counted in Django's
-cache, which the processes of one machine share.
+caller      every user, key, or IP address without credentials
+user, anon  the same, only with or only without credentials
+workspace   all principals of one workspace together
+login       every IP address, on the routes that accept a password or a token from an e-mail
+account     every pair of IP address and e-mail address, on the same routes
+
+They are counted in Django's cache, which the processes of one machine share.
 """
 
 import hashlib
@@ -17,28 +20,34 @@ from rest_framework.throttling import SimpleRateThrottle
 from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
 
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Limit(SimpleRateThrottle):
+    """A limit that is off unless THROTTLE_RATES has a rate for its scope."""
+
     def get_rate(self) -> str | None:
         return self.THROTTLE_RATES.get(str(self.scope))
 
     def parse_rate(self, rate: str | None) -> Any:
-        """How many in how many seconds; the settings have refused what is no rate."""
-        found = settings.THROTTLE_RATE.fullmatch(rate or "")
-        if found is None:
+        """Return (requests, seconds); (None, None) when there is no rate.
+
+        The settings have validated the rate.
+        """
+        match = settings.THROTTLE_RATE_PATTERN.fullmatch(rate or "")
+        if match is None:
             return None, None
-        return int(found["most"]), int(found["times"] or 1) * SECONDS[found["unit"]]
+        seconds = int(match["count"] or 1) * SECONDS_PER_UNIT[match["unit"]]
+        return int(match["requests"]), seconds
 
 
 class CallerLimit(Limit):
-    """Of every user, key, or address without credentials."""
+    """Limits every user, key, or IP address without credentials."""
 
     scope = "caller"
 
     def get_cache_key(self, request: Request, view: Any) -> str:
-        return f"throttle:{self.scope}:{_who(request)}"
+        return f"throttle:{self.scope}:{_caller(request)}"
 
 
 class UserLimit(CallerLimit):
@@ -64,7 +73,7 @@ class WorkspaceLimit(Limit):
 
 
 class LoginLimit(Limit):
-    """Of every address on the routes that take a password or a token out of an e-mail."""
+    """Limits every IP address on the routes that accept a password or an e-mailed token."""
 
     scope = "login"
 
@@ -73,7 +82,7 @@ class LoginLimit(Limit):
 
 
 class AccountLimit(Limit):
-    """Of every address trying one account: its owner, who comes from elsewhere, is not locked out."""
+    """Limits every IP address per account, so that a stranger cannot lock its owner out."""
 
     scope = "account"
 
@@ -85,8 +94,10 @@ class AccountLimit(Limit):
         return f"throttle:account:{client_ip(request)}:{account}" if email else None
 
 
-def _who(request: Request) -> str:
-    return request.auth.scope if isinstance(request.auth, Principal) else f"ip:{client_ip(request)}"
+def _caller(request: Request) -> str:
+    if isinstance(request.auth, Principal):
+        return request.auth.scope
+    return f"ip:{client_ip(request)}"
 
 
 def _is_login(request: Request) -> bool:

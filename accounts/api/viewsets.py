@@ -17,18 +17,18 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.api.base_view import OrderedChecksView
 from accounts.api.lookup import not_found, parse_id
 from accounts.auth.authentication import ApiAuthentication
-from accounts.auth.permissions import HasRole
+from accounts.auth.permissions import INSUFFICIENT_PERMISSIONS, NOT_A_MEMBER, HasRole
 from accounts.auth.principal import Principal
 from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
 from accounts.tenancy import NoDefaultManagerModel
 from voiceops.api.pagination import validate_query
-from voiceops.api.serializers import EmptyBodySerializer, PageQuery
+from voiceops.api.serializers import EmptyBodySerializer, PageQuery, validate_body
 from voiceops.core.errors import Forbidden
 
-NOT_A_MEMBER = "Not a member of this workspace"
 DELETED = {"detail": "Deleted"}
-STANDARD = ("list", "create", "retrieve", "update", "partial_update", "destroy")
+STANDARD_ACTIONS = ("list", "create", "retrieve", "update", "partial_update", "destroy")
+# What decides who sees which rows. Subclasses and their mixins may not redefine any of it.
 FINAL_HOOKS = (
     "authentication_classes",
     "check_permissions",
@@ -43,17 +43,18 @@ FINAL_HOOKS = (
 
 
 class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
-    """A viewset of authenticated callers. `required_roles` names a role (or SIGNED_IN) for exactly the
-    actions it has.
+    """A viewset for authenticated principals.
+
+    `required_roles` maps exactly its actions to a role or to SIGNED_IN. `sortable` maps the names
+    clients may sort by to columns. `workspace_kwarg` is the path's parameter that names the
+    workspace, if there is one.
     """
 
-    abstract: ClassVar[bool] = True  # looked for in the class itself: a subclass must say it again
+    abstract: ClassVar[bool] = True  # read from each class itself, so it is not inherited
     required_roles: ClassVar[Mapping[str, int]] = {}
     query_class: ClassVar[type[PageQuery]] = PageQuery
-    sortable: ClassVar[Mapping[str, str]] = {}  # what a client may sort by -> the column
-    workspace_kwarg: ClassVar[str | None] = (
-        None  # the path's parameter that names the workspace, where there is one
-    )
+    sortable: ClassVar[Mapping[str, str]] = {}
+    workspace_kwarg: ClassVar[str | None] = None
     authentication_classes = (ApiAuthentication,)
     permission_classes = (HasRole,)
     lookup_value_regex = "[^/]+"
@@ -63,38 +64,42 @@ class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
         if "abstract" in cls.__dict__:
             return
         base = next(parent for parent in cls.__mro__ if "abstract" in parent.__dict__)
-        if taken := [
+        redefined = [
             name
             for name in FINAL_HOOKS
             if getattr(cls, name, None) is not getattr(base, name, None)
-        ]:
-            raise TypeError(f"{cls.__name__} may not redefine {taken}; refine with narrow()")
-        actions = {name for name in STANDARD if hasattr(cls, name)} | {
-            a.__name__ for a in cls.get_extra_actions()
-        }
+        ]
+        if redefined:
+            raise TypeError(
+                f"{cls.__name__} may not redefine {redefined}; override refine_queryset instead"
+            )
+        actions = {name for name in STANDARD_ACTIONS if hasattr(cls, name)}
+        actions |= {extra_action.__name__ for extra_action in cls.get_extra_actions()}
         if actions != set(cls.required_roles):
             raise TypeError(f"{cls.__name__}.required_roles must name exactly {sorted(actions)}")
 
-    def get_permissions(self) -> list[BasePermission]:  # whatever an @action asks for
-        return [HasRole()]
+    def get_permissions(self) -> list[BasePermission]:
+        return [HasRole()]  # whatever an @action asks for
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         return [ApiAuthentication()]
 
     @property
     def principal(self) -> Principal:
+        """The authenticated principal of the request."""
         assert isinstance(self.request.auth, Principal)
         return self.request.auth
 
     @property
     def user(self) -> User:
-        """The person who asks. Raises Forbidden for an API key, which is nobody."""
+        """The authenticated user. Raises Forbidden for an API key."""
         if self.principal.user is None:
-            raise Forbidden("Insufficient permissions")
+            raise Forbidden(INSUFFICIENT_PERMISSIONS)
         return self.principal.user
 
     @property
     def workspace(self) -> Workspace:
+        """The workspace of the request."""
         assert self.principal.workspace is not None
         return self.principal.workspace
 
@@ -103,52 +108,62 @@ class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
         """The validated query string. Raises ValidationError (422 in `query`)."""
         return validate_query(self.query_class, self.request, view=self, sortable=self.sortable)
 
+    def validate_body(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
+        """Return the validated fields of the body. Raises ValidationError (422)."""
+        return validate_body(serializer_class, self.request, self.get_serializer_context())
+
     def resolve_workspace(self, request: Request) -> None:
+        """Check `X-Workspace-ID`, and move the principal into the workspace of the path.
+
+        Raises Forbidden for a header that names another workspace than the principal's, NotFound
+        for a path that does.
+        """
         principal = self.principal
-        asked = request.headers.get("X-Workspace-ID")
-        if asked is not None and (
-            principal.workspace is None or str(principal.workspace.pk) != asked.lower()
-        ):
+        own_id = str(principal.workspace.pk) if principal.workspace else None
+        requested_id = request.headers.get("X-Workspace-ID")
+        if requested_id is not None and requested_id.lower() != own_id:
             raise Forbidden(NOT_A_MEMBER)
         if self.workspace_kwarg and self.workspace_kwarg in self.kwargs:
-            request.auth = _inside(
-                principal, parse_id(self.kwargs[self.workspace_kwarg], Workspace)
-            )
+            workspace_id = parse_id(self.kwargs[self.workspace_kwarg], Workspace)
+            request.auth = _in_workspace(principal, workspace_id)
 
     def apply_ordering(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """By `sort` where it is given; ties, and everything else, newest first."""
-        if not (name := self.query.get("sort")):
+        """Order by `sort` if it is given; ties and everything else newest first."""
+        sort = self.query.get("sort")
+        if not sort:
             return queryset.order_by("-pk")
-        column = F(self.sortable[name.removeprefix("-")])
-        way = column.desc(nulls_last=True) if name.startswith("-") else column.asc(nulls_last=True)
-        return queryset.order_by(way, "-pk")
+        column = F(self.sortable[sort.removeprefix("-")])
+        if sort.startswith("-"):
+            return queryset.order_by(column.desc(nulls_last=True), "-pk")
+        return queryset.order_by(column.asc(nulls_last=True), "-pk")
 
 
 class WorkspaceViewSet(ApiViewSet):
-    """Serves rows of the caller's workspace, and no others."""
+    """Serves the rows of one workspace and no others.
+
+    `actions_without_body` are actions on one row whose body must have no fields.
+    """
 
     abstract = True
     model: ClassVar[type[NoDefaultManagerModel]]
-    actions_without_body: ClassVar[Collection[str]] = ()  # actions on one row that take no fields
+    actions_without_body: ClassVar[Collection[str]] = ()
 
     def get_queryset(self) -> QuerySet[Any]:
         rows: models.Manager[Any] = self.model.unscoped
         return self.refine_queryset(rows.filter(workspace=self.workspace).order_by("-pk"))
 
     def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Leave out, prefetch or annotate; for lists and single rows alike."""
+        """Exclude, prefetch or annotate, for lists and single rows alike."""
         return queryset
 
     def apply_filters(self, queryset: QuerySet[Any], query: dict[str, Any]) -> QuerySet[Any]:
-        """Apply a list's filters, already validated by `query_class`."""
+        """Apply a list's filters, which `query_class` has validated."""
         return queryset
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return (
-            self.apply_ordering(self.apply_filters(queryset, self.query))
-            if self.action == "list"
-            else queryset
-        )
+        if self.action != "list":
+            return queryset
+        return self.apply_ordering(self.apply_filters(queryset, self.query))
 
     def get_object(self) -> Any:
         row = self.get_row()
@@ -156,8 +171,10 @@ class WorkspaceViewSet(ApiViewSet):
         return row
 
     def get_row(self) -> Any:
-        """The row of the path. For actions whose path names a second one, which is to be found
-        before `read_body`.
+        """Return the row of the path, without looking at the body.
+
+        For actions whose path names a second row, which must be found before `validate_empty_body`.
+        Raises NotFound.
         """
         row_id = parse_id(self.kwargs[self.lookup_url_kwarg or self.lookup_field], self.model)
         row = self.get_queryset().filter(**{self.lookup_field: row_id}).first()
@@ -166,9 +183,12 @@ class WorkspaceViewSet(ApiViewSet):
         return row
 
     def validate_empty_body(self) -> None:
-        """What cannot be read is refused by an action that reads nothing of it, too."""
+        """Refuse a POST whose body cannot be parsed, or has fields that its action does not take.
+
+        Raises ParseError (400), ValidationError (422).
+        """
         if self.request.method == "POST":
-            body = self.request.data
+            body = self.request.data  # parses it, also for actions that read nothing of it
             if self.action in self.actions_without_body:
                 EmptyBodySerializer(data=body).is_valid(raise_exception=True)
 
@@ -198,7 +218,7 @@ class PatchMixin(GenericAPIView[Any]):
 
 
 class DestroyMixin(GenericAPIView[Any]):
-    """DELETE answers 200 with `{"detail": "Deleted"}`; `perform_destroy` is where a view says how."""
+    """DELETE answers 200 with `{"detail": "Deleted"}`; `perform_destroy` does the deleting."""
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         self.perform_destroy(self.get_object())
@@ -208,15 +228,14 @@ class DestroyMixin(GenericAPIView[Any]):
         instance.delete()
 
 
-def _inside(principal: Principal, workspace_id: uuid.UUID) -> Principal:
-    """The same caller in the workspace of the path. Raises NotFound where they have no seat."""
+def _in_workspace(principal: Principal, workspace_id: uuid.UUID) -> Principal:
+    """Return the principal in the workspace of the path. Raises NotFound for non-members."""
     if principal.key is not None:
         if principal.key.workspace_id != workspace_id:
             raise not_found(Workspace)
         return principal
-    seats = Membership.unscoped.select_related("workspace").filter(
-        user=principal.user, workspace=workspace_id
-    )
-    if (seat := seats.first()) is None:
+    memberships = Membership.unscoped.select_related("workspace")
+    membership = memberships.filter(user=principal.user, workspace=workspace_id).first()
+    if membership is None:
         raise not_found(Workspace)
-    return replace(principal, workspace=seat.workspace, role=Role(seat.role))
+    return replace(principal, workspace=membership.workspace, role=Role(membership.role))

@@ -1,8 +1,8 @@
-"""API keys: `vo_` + 8 characters that find the row + `_` + 32 secret ones + 6 of checksum.
+"""API keys: `vo_`, 8 characters that find the row, `_`, 32 secret characters, 6 of checksum.
 
-The checksum (base62 of CRC-32, as GitHub's tokens have it) lets a typo or a guess be refused
-without a query, and lets secret scanners recognise a leaked key offline. Only SHA-256 of the key is
-stored: 190 random bits need no salt.
+The checksum (base62 of CRC-32, as in GitHub's tokens) rejects typos and guesses without a query,
+and lets secret scanners recognise a leaked key offline. Only the SHA-256 of a key is stored; its
+190 random bits need no salt.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
-FORM = re.compile(r"(vo_[0-9A-Za-z]{8})_[0-9A-Za-z]{32}([0-9A-Za-z]{6})")
+KEY_PATTERN = re.compile(r"(vo_[0-9A-Za-z]{8})_[0-9A-Za-z]{32}([0-9A-Za-z]{6})")
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class NewKey:
 
 
 def generate_key() -> NewKey:
+    """Return a new random key with the prefix and the hash to store for it."""
     prefix = f"vo_{random_text(8)}"
     body = f"{prefix}_{random_text(32)}"
     key = body + checksum(body)
@@ -32,31 +33,33 @@ def generate_key() -> NewKey:
 
 
 def prefix_of(key: str) -> str | None:
-    """The public part of a well-formed key, by which its row is found; None when the key cannot be
-    one of ours.
-    """
-    match = FORM.fullmatch(key)
+    """Return the public part that finds the key's row; None when the key is not well formed."""
+    match = KEY_PATTERN.fullmatch(key)
     if match is None or not hmac.compare_digest(checksum(key[:-6]), match[2]):
         return None
     return match[1]
 
 
-def is_same(key: str, key_hash: str) -> bool:
+def matches_hash(key: str, key_hash: str) -> bool:
+    """Whether the stored hash is this key's. Takes the same time for every key."""
     return hmac.compare_digest(digest(key), key_hash)
 
 
 def digest(secret: str) -> str:
-    """What is stored of a random secret."""
+    """Return what is stored of a random secret: its SHA-256 in hex."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def checksum(body: str) -> str:
-    number, digits = zlib.crc32(body.encode()), ""
+    """Return the CRC-32 of the text in six base62 characters."""
+    number = zlib.crc32(body.encode())
+    digits = ""
     while number:
-        number, rest = divmod(number, 62)
-        digits = BASE62[rest] + digits
+        number, remainder = divmod(number, 62)
+        digits = BASE62[remainder] + digits
     return digits.rjust(6, "0")
 
 
 def random_text(length: int) -> str:
+    """Return random base62 characters, of 5.95 bits each."""
     return "".join(secrets.choice(BASE62) for _ in range(length))

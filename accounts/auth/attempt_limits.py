@@ -1,8 +1,7 @@
-"""Guessing is stopped after five tries in a quarter of an hour, wherever staff enter something
-secret.
+"""Limits guessing of staff passwords and codes: five attempts in a quarter of an hour.
 
-Counted in the database, for all processes together, and before the answer is known: of many at once
-no more get in.
+Attempts are counted in the database, for all processes together, and before the outcome is known,
+so that parallel guesses do not get past the limit.
 """
 
 import hashlib
@@ -13,34 +12,34 @@ from django.db.models import F
 from accounts.models import StaffTry
 
 MAX_ATTEMPTS = 5
-WINDOW = timedelta(minutes=15)
+ATTEMPT_WINDOW = timedelta(minutes=15)
 
 
-def register_attempt(*what: object, now: datetime) -> int:
-    """Count a try at `what` (an account and an address, say). 0: go on; else so many seconds must
-    pass first.
+def register_attempt(*subject: object, now: datetime) -> int:
+    """Count an attempt at `subject`, for example an account and an IP address.
+
+    Returns 0 when the attempt may go ahead, else the seconds to wait.
     """
-    scope = _scope(what)
-    if not StaffTry.objects.filter(scope=scope, began_at__gt=now - WINDOW).update(
-        count=F("count") + 1
-    ):
+    scope = _scope(subject)
+    recent = StaffTry.objects.filter(scope=scope, began_at__gt=now - ATTEMPT_WINDOW)
+    if not recent.update(count=F("count") + 1):
         StaffTry.objects.update_or_create(scope=scope, defaults={"count": 1, "began_at": now})
+
     row = StaffTry.objects.get(scope=scope)
-    return (
-        max(1, round((row.began_at + WINDOW - now).total_seconds()))
-        if row.count > MAX_ATTEMPTS
-        else 0
-    )
+    if row.count <= MAX_ATTEMPTS:
+        return 0
+    return max(1, round((row.began_at + ATTEMPT_WINDOW - now).total_seconds()))
 
 
-def reset_attempts(*what: object) -> None:
-    """It succeeded: what was tried before does not count any more."""
-    StaffTry.objects.filter(scope=_scope(what)).delete()
+def reset_attempts(*subject: object) -> None:
+    """Forget the attempts at `subject`, because one has succeeded."""
+    StaffTry.objects.filter(scope=_scope(subject)).delete()
 
 
 def prune(*, now: datetime) -> int:
-    return StaffTry.objects.filter(began_at__lte=now - WINDOW).delete()[0]
+    """Delete counters whose window is over. Returns how many."""
+    return StaffTry.objects.filter(began_at__lte=now - ATTEMPT_WINDOW).delete()[0]
 
 
-def _scope(what: tuple[object, ...]) -> str:
-    return hashlib.sha256("\n".join(map(str, what)).encode()).hexdigest()
+def _scope(subject: tuple[object, ...]) -> str:
+    return hashlib.sha256("\n".join(map(str, subject)).encode()).hexdigest()

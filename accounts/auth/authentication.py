@@ -1,9 +1,8 @@
-"""Who asks: an API key, a bearer JWT or the `access_token` cookie, in that order and without
-falling back.
+"""Authenticates requests: by API key, bearer JWT or `access_token` cookie, in this order.
 
-A header that does not hold is 401 even beside a good cookie; otherwise a junk header would switch
-the Origin check off. Each credential costs one query, which brings the user or key, the session,
-the workspace and the role.
+There is no falling back: an invalid header is 401 even beside a valid cookie, because a junk header
+would otherwise switch the check of `Origin` off. Each credential costs one query, which loads the
+user or key, the session, the workspace and the role.
 """
 
 from django.contrib.auth.models import AnonymousUser
@@ -16,19 +15,21 @@ from rest_framework.request import Request
 
 from accounts.auth import api_keys, tokens
 from accounts.auth.principal import Principal, is_last_use_stale
-from accounts.models import ApiKey, Membership, User
+from accounts.models import ApiKey, Membership, Session, User
 from accounts.roles import Role
 
 ACCESS_COOKIE = "access_token"
-BAD_TOKEN = "Invalid or missing token"  # noqa: S105 - the documented sentence
+INVALID_TOKEN = "Invalid or missing token"  # noqa: S105 - the documented message, not a secret
 
 
 class ApiAuthentication(BaseAuthentication):
-    """Fills `request.auth` with an Access. Raises AuthenticationFailed (401)."""
+    """Sets `request.auth` to a Principal. Raises AuthenticationFailed (401)."""
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Principal] | None:
         principal = self._by_header(request) or self._by_cookie(request)
-        return (principal.user or AnonymousUser(), principal) if principal else None
+        if principal is None:
+            return None
+        return principal.user or AnonymousUser(), principal
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -38,10 +39,11 @@ class ApiAuthentication(BaseAuthentication):
             return authenticate_key(key, ip=client_ip(request))
         if (header := request.headers.get("Authorization")) is None:
             return None
+
         scheme, _, credential = header.strip().partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
-            raise AuthenticationFailed(BAD_TOKEN)
+            raise AuthenticationFailed(INVALID_TOKEN)
         if credential.startswith("vo_"):
             return authenticate_key(credential, ip=client_ip(request))
         return authenticate_token(credential, request=request)
@@ -53,16 +55,15 @@ class ApiAuthentication(BaseAuthentication):
 
 
 def authenticate_key(key: str, *, ip: str | None) -> Principal:
-    """Raises AuthenticationFailed: a thief is not told whether the key is unknown or the place is
-    wrong.
+    """Return the principal of an API key.
+
+    Raises AuthenticationFailed with one message for every reason: a thief does not learn whether
+    the key is unknown or only used from the wrong address.
     """
     now = timezone.now()
     prefix = api_keys.prefix_of(key)
-    row = (
-        prefix
-        and ApiKey.unscoped.select_related("workspace", "created_by").filter(prefix=prefix).first()
-    )
-    if not row or not api_keys.is_same(key, row.key_hash) or not row.is_usable(now=now, ip=ip):
+    row = _find_key(prefix) if prefix else None
+    if not row or not api_keys.matches_hash(key, row.key_hash) or not row.is_usable(now=now, ip=ip):
         raise AuthenticationFailed("Invalid API key")
     if is_last_use_stale(row.last_used_at, now):
         ApiKey.unscoped.filter(pk=row.pk, last_used_at=row.last_used_at).update(last_used_at=now)
@@ -70,43 +71,66 @@ def authenticate_key(key: str, *, ip: str | None) -> Principal:
 
 
 def authenticate_token(token: str, *, request: Request, by_cookie: bool = False) -> Principal:
-    """Judged in the documented order: signature, `exp`, user, session. Raises AuthenticationFailed."""
+    """Return the principal of an access token, in the workspace that the request asks for.
+
+    Raises AuthenticationFailed. Signature, `exp`, user and session are checked in this order, which
+    is documented (docs/reference/api-contract.md §4).
+    """
     try:
-        claims = tokens.read(token)
+        claims = tokens.decode_token(token)
     except tokens.ExpiredTokenError as error:
         raise AuthenticationFailed("Token expired") from error
-    except tokens.BadTokenError as error:
-        raise AuthenticationFailed(BAD_TOKEN) from error
-    seat = _load_membership(claims, request.headers.get("X-Workspace-ID"))
-    user = seat.user if seat else User.objects.filter(pk=claims.user_id).first()
+    except tokens.InvalidTokenError as error:
+        raise AuthenticationFailed(INVALID_TOKEN) from error
+
+    membership = _load_membership(claims, request.headers.get("X-Workspace-ID"))
+    if membership is not None:
+        user: User | None = membership.user
+    else:
+        user = User.objects.filter(pk=claims.user_id).first()
     if user is None or not user.is_active:
         raise AuthenticationFailed("User not found")
-    session = (
-        getattr(seat, "login", None) if seat else user.sessions.filter(pk=claims.session_id).first()
-    )
-    if claims.kind != tokens.ACCESS or not (session and session.is_live(timezone.now())):
-        raise AuthenticationFailed(BAD_TOKEN)
+
+    session = _session_of(claims, user, membership)
+    if claims.kind != tokens.ACCESS or session is None or not session.is_live(timezone.now()):
+        raise AuthenticationFailed(INVALID_TOKEN)
     return Principal(
         user=user,
         session=session,
-        workspace=seat.workspace if seat else None,
-        role=Role(seat.role) if seat else None,
+        workspace=membership.workspace if membership else None,
+        role=Role(membership.role) if membership else None,
         ip=client_ip(request),
         by_cookie=by_cookie,
     )
 
 
-def _load_membership(claims: tokens.Claims, wanted: str | None) -> Membership | None:
-    """In one query the membership of the workspace asked for, its user and workspace, and their
-    session as `login`.
-    """
-    asked = F("user__default_workspace_id") if wanted is None else tokens.as_uuid(wanted)
-    login = FilteredRelation("user__sessions", condition=Q(user__sessions__id=claims.session_id))
-    related = ("user", "workspace", "login")  # a filtered relation is followed like a foreign key
-    rows = Membership.unscoped.annotate(login=login).select_related(*related)
-    return rows.filter(user=claims.user_id, workspace=asked).first()
-
-
 def client_ip(request: Request | HttpRequest) -> str | None:
-    """The peer's address. Forwarding headers are not believed: anybody can send them."""
+    """Return the peer's address. Forwarding headers are ignored here, because anyone can send them.
+
+    Those of trusted proxies are applied before (voiceops.api.request_context).
+    """
     return request.META.get("REMOTE_ADDR") or None
+
+
+def _find_key(prefix: str) -> ApiKey | None:
+    return ApiKey.unscoped.select_related("workspace", "created_by").filter(prefix=prefix).first()
+
+
+def _load_membership(claims: tokens.Claims, workspace_id: str | None) -> Membership | None:
+    """Load the user's membership of the workspace, or of their default one, in one query.
+
+    Its user and workspace come with it, and the token's session as `login`.
+    """
+    wanted = (
+        F("user__default_workspace_id") if workspace_id is None else tokens.as_uuid(workspace_id)
+    )
+    login = FilteredRelation("user__sessions", condition=Q(user__sessions__id=claims.session_id))
+    related = ("user", "workspace", "login")  # a filtered relation is selected like a foreign key
+    rows = Membership.unscoped.annotate(login=login).select_related(*related)
+    return rows.filter(user=claims.user_id, workspace=wanted).first()
+
+
+def _session_of(claims: tokens.Claims, user: User, membership: Membership | None) -> Session | None:
+    if membership is not None:
+        return getattr(membership, "login", None)
+    return user.sessions.filter(pk=claims.session_id).first()

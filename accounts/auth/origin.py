@@ -9,19 +9,21 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 def require_own_origin(request: Request | HttpRequest) -> None:
-    """Refuse an unsafe request that a foreign page made the browser send. Raises PermissionDenied
-    (403).
+    """Refuse an unsafe request that a foreign page made the browser send.
 
-    Browsers send `Origin` with every unsafe request; where it is missing, `Sec-Fetch-Site` tells.
-    Programs send neither.
+    Browsers send `Origin` with every unsafe request; without it, `Sec-Fetch-Site` decides. Programs
+    send neither and are let through.
+
+    Raises PermissionDenied (403).
     """
     origin = request.headers.get("Origin")
     if origin is None:
-        foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
+        is_foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
     else:
-        own = f"{request.scheme}://{request.get_host()}"
-        foreign = origin not in (own, _origin_of(settings.PUBLIC_URL), *settings.TRUSTED_ORIGINS)
-    if foreign:
+        own_origin = f"{request.scheme}://{request.get_host()}"
+        trusted = (own_origin, _origin_of(settings.PUBLIC_URL), *settings.TRUSTED_ORIGINS)
+        is_foreign = origin not in trusted
+    if is_foreign:
         raise PermissionDenied("Origin not allowed")
 
 

@@ -7,26 +7,28 @@ from rest_framework.request import Request
 from accounts.auth.principal import Principal
 from accounts.roles import Role
 
-SIGNED_IN = (
-    0  # in a view's `required_roles`: whoever is authenticated, in whichever workspace or none
-)
-REFUSALS = {Role.MANAGER: "Insufficient permissions", Role.ADMIN: "Admin access required"}
+# In a view's `required_roles`: any authenticated principal, in whichever workspace or none.
+SIGNED_IN = 0
+INSUFFICIENT_PERMISSIONS = "Insufficient permissions"
+NOT_A_MEMBER = "Not a member of this workspace"
+REFUSALS = {Role.MANAGER: INSUFFICIENT_PERMISSIONS, Role.ADMIN: "Admin access required"}
 
 
 class HasRole(BasePermission):
-    """Deny, unless the view names a role for this action and the caller holds it in the request's
-    workspace.
+    """Denies unless the view names a role for this action and the principal holds it.
+
+    The role is the one in the request's workspace. Raises PermissionDenied (403).
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        needed = getattr(view, "required_roles", {}).get(getattr(view, "action", None))
+        required = getattr(view, "required_roles", {}).get(getattr(view, "action", None))
         principal = request.auth
-        if not isinstance(principal, Principal) or needed is None:
+        if not isinstance(principal, Principal) or required is None:
             return False
-        if needed == SIGNED_IN:
+        if required == SIGNED_IN:
             return True
         if principal.workspace is None or principal.role is None:
-            raise PermissionDenied("Not a member of this workspace")
-        if principal.role < needed:
-            raise PermissionDenied(REFUSALS.get(needed, "Insufficient permissions"))
+            raise PermissionDenied(NOT_A_MEMBER)
+        if principal.role < required:
+            raise PermissionDenied(REFUSALS.get(required, INSUFFICIENT_PERMISSIONS))
         return True

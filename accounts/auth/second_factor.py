@@ -1,5 +1,6 @@
-"""Six digits beside the password (TOTP, RFC 6238), and recovery codes for who has lost the app that
-shows them.
+"""The second factor of staff: six digits from an app (TOTP, RFC 6238), and recovery codes.
+
+A recovery code replaces the digits once, for someone who has lost the app.
 """
 
 import base64
@@ -19,112 +20,126 @@ from voiceops.core import crypto
 from voiceops.core.errors import Invalid, StateForbids
 
 STEP_SECONDS = 30
-DIGITS = 6
-SLACK = (-1, 0, 1)  # steps: clocks of phones differ, and people type slowly
+CODE_DIGITS = 6
+ACCEPTED_STEPS = (-1, 0, 1)  # around now: clocks of phones differ, and typing takes time
 SECRET_BYTES = 20
-CODES = 10
-LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another
-WRONG_CODE = "This code is not right, or was used before. Wait for the next one."
+RECOVERY_CODE_COUNT = 10
+RECOVERY_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without characters that look alike
+WRONG_CODE = "This code is wrong or was used before. Wait for the next one."
 
 
-def begin(*, user: User) -> SecondFactor:
-    """A new secret to be put into an app; nothing is asked for until `confirm`. Raises
-    StateForbids.
+def begin_setup(*, user: User) -> SecondFactor:
+    """Create a factor with a new secret. It takes effect once `confirm` has accepted a code.
+
+    Raises StateForbids when the user has a confirmed factor already.
     """
     with transaction.atomic():
-        if factor_of(user) is not None:
+        if find_confirmed(user) is not None:
             raise StateForbids("A second factor is set up already")
         SecondFactor.objects.filter(user=user).delete()
         factor = SecondFactor(user=user)
         secret = base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode()
-        factor.secret = crypto.encrypt(secret, _place(factor))
+        factor.secret = crypto.encrypt(secret, _context(factor))
         factor.save(force_insert=True)
     return factor
 
 
-def pending(user: User) -> SecondFactor:
-    """The one being set up, made if there is none. Raises StateForbids."""
-    return SecondFactor.objects.filter(user=user, confirmed_at=None).first() or begin(user=user)
+def get_or_begin_setup(user: User) -> SecondFactor:
+    """Return the factor that is being set up, or begin one. Raises StateForbids as `begin_setup`."""
+    unconfirmed = SecondFactor.objects.filter(user=user, confirmed_at=None).first()
+    return unconfirmed or begin_setup(user=user)
 
 
 def confirm(*, factor: SecondFactor, code: str, now: datetime, principal: Principal) -> list[str]:
-    """From now on it is asked for. Returns the recovery codes, which nobody will see again. Raises
-    Invalid.
+    """Put the factor into effect and return its recovery codes, which cannot be read again.
+
+    Raises Invalid for a wrong code, which is written to the audit log.
     """
     with transaction.atomic():
-        if not _spend_step(factor, code, now):
-            raise Invalid(WRONG_CODE)
-        SecondFactor.objects.filter(pk=factor.pk).update(confirmed_at=now)
-        audit.record("second_factor.added", principal=principal, target=factor.user)
-        return _new_codes(factor)
+        if _spend_step(factor, code, now):
+            SecondFactor.objects.filter(pk=factor.pk).update(confirmed_at=now)
+            audit.record("second_factor.added", principal=principal, target=factor.user)
+            return _replace_recovery_codes(factor)
+    audit.record("second_factor.refused", principal=principal, target=factor.user)
+    raise Invalid(WRONG_CODE)
 
 
-def renew_codes(*, factor: SecondFactor, principal: Principal) -> list[str]:
+def verify(*, factor: SecondFactor, code: str, now: datetime, principal: Principal) -> None:
+    """Accept the app's current code or a recovery code, each of them once.
+
+    Raises Invalid for a wrong code, which is written to the audit log.
+    """
+    if not (_spend_step(factor, code, now) or _spend_recovery_code(factor, code, now)):
+        audit.record("second_factor.refused", principal=principal, target=factor.user)
+        raise Invalid(WRONG_CODE)
+
+
+def renew_recovery_codes(*, factor: SecondFactor, principal: Principal) -> list[str]:
+    """Replace all recovery codes and return the new ones, which cannot be read again."""
     with transaction.atomic():
         audit.record("second_factor.codes_renewed", principal=principal, target=factor.user)
-        return _new_codes(factor)
+        return _replace_recovery_codes(factor)
 
 
 def remove(*, factor: SecondFactor, principal: Principal) -> None:
+    """Delete the factor; the password alone logs its user in again."""
     with transaction.atomic():
         audit.record("second_factor.removed", principal=principal, target=factor.user)
         factor.delete()
 
 
-def factor_of(user: User) -> SecondFactor | None:
+def find_confirmed(user: User) -> SecondFactor | None:
+    """Return the user's factor if it is in effect."""
     return SecondFactor.objects.filter(user=user).exclude(confirmed_at=None).first()
 
 
-def accepts(*, factor: SecondFactor, code: str, now: datetime) -> bool:
-    """Whether the app shows this code now, or it is a recovery code; each is good once."""
-    return _spend_step(factor, code, now) or _spend_recovery(factor, code, now)
+def decrypt_secret(factor: SecondFactor) -> str:
+    """Return the secret in base32, which is how apps want it typed."""
+    return crypto.decrypt(factor.secret, _context(factor))
 
 
-def secret_of(factor: SecondFactor) -> str:
-    """In base32, as apps want it typed."""
-    return crypto.decrypt(factor.secret, _place(factor))
-
-
-def address_of(factor: SecondFactor) -> str:
-    """The otpauth:// address an app reads from a picture."""
+def provisioning_uri(factor: SecondFactor) -> str:
+    """Return the otpauth:// address that an app reads from a QR code."""
     return _totp(factor).get_provisioning_uri(factor.user.email, "VoiceOps")
 
 
 def _spend_step(factor: SecondFactor, code: str, now: datetime) -> bool:
     digits = "".join(code.split()).encode()
-    for slack in SLACK:
-        step = int(now.timestamp()) // STEP_SECONDS + slack
+    current_step = int(now.timestamp()) // STEP_SECONDS
+    for offset in ACCEPTED_STEPS:
+        step = current_step + offset
         if hmac.compare_digest(_totp(factor).generate(step * STEP_SECONDS), digits):
+            # The conditional UPDATE lets one of several parallel uses win.
             unspent = SecondFactor.objects.filter(pk=factor.pk, last_step__lt=step)
             return bool(unspent.update(last_step=step))
     return False
 
 
-def _spend_recovery(factor: SecondFactor, code: str, now: datetime) -> bool:
+def _spend_recovery_code(factor: SecondFactor, code: str, now: datetime) -> bool:
     code_hash = api_keys.digest("".join(code.lower().split()))
-    return bool(
-        RecoveryCode.objects.filter(factor=factor, code_hash=code_hash, used_at=None).update(
-            used_at=now
-        )
-    )
+    unused = RecoveryCode.objects.filter(factor=factor, code_hash=code_hash, used_at=None)
+    return bool(unused.update(used_at=now))
 
 
-def _new_codes(factor: SecondFactor) -> list[str]:
+def _replace_recovery_codes(factor: SecondFactor) -> list[str]:
     factor.recovery_codes.all().delete()
-    codes = [
-        "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(4))
-        for _ in range(CODES)
-    ]
+    codes = [_random_recovery_code() for _ in range(RECOVERY_CODE_COUNT)]
     RecoveryCode.objects.bulk_create(
         RecoveryCode(factor=factor, code_hash=api_keys.digest(code)) for code in codes
     )
     return codes
 
 
+def _random_recovery_code() -> str:
+    groups = ("".join(secrets.choice(RECOVERY_ALPHABET) for _ in range(4)) for _ in range(4))
+    return "-".join(groups)
+
+
 def _totp(factor: SecondFactor) -> TOTP:
-    # SHA-1 is what every app expects; as an HMAC it holds (RFC 6238, 1.2).
-    return TOTP(base64.b32decode(secret_of(factor)), DIGITS, SHA1(), STEP_SECONDS)  # noqa: S303
+    # SHA-1 is what every app expects; inside an HMAC it is still sound (RFC 6238, 1.2).
+    secret = base64.b32decode(decrypt_secret(factor))
+    return TOTP(secret, CODE_DIGITS, SHA1(), STEP_SECONDS)  # noqa: S303
 
 
-def _place(factor: SecondFactor) -> str:
+def _context(factor: SecondFactor) -> str:
     return crypto.context_of(SecondFactor._meta.db_table, "secret", factor.pk)

@@ -12,8 +12,9 @@ from voiceops.core.ip_networks import is_within
 
 
 class ApiKey(WorkspaceOwned):
-    """A program's credential. Only a hash of it is kept; `prefix` is its public part, by which it
-    is found.
+    """A program's credential.
+
+    Only a hash of the key is stored. `prefix` is its public part, by which the row is found.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -23,7 +24,7 @@ class ApiKey(WorkspaceOwned):
     prefix = models.CharField(max_length=16, unique=True)
     key_hash = models.CharField(max_length=64)
     allowed_addresses = models.JSONField(
-        default=list, blank=True, help_text="from where it may be used; empty: all"
+        default=list, blank=True, help_text="IP addresses and networks that may use it; empty: all"
     )
     created_by = models.ForeignKey(
         User, models.CASCADE, null=True, blank=True, related_name="created_api_keys"
@@ -42,7 +43,7 @@ class ApiKey(WorkspaceOwned):
         return f"{self.prefix} {self.name}"
 
     def is_usable(self, *, now: datetime, ip: str | None) -> bool:
-        """Neither revoked nor expired, its maker not disabled, and used from where it may be."""
+        """Whether the key is in force, its creator active and `ip` allowed."""
         if self.revoked_at or (self.expires_at and self.expires_at <= now):
             return False
         if self.created_by and not self.created_by.is_active:

@@ -1,5 +1,3 @@
-"""What is remembered: who did what, what was answered, and whom to forget."""
-
 from collections.abc import Iterable
 from typing import Any, ClassVar, NoReturn
 
@@ -11,7 +9,7 @@ from voiceops.core.ids import uuid7
 
 
 class AuditQuerySet(models.QuerySet["AuditEntry"]):
-    """What was done stays written: rows are added and read, nothing else."""
+    """Entries can be added and read, never changed or deleted."""
 
     def update(self, **kwargs: Any) -> NoReturn:
         raise TypeError("Audit entries are never changed")
@@ -23,8 +21,8 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
 class AuditEntry(NoDefaultManagerModel):
     """Who did what to which object, when, from where.
 
-    Actor and object are copied as text and ids, not referenced: the entry outlives both.
-    `workspace` is null for what concerns none (and after the workspace itself is gone).
+    Actor and object are stored as text and ids, not as references, because the entry outlives
+    both. `workspace` is null when the action concerns none, and after the workspace is deleted.
     """
 
     class ActorType(models.TextChoices):

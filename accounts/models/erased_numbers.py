@@ -6,16 +6,16 @@ from voiceops.core.ids import uuid7
 
 
 class ErasedNumber(WorkspaceOwned):
-    """A number that must not be called and not be known either: a keyed hash (see
-    `accounts.erasure`).
+    """The keyed hash of a number that must not be called and not be known either.
 
-    All of a workspace's share one key, which stands in each row.
+    The rows of a workspace share one key, which each of them holds
+    (accounts.services.erased_numbers).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="erased_numbers")
     digest = models.CharField(max_length=64)
-    key = models.TextField(help_text="encrypted, see accounts.erasure")
+    key = models.TextField(help_text="encrypted")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(WorkspaceOwned.Meta):

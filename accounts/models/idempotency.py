@@ -1,14 +1,24 @@
+from datetime import datetime, timedelta
+from typing import ClassVar, Self
+
 from django.db import models
 
 from voiceops.core.ids import uuid7
 
+KEY_LIFETIME = timedelta(hours=24)
+
+
+class IdempotentRequestQuerySet(models.QuerySet["IdempotentRequest"]):
+    def expired(self, now: datetime) -> Self:
+        return self.filter(created_at__lt=now - KEY_LIFETIME)
+
 
 class IdempotentRequest(models.Model):
-    """A POST that came with an `Idempotency-Key`, and what was answered.
+    """A POST that came with an `Idempotency-Key`, and its response.
 
-    `scope` names who asked (a user, a key, or an address without credentials) and where. `answer`
-    is the stored response, encrypted, because it may carry a new key or token; null while the first
-    request is still running.
+    `scope` is a principal (a user, a key, or an address without credentials) and a place. `answer`
+    is the stored response, encrypted because it may carry a new key or token; it is null while the
+    first request is still running.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -17,6 +27,8 @@ class IdempotentRequest(models.Model):
     fingerprint = models.CharField(max_length=64)
     answer = models.TextField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    objects: ClassVar[models.Manager["IdempotentRequest"]] = IdempotentRequestQuerySet.as_manager()
 
     class Meta:
         constraints = [

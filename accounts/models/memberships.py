@@ -1,4 +1,4 @@
-"""Who may act in a workspace: its members, those invited, and the keys of programs."""
+"""The members of a workspace, and those invited to it."""
 
 from typing import ClassVar
 
@@ -30,7 +30,7 @@ class Membership(WorkspaceOwned):
 
 
 class Invitation(WorkspaceOwned):
-    """A seat offered to an address; the token travels by e-mail, only its hash is kept."""
+    """An invitation to a workspace. Its token is sent by e-mail; only a hash of it is stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="invitations")

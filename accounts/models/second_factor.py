@@ -1,4 +1,4 @@
-"""What staff are asked for beside their password."""
+"""The second factor of staff, and the counters that limit guessing."""
 
 from django.db import models
 
@@ -7,18 +7,15 @@ from voiceops.core.ids import uuid7
 
 
 class SecondFactor(models.Model):
-    """Somebody's authenticator app (TOTP, RFC 6238), asked for beside the password where staff log
-    in.
+    """A user's authenticator app (TOTP, RFC 6238), required when staff log in to the admin.
 
-    It counts from `confirmed_at` on, when its first code was shown. `last_step` is the time step of
-    the newest code that was accepted: neither it nor an older one is accepted again.
+    It is in effect from `confirmed_at`, when its first code was accepted. `last_step` is the time
+    step of the newest accepted code; neither that code nor an older one is accepted again.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.OneToOneField(User, models.CASCADE, related_name="second_factor")
-    secret = models.CharField(
-        max_length=255, help_text="encrypted: what the app makes its codes of, in base32"
-    )
+    secret = models.CharField(max_length=255, help_text="encrypted; in base32")
     confirmed_at = models.DateTimeField(null=True, blank=True)
     last_step = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -28,7 +25,7 @@ class SecondFactor(models.Model):
 
 
 class RecoveryCode(models.Model):
-    """Good once, in the place of a code of an authenticator app that is lost."""
+    """A code that replaces one of the authenticator app, once."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     factor = models.ForeignKey(SecondFactor, models.CASCADE, related_name="recovery_codes")
@@ -45,9 +42,9 @@ class RecoveryCode(models.Model):
 
 
 class StaffTry(models.Model):
-    """How often something secret was tried by staff, or by who would be, since `began_at`.
+    """A counter of attempts at a password or code of staff, since `began_at`.
 
-    `scope` is a hash of what was tried and from where; tries that succeed take the row away.
+    `scope` is a hash of the account and, for logins, the IP address. A success deletes the row.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -1,4 +1,4 @@
-"""Persons, and what they log in with."""
+"""Users, their sessions and their password resets."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ from voiceops.core.ids import uuid7
 
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """A person who may log in. Without a password they cannot, until they set one by e-mail."""
+        """Create a user. Without a password they cannot log in until they reset it by e-mail."""
         user = self.model(email=canonical_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -29,7 +29,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person, known by e-mail address, who may belong to several workspaces."""
+    """A person, identified by e-mail address, who may belong to several workspaces."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = models.EmailField(unique=True)
@@ -51,9 +51,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Session(models.Model):
-    """One login and the family of refresh tokens that grew from it; ending it ends its access
-    tokens too.
-    """
+    """One login. All refresh and access tokens issued for it end with it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="sessions")
@@ -83,5 +81,5 @@ class PasswordReset(models.Model):
 
 
 def canonical_email(email: str) -> str:
-    """Addresses are compared without regard to case, as every mail provider of weight does."""
+    """Return the address in the form in which it is stored and compared: without case."""
     return email.strip().lower()

@@ -7,9 +7,7 @@ from voiceops.core.ids import uuid7
 
 
 class Workspace(NoDefaultManagerModel):
-    """One customer's world. Everything else hangs from it; the limits below are off while they are
-    null.
-    """
+    """A tenant. Every other tenant table belongs to one. Limits are off while they are null."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=100)
@@ -30,7 +28,5 @@ class Workspace(NoDefaultManagerModel):
         return f"{self.name} ({self.pk})"
 
     def lock(self) -> None:
-        """Wait for this workspace's row and hold it until the transaction ends; limits are counted
-        under it.
-        """
+        """Lock the row until the transaction ends. Limits are counted under this lock."""
         Workspace.unscoped.select_for_update().values_list("pk").get(pk=self.pk)

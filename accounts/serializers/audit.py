@@ -25,8 +25,9 @@ class AuditEntrySerializer(WorkspaceSerializer):
 
 
 class AuditQuery(PageQuery):
-    """`object` is an id or a type; a span of time is named as in calls (`after`) or as in the
-    summary (`from`).
+    """`object` is an id or a type.
+
+    A period may be given as for calls (`after`, `before`) or as for the summary (`from`, `to`).
     """
 
     actor = Uuid(required=False)

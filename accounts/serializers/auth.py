@@ -20,8 +20,9 @@ def password_field(**kwargs: Any) -> Text:
 
 
 def validate_new_password(password: str, *, user: User) -> None:
-    """Refuse common passwords and one's own name or address. Raises ValidationError on `password`
-    (422).
+    """Refuse common passwords and those like the user's name or address.
+
+    Raises ValidationError on `password` (422).
     """
     try:
         validate_password(password, user)
@@ -76,7 +77,7 @@ class AcceptInvitationSerializer(StrictSerializer):
 
 
 class TokensSerializer(StrictSerializer):
-    """What logging in answers; both tokens are set as cookies as well."""
+    """The response to a login; both tokens are set as cookies too."""
 
     user = UserSerializer()
     workspace = WorkspaceDetailSerializer(allow_null=True)

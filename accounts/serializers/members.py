@@ -15,7 +15,7 @@ from voiceops.api.serializers import (
 
 
 class RoleField(Choice):
-    """A role by its name."""
+    """A role, written as its label."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=[str(role.label) for role in Role], **kwargs)
@@ -28,8 +28,10 @@ class RoleField(Choice):
 
 
 class MemberSerializer(WorkspaceSerializer):
-    """A person's seat. People are told by hand-picked fields: a user may sit in workspaces the
-    caller must not see.
+    """A member of a workspace.
+
+    The user's fields are picked by hand, because a user may belong to workspaces that the reader
+    must not know of.
     """
 
     id = Uuid(source="user_id", read_only=True)
@@ -74,7 +76,7 @@ class ApiKeySerializer(WorkspaceSerializer):
 
 
 class ApiKeyMadeSerializer(ApiKeySerializer):
-    """What POST answers: the key itself, for the only time."""
+    """The response to creating a key, the only one that contains the key itself."""
 
     key = Text(read_only=True)
 

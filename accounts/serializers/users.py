@@ -16,7 +16,7 @@ class UserSerializer(StrictModelSerializer):
 
 
 class MembershipSerializer(StrictSerializer):
-    """A workspace somebody belongs to."""
+    """A workspace the user is a member of."""
 
     id = Uuid(source="workspace_id", read_only=True)
     name = Text(source="workspace.name", read_only=True)
@@ -24,7 +24,7 @@ class MembershipSerializer(StrictSerializer):
 
 
 class MeSerializer(StrictSerializer):
-    """`memberships` must be prefetched with their workspaces, oldest first."""
+    """The user themselves. Prefetch `memberships` with their workspaces, oldest first."""
 
     id = Uuid(read_only=True)
     email = Email(read_only=True, allow_null=True)

@@ -7,6 +7,7 @@ import holidays
 from rest_framework import serializers
 
 from accounts.models import Workspace
+from accounts.roles import Role
 from accounts.serializers.members import RoleField
 from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
@@ -19,7 +20,7 @@ from voiceops.api.serializers import (
 
 
 class TimeOfDay(Text):
-    """`HH:MM`; `24:00` only where a day may end."""
+    """`HH:MM`, and `24:00` where `may_end` allows the end of the day."""
 
     def __init__(self, *, may_end: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -35,7 +36,7 @@ class TimeOfDay(Text):
 
 
 class ZoneName(Text):
-    """An IANA time zone, or `recipient` for that of the number called."""
+    """An IANA time zone, or `recipient` for the zone of the number that is called."""
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -47,8 +48,9 @@ class ZoneName(Text):
 
 
 class CallingWindowSerializer(StrictSerializer):
-    """When calls may be placed: days 1 (Monday) to 7, from `start` until before `end`, local to
-    `timezone`.
+    """When calls may be placed: on days 1 (Monday) to 7, from `start` until before `end`.
+
+    Both are local times of `timezone`.
     """
 
     days = ListField(
@@ -70,7 +72,7 @@ class CallingWindowSerializer(StrictSerializer):
 
 
 class CountryField(Text):
-    """A country whose public holidays are known (ISO 3166, two letters)."""
+    """A country whose public holidays are known, as two letters (ISO 3166)."""
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data).upper()
@@ -80,11 +82,12 @@ class CountryField(Text):
 
 
 class WorkspaceDetailSerializer(StrictModelSerializer):
-    """A workspace with its limits and the caller's role in it (`seat_role`, set by whoever loads
-    it).
+    """A workspace with its limits and the principal's role in it.
+
+    The role is read from `member_role`, which `with_member_role` or an annotation sets.
     """
 
-    role = RoleField(source="seat_role", read_only=True)
+    role = RoleField(source="member_role", read_only=True)
     calling_window = CallingWindowSerializer(allow_null=True, required=False)
     holidays_country = CountryField(allow_null=True, required=False)
 
@@ -113,6 +116,17 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
             "recording_retention_days": {"min_value": 1, "max_value": 36500},
             "transcript_retention_days": {"min_value": 1, "max_value": 36500},
         }
+
+
+def serialize_workspace(workspace: Workspace, role: Role | None) -> dict[str, Any]:
+    """Return the documented body of a workspace for a member with that role."""
+    return dict(WorkspaceDetailSerializer(with_member_role(workspace, role)).data)
+
+
+def with_member_role(workspace: Workspace, role: Role | None) -> Workspace:
+    """Set the role that WorkspaceDetailSerializer shows."""
+    workspace.member_role = role  # type: ignore[attr-defined]  # an attribute of this instance only
+    return workspace
 
 
 class DetailSerializer(StrictSerializer):

@@ -20,21 +20,20 @@ def create_api_key(
     expires_at: datetime | None = None,
     allowed_addresses: Sequence[str] = (),
 ) -> tuple[ApiKey, str]:
-    """The row and the key itself, which nobody will see again. A key made by a key has the same
-    person behind it.
+    """Return the new row and the key itself, which cannot be read again.
 
-    `allowed_addresses` (IP addresses or networks) are where it may be used from, empty for
-    anywhere.
+    `allowed_addresses` are the IP addresses and networks that may use the key; empty allows all. A
+    key created with another key belongs to the same user as that one.
     """
     new = api_keys.generate_key()
-    maker = principal.key.created_by if principal.key else principal.user
+    creator = principal.key.created_by if principal.key else principal.user
     with transaction.atomic():
         row = workspace.api_keys.create(
             name=name,
             role=role,
             prefix=new.prefix,
             key_hash=new.key_hash,
-            created_by=maker,
+            created_by=creator,
             expires_at=expires_at,
             allowed_addresses=list(allowed_addresses),
         )
@@ -46,6 +45,7 @@ def create_api_key(
 
 
 def revoke_api_key(*, key: ApiKey, principal: Principal, now: datetime) -> None:
+    """Revoke the key for good; the row stays."""
     key.revoked_at = now
     key.save(update_fields=["revoked_at"])
     audit.record(
@@ -57,7 +57,10 @@ def revoke_api_key(*, key: ApiKey, principal: Principal, now: datetime) -> None:
 
 
 def revoke_keys_of(member: Membership, *, above: int, principal: Principal, now: datetime) -> None:
-    """The keys that somebody made hold no role longer than they themselves do."""
-    made = member.workspace.api_keys.filter(created_by=member.user, role__gt=above, revoked_at=None)
-    for key in made.order_by("pk"):
+    """Revoke the keys the member created whose role is higher than `above`.
+
+    Nobody's keys may do more than their creator still may.
+    """
+    keys = member.workspace.api_keys.filter(created_by=member.user, role__gt=above, revoked_at=None)
+    for key in keys.order_by("pk"):
         revoke_api_key(key=key, principal=principal, now=now)

@@ -1,5 +1,6 @@
-"""E-mails leave on a thread of their own: how long a mail server takes must not tell a stranger
-whom we know.
+"""Sends e-mails on a thread of its own.
+
+How long the mail server takes must not reveal to a stranger which addresses are registered.
 """
 
 import logging
@@ -11,16 +12,16 @@ from django.core.mail import send_mail
 
 logger = logging.getLogger(__name__)
 NO_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
-_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="letters")
+_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="email")
 
 
 def send_email(address: str, subject: str, text: str) -> None:
-    """Never raises; what could not be sent can be asked for again."""
+    """Queue an e-mail. Never raises; the recipient can request one that was lost again."""
     _executor.submit(_send_now, address, subject, text)
 
 
 def wait_until_sent() -> None:
-    """Until everything handed in so far is on its way."""
+    """Block until every e-mail queued so far was handed to the mail server."""
     _executor.submit(lambda: None).result()
 
 
@@ -31,4 +32,4 @@ def _send_now(address: str, subject: str, text: str) -> None:
     try:
         send_mail(subject, text, None, [address])
     except (SMTPException, OSError) as error:
-        logger.warning("An e-mail could not be sent (%s); ask for it again", type(error).__name__)
+        logger.warning("An e-mail could not be sent (%s)", type(error).__name__)

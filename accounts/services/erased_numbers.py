@@ -1,8 +1,7 @@
-"""People who were erased stay uncalled: of their number a keyed hash is kept, which knows it when
-it comes again.
+"""Numbers of erased recipients, which must not be called again and not be known either.
 
-The key is a secret like others (voiceops.crypto): whoever has the table alone cannot try all
-numbers there are.
+A keyed hash of each number is kept. Its key is encrypted like other secrets (voiceops.core.crypto),
+because with the table alone one could otherwise hash all possible numbers and compare.
 """
 
 import hashlib
@@ -15,11 +14,11 @@ from voiceops.core import crypto
 from voiceops.core.ids import uuid7
 
 KEY_BYTES = 32
-ERASED_PLACEHOLDER = "erased"  # stands where the number stood
+ERASED_PLACEHOLDER = "erased"  # replaces the number in rows that stay
 
 
 class ErasedNumbers:
-    """The erased numbers of one workspace: `number in erased`. False when there are none."""
+    """The erased numbers of one workspace: `number in erased`. Falsy when there are none."""
 
     def __init__(self, rows: Iterable[ErasedNumber]) -> None:
         rows = list(rows)
@@ -34,16 +33,20 @@ class ErasedNumbers:
 
 
 def load_erased_numbers(workspace: Workspace) -> ErasedNumbers:
+    """Load the erased numbers of a workspace in one query."""
     return ErasedNumbers(workspace.erased_numbers.order_by("pk"))
 
 
 def add_erased_number(workspace: Workspace, number: str) -> None:
-    """Inside the caller's transaction. Repeating it changes nothing."""
+    """Remember a number (E.164) as erased, inside the caller's transaction.
+
+    Repeating it changes nothing.
+    """
     workspace.lock()
-    known = load_erased_numbers(workspace)
-    if number in known:
+    erased = load_erased_numbers(workspace)
+    if number in erased:
         return
-    key = known.key or os.urandom(KEY_BYTES).hex()
+    key = erased.key or os.urandom(KEY_BYTES).hex()
     row = ErasedNumber(id=uuid7(), workspace=workspace, digest=_digest(key, number))
     row.key = crypto.encrypt(key, _context(row))
     row.save(force_insert=True)

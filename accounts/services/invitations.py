@@ -10,47 +10,55 @@ from accounts.models import Invitation, User, Workspace
 from accounts.roles import Role
 from accounts.services import email_delivery
 from accounts.services.members import set_default_if_none
-from accounts.services.passwords import TOKEN_LENGTH
+from accounts.services.passwords import EMAIL_TOKEN_LENGTH
 from voiceops.core.errors import Conflict, NotFound
 
-INVITATION_LIFE = timedelta(days=7)
+INVITATION_LIFETIME = timedelta(days=7)
+INVITATION_EMAIL = """\
+You are invited to {workspace} on VoiceOps.
+
+Accept at {url}/auth/invitations/accept within seven days with this token:
+
+{token}
+"""
 
 
 def create_invitation(
     *, workspace: Workspace, email: str, role: Role, principal: Principal, now: datetime
 ) -> Invitation:
-    """Offer a seat by e-mail. Raises Conflict for a member, or while an earlier invitation still
-    holds.
+    """Invite someone to the workspace by e-mail.
+
+    Raises Conflict for a member, and while an earlier invitation is still valid.
     """
-    token = api_keys.random_text(TOKEN_LENGTH)
+    token = api_keys.random_text(EMAIL_TOKEN_LENGTH)
     with transaction.atomic():
         workspace.lock()
         if workspace.memberships.filter(user__email=email).exists():
             raise Conflict("Already a member")
-        waiting = workspace.invitations.filter(email=email, accepted_at=None)
-        if waiting.filter(expires_at__gt=now).exists():
+        unaccepted = workspace.invitations.filter(email=email, accepted_at=None)
+        if unaccepted.filter(expires_at__gt=now).exists():
             raise Conflict("Already invited")
-        waiting.delete()
+        unaccepted.delete()
+
         invitation: Invitation = workspace.invitations.create(
             email=email,
             role=role,
             token_hash=api_keys.digest(token),
             invited_by=principal.user,
-            expires_at=now + INVITATION_LIFE,
+            expires_at=now + INVITATION_LIFETIME,
         )
         changes = {"email": email, "role": role.label}
         audit.record("invitation.created", principal=principal, target=invitation, changes=changes)
-    text = f"You are invited to {workspace.name} on VoiceOps.\n\nAccept at {settings.PUBLIC_URL}/auth/invitations/accept"
     email_delivery.send_email(
         email,
         "You are invited to VoiceOps",
-        f"{text} within seven days with this token:\n\n{token}\n",
+        INVITATION_EMAIL.format(workspace=workspace.name, url=settings.PUBLIC_URL, token=token),
     )
     return invitation
 
 
 def find_invitation(*, token: str, now: datetime) -> Invitation:
-    """Raises NotFound for a token that is unknown, spent or over."""
+    """Return the invitation of a token. Raises NotFound for one that is unknown, used or expired."""
     rows = Invitation.unscoped.select_related("workspace")
     invitation = rows.filter(
         token_hash=api_keys.digest(token), accepted_at=None, expires_at__gt=now
@@ -63,11 +71,12 @@ def find_invitation(*, token: str, now: datetime) -> Invitation:
 def accept_invitation(
     *, invitation: Invitation, password: str | None, name: str, ip: str | None, now: datetime
 ) -> User:
-    """Seat the invited person, who is created with `password` unless the address is known. Raises
-    NotFound.
+    """Make the invited person a member, creating the user unless the address is known.
 
-    Whoever holds the token reads that mailbox, and could set a new password as well: a known person
-    needs none here.
+    A known user needs no password here: the token proves access to the mailbox, with which one
+    could set a new password anyway.
+
+    Raises NotFound when the invitation was just accepted or the user is disabled.
     """
     with transaction.atomic():
         won = Invitation.unscoped.filter(pk=invitation.pk, accepted_at=None).update(accepted_at=now)
@@ -76,13 +85,13 @@ def accept_invitation(
             raise NotFound("Invitation not found")
         if user is None:
             user = User.objects.create_user(invitation.email, password, name=name)
+
         workspace = invitation.workspace
         workspace.memberships.get_or_create(user=user, defaults={"role": invitation.role})
         set_default_if_none(user, workspace)
-        here = Principal.for_user(user, workspace=workspace, ip=ip)
         audit.record(
             "invitation.accepted",
-            principal=here,
+            principal=Principal.for_user(user, workspace=workspace, ip=ip),
             target=invitation,
             changes={"role": Role(invitation.role).label},
         )
@@ -90,6 +99,7 @@ def accept_invitation(
 
 
 def revoke_invitation(*, invitation: Invitation, principal: Principal) -> None:
+    """Delete the invitation; its token is worth nothing any more."""
     audit.record(
         "invitation.revoked",
         principal=principal,

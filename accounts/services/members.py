@@ -11,7 +11,7 @@ from voiceops.core.errors import Conflict, StateForbids
 
 
 def add_member(*, workspace: Workspace, user: User, role: Role, principal: Principal) -> Membership:
-    """Somebody who has an account already. Raises Conflict for a member."""
+    """Make an existing user a member. Raises Conflict when they are one already."""
     with transaction.atomic():
         member, is_new = workspace.memberships.get_or_create(user=user, defaults={"role": role})
         if not is_new:
@@ -22,22 +22,31 @@ def add_member(*, workspace: Workspace, user: User, role: Role, principal: Princ
 
 
 def change_role(*, member: Membership, role: Role, principal: Principal, now: datetime) -> None:
-    """Raises StateForbids when it would leave the workspace without an admin."""
+    """Change the member's role and revoke their API keys of a higher one.
+
+    Raises StateForbids when the workspace would be left without an admin.
+    """
     with transaction.atomic():
         member.workspace.lock()
         if role < Role.ADMIN:
             require_another_admin(member)
-        before, member.role = member.role, role
+        previous_role = Role(member.role)
+        member.role = role
         member.save(update_fields=["role"])
-        changes = {"role": [Role(before).label, role.label]}
         audit.record(
-            "member.role_changed", principal=principal, target=member.user, changes=changes
+            "member.role_changed",
+            principal=principal,
+            target=member.user,
+            changes={"role": [previous_role.label, role.label]},
         )
         revoke_keys_of(member, above=role, principal=principal, now=now)
 
 
 def remove_member(*, member: Membership, principal: Principal, now: datetime) -> None:
-    """Raises StateForbids when it would leave the workspace without an admin."""
+    """Remove the member and revoke their API keys.
+
+    Raises StateForbids when the workspace would be left without an admin.
+    """
     with transaction.atomic():
         member.workspace.lock()
         require_another_admin(member)
@@ -49,21 +58,21 @@ def remove_member(*, member: Membership, principal: Principal, now: datetime) ->
 
 
 def require_another_admin(member: Membership) -> None:
-    others = Membership.unscoped.filter(workspace=member.workspace_id, role=Role.ADMIN).exclude(
-        pk=member.pk
-    )
-    if not others.exists():
+    """Raises StateForbids when the workspace has no admin besides the member."""
+    admins = Membership.unscoped.filter(workspace=member.workspace_id, role=Role.ADMIN)
+    if not admins.exclude(pk=member.pk).exists():
         raise StateForbids("Workspace must keep an admin")
 
 
 def set_default_if_none(user: User, workspace: Workspace) -> None:
+    """Make the workspace the user's default unless they have one."""
     if user.default_workspace_id is None:
         user.default_workspace = workspace
         user.save(update_fields=["default_workspace"])
 
 
 def reset_default_workspace(user: User) -> None:
-    """Make the oldest remaining workspace the default, or none."""
-    seat = user.memberships.select_related("workspace").order_by("pk").first()
-    user.default_workspace = seat.workspace if seat else None
+    """Make the oldest remaining workspace of the user their default, or none."""
+    oldest = user.memberships.select_related("workspace").order_by("pk").first()
+    user.default_workspace = oldest.workspace if oldest else None
     user.save(update_fields=["default_workspace"])

@@ -4,11 +4,25 @@ from accounts.models import User, canonical_email
 from accounts.services.workspaces import create_workspace
 from voiceops.core.errors import Conflict
 
+MAX_WORKSPACE_NAME = 100
+
 
 def register_user(
-    *, email: str, password: str, name: str, workspace_name: str, ip: str | None
+    *,
+    email: str,
+    password: str,
+    name: str,
+    ip: str | None,
+    workspace_name: str | None = None,
 ) -> User:
-    """A new person, admin of a new workspace, which is their default. Raises Conflict."""
+    """Create a user who is admin of a new workspace, which is their default.
+
+    Without `workspace_name` the workspace is named after the user. Raises Conflict when the address
+    is registered already.
+    """
+    if workspace_name is None:
+        owner = name or email.partition("@")[0]
+        workspace_name = f"{owner}'s workspace"[:MAX_WORKSPACE_NAME]
     try:
         with transaction.atomic():
             user = User.objects.create_user(email, password, name=name)

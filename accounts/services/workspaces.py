@@ -12,30 +12,30 @@ from voiceops.core.errors import StateForbids
 from voiceops.core.extension_points import ExtensionPoint
 from voiceops.core.statement_timeouts import disable_statement_timeout
 
-SCHEDULING_FIELDS = {
-    "calling_window",
-    "holidays_country",
-    "min_gap_minutes",
-}  # decide when people may be called
+# Limits that decide when recipients may be called.
+SCHEDULING_FIELDS = {"calling_window", "holidays_country", "min_gap_minutes"}
 
 SchedulingHook: TypeAlias = Callable[[Workspace], None]
 SCHEDULING_HOOKS: ExtensionPoint[SchedulingHook] = ExtensionPoint("hooks of a changed schedule")
 
 
 def create_workspace(*, name: str, user: User, ip: str | None = None, **limits: Any) -> Workspace:
-    """A workspace whose admin is `user`; it becomes their default if they had none."""
+    """Create a workspace whose admin is `user`. It becomes their default if they have none."""
     with transaction.atomic():
         workspace = Workspace.unscoped.create(name=name, **limits)
         workspace.memberships.create(user=user, role=Role.ADMIN)
         set_default_if_none(user, workspace)
-        here = Principal.for_user(user, workspace=workspace, ip=ip)
-        audit.record("workspace.created", principal=here, target=workspace, changes={"name": name})
+        principal = Principal.for_user(user, workspace=workspace, ip=ip)
+        audit.record(
+            "workspace.created", principal=principal, target=workspace, changes={"name": name}
+        )
     return workspace
 
 
 def update_workspace(
     *, workspace: Workspace, principal: Principal, changes: dict[str, Any]
 ) -> None:
+    """Change the workspace's name or limits; the limits apply to all its batches at once."""
     with transaction.atomic():
         for name, value in changes.items():
             setattr(workspace, name, value)
@@ -47,17 +47,14 @@ def update_workspace(
 
 
 def delete_workspace(*, workspace: Workspace, principal: Principal) -> None:
-    """Delete a workspace and all it owns. Raises StateForbids while it holds a number at LiveKit."""
+    """Delete a workspace with everything in it.
+
+    Raises StateForbids while it has rows that stand for something outside, such as a number.
+    """
     with transaction.atomic():
         workspace.lock()
-        for relation in workspace._meta.related_objects:
-            model = relation.related_model
-            if (
-                getattr(model, "keeps_workspace", False)
-                and model._default_manager.filter(workspace=workspace).exists()
-            ):
-                raise StateForbids(f"Workspace still has {model._meta.verbose_name_plural}")
-        homeless = list(User.objects.filter(default_workspace=workspace))
+        _require_deletable(workspace)
+        users_without_default = list(User.objects.filter(default_workspace=workspace))
         disable_statement_timeout()
         audit.record(
             "workspace.deleted",
@@ -66,5 +63,14 @@ def delete_workspace(*, workspace: Workspace, principal: Principal) -> None:
             changes={"name": workspace.name},
         )
         workspace.delete()
-        for user in homeless:
+        for user in users_without_default:
             reset_default_workspace(user)
+
+
+def _require_deletable(workspace: Workspace) -> None:
+    for relation in workspace._meta.related_objects:
+        model = relation.related_model
+        if not getattr(model, "keeps_workspace", False):
+            continue
+        if model._default_manager.filter(workspace=workspace).exists():
+            raise StateForbids(f"Workspace still has {model._meta.verbose_name_plural}")

@@ -1,1 +1,1 @@
-"""What every page of the admin stands on: base classes, login and the second factor."""
+"""What every page of the admin is built on: base classes, login and the second factor."""

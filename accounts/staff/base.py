@@ -1,8 +1,7 @@
-"""What every page of the staff's admin has in common: nothing is counted twice, everything is
-found, all is on record.
+"""Base classes of the admin's pages.
 
-Staff see every workspace, knowingly. Changes go through the same services as the API's, as whoever
-is logged in.
+Staff see the rows of every workspace; that is intended. Their changes go through the services that
+the API uses too, with the member of staff as principal.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,57 +33,59 @@ Column = TypeVar("Column", bound=Callable[..., Any])
 
 
 def badge_column(description: str, colors: Mapping[str, str]) -> Callable[[Column], Column]:
-    """A column of words, each on its colour: success, info, warning or danger."""
+    """A column of words, each on its color: success, info, warning or danger."""
     return cast(Callable[[Column], Column], display(description=description, label=dict(colors)))
 
 
 class SerializerForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """A form whose values the API's own serializer judges, so that staff store nothing a client
-    could not.
-    """
+    """A form validated by the API's serializer, so that staff store only what a client could."""
 
     serializer: ClassVar[type[BaseSerializer[Any]]]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
-        changed = (
-            self.changed_data
-            if self.instance.pk and not self.instance._state.adding
-            else list(values)
-        )
-        given = {
-            name: _as_json(values[name])
-            for name in changed
-            if name in values and name != "workspace"
-        }
+        data = self._serializer_data(values)
         workspace = values.get("workspace") or getattr(self.instance, "workspace", None)
-        judge = self.serializer(data=given, partial=True, context={"workspace": workspace})
+        serializer = self.serializer(data=data, partial=True, context={"workspace": workspace})
         try:
-            judge.is_valid(raise_exception=True)
+            serializer.is_valid(raise_exception=True)
         except ValidationError as error:
-            for wrong in flatten_errors(error.get_full_details(), ()):
-                name, *place = [*map(str, wrong["loc"]), None]
-                where = ".".join(str(part) for part in place if part is not None)
-                self.add_error(name, f"{where}: {wrong['msg']}" if where else wrong["msg"])
+            self._add_api_errors(error)
         except DomainError as refusal:
             self.add_error(None, str(refusal))
         else:
-            values.update(
-                {name: judge.validated_data[name] for name in given if name in judge.validated_data}
-            )
+            validated = serializer.validated_data
+            values.update({name: validated[name] for name in data if name in validated})
         return values
+
+    def _serializer_data(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a client would send: on a change, only the fields that changed."""
+        is_change = self.instance.pk and not self.instance._state.adding
+        names = self.changed_data if is_change else list(values)
+        return {
+            name: _to_json(values[name]) for name in names if name in values and name != "workspace"
+        }
+
+    def _add_api_errors(self, error: ValidationError) -> None:
+        for field_error in flatten_errors(error.get_full_details(), ()):
+            path = [str(part) for part in field_error["loc"]]
+            field = path[0] if path else None  # None: the whole form
+            place = ".".join(path[1:])
+            message = field_error["msg"]
+            self.add_error(field, f"{place}: {message}" if place else message)
 
 
 class JsonField(forms.JSONField):
-    """Indented, and nothing where there is nothing."""
+    """Shows indented JSON, and an empty field for null."""
 
     def prepare_value(self, value: Any) -> Any:
         return "" if value is None else super().prepare_value(value)
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
-    """Counts to ten thousand and no further: the newest of a million rows are shown without a count
-    of them all.
+    """Counts no more than MAX_COUNTED_ROWS.
+
+    The newest of a million rows can be shown without counting them all.
     """
 
     @cached_property
@@ -94,16 +95,18 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the st
 
 
 class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
-    """Newest first. `search_ids` are the columns a whole id is looked for in, by their indexes."""
+    """Lists rows newest first, uses services for changes and audits them.
+
+    `search_ids` are the indexed columns in which a whole id is looked up. `audit_views` is set
+    where opening a row shows somebody's number or words; each view is then audited.
+    """
 
     ordering: Sequence[str] = ("-pk",)
     list_per_page = 50
     paginator = CappedPaginator
     show_full_result_count = False
     search_ids: Sequence[str] = ("pk",)
-    audit_views: bool = (
-        False  # whether opening a row shows a person's number or words, which goes on record
-    )
+    audit_views: bool = False
 
     @admin.display(description="Workspace", ordering="workspace__name")
     def workspace_name(self, row: Any) -> str:
@@ -119,13 +122,14 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        if not UUID_PATTERN.fullmatch(search_term.strip()):
-            found: tuple[QuerySet[Any], bool] = super().get_search_results(
-                request, queryset, search_term
-            )
-            return found
-        wanted = Q.create([(name, search_term.strip()) for name in self.search_ids], connector=Q.OR)
-        return queryset.filter(wanted), False
+        term = search_term.strip()
+        if UUID_PATTERN.fullmatch(term):
+            conditions: list[Any] = [(name, term) for name in self.search_ids]
+            return queryset.filter(Q.create(conditions, connector=Q.OR)), False
+        results: tuple[QuerySet[Any], bool] = super().get_search_results(
+            request, queryset, search_term
+        )
+        return results
 
     def changeform_view(
         self,
@@ -140,17 +144,8 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
             )
         except DomainError as refusal:
             return self.reject(request, refusal)
-        if (
-            self.audit_views
-            and object_id
-            and request.method == "GET"
-            and (row := self.get_object(request, object_id))
-        ):
-            audit.record(
-                f"{row._meta.model_name}.viewed_by_staff",
-                principal=principal_of(request, row),
-                target=row,
-            )
+        if self.audit_views and object_id and request.method == "GET":
+            self._audit_view(request, object_id)
         return page
 
     def delete_view(
@@ -163,15 +158,14 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         return page
 
     def reject(self, request: HttpRequest, refusal: DomainError) -> HttpResponseBase:
+        """Reload the page with the refusal as its message."""
         self.message_user(request, str(refusal), messages.ERROR)
         return redirect(request.path)
 
     def apply_to_each(
         self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any, Principal], object]
     ) -> None:
-        """Do `act` to every row chosen; refusals are told row by row, and keep nothing else from
-        being done.
-        """
+        """Call `act` for every selected row. A refusal is shown and does not stop the others."""
         done = 0
         for row in rows:
             try:
@@ -185,20 +179,28 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     def save_model(
         self, request: HttpRequest, obj: Any, form: "forms.ModelForm[Any]", change: bool
     ) -> None:
-        """What a page has no service for is written here, and on record."""
+        """Save and audit a row of a model that has no service for it."""
         obj.save(update_fields=form.changed_data if change else None)
-        done = "changed" if change else "added"
-        changes = {"fields": sorted(form.changed_data)}
+        verb = "changed" if change else "added"
         audit.record(
-            f"{obj._meta.model_name}.{done}_by_staff",
+            f"{obj._meta.model_name}.{verb}_by_staff",
             principal=principal_of(request, obj),
             target=obj,
-            changes=changes,
+            changes={"fields": sorted(form.changed_data)},
         )
+
+    def _audit_view(self, request: HttpRequest, object_id: str) -> None:
+        row = self.get_object(request, object_id)
+        if row is not None:
+            audit.record(
+                f"{row._meta.model_name}.viewed_by_staff",
+                principal=principal_of(request, row),
+                target=row,
+            )
 
 
 class ReadOnlyAdmin(StaffAdmin):
-    """What happened is looked at, not edited."""
+    """Shows rows that staff may read and not edit."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -211,7 +213,7 @@ class ReadOnlyAdmin(StaffAdmin):
 
 
 class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # the library is not typed
-    """Rows that belong to the one shown, to be looked at."""
+    """Shows rows that belong to the one on the page, without editing."""
 
     extra = 0
     can_delete = False
@@ -224,8 +226,8 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # the library is not
         return False
 
 
-def principal_of(request: HttpRequest, row: models.Model) -> Principal:
-    """Whoever is logged in, in the workspace the row belongs to (none: the row belongs to none)."""
+def principal_of(request: HttpRequest, row: models.Model | None = None) -> Principal:
+    """Return the member of staff as principal, in the workspace of `row` if it has one."""
     assert isinstance(request.user, User)
     workspace = getattr(row, "workspace", None)
     return Principal(
@@ -235,6 +237,6 @@ def principal_of(request: HttpRequest, row: models.Model) -> Principal:
     )
 
 
-def _as_json(value: Any) -> Any:
-    """A cleaned value as a client would have sent it."""
+def _to_json(value: Any) -> Any:
+    """Return a cleaned value as a client would send it."""
     return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,4 +1,4 @@
-"""One's own second factor: shown when logging in, set up and taken away."""
+"""The pages with which staff enter, set up, renew and remove their own second factor."""
 
 from typing import Any
 
@@ -17,26 +17,26 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.cache import never_cache
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import audit
 from accounts.auth import attempt_limits, second_factor
-from accounts.auth.authentication import client_ip
-from accounts.auth.principal import Principal
 from accounts.models import SecondFactor, User
-from accounts.staff.login import FACTOR_PAGE, PASSED, enforce_attempt_limit
+from accounts.staff.base import principal_of
+from accounts.staff.login import (
+    SECOND_FACTOR_PAGE,
+    SECOND_FACTOR_PASSED,
+    enforce_attempt_limit,
+)
 from voiceops.core.errors import Invalid
 
 
 class NoEchoInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # the library is not typed
-    """A code that was wrong is not shown again: the next one would be typed behind it."""
+    """Comes back empty after a wrong code, so that the next one is not appended to it."""
 
     def format_value(self, value: Any) -> None:
         return None
 
 
 class CodeForm(forms.Form):
-    """Takes a code of whoever is logged in. Too many wrong ones, from wherever, and none is taken
-    for a while.
-    """
+    """Verifies a code of the user who is logged in. Attempts are limited per user."""
 
     code = forms.CharField(
         label="Code",
@@ -46,47 +46,46 @@ class CodeForm(forms.Form):
 
     def __init__(self, request: HttpRequest, factor: SecondFactor) -> None:
         super().__init__(request.POST or None)
-        self.request, self.factor = request, factor
+        self.request = request
+        self.factor = factor
         self.recovery_codes: list[str] = []
 
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
-        principal = principal_of_user(self.request)
         enforce_attempt_limit(self.request, "code", self.factor.user_id)
-        if not self.try_code(code, principal):
-            audit.record("second_factor.refused", principal=principal, target=self.factor.user)
-            raise ValidationError(second_factor.WRONG_CODE)
+        try:
+            self._verify(code)
+        except Invalid as refusal:
+            raise ValidationError(str(refusal)) from refusal
         attempt_limits.reset_attempts("code", self.factor.user_id)
-        self.request.session[PASSED] = True
+        self.request.session[SECOND_FACTOR_PASSED] = True
         self.request.session.cycle_key()
         return code
 
-    def try_code(self, code: str, principal: Principal) -> bool:
+    def _verify(self, code: str) -> None:
         now = timezone.now()
+        principal = principal_of(self.request)
         if self.factor.confirmed_at is not None:
-            return second_factor.accepts(factor=self.factor, code=code, now=now)
-        try:
+            second_factor.verify(factor=self.factor, code=code, now=now, principal=principal)
+        else:
             self.recovery_codes = second_factor.confirm(
                 factor=self.factor, code=code, now=now, principal=principal
             )
-        except Invalid:
-            return False
-        return True
 
 
 @never_cache
 def second_factor_view(request: HttpRequest) -> HttpResponse:
-    """Ask for the code; once it was given, or where there is none yet, show what can be done."""
+    """Ask for a code; show the set-up page without a factor, and its management once it passed."""
     assert isinstance(request.user, User)
-    factor = second_factor.factor_of(request.user)
+    factor = second_factor.find_confirmed(request.user)
     if factor is None:
-        return set_up(request, second_factor.pending(request.user))
-    if not request.session.get(PASSED):
-        return ask(request, factor)
+        return set_up(request, second_factor.get_or_begin_setup(request.user))
+    if not request.session.get(SECOND_FACTOR_PASSED):
+        return ask_for_code(request, factor)
     return manage(request, factor)
 
 
-def ask(request: HttpRequest, factor: SecondFactor) -> HttpResponse:
+def ask_for_code(request: HttpRequest, factor: SecondFactor) -> HttpResponse:
     form = CodeForm(request, factor)
     if form.is_valid():
         return redirect(next_page(request))
@@ -97,48 +96,42 @@ def set_up(request: HttpRequest, factor: SecondFactor) -> HttpResponse:
     form = CodeForm(request, factor)
     if form.is_valid():
         return render(request, "codes", codes=form.recovery_codes, next=next_page(request))
-    address = second_factor.address_of(factor)
-    picture = segno.make(address, error="m").svg_inline(
-        scale=5, dark="#000", light="#fff", border=3
-    )
+    qr_code = segno.make(second_factor.provisioning_uri(factor), error="m")
+    picture = qr_code.svg_inline(scale=5, dark="#000", light="#fff", border=3)
     return render(
         request,
         "setup",
         form=form,
-        picture=mark_safe(picture),  # noqa: S308 - made by us, of a secret and an address that segno encodes as squares
-        secret=second_factor.secret_of(factor),
-        demanded=settings.STAFF_SECOND_FACTOR,
+        picture=mark_safe(picture),  # noqa: S308 - SVG squares by segno, nothing from outside
+        secret=second_factor.decrypt_secret(factor),
+        is_required=settings.STAFF_SECOND_FACTOR,
     )
 
 
 def manage(request: HttpRequest, factor: SecondFactor) -> HttpResponse:
-    """New recovery codes, or none of it any more: for both the app must be at hand."""
+    """Renew the recovery codes or remove the factor. Either needs a code first."""
     form = CodeForm(request, factor)
     if form.is_valid() and "remove" in request.POST:
-        second_factor.remove(factor=factor, principal=principal_of_user(request))
-        request.session.pop(PASSED)
+        second_factor.remove(factor=factor, principal=principal_of(request))
+        request.session.pop(SECOND_FACTOR_PASSED)
         messages.success(request, "The second factor was removed.")
         return redirect("admin:index")
     if form.is_valid():
-        codes = second_factor.renew_codes(factor=factor, principal=principal_of_user(request))
-        return render(request, "codes", codes=codes, next=reverse(f"admin:{FACTOR_PAGE}"))
-    left = factor.recovery_codes.filter(used_at=None).count()
-    return render(request, "manage", form=form, factor=factor, left=left)
+        codes = second_factor.renew_recovery_codes(factor=factor, principal=principal_of(request))
+        return render(request, "codes", codes=codes, next=reverse(f"admin:{SECOND_FACTOR_PAGE}"))
+    unused_codes = factor.recovery_codes.filter(used_at=None).count()
+    return render(request, "manage", form=form, factor=factor, unused_codes=unused_codes)
 
 
-def render(request: HttpRequest, name: str, **told: Any) -> HttpResponse:
-    context = {**admin.site.each_context(request), "title": "Second factor", **told}
-    return TemplateResponse(request, f"admin/second_factor/{name}.html", context)
+def render(request: HttpRequest, name: str, **context: Any) -> HttpResponse:
+    whole_context = {**admin.site.each_context(request), "title": "Second factor", **context}
+    return TemplateResponse(request, f"admin/second_factor/{name}.html", whole_context)
 
 
 def next_page(request: HttpRequest) -> str:
+    """Return the page in `next` if it is one of ours, else the start page."""
     wanted = request.GET.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(
+    is_own = url_has_allowed_host_and_scheme(
         wanted, {request.get_host()}, require_https=request.is_secure()
     )
-    return wanted if is_ours else reverse("admin:index")
-
-
-def principal_of_user(request: HttpRequest) -> Principal:
-    assert isinstance(request.user, User)
-    return Principal(user=request.user, ip=client_ip(request))
+    return wanted if is_own else reverse("admin:index")

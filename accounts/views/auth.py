@@ -1,8 +1,5 @@
-"""Logging in and out, and one's own account. The rest of the API's accounts is in
-`workspace_views`.
-"""
+"""Registration, login and logout, password resets and accepting an invitation."""
 
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -13,13 +10,13 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import audit
 from accounts.api.base_view import PublicView
 from accounts.auth import sessions, tokens
 from accounts.auth.authentication import ACCESS_COOKIE, client_ip
 from accounts.auth.origin import require_own_origin
-from accounts.auth.principal import Principal
-from accounts.models import User, Workspace
+from accounts.auth.sessions import InvalidCredentialsError
+from accounts.models import Membership, User, Workspace
+from accounts.roles import Role
 from accounts.serializers.auth import (
     AcceptInvitationSerializer,
     LoginSerializer,
@@ -31,20 +28,20 @@ from accounts.serializers.auth import (
     validate_new_password,
 )
 from accounts.serializers.users import UserSerializer
-from accounts.serializers.workspaces import DetailSerializer
-from accounts.services import invitations, passwords, registration
-from accounts.views.account import _told
+from accounts.serializers.workspaces import DetailSerializer, serialize_workspace
+from accounts.services import invitations, login, passwords, registration
 from voiceops.api.errors import field_error
-from voiceops.api.serializers import StrictSerializer
+from voiceops.api.serializers import StrictSerializer, validate_body
 
 REFRESH_COOKIE = "refresh_token"
-REFRESH_PATH = "/auth"
-MAIL_IS_ON_ITS_WAY = "If the address is known, an e-mail is on its way"
+REFRESH_COOKIE_PATH = "/auth"
+EMAIL_SENT = "If the address is known, an e-mail is on its way"
 
 
 class AuthView(PublicView):
-    """A browser must have been sent here by our own pages: a foreign one could log its visitor into
-    another account.
+    """A view that a browser may only use from our own pages.
+
+    A foreign page could otherwise log its visitor in to another account.
     """
 
     serializer_class: type[StrictSerializer]
@@ -52,11 +49,9 @@ class AuthView(PublicView):
     def resolve_workspace(self, request: Request) -> None:
         require_own_origin(request)
 
-    def read(self, request: Request) -> dict[str, Any]:
-        serializer = self.serializer_class(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        values: dict[str, Any] = serializer.validated_data
-        return values
+    def validate_body(self, request: Request) -> dict[str, Any]:
+        """Return the validated fields of the body. Raises ValidationError (422)."""
+        return validate_body(self.serializer_class, request)
 
 
 class RegisterView(AuthView):
@@ -64,13 +59,10 @@ class RegisterView(AuthView):
 
     @extend_schema(responses={201: TokensSerializer})
     def post(self, request: Request) -> Response:
-        values = self.read(request)
-        values.setdefault(
-            "workspace_name",
-            f"{values['name'] or values['email'].partition('@')[0]}'s workspace"[:100],
-        )
-        user = registration.register_user(**values, ip=client_ip(request))
-        return log_in(user, request, status=201)
+        ip = client_ip(request)
+        user = registration.register_user(**self.validate_body(request), ip=ip)
+        pair = login.start_session(user=user, ip=ip, now=timezone.now())
+        return token_response(pair, status=201)
 
 
 class LoginView(AuthView):
@@ -78,11 +70,12 @@ class LoginView(AuthView):
 
     @extend_schema(responses={200: TokensSerializer})
     def post(self, request: Request) -> Response:
+        values = self.validate_body(request)
         try:
-            user = sessions.check_password(**self.read(request), ip=client_ip(request))
-        except sessions.RefusedError as error:
+            pair = login.log_in(**values, ip=client_ip(request), now=timezone.now())
+        except InvalidCredentialsError as error:
             raise AuthenticationFailed(str(error)) from error
-        return log_in(user, request)
+        return token_response(pair)
 
 
 class RefreshView(AuthView):
@@ -90,35 +83,39 @@ class RefreshView(AuthView):
 
     @extend_schema(responses={200: TokensSerializer})
     def post(self, request: Request) -> Response:
-        token = self.read(request).get("refresh_token") or request.COOKIES.get(REFRESH_COOKIE, "")
+        body_token = self.validate_body(request).get("refresh_token")
+        token = body_token or request.COOKIES.get(REFRESH_COOKIE, "")
         try:
             pair = sessions.refresh_session(token=token, now=timezone.now(), ip=client_ip(request))
-        except sessions.RefusedError as error:
+        except InvalidCredentialsError as error:
             raise AuthenticationFailed(str(error)) from error
-        return answer(pair)
+        return token_response(pair)
 
 
 class LogoutView(AuthView):
-    """Ends the session of whichever token is shown; logging out twice, or without one, is no error."""
+    """Ends the session of the token that was sent.
+
+    Logging out twice, or without a token, is not an error.
+    """
 
     serializer_class = RefreshSerializer
 
     @extend_schema(responses={200: DetailSerializer})
     def post(self, request: Request) -> Response:
-        shown = self.read(request).get("refresh_token") or request.COOKIES.get(REFRESH_COOKIE)
-        bearer = request.headers.get("Authorization", "").partition(" ")[2]
-        for token in (shown, request.COOKIES.get(ACCESS_COOKIE), bearer.strip()):
-            if token and (session := sessions.find_session(token)):
-                sessions.end_session(session=session, now=timezone.now())
-                audit.record(
-                    "user.logged_out",
-                    principal=Principal.for_user(session.user, ip=client_ip(request)),
-                    target=session,
-                )
-                break
+        body_token = self.validate_body(request).get("refresh_token")
+        candidates = (
+            body_token or request.COOKIES.get(REFRESH_COOKIE),
+            request.COOKIES.get(ACCESS_COOKIE),
+            request.headers.get("Authorization", "").partition(" ")[2].strip(),
+        )
+        login.log_out(
+            tokens=[token for token in candidates if token],
+            ip=client_ip(request),
+            now=timezone.now(),
+        )
         response = Response({"detail": "Logged out"})
         response.delete_cookie(ACCESS_COOKIE, samesite="Lax")
-        response.delete_cookie(REFRESH_COOKIE, path=REFRESH_PATH, samesite="Strict")
+        response.delete_cookie(REFRESH_COOKIE, path=REFRESH_COOKIE_PATH, samesite="Strict")
         return response
 
 
@@ -128,9 +125,9 @@ class PasswordResetView(AuthView):
     @extend_schema(responses={200: DetailSerializer})
     def post(self, request: Request) -> Response:
         passwords.request_password_reset(
-            **self.read(request), ip=client_ip(request), now=timezone.now()
+            **self.validate_body(request), ip=client_ip(request), now=timezone.now()
         )
-        return Response({"detail": MAIL_IS_ON_ITS_WAY})
+        return Response({"detail": EMAIL_SENT})
 
 
 class PasswordResetConfirmView(AuthView):
@@ -138,7 +135,8 @@ class PasswordResetConfirmView(AuthView):
 
     @extend_schema(responses={200: DetailSerializer})
     def post(self, request: Request) -> Response:
-        values, now = self.read(request), timezone.now()
+        values = self.validate_body(request)
+        now = timezone.now()
         reset = passwords.find_reset(token=values["token"], now=now)
         validate_new_password(values["password"], user=reset.user)
         passwords.confirm_password_reset(
@@ -152,67 +150,64 @@ class AcceptInvitationView(AuthView):
 
     @extend_schema(responses={200: TokensSerializer})
     def post(self, request: Request) -> Response:
-        values, now = self.read(request), timezone.now()
-        invitation = invitations.find_invitation(token=values["token"], now=now)
+        values = self.validate_body(request)
+        now = timezone.now()
+        ip = client_ip(request)
         password, name = values.get("password"), values["name"]
+        invitation = invitations.find_invitation(token=values["token"], now=now)
         if not User.objects.filter(email=invitation.email).exists():
-            if password is None:
-                raise serializers.ValidationError(
-                    {"password": field_error("value_error.missing").detail}
-                )
-            validate_new_password(password, user=User(email=invitation.email, name=name))
+            _require_password(password, user=User(email=invitation.email, name=name))
+
         user = invitations.accept_invitation(
-            invitation=invitation, password=password, name=name, ip=client_ip(request), now=now
+            invitation=invitation, password=password, name=name, ip=ip, now=now
         )
-        return log_in(user, request, workspace=invitation.workspace)
+        workspace = invitation.workspace
+        pair = login.start_session(user=user, ip=ip, now=now, workspace=workspace)
+        return token_response(pair, workspace=workspace)
 
 
-def log_in(
-    user: User, request: Request, *, workspace: Workspace | None = None, status: int = 200
-) -> Response:
-    """Open a session and answer with its tokens."""
-    now: datetime = timezone.now()
-    pair = sessions.open_session(user=user, now=now)
-    user.last_login = now
-    user.save(update_fields=["last_login"])
-    audit.record(
-        "user.logged_in",
-        principal=Principal.for_user(user, workspace=workspace, ip=client_ip(request)),
-        target=user,
-    )
-    return answer(pair, workspace=workspace, status=status)
-
-
-def answer(
+def token_response(
     pair: sessions.TokenPair, *, workspace: Workspace | None = None, status: int = 200
 ) -> Response:
-    """The documented body of a login, and both cookies."""
-    user = pair.user
-    workspace = workspace or user.default_workspace
+    """Return the documented body of a login, with both tokens as cookies too."""
+    workspace = workspace or pair.user.default_workspace
     body = {
-        "user": UserSerializer(user).data,
-        "workspace": _told(workspace, user) if workspace else None,
+        "user": UserSerializer(pair.user).data,
+        "workspace": _describe_workspace(workspace, pair.user) if workspace else None,
         "access_token": pair.access_token,
         "refresh_token": pair.refresh_token,
         "token_type": "bearer",
         "expires_in": tokens.ACCESS_SECONDS,
     }
     response = Response(body, status=status)
-    safe: dict[str, Any] = {"httponly": True, "secure": settings.SESSION_COOKIE_SECURE}
     response.set_cookie(
         ACCESS_COOKIE,
         pair.access_token,
         max_age=tokens.ACCESS_SECONDS,
         samesite="Lax",
         path="/",
-        **safe,
+        httponly=True,
+        secure=settings.SESSION_COOKIE_SECURE,
     )
     response.set_cookie(
         REFRESH_COOKIE,
         pair.refresh_token,
         max_age=tokens.REFRESH_SECONDS,
         samesite="Strict",
-        path=REFRESH_PATH,
-        **safe,
+        path=REFRESH_COOKIE_PATH,
+        httponly=True,
+        secure=settings.SESSION_COOKIE_SECURE,
     )
     return response
+
+
+def _require_password(password: str | None, *, user: User) -> None:
+    """Raises ValidationError (422) when the password is missing or too weak for the new user."""
+    if password is None:
+        raise serializers.ValidationError({"password": field_error("value_error.missing").detail})
+    validate_new_password(password, user=user)
+
+
+def _describe_workspace(workspace: Workspace, user: User) -> dict[str, Any] | None:
+    membership = Membership.unscoped.filter(workspace=workspace, user=user).first()
+    return serialize_workspace(workspace, Role(membership.role)) if membership else None

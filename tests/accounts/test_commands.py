@@ -57,7 +57,7 @@ def test_a_key_from_the_shell_works(ours: Workspace) -> None:
         ),
         (
             ("create_api_key", "--workspace", "X", "--name", "Y", "--role", "admin"),
-            "No workspace 'X'; make one with create_workspace",
+            "There is no workspace X; create one with create_workspace",
         ),
     ],
 )
@@ -71,5 +71,5 @@ def test_a_mistake_is_one_clear_line(arguments: tuple[str, ...], line: str, db: 
 def test_two_workspaces_of_one_name_need_the_id(ours: Workspace) -> None:
     make.workspace(name=ours.name)
 
-    with pytest.raises(CommandError, match="give the id instead"):
+    with pytest.raises(CommandError, match="give its id instead"):
         call_command("create_api_key", "--workspace", ours.name, "--name", "Y", "--role", "admin")

@@ -25,7 +25,7 @@ def test_what_is_long_over_is_forgotten_and_the_rest_stays(ours: Workspace) -> N
         "password resets": 0,
         "invitations": 1,
         "idempotency keys": 0,
-        "tries to log in": 1,
+        "login attempts": 1,
     }
     assert (list(Session.objects.all()), list(ours.invitations.all())) == ([live], [waiting])
     assert ours.audit_entries.count() == 1

@@ -20,7 +20,7 @@ KNOWING = re.compile(
     # Workers, which serve every workspace.
     r"|(telephony|batches|webhooks)/(?!views|serializers)\w+(/\w+)*\.py"
     r"|worker/[\w/]+\.py"
-    r"|\w+/management/commands/\w+\.py"
+    r"|\w+/management/(commands/)?\w+\.py"
     r"|ops/(?!.*views)[\w/]+\.py"
     # Reads a batch again that the view has already found in its workspace.
     r"|batches/views/progress\.py"

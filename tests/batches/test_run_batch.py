@@ -85,7 +85,10 @@ def test_a_list_is_run_and_watched_to_its_end(office: Workspace, file: Path) -> 
     [
         ({"agent": "Nobody"}, "There is no agent Nobody in Office"),
         ({"from": "+12025550199"}, "There is no phone number +12025550199 in Office"),
-        ({"workspace": "Elsewhere"}, "There is no workspace Elsewhere"),
+        (
+            {"workspace": "Elsewhere"},
+            "There is no workspace Elsewhere; create one with create_workspace",
+        ),
         ({"default-country": "XX"}, "XX is no country: give two letters, as US"),
         ({"calls-per-second": "0"}, "--calls-per-second must be from 0.01 to 1000"),
         ({"calls-per-second": "nan"}, "--calls-per-second must be from 0.01 to 1000"),

@@ -18,6 +18,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import models
 from rest_framework import serializers
 from rest_framework.fields import SkipField, empty, get_error_detail
+from rest_framework.request import Request
 from rest_framework.utils import html
 
 from voiceops.api.errors import field_error
@@ -62,6 +63,7 @@ __all__ = [
     "Text",
     "Url",
     "Uuid",
+    "validate_body",
 ]
 
 
@@ -172,6 +174,18 @@ class Strict(serializers.Serializer[Any]):
         if field.default is empty:
             raise SkipField
         return field.default() if callable(field.default) else copy.deepcopy(field.default)
+
+
+def validate_body(
+    serializer_class: type[serializers.BaseSerializer[Any]],
+    request: Request,
+    context: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the validated fields of a request's body. Raises ValidationError (422)."""
+    serializer = serializer_class(data=request.data, context=dict(context or {}))
+    serializer.is_valid(raise_exception=True)
+    values: dict[str, Any] = serializer.validated_data
+    return values
 
 
 class StrictSerializer(Strict):

@@ -9,19 +9,22 @@ from accounts.auth import api_keys
 from accounts.models import User, canonical_email
 from accounts.services import workspaces
 
+PASSWORD_LENGTH = 20  # base62: 119 bits
+
 
 class Command(BaseCommand):
     help = (
-        "Makes a workspace and its admin. Somebody new is given a password, which is printed once."
+        "Creates a workspace and its admin. A new user gets a password, which is printed and "
+        "cannot be printed again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="what the workspace is called")
+        parser.add_argument("name", help="the workspace's name")
         parser.add_argument(
             "--admin",
             required=True,
             metavar="EMAIL",
-            help="whose it is; made if nobody has the address",
+            help="the admin's e-mail address; the user is created if there is none",
         )
 
     def handle(self, *args: Any, name: str, admin: str, **options: Any) -> None:
@@ -32,11 +35,12 @@ class Command(BaseCommand):
             validate_email(email)
         except ValidationError as error:
             raise CommandError(f"{admin!r} is not an e-mail address") from error
+
         password = None
         with transaction.atomic():
             user = User.objects.filter(email=email).first()
             if user is None:
-                password = api_keys.random_text(20)
+                password = api_keys.random_text(PASSWORD_LENGTH)
                 user = User.objects.create_user(email, password)
             workspace = workspaces.create_workspace(name=name.strip(), user=user)
         self.stdout.write(f"Workspace {workspace.name}: {workspace.pk}")

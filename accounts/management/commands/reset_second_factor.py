@@ -9,17 +9,17 @@ from accounts.models import SecondFactor, User, canonical_email
 
 class Command(BaseCommand):
     help = (
-        "Takes away a staff member's second factor, for who has lost both the app and the recovery codes. The password "
-        "alone opens the admin again, until a new one is set up."
+        "Removes the second factor of a member of staff who has lost both the app and the "
+        "recovery codes. The password alone opens the admin until they set up a new one."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("email", help="whose it is")
+        parser.add_argument("email", help="the e-mail address of the member of staff")
 
     def handle(self, *args: Any, email: str, **options: Any) -> None:
         user = User.objects.filter(email=canonical_email(email)).first()
         if user is None:
-            raise CommandError(f"Nobody has the address {email}")
+            raise CommandError(f"No user has the address {email}")
         factor = SecondFactor.objects.filter(user=user).first()
         if factor is None:
             raise CommandError(f"{user.email} has no second factor")

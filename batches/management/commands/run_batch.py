@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from tqdm import tqdm
 
+from accounts.management.workspaces import find_workspace
 from accounts.models import Workspace
 from agents.models import Agent
 from batches.importing.phones import is_known_country
@@ -133,20 +134,6 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{counts['total']} people in {progress['elapsed_seconds']:.0f} s, batch {batch.status}"
         )
-
-
-def find_workspace(wanted: str | None) -> Workspace:
-    found = Workspace.unscoped.filter(named(wanted)) if wanted else Workspace.unscoped.all()
-    workspaces = list(found.order_by("pk")[:2])
-    if len(workspaces) == 1:
-        return workspaces[0]
-    if wanted:
-        raise CommandError(f"There is {'more than one' if workspaces else 'no'} workspace {wanted}")
-    raise CommandError(
-        "Name the --workspace: there is more than one"
-        if workspaces
-        else "There is no workspace yet"
-    )
 
 
 def find_agent(workspace: Workspace, wanted: str) -> Agent:

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from accounts.management.commands.create_api_key import find_workspace
+from accounts.management.workspaces import find_workspace
 from accounts.models import Workspace
 from batches.services.erasure import erase_recipients
 from telephony.services.erasure import erase_calls

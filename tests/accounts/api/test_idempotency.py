@@ -7,10 +7,9 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.api import idempotency
 from accounts.models import ApiKey, IdempotentRequest, User, Workspace
 from accounts.roles import Role
-from accounts.services import api_keys
+from accounts.services import api_keys, retention
 from tests import make
 
 BODY = {"name": "Robot", "role": "member"}
@@ -119,7 +118,7 @@ def test_a_key_is_forgotten_after_a_day(ours: Workspace) -> None:
     response = client.post("/api-keys", {**BODY, "name": "Other"}, headers=KEY)
 
     assert response.status_code == 201
-    assert idempotency.prune(now=timezone.now() + timedelta(hours=25)) == 1
+    assert retention.prune(now=timezone.now() + timedelta(hours=25))["idempotency keys"] == 1
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])

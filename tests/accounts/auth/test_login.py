@@ -200,7 +200,7 @@ def test_a_token_is_judged_by_signature_then_expiry_then_user_then_session() -> 
 
     def answer(**claims: object) -> object:
         values = {"user_id": user.pk, "session_id": session.pk, "now": now, **claims}
-        token = tokens.issue(tokens.ACCESS, **values)  # type: ignore[arg-type]  # the cases above
+        token = tokens.issue_token(tokens.ACCESS, **values)  # type: ignore[arg-type]  # the cases above
         return (
             APIClient(headers={"Authorization": f"Bearer {token}"}).get("/auth/me").json()["detail"]
         )
@@ -209,7 +209,7 @@ def test_a_token_is_judged_by_signature_then_expiry_then_user_then_session() -> 
     assert answer(user_id=nobody, session_id=none) == "User not found"
     assert answer(session_id=none) == "Invalid or missing token"
     forged = (
-        tokens.issue(tokens.ACCESS, user_id=user.pk, session_id=session.pk, now=long_ago)[:-4]
+        tokens.issue_token(tokens.ACCESS, user_id=user.pk, session_id=session.pk, now=long_ago)[:-4]
         + "AAAA"
     )
     assert (

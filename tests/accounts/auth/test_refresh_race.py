@@ -37,7 +37,7 @@ def refresh(token: str, start: Barrier) -> str:
     start.wait(timeout=10)
     try:
         sessions.refresh_session(token=token, now=timezone.now(), ip=None)
-    except sessions.RefusedError:
+    except sessions.InvalidCredentialsError:
         return "refused"
     finally:
         connection.close()

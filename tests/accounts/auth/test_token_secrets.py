@@ -46,12 +46,14 @@ def test_an_expired_token_of_the_old_secret_is_said_to_be_expired(
     ada: User, settings: Settings
 ) -> None:
     long_ago = timezone.now() - timedelta(days=1)
-    old = tokens.issue(tokens.ACCESS, user_id=ada.pk, session_id=make.session(ada).pk, now=long_ago)
+    old = tokens.issue_token(
+        tokens.ACCESS, user_id=ada.pk, session_id=make.session(ada).pk, now=long_ago
+    )
 
     settings.JWT_API_SECRET, settings.JWT_API_SECRET_FALLBACKS = NEW, [OLD]
 
     assert told(old) == (401, "Token expired")
-    assert tokens.read(old, even_expired=True).user_id == ada.pk
+    assert tokens.decode_token(old, allow_expired=True).user_id == ada.pk
 
 
 def test_a_refresh_answers_with_the_new_secret(db: None, settings: Settings) -> None:

@@ -128,8 +128,8 @@ class World:
             self.secrets[str(letter.subject)] = max(
                 str(letter.body).replace("=", " ").split(), key=len
             )
-        factor = second_factor.begin(user=make.user())
-        self.secrets["totp"] = second_factor.secret_of(SecondFactor.objects.get(pk=factor.pk))
+        factor = second_factor.begin_setup(user=make.user())
+        self.secrets["totp"] = second_factor.decrypt_secret(SecondFactor.objects.get(pk=factor.pk))
 
     def call(self, box: RunningSandbox) -> Call:
         """Somebody is called and talks, while the workers and their doorbells are at work."""

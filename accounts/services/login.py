@@ -1,0 +1,77 @@
+"""Logging in and out: credentials, sessions, `last_login` and the audit log."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.contrib.auth.hashers import make_password
+
+from accounts import audit
+from accounts.auth import sessions
+from accounts.auth.principal import Principal
+from accounts.auth.sessions import InvalidCredentialsError, TokenPair
+from accounts.models import User, Workspace, canonical_email
+
+INVALID_CREDENTIALS = "Invalid email or password"
+
+
+def log_in(*, email: str, password: str, ip: str | None, now: datetime) -> TokenPair:
+    """Check the credentials and open a session.
+
+    Raises InvalidCredentialsError, with one message for every reason.
+    """
+    user = _check_credentials(email, password, ip)
+    return start_session(user=user, ip=ip, now=now)
+
+
+def start_session(
+    *, user: User, ip: str | None, now: datetime, workspace: Workspace | None = None
+) -> TokenPair:
+    """Open a session for a user whose identity is proven, and record the login.
+
+    The audit entry belongs to `workspace`, or to the user's default workspace.
+    """
+    pair = sessions.open_session(user=user, now=now)
+    user.last_login = now
+    user.save(update_fields=["last_login"])
+    principal = Principal.for_user(user, workspace=workspace, ip=ip)
+    audit.record("user.logged_in", principal=principal, target=user)
+    return pair
+
+
+def log_out(*, tokens: Iterable[str], ip: str | None, now: datetime) -> None:
+    """End the session of the first token that has one. Logging out twice is not an error."""
+    for token in tokens:
+        session = sessions.find_session(token)
+        if session is not None:
+            sessions.end_session(session=session, now=now)
+            principal = Principal.for_user(session.user, ip=ip)
+            audit.record("user.logged_out", principal=principal, target=session)
+            return
+
+
+def record_admin_login(*, user: User, ip: str | None) -> None:
+    """Record that a member of staff logged in to the admin, which has sessions of its own."""
+    principal = Principal.for_user(user, ip=ip)
+    audit.record("user.logged_in", principal=principal, target=user, changes={"to": "admin"})
+
+
+def record_failed_login(*, user: User | None, ip: str | None) -> None:
+    """Record a failed login; `user` is None when no user has the address."""
+    principal = Principal.for_user(user, ip=ip) if user else Principal(ip=ip)
+    audit.record("user.login_failed", principal=principal, target=user)
+
+
+def _check_credentials(email: str, password: str, ip: str | None) -> User:
+    """Return the user with these credentials. Raises InvalidCredentialsError."""
+    users = User.objects.select_related("default_workspace")
+    user = users.filter(email=canonical_email(email)).first()
+    if user is None:
+        # Hashing takes as long as comparing would: the time must not reveal which users exist.
+        make_password(password)
+        is_accepted = False
+    else:
+        is_accepted = user.check_password(password) and user.is_active
+    if user is None or not is_accepted:
+        record_failed_login(user=user, ip=ip)
+        raise InvalidCredentialsError(INVALID_CREDENTIALS)
+    return user
