@@ -1,3 +1,5 @@
+"""API keys: creating and revoking them."""
+
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any

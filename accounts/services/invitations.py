@@ -1,3 +1,5 @@
+"""Invitations to a workspace: sent by e-mail, accepted with a token."""
+
 from datetime import datetime, timedelta
 
 from django.conf import settings

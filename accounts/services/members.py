@@ -1,3 +1,5 @@
+"""Members of a workspace, their roles and their default workspace."""
+
 from datetime import datetime
 
 from django.db import transaction

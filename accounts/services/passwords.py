@@ -1,3 +1,5 @@
+"""Changing a password, and resetting it by e-mail."""
+
 from datetime import datetime, timedelta
 
 from django.conf import settings

@@ -1,3 +1,5 @@
+"""Registering a user with a workspace of their own."""
+
 from django.db import IntegrityError, transaction
 
 from accounts.models import User, canonical_email

@@ -1,3 +1,5 @@
+"""Deleting credentials that are past their use."""
+
 from datetime import datetime, timedelta
 
 from django.db.models import Q

@@ -1,3 +1,5 @@
+"""Changes users make to their own account."""
+
 from collections.abc import Mapping
 from typing import Any
 

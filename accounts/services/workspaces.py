@@ -1,3 +1,5 @@
+"""Workspaces: creating, changing and deleting them."""
+
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
