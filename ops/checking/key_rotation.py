@@ -68,7 +68,8 @@ def outdated_rows(column: Column) -> models.QuerySet[Any]:
 def rotate_column(column: Column) -> Iterator[RotatedChunk]:
     """Re-encrypt a column chunk by chunk, while everything runs.
 
-    An interrupted rotation continues where it stopped, because finished rows are no longer outdated.
+    An interrupted rotation continues where it stopped, because finished rows are no longer
+    outdated.
     """
     last: Any = None
     while True:

@@ -1,8 +1,8 @@
 """What is going on in the whole installation, as metrics for Prometheus.
 
-Every figure is computed from rows when it is asked for, so any web process gives the same answer and
-none has to count by itself. Only unfinished rows and those of the last five minutes are read, which
-indexes find at any size of the tables.
+Every figure is computed from rows when it is asked for, so any web process gives the same answer
+and none has to count by itself. Only unfinished rows and those of the last five minutes are read,
+which indexes find at any size of the tables.
 
 The distributions are gauge histograms: they describe the last five minutes instead of growing for
 ever. Query them without rate(), for example

@@ -1,4 +1,4 @@
-"""The REST API, used as any client would use it: over HTTP, as a logged-in person."""
+"""A client of the REST API that works as any other client does: over HTTP, as a logged-in user."""
 
 import http
 import time
@@ -10,16 +10,16 @@ import requests
 
 from voiceops.core.errors import DomainError
 
-ANSWER_SECONDS = 30.0
-UPLOAD_SECONDS = 300.0
-RESTART_SECONDS = (
-    30.0  # as long as this a server may be away, being started again, before a watcher gives up
-)
-EVERYTHING = "?page_size=200"
+REQUEST_TIMEOUT_SECONDS = 30.0
+FILE_TIMEOUT_SECONDS = 300.0
+# How long the server may be away, being restarted, before `get_with_retry` gives up.
+RETRY_SECONDS = 30.0
+RETRY_PAUSE_SECONDS = 0.5
+LARGEST_PAGE = "?page_size=200"
 
 
 class ApiError(DomainError):
-    """The server refused. `status` is its answer's."""
+    """The server refused a request. `status` is the status of its response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -27,69 +27,75 @@ class ApiError(DomainError):
 
 
 class Api:
-    """Raises ApiError when the server refuses, requests.ConnectionError when it is not there."""
+    """Every method raises ApiError when the server refuses, and requests.ConnectionError when it
+    cannot be reached.
+    """
 
     def __init__(self, url: str, *, email: str, password: str) -> None:
         self.url = url
         self.credentials = {"email": email, "password": password}
         self.http = requests.Session()
-        self.http.trust_env = False  # a proxy of the environment does not lead to this machine
-        self.http.headers["X-Forwarded-Proto"] = (
-            "https"  # as the proxy in front would say, if DEBUG is off
-        )
+        # A proxy from the environment would not lead to this machine.
+        self.http.trust_env = False
+        # With DEBUG=0 the server expects a TLS proxy in front of it.
+        self.http.headers["X-Forwarded-Proto"] = "https"
 
     def register(self, *, name: str, workspace_name: str) -> None:
-        """Make the user and a workspace of theirs; someone who has both already just logs in."""
+        """Create the user and a workspace, or log in when the user exists already."""
+        body = {**self.credentials, "name": name, "workspace_name": workspace_name}
         try:
-            answer = self.post(
-                "/auth/register",
-                {**self.credentials, "name": name, "workspace_name": workspace_name},
-            )
+            tokens = self.post("/auth/register", body)
         except ApiError as error:
             if error.status != http.HTTPStatus.CONFLICT:
                 raise
-            answer = self.post("/auth/login", self.credentials)
-        self._carry(answer)
+            tokens = self.post("/auth/login", self.credentials)
+        self._use_tokens(tokens)
 
     def log_in(self) -> None:
-        self._carry(self.post("/auth/login", self.credentials))
+        self._use_tokens(self.post("/auth/login", self.credentials))
 
     def get(self, path: str) -> Any:
-        return self._ask("GET", path).json()
+        return self._request("GET", path).json()
 
-    def find(self, path: str, **wanted: str) -> Any | None:
-        """The first of the newest items of a list whose fields are as `wanted`."""
-        items = self.get(path + EVERYTHING)["items"]
-        return next(
-            (item for item in items if all(item[name] == value for name, value in wanted.items())),
-            None,
+    def find(self, path: str, **fields: str) -> Any | None:
+        """The first item of a list's newest 200 that has these values, or None."""
+        items = self.get(path + LARGEST_PAGE)["items"]
+        matching = (
+            item for item in items if all(item[name] == value for name, value in fields.items())
         )
+        return next(matching, None)
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        return self._ask("POST", path, json=body or {}).json()
+        return self._request("POST", path, json=body or {}).json()
 
     def patch(self, path: str, body: dict[str, Any]) -> Any:
-        return self._ask("PATCH", path, json=body).json()
+        return self._request("PATCH", path, json=body).json()
 
     def upload(self, path: str, file: Path, fields: dict[str, str]) -> Any:
         with file.open("rb") as content:
-            part = {"file": (file.name, content)}
-            return self._ask("POST", path, data=fields, files=part, timeout=UPLOAD_SECONDS).json()
+            parts = {"file": (file.name, content)}
+            response = self._request(
+                "POST", path, data=fields, files=parts, timeout=FILE_TIMEOUT_SECONDS
+            )
+        return response.json()
 
     def download(self, path: str, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(self._ask("GET", path, timeout=UPLOAD_SECONDS).content)
+        target.write_bytes(self._request("GET", path, timeout=FILE_TIMEOUT_SECONDS).content)
 
-    def get_patiently(self, path: str, *, unless: Callable[[], bool]) -> Any:
-        """Like get, through a restart of the server and past the access token's end."""
-        deadline = time.monotonic() + RESTART_SECONDS
+    def get_with_retry(self, path: str, *, give_up: Callable[[], bool]) -> Any:
+        """Like get, but survives a restart of the server and the end of the access token.
+
+        Raises what the last try raised, after 30 seconds or as soon as `give_up` returns True.
+        """
+        deadline = time.monotonic() + RETRY_SECONDS
         while True:
             try:
                 return self._get_logged_in(path)
             except requests.RequestException:
-                if unless() or time.monotonic() > deadline:
+                if give_up() or time.monotonic() > deadline:
                     raise
-                time.sleep(0.5)
+                time.sleep(RETRY_PAUSE_SECONDS)
 
     def _get_logged_in(self, path: str) -> Any:
         try:
@@ -100,31 +106,33 @@ class Api:
         self.log_in()
         return self.get(path)
 
-    def _carry(self, answer: dict[str, Any]) -> None:
-        self.http.headers["Authorization"] = f"Bearer {answer['access_token']}"
+    def _use_tokens(self, tokens: dict[str, Any]) -> None:
+        self.http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
         # The header is enough, and a request with cookies would need an Origin.
         self.http.cookies.clear()
 
-    def _ask(
-        self, method: str, path: str, *, timeout: float = ANSWER_SECONDS, **content: Any
+    def _request(
+        self, method: str, path: str, *, timeout: float = REQUEST_TIMEOUT_SECONDS, **content: Any
     ) -> requests.Response:
         response = self.http.request(
             method, self.url + path, timeout=timeout, allow_redirects=False, **content
         )
-        if response.status_code >= http.HTTPStatus.MULTIPLE_CHOICES:
-            raise ApiError(
-                response.status_code, f"{method} {path}: {response.status_code} {_detail(response)}"
-            )
+        status = response.status_code
+        if status >= http.HTTPStatus.MULTIPLE_CHOICES:
+            raise ApiError(status, f"{method} {path}: {status} {_detail_of(response)}")
         return response
 
 
-def _detail(response: requests.Response) -> str:
+def _detail_of(response: requests.Response) -> str:
+    """The `detail` of a refusal as one line, whatever its shape."""
     try:
         detail = response.json()["detail"]
     except (ValueError, KeyError, TypeError):
         return response.reason
-    if isinstance(detail, list):
-        return "; ".join(
-            f"{'.'.join(str(step) for step in one['loc'])}: {one['msg']}" for one in detail
-        )
-    return str(detail)
+    if not isinstance(detail, list):
+        return str(detail)
+    lines = []
+    for error in detail:
+        location = ".".join(str(step) for step in error["loc"])
+        lines.append(f"{location}: {error['msg']}")
+    return "; ".join(lines)

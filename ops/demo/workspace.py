@@ -1,5 +1,5 @@
-"""What the demo needs before it can call anybody: a person, an agent and a number, made through the
-API.
+"""What the demo needs before it can call: a user, a workspace, an agent and a number, created
+through the API.
 """
 
 import json
@@ -10,8 +10,8 @@ from pathlib import Path
 from accounts.models import User
 from ops.demo.client import Api
 
-EMAIL = "demo@example.com"
-NUMBER = "+12025550100"
+DEMO_EMAIL = "demo@example.com"
+DEMO_NUMBER = "+12025550100"
 AGENT_NAME = "Demo agent"
 AGENT = {
     "name": AGENT_NAME,
@@ -19,13 +19,16 @@ AGENT = {
         "You call on behalf of a medical practice and remind {{first_name}} of an appointment. "
         "Be brief and friendly, and end the call when the appointment is confirmed or declined."
     ),
-    "first_message": "Hello {{first_name}}, this is the practice, about your appointment. Does it still suit you?",
+    "first_message": (
+        "Hello {{first_name}}, this is the practice, about your appointment. "
+        "Does it still suit you?"
+    ),
     "variables": [{"name": "first_name", "required": False, "default": "there"}],
-    # Who is kept talking to the end shall not keep a rehearsal waiting.
+    # Some numbers of the sandbox never hang up; they must not hold up the end of the batch.
     "max_call_duration_seconds": 120,
 }
 TRUNK = {
-    "phone_number": NUMBER,
+    "phone_number": DEMO_NUMBER,
     "label": "Demo number",
     "provider": "sip",
     "sip": {"address": "sip.example.com"},
@@ -35,30 +38,32 @@ TRUNK = {
 
 
 @dataclass(frozen=True)
-class Demo:
+class DemoWorkspace:
     api: Api
     agent_id: str
     phone_number_id: str
 
 
-def enter(url: str, *, email: str, password: str) -> Demo:
-    """Log in, making whatever does not exist yet. Raises ApiError."""
+def prepare_workspace(url: str, *, email: str, password: str) -> DemoWorkspace:
+    """Log in, and create what does not exist yet. Raises ApiError."""
     api = Api(url, email=email, password=password)
     api.register(name="Demo", workspace_name="Demo")
-    User.objects.filter(email=email).update(
-        is_staff=True, is_superuser=True
-    )  # opens /admin/, which no API can
-    number = api.find("/phone-numbers", phone_number=NUMBER) or api.post("/phone-numbers", TRUNK)
-    return Demo(api, _published_agent(api), number["id"])
+    # Access to /admin/, which the API cannot give.
+    User.objects.filter(email=email).update(is_staff=True, is_superuser=True)
+    number = api.find("/phone-numbers", phone_number=DEMO_NUMBER)
+    number = number or api.post("/phone-numbers", TRUNK)
+    return DemoWorkspace(api, _published_agent(api), number["id"])
 
 
-def credentials(kept_in: Path) -> tuple[str, str]:
-    """The demo user's e-mail and password: generated the first time, then read back."""
-    if not kept_in.exists():
-        kept_in.touch(mode=0o600)
-        kept_in.write_text(json.dumps({"email": EMAIL, "password": secrets.token_urlsafe(18)}))
-    kept = json.loads(kept_in.read_text())
-    return kept["email"], kept["password"]
+def credentials(file: Path) -> tuple[str, str]:
+    """The demo user's e-mail address and password, generated the first time and then read from
+    `file`.
+    """
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({"email": DEMO_EMAIL, "password": secrets.token_urlsafe(18)}))
+    stored = json.loads(file.read_text())
+    return stored["email"], stored["password"]
 
 
 def _published_agent(api: Api) -> str:

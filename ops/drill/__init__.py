@@ -1,9 +1,15 @@
-"""Fault drills: a batch against the sandbox with real processes, something killed in the middle,
-and the books checked.
+"""Fault drills: batches are called through the sandbox by real processes, something is broken on
+purpose, and afterwards every dial is compared with every row.
 
-ledger.py      what was dialled, beside what we wrote down; the invariants of `reliability.md` §2.7
-scenario.py    one list, and blows that fall while it is called
-matrix.py      every fault by name, and the world it strikes in; *_faults.py what each does, and
-must not do rehearsal.py   the faults of one world, one after the other world.py       its
-processes, lists and clocks; servers.py its PostgreSQL and Redis abreast.py     worlds side by side
+- `matrix.py` lists the faults by name, with the kind of environment each needs; `line_faults.py`,
+  `process_faults.py`, `order_faults.py` and `server_faults.py` say what each fault does, and what
+  must hold afterwards.
+- `world.py` is the environment in which faults happen: real processes, batches, and ways to break
+  them. `servers.py` adds a PostgreSQL and a Redis server, `sandbox_control.py` the sandbox's
+  control API.
+- `fault_run.py` runs the faults of one world one after the other, `parallel_runs.py` runs worlds
+  side by side.
+- `batch_drill.py` is the other kind of drill: one batch during which processes are killed again and
+  again.
+- `invariants.py` holds what must be true after every drill (`docs/reference/reliability.md` §2.7).
 """

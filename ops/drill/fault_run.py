@@ -1,5 +1,5 @@
-"""Faults of the matrix, one after the other in one world; then everything comes to rest, and is
-looked at.
+"""Runs faults of the matrix one after the other in one world, waits until every batch has ended,
+and then checks each fault.
 """
 
 import time
@@ -10,63 +10,69 @@ import requests
 from django.db import connections
 
 from ops.drill.matrix import Fault
-from ops.drill.world import Broken, World
+from ops.drill.world import ExpectationFailed, World
 from voiceops.core.errors import DomainError
 
-REST_SECONDS = 100.0
+END_SECONDS = 100.0  # for every batch to end after the last fault
 
 
 @dataclass
-class Verdict:
-    fault: Fault
-    seconds: float = 0.0  # until it had struck, and with the look afterwards
-    broken: list[str] = field(default_factory=list)
+class FaultResult:
+    """What came of one fault. `seconds` covers causing it and checking it."""
 
-    def line(self) -> str:
-        return f"{self.fault.name:4} {'BROKEN' if self.broken else 'ok':6} {self.seconds:6.1f} s  {self.fault.what}"
+    fault: Fault
+    seconds: float = 0.0
+    violations: list[str] = field(default_factory=list)
+
+    def summary_line(self) -> str:
+        verdict = "BROKEN" if self.violations else "ok"
+        return f"{self.fault.name:4} {verdict:6} {self.seconds:6.1f} s  {self.fault.description}"
 
 
 @dataclass
 class FaultRun:
-    """Runs beside the supervisor's watch, in a thread of its own."""
+    """Runs in a thread of its own, beside the supervisor, which restarts what the faults kill."""
 
     world: World
     faults: Sequence[Fault]
-    verdicts: list[Verdict] = field(default_factory=list)
-    over: bool = False
+    results: list[FaultResult] = field(default_factory=list)
+    is_over: bool = False
 
     def run(self) -> None:
         try:
-            self.rehearse()
+            self.run_faults()
         finally:
             connections.close_all()
-            self.over = True
+            self.is_over = True
 
-    def rehearse(self) -> None:
-        self.verdicts = [Verdict(fault) for fault in self.faults]
-        self.world.enter()
-        struck: list[tuple[Verdict, Iterator[None]]] = []
-        mine: dict[int, Verdict] = {}
-        for verdict in self.verdicts:
-            scenario = verdict.fault.scenario(self.world)
-            if self.step(verdict, scenario):
-                struck.append((verdict, scenario))
-            for index in range(len(self.world.lists)):
-                mine.setdefault(index, verdict)
-            self.world.tell(verdict.line())
-        self.world.rest(REST_SECONDS)
-        for verdict, scenario in struck:
-            self.step(verdict, scenario)
-        for index, people in enumerate(self.world.lists):
-            mine[index].broken += people.ledger().broken if people.batch_id else []
+    def run_faults(self) -> None:
+        self.results = [FaultResult(fault) for fault in self.faults]
+        self.world.prepare()
+        caused: list[tuple[FaultResult, Iterator[None]]] = []
+        started_by: dict[int, FaultResult] = {}  # by the index of the batch
+        for result in self.results:
+            scenario = result.fault.scenario(self.world)
+            if self.advance(result, scenario):
+                caused.append((result, scenario))
+            for index in range(len(self.world.batches)):
+                started_by.setdefault(index, result)
+            self.world.report(result.summary_line())
 
-    def step(self, verdict: Verdict, scenario: Iterator[None]) -> bool:
-        """Go on with a scenario; whether it went well."""
+        self.world.wait_until_all_ended(END_SECONDS)
+        for result, scenario in caused:
+            self.advance(result, scenario)
+        for index, batch in enumerate(self.world.batches):
+            # A batch without an id failed while it was uploaded, which is reported already.
+            if batch.batch_id:
+                started_by[index].violations += batch.checked_ledger().violations
+
+    def advance(self, result: FaultResult, scenario: Iterator[None]) -> bool:
+        """Run a scenario up to its next `yield` or its end; returns whether nothing is violated."""
         began = time.monotonic()
         try:
             next(scenario, None)
-        except (Broken, DomainError, requests.RequestException) as error:
-            verdict.broken.append(str(error) or type(error).__name__)
+        except (ExpectationFailed, DomainError, requests.RequestException) as error:
+            result.violations.append(str(error) or type(error).__name__)
         finally:
-            verdict.seconds += time.monotonic() - began
-        return not verdict.broken
+            result.seconds += time.monotonic() - began
+        return not result.violations

@@ -1,5 +1,5 @@
-"""The books: every INVITE the sandbox sent beside every row we wrote, and what must hold between
-them.
+"""What must be true after every drill: each INVITE the sandbox sent is compared with each row we
+wrote (`docs/reference/reliability.md` §2.7).
 """
 
 from collections import Counter, defaultdict
@@ -13,10 +13,12 @@ from django.conf import settings
 from batches.models import Batch, Recipient
 from telephony.models import Call
 
-CLOCKS = 0.005  # seconds two clocks of one machine may read apart
-FIRST_TIME_BUSY = range(90, 95)
+CLOCK_TOLERANCE_SECONDS = 0.005  # between two clocks of one machine
+# How long after a token's expiry LiveKit may still send the INVITE, in seconds of the simulation:
+# its leeway for expired tokens, and the time a request may wait inside of it.
+FENCE_LEEWAY_SECONDS = 60 + 80
 
-# What becomes of a number by its last two digits (api-contract.md §11).
+# What the sandbox makes of a number by its last two digits (docs/reference/api-contract.md §11).
 OUTCOMES: dict[range, str] = {
     range(60): "answered",
     range(60, 70): "no_answer",
@@ -28,12 +30,14 @@ OUTCOMES: dict[range, str] = {
     range(98, 99): "blocked",
     range(99, 100): "answered",
 }
-
-
-# LiveKit's webhooks name a busy line, a refusal and a block alike, and a wrong number like one
-# nobody answers (protocols.md §2.3); the SIP status that tells them apart comes with the dial's
-# answer alone.
-COARSELY = {"busy": "declined", "blocked": "declined", "invalid_number": "no_answer"}
+# Only the response to the dial contains the SIP status. LiveKit's webhooks give the same reason for
+# a busy line, a refusal and a block, and for a wrong number the same as for no answer
+# (docs/reference/protocols.md §2.3).
+OUTCOME_BY_WEBHOOK = {
+    "busy": "declined",
+    "blocked": "declined",
+    "invalid_number": "no_answer",
+}
 
 
 def expected_outcome(number: str) -> str:
@@ -43,137 +47,158 @@ def expected_outcome(number: str) -> str:
 
 @dataclass(frozen=True)
 class Dial:
+    """One INVITE, as the sandbox recorded it."""
+
     room: str
     number: str
-    caller: str
+    caller_id: str
     at: float  # Unix time
 
 
 @dataclass
 class CallLedger:
-    """Read it once the batch has come to rest. `broken` lists what must not be, in words; empty is
-    well.
-    """
+    """The rows of one batch beside its dials. Read it once the batch has ended."""
 
     batch: Batch
-    people: list[Recipient]
+    recipients: list[Recipient]
     calls: dict[str, Call]  # by room
     dials: list[Dial]
-    rate: float
-    uploaded: int  # rows of the list
-    broken: list[str] = field(default_factory=list)
+    calls_per_second: float
+    uploaded_rows: int
+    violations: list[str] = field(default_factory=list)  # in words
 
-    def check(self, *, truth: bool = True) -> None:
-        """`truth`: whether outcomes must be those of the numbers' table; not where the fault
-        decides them.
+    def check_all(self, *, check_outcomes: bool = True) -> None:
+        """Collect the violations of every invariant.
+
+        `check_outcomes` is False where the fault itself decides how calls end.
         """
-        rules = [
-            self.no_attempt_is_dialled_twice,
-            self.every_dial_has_an_earlier_intent,
-            self.no_dial_after_the_fence,
-            self.attempts_agree_with_dials,
-            self.nobody_is_left_open,
-            self.who_was_reached_was_dialled,
-            self.no_second_is_too_full,
-            self.nobody_is_lost,
-            self.nobody_has_two_open_calls,
+        checks: list[Callable[[], Iterator[str]]] = [
+            self.check_attempts_are_dialed_once,
+            self.check_intents_precede_dials,
+            self.check_dials_precede_fences,
+            self.check_attempts_match_dials,
+            self.check_no_recipient_is_open,
+            self.check_completed_were_dialed,
+            self.check_pace,
+            self.check_no_recipient_is_lost,
+            self.check_calls_do_not_overlap,
         ]
-        for rule in [*rules, self.outcomes_are_true] if truth else rules:
-            self.broken += rule()
+        if check_outcomes:
+            checks.append(self.check_outcomes_match_numbers)
+        for check in checks:
+            self.violations += check()
 
-    def no_attempt_is_dialled_twice(self) -> Iterator[str]:
+    def check_attempts_are_dialed_once(self) -> Iterator[str]:
         for room, count in Counter(dial.room for dial in self.dials).items():
             if count > 1:
-                yield f"{room} was dialled {count} times"
+                yield f"{room} was dialed {count} times"
 
-    def every_dial_has_an_earlier_intent(self) -> Iterator[str]:
+    def check_intents_precede_dials(self) -> Iterator[str]:
         for dial in self.dials:
             call = self.calls.get(dial.room)
             if call is None or call.intent_at is None:
-                yield f"{dial.room} was dialled without an intent"
-            elif call.intent_at.timestamp() > dial.at + CLOCKS:
-                yield f"{dial.room} was dialled before its intent was committed"
+                yield f"{dial.room} was dialed without an intent"
+            elif call.intent_at.timestamp() > dial.at + CLOCK_TOLERANCE_SECONDS:
+                yield f"{dial.room} was dialed before its intent was committed"
 
-    def no_dial_after_the_fence(self) -> Iterator[str]:
-        leeway = (60 + 80) / settings.SANDBOX_SPEED
+    def check_dials_precede_fences(self) -> Iterator[str]:
+        leeway = FENCE_LEEWAY_SECONDS / settings.SANDBOX_SPEED
         for dial in self.dials:
             call = self.calls.get(dial.room)
             if call and call.not_after and dial.at > call.not_after.timestamp() + leeway:
-                yield f"{dial.room} was dialled after its fence"
+                yield f"{dial.room} was dialed after its fence"
 
-    def attempts_agree_with_dials(self) -> Iterator[str]:
+    def check_attempts_match_dials(self) -> Iterator[str]:
         counted: dict[UUID | None, int] = defaultdict(int)
         for dial in self.dials:
-            if (call := self.calls.get(dial.room)) and call.counts:
+            call = self.calls.get(dial.room)
+            if call and call.counts:
                 counted[call.recipient_id] += 1
-        most = int(self.batch.retry["max_attempts"])
-        for person in self.people:
-            if person.status == Recipient.Status.REVIEW:
+        limit = int(self.batch.retry["max_attempts"])
+        for recipient in self.recipients:
+            if recipient.status == Recipient.Status.REVIEW:
                 continue
-            if counted[person.pk] != person.attempts or person.attempts > most:
-                yield f"{person}: {counted[person.pk]} counted dials, {person.attempts} attempts, at most {most}"
+            dials, attempts = counted[recipient.pk], recipient.attempts
+            if dials != attempts or attempts > limit:
+                yield f"{recipient}: {dials} counted dials, {attempts} attempts, at most {limit}"
 
-    def nobody_is_left_open(self) -> Iterator[str]:
-        left = [person for person in self.people if person.status in Recipient.Status.open()]
-        if left:
-            yield f"{len(left)} people are still open"
+    def check_no_recipient_is_open(self) -> Iterator[str]:
+        open_recipients = [
+            recipient
+            for recipient in self.recipients
+            if recipient.status in Recipient.Status.open()
+        ]
+        if open_recipients:
+            yield f"{len(open_recipients)} recipients are still open"
 
-    def who_was_reached_was_dialled(self) -> Iterator[str]:
-        dialled = {call.recipient_id for dial in self.dials if (call := self.calls.get(dial.room))}
-        for person in self.people:
-            if person.status == Recipient.Status.COMPLETED and person.pk not in dialled:
-                yield f"{person} is completed and was never dialled"
+    def check_completed_were_dialed(self) -> Iterator[str]:
+        dialed = {call.recipient_id for dial in self.dials if (call := self.calls.get(dial.room))}
+        for recipient in self.recipients:
+            if recipient.status == Recipient.Status.COMPLETED and recipient.pk not in dialed:
+                yield f"{recipient} is completed and was never dialed"
 
-    def no_second_is_too_full(self) -> Iterator[str]:
-        """By when we sent the requests. LiveKit sends its INVITE a moment later, and on a machine
-        that is too busy the moments differ: requests a second apart then meet in less. That is
-        shown (`fullest_second`), and not our haste.
+    def check_pace(self) -> Iterator[str]:
+        """Count the moments at which we sent the requests, not those of the INVITEs.
+
+        LiveKit sends an INVITE a moment after the request. On a busy machine that moment varies, so
+        that requests one second apart may become INVITEs within less. The figure `fullest_second`
+        shows that, but it is not our pace.
         """
         most = self.fullest_second(self.sent_at)
-        if most > self.rate:
-            yield f"{most} requests to dial within one second, {self.rate:g} allowed"
+        if most > self.calls_per_second:
+            yield f"{most} requests to dial within one second, {self.calls_per_second:g} allowed"
 
-    def nobody_is_lost(self) -> Iterator[str]:
-        stored = self.uploaded - self.batch.rejected_count
-        if len(self.people) != stored:
-            yield f"{stored} people were uploaded, {len(self.people)} are there"
+    def check_no_recipient_is_lost(self) -> Iterator[str]:
+        expected = self.uploaded_rows - self.batch.rejected_count
+        if len(self.recipients) != expected:
+            yield f"{expected} recipients were uploaded, {len(self.recipients)} are stored"
 
-    def nobody_has_two_open_calls(self) -> Iterator[str]:
-        """By the times of their calls: an attempt begins after the one before it has ended."""
+    def check_calls_do_not_overlap(self) -> Iterator[str]:
+        """An attempt begins only after the recipient's attempt before it has ended."""
         ended: dict[UUID | None, float] = {}
         for call in sorted(self.calls.values(), key=lambda call: call.sequence):
-            if ended.get(call.recipient_id, 0.0) > call.created_at.timestamp() + CLOCKS:
-                yield f"{call.room} was begun while the person's call before it was open"
+            created_at = call.created_at.timestamp()
+            if ended.get(call.recipient_id, 0.0) > created_at + CLOCK_TOLERANCE_SECONDS:
+                yield f"{call.room} was begun while the recipient's call before it was open"
             ended[call.recipient_id] = call.ended_at.timestamp() if call.ended_at else float("inf")
 
-    def outcomes_are_true(self) -> Iterator[str]:
-        """Each is the table's; or, where the dial's answer died with its process, what LiveKit's
-        reason allows.
-        """
-        last = {call.pk: call for call in self.calls.values()}
-        for person in self.people:
-            expected = {expected_outcome(person.phone_number)}
-            call = last.get(person.last_call_id) if person.last_call_id else None
-            if call is not None and call.sip_status_code is None:
-                expected |= {COARSELY[outcome] for outcome in expected if outcome in COARSELY}
-            if person.status in ("completed", "failed") and person.outcome not in expected:
-                yield f"{person} ({person.phone_number[-2:]}) ended as {person.outcome} ({person.reason})"
+    def check_outcomes_match_numbers(self) -> Iterator[str]:
+        """Each outcome is the one its number stands for.
 
-    def fullest_second(self, moment: Callable[[Dial], float | None] | None = None) -> int:
-        """The most dials from one number in any window of one second; by their INVITEs, unless told
-        otherwise.
+        Where the response to the dial was lost with its process, the outcome that LiveKit's webhook
+        allows is accepted too.
+        """
+        calls = {call.pk: call for call in self.calls.values()}
+        for recipient in self.recipients:
+            if recipient.status not in (Recipient.Status.COMPLETED, Recipient.Status.FAILED):
+                continue
+            outcome = expected_outcome(recipient.phone_number)
+            accepted = {outcome}
+            call = calls.get(recipient.last_call_id) if recipient.last_call_id else None
+            if call is not None and call.sip_status_code is None:
+                accepted.add(OUTCOME_BY_WEBHOOK.get(outcome, outcome))
+            if recipient.outcome not in accepted:
+                digits = recipient.phone_number[-2:]
+                ended_as = f"{recipient.outcome} ({recipient.reason})"
+                yield f"{recipient} ({digits}) ended as {ended_as}"
+
+    def fullest_second(self, moment_of: Callable[[Dial], float | None] | None = None) -> int:
+        """The most dials from one number within any window of one second.
+
+        `moment_of` gives the time of a dial, or None to leave it out; default: that of its INVITE.
         """
         by_number: dict[str, list[float]] = defaultdict(list)
         for dial in self.dials:
-            at = moment(dial) if moment else dial.at
+            at = moment_of(dial) if moment_of else dial.at
             if at is not None:
-                by_number[dial.caller].append(at)
+                by_number[dial.caller_id].append(at)
         return max((most_within(sorted(times), 1.0) for times in by_number.values()), default=0)
 
     def sent_at(self, dial: Dial) -> float | None:
-        """When we sent the request. None where the sender died before it could write that down.
+        """When we sent the request; None when the sender died before it could write that down.
 
-        Then the row has the moment when the callee was seen in the room, or that of the intent.
+        Then `dialed_at` holds the moment when the callee was seen in the room, or that of the
+        intent.
         """
         call = self.calls.get(dial.room)
         if call is None or call.dialed_at is None or call.intent_at is None:
@@ -183,32 +208,33 @@ class CallLedger:
         return min(dial.at, call.dialed_at.timestamp())
 
     def figures(self) -> dict[str, Any]:
-        statuses = Counter(person.status for person in self.people)
+        statuses = Counter(recipient.status for recipient in self.recipients)
         rooms = Counter(dial.room for dial in self.dials)
         return {
-            "people": len(self.people),
+            "people": len(self.recipients),
             "dials": len(self.dials),
             "dialled_twice": sum(count > 1 for count in rooms.values()),
             "lost": sum(statuses[name] for name in Recipient.Status.open()),
-            "review": statuses["review"],
+            "review": statuses[Recipient.Status.REVIEW],
             "fullest_second": self.fullest_second(),
             "requests_in_fullest_second": self.fullest_second(self.sent_at),
-            "broken": len(self.broken),
+            "broken": len(self.violations),
         }
 
     def table(self) -> str:
+        """How many recipients have each status and outcome."""
         rows = Counter(
-            (person.status, person.outcome or person.reason or "") for person in self.people
+            (recipient.status, recipient.outcome or recipient.reason or "")
+            for recipient in self.recipients
         )
-        lines = [f"  {'status':12} {'outcome':16} people"]
-        return "\n".join(
-            lines
-            + [f"  {status:12} {outcome:16} {n:6}" for (status, outcome), n in sorted(rows.items())]
-        )
+        lines = [f"  {'status':12} {'outcome':16} recipients"]
+        for (status, outcome), count in sorted(rows.items()):
+            lines.append(f"  {status:12} {outcome:16} {count:10}")
+        return "\n".join(lines)
 
 
 def most_within(times: Sequence[float], seconds: float) -> int:
-    """The most of the sorted `times` that lie within any half-open window of so many seconds."""
+    """The most of the sorted `times` within any half-open window of that length."""
     most = start = 0
     for end, at in enumerate(times):
         while at - times[start] >= seconds:
@@ -217,18 +243,23 @@ def most_within(times: Sequence[float], seconds: float) -> int:
     return most
 
 
-def read_ledger(batch_id: str, dials: Iterable[dict[str, Any]], *, uploaded: int) -> CallLedger:
+def read_ledger(
+    batch_id: str, dials: Iterable[dict[str, Any]], *, uploaded_rows: int
+) -> CallLedger:
+    """The ledger of one batch; `dials` are the sandbox's records, of which foreign rooms are left
+    out.
+    """
     batch = Batch.unscoped.select_related("phone_number").get(pk=batch_id)
     assert batch.phone_number is not None
     return CallLedger(
         batch=batch,
-        people=list(batch.recipients.order_by("row_number")),
+        recipients=list(batch.recipients.order_by("row_number")),
         calls={call.room: call for call in Call.unscoped.filter(batch_id=batch.pk)},
         dials=[
-            Dial(d["room"], d["number"], d["caller_id"], d["at"])
-            for d in dials
-            if d["room"].startswith("vo-")
+            Dial(dial["room"], dial["number"], dial["caller_id"], dial["at"])
+            for dial in dials
+            if dial["room"].startswith("vo-")
         ],
-        uploaded=uploaded,
-        rate=batch.calls_per_second or batch.phone_number.calls_per_second,
+        uploaded_rows=uploaded_rows,
+        calls_per_second=batch.calls_per_second or batch.phone_number.calls_per_second,
     )

@@ -1,7 +1,7 @@
-"""F1 to F10 and F15 to F18: what can happen between us and LiveKit.
+"""F1 to F10 and F15 to F18: faults between us and LiveKit.
 
-Each fault is a generator: up to its `yield` it strikes, after it, when everything has come to rest,
-it looks.
+Each scenario is a generator. Up to its `yield` it causes the fault; after it, when every batch has
+ended, it checks what must hold.
 """
 
 import base64
@@ -15,211 +15,227 @@ import jwt
 import requests
 from django.conf import settings
 
-from ops.drill.world import People, World
+from ops.drill.world import DrillBatch, World
 from telephony.models import CallEvent, InboxEvent
 
 Scenario = Callable[[World], Iterator[None]]
-ANSWERED = ("completed", "answered", 1)
+Result = tuple[str, str | None, int]
+ANSWERED: Result = ("completed", "answered", 1)
+NOT_ANSWERED: Result = ("failed", "no_answer", 1)
+FOREIGN_ROOM = "somebody-elses"
+MAX_FAILURES_UNTIL_PAUSE = 60
+OUTAGE_SECONDS = 3.0
 
 
-def killed_people(world: World) -> People:
-    """Called slowly, by a worker that dies at one failpoint after the other."""
-    return world.shared("killed", lambda: world.call([f"{n:02}" for n in range(40)], rate=5))
+def two_digits(count: int) -> list[str]:
+    """The endings of the first `count` numbers of a hundred, which the sandbox answers up to 59."""
+    return [f"{index:02}" for index in range(count)]
 
 
-def killed(point: str, *, first_ends_as: tuple[str | None, ...]) -> Scenario:
-    """The worker is killed at a failpoint; the calls it struck end so, and their people are dialled
-    once each.
+def expect_one_dial_each(world: World, batch: DrillBatch) -> None:
+    dials, recipients = len(batch.dials()), len(batch.recipients())
+    world.expect(dials == recipients, f"{dials} dials for {recipients} recipients")
+
+
+def kill_worker_at(failpoint: str, *, end_reasons: tuple[str | None, ...]) -> Scenario:
+    """The worker is killed at a failpoint. The calls it was working on end with one of
+    `end_reasons` (None: with any), and their recipients are dialed exactly once.
     """
 
     def scenario(world: World) -> Iterator[None]:
-        people = killed_people(world)
-        world.wait(lambda: world.struck(point), f"the worker passes {point}", seconds=60)
+        # Called slowly, because the worker dies at one failpoint after the other.
+        batch = world.shared_batch("killed", lambda: world.start_batch(two_digits(40), rate=5))
+        world.wait_until(
+            lambda: world.calls_hit_at(failpoint), f"the worker passes {failpoint}", seconds=60
+        )
         yield
-        struck = set(world.struck(point))
-        dialled = [dial["number"] for dial in people.dials()]
-        for call in people.calls(pk__in=struck):
-            world.expect(
-                call.end_reason in first_ends_as or None in first_ends_as,
-                f"{call} ended {call.end_reason}",
-            )
-            world.expect(
-                dialled.count(call.to_number) == 1, f"{call.to_number} was dialled other than once"
-            )
+        dialed = [dial["number"] for dial in batch.dials()]
+        for call in batch.calls(pk__in=set(world.calls_hit_at(failpoint))):
+            ended_well = None in end_reasons or call.end_reason in end_reasons
+            world.expect(ended_well, f"{call} ended {call.end_reason}")
+            count = dialed.count(call.to_number)
+            world.expect(count == 1, f"{call.to_number} was dialed {count} times")
         attempts = {
-            p.attempts
-            for p in people.people()
-            if p.last_call_id is not None and p.status == "completed"
+            recipient.attempts
+            for recipient in batch.recipients()
+            if recipient.last_call_id is not None and recipient.status == "completed"
         }
         world.expect(attempts == {1}, f"attempts counted: {attempts}")
 
     return scenario
 
 
-def response_lost(world: World) -> Iterator[None]:
-    world.faults(drop_after_dial_rate=1.0)
-    people = world.call(["01", "02", "65"])
-    world.wait(lambda: len(people.dials()) == 3, "three dials whose answers are lost")
-    world.faults()
+def lose_responses(world: World) -> Iterator[None]:
+    """LiveKit dials and its response is lost. The outcomes are found by evidence, without a second
+    dial.
+    """
+    world.set_livekit_faults(drop_after_dial_rate=1.0)
+    batch = world.start_batch(["01", "02", "65"])
+    world.wait_until(lambda: len(batch.dials()) == 3, "three dials whose responses are lost")
+    world.set_livekit_faults()
     yield
-    found = people.ends()
-    world.expect(
-        found == {"01": ANSWERED, "02": ANSWERED, "65": ("failed", "no_answer", 1)}, str(found)
-    )
-    world.expect(len(people.dials()) == 3, f"{len(people.dials())} dials for three people")
+    results = batch.results()
+    expected = {"01": ANSWERED, "02": ANSWERED, "65": NOT_ANSWERED}
+    world.expect(results == expected, str(results))
+    expect_one_dial_each(world, batch)
 
 
-def request_lost(world: World) -> Iterator[None]:
-    world.faults(refuse_rate=1.0)
-    people = world.call(["01", "02"])
-    world.wait(lambda: len(people.calls(stage="unknown")) == 2, "two attempts in doubt")
-    world.expect(people.dials() == [], "a request that never arrived was dialled")
-    world.faults()
+def lose_requests(world: World) -> Iterator[None]:
+    """The request never arrives. That is proven, and the recipients are dialed by a new attempt."""
+    world.set_livekit_faults(refuse_rate=1.0)
+    batch = world.start_batch(["01", "02"])
+    world.wait_until(lambda: len(batch.calls(stage="unknown")) == 2, "two attempts in doubt")
+    world.expect(batch.dials() == [], "a request that never arrived was dialed")
+    world.set_livekit_faults()
     yield
-    first = {call.end_reason for call in people.calls(sequence=1)}
+    first = {call.end_reason for call in batch.calls(sequence=1)}
     world.expect(first == {"not_placed"}, f"the lost requests ended as {first}")
-    world.expect(people.ends() == {"01": ANSWERED, "02": ANSWERED}, str(people.ends()))
-    world.expect(len(people.dials()) == 2, f"{len(people.dials())} dials for two people")
+    world.expect(batch.results() == {"01": ANSWERED, "02": ANSWERED}, str(batch.results()))
+    expect_one_dial_each(world, batch)
 
 
-def server_error(world: World) -> Iterator[None]:
-    world.faults(error_before_rate=1.0)
-    before = world.call(["01", "02"])
-    world.wait(
-        lambda: len({c.to_number for c in before.calls(stage="ended")}) == 2,
+def return_server_errors(world: World) -> Iterator[None]:
+    """LiveKit answers 500, first without having dialed and then after it has. Both times each
+    recipient is dialed once in the end.
+    """
+    world.set_livekit_faults(error_before_rate=1.0)
+    before = world.start_batch(["01", "02"])
+    world.wait_until(
+        lambda: len({call.to_number for call in before.calls(stage="ended")}) == 2,
         "two refusals before the dial",
     )
-    world.faults(error_after_dial_rate=1.0)
-    after = world.call(["01", "02"])
-    world.wait(
+    world.set_livekit_faults(error_after_dial_rate=1.0)
+    after = world.start_batch(["01", "02"])
+    world.wait_until(
         lambda: len({dial["number"] for dial in after.dials()}) == 2, "two errors after the dial"
     )
-    world.faults()
+    world.set_livekit_faults()
     yield
-    for people in (before, after):
-        world.expect(people.ends() == {"01": ANSWERED, "02": ANSWERED}, str(people.ends()))
-        world.expect(len(people.dials()) == 2, f"{len(people.dials())} dials for two people")
+    for batch in (before, after):
+        world.expect(batch.results() == {"01": ANSWERED, "02": ANSWERED}, str(batch.results()))
+        expect_one_dial_each(world, batch)
 
 
-def no_sip_node(world: World) -> Iterator[None]:
-    """LiveKit's own 503: no SIP node took the call. (A proxy's 503 in HTML:
-    tests/faults/test_proxy.py.)
+def refuse_for_lack_of_sip_nodes(world: World) -> Iterator[None]:
+    """LiveKit's own 503, because no SIP node accepted the call: the recipient is tried again.
+
+    The other half of F8, a proxy's 503 in HTML, is in tests/faults/test_proxy.py.
     """
-    refusal = {
-        "twirp": {"code": "unavailable", "msg": "twirp error unknown: no response from servers"}
-    }
-    world.sandbox.ask("PUT", "behaviours", {world.next_number("01"): refusal})
-    people = world.call(["01"])
-    world.wait(
-        lambda: len(people.calls(end_reason="livekit_unavailable")) >= 2,
+    message = "twirp error unknown: no response from servers"
+    refusal = {"twirp": {"code": "unavailable", "msg": message}}
+    world.sandbox.request("PUT", "behaviours", {world.next_number("01"): refusal})
+    batch = world.start_batch(["01"])
+    world.wait_until(
+        lambda: len(batch.calls(end_reason="livekit_unavailable")) >= 2,
         "a refusal, and another try",
     )
-    world.sandbox.ask("DELETE", "behaviours")
+    world.sandbox.request("DELETE", "behaviours")
     yield
-    world.expect(people.ends() == {"01": ANSWERED}, str(people.ends()))
-    world.expect(len(people.dials()) == 1, f"{len(people.dials())} dials for one person")
+    world.expect(batch.results() == {"01": ANSWERED}, str(batch.results()))
+    expect_one_dial_each(world, batch)
 
 
-def hanging(world: World) -> Iterator[None]:
-    """One request in ten is answered only when our patience is long over; the others do not wait
-    for them.
+def hang_requests(world: World) -> Iterator[None]:
+    """One request in ten is answered long after our timeout. The others are not held up by them."""
+    world.set_livekit_faults(hang_rate=0.1, hang_seconds=60)
+    batch = world.start_batch(two_digits(40))
+    world.wait_until(
+        lambda: [row.status for row in batch.recipients()].count("completed") >= 30,
+        "three in four are completed",
+    )
+    world.set_livekit_faults()
+    yield
+    world.expect(set(batch.results().values()) == {ANSWERED}, str(batch.results()))
+
+
+def stop_livekit(world: World) -> Iterator[None]:
+    """LiveKit cannot be reached. The batch pauses itself after a few failures, and continues by
+    itself when LiveKit is back, without a counted attempt.
     """
-    world.faults(hang_rate=0.1, hang_seconds=60)
-    people = world.call([f"{n:02}" for n in range(40)])
-    world.wait(
-        lambda: sum(p.status == "completed" for p in people.people()) >= 30,
-        "three in four are through",
-    )
-    world.faults()
-    yield
-    world.expect(set(people.ends().values()) == {ANSWERED}, str(people.ends()))
-
-
-def livekit_down(world: World) -> Iterator[None]:
-    world.rest(60)  # how a call ends that is up when LiveKit dies nobody can know
-    people = world.call([f"{n:02}" for n in range(50)], rate=10)
-    people.ends_as_dialled = (
-        False  # calls that are up die with LiveKit, and nothing tells how they would have ended
-    )
-    world.wait(lambda: len(people.dials()) >= 5, "calls are under way")
-    gone = world.take_away("sandbox")
+    # Calls of other batches must end first: those in progress are cut off with LiveKit.
+    world.wait_until_all_ended(60)
+    batch = world.start_batch(two_digits(50), rate=10)
+    batch.outcomes_follow_numbers = False
+    world.wait_until(lambda: len(batch.dials()) >= 5, "calls are under way")
+    livekit = world.kill_and_hold("sandbox")
     try:
-        world.wait(
-            lambda: people.batch().error is not None, "the batch pauses itself, with a reason"
+        world.wait_until(
+            lambda: batch.row().error is not None, "the batch pauses itself, with a reason"
         )
-        failures = len(people.calls(end_reason="livekit_unreachable"))
-        time.sleep(3)
+        failures = len(batch.calls(end_reason="livekit_unreachable"))
+        time.sleep(OUTAGE_SECONDS)
     finally:
-        world.bring_back(gone)
-    back = time.time()
-    world.wait(world.sandbox.answers, "LiveKit is back")
-    world.wait(lambda: any(dial["at"] > back for dial in people.dials()), "calls go on", seconds=30)
+        world.restore(livekit)
+    restored_at = time.time()
+    world.wait_until(world.sandbox.is_reachable, "LiveKit is back")
+    world.wait_until(lambda: batch.has_dialed_since(restored_at), "dialing continues", seconds=30)
     yield
-    world.expect(failures <= 60, f"{failures} failures until the batch paused itself")
-    for person in people.people():
-        world.expect(
-            person.status == "review" or person.attempts == 1,
-            f"{person}: {person.attempts} attempts",
-        )
+    world.expect(
+        failures <= MAX_FAILURES_UNTIL_PAUSE, f"{failures} failures until the batch paused itself"
+    )
+    for recipient in batch.recipients():
+        counted_once = recipient.status == "review" or recipient.attempts == 1
+        world.expect(counted_once, f"{recipient}: {recipient.attempts} attempts")
 
 
-def webhooks(**rates: object) -> Scenario:
-    """Repeated, reordered or lost: every call has one answer, one end, and the outcome of its
-    number.
+def disturb_webhooks(**rates: object) -> Scenario:
+    """Webhooks are repeated, reordered or lost. Every call still has one answer, one end and the
+    outcome of its number.
     """
 
     def scenario(world: World) -> Iterator[None]:
-        world.faults(**rates)
-        people = world.call(["00", "01", "02", "71", "77"])
-        world.wait(people.at_rest, "everybody's outcome is known")
-        world.faults()
+        world.set_livekit_faults(**rates)
+        batch = world.start_batch(["00", "01", "02", "71", "77"])
+        world.wait_until(batch.has_ended, "every outcome is known")
+        world.set_livekit_faults()
         yield
-        for call in people.calls(stage="ended", dialed_at__isnull=False):
-            events = world.read(lambda call=call: list(CallEvent.unscoped.filter(call=call)))  # type: ignore[misc]
-            kinds = [event.type for event in events]
-            world.expect(
-                kinds.count("ended") == 1 and kinds.count("answered") <= 1, f"{call}: {kinds}"
-            )
-            world.expect("alarm" not in kinds, f"{call} raised an alarm")
-        world.expect(all(p.attempts == 1 for p in people.people()), str(people.ends()))
+        for call in batch.calls(stage="ended", dialed_at__isnull=False):
+            events = CallEvent.unscoped.filter(call=call)
+            types = world.fetch(events.values_list("type", flat=True))
+            once = types.count("ended") == 1 and types.count("answered") <= 1
+            world.expect(once, f"{call}: {types}")
+            world.expect("alarm" not in types, f"{call} raised an alarm")
+        world.expect(
+            all(recipient.attempts == 1 for recipient in batch.recipients()), str(batch.results())
+        )
 
     return scenario
 
 
-def foreign_webhooks(world: World) -> Iterator[None]:
-    """Of a room that is nobody's, of another program's, and of a call long over."""
-    people = world.call(["00"])
-    world.wait(people.at_rest, "the call is over")
+def send_foreign_webhooks(world: World) -> Iterator[None]:
+    """Webhooks about an unknown room of ours, about another program's room, and about a call that
+    has ended: all are accepted, and change nothing.
+    """
+    batch = world.start_batch(["00"])
+    world.wait_until(batch.has_ended, "the call has ended")
     yield
-    old = people.calls(outcome="answered")[0]
-    callee = {"identity": old.callee_identity, "kind": "SIP"}
-    before = world.read(lambda: list(InboxEvent.objects.values_list("pk", flat=True)))
-    for room in (f"vo-{uuid4()}", "somebody-elses", old.room):
-        status = send_webhook(
-            world, {"event": "participant_joined", "room": {"name": room}, "participant": callee}
-        )
+    before = batch.calls(outcome="answered")[0]
+    stored_before = world.fetch(InboxEvent.objects.values_list("pk", flat=True))
+    callee = {"identity": before.callee_identity, "kind": "SIP"}
+    for room in (f"vo-{uuid4()}", FOREIGN_ROOM, before.room):
+        event: dict[str, object] = {
+            "event": "participant_joined",
+            "room": {"name": room},
+            "participant": callee,
+        }
+        status = send_webhook(world, event)
         world.expect(status == 200, f"a webhook of {room} was answered {status}")
-    [now] = people.calls(pk=old.pk)
-    same = (now.stage, now.outcome, now.ended_at, now.end_reason) == (
-        *(old.stage, old.outcome),
-        *(old.ended_at, old.end_reason),
-    )
-    world.expect(same, f"{old} was changed by a late webhook")
-    stored = world.read(
-        lambda: InboxEvent.objects.exclude(pk__in=before).filter(room="somebody-elses").count()
-    )
+    [after] = batch.calls(pk=before.pk)
+    for name in ("stage", "outcome", "ended_at", "end_reason"):
+        same = getattr(before, name) == getattr(after, name)
+        world.expect(same, f"a late webhook changed {name} of {before}")
+    new = InboxEvent.objects.exclude(pk__in=stored_before)
+    stored = world.query(lambda: new.filter(room=FOREIGN_ROOM).count())
     world.expect(stored == 0, "an event of another program's room was stored")
 
 
 def send_webhook(world: World, event: dict[str, object]) -> int:
-    """As LiveKit sends and signs it; the answer's status."""
-    body = json.dumps(
-        {"id": f"EV_{uuid4().hex}", "createdAt": str(int(time.time())), **event}
-    ).encode()
+    """Send an event as LiveKit does, with a valid signature; returns the status of the response."""
+    event = {"id": f"EV_{uuid4().hex}", "createdAt": str(int(time.time())), **event}
+    body = json.dumps(event).encode()
     digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
     claims = {"iss": settings.LIVEKIT_API_KEY, "exp": int(time.time()) + 300, "sha256": digest}
     token = jwt.encode(claims, settings.LIVEKIT_API_SECRET, algorithm="HS256")
     headers = {"Authorization": token, "Content-Type": "application/webhook+json"}
-    return requests.post(
-        f"{world.url}/livekit/webhook", data=body, headers=headers, timeout=10
-    ).status_code
+    url = f"{world.url}/livekit/webhook"
+    return requests.post(url, data=body, headers=headers, timeout=10).status_code

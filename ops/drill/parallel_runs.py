@@ -1,5 +1,5 @@
-"""Drills side by side. A world waits most of its time, so a machine carries more of them than it
-has cores.
+"""Runs drills side by side, each in a world of its own. A drill waits most of its time, so a
+machine carries more of them than it has cores.
 """
 
 import os
@@ -16,26 +16,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops.drill.matrix import Fault
-from ops.drill.servers import servers
+from ops.drill.servers import running_servers
 from ops.serving.ports import free_ports
 
-INSIDE = "VOICEOPS_DRILL"
-AT_ONCE = 2 * (os.cpu_count() or 1)
-QUICK = {"SANDBOX_SPEED": "40", "SWEEP_SECONDS": "1"}  # so that a fence takes 18 s
-FIGURE = re.compile(r"figure (\S+) (\S+)")
-VERDICT = re.compile(r"F(\d+) +(ok|BROKEN) ")
+Report = Callable[[str], None]
+
+INSIDE_VARIABLE = "VOICEOPS_DRILL"
+MAX_PARALLEL_RUNS = 2 * (os.cpu_count() or 1)
+# At this speed of the simulation the dial fence takes 18 s.
+FAST_SETTINGS = {"SANDBOX_SPEED": "40", "SWEEP_SECONDS": "1"}
+FIGURE_LINE = re.compile(r"figure (\S+) (\S+)")
+FAULT_LINE = re.compile(r"F(\d+) +(ok|BROKEN) ")
 
 
 @dataclass
-class Order:
-    """One drill in a world of its own: a folder, ports, a database."""
+class DrillRun:
+    """One call of the command `drill`, with a folder, ports and a database of its own."""
 
-    name: str  # '' for one that is alone
+    name: str  # empty for a run that is alone
     arguments: Sequence[str]
     settings: Mapping[str, str] = field(default_factory=dict)
-    on_servers: bool = False
-    said: list[str] = field(default_factory=list)
-    code: int = 0
+    needs_servers: bool = False
+    output: list[str] = field(default_factory=list)
+    exit_code: int = 0
     seconds: float = 0.0
 
     @property
@@ -43,100 +46,113 @@ class Order:
         return f"{self.name:8} " if self.name else ""
 
 
-def for_faults(faults: Iterable[Fault]) -> list[Order]:
-    """A world for each kind of world that the faults need."""
+def runs_for_faults(faults: Iterable[Fault]) -> list[DrillRun]:
+    """One run for each world that the faults need."""
     by_world: dict[str, list[Fault]] = {}
     for fault in faults:
         by_world.setdefault(fault.world, []).append(fault)
-    return [
-        Order(
+
+    runs = []
+    for world, its_faults in by_world.items():
+        names = ",".join(fault.name for fault in its_faults)
+        failpoints = ",".join(fault.failpoint for fault in its_faults if fault.failpoint)
+        run = DrillRun(
             name=world,
-            arguments=("--fault", ",".join(fault.name for fault in those), "--world", world),
-            settings={
-                **QUICK,
-                "VO_FAIL": ",".join(fault.failpoint for fault in those if fault.failpoint),
-            },
-            on_servers=world == "servers",
+            arguments=("--fault", names, "--world", world),
+            settings={**FAST_SETTINGS, "VO_FAIL": failpoints},
+            needs_servers=world == "servers",
         )
-        for world, those in by_world.items()
+        runs.append(run)
+    return runs
+
+
+def runs_for_seeds(seeds: Iterable[int], *arguments: str) -> list[DrillRun]:
+    return [
+        DrillRun(f"seed{seed}", ("--seed", str(seed), *arguments), FAST_SETTINGS) for seed in seeds
     ]
 
 
-def for_seeds(seeds: Iterable[int], *more: str) -> list[Order]:
-    return [Order(f"seed{seed}", ("--seed", str(seed), *more), QUICK) for seed in seeds]
-
-
-def carry_out(
-    orders: Sequence[Order], tell: Callable[[str], None], *, at_once: int = AT_ONCE
+def run_all(
+    runs: Sequence[DrillRun], report: Report, *, max_parallel: int = MAX_PARALLEL_RUNS
 ) -> bool:
-    """Run them, tell what they say as it comes and a line for each fault at the end; whether all
-    went well.
+    """Run drills in parallel, report their lines as they come, and at the end one line for each
+    fault. Returns whether nothing is broken.
     """
-    with ThreadPoolExecutor(at_once) as pool:
-        list(pool.map(lambda order: run(order, tell), orders))
-    tell("")
-    for line in sorted((line for order in orders for line in verdicts(order)), key=number_of):
-        tell(line)
-    for order in orders:
-        tell(f"{order.name:8} {'broken' if order.code else 'ok':6} {order.seconds:6.1f} s")
-        for name, value in figures(order):
-            tell(f"figure {order.name}_{name} {value}")
-    return not any(order.code for order in orders)
+    with ThreadPoolExecutor(max_parallel) as pool:
+        list(pool.map(lambda run: run_one(run, report), runs))
+
+    report("")
+    lines = [line for run in runs for line in fault_lines(run)]
+    for line in sorted(lines, key=fault_number):
+        report(line)
+    for run in runs:
+        verdict = "broken" if run.exit_code else "ok"
+        report(f"{run.name:8} {verdict:6} {run.seconds:6.1f} s")
+        for name, value in figures_of(run):
+            report(f"figure {run.name}_{name} {value}")
+    return not any(run.exit_code for run in runs)
 
 
-def run(order: Order, tell: Callable[[str], None]) -> None:
+def run_one(run: DrillRun, report: Report) -> None:
+    """Run a drill to its end, in a process of its own."""
     began = time.monotonic()
     with ExitStack() as stack:
-        world = {**environment(), **order.settings}
-        if order.on_servers:
+        environment = {**isolated_environment(), **run.settings}
+        if run.needs_servers:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="voiceops-servers-"))
-            world |= stack.enter_context(servers(Path(folder))).environment
-        command = [sys.executable, sys.argv[0], "drill", *order.arguments]
+            environment |= stack.enter_context(running_servers(Path(folder))).environment
         process = subprocess.Popen(  # noqa: S603 ourselves
-            command,
-            env={**os.environ, **world},
+            [sys.executable, sys.argv[0], "drill", *run.arguments],
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         assert process.stdout is not None
         for line in process.stdout:
-            order.said.append(line.rstrip())
-            if not (order.name and FIGURE.match(line)):
-                tell(order.prefix + line.rstrip())
-        order.code = process.wait()
-    order.seconds = time.monotonic() - began
-    if order.code:
-        tell(f"{order.prefix}What its processes said is in {world['DATA_DIR']}/logs")
+            run.output.append(line.rstrip())
+            # Figures of a named run are reported at the end, under its name.
+            if not (run.name and FIGURE_LINE.match(line)):
+                report(run.prefix + line.rstrip())
+        run.exit_code = process.wait()
+    run.seconds = time.monotonic() - began
+
+    # The folder of a failed run stays, so that its logs can be read.
+    if run.exit_code:
+        report(f"{run.prefix}The logs of its processes are in {environment['DATA_DIR']}/logs")
     else:
-        shutil.rmtree(world["DATA_DIR"], ignore_errors=True)
+        shutil.rmtree(environment["DATA_DIR"], ignore_errors=True)
 
 
-def environment() -> dict[str, str]:
-    """A folder and ports of their own. The database is given, or SQLite in the folder."""
+def isolated_environment() -> dict[str, str]:
+    """Variables for a folder and ports of its own. The database is DATABASE_URL's, or SQLite in the
+    folder.
+    """
     port, sandbox_port = free_ports(2)
     return {
-        INSIDE: "1",
+        INSIDE_VARIABLE: "1",
         "DEBUG": "1",
-        "DATA_DIR": tempfile.mkdtemp(
-            prefix="voiceops-drill-"
-        ),  # stays for whoever wants to know why it failed
+        "DATA_DIR": tempfile.mkdtemp(prefix="voiceops-drill-"),
         "PORT": str(port),
         "SANDBOX_PORT": str(sandbox_port),
         "PYTHONUNBUFFERED": "1",
     }
 
 
-def figures(order: Order) -> list[tuple[str, str]]:
-    return [(found[1], found[2]) for line in order.said if (found := FIGURE.fullmatch(line))]
+def figures_of(run: DrillRun) -> list[tuple[str, str]]:
+    matches = [FIGURE_LINE.fullmatch(line) for line in run.output]
+    return [(match[1], match[2]) for match in matches if match]
 
 
-def verdicts(order: Order) -> list[str]:
-    """The last word on each fault."""
-    last = {found[1]: line for line in order.said if (found := VERDICT.match(line))}
+def fault_lines(run: DrillRun) -> list[str]:
+    """The last line that the run printed about each fault."""
+    last: dict[str, str] = {}
+    for line in run.output:
+        if match := FAULT_LINE.match(line):
+            last[match[1]] = line
     return list(last.values())
 
 
-def number_of(line: str) -> int:
-    found = VERDICT.match(line)
-    return int(found[1]) if found else 0
+def fault_number(line: str) -> int:
+    match = FAULT_LINE.match(line)
+    return int(match[1]) if match else 0

@@ -1,5 +1,7 @@
-"""F11 to F14: the database and the broker go away, in the middle of a batch and at the worst
-moment.
+"""F11 to F14: database and broker fail in the middle of a batch, and at the worst moment.
+
+Each scenario is a generator. Up to its `yield` it causes the fault; after it, when every batch has
+ended, it checks what must hold.
 """
 
 import threading
@@ -10,114 +12,135 @@ from contextlib import contextmanager
 import requests
 from django.db import connection
 
-from ops.drill.line_faults import ANSWERED, send_webhook
-from ops.drill.world import People, World
+from ops.drill.line_faults import ANSWERED, send_webhook, two_digits
+from ops.drill.world import DrillBatch, World
 
-ENDINGS = [f"{n:02}" for n in range(40)]
+DATABASE_RESTARTS = 2
+DATABASE_OUTAGE_SECONDS = 6.0
+# Intents that were committed before the database stopped may still be sent for this long.
+SEND_WINDOW_SECONDS = 1.0
+API_POLL_SECONDS = 0.1
 JSON = "application/json"
-HORIZON = 1.0  # seconds after the database went in which intents it had stored may still be sent
-GONE = 6.0
+# A standby that does not exist, so that PostgreSQL waits for it in every COMMIT.
+MISSING_STANDBY = "'nobody'"
 
 
 @contextmanager
-def asking(world: World) -> Iterator[list[tuple[int, str]]]:
-    """Ask the API again and again meanwhile; the statuses and kinds of its answers."""
-    seen: list[tuple[int, str]] = []
+def polling_api(world: World) -> Iterator[list[tuple[int, str]]]:
+    """Request a list from the API again and again. Yields the (status, content type) of each
+    response, to be read when the block has ended.
+    """
+    responses: list[tuple[int, str]] = []
     stop = threading.Event()
     headers = {"Authorization": str(world.api.http.headers["Authorization"])}
 
-    def ask() -> None:
-        while not stop.wait(0.1):
+    def poll() -> None:
+        while not stop.wait(API_POLL_SECONDS):
             try:
-                answer = requests.get(f"{world.url}/batches", headers=headers, timeout=20)
+                response = requests.get(f"{world.url}/batches", headers=headers, timeout=20)
             except requests.RequestException:
                 continue
-            seen.append((answer.status_code, answer.headers.get("Content-Type", "")))
+            responses.append((response.status_code, response.headers.get("Content-Type", "")))
 
-    thread = threading.Thread(target=ask, daemon=True)
+    thread = threading.Thread(target=poll, daemon=True)
     thread.start()
     try:
-        yield seen
+        yield responses
     finally:
         stop.set()
         thread.join(30)
 
 
-def called_on(people: People, at: float) -> bool:
-    return any(dial["at"] > at for dial in people.dials())
+def expect_completed_or_review(world: World, batch: DrillBatch) -> None:
+    world.expect(batch.statuses() <= {"completed", "review"}, str(batch.results()))
 
 
-def database_crashes(world: World) -> Iterator[None]:
-    people = world.call(ENDINGS, rate=5)
-    with asking(world) as seen:
-        for restart in range(2):
-            world.wait(
-                lambda restart=restart: len(people.dials()) >= 5 + 10 * restart,  # type: ignore[misc]
-                "calls under way",
-            )
-            world.servers.stop_postgres()
-            world.servers.start_postgres()
-            back = time.time()
-            world.wait(lambda back=back: called_on(people, back), "workers call again", seconds=10)  # type: ignore[misc]
+def crash_database(world: World) -> Iterator[None]:
+    """PostgreSQL crashes twice and starts again. Workers dial again within ten seconds, and the API
+    answers 503 in JSON meanwhile.
+    """
+    batch = world.start_batch(two_digits(40), rate=5)
+    with polling_api(world) as responses:
+        for restart in range(DATABASE_RESTARTS):
+            wait_for_dials(world, batch, 5 + 10 * restart)
+            world.servers.postgres.crash()
+            world.servers.postgres.start()
+            wait_until_dialing_continues(world, batch, seconds=10)
     yield
-    kinds = {(status, kind) for status, kind in seen if status != 200}
-    world.expect(kinds <= {(503, JSON)}, f"the API answered {kinds} while the database was away")
-    world.expect({p.status for p in people.people()} <= {"completed", "review"}, str(people.ends()))
+    failures = {response for response in responses if response[0] != 200}
+    world.expect(
+        failures <= {(503, JSON)}, f"the API answered {failures} while the database was away"
+    )
+    expect_completed_or_review(world, batch)
 
 
-def database_away(world: World) -> Iterator[None]:
-    people = world.call(ENDINGS, rate=5)
-    world.wait(lambda: len(people.dials()) >= 5, "calls are under way")
-    world.servers.stop_postgres()
-    away = time.time()
+def stop_database(world: World) -> Iterator[None]:
+    """PostgreSQL is away for a while. Meanwhile nobody is dialed, and webhooks are answered 503, so
+    that LiveKit repeats them.
+    """
+    batch = world.start_batch(two_digits(40), rate=5)
+    wait_for_dials(world, batch, 5)
+    room = batch.dials()[0]["room"]
+    world.servers.postgres.crash()
+    stopped_at = time.time()
     try:
-        status = send_webhook(
-            world, {"event": "room_finished", "room": {"name": people_room(people)}}
-        )
-        time.sleep(GONE)
-        late = [dial for dial in people.dials() if dial["at"] > away + HORIZON]
+        status = send_webhook(world, {"event": "room_finished", "room": {"name": room}})
+        time.sleep(DATABASE_OUTAGE_SECONDS)
+        late = [dial for dial in batch.dials() if dial["at"] > stopped_at + SEND_WINDOW_SECONDS]
     finally:
-        world.servers.start_postgres()
-    back = time.time()
-    world.wait(lambda: called_on(people, back), "calls go on", seconds=15)
+        world.servers.postgres.start()
+    wait_until_dialing_continues(world, batch, seconds=15)
     yield
     world.expect(status == 503, f"a webhook was answered {status} while the database was away")
-    world.expect(not late, f"{len(late)} people were dialled while the database was away")
-    world.expect({p.status for p in people.people()} <= {"completed", "review"}, str(people.ends()))
+    world.expect(not late, f"{len(late)} recipients were dialed while the database was away")
+    expect_completed_or_review(world, batch)
 
 
-def people_room(people: People) -> str:
-    return str(people.dials()[0]["room"])
+def wait_for_dials(world: World, batch: DrillBatch, count: int) -> None:
+    world.wait_until(lambda: len(batch.dials()) >= count, "calls are under way")
 
 
-def commit_in_doubt(world: World) -> Iterator[None]:
-    """An intent's COMMIT is durable, and the connection dies before it is acknowledged: PostgreSQL
-    waits for a standby that does not exist, and the waiting backend is ended.
+def wait_until_dialing_continues(world: World, batch: DrillBatch, *, seconds: float) -> None:
+    now = time.time()
+    world.wait_until(lambda: batch.has_dialed_since(now), "dialing continues", seconds=seconds)
+
+
+def interrupt_commit(world: World) -> Iterator[None]:
+    """The COMMIT of an intent is durable, but the connection dies before it is acknowledged. The
+    worker must not send, and the recipient is dialed by a later attempt.
+
+    To get there, PostgreSQL is made to wait for a standby that does not exist, and the waiting
+    backend is terminated.
     """
-    people = world.call(ENDINGS[:10], rate=5)
-    world.wait(lambda: len(people.dials()) >= 2, "calls are under way")
-    world.read(lambda: execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'"))
-    world.read(lambda: execute("SELECT pg_reload_conf()"))
+    batch = world.start_batch(two_digits(10), rate=5)
+    wait_for_dials(world, batch, 2)
+    world.query(lambda: execute(f"ALTER SYSTEM SET synchronous_standby_names = {MISSING_STANDBY}"))
+    world.query(lambda: execute("SELECT pg_reload_conf()"))
     try:
-        world.wait(lambda: world.read(end_a_waiting_intent), "an intent waits for its COMMIT")
+        world.wait_until(
+            lambda: world.query(terminate_waiting_commits), "an intent waits in its COMMIT"
+        )
     finally:
-        world.read(lambda: execute("ALTER SYSTEM RESET synchronous_standby_names"))
-        world.read(lambda: execute("SELECT pg_reload_conf()"))
+        world.query(lambda: execute("ALTER SYSTEM RESET synchronous_standby_names"))
+        world.query(lambda: execute("SELECT pg_reload_conf()"))
     yield
-    doubtful = [call for call in people.calls() if call.end_reason == "not_placed"]
-    rooms = {dial["room"] for dial in people.dials()}
-    world.expect(all(call.room not in rooms for call in doubtful), "an intent in doubt was sent")
-    world.expect({p.status for p in people.people()} <= {"completed", "review"}, str(people.ends()))
+    rooms = {dial["room"] for dial in batch.dials()}
+    sent = [call for call in batch.calls(end_reason="not_placed") if call.room in rooms]
+    world.expect(not sent, "an intent in doubt was sent")
+    expect_completed_or_review(world, batch)
 
 
 def execute(statement: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit TO local")  # this session does not wait itself
+        # This session must not wait for the missing standby itself.
+        cursor.execute("SET synchronous_commit TO local")
         cursor.execute(statement)
 
 
-def end_a_waiting_intent() -> bool:
-    """End every backend that waits in COMMIT once there is an intent nobody else can have stored."""
+def terminate_waiting_commits() -> bool:
+    """Terminate every backend that waits in COMMIT. True when an unsent intent was among what they
+    had written.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM telephony_call WHERE stage = 'intent' AND dialed_at IS NULL"
@@ -132,26 +155,31 @@ def end_a_waiting_intent() -> bool:
     return bool(waiting and intents)
 
 
-def broker_away(world: World) -> Iterator[None]:
-    people = world.call(ENDINGS, rate=5)
-    world.wait(lambda: len(people.dials()) >= 5, "calls are under way")
-    emptied = world.servers.redis("FLUSHALL")
-    world.wait(lambda: len(people.dials()) >= 10, "calls go on without the messages")
+def stop_broker(world: World) -> Iterator[None]:
+    """Redis is emptied, and then killed. Running batches go on, and a new one is found by the
+    sweep.
+    """
+    batch = world.start_batch(two_digits(40), rate=5)
+    wait_for_dials(world, batch, 5)
+    reply = world.servers.send_to_redis("FLUSHALL")
+    world.wait_until(lambda: len(batch.dials()) >= 10, "dialing continues without the messages")
     world.servers.kill_redis()
-    gone = time.time()
+    killed_at = time.time()
     try:
-        world.wait(
-            lambda: called_on(people, gone + 1.0), "calls go on without the broker", seconds=15
+        world.wait_until(
+            lambda: batch.has_dialed_since(killed_at + 1.0),
+            "dialing continues without the broker",
+            seconds=15,
         )
-        second = world.call(ENDINGS[:5])
-        uploaded = time.time()
-        world.wait(
-            lambda: called_on(second, uploaded),
+        second = world.start_batch(two_digits(5))
+        uploaded_at = time.time()
+        world.wait_until(
+            lambda: second.has_dialed_since(uploaded_at),
             "a new batch is called without the broker",
             seconds=30,
         )
     finally:
         world.servers.start_redis()
     yield
-    world.expect(emptied == "+OK", f"FLUSHALL was answered {emptied!r}")
-    world.expect(set(people.ends().values()) == {ANSWERED}, str(people.ends()))
+    world.expect(reply == "+OK", f"FLUSHALL was answered {reply!r}")
+    world.expect(set(batch.results().values()) == {ANSWERED}, str(batch.results()))

@@ -1,5 +1,5 @@
-"""A PostgreSQL and a Redis of a drill's own, on loopback, in a temporary folder: to be stopped,
-crashed and emptied.
+"""A PostgreSQL and a Redis server for one drill, on loopback and in a temporary folder, to be
+stopped, crashed and emptied.
 """
 
 import os
@@ -13,19 +13,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.bench.cluster import binary, run, unprivileged
 from ops.serving.ports import free_ports
+from ops.serving.postgres_server import PostgresServer
 from voiceops.core.errors import DomainError
 
-IN_FOLDER, PG_PORT, REDIS_PORT = "DRILL_SERVERS", "DRILL_POSTGRES_PORT", "DRILL_REDIS_PORT"
-REDIS_STARTS = 10.0  # seconds
+FOLDER_VARIABLE = "DRILL_SERVERS"
+POSTGRES_PORT_VARIABLE = "DRILL_POSTGRES_PORT"
+REDIS_PORT_VARIABLE = "DRILL_REDIS_PORT"
+REDIS_START_SECONDS = 10.0
+REDIS_TIMEOUT_SECONDS = 2
 
 
 @dataclass(frozen=True)
 class Servers:
-    """Where they are. The process that drills learns it from the environment of the one that
-    started them.
-    """
+    """Where the servers are."""
 
     folder: Path
     postgres_port: int
@@ -33,133 +34,87 @@ class Servers:
 
     @classmethod
     def from_environment(cls) -> "Servers":
-        environment = os.environ
+        """The servers that the process which started this one has started (`environment`)."""
         return cls(
-            Path(environment.get(IN_FOLDER, "")),
-            int(environment.get(PG_PORT, 0)),
-            int(environment.get(REDIS_PORT, 0)),
+            Path(os.environ.get(FOLDER_VARIABLE, "")),
+            int(os.environ.get(POSTGRES_PORT_VARIABLE, 0)),
+            int(os.environ.get(REDIS_PORT_VARIABLE, 0)),
         )
 
     @property
     def environment(self) -> dict[str, str]:
+        """Variables for a process that is to use these servers, and to break them."""
         return {
-            IN_FOLDER: str(self.folder),
-            PG_PORT: str(self.postgres_port),
-            REDIS_PORT: str(self.redis_port),
-            "DATABASE_URL": f"postgres://voiceops@127.0.0.1:{self.postgres_port}/postgres",
+            FOLDER_VARIABLE: str(self.folder),
+            POSTGRES_PORT_VARIABLE: str(self.postgres_port),
+            REDIS_PORT_VARIABLE: str(self.redis_port),
+            "DATABASE_URL": self.postgres.url,
             "CELERY_BROKER_URL": f"redis://127.0.0.1:{self.redis_port}/0",
         }
 
-    # --- PostgreSQL ---
-
-    def make_postgres(self) -> None:
-        data = str(self.folder / "data")
-        run(
-            [
-                binary("initdb"),
-                "-D",
-                data,
-                "-U",
-                "voiceops",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--no-sync",
-            ],
-            self.user,
-        )
-
     @property
-    def user(self) -> str | None:
-        return unprivileged()
-
-    def start_postgres(self) -> None:
-        options = f"-p {self.postgres_port} -c listen_addresses=127.0.0.1 -k {self.folder} -c max_connections=100"
-        self.control("-l", str(self.folder / "log"), "-o", options, "start")
-
-    def stop_postgres(self) -> None:
-        """As a crash does: no shutdown, no goodbye to anybody."""
-        self.control("-m", "immediate", "stop")
-
-    def control(self, *arguments: str) -> None:
-        run(
-            [binary("pg_ctl"), "-D", str(self.folder / "data"), "-w", "-t", "30", *arguments],
-            self.user,
-        )
-
-    # --- Redis ---
+    def postgres(self) -> PostgresServer:
+        return PostgresServer(self.folder, self.postgres_port)
 
     def start_redis(self) -> None:
+        """Start Redis and wait until it responds. Raises DomainError."""
         program = shutil.which("redis-server")
         if program is None:
             raise DomainError("redis-server is not installed (apt-get install redis-server)")
+        network = ["--port", str(self.redis_port), "--bind", "127.0.0.1"]
+        files = [
+            *("--dir", str(self.folder)),
+            *("--pidfile", str(self._redis_pid_file)),
+            *("--logfile", str(self._redis_log)),
+        ]
         subprocess.run(  # noqa: S603 Redis' own program
-            [
-                *(
-                    program,
-                    "--port",
-                    str(self.redis_port),
-                    "--bind",
-                    "127.0.0.1",
-                    "--daemonize",
-                    "yes",
-                    "--save",
-                    "",
-                ),
-                *(
-                    "--dir",
-                    str(self.folder),
-                    "--pidfile",
-                    str(self.redis_pid),
-                    "--logfile",
-                    str(self.redis_log),
-                ),
-            ],
+            [program, *network, *files, "--daemonize", "yes", "--save", ""],
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + REDIS_STARTS
-        while self.redis("PING") != "+PONG":
+        deadline = time.monotonic() + REDIS_START_SECONDS
+        while self.send_to_redis("PING") != "+PONG":
             if time.monotonic() > deadline:
-                raise DomainError(f"Redis did not start; see {self.redis_log}")
+                raise DomainError(f"Redis did not start; see {self._redis_log}")
             time.sleep(0.05)
 
-    @property
-    def redis_pid(self) -> Path:
-        return self.folder / "redis.pid"
-
-    @property
-    def redis_log(self) -> Path:
-        return self.folder / "redis.log"
-
     def kill_redis(self) -> None:
-        """SIGKILL; what it had in memory is gone."""
+        """Kill Redis with SIGKILL; what it held in memory is gone."""
         with suppress(FileNotFoundError, ProcessLookupError):
-            os.kill(int(self.redis_pid.read_text()), signal.SIGKILL)
-            self.redis_pid.unlink()
+            os.kill(int(self._redis_pid_file.read_text()), signal.SIGKILL)
+            self._redis_pid_file.unlink()
 
-    def redis(self, command: str) -> str:
-        """The first line of its answer; nothing when nobody answers."""
+    def send_to_redis(self, command: str) -> str:
+        """The first line of Redis' reply; empty when it cannot be reached."""
+        address = ("127.0.0.1", self.redis_port)
         try:
-            with socket.create_connection(("127.0.0.1", self.redis_port), timeout=2) as line:
-                line.sendall(f"{command}\r\n".encode())
-                return line.recv(4096).decode().split("\r\n")[0]
+            with socket.create_connection(address, timeout=REDIS_TIMEOUT_SECONDS) as connection:
+                connection.sendall(f"{command}\r\n".encode())
+                return connection.recv(4096).decode().split("\r\n")[0]
         except OSError:
             return ""
 
+    @property
+    def _redis_pid_file(self) -> Path:
+        return self.folder / "redis.pid"
+
+    @property
+    def _redis_log(self) -> Path:
+        return self.folder / "redis.log"
+
 
 @contextmanager
-def servers(folder: Path) -> Iterator[Servers]:
-    """Both, fresh and empty; gone when the block ends."""
+def running_servers(folder: Path) -> Iterator[Servers]:
+    """Both servers, fresh and empty; gone when the block ends. Raises DomainError."""
     postgres_port, redis_port = free_ports(2)
-    ours = Servers(folder, postgres_port, redis_port)
-    if ours.user:
-        shutil.chown(folder, ours.user, ours.user)
-    ours.make_postgres()
-    ours.start_postgres()
+    servers = Servers(folder, postgres_port, redis_port)
+    servers.postgres.create()
+    servers.postgres.start()
     try:
-        ours.start_redis()
-        yield ours
+        servers.start_redis()
+        yield servers
     finally:
-        ours.kill_redis()
-        with suppress(DomainError):  # a drill that broke off may have left it stopped
-            ours.stop_postgres()
+        servers.kill_redis()
+        # A drill that was interrupted may have left PostgreSQL stopped.
+        with suppress(DomainError):
+            servers.postgres.crash()

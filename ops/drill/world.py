@@ -1,5 +1,5 @@
-"""Where the drills of the matrix take place: real processes, and hands on everything that can be
-broken.
+"""The environment in which the faults of the matrix happen: real processes, batches that are
+called, and ways to break both.
 """
 
 import os
@@ -20,199 +20,253 @@ from batches.models import Batch, Recipient
 from ops.demo import workspace
 from ops.demo.client import Api
 from ops.drill.invariants import CallLedger, read_ledger
-from ops.drill.scenario import Sandbox
+from ops.drill.sandbox_control import SandboxControl
 from ops.drill.servers import Servers
-from ops.serving.supervisor import Running, Supervisor
+from ops.serving.supervisor import RunningService, Supervisor
 from telephony.models import Call
 from voiceops.core.errors import DomainError
 
 T = TypeVar("T")
 
-# Fictitious numbers (555-01xx): a hundred people to an area code, and every list has one of its
-# own.
-AREA_CODES = (
+# Fictitious numbers (555-01xx): a hundred recipients for each area code, and one area code for each
+# batch, so that a number tells to which batch it belongs.
+BATCH_AREA_CODES = (
     *(201, 206, 212, 213, 303, 305, 312, 313, 404, 408, 415, 503, 510, 512, 602),
     *(603, 612, 614, 615, 617, 702, 713, 714, 718, 720, 801, 804, 808, 813, 816),
 )
-POLL = 0.1
-PATIENCE = 40.0  # seconds until what must happen counts as not happening
-DATABASE_AWAY = 40.0
+CONDITION_POLL_SECONDS = 0.1
+END_POLL_SECONDS = 0.5
+WAIT_SECONDS = 40.0  # until an expected event counts as not happening
+DATABASE_RETRY_SECONDS = 40.0
 
 
-class Broken(DomainError):
-    """Something that must be was not."""
+class ExpectationFailed(DomainError):
+    """Something that a fault's scenario expects did not happen, or was otherwise."""
 
 
 @dataclass
-class People:
-    """A list that is called, from a number of its own."""
+class DrillBatch:
+    """A batch that is called from a number of its own."""
 
     world: "World"
-    area: int
-    caller: str = ""
-    uploaded: int = 0
+    area_code: int
+    caller_id: str = ""
+    uploaded_rows: int = 0
     batch_id: str = ""
     number_id: str = ""
-    ends_as_dialled: bool = True  # False where the fault itself decides how calls end
+    # False where the fault itself decides how calls end.
+    outcomes_follow_numbers: bool = True
 
-    def calls(self, **only: Any) -> list[Call]:
-        wanted = Call.unscoped.filter(batch_id=UUID(self.batch_id), **only).order_by("pk")
-        return self.world.read(lambda: list(wanted.all()))
+    def calls(self, **filters: Any) -> list[Call]:
+        rows = Call.unscoped.filter(batch_id=UUID(self.batch_id), **filters).order_by("pk")
+        return self.world.fetch(rows)
 
-    def people(self) -> list[Recipient]:
-        wanted = Recipient.unscoped.filter(batch=UUID(self.batch_id)).order_by("row_number")
-        return self.world.read(lambda: list(wanted.all()))
+    def recipients(self) -> list[Recipient]:
+        rows = Recipient.unscoped.filter(batch=UUID(self.batch_id)).order_by("row_number")
+        return self.world.fetch(rows)
 
-    def batch(self) -> Batch:
-        return self.world.read(lambda: Batch.unscoped.get(pk=self.batch_id))
+    def row(self) -> Batch:
+        return self.world.query(lambda: Batch.unscoped.get(pk=self.batch_id))
 
     def dials(self) -> list[dict[str, Any]]:
-        return [dial for dial in self.world.sandbox.dials() if dial["caller_id"] == self.caller]
+        """What the sandbox dialed for this batch, oldest first."""
+        return [dial for dial in self.world.sandbox.dials() if dial["caller_id"] == self.caller_id]
 
-    def ends(self) -> dict[str, tuple[str, str | None, int]]:
-        """(status, outcome, attempts) by the last two digits."""
-        return {p.phone_number[-2:]: (p.status, p.outcome, p.attempts) for p in self.people()}
+    def has_dialed_since(self, at: float) -> bool:
+        return any(dial["at"] > at for dial in self.dials())
 
-    def order(self, verb: str, body: dict[str, Any] | None = None) -> Any:
-        return self.world.api.post(f"/batches/{self.batch_id}/{verb}", body)
+    def results(self) -> dict[str, tuple[str, str | None, int]]:
+        """(status, outcome, attempts) of each recipient, by the last two digits of the number."""
+        return {
+            recipient.phone_number[-2:]: (
+                recipient.status,
+                recipient.outcome,
+                recipient.attempts,
+            )
+            for recipient in self.recipients()
+        }
 
-    def at_rest(self) -> bool:
-        return self.batch().status in Batch.Status.final() and not any(
-            person.status in Recipient.Status.open() for person in self.people()
+    def statuses(self) -> set[str]:
+        return {recipient.status for recipient in self.recipients()}
+
+    def request(self, verb: str) -> Any:
+        """Send the batch an API request such as `pause` or `stop`."""
+        return self.world.api.post(f"/batches/{self.batch_id}/{verb}")
+
+    def has_ended(self) -> bool:
+        if self.row().status not in Batch.Status.final():
+            return False
+        return not self.statuses() & set(Recipient.Status.open())
+
+    def checked_ledger(self) -> CallLedger:
+        ledger = self.world.query(
+            lambda: read_ledger(self.batch_id, self.dials(), uploaded_rows=self.uploaded_rows)
         )
-
-    def ledger(self) -> CallLedger:
-        ledger = self.world.read(
-            lambda: read_ledger(self.batch_id, self.dials(), uploaded=self.uploaded)
-        )
-        ledger.check(truth=self.ends_as_dialled)
+        ledger.check_all(check_outcomes=self.outcomes_follow_numbers)
         return ledger
 
 
 @dataclass
 class World:
-    supervisor: Supervisor
-    tell: Callable[[str], None]
-    servers: Servers
-    lists: list[People] = field(default_factory=list)
-    kept: dict[str, People] = field(default_factory=dict)
+    """One installation with its processes, and everything that a drill may do to it."""
 
-    def enter(self) -> None:
-        self.sandbox = Sandbox()
+    supervisor: Supervisor
+    report: Callable[[str], None]
+    servers: Servers
+    batches: list[DrillBatch] = field(default_factory=list)
+    shared_batches: dict[str, DrillBatch] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        """Create the demo workspace, and forget what was dialed before."""
+        self.sandbox = SandboxControl()
         self.url = f"http://127.0.0.1:{settings.PORT}"
         email, password = workspace.credentials(Path(settings.DATA_DIR) / "demo.json")
-        demo = workspace.enter(self.url, email=email, password=password)
+        demo = workspace.prepare_workspace(self.url, email=email, password=password)
         self.api: Api = demo.api
         self.agent_id = demo.agent_id
-        self.sandbox.ask("DELETE", "dials")
+        self.sandbox.clear_dials()
 
-    # --- lists ---
+    # --- batches ---
 
-    def call(
-        self, endings: Iterable[str], *, rate: float = 20, most: int = 100, **fields: str
-    ) -> People:
-        """Upload a list of people whose numbers end so, which decides what becomes of them, and
-        have it called.
+    def start_batch(
+        self,
+        endings: Iterable[str],
+        *,
+        rate: float = 20,
+        max_concurrent: int = 100,
+        **fields: str,
+    ) -> DrillBatch:
+        """Upload and start a list of numbers with these last two digits, which decide the outcome.
+
+        `rate` is in calls per second; `fields` go into the request that creates the batch.
         """
-        people = People(self, area=AREA_CODES[len(self.lists)])
-        text = "phone\n" + "".join(f"+1{people.area}55501{ending}\n" for ending in endings)
-        return self.call_list(people, text, rate=rate, most=most, **fields)
+        batch = DrillBatch(self, area_code=BATCH_AREA_CODES[len(self.batches)])
+        rows = "".join(f"+1{batch.area_code}55501{ending}\n" for ending in endings)
+        return self.upload_batch(
+            batch, "phone\n" + rows, rate=rate, max_concurrent=max_concurrent, **fields
+        )
 
-    def call_list(
-        self, people: People, text: str, *, rate: float = 20, most: int = 100, **fields: str
-    ) -> People:
-        self.lists.append(people)
-        people.caller = f"+120255501{len(self.lists):02}"
-        trunk = {**workspace.TRUNK, "calls_per_second": rate, "max_concurrent_calls": most}
-        number = {**trunk, "phone_number": people.caller, "label": f"Drill {len(self.lists)}"}
-        people.number_id = self.api.post("/phone-numbers", number)["id"]
-        file = Path(settings.DATA_DIR) / f"drill-{len(self.lists)}.csv"
+    def upload_batch(
+        self,
+        batch: DrillBatch,
+        text: str,
+        *,
+        rate: float = 20,
+        max_concurrent: int = 100,
+        **fields: str,
+    ) -> DrillBatch:
+        """Register a number for `batch`, upload `text` as its list, and start it."""
+        self.batches.append(batch)
+        index = len(self.batches)
+        batch.caller_id = f"+120255501{index:02}"
+        number = {
+            **workspace.TRUNK,
+            "calls_per_second": rate,
+            "max_concurrent_calls": max_concurrent,
+            "phone_number": batch.caller_id,
+            "label": f"Drill {index}",
+        }
+        batch.number_id = self.api.post("/phone-numbers", number)["id"]
+
+        file = Path(settings.DATA_DIR) / f"drill-{index}.csv"
         file.write_text(text)
-        people.uploaded = len(text.splitlines()) - 1  # without the header
-        order = {
+        batch.uploaded_rows = len(text.splitlines()) - 1  # without the header
+        request = {
             "agent_id": self.agent_id,
-            "phone_number_id": people.number_id,
+            "phone_number_id": batch.number_id,
             "start": "now",
             "name": file.stem,
+            **fields,
         }
-        people.batch_id = self.api.upload("/batches", file, {**order, **fields})["id"]
-        return people
+        batch.batch_id = self.api.upload("/batches", file, request)["id"]
+        return batch
 
     def next_number(self, ending: str) -> str:
-        """The number of somebody on the next list."""
-        return f"+1{AREA_CODES[len(self.lists)]}55501{ending}"
+        """The number with these last two digits on the next batch that is started."""
+        return f"+1{BATCH_AREA_CODES[len(self.batches)]}55501{ending}"
 
-    def shared(self, name: str, make: Callable[[], People]) -> People:
-        """A list that several faults strike."""
-        if name not in self.kept:
-            self.kept[name] = make()
-        return self.kept[name]
+    def shared_batch(self, name: str, start: Callable[[], DrillBatch]) -> DrillBatch:
+        """A batch that several faults disturb; started by the first of them."""
+        if name not in self.shared_batches:
+            self.shared_batches[name] = start()
+        return self.shared_batches[name]
 
-    # --- looking ---
+    # --- observing ---
 
-    def read(self, look: Callable[[], T]) -> T:
-        """Ask the database, through its restarts."""
-        deadline = time.monotonic() + DATABASE_AWAY
+    def query(self, read: Callable[[], T]) -> T:
+        """The result of `read`, which uses the database, tried again while the database is away."""
+        deadline = time.monotonic() + DATABASE_RETRY_SECONDS
         while True:
             try:
-                return look()
+                return read()
             except (OperationalError, InterfaceError):
                 connection.close()
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.5)
+                time.sleep(END_POLL_SECONDS)
 
-    def wait(self, condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE) -> float:
-        """Until it holds; how long that took. Raises Broken."""
+    def fetch(self, rows: Iterable[T]) -> list[T]:
+        """The rows of a queryset, read again while the database is away."""
+        return self.query(lambda: list(rows))
+
+    def wait_until(
+        self, condition: Callable[[], Any], what: str, *, seconds: float = WAIT_SECONDS
+    ) -> float:
+        """Wait until the condition holds; returns the seconds that took.
+
+        Raises ExpectationFailed, with `what`, when it does not hold in time.
+        """
         began = time.monotonic()
         while not condition():
             if time.monotonic() - began > seconds:
-                raise Broken(f"not within {seconds:.0f} s: {what}")
-            time.sleep(POLL)
+                raise ExpectationFailed(f"not within {seconds:.0f} s: {what}")
+            time.sleep(CONDITION_POLL_SECONDS)
         return time.monotonic() - began
 
-    def expect(self, holds: bool, words: str) -> None:
-        """Raises Broken."""
-        if not holds:
-            raise Broken(words)
+    def expect(self, condition: bool, message: str) -> None:
+        """Raises ExpectationFailed, with `message`, unless the condition holds."""
+        if not condition:
+            raise ExpectationFailed(message)
 
-    def rest(self, seconds: float) -> None:
-        """Until every list has come to rest, or the time is up: then each list's ledger says who is
-        left.
-        """
+    def wait_until_all_ended(self, seconds: float) -> None:
+        """Wait until every batch has ended or the time is up. The ledgers report what has not."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not all(people.at_rest() for people in self.lists):
-            time.sleep(0.5)
+        while time.monotonic() < deadline:
+            if all(batch.has_ended() for batch in self.batches):
+                return
+            time.sleep(END_POLL_SECONDS)
 
-    def struck(self, point: str) -> list[str]:
-        """The ids of the calls at which a failpoint struck; nothing before it did."""
-        mark = Path(settings.DATA_DIR) / "failpoints" / point
+    def calls_hit_at(self, failpoint: str) -> list[str]:
+        """The ids of the calls at which a failpoint was triggered; empty before that."""
+        mark = Path(settings.DATA_DIR) / "failpoints" / failpoint
         return mark.read_text().split() if mark.exists() else []
 
     # --- breaking ---
 
-    def faults(self, **rates: Any) -> None:
-        """Replace LiveKit's faults; none given ends them all."""
-        self.sandbox.ask("PUT", "faults", {"seed": 1, **rates})
+    def set_livekit_faults(self, **rates: Any) -> None:
+        """Replace the faults LiveKit simulates; without any rate, end them all."""
+        self.sandbox.set_faults(seed=1, **rates)
 
-    def process(self, name: str) -> Running:
-        return next(one for one in self.supervisor.running if one.service.name == name)
+    def running_service(self, name: str) -> RunningService:
+        return next(each for each in self.supervisor.running if each.service.name == name)
 
-    def blow(self, name: str, number: signal.Signals) -> None:
-        os.killpg(self.process(name).process.pid, number)
+    def send_signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a process and everything it has started."""
+        os.killpg(self.running_service(name).process.pid, number)
 
-    def take_away(self, name: str) -> Running:
-        """Kill a process and keep it from being started again, until `bring_back`."""
-        gone = self.process(name)
-        self.supervisor.running = [one for one in self.supervisor.running if one is not gone]
-        gone.kill_group()
-        return gone
+    def kill_and_hold(self, name: str) -> RunningService:
+        """Kill a process and keep it from being restarted until `restore`."""
+        removed = self.running_service(name)
+        self.supervisor.running = [each for each in self.supervisor.running if each is not removed]
+        removed.kill_group()
+        return removed
 
-    def bring_back(self, gone: Running) -> None:
-        """The supervisor's own thread starts it, at its next look."""
-        self.supervisor.running = [*self.supervisor.running, gone]
+    def restore(self, removed: RunningService) -> None:
+        """Let the supervisor start the process again, in its own thread."""
+        self.supervisor.running = [*self.supervisor.running, removed]
 
-    def manage(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start_command(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a management command in a process of its own."""
         return subprocess.Popen(  # noqa: S603 our own command, no shell
             [sys.executable, "manage.py", *arguments],
             cwd=settings.BASE_DIR,

@@ -1,4 +1,4 @@
-"""What VoiceOps consists of on one machine: the sandbox, the web server, the worker."""
+"""The processes of an installation on one machine: sandbox, web server and workers."""
 
 import http.client
 import os
@@ -19,10 +19,14 @@ from voiceops.core.errors import DomainError
 
 HOST = "127.0.0.1"
 WORKER_THREADS = 8
+WORKER_STOP_SECONDS = 5.0
+WEB_STOP_SECONDS = 3.0
+LISTEN_BACKLOG = 2048
+READY_TIMEOUT_SECONDS = 1
 
 
-class PortTakenError(DomainError):
-    """The message names the port and the variable that moves it."""
+class PortUnavailableError(DomainError):
+    """The message names the port, and the variable that chooses another."""
 
 
 def local_url() -> str:
@@ -30,19 +34,19 @@ def local_url() -> str:
 
 
 @contextmanager
-def listening(port: int, *, variable: str) -> Iterator[socket.socket]:
-    """A listening socket. The web server inherits it, so that clients wait while it restarts
-    instead of being refused.
+def listening_socket(port: int, *, variable: str) -> Iterator[socket.socket]:
+    """A listening socket for the web server to inherit.
 
-    Raises PortTakenError.
+    While the server restarts, clients then wait in the backlog instead of being refused. Raises
+    PortUnavailableError.
     """
     try:
-        listener = socket.create_server((HOST, port), backlog=2048)
+        listener = socket.create_server((HOST, port), backlog=LISTEN_BACKLOG)
     except (OSError, OverflowError) as error:
         reason = (
             os.strerror(error.errno or 0) if isinstance(error, OSError) else "ports go to 65535"
         )
-        raise PortTakenError(
+        raise PortUnavailableError(
             f"Port {port} cannot be used ({reason}). Set {variable} to a free one."
         ) from error
     with closing(listener):
@@ -50,107 +54,95 @@ def listening(port: int, *, variable: str) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def running(*, tell: Callable[[str], None], workers: int = 1) -> Iterator[Supervisor]:
-    """Everything of this machine, started and ready; stopped when the block ends.
+def running_services(*, report: Callable[[str], None], workers: int = 1) -> Iterator[Supervisor]:
+    """All processes of this machine, started and ready; stopped when the block ends.
 
-    Raises PortTakenError, StartError and OperationalError (no database).
+    Raises PortUnavailableError, StartError, and OperationalError when there is no database.
     """
-    with listening(settings.PORT, variable="PORT") as listener:
-        tell("Preparing the database")
+    with listening_socket(settings.PORT, variable="PORT") as listener:
+        report("Preparing the database")
         call_command("migrate", interactive=False, verbosity=0)
+        # Children must not share connections that were opened before they were started.
         connections.close_all()
-        with Supervisor(services(listener, workers), tell=tell) as supervisor:
-            tell(f"Starting {', '.join(service.name for service in supervisor.services)}")
+        with Supervisor(build_services(listener, workers), report=report) as supervisor:
+            report(f"Starting {', '.join(service.name for service in supervisor.services)}")
             supervisor.start()
             yield supervisor
-            tell("Stopping")
+            report("Stopping")
 
 
-def services(listener: socket.socket, workers: int) -> list[Service]:
-    """In starting order. Raises PortTakenError when the sandbox cannot have its port."""
+def build_services(listener: socket.socket, workers: int) -> list[Service]:
+    """The services in starting order.
+
+    Raises PortUnavailableError when the port of the sandbox is in use.
+    """
     sandbox = [_sandbox()] if settings.USES_SANDBOX else []
     return [*sandbox, _web(listener), *(_worker(index) for index in range(workers))]
 
 
+def worker_command(name: str) -> tuple[str, ...]:
+    """The command line of a Celery worker called `name`."""
+    celery = (sys.executable, "-m", "celery", "-A", "voiceops", "worker", "-n", f"{name}@%h")
+    pool = ("--pool", "threads", "--concurrency", str(WORKER_THREADS))
+    flags = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
+    return (*celery, *pool, *flags)
+
+
 def _sandbox() -> Service:
     port = settings.SANDBOX_PORT
-    with listening(port, variable="SANDBOX_PORT"):
-        pass  # free
-    command = (
-        sys.executable,
-        "manage.py",
-        "sandbox",
-        "--port",
-        str(port),
-        "--webhook-exclude",
-        "track_published",
-    )
-    ready = partial(_accepts, port)
+    with listening_socket(port, variable="SANDBOX_PORT"):
+        pass  # it is free
+    command = (sys.executable, "manage.py", "sandbox", "--port", str(port))
     return Service(
-        "sandbox", command, _log("sandbox"), settings.BASE_DIR, ready=ready, outlives=True
+        "sandbox",
+        (*command, "--webhook-exclude", "track_published"),
+        _log("sandbox"),
+        settings.BASE_DIR,
+        ready=partial(_accepts_connections, port),
+        stops_last=True,
     )
 
 
 def _web(listener: socket.socket) -> Service:
-    bind = ("--bind", f"fd://{listener.fileno()}")
+    gunicorn = (sys.executable, "-m", "gunicorn", "-c", "python:ops.gunicorn_conf")
     return Service(
         "web",
-        (
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "-c",
-            "python:ops.gunicorn_conf",
-            *bind,
-            "voiceops.wsgi",
-        ),
+        (*gunicorn, "--bind", f"fd://{listener.fileno()}", "voiceops.wsgi"),
         _log("web"),
         settings.BASE_DIR,
-        ready=partial(_answers, listener.getsockname()[1]),
+        ready=partial(_serves_requests, listener.getsockname()[1]),
         pass_fds=(listener.fileno(),),
-        patience=3.0,
-        # Gunicorn's own workers are not on our leash: it must end them.
+        stop_seconds=WEB_STOP_SECONDS,
+        # The kernel signals only gunicorn's master, which must end its own workers.
         orphan_signal=signal.SIGTERM,
     )
 
 
 def _worker(index: int) -> Service:
     name = f"worker{index + 1}" if index else "worker"
-    flags = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
-    pool = ("--pool", "threads", "--concurrency", str(WORKER_THREADS))
-    command = (
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "voiceops",
-        "worker",
-        *pool,
-        *flags,
-        "-n",
-        f"{name}@%h",
-    )
-    return Service(name, command, _log(name), settings.BASE_DIR, patience=5.0)
+    command = worker_command(name)
+    return Service(name, command, _log(name), settings.BASE_DIR, stop_seconds=WORKER_STOP_SECONDS)
 
 
 def _log(name: str) -> Path:
     return Path(settings.DATA_DIR / "logs" / f"{name}.log")
 
 
-def _accepts(port: int) -> bool:
+def _accepts_connections(port: int) -> bool:
     try:
-        socket.create_connection((HOST, port), timeout=1).close()
+        socket.create_connection((HOST, port), timeout=READY_TIMEOUT_SECONDS).close()
     except OSError:
         return False
     return True
 
 
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection(HOST, port, timeout=1)
+def _serves_requests(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=READY_TIMEOUT_SECONDS)
     with closing(connection):
         try:
             connection.request("GET", "/healthz")
-            # ALLOWED_HOSTS may know its public name only: a server that refuses this one serves.
+            # ALLOWED_HOSTS may contain the public name only. A server that refuses our host name
+            # with 400 serves requests.
             return connection.getresponse().status < http.HTTPStatus.INTERNAL_SERVER_ERROR
         except (OSError, http.client.HTTPException):
             return False

@@ -1,8 +1,8 @@
 """Keeps a handful of processes running, and leaves none behind.
 
-Each process leads a process group of its own, so that whatever it started goes with it. One that
-dies is started again at once and always: there is no back-off, because calls wait for it. (At most
-one start a second each, so that a process that cannot live does not eat a core.)
+Each process leads a process group of its own, so that everything it started can be ended with it. A
+process that dies is started again at once and always: there is no back-off, because calls wait for
+it. (At most one start a second each, so that a process that cannot run does not use up a core.)
 """
 
 import json
@@ -29,16 +29,18 @@ UNDER_NOHUP = (signal.SIGHUP, signal.SIG_IGN)
 
 
 class StartError(DomainError):
-    """A process ended, or stayed silent, before it was ready. The message names it and its log."""
+    """A process ended before it was ready, or was not ready in time. The message names it and its
+    log.
+    """
 
 
 @dataclass(frozen=True)
 class Service:
     """One process to keep running.
 
-    `patience` is how many seconds it has to end after SIGTERM before it gets SIGKILL;
-    `orphan_signal` is what the kernel sends it should the supervisor be killed the hard way. One
-    that `outlives` the others is told to end when they have.
+    `stop_seconds` is how long it may take to end after SIGTERM before it gets SIGKILL;
+    `orphan_signal` is what the kernel sends it should the supervisor be killed. A service that
+    `stops_last` is stopped after all the others have ended.
     """
 
     name: str
@@ -47,11 +49,12 @@ class Service:
     cwd: Path | None = None
     ready: Callable[[], bool] = lambda: True
     pass_fds: tuple[int, ...] = ()
-    patience: float = 2.0
+    stop_seconds: float = 2.0
     orphan_signal: signal.Signals = signal.SIGKILL
-    outlives: bool = False
+    stops_last: bool = False
 
     def spawn(self) -> subprocess.Popen[bytes]:
+        """Start the process, with its output appended to the log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
@@ -68,7 +71,9 @@ class Service:
 
 
 @dataclass
-class Running:
+class RunningService:
+    """A service and its current process."""
+
     service: Service
     process: subprocess.Popen[bytes] = field(init=False)
     started_at: float = field(init=False)
@@ -84,14 +89,14 @@ class Running:
         return self.process.poll() is not None
 
     def kill_group(self) -> None:
-        """End whatever is left of the group: the children of a process that was killed would hold
+        """Kill what is left of the process group, because children of a killed process would keep
         its port.
         """
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def revive(self) -> bool:
+    def restart_if_dead(self) -> bool:
         """Start a dead process again; True when that happened."""
         if not self.is_dead() or time.monotonic() - self.started_at < RESTART_SECONDS:
             return False
@@ -99,52 +104,56 @@ class Running:
         self.start()
         return True
 
-    def end_by(self, deadline: float) -> None:
+    def wait_or_kill(self, deadline: float) -> None:
+        """Wait until the process ends, or kill it at the deadline (monotonic time)."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=max(0.0, deadline - time.monotonic()))
         self.kill_group()
 
 
-def stop_all(group: Sequence[Running]) -> None:
-    """At the same time, so that the slowest alone decides how long it takes."""
-    asked_at = time.monotonic()
+def stop_all(group: Sequence[RunningService]) -> None:
+    """Stop them in parallel: it takes as long as the slowest needs."""
+    began = time.monotonic()
     for running in group:
         if not running.is_dead():
             running.process.terminate()
     for running in group:
-        running.end_by(asked_at + running.service.patience)
+        running.wait_or_kill(began + running.service.stop_seconds)
 
 
 class Supervisor:
-    """Starts `services`, and stops them all at once. Use as a context manager, in the main thread.
+    """Starts `services`, and stops them all when its block ends.
 
-    `tell` receives a sentence for everything worth knowing.
+    Use it as a context manager, in the main thread. `report` receives a sentence for every event
+    that an operator should see.
     """
 
-    def __init__(self, services: Sequence[Service], *, tell: Callable[[str], None]) -> None:
+    def __init__(self, services: Sequence[Service], *, report: Callable[[str], None]) -> None:
         self.services = services
-        self.tell = tell
-        self.running: list[Running] = []
+        self.report = report
+        self.running: list[RunningService] = []
         self.stopping = False
 
     def __enter__(self) -> Self:
-        wanted = [
+        # Under nohup, SIGHUP stays ignored.
+        numbers = [
             number for number in STOP_SIGNALS if (number, signal.getsignal(number)) != UNDER_NOHUP
         ]
-        self.handlers = {number: signal.signal(number, self._ask_to_stop) for number in wanted}
+        self.handlers = {number: signal.signal(number, self._request_stop) for number in numbers}
         return self
 
     def __exit__(self, *args: object) -> None:
-        stop_all([running for running in self.running if not running.service.outlives])
-        stop_all([running for running in self.running if running.service.outlives])
+        stop_all([running for running in self.running if not running.service.stops_last])
+        stop_all([running for running in self.running if running.service.stops_last])
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
 
     def start(self) -> None:
-        """Start everything and wait until it is ready, or until a signal asks to stop. Raises
-        StartError.
+        """Start everything and wait until it is ready, or until a signal asks to stop.
+
+        Raises StartError.
         """
-        self.running = [Running(service) for service in self.services]
+        self.running = [RunningService(service) for service in self.services]
         deadline = time.monotonic() + START_SECONDS
         waiting = list(self.running)
         while waiting and not self.stopping:
@@ -152,20 +161,22 @@ class Supervisor:
             waiting = [running for running in waiting if not running.service.ready()]
             late = time.monotonic() > deadline
             for running in self.running:
-                self._refuse_a_bad_start(running, late=late and running in waiting)
+                self._check_start(running, late=late and running in waiting)
 
     def watch(self, *, until: Callable[[], bool] = lambda: False) -> None:
-        """Revive what dies, until a signal asks to stop or `until` says so."""
+        """Restart processes that die, until a signal asks to stop or `until` returns True."""
         while not self.stopping and not until():
             for running in self.running:
-                if running.revive():
-                    self.tell(f"{running.service.name} had ended and was started again")
+                if running.restart_if_dead():
+                    self.report(f"{running.service.name} had ended and was started again")
             time.sleep(TICK_SECONDS)
 
-    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
-        self.stopping = True  # no more than this: a second Ctrl-C must not leave half of it running
+    def _request_stop(self, number: int, frame: FrameType | None) -> None:
+        # Only set a flag: a second Ctrl-C must not interrupt the stopping halfway.
+        self.stopping = True
 
-    def _refuse_a_bad_start(self, running: Running, *, late: bool) -> None:
+    def _check_start(self, running: RunningService, *, late: bool) -> None:
+        """Raises StartError when the process is dead or `late`."""
         if not late and not running.is_dead():
             return
         how = f"was not ready after {START_SECONDS:.0f} s" if late else "ended while it started"
@@ -174,10 +185,11 @@ class Supervisor:
 
 
 def _last_line(log: Path) -> str:
-    """What it said last; of a line of ours (voiceops.observability.structured_logging) the words."""
+    """The last line of a log; only the message when the line is one of our JSON records
+    (`voiceops/observability/structured_logging.py`).
+    """
     lines = log.read_text(errors="replace").strip().splitlines() or ["(empty)"]
     try:
-        told = json.loads(lines[-1])
-        return str(told["message"])
+        return str(json.loads(lines[-1])["message"])
     except (ValueError, TypeError, KeyError):
         return lines[-1]

@@ -1,4 +1,6 @@
-"""Gunicorn's threads, refusing in the API's own form what is too broken for Django ever to see it."""
+"""Gunicorn's threaded worker. It refuses malformed requests in the API's own form, because they
+never reach Django.
+"""
 
 import json
 import socket
@@ -18,26 +20,30 @@ REFUSALS = {
     errors.InvalidResponseHeaderName: (500, "Internal server error"),
     errors.ParseException: (400, "Bad request"),
 }
+DEFAULT_REFUSAL = (500, "Internal server error")
 
 
 class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """Answer and close. What was sent is not logged: it may carry a credential."""
-        default = (500, "Internal server error")
-        status, sentence = next(
-            (refusal for kind, refusal in REFUSALS.items() if isinstance(exc, kind)), default
-        )
-        if status == 500:
+        """Respond and close. The request is not logged, because it may contain a credential."""
+        refusals = (refusal for kind, refusal in REFUSALS.items() if isinstance(exc, kind))
+        status, detail = next(refusals, DEFAULT_REFUSAL)
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR:
             self.log.error("A request could not be handled", exc_info=exc)
         else:
-            self.log.warning("Refused a request that is no HTTP (%s)", type(exc).__name__)
+            self.log.warning("Refused a malformed HTTP request (%s)", type(exc).__name__)
         try:
-            util.write_nonblock(client, _response(status, sentence))
+            util.write_nonblock(client, _response(status, detail))
         except OSError:
-            self.log.debug("The client was gone before it could be told")
+            self.log.debug("The client had disconnected before the response was sent")
 
 
-def _response(status: int, sentence: str) -> bytes:
-    body = json.dumps({"detail": sentence})
-    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+def _response(status: int, detail: str) -> bytes:
+    body = json.dumps({"detail": detail})
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+        "Connection: close\r\n"
+        "Content-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n"
+    )
+    return f"{head}\r\n{body}".encode()

@@ -3,19 +3,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.ops.processes import MARK, free_port
+from tests.ops.processes import MARK_VARIABLE, free_port
 
 
 @pytest.fixture
 def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """Every process started with it in its environment is found by `marked`."""
-    monkeypatch.setenv(MARK, str(tmp_path))
+    """A mark in the environment by which `processes_of` finds every process that a test starts."""
+    monkeypatch.setenv(MARK_VARIABLE, str(tmp_path))
     return str(tmp_path)
 
 
 @pytest.fixture
 def environment(mark: str, tmp_path: Path) -> dict[str, str]:
-    """Of an installation of its own: the embedded default in a folder of the test's, on free ports."""
+    """Variables for an installation of its own: the defaults, in the test's folder, on free ports."""
     inherited = {
         name: value
         for name, value in os.environ.items()

@@ -1,4 +1,4 @@
-"""Finding the processes a test has started, whoever their parent is by now."""
+"""Finds the processes that a test has started, whatever their parent is by now."""
 
 import os
 import socket
@@ -6,16 +6,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-MARK = "VOICEOPS_TEST_MARK"
+MARK_VARIABLE = "VOICEOPS_TEST_MARK"
 
 
-def marked(mark: str, word: str = "") -> set[int]:
-    """The living processes (no zombies) that carry the mark, other than this one, with `word` in
-    their command line.
+def processes_of(mark: str, word: str = "") -> set[int]:
+    """The ids of living processes, without zombies and without this one, that have the mark in their
+    environment and `word` in their command line.
     """
-    wanted = f"{MARK}={mark}".encode()
+    variable = f"{MARK_VARIABLE}={mark}".encode()
     found = {
-        int(entry.name) for entry in Path("/proc").iterdir() if _is(entry, wanted, word.encode())
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if _matches(entry, variable, word.encode())
     }
     return found - {os.getpid()}
 
@@ -26,21 +28,22 @@ def free_port() -> int:
         return port
 
 
-def eventually(is_true: Callable[[], bool], *, seconds: float) -> bool:
+def becomes_true(condition: Callable[[], bool], *, seconds: float) -> bool:
+    """Whether the condition holds within that time. A killed process is gone only a moment later."""
     deadline = time.monotonic() + seconds
-    while not is_true():
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True
 
 
-def _is(entry: Path, wanted: bytes, word: bytes) -> bool:
+def _matches(entry: Path, variable: bytes, word: bytes) -> bool:
     try:
         return (
             entry.name.isdigit()
-            and wanted in (entry / "environ").read_bytes().split(b"\0")
+            and variable in (entry / "environ").read_bytes().split(b"\0")
             and word in (entry / "cmdline").read_bytes()
         )
-    except OSError:  # it ended while we looked
+    except OSError:  # it ended meanwhile
         return False

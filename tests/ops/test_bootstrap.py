@@ -6,7 +6,7 @@ import time
 import pytest
 
 from ops.bootstrap import ROOT, pinned
-from tests.ops.processes import eventually, marked
+from tests.ops.processes import becomes_true, processes_of
 
 WAITING = """
 import signal, sys
@@ -36,11 +36,11 @@ def test_a_signal_ends_what_is_being_installed_in_one_line(
     with subprocess.Popen(
         [sys.executable, "-c", WAITING], cwd=ROOT, text=True, stderr=subprocess.PIPE
     ) as process:
-        assert eventually(lambda: len(marked(mark, "time.sleep")) == 2, seconds=20)
+        assert becomes_true(lambda: len(processes_of(mark, "time.sleep")) == 2, seconds=20)
         process.send_signal(number)
-        asked_at = time.monotonic()
-        _, told = process.communicate(timeout=15)
+        stopped_at = time.monotonic()
+        _, errors = process.communicate(timeout=15)
 
-    assert told == "\nStopped before everything was installed; the next run goes on from here\n"
-    assert (process.returncode, time.monotonic() - asked_at < 10) == (1, True)
-    assert marked(mark) == set()
+    assert errors == "\nStopped before everything was installed; the next run goes on from here\n"
+    assert (process.returncode, time.monotonic() - stopped_at < 10) == (1, True)
+    assert processes_of(mark) == set()

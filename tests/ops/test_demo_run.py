@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from tests.ops.processes import marked
+from tests.ops.processes import processes_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-# api-contract.md 11: the last of the two digits, and the outcome up to there.
-OUTCOMES = (
+# The last number of each range of final digits, and its outcome
+# (docs/reference/api-contract.md §11).
+OUTCOMES_UP_TO = (
     (59, "answered"),
     (69, "no_answer"),
     (74, "busy"),
@@ -26,8 +27,8 @@ OUTCOMES = (
 )
 
 
-def promised(number: str) -> str:
-    return next(outcome for last, outcome in OUTCOMES if int(number[-2:]) <= last)
+def expected_outcome(number: str) -> str:
+    return next(outcome for last, outcome in OUTCOMES_UP_TO if int(number[-2:]) <= last)
 
 
 def demo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -43,7 +44,7 @@ def demo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPr
     )
 
 
-def test_everybody_of_the_sample_is_called_once_with_the_outcome_the_sandbox_promises(
+def test_every_recipient_of_the_sample_is_called_once_with_the_expected_outcome(
     environment: dict[str, str], tmp_path: Path, mark: str
 ) -> None:
     done = demo({**environment, "SANDBOX_SPEED": "40"})
@@ -54,15 +55,15 @@ def test_everybody_of_the_sample_is_called_once_with_the_outcome_the_sandbox_pro
         rows = list(csv.DictReader(file))
     assert len(rows) == 100
     assert {row["phone"]: row["outcome"] for row in rows} == {
-        row["phone"]: promised(row["phone"]) for row in rows
+        row["phone"]: expected_outcome(row["phone"]) for row in rows
     }
     assert {row["attempts"] for row in rows} == {"1"}
-    assert "| 100/100 people [" in done.stdout
-    assert "  answered            69  69.0%" in done.stdout
-    assert marked(mark) == set()
+    assert "| 100/100 recipients [" in done.stdout
+    assert "  answered                69  69.0%" in done.stdout
+    assert processes_of(mark) == set()
 
 
-def test_a_list_that_cannot_be_read_ends_it_in_one_line(
+def test_an_unreadable_list_ends_the_demo_in_one_line(
     environment: dict[str, str], tmp_path: Path, mark: str
 ) -> None:
     empty = tmp_path / "empty.csv"
@@ -74,4 +75,4 @@ def test_a_list_that_cannot_be_read_ends_it_in_one_line(
     assert done.stderr.startswith("CommandError: ")
     assert done.stderr.count("\n") == 1
     assert "empty" in done.stderr
-    assert marked(mark) == set()
+    assert processes_of(mark) == set()

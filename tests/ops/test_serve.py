@@ -1,4 +1,4 @@
-"""The real thing: sandbox, web server and worker, each killed once."""
+"""`manage.py serve` with its real processes: sandbox, web server and worker, each killed once."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 
 from ops.new_secrets import new_secrets
-from tests.ops.processes import eventually, marked
+from tests.ops.processes import becomes_true, processes_of
 
 SERVICES = ("sandbox", "gunicorn", "celery")
 
@@ -34,22 +34,22 @@ def start(environment: dict[str, str]) -> subprocess.Popen[str]:
 
 @pytest.fixture
 def server(environment: dict[str, str], mark: str) -> Iterator[subprocess.Popen[str]]:
-    """A `serve` that is ready; whatever is left of it afterwards is killed."""
+    """A `serve` that is ready; what is left of it after the test is killed."""
     with start(environment) as process:
         try:
             assert process.stdout is not None
-            said: list[str] = []
-            while not said or said[-1] not in {"", "Ctrl-C stops everything\n"}:
-                said.append(process.stdout.readline())
-            assert said[-1], said
+            lines: list[str] = []
+            while not lines or lines[-1] not in {"", "Ctrl-C stops everything\n"}:
+                lines.append(process.stdout.readline())
+            assert lines[-1], lines
             yield process
         finally:
-            for pid in marked(mark):
+            for pid in processes_of(mark):
                 os.kill(pid, signal.SIGKILL)
 
 
 def is_back(mark: str, word: str, before: set[int]) -> bool:
-    return bool(marked(mark, word) - before)
+    return bool(processes_of(mark, word) - before)
 
 
 def health(environment: dict[str, str]) -> int:
@@ -60,35 +60,33 @@ def health(environment: dict[str, str]) -> int:
         return status
 
 
-def test_whatever_is_killed_comes_back_and_a_signal_ends_it_all(
+def test_killed_processes_are_restarted_and_sigterm_ends_everything(
     server: subprocess.Popen[str], environment: dict[str, str], mark: str
 ) -> None:
     for word in SERVICES:
-        before = marked(mark, word)
+        before = processes_of(mark, word)
         for pid in before:
             os.kill(pid, signal.SIGKILL)
-        assert eventually(partial(is_back, mark, word, before), seconds=2), word
+        assert becomes_true(partial(is_back, mark, word, before), seconds=2), word
     assert health(environment) == 200
 
-    asked_at = time.monotonic()
+    stopped_at = time.monotonic()
     server.terminate()
 
     assert server.wait(timeout=15) == 0
-    assert time.monotonic() - asked_at < 15
-    assert marked(mark) == set()
+    assert time.monotonic() - stopped_at < 15
+    assert processes_of(mark) == set()
 
 
-def test_a_second_one_is_refused_in_one_line_and_leaves_the_first_alone(
+def test_a_second_server_is_refused_in_one_line_and_leaves_the_first_alone(
     server: subprocess.Popen[str], environment: dict[str, str]
 ) -> None:
     with start(environment) as second:
-        said, _ = second.communicate(timeout=30)
+        output, _ = second.communicate(timeout=30)
 
     port = environment["PORT"]
-    assert (
-        said
-        == f"CommandError: Port {port} cannot be used (Address already in use). Set PORT to a free one.\n"
-    )
+    reason = f"Port {port} cannot be used (Address already in use). Set PORT to a free one."
+    assert output == f"CommandError: {reason}\n"
     assert second.returncode == 1
     assert health(environment) == 200
 
@@ -96,14 +94,14 @@ def test_a_second_one_is_refused_in_one_line_and_leaves_the_first_alone(
 def test_nothing_is_left_when_serve_itself_is_killed(
     server: subprocess.Popen[str], mark: str
 ) -> None:
-    assert len(marked(mark)) >= len(SERVICES) + 1
+    assert len(processes_of(mark)) >= len(SERVICES) + 1
 
     server.kill()
 
-    assert eventually(lambda: marked(mark) == set(), seconds=15)
+    assert becomes_true(lambda: processes_of(mark) == set(), seconds=15)
 
 
-def test_a_server_that_knows_its_public_name_only_is_ready_too(
+def test_a_server_that_allows_its_public_name_only_becomes_ready(
     environment: dict[str, str], mark: str
 ) -> None:
     public = {
@@ -114,9 +112,9 @@ def test_a_server_that_knows_its_public_name_only_is_ready_too(
 
     with start({**environment, **new_secrets(), **public}) as process:
         assert process.stdout is not None
-        said = [process.stdout.readline() for _ in range(3)]
+        lines = [process.stdout.readline() for _ in range(3)]
         process.terminate()
         process.communicate(timeout=15)
 
-    assert said[2].startswith("Ready: "), said
-    assert marked(mark) == set()
+    assert lines[2].startswith("Ready: "), lines
+    assert processes_of(mark) == set()

@@ -1,4 +1,6 @@
-"""With stand-in commands, so that every kill takes a fraction of a second."""
+"""The supervisor with simple commands instead of ours, so that every kill takes a fraction of a
+second.
+"""
 
 import os
 import signal
@@ -13,11 +15,14 @@ from pathlib import Path
 import pytest
 
 from ops.serving.supervisor import Service, StartError, Supervisor
-from tests.ops.processes import eventually, marked
+from tests.ops.processes import becomes_true, processes_of
 
 SLEEPER = "import time; time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-PARENT = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]); time.sleep(60)"
+PARENT = (
+    "import subprocess, sys, time; "
+    f"subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]); time.sleep(60)"
+)
 
 
 def service(
@@ -25,30 +30,30 @@ def service(
     code: str,
     *,
     name: str = "one",
-    patience: float = 0.3,
+    stop_seconds: float = 0.3,
     ready: Callable[[], bool] = lambda: True,
 ) -> Service:
     return Service(
         name,
         (sys.executable, "-c", code),
         tmp_path / "logs" / f"{name}.log",
-        patience=patience,
+        stop_seconds=stop_seconds,
         ready=ready,
     )
 
 
-def minded(tmp_path: Path, code: str, *, name: str, patience: float) -> Service:
-    """A service that is ready once its code has run up to its last word, `time.sleep(60)`, and
-    minds signals so.
+def service_with_handlers(tmp_path: Path, code: str, *, name: str, stop_seconds: float) -> Service:
+    """A service that is ready only when its code has reached `time.sleep(60)`, and so has installed
+    its signal handlers.
     """
     mark = tmp_path / f"{name}-is-ready"
     code = code.replace("time.sleep(60)", f"open({str(mark)!r}, 'w').close(); time.sleep(60)")
-    return service(tmp_path, code, name=name, patience=patience, ready=mark.exists)
+    return service(tmp_path, code, name=name, stop_seconds=stop_seconds, ready=mark.exists)
 
 
 @pytest.fixture
-def lifted_hand() -> Iterator[threading.Event]:
-    """Ends `watch` from a test's own thread."""
+def stop_watching() -> Iterator[threading.Event]:
+    """An event with which a test's own thread ends `watch`."""
     event = threading.Event()
     yield event
     event.set()
@@ -61,89 +66,83 @@ def in_thread(work: Callable[[], None]) -> threading.Thread:
 
 
 def test_a_killed_process_is_started_again_within_two_seconds(
-    tmp_path: Path, mark: str, lifted_hand: threading.Event
+    tmp_path: Path, mark: str, stop_watching: threading.Event
 ) -> None:
-    said: list[str] = []
-    took: list[float] = []
+    reported: list[str] = []
+    restart_seconds: list[float] = []
 
     def kill_and_time() -> None:
-        (old,) = marked(mark)
+        (old,) = processes_of(mark)
         killed_at = time.monotonic()
         os.kill(old, signal.SIGKILL)
-        eventually(lambda: bool(marked(mark) - {old}), seconds=5)
-        took.append(time.monotonic() - killed_at)
-        lifted_hand.set()
+        becomes_true(lambda: bool(processes_of(mark) - {old}), seconds=5)
+        restart_seconds.append(time.monotonic() - killed_at)
+        stop_watching.set()
 
-    with Supervisor([service(tmp_path, SLEEPER)], tell=said.append) as supervisor:
+    with Supervisor([service(tmp_path, SLEEPER)], report=reported.append) as supervisor:
         supervisor.start()
         killer = in_thread(kill_and_time)
-        supervisor.watch(until=lifted_hand.is_set)
+        supervisor.watch(until=stop_watching.is_set)
         killer.join()
 
-    assert took[0] < 2.0
-    assert said == ["one had ended and was started again"]
-    assert eventually(
-        lambda: marked(mark) == set(), seconds=2
-    )  # who is killed is gone a moment later
+    assert restart_seconds[0] < 2.0
+    assert reported == ["one had ended and was started again"]
+    assert becomes_true(lambda: processes_of(mark) == set(), seconds=2)
 
 
-def test_it_goes_on_starting_a_process_that_dies_every_time(
-    tmp_path: Path, lifted_hand: threading.Event
+def test_a_process_that_always_dies_is_started_again_and_again(
+    tmp_path: Path, stop_watching: threading.Event
 ) -> None:
     deaths = tmp_path / "deaths"
     code = f"import time; time.sleep(0.4); open({str(deaths)!r}, 'a').write('x')"
     began = time.monotonic()
 
-    with Supervisor([service(tmp_path, code)], tell=lambda sentence: None) as supervisor:
+    with Supervisor([service(tmp_path, code)], report=lambda sentence: None) as supervisor:
         supervisor.start()
         supervisor.watch(until=lambda: deaths.exists() and len(deaths.read_text()) == 3)
 
     assert 2.0 < time.monotonic() - began < 5.0, "one start a second, no faster and no back-off"
 
 
-def test_what_a_killed_process_had_started_is_gone_before_its_successor_comes(
+def test_children_of_a_killed_process_are_gone_before_its_successor_starts(
     tmp_path: Path, mark: str
 ) -> None:
-    with Supervisor([service(tmp_path, PARENT)], tell=lambda sentence: None) as supervisor:
+    with Supervisor([service(tmp_path, PARENT)], report=lambda sentence: None) as supervisor:
         supervisor.start()
-        assert eventually(lambda: len(marked(mark)) == 2, seconds=5)
-        before = marked(mark)
+        assert becomes_true(lambda: len(processes_of(mark)) == 2, seconds=5)
+        before = processes_of(mark)
         os.kill(supervisor.running[0].process.pid, signal.SIGKILL)
-        supervisor.watch(until=lambda: len(marked(mark) - before) == 2)
+        supervisor.watch(until=lambda: len(processes_of(mark) - before) == 2)
 
-        assert marked(mark) & before == set()
+        assert processes_of(mark) & before == set()
 
 
-def test_a_process_that_will_not_listen_is_killed_in_the_end(tmp_path: Path, mark: str) -> None:
+def test_a_process_that_ignores_sigterm_is_killed_in_the_end(tmp_path: Path, mark: str) -> None:
     with Supervisor(
         [service(tmp_path, STUBBORN), service(tmp_path, PARENT, name="two")],
-        tell=lambda sentence: None,
+        report=lambda sentence: None,
     ) as supervisor:
         supervisor.start()
-        assert eventually(lambda: len(marked(mark)) == 3, seconds=5)
+        assert becomes_true(lambda: len(processes_of(mark)) == 3, seconds=5)
         began = time.monotonic()
 
     assert time.monotonic() - began < 2.0
-    assert eventually(
-        lambda: marked(mark) == set(), seconds=2
-    )  # who is killed is gone a moment later
+    assert becomes_true(lambda: processes_of(mark) == set(), seconds=2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_watch_and_the_old_handlers_come_back(
+def test_a_signal_ends_the_watch_and_the_old_handlers_are_restored(
     tmp_path: Path, mark: str, number: signal.Signals
 ) -> None:
     before = signal.getsignal(number)
 
-    with Supervisor([service(tmp_path, SLEEPER)], tell=lambda sentence: None) as supervisor:
+    with Supervisor([service(tmp_path, SLEEPER)], report=lambda sentence: None) as supervisor:
         supervisor.start()
         os.kill(os.getpid(), number)
         supervisor.watch()
 
     assert signal.getsignal(number) is before
-    assert eventually(
-        lambda: marked(mark) == set(), seconds=2
-    )  # who is killed is gone a moment later
+    assert becomes_true(lambda: processes_of(mark) == set(), seconds=2)
 
 
 def test_a_process_that_ends_while_it_starts_is_an_error_with_the_end_of_its_log(
@@ -155,7 +154,7 @@ def test_a_process_that_ends_while_it_starts_is_an_error_with_the_end_of_its_log
         pytest.raises(StartError) as refusal,
         Supervisor(
             [service(tmp_path, SLEEPER), service(tmp_path, code, name="web", ready=lambda: False)],
-            tell=print,
+            report=print,
         ) as supervisor,
     ):
         supervisor.start()
@@ -165,9 +164,7 @@ def test_a_process_that_ends_while_it_starts_is_an_error_with_the_end_of_its_log
         str(refusal.value)
         == f"web ended while it started; its log ends: no such table: calls ({log})"
     )
-    assert eventually(
-        lambda: marked(mark) == set(), seconds=2
-    )  # who is killed is gone a moment later
+    assert becomes_true(lambda: processes_of(mark) == set(), seconds=2)
 
 
 def test_nothing_is_left_when_the_supervisor_itself_is_killed(tmp_path: Path, mark: str) -> None:
@@ -176,7 +173,7 @@ from pathlib import Path
 from ops.serving.supervisor import Service, Supervisor
 import sys
 log = Path({str(tmp_path)!r}) / "one.log"
-with Supervisor([Service("one", (sys.executable, "-c", {SLEEPER!r}), log)], tell=print) as supervisor:
+with Supervisor([Service("one", (sys.executable, "-c", {SLEEPER!r}), log)], report=print) as supervisor:
     supervisor.start()
     print("ready", flush=True)
     supervisor.watch()
@@ -185,27 +182,28 @@ with Supervisor([Service("one", (sys.executable, "-c", {SLEEPER!r}), log)], tell
     with process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        assert len(marked(mark)) == 2
+        assert len(processes_of(mark)) == 2
 
         process.kill()
         process.wait()
 
-    assert eventually(lambda: marked(mark) == set(), seconds=2)
+    assert becomes_true(lambda: processes_of(mark) == set(), seconds=2)
 
 
-def test_the_slowest_alone_decides_how_long_stopping_takes(tmp_path: Path) -> None:
+def test_stopping_takes_as_long_as_the_slowest_process(tmp_path: Path) -> None:
     stubborn = [
-        minded(tmp_path, STUBBORN, name=name, patience=1.0) for name in ("one", "two", "three")
+        service_with_handlers(tmp_path, STUBBORN, name=name, stop_seconds=1.0)
+        for name in ("one", "two", "three")
     ]
 
-    with Supervisor(stubborn, tell=print) as supervisor:
+    with Supervisor(stubborn, report=print) as supervisor:
         supervisor.start()
-        asked_at = time.monotonic()
+        stopped_at = time.monotonic()
 
-    assert 1.0 <= time.monotonic() - asked_at < 2.5
+    assert 1.0 <= time.monotonic() - stopped_at < 2.5
 
 
-def test_what_outlives_the_others_is_there_until_they_are_gone(tmp_path: Path) -> None:
+def test_a_service_that_stops_last_runs_until_the_others_are_gone(tmp_path: Path) -> None:
     last = tmp_path / "last"
     code = (
         "import pathlib, signal, time\n"
@@ -213,24 +211,26 @@ def test_what_outlives_the_others_is_there_until_they_are_gone(tmp_path: Path) -
         "time.sleep(60)"
     )
     services = [
-        replace(minded(tmp_path, code, name="last", patience=5.0), outlives=True),
-        minded(tmp_path, STUBBORN, name="slow", patience=2.0),
+        replace(
+            service_with_handlers(tmp_path, code, name="last", stop_seconds=5.0), stops_last=True
+        ),
+        service_with_handlers(tmp_path, STUBBORN, name="slow", stop_seconds=2.0),
     ]
-    seen: list[bool] = []
+    was_stopped: list[bool] = []
 
-    def look() -> None:
+    def check_early() -> None:
         time.sleep(0.7)
-        seen.append(last.exists())
+        was_stopped.append(last.exists())
 
-    with Supervisor(services, tell=print) as supervisor:
+    with Supervisor(services, report=print) as supervisor:
         supervisor.start()
-        looker = in_thread(look)
+        checker = in_thread(check_early)
 
-    looker.join()
-    assert (seen, last.exists()) == ([False], True)
+    checker.join()
+    assert (was_stopped, last.exists()) == ([False], True)
 
 
-def test_the_one_that_was_not_ready_in_time_is_named(
+def test_a_service_that_was_not_ready_in_time_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str
 ) -> None:
     monkeypatch.setattr("ops.serving.supervisor.START_SECONDS", 0.5)
@@ -239,8 +239,8 @@ def test_the_one_that_was_not_ready_in_time_is_named(
 
     with (
         pytest.raises(StartError, match=r"^two was not ready after 0 s"),
-        Supervisor([ready, late], tell=lambda sentence: None) as supervisor,
+        Supervisor([ready, late], report=lambda sentence: None) as supervisor,
     ):
         supervisor.start()
 
-    assert marked(mark) == set()
+    assert processes_of(mark) == set()

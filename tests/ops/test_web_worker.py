@@ -1,4 +1,4 @@
-"""What gunicorn refuses before Django sees it. The worker is real, and so are the sockets."""
+"""What gunicorn refuses before Django sees it, with a real worker and real sockets."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from ops.serving.web_worker import WebWorker
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "sentence"),
+    ("error", "status", "detail"),
     [
         (errors.LimitRequestLine(5000, 4094), "414 Request-URI Too Long", "URI too long"),
         (
@@ -28,8 +28,8 @@ from ops.serving.web_worker import WebWorker
         (RuntimeError("a bug"), "500 Internal Server Error", "Internal server error"),
     ],
 )
-def test_what_is_no_request_is_refused_in_json(
-    error: Exception, status: str, sentence: str | None, caplog: pytest.LogCaptureFixture
+def test_a_malformed_request_is_refused_in_json(
+    error: Exception, status: str, detail: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker = WebWorker.__new__(WebWorker)
     worker.log = logging.getLogger("tests.web_worker")
@@ -45,11 +45,11 @@ def test_what_is_no_request_is_refused_in_json(
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
     } <= set(head.splitlines())
-    assert json.loads(body) == {"detail": sentence or "Request headers too large"}
+    assert json.loads(body) == {"detail": detail or "Request headers too large"}
     assert "vo_secret" not in caplog.text
 
 
-def test_a_client_that_is_gone_is_no_error() -> None:
+def test_a_client_that_has_disconnected_is_not_an_error() -> None:
     worker = WebWorker.__new__(WebWorker)
     worker.log = logging.getLogger("tests.web_worker")
     ours, theirs = socket.socketpair()

@@ -1,3 +1,5 @@
+"""`manage.py demo`: serve, and call a sample list through the sandbox."""
+
 import sys
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
@@ -10,95 +12,103 @@ from django.core.management.base import BaseCommand, CommandError
 
 from batches.importing.phones import is_known_country
 from ops.demo import workspace
-from ops.demo.outcomes import table
-from ops.demo.rehearsal import Order, Result, rehearse
-from ops.serving.processes import local_url, running
+from ops.demo.batch_run import RunRequest, RunResult, run_batch
+from ops.demo.outcomes import outcome_table
+from ops.serving.processes import local_url, running_services
 from ops.serving.supervisor import Supervisor
 from voiceops.core.errors import DomainError
 from voiceops.core.terminal import check_readable
 
-SAMPLE = settings.BASE_DIR / "ops" / "data" / "sample.csv"
+SAMPLE_LIST = settings.BASE_DIR / "ops" / "data" / "sample.csv"
 STALL_SECONDS = 300.0
 
 
 class Command(BaseCommand):
-    help = "Serves like `serve`, and calls everybody on a list through the sandbox, with a progress bar and the outcomes."
+    help = (
+        "Serves like `serve`, calls every recipient on a list through the sandbox with a progress "
+        "bar, and prints a table of the outcomes."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "file",
             nargs="?",
             type=Path,
-            default=SAMPLE,
-            help="CSV or XLSX; default: 100 made-up people",
+            default=SAMPLE_LIST,
+            help="CSV or XLSX; default: a list of 100 fictitious numbers",
         )
         parser.add_argument(
-            "--country", type=str.upper, help="two letters, for numbers in national spelling"
+            "--country", type=str.upper, help="two letters, for numbers in national format"
         )
         parser.add_argument("--once", action="store_true", help="end after the batch")
 
     def handle(self, *, file: Path, country: str | None, once: bool, **options: Any) -> None:
         if not settings.USES_SANDBOX:
             raise CommandError(
-                "The demo calls made-up people in the sandbox, but LIVEKIT_URL names another server. Use serve."
+                "The demo calls fictitious numbers in the sandbox, but LIVEKIT_URL names another "
+                "server. Use serve."
             )
         if country and not is_known_country(country):
-            raise CommandError(f"{country} is no country: give two letters, as COUNTRY=US")
-        stall = settings.DIAL_FENCE_SECONDS + STALL_SECONDS if once else None
-        order = Order(local_url(), settings.DATA_DIR, file, country, stall)
+            raise CommandError(
+                f"Unknown country code {country}. Use two letters, for example COUNTRY=US"
+            )
+        # A call in doubt may take the whole dial fence to be resolved.
+        stall_seconds = settings.DIAL_FENCE_SECONDS + STALL_SECONDS if once else None
+        request = RunRequest(local_url(), settings.DATA_DIR, file, country, stall_seconds)
         try:
             check_readable(file)
-            with running(tell=self.tell) as supervisor:
-                self.run(supervisor, order, once=once)
+            with running_services(report=self.report) as supervisor:
+                self.run(supervisor, request, once=once)
         except DomainError as error:
             raise CommandError(str(error)) from error
         except requests.RequestException as error:
-            raise CommandError(f"The web server went away: {error}") from error
+            raise CommandError(f"The web server stopped responding: {error}") from error
 
-    def run(self, supervisor: Supervisor, order: Order, *, once: bool) -> None:
-        """The rehearsal has a thread of its own: processes may be started from the main thread
-        only.
+    def run(self, supervisor: Supervisor, request: RunRequest, *, once: bool) -> None:
+        """Run the batch in a thread, because processes are restarted from the main thread only
+        (`ops/serving/die_with_parent.py`).
         """
         if not supervisor.stopping:
-            self.tell(f"Calling the people of {order.file} through the sandbox")
+            self.report(f"Calling the recipients in {request.file} through the sandbox")
             pool = ThreadPoolExecutor(max_workers=1)
-            rehearsal = pool.submit(
-                rehearse, order, out=sys.stdout, is_over=lambda: supervisor.stopping
+            run = pool.submit(
+                run_batch, request, out=sys.stdout, is_stopping=lambda: supervisor.stopping
             )
             pool.shutdown(wait=False)
-            supervisor.watch(until=rehearsal.done)
+            supervisor.watch(until=run.done)
         if supervisor.stopping and once:
             raise CommandError("Stopped before the batch had ended")
         if supervisor.stopping:
             return
-        result = rehearsal.result()
-        self.report(result, order)
+        result = run.result()
+        self.print_result(result, request)
         if not once:
-            self.tell("Ctrl-C stops everything")
+            self.report("Ctrl-C stops everything")
             supervisor.watch()
-        elif result.still_open:
-            raise CommandError(f"{result.still_open} people were left neither called nor given up")
+        elif result.open_recipients:
+            raise CommandError(f"{result.open_recipients} recipients were left without a result")
 
-    def report(self, result: Result, order: Order) -> None:
+    def print_result(self, result: RunResult, request: RunRequest) -> None:
         counts = result.batch["counts"]
-        self.tell(f"\nThe batch is {result.batch['status']}:\n")
-        self.tell(table(result.rows, rejected=counts["rejected"]))
+        self.report(f"\nThe batch is {result.batch['status']}:\n")
+        self.report(outcome_table(result.rows, rejected=counts["rejected"]))
         if counts["review"]:
-            self.tell(
-                f"\n{counts['review']} in review: nobody can prove whether the phone rang, so nobody is called twice."
+            self.report(
+                f"\n{counts['review']} in review: nothing proves whether their phone rang, "
+                "so they are not called again automatically."
             )
-        email, password = workspace.credentials(order.data_dir / "demo.json")
-        self.tell(
+        email, password = workspace.credentials(request.data_dir / "demo.json")
+        self.report(
             f"""
-  results       {result.results}
-  API docs      {order.url}/docs
-  admin         {order.url}/admin/
+  results       {result.results_file}
+  API docs      {request.url}/docs
+  admin         {request.url}/admin/
   log in as     {email} with {password}
   dials         {settings.LIVEKIT_URL}/_sandbox/dials
-  logs          {order.data_dir / "logs"}
+  logs          {request.data_dir / "logs"}
 """
         )
 
-    def tell(self, sentence: str) -> None:
+    def report(self, sentence: str) -> None:
         self.stdout.write(sentence)
         self.stdout.flush()

@@ -1,3 +1,5 @@
+"""`manage.py drill`: break things on purpose, and check that nobody was called twice or lost."""
+
 import os
 import sys
 import threading
@@ -7,47 +9,57 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ops.drill import parallel_runs
-from ops.drill.fault_run import FaultRun
+from ops.drill.batch_drill import LIVEKIT_FAULT_RATES, BatchDrill, DrillPlan
+from ops.drill.fault_run import FaultResult, FaultRun
 from ops.drill.invariants import read_ledger
-from ops.drill.matrix import MATRIX, WORKERS, WorldName, chosen
-from ops.drill.scenario import FAULTS, Drill, Plan, Sandbox
+from ops.drill.matrix import MATRIX, WORKERS, WorldName, select_faults
+from ops.drill.parallel_runs import (
+    INSIDE_VARIABLE,
+    DrillRun,
+    run_all,
+    run_one,
+    runs_for_faults,
+    runs_for_seeds,
+)
+from ops.drill.sandbox_control import SandboxControl
 from ops.drill.servers import Servers
 from ops.drill.world import World
-from ops.serving.processes import running
+from ops.serving.processes import running_services
 
-IN_REVIEW_AT_MOST = 0.01
+MAX_REVIEW_SHARE = 0.01
 RANDOM_KINDS = ("kill worker", "stop worker", "term worker", "kill web", "kill sandbox")
-ON_OWN_SERVERS = ("crash postgres",)
+KINDS_NEEDING_SERVERS = ("crash postgres",)
 SEEDS = (1, 2, 3)
+# Settings that would make the drill use another LiveKit, or another fence, than its sandbox's.
+FOREIGN_SETTINGS = ("PUBLIC_URL", "LIVEKIT_URL", "TWILIO_BASE_URL", "DIAL_FENCE_SECONDS")
 
 
 class Command(BaseCommand):
     help = (
-        "Kills the worker in the middle of a batch, again and again, with faults at LiveKit, and checks the books: "
-        "nobody dialled twice, nobody lost. Works in a folder and on ports of its own. With --seed, blows of every "
-        "kind fall at random, and the same seed deals the same blows."
+        "Kills the worker in the middle of a batch, again and again, while LiveKit fails too, and "
+        "then checks that nobody was dialed twice and nobody was lost. Uses a folder and ports of "
+        "its own. With --seed, processes of every kind are killed, stopped and restarted at "
+        "random; the same seed repeats the same disruptions."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--people", type=int, default=300, help="how long the list is (at most 1000)"
+            "--people", type=int, default=300, help="recipients on the list (at most 1000)"
         )
-        parser.add_argument("--kills", type=int, default=10, help="how many blows fall")
+        parser.add_argument("--kills", type=int, default=10, help="number of disruptions")
         parser.add_argument(
-            "--seed", type=int, default=None, help=f"random blows: {', '.join(RANDOM_KINDS)}"
+            "--seed", type=int, default=None, help=f"random disruptions: {', '.join(RANDOM_KINDS)}"
         )
+        parser.add_argument("--workers", type=int, default=1, help="workers that share the batch")
         parser.add_argument(
-            "--workers", type=int, default=1, help="how many workers share the batch"
-        )
-        parser.add_argument(
-            "--no-faults", action="store_true", help="only the blows, no faults at LiveKit"
+            "--no-faults", action="store_true", help="only disruptions, no faults at LiveKit"
         )
         parser.add_argument(
-            "--servers", action="store_true", help="on a PostgreSQL and a Redis of its own"
+            "--servers", action="store_true", help="use a PostgreSQL and a Redis of its own"
         )
         parser.add_argument(
-            "--fault", help="instead: faults of the matrix, as F7 or F1,F2, or 'all'"
+            "--fault",
+            help="instead: faults of the matrix, for example F7 or F1,F2, or 'all'",
         )
         parser.add_argument(
             "--all",
@@ -56,93 +68,103 @@ class Command(BaseCommand):
         )
         parser.add_argument("--world", choices=list(WORKERS), help="for the drill's own use")
         parser.add_argument(
-            "--seconds", type=float, default=240.0, help="until everything must have come to rest"
+            "--seconds", type=float, default=240.0, help="until everything must have ended"
         )
 
     def handle(self, **options: Any) -> None:
-        if os.environ.get(parallel_runs.INSIDE) != "1":
-            sys.exit(self.outside(options))
+        if os.environ.get(INSIDE_VARIABLE) != "1":
+            sys.exit(self.run_isolated(options))
         if options["fault"]:
-            self.matrix(options["fault"], options["world"])
+            self.run_matrix(options["fault"], options["world"])
         else:
-            self.batch(options)
+            self.run_batch_drill(options)
 
-    def outside(self, options: dict[str, Any]) -> int:
-        """Run this command again in worlds of their own."""
-        for name in ("PUBLIC_URL", "LIVEKIT_URL", "TWILIO_BASE_URL", "DIAL_FENCE_SECONDS"):
+    # --- outside: run this command again, in worlds of its own ---
+
+    def run_isolated(self, options: dict[str, Any]) -> int:
+        """Run this command again with a folder and ports of its own; returns the exit code."""
+        for name in FOREIGN_SETTINGS:
             os.environ.pop(name, None)
         if options["all"]:
-            seeds = parallel_runs.for_seeds(SEEDS, "--people", "150", "--kills", "5")
-            return self.side_by_side([*parallel_runs.for_faults(MATRIX), *seeds])
+            seeds = runs_for_seeds(SEEDS, "--people", "150", "--kills", "5")
+            return self.run_side_by_side([*runs_for_faults(MATRIX), *seeds])
         if options["fault"]:
-            return self.side_by_side(parallel_runs.for_faults(chosen(options["fault"])))
-        alone = parallel_runs.Order("", sys.argv[2:], on_servers=options["servers"])
-        parallel_runs.run(alone, self.tell)
-        return alone.code
+            return self.run_side_by_side(runs_for_faults(select_faults(options["fault"])))
+        run = DrillRun("", sys.argv[2:], needs_servers=options["servers"])
+        run_one(run, self.report)
+        return run.exit_code
 
-    def side_by_side(self, orders: Sequence[parallel_runs.Order]) -> int:
+    def run_side_by_side(self, runs: Sequence[DrillRun]) -> int:
+        # Drills that shared one database would disturb each other.
         for name in ("DATABASE_URL", "CELERY_BROKER_URL"):
-            os.environ.pop(name, None)  # one database would be one world
-        return 0 if parallel_runs.carry_out(orders, self.tell) else 1
+            os.environ.pop(name, None)
+        return 0 if run_all(runs, self.report) else 1
 
-    def matrix(self, names: str, where: WorldName) -> None:
-        faults = [fault for fault in chosen(names) if fault.world == where]
-        with running(tell=self.tell, workers=WORKERS[where]) as supervisor:
-            rehearsal = FaultRun(World(supervisor, self.tell, Servers.from_environment()), faults)
-            threading.Thread(target=rehearsal.run, name="drill", daemon=True).start()
-            supervisor.watch(until=lambda: rehearsal.over)
-        broken = [verdict for verdict in rehearsal.verdicts if verdict.broken]
-        self.tell("")
-        for verdict in rehearsal.verdicts:
-            self.tell(verdict.line())
-        for verdict in broken:
-            for line in verdict.broken:
-                self.tell(f"BROKEN {verdict.fault.name}: {line}")
-        self.tell(f"figure faults {len(faults)}")
-        self.tell(f"figure broken {len(broken)}")
-        if broken or not rehearsal.verdicts:
-            raise CommandError(f"Broken: {', '.join(verdict.fault.name for verdict in broken)}")
+    # --- inside ---
 
-    def kinds(self, options: dict[str, Any]) -> tuple[str, ...]:
-        if options["seed"] is None:
-            return ("kill worker",)
-        return (*RANDOM_KINDS, *ON_OWN_SERVERS) if options["servers"] else RANDOM_KINDS
+    def run_matrix(self, names: str, world_name: WorldName) -> None:
+        faults = [fault for fault in select_faults(names) if fault.world == world_name]
+        with running_services(report=self.report, workers=WORKERS[world_name]) as supervisor:
+            world = World(supervisor, self.report, Servers.from_environment())
+            run = FaultRun(world, faults)
+            threading.Thread(target=run.run, name="drill", daemon=True).start()
+            supervisor.watch(until=lambda: run.is_over)
+        self.report_matrix(run.results)
 
-    def batch(self, options: dict[str, Any]) -> None:
-        plan = Plan(
-            people=options["people"],
-            blows=options["kills"],
-            kinds=self.kinds(options),
+    def report_matrix(self, results: Sequence[FaultResult]) -> None:
+        """Raises CommandError when something is broken, or nothing was run."""
+        broken = [result for result in results if result.violations]
+        self.report("")
+        for result in results:
+            self.report(result.summary_line())
+        for result in broken:
+            for violation in result.violations:
+                self.report(f"BROKEN {result.fault.name}: {violation}")
+        self.report(f"figure faults {len(results)}")
+        self.report(f"figure broken {len(broken)}")
+        if broken or not results:
+            raise CommandError(f"Broken: {', '.join(result.fault.name for result in broken)}")
+
+    def run_batch_drill(self, options: dict[str, Any]) -> None:
+        plan = DrillPlan(
+            recipients=options["people"],
+            disruptions=options["kills"],
+            kinds=self.disruption_kinds(options),
             seed=options["seed"] or 1,
-            faults={} if options["no_faults"] else dict(FAULTS),
+            fault_rates={} if options["no_faults"] else dict(LIVEKIT_FAULT_RATES),
             seconds=options["seconds"],
         )
-        with running(tell=self.tell, workers=options["workers"]) as supervisor:
-            drill = Drill(plan, supervisor, self.tell)
-            thread = threading.Thread(target=drill.run, name="drill", daemon=True)
-            thread.start()
-            supervisor.watch(until=lambda: drill.over)
+        with running_services(report=self.report, workers=options["workers"]) as supervisor:
+            drill = BatchDrill(plan, supervisor, self.report)
+            threading.Thread(target=drill.run, name="drill", daemon=True).start()
+            supervisor.watch(until=lambda: drill.is_over)
             if drill.failure:
-                self.tell(f"The drill did not come to rest: {drill.failure}")
+                self.report(f"The drill did not end: {drill.failure}")
             if not drill.batch_id:
                 raise CommandError(drill.failure or "Interrupted")
-            self.report(drill, Sandbox().dials())
+            self.report_batch_drill(drill, SandboxControl().dials())
 
-    def report(self, drill: Drill, dials: list[dict[str, Any]]) -> None:
-        ledger = read_ledger(drill.batch_id, dials, uploaded=drill.plan.people)
-        ledger.check(truth=not drill.cut_off)
-        self.tell(ledger.table())
-        for line in ledger.broken:
-            self.tell(f"BROKEN: {line}")
+    def disruption_kinds(self, options: dict[str, Any]) -> tuple[str, ...]:
+        if options["seed"] is None:
+            return ("kill worker",)
+        return (*RANDOM_KINDS, *KINDS_NEEDING_SERVERS) if options["servers"] else RANDOM_KINDS
+
+    def report_batch_drill(self, drill: BatchDrill, dials: list[dict[str, Any]]) -> None:
+        """Raises CommandError when an invariant is violated or too many are in review."""
+        ledger = read_ledger(drill.batch_id, dials, uploaded_rows=drill.plan.recipients)
+        ledger.check_all(check_outcomes=not drill.calls_cut_off)
+        self.report(ledger.table())
+        for violation in ledger.violations:
+            self.report(f"BROKEN: {violation}")
         figures = ledger.figures()
         for name, value in figures.items():
-            self.tell(f"figure {name} {value}")
-        allowed = IN_REVIEW_AT_MOST * figures["people"] + drill.cut_off
-        if drill.failure or ledger.broken or figures["review"] > allowed:
+            self.report(f"figure {name} {value}")
+        allowed = MAX_REVIEW_SHARE * figures["people"] + drill.calls_cut_off
+        if drill.failure or ledger.violations or figures["review"] > allowed:
             raise CommandError(
                 f"A promise is broken (in review: {figures['review']}, at most {allowed:g})."
             )
 
-    def tell(self, sentence: str) -> None:
+    def report(self, sentence: str) -> None:
         self.stdout.write(sentence)
         self.stdout.flush()

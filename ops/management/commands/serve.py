@@ -1,27 +1,31 @@
+"""`manage.py serve`: everything on one machine."""
+
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ops.serving.processes import local_url, running
+from ops.serving.processes import local_url, running_services
 from voiceops.core.errors import DomainError
 
 
 class Command(BaseCommand):
-    help = "Runs the web server, the worker and (unless LIVEKIT_URL names another) the sandbox, until Ctrl-C or SIGTERM."
+    help = (
+        "Runs the web server, the worker and, unless LIVEKIT_URL names another server, the "
+        "sandbox, until Ctrl-C or SIGTERM."
+    )
 
     def handle(self, **options: Any) -> None:
         try:
-            with running(tell=self.tell) as supervisor:
+            with running_services(report=self.report) as supervisor:
                 if not supervisor.stopping:
-                    self.tell(
-                        f"Ready: {local_url()} (docs: {local_url()}/docs, logs: {settings.DATA_DIR / 'logs'})"
-                    )
-                    self.tell("Ctrl-C stops everything")
+                    logs = settings.DATA_DIR / "logs"
+                    self.report(f"Ready: {local_url()} (docs: {local_url()}/docs, logs: {logs})")
+                    self.report("Ctrl-C stops everything")
                 supervisor.watch()
         except DomainError as error:
             raise CommandError(str(error)) from error
 
-    def tell(self, sentence: str) -> None:
+    def report(self, sentence: str) -> None:
         self.stdout.write(sentence)
         self.stdout.flush()

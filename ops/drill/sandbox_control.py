@@ -1,0 +1,44 @@
+"""The sandbox's control API (`docs/reference/api-contract.md` §11)."""
+
+from typing import Any
+
+import requests
+from django.conf import settings
+
+CONTROL_TIMEOUT_SECONDS = 10
+
+
+class SandboxControl:
+    """Reads what the sandbox dialed, and tells it which faults to simulate."""
+
+    def __init__(self) -> None:
+        self.url = f"{settings.LIVEKIT_URL}/_sandbox"
+        self.http = requests.Session()
+        # A proxy from the environment would not lead to this machine.
+        self.http.trust_env = False
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        """The decoded response. Raises requests.RequestException, also for an error status."""
+        url = f"{self.url}/{path}"
+        response = self.http.request(method, url, json=body, timeout=CONTROL_TIMEOUT_SECONDS)
+        response.raise_for_status()
+        return response.json()
+
+    def is_reachable(self) -> bool:
+        try:
+            self.dials()
+        except requests.RequestException:
+            return False
+        return True
+
+    def dials(self) -> list[dict[str, Any]]:
+        """Every INVITE the sandbox sent, oldest first."""
+        dials: list[dict[str, Any]] = self.request("GET", "dials")
+        return dials
+
+    def clear_dials(self) -> None:
+        self.request("DELETE", "dials")
+
+    def set_faults(self, *, seed: int, **rates: Any) -> None:
+        """Replace the simulated faults; without any rate, end them all."""
+        self.request("PUT", "faults", {"seed": seed, **rates})
