@@ -1,1 +1,1 @@
-"""Benchmarks: commands that print ratios from one interleaved run, never timed tests."""
+"""Benchmarks: commands that print figures and ratios from one interleaved run, never timed tests."""

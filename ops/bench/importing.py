@@ -17,78 +17,67 @@ from batches.models import Batch, Recipient, RejectedRow
 from batches.services.imports import import_batch
 
 HEADER = ["Phone Number", "first_name", "appointment", "balance"]
-NAMES = [
-    "Ana",
-    "Jürgen",
-    "Lucía",
-    "Noor",
-    "Małgorzata",
-    "Ravi",
-    "Søren",
-    "Thảo",
-    "Oluwaseun",
-    "Keiko",
-]
-REFUSED = ["12345", "call me", "", "1.20256E+10", "911"]
-AREAS = [
-    201,
-    202,
-    206,
-    212,
-    213,
-    303,
-    305,
-    312,
-    313,
-    404,
-    415,
-    503,
-    512,
-    602,
-    615,
-    617,
-    702,
-    713,
-    801,
-    808,
-]
-BLOCK = 1 << 16
-WORKSPACE = "Import benchmark"
+FIRST_NAMES = (
+    *("Ana", "Jürgen", "Lucía", "Noor", "Małgorzata"),
+    *("Ravi", "Søren", "Thảo", "Oluwaseun", "Keiko"),
+)
+INVALID_NUMBERS = ("12345", "call me", "", "1.20256E+10", "911")
+IMPORT_AREA_CODES = (
+    *(201, 202, 206, 212, 213, 303, 305, 312, 313, 404),
+    *(415, 503, 512, 602, 615, 617, 702, 713, 801, 808),
+)
+DUPLICATE_SHARE = 0.03
+VALID_SHARE = 0.98
+MAX_DUPLICATED = 10_000
+COPY_BLOCK_BYTES = 1 << 16
+NAIVE_CHUNK_ROWS = 1000
+IMPORT_WORKSPACE = "Import benchmark"
 
 
 def write_list(path: Path, rows: int, *, seed: int = 7) -> None:
-    """A list as people send them: spellings mixed, two rows in a hundred refused, three duplicates."""
+    """Write a list as customers send them: mixed number formats, 2 % invalid numbers, 3 %
+    duplicates.
+    """
     dice = random.Random(seed)  # noqa: S311 - a benchmark, no secret
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
         earlier: list[str] = []
         for number in range(rows):
-            digits = f"{dice.choice(AREAS)}{dice.randrange(2, 10)}{dice.randrange(10**6):06}"
-            lot = dice.random()
-            if lot < 0.03 and earlier:
-                digits = dice.choice(earlier)
-            elif number % 100 == 0 and len(earlier) < 10_000:
-                earlier.append(digits)
-            phone = dice.choice(REFUSED) if lot > 0.98 else _spelled(digits, number % 4)
+            phone = _random_phone(dice, number, earlier)
             day = f"2026-12-{dice.randrange(1, 29):02} {dice.randrange(9, 18):02}:00"
-            writer.writerow([phone, dice.choice(NAMES), day, f"{dice.random() * 1000:.2f}"])
+            balance = f"{dice.random() * 1000:.2f}"
+            writer.writerow([phone, dice.choice(FIRST_NAMES), day, balance])
 
 
-def _spelled(digits: str, how: int) -> str:
+def _random_phone(dice: random.Random, number: int, earlier: list[str]) -> str:
+    """The phone cell of row `number`. `earlier` collects numbers to be repeated."""
+    line = f"{dice.randrange(2, 10)}{dice.randrange(10**6):06}"
+    digits = f"{dice.choice(IMPORT_AREA_CODES)}{line}"
+    chance = dice.random()
+    if chance < DUPLICATE_SHARE and earlier:
+        digits = dice.choice(earlier)
+    elif number % 100 == 0 and len(earlier) < MAX_DUPLICATED:
+        earlier.append(digits)
+    if chance > VALID_SHARE:
+        return dice.choice(INVALID_NUMBERS)
+    return _format_number(digits, number % 4)
+
+
+def _format_number(digits: str, style: int) -> str:
     area, exchange, line = digits[:3], digits[3:6], digits[6:]
     return (
         f"+1{digits}",
         f"({area}) {exchange}-{line}",
         f"+1-{area}-{exchange}-{line}",
         f" +1{digits} ",
-    )[how]
+    )[style]
 
 
-def prepare(upload: str) -> Batch:
-    """An empty database but for a batch whose list waits."""
-    empty()
-    workspace = Workspace.unscoped.create(name=WORKSPACE)
+def prepare_import(upload: str) -> Batch:
+    """Empty the database, and create a batch whose uploaded list is waiting to be imported."""
+    empty_database()
+    workspace = Workspace.unscoped.create(name=IMPORT_WORKSPACE)
     agent = Agent.unscoped.create(workspace=workspace, name="Bench", system_prompt="Bench")
     version = agent.create_version()
     return Batch.unscoped.create(
@@ -101,27 +90,29 @@ def prepare(upload: str) -> Batch:
     )
 
 
-def holds_real_work() -> bool:
-    """Whether the database is anybody's but the benchmark's, which empties it."""
-    return Workspace.unscoped.exclude(name=WORKSPACE).exists()
+def is_database_in_use() -> bool:
+    """Whether there are workspaces other than the benchmark's, which empties the database."""
+    return Workspace.unscoped.exclude(name=IMPORT_WORKSPACE).exists()
 
 
-def empty() -> None:
+def empty_database() -> None:
     clear_recipients()
     RejectedRow.unscoped.all().delete()
     Workspace.unscoped.all().delete()
 
 
 def clear_recipients() -> None:
-    """TRUNCATE where there is one: a benchmark's next run shall find no dead rows."""
+    """Delete all recipients, with TRUNCATE where there is one, so that the next run finds no dead
+    rows.
+    """
     table = Recipient._meta.db_table
     verb = "TRUNCATE" if connection.vendor == "postgresql" else "DELETE FROM"
     with connection.cursor() as cursor:
         cursor.execute(f'{verb} "{table}"')
 
 
-def import_list(batch: Batch) -> float:
-    """Seconds our importer takes."""
+def measure_import(batch: Batch) -> float:
+    """Import the batch's list; returns the seconds. Raises RuntimeError when it fails."""
     began = time.monotonic()
     import_batch(batch.pk)
     seconds = time.monotonic() - began
@@ -132,7 +123,7 @@ def import_list(batch: Batch) -> float:
 
 
 def dump_rows(path: Path) -> None:
-    """The stored recipients in COPY's format, in the order of the list."""
+    """Write the stored recipients in COPY's format, in the order of the list."""
     table = Recipient._meta.db_table
     with path.open("wb") as file, connection.cursor() as cursor:
         sql = f'COPY (SELECT * FROM "{table}" ORDER BY row_number) TO STDOUT'  # noqa: S608
@@ -141,30 +132,33 @@ def dump_rows(path: Path) -> None:
                 file.write(block)
 
 
-def bare_copy(path: Path) -> float:
-    """Seconds PostgreSQL takes for the same rows, given to it as they are."""
+def measure_bare_copy(path: Path) -> float:
+    """Insert dumped rows with a bare COPY; returns the seconds."""
     began = time.monotonic()
     sql = f'COPY "{Recipient._meta.db_table}" FROM STDIN'
     with path.open("rb") as file, connection.cursor() as cursor, cursor.copy(sql) as copy:
-        while block := file.read(BLOCK):
+        while block := file.read(COPY_BLOCK_BYTES):
             copy.write(block)
     return time.monotonic() - began
 
 
-def naive_import(batch: Batch, path: Path, rows: int) -> float:
-    """Seconds of the obvious importer: csv, libphonenumber for each row, a set, bulk_create(1000)."""
+def measure_naive_import(batch: Batch, path: Path, rows: int) -> float:
+    """Import the first rows in the obvious way; returns the seconds.
+
+    That is: the csv module, libphonenumber for each row, a set for duplicates, and bulk_create.
+    """
     began = time.monotonic()
     seen: set[str] = set()
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.reader(file)
         next(reader)
-        people = _naive_people(batch, islice(reader, rows), seen)
-        while chunk := list(islice(people, 1000)):
+        recipients = _build_naively(batch, islice(reader, rows), seen)
+        while chunk := list(islice(recipients, NAIVE_CHUNK_ROWS)):
             Recipient.unscoped.bulk_create(chunk)
     return time.monotonic() - began
 
 
-def _naive_people(batch: Batch, rows: Iterator[list[str]], seen: set[str]) -> Iterator[Recipient]:
+def _build_naively(batch: Batch, rows: Iterator[list[str]], seen: set[str]) -> Iterator[Recipient]:
     for number, cells in enumerate(rows, start=2):
         try:
             parsed = phonenumbers.parse(cells[0], "US")
@@ -185,7 +179,8 @@ def _naive_people(batch: Batch, rows: Iterator[list[str]], seen: set[str]) -> It
         seen.add(e164)
 
 
-def uploads() -> Path:
+def uploads_folder() -> Path:
+    """The folder of uploaded lists, created when it does not exist."""
     path: Path = settings.DATA_DIR / "uploads"
     path.mkdir(parents=True, exist_ok=True)
     return path

@@ -1,5 +1,5 @@
-"""The rows of the benchmark of pace and fairness: two crowds, and lists of ten that come while
-those are called.
+"""The rows of the pacing benchmark: two large lists, and lists of ten that are started while those
+are called.
 """
 
 from collections.abc import Sequence
@@ -12,21 +12,23 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from batches.models import Batch, Recipient
-from ops.bench.copies import copy_row
-from ops.bench.dialling import (
-    NAME,
-    clear,
+from ops.bench.dialing import (
+    BENCH_WORKSPACE,
+    build_recipient,
+    clear_dialing,
     make_batch,
     make_number,
-    make_person,
-    refuse_a_database_in_use,
+    require_unused_database,
 )
+from ops.bench.row_copies import copy_row
 from ops.drill.invariants import most_within
 from telephony.models import Call, PhoneNumber
 
-SMALL = 10  # people on a list that comes late
-# Every person of a crowd is like its first, but for these columns.
-OF_EACH = {
+SMALL_LIST_ROWS = 10
+FAST_RATE = 1000.0  # calls per second: not what limits the number with few channels
+MANY_CHANNELS = 10_000  # concurrent calls: not what limits the paced numbers
+# The columns in which the recipients of a large list differ from its first.
+RECIPIENT_DIFFERENCES = {
     "id": "gen_random_uuid()",
     "row_number": "n",
     "phone_number": "'+1' || (2010000000 + n)",
@@ -35,9 +37,9 @@ OF_EACH = {
 
 
 @dataclass(frozen=True)
-class Scene:
-    """`paced` waits for its calls per second, `narrow` for its channels, `elsewhere` belongs to
-    somebody else.
+class PacingScene:
+    """Three numbers: `paced` is limited by its calls per second, `narrow` by its channels, and
+    `elsewhere` belongs to another workspace.
     """
 
     paced: PhoneNumber
@@ -45,71 +47,76 @@ class Scene:
     elsewhere: PhoneNumber
 
 
-def prepare(people: int, *, rate: float, channels: int) -> Scene:
-    """A crowd of so many people on the paced number, and a tenth as many on the narrow one.
+def prepare_pacing(recipients: int, *, rate: float, channels: int) -> PacingScene:
+    """A list of that length on the paced number, and one of a tenth on the narrow number.
 
-    Raises DomainError in a database that somebody works with.
+    Raises DomainError in a database that is in use.
     """
-    refuse_a_database_in_use()
-    clear()
-    ours, theirs = (Workspace.unscoped.create(name=NAME) for _ in range(2))
-    scene = Scene(
-        paced=make_number(ours, "+12025550100", rate=rate, most=10_000),
-        narrow=make_number(ours, "+12025550101", rate=1000.0, most=channels),
-        elsewhere=make_number(theirs, "+12025550102", rate=rate, most=10_000),
+    require_unused_database()
+    clear_dialing()
+    ours, theirs = (Workspace.unscoped.create(name=BENCH_WORKSPACE) for _ in range(2))
+    scene = PacingScene(
+        paced=make_number(ours, "+12025550100", rate=rate, channels=MANY_CHANNELS),
+        narrow=make_number(ours, "+12025550101", rate=FAST_RATE, channels=channels),
+        elsewhere=make_number(theirs, "+12025550102", rate=rate, channels=MANY_CHANNELS),
     )
-    _crowd(make_batch(scene.paced), people)
-    _crowd(make_batch(scene.narrow), people // 10)
+    _fill_batch(make_batch(scene.paced), recipients)
+    _fill_batch(make_batch(scene.narrow), recipients // 10)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f'ANALYZE "{Recipient._meta.db_table}"'
-        )  # as PostgreSQL does by itself, minutes later
+        # PostgreSQL does this by itself, but only minutes later.
+        cursor.execute(f'ANALYZE "{Recipient._meta.db_table}"')
     return scene
 
 
-def _crowd(batch: Batch, people: int) -> None:
-    first = _person(batch, row=2)
+def _fill_batch(batch: Batch, recipients: int) -> None:
+    first = _build_recipient(batch, row=2)
     first.save(force_insert=True)
-    copy_row(first, OF_EACH, beside="generate_series(3, %s) n", params=[people + 1])
+    source = "generate_series(3, %s) n"
+    copy_row(first, RECIPIENT_DIFFERENCES, source=source, params=[recipients + 1])
 
 
-def small_list(number: PhoneNumber) -> UUID:
-    """A list of ten that starts now."""
+def start_small_list(number: PhoneNumber) -> UUID:
+    """Start a batch of ten recipients now; returns its id."""
     batch = make_batch(number)
-    Recipient.unscoped.bulk_create(_person(batch, row=row) for row in range(2, 2 + SMALL))
+    rows = range(2, 2 + SMALL_LIST_ROWS)
+    Recipient.unscoped.bulk_create(_build_recipient(batch, row=row) for row in rows)
     return batch.pk
 
 
-def _person(batch: Batch, *, row: int) -> Recipient:
-    return make_person(batch, row=row, phone_number=f"+1{2010000000 + row}")
+def _build_recipient(batch: Batch, *, row: int) -> Recipient:
+    return build_recipient(batch, row=row, phone_number=f"+1{2010000000 + row}")
 
 
-def waited(batch_id: UUID) -> tuple[float, float]:
-    """Seconds from a list's start to its first call and to its last; until now, where that was not
-    made.
+def wait_seconds(batch_id: UUID) -> tuple[float, float]:
+    """Seconds from the start of a small list to its first call, and to its last.
+
+    For a call that has not been made, seconds until now.
     """
-    came = Batch.unscoped.get(pk=batch_id).created_at
+    started_at = Batch.unscoped.get(pk=batch_id).created_at
     calls = Call.unscoped.filter(batch_id=batch_id, dialed_at__isnull=False)
     span = calls.aggregate(first=Min("dialed_at"), last=Max("dialed_at"))
-    forever = timezone.now()
-    last = span["last"] if calls.count() == SMALL else forever
-    return ((span["first"] or forever) - came).total_seconds(), (last - came).total_seconds()
+    now = timezone.now()
+    first = span["first"] or now
+    last = span["last"] if calls.count() == SMALL_LIST_ROWS else now
+    return (first - started_at).total_seconds(), (last - started_at).total_seconds()
 
 
-def sent(number: PhoneNumber) -> list[float]:
-    """When the calls of a number were sent, in Unix time, in order."""
-    times = Call.unscoped.filter(number=number, dialed_at__isnull=False).order_by("dialed_at")
-    return [at.timestamp() for at in times.values_list("dialed_at", flat=True) if at is not None]
+def sent_times(number: PhoneNumber) -> list[float]:
+    """When the calls of a number were sent, as Unix times in order."""
+    calls = Call.unscoped.filter(number=number, dialed_at__isnull=False).order_by("dialed_at")
+    return [at.timestamp() for at in calls.values_list("dialed_at", flat=True) if at is not None]
 
 
 def fullest_second(times: Sequence[float]) -> int:
-    """The most within any window of one second; `times` in order."""
+    """The most of the sorted `times` within any window of one second."""
     return most_within(times, 1.0)
 
 
 def share_used(times: Sequence[float], rate: float, *, after: float) -> float:
-    """How much of the calls per second was used, from `after` seconds past the first call to the
-    last one.
+    """Which share of `rate` (calls per second) was used, from `after` seconds past the first call
+    to the last.
     """
     steady = [at for at in times if at >= times[0] + after] if times else []
-    return (len(steady) - 1) / (steady[-1] - steady[0]) / rate if len(steady) > 1 else 0.0
+    if len(steady) < 2:
+        return 0.0
+    return (len(steady) - 1) / (steady[-1] - steady[0]) / rate

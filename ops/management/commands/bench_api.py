@@ -1,8 +1,11 @@
+"""`manage.py bench_api`: how much slower is the API than its queries?"""
+
 import statistics
 import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -13,55 +16,61 @@ from django.test import Client
 from accounts.auth import api_keys
 from accounts.models import ApiKey, Workspace
 from accounts.roles import Role
-from ops.bench import reading
-from ops.bench.cluster import again, given_postgres, is_inside
+from ops.bench.api_reading import (
+    PROMISED_REQUESTS,
+    prepare_calls,
+    read_bare_page,
+    request_paths,
+)
+from ops.bench.rerun import given_postgres_url, is_rerun, rerun_isolated
 from ops.new_secrets import new_secrets
 
-SLOWEST = 0.2  # of the bare query's speed: below it a list costs more than it may
+MIN_RATIO_TO_BARE_QUERY = 0.2
+WARM_UP_ROUNDS = 3
 
 
 class Command(BaseCommand):
     help = (
-        "Reads lists of calls through the whole stack (key, workspace, filters, exact total, JSON) beside the bare "
-        "query that brings the same rows, in one run. Prints requests per second and their ratio. Uses DATABASE_URL "
-        "when it names PostgreSQL, else a server of its own."
+        "Reads lists of calls through the whole stack (key, workspace, filters, exact total, "
+        "JSON), and the same rows with the bare query, in one run. Prints requests per second and "
+        "their ratio. Uses DATABASE_URL when it names PostgreSQL, else a server of its own."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--calls", type=int, default=100_000, help="how many rows the workspace has"
-        )
-        parser.add_argument("--rounds", type=int, default=60, help="how often each is asked")
+        parser.add_argument("--calls", type=int, default=100_000, help="rows in the workspace")
+        parser.add_argument("--rounds", type=int, default=60, help="times each request is made")
 
     def handle(self, **options: Any) -> None:
-        if is_inside():
+        if is_rerun():
             self.measure(options["calls"], options["rounds"])
         else:
-            sys.exit(self.with_a_database())
-
-    def with_a_database(self) -> int:
-        quiet = {"ALLOWED_HOSTS": "testserver", "LOG_LEVEL": "WARNING"}
-        return again({**new_secrets(), **quiet}, given=given_postgres())
+            environment = {**new_secrets(), "ALLOWED_HOSTS": "testserver", "LOG_LEVEL": "WARNING"}
+            sys.exit(rerun_isolated(environment, database_url=given_postgres_url()))
 
     def measure(self, calls: int, rounds: int) -> None:
         call_command("migrate", verbosity=0, interactive=False)
-        workspace = reading.prepare(calls)
-        client = reader(workspace)
-        bare = milliseconds(lambda: orjson.dumps(reading.bare_page(workspace)), rounds)
+        workspace = prepare_calls(calls)
+        client = make_client(workspace)
+        bare = median_milliseconds(lambda: orjson.dumps(read_bare_page(workspace)), rounds)
         slow = []
-        for name, path in reading.paths(workspace).items():
-            ask = milliseconds(lambda path=path: expect(client, path), rounds)  # type: ignore[misc]
-            ratio = bare / ask
+        for name, path in request_paths(workspace).items():
+            milliseconds = median_milliseconds(partial(request_page, client, path), rounds)
+            ratio = bare / milliseconds
             self.stdout.write(
-                f"  {name:28} {1000 / ask:8.0f} requests/s, {ask:6.2f} ms, {ratio:.2f} of the bare query"
+                f"  {name:28} {1000 / milliseconds:8.0f} requests/s, {milliseconds:6.2f} ms, "
+                f"{ratio:.2f} of the bare query"
             )
             self.stdout.write(f"figure ratio_{name} {ratio:.3f}")
-            slow += [name] if ratio < SLOWEST and name in reading.HOT else []
+            if name in PROMISED_REQUESTS and ratio < MIN_RATIO_TO_BARE_QUERY:
+                slow.append(name)
         if slow:
-            raise CommandError(f"Slower than {SLOWEST} of the bare query: {', '.join(slow)}")
+            raise CommandError(
+                f"Slower than {MIN_RATIO_TO_BARE_QUERY} of the bare query: {', '.join(slow)}"
+            )
 
 
-def reader(workspace: Workspace) -> Client:
+def make_client(workspace: Workspace) -> Client:
+    """A client with an API key of the workspace."""
     new = api_keys.generate_key()
     ApiKey.unscoped.create(
         workspace=workspace,
@@ -73,15 +82,16 @@ def reader(workspace: Workspace) -> Client:
     return Client(headers={"X-API-Key": new.key, "X-Forwarded-Proto": "https"})
 
 
-def expect(client: Client, path: str) -> None:
+def request_page(client: Client, path: str) -> None:
+    """Raises CommandError when the response is not 200."""
     response = client.get(path)
     if response.status_code != 200:
         raise CommandError(f"{path} answered {response.status_code}: {response.content[:200]!r}")
 
 
-def milliseconds(work: Callable[[], object], rounds: int) -> float:
-    """The median of so many runs, after a few to warm up."""
-    for _ in range(3):
+def median_milliseconds(work: Callable[[], object], rounds: int) -> float:
+    """The median of `rounds` runs, after a few to warm up."""
+    for _ in range(WARM_UP_ROUNDS):
         work()
     times = []
     for _ in range(rounds):

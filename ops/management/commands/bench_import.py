@@ -1,3 +1,5 @@
+"""`manage.py bench_import`: how fast is a list imported?"""
+
 import json
 import os
 import shutil
@@ -5,6 +7,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,21 +18,31 @@ from django.db import connection
 
 from batches.models import Batch, Recipient, RejectedRow
 from ops.bench import importing
-from ops.bench.cluster import again, is_inside
-from ops.bench.meter import peak_megabytes
+from ops.bench.rerun import is_rerun, rerun_isolated
+from ops.bench.resource_usage import peak_megabytes
 from voiceops.core.process_tuning import tune_gc
 
-LIST = "bench-list.csv"
-MIN_RATIO = 0.8
-MAX_RSS_MB = 200
+IMPORT_LIST_NAME = "bench-list.csv"
+MIN_RATIO_TO_BARE_COPY = 0.8
+MAX_IMPORT_RSS_MB = 200
+
+
+@dataclass(frozen=True)
+class ImportRound:
+    """Rows per second of the import and of a bare COPY; the latter is 0 without PostgreSQL."""
+
+    import_rate: float
+    copy_rate: float
+    rss_mb: float
 
 
 class Command(BaseCommand):
     help = (
-        "Imports a million rows (validated, deduplicated, checked, stored, refused rows with their reasons) beside a "
-        "bare COPY of the same rows into the same table and a naive csv + bulk_create import, interleaved. Prints "
-        "figures, and exits 1 when a promise is broken. Uses DATABASE_URL, else a PostgreSQL of its own; "
-        "DATABASE_URL=sqlite:///… compares with the naive import alone."
+        "Imports a million rows (validated, deduplicated, checked and stored, rejected rows with "
+        "their reasons), and beside it a bare COPY of the same rows into the same table and a "
+        "naive csv + bulk_create import, interleaved. Prints figures, and exits 1 when a promise "
+        "is broken. Uses DATABASE_URL, else a PostgreSQL of its own; DATABASE_URL=sqlite:///… "
+        "compares with the naive import only."
     )
 
     requires_system_checks = ()
@@ -44,93 +57,104 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         if options["part"] == "import":
-            self.part_import()
-        elif is_inside():
+            self.run_import_part()
+        elif is_rerun():
             self.measure(options["rows"], options["rounds"], options["naive_rows"])
         else:
-            sys.exit(self.with_a_database())
+            url = os.environ.get("DATABASE_URL", "")
+            sys.exit(rerun_isolated({"DEBUG": "1"}, database_url=url))
 
-    def with_a_database(self) -> int:
-        return again({"DEBUG": "1"}, given=os.environ.get("DATABASE_URL", ""))
-
-    def part_import(self) -> None:
-        """The import in a process of its own, so that its memory is its own."""
+    def run_import_part(self) -> None:
+        """Import in a process of its own, whose memory is that of the import alone."""
         tune_gc()  # as every worker does
         batch = Batch.unscoped.get()
-        seconds = importing.import_list(batch)
+        seconds = importing.measure_import(batch)
         print(json.dumps({"seconds": seconds, "rss": peak_megabytes()}))
+
+    # --- measuring ---
 
     def measure(self, rows: int, rounds: int, naive_rows: int) -> None:
         call_command("migrate", verbosity=0, interactive=False)
-        if importing.holds_real_work():
+        if importing.is_database_in_use():
             raise CommandError(
-                "The database has workspaces in it, and the benchmark would empty it: give another one"
+                "The database has workspaces, and the benchmark would empty it: name another one"
             )
-        source = importing.uploads().parent / LIST
+        source = importing.uploads_folder().parent / IMPORT_LIST_NAME
         importing.write_list(source, rows)
-        self.stdout.write(
-            f"{rows:,} rows, {source.stat().st_size / 1e6:.0f} MB, {connection.vendor}"
-        )
-        ours, bare, rss = [], [], []
-        for number in range(1, rounds + 1):
-            seconds, megabytes = self.import_once(source)
-            ours.append(rows / seconds)
-            rss.append(megabytes)
-            bare.append(self.copy_once() if connection.vendor == "postgresql" else 0.0)
-            beside = f"; bare COPY {bare[-1]:,.0f} rows/s" if bare[-1] else ""
-            self.stdout.write(
-                f"  round {number}: import {ours[-1]:,.0f} rows/s, {megabytes:.0f} MB{beside}"
-            )
-        batch = importing.prepare("")
-        naive = naive_rows / importing.naive_import(batch, source, naive_rows)
-        self.stdout.write(f"  naive csv + bulk_create, {naive_rows:,} rows: {naive:,.0f} rows/s")
-        importing.empty()
-        self.figures(ours, bare, naive, max(rss))
+        megabytes = source.stat().st_size / 1e6
+        self.stdout.write(f"{rows:,} rows, {megabytes:.0f} MB, {connection.vendor}")
 
-    def import_once(self, source: Path) -> tuple[float, float]:
-        upload = importing.uploads() / LIST
+        results = [self.measure_round(number, source, rows) for number in range(1, rounds + 1)]
+        batch = importing.prepare_import("")
+        naive_rate = naive_rows / importing.measure_naive_import(batch, source, naive_rows)
+        self.stdout.write(
+            f"  naive csv + bulk_create, {naive_rows:,} rows: {naive_rate:,.0f} rows/s"
+        )
+        importing.empty_database()
+        self.report(results, naive_rate)
+
+    def measure_round(self, number: int, source: Path, rows: int) -> ImportRound:
+        """Import once and, on PostgreSQL, copy the result once."""
+        seconds, rss_mb = self.run_import(source)
+        import_rate = rows / seconds
+        copy_rate = self.measure_copy() if connection.vendor == "postgresql" else 0.0
+        beside = f"; bare COPY {copy_rate:,.0f} rows/s" if copy_rate else ""
+        self.stdout.write(
+            f"  round {number}: import {import_rate:,.0f} rows/s, {rss_mb:.0f} MB{beside}"
+        )
+        return ImportRound(import_rate, copy_rate, rss_mb)
+
+    def run_import(self, source: Path) -> tuple[float, float]:
+        """Seconds and megabytes of one import, which starts from an empty database."""
+        upload = importing.uploads_folder() / IMPORT_LIST_NAME
         shutil.copyfile(source, upload)
-        importing.prepare(upload.name)
+        importing.prepare_import(upload.name)
         connection.close()
         done = subprocess.run(  # noqa: S603 ourselves
             [sys.executable, sys.argv[0], "bench_import", "--part", "import"],
             stdout=subprocess.PIPE,
             check=True,
         )
-        told = json.loads(done.stdout)
-        stored, refused = Recipient.unscoped.count(), RejectedRow.unscoped.count()
-        self.stdout.write(f"  stored {stored:,}, refused {refused:,}, in {told['seconds']:.1f} s")
-        return told["seconds"], told["rss"]
+        measured = json.loads(done.stdout)
+        stored = Recipient.unscoped.count()
+        rejected = RejectedRow.unscoped.count()
+        self.stdout.write(
+            f"  stored {stored:,}, rejected {rejected:,}, in {measured['seconds']:.1f} s"
+        )
+        return measured["seconds"], measured["rss"]
 
-    def copy_once(self) -> float:
-        """Rows per second of a bare COPY of what the import has stored, into the same table,
-        emptied.
-        """
-        dump = importing.uploads().parent / "rows.copy"
+    def measure_copy(self) -> float:
+        """Rows per second of a bare COPY of the imported rows into the same table, emptied."""
+        dump = importing.uploads_folder().parent / "rows.copy"
         importing.dump_rows(dump)
         stored = Recipient.unscoped.count()
         importing.clear_recipients()
-        time.sleep(1)  # let the server finish what the emptying left to do
-        return stored / importing.bare_copy(dump)
+        time.sleep(1)  # the server finishes what emptying the table left to do
+        return stored / importing.measure_bare_copy(dump)
 
-    def figures(self, ours: list[float], bare: list[float], naive: float, rss: float) -> None:
-        rate = median(ours)
+    # --- reporting ---
+
+    def report(self, rounds: list[ImportRound], naive_rate: float) -> None:
+        """Print the figures, and exit 1 when a promise is broken."""
+        rate = median(each.import_rate for each in rounds)
+        rss_mb = max(each.rss_mb for each in rounds)
         self.stdout.write(f"figure import_rows_per_second {rate:.0f}")
-        self.stdout.write(f"figure import_rss_mb {rss:.0f}")
-        self.stdout.write(f"figure import_naive_rows_per_second {naive:.0f}")
-        self.stdout.write(f"figure import_times_naive {rate / naive:.1f}")
-        broken = (
-            [f"the import took {rss:.0f} MB of memory, not {MAX_RSS_MB}"]
-            if rss > MAX_RSS_MB
-            else []
-        )
+        self.stdout.write(f"figure import_rss_mb {rss_mb:.0f}")
+        self.stdout.write(f"figure import_naive_rows_per_second {naive_rate:.0f}")
+        self.stdout.write(f"figure import_times_naive {rate / naive_rate:.1f}")
+        broken = []
+        if rss_mb > MAX_IMPORT_RSS_MB:
+            broken.append(f"the import took {rss_mb:.0f} MB of memory, not {MAX_IMPORT_RSS_MB}")
         if connection.vendor == "postgresql":
-            ratio = median(our / their for our, their in zip(ours, bare, strict=True))
-            self.stdout.write(f"figure import_bare_copy_rows_per_second {median(bare):.0f}")
+            ratio = median(each.import_rate / each.copy_rate for each in rounds)
+            copy_rate = median(each.copy_rate for each in rounds)
+            self.stdout.write(f"figure import_bare_copy_rows_per_second {copy_rate:.0f}")
             self.stdout.write(f"figure import_against_bare_copy {ratio:.2f}")
-            self.stdout.write(f"figure import_naive_against_bare_copy {naive / median(bare):.2f}")
-            if ratio < MIN_RATIO:
-                broken.append(f"the import reached {ratio:.2f} of a bare COPY, not {MIN_RATIO}")
+            self.stdout.write(f"figure import_naive_against_bare_copy {naive_rate / copy_rate:.2f}")
+            if ratio < MIN_RATIO_TO_BARE_COPY:
+                broken.append(
+                    f"the import reached {ratio:.2f} of a bare COPY, not {MIN_RATIO_TO_BARE_COPY}"
+                )
         if broken:
             self.stderr.write("broken: " + "; ".join(broken))
             sys.exit(1)

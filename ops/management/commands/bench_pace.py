@@ -1,52 +1,57 @@
+"""`manage.py bench_pace`: are limits kept exactly, and do small lists start beside large ones?"""
+
 import asyncio
 import json
 import sys
 import time
 from argparse import ArgumentParser
 from typing import Any
+from uuid import UUID
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from ops.bench import pacing
-from ops.bench.cluster import is_inside
-from ops.bench.loopback import Loopback, serve_until_told
-from ops.bench.parts import Parts, again_with_livekit
-from ops.bench.worker import work
+from ops.bench.child_processes import BenchmarkParts, rerun_with_livekit
+from ops.bench.livekit_stub import LiveKitStub, serve_until_stdin_closes
+from ops.bench.rerun import is_rerun
+from ops.bench.worker import run_until_done
 from voiceops.core.errors import DomainError
 
-PARTS = Parts("bench_pace")
-ANSWER_SECONDS, TALK_SECONDS = 0.1, 1.0
-WARM_UP = 15.0  # seconds from the first call until all workers have their shifts
-PATIENCE = 60.0  # seconds for the first call
-EVERY = 3.0  # seconds between lists of ten
-HEAR_OUT = 12.0  # seconds for the last list
-PROMISES = {"pace_used": 0.95, "start_beside_a_million_seconds": 10.0}
+PACE_PARTS = BenchmarkParts("bench_pace")
+ANSWER_SECONDS = 0.1
+TALK_SECONDS = 1.0
+PACE_WARM_UP_SECONDS = 15.0  # from the first call until every worker is dialing
+FIRST_CALL_SECONDS = 60.0
+LIST_INTERVAL_SECONDS = 3.0
+LAST_LIST_SECONDS = 12.0
+PACE_PROMISES = {"pace_used": 0.95, "start_beside_a_million_seconds": 10.0}
 
 
 class Command(BaseCommand):
     help = (
-        "Calls a crowd of a million from a number with a limit of calls per second, and another from one with few "
-        "channels, with several workers, while lists of ten come on the same number and on somebody else's. Prints how "
-        "exactly the limits were kept and how long the small lists waited, and exits 1 when a promise is broken. Uses "
-        "DATABASE_URL when it names PostgreSQL, else a server of its own."
+        "Calls a list of a million from a number with a limit of calls per second, and another "
+        "list from a number with few channels, with several workers, while lists of ten are "
+        "started on the same number and on another workspace's. Prints how exactly the limits were "
+        "kept and how long the small lists waited, and exits 1 when a promise is broken. "
+        "Uses DATABASE_URL when it names PostgreSQL, else a server of its own."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--people", type=int, default=1_000_000, help="how many wait on the paced number"
+            "--people", type=int, default=1_000_000, help="recipients on the paced number"
         )
         parser.add_argument("--rate", type=float, default=20.0, help="its calls per second")
         parser.add_argument(
-            "--channels", type=int, default=40, help="calls at once on the other number"
+            "--channels", type=int, default=40, help="concurrent calls of the other number"
         )
         parser.add_argument("--workers", type=int, default=4, help="worker processes")
         parser.add_argument(
             "--lists",
             type=int,
             default=10,
-            help="lists of ten, on one number and the other in turn",
+            help="lists of ten, alternately on the paced number and on another workspace's",
         )
         parser.add_argument(
             "--part", choices=["worker", "server"], help="for the benchmark's own use"
@@ -54,87 +59,97 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         if options["part"] == "worker":
-            work()
+            run_until_done()
         elif options["part"] == "server":
-            asyncio.run(self.server())
-        elif is_inside():
+            asyncio.run(self.run_server())
+        elif is_rerun():
             try:
                 self.measure(options)
             except DomainError as error:
                 raise CommandError(str(error)) from error
         else:
-            sys.exit(again_with_livekit())
+            sys.exit(rerun_with_livekit())
 
-    async def server(self) -> None:
-        loopback = Loopback(answer_seconds=ANSWER_SECONDS, talk_seconds=TALK_SECONDS)
-        await serve_until_told(loopback)
-        print(json.dumps({"most_up": loopback.most_up, "dials": loopback.dials}))
+    async def run_server(self) -> None:
+        stub = LiveKitStub(answer_seconds=ANSWER_SECONDS, talk_seconds=TALK_SECONDS)
+        await serve_until_stdin_closes(stub)
+        print(json.dumps({"max_concurrent": stub.max_concurrent, "dials": stub.dials}))
 
-    # --- the measuring ---
+    # --- measuring ---
 
     def measure(self, options: dict[str, Any]) -> None:
         connection.close()
         call_command("migrate", verbosity=0, interactive=False)
-        self.stdout.write(f"  putting {options['people']} people on the list")
-        scene = pacing.prepare(
+        self.stdout.write(f"  putting {options['people']} recipients on the list")
+        scene = pacing.prepare_pacing(
             options["people"], rate=options["rate"], channels=options["channels"]
         )
-        with PARTS.server() as server:
-            workers = [PARTS.start("worker") for _ in range(options["workers"])]
+        with PACE_PARTS.running_server() as server:
+            workers = [PACE_PARTS.start("worker") for _ in range(options["workers"])]
             try:
-                lists = self.lists(scene, options["lists"])
+                lists = self.start_small_lists(scene, options["lists"])
             finally:
                 for worker in workers:
                     worker.kill()
                     worker.communicate()
-        self.tell(scene, lists, server, options)
+        self.report(self.figures(scene, lists, server, options))
 
-    def lists(self, scene: pacing.Scene, count: int) -> list[Any]:
-        """Let lists of ten come; their ids."""
-        deadline = time.monotonic() + PATIENCE
-        while not pacing.sent(scene.paced):
+    def start_small_lists(self, scene: pacing.PacingScene, count: int) -> list[UUID]:
+        """Start lists of ten at intervals, and wait for the last; returns their ids."""
+        deadline = time.monotonic() + FIRST_CALL_SECONDS
+        while not pacing.sent_times(scene.paced):
             if time.monotonic() > deadline:
-                raise CommandError(f"Nobody was called within {PATIENCE:.0f} s")
+                raise CommandError(f"Nobody was called within {FIRST_CALL_SECONDS:.0f} s")
             time.sleep(0.2)
-        time.sleep(WARM_UP)
+        time.sleep(PACE_WARM_UP_SECONDS)
+
         ids = []
         for index in range(count):
-            ids.append(pacing.small_list((scene.paced, scene.elsewhere)[index % 2]))
-            self.stdout.write(
-                f"  list {index + 1} of {count}", ending="\n" if index + 1 == count else "\r"
-            )
+            number = scene.elsewhere if index % 2 else scene.paced
+            ids.append(pacing.start_small_list(number))
+            is_last = index + 1 == count
+            self.stdout.write(f"  list {index + 1} of {count}", ending="\n" if is_last else "\r")
             self.stdout.flush()
-            time.sleep(EVERY)
-        time.sleep(HEAR_OUT)
+            time.sleep(LIST_INTERVAL_SECONDS)
+        time.sleep(LAST_LIST_SECONDS)
         return ids
 
-    # --- the telling ---
+    # --- reporting ---
 
-    def tell(
-        self, scene: pacing.Scene, lists: list[Any], server: dict[str, Any], options: dict[str, Any]
-    ) -> None:
-        rate, channels = options["rate"], options["channels"]
-        times = pacing.sent(scene.paced)
-        arrived = sorted(at for at, caller in server["dials"] if caller == scene.paced.phone_number)
-        waits = [pacing.waited(one) for one in lists]
-        figures = {
+    def figures(
+        self,
+        scene: pacing.PacingScene,
+        lists: list[UUID],
+        server: dict[str, Any],
+        options: dict[str, Any],
+    ) -> dict[str, float]:
+        rate = options["rate"]
+        sent = pacing.sent_times(scene.paced)
+        paced_number = scene.paced.phone_number
+        arrived = sorted(at for at, caller_id in server["dials"] if caller_id == paced_number)
+        waits = [pacing.wait_seconds(batch_id) for batch_id in lists]
+        share_used = pacing.share_used(sent, rate, after=PACE_WARM_UP_SECONDS)
+        return {
             "limit_per_second": rate,
-            "sent_in_fullest_second": pacing.fullest_second(times),
+            "sent_in_fullest_second": pacing.fullest_second(sent),
             "arrived_in_fullest_second": pacing.fullest_second(arrived),
-            "pace_used": round(pacing.share_used(times, rate, after=WARM_UP), 3),
-            "channels": channels,
-            "most_at_once": server["most_up"].get(scene.narrow.phone_number, 0),
+            "pace_used": round(share_used, 3),
+            "channels": options["channels"],
+            "most_at_once": server["max_concurrent"].get(scene.narrow.phone_number, 0),
             "start_beside_a_million_seconds": round(max(first for first, _ in waits), 2),
             "all_called_beside_a_million_seconds": round(max(last for _, last in waits), 2),
         }
+
+    def report(self, figures: dict[str, float]) -> None:
+        """Print the figures. Raises CommandError when a limit was exceeded or a promise is broken."""
         for name, value in figures.items():
             self.stdout.write(f"figure {name} {value}")
+        longest_start = PACE_PROMISES["start_beside_a_million_seconds"]
         kept = (
-            figures["sent_in_fullest_second"] <= rate
-            and figures["pace_used"] >= PROMISES["pace_used"]
-            and 0 < figures["most_at_once"] <= channels
-            and figures["start_beside_a_million_seconds"]
-            <= PROMISES["start_beside_a_million_seconds"]
+            figures["sent_in_fullest_second"] <= figures["limit_per_second"]
+            and figures["pace_used"] >= PACE_PROMISES["pace_used"]
+            and 0 < figures["most_at_once"] <= figures["channels"]
+            and figures["start_beside_a_million_seconds"] <= longest_start
         )
         if not kept:
-            raise CommandError(f"A promise is broken: no limit is passed, and {PROMISES}")
+            raise CommandError(f"A promise is broken: no limit is exceeded, and {PACE_PROMISES}")

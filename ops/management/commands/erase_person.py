@@ -1,3 +1,5 @@
+"""`manage.py erase_person`: forget a person by phone number."""
+
 import sys
 from typing import Any
 
@@ -9,39 +11,41 @@ from accounts.models import Workspace
 from batches.services.erasure import erase_recipients
 from telephony.services.erasure import erase_calls
 from voiceops.core.errors import DomainError
-from voiceops.core.phone_numbers import to_e164
-from webhooks.delivery import erase_events
+from voiceops.core.phone_numbers import e164
+from webhooks.services import erase_events
 
 
 class Command(BaseCommand):
     help = (
-        "Erases a person by phone number: from lists and refused rows, calls, transcripts, recordings and webhooks. "
-        "The number stays uncallable, known by a keyed hash only. Can be repeated; what LiveKit, carriers, backups and "
-        "receivers of webhooks keep is theirs."
+        "Erases a person by phone number from lists and rejected rows, calls, transcripts, "
+        "recordings and webhooks. The number stays uncallable: only a keyed hash of it is kept. "
+        "Can be repeated. Data kept by LiveKit, carriers, backups and receivers of webhooks is "
+        "not reached."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("number", help="with its country code: +12025550186")
-        parser.add_argument("--workspace", help="its id or name; every workspace when not given")
+        parser.add_argument("number", help="with its country code, for example +12025550186")
+        parser.add_argument("--workspace", help="id or name of one workspace; default: all")
 
     def handle(self, *args: Any, number: str, workspace: str | None, **options: Any) -> None:
         try:
-            phone = to_e164(number)
-            owners = (
-                [find_workspace(workspace)]
-                if workspace
-                else list(Workspace.unscoped.order_by("pk"))
-            )
-            for owner in owners:
-                self.erase(owner, phone)
+            phone = e164(number)
+            if workspace:
+                workspaces = [find_workspace(workspace)]
+            else:
+                workspaces = list(Workspace.unscoped.order_by("pk"))
+            for each in workspaces:
+                self.erase(each, phone)
         except DomainError as error:
             raise CommandError(str(error)) from error
 
-    def erase(self, owner: Workspace, phone: str) -> None:
-        rows = erase_recipients(owner, phone)
-        bar = tqdm(erase_calls(owner, phone), unit=" calls", disable=None, file=sys.stderr)
-        calls = [str(call.pk) for call in bar]
-        events = erase_events(owner, [phone, *calls])
+    def erase(self, workspace: Workspace, phone: str) -> None:
+        rows = erase_recipients(workspace, phone)
+        # None hides the bar only where standard error is not a terminal.
+        bar = tqdm(erase_calls(workspace, phone), unit=" calls", disable=None, file=sys.stderr)
+        call_ids = [str(call.pk) for call in bar]
+        events = erase_events(workspace, [phone, *call_ids])
         self.stdout.write(
-            f"{owner.name}: {rows} rows of lists, {len(calls)} calls, {events} webhook events"
+            f"{workspace.name}: {rows} rows of lists, {len(call_ids)} calls, "
+            f"{events} webhook events"
         )

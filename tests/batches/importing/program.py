@@ -19,8 +19,8 @@ ROWS = 30_000
 
 def prepare() -> None:
     call_command("migrate", verbosity=0, interactive=False)
-    importing.write_list(importing.uploads() / "list.csv", ROWS)
-    importing.prepare("list.csv")
+    importing.write_list(importing.uploads_folder() / "list.csv", ROWS)
+    importing.prepare_import("list.csv")
 
 
 def run() -> None:

@@ -1,4 +1,4 @@
-"""The bar: a bare asyncio loop that only sends the same requests, so many at once."""
+"""The reference for the dialer: an asyncio loop that only sends the same requests to LiveKit."""
 
 import asyncio
 import itertools
@@ -13,32 +13,32 @@ from telephony.clients.livekit.session import LiveKit, session
 from voiceops.core.ids import uuid7
 
 
-async def send_only(calls: int, *, at_once: int) -> float:
-    """Make the rooms and dial, with the same client and no rows. Returns calls per second."""
-    left = itertools.count()
+async def send_requests(calls: int, *, concurrency: int) -> float:
+    """Create rooms and dial, with the same client and without any row. Returns calls per second."""
+    started = itertools.count()
     began = time.monotonic()
     async with session() as livekit:
 
-        async def lane() -> None:
-            while next(left) < calls:
-                await one(livekit)
+        async def send_one_after_the_other() -> None:
+            while next(started) < calls:
+                await place_call(livekit)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(at_once):
-                group.create_task(lane())
+            for _ in range(concurrency):
+                group.create_task(send_one_after_the_other())
     return calls / (time.monotonic() - began)
 
 
-async def one(livekit: LiveKit) -> None:
-    name = f"bare-{uuid7()}"
+async def place_call(livekit: LiveKit) -> None:
+    room = f"bare-{uuid7()}"
     await create_room(
-        livekit, RoomRequest(name=name, agent_name="bench", agent_metadata="{}", empty_timeout=60)
+        livekit, RoomRequest(name=room, agent_name="bench", agent_metadata="{}", empty_timeout=60)
     )
     await dial(
         livekit,
         DialRequest(
-            room=name,
-            identity=f"callee-{name}",
+            room=room,
+            identity=f"callee-{room}",
             trunk_id="ST_bench",
             from_number="+12025550100",
             to_number="+12025550101",

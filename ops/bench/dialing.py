@@ -1,4 +1,4 @@
-"""The rows of the dialling benchmark."""
+"""The rows of the dialing benchmark."""
 
 from django.db.models import Max, Min
 from django.utils import timezone
@@ -10,35 +10,38 @@ from telephony.models import Call, NumberPace, PhoneNumber, SipTrunk
 from voiceops.core.errors import DomainError
 from voiceops.core.ids import uuid7
 
-NAME = "Bench"
-UNLIMITED = 5_000.0  # calls per second: the pace shall not be what is measured
+BENCH_WORKSPACE = "Bench"
+UNLIMITED_RATE = 5_000.0  # calls per second: the pace must not be what is measured
 
 
-def prepare(calls: int) -> Batch:
-    """A running batch of so many people on a number that lets them all through.
+def prepare_dialing(calls: int) -> Batch:
+    """A running batch with that many recipients, on a number that limits nothing.
 
-    Raises DomainError in a database that somebody works with: a worker would call their people.
+    Raises DomainError in a database that is in use.
     """
-    refuse_a_database_in_use()
-    clear()
-    workspace = Workspace.unscoped.create(name=NAME)
-    number = make_number(workspace, "+12025550100", rate=UNLIMITED, most=10 * calls)
+    require_unused_database()
+    clear_dialing()
+    workspace = Workspace.unscoped.create(name=BENCH_WORKSPACE)
+    number = make_number(workspace, "+12025550100", rate=UNLIMITED_RATE, channels=10 * calls)
     batch = make_batch(number)
-    people = (
-        make_person(batch, row=2 + index, phone_number=f"+1202{5550000 + index}")
+    recipients = (
+        build_recipient(batch, row=2 + index, phone_number=f"+1202{5550000 + index}")
         for index in range(calls)
     )
-    Recipient.unscoped.bulk_create(people, batch_size=2000)
+    Recipient.unscoped.bulk_create(recipients, batch_size=2000)
     return batch
 
 
-def make_number(workspace: Workspace, phone_number: str, *, rate: float, most: int) -> PhoneNumber:
+def make_number(
+    workspace: Workspace, phone_number: str, *, rate: float, channels: int
+) -> PhoneNumber:
+    """An active number with `rate` calls per second and `channels` concurrent calls."""
     number = PhoneNumber.unscoped.create(
         workspace=workspace,
         phone_number=phone_number,
         status=PhoneNumber.Status.ACTIVE,
         calls_per_second=rate,
-        max_concurrent_calls=most,
+        max_concurrent_calls=channels,
     )
     NumberPace.unscoped.create(number=number, workspace=workspace)
     SipTrunk.unscoped.create(
@@ -51,7 +54,7 @@ def make_number(workspace: Workspace, phone_number: str, *, rate: float, most: i
 
 
 def make_batch(number: PhoneNumber) -> Batch:
-    """A running batch with an agent of its own and nobody in it yet."""
+    """A running batch with an agent of its own, without recipients."""
     workspace = number.workspace
     agent = Agent.unscoped.create(
         workspace=workspace,
@@ -72,8 +75,8 @@ def make_batch(number: PhoneNumber) -> Batch:
     )
 
 
-def make_person(batch: Batch, *, row: int, phone_number: str) -> Recipient:
-    """Somebody to be called now; not saved."""
+def build_recipient(batch: Batch, *, row: int, phone_number: str) -> Recipient:
+    """A recipient who is due now; not saved."""
     return Recipient(
         workspace_id=batch.workspace_id,
         batch=batch,
@@ -84,23 +87,27 @@ def make_person(batch: Batch, *, row: int, phone_number: str) -> Recipient:
     )
 
 
-def refuse_a_database_in_use() -> None:
-    others = Workspace.unscoped.exclude(name=NAME).count()
+def require_unused_database() -> None:
+    """Raises DomainError when other workspaces exist, because a worker would call their
+    recipients.
+    """
+    others = Workspace.unscoped.exclude(name=BENCH_WORKSPACE).count()
     if others:
         raise DomainError(
-            f"This database has {others} workspaces that are not the benchmark's: give it one of its own"
+            f"This database has {others} workspaces that are not the benchmark's: "
+            "give it one of its own"
         )
 
 
-def clear() -> None:
-    """Take away what an earlier run left; rows that name one another go first."""
-    mine = Workspace.unscoped.filter(name=NAME)
+def clear_dialing() -> None:
+    """Delete what an earlier run left, referencing rows before those they reference."""
+    workspaces = Workspace.unscoped.filter(name=BENCH_WORKSPACE)
     for model in (Call, Recipient, Batch, SipTrunk, NumberPace, PhoneNumber, AgentVersion, Agent):
-        model.unscoped.filter(workspace__in=mine).delete()
-    mine.delete()
+        model.unscoped.filter(workspace__in=workspaces).delete()
+    workspaces.delete()
 
 
 def seconds_spent() -> float | None:
-    """From the first claim to the last answer."""
+    """Seconds from the first claim to the last answer; None when nobody answered."""
     span = Call.unscoped.aggregate(first=Min("created_at"), last=Max("answered_at"))
     return (span["last"] - span["first"]).total_seconds() if span["last"] else None

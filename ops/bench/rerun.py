@@ -1,0 +1,41 @@
+"""A benchmark runs itself again, in a process with a database and a folder of its own."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from ops.serving.postgres_server import temporary_postgres
+
+INSIDE_VARIABLE = "VOICEOPS_BENCH"
+
+
+def is_rerun() -> bool:
+    """Whether this process was started by `rerun_isolated`."""
+    return os.environ.get(INSIDE_VARIABLE) == "1"
+
+
+def rerun_isolated(environment: Mapping[str, str], *, database_url: str = "") -> int:
+    """Run this command again on the given database, else on a PostgreSQL server of its own, with a
+    folder of its own; returns the exit code.
+
+    Raises DomainError when PostgreSQL is needed and not installed.
+    """
+    with ExitStack() as stack:
+        url = database_url or stack.enter_context(temporary_postgres()).url
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="voiceops-bench-", ignore_cleanup_errors=True)
+        )
+        own = {INSIDE_VARIABLE: "1", "DATABASE_URL": url, "DATA_DIR": folder, **environment}
+        done = subprocess.run(  # noqa: S603 - ourselves
+            [sys.executable, *sys.argv], env={**os.environ, **own}, check=False
+        )
+        return done.returncode
+
+
+def given_postgres_url() -> str:
+    """DATABASE_URL when it names a PostgreSQL server, else an empty string."""
+    url = os.environ.get("DATABASE_URL", "")
+    return url if url.startswith("postgres") else ""
