@@ -46,14 +46,15 @@ def write_list(path: Path, rows: int, *, seed: int = 7) -> None:
         for number in range(rows):
             phone = _random_phone(dice, number, earlier)
             day = f"2026-12-{dice.randrange(1, 29):02} {dice.randrange(9, 18):02}:00"
+            first_name = dice.choice(FIRST_NAMES)
             balance = f"{dice.random() * 1000:.2f}"
-            writer.writerow([phone, dice.choice(FIRST_NAMES), day, balance])
+            writer.writerow([phone, first_name, day, balance])
 
 
 def _random_phone(dice: random.Random, number: int, earlier: list[str]) -> str:
     """The phone cell of row `number`. `earlier` collects numbers to be repeated."""
-    line = f"{dice.randrange(2, 10)}{dice.randrange(10**6):06}"
-    digits = f"{dice.choice(IMPORT_AREA_CODES)}{line}"
+    area = dice.choice(IMPORT_AREA_CODES)
+    digits = f"{area}{dice.randrange(2, 10)}{dice.randrange(10**6):06}"
     chance = dice.random()
     if chance < DUPLICATE_SHARE and earlier:
         digits = dice.choice(earlier)

@@ -11,8 +11,8 @@ from accounts.models import Workspace
 from batches.services.erasure import erase_recipients
 from telephony.services.erasure import erase_calls
 from voiceops.core.errors import DomainError
-from voiceops.core.phone_numbers import e164
-from webhooks.services import erase_events
+from voiceops.core.phone_numbers import to_e164
+from webhooks.delivery import erase_events
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, number: str, workspace: str | None, **options: Any) -> None:
         try:
-            phone = e164(number)
+            phone = to_e164(number)
             if workspace:
                 workspaces = [find_workspace(workspace)]
             else:
