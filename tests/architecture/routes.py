@@ -1,6 +1,4 @@
-"""Every route of the URL resolver, for the walk: path with `{parameters}`, view class, method and
-action.
-"""
+"""Every route of the URL resolver: path with `{parameters}`, view class, methods and actions."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +15,8 @@ PARAMETER = re.compile(r"\(\?P<(\w+)>[^()]*\)|<(?:\w+:)?(\w+)>")
 class Route:
     path: str
     view: type
-    methods: dict[str, str]  # method -> action; a view without actions has its methods' own names
+    # Method -> action; in a view without actions, the method's own name.
+    methods: dict[str, str]
 
     @property
     def parameters(self) -> list[str]:
@@ -42,7 +41,7 @@ def _walk(patterns: list[Any], prefix: str) -> Iterator[Route]:
                 name for name in ("get", "post", "put", "patch", "delete") if hasattr(view, name)
             ]
             actions = dict(getattr(callback, "actions", None) or {name: name for name in names})
-            actions.pop("head", None)  # answered by whatever answers GET
+            actions.pop("head", None)  # answered like GET
             yield Route(path, view, actions)
 
 

@@ -1,5 +1,5 @@
-"""A word nobody else uses, planted wherever people and secrets come in; then looked for where it
-must not come out.
+"""Plants a unique word wherever personal data and secrets come in, and searches for it where it must
+not appear: logs, the audit log, metrics and tables.
 """
 
 import logging
@@ -20,31 +20,31 @@ CANARY = "canary-6f1d0c"
 
 @pytest.fixture
 def lines(settings: Any) -> Iterator[list[str]]:
-    """What the product's own formatter writes of everything that is logged, as loud as it gets."""
+    """Every log line at DEBUG, as the product's own formatter writes it."""
     written: list[str] = []
 
-    class Keeper(logging.Handler):
+    class CollectingHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             written.append(JsonFormatter().format(record))
 
-    keeper, root = Keeper(logging.DEBUG), logging.getLogger()
-    before = root.level
+    handler, root = CollectingHandler(logging.DEBUG), logging.getLogger()
+    level_before = root.level
     ours = [
         logging.getLogger(name)
         for name in ("accounts", "agents", "batches", "telephony", "voiceops", "webhooks")
     ]
-    root.addHandler(keeper)
+    root.addHandler(handler)
     for logger in ours:
         logger.setLevel(logging.DEBUG)
     yield written
-    root.removeHandler(keeper)
-    root.setLevel(before)
+    root.removeHandler(handler)
+    root.setLevel(level_before)
     for logger in ours:
         logger.setLevel(logging.NOTSET)
 
 
-def drive(workspace: Workspace) -> list[str]:
-    """Send the canary through every door; the secrets that were answered on the way."""
+def send_canary(workspace: Workspace) -> list[str]:
+    """Send the canary to every entrance. Returns the secrets that the answers contained."""
     client = make.client(workspace)
     agent, number = make.agent(workspace), make.phone_number(workspace)
     password = f"{CANARY} and a password"
@@ -83,8 +83,10 @@ def drive(workspace: Workspace) -> list[str]:
     return [key, secret, tokens["access_token"], tokens["refresh_token"]]
 
 
-def test_nothing_planted_is_found_where_it_must_not_be(ours: Workspace, lines: list[str]) -> None:
-    secrets = drive(ours)
+def test_personal_data_and_secrets_are_not_logged_audited_or_measured(
+    ours: Workspace, lines: list[str]
+) -> None:
+    secrets = send_canary(ours)
 
     log = "\n".join(lines)
     trail = str(
@@ -102,8 +104,8 @@ def test_nothing_planted_is_found_where_it_must_not_be(ours: Workspace, lines: l
     ] == []
 
 
-def test_no_secret_stands_readable_in_any_table(ours: Workspace, lines: list[str]) -> None:
-    secrets = drive(ours)
+def test_no_secret_is_readable_in_any_table(ours: Workspace, lines: list[str]) -> None:
+    secrets = send_canary(ours)
 
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)

@@ -1,7 +1,6 @@
-"""The walk: every URL, every kind of caller. A route this file does not know fails, instead of
-passing by accident.
+"""Calls every route as every kind of caller. A route that this file does not know fails.
 
-A new model needs a line in MAKERS; a route that needs no credentials must say so in PUBLIC, where a
+A new model needs a line in MAKERS. A route without credentials must be listed in PUBLIC, where a
 reviewer sees it.
 """
 
@@ -25,11 +24,11 @@ from voiceops.core.ids import uuid7
 
 # Route -> why it needs no credentials of ours.
 PUBLIC = {
-    "/auth/register": "makes the first credentials",
-    "/auth/login": "makes credentials",
+    "/auth/register": "creates the first credentials",
+    "/auth/login": "creates credentials",
     "/auth/refresh": "carries its own token",
-    "/auth/logout": "ends whichever session it is shown",
-    "/auth/password/reset": "for those who cannot log in",
+    "/auth/logout": "ends the session of the token it is given",
+    "/auth/password/reset": "for users who cannot log in",
     "/auth/password/reset/confirm": "carries its own token",
     "/auth/invitations/accept": "carries its own token",
     "/calls/{pk}/report": "carries the call's own token",
@@ -42,9 +41,9 @@ PUBLIC = {
     "/readyz": "for probes",
     "/metrics": "for Prometheus, closed by the network",
 }
-# Routes of signed-in people that belong to no single workspace.
+# Routes of signed-in users that belong to no single workspace.
 PERSONAL = {"/auth/me", "/auth/password/change", "/workspaces", "/workspaces/{pk}"}
-# Model -> one of it in a workspace.
+# Model -> creates one in a workspace.
 MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "workspace": lambda workspace: workspace,
     "membership": make.membership,
@@ -60,11 +59,11 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "suppression": make.suppression,
     "webhookendpoint": make.webhook,
 }
-# Path parameter -> its value, out of the workspace and the thing the route is about.
+# Path parameter -> its value, from the workspace and the object of the route.
 PARAMETERS: dict[str, Callable[[Workspace, Any], Any]] = {
-    "pk": lambda workspace, thing: thing.pk,
-    "workspace_id": lambda workspace, thing: workspace.pk,
-    "user_id": lambda workspace, thing: thing.user_id,
+    "pk": lambda workspace, row: row.pk,
+    "workspace_id": lambda workspace, row: workspace.pk,
+    "user_id": lambda workspace, row: row.user_id,
     "delivery_id": lambda workspace, webhook: make.delivery(webhook).pk,
     "recipient_id": lambda workspace, batch: make.recipient(batch).pk,
 }
@@ -85,8 +84,9 @@ def role_of(endpoint: Endpoint) -> int:
 
 
 def fill(route: Route, owner: Workspace, *, within: Workspace | None = None) -> str:
-    """The route's URL for a thing of `owner`, addressed through the workspace `within` (its owner's
-    own).
+    """Return the route's URL for a new object of `owner`.
+
+    `within` is the workspace that the path names; the owner by default.
     """
     subject = (
         MAKERS[str(cast(Any, route.view).model._meta.model_name)](owner)
@@ -103,7 +103,7 @@ def send(client: APIClient, method: str, url: str) -> Any:
 
 
 def callers(workspace: Workspace, role: Role) -> list[APIClient]:
-    """A program with a key and a person with a token, both of that role."""
+    """A client with an API key and one with a user's token, both with this role."""
     return [make.client(workspace, role), make.bearer(make.member(workspace, role))]
 
 
@@ -131,11 +131,13 @@ def test_every_endpoint_needs_its_role(endpoint: Endpoint, ours: Workspace) -> N
     needed = role_of(endpoint)
     url = fill(route, ours)
 
-    answers = [send(c, method, url) for role in Role if role < needed for c in callers(ours, role)]
+    responses = [
+        send(c, method, url) for role in Role if role < needed for c in callers(ours, role)
+    ]
 
     message = "Admin access required" if needed == Role.ADMIN else "Insufficient permissions"
-    assert all((a.status_code, a.json()) == (403, {"detail": message}) for a in answers)
-    assert needed in (SIGNED_IN, Role.MEMBER) or answers
+    assert all((a.status_code, a.json()) == (403, {"detail": message}) for a in responses)
+    assert needed in (SIGNED_IN, Role.MEMBER) or responses
 
 
 @pytest.mark.parametrize("endpoint", list(endpoints()))
@@ -156,14 +158,14 @@ def test_every_endpoint_refuses_a_workspace_that_is_not_the_callers(
 
 
 @pytest.mark.parametrize("endpoint", list(endpoints()))
-@pytest.mark.parametrize("kind", [0, 1], ids=["key", "person"])
+@pytest.mark.parametrize("kind", [0, 1], ids=["key", "user"])
 def test_every_endpoint_hides_other_workspaces(
     endpoint: Endpoint, kind: int, ours: Workspace, theirs: Workspace
 ) -> None:
     route, method, _ = endpoint
     client = callers(ours, Role.ADMIN)[kind]
     if route.parameters:
-        hides_their_thing(route, method, client, ours, theirs)
+        assert_foreign_row_is_hidden(route, method, client, ours, theirs)
     else:
         model = str(
             getattr(getattr(route.view, "model", None), "_meta", Workspace._meta).model_name
@@ -172,7 +174,7 @@ def test_every_endpoint_hides_other_workspaces(
         assert foreign not in send(client, method, route.path).content.decode()
 
 
-def hides_their_thing(
+def assert_foreign_row_is_hidden(
     route: Route, method: str, client: APIClient, ours: Workspace, theirs: Workspace
 ) -> None:
     gone = f"{label_of(cast(Any, route.view).model)} not found"
@@ -195,7 +197,7 @@ def hides_their_thing(
         404,
         {"detail": gone} if mixed is not foreign else hidden,
     )
-    assert own.status_code != 404 or own.content != foreign.content, "the door itself must exist"
+    assert own.status_code != 404 or own.content != foreign.content, "the route itself must exist"
 
 
 @pytest.mark.parametrize("endpoint", list(endpoints()))

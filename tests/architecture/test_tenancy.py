@@ -14,7 +14,7 @@ from tests import make
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "query",
     [
         lambda: ApiKey.objects.all(),
         lambda: ApiKey.objects.exists(),
@@ -26,12 +26,12 @@ from tests import make
         lambda: Workspace.objects.first(),
     ],
 )
-def test_forgetting_the_workspace_is_an_error(ask: object) -> None:
+def test_a_query_without_a_workspace_is_an_error(query: object) -> None:
     with pytest.raises(UnscopedQueryError, match="unscoped"):
-        ask()  # type: ignore[operator]  # the functions above
+        query()  # type: ignore[operator]  # the functions above
 
 
-def test_a_workspaces_relation_holds_its_rows_only(ours: Workspace, theirs: Workspace) -> None:
+def test_a_relation_of_a_workspace_has_only_its_rows(ours: Workspace, theirs: Workspace) -> None:
     key, foreign = make.api_key(ours)[0], make.api_key(theirs)[0]
 
     assert list(ours.api_keys.all()) == [key]
@@ -69,14 +69,14 @@ def test_a_viewset_names_a_role_for_exactly_its_actions() -> None:
                 return Response()
 
 
-def test_a_viewset_cannot_widen_what_it_sees() -> None:
+def test_a_viewset_cannot_override_its_own_checks() -> None:
     class Wide:
         def get_queryset(self) -> object:
             return ApiKey.unscoped.all()
 
     with pytest.raises(TypeError, match="may not redefine"):
 
-        class Mixed(Wide, mixins.ListModelMixin, WorkspaceViewSet):  # type: ignore[misc]  # that is the mistake
+        class Mixed(Wide, mixins.ListModelMixin, WorkspaceViewSet):  # type: ignore[misc]  # the mistake under test
             model = ApiKey
             required_roles = {"list": Role.MEMBER}
 
@@ -85,4 +85,4 @@ def test_a_viewset_cannot_widen_what_it_sees() -> None:
         class Open(mixins.ListModelMixin, WorkspaceViewSet):
             model = ApiKey
             required_roles = {"list": Role.MEMBER}
-            permission_classes = ()  # type: ignore[assignment]  # that is the mistake
+            permission_classes = ()  # type: ignore[assignment]  # the mistake under test

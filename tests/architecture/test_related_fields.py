@@ -1,4 +1,4 @@
-"""A reference in a payload: its own workspace's row, or `… not found`, said after the schema."""
+"""A reference in a body resolves inside its workspace, or is `… not found` after the schema."""
 
 from typing import Any
 
@@ -14,39 +14,39 @@ from voiceops.core.errors import NotFound
 from voiceops.core.ids import uuid7
 
 
-class Naming(StrictSerializer):
+class ReferenceSerializer(StrictSerializer):
     agent_id = WorkspaceRelatedField(source="agent", queryset=Agent.unscoped.all())
     name = Text()
 
 
-def read(workspace: Workspace, **data: Any) -> dict[str, Any]:
-    serializer = Naming(data={"name": "x", **data}, context={"workspace": workspace})
+def validated(workspace: Workspace, **data: Any) -> dict[str, Any]:
+    serializer = ReferenceSerializer(data={"name": "x", **data}, context={"workspace": workspace})
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
 
 
-def test_ones_own_row_is_found(ours: Workspace) -> None:
+def test_a_row_of_the_own_workspace_is_found(ours: Workspace) -> None:
     agent = make.agent(ours)
 
-    assert read(ours, agent_id=str(agent.pk)) == {"agent": agent, "name": "x"}
+    assert validated(ours, agent_id=str(agent.pk)) == {"agent": agent, "name": "x"}
 
 
-def test_foreign_and_unknown_rows_are_not_found_alike(ours: Workspace, theirs: Workspace) -> None:
+def test_foreign_and_unknown_rows_are_both_not_found(ours: Workspace, theirs: Workspace) -> None:
     for foreign in (make.agent(theirs).pk, uuid7()):
         with pytest.raises(NotFound, match=r"^Agent not found$"):
-            read(ours, agent_id=str(foreign))
+            validated(ours, agent_id=str(foreign))
 
 
 @pytest.mark.parametrize("value", ["1", 1, True, {"id": 1}])
-def test_what_is_no_id_is_a_mistake_of_the_schema(ours: Workspace, value: object) -> None:
+def test_an_invalid_id_fails_the_schema(ours: Workspace, value: object) -> None:
     with pytest.raises(ValidationError) as caught:
-        read(ours, agent_id=value)
+        validated(ours, agent_id=value)
 
     assert caught.value.get_codes() == {"agent_id": ["type_error.uuid"]}
 
 
-def test_the_schema_is_judged_first(ours: Workspace, theirs: Workspace) -> None:
+def test_the_schema_is_checked_first(ours: Workspace, theirs: Workspace) -> None:
     with pytest.raises(ValidationError) as caught:
-        read(ours, agent_id=str(make.agent(theirs).pk), name=5)
+        validated(ours, agent_id=str(make.agent(theirs).pk), name=5)
 
     assert caught.value.get_codes() == {"name": ["type_error.str"]}
