@@ -79,12 +79,9 @@ class AgentViewSet(
     def rollback(self, request: Request, pk: str) -> Response:
         """Publish an earlier version again and make it the draft. Unpublished changes are lost."""
         agent = self.get_object()
-        serializer = RollbackSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        values = self.validate_body(RollbackSerializer)
         return self._respond(
-            services.rollback_agent(
-                agent=agent, principal=self.principal, **serializer.validated_data
-            )
+            services.rollback_agent(agent=agent, principal=self.principal, **values)
         )
 
     @extend_schema(request=None, responses={201: AgentSerializer})

@@ -47,10 +47,9 @@ class WebhookViewSet(
     @extend_schema(responses={201: NewWebhookSerializer})
     def create(self, request: Request) -> Response:
         """`secret` verifies the signatures of what is sent. It is returned only here."""
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        values = self.validate_body()
         endpoint, secret = services.create_endpoint(
-            workspace=self.workspace, principal=self.principal, **serializer.validated_data
+            workspace=self.workspace, principal=self.principal, **values
         )
         return Response({**self.get_serializer(endpoint).data, "secret": secret}, status=201)
 

@@ -108,9 +108,15 @@ class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
         """The validated query string. Raises ValidationError (422 in `query`)."""
         return validate_query(self.query_class, self.request, view=self, sortable=self.sortable)
 
-    def validate_body(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
-        """Return the validated fields of the body. Raises ValidationError (422)."""
-        return validate_body(serializer_class, self.request, self.get_serializer_context())
+    def validate_body(
+        self, serializer_class: type[BaseSerializer[Any]] | None = None
+    ) -> dict[str, Any]:
+        """Return the body's fields, validated by the given serializer or the action's own.
+
+        Raises ValidationError (422).
+        """
+        kind = serializer_class or self.get_serializer_class()
+        return validate_body(kind, self.request, self.get_serializer_context())
 
     def resolve_workspace(self, request: Request) -> None:
         """Check `X-Workspace-ID`, and move the principal into the workspace of the path.
@@ -191,14 +197,6 @@ class WorkspaceViewSet(ApiViewSet):
             body = self.request.data  # parses it, also for actions that read nothing of it
             if self.action in self.actions_without_body:
                 EmptyBodySerializer(data=body).is_valid(raise_exception=True)
-
-    def validate_body(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
-        """Return the body's fields as the serializer validated them. Raises ValidationError (422)."""
-        context = self.get_serializer_context()
-        serializer = serializer_class(data=self.request.data, context=context)
-        serializer.is_valid(raise_exception=True)
-        fields: dict[str, Any] = serializer.validated_data
-        return fields
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "workspace": self.workspace}

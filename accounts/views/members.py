@@ -72,9 +72,7 @@ class ApiKeyViewSet(mixins.ListModelMixin, DestroyMixin, WorkspaceViewSet):
 
     @extend_schema(responses={201: ApiKeyMadeSerializer})
     def create(self, request: Request) -> Response:
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        values = serializer.validated_data
+        values = self.validate_body()
         row, key = api_keys.create_api_key(
             workspace=self.workspace, principal=self.principal, **values
         )

@@ -126,11 +126,8 @@ class PhoneNumberViewSet(
     def test(self, request: Request, pk: str) -> Response:
         """A real test call, hung up when it is answered; what the carrier said, in words."""
         number = self.get_object()
-        serializer = TrialCallSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        result = test_calls.place_test_call(
-            number=number, to=serializer.validated_data["to"], principal=self.principal
-        )
+        to = self.validate_body(TrialCallSerializer)["to"]
+        result = test_calls.place_test_call(number=number, to=to, principal=self.principal)
         return Response(asdict(result))
 
     def _register(self, order: NumberOrder) -> PhoneNumber:
