@@ -1,6 +1,6 @@
-"""A local server that speaks LiveKit's and Twilio's protocols, so that a batch can be rehearsed
-before it is paid for.
+"""A local server that speaks LiveKit's and Twilio's protocols, so that batches can be rehearsed
+without cost.
 
-It imports nothing of VoiceOps, and VoiceOps imports nothing of it: between them is only the
-network. `docs/sandbox.md` names the upstream source of every behaviour.
+It is a program of its own: it imports nothing of VoiceOps, and VoiceOps imports nothing of it. They
+meet on the network only. `docs/sandbox.md` names the upstream source of every behaviour.
 """

@@ -1,4 +1,4 @@
-"""Two clocks: the wall, and the telephone network's, which runs `speed` times as fast."""
+"""Wall clock and simulated time, which passes `speed` times as fast."""
 
 import asyncio
 import time
@@ -11,18 +11,20 @@ class Clock:
     speed: float
 
     def to_wall_seconds(self, seconds: float) -> float:
-        """How many seconds of ours pass while `seconds` pass on the telephone."""
+        """Convert simulated seconds to seconds of the wall clock."""
         return seconds / self.speed
 
     async def sleep(self, seconds: float) -> None:
-        """Let simulated seconds pass."""
+        """Sleep for simulated seconds."""
         await asyncio.sleep(self.to_wall_seconds(seconds))
 
     @staticmethod
     def now() -> float:
+        """Return Unix time, by the wall clock."""
         return time.time()
 
     @staticmethod
     def iso(at: float | None = None) -> str:
+        """Format a Unix time, by default now, as `2026-01-02T03:04:05.000006Z`."""
         moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
         return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Running the sandbox from a terminal: start, say where, serve until told to stop."""
+"""Runs the sandbox from a terminal until it is interrupted."""
 
 import asyncio
 import signal
@@ -15,9 +15,10 @@ def run(
     write: Callable[[str], object],
     write_error: Callable[[str], object] | None = None,
 ) -> int:
-    """The exit status: 0 after SIGINT or SIGTERM, 1 with one line when it could not start.
+    """Serve until SIGINT or SIGTERM. Returns the exit status: 0, or 1 when it could not start.
 
-    That line goes to `complain`, when somebody else is to say it.
+    `write` gets the line with the address; `write_error` (by default `write`) gets the line that
+    explains why the sandbox could not start.
     """
     try:
         config = read_config(options)
@@ -33,10 +34,12 @@ async def _serve(config: Config, write: Callable[[str], object]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+
     sandbox = await start(config)
     try:
         write(
-            f"Sandbox: LiveKit and Twilio at {sandbox.url}, {config.speed:g} times as fast, data in {config.data_dir}\n"
+            f"Sandbox: LiveKit and Twilio at {sandbox.url}, "
+            f"{config.speed:g} times as fast, data in {config.data_dir}\n"
         )
         await stopping.wait()
     finally:

@@ -1,4 +1,4 @@
-"""What one sandbox is told at its start: from the command line, else from the environment."""
+"""The configuration of a sandbox, from the command line and the environment."""
 
 import argparse
 import math
@@ -19,10 +19,11 @@ EXAMPLE_TWILIO_TOKEN = "sandbox"  # noqa: S105  # the documented example
 
 @dataclass(frozen=True)
 class Config:
-    """`speed` is how many simulated seconds pass in one; without `webhook_url` nobody hears
-    LiveKit's events.
+    """The settings of one sandbox.
 
-    `s3` is where recordings go that the agent starts by itself; None: the folder.
+    `speed` is the number of simulated seconds that pass in one second. Without `webhook_url` no
+    events are sent. `s3` is where recordings started by the agent are uploaded; without it they
+    are written to `data_dir`.
     """
 
     data_dir: Path
@@ -47,52 +48,58 @@ class Config:
 
 
 def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.environ) -> None:
-    """The same options for `manage.py sandbox` and `python -m sandbox`."""
+    """Add the options that `manage.py sandbox` and `python -m sandbox` share."""
     public_url = env.get("PUBLIC_URL") or f"http://127.0.0.1:{env.get('PORT') or 8000}"
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on (127.0.0.1: nobody else can reach it)",
+        help="address to listen on (127.0.0.1 can be reached from this machine only)",
     )
     parser.add_argument(
-        "--port", type=int, default=env.get("SANDBOX_PORT") or "7880", help="0 takes a free one"
+        "--port",
+        type=int,
+        default=env.get("SANDBOX_PORT") or "7880",
+        help="port to listen on; 0 chooses a free one",
     )
     parser.add_argument(
         "--speed",
         type=float,
         default=env.get("SANDBOX_SPEED") or "20",
-        help="simulated seconds that pass in one",
+        help="simulated seconds that pass in one second",
     )
     parser.add_argument(
         "--data-dir",
         default=env.get("DATA_DIR") or "var",
-        help="where its memory and recordings live",
+        help="directory of its state and recordings",
     )
     parser.add_argument(
         "--webhook-url",
         default=f"{public_url.rstrip('/')}/livekit/webhook",
-        help="where LiveKit's events go; empty for nowhere",
+        help="where LiveKit's events are sent; empty sends none",
     )
     parser.add_argument(
         "--webhook-exclude",
         default="",
         metavar="EVENTS",
-        help="comma-separated events that are not sent, as LiveKit can be told",
+        help="comma-separated events that are not sent",
     )
     parser.add_argument(
         "--agent-name",
         default=env.get("LIVEKIT_AGENT_NAME") or "voiceops",
-        help="the name its voice agent answers to",
+        help="the name of its voice agent",
     )
     parser.add_argument(
         "--no-agent",
         action="store_true",
-        help="play no voice agent; real workers may register at /agent",
+        help="play no voice agent; real workers can register at /agent",
     )
 
 
 def read_config(options: Mapping[str, object], env: Mapping[str, str] = os.environ) -> Config:
-    """Raises ValueError, with a sentence, when an option makes no sense."""
+    """Build the configuration from parsed options and the environment.
+
+    Raises ValueError, with a sentence, when an option is invalid.
+    """
     speed = float(str(options["speed"]))
     if not 0 < speed < math.inf:
         raise ValueError("--speed must be a number greater than 0")
@@ -123,12 +130,12 @@ def _is_http_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
+    except ValueError:  # the port is not a number
         return False
 
 
 def _recordings_upload(env: Mapping[str, str]) -> S3Upload | None:
-    """Where recordings go that the agent starts by itself: to the same bucket as all the others."""
+    """Return where the agent's own recordings go: to the bucket of all others, if there is one."""
     if env.get("RECORDINGS_STORAGE") != "s3":
         return None
     return S3Upload(

@@ -1,4 +1,6 @@
-"""Control for tests and drills: plain JSON under /_sandbox (api-contract.md 11)."""
+"""The control API for tests and drills: plain JSON under /_sandbox
+(docs/reference/api-contract.md §11).
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -27,7 +29,10 @@ def json_response(value: Any, *, status: int = 200) -> web.Response:
 
 
 async def read_json(request: web.Request) -> Any:
-    """Raises HTTPBadRequest."""
+    """Return the decoded body; a missing one is an empty object.
+
+    Raises HTTPBadRequest when it is not JSON.
+    """
     try:
         return orjson.loads(await request.read() or b"{}")
     except orjson.JSONDecodeError:
@@ -42,11 +47,13 @@ def bad_request(detail: str) -> web.HTTPBadRequest:
 
 @dataclass
 class Control:
+    """The handlers of everything under /_sandbox except Twilio's account."""
+
     calls: Calls
     rooms: Rooms
     phones: Phones
     faults: Faults
-    dispatching: AgentDispatcher
+    dispatcher: AgentDispatcher
     inbound: InboundCalls
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -72,7 +79,7 @@ class Control:
         return json_response({"detail": "Dial log cleared"})
 
     async def list_calls(self, request: web.Request) -> web.Response:
-        """`?extra=1` adds what the documented shape does not have."""
+        """`?extra=1` adds the fields that the documented shape does not have."""
         keys = (*CALL_KEYS, *EXTRA_CALL_KEYS) if request.query.get("extra") else CALL_KEYS
         return json_response([{key: row[key] for key in keys} for row in self.calls.rows()])
 
@@ -104,7 +111,7 @@ class Control:
         return json_response(rates_as_json(self.faults.rates))
 
     async def put_behaviours(self, request: web.Request) -> web.Response:
-        """Replaces all: `{"+1…": {…}}`; numbers not named follow the table again."""
+        """Replace all behaviours: `{"+1…": {…}}`. Other numbers follow the table again."""
         body = await read_json(request)
         if not isinstance(body, dict):
             raise bad_request("an object is expected")
@@ -119,16 +126,17 @@ class Control:
         return json_response({})
 
     async def put_agent(self, request: web.Request) -> web.Response:
-        """`{"online": false}`: the sandbox's own agent takes no more jobs."""
+        """`{"online": false}` stops the sandbox's own agent from accepting jobs."""
         body = await read_json(request)
         if not isinstance(body, dict) or not isinstance(body.get("online"), bool):
             raise bad_request("online must be true or false")
-        self.dispatching.agent_online = body["online"]
-        return json_response({"online": self.dispatching.agent_online})
+        self.dispatcher.agent_online = body["online"]
+        return json_response({"online": self.dispatcher.agent_online})
 
     async def post_inbound(self, request: web.Request) -> web.Response:
-        """`{from, to}`: the call is ringing when this answers. `from` may be missing: the caller
-        hides the number.
+        """`{from, to}` starts an inbound call, which rings when this returns.
+
+        Without `from` the caller's number is hidden.
         """
         body = await read_json(request)
         if not isinstance(body, dict) or not body.get("to"):
@@ -146,7 +154,10 @@ class Control:
 
 
 def parse_or_bad_request(parse: Callable[[Any], T], body: Any) -> T:
-    """Raises HTTPBadRequest with the parser's sentence."""
+    """Return the parsed body.
+
+    Raises HTTPBadRequest with the parser's sentence when it is invalid.
+    """
     try:
         return parse(body)
     except (ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Faults on demand, from a seeded generator, so that a drill can be repeated."""
+"""Faults on demand, drawn from seeded generators so that a drill can be repeated."""
 
 import random
 from dataclasses import asdict, dataclass, field, fields
@@ -9,7 +9,7 @@ DIAL_FAULTS = ("refuse", "error_before", "error_after_dial", "drop_after_dial", 
 
 @dataclass(frozen=True)
 class Rates:
-    """Rates are probabilities from 0 to 1; `hang_seconds` is wall clock."""
+    """Probabilities from 0 to 1; `hang_seconds` is by the wall clock."""
 
     seed: int = 0
     refuse_rate: float = 0.0
@@ -32,15 +32,18 @@ class Faults:
         self.set_rates(self.rates)
 
     def set_rates(self, rates: Rates) -> None:
-        """Start over: the same seed gives the same faults for the same requests in the same order."""
+        """Replace the rates and restart the generators.
+
+        The same seed gives the same faults for the same requests in the same order.
+        """
         self.rates = rates
-        # one generator each, so that the number of webhooks does not decide which dial fails
+        # One generator each, so that the number of webhooks does not decide which dial fails.
         self._dial = random.Random(f"{rates.seed}-dial")  # noqa: S311  # repeatable on purpose
         self._webhook = random.Random(f"{rates.seed}-webhook")  # noqa: S311
         self._report = random.Random(f"{rates.seed}-report")  # noqa: S311
 
     def draw_dial_fault(self) -> str | None:
-        """At most one fault per CreateSIPParticipant."""
+        """Return the name of the fault of the next CreateSIPParticipant, or None."""
         draw = self._dial.random()
         for name in DIAL_FAULTS:
             rate: float = getattr(self.rates, f"{name}_rate")
@@ -50,20 +53,24 @@ class Faults:
         return None
 
     def draw_webhook_copies(self) -> int:
-        """0 for an event that is lost, 2 for one that is delivered twice."""
+        """Return how often the next event is sent: 0 when it is lost, 2 when it is duplicated."""
         draw = self._webhook.random()
         if draw < self.rates.webhook_loss_rate:
             return 0
         return 2 if draw < self.rates.webhook_loss_rate + self.rates.webhook_duplicate_rate else 1
 
     def draw_report_loss(self) -> bool:
+        """Return whether the next report of an agent is lost."""
         return self._report.random() < self.rates.report_loss_rate
 
 
 def parse_rates(body: Any) -> Rates:
-    """Raises ValueError with a sentence that names what is wrong."""
+    """Parse the body of `PUT faults`.
+
+    Raises ValueError with a sentence that names the problem.
+    """
     if not isinstance(body, dict):
-        raise ValueError("an object is expected")  # noqa: TRY004  # a sentence for the caller, like the others
+        raise ValueError("an object is expected")  # noqa: TRY004  # all problems are ValueErrors
     known = {f.name: f.default for f in fields(Rates)}
     values: dict[str, Any] = {}
     for name, value in body.items():

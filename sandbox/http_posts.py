@@ -1,8 +1,8 @@
-"""POSTs by the thousand: plain HTTP/1.1 over kept-alive connections.
+"""A small HTTP/1.1 client for many POSTs over kept-alive connections.
 
-Each call makes about fifteen (events and reports), and a general client costs three times as much
-of the processor that a rehearsal shares with the worker and the web server (measured: 0.32 ms each
-with aiohttp's, 0.11 ms here). Anything but `http://` goes through aiohttp all the same.
+Each call makes about fifteen (events and reports), and a rehearsal shares the processor with the
+worker and the web server. A POST takes 0.11 ms here and 0.32 ms with aiohttp's client (measured).
+URLs other than `http://` go through aiohttp.
 """
 
 import asyncio
@@ -12,20 +12,20 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-CONNECTIONS_PER_HOST = 48  # connections per host
+CONNECTIONS_PER_HOST = 48
 HEAD_END = b"\r\n\r\n"
 
 
 class PostError(Exception):
-    """Nobody answered, or not in HTTP."""
+    """There was no answer, or one that is not HTTP."""
 
 
 class _Connection(asyncio.Protocol):
-    """One request at a time; `answer` is set to the status once the response is complete."""
+    """Carries one request at a time. `status` is set once the response is complete."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self.answer: asyncio.Future[int] | None = None
+        self.status: asyncio.Future[int] | None = None
         self.reusable = True
         self._data = b""
 
@@ -35,55 +35,53 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._data += data
-        if self.answer is None or self.answer.done():
-            self.close()  # nothing was asked
+        if self.status is None or self.status.done():
+            self.close()  # data without a request
             return
         try:
             self._read()
         except (ValueError, IndexError):
-            self.answer.set_exception(PostError("not HTTP"))
+            self.status.set_exception(PostError("not HTTP"))
             self.close()
 
     def _read(self) -> None:
-        assert self.answer is not None
+        assert self.status is not None
         head, found, rest = self._data.partition(HEAD_END)
         if not found:
             return
-        lines = head.decode("latin-1").split("\r\n")
-        headers = {
-            name.lower(): value.strip()
-            for name, _, value in (line.partition(":") for line in lines[1:])
-        }
-        status = int(lines[0].split(" ", 2)[1])
-        self.reusable = headers.get("connection", "").lower() != "close" and lines[0].startswith(
-            "HTTP/1.1"
-        )
-        if self._complete(headers, rest, status):
+        status_line, *lines = head.decode("latin-1").split("\r\n")
+        headers = {}
+        for line in lines:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        status = int(status_line.split(" ", 2)[1])
+        is_closing = headers.get("connection", "").lower() == "close"
+        self.reusable = status_line.startswith("HTTP/1.1") and not is_closing
+        if self._is_complete(headers, rest, status):
             self._data = b""
-            self.answer.set_result(status)
+            self.status.set_result(status)
 
-    def _complete(self, headers: Mapping[str, str], rest: bytes, status: int) -> bool:
+    def _is_complete(self, headers: Mapping[str, str], rest: bytes, status: int) -> bool:
         if headers.get("transfer-encoding", "").lower() == "chunked":
             return rest.endswith(b"0\r\n\r\n")
         if (length := headers.get("content-length")) is not None:
             return len(rest) >= int(length)
         if status != 204:
-            self.reusable = (
-                False  # the body ends with the connection: its beginning is enough for us
-            )
+            # The body ends with the connection. No caller reads it, so there is no need to wait.
+            self.reusable = False
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
-        if self.answer is not None and not self.answer.done():
-            self.answer.set_exception(PostError("the connection was closed without an answer"))
+        if self.status is not None and not self.status.done():
+            self.status.set_exception(PostError("the connection was closed without an answer"))
 
     def send(self, request: bytes) -> "asyncio.Future[int]":
         assert self.transport is not None
         self._data = b""
-        self.answer = asyncio.get_running_loop().create_future()
+        self.status = asyncio.get_running_loop().create_future()
         self.transport.write(request)
-        return self.answer
+        return self.status
 
     def close(self) -> None:
         self.reusable = False
@@ -93,6 +91,8 @@ class _Connection(asyncio.Protocol):
 
 @dataclass
 class Poster:
+    """Sends POSTs, with at most CONNECTIONS_PER_HOST connections to a host."""
+
     session: aiohttp.ClientSession
     _idle: dict[tuple[str, int], list[_Connection]] = field(default_factory=dict)
     _slots: dict[tuple[str, int], asyncio.Semaphore] = field(default_factory=dict)
@@ -100,16 +100,18 @@ class Poster:
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float | None = None
     ) -> int:
-        """The status of the answer. Raises PostError when there is none in `timeout` seconds (None:
-        however long).
+        """Send a POST and return the status of the answer.
 
-        The time begins when a connection is free: waiting for others is not the receiver's fault.
+        The timeout in seconds starts when a connection is free, because waiting for other requests
+        is not the receiver's fault. None waits for any time.
+
+        Raises PostError when there is no answer in time, or none that is HTTP.
         """
         parts = urlsplit(url)
-        place = (parts.hostname or "", parts.port or 80)
+        address = (parts.hostname or "", parts.port or 80)
         try:
             async with (
-                self._slots.setdefault(place, asyncio.Semaphore(CONNECTIONS_PER_HOST)),
+                self._slots.setdefault(address, asyncio.Semaphore(CONNECTIONS_PER_HOST)),
                 asyncio.timeout(timeout),
             ):
                 if parts.scheme != "http":
@@ -117,25 +119,25 @@ class Poster:
                         await response.read()
                         return response.status
                 path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-                return await self._send(place, _request(parts.netloc, path, headers, body))
+                return await self._send(address, _request(parts.netloc, path, headers, body))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise PostError(str(error) or "no answer in time") from error
 
-    async def _send(self, place: tuple[str, int], request: bytes) -> int:
-        connection = self._take_idle(place)
-        if connection is not None:
+    async def _send(self, address: tuple[str, int], request: bytes) -> int:
+        idle = self._pop_idle(address)
+        if idle is not None:
             try:
-                return await self._send_on(place, connection, request)
+                return await self._send_on(address, idle, request)
             except PostError:
-                # The server gave up the idle connection just now; receivers know repeats by their
-                # id.
+                # The server has just closed the idle connection. Sending again is safe even if it
+                # had read the request, because receivers recognise repeats by their ids.
                 pass
         loop = asyncio.get_running_loop()
-        _, fresh = await loop.create_connection(_Connection, *place)
-        return await self._send_on(place, fresh, request)
+        _, connection = await loop.create_connection(_Connection, *address)
+        return await self._send_on(address, connection, request)
 
     async def _send_on(
-        self, place: tuple[str, int], connection: _Connection, request: bytes
+        self, address: tuple[str, int], connection: _Connection, request: bytes
     ) -> int:
         answered = False
         try:
@@ -144,12 +146,12 @@ class Poster:
             return status
         finally:
             if answered and connection.reusable:
-                self._idle.setdefault(place, []).append(connection)
+                self._idle.setdefault(address, []).append(connection)
             else:
                 connection.close()
 
-    def _take_idle(self, place: tuple[str, int]) -> _Connection | None:
-        idle = self._idle.get(place, [])
+    def _pop_idle(self, address: tuple[str, int]) -> _Connection | None:
+        idle = self._idle.get(address, [])
         while idle:
             connection = idle.pop()
             if connection.reusable:

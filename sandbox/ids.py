@@ -1,14 +1,14 @@
-"""LiveKit's and Twilio's ids."""
+"""Ids as LiveKit and Twilio make them."""
 
 import random
 import secrets
 
-# livekit/protocol utils/guid: base57, without the characters people confuse.
+# livekit/protocol utils/guid: base57, without characters that are easily confused.
 BASE57 = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 def new_livekit_id(prefix: str) -> str:
-    """`PA_` and twelve characters."""
+    """Return a new id such as `PA_` and twelve characters."""
     return prefix + random_name(12)
 
 
@@ -17,5 +17,5 @@ def random_name(length: int) -> str:
 
 
 def new_twilio_sid(prefix: str) -> str:
-    """`PN` and 32 hexadecimal digits."""
+    """Return a new id such as `PN` and 32 hexadecimal digits."""
     return prefix + secrets.token_hex(16)

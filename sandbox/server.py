@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from sandbox.agent.played import PlayedAgent
 from sandbox.clock import Clock
 from sandbox.config import Config
 from sandbox.control import Control, json_response
@@ -42,12 +43,12 @@ from sandbox.twilio.http_api import TwilioApi
 from sandbox.twilio.phone_numbers import PhoneNumbers
 from sandbox.twilio.trunking import TrunkingApi
 
-MAX_UPLOAD_BYTES = 64 * 1024 * 1024  # an upload; LiveKit takes less
+MAX_UPLOAD_BYTES = 64 * 1024 * 1024  # of an object in S3; LiveKit's own limit is lower
 
 
 @dataclass
 class Sandbox:
-    """Everything one running sandbox consists of. Made by `start`, inside the loop that serves it."""
+    """The parts of a running sandbox. Made by `start`, inside the loop that serves it."""
 
     config: Config
     store: Store
@@ -56,7 +57,8 @@ class Sandbox:
     webhooks: Webhooks
     rooms: Rooms
     calls: Calls
-    dispatching: AgentDispatcher
+    workers: Workers
+    dispatcher: AgentDispatcher
     egress: Egress
     runner: web.AppRunner
     port: int = 0
@@ -66,15 +68,15 @@ class Sandbox:
         return f"http://{self.config.host}:{self.port}"
 
     async def wait_until_idle(self) -> None:
-        """Wait until every report and webhook is delivered or given up."""
-        await self.dispatching.wait_until_idle()
+        """Wait until every report and webhook is delivered or dropped."""
+        await self.dispatcher.wait_until_idle()
         await self.egress.wait_until_idle()
         await self.webhooks.wait_until_idle()
 
     async def stop(self) -> None:
-        """Stop serving at once; what is on the telephone is lost, as when a server dies."""
-        await self.dispatching.close()
-        await self.dispatching.workers.close()
+        """Stop serving at once. Active calls are lost, as when a server dies."""
+        await self.dispatcher.close()
+        await self.workers.close()
         await self.calls.close()
         await self.egress.close()
         await self.webhooks.close()
@@ -86,8 +88,9 @@ class Sandbox:
 
 
 async def start(config: Config) -> Sandbox:
-    """Listen on `config.port` (0 for any). Raises OSError when it is taken, DataDirTakenError when
-    the directory is.
+    """Start a sandbox that listens on `config.port` (0 for any).
+
+    Raises OSError when the port is in use, DataDirInUseError when the directory is.
     """
     store = Store(config.data_dir / "sandbox")
     session = aiohttp.ClientSession(
@@ -101,59 +104,41 @@ async def start(config: Config) -> Sandbox:
     except BaseException:
         await sandbox.stop()
         raise
-    sandbox.port = listening_port(sandbox.runner)
+    sandbox.port = _listening_port(sandbox.runner)
     return sandbox
 
 
 def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> Sandbox:
     clock, faults, phones = Clock(config.speed), Faults(), Phones()
-    reports, events = (
-        Poster(session),
-        Poster(session),
-    )  # apart: a crowd of events holds up no report
+    # Two posters, so that a flood of events does not delay reports.
+    reports, events = Poster(session), Poster(session)
     webhooks = Webhooks(config, faults, events)
     rooms = Rooms(webhooks)
-    calls, trunks = Calls(clock, rooms, store), Trunks(store, clock)
-    egress = Egress(
-        clock,
-        store,
-        rooms,
-        webhooks,
-        session,
-        config.data_dir / "recordings",
-        agent_upload=config.s3,
-    )
-    calls.on_answered.append(egress.start_sound)
-    calls.on_ended.append(egress.end_sound)
+    calls = Calls(clock, rooms, store)
+    egress = _start_egress(config, clock, store, rooms, calls, webhooks, session)
     workers = Workers(config, clock, rooms)
-    dispatching = AgentDispatcher(
-        config, clock, reports, faults, rooms, calls, workers, egress.record_for_agent
-    )
-    sip, rules = SipService(clock, rooms, calls, trunks, phones), DispatchRules(store, trunks)
+    played_agent = PlayedAgent(clock, rooms, calls, reports, faults, egress.record_for_agent)
+    dispatcher = AgentDispatcher(config, clock, rooms, workers, played_agent.run)
+
+    trunks = Trunks(store, clock)
+    rules = DispatchRules(store, trunks)
+    sip = SipService(clock, rooms, calls, trunks, phones)
     methods = {
         **room_methods(RoomService(rooms)),
-        **dispatch_methods(dispatching),
+        **dispatch_methods(dispatcher),
         **egress_methods(egress),
         **sip_methods(sip, Transfers(clock, rooms, calls, phones), trunks),
         **rule_methods(rules),
     }
     livekit = LiveKitApi(config, clock, faults, sip, methods)
+    inbound = InboundCalls(rooms, calls, rules)
+    control = Control(calls, rooms, phones, faults, dispatcher, inbound)
+
     app = web.Application(client_max_size=MAX_UPLOAD_BYTES)
-    app.add_routes(
-        Control(
-            calls, rooms, phones, faults, dispatching, InboundCalls(rooms, calls, rules)
-        ).routes()
-    )
-    app.add_routes(twilio_routes(config, store))
-    app.add_routes(
-        S3Server(
-            store,
-            config.data_dir / "s3",
-            config.s3_secrets,
-            ready=config.s3.bucket if config.s3 else "",
-        ).routes()
-    )
-    app.add_routes([web.get("/", health), web.get("/agent", workers.serve)])
+    app.add_routes(control.routes())
+    app.add_routes(_twilio_routes(config, store))
+    app.add_routes(_s3_server(config, store).routes())
+    app.add_routes([web.get("/", _health), web.get("/agent", workers.serve)])
     app.add_routes([web.route("*", "/twirp/{path:.*}", livekit.serve)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     return Sandbox(
@@ -164,27 +149,47 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
         webhooks,
         rooms,
         calls,
-        dispatching,
+        workers,
+        dispatcher,
         egress,
         runner,
     )
 
 
-def twilio_routes(config: Config, store: Store) -> Iterable[web.RouteDef]:
-    account, door = (
-        Account(store, config.twilio_sid),
-        TwilioApi(config.twilio_sid, config.twilio_token),
-    )
+def _start_egress(
+    config: Config,
+    clock: Clock,
+    store: Store,
+    rooms: Rooms,
+    calls: Calls,
+    webhooks: Webhooks,
+    session: aiohttp.ClientSession,
+) -> Egress:
+    folder = config.data_dir / "recordings"
+    egress = Egress(clock, store, rooms, webhooks, session, folder, agent_upload=config.s3)
+    calls.on_answered.append(egress.start_sound)
+    calls.on_ended.append(egress.end_sound)
+    return egress
+
+
+def _twilio_routes(config: Config, store: Store) -> Iterable[web.RouteDef]:
+    account = Account(store, config.twilio_sid)
+    api = TwilioApi(config.twilio_sid, config.twilio_token)
     numbers = PhoneNumbers(account)
-    Api2010(account, numbers).add_to(door)
-    TrunkingApi(account).add_to(door)
-    return [*TwilioControl(account, numbers, door).routes(), *door.all_routes()]
+    Api2010(account, numbers).add_to(api)
+    TrunkingApi(account).add_to(api)
+    return [*TwilioControl(account, numbers, api).routes(), *api.all_routes()]
 
 
-def listening_port(runner: web.AppRunner) -> int:
+def _s3_server(config: Config, store: Store) -> S3Server:
+    bucket = config.s3.bucket if config.s3 else ""
+    return S3Server(store, config.data_dir / "s3", config.s3_secrets, existing_bucket=bucket)
+
+
+def _listening_port(runner: web.AppRunner) -> int:
     address: Any = runner.addresses[0]
     return int(address[1])
 
 
-async def health(request: web.Request) -> web.Response:
+async def _health(request: web.Request) -> web.Response:
     return json_response({"status": "OK"})

@@ -1,9 +1,8 @@
-"""What the sandbox remembers: small tables in memory, each change appended to a file before it
-counts.
+"""The sandbox's state: small tables in memory, with each change appended to a file first.
 
-One `write` per change to an unbuffered file: the line is the kernel's when the call returns, so the
-death of this process (kill -9 included) loses nothing. Only the machine's death could, and that is
-not what drills kill.
+Every change is one `write` to an unbuffered file. The kernel has the line when the call returns, so
+killing this process (with SIGKILL too) loses nothing. Only a crash of the machine could, which
+drills do not simulate.
 """
 
 import fcntl
@@ -17,13 +16,14 @@ Row = dict[str, Any]
 
 
 class DataDirInUseError(Exception):
-    """Another sandbox works in this directory."""
+    """Another sandbox uses this directory."""
 
 
 class Store:
-    """Tables of rows by key, in order of first insertion; a change is on file before `put` returns."""
+    """Tables of rows by key, in order of insertion. A change is in the file when `put` returns."""
 
     def __init__(self, directory: Path) -> None:
+        """Raises DataDirInUseError when another sandbox uses the directory."""
         directory.mkdir(parents=True, exist_ok=True)
         self._path = directory / "sandbox.jsonl"
         self._tables: dict[str, dict[str, Row]] = {}
@@ -39,7 +39,7 @@ class Store:
         self._file = self._compact()
 
     def table(self, name: str) -> dict[str, Row]:
-        """The live rows; change them through `put`, `delete` and `clear` only."""
+        """Return the rows themselves; change them with `put`, `delete` and `clear` only."""
         return self._tables.setdefault(name, {})
 
     def put(self, table: str, key: str, row: Row) -> None:
@@ -68,7 +68,8 @@ class Store:
             return
         with self._path.open("rb") as lines:
             for line in lines:
-                if line.endswith(b"\n"):  # a torn last line is a change that was never acknowledged
+                # An incomplete last line is a change that was never acknowledged.
+                if line.endswith(b"\n"):
                     self._apply(*orjson.loads(line))
 
     def _apply(self, table: str, key: str | None, row: Row | None) -> None:
@@ -81,16 +82,13 @@ class Store:
             rows[key] = row
 
     def _compact(self) -> int:
-        """Write the live rows alone to a new file, put it in the old one's place, and keep it open
-        for appending.
-        """
-        fresh = self._path.with_suffix(".new")
-        # Passwords of trunks are in it, as they are in LiveKit's own store.
-        with os.fdopen(
-            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb"
-        ) as file:
+        """Replace the file by one with the current rows only. Returns it open for appending."""
+        compacted = self._path.with_suffix(".new")
+        # Only the owner may read it: it contains passwords of trunks, as LiveKit's own store does.
+        descriptor = os.open(compacted, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
             for table, rows in self._tables.items():
                 for key, row in rows.items():
                     file.write(orjson.dumps([table, key, row], option=orjson.OPT_APPEND_NEWLINE))
-        fresh.replace(self._path)
+        compacted.replace(self._path)
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)

@@ -1,13 +1,12 @@
-"""The voice agent the sandbox plays: joins, talks, reports what it saw, hangs up (api-contract.md 6
-and 11).
+"""One job of the voice agent the sandbox plays: it joins, talks, reports and hangs up
+(docs/reference/api-contract.md §6, §11).
 """
 
 import asyncio
-import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from livekit.protocol import agent, models
 
 from sandbox.agent.conversation import (
@@ -24,22 +23,24 @@ from sandbox.livekit.calls import CALL_STATUS_ATTRIBUTE, MAX_CALL_SECONDS, Call,
 from sandbox.livekit.rooms import Participant, Room, Rooms
 from sandbox.livekit.twirp import TwirpError
 
-log = logging.getLogger(__name__)
-
-JOIN_AFTER_SECONDS = 1.0  # simulated seconds from dispatch to room
-DETECT_AFTER_SECONDS = 0.8  # simulated seconds from the answer to knowing who answered
-GREETING_SECONDS, MESSAGE_SECONDS = 6.0, 8.0
-MAX_ACKNOWLEDGEMENT_WAIT_SECONDS = (
-    5.0  # wall clock: the control plane may want to know a machine before the agent acts
-)
-SHORT_TALK_SECONDS = 5.0  # in a talk this short everybody is cut off
-MIN_TURNS = 4  # turns of a call that took its course
-ENDLESS_TALK_SCRIPT_SECONDS = 40.0  # how long the turns take when nobody means to hang up
+# Simulated seconds.
+JOIN_AFTER_SECONDS = 1.0  # from the dispatch
+DETECT_AFTER_SECONDS = 0.8  # from the answer, until it is known who answered
+GREETING_SECONDS = 6.0
+MESSAGE_SECONDS = 8.0
+SHORT_TALK_SECONDS = 5.0  # in shorter talks every turn is interrupted
+ENDLESS_TALK_SCRIPT_SECONDS = 40.0  # the turns of a talk that only a maximum duration ends
+# Wall clock: VoiceOps may want to know of a machine before the agent acts.
+MAX_ACKNOWLEDGEMENT_WAIT_SECONDS = 5.0
+MIN_TURNS = 4  # in a call that was not cut off
 
 
 @dataclass(eq=False)
 class AgentJob:
-    """One agent in one room, from dispatch to `ended`."""
+    """One agent in one room, from the dispatch to `ended`.
+
+    `on_answer(room, config)` lets the recorder start. `turns` are the roles and texts spoken.
+    """
 
     job: agent.Job
     room: Room
@@ -48,7 +49,7 @@ class AgentJob:
     clock: Clock
     rooms: Rooms
     calls: Calls
-    on_answer: Any  # (room, config) -> None: lets the recorder start
+    on_answer: Callable[[Room, dict[str, Any]], None]
     turns: list[tuple[str, str]] = field(default_factory=list)
 
     @property
@@ -62,7 +63,28 @@ class AgentJob:
         return variables if isinstance(variables, dict) else {}
 
     async def run(self) -> None:
+        """Do the job, and return when its last report is acknowledged or given up."""
         await self.clock.sleep(JOIN_AFTER_SECONDS)
+        participant = self._join()
+        if participant is None:
+            return
+
+        self.reporter.add("agent_joined", flush=True)
+        self.reporter.start_alive()
+        sender = asyncio.get_running_loop().create_task(self.reporter.run())
+        try:
+            reason = await self._stay_in_room(participant)
+            self.reporter.add("ended", flush=True, reason=reason)
+            if self.turns and (analysis := analyse(self.config, self.turns, self.variables)):
+                self.reporter.add("analysis", flush=True, **analysis)
+            self._leave(participant)
+        finally:
+            self.reporter.close()
+            self._set_job_status(agent.JS_SUCCESS, "")
+            await sender
+
+    def _join(self) -> Participant | None:
+        """Join the room. Returns None, with the job failed, when that is impossible."""
         identity = f"agent-{self.job.id}"
         info = models.ParticipantInfo(
             sid=new_livekit_id("PA_"),
@@ -73,111 +95,103 @@ class AgentJob:
         )
         if self.room.closed.done():
             self._set_job_status(agent.JS_FAILED, "room closed")
-            return
+            return None
         try:
-            me = self.rooms.join(self.room, info)
+            participant = self.rooms.join(self.room, info)
         except TwirpError as error:
             self._set_job_status(agent.JS_FAILED, error.msg)
-            return
-        self.job.state.status, self.job.state.participant_identity = agent.JS_RUNNING, identity
+            return None
+        self.job.state.status = agent.JS_RUNNING
+        self.job.state.participant_identity = identity
         self.job.state.started_at = int(self.clock.now() * 1e9)
-        self.reporter.add("agent_joined", flush=True)
-        self.reporter.start_alive()
-        sender = asyncio.get_running_loop().create_task(self.reporter.run())
-        try:
-            reason = await self._stay_in_room(me)
-            self.reporter.add("ended", flush=True, reason=reason)
-            if self.turns and (found := analyse(self.config, self.turns, self.variables)):
-                self.reporter.add("analysis", flush=True, **found)
-            self._leave(me)
-        finally:
-            self.reporter.close()
-            self._set_job_status(agent.JS_SUCCESS, "")
-            await sender
+        return participant
 
     def _set_job_status(self, status: agent.JobStatus, error: str) -> None:
-        self.job.state.status, self.job.state.error = status, error
+        self.job.state.status = status
+        self.job.state.error = error
         self.job.state.ended_at = int(self.clock.now() * 1e9)
 
-    def _leave(self, me: Participant) -> None:
-        """Leave, and delete the room, so that nobody is left in silence (protocols.md, trap 13)."""
-        if not me.gone.done():
-            self.rooms.leave(self.room, me.identity, models.CLIENT_INITIATED)
+    def _leave(self, participant: Participant) -> None:
+        """Leave and delete the room, so that the callee does not stay in silence
+        (docs/reference/protocols.md §9, trap 13).
+        """
+        if not participant.left.done():
+            self.rooms.leave(self.room, participant.identity, models.CLIENT_INITIATED)
         self.rooms.close(self.room, models.ROOM_END_API_DELETE, models.ROOM_DELETED)
 
-    async def _stay_in_room(self, me: Participant) -> str:
-        """The whole time in the room; the reason for its end."""
-        callee = await self._wait_for_callee(me)
+    async def _stay_in_room(self, participant: Participant) -> str:
+        """Stay until the call is over. Returns the reason for the end."""
+        callee = await self._wait_for_callee(participant)
         if callee is None:
             return "room_closed" if self.room.closed.done() else "removed"
         self.reporter.add("callee_joined", flush=True)
         call = self.calls.active.get((self.room.name, callee.identity))
         if call is None:
-            await wait_for_first(callee.gone, me.gone)
+            # A participant without a call is a browser's, for example.
+            await wait_for_first(callee.left, participant.left)
             return self._report_callee_left(None, callee)
-        await self._report_ringing(call, me)
-        await wait_for_first(call.answer, me.gone)
-        if me.gone.done() and not call.participant.gone.done():
+
+        await self._report_ringing(call, participant)
+        await wait_for_first(call.answer, participant.left)
+        if participant.left.done() and not call.participant.left.done():
             return "removed"
         if not call.answer.done() or call.answer.result() is not None:
-            await asyncio.wait({callee.gone})
+            await asyncio.wait({callee.left})
             return self._report_callee_left(call, callee)
+
         self.reporter.add("callee_answered", flush=True)
         self.on_answer(self.room, self.config)
-        reason = await (
-            self._talk_to_machine(call) if call.callee.machine else self._talk_to_human(call)
-        )
-        return reason or self._report_callee_left(call, callee)
+        talk = self._talk_to_machine if call.callee.machine else self._talk_to_human
+        return await talk(call) or self._report_callee_left(call, callee)
 
-    async def _wait_for_callee(self, me: Participant) -> Participant | None:
-        """The telephone's participant, as soon as there is one; None when the agent is out of the
-        room first.
+    async def _wait_for_callee(self, participant: Participant) -> Participant | None:
+        """Return the callee's participant as soon as there is one, or None when the agent is out of
+        the room first.
         """
-        while not me.gone.done():
-            for participant in self.room.participants.values():
-                if participant.keeps_room_open:
-                    return participant
+        while not participant.left.done():
+            for other in self.room.participants.values():
+                if other.keeps_room_open:
+                    return other
             await self.room.changed.wait()
         return None
 
-    async def _report_ringing(self, call: Call, me: Participant) -> None:
-        """Say that the phone rings, which nobody else tells; until then, or the answer or the end,
-        it waits.
+    async def _report_ringing(self, call: Call, participant: Participant) -> None:
+        """Wait until the phone rings and report it. Returns earlier when the call is answered or
+        over.
+
+        Only the agent can report it, because LiveKit sends no event.
         """
-        over = (call.answer, me.gone)
-        if call.row["direction"] == "inbound":  # that it rings is how it began
+        if call.row["direction"] == "inbound":  # it has been ringing from the start
             return
-        while not any(end.done() for end in over):
+        ends = (call.answer, participant.left)
+        while not any(end.done() for end in ends):
             if call.participant.info.attributes.get(CALL_STATUS_ATTRIBUTE) == "ringing":
                 self.reporter.add("agent_alive", callee_status="ringing")
                 self.reporter.flush_soon()
                 return
             changed = asyncio.ensure_future(self.room.changed.wait())
-            await wait_for_first(changed, *over)
+            await wait_for_first(changed, *ends)
             changed.cancel()
 
     def _report_callee_left(self, call: Call | None, callee: Participant) -> str:
-        reason = models.DisconnectReason.Name(callee.gone.result()).lower()
-        if (
-            call is not None
-            and call.row["answered_at"]
-            and callee.gone.result() == models.CLIENT_INITIATED
-        ):
+        """Report that the callee left. Returns the reason."""
+        left_reason = callee.left.result()
+        reason = models.DisconnectReason.Name(left_reason).lower()
+        was_answered = call is not None and call.row["answered_at"]
+        if call is not None and was_answered and left_reason == models.CLIENT_INITIATED:
             reason = "max_duration" if call.ended_by == "max_duration" else "callee_hangup"
         self.reporter.add("callee_left", flush=True, reason=reason)
         return reason
 
     async def _talk_to_human(self, call: Call) -> str | None:
-        """Who ended it, or None when the callee is gone."""
+        """Talk until the end. Returns why the agent ended the call, or None when the callee did."""
         talk = call.callee.talk
-        notices = min(DETECT_AFTER_SECONDS, (talk or DETECT_AFTER_SECONDS) * 0.02)
-        await self._wait_until_after_answer(call, notices)
+        detect_after = min(DETECT_AFTER_SECONDS, (talk or DETECT_AFTER_SECONDS) * 0.02)
+        await self._wait_until_after_answer(call, detect_after)
         self.reporter.add("detected", flush=True, kind="human")
-        if await self._play_turns(
-            call,
-            talk_with_human(self.config, self.variables),
-            lasting=talk or ENDLESS_TALK_SCRIPT_SECONDS,
-        ):
+
+        turns = talk_with_human(self.config, self.variables)
+        if await self._play_turns(call, turns, lasting=talk or ENDLESS_TALK_SCRIPT_SECONDS):
             return None
         if call.callee.hangs_up == "agent" and talk is not None:
             return None if await self._wait_until_after_answer(call, talk) else "agent_hangup"
@@ -185,39 +199,40 @@ class AgentJob:
         return None if await self._wait_until_after_answer(call, longest) else "max_duration"
 
     async def _talk_to_machine(self, call: Call) -> str | None:
+        """Do what the agent's `voicemail` says. Returns as `_talk_to_human` does."""
         for turn in talk_with_machine(self.config, self.variables):
             self._add_turn(turn.role, turn.text, interrupted=turn.interrupted)
             await self._wait(call, DETECT_AFTER_SECONDS / 4)
         self.reporter.add("detected", flush=True, kind="machine")
         await self.reporter.wait_until_acknowledged(timeout=MAX_ACKNOWLEDGEMENT_WAIT_SECONDS)
+
         voicemail = self.config.get("voicemail") or {}
         action = str(voicemail.get("action") or "hang_up")
         if action == "continue":
-            gone = await self._play_turns(
-                call,
-                talk_with_human(self.config, self.variables),
-                lasting=call.callee.talk or ENDLESS_TALK_SCRIPT_SECONDS,
-            )
-            return None if gone or await self._wait(call, MAX_CALL_SECONDS) else "max_duration"
+            turns = talk_with_human(self.config, self.variables)
+            lasting = call.callee.talk or ENDLESS_TALK_SCRIPT_SECONDS
+            has_left = await self._play_turns(call, turns, lasting=lasting)
+            return None if has_left or await self._wait(call, MAX_CALL_SECONDS) else "max_duration"
         if action == "leave_message":
             if await self._wait(call, GREETING_SECONDS):
                 return None
             self._add_turn("agent", message_for_machine(self.config, self.variables))
             if await self._wait(call, MESSAGE_SECONDS):
                 return None
-        return None if call.participant.gone.done() else "agent_hangup"
+        return None if call.participant.left.done() else "agent_hangup"
 
     async def _play_turns(self, call: Call, turns: list[Turn], *, lasting: float) -> bool:
-        """Play the turns at their times; True when the callee was gone before the last."""
-        for spoken, turn in enumerate(turns):
+        """Play the turns at their times. Returns True when the callee left before the last one."""
+        is_short = lasting < SHORT_TALK_SECONDS
+        for played, turn in enumerate(turns):
             if await self._wait_until_after_answer(call, turn.share * lasting):
-                if call.ended_by:  # the talk took its course, only timers came late
-                    for rest in turns[spoken : max(MIN_TURNS, spoken)]:
-                        self._add_turn(
-                            rest.role, rest.text, interrupted=lasting < SHORT_TALK_SECONDS
-                        )
+                if call.ended_by:
+                    # The call was not cut off; at high speed only the timers were late. Its
+                    # transcript has at least MIN_TURNS turns all the same.
+                    for missing in turns[played : max(MIN_TURNS, played)]:
+                        self._add_turn(missing.role, missing.text, interrupted=is_short)
                 return True
-            self._add_turn(turn.role, turn.text, interrupted=lasting < SHORT_TALK_SECONDS)
+            self._add_turn(turn.role, turn.text, interrupted=is_short)
         return False
 
     def _add_turn(self, role: str, text: str, *, interrupted: bool = False) -> None:
@@ -227,27 +242,19 @@ class AgentJob:
         )
 
     async def _wait_until_after_answer(self, call: Call, seconds: float) -> bool:
-        """Wait until so long after the answer; True when the callee is gone before."""
+        """Wait until simulated seconds after the answer. Returns True when the callee leaves
+        before.
+        """
         passed = (self.clock.now() - call.row["answered_at"]) * self.clock.speed
         return await self._wait(call, seconds - passed)
 
     async def _wait(self, call: Call, seconds: float) -> bool:
-        done, _ = await asyncio.wait(
-            {call.participant.gone}, timeout=self.clock.to_wall_seconds(max(seconds, 0.0))
-        )
+        """Wait for simulated seconds. Returns True at once when the callee leaves."""
+        timeout = self.clock.to_wall_seconds(max(seconds, 0.0))
+        done, _ = await asyncio.wait({call.participant.left}, timeout=timeout)
         return bool(done)
 
 
-def read_metadata(text: str) -> dict[str, Any]:
-    """The job's metadata, {} when it is not a JSON object: an agent of ours was dispatched by
-    somebody else.
-    """
-    try:
-        metadata = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {}
-    return metadata if isinstance(metadata, dict) else {}
-
-
 async def wait_for_first(*futures: "asyncio.Future[Any]") -> None:
+    """Wait until one of the futures is done."""
     await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)

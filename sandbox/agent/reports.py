@@ -1,5 +1,5 @@
-"""How the voice agent tells the control plane what it saw (api-contract.md 6, POST
-/calls/{id}/report).
+"""The voice agent's reports to VoiceOps: POST /calls/{id}/report
+(docs/reference/api-contract.md §6).
 """
 
 import asyncio
@@ -16,16 +16,18 @@ from sandbox.http_posts import Poster, PostError
 
 log = logging.getLogger(__name__)
 
-ALIVE_INTERVAL_SECONDS = 2.0  # wall clock
-FLUSH_DELAY_SECONDS = 0.5  # wall clock
+# All of them by the wall clock.
+ALIVE_INTERVAL_SECONDS = 2.0
+FLUSH_DELAY_SECONDS = 0.5
 REPORT_RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
-REPORT_TIMEOUT_SECONDS = 10.0  # wall clock
+REPORT_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass
 class Reporter:
-    """Batches a job's events into few POSTs, in order; ids stay the same over retries. `url` None
-    reports to nobody.
+    """Sends a job's events in order and in few POSTs. Their ids stay the same over retries.
+
+    Without `url` nothing is sent.
     """
 
     url: str | None
@@ -40,7 +42,7 @@ class Reporter:
     _soon: asyncio.TimerHandle | None = None
 
     def start_alive(self) -> None:
-        """Say `agent_alive` every two seconds from now on."""
+        """Report `agent_alive` every ALIVE_INTERVAL_SECONDS from now on."""
         self._alive = asyncio.get_running_loop().call_later(
             ALIVE_INTERVAL_SECONDS, self._report_alive
         )
@@ -50,9 +52,7 @@ class Reporter:
         self.start_alive()
 
     def add(self, event: str, /, *, flush: bool = False, **data: Any) -> None:
-        """Note an event that happened now; without `flush` it travels with the next one that has
-        it.
-        """
+        """Add an event that happened now. Without `flush` it is sent with the next flushed one."""
         self._pending.append(
             {"id": secrets.token_hex(16), "type": event, "at": Clock.iso(), **data}
         )
@@ -60,16 +60,18 @@ class Reporter:
             self.flush()
 
     def flush(self) -> None:
+        """Send the pending events now."""
         self._acknowledged.clear()
         self._wake.set()
 
     def flush_soon(self) -> None:
-        """What is about to be followed by more need not travel alone."""
+        """Send the pending events in a moment, together with those that follow until then."""
         self._soon = asyncio.get_running_loop().call_later(FLUSH_DELAY_SECONDS, self.flush)
 
     async def wait_until_acknowledged(self, *, timeout: float) -> bool:
-        """Wait until everything flushed so far is acknowledged (or given up); False when that takes
-        too long.
+        """Wait until everything flushed so far is acknowledged or given up.
+
+        Returns False when that takes longer than `timeout`.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -79,7 +81,7 @@ class Reporter:
         return True
 
     def close(self) -> None:
-        """No events after this; `run` ends once the last one is delivered."""
+        """Accept no more events. `run` returns once the last one is sent."""
         for timer in (self._alive, self._soon):
             if timer is not None:
                 timer.cancel()
@@ -87,6 +89,7 @@ class Reporter:
         self._wake.set()
 
     async def run(self) -> None:
+        """Send what is flushed, until `close`."""
         while not (self._closed and not self._pending):
             await self._wake.wait()
             self._wake.clear()
@@ -101,10 +104,10 @@ class Reporter:
             status = await self._post(url, body)
             if status is not None and status < 500 and status != 429:
                 if status != 200:
-                    log.warning("report to %s answered %s", url, status)
+                    log.warning("report to %s was answered with %s", url, status)
                 return
             if pause is None:
-                log.warning("report to %s given up", url)
+                log.warning("report to %s dropped after the last attempt", url)
                 return
             await asyncio.sleep(pause)
 

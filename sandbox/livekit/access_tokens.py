@@ -1,6 +1,4 @@
-"""LiveKit's access tokens: verifying those of the API's callers, making those of webhooks and agent
-jobs.
-"""
+"""LiveKit's access tokens: verifies those of callers, signs those of webhooks and agent jobs."""
 
 import base64
 import hashlib
@@ -16,12 +14,12 @@ HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
 
 
 class InvalidTokenError(Exception):
-    """The text LiveKit answers in plain with its 401."""
+    """The plain text that LiveKit answers with status 401."""
 
 
 @dataclass(frozen=True)
 class Grants:
-    """What the caller's token allows; empty without a token."""
+    """The grants in a caller's token; without a token there are none."""
 
     video: Mapping[str, Any] = field(default_factory=dict)
     sip: Mapping[str, Any] = field(default_factory=dict)
@@ -32,8 +30,10 @@ class Grants:
 
 
 def verify_token(authorization: str | None, *, key: str, secret: str, leeway: float) -> Grants:
-    """Grants of an `Authorization` header. Raises BadTokenError; no header at all grants nothing
-    (livekit auth.go).
+    """Return the grants in an `Authorization` header; no header grants nothing (livekit auth.go).
+
+    `leeway` is in seconds of the wall clock. Raises InvalidTokenError when the token is malformed,
+    expired or not signed with the secret of `key`.
     """
     if not authorization:
         return Grants()
@@ -56,14 +56,15 @@ def verify_token(authorization: str | None, *, key: str, secret: str, leeway: fl
 
 
 def _verified_claims(token: str, *, key: str, secret: str) -> dict[str, Any]:
-    """The claims of a token we signed. Raises BadTokenError. By hand, because every request carries
-    one.
+    """Return the claims of a token with a valid signature.
+
+    Every request carries a token, so this is written by hand for speed. Raises InvalidTokenError.
     """
     try:
         signed, _, signature = token.rpartition(".")
         head, body = signed.split(".")
         header, claims = orjson.loads(_decode(head)), orjson.loads(_decode(body))
-        given = _decode(signature)
+        received = _decode(signature)
     except (ValueError, orjson.JSONDecodeError):
         raise InvalidTokenError("invalid authorization token: malformed token") from None
     if (
@@ -75,18 +76,15 @@ def _verified_claims(token: str, *, key: str, secret: str) -> dict[str, Any]:
     if claims.get("iss") != key:
         raise InvalidTokenError("invalid API key")
     expected = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest()
-    if header.get("alg") != "HS256" or not hmac.compare_digest(expected, given):
+    if header.get("alg") != "HS256" or not hmac.compare_digest(expected, received):
         raise InvalidTokenError("invalid authorization token: signature is invalid")
     return claims
 
 
 def _have_expected_types(claims: dict[str, Any]) -> bool:
-    """Whether each claim we read is of its kind, or missing; that a token must expire is said
-    elsewhere.
-    """
-    return all(
-        isinstance(claims.get(name) or {}, dict) for name in ("video", "sip")
-    ) and isinstance(claims.get("nbf") or 0, int | float)
+    """Whether `video`, `sip` and `nbf` have the expected types or are missing."""
+    grants_are_objects = all(isinstance(claims.get(name) or {}, dict) for name in ("video", "sip"))
+    return grants_are_objects and isinstance(claims.get("nbf") or 0, int | float)
 
 
 def _decode(part: str) -> bytes:
@@ -94,7 +92,10 @@ def _decode(part: str) -> bytes:
 
 
 def make_token(claims: Mapping[str, Any], *, key: str, secret: str, seconds: float) -> str:
-    """A signed HS256 token. By hand, because one is made for every webhook."""
+    """Return a signed HS256 token that is valid for `seconds`.
+
+    Every webhook needs one, so this is written by hand for speed.
+    """
     now = int(time.time())
     body = orjson.dumps({**claims, "iss": key, "nbf": now, "exp": now + int(seconds)})
     signed = HEADER + b"." + base64.urlsafe_b64encode(body).rstrip(b"=")
@@ -103,4 +104,5 @@ def make_token(claims: Mapping[str, Any], *, key: str, secret: str, seconds: flo
 
 
 def body_hash(body: bytes) -> str:
+    """Return the `sha256` claim of a webhook with this body."""
     return base64.b64encode(hashlib.sha256(body).digest()).decode()

@@ -1,23 +1,19 @@
-"""Who takes a job: a real worker of that name, else the sandbox's own agent, else nobody
-(protocols.md 5).
+"""livekit.AgentDispatchService: gives jobs to a registered worker, or else to the played agent
+(docs/reference/protocols.md §5).
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from livekit.protocol import agent, agent_dispatch
 from livekit.protocol.room import CreateRoomRequest
 
-from sandbox.agent.job import AgentJob, read_metadata
-from sandbox.agent.reports import Reporter
 from sandbox.clock import Clock
 from sandbox.config import Config
-from sandbox.faults import Faults
-from sandbox.http_posts import Poster
 from sandbox.ids import new_livekit_id
 from sandbox.livekit.access_tokens import Grants
-from sandbox.livekit.calls import Calls
 from sandbox.livekit.rooms import Room, Rooms, check_metadata_size
 from sandbox.livekit.twirp import TwirpError, rpc_error
 from sandbox.livekit.workers import Workers
@@ -27,14 +23,13 @@ MAX_DISPATCH_ATTRIBUTES_LENGTH = 64 * 1024
 
 @dataclass
 class AgentDispatcher:
+    """`play_agent(job, room)` runs the sandbox's own agent until its job is done."""
+
     config: Config
     clock: Clock
-    poster: Poster
-    faults: Faults
     rooms: Rooms
-    calls: Calls
     workers: Workers
-    on_answer: Any
+    play_agent: Callable[[agent.Job, Room], Coroutine[Any, Any, None]]
     agent_online: bool = True
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
@@ -51,7 +46,7 @@ class AgentDispatcher:
     def dispatch(
         self, room: Room, agent_name: str, metadata: str, attributes: dict[str, str]
     ) -> agent_dispatch.AgentDispatch:
-        """Put one more agent to work in the room. Nobody there to take the job is not an error."""
+        """Dispatch an agent to the room. Without a worker for it, no job starts and none fails."""
         dispatch = agent_dispatch.AgentDispatch(
             id=new_livekit_id("AD_"),
             agent_name=agent_name,
@@ -74,22 +69,12 @@ class AgentDispatcher:
             return dispatch
         if self.agent_online and agent_name == self.config.agent_name:
             dispatch.state.jobs.append(job)
-            self._play(dispatch.state.jobs[-1], room)
+            # The list holds a copy, which is the one whose state is shown.
+            self._start_played_agent(dispatch.state.jobs[-1], room)
         return dispatch
 
-    def _play(self, job: agent.Job, room: Room) -> None:
-        metadata = read_metadata(job.metadata)
-        url = metadata.get("report_url")
-        reporter = Reporter(
-            url=str(url) if url else None,
-            token=str(metadata.get("report_token", "")),
-            poster=self.poster,
-            faults=self.faults,
-        )
-        work = AgentJob(
-            job, room, metadata, reporter, self.clock, self.rooms, self.calls, self.on_answer
-        )
-        task = asyncio.get_running_loop().create_task(work.run())
+    def _start_played_agent(self, job: agent.Job, room: Room) -> None:
+        task = asyncio.get_running_loop().create_task(self.play_agent(job, room))
         self._tasks[job.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
 
@@ -98,20 +83,20 @@ class AgentDispatcher:
     async def create(
         self, request: agent_dispatch.CreateAgentDispatchRequest, grants: Grants
     ) -> agent_dispatch.AgentDispatch:
+        """Raises TwirpError when the request is invalid."""
         check_metadata_size(request.metadata)
-        if (
-            sum(len(k) + len(v) for k, v in request.attributes.items())
-            > MAX_DISPATCH_ATTRIBUTES_LENGTH
-        ):
+        length = sum(len(name) + len(value) for name, value in request.attributes.items())
+        if length > MAX_DISPATCH_ATTRIBUTES_LENGTH:
             raise rpc_error("invalid_argument", "attribute size exceeds limits")
         if not request.room:
             raise rpc_error("invalid_argument", "no room name")
-        room = self.rooms.ensure(request.room)
+        room = self.rooms.get_or_create_by_name(request.room)
         return self.dispatch(room, request.agent_name, request.metadata, dict(request.attributes))
 
     async def list(
         self, request: agent_dispatch.ListAgentDispatchRequest, grants: Grants
     ) -> agent_dispatch.ListAgentDispatchResponse:
+        """Raises TwirpError when the room does not exist."""
         room = self.rooms.get(request.room)
         found = [d for d in room.dispatches.values() if request.dispatch_id in ("", d.id)]
         return agent_dispatch.ListAgentDispatchResponse(agent_dispatches=found)
@@ -119,6 +104,7 @@ class AgentDispatcher:
     async def delete(
         self, request: agent_dispatch.DeleteAgentDispatchRequest, grants: Grants
     ) -> agent_dispatch.AgentDispatch:
+        """Raises TwirpError when the room or the dispatch does not exist."""
         room = self.rooms.get(request.room)
         dispatch = room.dispatches.pop(request.dispatch_id, None)
         if dispatch is None:
@@ -136,7 +122,7 @@ class AgentDispatcher:
             self.rooms.remove(room, job.state.participant_identity)
 
     async def wait_until_idle(self) -> None:
-        """Wait until no agent of ours is at work."""
+        """Wait until no played agent is at work."""
         while self._tasks:
             await asyncio.wait(set(self._tasks.values()))
 

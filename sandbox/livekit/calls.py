@@ -1,7 +1,6 @@
-"""Telephone calls: the INVITE, the ringing, the talk, the end (protocols.md 2.1).
+"""Phone calls, from the INVITE to the end (docs/reference/protocols.md §2.1).
 
-The participant is in the room before the INVITE leaves, and the dial is on file before it is
-"sent".
+The participant joins the room before the INVITE is sent, and the dial is stored before that.
 """
 
 import asyncio
@@ -23,19 +22,20 @@ from sandbox.livekit.sip_errors import (
 from sandbox.phones.callee import Callee
 from sandbox.store import Row, Store
 
-MAX_CALL_SECONDS = 24 * 3600.0  # the server's own cap
-DEFAULT_RINGING_TIMEOUT_SECONDS = 180.0  # the server's default
-CALLEE_WAITS_IN_SILENCE_SECONDS = (
-    20.0  # how long the callee stays on a line where nobody says anything any more
-)
-PICK_UP_POLL_SECONDS = 0.5  # simulated seconds, inbound
-DTMF_DIGIT_SECONDS = 0.25  # simulated seconds a digit takes
+# All of them are simulated seconds.
+MAX_CALL_SECONDS = 24 * 3600.0  # LiveKit's limit
+DEFAULT_RINGING_TIMEOUT_SECONDS = 180.0  # LiveKit's default
+CALLEE_WAITS_IN_SILENCE_SECONDS = 20.0  # for an agent that should hang up and does not
+PICK_UP_POLL_SECONDS = 0.5
+DTMF_DIGIT_SECONDS = 0.25
+DTMF_PAUSE_SECONDS = 0.5
+CALLS_TABLE = "calls"
 CALL_STATUS_ATTRIBUTE = "sip.callStatus"
 
 
 @dataclass(frozen=True)
 class Dial:
-    """What one CreateSIPParticipant asks for, resolved. Durations are simulated seconds."""
+    """The parameters of one call, with defaults filled in. Durations are simulated seconds."""
 
     call_id: str
     number: str
@@ -48,8 +48,10 @@ class Dial:
 
 @dataclass(eq=False)
 class Call:
-    """`answer` holds None once the callee has answered, a Refusal once it is clear that nobody
-    will.
+    """An active call. `answer` is set to None when the callee answers, or else to a Refusal.
+
+    `ended_by` is "callee", "max_duration" or "transfer", and empty when the participant was removed
+    from the room.
     """
 
     dial: Dial
@@ -69,6 +71,8 @@ class Call:
 
 @dataclass
 class Calls:
+    """The active calls by room and identity, and the log of all calls in the store."""
+
     clock: Clock
     rooms: Rooms
     store: Store
@@ -78,28 +82,28 @@ class Calls:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._dialled = Counter(row["number"] for row in self.dials())
-        for row in list(self.store.table("calls").values()):
-            if row["status"] != "ended":  # it was up when the sandbox died, and died with it
-                self.store.put(
-                    "calls",
-                    row["call_id"],
-                    {**row, "status": "ended", "ended_at": self.clock.now()},
-                )
+        self._dial_counts = Counter(row["number"] for row in self.dials())
+        for row in list(self.store.table(CALLS_TABLE).values()):
+            if row["status"] != "ended":
+                # The call was active when the sandbox died, and died with it.
+                ended = {**row, "status": "ended", "ended_at": self.clock.now()}
+                self.store.put(CALLS_TABLE, row["call_id"], ended)
 
     def count_dials(self, number: str) -> int:
-        """INVITEs sent to a number since the log was cleared."""
-        return self._dialled[number]
+        """Return the number of INVITEs sent to a number since the log was cleared."""
+        return self._dial_counts[number]
 
     def dials(self) -> Iterable[Row]:
-        return (row for row in self.store.table("calls").values() if row["direction"] == "outbound")
+        """Return the outbound calls, oldest first."""
+        return (row for row in self.rows() if row["direction"] == "outbound")
 
     def rows(self) -> Iterable[Row]:
-        return self.store.table("calls").values()
+        """Return all calls, oldest first."""
+        return self.store.table(CALLS_TABLE).values()
 
     def clear_dials(self) -> None:
-        self.store.clear("calls")
-        self._dialled.clear()
+        self.store.clear(CALLS_TABLE)
+        self._dial_counts.clear()
 
     def start(
         self,
@@ -110,7 +114,7 @@ class Calls:
         callee: Callee,
         direction: str = "outbound",
     ) -> Call:
-        """Send the INVITE (or, inbound, take it) and let the call live its life; returns at once."""
+        """Store the call, send its INVITE (or accept it, when inbound) and run it in a task."""
         row = {
             "at": self.clock.now(),
             "number": dial.number,
@@ -127,9 +131,9 @@ class Calls:
             "ended_at": None,
         }
         call = Call(dial, room, participant, callee, row)
-        self.store.put("calls", dial.call_id, row)
+        self.store.put(CALLS_TABLE, dial.call_id, row)
         if direction == "outbound":
-            self._dialled[dial.number] += 1
+            self._dial_counts[dial.number] += 1
         self.active[call.key] = call
         task = asyncio.get_running_loop().create_task(self._run(call))
         self._tasks.add(task)
@@ -140,14 +144,7 @@ class Calls:
         try:
             refusal = await self._ring(call)
             if refusal is None:
-                self._update_row(
-                    call, status="in_progress", sip_status_code=200, answered_at=self.clock.now()
-                )
-                await self._send_dtmf(call)
-                self._set_status_attribute(call, "active")
-                for hook in self.on_answered:
-                    hook(call)
-                call.answer.set_result(None)
+                await self._answer(call)
                 await self._talk(call)
             else:
                 call.ended_by = call.ended_by or "callee"
@@ -164,17 +161,27 @@ class Calls:
                 call, status="ended", sip_status_code=sip_code, ended_at=self.clock.now()
             )
 
+    async def _answer(self, call: Call) -> None:
+        answered_at = self.clock.now()
+        self._update_row(call, status="in_progress", sip_status_code=200, answered_at=answered_at)
+        await self._send_dtmf(call)
+        self._set_status_attribute(call, "active")
+        for hook in self.on_answered:
+            hook(call)
+        call.answer.set_result(None)
+
     async def _ring(self, call: Call) -> Refusal | None:
-        """None when the callee answers."""
+        """Ring until the callee answers. Returns None, or the reason why they do not."""
         if call.row["direction"] == "inbound":
             return await self._wait_for_agent(call)
-        callee, limit = call.callee, min(call.dial.ringing_timeout, call.dial.max_duration)
+
+        callee = call.callee
+        limit = min(call.dial.ringing_timeout, call.dial.max_duration)
         if await self._wait(call, min(callee.trying, limit)):
             return HUNG_UP_WHILE_RINGING
         if callee.rings > 0:
-            call.row["status"] = (
-                "ringing"  # not worth a line on file: a restart ends the call anyway
-            )
+            # Not stored in the file, because a restart ends the call in any case.
+            call.row["status"] = "ringing"
             self._set_status_attribute(call, "ringing")
         in_time = callee.trying + callee.rings <= limit
         if await self._wait(call, min(callee.rings, limit - callee.trying)):
@@ -182,48 +189,47 @@ class Calls:
         return callee.refusal if in_time else RINGING_TIMED_OUT
 
     async def _wait_for_agent(self, call: Call) -> Refusal | None:
-        """An inbound call is answered when somebody in the room can be heard (sip inbound.go
-        waitSubscribe).
+        """Wait for another participant, who answers an inbound call (sip inbound.go
+        waitSubscribe). Returns None, or the reason why nobody answers.
         """
         waited = 0.0
         while waited < call.dial.ringing_timeout:
-            if any(p is not call.participant for p in call.room.participants.values()):
-                return (
-                    HUNG_UP_WHILE_RINGING if await self._wait(call, PICK_UP_POLL_SECONDS) else None
-                )
+            others = [p for p in call.room.participants.values() if p is not call.participant]
             if await self._wait(call, PICK_UP_POLL_SECONDS):
                 return HUNG_UP_WHILE_RINGING
+            if others:
+                return None
             waited += PICK_UP_POLL_SECONDS
         return sip_refusal(480)
 
     async def _send_dtmf(self, call: Call) -> None:
-        """The digits we send first; `w` is half a second of silence."""
+        """Let the time pass that the digits of the dial take; `w` is a pause."""
         if call.dial.dtmf:
             self._set_status_attribute(call, "automation")
-            await self._wait(
-                call, sum(0.5 if key == "w" else DTMF_DIGIT_SECONDS for key in call.dial.dtmf)
-            )
+            pauses = call.dial.dtmf.count("w")
+            digits = len(call.dial.dtmf) - pauses
+            await self._wait(call, pauses * DTMF_PAUSE_SECONDS + digits * DTMF_DIGIT_SECONDS)
 
     async def _talk(self, call: Call) -> None:
+        """Keep the call up until the callee hangs up, it is too long, or the participant leaves."""
         callee = call.callee
+        callee_stays = MAX_CALL_SECONDS if callee.talk is None else callee.talk
+        if callee.talk is not None and callee.hangs_up == "agent":
+            callee_stays += CALLEE_WAITS_IN_SILENCE_SECONDS
+        # LiveKit counts the maximum duration from the dial.
         remaining = call.dial.max_duration - callee.trying - callee.rings
-        stays = (
-            MAX_CALL_SECONDS
-            if callee.talk is None
-            else callee.talk
-            + (CALLEE_WAITS_IN_SILENCE_SECONDS if callee.hangs_up == "agent" else 0.0)
-        )
-        if await self._wait(call, min(stays, remaining)):
-            self._set_status_attribute(call, "hangup")
-            return
-        call.ended_by = "callee" if stays <= remaining else "max_duration"
+
+        has_left = await self._wait(call, min(callee_stays, remaining))
+        if not has_left:
+            call.ended_by = "callee" if callee_stays <= remaining else "max_duration"
         self._set_status_attribute(call, "hangup")
-        self.rooms.leave(call.room, call.participant.identity, models.CLIENT_INITIATED)
+        if not has_left:
+            self.rooms.leave(call.room, call.participant.identity, models.CLIENT_INITIATED)
 
     async def _wait(self, call: Call, seconds: float) -> bool:
-        """Let time pass; True at once when somebody takes the participant out of the room."""
+        """Wait for simulated seconds. Returns True at once when the participant leaves the room."""
         done, _ = await asyncio.wait(
-            {call.participant.gone}, timeout=self.clock.to_wall_seconds(max(seconds, 0.0))
+            {call.participant.left}, timeout=self.clock.to_wall_seconds(max(seconds, 0.0))
         )
         return bool(done)
 
@@ -234,8 +240,9 @@ class Calls:
 
     def _update_row(self, call: Call, **changes: Any) -> None:
         call.row.update(changes)
-        if call.dial.call_id in self.store.table("calls"):  # else the log was cleared meanwhile
-            self.store.put("calls", call.dial.call_id, call.row)
+        # The log may have been cleared meanwhile; the call must not come back then.
+        if call.dial.call_id in self.store.table(CALLS_TABLE):
+            self.store.put(CALLS_TABLE, call.dial.call_id, call.row)
 
     async def close(self) -> None:
         for task in self._tasks:

@@ -1,4 +1,4 @@
-"""livekit.SIP dispatch rules: which room an inbound call enters (protocols.md 1.4)."""
+"""livekit.SIP dispatch rules: the room of an inbound call (docs/reference/protocols.md §1.4)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ LEGACY_FIELDS = (
 
 @dataclass
 class DispatchRules:
+    """The dispatch rules in the store, and the matching of inbound calls."""
+
     store: Store
     trunks: Trunks
 
@@ -37,7 +39,7 @@ class DispatchRules:
         ]
 
     def _get(self, rule_id: str) -> sip.SIPDispatchRuleInfo:
-        """Raises TwirpError."""
+        """Raises TwirpError when the rule does not exist."""
         row = self.store.table(RULES_TABLE).get(rule_id)
         if row is None:
             raise TwirpError("not_found", "requested sip dispatch rule does not exist")
@@ -46,6 +48,7 @@ class DispatchRules:
     async def create(
         self, request: sip.CreateSIPDispatchRuleRequest, grants: Grants
     ) -> sip.SIPDispatchRuleInfo:
+        """Raises TwirpError when the rule is invalid or conflicts with another."""
         rule = request.dispatch_rule if request.HasField("dispatch_rule") else _from_legacy(request)
         if rule.sip_dispatch_rule_id:
             raise invalid_argument("rule id must not be set")
@@ -54,6 +57,7 @@ class DispatchRules:
     async def update(
         self, request: sip.UpdateSIPDispatchRuleRequest, grants: Grants
     ) -> sip.SIPDispatchRuleInfo:
+        """Raises TwirpError when the rule is unknown, invalid or conflicts with another."""
         rule = self._get(request.sip_dispatch_rule_id)
         if request.HasField("replace"):
             created = rule.created_at
@@ -68,24 +72,13 @@ class DispatchRules:
     async def list(
         self, request: sip.ListSIPDispatchRuleRequest, grants: Grants
     ) -> sip.ListSIPDispatchRuleResponse:
-        found = [
-            rule
-            for rule in self.all()
-            if (
-                not request.dispatch_rule_ids
-                or rule.sip_dispatch_rule_id in request.dispatch_rule_ids
-            )
-            and (
-                not request.trunk_ids
-                or not rule.trunk_ids
-                or set(rule.trunk_ids) & set(request.trunk_ids)
-            )
-        ]
+        found = [rule for rule in self.all() if _matches_filters(rule, request)]
         return sip.ListSIPDispatchRuleResponse(items=found)
 
     async def delete(
         self, request: sip.DeleteSIPDispatchRuleRequest, grants: Grants
     ) -> sip.SIPDispatchRuleInfo:
+        """Raises TwirpError when the rule does not exist."""
         rule = self._get(request.sip_dispatch_rule_id)
         self.store.delete(RULES_TABLE, request.sip_dispatch_rule_id)
         return rule
@@ -93,12 +86,13 @@ class DispatchRules:
     def _save(self, rule: sip.SIPDispatchRuleInfo, rule_id: str) -> sip.SIPDispatchRuleInfo:
         if rule.rule.WhichOneof("rule") is None:
             raise invalid_argument("missing rule")
-        mine = set(_match_keys(rule))
+        keys = set(_match_keys(rule))
         for other in self.all():
-            if other.sip_dispatch_rule_id != rule_id and mine & set(_match_keys(other)):
+            if other.sip_dispatch_rule_id != rule_id and keys & set(_match_keys(other)):
                 raise invalid_argument(
-                    "Dispatch rule for the same trunk, inbound number, number, and PIN combination already exists in "
-                    f'dispatch rule "{other.sip_dispatch_rule_id}" "{other.name}"'
+                    "Dispatch rule for the same trunk, inbound number, number, and PIN combination "
+                    "already exists in dispatch rule "
+                    f'"{other.sip_dispatch_rule_id}" "{other.name}"'
                 )
         rule.sip_dispatch_rule_id = rule_id
         rule.updated_at.GetCurrentTime()
@@ -110,12 +104,14 @@ class DispatchRules:
     # --- matching an inbound call ---
 
     def match_trunk(self, *, caller: str, called: str) -> sip.SIPInboundTrunkInfo | None:
-        """The trunk that takes the call; one that names the number comes before one that takes any."""
+        """Return the trunk of an inbound call, or None.
+
+        A trunk that names the called number is preferred to one that accepts every number.
+        """
         wildcard = None
         for trunk in self.trunks.all_inbound():
-            if trunk.allowed_numbers and normalize_number(caller) not in map(
-                normalize_number, trunk.allowed_numbers
-            ):
+            allowed_callers = map(normalize_number, trunk.allowed_numbers)
+            if trunk.allowed_numbers and normalize_number(caller) not in allowed_callers:
                 continue
             if normalize_number(called) in map(normalize_number, trunk.numbers):
                 return trunk
@@ -126,8 +122,11 @@ class DispatchRules:
     def match_rule(
         self, trunk_id: str, *, caller: str, called: str, pin: str
     ) -> sip.SIPDispatchRuleInfo | None:
-        """The most particular rule that fits. Numbers are compared verbatim here, as LiveKit does."""
-        fitting = [
+        """Return the most specific matching rule, or None.
+
+        Like LiveKit, this compares numbers verbatim.
+        """
+        matching = [
             rule
             for rule in self.all()
             if (not rule.trunk_ids or trunk_id in rule.trunk_ids)
@@ -135,15 +134,11 @@ class DispatchRules:
             and (not rule.numbers or called in rule.numbers)
             and _pin(rule) == pin
         ]
-        return max(
-            fitting,
-            key=lambda r: (bool(r.trunk_ids), bool(r.numbers), bool(r.inbound_numbers)),
-            default=None,
-        )
+        return max(matching, key=_specificity, default=None)
 
 
 def room_name_for(rule: sip.SIPDispatchRule, *, caller: str, called: str) -> str:
-    """The name of the room the rule sends the call to."""
+    """Return the name of the room that the rule sends a call to."""
     kind = rule.WhichOneof("rule")
     if kind == "dispatch_rule_direct":
         return rule.dispatch_rule_direct.room_name
@@ -156,6 +151,22 @@ def room_name_for(rule: sip.SIPDispatchRule, *, caller: str, called: str) -> str
     )
 
 
+def _matches_filters(
+    rule: sip.SIPDispatchRuleInfo, request: sip.ListSIPDispatchRuleRequest
+) -> bool:
+    """Apply the filters of the List method. A rule without trunks matches every trunk."""
+    ids = request.dispatch_rule_ids
+    if ids and rule.sip_dispatch_rule_id not in ids:
+        return False
+    if not request.trunk_ids or not rule.trunk_ids:
+        return True
+    return bool(set(rule.trunk_ids) & set(request.trunk_ids))
+
+
+def _specificity(rule: sip.SIPDispatchRuleInfo) -> tuple[bool, bool, bool]:
+    return bool(rule.trunk_ids), bool(rule.numbers), bool(rule.inbound_numbers)
+
+
 def _join_parts(*parts: str) -> str:
     return "_".join(part for part in parts if part)
 
@@ -166,14 +177,17 @@ def _pin(rule: sip.SIPDispatchRuleInfo) -> str:
 
 
 def _match_keys(rule: sip.SIPDispatchRuleInfo) -> Iterator[tuple[str, ...]]:
-    """What a rule claims: trunk, caller, called number, PIN; an empty list claims one wildcard."""
+    """Yield every combination of trunk, caller, called number and PIN that the rule matches.
+
+    An empty list matches as one wildcard.
+    """
     return product(
         rule.trunk_ids or [""], rule.inbound_numbers or [""], rule.numbers or [""], [_pin(rule)]
     )
 
 
 def _from_legacy(request: sip.CreateSIPDispatchRuleRequest) -> sip.SIPDispatchRuleInfo:
-    """The fields that stood at the top level before there was `dispatch_rule`."""
+    """Build a rule from the top-level fields that older clients send."""
     rule = sip.SIPDispatchRuleInfo(
         rule=request.rule, room_config=request.room_config, attributes=request.attributes
     )

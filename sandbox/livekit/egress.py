@@ -1,14 +1,12 @@
-"""livekit.Egress for room composites: what is recorded, where it goes, how it ends (protocols.md
-4).
+"""livekit.Egress for room composites: recordings from their start to the stored file
+(docs/reference/protocols.md §4).
 """
 
 import asyncio
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -20,16 +18,17 @@ from sandbox.clock import Clock
 from sandbox.ids import new_livekit_id
 from sandbox.livekit.access_tokens import Grants
 from sandbox.livekit.calls import Call
+from sandbox.livekit.egress_output import redact_secrets, storage_key, write_file
 from sandbox.livekit.ogg_opus import OggRecorder
 from sandbox.livekit.rooms import Room, Rooms
 from sandbox.livekit.twirp import TwirpError, rpc_error
 from sandbox.livekit.webhooks import Webhooks
-from sandbox.s3 import upload
+from sandbox.s3.upload import UploadError, put_object
 from sandbox.store import Row, Store
 
 EGRESS_TABLE = "egress"
-FINISH_SECONDS = 1.0  # simulated seconds between the end of the sound and the file
-AGENT_RECORDS_AFTER_SECONDS = 1.0  # wall clock: the control plane may be about to start one
+FINISH_SECONDS = 1.0  # simulated, from the end of the sound to the stored file
+AGENT_RECORDS_AFTER_SECONDS = 1.0  # wall clock: VoiceOps may be about to start a recording
 FINAL_STATUSES = (
     egress.EGRESS_COMPLETE,
     egress.EGRESS_FAILED,
@@ -40,19 +39,25 @@ FINAL_STATUSES = (
 
 @dataclass(eq=False)
 class Recording:
-    """One egress at work. `heard_from` and `heard_until` are Unix times, None until the callee is
-    heard.
+    """An active egress. The sound's times are Unix times, None until the callee answers.
+
+    `end_reason` is empty until the egress ends.
     """
 
     info: egress.EgressInfo
     output: egress.EncodedFileOutput
     sound_started_at: float | None = None
     sound_ended_at: float | None = None
-    ending: str = ""
+    end_reason: str = ""
 
 
 @dataclass
 class Egress:
+    """The active recordings by egress id, and the results of all in the store.
+
+    `agent_upload` is where recordings started by the agent go; None writes them to `folder`.
+    """
+
     clock: Clock
     store: Store
     rooms: Rooms
@@ -61,15 +66,11 @@ class Egress:
     folder: Path
     recorder: OggRecorder = field(default_factory=OggRecorder)
     active: dict[str, Recording] = field(default_factory=dict)
-    agent_upload: egress.S3Upload | None = (
-        None  # where an agent's own recordings go; None: the folder
-    )
-    _wanted_since: dict[str, float] = field(
-        default_factory=dict
-    )  # room -> since when its agent wants it recorded
-    _ids_by_room: defaultdict[str, list[str]] = field(
-        default_factory=lambda: defaultdict(list)
-    )  # every one there ever was
+    agent_upload: egress.S3Upload | None = None
+    # By room: when its agent, which wants a recording, was answered.
+    _wanted_since: dict[str, float] = field(default_factory=dict)
+    # By room: every egress there ever was.
+    _ids_by_room: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -85,25 +86,28 @@ class Egress:
             self._start(room, request.egress.room)
 
     def _room_closed(self, room: Room) -> None:
-        self._start_for_agent(
-            room
-        )  # an agent that hung up at once has closed the room before the call is over
+        # An agent that hangs up at once closes the room before the call ends, so a recording that
+        # it wants starts here at the latest.
+        self._start_for_agent(room)
         for recording in self._active_in(room):
-            self._end(recording, "Source closed")
+            self._begin_end(recording, "Source closed")
 
     def start_sound(self, call: Call) -> None:
+        """Start the sound of the room's recordings: the callee has answered."""
         for recording in self._active_in(call.room):
             recording.sound_started_at = recording.sound_started_at or self.clock.now()
             recording.info.status = egress.EGRESS_ACTIVE
 
     def end_sound(self, call: Call) -> None:
+        """End the sound of the room's recordings: the call has ended."""
         self._start_for_agent(call.room)
         for recording in self._active_in(call.room):
             recording.sound_ended_at = self.clock.now()
 
     def record_for_agent(self, room: Room, agent: dict[str, Any]) -> None:
-        """An agent that is to record sees to it that somebody does: itself, when nobody has started
-        a second later.
+        """Record the room from now on if its agent wants a recording.
+
+        The agent starts one itself when there is no other a second later.
         """
         if agent.get("recording_enabled"):
             self._wanted_since[room.name] = self.clock.now()
@@ -116,26 +120,29 @@ class Egress:
         if answered_at is None or room.egress:
             return
         request = egress.RoomCompositeEgressRequest(room_name=room.name, audio_only=True)
-        output = request.file_outputs.add(
-            file_type=egress.OGG, filepath=f"recordings/{room.name}.ogg"
-        )
+        output = request.file_outputs.add(file_type=egress.OGG)
         if self.agent_upload is None:
             output.filepath = f"{room.name}.ogg"
         else:
+            output.filepath = f"recordings/{room.name}.ogg"
             output.s3.CopyFrom(self.agent_upload)
         recording = self._start(room, request)
-        recording.sound_started_at, recording.info.status = answered_at, egress.EGRESS_ACTIVE
+        recording.sound_started_at = answered_at
+        recording.info.status = egress.EGRESS_ACTIVE
 
     def _active_in(self, room: Room) -> list[Recording]:
         return [self.active[egress_id] for egress_id in room.egress if egress_id in self.active]
 
-    # --- an egress's life ---
+    # --- the life of an egress ---
 
     def _start(self, room: Room, request: egress.RoomCompositeEgressRequest) -> Recording:
-        """Raises TwirpError."""
-        outputs = list(request.file_outputs) or ([request.file] if request.HasField("file") else [])
+        """Start an egress. Raises TwirpError when the request has no output."""
+        outputs = list(request.file_outputs)
+        if not outputs and request.HasField("file"):
+            outputs = [request.file]
         if not outputs:
             raise rpc_error("invalid_argument", "request has missing or invalid field: output")
+
         now = int(self.clock.now() * 1e9)
         info = egress.EgressInfo(
             egress_id=new_livekit_id("EG_"),
@@ -155,14 +162,13 @@ class Egress:
         return recording
 
     def _store_info(self, info: egress.EgressInfo) -> None:
-        self.store.put(
-            EGRESS_TABLE, info.egress_id, MessageToDict(info, preserving_proto_field_name=True)
-        )
+        row = MessageToDict(info, preserving_proto_field_name=True)
+        self.store.put(EGRESS_TABLE, info.egress_id, row)
 
-    def _end(self, recording: Recording, why: str) -> None:
-        if recording.ending:
+    def _begin_end(self, recording: Recording, reason: str) -> None:
+        if recording.end_reason:
             return
-        recording.ending = why
+        recording.end_reason = reason
         recording.sound_ended_at = recording.sound_ended_at or self.clock.now()
         recording.info.status = egress.EGRESS_ENDING
         task = asyncio.get_running_loop().create_task(self._finish(recording))
@@ -172,16 +178,15 @@ class Egress:
     async def _finish(self, recording: Recording) -> None:
         await self.clock.sleep(FINISH_SECONDS)
         info = recording.info
-        info.details = f"End reason: {recording.ending}"
+        info.details = f"End reason: {recording.end_reason}"
         if recording.sound_started_at is None or recording.sound_ended_at is None:
-            info.status, info.error, info.error_code = (
-                egress.EGRESS_ABORTED,
-                "Start signal not received",
-                412,
-            )
+            _set_failure(info, egress.EGRESS_ABORTED, "Start signal not received", 412)
         else:
             await self._save(recording, recording.sound_started_at, recording.sound_ended_at)
-        info.ended_at = info.updated_at = int(self.clock.now() * 1e9)
+
+        now = int(self.clock.now() * 1e9)
+        info.ended_at = now
+        info.updated_at = now
         del self.active[info.egress_id]
         self._store_info(info)
         self.webhooks.send("egress_ended", key=info.egress_id, egressInfo=info)
@@ -200,71 +205,56 @@ class Egress:
         )
         try:
             if output.HasField("s3"):
-                file.location = await upload.put_object(
+                file.location = await put_object(
                     self.session, output.s3, filename, sound, "audio/ogg"
                 )
             else:
-                file.location = str(self._write(filename, sound))
-        except upload.UploadError as error:
-            info.status, info.error, info.error_code = (
-                egress.EGRESS_FAILED,
-                f"S3 upload failed: {error}",
-                400,
-            )
+                path = self.folder / filename
+                write_file(path, sound)
+                file.location = str(path)
+        except UploadError as error:
+            _set_failure(info, egress.EGRESS_FAILED, f"S3 upload failed: {error}", 400)
         except OSError as error:
-            info.status, info.error, info.error_code = (
-                egress.EGRESS_FAILED,
-                f"file write failed: {error.strerror}",
-                500,
-            )
+            _set_failure(info, egress.EGRESS_FAILED, f"file write failed: {error.strerror}", 500)
         else:
             info.status = egress.EGRESS_COMPLETE
-
-    def _write(self, filename: str, sound: bytes) -> Path:
-        """Under another name first: whoever sees the file sees all of it."""
-        path = self.folder / filename
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(sound)
-        part.replace(path)
-        return path
 
     # --- livekit.Egress ---
 
     async def start_room_composite(
         self, request: egress.RoomCompositeEgressRequest, grants: Grants
     ) -> egress.EgressInfo:
+        """Raises TwirpError when the room does not exist or the request has no output."""
         room = self.rooms.get(request.room_name)
         recording = self._start(room, request)
-        if any(
-            p.info.attributes.get("sip.callStatus") == "active" for p in room.participants.values()
-        ):
-            recording.sound_started_at, recording.info.status = (
-                self.clock.now(),
-                egress.EGRESS_ACTIVE,
-            )
+        statuses = [p.info.attributes.get("sip.callStatus") for p in room.participants.values()]
+        if "active" in statuses:
+            recording.sound_started_at = self.clock.now()
+            recording.info.status = egress.EGRESS_ACTIVE
         return recording.info
 
     async def list(
         self, request: egress.ListEgressRequest, grants: Grants
     ) -> egress.ListEgressResponse:
         rows = self.store.table(EGRESS_TABLE)
-        keys: Iterable[str] = (
-            self._ids_by_room.get(request.room_name, ()) if request.room_name else rows
-        )
-        asked = [key for key in keys if request.egress_id in ("", key)]
-        items = [
-            self.active[key].info if key in self.active else _info_of_row(rows[key])
-            for key in asked
-        ]
-        return egress.ListEgressResponse(
-            items=[info for info in items if not (request.active and info.status in FINAL_STATUSES)]
-        )
+        ids: Iterable[str] = rows
+        if request.room_name:
+            ids = self._ids_by_room.get(request.room_name, ())
+        found = [self._info(key) for key in ids if request.egress_id in ("", key)]
+        if request.active:
+            found = [info for info in found if info.status not in FINAL_STATUSES]
+        return egress.ListEgressResponse(items=found)
+
+    def _info(self, egress_id: str) -> egress.EgressInfo:
+        if egress_id in self.active:
+            return self.active[egress_id].info
+        return _info_of_row(self.store.table(EGRESS_TABLE)[egress_id])
 
     async def stop(self, request: egress.StopEgressRequest, grants: Grants) -> egress.EgressInfo:
+        """Raises TwirpError when the egress does not exist or has ended."""
         recording = self.active.get(request.egress_id)
         if recording is not None:
-            self._end(recording, "StopEgress API")
+            self._begin_end(recording, "StopEgress API")
             return recording.info
         row = self.store.table(EGRESS_TABLE).get(request.egress_id)
         if row is None:
@@ -274,6 +264,7 @@ class Egress:
         )
 
     async def wait_until_idle(self) -> None:
+        """Wait until no recording is being saved."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
@@ -283,45 +274,17 @@ class Egress:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
+def _set_failure(
+    info: egress.EgressInfo, status: egress.EgressStatus, error: str, code: int
+) -> None:
+    info.status = status
+    info.error = error
+    info.error_code = code
+
+
 def _info_of_row(row: Row) -> egress.EgressInfo:
-    """One that is not at work. If it still says so, the sandbox died in the middle of it."""
+    """Read an egress that is not active. If it had not ended, the sandbox died during it."""
     info = ParseDict(row, egress.EgressInfo())
     if info.status not in FINAL_STATUSES:
-        info.status, info.error, info.error_code = egress.EGRESS_FAILED, "egress worker lost", 500
+        _set_failure(info, egress.EGRESS_FAILED, "egress worker lost", 500)
     return info
-
-
-def storage_key(template: str, room_name: str, room_id: str, started_at: float) -> str:
-    """Where the recording goes, by egress's templates; the extension is always the container's,
-    .ogg.
-    """
-    moment = datetime.fromtimestamp(started_at, UTC)
-    time, utc = (
-        moment.strftime("%Y-%m-%dT%H%M%S"),
-        moment.strftime("%Y%m%d%H%M%S") + f"{moment.microsecond // 1000:03d}",
-    )
-    generated = f"{room_name}-{time}"
-    path = f"{template}{generated}" if template.endswith("/") else template or generated
-    values = {"room_name": room_name, "room_id": room_id, "time": time, "utc": utc}
-    path = re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), path)
-    parts = [part for part in PurePosixPath(path).parts if part not in ("/", "..", ".")]
-    clean = PurePosixPath(*parts) if parts else PurePosixPath(generated)
-    known = clean.suffix in (".ogg", ".mp4", ".mp3", ".m4a", ".webm")
-    return str(clean.with_suffix(".ogg") if known else clean.with_name(f"{clean.name}.ogg"))
-
-
-def redact_secrets(
-    request: egress.RoomCompositeEgressRequest, room_name: str
-) -> egress.RoomCompositeEgressRequest:
-    """The request as events repeat it: without secrets."""
-    echo = egress.RoomCompositeEgressRequest()
-    echo.CopyFrom(request)
-    echo.room_name = room_name
-    for output in [*echo.file_outputs, echo.file] if echo.HasField("file") else echo.file_outputs:
-        if output.HasField("s3"):
-            output.s3.access_key, output.s3.secret, output.s3.session_token = (
-                "{access_key}",
-                "{secret}",
-                "",
-            )
-    return echo

@@ -1,4 +1,4 @@
-"""LiveKit's HTTP door: tokens first, then Twirp; and the faults that strike CreateSIPParticipant."""
+"""LiveKit's HTTP API: checks tokens, runs Twirp methods, injects faults of CreateSIPParticipant."""
 
 import asyncio
 import socket
@@ -40,7 +40,7 @@ class LiveKitApi:
     methods: Mapping[str, Method]
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Any request under /twirp/."""
+        """Handle a request under /twirp/."""
         path = request.match_info["path"]
         if (request.content_length or 0) > MAX_REQUEST_BYTES:
             return web.Response(status=413, text="request body too large")
@@ -95,15 +95,16 @@ class LiveKitApi:
 
 
 def abort_connection(request: web.Request) -> web.StreamResponse:
-    """Close the connection without an answer."""
+    """Close the connection without an answer. The response returned is never sent."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
 
 
 def reset_connection(request: web.Request) -> web.StreamResponse:
-    """Close with a TCP reset."""
+    """Close the connection with a TCP reset. The response returned is never sent."""
     if request.transport is not None:
+        # With a linger time of 0, closing the socket sends RST instead of FIN.
         sock = request.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         request.transport.abort()

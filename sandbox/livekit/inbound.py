@@ -1,5 +1,5 @@
-"""Somebody calls one of our numbers (protocols.md 1.4: inbound matching, the participant, the
-room).
+"""Inbound calls: matching trunk and dispatch rule, the participant and the room
+(docs/reference/protocols.md §1.4).
 """
 
 import hashlib
@@ -26,7 +26,7 @@ NO_RULE = "Does not match Trunks or Dispatch Rules"
 
 
 class UnmatchedCallError(Exception):
-    """The caller hears 404 with this phrase; nothing else happens."""
+    """No trunk or rule matches; the caller gets 404 with this phrase."""
 
 
 @dataclass
@@ -36,7 +36,10 @@ class InboundCalls:
     rules: DispatchRules
 
     def start(self, *, caller: str, called: str, pin: str = "") -> Call:
-        """Let it ring. Raises NotTakenError, or TwirpError when the room is full."""
+        """Start an inbound call, which rings when this returns.
+
+        Raises UnmatchedCallError when no trunk or rule matches, TwirpError when the room is full.
+        """
         trunk = self.rules.match_trunk(caller=caller, called=called)
         if trunk is None:
             raise UnmatchedCallError(NO_TRUNK)

@@ -1,4 +1,4 @@
-"""Which Twirp path is served by what, and which grants it asks for (protocols.md 1.1)."""
+"""The Twirp methods by path, with the grants they need (docs/reference/protocols.md §1.1)."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,9 +1,8 @@
-"""Recordings as LiveKit's egress makes them: Ogg Opus, the agent on the left channel, the callee on
-the right.
+"""Builds recordings in Ogg Opus, with the agent on the left channel and the callee on the right.
 
-Eight seconds of tones, four on each side (`tones.ogg`), are repeated for as long as the call
-lasted. Pages of one second are built once and shared by all recordings, so that a recording costs a
-copy and one last page.
+Eight seconds of tones, four on each channel (`tones.ogg`), are repeated for as long as the call
+lasted. Pages of one second are built once and shared by all recordings, so a recording costs a copy
+and one last page.
 """
 
 import math
@@ -13,21 +12,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TONES = Path(__file__).with_name("tones.ogg")
-SAMPLE_RATE = 48_000  # Ogg Opus counts at 48 kHz always (RFC 7845)
-PACKET_SAMPLES = 960  # samples in 20 ms
-PACKETS_PER_PAGE = 50  # packets: a page is a second
+SAMPLE_RATE = 48_000  # Ogg Opus always counts at 48 kHz (RFC 7845)
+PACKET_SAMPLES = 960  # 20 ms
+PACKETS_PER_PAGE = 50  # one second
 STREAM_SERIAL = 0x564F4F50
 MAX_RECORDING_SECONDS = 4 * 3600.0
-FIRST_PAGE, LAST_PAGE = 0x02, 0x04  # header flags
-
-
+# Header flags.
+FIRST_PAGE = 0x02
+LAST_PAGE = 0x04
+# Every byte with its bits in reverse order.
 REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def _checksum(data: bytes) -> int:
-    """Ogg's CRC-32 (RFC 3533): zlib's polynomial with the bits the other way round, and not
-    inverted.
-    """
+    """Return Ogg's CRC-32 (RFC 3533): zlib's polynomial, with reversed bits and not inverted."""
     mirrored = zlib.crc32(data.translate(REVERSED_BITS), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int.from_bytes(mirrored.to_bytes(4, "little").translate(REVERSED_BITS), "big")
 
@@ -44,7 +42,7 @@ def _build_page(packets: list[bytes], *, number: int, granule: int, flags: int =
 
 
 def _read_packets(ogg: bytes) -> Iterator[bytes]:
-    """All packets of an Ogg stream, headers first."""
+    """Yield all packets of an Ogg stream, headers first."""
     at, packet = 0, b""
     while at < len(ogg):
         count = ogg[at + 26]
@@ -53,13 +51,14 @@ def _read_packets(ogg: bytes) -> Iterator[bytes]:
         for size in lacing:
             packet += ogg[at : at + size]
             at += size
+            # A segment shorter than 255 bytes ends its packet.
             if size < 255:
                 yield packet
                 packet = b""
 
 
 class OggRecorder:
-    """Makes recordings of any length."""
+    """Builds recordings of any length."""
 
     def __init__(self) -> None:
         head, tags, *sound = _read_packets(TONES.read_bytes())
@@ -73,7 +72,10 @@ class OggRecorder:
         self._ends = [len(self._body)]
 
     def record(self, seconds: float) -> bytes:
-        """A whole file that lasts as long, to the sample; at least one packet, at most four hours."""
+        """Return a file that lasts `seconds`, exact to the sample.
+
+        It has at least one packet and lasts at most four hours.
+        """
         seconds = min(max(seconds, PACKET_SAMPLES / SAMPLE_RATE), MAX_RECORDING_SECONDS)
         samples = round(seconds * SAMPLE_RATE) + self._skip
         packets = math.ceil(samples / PACKET_SAMPLES)
@@ -85,6 +87,7 @@ class OggRecorder:
         )
 
     def _grow(self, pages: int) -> None:
+        """Build full pages until there are `pages` of them."""
         for number in range(len(self._ends) - 1, pages):
             at = number * PACKETS_PER_PAGE % len(self._sound)
             granule = (number + 1) * PACKETS_PER_PAGE * PACKET_SAMPLES

@@ -1,4 +1,4 @@
-"""livekit.RoomService (protocols.md 1.5)."""
+"""livekit.RoomService (docs/reference/protocols.md §1.5)."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,8 @@ from sandbox.livekit.access_tokens import Grants
 from sandbox.livekit.rooms import Participant, Rooms, check_metadata_size
 from sandbox.livekit.twirp import rpc_error
 
-MAX_ROOM_NAME_LENGTH, MAX_ATTRIBUTES_LENGTH = 256, 64 * 1024
+MAX_ROOM_NAME_LENGTH = 256
+MAX_ATTRIBUTES_LENGTH = 64 * 1024  # of names and values together
 
 
 @dataclass
@@ -16,6 +17,7 @@ class RoomService:
     rooms: Rooms
 
     async def create(self, request: room.CreateRoomRequest, grants: Grants) -> models.Room:
+        """Raises TwirpError when the request is invalid."""
         if not request.name:
             raise rpc_error("invalid_argument", "no room name")
         if len(request.name) > MAX_ROOM_NAME_LENGTH:
@@ -32,27 +34,28 @@ class RoomService:
     async def delete(
         self, request: room.DeleteRoomRequest, grants: Grants
     ) -> room.DeleteRoomResponse:
+        """Raises TwirpError when the room does not exist."""
         self.rooms.delete(request.room)
         return room.DeleteRoomResponse()
 
     async def list_participants(
         self, request: room.ListParticipantsRequest, grants: Grants
     ) -> room.ListParticipantsResponse:
-        here = self.rooms.rooms.get(
-            request.room
-        )  # an unknown room lists nobody (livekit roomservice.go)
-        return room.ListParticipantsResponse(
-            participants=[p.info for p in here.participants.values()] if here else []
-        )
+        # The list of an unknown room is empty (livekit roomservice.go).
+        found = self.rooms.rooms.get(request.room)
+        participants = [p.info for p in found.participants.values()] if found else []
+        return room.ListParticipantsResponse(participants=participants)
 
     async def get_participant(
         self, request: room.RoomParticipantIdentity, grants: Grants
     ) -> models.ParticipantInfo:
+        """Raises TwirpError when the participant does not exist."""
         return self._participant(request.room, request.identity).info
 
     async def remove_participant(
         self, request: room.RoomParticipantIdentity, grants: Grants
     ) -> room.RemoveParticipantResponse:
+        """Raises TwirpError when the participant does not exist."""
         self._participant(request.room, request.identity)
         self.rooms.leave(self.rooms.get(request.room), request.identity, models.PARTICIPANT_REMOVED)
         return room.RemoveParticipantResponse()
@@ -60,9 +63,11 @@ class RoomService:
     async def update_participant(
         self, request: room.UpdateParticipantRequest, grants: Grants
     ) -> models.ParticipantInfo:
+        """Raises TwirpError when the participant does not exist or the request is invalid."""
         info = self._participant(request.room, request.identity).info
         check_metadata_size(request.metadata)
-        if sum(len(k) + len(v) for k, v in request.attributes.items()) > MAX_ATTRIBUTES_LENGTH:
+        length = sum(len(name) + len(value) for name, value in request.attributes.items())
+        if length > MAX_ATTRIBUTES_LENGTH:
             raise rpc_error("invalid_argument", "attribute size exceeds limits")
         info.metadata = request.metadata or info.metadata
         info.name = request.name or info.name
@@ -76,21 +81,24 @@ class RoomService:
     async def update_metadata(
         self, request: room.UpdateRoomMetadataRequest, grants: Grants
     ) -> models.Room:
-        here = self.rooms.get(request.room)
+        """Raises TwirpError when the room does not exist or the metadata is too long."""
+        found = self.rooms.get(request.room)
         check_metadata_size(request.metadata)
-        here.info.metadata = request.metadata
-        return here.info
+        found.info.metadata = request.metadata
+        return found.info
 
     async def send_data(
         self, request: room.SendDataRequest, grants: Grants
     ) -> room.SendDataResponse:
-        here = self.rooms.get(request.room)
-        here.data.append({"topic": request.topic, "data": request.data.decode(errors="replace")})
+        """Keep the packet for GET /_sandbox/rooms. Raises TwirpError when there is no such room."""
+        found = self.rooms.get(request.room)
+        found.data.append({"topic": request.topic, "data": request.data.decode(errors="replace")})
         return room.SendDataResponse()
 
     async def mute(
         self, request: room.MuteRoomTrackRequest, grants: Grants
     ) -> room.MuteRoomTrackResponse:
+        """Raises TwirpError when the participant or the track does not exist."""
         for track in self._participant(request.room, request.identity).info.tracks:
             if track.sid == request.track_sid:
                 track.muted = request.muted
@@ -98,7 +106,8 @@ class RoomService:
         raise rpc_error("not_found", "track is not found")
 
     def _participant(self, room_name: str, identity: str) -> Participant:
-        here = self.rooms.rooms.get(room_name)
-        if here is None or identity not in here.participants:
+        """Raises TwirpError when the room or the participant does not exist."""
+        found = self.rooms.rooms.get(room_name)
+        if found is None or identity not in found.participants:
             raise rpc_error("not_found", "participant does not exist")
-        return here.participants[identity]
+        return found.participants[identity]

@@ -1,5 +1,5 @@
-"""Rooms and who is in them: joining, leaving, closing, and the events that tell of it (protocols.md
-1.5, 2.3, 3).
+"""Rooms and their participants: joining, leaving, closing, and the events these send
+(docs/reference/protocols.md §1.5, §2.3, §3).
 """
 
 import asyncio
@@ -18,28 +18,28 @@ from sandbox.livekit.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
-DEFAULT_EMPTY_TIMEOUT_SECONDS, DEFAULT_DEPARTURE_TIMEOUT_SECONDS = 300, 20  # seconds, wall clock
 Reason = models.DisconnectReason
 Kind = models.ParticipantInfo.Kind
-MAX_DATA_PACKETS = 100  # packets of SendData per room
-KINDS_THAT_DO_NOT_COUNT = (Kind.AGENT, Kind.EGRESS)  # they do not keep a room open
-MAX_METADATA_BYTES = 512 * 1024  # bytes
+DEFAULT_EMPTY_TIMEOUT_SECONDS = 300  # wall clock
+DEFAULT_DEPARTURE_TIMEOUT_SECONDS = 20  # wall clock
+MAX_METADATA_BYTES = 512 * 1024
+MAX_DATA_PACKETS = 100  # of SendData, kept per room
+# They do not keep a room open, and do not count for its maximum of participants.
+UNCOUNTED_KINDS = (Kind.AGENT, Kind.EGRESS)
 
 
 def check_metadata_size(metadata: str) -> None:
-    """Raises TwirpError."""
+    """Raises TwirpError when the metadata is too long."""
     if len(metadata.encode()) > MAX_METADATA_BYTES:
         raise rpc_error("invalid_argument", "metadata size exceeds limits")
 
 
 @dataclass(eq=False)
 class Participant:
-    """`gone` is set, with the reason, the moment the participant is out of the room, whoever put it
-    out.
-    """
+    """Somebody in a room. `left` is set to the reason as soon as they are out of it."""
 
     info: models.ParticipantInfo
-    gone: "asyncio.Future[Reason]"
+    left: "asyncio.Future[Reason]"
 
     @property
     def identity(self) -> str:
@@ -47,7 +47,7 @@ class Participant:
 
     @property
     def keeps_room_open(self) -> bool:
-        return self.info.kind not in KINDS_THAT_DO_NOT_COUNT
+        return self.info.kind not in UNCOUNTED_KINDS
 
 
 @dataclass(eq=False)
@@ -68,27 +68,29 @@ class Room:
         return self.info.name
 
     def notify_changed(self) -> None:
-        """Somebody came, went or changed state: let those who watch look again."""
+        """Wake those who wait for `changed`: a participant joined, left or changed state."""
         self.changed.set()
         self.changed = asyncio.Event()
 
 
 @dataclass
 class Rooms:
+    """The open rooms by name. `on_created` and `on_closed` are called with each."""
+
     webhooks: Webhooks
     rooms: dict[str, Room] = field(default_factory=dict)
     on_created: list[Callable[[Room, CreateRoomRequest], None]] = field(default_factory=list)
     on_closed: list[Callable[[Room], None]] = field(default_factory=list)
 
     def get(self, name: str) -> Room:
-        """Raises TwirpError when there is none."""
+        """Return an open room. Raises TwirpError when there is none of that name."""
         room = self.rooms.get(name)
         if room is None:
             raise rpc_error("not_found", "requested room does not exist")
         return room
 
     def get_or_create(self, request: CreateRoomRequest) -> Room:
-        """The room of that name; what the request asks for counts only for a new one."""
+        """Return the room of that name. The request's settings apply only to a new one."""
         room = self.rooms.get(request.name)
         if room is not None:
             return room
@@ -110,24 +112,27 @@ class Rooms:
             hook(room, request)
         return room
 
-    def ensure(self, name: str) -> Room:
+    def get_or_create_by_name(self, name: str) -> Room:
         return self.get_or_create(CreateRoomRequest(name=name))
 
     def join(self, room: Room, info: models.ParticipantInfo) -> Participant:
-        """Let somebody in; a namesake is put out first. Raises TwirpError when the room is full."""
+        """Add a participant. One with the same identity is disconnected first.
+
+        Raises TwirpError when the room is full.
+        """
         if info.identity in room.participants:
             self.leave(room, info.identity, models.DUPLICATE_IDENTITY)
         members = sum(participant.keeps_room_open for participant in room.participants.values())
-        if (
-            info.kind not in KINDS_THAT_DO_NOT_COUNT and 0 < room.info.max_participants <= members
-        ):  # agents and egress do not count
+        if info.kind not in UNCOUNTED_KINDS and 0 < room.info.max_participants <= members:
             raise rpc_error(
                 "internal", "update room failed: room has exceeded its max participants"
             )
+
         now = Clock.now()
         info.sid = info.sid or new_livekit_id("PA_")
         info.state = models.ParticipantInfo.State.ACTIVE
-        info.joined_at, info.joined_at_ms = int(now), int(now * 1000)
+        info.joined_at = int(now)
+        info.joined_at_ms = int(now * 1000)
         participant = Participant(info, asyncio.get_running_loop().create_future())
         room.participants[info.identity] = participant
         if participant.keeps_room_open:
@@ -138,6 +143,7 @@ class Rooms:
         return participant
 
     def publish(self, room: Room, participant: Participant, name: str) -> None:
+        """Publish the participant's audio track."""
         track = models.TrackInfo(
             sid=new_livekit_id("TR_"),
             type=models.TrackType.AUDIO,
@@ -148,20 +154,27 @@ class Rooms:
         participant.info.tracks.append(track)
         participant.info.is_publisher = True
         self._update_counts(room)
-        who = models.ParticipantInfo(sid=participant.info.sid, identity=participant.identity)
-        where = models.Room(sid=room.info.sid, name=room.name)
+        # This event carries the ids of the room and the participant only.
+        room_ids = models.Room(sid=room.info.sid, name=room.name)
+        participant_ids = models.ParticipantInfo(
+            sid=participant.info.sid, identity=participant.identity
+        )
         self.webhooks.send(
-            "track_published", key=room.name, room=where, participant=who, track=track
+            "track_published",
+            key=room.name,
+            room=room_ids,
+            participant=participant_ids,
+            track=track,
         )
 
     def leave(self, room: Room, identity: str, reason: Reason) -> None:
-        """Put somebody out; nobody of that name is no error."""
+        """Take a participant out of the room. An unknown identity is not an error."""
         participant = room.participants.pop(identity, None)
         if participant is None:
             return
         participant.info.state = models.ParticipantInfo.State.DISCONNECTED
         participant.info.disconnect_reason = reason
-        participant.gone.set_result(reason)
+        participant.left.set_result(reason)
         self._update_counts(room)
         self.webhooks.send(
             "participant_left", key=room.name, room=room.info, participant=participant.info
@@ -174,26 +187,28 @@ class Rooms:
     def remove(self, room: Room, identity: str) -> None:
         self.leave(room, identity, models.PARTICIPANT_REMOVED)
 
-    def close(self, room: Room, why: models.RoomEndReason, reason: Reason) -> None:
-        """End the room: everybody is put out, callers are hung up on."""
+    def close(
+        self, room: Room, end_reason: models.RoomEndReason, disconnect_reason: Reason
+    ) -> None:
+        """Close the room and disconnect everyone in it, which ends their calls."""
         if room.closed.done():
             return
         del self.rooms[room.name]
         self._stop_timer(room)
-        room.closed.set_result(why)
+        room.closed.set_result(end_reason)
         for identity in list(room.participants):
-            self.leave(room, identity, reason)
+            self.leave(room, identity, disconnect_reason)
         self.webhooks.send(
             "room_finished",
             key=room.name,
             room=room.info,
-            roomEndReason=models.RoomEndReason.Name(why),
+            roomEndReason=models.RoomEndReason.Name(end_reason),
         )
         for hook in self.on_closed:
             hook(room)
 
     def delete(self, name: str) -> None:
-        """Raises TwirpError when there is no such room."""
+        """Close a room by name. Raises TwirpError when there is none."""
         self.close(self.get(name), models.ROOM_END_API_DELETE, models.ROOM_DELETED)
 
     def _schedule_close(self, room: Room, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""livekit.SIP/CreateSIPParticipant: from a request to a call (protocols.md 1.4, 2)."""
+"""livekit.SIP/CreateSIPParticipant (docs/reference/protocols.md §1.4, §2)."""
 
 import asyncio
 import random
@@ -23,13 +23,13 @@ from sandbox.livekit.trunks import Trunks, check_headers
 from sandbox.livekit.twirp import NoAnswerError, TwirpError, rpc_error
 from sandbox.phones.behaviours import Phones
 
-RPC_DEADLINE = 80.0  # with wait_until_answered, simulated
-MAX_DISPLAY_NAME = 128
+RPC_DEADLINE_SECONDS = 80.0  # with wait_until_answered, simulated
+MAX_DISPLAY_NAME_LENGTH = 128
 
 
 @dataclass(frozen=True)
 class Line:
-    """Where a call leaves us."""
+    """The trunk of a call, as far as dialing needs it."""
 
     trunk_id: str
     address: str
@@ -48,8 +48,10 @@ class SipService:
     async def create(
         self, request: sip.CreateSIPParticipantRequest, grants: Grants
     ) -> sip.SIPParticipantInfo:
-        """Dial, and answer when the callee did if the caller wants to know. Raises TwirpError or
-        NoAnswerError.
+        """Dial, and with `wait_until_answered` return when the callee has answered.
+
+        Raises TwirpError when the request is invalid or the call fails, NoAnswerError when the
+        callee is one whose request is never answered.
         """
         call = self.dial(request)
         if request.wait_until_answered:
@@ -59,7 +61,10 @@ class SipService:
         return info(call)
 
     def dial(self, request: sip.CreateSIPParticipantRequest) -> Call:
-        """The callee's participant joins the room, then the INVITE leaves. Raises TwirpError."""
+        """Add the callee's participant to the room, then send the INVITE.
+
+        Raises TwirpError when the request is invalid or the room is full.
+        """
         _validate(request)
         line = self._trunk(request)
         callee = self.phones.callee_of(
@@ -70,7 +75,7 @@ class SipService:
         if callee.refusal is not None and callee.refusal.sip_code in (401, 407):
             callee = replace(callee, refusal=refuse_challenge(has_credentials=line.has_credentials))
         call_id = new_livekit_id("SCL_")
-        room = self.rooms.ensure(request.room_name)
+        room = self.rooms.get_or_create_by_name(request.room_name)
         participant = self.rooms.join(room, _participant(request, call_id, line))
         self.rooms.publish(room, participant, "sip_audio")
         dial = Dial(
@@ -87,8 +92,12 @@ class SipService:
         return self.calls.start(dial, room=room, participant=participant, callee=callee)
 
     async def wait_for_answer(self, call: Call) -> None:
-        """Returns when the callee has answered. The dial goes on whatever happens to whoever waits."""
-        deadline = self.clock.to_wall_seconds(RPC_DEADLINE)
+        """Return when the callee has answered. The call continues when the client disconnects.
+
+        Raises TwirpError when the call fails or the deadline passes, NoAnswerError for a mute
+        callee.
+        """
+        deadline = self.clock.to_wall_seconds(RPC_DEADLINE_SECONDS)
         if call.callee.mute:
             await asyncio.sleep(deadline)
             raise NoAnswerError
@@ -100,16 +109,15 @@ class SipService:
             raise refusal.error()
 
     def _trunk(self, request: sip.CreateSIPParticipantRequest) -> Line:
-        """Raises TwirpError."""
+        """Raises TwirpError when the trunk does not exist or has no number."""
         numbers: list[str] = []
-        address, has_credentials = request.trunk.hostname, bool(request.trunk.auth_username)
+        address = request.trunk.hostname
+        has_credentials = bool(request.trunk.auth_username)
         if request.sip_trunk_id:
             trunk = self.trunks.get_outbound_trunk(request.sip_trunk_id)
-            numbers, address, has_credentials = (
-                list(trunk.numbers),
-                trunk.address,
-                bool(trunk.auth_username),
-            )
+            numbers = list(trunk.numbers)
+            address = trunk.address
+            has_credentials = bool(trunk.auth_username)
         if not request.sip_number and not numbers:
             raise TwirpError("failed_precondition", "no numbers on outbound trunk")
         caller_id = request.sip_number or random.choice(numbers)  # noqa: S311  # the server picks any
@@ -119,6 +127,7 @@ class SipService:
 
 
 def info(call: Call) -> sip.SIPParticipantInfo:
+    """Return the response of CreateSIPParticipant."""
     return sip.SIPParticipantInfo(
         participant_id=call.participant.info.sid,
         participant_identity=call.participant.identity,
@@ -128,7 +137,7 @@ def info(call: Call) -> sip.SIPParticipantInfo:
 
 
 def _validate(request: sip.CreateSIPParticipantRequest) -> None:
-    """protocol/livekit/sip.go CreateSIPParticipantRequest.Validate."""
+    """Raises TwirpError as protocol/livekit/sip.go CreateSIPParticipantRequest.Validate does."""
     if not request.sip_trunk_id and not (request.HasField("trunk") and request.sip_number):
         raise TwirpError("invalid_argument", "missing sip trunk id and sip number")
     if not request.sip_call_to:
@@ -139,9 +148,9 @@ def _validate(request: sip.CreateSIPParticipantRequest) -> None:
         )
     if not request.room_name:
         raise TwirpError("invalid_argument", "missing room name")
-    if len(request.display_name) > MAX_DISPLAY_NAME:
+    if len(request.display_name) > MAX_DISPLAY_NAME_LENGTH:
         raise TwirpError(
-            "invalid_argument", f"DisplayName too long (max {MAX_DISPLAY_NAME} characters)"
+            "invalid_argument", f"DisplayName too long (max {MAX_DISPLAY_NAME_LENGTH} characters)"
         )
     check_headers(request.headers)
 

@@ -1,5 +1,5 @@
-"""livekit.SIP/TransferSIPParticipant: a REFER, and what the new callee makes of it (protocols.md
-1.4).
+"""livekit.SIP/TransferSIPParticipant: a REFER to another callee
+(docs/reference/protocols.md §1.4).
 """
 
 import asyncio
@@ -33,7 +33,10 @@ class Transfers:
     async def transfer(
         self, request: sip.TransferSIPParticipantRequest, grants: Grants
     ) -> sip.TransferSIPParticipantResponse:
-        """Answers when the new callee answered; our leg is hung up then. Raises TwirpError."""
+        """Return when the new callee has answered and our leg is hung up.
+
+        Raises TwirpError when the request is invalid or the transfer fails.
+        """
         call = self._call(request)
         call_id = call.dial.call_id
         if self._in_progress.setdefault(call_id, request.transfer_to) != request.transfer_to:
@@ -45,7 +48,10 @@ class Transfers:
         return sip.TransferSIPParticipantResponse(status=sip.STS_TRANSFER_SUCCESSFUL)
 
     def _call(self, request: sip.TransferSIPParticipantRequest) -> Call:
-        """The established call to transfer. Raises TwirpError."""
+        """Return the established call to transfer.
+
+        Raises TwirpError when the request is invalid or there is no such call.
+        """
         if not request.room_name:
             raise TwirpError("invalid_argument", "missing room name")
         if not request.participant_identity:
@@ -72,7 +78,7 @@ class Transfers:
         limit = float(request.ringing_timeout.seconds) or TRANSFER_RINGING_TIMEOUT_SECONDS
         answers_after = callee.trying + callee.rings
         done, _ = await asyncio.wait(
-            {call.participant.gone}, timeout=self.clock.to_wall_seconds(min(answers_after, limit))
+            {call.participant.left}, timeout=self.clock.to_wall_seconds(min(answers_after, limit))
         )
         if done:
             raise _failed("call transfer failed: call ended", sip.STR_CALL_ENDED)
@@ -81,9 +87,8 @@ class Transfers:
         if callee.refusal is not None:
             raise _rejected(callee.refusal)
         call.ended_by = "transfer"
-        await self.clock.sleep(
-            BYE_AFTER_REFER_SECONDS
-        )  # the peer may hang up first; a second later we do
+        # The peer may hang up first; we do so a second later.
+        await self.clock.sleep(BYE_AFTER_REFER_SECONDS)
         self.rooms.leave(call.room, call.participant.identity, models.CLIENT_INITIATED)
 
 

@@ -1,4 +1,4 @@
-"""livekit.SIP trunks: what is refused, what conflicts, what is found (protocols.md 1.4)."""
+"""livekit.SIP trunks: validation, conflicts and filters (docs/reference/protocols.md §1.4)."""
 
 import re
 from collections.abc import Mapping
@@ -17,12 +17,13 @@ from sandbox.store import Store
 INBOUND_TABLE, OUTBOUND_TABLE = "inbound_trunks", "outbound_trunks"
 PHONE_NUMBER = re.compile(r"^\+?[\d\- ()]+$")
 FORBIDDEN_HEADERS = frozenset({
-    "accept", "accept-encoding", "accept-language", "alert-info", "allow", "authorization", "call-id",
-    "call-info", "contact", "content-disposition", "content-encoding", "content-language", "content-length",
-    "content-type", "cseq", "date", "error-info", "expires", "from", "max-forwards", "mime-version",
-    "min-expires", "organization", "proxy-authenticate", "proxy-authorization", "proxy-require", "record-route",
-    "reply-to", "require", "retry-after", "route", "server", "supported", "timestamp", "to", "unsupported",
-    "user-agent", "via", "warning", "www-authenticate",
+    "accept", "accept-encoding", "accept-language", "alert-info", "allow", "authorization",
+    "call-id", "call-info", "contact", "content-disposition", "content-encoding",
+    "content-language", "content-length", "content-type", "cseq", "date", "error-info", "expires",
+    "from", "max-forwards", "mime-version", "min-expires", "organization", "proxy-authenticate",
+    "proxy-authorization", "proxy-require", "record-route", "reply-to", "require", "retry-after",
+    "route", "server", "supported", "timestamp", "to", "unsupported", "user-agent", "via",
+    "warning", "www-authenticate",
 })  # fmt: skip
 
 
@@ -31,7 +32,10 @@ def invalid_argument(msg: str) -> TwirpError:
 
 
 def normalize_number(number: str) -> str:
-    """protocol/sip NormalizeNumber: only for comparing; what is stored stays as it came."""
+    """Return the number as LiveKit compares it (protocol/sip NormalizeNumber).
+
+    Numbers are stored as they are received.
+    """
     if not PHONE_NUMBER.match(number):
         return number
     digits = re.sub(r"[\s\-()]", "", number)
@@ -39,6 +43,7 @@ def normalize_number(number: str) -> str:
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
+    """Raises TwirpError when a SIP header is not allowed or too long."""
     for name, value in headers.items():
         if not name:
             raise invalid_argument("header name cannot be empty")
@@ -52,18 +57,20 @@ def check_headers(headers: Mapping[str, str]) -> None:
 
 @dataclass
 class Trunks:
+    """The inbound and outbound trunks in the store."""
+
     store: Store
     clock: Clock
 
     def get_outbound_trunk(self, trunk_id: str) -> sip.SIPOutboundTrunkInfo:
-        """Raises TwirpError."""
+        """Raises TwirpError when the trunk does not exist."""
         row = self.store.table(OUTBOUND_TABLE).get(trunk_id)
         if row is None:
             raise TwirpError("not_found", "requested sip trunk does not exist")
         return ParseDict(row, sip.SIPOutboundTrunkInfo())
 
     def get_inbound_trunk(self, trunk_id: str) -> sip.SIPInboundTrunkInfo:
-        """Raises TwirpError."""
+        """Raises TwirpError when the trunk does not exist."""
         row = self.store.table(INBOUND_TABLE).get(trunk_id)
         if row is None:
             raise TwirpError("not_found", "requested sip trunk does not exist")
@@ -88,6 +95,7 @@ class Trunks:
     async def create_inbound(
         self, request: sip.CreateSIPInboundTrunkRequest, grants: Grants
     ) -> sip.SIPInboundTrunkInfo:
+        """Raises TwirpError when the trunk is invalid or conflicts with another."""
         if not request.HasField("trunk"):
             raise invalid_argument("missing trunk")
         if request.trunk.sip_trunk_id:
@@ -97,6 +105,7 @@ class Trunks:
     async def update_inbound(
         self, request: sip.UpdateSIPInboundTrunkRequest, grants: Grants
     ) -> sip.SIPInboundTrunkInfo:
+        """Raises TwirpError when the trunk is unknown, invalid or conflicts with another."""
         info = self.get_inbound_trunk(request.sip_trunk_id)
         if request.HasField("replace"):
             created = info.created_at
@@ -111,13 +120,11 @@ class Trunks:
     def _save_inbound(
         self, info: sip.SIPInboundTrunkInfo, trunk_id: str
     ) -> sip.SIPInboundTrunkInfo:
-        if (
-            not (info.auth_username and info.auth_password)
-            and not info.allowed_addresses
-            and not info.numbers
-        ):
+        has_credentials = info.auth_username and info.auth_password
+        if not (has_credentials or info.allowed_addresses or info.numbers):
             raise invalid_argument(
-                "for security, one of the fields must be set: AuthUsername+AuthPassword, AllowedAddresses or Numbers"
+                "for security, one of the fields must be set: "
+                "AuthUsername+AuthPassword, AllowedAddresses or Numbers"
             )
         check_headers(info.headers)
         self._check_conflicts(info, trunk_id)
@@ -126,20 +133,25 @@ class Trunks:
         return info
 
     def _check_conflicts(self, new: sip.SIPInboundTrunkInfo, trunk_id: str) -> None:
-        """protocol/sip ValidateTrunks: two trunks may share a number only for disjoint callers."""
+        """Raises TwirpError when another trunk accepts the same number from the same callers
+        (protocol/sip ValidateTrunks).
+        """
         for other in self.all_inbound():
             if other.sip_trunk_id == trunk_id:
                 continue
             shared = _shared_numbers(new, other)
             if shared is None:
                 continue
-            names = f'Conflicting inbound SIP Trunks: "<new>" and "{other.sip_trunk_id}", using the same number(s) {shared}'
+            conflict = (
+                f'Conflicting inbound SIP Trunks: "<new>" and "{other.sip_trunk_id}", '
+                f"using the same number(s) {shared}"
+            )
             if not new.allowed_numbers or not other.allowed_numbers:
-                raise invalid_argument(f"{names} without AllowedNumbers set")
-            theirs = {normalize_number(n) for n in other.allowed_numbers}
+                raise invalid_argument(f"{conflict} without AllowedNumbers set")
+            others_callers = {normalize_number(number) for number in other.allowed_numbers}
             for allowed in new.allowed_numbers:
-                if normalize_number(allowed) in theirs:
-                    raise invalid_argument(f'{names} and AllowedNumber "{allowed}"')
+                if normalize_number(allowed) in others_callers:
+                    raise invalid_argument(f'{conflict} and AllowedNumber "{allowed}"')
 
     async def list_inbound(
         self, request: sip.ListSIPInboundTrunkRequest, grants: Grants
@@ -150,6 +162,7 @@ class Trunks:
     async def get_inbound(
         self, request: sip.GetSIPInboundTrunkRequest, grants: Grants
     ) -> sip.GetSIPInboundTrunkResponse:
+        """Raises TwirpError when the trunk does not exist."""
         return sip.GetSIPInboundTrunkResponse(trunk=self.get_inbound_trunk(request.sip_trunk_id))
 
     # --- outbound ---
@@ -157,6 +170,7 @@ class Trunks:
     async def create_outbound(
         self, request: sip.CreateSIPOutboundTrunkRequest, grants: Grants
     ) -> sip.SIPOutboundTrunkInfo:
+        """Raises TwirpError when the trunk is invalid."""
         if not request.HasField("trunk"):
             raise invalid_argument("missing trunk")
         if request.trunk.sip_trunk_id:
@@ -166,6 +180,7 @@ class Trunks:
     async def update_outbound(
         self, request: sip.UpdateSIPOutboundTrunkRequest, grants: Grants
     ) -> sip.SIPOutboundTrunkInfo:
+        """Raises TwirpError when the trunk is unknown or invalid."""
         info = self.get_outbound_trunk(request.sip_trunk_id)
         if request.HasField("replace"):
             created = info.created_at
@@ -207,28 +222,30 @@ class Trunks:
     async def get_outbound(
         self, request: sip.GetSIPOutboundTrunkRequest, grants: Grants
     ) -> sip.GetSIPOutboundTrunkResponse:
+        """Raises TwirpError when the trunk does not exist."""
         return sip.GetSIPOutboundTrunkResponse(trunk=self.get_outbound_trunk(request.sip_trunk_id))
 
     async def delete(self, request: sip.DeleteSIPTrunkRequest, grants: Grants) -> sip.SIPTrunkInfo:
-        """Idempotent; dispatch rules that name the trunk stay."""
+        """Delete a trunk. An unknown one is not an error; dispatch rules that name it stay."""
         self.store.delete(INBOUND_TABLE, request.sip_trunk_id)
         self.store.delete(OUTBOUND_TABLE, request.sip_trunk_id)
         return sip.SIPTrunkInfo(sip_trunk_id=request.sip_trunk_id)
 
 
 def _shared_numbers(new: sip.SIPInboundTrunkInfo, other: sip.SIPInboundTrunkInfo) -> str | None:
-    """The numbers both trunks take, as Go prints them; None when there are none. No numbers at all
-    takes the others.
+    """Return the numbers that both trunks accept, as Go prints them, or None when there are none.
+
+    A trunk without numbers conflicts only with another one without numbers.
     """
     if not new.numbers or not other.numbers:
         return "[]" if not new.numbers and not other.numbers else None
-    theirs = {normalize_number(n) for n in other.numbers}
-    shared = [n for n in new.numbers if normalize_number(n) in theirs]
-    return "[" + " ".join(f'"{n}"' for n in shared) + "]" if shared else None
+    others_numbers = {normalize_number(number) for number in other.numbers}
+    shared = [number for number in new.numbers if normalize_number(number) in others_numbers]
+    return "[" + " ".join(f'"{number}"' for number in shared) + "]" if shared else None
 
 
 def _matches_filters(trunk: Any, request: Any) -> bool:
-    """Filters of the List calls; a trunk without numbers matches every number."""
+    """Apply the filters of the List methods. A trunk without numbers matches every number."""
     if request.trunk_ids and trunk.sip_trunk_id not in request.trunk_ids:
         return False
     if not request.numbers or not trunk.numbers:
@@ -238,7 +255,10 @@ def _matches_filters(trunk: Any, request: Any) -> bool:
 
 
 def apply_update(info: Any, update: Any) -> None:
-    """A partial update: scalars that are set, lists by their ListUpdate. Raises TwirpError."""
+    """Apply a partial update: scalars that are set, and lists by their ListUpdate.
+
+    Raises TwirpError when a ListUpdate is empty.
+    """
     for field, value in update.ListFields():
         if isinstance(value, models.ListUpdate):
             apply_list_update(getattr(info, field.name), value)
@@ -252,6 +272,7 @@ def apply_update(info: Any, update: Any) -> None:
 
 
 def apply_list_update(values: Any, update: models.ListUpdate) -> None:
+    """Apply a ListUpdate to a repeated field. Raises TwirpError when it is empty."""
     if not (update.set or update.add or update.remove or update.clear):
         raise invalid_argument("unsupported list update operation")
     kept = list(update.set) or ([] if update.clear else list(values))

@@ -1,4 +1,4 @@
-"""Twirp over aiohttp: protobuf or JSON in, the same out, errors as JSON whatever came in."""
+"""Twirp over aiohttp: requests in protobuf or JSON, responses in the same, errors in JSON."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from google.protobuf.message import DecodeError, Message
 
 from sandbox.livekit.access_tokens import Grants
 
-# Twirp's specification, "Error Codes"; the ones LiveKit is seen to send are confirmed in
-# protocols.md 1.2.
+# Twirp's specification, "Error Codes". docs/reference/protocols.md §1.2 confirms those that LiveKit
+# has been seen to send.
 HTTP_STATUS = {
     "canceled": 408,
     "unknown": 500,
@@ -33,14 +33,18 @@ HTTP_STATUS = {
     "unavailable": 503,
     "dataloss": 500,
 }
-# What LiveKit's conversion of psrpc errors puts in front (protocols.md 1.2).
+# The prefix that LiveKit adds when it converts psrpc errors (docs/reference/protocols.md §1.2).
 RPC_ERROR_PREFIX = "twirp error unknown: "
 
 
 class TwirpError(Exception):
+    """An error of a Twirp method, which becomes a JSON response."""
+
     def __init__(self, code: str, msg: str, meta: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{code}: {msg}")
-        self.code, self.msg, self.meta = code, msg, dict(meta or {})
+        self.code = code
+        self.msg = msg
+        self.meta = dict(meta or {})
 
     def response(self) -> web.Response:
         body: dict[str, Any] = {"code": self.code, "msg": self.msg}
@@ -52,7 +56,7 @@ class TwirpError(Exception):
 
 
 def rpc_error(code: str, msg: str, meta: Mapping[str, str] | None = None) -> TwirpError:
-    """An error that came over LiveKit's internal RPC: its message carries the prefix."""
+    """Return an error that has crossed LiveKit's internal RPC: its message has the prefix."""
     return TwirpError(code, RPC_ERROR_PREFIX + msg, meta)
 
 
@@ -60,18 +64,18 @@ PERMISSIONS_DENIED = TwirpError("unauthenticated", "permissions denied")
 
 
 class NoAnswerError(Exception):
-    """Close the connection without a word."""
+    """Raised to close the connection without an answer."""
 
 
 class Serve(Protocol):
-    """A method's body. `web.Request` only for those who must look at the connection itself."""
+    """The function behind a method: decoded request and grants in, message out."""
 
     def __call__(self, request: Any, grants: Grants) -> Awaitable[Message]: ...
 
 
 @dataclass(frozen=True)
 class Method:
-    """`allow` judges the token against the decoded request; `serve` does the work."""
+    """A Twirp method. `allow` checks the grants for the decoded request; `serve` runs it."""
 
     request: Callable[[], Message]
     allow: Callable[[Grants, Any], bool]
@@ -79,7 +83,10 @@ class Method:
 
 
 def decode(body: bytes, content_type: str, message: Message) -> Message:
-    """Raises TwirpError."""
+    """Decode a request body into `message` and return it.
+
+    Raises TwirpError when the body is malformed or of another content type.
+    """
     if content_type == "application/protobuf":
         try:
             message.ParseFromString(body)
@@ -98,19 +105,18 @@ def decode(body: bytes, content_type: str, message: Message) -> Message:
 
 
 def encode(message: Message, content_type: str) -> web.Response:
+    """Encode a response in the content type of its request."""
     if content_type == "application/json":
-        # twirp's server defaults: proto field names, zero values written out
-        body = orjson.dumps(
-            MessageToDict(
-                message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-            )
+        # Twirp's server writes proto field names, and zero values too.
+        fields = MessageToDict(
+            message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
         )
-        return web.Response(body=body, content_type="application/json")
+        return web.Response(body=orjson.dumps(fields), content_type="application/json")
     return web.Response(body=message.SerializeToString(), content_type="application/protobuf")
 
 
 def bad_route(request: web.Request) -> TwirpError:
-    """What twirp's generated server says to a path or verb it does not know."""
+    """Return the error of Twirp's generated server for an unknown path or HTTP method."""
     if request.method != "POST":
         msg = f'unsupported method "{request.method}" (only POST is allowed)'
     else:
@@ -119,7 +125,10 @@ def bad_route(request: web.Request) -> TwirpError:
 
 
 async def run_method(request: web.Request, method: Method, grants: Grants) -> web.Response:
-    """Run one call: decode, judge the token, serve, encode. Raises TwirpError."""
+    """Decode the request, check the grants, run the method and encode its response.
+
+    Raises TwirpError when the request is malformed, the grants do not allow it or the method fails.
+    """
     content_type = request.content_type
     message = decode(await request.read(), content_type, method.request())
     if not method.allow(grants, message):

@@ -1,5 +1,5 @@
-"""LiveKit's events: signed, in order per room, tried five times, too old ones dropped (protocols.md
-3).
+"""LiveKit's webhooks: signed, in order per room, attempted five times, dropped when too old
+(docs/reference/protocols.md §3).
 """
 
 import asyncio
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 WEBHOOK_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0)  # retryablehttp's defaults, wall clock
 MAX_EVENT_AGE_SECONDS = 30.0
-MAX_QUEUED_EVENTS = 200
-REORDER_WITHIN_SECONDS = 0.5  # seconds, when faults ask for disorder
+MAX_QUEUED_EVENTS = 200  # per key
+REORDER_WITHIN_SECONDS = 0.5  # with the fault `webhook_reorder`
 
 
 @dataclass
@@ -37,11 +37,14 @@ class Webhooks:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def send(self, event: str, *, key: str, **parts: Message | str) -> None:
-        """Queue one event behind those of the same `key` (a room's name, or an egress id)."""
+        """Queue an event after those of the same `key` (the name of a room or the id of an
+        egress).
+        """
         if self.config.webhook_url is None or event in self.config.webhook_exclude:
             return
         now = Clock.now()
         event_id = new_livekit_id("EV_")
+        # int64 is a text in protobuf's JSON, hence `createdAt`.
         payload: dict[str, Any] = {"event": event, "id": event_id, "createdAt": str(int(now))}
         for name, part in parts.items():
             payload[name] = part if isinstance(part, str) else MessageToDict(part)
@@ -82,14 +85,14 @@ class Webhooks:
         for pause in (*WEBHOOK_RETRY_SECONDS, None):
             status = await self._post(body)
             if status is not None and status < 500 and status != 429:
-                return  # a 4xx other than 429 loses the event, as it does at LiveKit
+                return  # like LiveKit, do not retry an event that was answered with a 4xx
             if pause is None:
-                log.info("webhook %s given up", event_id)
+                log.info("webhook %s dropped after the last attempt", event_id)
                 return
             await asyncio.sleep(pause)
 
     async def _post(self, body: bytes) -> int | None:
-        """The status, or None when nobody answered."""
+        """Return the status of the answer, or None without one."""
         assert self.config.webhook_url is not None
         claims = {"sha256": body_hash(body)}
         token = make_token(
@@ -106,7 +109,7 @@ class Webhooks:
             return None
 
     async def wait_until_idle(self) -> None:
-        """Wait until everything queued has been delivered or dropped."""
+        """Wait until every queued event has been delivered or dropped."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 

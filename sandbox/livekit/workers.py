@@ -1,8 +1,8 @@
-"""Real agent workers, registered at /agent (protocols.md 5.1).
+"""Real agent workers that register at /agent (docs/reference/protocols.md §5.1).
 
-A worker's job cannot really connect: there is no WebRTC here. Its participant joins when it says
-that the job is running and leaves when the job or the worker ends, which is what the rest of the
-world sees of an agent.
+A worker's job cannot connect to the room because there is no WebRTC here. Instead its participant
+joins when the worker reports the job as running, and leaves when the job or the worker ends. API
+and webhooks show no difference.
 """
 
 import asyncio
@@ -24,12 +24,14 @@ from sandbox.livekit.twirp import TwirpError
 
 log = logging.getLogger(__name__)
 
-OFFER_TIMEOUT_SECONDS = 7.5  # seconds, wall clock
+OFFER_TIMEOUT_SECONDS = 7.5  # wall clock
 JOB_TOKEN_SECONDS = 6 * 3600
 
 
 @dataclass(eq=False)
 class Worker:
+    """A registered worker. `offers` and `jobs` are by job id."""
+
     id: str
     socket: web.WebSocketResponse
     agent_name: str
@@ -58,16 +60,18 @@ class Workers:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def serves(self, agent_name: str) -> bool:
+        """Return whether a worker is registered for the agent's name."""
         return any(worker.agent_name == agent_name for worker in self.connected.values())
 
     def offer(self, job: agent.Job, dispatch: agent_dispatch.AgentDispatch, room: Room) -> bool:
-        """Give the job to a worker of its agent's name; False when none is registered."""
+        """Offer the job to the workers of its agent. Returns False when none is registered."""
         if not self.serves(job.agent_name):
             return False
         self._spawn(self._assign(job, dispatch, room))
         return True
 
     def terminate(self, job: agent.Job) -> None:
+        """End the job if a worker runs it, and take its participant out of the room."""
         for worker in self.connected.values():
             if job.id in worker.jobs:
                 message = agent.ServerMessage(termination=agent.JobTermination(job_id=job.id))
@@ -77,18 +81,22 @@ class Workers:
     async def _assign(
         self, job: agent.Job, dispatch: agent_dispatch.AgentDispatch, room: Room
     ) -> None:
-        """Ask one worker after the other, the least busy first; nobody willing loses the job, as at
-        LiveKit.
+        """Offer the job to one worker after the other, the least loaded first.
+
+        As with LiveKit, the job is lost when no worker accepts it.
         """
-        willing = [
-            w for w in self.connected.values() if w.agent_name == job.agent_name and not w.full
+        available = [
+            worker
+            for worker in self.connected.values()
+            if worker.agent_name == job.agent_name and not worker.full
         ]
-        for worker in sorted(willing, key=lambda w: w.load):
+        for worker in sorted(available, key=lambda worker: worker.load):
             answer = await self._offer_to(worker, job)
             if answer is None or not answer.available:
                 continue
             identity = answer.participant_identity or f"agent-{job.id}"
-            job.state.worker_id, job.state.status = worker.id, agent.JS_PENDING
+            job.state.worker_id = worker.id
+            job.state.status = agent.JS_PENDING
             dispatch.state.jobs.append(job)
             worker.jobs[job.id] = AssignedJob(dispatch.state.jobs[-1], room, identity)
             assignment = agent.JobAssignment(job=job, token=self._token(room.name, identity))
@@ -129,7 +137,7 @@ class Workers:
     # --- the socket ---
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """GET /agent: a worker's connection, until it closes."""
+        """Handle GET /agent: serve a worker's WebSocket until it closes."""
         try:
             grants = verify_token(
                 request.headers.get("Authorization"),
@@ -162,11 +170,8 @@ class Workers:
         except DecodeError:
             return worker
         if worker is None:
-            return (
-                await self._register(socket, message.register)
-                if message.HasField("register")
-                else None
-            )
+            is_registration = message.HasField("register")
+            return await self._register(socket, message.register) if is_registration else None
         if message.HasField("ping"):
             pong = agent.WorkerPong(
                 last_timestamp=message.ping.timestamp, timestamp=int(self.clock.now() * 1000)
@@ -200,11 +205,9 @@ class Workers:
         if assigned is None:
             return
         state = assigned.job.state
-        state.status, state.error, state.updated_at = (
-            update.status,
-            update.error,
-            int(self.clock.now() * 1e9),
-        )
+        state.status = update.status
+        state.error = update.error
+        state.updated_at = int(self.clock.now() * 1e9)
         if update.status == agent.JS_RUNNING:
             self._join(assigned)
         elif update.status in (agent.JS_SUCCESS, agent.JS_FAILED):

@@ -8,18 +8,8 @@ from sandbox.livekit.sip_errors import Refusal, sip_refusal
 from sandbox.livekit.twirp import HTTP_STATUS, TwirpError
 from sandbox.phones.callee import Callee, callee_of_number
 
-
-@dataclass
-class Phones:
-    """Every telephone in the world; `behaviours` override the table, by exact number."""
-
-    behaviours: dict[str, Callee] = field(default_factory=dict)
-
-    def callee_of(self, number: str, *, earlier_dials: int) -> Callee:
-        return self.behaviours.get(number) or callee_of_number(number, earlier_dials=earlier_dials)
-
-
 SECONDS_EXPECTED = "a number, 0 or greater"
+ERROR_EXPECTED = f"an object whose code is one of {', '.join(HTTP_STATUS)}"
 
 
 def _is_seconds(value: Any) -> bool:
@@ -34,7 +24,15 @@ def _is_headers(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
-# What each field must be, and how to say so.
+def _is_error(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.get("code") in HTTP_STATUS
+        and (value.get("meta") is None or _is_headers(value["meta"]))
+    )
+
+
+# Each field's check, and what the error message says is expected.
 BEHAVIOUR_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sip_code": (
         lambda value: type(value) is int and 300 <= value <= 699,
@@ -42,14 +40,8 @@ BEHAVIOUR_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "phrase": (lambda value: value is None or isinstance(value, str), "a text"),
     "headers": (lambda value: value is None or _is_headers(value), "an object of texts"),
-    "twirp": (
-        lambda value: _is_error(value),
-        f"an object whose code is one of {', '.join(HTTP_STATUS)}",
-    ),
-    "failure": (
-        lambda value: _is_error(value),
-        f"an object whose code is one of {', '.join(HTTP_STATUS)}",
-    ),
+    "twirp": (_is_error, ERROR_EXPECTED),
+    "failure": (_is_error, ERROR_EXPECTED),
     "answer_after": (_is_seconds, SECONDS_EXPECTED),
     "trying": (_is_seconds, SECONDS_EXPECTED),
     "rings": (_is_seconds, SECONDS_EXPECTED),
@@ -60,16 +52,21 @@ BEHAVIOUR_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def _is_error(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and value.get("code") in HTTP_STATUS
-        and (value.get("meta") is None or _is_headers(value["meta"]))
-    )
+@dataclass
+class Phones:
+    """All phones. `behaviours` overrides the table of callee.py for exact numbers."""
+
+    behaviours: dict[str, Callee] = field(default_factory=dict)
+
+    def callee_of(self, number: str, *, earlier_dials: int) -> Callee:
+        return self.behaviours.get(number) or callee_of_number(number, earlier_dials=earlier_dials)
 
 
 def parse_behaviour(body: Any) -> Callee:
-    """One entry of PUT behaviours. Raises ValueError with a sentence."""
+    """Parse one entry of PUT behaviours.
+
+    Raises ValueError with a sentence that names the problem.
+    """
     _validate(body)
     callee = Callee()
     for name in ("trying", "rings", "talk", "machine", "hangs_up", "mute"):
@@ -91,12 +88,12 @@ def parse_behaviour(body: Any) -> Callee:
 
 
 def _validate(body: Any) -> None:
-    """Raises ValueError with a sentence, before a number that behaves like nonsense breaks a call."""
+    """Raises ValueError with a sentence when a field is unknown or has an invalid value."""
     if not isinstance(body, dict):
-        raise ValueError("an object is expected")  # noqa: TRY004  # a sentence for the caller, like the others
+        raise ValueError("an object is expected")  # noqa: TRY004  # all problems are ValueErrors
     for name, value in body.items():
         if name not in BEHAVIOUR_FIELDS:
             raise ValueError(f"unknown field {name}")
-        fits, wanted = BEHAVIOUR_FIELDS[name]
-        if not fits(value):
-            raise ValueError(f"{name} must be {wanted}")
+        is_valid, expected = BEHAVIOUR_FIELDS[name]
+        if not is_valid(value):
+            raise ValueError(f"{name} must be {expected}")

@@ -1,4 +1,4 @@
-"""What the callee does: a table, by the last two digits of the number dialled (api-contract.md 11)."""
+"""What a callee does, by the last two digits of the number (docs/reference/api-contract.md §11)."""
 
 from dataclasses import dataclass, replace
 
@@ -7,17 +7,18 @@ from sandbox.livekit.twirp import TwirpError
 
 RINGING_BEFORE_ANSWER_SECONDS = 8.0
 UNANSWERED_RINGING_SECONDS = 30.0
-MIN_TALK_SECONDS, MAX_TALK_SECONDS = 20.0, 60.0
+MIN_TALK_SECONDS = 20.0
+MAX_TALK_SECONDS = 60.0
 IMMEDIATE_HANG_UP_SECONDS = 0.6
 
 
 @dataclass(frozen=True)
 class Callee:
-    """One way to take a call. Seconds are simulated.
+    """How a call is answered. Seconds are simulated.
 
-    `trying` passes before the first sign of life, `rings` between that and the answer or refusal.
-    `talk` None goes on until a maximum duration ends the call. `error` refuses the request before
-    an INVITE is sent. `mute` never answers the request.
+    `trying` seconds pass until the phone rings, and `rings` more until the answer or the refusal.
+    Without `talk` the call lasts until a maximum duration ends it. `error` fails the request before
+    the INVITE is sent. With `mute` the request is never answered, although the call is.
     """
 
     trying: float = 0.4
@@ -33,30 +34,19 @@ class Callee:
 def refusing_callee(
     sip_code: int, phrase: str | None = None, *, rings: float = 0.0, **headers: str
 ) -> Callee:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Callee(rings=rings, refusal=sip_refusal(sip_code, phrase, named))
+    sip_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Callee(rings=rings, refusal=sip_refusal(sip_code, phrase, sip_headers))
 
 
 BLOCKED = refusing_callee(603, "Decline", X_Twilio_Error="32203 Call blocked by carrier")
 OUT_OF_CHANNELS = refusing_callee(503)
-# The network gives up after 30 s; a shorter ringing timeout of the caller comes first.
+# The network gives up after 30 s, unless the caller's ringing timeout is shorter.
 UNANSWERED = Callee(rings=UNANSWERED_RINGING_SECONDS, refusal=sip_refusal(480))
 TALKS_UNTIL_MAX_DURATION = Callee(talk=None, hangs_up="agent")
 
 
-def callee_of_number(number: str, *, earlier_dials: int) -> Callee:
-    """Deterministic: the same digits, dialled as often before, take the call in the same way."""
-    digits = "".join(c for c in number if c.isdigit())
-    last = int(digits[-2:] or "0")
-    if 90 <= last <= 94 and earlier_dials == 0:
-        return OUT_OF_CHANNELS
-    for first, final, callee in REFUSALS:
-        if first <= last <= final:
-            return callee
-    return _answering_callee(digits, last, mute=last == 99 and earlier_dials == 0)
-
-
-REFUSALS = (
+# First and last of the two digits, and what the callee does.
+CALLEES_BY_DIGITS = (
     (60, 69, UNANSWERED),
     (70, 74, refusing_callee(486, rings=1.0)),
     (80, 84, refusing_callee(603, rings=5.0)),
@@ -66,12 +56,25 @@ REFUSALS = (
 )
 
 
+def callee_of_number(number: str, *, earlier_dials: int) -> Callee:
+    """Return what the callee does. The same number with the same count of earlier dials always
+    does the same.
+    """
+    digits = "".join(c for c in number if c.isdigit())
+    last = int(digits[-2:] or "0")
+    if 90 <= last <= 94 and earlier_dials == 0:
+        return OUT_OF_CHANNELS
+    for first, final, callee in CALLEES_BY_DIGITS:
+        if first <= last <= final:
+            return callee
+    return _answering_callee(digits, last, mute=last == 99 and earlier_dials == 0)
+
+
 def _answering_callee(digits: str, last: int, *, mute: bool) -> Callee:
     if 55 <= last <= 59:
         return Callee(talk=IMMEDIATE_HANG_UP_SECONDS)
-    spread = (
-        int(digits[-7:] or "0") * 2_654_435_761 % 2**32 / 2**32
-    )  # Knuth's hash: neighbours differ
+    # Knuth's multiplicative hash, so that neighbouring numbers talk for different times.
+    spread = int(digits[-7:] or "0") * 2_654_435_761 % 2**32 / 2**32
     talk = MIN_TALK_SECONDS + spread * (MAX_TALK_SECONDS - MIN_TALK_SECONDS)
     if 75 <= last <= 79:
         return Callee(machine=True, talk=talk)
@@ -79,11 +82,8 @@ def _answering_callee(digits: str, last: int, *, mute: bool) -> Callee:
 
 
 def caller_of_number(number: str) -> Callee:
-    """Somebody who calls us: talks as long, and ends it in the same way, as when we call them."""
+    """Return what a caller does: talk and hang up as when the number is called."""
     digits = "".join(c for c in number if c.isdigit())
     return replace(
         _answering_callee(digits, int(digits[-2:] or "0") % 50, mute=False), trying=0.0, rings=0.0
     )
-
-
-# --- numbers that are told to behave otherwise (PUT /_sandbox/behaviours) ---

@@ -1,7 +1,7 @@
-"""A small S3 at `/s3`: objects one by one, and signatures that are really checked (protocols.md 7).
+"""A small S3 server at `/s3` that verifies signatures (docs/reference/protocols.md §7).
 
-Point `S3_ENDPOINT_URL` at `http://127.0.0.1:7880/s3` with path addressing. Objects lie in `<data
-dir>/s3`.
+Set `S3_ENDPOINT_URL` to `http://127.0.0.1:7880/s3`, with path-style addressing. Objects are stored
+in `<data dir>/s3`.
 """
 
 import hashlib
@@ -30,9 +30,13 @@ HEADER_OVERRIDES = {
 
 
 class S3Error(Exception):
+    """An error that becomes an XML response."""
+
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status = status
+        self.code = code
+        self.message = message
 
     def response(self) -> web.Response:
         text = f"<Error><Code>{self.code}</Code><Message>{escape(self.message)}</Message></Error>"
@@ -42,18 +46,19 @@ class S3Error(Exception):
 
 @dataclass
 class S3Server:
-    """`secrets` maps access keys to their secrets; `ready` is a bucket that need not be created, ""
-    for none.
+    """Buckets and objects, stored in a folder and indexed in the store.
+
+    `secrets` maps access keys to their secrets. `existing_bucket` need not be created; "" is none.
     """
 
     store: Store
     folder: Path
     secrets: Mapping[str, str]
-    ready: str = ""
+    existing_bucket: str = ""
 
     def __post_init__(self) -> None:
-        if self.ready and self.ready not in self.store.table(BUCKETS_TABLE):
-            self.store.put(BUCKETS_TABLE, self.ready, {})
+        if self.existing_bucket and self.existing_bucket not in self.store.table(BUCKETS_TABLE):
+            self.store.put(BUCKETS_TABLE, self.existing_bucket, {})
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
@@ -62,15 +67,14 @@ class S3Server:
         ]
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Handle a request for a bucket or an object."""
         try:
             body = await request.read()
             authorize(request, body, self.secrets)
-            bucket, key = request.match_info["bucket"], request.match_info.get("key", "")
-            return (
-                self._object(request, bucket, key, body)
-                if key
-                else self._bucket(request.method, bucket)
-            )
+            bucket = request.match_info["bucket"]
+            if key := request.match_info.get("key", ""):
+                return self._object(request, bucket, key, body)
+            return self._bucket(request.method, bucket)
         except S3Error as error:
             return error.response()
 
@@ -113,7 +117,8 @@ class S3Server:
         if "aws-chunked" in request.headers.get(hdrs.CONTENT_ENCODING, ""):
             body = decode_aws_chunks(body)
         etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        file = hashlib.sha256(name.encode()).hexdigest()  # keys are no paths
+        # A key such as `../x` must not become a path.
+        file = hashlib.sha256(name.encode()).hexdigest()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / file).write_bytes(body)
         kind = request.headers.get(hdrs.CONTENT_TYPE, "binary/octet-stream")
@@ -141,19 +146,25 @@ class S3Server:
             (self.folder / row["file"]).unlink(missing_ok=True)
 
 
-# --- who may ---
+# --- signatures ---
 
 
 def authorize(request: web.Request, body: bytes, secrets: Mapping[str, str]) -> None:
-    """Check the signature, in the header or in the URL. Raises S3Error."""
+    """Verify the signature, in the header or in the URL.
+
+    Raises S3Error when it is missing, expired, not of Version 4 or wrong.
+    """
+    authorization = request.headers.get("Authorization", "")
     if "X-Amz-Signature" in request.query:
         _check_url(request, secrets)
-    elif "Signature" in request.query or request.headers.get("Authorization", "").startswith(
-        "AWS "
-    ):
-        why = f"The authorization mechanism you have provided is not supported. Please use {ALGORITHM}."
-        raise S3Error(400, "InvalidRequest", why)
-    elif request.headers.get("Authorization", "").startswith(ALGORITHM):
+    elif "Signature" in request.query or authorization.startswith("AWS "):
+        raise S3Error(
+            400,
+            "InvalidRequest",
+            "The authorization mechanism you have provided is not supported. "
+            f"Please use {ALGORITHM}.",
+        )
+    elif authorization.startswith(ALGORITHM):
         _check_header(request, body, secrets)
     else:
         raise S3Error(403, "AccessDenied", "Access Denied")
@@ -170,8 +181,8 @@ def _check_header(request: web.Request, body: bytes, secrets: Mapping[str, str])
         )
     moment = request.headers.get("x-amz-date", "")
     if abs(datetime.now(UTC) - _parse_time(moment)) > MAX_CLOCK_SKEW:
-        why = "The difference between the request time and the current time is too large."
-        raise S3Error(403, "RequestTimeTooSkewed", why)
+        message = "The difference between the request time and the current time is too large."
+        raise S3Error(403, "RequestTimeTooSkewed", message)
     query = list(request.query.items())
     _verify_signature(request, secrets, parts, query, moment, digest)
 
@@ -181,13 +192,14 @@ def _check_url(request: web.Request, secrets: Mapping[str, str]) -> None:
         name: request.query.get(f"X-Amz-{name}", "")
         for name in ("Credential", "SignedHeaders", "Signature")
     }
-    moment, lasts = request.query.get("X-Amz-Date", ""), request.query.get("X-Amz-Expires", "")
-    if not lasts.isdigit() or int(lasts) > MAX_LINK_SECONDS:
-        why = f"X-Amz-Expires must be less than a week (in seconds): {MAX_LINK_SECONDS}"
-        raise S3Error(400, "AuthorizationQueryParametersError", why)
+    moment = request.query.get("X-Amz-Date", "")
+    expires = request.query.get("X-Amz-Expires", "")
+    if not expires.isdigit() or int(expires) > MAX_LINK_SECONDS:
+        message = f"X-Amz-Expires must be less than a week (in seconds): {MAX_LINK_SECONDS}"
+        raise S3Error(400, "AuthorizationQueryParametersError", message)
     query = [(name, value) for name, value in request.query.items() if name != "X-Amz-Signature"]
     _verify_signature(request, secrets, parts, query, moment, "UNSIGNED-PAYLOAD")
-    if datetime.now(UTC) > _parse_time(moment) + timedelta(seconds=int(lasts)):
+    if datetime.now(UTC) > _parse_time(moment) + timedelta(seconds=int(expires)):
         raise S3Error(403, "AccessDenied", "Request has expired")
 
 
@@ -225,12 +237,19 @@ def _verify_signature(
     found = Scope(day, rest.partition("/")[0])
     expected = sign(secret=secrets[access_key], scope=found, moment=moment, canonical=canonical)
     if not hmac.compare_digest(expected, parts.get("Signature", "")) or "host" not in signed:
-        why = "The request signature we calculated does not match the signature you provided."
-        raise S3Error(403, "SignatureDoesNotMatch", f"{why} Check your key and signing method.")
+        raise S3Error(
+            403,
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided. "
+            "Check your key and signing method.",
+        )
 
 
 def decode_aws_chunks(body: bytes) -> bytes:
-    """The payload of an `aws-chunked` body: sizes in hexadecimal, a signature maybe, a trailer."""
+    """Return the payload of an `aws-chunked` body.
+
+    Each chunk begins with its size in hexadecimal and perhaps a signature; a trailer may follow.
+    """
     whole = b""
     while body:
         head, _, body = body.partition(b"\r\n")

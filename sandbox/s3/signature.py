@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 for S3, as clients compute it and as the server checks it."""
+"""AWS Signature Version 4 for S3, which the upload computes and the server verifies."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 
 @dataclass(frozen=True)
 class Scope:
-    """What a signature is good for: one day, one region."""
+    """The credential scope of a signature: one day and one region."""
 
     day: str
     region: str
@@ -21,7 +21,9 @@ class Scope:
 
 
 def sign(*, secret: str, scope: Scope, moment: str, canonical: str) -> str:
-    """The hexadecimal signature of a canonical request at a moment (`20260102T030405Z`)."""
+    """Return the hexadecimal signature of a canonical request at `moment`
+    (`20260102T030405Z`).
+    """
     text = "\n".join(
         [ALGORITHM, moment, str(scope), hashlib.sha256(canonical.encode()).hexdigest()]
     )
@@ -38,8 +40,10 @@ def canonical_request(
     headers: Mapping[str, str],
     payload_hash: str,
 ) -> str:
-    """`path` in any encoding, `query` decoded; `headers` are those signed, with names in lower
-    case.
+    """Return the canonical request.
+
+    `path` may be percent-encoded or not, `query` is decoded, and `headers` are the signed ones with
+    names in lower case.
     """
     pairs = sorted((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in query)
     lines = [f"{name}:{' '.join(headers[name].split())}" for name in sorted(headers)]

@@ -1,4 +1,4 @@
-"""One PUT to S3, signed by hand (AWS Signature Version 4), the way egress uploads a recording."""
+"""Uploads an object to S3 as egress does: one PUT, signed with AWS Signature Version 4."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ UPLOAD_RETRY_SECONDS = 0.5  # seconds, wall clock
 
 
 class UploadError(Exception):
-    """Why the object is not there, in the words egress uses after "S3 upload failed: "."""
+    """The upload failed, with the reason that egress appends to "S3 upload failed: "."""
 
 
 async def put_object(
@@ -29,7 +29,10 @@ async def put_object(
     body: bytes,
     content_type: str,
 ) -> str:
-    """Store the object and return its location. Raises UploadError."""
+    """Store an object and return its URL. Server errors and lost connections are retried.
+
+    Raises UploadError when the object could not be stored.
+    """
     url = object_url(upload, key)
     for attempt in range(MAX_UPLOAD_ATTEMPTS):
         try:
@@ -51,8 +54,10 @@ async def put_object(
 
 
 def object_url(upload: egress.S3Upload, key: str) -> str:
-    """Bucket in the path when told to, or when the host cannot have subdomains; else in front of
-    the host.
+    """Return the URL of an object.
+
+    The bucket is in the path when `force_path_style` is set or the host cannot have subdomains, and
+    otherwise in the host name.
     """
     endpoint = urlsplit(
         upload.endpoint or f"https://s3.{upload.region or 'us-east-1'}.amazonaws.com"
@@ -78,8 +83,11 @@ def _has_no_subdomains(host: str) -> bool:
 def signed_headers(
     upload: egress.S3Upload, url: str, body: bytes, content_type: str
 ) -> dict[str, str]:
-    now, target = datetime.now(UTC), urlsplit(url)
-    moment, digest = now.strftime("%Y%m%dT%H%M%SZ"), hashlib.sha256(body).hexdigest()
+    """Return the headers of the PUT, with its signature."""
+    now = datetime.now(UTC)
+    moment = now.strftime("%Y%m%dT%H%M%SZ")
+    digest = hashlib.sha256(body).hexdigest()
+    target = urlsplit(url)
     headers = {
         "content-type": content_type,
         "host": target.netloc,

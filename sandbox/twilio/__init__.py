@@ -1,3 +1,3 @@
-"""The Twilio resources VoiceOps uses: inventory, numbers, SIP credentials, elastic SIP trunks
-(protocols.md 6).
+"""The Twilio resources VoiceOps uses: phone numbers to buy, SIP credentials, elastic SIP trunks
+(docs/reference/protocols.md §6).
 """

@@ -1,4 +1,4 @@
-"""What the sandbox's Twilio account owns: rows in the store, shaped as Twilio shows them."""
+"""What the Twilio account owns: rows in the store, in the shape of Twilio's resources."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,13 +16,16 @@ CREDENTIALS = "twilio_credentials"
 TRUNKS = "twilio_trunks"
 ORIGINATION_URLS = "twilio_origination_urls"
 TRUNK_CREDENTIAL_LISTS = "twilio_trunk_credential_lists"
-DOMAINS = "twilio_domains"  # ever used: a termination domain stays taken after its trunk is gone
+DOMAINS = "twilio_domains"  # every one ever used, because a domain outlives its trunk
+TABLES_OF_2010_API = (NUMBERS, CREDENTIAL_LISTS, CREDENTIALS)  # their dates are those of e-mails
 PRICES_USD = {"Local": 1.15, "TollFree": 2.15, "Mobile": 1.15}
 START_BALANCE_USD = 100.0
 
 
 @dataclass
 class Account:
+    """The resources of the account by table. `balance` is in USD."""
+
     store: Store
     sid: str
 
@@ -35,7 +38,7 @@ class Account:
         self.store.put(ACCOUNT, "balance", {"amount": round(amount, 2)})
 
     def rows(self, table: str, **match: Any) -> list[Row]:
-        """In order of creation."""
+        """Return the rows that match, in order of creation."""
         return [
             row
             for row in self.store.table(table).values()
@@ -43,13 +46,14 @@ class Account:
         ]
 
     def get(self, table: str, sid: str, path: str, **match: Any) -> Row:
-        """Raises TwilioError."""
+        """Return a row. Raises TwilioError, with `path` in it, when it does not exist."""
         row = self.store.table(table).get(sid)
         if row is None or any(row.get(key) != value for key, value in match.items()):
             raise not_found(path)
         return row
 
     def add(self, table: str, prefix: str, **values: Any) -> Row:
+        """Create a row with a new sid that begins with `prefix`."""
         now = datetime.now(UTC)
         sid = values.pop("sid", None) or new_twilio_sid(prefix)
         row = {
@@ -59,29 +63,29 @@ class Account:
             "date_created": iso_date(now),
             "date_updated": iso_date(now),
         }
-        if table in (
-            NUMBERS,
-            CREDENTIAL_LISTS,
-            CREDENTIALS,
-        ):  # the 2010 API writes dates as e-mails do
+        if table in TABLES_OF_2010_API:
             row |= {"date_created": format_datetime(now), "date_updated": format_datetime(now)}
         self.store.put(table, sid, row)
         return row
 
-    def change(self, table: str, row: Row, **values: Any) -> Row:
+    def update(self, table: str, row: Row, **values: Any) -> Row:
         changed = {**row, **values}
         self.store.put(table, row["sid"], changed)
         return changed
 
-    def remove(self, table: str, row: Row) -> None:
+    def delete(self, table: str, row: Row) -> None:
         self.store.delete(table, row["sid"])
 
     def reserve_domain(self, domain: str) -> None:
-        """Raises TwilioError when it is taken, or was until lately (Twilio keeps it for 30 days)."""
+        """Reserve a termination domain.
+
+        Raises TwilioError when it is or was in use; Twilio keeps used ones reserved for 30 days.
+        """
         if domain in self.store.table(DOMAINS):
             raise TwilioError(400, 21248, "Trunk Domain already taken")
         self.store.put(DOMAINS, domain, {"domain": domain})
 
 
 def iso_date(at: datetime) -> str:
+    """Format a date as the v1 API does."""
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""/2010-04-01: the account, numbers, SIP credential lists."""
+"""Twilio's 2010 API: the account, phone numbers, SIP credential lists."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sandbox.twilio.account import (
     TRUNK_CREDENTIAL_LISTS,
     Account,
 )
-from sandbox.twilio.errors import TwilioError, invalid, missing
+from sandbox.twilio.errors import TwilioError, invalid_parameter, missing_parameter
 from sandbox.twilio.http_api import Response, TwilioApi, created, no_content, ok
 from sandbox.twilio.paging import page_2010
 from sandbox.twilio.phone_numbers import PhoneNumbers
@@ -28,23 +28,23 @@ class Api2010:
     account: Account
     numbers: PhoneNumbers
 
-    def add_to(self, door: TwilioApi) -> None:
-        door.add("GET", f"{BASE}.json", self.fetch_account)
-        door.add("GET", f"{BASE}/Balance.json", self.balance)
-        door.add("GET", f"{BASE}/AvailablePhoneNumbers/{{country}}/{{kind}}.json", self.search)
-        door.add("GET", f"{BASE}/IncomingPhoneNumbers.json", self.list_numbers)
-        door.add("POST", f"{BASE}/IncomingPhoneNumbers.json", self.buy)
-        door.add("GET", f"{BASE}/IncomingPhoneNumbers/{{sid}}.json", self.get_number)
-        door.add("POST", f"{BASE}/IncomingPhoneNumbers/{{sid}}.json", self.change_number)
-        door.add("DELETE", f"{BASE}/IncomingPhoneNumbers/{{sid}}.json", self.release)
-        door.add("GET", f"{LISTS}.json", self.list_lists)
-        door.add("POST", f"{LISTS}.json", self.create_list)
-        door.add("GET", f"{LISTS}/{{sid}}.json", self.get_list)
-        door.add("DELETE", f"{LISTS}/{{sid}}.json", self.delete_list)
-        door.add("GET", f"{LISTS}/{{list}}/Credentials.json", self.list_credentials)
-        door.add("POST", f"{LISTS}/{{list}}/Credentials.json", self.create_credential)
-        door.add("GET", f"{LISTS}/{{list}}/Credentials/{{sid}}.json", self.get_credential)
-        door.add("DELETE", f"{LISTS}/{{list}}/Credentials/{{sid}}.json", self.delete_credential)
+    def add_to(self, api: TwilioApi) -> None:
+        api.add("GET", f"{BASE}.json", self.fetch_account)
+        api.add("GET", f"{BASE}/Balance.json", self.balance)
+        api.add("GET", f"{BASE}/AvailablePhoneNumbers/{{country}}/{{kind}}.json", self.search)
+        api.add("GET", f"{BASE}/IncomingPhoneNumbers.json", self.list_numbers)
+        api.add("POST", f"{BASE}/IncomingPhoneNumbers.json", self.buy)
+        api.add("GET", f"{BASE}/IncomingPhoneNumbers/{{sid}}.json", self.get_number)
+        api.add("POST", f"{BASE}/IncomingPhoneNumbers/{{sid}}.json", self.change_number)
+        api.add("DELETE", f"{BASE}/IncomingPhoneNumbers/{{sid}}.json", self.release)
+        api.add("GET", f"{LISTS}.json", self.list_lists)
+        api.add("POST", f"{LISTS}.json", self.create_list)
+        api.add("GET", f"{LISTS}/{{sid}}.json", self.get_list)
+        api.add("DELETE", f"{LISTS}/{{sid}}.json", self.delete_list)
+        api.add("GET", f"{LISTS}/{{list}}/Credentials.json", self.list_credentials)
+        api.add("POST", f"{LISTS}/{{list}}/Credentials.json", self.create_credential)
+        api.add("GET", f"{LISTS}/{{list}}/Credentials/{{sid}}.json", self.get_credential)
+        api.add("DELETE", f"{LISTS}/{{list}}/Credentials/{{sid}}.json", self.delete_credential)
 
     async def fetch_account(self, request: web.Request, form: dict[str, str]) -> Response:
         return ok(
@@ -77,7 +77,8 @@ class Api2010:
 
     async def list_numbers(self, request: web.Request, form: dict[str, str]) -> Response:
         rows = self.account.rows(NUMBERS)
-        if number := request.query.get("PhoneNumber"):  # a part of it is enough
+        if number := request.query.get("PhoneNumber"):
+            # Twilio matches parts of a number too.
             rows = [row for row in rows if number.lstrip("+") in row["phone_number"]]
         if name := request.query.get("FriendlyName"):
             rows = [row for row in rows if row["friendly_name"] == name]
@@ -92,17 +93,15 @@ class Api2010:
         return ok(self._number(self._get(NUMBERS, request)))
 
     async def change_number(self, request: web.Request, form: dict[str, str]) -> Response:
-        return ok(self._number(self.numbers.change(self._get(NUMBERS, request), form)))
+        return ok(self._number(self.numbers.update(self._get(NUMBERS, request), form)))
 
     async def release(self, request: web.Request, form: dict[str, str]) -> Response:
-        self.account.remove(NUMBERS, self._get(NUMBERS, request))
+        self.account.delete(NUMBERS, self._get(NUMBERS, request))
         return no_content()
 
     def _number(self, row: Row) -> Row:
-        return {
-            **row,
-            "uri": f"/2010-04-01/Accounts/{self.account.sid}/IncomingPhoneNumbers/{row['sid']}.json",
-        }
+        path = f"IncomingPhoneNumbers/{row['sid']}.json"
+        return {**row, "uri": f"/2010-04-01/Accounts/{self.account.sid}/{path}"}
 
     def _get(self, table: str, request: web.Request, **match: Any) -> Row:
         return self.account.get(table, request.match_info["sid"], request.path, **match)
@@ -116,9 +115,9 @@ class Api2010:
     async def create_list(self, request: web.Request, form: dict[str, str]) -> Response:
         name = form.get("FriendlyName")
         if not name:
-            raise missing("FriendlyName")
+            raise missing_parameter("FriendlyName")
         if len(name) > 64:
-            raise invalid("FriendlyName", "at most 64 characters")
+            raise invalid_parameter("FriendlyName", "at most 64 characters")
         return created(self._list(self.account.add(CREDENTIAL_LISTS, "CL", friendly_name=name)))
 
     async def get_list(self, request: web.Request, form: dict[str, str]) -> Response:
@@ -127,10 +126,10 @@ class Api2010:
     async def delete_list(self, request: web.Request, form: dict[str, str]) -> Response:
         row = self._get(CREDENTIAL_LISTS, request)
         for credential in self.account.rows(CREDENTIALS, credential_list_sid=row["sid"]):
-            self.account.remove(CREDENTIALS, credential)
+            self.account.delete(CREDENTIALS, credential)
         for link in self.account.rows(TRUNK_CREDENTIAL_LISTS, credential_list_sid=row["sid"]):
             self.account.store.delete(TRUNK_CREDENTIAL_LISTS, f"{link['trunk_sid']}/{row['sid']}")
-        self.account.remove(CREDENTIAL_LISTS, row)
+        self.account.delete(CREDENTIAL_LISTS, row)
         return no_content()
 
     def _list(self, row: Row) -> Row:
@@ -149,9 +148,9 @@ class Api2010:
         list_sid = self._list_sid(request)
         username, password = form.get("Username"), form.get("Password")
         if not username:
-            raise missing("Username")
+            raise missing_parameter("Username")
         if not password:
-            raise missing("Password")
+            raise missing_parameter("Password")
         _check_credential(username, password)
         if self.account.rows(CREDENTIALS, credential_list_sid=list_sid, username=username):
             raise TwilioError(400, 21236, "Username already exists in this credential list")
@@ -170,7 +169,7 @@ class Api2010:
 
     async def delete_credential(self, request: web.Request, form: dict[str, str]) -> Response:
         row = self._get(CREDENTIALS, request, credential_list_sid=self._list_sid(request))
-        self.account.remove(CREDENTIALS, row)
+        self.account.delete(CREDENTIALS, row)
         return no_content()
 
     def _list_sid(self, request: web.Request) -> str:
@@ -178,15 +177,17 @@ class Api2010:
         return str(row["sid"])
 
     def _credential(self, row: Row) -> Row:
-        base = f"/2010-04-01/Accounts/{self.account.sid}/SIP/CredentialLists/{row['credential_list_sid']}"
-        return {**row, "uri": f"{base}/Credentials/{row['sid']}.json"}
+        path = f"CredentialLists/{row['credential_list_sid']}/Credentials/{row['sid']}.json"
+        return {**row, "uri": f"/2010-04-01/Accounts/{self.account.sid}/SIP/{path}"}
 
 
 def _check_credential(username: str, password: str) -> None:
-    """Twilio's rules for SIP credentials; the password itself is never stored. Raises TwilioError."""
+    """Raises TwilioError when a SIP credential breaks Twilio's rules. Passwords are not stored."""
     if len(username) > 32:
-        raise invalid("Username", "at most 32 characters")
+        raise invalid_parameter("Username", "at most 32 characters")
     if len(password) < 12 or not all(
         re.search(kind, password) for kind in ("[a-z]", "[A-Z]", "[0-9]")
     ):
-        raise invalid("Password", "at least 12 characters, with upper case, lower case and a digit")
+        raise invalid_parameter(
+            "Password", "at least 12 characters, with upper case, lower case and a digit"
+        )

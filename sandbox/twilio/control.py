@@ -1,4 +1,4 @@
-"""`/_sandbox/twilio`: money, stock and faults."""
+"""`/_sandbox/twilio`: the account's balance, the numbers for sale, and faults."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -42,9 +42,7 @@ class TwilioControl:
         return json_response(self._state())
 
     async def put(self, request: web.Request) -> web.Response:
-        """Any of `balance` (USD), `inventory` (numbers), `faults`; what is not named stays as it
-        is.
-        """
+        """Set any of `balance` (USD), `inventory` (numbers) and `faults`; the others stay."""
         body = await read_json(request)
         if not isinstance(body, dict) or set(body) - {"balance", "inventory", "faults"}:
             raise bad_request("balance, inventory and faults are what can be set")
@@ -52,17 +50,17 @@ class TwilioControl:
         return json_response(self._state())
 
     def _apply(self, body: dict[str, Any]) -> None:
-        """All of it or, with a ValueError, nothing."""
+        """Apply the whole body. Raises ValueError, without any change, when a part is invalid."""
         balance, entries = body.get("balance", 0), body.get("inventory", [])
         if isinstance(balance, bool) or not isinstance(balance, int | float):
-            raise ValueError("balance must be a number")  # noqa: TRY004  # a sentence for the caller
+            raise ValueError("balance must be a number")  # noqa: TRY004  # all are ValueErrors
         if not isinstance(entries, list):
             raise ValueError("inventory must be a list")  # noqa: TRY004
         if not isinstance(body.get("faults", []), list):
             raise ValueError("faults must be a list")  # noqa: TRY004
         faults = [parse_fault(fault) for fault in body.get("faults", [])]
         if "inventory" in body:
-            self.numbers.stock(entries)
+            self.numbers.set_inventory(entries)
         if "balance" in body:
             self.account.balance = float(balance)
         if "faults" in body:

@@ -1,13 +1,17 @@
-"""Twilio's refusals: an HTTP status, a code of its own, a sentence."""
+"""Twilio's errors: an HTTP status, Twilio's own code, and a message."""
 
 import orjson
 from aiohttp import web
 
 
 class TwilioError(Exception):
+    """An error that becomes a JSON response."""
+
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status = status
+        self.code = code
+        self.message = message
 
     def response(self) -> web.Response:
         body = {
@@ -25,9 +29,9 @@ def not_found(path: str) -> TwilioError:
     return TwilioError(404, 20404, f"The requested resource {path} was not found")
 
 
-def missing(name: str) -> TwilioError:
+def missing_parameter(name: str) -> TwilioError:
     return TwilioError(400, 20001, f"Missing required parameter {name} in the post body")
 
 
-def invalid(name: str, why: str) -> TwilioError:
+def invalid_parameter(name: str, why: str) -> TwilioError:
     return TwilioError(400, 20001, f"Invalid parameter {name}: {why}")

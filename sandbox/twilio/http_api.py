@@ -1,4 +1,4 @@
-"""Twilio's HTTP door: Basic auth, form bodies, error bodies, and faults on demand."""
+"""Twilio's HTTP API: Basic authentication, form bodies, error bodies, and faults on demand."""
 
 import asyncio
 import base64
@@ -15,6 +15,8 @@ from sandbox.twilio.errors import TwilioError, not_found
 
 @dataclass(frozen=True)
 class Response:
+    """The result of a handler; without `body` the response is empty."""
+
     status: int
     body: Any = None
 
@@ -32,7 +34,7 @@ def no_content() -> Response:
 
 
 Handler = Callable[[web.Request, dict[str, str]], Awaitable[Response]]
-WHEN = ("before", "after")
+FAULT_TIMES = ("before", "after")
 FAULT_FIELD_TYPES: dict[str, Any] = {
     **dict.fromkeys(("method", "path", "when", "message"), str),
     **dict.fromkeys(("status", "code", "times"), int),
@@ -42,10 +44,11 @@ FAULT_FIELD_TYPES: dict[str, Any] = {
 
 @dataclass
 class Fault:
-    """Strikes the next `times` requests with this method whose path contains `path`.
+    """A fault of the next `times` requests with this method whose path contains `path`.
 
-    `when` before: nothing is done; after: it is done, and the answer is the fault. `status` 0
-    closes the connection without an answer; `hang_seconds` (wall clock) pass first.
+    With `when` "before" the request is not processed; with "after" it is, and the answer is the
+    fault. `hang_seconds` (wall clock) pass first. `status` 0 closes the connection without an
+    answer.
     """
 
     method: str
@@ -59,12 +62,15 @@ class Fault:
 
 
 def parse_fault(body: Any) -> Fault:
-    """Raises ValueError."""
+    """Parse one of PUT twilio's faults.
+
+    Raises ValueError with a sentence that names the problem.
+    """
+    required = {"method", "path"}
     known = {f.name for f in fields(Fault)}
-    if not isinstance(body, dict) or not {"method", "path"} <= set(body) or not set(body) <= known:
-        raise ValueError(
-            f"a fault has method and path, and may have {', '.join(sorted(known - {'method', 'path'}))}"
-        )
+    if not isinstance(body, dict) or not required <= set(body) or not set(body) <= known:
+        optional = ", ".join(sorted(known - required))
+        raise ValueError(f"a fault has method and path, and may have {optional}")
     for name, value in body.items():
         kind = FAULT_FIELD_TYPES[name]
         if (
@@ -76,7 +82,7 @@ def parse_fault(body: Any) -> Fault:
                 f"{name} must be {'a text' if kind is str else 'a number, 0 or greater'}"
             )
     fault = Fault(**body)
-    if fault.when not in WHEN:
+    if fault.when not in FAULT_TIMES:
         raise ValueError("when must be before or after")
     if fault.status and not 100 <= fault.status <= 599:
         raise ValueError("status must be 0, or from 100 to 599")
@@ -85,15 +91,21 @@ def parse_fault(body: Any) -> Fault:
 
 @dataclass
 class TwilioApi:
+    """Twilio's routes for one account, and the faults that apply to them."""
+
     sid: str
     token: str
     faults: list[Fault] = field(default_factory=list)
     routes: list[web.RouteDef] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._wanted = "Basic " + base64.b64encode(f"{self.sid}:{self.token}".encode()).decode()
+        self._expected_authorization = (
+            "Basic " + base64.b64encode(f"{self.sid}:{self.token}".encode()).decode()
+        )
 
     def add(self, method: str, path: str, handler: Handler) -> None:
+        """Add a route whose handler gets the request and its decoded form."""
+
         async def serve(request: web.Request) -> web.StreamResponse:
             try:
                 return await self._serve(request, handler)
@@ -103,7 +115,7 @@ class TwilioApi:
         self.routes.append(web.route(method, path, serve))
 
     def all_routes(self) -> Iterable[web.RouteDef]:
-        """What was added, then whatever else lies under Twilio's roots."""
+        """Return the added routes, followed by one that answers 404 to all other paths."""
         for root in ("2010-04-01", "v1"):
             self.routes.append(web.route("*", f"/{root}/{{rest:.*}}", self._unknown))
         return self.routes
@@ -118,7 +130,10 @@ class TwilioApi:
     def _authenticate(self, request: web.Request) -> None:
         given = request.headers.get("Authorization", "")
         account = request.match_info.get("account", self.sid)
-        if not hmac.compare_digest(given.encode(), self._wanted.encode()) or account != self.sid:
+        if (
+            not hmac.compare_digest(given.encode(), self._expected_authorization.encode())
+            or account != self.sid
+        ):
             raise TwilioError(401, 20003, "Authenticate")
 
     async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:

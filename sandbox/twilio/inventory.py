@@ -1,6 +1,6 @@
-"""Numbers that can be bought, and what Twilio wants for them.
+"""Phone numbers that can be bought, and what Twilio requires for them.
 
-Unless told otherwise, the shelves hold numbers reserved for fiction: 555-0100 to 555-0199 in every
+By default the inventory consists of numbers reserved for fiction: 555-0100 to 555-0199 in every
 North American area code, and Ofcom's drama numbers in Britain.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# number type by country; asking for another one is 404, as at Twilio
+# The number types of each country; as with Twilio, a search for others is 404.
 NUMBER_TYPES: dict[str, tuple[str, ...]] = {
     "US": ("Local", "TollFree"),
     "CA": ("Local",),
@@ -42,7 +42,10 @@ class Offer:
         return self.phone_number[2:5] if self.phone_number.startswith("+1") else ""
 
     def as_json(self) -> dict[str, Any]:
-        """As the search lists it; the keys of capabilities differ from those of a number one owns."""
+        """Return the offer as a search lists it.
+
+        The keys of its capabilities differ from those of an owned number.
+        """
         locality, region = LOCALITIES.get(self.area_code, (None, None))
         return {
             "friendly_name": self.friendly_name,
@@ -69,7 +72,10 @@ class Offer:
 
 
 def parse_offer(body: Any) -> Offer:
-    """An entry of PUT twilio's inventory: a number, or an object. Raises ValueError."""
+    """Parse an entry of PUT twilio's inventory, which is a number or an object.
+
+    Raises ValueError with a sentence that names the problem.
+    """
     if isinstance(body, str):
         body = {"phone_number": body}
     if not isinstance(body, dict) or not re.fullmatch(r"\+\d{8,15}", str(body.get("phone_number"))):
@@ -92,7 +98,7 @@ def parse_offer(body: Any) -> Offer:
 
 
 def default_offers(country: str, kind: str, area_code: str) -> Iterator[Offer]:
-    """The numbers on a shelf by default."""
+    """Yield the numbers of a type that are for sale by default."""
     if country in ("US", "CA"):
         areas: Iterable[str] = (
             ("800",)
@@ -128,7 +134,7 @@ def _is_sold_area_code(country: str, kind: str, area_code: str) -> bool:
 
 
 def matches_search(offer: Offer, query: Mapping[str, str]) -> bool:
-    """Does the offer answer a search? Parameters we do not know narrow nothing."""
+    """Return whether an offer matches a search. Unknown parameters are ignored."""
     if (area := query.get("AreaCode")) and offer.area_code != area:
         return False
     if (pattern := query.get("Contains")) and not _matches_pattern(offer.phone_number, pattern):
@@ -141,7 +147,7 @@ def matches_search(offer: Offer, query: Mapping[str, str]) -> bool:
 
 
 def _matches_pattern(number: str, pattern: str) -> bool:
-    """Digits and letters as on a keypad; `*` stands for any one digit."""
+    """Match digits, and letters as on a keypad; `*` stands for any digit."""
     keys = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
     wanted = pattern.lower().translate(keys).replace("+", "")
     return bool(re.search("".join(r"\d" if c == "*" else re.escape(c) for c in wanted), number))

@@ -1,5 +1,5 @@
-"""Twilio's two ways of paging: relative `next_page_uri` in the 2010 API, absolute `next_page_url`
-in v1.
+"""Twilio's pages: with a relative `next_page_uri` in the 2010 API, an absolute `next_page_url` in
+v1.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from sandbox.store import Row
 
-# Whatever host was asked: clients must follow it to where they were sent.
+# The host of links, whichever host was asked; clients that use another must rewrite it.
 TRUNKING_URL = "https://trunking.twilio.com"
 MAX_PAGE_SIZE = 1000
 

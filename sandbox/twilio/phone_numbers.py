@@ -1,6 +1,4 @@
-"""Searching, buying, changing and releasing numbers: AvailablePhoneNumbers and
-IncomingPhoneNumbers.
-"""
+"""Phone numbers for sale and owned: AvailablePhoneNumbers and IncomingPhoneNumbers."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +8,7 @@ from typing import Any
 
 from sandbox.store import Row
 from sandbox.twilio.account import ACCOUNT, NUMBERS, PRICES_USD, TRUNKS, Account
-from sandbox.twilio.errors import TwilioError, missing, not_found
+from sandbox.twilio.errors import TwilioError, missing_parameter, not_found
 from sandbox.twilio.inventory import (
     NUMBER_TYPES,
     Offer,
@@ -19,45 +17,50 @@ from sandbox.twilio.inventory import (
     parse_offer,
 )
 
-# Twilio's magic numbers for test credentials; they answer the same whatever the inventory holds.
-MAGIC_UNAVAILABLE, MAGIC_INVALID, MAGIC_AVAILABLE = "+15005550000", "+15005550001", "+15005550006"
-MAGIC_EMPTY_AREA, MAGIC_AVAILABLE_AREA = "533", "500"
+# Twilio's magic numbers for test credentials, whose answers do not depend on the inventory.
+MAGIC_UNAVAILABLE = "+15005550000"
+MAGIC_INVALID = "+15005550001"
+MAGIC_AVAILABLE = "+15005550006"
+MAGIC_AVAILABLE_AREA = "500"
+# The parameters that can be changed, and the names of their fields.
 WRITABLE = {
-    "FriendlyName": "friendly_name", "VoiceUrl": "voice_url", "VoiceMethod": "voice_method", "TrunkSid": "trunk_sid",
-    "VoiceApplicationSid": "voice_application_sid", "AddressSid": "address_sid", "BundleSid": "bundle_sid",
-    "StatusCallback": "status_callback",
+    "FriendlyName": "friendly_name", "VoiceUrl": "voice_url", "VoiceMethod": "voice_method",
+    "TrunkSid": "trunk_sid", "VoiceApplicationSid": "voice_application_sid",
+    "AddressSid": "address_sid", "BundleSid": "bundle_sid", "StatusCallback": "status_callback",
 }  # fmt: skip
 FormFields = Mapping[str, str]
 
 
 @dataclass
 class PhoneNumbers:
+    """The inventory, and the numbers that the account owns."""
+
     account: Account
-    inventory: list[Offer] | None = field(default=None)  # None: the default shelves
+    inventory: list[Offer] | None = field(default=None)  # None is the default inventory
 
     def __post_init__(self) -> None:
         if stored := self.account.store.table(ACCOUNT).get("inventory"):
             self.inventory = [parse_offer(entry) for entry in stored["entries"]]
 
-    def stock(self, entries: list[Any]) -> None:
-        """Put exactly these on the shelves. Raises ValueError."""
+    def set_inventory(self, entries: list[Any]) -> None:
+        """Replace the inventory. Raises ValueError when an entry is invalid."""
         self.inventory = [parse_offer(entry) for entry in entries]
         self.account.store.put(ACCOUNT, "inventory", {"entries": entries})
 
     def search(self, country: str, kind: str, query: FormFields, path: str) -> list[dict[str, Any]]:
-        """At most a page; nothing found is an empty list. Raises TwilioError for a shelf that does
-        not exist.
+        """Return one page of the matching offers, which may be empty.
+
+        Raises TwilioError when the country has no numbers of that type.
         """
         if kind not in NUMBER_TYPES.get(country, ()):
             raise not_found(path)
         owned = {row["phone_number"] for row in self.account.rows(NUMBERS)}
-        found = (
-            o
-            for o in self._offers(country, kind, query.get("AreaCode", ""))
-            if o.phone_number not in owned
+        matching = (
+            offer.as_json()
+            for offer in self._offers(country, kind, query.get("AreaCode", ""))
+            if offer.phone_number not in owned and matches_search(offer, query)
         )
-        wanted = (offer.as_json() for offer in found if matches_search(offer, query))
-        return list(islice(wanted, int(query.get("PageSize") or 50)))
+        return list(islice(matching, int(query.get("PageSize") or 50)))
 
     def _offers(self, country: str, kind: str, area_code: str) -> Iterator[Offer]:
         if self.inventory is None:
@@ -65,7 +68,11 @@ class PhoneNumbers:
         return (offer for offer in self.inventory if (offer.country, offer.kind) == (country, kind))
 
     def buy(self, form: FormFields) -> Row:
-        """Raises TwilioError."""
+        """Buy a number and return its row.
+
+        Raises TwilioError when it is not for sale, a requirement is missing or the balance is too
+        low.
+        """
         offer = self._find_offer(form)
         if offer.bundle and not form.get("BundleSid"):
             where = f"country: [{offer.country}] and numberType: [{offer.kind.upper()}]"
@@ -88,7 +95,7 @@ class PhoneNumbers:
             return self._offer_by_number(number)
         if area := form.get("AreaCode"):
             return self._offer_by_area_code(area)
-        raise missing("PhoneNumber or AreaCode")
+        raise missing_parameter("PhoneNumber or AreaCode")
 
     def _offer_by_number(self, number: str) -> Offer:
         if number == MAGIC_INVALID or not re.fullmatch(r"\+\d{8,15}", number):
@@ -120,8 +127,8 @@ class PhoneNumbers:
         if (trunk := form.get("TrunkSid")) and trunk not in self.account.store.table(TRUNKS):
             raise TwilioError(400, 21609, f"Invalid TrunkSid {trunk}")
 
-    def change(self, row: Row, form: FormFields) -> Row:
-        """Raises TwilioError."""
+    def update(self, row: Row, form: FormFields) -> Row:
+        """Change an owned number. Raises TwilioError when the trunk does not exist."""
         self._check_trunk(form)
         return attach_to_trunk(
             self.account, row, {WRITABLE[k]: v for k, v in form.items() if k in WRITABLE}
@@ -129,13 +136,13 @@ class PhoneNumbers:
 
 
 def attach_to_trunk(account: Account, row: Row, values: Mapping[str, Any]) -> Row:
-    """A number on a trunk has no voice application any more, and its voice URL is ignored."""
+    """Change a number's fields. On a trunk it has no voice application, as with Twilio."""
     changes = dict(values)
     if changes.get("trunk_sid"):
         changes["voice_application_sid"] = None
     if changes.get("trunk_sid") == "":
         changes["trunk_sid"] = None
-    return account.change(NUMBERS, row, **changes)
+    return account.update(NUMBERS, row, **changes)
 
 
 def _number_fields(offer: Offer, form: FormFields) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""/v1 of trunking.twilio.com: trunks, and what hangs on them."""
+"""Twilio's trunking API, v1: trunks with their origination URLs, credential lists and numbers."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from sandbox.twilio.account import (
     TRUNKS,
     Account,
 )
-from sandbox.twilio.errors import TwilioError, invalid, missing, not_found
+from sandbox.twilio.errors import TwilioError, invalid_parameter, missing_parameter, not_found
 from sandbox.twilio.http_api import Response, TwilioApi, created, no_content, ok
 from sandbox.twilio.paging import TRUNKING_URL, page_v1
 from sandbox.twilio.phone_numbers import attach_to_trunk
@@ -28,24 +28,24 @@ TRANSFER_MODES = ("disable-all", "enable-all", "sip-only")
 class TrunkingApi:
     account: Account
 
-    def add_to(self, door: TwilioApi) -> None:
-        door.add("GET", "/v1/Trunks", self.list_trunks)
-        door.add("POST", "/v1/Trunks", self.create_trunk)
-        door.add("GET", TRUNK_PATH, self.get_trunk)
-        door.add("POST", TRUNK_PATH, self.change_trunk)
-        door.add("DELETE", TRUNK_PATH, self.delete_trunk)
-        door.add("GET", f"{TRUNK_PATH}/OriginationUrls", self.list_urls)
-        door.add("POST", f"{TRUNK_PATH}/OriginationUrls", self.create_url)
-        door.add("GET", f"{TRUNK_PATH}/OriginationUrls/{{sid}}", self.get_url)
-        door.add("DELETE", f"{TRUNK_PATH}/OriginationUrls/{{sid}}", self.delete_url)
-        door.add("GET", f"{TRUNK_PATH}/CredentialLists", self.list_credential_lists)
-        door.add("POST", f"{TRUNK_PATH}/CredentialLists", self.add_credential_list)
-        door.add("DELETE", f"{TRUNK_PATH}/CredentialLists/{{sid}}", self.remove_credential_list)
-        door.add("GET", f"{TRUNK_PATH}/PhoneNumbers", self.list_numbers)
-        door.add("POST", f"{TRUNK_PATH}/PhoneNumbers", self.add_number)
-        door.add("DELETE", f"{TRUNK_PATH}/PhoneNumbers/{{sid}}", self.remove_number)
+    def add_to(self, api: TwilioApi) -> None:
+        api.add("GET", "/v1/Trunks", self.list_trunks)
+        api.add("POST", "/v1/Trunks", self.create_trunk)
+        api.add("GET", TRUNK_PATH, self.get_trunk)
+        api.add("POST", TRUNK_PATH, self.change_trunk)
+        api.add("DELETE", TRUNK_PATH, self.delete_trunk)
+        api.add("GET", f"{TRUNK_PATH}/OriginationUrls", self.list_urls)
+        api.add("POST", f"{TRUNK_PATH}/OriginationUrls", self.create_url)
+        api.add("GET", f"{TRUNK_PATH}/OriginationUrls/{{sid}}", self.get_url)
+        api.add("DELETE", f"{TRUNK_PATH}/OriginationUrls/{{sid}}", self.delete_url)
+        api.add("GET", f"{TRUNK_PATH}/CredentialLists", self.list_credential_lists)
+        api.add("POST", f"{TRUNK_PATH}/CredentialLists", self.add_credential_list)
+        api.add("DELETE", f"{TRUNK_PATH}/CredentialLists/{{sid}}", self.remove_credential_list)
+        api.add("GET", f"{TRUNK_PATH}/PhoneNumbers", self.list_numbers)
+        api.add("POST", f"{TRUNK_PATH}/PhoneNumbers", self.add_number)
+        api.add("DELETE", f"{TRUNK_PATH}/PhoneNumbers/{{sid}}", self.remove_number)
 
-    def _trunk(self, request: web.Request) -> Row:
+    def _trunk_row(self, request: web.Request) -> Row:
         return self.account.get(TRUNKS, request.match_info["trunk"], request.path)
 
     # --- trunks ---
@@ -76,40 +76,40 @@ class TrunkingApi:
         return created(_with_links(self.account.add(TRUNKS, "TK", **{**defaults, **values})))
 
     async def get_trunk(self, request: web.Request, form: dict[str, str]) -> Response:
-        return ok(_with_links(self._trunk(request)))
+        return ok(_with_links(self._trunk_row(request)))
 
     async def change_trunk(self, request: web.Request, form: dict[str, str]) -> Response:
-        row, values = self._trunk(request), _trunk_values(form)
+        row, values = self._trunk_row(request), _trunk_values(form)
         if (domain := values.get("domain_name")) and domain != row["domain_name"]:
             self.account.reserve_domain(domain)
-        return ok(_with_links(self.account.change(TRUNKS, row, **values)))
+        return ok(_with_links(self.account.update(TRUNKS, row, **values)))
 
     async def delete_trunk(self, request: web.Request, form: dict[str, str]) -> Response:
-        row = self._trunk(request)
+        row = self._trunk_row(request)
         for url in self.account.rows(ORIGINATION_URLS, trunk_sid=row["sid"]):
-            self.account.remove(ORIGINATION_URLS, url)
+            self.account.delete(ORIGINATION_URLS, url)
         for link in self.account.rows(TRUNK_CREDENTIAL_LISTS, trunk_sid=row["sid"]):
             self.account.store.delete(
                 TRUNK_CREDENTIAL_LISTS, f"{row['sid']}/{link['credential_list_sid']}"
             )
         for number in self.account.rows(NUMBERS, trunk_sid=row["sid"]):
             attach_to_trunk(self.account, number, {"trunk_sid": ""})
-        self.account.remove(TRUNKS, row)
+        self.account.delete(TRUNKS, row)
         return no_content()
 
     # --- origination URLs ---
 
     async def list_urls(self, request: web.Request, form: dict[str, str]) -> Response:
-        rows = self.account.rows(ORIGINATION_URLS, trunk_sid=self._trunk(request)["sid"])
+        rows = self.account.rows(ORIGINATION_URLS, trunk_sid=self._trunk_row(request)["sid"])
         return ok(page_v1("origination_urls", rows, request.path, request.query, _url))
 
     async def create_url(self, request: web.Request, form: dict[str, str]) -> Response:
-        trunk = self._trunk(request)
+        trunk = self._trunk_row(request)
         for name in ("Weight", "Priority", "Enabled", "FriendlyName", "SipUrl"):
             if not form.get(name):
-                raise missing(name)
+                raise missing_parameter(name)
         if not form["SipUrl"].startswith("sip:"):
-            raise invalid("SipUrl", "must be a SIP URI with the scheme sip")
+            raise invalid_parameter("SipUrl", "must be a SIP URI with the scheme sip")
         row = self.account.add(
             ORIGINATION_URLS,
             "OU",
@@ -123,7 +123,7 @@ class TrunkingApi:
         return created(_url(row))
 
     def _url_row(self, request: web.Request) -> Row:
-        sid = self._trunk(request)["sid"]
+        sid = self._trunk_row(request)["sid"]
         return self.account.get(
             ORIGINATION_URLS, request.match_info["sid"], request.path, trunk_sid=sid
         )
@@ -132,19 +132,19 @@ class TrunkingApi:
         return ok(_url(self._url_row(request)))
 
     async def delete_url(self, request: web.Request, form: dict[str, str]) -> Response:
-        self.account.remove(ORIGINATION_URLS, self._url_row(request))
+        self.account.delete(ORIGINATION_URLS, self._url_row(request))
         return no_content()
 
     # --- credential lists on a trunk ---
 
     async def list_credential_lists(self, request: web.Request, form: dict[str, str]) -> Response:
-        rows = self.account.rows(TRUNK_CREDENTIAL_LISTS, trunk_sid=self._trunk(request)["sid"])
+        rows = self.account.rows(TRUNK_CREDENTIAL_LISTS, trunk_sid=self._trunk_row(request)["sid"])
         return ok(page_v1("credential_lists", rows, request.path, request.query, _link))
 
     async def add_credential_list(self, request: web.Request, form: dict[str, str]) -> Response:
-        trunk, sid = self._trunk(request), form.get("CredentialListSid")
+        trunk, sid = self._trunk_row(request), form.get("CredentialListSid")
         if not sid:
-            raise missing("CredentialListSid")
+            raise missing_parameter("CredentialListSid")
         listed = self.account.get(CREDENTIAL_LISTS, sid, f"/SIP/CredentialLists/{sid}")
         key = f"{trunk['sid']}/{sid}"
         if key in self.account.store.table(TRUNK_CREDENTIAL_LISTS):
@@ -159,13 +159,13 @@ class TrunkingApi:
         }
         row |= {"date_created": trunk["date_created"], "date_updated": trunk["date_updated"]}
         self.account.store.put(TRUNK_CREDENTIAL_LISTS, key, row)
-        self.account.change(
+        self.account.update(
             TRUNKS, trunk, auth_type="CREDENTIAL_LIST", auth_type_set=["CREDENTIAL_LIST"]
         )
         return created(_link(row))
 
     async def remove_credential_list(self, request: web.Request, form: dict[str, str]) -> Response:
-        key = f"{self._trunk(request)['sid']}/{request.match_info['sid']}"
+        key = f"{self._trunk_row(request)['sid']}/{request.match_info['sid']}"
         if key not in self.account.store.table(TRUNK_CREDENTIAL_LISTS):
             raise not_found(request.path)
         self.account.store.delete(TRUNK_CREDENTIAL_LISTS, key)
@@ -174,25 +174,25 @@ class TrunkingApi:
     # --- numbers on a trunk ---
 
     async def list_numbers(self, request: web.Request, form: dict[str, str]) -> Response:
-        rows = self.account.rows(NUMBERS, trunk_sid=self._trunk(request)["sid"])
+        rows = self.account.rows(NUMBERS, trunk_sid=self._trunk_row(request)["sid"])
         return ok(page_v1("phone_numbers", rows, request.path, request.query, _number))
 
     async def add_number(self, request: web.Request, form: dict[str, str]) -> Response:
-        trunk, sid = self._trunk(request), form.get("PhoneNumberSid")
+        trunk, sid = self._trunk_row(request), form.get("PhoneNumberSid")
         if not sid:
-            raise missing("PhoneNumberSid")
+            raise missing_parameter("PhoneNumberSid")
         row = self.account.get(NUMBERS, sid, f"/IncomingPhoneNumbers/{sid}")
         return created(_number(attach_to_trunk(self.account, row, {"trunk_sid": trunk["sid"]})))
 
     async def remove_number(self, request: web.Request, form: dict[str, str]) -> Response:
-        sid = self._trunk(request)["sid"]
+        sid = self._trunk_row(request)["sid"]
         row = self.account.get(NUMBERS, request.match_info["sid"], request.path, trunk_sid=sid)
         attach_to_trunk(self.account, row, {"trunk_sid": ""})
         return no_content()
 
 
 def _trunk_values(form: dict[str, str]) -> dict[str, Any]:
-    """What a POST may set. Raises TwilioError."""
+    """Return the fields that a POST sets. Raises TwilioError when one is invalid."""
     values: dict[str, Any] = {}
     if (domain := form.get("DomainName")) is not None:
         if not re.fullmatch(r"[A-Za-z0-9-]+\.pstn\.twilio\.com", domain):
@@ -202,7 +202,7 @@ def _trunk_values(form: dict[str, str]) -> dict[str, Any]:
         values["domain_name"] = domain
     if (mode := form.get("TransferMode")) is not None:
         if mode not in TRANSFER_MODES:
-            raise invalid("TransferMode", f"must be one of {', '.join(TRANSFER_MODES)}")
+            raise invalid_parameter("TransferMode", f"must be one of {', '.join(TRANSFER_MODES)}")
         values["transfer_mode"] = mode
     if (name := form.get("FriendlyName")) is not None:
         values["friendly_name"] = name
@@ -214,7 +214,7 @@ def _trunk_values(form: dict[str, str]) -> dict[str, Any]:
 
 def _integer(form: dict[str, str], name: str, lowest: int, highest: int) -> int:
     if not form[name].isdigit() or not lowest <= int(form[name]) <= highest:
-        raise invalid(name, f"must be a whole number from {lowest} to {highest}")
+        raise invalid_parameter(name, f"must be a whole number from {lowest} to {highest}")
     return int(form[name])
 
 

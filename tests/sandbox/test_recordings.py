@@ -11,7 +11,7 @@ import pytest
 from livekit import api
 from moto.server import ThreadedMotoServer
 
-from sandbox.livekit.egress import storage_key
+from sandbox.livekit.egress_output import storage_key
 from sandbox.livekit.ogg_opus import OggRecorder
 from tests import sandbox_server
 from tests.sandbox.calling import invite, make_room, make_trunk

@@ -16,7 +16,7 @@ class Command(BaseCommand):
         add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        say = (lambda line: None) if options["verbosity"] == 0 else self.stderr.write
-        complaints: list[str] = []
-        if status := run(options, write=say, write_error=complaints.append):
-            raise CommandError("".join(complaints).strip(), returncode=status)
+        write = (lambda line: None) if options["verbosity"] == 0 else self.stderr.write
+        errors: list[str] = []
+        if status := run(options, write=write, write_error=errors.append):
+            raise CommandError("".join(errors).strip(), returncode=status)
