@@ -88,22 +88,13 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
         kind: type[BaseSerializer[Any]] = kinds.get(self.action, CallSerializer)
         return kind
 
-    def read_body(self, request: Request) -> dict[str, Any]:
-        """The body, checked against the action's schema. Raises ValidationError (422)."""
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        values: dict[str, Any] = serializer.validated_data
-        return values
-
     def list(self, request: Request) -> Response:
         page: Any = self.paginate_queryset(ValuesPage(self.filter_queryset(self.get_queryset())))  # type: ignore[arg-type]  # it only counts and slices
         return self.get_paginated_response([serialize_row(values) for values in page])
 
     @extend_schema(responses={201: CallSerializer})
     def create(self, request: Request) -> Response:
-        call = calls.place_call(
-            order=CallOrder(**self.read_body(request)), principal=self.principal
-        )
+        call = calls.place_call(order=CallOrder(**self.validate_body()), principal=self.principal)
         return Response(serialize_call(call), status=201)
 
     @extend_schema(request=None, responses=CallSerializer)
@@ -120,7 +111,7 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
         return Response(
             serialize_call(
                 call_control.transfer_call(
-                    call=call, principal=self.principal, **self.read_body(request)
+                    call=call, principal=self.principal, **self.validate_body()
                 )
             )
         )
@@ -131,16 +122,14 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
         call = self.get_object()
         return Response(
             serialize_call(
-                call_control.press_keys(
-                    call=call, principal=self.principal, **self.read_body(request)
-                )
+                call_control.press_keys(call=call, principal=self.principal, **self.validate_body())
             )
         )
 
     @extend_schema(responses={201: WebSeatSerializer})
     @action(detail=False, methods=["post"])
     def web(self, request: Request) -> Response:
-        order = {"variables": {}, **self.read_body(request)}
+        order = {"variables": {}, **self.validate_body()}
         return Response(
             asdict(web_calls.open_web_call(principal=self.principal, **order)), status=201
         )
