@@ -191,7 +191,7 @@ def pause_itself(batch: Batch, why: str, probe_at: datetime | None) -> None:
 
 def describe(call: Call, verdict: Verdict, times: int) -> str:
     said = f" ({call.sip_status_code} {call.sip_status})" if call.sip_status_code else ""
-    return f"{verdict.words}{said}" + (
+    return f"{verdict.description}{said}" + (
         "" if verdict.blame is Blame.TRUNK else f", {times} times in a row"
     )
 

@@ -107,7 +107,7 @@ def _rows(
     """Ids begin with the time of creation, and are what the index holds; `created_at` then decides."""
     shown = workspace.calls.filter(
         pk__gte=lowest_id(since, later=-CLOCK_SLACK), pk__lt=lowest_id(until, later=CLOCK_SLACK)
-    ).shown()
+    ).listed()
     talk = ExpressionWrapper(F("ended_at") - F("answered_at"), output_field=DurationField())
     exact = shown.filter(created_at__gte=since, created_at__lt=until).order_by()
     grouped = exact.annotate(key=CRITERIA[group_by]).values_list("key", "outcome")

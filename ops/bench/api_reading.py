@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
-from telephony.models import SHOWN, Call, Outcome, Stage
+from telephony.models import LISTED, Call, Outcome, Stage
 from voiceops.core.ids import uuid7
 
 INSERT_CHUNK_CALLS = 2000
@@ -78,7 +78,7 @@ def build_call(
 
 def read_bare_page(workspace: Workspace) -> dict[str, Any]:
     """The same rows and the same exact total as the API's first page, with nothing around them."""
-    calls = Call.unscoped.filter(SHOWN, workspace=workspace)
+    calls = Call.unscoped.filter(LISTED, workspace=workspace)
     rows = calls.order_by("-pk").values(*BARE_FIELDS)[:BARE_PAGE_ROWS]
     return {"total": calls.count(), "items": [dict(row) for row in rows]}
 

@@ -114,7 +114,7 @@ def _read_stored(key: str) -> bytes:
     if not recording_storage.uses_s3():
         with recording_storage.recordings_storage().open(key) as file:
             return bytes(file.read())
-    link, _ = recording_storage.link_to(key, recording_id=uuid4(), filename="doctor")
+    link, _ = recording_storage.create_link(key, recording_id=uuid4(), filename="doctor")
     return session_for(link).get(link, timeout=STORAGE_TIMEOUT_SECONDS).content
 
 

@@ -60,7 +60,7 @@ class PhoneNumberAdmin(StaffAdmin):
         {"active": "success", "provisioning": "info", "error": "danger", "failing": "danger"},
     )
     def shown_status(self, number: PhoneNumber) -> str:
-        return number.shown_status
+        return number.public_status
 
     @admin.display(description="Why its batches have paused", empty_value="-")
     def trouble(self, number: PhoneNumber) -> str | None:

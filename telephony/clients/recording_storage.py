@@ -1,6 +1,7 @@
-"""Where recordings lie: a folder of DATA_DIR, or a bucket, both behind Django's storage interface.
+"""Where recordings are stored: a folder of DATA_DIR or a bucket, behind Django's storage interface.
 
-Signing a link to S3 never fails, so whether the object is there is asked first (`protocols.md` §7).
+Signing a link to S3 never fails, so callers ask first whether the object exists
+(`docs/reference/protocols.md §7`).
 """
 
 from contextlib import AbstractContextManager
@@ -24,25 +25,27 @@ from storages.backends.s3 import S3Storage
 from telephony.clients.errors import provider_errors
 from voiceops.core.errors import ProviderError
 
-LASTS = timedelta(minutes=5)
+LINK_LIFETIME = timedelta(minutes=5)
 SIGNER = signing.TimestampSigner(salt="telephony.recording")
-TIMEOUT = 5  # seconds; botocore's own minute would hold a request for as long
+S3_TIMEOUT_SECONDS = 5  # botocore's default of a minute would hold a web request for as long
 
 
 REASONS = {"403": "access denied", "404": "the bucket does not exist"}  # by S3's code
 
 
 class LinkExpired(Exception):
-    """The link was ours and good for five minutes, which are over."""
+    """The link was ours, and its five minutes are over."""
 
 
 def uses_s3() -> bool:
+    """Return whether recordings are stored in a bucket."""
     return bool(settings.RECORDINGS_STORAGE == "s3")
 
 
 def recordings_storage(*, public: bool = False) -> Storage:
-    """`public` for links: the host is part of the signature, and the browser's may be another than
-    ours.
+    """Return the storage; `public` for links that a browser opens.
+
+    The host is part of a link's signature, and browsers may reach S3 under another one than we do.
     """
     if not uses_s3():
         return FileSystemStorage(location=settings.DATA_DIR / "recordings")
@@ -54,10 +57,10 @@ def recordings_storage(*, public: bool = False) -> Storage:
         region_name=settings.S3_REGION,
         endpoint_url=endpoint or None,
         client_config=Config(
-            signature_version="s3v4",  # botocore still presigns with SigV2 when not told otherwise
+            signature_version="s3v4",  # botocore presigns with SigV2 by default
             s3={"addressing_style": "path" if endpoint else "virtual"},
-            connect_timeout=TIMEOUT,
-            read_timeout=TIMEOUT,
+            connect_timeout=S3_TIMEOUT_SECONDS,
+            read_timeout=S3_TIMEOUT_SECONDS,
             retries={"total_max_attempts": 2},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -84,39 +87,43 @@ def _to_error(error: Exception) -> ProviderError:
 
 
 def is_stored(key: str) -> bool:
-    """Raises ProviderError."""
+    """Return whether there is a recording under this key. Raises ProviderError."""
     try:
         with storage_errors():
             return recordings_storage().exists(key)
-    except SuspiciousOperation:  # a name that leads out of the storage
+    except SuspiciousOperation:  # the key leads out of the storage
         return False
 
 
 def delete(key: str) -> None:
-    """Nothing there is fine. Raises ProviderError."""
+    """Delete the recording under this key; none there is fine. Raises ProviderError."""
     with storage_errors():
         recordings_storage().delete(key)
 
 
-def link_to(key: str, *, recording_id: UUID, filename: str) -> tuple[str, datetime]:
-    """A link that needs no credentials, and when it ends. Raises ProviderError."""
-    expires_at = timezone.now() + LASTS
+def create_link(key: str, *, recording_id: UUID, filename: str) -> tuple[str, datetime]:
+    """Return a link that needs no credentials, and when it expires. Raises ProviderError."""
+    expires_at = timezone.now() + LINK_LIFETIME
     if not uses_s3():
         return f"{settings.PUBLIC_URL}/recordings/{SIGNER.sign(str(recording_id))}", expires_at
-    answer_as = {
+    headers = {
         "ResponseContentDisposition": f'attachment; filename="{filename}"',
         "ResponseContentType": "audio/ogg",
     }
     with storage_errors():
         storage = recordings_storage(public=True)
         assert isinstance(storage, S3Storage)
-        return storage.url(key, parameters=answer_as, expire=int(LASTS.total_seconds())), expires_at
+        seconds = int(LINK_LIFETIME.total_seconds())
+        return storage.url(key, parameters=headers, expire=seconds), expires_at
 
 
-def read_link(token: str) -> UUID | None:
-    """The recording a local link leads to; None when it is not ours. Raises LinkExpired."""
+def recording_of_link(token: str) -> UUID | None:
+    """Return the recording that a local link leads to; None when it is not ours.
+
+    Raises LinkExpired.
+    """
     try:
-        return UUID(SIGNER.unsign(token, max_age=LASTS))
+        return UUID(SIGNER.unsign(token, max_age=LINK_LIFETIME))
     except signing.SignatureExpired as error:
         raise LinkExpired from error
     except (signing.BadSignature, ValueError):

@@ -34,4 +34,4 @@ def describe_failure(verdict: Verdict, sip_details: dict[str, Any]) -> str:
     if provider_code not in status:
         parts.append(f"X-Twilio-Error {provider_code}")
     carrier_words = ", ".join(part for part in parts if part)
-    return f"{verdict.words} ({carrier_words})" if carrier_words else verdict.words
+    return f"{verdict.description} ({carrier_words})" if carrier_words else verdict.description

@@ -1,8 +1,8 @@
-"""What an answer to a dial request means: the table of `protocols.md` §2.2, as data.
+"""What an answer to a dial request means: `docs/reference/protocols.md §2.2` as data.
 
-`classify` reads it top down, the first row that fits wins. The SIP status decides before anything
-else, because busy and no answer look like rate limits and timeouts (486 arrives as HTTP 429, our
-own ringing timeout as 408).
+`classify` reads `RULES` from the top; the first rule that matches wins. The SIP status comes before
+everything else, because busy and no answer look like rate limits and timeouts (486 arrives as HTTP
+429, our own ringing timeout as 408).
 """
 
 import re
@@ -11,37 +11,40 @@ from enum import StrEnum
 
 from telephony.models import Outcome
 
-CARRIER_BLOCK = "32203"
+TWILIO_CARRIER_BLOCK = "32203"
 
 
 class Blame(StrEnum):
-    """Whose doing it was, and so what follows."""
+    """Who caused the end, and so what follows. Only the callee's ends count as attempts."""
 
-    CALLEE = "callee"  # the attempt counts
-    CAPACITY = "capacity"  # free; the number backs off
-    CARRIER = "carrier"  # free; the number backs off, the breaker counts
-    TRUNK = "trunk"  # free; the batch pauses at once: nothing will work until somebody mends it
-    PLATFORM = "platform"  # free, nothing was dialled; the breaker counts
-    PLATFORM_POLICY = "us"  # free, nothing was dialled: our own gate or fence, no failure
-    DOUBT = "doubt"  # nobody knows yet: reconcile
+    CALLEE = "callee"
+    CAPACITY = "capacity"  # the number backs off
+    CARRIER = "carrier"  # the number backs off, the circuit breaker counts it
+    TRUNK = "trunk"  # the batch pauses at once: nothing works until an operator repairs it
+    PLATFORM = "platform"  # nothing was dialled; the circuit breaker counts it
+    PLATFORM_POLICY = "us"  # nothing was dialled: our own gate or fence, not a failure
+    DOUBT = "doubt"  # unknown as yet: reconciliation decides
 
 
 @dataclass(frozen=True)
 class Verdict:
+    """How a call that was not answered ended."""
+
     outcome: Outcome
-    reason: str  # end_reason: one per verdict, so that everything else follows from it
+    reason: str  # the call's end_reason: one per verdict, so that the rest follows from it
     blame: Blame
-    words: str
+    description: str
     sent: bool = True  # False: provably no INVITE left
 
     @property
     def counts(self) -> bool:
+        """Whether the call counts against the recipient's attempts."""
         return self.blame is Blame.CALLEE
 
 
 @dataclass(frozen=True)
 class DialRefusal:
-    """A refusal as LiveKit gave it. `code` is Twirp's, `status` HTTP's."""
+    """LiveKit's refusal of a dial; `code` is Twirp's and `status` is HTTP's."""
 
     code: str = ""
     status: int = 0
@@ -52,26 +55,30 @@ class DialRefusal:
 
 @dataclass(frozen=True)
 class Rule:
+    """A row of the table: the verdict on refusals with these marks. Empty marks match anything."""
+
     verdict: Verdict
-    sip: frozenset[int] | None = None  # None: the answer carries no SIP status
-    contains: str = ""  # of the message or the SIP phrase, any case
+    sip: frozenset[int] | None = None  # None: the refusal carries no SIP status
+    contains: str = ""  # a pattern in the message or the SIP phrase, in any case
     code: str = ""
     status: int = 0
 
-    def matches(self, answer: DialRefusal) -> bool:
-        if (self.sip is None) != (answer.sip_code is None) or (
-            self.sip and answer.sip_code not in self.sip
-        ):
+    def matches(self, refusal: DialRefusal) -> bool:
+        """Return whether the refusal has all the marks of this rule."""
+        if (self.sip is None) != (refusal.sip_code is None):
             return False
-        words = f"{answer.message} {answer.sip_phrase}".lower()
+        if self.sip and refusal.sip_code not in self.sip:
+            return False
+        text = f"{refusal.message} {refusal.sip_phrase}".lower()
         return (
-            (not self.contains or re.search(self.contains, words) is not None)
-            and (not self.code or self.code == answer.code)
-            and (not self.status or self.status == answer.status)
+            (not self.contains or re.search(self.contains, text) is not None)
+            and (not self.code or self.code == refusal.code)
+            and (not self.status or self.status == refusal.status)
         )
 
 
 def sip(*codes: int) -> frozenset[int]:
+    """Return the codes as a rule has them."""
     return frozenset(codes)
 
 
@@ -186,7 +193,7 @@ IN_DOUBT = Verdict(
     Outcome.UNKNOWN, "in_doubt", Blame.DOUBT, "Nobody can prove whether the phone rang"
 )
 
-# Ends the dialling side decides itself, before anything was sent.
+# Ends that the dialer decides itself, before anything was sent.
 NO_AGENT = Verdict(
     Outcome.CANCELLED, "no_agent", Blame.PLATFORM, "No voice agent joined the room", sent=False
 )
@@ -222,7 +229,7 @@ RELEASED = Verdict(
     sent=False,
 )
 
-TABLE: tuple[Rule, ...] = (
+RULES: tuple[Rule, ...] = (
     Rule(BLOCKED, sip=sip(603, 607, 608), contains=r"blocked by carrier|32203"),
     Rule(BUSY, sip=sip(486, 600)),
     Rule(DECLINED, sip=sip(603, 607, 608)),
@@ -258,40 +265,38 @@ TABLE: tuple[Rule, ...] = (
 BY_REASON: dict[str, Verdict] = {
     verdict.reason: verdict
     for verdict in (
-        *(row.verdict for row in TABLE),
-        *(
-            FENCED,
-            UNREACHABLE,
-            IN_DOUBT,
-            NO_AGENT,
-            UNREADABLE,
-            TOO_LONG,
-            ABANDONED,
-            NOT_PLACED,
-            RELEASED,
-        ),
+        *(rule.verdict for rule in RULES),
+        FENCED,
+        UNREACHABLE,
+        IN_DOUBT,
+        NO_AGENT,
+        UNREADABLE,
+        TOO_LONG,
+        ABANDONED,
+        NOT_PLACED,
+        RELEASED,
     )
 }
 
 
-def classify(answer: DialRefusal, *, token_expired: bool = False) -> Verdict:
-    """The verdict on a refusal. A 401 after the token's end is the fence at work; what fits no row
-    is in doubt.
+def classify(refusal: DialRefusal, *, token_expired: bool = False) -> Verdict:
+    """Return the verdict on a refusal; one that no rule matches is in doubt.
+
+    A 401 after the token's end is the fence at work: LiveKit refused what came too late.
     """
-    if token_expired and answer.status in (401, 403) and answer.sip_code is None:
+    if token_expired and refusal.status in (401, 403) and refusal.sip_code is None:
         return FENCED
-    return next((row.verdict for row in TABLE if row.matches(answer)), IN_DOUBT)
+    return next((rule.verdict for rule in RULES if rule.matches(refusal)), IN_DOUBT)
 
 
-def provider_code(answer: DialRefusal) -> str | None:
-    """The number of Twilio's `X-Twilio-Error`, as far as LiveKit passes that header on.
+def provider_code(refusal: DialRefusal) -> str | None:
+    """Return the number of Twilio's `X-Twilio-Error`, where LiveKit passes that header on.
 
-    For answers it expects, the header stands where the reason phrase would (`13224 Invalid phone
-    number`); a block it only names in words, which it does for this one number.
+    For statuses that LiveKit expects, the header stands in place of the reason phrase (`13224
+    Invalid phone number`). A block is only named in words, which LiveKit does for this one number.
     """
-    found = re.match(r"[1-6][0-9]{4}\b", answer.sip_phrase) or re.search(
-        r"\b3[0-9]{4}\b", answer.message
-    )
-    if found is None and "blocked by carrier" in answer.message:
-        return CARRIER_BLOCK
-    return found and found.group(0)
+    found = re.match(r"[1-6][0-9]{4}\b", refusal.sip_phrase)
+    found = found or re.search(r"\b3[0-9]{4}\b", refusal.message)
+    if found is not None:
+        return found.group(0)
+    return TWILIO_CARRIER_BLOCK if "blocked by carrier" in refusal.message else None

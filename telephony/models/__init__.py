@@ -1,6 +1,6 @@
 from telephony.models.calls import (
+    LISTED,
     PUBLIC_STATUS,
-    SHOWN,
     Call,
     CallQuerySet,
     Direction,
@@ -14,8 +14,8 @@ from telephony.models.webhook_events import InboxEvent
 
 __all__ = [
     "FAILING",
+    "LISTED",
     "PUBLIC_STATUS",
-    "SHOWN",
     "Call",
     "CallEvent",
     "CallQuerySet",

@@ -77,18 +77,19 @@ PUBLIC_STATUS: dict[str, str] = {
 }
 
 
-SHOWN = Q(batch_id__isnull=True) | Q(
-    dialed_at__isnull=False
-)  # lists' indexes hold these calls alone: totals are counted in an index
+# What the API lists: a batch's attempt that was never sent is not a call. The lists' indexes hold
+# these rows alone, so that totals are counted in an index.
+LISTED = Q(batch_id__isnull=True) | Q(dialed_at__isnull=False)
 
 
 class CallQuerySet(models.QuerySet["Call"]):
     def open(self) -> Self:
+        """Return the calls that have not ended."""
         return self.exclude(stage=Stage.ENDED)
 
-    def shown(self) -> Self:
-        """What the API calls a call: a batch's attempt that was never sent is none."""
-        return self.filter(SHOWN)
+    def listed(self) -> Self:
+        """Return the calls that the API lists, without attempts that were never sent."""
+        return self.filter(LISTED)
 
     def get_or_none(self, **key: Any) -> "Call | None":
         """Return the call with this unique key; `first()` would sort, which costs more."""
@@ -99,18 +100,15 @@ class CallQuerySet(models.QuerySet["Call"]):
 
 
 class Call(WorkspaceOwned):
-    """One attempt to reach one number, or one call that reached us. The row is written before
-    anything is sent.
+    """One attempt to reach a number, or one inbound call. Written before anything is sent.
 
     `sequence` numbers the rows of a recipient; `attempt` counts only those that count against the
-    retry budget. `batch_id` and `recipient_id` are plain ids: batches lie above telephony and
-    derive their news by joining.
+    retry budget. `batch_id` and `recipient_id` are plain ids, because batches lie above telephony.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    workspace = models.ForeignKey(
-        Workspace, models.CASCADE, related_name="calls", db_index=False
-    )  # call_by_to serves
+    # Without an index of its own: `call_by_to` begins with this column.
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="calls", db_index=False)
     direction = models.CharField(
         max_length=8, choices=Direction.choices, default=Direction.OUTBOUND
     )
@@ -133,15 +131,17 @@ class Call(WorkspaceOwned):
     recipient_id = models.UUIDField(null=True, blank=True, editable=False)
     sequence = models.PositiveSmallIntegerField(default=1)
     attempt = models.PositiveSmallIntegerField(default=1)
-    counts = models.BooleanField(default=True, help_text="against the recipient's attempts")
+    counts = models.BooleanField(
+        default=True, help_text="whether it counts against the recipient's attempts"
+    )
     settled_at = models.DateTimeField(
-        null=True, blank=True, help_text="when the batch took note of the end"
+        null=True, blank=True, help_text="when the batch processed the end"
     )
 
     # the dial protocol
     room = models.CharField(max_length=128, unique=True)
     lease_owner = models.UUIDField(
-        null=True, blank=True, help_text="the shift that holds a reserved call"
+        null=True, blank=True, help_text="the dispatcher that holds the call"
     )
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     intent_at = models.DateTimeField(null=True, blank=True)
@@ -149,10 +149,10 @@ class Call(WorkspaceOwned):
         null=True, blank=True, help_text="when the token of the dial request expires"
     )
     room_deleted_at = models.DateTimeField(
-        null=True, blank=True, help_text="reconciling: the room is gone since"
+        null=True, blank=True, help_text="when reconciliation deleted the room"
     )
     heard_at = models.DateTimeField(
-        null=True, blank=True, help_text="last sign of life, from whatever source"
+        null=True, blank=True, help_text="when any source last reported on the call"
     )
 
     # what the agent, our witness in the room, saw
@@ -165,15 +165,15 @@ class Call(WorkspaceOwned):
     opt_out_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="the callee asked not to be called again; null once that is on the list",
+        help_text="when the callee asked not to be called again; null once the number is suppressed",
     )
 
-    # what the carrier said
+    # what the carrier answered
     sip_call_id = models.CharField(max_length=64, blank=True, default="")
     sip_status_code = models.PositiveSmallIntegerField(null=True, blank=True)
     sip_status = models.CharField(max_length=255, null=True, blank=True)
     provider_code = models.CharField(
-        max_length=64, null=True, blank=True, help_text="e.g. X-Twilio-Error"
+        max_length=64, null=True, blank=True, help_text="for example X-Twilio-Error"
     )
     has_recording = models.BooleanField(default=False)
 
@@ -193,41 +193,45 @@ class Call(WorkspaceOwned):
             models.UniqueConstraint(
                 fields=["recipient_id"],
                 name="call_one_open_per_recipient",
-                condition=~Q(stage="ended") & Q(recipient_id__isnull=False),
+                condition=~Q(stage=Stage.ENDED) & Q(recipient_id__isnull=False),
             ),
         ]
         indexes = [
-            models.Index(fields=["workspace", "-id"], name="call_newest", condition=SHOWN),
+            models.Index(fields=["workspace", "-id"], name="call_newest", condition=LISTED),
             models.Index(
-                fields=["workspace", "agent", "-id"], name="call_by_agent", condition=SHOWN
+                fields=["workspace", "agent", "-id"], name="call_by_agent", condition=LISTED
             ),
             models.Index(
-                fields=["workspace", "batch_id", "-id"], name="call_by_batch", condition=SHOWN
+                fields=["workspace", "batch_id", "-id"], name="call_by_batch", condition=LISTED
             ),
             models.Index(
-                fields=["workspace", "outcome", "-id"], name="call_by_outcome", condition=SHOWN
+                fields=["workspace", "outcome", "-id"], name="call_by_outcome", condition=LISTED
             ),
             models.Index(
-                fields=["workspace", "stage", "-id"], name="call_by_stage", condition=SHOWN
+                fields=["workspace", "stage", "-id"], name="call_by_stage", condition=LISTED
             ),
             models.Index(
-                fields=["workspace", "direction", "-id"], name="call_by_direction", condition=SHOWN
+                fields=["workspace", "direction", "-id"], name="call_by_direction", condition=LISTED
             ),
             models.Index(
-                fields=["workspace", "from_number", "-id"], name="call_by_from", condition=SHOWN
+                fields=["workspace", "from_number", "-id"], name="call_by_from", condition=LISTED
             ),
             models.Index(fields=["workspace", "to_number", "dialed_at"], name="call_by_to"),
             models.Index(
-                fields=["workspace"], name="call_open_by_workspace", condition=~Q(stage="ended")
+                fields=["workspace"], name="call_open_by_workspace", condition=~Q(stage=Stage.ENDED)
             ),
             models.Index(
-                fields=["number", "stage"], name="call_open_by_number", condition=~Q(stage="ended")
+                fields=["number", "stage"],
+                name="call_open_by_number",
+                condition=~Q(stage=Stage.ENDED),
             ),
             models.Index(
-                fields=["batch_id", "stage"], name="call_open_by_batch", condition=~Q(stage="ended")
+                fields=["batch_id", "stage"],
+                name="call_open_by_batch",
+                condition=~Q(stage=Stage.ENDED),
             ),
             models.Index(
-                fields=["lease_owner"], name="call_reserved", condition=Q(stage="reserved")
+                fields=["lease_owner"], name="call_reserved", condition=Q(stage=Stage.RESERVED)
             ),
             models.Index(
                 fields=["opt_out_at"], name="call_opting_out", condition=Q(opt_out_at__isnull=False)
@@ -235,7 +239,7 @@ class Call(WorkspaceOwned):
             models.Index(
                 fields=["ended_at"],
                 name="call_unsettled",
-                condition=Q(stage="ended", settled_at__isnull=True, recipient_id__isnull=False),
+                condition=Q(stage=Stage.ENDED, settled_at__isnull=True, recipient_id__isnull=False),
             ),
         ]
 
@@ -244,20 +248,22 @@ class Call(WorkspaceOwned):
 
     @property
     def status(self) -> str:
+        """The stage as the API names it."""
         return PUBLIC_STATUS[self.stage]
 
     @property
     def is_web(self) -> bool:
-        """A browser's test call: nobody dials, whoever has the token joins the room."""
+        """Whether this is a test call from a browser, which joins with a token and is not dialled."""
         return self.direction == Direction.INBOUND and self.room.startswith("vo-")
 
     @property
     def callee_identity(self) -> str:
-        """Never the phone number (LiveKit's default), and never used twice."""
+        """The callee's participant identity, which is used once and never the phone number."""
         return f"callee-{self.pk}"
 
     @property
     def duration_seconds(self) -> float | None:
+        """Seconds from the answer to the end; None while either is missing."""
         if self.answered_at is None or self.ended_at is None:
             return None
         return round((self.ended_at - self.answered_at).total_seconds(), 3)

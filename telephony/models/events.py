@@ -8,8 +8,9 @@ from voiceops.core.ids import uuid7
 
 
 class CallEvent(WorkspaceOwned):
-    """One line of a call's timeline, in words. `external_id` is the reporter's own id: a repeat
-    changes nothing.
+    """One event of a call's timeline, in words.
+
+    `external_id` is the id that its source gave to it, so that a repeated report adds nothing.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

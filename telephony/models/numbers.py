@@ -5,7 +5,7 @@ from accounts.tenancy import WorkspaceOwned
 from agents.models import Agent
 from voiceops.core.ids import uuid7
 
-FAILING = "failing"  # what a number's status shows beside those that are stored
+FAILING = "failing"  # a status that the API shows and no row stores
 
 
 class Provider(models.TextChoices):
@@ -39,7 +39,7 @@ class PhoneNumber(WorkspaceOwned):
     sip_transport = models.CharField(max_length=4, choices=Transport.choices, default=Transport.TCP)
     sip_auth_username = models.CharField(max_length=255, blank=True, default="")
     sip_auth_password = models.TextField(
-        blank=True, default="", help_text="encrypted, see voiceops.crypto"
+        blank=True, default="", help_text="encrypted, see voiceops.core.crypto"
     )
     allowed_addresses = models.JSONField(default=list, blank=True)
     headers = models.JSONField(default=dict, blank=True)
@@ -52,7 +52,7 @@ class PhoneNumber(WorkspaceOwned):
         max_length=64, blank=True, default="", help_text="SDR_… at LiveKit"
     )
     provider_sids = models.JSONField(
-        default=dict, blank=True, help_text="what was made at Twilio: {number, trunk, …}"
+        default=dict, blank=True, help_text="what exists at Twilio: {number, trunk, …}"
     )
     drift = models.JSONField(
         default=list, blank=True, help_text="differences found between this row and LiveKit"
@@ -69,19 +69,20 @@ class PhoneNumber(WorkspaceOwned):
         return f"{self.phone_number} ({self.pk})"
 
     @property
-    def shown_status(self) -> str:
-        """`failing` while the number's circuit breaker is open: its batches pause, and one call at
-        a time probes.
+    def public_status(self) -> str:
+        """The status, or `failing` while the circuit breaker is open.
+
+        Then its batches are paused, and one call at a time probes the number.
         """
         pace = getattr(self, "pace", None)
         return FAILING if pace is not None and pace.trouble is not None else str(self.status)
 
 
 class NumberPace(WorkspaceOwned):
-    """When the next INVITE may leave a number, and whether it gets through at all.
+    """When the next INVITE may leave a number, and the state of its circuit breaker.
 
-    The row's lock keeps calls per second exact across machines; limits and the circuit breaker are
-    judged under it.
+    The row's lock keeps calls per second exact across machines; limits are counted and the breaker
+    is updated under it.
     """
 
     number = models.OneToOneField(
@@ -90,20 +91,24 @@ class NumberPace(WorkspaceOwned):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="number_paces")
     next_slot_at = models.DateTimeField(null=True, blank=True)
     backoff_until = models.DateTimeField(
-        null=True, blank=True, help_text="the carrier said it is out of channels"
+        null=True, blank=True, help_text="until then no call leaves: the carrier is out of channels"
     )
     backoff_seconds = models.FloatField(default=0)
 
     # the circuit breaker
     provider_failures = models.PositiveIntegerField(
-        default=0, help_text="in a row, of all its batches"
+        default=0, help_text="consecutive, over all its batches"
     )
-    failing_since = models.DateTimeField(null=True, blank=True, help_text="the first of them")
+    failing_since = models.DateTimeField(
+        null=True, blank=True, help_text="when the first of them happened"
+    )
     trouble = models.TextField(null=True, blank=True, help_text="why its batches have paused")
     probe_at = models.DateTimeField(
-        null=True, blank=True, help_text="in trouble: one call of one batch may try then"
+        null=True,
+        blank=True,
+        help_text="in trouble: when one call of one batch may probe the number",
     )
-    probe_call_id = models.UUIDField(null=True, blank=True, help_text="that call")
+    probe_call_id = models.UUIDField(null=True, blank=True, help_text="the call that probes")
 
     class Meta(WorkspaceOwned.Meta):
         pass
@@ -113,7 +118,7 @@ class NumberPace(WorkspaceOwned):
 
 
 class SipTrunk(WorkspaceOwned):
-    """One trunk at LiveKit; a number has an outbound one and, to be called at, an inbound one."""
+    """One trunk at LiveKit. A number has an outbound trunk and, to be called, an inbound one."""
 
     keeps_workspace = True  # it exists at LiveKit too
 
@@ -136,7 +141,7 @@ class SipTrunk(WorkspaceOwned):
     transport = models.CharField(max_length=4, choices=Transport.choices, default=Transport.TCP)
     auth_username = models.CharField(max_length=255, blank=True, default="")
     auth_password = models.TextField(
-        blank=True, default="", help_text="encrypted, see voiceops.crypto"
+        blank=True, default="", help_text="encrypted, see voiceops.core.crypto"
     )
     numbers = models.JSONField(default=list, blank=True)
     allowed_addresses = models.JSONField(default=list, blank=True)

@@ -7,6 +7,8 @@ from voiceops.core.ids import uuid7
 
 
 class Recording(WorkspaceOwned):
+    """The recording of a call, from the first that is known of its egress at LiveKit."""
+
     class Status(models.TextChoices):
         PENDING = "pending"
         READY = "ready"

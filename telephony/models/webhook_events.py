@@ -6,15 +6,14 @@ from django.db.models import Q
 
 class InboxQuerySet(models.QuerySet["InboxEvent"]):
     def about_room(self, room: str, *events: str) -> Self:
-        """What came in about a room, oldest first."""
+        """Return the webhooks of these kinds about a room, oldest first."""
         return self.filter(room=room, event__in=events).order_by("received_at", "pk")
 
 
 class InboxEvent(models.Model):
-    """A webhook as it came in: stored before it changes anything, because LiveKit repeats, reorders
-    and loses them.
+    """A webhook of LiveKit as it arrived, stored before it changes anything.
 
-    Belongs to no workspace: the call it speaks of decides that, once it is applied.
+    LiveKit repeats, reorders and loses them. The row belongs to no workspace: its call does.
     """
 
     event_id = models.CharField(primary_key=True, max_length=128)

@@ -126,7 +126,7 @@ class PhoneNumberSerializer(WorkspaceSerializer):
     label = Text(max_length=200, allow_blank=True, default="")  # type: ignore[assignment]  # the column, not the field's
     provider = Choice(choices=Provider.values)
     status = serializers.ChoiceField(
-        (*PhoneNumber.Status.values, FAILING), source="shown_status", read_only=True
+        (*PhoneNumber.Status.values, FAILING), source="public_status", read_only=True
     )
     sip = SipSerializer(source="*")
     inbound_agent_id = WorkspaceRelatedField(

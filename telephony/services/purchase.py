@@ -29,7 +29,7 @@ def require_account() -> None:
 def list_twilio_tags() -> set[str]:
     """Return the tags of everything at Twilio that looks like ours. Raises TwilioError."""
     twilio = Twilio()
-    rows = [*twilio.all_trunks(), *twilio.all_numbers(), *twilio.all_credential_lists()]
+    rows = [*twilio.list_trunks(), *twilio.list_numbers(), *twilio.list_credential_lists()]
     names = [row.friendly_name or "" for row in rows]
     return {name for name in names if name.startswith(TWILIO_TAG_PREFIX)}
 
@@ -66,7 +66,7 @@ def generate_sip_password() -> str:
 
 def search_numbers(*, country: str, kind: str, filters: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the numbers that Twilio sells now, as the API serializes them. Raises TwilioError."""
-    rows = Twilio().available(country, kind, MAX_NUMBERS_FOUND, filters)
+    rows = Twilio().search_numbers(country, kind, MAX_NUMBERS_FOUND, filters)
     return [_serialize_offer(row, kind) for row in rows]
 
 
@@ -97,11 +97,11 @@ def connect_number(*, number: PhoneNumber, buy: bool) -> None:
 
     trunk = twilio.create_trunk(tag, number.sip_address)
     _save_sids(number, trunk=trunk)
-    _save_sids(number, origination=twilio.originate_to(trunk, origination_url(), tag))
+    _save_sids(number, origination=twilio.create_origination(trunk, origination_url(), tag))
     credential_list = twilio.create_credential_list(tag)
     _save_sids(number, credential_list=credential_list)
     twilio.create_credential(credential_list, number.sip_auth_username, decrypt_password(number))
-    twilio.admit_list(trunk, credential_list)
+    twilio.attach_credential_list(trunk, credential_list)
     # Last: from here on Twilio sends the number's calls to the trunk.
     twilio.attach_number(trunk, owned.sid)
 
@@ -113,16 +113,16 @@ def disconnect_number(*, number: PhoneNumber) -> None:
     """
     twilio = Twilio()
     tag = twilio_tag(number)
-    owned = twilio.owned(number.phone_number)
-    for trunk in twilio.trunks(tag):
+    owned = twilio.find_owned_number(number.phone_number)
+    for trunk in twilio.find_trunks(tag):
         _delete_trunk(twilio, trunk)
-    for credential_list in twilio.credential_lists(tag):
+    for credential_list in twilio.find_credential_lists(tag):
         twilio.delete_credential_list(credential_list)
 
     if owned is None:
         return
     if number.provider_sids.get("bought") and owned.friendly_name == tag:
-        twilio.release(owned.sid)
+        twilio.release_number(owned.sid)
     elif application := number.provider_sids.get("voice_application"):
         twilio.restore_application(owned.sid, application)
 
@@ -133,13 +133,13 @@ def origination_url() -> str:
 
 
 def _acquire_number(twilio: Twilio, number: PhoneNumber, tag: str, *, buy: bool) -> OwnedNumber:
-    owned = twilio.owned(number.phone_number)
+    owned = twilio.find_owned_number(number.phone_number)
     if buy:
         if owned is not None:
             raise TwilioError(
                 "the account owns this number already; register it with provider twilio"
             )
-        owned = twilio.buy(number.phone_number, tag)
+        owned = twilio.buy_number(number.phone_number, tag)
     elif owned is None:
         raise TwilioError("the account does not own this number; buy it first")
     elif owned.trunk_sid:
@@ -155,11 +155,11 @@ def _acquire_number(twilio: Twilio, number: PhoneNumber, tag: str, *, buy: bool)
 
 def _delete_trunk(twilio: Twilio, trunk: str) -> None:
     """Delete a trunk, after everything that is attached to it."""
-    for attached in twilio.numbers_of(trunk):
+    for attached in twilio.list_trunk_numbers(trunk):
         twilio.detach_number(trunk, attached.sid)
-    for admitted in twilio.lists_of(trunk):
-        twilio.expel_list(trunk, admitted.sid)
-    for origination in twilio.originations(trunk):
+    for admitted in twilio.list_trunk_credential_lists(trunk):
+        twilio.detach_credential_list(trunk, admitted.sid)
+    for origination in twilio.list_originations(trunk):
         twilio.delete_origination(trunk, origination.sid)
     twilio.delete_trunk(trunk)
 

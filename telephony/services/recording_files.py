@@ -30,7 +30,7 @@ def create_recording_link(
     recording = Recording.unscoped.filter(call=call, status=Status.READY).first()
     if recording is None or not recording_storage.is_stored(recording.storage_key):
         raise NotFound(RECORDING_NOT_FOUND)
-    url, expires_at = recording_storage.link_to(
+    url, expires_at = recording_storage.create_link(
         recording.storage_key, recording_id=recording.pk, filename=download_name(recording)
     )
     audit.record("recording.linked", principal=principal, target=call)
@@ -42,7 +42,7 @@ def open_linked_recording(token: str) -> tuple[str, IO[bytes], int]:
 
     Raises LinkExpired, and NotFound for a link that is not ours or a recording that is gone.
     """
-    recording_id = recording_storage.read_link(token)
+    recording_id = recording_storage.recording_of_link(token)
     if recording_id is None or recording_storage.uses_s3():
         raise NotFound(RECORDING_NOT_FOUND)
     recording = Recording.unscoped.filter(pk=recording_id, status=Status.READY).first()

@@ -114,7 +114,7 @@ def _result_of(answer: DialResult) -> TestCallResult:
     if isinstance(answer, NeverSent):
         raise ProviderError(f"LiveKit SIP error: {answer.reason}")
     if isinstance(answer, Lost):
-        return TestCallResult(IN_DOUBT.outcome, None, None, IN_DOUBT.words)
+        return TestCallResult(IN_DOUBT.outcome, None, None, IN_DOUBT.description)
 
     verdict = classify(answer)
     phrase = answer.sip_phrase or None

@@ -65,7 +65,7 @@ def change_trunk(
         setattr(trunk, name, value)
     after = config_of_trunk(trunk)
     with conflicts_as_refusals():
-        trunk_ids = livekit_trunks.change_trunks(before, after)
+        trunk_ids = livekit_trunks.replace_trunks(before, after)
     _save_changes(trunk, trunk_ids, new_values)
 
     try:
@@ -73,7 +73,7 @@ def change_trunk(
         for phone_number in added:
             require_unused(phone_number, except_for=trunk)
     except Conflict:
-        _save_changes(trunk, livekit_trunks.change_trunks(after, before), old_values)
+        _save_changes(trunk, livekit_trunks.replace_trunks(after, before), old_values)
         raise
 
     details = {"changed": sorted(changes)}

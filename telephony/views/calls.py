@@ -11,7 +11,7 @@ from rest_framework.serializers import BaseSerializer
 
 from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
-from telephony.models import SHOWN, Call
+from telephony.models import LISTED, Call
 from telephony.serializers.calls import (
     CALL_COLUMNS,
     CallOrderSerializer,
@@ -51,7 +51,7 @@ class BaseCallViewSet(WorkspaceViewSet):
     model = Call
 
     def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(SHOWN).select_related("agent_version")
+        return queryset.filter(LISTED).select_related("agent_version")
 
 
 class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):

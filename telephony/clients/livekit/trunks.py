@@ -32,6 +32,8 @@ LOST_REQUEST_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Outbound:
+    """How calls leave: through this SIP address, from these numbers (E.164)."""
+
     address: str
     transport: str
     numbers: tuple[str, ...]
@@ -42,6 +44,8 @@ class Outbound:
 
 @dataclass(frozen=True)
 class Inbound:
+    """Which calls may come in: to these numbers (E.164), from these addresses if any are given."""
+
     numbers: tuple[str, ...]
     allowed_addresses: tuple[str, ...] = ()
     auth_username: str = ""
@@ -50,9 +54,7 @@ class Inbound:
 
 @dataclass(frozen=True)
 class InboundRoute:
-    """Where a call that comes in goes: a room of its own. Its agent is dispatched once the call is
-    known to us.
-    """
+    """Where an inbound call goes: a room of its own, to which we dispatch its agent later."""
 
     room_prefix: str
     attributes: tuple[tuple[str, str], ...] = ()  # of the caller's participant
@@ -60,7 +62,10 @@ class InboundRoute:
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    """What LiveKit must have, and nothing else under the same tag. A route needs an inbound trunk."""
+    """What LiveKit must have, and nothing else under the same tag.
+
+    A route needs an inbound trunk.
+    """
 
     tag: str
     name: str
@@ -70,12 +75,13 @@ class TrunkConfig:
 
     @property
     def numbers(self) -> tuple[str, ...]:
+        """The numbers of its trunks."""
         return next((part.numbers for part in (self.outbound, self.inbound) if part), ())
 
 
 @dataclass(frozen=True)
 class TrunkIds:
-    """LiveKit's ids; empty for what the line does not have."""
+    """LiveKit's ids; empty for what the configuration does not have."""
 
     outbound_id: str = ""
     inbound_id: str = ""
@@ -84,7 +90,7 @@ class TrunkIds:
 
 @dataclass(frozen=True)
 class ExistingTrunks:
-    """What LiveKit has under a tag: more than one of a kind after a lost answer."""
+    """What LiveKit has under a tag; more than one of a kind after a create whose answer was lost."""
 
     outbound: Sequence[Any] = ()
     inbound: Sequence[Any] = ()
@@ -94,17 +100,19 @@ class ExistingTrunks:
         return bool(self.outbound or self.inbound or self.rules)
 
 
-def apply_trunks(line: TrunkConfig) -> TrunkIds:
-    """Create, change in place (calls that are up go on) or delete until LiveKit has the line.
-    Raises ProviderError.
+def apply_trunks(config: TrunkConfig) -> TrunkIds:
+    """Create, change in place or delete until LiveKit has exactly this configuration.
+
+    A change in place leaves calls that are up alone. Raises ProviderError.
     """
-    return run_in_session(lambda livekit: _apply_trunks(livekit.api.sip, line))
+    return run_in_session(lambda livekit: _apply_trunks(livekit.api.sip, config))
 
 
-def change_trunks(before: TrunkConfig, after: TrunkConfig) -> TrunkIds:
-    """Settle `after` where `before` is; back again when that fails half-way. Raises ProviderError.
+def replace_trunks(before: TrunkConfig, after: TrunkConfig) -> TrunkIds:
+    """Apply `after` in place of `before`, and `before` again when that fails half-way.
 
-    If going back fails too LiveKit differs from both, which a look shows.
+    When the return fails too, LiveKit differs from both, and `find_trunks` shows it. Raises
+    ProviderError.
     """
     numbers = tuple({*before.numbers, *after.numbers})
     try:
@@ -116,65 +124,73 @@ def change_trunks(before: TrunkConfig, after: TrunkConfig) -> TrunkIds:
 
 
 def remove_trunks(tag: str, numbers: Sequence[str], *, maybe_created: bool = False) -> None:
-    """Delete everything under the tag, rule first. Nothing there is fine. Raises ProviderError.
+    """Delete everything under the tag; nothing there is fine. Raises ProviderError.
 
-    `maybe_created` when the answer to a create was lost: what LiveKit was still busy with is looked for
-    once more.
+    With `maybe_created`, when the answer to a create was lost, it is done twice: LiveKit may still
+    be busy creating.
     """
 
-    async def work(livekit: LiveKit) -> None:
-        await _apply_trunks(livekit.api.sip, TrunkConfig(tag=tag, name=""), numbers)
+    async def remove(livekit: LiveKit) -> None:
+        nothing = TrunkConfig(tag=tag, name="")
+        await _apply_trunks(livekit.api.sip, nothing, numbers)
         if maybe_created:
             await asyncio.sleep(LOST_REQUEST_SECONDS)
-            await _apply_trunks(livekit.api.sip, TrunkConfig(tag=tag, name=""), numbers)
+            await _apply_trunks(livekit.api.sip, nothing, numbers)
 
-    run_in_session(work)
+    run_in_session(remove)
 
 
 def find_trunks(tag: str, numbers: Sequence[str]) -> ExistingTrunks:
-    """What is there under the tag. Raises ProviderError."""
+    """Return what LiveKit has under the tag, on these numbers. Raises ProviderError."""
     return run_in_session(lambda livekit: _find_trunks(livekit.api.sip, tag, numbers))
 
 
 def find_all_trunks() -> ExistingTrunks:
-    """Every trunk and rule of the whole project, whoever made them. Raises ProviderError."""
+    """Return every trunk and rule of the LiveKit project. Raises ProviderError."""
     return run_in_session(lambda livekit: _list(livekit.api.sip, ()))
 
 
 def is_conflict(error: ProviderError) -> bool:
-    """Whether LiveKit refused an inbound trunk because another one takes its number. Its words name
-    the other.
-    """
+    """Return whether LiveKit refused an inbound trunk because another one has its number."""
     cause = error.__cause__
     return isinstance(cause, api.ServerError) and "Conflicting inbound SIP Trunks" in cause.message
 
 
-def outbound_info(line: TrunkConfig, wanted: Outbound, base: Any = None) -> Any:
-    """The trunk as it should be; what an operator set at LiveKit, and we know nothing of, stays as
-    in `base`.
+def outbound_info(config: TrunkConfig, wanted: Outbound, base: Any = None) -> Any:
+    """Return the trunk as it should be.
+
+    Settings of `base` that we do not manage stay: an operator may have made them at LiveKit.
     """
     info = _copy(base, sip.SIPOutboundTrunkInfo)
-    info.name, info.metadata = line.name, line.tag
-    info.address, info.transport = wanted.address, TRANSPORTS[wanted.transport]
-    info.auth_username, info.auth_password = wanted.auth_username, wanted.auth_password
+    info.name = config.name
+    info.metadata = config.tag
+    info.address = wanted.address
+    info.transport = TRANSPORTS[wanted.transport]
+    info.auth_username = wanted.auth_username
+    info.auth_password = wanted.auth_password
     _set_list(info.numbers, wanted.numbers)
     info.headers.clear()
     info.headers.update(dict(wanted.headers))
     return info
 
 
-def inbound_info(line: TrunkConfig, wanted: Inbound, base: Any = None) -> Any:
+def inbound_info(config: TrunkConfig, wanted: Inbound, base: Any = None) -> Any:
+    """Return the trunk as it should be, on top of `base`."""
     info = _copy(base, sip.SIPInboundTrunkInfo)
-    info.name, info.metadata = line.name, line.tag
-    info.auth_username, info.auth_password = wanted.auth_username, wanted.auth_password
+    info.name = config.name
+    info.metadata = config.tag
+    info.auth_username = wanted.auth_username
+    info.auth_password = wanted.auth_password
     _set_list(info.numbers, wanted.numbers)
     _set_list(info.allowed_addresses, wanted.allowed_addresses)
     return info
 
 
-def rule_info(line: TrunkConfig, wanted: InboundRoute, trunk_id: str, base: Any = None) -> Any:
+def rule_info(config: TrunkConfig, wanted: InboundRoute, trunk_id: str, base: Any = None) -> Any:
+    """Return the dispatch rule as it should be, on top of `base`."""
     info = _copy(base, sip.SIPDispatchRuleInfo)
-    info.name, info.metadata = line.name, line.tag
+    info.name = config.name
+    info.metadata = config.tag
     _set_list(info.trunk_ids, [trunk_id])
     info.rule.Clear()
     info.rule.dispatch_rule_individual.room_prefix = wanted.room_prefix
@@ -184,83 +200,87 @@ def rule_info(line: TrunkConfig, wanted: InboundRoute, trunk_id: str, base: Any 
     return info
 
 
-async def _apply_trunks(service: Any, line: TrunkConfig, numbers: Sequence[str] = ()) -> TrunkIds:
-    """Removals go from the rule to the trunks, additions the other way: a rule never names a trunk
-    that is gone.
-    """
-    found = await _find_trunks(service, line.tag, numbers or line.numbers)
-    await _delete_rules(service, found.rules[1:] if line.route else found.rules)
-    await _delete_trunks(service, found.inbound[1:] if line.inbound else found.inbound)
-    await _delete_trunks(service, found.outbound[1:] if line.outbound else found.outbound)
-    inbound_id = await _apply_inbound(service, line, found)
-    outbound_id = await _apply_outbound(service, line, found)
-    return TrunkIds(outbound_id, inbound_id, await _apply_rule(service, line, inbound_id, found))
+async def _apply_trunks(service: Any, config: TrunkConfig, numbers: Sequence[str] = ()) -> TrunkIds:
+    """Remove rules before trunks and add them after: a rule must not name a trunk that is gone."""
+    found = await _find_trunks(service, config.tag, numbers or config.numbers)
+    await _delete_rules(service, found.rules[1:] if config.route else found.rules)
+    await _delete_trunks(service, found.inbound[1:] if config.inbound else found.inbound)
+    await _delete_trunks(service, found.outbound[1:] if config.outbound else found.outbound)
+    inbound_id = await _apply_inbound(service, config, found)
+    outbound_id = await _apply_outbound(service, config, found)
+    return TrunkIds(outbound_id, inbound_id, await _apply_rule(service, config, inbound_id, found))
 
 
-async def _apply_inbound(service: Any, line: TrunkConfig, found: ExistingTrunks) -> str:
-    if line.inbound is None:
+async def _apply_inbound(service: Any, config: TrunkConfig, found: ExistingTrunks) -> str:
+    if config.inbound is None:
         return ""
-    there = next(iter(found.inbound), None)
-    wanted = inbound_info(line, line.inbound, there)
-    if wanted == there:
-        return str(there.sip_trunk_id)
+    existing = next(iter(found.inbound), None)
+    wanted = inbound_info(config, config.inbound, existing)
+    if wanted == existing:
+        return str(existing.sip_trunk_id)
     async with livekit_errors(SIP):
-        if there is None:
+        if existing is None:
             made = await service.create_inbound_trunk(
                 api.CreateSIPInboundTrunkRequest(trunk=wanted)
             )
         else:
-            made = await service.update_inbound_trunk(there.sip_trunk_id, wanted)
+            made = await service.update_inbound_trunk(existing.sip_trunk_id, wanted)
     return str(made.sip_trunk_id)
 
 
-async def _apply_outbound(service: Any, line: TrunkConfig, found: ExistingTrunks) -> str:
-    if line.outbound is None:
+async def _apply_outbound(service: Any, config: TrunkConfig, found: ExistingTrunks) -> str:
+    if config.outbound is None:
         return ""
-    there = next(iter(found.outbound), None)
-    wanted = outbound_info(line, line.outbound, there)
-    if wanted == there:
-        return str(there.sip_trunk_id)
+    existing = next(iter(found.outbound), None)
+    wanted = outbound_info(config, config.outbound, existing)
+    if wanted == existing:
+        return str(existing.sip_trunk_id)
     async with livekit_errors(SIP):
-        if there is None:
+        if existing is None:
             made = await service.create_outbound_trunk(
                 api.CreateSIPOutboundTrunkRequest(trunk=wanted)
             )
         else:
-            made = await service.update_outbound_trunk(there.sip_trunk_id, wanted)
+            made = await service.update_outbound_trunk(existing.sip_trunk_id, wanted)
     return str(made.sip_trunk_id)
 
 
-async def _apply_rule(service: Any, line: TrunkConfig, trunk_id: str, found: ExistingTrunks) -> str:
-    if line.route is None:
+async def _apply_rule(
+    service: Any, config: TrunkConfig, trunk_id: str, found: ExistingTrunks
+) -> str:
+    if config.route is None:
         return ""
-    there = next(iter(found.rules), None)
-    wanted = rule_info(line, line.route, trunk_id, there)
-    if wanted == there:
-        return str(there.sip_dispatch_rule_id)
+    existing = next(iter(found.rules), None)
+    wanted = rule_info(config, config.route, trunk_id, existing)
+    if wanted == existing:
+        return str(existing.sip_dispatch_rule_id)
     async with livekit_errors(SIP):
-        if there is None:
+        if existing is None:
             made = await service.create_dispatch_rule(
                 api.CreateSIPDispatchRuleRequest(dispatch_rule=wanted)
             )
         else:
-            made = await service.update_dispatch_rule(there.sip_dispatch_rule_id, wanted)
+            made = await service.update_dispatch_rule(existing.sip_dispatch_rule_id, wanted)
     return str(made.sip_dispatch_rule_id)
 
 
 async def _find_trunks(service: Any, tag: str, numbers: Sequence[str]) -> ExistingTrunks:
     found = await _list(service, numbers)
     return ExistingTrunks(
-        *(
-            tuple(i for i in items if i.metadata == tag)
-            for items in (found.outbound, found.inbound, found.rules)
-        )
+        outbound=_tagged(found.outbound, tag),
+        inbound=_tagged(found.inbound, tag),
+        rules=_tagged(found.rules, tag),
     )
 
 
+def _tagged(items: Sequence[Any], tag: str) -> tuple[Any, ...]:
+    return tuple(item for item in items if item.metadata == tag)
+
+
 async def _list(service: Any, numbers: Sequence[str]) -> ExistingTrunks:
-    """Trunks that carry one of the numbers (all when none is named), and all rules. Empty items are
-    LiveKit Cloud's.
+    """Return the trunks on one of the numbers (all trunks when none is given), and all rules.
+
+    LiveKit Cloud lists empty items too; they are left out.
     """
     async with livekit_errors(SIP):
         outbound = await service.list_outbound_trunk(

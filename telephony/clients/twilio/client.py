@@ -1,14 +1,15 @@
-"""Twilio's numbers and elastic SIP trunks, behind one wrapper that knows its client's traps
-(`protocols.md` §6).
+"""Twilio's numbers and elastic SIP trunks, behind one wrapper that knows its client's traps.
 
-timeout      the client has none by default and would wait for ever
-base URL     only for a sandbox: scheme and host of every request are replaced, those of absolute
-page URLs too 429          was never processed, so it may be sent again; nothing else is errors
-told by their code, in words an operator can act on
+`docs/reference/protocols.md §6` describes them:
+
+timeout     the client has none by default and would wait for ever
+base URL    for a sandbox, scheme and host of every request are replaced, also of absolute page URLs
+429         was never processed, so it may be sent again; nothing else may
+errors      are told apart by their code and given in words that an operator can act on
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -18,19 +19,20 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from telephony.clients.twilio.errors import TwilioError, call, create_once, delete_if_exists
+from telephony.clients.twilio.errors import TwilioError, create_once, delete_if_exists, send_request
 
-TIMEOUT = 15.0  # seconds, for every request
-PAGE = 100
+REQUEST_TIMEOUT_SECONDS = 15.0
+PAGE_ROWS = 100
 
-quiet = logging.getLogger(
-    "telephony.clients.twilio.client.requests"
-)  # the client writes ten lines for every request
-quiet.setLevel(logging.WARNING)
+# The client logs ten lines for every request at INFO.
+request_logger = logging.getLogger("telephony.clients.twilio.client.requests")
+request_logger.setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
 class OwnedNumber:
+    """A number of the account, with what it is connected to; empty strings for nothing."""
+
     sid: str
     friendly_name: str
     trunk_sid: str
@@ -38,17 +40,16 @@ class OwnedNumber:
 
 
 class HttpClient(TwilioHttpClient):  # type: ignore[misc]  # the client is untyped
-    """Sends everything to `base_url` where one is given. The environment's proxies do not lead to a
-    sandbox.
-    """
+    """Sends every request to `base_url`, where one is given, instead of to Twilio."""
 
     def __init__(self, base_url: str) -> None:
-        super().__init__(timeout=TIMEOUT, logger=quiet)
+        super().__init__(timeout=REQUEST_TIMEOUT_SECONDS, logger=request_logger)
         self.base = urlsplit(base_url) if base_url else None
         if self.session is not None and self.base is not None:
-            self.session.trust_env = False
+            self.session.trust_env = False  # a proxy of the environment does not reach a sandbox
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
+        """Send the request, to the same path of the base URL."""
         if self.base is not None:
             url = urlunsplit(
                 urlsplit(url)._replace(scheme=self.base.scheme, netloc=self.base.netloc)
@@ -57,8 +58,10 @@ class HttpClient(TwilioHttpClient):  # type: ignore[misc]  # the client is untyp
 
 
 class Twilio:
-    """The account of the settings. Methods raise TwilioError; deleting what is gone already is
-    fine.
+    """The account that the settings name.
+
+    Every method raises TwilioError when Twilio refuses or cannot be reached. Deleting, releasing or
+    detaching something that is already gone is fine.
     """
 
     def __init__(self) -> None:
@@ -73,186 +76,237 @@ class Twilio:
         )
 
     def account_status(self) -> str:
-        """`active`, `suspended` or `closed`."""
-        return str(call(self.client.api.v2010.accounts(settings.TWILIO_ACCOUNT_SID).fetch).status)
+        """Return `active`, `suspended` or `closed`. Raises TwilioError."""
+        account = self.client.api.v2010.accounts(settings.TWILIO_ACCOUNT_SID)
+        return str(send_request(account.fetch).status)
 
-    # --- numbers ---
+    # --- numbers
 
-    def available(self, country: str, kind: str, limit: int, filters: dict[str, Any]) -> list[Any]:
-        """Numbers for sale that can speak. `kind` is local, toll_free or mobile."""
+    def search_numbers(
+        self, country: str, kind: str, limit: int, filters: dict[str, Any]
+    ) -> list[Any]:
+        """Return numbers for sale that carry voice; `kind` is local, toll_free or mobile.
+
+        Raises TwilioError, also when no such numbers are sold in the country.
+        """
         inventory = getattr(self.client.available_phone_numbers(country), kind)
         try:
-            found: list[Any] = call(
+            found: list[Any] = send_request(
                 lambda: inventory.list(voice_enabled=True, limit=limit, **filters)
             )
         except TwilioError as error:
-            if error.missing:
+            if error.is_not_found:
                 kind_in_words = kind.replace("_", "-")
                 raise TwilioError(f"no {kind_in_words} numbers are sold in {country}") from error
             raise
         return found
 
-    def owned(self, phone_number: str) -> OwnedNumber | None:
-        found = call(
-            lambda: self.client.incoming_phone_numbers.list(phone_number=phone_number, limit=PAGE)
-        )
-        row = next((number for number in found if number.phone_number == phone_number), None)
+    def find_owned_number(self, phone_number: str) -> OwnedNumber | None:
+        """Return the account's number with these digits (E.164), or None. Raises TwilioError."""
+        numbers = self.client.incoming_phone_numbers
+        rows = send_request(lambda: numbers.list(phone_number=phone_number, limit=PAGE_ROWS))
+        row = next((row for row in rows if row.phone_number == phone_number), None)
         if row is None:
             return None
         return OwnedNumber(
-            row.sid, row.friendly_name or "", row.trunk_sid or "", row.voice_application_sid or ""
+            sid=row.sid,
+            friendly_name=row.friendly_name or "",
+            trunk_sid=row.trunk_sid or "",
+            voice_application_sid=row.voice_application_sid or "",
         )
 
-    def all_numbers(self) -> list[Any]:
-        found: list[Any] = call(lambda: self.client.incoming_phone_numbers.list(page_size=PAGE))
-        return found
+    def list_numbers(self) -> list[Any]:
+        """Return all numbers of the account. Raises TwilioError."""
+        numbers = self.client.incoming_phone_numbers
+        rows: list[Any] = send_request(lambda: numbers.list(page_size=PAGE_ROWS))
+        return rows
 
-    def buy(self, phone_number: str, tag: str) -> OwnedNumber:
-        """Costs money. After a lost answer it is looked for, never bought a second time."""
+    def buy_number(self, phone_number: str, tag: str) -> OwnedNumber:
+        """Buy the number (E.164), which costs money, and name it `tag`.
 
-        def bought() -> OwnedNumber | None:
-            number = self.owned(phone_number)
+        After a lost answer the purchase is looked up and never made a second time. Raises
+        TwilioError.
+        """
+
+        def find() -> OwnedNumber | None:
+            number = self.find_owned_number(phone_number)
             return number if number is not None and number.friendly_name == tag else None
 
         def buy() -> OwnedNumber:
-            row = call(
-                lambda: self.client.incoming_phone_numbers.create(
-                    phone_number=phone_number, friendly_name=tag
-                )
-            )
+            numbers = self.client.incoming_phone_numbers
+            row = send_request(lambda: numbers.create(phone_number=phone_number, friendly_name=tag))
             return OwnedNumber(row.sid, tag, row.trunk_sid or "", "")
 
-        return create_once(buy, bought)
+        return create_once(buy, find)
 
-    def release(self, sid: str) -> None:
+    def release_number(self, sid: str) -> None:
+        """Give the number back to Twilio. Raises TwilioError."""
         delete_if_exists(self.client.incoming_phone_numbers(sid).delete)
 
     def restore_application(self, number_sid: str, application_sid: str) -> None:
-        """Connecting a number to a trunk makes Twilio forget the application that took its calls."""
-        call(
-            lambda: self.client.incoming_phone_numbers(number_sid).update(
-                voice_application_sid=application_sid
-            )
-        )
+        """Let the application answer the number again. Raises TwilioError.
 
-    # --- trunks ---
+        Twilio forgets it when the number is connected to a trunk.
+        """
+        number = self.client.incoming_phone_numbers(number_sid)
+        send_request(lambda: number.update(voice_application_sid=application_sid))
 
-    def trunks(self, tag: str) -> list[str]:
-        return [str(row.sid) for row in self.all_trunks() if row.friendly_name == tag]
+    # --- trunks
 
-    def all_trunks(self) -> list[Any]:
-        found: list[Any] = call(lambda: self.client.trunking.v1.trunks.list(page_size=PAGE))
-        return found
+    def find_trunks(self, tag: str) -> list[str]:
+        """Return the SIDs of the trunks with this name. Raises TwilioError."""
+        return _sids_tagged(self.list_trunks(), tag)
+
+    def list_trunks(self) -> list[Any]:
+        """Return all trunks of the account. Raises TwilioError."""
+        trunks = self.client.trunking.v1.trunks
+        rows: list[Any] = send_request(lambda: trunks.list(page_size=PAGE_ROWS))
+        return rows
 
     def create_trunk(self, tag: str, domain: str) -> str:
+        """Create a trunk with this name and termination domain; returns its SID.
+
+        Raises TwilioError.
+        """
+
         def create() -> str:
-            row = call(
-                lambda: self.client.trunking.v1.trunks.create(
+            trunks = self.client.trunking.v1.trunks
+            row = send_request(
+                lambda: trunks.create(
                     friendly_name=tag, domain_name=domain, transfer_mode="enable-all"
                 )
             )
             return str(row.sid)
 
-        return create_once(create, lambda: next(iter(self.trunks(tag)), None))
+        return create_once(create, lambda: next(iter(self.find_trunks(tag)), None))
 
-    def delete_trunk(self, trunk: str) -> None:
-        delete_if_exists(self.client.trunking.v1.trunks(trunk).delete)
+    def delete_trunk(self, trunk_sid: str) -> None:
+        """Delete the trunk. Raises TwilioError."""
+        delete_if_exists(self._trunk(trunk_sid).delete)
 
-    def originations(self, trunk: str) -> list[Any]:
-        return self._of_trunk(
-            lambda: self.client.trunking.v1.trunks(trunk).origination_urls.list(page_size=PAGE)
-        )
+    def list_originations(self, trunk_sid: str) -> list[Any]:
+        """Return where calls to the trunk's numbers go; nothing when the trunk is gone.
 
-    def originate_to(self, trunk: str, sip_url: str, tag: str) -> str:
-        """Calls to the trunk's numbers go to this SIP URL."""
+        Raises TwilioError.
+        """
+        return self._list_of_trunk(self._trunk(trunk_sid).origination_urls)
+
+    def create_origination(self, trunk_sid: str, sip_url: str, tag: str) -> str:
+        """Send calls to the trunk's numbers to this SIP URL; returns the SID. Raises TwilioError."""
 
         def create() -> str:
-            urls = self.client.trunking.v1.trunks(trunk).origination_urls
-            row = call(
+            urls = self._trunk(trunk_sid).origination_urls
+            row = send_request(
                 lambda: urls.create(
                     weight=1, priority=1, enabled=True, friendly_name=tag, sip_url=sip_url
                 )
             )
             return str(row.sid)
 
-        return create_once(
-            create, lambda: next((str(row.sid) for row in self.originations(trunk)), None)
-        )
+        return create_once(create, lambda: _first_sid(self.list_originations(trunk_sid)))
 
-    def delete_origination(self, trunk: str, sid: str) -> None:
-        delete_if_exists(self.client.trunking.v1.trunks(trunk).origination_urls(sid).delete)
+    def delete_origination(self, trunk_sid: str, sid: str) -> None:
+        """Delete one destination of the trunk's calls. Raises TwilioError."""
+        delete_if_exists(self._trunk(trunk_sid).origination_urls(sid).delete)
 
-    def numbers_of(self, trunk: str) -> list[Any]:
-        return self._of_trunk(
-            lambda: self.client.trunking.v1.trunks(trunk).phone_numbers.list(page_size=PAGE)
-        )
+    def list_trunk_numbers(self, trunk_sid: str) -> list[Any]:
+        """Return the numbers on the trunk; nothing when it is gone. Raises TwilioError."""
+        return self._list_of_trunk(self._trunk(trunk_sid).phone_numbers)
 
-    def attach_number(self, trunk: str, number_sid: str) -> str:
+    def attach_number(self, trunk_sid: str, number_sid: str) -> str:
+        """Connect the number to the trunk; returns its SID. Raises TwilioError."""
+
         def attach() -> str:
-            numbers = self.client.trunking.v1.trunks(trunk).phone_numbers
-            return str(call(lambda: numbers.create(phone_number_sid=number_sid)).sid)
+            numbers = self._trunk(trunk_sid).phone_numbers
+            return str(send_request(lambda: numbers.create(phone_number_sid=number_sid)).sid)
 
-        return create_once(
-            attach,
-            lambda: next((number_sid for n in self.numbers_of(trunk) if n.sid == number_sid), None),
-        )
+        def find() -> str | None:
+            sids = [number.sid for number in self.list_trunk_numbers(trunk_sid)]
+            return number_sid if number_sid in sids else None
 
-    def detach_number(self, trunk: str, number_sid: str) -> None:
-        delete_if_exists(self.client.trunking.v1.trunks(trunk).phone_numbers(number_sid).delete)
+        return create_once(attach, find)
 
-    # --- credentials with which LiveKit may call through a trunk ---
+    def detach_number(self, trunk_sid: str, number_sid: str) -> None:
+        """Disconnect the number from the trunk. Raises TwilioError."""
+        delete_if_exists(self._trunk(trunk_sid).phone_numbers(number_sid).delete)
 
-    def credential_lists(self, tag: str) -> list[str]:
-        return [str(row.sid) for row in self.all_credential_lists() if row.friendly_name == tag]
+    # --- credentials with which LiveKit may call through a trunk
 
-    def all_credential_lists(self) -> list[Any]:
-        found: list[Any] = call(lambda: self.client.sip.credential_lists.list(page_size=PAGE))
-        return found
+    def find_credential_lists(self, tag: str) -> list[str]:
+        """Return the SIDs of the credential lists with this name. Raises TwilioError."""
+        return _sids_tagged(self.list_credential_lists(), tag)
+
+    def list_credential_lists(self) -> list[Any]:
+        """Return all credential lists of the account. Raises TwilioError."""
+        lists = self.client.sip.credential_lists
+        rows: list[Any] = send_request(lambda: lists.list(page_size=PAGE_ROWS))
+        return rows
 
     def create_credential_list(self, tag: str) -> str:
-        def create() -> str:
-            return str(call(lambda: self.client.sip.credential_lists.create(friendly_name=tag)).sid)
-
-        return create_once(create, lambda: next(iter(self.credential_lists(tag)), None))
-
-    def create_credential(self, credential_list: str, username: str, password: str) -> str:
-        credentials = self.client.sip.credential_lists(credential_list).credentials
+        """Create an empty credential list with this name; returns its SID. Raises TwilioError."""
 
         def create() -> str:
-            return str(call(lambda: credentials.create(username=username, password=password)).sid)
+            lists = self.client.sip.credential_lists
+            return str(send_request(lambda: lists.create(friendly_name=tag)).sid)
 
-        def created() -> str | None:
-            rows = call(lambda: credentials.list(page_size=PAGE))
-            return next((str(row.sid) for row in rows if row.username == username), None)
+        return create_once(create, lambda: next(iter(self.find_credential_lists(tag)), None))
 
-        return create_once(create, created)
+    def create_credential(self, list_sid: str, username: str, password: str) -> str:
+        """Add a credential to the list; returns its SID. Raises TwilioError."""
+        credentials = self.client.sip.credential_lists(list_sid).credentials
+
+        def create() -> str:
+            row = send_request(lambda: credentials.create(username=username, password=password))
+            return str(row.sid)
+
+        def find() -> str | None:
+            rows = send_request(lambda: credentials.list(page_size=PAGE_ROWS))
+            return _first_sid(row for row in rows if row.username == username)
+
+        return create_once(create, find)
 
     def delete_credential_list(self, sid: str) -> None:
-        """Its credentials go with it."""
+        """Delete the list with its credentials. Raises TwilioError."""
         delete_if_exists(self.client.sip.credential_lists(sid).delete)
 
-    def lists_of(self, trunk: str) -> list[Any]:
-        return self._of_trunk(
-            lambda: self.client.trunking.v1.trunks(trunk).credentials_lists.list(page_size=PAGE)
-        )
+    def list_trunk_credential_lists(self, trunk_sid: str) -> list[Any]:
+        """Return the credential lists that the trunk accepts; nothing when it is gone.
 
-    def admit_list(self, trunk: str, credential_list: str) -> str:
-        def admit() -> str:
-            lists = self.client.trunking.v1.trunks(trunk).credentials_lists
-            return str(call(lambda: lists.create(credential_list_sid=credential_list)).sid)
+        Raises TwilioError.
+        """
+        return self._list_of_trunk(self._trunk(trunk_sid).credentials_lists)
 
-        return create_once(
-            admit, lambda: next((str(row.sid) for row in self.lists_of(trunk)), None)
-        )
+    def attach_credential_list(self, trunk_sid: str, list_sid: str) -> str:
+        """Let the trunk accept the credential list; returns its SID. Raises TwilioError."""
 
-    def expel_list(self, trunk: str, sid: str) -> None:
-        delete_if_exists(self.client.trunking.v1.trunks(trunk).credentials_lists(sid).delete)
+        def attach() -> str:
+            lists = self._trunk(trunk_sid).credentials_lists
+            return str(send_request(lambda: lists.create(credential_list_sid=list_sid)).sid)
 
-    def _of_trunk(self, fetch: Callable[[], Iterable[Any]]) -> list[Any]:
-        """A part of a trunk; nothing when the trunk is gone."""
+        return create_once(attach, lambda: _first_sid(self.list_trunk_credential_lists(trunk_sid)))
+
+    def detach_credential_list(self, trunk_sid: str, sid: str) -> None:
+        """Let the trunk no longer accept the credential list. Raises TwilioError."""
+        delete_if_exists(self._trunk(trunk_sid).credentials_lists(sid).delete)
+
+    # --- helpers
+
+    def _trunk(self, sid: str) -> Any:
+        return self.client.trunking.v1.trunks(sid)
+
+    def _list_of_trunk(self, rows: Any) -> list[Any]:
+        """Return a part of a trunk; nothing when the trunk is gone. Raises TwilioError."""
         try:
-            return list(call(fetch))
+            return list(send_request(lambda: rows.list(page_size=PAGE_ROWS)))
         except TwilioError as error:
-            if error.missing:
+            if error.is_not_found:
                 return []
             raise
+
+
+def _sids_tagged(rows: Iterable[Any], tag: str) -> list[str]:
+    return [str(row.sid) for row in rows if row.friendly_name == tag]
+
+
+def _first_sid(rows: Iterable[Any]) -> str | None:
+    return next((str(row.sid) for row in rows), None)

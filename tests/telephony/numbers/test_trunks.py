@@ -127,15 +127,15 @@ def test_whoever_comes_second_at_livekit_is_told_as_when_there_is_a_row(
 def test_a_number_that_was_taken_while_a_trunk_was_changed_is_given_back(
     ours: Workspace, theirs: Workspace, box: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, change = make.client(ours), livekit_trunks.change_trunks
+    client, change = make.client(ours), livekit_trunks.replace_trunks
     trunk = client.post("/sip-trunks", OUTBOUND).json()
 
     def meanwhile(before: TrunkConfig, after: TrunkConfig) -> TrunkIds:
-        monkeypatch.setattr(livekit_trunks, "change_trunks", change)
+        monkeypatch.setattr(livekit_trunks, "replace_trunks", change)
         make.phone_number(theirs, phone_number="+12025550109")
         return change(before, after)
 
-    monkeypatch.setattr(livekit_trunks, "change_trunks", meanwhile)
+    monkeypatch.setattr(livekit_trunks, "replace_trunks", meanwhile)
 
     response = client.patch(
         f"/sip-trunks/{trunk['id']}", {"numbers": ["+12025550109"], "auth_password": "other"}

@@ -39,4 +39,4 @@ def refusal(words: str) -> tuple[int, dict[str, str]]:
 
 def buy_by_hand(number: str = NUMBER) -> str:
     """Somebody buys a number in Twilio's console."""
-    return Twilio().buy(number, "Bought by hand").sid
+    return Twilio().buy_number(number, "Bought by hand").sid
