@@ -1,14 +1,14 @@
-"""What the voice agent reports on its call: sent in order, repeated after a lost answer, late when
-it had to wait.
+"""What the voice agent reports on its call: in order, but possibly repeated or late.
 
-The agent is our witness: a callee it never saw was never called (dialing/reconcile.py), so
-`agent_seen_at` says until when it looked, by the earlier of its clock and the database's.
+The agent is the witness of a dial: a callee that it never saw was never called
+(`telephony/dialing/reconciliation.py`). `agent_seen_at` is the latest time up to which it watched,
+by the earlier of its own clock and the database's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.db import transaction
@@ -16,19 +16,17 @@ from django.db.models import DateTimeField, F, Value
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 from django.utils import timezone
 
-from telephony.domain import call_states, timeline
+from telephony.domain import call_states
 from telephony.domain.disconnect_reasons import Ending, ending_for
+from telephony.domain.timeline import TICK, build_event, clamp_to_timeline
 from telephony.models import Call, CallEvent, Direction, Stage, Turn
 from voiceops.core import task_queue
 from voiceops.core.errors import NotFound
 
-AGENT_SEEN_INTERVAL = timedelta(
-    seconds=1
-)  # half of the two after which an agent says that it is alive
-OPT_OUT_TOOLS = (
-    "opt_out",
-    "do_not_call",
-)  # tools by which an agent says that the callee asked not to be called again
+# Half of the two seconds after which an agent reports that it is alive.
+AGENT_SEEN_INTERVAL = timedelta(seconds=1)
+# Tools with which an agent reports that the callee asked not to be called again.
+OPT_OUT_TOOLS = ("opt_out", "do_not_call")
 DETECTION_TEXTS = {
     "human": "A person answered",
     "machine": "An answering machine answered",
@@ -39,7 +37,7 @@ DETECTION_TEXTS = {
 
 @dataclass(frozen=True)
 class ReportEvent:
-    """One event, its shape already checked; `data` holds the fields of its type."""
+    """One event of a report, with a validated shape; `data` holds the fields of its type."""
 
     id: str
     type: str
@@ -49,7 +47,7 @@ class ReportEvent:
 
 @dataclass
 class ReportContext:
-    """What a report adds to the call's history, written in one go at its end."""
+    """The call of a report, and the rows that the report adds, written together at its end."""
 
     call: Call
     now: datetime
@@ -57,12 +55,12 @@ class ReportContext:
     events: list[CallEvent] = field(default_factory=list)
 
     def add_event(self, event: ReportEvent, text: str, at: datetime | None = None) -> None:
+        """Add an event to the timeline, to be saved with the rest of the report."""
         self.events.append(
-            CallEvent(
-                workspace_id=self.call.workspace_id,
-                call=self.call,
+            build_event(
+                self.call,
                 type=event.type,
-                text=text[:500],
+                text=text,
                 at=at or self.timeline_time(event),
                 data=dict(event.data),
                 external_id=event.id,
@@ -70,192 +68,200 @@ class ReportContext:
         )
 
     def timeline_time(self, event: ReportEvent) -> datetime:
-        """Its place in the story: an agent whose clock is fast or slow does not tell of the time
-        around the call.
+        """Return where the event belongs in the timeline: never before the call or after now.
+
+        The agent's clock may be fast or slow.
         """
         return max(min(event.at, self.now), self.call.created_at)
 
     def call_time(self, event: ReportEvent) -> datetime:
-        """When it happened: not later than now, not before the call was dialled, whatever the
-        agent's clock says.
-        """
+        """Return when the call changed: never before it was dialled or after now."""
         return max(min(event.at, self.now), self.call.intent_at or self.call.created_at)
 
 
+Handler: TypeAlias = Callable[[ReportEvent, ReportContext], bool]
+
+
 def apply_report(*, call_id: UUID, events: Sequence[ReportEvent]) -> None:
-    """Apply a report; events that came before change nothing. Raises NotFound when there is no such
-    call.
+    """Apply a report, of which repeated events change nothing.
+
+    Raises NotFound when there is no such call.
     """
     if all(event.type == "agent_alive" and not event.data for event in events):
         if events and not touch_agent(call_id, max(event.at for event in events)):
             raise NotFound("Call not found")
         return
-    call = Call.unscoped.get_or_none(
-        pk=call_id
-    )  # before the transaction, in which on SQLite everybody else waits
+
+    # Before the transaction, because an open transaction blocks every other writer on SQLite.
+    call = Call.unscoped.get_or_none(pk=call_id)
     if call is None:
         raise NotFound("Call not found")
-    notes = ReportContext(call, timezone.now())
+    context = ReportContext(call, timezone.now())
     with transaction.atomic(savepoint=False):
-        moved = [apply_event(event, notes) for event in events]
-        if notes.turns:
-            Turn.unscoped.bulk_create(notes.turns, ignore_conflicts=True)
-        if notes.events:
-            CallEvent.unscoped.bulk_create(notes.events, ignore_conflicts=True)
-        if not (any(moved) or call.stage == Stage.ENDED) or call.agent_joined_at is None:
+        moved = [apply_event(event, context) for event in events]
+        if context.turns:
+            Turn.unscoped.bulk_create(context.turns, ignore_conflicts=True)
+        if context.events:
+            CallEvent.unscoped.bulk_create(context.events, ignore_conflicts=True)
+
+        # Moving a call already touches it, and of an ended call the agent's presence is irrelevant.
+        is_touched = any(moved) or call.stage == Stage.ENDED
+        if not is_touched or call.agent_joined_at is None:
             record_agent_activity(call, max(event.at for event in events))
 
 
 def record_agent_activity(call: Call, at: datetime) -> None:
-    """Of a call that lives, once a second is enough: what its agent says comes in bursts."""
+    """Record that the agent is alive, once a second at most: reports come in bursts."""
     if call.agent_seen_at is None or at - call.agent_seen_at > AGENT_SEEN_INTERVAL:
         touch_agent(call.pk, at)
 
 
 def touch_agent(call_id: UUID, at: datetime) -> bool:
-    """The agent was alive in the room at that time of its clock. False when there is no such call."""
-    seen = Least(Value(at, output_field=DateTimeField()), Now())
-    return bool(
-        Call.unscoped.filter(pk=call_id).update(
-            agent_joined_at=Coalesce("agent_joined_at", Now()),
-            agent_seen_at=Greatest(Coalesce(F("agent_seen_at"), seen), seen),
-            heard_at=Now(),
-        )
+    """Record that the agent was in the room at `at`, by its clock; False when there is no call."""
+    seen_at = Least(Value(at, output_field=DateTimeField()), Now())
+    updated = Call.unscoped.filter(pk=call_id).update(
+        agent_joined_at=Coalesce("agent_joined_at", Now()),
+        # Late reports must not move the time back.
+        agent_seen_at=Greatest(Coalesce(F("agent_seen_at"), seen_at), seen_at),
+        heard_at=Now(),
     )
+    return bool(updated)
 
 
-def apply_event(event: ReportEvent, notes: ReportContext) -> bool:
-    """True when the event moved the call on."""
-    take = HANDLERS.get(event.type)
-    return bool(take and take(event, notes))
+def apply_event(event: ReportEvent, context: ReportContext) -> bool:
+    """Apply one event; returns True when it moved the call to another stage."""
+    handler = HANDLERS.get(event.type)
+    return handler is not None and handler(event, context)
 
 
-def _handle_agent_joined(event: ReportEvent, notes: ReportContext) -> bool:
-    notes.add_event(event, "The voice agent joined the room")
+def is_recorded(event: ReportEvent, call: Call) -> bool:
+    """Return whether the event was reported before."""
+    return CallEvent.unscoped.filter(call=call, external_id=event.id).exists()
+
+
+def _handle_agent_joined(event: ReportEvent, context: ReportContext) -> bool:
+    context.add_event(event, "The voice agent joined the room")
     return False
 
 
-def _handle_agent_alive(event: ReportEvent, notes: ReportContext) -> bool:
-    """The agent may say what it sees of the callee's leg, which tells that the phone rings: no
-    webhook does.
-    """
-    if event.data.get("callee_status") != "ringing" or notes.call.ringing_at is not None:
+def _handle_agent_alive(event: ReportEvent, context: ReportContext) -> bool:
+    """Mark the call as ringing when the agent sees that it rings, which no webhook reports."""
+    is_ringing = event.data.get("callee_status") == "ringing"
+    if not is_ringing or context.call.ringing_at is not None:
         return False
-    return call_states.mark_ringing(notes.call, at=notes.call_time(event), source="agent")
+    return call_states.mark_ringing(context.call, at=context.call_time(event), source="agent")
 
 
-def _handle_callee_joined(event: ReportEvent, notes: ReportContext) -> bool:
-    call = notes.call
+def _handle_callee_joined(event: ReportEvent, context: ReportContext) -> bool:
+    call = context.call
     if call.callee_joined_at is not None:
         return False
-    call_states.mark_callee_joined(call, at=notes.call_time(event), source="agent")
-    if call.is_web:  # a browser has no line that rings
-        call_states.mark_answered(call, at=notes.call_time(event), source="agent")
+    at = context.call_time(event)
+    call_states.mark_callee_joined(call, at=at, source="agent")
+    # A browser does not ring: joining is answering.
+    if call.is_web:
+        call_states.mark_answered(call, at=at, source="agent")
     return call.callee_joined_at is not None
 
 
-def _handle_callee_answered(event: ReportEvent, notes: ReportContext) -> bool:
-    """Also told by everything that only happens on an answered call, when the report of the answer
-    was lost.
+def _handle_callee_answered(event: ReportEvent, context: ReportContext) -> bool:
+    """Mark the call as answered.
+
+    Other handlers call this for events that only happen on an answered call, in case the report of
+    the answer was lost.
     """
-    if notes.call.answered_at is not None:
+    call = context.call
+    if call.answered_at is not None:
         return False
-    moved = call_states.mark_answered(notes.call, at=notes.call_time(event), source="agent")
-    if moved and notes.call.direction == Direction.INBOUND:
-        task_queue.enqueue_on_commit(
-            task_queue.RUN_SWEEP
-        )  # which starts the recording: no shift looks after this call
+    moved = call_states.mark_answered(call, at=context.call_time(event), source="agent")
+    # No dispatcher follows an inbound call, so that the sweep has to start its recording.
+    if moved and call.direction == Direction.INBOUND:
+        task_queue.enqueue_on_commit(task_queue.RUN_SWEEP)
     return moved
 
 
-def _handle_detected(event: ReportEvent, notes: ReportContext) -> bool:
-    answered = _handle_callee_answered(event, notes)
+def _handle_detected(event: ReportEvent, context: ReportContext) -> bool:
+    answered = _handle_callee_answered(event, context)
     kind = event.data["kind"]
-    if notes.call.detected != kind:
-        call_states.mark_detected(notes.call, kind=kind, at=notes.call_time(event))
-    notes.add_event(
-        event,
-        DETECTION_TEXTS[kind],
-        at=timeline.clamp_to_timeline(notes.call, notes.timeline_time(event)),
-    )
+    if context.call.detected != kind:
+        call_states.mark_detected(context.call, kind=kind, at=context.call_time(event))
+    at = clamp_to_timeline(context.call, context.timeline_time(event))
+    context.add_event(event, DETECTION_TEXTS[kind], at=at)
     return answered
 
 
-def _handle_turn(event: ReportEvent, notes: ReportContext) -> bool:
-    notes.turns.append(
+def _handle_turn(event: ReportEvent, context: ReportContext) -> bool:
+    context.turns.append(
         Turn(
-            workspace_id=notes.call.workspace_id,
-            call=notes.call,
+            workspace_id=context.call.workspace_id,
+            call=context.call,
             external_id=event.id,
             **dict(event.data),
         )
     )
-    return False  # no proof of an answer: networks speak to callers before anybody picks up
+    # Speech proves no answer: networks play announcements before the callee picks up.
+    return False
 
 
-def _handle_tool_call(event: ReportEvent, notes: ReportContext) -> bool:
-    notes.add_event(event, f"The agent used {event.data['name']}")
-    if (
-        event.data["name"] in OPT_OUT_TOOLS
-        and not notes.call.is_web
-        and not is_recorded(event, notes.call)
-    ):
-        Call.unscoped.filter(pk=notes.call.pk).update(opt_out_at=notes.call_time(event))
+def _handle_tool_call(event: ReportEvent, context: ReportContext) -> bool:
+    call = context.call
+    name = event.data["name"]
+    context.add_event(event, f"The agent used {name}")
+    if name in OPT_OUT_TOOLS and not call.is_web and not is_recorded(event, call):
+        Call.unscoped.filter(pk=call.pk).update(opt_out_at=context.call_time(event))
         task_queue.enqueue_on_commit(task_queue.SUPPRESS_OPT_OUTS)
     return False
 
 
-def is_recorded(event: ReportEvent, call: Call) -> bool:
-    return CallEvent.unscoped.filter(call=call, external_id=event.id).exists()
-
-
-def _handle_usage(event: ReportEvent, notes: ReportContext) -> bool:
-    notes.add_event(event, "The agent reported its usage")
+def _handle_usage(event: ReportEvent, context: ReportContext) -> bool:
+    context.add_event(event, "The agent reported its usage")
     return False
 
 
-def _handle_analysis(event: ReportEvent, notes: ReportContext) -> bool:
-    notes.add_event(
-        event, "The agent analysed the call"
-    )  # read back by services/analysis.py, and told by webhooks
+def _handle_analysis(event: ReportEvent, context: ReportContext) -> bool:
+    """Add the analysis to the timeline, from which the API and webhooks read it."""
+    context.add_event(event, "The agent analysed the call")
     return False
 
 
-def _handle_callee_left(event: ReportEvent, notes: ReportContext) -> bool:
-    """The end of an answered call. Of one that was not answered it is kept as evidence: the dial's
-    answer says more.
+def _handle_callee_left(event: ReportEvent, context: ReportContext) -> bool:
+    """End an answered call.
+
+    Of an unanswered call it is kept as evidence, because the answer to the dial decides.
     """
-    ending = ending_for(event.data["reason"])
-    if _end_call(event, ending, notes):
+    if _end_call(event, ending_for(event.data["reason"]), context):
         return True
-    if notes.call.answered_at is None:
+    if context.call.answered_at is None:
         reason = event.data["reason"].lower().replace("_", " ") or "no reason given"
-        # It led to the end, which the answer to the dial may have told of first.
-        at, ended_at = notes.timeline_time(event), notes.call.ended_at
-        before = min(at, ended_at - timeline.TICK) if ended_at else at
-        notes.add_event(event, f"The callee's line was closed ({reason})", at=before)
+        text = f"The callee's line was closed ({reason})"
+        at = context.timeline_time(event)
+        ended_at = context.call.ended_at
+        # It led to the end, which the answer to the dial may have reported first.
+        before_end = min(at, ended_at - TICK) if ended_at else at
+        context.add_event(event, text, at=before_end)
     return False
 
 
-def _handle_ended(event: ReportEvent, notes: ReportContext) -> bool:
-    return _end_call(event, ending_for(event.data["reason"]), notes)
+def _handle_ended(event: ReportEvent, context: ReportContext) -> bool:
+    return _end_call(event, ending_for(event.data["reason"]), context)
 
 
-def _end_call(event: ReportEvent, ending: Ending, notes: ReportContext) -> bool:
-    call = notes.call
-    answered = ending.answered and _handle_callee_answered(event, notes)
-    at = notes.call_time(event)
+def _end_call(event: ReportEvent, ending: Ending, context: ReportContext) -> bool:
+    call = context.call
+    answered = ending.answered and _handle_callee_answered(event, context)
+    at = context.call_time(event)
     if call.stage == Stage.IN_PROGRESS:
         if call_states.mark_hung_up(
             call, at=at, reason=ending.reason, by=ending.by, source="agent"
         ):
             return True
-        call.refresh_from_db()  # a webhook was quicker just now
+        # A webhook ended the call a moment before.
+        call.refresh_from_db()
     call_states.fill_in_hangup(call, by=ending.by, reason=ending.reason, at=at)
     return answered
 
 
-HANDLERS = {
+HANDLERS: dict[str, Handler] = {
     "agent_joined": _handle_agent_joined,
     "agent_alive": _handle_agent_alive,
     "callee_joined": _handle_callee_joined,

@@ -1,13 +1,12 @@
-"""Somebody calls one of our numbers. LiveKit's dispatch rule opens a room; its webhook tells us of
-the call.
+"""Inbound calls. LiveKit's dispatch rule opens a room, and its webhook reports the call.
 
 The agent is dispatched from here and not by the rule, so that it gets what every agent gets: the
-newest published version, and a report token of this very call. The caller hears it ring meanwhile.
-Where the webhook is lost, the sweep finds the room.
+newest published version, and a report token of this call. The caller hears it ring meanwhile.
+Where the webhook is lost, `follow_inbound_calls` finds the room.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -33,11 +32,11 @@ from voiceops.core.orm_thread import OrmThread
 logger = logging.getLogger(__name__)
 
 ANONYMOUS_CALLER = "anonymous"
-AGENT_JOIN_TIMEOUT = timedelta(seconds=10)  # until an agent that has not joined counts as missing
-AGENT_EXPECTED_WITHIN = timedelta(seconds=5)
-INBOUND_WEBHOOK_GRACE = timedelta(
-    seconds=3
-)  # webhooks and reports of a call that is a moment old may be on their way
+MAX_CALLER_LENGTH = 64
+AGENT_JOIN_TIMEOUT = timedelta(seconds=10)  # after this an agent that has not joined is missing
+AGENT_EXPECTED_WITHIN = timedelta(seconds=5)  # a caller who waited longer waited for the agent
+# Webhooks and reports of a call that began a moment ago may still be on their way.
+INBOUND_WEBHOOK_GRACE = timedelta(seconds=3)
 MAX_RINGING_CALLS_PER_ROUND = 100
 NO_AGENT_ANSWERED = Verdict(
     Outcome.NO_ANSWER, "no_agent", Blame.PLATFORM, "No voice agent answered"
@@ -56,23 +55,25 @@ CALLER_HUNG_UP = Verdict(
 def open_call(
     room: str, *, attributes: Mapping[str, Any] | None = None, at: datetime
 ) -> Call | None:
-    """The call of an inbound room, made at the first news of it, whichever that is. None for other
-    rooms.
+    """Return the call of an inbound room, created when this is the first event of the room.
+
+    `attributes` are those of the caller's participant, where it is known. Returns None for other
+    rooms, and for numbers that do not exist any more.
     """
     number_id = room_names.number_of(room)
-    number = (
-        number_id
-        and PhoneNumber.unscoped.select_related("inbound_agent").filter(pk=number_id).first()
-    )
-    if not number:
+    if number_id is None:
         return None
+    numbers = PhoneNumber.unscoped.select_related("inbound_agent")
+    number = numbers.filter(pk=number_id).first()
+    if number is None:
+        return None
+
     agent = number.inbound_agent
-    if (
-        agent is not None and agent.deleted_at is not None
-    ):  # deleted while it was being put on the number
+    # An agent can be deleted at the same moment as it is assigned to the number.
+    if agent is not None and agent.deleted_at is not None:
         agent = None
     with transaction.atomic():
-        call, made = Call.unscoped.get_or_create(
+        call, created = Call.unscoped.get_or_create(
             room=room,
             defaults={
                 "pk": uuid7(),
@@ -86,38 +87,48 @@ def open_call(
                 "to_number": number.phone_number,
             },
         )
-        if made:
+        if created:
             _start_ringing(call, max(at, call.created_at))
     return call
 
 
 def _start_ringing(call: Call, at: datetime) -> None:
-    call.dialed_at = call.ringing_at = call.heard_at = at
+    call.dialed_at = at
+    call.ringing_at = at
+    call.heard_at = at
     call.save(update_fields=["dialed_at", "ringing_at", "heard_at"])
-    timeline.add_event(
-        call, type="ringing", text=f"{call.from_number} is calling {call.to_number}", at=at
-    )
+    text = f"{call.from_number} is calling {call.to_number}"
+    timeline.add_event(call, type="ringing", text=text, at=at)
     transaction.on_commit(partial(dispatch_agent, call))
 
 
 def caller_number(room: str, attributes: Mapping[str, Any]) -> str:
-    """Who calls, by the SIP participant or else by the room's name; `anonymous` when they withhold
-    it.
+    """Return who calls, by the SIP participant or else by the room's name.
+
+    Returns `anonymous` when the caller withholds the number.
     """
-    told = str(attributes.get("sip.phoneNumber") or room.partition("_")[2].rpartition("_")[0])
-    return told[:64] if told.removeprefix("+").isdigit() else ANONYMOUS_CALLER
+    number_in_room = room.partition("_")[2].rpartition("_")[0]
+    number = str(attributes.get("sip.phoneNumber") or number_in_room)
+    return number[:MAX_CALLER_LENGTH] if number.removeprefix("+").isdigit() else ANONYMOUS_CALLER
 
 
 def dispatch_agent(call: Call) -> None:
-    """Put the agent to work in the caller's room. Where LiveKit cannot be asked, the sweep tries
-    again.
+    """Dispatch the agent to the caller's room, unless it joined or another process does so.
+
+    When LiveKit cannot be asked, `follow_inbound_calls` tries again.
     """
     now = database_now()
+    lease_expires_at = now + AGENT_JOIN_TIMEOUT
+    unclaimed = Call.unscoped.filter(
+        Q(lease_expires_at=None) | Q(lease_expires_at__lt=now),
+        pk=call.pk,
+        stage=Stage.RINGING,
+        agent_joined_at=None,
+    )
     version = call.agent_version
-    unclaimed = Call.unscoped.filter(pk=call.pk, stage=Stage.RINGING, agent_joined_at=None)
-    unclaimed = unclaimed.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lt=now))
-    if version is None or not unclaimed.update(lease_expires_at=now + AGENT_JOIN_TIMEOUT):
+    if version is None or not unclaimed.update(lease_expires_at=lease_expires_at):
         return
+
     try:
         metadata = metadata_of(call, version.config_with_secrets())
     except DecryptError as error:
@@ -130,24 +141,22 @@ def dispatch_agent(call: Call) -> None:
             lambda livekit: livekit_calls.dispatch_agent(livekit, room=call.room, metadata=metadata)
         )
     except ProviderError as error:
-        logger.warning("No agent could be brought to inbound call %s: %s", call.pk, error)
-        Call.unscoped.filter(pk=call.pk, lease_expires_at=now + AGENT_JOIN_TIMEOUT).update(
-            lease_expires_at=None
-        )
-
-
-# --- for the sweep ---
+        logger.warning("No agent could be dispatched to inbound call %s: %s", call.pk, error)
+        # Give the lease back, so that the next round does not wait for it to expire.
+        own_lease = Call.unscoped.filter(pk=call.pk, lease_expires_at=lease_expires_at)
+        own_lease.update(lease_expires_at=None)
 
 
 async def follow_inbound_calls(livekit: LiveKit, db: OrmThread) -> int:
-    """Look into rooms nobody told us of, and calls that ring for long. Returns how many calls it
-    looked at.
+    """Find rooms whose webhooks were lost, and advance calls that ring for long.
+
+    Returns how many ringing calls were checked.
     """
     if await db(numbers_take_calls):
         try:
             rooms = await list_rooms(livekit)
         except ProviderError as error:
-            logger.warning("Inbound rooms cannot be looked for: %s", error)
+            logger.warning("Inbound rooms cannot be listed: %s", error)
             return 0
         await db(open_unknown_rooms, [room for room in rooms if room_names.number_of(room)])
     calls = await db(list_ringing_calls)
@@ -156,69 +165,74 @@ async def follow_inbound_calls(livekit: LiveKit, db: OrmThread) -> int:
 
 
 def numbers_take_calls() -> bool:
+    """Return whether any number has an agent for inbound calls."""
     return PhoneNumber.unscoped.exclude(inbound_agent=None).exists()
 
 
-def open_unknown_rooms(rooms: list[str]) -> None:
+def open_unknown_rooms(rooms: Sequence[str]) -> None:
+    """Create the calls of inbound rooms that have none yet."""
     known = set(Call.unscoped.filter(room__in=rooms).values_list("room", flat=True))
     for room in set(rooms) - known:
         open_call(room, at=database_now())
 
 
 def list_ringing_calls() -> list[Call]:
-    """Also those whose number was removed meanwhile; not the test calls of browsers, which nobody
-    rings.
+    """Return inbound calls that ring for long, also those whose number was removed meanwhile.
+
+    Web calls do not ring and are followed in `web_calls`.
     """
-    ringing = Call.unscoped.filter(stage=Stage.RINGING, direction=Direction.INBOUND).exclude(
-        room__startswith="vo-"
+    ringing = Call.unscoped.filter(
+        stage=Stage.RINGING,
+        direction=Direction.INBOUND,
+        ringing_at__lt=database_now() - INBOUND_WEBHOOK_GRACE,
     )
-    waiting = ringing.filter(ringing_at__lt=database_now() - INBOUND_WEBHOOK_GRACE).select_related(
-        "agent_version"
-    )
-    return list(waiting.order_by("pk")[:MAX_RINGING_CALLS_PER_ROUND])
+    telephone = ringing.exclude(room__startswith="vo-").select_related("agent_version")
+    return list(telephone.order_by("pk")[:MAX_RINGING_CALLS_PER_ROUND])
 
 
 async def follow_ringing_call(livekit: LiveKit, db: OrmThread, call: Call) -> None:
+    """Ask LiveKit who is in the room of a call that rings for long, and act on the answer."""
     try:
         present = await list_participants(livekit, call.room)
         verdict = await db(advance_call, call, present)
         if verdict is not None:
             await delete_room(livekit, call.room)
     except ProviderError as error:
-        logger.warning("Inbound call %s cannot be looked into: %s", call.pk, error)
+        logger.warning("Inbound call %s cannot be checked at LiveKit: %s", call.pk, error)
         return
     now = await db(database_now)
     if verdict is not None:
         await db(call_states.mark_failed, call, verdict=verdict, at=now, source="sweep")
 
 
-def advance_call(call: Call, present: list[Participant]) -> Verdict | None:
-    """Why a call that still rings is over; None when it is not."""
+def advance_call(call: Call, present: Sequence[Participant]) -> Verdict | None:
+    """Answer, dispatch or leave a ringing call, by who is in its room.
+
+    Returns the verdict with which the call has to end; None while it goes on.
+    """
     now = database_now()
-    caller = next((participant for participant in present if participant.is_callee), None)
     if call.agent_version is None:
         return NUMBER_WITHOUT_AGENT
+    caller = next((participant for participant in present if participant.is_callee), None)
     if caller is None:
         return NO_AGENT_ANSWERED if was_agent_overdue(call, now) else CALLER_HUNG_UP
     if caller.call_status == "active":
         call_states.mark_answered(call, at=now, source="poll")
-    elif (
-        call.ringing_at is not None
-        and now - call.ringing_at > AGENT_JOIN_TIMEOUT
-        and len(present) == 1
-    ):
+        return None
+
+    is_alone = len(present) == 1
+    if not is_alone:
+        return None
+    if call.ringing_at is not None and now - call.ringing_at > AGENT_JOIN_TIMEOUT:
         return NO_AGENT_ANSWERED
-    elif len(present) == 1:
-        dispatch_agent(call)
+    dispatch_agent(call)
     return None
 
 
 def was_agent_overdue(call: Call, now: datetime) -> bool:
-    """The caller gave up, but after a time in which an agent should have been there."""
+    """Return whether the caller left only after the agent should have been there."""
+    if call.agent_joined_at is not None or call.ringing_at is None:
+        return False
     left = InboxEvent.objects.about_room(call.room, "participant_left").first()
-    until = left.received_at if left else now
-    return (
-        call.agent_joined_at is None
-        and call.ringing_at is not None
-        and until - call.ringing_at > AGENT_EXPECTED_WITHIN
-    )
+    left_at = left.received_at if left else now
+    return left_at - call.ringing_at > AGENT_EXPECTED_WITHIN

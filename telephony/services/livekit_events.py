@@ -1,16 +1,16 @@
-"""LiveKit's webhooks: stored once, then applied. They are repeated, reordered, late or lost, and
-none of it matters.
+"""LiveKit's webhooks: stored once, then applied.
 
-A webhook alone never ends a call that was not answered: the answer to our dial request carries the
-SIP status, and where nobody listens for that any more, the reconciler weighs what the inbox and the
-agent told (dialing/reconcile.py).
+They may be repeated, reordered, late or lost. A webhook alone never ends a call that was not
+answered, because the answer to the dial request carries the SIP status. Where no dispatcher waits
+for that answer any more, `telephony/dialing/reconciliation.py` weighs the stored webhooks and the
+agent's reports.
 """
 
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.db import DataError, IntegrityError, OperationalError, transaction
@@ -25,11 +25,12 @@ from voiceops.core.isolation import run_isolated
 
 logger = logging.getLogger(__name__)
 
-Change = Callable[[], object]
+Change: TypeAlias = Callable[[], object]
+Handler: TypeAlias = Callable[[Call, Mapping[str, Any], datetime], Change | None]
 
 PARTICIPANT_LEFT_EVENTS = ("participant_left", "participant_connection_aborted")
 EGRESS_EVENTS = ("egress_started", "egress_ended")
-# Kept as evidence of a callee in the room, but nothing follows from it at once.
+# Stored as evidence that a callee was in the room; they change nothing by themselves.
 EVIDENCE_EVENTS = ("track_published",)
 STORED_EVENTS = (
     "participant_joined",
@@ -38,80 +39,76 @@ STORED_EVENTS = (
     *EGRESS_EVENTS,
     *EVIDENCE_EVENTS,
 )
-OWN_PARTICIPANT_KINDS = (
-    "AGENT",
-    "EGRESS",
-)  # kinds of participants whose coming and going changes no call
-CLOCK_RESOLUTION = timedelta(
-    seconds=3
-)  # LiveKit tells the time in whole seconds: of a fresh event we know it better
-PENDING_EVENT_GRACE = timedelta(
-    seconds=2
-)  # before the sweep takes an event from the request that is applying it
+OWN_PARTICIPANT_KINDS = ("AGENT", "EGRESS")  # their coming and going changes no call
+MAX_EVENT_ID_LENGTH = 128
+# LiveKit's times are whole seconds: the time of arrival is better for an event as recent as this.
+CLOCK_RESOLUTION = timedelta(seconds=3)
+# Before the sweep applies an event that a request may still be applying.
+PENDING_EVENT_GRACE = timedelta(seconds=2)
 
 
 def receive_event(body: Mapping[str, Any]) -> None:
-    """Store an event of LiveKit's and apply it; one that came before, or is of a room not ours,
-    changes nothing.
+    """Store an event and apply it. Repeated events and those of foreign rooms change nothing.
 
-    Raises Invalid for what is no event.
+    Raises Invalid when the body is not an event.
     """
-    event_id, name, room = body.get("id"), body.get("event"), room_name(body)
-    if not isinstance(event_id, str) or not isinstance(name, str) or not 0 < len(event_id) <= 128:
+    event_id = body.get("id")
+    name = body.get("event")
+    if not isinstance(event_id, str) or not isinstance(name, str):
         raise Invalid("Malformed request body")
+    if not 0 < len(event_id) <= MAX_EVENT_ID_LENGTH:
+        raise Invalid("Malformed request body")
+
+    room = room_name(body)
     participant = body.get("participant")
     kind = participant.get("kind") if isinstance(participant, Mapping) else None
     if name not in STORED_EVENTS or not is_own_room(room) or kind in OWN_PARTICIPANT_KINDS:
         return
+
+    received_at = timezone.now()
     event = InboxEvent(
-        event_id=event_id, event=name, room=room, body=dict(body), received_at=timezone.now()
+        event_id=event_id, event=name, room=room, body=dict(body), received_at=received_at
     )
     if name in EVIDENCE_EVENTS:
-        event.applied_at = event.received_at
+        event.applied_at = received_at
         _store(event)
         return
     try:
         _apply_change(event, claim=_insert_applied)
-    except OperationalError:  # somebody holds a row that it changes: the sweep tries again
+    except OperationalError:
+        # A row that the event changes is locked for too long: the sweep tries again.
         event.applied_at = None
         _store(event)
 
 
 def apply_pending_events(limit: int = 500) -> int:
-    """Apply what was stored and not applied, oldest first; for the sweep. Returns how many were."""
-    waiting = InboxEvent.objects.filter(
-        applied_at=None, received_at__lt=timezone.now() - PENDING_EVENT_GRACE
-    )
-    return sum(
-        bool(run_isolated(apply_event, event))
-        for event in waiting.order_by("received_at", "pk")[:limit]
-    )
+    """Apply stored events that are not applied yet, oldest first; returns how many were."""
+    received_before = timezone.now() - PENDING_EVENT_GRACE
+    pending = InboxEvent.objects.filter(applied_at=None, received_at__lt=received_before)
+    oldest = pending.order_by("received_at", "pk")[:limit]
+    return sum(bool(run_isolated(apply_event, event)) for event in oldest)
 
 
 def prune_webhook_events(*, older_than: timedelta) -> int:
-    """Forget applied events received so long ago; how many."""
-    old = InboxEvent.objects.filter(
-        received_at__lt=timezone.now() - older_than, applied_at__isnull=False
-    )
+    """Delete applied events that were received longer ago; returns how many."""
+    received_before = timezone.now() - older_than
+    old = InboxEvent.objects.filter(received_at__lt=received_before, applied_at__isnull=False)
     return old.delete()[0]
 
 
 def apply_event(event: InboxEvent) -> bool:
-    """Let a stored event change what it speaks of, once. False when it was applied before."""
+    """Apply a stored event once; returns False when it had been applied before."""
     return _apply_change(event, claim=_claim_pending)
 
 
 def _apply_change(event: InboxEvent, *, claim: Callable[[InboxEvent], bool]) -> bool:
-    """Claim the event and make its change, in one transaction; what cannot be understood is claimed
-    all the same.
-    """
+    """Claim the event and make its change in one transaction; returns whether it was claimed."""
     try:
-        change = handler_for(
-            event
-        )  # read before: on SQLite whoever is in a transaction keeps everybody else waiting
+        # Outside the transaction, because an open transaction blocks every other writer on SQLite.
+        change = plan_change(event)
         with transaction.atomic():
-            claimed = claim(event)
-            if claimed and change is not None:
+            is_claimed = claim(event)
+            if is_claimed and change is not None:
                 change()
     except (
         LookupError,
@@ -123,12 +120,13 @@ def _apply_change(event: InboxEvent, *, claim: Callable[[InboxEvent], bool]) -> 
         IntegrityError,
     ):
         logger.exception("The webhook %s cannot be understood", event.event_id)
-        return claim(event)  # or the sweep would stumble over it for ever
-    return claimed
+        # Claimed all the same, or the sweep would fail on it in every round.
+        return claim(event)
+    return is_claimed
 
 
 def room_name(body: Mapping[str, Any]) -> str:
-    """The room's name, '' when the event is of no room."""
+    """Return the name of the event's room; empty when the event is about no room."""
     for part, key in (("room", "name"), ("egressInfo", "roomName")):
         found = body.get(part)
         if isinstance(found, Mapping) and isinstance(found.get(key), str):
@@ -137,7 +135,7 @@ def room_name(body: Mapping[str, Any]) -> str:
 
 
 def is_own_room(room: str) -> bool:
-    """Whether a room's name is of the kind we give; a LiveKit project may serve others too."""
+    """Return whether we named the room; a LiveKit project may serve other applications too."""
     if room_names.number_of(room) is not None:
         return True
     try:
@@ -147,8 +145,13 @@ def is_own_room(room: str) -> bool:
 
 
 def event_time(event: InboxEvent) -> datetime:
-    created = datetime.fromtimestamp(int(event.body.get("createdAt", 0)), UTC)
-    return event.received_at if event.received_at - created < CLOCK_RESOLUTION else created
+    """Return when it happened: LiveKit's time, or the time of arrival for a recent event.
+
+    Raises ValueError, TypeError or OverflowError when LiveKit's time is malformed.
+    """
+    created_at = datetime.fromtimestamp(int(event.body.get("createdAt", 0)), UTC)
+    is_recent = event.received_at - created_at < CLOCK_RESOLUTION
+    return event.received_at if is_recent else created_at
 
 
 def _store(event: InboxEvent) -> None:
@@ -156,7 +159,7 @@ def _store(event: InboxEvent) -> None:
 
 
 def _insert_applied(event: InboxEvent) -> bool:
-    """Store an event that is being applied; False when it came before."""
+    """Store an event that is being applied; returns False when it had been received before."""
     event.applied_at = event.received_at
     try:
         with transaction.atomic():
@@ -167,64 +170,65 @@ def _insert_applied(event: InboxEvent) -> bool:
 
 
 def _claim_pending(event: InboxEvent) -> bool:
-    """Take an event that was stored and not applied; False when somebody else has."""
-    return bool(
-        InboxEvent.objects.filter(pk=event.pk, applied_at=None).update(applied_at=timezone.now())
-    )
+    """Claim a stored event; returns False when another process has claimed it."""
+    pending = InboxEvent.objects.filter(pk=event.pk, applied_at=None)
+    return bool(pending.update(applied_at=timezone.now()))
 
 
-def handler_for(event: InboxEvent) -> Change | None:
-    """What there is to do about an event; None for nothing."""
+def plan_change(event: InboxEvent) -> Change | None:
+    """Return what the event changes, to be called in a transaction; None when it changes nothing.
+
+    Raises what a malformed event raises: KeyError, TypeError, ValueError and the like.
+    """
     at = event_time(event)
     call = Call.unscoped.get_or_none(room=event.room)
     if call is None:
-        return (
-            partial(_open_inbound_call, event, at)
-            if room_names.number_of(event.room) is not None
-            else None
-        )
+        if room_names.number_of(event.room) is None:
+            return None
+        return partial(_open_inbound_call, event, at)
     if event.event in EGRESS_EVENTS:
         return partial(recordings.apply_egress, call, event.body["egressInfo"], at=at)
-    look = HANDLERS.get(event.event)
-    return look(call, event.body, max(at, call.intent_at or call.created_at)) if look else None
+    handler = HANDLERS.get(event.event)
+    if handler is None:
+        return None
+    return handler(call, event.body, max(at, call.intent_at or call.created_at))
 
 
 def _open_inbound_call(event: InboxEvent, at: datetime) -> None:
-    """The first news of somebody who calls us."""
+    """Create the call at the first event of its room, then apply the event to it."""
     attributes = event.body.get("participant", {}).get("attributes", {})
-    if inbound.open_call(event.room, attributes=attributes, at=at) and (
-        change := handler_for(event)
-    ):
+    if inbound.open_call(event.room, attributes=attributes, at=at) is None:
+        return
+    change = plan_change(event)
+    if change is not None:
         change()
 
 
-def _handle_participant_joined(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
-    known = (
-        call.callee_joined_at is not None
-        and call.stage not in Stage.before_callee()
-        and not call.is_web
-    )
-    return (
-        partial(_mark_callee_joined, call, at)
-        if is_callee(call, body.get("participant", {})) and not known
-        else None
-    )
+def _on_participant_joined(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
+    if not is_callee(call, body.get("participant", {})):
+        return None
+    is_known = call.callee_joined_at is not None and call.stage not in Stage.before_callee()
+    if is_known and not call.is_web:
+        return None
+    return partial(_mark_callee_joined, call, at)
 
 
 def _mark_callee_joined(call: Call, at: datetime) -> None:
     call_states.mark_callee_joined(call, at=at, source="livekit")
-    if call.is_web:  # a browser has no line that rings
+    # A browser does not ring: joining is answering.
+    if call.is_web:
         call_states.mark_answered(call, at=at, source="livekit")
 
 
-def _handle_participant_left(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
+def _on_participant_left(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
     participant = body.get("participant", {})
     if not is_callee(call, participant):
         return None
-    return _end_call(call, at, ending_for(participant.get("disconnectReason", "")).reason)
+    ending = ending_for(participant.get("disconnectReason", ""))
+    return _end_call(call, at, ending.reason)
 
 
-def _handle_room_finished(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
+def _on_room_finished(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
     return _end_call(call, at, "room_closed")
 
 
@@ -235,14 +239,14 @@ def _end_call(call: Call, at: datetime, reason: str) -> Change | None:
 
 
 def is_callee(call: Call, participant: Mapping[str, Any]) -> bool:
-    """Whether this participant is the telephone's (or the browser's) end of the call."""
+    """Return whether the participant is the call's other end: the telephone or the browser."""
     if call.direction == Direction.INBOUND and not call.is_web:
         return participant.get("kind") == "SIP"
     return participant.get("identity") == call.callee_identity
 
 
-HANDLERS: dict[str, Callable[[Call, Mapping[str, Any], datetime], Change | None]] = {
-    "participant_joined": _handle_participant_joined,
-    "room_finished": _handle_room_finished,
-    **dict.fromkeys(PARTICIPANT_LEFT_EVENTS, _handle_participant_left),
+HANDLERS: dict[str, Handler] = {
+    "participant_joined": _on_participant_joined,
+    "room_finished": _on_room_finished,
+    **dict.fromkeys(PARTICIPANT_LEFT_EVENTS, _on_participant_left),
 }
