@@ -8,7 +8,6 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts import audit
-from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from accounts.roles import Role
 from accounts.services import email_delivery
@@ -117,7 +116,6 @@ def _update_endpoint_health(endpoint: WebhookEndpoint, answer: HttpResult, now: 
     if to_disable.update(is_enabled=False, disabled_reason=reason):
         audit.record(
             "webhook.disabled",
-            principal=Principal(workspace=endpoint.workspace),
             target=endpoint,
             changes={"reason": reason},
         )

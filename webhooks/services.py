@@ -32,7 +32,9 @@ def create_endpoint(
         endpoint = WebhookEndpoint(id=uuid7(), workspace=workspace, **fields)
         endpoint.secret = signing.encrypt_secret(endpoint, "secret", secret)
         endpoint.save(force_insert=True)
-        _record_audit("webhook.created", endpoint, principal, url=endpoint.url)
+        audit.record(
+            "webhook.created", principal=principal, target=endpoint, changes={"url": endpoint.url}
+        )
     return endpoint, secret
 
 
@@ -51,7 +53,12 @@ def update_endpoint(
 
     with transaction.atomic():
         endpoint.save(update_fields=list(changes))
-        _record_audit("webhook.updated", endpoint, principal, fields=sorted(changes))
+        audit.record(
+            "webhook.updated",
+            principal=principal,
+            target=endpoint,
+            changes={"fields": sorted(changes)},
+        )
     return endpoint
 
 
@@ -72,14 +79,16 @@ def rotate_secret(
         endpoint.previous_secret_until = now + SECRET_OVERLAP
         endpoint.secret = signing.encrypt_secret(endpoint, "secret", secret)
         endpoint.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
-        _record_audit("webhook.secret_rotated", endpoint, principal)
+        audit.record("webhook.secret_rotated", principal=principal, target=endpoint)
     return secret
 
 
 def delete_endpoint(*, endpoint: WebhookEndpoint, principal: Principal | None = None) -> None:
     """Delete an endpoint and its deliveries."""
     with transaction.atomic():
-        _record_audit("webhook.deleted", endpoint, principal, url=endpoint.url)
+        audit.record(
+            "webhook.deleted", principal=principal, target=endpoint, changes={"url": endpoint.url}
+        )
         endpoint.delete()
 
 
@@ -103,7 +112,7 @@ def send_test(
             at=now,
             body=signing.build_body(TEST_EVENT, now, data),
         )
-        _record_audit("webhook.tested", endpoint, principal)
+        audit.record("webhook.tested", principal=principal, target=endpoint)
         return WebhookDelivery.unscoped.create(
             workspace=endpoint.workspace, endpoint=endpoint, event=event, due_at=now
         )
@@ -123,8 +132,11 @@ def redeliver(
 
     with transaction.atomic():
         delivery.save(update_fields=["status", "attempts", "due_at"])
-        _record_audit(
-            "webhook.redelivered", delivery.endpoint, principal, delivery=str(delivery.pk)
+        audit.record(
+            "webhook.redelivered",
+            principal=principal,
+            target=delivery.endpoint,
+            changes={"delivery": str(delivery.pk)},
         )
     return delivery
 
@@ -133,14 +145,3 @@ def _require_enabled(endpoint: WebhookEndpoint) -> None:
     """Raises StateForbids when the endpoint is disabled."""
     if not endpoint.is_enabled:
         raise StateForbids(WEBHOOK_DISABLED)
-
-
-def _record_audit(
-    action: str, endpoint: WebhookEndpoint, principal: Principal | None, **changes: Any
-) -> None:
-    audit.record(
-        action,
-        principal=principal or Principal(workspace=endpoint.workspace),
-        target=endpoint,
-        changes=changes,
-    )

@@ -10,7 +10,6 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts import audit
-from accounts.auth.principal import Principal
 from batches.models import Suppression
 from telephony.models import Call, Direction
 from voiceops.core.phone_numbers import E164_PATTERN
@@ -60,7 +59,6 @@ def suppress_caller(call: Call, asked_at: datetime) -> None:
     changes = {"phone_number": mask_number(number), "source": row.source}
     audit.record(
         "suppression.added",
-        principal=Principal(workspace=call.workspace),
         target=row,
         changes=changes,
     )
