@@ -45,7 +45,10 @@ class VerbatimText(Text):
 
 
 class LanguageTag(Text):
+    """A BCP 47 tag such as en-US."""
+
     def to_internal_value(self, data: Any) -> str:
+        """Raises ValidationError when the text does not have the form of a tag."""
         text = super().to_internal_value(data)
         if not LANGUAGE_TAG.fullmatch(text):
             raise field_error(
@@ -100,6 +103,7 @@ class VariableName(Text):
     """A name that can stand between `{{` and `}}`."""
 
     def to_internal_value(self, data: Any) -> str:
+        """Raises ValidationError when the name contains a brace."""
         text = super().to_internal_value(data)
         if re.search(r"[{}]", text):
             raise field_error("value_error", "a variable's name has no braces")

@@ -8,7 +8,12 @@ from sandbox.config import add_arguments
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    """Run the sandbox. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="Runs a local server that speaks LiveKit's and Twilio's protocols, "
+        "until Ctrl-C.",
+    )
     add_arguments(parser)
     return run(vars(parser.parse_args()), write=sys.stderr.write)
 

@@ -49,7 +49,6 @@ class Config:
 
 def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.environ) -> None:
     """Add the options that `manage.py sandbox` and `python -m sandbox` share."""
-    public_url = env.get("PUBLIC_URL") or f"http://127.0.0.1:{env.get('PORT') or 8000}"
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -72,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.e
         default=env.get("DATA_DIR") or "var",
         help="directory of its state and recordings",
     )
+    _add_livekit_arguments(parser, env)
+
+
+def _add_livekit_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str]) -> None:
+    public_url = env.get("PUBLIC_URL") or f"http://127.0.0.1:{env.get('PORT') or 8000}"
     parser.add_argument(
         "--webhook-url",
         default=f"{public_url.rstrip('/')}/livekit/webhook",

@@ -9,14 +9,16 @@ from typing import Any, TypeVar
 import orjson
 from aiohttp import web
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 
 from sandbox.faults import Faults, Rates, parse_rates, rates_as_json
 from sandbox.livekit.agent_dispatch import AgentDispatcher
 from sandbox.livekit.calls import Calls
 from sandbox.livekit.inbound import InboundCalls, UnmatchedCallError
-from sandbox.livekit.rooms import Rooms
+from sandbox.livekit.rooms import Room, Rooms
 from sandbox.livekit.twirp import TwirpError
 from sandbox.phones.behaviours import Phones, parse_behaviour
+from sandbox.store import Row
 
 T = TypeVar("T")
 DIAL_KEYS = ("at", "number", "room", "identity", "caller_id", "trunk_id", "call_id")
@@ -72,7 +74,7 @@ class Control:
         ]
 
     async def list_dials(self, request: web.Request) -> web.Response:
-        return json_response([{key: row[key] for key in DIAL_KEYS} for row in self.calls.dials()])
+        return json_response([_pick(row, DIAL_KEYS) for row in self.calls.dials()])
 
     async def clear_dials(self, request: web.Request) -> web.Response:
         self.calls.clear_dials()
@@ -81,22 +83,10 @@ class Control:
     async def list_calls(self, request: web.Request) -> web.Response:
         """`?extra=1` adds the fields that the documented shape does not have."""
         keys = (*CALL_KEYS, *EXTRA_CALL_KEYS) if request.query.get("extra") else CALL_KEYS
-        return json_response([{key: row[key] for key in keys} for row in self.calls.rows()])
+        return json_response([_pick(row, keys) for row in self.calls.rows()])
 
     async def list_rooms(self, request: web.Request) -> web.Response:
-        return json_response(
-            [
-                {
-                    "room": MessageToDict(room.info, preserving_proto_field_name=True),
-                    "data": list(room.data),
-                    "participants": [
-                        MessageToDict(p.info, preserving_proto_field_name=True)
-                        for p in room.participants.values()
-                    ],
-                }
-                for room in self.rooms.rooms.values()
-            ]
-        )
+        return json_response([_room_as_json(room) for room in self.rooms.rooms.values()])
 
     async def get_faults(self, request: web.Request) -> web.Response:
         return json_response(rates_as_json(self.faults.rates))
@@ -111,7 +101,10 @@ class Control:
         return json_response(rates_as_json(self.faults.rates))
 
     async def put_behaviours(self, request: web.Request) -> web.Response:
-        """Replace all behaviours: `{"+1…": {…}}`. Other numbers follow the table again."""
+        """Replace all behaviours: `{"+1…": {…}}`. Other numbers follow the table again.
+
+        Raises HTTPBadRequest when one is invalid; nothing changes then.
+        """
         body = await read_json(request)
         if not isinstance(body, dict):
             raise bad_request("an object is expected")
@@ -126,7 +119,10 @@ class Control:
         return json_response({})
 
     async def put_agent(self, request: web.Request) -> web.Response:
-        """`{"online": false}` stops the sandbox's own agent from accepting jobs."""
+        """`{"online": false}` stops the sandbox's own agent from accepting jobs.
+
+        Raises HTTPBadRequest when the body is another one.
+        """
         body = await read_json(request)
         if not isinstance(body, dict) or not isinstance(body.get("online"), bool):
             raise bad_request("online must be true or false")
@@ -136,7 +132,7 @@ class Control:
     async def post_inbound(self, request: web.Request) -> web.Response:
         """`{from, to}` starts an inbound call, which rings when this returns.
 
-        Without `from` the caller's number is hidden.
+        Without `from` the caller's number is hidden. Raises HTTPBadRequest without `to`.
         """
         body = await read_json(request)
         if not isinstance(body, dict) or not body.get("to"):
@@ -150,7 +146,20 @@ class Control:
             return json_response({"detail": str(error), "sip_status_code": 404}, status=404)
         except TwirpError as error:
             return json_response({"detail": error.msg, "sip_status_code": 503}, status=503)
-        return json_response({key: call.row[key] for key in CALL_KEYS}, status=201)
+        return json_response(_pick(call.row, CALL_KEYS), status=201)
+
+
+def _pick(row: Row, keys: Iterable[str]) -> dict[str, Any]:
+    return {key: row[key] for key in keys}
+
+
+def _room_as_json(room: Room) -> dict[str, Any]:
+    participants = [_as_dict(participant.info) for participant in room.participants.values()]
+    return {"room": _as_dict(room.info), "data": list(room.data), "participants": participants}
+
+
+def _as_dict(message: Message) -> dict[str, Any]:
+    return MessageToDict(message, preserving_proto_field_name=True)
 
 
 def parse_or_bad_request(parse: Callable[[Any], T], body: Any) -> T:

@@ -44,6 +44,7 @@ class Faults:
 
     def draw_dial_fault(self) -> str | None:
         """Return the name of the fault of the next CreateSIPParticipant, or None."""
+        # One draw for all faults, so that their rates add up and exclude one another.
         draw = self._dial.random()
         for name in DIAL_FAULTS:
             rate: float = getattr(self.rates, f"{name}_rate")

@@ -102,6 +102,7 @@ async def start(config: Config) -> Sandbox:
         site = web.TCPSite(sandbox.runner, config.host, config.port, backlog=1024)
         await site.start()
     except BaseException:
+        # On cancellation too: the directory's lock must not outlive a failed start.
         await sandbox.stop()
         raise
     sandbox.port = _listening_port(sandbox.runner)
@@ -123,37 +124,33 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
     trunks = Trunks(store, clock)
     rules = DispatchRules(store, trunks)
     sip = SipService(clock, rooms, calls, trunks, phones)
+    transfers = Transfers(clock, rooms, calls, phones)
     methods = {
         **room_methods(RoomService(rooms)),
         **dispatch_methods(dispatcher),
         **egress_methods(egress),
-        **sip_methods(sip, Transfers(clock, rooms, calls, phones), trunks),
+        **sip_methods(sip, transfers, trunks),
         **rule_methods(rules),
     }
     livekit = LiveKitApi(config, clock, faults, sip, methods)
     inbound = InboundCalls(rooms, calls, rules)
-    control = Control(calls, rooms, phones, faults, dispatcher, inbound)
+    routes = [
+        *Control(calls, rooms, phones, faults, dispatcher, inbound).routes(),
+        *_twilio_routes(config, store),
+        *_s3_server(config, store).routes(),
+        web.get("/", _health),
+        web.get("/agent", workers.serve),
+        web.route("*", "/twirp/{path:.*}", livekit.serve),
+    ]
+    posters = (reports, events)
+    parts = (webhooks, rooms, calls, workers, dispatcher, egress)
+    return Sandbox(config, store, session, posters, *parts, _runner(routes))
 
+
+def _runner(routes: Iterable[web.RouteDef]) -> web.AppRunner:
     app = web.Application(client_max_size=MAX_UPLOAD_BYTES)
-    app.add_routes(control.routes())
-    app.add_routes(_twilio_routes(config, store))
-    app.add_routes(_s3_server(config, store).routes())
-    app.add_routes([web.get("/", _health), web.get("/agent", workers.serve)])
-    app.add_routes([web.route("*", "/twirp/{path:.*}", livekit.serve)])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    return Sandbox(
-        config,
-        store,
-        session,
-        (reports, events),
-        webhooks,
-        rooms,
-        calls,
-        workers,
-        dispatcher,
-        egress,
-        runner,
-    )
+    app.add_routes(routes)
+    return web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
 
 
 def _start_egress(

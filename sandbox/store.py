@@ -30,6 +30,7 @@ class Store:
         self._lock = os.open(
             directory / "sandbox.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600
         )
+        # The kernel releases the lock when the process dies, however it dies.
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -60,6 +61,7 @@ class Store:
 
     def _append(self, line: list[Any]) -> None:
         data = memoryview(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        # A write may accept only a part of its data.
         while data:
             data = data[os.write(self._file, data) :]
 

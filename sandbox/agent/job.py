@@ -71,6 +71,7 @@ class AgentJob:
 
         self.reporter.add("agent_joined", flush=True)
         self.reporter.start_alive()
+        # Reports are sent beside the conversation, so that a slow web server does not delay it.
         sender = asyncio.get_running_loop().create_task(self.reporter.run())
         try:
             reason = await self._stay_in_room(participant)
@@ -133,6 +134,7 @@ class AgentJob:
 
         await self._report_ringing(call, participant)
         await wait_for_first(call.answer, participant.left)
+        # The agent alone was removed: for example by DeleteDispatch or RemoveParticipant.
         if participant.left.done() and not call.participant.left.done():
             return "removed"
         if not call.answer.done() or call.answer.result() is not None:

@@ -93,9 +93,11 @@ class Reporter:
         while not (self._closed and not self._pending):
             await self._wake.wait()
             self._wake.clear()
-            batch, self._pending = self._pending, []
+            batch = self._pending
+            self._pending = []
             if batch and not self.faults.draw_report_loss() and self.url:
                 await self._send(self.url, orjson.dumps({"events": batch}))
+            # Unless more was flushed while this batch was being sent.
             if not self._wake.is_set():
                 self._acknowledged.set()
 

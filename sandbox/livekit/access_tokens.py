@@ -75,6 +75,7 @@ def _verified_claims(token: str, *, key: str, secret: str) -> dict[str, Any]:
         raise InvalidTokenError("invalid authorization token: malformed token")
     if claims.get("iss") != key:
         raise InvalidTokenError("invalid API key")
+    # LiveKit looks up the key before it verifies, so a wrong key has its own message.
     expected = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest()
     if header.get("alg") != "HS256" or not hmac.compare_digest(expected, received):
         raise InvalidTokenError("invalid authorization token: signature is invalid")
@@ -88,6 +89,7 @@ def _have_expected_types(claims: dict[str, Any]) -> bool:
 
 
 def _decode(part: str) -> bytes:
+    # JWTs omit the padding that base64 needs.
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 

@@ -131,6 +131,7 @@ class Calls:
             "ended_at": None,
         }
         call = Call(dial, room, participant, callee, row)
+        # Before anything rings: drills kill the sandbox and must not lose a dial.
         self.store.put(CALLS_TABLE, dial.call_id, row)
         if direction == "outbound":
             self._dial_counts[dial.number] += 1
@@ -151,6 +152,7 @@ class Calls:
                 call.answer.set_result(refusal)
                 self.rooms.leave(call.room, call.participant.identity, refusal.disconnect_reason())
         finally:
+            # Hooks first, so that a client that reads "ended" finds the recording's sound ended as well.
             self.active.pop(call.key, None)
             for hook in self.on_ended:
                 hook(call)

@@ -60,6 +60,7 @@ class DispatchRules:
         """Raises TwirpError when the rule is unknown, invalid or conflicts with another."""
         rule = self._get(request.sip_dispatch_rule_id)
         if request.HasField("replace"):
+            # A replacement keeps the time of creation.
             created = rule.created_at
             rule = request.replace
             rule.created_at.CopyFrom(created)

@@ -72,6 +72,7 @@ class LiveKitApi:
 
     async def _serve_dial(self, request: web.Request) -> web.StreamResponse:
         fault = self.faults.draw_dial_fault()
+        # Before the body is read, so that the client sees a request that was never accepted.
         if fault == "refuse":
             return reset_connection(request)
         if fault is None:
@@ -83,6 +84,7 @@ class LiveKitApi:
         decode(await request.read(), request.content_type, message)
         if not grants.sip.get("call"):
             raise PERMISSIONS_DENIED
+        # The other faults come after the dial: the phone rings, and the answer is wrong or missing.
         call = self.sip.dial(message)
         if fault == "error_after_dial":
             raise rpc_error("internal", "internal error")

@@ -31,6 +31,7 @@ def _checksum(data: bytes) -> int:
 
 
 def _build_page(packets: list[bytes], *, number: int, granule: int, flags: int = 0) -> bytes:
+    # A packet's length is a run of 255s and a last, smaller byte.
     lacing = b"".join(b"\xff" * (len(p) // 255) + bytes([len(p) % 255]) for p in packets)
     head = (
         struct.pack("<4sBBqIII", b"OggS", 0, flags, granule, STREAM_SERIAL, number, 0)
@@ -38,6 +39,7 @@ def _build_page(packets: list[bytes], *, number: int, granule: int, flags: int =
         + lacing
     )
     page = head + b"".join(packets)
+    # The checksum is computed with its own field (bytes 22 to 25) set to zero.
     return page[:22] + struct.pack("<I", _checksum(page)) + page[26:]
 
 
@@ -64,6 +66,7 @@ class OggRecorder:
         head, tags, *sound = _read_packets(TONES.read_bytes())
         whole = len(sound) // PACKETS_PER_PAGE * PACKETS_PER_PAGE
         self._sound = sound[:whole]
+        # The decoder drops the first samples (RFC 7845, "pre-skip"), so recordings need more.
         self._skip = int(struct.unpack_from("<H", head, 10)[0])
         self._body = bytearray(
             _build_page([head], number=0, granule=0, flags=FIRST_PAGE)

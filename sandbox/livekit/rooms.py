@@ -70,6 +70,7 @@ class Room:
     def notify_changed(self) -> None:
         """Wake those who wait for `changed`: a participant joined, left or changed state."""
         self.changed.set()
+        # A new event for the next change; those who wait for the old one are already woken.
         self.changed = asyncio.Event()
 
 
@@ -174,13 +175,14 @@ class Rooms:
             return
         participant.info.state = models.ParticipantInfo.State.DISCONNECTED
         participant.info.disconnect_reason = reason
+        # Wakes the call and the agent that wait for this participant.
         participant.left.set_result(reason)
         self._update_counts(room)
         self.webhooks.send(
             "participant_left", key=room.name, room=room.info, participant=participant.info
         )
-        stays = any(p.keeps_room_open for p in room.participants.values())
-        if participant.keeps_room_open and not stays and not room.closed.done():
+        stays_open = any(p.keeps_room_open for p in room.participants.values())
+        if participant.keeps_room_open and not stays_open and not room.closed.done():
             self._schedule_close(room, room.info.departure_timeout)
         room.notify_changed()
 
@@ -193,6 +195,7 @@ class Rooms:
         """Close the room and disconnect everyone in it, which ends their calls."""
         if room.closed.done():
             return
+        # The name is free from here on, so that hooks and clients can create a new room with it.
         del self.rooms[room.name]
         self._stop_timer(room)
         room.closed.set_result(end_reason)

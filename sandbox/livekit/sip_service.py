@@ -72,6 +72,7 @@ class SipService:
         )
         if callee.error is not None:
             raise callee.error
+        # A challenge is not an end: LiveKit repeats the INVITE with credentials if it has them.
         if callee.refusal is not None and callee.refusal.sip_code in (401, 407):
             callee = replace(callee, refusal=refuse_challenge(has_credentials=line.has_credentials))
         call_id = new_livekit_id("SCL_")
@@ -99,6 +100,7 @@ class SipService:
         """
         deadline = self.clock.to_wall_seconds(RPC_DEADLINE_SECONDS)
         if call.callee.mute:
+            # The client is answered by nobody, although the call goes on.
             await asyncio.sleep(deadline)
             raise NoAnswerError
         done, _ = await asyncio.wait({call.answer}, timeout=deadline)
@@ -121,6 +123,7 @@ class SipService:
         if not request.sip_number and not numbers:
             raise TwirpError("failed_precondition", "no numbers on outbound trunk")
         caller_id = request.sip_number or random.choice(numbers)  # noqa: S311  # the server picks any
+        # LiveKit normalises caller ids for Twilio only.
         if address.partition(":")[0].endswith("twilio.com") and not caller_id.startswith("+"):
             caller_id = f"+{caller_id}"
         return Line(request.sip_trunk_id, address, caller_id, has_credentials)

@@ -39,6 +39,7 @@ class Transfers:
         """
         call = self._call(request)
         call_id = call.dial.call_id
+        # The same target twice is one transfer that two requests wait for.
         if self._in_progress.setdefault(call_id, request.transfer_to) != request.transfer_to:
             raise TwirpError("invalid_argument", "call already being transferred elsewhere")
         try:
@@ -74,6 +75,7 @@ class Transfers:
 
     async def _refer(self, call: Call, request: sip.TransferSIPParticipantRequest) -> None:
         number = request.transfer_to.partition(":")[2].partition("@")[0].partition(";")[0]
+        # "First dial" behaviours of the table are for CreateSIPParticipant, not for transfers.
         callee = self.phones.callee_of(number, earlier_dials=1)
         limit = float(request.ringing_timeout.seconds) or TRANSFER_RINGING_TIMEOUT_SECONDS
         answers_after = callee.trying + callee.rings

@@ -139,6 +139,7 @@ class Trunks:
         for other in self.all_inbound():
             if other.sip_trunk_id == trunk_id:
                 continue
+            # Shared numbers are allowed only when both trunks restrict callers, and to others.
             shared = _shared_numbers(new, other)
             if shared is None:
                 continue

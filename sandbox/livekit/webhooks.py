@@ -57,6 +57,7 @@ class Webhooks:
         if self.faults.rates.webhook_reorder:
             self._spawn(self._deliver_late(item))
             return
+        # A queue exists as long as its task runs; without one, start both.
         queue = self._queues.get(key)
         if queue is None:
             self._queues[key] = deque([item])
@@ -77,6 +78,7 @@ class Webhooks:
         queue = self._queues[key]
         while queue:
             queued_at, body, event_id = queue.popleft()
+            # Retries of one event can make the events behind it too old.
             if Clock.now() - queued_at <= MAX_EVENT_AGE_SECONDS:
                 await self._deliver(body, event_id)
         del self._queues[key]

@@ -97,6 +97,7 @@ class Workers:
             identity = answer.participant_identity or f"agent-{job.id}"
             job.state.worker_id = worker.id
             job.state.status = agent.JS_PENDING
+            # Protobuf lists store copies, and the copy is what ListDispatch shows.
             dispatch.state.jobs.append(job)
             worker.jobs[job.id] = AssignedJob(dispatch.state.jobs[-1], room, identity)
             assignment = agent.JobAssignment(job=job, token=self._token(room.name, identity))
@@ -105,6 +106,7 @@ class Workers:
         log.info("no worker available for %s", job.id)
 
     async def _offer_to(self, worker: Worker, job: agent.Job) -> agent.AvailabilityResponse | None:
+        # `_handle_message` sets the answer when the worker's message arrives.
         answer: asyncio.Future[agent.AvailabilityResponse] = (
             asyncio.get_running_loop().create_future()
         )
@@ -234,6 +236,7 @@ class Workers:
             self.rooms.leave(assigned.room, assigned.identity, reason)
 
     def _disconnect(self, worker: Worker) -> None:
+        # The jobs of a lost worker fail; they are not assigned to another.
         del self.connected[worker.id]
         for job_id in list(worker.jobs):
             worker.jobs[job_id].job.state.status = agent.JS_FAILED

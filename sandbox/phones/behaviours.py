@@ -69,6 +69,7 @@ def parse_behaviour(body: Any) -> Callee:
     """
     _validate(body)
     callee = Callee()
+    # These fields have the names of Callee's attributes.
     for name in ("trying", "rings", "talk", "machine", "hangs_up", "mute"):
         if name in body:
             callee = replace(callee, **{name: body[name]})

@@ -84,6 +84,6 @@ def _answering_callee(digits: str, last: int, *, mute: bool) -> Callee:
 def caller_of_number(number: str) -> Callee:
     """Return what a caller does: talk and hang up as when the number is called."""
     digits = "".join(c for c in number if c.isdigit())
-    return replace(
-        _answering_callee(digits, int(digits[-2:] or "0") % 50, mute=False), trying=0.0, rings=0.0
-    )
+    # Modulo 50, so that every caller's digits are those of a callee who answers and talks.
+    caller = _answering_callee(digits, int(digits[-2:] or "0") % 50, mute=False)
+    return replace(caller, trying=0.0, rings=0.0)

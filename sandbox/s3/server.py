@@ -116,6 +116,7 @@ class S3Server:
     def _put(self, request: web.Request, name: str, body: bytes) -> web.Response:
         if "aws-chunked" in request.headers.get(hdrs.CONTENT_ENCODING, ""):
             body = decode_aws_chunks(body)
+        # S3's ETag of an object that was put in one request is its MD5.
         etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
         # A key such as `../x` must not become a path.
         file = hashlib.sha256(name.encode()).hexdigest()
@@ -197,6 +198,7 @@ def _check_url(request: web.Request, secrets: Mapping[str, str]) -> None:
     if not expires.isdigit() or int(expires) > MAX_LINK_SECONDS:
         message = f"X-Amz-Expires must be less than a week (in seconds): {MAX_LINK_SECONDS}"
         raise S3Error(400, "AuthorizationQueryParametersError", message)
+    # The signature covers the whole query except itself.
     query = [(name, value) for name, value in request.query.items() if name != "X-Amz-Signature"]
     _verify_signature(request, secrets, parts, query, moment, "UNSIGNED-PAYLOAD")
     if datetime.now(UTC) > _parse_time(moment) + timedelta(seconds=int(expires)):
@@ -227,6 +229,7 @@ def _verify_signature(
             "InvalidAccessKeyId",
             "The AWS Access Key Id you provided does not exist in our records.",
         )
+    # Verified in the region that the client signed for: the sandbox is in every region.
     day, _, rest = scope.partition("/")
     signed = {
         name: request.headers.get(name, "")

@@ -44,6 +44,7 @@ async def put_object(
                 if response.status < 300:
                     return url
                 reason = f"api error {_error_code(answer) or response.status}"
+                # Other errors are permanent: the bucket is missing or access is denied.
                 if response.status < 500:
                     break
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

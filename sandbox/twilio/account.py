@@ -39,16 +39,12 @@ class Account:
 
     def rows(self, table: str, **match: Any) -> list[Row]:
         """Return the rows that match, in order of creation."""
-        return [
-            row
-            for row in self.store.table(table).values()
-            if all(row.get(k) == v for k, v in match.items())
-        ]
+        return [row for row in self.store.table(table).values() if _matches(row, match)]
 
     def get(self, table: str, sid: str, path: str, **match: Any) -> Row:
         """Return a row. Raises TwilioError, with `path` in it, when it does not exist."""
         row = self.store.table(table).get(sid)
-        if row is None or any(row.get(key) != value for key, value in match.items()):
+        if row is None or not _matches(row, match):
             raise not_found(path)
         return row
 
@@ -81,9 +77,14 @@ class Account:
 
         Raises TwilioError when it is or was in use; Twilio keeps used ones reserved for 30 days.
         """
+        # The 30 days are not played: a used domain stays reserved.
         if domain in self.store.table(DOMAINS):
             raise TwilioError(400, 21248, "Trunk Domain already taken")
         self.store.put(DOMAINS, domain, {"domain": domain})
+
+
+def _matches(row: Row, match: dict[str, Any]) -> bool:
+    return all(row.get(key) == value for key, value in match.items())
 
 
 def iso_date(at: datetime) -> str:

@@ -113,6 +113,7 @@ class Api2010:
         return ok(page_2010("credential_lists", rows, request.path, request.query, self._list))
 
     async def create_list(self, request: web.Request, form: dict[str, str]) -> Response:
+        """Raises TwilioError without a name, or with one that is too long."""
         name = form.get("FriendlyName")
         if not name:
             raise missing_parameter("FriendlyName")
@@ -127,6 +128,7 @@ class Api2010:
         row = self._get(CREDENTIAL_LISTS, request)
         for credential in self.account.rows(CREDENTIALS, credential_list_sid=row["sid"]):
             self.account.delete(CREDENTIALS, credential)
+        # A deleted list is removed from the trunks that use it.
         for link in self.account.rows(TRUNK_CREDENTIAL_LISTS, credential_list_sid=row["sid"]):
             self.account.store.delete(TRUNK_CREDENTIAL_LISTS, f"{link['trunk_sid']}/{row['sid']}")
         self.account.delete(CREDENTIAL_LISTS, row)
@@ -145,6 +147,7 @@ class Api2010:
         return ok(page_2010("credentials", rows, request.path, request.query, self._credential))
 
     async def create_credential(self, request: web.Request, form: dict[str, str]) -> Response:
+        """Raises TwilioError when the credential is invalid or its user name is in use."""
         list_sid = self._list_sid(request)
         username, password = form.get("Username"), form.get("Password")
         if not username:

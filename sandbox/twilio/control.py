@@ -42,7 +42,10 @@ class TwilioControl:
         return json_response(self._state())
 
     async def put(self, request: web.Request) -> web.Response:
-        """Set any of `balance` (USD), `inventory` (numbers) and `faults`; the others stay."""
+        """Set any of `balance` (USD), `inventory` (numbers) and `faults`; the others stay.
+
+        Raises HTTPBadRequest when the body is invalid; nothing changes then.
+        """
         body = await read_json(request)
         if not isinstance(body, dict) or set(body) - {"balance", "inventory", "faults"}:
             raise bad_request("balance, inventory and faults are what can be set")

@@ -116,6 +116,7 @@ class TwilioApi:
 
     def all_routes(self) -> Iterable[web.RouteDef]:
         """Return the added routes, followed by one that answers 404 to all other paths."""
+        # Last, because aiohttp uses the first route that matches.
         for root in ("2010-04-01", "v1"):
             self.routes.append(web.route("*", f"/{root}/{{rest:.*}}", self._unknown))
         return self.routes
@@ -138,6 +139,7 @@ class TwilioApi:
 
     async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self._authenticate(request)
+        # Twilio rejects wrong credentials before anything else, so they do not use up a fault.
         fault = self._next_fault(request)
         if fault is not None and fault.when == "before":
             return await _apply_fault(request, fault)

@@ -82,10 +82,8 @@ def parse_offer(body: Any) -> Offer:
         raise ValueError("inventory must list numbers in E.164, or objects with a phone_number")
     number = str(body["phone_number"])
     guess = next((c for c, code in (("GB", "+44"), ("DE", "+49")) if number.startswith(code)), "US")
-    country, kind = (
-        str(body.get("country", guess)),
-        TYPE_NAMES.get(str(body.get("type", "local")).lower().replace(" ", "")),
-    )
+    country = str(body.get("country", guess))
+    kind = TYPE_NAMES.get(str(body.get("type", "local")).lower().replace(" ", ""))
     if kind is None or kind not in NUMBER_TYPES.get(country, ()):
         raise ValueError(f"there is no shelf for {body.get('type')} numbers in {country}")
     return Offer(

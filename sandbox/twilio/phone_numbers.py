@@ -118,6 +118,7 @@ class PhoneNumbers:
             raise TwilioError(400, 21451, f"The area code '{area}' is invalid.")
         if area == MAGIC_AVAILABLE_AREA:
             return Offer(MAGIC_AVAILABLE)
+        # The request names no country; an area code belongs to one of the two.
         country = "CA" if not any(self._offers("US", "Local", area)) else "US"
         for found in self.search(country, "Local", {"AreaCode": area, "PageSize": "1"}, ""):
             return self._offer_by_number(found["phone_number"])
@@ -138,8 +139,10 @@ class PhoneNumbers:
 def attach_to_trunk(account: Account, row: Row, values: Mapping[str, Any]) -> Row:
     """Change a number's fields. On a trunk it has no voice application, as with Twilio."""
     changes = dict(values)
+    # A trunk takes the calls of its numbers, so their application is removed.
     if changes.get("trunk_sid"):
         changes["voice_application_sid"] = None
+    # An empty text takes the number off its trunk.
     if changes.get("trunk_sid") == "":
         changes["trunk_sid"] = None
     return account.update(NUMBERS, row, **changes)

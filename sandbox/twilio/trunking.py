@@ -104,6 +104,7 @@ class TrunkingApi:
         return ok(page_v1("origination_urls", rows, request.path, request.query, _url))
 
     async def create_url(self, request: web.Request, form: dict[str, str]) -> Response:
+        """Raises TwilioError when the trunk is unknown or a parameter missing or invalid."""
         trunk = self._trunk_row(request)
         for name in ("Weight", "Priority", "Enabled", "FriendlyName", "SipUrl"):
             if not form.get(name):
@@ -142,6 +143,7 @@ class TrunkingApi:
         return ok(page_v1("credential_lists", rows, request.path, request.query, _link))
 
     async def add_credential_list(self, request: web.Request, form: dict[str, str]) -> Response:
+        """Raises TwilioError when the list is missing, unknown or already on the trunk."""
         trunk, sid = self._trunk_row(request), form.get("CredentialListSid")
         if not sid:
             raise missing_parameter("CredentialListSid")
@@ -149,15 +151,14 @@ class TrunkingApi:
         key = f"{trunk['sid']}/{sid}"
         if key in self.account.store.table(TRUNK_CREDENTIAL_LISTS):
             raise TwilioError(400, 21230, "Credential list is already associated with this trunk")
-        row = {
-            **{
-                name: listed[name]
-                for name in ("sid", "account_sid", "friendly_name", "date_created", "date_updated")
-            },
+        row = {name: listed[name] for name in ("sid", "account_sid", "friendly_name")}
+        row |= {
+            # The v1 API writes dates in another format than the list itself has.
+            "date_created": trunk["date_created"],
+            "date_updated": trunk["date_updated"],
             "credential_list_sid": sid,
             "trunk_sid": trunk["sid"],
         }
-        row |= {"date_created": trunk["date_created"], "date_updated": trunk["date_updated"]}
         self.account.store.put(TRUNK_CREDENTIAL_LISTS, key, row)
         self.account.update(
             TRUNKS, trunk, auth_type="CREDENTIAL_LIST", auth_type_set=["CREDENTIAL_LIST"]
@@ -165,6 +166,7 @@ class TrunkingApi:
         return created(_link(row))
 
     async def remove_credential_list(self, request: web.Request, form: dict[str, str]) -> Response:
+        """Raises TwilioError when the list is not on the trunk."""
         key = f"{self._trunk_row(request)['sid']}/{request.match_info['sid']}"
         if key not in self.account.store.table(TRUNK_CREDENTIAL_LISTS):
             raise not_found(request.path)
@@ -178,6 +180,7 @@ class TrunkingApi:
         return ok(page_v1("phone_numbers", rows, request.path, request.query, _number))
 
     async def add_number(self, request: web.Request, form: dict[str, str]) -> Response:
+        """Raises TwilioError when the number is missing or unknown."""
         trunk, sid = self._trunk_row(request), form.get("PhoneNumberSid")
         if not sid:
             raise missing_parameter("PhoneNumberSid")
