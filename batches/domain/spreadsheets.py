@@ -1,4 +1,4 @@
-"""How our exports are written so that spreadsheets do no harm, and so that we can read them back."""
+"""What exports and imports share: formulas made harmless, and the columns of rejected.csv."""
 
 from typing import Any
 

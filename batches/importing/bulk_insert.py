@@ -114,8 +114,9 @@ def _copy(table: str, columns: str, lines: Sequence[str]) -> None:
 
 def _execute_many(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
     marks = ", ".join(["%s"] * (columns.count(",") + 1))
+    sql = f'INSERT INTO "{table}" ({columns}) VALUES ({marks})'  # noqa: S608 - our own names
     with connection.cursor() as cursor:
-        cursor.executemany(f'INSERT INTO "{table}" ({columns}) VALUES ({marks})', rows)  # noqa: S608 - our own names
+        cursor.executemany(sql, rows)
 
 
 def commit_without_waiting() -> None:

@@ -218,7 +218,7 @@ def _replace_damaged(cells: list[str]) -> list[str]:
 
 
 def _is_one_record(lines: list[str], delimiter: str) -> bool:
-    """Whether lines are one record with line breaks in its quotes, and not a stray quotation mark."""
+    """Whether lines are one record with quoted line breaks, not a stray quotation mark."""
     try:
         return len(list(csv.reader(lines, delimiter=delimiter, strict=True))) == 1
     except csv.Error:

@@ -32,7 +32,7 @@ from batches.importing.table import Table, open_table
 from batches.models import Batch, Recipient, RejectedRow
 
 IMPORT_CHUNK_ROWS = 10_000
-LEASE_RENEWAL_SECONDS = 4.0
+IMPORT_LEASE_RENEWAL_SECONDS = 4.0
 PARALLEL_FROM_ROWS = 20_000
 
 
@@ -62,7 +62,7 @@ class ImportJob:
         with ReadAhead(reader.verdicts, IMPORT_CHUNK_ROWS) as ahead:
             store: ChunkStore | None = None
             chunks = ahead.chunks(
-                while_waiting=self.lease.renew, every_seconds=LEASE_RENEWAL_SECONDS
+                while_waiting=self.lease.renew, every_seconds=IMPORT_LEASE_RENEWAL_SECONDS
             )
             for chunk in chunks:
                 store = store or ChunkStore(self.batch, self.lease, reader.table)
@@ -135,7 +135,9 @@ class ChunkStore:
                 writer.flush()  # storing a chunk renews the lease: not beside this one
                 self._lease.renew()
 
-            chunks = ahead.chunks(while_waiting=renew_lease, every_seconds=LEASE_RENEWAL_SECONDS)
+            chunks = ahead.chunks(
+                while_waiting=renew_lease, every_seconds=IMPORT_LEASE_RENEWAL_SECONDS
+            )
             for chunk in chunks:
                 writer.submit(self._writer.prepare(chunk))
             writer.flush()

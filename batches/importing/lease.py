@@ -20,7 +20,7 @@ MAX_OVERDUE_IMPORTS = 50
 
 
 class LostLeaseError(Exception):
-    """Another process holds the lease, or the batch was deleted. Roll back what is not committed."""
+    """Another process holds the lease, or the batch was deleted. Roll back."""
 
 
 @dataclass(slots=True)

@@ -1,8 +1,8 @@
 """Parses one cell of the phone column: the number in E.164, or why it cannot be called.
 
 What a spreadsheet does to numbers is undone where only one reading is possible, and refused where
-digits are lost. Rules: docs/reference/api-contract.md §7 (codes), docs/reference/reliability.md §E2
-(one spelling before duplicates are searched) and §O7 (which numbers are never dialled).
+digits are lost. Codes: docs/reference/api-contract.md §7. One spelling for each number, and numbers
+that are never dialled: docs/reference/reliability.md §E2, §O7.
 """
 
 import re
@@ -21,11 +21,11 @@ from batches.importing.numbering_plans import (
 )
 from voiceops.core.phone_numbers import E164_PATTERN, why_not_dialable
 
-MISSING = "missing_number"
+MISSING_NUMBER = "missing_number"
 NOT_A_NUMBER = "not_a_number"
-INVALID = "invalid_number"
+INVALID_NUMBER = "invalid_number"
 NOT_DIALABLE = "not_dialable"
-DAMAGED = "damaged_number"
+DAMAGED_NUMBER = "damaged_number"
 
 MAX_QUOTED_CHARACTERS = 40
 MAX_SHORT_DIGITS = 6
@@ -42,7 +42,7 @@ _QUOTED = re.compile(r'="?([^"]*)"?\Z')
 _SPREADSHEET_ERROR = re.compile(r"#(?:#+|[A-Z/0]+[!?]?)\Z")
 _SEPARATOR = re.compile(r"\s*(?:[/;|&]|,(?!,)|\bor\b|\band\b)\s*", re.IGNORECASE)
 _NUMBER_DIGITS = 6  # a part of a cell with so many digits is a number of its own
-_LETTER = re.compile(r"[^\W\d_]")
+_ALPHABETIC = re.compile(r"[^\W\d_]")
 _EMERGENCY_ANYWHERE = frozenset({"112", "911", "999", "000", "110", "113", "115", "118", "119"})
 
 
@@ -128,7 +128,7 @@ class PhoneParser:
         visible = unicodedata.normalize("NFKC", original.translate(_INVISIBLE))
         text = visible.strip().strip(_QUOTATION_MARKS)
         if not text:
-            return RefusedNumber(MISSING, "The phone number is missing")
+            return RefusedNumber(MISSING_NUMBER, "The phone number is missing")
 
         repaired = _undo_spreadsheet_damage(text)
         if isinstance(repaired, RefusedNumber):
@@ -150,7 +150,9 @@ class PhoneParser:
         if len(digits) < MIN_DIGITS:
             return RefusedNumber(NOT_A_NUMBER, f"{quoted} is not a phone number")
         if _count_numbers(text) > 1:
-            return RefusedNumber(INVALID, f"{quoted} holds more than one number: keep one of them")
+            return RefusedNumber(
+                INVALID_NUMBER, f"{quoted} holds more than one number: keep one of them"
+            )
         if self._is_emergency(text, digits):
             return RefusedNumber(NOT_DIALABLE, f"{quoted} is an emergency number")
         if self.country and not text.startswith("+") and _is_short(digits, self.country):
@@ -158,7 +160,7 @@ class PhoneParser:
                 NOT_DIALABLE, f"{quoted} is a short number of {self.country}, not a person's"
             )
         if "+" in text[1:] and not text.startswith("(+"):
-            return RefusedNumber(INVALID, f"{quoted} has a plus sign inside the number")
+            return RefusedNumber(INVALID_NUMBER, f"{quoted} has a plus sign inside the number")
         return None
 
     def _is_emergency(self, text: str, digits: str) -> bool:
@@ -173,7 +175,7 @@ class PhoneParser:
         is_international = text.startswith(("+", "(+"))
         if not is_international and self.country is None:
             return RefusedNumber(
-                INVALID,
+                INVALID_NUMBER,
                 f"{quoted} has no country code: write it as +…, or choose a default country",
             )
         try:
@@ -185,7 +187,7 @@ class PhoneParser:
                 NOT_DIALABLE,
                 f"{quoted} has an extension: give a number that can be dialled directly",
             )
-        if _LETTER.search(text):
+        if _ALPHABETIC.search(text):
             return RefusedNumber(
                 NOT_A_NUMBER, f"{quoted} is not a phone number: it has letters in it"
             )
@@ -196,20 +198,20 @@ class PhoneParser:
     ) -> ParsedNumber | RefusedNumber:
         if not phonenumbers.is_valid_number(number):
             return RefusedNumber(
-                INVALID, self._why_invalid(text, number, is_international=is_international)
+                INVALID_NUMBER, self._why_invalid(text, number, is_international=is_international)
             )
         e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
         if reason := why_not_dialable(number):
             return RefusedNumber(NOT_DIALABLE, reason)
         if not E164_PATTERN.match(e164):
-            return RefusedNumber(INVALID, f"{_quote(text)} does not fit E.164")
+            return RefusedNumber(INVALID_NUMBER, f"{_quote(text)} does not fit E.164")
 
-        # Digits that are a number with and without the country code: guessing would call a stranger.
+        # Digits that are a number with and without the country code: a guess may call a stranger.
         if not is_international:
             other = _as_international(text, number.country_code or 0)
             if other and other != e164:
                 return RefusedNumber(
-                    DAMAGED,
+                    DAMAGED_NUMBER,
                     f"{_quote(text)} could be {e164} or {other}: write it with a leading +",
                 )
         return ParsedNumber(e164)
@@ -247,16 +249,18 @@ def _is_short(digits: str, country: str) -> bool:
 
 def _refuse_unparsed(text: str, error: NumberParseException) -> RefusedNumber:
     quoted = _quote(text)
-    if _LETTER.search(text) or error.error_type == NumberParseException.NOT_A_NUMBER:
+    if _ALPHABETIC.search(text) or error.error_type == NumberParseException.NOT_A_NUMBER:
         return RefusedNumber(NOT_A_NUMBER, f"{quoted} is not a phone number")
     if error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
-        return RefusedNumber(INVALID, f"{quoted} begins with a country code that does not exist")
+        return RefusedNumber(
+            INVALID_NUMBER, f"{quoted} begins with a country code that does not exist"
+        )
     length = "long" if error.error_type == NumberParseException.TOO_LONG else "short"
-    return RefusedNumber(INVALID, f"{quoted} is too {length} for a phone number")
+    return RefusedNumber(INVALID_NUMBER, f"{quoted} is too {length} for a phone number")
 
 
 def _as_international(text: str, code: int) -> str | None:
-    """Return the number as if only the plus of its own country was lost; None if it is not valid."""
+    """Return the number as if only the plus was lost; None if it is not valid."""
     digits = re.sub(r"\D", "", text)
     if not digits.startswith(str(code)):
         return None
@@ -277,7 +281,7 @@ def _undo_spreadsheet_damage(text: str) -> str | RefusedNumber:
         text = quoted.group(1).strip()
     if _SPREADSHEET_ERROR.match(text):
         return RefusedNumber(
-            DAMAGED, f"{_quote(text)} stands for a value the spreadsheet could not show"
+            DAMAGED_NUMBER, f"{_quote(text)} stands for a value the spreadsheet could not show"
         )
     if scientific := _SCIENTIFIC.match(text):
         return _expand_scientific(text, scientific)
@@ -301,7 +305,7 @@ def _expand_scientific(text: str, match: re.Match[str]) -> str | RefusedNumber:
             f"A spreadsheet shortened this number to {_quote(text)}: "
             "format the column as text and enter it again"
         )
-        return RefusedNumber(DAMAGED, message)
+        return RefusedNumber(DAMAGED_NUMBER, message)
     return first + fraction[:exponent]
 
 

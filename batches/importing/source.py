@@ -44,7 +44,7 @@ class Source:
     lines: Iterator[Line]
     expected_lines: int | None
     """The highest number of lines there can be; None when it is unknown before reading."""
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     """What the user should know about how the file was read."""
     keeps_blank_rows: bool = False
     """Whether a blank row counts as a row. In spreadsheets it is a gap."""

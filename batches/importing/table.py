@@ -39,7 +39,7 @@ class Table:
     keeps_blank_rows: bool
     max_rows: int
     expected_rows: int | None
-    notes: tuple[str, ...]
+    remarks: tuple[str, ...]
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def open_table(
             keeps_blank_rows=source.keeps_blank_rows,
             max_rows=max_rows,
             expected_rows=None if expected is None else max(expected - 1, 1),
-            notes=source.notes,
+            remarks=source.remarks,
         )
 
 
@@ -134,5 +134,5 @@ def _read_columns(source: Source, *arguments: Any) -> Columns:
     try:
         return read_columns(*arguments)
     except UnreadableUpload as refusal:
-        sentences = [str(refusal), *(f"{note}." for note in source.notes)]
+        sentences = [str(refusal), *(f"{remark}." for remark in source.remarks)]
         raise UnreadableUpload(" ".join(sentences)) from refusal

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from batches.importing.source import UnreadableUpload
 
-READ_CHUNK_BYTES = 1 << 20
+TEXT_CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 1 << 16
-UNREADABLE = (
+NOT_A_SPREADSHEET = (
     "The file is unreadable: it cannot be read as a spreadsheet. "
     "Save it as CSV or XLSX and upload it again."
 )
@@ -52,7 +52,7 @@ def detect_text_format(path: Path) -> TextFormat:
     if encoding := _wide_encoding(head):
         return _examine_wide(path, encoding)
     if b"\0" in head or not _is_mostly_text(head) or head.lstrip()[:1] == b"<":
-        raise UnreadableUpload(UNREADABLE)
+        raise UnreadableUpload(NOT_A_SPREADSHEET)
     return _examine_narrow(path, "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8")
 
 
@@ -81,11 +81,11 @@ def _read_chunks(path: Path) -> Iterator[bytes]:
     """
     unbroken = 0
     with path.open("rb") as file:
-        while chunk := file.read(READ_CHUNK_BYTES):
+        while chunk := file.read(TEXT_CHUNK_BYTES):
             unbroken = 0 if b"\n" in chunk or b"\r" in chunk else unbroken + len(chunk)
-            if unbroken > READ_CHUNK_BYTES:
+            if unbroken > TEXT_CHUNK_BYTES:
                 raise UnreadableUpload(
-                    f"The file has a row longer than {READ_CHUNK_BYTES:,} bytes: "
+                    f"The file has a row longer than {TEXT_CHUNK_BYTES:,} bytes: "
                     "it is not a list of phone numbers."
                 )
             yield chunk
@@ -103,7 +103,8 @@ def _examine_wide(path: Path, encoding: str) -> TextFormat:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         raise UnreadableUpload(
-            "The file is unreadable: it is damaged UTF-16. Save it as CSV UTF-8 and upload it again."
+            "The file is unreadable: it is damaged UTF-16. "
+            "Save it as CSV UTF-8 and upload it again."
         ) from error
     return TextFormat(encoding, "strict", line_count, damaged)
 

@@ -3,7 +3,7 @@
     python -I xlsx_child.py PATH MAX_ROWS MAX_COLUMNS MAX_CELL
 
 Workbooks come from strangers: two kilobytes make the parser ask for gigabytes and abort, a megabyte
-keeps it busy for minutes (docs/reference/reliability.md §12). So this program checks the archive
+keeps it busy for minutes (docs/reference/reliability.md §0.12). So this program checks the archive
 first (docs/reference/reliability.md §E4), limits its memory and processor time, and imports nothing
 of the application: its death costs one upload.
 
@@ -36,12 +36,15 @@ MAX_RATIO = 100
 # Small parts of honest workbooks are often repetitive.
 RATIO_COUNTS_FROM_BYTES = 1_000_000
 MAX_OUTPUT_BYTES = 512_000_000
-READ_CHUNK_BYTES = 1 << 20
+WORKBOOK_CHUNK_BYTES = 1 << 20
 MAX_TOKEN_BYTES = 16
 SAVE_AS_CSV = "Save the list as CSV and upload that."
-DAMAGED = f"The file is unreadable: it is damaged or not an XLSX workbook. {SAVE_AS_CSV}"
-PROTECTED = "The file is unreadable: it is protected by a password. Save it without one and upload it again."
-HUGE = (
+DAMAGED_WORKBOOK = f"The file is unreadable: it is damaged or not an XLSX workbook. {SAVE_AS_CSV}"
+PROTECTED_WORKBOOK = (
+    "The file is unreadable: it is protected by a password. "
+    "Save it without one and upload it again."
+)
+HUGE_WORKBOOK = (
     "The file is unreadable: the workbook unpacks to far more than a list of phone numbers. "
     f"{SAVE_AS_CSV}"
 )
@@ -61,12 +64,12 @@ def check_archive(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if any(entry.flag_bits & 1 for entry in entries):
-            raise RefusedError(PROTECTED)
+            raise RefusedError(PROTECTED_WORKBOOK)
         declared_bytes = sum(entry.file_size for entry in entries)
         if len(entries) > MAX_ENTRIES or declared_bytes > MAX_INFLATED_BYTES:
-            raise RefusedError(HUGE)
+            raise RefusedError(HUGE_WORKBOOK)
         if any(is_bomb(entry.file_size, entry.compress_size) for entry in entries):
-            raise RefusedError(HUGE)
+            raise RefusedError(HUGE_WORKBOOK)
 
         # Declared sizes may lie.
         remaining = MAX_INFLATED_BYTES
@@ -88,13 +91,13 @@ def inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, max_bytes: int) ->
     size = 0
     tail = b""
     with archive.open(entry) as part:
-        while chunk := part.read(READ_CHUNK_BYTES):
+        while chunk := part.read(WORKBOOK_CHUNK_BYTES):
             size += len(chunk)
             if size > max_bytes or is_bomb(size, entry.compress_size):
-                raise RefusedError(HUGE)
+                raise RefusedError(HUGE_WORKBOOK)
             # The tail finds declarations that begin in one chunk and end in the next.
             if b"<!DOCTYPE" in tail + chunk or b"<!ENTITY" in tail + chunk:
-                raise RefusedError(DAMAGED)
+                raise RefusedError(DAMAGED_WORKBOOK)
             tail = chunk[-MAX_TOKEN_BYTES:]
     return size
 
@@ -149,7 +152,7 @@ def read_rows(
 
 
 def count_filled_columns(sheet: CalamineSheet, max_columns: int) -> int:
-    """Count the columns up to the last with content; formulas may leave cells with nothing in them."""
+    """Count the columns up to the last with content; a formula's cell may have none."""
     filled = 0
     for cells in sheet.iter_rows():
         for position in range(min(len(cells), max_columns), filled, -1):
@@ -190,7 +193,7 @@ def write_rows(path: Path, max_rows: int, max_columns: int, max_cell: int) -> No
     for row in read_rows(sheet, max_columns, max_cell):
         written_bytes += out.write(orjson.dumps(row) + b"\n")
         if written_bytes > MAX_OUTPUT_BYTES:
-            raise RefusedError(HUGE)
+            raise RefusedError(HUGE_WORKBOOK)
     out.write(b'{"end": true}\n')
 
 
@@ -206,9 +209,9 @@ def main(arguments: list[str]) -> None:
     except RefusedError as error:
         refusal = str(error)
     except PasswordError:
-        refusal = PROTECTED
+        refusal = PROTECTED_WORKBOOK
     except MemoryError:
-        refusal = HUGE
+        refusal = HUGE_WORKBOOK
     except (
         CalamineError,
         zipfile.BadZipFile,
@@ -218,7 +221,7 @@ def main(arguments: list[str]) -> None:
         NotImplementedError,
         RuntimeError,
     ):
-        refusal = DAMAGED
+        refusal = DAMAGED_WORKBOOK
     if refusal:
         sys.stdout.buffer.write(orjson.dumps({"error": refusal}) + b"\n")
 

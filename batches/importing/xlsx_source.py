@@ -41,15 +41,15 @@ def open_workbook(path: Path, *, max_rows: int) -> Iterator[Source]:
         try:
             assert child.stdout is not None
             summary = _read_answer(child.stdout)
-            notes: tuple[str, ...] = ()
+            remarks: tuple[str, ...] = ()
             if summary["others"]:
                 others = ", ".join(summary["others"])
-                notes = (f"Read the sheet {summary['sheet']}; these were not read: {others}",)
+                remarks = (f"Read the sheet {summary['sheet']}; these were not read: {others}",)
             width: int = summary["columns"]
             yield Source(
                 _read_lines(child.stdout),
                 expected_lines=summary["rows"],
-                notes=notes,
+                remarks=remarks,
                 filled_columns=lambda _header: width,
             )
         finally:

@@ -1,22 +1,23 @@
-"""How long a list takes: who may be called when, at which pace, over how many lines at once."""
+"""Estimates how long a list takes, from its calling window, its pace and its channels."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from batches.dialing.calling_windows import Window, first_opening, zones_for
 from batches.models import Batch
 
-# What a call takes where nobody knows better: half of the people answer and talk for a minute, the
-# rest let it ring.
-RING_SECONDS, TALK_SECONDS, ANSWERING = 15.0, 60.0, 0.5
-HOLD_SECONDS = RING_SECONDS + ANSWERING * TALK_SECONDS
+# What a call takes without measurements: half of the recipients answer and talk for a minute, the
+# others let it ring.
+AVERAGE_RING_SECONDS = 15.0
+AVERAGE_TALK_SECONDS = 60.0
+ANSWERED_SHARE = 0.5
+AVERAGE_CALL_SECONDS = AVERAGE_RING_SECONDS + ANSWERED_SHARE * AVERAGE_TALK_SECONDS
 MAX_WINDOW_DAYS = 1_000
-Wave = tuple[datetime, tuple[str, ...], int]
 
 
 @dataclass(frozen=True)
@@ -28,100 +29,116 @@ class Pace:
 
     @classmethod
     def of(cls, batch: Batch) -> "Pace":
-        """The tightest of the limits of the batch, its number and its workspace."""
+        """Return the tightest limits of the batch, its number and its workspace."""
         number = batch.phone_number
         assert number is not None
-        lines = (
+        per_second = batch.calls_per_second or number.calls_per_second
+        concurrency_limits = (
             batch.max_concurrent_calls,
             number.max_concurrent_calls,
             batch.workspace.max_concurrent_calls,
         )
         return cls(
-            per_second=min(
-                batch.calls_per_second or number.calls_per_second, number.calls_per_second
-            ),
-            max_concurrent=min(limit for limit in lines if limit is not None),
+            per_second=min(per_second, number.calls_per_second),
+            max_concurrent=min(limit for limit in concurrency_limits if limit is not None),
         )
 
     @property
     def channels_needed(self) -> int:
-        """Lines that are busy at once if the pace is kept."""
-        return ceil(self.per_second * HOLD_SECONDS)
+        """Channels that are busy at once if the configured pace is kept."""
+        return ceil(self.per_second * AVERAGE_CALL_SECONDS)
 
     @property
     def sustained(self) -> float:
-        """Calls per second that the lines allow."""
-        return min(self.per_second, self.max_concurrent / HOLD_SECONDS)
+        """Calls per second that the channels allow."""
+        return min(self.per_second, self.max_concurrent / AVERAGE_CALL_SECONDS)
+
+
+class _Group(NamedTuple):
+    """Recipients who share their time zones, and when they may first be called."""
+
+    opening: datetime
+    zones: tuple[str, ...]
+    size: int
 
 
 def estimate_calling(
-    people: Mapping[str, int],
+    recipients: Mapping[str, int],
     *,
     window: Window | None,
     holidays_country: str | None,
     pace: Pace,
     begin: datetime,
 ) -> dict[str, Any]:
-    """When people may be called from `begin` on, and when the last of them has been: `{a number:
-    how many like it}`.
+    """Return the contract's `calling`: who may be called from `begin` on, and when the last was.
+
+    `recipients` maps a number to how many recipients lie in the same time zones.
     """
-    waves, never = _waves(people, window, holidays_country, begin)
+    groups = _group_by_opening(recipients, window, holidays_country, begin)
+    total = sum(group.size for group in groups)
+    now = sum(group.size for group in groups if group.opening == begin)
+
     end = begin
-    for opening, zones, count in sorted(waves):
-        end = _add_calling_time(
-            max(end, opening), count / pace.sustained, zones, window, holidays_country
-        )
-    at_once = sum(count for opening, _, count in waves if opening == begin)
+    for group in groups:
+        seconds = group.size / pace.sustained
+        start = max(end, group.opening)
+        end = _add_calling_time(start, seconds, group.zones, window, holidays_country)
     return {
-        "now": at_once,
-        "later": sum(count for _, _, count in waves) - at_once,
-        "never": never,
-        "first_call_at": min(waves)[0] if waves else None,
-        "estimated_end_at": end if waves else None,
+        "now": now,
+        "later": total - now,
+        "never": sum(recipients.values()) - total,
+        "first_call_at": groups[0].opening if groups else None,
+        "estimated_end_at": end if groups else None,
         "calls_per_second": round(pace.sustained, 3),
         "channels_needed": pace.channels_needed,
     }
 
 
-def _waves(
-    people: Mapping[str, int], window: Window | None, country: str | None, begin: datetime
-) -> tuple[list[Wave], int]:
-    """Those who share their zones, with the instant they may first be called; and how many never
-    may.
-    """
+def _group_by_opening(
+    recipients: Mapping[str, int], window: Window | None, country: str | None, begin: datetime
+) -> list[_Group]:
+    """Return those who may ever be called, the earliest first."""
     if window is None:
-        return ([(begin, (), sum(people.values()))] if people else []), 0
-    sharing: Counter[tuple[str, ...]] = Counter()
-    for number, count in people.items():
-        sharing[zones_for(number, window)] += count
-    waves: list[Wave] = []
-    for zones, count in sharing.items():
+        return [_Group(begin, (), sum(recipients.values()))] if recipients else []
+
+    count_by_zones: Counter[tuple[str, ...]] = Counter()
+    for number, count in recipients.items():
+        count_by_zones[zones_for(number, window)] += count
+    groups: list[_Group] = []
+    for zones, count in count_by_zones.items():
         opening = first_opening(zones, window, begin, holidays_country=country)
         if opening is not None:
-            waves.append((opening, zones, count))
-    return waves, sharing.total() - sum(count for _, _, count in waves)
+            groups.append(_Group(opening, zones, count))
+    return sorted(groups)
 
 
 def _add_calling_time(
-    at: datetime, seconds: float, zones: tuple[str, ...], window: Window | None, country: str | None
+    start: datetime,
+    seconds: float,
+    zones: tuple[str, ...],
+    window: Window | None,
+    country: str | None,
 ) -> datetime:
-    """When so many seconds of calling are over, hours outside the window left out."""
+    """Return when that many seconds of calling are over; time outside the window does not count."""
     if window is None:
-        return at + timedelta(seconds=seconds)
+        return start + timedelta(seconds=seconds)
+
+    at = start
     for _ in range(MAX_WINDOW_DAYS):
         opening = first_opening(zones, window, at, holidays_country=country)
         if opening is None:
             break
         closing = min(_closing(zone, window, opening) for zone in zones)
-        left = (closing - opening).total_seconds()
-        if seconds <= left:
+        open_seconds = (closing - opening).total_seconds()
+        if seconds <= open_seconds:
             return opening + timedelta(seconds=seconds)
-        seconds, at = seconds - left, closing
+        seconds -= open_seconds
+        at = closing
     return at
 
 
-def _closing(zone: str, window: Window, since: datetime) -> datetime:
-    """The end of the window on the day that a zone has at `since`."""
+def _closing(zone: str, window: Window, at: datetime) -> datetime:
+    """Return the end of the window on the day that the zone has at that instant."""
     hours, minutes = (int(part) for part in window["end"].split(":"))
-    midnight = since.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = at.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
     return (midnight + timedelta(hours=hours, minutes=minutes)).astimezone(UTC)

@@ -12,44 +12,44 @@ from batches.models import Batch, Recipient
 from telephony.models import Call
 from voiceops.core.ids import lowest_id
 
-RATE_WINDOW_SECONDS = 10.0  # over which calls per second are measured
-MAX_RESERVATION_AGE = timedelta(
-    minutes=3
-)  # a call's row is never older than this when it is dialled
+RATE_WINDOW_SECONDS = 10.0
+# A call's row is never older than this when it is dialled.
+MAX_RESERVATION_AGE = timedelta(minutes=3)
 STATUSES: tuple[str, ...] = tuple(Recipient.Status.values)
 Counts = dict[str, int]
 
 
 def counts_of(batches: Iterable[Batch]) -> dict[UUID, Counts]:
-    """The counts of every batch, in one query."""
+    """Return the contract's `counts` of each batch, in one query."""
     rejected = {batch.pk: batch.rejected_count for batch in batches}
-    found: dict[UUID, Counts] = {pk: {} for pk in rejected}
-    people = Recipient.unscoped.filter(batch__in=list(rejected)).order_by()
-    for batch_id, status, count in people.values_list("batch_id", "status").annotate(Count("pk")):
-        found[batch_id][status] = count
-    return {pk: _counts(by_status, rejected[pk]) for pk, by_status in found.items()}
+    by_batch: dict[UUID, Counts] = {pk: {} for pk in rejected}
+    rows = Recipient.unscoped.filter(batch__in=list(rejected)).order_by()
+    for batch_id, status, count in rows.values_list("batch_id", "status").annotate(Count("pk")):
+        by_batch[batch_id][status] = count
+    return {pk: _with_totals(counts, rejected[pk]) for pk, counts in by_batch.items()}
 
 
 def progress_of(batch: Batch, *, now: datetime) -> dict[str, Any]:
-    """The contract's `progress` of a batch just read."""
-    people = _RecipientStats.of(batch)
+    """Return the contract's `progress` of a batch that was just read."""
+    recipients = _RecipientStats.of(batch)
     rate = calls_per_second(batch, now)
-    until = batch.ended_at or now
+    elapsed_seconds = 0.0
+    if batch.started_at:
+        elapsed = (batch.ended_at or now) - batch.started_at
+        elapsed_seconds = round(elapsed.total_seconds(), 3)
     return {
         "status": batch.status,
-        "counts": people.counts,
+        "counts": recipients.counts,
         "calls_per_second": rate,
-        "answer_rate": people.answer_rate,
-        "outcomes": people.outcomes,
-        "estimated_end_at": estimated_end(batch, people, rate=rate, now=now),
-        "elapsed_seconds": round((until - batch.started_at).total_seconds(), 3)
-        if batch.started_at
-        else 0.0,
+        "answer_rate": recipients.answer_rate,
+        "outcomes": recipients.outcomes,
+        "estimated_end_at": estimated_end(batch, recipients, rate=rate, now=now),
+        "elapsed_seconds": elapsed_seconds,
     }
 
 
 def calls_per_second(batch: Batch, now: datetime) -> float:
-    """Calls dialled per second in the last ten, or since the start where that is less."""
+    """Return the calls dialled per second in the last ten, or since the start if that is less."""
     if batch.started_at is None or batch.status not in Batch.Status.started():
         return 0.0
     seconds = min(RATE_WINDOW_SECONDS, max((now - batch.started_at).total_seconds(), 1.0))
@@ -61,28 +61,28 @@ def calls_per_second(batch: Batch, now: datetime) -> float:
 
 
 def lowest_call_id(since: datetime) -> UUID:
-    """The lowest UUIDv7 of a call that may have been dialled since: ids sort by time, and the index
-    knows ids.
+    """Return the lowest id of a call that may have been dialled since.
+
+    Ids sort by time, so the filter can use the index on them.
     """
     return lowest_id(since, later=-MAX_RESERVATION_AGE)
 
 
 def estimated_end(
-    batch: Batch, people: "_RecipientStats", *, rate: float, now: datetime
+    batch: Batch, recipients: "_RecipientStats", *, rate: float, now: datetime
 ) -> datetime | None:
-    """When everybody may have been called: at the measured rate, else at the one configured. None
-    unless it runs.
+    """Return when all recipients may have been called; None unless the batch runs.
+
+    Uses the measured rate, or the configured one where there is none.
     """
     if batch.status != Batch.Status.RUNNING:
         return None
-    left = sum(people.counts[status] for status in Recipient.Status.open())
-    configured = batch.calls_per_second or (
-        batch.phone_number.calls_per_second if batch.phone_number else None
-    )
-    pace = rate or configured
+    open_count = sum(recipients.counts[status] for status in Recipient.Status.open())
+    number_rate = batch.phone_number.calls_per_second if batch.phone_number else None
+    pace = rate or batch.calls_per_second or number_rate
     if not pace:
         return None
-    return max(now + timedelta(seconds=left / pace), people.last_due_at or now)
+    return max(now + timedelta(seconds=open_count / pace), recipients.last_due_at or now)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class _RecipientStats:
 
     @classmethod
     def of(cls, batch: Batch) -> "_RecipientStats":
-        """One query over the batch's people."""
+        """Count the batch's recipients in one query."""
         by_status: Counts = {}
         outcomes: Counts = {}
         last_due_at: datetime | None = None
@@ -104,15 +104,15 @@ class _RecipientStats:
                 outcomes[outcome] = outcomes.get(outcome, 0) + count
             if due_at is not None:
                 last_due_at = max(due_at, last_due_at or due_at)
-        return cls(_counts(by_status, batch.rejected_count), outcomes, last_due_at)
+        return cls(_with_totals(by_status, batch.rejected_count), outcomes, last_due_at)
 
     @property
     def answer_rate(self) -> float | None:
-        """Of the people who are done with and were called, the share who answered themselves."""
-        called = sum(self.outcomes.values())
-        return round(self.outcomes.get("answered", 0) / called, 4) if called else None
+        """The share of recipients with a result who answered themselves; None without results."""
+        total = sum(self.outcomes.values())
+        return round(self.outcomes.get("answered", 0) / total, 4) if total else None
 
 
-def _counts(by_status: Mapping[str, int], rejected: int) -> Counts:
-    whole = {status: by_status.get(status, 0) for status in STATUSES}
-    return {"total": sum(whole.values()), **whole, "rejected": rejected}
+def _with_totals(by_status: Mapping[str, int], rejected: int) -> Counts:
+    counts = {status: by_status.get(status, 0) for status in STATUSES}
+    return {"total": sum(counts.values()), **counts, "rejected": rejected}

@@ -1,7 +1,7 @@
-"""Results and refused rows as tables, read a chunk at a time: memory does not grow with the batch.
+"""Results and rejected rows as tables, read a chunk at a time.
 
-Cells that a spreadsheet would run as a formula get an apostrophe in front (reliability.md E6),
-except phone numbers in E.164 and what is a number rather than a text.
+Memory does not grow with the batch. Writers escape the cells that a spreadsheet would run as a
+formula (docs/reference/reliability.md §E6).
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from batches.domain.spreadsheets import REJECTION_COLUMNS
 from batches.models import Batch
 from telephony.models import Call
 
@@ -22,75 +23,66 @@ RESULT_COLUMNS = (
     "duration_seconds",
     "call_id",
 )
-REFUSAL_COLUMNS = ("row_number", "error_code", "error_message")
 REPORT_CHUNK_ROWS = 900
 Row = list[Any]
-LastCall = tuple[int | None, datetime | None, float | None, UUID]
+SentCall = tuple[int | None, datetime | None, float | None, UUID]
+"""SIP status, when it was dialled, seconds from answer to end, id."""
+NO_CALL = (None, None, None, None)
 
 
 def result_rows(batch: Batch) -> Iterator[Row]:
-    """A header, then for each person the uploaded cells and what became of them, in file order."""
+    """Yield a header, then each recipient's uploaded cells and result, in file order."""
     yield [*batch.columns, *RESULT_COLUMNS]
-    fields = ("row_number", "pk", "values", "status", "outcome", "reason", "attempts")
     width = len(batch.columns)
-    for people in _chunks(batch.recipients, fields):
-        calls = last_sent_calls([person[1] for person in people])
-        for _, pk, values, *told in people:
-            yield [*_fit(values, width), *told, *calls.get(pk, (None, None, None, None))]
+    fields = ("row_number", "pk", "values", "status", "outcome", "reason", "attempts")
+    for recipients in _chunks(batch.recipients, fields):
+        calls = last_sent_calls([pk for _, pk, *_ in recipients])
+        for _, pk, values, *result in recipients:
+            yield [*_fit_to_width(values, width), *result, *calls.get(pk, NO_CALL)]
 
 
 def rejected_rows(batch: Batch) -> Iterator[Row]:
-    """A header, then the refused rows as uploaded, each with its number in the list and the reason.
+    """Yield a header, then the rejected rows as uploaded, each with its row number and reason.
 
-    Cells a row had beyond the header stand last. The importer reads such a list back
-    (`importing.columns`).
+    Cells beyond the header come last. The importer reads such a list back (`importing.columns`).
     """
-    yield [*batch.columns, *REFUSAL_COLUMNS]
+    yield [*batch.columns, *REJECTION_COLUMNS]
     width = len(batch.columns)
-    for refused in _chunks(
-        batch.rejected_rows, ("row_number", "values", "error_code", "error_message")
-    ):
-        for number, values, code, message in refused:
-            yield [*_fit(values, width), number, code, message, *values[width:]]
+    fields = ("row_number", "values", "error_code", "error_message")
+    for rows in _chunks(batch.rejected_rows, fields):
+        for row_number, values, code, message in rows:
+            cells = _fit_to_width(values, width)
+            yield [*cells, row_number, code, message, *values[width:]]
 
 
-def last_sent_calls(recipients: Sequence[UUID]) -> dict[UUID | None, LastCall]:
-    """Of each person the last attempt that was sent: SIP status, when, seconds from answer to end,
-    id.
-    """
-    sent = (
-        Call.unscoped.filter(recipient_id__in=recipients)
-        .exclude(dialed_at=None)
-        .order_by("sequence")
-    )
-    told = sent.values_list(
+def last_sent_calls(recipient_ids: Sequence[UUID]) -> dict[UUID | None, SentCall]:
+    """Return each recipient's last attempt that was sent, in one query."""
+    sent = Call.unscoped.filter(recipient_id__in=recipient_ids).exclude(dialed_at=None)
+    rows = sent.order_by("sequence").values_list(
         "recipient_id", "sip_status_code", "dialed_at", "answered_at", "ended_at", "pk"
     )
-    return {
-        person: (
-            code,
-            dialed,
-            round((ended - answered).total_seconds(), 3) if answered and ended else None,
-            pk,
-        )
-        for person, code, dialed, answered, ended, pk in told
-    }
+    calls: dict[UUID | None, SentCall] = {}
+    for recipient_id, sip_status, dialed_at, answered_at, ended_at, pk in rows:
+        seconds = None
+        if answered_at and ended_at:
+            seconds = round((ended_at - answered_at).total_seconds(), 3)
+        # Later attempts replace earlier ones.
+        calls[recipient_id] = (sip_status, dialed_at, seconds, pk)
+    return calls
 
 
 def _chunks(related: Any, fields: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
-    """By row number, which must be among `fields` first: every chunk is a short query of its own."""
-    last = -1
-    while chunk := list(
-        related.filter(row_number__gt=last)
-        .order_by("row_number")
-        .values_list(*fields)[:REPORT_CHUNK_ROWS]
-    ):
-        yield chunk
-        last = chunk[-1][0]
+    """Yield rows in the order of their number, each chunk by a short query of its own.
 
-
-def _fit(values: Row, width: int) -> Row:
-    """As many cells as there are columns: lists appended later may have brought columns of their
-    own.
+    The first of `fields` must be `row_number`.
     """
+    last_row = -1
+    rows = related.order_by("row_number").values_list(*fields)
+    while chunk := list(rows.filter(row_number__gt=last_row)[:REPORT_CHUNK_ROWS]):
+        yield chunk
+        last_row = chunk[-1][0]
+
+
+def _fit_to_width(values: Row, width: int) -> Row:
+    """Return one cell for each column: lists appended later may have brought new columns."""
     return [*values[:width], *[None] * (width - len(values))]

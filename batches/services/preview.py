@@ -87,7 +87,7 @@ def _preview_table(batch: Batch, table: Table, now: datetime) -> dict[str, Any]:
     repairs = RepairCounter()
     verdicts = validate_rows(table, PhoneParser(batch.default_country), repairs)
     tally = _PreviewTally(batch, table)
-    notes = [*table.notes, *tally.count_in_time(verdicts)]
+    notes = [*table.remarks, *tally.count_in_time(verdicts)]
 
     calling = _estimate(batch, tally.recipients, now)
     reasons = dict(tally.reasons)

@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
+from batches.domain.spreadsheets import escape_formula
 from batches.models import Batch, Recipient
-from batches.reporting.csv_writer import encode_csv, escape_formula
+from batches.reporting.csv_writer import encode_csv
 from batches.reporting.tables import rejected_rows, result_rows
 from tests import make
 from tests.batches.api.bodies import read

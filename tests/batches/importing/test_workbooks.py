@@ -118,7 +118,7 @@ def test_other_sheets_are_mentioned(tmp_path: Path) -> None:
     path = lists.workbook(tmp_path / "list.xlsx", content, sheets=["People", "Old"])
 
     with open_table(path, max_rows=10) as table:
-        notes = table.notes
+        notes = table.remarks
 
     assert notes == ("Read the sheet People; these were not read: Old",)
 
