@@ -7,62 +7,62 @@ from django.http import HttpRequest, HttpResponse
 from voiceops.api.errors import http_status, json_error
 
 logger = logging.getLogger("voiceops.api")
-HTML_PREFIXES = ("/admin/", "/static/")  # answered in HTML, and with slashes of their own
+HTML_PREFIXES = ("/admin/", "/static/")  # answered in HTML; their paths may end with a slash
 
 
 class JsonErrorsMiddleware:
-    """Whatever goes wrong outside REST framework is the documented JSON too, also with DEBUG on.
+    """Turns errors raised outside REST framework into the documented JSON, also with DEBUG=1.
 
-    Tolerates a trailing slash, which no documented path has.
+    It accepts a trailing slash, which no documented path has.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if _is_page(request):
-            response = json_error(405) if request.method == "TRACE" else self.get_response(request)
-            return (
-                _to_json_error(response)
-                if response.status_code >= 500 or _is_missing_file(request, response)
-                else response
-            )
+        if _is_html_path(request):
+            return self._respond_to_page(request)
+
         if len(request.path_info) > 1:
             request.path_info = request.path_info.removesuffix("/")
         response = self.get_response(request)
-        if response.status_code >= 400 and not response.get("Content-Type", "").startswith(
-            "application/json"
-        ):
+        is_json = response.get("Content-Type", "").startswith("application/json")
+        if response.status_code >= 400 and not is_json:
             response = _to_json_error(response)
         if request.method == "HEAD" and not response.streaming:
-            response.content = (
-                b""  # its length stays told; servers differ in what they make of a body
-            )
+            # Web servers treat the body of a HEAD differently. Its length is in the headers.
+            response.content = b""
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """A bug in a view, or a refusal of Django's own outside REST framework."""
+        """Respond to a bug in a view, or to an exception of Django's own."""
         status = http_status(exception)
-        if _is_page(request) and status != 500:
+        if _is_html_path(request) and status != 500:
             return None
         if status == 500:
             got_request_exception.send(sender=type(self), request=request)
             logger.error("%s %s failed", request.method, request.path, exc_info=exception)
         return json_error(status)
 
+    def _respond_to_page(self, request: HttpRequest) -> HttpResponse:
+        response = json_error(405) if request.method == "TRACE" else self.get_response(request)
+        if response.status_code >= 500 or _is_missing_file(request, response):
+            return _to_json_error(response)
+        return response
+
 
 def _to_json_error(response: HttpResponse) -> HttpResponse:
-    """The same answer with the documented body; headers that others have set stay."""
-    answer = json_error(response.status_code)
+    """Return the documented error of the same status, with the other headers of `response`."""
+    error = json_error(response.status_code)
     for name, value in response.items():
         if name not in ("Content-Type", "Content-Length"):
-            answer[name] = value
-    return answer
+            error[name] = value
+    return error
 
 
 def _is_missing_file(request: HttpRequest, response: HttpResponse) -> bool:
     return response.status_code == 404 and request.path_info.startswith("/static/")
 
 
-def _is_page(request: HttpRequest) -> bool:
+def _is_html_path(request: HttpRequest) -> bool:
     return request.path_info.startswith(HTML_PREFIXES) or request.path_info == "/admin"

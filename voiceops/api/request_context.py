@@ -1,6 +1,4 @@
-"""The outermost middleware: who is listened to, what every answer carries, and the line about it in
-the log.
-"""
+"""The outermost middleware: request ids, headers of trusted proxies, and a log line per request."""
 
 import logging
 import re
@@ -9,75 +7,60 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from django.conf import settings
-from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
-from voiceops.api.errors import json_error
-from voiceops.api.security_headers import set_security_headers
 from voiceops.core.ip_networks import is_within
 from voiceops.observability.structured_logging import bind, log_context
 
 logger = logging.getLogger("voiceops.requests")
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-UNLOGGED_PATHS = (
-    "/healthz",
-    "/readyz",
-    "/metrics",
-)  # asked all day long; their answers are of no interest afterwards
+REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{8,64}")
+UNLOGGED_PATHS = ("/healthz", "/readyz", "/metrics")  # monitoring requests them all day
 MAX_LOGGED_PATH = 200
 
 
 class RequestContextMiddleware:
+    """Gives each request an id, which its log lines and its response carry."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        began = time.monotonic()
-        given = request.headers.get("X-Request-ID", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
+        started_at = time.monotonic()
+        client_id = request.headers.get("X-Request-ID", "")
+        request_id = client_id if REQUEST_ID_PATTERN.fullmatch(client_id) else uuid4().hex
         with log_context(request_id=request_id):
             trust_forwarded_headers(request)
-            response = self.respond(request)
+            response = self.get_response(request)
             response.headers["X-Request-ID"] = request_id
-            set_security_headers(request, response)
             if request.path not in UNLOGGED_PATHS:
-                log_request(request, response, time.monotonic() - began)
+                log_request(request, response, time.monotonic() - started_at)
         return response
-
-    def respond(self, request: HttpRequest) -> HttpResponse:
-        try:
-            request.get_host()
-        except DisallowedHost:
-            return json_error(400)
-        if request.path_info.strip("/").partition("/")[0] in settings.CLOSED_PAGES:
-            return json_error(404)
-        return self.get_response(request)
 
 
 def trust_forwarded_headers(request: HttpRequest) -> None:
-    """Forwarding headers count only from whom they may come; of the address, what the nearest
-    listed proxy saw.
+    """Apply forwarding headers of trusted proxies and drop those of anyone else.
 
-    `X-Forwarded-Proto` is also believed from this machine, where a proxy that ends TLS is at home.
+    The client's address is what the nearest trusted proxy saw. `X-Forwarded-Proto` is trusted from
+    this machine too, where a proxy may end TLS.
     """
     peer = request.META.get("REMOTE_ADDR", "")
-    listed = _is_trusted_proxy(peer)
-    if not listed and not is_within(peer, ("127.0.0.0/8", "::1")):
+    is_trusted = _is_trusted_proxy(peer)
+    if not is_trusted and not is_within(peer, ("127.0.0.0/8", "::1")):
         request.META.pop("HTTP_X_FORWARDED_PROTO", None)
-    if listed:
-        hops = [
-            hop.strip()
-            for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-            if hop.strip()
-        ]
-        request.META["REMOTE_ADDR"] = next(
-            (hop for hop in reversed(hops) if not _is_trusted_proxy(hop)), peer
-        )
+    if is_trusted:
+        forwarded_for = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        hops = [hop.strip() for hop in forwarded_for if hop.strip()]
+        untrusted_hops = (hop for hop in reversed(hops) if not _is_trusted_proxy(hop))
+        request.META["REMOTE_ADDR"] = next(untrusted_hops, peer)
 
 
 def log_request(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
-    """Never the query, which may name people; of a link that is a credential, not the credential."""
-    path, match = request.path[:MAX_LOGGED_PATH], getattr(request, "resolver_match", None)
+    """Log method, path, status and duration.
+
+    Never the query, which may contain numbers and names, nor a token that is part of the path.
+    """
+    path = request.path[:MAX_LOGGED_PATH]
+    match = getattr(request, "resolver_match", None)
     if match is not None and (token := match.kwargs.get("token")):
         path = path.replace(str(token), "•••")
     bind(

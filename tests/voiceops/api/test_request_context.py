@@ -37,6 +37,7 @@ STATIC = "/static/admin/css/base.css"
 @pytest.mark.parametrize("host", ["testserver", "evil.example.com"])
 def test_every_answer_is_protected(path: str, host: str, settings: Settings) -> None:
     settings.SECURE_HSTS_SECONDS = 31_536_000
+    settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = settings.SECURE_HSTS_PRELOAD = True
 
     response = Client().get(path, secure=True, headers={"Host": host})
 
