@@ -1,12 +1,12 @@
-"""Make the virtual environment and install a lock file into it. Runs on the system's Python, with
-its library only.
+"""Creates the virtual environment and installs a lock file into it. Runs on the system's Python,
+with the standard library only.
 
     python3 ops/bootstrap.py requirements.txt
 
-uv is four times faster than pip at this (17 s instead of 46 s for all of requirements.txt, on two
-cores), so pip installs uv out of the lock and uv the rest. Where uv cannot reach the package index
-(it reads none of pip's settings), pip does it all. Either way every file must have the hash the
-lock says.
+uv is four times faster than pip (17 s instead of 46 s for all of requirements.txt, on two cores),
+so pip installs uv from the lock, and uv installs the rest. Where uv cannot reach the package index,
+because it ignores pip's settings, pip installs everything. Either way, every file must have a hash
+from the lock.
 """
 
 import os
@@ -31,64 +31,69 @@ UV_FLAGS = ("--quiet", "--no-deps", "--require-hashes", "--compile-bytecode")
 
 
 def main(lock: Path) -> None:
-    if sys.version_info < (3, 11):  # noqa: UP036 this file meets whatever Python there is
+    # This file is run by whatever Python there is, so the check is not superfluous.
+    if sys.version_info < (3, 11):  # noqa: UP036 - see above
+        version = sys.version.split()[0]
         sys.exit(
-            f"VoiceOps needs Python 3.11 or newer, {sys.executable} is {sys.version.split()[0]}: make PYTHON=…"
+            f"VoiceOps needs Python 3.11 or newer, {sys.executable} is {version}: make PYTHON=…"
         )
-    if not _works(PYTHON, "-m", "pip", "--version"):
-        say("Making the virtual environment")
-        make_venv()
+    if not _run_quietly(PYTHON, "-m", "pip", "--version"):
+        write_line("Creating the virtual environment")
+        create_venv()
     count = sum("==" in line for line in lock.read_text().splitlines())
-    say(f"Installing {count} packages of {lock.name}, once (about half a minute)")
+    write_line(f"Installing {count} packages from {lock.name}, once (about half a minute)")
     install(lock)
 
 
-def make_venv() -> None:
-    """Debian's Python comes without ensurepip: root can have it installed, others may have a pip
-    that brings one.
+def create_venv() -> None:
+    """Create the virtual environment, or exit with how to make that possible.
+
+    Debian's Python comes without ensurepip. A pip outside of the environment can install one into
+    it; root can install the missing package.
     """
     shutil.rmtree(VENV, ignore_errors=True)
     venv = (sys.executable, "-m", "venv", VENV)
-    if _works(*venv):
+    if _run_quietly(*venv):
         return
-    if _works(*venv, "--without-pip") and _works(
-        sys.executable, "-m", "pip", "--python", PYTHON, "install", "pip"
-    ):
+    outer_pip = (sys.executable, "-m", "pip", "--python", PYTHON)
+    if _run_quietly(*venv, "--without-pip") and _run_quietly(*outer_pip, "install", "pip"):
         return
     shutil.rmtree(VENV, ignore_errors=True)
-    if os.geteuid() == 0 and shutil.which("apt-get") and _install_venv_package() and _works(*venv):
+    can_install = os.geteuid() == 0 and shutil.which("apt-get")
+    if can_install and _install_venv_package() and _run_quietly(*venv):
         return
     sys.exit(
-        "This Python cannot make a virtual environment. Mend it with: sudo apt-get install python3-venv"
+        "This Python cannot create a virtual environment. "
+        "Fix it with: sudo apt-get install python3-venv"
     )
 
 
 def install(lock: Path) -> None:
-    if not (_with_uv(lock) or _run(PYTHON, "-m", "pip", "install", *PIP_FLAGS, "-r", lock)):
+    """Install the packages of the lock, or exit with a hint at the cause."""
+    if not (_install_with_uv(lock) or _run(PYTHON, "-m", "pip", "install", *PIP_FLAGS, "-r", lock)):
         sys.exit(
             f"The packages of {lock.name} could not be installed, for the reason above. "
-            "They come from a package index, this once: see to the network, then run it again"
+            "They come from a package index: check the network, then run this again"
         )
 
 
-def say(sentence: str) -> None:
+def write_line(sentence: str) -> None:
     sys.stdout.write(sentence + "\n")
     sys.stdout.flush()
 
 
-def _with_uv(lock: Path) -> bool:
+def _install_with_uv(lock: Path) -> bool:
     with tempfile.TemporaryDirectory() as scratch:
         only_uv = Path(scratch) / "uv.txt"
-        only_uv.write_text(pinned("uv", (ROOT / "requirements-dev.txt").read_text()))
-        if not _works(PYTHON, "-m", "pip", "install", *PIP_FLAGS, "-r", only_uv):
+        only_uv.write_text(locked_entry("uv", (ROOT / "requirements-dev.txt").read_text()))
+        if not _run_quietly(PYTHON, "-m", "pip", "install", *PIP_FLAGS, "-r", only_uv):
             return False
-    return _works(VENV / "bin" / "uv", "pip", "install", *UV_FLAGS, "--python", PYTHON, "-r", lock)
+    uv = VENV / "bin" / "uv"
+    return _run_quietly(uv, "pip", "install", *UV_FLAGS, "--python", PYTHON, "-r", lock)
 
 
-def pinned(name: str, lock: str) -> str:
-    """One package's entry of a lock file: its version, and the hashes on the lines that continue
-    it.
-    """
+def locked_entry(name: str, lock: str) -> str:
+    """One package's entry of a lock file: its version, and the lines of hashes that continue it."""
     lines = lock.splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith(f"{name}=="))
     last = next(number for number in range(first, len(lines)) if not lines[number].endswith("\\"))
@@ -96,24 +101,26 @@ def pinned(name: str, lock: str) -> str:
 
 
 def _install_venv_package() -> bool:
-    say("Installing python3-venv, which Debian's Python comes without")
-    packages = ["python3-venv"]
-    return _works("apt-get", "install", "-qq", "-y", *packages) or (
-        _works("apt-get", "update", "-qq") and _run("apt-get", "install", "-qq", "-y", *packages)
-    )
+    write_line("Installing python3-venv, which Debian's Python comes without")
+    apt_install = ("apt-get", "install", "-qq", "-y", "python3-venv")
+    if _run_quietly(*apt_install):
+        return True
+    return _run_quietly("apt-get", "update", "-qq") and _run(*apt_install)
 
 
 def _run(*command: object, quiet: bool = False) -> bool:
-    """Whether it ended well. Longer than a second, and a row of dots says that it is still at it."""
+    """Run a command; returns whether it succeeded. Prints a dot for every second that it takes."""
     output = subprocess.DEVNULL if quiet else None
+    arguments = [str(part) for part in command]
     try:
-        process = subprocess.Popen([str(part) for part in command], stdout=output, stderr=output)  # noqa: S603 no shell
+        process = subprocess.Popen(arguments, stdout=output, stderr=output)  # noqa: S603 no shell
     except FileNotFoundError:
         return False
     try:
         return _wait_with_dots(process) == 0
     finally:
-        if process.poll() is None:  # we were told to stop
+        # A signal has interrupted the wait: nothing may be left behind.
+        if process.poll() is None:
             process.terminate()
             process.wait()
 
@@ -133,11 +140,11 @@ def _wait_with_dots(process: subprocess.Popen[bytes]) -> int:
 
 
 def _stop(number: int, frame: object) -> None:
-    sys.exit("\nStopped before everything was installed; the next run goes on from here")
+    sys.exit("\nStopped before everything was installed; the next run continues from here")
 
 
-def _works(*command: object) -> bool:
-    """Like _run, but without its complaints: there is another way when it fails."""
+def _run_quietly(*command: object) -> bool:
+    """Like _run, but without the command's output, where there is another way if it fails."""
     return _run(*command, quiet=True)
 
 

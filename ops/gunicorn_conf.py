@@ -1,5 +1,6 @@
-"""How gunicorn serves VoiceOps, on a laptop and in the image: `gunicorn -c python:ops.gunicorn_conf
-voiceops.wsgi`.
+"""How gunicorn serves VoiceOps, on a laptop and in the image.
+
+gunicorn -c python:ops.gunicorn_conf voiceops.wsgi
 """
 
 import os
@@ -9,34 +10,32 @@ from voiceops.core.process_tuning import disable_query_log, tune_gc
 from voiceops.core.statement_timeouts import WEB_STATEMENT_SECONDS, set_statement_timeouts
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "ops.serving.web_worker.WebWorker"  # threads
+worker_class = "ops.serving.web_worker.WebWorker"
 threads = 8
-preload_app = True  # one import for all workers, and a killed worker is replaced at once
+# One import for all workers, so that a killed worker is replaced at once.
+preload_app = True
 timeout = 60
 graceful_timeout = 2
-# Longer than any client of ours keeps an idle connection, or its next POST meets a closed socket.
+# Longer than our clients keep an idle connection: otherwise their next POST could be sent into a
+# connection that is being closed.
 keepalive = 75
-control_socket_disable = (
-    True  # it would stand in the home directory, shared by every server of this user
-)
+# The socket would be in the home directory, shared by all servers of this user.
+control_socket_disable = True
 logconfig_dict = {
     "version": 1,
     "root": {"level": "INFO", "handlers": ["error_console"]},
-    "formatters": {"generic": {"()": "voiceops.observability.structured_logging.JsonFormatter"}},
+    "formatters": {"generic": {"()": "voiceops.observability.structured_logging.JsonLines"}},
     "handlers": {"error_console": {"class": "logging.StreamHandler", "formatter": "generic"}},
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False},
-        "gunicorn.access": {
-            "level": "CRITICAL",
-            "handlers": [],
-            "propagate": False,
-        },  # voiceops.requests writes those
+        # Requests are logged by `voiceops.requests`.
+        "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
     },
 }
 
 
 def when_ready(server: Any) -> None:
-    """Before the first worker is forked: all of them share what is loaded now."""
+    """Prepare the process before the first worker is forked from it."""
     set_statement_timeouts(WEB_STATEMENT_SECONDS)
     disable_query_log()
     tune_gc()

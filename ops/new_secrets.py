@@ -1,4 +1,4 @@
-"""Print fresh secrets as lines for `.env`: `python ops/new_secrets.py >> .env`. Needs nothing
+"""Prints fresh secrets as lines for `.env`: `python ops/new_secrets.py >> .env`. Needs nothing
 installed.
 """
 
@@ -8,12 +8,13 @@ import sys
 
 
 def new_secrets() -> dict[str, str]:
-    """One of each, the field key with 32 bytes. LiveKit's are for a server of your own; its cloud
-    gives you others.
+    """One value for each variable. LiveKit's are for a server of your own; LiveKit Cloud issues its
+    own.
     """
     return {
         "SECRET_KEY": secrets.token_urlsafe(48),
         "JWT_API_SECRET": secrets.token_urlsafe(48),
+        # The cipher needs exactly 32 bytes.
         "FIELD_ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "LIVEKIT_API_KEY": f"API{secrets.token_hex(6)}",
         "LIVEKIT_API_SECRET": secrets.token_urlsafe(48),

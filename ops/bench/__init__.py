@@ -1,1 +1,1 @@
-"""Benchmarks: commands that print figures and ratios from one interleaved run, never timed tests."""
+"""Benchmarks: commands that print figures from one interleaved run. Timing is never a test."""

@@ -37,8 +37,8 @@ class BenchmarkParts:
 
     @contextmanager
     def running_server(self, *arguments: str) -> Iterator[dict[str, Any]]:
-        """The part that stands in for LiveKit. After the block, the yielded dictionary holds what it
-        measured.
+        """The part that stands in for LiveKit. When the block has ended, the yielded dictionary
+        holds what it measured.
 
         Raises TimeoutError when it does not start.
         """

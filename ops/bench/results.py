@@ -22,8 +22,8 @@ WRITERS: dict[str, Callable[[Any], Iterator[bytes]]] = {
     "xlsx": xlsx.encode_xlsx,
 }
 MEMORY_SAMPLE_ROWS = 1_000
-# The columns in which the calls differ. A call has its recipient's id, which sorts by time as ids of
-# calls do.
+# The columns in which the calls differ. A call has its recipient's id, which sorts by time as the
+# ids of calls do.
 CALL_DIFFERENCES = {
     "id": "r.id",
     "recipient_id": "r.id",
@@ -84,7 +84,7 @@ def _create_call(batch: Batch) -> Call:
 
 
 def write_results(batch: Batch, kind: str) -> WriteMeasurement:
-    """Write the results file to its end and keep none of it, as the web server does for a client."""
+    """Write a results file to its end without keeping it, as the web server does for a client."""
     tenth = batch.recipients.count() // 10
     rows = _SampledRows(tables.result_rows(batch))
     began = time.monotonic()

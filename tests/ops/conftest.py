@@ -15,7 +15,7 @@ def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 
 @pytest.fixture
 def environment(mark: str, tmp_path: Path) -> dict[str, str]:
-    """Variables for an installation of its own: the defaults, in the test's folder, on free ports."""
+    """Variables for an installation with the defaults, in the test's folder and on free ports."""
     inherited = {
         name: value
         for name, value in os.environ.items()

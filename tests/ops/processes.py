@@ -10,7 +10,7 @@ MARK_VARIABLE = "VOICEOPS_TEST_MARK"
 
 
 def processes_of(mark: str, word: str = "") -> set[int]:
-    """The ids of living processes, without zombies and without this one, that have the mark in their
+    """The ids of living processes, without zombies and this one, that have the mark in their
     environment and `word` in their command line.
     """
     variable = f"{MARK_VARIABLE}={mark}".encode()
@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 def becomes_true(condition: Callable[[], bool], *, seconds: float) -> bool:
-    """Whether the condition holds within that time. A killed process is gone only a moment later."""
+    """Whether the condition holds in time. A killed process is gone only a moment later."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from ops.bootstrap import ROOT, pinned
+from ops.bootstrap import ROOT, locked_entry
 from tests.ops.processes import becomes_true, processes_of
 
 WAITING = """
@@ -17,22 +17,22 @@ bootstrap._run(sys.executable, "-c", "import time; time.sleep(60)")
 """
 
 
-def test_one_package_is_cut_out_of_a_lock_with_all_its_hashes() -> None:
-    lock = "uuid==1 \\\n    --hash=sha256:aa\nuv==2 \\\n    --hash=sha256:bb \\\n    --hash=sha256:cc\n\nvine==3\n"
+def test_the_entry_of_one_package_has_all_its_hashes() -> None:
+    before = "uuid==1 \\\n    --hash=sha256:aa\n"
+    entry = "uv==2 \\\n    --hash=sha256:bb \\\n    --hash=sha256:cc\n"
+    after = "\nvine==3\n"
 
-    assert pinned("uv", lock) == "uv==2 \\\n    --hash=sha256:bb \\\n    --hash=sha256:cc\n"
+    assert locked_entry("uv", before + entry + after) == entry
 
 
-def test_the_lock_holds_the_installer() -> None:
+def test_the_lock_contains_the_installer() -> None:
     lock = (ROOT / "requirements-dev.txt").read_text()
 
-    assert pinned("uv", lock).count("--hash=sha256:") > 1
+    assert locked_entry("uv", lock).count("--hash=sha256:") > 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_what_is_being_installed_in_one_line(
-    mark: str, number: signal.Signals
-) -> None:
+def test_a_signal_ends_the_installation_in_one_line(mark: str, number: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", WAITING], cwd=ROOT, text=True, stderr=subprocess.PIPE
     ) as process:
@@ -41,6 +41,6 @@ def test_a_signal_ends_what_is_being_installed_in_one_line(
         stopped_at = time.monotonic()
         _, errors = process.communicate(timeout=15)
 
-    assert errors == "\nStopped before everything was installed; the next run goes on from here\n"
+    assert errors == "\nStopped before everything was installed; the next run continues from here\n"
     assert (process.returncode, time.monotonic() - stopped_at < 10) == (1, True)
     assert processes_of(mark) == set()

@@ -16,7 +16,10 @@ from ops.demo.progress import Progress
 from ops.management.commands.demo import SAMPLE_LIST, Command
 from ops.serving.supervisor import Supervisor
 
-HEADER = "phone,status,status,outcome,reason,attempts,sip_status_code,called_at,duration_seconds,call_id\n"
+HEADER = (
+    "phone,status,status,outcome,reason,attempts,sip_status_code,called_at,duration_seconds,"
+    "call_id\n"
+)
 COUNTS = {
     "total": 4,
     "pending": 1,

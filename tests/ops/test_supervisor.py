@@ -173,7 +173,8 @@ from pathlib import Path
 from ops.serving.supervisor import Service, Supervisor
 import sys
 log = Path({str(tmp_path)!r}) / "one.log"
-with Supervisor([Service("one", (sys.executable, "-c", {SLEEPER!r}), log)], report=print) as supervisor:
+service = Service("one", (sys.executable, "-c", {SLEEPER!r}), log)
+with Supervisor([service], report=print) as supervisor:
     supervisor.start()
     print("ready", flush=True)
     supervisor.watch()

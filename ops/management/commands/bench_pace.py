@@ -141,7 +141,7 @@ class Command(BaseCommand):
         }
 
     def report(self, figures: dict[str, float]) -> None:
-        """Print the figures. Raises CommandError when a limit was exceeded or a promise is broken."""
+        """Print the figures. Raises CommandError when a limit or a promise was broken."""
         for name, value in figures.items():
             self.stdout.write(f"figure {name} {value}")
         longest_start = PACE_PROMISES["start_beside_a_million_seconds"]
