@@ -24,7 +24,7 @@ control_socket_disable = True
 logconfig_dict = {
     "version": 1,
     "root": {"level": "INFO", "handlers": ["error_console"]},
-    "formatters": {"generic": {"()": "voiceops.observability.structured_logging.JsonLines"}},
+    "formatters": {"generic": {"()": "voiceops.observability.structured_logging.JsonFormatter"}},
     "handlers": {"error_console": {"class": "logging.StreamHandler", "formatter": "generic"}},
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": ["error_console"], "propagate": False},

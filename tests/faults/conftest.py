@@ -1,5 +1,5 @@
-"""The whole line in one process: web server, sandbox and shifts, over real sockets, on the test
-database.
+"""A whole installation in one process: web server, sandbox, dispatcher and sweep, over real
+sockets, on the test database.
 """
 
 import asyncio
@@ -24,65 +24,70 @@ from tests import make, sandbox_server
 from tests.sandbox_server import RunningSandbox
 from worker import dispatcher, sweep
 
-PATIENCE = 60.0
+BATCH_TIMEOUT_SECONDS = 60.0
+SIMULATION_SPEED = 40.0
 
 
 @dataclass
-class Line:
-    """A workspace with an agent and a number whose trunk exists at the sandbox."""
+class Installation:
+    """A workspace with a number whose trunk exists in the sandbox."""
 
-    box: RunningSandbox
+    sandbox: RunningSandbox
     workspace: Workspace
     number: PhoneNumber
 
-    def batch(self, *endings: str, **fields: Any) -> Batch:
-        """A running batch of people whose numbers end so, which decides what becomes of them."""
+    def create_batch(self, *endings: str, **fields: Any) -> Batch:
+        """A running batch of recipients with these last digits, which decide their outcomes."""
         values = {"status": Batch.Status.RUNNING, "phone_number": self.number, **fields}
         batch = make.batch(self.workspace, **values)
         for ending in endings:
             make.recipient(batch, phone_number=f"+1202555{ending:0>4}")
         return batch
 
-    def run(self, batch: Batch, *, until: Callable[[Batch], bool] | None = None) -> Batch:
-        """Work shifts and sweeps until the batch is over (or `until` says so); then a last look at
-        the rows.
+    def run_batch(self, batch: Batch, *, until: Callable[[Batch], bool] | None = None) -> Batch:
+        """Run dispatcher and sweep until the batch has ended, or until `until` returns True.
+
+        Returns the batch as it then is. Raises AssertionError when that takes more than a minute.
         """
-        over = until or (lambda b: b.status in ("completed", "stopped", "failed"))
-        deadline = time.monotonic() + PATIENCE
+        is_over = until or (lambda batch: batch.status in Batch.Status.final())
+        deadline = time.monotonic() + BATCH_TIMEOUT_SECONDS
         stop = threading.Event()
         threads = [
             threading.Thread(target=work, args=(stop,), name=work.__name__)
-            for work in (shifts, sweeps)
+            for work in (run_dispatchers, run_sweeps)
         ]
         for thread in threads:
             thread.start()
         try:
-            while not over(batch):
-                assert time.monotonic() < deadline, f"{batch.status}: {outcomes(batch)}"
+            while not is_over(batch):
+                # Without its threads the batch would never end.
+                assert all(thread.is_alive() for thread in threads), "dispatcher or sweep failed"
+                assert time.monotonic() < deadline, f"{batch.status}: {results_of(batch)}"
                 time.sleep(0.1)
                 batch.refresh_from_db()
         finally:
             stop.set()
             dispatcher.stopping.set()
             for thread in threads:
-                thread.join(PATIENCE)
+                thread.join(BATCH_TIMEOUT_SECONDS)
             dispatcher.stopping.clear()
         return batch
 
 
-def shifts(stop: threading.Event) -> None:
-    """What Celery does in a worker: a shift while there is work."""
+def run_dispatchers(stop: threading.Event) -> None:
+    """What Celery does in a worker: start a dispatcher while there is work."""
     repeat(lambda: dispatcher.has_work() and dispatcher.run_dispatcher(), 0.05, stop)
 
 
-def sweeps(stop: threading.Event) -> None:
-    """What a worker's heart does, more often than in production."""
+def run_sweeps(stop: threading.Event) -> None:
+    """What the periodic thread of a worker does, more often than in production."""
     repeat(sweep.sweep, 0.5, stop)
 
 
-def repeat(step: Callable[[], object], every: float, stop: threading.Event) -> None:
+def repeat(step: Callable[[], object], pause_seconds: float, stop: threading.Event) -> None:
+    """Repeat `step` until `stop` is set, then settle the calls that have ended."""
     try:
-        while not stop.wait(every):
+        while not stop.wait(pause_seconds):
             step()
         while settlement.settle_calls().calls:
             pass
@@ -90,45 +95,45 @@ def repeat(step: Callable[[], object], every: float, stop: threading.Event) -> N
         connections.close_all()
 
 
-def outcomes(batch: Batch) -> dict[str, tuple[str, str | None, int]]:
-    """(status, outcome, attempts) by the last two digits."""
-    people = Recipient.unscoped.filter(batch=batch).order_by("row_number")
+def results_of(batch: Batch) -> dict[str, tuple[str, str | None, int]]:
+    """(status, outcome, attempts) of each recipient, by the last two digits of the number."""
+    recipients = Recipient.unscoped.filter(batch=batch).order_by("row_number")
     return {
-        person.phone_number[-2:]: (person.status, person.outcome, person.attempts)
-        for person in people
+        recipient.phone_number[-2:]: (recipient.status, recipient.outcome, recipient.attempts)
+        for recipient in recipients
     }
 
 
 @pytest.fixture
 def box(live_server: LiveServer, settings: Settings) -> Iterator[RunningSandbox]:
-    with sandbox_server.start(
-        speed=40.0, webhook_url=f"{live_server.url}/livekit/webhook"
-    ) as running:
+    """A sandbox that sends its webhooks to the live server; the fence is scaled to its speed."""
+    webhook_url = f"{live_server.url}/livekit/webhook"
+    with sandbox_server.start(speed=SIMULATION_SPEED, webhook_url=webhook_url) as running:
         settings.LIVEKIT_URL = running.url
         settings.PUBLIC_URL = live_server.url
-        settings.SANDBOX_SPEED = 40.0
-        settings.DIAL_FENCE_SECONDS = 10 + (60 + 80) / 40.0 + 5
+        settings.SANDBOX_SPEED = SIMULATION_SPEED
+        settings.DIAL_FENCE_SECONDS = 10 + (60 + 80) / SIMULATION_SPEED + 5
         settings.SECURE_SSL_REDIRECT = False
         yield running
-    time.sleep(
-        0.5
-    )  # the web server still answers what the sandbox sent last; the flush would wait for its locks
+    # The web server may still be handling the last webhook, and flushing the database would wait
+    # for its locks.
+    time.sleep(0.5)
 
 
 @pytest.fixture
-def line(box: RunningSandbox, transactional_db: None) -> Line:
+def installation(box: RunningSandbox, transactional_db: None) -> Installation:
     workspace = make.workspace()
     number = make.phone_number(workspace, calls_per_second=20, max_concurrent_calls=100)
     trunk = number.trunks.get()
-    trunk.livekit_trunk_id = asyncio.run(trunk_at_livekit(number.phone_number))
+    trunk.livekit_trunk_id = asyncio.run(create_livekit_trunk(number.phone_number))
     trunk.save(update_fields=["livekit_trunk_id"])
-    return Line(box=box, workspace=workspace, number=number)
+    return Installation(sandbox=box, workspace=workspace, number=number)
 
 
-async def trunk_at_livekit(number: str) -> str:
+async def create_livekit_trunk(number: str) -> str:
     async with session() as livekit:
         info = api.SIPOutboundTrunkInfo(name="test", address="sip.example.com", numbers=[number])
-        made = await livekit.api.sip.create_outbound_trunk(
+        trunk = await livekit.api.sip.create_outbound_trunk(
             api.CreateSIPOutboundTrunkRequest(trunk=info)
         )
-    return str(made.sip_trunk_id)
+    return str(trunk.sip_trunk_id)

@@ -1,15 +1,14 @@
-"""A number whose carrier refuses it, through the real client and the sandbox: it stops, probes
-once, and heals.
+"""A carrier that refuses our number, through the real client and the sandbox: the circuit breaker
+opens, probes, and closes again.
 """
 
 import time
 
 import pytest
 
-from batches.models import Batch
 from telephony.models import Call
 from tests import make
-from tests.faults.conftest import Line, outcomes
+from tests.faults.conftest import Installation, results_of
 
 pytestmark = [pytest.mark.slow]
 
@@ -19,39 +18,43 @@ REFUSED = {
         "msg": "twirp error unknown: max auth retry attempts reached for SIP invite",
     }
 }
-WHY = (
+PAUSE_REASON = (
     "The carrier refused the trunk's credentials. "
     "One call at a time probes, and the batch goes on when it gets through."
 )
 
 
-def test_refused_credentials_stop_both_batches_until_one_probe_gets_through(line: Line) -> None:
-    first = line.batch("01", "02", "03", "04")
-    second = make.batch(line.workspace, status=Batch.Status.RUNNING, phone_number=line.number)
-    for ending in ("05", "06", "07", "08"):
-        make.recipient(second, phone_number=f"+1202555{ending:0>4}")
-    everybody = [f"+1202555{n:04}" for n in range(1, 9)]
-    line.box.behaviours(dict.fromkeys(everybody, REFUSED))
+def test_refused_credentials_stop_both_batches_until_one_probe_gets_through(
+    installation: Installation,
+) -> None:
+    first = installation.create_batch("01", "02", "03", "04")
+    second = installation.create_batch("05", "06", "07", "08")
+    numbers = [f"+1202555{n:04}" for n in range(1, 9)]
+    installation.sandbox.behaviours(dict.fromkeys(numbers, REFUSED))
 
-    line.run(first, until=lambda batch: batch.error is not None)
+    installation.run_batch(first, until=lambda batch: batch.error is not None)
     second.refresh_from_db()
 
     assert ((first.status, first.error), (second.status, second.error)) == (
-        ("paused", WHY),
-        ("paused", WHY),
+        ("paused", PAUSE_REASON),
+        ("paused", PAUSE_REASON),
     )
-    number = make.client(line.workspace).get(f"/phone-numbers/{line.number.pk}").json()
+    client = make.client(installation.workspace)
+    number = client.get(f"/phone-numbers/{installation.number.pk}").json()
     assert number["status"] == "failing"
 
-    before, began = Call.unscoped.exclude(intent_at=None).count(), time.monotonic()
-    line.run(first, until=lambda _: Call.unscoped.exclude(intent_at=None).count() >= before + 2)
-    assert (
-        time.monotonic() - began > 5.0
-    )  # the second probe, of whichever batch, comes five seconds after the first
+    probes = Call.unscoped.exclude(intent_at=None)
+    before = probes.count()
+    began = time.monotonic()
+    installation.run_batch(first, until=lambda _: probes.count() >= before + 2)
+    # The second probe, of either batch, comes five seconds after the first.
+    assert time.monotonic() - began > 5.0
 
-    line.box.behaviours({})
-    line.run(first)
-    line.run(second)
+    installation.sandbox.behaviours({})
+    installation.run_batch(first)
+    installation.run_batch(second)
 
-    assert {*outcomes(first).values(), *outcomes(second).values()} == {("completed", "answered", 1)}
-    assert sorted(dial["number"] for dial in line.box.dials()) == everybody
+    assert {*results_of(first).values(), *results_of(second).values()} == {
+        ("completed", "answered", 1)
+    }
+    assert sorted(dial["number"] for dial in installation.sandbox.dials()) == numbers

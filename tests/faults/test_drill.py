@@ -1,6 +1,4 @@
-"""The drill itself, small: real processes, real SIGKILL, and the books must balance (`make drill`
-is the large one).
-"""
+"""Small drills with real processes and real SIGKILL. `make drill` runs the large ones."""
 
 import os
 import re
@@ -10,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-# A drill has a folder, a database and a broker of its own.
-OF_ITS_OWN = ("DATA_DIR", "DATABASE_URL", "CELERY_BROKER_URL")
+# A drill must use a folder, a database and a broker of its own.
+OWN_VARIABLES = ("DATA_DIR", "DATABASE_URL", "CELERY_BROKER_URL")
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_drill(*arguments: str) -> tuple[int, str, dict[str, float]]:
-    """The drill's exit code, what it said, and its figures."""
-    environment = {name: value for name, value in os.environ.items() if name not in OF_ITS_OWN}
+    """The drill's exit code, its output, and its figures."""
+    environment = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
     done = subprocess.run(
         [sys.executable, "manage.py", "drill", *arguments],
         cwd=ROOT,
@@ -36,10 +34,10 @@ def run_drill(*arguments: str) -> tuple[int, str, dict[str, float]]:
 
 @pytest.mark.drill
 @pytest.mark.timeout(180)
-def test_a_worker_killed_again_and_again_calls_nobody_twice_and_loses_nobody() -> None:
-    code, said, figures = run_drill("--people", "100", "--kills", "3", "--seconds", "120")
+def test_a_worker_killed_again_and_again_dials_nobody_twice_and_loses_nobody() -> None:
+    code, output, figures = run_drill("--people", "100", "--kills", "3", "--seconds", "120")
 
-    assert code == 0, said
+    assert code == 0, output
     assert (figures["people"], figures["dialled_twice"], figures["lost"], figures["broken"]) == (
         100,
         0,
@@ -50,12 +48,12 @@ def test_a_worker_killed_again_and_again_calls_nobody_twice_and_loses_nobody() -
 
 @pytest.mark.drill
 @pytest.mark.timeout(180)
-def test_two_workers_share_a_batch_and_keep_its_calls_per_second() -> None:
-    code, said, figures = run_drill(
+def test_two_workers_share_a_batch_and_keep_its_pace() -> None:
+    code, output, figures = run_drill(
         "--people", "100", "--kills", "0", "--workers", "2", "--no-faults"
     )
 
-    assert code == 0, said
+    assert code == 0, output
     assert figures["requests_in_fullest_second"] <= 20
     assert (figures["people"], figures["dialled_twice"], figures["lost"], figures["review"]) == (
         100,

@@ -1,5 +1,5 @@
-"""F8, its second half: a proxy between us and LiveKit answers 503 in HTML, and nobody can tell what
-it did before.
+"""The second half of F8: a proxy between us and LiveKit answers 503 in HTML, which does not show
+whether it had forwarded the request.
 """
 
 import threading
@@ -11,7 +11,7 @@ import requests
 from pytest_django import Settings
 
 from telephony.models import Call
-from tests.faults.conftest import Line, outcomes
+from tests.faults.conftest import Installation, results_of
 
 pytestmark = [pytest.mark.slow]
 
@@ -20,13 +20,13 @@ DIAL = "CreateSIPParticipant"
 
 
 class Proxy(ThreadingHTTPServer):
-    """Forwards everything; the first `lies` dials are answered with its own page all the same."""
+    """Forwards every request, but answers the first `false_refusals` dials with its own page."""
 
     daemon_threads = True
 
-    def __init__(self, target: str, *, lies: int) -> None:
+    def __init__(self, target: str, *, false_refusals: int) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.target, self.lies = target, lies
+        self.target, self.false_refusals = target, false_refusals
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -34,15 +34,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        kept = {name: self.headers[name] for name in ("Authorization", "Content-Type")}
-        answer = requests.post(
-            f"{self.server.target}{self.path}", data=body, headers=kept, timeout=60
+        headers = {name: self.headers[name] for name in ("Authorization", "Content-Type")}
+        response = requests.post(
+            f"{self.server.target}{self.path}", data=body, headers=headers, timeout=60
         )
-        if self.path.endswith(DIAL) and self.server.lies > 0:
-            self.server.lies -= 1
+        if self.path.endswith(DIAL) and self.server.false_refusals > 0:
+            self.server.false_refusals -= 1
             self.reply(503, "text/html", PAGE)
         else:
-            self.reply(answer.status_code, answer.headers.get("Content-Type", ""), answer.content)
+            self.reply(
+                response.status_code, response.headers.get("Content-Type", ""), response.content
+            )
 
     def reply(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)
@@ -52,23 +54,25 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nobody reads it."""
+        """Not needed in a test."""
 
 
 @pytest.fixture
-def proxy(line: Line, settings: Settings) -> Iterator[Proxy]:
-    with Proxy(line.box.url, lies=1) as proxy:
+def proxy(installation: Installation, settings: Settings) -> Iterator[Proxy]:
+    with Proxy(installation.sandbox.url, false_refusals=1) as proxy:
         settings.LIVEKIT_URL = f"http://127.0.0.1:{proxy.server_address[1]}"
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
         yield proxy
         proxy.shutdown()
 
 
-def test_a_proxys_own_503_leaves_the_call_in_doubt_and_dials_once(line: Line, proxy: Proxy) -> None:
-    batch = line.batch("01")
+def test_a_proxys_own_503_leaves_the_call_in_doubt_without_a_second_dial(
+    installation: Installation, proxy: Proxy
+) -> None:
+    batch = installation.create_batch("01")
 
-    line.run(batch)
+    installation.run_batch(batch)
 
-    assert outcomes(batch) == {"01": ("completed", "answered", 1)}
-    assert len(line.box.dials()) == 1
+    assert results_of(batch) == {"01": ("completed", "answered", 1)}
+    assert len(installation.sandbox.dials()) == 1
     assert Call.unscoped.filter(batch_id=batch.pk).count() == 1

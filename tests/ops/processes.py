@@ -2,11 +2,25 @@
 
 import os
 import socket
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 MARK_VARIABLE = "VOICEOPS_TEST_MARK"
+Process = TypeVar("Process", subprocess.Popen[str], subprocess.Popen[bytes])
+
+
+@contextmanager
+def killed_at_end(process: Process) -> Iterator[Process]:
+    """Kill the process when the block ends. Without that, a failing test would wait for it."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def processes_of(mark: str, word: str = "") -> set[int]:

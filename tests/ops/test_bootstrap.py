@@ -6,7 +6,7 @@ import time
 import pytest
 
 from ops.bootstrap import ROOT, locked_entry
-from tests.ops.processes import becomes_true, processes_of
+from tests.ops.processes import becomes_true, killed_at_end, processes_of
 
 WAITING = """
 import signal, sys
@@ -33,9 +33,10 @@ def test_the_lock_contains_the_installer() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_installation_in_one_line(mark: str, number: signal.Signals) -> None:
-    with subprocess.Popen(
+    installer = subprocess.Popen(
         [sys.executable, "-c", WAITING], cwd=ROOT, text=True, stderr=subprocess.PIPE
-    ) as process:
+    )
+    with killed_at_end(installer) as process:
         assert becomes_true(lambda: len(processes_of(mark, "time.sleep")) == 2, seconds=20)
         process.send_signal(number)
         stopped_at = time.monotonic()

@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 
 from ops.new_secrets import new_secrets
-from tests.ops.processes import becomes_true, processes_of
+from tests.ops.processes import becomes_true, killed_at_end, processes_of
 
 SERVICES = ("sandbox", "gunicorn", "celery")
 
@@ -81,7 +81,7 @@ def test_killed_processes_are_restarted_and_sigterm_ends_everything(
 def test_a_second_server_is_refused_in_one_line_and_leaves_the_first_alone(
     server: subprocess.Popen[str], environment: dict[str, str]
 ) -> None:
-    with start(environment) as second:
+    with killed_at_end(start(environment)) as second:
         output, _ = second.communicate(timeout=30)
 
     port = environment["PORT"]
@@ -110,7 +110,7 @@ def test_a_server_that_allows_its_public_name_only_becomes_ready(
         "DEBUG": "0",
     }
 
-    with start({**environment, **new_secrets(), **public}) as process:
+    with killed_at_end(start({**environment, **new_secrets(), **public})) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
         process.terminate()

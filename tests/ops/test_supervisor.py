@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ops.serving.supervisor import Service, StartError, Supervisor
-from tests.ops.processes import becomes_true, processes_of
+from tests.ops.processes import becomes_true, killed_at_end, processes_of
 
 SLEEPER = "import time; time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
@@ -59,6 +59,12 @@ def stop_watching() -> Iterator[threading.Event]:
     event.set()
 
 
+def or_timed_out(condition: Callable[[], bool], *, seconds: float = 20.0) -> Callable[[], bool]:
+    """True when the condition holds or the time is up, so that no `watch` lasts for ever."""
+    deadline = time.monotonic() + seconds
+    return lambda: condition() or time.monotonic() > deadline
+
+
 def in_thread(work: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=work)
     thread.start()
@@ -82,8 +88,8 @@ def test_a_killed_process_is_started_again_within_two_seconds(
     with Supervisor([service(tmp_path, SLEEPER)], report=reported.append) as supervisor:
         supervisor.start()
         killer = in_thread(kill_and_time)
-        supervisor.watch(until=stop_watching.is_set)
-        killer.join()
+        supervisor.watch(until=or_timed_out(stop_watching.is_set))
+        killer.join(timeout=10)
 
     assert restart_seconds[0] < 2.0
     assert reported == ["one had ended and was started again"]
@@ -99,7 +105,9 @@ def test_a_process_that_always_dies_is_started_again_and_again(
 
     with Supervisor([service(tmp_path, code)], report=lambda sentence: None) as supervisor:
         supervisor.start()
-        supervisor.watch(until=lambda: deaths.exists() and len(deaths.read_text()) == 3)
+        supervisor.watch(
+            until=or_timed_out(lambda: deaths.exists() and len(deaths.read_text()) == 3)
+        )
 
     assert 2.0 < time.monotonic() - began < 5.0, "one start a second, no faster and no back-off"
 
@@ -112,8 +120,9 @@ def test_children_of_a_killed_process_are_gone_before_its_successor_starts(
         assert becomes_true(lambda: len(processes_of(mark)) == 2, seconds=5)
         before = processes_of(mark)
         os.kill(supervisor.running[0].process.pid, signal.SIGKILL)
-        supervisor.watch(until=lambda: len(processes_of(mark) - before) == 2)
+        supervisor.watch(until=or_timed_out(lambda: len(processes_of(mark) - before) == 2))
 
+        assert len(processes_of(mark) - before) == 2
         assert processes_of(mark) & before == set()
 
 
@@ -179,14 +188,14 @@ with Supervisor([service], report=print) as supervisor:
     print("ready", flush=True)
     supervisor.watch()
 """
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    with process:
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    with killed_at_end(parent) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         assert len(processes_of(mark)) == 2
 
         process.kill()
-        process.wait()
+        process.wait(timeout=10)
 
     assert becomes_true(lambda: processes_of(mark) == set(), seconds=2)
 
@@ -227,7 +236,7 @@ def test_a_service_that_stops_last_runs_until_the_others_are_gone(tmp_path: Path
         supervisor.start()
         checker = in_thread(check_early)
 
-    checker.join()
+    checker.join(timeout=10)
     assert (was_stopped, last.exists()) == ([False], True)
 
 
