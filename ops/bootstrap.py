@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,7 @@ PIP_FLAGS = (
     "--no-deps",
     "--require-hashes",
 )
+STOP_REQUESTED = threading.Event()
 UV_FLAGS = ("--quiet", "--no-deps", "--require-hashes", "--compile-bytecode")
 
 
@@ -109,7 +111,11 @@ def _install_venv_package() -> bool:
 
 
 def _run(*command: object, quiet: bool = False) -> bool:
-    """Run a command; returns whether it succeeded. Prints a dot for every second that it takes."""
+    """Run a command; returns whether it succeeded. Prints a dot for every second that it takes.
+
+    Exits, and ends the command, when a signal has asked to stop.
+    """
+    _exit_if_stopped()
     output = subprocess.DEVNULL if quiet else None
     arguments = [str(part) for part in command]
     try:
@@ -119,7 +125,7 @@ def _run(*command: object, quiet: bool = False) -> bool:
     try:
         return _wait_with_dots(process) == 0
     finally:
-        # A signal has interrupted the wait: nothing may be left behind.
+        # We are exiting: nothing may be left behind.
         if process.poll() is None:
             process.terminate()
             process.wait()
@@ -137,10 +143,19 @@ def _wait_with_dots(process: subprocess.Popen[bytes]) -> int:
         else:
             sys.stdout.write("\n" if dots else "")
             return code
+        finally:
+            _exit_if_stopped()
 
 
-def _stop(number: int, frame: object) -> None:
-    sys.exit("\nStopped before everything was installed; the next run continues from here")
+def _request_stop(number: int, frame: object) -> None:
+    # An exception raised here could hit Popen just after it has started a process, which would then
+    # be left behind.
+    STOP_REQUESTED.set()
+
+
+def _exit_if_stopped() -> None:
+    if STOP_REQUESTED.is_set():
+        sys.exit("\nStopped before everything was installed; the next run continues from here")
 
 
 def _run_quietly(*command: object) -> bool:
@@ -150,5 +165,5 @@ def _run_quietly(*command: object) -> bool:
 
 if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+        signal.signal(number, _request_stop)
     main(Path(sys.argv[1]).resolve())

@@ -12,7 +12,7 @@ WAITING = """
 import signal, sys
 from ops import bootstrap
 for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, bootstrap._stop)
+    signal.signal(number, bootstrap._request_stop)
 bootstrap._run(sys.executable, "-c", "import time; time.sleep(60)")
 """
 
