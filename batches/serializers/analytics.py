@@ -1,3 +1,5 @@
+"""The query and the documentation of /analytics/summary."""
+
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -25,7 +27,7 @@ class FiguresSerializer(StrictSerializer):
 
 @extend_schema_field({"oneOf": [{"type": "string"}, {"type": "integer"}], "nullable": True})
 class Key(Text):
-    """What a group has in common: a time, an id, a word, or a number that SIP gives a meaning."""
+    """What the calls of a group share: a time, an id, an outcome, or a SIP status code."""
 
 
 class GroupSerializer(FiguresSerializer):
@@ -34,7 +36,7 @@ class GroupSerializer(FiguresSerializer):
 
 
 class SummarySerializer(StrictSerializer):
-    """For the documentation; the answer is made by `summarize`."""
+    """The figures of a time span, in total and by group."""
 
     group_by = Choice(choices=[*CRITERIA])
     totals = FiguresSerializer()

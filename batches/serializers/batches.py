@@ -1,3 +1,5 @@
+"""Bodies of batches: created with a list, changed, previewed, followed."""
+
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -12,7 +14,7 @@ from agents.models import Agent
 from batches.models import Batch, SavedMapping
 from batches.reporting.progress import counts_of
 from batches.serializers.fields import ColumnMapping, Country, ListFile, RecipientList
-from batches.serializers.retry import MAX_SCHEDULE_DAYS, RetrySerializer
+from batches.serializers.retry import RetrySerializer
 from telephony.models import PhoneNumber
 from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
@@ -29,9 +31,11 @@ from voiceops.api.serializers import (
     Uuid,
 )
 
+MAX_SCHEDULE_DAYS = 3650
+
 
 class BatchListSerializer(serializers.ListSerializer[Any]):
-    """Counts for the whole page at once."""
+    """Loads the counts of all batches in one query."""
 
     def to_representation(self, data: Any) -> list[Any]:
         batches = list(data)
@@ -83,19 +87,17 @@ class BatchSerializer(WorkspaceSerializer):
         list_serializer_class = BatchListSerializer
 
     def get_counts(self, batch: Batch) -> dict[str, int]:
-        known: dict[UUID, dict[str, int]] | None = self.context.get("counts")
-        return (known or counts_of([batch]))[batch.pk]
+        loaded: dict[UUID, dict[str, int]] | None = self.context.get("counts")
+        return (loaded or counts_of([batch]))[batch.pk]
 
     def to_representation(self, instance: Batch) -> dict[str, Any]:
-        """What holds where nobody said otherwise: the number's pace, and the guess at what the
-        columns mean.
-        """
-        shown = super().to_representation(instance)
+        """Return the effective values: the number's pace and the guessed mapping by default."""
+        data = super().to_representation(instance)
         for name in ("calls_per_second", "max_concurrent_calls"):
-            if shown[name] is None and instance.phone_number is not None:
-                shown[name] = getattr(instance.phone_number, name)
-        shown["column_mapping"] = instance.known_mapping
-        return shown
+            if data[name] is None and instance.phone_number is not None:
+                data[name] = getattr(instance.phone_number, name)
+        data["column_mapping"] = instance.known_mapping
+        return data
 
     def validate_scheduled_at(self, at: datetime | None) -> datetime | None:
         if at is not None and at > timezone.now() + timedelta(days=MAX_SCHEDULE_DAYS):
@@ -130,8 +132,8 @@ class NewBatchSerializer(BatchSerializer):
         if saved is None:
             return attrs
         if attrs.get("column_mapping") is not None:
-            wrong = field_error("value_error", "give either column_mapping or column_mapping_id")
-            raise serializers.ValidationError({"column_mapping_id": wrong.detail})
+            error = field_error("value_error", "give either column_mapping or column_mapping_id")
+            raise serializers.ValidationError({"column_mapping_id": error.detail})
         return {
             "default_country": saved.default_country,
             **attrs,
@@ -144,7 +146,7 @@ class NewBatchSerializer(BatchSerializer):
 
 
 class AppendSerializer(StrictSerializer):
-    """More rows: as in a new batch."""
+    """More rows for a batch, sent as in a new one."""
 
     file = ListFile(required=False)
     recipients = RecipientList(required=False)
@@ -159,7 +161,7 @@ class StopSerializer(StrictSerializer):
 
 
 class ProgressSerializer(StrictSerializer):
-    """What progress answers, for the API's pages."""
+    """How far a batch is."""
 
     status = Choice(choices=Batch.Status.values)
     counts = JsonObject(child=Integer())
@@ -171,7 +173,7 @@ class ProgressSerializer(StrictSerializer):
 
 
 class PreviewSerializer(StrictSerializer):
-    """What a preview answers, for the API's pages."""
+    """What a list would come to as a new batch."""
 
     columns = ListField(child=Text())
     column_mapping = JsonObject(child=Text(allow_null=True))
@@ -192,7 +194,8 @@ class BatchQuery(PageQuery):
 
 
 def require_one_source(serializer: serializers.Serializer[Any], data: Any) -> None:
-    """Exactly one of the two ways to send a list, by the kind of body."""
-    wanted, other = ("file", "recipients") if html.is_html_input(data) else ("recipients", "file")
-    serializer.fields[wanted].required = True
+    """Require the list in the form that fits the body: `file` in multipart, `recipients` in JSON."""
+    is_form = html.is_html_input(data)
+    required, other = ("file", "recipients") if is_form else ("recipients", "file")
+    serializer.fields[required].required = True
     del serializer.fields[other]

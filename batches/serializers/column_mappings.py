@@ -1,3 +1,5 @@
+"""Bodies of saved column mappings."""
+
 from typing import Any
 
 from accounts.api.related_fields import WorkspaceSerializer

@@ -12,16 +12,16 @@ from batches.importing.phones import is_known_country
 from voiceops.api.errors import field_error
 from voiceops.api.fields import JsonObject, Number, Text
 
-MAX_ROW_ERRORS = 100  # of a list of recipients: a million of them help nobody
+# Of a list of recipients: the errors of a million rows would help no client.
+MAX_ROW_ERRORS = 100
 RECIPIENT_FIELDS = ("phone_number", "variables")
 SCALARS = (str, int, float, bool, type(None))
+WRITE_ONLY = "A list is only ever written"
 
 
 @extend_schema_field(OpenApiTypes.BINARY)
 class ListFile(serializers.Field[Any, Any, Any, Any]):
-    """The uploaded list in a multipart body. What is in it, and how large it is, is not the
-    schema's business.
-    """
+    """The uploaded list in a multipart body. Its content and size are checked by the services."""
 
     def get_value(self, dictionary: Any) -> Any:
         files = dictionary.getlist(self.field_name) if html.is_html_input(dictionary) else []
@@ -38,7 +38,7 @@ class ListFile(serializers.Field[Any, Any, Any, Any]):
         return data
 
     def to_representation(self, value: Any) -> Any:
-        raise NotImplementedError("A list is only ever written")
+        raise NotImplementedError(WRITE_ONLY)
 
 
 RECIPIENT_SCHEMA = {
@@ -54,49 +54,50 @@ RECIPIENT_SCHEMA = {
 
 @extend_schema_field({"type": "array", "items": RECIPIENT_SCHEMA})
 class RecipientList(serializers.Field[list[dict[str, Any]], Any, Any, Any]):
-    """`[{"phone_number": "…", "variables": {…}}]`. Judged without a serializer per row: there may
-    be a million.
+    """`[{"phone_number": "…", "variables": {…}}]`, validated without a serializer for each row.
 
-    Whether a number can be called is found when the list is read, and refuses only its own row.
+    There may be a million rows. Whether a number can be called is found when the list is imported,
+    and rejects only its own row.
     """
 
     def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
         if not isinstance(data, list):
             raise field_error("type_error.list")
-        mistakes: dict[int, Any] = {}
+        errors: dict[int, Any] = {}
         for position, item in enumerate(data):
-            if wrong := _errors_of(item):
-                mistakes[position] = wrong
-                if len(mistakes) == MAX_ROW_ERRORS:
+            if row_errors := _row_errors(item):
+                errors[position] = row_errors
+                if len(errors) == MAX_ROW_ERRORS:
                     break
-        if mistakes:
-            raise serializers.ValidationError(mistakes)  # type: ignore[arg-type]  # positions stay integers in `loc`
+        if errors:
+            # Positions stay integers in `loc`.
+            raise serializers.ValidationError(errors)  # type: ignore[arg-type]  # integer keys
         return data
 
     def to_representation(self, value: Any) -> Any:
-        raise NotImplementedError("A list is only ever written")
+        raise NotImplementedError(WRITE_ONLY)
 
 
-def _errors_of(item: Any) -> dict[str, Any] | list[Any] | None:
+def _row_errors(item: Any) -> dict[str, Any] | list[Any] | None:
     if not isinstance(item, dict):
         return _detail("type_error.dict")
-    wrong: dict[str, Any] = {}
-    number, variables = item.get("phone_number", item), item.get("variables", {})
-    if number is item:
-        wrong["phone_number"] = _detail("value_error.missing")
-    elif not isinstance(number, str):
-        wrong["phone_number"] = _detail(
-            "type_error.none.not_allowed" if number is None else "type_error.str"
-        )
+    errors: dict[str, Any] = {}
+    if "phone_number" not in item:
+        errors["phone_number"] = _detail("value_error.missing")
+    elif item["phone_number"] is None:
+        errors["phone_number"] = _detail("type_error.none.not_allowed")
+    elif not isinstance(item["phone_number"], str):
+        errors["phone_number"] = _detail("type_error.str")
+
+    variables = item.get("variables", {})
     if not isinstance(variables, dict):
-        wrong["variables"] = _detail("type_error.dict")
-    elif bad := [name for name, value in variables.items() if not isinstance(value, SCALARS)]:
-        wrong["variables"] = {name: _detail("type_error.str") for name in bad}
-    if len(item) > len(RECIPIENT_FIELDS) or not set(item).issubset(RECIPIENT_FIELDS):
-        wrong |= {
-            name: _detail("value_error.extra") for name in item if name not in RECIPIENT_FIELDS
-        }
-    return wrong or None
+        errors["variables"] = _detail("type_error.dict")
+    elif nested := [name for name, value in variables.items() if not isinstance(value, SCALARS)]:
+        errors["variables"] = {name: _detail("type_error.str") for name in nested}
+
+    unknown = [name for name in item if name not in RECIPIENT_FIELDS]
+    errors |= {name: _detail("value_error.extra") for name in unknown}
+    return errors or None
 
 
 def _detail(kind: str) -> list[Any]:
@@ -105,7 +106,7 @@ def _detail(kind: str) -> list[Any]:
 
 
 class ColumnMapping(JsonObject):
-    """Uploaded column -> `"phone_number"`, the name of a variable, or null to leave the column out."""
+    """Uploaded column -> "phone_number", the name of a variable, or null to ignore the column."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(child=Text(max_length=200, allow_null=True), **kwargs)
@@ -121,14 +122,14 @@ class Country(Text):
     """A country whose numbering plan is known (ISO 3166-1, two letters)."""
 
     def to_internal_value(self, data: Any) -> str:
-        text = super().to_internal_value(data).upper()
-        if not is_known_country(text):
+        region = super().to_internal_value(data).upper()
+        if not is_known_country(region):
             raise field_error("value_error", "unknown country, expected two letters of ISO 3166-1")
-        return text
+        return region
 
 
 class Minutes(Number):
-    """Minutes, whole ones as integers."""
+    """Minutes; whole ones are integers."""
 
     def to_internal_value(self, data: Any) -> float:
         value = super().to_internal_value(data)

@@ -1,3 +1,5 @@
+"""Bodies of recipients and rejected rows."""
+
 from typing import Any
 
 from rest_framework import serializers
@@ -19,7 +21,9 @@ class ReasonSerializer(StrictSerializer):
 
 
 class RecipientSerializer(WorkspaceSerializer):
-    """Its view passes `batch`, and `calls`: the last call that was sent to each person shown."""
+    """A recipient of a batch."""
+
+    # The view passes `batch`, `now`, and `calls`: the last call sent to each recipient.
 
     variables = serializers.SerializerMethodField()
     next_attempt_at = serializers.SerializerMethodField()
@@ -44,12 +48,12 @@ class RecipientSerializer(WorkspaceSerializer):
         return recipient.variables_in(self.context["batch"])
 
     def get_next_attempt_at(self, recipient: Recipient) -> str | None:
-        """When they are due: for a retry, or when their calling window opens."""
+        """The time of the planned retry, or when the calling window opens."""
         due_at = recipient.due_at
-        waits = recipient.status == Recipient.Status.RETRYING or (
-            due_at is not None and due_at > self.context["now"]
-        )
-        return DateTime().to_representation(due_at) if due_at is not None and waits else None
+        if due_at is None:
+            return None
+        is_waiting = recipient.status == Recipient.Status.RETRYING or due_at > self.context["now"]
+        return DateTime().to_representation(due_at) if is_waiting else None
 
     def get_last_call_id(self, recipient: Recipient) -> str | None:
         call = self.context["calls"].get(recipient.pk)

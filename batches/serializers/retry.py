@@ -1,4 +1,8 @@
+"""The retry settings of a batch."""
+
 from typing import Any
+
+from drf_spectacular.utils import extend_schema_serializer
 
 from batches.dialing.retry_policy import MAX_ATTEMPTS, MAX_DELAY_MINUTES, RETRYABLE
 from batches.serializers.fields import Minutes
@@ -11,19 +15,18 @@ from voiceops.api.serializers import (
     StrictSerializer,
 )
 
-MAX_SCHEDULE_DAYS = 3650  # for a scheduled start
-
 
 class RetryDelays(ListField):
-    """Minutes until the first retry, the second, and so on; the last holds for all that follow."""
+    """Minutes until the first retry, the second, and so on; the last one applies to all further."""
 
     def __init__(self, **kwargs: Any) -> None:
         minutes = Minutes(min_value=0, max_value=MAX_DELAY_MINUTES)
         super().__init__(child=minutes, min_length=1, max_length=MAX_ATTEMPTS, **kwargs)
 
 
-class LaddersSerializer(StrictSerializer):
-    """Ladders of their own for outcomes that may be retried."""
+@extend_schema_serializer(component_name="Ladders")  # the name it was published under
+class OutcomeDelaysSerializer(StrictSerializer):
+    """Delays of their own for outcomes that may be retried."""
 
     def get_fields(self) -> dict[str, Any]:
         return {outcome: RetryDelays(required=False) for outcome in RETRYABLE}
@@ -35,12 +38,13 @@ class NextDaySerializer(StrictSerializer):
 
 
 class RetrySerializer(StrictSerializer):
-    """Whom to call again. A wrong number, a refusal and a suppressed number are never called again,
-    also when named.
+    """Which outcomes are called again, and when.
+
+    Wrong numbers, refusals and suppressed numbers are never called again, even when named.
     """
 
     max_attempts = Integer(min_value=1, max_value=MAX_ATTEMPTS, default=1)
     delay_minutes = RetryDelays(default=[30])
     outcomes = ListField(child=Choice(choices=Outcome.values), default=["busy", "no_answer"])
-    by_outcome = LaddersSerializer(required=False)
+    by_outcome = OutcomeDelaysSerializer(required=False)
     next_day = NextDaySerializer(required=False)

@@ -1,3 +1,5 @@
+"""Bodies of suppressions, one by one and from files."""
+
 from accounts.api.related_fields import WorkspaceSerializer
 from batches.models import Suppression
 from batches.serializers.fields import Country, ListFile
@@ -27,7 +29,7 @@ class SuppressionSerializer(WorkspaceSerializer):
 
 
 class SuppressionListSerializer(StrictSerializer):
-    """A file of numbers. `reason` and `expires_at` are for rows without columns of these names."""
+    """A file of numbers. `reason` and `expires_at` apply to rows that have none of their own."""
 
     file = ListFile()
     default_country = Country(max_length=2, allow_null=True, default=None)
@@ -43,7 +45,7 @@ class RefusedRowSerializer(StrictSerializer):
 
 
 class ImportedSerializer(StrictSerializer):
-    """For the documentation: what came of a list."""
+    """What was added from a file, and which rows were rejected."""
 
     added = Integer()
     already = Integer()
@@ -52,8 +54,9 @@ class ImportedSerializer(StrictSerializer):
 
 
 class SuppressionQuery(PageQuery):
-    """`search` looks for digits within numbers; `active=false` shows what has expired."""
+    """`search` finds digits within numbers; `active=false` lists expired suppressions."""
 
     search = Text(max_length=20, required=False)
-    source = Choice(choices=Suppression.Source.values, required=False)  # type: ignore[assignment]  # off the class
+    # DRF removes fields from the class, so the base's attribute of this name stays.
+    source = Choice(choices=Suppression.Source.values, required=False)  # type: ignore[assignment]  # see above
     active = Boolean(required=False)

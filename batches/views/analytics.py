@@ -1,3 +1,5 @@
+"""Figures of calls over time."""
+
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -19,15 +21,15 @@ class AnalyticsViewSet(WorkspaceViewSet):
     @extend_schema(parameters=[SummaryQuery], responses=SummarySerializer)
     @action(detail=False, methods=["get"])
     def summary(self, request: Request) -> Response:
-        """Calls, answer rate, outcomes and talk time from `from` (30 days ago; by hour: a day)
-        until `to` (now).
+        """Calls, answer rate, outcomes and talk time between two instants.
+
+        `from` is 30 days ago by default (by hour: a day), `to` is now.
         """
-        query = self.query
-        told = summarize(
+        summary = summarize(
             workspace=self.workspace,
-            group_by=query["group_by"],
+            group_by=self.query["group_by"],
             now=timezone.now(),
-            since=query.get("from"),
-            until=query.get("to"),
+            since=self.query.get("from"),
+            until=self.query.get("to"),
         )
-        return Response(told)
+        return Response(summary)

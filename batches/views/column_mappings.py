@@ -1,3 +1,5 @@
+"""Saved column mappings."""
+
 from typing import Any
 
 from django.db.models import QuerySet

@@ -1,4 +1,4 @@
-"""Bodies that carry a list: read to their end, kept no further than the limit."""
+"""Parsers of bodies that carry a list: read to their end, but kept no further than the limit."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +11,9 @@ from voiceops.api.parsers import MAX_DISCARDED_UPLOADS, JSONParser
 
 
 class CappedUpload(TemporaryFileUploadHandler):
-    """Keeps one byte more than the limit, by which whoever stores the file sees that it is too
-    large.
+    """Keeps one byte more than the limit, which shows that the file is too large.
+
+    Raises StopUpload for a body that goes on far beyond the limit.
     """
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
@@ -24,6 +25,8 @@ class CappedUpload(TemporaryFileUploadHandler):
 
 
 class FormWithFile(MultiPartParser):
+    """A multipart body whose file goes to disk."""
+
     def parse(
         self,
         stream: Any,
@@ -36,7 +39,7 @@ class FormWithFile(MultiPartParser):
 
 
 class LongJSON(JSONParser):
-    """JSON up to the limit of an upload."""
+    """JSON up to the size of an upload."""
 
     def max_bytes(self) -> int:
         return int(settings.MAX_UPLOAD_BYTES)

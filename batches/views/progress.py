@@ -1,5 +1,6 @@
-"""Progress as server-sent events over plain WSGI: one thread a watcher, so their number and time
-are bounded.
+"""Progress as server-sent events over plain WSGI.
+
+Each stream occupies a thread of the web server, so their number and their duration are limited.
 """
 
 import threading
@@ -16,59 +17,67 @@ from batches.models import Batch
 from batches.reporting.progress import progress_of
 
 EVENT_INTERVAL_SECONDS = 1.0
-MAX_STREAM_SECONDS = 600.0  # then the stream ends, and a browser opens the next by itself
-ACCESS_CHECK_SECONDS = 10.0  # whether whoever watches still may
-MAX_STREAMS = 4  # per process; who comes later gets one event, and comes again
+# A long list is counted less often, so that counting takes a sixth of a thread's time at most.
+COUNTING_FACTOR = 5
+# After that the stream ends, and the browser opens the next one by itself.
+MAX_STREAM_SECONDS = 600.0
+ACCESS_CHECK_SECONDS = 10.0
+# Per process. Further clients get one event, and reconnect.
+MAX_STREAMS = 4
 RETRY_EVENT = b"retry: 2000\n\n"
 stream_slots = threading.BoundedSemaphore(MAX_STREAMS)
 
 
 def wants_events(request: Request) -> bool:
+    """Whether the client accepts server-sent events."""
     return "text/event-stream" in request.headers.get("Accept", "")
 
 
 def stream_progress(batch_id: UUID, *, has_access: Callable[[], bool]) -> StreamingHttpResponse:
-    """A stream of the batch's progress, until it ends or the watcher may no longer look."""
+    """Return a stream of the batch's progress, until it ends or `has_access` is false."""
     response = StreamingHttpResponse(
         progress_events(batch_id, has_access=has_access),
         content_type="text/event-stream; charset=utf-8",
     )
     response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = (
-        "no"  # proxies in front should pass every event on at once
-    )
+    # Proxies in front should pass on every event at once.
+    response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
 def progress_events(
     batch_id: UUID, *, has_access: Callable[[], bool] = lambda: True
 ) -> Generator[bytes]:
-    """An event with the progress at once, then whenever a second has passed; the last one when the
-    batch has ended.
-    """
+    """Yield an event with the progress at once, then one a second until the batch has ended."""
     yield RETRY_EVENT
-    may_stay = stream_slots.acquire(blocking=False)
+    holds_slot = stream_slots.acquire(blocking=False)
     try:
-        ends_at = time.monotonic() + MAX_STREAM_SECONDS
-        asked_at = time.monotonic()
-        while True:
-            began = time.monotonic()
-            if began - asked_at >= ACCESS_CHECK_SECONDS:
-                asked_at = began
-                if not has_access():
-                    return
-            batch = Batch.unscoped.select_related("phone_number").filter(pk=batch_id).first()
-            if batch is None:
-                return
-            yield (
-                b"data: "
-                + orjson.dumps(progress_of(batch, now=timezone.now()), option=orjson.OPT_UTC_Z)
-                + b"\n\n"
-            )
-            took = time.monotonic() - began
-            if not may_stay or batch.status in Batch.Status.final() or time.monotonic() > ends_at:
-                return
-            time.sleep(max(EVENT_INTERVAL_SECONDS, 5 * took))  # a long list is counted less often
+        yield from _follow(batch_id, has_access, seconds=MAX_STREAM_SECONDS if holds_slot else 0.0)
     finally:
-        if may_stay:
+        if holds_slot:
             stream_slots.release()
+
+
+def _follow(batch_id: UUID, has_access: Callable[[], bool], *, seconds: float) -> Generator[bytes]:
+    """Yield progress for that many seconds, at least once."""
+    started_at = checked_at = time.monotonic()
+    while True:
+        began_at = time.monotonic()
+        if began_at - checked_at >= ACCESS_CHECK_SECONDS:
+            checked_at = began_at
+            if not has_access():
+                return
+        batch = Batch.unscoped.select_related("phone_number").filter(pk=batch_id).first()
+        if batch is None:
+            return
+        yield _event(batch)
+
+        now = time.monotonic()
+        if batch.status in Batch.Status.final() or now - started_at > seconds:
+            return
+        time.sleep(max(EVENT_INTERVAL_SECONDS, COUNTING_FACTOR * (now - began_at)))
+
+
+def _event(batch: Batch) -> bytes:
+    progress = progress_of(batch, now=timezone.now())
+    return b"data: " + orjson.dumps(progress, option=orjson.OPT_UTC_Z) + b"\n\n"

@@ -1,3 +1,5 @@
+"""A batch's recipients, and the rows that were rejected."""
+
 from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -33,7 +35,7 @@ DECISION = extend_schema(
 
 
 class BatchRowsViewSet(WorkspaceViewSet):
-    """Rows of the batch in the path, in the order of its list."""
+    """The rows of one batch, in the order of its list."""
 
     abstract = True
     model = Batch
@@ -42,8 +44,9 @@ class BatchRowsViewSet(WorkspaceViewSet):
         return queryset.select_related("phone_number", "workspace")
 
     def page_of(self, rows: QuerySet[Any]) -> list[Any]:
-        wanted = {name: self.query[name] for name in ("status", "outcome") if name in self.query}
-        return self.paginate_queryset(rows.filter(**wanted).order_by("row_number")) or []
+        """Return the requested page of the batch's rows."""
+        filters = {name: self.query[name] for name in ("status", "outcome") if name in self.query}
+        return self.paginate_queryset(rows.filter(**filters).order_by("row_number")) or []
 
 
 @extend_schema(parameters=[BATCH_ID])
@@ -60,9 +63,8 @@ class RecipientViewSet(AppendViewSet, BatchRowsViewSet):
 
     def list(self, request: Request, pk: str) -> Response:
         batch: Batch = self.get_object()
-        return self.get_paginated_response(
-            self._represent(batch, self.page_of(batch.recipients.all()))
-        )
+        page = self.page_of(batch.recipients.all())
+        return self.get_paginated_response(self._represent(batch, page))
 
     @DECISION
     @action(detail=True, methods=["post"])
@@ -77,6 +79,7 @@ class RecipientViewSet(AppendViewSet, BatchRowsViewSet):
     def _decide(
         self, decide: Callable[..., Recipient], recipient_id: str, *, default: str
     ) -> Response:
+        # The recipient has to exist before the body is read.
         batch: Batch = self.get_row()
         recipient = batch.recipients.filter(pk=parse_id(recipient_id, Recipient)).first()
         if recipient is None:
@@ -85,15 +88,14 @@ class RecipientViewSet(AppendViewSet, BatchRowsViewSet):
         decide(recipient=recipient, reason=reason, principal=self.principal)
         return Response(self._represent(batch, [recipient])[0])
 
-    def _represent(self, batch: Batch, people: Sequence[Recipient]) -> Any:
-        calls = last_sent_calls([person.pk for person in people])
+    def _represent(self, batch: Batch, recipients: Sequence[Recipient]) -> Any:
         context = {
             **self.get_serializer_context(),
             "batch": batch,
-            "calls": calls,
+            "calls": last_sent_calls([recipient.pk for recipient in recipients]),
             "now": timezone.now(),
         }
-        return RecipientSerializer(people, many=True, context=context).data
+        return RecipientSerializer(recipients, many=True, context=context).data
 
 
 @extend_schema(parameters=[BATCH_ID])

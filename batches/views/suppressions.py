@@ -1,3 +1,5 @@
+"""Suppression lists: one number at a time, or a file."""
+
 from pathlib import Path
 from typing import Any
 
@@ -72,15 +74,15 @@ class SuppressionViewSet(
     )
     @action(detail=False, methods=["post"], url_path="import")
     def import_list(self, request: Request) -> Response:
-        """Add every number of a file: `{added, already, rejected_count, rejected: [...]}`, at most
-        1,000 told.
+        """Add every number of a file: `{added, already, rejected_count, rejected: [...]}`.
+
+        At most 1,000 of the rejected rows are listed.
         """
         fields = self.validate_body(SuppressionListSerializer)
         now = timezone.now()
         read = read_list(Path(fields.pop("file").temporary_file_path()), now=now, **fields)
-        told = suppressions.suppress_numbers(
+        added = suppressions.suppress_numbers(
             workspace=self.workspace, rows=read.rows, now=now, principal=self.principal
         )
-        return Response(
-            {**told._asdict(), "rejected_count": read.refused_count, "rejected": read.refused}
-        )
+        rejected = {"rejected_count": read.refused_count, "rejected": read.refused}
+        return Response({**added._asdict(), **rejected})
