@@ -1,5 +1,5 @@
-"""Plants a unique word wherever personal data and secrets come in, and searches for it where it must
-not appear: logs, the audit log, metrics and tables.
+"""Plants a unique word wherever personal data and secrets come in, and searches for it where it
+must not appear: logs, the audit log, metrics and tables.
 """
 
 import logging

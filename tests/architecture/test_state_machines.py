@@ -1,7 +1,7 @@
 """docs/architecture.md prints the transitions that the code has."""
 
-from ops.management.commands.document_transitions import PAGE, updated_page
+from ops.management.commands.document_transitions import ARCHITECTURE_PAGE, updated_page
 
 
 def test_the_page_has_the_transitions_of_the_code() -> None:
-    assert PAGE.read_text() == updated_page(), "run `make docs`"
+    assert ARCHITECTURE_PAGE.read_text() == updated_page(), "run `make docs`"
