@@ -1,9 +1,8 @@
-"""A sandbox of one's own, in a thread with its own event loop, for tests that need LiveKit or
-Twilio.
+"""Runs a sandbox in a thread with its own event loop, for tests that need LiveKit or Twilio.
 
-`with sandbox.start(webhook_url=...) as box:` gives a server at `box.url` that livekit-api talks to
-with `box.api_key` and `box.api_secret`; `box.dials()`, `box.faults(...)` and the others are its
-control API.
+`with sandbox_server.start(webhook_url=...) as box:` starts a server at `box.url`, which livekit-api
+uses with `box.api_key` and `box.api_secret`. `box.dials()`, `box.set_faults(...)` and the other
+methods are its control API.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ CONTROL_TIMEOUT_SECONDS = 10
 
 @dataclass
 class RunningSandbox:
-    """The control API of a sandbox, as plain methods."""
+    """The control API of a running sandbox, as methods."""
 
     config: Config
     url: str
@@ -47,7 +46,10 @@ class RunningSandbox:
         return self.config.data_dir
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
-        """One request under /_sandbox; the decoded answer. Raises on a refusal."""
+        """Send a request under /_sandbox and return the decoded answer.
+
+        Raises requests.HTTPError when it is refused.
+        """
         response = requests.request(
             method, f"{self.url}/_sandbox/{path}", json=body, timeout=CONTROL_TIMEOUT_SECONDS
         )
@@ -69,29 +71,32 @@ class RunningSandbox:
         rooms: list[dict[str, Any]] = self.control("GET", "rooms")
         return rooms
 
-    def faults(self, **rates: Any) -> None:
-        """Replace the faults; none given ends them all."""
+    def set_faults(self, **rates: Any) -> None:
+        """Replace the faults. Without arguments there are none."""
         self.control("PUT", "faults", rates)
 
-    def behaviours(self, behaviours: dict[str, dict[str, Any]]) -> None:
-        """Replace what named numbers do: `{"+1…": {"sip_code": 603}}`."""
+    def set_behaviours(self, behaviours: dict[str, dict[str, Any]]) -> None:
+        """Replace the behaviours of numbers: `{"+1…": {"sip_code": 603}}`."""
         self.control("PUT", "behaviours", behaviours)
 
-    def agent(self, *, online: bool) -> None:
+    def set_agent(self, *, online: bool) -> None:
         self.control("PUT", "agent", {"online": online})
 
-    def inbound(self, *, to: str, caller: str | None = None) -> requests.Response:
-        """Somebody calls one of our numbers."""
+    def call_inbound(self, *, to: str, caller: str | None = None) -> requests.Response:
+        """Start an inbound call to one of our numbers."""
         body = {"to": to, **({} if caller is None else {"from": caller})}
         return requests.post(
             f"{self.url}/_sandbox/inbound", json=body, timeout=CONTROL_TIMEOUT_SECONDS
         )
 
-    def twilio(self, **state: Any) -> Any:
+    def set_twilio(self, **state: Any) -> Any:
         return self.control("PUT", "twilio", state)
 
-    def wait(self, condition: Callable[[], Any], *, timeout: float = 10.0) -> Any:
-        """Poll until the condition is truthy and return it; AssertionError when it never is."""
+    def wait_for(self, condition: Callable[[], Any], *, timeout: float = 10.0) -> Any:
+        """Poll until the condition is truthy, and return its value.
+
+        Raises AssertionError when it is not within `timeout` seconds.
+        """
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if result := condition():
@@ -99,9 +104,9 @@ class RunningSandbox:
             time.sleep(0.01)
         raise AssertionError(f"not within {timeout} s")
 
-    def wait_until_quiet(self, *, timeout: float = 20.0) -> None:
-        """Until no call is up, no room is open and every webhook is delivered or dropped."""
-        self.wait(
+    def wait_until_idle(self, *, timeout: float = 20.0) -> None:
+        """Wait until no call or room is open and every webhook is delivered or dropped."""
+        self.wait_for(
             lambda: not self.rooms() and all(c["status"] == "ended" for c in self.calls()),
             timeout=timeout,
         )
@@ -114,9 +119,7 @@ class RunningSandbox:
 def start(
     *, speed: float = 100.0, data_dir: Path | None = None, **settings: Any
 ) -> Iterator[RunningSandbox]:
-    """A sandbox on a free port; `settings` are fields of `Config` (`webhook_url`, `agent_online`,
-    …).
-    """
+    """Run a sandbox on a free port. `settings` are fields of `Config`, such as `webhook_url`."""
     with tempfile.TemporaryDirectory(prefix="sandbox-") as temporary:
         config = Config(data_dir=data_dir or Path(temporary), port=0, speed=speed)
         config = replace(config, **settings)

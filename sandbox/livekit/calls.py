@@ -152,7 +152,7 @@ class Calls:
                 call.answer.set_result(refusal)
                 self.rooms.leave(call.room, call.participant.identity, refusal.disconnect_reason())
         finally:
-            # Hooks first, so that a client that reads "ended" finds the recording's sound ended as well.
+            # Hooks first, so that the sound of recordings has ended when the row says "ended".
             self.active.pop(call.key, None)
             for hook in self.on_ended:
                 hook(call)

@@ -1,4 +1,4 @@
-"""What only a browser sees: that scripts run under our policy, and that a page moves by itself."""
+"""Pages in a real browser: scripts run under our policy, and pages update themselves."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from batches.models import Batch, Recipient
 from tests import make
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-PATIENCE = 20.0
+PAGE_TIMEOUT_SECONDS = 20.0
 
 pytestmark = [
     pytest.mark.browser,
@@ -39,7 +39,7 @@ def browser() -> Iterator[WebDriver]:
     ):
         options.add_argument(flag)
     if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # Chromium refuses to be root with one
+        options.add_argument("--no-sandbox")  # Chromium does not run as root with its sandbox
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
     try:
@@ -53,41 +53,45 @@ def staff(transactional_db: None) -> User:
     return make.user(is_staff=True, is_superuser=True)
 
 
-def log_in(browser: WebDriver, server: LiveServer, person: User, page: str) -> None:
+def log_in(browser: WebDriver, server: LiveServer, user: User, page: str) -> None:
     browser.get(server.url + page)
-    browser.find_element(By.NAME, "username").send_keys(person.email)
+    browser.find_element(By.NAME, "username").send_keys(user.email)
     browser.find_element(By.NAME, "password").send_keys(make.PASSWORD + "\n")
-    WebDriverWait(browser, PATIENCE).until(lambda driver: driver.current_url == server.url + page)
+    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
+        lambda driver: driver.current_url == server.url + page
+    )
 
 
 @pytest.fixture(autouse=True)
-def nothing_said_before(browser: WebDriver) -> None:
-    """A page that was left may have complained last."""
+def empty_log(browser: WebDriver) -> None:
+    """Discard what the page before may have logged."""
     browser.get("about:blank")
-    complaints(browser)
+    logged_errors(browser)
 
 
-# A logo that Redoc would fetch from its makers; an answer that select2 hears after its list was
-# closed, and trips over.
-NOT_OURS = ("favicon", "logo-mini", "removePlaceholder")
+# Redoc's logo, which it would fetch from its makers, and an error of select2 when an answer
+# arrives after its list was closed.
+IGNORED_MESSAGES = ("favicon", "logo-mini", "removePlaceholder")
 
 
-def complaints(browser: WebDriver) -> list[str]:
-    """Whatever a script or the policy was refused since it was asked last."""
-    log: list[dict[str, str]] = browser.get_log("browser")  # type: ignore[no-untyped-call]  # the library's own
+def logged_errors(browser: WebDriver) -> list[str]:
+    """Return the errors of scripts and of the policy since the last call."""
+    log: list[dict[str, str]] = browser.get_log("browser")  # type: ignore[no-untyped-call]  # selenium's method has no annotations
     return [
-        entry["message"] for entry in log if not any(word in entry["message"] for word in NOT_OURS)
+        entry["message"]
+        for entry in log
+        if not any(word in entry["message"] for word in IGNORED_MESSAGES)
     ]
 
 
 def text_of(browser: WebDriver) -> str:
-    """In one step: an element found in one and read in the next may have been replaced in between."""
+    """Read the live panel in one step, because it may be replaced between two steps."""
     return str(
         browser.execute_script("return document.querySelector('[data-live]')?.innerText ?? ''")
     )
 
 
-def test_a_batch_whose_list_has_been_read_can_be_started_without_a_reload(
+def test_batch_can_be_started_without_a_reload_once_its_list_is_imported(
     live_server: LiveServer, browser: WebDriver, staff: User
 ) -> None:
     batch = make.batch(Workspace.unscoped.create(name="Ours"), status=Batch.Status.VALIDATING)
@@ -97,24 +101,28 @@ def test_a_batch_whose_list_has_been_read_can_be_started_without_a_reload(
     Batch.unscoped.filter(pk=batch.pk).update(status="ready")
 
     assert before == []
-    WebDriverWait(browser, PATIENCE).until(
+    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
         lambda driver: driver.find_elements(By.CSS_SELECTOR, "button[value=start]")
     )
 
 
-def test_a_batch_moves_on_its_page_and_takes_orders(
+def test_batch_page_updates_itself_and_accepts_actions(
     live_server: LiveServer, browser: WebDriver, staff: User
 ) -> None:
     ours = Workspace.unscoped.create(name="Ours")
     batch = make.batch(ours, status=Batch.Status.RUNNING)
-    people = [make.recipient(batch) for _ in range(2)]
+    recipients = [make.recipient(batch) for _ in range(2)]
 
     log_in(browser, live_server, staff, f"/admin/batches/batch/{batch.pk}/change/")
     before = text_of(browser)
-    Recipient.unscoped.filter(pk=people[0].pk).update(status="completed")
-    WebDriverWait(browser, PATIENCE).until(lambda driver: "1 of 2 people (50 %)" in text_of(driver))
+    Recipient.unscoped.filter(pk=recipients[0].pk).update(status="completed")
+    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
+        lambda driver: "1 of 2 people (50 %)" in text_of(driver)
+    )
     browser.find_element(By.CSS_SELECTOR, "button[value=pause]").click()
-    WebDriverWait(browser, PATIENCE).until(lambda driver: text_of(driver).startswith("paused"))
+    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
+        lambda driver: text_of(driver).startswith("paused")
+    )
 
     batch.refresh_from_db()
     offered = [
@@ -123,10 +131,10 @@ def test_a_batch_moves_on_its_page_and_takes_orders(
     assert "0 of 2 people (0 %)" in before
     assert batch.status == Batch.Status.PAUSED
     assert offered == ["Resume", "Stop for good"]
-    assert complaints(browser) == []
+    assert logged_errors(browser) == []
 
 
-def test_the_upload_form_looks_for_the_agent(
+def test_upload_form_searches_for_the_agent(
     live_server: LiveServer, browser: WebDriver, staff: User
 ) -> None:
     agent = make.agent(Workspace.unscoped.create(name="Ours"), name="Reception")
@@ -135,21 +143,23 @@ def test_the_upload_form_looks_for_the_agent(
     browser.find_element(By.CSS_SELECTOR, "#id_agent + .select2 .select2-selection").click()
     browser.find_element(By.CSS_SELECTOR, ".select2-search__field").send_keys("recep")
     found = "//li[contains(@class, 'select2-results__option') and text()='Ours: Reception']"
-    WebDriverWait(browser, PATIENCE).until(lambda driver: driver.find_elements(By.XPATH, found))
+    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
+        lambda driver: driver.find_elements(By.XPATH, found)
+    )
     browser.find_element(By.XPATH, found).click()
 
     assert browser.find_element(By.ID, "id_agent").get_attribute("value") == str(agent.pk)
-    assert complaints(browser) == []
+    assert logged_errors(browser) == []
 
 
-@pytest.mark.parametrize(("page", "sign"), [("/docs", ".opblock-summary"), ("/redoc", "h1")])
-def test_the_description_of_the_api_renders(
-    live_server: LiveServer, browser: WebDriver, page: str, sign: str
+@pytest.mark.parametrize(("page", "selector"), [("/docs", ".opblock-summary"), ("/redoc", "h1")])
+def test_api_description_is_rendered(
+    live_server: LiveServer, browser: WebDriver, page: str, selector: str
 ) -> None:
     browser.get(live_server.url + page)
 
-    WebDriverWait(browser, PATIENCE).until(
-        lambda driver: driver.find_elements(By.CSS_SELECTOR, sign)
+    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
+        lambda driver: driver.find_elements(By.CSS_SELECTOR, selector)
     )
     assert "VoiceOps" in browser.find_element(By.TAG_NAME, "body").text
-    assert complaints(browser) == []
+    assert logged_errors(browser) == []

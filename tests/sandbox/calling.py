@@ -1,4 +1,4 @@
-"""How tests dial: a room with an agent, then the callee, as the control plane does it."""
+"""Helpers that dial as VoiceOps does: a room with an agent, then the callee."""
 
 import json
 from datetime import timedelta
@@ -59,7 +59,7 @@ def invite(trunk: str, number: str, **fields: Any) -> api.CreateSIPParticipantRe
 
 
 async def dial(box: RunningSandbox, number: str, **fields: Any) -> Any:
-    """One call without an agent, over a trunk of its own; the answer, or the client's exception."""
+    """Dial without an agent, over a new trunk. Returns the answer; the client's errors pass."""
     async with livekit(box) as lk:
         trunk = await make_trunk(lk)
         return await lk.sip.create_sip_participant(invite(trunk, number, **fields), timeout=10)

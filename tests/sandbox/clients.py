@@ -1,4 +1,4 @@
-"""The real clients, pointed at a sandbox and otherwise left alone."""
+"""The real clients of LiveKit and Twilio, pointed at a sandbox."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,8 +26,8 @@ async def livekit(box: RunningSandbox, **changes: Any) -> AsyncIterator[api.Live
         yield client
 
 
-class Redirected(TwilioHttpClient):  # type: ignore[misc]  # twilio ships no types
-    """Sends every request, also those to absolute next pages, to the sandbox."""
+class RedirectingClient(TwilioHttpClient):  # type: ignore[misc]  # twilio ships no types
+    """Sends every request to the sandbox, including those for absolute next pages."""
 
     def __init__(self, base_url: str) -> None:
         super().__init__(timeout=10, pool_connections=False)
@@ -43,4 +43,4 @@ def twilio(box: RunningSandbox, **changes: str) -> Client:
         changes.get("sid", box.config.twilio_sid),
         changes.get("token", box.config.twilio_token),
     )
-    return Client(sid, token, http_client=Redirected(box.url))
+    return Client(sid, token, http_client=RedirectingClient(box.url))

@@ -1,4 +1,4 @@
-"""The voice agent the sandbox plays, and LiveKit's events around it."""
+"""The voice agent that the sandbox plays, and LiveKit's events around it."""
 
 import asyncio
 import json
@@ -11,30 +11,33 @@ from livekit import api
 from tests import sandbox_server
 from tests.sandbox.calling import invite, make_room, make_trunk, metadata
 from tests.sandbox.clients import livekit
-from tests.sandbox.inbox import Inbox, inbox
+from tests.sandbox.receiver import Receiver, run_receiver
 from tests.sandbox_server import RunningSandbox
 
 
-async def call(box: RunningSandbox, box_in: Inbox, number: str, **agent: Any) -> None:
-    """One call as the control plane makes it: room, agent, then the callee; until all is over."""
+async def call(box: RunningSandbox, receiver: Receiver, number: str, **agent: Any) -> None:
+    """Make a call as VoiceOps does, with a room, an agent and then the callee, until it is over."""
     async with livekit(box) as lk:
         trunk = await make_trunk(lk)
-        await make_room(lk, "room", f"{box_in.url}/report/c1", **agent)
-        await asyncio.to_thread(box.wait, lambda: box_in.reports("c1"))
+        await make_room(lk, "room", f"{receiver.url}/report/c1", **agent)
+        await asyncio.to_thread(box.wait_for, lambda: receiver.reports("c1"))
         with suppress(api.ServerError):
             await lk.sip.create_sip_participant(invite(trunk, number), timeout=10)
-    await asyncio.to_thread(box.wait_until_quiet)
+    await asyncio.to_thread(box.wait_until_idle)
 
 
 def types(reports: list[dict[str, Any]]) -> list[str]:
     return [r["type"] for r in reports if r["type"] != "agent_alive"]
 
 
-async def test_an_answered_call_is_reported_from_joining_to_the_end() -> None:
-    with inbox() as mail, sandbox_server.start(speed=200, webhook_url=f"{mail.url}/events") as box:
-        await call(box, mail, "+12025550101")
+async def test_answered_call_is_reported_from_start_to_end() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=200, webhook_url=f"{receiver.url}/events") as box,
+    ):
+        await call(box, receiver, "+12025550101")
 
-    reports = mail.reports("c1")
+    reports = receiver.reports("c1")
     assert types(reports) == [
         "agent_joined",
         "callee_joined",
@@ -48,26 +51,29 @@ async def test_an_answered_call_is_reported_from_joining_to_the_end() -> None:
     assert [r["reason"] for r in reports[-2:]] == ["callee_hangup", "callee_hangup"]
     assert len({r["id"] for r in reports}) == len(reports)
     assert all(r["at"].endswith("Z") for r in reports)
-    report = next(p for p in mail.posts if p.path == "/report/c1")
+    report = next(p for p in receiver.posts if p.path == "/report/c1")
     assert (report.authorization, report.content_type) == ("Bearer token-of-c1", "application/json")
 
 
-async def test_the_transcript_is_made_of_the_agents_first_message_and_variables() -> None:
-    with inbox() as mail, sandbox_server.start(speed=200) as box:
-        await call(box, mail, "+12025550101")
+async def test_transcript_is_made_from_first_message_and_variables() -> None:
+    with run_receiver() as receiver, sandbox_server.start(speed=200) as box:
+        await call(box, receiver, "+12025550101")
 
-    turns = [r for r in mail.reports("c1") if r["type"] == "turn"]
+    turns = [r for r in receiver.reports("c1") if r["type"] == "turn"]
     assert [t["role"] for t in turns] == ["agent", "callee", "agent", "callee", "agent", "callee"]
     assert turns[0]["text"] == "Hello Ann, this is about Tuesday."
     assert "name: Ann; day: Tuesday" in turns[2]["text"]
     assert sorted(turns[0]) == ["at", "id", "interrupted", "role", "started_at", "text", "type"]
 
 
-async def test_events_come_in_order_signed_and_with_their_facts() -> None:
-    with inbox() as mail, sandbox_server.start(speed=200, webhook_url=f"{mail.url}/events") as box:
-        await call(box, mail, "+12025550101", recording_enabled=False)
+async def test_events_are_ordered_signed_and_complete() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=200, webhook_url=f"{receiver.url}/events") as box,
+    ):
+        await call(box, receiver, "+12025550101", recording_enabled=False)
 
-    assert mail.of_room("room") == [
+    assert receiver.of_room("room") == [
         ("room_started", ""),
         ("participant_joined", "agent"),
         ("participant_joined", "callee"),
@@ -76,14 +82,16 @@ async def test_events_come_in_order_signed_and_with_their_facts() -> None:
         ("participant_left", "agent"),
         ("room_finished", ""),
     ]
-    joined = mail.events()[2].participant
+    joined = receiver.events()[2].participant
     assert (joined.kind, joined.attributes["sip.callStatus"]) == (
         api.ParticipantInfo.Kind.SIP,
         "dialing",
     )
-    left = [e.participant.disconnect_reason for e in mail.events() if e.event == "participant_left"]
+    left = [
+        e.participant.disconnect_reason for e in receiver.events() if e.event == "participant_left"
+    ]
     assert left == [1, 1]  # CLIENT_INITIATED
-    post = next(p for p in mail.posts if p.path == "/events")
+    post = next(p for p in receiver.posts if p.path == "/events")
     assert (post.content_type, post.authorization.startswith("ey")) == (
         "application/webhook+json",
         True,
@@ -91,38 +99,41 @@ async def test_events_come_in_order_signed_and_with_their_facts() -> None:
     assert isinstance(json.loads(post.body)["createdAt"], str)
 
 
-async def test_an_agent_says_that_the_phone_rings() -> None:
-    with inbox() as mail, sandbox_server.start(speed=20) as box:
-        await call(box, mail, "+12025550160")
+async def test_agent_reports_that_the_phone_rings() -> None:
+    with run_receiver() as receiver, sandbox_server.start(speed=20) as box:
+        await call(box, receiver, "+12025550160")
 
-    ringing = [r for r in mail.reports("c1") if r.get("callee_status")]
+    ringing = [r for r in receiver.reports("c1") if r.get("callee_status")]
     assert [(r["type"], r["callee_status"]) for r in ringing] == [("agent_alive", "ringing")]
 
 
-async def test_a_phone_that_does_not_ring_is_not_said_to() -> None:
-    with inbox() as mail, sandbox_server.start(speed=20) as box:
-        await call(box, mail, "+12025550185")
+async def test_phone_that_does_not_ring_is_not_reported_as_ringing() -> None:
+    with run_receiver() as receiver, sandbox_server.start(speed=20) as box:
+        await call(box, receiver, "+12025550185")
 
-    assert [r for r in mail.reports("c1") if r.get("callee_status")] == []
+    assert [r for r in receiver.reports("c1") if r.get("callee_status")] == []
 
 
-async def test_an_agent_that_hangs_up_deletes_the_room() -> None:
-    with inbox() as mail, sandbox_server.start(speed=200, webhook_url=f"{mail.url}/events") as box:
-        await call(box, mail, "+12025550103")
+async def test_agent_that_hangs_up_deletes_the_room() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=200, webhook_url=f"{receiver.url}/events") as box,
+    ):
+        await call(box, receiver, "+12025550103")
 
-    assert types(mail.reports("c1"))[-2:] == ["turn", "ended"]
-    assert mail.reports("c1")[-1]["reason"] == "agent_hangup"
-    callee = [e.participant for e in mail.events() if e.event == "participant_left"][-1]
+    assert types(receiver.reports("c1"))[-2:] == ["turn", "ended"]
+    assert receiver.reports("c1")[-1]["reason"] == "agent_hangup"
+    callee = [e.participant for e in receiver.events() if e.event == "participant_left"][-1]
     assert (callee.identity, callee.disconnect_reason) == ("callee-1", 5)  # ROOM_DELETED
 
 
-async def test_hanging_up_at_once_still_leaves_four_turns() -> None:
-    with inbox() as mail, sandbox_server.start(speed=200) as box:
-        await call(box, mail, "+12025550155")
+async def test_immediate_hang_up_still_leaves_four_turns() -> None:
+    with run_receiver() as receiver, sandbox_server.start(speed=200) as box:
+        await call(box, receiver, "+12025550155")
         answered = box.calls()[0]
 
-    assert types(mail.reports("c1")).count("turn") >= 4
-    assert mail.reports("c1")[-1]["reason"] == "callee_hangup"
+    assert types(receiver.reports("c1")).count("turn") >= 4
+    assert receiver.reports("c1")[-1]["reason"] == "callee_hangup"
     assert 0 < answered["ended_at"] - answered["answered_at"] < 0.5
 
 
@@ -135,21 +146,24 @@ async def test_hanging_up_at_once_still_leaves_four_turns() -> None:
         ("90", "sip_trunk_failure"),
     ],
 )
-async def test_an_unanswered_call_is_reported_with_livekits_reason(
-    digits: str, reason: str
-) -> None:
-    with inbox() as mail, sandbox_server.start(speed=200) as box:
-        await call(box, mail, f"+120255501{digits}")
+async def test_unanswered_call_is_reported_with_livekits_reason(digits: str, reason: str) -> None:
+    with run_receiver() as receiver, sandbox_server.start(speed=200) as box:
+        await call(box, receiver, f"+120255501{digits}")
 
-    assert types(mail.reports("c1")) == ["agent_joined", "callee_joined", "callee_left", "ended"]
-    assert [r["reason"] for r in mail.reports("c1")[-2:]] == [reason, reason]
+    assert types(receiver.reports("c1")) == [
+        "agent_joined",
+        "callee_joined",
+        "callee_left",
+        "ended",
+    ]
+    assert [r["reason"] for r in receiver.reports("c1")[-2:]] == [reason, reason]
 
 
-async def test_a_machine_is_hung_up_on() -> None:
-    with inbox() as mail, sandbox_server.start(speed=200) as box:
-        await call(box, mail, "+12025550175")
+async def test_agent_hangs_up_on_a_machine() -> None:
+    with run_receiver() as receiver, sandbox_server.start(speed=200) as box:
+        await call(box, receiver, "+12025550175")
 
-    reports = mail.reports("c1")
+    reports = receiver.reports("c1")
     talk = ["turn"] * 4
     assert types(reports) == [
         "agent_joined",
@@ -165,74 +179,72 @@ async def test_a_machine_is_hung_up_on() -> None:
     ]
 
 
-async def test_a_message_is_left_on_a_machine() -> None:
-    with inbox() as mail, sandbox_server.start(speed=200) as box:
+async def test_agent_leaves_a_message_on_a_machine() -> None:
+    with run_receiver() as receiver, sandbox_server.start(speed=200) as box:
         await call(
             box,
-            mail,
+            receiver,
             "+12025550175",
             voicemail={"action": "leave_message", "message": "Call us, {{name}}."},
         )
 
-    turns = [(r["role"], r["text"]) for r in mail.reports("c1") if r["type"] == "turn"]
+    turns = [(r["role"], r["text"]) for r in receiver.reports("c1") if r["type"] == "turn"]
     assert turns[-1] == ("agent", "Call us, Ann.")
-    assert mail.reports("c1")[-1]["reason"] == "agent_hangup"
+    assert receiver.reports("c1")[-1]["reason"] == "agent_hangup"
 
 
-async def test_an_agent_may_talk_to_a_machine_as_to_anybody() -> None:
-    with inbox() as mail, sandbox_server.start(speed=200) as box:
-        await call(box, mail, "+12025550175", voicemail={"action": "continue"})
+async def test_agent_can_continue_talking_to_a_machine() -> None:
+    with run_receiver() as receiver, sandbox_server.start(speed=200) as box:
+        await call(box, receiver, "+12025550175", voicemail={"action": "continue"})
 
-    assert types(mail.reports("c1")).count("turn") == 10
-    assert mail.reports("c1")[-1]["reason"] == "callee_hangup"
+    assert types(receiver.reports("c1")).count("turn") == 10
+    assert receiver.reports("c1")[-1]["reason"] == "callee_hangup"
 
 
-async def test_the_machine_is_known_before_the_agent_hangs_up() -> None:
-    """The agent waits for the acknowledgement: a control plane that is down hears of the machine
-    all the same.
-    """
-    with inbox() as mail, sandbox_server.start(speed=200) as box:
-        mail.statuses = [200, 200, 200, 503, 503]
-        await call(box, mail, "+12025550175")
+async def test_machine_is_reported_before_the_agent_hangs_up() -> None:
+    """The agent waits until VoiceOps, which fails twice here, has acknowledged the machine."""
+    with run_receiver() as receiver, sandbox_server.start(speed=200) as box:
+        receiver.statuses = [200, 200, 200, 503, 503]
+        await call(box, receiver, "+12025550175")
 
-    ids = [json.loads(p.body)["events"][0]["id"] for p in mail.posts if p.path == "/report/c1"]
+    ids = [json.loads(p.body)["events"][0]["id"] for p in receiver.posts if p.path == "/report/c1"]
     assert len(ids) - len(set(ids)) == 2  # repeated with the same id
-    assert types(mail.reports("c1"))[-1] == "ended"
+    assert types(receiver.reports("c1"))[-1] == "ended"
 
 
-async def test_running_into_the_maximum_duration() -> None:
-    with inbox() as mail, sandbox_server.start(speed=1000) as box:
-        await call(box, mail, "+12025550195")
+async def test_call_reaches_the_maximum_duration() -> None:
+    with run_receiver() as receiver, sandbox_server.start(speed=1000) as box:
+        await call(box, receiver, "+12025550195")
         (made,) = box.calls()
 
-    assert [r["reason"] for r in mail.reports("c1")[-2:]] == ["max_duration", "max_duration"]
+    assert [r["reason"] for r in receiver.reports("c1")[-2:]] == ["max_duration", "max_duration"]
     assert (made["ended_at"] - made["at"]) * 1000 == pytest.approx(600, rel=0.2)
 
 
-async def test_an_agent_says_that_it_is_alive_every_two_seconds() -> None:
-    with inbox() as mail, sandbox_server.start(speed=100) as box:
+async def test_agent_reports_alive_every_two_seconds() -> None:
+    with run_receiver() as receiver, sandbox_server.start(speed=100) as box:
         async with livekit(box) as lk:
-            await make_room(lk, "room", f"{mail.url}/report/c1")
+            await make_room(lk, "room", f"{receiver.url}/report/c1")
             await asyncio.sleep(4.4)
             await lk.room.delete_room(api.DeleteRoomRequest(room="room"))
-        await asyncio.to_thread(box.wait_until_quiet)
+        await asyncio.to_thread(box.wait_until_idle)
 
-    assert [r["type"] for r in mail.reports("c1")] == [
+    assert [r["type"] for r in receiver.reports("c1")] == [
         "agent_joined",
         "agent_alive",
         "agent_alive",
         "ended",
     ]
-    assert mail.reports("c1")[-1]["reason"] == "room_closed"
+    assert receiver.reports("c1")[-1]["reason"] == "room_closed"
 
 
-async def test_dispatching_an_agent_nobody_plays_succeeds_and_starts_no_job() -> None:
+async def test_dispatch_without_a_worker_succeeds_and_starts_no_job() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             made = await lk.agent_dispatch.create_dispatch(
                 api.CreateAgentDispatchRequest(agent_name="other", room="r")
             )
-            box.agent(online=False)
+            box.set_agent(online=False)
             await lk.agent_dispatch.create_dispatch(
                 api.CreateAgentDispatchRequest(agent_name="voiceops", room="r")
             )
@@ -245,7 +257,7 @@ async def test_dispatching_an_agent_nobody_plays_succeeds_and_starts_no_job() ->
     assert list(here.participants) == []
 
 
-async def test_every_dispatch_adds_one_more_agent_and_deleting_it_takes_it_out() -> None:
+async def test_each_dispatch_adds_an_agent_and_its_deletion_removes_it() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             request = api.CreateAgentDispatchRequest(
@@ -253,7 +265,7 @@ async def test_every_dispatch_adds_one_more_agent_and_deleting_it_takes_it_out()
             )
             first = await lk.agent_dispatch.create_dispatch(request)
             await lk.agent_dispatch.create_dispatch(request)
-            await asyncio.to_thread(box.wait, lambda: len(box.rooms()[0]["participants"]) == 2)
+            await asyncio.to_thread(box.wait_for, lambda: len(box.rooms()[0]["participants"]) == 2)
             fetched = await lk.agent_dispatch.get_dispatch(first.id, "r")
             await lk.agent_dispatch.delete_dispatch(first.id, "r")
             left = await lk.room.list_participants(api.ListParticipantsRequest(room="r"))
@@ -266,16 +278,16 @@ async def test_every_dispatch_adds_one_more_agent_and_deleting_it_takes_it_out()
     assert (error.value.status, error.value.message) == (404, "dispatch ID not found")
 
 
-async def test_an_agent_analyses_the_call_when_it_is_asked_to() -> None:
+async def test_agent_reports_the_analysis_it_is_asked_for() -> None:
     schemas = [
         {"name": "day", "type": "string"},
         {"name": "agreed", "type": "boolean"},
         {"name": "m", "enum": ["good"]},
     ]
-    with inbox() as mail, sandbox_server.start(speed=20) as box:
-        await call(box, mail, "+12025550175", analysis={"summary": True, "fields": schemas})
+    with run_receiver() as receiver, sandbox_server.start(speed=20) as box:
+        await call(box, receiver, "+12025550175", analysis={"summary": True, "fields": schemas})
 
-    (found,) = [r for r in mail.reports("c1") if r["type"] == "analysis"]
+    (found,) = [r for r in receiver.reports("c1") if r["type"] == "analysis"]
     assert found["summary"] == '4 turns; the callee last said "(tone)"'
     assert found["fields"] == {"day": "Tuesday", "agreed": True, "m": "good"}
-    assert types(mail.reports("c1"))[-2:] == ["ended", "analysis"]
+    assert types(receiver.reports("c1"))[-2:] == ["ended", "analysis"]

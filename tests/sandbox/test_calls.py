@@ -1,4 +1,4 @@
-"""A call's life as LiveKit shows it: rooms, participants, hanging up, transfers."""
+"""Calls as LiveKit shows them: rooms, participants, hanging up, transfers."""
 
 import asyncio
 from datetime import timedelta
@@ -10,7 +10,7 @@ from livekit import api
 from tests import sandbox_server
 from tests.sandbox.calling import dial, invite, make_trunk, metadata
 from tests.sandbox.clients import livekit
-from tests.sandbox.inbox import inbox
+from tests.sandbox.receiver import run_receiver
 from tests.sandbox_server import RunningSandbox
 
 TALKER = "+12025550101"
@@ -30,9 +30,9 @@ async def until(lk: api.LiveKitAPI, wanted: str) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_without_waiting_the_answer_comes_while_the_phone_is_still_to_ring() -> None:
+async def test_request_without_waiting_returns_before_the_phone_rings() -> None:
     with sandbox_server.start(speed=20) as box:
-        box.behaviours({TALKER: {"trying": 20}})
+        box.set_behaviours({TALKER: {"trying": 20}})
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
             made = await lk.sip.create_sip_participant(
@@ -55,7 +55,7 @@ async def test_without_waiting_the_answer_comes_while_the_phone_is_still_to_ring
     assert info.attributes["sip.phoneNumber"] == TALKER
 
 
-async def test_digits_are_sent_before_the_call_is_active_and_data_reaches_the_room() -> None:
+async def test_digits_are_sent_before_the_call_is_active() -> None:
     with sandbox_server.start(speed=20) as box:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
@@ -72,9 +72,7 @@ async def test_digits_are_sent_before_the_call_is_active_and_data_reaches_the_ro
     assert room["data"] == [{"topic": "supervisor", "data": "hold"}]
 
 
-async def test_hiding_the_number_keeps_it_out_of_the_attributes_but_not_out_of_the_default_identity() -> (
-    None
-):
+async def test_hidden_number_is_not_in_the_attributes_but_in_the_default_identity() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
@@ -92,7 +90,7 @@ async def test_hiding_the_number_keeps_it_out_of_the_attributes_but_not_out_of_t
     assert info.name == ""
 
 
-async def test_the_dial_log_has_one_entry_per_invite() -> None:
+async def test_dial_log_has_one_entry_per_invite() -> None:
     with sandbox_server.start(speed=500) as box:
         answer = await dial(box, TALKER)
         (entry,) = box.dials()
@@ -111,7 +109,7 @@ async def test_the_dial_log_has_one_entry_per_invite() -> None:
         ("x.pstn.twilio.com", ["15550001111"], "+15550001111"),
     ],
 )
-async def test_only_twilio_gets_a_plus_before_our_number(
+async def test_plus_is_added_to_the_caller_id_for_twilio_only(
     address: str, numbers: list[str], expected: str
 ) -> None:
     with sandbox_server.start() as box:
@@ -125,7 +123,7 @@ async def test_only_twilio_gets_a_plus_before_our_number(
     assert (entry["caller_id"], entry["number"]) == (expected, "2025550101")
 
 
-async def test_the_call_goes_on_when_the_client_has_left() -> None:
+async def test_call_continues_when_the_client_disconnects() -> None:
     with sandbox_server.start(speed=20) as box:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
@@ -134,15 +132,18 @@ async def test_the_call_goes_on_when_the_client_has_left() -> None:
                     await lk.sip.create_sip_participant(invite(trunk, TALKER), timeout=10)
             await until(lk, "active")
             await lk.room.delete_room(api.DeleteRoomRequest(room="room"))
-        await asyncio.to_thread(box.wait_until_quiet)
+        await asyncio.to_thread(box.wait_until_idle)
         (call,) = box.calls()
 
     assert (call["status"], call["sip_status_code"]) == ("ended", 200)
     assert call["ended_at"] - call["answered_at"] < 0.5
 
 
-async def test_deleting_the_room_stops_the_ringing_and_reads_like_no_answer() -> None:
-    with inbox() as mail, sandbox_server.start(speed=20, webhook_url=f"{mail.url}/events") as box:
+async def test_deleting_the_room_while_ringing_looks_like_a_ringing_timeout() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=20, webhook_url=f"{receiver.url}/events") as box,
+    ):
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
             waiting = asyncio.create_task(
@@ -154,7 +155,7 @@ async def test_deleting_the_room_stops_the_ringing_and_reads_like_no_answer() ->
                 await waiting
             with pytest.raises(api.ServerError) as gone:
                 await lk.room.delete_room(api.DeleteRoomRequest(room="room"))
-        await asyncio.to_thread(box.wait_until_quiet)
+        await asyncio.to_thread(box.wait_until_idle)
         (call,) = box.calls()
 
     assert (error.value.code, error.value.message) == (
@@ -166,13 +167,13 @@ async def test_deleting_the_room_stops_the_ringing_and_reads_like_no_answer() ->
         "twirp error unknown: requested room does not exist",
     )
     assert call["answered_at"] is None
-    assert [(e.event, e.participant.disconnect_reason) for e in mail.events()[-2:]] == [
+    assert [(e.event, e.participant.disconnect_reason) for e in receiver.events()[-2:]] == [
         ("participant_left", 5),  # ROOM_DELETED
         ("room_finished", 0),
     ]
 
 
-async def test_removing_the_participant_hangs_up() -> None:
+async def test_removing_the_participant_ends_the_call() -> None:
     with sandbox_server.start(speed=20) as box:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
@@ -187,26 +188,29 @@ async def test_removing_the_participant_hangs_up() -> None:
     assert (error.value.status, error.value.code) == (404, "not_found")
 
 
-async def test_the_same_identity_in_a_room_hangs_up_the_first_call() -> None:
-    with inbox() as mail, sandbox_server.start(speed=20, webhook_url=f"{mail.url}/events") as box:
+async def test_duplicate_identity_ends_the_first_call() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=20, webhook_url=f"{receiver.url}/events") as box,
+    ):
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
             await lk.sip.create_sip_participant(invite(trunk, TALKER), timeout=10)
             await lk.sip.create_sip_participant(
                 invite(trunk, TALKER, wait_until_answered=False), timeout=10
             )
-            await asyncio.to_thread(box.wait, lambda: box.calls()[0]["status"] == "ended")
+            await asyncio.to_thread(box.wait_for, lambda: box.calls()[0]["status"] == "ended")
             second = box.calls()[1]["status"]
         await asyncio.to_thread(
-            box.wait, lambda: any(e.event == "participant_left" for e in mail.events())
+            box.wait_for, lambda: any(e.event == "participant_left" for e in receiver.events())
         )
 
-    left = next(e.participant for e in mail.events() if e.event == "participant_left")
+    left = next(e.participant for e in receiver.events() if e.event == "participant_left")
     assert left.disconnect_reason == 2  # DUPLICATE_IDENTITY
     assert second != "ended"
 
 
-async def test_a_full_room_lets_nobody_in_and_nothing_is_dialled() -> None:
+async def test_full_room_refuses_the_dial() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
@@ -223,7 +227,7 @@ async def test_a_full_room_lets_nobody_in_and_nothing_is_dialled() -> None:
     assert len(dials) == 1
 
 
-async def test_metadata_is_taken_up_to_512_kib_of_bytes() -> None:
+async def test_metadata_may_have_512_kib() -> None:
     fits, too_long = "話" * 174_762, "話" * 174_763
     codes = []
     with sandbox_server.start() as box:
@@ -249,7 +253,7 @@ async def test_metadata_is_taken_up_to_512_kib_of_bytes() -> None:
     assert [room.name for room in rooms.rooms] == ["room"]
 
 
-async def test_creating_a_room_again_gives_the_one_there_is() -> None:
+async def test_creating_a_room_again_returns_the_existing_one() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             first = await lk.room.create_room(
@@ -262,31 +266,37 @@ async def test_creating_a_room_again_gives_the_one_there_is() -> None:
     assert [(r.name, r.metadata) for r in listed.rooms] == [("room", "m")]
 
 
-async def test_a_room_closes_when_its_last_caller_has_left_for_long_enough() -> None:
-    with inbox() as mail, sandbox_server.start(speed=500, webhook_url=f"{mail.url}/events") as box:
+async def test_room_closes_after_its_departure_timeout() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=500, webhook_url=f"{receiver.url}/events") as box,
+    ):
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
             await lk.room.create_room(api.CreateRoomRequest(name="room", departure_timeout=1))
             await lk.sip.create_sip_participant(invite(trunk, "+12025550155"), timeout=10)
-            await asyncio.to_thread(box.wait, lambda: box.calls()[0]["status"] == "ended")
+            await asyncio.to_thread(box.wait_for, lambda: box.calls()[0]["status"] == "ended")
             still = len(box.rooms())
-        await asyncio.to_thread(box.wait_until_quiet)
+        await asyncio.to_thread(box.wait_until_idle)
 
     assert still == 1
-    last = mail.events()[-1]
+    last = receiver.events()[-1]
     assert (last.event, last.room_end_reason) == ("room_finished", 2)  # ROOM_END_IDLE_TIMEOUT
 
 
-async def test_an_empty_room_closes_although_an_agent_sits_in_it() -> None:
-    with inbox() as mail, sandbox_server.start(webhook_url=f"{mail.url}/events") as box:
+async def test_agent_does_not_keep_an_empty_room_open() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(webhook_url=f"{receiver.url}/events") as box,
+    ):
         async with livekit(box) as lk:
             agent = api.RoomAgentDispatch(agent_name="voiceops", metadata=metadata(""))
             await lk.room.create_room(
                 api.CreateRoomRequest(name="room", empty_timeout=1, agents=[agent])
             )
-        await asyncio.to_thread(box.wait_until_quiet)
+        await asyncio.to_thread(box.wait_until_idle)
 
-    assert mail.of_room("room") == [
+    assert receiver.of_room("room") == [
         ("room_started", ""),
         ("participant_joined", "agent"),
         ("participant_left", "agent"),
@@ -294,10 +304,10 @@ async def test_an_empty_room_closes_although_an_agent_sits_in_it() -> None:
     ]
 
 
-async def test_the_longest_call_counts_from_the_dial() -> None:
+async def test_maximum_duration_counts_from_the_dial() -> None:
     with sandbox_server.start(speed=100) as box:
         await dial(box, "+12025550195", max_call_duration=timedelta(seconds=20))
-        box.wait(lambda: box.calls()[0]["status"] == "ended")
+        box.wait_for(lambda: box.calls()[0]["status"] == "ended")
         (call,) = box.calls()
 
     assert (call["ended_at"] - call["at"]) * 100 == pytest.approx(20, abs=5)
@@ -313,10 +323,10 @@ async def transfer(box: RunningSandbox, to: str) -> Any:
         return await lk.sip.transfer_sip_participant(request)
 
 
-async def test_a_transfer_ends_our_leg_when_the_new_callee_answers() -> None:
+async def test_transfer_ends_our_leg_when_the_new_callee_answers() -> None:
     with sandbox_server.start(speed=100) as box:
         answer = await transfer(box, "tel:+12025550102")
-        box.wait(lambda: box.calls()[0]["status"] == "ended")
+        box.wait_for(lambda: box.calls()[0]["status"] == "ended")
 
     assert answer.status == 2  # STS_TRANSFER_SUCCESSFUL
 
@@ -328,11 +338,11 @@ async def test_a_transfer_ends_our_leg_when_the_new_callee_answers() -> None:
         ("sip:+12025550160@example.com", "failed_precondition", "STR_RINGING_TIMEOUT", None),
     ],
 )
-async def test_a_transfer_that_fails_leaves_the_call_up(
+async def test_failed_transfer_leaves_the_call_active(
     to: str, code: str, reason: str, sip_code: int | None
 ) -> None:
     with sandbox_server.start(speed=100) as box:
-        box.behaviours({TALKER: {"talk": 5000}})
+        box.set_behaviours({TALKER: {"talk": 5000}})
         with pytest.raises(api.SipCallError) as error:
             await transfer(box, to)
         (call,) = box.calls()
@@ -345,7 +355,7 @@ async def test_a_transfer_that_fails_leaves_the_call_up(
     assert call["status"] == "in_progress"
 
 
-async def test_a_transfer_needs_an_address_and_an_answered_call() -> None:
+async def test_transfer_needs_a_uri_and_an_answered_call() -> None:
     with sandbox_server.start(speed=5) as box:
         with pytest.raises(api.ServerError) as nowhere:
             await transfer(box, "+12025550102")

@@ -1,4 +1,4 @@
-"""What the sandbox is told at its start, and how it refuses what makes no sense: in one line."""
+"""The options of the command, and its one-line errors."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ from voiceops import settings
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"speed": "inf"}, "--speed must be a number greater than 0"),
         ({"speed": "nan"}, "--speed must be a number greater than 0"),
@@ -23,25 +23,25 @@ from voiceops import settings
         ({"data_dir": "/dev/null"}, "[Errno 20] Not a directory: '/dev/null/sandbox'"),
     ],
 )
-def test_what_makes_no_sense_is_told_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: dict[str, str], told: str
+def test_invalid_option_is_reported_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: dict[str, str], message: str
 ) -> None:
     with pytest.raises(CommandError) as refusal:
         call_command("sandbox", **{"port": 0, "data_dir": str(tmp_path), **options})
 
-    assert str(refusal.value) == f"The sandbox cannot start: {told}"
+    assert str(refusal.value) == f"The sandbox cannot start: {message}"
     assert capsys.readouterr().err == ""
 
 
-def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
+def test_port_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     with (
-        closing(socket.create_server(("127.0.0.1", 0))) as taken,
+        closing(socket.create_server(("127.0.0.1", 0))) as listener,
         pytest.raises(CommandError, match=r"^The sandbox cannot start: .*address already in use$"),
     ):
-        call_command("sandbox", port=taken.getsockname()[1], data_dir=str(tmp_path))
+        call_command("sandbox", port=listener.getsockname()[1], data_dir=str(tmp_path))
 
 
-def test_a_variable_that_is_no_number_is_told_without_a_traceback() -> None:
+def test_invalid_variable_is_reported_without_a_traceback() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sandbox"],
         cwd=settings.BASE_DIR,

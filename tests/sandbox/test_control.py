@@ -1,4 +1,4 @@
-"""What makes no sense under /_sandbox is refused, and does nothing."""
+"""Invalid bodies under /_sandbox are refused and change nothing."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sandbox.livekit.twirp import HTTP_STATUS
 from tests import sandbox_server
 
 ERROR_CODE = ", ".join(HTTP_STATUS)
-NONSENSE: list[tuple[str, Any, str]] = [
+INVALID_BODIES: list[tuple[str, Any, str]] = [
     ("faults", {"refuse": 1}, "unknown fault refuse"),
     ("faults", {"refuse_rate": 2}, "refuse_rate must be between 0 and 1"),
     ("faults", {"refuse_rate": "x"}, "refuse_rate must be a number, 0 or greater"),
@@ -55,20 +55,20 @@ NONSENSE: list[tuple[str, Any, str]] = [
 ]
 
 
-def test_nonsense_is_refused_with_a_sentence() -> None:
-    """Before it breaks a call that was to be answered in a certain way."""
+def test_invalid_body_is_refused_with_a_sentence() -> None:
+    """An invalid behaviour must not break the call that it is for."""
     with sandbox_server.start() as box:
-        told = [
+        answers = [
             requests.put(f"{box.url}/_sandbox/{path}", json=body, timeout=5)
-            for path, body, _ in NONSENSE
+            for path, body, _ in INVALID_BODIES
         ]
 
-    assert [(answer.status_code, answer.json()["detail"]) for answer in told] == [
-        (400, sentence) for _, _, sentence in NONSENSE
+    assert [(answer.status_code, answer.json()["detail"]) for answer in answers] == [
+        (400, sentence) for _, _, sentence in INVALID_BODIES
     ]
 
 
-def test_an_order_that_is_half_nonsense_changes_nothing() -> None:
+def test_partly_invalid_body_changes_nothing() -> None:
     with sandbox_server.start() as box:
         before = box.control("GET", "twilio")
 

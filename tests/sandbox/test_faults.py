@@ -1,4 +1,4 @@
-"""Faults on demand, delivery of events when the receiver is in trouble, and what survives a
+"""Faults on demand, delivery of events to a receiver that fails, and what survives a
 restart.
 """
 
@@ -24,24 +24,24 @@ from sandbox.store import DataDirInUseError, Store
 from tests import sandbox_server
 from tests.sandbox.calling import dial, invite, make_trunk
 from tests.sandbox.clients import livekit
-from tests.sandbox.inbox import inbox
+from tests.sandbox.receiver import run_receiver
 from tests.sandbox_server import RunningSandbox
 
 TALKER = "+12025550101"
 
 
 async def outcome(box: RunningSandbox, **fields: Any) -> tuple[str, int]:
-    """How one dial ended for the client, and how many INVITEs were sent."""
+    """Dial once. Returns the result for the client and the number of INVITEs sent."""
     try:
         await dial(box, TALKER, **fields)
-        told = "answered"
+        result = "answered"
     except api.ServerError as error:
-        told = f"{error.status} {error.code}"
+        result = f"{error.status} {error.code}"
     except aiohttp.ServerDisconnectedError:
-        told = "disconnected"
+        result = "disconnected"
     except aiohttp.ClientOSError:
-        told = "reset"
-    return told, len(box.dials())
+        result = "reset"
+    return result, len(box.dials())
 
 
 @pytest.mark.parametrize(
@@ -53,25 +53,27 @@ async def outcome(box: RunningSandbox, **fields: Any) -> tuple[str, int]:
         ("drop_after_dial_rate", ("disconnected", 1)),
     ],
 )
-async def test_a_fault_strikes_where_it_says(fault: str, expected: tuple[str, int]) -> None:
+async def test_fault_happens_before_or_after_the_dial(
+    fault: str, expected: tuple[str, int]
+) -> None:
     with sandbox_server.start() as box:
-        box.faults(**{fault: 1})
+        box.set_faults(**{fault: 1})
 
         assert await outcome(box) == expected
 
 
-async def test_a_hanging_request_has_dialled() -> None:
+async def test_hanging_request_has_dialled() -> None:
     with sandbox_server.start(speed=500) as box:
-        box.faults(hang_rate=1, hang_seconds=0.5)
+        box.set_faults(hang_rate=1, hang_seconds=0.5)
         started = time.monotonic()
 
         assert await outcome(box) == ("answered", 1)
         assert time.monotonic() - started > 0.5
 
 
-async def test_faults_leave_other_methods_alone_and_can_be_ended() -> None:
+async def test_faults_apply_to_dials_only_and_can_be_cleared() -> None:
     with sandbox_server.start(speed=500) as box:
-        box.faults(seed=7, refuse_rate=1)
+        box.set_faults(seed=7, refuse_rate=1)
         async with livekit(box) as lk:
             await make_trunk(lk)
         assert box.control("GET", "faults")["refuse_rate"] == 1
@@ -82,20 +84,20 @@ async def test_faults_leave_other_methods_alone_and_can_be_ended() -> None:
         assert await outcome(box) == ("answered", 1)
 
 
-def test_the_same_seed_gives_the_same_faults() -> None:
+def test_same_seed_gives_the_same_faults() -> None:
     rates = Rates(
         seed=42, refuse_rate=0.1, error_before_rate=0.1, hang_rate=0.2, webhook_loss_rate=0.3
     )
     one, other = Faults(rates), Faults(rates)
 
-    struck = [one.draw_dial_fault() for _ in range(500)]
+    faults = [one.draw_dial_fault() for _ in range(500)]
     for _ in range(17):
-        other.draw_webhook_copies()  # how many events there were does not matter
+        other.draw_webhook_copies()  # the number of events does not matter
 
-    assert [other.draw_dial_fault() for _ in range(500)] == struck
-    assert struck.count("refuse") == pytest.approx(50, abs=20)
-    assert struck.count("hang") == pytest.approx(100, abs=30)
-    assert struck.count("drop_after_dial") == 0
+    assert [other.draw_dial_fault() for _ in range(500)] == faults
+    assert faults.count("refuse") == pytest.approx(50, abs=20)
+    assert faults.count("hang") == pytest.approx(100, abs=30)
+    assert faults.count("drop_after_dial") == 0
 
 
 async def make_rooms(box: RunningSandbox, *names: str) -> None:
@@ -103,62 +105,71 @@ async def make_rooms(box: RunningSandbox, *names: str) -> None:
         for name in names:
             await lk.room.create_room(api.CreateRoomRequest(name=name))
             await lk.room.delete_room(api.DeleteRoomRequest(room=name))
-    await asyncio.to_thread(box.wait_until_quiet)
+    await asyncio.to_thread(box.wait_until_idle)
 
 
-async def test_an_event_is_tried_again_after_a_5xx_and_keeps_its_place() -> None:
-    with inbox() as mail, sandbox_server.start(webhook_url=f"{mail.url}/events") as box:
-        mail.statuses = [500]
+async def test_event_is_retried_after_a_5xx_and_keeps_its_order() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(webhook_url=f"{receiver.url}/events") as box,
+    ):
+        receiver.statuses = [500]
         started = time.monotonic()
         await make_rooms(box, "room")
 
-    assert [e.event for e in mail.events()] == ["room_started", "room_started", "room_finished"]
-    first, second, _ = mail.events()
+    assert [e.event for e in receiver.events()] == ["room_started", "room_started", "room_finished"]
+    first, second, _ = receiver.events()
     assert first.id == second.id
     assert time.monotonic() - started > 1
 
 
-async def test_a_4xx_loses_the_event() -> None:
-    with inbox() as mail, sandbox_server.start(webhook_url=f"{mail.url}/events") as box:
-        mail.statuses = [404]
+async def test_event_answered_with_a_4xx_is_lost() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(webhook_url=f"{receiver.url}/events") as box,
+    ):
+        receiver.statuses = [404]
         await make_rooms(box, "room")
 
-    assert [e.event for e in mail.events()] == ["room_started", "room_finished"]
+    assert [e.event for e in receiver.events()] == ["room_started", "room_finished"]
 
 
-async def test_events_can_be_lost_doubled_and_left_out() -> None:
-    with inbox() as mail:
-        with sandbox_server.start(webhook_url=f"{mail.url}/events") as box:
-            box.faults(webhook_loss_rate=1)
+async def test_events_can_be_lost_duplicated_and_excluded() -> None:
+    with run_receiver() as receiver:
+        with sandbox_server.start(webhook_url=f"{receiver.url}/events") as box:
+            box.set_faults(webhook_loss_rate=1)
             await make_rooms(box, "lost")
-            box.faults(webhook_duplicate_rate=1)
+            box.set_faults(webhook_duplicate_rate=1)
             await make_rooms(box, "doubled")
         with sandbox_server.start(
-            webhook_url=f"{mail.url}/events", webhook_exclude=frozenset({"room_started"})
+            webhook_url=f"{receiver.url}/events", webhook_exclude=frozenset({"room_started"})
         ) as box:
             await make_rooms(box, "excluded")
 
-    assert [(e.room.name, e.event) for e in mail.events()] == [
+    assert [(e.room.name, e.event) for e in receiver.events()] == [
         ("doubled", "room_started"),
         ("doubled", "room_started"),
         ("doubled", "room_finished"),
         ("doubled", "room_finished"),
         ("excluded", "room_finished"),
     ]
-    assert len({e.id for e in mail.events()}) == 3
+    assert len({e.id for e in receiver.events()}) == 3
 
 
-async def test_events_can_come_in_disorder() -> None:
-    with inbox() as mail, sandbox_server.start(webhook_url=f"{mail.url}/events") as box:
-        box.faults(webhook_reorder=True)
+async def test_events_can_be_reordered() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(webhook_url=f"{receiver.url}/events") as box,
+    ):
+        box.set_faults(webhook_reorder=True)
         await make_rooms(box, *[f"room-{n}" for n in range(12)])
 
-    order = [e.event for e in mail.events()]
+    order = [e.event for e in receiver.events()]
     assert order != ["room_started", "room_finished"] * 12
     assert sorted(order) == ["room_finished"] * 12 + ["room_started"] * 12
 
 
-def test_what_was_put_is_there_again_and_a_torn_line_is_not(tmp_path: Path) -> None:
+def test_store_restores_its_rows_and_ignores_an_incomplete_line(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.put("calls", "a", {"n": 1})
     store.put("calls", "b", {"n": 2})
@@ -176,7 +187,7 @@ def test_what_was_put_is_there_again_and_a_torn_line_is_not(tmp_path: Path) -> N
     again.close()
 
 
-def test_two_sandboxes_do_not_share_a_directory(tmp_path: Path) -> None:
+def test_two_stores_cannot_share_a_directory(tmp_path: Path) -> None:
     store = Store(tmp_path)
 
     with pytest.raises(DataDirInUseError):
@@ -187,7 +198,7 @@ def test_two_sandboxes_do_not_share_a_directory(tmp_path: Path) -> None:
 
 @contextmanager
 def process(data_dir: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`manage.py sandbox` in a process of its own, and where it listens."""
+    """Run `manage.py sandbox` in a process. Yields it and its URL."""
     command = [
         sys.executable,
         "manage.py",
@@ -234,7 +245,7 @@ async def test_killing_the_sandbox_loses_no_dial(tmp_path: Path) -> None:
     assert {c["status"] for c in calls} == {"ended"}
 
 
-def test_the_command_ends_on_sigterm_with_status_0(tmp_path: Path) -> None:
+def test_command_exits_with_status_0_on_sigterm(tmp_path: Path) -> None:
     with process(tmp_path) as (running, url):
         assert requests.get(url, timeout=5).json() == {"status": "OK"}
 
@@ -243,7 +254,7 @@ def test_the_command_ends_on_sigterm_with_status_0(tmp_path: Path) -> None:
         assert running.wait(10) == 0
 
 
-def test_a_taken_directory_is_one_clear_line(tmp_path: Path) -> None:
+def test_directory_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     with sandbox_server.start(data_dir=tmp_path):
         refused = subprocess.run(
             [sys.executable, "-m", "sandbox", "--port", "0", "--data-dir", str(tmp_path)],
@@ -261,22 +272,24 @@ def test_a_taken_directory_is_one_clear_line(tmp_path: Path) -> None:
 
 
 async def test_reports_can_be_lost() -> None:
-    with inbox() as mail, sandbox_server.start(speed=200) as box:
-        box.faults(report_loss_rate=1)
+    with run_receiver() as receiver, sandbox_server.start(speed=200) as box:
+        box.set_faults(report_loss_rate=1)
         async with livekit(box) as lk:
             agent = api.RoomAgentDispatch(
                 agent_name="voiceops",
-                metadata=json.dumps({"report_url": f"{mail.url}/report/c1", "report_token": "t"}),
+                metadata=json.dumps(
+                    {"report_url": f"{receiver.url}/report/c1", "report_token": "t"}
+                ),
             )
             await lk.room.create_room(api.CreateRoomRequest(name="room", agents=[agent]))
             await asyncio.sleep(0.1)
             await lk.room.delete_room(api.DeleteRoomRequest(room="room"))
-        await asyncio.to_thread(box.wait_until_quiet)
+        await asyncio.to_thread(box.wait_until_idle)
 
-    assert mail.posts == []
+    assert receiver.posts == []
 
 
-def test_what_the_sandbox_remembers_is_its_owners_alone(tmp_path: Path) -> None:
+def test_state_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     Store(tmp_path).close()
 
     assert [oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == ["0o600", "0o600"]

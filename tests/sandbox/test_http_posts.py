@@ -1,4 +1,4 @@
-"""The lean HTTP client events and reports travel with, against servers of every temper."""
+"""The HTTP client for events and reports, against servers that answer in different ways."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Server:
-    """Answers each request with the next of `answers`; the last one for ever. Empty bytes close the
+    """Answers each request with the next of `answers`, then repeats the last. Empty bytes close the
     connection.
     """
 
@@ -69,7 +69,7 @@ async def running(*answers: bytes) -> AsyncIterator[tuple[Server, Poster]]:
         (b"HTTP/1.0 200 OK\r\n\r\nold, close", 200),
     ],
 )
-async def test_every_kind_of_answer_is_understood(answer: bytes, status: int) -> None:
+async def test_all_forms_of_responses_are_parsed(answer: bytes, status: int) -> None:
     async with running(answer) as (server, poster):
         statuses = [await poster.post(server.url, {"X-A": "b"}, b"{}") for _ in range(3)]
 
@@ -78,7 +78,7 @@ async def test_every_kind_of_answer_is_understood(answer: bytes, status: int) ->
     assert server.requests[0].endswith(b"X-A: b\r\n\r\n{}")
 
 
-async def test_a_connection_is_used_again() -> None:
+async def test_connection_is_reused() -> None:
     async with running(PLAIN) as (server, poster):
         for _ in range(5):
             await poster.post(server.url, {}, b"{}")
@@ -86,14 +86,14 @@ async def test_a_connection_is_used_again() -> None:
     assert server.connections == 1
 
 
-async def test_a_connection_the_server_gave_up_is_replaced() -> None:
+async def test_connection_closed_by_the_server_is_replaced() -> None:
     async with running(PLAIN, b"", PLAIN) as (server, poster):
         statuses = [await poster.post(server.url, {}, b"{}") for _ in range(2)]
 
     assert (statuses, server.connections) == ([200, 200], 2)
 
 
-async def test_no_answer_is_an_error() -> None:
+async def test_closed_connection_is_an_error() -> None:
     async with running(b"") as (server, poster):
         with pytest.raises(PostError, match="closed without an answer"):
             await poster.post(server.url, {}, b"{}")
@@ -101,13 +101,13 @@ async def test_no_answer_is_an_error() -> None:
             await poster.post("http://127.0.0.1:9/", {}, b"{}")
 
 
-async def test_what_is_not_http_is_an_error() -> None:
+async def test_response_that_is_not_http_is_an_error() -> None:
     async with running(b"hello\r\n\r\n") as (server, poster):
         with pytest.raises(PostError, match="not HTTP"):
             await poster.post(server.url, {}, b"{}")
 
 
-async def test_waiting_has_an_end() -> None:
+async def test_request_times_out() -> None:
     async with running(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n") as (server, poster):
         with pytest.raises(PostError, match="no answer in time"):
             await poster.post(server.url, {}, b"{}", timeout=0.1)

@@ -1,4 +1,4 @@
-"""Inbound calls: which room they enter, by LiveKit's rules, and what happens there."""
+"""Inbound calls: the room they enter by LiveKit's rules, and what happens there."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ from livekit import api
 from tests import sandbox_server
 from tests.sandbox.calling import metadata
 from tests.sandbox.clients import livekit
-from tests.sandbox.inbox import inbox
+from tests.sandbox.receiver import run_receiver
 
 OURS, CALLER = "+15551230000", "+12025550101"
 
@@ -36,8 +36,9 @@ def callee(**fields: Any) -> api.SIPDispatchRule:
 async def entered(
     *rules: dict[str, Any], called: str = OURS, pin: str = "", **trunk: Any
 ) -> tuple[int, str, str]:
-    """HTTP status, room and identity of one call, with these rules on one trunk. `trunk_ids`
-    ["mine"] is that trunk.
+    """Make one call with these rules on one trunk. Returns HTTP status, room and identity.
+
+    `trunk_ids` ["mine"] in a rule is that trunk.
     """
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
@@ -57,8 +58,8 @@ async def entered(
         answer = await asyncio.to_thread(
             lambda: requests.post(f"{box.url}/_sandbox/inbound", json=body, timeout=5)
         )
-    told = answer.json()
-    return answer.status_code, told.get("room", told.get("detail")), told.get("identity", "")
+    body = answer.json()
+    return answer.status_code, body.get("room", body.get("detail")), body.get("identity", "")
 
 
 @pytest.mark.parametrize(
@@ -69,24 +70,24 @@ async def entered(
         (callee(), f"to_{OURS}"),
     ],
 )
-async def test_a_rule_names_the_room(rule: api.SIPDispatchRule, room: str) -> None:
+async def test_rule_names_the_room(rule: api.SIPDispatchRule, room: str) -> None:
     assert await entered({"rule": rule}) == (201, room, f"sip_{CALLER}")
 
 
-async def test_randomness_makes_every_room_a_new_one() -> None:
+async def test_randomized_rule_creates_a_new_room() -> None:
     _, room, _ = await entered({"rule": callee(randomize=True)})
 
     assert room.startswith(f"to_{OURS}_")
     assert len(room) == len(f"to_{OURS}_") + 12
 
 
-async def test_a_hidden_number_is_hashed() -> None:
+async def test_hidden_number_is_hashed() -> None:
     status, _, identity = await entered({"rule": direct("lobby"), "hide_phone_number": True})
 
     assert (status, CALLER in identity, identity.startswith("sip_")) == (201, False, True)
 
 
-async def test_a_rule_of_the_trunk_comes_before_one_for_all() -> None:
+async def test_rule_of_the_trunk_is_preferred_to_a_general_one() -> None:
     for_all, for_trunk = {"rule": direct("all")}, {"rule": direct("mine"), "trunk_ids": ["mine"]}
 
     assert (await entered(for_all, for_trunk))[1] == "mine"
@@ -102,11 +103,11 @@ async def test_a_rule_of_the_trunk_comes_before_one_for_all() -> None:
         ({"numbers": [OURS.removeprefix("+")]}, 404),  # compared verbatim here
     ],
 )
-async def test_a_rule_may_be_for_some_numbers_only(fields: dict[str, Any], status: int) -> None:
+async def test_rule_can_be_limited_to_numbers(fields: dict[str, Any], status: int) -> None:
     assert (await entered({"rule": direct("lobby"), **fields}))[0] == status
 
 
-async def test_a_pin_must_be_known() -> None:
+async def test_rule_with_a_pin_needs_the_pin() -> None:
     rule = {"rule": direct("lobby", pin="1234")}
 
     assert [(await entered(rule, pin=pin))[0] for pin in ("", "9", "1234")] == [404, 404, 201]
@@ -122,7 +123,7 @@ async def test_a_pin_must_be_known() -> None:
         ({}, "+15559999999", 404),
     ],
 )
-async def test_a_trunk_takes_what_it_is_for(
+async def test_trunk_accepts_matching_calls_only(
     trunk: dict[str, Any], called: str, status: int
 ) -> None:
     assert (await entered({"rule": direct("lobby")}, called=called, **trunk))[0] == status
@@ -147,16 +148,21 @@ async def make_inbound(lk: api.LiveKitAPI, *agents: api.RoomAgentDispatch) -> No
     await lk.sip.create_dispatch_rule(api.CreateSIPDispatchRuleRequest(dispatch_rule=info))
 
 
-async def test_an_inbound_call_enters_a_room_of_its_own_and_talks_to_the_agent() -> None:
-    with inbox() as mail, sandbox_server.start(speed=100, webhook_url=f"{mail.url}/events") as box:
+async def test_inbound_call_enters_its_own_room_and_talks_to_the_agent() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=100, webhook_url=f"{receiver.url}/events") as box,
+    ):
         async with livekit(box) as lk:
             agent = api.RoomAgentDispatch(
-                agent_name="voiceops", metadata=metadata(f"{mail.url}/report/c1")
+                agent_name="voiceops", metadata=metadata(f"{receiver.url}/report/c1")
             )
             await make_inbound(lk, agent)
-            answer = await asyncio.to_thread(box.inbound, to="+15551230000", caller="+12025550101")
+            answer = await asyncio.to_thread(
+                box.call_inbound, to="+15551230000", caller="+12025550101"
+            )
             info = (await participant(lk, "sip_+12025550101", answer.json()["room"])).attributes
-        await asyncio.to_thread(box.wait_until_quiet)
+        await asyncio.to_thread(box.wait_until_idle)
         (call,) = box.calls()
         dials = box.dials()
 
@@ -174,7 +180,7 @@ async def test_an_inbound_call_enters_a_room_of_its_own_and_talks_to_the_agent()
         200,
     )
     assert dials == []
-    assert [r["type"] for r in mail.reports("c1") if r["type"] != "turn"] == [
+    assert [r["type"] for r in receiver.reports("c1") if r["type"] != "turn"] == [
         "agent_joined",
         "callee_joined",
         "callee_answered",
@@ -184,23 +190,30 @@ async def test_an_inbound_call_enters_a_room_of_its_own_and_talks_to_the_agent()
     ]
 
 
-async def test_a_hidden_caller_gets_through() -> None:
+async def test_call_without_a_number_is_accepted() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             await make_inbound(lk)
-            answer = await asyncio.to_thread(box.inbound, to="+15551230000")
+            answer = await asyncio.to_thread(box.call_inbound, to="+15551230000")
             info = await participant(lk, "sip_anonymous", answer.json()["room"])
 
     assert info.name == "Phone anonymous"
 
 
-async def test_a_call_nobody_expects_hears_404_and_leaves_no_trace() -> None:
-    with inbox() as mail, sandbox_server.start(webhook_url=f"{mail.url}/events") as box:
-        no_trunk = await asyncio.to_thread(box.inbound, to="+15551230000", caller="+12025550101")
+async def test_unmatched_call_is_404_and_leaves_no_trace() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(webhook_url=f"{receiver.url}/events") as box,
+    ):
+        no_trunk = await asyncio.to_thread(
+            box.call_inbound, to="+15551230000", caller="+12025550101"
+        )
         async with livekit(box) as lk:
             trunk = api.SIPInboundTrunkInfo(numbers=["+15551230000"])
             await lk.sip.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=trunk))
-        no_rule = await asyncio.to_thread(box.inbound, to="+15551230000", caller="+12025550101")
+        no_rule = await asyncio.to_thread(
+            box.call_inbound, to="+15551230000", caller="+12025550101"
+        )
         calls, rooms = box.calls(), box.rooms()
 
     assert (no_trunk.status_code, no_trunk.json()["detail"]) == (404, "No trunk found")
@@ -208,4 +221,4 @@ async def test_a_call_nobody_expects_hears_404_and_leaves_no_trace() -> None:
         404,
         "Does not match Trunks or Dispatch Rules",
     )
-    assert (calls, rooms, mail.posts) == ([], [], [])
+    assert (calls, rooms, receiver.posts) == ([], [], [])

@@ -1,4 +1,4 @@
-"""What CreateSIPParticipant answers: every row of LiveKit's table, and every pair of last digits."""
+"""The answers of CreateSIPParticipant: LiveKit's error table, and the last two digits."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ async def refused(
     return error.value
 
 
-def told(error: api.ServerError) -> tuple[int | None, str, int, str]:
+def details(error: api.ServerError) -> tuple[int | None, str, int, str]:
     return getattr(error, "sip_status_code", None), error.code, error.status, error.message
 
 
@@ -119,16 +119,16 @@ def told(error: api.ServerError) -> tuple[int | None, str, int, str]:
         ),
     ],
 )
-async def test_a_sip_refusal_is_worded_as_livekit_words_it(
+async def test_sip_refusal_has_livekits_message(
     sip_code: int, code: str, status: int, message: str
 ) -> None:
     with sandbox_server.start() as box:
-        box.behaviours({NUMBER: {"sip_code": sip_code}})
+        box.set_behaviours({NUMBER: {"sip_code": sip_code}})
 
         error = await refused(box)
 
     assert isinstance(error, api.SipCallError)
-    assert told(error) == (sip_code, code, status, f"twirp error unknown: {message}")
+    assert details(error) == (sip_code, code, status, f"twirp error unknown: {message}")
     assert sorted(error.metadata) == ["error_details", "sip_status", "sip_status_code"]
     assert error.sip_status == message.rpartition(": ")[2]
 
@@ -146,25 +146,25 @@ async def test_a_sip_refusal_is_worded_as_livekit_words_it(
         ("resource_exhausted", 429, "quota exceeded"),
     ],
 )
-async def test_an_end_without_a_sip_status_has_no_sip_meta(
+async def test_failure_without_a_sip_status_has_no_sip_metadata(
     code: str, status: int, message: str
 ) -> None:
     with sandbox_server.start() as box:
-        box.behaviours({NUMBER: {"failure": {"code": code, "msg": message}}})
+        box.set_behaviours({NUMBER: {"failure": {"code": code, "msg": message}}})
 
         error = await refused(box)
         dials = box.dials()
 
     assert type(error) is api.ServerError
-    assert told(error) == (None, code, status, f"twirp error unknown: {message}")
+    assert details(error) == (None, code, status, f"twirp error unknown: {message}")
     assert error.metadata == {}
     assert len(dials) == 1
 
 
 @pytest.mark.parametrize("code", ["unavailable", "resource_exhausted", "internal"])
-async def test_a_twirp_refusal_sends_no_invite(code: str) -> None:
+async def test_twirp_refusal_sends_no_invite(code: str) -> None:
     with sandbox_server.start() as box:
-        box.behaviours(
+        box.set_behaviours(
             {
                 NUMBER: {
                     "twirp": {"code": code, "msg": "twirp error unknown: no response from servers"}
@@ -181,15 +181,15 @@ async def test_a_twirp_refusal_sends_no_invite(code: str) -> None:
         assert box.dials() == []
 
 
-async def test_a_carrier_block_is_told_by_twilios_header() -> None:
+async def test_carrier_block_is_recognised_by_twilios_header() -> None:
     with sandbox_server.start() as box:
-        box.behaviours(
+        box.set_behaviours(
             {NUMBER: {"sip_code": 603, "headers": {"X-Twilio-Error": "32203 Call blocked"}}}
         )
 
         error = await refused(box)
 
-    assert told(error) == (
+    assert details(error) == (
         603,
         "permission_denied",
         403,
@@ -197,9 +197,9 @@ async def test_a_carrier_block_is_told_by_twilios_header() -> None:
     )
 
 
-async def test_twilios_explanation_takes_the_reason_phrases_place() -> None:
+async def test_twilios_explanation_replaces_the_reason_phrase() -> None:
     with sandbox_server.start() as box:
-        box.behaviours(
+        box.set_behaviours(
             {NUMBER: {"sip_code": 404, "headers": {"X-Twilio-Error": "13224 Invalid phone number"}}}
         )
 
@@ -209,9 +209,9 @@ async def test_twilios_explanation_takes_the_reason_phrases_place() -> None:
     assert error.sip_status == "13224 Invalid phone number"
 
 
-async def test_an_empty_reason_phrase_becomes_the_enums_name() -> None:
+async def test_empty_reason_phrase_becomes_the_enum_name() -> None:
     with sandbox_server.start() as box:
-        box.behaviours({NUMBER: {"sip_code": 400, "phrase": ""}})
+        box.set_behaviours({NUMBER: {"sip_code": 400, "phrase": ""}})
 
         error = await refused(box)
 
@@ -219,9 +219,9 @@ async def test_an_empty_reason_phrase_becomes_the_enums_name() -> None:
     assert (error.sip_status_code, error.sip_status) == (400, "SIP_STATUS_BAD_REQUEST")
 
 
-async def test_a_cps_limit_is_a_5xx_with_the_carriers_words() -> None:
+async def test_cps_limit_is_a_5xx_with_the_carriers_phrase() -> None:
     with sandbox_server.start() as box:
-        box.behaviours(
+        box.set_behaviours(
             {NUMBER: {"sip_code": 500, "phrase": "Trunk CPS limit exceeded. Region: us1"}}
         )
 
@@ -242,18 +242,18 @@ async def test_a_cps_limit_is_a_5xx_with_the_carriers_words() -> None:
     ],
 )
 @pytest.mark.parametrize("sip_code", [401, 407])
-async def test_a_challenge_ends_by_what_the_trunk_has(
+async def test_challenge_fails_depending_on_the_trunks_credentials(
     credentials: dict[str, str], message: str, sip_code: int
 ) -> None:
     with sandbox_server.start() as box:
-        box.behaviours({NUMBER: {"sip_code": sip_code}})
+        box.set_behaviours({NUMBER: {"sip_code": sip_code}})
         async with livekit(box) as lk:
             trunk = await make_trunk(lk, **credentials)
 
             with pytest.raises(api.ServerError) as error:
                 await lk.sip.create_sip_participant(invite(trunk, NUMBER), timeout=10)
 
-    assert told(error.value) == (
+    assert details(error.value) == (
         None,
         "failed_precondition",
         412,
@@ -278,42 +278,42 @@ TABLE: dict[range, Any] = {
 @pytest.mark.parametrize(
     "last", [0, 33, 54, 55, 59, 60, 69, 70, 74, 75, 79, 80, 84, 85, 89, 90, 94, 95, 97, 98]
 )
-async def test_the_last_two_digits_decide(last: int) -> None:
+async def test_last_two_digits_decide_the_outcome(last: int) -> None:
     expected = next(outcome for digits, outcome in TABLE.items() if last in digits)
     with sandbox_server.start(speed=400) as box:
         try:
             answer: Any = await dial(box, f"+120255501{last:02d}")
             outcome: Any = "answered" if answer.sip_call_id else None
         except api.ServerError as error:
-            outcome = told(error)[:2]
+            outcome = details(error)[:2]
 
     assert outcome == expected
 
 
-async def test_nobody_home_is_480_when_we_would_ring_longer_than_the_network() -> None:
+async def test_unanswered_call_is_480_when_our_timeout_is_longer_than_the_networks() -> None:
     with sandbox_server.start(speed=400) as box:
         answer = await refused(
             box, "+12025550165", ringing_timeout=invite("", "").max_call_duration
         )
 
-    assert told(answer)[:2] == (480, "resource_exhausted")
+    assert details(answer)[:2] == (480, "resource_exhausted")
 
 
-async def test_out_of_channels_only_the_first_time_since_the_log_was_cleared() -> None:
+async def test_carrier_is_out_of_channels_for_the_first_dial_only() -> None:
     with sandbox_server.start(speed=400) as box:
         first = await refused(box, "+12025550192")
         second = await dial(box, "+12025550192", room_name="room-2")
         box.clear_dials()
         third = await refused(box, "+12025550192", room_name="room-3")
 
-    assert (told(first)[0], bool(second.sip_call_id), told(third)[0]) == (503, True, 503)
+    assert (details(first)[0], bool(second.sip_call_id), details(third)[0]) == (503, True, 503)
 
 
-async def test_the_first_answer_to_99_never_arrives_but_the_callee_talks() -> None:
+async def test_first_answer_for_99_never_arrives_but_the_callee_talks() -> None:
     with sandbox_server.start(speed=400) as box:
         with pytest.raises(Exception, match="Server disconnected"):
             await dial(box, "+12025550199")
-        box.wait(lambda: box.calls()[0]["status"] == "ended")
+        box.wait_for(lambda: box.calls()[0]["status"] == "ended")
         again = await dial(box, "+12025550199", room_name="room-2")
         calls = box.calls()
 

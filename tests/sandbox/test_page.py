@@ -1,4 +1,4 @@
-"""docs/sandbox.md says what the sandbox does."""
+"""docs/sandbox.md lists every fault, behaviour and control."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests import sandbox_server
 PAGE = (Path(__file__).parents[2] / "docs/sandbox.md").read_text()
 
 
-def test_every_fault_and_behaviour_stands_on_the_page() -> None:
+def test_every_fault_and_behaviour_is_on_the_page() -> None:
     names = [*rates_as_json(Rates()), *BEHAVIOUR_FIELDS]
 
     assert [name for name in names if f"`{name}`" not in PAGE and f'"{name}"' not in PAGE] == []
@@ -29,15 +29,15 @@ def test_every_control_on_the_page_exists() -> None:
                 method, f"{box.url}/_sandbox/{path}", json={}, timeout=5
             ).status_code
             for control in controls
-            for method, path in named(control)
+            for method, path in parse_control(control)
         }
 
     assert len(answers) == 13
     assert [control for control, status in answers.items() if status in (404, 405, 500)] == []
 
 
-def named(control: str) -> list[tuple[str, str]]:
-    """ "`GET`, `PUT faults`" is GET faults and PUT faults."""
+def parse_control(control: str) -> list[tuple[str, str]]:
+    """Parse "`GET`, `PUT faults`" to GET faults and PUT faults."""
     words = control.replace("`", " ").replace(",", " ").split()
     path = next(word for word in words if word.islower())
     return [(word, path) for word in words if word.isupper()]

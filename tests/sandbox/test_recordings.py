@@ -1,4 +1,4 @@
-"""Recordings: what egress says, and what lies where it says."""
+"""Recordings: egress's events, and the files they name."""
 
 import asyncio
 import struct
@@ -16,7 +16,7 @@ from sandbox.livekit.ogg_opus import OggRecorder
 from tests import sandbox_server
 from tests.sandbox.calling import invite, make_room, make_trunk
 from tests.sandbox.clients import livekit
-from tests.sandbox.inbox import Inbox, inbox
+from tests.sandbox.receiver import Receiver, run_receiver
 from tests.sandbox_server import RunningSandbox
 
 KEYS = {"access_key": "key", "secret": "secret", "region": "eu-west-1"}
@@ -29,10 +29,10 @@ def output(filepath: str, **s3: Any) -> api.RoomCompositeEgressRequest:
     return api.RoomCompositeEgressRequest(audio_only=True, file_outputs=[file])
 
 
-async def recorded(
-    box: RunningSandbox, mail: Inbox, request: api.RoomCompositeEgressRequest, number: str
+async def record_call(
+    box: RunningSandbox, receiver: Receiver, request: api.RoomCompositeEgressRequest, number: str
 ) -> list[Any]:
-    """One call in a room that records from its creation; egress's events."""
+    """Make one call in a room that records from its creation. Returns egress's events."""
     async with livekit(box) as lk:
         trunk = await make_trunk(lk)
         await lk.room.create_room(
@@ -44,24 +44,27 @@ async def recorded(
             await lk.sip.create_sip_participant(invite(trunk, number), timeout=10)
         except api.ServerError:
             await lk.room.delete_room(api.DeleteRoomRequest(room="room"))
-        await asyncio.to_thread(box.wait_until_quiet)
-    return [e for e in mail.events() if e.event.startswith("egress_")]
+        await asyncio.to_thread(box.wait_until_idle)
+    return [e for e in receiver.events() if e.event.startswith("egress_")]
 
 
 def channels_and_seconds(ogg: bytes) -> tuple[int, float]:
-    """Of an Ogg Opus file: from its head, and from the position of its last page."""
+    """Read an Ogg Opus file: channels from its head, seconds from its last page."""
     assert ogg[:4] == b"OggS"
     head = ogg.index(b"OpusHead")
     last = ogg.rindex(b"OggS")
-    assert ogg[last + 5] & 4  # marked as the last
+    assert ogg[last + 5] & 4  # the flag of the last page
     (position,) = struct.unpack_from("<q", ogg, last + 6)
     (skip,) = struct.unpack_from("<H", ogg, head + 10)
     return ogg[head + 9], (position - skip) / 48_000
 
 
-async def test_an_answered_call_leaves_a_recording_on_two_channels() -> None:
-    with inbox() as mail, sandbox_server.start(speed=100, webhook_url=f"{mail.url}/events") as box:
-        events = await recorded(box, mail, output("recordings/w1/c1.ogg"), "+12025550101")
+async def test_answered_call_leaves_a_recording_with_two_channels() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=100, webhook_url=f"{receiver.url}/events") as box,
+    ):
+        events = await record_call(box, receiver, output("recordings/w1/c1.ogg"), "+12025550101")
         sound = (box.data_dir / "recordings/recordings/w1/c1.ogg").read_bytes()
         (call,) = box.calls()
 
@@ -81,9 +84,12 @@ async def test_an_answered_call_leaves_a_recording_on_two_channels() -> None:
     assert file.duration == pytest.approx(seconds * 1e9, rel=0.01)
 
 
-async def test_a_call_nobody_answered_leaves_none() -> None:
-    with inbox() as mail, sandbox_server.start(speed=100, webhook_url=f"{mail.url}/events") as box:
-        events = await recorded(box, mail, output("c1.ogg"), "+12025550170")
+async def test_unanswered_call_leaves_no_recording() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=100, webhook_url=f"{receiver.url}/events") as box,
+    ):
+        events = await record_call(box, receiver, output("c1.ogg"), "+12025550170")
         left = list(box.data_dir.glob("recordings/**/*.ogg"))
 
     info = events[-1].egress_info
@@ -104,7 +110,7 @@ def s3() -> Iterator[str]:
     server.stop()
 
 
-async def test_a_recording_goes_to_the_bucket_it_was_meant_for(s3: str) -> None:
+async def test_recording_is_uploaded_to_its_bucket(s3: str) -> None:
     client = boto3.client(
         "s3",
         endpoint_url=s3,
@@ -115,9 +121,12 @@ async def test_a_recording_goes_to_the_bucket_it_was_meant_for(s3: str) -> None:
     client.create_bucket(
         Bucket="rec", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
-    with inbox() as mail, sandbox_server.start(speed=100, webhook_url=f"{mail.url}/events") as box:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=100, webhook_url=f"{receiver.url}/events") as box,
+    ):
         request = output("w1/c 1.ogg", bucket="rec", endpoint=s3, force_path_style=True)
-        events = await recorded(box, mail, request, "+12025550101")
+        events = await record_call(box, receiver, request, "+12025550101")
 
     stored = client.get_object(Bucket="rec", Key="w1/c 1.ogg")
     assert channels_and_seconds(stored["Body"].read())[0] == 2
@@ -128,9 +137,12 @@ async def test_a_recording_goes_to_the_bucket_it_was_meant_for(s3: str) -> None:
     assert (echo.access_key, echo.secret, echo.bucket) == ("{access_key}", "{secret}", "rec")
 
 
-async def test_a_recording_goes_to_the_sandboxs_own_bucket_with_a_signature_it_checks() -> None:
+async def test_recording_is_uploaded_to_the_sandboxs_own_bucket() -> None:
     keys = {"access_key": "sandbox", "secret": "sandbox", "bucket": "rec"}
-    with inbox() as mail, sandbox_server.start(speed=100, webhook_url=f"{mail.url}/events") as box:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=100, webhook_url=f"{receiver.url}/events") as box,
+    ):
         client = boto3.client(
             "s3",
             endpoint_url=f"{box.url}/s3",
@@ -141,8 +153,8 @@ async def test_a_recording_goes_to_the_sandboxs_own_bucket_with_a_signature_it_c
         client.create_bucket(
             Bucket="rec", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
-        events = await recorded(
-            box, mail, output("w1/c 1.ogg", endpoint=f"{box.url}/s3", **keys), "+12025550101"
+        events = await record_call(
+            box, receiver, output("w1/c 1.ogg", endpoint=f"{box.url}/s3", **keys), "+12025550101"
         )
         sound = client.get_object(Bucket="rec", Key="w1/c 1.ogg")["Body"].read()
 
@@ -150,10 +162,13 @@ async def test_a_recording_goes_to_the_sandboxs_own_bucket_with_a_signature_it_c
     assert channels_and_seconds(sound)[0] == 2
 
 
-async def test_a_failed_upload_is_told_at_the_end(s3: str) -> None:
-    with inbox() as mail, sandbox_server.start(speed=100, webhook_url=f"{mail.url}/events") as box:
+async def test_failed_upload_is_reported_at_the_end(s3: str) -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=100, webhook_url=f"{receiver.url}/events") as box,
+    ):
         request = output("c1.ogg", bucket="missing", endpoint=s3, force_path_style=True)
-        events = await recorded(box, mail, request, "+12025550101")
+        events = await record_call(box, receiver, request, "+12025550101")
 
     info = events[-1].egress_info
     assert (info.status, info.error_code) == (4, 400)  # EGRESS_FAILED
@@ -163,44 +178,48 @@ async def test_a_failed_upload_is_told_at_the_end(s3: str) -> None:
 @pytest.mark.parametrize(
     ("number", "least"), [("+12025550101", 15.0), ("+12025550155", 0.3), ("+12025550175", 0.3)]
 )
-async def test_an_agent_that_is_to_record_does_so_where_nobody_else_does(
-    number: str, least: float
-) -> None:
-    with inbox() as mail, sandbox_server.start(speed=100, webhook_url=f"{mail.url}/events") as box:
+async def test_agent_records_a_call_that_is_not_recorded(number: str, least: float) -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=100, webhook_url=f"{receiver.url}/events") as box,
+    ):
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
             await make_room(lk, "room")
-            await asyncio.to_thread(box.wait, lambda: box.rooms()[0]["participants"])
+            await asyncio.to_thread(box.wait_for, lambda: box.rooms()[0]["participants"])
             await lk.sip.create_sip_participant(invite(trunk, number), timeout=10)
-        await asyncio.to_thread(box.wait_until_quiet)
+        await asyncio.to_thread(box.wait_until_idle)
         sound = (box.data_dir / "recordings/room.ogg").read_bytes()
 
     assert channels_and_seconds(sound)[0] == 2
     assert channels_and_seconds(sound)[1] > least
-    assert [e.event for e in mail.events() if e.event.startswith("egress")] == [
+    assert [e.event for e in receiver.events() if e.event.startswith("egress")] == [
         "egress_started",
         "egress_ended",
     ]
 
 
-async def test_an_agent_leaves_recording_to_others_who_do() -> None:
+async def test_agent_does_not_record_a_call_that_is_recorded() -> None:
     with sandbox_server.start(speed=20) as box:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
             await make_room(lk, "room")
-            await asyncio.to_thread(box.wait, lambda: box.rooms()[0]["participants"])
+            await asyncio.to_thread(box.wait_for, lambda: box.rooms()[0]["participants"])
             await lk.sip.create_sip_participant(invite(trunk, "+12025550101"), timeout=10)
             request = output("w1/c1.ogg")
             request.room_name = "room"
             await lk.egress.start_room_composite_egress(request)
-            await asyncio.to_thread(box.wait_until_quiet)
+            await asyncio.to_thread(box.wait_until_idle)
             made = await lk.egress.list_egress(api.ListEgressRequest(room_name="room"))
 
     assert [e.file_results[0].filename for e in made.items] == ["w1/c1.ogg"]
 
 
-async def test_an_egress_is_started_listed_and_stopped() -> None:
-    with inbox() as mail, sandbox_server.start(speed=20, webhook_url=f"{mail.url}/events") as box:
+async def test_egress_is_started_listed_and_stopped() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(speed=20, webhook_url=f"{receiver.url}/events") as box,
+    ):
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
             await lk.sip.create_sip_participant(invite(trunk, "+12025550101"), timeout=10)
@@ -213,8 +232,10 @@ async def test_an_egress_is_started_listed_and_stopped() -> None:
             await asyncio.sleep(0.2)
             await lk.egress.stop_egress(api.StopEgressRequest(egress_id=started.egress_id))
             await asyncio.to_thread(
-                box.wait,
-                lambda: len(mail.events()) > 4 and mail.events()[-1].event == "egress_ended",
+                box.wait_for,
+                lambda: (
+                    len(receiver.events()) > 4 and receiver.events()[-1].event == "egress_ended"
+                ),
             )
             with pytest.raises(api.ServerError) as again:
                 await lk.egress.stop_egress(api.StopEgressRequest(egress_id=started.egress_id))
@@ -250,14 +271,14 @@ async def test_an_egress_is_started_listed_and_stopped() -> None:
         ("a.b", "a.b.ogg"),
     ],
 )
-def test_a_recordings_name_follows_egresss_templates(template: str, expected: str) -> None:
+def test_file_name_follows_egress_templates(template: str, expected: str) -> None:
     assert storage_key(template, "room", "RM_1", 60.0) == expected
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.6, 1.0, 7.999, 8.0, 59.37, 601.0])
-def test_a_recording_lasts_as_long_as_asked(seconds: float) -> None:
+def test_recording_has_the_requested_duration(seconds: float) -> None:
     recorder = OggRecorder()
-    recorder.record(30.0)  # what was made before changes nothing
+    recorder.record(30.0)  # earlier recordings make no difference
 
     channels, lasting = channels_and_seconds(recorder.record(seconds))
 
@@ -265,7 +286,7 @@ def test_a_recording_lasts_as_long_as_asked(seconds: float) -> None:
     assert lasting == pytest.approx(max(seconds, 0.02), abs=1e-4)
 
 
-async def test_a_recording_the_sandbox_died_in_has_failed(tmp_path: Path) -> None:
+async def test_recording_fails_when_the_sandbox_dies(tmp_path: Path) -> None:
     with sandbox_server.start(data_dir=tmp_path) as box:
         async with livekit(box) as lk:
             request = api.CreateRoomRequest(

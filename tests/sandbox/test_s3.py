@@ -1,4 +1,4 @@
-"""The sandbox's S3, through boto3: what is kept, and what a wrong signature gets."""
+"""The sandbox's S3 server, through boto3: objects, and wrong signatures."""
 
 import re
 import time
@@ -46,7 +46,7 @@ def refusal(error: Any) -> tuple[int, str]:
     return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]
 
 
-def test_an_object_is_kept_as_it_was_put(box: RunningSandbox) -> None:
+def test_object_is_stored_unchanged(box: RunningSandbox) -> None:
     s3 = client(box)
 
     s3.put_object(Bucket="rec", Key="w1/ä b+c.ogg", Body=b"sound", ContentType="audio/ogg")
@@ -68,7 +68,7 @@ def test_an_object_is_kept_as_it_was_put(box: RunningSandbox) -> None:
     assert refusal(gone) == (404, "NoSuchKey")
 
 
-def test_what_is_not_there_is_told_as_s3_tells_it(box: RunningSandbox) -> None:
+def test_missing_objects_and_buckets_give_s3s_errors(box: RunningSandbox) -> None:
     s3 = client(box)
 
     with pytest.raises(ClientError) as head:
@@ -87,7 +87,7 @@ def test_what_is_not_there_is_told_as_s3_tells_it(box: RunningSandbox) -> None:
         ({"version": "s3"}, (400, "InvalidRequest")),
     ],
 )
-def test_a_wrong_signature_is_refused(
+def test_wrong_signature_is_refused(
     box: RunningSandbox, changes: dict[str, str], expected: tuple[int, str]
 ) -> None:
     with pytest.raises(ClientError) as error:
@@ -114,7 +114,7 @@ def code(response: requests.Response) -> tuple[int, str, str]:
     return response.status_code, found[1], found[2]
 
 
-def test_a_signed_link_works_as_it_is_and_in_parts(box: RunningSandbox) -> None:
+def test_signed_link_serves_whole_objects_and_ranges(box: RunningSandbox) -> None:
     link = presigned(box)
 
     whole = requests.get(link, timeout=5)
@@ -125,7 +125,7 @@ def test_a_signed_link_works_as_it_is_and_in_parts(box: RunningSandbox) -> None:
     assert (part.status_code, part.content) == (206, b"so")
 
 
-def test_a_signed_link_is_for_one_method_one_object_and_one_while(box: RunningSandbox) -> None:
+def test_signed_link_is_valid_for_one_method_object_and_time(box: RunningSandbox) -> None:
     link, short = presigned(box), presigned(box, ExpiresIn=1)
     time.sleep(2.1)
 
@@ -138,7 +138,7 @@ def test_a_signed_link_is_for_one_method_one_object_and_one_while(box: RunningSa
     assert code(requests.get(too_long, timeout=5))[:2] == (400, "AuthorizationQueryParametersError")
 
 
-def test_without_a_signature_nothing_is_shown(box: RunningSandbox) -> None:
+def test_request_without_a_signature_is_refused(box: RunningSandbox) -> None:
     link = presigned(box)
 
     assert code(requests.get(link.partition("?")[0], timeout=5)) == (
@@ -148,7 +148,7 @@ def test_without_a_signature_nothing_is_shown(box: RunningSandbox) -> None:
     )
 
 
-def test_the_bucket_of_the_settings_is_there_from_the_start() -> None:
+def test_configured_bucket_exists_from_the_start() -> None:
     with sandbox_server.start(s3=S3Upload(bucket="ours")) as box:
         client(box).put_object(Bucket="ours", Key="k", Body=b"sound")
 

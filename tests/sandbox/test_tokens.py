@@ -1,4 +1,4 @@
-"""Who may ask for what: livekit-api's own tokens, and others."""
+"""Access tokens and grants: livekit-api's own tokens, and invalid ones."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,14 +29,14 @@ def post(
     )
 
 
-def test_a_token_with_the_grant_is_served_and_json_works_too() -> None:
+def test_token_with_the_grant_is_accepted() -> None:
     with sandbox_server.start() as box:
         response = post(box, "RoomService/ListRooms", f"Bearer {token(box, room_list=True)}")
 
     assert (response.status_code, response.json()) == (200, {"rooms": []})
 
 
-def test_the_wrong_grant_is_refused_as_unauthenticated() -> None:
+def test_wrong_grant_is_unauthenticated() -> None:
     with sandbox_server.start() as box:
         response = post(box, "RoomService/ListRooms", f"Bearer {token(box, room_create=True)}")
 
@@ -46,7 +46,7 @@ def test_the_wrong_grant_is_refused_as_unauthenticated() -> None:
     )
 
 
-def test_no_token_at_all_is_refused_by_the_method() -> None:
+def test_missing_token_is_unauthenticated() -> None:
     with sandbox_server.start() as box:
         response = post(box, "RoomService/ListRooms", None)
 
@@ -56,7 +56,7 @@ def test_no_token_at_all_is_refused_by_the_method() -> None:
     )
 
 
-def test_administering_another_room_is_refused() -> None:
+def test_grant_for_another_room_is_refused() -> None:
     with sandbox_server.start() as box:
         bearer = f"Bearer {token(box, room_admin=True, room='mine')}"
         response = post(box, "RoomService/ListParticipants", bearer, {"room": "yours"})
@@ -64,7 +64,7 @@ def test_administering_another_room_is_refused() -> None:
     assert (response.status_code, response.json()["code"]) == (401, "unauthenticated")
 
 
-async def test_a_wrong_secret_is_plain_text_that_the_client_cannot_read() -> None:
+async def test_wrong_secret_is_answered_in_plain_text() -> None:
     with sandbox_server.start() as box:
         async with livekit(box, api_secret="another-secret-that-is-long-enough-for-hs256") as lk:
             with pytest.raises(api.ServerError) as error:
@@ -80,7 +80,7 @@ async def test_a_wrong_secret_is_plain_text_that_the_client_cannot_read() -> Non
     )
 
 
-async def test_an_unknown_key_is_plain_text() -> None:
+async def test_unknown_key_is_answered_in_plain_text() -> None:
     with sandbox_server.start() as box:
         unknown = jwt.encode({"iss": "nobody", "exp": 4_000_000_000}, box.api_secret)
         response = post(box, "RoomService/ListRooms", f"Bearer {unknown}")
@@ -89,14 +89,14 @@ async def test_an_unknown_key_is_plain_text() -> None:
 
 
 @pytest.mark.parametrize("junk", ["Bearer x", "Bearer a.b.c", "Bearer e30.e30.", "Basic eDp5", "x"])
-def test_junk_is_401(junk: str) -> None:
+def test_malformed_token_is_401(junk: str) -> None:
     with sandbox_server.start() as box:
         response = post(box, "RoomService/ListRooms", junk)
 
     assert response.status_code == 401
 
 
-def test_a_token_without_expiry_or_with_another_algorithm_is_refused() -> None:
+def test_token_without_expiry_or_with_another_algorithm_is_refused() -> None:
     with sandbox_server.start() as box:
         eternal = jwt.encode({"iss": box.api_key, "video": {"roomList": True}}, box.api_secret)
         claims = {"iss": box.api_key, "exp": 4_000_000_000, "video": {"roomList": True}}
@@ -112,17 +112,15 @@ def test_a_token_without_expiry_or_with_another_algorithm_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("expired_since", "status"), [(30, 401), (2, 200)])
-def test_the_leeway_is_sixty_seconds_of_the_telephone_networks_time(
-    expired_since: float, status: int
-) -> None:
-    with sandbox_server.start(speed=6) as box:  # ten seconds of ours
+def test_leeway_is_sixty_simulated_seconds(expired_since: float, status: int) -> None:
+    with sandbox_server.start(speed=6) as box:  # sixty simulated seconds take ten
         bearer = f"Bearer {token(box, ttl=-expired_since, room_list=True)}"
         response = post(box, "RoomService/ListRooms", bearer)
 
     assert response.status_code == status
 
 
-def test_unknown_paths_and_verbs_are_bad_routes() -> None:
+def test_unknown_paths_and_methods_are_bad_routes() -> None:
     with sandbox_server.start() as box:
         bearer = {"Authorization": f"Bearer {token(box)}"}
         unknown = requests.post(
@@ -146,7 +144,7 @@ def test_unknown_paths_and_verbs_are_bad_routes() -> None:
     )
 
 
-def test_a_body_that_is_no_protobuf_is_malformed() -> None:
+def test_invalid_protobuf_is_malformed() -> None:
     with sandbox_server.start() as box:
         headers = {
             "Authorization": f"Bearer {token(box, room_list=True)}",
@@ -166,7 +164,7 @@ def test_a_body_that_is_no_protobuf_is_malformed() -> None:
 
 
 @pytest.mark.parametrize("claims", [{"sip": "all"}, {"video": ["roomList"]}, {"nbf": "now"}])
-def test_a_claim_of_another_kind_is_a_malformed_token(claims: dict[str, Any]) -> None:
+def test_claim_of_the_wrong_type_is_a_malformed_token(claims: dict[str, Any]) -> None:
     with sandbox_server.start() as box:
         signed = jwt.encode(
             {"iss": box.api_key, "exp": 4_000_000_000, **claims}, box.api_secret, algorithm="HS256"
@@ -179,7 +177,7 @@ def test_a_claim_of_another_kind_is_a_malformed_token(claims: dict[str, Any]) ->
     )
 
 
-def test_a_list_is_no_request() -> None:
+def test_json_list_is_malformed() -> None:
     with sandbox_server.start() as box:
         response = post(box, "RoomService/ListRooms", f"Bearer {token(box, room_list=True)}", [1])
 

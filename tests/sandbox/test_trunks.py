@@ -29,7 +29,7 @@ def rule(**fields: Any) -> api.CreateSIPDispatchRuleRequest:
     )
 
 
-def told(error: Any) -> tuple[str, int, str]:
+def details(error: Any) -> tuple[str, int, str]:
     return error.value.code, error.value.status, error.value.message
 
 
@@ -56,7 +56,7 @@ def told(error: Any) -> tuple[str, int, str]:
         ),
     ],
 )
-async def test_an_outbound_trunk_is_refused_in_livekits_words(
+async def test_invalid_outbound_trunk_is_refused_with_livekits_message(
     trunk: dict[str, Any], message: str
 ) -> None:
     with sandbox_server.start() as box:
@@ -64,27 +64,30 @@ async def test_an_outbound_trunk_is_refused_in_livekits_words(
             with pytest.raises(api.ServerError) as error:
                 await lk.sip.create_outbound_trunk(outbound(**trunk))
 
-    assert told(error) == ("invalid_argument", 400, message)
+    assert details(error) == ("invalid_argument", 400, message)
 
 
-async def test_an_inbound_trunk_needs_some_protection() -> None:
+async def test_inbound_trunk_needs_protection() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             with pytest.raises(api.ServerError) as error:
                 await lk.sip.create_inbound_trunk(inbound(name="open"))
 
-    message = "for security, one of the fields must be set: AuthUsername+AuthPassword, AllowedAddresses or Numbers"
-    assert told(error) == ("invalid_argument", 400, message)
+    message = (
+        "for security, one of the fields must be set: "
+        "AuthUsername+AuthPassword, AllowedAddresses or Numbers"
+    )
+    assert details(error) == ("invalid_argument", 400, message)
 
 
-async def test_the_same_number_in_another_spelling_conflicts() -> None:
+async def test_same_number_in_another_format_conflicts() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             first = await lk.sip.create_inbound_trunk(inbound(numbers=[NUMBER]))
             with pytest.raises(api.ServerError) as error:
                 await lk.sip.create_inbound_trunk(inbound(numbers=["1 (555) 123-0000"]))
 
-    assert told(error) == (
+    assert details(error) == (
         "invalid_argument",
         400,
         f'Conflicting inbound SIP Trunks: "<new>" and "{first.sip_trunk_id}", '
@@ -92,7 +95,7 @@ async def test_the_same_number_in_another_spelling_conflicts() -> None:
     )
 
 
-async def test_disjoint_callers_may_share_a_number() -> None:
+async def test_trunks_with_different_callers_can_share_a_number() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             first = await lk.sip.create_inbound_trunk(
@@ -104,13 +107,13 @@ async def test_disjoint_callers_may_share_a_number() -> None:
                     inbound(numbers=[NUMBER], allowed_numbers=["+1202"])
                 )
 
-    assert told(error)[2] == (
+    assert details(error)[2] == (
         f'Conflicting inbound SIP Trunks: "<new>" and "{first.sip_trunk_id}", '
         f'using the same number(s) ["{NUMBER}"] and AllowedNumber "+1202"'
     )
 
 
-async def test_trunks_are_listed_by_number_and_wildcards_with_them() -> None:
+async def test_number_filter_includes_wildcard_trunks() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             mine = await lk.sip.create_inbound_trunk(inbound(numbers=[NUMBER]))
@@ -129,7 +132,7 @@ async def test_trunks_are_listed_by_number_and_wildcards_with_them() -> None:
     assert [t.sip_trunk_id for t in by_id.items] == [mine.sip_trunk_id]
 
 
-async def test_a_trunk_is_changed_in_part_and_as_a_whole() -> None:
+async def test_trunk_can_be_updated_and_replaced() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             made = await lk.sip.create_inbound_trunk(inbound(name="a", numbers=[NUMBER]))
@@ -148,20 +151,20 @@ async def test_a_trunk_is_changed_in_part_and_as_a_whole() -> None:
         "c",
         ["+15551230002"],
     )
-    assert told(error) == ("not_found", 404, "requested sip trunk does not exist")
+    assert details(error) == ("not_found", 404, "requested sip trunk does not exist")
 
 
-async def test_an_empty_list_update_is_refused() -> None:
+async def test_empty_list_update_is_refused() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
             with pytest.raises(api.ServerError) as error:
                 await lk.sip.update_outbound_trunk_fields(trunk, numbers=api.ListUpdate())
 
-    assert told(error) == ("invalid_argument", 400, "unsupported list update operation")
+    assert details(error) == ("invalid_argument", 400, "unsupported list update operation")
 
 
-async def test_deleting_a_trunk_twice_is_fine_and_a_rule_is_not() -> None:
+async def test_deleting_twice_is_allowed_for_trunks_but_not_for_rules() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             trunk = await make_trunk(lk)
@@ -178,10 +181,10 @@ async def test_deleting_a_trunk_twice_is_fine_and_a_rule_is_not() -> None:
 
     assert deleted.sip_trunk_id == trunk
     assert gone.sip_dispatch_rule_id == made.sip_dispatch_rule_id
-    assert told(error) == ("not_found", 404, "requested sip dispatch rule does not exist")
+    assert details(error) == ("not_found", 404, "requested sip dispatch rule does not exist")
 
 
-async def test_a_rule_for_the_same_combination_conflicts() -> None:
+async def test_rule_for_the_same_combination_conflicts() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             first = await lk.sip.create_dispatch_rule(
@@ -195,16 +198,16 @@ async def test_a_rule_for_the_same_combination_conflicts() -> None:
             with pytest.raises(api.ServerError) as empty:
                 await lk.sip.create_dispatch_rule(rule(rule=None))
 
-    assert told(error) == (
+    assert details(error) == (
         "invalid_argument",
         400,
-        "Dispatch rule for the same trunk, inbound number, number, and PIN combination already exists in "
-        f'dispatch rule "{first.sip_dispatch_rule_id}" "first"',
+        "Dispatch rule for the same trunk, inbound number, number, and PIN combination "
+        f'already exists in dispatch rule "{first.sip_dispatch_rule_id}" "first"',
     )
-    assert told(empty)[2] == "missing rule"
+    assert details(empty)[2] == "missing rule"
 
 
-async def test_a_rule_is_changed_in_part_and_listed_by_trunk() -> None:
+async def test_rule_can_be_updated_and_listed_by_trunk() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             made = await lk.sip.create_dispatch_rule(rule(trunk_ids=["ST_a"]))
@@ -246,7 +249,7 @@ async def test_a_rule_is_changed_in_part_and_listed_by_trunk() -> None:
         ({"sip_trunk_id": "ST_unknown"}, "not_found", "requested sip trunk does not exist"),
     ],
 )
-async def test_a_dial_is_refused_before_anything_is_sent(
+async def test_invalid_dial_is_refused_before_anything_is_sent(
     fields: dict[str, Any], code: str, message: str
 ) -> None:
     with sandbox_server.start() as box:

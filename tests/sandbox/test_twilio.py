@@ -28,7 +28,7 @@ def refusal(error: TwilioRestException) -> tuple[int, int]:
     return error.status, error.code
 
 
-def test_searching_lists_numbers_of_the_area(client: Client) -> None:
+def test_search_lists_numbers_of_the_area(client: Client) -> None:
     found = client.available_phone_numbers("US").local.list(
         area_code=415, voice_enabled=True, limit=3
     )
@@ -43,7 +43,7 @@ def test_searching_lists_numbers_of_the_area(client: Client) -> None:
     )
 
 
-def test_searching_for_what_nobody_has_finds_an_empty_list(client: Client) -> None:
+def test_search_without_matches_is_empty(client: Client) -> None:
     assert client.available_phone_numbers("US").local.list(area_code=533, limit=5) == []
     assert client.available_phone_numbers("US").local.list(contains="999999", limit=5) == []
     assert (
@@ -52,14 +52,14 @@ def test_searching_for_what_nobody_has_finds_an_empty_list(client: Client) -> No
     )
 
 
-def test_a_shelf_that_does_not_exist_is_not_found(client: Client) -> None:
+def test_unknown_number_type_is_not_found(client: Client) -> None:
     with pytest.raises(
         TwilioException, match=r"HTTP 404 .*20404"
-    ):  # a list's refusal is no TwilioRestException
+    ):  # list() does not raise a TwilioRestException
         client.available_phone_numbers("US").mobile.list(limit=1)
 
 
-def test_letters_and_stars_search_as_on_a_keypad(client: Client) -> None:
+def test_search_accepts_letters_and_wildcards(client: Client) -> None:
     found = client.available_phone_numbers("US").local.list(
         area_code=212, contains="JKL01*9", limit=20
     )
@@ -67,7 +67,7 @@ def test_letters_and_stars_search_as_on_a_keypad(client: Client) -> None:
     assert [n.phone_number for n in found] == [f"+121255501{tens}9" for tens in range(10)]
 
 
-def test_buying_takes_the_number_off_the_shelf_and_costs_money(
+def test_bought_number_is_no_longer_for_sale_and_is_paid(
     box: RunningSandbox, client: Client
 ) -> None:
     bought = client.incoming_phone_numbers.create(
@@ -101,7 +101,7 @@ def test_buying_takes_the_number_off_the_shelf_and_costs_money(
         ({}, (400, 20001)),
     ],
 )
-def test_a_purchase_is_refused_in_twilios_words(
+def test_invalid_purchase_is_refused_with_twilios_code(
     client: Client, order: dict[str, str], expected: tuple[int, int]
 ) -> None:
     with pytest.raises(TwilioRestException) as refused:
@@ -110,7 +110,7 @@ def test_a_purchase_is_refused_in_twilios_words(
     assert refusal(refused.value) == expected
 
 
-def test_a_refusal_carries_twilios_sentence(client: Client) -> None:
+def test_refusal_has_twilios_message(client: Client) -> None:
     with pytest.raises(TwilioRestException) as refused:
         client.incoming_phone_numbers.create(phone_number="+447700900023")
 
@@ -126,7 +126,7 @@ def test_magic_numbers_can_be_bought(client: Client) -> None:
     assert client.incoming_phone_numbers.create(area_code="500").phone_number == "+15005550006"
 
 
-def test_the_same_number_is_not_sold_twice(client: Client) -> None:
+def test_number_cannot_be_bought_twice(client: Client) -> None:
     client.incoming_phone_numbers.create(phone_number="+14155550100")
 
     with pytest.raises(TwilioRestException) as refused:
@@ -135,8 +135,8 @@ def test_the_same_number_is_not_sold_twice(client: Client) -> None:
     assert refusal(refused.value) == (400, 21422)
 
 
-def test_without_money_nothing_is_sold(box: RunningSandbox, client: Client) -> None:
-    box.twilio(balance=0.5)
+def test_purchase_needs_a_sufficient_balance(box: RunningSandbox, client: Client) -> None:
+    box.set_twilio(balance=0.5)
 
     with pytest.raises(TwilioRestException) as refused:
         client.incoming_phone_numbers.create(phone_number="+14155550100")
@@ -145,8 +145,8 @@ def test_without_money_nothing_is_sold(box: RunningSandbox, client: Client) -> N
     assert client.incoming_phone_numbers.list() == []
 
 
-def test_the_inventory_can_be_set(box: RunningSandbox, client: Client) -> None:
-    box.twilio(inventory=["+12025550111", {"phone_number": "+447700900001", "type": "Mobile"}])
+def test_inventory_can_be_set(box: RunningSandbox, client: Client) -> None:
+    box.set_twilio(inventory=["+12025550111", {"phone_number": "+447700900001", "type": "Mobile"}])
 
     assert [n.phone_number for n in client.available_phone_numbers("US").local.list()] == [
         "+12025550111"
@@ -157,7 +157,7 @@ def test_the_inventory_can_be_set(box: RunningSandbox, client: Client) -> None:
     assert client.incoming_phone_numbers.create(phone_number="+447700900001").type == "mobile"
 
 
-def test_a_released_number_is_gone_and_back_on_the_shelf(client: Client) -> None:
+def test_released_number_is_for_sale_again(client: Client) -> None:
     bought = client.incoming_phone_numbers.create(phone_number="+14155550100")
 
     assert client.incoming_phone_numbers(bought.sid).delete() is True
@@ -178,7 +178,7 @@ def test_wrong_credentials_are_refused(box: RunningSandbox) -> None:
     assert refusal(refused.value) == (401, 20003)
 
 
-def test_a_number_is_connected_to_livekit_and_everything_is_undone(
+def test_number_is_connected_to_livekit_and_disconnected(
     box: RunningSandbox, client: Client
 ) -> None:
     number = client.incoming_phone_numbers.create(phone_number="+14155550100")
@@ -229,7 +229,7 @@ def test_a_number_is_connected_to_livekit_and_everything_is_undone(
     }
 
 
-def test_a_termination_domain_stays_taken_after_its_trunk_is_gone(client: Client) -> None:
+def test_termination_domain_stays_reserved_after_its_trunk_is_deleted(client: Client) -> None:
     trunk = client.trunking.v1.trunks.create(domain_name="vo-1.pstn.twilio.com")
     client.trunking.v1.trunks(trunk.sid).delete()
 
@@ -239,7 +239,7 @@ def test_a_termination_domain_stays_taken_after_its_trunk_is_gone(client: Client
     assert refusal(refused.value) == (400, 21248)
 
 
-def test_a_domain_must_be_twilios(client: Client) -> None:
+def test_domain_must_be_twilios(client: Client) -> None:
     with pytest.raises(TwilioRestException) as refused:
         client.trunking.v1.trunks.create(domain_name="vo-1.example.com")
 
@@ -258,7 +258,7 @@ def test_weak_sip_passwords_are_refused(client: Client, password: str) -> None:
     assert refusal(refused.value) == (400, 20001)
 
 
-def test_lists_are_paged_and_the_next_page_is_followed(box: RunningSandbox, client: Client) -> None:
+def test_lists_are_paged(box: RunningSandbox, client: Client) -> None:
     for number in range(5):
         client.incoming_phone_numbers.create(phone_number=f"+1415555010{number}")
         client.trunking.v1.trunks.create(domain_name=f"vo-{number}.pstn.twilio.com")
@@ -275,8 +275,8 @@ def test_lists_are_paged_and_the_next_page_is_followed(box: RunningSandbox, clie
     )
 
 
-def test_a_fault_before_the_purchase_buys_nothing(box: RunningSandbox, client: Client) -> None:
-    box.twilio(
+def test_fault_before_the_purchase_buys_nothing(box: RunningSandbox, client: Client) -> None:
+    box.set_twilio(
         faults=[{"method": "POST", "path": "IncomingPhoneNumbers", "status": 429, "code": 20429}]
     )
 
@@ -287,10 +287,10 @@ def test_a_fault_before_the_purchase_buys_nothing(box: RunningSandbox, client: C
     assert client.incoming_phone_numbers.list() == []
 
 
-def test_a_fault_after_the_purchase_leaves_the_number_bought(
+def test_fault_after_the_purchase_leaves_the_number_bought(
     box: RunningSandbox, client: Client
 ) -> None:
-    box.twilio(faults=[{"method": "POST", "path": "IncomingPhoneNumbers", "when": "after"}])
+    box.set_twilio(faults=[{"method": "POST", "path": "IncomingPhoneNumbers", "when": "after"}])
 
     with pytest.raises(requests.exceptions.ConnectionError):
         client.incoming_phone_numbers.create(phone_number="+14155550100")
@@ -298,9 +298,9 @@ def test_a_fault_after_the_purchase_leaves_the_number_bought(
     assert [n.phone_number for n in client.incoming_phone_numbers.list()] == ["+14155550100"]
 
 
-def test_what_was_bought_survives_a_restart(tmp_path: Path) -> None:
+def test_bought_numbers_survive_a_restart(tmp_path: Path) -> None:
     with sandbox_server.start(data_dir=tmp_path) as box:
-        box.twilio(balance=50, inventory=["+12025550111", "+12025550112"])
+        box.set_twilio(balance=50, inventory=["+12025550111", "+12025550112"])
         twilio(box).incoming_phone_numbers.create(phone_number="+12025550111")
 
     with sandbox_server.start(data_dir=tmp_path) as box:

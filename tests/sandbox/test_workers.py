@@ -1,4 +1,4 @@
-"""Real agent workers at /agent, spoken to as livekit-agents does."""
+"""Agent workers at /agent, which speak livekit-agents' protocol."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from livekit.protocol import agent
 
 from tests import sandbox_server
 from tests.sandbox.clients import livekit
-from tests.sandbox.inbox import inbox
+from tests.sandbox.receiver import run_receiver
 from tests.sandbox_server import RunningSandbox
 
 
@@ -62,20 +62,23 @@ async def worker(box: RunningSandbox, name: str) -> AsyncIterator[Worker]:
         yield connected
 
 
-async def test_a_job_goes_to_the_worker_of_its_name_before_the_sandboxs_own_agent() -> None:
-    with inbox() as mail, sandbox_server.start(webhook_url=f"{mail.url}/events") as box:
+async def test_job_goes_to_a_worker_before_the_sandboxs_own_agent() -> None:
+    with (
+        run_receiver() as receiver,
+        sandbox_server.start(webhook_url=f"{receiver.url}/events") as box,
+    ):
         async with livekit(box) as lk, worker(box, "voiceops") as mine:
             request = api.CreateAgentDispatchRequest(agent_name="voiceops", room="r", metadata="m")
             made = await lk.agent_dispatch.create_dispatch(request)
             offered = await mine.answer(available=True)
             assignment = (await mine.receive()).assignment
             await mine.report(offered.id, agent.JS_RUNNING)
-            await asyncio.to_thread(box.wait, lambda: box.rooms()[0]["participants"])
+            await asyncio.to_thread(box.wait_for, lambda: box.rooms()[0]["participants"])
             running = await lk.agent_dispatch.get_dispatch(made.id, "r")
             await mine.report(offered.id, agent.JS_SUCCESS)
-            await asyncio.to_thread(box.wait, lambda: not box.rooms()[0]["participants"])
+            await asyncio.to_thread(box.wait_for, lambda: not box.rooms()[0]["participants"])
             done = await lk.agent_dispatch.get_dispatch(made.id, "r")
-            await asyncio.to_thread(box.wait, lambda: len(mail.posts) == 3)
+            await asyncio.to_thread(box.wait_for, lambda: len(receiver.posts) == 3)
 
     assert (offered.metadata, offered.room.name, offered.dispatch_id) == ("m", "r", made.id)
     claims = jwt.decode(assignment.token, box.api_secret, algorithms=["HS256"])
@@ -90,14 +93,14 @@ async def test_a_job_goes_to_the_worker_of_its_name_before_the_sandboxs_own_agen
         agent.JS_RUNNING,
         agent.JS_SUCCESS,
     ]
-    assert mail.of_room("r") == [
+    assert receiver.of_room("r") == [
         ("room_started", ""),
         ("participant_joined", "agent"),
         ("participant_left", "agent"),
     ]
 
 
-async def test_a_job_that_is_declined_goes_to_the_next_worker() -> None:
+async def test_declined_job_goes_to_the_next_worker() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk, worker(box, "x") as one, worker(box, "x") as other:
             await lk.agent_dispatch.create_dispatch(
@@ -124,7 +127,7 @@ async def test_deleting_the_dispatch_ends_the_job() -> None:
     assert ended == offered.id
 
 
-async def test_a_worker_without_a_name_is_offered_every_room() -> None:
+async def test_worker_without_a_name_is_offered_every_room() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk, worker(box, "") as mine:
             await lk.room.create_room(api.CreateRoomRequest(name="r"))
@@ -133,7 +136,7 @@ async def test_a_worker_without_a_name_is_offered_every_room() -> None:
     assert (offered.room.name, offered.agent_name) == ("r", "")
 
 
-async def test_a_worker_that_is_lost_leaves_its_rooms() -> None:
+async def test_lost_worker_leaves_its_rooms() -> None:
     with sandbox_server.start() as box:
         async with livekit(box) as lk:
             async with worker(box, "x") as mine:
@@ -143,14 +146,14 @@ async def test_a_worker_that_is_lost_leaves_its_rooms() -> None:
                 offered = await mine.answer(available=True)
                 await mine.receive()
                 await mine.report(offered.id, agent.JS_RUNNING)
-                await asyncio.to_thread(box.wait, lambda: box.rooms()[0]["participants"])
-            await asyncio.to_thread(box.wait, lambda: not box.rooms()[0]["participants"])
+                await asyncio.to_thread(box.wait_for, lambda: box.rooms()[0]["participants"])
+            await asyncio.to_thread(box.wait_for, lambda: not box.rooms()[0]["participants"])
             (found,) = await lk.agent_dispatch.list_dispatch("r")
 
     assert found.state.jobs[0].state.status == agent.JS_FAILED
 
 
-async def test_a_worker_needs_the_agent_grant() -> None:
+async def test_worker_needs_the_agent_grant() -> None:
     with sandbox_server.start() as box:
         token = (
             api.AccessToken(box.api_key, box.api_secret)

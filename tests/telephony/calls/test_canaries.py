@@ -139,10 +139,10 @@ class World:
         thread = threading.Thread(target=dispatcher.run_dispatcher)
         thread.start()
         try:
-            box.wait(
+            box.wait_for(
                 lambda: self.client.get(f"/calls/{call_id}").json()["status"] == "ended", timeout=30
             )
-            box.wait(
+            box.wait_for(
                 lambda: len(self.client.get(f"/calls/{call_id}/transcript").json()["turns"]) >= 4
             )
         finally:

@@ -42,16 +42,16 @@ def inbound(of: Workspace, box: RunningSandbox, **wanted: Any) -> dict[str, Any]
         fits = items and all(items[0][name] == value for name, value in wanted.items())
         return dict(items[0]) if fits else None
 
-    found: dict[str, Any] = box.wait(arrived, timeout=20)
+    found: dict[str, Any] = box.wait_for(arrived, timeout=20)
     return found
 
 
 def test_caller_reaches_the_numbers_agent_and_is_followed_to_the_end(
     ours: Workspace, box: RunningSandbox, agent: Agent, number: PhoneNumber
 ) -> None:
-    answer = box.inbound(to=OURS, caller=CALLER)
+    answer = box.call_inbound(to=OURS, caller=CALLER)
     call = inbound(ours, box, status="ended")
-    hung_up_by = box.wait(
+    hung_up_by = box.wait_for(
         lambda: make.client(ours).get(f"/calls/{call['id']}").json()["hung_up_by"]
     )
 
@@ -86,7 +86,7 @@ def test_newest_published_version_takes_the_call(
     Agent.unscoped.filter(pk=agent.pk).update(version=2, first_message="Good evening!")
     make.publish_draft(Agent.unscoped.get(pk=agent.pk))
 
-    box.inbound(to=OURS, caller=CALLER)
+    box.call_inbound(to=OURS, caller=CALLER)
     call = inbound(ours, box, status="ended")
 
     assert call["agent_version"] == 2
@@ -95,7 +95,7 @@ def test_newest_published_version_takes_the_call(
 def test_caller_who_withholds_their_number_is_anonymous(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber
 ) -> None:
-    box.inbound(to=OURS, caller="anonymous")
+    box.call_inbound(to=OURS, caller="anonymous")
 
     call = inbound(ours, box, status="ended")
 
@@ -107,7 +107,7 @@ def test_number_without_an_agent_takes_no_calls(ours: Workspace, box: RunningSan
         workspace=ours, order=NumberOrder(OURS, sip=SipSettings(address="sip.example.com"))
     )
 
-    answer = box.inbound(to=OURS, caller=CALLER)
+    answer = box.call_inbound(to=OURS, caller=CALLER)
 
     assert answer.status_code == 404
     assert make.client(ours).get("/calls").json()["total"] == 0
@@ -118,7 +118,7 @@ def test_deleted_agent_takes_no_calls(
 ) -> None:
     client = make.client(ours)
     client.delete(f"/agents/{agent.pk}")
-    box.inbound(to=OURS, caller=CALLER)
+    box.call_inbound(to=OURS, caller=CALLER)
     call = inbound(ours, box, status="ringing")
     Call.unscoped.filter(pk=call["id"]).update(ringing_at=timezone.now() - timedelta(seconds=4))
 
@@ -160,8 +160,8 @@ def test_agent_deleted_while_it_was_put_on_the_number_takes_no_calls(
 def test_caller_nobody_answers_hears_the_end_after_ten_seconds(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber
 ) -> None:
-    box.agent(online=False)
-    box.inbound(to=OURS, caller=CALLER)
+    box.set_agent(online=False)
+    box.call_inbound(to=OURS, caller=CALLER)
     call = inbound(ours, box, status="ringing")
     Call.unscoped.filter(pk=call["id"]).update(ringing_at=timezone.now() - timedelta(seconds=11))
 
@@ -175,8 +175,8 @@ def test_caller_nobody_answers_hears_the_end_after_ten_seconds(
 def test_webhook_that_was_lost_is_made_good_by_the_sweep(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber
 ) -> None:
-    box.faults(webhook_loss_rate=1)
-    box.inbound(to=OURS, caller=CALLER)
+    box.set_faults(webhook_loss_rate=1)
+    box.call_inbound(to=OURS, caller=CALLER)
 
     sweep.sweep()
 
@@ -189,7 +189,7 @@ def test_caller_who_hangs_up_before_anybody_answers(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber, waited: int, end_reason: str
 ) -> None:
     room = f"{room_prefix(number.pk)}_{CALLER}_abc"
-    box.agent(online=False)
+    box.set_agent(online=False)
     caller = {"identity": "sip_1", "kind": "SIP", "attributes": {"sip.phoneNumber": CALLER}}
     livekit.post(livekit.event("participant_joined", room, participant=caller))
     livekit.post(livekit.event("participant_left", room, participant=caller))
@@ -206,7 +206,7 @@ def test_first_news_of_a_room_makes_its_call_once(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber, first: str
 ) -> None:
     room = f"{room_prefix(number.pk)}_{CALLER}_abc"
-    box.agent(online=False)
+    box.set_agent(online=False)
 
     for name in (first, "participant_joined", "participant_left", first):
         livekit.post(livekit.event(name, room, participant={"identity": "sip_1", "kind": "SIP"}))

@@ -63,7 +63,7 @@ def follow(
         body: dict[str, Any] = client.get(f"/calls/{call_id}").json()
         return body if body["status"] == status else None
 
-    found: dict[str, Any] = box.wait(arrived, timeout=20)
+    found: dict[str, Any] = box.wait_for(arrived, timeout=20)
     return found
 
 
@@ -75,8 +75,8 @@ def test_answered_call_leaves_a_story_a_transcript_and_a_recording(
 
     with dialling():
         call = follow(box, ours, call_id)
-        box.wait(lambda: client.get(f"/calls/{call_id}").json()["has_recording"])
-        hung_up_by = box.wait(
+        box.wait_for(lambda: client.get(f"/calls/{call_id}").json()["has_recording"])
+        hung_up_by = box.wait_for(
             lambda: client.get(f"/calls/{call_id}").json()["hung_up_by"]
         )  # the agent tells
 
@@ -107,7 +107,7 @@ def test_recording_goes_to_the_bucket_under_the_workspaces_name(
     call_id = placed(ours, "+12025550110")
 
     with dialling():
-        box.wait(lambda: client.get(f"/calls/{call_id}").json()["has_recording"], timeout=20)
+        box.wait_for(lambda: client.get(f"/calls/{call_id}").json()["has_recording"], timeout=20)
 
     link = client.get(f"/calls/{call_id}/recording").json()["url"]
     [stored] = bucket.list_objects_v2(Bucket="recordings")["Contents"]
@@ -175,7 +175,7 @@ def test_hang_up_ends_the_telephones_call(
     with dialling():
         follow(box, ours, call_id, status)
         response = make.client(ours).post(f"/calls/{call_id}/hangup")
-        box.wait(lambda: all(call["status"] == "ended" for call in box.calls()))
+        box.wait_for(lambda: all(call["status"] == "ended" for call in box.calls()))
 
     body = response.json()
     assert response.status_code == 200

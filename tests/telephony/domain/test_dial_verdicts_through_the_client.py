@@ -131,7 +131,7 @@ NUMBERS = {name: f"+1202555{number:04d}" for number, name in enumerate(ROWS, sta
 @pytest.fixture(scope="module")
 def carrier() -> Iterator[RunningSandbox]:
     with sandbox_server.start(speed=20) as box:
-        box.behaviours({NUMBERS[name]: behaviour for name, (behaviour, _, _) in ROWS.items()})
+        box.set_behaviours({NUMBERS[name]: behaviour for name, (behaviour, _, _) in ROWS.items()})
         yield box
 
 

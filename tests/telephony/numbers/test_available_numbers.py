@@ -26,7 +26,7 @@ def test_the_inventory_is_a_page_of_numbers(ours: Workspace, box: RunningSandbox
 
 
 def test_an_empty_inventory_is_an_empty_page(ours: Workspace, box: RunningSandbox) -> None:
-    box.twilio(inventory=[])
+    box.set_twilio(inventory=[])
 
     response = make.client(ours).get("/phone-numbers/available")
 

@@ -38,7 +38,7 @@ def breaks(path: str, method: str = "POST", **fault: Any) -> dict[str, Any]:
 def test_one_request_too_many_is_sent_again(
     ours: Workspace, box: RunningSandbox, method: str
 ) -> None:
-    box.twilio(
+    box.set_twilio(
         faults=[breaks("IncomingPhoneNumbers.json", method=method, status=429, code=20429, times=2)]
     )
 
@@ -52,7 +52,7 @@ def test_one_request_too_many_is_sent_again(
 def test_a_purchase_broken_before_any_step_leaves_nothing(
     ours: Workspace, box: RunningSandbox, step: str, status: int
 ) -> None:
-    box.twilio(faults=[breaks(step, status=status)])
+    box.set_twilio(faults=[breaks(step, status=status)])
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
 
@@ -69,7 +69,7 @@ def test_a_purchase_broken_before_any_step_leaves_nothing(
 def test_a_step_whose_answer_is_lost_is_found_and_not_done_twice(
     ours: Workspace, box: RunningSandbox, step: str, status: int
 ) -> None:
-    box.twilio(faults=[breaks(step, when="after", status=status)])
+    box.set_twilio(faults=[breaks(step, when="after", status=status)])
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
 
@@ -106,7 +106,7 @@ def test_an_import_broken_at_any_step_keeps_the_number(
     ours: Workspace, box: RunningSandbox, step: str
 ) -> None:
     sid = buy_by_hand()
-    box.twilio(faults=[breaks(step, status=400)])
+    box.set_twilio(faults=[breaks(step, status=400)])
 
     response = make.client(ours).post("/phone-numbers", IMPORT)
 
@@ -123,7 +123,7 @@ def test_an_import_broken_at_any_step_keeps_the_number(
 def test_an_undo_that_breaks_is_finished_later(
     ours: Workspace, box: RunningSandbox, step: str
 ) -> None:
-    box.twilio(
+    box.set_twilio(
         faults=[
             breaks("/PhoneNumbers", when="before", status=400),
             breaks(step, method="DELETE", status=503),

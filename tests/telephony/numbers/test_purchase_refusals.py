@@ -35,7 +35,7 @@ from tests.telephony.numbers.twilio import (
 def test_what_a_number_requires_is_told(
     ours: Workspace, box: RunningSandbox, offer: dict[str, Any], words: str
 ) -> None:
-    box.twilio(inventory=[{"phone_number": NUMBER, **offer}])
+    box.set_twilio(inventory=[{"phone_number": NUMBER, **offer}])
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
 
@@ -45,7 +45,7 @@ def test_what_a_number_requires_is_told(
 
 
 def test_no_funds_are_told(ours: Workspace, box: RunningSandbox) -> None:
-    box.twilio(balance=0)
+    box.set_twilio(balance=0)
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
 
@@ -54,7 +54,7 @@ def test_no_funds_are_told(ours: Workspace, box: RunningSandbox) -> None:
 
 
 def test_a_number_that_is_gone_is_told(ours: Workspace, box: RunningSandbox) -> None:
-    box.twilio(inventory=[])
+    box.set_twilio(inventory=[])
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
 

@@ -88,13 +88,13 @@ def test_an_answered_test_call_is_hung_up(number: PhoneNumber, box: RunningSandb
 
     [dial] = box.dials()
     assert (dial["number"], dial["caller_id"]) == ("+12025550110", "+12025550100")
-    box.wait(lambda: box.rooms() == [] and box.calls()[0]["status"] == "ended")
+    box.wait_for(lambda: box.rooms() == [] and box.calls()[0]["status"] == "ended")
 
 
 def test_a_test_call_whose_answer_is_lost_is_told_so(
     number: PhoneNumber, box: RunningSandbox
 ) -> None:
-    box.faults(drop_after_dial_rate=1)
+    box.set_faults(drop_after_dial_rate=1)
 
     response = ring(number, "+12025550110")
 

@@ -1,4 +1,4 @@
-"""A little HTTP server that keeps what it is sent: LiveKit's events at /events, agents' reports at
+"""An HTTP server that records POSTs: LiveKit's events at /events, agents' reports at
 /report/<call>.
 """
 
@@ -22,22 +22,25 @@ class Post:
 
 
 @dataclass
-class Inbox:
+class Receiver:
+    """A running receiver, and the POSTs it got."""
+
     url: str = ""
     posts: list[Post] = field(default_factory=list)
-    statuses: list[int] = field(default_factory=list)  # the next answers; 200 once they are used up
+    # The statuses of the next answers; later ones are 200.
+    statuses: list[int] = field(default_factory=list)
     key: str = "sandbox"
     secret: str = "example-livekit-secret-of-the-sandbox-0123456789"
 
     def events(self) -> list[Any]:
-        """LiveKit's events, verified as an application would, in order of arrival."""
-        receiver = api.WebhookReceiver(api.TokenVerifier(self.key, self.secret))
+        """Return LiveKit's events in order of arrival, verified as an application verifies them."""
+        verifier = api.WebhookReceiver(api.TokenVerifier(self.key, self.secret))
         return [
-            receiver.receive(p.body, p.authorization) for p in self.posts if p.path == "/events"
+            verifier.receive(p.body, p.authorization) for p in self.posts if p.path == "/events"
         ]
 
     def of_room(self, room: str) -> list[tuple[str, str]]:
-        """(event, participant) of one room, without the egress's."""
+        """Return (event, participant) of a room's events, without those of egress."""
         return [
             (e.event, e.participant.identity.partition("-")[0])
             for e in self.events()
@@ -50,8 +53,8 @@ class Inbox:
 
 
 @contextmanager
-def inbox() -> Iterator[Inbox]:
-    kept = Inbox()
+def run_receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -59,7 +62,7 @@ def inbox() -> Iterator[Inbox]:
         def do_POST(self) -> None:  # the name http.server calls
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             headers = self.headers
-            kept.posts.append(
+            receiver.posts.append(
                 Post(
                     self.path,
                     headers.get("Authorization", ""),
@@ -67,7 +70,7 @@ def inbox() -> Iterator[Inbox]:
                     body,
                 )
             )
-            self.send_response(kept.statuses.pop(0) if kept.statuses else 200)
+            self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"{}")
@@ -85,9 +88,9 @@ def inbox() -> Iterator[Inbox]:
             target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         )
         thread.start()
-        kept.url = f"http://127.0.0.1:{server.server_port}"
+        receiver.url = f"http://127.0.0.1:{server.server_port}"
         try:
-            yield kept
+            yield receiver
         finally:
             server.shutdown()
             thread.join()
