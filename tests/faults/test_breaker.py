@@ -30,7 +30,7 @@ def test_refused_credentials_stop_both_batches_until_one_probe_gets_through(
     first = installation.create_batch("01", "02", "03", "04")
     second = installation.create_batch("05", "06", "07", "08")
     numbers = [f"+1202555{n:04}" for n in range(1, 9)]
-    installation.sandbox.behaviours(dict.fromkeys(numbers, REFUSED))
+    installation.sandbox.set_behaviours(dict.fromkeys(numbers, REFUSED))
 
     installation.run_batch(first, until=lambda batch: batch.error is not None)
     second.refresh_from_db()
@@ -50,7 +50,7 @@ def test_refused_credentials_stop_both_batches_until_one_probe_gets_through(
     # The second probe, of either batch, comes five seconds after the first.
     assert time.monotonic() - began > 5.0
 
-    installation.sandbox.behaviours({})
+    installation.sandbox.set_behaviours({})
     installation.run_batch(first)
     installation.run_batch(second)
 

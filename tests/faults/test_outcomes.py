@@ -37,7 +37,7 @@ def test_every_kind_of_callee_has_the_documented_outcome(installation: Installat
 def test_the_outcome_of_a_lost_response_is_found_without_a_second_dial(
     installation: Installation,
 ) -> None:
-    installation.sandbox.faults(seed=1, drop_after_dial_rate=1.0)
+    installation.sandbox.set_faults(seed=1, drop_after_dial_rate=1.0)
     batch = installation.create_batch("01", "02", "65")
 
     installation.run_batch(batch)
@@ -51,12 +51,12 @@ def test_the_outcome_of_a_lost_response_is_found_without_a_second_dial(
 
 
 def test_a_request_that_provably_never_arrived_is_sent_again(installation: Installation) -> None:
-    installation.sandbox.faults(seed=1, refuse_rate=1.0)
+    installation.sandbox.set_faults(seed=1, refuse_rate=1.0)
     batch = installation.create_batch("03")
 
     installation.run_batch(batch, until=lambda _: Call.unscoped.filter(stage="unknown").exists())
     assert installation.sandbox.dials() == []
-    installation.sandbox.faults()
+    installation.sandbox.set_faults()
     installation.run_batch(batch)
 
     assert results_of(batch) == {"03": ("completed", "answered", 1)}
@@ -67,13 +67,13 @@ def test_a_request_that_provably_never_arrived_is_sent_again(installation: Insta
 
 def test_a_call_without_evidence_is_not_dialed_again(installation: Installation) -> None:
     """Nothing proves that it was placed or not placed, so the recipient goes to review."""
-    installation.sandbox.faults(seed=1, refuse_rate=1.0)
+    installation.sandbox.set_faults(seed=1, refuse_rate=1.0)
     batch = installation.create_batch("04")
     installation.run_batch(batch, until=lambda _: Call.unscoped.filter(stage="unknown").exists())
 
     Call.unscoped.update(agent_seen_at=None)
-    installation.sandbox.agent(online=False)
-    installation.sandbox.faults(seed=1, report_loss_rate=1.0)
+    installation.sandbox.set_agent(online=False)
+    installation.sandbox.set_faults(seed=1, report_loss_rate=1.0)
     installation.run_batch(batch)
 
     assert results_of(batch)["04"][:2] == ("review", "unknown")
@@ -81,7 +81,7 @@ def test_a_call_without_evidence_is_not_dialed_again(installation: Installation)
 
 
 def test_every_call_ends_even_without_webhooks(installation: Installation) -> None:
-    installation.sandbox.faults(seed=1, webhook_loss_rate=1.0)
+    installation.sandbox.set_faults(seed=1, webhook_loss_rate=1.0)
     batch = installation.create_batch("05", "66", "77")
 
     installation.run_batch(batch)
