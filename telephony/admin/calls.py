@@ -1,4 +1,4 @@
-"""Calls for staff: what happened, what was said, and how it sounded. It is changed nowhere."""
+"""Calls for staff, with timeline, transcript and recording; read-only."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from accounts.staff.base import ReadOnlyAdmin, ReadOnlyInline, badge_column, principal_of
-from telephony.models import Call, CallEvent, InboxEvent, Recording, Turn
+from telephony.models import Call, CallEvent, Direction, InboxEvent, Recording, Turn
 from telephony.services.recording_files import create_recording_link
 from voiceops.core.errors import DomainError
 from voiceops.core.extension_points import ExtensionPoint
@@ -43,24 +43,26 @@ class OriginPages(NamedTuple):
 ORIGIN_PAGES: ExtensionPoint[OriginPages] = ExtensionPoint("admin pages of a call's origin")
 
 
-def link(words: str, page: str, pk: object) -> str:
-    return format_html(
-        '<a href="{}" class="text-primary-600">{}</a>', reverse(f"admin:{page}", args=[pk]), words
-    )
+def link(text: str, page: str, pk: object) -> str:
+    """Return an HTML link to an admin page of an object."""
+    url = reverse(f"admin:{page}", args=[pk])
+    return format_html('<a href="{}" class="text-primary-600">{}</a>', url, text)
 
 
 class CallEvents(ReadOnlyInline):
-    """The timeline, oldest first."""
+    """The call's timeline, oldest event first."""
 
     model = CallEvent
-    verbose_name_plural = "What happened"
+    verbose_name_plural = "Timeline"
     fields = readonly_fields = ("at", "type", "text")
     ordering = ("at", "pk")
 
 
 class Turns(ReadOnlyInline):
+    """The call's transcript."""
+
     model = Turn
-    verbose_name_plural = "What was said"
+    verbose_name_plural = "Transcript"
     fields = readonly_fields = ("started_at", "role", "text", "interrupted")
     ordering = ("started_at", "pk")
 
@@ -73,8 +75,8 @@ class CallAdmin(ReadOnlyAdmin):
         "direction",
         "caller",
         "callee",
-        "shown_stage",
-        "shown_outcome",
+        "stage_badge",
+        "outcome_badge",
         "end_reason",
         "sip_status_code",
         "duration",
@@ -87,14 +89,14 @@ class CallAdmin(ReadOnlyAdmin):
     search_ids = ("pk", "batch_id", "recipient_id", "agent", "workspace")
     list_select_related = ("agent", "workspace")
     inlines = (CallEvents, Turns)
-    readonly_fields = ("shown_outcome", "duration", "listen", "batch_page", "recipient_page")
+    readonly_fields = ("outcome_badge", "duration", "listen", "batch_page", "recipient_page")
     fieldsets = (
         (
             None,
             {
                 "fields": (
                     ("from_number", "to_number"),
-                    ("stage", "shown_outcome"),
+                    ("stage", "outcome_badge"),
                     ("end_reason", "hung_up_by"),
                     ("sip_status_code", "sip_status"),
                     ("detected", "duration"),
@@ -103,7 +105,7 @@ class CallAdmin(ReadOnlyAdmin):
             },
         ),
         (
-            "Where it belongs",
+            "Origin",
             {
                 "fields": (
                     ("workspace", "direction"),
@@ -114,7 +116,7 @@ class CallAdmin(ReadOnlyAdmin):
                 )
             },
         ),
-        ("When", {"fields": (("dialed_at", "ringing_at"), ("answered_at", "ended_at"))}),
+        ("Times", {"fields": (("dialed_at", "ringing_at"), ("answered_at", "ended_at"))}),
         (
             "For engineers",
             {
@@ -141,7 +143,7 @@ class CallAdmin(ReadOnlyAdmin):
         ]
 
     def recording(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """To a link that works for five minutes; that somebody listened is on record."""
+        """Redirect to a link that works for five minutes; the access is audited."""
         call = self.get_object(request, str(pk))
         if call is None or not self.has_view_permission(request, call):
             raise PermissionDenied
@@ -158,16 +160,15 @@ class CallAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Batch")
     def batch_page(self, call: Call) -> str:
-        return (
-            link(str(call.batch_id), ORIGIN_PAGES.get().batch, call.batch_id)
-            if call.batch_id
-            else "none"
-        )
+        if call.batch_id is None:
+            return "none"
+        return link(str(call.batch_id), ORIGIN_PAGES.get().batch, call.batch_id)
 
     @admin.display(description="Recipient")
     def recipient_page(self, call: Call) -> str:
-        person = call.recipient_id
-        return link(str(person), ORIGIN_PAGES.get().recipient, person) if person else "none"
+        if call.recipient_id is None:
+            return "none"
+        return link(str(call.recipient_id), ORIGIN_PAGES.get().recipient, call.recipient_id)
 
     @admin.display(description="Agent", ordering="agent__name")
     def agent_name(self, call: Call) -> str:
@@ -175,21 +176,23 @@ class CallAdmin(ReadOnlyAdmin):
 
     @admin.display(description="From")
     def caller(self, call: Call) -> str:
-        return mask_number(call.from_number) if call.direction == "inbound" else call.from_number
+        is_callers = call.direction == Direction.INBOUND
+        return mask_number(call.from_number) if is_callers else call.from_number
 
     @admin.display(description="To")
     def callee(self, call: Call) -> str:
-        return call.to_number if call.direction == "inbound" else mask_number(call.to_number)
+        is_ours = call.direction == Direction.INBOUND
+        return call.to_number if is_ours else mask_number(call.to_number)
 
     @badge_column("Stage", STAGES)
-    def shown_stage(self, call: Call) -> str:
+    def stage_badge(self, call: Call) -> str:
         return call.stage
 
     @badge_column("Outcome", OUTCOMES)
-    def shown_outcome(self, call: Call) -> str | None:
+    def outcome_badge(self, call: Call) -> str | None:
         return call.outcome
 
-    @admin.display(description="Talked, s")
+    @admin.display(description="Duration, s")
     def duration(self, call: Call) -> float | None:
         return call.duration_seconds
 
@@ -197,14 +200,14 @@ class CallAdmin(ReadOnlyAdmin):
 @admin.register(CallEvent)
 class CallEventAdmin(ReadOnlyAdmin):
     audit_views = True
-    list_display = ("at", "type", "words", "call_id", "workspace_name")
+    list_display = ("at", "type", "masked_text", "call_id", "workspace_name")
     list_filter = ("type", "at")
     search_fields = ("type__exact", "external_id__exact")
     search_ids = ("pk", "call", "workspace")
     list_select_related = ("workspace",)
 
     @admin.display(description="Text")
-    def words(self, event: CallEvent) -> str:
+    def masked_text(self, event: CallEvent) -> str:
         return mask_numbers_in(event.text)
 
 
@@ -223,7 +226,7 @@ class RecordingAdmin(ReadOnlyAdmin):
     audit_views = True
     list_display = (
         "call_id",
-        "shown_status",
+        "status_badge",
         "size_bytes",
         "duration_seconds",
         "workspace_name",
@@ -238,13 +241,14 @@ class RecordingAdmin(ReadOnlyAdmin):
     @badge_column(
         "Status", {"ready": "success", "pending": "info", "failed": "danger", "pruned": "warning"}
     )
-    def shown_status(self, recording: Recording) -> str:
+    def status_badge(self, recording: Recording) -> str:
         return recording.status
 
 
 @admin.register(InboxEvent)
 class InboxEventAdmin(ReadOnlyAdmin):
-    audit_views = True  # LiveKit tells numbers among a participant's attributes
+    # The participant's attributes contain phone numbers.
+    audit_views = True
     list_display = ("event_id", "event", "room", "received_at", "applied_at")
     list_filter = ("event", ("applied_at", admin.EmptyFieldListFilter), "received_at")
     search_fields = ("event_id__exact", "room__exact")

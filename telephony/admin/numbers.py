@@ -1,4 +1,4 @@
-"""Numbers for staff. What a provider must know of is changed through the API."""
+"""Numbers and trunks for staff. What a provider has to know is changed through the API."""
 
 from typing import Any
 
@@ -26,11 +26,11 @@ class PhoneNumberAdmin(StaffAdmin):
         "label",
         "workspace_name",
         "provider",
-        "shown_status",
+        "status_badge",
         "calls_per_second",
         "max_concurrent_calls",
         "inbound_agent",
-        "in_step",
+        "is_in_sync",
     )
     list_filter = ("status", "provider", "sip_transport", "created_at")
     search_fields = ("phone_number", "label", "sip_address", "workspace__name")
@@ -40,7 +40,7 @@ class PhoneNumberAdmin(StaffAdmin):
         "phone_number",
         "workspace",
         "provider",
-        "shown_status",
+        "status_badge",
         "trouble",
         "sip_address",
         "sip_transport",
@@ -59,7 +59,7 @@ class PhoneNumberAdmin(StaffAdmin):
         "Status",
         {"active": "success", "provisioning": "info", "error": "danger", "failing": "danger"},
     )
-    def shown_status(self, number: PhoneNumber) -> str:
+    def status_badge(self, number: PhoneNumber) -> str:
         return number.public_status
 
     @admin.display(description="Why its batches have paused", empty_value="-")
@@ -67,8 +67,8 @@ class PhoneNumberAdmin(StaffAdmin):
         pace = getattr(number, "pace", None)
         return pace.trouble if pace is not None else None
 
-    @admin.display(description="As LiveKit has it", boolean=True)
-    def in_step(self, number: PhoneNumber) -> bool:
+    @admin.display(description="In sync with LiveKit", boolean=True)
+    def is_in_sync(self, number: PhoneNumber) -> bool:
         return not number.drift
 
     @admin.display(description="SIP password set", boolean=True)
@@ -76,10 +76,12 @@ class PhoneNumberAdmin(StaffAdmin):
         return bool(number.sip_auth_password)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # a number is registered together with its trunks at LiveKit
+        # A number is registered together with its trunks at LiveKit.
+        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # and leaves together with them
+        # And removed together with them.
+        return False
 
 
 @admin.register(NumberPace)

@@ -1,12 +1,11 @@
-"""Calls as the API shows them. A page of calls is read as plain values, without model instances or
-field objects.
-"""
+"""The bodies of calls. A page of calls is read as plain values, without model or field objects."""
 
 import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.api.related_fields import WorkspaceRelatedField
@@ -27,7 +26,7 @@ from voiceops.api.serializers import (
 
 PUBLIC_STATUSES = list(dict.fromkeys(PUBLIC_STATUS.values()))
 VERSION_COLUMN = "agent_version__number"
-# The contract's order -> the column, where they have another name. The rest is computed in `shown`.
+# The API's field, in the contract's order -> the column. `serialize_row` computes the rest.
 COLUMN_BY_FIELD = {
     "id": "pk",
     "direction": "direction",
@@ -54,13 +53,14 @@ COLUMN_BY_FIELD = {
     "ended_at": "ended_at",
 }
 CALL_COLUMNS = tuple(COLUMN_BY_FIELD.values())
-STATUS_INDEX, ANSWERED_AT_INDEX, ENDED_AT_INDEX = (
-    list(COLUMN_BY_FIELD).index(name) for name in ("status", "answered_at", "ended_at")
-)
+_POSITIONS = {name: position for position, name in enumerate(COLUMN_BY_FIELD)}
+STATUS_INDEX = _POSITIONS["status"]
+ANSWERED_AT_INDEX = _POSITIONS["answered_at"]
+ENDED_AT_INDEX = _POSITIONS["ended_at"]
 
 
 def serialize_row(values: tuple[Any, ...]) -> dict[str, Any]:
-    """A call's JSON out of the values of COLUMNS."""
+    """Return a call's JSON from the values of `CALL_COLUMNS`."""
     body = dict(zip(COLUMN_BY_FIELD, values, strict=True))
     body["status"] = PUBLIC_STATUS[values[STATUS_INDEX]]
     body["duration_seconds"] = seconds_between(values[ANSWERED_AT_INDEX], values[ENDED_AT_INDEX])
@@ -68,22 +68,21 @@ def serialize_row(values: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
+    """Return the seconds from start to end, rounded to milliseconds; None when one is missing."""
     return None if start is None or end is None else round((end - start).total_seconds(), 3)
 
 
 def serialize_call(call: Call) -> dict[str, Any]:
-    """The same out of an instance, with its version loaded."""
+    """Return a call's JSON from an instance with its `agent_version` loaded."""
     version = call.agent_version.number if call.agent_version else None
-    return serialize_row(
-        tuple(
-            version if column == VERSION_COLUMN else getattr(call, column)
-            for column in CALL_COLUMNS
-        )
-    )
+    values = [
+        version if column == VERSION_COLUMN else getattr(call, column) for column in CALL_COLUMNS
+    ]
+    return serialize_row(tuple(values))
 
 
 class CallSerializer(StrictSerializer):
-    """For the documentation, and to show one call; a list is made of `shown`."""
+    """One call, for responses and the API's description; lists use `serialize_row`."""
 
     id = serializers.UUIDField(read_only=True)
     direction = serializers.ChoiceField(Direction.choices, read_only=True)
@@ -112,17 +111,15 @@ class CallSerializer(StrictSerializer):
     duration_seconds = serializers.FloatField(read_only=True, allow_null=True)
 
     def get_fields(self) -> dict[str, Any]:
-        return {
-            **super().get_fields(),
-            "from": serializers.CharField(read_only=True),
-        }  # a word Python keeps
+        # `from` is a keyword, so that it cannot be an attribute.
+        return {**super().get_fields(), "from": serializers.CharField(read_only=True)}
 
     def to_representation(self, instance: Call) -> dict[str, Any]:
         return serialize_call(instance)
 
 
 class CallOrderSerializer(StrictSerializer):
-    """POST /calls."""
+    """The body of `POST /calls`."""
 
     agent_id = WorkspaceRelatedField(source="agent", queryset=Agent.unscoped.live())
     to = Phone(max_length=64)
@@ -134,7 +131,7 @@ class CallOrderSerializer(StrictSerializer):
 
 
 class WebCallSerializer(StrictSerializer):
-    """POST /calls/web."""
+    """The body of `POST /calls/web`."""
 
     agent_id = WorkspaceRelatedField(source="agent", queryset=Agent.unscoped.live())
     variables = JsonObject(required=False)
@@ -145,7 +142,7 @@ class TransferSerializer(StrictSerializer):
 
 
 class DtmfKeys(Text):
-    """What can be pressed; `w` waits half a second."""
+    """Keys of a telephone; `w` waits half a second."""
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -159,16 +156,16 @@ class DtmfSerializer(StrictSerializer):
 
 
 class NumberSearchText(Text):
-    """A number to look for, in any spelling. A plus sign that was not percent-encoded arrives as a
-    space.
+    """A number to search for, in any spelling.
+
+    Spaces are dropped, because a plus sign that was not percent-encoded arrives as one.
     """
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         digits = "".join(character for character in text if character.isdigit())
-        return (
-            f"+{digits}" if digits and not any(character.isalpha() for character in text) else text
-        )
+        has_letters = any(character.isalpha() for character in text)
+        return f"+{digits}" if digits and not has_letters else text
 
 
 class CallQuery(PageQuery):
@@ -184,10 +181,8 @@ class CallQuery(PageQuery):
     search = Text(required=False, max_length=200)
 
     def get_fields(self) -> dict[str, Any]:
-        return {
-            **super().get_fields(),
-            "from": NumberSearchText(required=False, max_length=64),
-        }  # a word Python keeps
+        # `from` is a keyword, so that it cannot be an attribute.
+        return {**super().get_fields(), "from": NumberSearchText(required=False, max_length=64)}
 
 
 class EventSerializer(serializers.Serializer[Mapping[str, Any]]):
@@ -197,7 +192,8 @@ class EventSerializer(serializers.Serializer[Mapping[str, Any]]):
     at = serializers.DateTimeField()
 
     def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "data": serializers.DictField()}  # a word serializers keep
+        # A serializer has an attribute `data` of its own.
+        return {**super().get_fields(), "data": serializers.DictField()}
 
 
 class TurnSerializer(serializers.Serializer[Mapping[str, Any]]):
@@ -211,17 +207,16 @@ class TranscriptSerializer(serializers.Serializer[Mapping[str, Any]]):
     turns = TurnSerializer(many=True)
 
 
-class FindingsSerializer(serializers.Serializer[Mapping[str, Any]]):
-    """What the agent found out, as its `analysis` asks."""
+@extend_schema_serializer(component_name="Findings")
+class AnalysisSerializer(serializers.Serializer[Mapping[str, Any]]):
+    """What the agent found out, as its `analysis` setting asks."""
 
     summary = serializers.CharField(allow_null=True)
     analyzed_at = serializers.DateTimeField()
 
     def get_fields(self) -> dict[str, Any]:
-        return {
-            **super().get_fields(),
-            "fields": serializers.DictField(),
-        }  # a word serializers keep
+        # A serializer has an attribute `fields` of its own.
+        return {**super().get_fields(), "fields": serializers.DictField()}
 
 
 class RecordingLinkSerializer(serializers.Serializer[Mapping[str, Any]]):
@@ -229,7 +224,8 @@ class RecordingLinkSerializer(serializers.Serializer[Mapping[str, Any]]):
     expires_at = serializers.DateTimeField()
 
 
-class WebSeatSerializer(serializers.Serializer[Mapping[str, Any]]):
+@extend_schema_serializer(component_name="WebSeat")
+class BrowserTokenSerializer(serializers.Serializer[Mapping[str, Any]]):
     call_id = serializers.UUIDField()
     url = serializers.URLField()
     token = serializers.CharField()

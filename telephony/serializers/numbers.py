@@ -1,8 +1,11 @@
+"""The bodies of phone numbers, SIP trunks and numbers for sale."""
+
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.fields import SkipField
 
@@ -29,12 +32,14 @@ from voiceops.api.serializers import (
 )
 
 HEADER_NAME = re.compile(r"X-[A-Za-z0-9-]{1,60}", re.IGNORECASE)
-MAX_HEADERS, MAX_HEADER_BYTES = 20, 256
-MAX_CALLS_PER_SECOND, MAX_CONCURRENT_CALLS = 1000, 100_000
+MAX_HEADERS = 20
+MAX_HEADER_BYTES = 256
+MAX_CALLS_PER_SECOND = 1000
+MAX_CONCURRENT_CALLS = 100_000
 
 
 class SipText(Text):
-    """What stands in a SIP message: no line breaks, no other control characters."""
+    """Text that becomes part of SIP messages: no line breaks or other control characters."""
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -44,23 +49,23 @@ class SipText(Text):
 
 
 class SipAddress(SipText):
-    """Where a trunk leads. Raises Invalid, after the schema, for a literal address that is not
-    public.
+    """Where a trunk leads: a host name or an IP address, maybe with a port.
+
+    Raises Invalid for addresses that are not public, unless the provider is the sandbox.
     """
 
     def to_internal_value(self, data: Any) -> str:
         address = super().to_internal_value(data)
         if not is_well_formed(address):
-            raise field_error(
-                "value_error", "a host name or IP address is expected, optionally with a port"
-            )
+            expected = "a host name or IP address is expected, optionally with a port"
+            raise field_error("value_error", expected)
         if not settings.USES_SANDBOX:
             require_public(address)
         return address
 
 
 class Headers(JsonObject):
-    """Headers of our own on every INVITE: X-* only."""
+    """Headers to add to every INVITE; their names must begin with `X-`."""
 
     child = SipText(max_length=MAX_HEADER_BYTES, allow_blank=True)
 
@@ -70,19 +75,18 @@ class Headers(JsonObject):
             raise field_error("value_error", f"at most {MAX_HEADERS} headers are permitted")
         for name, value in headers.items():
             if not HEADER_NAME.fullmatch(name):
-                raise field_error(
-                    "value_error", "only headers whose name begins with X- are permitted"
-                )
+                permitted = "only headers whose name begins with X- are permitted"
+                raise field_error("value_error", permitted)
             if len(f"{name}: {value}".encode()) > MAX_HEADER_BYTES:
-                raise field_error(
-                    "value_error", f"a header may have at most {MAX_HEADER_BYTES} bytes"
-                )
+                permitted = f"a header may have at most {MAX_HEADER_BYTES} bytes"
+                raise field_error("value_error", permitted)
         return headers
 
 
 class SipSerializer(StrictSerializer):
-    """A number's carrier. The password is never shown, nor who may call in and the headers: the
-    shape is documented.
+    """A number's carrier.
+
+    Responses contain neither the password nor the headers and allowed addresses, as documented.
     """
 
     address = SipAddress(source="sip_address", max_length=255)
@@ -109,8 +113,9 @@ class SipSerializer(StrictSerializer):
 
 
 class SipChangeSerializer(SipSerializer):
-    """In a PATCH what is left out stays as it is: nobody who read the object can send its password
-    back.
+    """The carrier in a PATCH, where absent fields stay as they are.
+
+    A client that has read the object cannot send its password back.
     """
 
     def _default_of(self, field: serializers.Field[Any, Any, Any, Any]) -> Any:
@@ -118,9 +123,7 @@ class SipChangeSerializer(SipSerializer):
 
 
 class PhoneNumberSerializer(WorkspaceSerializer):
-    """`sip` is required of a carrier's number. A number at Twilio needs none: Twilio is connected
-    for it.
-    """
+    """A phone number. `sip` is required for a carrier's number, not for one at Twilio."""
 
     phone_number = Phone()
     label = Text(max_length=200, allow_blank=True, default="")  # type: ignore[assignment]  # the column, not the field's
@@ -156,16 +159,16 @@ class PhoneNumberSerializer(WorkspaceSerializer):
         )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        at_twilio = isinstance(data, Mapping) and data.get("provider") == Provider.TWILIO
-        self.fields["sip"].required = not at_twilio and not self.partial
+        is_at_twilio = isinstance(data, Mapping) and data.get("provider") == Provider.TWILIO
+        self.fields["sip"].required = not is_at_twilio and not self.partial
         return super().to_internal_value(data)
 
     def get_sip_trunk_ids(self, number: PhoneNumber) -> dict[str, str | None]:
         ids = {trunk.direction: str(trunk.pk) for trunk in number.trunks.all()}
         return {direction: ids.get(direction) for direction in ("inbound", "outbound")}
 
-    def order(self) -> NumberOrder:
-        """The validated body as the order it is."""
+    def to_order(self) -> NumberOrder:
+        """Return the validated body as an order."""
         values = dict(self.validated_data)
         sip = None
         if "sip_address" in values:
@@ -188,11 +191,13 @@ class PhoneNumberChangeSerializer(PhoneNumberSerializer):
     class Meta(PhoneNumberSerializer.Meta):
         pass
 
-    phone_number = serializers.CharField(read_only=True)  # type: ignore[assignment]  # what it is, it stays
+    phone_number = serializers.CharField(read_only=True)  # type: ignore[assignment]  # never changed
     provider = serializers.CharField(read_only=True)  # type: ignore[assignment]
 
 
 class PurchaseSerializer(WorkspaceSerializer):
+    """The body of a purchase at Twilio."""
+
     phone_number = Phone()
     label = Text(max_length=200, allow_blank=True, default="")  # type: ignore[assignment]  # the column, not the field's
     inbound_agent_id = WorkspaceRelatedField(
@@ -206,12 +211,9 @@ class PurchaseSerializer(WorkspaceSerializer):
         model = PhoneNumber
         fields = ("phone_number", "label", "inbound_agent_id")
 
-    def order(self) -> NumberOrder:
-        return NumberOrder(provider=Provider.TWILIO, buy=True, **self.validated_data)
-
 
 class InventoryQuery(PageQuery):
-    """`GET /phone-numbers/available`."""
+    """The query of `GET /phone-numbers/available`."""
 
     country = Text(default="US", min_length=2, max_length=2)
     type = Choice(choices=["local", "toll_free", "mobile"], default="local")
@@ -229,11 +231,15 @@ class InventoryQuery(PageQuery):
         return pattern
 
 
-class TrialCallSerializer(StrictSerializer):
+@extend_schema_serializer(component_name="TrialCall")
+class TestCallSerializer(StrictSerializer):
+    """The body of a test call."""
+
     to = Phone()
 
 
-class TrialSerializer(StrictSerializer):
+@extend_schema_serializer(component_name="Trial")
+class TestCallResultSerializer(StrictSerializer):
     """What the carrier answered to a test call."""
 
     outcome = Text()
@@ -264,7 +270,7 @@ class OfferSerializer(StrictSerializer):
 
 
 class SipTrunkSerializer(WorkspaceSerializer):
-    """A trunk of one's own. An outbound one needs an address."""
+    """A SIP trunk. An outbound trunk needs an address."""
 
     direction = Choice(choices=SipTrunk.TrunkDirection.values)
     address = SipAddress(max_length=255, required=False)
@@ -298,27 +304,25 @@ class SipTrunkSerializer(WorkspaceSerializer):
         read_only_fields = ("livekit_trunk_id", "status")
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        outbound = (
-            isinstance(data, Mapping) and data.get("direction") == SipTrunk.TrunkDirection.OUTBOUND
-        )
-        self.fields["address"].required = outbound
+        direction = data.get("direction") if isinstance(data, Mapping) else None
+        self.fields["address"].required = direction == SipTrunk.TrunkDirection.OUTBOUND
         return super().to_internal_value(data)
 
     def validate_numbers(self, numbers: list[str]) -> list[str]:
-        twice = [
-            position for position, number in enumerate(numbers) if number in numbers[:position]
-        ]
-        if twice:
-            mistakes = {
-                position: field_error("value_error", "this number is given twice").detail
-                for position in twice
-            }
-            raise serializers.ValidationError(mistakes)  # type: ignore[arg-type]  # positions stay integers in `loc`
+        errors = {
+            position: field_error("value_error", "this number is given twice").detail
+            for position, number in enumerate(numbers)
+            if number in numbers[:position]
+        }
+        if errors:
+            raise serializers.ValidationError(errors)  # type: ignore[arg-type]  # positions stay integers in `loc`
         return numbers
 
 
 class SipTrunkChangeSerializer(SipTrunkSerializer):
+    """What PATCH may change; the direction is ignored."""
+
     class Meta(SipTrunkSerializer.Meta):
         pass
 
-    direction = serializers.CharField(read_only=True)  # type: ignore[assignment]  # a trunk does not turn round
+    direction = serializers.CharField(read_only=True)  # type: ignore[assignment]  # never changed

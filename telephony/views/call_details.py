@@ -5,8 +5,8 @@ from rest_framework.response import Response
 
 from accounts.roles import Role
 from telephony.serializers.calls import (
+    AnalysisSerializer,
     EventSerializer,
-    FindingsSerializer,
     RecordingLinkSerializer,
     TranscriptSerializer,
     TurnSerializer,
@@ -17,7 +17,7 @@ from telephony.views.calls import BaseCallViewSet
 
 
 class CallDetailsViewSet(BaseCallViewSet):
-    """What happened on a call, what was said, and how it sounded."""
+    """A call's timeline, transcript, analysis and recording."""
 
     serializer_class = EventSerializer
     required_roles = dict.fromkeys(("events", "transcript", "analysis", "recording"), Role.MEMBER)
@@ -25,24 +25,27 @@ class CallDetailsViewSet(BaseCallViewSet):
     @extend_schema(responses=EventSerializer(many=True))
     @action(detail=True)
     def events(self, request: Request, pk: str) -> Response:
-        lines = (
-            self.get_object().events.order_by("at", "pk").values("id", "type", "text", "at", "data")
-        )
-        return self.get_paginated_response(self.paginate_queryset(lines))
+        """The call's timeline, oldest event first."""
+        events = self.get_object().events.order_by("at", "pk")
+        rows = events.values("id", "type", "text", "at", "data")
+        return self.get_paginated_response(self.paginate_queryset(rows))
 
     @extend_schema(responses=TranscriptSerializer)
     @action(detail=True)
     def transcript(self, request: Request, pk: str) -> Response:
+        """What was spoken on the call, in order."""
         turns = self.get_object().turns.order_by("started_at", "pk")
         return Response({"turns": list(turns.values(*TurnSerializer().fields))})
 
-    @extend_schema(responses=FindingsSerializer)
+    @extend_schema(responses=AnalysisSerializer)
     @action(detail=True)
     def analysis(self, request: Request, pk: str) -> Response:
+        """The agent's analysis of the call."""
         return Response(get_analysis(self.get_object()))
 
     @extend_schema(responses=RecordingLinkSerializer)
     @action(detail=True)
     def recording(self, request: Request, pk: str) -> Response:
+        """A link to the recording, which works without credentials until it expires."""
         url, expires_at = create_recording_link(call=self.get_object(), principal=self.principal)
         return Response({"url": url, "expires_at": expires_at})

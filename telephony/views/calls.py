@@ -14,13 +14,13 @@ from accounts.roles import Role
 from telephony.models import LISTED, Call
 from telephony.serializers.calls import (
     CALL_COLUMNS,
+    BrowserTokenSerializer,
     CallOrderSerializer,
     CallQuery,
     CallSerializer,
     DtmfSerializer,
     TransferSerializer,
     WebCallSerializer,
-    WebSeatSerializer,
     serialize_call,
     serialize_row,
 )
@@ -29,8 +29,9 @@ from telephony.services.calls import CallOrder
 
 
 class ValuesPage:
-    """A queryset that is counted as it is and read as plain values: the count needs no joins, a
-    page no instances.
+    """What a paginator needs of a queryset, without model instances.
+
+    The queryset is counted without joins, and only a page of it is read, as plain values.
     """
 
     def __init__(self, queryset: QuerySet[Call]) -> None:
@@ -47,6 +48,8 @@ class ValuesPage:
 
 
 class BaseCallViewSet(WorkspaceViewSet):
+    """Base of the views of calls; attempts of batches that were never sent are not listed."""
+
     abstract = True
     model = Call
 
@@ -55,6 +58,8 @@ class BaseCallViewSet(WorkspaceViewSet):
 
 
 class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
+    """Calls, newest first unless sorted otherwise."""
+
     serializer_class = CallSerializer
     query_class = CallQuery
     sortable = {name: name for name in ("created_at", "dialed_at", "answered_at", "ended_at")}
@@ -74,7 +79,8 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
 
     def apply_ordering(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         name = self.query.get("sort", "-created_at")
-        if name.removeprefix("-") == "created_at":  # as ids do, which have an index
+        # Ids sort as `created_at` does, and have an index.
+        if name.removeprefix("-") == "created_at":
             return queryset.order_by(name.replace("created_at", "pk"))
         return super().apply_ordering(queryset)
 
@@ -89,47 +95,48 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
         return kind
 
     def list(self, request: Request) -> Response:
-        page: Any = self.paginate_queryset(ValuesPage(self.filter_queryset(self.get_queryset())))  # type: ignore[arg-type]  # it only counts and slices
+        rows: Any = ValuesPage(self.filter_queryset(self.get_queryset()))
+        page = self.paginate_queryset(rows) or []
         return self.get_paginated_response([serialize_row(values) for values in page])
 
     @extend_schema(responses={201: CallSerializer})
     def create(self, request: Request) -> Response:
-        call = calls.place_call(order=CallOrder(**self.validate_body()), principal=self.principal)
+        """Queues a call."""
+        order = CallOrder(**self.validate_body())
+        call = calls.place_call(order=order, principal=self.principal)
         return Response(serialize_call(call), status=201)
 
     @extend_schema(request=None, responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def hangup(self, request: Request, pk: str) -> Response:
-        return Response(
-            serialize_call(call_control.hang_up(call=self.get_object(), principal=self.principal))
-        )
+        """Ends a call: a queued one is never dialled, one that is up is hung up."""
+        call = call_control.hang_up(call=self.get_object(), principal=self.principal)
+        return Response(serialize_call(call))
 
     @extend_schema(responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def transfer(self, request: Request, pk: str) -> Response:
+        """Transfers the callee to another number."""
         call = self.get_object()
-        return Response(
-            serialize_call(
-                call_control.transfer_call(
-                    call=call, principal=self.principal, **self.validate_body()
-                )
-            )
-        )
+        to = self.validate_body()["to"]
+        call = call_control.transfer_call(call=call, to=to, principal=self.principal)
+        return Response(serialize_call(call))
 
     @extend_schema(responses=CallSerializer)
     @action(detail=True, methods=["post"])
     def dtmf(self, request: Request, pk: str) -> Response:
+        """Makes the agent press keys; `w` waits half a second."""
         call = self.get_object()
-        return Response(
-            serialize_call(
-                call_control.press_keys(call=call, principal=self.principal, **self.validate_body())
-            )
-        )
+        digits = self.validate_body()["digits"]
+        call = call_control.press_keys(call=call, digits=digits, principal=self.principal)
+        return Response(serialize_call(call))
 
-    @extend_schema(responses={201: WebSeatSerializer})
+    @extend_schema(responses={201: BrowserTokenSerializer})
     @action(detail=False, methods=["post"])
     def web(self, request: Request) -> Response:
-        order = {"variables": {}, **self.validate_body()}
-        return Response(
-            asdict(web_calls.open_web_call(principal=self.principal, **order)), status=201
+        """Opens a test call from a browser, and returns the token to join it."""
+        body = self.validate_body()
+        token = web_calls.open_web_call(
+            agent=body["agent"], variables=body.get("variables", {}), principal=self.principal
         )
+        return Response(asdict(token), status=201)

@@ -1,6 +1,4 @@
-"""Where LiveKit tells what happens in its rooms. A plain view: REST framework answers its media
-type with 415.
-"""
+"""LiveKit's webhooks. A plain view, because REST framework refuses their media type with 415."""
 
 import orjson
 from django.db import InterfaceError, OperationalError
@@ -18,7 +16,10 @@ MAX_WEBHOOK_BYTES = 256 * 1024
 
 @csrf_exempt
 def livekit_webhook(request: HttpRequest) -> HttpResponse:
-    """200 once stored. LiveKit sends again after a 5xx only: any other refusal loses the event."""
+    """Answer 200 once the event is stored.
+
+    LiveKit repeats an event only after a 5xx; every other refusal loses it.
+    """
     body = read_raw_body(request, MAX_WEBHOOK_BYTES)
     if isinstance(body, HttpResponse):
         return body
@@ -29,7 +30,8 @@ def livekit_webhook(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return json_error(405)
     try:
-        event = orjson.loads(body.replace(b"\\u0000", b""))  # which PostgreSQL cannot store
+        # PostgreSQL cannot store NUL characters.
+        event = orjson.loads(body.replace(b"\\u0000", b""))
         if not isinstance(event, dict):
             return json_error(400, MALFORMED)
         livekit_events.receive_event(event)

@@ -11,7 +11,7 @@ from rest_framework.serializers import BaseSerializer
 
 from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
 from accounts.roles import Role
-from telephony.models import PhoneNumber, SipTrunk
+from telephony.models import PhoneNumber, Provider, SipTrunk
 from telephony.serializers.numbers import (
     DriftSerializer,
     InventoryQuery,
@@ -21,8 +21,8 @@ from telephony.serializers.numbers import (
     PurchaseSerializer,
     SipTrunkChangeSerializer,
     SipTrunkSerializer,
-    TrialCallSerializer,
-    TrialSerializer,
+    TestCallResultSerializer,
+    TestCallSerializer,
 )
 from telephony.services import drift, numbers, purchase, test_calls, trunks
 from telephony.services.numbers import NumberOrder
@@ -38,6 +38,8 @@ class PhoneNumberViewSet(
     DestroyMixin,
     WorkspaceViewSet,
 ):
+    """Phone numbers with their trunks at LiveKit."""
+
     model = PhoneNumber
     serializer_class = PhoneNumberSerializer
     actions_without_body = ("repair",)
@@ -55,22 +57,21 @@ class PhoneNumberViewSet(
     }
 
     def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.select_related("workspace", "inbound_agent", "pace").prefetch_related(
-            "trunks"
-        )
+        related = queryset.select_related("workspace", "inbound_agent", "pace")
+        return related.prefetch_related("trunks")
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         kinds: dict[str, Any] = {
             "partial_update": PhoneNumberChangeSerializer,
             "purchase": PurchaseSerializer,
-            "test": TrialCallSerializer,
+            "test": TestCallSerializer,
         }
         kind: type[BaseSerializer[Any]] = kinds.get(self.action, PhoneNumberSerializer)
         return kind
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         assert isinstance(serializer, PhoneNumberSerializer)
-        serializer.instance = self._register(serializer.order())
+        serializer.instance = self._register(serializer.to_order())
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         assert isinstance(serializer.instance, PhoneNumber)
@@ -87,7 +88,7 @@ class PhoneNumberViewSet(
     @extend_schema(parameters=[InventoryQuery], responses=OfferSerializer(many=True))
     @action(detail=False, methods=["get"])
     def available(self, request: Request) -> Response:
-        """Numbers that Twilio sells now."""
+        """The numbers that Twilio sells now."""
         query = validate_query(InventoryQuery, request, view=self)
         names = ("area_code", "contains")
         filters = {name: query[name] for name in names if query.get(name) not in (None, "")}
@@ -99,34 +100,31 @@ class PhoneNumberViewSet(
     @extend_schema(request=PurchaseSerializer, responses={201: PhoneNumberSerializer})
     @action(detail=False, methods=["post"])
     def purchase(self, request: Request) -> Response:
-        """Buys the number at Twilio, connects it to LiveKit and registers it. All of it, or
-        nothing.
-        """
-        serializer = PurchaseSerializer(data=request.data, context=self.get_serializer_context())
-        serializer.is_valid(raise_exception=True)
-        number = self._register(serializer.order())
+        """Buys a number at Twilio, connects it to LiveKit and registers it, or does nothing."""
+        order = NumberOrder(provider=Provider.TWILIO, buy=True, **self.validate_body())
+        number = self._register(order)
         return Response(PhoneNumberSerializer(number).data, status=201)
 
     @extend_schema(responses=DriftSerializer)
     @action(detail=True, methods=["get"])
     def drift(self, request: Request, pk: str) -> Response:
-        """What differs between this number and LiveKit, in sentences."""
+        """The differences between this number and its trunks at LiveKit, in sentences."""
         differences = drift.check_number(number=self.get_object())
         return Response({"checked_at": database_now(), "drift": differences})
 
     @extend_schema(request=None, responses=PhoneNumberSerializer)
     @action(detail=True, methods=["post"])
     def repair(self, request: Request, pk: str) -> Response:
-        """Makes LiveKit have again what this number says."""
+        """Restores this number's trunks at LiveKit."""
         drift.repair_number(number=self.get_object(), principal=self.principal)
         return Response(PhoneNumberSerializer(self.get_object()).data)
 
-    @extend_schema(request=TrialCallSerializer, responses=TrialSerializer)
+    @extend_schema(request=TestCallSerializer, responses=TestCallResultSerializer)
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
-        """A real test call, hung up when it is answered; what the carrier said, in words."""
+        """Makes a real test call, hung up when it is answered, and returns the carrier's answer."""
         number = self.get_object()
-        to = self.validate_body(TrialCallSerializer)["to"]
+        to = self.validate_body(TestCallSerializer)["to"]
         result = test_calls.place_test_call(number=number, to=to, principal=self.principal)
         return Response(asdict(result))
 
@@ -144,6 +142,8 @@ class SipTrunkViewSet(
     DestroyMixin,
     WorkspaceViewSet,
 ):
+    """SIP trunks, both those of phone numbers and standalone ones."""
+
     model = SipTrunk
     serializer_class = SipTrunkSerializer
     required_roles = {

@@ -1,4 +1,4 @@
-"""What the two views outside REST framework share: machines post to them, many times a second."""
+"""What the views outside REST framework share: machines post to them many times a second."""
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +10,7 @@ MALFORMED = "Malformed request body"
 
 
 def read_raw_body(request: HttpRequest, limit: int) -> bytes | HttpResponse:
-    """The raw body, or the refusal of one that is too big or breaks off."""
+    """Return the raw body, or the refusal of a body that is too large or incomplete."""
     try:
         if int(request.headers.get("Content-Length") or 0) > limit:
             return json_error(413)

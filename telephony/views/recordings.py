@@ -1,4 +1,4 @@
-"""Links to recordings in local storage: they work as they are, for five minutes, like those to S3."""
+"""Links to recordings in local storage, which work for five minutes, as links to S3 do."""
 
 import re
 from collections.abc import Iterator
@@ -16,8 +16,10 @@ RANGE_HEADER = re.compile(r"bytes=(\d*)-(\d*)")
 DOWNLOAD_CHUNK_BYTES = 64 * 1024
 
 
-@csrf_exempt  # a POST is 405, not a missing token
+# Exempt, so that a POST is answered with 405 and not with a missing CSRF token.
+@csrf_exempt
 def recording_file(request: HttpRequest, token: str) -> HttpResponse | StreamingHttpResponse:
+    """Send the recording that the link's token names, or the part that `Range` asks for."""
     if request.method not in ("GET", "HEAD"):
         return json_error(405)
     try:
@@ -36,8 +38,9 @@ def recording_file(request: HttpRequest, token: str) -> HttpResponse | Streaming
 
 
 def stream_file(file: IO[bytes], name: str, size: int, part: range) -> StreamingHttpResponse:
-    whole = len(part) == size
-    if whole:
+    """Return a response with all of the file, or with the requested part of it."""
+    is_whole = len(part) == size
+    if is_whole:
         response: StreamingHttpResponse = FileResponse(file, content_type="audio/ogg")
     else:
         response = StreamingHttpResponse(
@@ -53,7 +56,7 @@ def stream_file(file: IO[bytes], name: str, size: int, part: range) -> Streaming
 
 
 def requested_range(header: str, size: int) -> range | None:
-    """The bytes asked for: all of them without a range we know; None when there are none such."""
+    """Return the requested bytes: all without a range we know, None when none are in the file."""
     found = RANGE_HEADER.fullmatch(header.strip())
     if found is None or found[1] == found[2] == "":
         return range(size)
@@ -64,6 +67,7 @@ def requested_range(header: str, size: int) -> range | None:
 
 
 def read_range(file: IO[bytes], part: range) -> Iterator[bytes]:
+    """Yield a part of the file in chunks, and close the file."""
     with file:
         file.seek(part.start)
         left = len(part)
