@@ -19,7 +19,7 @@ from batches.importing.numbering_plans import (
     dialable_pattern,
     national_plan,
 )
-from voiceops.core.phone_numbers import E164_PATTERN, why_not_dialable
+from voiceops.core.phone_numbers import E164_PATTERN, format_e164, why_not_dialable
 
 MISSING_NUMBER = "missing_number"
 NOT_A_NUMBER = "not_a_number"
@@ -200,7 +200,7 @@ class PhoneParser:
             return RefusedNumber(
                 INVALID_NUMBER, self._why_invalid(text, number, is_international=is_international)
             )
-        e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        e164 = format_e164(number)
         if reason := why_not_dialable(number):
             return RefusedNumber(NOT_DIALABLE, reason)
         if not E164_PATTERN.match(e164):
@@ -270,8 +270,7 @@ def _as_international(text: str, code: int) -> str | None:
         return None
     if not phonenumbers.is_valid_number(number):
         return None
-    e164: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return e164
+    return format_e164(number)
 
 
 def _undo_spreadsheet_damage(text: str) -> str | RefusedNumber:

@@ -15,6 +15,7 @@ from accounts.models import Workspace
 from agents.models import Agent
 from batches.models import Batch, Recipient, RejectedRow
 from batches.services.imports import import_batch
+from voiceops.core.phone_numbers import format_e164
 
 HEADER = ["Phone Number", "first_name", "appointment", "balance"]
 FIRST_NAMES = (
@@ -167,7 +168,7 @@ def _build_naively(batch: Batch, rows: Iterator[list[str]], seen: set[str]) -> I
             continue
         if not phonenumbers.is_valid_number(parsed):
             continue
-        e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+        e164 = format_e164(parsed)
         yield Recipient(
             workspace_id=batch.workspace_id,
             batch=batch,

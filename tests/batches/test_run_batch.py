@@ -95,7 +95,7 @@ def test_a_list_is_run_and_watched_to_its_end(office: Workspace, file: Path) -> 
         ({"max-concurrent": "100001"}, "--max-concurrent must be from 1 to 100000"),
         ({"name": "x" * 201}, "--name has more than 200 characters"),
         ({"file": "/nowhere.csv"}, "There is no file /nowhere.csv"),
-        ({"file": "/tmp"}, "/tmp is a folder"),  # noqa: S108 - nothing is written
+        ({"file": "/tmp"}, "/tmp is a directory"),  # noqa: S108 - nothing is written
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

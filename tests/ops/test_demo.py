@@ -145,7 +145,7 @@ def test_the_demo_refuses_a_missing_list_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([".", "--country", "US"], r"^\. is a folder$"),
+        ([".", "--country", "US"], r"^\. is a directory$"),
         (
             ["--country", "xx"],
             r"^Unknown country code XX\. Use two letters, for example COUNTRY=US$",

@@ -13,7 +13,9 @@ import manage as command_line
 from ops.serving.ports import free_ports
 from voiceops import settings
 
-NO_DATABASE = "DATABASE_URL names no database of PostgreSQL or SQLite. See .env.example.\n"
+NO_DATABASE = (
+    "DATABASE_URL is not the address of a PostgreSQL or SQLite database. See .env.example.\n"
+)
 
 
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -60,7 +62,7 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         (
             "DATA_DIR",
             "/dev/null/var",
-            "/dev/null/var cannot be made (Not a directory). Set DATA_DIR.\n",
+            "/dev/null/var cannot be created (Not a directory). Set DATA_DIR.\n",
         ),
     ],
 )

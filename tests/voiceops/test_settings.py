@@ -102,7 +102,7 @@ def test_without_debug_an_example_key_encrypts_nothing() -> None:
 def test_without_debug_a_short_secret_is_named() -> None:
     told = refusal(**{**new_secrets(), "DEBUG": "0", "JWT_API_SECRET": "short"})
 
-    assert told.startswith("With DEBUG=0 a secret has at least 32 characters: JWT_API_SECRET.")
+    assert told.startswith("With DEBUG=0 secrets must have at least 32 characters: JWT_API_SECRET.")
 
 
 @pytest.mark.parametrize("old", ["short", settings.EXAMPLE_SECRETS["JWT_API_SECRET"]])
@@ -112,7 +112,7 @@ def test_without_debug_an_old_secret_must_be_strong_too(old: str) -> None:
     told = refusal(**{**new_secrets(), "DEBUG": "0", "JWT_API_SECRET_FALLBACKS": fallbacks})
 
     assert told.startswith(
-        "With DEBUG=0 JWT_API_SECRET_FALLBACKS holds secrets of at least 32 characters"
+        "With DEBUG=0 JWT_API_SECRET_FALLBACKS must hold secrets of at least 32 characters"
     )
 
 
@@ -121,9 +121,8 @@ def test_without_debug_two_secrets_that_are_one_are_named() -> None:
 
     told = refusal(**{**strong, "DEBUG": "0", "LIVEKIT_API_SECRET": strong["SECRET_KEY"]})
 
-    assert (
-        told
-        == "With DEBUG=0 every secret must be another, but SECRET_KEY and LIVEKIT_API_SECRET are the same."
+    assert told == (
+        "With DEBUG=0 all secrets must differ, but SECRET_KEY and LIVEKIT_API_SECRET are the same."
     )
 
 

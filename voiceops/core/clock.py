@@ -1,6 +1,4 @@
-"""The database's clock, which all workers share. Leases, intents and time slots are reckoned by it
-alone.
-"""
+"""The database's clock, which all processes share. Leases, intents and slots depend on it alone."""
 
 from datetime import UTC, datetime
 
@@ -9,8 +7,9 @@ from django.utils import timezone
 
 
 def database_now() -> datetime:
-    """Now by PostgreSQL's wall clock, also in the middle of a transaction; with SQLite there is
-    only one machine.
+    """Return the wall-clock time of PostgreSQL, which moves on within a transaction.
+
+    With SQLite all processes are on one machine, so its clock is used.
     """
     if connection.vendor != "postgresql":
         return timezone.now()

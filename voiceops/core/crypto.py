@@ -1,9 +1,8 @@
-"""Secrets at rest: AES-256-GCM, the key's id in front, and the place they belong to authenticated
-with them.
+"""Encryption of secrets in the database: AES-256-GCM.
 
-A token reads `<key id>.<urlsafe base64 of nonce and ciphertext>`. `context` names the place, as
-`context_of("telephony_phonenumber", "sip_password", pk)`: a ciphertext copied into another row does
-not decrypt.
+A token is `<key id>.<urlsafe base64 of nonce and ciphertext>`. Its `context`, for example
+`context_of("telephony_phonenumber", "sip_password", pk)`, is authenticated with it, so that a
+ciphertext that is copied to another row does not decrypt.
 """
 
 import base64
@@ -17,49 +16,50 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-NONCE_BYTES = 12  # NIST SP 800-38D: the only size GCM takes without hashing it first
+NONCE_BYTES = 12  # the only size that GCM uses without hashing it first (NIST SP 800-38D)
 KEY_BYTES = 32
 
 
 class DecryptError(Exception):
-    """The token is damaged, belongs to another place, or its key is no longer among
-    `FIELD_ENCRYPTION_KEYS`.
-    """
+    """The token is damaged, has another context, or its key is not in FIELD_ENCRYPTION_KEYS."""
 
 
 def context_of(table: str, column: str, pk: object) -> str:
+    """Return the context of a column of one row."""
     return f"{table}.{column}.{pk}"
 
 
 def encrypt(text: str, context: str) -> str:
-    """Encrypt with the newest key. The same text gives another token every time."""
+    """Encrypt with the newest key. Each call returns a different token."""
     key_id, cipher = next(iter(_ciphers(tuple(settings.FIELD_ENCRYPTION_KEYS)).items()))
     nonce = os.urandom(NONCE_BYTES)
-    sealed = nonce + cipher.encrypt(nonce, text.encode(), context.encode())
-    return f"{key_id}.{base64.urlsafe_b64encode(sealed).decode()}"
+    payload = nonce + cipher.encrypt(nonce, text.encode(), context.encode())
+    return f"{key_id}.{base64.urlsafe_b64encode(payload).decode()}"
 
 
 def decrypt(token: str, context: str) -> str:
-    """The text behind `token`. Raises DecryptError."""
-    key_id, _, payload = token.partition(".")
+    """Return the text that `encrypt` was given. Raises DecryptError."""
+    key_id, _, encoded = token.partition(".")
     cipher = _ciphers(tuple(settings.FIELD_ENCRYPTION_KEYS)).get(key_id)
     if cipher is None:
         raise DecryptError(f"No key {key_id!r} among FIELD_ENCRYPTION_KEYS")
     try:
-        sealed = base64.urlsafe_b64decode(payload)
-        return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context.encode()).decode()
+        payload = base64.urlsafe_b64decode(encoded)
+        nonce, ciphertext = payload[:NONCE_BYTES], payload[NONCE_BYTES:]
+        return cipher.decrypt(nonce, ciphertext, context.encode()).decode()
     except (InvalidTag, binascii.Error, ValueError) as error:
-        raise DecryptError("Damaged, or encrypted for another place") from error
+        raise DecryptError("Damaged, or encrypted for another context") from error
 
 
 def needs_rotation(token: str) -> bool:
-    """Whether another key than the newest encrypted it."""
-    return token.partition(".")[0] != next(iter(_ciphers(tuple(settings.FIELD_ENCRYPTION_KEYS))))
+    """Whether the token was encrypted with another key than the newest."""
+    newest_id = next(iter(_ciphers(tuple(settings.FIELD_ENCRYPTION_KEYS))))
+    return token.partition(".")[0] != newest_id
 
 
 @lru_cache(maxsize=8)
 def _ciphers(keys: tuple[str, ...]) -> dict[str, AESGCM]:
-    """Key id to cipher, newest first. Raises ImproperlyConfigured for a key that is none."""
+    """Return ciphers by key id, newest first. Raises ImproperlyConfigured for an invalid key."""
     ciphers: dict[str, AESGCM] = {}
     for number, text in enumerate(keys, start=1):
         try:

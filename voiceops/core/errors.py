@@ -1,43 +1,44 @@
-"""Refusals the domain may raise, and what they mean to a caller.
+"""Refusals that services raise, and the HTTP status that each gets in the API.
 
-DomainError                a refusal with a sentence fit for the caller
-├── Invalid                input the schema cannot judge (an invalid phone number)         400
-├── StateForbids           the object's state does not allow the action                    400
-├── NotFound               not here, or another workspace's (the two are the same)          404
-├── Forbidden              the caller may not                                               403
-├── Conflict               a duplicate                                                      409
-└── ProviderError          LiveKit, Twilio or S3 refused or could not be reached            500
+DomainError            a refusal whose message may be shown to the client
+├── Invalid            input that a schema cannot check, such as an invalid phone number    400
+├── StateForbids       the object's state does not allow the action                         400
+├── NotFound           the object does not exist, or belongs to another workspace           404
+├── Forbidden          the principal may not do it                                          403
+├── Conflict           a duplicate                                                          409
+└── ProviderError      LiveKit, Twilio or S3 refused, or could not be reached               500
 
-The API's exception handler turns each into `{"detail": message}`; commands print the message.
-Anything else is a bug: a 500 with a log line.
+The API's exception handler turns each into `{"detail": message}`; commands print the message. Any
+other exception is a bug: a 500 and a log entry.
 """
 
 
 class DomainError(Exception):
-    """A refusal whose message may be shown to whoever asked."""
+    """A refusal whose message may be shown to the client."""
 
 
 class Invalid(DomainError):
-    pass
+    """The input is well formed, but means something that cannot be done."""
 
 
 class StateForbids(DomainError):
-    pass
+    """The object's state does not allow the action."""
 
 
 class NotFound(DomainError):
-    pass
+    """The object does not exist, or belongs to another workspace."""
 
 
 class Forbidden(DomainError):
-    pass
+    """The principal may not do it."""
 
 
 class Conflict(DomainError):
-    pass
+    """The object exists already."""
 
 
 class ProviderError(DomainError):
-    """An outside service failed. The message names the service and its reason, never a secret or a
-    traceback.
+    """An outside service failed.
+
+    The message names the service and its reason, never a secret or a traceback.
     """

@@ -1,11 +1,12 @@
-"""Places where a drill has this process die at the worst moment. Honoured only with DEBUG=1.
+"""Points at which a drill kills this process at the worst moment. They work only with DEBUG=1.
 
-    VO_FAIL=after_intent:3                  SIGKILL to itself at the third passing
-    VO_FAIL=after_claim:2,after_intent:1    several, each by its own count
-    VO_FAIL=after_intent:3:STOP             SIGSTOP instead; whoever runs the drill sends SIGCONT
+    VO_FAIL=after_intent:3                  SIGKILL to this process at the third hit
+    VO_FAIL=after_claim:2,after_intent:1    several points, each with a count of its own
+    VO_FAIL=after_intent:3:STOP             SIGSTOP instead; the drill sends SIGCONT
 
-Each strikes once: it leaves a file `failpoints/<name>` in DATA_DIR with the ids of the calls it
-struck, so that the process that is started in its place lives, and the drill knows whom to look at.
+Each point triggers once. It writes the ids of the calls that were being handled to
+`failpoints/<name>` in DATA_DIR. The process that replaces this one finds the file and lives; the
+drill reads which calls to check.
 """
 
 import os
@@ -19,45 +20,49 @@ from pathlib import Path
 
 from django.conf import settings
 
+SIGNAL_DELIVERY_SECONDS = 0.5
+
 
 @dataclass
 class Failpoint:
     name: str
-    hits_left: int  # left until it strikes
+    hits_left: int
     signal_number: signal.Signals
 
     @property
     def marker(self) -> Path:
+        """The file that exists once the point has triggered."""
         return Path(settings.DATA_DIR) / "failpoints" / self.name
 
     def trigger(self, ids: list[str]) -> None:
+        """Write the ids and send the signal, unless another process has triggered the point."""
         self.marker.parent.mkdir(exist_ok=True)
         try:
             with self.marker.open("x") as file:
                 file.write("\n".join(ids))
         except FileExistsError:
-            return  # another process was struck here before
+            return
         os.kill(os.getpid(), self.signal_number)
-        time.sleep(
-            0.5
-        )  # the signal may be another thread's to receive: this one must not go on meanwhile
+        # Another thread may receive the signal; this one must not continue in the meantime.
+        time.sleep(SIGNAL_DELIVERY_SECONDS)
 
 
 @cache
 def active_failpoints() -> dict[str, Failpoint]:
-    """What VO_FAIL names. Raises ValueError and KeyError for what cannot be read."""
-    told = os.environ.get("VO_FAIL", "") if settings.DEBUG else ""
+    """Return the points that VO_FAIL names. Raises ValueError and KeyError for other texts."""
+    value = os.environ.get("VO_FAIL", "") if settings.DEBUG else ""
     points = {}
-    for one in filter(None, told.split(",")):
-        name, _, rest = one.partition(":")
-        count, _, kind = rest.partition(":")
-        points[name] = Failpoint(name, int(count or 1), signal.Signals[f"SIG{kind or 'KILL'}"])
+    for item in filter(None, value.split(",")):
+        name, _, rest = item.partition(":")
+        hits, _, kind = rest.partition(":")
+        points[name] = Failpoint(name, int(hits or 1), signal.Signals[f"SIG{kind or 'KILL'}"])
     return points
 
 
 def hit(name: str, ids: Iterable[object], *, delay: float = 0.0) -> None:
-    """Die here if told so, `delay` seconds from now: what was just begun needs a moment to leave
-    the process.
+    """Trigger the failpoint if it is active and its hits are used up.
+
+    `delay` is in seconds: something that was just begun needs a moment to leave the process.
     """
     point = active_failpoints().get(name)
     if point is None:
@@ -65,8 +70,8 @@ def hit(name: str, ids: Iterable[object], *, delay: float = 0.0) -> None:
     point.hits_left -= 1
     if point.hits_left != 0:
         return
-    struck = [str(pk) for pk in ids]
+    call_ids = [str(pk) for pk in ids]
     if delay:
-        threading.Timer(delay, point.trigger, (struck,)).start()
+        threading.Timer(delay, point.trigger, (call_ids,)).start()
     else:
-        point.trigger(struck)
+        point.trigger(call_ids)

@@ -1,57 +1,52 @@
-"""Whether an address is within networks that somebody wrote down as text."""
+"""IP addresses: whether one lies within given networks, and whether one is public."""
 
 import re
 import socket
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-
-def is_within(address: str | None, networks: tuple[str, ...]) -> bool:
-    """False for what is no address. One that is IPv4 in IPv6's clothes, as a server on `[::]` sees
-    it, is IPv4.
-    """
-    try:
-        found: IPv4Address | IPv6Address = ip_address(address or "")
-    except ValueError:
-        return False
-    found = (found.ipv4_mapped if isinstance(found, IPv6Address) else None) or found
-    return any(
-        found in network
-        for network in _parse_networks(networks)
-        if network.version == found.version
-    )
-
-
-@lru_cache(maxsize=256)
-def _parse_networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(text, strict=False) for text in texts)
-
-
+# Every spelling of IPv4 that the C library accepts: decimal, octal or hexadecimal, one to four parts.
 NUMERIC_IPV4 = re.compile(r"(?:0[xX][0-9A-Fa-f]+|\d+)(?:\.(?:0[xX][0-9A-Fa-f]+|\d+)){0,3}")
+# Networks that the standard library counts as global, but that lead to private addresses.
 NON_PUBLIC_NETWORKS = [
-    ip_network(net)
-    for net in (
+    ip_network(network)
+    for network in (
         "192.88.99.0/24",  # 6to4 relays
-        "224.0.0.0/4",
+        "224.0.0.0/4",  # multicast
         "168.63.129.16/32",  # Azure's platform address
-        "::/96",  # IPv4-compatible, given up: any IPv4 address, private ones too
-        "::ffff:0:0:0/96",  # SIIT: the same
-        "64:ff9b::/96",  # NAT64: the same
+        "::/96",  # IPv4-compatible (deprecated): contains every IPv4 address, private ones too
+        "::ffff:0:0:0/96",  # SIIT: likewise
+        "64:ff9b::/96",  # NAT64: likewise
         "64:ff9b:1::/48",  # NAT64 within a network
-        "2002::/16",  # 6to4: the same
-        "3fff::/20",
-        "5f00::/16",
-        "fec0::/10",
-        "ff00::/8",
+        "2002::/16",  # 6to4: likewise
+        "3fff::/20",  # documentation
+        "5f00::/16",  # segment routing
+        "fec0::/10",  # site-local (deprecated)
+        "ff00::/8",  # multicast
     )
 ]
 
 
-def parse_address(host: str) -> IPv4Address | IPv6Address | None:
-    """The address a host spells, in any spelling the C library understands; None for a name.
+def is_within(address: str | None, networks: tuple[str, ...]) -> bool:
+    """Whether an address lies within any of the networks. False for invalid addresses.
 
-    An IPv6 address with a zone (`fe80::1%eth0`) belongs to a network of ours, and is read without
-    it.
+    IPv4-mapped IPv6 addresses, which a server on `[::]` sees, are compared as IPv4.
+    """
+    try:
+        ip: IPv4Address | IPv6Address = ip_address(address or "")
+    except ValueError:
+        return False
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return any(
+        ip in network for network in _parse_networks(networks) if network.version == ip.version
+    )
+
+
+def parse_address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address a host spells, in any spelling of the C library; None for a name.
+
+    The zone of an IPv6 address (`fe80::1%eth0`) is ignored.
     """
     host = host.strip("[]").partition("%")[0]
     try:
@@ -63,8 +58,16 @@ def parse_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_public(ip: IPv4Address | IPv6Address) -> bool:
+    """Whether the address belongs to the public internet."""
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
         return is_public(ip.ipv4_mapped)
-    return ip.is_global and not any(
-        ip in net for net in NON_PUBLIC_NETWORKS if net.version == ip.version
+    if not ip.is_global:
+        return False
+    return not any(
+        ip in network for network in NON_PUBLIC_NETWORKS if network.version == ip.version
     )
+
+
+@lru_cache(maxsize=256)
+def _parse_networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(text, strict=False) for text in texts)

@@ -1,8 +1,8 @@
-"""Steps that stand alone: an error nobody expected in one must not keep the others from their work,
-round after round.
+"""Running steps in isolation: an unexpected error in one does not keep the others from running.
 
-The one place, beside threads that must not die, where any exception is caught. It is logged, and
-with that told to Sentry. A database that is lost is no step's own trouble: it ends the round.
+Besides the loops of background threads, this is the only place where any exception is caught. It is
+logged, and with that reported to Sentry. A lost database is not the trouble of a single step, so it
+ends the round.
 """
 
 import asyncio
@@ -16,38 +16,42 @@ from voiceops.core.orm_thread import closing_broken_connections
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-DATABASE_LOST_ERRORS = (
-    OperationalError,
-    InterfaceError,
-)  # what a database that is away raises; a statement that took too long, too
+# Raised when the database is unreachable, and by PostgreSQL for a statement that took too long.
+DATABASE_LOST_ERRORS = (OperationalError, InterfaceError)
 
 
 def run_isolated(step: Callable[..., T], *arguments: Any) -> T | None:
-    """Take the step. None, and a line in the log, when it fails. Raises what a database raises that
-    is lost.
+    """Return the step's result; None when it fails, which is logged.
+
+    Raises OperationalError or InterfaceError when the database is unreachable.
     """
     try:
         return closing_broken_connections(step, *arguments)
     except Exception:
         closing_broken_connections(check_database)
-        logger.exception("A step failed, the others go on: %s", getattr(step, "__qualname__", step))
+        logger.exception(
+            "A step failed; the others continue: %s", getattr(step, "__qualname__", step)
+        )
         return None
 
 
 def check_database() -> None:
+    """Raises OperationalError or InterfaceError when the database is unreachable."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
 
-async def gather_isolated(works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Let them work together; one that fails is logged. Raises what the database raises, at the
-    end.
+async def gather_isolated(steps: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run the steps concurrently. The failure of one is logged.
+
+    Raises OperationalError or InterfaceError, once all have finished, when the database is
+    unreachable.
     """
-    ends = await asyncio.gather(*works, return_exceptions=True)
-    errors = [end for end in ends if isinstance(end, BaseException)]
+    results = await asyncio.gather(*steps, return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
     for error in errors:
         if not isinstance(error, DATABASE_LOST_ERRORS):
-            logger.error("A step failed, the others go on", exc_info=error)
+            logger.error("A step failed; the others continue", exc_info=error)
     for error in errors:
         if isinstance(error, DATABASE_LOST_ERRORS) or not isinstance(error, Exception):
             raise error

@@ -1,6 +1,4 @@
-"""ORM code beside an event loop: one thread with one connection, so that nothing of the database
-blocks the loop.
-"""
+"""Using the ORM from an event loop: one thread with one connection, so that the loop never blocks."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,8 +12,9 @@ T = TypeVar("T")
 
 
 class OrmThread:
-    """`async with OrmThread() as db: await db(function, *arguments)`. Calls run one after the
-    other.
+    """`async with OrmThread() as db: await db(function, *arguments)`.
+
+    Calls run one after another.
     """
 
     async def __aenter__(self) -> Self:
@@ -38,8 +37,10 @@ class OrmThread:
 
 
 def closing_broken_connections(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """Call, and after a database error leave no broken connection to the next caller on this
-    thread.
+    """Call the function and return its result.
+
+    After a database error, broken connections are closed, so that the next call on this thread gets
+    a new one.
     """
     try:
         return function(*arguments, **named)

@@ -1,4 +1,4 @@
-"""Phone numbers of people where all of them need not be read: lists for staff, the audit log."""
+"""Masking of phone numbers where they need not be read in full: staff pages, audit log, logs."""
 
 import re
 
@@ -6,13 +6,14 @@ NUMBER_PATTERN = re.compile(r"\+\d{7,15}")
 
 
 def mask_numbers_in(text: str) -> str:
-    """Every number in a sentence."""
+    """Return the text with every number (E.164) masked."""
     return NUMBER_PATTERN.sub(lambda found: mask_number(found[0]), text)
 
 
 def mask_number(number: str) -> str:
-    """`+1202•••••86`: enough to recognise a number one knows. Short texts, which are no phone
-    numbers, stay whole.
+    """Return `+1202•••••86`, which is enough to recognise a known number.
+
+    Texts shorter than a phone number are returned as they are.
     """
     if len(number) < 8:
         return number

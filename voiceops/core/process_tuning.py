@@ -1,27 +1,25 @@
-"""What processes that serve for long do about memory.
+"""Memory settings of long-running processes.
 
-Python's collector of reference cycles, as it comes, looks at the young objects after every 700 that
-stay, and at all of them, the half million of the libraries too, whenever they have grown by a
-quarter. Importing a list that was a third of all CPU, and an event loop stands still for tens of
-milliseconds meanwhile: longer than a late call may be late.
+With its default thresholds, Python's cycle collector scans young objects after every 700 that
+survive, and all objects, half a million of the libraries included, whenever their number grew by a
+quarter. During an import that took a third of all CPU time, and it stops an event loop for tens of
+milliseconds, which is longer than a call may be late.
 """
 
 import gc
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-_YOUNG_OBJECTS = 50_000  # objects
+_YOUNG_OBJECTS = 50_000  # that are allocated between two collections
 
 
 def tune_gc() -> None:
-    """Call once everything is imported: what is there now is never looked at again."""
+    """Collect less often, and never scan again what exists now. Call it after all imports."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
 
 
 def disable_query_log() -> None:
-    """With DEBUG=1 Django keeps the last 9 000 statements of every connection, with their values;
-    nobody reads them.
-    """
+    """Stop Django from keeping the last 9,000 statements of each connection with DEBUG=1."""
     BaseDatabaseWrapper.queries_logged = property(lambda self: False)  # type: ignore[assignment]

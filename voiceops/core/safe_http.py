@@ -1,9 +1,8 @@
-"""One POST to an address a customer named: never into our own network, never for long, and nothing
-of it believed.
+"""A POST to a URL that a customer named: only to public addresses, with a timeout.
 
-The address is checked when the connection is made, and the address that was checked is the one that
-is dialled, so a name that resolves differently a moment later gains nothing. On a laptop (DEBUG=1)
-any address will do.
+The address is checked when the connection is made, and the checked address is the one that is
+connected to, so that a name which resolves differently a moment later gains nothing. Redirects are
+not followed and the response body is ignored. With DEBUG=1 every address is allowed.
 """
 
 import asyncio
@@ -23,16 +22,17 @@ from yarl import URL
 from voiceops.core.errors import Invalid
 from voiceops.core.ip_networks import is_public, parse_address
 
-TIMEOUT_SECONDS = 15  # for everything: names, connection, headers and a body that drips
+TIMEOUT_SECONDS = 15  # in total: resolving, connecting, and a response that arrives slowly
 MAX_RESPONSE_BYTES = 64 * 1024
+MAX_RETRY_AFTER_LENGTH = 40
 ALLOWED_PORTS = (443, 8443)
-# One wording for refused, blocked and timed out: the difference would tell of our own network.
+# One message for refused, blocked and timed out: the difference would reveal our own network.
 UNREACHABLE = "could not be reached"
 
 
 @dataclass(frozen=True)
 class HttpResult:
-    """`status` is null when there was none. `retry_after`: seconds the receiver asked for."""
+    """`status` is None without a response. `retry_after` is what the receiver asks for, in seconds."""
 
     status: int | None
     error: str | None = None
@@ -40,15 +40,16 @@ class HttpResult:
 
     @property
     def is_success(self) -> bool:
+        """Whether the receiver accepted the request (2xx)."""
         return self.status is not None and 200 <= self.status < 300
 
 
 def require_safe_url(url: str) -> None:
-    """Raises Invalid for an address that can never be told anything. Names are judged when they are
-    resolved.
-    """
+    """Raises Invalid for a URL that is never requested. Names are checked once they are resolved."""
     try:
-        parts = URL(url)  # read as it will be dialled: full-width digits, for one, are digits there
+        parts = URL(
+            url
+        )  # parsed as aiohttp will: it reads full-width digits as digits, for example
         host, port = parts.host or "", parts.port
     except ValueError as error:
         raise Invalid("Webhook URL is not valid") from error
@@ -66,7 +67,7 @@ def require_safe_url(url: str) -> None:
 
 
 def post(url: str, *, body: str, headers: Mapping[str, str]) -> HttpResult:
-    """Send and tell how it went; never raises for what the other side or the way there does."""
+    """Send the request and return its result. Never raises for failures of network or receiver."""
     try:
         require_safe_url(url)
         return asyncio.run(_post(url, body.encode(), headers))
@@ -94,23 +95,21 @@ async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpResult
     ):
         await response.content.read(MAX_RESPONSE_BYTES)
         error = None if 200 <= response.status < 300 else f"answered {response.status}"
-        return HttpResult(
-            response.status, error, _retry_after_seconds(response.headers.get("Retry-After"))
-        )
+        retry_after = _retry_after_seconds(response.headers.get("Retry-After"))
+        return HttpResult(response.status, error, retry_after)
 
 
 class PublicResolver(AbstractResolver):
-    """Refuses a name when any of its addresses is not public."""
+    """Refuses a name unless all its addresses are public."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
-        addresses = [str(address[0]) for _, _, _, _, address in found]
-        if not settings.DEBUG and not all(_is_reachable(address) for address in addresses):
+        infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        addresses = [(kind, str(address[0])) for kind, _, _, _, address in infos]
+        if not settings.DEBUG and not all(_is_public_text(address) for _, address in addresses):
             raise OSError(UNREACHABLE)
-        kinds = [kind for kind, *_ in found]
         return [
             ResolveResult(
                 hostname=host,
@@ -120,31 +119,33 @@ class PublicResolver(AbstractResolver):
                 proto=0,
                 flags=socket.AI_NUMERICHOST,
             )
-            for kind, address in zip(kinds, addresses, strict=True)
+            for kind, address in addresses
         ]
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is held."""
 
 
 def public_socket(address: AddrInfoType) -> socket.socket:
-    """The last door, which addresses written into the URL pass too, in whatever spelling aiohttp
-    understood them.
+    """Return a socket for the address. Raises OSError unless it is public.
+
+    Addresses that stand in the URL itself do not pass the resolver; they are checked here, after
+    aiohttp has parsed them.
     """
-    family, kind, protocol, _, where = address
-    if not settings.DEBUG and not _is_reachable(str(where[0])):
+    family, kind, protocol, _, target = address
+    if not settings.DEBUG and not _is_public_text(str(target[0])):
         raise OSError(UNREACHABLE)
     return socket.socket(family, kind, protocol)
 
 
-def _is_reachable(address: str) -> bool:
-    found = parse_address(address.partition("%")[0])
-    return found is not None and is_public(found)
+def _is_public_text(text: str) -> bool:
+    address = parse_address(text)
+    return address is not None and is_public(address)
 
 
 def _retry_after_seconds(text: str | None) -> float | None:
-    """What `Retry-After` asks for: seconds, or a date (RFC 9110, section 10.2.3)."""
-    if text is None or len(text) > 40:
+    """Parse `Retry-After`: seconds or a date (RFC 9110, section 10.2.3)."""
+    if text is None or len(text) > MAX_RETRY_AFTER_LENGTH:
         return None
     if re.fullmatch(r"[0-9]{1,7}", text.strip()):
         return float(text)

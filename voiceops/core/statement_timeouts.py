@@ -1,35 +1,36 @@
-"""How long PostgreSQL works on one statement, or waits for one of ours, before it gives up
-(reliability.md N2).
+"""How long PostgreSQL works on one statement, or waits for a lock (docs/reference/reliability.md §N2).
 
-Set for the web server and for workers; commands, which migrate and prune, take the time they need.
+The timeouts apply to the web server and to workers. Commands, which migrate and prune, have none.
 """
 
 from django.conf import settings
 from django.db import connection
 
-WEB_STATEMENT_SECONDS, WORKER_STATEMENT_SECONDS = 5, 60
-IDLE_TRANSACTION_SECONDS = (
-    30  # within a transaction: whoever stopped there holds locks that others wait for
-)
+WEB_STATEMENT_SECONDS = 5
+WORKER_STATEMENT_SECONDS = 60
+IDLE_TRANSACTION_SECONDS = 30  # a transaction that has stopped holds locks that others wait for
 
 
 def set_statement_timeouts(seconds: int) -> None:
-    """For every connection this process opens from now on. SQLite knows no such limits."""
+    """Apply the timeouts to every connection this process opens from now on.
+
+    SQLite has none.
+    """
     database = settings.DATABASES["default"]
-    if database["ENGINE"].endswith("postgresql"):
-        limits = {
-            "statement_timeout": seconds,
-            "lock_timeout": seconds,
-            "idle_in_transaction_session_timeout": IDLE_TRANSACTION_SECONDS,
-        }
-        given = database["OPTIONS"].get("options", "")
-        database["OPTIONS"]["options"] = " ".join(
-            [given, *(f"-c {name}={value}s" for name, value in limits.items())]
-        )
+    if not database["ENGINE"].endswith("postgresql"):
+        return
+    timeouts = {
+        "statement_timeout": seconds,
+        "lock_timeout": seconds,
+        "idle_in_transaction_session_timeout": IDLE_TRANSACTION_SECONDS,
+    }
+    options = [f"-c {name}={value}s" for name, value in timeouts.items()]
+    configured = database["OPTIONS"].get("options", "")
+    database["OPTIONS"]["options"] = " ".join([configured, *options])
 
 
 def disable_statement_timeout() -> None:
-    """No limit until the transaction ends: for what is rare, and as large as a customer's list."""
+    """Lift the limit until the transaction ends, for rare work as large as a customer's list."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 0")

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees while nothing else is said."""
+"""What management commands have in common at a terminal."""
 
 import threading
 from collections.abc import Iterator
@@ -12,32 +12,32 @@ PROGRESS_DOT_SECONDS = 1.0
 
 
 @contextmanager
-def progress_dots(out: TextIO, doing: str) -> Iterator[None]:
-    """Say what is being done once it takes longer than a second, and a dot for each second after."""
-    over = threading.Event()
+def progress_dots(out: TextIO, label: str) -> Iterator[None]:
+    """Print the label once the block takes longer than a second, then a dot every second."""
+    is_done = threading.Event()
 
-    def tick() -> None:
-        said = doing
-        while not over.wait(PROGRESS_DOT_SECONDS):
-            out.write(said)
+    def print_progress() -> None:
+        text = label
+        while not is_done.wait(PROGRESS_DOT_SECONDS):
+            out.write(text)
             out.flush()
-            said = "."
-        if said != doing:
+            text = "."
+        if text != label:
             out.write("\n")
 
-    thread = threading.Thread(target=tick, name="patience", daemon=True)
+    thread = threading.Thread(target=print_progress, name="progress", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        is_done.set()
         thread.join()
 
 
 def check_readable(file: Path) -> None:
-    """Raises DomainError, for what a person named as their file, before anything is done with it."""
+    """Raises DomainError when a file named on the command line cannot be read."""
     if file.is_dir():
-        raise DomainError(f"{file} is a folder")
+        raise DomainError(f"{file} is a directory")
     if not file.is_file():
         raise DomainError(f"There is no file {file}")
     try:

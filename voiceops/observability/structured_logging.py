@@ -13,10 +13,9 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from voiceops.core.pii import mask_number
+from voiceops.core.pii import mask_numbers_in
 
 _context: ContextVar[dict[str, str] | None] = ContextVar("told", default=None)
-PHONE_PATTERN = re.compile(r"\+[1-9]\d{6,14}\b")
 SECRETS_PATTERN = re.compile(
     r"(?P<email>[\w.+-]+@(?=[\w-]+\.[\w.-]+))"
     r"|vo_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}"
@@ -50,7 +49,7 @@ def current_context() -> dict[str, str]:
 def scrub(text: str) -> str:
     """The text without phone numbers, names of mailboxes, keys, tokens and passwords in addresses."""
     text = SECRETS_PATTERN.sub(lambda found: "•••@" if found["email"] else "•••", text)
-    return PHONE_PATTERN.sub(lambda found: mask_number(found[0]), text)
+    return mask_numbers_in(text)
 
 
 class JsonFormatter(logging.Formatter):
