@@ -6,23 +6,18 @@ changed means that the call had moved already. The verbs that use them are in `c
 `telephony.dialing`; `transition_table` prints them for the documentation.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from telephony.models import Call, Stage
+from voiceops.core.transitions import Transition, transition_rows
 
 
-@dataclass(frozen=True)
-class Transition:
-    """A move of a call. `sets` names every column that it may write beside `stage`."""
+class CallTransition(Transition[Stage]):
+    """A move of a call."""
 
-    verb: str
-    since: tuple[Stage, ...]
-    to: Stage
-    evidence: str
-    sets: tuple[str, ...]
+    state_column = "stage"
 
     def move(
         self,
@@ -41,64 +36,51 @@ class Transition:
         stages = self.since if since is None else since
         if beyond := set(stages) - set(self.since):
             raise ValueError(f"{self.verb} does not leave {sorted(beyond)}")
-        self._require_known(changes)
+        columns = self.columns(**changes)
         rows = Call.unscoped.filter(given or Q(), pk=call.pk, stage__in=stages)
-        if not rows.update(stage=self.to, **changes):
+        if not rows.update(**columns):
             return False
-        call.stage = self.to
-        for column, value in changes.items():
+        for column, value in columns.items():
             setattr(call, column, value)
         return True
 
-    def move_all(self, calls: QuerySet[Call], **changes: Any) -> int:
-        """Compare and set many calls; returns how many were moved.
 
-        Raises ValueError for a column that the transition does not name.
-        """
-        self._require_known(changes)
-        return calls.filter(stage__in=self.since).update(stage=self.to, **changes)
-
-    def _require_known(self, changes: dict[str, Any]) -> None:
-        if unknown := changes.keys() - set(self.sets):
-            raise ValueError(f"{self.verb} does not set {sorted(unknown)}")
-
-
-COMMIT_INTENT = Transition(
+COMMIT_INTENT = CallTransition(
     "commit_intents",
     since=(Stage.RESERVED,),
     to=Stage.INTENT,
     evidence="the dialer has a slot and every last check allows the call",
     sets=("intent_at", "not_after", "lease_expires_at"),
 )
-PUT_BACK = Transition(
+PUT_BACK = CallTransition(
     "put_back",
     since=(Stage.INTENT,),
     to=Stage.RESERVED,
     evidence="the dialer was too late to send the intent",
     sets=("intent_at", "not_after"),
 )
-LEAVE_IN_DOUBT = Transition(
+LEAVE_IN_DOUBT = CallTransition(
     "leave_in_doubt",
     since=(Stage.INTENT,),
     to=Stage.UNKNOWN,
     evidence="the dial's answer is lost or ambiguous, or the dispatcher that awaits it is gone",
     sets=("lease_expires_at",),
 )
-CALLEE_JOINED = Transition(
+CALLEE_JOINED = CallTransition(
     "mark_callee_joined",
     since=Stage.before_callee(),
     to=Stage.DIALING,
     evidence="a webhook, the agent or a poll has the callee in the room",
     sets=("callee_joined_at", "dialed_at", "heard_at"),
 )
-RINGING = Transition(
+RINGING = CallTransition(
     "mark_ringing",
     since=Stage.before_ringing(),
     to=Stage.RINGING,
     evidence="the agent or a poll reads it from the callee's leg",
     sets=("ringing_at", "dialed_at", "heard_at"),
 )
-ANSWERED = Transition(
+ANSWERED = CallTransition(
     "mark_answered",
     since=Stage.before_answer(),
     to=Stage.IN_PROGRESS,
@@ -112,14 +94,14 @@ ANSWERED = Transition(
         "sip_status",
     ),
 )
-HUNG_UP = Transition(
+HUNG_UP = CallTransition(
     "mark_hung_up",
     since=(Stage.IN_PROGRESS,),
     to=Stage.ENDED,
     evidence="the agent, a webhook, a poll or an operator",
     sets=("outcome", "end_reason", "hung_up_by", "ended_at", "heard_at"),
 )
-FAILED = Transition(
+FAILED = CallTransition(
     "mark_failed",
     since=Stage.unanswered(),
     to=Stage.ENDED,
@@ -136,7 +118,7 @@ FAILED = Transition(
         "sip_status",
     ),
 )
-CANCELLED = Transition(
+CANCELLED = CallTransition(
     "mark_cancelled",
     since=Stage.unanswered(),
     to=Stage.ENDED,
@@ -158,13 +140,5 @@ TRANSITIONS = (
 
 
 def transition_table() -> list[str]:
-    """Return the transitions as the rows of a Markdown table, its header first."""
-    rows = ["| from | to | by | evidence | sets |", "|---|---|---|---|---|"]
-    for transition in TRANSITIONS:
-        since = ", ".join(f"`{stage.value}`" for stage in transition.since)
-        columns = ", ".join(f"`{column}`" for column in transition.sets)
-        rows.append(
-            f"| {since} | `{transition.to.value}` | `{transition.verb}` "
-            f"| {transition.evidence} | {columns} |"
-        )
-    return rows
+    """Return the transitions of a call as the rows of a Markdown table, its header first."""
+    return transition_rows(TRANSITIONS)

@@ -11,7 +11,7 @@ from telephony.domain.call_transitions import (
     LEAVE_IN_DOUBT,
     PUT_BACK,
     TRANSITIONS,
-    Transition,
+    CallTransition,
     transition_table,
 )
 from telephony.models import Call, Stage
@@ -23,7 +23,7 @@ ORDER = [stage for stage in Stage if stage is not Stage.UNKNOWN]
 
 @pytest.mark.parametrize("transition", TRANSITIONS, ids=lambda transition: transition.verb)
 def test_a_call_moves_forward_except_when_an_unsent_intent_is_put_back(
-    transition: Transition,
+    transition: CallTransition,
 ) -> None:
     backward = [
         stage
@@ -43,7 +43,7 @@ def test_every_stage_is_left_except_the_end() -> None:
 
 
 @pytest.mark.parametrize("transition", TRANSITIONS, ids=lambda transition: transition.verb)
-def test_transitions_set_columns_of_the_call(transition: Transition) -> None:
+def test_transitions_set_columns_of_the_call(transition: CallTransition) -> None:
     columns = {field.attname for field in Call._meta.concrete_fields}
 
     assert set(transition.sets) <= columns - {"stage"}
