@@ -156,7 +156,7 @@ class Dispatcher:
     async def settle_ended(self) -> None:
         """Apply answered and ended calls to their recipients."""
         await self.db(settlement.mark_in_call)
-        while (await self.db(settlement.settle_calls)).calls == settlement.CHUNK:
+        while (await self.db(settlement.settle_calls)).calls == settlement.SETTLEMENT_CHUNK_CALLS:
             pass
 
     async def drain(self) -> None:

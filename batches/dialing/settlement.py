@@ -1,245 +1,191 @@
-"""What the end of a call means for the person, the batch and the number. Derived by joining, so
-nothing can be missed.
+"""Settlement: what the end of a call means for its recipient, its batch and its number.
 
-A call that has ended carries `settled_at` null until this module took note of it. Shifts settle
-four times a second, the sweep settles what no shift is there for; both may run at once.
+A call that has ended is unsettled until `settled_at` is set, in the transaction that writes what it
+means. Dispatchers settle four times a second, and the sweep settles where none runs; both may run
+at once.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q
 
 from batches.dialing import circuit_breaker
 from batches.dialing.frequency import gap_ends_at
-from batches.dialing.retry_policy import retry_at
+from batches.dialing.settlement_rules import (
+    BatchFacts,
+    CallFacts,
+    RecipientChange,
+    RecipientFacts,
+    decide,
+)
+from batches.domain.batch_transitions import COMPLETE
+from batches.domain.recipient_transitions import ENTER_CALL
 from batches.models import Batch, Recipient
-from telephony.domain.dial_verdicts import BY_REASON, IN_DOUBT, Blame, Verdict
-from telephony.models import Call, CallQuerySet, Outcome, Stage
+from telephony.models import Call, CallQuerySet, Stage
 from voiceops.core.clock import database_now
 
-CHUNK = 200
-DETECTION_WAIT = timedelta(
-    seconds=20
-)  # so long an agent repeats its report to a web server that starts again
-# INVITEs the carrier refused for reasons of its own, after which a person is given up for this
-# batch.
-FREE_SENDS = 10
-# How soon somebody is offered again after trouble that was not theirs, by how often it happened to
-# them.
-FREE_DELAYS = (1, 2, 5, 15, 60, 300)
-SKIPS = {"suppressed", "window_closed", "daily_cap", "weekly_cap", "min_gap", "variables_too_long"}
+SETTLEMENT_CHUNK_CALLS = 200
+# For this long an agent repeats its report to a web server that is restarting.
+AGENT_REPORT_WAIT = timedelta(seconds=20)
 
 
 @dataclass
 class Settlement:
+    """How many calls were settled, and how many batches completed by that."""
+
     calls: int = 0
     batches: int = 0
 
 
+def settle_calls() -> Settlement:
+    """Settle a chunk of ended calls, then complete their batches where nothing is left to do."""
+    with transaction.atomic():
+        now = database_now()
+        ready = ready_to_settle(now).order_by("ended_at")
+        calls = list(ready.select_for_update(skip_locked=True)[:SETTLEMENT_CHUNK_CALLS])
+        if calls:
+            settle_chunk(calls, now)
+    batch_ids = {call.batch_id for call in calls if call.batch_id}
+    return Settlement(calls=len(calls), batches=complete_batches(batch_ids))
+
+
 def unsettled() -> CallQuerySet:
+    """Return the ended calls of recipients that are not settled yet."""
     return Call.unscoped.filter(stage=Stage.ENDED, settled_at=None).exclude(recipient_id=None)
 
 
 def ready_to_settle(now: datetime) -> CallQuerySet:
-    """Those that can be settled. LiveKit may tell of the end before the agent's word of what
-    answered has come in.
+    """Return the unsettled calls whose result is complete.
 
-    Who hung up is the agent's last word: when that is known, nothing is to come.
+    LiveKit may report the end before the agent has reported whether a human or a machine answered.
+    The agent reports last who hung up; once that is known, nothing more is to come.
     """
-    silent = Q(answered_at__isnull=False, detected=None, hung_up_by=None)
-    unclear = silent & Q(ended_at__gt=now - DETECTION_WAIT)
-    return unsettled().exclude(unclear)
-
-
-def settle_calls() -> Settlement:
-    """Take note of a chunk of ended calls; complete batches in which nothing is left to do."""
-    with transaction.atomic():
-        now = database_now()
-        calls = list(
-            ready_to_settle(now).order_by("ended_at").select_for_update(skip_locked=True)[:CHUNK]
-        )
-        if calls:
-            settle_chunk(calls, now)
-    return Settlement(
-        calls=len(calls),
-        batches=complete_batches({call.batch_id for call in calls if call.batch_id}),
-    )
+    without_report = Q(answered_at__isnull=False, detected=None, hung_up_by=None)
+    still_expected = without_report & Q(ended_at__gt=now - AGENT_REPORT_WAIT)
+    return unsettled().exclude(still_expected)
 
 
 def settle_chunk(calls: Sequence[Call], now: datetime) -> None:
+    """Write what these calls mean. The caller has locked them; numbers and batches are locked here,
+    in this order, as everywhere.
+    """
     batches = update_breakers(calls, now)
-    people = Recipient.unscoped.in_bulk([call.recipient_id for call in calls])
-    touched = []
-    for call in calls:
-        person, batch = people.get(call.recipient_id), batches.get(call.batch_id)
-        if person is not None and batch is not None and person.last_call_id == call.pk:
-            apply_result(person, batch, call, now)
-            touched.append(person)
-    bulk_update_grouped(touched, ("status", "reason", "attempts", "outcome", "due_at"))
+    write_changes(decide_changes(calls, batches, now))
     Call.unscoped.filter(pk__in=[call.pk for call in calls]).update(settled_at=now)
 
 
-def update_breakers(calls: Sequence[Call], now: datetime) -> dict[Any, Batch]:
-    """Tell numbers and batches what their calls say of the line. Returns the calls' batches,
-    locked.
-    """
-    news = circuit_breaker.update_number_breakers(calls, now)
-    concerned = Q(pk__in={call.batch_id for call in calls if call.batch_id})
-    if news.changed:
-        concerned |= Q(
-            phone_number__in=[pace.number_id for pace in news.changed],
-            status__in=Batch.Status.started(),
+def decide_changes(
+    calls: Sequence[Call], batches: Mapping[Any, Batch], now: datetime
+) -> dict[RecipientChange, list[UUID]]:
+    """Return what the calls do to their recipients: each change with the recipients' ids."""
+    recipients = Recipient.unscoped.in_bulk([call.recipient_id for call in calls])
+    facts = {call.pk: call_facts(call, now) for call in calls}
+    uncounted_sends = count_uncounted_sends(
+        call.recipient_id for call in calls if facts[call.pk].may_be_uncounted
+    )
+    changes: dict[RecipientChange, list[UUID]] = defaultdict(list)
+    for call in calls:
+        recipient = recipients.get(call.recipient_id)
+        batch = batches.get(call.batch_id)
+        # Only the recipient's latest call may move it.
+        if recipient is None or batch is None or recipient.last_call_id != call.pk:
+            continue
+        change = decide(
+            facts[call.pk],
+            RecipientFacts(
+                attempts=recipient.attempts,
+                outcome=recipient.outcome,
+                uncounted_sends=uncounted_sends.get(recipient.pk, 0),
+            ),
+            BatchFacts(retry=batch.retry, is_stopped=batch.status == Batch.Status.STOPPED),
+            now=now,
         )
-    batches = {b.pk: b for b in Batch.unscoped.select_for_update().filter(concerned).order_by("pk")}
-    circuit_breaker.update_batch_breakers(batches, calls, now, news)
+        changes[change].append(recipient.pk)
+    return changes
+
+
+def update_breakers(calls: Sequence[Call], now: datetime) -> dict[Any, Batch]:
+    """Update the breakers of the calls' numbers and batches; returns the calls' batches, locked."""
+    breaker_changes = circuit_breaker.update_number_breakers(calls, now)
+    concerned = Q(pk__in={call.batch_id for call in calls if call.batch_id})
+    if breaker_changes.changed:
+        number_ids = [pace.number_id for pace in breaker_changes.changed]
+        concerned |= Q(phone_number__in=number_ids, status__in=Batch.Status.started())
+    locked = Batch.unscoped.select_for_update().filter(concerned).order_by("pk")
+    batches = {batch.pk: batch for batch in locked}
+    circuit_breaker.update_batch_breakers(batches, calls, now, breaker_changes)
     return batches
 
 
-def apply_result(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
-    """Move a person on after their call. `reason` and `outcome` tell why, for every state."""
-    verdict = BY_REASON.get(call.end_reason or "")
-    if call.end_reason in SKIPS:
-        defer_or_skip(person, batch, call, now)
-    elif verdict is IN_DOUBT:
-        person.status, person.reason, person.outcome = (
-            Recipient.Status.REVIEW,
-            IN_DOUBT.reason,
-            call.outcome,
+def count_uncounted_sends(recipient_ids: Iterable[UUID | None]) -> dict[Any, int]:
+    """Return, by recipient, how many of its calls were sent and cost it nothing."""
+    ids = list(recipient_ids)
+    if not ids:
+        return {}
+    sent = Call.unscoped.filter(recipient_id__in=ids, counts=False).exclude(dialed_at=None)
+    by_recipient = sent.order_by().values_list("recipient_id")
+    return dict(by_recipient.annotate(Count("pk")))
+
+
+def call_facts(call: Call, now: datetime) -> CallFacts:
+    """Return the facts of an ended call. Reads when the gap ends that refused it, if one did."""
+    return CallFacts(
+        outcome=call.outcome,
+        end_reason=call.end_reason,
+        counts=call.counts,
+        was_sent=call.dialed_at is not None,
+        was_hung_up=call.hung_up_by is not None,
+        gap_ends_at=gap_ends_at(call, now) if call.end_reason == "min_gap" else None,
+    )
+
+
+def write_changes(changes: Mapping[RecipientChange, list[UUID]]) -> None:
+    """Write one UPDATE for all recipients with the same change: a chunk has few different ones."""
+    for change, ids in changes.items():
+        columns = change.transition.columns(
+            reason=change.reason,
+            outcome=change.outcome,
+            attempts=change.attempts,
+            due_at=change.due_at,
         )
-    elif call.outcome in (Outcome.ANSWERED, Outcome.VOICEMAIL):
-        answered(person, batch, call, now)
-    elif call.outcome == Outcome.CANCELLED and call.hung_up_by is not None:
-        person.status, person.reason = Recipient.Status.CANCELLED, call.end_reason
-        person.outcome, person.attempts = call.outcome, person.attempts + bool(call.dialed_at)
-    elif call.counts and verdict is not None:
-        count_attempt(person, batch, call, now)
-    else:
-        requeue_free(person, batch, call, verdict, now)
-
-
-def answered(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
-    """Reached; a machine may be tried again where the batch says so."""
-    again = retry_at(
-        retry=batch.retry, attempts=person.attempts + 1, outcome=call.outcome or "", now=now
-    )
-    if again is not None:
-        count_attempt(person, batch, call, now)
-        return
-    person.attempts += 1
-    person.status, person.reason, person.outcome = Recipient.Status.COMPLETED, None, call.outcome
-
-
-def count_attempt(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
-    """An attempt the callee answered for: again later, or that was it."""
-    person.attempts += 1
-    person.outcome, person.reason = call.outcome, call.end_reason
-    again = retry_at(
-        retry=batch.retry, attempts=person.attempts, outcome=call.outcome or "", now=now
-    )
-    if again is None:
-        person.status = Recipient.Status.FAILED
-    elif batch.status == Batch.Status.STOPPED:
-        person.status = Recipient.Status.CANCELLED
-    else:
-        person.status, person.due_at = Recipient.Status.RETRYING, again
-
-
-def requeue_free(
-    person: Recipient, batch: Batch, call: Call, verdict: Verdict | None, now: datetime
-) -> None:
-    """Nobody's attempt: never sent, or trouble of the trunk, the carrier or the platform. Costs the
-    person nothing.
-    """
-    person.outcome = call.outcome if call.dialed_at else person.outcome
-    if batch.status == Batch.Status.STOPPED:
-        person.status, person.reason = Recipient.Status.CANCELLED, "batch_stopped"
-        return
-    refused = (
-        Call.unscoped.filter(recipient_id=person.pk, counts=False).exclude(dialed_at=None).count()
-    )
-    if refused >= FREE_SENDS:
-        person.status, person.reason = Recipient.Status.FAILED, call.end_reason
-        return
-    person.status = Recipient.Status.RETRYING if person.attempts else Recipient.Status.PENDING
-    person.reason = (
-        call.end_reason
-        if verdict is not None and verdict.blame is not Blame.PLATFORM_POLICY
-        else None
-    )
-    often = min(
-        max(refused, 1), len(FREE_DELAYS)
-    )  # what was never sent waits no longer than after a first refusal
-    delay = (
-        0 if verdict is None or verdict.blame is Blame.PLATFORM_POLICY else FREE_DELAYS[often - 1]
-    )
-    person.due_at = now + timedelta(seconds=delay)
-
-
-def defer_or_skip(person: Recipient, batch: Batch, call: Call, now: datetime) -> None:
-    """The gate said no. A closed window or a gap that passes is waited for; the rest is a reason
-    not to call.
-    """
-    if call.end_reason in ("window_closed", "min_gap") and batch.status != Batch.Status.STOPPED:
-        person.status = Recipient.Status.RETRYING if person.attempts else Recipient.Status.PENDING
-        again = (
-            gap_ends_at(call, now) if call.end_reason == "min_gap" else now + timedelta(seconds=60)
-        )
-        person.due_at, person.reason = again, call.end_reason
-    else:
-        person.status, person.reason = Recipient.Status.SKIPPED, call.end_reason
+        Recipient.unscoped.filter(pk__in=ids).update(**columns)
 
 
 def mark_in_call() -> None:
-    """People whose call has been answered are in a call. Found from the calls: of those few are
-    open.
+    """Move recipients whose call was answered to `in_call`, and close breakers whose probe was.
+
+    Found from the open calls, because there are few of those.
     """
-    talking = Call.unscoped.filter(stage=Stage.IN_PROGRESS, recipient_id__isnull=False).values_list(
-        "recipient_id", flat=True
-    )
-    people = Recipient.unscoped.filter(pk__in=list(talking), status=Recipient.Status.DIALING)
-    people.update(status=Recipient.Status.IN_CALL)
+    answered = Call.unscoped.filter(stage=Stage.IN_PROGRESS, recipient_id__isnull=False)
+    recipient_ids = answered.values_list("recipient_id", flat=True)
+    ENTER_CALL.move_all(Recipient.unscoped.filter(pk__in=list(recipient_ids)))
+
     if probes := circuit_breaker.answered_probes():
         with transaction.atomic():
             update_breakers(probes, database_now())
 
 
 def complete_batches(ids: set[UUID]) -> int:
-    """Of these batches, end those that have nobody left to call, nor a list that is still being
-    read.
+    """Complete those of the batches that have no recipient left to call and no list to read.
+
+    Returns how many were completed.
     """
-    open_people = Recipient.unscoped.filter(
+    open_recipients = Recipient.unscoped.filter(
         batch=OuterRef("pk"), status__in=Recipient.Status.open()
     )
-    done = Batch.unscoped.filter(pk__in=ids, status__in=Batch.Status.started(), upload="").exclude(
-        Exists(open_people)
-    )
-    return done.update(
-        status=Batch.Status.COMPLETED,
-        ended_at=database_now(),
-        error=None,
-        probe_at=None,
-        probe_call_id=None,
+    done = Batch.unscoped.filter(pk__in=ids, upload="").exclude(Exists(open_recipients))
+    return COMPLETE.move_all(
+        done, ended_at=database_now(), error=None, probe_at=None, probe_call_id=None
     )
 
 
 def complete_all() -> int:
-    return complete_batches(
-        set(Batch.unscoped.filter(status__in=Batch.Status.started()).values_list("pk", flat=True))
-    )
-
-
-def bulk_update_grouped(people: Sequence[Recipient], fields: tuple[str, ...]) -> None:
-    """One UPDATE for all who moved to the same state: a chunk has few of those, and a CASE per row
-    costs more.
-    """
-    alike: dict[tuple[Any, ...], list[UUID]] = defaultdict(list)
-    for person in people:
-        alike[tuple(getattr(person, name) for name in fields)].append(person.pk)
-    for values, ids in alike.items():
-        Recipient.unscoped.filter(pk__in=ids).update(**dict(zip(fields, values, strict=True)))
+    """Complete every started batch in which nothing is left to do; returns how many."""
+    started = Batch.unscoped.filter(status__in=Batch.Status.started())
+    return complete_batches(set(started.values_list("pk", flat=True)))

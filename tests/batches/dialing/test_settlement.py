@@ -76,7 +76,7 @@ def test_a_call_waits_a_moment_for_word_of_what_answered(batch: Batch, person: R
 
     assert settlement.settle_calls().calls == 0
 
-    Call.unscoped.update(ended_at=timezone.now() - settlement.DETECTION_WAIT)
+    Call.unscoped.update(ended_at=timezone.now() - settlement.AGENT_REPORT_WAIT)
     assert settlement.settle_calls().calls == 1
 
 

@@ -1,0 +1,145 @@
+"""Every way in which a batch may move from one state to another, as data.
+
+A batch is created `validating`. Each transition is one `UPDATE … WHERE status IN (…)`, or a change
+under the row's lock: of two at once, one wins and the other is refused or changes nothing.
+"""
+
+from typing import Any
+
+from batches.models import Batch
+from voiceops.core.transitions import Transition, transition_rows
+
+Status = Batch.Status
+# What the circuit breaker and a failed start leave on a batch; an operator's order clears it.
+CLEAR_TROUBLE: dict[str, Any] = {
+    "error": None,
+    "provider_failures": 0,
+    "probe_at": None,
+    "probe_call_id": None,
+}
+TROUBLE = tuple(CLEAR_TROUBLE)
+
+FINISH_IMPORT = Transition(
+    "finish",
+    since=(Status.VALIDATING,),
+    to=Status.READY,
+    evidence="the uploaded list has been read",
+)
+FAIL_IMPORT = Transition(
+    "fail",
+    since=(Status.VALIDATING,),
+    to=Status.FAILED,
+    evidence="the uploaded list cannot be read",
+)
+SCHEDULE = Transition(
+    "apply_start_mode",
+    since=Status.waiting(),
+    to=Status.SCHEDULED,
+    evidence="`start` is `scheduled`",
+)
+WAIT_FOR_ORDER = Transition(
+    "apply_start_mode",
+    since=Status.waiting(),
+    to=Status.READY,
+    evidence="`start` is `manual`",
+)
+START = Transition(
+    "start_batch",
+    since=Status.waiting(),
+    to=Status.RUNNING,
+    evidence="an operator, `start` is `now`, or the scheduled time has come",
+    sets=("started_at", *TROUBLE),
+)
+REFUSE_START = Transition(
+    "start_or_pause",
+    since=Status.waiting(),
+    to=Status.PAUSED,
+    evidence="a start without an operator was refused, for example because the number is not active",
+    sets=("error",),
+)
+PAUSE = Transition(
+    "pause_batch",
+    since=(Status.RUNNING,),
+    to=Status.PAUSED,
+    evidence="an operator",
+    sets=TROUBLE,
+)
+STOP_PROBING = Transition(
+    "pause_batch",
+    since=(Status.PAUSED,),
+    to=Status.PAUSED,
+    evidence="an operator pauses a batch that had paused itself",
+    sets=TROUBLE,
+)
+RESUME = Transition(
+    "resume_batch",
+    since=(Status.PAUSED,),
+    to=Status.RUNNING,
+    evidence="an operator",
+    sets=("started_at", *TROUBLE),
+)
+OPEN_BREAKER = Transition(
+    "open_breaker",
+    since=(Status.RUNNING,),
+    to=Status.PAUSED,
+    evidence="provider failures in a row, a refused trunk, or trouble of the batch's number",
+    sets=("error", "probe_at", "probe_call_id"),
+)
+CLOSE_BREAKER = Transition(
+    "close_breaker",
+    since=(Status.PAUSED,),
+    to=Status.RUNNING,
+    evidence="a call of a batch that had paused itself, or of its number, reached its callee",
+    sets=TROUBLE,
+)
+STOP = Transition(
+    "stop_batch",
+    since=Status.stoppable(),
+    to=Status.STOPPED,
+    evidence="an operator",
+    sets=("ended_at", *TROUBLE),
+)
+COMPLETE = Transition(
+    "complete_batches",
+    since=Status.started(),
+    to=Status.COMPLETED,
+    evidence="no recipient is left to call and no list is being read",
+    sets=("ended_at", "error", "probe_at", "probe_call_id"),
+)
+REOPEN = Transition(
+    "after_import",
+    since=(Status.COMPLETED,),
+    to=Status.READY,
+    evidence="appended rows have added recipients",
+    sets=("ended_at",),
+)
+RESTART = Transition(
+    "release_recipient",
+    since=(Status.COMPLETED,),
+    to=Status.RUNNING,
+    evidence="an operator releases a recipient in review",
+    sets=("ended_at",),
+)
+
+TRANSITIONS = (
+    FINISH_IMPORT,
+    FAIL_IMPORT,
+    SCHEDULE,
+    WAIT_FOR_ORDER,
+    START,
+    REFUSE_START,
+    PAUSE,
+    STOP_PROBING,
+    RESUME,
+    OPEN_BREAKER,
+    CLOSE_BREAKER,
+    STOP,
+    COMPLETE,
+    REOPEN,
+    RESTART,
+)
+
+
+def transition_table() -> list[str]:
+    """Return the transitions of a batch as the rows of a Markdown table, its header first."""
+    return transition_rows(TRANSITIONS)
