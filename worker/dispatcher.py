@@ -143,10 +143,10 @@ class Dispatcher:
         for number_id in await self.db(reservation.numbers_with_work):
             if capacity > len(call_ids):
                 call_ids += await self.db(
-                    reservation.claim,
+                    reservation.claim_recipients,
                     number_id,
                     owner=self.owner,
-                    most=capacity - len(call_ids),
+                    max_calls=capacity - len(call_ids),
                     unless=stopping.is_set,
                 )
         if call_ids:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.auth.principal import Principal
-from batches.dialing.circuit_breaker import paused_itself
+from batches.dialing.circuit_breaker import has_paused_itself
 from batches.models import Batch, Recipient
 from batches.reporting.exports import EXPORT_FILES
 from batches.reporting.progress import STATUSES, counts_of, progress_of
@@ -48,7 +48,7 @@ def is_allowed(name: str, batch: Batch) -> bool:
     through.
     """
     _, states, _ = BATCH_ACTIONS[name]
-    return batch.status in states or (name == "pause" and paused_itself(batch))
+    return batch.status in states or (name == "pause" and has_paused_itself(batch))
 
 
 def panel_context(batch: Batch) -> dict[str, Any]:

@@ -1,6 +1,4 @@
-"""What a batch says at the last moment before a call: pause, suppression, calling hours, frequency,
-its own pace.
-"""
+"""The last checks before a dial: pause, suppression, calling window, frequency, the batch's pace."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,7 +17,7 @@ from telephony.models import Call
 
 
 def window_of(batch: Batch) -> dict[str, Any] | None:
-    """The batch's calling window, else its workspace's default."""
+    """Return the batch's calling window, else its workspace's; None for any time."""
     return batch.calling_window or batch.workspace.calling_window
 
 
@@ -52,22 +50,20 @@ class BatchPace:
 
 
 class BatchAdmission(BatchPace):
-    """Read once per chunk of calls, under the locks of the transaction that commits their intents."""
+    """Every check of one chunk of calls, read under the locks of the intents' transaction."""
 
     def __init__(self, calls: Sequence[Call]) -> None:
         super().__init__(Batch.unscoped.select_related("workspace"), calls)
-        workspace_ids = {call.workspace_id for call in calls}
-        self.workspaces = Workspace.unscoped.in_bulk(workspace_ids)
-        numbers = {call.to_number for call in calls}
+        self.workspaces = Workspace.unscoped.in_bulk({call.workspace_id for call in calls})
         self.suppressed = find_suppressed_targets(
             [(call.workspace_id, call.to_number) for call in calls]
         )
-        self.calls, self.numbers = calls, numbers
         self.recent: dict[tuple[UUID, str], dict[str, Any]] = {}
-        if any(limited(workspace) for workspace in self.workspaces.values()):
-            self.recent = recent_attempts(self.workspaces, numbers)
+        if any(has_frequency_limits(workspace) for workspace in self.workspaces.values()):
+            self.recent = recent_attempts(self.workspaces, {call.to_number for call in calls})
 
     def refusal(self, call: Call, now: datetime) -> str | None:
+        """Return why this call must not be dialed now, as its `end_reason`; None if it may be."""
         if (call.workspace_id, call.to_number) in self.suppressed:
             return "suppressed"
         if call.batch_id is None:
@@ -77,14 +73,13 @@ class BatchAdmission(BatchPace):
             return "batch_deleted"
         if not may_dial(batch, call):
             return "batch_stopped" if batch.status == Batch.Status.STOPPED else "batch_paused"
-        window = window_of(batch)
-        if window is not None and not is_open(
-            call.to_number, window, now, holidays_country=batch.workspace.holidays_country
-        ):
+        holidays_country = batch.workspace.holidays_country
+        if not is_open(call.to_number, window_of(batch), now, holidays_country=holidays_country):
             return "window_closed"
         return self.frequency_refusal(call, now)
 
     def frequency_refusal(self, call: Call, now: datetime) -> str | None:
+        """Return which frequency limit of the workspace forbids this call; None if none does."""
         recent = self.recent.get((call.workspace_id, call.to_number))
         if recent is None:
             return None
@@ -92,23 +87,21 @@ class BatchAdmission(BatchPace):
         gap = workspace.min_gap_minutes
         if gap is not None and recent["last"] and (now - recent["last"]).total_seconds() < 60 * gap:
             return "min_gap"
-        if (
-            workspace.max_attempts_per_day is not None
-            and recent["day"] >= workspace.max_attempts_per_day
+        for refusal, attempts, limit in (
+            ("daily_cap", recent["day"], workspace.max_attempts_per_day),
+            ("weekly_cap", recent["week"], workspace.max_attempts_per_week),
         ):
-            return "daily_cap"
-        if (
-            workspace.max_attempts_per_week is not None
-            and recent["week"] >= workspace.max_attempts_per_week
-        ):
-            return "weekly_cap"
+            if limit is not None and attempts >= limit:
+                return refusal
         return None
 
     def record_slot(self, call: Call, slot: datetime) -> None:
-        """Count the call against its batch's pace and the callee's frequency caps."""
+        """Count the call against its batch's pace and the callee's frequency limits."""
         super().record_slot(call, slot)
         if recent := self.recent.get((call.workspace_id, call.to_number)):
-            recent |= {"last": slot, "day": recent["day"] + 1, "week": recent["week"] + 1}
+            recent["last"] = slot
+            recent["day"] += 1
+            recent["week"] += 1
 
 
 class BatchGate:
@@ -124,12 +117,13 @@ class BatchGate:
 
 
 def may_dial(batch: Batch, call: Call) -> bool:
-    """Running; or paused by itself, and this call is its probe."""
-    probing = batch.status == Batch.Status.PAUSED and batch.probe_call_id == call.pk
-    return batch.status == Batch.Status.RUNNING or probing
+    """Return whether the batch is running, or has paused itself and this call is its probe."""
+    is_probe = batch.status == Batch.Status.PAUSED and batch.probe_call_id == call.pk
+    return batch.status == Batch.Status.RUNNING or is_probe
 
 
-def limited(workspace: Workspace) -> bool:
+def has_frequency_limits(workspace: Workspace) -> bool:
+    """Return whether the workspace limits how often a callee is called."""
     limits = (
         workspace.min_gap_minutes,
         workspace.max_attempts_per_day,

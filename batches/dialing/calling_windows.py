@@ -1,11 +1,11 @@
-"""When a person may be called: pure functions over a number, a window and an instant.
+"""When a recipient may be called: pure functions of a number, a window and an instant.
 
     window = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}
 
-Days are ISO weekdays (1 is Monday). A window is open from `start` up to, not including, `end`, by
-the wall clock; `end` may be "24:00". `recipient` means the zone of the number called: a number of
-several zones must be inside the window in all of them, one of none is never called. No window means
-any time. Holidays close the day they fall on.
+Days are ISO weekdays (1 is Monday). A window is open from `start` up to, but not including, `end`,
+by the wall clock; `end` may be "24:00". The timezone `recipient` is that of the number called: a
+number with several zones must be inside the window in all of them, and a number without any is
+never called. No window means any time. Public holidays close the day they fall on.
 """
 
 from collections.abc import Mapping
@@ -19,54 +19,49 @@ import holidays
 import phonenumbers
 from phonenumbers import timezone as number_zones
 
-RECIPIENT = "recipient"
-FARTHEST = timedelta(days=60)  # what stays closed for longer never opens
-NO_ZONE = "Etc/Unknown"
+RECIPIENT_ZONE = "recipient"
+UNKNOWN_ZONE = "Etc/Unknown"
+MAX_CLOSED = timedelta(days=60)  # a window that stays closed for longer counts as never open
 Window = Mapping[str, Any]
 
 
 @lru_cache(maxsize=1)
-def zone_names() -> frozenset[str]:
+def _zone_names() -> frozenset[str]:
     return frozenset(available_timezones())
-
-
-def has_holidays(country: str) -> bool:
-    """Whether the public holidays of a country (ISO 3166-1, two letters) are known."""
-    return country in holidays.list_supported_countries()
 
 
 @lru_cache(maxsize=20_000)
 def zones_of(e164: str) -> tuple[str, ...]:
-    """The time zones a number may lie in: one for most, dozens for toll-free numbers, none when
-    nobody knows.
+    """Return the time zones that a number may lie in.
+
+    Most numbers have one, toll-free numbers dozens, and unknown ones none.
     """
     try:
         names = number_zones.time_zones_for_number(phonenumbers.parse(e164))
     except phonenumbers.NumberParseException:
         return ()
-    return tuple(name for name in names if name != NO_ZONE and name in zone_names())
+    return tuple(name for name in names if name != UNKNOWN_ZONE and name in _zone_names())
 
 
 def zones_for(e164: str, window: Window) -> tuple[str, ...]:
-    """The zones in which the window must be open for this number to be called."""
-    return zones_of(e164) if window["timezone"] == RECIPIENT else (window["timezone"],)
+    """Return the zones in which the window must be open for this number to be called."""
+    return zones_of(e164) if window["timezone"] == RECIPIENT_ZONE else (window["timezone"],)
 
 
 def is_open(
     e164: str, window: Window | None, now: datetime, *, holidays_country: str | None = None
 ) -> bool:
-    """Whether this number may be called at `now`."""
+    """Return whether this number may be called at `now`."""
     return opens_at(e164, window, now, holidays_country=holidays_country) == now
 
 
 def opens_at(
     e164: str, window: Window | None, now: datetime, *, holidays_country: str | None = None
 ) -> datetime | None:
-    """The first instant from `now` on at which this number may be called; `now` itself while the
-    window is open.
+    """Return the first instant from `now` on at which this number may be called.
 
-    None: never, because the number's zone is unknown, or its zones are never inside the window
-    together.
+    That is `now` itself while the window is open. None means never: the number's zone is unknown,
+    or its zones are never inside the window together.
     """
     if window is None:
         return now
@@ -76,7 +71,10 @@ def opens_at(
 def first_opening(
     zones: tuple[str, ...], window: Window, now: datetime, *, holidays_country: str | None = None
 ) -> datetime | None:
-    """The first instant from `now` on at which the window is open in all of `zones`; None: never."""
+    """Return the first instant from `now` on at which the window is open in all of `zones`.
+
+    None means never.
+    """
     hours = Hours(
         days=frozenset(window["days"]),
         start=_minutes(window["start"]),
@@ -90,28 +88,30 @@ def first_opening(
 
 @dataclass(frozen=True)
 class Hours:
+    """A window, parsed. `start` and `end` are minutes after midnight."""
+
     days: frozenset[int]
-    start: int  # minutes after midnight
+    start: int
     end: int
     holidays_country: str | None
 
-    def hold(self, local: datetime) -> bool:
-        """Whether a clock on the wall that shows `local` is inside the window."""
-        return self.start <= local.hour * 60 + local.minute < self.end and self.open_on(
-            local.date()
-        )
+    def include(self, local: datetime) -> bool:
+        """Return whether a local time is inside the window."""
+        minutes = local.hour * 60 + local.minute
+        return self.start <= minutes < self.end and self.include_day(local.date())
 
-    def open_on(self, day: date) -> bool:
-        return day.isoweekday() in self.days and not (
-            self.holidays_country and day in _holidays(self.holidays_country, day.year)
-        )
+    def include_day(self, day: date) -> bool:
+        """Return whether the window opens on this day."""
+        if self.holidays_country and day in _holidays(self.holidays_country, day.year):
+            return False
+        return day.isoweekday() in self.days
 
 
 @lru_cache(maxsize=50_000)
 def _common_opening(zones: tuple[str, ...], hours: Hours, minute: datetime) -> datetime | None:
-    """As `first_opening`, from a whole minute on: zones and windows change at whole minutes only."""
+    """Return as `first_opening`, from a whole minute on: windows change at whole minutes only."""
     instant = minute
-    while zones and instant - minute < FARTHEST:
+    while zones and instant - minute < MAX_CLOSED:
         latest = instant
         for zone in zones:
             opening = _opening(ZoneInfo(zone), hours, instant)
@@ -120,26 +120,27 @@ def _common_opening(zones: tuple[str, ...], hours: Hours, minute: datetime) -> d
             latest = max(latest, opening)
         if latest == instant:
             return instant
+        # Open in the last zone; the others may have closed again by then.
         instant = latest
     return None
 
 
 def _opening(zone: ZoneInfo, hours: Hours, since: datetime) -> datetime | None:
-    """The first instant from `since` on at which the window is open in one zone."""
+    """Return the first instant from `since` on at which the window is open in one zone."""
     local = since.astimezone(zone)
-    if hours.hold(local):
+    if hours.include(local):
         return since
-    later_today = local.hour * 60 + local.minute < hours.start
-    for ahead in range(0 if later_today else 1, FARTHEST.days):
-        day = local.date() + timedelta(days=ahead)
-        if not hours.open_on(day):
+    opens_later_today = local.hour * 60 + local.minute < hours.start
+    for days_ahead in range(0 if opens_later_today else 1, MAX_CLOSED.days):
+        day = local.date() + timedelta(days=days_ahead)
+        if not hours.include_day(day):
             continue
         start = datetime.combine(day, time(hours.start // 60, hours.start % 60), tzinfo=zone)
-        for fold in (0, 1):  # the hour that summer time repeats when it ends
+        # Both readings of a wall clock time in the hour that the end of summer time repeats.
+        for fold in (0, 1):
             instant = start.replace(fold=fold).astimezone(UTC)
-            # In the hour that summer time skips, the clock on the wall may already be past the
-            # window.
-            if instant >= since and hours.hold(instant.astimezone(zone)):
+            # In the hour that summer time skips, the wall clock may already be past the window.
+            if instant >= since and hours.include(instant.astimezone(zone)):
                 return instant
     return None
 

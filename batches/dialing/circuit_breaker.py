@@ -1,12 +1,12 @@
-"""Backing off and pausing by itself when the trouble is not the callees'.
+"""Back-off and circuit breakers, for failures that are not the callees'.
 
-A number backs off when the carrier is out of channels: half a second first, doubling, never more
-than five, and forgotten at the first call the carrier takes.
+A number backs off while its carrier is out of channels: half a second first, then twice as long
+each time up to five seconds, until the carrier accepts a call.
 
-A number is in trouble after 20 provider failures in a row, whichever of its batches they befell, or
-at once when its trunk is gone or its credentials are refused. Then all its batches pause with the
-cause, one call of one of them at a time probes, and the first that gets through lets all go on. A
-batch that alone fails 20 times in a row, while others on its number get through, pauses alone.
+A number is in trouble after 20 provider failures in a row, in whichever of its batches they happen,
+or at once when its trunk is gone or its credentials are refused. Then all its batches pause with the
+cause, one call of one of them at a time probes, and the first that reaches its callee resumes them
+all. A batch that fails 20 times in a row while others on its number succeed pauses alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,214 +17,211 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from batches.domain.batch_transitions import CLEAR_TROUBLE, CLOSE_BREAKER, OPEN_BREAKER
 from batches.models import Batch
 from telephony.domain.dial_verdicts import BY_REASON, Blame, Verdict
 from telephony.models import Call, NumberPace, Stage
 
-FAILURES_IN_A_ROW = 20
-PROBE_EVERY = timedelta(seconds=5)
-BACKOFF_FIRST, BACKOFF_MOST = 0.5, 5.0  # seconds
-CAPACITY_REASONS = {"carrier_limit", "livekit_limit", "carrier_unavailable"}
-FAILURES = (Blame.CARRIER, Blame.TRUNK, Blame.PLATFORM)
+MAX_FAILURES_IN_A_ROW = 20
+PROBE_INTERVAL = timedelta(seconds=5)
+MIN_BACKOFF_SECONDS = 0.5
+MAX_BACKOFF_SECONDS = 5.0
+BACKOFF_REASONS = frozenset({"carrier_limit", "livekit_limit", "carrier_unavailable"})
+PROVIDER_BLAMES = (Blame.CARRIER, Blame.TRUNK, Blame.PLATFORM)
 PACE_FIELDS = (
-    *("backoff_seconds", "backoff_until"),
-    *("provider_failures", "failing_since", "trouble", "probe_at", "probe_call_id"),
+    "backoff_seconds",
+    "backoff_until",
+    "provider_failures",
+    "failing_since",
+    "trouble",
+    "probe_at",
+    "probe_call_id",
 )
 
 
 @dataclass
 class BreakerChanges:
-    """What a chunk of calls says of its numbers."""
+    """What a chunk of calls changed in the breakers of its numbers."""
 
-    changed: list[NumberPace] = field(default_factory=list)  # in trouble, or out of it
-    stale: set[UUID] = field(
-        default_factory=set
-    )  # calls that got through before the failures began: no news
+    changed: list[NumberPace] = field(default_factory=list)  # in trouble, or no longer
+    # Calls that reached their callee before the failures began: they prove nothing now.
+    stale: set[UUID] = field(default_factory=set)
 
 
 def verdict_of(call: Call) -> Verdict | None:
+    """Return the verdict on the call's end reason, if it has one."""
     return BY_REASON.get(call.end_reason or "")
 
 
 def reached_callee(call: Call) -> bool:
-    """The carrier took the call as far as the callee."""
+    """Return whether the carrier connected the call as far as the callee, answered or not."""
     verdict = verdict_of(call)
     return call.answered_at is not None or (verdict is not None and verdict.blame is Blame.CALLEE)
 
 
-def failed(call: Call) -> bool:
+def is_provider_failure(call: Call) -> bool:
+    """Return whether trunk, carrier or platform failed before the callee was reached."""
     verdict = verdict_of(call)
-    return not reached_callee(call) and verdict is not None and verdict.blame in FAILURES
+    return not reached_callee(call) and verdict is not None and verdict.blame in PROVIDER_BLAMES
 
 
 def update_number_breakers(calls: Sequence[Call], now: datetime) -> BreakerChanges:
-    """Back numbers off, find them in trouble, or let them go on. Locks their pace rows, before any
-    batch's.
+    """Update back-off and breakers of the calls' numbers from their ended calls.
+
+    Locks the numbers' pace rows, which must happen before any batch is locked.
     """
-    news = BreakerChanges()
-    telling = [
-        call
-        for call in calls
-        if reached_callee(call) or failed(call) or call.end_reason in CAPACITY_REASONS
-    ]
-    ids = {call.number_id for call in telling}
-    probes = {call.pk for call in calls}
-    wanted = Q(number__in=ids) | Q(probe_call_id__in=probes)
-    for pace in NumberPace.unscoped.select_for_update().filter(wanted).order_by("number_id"):
-        before = [getattr(pace, name) for name in PACE_FIELDS]
-        mine = [call for call in calls if call.number_id == pace.number_id]
-        back_off(pace, mine, now)
-        told = [update_number_breaker(pace, call, now, news) for call in mine]
-        if any(told):
-            news.changed.append(pace)
-        if before != [getattr(pace, name) for name in PACE_FIELDS]:
+    changes = BreakerChanges()
+    number_ids = {call.number_id for call in calls if _concerns_number(call)}
+    call_ids = {call.pk for call in calls}
+    concerned = Q(number__in=number_ids) | Q(probe_call_id__in=call_ids)
+    paces = NumberPace.unscoped.select_for_update().filter(concerned).order_by("number_id")
+    for pace in paces:
+        before = _breaker_state(pace)
+        calls_of_number = [call for call in calls if call.number_id == pace.number_id]
+        update_backoff(pace, calls_of_number, now)
+        concerns_batches = [
+            update_number_breaker(pace, call, now, changes) for call in calls_of_number
+        ]
+        if any(concerns_batches):
+            changes.changed.append(pace)
+        if _breaker_state(pace) != before:
             pace.save(update_fields=PACE_FIELDS)
-    return news
+    return changes
 
 
-def back_off(pace: NumberPace, calls: Sequence[Call], now: datetime) -> None:
+def update_backoff(pace: NumberPace, calls: Sequence[Call], now: datetime) -> None:
+    """Lengthen the number's back-off by refusals for capacity, and end it when a call got through."""
     for call in calls:
         if reached_callee(call):
             pace.backoff_seconds = 0.0
-        elif call.end_reason in CAPACITY_REASONS and backed_off_since(pace, call):
-            pace.backoff_seconds = min(BACKOFF_MOST, max(BACKOFF_FIRST, pace.backoff_seconds * 2))
+        elif call.end_reason in BACKOFF_REASONS and _was_sent_since_backoff(pace, call):
+            doubled = max(MIN_BACKOFF_SECONDS, pace.backoff_seconds * 2)
+            pace.backoff_seconds = min(MAX_BACKOFF_SECONDS, doubled)
             pace.backoff_until = now + timedelta(seconds=pace.backoff_seconds)
     if pace.backoff_seconds == 0.0:
         pace.backoff_until = None
 
 
 def update_number_breaker(
-    pace: NumberPace, call: Call, now: datetime, news: BreakerChanges
+    pace: NumberPace, call: Call, now: datetime, changes: BreakerChanges
 ) -> bool:
-    """Whether this call says that the number is in trouble, still or since now, or no more."""
+    """Update the number's breaker from one call; returns whether its batches must be updated: it is
+    in trouble, still or since now, or no longer.
+    """
     if reached_callee(call):
-        at = call.answered_at or call.ended_at
-        if pace.failing_since is not None and at is not None and at < pace.failing_since:
-            news.stale.add(call.pk)
-            return False
-        was_in_trouble = pace.trouble is not None
-        pace.provider_failures, pace.failing_since, pace.trouble = 0, None, None
-        pace.probe_at, pace.probe_call_id = None, None
-        return was_in_trouble
+        return _close_number_breaker(pace, call, changes)
     if pace.probe_call_id == call.pk:
-        pace.probe_at, pace.probe_call_id = now + PROBE_EVERY, None
-    if not failed(call):
+        pace.probe_at = now + PROBE_INTERVAL
+        pace.probe_call_id = None
+    if not is_provider_failure(call):
         return False
+
     verdict = BY_REASON[call.end_reason or ""]
     pace.provider_failures += 1
     pace.failing_since = pace.failing_since or call.ended_at
-    grave = verdict.blame is Blame.TRUNK or pace.provider_failures >= FAILURES_IN_A_ROW
-    if pace.trouble is None and not grave:
-        return False
     if pace.trouble is None:
-        pace.probe_at = now + PROBE_EVERY
+        if not _opens_breaker(verdict, pace.provider_failures):
+            return False
+        pace.probe_at = now + PROBE_INTERVAL
     pace.trouble = describe(call, verdict, pace.provider_failures)
     return True
 
 
-def backed_off_since(pace: NumberPace, call: Call) -> bool:
-    """Refusals of calls sent before the number backed off are the same news, and do not double it."""
-    began = (
-        pace.backoff_until - timedelta(seconds=pace.backoff_seconds) if pace.backoff_until else None
-    )
-    return began is None or call.intent_at is None or call.intent_at >= began
-
-
 def update_batch_breakers(
-    batches: Mapping[Any, Batch], calls: Iterable[Call], now: datetime, news: BreakerChanges
+    batches: Mapping[Any, Batch],
+    calls: Iterable[Call],
+    now: datetime,
+    number_changes: BreakerChanges,
 ) -> None:
-    """Count failures in a row, pause, probe, heal. The rows are locked by the caller."""
+    """Update the breakers of the calls' batches, then apply what changed at their numbers.
+
+    The caller has locked the batches.
+    """
     changed: dict[Any, Batch] = {}
     for call in calls:
         batch = batches.get(call.batch_id)
-        if (
-            batch is not None
-            and call.pk not in news.stale
-            and update_batch_breaker(batch, call, now)
-        ):
+        if batch is None or call.pk in number_changes.stale:
+            continue
+        if update_batch_breaker(batch, call, now):
             changed[batch.pk] = batch
-    for pace in news.changed:
+    for pace in number_changes.changed:
         for batch in batches.values():
             if batch.phone_number_id == pace.number_id and apply_number_state(batch, pace):
                 changed[batch.pk] = batch
     for batch in changed.values():
-        batch.save(
-            update_fields=["status", "error", "provider_failures", "probe_at", "probe_call_id"]
-        )
+        batch.save(update_fields=["status", *CLEAR_TROUBLE])
 
 
 def update_batch_breaker(batch: Batch, call: Call, now: datetime) -> bool:
-    """Whether this call changed the batch."""
-    probing = batch.probe_call_id == call.pk
+    """Update the batch's breaker from one ended call; returns whether the batch changed."""
     if reached_callee(call):
         return close_breaker(batch)
-    if probing:  # it did not get through, whatever became of it: ask again
-        batch.probe_at, batch.probe_call_id = now + PROBE_EVERY, None
+    was_probe = batch.probe_call_id == call.pk
+    if was_probe:
+        # It did not reach its callee, whatever the reason: probe again.
+        batch.probe_at = now + PROBE_INTERVAL
+        batch.probe_call_id = None
     verdict = verdict_of(call)
-    if verdict is None or not failed(call):
-        return probing
+    if verdict is None or not is_provider_failure(call):
+        return was_probe
+
     batch.provider_failures += 1
-    grave = verdict.blame is Blame.TRUNK or batch.provider_failures >= FAILURES_IN_A_ROW
-    if batch.status == Batch.Status.RUNNING and grave:
-        pause_itself(batch, describe(call, verdict, batch.provider_failures), now + PROBE_EVERY)
+    if _opens_breaker(verdict, batch.provider_failures):
+        cause = describe(call, verdict, batch.provider_failures)
+        open_breaker(batch, cause, probe_at=now + PROBE_INTERVAL)
     return True
 
 
 def apply_number_state(batch: Batch, pace: NumberPace) -> bool:
-    """What the number's trouble, or its end, means for one of its batches; whether it changed."""
+    """Pause or resume a batch with the breaker of its number; returns whether the batch changed."""
     if pace.trouble is None:
         return close_breaker(batch)
-    if batch.status == Batch.Status.RUNNING:
-        pause_itself(batch, pace.trouble, pace.probe_at)
-    elif paused_itself(batch) and batch.probe_call_id is None:
+    if open_breaker(batch, pace.trouble, probe_at=pace.probe_at):
+        return True
+    if has_paused_itself(batch) and batch.probe_call_id is None:
         batch.probe_at = pace.probe_at
-    else:
+        return True
+    return False
+
+
+def open_breaker(batch: Batch, cause: str, *, probe_at: datetime | None) -> bool:
+    """Pause a running batch until a probe reaches its callee; returns whether it was running."""
+    error = f"{cause}. One call at a time probes, and the batch resumes when it gets through."
+    return OPEN_BREAKER.apply(batch, error=error, probe_at=probe_at, probe_call_id=None)
+
+
+def close_breaker(batch: Batch) -> bool:
+    """Forget the batch's failures, and resume it if it had paused itself.
+
+    Returns whether the batch changed.
+    """
+    if has_paused_itself(batch):
+        return CLOSE_BREAKER.apply(batch, **CLEAR_TROUBLE)
+    if batch.provider_failures == 0:
         return False
+    batch.provider_failures = 0
+    batch.probe_at = None
+    batch.probe_call_id = None
     return True
 
 
-def pause_itself(batch: Batch, why: str, probe_at: datetime | None) -> None:
-    batch.status = Batch.Status.PAUSED
-    batch.error = f"{why}. One call at a time probes, and the batch goes on when it gets through."
-    batch.probe_at, batch.probe_call_id = probe_at, None
-
-
-def describe(call: Call, verdict: Verdict, times: int) -> str:
-    said = f" ({call.sip_status_code} {call.sip_status})" if call.sip_status_code else ""
-    return f"{verdict.description}{said}" + (
-        "" if verdict.blame is Blame.TRUNK else f", {times} times in a row"
-    )
-
-
-def paused_itself(batch: Batch) -> bool:
-    """Not by a person, nor because it could not even start."""
+def has_paused_itself(batch: Batch) -> bool:
+    """Return whether the batch is paused by its breaker: not by an operator or a refused start."""
     probes = batch.probe_at is not None or batch.probe_call_id is not None
     return batch.status == Batch.Status.PAUSED and batch.error is not None and probes
 
 
-def close_breaker(batch: Batch) -> bool:
-    """A call got through: forget the failures, and go on if the batch had paused itself."""
-    was_open = paused_itself(batch)
-    if not was_open and batch.provider_failures == 0:
-        return False
-    batch.provider_failures, batch.probe_at, batch.probe_call_id = 0, None, None
-    if was_open:
-        batch.status, batch.error = Batch.Status.RUNNING, None
-    return True
-
-
 def may_probe(pace: NumberPace, now: datetime) -> bool:
-    """Whether a number in trouble may try one call now: the one before it has told, or is gone."""
+    """Return whether a number in trouble may try a call now: the previous probe has ended."""
     if pace.probe_at is not None and pace.probe_at > now:
         return False
-    return (
-        pace.probe_call_id is None
-        or not Call.unscoped.open().filter(pk=pace.probe_call_id).exists()
-    )
+    if pace.probe_call_id is None:
+        return True
+    return not Call.unscoped.open().filter(pk=pace.probe_call_id).exists()
 
 
 def answered_probes() -> list[Call]:
-    """Probes that are answered say so at once, however long they talk."""
+    """Return the probes whose call was answered and goes on: they close breakers before they end."""
     numbers = NumberPace.unscoped.exclude(trouble=None).exclude(probe_call_id=None)
     batches = Batch.unscoped.filter(status=Batch.Status.PAUSED).exclude(probe_call_id=None)
     ids = [
@@ -234,3 +231,48 @@ def answered_probes() -> list[Call]:
     if not ids:
         return []
     return list(Call.unscoped.filter(pk__in=filter(None, ids), stage=Stage.IN_PROGRESS))
+
+
+def describe(call: Call, verdict: Verdict, failures_in_a_row: int) -> str:
+    """Describe the cause of an open breaker, in words for operators."""
+    sip_status = f" ({call.sip_status_code} {call.sip_status})" if call.sip_status_code else ""
+    # A trunk that is gone or refused opens the breaker by itself, so a count would mislead.
+    count = "" if verdict.blame is Blame.TRUNK else f", {failures_in_a_row} times in a row"
+    return f"{verdict.description}{sip_status}{count}"
+
+
+def _concerns_number(call: Call) -> bool:
+    return reached_callee(call) or is_provider_failure(call) or call.end_reason in BACKOFF_REASONS
+
+
+def _breaker_state(pace: NumberPace) -> list[Any]:
+    return [getattr(pace, name) for name in PACE_FIELDS]
+
+
+def _close_number_breaker(pace: NumberPace, call: Call, changes: BreakerChanges) -> bool:
+    """Apply a call that reached its callee; returns whether the number was in trouble."""
+    at = call.answered_at or call.ended_at
+    if pace.failing_since is not None and at is not None and at < pace.failing_since:
+        changes.stale.add(call.pk)
+        return False
+    was_in_trouble = pace.trouble is not None
+    pace.provider_failures = 0
+    pace.failing_since = None
+    pace.trouble = None
+    pace.probe_at = None
+    pace.probe_call_id = None
+    return was_in_trouble
+
+
+def _was_sent_since_backoff(pace: NumberPace, call: Call) -> bool:
+    """Return whether the call was sent after the back-off began.
+
+    Refusals of earlier calls have the same cause as the one that began it, and must not double it.
+    """
+    if pace.backoff_until is None or call.intent_at is None:
+        return True
+    return call.intent_at >= pace.backoff_until - timedelta(seconds=pace.backoff_seconds)
+
+
+def _opens_breaker(verdict: Verdict, failures_in_a_row: int) -> bool:
+    return verdict.blame is Blame.TRUNK or failures_in_a_row >= MAX_FAILURES_IN_A_ROW

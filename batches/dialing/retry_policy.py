@@ -1,46 +1,47 @@
-"""When somebody who was not reached is called again.
+"""When a recipient that was not reached is called again.
 
     retry = {"max_attempts": 3, "delay_minutes": [5, 60], "outcomes": ["busy", "no_answer"]}
 
-The first retry comes 5 minutes after the first attempt, the second and every later one 60 minutes
-after the last. Only attempts that count are counted: trouble of the trunk, the carrier or the
-platform costs none. Two more keys refine it:
+The first retry comes 5 minutes after the first attempt, every later one 60 minutes after the one
+before. Only attempts that count are counted: trouble of the trunk, the carrier or the platform is
+free. Two optional keys refine it:
 
-    "by_outcome": {"busy": [2, 10]}                          a ladder of its own for an outcome
-    "next_day": {"after_attempts": 2, "shift_hours": 3}      after every second attempt a day's
-    rest, and three hours
-                                                             more, so that people are tried at
-                                                             another time of day
+    "by_outcome": {"busy": [2, 10]}
+        an outcome's own delays
 
-The calling window holds for retries as for first calls; `max_attempts` caps them all.
+    "next_day": {"after_attempts": 2, "shift_hours": 3}
+        after every second attempt the next one waits a day and three hours, so that it comes at
+        another time of day
+
+The calling window holds for retries as for first calls, and `max_attempts` limits them all.
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-# What the callee, or the line, may answer differently next time. A wrong number stays wrong, and no
-# means no.
-RETRYABLE = ("busy", "no_answer", "voicemail", "carrier_error")
-MAX_ATTEMPTS = 10
-MAX_DELAY_MINUTES = 60 * 24 * 7
+# Outcomes that the next attempt may change. A wrong number stays wrong, and a refusal is respected.
+RETRYABLE_OUTCOMES = ("busy", "no_answer", "voicemail", "carrier_error")
+MAX_RETRY_ATTEMPTS = 10
+MAX_RETRY_DELAY_MINUTES = 60 * 24 * 7
 
 
 def retry_at(
     *, retry: Mapping[str, Any], attempts: int, outcome: str, now: datetime
 ) -> datetime | None:
-    """When to call again after `attempts` attempts that counted, the last with `outcome`; None:
-    never.
+    """Return when to call again after `attempts` counted attempts; None for never.
+
+    `outcome` is that of the last attempt.
     """
-    if (
-        outcome not in RETRYABLE
-        or outcome not in retry["outcomes"]
-        or attempts >= retry["max_attempts"]
-    ):
+    if outcome not in RETRYABLE_OUTCOMES or outcome not in retry["outcomes"]:
         return None
-    rest = retry.get("next_day")
-    if rest and attempts % rest["after_attempts"] == 0:
-        return now + timedelta(days=1, hours=rest["shift_hours"])
-    ladder: list[float] = retry.get("by_outcome", {}).get(outcome) or retry["delay_minutes"]
-    step = ladder[min(max(attempts, 1), len(ladder)) - 1]
-    return now + timedelta(minutes=step)
+    if attempts >= retry["max_attempts"]:
+        return None
+
+    next_day = retry.get("next_day")
+    if next_day and attempts % next_day["after_attempts"] == 0:
+        return now + timedelta(days=1, hours=next_day["shift_hours"])
+    delays: list[float] = retry.get("by_outcome", {}).get(outcome) or retry["delay_minutes"]
+    # Attempts beyond the list wait as long as its last entry says.
+    position = min(max(attempts, 1), len(delays)) - 1
+    return now + timedelta(minutes=delays[position])

@@ -11,8 +11,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
+from batches.domain.batch_transitions import FAIL_IMPORT, FINISH_IMPORT
 from batches.importing.bulk_insert import (
     analyze_recipients,
     check_foreign_keys_now,
@@ -80,7 +81,7 @@ class ImportJob:
         """
         analyze_recipients(self.batch)
         self.lease.release(rows_total=F("rows_read"))
-        self._leave_validating(Batch.Status.READY)
+        FINISH_IMPORT.move_all(self._this_batch())
 
     def fail(self, error: str) -> None:
         """End the import of an unreadable list. Inside the caller's transaction.
@@ -93,11 +94,10 @@ class ImportJob:
         RejectedRow.unscoped.filter(batch=self.batch, row_number__gt=first_row).delete()
         rejected_count = RejectedRow.unscoped.filter(batch=self.batch).count()
         self.lease.release(error=error, rows_read=0, rejected_count=rejected_count)
-        self._leave_validating(Batch.Status.FAILED)
+        FAIL_IMPORT.move_all(self._this_batch())
 
-    def _leave_validating(self, status: Batch.Status) -> None:
-        validating = Batch.unscoped.filter(pk=self.batch.pk, status=Batch.Status.VALIDATING)
-        validating.update(status=status)
+    def _this_batch(self) -> QuerySet[Batch]:
+        return Batch.unscoped.filter(pk=self.batch.pk)
 
 
 class ChunkStore:

@@ -1,4 +1,3 @@
-from datetime import datetime
 from typing import Any, ClassVar, Self, TypeAlias
 
 from django.db import models
@@ -57,20 +56,6 @@ class RecipientStatus(models.TextChoices):
 class RecipientQuerySet(models.QuerySet["Recipient"]):
     def in_file_order(self) -> Self:
         return self.order_by("row_number")
-
-    def requeue_waiting(self, now: datetime) -> None:
-        """Make recipients due whose call was postponed or skipped by a rule that has changed.
-
-        Recipients that wait for a retry keep their time.
-        """
-        status = RecipientStatus
-        postponed = Q(status=status.PENDING) | Q(
-            status=status.RETRYING, reason__in=("window_closed", "min_gap")
-        )
-        self.filter(postponed, due_at__gt=now).update(due_at=now)
-        skipped = self.filter(status=status.SKIPPED, reason="window_closed")
-        skipped.filter(attempts=0).update(status=status.PENDING, reason=None, due_at=now)
-        skipped.update(status=status.RETRYING, reason=None, due_at=now)
 
 
 class Recipient(WorkspaceOwned):

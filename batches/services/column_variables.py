@@ -1,8 +1,9 @@
-"""A list's columns read anew, for another agent or by another mapping, and whom that leaves out."""
+"""Read an imported list's columns again, for another agent or mapping, and skip who lacks one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from batches.domain.recipient_transitions import RESTORE_COMPLETE, SKIP_INCOMPLETE
 from batches.importing.chunk_writer import MISSING_VARIABLE, is_blank, required_variables
 from batches.importing.columns import read_columns
 from batches.importing.source import UnreadableUpload
@@ -12,13 +13,13 @@ from voiceops.core.errors import Invalid
 from voiceops.core.statement_timeouts import disable_statement_timeout
 
 OTHER_PHONE = "The list has been read with another phone column: upload it again as a new batch"
-CHUNK = 5_000
-PENDING, SKIPPED = Recipient.Status.PENDING, Recipient.Status.SKIPPED
+VALIDATION_CHUNK_ROWS = 5_000
 
 
 def rename_variables(batch: Batch, *, mapping_before: Mapping[str, str | None] | None) -> None:
-    """Set `variable_names` anew, without saving. Raises Invalid for a mapping that does not fit the
-    list's columns.
+    """Set `variable_names` from the batch's columns, agent and mapping, without saving.
+
+    Raises Invalid for a mapping that does not fit the columns or names another phone column.
     """
     if not batch.columns:
         return
@@ -33,22 +34,31 @@ def rename_variables(batch: Batch, *, mapping_before: Mapping[str, str | None] |
 
 
 def validate_variables(batch: Batch) -> None:
-    """Skip who lacks a variable the agent requires, and nobody else: as if the list were read now.
+    """Skip pending recipients without a variable that the agent requires, and restore the others.
 
-    Inside the caller's transaction, which holds the batch's row.
+    The result is as if the list were imported now. Inside the caller's transaction, which has
+    locked the batch.
     """
     disable_statement_timeout()
-    skipped = batch.recipients.filter(status=SKIPPED, reason=MISSING_VARIABLE)
-    skipped.update(status=PENDING, reason=None, due_at=database_now())
-    pending, last = batch.recipients.filter(status=PENDING), -1
-    required, names = required_variables(batch), batch.variable_names
-    places = [names.index(name) if name in names else len(names) for name in required]
+    skipped = batch.recipients.filter(reason=MISSING_VARIABLE)
+    RESTORE_COMPLETE.move_all(skipped, reason=None, due_at=database_now())
+
+    names = batch.variable_names
+    required = required_variables(batch)
+    # A position behind the last column means that no column has the variable.
+    positions = [names.index(name) if name in names else len(names) for name in required]
+    pending = batch.recipients.filter(status=Recipient.Status.PENDING)
     rows = pending.order_by("row_number").values_list("row_number", "pk", "values")
-    while places and (chunk := list(rows.filter(row_number__gt=last)[:CHUNK])):
-        lacking = [pk for _, pk, cells in chunk if _lacks(cells, places)]
-        pending.filter(pk__in=lacking).update(status=SKIPPED, reason=MISSING_VARIABLE, due_at=None)
-        last = chunk[-1][0]
+    last_row = -1
+    while positions and (
+        chunk := list(rows.filter(row_number__gt=last_row)[:VALIDATION_CHUNK_ROWS])
+    ):
+        incomplete = [pk for _, pk, cells in chunk if _lacks_any(cells, positions)]
+        SKIP_INCOMPLETE.move_all(
+            batch.recipients.filter(pk__in=incomplete), reason=MISSING_VARIABLE, due_at=None
+        )
+        last_row = chunk[-1][0]
 
 
-def _lacks(cells: Sequence[Any], places: Sequence[int]) -> bool:
-    return any(at >= len(cells) or is_blank(cells[at]) for at in places)
+def _lacks_any(cells: Sequence[Any], positions: Sequence[int]) -> bool:
+    return any(at >= len(cells) or is_blank(cells[at]) for at in positions)

@@ -1,4 +1,4 @@
-"""Forgetting a person in the lists of a workspace, so that they are never called again."""
+"""Erase a callee from the lists of a workspace, so that the number is never called again."""
 
 import re
 from uuid import UUID
@@ -9,19 +9,23 @@ from accounts import audit
 from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from accounts.services.erased_numbers import ERASED_PLACEHOLDER, add_erased_number
+from batches.domain.recipient_transitions import ERASE_IN_REVIEW, ERASE_WAITING
 from batches.models import Recipient, RejectedRow
 from telephony.services.erasure import require_no_open_calls
 from voiceops.core.errors import StateForbids
 
-Status = Recipient.Status
-TELLING = 8  # last digits by which a number is known in whatever spelling
+# The last digits identify a number in whatever spelling a rejected row has it.
+MATCHED_DIGITS = 8
+ERASED_FIELDS = ("phone_number", "values", "is_duplicate", "status", "reason", "due_at")
+UPDATE_CHUNK_ROWS = 500
+READ_CHUNK_ROWS = 2000
 
 
 def erase_recipients(workspace: Workspace, number: str) -> int:
-    """From every list, refused rows included; how many rows. First of all they are never called
-    again.
+    """Erase a number (E.164) from every list, rejected rows included; returns how many rows.
 
-    Raises StateForbids while the person is being called or a list is being read.
+    The number is put on record as erased first, so that no list can bring it back meanwhile. Raises
+    StateForbids while it is being called or a list is being read.
     """
     with transaction.atomic():
         add_erased_number(workspace, number)
@@ -29,39 +33,42 @@ def erase_recipients(workspace: Workspace, number: str) -> int:
         if workspace.batches.exclude(upload="").exists():
             raise StateForbids("A list is being read; try again when it has been")
         workspace.suppressions.filter(phone_number=number).delete()
-        found = list(Recipient.unscoped.filter(workspace=workspace, phone_number=number))
-        for person in found:
-            _forget(person)
-        Recipient.unscoped.bulk_update(
-            found,
-            ["phone_number", "values", "is_duplicate", "status", "reason", "due_at"],
-            batch_size=500,
-        )
-        refused = _refused_rows(workspace, number)
-        RejectedRow.unscoped.filter(pk__in=refused).update(values=[], error_message="Erased")
-        audit.record(
-            "person.erased",
-            principal=Principal(workspace=workspace),
-            changes={"rows": len(found) + len(refused)},
-        )
-    return len(found) + len(refused)
+
+        recipients = list(Recipient.unscoped.filter(workspace=workspace, phone_number=number))
+        for recipient in recipients:
+            _erase(recipient)
+        Recipient.unscoped.bulk_update(recipients, ERASED_FIELDS, batch_size=UPDATE_CHUNK_ROWS)
+
+        rejected_ids = _rejected_rows_with(workspace, number)
+        rejected = RejectedRow.unscoped.filter(pk__in=rejected_ids)
+        rejected.update(values=[], error_message="Erased")
+
+        rows = len(recipients) + len(rejected_ids)
+        principal = Principal(workspace=workspace)
+        audit.record("person.erased", principal=principal, changes={"rows": rows})
+    return rows
 
 
-def _forget(person: Recipient) -> None:
-    if person.status in Status.waiting():
-        person.status, person.reason = Status.SKIPPED, "suppressed"
-    elif person.status == Status.REVIEW:
-        person.status, person.reason = Status.CANCELLED, ERASED_PLACEHOLDER
-    person.phone_number, person.due_at = ERASED_PLACEHOLDER, None
-    person.is_duplicate = True  # no other row of the list is taken for this one
-    person.values = [""] * len(person.values)
+def _erase(recipient: Recipient) -> None:
+    if not ERASE_WAITING.apply(recipient, reason="suppressed"):
+        ERASE_IN_REVIEW.apply(recipient, reason=ERASED_PLACEHOLDER)
+    recipient.phone_number = ERASED_PLACEHOLDER
+    recipient.due_at = None
+    # Two erased rows of one batch have the same number; only duplicates may.
+    recipient.is_duplicate = True
+    recipient.values = [""] * len(recipient.values)
 
 
-def _refused_rows(workspace: Workspace, number: str) -> list[UUID]:
-    telling = re.sub(r"\D", "", number)[-TELLING:]
+def _rejected_rows_with(workspace: Workspace, number: str) -> list[UUID]:
+    """Return the ids of rejected rows in which a cell contains the number's last digits."""
+    wanted = _digits(number)[-MATCHED_DIGITS:]
     rows = RejectedRow.unscoped.filter(workspace=workspace).values_list("pk", "values")
     return [
         pk
-        for pk, values in rows.iterator(chunk_size=2000)
-        if any(telling in re.sub(r"\D", "", str(cell)) for cell in values)
+        for pk, values in rows.iterator(chunk_size=READ_CHUNK_ROWS)
+        if any(wanted in _digits(str(cell)) for cell in values)
     ]
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"\D", "", text)

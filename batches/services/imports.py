@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from batches.importing.import_job import ImportJob
 from batches.importing.lease import LostLeaseError
 from batches.importing.source import UnreadableUpload
-from batches.services.batches import after_import
+from batches.services.automatic_start import after_import
 from batches.services.uploads import delete_upload
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ when and in which order they run.
 
 from batches.dialing import settlement
 from batches.importing.lease import find_overdue_imports
-from batches.services import batches, opt_outs
+from batches.services import automatic_start, opt_outs
 from batches.services.imports import import_batch
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
@@ -22,7 +22,7 @@ def suppress_opt_outs() -> None:
 
 def start_due_batches() -> None:
     """Start batches whose scheduled time has come, or which their import should have started."""
-    batches.start_due_batches(database_now())
+    automatic_start.start_due_batches(database_now())
 
 
 def enqueue_overdue_imports() -> None:

@@ -1,37 +1,41 @@
-"""People whose phone may or may not have rung: never redialled by themselves, a person decides."""
+"""Recipients in review: their phone may have rung, so an operator decides whether to call again."""
+
+from typing import Any
 
 from django.db import transaction
 
 from accounts import audit
 from accounts.auth.principal import Principal
+from batches.domain.batch_transitions import RESTART
+from batches.domain.recipient_transitions import CLOSE, RELEASE, RELEASE_FIRST
 from batches.models import Batch, Recipient
-from batches.services.batches import HAS_ENDED, check_agent_and_number
+from batches.services.batches import HAS_ENDED, require_agent_and_number
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
+from voiceops.core.transitions import Transition
 
 NOT_IN_REVIEW = "Recipient is not in review"
-Status = Recipient.Status
 
 
 def release_recipient(
     *, recipient: Recipient, reason: str, principal: Principal | None = None
 ) -> Recipient:
-    """Offer somebody in review for a call again: they were not reached. Wakes a completed batch.
+    """Put a recipient that was not reached back in the queue; restarts a completed batch.
 
-    Raises StateForbids when they are not in review, the batch was stopped or has failed, or its
-    agent or number may not be used.
+    Raises StateForbids when it is not in review, the batch was stopped or has failed, or the
+    batch's agent or number cannot be used.
     """
     now = database_now()
     with transaction.atomic():
         batch = Batch.unscoped.select_for_update().get(pk=recipient.batch_id)
         if batch.status in (Batch.Status.STOPPED, Batch.Status.FAILED):
             raise StateForbids(HAS_ENDED)
-        status = Status.RETRYING if recipient.attempts else Status.PENDING
-        _decide(recipient, status=status, reason=reason, outcome=None, due_at=now)
+        release = RELEASE if recipient.attempts else RELEASE_FIRST
+        _move(recipient, release, reason=reason, outcome=None, due_at=now)
         if batch.status == Batch.Status.COMPLETED:
-            check_agent_and_number(batch, began=True)
-            batch.status, batch.ended_at = Batch.Status.RUNNING, None
+            require_agent_and_number(batch, was_started=True)
+            RESTART.apply(batch, ended_at=None)
             batch.save(update_fields=["status", "ended_at"])
         audit.record(
             "recipient.released", principal=principal, target=recipient, changes={"reason": reason}
@@ -43,17 +47,17 @@ def release_recipient(
 def close_recipient(
     *, recipient: Recipient, reason: str, principal: Principal | None = None
 ) -> Recipient:
-    """Give somebody in review up for this batch. Raises StateForbids when they are not in review."""
+    """Let a recipient in review fail. Raises StateForbids when it is not in review."""
     with transaction.atomic():
-        _decide(recipient, status=Status.FAILED, reason=reason, due_at=None)
+        _move(recipient, CLOSE, reason=reason, due_at=None)
         audit.record(
             "recipient.closed", principal=principal, target=recipient, changes={"reason": reason}
         )
     return recipient
 
 
-def _decide(recipient: Recipient, **changes: object) -> None:
-    """Compare and set: of two decisions at once, one is refused."""
-    if not Recipient.unscoped.filter(pk=recipient.pk, status=Status.REVIEW).update(**changes):
+def _move(recipient: Recipient, transition: Transition[Recipient.Status], **changes: Any) -> None:
+    """Compare and set, so that of two decisions at once one is refused. Raises StateForbids."""
+    if not transition.move_all(Recipient.unscoped.filter(pk=recipient.pk), **changes):
         raise StateForbids(NOT_IN_REVIEW)
     recipient.refresh_from_db()

@@ -20,7 +20,7 @@ REFUSED = {
 }
 PAUSE_REASON = (
     "The carrier refused the trunk's credentials. "
-    "One call at a time probes, and the batch goes on when it gets through."
+    "One call at a time probes, and the batch resumes when it gets through."
 )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from batches.domain import batch_transitions, recipient_transitions
 from telephony.domain import call_transitions
 
 ARCHITECTURE_PAGE = settings.BASE_DIR / "docs/architecture.md"
@@ -12,6 +13,10 @@ BEGIN = "<!-- state machines: written by `make docs` -->\n"
 END = "<!-- end of state machines -->\n"
 TRANSITION_TABLES = {
     "A call (`telephony/domain/call_transitions.py`)": call_transitions.transition_table,
+    "A batch (`batches/domain/batch_transitions.py`)": batch_transitions.transition_table,
+    "A recipient (`batches/domain/recipient_transitions.py`)": (
+        recipient_transitions.transition_table
+    ),
 }
 
 

@@ -9,7 +9,8 @@ from django.utils import timezone
 from accounts.models import AuditEntry, Workspace
 from batches.dialing.settlement import complete_all, complete_batches
 from batches.models import Batch
-from batches.services.batches import after_import, start_batch, start_due_batches
+from batches.services.automatic_start import after_import, start_due_batches
+from batches.services.batches import start_batch
 from tests import make
 from voiceops.core.errors import StateForbids
 
@@ -120,7 +121,7 @@ def test_a_batch_whose_number_was_deleted_cannot_start(ours: Workspace) -> None:
 
     response = make.client(ours).post(f"/batches/{batch.pk}/start")
 
-    sentence = "The batch's phone number was deleted: give the batch another (phone_number_id)"
+    sentence = "The batch's phone number was deleted: give the batch another one (phone_number_id)"
     assert (response.status_code, response.json()) == (400, {"detail": sentence})
     batch.refresh_from_db()
     assert (batch.status, batch.started_at) == ("ready", None)
@@ -190,7 +191,7 @@ def test_a_batch_that_cannot_start_by_itself_pauses_and_says_why(ours: Workspace
     batch.refresh_from_db()
     assert (batch.status, batch.error) == (
         "paused",
-        "The batch could not start: The batch's phone number was deleted: give the batch another (phone_number_id).",
+        "The batch could not start: The batch's phone number was deleted: give the batch another one (phone_number_id).",
     )
 
 
@@ -218,11 +219,11 @@ def test_rows_appended_to_a_completed_batch_make_it_ready_again(ours: Workspace)
 @pytest.mark.parametrize(
     ("order", "state", "began", "way_out"),
     [
-        ("start", Status.READY, False, "give the batch another (agent_id)"),
-        ("start", Status.SCHEDULED, False, "give the batch another (agent_id)"),
-        ("start", Status.READY, True, "upload who is left as a new batch"),
-        ("resume", Status.PAUSED, False, "give the batch another (agent_id)"),
-        ("resume", Status.PAUSED, True, "upload who is left as a new batch"),
+        ("start", Status.READY, False, "give the batch another one (agent_id)"),
+        ("start", Status.SCHEDULED, False, "give the batch another one (agent_id)"),
+        ("start", Status.READY, True, "upload the remaining recipients as a new batch"),
+        ("resume", Status.PAUSED, False, "give the batch another one (agent_id)"),
+        ("resume", Status.PAUSED, True, "upload the remaining recipients as a new batch"),
     ],
 )
 def test_nobody_is_called_by_an_agent_that_was_deleted(

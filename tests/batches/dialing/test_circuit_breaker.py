@@ -27,7 +27,7 @@ CARRIER: dict[str, Any] = {
 }
 REFUSED = (
     "The carrier refused the trunk's credentials. "
-    "One call at a time probes, and the batch goes on when it gets through."
+    "One call at a time probes, and the batch resumes when it gets through."
 )
 
 
@@ -59,7 +59,11 @@ def states(batches: list[Batch]) -> list[tuple[str, str | None]]:
 
 
 def probe(number: PhoneNumber) -> list[Call]:
-    return list(Call.unscoped.filter(pk__in=reservation.claim(number.pk, owner=uuid7(), most=100)))
+    return list(
+        Call.unscoped.filter(
+            pk__in=reservation.claim_recipients(number.pk, owner=uuid7(), max_calls=100)
+        )
+    )
 
 
 def when_due(number: PhoneNumber) -> None:

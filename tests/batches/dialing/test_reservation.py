@@ -29,7 +29,7 @@ def people(batch: Batch, count: int) -> list[Recipient]:
 
 
 def claim(number: PhoneNumber, most: int = 1000) -> list[Call]:
-    ids = reservation.claim(number.pk, owner=ME, most=most)
+    ids = reservation.claim_recipients(number.pk, owner=ME, max_calls=most)
     return list(Call.unscoped.filter(pk__in=ids).order_by("pk"))
 
 
@@ -328,7 +328,9 @@ def test_a_worker_told_to_stop_while_it_waited_claims_nobody(
 ) -> None:
     people(batch, 2)
 
-    assert reservation.claim(number.pk, owner=ME, most=10, unless=lambda: True) == []
+    assert (
+        reservation.claim_recipients(number.pk, owner=ME, max_calls=10, unless=lambda: True) == []
+    )
     assert len(claim(number)) == 2
 
 

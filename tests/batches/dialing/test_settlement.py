@@ -247,7 +247,7 @@ def test_twenty_failures_in_a_row_pause_the_batch_with_the_cause(batch: Batch) -
     assert batch.status == "paused"
     assert batch.error == (
         "The carrier failed (500 Server Internal Error), 20 times in a row. "
-        "One call at a time probes, and the batch goes on when it gets through."
+        "One call at a time probes, and the batch resumes when it gets through."
     )
     assert batch.probe_at is not None
 
