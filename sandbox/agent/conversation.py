@@ -75,9 +75,7 @@ def analyse(
     analysis: dict[str, Any] = {}
     last_words = next((text for role, text in reversed(turns) if role == "callee"), "")
     if wanted.get("summary"):
-        analysis["summary"] = "Nothing was said."
-        if last_words:
-            analysis["summary"] = f'{len(turns)} turns; the callee last said "{last_words}"'
+        analysis["summary"] = _summary(turns, last_words)
 
     fields = [field for field in wanted.get("fields") or [] if isinstance(field, dict)]
     if fields:
@@ -88,6 +86,12 @@ def analyse(
             for number, field in enumerate(fields, start=1)
         }
     return analysis
+
+
+def _summary(turns: Sequence[tuple[str, str]], last_words: str) -> str:
+    if not last_words:
+        return "Nothing was said."
+    return f'{len(turns)} turns; the callee last said "{last_words}"'
 
 
 def _field_name(field: Mapping[str, Any]) -> str:

@@ -114,7 +114,7 @@ class AgentJob:
 
     def _leave(self, participant: Participant) -> None:
         """Leave and delete the room, so that the callee does not stay in silence
-        (docs/reference/protocols.md §9, trap 13).
+        (docs/reference/protocols.md §9.13).
         """
         if not participant.left.done():
             self.rooms.leave(self.room, participant.identity, models.CLIENT_INITIATED)

@@ -13,6 +13,9 @@ import orjson
 HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
 
 
+TOKEN_LEEWAY_SECONDS = 60.0  # simulated
+
+
 class InvalidTokenError(Exception):
     """The plain text that LiveKit answers with status 401."""
 
@@ -41,6 +44,16 @@ def verify_token(authorization: str | None, *, key: str, secret: str, leeway: fl
     if scheme.lower() != "bearer" or not token:
         raise InvalidTokenError("invalid authorization header. Must start with Bearer ")
     claims = _verified_claims(token, key=key, secret=secret)
+    _check_times(claims, leeway)
+    return Grants(
+        video=claims.get("video") or {},
+        sip=claims.get("sip") or {},
+        identity=claims.get("sub") or "",
+    )
+
+
+def _check_times(claims: dict[str, Any], leeway: float) -> None:
+    """Raises InvalidTokenError when the token is expired, not valid yet or valid for ever."""
     now = time.time()
     if not isinstance(claims.get("exp"), int | float):
         raise InvalidTokenError("invalid authorization token: token has no expiry")
@@ -48,11 +61,6 @@ def verify_token(authorization: str | None, *, key: str, secret: str, leeway: fl
         raise InvalidTokenError("invalid authorization token: token is expired")
     if now < (claims.get("nbf") or 0) - leeway:
         raise InvalidTokenError("invalid authorization token: token is not valid yet")
-    return Grants(
-        video=claims.get("video") or {},
-        sip=claims.get("sip") or {},
-        identity=claims.get("sub") or "",
-    )
 
 
 def _verified_claims(token: str, *, key: str, secret: str) -> dict[str, Any]:

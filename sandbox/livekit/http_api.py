@@ -12,7 +12,12 @@ from livekit.protocol import sip
 from sandbox.clock import Clock
 from sandbox.config import Config
 from sandbox.faults import Faults
-from sandbox.livekit.access_tokens import Grants, InvalidTokenError, verify_token
+from sandbox.livekit.access_tokens import (
+    TOKEN_LEEWAY_SECONDS,
+    Grants,
+    InvalidTokenError,
+    verify_token,
+)
 from sandbox.livekit.methods import CREATE_SIP_PARTICIPANT
 from sandbox.livekit.sip_service import SipService, info
 from sandbox.livekit.twirp import (
@@ -27,7 +32,6 @@ from sandbox.livekit.twirp import (
     run_method,
 )
 
-TOKEN_LEEWAY_SECONDS = 60.0  # simulated
 MAX_REQUEST_BYTES = 10 * 1024 * 1024
 
 
@@ -77,6 +81,9 @@ class LiveKitApi:
             return reset_connection(request)
         if fault is None:
             return await self._serve_method(request, CREATE_SIP_PARTICIPANT)
+        return await self._serve_dial_with_fault(request, fault)
+
+    async def _serve_dial_with_fault(self, request: web.Request, fault: str) -> web.StreamResponse:
         grants = self._grants(request)
         if fault == "error_before":
             raise rpc_error("unavailable", "no response from servers")

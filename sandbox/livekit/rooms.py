@@ -145,13 +145,7 @@ class Rooms:
 
     def publish(self, room: Room, participant: Participant, name: str) -> None:
         """Publish the participant's audio track."""
-        track = models.TrackInfo(
-            sid=new_livekit_id("TR_"),
-            type=models.TrackType.AUDIO,
-            name=name,
-            source=models.TrackSource.MICROPHONE,
-            mime_type="audio/opus",
-        )
+        track = _audio_track(name)
         participant.info.tracks.append(track)
         participant.info.is_publisher = True
         self._update_counts(room)
@@ -230,3 +224,13 @@ class Rooms:
     def _update_counts(room: Room) -> None:
         room.info.num_participants = len(room.participants)
         room.info.num_publishers = sum(p.info.is_publisher for p in room.participants.values())
+
+
+def _audio_track(name: str) -> models.TrackInfo:
+    return models.TrackInfo(
+        sid=new_livekit_id("TR_"),
+        type=models.TrackType.AUDIO,
+        name=name,
+        source=models.TrackSource.MICROPHONE,
+        mime_type="audio/opus",
+    )

@@ -168,6 +168,19 @@ def _seconds(request: sip.CreateSIPParticipantRequest, name: str, default: float
 def _participant(
     request: sip.CreateSIPParticipantRequest, call_id: str, line: Line
 ) -> models.ParticipantInfo:
+    default_name = "" if request.hide_phone_number else f"Phone {request.sip_call_to}"
+    return models.ParticipantInfo(
+        identity=request.participant_identity or f"sip_{request.sip_call_to}",
+        name=request.participant_name or default_name,
+        metadata=request.participant_metadata,
+        kind=models.ParticipantInfo.Kind.SIP,
+        attributes=_attributes(request, call_id, line),
+    )
+
+
+def _attributes(
+    request: sip.CreateSIPParticipantRequest, call_id: str, line: Line
+) -> dict[str, str]:
     attributes = {
         **request.participant_attributes,
         "sip.callID": call_id,
@@ -181,11 +194,4 @@ def _participant(
             "sip.phoneNumber": request.sip_call_to,
             "sip.trunkPhoneNumber": line.caller_id,
         }
-    return models.ParticipantInfo(
-        identity=request.participant_identity or f"sip_{request.sip_call_to}",
-        name=request.participant_name
-        or ("" if request.hide_phone_number else f"Phone {request.sip_call_to}"),
-        metadata=request.participant_metadata,
-        kind=models.ParticipantInfo.Kind.SIP,
-        attributes=attributes,
-    )
+    return attributes

@@ -94,14 +94,19 @@ def decode(body: bytes, content_type: str, message: Message) -> Message:
             raise TwirpError("malformed", "the protobuf request could not be decoded") from None
         return message
     if content_type == "application/json":
-        try:
-            fields = orjson.loads(body or b"{}")
-            if isinstance(fields, dict):
-                return ParseDict(fields, message, ignore_unknown_fields=True)
-        except (ParseError, orjson.JSONDecodeError, AttributeError, TypeError):
-            pass
-        raise TwirpError("malformed", "the json request could not be decoded")
+        return _decode_json(body, message)
     raise TwirpError("bad_route", f'unexpected Content-Type: "{content_type}"')
+
+
+def _decode_json(body: bytes, message: Message) -> Message:
+    try:
+        fields = orjson.loads(body or b"{}")
+        if isinstance(fields, dict):
+            return ParseDict(fields, message, ignore_unknown_fields=True)
+    # ParseDict raises the last two for values whose types no field can have.
+    except (ParseError, orjson.JSONDecodeError, AttributeError, TypeError):
+        pass
+    raise TwirpError("malformed", "the json request could not be decoded")
 
 
 def encode(message: Message, content_type: str) -> web.Response:

@@ -18,7 +18,12 @@ from livekit.protocol import agent, agent_dispatch, models
 from sandbox.clock import Clock
 from sandbox.config import Config
 from sandbox.ids import new_livekit_id
-from sandbox.livekit.access_tokens import InvalidTokenError, make_token, verify_token
+from sandbox.livekit.access_tokens import (
+    TOKEN_LEEWAY_SECONDS,
+    InvalidTokenError,
+    make_token,
+    verify_token,
+)
 from sandbox.livekit.rooms import Room, Rooms
 from sandbox.livekit.twirp import TwirpError
 
@@ -141,16 +146,9 @@ class Workers:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Handle GET /agent: serve a worker's WebSocket until it closes."""
         try:
-            grants = verify_token(
-                request.headers.get("Authorization"),
-                key=self.config.api_key,
-                secret=self.config.api_secret,
-                leeway=self.clock.to_wall_seconds(60),
-            )
+            self._require_agent_grant(request)
         except InvalidTokenError as error:
             return web.Response(status=401, text=str(error))
-        if not grants.video.get("agent"):
-            return web.Response(status=401, text="permissions denied")
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         worker: Worker | None = None
@@ -162,6 +160,17 @@ class Workers:
             if worker is not None:
                 self._disconnect(worker)
         return socket
+
+    def _require_agent_grant(self, request: web.Request) -> None:
+        """Raises InvalidTokenError when the token is invalid or grants no agent."""
+        grants = verify_token(
+            request.headers.get("Authorization"),
+            key=self.config.api_key,
+            secret=self.config.api_secret,
+            leeway=self.clock.to_wall_seconds(TOKEN_LEEWAY_SECONDS),
+        )
+        if not grants.video.get("agent"):
+            raise InvalidTokenError("permissions denied")
 
     async def _handle_message(
         self, socket: web.WebSocketResponse, worker: Worker | None, data: bytes

@@ -98,16 +98,7 @@ def parse_offer(body: Any) -> Offer:
 def default_offers(country: str, kind: str, area_code: str) -> Iterator[Offer]:
     """Yield the numbers of a type that are for sale by default."""
     if country in ("US", "CA"):
-        areas: Iterable[str] = (
-            ("800",)
-            if kind == "TollFree"
-            else AMERICAN_AREA_CODES
-            if country == "US"
-            else CANADIAN_AREA_CODES
-        )
-        if area_code:
-            areas = [area_code] if _is_sold_area_code(country, kind, area_code) else []
-        for area in areas:
+        for area in _area_codes(country, kind, area_code):
             yield from (Offer(f"+1{area}55501{last:02d}", country, kind) for last in range(100))
     elif country == "GB":
         stems = {"Local": "+442079460", "Mobile": "+447700900", "TollFree": "+448081570"}
@@ -121,10 +112,18 @@ def default_offers(country: str, kind: str, area_code: str) -> Iterator[Offer]:
         )
 
 
+def _area_codes(country: str, kind: str, area_code: str) -> Iterable[str]:
+    """Return the area codes with numbers for sale; of those, `area_code` if it is given."""
+    if area_code:
+        return [area_code] if _is_sold_area_code(country, kind, area_code) else []
+    if kind == "TollFree":
+        return ["800"]
+    return AMERICAN_AREA_CODES if country == "US" else CANADIAN_AREA_CODES
+
+
 def _is_sold_area_code(country: str, kind: str, area_code: str) -> bool:
-    if (
-        not re.fullmatch(r"[2-9]\d\d", area_code) or area_code == "533"
-    ):  # 533: Twilio's magic area without numbers
+    # 533 is Twilio's magic area code without numbers.
+    if not re.fullmatch(r"[2-9]\d\d", area_code) or area_code == "533":
         return False
     if kind == "TollFree":
         return area_code in ("800", "833", "844", "855", "866", "877", "888")

@@ -74,15 +74,7 @@ class PhoneNumbers:
         low.
         """
         offer = self._find_offer(form)
-        if offer.bundle and not form.get("BundleSid"):
-            where = f"country: [{offer.country}] and numberType: [{offer.kind.upper()}]"
-            raise TwilioError(400, 21649, f"Bundle required and not provided for {where}")
-        if offer.address != "none" and not form.get("AddressSid"):
-            raise TwilioError(
-                400,
-                21631,
-                "Phone Number Requires an Address but the 'AddressSid' parameter was empty.",
-            )
+        _check_requirements(offer, form)
         price = PRICES_USD[offer.kind]
         if self.account.balance < price:
             raise TwilioError(403, 20005, "Account not active")
@@ -146,6 +138,19 @@ def attach_to_trunk(account: Account, row: Row, values: Mapping[str, Any]) -> Ro
     if changes.get("trunk_sid") == "":
         changes["trunk_sid"] = None
     return account.update(NUMBERS, row, **changes)
+
+
+def _check_requirements(offer: Offer, form: FormFields) -> None:
+    """Raises TwilioError when the offer needs a bundle or an address that is not given."""
+    if offer.bundle and not form.get("BundleSid"):
+        where = f"country: [{offer.country}] and numberType: [{offer.kind.upper()}]"
+        raise TwilioError(400, 21649, f"Bundle required and not provided for {where}")
+    if offer.address != "none" and not form.get("AddressSid"):
+        raise TwilioError(
+            400,
+            21631,
+            "Phone Number Requires an Address but the 'AddressSid' parameter was empty.",
+        )
 
 
 def _number_fields(offer: Offer, form: FormFields) -> dict[str, Any]:

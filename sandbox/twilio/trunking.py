@@ -59,21 +59,8 @@ class TrunkingApi:
         values = _trunk_values(form)
         if domain := values.get("domain_name"):
             self.account.reserve_domain(domain)
-        defaults: dict[str, Any] = {
-            "domain_name": None,
-            "friendly_name": None,
-            "secure": False,
-            "transfer_mode": "disable-all",
-            "transfer_caller_id": "from-transferee",
-            "cnam_lookup_enabled": False,
-            "symmetric_rtp_enabled": False,
-            "disaster_recovery_url": None,
-            "disaster_recovery_method": None,
-            "recording": {"mode": "do-not-record", "trim": "do-not-trim"},
-            "auth_type": "",
-            "auth_type_set": [],
-        }
-        return created(_with_links(self.account.add(TRUNKS, "TK", **{**defaults, **values})))
+        row = self.account.add(TRUNKS, "TK", **{**_default_trunk(), **values})
+        return created(_with_links(row))
 
     async def get_trunk(self, request: web.Request, form: dict[str, str]) -> Response:
         return ok(_with_links(self._trunk_row(request)))
@@ -192,6 +179,23 @@ class TrunkingApi:
         row = self.account.get(NUMBERS, request.match_info["sid"], request.path, trunk_sid=sid)
         attach_to_trunk(self.account, row, {"trunk_sid": ""})
         return no_content()
+
+
+def _default_trunk() -> dict[str, Any]:
+    return {
+        "domain_name": None,
+        "friendly_name": None,
+        "secure": False,
+        "transfer_mode": "disable-all",
+        "transfer_caller_id": "from-transferee",
+        "cnam_lookup_enabled": False,
+        "symmetric_rtp_enabled": False,
+        "disaster_recovery_url": None,
+        "disaster_recovery_method": None,
+        "recording": {"mode": "do-not-record", "trim": "do-not-trim"},
+        "auth_type": "",
+        "auth_type_set": [],
+    }
 
 
 def _trunk_values(form: dict[str, str]) -> dict[str, Any]:
