@@ -227,9 +227,9 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # the library is not
 
 
 def principal_of(request: HttpRequest, row: models.Model | None = None) -> Principal:
-    """Return the member of staff as principal, in the workspace of `row` if it has one."""
+    """Return the member of staff as principal, in the workspace that `row` is or belongs to."""
     assert isinstance(request.user, User)
-    workspace = getattr(row, "workspace", None)
+    workspace = row if isinstance(row, Workspace) else getattr(row, "workspace", None)
     return Principal(
         user=request.user,
         workspace=workspace if isinstance(workspace, Workspace) else None,

@@ -1,4 +1,4 @@
-"""Django looks for this module; importing the others registers their pages."""
+"""Django imports this module; importing the others registers their pages."""
 
 from batches.admin import batches, column_mappings, recipients, suppressions
 

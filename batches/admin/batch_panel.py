@@ -1,9 +1,10 @@
-"""What a batch's pages in the admin show beside its columns: progress that moves, and the orders
-its state allows.
+"""What a batch's admin pages show beside its fields: live progress, and what may be done with it.
+
+URLs, form fields and the live response call such an action an `order`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.http import HttpRequest, JsonResponse
@@ -21,50 +22,53 @@ from batches.services import batches as services
 
 Status = Batch.Status
 MAX_LIVE_BATCHES = 50
-BATCH_FILTER = (
-    "batch__id__exact"  # in the query of a list's page: by the index, in the order of the list
-)
-# By name: label, from which states, and what carries it out.
-BATCH_ACTIONS: dict[str, tuple[str, tuple[str, ...], Callable[..., object]]] = {
-    "start": ("Start", Status.waiting(), services.start_batch),
-    "pause": ("Pause", (Status.RUNNING,), services.pause_batch),
-    "resume": ("Resume", (Status.PAUSED,), services.resume_batch),
-    "stop": (
-        "Stop for good",
-        Status.stoppable(),
-        services.stop_batch,
-    ),
+# The query of a changelist that is filtered to one batch: it uses the index of the file's order.
+BATCH_FILTER = "batch__id__exact"
+
+
+class BatchAction(NamedTuple):
+    """A button on a batch's page: the states that allow it, and the service that does it."""
+
+    label: str
+    states: tuple[str, ...]
+    run: Callable[..., object]
+
+
+BATCH_ACTIONS = {
+    "start": BatchAction("Start", Status.waiting(), services.start_batch),
+    "pause": BatchAction("Pause", (Status.RUNNING,), services.pause_batch),
+    "resume": BatchAction("Resume", (Status.PAUSED,), services.resume_batch),
+    "stop": BatchAction("Stop for good", Status.stoppable(), services.stop_batch),
 }
 
 
-def run_action(name: str, *, batch: Batch, principal: Principal) -> None:
-    """One of `ORDERS`. Raises StateForbids."""
-    _, _, act = BATCH_ACTIONS[name]
-    act(batch=batch, principal=principal)
+def run_action(name: str, batch: Batch, principal: Principal) -> None:
+    """Do one of `BATCH_ACTIONS`. Raises StateForbids."""
+    BATCH_ACTIONS[name].run(batch=batch, principal=principal)
 
 
 def is_allowed(name: str, batch: Batch) -> bool:
-    """Pausing a batch that has paused itself ends its probes: else it would go on when one gets
-    through.
+    """Whether the batch's state allows the action.
+
+    A batch that has paused itself may be paused: it would otherwise resume when a probe succeeds.
     """
-    _, states, _ = BATCH_ACTIONS[name]
-    return batch.status in states or (name == "pause" and has_paused_itself(batch))
+    may_end_probes = name == "pause" and has_paused_itself(batch)
+    return batch.status in BATCH_ACTIONS[name].states or may_end_probes
 
 
 def panel_context(batch: Batch) -> dict[str, Any]:
-    """What stands above a batch's page: how far it is, what may be ordered, and the lists that
-    belong to it.
-    """
-    pages = {"people": "batches_recipient", "rejected rows": "batches_rejectedrow"}
+    """Return the context of the panel above a batch's form: progress, actions, lists and files."""
+    pages = {"recipients": "batches_recipient", "rejected rows": "batches_rejectedrow"}
     lists = [
         (label, f"{reverse(f'admin:{page}_changelist')}?{BATCH_FILTER}={batch.pk}")
         for label, page in pages.items()
     ]
+    calls = ("calls", f"{reverse('admin:telephony_call_changelist')}?q={batch.pk}")
     return {
         "large": render_large_progress(batch),
         "order_url": reverse("admin:batches_batch_order", args=[batch.pk]),
         "orders": render_actions(batch),
-        "lists": [*lists, ("calls", f"{reverse('admin:telephony_call_changelist')}?q={batch.pk}")],
+        "lists": [*lists, calls],
         "files": [
             (name, reverse("admin:batches_batch_download", args=[batch.pk, name]))
             for name in EXPORT_FILES
@@ -73,59 +77,59 @@ def panel_context(batch: Batch) -> dict[str, Any]:
 
 
 def render_small_progress(batch: Batch, counts: Mapping[str, int] | None = None) -> SafeString:
-    return render_to_string(
-        "admin/batches/progress.html",
-        _progress_context(batch, counts or counts_of([batch])[batch.pk]),
-    )
+    """Render the progress bar of a changelist's row. Without `counts` they are queried."""
+    counts = counts or counts_of([batch])[batch.pk]
+    return render_to_string("admin/batches/progress.html", _progress_context(batch, counts))
 
 
 def render_large_progress(batch: Batch) -> SafeString:
+    """Render the progress of a batch's own page, with outcomes and rate."""
     progress = progress_of(batch, now=timezone.now())
-    more = {
-        "outcomes": dict(sorted(progress["outcomes"].items(), key=lambda row: -row[1])),
+    context = {
+        **_progress_context(batch, progress["counts"]),
+        "outcomes": dict(sorted(progress["outcomes"].items(), key=lambda item: -item[1])),
         "rate": progress["calls_per_second"],
         "estimated_end_at": progress["estimated_end_at"],
     }
-    return render_to_string(
-        "admin/batches/progress_large.html",
-        {**_progress_context(batch, progress["counts"]), **more},
-    )
+    return render_to_string("admin/batches/progress_large.html", context)
 
 
 def render_actions(batch: Batch) -> SafeString:
-    """Apart from the progress: a button that is drawn anew under somebody's finger is not pressed."""
+    """Render the buttons of the allowed actions.
+
+    Apart from the progress, because a button that is replaced while it is pressed does nothing.
+    """
     allowed = [
-        (name, label) for name, (label, _, _) in BATCH_ACTIONS.items() if is_allowed(name, batch)
+        (name, action.label) for name, action in BATCH_ACTIONS.items() if is_allowed(name, batch)
     ]
-    return render_to_string(
-        "admin/batches/orders.html", {**_live_context(batch), "orders": allowed}
-    )
+    context = {**_live_context(batch), "orders": allowed}
+    return render_to_string("admin/batches/orders.html", context)
 
 
 def live_progress(request: HttpRequest) -> JsonResponse:
-    """How the batches on an open page are now: `?ids=a,b`. One alone is drawn large too, with its
-    orders.
+    """Return the current state of the batches on an open page: `?ids=a,b`.
+
+    A single one comes with its large progress and its actions.
     """
-    batches = list(
-        Batch.unscoped.filter(
-            pk__in=_parse_ids(request.GET.get("ids", "").split(",")[:MAX_LIVE_BATCHES])
-        )
-    )
+    ids = request.GET.get("ids", "").split(",")[:MAX_LIVE_BATCHES]
+    batches = list(Batch.unscoped.filter(pk__in=_parse_ids(ids)))
     counts = counts_of(batches)
-    shown = {
+    states = {
         str(batch.pk): {"small": render_small_progress(batch, counts[batch.pk])}
         for batch in batches
     }
     if len(batches) == 1:
-        shown[str(batches[0].pk)] |= {
-            "large": render_large_progress(batches[0]),
-            "orders": render_actions(batches[0]),
+        [batch] = batches
+        states[str(batch.pk)] |= {
+            "large": render_large_progress(batch),
+            "orders": render_actions(batch),
         }
-    return JsonResponse(shown)
+    return JsonResponse(states)
 
 
 def _progress_context(batch: Batch, counts: Mapping[str, int]) -> dict[str, Any]:
-    done, total = sum(counts[status] for status in Recipient.Status.closed()), counts["total"]
+    done = sum(counts[status] for status in Recipient.Status.closed())
+    total = counts["total"]
     return {
         **_live_context(batch),
         "done": done,
@@ -146,11 +150,11 @@ def _live_context(batch: Batch) -> dict[str, Any]:
 
 
 def _parse_ids(texts: Iterable[str]) -> list[UUID]:
-    """Those that are any."""
-    found = []
+    """Return the ids among the texts; others are ignored."""
+    ids = []
     for text in texts:
         try:
-            found.append(UUID(text))
+            ids.append(UUID(text))
         except ValueError:
             continue
-    return found
+    return ids

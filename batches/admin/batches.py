@@ -1,4 +1,4 @@
-"""Batches with their progress, and what their columns mean. Orders go through the API's services."""
+"""Batches with their progress, for staff. Actions go through the API's services."""
 
 from functools import partial
 from typing import Any
@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
-from accounts.auth.principal import Principal
 from accounts.staff.base import SerializerForm, StaffAdmin, badge_column, principal_of
 from batches.admin import batch_panel, upload
 from batches.models import Batch
@@ -35,10 +34,6 @@ STATUS_COLOURS = {
 }
 
 
-def run_action(name: str, batch: Batch, principal: Principal) -> None:
-    batch_panel.run_action(name, batch=batch, principal=principal)
-
-
 class BatchForm(SerializerForm):
     serializer = BatchSerializer
 
@@ -48,11 +43,11 @@ class BatchForm(SerializerForm):
         help_texts = {
             "calls_per_second": "Empty: the number's.",
             "max_concurrent_calls": "Empty: the number's.",
-            "calling_window": "Empty: the workspace's. "
-            'For example {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}; '
+            "calling_window": "Empty: the workspace's. For example "
+            '{"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}; '
             "1 is Monday, the end may be 24:00.",
-            "retry": "Who ended with one of the outcomes is called again after so many minutes, "
-            "until they were called max_attempts times.",
+            "retry": "Recipients whose call ended with one of the outcomes are called again after "
+            "delay_minutes, at most max_attempts times.",
         }
 
 
@@ -64,7 +59,7 @@ class BatchAdmin(StaffAdmin):
     list_display = (
         "name",
         "workspace_name",
-        "shown_status",
+        "status_badge",
         "progress",
         "rejected_count",
         "agent_name",
@@ -103,7 +98,7 @@ class BatchAdmin(StaffAdmin):
     fields = (*BatchForm.Meta.fields, *readonly_fields)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Counts for the whole page at once."""
+        """Load the counts of the whole page in one query."""
         page = super().get_changelist_instance(request)
         counts = counts_of(page.result_list)
         for batch in page.result_list:
@@ -111,7 +106,7 @@ class BatchAdmin(StaffAdmin):
         return page
 
     @badge_column("Status", STATUS_COLOURS)
-    def shown_status(self, batch: Batch) -> str:
+    def status_badge(self, batch: Batch) -> str:
         return batch.status
 
     @admin.display(description="Progress")
@@ -123,28 +118,16 @@ class BatchAdmin(StaffAdmin):
         return batch.agent.name
 
     def get_urls(self) -> list[URLPattern]:
+        pages = {
+            "upload": ("upload/", upload.upload_page),
+            "upload_offers": ("upload/offers/", self.offers),
+            "download": ("<uuid:pk>/download/<str:name>", self.download),
+            "live": ("live/", self.live),
+            "order": ("<uuid:pk>/order/", self.order),
+        }
         own = [
-            path(
-                "upload/",
-                self.admin_site.admin_view(upload.upload_page),
-                name="batches_batch_upload",
-            ),
-            path(
-                "upload/offers/",
-                self.admin_site.admin_view(self.offers),
-                name="batches_batch_upload_offers",
-            ),
-            path(
-                "<uuid:pk>/download/<str:name>",
-                self.admin_site.admin_view(self.download),
-                name="batches_batch_download",
-            ),
-            path("live/", self.admin_site.admin_view(self.live), name="batches_batch_live"),
-            path(
-                "<uuid:pk>/order/",
-                self.admin_site.admin_view(self.order),
-                name="batches_batch_order",
-            ),
+            path(route, self.admin_site.admin_view(view), name=f"batches_batch_{name}")
+            for name, (route, view) in pages.items()
         ]
         return [*own, *super().get_urls()]
 
@@ -158,15 +141,15 @@ class BatchAdmin(StaffAdmin):
 
     def download(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponseBase:
         batch = self.get_object(request, str(pk))
-        sees_people = self.has_view_permission(request) and request.user.has_perm(
+        may_view_recipients = self.has_view_permission(request) and request.user.has_perm(
             "batches.view_recipient"
         )
-        if batch is None or name not in exports.EXPORT_FILES or not sees_people:
+        if batch is None or name not in exports.EXPORT_FILES or not may_view_recipients:
             raise PermissionDenied
         return file_response(batch, name, principal=principal_of(request, batch))
 
     def order(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """Start, pause, resume, stop: a button on the batch's page."""
+        """Do one of the panel's actions. Raises PermissionDenied."""
         batch = self.get_object(request, str(pk))
         name = request.POST.get("order")
         if (
@@ -176,7 +159,7 @@ class BatchAdmin(StaffAdmin):
         ):
             raise PermissionDenied
         try:
-            batch_panel.run_action(name, batch=batch, principal=principal_of(request, batch))
+            batch_panel.run_action(name, batch, principal_of(request, batch))
         except DomainError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
         return redirect("admin:batches_batch_change", pk)
@@ -198,10 +181,10 @@ class BatchAdmin(StaffAdmin):
         return page
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # a batch begins with an uploaded list: `staff_upload`
+        return False  # a batch begins with an uploaded list: `admin.upload`
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # DELETE /batches/{id} forgets people and lists, and refuses while it runs
+        return False  # DELETE /batches/{id} also deletes the list, and refuses while it runs
 
     def save_model(
         self, request: HttpRequest, obj: Batch, form: "ModelForm[Batch]", change: bool
@@ -211,16 +194,16 @@ class BatchAdmin(StaffAdmin):
 
     @admin.action(description="Start", permissions=["change"])
     def start_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.apply_to_each(request, queryset, partial(run_action, "start"))
+        self.apply_to_each(request, queryset, partial(batch_panel.run_action, "start"))
 
     @admin.action(description="Pause", permissions=["change"])
     def pause_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.apply_to_each(request, queryset, partial(run_action, "pause"))
+        self.apply_to_each(request, queryset, partial(batch_panel.run_action, "pause"))
 
     @admin.action(description="Resume", permissions=["change"])
     def resume_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.apply_to_each(request, queryset, partial(run_action, "resume"))
+        self.apply_to_each(request, queryset, partial(batch_panel.run_action, "resume"))
 
     @admin.action(description="Stop for good", permissions=["change"])
     def stop_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
-        self.apply_to_each(request, queryset, partial(run_action, "stop"))
+        self.apply_to_each(request, queryset, partial(batch_panel.run_action, "stop"))

@@ -1,3 +1,5 @@
+"""Saved column mappings, for staff."""
+
 from django.contrib import admin
 from django.http import HttpRequest
 
@@ -26,4 +28,5 @@ class SavedMappingAdmin(StaffAdmin):
     fields = (*readonly_fields[:2], *SavedMappingForm.Meta.fields, *readonly_fields[2:])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # what a list's columns mean is known where the list is uploaded
+        # Only the user who uploads a list knows what its columns mean.
+        return False

@@ -1,4 +1,4 @@
-"""The people on a batch, and the rows that were refused, for staff."""
+"""The recipients of batches and the rejected rows, for staff."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ LINK = "text-primary-600 dark:text-primary-500"
 
 
 class BatchRowsAdmin(ReadOnlyAdmin):
-    """The rows of one batch are shown in the order of its list."""
+    """Rows of batches. Filtered to one batch, they are in the order of its list."""
 
     audit_views = True
 
@@ -38,7 +38,7 @@ class RecipientAdmin(BatchRowsAdmin):
         "row_number",
         "number",
         "batch_name",
-        "shown_status",
+        "status_badge",
         "reason",
         "attempts",
         "outcome",
@@ -46,9 +46,8 @@ class RecipientAdmin(BatchRowsAdmin):
         "workspace_name",
     )
     list_filter = ("status", "outcome", "is_duplicate")
-    search_fields = (
-        "phone_number__exact",
-    )  # there may be millions: batches are looked for by their id
+    # There may be millions of rows: batches are searched by their id.
+    search_fields = ("phone_number__exact",)
     search_ids = ("pk", "batch", "last_call_id", "workspace")
     list_select_related = ("batch", "workspace")
     actions = ("release", "close")
@@ -57,14 +56,14 @@ class RecipientAdmin(BatchRowsAdmin):
 
     @admin.display(description="Variables")
     def variables(self, recipient: Recipient) -> SafeString:
-        told = recipient.variables_in(recipient.batch)
-        return format_html_join(mark_safe("<br>"), "{}: {}", told.items())
+        variables = recipient.variables_in(recipient.batch)
+        return format_html_join(mark_safe("<br>"), "{}: {}", variables.items())
 
     @admin.display(description="Calls")
     def calls(self, recipient: Recipient) -> SafeString:
         url = reverse("admin:telephony_call_changelist")
         return format_html(
-            '<a href="{}?q={}" class="{}">calls to this person</a>', url, recipient.pk, LINK
+            '<a href="{}?q={}" class="{}">calls to this recipient</a>', url, recipient.pk, LINK
         )
 
     @admin.display(description="Number")
@@ -72,13 +71,13 @@ class RecipientAdmin(BatchRowsAdmin):
         return mask_number(recipient.phone_number)
 
     @badge_column("Status", {"completed": "success", "review": "danger", "failed": "warning"})
-    def shown_status(self, recipient: Recipient) -> str:
+    def status_badge(self, recipient: Recipient) -> str:
         return recipient.status
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("batches.change_recipient"))
 
-    @admin.action(description="In review: offer for a call again", permissions=["decide"])
+    @admin.action(description="In review: release to be called again", permissions=["decide"])
     def release(self, request: HttpRequest, queryset: QuerySet[Recipient]) -> None:
         self.apply_to_each(
             request,
@@ -88,7 +87,7 @@ class RecipientAdmin(BatchRowsAdmin):
             ),
         )
 
-    @admin.action(description="In review: give up", permissions=["decide"])
+    @admin.action(description="In review: close without a call", permissions=["decide"])
     def close(self, request: HttpRequest, queryset: QuerySet[Recipient]) -> None:
         self.apply_to_each(
             request,

@@ -1,18 +1,28 @@
-"""Who must not be called, for staff: one by one, or from a file."""
+"""The numbers that must not be called, for staff: one by one, or from a file."""
 
-from django.contrib import admin
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from accounts.models import Workspace
 from accounts.staff.base import SerializerForm, StaffAdmin, principal_of
-from batches.admin import file_forms
+from batches.admin.file_forms import ListForm, form_page
 from batches.models import Suppression
 from batches.serializers.suppressions import SuppressionSerializer
-from batches.services.suppressions import lift_suppression, suppress_number
+from batches.services.suppression_files import read_list
+from batches.services.suppressions import lift_suppression, suppress_number, suppress_numbers
 from voiceops.core.pii import mask_number
+
+MAX_LISTED_REJECTIONS = 3
 
 
 class SuppressionForm(SerializerForm):
@@ -36,7 +46,7 @@ class SuppressionAdmin(StaffAdmin):
     autocomplete_fields = ("workspace",)
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(file_forms.import_page)
+        page = self.admin_site.admin_view(import_page)
         return [path("import/", page, name="batches_suppression_import"), *super().get_urls()]
 
     @admin.display(description="Number")
@@ -49,7 +59,11 @@ class SuppressionAdmin(StaffAdmin):
         return ("workspace", "phone_number", "source", "created_at") if obj else ()
 
     def save_model(
-        self, request: HttpRequest, obj: Suppression, form: "ModelForm[Suppression]", change: bool
+        self,
+        request: HttpRequest,
+        obj: Suppression,
+        form: "forms.ModelForm[Suppression]",
+        change: bool,
     ) -> None:
         if change:
             super().save_model(request, obj, form, change)
@@ -72,3 +86,50 @@ class SuppressionAdmin(StaffAdmin):
             queryset,
             lambda row, principal: lift_suppression(suppression=row, principal=principal),
         )
+
+
+class ImportForm(ListForm):
+    """A file of numbers, and the workspace that must not call them."""
+
+    workspace = forms.ModelChoiceField(
+        Workspace.unscoped.order_by("name"), widget=UnfoldAdminSelectWidget
+    )
+    reason = forms.CharField(required=False, max_length=255, widget=UnfoldAdminTextInputWidget)
+    field_order = ("workspace", "file", "default_country", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].help_text += " Columns named reason and expires_at are read too."
+
+
+def import_page(request: HttpRequest) -> HttpResponse:
+    """The page that does what POST /suppressions/import does. Raises PermissionDenied."""
+    if not request.user.has_perm("batches.add_suppression"):
+        raise PermissionDenied
+    form = ImportForm(request.POST or None, request.FILES or None)
+    title = "Import suppressions"
+    return form_page(request, form, import_suppressions, title=title, button="Import")
+
+
+def import_suppressions(
+    request: HttpRequest, *, workspace: Workspace, file: Any, **fields: Any
+) -> HttpResponse:
+    """Add the file's numbers and report what was added and rejected. Raises DomainError."""
+    now = timezone.now()
+    read = read_list(Path(file.temporary_file_path()), expires_at=None, now=now, **fields)
+    result = suppress_numbers(
+        workspace=workspace,
+        rows=read.rows,
+        now=now,
+        principal=principal_of(request, workspace),
+    )
+    rejections = [
+        f"; row {row['row_number']}: {row['error_message']}"
+        for row in read.refused[:MAX_LISTED_REJECTIONS]
+    ]
+    messages.success(
+        request,
+        f"{result.added} numbers added, {result.already} already on the list, "
+        f"{read.refused_count} rows rejected" + "".join(rejections),
+    )
+    return redirect("admin:batches_suppression_changelist")

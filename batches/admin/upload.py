@@ -14,9 +14,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts.auth.authentication import client_ip
-from accounts.auth.principal import Principal
-from accounts.models import User, Workspace
+from accounts.models import Workspace
+from accounts.staff.base import principal_of
 from agents.models import Agent
 from batches.admin.file_forms import ListForm, form_page
 from batches.models import Batch
@@ -24,10 +23,10 @@ from batches.services.create import create_batch
 from telephony.models import PhoneNumber
 
 START_CHOICES = [
-    (Batch.Start.MANUAL, "When somebody starts it"),
-    (Batch.Start.NOW, "As soon as the list has been read"),
+    (Batch.Start.MANUAL, "When it is started manually"),
+    (Batch.Start.NOW, "As soon as the list is imported"),
 ]
-# By the batch's fields: what a new one may have.
+# What a new batch may be given, by its field.
 OFFERED_ROWS: dict[str, Callable[[], QuerySet[Any]]] = {
     "workspace": lambda: Workspace.unscoped.order_by("name", "pk"),
     "agent": lambda: (
@@ -45,19 +44,21 @@ OFFERED_ROWS: dict[str, Callable[[], QuerySet[Any]]] = {
 
 
 def label_of(row: Any) -> str:
-    """Workspaces have agents of the same name."""
+    """Return the row's name, after its workspace's: two workspaces may use the same name."""
     if isinstance(row, Workspace):
         return row.name
     return f"{row.workspace.name}: {getattr(row, 'phone_number', None) or row.name}"
 
 
 class OfferedSelect(AutocompleteSelect):
+    """A select field that searches `OFFERED_ROWS`."""
+
     def get_url(self) -> str:
         return reverse("admin:batches_batch_upload_offers")
 
 
 class OfferedRowsView(AutocompleteJsonView):
-    """What the form's fields find. Whoever may upload a list may see what it can be given."""
+    """Answers the searches of the form's fields, for staff who may upload lists."""
 
     def has_perm(self, request: HttpRequest, obj: Model | None = None) -> bool:
         field = self.source_field
@@ -76,14 +77,14 @@ class OfferedRowsView(AutocompleteJsonView):
 
 
 class OfferedRowField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in the stubs only
-    """A row that is looked for: of all workspaces together there may be thousands."""
+    """A row found by a search: all workspaces together may have thousands."""
 
-    def __init__(self, name: str, unusable: str, **kwargs: Any) -> None:
+    def __init__(self, name: str, refusal: str, **kwargs: Any) -> None:
         widget = OfferedSelect(Batch._meta.get_field(name), admin.site)
         super().__init__(
             OFFERED_ROWS[name](),
             widget=widget,
-            error_messages={"invalid_choice": unusable},
+            error_messages={"invalid_choice": refusal},
             **kwargs,
         )
 
@@ -92,28 +93,31 @@ class OfferedRowField(forms.ModelChoiceField):  # type: ignore[type-arg]  # gene
 
 
 class UploadForm(ListForm):
+    """A list, and the batch that is made of it."""
+
     name = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget)
     workspace = OfferedRowField("workspace", "There is no such workspace.")
     agent = OfferedRowField("agent", "This agent was deleted, or never published.")
     phone_number = OfferedRowField(
-        "phone_number", "This number is not in use.", help_text="The number people are called from."
+        "phone_number", "This number is not in use.", help_text="Recipients are called from it."
     )
     start = forms.ChoiceField(choices=START_CHOICES, widget=UnfoldAdminSelectWidget)
     field_order = ("name", "workspace", "agent", "phone_number", "file", "default_country", "start")
 
     def clean(self) -> dict[str, Any]:
-        found = super().clean() or self.cleaned_data
-        workspace = found.get("workspace")
-        for name, what in (("agent", "agent"), ("phone_number", "number")):
-            row = found.get(name)
+        values = super().clean() or self.cleaned_data
+        workspace = values.get("workspace")
+        for name, label in (("agent", "agent"), ("phone_number", "number")):
+            row = values.get(name)
             if workspace and row and row.workspace_id != workspace.pk:
                 self.add_error(
-                    name, f"This {what} belongs to {row.workspace.name}, not to {workspace.name}."
+                    name, f"This {label} belongs to {row.workspace.name}, not to {workspace.name}."
                 )
-        return found
+        return values
 
 
 def upload_page(request: HttpRequest) -> HttpResponse:
+    """The page that does what POST /batches does. Raises PermissionDenied."""
     if not request.user.has_perm("batches.add_batch"):
         raise PermissionDenied
     form = UploadForm(request.POST or None, request.FILES or None)
@@ -123,9 +127,8 @@ def upload_page(request: HttpRequest) -> HttpResponse:
 def create_from_upload(
     request: HttpRequest, *, workspace: Workspace, file: Any, **fields: Any
 ) -> HttpResponse:
-    """Raises DomainError."""
-    assert isinstance(request.user, User)
-    principal = Principal(user=request.user, workspace=workspace, ip=client_ip(request))
+    """Create the batch and go to its page. Raises DomainError."""
+    principal = principal_of(request, workspace)
     batch = create_batch(content=file.chunks(), principal=principal, **fields)
     messages.success(request, "The list is being read.")
     return redirect("admin:batches_batch_change", batch.pk)

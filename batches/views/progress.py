@@ -73,7 +73,7 @@ def _follow(batch_id: UUID, has_access: Callable[[], bool], *, seconds: float) -
         yield _event(batch)
 
         now = time.monotonic()
-        if batch.status in Batch.Status.final() or now - started_at > seconds:
+        if batch.status in Batch.Status.final() or now - started_at >= seconds:
             return
         time.sleep(max(EVENT_INTERVAL_SECONDS, COUNTING_FACTOR * (now - began_at)))
 

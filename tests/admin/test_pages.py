@@ -75,7 +75,7 @@ def test_an_open_page_learns_how_batches_are(staff: Client, ours: Workspace) -> 
         "stop",
     ]
     assert "1 of 2 (50 %)" in alone[str(batch.pk)]["small"]
-    assert "1 of 2 people (50 %)" in alone[str(batch.pk)]["large"]
+    assert "1 of 2 recipients (50 %)" in alone[str(batch.pk)]["large"]
     assert {key: list(value) for key, value in both.items()} == {
         str(batch.pk): ["small"],
         str(other.pk): ["small"],
@@ -165,10 +165,12 @@ def test_staff_import_numbers_never_to_be_called(staff: Client, ours: Workspace)
     ).content.decode()
 
     assert linked
-    assert "1 numbers added, 0 were there, 1 rows refused; row 3:" in told.content.decode()
+    assert (
+        "1 numbers added, 0 already on the list, 1 rows rejected; row 3:" in told.content.decode()
+    )
     assert ours.suppressions.get().phone_number == "+12025550186"
     assert "phone column" in refused
-    assert "This is no country" in nowhere
+    assert "Unknown country code" in nowhere
     assert AuditEntry.unscoped.get(action="suppression.imported").changes == {
         "added": 1,
         "already": 0,

@@ -117,7 +117,7 @@ def test_batch_page_updates_itself_and_accepts_actions(
     before = text_of(browser)
     Recipient.unscoped.filter(pk=recipients[0].pk).update(status="completed")
     WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
-        lambda driver: "1 of 2 people (50 %)" in text_of(driver)
+        lambda driver: "1 of 2 recipients (50 %)" in text_of(driver)
     )
     browser.find_element(By.CSS_SELECTOR, "button[value=pause]").click()
     WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
@@ -128,7 +128,7 @@ def test_batch_page_updates_itself_and_accepts_actions(
     offered = [
         button.text for button in browser.find_elements(By.CSS_SELECTOR, "button[name=order]")
     ]
-    assert "0 of 2 people (0 %)" in before
+    assert "0 of 2 recipients (0 %)" in before
     assert batch.status == Batch.Status.PAUSED
     assert offered == ["Resume", "Stop for good"]
     assert logged_errors(browser) == []

@@ -1,33 +1,35 @@
-// Keeps the progress of batches up to date while a page of the admin is looked at. A page that nobody sees asks nothing.
+// Updates the progress of batches while an admin page is open. Hidden pages send no requests.
 "use strict";
 
-const EVERY_MS = 2000;
-const shown = new Map(); // what did not change is left alone: a button keeps its focus
+const INTERVAL_MS = 2000;
+// What has not changed is not replaced, so that a button keeps the focus.
+const rendered = new Map();
 
-async function look() {
-  const open = [...document.querySelectorAll("[data-live]")].filter((each) => each.dataset.ended === "no");
-  if (open.length && !document.hidden) {
-    const ids = open.map((each) => each.dataset.batch).join(",");
-    const answer = await fetch(`${open[0].dataset.live}?ids=${ids}`, { redirect: "error" });
-    const fresh = await answer.json();
-    for (const each of open) {
-      const { batch, size } = each.dataset;
-      const told = fresh[batch]?.[size];
-      if (told && shown.get(batch + size) !== told) {
-        shown.set(batch + size, told);
-        each.outerHTML = told;
-      }
+async function update() {
+  const live = [...document.querySelectorAll("[data-live]")].filter((element) => element.dataset.ended === "no");
+  if (!live.length || document.hidden) {
+    return;
+  }
+  const ids = live.map((element) => element.dataset.batch).join(",");
+  const response = await fetch(`${live[0].dataset.live}?ids=${ids}`, { redirect: "error" });
+  const states = await response.json();
+  for (const element of live) {
+    const { batch, size } = element.dataset;
+    const html = states[batch]?.[size];
+    if (html && rendered.get(batch + size) !== html) {
+      rendered.set(batch + size, html);
+      element.outerHTML = html;
     }
   }
 }
 
-async function keepLooking() {
+async function updateRepeatedly() {
   try {
-    await look();
+    await update();
   } finally {
-    // a server that restarts is back in a moment; who was logged out sees it at the next click
-    setTimeout(keepLooking, EVERY_MS);
+    // A server that restarts is back in a moment. A user who was logged out notices at the next click.
+    setTimeout(updateRepeatedly, INTERVAL_MS);
   }
 }
 
-setTimeout(keepLooking, EVERY_MS);
+setTimeout(updateRepeatedly, INTERVAL_MS);
