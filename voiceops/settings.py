@@ -19,8 +19,8 @@ from voiceops.core.env import (
     ensure_dir,
     require_strong_fallback_secrets,
     require_strong_secrets,
+    validate_sentry_dsn,
 )
-from voiceops.observability.sentry import parse_dsn
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -302,7 +302,7 @@ vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL: str = env.str(
     "EMAIL_FROM", default=f"VoiceOps <voiceops@{urlsplit(PUBLIC_URL).hostname}>"
 )
-SENTRY_DSN: str = env.validated("SENTRY_DSN", parse_dsn)
+SENTRY_DSN: str = env.validated("SENTRY_DSN", validate_sentry_dsn)
 # Only ours speak at DEBUG: others would quote requests, headers and rows.
 LOG_LEVEL: str = env.level("LOG_LEVEL", default="INFO")
 _sentry = (

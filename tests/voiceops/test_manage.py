@@ -48,7 +48,7 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         (
             "SENTRY_DSN",
             "https://host",
-            "SENTRY_DSN cannot be used: it reads https://key@host/project.\n",
+            "SENTRY_DSN cannot be used: it must read https://key@host/project.\n",
         ),
         ("EMAIL_URL", "mail.example.com", "EMAIL_URL is not readable. See .env.example.\n"),
         ("DATABASE_URL", "nonsense", NO_DATABASE),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -128,6 +129,15 @@ def require_strong_fallback_secrets(name: str, values: Sequence[str], example: s
             f"With DEBUG=0 {name} must hold secrets of at least {MIN_SECRET_LENGTH} characters, "
             "and not the example."
         )
+
+
+def validate_sentry_dsn(dsn: str) -> None:
+    """Raises ValueError unless the text is a DSN. The SDK, which could tell, is slow to import."""
+    parts = urlsplit(dsn)
+    project = parts.path.rpartition("/")[2]
+    is_complete = parts.username and parts.hostname and project
+    if parts.scheme not in ("http", "https") or not is_complete:
+        raise ValueError("it must read https://key@host/project")
 
 
 def ensure_dir(path: Path) -> Path:

@@ -1,112 +1,74 @@
-"""Errors told to Sentry, or whatever speaks its envelopes: where in the code, never with what data.
+"""Reports errors to Sentry, or to another server with its protocol: where in the code, without data.
 
-No SDK: it would collect local variables, headers and bodies first and have to be talked out of
-each. An event here has the exception, its scrubbed message, files and lines, and the request's id.
-https://develop.sentry.dev/sdk/data-model/envelopes/
+The SDK runs without integrations, so that it collects no requests and no users. What leaves this
+process is built anew in `before_send`: the exceptions with their scrubbed messages, files, functions
+and lines, and the ids of request and workspace.
 """
 
-import json
 import logging
-import queue
-import threading
-import traceback
-from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any
-from urllib.error import URLError
-from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
-from uuid import uuid4
+
+import sentry_sdk
+from sentry_sdk.integrations.logging import EventHandler
+from sentry_sdk.types import Event, Hint
 
 from voiceops.observability.structured_logging import current_context, scrub
 
-MOST_WAITING = 100  # events; what comes faster than it can be told is only in the log
-SECONDS = 5
+MAX_QUEUED_EVENTS = 100  # an error that occurs faster than it can be sent is only in the log
+KEPT_FIELDS = ("event_id", "timestamp", "platform", "level", "logger", "sdk")
+KEPT_FRAME_FIELDS = ("filename", "function", "lineno")
+KEPT_CONTEXT = ("request_id", "workspace")
 
 
-def parse_dsn(dsn: str) -> tuple[str, str]:
-    """Where to tell, and the key that lets us. Raises ValueError with what a DSN reads like."""
-    parts = urlsplit(dsn)
-    path, _, project = parts.path.rpartition("/")
-    if parts.scheme not in ("http", "https") or not (parts.username and parts.hostname and project):
-        raise ValueError("it reads https://key@host/project")
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{path}/api/{project}/envelope/", parts.username
-
-
-class SentryHandler(logging.Handler):
-    """Takes errors at once and tells them on a thread of its own, which is started by the first of
-    them.
-    """
+class SentryHandler(EventHandler):
+    """A log handler that reports every error. Events are sent by a thread of the SDK."""
 
     def __init__(self, dsn: str) -> None:
         super().__init__(logging.ERROR)
-        self.url, self.key = parse_dsn(dsn)
-        self.waiting: queue.Queue[dict[str, Any]] = queue.Queue(MOST_WAITING)
-        self.teller: threading.Thread | None = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self.waiting.put_nowait(event_of(record))
-        except queue.Full:
-            return
-        if self.teller is None or not self.teller.is_alive():
-            self.teller = threading.Thread(target=self.tell, name="sentry", daemon=True)
-            self.teller.start()
-
-    def tell(self) -> None:
-        while True:
-            event = self.waiting.get()
-            try:
-                self.send(event)
-            except (
-                URLError,
-                OSError,
-            ):  # it is in the log; a word about it there would come back here
-                continue
-            finally:
-                self.waiting.task_done()
-
-    def send(self, event: dict[str, Any]) -> None:
-        lines = (
-            {"event_id": event["event_id"], "sent_at": event["timestamp"]},
-            {"type": "event"},
-            event,
+        sentry_sdk.init(
+            dsn=dsn,
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            before_send=scrub_event,
+            include_local_variables=False,
+            include_source_context=False,
+            max_request_body_size="never",
+            max_breadcrumbs=0,
+            transport_queue_size=MAX_QUEUED_EVENTS,
+            # Errors only: no sessions, no health reports, and no release looked up with git.
+            auto_session_tracking=False,
+            send_client_reports=False,
+            enable_backpressure_handling=False,
+            spotlight=False,
+            release="",
         )
-        auth = f"Sentry sentry_version=7, sentry_client=voiceops/1, sentry_key={self.key}"
-        headers = {"Content-Type": "application/x-sentry-envelope", "X-Sentry-Auth": auth}
-        body = "\n".join(json.dumps(line) for line in lines).encode()
-        with urlopen(Request(self.url, body, headers), timeout=SECONDS):  # noqa: S310 - the operator's own address
-            pass
 
 
-def event_of(record: logging.LogRecord) -> dict[str, Any]:
-    event: dict[str, Any] = {
-        "event_id": uuid4().hex,
-        "timestamp": datetime.fromtimestamp(record.created, tz=UTC).isoformat(),
-        "platform": "python",
-        "level": record.levelname.lower(),
-        "logger": record.name,
-        "message": scrub(record.getMessage()),
-        "tags": {
-            name: value
-            for name, value in current_context().items()
-            if name in ("request_id", "workspace")
-        },
+def scrub_event(event: Event, hint: Hint) -> Event:
+    """Return the event that is sent. It has nothing that is not named here."""
+    source: dict[str, Any] = dict(event)
+    kept = {name: source[name] for name in KEPT_FIELDS if name in source}
+    message = source.get("logentry", {}).get("formatted", "")
+    context = {name: value for name, value in current_context().items() if name in KEPT_CONTEXT}
+    exceptions = source.get("exception", {}).get("values", [])
+    scrubbed: Any = {
+        **kept,
+        "message": scrub(message),
+        "tags": context,
+        "exception": {"values": [_scrub_exception(exception) for exception in exceptions]},
     }
-    if record.exc_info and record.exc_info[1] is not None:
-        _, error, trace = record.exc_info
-        event["exception"] = {"values": [_exception(error, trace)]}
-    return event
+    return scrubbed  # type: ignore[no-any-return]  # the SDK's type is a TypedDict of all fields
 
 
-def _exception(error: BaseException, trace: TracebackType | None) -> dict[str, Any]:
-    frames = [
-        {"filename": frame.filename, "function": frame.name, "lineno": frame.lineno}
-        for frame in traceback.extract_tb(trace)
-    ]
+def _scrub_exception(exception: dict[str, Any]) -> dict[str, Any]:
+    frames = (exception.get("stacktrace") or {}).get("frames", [])
     return {
-        "type": type(error).__name__,
-        "value": scrub(str(error)),
-        "stacktrace": {"frames": frames},
+        "type": exception.get("type"),
+        "value": scrub(str(exception.get("value") or "")),
+        "stacktrace": {
+            "frames": [
+                {name: frame[name] for name in KEPT_FRAME_FIELDS if name in frame}
+                for frame in frames
+            ]
+        },
     }
