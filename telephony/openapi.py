@@ -1,8 +1,8 @@
-"""What the OpenAPI page cannot see: the two plain views that machines post to."""
+"""The OpenAPI description of the plain views, which drf-spectacular cannot see."""
 
 from typing import Any
 
-from telephony.serializers.reports import FIELDS
+from telephony.services.agent_reports import HANDLERS
 
 TEXT = {"type": "string"}
 EVENT = {
@@ -10,7 +10,7 @@ EVENT = {
     "required": ["id", "type", "at"],
     "properties": {
         "id": TEXT,
-        "type": {**TEXT, "enum": [*FIELDS]},
+        "type": {**TEXT, "enum": [*HANDLERS]},
         "at": {**TEXT, "format": "date-time"},
     },
     "additionalProperties": True,
@@ -28,7 +28,7 @@ MISTAKES = {"application/json": {"schema": {"$ref": "#/components/schemas/Mistak
 def add_plain_views(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
-    """A postprocessing hook, after the one that brings the components of errors."""
+    """Describe the two views; a postprocessing hook that runs after the one for errors."""
     schemes = result["components"].setdefault("securitySchemes", {})
     schemes["callToken"] = {
         "type": "http",
@@ -39,7 +39,7 @@ def add_plain_views(
     result["paths"]["/calls/{id}/report"] = {
         "post": {
             "operationId": "calls_report_create",
-            "description": "What the voice agent saw. Repeats of an event's `id` change nothing.",
+            "description": "What the voice agent saw. Events with a known `id` change nothing.",
             "parameters": [CALL_ID],
             "tags": ["calls"],
             "security": [{"callToken": []}],

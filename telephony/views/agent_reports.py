@@ -1,6 +1,4 @@
-"""Where a voice agent reports on its call. A plain view: every live call posts here every two
-seconds.
-"""
+"""Reports of voice agents. A plain view, because every live call posts here every two seconds."""
 
 from uuid import UUID
 
@@ -10,7 +8,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import ParseError
 
 from telephony.domain import report_tokens
-from telephony.serializers.reports import BadReport, read_report
+from telephony.serializers.reports import InvalidReport, read_report
 from telephony.services.agent_reports import apply_report
 from telephony.views.raw_body import MALFORMED, read_raw_body
 from voiceops.api.errors import json_error
@@ -22,7 +20,7 @@ MAX_REPORT_BYTES = 1024 * 1024
 
 @csrf_exempt
 def report(request: HttpRequest, pk: str) -> HttpResponse:
-    """200 once stored; a 5xx asks the agent to send it again."""
+    """Answer 200 once the report is stored; after a 5xx the agent repeats it."""
     call_id = _authorized_call_id(request, pk)
     if call_id is None:
         return json_error(401)
@@ -35,17 +33,15 @@ def report(request: HttpRequest, pk: str) -> HttpResponse:
 
 
 def _authorized_call_id(request: HttpRequest, pk: str) -> UUID | None:
-    """The call, when the bearer token is its own."""
+    """Return the call's id when the bearer token belongs to the call."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     try:
         call_id = UUID(pk)
     except ValueError:
         return None
-    return (
-        call_id
-        if scheme.lower() == "bearer" and report_tokens.verify(token.strip(), call_id)
-        else None
-    )
+    if scheme.lower() != "bearer" or not report_tokens.verify(token.strip(), call_id):
+        return None
+    return call_id
 
 
 def _apply(call_id: UUID, body: bytes) -> HttpResponse:
@@ -53,8 +49,8 @@ def _apply(call_id: UUID, body: bytes) -> HttpResponse:
         apply_report(call_id=call_id, events=read_report(parse_json(body)))
     except ParseError:
         return json_error(400, MALFORMED)
-    except BadReport as error:
-        return JsonResponse({"detail": error.mistakes}, status=422)
+    except InvalidReport as error:
+        return JsonResponse({"detail": error.errors}, status=422)
     except NotFound as error:
         return json_error(404, str(error))
     except (OperationalError, InterfaceError):
