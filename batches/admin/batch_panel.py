@@ -118,6 +118,7 @@ def live_progress(request: HttpRequest) -> JsonResponse:
         str(batch.pk): {"small": render_small_progress(batch, counts[batch.pk])}
         for batch in batches
     }
+    # The large progress costs more queries, and only a batch's own page shows it.
     if len(batches) == 1:
         [batch] = batches
         states[str(batch.pk)] |= {

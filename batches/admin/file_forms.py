@@ -45,6 +45,7 @@ def form_page(
 
     A DomainError of `submit` is displayed beside the file.
     """
+    # The services read the file only now, so that what they refuse is shown like a field's error.
     if form.is_valid():
         try:
             return submit(request, **form.cleaned_data)

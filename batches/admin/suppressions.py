@@ -73,6 +73,7 @@ class SuppressionAdmin(StaffAdmin):
             for name in ("phone_number", "reason", "proof", "expires_at")
         }
         principal = principal_of(request, obj)
+        # Through the service, as the API does it: an expired suppression of the number is replaced.
         obj.pk = suppress_number(
             workspace=obj.workspace, now=timezone.now(), principal=principal, **values
         ).pk

@@ -69,6 +69,7 @@ class OfferedRowsView(AutocompleteJsonView):
         )
 
     def get_queryset(self) -> QuerySet[Any]:
+        # As a subquery: ordering and joins of the search are replaced by those of the offer.
         found = super().get_queryset().order_by().values("pk")
         return OFFERED_ROWS[self.source_field.name]().filter(pk__in=found)
 
@@ -76,7 +77,7 @@ class OfferedRowsView(AutocompleteJsonView):
         return {**super().serialize_result(obj, to_field_name), "text": label_of(obj)}
 
 
-class OfferedRowField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in the stubs only
+class OfferedRowField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic only in stubs
     """A row found by a search: all workspaces together may have thousands."""
 
     def __init__(self, name: str, refusal: str, **kwargs: Any) -> None:
@@ -109,6 +110,7 @@ class UploadForm(ListForm):
         workspace = values.get("workspace")
         for name, label in (("agent", "agent"), ("phone_number", "number")):
             row = values.get(name)
+            # The search offers rows of all workspaces: it does not know the form's other fields.
             if workspace and row and row.workspace_id != workspace.pk:
                 self.add_error(
                     name, f"This {label} belongs to {row.workspace.name}, not to {workspace.name}."

@@ -21,6 +21,7 @@ def find_suppressed(workspace_id: UUID, numbers: Iterable[str]) -> set[str]:
 
 def find_suppressed_targets(targets: Collection[Target]) -> set[Target]:
     """Return those of the targets that must not be called now."""
+    # Workspaces times numbers may be more than the targets: that is filtered below.
     workspaces = {workspace_id for workspace_id, _ in targets}
     numbers = list({number for _, number in targets})
     active = Suppression.unscoped.all().active_at(database_now())
@@ -29,6 +30,7 @@ def find_suppressed_targets(targets: Collection[Target]) -> set[Target]:
         rows = active.filter(workspace__in=workspaces, phone_number__in=chunk)
         listed.update(rows.values_list("workspace_id", "phone_number"))
 
+    # Of erased numbers only keyed hashes are left, which no query can match.
     erased = _erased_numbers(workspaces)
     return {
         (workspace_id, number)

@@ -44,6 +44,7 @@ class RecipientInserter:
     def __init__(self, batch: Batch, now: datetime) -> None:
         self._on_postgresql = connection.vendor == "postgresql"
         if self._on_postgresql:
+            # What all rows share is formatted once.
             self._head = f"{batch.workspace_id}\t{batch.pk}\t0\t0\t\\N\t\\N\t"
             self._pending = f"pending\t\\N\t{now.isoformat()}\n"
             self.encode = self._as_line
@@ -65,6 +66,7 @@ class RecipientInserter:
         end = f"skipped\t{reason}\t\\N\n" if reason else self._pending
         return f"{self._head}{uuid7()}\t{row_number}\t{phone}\t{values}\t{is_duplicate}\t{end}"
 
+    # Row by row the same values as `_as_line`, as SQLite's driver wants them.
     def _as_parameters(
         self, row_number: int, phone: str, values: str, is_duplicate: bool, reason: str | None
     ) -> Any:
@@ -102,6 +104,7 @@ def insert_rejected(batch: Batch, rows: Sequence[NewRejectedRow]) -> None:
 
 
 def _copy(table: str, columns: str, lines: Sequence[str]) -> None:
+    # An empty COPY would still cost a round trip.
     if not lines:
         return
     with (

@@ -65,10 +65,12 @@ class ChunkWriter:
         self._required = [alignment.position_of(name) for name in required_variables(batch)]
         self._skips_duplicates = batch.on_duplicate == Batch.OnDuplicate.SKIP
 
+        # Only an appended list, or an import that continues, can meet rows stored earlier.
         has_rows = batch.rows_before or batch.rows_read
         stored = Recipient.unscoped.filter(batch=batch, is_duplicate=False)
         self._stored = PhoneNumberSet(_phone_numbers(stored) if has_rows else ())
 
+        # Loaded at once; `number_set` explains why the database is not asked for each chunk.
         suppressions = Suppression.unscoped.filter(workspace=batch.workspace_id)
         active = suppressions.active_at(database_now())
         self._suppressed = PhoneNumberSet(_phone_numbers(active))
@@ -123,6 +125,7 @@ class ChunkWriter:
 
         for (row_number, (_, phone, cells, _)), is_new in zip(accepted, is_new_number, strict=True):
             cells = arrange(cells)
+            # The first reason wins; previews check in the same order.
             reason = None
             if not is_new and self._skips_duplicates:
                 reason = DUPLICATE
@@ -151,6 +154,7 @@ class ChunkWriter:
         recipients = Recipient.unscoped.filter(batch=self._batch)
         stored_numbers = dict(find_in(recipients, "row_number", wanted, "phone_number"))
 
+        # Two rows that correct the same one: the first takes its place, the second is a new row.
         corrected: list[int] = []
         result: list[Placed] = []
         for row_number, verdict in placed:

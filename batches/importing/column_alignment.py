@@ -23,6 +23,7 @@ class ColumnAlignment:
             batch.variable_names if batch.columns else listed.variables
         )
         self._places = [self._find_place(batch, listed, at) for at in range(len(listed.names))]
+        # Nearly all lists: then rows are stored as they are.
         self._is_identical = self._places == list(range(len(self.names)))
         if len(self.names) > MAX_COLUMNS:
             raise UnreadableUpload(
@@ -55,6 +56,7 @@ class ColumnAlignment:
             return index
         if index == listed.phone_index:
             return read_columns(batch.columns, batch.column_mapping).phone_index
+        # The same name is the same column, even if the mapping has changed since.
         if name in self.names:
             return self.names.index(name)
         if variable is not None and variable in self.variables:

@@ -83,6 +83,7 @@ def read_columns(
             f"The file has {len(names)} columns, more than the {MAX_COLUMNS} allowed: remove some."
         )
 
+    # An empty mapping is a mapping: it says that no saved one is wanted.
     saved = _find_saved_mapping(names, saved_mappings) if mapping is None else None
     mapping = mapping or (saved.column_mapping if saved else {})
     _check_mapping(mapping, names)
@@ -115,6 +116,7 @@ def unique_column_names(header: Sequence[Any]) -> list[str]:
 
     A column without a name gets one from its position; repeated names are numbered.
     """
+    # Spreadsheets save empty columns at the end.
     cells = [str(cell).strip() for cell in header]
     while cells and not cells[-1]:
         cells.pop()
@@ -169,11 +171,13 @@ def _find_phone_column(names: list[str], mapping: Mapping[str, str | None]) -> i
         if mapping.get(name) == PHONE:
             return index
 
+    # A column that the mapping names is not guessed, even if it looks like the phone column.
     unmapped = [_normalize(name) if name not in mapping else "" for name in names]
     for phone_name in map(_normalize, PHONE_NAMES):
         if phone_name in unmapped:
             return unmapped.index(phone_name)
 
+    # The most frequent mistake deserves a sentence of its own.
     if any(_PHONE_LIKE.match(name) for name in names):
         raise UnreadableUpload(
             "The file has no phone column: its first row holds a number instead of column names. "

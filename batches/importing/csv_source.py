@@ -100,6 +100,7 @@ def _detect_delimiter(path: Path, form: TextFormat) -> tuple[str, int]:
     """Return the delimiter, and how many lines come before the list."""
     with _open(path, form) as file:
         sample = list(islice(file, SAMPLE_LINES))
+    # A hint in the file beats every guess.
     if sample and (hint := _SEPARATOR_LINE.match(sample[0])):
         return hint.group(1), 1
     return max(DELIMITERS, key=lambda delimiter: _delimiter_score(sample, delimiter)), 0
@@ -156,6 +157,7 @@ def _read_lines(file: Iterable[str], delimiter: str, *, damaged: bool) -> Iterat
     lines = iter(file)
     row_number = 0
     while block := list(islice(lines, BLOCK_LINES)):
+        # Damaged files need the raw lines of each record, to find the damage in them.
         records = None if damaged else _parse_block(block, delimiter)
         if records is None:
             rereadable = _RereadableLines(lines, block)
@@ -164,6 +166,7 @@ def _read_lines(file: Iterable[str], delimiter: str, *, damaged: bool) -> Iterat
             )
             continue
 
+        # Short lines cannot have long cells, which spares the check for nearly all blocks.
         if max(map(len, block)) > MAX_CELL_CHARACTERS:
             for at, cells in enumerate(records, start=row_number + 1):
                 yield at, cells, check_cell_length(cells)

@@ -65,6 +65,7 @@ class ImportJob:
             chunks = ahead.chunks(
                 while_waiting=self.lease.renew, every_seconds=IMPORT_LEASE_RENEWAL_SECONDS
             )
+            # The columns are known once the first chunk has arrived.
             for chunk in chunks:
                 store = store or ChunkStore(self.batch, self.lease, reader.table)
                 store.save(chunk)
@@ -89,6 +90,7 @@ class ImportJob:
         The rows already read from it are deleted; the batch keeps the reason, and fails if it has
         no other rows. Raises LostLeaseError.
         """
+        # Rows of lists uploaded earlier stay.
         first_row = self.batch.rows_before
         Recipient.unscoped.filter(batch=self.batch, row_number__gt=first_row).delete()
         RejectedRow.unscoped.filter(batch=self.batch, row_number__gt=first_row).delete()
@@ -147,6 +149,7 @@ class ChunkStore:
             commit_without_waiting()
             self._writer.insert(prepared)
             check_foreign_keys_now()
+            # Positions have to grow chunk by chunk, or a killed import would leave a gap.
             wait_for_turn()
             self._save_position(prepared.last_row, prepared.rejected_change)
 
@@ -187,6 +190,7 @@ class _ListReader:
             saved = self.table.columns.saved_mapping
             saved_country = saved.default_country if saved else None
             parser = PhoneParser(batch.default_country or saved_country)
+            # Rows stored by an earlier import are read again: only reading finds their numbers.
             for verdict in validate_rows(self.table, parser):
                 if verdict.row_number > batch.rows_read:
                     yield verdict

@@ -43,6 +43,7 @@ def _write_line(file: IO[bytes], cells: list[Any]) -> None:
 @contextmanager
 def open_recipients(path: Path) -> Iterator[Source]:
     """Open what `write_recipients` stored as a Source."""
+    # Counted first, because the progress needs a total.
     with path.open("rb") as file:
         line_count = sum(1 for _ in file)
         file.seek(0)

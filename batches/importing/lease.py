@@ -56,6 +56,7 @@ class ImportLease:
         self._update(import_lease_expires_at=None, upload="", **fields)
 
     def _update(self, **fields: object) -> None:
+        # Compare and set: nothing is written once another process has acquired the lease.
         held = Batch.unscoped.filter(pk=self.batch_id, import_lease_expires_at=self.expires_at)
         if not held.update(**fields):
             raise LostLeaseError
@@ -74,6 +75,7 @@ def begin_append(*, batch: Batch, upload: str) -> None:
     The caller enqueues the import. Raises StateForbids while another list of the batch is being
     read.
     """
+    # Compare and set: of two appends at once, one is refused.
     updated = Batch.unscoped.filter(pk=batch.pk, upload="").update(
         upload=upload,
         rows_before=F("rows_before") + F("rows_read"),

@@ -27,6 +27,7 @@ class PhoneNumberSet:
 
     def add(self, numbers: Iterable[str]) -> list[bool]:
         """Add the numbers. Returns for each whether it was new, also within `numbers`."""
+        # A loop, because two equal numbers within `numbers` must not both be new.
         digits = self._digits
         is_new: list[bool] = []
         for value in map(int, numbers):

@@ -99,6 +99,7 @@ def dialable_pattern(code: str) -> re.Pattern[str]:
     if not regions or regions[0] == WORLD:
         return MATCHES_NOTHING
     main = _metadata(regions[0])
+    # Regions told apart by their leading digits are left to the library.
     if main.leading_digits:
         return MATCHES_NOTHING
 
@@ -120,6 +121,7 @@ def national_plan(region: str) -> NationalPlan | None:
     not know.
     """
     metadata = _metadata(region)
+    # Prefixes that change the number, as in Argentina, are left to the library.
     if metadata.national_prefix_transform_rule:
         return None
     code = str(metadata.country_code)

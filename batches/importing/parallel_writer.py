@@ -37,6 +37,7 @@ class ParallelWriter(Generic[Chunk]):
         return self
 
     def __exit__(self, *_: object) -> None:
+        # In each thread itself: Django's connections belong to the thread that opened them.
         for thread in self._threads:
             thread.submit(connections.close_all)
         for thread in self._threads:

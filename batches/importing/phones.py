@@ -96,6 +96,7 @@ class PhoneParser:
         # Four replaces are faster than one translate.
         digits = text.replace(" ", "").replace("-", "").replace("(", "").replace(")", "")
         if "." in digits:
+            # 12025550186.0 is a damaged number, which `parse` repairs and counts.
             if _FLOAT_TAIL.search(digits):
                 return None
             digits = digits.replace(".", "")
@@ -125,6 +126,7 @@ class PhoneParser:
         return f"+{code}{digits}" if dialable_pattern(code).match(digits) else None
 
     def _parse_any(self, original: str) -> ParsedNumber | RefusedNumber:
+        # Full-width digits, direction marks and quotation marks come from copying.
         visible = unicodedata.normalize("NFKC", original.translate(_INVISIBLE))
         text = visible.strip().strip(_QUOTATION_MARKS)
         if not text:
@@ -182,6 +184,7 @@ class PhoneParser:
             number = phonenumbers.parse(text, None if is_international else self.country)
         except NumberParseException as error:
             return _refuse_unparsed(text, error)
+        # Extensions have letters in them, so they are found first.
         if number.extension:
             return RefusedNumber(
                 NOT_DIALABLE,
@@ -243,6 +246,7 @@ def _is_short(digits: str, country: str) -> bool:
     if len(digits) > MAX_SHORT_DIGITS:
         return False
     code = phonenumbers.country_code_for_region(country)
+    # The library's parser refuses short numbers, so the object is made by hand.
     short = PhoneNumber(country_code=code, national_number=int(digits))
     return phonenumbers.is_valid_short_number_for_region(short, country) is True
 

@@ -41,6 +41,7 @@ class ReadAhead(Generic[Item]):
         """
         while True:
             try:
+                # With a timeout, because the caller must renew its lease while it waits.
                 received = self._chunks.get(timeout=every_seconds)
             except queue.Empty:
                 while_waiting()

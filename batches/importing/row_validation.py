@@ -96,6 +96,7 @@ def _validate_irregular_row(
     corrects = None
     if table.columns.is_correction:
         cells, corrects = _parse_correction(cells, width)
+    # A row of the wrong width keeps an earlier problem, which says more.
     if len(cells) != width:
         cells, problem = _fit_to_header(cells, width, problem)
     if problem is not None:
@@ -114,6 +115,7 @@ def phone_text(cell: Any) -> str:
     """Return a phone cell as text; in JSON it may be a number or null."""
     if cell is None:
         return ""
+    # JavaScript has no integers: 12025550186.0 was meant as a number of digits.
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return cell if isinstance(cell, str) else str(cell)

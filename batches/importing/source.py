@@ -60,6 +60,7 @@ def upload_path(name: str) -> Path:
 
 def check_cell_length(cells: list[Any]) -> Problem | None:
     """Return the problem of a row with too long a cell (docs/reference/reliability.md §E3)."""
+    # The first long cell is enough for the message.
     for position, cell in enumerate(cells, start=1):
         if isinstance(cell, str) and len(cell) > MAX_CELL_CHARACTERS:
             return Problem(

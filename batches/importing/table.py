@@ -63,11 +63,13 @@ def open_table(
         raise UnreadableUpload(EMPTY_FILE)
     with _open_source(path, max_rows) as source:
         header = _read_header(source)
+        # JSON has its phone column by definition, whatever the variables are called.
         if path.suffix == RECIPIENTS_SUFFIX:
             mapping, saved_mappings = {PHONE: PHONE}, ()
         elif is_append and mapping:
             mapping = _drop_absent_columns(mapping, header)
         columns = _read_columns(source, header, mapping, agent_variables, saved_mappings)
+        # Read now, so that a list without rows is refused before anything is stored.
         first = _read_first_row(source)
 
         expected = source.expected_lines
@@ -115,6 +117,7 @@ def _read_header(source: Source) -> list[Any]:
 
 
 def _read_first_row(source: Source) -> Line:
+    # Lazily: no more than one row is read here.
     rows = (line for line in source.lines if source.keeps_blank_rows or has_content(line))
     first = next(rows, None)
     if first is None:

@@ -51,6 +51,7 @@ def detect_text_format(path: Path) -> TextFormat:
         raise UnreadableUpload(OLD_EXCEL)
     if encoding := _wide_encoding(head):
         return _examine_wide(path, encoding)
+    # HTML saved under a spreadsheet's name is text, but no list.
     if b"\0" in head or not _is_mostly_text(head) or head.lstrip()[:1] == b"<":
         raise UnreadableUpload(NOT_A_SPREADSHEET)
     return _examine_narrow(path, "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8")
@@ -128,6 +129,7 @@ def _examine_narrow(path: Path, encoding: str) -> TextFormat:
     if encoding == "utf-8-sig" or _is_mostly_utf8(path):
         # The few broken rows are rejected one by one.
         return TextFormat(encoding, "surrogateescape", line_count, damaged=True)
+    # Windows-1252 leaves five bytes undefined; a file with one of them is Latin-1.
     is_latin = any(_UNDEFINED_IN_CP1252.search(chunk) for chunk in _read_chunks(path))
     return TextFormat("latin-1" if is_latin else "cp1252", "strict", line_count, has_nul)
 

@@ -202,6 +202,7 @@ def main(arguments: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Whatever the parser raises for a hostile file becomes one sentence.
     path, *limits = arguments
     try:
         write_rows(Path(path), *(int(limit) for limit in limits))

@@ -40,6 +40,7 @@ def open_workbook(path: Path, *, max_rows: int) -> Iterator[Source]:
     with child:
         try:
             assert child.stdout is not None
+            # The child sends its first line after all checks: most refusals arrive here.
             summary = _read_answer(child.stdout)
             remarks: tuple[str, ...] = ()
             if summary["others"]:
@@ -53,6 +54,7 @@ def open_workbook(path: Path, *, max_rows: int) -> Iterator[Source]:
                 filled_columns=lambda _header: width,
             )
         finally:
+            # A reader that stops early must not wait for the rest of the workbook.
             child.kill()
 
 

@@ -78,6 +78,7 @@ def estimate_calling(
     total = sum(group.size for group in groups)
     now = sum(group.size for group in groups if group.opening == begin)
 
+    # One group after the other: they share the channels, and earlier ones are called first.
     end = begin
     for group in groups:
         seconds = group.size / pace.sustained
@@ -128,6 +129,7 @@ def _add_calling_time(
         opening = first_opening(zones, window, at, holidays_country=country)
         if opening is None:
             break
+        # A recipient in one of several possible zones is called only while all are open.
         closing = min(_closing(zone, window, opening) for zone in zones)
         open_seconds = (closing - opening).total_seconds()
         if seconds <= open_seconds:

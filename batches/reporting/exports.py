@@ -39,5 +39,6 @@ EXPORT_FILES: dict[str, Callable[[Batch], Export]] = {
 
 def open_export(batch: Batch, name: str, *, principal: Principal) -> Export:
     """Open one of `EXPORT_FILES` and record it in the audit log: it contains personal data."""
+    # Before the first byte: a download that breaks off has left the system too.
     audit.record("batch.exported", principal=principal, target=batch, changes={"file": name})
     return EXPORT_FILES[name](batch)

@@ -54,6 +54,7 @@ def calls_per_second(batch: Batch, now: datetime) -> float:
         return 0.0
     seconds = min(RATE_WINDOW_SECONDS, max((now - batch.started_at).total_seconds(), 1.0))
     since = now - timedelta(seconds=seconds)
+    # The id narrows the search by its index, the time decides.
     recent = Call.unscoped.filter(
         workspace=batch.workspace_id, batch_id=batch.pk, pk__gte=lowest_call_id(since)
     )
@@ -79,6 +80,7 @@ def estimated_end(
         return None
     open_count = sum(recipients.counts[status] for status in Recipient.Status.open())
     number_rate = batch.phone_number.calls_per_second if batch.phone_number else None
+    # In the first second there is nothing to measure.
     pace = rate or batch.calls_per_second or number_rate
     if not pace:
         return None

@@ -93,6 +93,7 @@ def summarize(
     since = since or _subtract(until, DEFAULT_SPAN.get(group_by, DEFAULT_SPAN_OTHERWISE))
     _check_span(since, until, group_by)
 
+    # Totals are added up here, because averages of groups do not add up.
     totals = Tally()
     tallies: dict[Any, Tally] = {}
     for key, outcome, calls, talk in _group_rows(workspace, group_by, since, until):

@@ -76,6 +76,7 @@ def _chunks(related: Any, fields: Sequence[str]) -> Iterator[list[tuple[Any, ...
 
     The first of `fields` must be `row_number`.
     """
+    # Keyset paging: an open cursor would keep a transaction alive while a client downloads.
     last_row = -1
     rows = related.order_by("row_number").values_list(*fields)
     while chunk := list(rows.filter(row_number__gt=last_row)[:REPORT_CHUNK_ROWS]):

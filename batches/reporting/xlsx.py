@@ -56,6 +56,7 @@ def encode_xlsx(rows: Iterable[Row]) -> Iterator[bytes]:
     with ZipFile(buffer, "w", ZIP_DEFLATED, compresslevel=1) as archive:
         for name, xml in WORKBOOK_PARTS.items():
             archive.writestr(name, XML_HEAD + xml)
+        # The size is unknown beforehand, and may exceed what 32 bits hold.
         with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
             for piece in _sheet_xml(rows):
                 sheet.write(piece.encode())
@@ -83,6 +84,7 @@ def _sheet_xml(rows: Iterable[Row]) -> Iterator[str]:
 def _cell_xml(value: Any) -> str:
     if value is None or value == "":
         return "<c/>"
+    # Exact types: a boolean is an int, and is written as text.
     if type(value) in (int, float):
         return f"<c><v>{value}</v></c>"
     text = escape(_NOT_IN_XML.sub("", format_cell(value)))

@@ -106,6 +106,7 @@ class BatchSerializer(WorkspaceSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         start = attrs.get("start", getattr(self.instance, "start", None))
+        # A PATCH may change one of the two; the other is the batch's own.
         at = attrs.get("scheduled_at", getattr(self.instance, "scheduled_at", None))
         if start == Batch.Start.SCHEDULED and at is None:
             raise serializers.ValidationError(
@@ -134,6 +135,7 @@ class NewBatchSerializer(BatchSerializer):
         if attrs.get("column_mapping") is not None:
             error = field_error("value_error", "give either column_mapping or column_mapping_id")
             raise serializers.ValidationError({"column_mapping_id": error.detail})
+        # A country in the body beats the saved one.
         return {
             "default_country": saved.default_country,
             **attrs,
@@ -194,7 +196,7 @@ class BatchQuery(PageQuery):
 
 
 def require_one_source(serializer: serializers.Serializer[Any], data: Any) -> None:
-    """Require the list in the form that fits the body: `file` in multipart, `recipients` in JSON."""
+    """Require the list in the body's own form: `file` in multipart, `recipients` in JSON."""
     is_form = html.is_html_input(data)
     required, other = ("file", "recipients") if is_form else ("recipients", "file")
     serializer.fields[required].required = True

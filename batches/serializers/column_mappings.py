@@ -19,6 +19,7 @@ class SavedMappingSerializer(WorkspaceSerializer):
         read_only_fields = ["created_at", "updated_at"]
 
     def validate_column_mapping(self, mapping: dict[str, Any]) -> dict[str, Any]:
+        # An empty mapping would fit every list, and map none of its columns.
         if not mapping:
             raise field_error("value_error", "name at least one column")
         if len(mapping) > MAX_COLUMNS:

@@ -1,4 +1,4 @@
-"""Fields that only batches have: an uploaded file, recipients as JSON, a column mapping, minutes."""
+"""Fields that only batches have: an uploaded file, recipients as JSON, a column mapping."""
 
 from typing import Any
 
@@ -24,6 +24,7 @@ class ListFile(serializers.Field[Any, Any, Any, Any]):
     """The uploaded list in a multipart body. Its content and size are checked by the services."""
 
     def get_value(self, dictionary: Any) -> Any:
+        # Django would silently use the last of several files.
         files = dictionary.getlist(self.field_name) if html.is_html_input(dictionary) else []
         return files if len(files) > 1 else super().get_value(dictionary)
 

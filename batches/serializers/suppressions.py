@@ -57,6 +57,8 @@ class SuppressionQuery(PageQuery):
     """`search` finds digits within numbers; `active=false` lists expired suppressions."""
 
     search = Text(max_length=20, required=False)
-    # DRF removes fields from the class, so the base's attribute of this name stays.
-    source = Choice(choices=Suppression.Source.values, required=False)  # type: ignore[assignment]  # see above
+    # DRF moves fields off the class, so this one does not hide the base's attribute `source`.
+    source = Choice(  # type: ignore[assignment]  # see above
+        choices=Suppression.Source.values, required=False
+    )
     active = Boolean(required=False)

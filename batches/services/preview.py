@@ -57,6 +57,7 @@ def preview_list(
     Raises StateForbids when the agent was never published, Invalid for a list that is too large,
     empty, unreadable or without a phone column.
     """
+    # Never saved: the checks and the estimate read the fields of a batch.
     batch = Batch(
         workspace=agent.workspace,
         agent=agent,
@@ -87,7 +88,7 @@ def _preview_table(batch: Batch, table: Table, now: datetime) -> dict[str, Any]:
     repairs = RepairCounter()
     verdicts = validate_rows(table, PhoneParser(batch.default_country), repairs)
     tally = _PreviewTally(batch, table)
-    notes = [*table.remarks, *tally.count_in_time(verdicts)]
+    remarks = [*table.remarks, *tally.count_in_time(verdicts)]
 
     calling = _estimate(batch, tally.recipients, now)
     reasons = dict(tally.reasons)
@@ -98,7 +99,7 @@ def _preview_table(batch: Batch, table: Table, now: datetime) -> dict[str, Any]:
         "column_mapping": table.columns.mapping,
         "column_mapping_id": saved and saved.id,
         "default_country": batch.default_country,
-        "notes": notes,
+        "notes": remarks,
         "counts": tally.counts(repaired=repairs.repaired),
         "first_rows": tally.first_rows,
         "first_rejected": tally.first_rejected,
@@ -142,6 +143,7 @@ class _PreviewTally:
         self.lacks_column = any(name not in variables for name in required)
         self.required = [variables.index(name) for name in required if name in variables]
         workspace = self.batch.workspace
+        # Most workspaces have none, which spares a query for each chunk.
         self.has_suppressions = workspace.suppressions.exists() or workspace.erased_numbers.exists()
 
     def count_in_time(self, verdicts: Iterator[Verdict]) -> list[str]:

@@ -61,6 +61,7 @@ class BatchViewSet(
         "progress": Role.MEMBER,
     }
 
+    # Serializers read the number's pace, services the workspace's settings.
     def refine_queryset(self, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
         return queryset.select_related("phone_number", "workspace")
 
@@ -124,6 +125,7 @@ class BatchViewSet(
     @action(detail=True, methods=["get"])
     def progress(self, request: Request, pk: str) -> HttpResponseBase:
         batch = self.get_object()
+        # A stream may outlive the login or key that opened it.
         if wants_events(request):
             return stream_progress(
                 batch.pk, has_access=lambda: is_still_valid(self.principal, now=timezone.now())

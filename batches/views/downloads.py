@@ -46,5 +46,6 @@ def file_response(batch: Batch, name: str, *, principal: Principal) -> HttpRespo
     export = exports.open_export(batch, name, principal=principal)
     response = StreamingHttpResponse(export.chunks, content_type=export.media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    # Browsers must not guess a type from content that strangers have uploaded.
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

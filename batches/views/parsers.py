@@ -18,6 +18,7 @@ class CappedUpload(TemporaryFileUploadHandler):
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         limit = settings.MAX_UPLOAD_BYTES
+        # Reading on lets the client get its answer instead of a broken connection, within limits.
         if start > MAX_DISCARDED_UPLOADS * limit:
             raise StopUpload(connection_reset=True)
         if start <= limit:

@@ -54,6 +54,7 @@ class SuppressionViewSet(
             queryset = queryset.filter(source=query["source"])
         if "active" in query:
             assert isinstance(queryset, SuppressionQuerySet)
+            # With `active=false` exactly the others, so that the two lists add up.
             now = timezone.now()
             queryset = queryset.active_at(now) if query["active"] else queryset.expired_at(now)
         return queryset
