@@ -1,3 +1,5 @@
+"""A batch: a list of recipients, called by one agent from one number."""
+
 from typing import Any, TypeAlias
 
 from django.db import models
@@ -11,6 +13,7 @@ from voiceops.core.ids import uuid7
 
 
 def default_retry() -> dict[str, Any]:
+    """Return the retry settings of a batch that was created without any."""
     return {"max_attempts": 1, "delay_minutes": [30], "outcomes": ["busy", "no_answer"]}
 
 
@@ -46,11 +49,6 @@ class BatchStatus(models.TextChoices):
         """States whose list has been imported and that have not ended."""
         return *cls.waiting(), *cls.started()
 
-    @classmethod
-    def unfinished(cls) -> tuple["BatchStatus", ...]:
-        """States in which a batch has not ended."""
-        return cls.VALIDATING, *cls.stoppable()
-
 
 class Batch(WorkspaceOwned):
     """A list of recipients, called by one agent from one number."""
@@ -75,50 +73,58 @@ class Batch(WorkspaceOwned):
         PhoneNumber, models.SET_NULL, null=True, related_name="batches"
     )
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.VALIDATING)
-    error = models.TextField(null=True, blank=True, help_text="why it failed or paused itself")
+    error = models.TextField(
+        null=True, blank=True, help_text="why the batch failed or paused itself"
+    )
     column_mapping = models.JSONField(null=True, blank=True)
     default_country = models.CharField(max_length=2, null=True, blank=True)
     start = models.CharField(max_length=10, choices=Start.choices, default=Start.MANUAL)
     scheduled_at = models.DateTimeField(null=True, blank=True)
     calling_window = models.JSONField(null=True, blank=True)
-    calls_per_second = models.FloatField(null=True, blank=True, help_text="null: the number's")
+    calls_per_second = models.FloatField(
+        null=True, blank=True, help_text="null for the number's limit alone"
+    )
     max_concurrent_calls = models.PositiveIntegerField(
-        null=True, blank=True, help_text="null: the number's"
+        null=True, blank=True, help_text="null for the number's limit alone"
     )
     retry = models.JSONField(default=default_retry)
     on_duplicate = models.CharField(
         max_length=4, choices=OnDuplicate.choices, default=OnDuplicate.SKIP
     )
 
-    # the uploaded list
+    # The uploaded list and its import.
     upload = models.CharField(
         max_length=255,
         blank=True,
         default="",
-        help_text="file under DATA_DIR/uploads while importing",
+        help_text="file in DATA_DIR/uploads, until it has been imported",
     )
-    columns = models.JSONField(default=list, blank=True, help_text="the uploaded columns, in order")
+    columns = models.JSONField(
+        default=list, blank=True, help_text="the uploaded columns, in their order"
+    )
     variable_names = models.JSONField(
-        default=list, blank=True, help_text="beside columns: its variable, null for none"
+        default=list, blank=True, help_text="the variable of each column, null for none"
     )
     rows_read = models.PositiveIntegerField(
-        default=0, help_text="how far the import has come; resumed from here"
+        default=0, help_text="rows imported so far; the import resumes here"
     )
     rows_before = models.PositiveIntegerField(
-        default=0, help_text="row numbers used by the lists uploaded earlier"
+        default=0, help_text="rows of the lists uploaded earlier"
     )
     rows_total = models.PositiveIntegerField(null=True, blank=True)
     rejected_count = models.PositiveIntegerField(default=0)
     import_lease_expires_at = models.DateTimeField(null=True, blank=True)
 
-    # pacing and the circuit breaker
+    # Pacing and the circuit breaker.
     next_slot_at = models.DateTimeField(null=True, blank=True)
-    provider_failures = models.PositiveIntegerField(default=0, help_text="in a row")
+    provider_failures = models.PositiveIntegerField(
+        default=0, help_text="provider failures in a row"
+    )
     probe_at = models.DateTimeField(
-        null=True, blank=True, help_text="paused by itself: one call may try then"
+        null=True, blank=True, help_text="when a batch that paused itself may probe with one call"
     )
     probe_call_id = models.UUIDField(
-        null=True, blank=True, help_text="the one call a self-paused batch may dial"
+        null=True, blank=True, help_text="the one call that a batch that paused itself may dial"
     )
 
     created_at = models.DateTimeField(auto_now_add=True)
@@ -141,12 +147,13 @@ class Batch(WorkspaceOwned):
 
     @property
     def known_mapping(self) -> dict[str, str | None] | None:
-        """What the columns were told to mean, else what they were taken for: one without a variable
-        is the phone.
+        """The mapping that was given or found for the list; None before the import has read it.
+
+        The column without a variable holds the phone number.
         """
         if self.column_mapping is not None or not self.columns:
             return self.column_mapping
-        named = zip(self.columns, self.variable_names, strict=False)
+        pairs = zip(self.columns, self.variable_names, strict=False)
         return {
-            column: "phone_number" if variable is None else variable for column, variable in named
+            column: "phone_number" if variable is None else variable for column, variable in pairs
         }

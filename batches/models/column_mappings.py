@@ -1,3 +1,5 @@
+"""Saved meanings of a list's columns."""
+
 from django.db import models
 
 from accounts.models import Workspace
@@ -6,7 +8,7 @@ from voiceops.core.ids import uuid7
 
 
 class SavedMapping(WorkspaceOwned):
-    """What the columns of a list mean, remembered: a list with these columns gets it by itself."""
+    """A named column mapping. It applies by itself to uploaded lists that have these columns."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="saved_mappings")

@@ -1,3 +1,5 @@
+"""The rows of a batch's list: recipients, and rows that could not become one."""
+
 from typing import Any, ClassVar, Self, TypeAlias
 
 from django.db import models
@@ -54,7 +56,10 @@ class RecipientStatus(models.TextChoices):
 
 
 class RecipientQuerySet(models.QuerySet["Recipient"]):
+    """Query set of recipients."""
+
     def in_file_order(self) -> Self:
+        """Return the recipients in the order of the uploaded rows."""
         return self.order_by("row_number")
 
 
@@ -69,19 +74,19 @@ class Recipient(WorkspaceOwned):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="recipients")
-    # No index of its own: those that begin with it serve, and one less is a tenth of an import.
+    # No index of its own, because those below begin with it. One index is a tenth of an import.
     batch = models.ForeignKey(Batch, models.CASCADE, related_name="recipients", db_index=False)
     row_number = models.PositiveIntegerField()
     phone_number = models.CharField(max_length=16)
     values = models.JSONField(default=list)
     is_duplicate = models.BooleanField(
-        default=False, help_text="the number stands earlier in this batch"
+        default=False, help_text="an earlier row of the batch has the same number"
     )
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.PENDING)
     reason = models.CharField(max_length=64, null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="those that count")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="attempts that count")
     sends = models.PositiveSmallIntegerField(
-        default=0, help_text="call rows so far: the next call's sequence"
+        default=0, help_text="calls so far, with those that do not count"
     )
     outcome = models.CharField(max_length=16, null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
@@ -111,21 +116,18 @@ class Recipient(WorkspaceOwned):
         return f"row {self.row_number} of batch {self.batch_id}"
 
     def variables_in(self, batch: Batch) -> dict[str, Any]:
-        """The row's cells under the names of the batch's variables; cells the row did not have are
-        left out.
-        """
+        """Return the row's cells by the names of the batch's variables, without missing cells."""
         pairs = zip(batch.variable_names, self.values, strict=False)
         return {name: value for name, value in pairs if name is not None and value is not None}
 
 
 class RejectedRow(WorkspaceOwned):
-    """A row that could not become a recipient, as it was uploaded, with the reason."""
+    """A row that could not become a recipient, as it was uploaded, and why."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="rejected_rows")
-    batch = models.ForeignKey(
-        Batch, models.CASCADE, related_name="rejected_rows", db_index=False
-    )  # recipients' reason
+    # No index of its own, for the same reason as a recipient's batch.
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="rejected_rows", db_index=False)
     row_number = models.PositiveIntegerField()
     error_code = models.CharField(max_length=32)
     error_message = models.CharField(max_length=255)

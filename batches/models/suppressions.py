@@ -1,3 +1,5 @@
+"""Numbers that a workspace must not call."""
+
 from datetime import datetime
 from typing import ClassVar, Self
 
@@ -10,12 +12,14 @@ from voiceops.core.ids import uuid7
 
 
 class SuppressionQuerySet(models.QuerySet["Suppression"]):
+    """Query set of suppressions."""
+
     def active_at(self, instant: datetime) -> Self:
-        """Those in force at the instant."""
+        """Return the suppressions in force at the instant."""
         return self.filter(_active_at(instant))
 
     def expired_at(self, instant: datetime) -> Self:
-        """Those no longer in force at the instant."""
+        """Return the suppressions that are no longer in force at the instant."""
         return self.exclude(_active_at(instant))
 
 
@@ -24,7 +28,7 @@ def _active_at(instant: datetime) -> Q:
 
 
 class Suppression(WorkspaceOwned):
-    """A number never to be called by this workspace: checked at upload and again at the intent."""
+    """A number that the workspace must not call: checked at the import and again before a dial."""
 
     class Source(models.TextChoices):
         MANUAL = "manual"
@@ -38,7 +42,7 @@ class Suppression(WorkspaceOwned):
     reason = models.CharField(max_length=255, blank=True, default="")
     source = models.CharField(max_length=8, choices=Source.choices, default=Source.MANUAL)
     proof = models.CharField(
-        max_length=500, blank=True, default="", help_text="where the wish stands on record"
+        max_length=500, blank=True, default="", help_text="where the callee's request is on record"
     )
     expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
