@@ -18,7 +18,7 @@ from accounts.staff.base import SerializerForm, StaffAdmin, principal_of
 from batches.admin.file_forms import ListForm, form_page
 from batches.models import Suppression
 from batches.serializers.suppressions import SuppressionSerializer
-from batches.services.suppression_files import read_list
+from batches.services.suppression_files import read_suppression_file
 from batches.services.suppressions import lift_suppression, suppress_number, suppress_numbers
 from voiceops.core.pii import mask_number
 
@@ -117,7 +117,9 @@ def import_suppressions(
 ) -> HttpResponse:
     """Add the file's numbers and report what was added and rejected. Raises DomainError."""
     now = timezone.now()
-    read = read_list(Path(file.temporary_file_path()), expires_at=None, now=now, **fields)
+    read = read_suppression_file(
+        Path(file.temporary_file_path()), expires_at=None, now=now, **fields
+    )
     result = suppress_numbers(
         workspace=workspace,
         rows=read.rows,
@@ -126,11 +128,11 @@ def import_suppressions(
     )
     rejections = [
         f"; row {row['row_number']}: {row['error_message']}"
-        for row in read.refused[:MAX_LISTED_REJECTIONS]
+        for row in read.rejected[:MAX_LISTED_REJECTIONS]
     ]
     messages.success(
         request,
         f"{result.added} numbers added, {result.already} already on the list, "
-        f"{read.refused_count} rows rejected" + "".join(rejections),
+        f"{read.rejected_count} rows rejected" + "".join(rejections),
     )
     return redirect("admin:batches_suppression_changelist")

@@ -1,3 +1,1 @@
-"""The verbs of batches: taking lists in, moving a batch through its states, and what people decide
-by hand.
-"""
+"""What can be done with batches and their lists. Each module holds the verbs of one matter."""

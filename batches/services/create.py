@@ -1,6 +1,4 @@
-"""Taking lists in: a new batch, or more rows for one. The rows themselves are read in the
-background.
-"""
+"""Create a batch from an uploaded list, or append a list to one. Rows are read in the background."""
 
 from typing import Any
 
@@ -28,35 +26,24 @@ def create_batch(
     principal: Principal | None = None,
     **fields: Any,
 ) -> Batch:
-    """A batch that is `validating`: its list is kept, and read in the background.
+    """Create a batch and return it as `validating`; `fields` are the batch's own.
 
-    `fields` are the batch's own. Raises StateForbids when the agent was never published or the
-    number is not in use, Invalid for a list that is too large, empty, unreadable or without a phone
-    column.
+    Raises StateForbids when the agent was never published or the number is not active, Invalid for
+    a list that is too large, empty, unreadable or without a phone column.
     """
-    version = published_version(agent)
+    fields["agent_version"] = published_version(agent)
     if phone_number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
     workspace = agent.workspace
+    mapping = fields.get("column_mapping")
     saved_mappings = load_saved_mappings(workspace.pk)
-    kept = stored_upload(
-        content, mapping=fields.get("column_mapping"), saved_mappings=saved_mappings
-    )
-    with kept as upload, transaction.atomic():
+    stored = stored_upload(content, mapping=mapping, saved_mappings=saved_mappings)
+    with stored as upload, transaction.atomic():
         batch = Batch.unscoped.create(
-            workspace=workspace,
-            agent=agent,
-            agent_version=version,
-            phone_number=phone_number,
-            upload=upload,
-            **fields,
+            workspace=workspace, agent=agent, phone_number=phone_number, upload=upload, **fields
         )
-        audit.record(
-            "batch.created",
-            principal=principal,
-            target=batch,
-            changes={"name": batch.name},
-        )
+        changes = {"name": batch.name}
+        audit.record("batch.created", principal=principal, target=batch, changes=changes)
         task_queue.enqueue_on_commit(task_queue.IMPORT_BATCH, batch_id=str(batch.pk))
     return batch
 
@@ -64,20 +51,17 @@ def create_batch(
 def append_recipients(
     *, batch: Batch, content: UploadContent, principal: Principal | None = None
 ) -> Batch:
-    """More rows for a batch, read behind those it has. A rejected.csv with mended rows adds just
-    these.
+    """Append a list to the batch; its rows come after those that are there.
 
-    Raises StateForbids while an earlier list is read and when the batch was stopped or has failed,
-    Invalid as for a new batch.
+    Rejected rows that were corrected can be uploaded by themselves. Raises StateForbids while an
+    earlier list is read and when the batch was stopped or has failed, Invalid as for a new batch.
     """
     if batch.status == Batch.Status.VALIDATING:
         raise StateForbids(STILL_VALIDATING)
     if batch.status in (Batch.Status.STOPPED, Batch.Status.FAILED):
         raise StateForbids(HAS_ENDED)
-    with (
-        stored_upload(content, mapping=batch.column_mapping, is_append=True) as upload,
-        transaction.atomic(),
-    ):
+    stored = stored_upload(content, mapping=batch.column_mapping, is_append=True)
+    with stored as upload, transaction.atomic():
         begin_append(batch=batch, upload=upload)
         audit.record("batch.appended", principal=principal, target=batch)
         task_queue.enqueue_on_commit(task_queue.IMPORT_BATCH, batch_id=str(batch.pk))

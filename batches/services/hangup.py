@@ -1,4 +1,4 @@
-"""Ending the calls that a stopped batch still has up."""
+"""End the calls that a stopped batch still has."""
 
 import asyncio
 import time
@@ -13,25 +13,19 @@ from telephony.services.call_control import INTENT_POLL_SECONDS, MAX_INTENT_SECO
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
 
-AT_ONCE = 50  # requests to LiveKit
-NOT_ANSWERED = Stage.unanswered()
+MAX_ROOM_REQUESTS = 50  # to LiveKit at once
 
 
 def hang_up_calls(*, batch: Batch) -> None:
-    """End every call of a stopped batch. Raises ProviderError when LiveKit did not end some; ask
-    again for those.
+    """End every open call of a stopped batch.
 
-    Our rows first: an end by LiveKit's news would count as the callee's. An intent is left to be
-    sent or dropped before that, because a dial that is under way would only open its room again.
+    Raises ProviderError when LiveKit did not end some; the same order again ends those.
     """
-    calls = open_calls(batch)
-    deadline = time.monotonic() + MAX_INTENT_SECONDS
-    while any(call.stage == Stage.INTENT for call in calls) and time.monotonic() < deadline:
-        time.sleep(INTENT_POLL_SECONDS)
-        calls = open_calls(batch)
+    calls = _wait_for_intents(batch)
+    # Our rows first, because an end that LiveKit reports would count as the callee's.
     now = database_now()
     for call in calls:
-        call_states.mark_cancelled(call, at=now, by="operator", since=NOT_ANSWERED)
+        call_states.mark_cancelled(call, at=now, by="operator", since=Stage.unanswered())
     failures = run_in_session(lambda livekit: delete_rooms(livekit, calls)) if calls else {}
     for call in calls:
         if call.room not in failures:
@@ -41,16 +35,17 @@ def hang_up_calls(*, batch: Batch) -> None:
 
 
 def open_calls(batch: Batch) -> list[Call]:
+    """Return the calls of the batch that have not ended."""
     return list(Call.unscoped.open().filter(batch_id=batch.pk).order_by("pk"))
 
 
 async def delete_rooms(livekit: LiveKit, calls: Sequence[Call]) -> dict[str, ProviderError]:
-    """What went wrong, by room."""
+    """Delete the calls' rooms at LiveKit; returns the errors by room."""
     failures: dict[str, ProviderError] = {}
-    turn = asyncio.Semaphore(AT_ONCE)
+    places = asyncio.Semaphore(MAX_ROOM_REQUESTS)
 
     async def delete(room: str) -> None:
-        async with turn:
+        async with places:
             try:
                 await delete_room(livekit, room)
             except ProviderError as error:
@@ -58,3 +53,16 @@ async def delete_rooms(livekit: LiveKit, calls: Sequence[Call]) -> dict[str, Pro
 
     await asyncio.gather(*(delete(call.room) for call in calls))
     return failures
+
+
+def _wait_for_intents(batch: Batch) -> list[Call]:
+    """Return the open calls once every intent is sent or dropped, or has had time enough.
+
+    A dial that is under way would open its room again after the room was deleted.
+    """
+    calls = open_calls(batch)
+    deadline = time.monotonic() + MAX_INTENT_SECONDS
+    while any(call.stage == Stage.INTENT for call in calls) and time.monotonic() < deadline:
+        time.sleep(INTENT_POLL_SECONDS)
+        calls = open_calls(batch)
+    return calls

@@ -1,8 +1,7 @@
-"""Whoever asked during a call not to be called again stands on the list as soon as the agent has
-reported it.
+"""Suppress the numbers of callees who asked during a call not to be called again.
 
-The wish is kept on the call until it does, so that a bell nobody heard loses nothing: the sweep
-finds it.
+The request is kept on the call (`opt_out_at`) until the number is suppressed, so a lost message
+loses nothing: the sweep finds it.
 """
 
 from datetime import datetime
@@ -15,50 +14,44 @@ from telephony.models import Call, Direction
 from voiceops.core.phone_numbers import E164_PATTERN
 from voiceops.core.pii import mask_number
 
-REASON = "Asked during a call not to be called again"
-AT_ONCE = 200
+OPT_OUT_REASON = "Asked during a call not to be called again"
+OPT_OUT_CHUNK_CALLS = 200
 
 
 def suppress_opt_outs() -> int:
-    """Suppress the people of calls that are marked so, without end. Returns how many calls there
-    were.
+    """Suppress the other party of each call with an opt-out, without expiry; returns how many calls
+    there were.
     """
-    calls = list(
-        Call.unscoped.exclude(opt_out_at=None)
-        .select_related("workspace")
-        .order_by("opt_out_at")[:AT_ONCE]
-    )
+    pending = Call.unscoped.exclude(opt_out_at=None).select_related("workspace")
+    calls = list(pending.order_by("opt_out_at")[:OPT_OUT_CHUNK_CALLS])
     for call in calls:
-        assert call.opt_out_at is not None
+        asked_at = call.opt_out_at
+        assert asked_at is not None
         with transaction.atomic():
-            if Call.unscoped.filter(pk=call.pk, opt_out_at=call.opt_out_at).update(opt_out_at=None):
-                suppress_caller(call, call.opt_out_at)
+            # Compare and set: of two workers, one handles the request.
+            if Call.unscoped.filter(pk=call.pk, opt_out_at=asked_at).update(opt_out_at=None):
+                suppress_other_party(call, asked_at)
     return len(calls)
 
 
-def suppress_caller(call: Call, asked_at: datetime) -> None:
-    """A number that is suppressed for good stays as it stands; one suppressed for a time is from
-    now on for good.
-    """
+def suppress_other_party(call: Call, asked_at: datetime) -> None:
+    """Suppress the number of a call's caller or callee; one without an expiry stays as it is."""
     number = call.from_number if call.direction == Direction.INBOUND else call.to_number
-    rows = Suppression.unscoped.filter(workspace=call.workspace_id, phone_number=number)
-    if (
-        not E164_PATTERN.match(number) or rows.filter(expires_at=None).exists()
-    ):  # callers may withhold their number
+    # Callers may withhold their number.
+    if not E164_PATTERN.match(number):
         return
-    proof = f"call {call.pk} at {asked_at.isoformat(timespec='seconds')}"
-    wish = {
-        "reason": REASON,
-        "source": Suppression.Source.OPT_OUT,
-        "proof": proof,
-        "expires_at": None,
-    }
-    row, _ = Suppression.unscoped.update_or_create(
-        workspace=call.workspace, phone_number=number, defaults=wish
+    rows = Suppression.unscoped.filter(workspace=call.workspace_id, phone_number=number)
+    if rows.filter(expires_at=None).exists():
+        return
+    suppression, _ = Suppression.unscoped.update_or_create(
+        workspace=call.workspace,
+        phone_number=number,
+        defaults={
+            "reason": OPT_OUT_REASON,
+            "source": Suppression.Source.OPT_OUT,
+            "proof": f"call {call.pk} at {asked_at.isoformat(timespec='seconds')}",
+            "expires_at": None,
+        },
     )
-    changes = {"phone_number": mask_number(number), "source": row.source}
-    audit.record(
-        "suppression.added",
-        target=row,
-        changes=changes,
-    )
+    changes = {"phone_number": mask_number(number), "source": suppression.source}
+    audit.record("suppression.added", target=suppression, changes=changes)

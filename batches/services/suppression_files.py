@@ -1,6 +1,4 @@
-"""A list of numbers to be suppressed, as a file: read like every uploaded list, and also without a
-header.
-"""
+"""Read a file of numbers to suppress: as every uploaded list, and also without a header."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,107 +10,112 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from django.conf import settings
-from rest_framework.exceptions import ValidationError
 
-from batches.importing.columns import Columns
 from batches.importing.phones import PhoneParser
 from batches.importing.row_validation import Accepted, Rejected, validate_rows
-from batches.importing.table import open_table
+from batches.importing.table import Table, open_table
 from batches.services.suppressions import NewSuppression
-from voiceops.api.fields import DateTime
 from voiceops.core.errors import Invalid
+from voiceops.core.instants import parse_instant
 
-MOST_ROWS = 200_000  # read while the client waits
-MOST_REFUSALS = 1_000  # told one by one; the rest is counted
+MAX_SUPPRESSION_ROWS = 200_000  # read while the client waits
+MAX_REPORTED_REJECTIONS = 1_000  # further ones are only counted
+MAX_REASON_CHARACTERS = 255
 INVALID_EXPIRY = "invalid_expiry"
+# A first line that is a number already, so that the file has no header.
 NUMBER_FIRST = re.compile(
     rb"(?:\xef\xbb\xbf)?\"?[+(]?\d[\d\s().-]{6,}\"?\s*(?P<delimiter>[,;\t]|\r?\n|\Z)"
 )
+SNIFFED_BYTES = 200
+DELIMITERS = (b",", b";", b"\t")
 HEADER = b"phone_number%breason\n"
+UTF8_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
-class Read:
+class SuppressionFile:
+    """The rows of a file: those to suppress, and those that were rejected."""
+
     rows: list[NewSuppression] = field(default_factory=list)
-    refused: list[dict[str, Any]] = field(default_factory=list)
-    refused_count: int = 0
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+    rejected_count: int = 0
 
-    def refuse(self, row_number: int, code: str, message: str, values: Mapping[str, Any]) -> None:
-        self.refused_count += 1
-        if len(self.refused) < MOST_REFUSALS:
-            told = {"row_number": row_number, "error_code": code, "error_message": message}
-            self.refused.append({**told, "values": values})
+    def reject(self, row_number: int, code: str, message: str, values: Mapping[str, Any]) -> None:
+        """Count a rejected row, and list it while there are not too many."""
+        self.rejected_count += 1
+        if len(self.rejected) < MAX_REPORTED_REJECTIONS:
+            row = {"row_number": row_number, "error_code": code, "error_message": message}
+            self.rejected.append({**row, "values": values})
 
 
-def read_list(
+def read_suppression_file(
     path: Path,
     *,
     default_country: str | None,
     reason: str,
     expires_at: datetime | None,
     now: datetime,
-) -> Read:
-    """Every row, judged. `reason` and `expires_at` are for rows that name none of their own.
+) -> SuppressionFile:
+    """Read and validate every row. `reason` and `expires_at` are for rows without their own.
 
     Raises Invalid for a file that is too large or cannot be read.
     """
     if path.stat().st_size > settings.MAX_UPLOAD_BYTES:
         raise Invalid("File too large")
-    read = Read()
-    with _with_header(path) as (whole, shift), open_table(whole, max_rows=MOST_ROWS) as table:
+    file = SuppressionFile()
+    with _open_with_header(path) as (table, added_rows):
         for verdict in validate_rows(table, PhoneParser(default_country)):
-            values = _named(table.columns, verdict.cells)
-            row_number = verdict.row_number - shift
+            values = dict(zip(table.columns.names, verdict.cells, strict=False))
+            row_number = verdict.row_number - added_rows
             if isinstance(verdict, Rejected):
-                read.refuse(row_number, verdict.code, verdict.message, values)
-            else:
-                _accept(read, verdict, row_number, values, reason, expires_at, now)
-    return read
+                file.reject(row_number, verdict.code, verdict.message, values)
+                continue
+            try:
+                file.rows.append(_suppression(verdict, values, reason, expires_at, now))
+            except InvalidExpiryError as error:
+                file.reject(row_number, INVALID_EXPIRY, str(error), values)
+    return file
 
 
-def _accept(
-    read: Read,
+class InvalidExpiryError(Exception):
+    """A row's expiry cannot be used; the message is the row's `error_message`."""
+
+
+def _suppression(
     verdict: Accepted,
-    row_number: int,
     values: Mapping[str, Any],
     reason: str,
     expires_at: datetime | None,
     now: datetime,
-) -> None:
-    own = {name.strip().lower(): str(cell or "").strip() for name, cell in values.items()}
-    try:
-        ends = (
-            DateTime().to_internal_value(own["expires_at"]) if own.get("expires_at") else expires_at
-        )
-    except ValidationError:
-        read.refuse(row_number, INVALID_EXPIRY, "The expiry is no date such as 2027-01-31", values)
-        return
-    if ends is not None and ends <= now:
-        read.refuse(row_number, INVALID_EXPIRY, "The expiry lies in the past", values)
-        return
-    read.rows.append(
-        NewSuppression(verdict.phone_number, (own.get("reason") or reason)[:255], ends)
-    )
-
-
-def _named(columns: Columns, cells: list[Any]) -> dict[str, Any]:
-    return dict(zip(columns.names, cells, strict=False))
+) -> NewSuppression:
+    """Return what a row suppresses. Raises InvalidExpiryError."""
+    cells = {name.strip().lower(): str(cell or "").strip() for name, cell in values.items()}
+    if cells.get("expires_at"):
+        try:
+            expires_at = parse_instant(cells["expires_at"])
+        except ValueError as error:
+            raise InvalidExpiryError("The expiry is not a date such as 2027-01-31") from error
+    if expires_at is not None and expires_at <= now:
+        raise InvalidExpiryError("The expiry lies in the past")
+    own_reason = cells.get("reason") or reason
+    return NewSuppression(verdict.phone_number, own_reason[:MAX_REASON_CHARACTERS], expires_at)
 
 
 @contextmanager
-def _with_header(path: Path) -> Iterator[tuple[Path, int]]:
-    """The file, or where its first row is a number already a copy with a header, and by how many
-    rows that shifts.
-    """
+def _open_with_header(path: Path) -> Iterator[tuple[Table, int]]:
+    """Open the file as a table; yields with it how many rows were added: 1 for a missing header."""
     with path.open("rb") as file:
-        bare = NUMBER_FIRST.match(file.read(200))
-        if bare is None:
-            yield path, 0
+        number_first = NUMBER_FIRST.match(file.read(SNIFFED_BYTES))
+        if number_first is None:
+            with open_table(path, max_rows=MAX_SUPPRESSION_ROWS) as table:
+                yield table, 0
             return
+
         file.seek(0)
-        delimiter = bare["delimiter"]
+        delimiter = number_first["delimiter"]
         with NamedTemporaryFile(suffix=".csv") as copy:
-            copy.write(HEADER % (delimiter if delimiter in (b",", b";", b"\t") else b","))
-            copy.write(file.read().removeprefix(b"\xef\xbb\xbf"))
+            copy.write(HEADER % (delimiter if delimiter in DELIMITERS else b","))
+            copy.write(file.read().removeprefix(UTF8_MARK))
             copy.flush()
-            yield Path(copy.name), 1
+            with open_table(Path(copy.name), max_rows=MAX_SUPPRESSION_ROWS) as table:
+                yield table, 1

@@ -1,3 +1,5 @@
+"""The list of numbers that a workspace must not call."""
+
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,23 +15,27 @@ from voiceops.core.errors import Conflict, Invalid
 from voiceops.core.pii import mask_number
 from voiceops.db.chunks import chunked
 
-ALREADY = "Phone number already suppressed"
-PAST = "expires_at lies in the past"
+ALREADY_SUPPRESSED = "Phone number already suppressed"
+EXPIRY_PASSED = "expires_at lies in the past"
 
 
 class NewSuppression(NamedTuple):
+    """A number (E.164) to suppress; `expires_at` None for ever."""
+
     phone_number: str
     reason: str
     expires_at: datetime | None
 
 
 class Added(NamedTuple):
+    """How many numbers of a list were suppressed by it, and how many were before."""
+
     added: int
     already: int
 
 
 def is_suppressed(workspace: Workspace, phone_number: str) -> bool:
-    """Whether the workspace must not call the number (E.164): it is on the list, or was erased."""
+    """Return whether the number (E.164) must not be called: it is on the list, or was erased."""
     return bool(find_suppressed(workspace.pk, [phone_number]))
 
 
@@ -41,31 +47,33 @@ def suppress_number(
     principal: Principal | None = None,
     **fields: Any,
 ) -> Suppression:
-    """Never call this number again; in force for every call not yet sent.
+    """Suppress a number (E.164). It holds for every call that has not been sent yet.
 
-    Raises Conflict while the number is suppressed already, Invalid for an expiry that has passed.
+    Raises Conflict while the number is suppressed already, Invalid for an expiry in the past.
     """
-    _refuse_past(fields.get("expires_at"), now)
+    if _has_expired(fields.get("expires_at"), now):
+        raise Invalid(EXPIRY_PASSED)
+    same_number = workspace.suppressions.filter(phone_number=phone_number)
     try:
         with transaction.atomic():
-            workspace.suppressions.filter(phone_number=phone_number, expires_at__lte=now).delete()
+            same_number.filter(expires_at__lte=now).delete()
             row: Suppression = workspace.suppressions.create(phone_number=phone_number, **fields)
             changes = {"phone_number": mask_number(phone_number)}
             audit.record("suppression.added", principal=principal, target=row, changes=changes)
     except IntegrityError as error:
-        if workspace.suppressions.filter(phone_number=phone_number).exists():
-            raise Conflict(ALREADY) from error
+        if same_number.exists():
+            raise Conflict(ALREADY_SUPPRESSED) from error
         raise
     return row
 
 
 def lift_suppression(*, suppression: Suppression, principal: Principal | None = None) -> None:
-    """The number may be called again; who decided so stays on record."""
+    """Allow calls to the number again. The audit log keeps who decided that."""
+    changes = {
+        "phone_number": mask_number(suppression.phone_number),
+        "source": suppression.source,
+    }
     with transaction.atomic():
-        changes = {
-            "phone_number": mask_number(suppression.phone_number),
-            "source": suppression.source,
-        }
         audit.record("suppression.lifted", principal=principal, target=suppression, changes=changes)
         suppression.delete()
 
@@ -78,11 +86,14 @@ def suppress_numbers(
     source: Suppression.Source = Suppression.Source.IMPORT,
     principal: Principal | None = None,
 ) -> Added:
-    """Add many at once. Those in force stay as they are, but never end earlier than the list says."""
-    wanted = {row.phone_number: row for row in rows}
+    """Suppress a list of numbers.
+
+    Suppressions in force stay as they are, unless the list has the number with a later expiry.
+    """
+    by_number = {row.phone_number: row for row in rows}
     added = 0
     with transaction.atomic():
-        for chunk in chunked(list(wanted.values())):
+        for chunk in chunked(list(by_number.values())):
             added += _merge(workspace, chunk, now, source)
         result = Added(added, len(rows) - added)
         audit.record(
@@ -96,38 +107,32 @@ def suppress_numbers(
 def _merge(
     workspace: Workspace, rows: Sequence[NewSuppression], now: datetime, source: Suppression.Source
 ) -> int:
-    """Returns how many numbers may no longer be called that could before."""
-    known = workspace.suppressions.filter(phone_number__in=[row.phone_number for row in rows])
-    ends: dict[str, datetime | None] = dict(known.values_list("phone_number", "expires_at"))
-    fresh = [
-        row for row in rows if row.phone_number not in ends or _is_over(ends[row.phone_number], now)
-    ]
-    longer = [
-        row
-        for row in rows
-        if row.phone_number in ends and _outlasts(row.expires_at, ends[row.phone_number])
-    ]
-    merged = {row.phone_number: row for row in (*fresh, *longer)}
+    """Write the rows that add or prolong a suppression; returns how many numbers were added."""
+    numbers = [row.phone_number for row in rows]
+    existing = workspace.suppressions.filter(phone_number__in=numbers)
+    expiries: dict[str, datetime | None] = dict(existing.values_list("phone_number", "expires_at"))
+    added = 0
+    written: list[Suppression] = []
+    for row in rows:
+        known = row.phone_number in expiries
+        expiry = expiries.get(row.phone_number)
+        is_new = not known or _has_expired(expiry, now)
+        if is_new or _is_later(row.expires_at, expiry):
+            written.append(Suppression(workspace=workspace, source=source, **row._asdict()))
+        added += is_new
     workspace.suppressions.bulk_create(
-        [
-            Suppression(workspace=workspace, source=source, **row._asdict())
-            for row in merged.values()
-        ],
+        written,
         update_conflicts=True,
         unique_fields=["workspace", "phone_number"],
         update_fields=["reason", "source", "expires_at"],
     )
-    return len(fresh)
+    return added
 
 
-def _is_over(expires_at: datetime | None, now: datetime) -> bool:
+def _has_expired(expires_at: datetime | None, now: datetime) -> bool:
     return expires_at is not None and expires_at <= now
 
 
-def _outlasts(expires_at: datetime | None, other: datetime | None) -> bool:
+def _is_later(expires_at: datetime | None, other: datetime | None) -> bool:
+    """Return whether the first expiry is later than the other; None is never."""
     return other is not None and (expires_at is None or expires_at > other)
-
-
-def _refuse_past(expires_at: datetime | None, now: datetime) -> None:
-    if _is_over(expires_at, now):
-        raise Invalid(PAST)

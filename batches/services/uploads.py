@@ -1,4 +1,4 @@
-"""Uploaded lists on disk: kept under DATA_DIR/uploads until the import is done with them."""
+"""Uploaded lists on disk: in DATA_DIR/uploads until the import has read them."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,8 +19,11 @@ from voiceops.core.ids import uuid7
 Recipients = list[dict[str, Any]]
 UploadContent = Iterator[bytes] | Recipients
 """A file's chunks, or recipients sent as JSON: `[{"phone_number": …, "variables": {…}}]`."""
-QUICK_WORKBOOK, QUICK_TEXT = 262_144, 8_388_608  # bytes
-ORPHANED_AFTER = 86_400.0  # seconds
+# Lists up to these sizes are opened while the client waits, which takes less than a second.
+MAX_CHECKED_WORKBOOK_BYTES = 262_144
+MAX_CHECKED_TEXT_BYTES = 8_388_608
+ZIP_SIGNATURE = b"PK"  # workbooks are ZIP archives
+ORPHAN_AGE_SECONDS = 86_400.0
 NO_RECIPIENTS = "The list is empty: give at least one recipient"
 
 
@@ -32,12 +35,11 @@ def stored_upload(
     is_append: bool = False,
     saved_mappings: Iterable[SavedColumnMapping] = (),
 ) -> Iterator[str]:
-    """Keep a list and look at its head; yields its name, for `Batch.upload`. Gone again if the
-    block fails.
+    """Store a list and check its beginning; yields its name, for `Batch.upload`.
 
-    Raises Invalid for what can be seen at once: too large, empty, and, of lists that are quickly
-    opened, unreadable or without a phone column. What is found later makes the batch `failed`, with
-    the same sentence.
+    The file is deleted again when the block fails. Raises Invalid for a list that is too large or
+    empty and, if it is small enough to be opened here, unreadable or without a phone column. The
+    import finds the same in larger ones, and the batch fails with the same sentence.
     """
     delete_orphans()
     name = f"{uuid7()}{RECIPIENTS_SUFFIX if isinstance(content, list) else ''}"
@@ -45,7 +47,8 @@ def stored_upload(
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         _write(path, content)
-        if is_quickly_opened(path):
+        if is_checked_at_once(path):
+            # Opening reads the header and raises what is wrong with it.
             with open_table(
                 path,
                 max_rows=settings.MAX_UPLOAD_ROWS,
@@ -60,39 +63,20 @@ def stored_upload(
         raise
 
 
-def is_quickly_opened(path: Path) -> bool:
-    """Whether a look at the list takes the web server less than a second; longer ones are left to
-    the import.
-    """
+def is_checked_at_once(path: Path) -> bool:
+    """Return whether the list is small enough to be opened while the client waits."""
     with path.open("rb") as file:
-        is_workbook = file.read(2) == b"PK"
-    return path.stat().st_size <= (QUICK_WORKBOOK if is_workbook else QUICK_TEXT)
+        is_workbook = file.read(len(ZIP_SIGNATURE)) == ZIP_SIGNATURE
+    limit = MAX_CHECKED_WORKBOOK_BYTES if is_workbook else MAX_CHECKED_TEXT_BYTES
+    return path.stat().st_size <= limit
 
 
 def delete_orphans() -> None:
-    """Lists that a process left behind when it died before their batch was written."""
-    old = [path for path in uploads() if _age(path) > ORPHANED_AFTER]
-    known = set(
-        Batch.unscoped.filter(upload__in=[path.name for path in old]).values_list(
-            "upload", flat=True
-        )
-    )
-    for path in old:
-        if path.name not in known:
-            path.unlink(missing_ok=True)
-
-
-def uploads() -> Iterator[Path]:
-    folder = upload_path("")
-    return folder.iterdir() if folder.is_dir() else iter(())
-
-
-def _age(path: Path) -> float:
-    """Seconds since it was written; 0 for a list that its import has deleted in this moment."""
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0
+    """Delete lists whose process died before it wrote their batch."""
+    old = {path.name: path for path in stored_paths() if _age_seconds(path) > ORPHAN_AGE_SECONDS}
+    known = Batch.unscoped.filter(upload__in=list(old)).values_list("upload", flat=True)
+    for name in old.keys() - set(known):
+        old[name].unlink(missing_ok=True)
 
 
 def delete_upload(name: str) -> None:
@@ -100,7 +84,22 @@ def delete_upload(name: str) -> None:
     upload_path(name).unlink(missing_ok=True)
 
 
+def stored_paths() -> Iterator[Path]:
+    """Return the paths of all stored lists."""
+    folder = upload_path("")
+    return folder.iterdir() if folder.is_dir() else iter(())
+
+
+def _age_seconds(path: Path) -> float:
+    """Return the time since the list was written; 0 for one that its import has just deleted."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0
+
+
 def _write(path: Path, content: UploadContent) -> None:
+    """Write the list. Raises Invalid when it is empty or too large."""
     if isinstance(content, list):
         if not content:
             raise Invalid(NO_RECIPIENTS)

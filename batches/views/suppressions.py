@@ -23,7 +23,7 @@ from batches.serializers.suppressions import (
     SuppressionSerializer,
 )
 from batches.services import suppressions
-from batches.services.suppression_files import read_list
+from batches.services.suppression_files import read_suppression_file
 from batches.views.parsers import FormWithFile
 from voiceops.api.parsers import JSONParser
 
@@ -81,9 +81,11 @@ class SuppressionViewSet(
         """
         fields = self.validate_body(SuppressionListSerializer)
         now = timezone.now()
-        read = read_list(Path(fields.pop("file").temporary_file_path()), now=now, **fields)
+        read = read_suppression_file(
+            Path(fields.pop("file").temporary_file_path()), now=now, **fields
+        )
         added = suppressions.suppress_numbers(
             workspace=self.workspace, rows=read.rows, now=now, principal=self.principal
         )
-        rejected = {"rejected_count": read.refused_count, "rejected": read.refused}
+        rejected = {"rejected_count": read.rejected_count, "rejected": read.rejected}
         return Response({**added._asdict(), **rejected})

@@ -10,7 +10,7 @@ import math
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, time
+from datetime import datetime
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 import orjson
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.validators import validate_email
-from django.utils.dateparse import parse_date, parse_datetime
 from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.utils import html
 
 from voiceops.api.errors import MESSAGES, field_error
 from voiceops.core.errors import DomainError, NotFound
+from voiceops.core.instants import parse_instant
 from voiceops.core.phone_numbers import to_e164
 
 INTEGER_LIMIT = 2**31 - 1  # what a database integer holds
@@ -211,12 +211,8 @@ class DateTime(serializers.DateTimeField):
                 r" (\d\d:?\d\d)$", r"+\1", value
             )  # a plus sign that was not percent-encoded
         try:
-            day = parse_date(value)
-            instant = datetime.combine(day, time()) if day else parse_datetime(value)
-            if instant is None:
-                raise field_error("value_error.datetime")
-            return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError) as error:
+            return parse_instant(value)
+        except ValueError as error:
             raise field_error("value_error.datetime") from error
 
 

@@ -123,7 +123,7 @@ def test_a_list_that_is_deleted_in_this_moment_disturbs_nobody(
 def test_a_long_list_is_not_opened_while_the_client_waits(
     ours: Workspace, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(uploads, "QUICK_TEXT", 10)
+    monkeypatch.setattr(uploads, "MAX_CHECKED_TEXT_BYTES", 10)
     client = make.client(ours)
     fields = order(
         make.agent(ours),
