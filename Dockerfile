@@ -1,11 +1,11 @@
-# One image for every process: web (the default command), worker, sandbox, and `python manage.py …`.
+# One image for every process: web server (the default command), worker, sandbox and commands.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
 RUN python -m venv .venv
 COPY requirements.txt .
 RUN .venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.txt
 COPY . .
-# Static files need no secrets, but settings want some: these live for this one command.
+# Collecting static files needs no secrets, but the settings do: these exist for one command only.
 RUN env $(.venv/bin/python ops/new_secrets.py) .venv/bin/python manage.py collectstatic --no-input
 
 FROM python:3.11-slim-bookworm

@@ -1,60 +1,73 @@
 # The commands of the README. `make help` lists them.
 MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-NEEDS_PYTHON = $(if $(PYTHON),,$(error There is no Python here. Mend it with: sudo apt-get install python3 python3-venv))
+NEEDS_PYTHON = $(if $(PYTHON),,$(error Python is not installed. Fix it with: sudo apt-get install python3 python3-venv))
 PY := .venv/bin/python
 RUNTIME := .venv/.installed-requirements.txt
 DEV := .venv/.installed-requirements-dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check drill drill-all bench-import bench-results bench-dial bench-pace bench-api docs lock sbom
+.PHONY: help run serve test check check-format check-lint check-types check-imports check-migrations check-deploy drill drill-all bench-import bench-results bench-dial bench-pace bench-api docs lock sbom
 
-help: ## what there is
+help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
-# A laptop needs no settings: DEBUG=1, unless the environment or .env says otherwise.
+# A laptop needs no settings: DEBUG is 1, unless the environment or .env sets it.
 run serve drill drill-all bench-import bench-results bench-dial bench-pace bench-api docs: export DEBUG := $(or $(DEBUG),$(shell sed -n 's/^DEBUG=//p' .env 2>/dev/null | tail -n 1),1)
 
-run: $(RUNTIME) ## set up, call a sample list through the sandbox, serve [FILE= COUNTRY= ONCE=1 PORT=]
+run: $(RUNTIME) ## install, call a sample list through the sandbox, serve [FILE= COUNTRY= ONCE=1 PORT=]
 	@exec $(PY) manage.py demo $(if $(FILE),"$$FILE") $(if $(COUNTRY),--country "$$COUNTRY") $(if $(filter-out 0 no false,$(ONCE)),--once)
 
-serve: $(RUNTIME) ## set up and serve: sandbox, web server, worker [PORT=]
+serve: $(RUNTIME) ## install, and run sandbox, web server and worker [PORT=]
 	@exec $(PY) manage.py serve
 
-# Most tests wait for something: two processes a core. Drills measure time, and run alone, one after the other.
-test: $(DEV) ## all tests; or those that ARGS choose, without the drills [ARGS="-k word"]
-	@$(PY) -m pytest -n $$(($$(nproc) * 2)) --dist worksteal -m "not drill" $(ARGS)
-	$(if $(ARGS),,@$(PY) -m pytest -m drill)
+# Most tests wait for something, so there are two processes for each core. Drills measure time, so
+# they run alone, and also when other tests have failed.
+test: $(DEV) ## run all tests; with ARGS, those that it selects, without drills [ARGS="-k word"]
+	@status=0; $(PY) -m pytest -n $$(($$(nproc) * 2)) --dist worksteal -m "not drill" $(ARGS) || status=$$?; \
+		$(if $(ARGS),,$(PY) -m pytest -m drill || status=$$?;) exit $$status
 
-check: $(DEV) ## format, lint, types, imports, migrations, deploy settings, tests
+# `make --keep-going check` runs every check even when one has failed.
+check: check-format check-lint check-types check-imports check-migrations check-deploy test ## check format, lint, types, imports, migrations, deploy settings, and run all tests
+
+check-format: $(DEV)
 	$(PY) -m ruff format --check .
+
+check-lint: $(DEV)
 	$(PY) -m ruff check .
+
+check-types: $(DEV)
 	$(PY) -m mypy .
+
+check-imports: $(DEV)
 	.venv/bin/lint-imports
+
+check-migrations: $(DEV)
 	DEBUG=1 $(PY) manage.py makemigrations --check --dry-run
+
+check-deploy: $(DEV)
 	env $$($(PY) ops/new_secrets.py) DEBUG=0 ALLOWED_HOSTS=voiceops.example.com PUBLIC_URL=https://voiceops.example.com \
 		$(PY) manage.py check --deploy --fail-level WARNING
-	@$(MAKE) test
 
-drill: $(DEV) ## kill processes in the middle of a batch, and count who was called [SEED= FAULT=]
+drill: $(DEV) ## kill processes during a batch, and check that nobody was called twice or lost [SEED= FAULT=]
 	@$(PY) manage.py drill $(if $(SEED),--seed "$(SEED)") $(if $(FAULT),--fault "$(FAULT)") $(ARGS)
 
-drill-all: $(DEV) ## every fault of the matrix once, and three seeds, side by side
+drill-all: $(DEV) ## drill every fault of the matrix, and three seeds, side by side
 	@$(PY) manage.py drill --all $(ARGS)
 
-bench-import: $(DEV) ## a million rows, against a bare COPY
+bench-import: $(DEV) ## measure the import of a million rows, against a bare COPY
 	@$(PY) manage.py bench_import $(ARGS)
 
-bench-results: $(DEV) ## the results of a million people, as CSV and XLSX
+bench-results: $(DEV) ## measure the export of a million results, as CSV and XLSX
 	@$(PY) manage.py bench_results $(ARGS)
 
-bench-dial: $(DEV) ## calls a second, against a bare loop
+bench-dial: $(DEV) ## measure calls per second, against a loop that only sends the requests
 	@$(PY) manage.py bench_dial $(ARGS)
 
-bench-pace: $(DEV) ## limits kept, and a small list beside a million people
+bench-pace: $(DEV) ## measure how exactly limits are kept, and how long small lists wait beside a large one
 	@$(PY) manage.py bench_pace $(ARGS)
 
-bench-api: $(DEV) ## lists, against the bare query
+bench-api: $(DEV) ## measure lists of the API, against their queries alone
 	@$(PY) manage.py bench_api $(ARGS)
 
 docs: $(DEV) ## write the state machines into docs/architecture.md

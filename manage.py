@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-"""Django's command line. Reads `.env` beside this file, so that tests and gunicorn never see a
-developer's settings.
+"""Django's command line. Only here `.env` is read, so that tests and gunicorn never see a developer's
+settings.
 
-What an operator can mend ends in one line: settings that are refused, and a database that is away
-or not migrated. So does Ctrl-C.
+What an operator can fix is reported in one line: invalid settings, and a database that is away or
+not migrated. So is Ctrl-C.
 """
 
 import os
@@ -15,11 +15,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db.utils import OperationalError, ProgrammingError
 
-NO_TABLE = {
+MISSING_TABLE_ERRORS = {
     OperationalError: ("no such table", "no such column", "has no column named"),
     ProgrammingError: ("does not exist",),
 }
-INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
+# The exit code that shells give a command ended by Ctrl-C.
+INTERRUPTED_EXIT_CODE = 130
 NOT_MIGRATED = (
     "The database has not been set up, or not for this version. Run: python manage.py migrate"
 )
@@ -33,15 +34,15 @@ def main() -> None:
     except ImproperlyConfigured as error:
         sys.exit(str(error))
     except (OperationalError, ProgrammingError) as error:
-        said = str(error).partition("\n")[0]
-        if any(words in said for words in NO_TABLE[type(error)]):
+        message = str(error).partition("\n")[0]
+        if any(words in message for words in MISSING_TABLE_ERRORS[type(error)]):
             sys.exit(NOT_MIGRATED)
         if isinstance(error, ProgrammingError):
             raise
-        sys.exit(f"The database cannot be used: {said}. Start it, and check DATABASE_URL.")
+        sys.exit(f"The database cannot be used: {message}. Start it, and check DATABASE_URL.")
     except KeyboardInterrupt:
         sys.stderr.write("Stopped\n")
-        sys.exit(INTERRUPTED)
+        sys.exit(INTERRUPTED_EXIT_CODE)
 
 
 if __name__ == "__main__":
