@@ -1,6 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line. Only here `.env` is read, so that tests and gunicorn never see a developer's
-settings.
+"""Django's command line. Only here `.env` is read, so tests and gunicorn never see its settings.
 
 What an operator can fix is reported in one line: invalid settings, and a database that is away or
 not migrated. So is Ctrl-C.

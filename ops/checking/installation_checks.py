@@ -2,7 +2,7 @@
 alarms of calls.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import combinations
 
@@ -35,12 +35,7 @@ def check_secrets() -> Finding:
         outdated = sum(outdated_rows(column).count() for column in encrypted_columns())
     except ImproperlyConfigured as error:
         return bad(name, str(error), "set FIELD_ENCRYPTION_KEYS as .env.example describes")
-    examples = [
-        variable
-        for variable, example in settings.EXAMPLE_SECRETS.items()
-        if settings.SECRETS[variable] == example
-    ]
-    if examples:
+    if examples := variables_with_example_secrets():
         fix = "set secrets of your own before anyone else can reach this server"
         return warning(name, f"still the example: {', '.join(examples)}", fix)
     if weakness := describe_weak_secrets():
@@ -49,6 +44,14 @@ def check_secrets() -> Finding:
         description = f"{outdated} are encrypted with an old key"
         return warning(name, description, "python manage.py rotate_keys")
     return ok(name, "set, distinct, and encrypted with the newest key")
+
+
+def variables_with_example_secrets() -> list[str]:
+    return [
+        variable
+        for variable, example in settings.EXAMPLE_SECRETS.items()
+        if settings.SECRETS[variable] == example
+    ]
 
 
 def describe_weak_secrets() -> str:
@@ -83,6 +86,12 @@ def check_drift() -> Finding:
         description = f"a SIP password cannot be read: {error}"
         return bad(name, description, "put the key back into FIELD_ENCRYPTION_KEYS")
 
+    return describe_drift(drifted, orphans)
+
+
+def describe_drift(drifted: Sequence[drift.DriftedRow], orphans: Sequence[str]) -> Finding:
+    """The finding for rows that differ from LiveKit, and for LiveKit's trunks without a row."""
+    name = "drift"
     if drifted:
         rows = [f"{each.row}: {'; '.join(each.differences)}" for each in drifted]
         return bad(name, join_first(rows), "python manage.py doctor --repair")

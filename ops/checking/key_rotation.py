@@ -93,13 +93,18 @@ def rotate_rows(column: Column, keys: list[Any]) -> RotatedChunk:
     with transaction.atomic():
         rows = outdated_rows(column).filter(pk__in=keys).select_for_update(of=("self",))
         for row in rows.only("pk", column.name):
-            context = column.context(row.pk)
             try:
-                secret = crypto.decrypt(getattr(row, column.name), context)
+                _rotate_row(column, row)
             except crypto.DecryptError as error:
                 unreadable.append(f"{column} of {row.pk}: {error}")
-                continue
-            setattr(row, column.name, crypto.encrypt(secret, context))
-            rotated.append(row)
+            else:
+                rotated.append(row)
         column.model._default_manager.bulk_update(rotated, [column.name])
     return RotatedChunk(len(rotated), unreadable)
+
+
+def _rotate_row(column: Column, row: models.Model) -> None:
+    """Re-encrypt the secret of a row in memory. Raises DecryptError."""
+    context = column.context(row.pk)
+    secret = crypto.decrypt(getattr(row, column.name), context)
+    setattr(row, column.name, crypto.encrypt(secret, context))

@@ -54,7 +54,8 @@ class InstallationCollector(Collector):
         recent_calls = Call.unscoped.filter(pk__gte=_first_id_of_window(), dialed_at__isnull=False)
         latency = _distribution(recent_calls, "created_at", "dialed_at", DIAL_LATENCY_BOUNDS)
 
-        yield from _counts(recent_calls)
+        yield from _unfinished()
+        yield _recent_outcomes(recent_calls)
         yield GaugeMetricFamily(
             "voiceops_dial_wait_seconds",
             "Mean time from claim to INVITE, in five minutes.",
@@ -69,7 +70,7 @@ class InstallationCollector(Collector):
         yield _webhook_lag()
 
 
-def _counts(recent_calls: QuerySet[Call]) -> Iterator[Metric]:
+def _unfinished() -> Iterator[Metric]:
     yield _count_by(
         "voiceops_calls_open",
         "Calls that have not ended, by stage.",
@@ -82,7 +83,10 @@ def _counts(recent_calls: QuerySet[Call]) -> Iterator[Metric]:
         Batch.unscoped.exclude(status__in=Batch.Status.final()),
         label="status",
     )
-    yield _count_by(
+
+
+def _recent_outcomes(recent_calls: QuerySet[Call]) -> Metric:
+    return _count_by(
         "voiceops_calls_lately",
         "Calls begun in five minutes that have ended, by outcome.",
         recent_calls.filter(stage=Stage.ENDED).exclude(outcome=None),

@@ -87,12 +87,15 @@ def check_twilio() -> Finding:
     if status != "active":
         fix = "add funds or have it reactivated in the Twilio console"
         return bad(name, f"the account is {status}", fix)
-
-    known = {f"voiceops-{pk}" for pk in PhoneNumber.unscoped.values_list("pk", flat=True)}
-    if orphans := sorted(tags - known):
+    if orphans := sorted(tags - known_tags()):
         fix = "release them in the Twilio console unless another installation uses them"
         return warning(name, f"resources without a number here: {join_first(orphans)}", fix)
     return ok(name, "the account is active")
+
+
+def known_tags() -> set[str]:
+    """The tags that resources of our numbers have at Twilio."""
+    return {f"voiceops-{pk}" for pk in PhoneNumber.unscoped.values_list("pk", flat=True)}
 
 
 def check_storage() -> Finding:
@@ -117,20 +120,24 @@ def check_webhook() -> Finding:
     url = f"{settings.PUBLIC_URL}/livekit/webhook"
     fix = "run the web server where PUBLIC_URL leads, and enter that address in LiveKit's settings"
     try:
-        response = session_for(url).post(
-            url,
-            data=b"{}",
-            headers={"Content-Type": "application/webhook+json"},
-            timeout=REQUEST_TIMEOUT_SECONDS,
-            allow_redirects=False,
-        )
+        status = post_unsigned_event(url)
     except requests.RequestException as error:
         return bad(name, f"{url} cannot be reached from here ({type(error).__name__})", fix)
-
-    if response.status_code != 401:
-        description = f"{url} answers {response.status_code}, not 401, to an unsigned event"
-        return bad(name, description, fix)
+    if status != 401:
+        return bad(name, f"{url} answers {status}, not 401, to an unsigned event", fix)
     if is_loopback(settings.PUBLIC_URL) and not settings.USES_SANDBOX:
         fix = "set PUBLIC_URL to an address LiveKit can reach"
         return bad(name, f"{url} leads to this machine only", fix)
     return ok(name, f"{url} refuses unsigned events")
+
+
+def post_unsigned_event(url: str) -> int:
+    """The status of the response. Raises requests.RequestException."""
+    response = session_for(url).post(
+        url,
+        data=b"{}",
+        headers={"Content-Type": "application/webhook+json"},
+        timeout=REQUEST_TIMEOUT_SECONDS,
+        allow_redirects=False,
+    )
+    return response.status_code

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -82,26 +83,22 @@ def _follow_batch(
 ) -> dict[str, Any]:
     """Print the progress until the batch has ended; returns the ended batch."""
     path = f"/batches/{batch['id']}"
-    progress = Progress(out)
-    previous = batch
+    current = batch
     changed_at = time.monotonic()
-    try:
-        while previous["status"] not in Batch.Status.final():
+    with closing(Progress(out)) as progress:
+        while current["status"] not in Batch.Status.final():
+            previous = current
             current = demo.api.get_with_retry(f"{path}/progress", give_up=is_stopping)
             progress.update(current)
             if current["status"] == Batch.Status.PAUSED != previous["status"]:
                 cause = demo.api.get(path)["error"] or "by a user"
                 progress.print_line(f"Paused: {cause}")
             if _has_changed(previous, current):
-                previous = current
                 changed_at = time.monotonic()
-            else:
-                _check_stalled(current, request.stall_seconds, since=changed_at)
+            _check_stalled(current, request.stall_seconds, since=changed_at)
             if is_stopping():
                 raise DomainError("Stopped before the batch had ended")
             time.sleep(POLL_SECONDS)
-    finally:
-        progress.close()
     ended: dict[str, Any] = demo.api.get(path)
     return ended
 

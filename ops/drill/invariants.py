@@ -172,9 +172,9 @@ class CallLedger:
         for recipient in self.recipients:
             if recipient.status not in (Recipient.Status.COMPLETED, Recipient.Status.FAILED):
                 continue
+            call = calls.get(recipient.last_call_id) if recipient.last_call_id else None
             outcome = expected_outcome(recipient.phone_number)
             accepted = {outcome}
-            call = calls.get(recipient.last_call_id) if recipient.last_call_id else None
             if call is not None and call.sip_status_code is None:
                 accepted.add(OUTCOME_BY_WEBHOOK.get(outcome, outcome))
             if recipient.outcome not in accepted:

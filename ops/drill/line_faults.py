@@ -15,13 +15,10 @@ import jwt
 import requests
 from django.conf import settings
 
-from ops.drill.world import DrillBatch, World
-from telephony.models import CallEvent, InboxEvent
+from ops.drill.world import ANSWERED, NOT_ANSWERED, DrillBatch, World
+from telephony.models import Call, CallEvent, InboxEvent
 
 Scenario = Callable[[World], Iterator[None]]
-Result = tuple[str, str | None, int]
-ANSWERED: Result = ("completed", "answered", 1)
-NOT_ANSWERED: Result = ("failed", "no_answer", 1)
 FOREIGN_ROOM = "somebody-elses"
 MAX_FAILURES_UNTIL_PAUSE = 60
 OUTAGE_SECONDS = 3.0
@@ -30,11 +27,6 @@ OUTAGE_SECONDS = 3.0
 def two_digits(count: int) -> list[str]:
     """The endings of the first `count` numbers of a hundred, which the sandbox answers up to 59."""
     return [f"{index:02}" for index in range(count)]
-
-
-def expect_one_dial_each(world: World, batch: DrillBatch) -> None:
-    dials, recipients = len(batch.dials()), len(batch.recipients())
-    world.expect(dials == recipients, f"{dials} dials for {recipients} recipients")
 
 
 def kill_worker_at(failpoint: str, *, end_reasons: tuple[str | None, ...]) -> Scenario:
@@ -55,14 +47,19 @@ def kill_worker_at(failpoint: str, *, end_reasons: tuple[str | None, ...]) -> Sc
             world.expect(ended_well, f"{call} ended {call.end_reason}")
             count = dialed.count(call.to_number)
             world.expect(count == 1, f"{call.to_number} was dialed {count} times")
-        attempts = {
-            recipient.attempts
-            for recipient in batch.recipients()
-            if recipient.last_call_id is not None and recipient.status == "completed"
-        }
-        world.expect(attempts == {1}, f"attempts counted: {attempts}")
+        expect_one_attempt_each(world, batch)
 
     return scenario
+
+
+def expect_one_attempt_each(world: World, batch: DrillBatch) -> None:
+    """Attempts that were never sent must not have been counted."""
+    attempts = {
+        recipient.attempts
+        for recipient in batch.recipients()
+        if recipient.last_call_id is not None and recipient.status == "completed"
+    }
+    world.expect(attempts == {1}, f"attempts counted: {attempts}")
 
 
 def lose_responses(world: World) -> Iterator[None]:
@@ -71,13 +68,11 @@ def lose_responses(world: World) -> Iterator[None]:
     """
     world.set_livekit_faults(drop_after_dial_rate=1.0)
     batch = world.start_batch(["01", "02", "65"])
-    world.wait_until(lambda: len(batch.dials()) == 3, "three dials whose responses are lost")
+    batch.wait_for_dials(3)  # their responses are lost
     world.set_livekit_faults()
     yield
-    results = batch.results()
-    expected = {"01": ANSWERED, "02": ANSWERED, "65": NOT_ANSWERED}
-    world.expect(results == expected, str(results))
-    expect_one_dial_each(world, batch)
+    batch.expect_results({"01": ANSWERED, "02": ANSWERED, "65": NOT_ANSWERED})
+    batch.expect_one_dial_each()
 
 
 def lose_requests(world: World) -> Iterator[None]:
@@ -90,8 +85,8 @@ def lose_requests(world: World) -> Iterator[None]:
     yield
     first = {call.end_reason for call in batch.calls(sequence=1)}
     world.expect(first == {"not_placed"}, f"the lost requests ended as {first}")
-    world.expect(batch.results() == {"01": ANSWERED, "02": ANSWERED}, str(batch.results()))
-    expect_one_dial_each(world, batch)
+    batch.expect_all_answered()
+    batch.expect_one_dial_each()
 
 
 def return_server_errors(world: World) -> Iterator[None]:
@@ -112,8 +107,8 @@ def return_server_errors(world: World) -> Iterator[None]:
     world.set_livekit_faults()
     yield
     for batch in (before, after):
-        world.expect(batch.results() == {"01": ANSWERED, "02": ANSWERED}, str(batch.results()))
-        expect_one_dial_each(world, batch)
+        batch.expect_all_answered()
+        batch.expect_one_dial_each()
 
 
 def refuse_for_lack_of_sip_nodes(world: World) -> Iterator[None]:
@@ -131,8 +126,8 @@ def refuse_for_lack_of_sip_nodes(world: World) -> Iterator[None]:
     )
     world.sandbox.request("DELETE", "behaviours")
     yield
-    world.expect(batch.results() == {"01": ANSWERED}, str(batch.results()))
-    expect_one_dial_each(world, batch)
+    batch.expect_all_answered()
+    batch.expect_one_dial_each()
 
 
 def hang_requests(world: World) -> Iterator[None]:
@@ -145,7 +140,7 @@ def hang_requests(world: World) -> Iterator[None]:
     )
     world.set_livekit_faults()
     yield
-    world.expect(set(batch.results().values()) == {ANSWERED}, str(batch.results()))
+    batch.expect_all_answered()
 
 
 def stop_livekit(world: World) -> Iterator[None]:
@@ -156,7 +151,7 @@ def stop_livekit(world: World) -> Iterator[None]:
     world.wait_until_all_ended(60)
     batch = world.start_batch(two_digits(50), rate=10)
     batch.outcomes_follow_numbers = False
-    world.wait_until(lambda: len(batch.dials()) >= 5, "calls are under way")
+    batch.wait_for_dials(5)
     livekit = world.kill_and_hold("sandbox")
     try:
         world.wait_until(
@@ -190,16 +185,20 @@ def disturb_webhooks(**rates: object) -> Scenario:
         world.set_livekit_faults()
         yield
         for call in batch.calls(stage="ended", dialed_at__isnull=False):
-            events = CallEvent.unscoped.filter(call=call)
-            types = world.fetch(events.values_list("type", flat=True))
-            once = types.count("ended") == 1 and types.count("answered") <= 1
-            world.expect(once, f"{call}: {types}")
-            world.expect("alarm" not in types, f"{call} raised an alarm")
-        world.expect(
-            all(recipient.attempts == 1 for recipient in batch.recipients()), str(batch.results())
-        )
+            expect_consistent_events(world, call)
+        attempts = {recipient.attempts for recipient in batch.recipients()}
+        world.expect(attempts == {1}, str(batch.results()))
 
     return scenario
+
+
+def expect_consistent_events(world: World, call: Call) -> None:
+    """One end, at most one answer, and no evidence that contradicts the end."""
+    events = CallEvent.unscoped.filter(call=call)
+    types = world.fetch(events.values_list("type", flat=True))
+    once = types.count("ended") == 1 and types.count("answered") <= 1
+    world.expect(once, f"{call}: {types}")
+    world.expect("alarm" not in types, f"{call} raised an alarm")
 
 
 def send_foreign_webhooks(world: World) -> Iterator[None]:
@@ -211,14 +210,8 @@ def send_foreign_webhooks(world: World) -> Iterator[None]:
     yield
     before = batch.calls(outcome="answered")[0]
     stored_before = world.fetch(InboxEvent.objects.values_list("pk", flat=True))
-    callee = {"identity": before.callee_identity, "kind": "SIP"}
     for room in (f"vo-{uuid4()}", FOREIGN_ROOM, before.room):
-        event: dict[str, object] = {
-            "event": "participant_joined",
-            "room": {"name": room},
-            "participant": callee,
-        }
-        status = send_webhook(world, event)
+        status = send_webhook(world, callee_joined_event(room, before.callee_identity))
         world.expect(status == 200, f"a webhook of {room} was answered {status}")
     [after] = batch.calls(pk=before.pk)
     for name in ("stage", "outcome", "ended_at", "end_reason"):
@@ -227,6 +220,11 @@ def send_foreign_webhooks(world: World) -> Iterator[None]:
     new = InboxEvent.objects.exclude(pk__in=stored_before)
     stored = world.query(lambda: new.filter(room=FOREIGN_ROOM).count())
     world.expect(stored == 0, "an event of another program's room was stored")
+
+
+def callee_joined_event(room: str, identity: str) -> dict[str, object]:
+    callee = {"identity": identity, "kind": "SIP"}
+    return {"event": "participant_joined", "room": {"name": room}, "participant": callee}
 
 
 def send_webhook(world: World, event: dict[str, object]) -> int:

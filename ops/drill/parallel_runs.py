@@ -80,7 +80,11 @@ def run_all(
     """
     with ThreadPoolExecutor(max_parallel) as pool:
         list(pool.map(lambda run: run_one(run, report), runs))
+    report_results(runs, report)
+    return not any(run.exit_code for run in runs)
 
+
+def report_results(runs: Sequence[DrillRun], report: Report) -> None:
     report("")
     lines = [line for run in runs for line in fault_lines(run)]
     for line in sorted(lines, key=fault_number):
@@ -90,7 +94,6 @@ def run_all(
         report(f"{run.name:8} {verdict:6} {run.seconds:6.1f} s")
         for name, value in figures_of(run):
             report(f"figure {run.name}_{name} {value}")
-    return not any(run.exit_code for run in runs)
 
 
 def run_one(run: DrillRun, report: Report) -> None:
@@ -101,20 +104,7 @@ def run_one(run: DrillRun, report: Report) -> None:
         if run.needs_servers:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="voiceops-servers-"))
             environment |= stack.enter_context(running_servers(Path(folder))).environment
-        process = subprocess.Popen(  # noqa: S603 ourselves
-            [sys.executable, sys.argv[0], "drill", *run.arguments],
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert process.stdout is not None
-        for line in process.stdout:
-            run.output.append(line.rstrip())
-            # Figures of a named run are reported at the end, under its name.
-            if not (run.name and FIGURE_LINE.match(line)):
-                report(run.prefix + line.rstrip())
-        run.exit_code = process.wait()
+        run_process(run, environment, report)
     run.seconds = time.monotonic() - began
 
     # The folder of a failed run stays, so that its logs can be read.
@@ -122,6 +112,24 @@ def run_one(run: DrillRun, report: Report) -> None:
         report(f"{run.prefix}The logs of its processes are in {environment['DATA_DIR']}/logs")
     else:
         shutil.rmtree(environment["DATA_DIR"], ignore_errors=True)
+
+
+def run_process(run: DrillRun, environment: Mapping[str, str], report: Report) -> None:
+    """Run the command, and report its lines as they come."""
+    process = subprocess.Popen(  # noqa: S603 ourselves
+        [sys.executable, sys.argv[0], "drill", *run.arguments],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        run.output.append(line.rstrip())
+        # Figures of a named run are reported at the end, under its name.
+        if not (run.name and FIGURE_LINE.match(line)):
+            report(run.prefix + line.rstrip())
+    run.exit_code = process.wait()
 
 
 def isolated_environment() -> dict[str, str]:

@@ -12,16 +12,17 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import requests
 from django.conf import settings
 
-from ops.drill.line_faults import ANSWERED, expect_one_dial_each, two_digits
+from ops.drill.line_faults import two_digits
 from ops.drill.world import DrillBatch, World
 from ops.serving.processes import worker_command
-from telephony.models import CallEvent
+from telephony.models import Call, CallEvent
 from voiceops.core.clock import database_now
 from voiceops.core.errors import DomainError
 
@@ -36,7 +37,7 @@ def run_parallel_reconcilers(world: World) -> Iterator[None]:
     """Four processes reconcile the same lost calls, and one is killed. Each call ends once."""
     world.set_livekit_faults(drop_after_dial_rate=1.0)
     batch = world.start_batch(two_digits(30))
-    world.wait_until(lambda: len(batch.dials()) >= 20, "dials whose responses are lost")
+    batch.wait_for_dials(20)  # their responses are lost
     reconcilers = [world.start_command("reconcile_calls") for _ in range(RECONCILERS)]
     time.sleep(2.0)
     reconcilers[0].kill()
@@ -44,7 +45,7 @@ def run_parallel_reconcilers(world: World) -> Iterator[None]:
         process.wait(timeout=60)
     world.set_livekit_faults()
     yield
-    world.expect(set(batch.results().values()) == {ANSWERED}, str(batch.results()))
+    batch.expect_all_answered()
     for call in batch.calls(stage="ended", dialed_at__isnull=False):
         ends = world.query(CallEvent.unscoped.filter(call=call, type="ended").count)
         world.expect(ends == 1, f"{call} ended {ends} times")
@@ -55,30 +56,28 @@ def skew_clocks(world: World) -> Iterator[None]:
     batch with it. Leases, tokens and time slots go by the database's clock, so nothing happens.
     """
     removed = [world.kill_and_hold(name) for name in ("worker", "worker2")]
-    skewed = [start_skewed_worker("+300s")]
     try:
-        alone = world.start_batch(["00", "01", "02", "71", "77"])
-        world.wait_until(alone.has_ended, "every recipient is called by a worker with a fast clock")
-        skewed.append(start_skewed_worker("-300s"))
-        shared = world.start_batch(two_digits(20), rate=5)
-        world.wait_until(shared.has_ended, "every recipient is called by workers ten minutes apart")
+        with skewed_worker("+300s"):
+            alone = world.start_batch(["00", "01", "02", "71", "77"])
+            world.wait_until(alone.has_ended, "a worker with a fast clock calls everyone")
+            with skewed_worker("-300s"):
+                shared = world.start_batch(two_digits(20), rate=5)
+                world.wait_until(shared.has_ended, "workers ten minutes apart call everyone")
     finally:
-        for process in skewed:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
         for service in removed:
             world.restore(service)
     yield
     for batch in (alone, shared):
-        expect_one_dial_each(world, batch)
+        batch.expect_one_dial_each()
         repeated = [call for call in batch.calls() if call.sequence > 1]
         world.expect(not repeated, f"one worker seized {len(repeated)} calls of the other")
         refused = batch.calls(end_reason="livekit_key_refused")
         world.expect(not refused, "LiveKit refused tokens")
 
 
-def start_skewed_worker(skew: str) -> subprocess.Popen[bytes]:
-    """Start a worker whose wall clock differs by `skew`, for example "+300s".
+@contextmanager
+def skewed_worker(skew: str) -> Iterator[None]:
+    """A worker whose wall clock differs by `skew`, for example "+300s"; killed at the end.
 
     Raises DomainError when `faketime` is not installed.
     """
@@ -89,7 +88,7 @@ def start_skewed_worker(skew: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "VO_FAIL": ""}
     log_path = Path(settings.DATA_DIR) / "logs" / f"skewed{skew}.log"
     with log_path.open("ab") as log:
-        return subprocess.Popen(  # noqa: S603 our own command, no shell
+        process = subprocess.Popen(  # noqa: S603 our own command, no shell
             [program, "-f", skew, *worker_command(skew)],
             cwd=settings.BASE_DIR,
             env=environment,
@@ -97,6 +96,11 @@ def start_skewed_worker(skew: str) -> subprocess.Popen[bytes]:
             stderr=log,
             process_group=0,
         )
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def pause_worker_before_send(world: World) -> Iterator[None]:
@@ -113,15 +117,20 @@ def pause_worker_before_send(world: World) -> Iterator[None]:
     yield
     sent_at = {dial["room"]: dial["at"] for dial in batch.dials()}
     for call in batch.calls(pk__in=suspended):
-        if call.room not in sent_at:
+        if call.room in sent_at:
+            expect_sent_before_fence(world, call, sent_at[call.room])
+        else:
             unsent = call.end_reason in ("not_placed", "in_doubt")
             world.expect(unsent, f"{call} ended {call.end_reason}")
-            continue
-        # Reconciliation had not reached the call when its worker continued: the worker itself then
-        # took the intent back, and sent it with a new one.
-        fence = call.not_after
-        before_fence = fence is not None and sent_at[call.room] <= fence.timestamp()
-        world.expect(before_fence, f"{call} was sent after its fence")
+
+
+def expect_sent_before_fence(world: World, call: Call, sent_at: float) -> None:
+    """A suspended call may still have been sent when its worker continued before reconciliation had
+    reached it: the worker then takes the intent back, and sends the call with a new one.
+    """
+    fence = call.not_after
+    before_fence = fence is not None and sent_at <= fence.timestamp()
+    world.expect(before_fence, f"{call} was sent after its fence")
 
 
 def deploy_under_load(world: World) -> Iterator[None]:
@@ -135,7 +144,7 @@ def deploy_under_load(world: World) -> Iterator[None]:
     late_claims = 0
     with HealthPoller(f"{world.url}/healthz") as poller:
         for deploy in range(1, DEPLOYS + 1):
-            wait_for_dials(world, batch, 9 * deploy)
+            batch.wait_for_dials(9 * deploy)
             seconds, claims = restart_worker_and_web(world, batch)
             slowest_exit = max(slowest_exit, seconds)
             late_claims += claims
@@ -146,10 +155,6 @@ def deploy_under_load(world: World) -> Iterator[None]:
     )
     failed = poller.failures
     world.expect(not failed, f"of {poller.requests} requests failed: {failed[:5]}")
-
-
-def wait_for_dials(world: World, batch: DrillBatch, count: int) -> None:
-    world.wait_until(lambda: len(batch.dials()) >= count, "calls are under way")
 
 
 def restart_worker_and_web(world: World, batch: DrillBatch) -> tuple[float, int]:
@@ -213,7 +218,7 @@ def kill_livekit_mid_ring(world: World) -> Iterator[None]:
     time.sleep(0.5)
     world.wait_until(world.sandbox.is_reachable, "LiveKit is back")
     yield
-    world.expect(batch.statuses() <= {"failed", "review"}, str(batch.results()))
+    batch.expect_statuses("failed", "review")
     attempts = max(recipient.attempts for recipient in batch.recipients())
     world.expect(attempts <= 1, str(batch.results()))
 
@@ -229,4 +234,4 @@ def remove_agent(world: World) -> Iterator[None]:
     world.sandbox.request("PUT", "agent", {"online": True})
     yield
     world.expect(dialed == 0, f"{dialed} recipients were dialed without an agent")
-    world.expect(batch.results() == {"00": ANSWERED, "01": ANSWERED}, str(batch.results()))
+    batch.expect_all_answered()

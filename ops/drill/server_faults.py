@@ -7,12 +7,12 @@ ended, it checks what must hold.
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import requests
 from django.db import connection
 
-from ops.drill.line_faults import ANSWERED, send_webhook, two_digits
+from ops.drill.line_faults import send_webhook, two_digits
 from ops.drill.world import DrillBatch, World
 
 DATABASE_RESTARTS = 2
@@ -32,15 +32,11 @@ def polling_api(world: World) -> Iterator[list[tuple[int, str]]]:
     """
     responses: list[tuple[int, str]] = []
     stop = threading.Event()
-    headers = {"Authorization": str(world.api.http.headers["Authorization"])}
 
     def poll() -> None:
         while not stop.wait(API_POLL_SECONDS):
-            try:
-                response = requests.get(f"{world.url}/batches", headers=headers, timeout=20)
-            except requests.RequestException:
-                continue
-            responses.append((response.status_code, response.headers.get("Content-Type", "")))
+            with suppress(requests.RequestException):
+                responses.append(request_batches(world))
 
     thread = threading.Thread(target=poll, daemon=True)
     thread.start()
@@ -51,8 +47,11 @@ def polling_api(world: World) -> Iterator[list[tuple[int, str]]]:
         thread.join(30)
 
 
-def expect_completed_or_review(world: World, batch: DrillBatch) -> None:
-    world.expect(batch.statuses() <= {"completed", "review"}, str(batch.results()))
+def request_batches(world: World) -> tuple[int, str]:
+    """The status and content type of a response. Raises requests.RequestException."""
+    headers = {"Authorization": str(world.api.http.headers["Authorization"])}
+    response = requests.get(f"{world.url}/batches", headers=headers, timeout=20)
+    return response.status_code, response.headers.get("Content-Type", "")
 
 
 def crash_database(world: World) -> Iterator[None]:
@@ -62,16 +61,16 @@ def crash_database(world: World) -> Iterator[None]:
     batch = world.start_batch(two_digits(40), rate=5)
     with polling_api(world) as responses:
         for restart in range(DATABASE_RESTARTS):
-            wait_for_dials(world, batch, 5 + 10 * restart)
+            batch.wait_for_dials(5 + 10 * restart)
             world.servers.postgres.crash()
             world.servers.postgres.start()
-            wait_until_dialing_continues(world, batch, seconds=10)
+            wait_for_dial_since(world, batch, time.time(), seconds=10)
     yield
     failures = {response for response in responses if response[0] != 200}
     world.expect(
         failures <= {(503, JSON)}, f"the API answered {failures} while the database was away"
     )
-    expect_completed_or_review(world, batch)
+    batch.expect_statuses("completed", "review")
 
 
 def stop_database(world: World) -> Iterator[None]:
@@ -79,7 +78,7 @@ def stop_database(world: World) -> Iterator[None]:
     that LiveKit repeats them.
     """
     batch = world.start_batch(two_digits(40), rate=5)
-    wait_for_dials(world, batch, 5)
+    batch.wait_for_dials(5)
     room = batch.dials()[0]["room"]
     world.servers.postgres.crash()
     stopped_at = time.time()
@@ -89,20 +88,16 @@ def stop_database(world: World) -> Iterator[None]:
         late = [dial for dial in batch.dials() if dial["at"] > stopped_at + SEND_WINDOW_SECONDS]
     finally:
         world.servers.postgres.start()
-    wait_until_dialing_continues(world, batch, seconds=15)
+    wait_for_dial_since(world, batch, time.time(), seconds=15)
     yield
     world.expect(status == 503, f"a webhook was answered {status} while the database was away")
     world.expect(not late, f"{len(late)} recipients were dialed while the database was away")
-    expect_completed_or_review(world, batch)
+    batch.expect_statuses("completed", "review")
 
 
-def wait_for_dials(world: World, batch: DrillBatch, count: int) -> None:
-    world.wait_until(lambda: len(batch.dials()) >= count, "calls are under way")
-
-
-def wait_until_dialing_continues(world: World, batch: DrillBatch, *, seconds: float) -> None:
-    now = time.time()
-    world.wait_until(lambda: batch.has_dialed_since(now), "dialing continues", seconds=seconds)
+def wait_for_dial_since(world: World, batch: DrillBatch, at: float, *, seconds: float) -> None:
+    """Wait until the batch has dialed after the Unix time `at`. Raises ExpectationFailed."""
+    world.wait_until(lambda: batch.has_dialed_since(at), "dialing continues", seconds=seconds)
 
 
 def interrupt_commit(world: World) -> Iterator[None]:
@@ -113,21 +108,25 @@ def interrupt_commit(world: World) -> Iterator[None]:
     backend is terminated.
     """
     batch = world.start_batch(two_digits(10), rate=5)
-    wait_for_dials(world, batch, 2)
-    world.query(lambda: execute(f"ALTER SYSTEM SET synchronous_standby_names = {MISSING_STANDBY}"))
-    world.query(lambda: execute("SELECT pg_reload_conf()"))
+    batch.wait_for_dials(2)
+    configure(world, f"SET synchronous_standby_names = {MISSING_STANDBY}")
     try:
         world.wait_until(
             lambda: world.query(terminate_waiting_commits), "an intent waits in its COMMIT"
         )
     finally:
-        world.query(lambda: execute("ALTER SYSTEM RESET synchronous_standby_names"))
-        world.query(lambda: execute("SELECT pg_reload_conf()"))
+        configure(world, "RESET synchronous_standby_names")
     yield
     rooms = {dial["room"] for dial in batch.dials()}
     sent = [call for call in batch.calls(end_reason="not_placed") if call.room in rooms]
     world.expect(not sent, "an intent in doubt was sent")
-    expect_completed_or_review(world, batch)
+    batch.expect_statuses("completed", "review")
+
+
+def configure(world: World, change: str) -> None:
+    """Change the server's configuration, and have it reloaded."""
+    world.query(lambda: execute(f"ALTER SYSTEM {change}"))
+    world.query(lambda: execute("SELECT pg_reload_conf()"))
 
 
 def execute(statement: str) -> None:
@@ -160,26 +159,17 @@ def stop_broker(world: World) -> Iterator[None]:
     sweep.
     """
     batch = world.start_batch(two_digits(40), rate=5)
-    wait_for_dials(world, batch, 5)
+    batch.wait_for_dials(5)
     reply = world.servers.send_to_redis("FLUSHALL")
-    world.wait_until(lambda: len(batch.dials()) >= 10, "dialing continues without the messages")
+    batch.wait_for_dials(10)
     world.servers.kill_redis()
     killed_at = time.time()
     try:
-        world.wait_until(
-            lambda: batch.has_dialed_since(killed_at + 1.0),
-            "dialing continues without the broker",
-            seconds=15,
-        )
+        wait_for_dial_since(world, batch, killed_at + 1.0, seconds=15)
         second = world.start_batch(two_digits(5))
-        uploaded_at = time.time()
-        world.wait_until(
-            lambda: second.has_dialed_since(uploaded_at),
-            "a new batch is called without the broker",
-            seconds=30,
-        )
+        wait_for_dial_since(world, second, time.time(), seconds=30)
     finally:
         world.servers.start_redis()
     yield
     world.expect(reply == "+OK", f"FLUSHALL was answered {reply!r}")
-    world.expect(set(batch.results().values()) == {ANSWERED}, str(batch.results()))
+    batch.expect_all_answered()

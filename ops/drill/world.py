@@ -27,6 +27,10 @@ from telephony.models import Call
 from voiceops.core.errors import DomainError
 
 T = TypeVar("T")
+Result = tuple[str, str | None, int]  # status, outcome, attempts
+
+ANSWERED: Result = ("completed", "answered", 1)
+NOT_ANSWERED: Result = ("failed", "no_answer", 1)
 
 # Fictitious numbers (555-01xx): a hundred recipients for each area code, and one area code for each
 # batch, so that a number tells to which batch it belongs.
@@ -36,6 +40,7 @@ BATCH_AREA_CODES = (
 )
 CONDITION_POLL_SECONDS = 0.1
 END_POLL_SECONDS = 0.5
+MAX_CONCURRENT_CALLS = 100  # of one batch
 WAIT_SECONDS = 40.0  # until an expected event counts as not happening
 DATABASE_RETRY_SECONDS = 40.0
 
@@ -75,19 +80,38 @@ class DrillBatch:
     def has_dialed_since(self, at: float) -> bool:
         return any(dial["at"] > at for dial in self.dials())
 
-    def results(self) -> dict[str, tuple[str, str | None, int]]:
-        """(status, outcome, attempts) of each recipient, by the last two digits of the number."""
+    def results(self) -> dict[str, Result]:
+        """The result of each recipient, by the last two digits of the number."""
         return {
-            recipient.phone_number[-2:]: (
-                recipient.status,
-                recipient.outcome,
-                recipient.attempts,
-            )
-            for recipient in self.recipients()
+            row.phone_number[-2:]: (row.status, row.outcome, row.attempts)
+            for row in self.recipients()
         }
 
     def statuses(self) -> set[str]:
         return {recipient.status for recipient in self.recipients()}
+
+    def expect_results(self, expected: dict[str, Result]) -> None:
+        """Raises ExpectationFailed unless the results are as expected."""
+        results = self.results()
+        self.world.expect(results == expected, str(results))
+
+    def expect_all_answered(self) -> None:
+        """Raises ExpectationFailed unless every recipient answered at the first attempt."""
+        results = self.results()
+        self.world.expect(set(results.values()) == {ANSWERED}, str(results))
+
+    def expect_statuses(self, *allowed: str) -> None:
+        """Raises ExpectationFailed when a recipient has another status."""
+        self.world.expect(self.statuses() <= set(allowed), str(self.results()))
+
+    def expect_one_dial_each(self) -> None:
+        """Raises ExpectationFailed unless there are as many dials as recipients."""
+        dials, recipients = len(self.dials()), len(self.recipients())
+        self.world.expect(dials == recipients, f"{dials} dials for {recipients} recipients")
+
+    def wait_for_dials(self, count: int) -> None:
+        """Wait until the sandbox has dialed for this batch that often. Raises ExpectationFailed."""
+        self.world.wait_until(lambda: len(self.dials()) >= count, f"{count} dials")
 
     def request(self, verb: str) -> Any:
         """Send the batch an API request such as `pause` or `stop`."""
@@ -128,45 +152,23 @@ class World:
 
     # --- batches ---
 
-    def start_batch(
-        self,
-        endings: Iterable[str],
-        *,
-        rate: float = 20,
-        max_concurrent: int = 100,
-        **fields: str,
-    ) -> DrillBatch:
+    def start_batch(self, endings: Iterable[str], *, rate: float = 20, **fields: str) -> DrillBatch:
         """Upload and start a list of numbers with these last two digits, which decide the outcome.
 
         `rate` is in calls per second; `fields` go into the request that creates the batch.
         """
         batch = DrillBatch(self, area_code=BATCH_AREA_CODES[len(self.batches)])
         rows = "".join(f"+1{batch.area_code}55501{ending}\n" for ending in endings)
-        return self.upload_batch(
-            batch, "phone\n" + rows, rate=rate, max_concurrent=max_concurrent, **fields
-        )
+        return self.upload_batch(batch, "phone\n" + rows, rate=rate, **fields)
 
     def upload_batch(
-        self,
-        batch: DrillBatch,
-        text: str,
-        *,
-        rate: float = 20,
-        max_concurrent: int = 100,
-        **fields: str,
+        self, batch: DrillBatch, text: str, *, rate: float = 20, **fields: str
     ) -> DrillBatch:
         """Register a number for `batch`, upload `text` as its list, and start it."""
         self.batches.append(batch)
         index = len(self.batches)
         batch.caller_id = f"+120255501{index:02}"
-        number = {
-            **workspace.TRUNK,
-            "calls_per_second": rate,
-            "max_concurrent_calls": max_concurrent,
-            "phone_number": batch.caller_id,
-            "label": f"Drill {index}",
-        }
-        batch.number_id = self.api.post("/phone-numbers", number)["id"]
+        batch.number_id = self.register_number(batch.caller_id, rate)
 
         file = Path(settings.DATA_DIR) / f"drill-{index}.csv"
         file.write_text(text)
@@ -180,6 +182,17 @@ class World:
         }
         batch.batch_id = self.api.upload("/batches", file, request)["id"]
         return batch
+
+    def register_number(self, phone_number: str, rate: float) -> str:
+        """Register a number of ours with `rate` calls per second; returns its id."""
+        body = {
+            **workspace.TRUNK,
+            "calls_per_second": rate,
+            "max_concurrent_calls": MAX_CONCURRENT_CALLS,
+            "phone_number": phone_number,
+            "label": "Drill",
+        }
+        return str(self.api.post("/phone-numbers", body)["id"])
 
     def next_number(self, ending: str) -> str:
         """The number with these last two digits on the next batch that is started."""

@@ -56,17 +56,20 @@ class Command(BaseCommand):
         for name, path in request_paths(workspace).items():
             milliseconds = median_milliseconds(partial(request_page, client, path), rounds)
             ratio = bare / milliseconds
-            self.stdout.write(
-                f"  {name:28} {1000 / milliseconds:8.0f} requests/s, {milliseconds:6.2f} ms, "
-                f"{ratio:.2f} of the bare query"
-            )
-            self.stdout.write(f"figure ratio_{name} {ratio:.3f}")
+            self.print_request(name, milliseconds, ratio)
             if name in PROMISED_REQUESTS and ratio < MIN_RATIO_TO_BARE_QUERY:
                 slow.append(name)
         if slow:
             raise CommandError(
                 f"Slower than {MIN_RATIO_TO_BARE_QUERY} of the bare query: {', '.join(slow)}"
             )
+
+    def print_request(self, name: str, milliseconds: float, ratio: float) -> None:
+        self.stdout.write(
+            f"  {name:28} {1000 / milliseconds:8.0f} requests/s, {milliseconds:6.2f} ms, "
+            f"{ratio:.2f} of the bare query"
+        )
+        self.stdout.write(f"figure ratio_{name} {ratio:.3f}")
 
 
 def make_client(workspace: Workspace) -> Client:

@@ -146,15 +146,18 @@ class Command(BaseCommand):
         if rss_mb > MAX_IMPORT_RSS_MB:
             broken.append(f"the import took {rss_mb:.0f} MB of memory, not {MAX_IMPORT_RSS_MB}")
         if connection.vendor == "postgresql":
-            ratio = median(each.import_rate / each.copy_rate for each in rounds)
-            copy_rate = median(each.copy_rate for each in rounds)
-            self.stdout.write(f"figure import_bare_copy_rows_per_second {copy_rate:.0f}")
-            self.stdout.write(f"figure import_against_bare_copy {ratio:.2f}")
-            self.stdout.write(f"figure import_naive_against_bare_copy {naive_rate / copy_rate:.2f}")
-            if ratio < MIN_RATIO_TO_BARE_COPY:
-                broken.append(
-                    f"the import reached {ratio:.2f} of a bare COPY, not {MIN_RATIO_TO_BARE_COPY}"
-                )
+            broken += self.report_copy(rounds, naive_rate)
         if broken:
             self.stderr.write("broken: " + "; ".join(broken))
             sys.exit(1)
+
+    def report_copy(self, rounds: list[ImportRound], naive_rate: float) -> list[str]:
+        """Print the ratios to the bare COPY; returns the broken promises."""
+        ratio = median(each.import_rate / each.copy_rate for each in rounds)
+        copy_rate = median(each.copy_rate for each in rounds)
+        self.stdout.write(f"figure import_bare_copy_rows_per_second {copy_rate:.0f}")
+        self.stdout.write(f"figure import_against_bare_copy {ratio:.2f}")
+        self.stdout.write(f"figure import_naive_against_bare_copy {naive_rate / copy_rate:.2f}")
+        if ratio >= MIN_RATIO_TO_BARE_COPY:
+            return []
+        return [f"the import reached {ratio:.2f} of a bare COPY, not {MIN_RATIO_TO_BARE_COPY}"]

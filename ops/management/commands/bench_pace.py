@@ -96,13 +96,8 @@ class Command(BaseCommand):
 
     def start_small_lists(self, scene: pacing.PacingScene, count: int) -> list[UUID]:
         """Start lists of ten at intervals, and wait for the last; returns their ids."""
-        deadline = time.monotonic() + FIRST_CALL_SECONDS
-        while not pacing.sent_times(scene.paced):
-            if time.monotonic() > deadline:
-                raise CommandError(f"Nobody was called within {FIRST_CALL_SECONDS:.0f} s")
-            time.sleep(0.2)
+        self.wait_for_first_call(scene)
         time.sleep(PACE_WARM_UP_SECONDS)
-
         ids = []
         for index in range(count):
             number = scene.elsewhere if index % 2 else scene.paced
@@ -113,6 +108,14 @@ class Command(BaseCommand):
             time.sleep(LIST_INTERVAL_SECONDS)
         time.sleep(LAST_LIST_SECONDS)
         return ids
+
+    def wait_for_first_call(self, scene: pacing.PacingScene) -> None:
+        """Raises CommandError when nobody is called in time."""
+        deadline = time.monotonic() + FIRST_CALL_SECONDS
+        while not pacing.sent_times(scene.paced):
+            if time.monotonic() > deadline:
+                raise CommandError(f"Nobody was called within {FIRST_CALL_SECONDS:.0f} s")
+            time.sleep(0.2)
 
     # --- reporting ---
 

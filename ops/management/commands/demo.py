@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentParser
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="end after the batch")
 
     def handle(self, *, file: Path, country: str | None, once: bool, **options: Any) -> None:
-        if not settings.USES_SANDBOX:
-            raise CommandError(
-                "The demo calls fictitious numbers in the sandbox, but LIVEKIT_URL names another "
-                "server. Use serve."
-            )
-        if country and not is_known_country(country):
-            raise CommandError(
-                f"Unknown country code {country}. Use two letters, for example COUNTRY=US"
-            )
+        self.check_request(country)
         # A call in doubt may take the whole dial fence to be resolved.
         stall_seconds = settings.DIAL_FENCE_SECONDS + STALL_SECONDS if once else None
         request = RunRequest(local_url(), settings.DATA_DIR, file, country, stall_seconds)
@@ -64,21 +56,28 @@ class Command(BaseCommand):
         except requests.RequestException as error:
             raise CommandError(f"The web server stopped responding: {error}") from error
 
+    def check_request(self, country: str | None) -> None:
+        """Raises CommandError before anything is started."""
+        if not settings.USES_SANDBOX:
+            raise CommandError(
+                "The demo calls fictitious numbers in the sandbox, but LIVEKIT_URL names another "
+                "server. Use serve."
+            )
+        if country and not is_known_country(country):
+            raise CommandError(
+                f"Unknown country code {country}. Use two letters, for example COUNTRY=US"
+            )
+
     def run(self, supervisor: Supervisor, request: RunRequest, *, once: bool) -> None:
         """Run the batch in a thread, because processes are restarted from the main thread only
         (`ops/serving/die_with_parent.py`).
         """
-        if not supervisor.stopping:
-            self.report(f"Calling the recipients in {request.file} through the sandbox")
-            pool = ThreadPoolExecutor(max_workers=1)
-            run = pool.submit(
-                run_batch, request, out=sys.stdout, is_stopping=lambda: supervisor.stopping
-            )
-            pool.shutdown(wait=False)
+        run = None if supervisor.stopping else self.start_run(supervisor, request)
+        if run is not None:
             supervisor.watch(until=run.done)
-        if supervisor.stopping and once:
-            raise CommandError("Stopped before the batch had ended")
-        if supervisor.stopping:
+        if run is None or supervisor.stopping:
+            if once:
+                raise CommandError("Stopped before the batch had ended")
             return
         result = run.result()
         self.print_result(result, request)
@@ -87,6 +86,15 @@ class Command(BaseCommand):
             supervisor.watch()
         elif result.open_recipients:
             raise CommandError(f"{result.open_recipients} recipients were left without a result")
+
+    def start_run(self, supervisor: Supervisor, request: RunRequest) -> Future[RunResult]:
+        self.report(f"Calling the recipients in {request.file} through the sandbox")
+        pool = ThreadPoolExecutor(max_workers=1)
+        run = pool.submit(
+            run_batch, request, out=sys.stdout, is_stopping=lambda: supervisor.stopping
+        )
+        pool.shutdown(wait=False)
+        return run
 
     def print_result(self, result: RunResult, request: RunRequest) -> None:
         counts = result.batch["counts"]
