@@ -43,7 +43,7 @@ from sandbox.twilio.http_api import TwilioApi
 from sandbox.twilio.phone_numbers import PhoneNumbers
 from sandbox.twilio.trunking import TrunkingApi
 
-MAX_UPLOAD_BYTES = 64 * 1024 * 1024  # of an object in S3; LiveKit's own limit is lower
+MAX_OBJECT_BYTES = 64 * 1024 * 1024  # of an object in S3; LiveKit's own limit is lower
 
 
 @dataclass
@@ -148,7 +148,7 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
 
 
 def _runner(routes: Iterable[web.RouteDef]) -> web.AppRunner:
-    app = web.Application(client_max_size=MAX_UPLOAD_BYTES)
+    app = web.Application(client_max_size=MAX_OBJECT_BYTES)
     app.add_routes(routes)
     return web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
 

@@ -23,11 +23,11 @@ from webhooks.models import WebhookCursor, WebhookDelivery, WebhookEndpoint, Web
 from webhooks.signing import build_body
 
 CURSOR_NAME = "events"
-# Rows are dated before they are committed, so every run looks back this far …
-OVERLAP = timedelta(seconds=5)
-# … and every DEEP_OVERLAP_INTERVAL one looks back further, for long transactions.
-DEEP_OVERLAP = timedelta(minutes=2)
-DEEP_OVERLAP_INTERVAL = timedelta(seconds=30)
+# Rows are dated before they are committed, so every run starts this long before the last one …
+COLLECT_OVERLAP = timedelta(seconds=5)
+# … and every DEEP_OVERLAP_INTERVAL one starts earlier, for long transactions.
+DEEP_COLLECT_OVERLAP = timedelta(minutes=2)
+DEEP_COLLECT_INTERVAL = timedelta(seconds=30)
 MAX_PAGES_PER_RUN = 10
 EVENT_INSERT_ROWS = 500
 EndpointsByWorkspace = Mapping[UUID, Sequence[WebhookEndpoint]]
@@ -89,10 +89,10 @@ def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest
 
 def _overlap(cursor: WebhookCursor, now: datetime) -> timedelta:
     last = cursor.state.get("deep_at")
-    if last is not None and now - datetime.fromisoformat(last) < DEEP_OVERLAP_INTERVAL:
-        return OVERLAP
+    if last is not None and now - datetime.fromisoformat(last) < DEEP_COLLECT_INTERVAL:
+        return COLLECT_OVERLAP
     cursor.state = {**cursor.state, "deep_at": now.isoformat()}
-    return DEEP_OVERLAP
+    return DEEP_COLLECT_OVERLAP
 
 
 def store_events(found: Iterable[DomainEvent], endpoints: EndpointsByWorkspace) -> int:

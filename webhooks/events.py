@@ -140,7 +140,7 @@ def batch_events_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[
         if (
             batch.ended_at is not None
             and batch.ended_at >= since
-            and batch.status in ("completed", "stopped")
+            and batch.status in (Batch.Status.COMPLETED, Batch.Status.STOPPED)
         ):
             yield _batch_event(batch, f"batch.{batch.status}", batch.ended_at, data)
     yield from _manual_pauses_since(workspaces, since)

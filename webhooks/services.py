@@ -1,4 +1,4 @@
-"""What people do with webhook endpoints: create, change, test, delete, and send again."""
+"""Operations on webhook endpoints: create, change, test, delete, and send a delivery again."""
 
 from datetime import datetime, timedelta
 from typing import Any

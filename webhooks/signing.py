@@ -14,12 +14,12 @@ from standardwebhooks import Webhook
 from voiceops.core.crypto import context_of, decrypt, encrypt
 from webhooks.models import WebhookEndpoint
 
-SECRET_PREFIX = "whsec_"  # noqa: S105  # a prefix, not a secret
-SECRET_BYTES = 32  # Standard Webhooks allows 24 to 64
+SIGNING_SECRET_PREFIX = "whsec_"  # noqa: S105  # a prefix, not a secret
+SIGNING_SECRET_BYTES = 32  # Standard Webhooks allows 24 to 64
 
 
 def generate_secret() -> str:
-    return SECRET_PREFIX + base64.b64encode(os.urandom(SECRET_BYTES)).decode()
+    return SIGNING_SECRET_PREFIX + base64.b64encode(os.urandom(SIGNING_SECRET_BYTES)).decode()
 
 
 def encrypt_secret(endpoint: WebhookEndpoint, column: str, secret: str) -> str:

@@ -1,1 +1,1 @@
-"""The voice agent the sandbox plays: what it does in a room, says on a call and reports."""
+"""The voice agent that the sandbox plays: its jobs, its conversations and its reports."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-PLACEHOLDER = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
+TEMPLATE_PLACEHOLDER = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Turn:
 
 def fill_placeholders(template: str, variables: Mapping[str, Any]) -> str:
     """Replace `{{name}}` by the variable's value as plain text, or by nothing if it is unknown."""
-    return PLACEHOLDER.sub(lambda match: str(variables.get(match[1], "")), template)
+    return TEMPLATE_PLACEHOLDER.sub(lambda match: str(variables.get(match[1], "")), template)
 
 
 def talk_with_human(agent: Mapping[str, Any], variables: Mapping[str, Any]) -> list[Turn]:

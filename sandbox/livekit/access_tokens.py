@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
+JWT_HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
 
 
 TOKEN_LEEWAY_SECONDS = 60.0  # simulated
@@ -108,7 +108,7 @@ def make_token(claims: Mapping[str, Any], *, key: str, secret: str, seconds: flo
     """
     now = int(time.time())
     body = orjson.dumps({**claims, "iss": key, "nbf": now, "exp": now + int(seconds)})
-    signed = HEADER + b"." + base64.urlsafe_b64encode(body).rstrip(b"=")
+    signed = JWT_HEADER + b"." + base64.urlsafe_b64encode(body).rstrip(b"=")
     signature = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
     return (signed + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
 

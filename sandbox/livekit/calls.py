@@ -192,7 +192,7 @@ class Calls:
 
     async def _wait_for_agent(self, call: Call) -> Refusal | None:
         """Wait for another participant, who answers an inbound call (sip inbound.go
-        waitSubscribe). Returns None, or the reason why nobody answers.
+        waitSubscribe). Returns None, or the reason why the call is not answered.
         """
         waited = 0.0
         while waited < call.dial.ringing_timeout:
@@ -205,7 +205,7 @@ class Calls:
         return sip_refusal(480)
 
     async def _send_dtmf(self, call: Call) -> None:
-        """Let the time pass that the digits of the dial take; `w` is a pause."""
+        """Wait while the dial's digits are sent; `w` is a pause."""
         if call.dial.dtmf:
             self._set_status_attribute(call, "automation")
             pauses = call.dial.dtmf.count("w")

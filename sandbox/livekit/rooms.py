@@ -36,7 +36,7 @@ def check_metadata_size(metadata: str) -> None:
 
 @dataclass(eq=False)
 class Participant:
-    """Somebody in a room. `left` is set to the reason as soon as they are out of it."""
+    """A participant of a room. `left` is set to the reason as soon as they are out of it."""
 
     info: models.ParticipantInfo
     left: "asyncio.Future[Reason]"

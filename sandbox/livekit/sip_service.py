@@ -100,7 +100,7 @@ class SipService:
         """
         deadline = self.clock.to_wall_seconds(RPC_DEADLINE_SECONDS)
         if call.callee.mute:
-            # The client is answered by nobody, although the call goes on.
+            # The client gets no answer, although the call goes on.
             await asyncio.sleep(deadline)
             raise NoAnswerError
         done, _ = await asyncio.wait({call.answer}, timeout=deadline)

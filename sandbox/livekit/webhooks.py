@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 WEBHOOK_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0)  # retryablehttp's defaults, wall clock
 MAX_EVENT_AGE_SECONDS = 30.0
-MAX_QUEUED_EVENTS = 200  # per key
+MAX_QUEUED_WEBHOOKS = 200  # per key
 REORDER_WITHIN_SECONDS = 0.5  # with the fault `webhook_reorder`
 
 
@@ -62,7 +62,7 @@ class Webhooks:
         if queue is None:
             self._queues[key] = deque([item])
             self._spawn(self._drain(key))
-        elif len(queue) < MAX_QUEUED_EVENTS:
+        elif len(queue) < MAX_QUEUED_WEBHOOKS:
             queue.append(item)
 
     def _spawn(self, work: Any) -> None:

@@ -1,1 +1,1 @@
-"""The telephones behind the numbers: how each one takes a call, or makes one."""
+"""The phones behind the numbers: how each answers a call, or makes one."""

@@ -38,7 +38,7 @@ def refusing_callee(
     return Callee(rings=rings, refusal=sip_refusal(sip_code, phrase, sip_headers))
 
 
-BLOCKED = refusing_callee(603, "Decline", X_Twilio_Error="32203 Call blocked by carrier")
+BLOCKED_BY_CARRIER = refusing_callee(603, "Decline", X_Twilio_Error="32203 Call blocked by carrier")
 OUT_OF_CHANNELS = refusing_callee(503)
 # The network gives up after 30 s, unless the caller's ringing timeout is shorter.
 UNANSWERED = Callee(rings=UNANSWERED_RINGING_SECONDS, refusal=sip_refusal(480))
@@ -52,7 +52,7 @@ CALLEES_BY_DIGITS = (
     (80, 84, refusing_callee(603, rings=5.0)),
     (85, 89, refusing_callee(404)),
     (95, 97, TALKS_UNTIL_MAX_DURATION),
-    (98, 98, BLOCKED),
+    (98, 98, BLOCKED_BY_CARRIER),
 )
 
 

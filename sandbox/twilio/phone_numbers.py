@@ -94,16 +94,16 @@ class PhoneNumbers:
             raise TwilioError(400, 21421, f"The phone number '{number}' is invalid.")
         if number == MAGIC_AVAILABLE:
             return Offer(number)
-        taken = TwilioError(400, 21422, f"{number} is not available.")
+        unavailable = TwilioError(400, 21422, f"{number} is not available.")
         if number == MAGIC_UNAVAILABLE or self.account.rows(NUMBERS, phone_number=number):
-            raise taken
+            raise unavailable
         for country, kinds in NUMBER_TYPES.items():
             for kind in kinds:
                 area = number[2:5] if country in ("US", "CA") else ""
                 for offer in self._offers(country, kind, area):
                     if offer.phone_number == number:
                         return offer
-        raise taken
+        raise unavailable
 
     def _offer_by_area_code(self, area: str) -> Offer:
         if not re.fullmatch(r"\d{3}", area):

@@ -34,7 +34,7 @@ def types_of(workspace: Workspace) -> list[str]:
 
 
 def complete_call(call: Call) -> None:
-    """Take a call from the dial to the hang-up."""
+    """Move a call from the dial to the hang-up."""
     now = timezone.now()
     call_states.mark_callee_joined(call, at=now, source="test")
     call_states.mark_ringing(call, at=now, source="test")
