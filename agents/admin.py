@@ -55,6 +55,7 @@ class AgentForm(SerializerForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # The form shows masks in place of secrets; `stored` is what they stand for.
         self.stored = {} if self.instance._state.adding else self.instance.config()
         if self.stored:
             self.initial.update(secrets.mask_secrets(self.stored))
@@ -115,6 +116,7 @@ class AgentAdmin(StaffAdmin):
         values = {
             name: form.cleaned_data[name] for name in CONFIG_FIELDS if name in form.cleaned_data
         }
+        # Through the services, as the API does, so that drafts, versions and audit agree.
         principal = principal_of(request, obj)
         if change:
             services.save_draft(agent=obj, changes=values, principal=principal)

@@ -108,6 +108,7 @@ class Agent(WorkspaceOwned):
 
         Raises crypto.DecryptError when no configured key decrypts the draft's secrets.
         """
+        # Secrets are encrypted for their row, so the version needs its own ciphertext.
         version = AgentVersion(workspace=self.workspace, agent=self, number=self.version)
         version.config, secret = secrets.split_secrets(self.config())
         version.sealed = secrets.encrypt(secret, table=version._meta.db_table, pk=version.pk)

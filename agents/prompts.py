@@ -51,6 +51,7 @@ def _replacement_for(match: re.Match[str], variables: Mapping[str, Any]) -> str:
     if name not in variables:
         return match[0]
     value = variables[name]
+    # Values sent as JSON keep their types; what is not text is written as JSON.
     if value is None:
         return ""
     return value if isinstance(value, str) else orjson.dumps(value).decode()

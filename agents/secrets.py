@@ -50,6 +50,7 @@ def merge_secrets(plain: Mapping[str, Any], secret: Mapping[str, Any]) -> Config
             options = plain.get(field) or {}
             config[field] = {**options, **secret[field], **options}
 
+    # Copies, because the caller's configuration must not receive headers.
     tools = [dict(tool) for tool in plain.get("tools") or []]
     for entry in secret.get("tools", ()):
         # A credential goes to the tool it was given for and to no other, however the list changed.
@@ -94,6 +95,7 @@ def restore_masked(field: str, given: Any, stored: Any) -> Any:
     if field != "tools":
         return _unmask(given, stored)
 
+    # Tools are matched by name, so that a changed order does not mix up their headers.
     stored_headers = {tool.get("name"): tool.get("headers", {}) for tool in stored or []}
     tools = []
     for tool in given:

@@ -73,6 +73,7 @@ class ProviderSettings(StoredSerializer):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         known = super().to_internal_value(data)
+        # Validated values replace what was sent; undocumented options pass through.
         return {**data, **known}
 
 

@@ -75,6 +75,7 @@ def publish_agent(*, agent: Agent, principal: Principal | None = None) -> Agent:
     """
     with transaction.atomic():
         current = _lock_agent(agent)
+        # After a rollback the draft is a version that exists already.
         if not current.versions.filter(number=current.version).exists():
             current.create_version()
         _set_published_version(current, current.version)
@@ -131,6 +132,7 @@ def delete_agent(*, agent: Agent, principal: Principal | None = None) -> None:
         current = _lock_agent(agent)
         if any(is_in_use(current) for is_in_use in AGENT_USE_CHECKS.all()):
             raise StateForbids(IN_USE)
+        # The apps above take the agent out of use, its numbers for example.
         for prepare_deletion in AGENT_DELETION_HOOKS.all():
             prepare_deletion(current)
         current.deleted_at = timezone.now()

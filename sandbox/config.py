@@ -131,10 +131,11 @@ def read_config(options: Mapping[str, object], env: Mapping[str, str] = os.envir
 
 
 def _is_http_url(url: str) -> bool:
+    # `port` is parsed on access, which raises ValueError when it is not a number.
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # the port is not a number
+    except ValueError:
         return False
 
 

@@ -63,6 +63,7 @@ class _Connection(asyncio.Protocol):
 
     def _is_complete(self, headers: Mapping[str, str], rest: bytes, status: int) -> bool:
         if headers.get("transfer-encoding", "").lower() == "chunked":
+            # The end of a chunked body; the content itself is of no interest.
             return rest.endswith(b"0\r\n\r\n")
         if (length := headers.get("content-length")) is not None:
             return len(rest) >= int(length)

@@ -42,6 +42,7 @@ def collect_events() -> int:
         return 0
     oldest = min(endpoint.created_at for endpoint in endpoints)
     WebhookCursor.objects.get_or_create(name=CURSOR_NAME, defaults={"position": oldest})
+    # `skip_locked` lets other workers continue with deliveries instead of waiting.
     with transaction.atomic():
         cursors = WebhookCursor.objects.select_for_update(skip_locked=True)
         cursor = cursors.filter(name=CURSOR_NAME).first()
@@ -50,10 +51,9 @@ def collect_events() -> int:
 
 def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest: datetime) -> int:
     now = database_now()
-    by_workspace: dict[UUID, list[WebhookEndpoint]] = {}
-    for endpoint in endpoints:
-        by_workspace.setdefault(endpoint.workspace_id, []).append(endpoint)
+    by_workspace = _group_by_workspace(endpoints)
     workspaces = list(by_workspace)
+    # No endpoint gets events older than itself, so nothing before the oldest endpoint is read.
     since = max(cursor.position - _overlap(cursor, now), oldest)
 
     # Calls that ended, but whose recipients are not settled yet: asked for again in every run.
@@ -68,6 +68,7 @@ def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest
             break
 
     recipient_events, settled = recipient_events_of(awaiting)
+    # A breaker's pause has no time of its own: it is new if the last run did not find it.
     paused = batches_paused_by_breaker(workspaces)
     known = set(cursor.state.get("paused", []))
     newly_paused = [batch for batch in paused if str(batch.pk) not in known]
@@ -87,6 +88,13 @@ def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest
     return new
 
 
+def _group_by_workspace(endpoints: Sequence[WebhookEndpoint]) -> EndpointsByWorkspace:
+    by_workspace: dict[UUID, list[WebhookEndpoint]] = {}
+    for endpoint in endpoints:
+        by_workspace.setdefault(endpoint.workspace_id, []).append(endpoint)
+    return by_workspace
+
+
 def _overlap(cursor: WebhookCursor, now: datetime) -> timedelta:
     last = cursor.state.get("deep_at")
     if last is not None and now - datetime.fromisoformat(last) < DEEP_COLLECT_INTERVAL:
@@ -101,6 +109,7 @@ def store_events(found: Iterable[DomainEvent], endpoints: EndpointsByWorkspace) 
     Returns the number of events stored. An endpoint gets no events older than itself.
     """
     wanted = {event.key: event for event in found if _subscribers(event, endpoints)}
+    # Runs overlap, so most of what is found has been stored by an earlier one.
     known = WebhookEvent.unscoped.filter(workspace__in=list(endpoints), key__in=list(wanted))
     for key in known.values_list("key", flat=True):
         del wanted[key]

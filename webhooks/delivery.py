@@ -88,6 +88,7 @@ def erase_events(workspace: Workspace, phrases: Sequence[str]) -> int:
     """
     matching = Q.create([("body__contains", phrase) for phrase in phrases], connector=Q.OR)
     events = WebhookEvent.unscoped.filter(matching, workspace=workspace)
+    # Searching the bodies is slow, so it is done once and not again for every chunk.
     ids = list(events.values_list("pk", flat=True))
     for start in range(0, len(ids), PRUNE_CHUNK_EVENTS):
         chunk = ids[start : start + PRUNE_CHUNK_EVENTS]
@@ -107,6 +108,7 @@ def _update_endpoint_health(endpoint: WebhookEndpoint, answer: HttpResult, now: 
         return
 
     rows.filter(failing_since=None).update(failing_since=now)
+    # Standard Webhooks: a receiver that answers 410 wants no more events at all.
     is_gone = answer.status == 410
     to_disable = rows.filter(is_enabled=True)
     if not is_gone:

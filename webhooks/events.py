@@ -89,6 +89,7 @@ def time_of_id(pk: UUID) -> datetime:
 def call_event_pages_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[CallEventPage]:
     """Yield the events of calls since then, page by page, in the order they were recorded."""
     timeline = CallEvent.unscoped.filter(workspace__in=workspaces, type__in=TIMELINE_TYPES)
+    # Ids are UUIDv7, so their order is that of time and the primary key serves as an index.
     timeline = timeline.order_by("pk")
     after = Q(pk__gte=lowest_id(since))
     while page := list(timeline.filter(after)[:EVENT_PAGE_ROWS]):
@@ -147,6 +148,7 @@ def batch_events_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[
 
 
 def _manual_pauses_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[DomainEvent]:
+    # A pause by a user leaves no time on the batch, only an audit entry.
     entries = AuditEntry.unscoped.filter(
         pk__gte=lowest_id(since), workspace__in=workspaces, action="batch.paused"
     ).order_by("pk")
@@ -181,6 +183,7 @@ def recipient_events_of(call_ids: Iterable[UUID]) -> tuple[list[DomainEvent], se
     """
     settled = Call.unscoped.filter(pk__in=list(call_ids)).exclude(settled_at=None)
     calls = {call.pk: call for call in settled}
+    # A recipient that has been called again is finished by the later call, not by this one.
     finished = Recipient.unscoped.select_related("batch").filter(
         pk__in=[call.recipient_id for call in calls.values()],
         last_call_id__in=list(calls),

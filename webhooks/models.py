@@ -141,6 +141,7 @@ class WebhookDelivery(WorkspaceOwned):
 
         If that worker dies, the delivery is due again when the lease ends.
         """
+        # Compare and set: whoever finds `due_at` unchanged has the lease.
         unclaimed = WebhookDelivery.unscoped.filter(
             pk=self.pk, status=self.Status.PENDING, due_at=self.due_at
         )

@@ -100,6 +100,7 @@ def send_test(
     Raises StateForbids when the endpoint is disabled.
     """
     _require_enabled(endpoint)
+    # Unlike other events it is not derived from rows, so its key is its own id.
     pk = uuid7()
     data = {"webhook_id": endpoint.pk, "message": "If you can read this, the webhook works."}
 

@@ -61,5 +61,6 @@ def sign_headers(
     }
 
 
+# Bound to row and column, so that a token copied to another place does not decrypt there.
 def _context(endpoint: WebhookEndpoint, column: str) -> str:
     return context_of(endpoint._meta.db_table, column, endpoint.pk)

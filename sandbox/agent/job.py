@@ -187,6 +187,7 @@ class AgentJob:
 
     async def _talk_to_human(self, call: Call) -> str | None:
         """Talk until the end. Returns why the agent ended the call, or None when the callee did."""
+        # In very short talks the report must still come before the callee hangs up.
         talk = call.callee.talk
         detect_after = min(DETECT_AFTER_SECONDS, (talk or DETECT_AFTER_SECONDS) * 0.02)
         await self._wait_until_after_answer(call, detect_after)

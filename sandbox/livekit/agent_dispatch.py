@@ -109,6 +109,7 @@ class AgentDispatcher:
         dispatch = room.dispatches.pop(request.dispatch_id, None)
         if dispatch is None:
             raise TwirpError("not_found", "dispatch ID not found")
+        # A job belongs to a worker or to the played agent; `terminate` ignores the latter's.
         for job in dispatch.state.jobs:
             self.workers.terminate(job)
             if task := self._tasks.get(job.id):

@@ -111,6 +111,7 @@ class DispatchRules:
         """
         wildcard = None
         for trunk in self.trunks.all_inbound():
+            # Trunks compare numbers in any format, unlike rules.
             allowed_callers = map(normalize_number, trunk.allowed_numbers)
             if trunk.allowed_numbers and normalize_number(caller) not in allowed_callers:
                 continue

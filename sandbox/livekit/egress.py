@@ -117,6 +117,7 @@ class Egress:
 
     def _start_for_agent(self, room: Room) -> None:
         answered_at = self._wanted_since.pop(room.name, None)
+        # Someone else records the room, or no agent wants a recording of it.
         if answered_at is None or room.egress:
             return
         request = egress.RoomCompositeEgressRequest(room_name=room.name, audio_only=True)
@@ -166,6 +167,7 @@ class Egress:
         self.store.put(EGRESS_TABLE, info.egress_id, row)
 
     def _begin_end(self, recording: Recording, reason: str) -> None:
+        # StopEgress and the closing of the room may both end a recording; the first counts.
         if recording.end_reason:
             return
         recording.end_reason = reason

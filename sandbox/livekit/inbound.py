@@ -82,6 +82,7 @@ def _room_request(rule: sip.SIPDispatchRuleInfo, name: str) -> CreateRoomRequest
 
 def _participant(rule: sip.SIPDispatchRuleInfo, dial: Dial) -> models.ParticipantInfo:
     visible_number = dial.caller_id
+    # LiveKit names callers by their number, and by a hash of it when numbers are hidden.
     identity = f"sip_{visible_number}"
     if rule.hide_phone_number:
         visible_number = visible_number[-4:]

@@ -72,6 +72,7 @@ class RoomService:
         info.metadata = request.metadata or info.metadata
         info.name = request.name or info.name
         for name, value in request.attributes.items():
+            # An empty value deletes the attribute.
             if value:
                 info.attributes[name] = value
             else:

@@ -276,6 +276,7 @@ def apply_list_update(values: Any, update: models.ListUpdate) -> None:
     """Apply a ListUpdate to a repeated field. Raises TwirpError when it is empty."""
     if not (update.set or update.add or update.remove or update.clear):
         raise invalid_argument("unsupported list update operation")
+    # Set or clear first, then remove, then add.
     kept = list(update.set) or ([] if update.clear else list(values))
     kept = [v for v in kept if v not in update.remove]
     kept += [v for v in update.add if v not in kept]

@@ -134,6 +134,7 @@ async def run_method(request: web.Request, method: Method, grants: Grants) -> we
 
     Raises TwirpError when the request is malformed, the grants do not allow it or the method fails.
     """
+    # The grants may depend on the request: on the room it names, for example.
     content_type = request.content_type
     message = decode(await request.read(), content_type, method.request())
     if not method.allow(grants, message):

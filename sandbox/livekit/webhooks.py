@@ -49,6 +49,7 @@ class Webhooks:
         for name, part in parts.items():
             payload[name] = part if isinstance(part, str) else MessageToDict(part)
         body = orjson.dumps(payload)
+        # A lost event is lost before it is queued; a duplicate has the same id and body.
         copies = self.faults.draw_webhook_copies()
         for _ in range(copies):
             self._queue(key, (now, body, event_id))

@@ -36,6 +36,7 @@ async def put_object(
     url = object_url(upload, key)
     for attempt in range(MAX_UPLOAD_ATTEMPTS):
         try:
+            # Signed for every attempt, because a signature contains the time.
             headers = signed_headers(upload, url, body, content_type)
             async with session.put(
                 URL(url, encoded=True), data=body, headers=headers, timeout=UPLOAD_TIMEOUT

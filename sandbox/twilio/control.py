@@ -61,6 +61,7 @@ class TwilioControl:
             raise ValueError("inventory must be a list")  # noqa: TRY004
         if not isinstance(body.get("faults", []), list):
             raise ValueError("faults must be a list")  # noqa: TRY004
+        # Everything is parsed before anything is set.
         faults = [parse_fault(fault) for fault in body.get("faults", [])]
         if "inventory" in body:
             self.numbers.set_inventory(entries)

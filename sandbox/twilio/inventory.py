@@ -81,6 +81,7 @@ def parse_offer(body: Any) -> Offer:
     if not isinstance(body, dict) or not re.fullmatch(r"\+\d{8,15}", str(body.get("phone_number"))):
         raise ValueError("inventory must list numbers in E.164, or objects with a phone_number")
     number = str(body["phone_number"])
+    # Without `country` the prefix decides; +1 counts as the United States.
     guess = next((c for c, code in (("GB", "+44"), ("DE", "+49")) if number.startswith(code)), "US")
     country = str(body.get("country", guess))
     kind = TYPE_NAMES.get(str(body.get("type", "local")).lower().replace(" ", ""))

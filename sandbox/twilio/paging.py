@@ -14,6 +14,7 @@ MAX_PAGE_SIZE = 1000
 
 
 def _window(rows: list[Row], query: Mapping[str, str]) -> tuple[int, int, list[Row], bool]:
+    # Twilio serves at most 1,000 rows a page, whatever is asked for.
     size = min(max(int(query.get("PageSize") or 50), 1), MAX_PAGE_SIZE)
     page = max(int(query.get("Page") or 0), 0)
     return page, size, rows[page * size : (page + 1) * size], len(rows) > (page + 1) * size

@@ -97,6 +97,7 @@ class PhoneNumbers:
         unavailable = TwilioError(400, 21422, f"{number} is not available.")
         if number == MAGIC_UNAVAILABLE or self.account.rows(NUMBERS, phone_number=number):
             raise unavailable
+        # A purchase names the number only, so every country and type is searched.
         for country, kinds in NUMBER_TYPES.items():
             for kind in kinds:
                 area = number[2:5] if country in ("US", "CA") else ""

@@ -57,6 +57,7 @@ class TrunkingApi:
 
     async def create_trunk(self, request: web.Request, form: dict[str, str]) -> Response:
         values = _trunk_values(form)
+        # Before the trunk is created, so that a refusal leaves nothing behind.
         if domain := values.get("domain_name"):
             self.account.reserve_domain(domain)
         row = self.account.add(TRUNKS, "TK", **{**_default_trunk(), **values})
@@ -79,6 +80,7 @@ class TrunkingApi:
             self.account.store.delete(
                 TRUNK_CREDENTIAL_LISTS, f"{row['sid']}/{link['credential_list_sid']}"
             )
+        # Numbers belong to the account and stay; they only leave the trunk.
         for number in self.account.rows(NUMBERS, trunk_sid=row["sid"]):
             attach_to_trunk(self.account, number, {"trunk_sid": ""})
         self.account.delete(TRUNKS, row)
