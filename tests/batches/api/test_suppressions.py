@@ -192,7 +192,7 @@ def test_an_import_counts_what_was_added_and_says_what_was_not(ours: Workspace) 
         {
             "row_number": 6,
             "error_code": "invalid_expiry",
-            "error_message": "The expiry is no date such as 2027-01-31",
+            "error_message": "The expiry is not a date such as 2027-01-31",
             "values": {**damaged, "Expires_At": "soon"},
         },
         {
