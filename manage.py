@@ -1,8 +1,9 @@
 #!/usr/bin/env python
-"""Django's command line. Only here `.env` is read, so tests and gunicorn never see its settings.
+"""Django's command line.
 
-What an operator can fix is reported in one line: invalid settings, and a database that is away or
-not migrated. So is Ctrl-C.
+It reads `.env` beside this file; tests and gunicorn never see a developer's settings. Problems that
+an operator can fix end in one line: refused settings, and a database that is unreachable or not
+migrated. So does Ctrl-C.
 """
 
 import os
@@ -14,18 +15,19 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db.utils import OperationalError, ProgrammingError
 
-MISSING_TABLE_ERRORS = {
+# How SQLite and PostgreSQL report a missing table or column.
+MISSING_TABLE_MESSAGES = {
     OperationalError: ("no such table", "no such column", "has no column named"),
     ProgrammingError: ("does not exist",),
 }
-# The exit code that shells give a command ended by Ctrl-C.
-INTERRUPTED_EXIT_CODE = 130
+INTERRUPTED_EXIT_CODE = 130  # as shells report a command that Ctrl-C ended
 NOT_MIGRATED = (
     "The database has not been set up, or not for this version. Run: python manage.py migrate"
 )
 
 
 def main() -> None:
+    """Run a command. Expected errors are printed in one line."""
     environ.Env.read_env(Path(__file__).with_name(".env"))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
     try:
@@ -34,7 +36,7 @@ def main() -> None:
         sys.exit(str(error))
     except (OperationalError, ProgrammingError) as error:
         message = str(error).partition("\n")[0]
-        if any(words in message for words in MISSING_TABLE_ERRORS[type(error)]):
+        if any(text in message for text in MISSING_TABLE_MESSAGES[type(error)]):
             sys.exit(NOT_MIGRATED)
         if isinstance(error, ProgrammingError):
             raise

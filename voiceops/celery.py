@@ -1,5 +1,7 @@
-"""The Celery application. Brokers: files in DATA_DIR (default, no server), Redis or RabbitMQ by
-URL.
+"""The Celery application.
+
+The broker is a directory of files in DATA_DIR by default, which needs no server, or Redis or
+RabbitMQ by URL.
 """
 
 import os
@@ -20,5 +22,6 @@ app.autodiscover_tasks()
 
 
 @celeryd_init.connect
-def be_patient(**_: Any) -> None:
+def limit_statements(**_: Any) -> None:
+    """Apply the statement timeouts of workers before a worker opens its first connection."""
     set_statement_timeouts(WORKER_STATEMENT_SECONDS)

@@ -1,7 +1,7 @@
-"""Settings, read from the environment alone. Unset means locked; `DEBUG=1` and nothing else gives a
-working laptop.
+"""Settings, read from the environment only.
 
-Every variable stands in `.env.example`; `tests/test_settings.py` compares the two.
+Unset variables are secure: `DEBUG=1` and nothing else gives a working development server. Every
+variable is documented in `.env.example`; tests/voiceops/test_settings.py compares the two.
 """
 
 import re
@@ -29,7 +29,7 @@ DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 PORT = env.int("PORT", default=8000)
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=7880)
 
-# --- secrets: the examples below work on a laptop and refuse to start anywhere else ---
+# --- secrets: with DEBUG=0 the server refuses to start with one of these examples ---
 EXAMPLE_SECRETS = {
     "SECRET_KEY": "example-secret-key-for-a-laptop-only-0123456789abcdef",
     "JWT_API_SECRET": "example-jwt-secret-for-a-laptop-only-0123456789abcdef",
@@ -64,14 +64,13 @@ TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 CLOSED_PAGES: list[str] = env.list("CLOSED_PAGES", default=[])
 SECURE_SSL_REDIRECT = not DEBUG
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_REDIRECT_EXEMPT = [
-    r"^(healthz|readyz|livekit/webhook|calls/[^/]+/report)$"
-]  # machines follow no redirect
+# Programs that request these do not follow redirects.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|livekit/webhook|calls/[^/]+/report)$"]
 SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SESSION_COOKIE_SAMESITE = "Strict"
-SESSION_COOKIE_AGE = 12 * 3600  # and half an hour of silence: accounts.staff.login
+SESSION_COOKIE_AGE = 12 * 3600  # at most; half an hour of inactivity ends a session too
 STAFF_SECOND_FACTOR: bool = env.bool("STAFF_SECOND_FACTOR", default=not DEBUG)
 X_FRAME_OPTIONS = "DENY"
 # Django's SecurityMiddleware is missed by name, but voiceops.api.security_headers derives from it.
@@ -136,8 +135,8 @@ USE_TZ = True
 FORMAT_MODULE_PATH = ["voiceops.formats"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- database: PostgreSQL, or SQLite as the embedded default (perf.md: WAL and IMMEDIATE, or
-# "database is locked") ---
+# --- database: PostgreSQL, or SQLite as the embedded default. Without WAL and IMMEDIATE, SQLite
+# fails with "database is locked" (docs/reference/performance.md) ---
 _database: dict[str, Any] = env.db_url(
     "DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'voiceops.sqlite3'}"
 )
@@ -147,20 +146,21 @@ if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
+        ),
     }
 else:
     _database["CONN_HEALTH_CHECKS"] = True
-    # On today's disks one page costs about as much as the next: totals are then counted in an
-    # index, not in the table.
+    # On an SSD a random read costs about as much as a sequential one. PostgreSQL then counts totals
+    # in an index instead of the table.
     _database["OPTIONS"] = {
         "options": "-c random_page_cost=1.1",
         **_database.get("OPTIONS", {}),
         "connect_timeout": 5,
     }
-_database["CONN_MAX_AGE"] = (
-    60  # seconds. A new one costs SQLite too more than a request: it reads the whole schema
-)
+# Seconds. A new connection costs more than a request, with SQLite too, which reads the schema.
+_database["CONN_MAX_AGE"] = 60
 DATABASES = {"default": _database}
 
 # --- accounts ---
@@ -189,18 +189,19 @@ SIMPLE_JWT = {
 
 # --- API ---
 THROTTLE_RATES: dict[str, str] = env.dict("THROTTLE_RATES", default={})
-THROTTLED = ("caller", "user", "anon", "workspace", "login", "account")
+THROTTLE_SCOPES = ("caller", "user", "anon", "workspace", "login", "account")
 THROTTLE_RATE_PATTERN = re.compile(r"(?P<requests>[1-9]\d*)/(?P<count>\d*)(?P<unit>[smhd])[a-z]*")
-if bad := [
+_invalid_rates = [
     name
     for name, rate in THROTTLE_RATES.items()
-    if name not in THROTTLED or not THROTTLE_RATE_PATTERN.fullmatch(rate)
-]:
+    if name not in THROTTLE_SCOPES or not THROTTLE_RATE_PATTERN.fullmatch(rate)
+]
+if _invalid_rates:
     raise ImproperlyConfigured(
-        f"THROTTLE_RATES: {', '.join(bad)} cannot be used. It reads caller=600/min,account=5/15min, "
-        f"with any of {', '.join(THROTTLED)}."
+        f"THROTTLE_RATES: {', '.join(_invalid_rates)} cannot be used. Write for example "
+        f"caller=600/min,account=5/15min, with any of {', '.join(THROTTLE_SCOPES)}."
     )
-# Shared by all processes of a machine: what throttles count, and pages that take long to make.
+# Shared by all processes of a machine: counts of throttles, and pages that are slow to build.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
@@ -213,7 +214,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PAGINATION_CLASS": "voiceops.api.pagination.PagePagination",
     "DEFAULT_SCHEMA_CLASS": "voiceops.api.schema.Schema",
     "DEFAULT_THROTTLE_CLASSES": [
-        f"accounts.api.throttles.{name.title()}Limit" for name in THROTTLED
+        f"accounts.api.throttles.{name.title()}Limit" for name in THROTTLE_SCOPES
     ],
     "DEFAULT_THROTTLE_RATES": THROTTLE_RATES,
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.auth.authentication.ApiAuthentication"],
@@ -247,8 +248,8 @@ SANDBOX_SPEED: float = env.float("SANDBOX_SPEED", default=20.0)
 if SANDBOX_SPEED <= 0:
     raise ImproperlyConfigured("SANDBOX_SPEED must be more than 0.")
 DIAL_TOKEN_SECONDS = 10
-# After this long nothing that was sent can still start: token, LiveKit's leeway (60 s), RPC
-# deadline (80 s), margin.
+# After this time a request that was sent can no longer start a call: life of the token, LiveKit's
+# leeway (60 s), its RPC deadline (80 s), and a margin.
 DIAL_FENCE_SECONDS: float = env.float(
     "DIAL_FENCE_SECONDS",
     default=DIAL_TOKEN_SECONDS + (60 + 80) / SANDBOX_SPEED + 5 if USES_SANDBOX else 180.0,
@@ -268,7 +269,7 @@ S3_PUBLIC_ENDPOINT_URL: str = env.str("S3_PUBLIC_ENDPOINT_URL", default="")
 S3_ACCESS_KEY_ID: str = env.str("S3_ACCESS_KEY_ID", default="")
 S3_SECRET_ACCESS_KEY: str = env.str("S3_SECRET_ACCESS_KEY", default="")
 
-# --- Celery: the broker is a doorbell, rows are the truth; the default needs no server ---
+# --- Celery: messages only wake workers, the work is in rows; the default needs no server ---
 SWEEP_SECONDS: float = env.float("SWEEP_SECONDS", default=5.0)
 CELERY_BROKER_URL: str = env.str("CELERY_BROKER_URL", default="filesystem://")
 CELERY_TASK_IGNORE_RESULT = True
@@ -292,8 +293,8 @@ else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
 
 # --- e-mail, errors, logs ---
-# Unset, they are printed on a laptop; on a server nowhere: they carry tokens, which must not stand
-# in a log.
+# Without EMAIL_URL, e-mails are printed with DEBUG=1. With DEBUG=0 they are dropped, because they
+# contain tokens that must not appear in a log.
 EMAIL_CONFIG: dict[str, Any] = env.email_url(
     "EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://"
 )
@@ -303,7 +304,7 @@ DEFAULT_FROM_EMAIL: str = env.str(
     "EMAIL_FROM", default=f"VoiceOps <voiceops@{urlsplit(PUBLIC_URL).hostname}>"
 )
 SENTRY_DSN: str = env.validated("SENTRY_DSN", validate_sentry_dsn)
-# Only ours speak at DEBUG: others would quote requests, headers and rows.
+# Only our own loggers use DEBUG; those of libraries would log requests, headers and rows.
 LOG_LEVEL: str = env.level("LOG_LEVEL", default="INFO")
 _sentry = (
     {"sentry": {"class": "voiceops.observability.sentry.SentryHandler", "dsn": SENTRY_DSN}}
@@ -331,7 +332,7 @@ LOGGING = {
         },
         "django": {"level": "NOTSET"},
         "django.db.backends": {"level": "INFO"},
-        "django.request": {"level": "ERROR"},  # voiceops.requests tells of refusals
+        "django.request": {"level": "ERROR"},  # voiceops.requests logs refusals
         "django.server": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
     },

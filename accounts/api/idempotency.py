@@ -5,7 +5,8 @@ before the view does anything; a unique constraint lets one request win. Once th
 response is stored, encrypted because it may carry a new key or token.
 
 - A crash is stored too, as a 500: half of the work may be done.
-- Refusals (4xx) have done nothing. They are not stored, so that a corrected request may use the key.
+- Refusals (4xx) have done nothing. They are not stored, so that a corrected request may use the
+  key.
 - A process that dies in between leaves the key claimed, because nothing proves that no work was
   done.
 """

@@ -45,7 +45,7 @@ def begin_setup(*, user: User) -> SecondFactor:
 
 
 def get_or_begin_setup(user: User) -> SecondFactor:
-    """Return the factor that is being set up, or begin one. Raises StateForbids as `begin_setup`."""
+    """Return the factor being set up, or begin one. Raises StateForbids as `begin_setup`."""
     unconfirmed = SecondFactor.objects.filter(user=user, confirmed_at=None).first()
     return unconfirmed or begin_setup(user=user)
 

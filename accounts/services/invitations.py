@@ -60,7 +60,7 @@ def create_invitation(
 
 
 def find_invitation(*, token: str, now: datetime) -> Invitation:
-    """Return the invitation of a token. Raises NotFound for one that is unknown, used or expired."""
+    """Return a token's invitation. Raises NotFound if it is unknown, used or expired."""
     rows = Invitation.unscoped.select_related("workspace")
     invitation = rows.filter(
         token_hash=api_keys.digest(token), accepted_at=None, expires_at__gt=now

@@ -1,20 +1,22 @@
-"""Bodies sent in chunks, without a length. Django reads as far as `Content-Length` says, and so
-nothing of them.
+"""Bodies sent in chunks, without a length.
+
+Django reads as many bytes as `Content-Length` states, which for such a body is none.
 """
 
 from collections.abc import Callable, Iterable
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-MEMORY_BODY_BYTES = 1024 * 1024  # bytes; longer bodies wait on disk
+MEMORY_BODY_BYTES = 1024 * 1024  # longer bodies are spooled to disk
 CHUNK_BYTES = 65_536
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class ChunkedBodyMiddleware:
-    """WSGI around `application`: a chunked body is read first, up to `longest` bytes and one, and
-    then has a length.
+    """Wraps a WSGI application: reads a chunked body first and passes it on with its length.
+
+    Reading stops once the body is longer than `max_bytes`; the application then refuses it.
     """
 
     def __init__(self, application: Application, *, max_bytes: int) -> None:
@@ -25,11 +27,10 @@ class ChunkedBodyMiddleware:
         if "HTTP_TRANSFER_ENCODING" not in environ or not environ.get("wsgi.input_terminated"):
             return self.application(environ, start_response)
         with SpooledTemporaryFile(max_size=MEMORY_BODY_BYTES) as body:
-            while body.tell() <= self.max_bytes and (
-                piece := environ["wsgi.input"].read(CHUNK_BYTES)
-            ):
-                body.write(piece)
+            source = environ["wsgi.input"]
+            while body.tell() <= self.max_bytes and (chunk := source.read(CHUNK_BYTES)):
+                body.write(chunk)
             length = body.tell()
             body.seek(0)
-            whole = {**environ, "wsgi.input": body, "CONTENT_LENGTH": str(length)}
-            return self.application(whole, start_response)
+            with_length = {**environ, "wsgi.input": body, "CONTENT_LENGTH": str(length)}
+            return self.application(with_length, start_response)

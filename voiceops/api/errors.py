@@ -1,8 +1,7 @@
-"""One handler turns every refusal into the documented JSON: `{"detail": sentence}`, or 422 with a
-list of mistakes.
+"""One handler turns every error into the documented JSON.
 
-A mistake's code is its documented type (`value_error.missing`); the codes REST framework itself
-uses are translated.
+That is `{"detail": message}`, or for 422 a list of all field errors. The code of a field error is
+its documented type (`value_error.missing`); REST framework's own codes are translated.
 """
 
 import math
@@ -25,7 +24,7 @@ STATUS_BY_ERROR: dict[type[DomainError], int] = {
     ProviderError: 500,
 }
 
-# What a client reads for an error that no code of ours worded.
+# Messages of errors that our code does not word.
 DEFAULT_DETAILS = {
     400: "Malformed request body",
     401: "Invalid or missing token",
@@ -39,7 +38,7 @@ DEFAULT_DETAILS = {
     503: "The database cannot be reached",
 }
 
-# Documented type -> message (Pydantic v1's wording, api-contract.md section 1).
+# Documented type -> message, in the wording of Pydantic v1 (docs/reference/api-contract.md §1).
 MESSAGES = {
     "value_error.missing": "field required",
     "value_error.extra": "extra fields not permitted",
@@ -63,8 +62,8 @@ MESSAGES = {
     "type_error.enum": "value is not a valid enumeration member; permitted: {permitted}",
 }
 
-# REST framework's code -> documented type; its message is replaced where the type's message takes
-# no parameter.
+# REST framework's code -> documented type. The type's message replaces that of REST framework
+# unless it has a parameter.
 TYPE_BY_CODE = {
     "required": "value_error.missing",
     "null": "type_error.none.not_allowed",
@@ -82,20 +81,20 @@ TYPE_BY_CODE = {
 def field_error(
     kind: str, message: str | None = None, **parameters: object
 ) -> exceptions.ValidationError:
-    """A 422 of the documented type `kind`, worded by its table unless `message` says otherwise."""
+    """Return a 422 of the documented type `kind`, with its documented message or with `message`."""
     return exceptions.ValidationError(message or MESSAGES[kind].format(**parameters), code=kind)
 
 
 def handle_exception(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """REST framework's EXCEPTION_HANDLER. None for a bug, which the middleware answers with a 500."""
+    """REST framework's EXCEPTION_HANDLER.
+
+    Returns None for a bug, to which JsonErrorsMiddleware responds with a 500.
+    """
     if isinstance(exc, exceptions.ValidationError):
-        where = getattr(exc, "location", "body")
-        return _error_response(422, list(flatten_errors(exc.get_full_details(), (where,))))
+        location = getattr(exc, "location", "body")
+        return _error_response(422, list(flatten_errors(exc.get_full_details(), (location,))))
     if isinstance(exc, DomainError):
-        status = next(
-            (code for kind, code in STATUS_BY_ERROR.items() if isinstance(exc, kind)), 400
-        )
-        return _error_response(status, str(exc))
+        return _error_response(_domain_status(exc), str(exc))
     if isinstance(exc, exceptions.APIException):
         return _error_response(exc.status_code, _detail_text(exc), _headers(exc))
     status = http_status(exc)
@@ -103,7 +102,7 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response | None
 
 
 def http_status(exc: Exception) -> int:
-    """What an exception of Django's own means to a client; 500 for everything that is a bug."""
+    """Return the status of an exception of Django; 500 for every other one, which is a bug."""
     if isinstance(exc, RequestDataTooBig):
         return 413
     if isinstance(exc, Http404):
@@ -115,36 +114,40 @@ def http_status(exc: Exception) -> int:
     return 400 if isinstance(exc, SuspiciousOperation) else 500
 
 
-def json_error(status: int, sentence: str | None = None) -> JsonResponse:
-    """The documented error body for code that runs outside REST framework, where a 400 is seldom
-    the body's fault.
+def json_error(status: int, message: str | None = None) -> JsonResponse:
+    """Return the documented error for code that runs outside REST framework.
+
+    There a 400 is seldom caused by the body, so its message is another one.
     """
-    known = {**DEFAULT_DETAILS, 400: "Bad request"}
-    return JsonResponse(
-        {"detail": sentence or known.get(status) or known[400 if status < 500 else 500]},
-        status=status,
-    )
+    messages = {**DEFAULT_DETAILS, 400: "Bad request"}
+    default = messages.get(status) or messages[400 if status < 500 else 500]
+    return JsonResponse({"detail": message or default}, status=status)
 
 
 def flatten_errors(details: Any, loc: tuple[str | int, ...]) -> Iterator[dict[str, Any]]:
-    """REST framework's nested details as the documented list, fields in the order they were found."""
+    """Yield REST framework's nested details as the documented flat list, in their order."""
     if isinstance(details, list):
         for detail in details:
             yield from flatten_errors(detail, loc)
     elif _is_leaf(details):
         kind = TYPE_BY_CODE.get(details["code"], details["code"])
-        message = MESSAGES.get(kind, "")
-        replaced = message and "{" not in message
-        if kind not in MESSAGES:
-            kind = "value_error"
+        documented = MESSAGES.get(kind, "")
+        has_parameter = "{" in documented  # REST framework has filled it in
         yield {
             "loc": list(loc),
-            "msg": message if replaced else str(details["message"]),
-            "type": kind,
+            "msg": documented if documented and not has_parameter else str(details["message"]),
+            "type": kind if kind in MESSAGES else "value_error",
         }
     else:
         for name, inner in details.items():
             yield from flatten_errors(inner, loc if name == "non_field_errors" else (*loc, name))
+
+
+def _domain_status(error: DomainError) -> int:
+    for kind, status in STATUS_BY_ERROR.items():
+        if isinstance(error, kind):
+            return status
+    return 400
 
 
 def _is_leaf(details: Mapping[str, Any]) -> bool:
@@ -152,13 +155,11 @@ def _is_leaf(details: Mapping[str, Any]) -> bool:
 
 
 def _detail_text(exc: exceptions.APIException) -> str:
-    """The documented sentence; a view's own wording is kept where it is not REST framework's
-    default.
-    """
-    spoken = isinstance(
+    """Return the documented message, or a view's own where it set one."""
+    may_have_own = isinstance(
         exc, exceptions.AuthenticationFailed | exceptions.PermissionDenied | exceptions.NotFound
     )
-    if spoken and str(exc.detail) != str(type(exc).default_detail):
+    if may_have_own and str(exc.detail) != str(type(exc).default_detail):
         return str(exc.detail)
     return DEFAULT_DETAILS.get(exc.status_code, str(exc.detail))
 

@@ -1,9 +1,9 @@
-"""Fields as strict as the contract: a JSON number is no string, a boolean is no integer.
+"""Strict fields: a JSON number is not accepted as a string, nor a boolean as an integer.
 
-Form bodies and query strings carry nothing but text, so there (`reads_text`) numbers, booleans and
-JSON are parsed out of it. A field may also refuse the *meaning* of a well-formed value by raising a
-DomainError (an invalid phone number, an agent that is not there); the serializer holds that back
-until the whole schema is found right.
+Forms and query strings contain only text, so in them (`reads_text`) numbers, booleans and JSON are
+parsed. A field may also refuse the *meaning* of a well-formed value by raising a DomainError, for
+example for an invalid phone number or an unknown agent. The serializer raises it only after the
+whole schema was checked.
 """
 
 import math
@@ -27,7 +27,8 @@ from voiceops.core.errors import DomainError, NotFound
 from voiceops.core.instants import parse_instant
 from voiceops.core.phone_numbers import to_e164
 
-INTEGER_LIMIT = 2**31 - 1  # what a database integer holds
+INTEGER_LIMIT = 2**31 - 1  # the largest integer of a database column
+LARGE_INTEGER = 2**63  # from here on the JSON parser returns a float
 BOOLEAN_WORDS = {"true": True, "1": True, "false": False, "0": False}
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 LENGTH_MESSAGES: dict[str, Any] = {
@@ -42,7 +43,7 @@ BOUND_MESSAGES: dict[str, Any] = {
 
 
 def reads_text(field: serializers.Field[Any, Any, Any, Any]) -> bool:
-    """Whether the serializer nearest above `field` is reading a form or a query string."""
+    """Whether the field's serializer is reading a form or a query string."""
     parent = field.parent
     while parent is not None and not isinstance(parent, serializers.Serializer):
         parent = parent.parent
@@ -50,7 +51,7 @@ def reads_text(field: serializers.Field[Any, Any, Any, Any]) -> bool:
 
 
 def parse_form_json(data: Any) -> Any:
-    """JSON out of a form's text; what is not JSON is left as it is, for the field to refuse."""
+    """Parse JSON in a form's text. Other text is returned as it is, for the field to refuse."""
     try:
         return orjson.loads(data) if isinstance(data, str) else data
     except orjson.JSONDecodeError:
@@ -58,21 +59,24 @@ def parse_form_json(data: Any) -> Any:
 
 
 class DomainErrors:
-    """Collects what fields refuse by meaning. Something that is not there (404) is said before what
-    is wrong (400).
-    """
+    """Collects the refusals of fields. A missing row (404) comes before an invalid value (400)."""
 
     def __init__(self) -> None:
         self.most_important: DomainError | None = None
 
     def add(self, refusal: DomainError) -> None:
-        if self.most_important is None or (
-            isinstance(refusal, NotFound) and not isinstance(self.most_important, NotFound)
-        ):
+        """Keep the refusal if it is more important than the ones before."""
+        is_first = self.most_important is None
+        is_first_404 = isinstance(refusal, NotFound) and not isinstance(
+            self.most_important, NotFound
+        )
+        if is_first or is_first_404:
             self.most_important = refusal
 
 
 class Text(serializers.CharField):
+    """A JSON string."""
+
     default_error_messages = LENGTH_MESSAGES
 
     def run_validation(self, data: Any = empty) -> Any:
@@ -82,7 +86,7 @@ class Text(serializers.CharField):
 
 
 class NetworkText(Text):
-    """An IP address, or a network as 203.0.113.0/24."""
+    """An IP address, or a network such as 203.0.113.0/24."""
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -94,7 +98,7 @@ class NetworkText(Text):
 
 
 class Email(Text):
-    """An e-mail address, lower-cased."""
+    """An e-mail address, converted to lower case."""
 
     def to_internal_value(self, data: Any) -> str:
         address = super().to_internal_value(data).lower()
@@ -106,9 +110,7 @@ class Email(Text):
 
 
 class Url(Text):
-    """An absolute http or https address. Whether it may be reached is for whoever calls it to
-    judge.
-    """
+    """An absolute http or https URL. Whether it may be requested is checked elsewhere."""
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -125,13 +127,15 @@ class Url(Text):
 
 
 class Phone(Text):
-    """A phone number in any international spelling, as E.164. Raises Invalid, after the schema."""
+    """A phone number in any international spelling, converted to E.164. Raises Invalid."""
 
     def to_internal_value(self, data: Any) -> str:
         return to_e164(super().to_internal_value(data))
 
 
 class Integer(serializers.IntegerField):
+    """A whole number that fits a database column, unless bounds say otherwise."""
+
     default_error_messages = BOUND_MESSAGES
 
     def __init__(self, **kwargs: Any) -> None:
@@ -144,16 +148,16 @@ class Integer(serializers.IntegerField):
             and re.fullmatch(r"[+-]?[0-9]{1,1000}", data.strip())
         ):
             return int(data)
-        if type(data) is float and abs(data) >= 2**63:
-            data = int(
-                data
-            )  # the parser makes a float of what 64 bits do not hold: it is too large, not wrong
+        if type(data) is float and abs(data) >= LARGE_INTEGER:
+            data = int(data)  # refused as too large, not as a float
         if type(data) is not int:
             raise field_error("type_error.integer")
         return data
 
 
 class Number(serializers.FloatField):
+    """A finite number."""
+
     default_error_messages = BOUND_MESSAGES
 
     def to_internal_value(self, data: Any) -> float:
@@ -169,7 +173,9 @@ class Number(serializers.FloatField):
 
 
 class Boolean(serializers.BooleanField):
-    default_empty_html = empty  # a form without the field leaves it out; it does not say no
+    """`true` or `false`."""
+
+    default_empty_html = empty  # a form without the field omits it; REST framework reads false
 
     def to_internal_value(self, data: Any) -> bool:
         if reads_text(self) and isinstance(data, str):
@@ -180,7 +186,7 @@ class Boolean(serializers.BooleanField):
 
 
 class Choice(serializers.ChoiceField):
-    """One of a few words. `choices` as for ChoiceField."""
+    """One of several strings. `choices` as for ChoiceField."""
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str) or data not in self.choices:
@@ -190,6 +196,8 @@ class Choice(serializers.ChoiceField):
 
 
 class Uuid(serializers.UUIDField):
+    """A UUID in its usual form with hyphens."""
+
     def to_internal_value(self, data: Any) -> uuid.UUID:
         if isinstance(data, uuid.UUID):
             return data
@@ -199,17 +207,14 @@ class Uuid(serializers.UUIDField):
 
 
 class DateTime(serializers.DateTimeField):
-    """An instant, ISO 8601, read as UTC unless it says otherwise; written with `Z`. A date alone is
-    its midnight.
-    """
+    """A time in ISO 8601, in UTC unless it has an offset. A date alone is its midnight."""
 
     def to_internal_value(self, value: Any) -> datetime:
         if not isinstance(value, str):
             raise field_error("value_error.datetime")
         if reads_text(self):
-            value = re.sub(
-                r" (\d\d:?\d\d)$", r"+\1", value
-            )  # a plus sign that was not percent-encoded
+            # In a query string a plus sign that was not percent-encoded arrives as a space.
+            value = re.sub(r" (\d\d:?\d\d)$", r"+\1", value)
         try:
             return parse_instant(value)
         except ValueError as error:
@@ -217,13 +222,14 @@ class DateTime(serializers.DateTimeField):
 
 
 class ListField(serializers.ListField):
-    """A list of one kind of value: `ListOf(child=Text(), max_length=20)`."""
+    """A list of one kind of value: `ListField(child=Text(), max_length=20)`."""
 
     def __init__(
         self, *, min_length: int | None = None, max_length: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.fewest, self.most = min_length, max_length
+        self.min_items = min_length
+        self.max_items = max_length
 
     def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
         if not html.is_html_input(dictionary):
@@ -236,15 +242,15 @@ class ListField(serializers.ListField):
     def to_internal_value(self, data: Any) -> list[Any]:
         if not isinstance(data, list):
             raise field_error("type_error.list")
-        if self.fewest is not None and len(data) < self.fewest:
-            raise field_error("value_error.list.min_items", limit=self.fewest)
-        if self.most is not None and len(data) > self.most:
-            raise field_error("value_error.list.max_items", limit=self.most)
+        if self.min_items is not None and len(data) < self.min_items:
+            raise field_error("value_error.list.min_items", limit=self.min_items)
+        if self.max_items is not None and len(data) > self.max_items:
+            raise field_error("value_error.list.max_items", limit=self.max_items)
         return validate_items(self.child, data)
 
 
 class JsonObject(serializers.DictField):
-    """Any JSON object, or one whose values are all of `child`'s kind."""
+    """A JSON object. With `child`, all its values are of that kind."""
 
     def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
         value = dictionary.get(self.field_name, empty)
@@ -257,21 +263,22 @@ class JsonObject(serializers.DictField):
 
 
 def validate_items(child: serializers.Field[Any, Any, Any, Any], items: Sequence[Any]) -> list[Any]:
-    """Every item through `child`: all mistakes at once by position, then the first refusal by
-    meaning.
+    """Validate every item with `child` and return the values.
+
+    Raises ValidationError with all field errors by position, else the most important DomainError.
     """
     values: list[Any] = []
-    mistakes: dict[int, Any] = {}
+    field_errors: dict[int, Any] = {}
     refusals = DomainErrors()
     for position, item in enumerate(items):
         try:
             values.append(child.run_validation(item))
         except serializers.ValidationError as error:
-            mistakes[position] = error.detail
+            field_errors[position] = error.detail
         except DomainError as refusal:
             refusals.add(refusal)
-    if mistakes:
-        raise serializers.ValidationError(mistakes)  # type: ignore[arg-type]  # positions stay integers in `loc`
+    if field_errors:
+        raise serializers.ValidationError(field_errors)  # type: ignore[arg-type]  # positions stay integers in `loc`
     if refusals.most_important:
         raise refusals.most_important
     return values

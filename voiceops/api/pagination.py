@@ -10,40 +10,38 @@ from rest_framework.views import APIView
 
 from voiceops.api.serializers import PageQuery
 
-DEEP_PAGE_ROWS = 1000  # rows skipped
+DEEP_PAGE_ROWS = 1000
 
 
-def validate_query(kind: type[PageQuery], request: Request, **context: Any) -> dict[str, Any]:
-    """The query string through `kind`, every mistake at once. Raises ValidationError (422, `loc` in
-    `query`).
-    """
-    serializer = kind(data=request.query_params, context={"request": request, **context})
+def validate_query(
+    query_class: type[PageQuery], request: Request, **context: Any
+) -> dict[str, Any]:
+    """Return the validated query string. Raises ValidationError (422 in `query`)."""
+    serializer = query_class(data=request.query_params, context={"request": request, **context})
     serializer.is_valid(raise_exception=True)
     query: dict[str, Any] = serializer.validated_data
     return query
 
 
 class PagePagination(BasePagination):
-    """`{items, total, page, page_size, total_pages}`; a page past the end is empty and tells the
-    true totals.
-    """
+    """`{items, total, page, page_size, total_pages}`. A page past the end is empty."""
 
     def paginate_queryset(
         self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: APIView | None = None
     ) -> list[Any]:
         query = getattr(view, "query", None) or validate_query(PageQuery, request)
-        self.page, self.page_size = query["page"], query["page_size"]
-        pages = Paginator(queryset, self.page_size)
-        self.total = pages.count
+        self.page = query["page"]
+        self.page_size = query["page_size"]
+        self.total = Paginator(queryset, self.page_size).count
         start = (self.page - 1) * self.page_size
         if start >= self.total:
             return []
-        if start >= DEEP_PAGE_ROWS and isinstance(
-            queryset, QuerySet
-        ):  # skip ids, which an index holds, rather than whole rows
-            ids = list(queryset.values_list("pk", flat=True)[start : start + self.page_size])
+        end = start + self.page_size
+        if start >= DEEP_PAGE_ROWS and isinstance(queryset, QuerySet):
+            # Skip ids, which an index contains, instead of whole rows.
+            ids = list(queryset.values_list("pk", flat=True)[start:end])
             return list(queryset.filter(pk__in=ids))
-        return list(queryset[start : start + self.page_size])
+        return list(queryset[start:end])
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response(
@@ -57,7 +55,7 @@ class PagePagination(BasePagination):
         )
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        whole = {"type": "integer"}
+        integer = {"type": "integer"}
         names = ["total", "page", "page_size", "total_pages"]
-        properties = {"items": schema, **dict.fromkeys(names, whole)}
+        properties = {"items": schema, **dict.fromkeys(names, integer)}
         return {"type": "object", "required": list(properties), "properties": properties}

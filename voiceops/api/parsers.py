@@ -9,19 +9,19 @@ from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNeg
 from rest_framework.parsers import BaseParser
 from rest_framework.parsers import JSONParser as RestJSONParser
 
-MAX_BODY_BYTES = 1024 * 1024  # of a body (reliability.md E1)
-# An upload's limits' worth that is read and thrown away: the client gets an answer and no broken
-# pipe.
+# Limits of a JSON body (docs/reference/reliability.md §E1).
+MAX_BODY_BYTES = 1024 * 1024
+MAX_JSON_DEPTH = 32
+# A body that is too large is read and discarded, up to this many times the limit of uploads: the
+# client then gets a response instead of a broken pipe.
 MAX_DISCARDED_UPLOADS = 4
 READ_CHUNK_BYTES = 65_536
-MAX_JSON_DEPTH = 32  # containers in one another (reliability.md E1)
 
 
 class JSONParser(RestJSONParser):
-    """Strict JSON: no NaN, no lone surrogates, no NUL (which PostgreSQL cannot store), no nesting
-    bombs. Else 400.
+    """Strict JSON: no NaN, lone surrogates, deep nesting, or NUL, which PostgreSQL cannot store.
 
-    Raises RequestDataTooBig (413) for a body that is longer than `longest()`.
+    Raises ParseError (400), and RequestDataTooBig (413) for a body longer than `max_bytes()`.
     """
 
     def max_bytes(self) -> int:
@@ -33,32 +33,19 @@ class JSONParser(RestJSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        request = (parser_context or {}).get(
-            "request"
-        )  # none where a plain view has read the body itself
+        # There is no request where a plain view has read the body itself.
+        request = (parser_context or {}).get("request")
         length = int(request.META.get("CONTENT_LENGTH") or 0) if request is not None else 0
         if length > self.max_bytes():
-            for _ in range(
-                0, min(length, MAX_DISCARDED_UPLOADS * settings.MAX_UPLOAD_BYTES), READ_CHUNK_BYTES
-            ):
+            max_discarded = MAX_DISCARDED_UPLOADS * settings.MAX_UPLOAD_BYTES
+            for _ in range(0, min(length, max_discarded), READ_CHUNK_BYTES):
                 stream.read(READ_CHUNK_BYTES)
             raise RequestDataTooBig
         return parse_json(stream.read())
 
 
-def parse_json(body: bytes) -> Any:
-    """Raises ParseError."""
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ParseError from error
-    if not _is_sound(data, suspicious=b"\\u0000" in body):
-        raise ParseError
-    return data
-
-
 class AlwaysJSON(BaseContentNegotiation):
-    """The API answers JSON whatever `Accept` says, so that no error is ever a 406 in another dress."""
+    """Responds with JSON whatever `Accept` asks for, so that no error becomes a 406."""
 
     def select_parser(self, request: Any, parsers: Any) -> BaseParser:
         return DefaultContentNegotiation().select_parser(request, parsers)  # type: ignore[return-value]  # None is 415
@@ -69,17 +56,26 @@ class AlwaysJSON(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-def _is_sound(data: Any, *, suspicious: bool) -> bool:
-    """Level by level, without recursion. Texts are looked at only when the body spells a NUL
-    somewhere.
-    """
-    outer = [data]
+def parse_json(body: bytes) -> Any:
+    """Parse strict JSON. Raises ParseError."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ParseError from error
+    if not _is_acceptable(data, may_have_nul=b"\\u0000" in body):
+        raise ParseError
+    return data
+
+
+def _is_acceptable(data: Any, *, may_have_nul: bool) -> bool:
+    """Check depth and, if the body contains an escaped NUL, every text. Works without recursion."""
+    level = [data]
     for _ in range(MAX_JSON_DEPTH):
-        inner = [value for container in outer for value in _children(container)]
-        if suspicious and any(_has_nul(value) for value in (*outer, *inner)):
+        children = [child for container in level for child in _children(container)]
+        if may_have_nul and any(_has_nul(value) for value in (*level, *children)):
             return False
-        outer = [value for value in inner if type(value) in (dict, list)]
-        if not outer:
+        level = [child for child in children if type(child) in (dict, list)]
+        if not level:
             return True
     return False
 

@@ -1,6 +1,4 @@
-"""What the OpenAPI page cannot see by itself: query parameters, errors, and the headers every
-request may carry.
-"""
+"""Adds to the OpenAPI description what the generator cannot find: queries, errors and headers."""
 
 from typing import Any
 
@@ -32,31 +30,30 @@ HEADERS = [
         "name": "X-Workspace-ID",
         "in": "header",
         "schema": {"type": "string", "format": "uuid"},
-        "description": "With a JWT: which workspace is meant, instead of the default one.",
+        "description": "With a JWT: the workspace to use instead of the default one.",
     },
     {
         "name": "Idempotency-Key",
         "in": "header",
         "schema": {"type": "string", "maxLength": 255},
-        "description": "The same key and body within 24 hours are answered with the first response.",
+        "description": "The same key and body within 24 hours get the first response again.",
     },
 ]
 METHODS = ("get", "post", "put", "patch", "delete")
 ERROR_DESCRIPTIONS = {
-    "400": "The body cannot be read, or means something that cannot be done",
-    "401": "No, bad or expired credentials",
-    "403": "The role is too low, or it is not the caller's workspace",
+    "400": "The body cannot be parsed, or asks for something impossible",
+    "401": "Credentials are missing, invalid or expired",
+    "403": "The role is too low, or the workspace is not the caller's",
     "404": "It does not exist, or belongs to another workspace",
-    "409": "A duplicate, or an Idempotency-Key used for something else or still in use",
+    "409": "A duplicate, or an Idempotency-Key of another or an unfinished request",
     "415": "Unsupported media type",
 }
 
 
 class Schema(AutoSchema):
-    """A list takes the parameters of its view's `query_class`, and may be sorted by its `sortable`
-    names.
+    """Gives a list the parameters of its view's `query_class`, and `sort` for `sortable` names.
 
-    What else answers in pages takes `page` and `page_size`; its filters it names itself.
+    Other paginated actions get `page` and `page_size`; they declare their filters themselves.
     """
 
     def get_override_parameters(self) -> list[Any]:
@@ -77,7 +74,7 @@ class Schema(AutoSchema):
 def complete_schema(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
-    """A postprocessing hook: errors, common headers, a DELETE's body, and what monitoring asks."""
+    """A postprocessing hook: adds errors, common headers, the body of a DELETE, and probes."""
     result["components"].setdefault("schemas", {}).update(COMPONENTS)
     for path, operations in result["paths"].items():
         for method in METHODS:
@@ -108,7 +105,7 @@ def _complete_operation(
 def _error_statuses(
     operation: dict[str, Any], method: str, path: str, schemas: dict[str, Any]
 ) -> set[str]:
-    """Which errors the operation may answer with, besides those that every one may."""
+    """Return the statuses of errors that the operation may respond with."""
     statuses = {"401", "403"}
     if "{" in path or _refers_to_rows(operation.get("requestBody", {}), schemas):
         statuses.add("404")
@@ -120,9 +117,7 @@ def _error_statuses(
 
 
 def _refers_to_rows(part: Any, schemas: dict[str, Any]) -> bool:
-    """Whether a body names something that may not be there: by its id, or by a token out of an
-    e-mail.
-    """
+    """Whether a body refers to rows that may not exist, by id or by a token from an e-mail."""
     if isinstance(part, list):
         return any(_refers_to_rows(inner, schemas) for inner in part)
     if not isinstance(part, dict):

@@ -1,13 +1,12 @@
-"""Base serializers: every mistake at once, unknown fields refused, refusals by meaning after the
-schema.
+"""Base serializers: all field errors at once, unknown fields refused, refusals after the schema.
 
     class PaceSerializer(StrictSerializer):
         calls_per_second = Number(min_value=0.1, max_value=1000)
 
-    PaceSerializer(data=request.data).is_valid(raise_exception=True)
+    values = validate_body(PaceSerializer, request)
 
-Read-only fields in a body are ignored, so that what GET answered may be sent back; names nobody
-knows are 422.
+Read-only fields in a body are ignored, so that a client may send back what GET returned. Unknown
+names are a 422.
 """
 
 import copy
@@ -68,6 +67,8 @@ __all__ = [
 
 
 class StrictListSerializer(serializers.ListSerializer[Any]):
+    """A list of objects. Raises ValidationError as ListField does."""
+
     max_length: int | None
     min_length: int | None
     child: serializers.Field[Any, Any, Any, Any]
@@ -87,7 +88,7 @@ class StrictListSerializer(serializers.ListSerializer[Any]):
 
 
 class Strict(serializers.Serializer[Any]):
-    """What StrictSerializer and StrictModelSerializer share."""
+    """What StrictSerializer and StrictModelSerializer have in common."""
 
     rejects_unknown_fields: ClassVar[bool] = True
     reads_text = False
@@ -127,23 +128,20 @@ class Strict(serializers.Serializer[Any]):
                 {"non_field_errors": field_error("type_error.dict").detail}
             )
         values: dict[str, Any] = {}
-        mistakes: dict[str, Any] = {}
+        field_errors: dict[str, Any] = {}
         refusals = DomainErrors()
         for field in self._writable_fields:
             try:
                 self._read_field(field, data, values)
             except serializers.ValidationError as error:
-                mistakes[str(field.field_name)] = error.detail
+                field_errors[str(field.field_name)] = error.detail
             except DomainError as refusal:
                 refusals.add(refusal)
         if self.rejects_unknown_fields:
-            mistakes |= {
-                name: field_error("value_error.extra").detail
-                for name in data
-                if name not in self.fields
-            }
-        if mistakes:
-            raise serializers.ValidationError(mistakes)
+            unknown = [name for name in data if name not in self.fields]
+            field_errors |= {name: field_error("value_error.extra").detail for name in unknown}
+        if field_errors:
+            raise serializers.ValidationError(field_errors)
         if refusals.most_important:
             raise refusals.most_important
         return values
@@ -151,23 +149,28 @@ class Strict(serializers.Serializer[Any]):
     def _read_field(
         self, field: serializers.Field[Any, Any, Any, Any], data: Any, values: dict[str, Any]
     ) -> None:
-        """One field out of `data` into `values`, refined by `validate_<field>` where the serializer
-        has one.
+        """Validate one field of `data` and store it in `values`.
+
+        `validate_<field>` is applied if the serializer has one.
         """
-        refine = getattr(self, f"validate_{field.field_name}", None)
+        validate = getattr(self, f"validate_{field.field_name}", None)
         try:
-            given = field.get_value(data)
-            absent = given is empty and self.parent is not None
-            value = self._default_of(field) if absent else field.run_validation(given)
-            self.set_value(values, field.source_attrs, refine(value) if refine else value)
+            raw_value = field.get_value(data)
+            is_absent_in_nested = raw_value is empty and self.parent is not None
+            if is_absent_in_nested:
+                value = self._default_of(field)
+            else:
+                value = field.run_validation(raw_value)
+            self.set_value(values, field.source_attrs, validate(value) if validate else value)
         except DjangoValidationError as error:
             raise serializers.ValidationError(get_error_detail(error)) from error
         except SkipField:
             return
 
     def _default_of(self, field: serializers.Field[Any, Any, Any, Any]) -> Any:
-        """What an absent field of a nested object means: such an object is whole, in a PATCH of its
-        parent too.
+        """Return the value of a field that is absent from a nested object.
+
+        Nested objects are complete, also in a PATCH of their parent.
         """
         if field.required:
             raise field_error("value_error.missing")
@@ -189,7 +192,7 @@ def validate_body(
 
 
 class StrictSerializer(Strict):
-    """Base of every serializer that is not of one model."""
+    """Base of every serializer that does not belong to a model."""
 
 
 class EmptyBodySerializer(StrictSerializer):
@@ -197,8 +200,9 @@ class EmptyBodySerializer(StrictSerializer):
 
 
 class StrictModelSerializer(Strict, serializers.ModelSerializer[Any]):
-    """Model fields become strict ones. Duplicates are for the database to find (409), not for the
-    schema.
+    """Uses strict fields for a model's columns.
+
+    Duplicates are found by the database (409), not by validators.
     """
 
     serializer_field_mapping = {
@@ -225,43 +229,36 @@ class StrictModelSerializer(Strict, serializers.ModelSerializer[Any]):
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         field_class, kwargs = super().build_standard_field(field_name, model_field)
-        kwargs["validators"] = [
-            v for v in kwargs.get("validators", []) if not hasattr(v, "queryset")
-        ]
-        if not kwargs["validators"]:
-            del kwargs["validators"]
-        if (
-            kwargs.get("max_value", 0) > INTEGER_LIMIT
-        ):  # what SQLite would hold; PostgreSQL would not
-            kwargs["max_value"] = INTEGER_LIMIT
+        # Validators with a queryset look for duplicates.
+        validators = [v for v in kwargs.pop("validators", []) if not hasattr(v, "queryset")]
+        if validators:
+            kwargs["validators"] = validators
+        if kwargs.get("max_value", 0) > INTEGER_LIMIT:
+            kwargs["max_value"] = INTEGER_LIMIT  # SQLite holds larger ones, PostgreSQL does not
         return field_class, kwargs
 
 
 class QuerySerializer(StrictSerializer):
-    """Query parameters: `loc` begins with `query`, and names nobody knows are ignored (proxies add
-    some).
-    """
+    """Query parameters. `loc` begins with `query`; unknown names, as proxies add, are ignored."""
 
     rejects_unknown_fields = False
     error_location = "query"
 
 
 class PageQuery(QuerySerializer):
-    """What every list takes. A list with filters derives from it, and its view names it as
-    `query_class`.
+    """The parameters of every list.
 
-    `sort` exists where the view names `sortable` fields: `created_at`, or `-created_at` for
-    descending.
+    A list with filters derives from it and is its view's `query_class`. `sort` exists where the
+    view has `sortable` names: `created_at`, or `-created_at` for descending order.
     """
 
-    page = Integer(min_value=1, max_value=None, default=1)  # past the end is an answer, however far
+    page = Integer(min_value=1, max_value=None, default=1)  # pages past the end are empty
     page_size = Integer(min_value=1, max_value=200, default=50)
 
     def get_fields(self) -> dict[str, Any]:
-        names = [*self.context.get("sortable", ())]
-        sort = (
-            {"sort": Choice(choices=[*names, *(f"-{name}" for name in names)], required=False)}
-            if names
-            else {}
-        )
-        return {**super().get_fields(), **sort}
+        fields = super().get_fields()
+        names = list(self.context.get("sortable", ()))
+        if names:
+            choices = [*names, *(f"-{name}" for name in names)]
+            fields["sort"] = Choice(choices=choices, required=False)
+        return fields

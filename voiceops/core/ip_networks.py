@@ -5,7 +5,8 @@ import socket
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-# Every spelling of IPv4 that the C library accepts: decimal, octal or hexadecimal, one to four parts.
+# Every spelling of IPv4 that the C library accepts: decimal, octal or hexadecimal, in up to four
+# parts.
 NUMERIC_IPV4 = re.compile(r"(?:0[xX][0-9A-Fa-f]+|\d+)(?:\.(?:0[xX][0-9A-Fa-f]+|\d+)){0,3}")
 # Networks that the standard library counts as global, but that lead to private addresses.
 NON_PUBLIC_NETWORKS = [

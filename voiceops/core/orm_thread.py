@@ -1,4 +1,4 @@
-"""Using the ORM from an event loop: one thread with one connection, so that the loop never blocks."""
+"""Using the ORM from an event loop: one thread with one connection, which never blocks the loop."""
 
 import asyncio
 from collections.abc import Callable

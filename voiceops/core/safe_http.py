@@ -32,7 +32,7 @@ UNREACHABLE = "could not be reached"
 
 @dataclass(frozen=True)
 class HttpResult:
-    """`status` is None without a response. `retry_after` is what the receiver asks for, in seconds."""
+    """`status` is None without a response. `retry_after` is the receiver's wish in seconds."""
 
     status: int | None
     error: str | None = None
@@ -45,7 +45,7 @@ class HttpResult:
 
 
 def require_safe_url(url: str) -> None:
-    """Raises Invalid for a URL that is never requested. Names are checked once they are resolved."""
+    """Raises Invalid for a URL that is never requested. Names are checked when resolved."""
     try:
         parts = URL(
             url

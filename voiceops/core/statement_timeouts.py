@@ -1,4 +1,4 @@
-"""How long PostgreSQL works on one statement, or waits for a lock (docs/reference/reliability.md §N2).
+"""Timeouts of PostgreSQL for statements and locks (docs/reference/reliability.md §N2).
 
 The timeouts apply to the web server and to workers. Commands, which migrate and prune, have none.
 """

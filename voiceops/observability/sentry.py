@@ -1,8 +1,8 @@
-"""Reports errors to Sentry, or to another server with its protocol: where in the code, without data.
+"""Reports errors to Sentry or a server with its protocol: their place in the code, without data.
 
 The SDK runs without integrations, so that it collects no requests and no users. What leaves this
-process is built anew in `before_send`: the exceptions with their scrubbed messages, files, functions
-and lines, and the ids of request and workspace.
+process is built in `before_send`: the exceptions with their scrubbed messages, files, functions and
+lines, and the ids of request and workspace.
 """
 
 import logging

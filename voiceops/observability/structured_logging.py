@@ -1,7 +1,7 @@
-"""Logs: one JSON object a line, with who asked for it and without whom it is about.
+"""Log entries: one JSON object per line, with the request and the principal they belong to.
 
-Numbers, addresses and credentials are made unreadable here, whoever wrote the line: an exception
-may quote a row.
+Phone numbers, e-mail addresses and credentials are masked here, whichever code logs them, because
+an exception may quote a row.
 """
 
 import json
@@ -15,19 +15,19 @@ from typing import Any
 
 from voiceops.core.pii import mask_numbers_in
 
-_context: ContextVar[dict[str, str] | None] = ContextVar("told", default=None)
+_context: ContextVar[dict[str, str] | None] = ContextVar("log_context", default=None)
 SECRETS_PATTERN = re.compile(
     r"(?P<email>[\w.+-]+@(?=[\w-]+\.[\w.-]+))"
-    r"|vo_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}"
-    r"|whsec_[A-Za-z0-9+/=]{20,}"
+    r"|vo_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}"  # an API key
+    r"|whsec_[A-Za-z0-9+/=]{20,}"  # the secret of a webhook
     r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"  # a JWT
-    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user and password of an address
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user and password in a URL
 )
 
 
 @contextmanager
 def log_context(**fields: str) -> Iterator[None]:
-    """Lines written inside the block carry these facts, and what `tell` adds to them."""
+    """Add fields to every log entry written inside the block. `bind` adds more."""
     token = _context.set(fields)
     try:
         yield
@@ -36,25 +36,27 @@ def log_context(**fields: str) -> Iterator[None]:
 
 
 def bind(**fields: str) -> None:
-    """Add to what the lines of this request carry; outside of one, nothing."""
-    if (told := _context.get()) is not None:
-        told.update(fields)
+    """Add fields to the current log context. Without one, do nothing."""
+    if (context := _context.get()) is not None:
+        context.update(fields)
 
 
 def current_context() -> dict[str, str]:
-    """What the lines of this request carry."""
+    """Return the fields of the current log context."""
     return dict(_context.get() or {})
 
 
 def scrub(text: str) -> str:
-    """The text without phone numbers, names of mailboxes, keys, tokens and passwords in addresses."""
-    text = SECRETS_PATTERN.sub(lambda found: "•••@" if found["email"] else "•••", text)
+    """Return the text with phone numbers, mailbox names, keys, tokens and passwords masked."""
+    text = SECRETS_PATTERN.sub(lambda match: "•••@" if match["email"] else "•••", text)
     return mask_numbers_in(text)
 
 
 class JsonFormatter(logging.Formatter):
+    """One JSON object per entry, for machines."""
+
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
+        entry: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
@@ -63,15 +65,17 @@ class JsonFormatter(logging.Formatter):
             **current_context(),
         }
         if record.exc_info:
-            line["exception"] = scrub(self.formatException(record.exc_info))
-        return json.dumps(line, ensure_ascii=False, default=str)
+            entry["exception"] = scrub(self.formatException(record.exc_info))
+        return json.dumps(entry, ensure_ascii=False, default=str)
 
 
 class PlainFormatter(logging.Formatter):
-    """For people at a terminal. A line stays a line, whatever stands in it."""
+    """One line per entry, for terminals. Line breaks in a message are escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
-        when = datetime.fromtimestamp(record.created, tz=UTC).strftime("%H:%M:%S")
+        at = datetime.fromtimestamp(record.created, tz=UTC).strftime("%H:%M:%S")
         message = scrub(record.getMessage()).replace("\r", "\\r").replace("\n", "\\n")
-        traceback = f"\n{scrub(self.formatException(record.exc_info))}" if record.exc_info else ""
-        return f"{when} {record.levelname} {record.name} {message}{traceback}"
+        line = f"{at} {record.levelname} {record.name} {message}"
+        if not record.exc_info:
+            return line
+        return f"{line}\n{scrub(self.formatException(record.exc_info))}"

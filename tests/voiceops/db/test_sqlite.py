@@ -55,7 +55,7 @@ def test_threads_write_one_after_the_other() -> None:
 def test_who_waits_too_long_is_told_that_the_database_is_locked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(base, "PATIENCE", 0.05)
+    monkeypatch.setattr(base, "TURN_TIMEOUT_SECONDS", 0.05)
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:

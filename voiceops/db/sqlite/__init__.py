@@ -1,1 +1,1 @@
-"""Django's SQLite, with turns: the database engine of the embedded default."""
+"""The database engine of the embedded default: Django's SQLite, whose writers take turns."""

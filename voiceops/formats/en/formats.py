@@ -1,6 +1,4 @@
-"""How the admin writes times: to the second, because a call is over in less than a minute, and in
-UTC.
-"""
+"""How the admin formats times: with seconds, because calls are short, and in UTC."""
 
 DATETIME_FORMAT = "Y-m-d H:i:s"
 DATE_FORMAT = "Y-m-d"
