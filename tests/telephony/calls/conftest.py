@@ -17,7 +17,7 @@ from tests.sandbox_server import RunningSandbox
 def box(
     settings: Settings, transactional_db: None, live_server: LiveServer
 ) -> Iterator[RunningSandbox]:
-    """LiveKit, its agent and its telephones, which report to a web server of ours."""
+    """A sandbox with agent and telephones, whose webhooks and reports reach a live server."""
     settings.PUBLIC_URL = live_server.url
     with sandbox_server.start(
         speed=50, webhook_url=f"{live_server.url}/livekit/webhook"
@@ -25,26 +25,23 @@ def box(
         settings.LIVEKIT_URL, settings.DATA_DIR = running.url, running.data_dir
         settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET = running.api_key, running.api_secret
         yield running
-    time.sleep(
-        0.5
-    )  # the web server still answers what the sandbox sent last; the flush would wait for its locks
+    # The web server still handles the sandbox's last requests, and the flush would wait for its
+    # locks.
+    time.sleep(0.5)
 
 
 @pytest.fixture
 def bucket(settings: Settings) -> Iterator[Any]:
-    """An S3 server program on loopback, and our settings pointed at it."""
+    """The bucket of an S3 server on loopback, to which the settings point."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    settings.RECORDINGS_STORAGE, settings.S3_BUCKET, settings.S3_REGION = (
-        "s3",
-        "recordings",
-        "eu-central-1",
-    )
+    settings.RECORDINGS_STORAGE = "s3"
+    settings.S3_BUCKET = "recordings"
+    settings.S3_REGION = "eu-central-1"
     settings.S3_ENDPOINT_URL = f"http://{host}:{port}"
-    requests.post(
-        f"{settings.S3_ENDPOINT_URL}/moto-api/reset", timeout=10
-    )  # its memory outlives a server
+    # Its memory outlives a server.
+    requests.post(f"{settings.S3_ENDPOINT_URL}/moto-api/reset", timeout=10)
     settings.S3_ACCESS_KEY_ID, settings.S3_SECRET_ACCESS_KEY = "testing", "testing"
     client = boto3.client(
         "s3",

@@ -1,4 +1,4 @@
-"""LiveKit's webhooks and the agent's reports, as they come over the wire."""
+"""LiveKit's webhooks and the agent's reports, sent over HTTP."""
 
 import base64
 import hashlib
@@ -16,8 +16,9 @@ from voiceops.core.ids import uuid7
 
 
 def event(name: str, call: Call | str, **parts: Any) -> dict[str, Any]:
-    """A webhook's body about the room of a call (or a room's name); `participant={...}` and others
-    go in as given.
+    """Return a webhook's body about the room of a call, or about a room by name.
+
+    Other parts, as `participant={...}`, are added as given.
     """
     room = call.room if isinstance(call, Call) else call
     created = str(int(time.time()))
@@ -46,7 +47,7 @@ def token(body: bytes, **claims: Any) -> str:
 
 
 def post(body: Any, **headers: str) -> Any:
-    """Deliver a webhook as LiveKit does; a header given replaces the good one."""
+    """Send a webhook as LiveKit does; a given header replaces the valid one."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     return Client().post(
         "/livekit/webhook",
@@ -57,13 +58,13 @@ def post(body: Any, **headers: str) -> Any:
 
 
 def reported(type: str, /, **data: Any) -> dict[str, Any]:
-    """One event of a report."""
+    """Return one event of a report."""
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return {"id": uuid7().hex, "type": type, "at": at, **data}
 
 
 def report(call: Call, *events: dict[str, Any], body: Any = None, **headers: str) -> Any:
-    """Report as the agent of the call does; a header given replaces the good one."""
+    """Send a report as the call's agent does; a given header replaces the valid one."""
     return Client().post(
         f"/calls/{call.pk}/report",
         data=orjson.dumps({"events": events} if body is None else body),

@@ -1,4 +1,4 @@
-"""Calls as an agent finds them when it reports, and what its reports left."""
+"""Calls on which an agent reports, and their timelines."""
 
 from datetime import timedelta
 from typing import Any

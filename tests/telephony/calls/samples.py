@@ -1,4 +1,4 @@
-"""Calls with a past, for the tests of lists and details."""
+"""Ended calls, for the tests of lists and details."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -8,7 +8,7 @@ from tests.telephony.calls.samples import NOON
 
 
 @pytest.mark.parametrize("digits", ["xyz", "1 2", "\uff11", "1;2"])
-def test_keys_that_no_telephone_has_are_refused(ours: Workspace, digits: str) -> None:
+def test_keys_that_telephones_lack_are_rejected(ours: Workspace, digits: str) -> None:
     call = make.call(ours, stage=Stage.IN_PROGRESS, answered_at=NOON)
 
     response = make.client(ours).post(f"/calls/{call.pk}/dtmf", {"digits": digits})
@@ -25,7 +25,7 @@ def test_keys_that_no_telephone_has_are_refused(ours: Workspace, digits: str) ->
     )
 
 
-def test_queued_call_is_cancelled_while_livekit_is_away(ours: Workspace) -> None:
+def test_queued_call_is_cancelled_while_livekit_is_unreachable(ours: Workspace) -> None:
     call = make.call(ours)
 
     response = make.client(ours, Role.MANAGER).post(f"/calls/{call.pk}/hangup")
@@ -34,7 +34,9 @@ def test_queued_call_is_cancelled_while_livekit_is_away(ours: Workspace) -> None
     assert (response.json()["status"], response.json()["outcome"]) == ("ended", "cancelled")
 
 
-def test_phone_that_may_ring_on_while_livekit_is_away_is_an_alarm(ours: Workspace) -> None:
+def test_hanging_up_a_ringing_call_raises_an_alarm_while_livekit_is_unreachable(
+    ours: Workspace,
+) -> None:
     call = make.call(ours, stage=Stage.RINGING, intent_at=NOON, dialed_at=NOON)
 
     response = make.client(ours, Role.MANAGER).post(f"/calls/{call.pk}/hangup")

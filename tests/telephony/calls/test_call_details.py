@@ -7,7 +7,7 @@ from tests import make
 from tests.telephony.calls.samples import NOON
 
 
-def test_events_are_a_page_oldest_first(ours: Workspace) -> None:
+def test_events_are_paged_oldest_first(ours: Workspace) -> None:
     call = make.call(ours)
     for minute, text in ((5, "second"), (0, "first")):
         at = NOON + timedelta(minutes=minute)
@@ -35,7 +35,7 @@ def test_events_are_a_page_oldest_first(ours: Workspace) -> None:
     }
 
 
-def test_transcript_is_in_the_order_of_speech(ours: Workspace) -> None:
+def test_transcript_is_in_spoken_order(ours: Workspace) -> None:
     call = make.call(ours)
     for second, text in ((2, "Hi"), (0, "Hello!")):
         at = NOON + timedelta(seconds=second)
@@ -69,7 +69,7 @@ def test_transcript_is_in_the_order_of_speech(ours: Workspace) -> None:
     }
 
 
-def test_story_of_a_call_begins_with_its_order(ours: Workspace) -> None:
+def test_timeline_begins_when_the_call_is_queued(ours: Workspace) -> None:
     make.phone_number(ours)
     client = make.client(ours)
     order = {"agent_id": str(make.agent(ours).pk), "to": "+12025550186"}
@@ -77,17 +77,17 @@ def test_story_of_a_call_begins_with_its_order(ours: Workspace) -> None:
 
     client.post(f"/calls/{call['id']}/hangup")
 
-    story = [
+    timeline = [
         (event["type"], event["text"])
         for event in client.get(f"/calls/{call['id']}/events").json()["items"]
     ]
-    assert story == [
+    assert timeline == [
         ("queued", "A call to +12025550186 was ordered"),
         ("ended", "Hung up before it was dialled"),
     ]
 
 
-def test_recording_of_a_call_without_one_is_404(ours: Workspace) -> None:
+def test_missing_recording_is_404(ours: Workspace) -> None:
     response = make.client(ours).get(f"/calls/{make.call(ours).pk}/recording")
 
     assert (response.status_code, response.json()) == (404, {"detail": "Recording not found"})

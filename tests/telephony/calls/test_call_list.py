@@ -17,7 +17,7 @@ def listed(of: Workspace, query: str) -> list[str]:
     return [item["id"] for item in response.json()["items"]]
 
 
-def test_call_has_the_documented_shape(ours: Workspace) -> None:
+def test_call_has_the_documented_fields(ours: Workspace) -> None:
     call = ended(
         ours,
         end_reason="callee_hangup",
@@ -74,19 +74,17 @@ def test_call_has_the_documented_shape(ours: Workspace) -> None:
         (Stage.ENDED, "ended"),
     ],
 )
-def test_stages_are_shown_as_the_documented_status(
-    ours: Workspace, stage: Stage, status: str
-) -> None:
+def test_stages_map_to_the_documented_statuses(ours: Workspace, stage: Stage, status: str) -> None:
     call = make.call(ours, stage=stage)
 
-    shown = make.client(ours).get(f"/calls/{call.pk}").json()["status"]
+    public_status = make.client(ours).get(f"/calls/{call.pk}").json()["status"]
 
-    assert shown == status
+    assert public_status == status
     assert listed(ours, f"status={status}") == [str(call.pk)]
     assert listed(ours, f"status={'queued' if status != 'queued' else 'ended'}") == []
 
 
-def test_attempt_of_a_batch_that_was_never_sent_is_no_call(ours: Workspace) -> None:
+def test_unsent_attempt_of_a_batch_is_not_listed(ours: Workspace) -> None:
     batch = make.batch(ours)
     unsent = make.call(ours, batch_id=batch.pk, recipient_id=uuid7())
     sent = make.call(ours, batch_id=batch.pk, recipient_id=uuid7(), dialed_at=NOON)
@@ -99,13 +97,13 @@ def test_attempt_of_a_batch_that_was_never_sent_is_no_call(ours: Workspace) -> N
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_list_costs_the_same_for_any_number_of_calls(
+def test_list_costs_the_same_queries_for_any_number_of_calls(
     ours: Workspace, rows: int, django_assert_num_queries: Any
 ) -> None:
     for _ in range(rows):
         ended(ours)
     client = make.client(ours)
-    client.get("/calls")  # the key's last use is written once a minute
+    client.get("/calls")  # the key's last use is stored once a minute
 
     with django_assert_num_queries(3):  # key, count, page
         response = client.get("/calls?page_size=2")
@@ -115,7 +113,7 @@ def test_list_costs_the_same_for_any_number_of_calls(
 
 
 def filters(of: Workspace) -> dict[str, Call]:
-    """One call that each filter finds, beside one that none finds."""
+    """Create a call for each filter, and map the filter's query to it."""
     agent, batch = make.agent(of), make.batch(of)
     long = {"answered_at": NOON, "ended_at": NOON + timedelta(seconds=90)}
     found = {
@@ -129,10 +127,10 @@ def filters(of: Workspace) -> dict[str, Call]:
         "search=555-0113": ended(of, to_number="+1202555-0113"),
         "search=TUESDAY": ended(of),
     }
-    said = found["search=TUESDAY"]
+    spoken = found["search=TUESDAY"]
     Turn.unscoped.create(
         workspace=of,
-        call=said,
+        call=spoken,
         role="user",
         text="On tuesday, please",
         started_at=NOON,
@@ -141,7 +139,7 @@ def filters(of: Workspace) -> dict[str, Call]:
     return found
 
 
-def test_every_filter_finds_its_call_and_no_other(ours: Workspace, theirs: Workspace) -> None:
+def test_every_filter_finds_exactly_its_call(ours: Workspace, theirs: Workspace) -> None:
     expected = {query: [str(call.pk)] for query, call in filters(ours).items()}
     filters(theirs)
 
@@ -150,7 +148,7 @@ def test_every_filter_finds_its_call_and_no_other(ours: Workspace, theirs: Works
     assert found == expected
 
 
-def test_calls_are_found_by_when_they_started(ours: Workspace) -> None:
+def test_calls_are_filtered_by_start_time(ours: Workspace) -> None:
     early, late = ended(ours), ended(ours)
     moment = NOON - timedelta(days=1)
     Call.unscoped.filter(pk=late.pk).update(created_at=late.created_at + timedelta(seconds=1))
@@ -176,14 +174,16 @@ def test_calls_are_found_by_when_they_started(ours: Workspace) -> None:
         ("started_before=9999-12-31T23:59:59Z", 1),
     ],
 )
-def test_the_ends_of_the_calendar_are_times_too(ours: Workspace, query: str, found: int) -> None:
+def test_first_and_last_dates_of_the_calendar_are_accepted(
+    ours: Workspace, query: str, found: int
+) -> None:
     ended(ours)
 
     assert len(listed(ours, query)) == found
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at", "ended_at", "-ended_at"])
-def test_calls_are_sorted_as_asked(ours: Workspace, sort: str) -> None:
+def test_calls_are_sorted_as_requested(ours: Workspace, sort: str) -> None:
     first = ended(ours)
     second = ended(ours, ended_at=NOON + timedelta(minutes=5))
 
@@ -193,14 +193,14 @@ def test_calls_are_sorted_as_asked(ours: Workspace, sort: str) -> None:
     assert found == (expected[::-1] if sort.startswith("-") else expected)
 
 
-def test_queries_that_make_no_sense_are_422_all_at_once(ours: Workspace) -> None:
+def test_all_errors_of_a_query_are_reported_together(ours: Workspace) -> None:
     query = "status=gone&agent_id=x&started_after=soon&min_duration=-1&sort=colour&page=0"
 
     response = make.client(ours).get(f"/calls?{query}")
 
-    mistakes = {tuple(mistake["loc"]): mistake["type"] for mistake in response.json()["detail"]}
+    errors = {tuple(error["loc"]): error["type"] for error in response.json()["detail"]}
     assert response.status_code == 422
-    assert mistakes == {
+    assert errors == {
         ("query", "page"): "value_error.number.not_ge",
         ("query", "status"): "type_error.enum",
         ("query", "agent_id"): "type_error.uuid",

@@ -1,9 +1,8 @@
-"""One unmistakable word in every place that takes a secret, and in a person called; then everything
-written is read.
+"""Unique words in every field that holds a secret or personal data, searched in all that is stored.
 
-Secrets must be readable nowhere: not in a table, not in a file of ours, not in a log. People are in
-the tables, whose purpose they are, and nowhere else. (The sandbox has a folder of its own here: it
-plays LiveKit, which must know both.)
+Secrets must be readable nowhere: not in a table, not in a file of ours, not in a log. Personal data
+is in the tables and nowhere else. The sandbox has a folder of its own here, because it plays
+LiveKit, which has to know both.
 """
 
 import os
@@ -31,13 +30,12 @@ from tests.sandbox_server import RunningSandbox
 from worker import dispatcher
 
 pytestmark = pytest.mark.slow
-PHONE, CALLEE = "+12025550100", "+12025550147"  # the callee answers
+PHONE = "+12025550100"
+CALLEE = "+12025550147"  # answers in the sandbox
 
 
 class World:
-    """A workspace into which secrets are put through the doors for them; `secrets` are all of them,
-    by their doors.
-    """
+    """A workspace with a unique word in every secret; `secrets` has them by the field's name."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace, self.word = workspace, uuid4().hex
@@ -46,21 +44,22 @@ class World:
         self.client = make.client(workspace)
         self.secrets: dict[str, str] = {}
 
-    def new(self, door: str) -> str:
-        self.secrets[door] = f"{door}-{uuid4().hex}"
-        return self.secrets[door]
+    def new(self, field: str) -> str:
+        self.secrets[field] = f"{field}-{uuid4().hex}"
+        return self.secrets[field]
 
-    def answered(self, path: str, body: dict[str, Any], *doors: str) -> Any:
-        """Ask for something that is answered once; the request is repeatable, so its answer is
-        stored.
+    def answered(self, path: str, body: dict[str, Any], *fields: str) -> Any:
+        """Create something, and remember the secrets that are returned only once.
+
+        The request has an idempotency key, so that its response is stored.
         """
         answer = self.client.post(path, body, headers={"Idempotency-Key": uuid4().hex})
         assert answer.status_code == 201, answer.json()
-        self.secrets |= {f"{path}.{door}": answer.json()[door] for door in doors}
+        self.secrets |= {f"{path}.{field}": answer.json()[field] for field in fields}
         return answer.json()
 
     def plant(self) -> None:
-        self.plant_people()
+        self.plant_users()
         self.answered("/api-keys", {"name": "K", "role": "member"}, "key")
         hook = self.answered("/webhooks", {"url": "https://example.com/hook"}, "secret")
         rotated = self.client.post(f"/webhooks/{hook['id']}/rotate-secret")
@@ -109,33 +108,33 @@ class World:
         self.client.post(f"{url}/publish")
         self.client.post(f"{url}/rollback", {"version": 1})
 
-    def plant_people(self) -> None:
+    def plant_users(self) -> None:
         password, stranger = self.new("password"), Client()
         body = {"email": f"who-{uuid4().hex[:8]}@example.com", "password": password}
-        told = stranger.post("/auth/register", body, "application/json").json()
-        self.secrets |= {name: told[name] for name in ("access_token", "refresh_token")}
-        told = stranger.post(
-            "/auth/refresh", {"refresh_token": told["refresh_token"]}, "application/json"
+        tokens = stranger.post("/auth/register", body, "application/json").json()
+        self.secrets |= {name: tokens[name] for name in ("access_token", "refresh_token")}
+        tokens = stranger.post(
+            "/auth/refresh", {"refresh_token": tokens["refresh_token"]}, "application/json"
         ).json()
-        self.secrets |= {f"new {name}": told[name] for name in ("access_token", "refresh_token")}
+        self.secrets |= {f"new {name}": tokens[name] for name in ("access_token", "refresh_token")}
         guest = f"guest-{uuid4().hex[:8]}@example.com"
         make.bearer(make.member(self.workspace, role=Role.ADMIN)).post(
             f"/workspaces/{self.workspace.pk}/invitations", {"email": guest, "role": "member"}
         )
         stranger.post("/auth/password/reset", {"email": body["email"]}, "application/json")
         email_delivery.wait_until_sent()
-        for letter in mail.outbox:
-            self.secrets[str(letter.subject)] = max(
-                str(letter.body).replace("=", " ").split(), key=len
+        for message in mail.outbox:
+            self.secrets[str(message.subject)] = max(
+                str(message.body).replace("=", " ").split(), key=len
             )
         factor = second_factor.begin_setup(user=make.user())
         self.secrets["totp"] = second_factor.decrypt_secret(SecondFactor.objects.get(pk=factor.pk))
 
     def call(self, box: RunningSandbox) -> Call:
-        """Somebody is called and talks, while the workers and their doorbells are at work."""
+        """Place a call that is answered, while the workers and their broker are running."""
         ids = {"agent_id": self.agent["id"], "from_number_id": self.number["id"]}
-        person = {"to": CALLEE, "variables": {"email": self.email}, "metadata": {"x": self.word}}
-        call_id = self.answered("/calls", {**ids, **person})["id"]
+        callee = {"to": CALLEE, "variables": {"email": self.email}, "metadata": {"x": self.word}}
+        call_id = self.answered("/calls", {**ids, **callee})["id"]
         thread = threading.Thread(target=dispatcher.run_dispatcher)
         thread.start()
         try:
@@ -164,8 +163,8 @@ def tables() -> str:
 
 
 def files(*, but: str = "nothing") -> bytes:
-    """Of DATA_DIR: the broker's, caches, and the database itself where it is SQLite, deleted rows
-    included.
+    """Return every file of DATA_DIR: the broker's, caches, and an SQLite database with its deleted
+    rows.
     """
     found = [
         path
@@ -176,7 +175,7 @@ def files(*, but: str = "nothing") -> bytes:
 
 
 def without_canary() -> set[str]:
-    """Encrypted columns in which nothing stands: a new one belongs into `World.plant`."""
+    """Return encrypted columns without a value: new ones have to be added to `World.plant`."""
     return {
         str(column)
         for column in encrypted_columns()
@@ -186,13 +185,13 @@ def without_canary() -> set[str]:
     }
 
 
-def doorbells() -> bool:
-    """Whether the broker's messages are among the files; another broker keeps them elsewhere."""
+def broker_has_messages() -> bool:
+    """Return whether the broker's messages are among the files, unless it stores them elsewhere."""
     folder = current_app.conf.broker_transport_options.get("data_folder_out")
     return folder is None or any(Path(folder).iterdir())
 
 
-def test_secrets_are_readable_nowhere_and_people_in_the_tables_only(
+def test_secrets_are_stored_encrypted_and_personal_data_only_in_tables(
     ours: Workspace,
     box: RunningSandbox,
     lines: list[str],  # noqa: F811 - the fixture
@@ -203,21 +202,18 @@ def test_secrets_are_readable_nowhere_and_people_in_the_tables_only(
 
     rows, written, log = tables(), files(), "\n".join(lines)
     metrics = Client().get("/metrics").content.decode()
-    said = [turn.text for turn in call.turns.order_by("started_at")]
-    assert (call.outcome, said[0]) == ("answered", f"{world.spoken} {world.email}")
-    assert (len(world.secrets), without_canary()) == (
-        20,
-        {"accounts_erasednumber.key"},
-    )  # made here, told to nobody
-    assert [door for door, secret in world.secrets.items() if secret in rows] == []
-    assert [door for door, secret in world.secrets.items() if secret.encode() in written] == []
-    assert [door for door, secret in world.secrets.items() if secret in log] == []
+    spoken_texts = [turn.text for turn in call.turns.order_by("started_at")]
+    assert (call.outcome, spoken_texts[0]) == ("answered", f"{world.spoken} {world.email}")
+    # The key of erased numbers is generated and never given to anyone.
+    assert (len(world.secrets), without_canary()) == (20, {"accounts_erasednumber.key"})
+    assert [field for field, secret in world.secrets.items() if secret in rows] == []
+    assert [field for field, secret in world.secrets.items() if secret.encode() in written] == []
+    assert [field for field, secret in world.secrets.items() if secret in log] == []
 
-    assert [
-        word for word in (CALLEE, world.email, world.word) if word not in rows
-    ] == []  # the search finds
+    # The words are in the tables, which proves that the search works.
+    assert [word for word in (CALLEE, world.email, world.word) if word not in rows] == []
     messages = files(but="sqlite3")
-    assert doorbells()
+    assert broker_has_messages()
     assert [word for word in (CALLEE, CALLEE[1:], world.word) if word.encode() in messages] == []
     assert [line for line in lines if CALLEE[1:] in line or world.word in line] == []
     assert [word for word in (CALLEE[1:], world.word, PHONE[1:]) if word in metrics] == []

@@ -1,6 +1,4 @@
-"""A list of 100 000 calls: each documented filter is answered through an index, page and count
-alike in time.
-"""
+"""A list of 100 000 calls: every documented filter uses an index, and is answered in time."""
 
 import time
 from typing import Any
@@ -15,20 +13,22 @@ from tests import make
 from voiceops.core.ids import uuid7
 
 CALLS = 100_000
-SLOW = 1.0  # seconds, on a machine that is busy with other tests; 0.03 to 0.14 on an idle one
+# On a machine that is busy with other tests; 0.03 to 0.14 on an idle one.
+MAX_RESPONSE_SECONDS = 1.0
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.postgres,
     pytest.mark.timeout(300),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="plans are PostgreSQL's"),
 ]
-# Most calls were answered and are over, as in a workspace that has been at work; every thousandth
-# is something else.
+# Most calls were answered and have ended, as in a real workspace; every thousandth differs.
 COPIES = """
     INSERT INTO telephony_call
     SELECT copy.*
-    FROM telephony_call pattern, generate_series(1, %s) n, jsonb_populate_record(pattern, jsonb_build_object(
-        'id', (lpad(to_hex(1795000000000 + n * 1000), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
+    FROM telephony_call pattern, generate_series(1, %s) n,
+         jsonb_populate_record(pattern, jsonb_build_object(
+        'id', (lpad(to_hex(1795000000000 + n * 1000), 12, '0')
+               || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
         'room', 'vo-' || n,
         'stage', CASE WHEN n %% 1000 = 1 THEN 'ringing' ELSE 'ended' END,
         'outcome', CASE WHEN n %% 1000 = 2 THEN 'busy' ELSE 'answered' END,
@@ -44,9 +44,11 @@ COPIES = """
     )) copy
 """
 SPEECH = """
-    INSERT INTO telephony_turn (id, workspace_id, call_id, role, text, started_at, interrupted, external_id)
+    INSERT INTO telephony_turn
+        (id, workspace_id, call_id, role, text, started_at, interrupted, external_id)
     SELECT gen_random_uuid(), workspace_id, id, 'agent',
-           CASE WHEN right(room, 3) = '008' THEN 'See you on Tuesday' ELSE 'Good morning to ' || room END,
+           CASE WHEN right(room, 3) = '008' THEN 'See you on Tuesday'
+                ELSE 'Good morning to ' || room END,
            created_at, false, '1'
     FROM telephony_call WHERE room <> 'pattern'
 """
@@ -54,7 +56,7 @@ SPEECH = """
 
 @pytest.fixture
 def many(ours: Workspace) -> dict[str, str]:
-    """The workspace with its calls; each filter, and what it filters by."""
+    """Create the calls, and map the placeholders of FILTERS to ids."""
     pattern = make.call(ours, room="pattern")
     agent, batch = make.agent(ours).pk, uuid7()
     with connection.cursor() as cursor:
@@ -89,26 +91,23 @@ def plan_of(query: dict[str, str]) -> str:
         return "\n".join(line for (line,) in cursor.fetchall())
 
 
-def test_every_filter_is_answered_through_an_index(ours: Workspace, many: dict[str, str]) -> None:
+def test_every_filter_uses_an_index(ours: Workspace, many: dict[str, str]) -> None:
     client = make.client(ours)
     client.get("/calls")
     plans: dict[str, str] = {}
     totals: dict[str, int] = {}
-    took: dict[str, float] = {}
+    seconds_by_filter: dict[str, float] = {}
 
     for name in FILTERS:
         query = name.replace("AGENT", many["AGENT"]).replace("BATCH", many["BATCH"])
         began = time.perf_counter()
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
+        with CaptureQueriesContext(connection) as captured:
             body: dict[str, Any] = client.get(f"/calls?{query}").json()
-        took[name] = time.perf_counter() - began
+        seconds_by_filter[name] = time.perf_counter() - began
         totals[name] = body["total"]
         plans[name] = plan_of(captured.captured_queries[-1])
 
     assert totals == FILTERS
-    assert {name: "Seq Scan" in plan for name, plan in plans.items()} == dict.fromkeys(
-        FILTERS, False
-    )
-    assert {name: seconds < SLOW for name, seconds in took.items()} == dict.fromkeys(FILTERS, True)
+    assert [name for name, plan in plans.items() if "Seq Scan" in plan] == []
+    slow = [name for name, seconds in seconds_by_filter.items() if seconds >= MAX_RESPONSE_SECONDS]
+    assert slow == []

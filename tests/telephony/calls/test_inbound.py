@@ -34,7 +34,7 @@ def number(ours: Workspace, agent: Agent) -> PhoneNumber:
 
 
 def inbound(of: Workspace, box: RunningSandbox, **wanted: Any) -> dict[str, Any]:
-    """The one inbound call, once it has these values."""
+    """Wait until the only inbound call has these values, and return it."""
     client = make.client(of)
 
     def arrived() -> dict[str, Any] | None:
@@ -46,7 +46,7 @@ def inbound(of: Workspace, box: RunningSandbox, **wanted: Any) -> dict[str, Any]
     return found
 
 
-def test_caller_reaches_the_numbers_agent_and_is_followed_to_the_end(
+def test_inbound_call_reaches_the_numbers_agent_and_ends(
     ours: Workspace, box: RunningSandbox, agent: Agent, number: PhoneNumber
 ) -> None:
     answer = box.call_inbound(to=OURS, caller=CALLER)
@@ -56,7 +56,7 @@ def test_caller_reaches_the_numbers_agent_and_is_followed_to_the_end(
     )
 
     transcript = make.client(ours).get(f"/calls/{call['id']}/transcript").json()["turns"]
-    story = [
+    timeline = [
         event["type"]
         for event in make.client(ours).get(f"/calls/{call['id']}/events").json()["items"]
     ]
@@ -76,11 +76,11 @@ def test_caller_reaches_the_numbers_agent_and_is_followed_to_the_end(
     assert hung_up_by in ("callee", "agent")
     assert call["duration_seconds"] > 0
     assert transcript[0]["text"] == "Welcome!"
-    assert story[0] == "ringing"
-    assert {"agent_joined", "answered", "ended"} <= set(story)
+    assert timeline[0] == "ringing"
+    assert {"agent_joined", "answered", "ended"} <= set(timeline)
 
 
-def test_newest_published_version_takes_the_call(
+def test_newest_published_version_answers(
     ours: Workspace, box: RunningSandbox, agent: Agent, number: PhoneNumber
 ) -> None:
     Agent.unscoped.filter(pk=agent.pk).update(version=2, first_message="Good evening!")
@@ -92,7 +92,7 @@ def test_newest_published_version_takes_the_call(
     assert call["agent_version"] == 2
 
 
-def test_caller_who_withholds_their_number_is_anonymous(
+def test_withheld_caller_number_is_anonymous(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber
 ) -> None:
     box.call_inbound(to=OURS, caller="anonymous")
@@ -102,7 +102,7 @@ def test_caller_who_withholds_their_number_is_anonymous(
     assert (call["from"], call["outcome"]) == ("anonymous", "answered")
 
 
-def test_number_without_an_agent_takes_no_calls(ours: Workspace, box: RunningSandbox) -> None:
+def test_number_without_an_agent_rejects_calls(ours: Workspace, box: RunningSandbox) -> None:
     register_number(
         workspace=ours, order=NumberOrder(OURS, sip=SipSettings(address="sip.example.com"))
     )
@@ -113,7 +113,7 @@ def test_number_without_an_agent_takes_no_calls(ours: Workspace, box: RunningSan
     assert make.client(ours).get("/calls").json()["total"] == 0
 
 
-def test_deleted_agent_takes_no_calls(
+def test_deleted_agent_gets_no_calls(
     ours: Workspace, box: RunningSandbox, agent: Agent, number: PhoneNumber
 ) -> None:
     client = make.client(ours)
@@ -133,7 +133,7 @@ def test_deleted_agent_takes_no_calls(
     assert client.get(f"/phone-numbers/{number.pk}").json()["inbound_agent_id"] is None
 
 
-def test_number_without_a_published_agent_is_the_reason_even_when_the_caller_has_left(
+def test_missing_published_agent_is_the_reason_even_after_the_caller_left(
     ours: Workspace, agent: Agent, number: PhoneNumber
 ) -> None:
     Agent.unscoped.filter(pk=agent.pk).update(published_version=None)
@@ -146,7 +146,7 @@ def test_number_without_a_published_agent_is_the_reason_even_when_the_caller_has
     assert verdict.reason == "number_without_agent"
 
 
-def test_agent_deleted_while_it_was_put_on_the_number_takes_no_calls(
+def test_agent_deleted_while_being_assigned_gets_no_calls(
     ours: Workspace, agent: Agent, number: PhoneNumber
 ) -> None:
     Agent.unscoped.filter(pk=agent.pk).update(deleted_at=timezone.now())
@@ -157,7 +157,7 @@ def test_agent_deleted_while_it_was_put_on_the_number_takes_no_calls(
     assert (call.agent, call.agent_version) == (None, None)
 
 
-def test_caller_nobody_answers_hears_the_end_after_ten_seconds(
+def test_unanswered_caller_is_hung_up_after_ten_seconds(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber
 ) -> None:
     box.set_agent(online=False)
@@ -172,7 +172,7 @@ def test_caller_nobody_answers_hears_the_end_after_ten_seconds(
     assert box.rooms() == []
 
 
-def test_webhook_that_was_lost_is_made_good_by_the_sweep(
+def test_sweep_makes_up_for_a_lost_webhook(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber
 ) -> None:
     box.set_faults(webhook_loss_rate=1)
@@ -185,7 +185,7 @@ def test_webhook_that_was_lost_is_made_good_by_the_sweep(
 
 
 @pytest.mark.parametrize(("waited", "end_reason"), [(4, "caller_hung_up"), (7, "no_agent")])
-def test_caller_who_hangs_up_before_anybody_answers(
+def test_caller_hangs_up_before_an_agent_answers(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber, waited: int, end_reason: str
 ) -> None:
     room = f"{room_prefix(number.pk)}_{CALLER}_abc"
@@ -202,7 +202,7 @@ def test_caller_who_hangs_up_before_anybody_answers(
 
 
 @pytest.mark.parametrize("first", ["participant_joined", "participant_left", "room_finished"])
-def test_first_news_of_a_room_makes_its_call_once(
+def test_first_event_of_a_room_creates_its_call_once(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber, first: str
 ) -> None:
     room = f"{room_prefix(number.pk)}_{CALLER}_abc"
@@ -216,7 +216,7 @@ def test_first_news_of_a_room_makes_its_call_once(
     assert call.events.count() == 1
 
 
-def test_caller_of_a_number_that_was_removed_meanwhile_is_followed(ours: Workspace) -> None:
+def test_call_to_a_removed_number_is_still_followed(ours: Workspace) -> None:
     long_ago = timezone.now() - timedelta(minutes=1)
     fields = {
         "direction": "inbound",
@@ -231,7 +231,7 @@ def test_caller_of_a_number_that_was_removed_meanwhile_is_followed(ours: Workspa
     assert followed == [call]
 
 
-def test_answered_call_that_outlasts_its_agent_is_ended(
+def test_answered_call_is_ended_at_the_maximum_duration(
     ours: Workspace, box: RunningSandbox
 ) -> None:
     """LiveKit ends calls we dialled; a browser, or a caller, may stay in the room when the agent
@@ -257,8 +257,8 @@ def test_answered_call_that_outlasts_its_agent_is_ended(
     assert (over.stage, over.outcome, over.end_reason) == (Stage.ENDED, "answered", "max_duration")
 
 
-def test_call_that_rang_without_news_of_a_callee_in_the_room_ends(ours: Workspace) -> None:
-    """The agent told that it rings, everything else was lost, and the shift died."""
+def test_ringing_call_without_a_callee_in_the_room_is_ended(ours: Workspace) -> None:
+    """The agent reported ringing, every other event was lost, and the dispatcher died."""
     then = timezone.now() - timedelta(minutes=5)
     times = {"intent_at": then, "dialed_at": then, "ringing_at": then, "heard_at": then}
     call = make.call(ours, stage=Stage.RINGING, **times, lease_expires_at=None)
@@ -269,7 +269,7 @@ def test_call_that_rang_without_news_of_a_callee_in_the_room_ends(ours: Workspac
     assert (call.stage, call.outcome) == (Stage.ENDED, "no_answer")
 
 
-def test_caller_of_an_unreadable_agent_is_told_of_in_the_log(
+def test_agent_with_unreadable_secrets_is_logged(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber, caplog: pytest.LogCaptureFixture
 ) -> None:
     AgentVersion.unscoped.update(sealed="ffffffff.lost")

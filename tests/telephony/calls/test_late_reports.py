@@ -13,7 +13,7 @@ from tests.telephony.calls.livekit import report, reported
 from tests.telephony.calls.reported_calls import sent, talking, timeline
 
 
-def test_agent_tells_who_hung_up_after_the_webhook_ended_the_call(ours: Workspace) -> None:
+def test_agent_adds_who_hung_up_after_the_webhook(ours: Workspace) -> None:
     call = talking(ours)
     left = livekit.callee(call, disconnectReason="CLIENT_INITIATED")
     livekit.post(livekit.event("participant_left", call, participant=left))
@@ -43,7 +43,7 @@ def test_machine_reported_after_the_webhook_ended_the_call_is_still_voicemail(
     assert call.events.get(type="ended").data["outcome"] == "voicemail"
 
 
-def test_callee_leaving_unanswered_is_kept_as_evidence(ours: Workspace) -> None:
+def test_callee_leaving_an_unanswered_call_is_evidence(ours: Workspace) -> None:
     call = sent(ours, stage=Stage.RINGING)
 
     report(call, reported("callee_left", reason="user_rejected"))
@@ -53,7 +53,7 @@ def test_callee_leaving_unanswered_is_kept_as_evidence(ours: Workspace) -> None:
     assert timeline(call) == [("callee_left", "The callee's line was closed (user rejected)")]
 
 
-def test_ringing_told_after_the_answer_takes_its_place_in_the_story(ours: Workspace) -> None:
+def test_ringing_reported_after_the_answer_is_placed_before_it(ours: Workspace) -> None:
     call = talking(ours, answered_at=timezone.now() - timedelta(seconds=2))
     add_event(call, type="answered", text="answered", at=call.answered_at or timezone.now())
 
@@ -67,7 +67,7 @@ def test_ringing_told_after_the_answer_takes_its_place_in_the_story(ours: Worksp
     assert [kind for kind, _ in timeline(call)] == ["ringing", "answered"]
 
 
-def test_what_led_to_an_end_is_told_before_it(ours: Workspace) -> None:
+def test_departure_is_placed_before_the_end_it_caused(ours: Workspace) -> None:
     call = sent(ours)
     report(call, reported("callee_joined"))
     call.refresh_from_db()
@@ -82,7 +82,7 @@ def test_what_led_to_an_end_is_told_before_it(ours: Workspace) -> None:
     assert call.dialed_at <= call.ended_at
 
 
-def test_an_answer_that_overtakes_the_dial_tells_of_both(ours: Workspace) -> None:
+def test_answer_that_overtakes_the_dial_adds_both_events(ours: Workspace) -> None:
     call = sent(ours)
 
     report(call, reported("callee_answered"))
@@ -91,7 +91,7 @@ def test_an_answer_that_overtakes_the_dial_tells_of_both(ours: Workspace) -> Non
     assert [kind for kind, _ in timeline(call)] == ["dialing", "answered"]
 
 
-def test_the_agent_knows_when_it_ended_better_than_a_webhook_on_its_way(ours: Workspace) -> None:
+def test_agents_end_time_replaces_the_webhooks_arrival_time(ours: Workspace) -> None:
     call = talking(ours)
     livekit.post(livekit.event("room_finished", call))
     then = (timezone.now() - timedelta(seconds=2)).isoformat()
@@ -104,7 +104,7 @@ def test_the_agent_knows_when_it_ended_better_than_a_webhook_on_its_way(ours: Wo
     assert (call.events.get(type="ended").at, call.hung_up_by) == (call.ended_at, "agent")
 
 
-def test_lost_report_of_the_answer_is_made_good_by_what_follows(ours: Workspace) -> None:
+def test_later_events_make_up_for_a_lost_answer(ours: Workspace) -> None:
     call = sent(ours, stage=Stage.UNKNOWN)
 
     report(call, reported("detected", kind="human"))
@@ -126,7 +126,7 @@ def test_answer_after_an_unanswered_end_raises_one_alarm(ours: Workspace) -> Non
     ]
 
 
-def test_clock_of_the_agent_cannot_move_a_call_before_its_dial_or_into_the_future(
+def test_agents_clock_cannot_date_a_call_before_its_dial_or_into_the_future(
     ours: Workspace,
 ) -> None:
     call = sent(ours)
@@ -141,11 +141,9 @@ def test_clock_of_the_agent_cannot_move_a_call_before_its_dial_or_into_the_futur
 
 
 @pytest.mark.parametrize("off", [timedelta(minutes=-5), timedelta(minutes=5)], ids=["slow", "fast"])
-def test_clock_of_the_agent_does_not_disturb_the_order_of_the_story(
-    ours: Workspace, off: timedelta
-) -> None:
+def test_agents_clock_does_not_disturb_the_timelines_order(ours: Workspace, off: timedelta) -> None:
     call = talking(ours)
-    story = [
+    events = [
         reported("agent_joined"),
         reported("detected", kind="human"),
         reported("tool_call", name="look_up"),
@@ -153,7 +151,7 @@ def test_clock_of_the_agent_does_not_disturb_the_order_of_the_story(
     ]
     by_its_clock = (timezone.now() + off).isoformat()
 
-    for event in story:
+    for event in events:
         report(call, {**event, "at": by_its_clock})
 
     times = list(call.events.order_by("at", "pk").values_list("at", flat=True))

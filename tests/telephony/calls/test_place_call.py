@@ -41,7 +41,7 @@ def test_placed_call_is_queued(ours: Workspace) -> None:
     assert (call.stage, call.lease_owner, call.room) == (Stage.RESERVED, None, f"vo-{call.pk}")
 
 
-def test_call_is_made_from_the_number_asked_for_or_the_newest_active(ours: Workspace) -> None:
+def test_call_uses_the_requested_or_the_newest_active_number(ours: Workspace) -> None:
     older, newer = make.phone_number(ours), make.phone_number(ours)
     make.phone_number(ours, status=PhoneNumber.Status.ERROR)
     client, agent = make.client(ours), make.agent(ours)
@@ -62,13 +62,13 @@ def refused(of: Workspace, **changes: Any) -> tuple[int, Any]:
     return response.status_code, response.json()["detail"]
 
 
-def test_call_with_a_draft_is_refused(ours: Workspace) -> None:
+def test_unpublished_agent_is_refused(ours: Workspace) -> None:
     make.phone_number(ours)
 
     assert refused(ours, agent=make.agent(ours, published=False)) == (400, "Agent is not published")
 
 
-def test_call_without_a_required_variable_is_refused_by_name(ours: Workspace) -> None:
+def test_missing_required_variable_is_refused_by_name(ours: Workspace) -> None:
     make.phone_number(ours)
     agent = make.agent(ours, variables=[{"name": "first_name", "required": True, "default": None}])
 
@@ -81,16 +81,14 @@ def test_call_without_any_number_is_refused(ours: Workspace, theirs: Workspace) 
     assert refused(ours) == (400, "The workspace has no active phone number")
 
 
-def test_call_from_a_number_out_of_use_is_refused(ours: Workspace) -> None:
+def test_inactive_number_is_refused(ours: Workspace) -> None:
     number = make.phone_number(ours, status=PhoneNumber.Status.ERROR)
 
     assert refused(ours, from_number_id=str(number.pk)) == (400, "Phone number is not active")
 
 
 @pytest.mark.parametrize("path", ["/calls", "/calls/web"])
-def test_variables_longer_than_livekit_takes_are_refused_in_words(
-    ours: Workspace, path: str
-) -> None:
+def test_variables_too_long_for_livekit_are_refused(ours: Workspace, path: str) -> None:
     make.phone_number(ours)
     order = {"agent_id": str(make.agent(ours).pk), "variables": {"story": "話" * 180_000}}
 
@@ -103,7 +101,7 @@ def test_variables_longer_than_livekit_takes_are_refused_in_words(
     assert not Call.unscoped.exists()
 
 
-def test_variables_that_just_fit_are_taken(ours: Workspace) -> None:
+def test_variables_that_just_fit_are_accepted(ours: Workspace) -> None:
     make.phone_number(ours)
     order = {
         "agent_id": str(make.agent(ours).pk),
@@ -115,13 +113,13 @@ def test_variables_that_just_fit_are_taken(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize("to", ["12345", "+1911", "Ada", "+1202555018"])
-def test_call_to_what_is_no_number_is_refused(ours: Workspace, to: str) -> None:
+def test_invalid_number_is_refused(ours: Workspace, to: str) -> None:
     make.phone_number(ours)
 
     assert refused(ours, to=to) == (400, "Invalid phone number")
 
 
-def test_call_to_a_suppressed_number_is_refused(ours: Workspace, theirs: Workspace) -> None:
+def test_suppressed_number_is_refused(ours: Workspace, theirs: Workspace) -> None:
     make.phone_number(ours)
     make.suppression(theirs, phone_number="+12025550187")
     make.suppression(
@@ -136,7 +134,9 @@ def test_call_to_a_suppressed_number_is_refused(ours: Workspace, theirs: Workspa
 
 
 @pytest.mark.parametrize("field", ["agent_id", "from_number_id"])
-def test_things_of_others_do_not_exist(ours: Workspace, theirs: Workspace, field: str) -> None:
+def test_objects_of_other_workspaces_are_not_found(
+    ours: Workspace, theirs: Workspace, field: str
+) -> None:
     make.phone_number(ours)
     foreign = {"agent_id": make.agent(theirs).pk, "from_number_id": make.phone_number(theirs).pk}
     sentence = {"agent_id": "Agent not found", "from_number_id": "Phone number not found"}
@@ -146,7 +146,7 @@ def test_things_of_others_do_not_exist(ours: Workspace, theirs: Workspace, field
     assert answers == [(404, sentence[field])] * 2
 
 
-def test_number_left_open_with_null_is_chosen_for_the_caller(ours: Workspace) -> None:
+def test_null_number_means_the_default_number(ours: Workspace) -> None:
     number = make.phone_number(ours)
     order = {"agent_id": str(make.agent(ours).pk), "to": "+12025550186", "from_number_id": None}
 
@@ -155,7 +155,7 @@ def test_number_left_open_with_null_is_chosen_for_the_caller(ours: Workspace) ->
     assert (response.status_code, response.json()["from"]) == (201, number.phone_number)
 
 
-def test_order_that_fails_its_schema_is_422(ours: Workspace) -> None:
+def test_all_errors_of_an_order_are_reported_together(ours: Workspace) -> None:
     body = {"agent_id": 7, "variables": [], "metadata": None, "mood": "good"}
 
     response = make.client(ours).post("/calls", body)
@@ -190,7 +190,7 @@ def test_order_that_fails_its_schema_is_422(ours: Workspace) -> None:
     )
 
 
-def test_member_may_listen_and_not_call(ours: Workspace) -> None:
+def test_member_may_read_but_not_call(ours: Workspace) -> None:
     call = make.call(ours)
     client = make.client(ours, Role.MEMBER)
 

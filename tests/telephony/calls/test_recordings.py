@@ -40,7 +40,7 @@ def complete(call: Call, egress_id: str = "EG_1", key: str | None = None) -> dic
 
 
 def stored(call: Call, sound: bytes = SOUND) -> Recording:
-    """A recording that is ready, with its file in local storage."""
+    """Create a recording that is ready, with its file in local storage."""
     path = django_settings.DATA_DIR / "recordings" / str(call.workspace_id) / f"{call.pk}.ogg"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(sound)
@@ -85,7 +85,7 @@ def test_events_of_a_recording_may_come_in_any_order(ours: Workspace, order: lis
     assert list(call.events.values_list("text", flat=True)) == ["The recording is ready"]
 
 
-def test_failed_recording_costs_the_call_nothing_and_says_why(ours: Workspace) -> None:
+def test_failed_recording_is_explained_and_leaves_the_call_alone(ours: Workspace) -> None:
     call = answered(ours)
     apply_egress(call, egress(call, "EGRESS_STARTING"), at=timezone.now())
 
@@ -103,7 +103,7 @@ def test_failed_recording_costs_the_call_nothing_and_says_why(ours: Workspace) -
     ]
 
 
-def test_second_egress_makes_good_for_one_that_failed_and_not_the_reverse(ours: Workspace) -> None:
+def test_second_egress_replaces_a_failed_one_but_not_the_reverse(ours: Workspace) -> None:
     call = answered(ours)
 
     apply_egress(call, egress(call, "EGRESS_FAILED", "EG_1", error="no"), at=timezone.now())
@@ -114,7 +114,7 @@ def test_second_egress_makes_good_for_one_that_failed_and_not_the_reverse(ours: 
     assert (row.status, row.egress_id) == ("ready", "EG_2")
 
 
-def test_link_works_as_it_is(ours: Workspace) -> None:
+def test_link_works_without_credentials(ours: Workspace) -> None:
     call = answered(ours)
     stored(call)
 
@@ -144,7 +144,9 @@ def test_link_works_as_it_is(ours: Workspace) -> None:
         ("bytes=1000-5000", SOUND[1000:], "bytes 1000-1027/1028"),
     ],
 )
-def test_link_serves_parts(ours: Workspace, asked: str, got: bytes, content_range: str) -> None:
+def test_link_serves_byte_ranges(
+    ours: Workspace, asked: str, got: bytes, content_range: str
+) -> None:
     call = answered(ours)
     stored(call)
 
@@ -155,7 +157,7 @@ def test_link_serves_parts(ours: Workspace, asked: str, got: bytes, content_rang
 
 
 @pytest.mark.parametrize("asked", ["bytes=1028-", "bytes=5-2", "bytes=-0"])
-def test_part_that_does_not_exist_is_416(ours: Workspace, asked: str) -> None:
+def test_range_outside_the_file_is_416(ours: Workspace, asked: str) -> None:
     call = answered(ours)
     stored(call)
 
@@ -164,7 +166,7 @@ def test_part_that_does_not_exist_is_416(ours: Workspace, asked: str) -> None:
     assert (response.status_code, response["Content-Range"]) == (416, "bytes */1028")
 
 
-def test_link_ends_after_five_minutes(ours: Workspace) -> None:
+def test_link_expires_after_five_minutes(ours: Workspace) -> None:
     call = answered(ours)
     stored(call)
     link = link_to(call)
@@ -175,13 +177,13 @@ def test_link_ends_after_five_minutes(ours: Workspace) -> None:
     assert (response.status_code, response.json()) == (403, {"detail": "Link expired"})
 
 
-def test_link_that_is_not_ours_is_404(db: None) -> None:
+def test_forged_link_is_404(db: None) -> None:
     response = Client().get("/recordings/01933b5e-0000-7000-8000-000000000000:1xyz:abc")
 
     assert (response.status_code, response.json()) == (404, {"detail": "Recording not found"})
 
 
-def test_recording_whose_file_is_gone_is_404(ours: Workspace) -> None:
+def test_recording_without_a_file_is_404(ours: Workspace) -> None:
     call = answered(ours)
     apply_egress(call, complete(call), at=timezone.now())
 
@@ -199,9 +201,7 @@ def test_file_outside_the_storage_is_never_served(ours: Workspace) -> None:
     assert (response.status_code, response.json()) == (404, {"detail": "Recording not found"})
 
 
-def test_prune_removes_recordings_past_their_workspaces_retention(
-    ours: Workspace, theirs: Workspace
-) -> None:
+def test_prune_deletes_recordings_past_their_retention(ours: Workspace, theirs: Workspace) -> None:
     Workspace.unscoped.filter(pk=ours.pk).update(recording_retention_days=30)
     old, young, kept = answered(ours), answered(ours), answered(theirs)
     for call in (old, young, kept):
@@ -220,7 +220,7 @@ def test_prune_removes_recordings_past_their_workspaces_retention(
     assert (folder / str(ours.pk) / f"{young.pk}.ogg").exists()
 
 
-def test_prune_forgets_webhooks_long_applied(db: None) -> None:
+def test_prune_deletes_old_applied_webhooks(db: None) -> None:
     now = timezone.now()
     for name, days, applied in (("EV_old", 8, now), ("EV_waiting", 8, None), ("EV_new", 1, now)):
         received = now - timedelta(days=days)
@@ -266,7 +266,7 @@ def test_link_leads_to_the_public_endpoint(
     assert url.startswith(f"https://files.example.com/recordings/recordings/{ours.pk}/")
 
 
-def test_object_that_is_not_in_the_bucket_is_404(ours: Workspace, bucket: Any) -> None:
+def test_missing_object_in_the_bucket_is_404(ours: Workspace, bucket: Any) -> None:
     call = answered(ours)
     apply_egress(call, complete(call, key="recordings/gone.ogg"), at=timezone.now())
 
@@ -275,7 +275,7 @@ def test_object_that_is_not_in_the_bucket_is_404(ours: Workspace, bucket: Any) -
     assert (response.status_code, response.json()) == (404, {"detail": "Recording not found"})
 
 
-def test_s3_that_cannot_be_reached_is_said_in_words(
+def test_unreachable_s3_is_reported_in_words(
     ours: Workspace, bucket: Any, settings: Settings
 ) -> None:
     call = answered(ours)
@@ -290,7 +290,7 @@ def test_s3_that_cannot_be_reached_is_said_in_words(
     )
 
 
-def test_prune_removes_objects_from_the_bucket(ours: Workspace, bucket: Any) -> None:
+def test_prune_deletes_objects_from_the_bucket(ours: Workspace, bucket: Any) -> None:
     Workspace.unscoped.filter(pk=ours.pk).update(recording_retention_days=1)
     call = answered(ours)
     in_bucket(bucket, call)

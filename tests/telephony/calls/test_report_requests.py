@@ -36,7 +36,7 @@ def test_report_of_several_events_costs_four_queries(
     assert response.status_code == 200
 
 
-def test_report_of_nothing_is_received(ours: Workspace) -> None:
+def test_empty_report_is_accepted(ours: Workspace) -> None:
     call = sent(ours)
 
     response = report(call)
@@ -58,13 +58,13 @@ def test_token_of_another_call_is_401(ours: Workspace) -> None:
 @pytest.mark.parametrize(
     "path", ["/calls/nonsense/report", "/calls/01933b5e-0000-7000-8000-000000000000/report"]
 )
-def test_no_token_is_401_whatever_the_call(db: None, path: str) -> None:
+def test_missing_token_is_401_for_every_call(db: None, path: str) -> None:
     response = Client().post(path, data={}, content_type="application/json")
 
     assert response.status_code == 401
 
 
-def test_call_that_is_gone_is_404(ours: Workspace) -> None:
+def test_unknown_call_is_404(ours: Workspace) -> None:
     call = make.call(ours)
     Call.unscoped.filter(pk=call.pk).delete()
 
@@ -84,19 +84,22 @@ def test_get_is_405_and_a_form_is_415(ours: Workspace) -> None:
     assert (posted.status_code, posted.json()) == (415, {"detail": "Unsupported media type"})
 
 
-def mistake(loc: list[Any], msg: str, kind: str) -> dict[str, Any]:
+def invalid(loc: list[Any], msg: str, kind: str) -> dict[str, Any]:
     return {"loc": ["body", *loc], "msg": msg, "type": kind}
 
 
 @pytest.mark.parametrize(
-    ("body", "mistakes"),
+    ("body", "errors"),
     [
-        ([], [mistake([], "value is not a valid dict", "type_error.dict")]),
-        ({}, [mistake(["events"], "field required", "value_error.missing")]),
-        ({"events": {}}, [mistake(["events"], "value is not a valid list", "type_error.list")]),
+        ([], [invalid([], "value is not a valid dict", "type_error.dict")]),
+        ({}, [invalid(["events"], "field required", "value_error.missing")]),
+        (
+            {"events": {}},
+            [invalid(["events"], "value is not a valid list", "type_error.list")],
+        ),
         (
             {"events": [], "more": 1},
-            [mistake(["more"], "extra fields not permitted", "value_error.extra")],
+            [invalid(["more"], "extra fields not permitted", "value_error.extra")],
         ),
         (
             {
@@ -107,44 +110,43 @@ def mistake(loc: list[Any], msg: str, kind: str) -> dict[str, Any]:
                 ]
             },
             [
-                mistake(["events", 0], "value is not a valid dict", "type_error.dict"),
-                mistake(
+                invalid(["events", 0], "value is not a valid dict", "type_error.dict"),
+                invalid(
                     ["events", 1, "id"],
                     "ensure this value has at least 1 characters",
                     "value_error.any_str.min_length",
                 ),
-                mistake(["events", 1, "at"], "invalid datetime format", "value_error.datetime"),
-                mistake(
+                invalid(["events", 1, "at"], "invalid datetime format", "value_error.datetime"),
+                invalid(
                     ["events", 1, "kind"],
-                    "value is not a valid enumeration member; permitted: 'human', 'machine', 'uncertain', 'screened'",
+                    "value is not a valid enumeration member; "
+                    "permitted: 'human', 'machine', 'uncertain', 'screened'",
                     "type_error.enum",
                 ),
-                mistake(["events", 2, "id"], "field required", "value_error.missing"),
-                mistake(["events", 2, "at"], "field required", "value_error.missing"),
-                mistake(["events", 2, "role"], "field required", "value_error.missing"),
-                mistake(["events", 2, "text"], "field required", "value_error.missing"),
-                mistake(["events", 2, "started_at"], "field required", "value_error.missing"),
+                invalid(["events", 2, "id"], "field required", "value_error.missing"),
+                invalid(["events", 2, "at"], "field required", "value_error.missing"),
+                invalid(["events", 2, "role"], "field required", "value_error.missing"),
+                invalid(["events", 2, "text"], "field required", "value_error.missing"),
+                invalid(["events", 2, "started_at"], "field required", "value_error.missing"),
             ],
         ),
         (
             {"events": [{"type": "agent_alive", "id": None, "at": 5, "mood": "good"}]},
             [
-                mistake(
+                invalid(
                     ["events", 0, "id"],
                     "none is not an allowed value",
                     "type_error.none.not_allowed",
                 ),
-                mistake(["events", 0, "at"], "invalid datetime format", "value_error.datetime"),
-                mistake(["events", 0, "mood"], "extra fields not permitted", "value_error.extra"),
+                invalid(["events", 0, "at"], "invalid datetime format", "value_error.datetime"),
+                invalid(["events", 0, "mood"], "extra fields not permitted", "value_error.extra"),
             ],
         ),
     ],
 )
-def test_report_that_fails_its_schema_is_422(
-    ours: Workspace, body: Any, mistakes: list[dict[str, Any]]
-) -> None:
+def test_invalid_report_is_422(ours: Workspace, body: Any, errors: list[dict[str, Any]]) -> None:
     call = make.call(ours)
 
     response = report(call, body=body)
 
-    assert (response.status_code, response.json()) == (422, {"detail": mistakes})
+    assert (response.status_code, response.json()) == (422, {"detail": errors})

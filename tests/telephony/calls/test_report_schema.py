@@ -35,7 +35,7 @@ def test_unknown_type_is_reported_with_the_other_errors_of_the_event(unknown: An
     ]
 
 
-def test_missing_and_null_types_are_told_apart() -> None:
+def test_missing_and_null_types_have_different_errors() -> None:
     body = {"events": [{"id": "1", "at": AT}, event(None)]}
 
     assert errors(body) == [

@@ -11,7 +11,7 @@ from tests.telephony.calls.livekit import report, reported
 from tests.telephony.calls.reported_calls import sent, talking, timeline
 
 
-def test_agent_in_the_room_is_our_witness(ours: Workspace) -> None:
+def test_agent_joining_is_recorded(ours: Workspace) -> None:
     call = make.call(ours)
 
     response = report(call, reported("agent_joined"))
@@ -24,9 +24,9 @@ def test_agent_in_the_room_is_our_witness(ours: Workspace) -> None:
     assert timeline(call) == [("agent_joined", "The voice agent joined the room")]
 
 
-def test_agent_is_seen_once_a_second_however_much_it_says(ours: Workspace) -> None:
+def test_agent_activity_is_recorded_once_a_second(ours: Workspace) -> None:
     call = talking(ours)
-    said = {
+    turn = {
         "role": "agent",
         "text": "Hello",
         "started_at": timezone.now().isoformat(),
@@ -36,11 +36,11 @@ def test_agent_is_seen_once_a_second_however_much_it_says(ours: Workspace) -> No
     call.refresh_from_db()
     first = call.agent_seen_at
 
-    report(call, reported("turn", **said))
+    report(call, reported("turn", **turn))
     call.refresh_from_db()
     soon = call.agent_seen_at
     Call.unscoped.update(agent_seen_at=timezone.now() - timedelta(seconds=2))
-    report(call, reported("turn", **said))
+    report(call, reported("turn", **turn))
     call.refresh_from_db()
 
     assert first is not None
@@ -49,7 +49,7 @@ def test_agent_is_seen_once_a_second_however_much_it_says(ours: Workspace) -> No
     assert call.agent_seen_at >= first
 
 
-def test_agent_is_seen_no_later_than_its_own_clock_says(ours: Workspace) -> None:
+def test_agent_activity_is_no_later_than_its_own_clock(ours: Workspace) -> None:
     call = make.call(ours)
     then = timezone.now() - timedelta(seconds=90)
 
@@ -60,7 +60,7 @@ def test_agent_is_seen_no_later_than_its_own_clock_says(ours: Workspace) -> None
     assert abs(call.agent_seen_at - then) < timedelta(milliseconds=10)
 
 
-def test_late_sign_of_life_does_not_turn_the_witness_back(ours: Workspace) -> None:
+def test_late_sign_of_life_does_not_move_the_time_back(ours: Workspace) -> None:
     call = make.call(ours)
     report(call, reported("agent_alive"))
     call.refresh_from_db()
@@ -72,7 +72,7 @@ def test_late_sign_of_life_does_not_turn_the_witness_back(ours: Workspace) -> No
     assert call.agent_seen_at == seen
 
 
-def test_sign_of_life_is_one_query_and_no_row(
+def test_sign_of_life_costs_one_query_and_no_row(
     ours: Workspace, django_assert_num_queries: Any
 ) -> None:
     call = make.call(ours)
@@ -83,7 +83,7 @@ def test_sign_of_life_is_one_query_and_no_row(
     assert call.events.count() == 0
 
 
-def test_whole_conversation_is_told_in_order(ours: Workspace) -> None:
+def test_whole_conversation_is_recorded_in_order(ours: Workspace) -> None:
     call = sent(ours)
 
     report(call, reported("callee_joined"))
@@ -127,7 +127,7 @@ def test_whole_conversation_is_told_in_order(ours: Workspace) -> None:
     }
 
 
-def test_repeats_change_nothing(ours: Workspace) -> None:
+def test_repeated_reports_change_nothing(ours: Workspace) -> None:
     call = sent(ours)
     events = [
         reported("agent_joined"),
@@ -159,7 +159,7 @@ def test_repeats_change_nothing(ours: Workspace) -> None:
         ("client_initiated", None, "hung_up"),
     ],
 )
-def test_agent_knows_who_hung_up(
+def test_agent_reports_who_hung_up(
     ours: Workspace, reason: str, by: str | None, end_reason: str
 ) -> None:
     call = talking(ours)
@@ -170,9 +170,9 @@ def test_agent_knows_who_hung_up(
     assert (call.stage, call.hung_up_by, call.end_reason) == (Stage.ENDED, by, end_reason)
 
 
-def test_reason_that_is_too_long_is_cut_and_costs_no_other_event(ours: Workspace) -> None:
+def test_long_reason_is_cut_without_losing_other_events(ours: Workspace) -> None:
     call = talking(ours)
-    said = {
+    turn = {
         "role": "agent",
         "text": "Goodbye",
         "started_at": timezone.now().isoformat(),
@@ -181,7 +181,7 @@ def test_reason_that_is_too_long_is_cut_and_costs_no_other_event(ours: Workspace
 
     response = report(
         call,
-        reported("turn", **said),
+        reported("turn", **turn),
         reported("callee_left", reason="worker_crashed_" * 50),
         reported("ended", reason="worker_crashed_" * 50),
     )
@@ -192,7 +192,7 @@ def test_reason_that_is_too_long_is_cut_and_costs_no_other_event(ours: Workspace
     assert [turn.text for turn in call.turns.all()] == ["Goodbye"]
 
 
-def test_ringing_is_told_by_a_sign_of_life(ours: Workspace) -> None:
+def test_ringing_is_reported_by_a_sign_of_life(ours: Workspace) -> None:
     call = sent(ours)
     report(call, reported("callee_joined"))
 
@@ -208,7 +208,7 @@ def test_ringing_is_told_by_a_sign_of_life(ours: Workspace) -> None:
     assert timeline(call)[1:] == [("ringing", f"{call.to_number} is ringing")]
 
 
-def test_analysis_is_shown_once_it_is_reported(ours: Workspace, theirs: Workspace) -> None:
+def test_analysis_is_available_once_reported(ours: Workspace, theirs: Workspace) -> None:
     call = talking(ours)
     path = f"/calls/{call.pk}/analysis"
     before = make.client(ours).get(path)

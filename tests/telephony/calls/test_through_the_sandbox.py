@@ -1,4 +1,4 @@
-"""Calls from order to recording, through the real clients, a sandbox and a web server of ours."""
+"""Calls from order to recording, with the real clients, a sandbox and a live server."""
 
 import threading
 from collections.abc import Iterator
@@ -67,7 +67,7 @@ def follow(
     return found
 
 
-def test_answered_call_leaves_a_story_a_transcript_and_a_recording(
+def test_answered_call_has_timeline_transcript_and_recording(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber
 ) -> None:
     client = make.client(ours)
@@ -78,21 +78,23 @@ def test_answered_call_leaves_a_story_a_transcript_and_a_recording(
         box.wait_for(lambda: client.get(f"/calls/{call_id}").json()["has_recording"])
         hung_up_by = box.wait_for(
             lambda: client.get(f"/calls/{call_id}").json()["hung_up_by"]
-        )  # the agent tells
+        )  # reported by the agent
 
     call = client.get(f"/calls/{call_id}").json()
     moments = [
         call[name] for name in ("created_at", "dialed_at", "ringing_at", "answered_at", "ended_at")
     ]
-    story = [event["type"] for event in client.get(f"/calls/{call_id}/events").json()["items"]]
+    timeline = [event["type"] for event in client.get(f"/calls/{call_id}/events").json()["items"]]
     turns = client.get(f"/calls/{call_id}/transcript").json()["turns"]
     link = client.get(f"/calls/{call_id}/recording").json()["url"]
     recording = requests.get(link, timeout=10)
     assert (call["outcome"], call["sip_status_code"], call["sip_status"]) == ("answered", 200, "OK")
     assert moments == sorted(moments)
     assert hung_up_by in ("callee", "agent")
-    assert story[:2] == ["queued", "agent_joined"]
-    assert {"dialing", "ringing", "answered", "detected", "ended", "recording_ready"} <= set(story)
+    assert timeline[:2] == ["queued", "agent_joined"]
+    assert {"dialing", "ringing", "answered", "detected", "ended", "recording_ready"} <= set(
+        timeline
+    )
     assert len(turns) >= 4
     assert turns[0]["text"] == "Hello Ada!"
     assert recording.status_code == 200
@@ -100,7 +102,7 @@ def test_answered_call_leaves_a_story_a_transcript_and_a_recording(
     assert [dial["number"] for dial in box.dials()] == ["+12025550110"]
 
 
-def test_recording_goes_to_the_bucket_under_the_workspaces_name(
+def test_recording_is_stored_in_the_bucket_under_its_workspace(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber, bucket: Any
 ) -> None:
     client = make.client(ours)
@@ -126,7 +128,7 @@ def test_recording_goes_to_the_bucket_under_the_workspaces_name(
         ("+12025550198", "blocked", 603),
     ],
 )
-def test_outcome_is_the_one_the_number_stands_for(
+def test_each_sandbox_number_has_its_outcome(
     ours: Workspace,
     box: RunningSandbox,
     number: PhoneNumber,
@@ -142,9 +144,7 @@ def test_outcome_is_the_one_the_number_stands_for(
     assert (call["outcome"], call["sip_status_code"]) == (outcome, sip_status_code)
 
 
-def test_hang_up_of_a_queued_call_means_nobody_is_called(
-    ours: Workspace, box: RunningSandbox
-) -> None:
+def test_hanging_up_a_queued_call_prevents_the_dial(ours: Workspace, box: RunningSandbox) -> None:
     make.phone_number(ours)
     call_id = placed(ours, "+12025550110")
     client = make.client(ours)
@@ -167,7 +167,7 @@ def test_hang_up_of_a_queued_call_means_nobody_is_called(
     ("to", "status", "outcome"),
     [("+12025550110", "in_progress", "answered"), ("+12025550165", "dialing", "cancelled")],
 )
-def test_hang_up_ends_the_telephones_call(
+def test_hanging_up_ends_the_phone_call(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber, to: str, status: str, outcome: str
 ) -> None:
     call_id = placed(ours, to)
@@ -183,7 +183,7 @@ def test_hang_up_ends_the_telephones_call(
     assert make.client(ours).get(f"/calls/{call_id}").json()["outcome"] == outcome
 
 
-def test_a_refused_key_is_told_as_such(
+def test_a_refused_key_is_reported_as_such(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber, settings: Settings
 ) -> None:
     settings.LIVEKIT_API_SECRET = "another secret, long enough for the algorithm"
@@ -192,19 +192,17 @@ def test_a_refused_key_is_told_as_such(
     with dialling():
         call = follow(box, ours, call_id)
 
-    story = make.client(ours).get(f"/calls/{call_id}/events").json()["items"]
+    timeline = make.client(ours).get(f"/calls/{call_id}/events").json()["items"]
     assert (call["outcome"], call["end_reason"], call["dialed_at"]) == (
         "trunk_error",
         "livekit_key_refused",
         None,
     )
-    assert story[-1]["text"] == "LiveKit refused our API key"
+    assert timeline[-1]["text"] == "LiveKit refused our API key"
     assert box.dials() == []
 
 
-def test_hang_up_waits_for_a_dial_that_began_meanwhile(
-    ours: Workspace, box: RunningSandbox
-) -> None:
+def test_hanging_up_waits_for_a_dial_in_progress(ours: Workspace, box: RunningSandbox) -> None:
     call = make.call(ours)
     Call.unscoped.filter(pk=call.pk).update(stage=Stage.INTENT, intent_at=timezone.now())
 
@@ -225,7 +223,7 @@ def test_hang_up_waits_for_a_dial_that_began_meanwhile(
     assert list(call.events.values_list("text", flat=True)) == ["Hung up before it was answered"]
 
 
-def test_transfer_hands_the_callee_on(
+def test_transfer_connects_the_callee_to_the_other_number(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber
 ) -> None:
     call_id = placed(ours, "+12025550110")
@@ -279,7 +277,7 @@ def test_transfer_to_a_suppressed_number_is_refused(
     assert still == "in_progress"
 
 
-def test_keys_are_pressed_while_the_callee_is_on_the_line(
+def test_keys_are_pressed_during_the_call(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber
 ) -> None:
     call_id = placed(ours, "+12025550110")

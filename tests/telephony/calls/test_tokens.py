@@ -1,4 +1,4 @@
-"""What LiveKit is shown must not depend on the clock of the machine that signed it."""
+"""Tokens for LiveKit must not depend on the clock of the machine that signed them."""
 
 import time
 
@@ -22,24 +22,24 @@ def read(token: str) -> dict[str, object]:
     return claims
 
 
-def test_a_token_of_a_fast_clock_is_good_at_once() -> None:
+def test_a_token_of_a_fast_clock_is_valid_at_once() -> None:
     exp = int(time.time()) + 6 * 3600
     token = sign({"iss": "key", "nbf": exp - 100, "exp": exp, "video": {"roomList": True}})
 
     assert read(without_beginning(token)) == {"iss": "key", "exp": exp, "video": {"roomList": True}}
 
 
-def test_a_token_without_a_beginning_is_left_as_it_is() -> None:
+def test_a_token_without_nbf_is_unchanged() -> None:
     token = sign({"iss": "key", "exp": 1})
 
     assert without_beginning(token) is token
 
 
-async def test_requests_are_sent_once_and_with_such_tokens(settings: Settings) -> None:
-    shown: list[str] = []
+async def test_requests_are_sent_once_with_tokens_without_nbf(settings: Settings) -> None:
+    sent_tokens: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
-        shown.append(request.headers["Authorization"])
+        sent_tokens.append(request.headers["Authorization"])
         return web.Response(body=b"")
 
     app = web.Application()
@@ -50,7 +50,7 @@ async def test_requests_are_sent_once_and_with_such_tokens(settings: Settings) -
             rooms = await list_rooms(livekit)
 
     assert rooms == []
-    [authorization] = shown
+    [authorization] = sent_tokens
     claims = read(authorization.removeprefix("Bearer "))
     assert set(claims) >= {"exp", "iss", "video"}
     assert "nbf" not in claims

@@ -10,7 +10,7 @@ from tests import make
 
 
 def talked(of: Workspace, *, days_ago: int) -> Call:
-    """An ended call with a transcript, a tool that was used, and an analysis."""
+    """Create an ended call with a transcript, a tool call and an analysis."""
     at = timezone.now() - timedelta(days=days_ago)
     call = make.call(
         of, stage="ended", outcome="answered", dialed_at=at, answered_at=at, ended_at=at
@@ -33,7 +33,7 @@ def left(call: Call) -> tuple[int, dict[str, Any]]:
     return Turn.unscoped.filter(call=call).count(), lines
 
 
-def test_what_was_said_is_forgotten_after_the_workspaces_time(
+def test_transcripts_are_deleted_after_the_workspaces_retention(
     ours: Workspace, theirs: Workspace
 ) -> None:
     make.client(ours).patch(f"/workspaces/{ours.pk}", {"transcript_retention_days": 30})
@@ -45,7 +45,7 @@ def test_what_was_said_is_forgotten_after_the_workspaces_time(
     before = left(young)
 
     call_command("prune")
-    call_command("prune")  # the second finds nothing, and says nothing more
+    call_command("prune")  # the second finds nothing and adds no event
 
     client = make.client(ours)
     assert left(old) == (
@@ -59,7 +59,7 @@ def test_what_was_said_is_forgotten_after_the_workspaces_time(
     assert (left(young), left(kept)) == (before, before)
 
 
-def test_more_calls_than_one_chunk_are_forgotten(ours: Workspace, monkeypatch: Any) -> None:
+def test_transcripts_of_several_chunks_are_deleted(ours: Workspace, monkeypatch: Any) -> None:
     monkeypatch.setattr("telephony.services.transcripts.TRANSCRIPT_CHUNK_CALLS", 2)
     Workspace.unscoped.filter(pk=ours.pk).update(transcript_retention_days=1)
     for _ in range(5):
@@ -70,7 +70,7 @@ def test_more_calls_than_one_chunk_are_forgotten(ours: Workspace, monkeypatch: A
     assert not Turn.unscoped.exists()
 
 
-def test_a_time_of_nothing_is_refused(ours: Workspace) -> None:
+def test_a_retention_of_zero_days_is_rejected(ours: Workspace) -> None:
     response = make.client(ours).patch(f"/workspaces/{ours.pk}", {"transcript_retention_days": 0})
 
     assert response.json()["detail"][0]["msg"] == "ensure this value is greater than or equal to 1"

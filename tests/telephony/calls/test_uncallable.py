@@ -1,4 +1,4 @@
-"""Whom nobody calls: not by a list, not one by one, not for a test, not to hand somebody on."""
+"""Numbers that are never called: not from lists, not one by one, for tests or as transfers."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def refused(response: Any) -> tuple[int, Any]:
 
 
 @pytest.mark.parametrize(("to", "words"), KINDS.items())
-def test_lists_and_single_calls_refuse_in_the_same_words(
+def test_lists_and_single_calls_refuse_with_the_same_message(
     ours: Workspace, to: str, words: str
 ) -> None:
     number, call = make.phone_number(ours), make.call(ours, stage=Stage.IN_PROGRESS)
@@ -43,7 +43,7 @@ def test_lists_and_single_calls_refuse_in_the_same_words(
 
 
 @pytest.mark.parametrize("to", NO_NUMBERS)
-def test_what_has_no_international_spelling_is_no_number(ours: Workspace, to: str) -> None:
+def test_a_number_without_an_international_form_is_invalid(ours: Workspace, to: str) -> None:
     number, call = make.phone_number(ours), make.call(ours, stage=Stage.IN_PROGRESS)
     client, agent = make.client(ours), make.agent(ours)
 

@@ -15,41 +15,41 @@ from tests.telephony.calls import livekit
 from worker import sweep
 
 
-def test_browser_takes_a_seat_in_one_room_for_ten_minutes(
+def test_browser_gets_a_token_for_one_room_and_ten_minutes(
     ours: Workspace, box: RunningSandbox
 ) -> None:
     agent = make.agent(ours)
 
     response = make.client(ours).post("/calls/web", {"agent_id": str(agent.pk)})
 
-    seat = response.json()
-    claims = jwt.decode(seat["token"], options={"verify_signature": False})
-    call = make.client(ours).get(f"/calls/{seat['call_id']}").json()
+    opened = response.json()
+    claims = jwt.decode(opened["token"], options={"verify_signature": False})
+    call = make.client(ours).get(f"/calls/{opened['call_id']}").json()
     assert response.status_code == 201
-    assert set(seat) == {"call_id", "url", "token", "room"}
-    assert seat["url"] == box.url.replace("http", "ws")
+    assert set(opened) == {"call_id", "url", "token", "room"}
+    assert opened["url"] == box.url.replace("http", "ws")
     assert claims["video"] == {
         "roomJoin": True,
-        "room": seat["room"],
+        "room": opened["room"],
         "canPublish": True,
         "canSubscribe": True,
         "canPublishData": False,
     }
     assert 590 <= claims["exp"] - claims["nbf"] <= 600
-    assert claims["sub"] == f"callee-{seat['call_id']}"
+    assert claims["sub"] == f"callee-{opened['call_id']}"
     assert (call["direction"], call["status"]) == ("inbound", "ringing")
-    assert [room["room"]["name"] for room in box.rooms()] == [seat["room"]]
+    assert [room["room"]["name"] for room in box.rooms()] == [opened["room"]]
 
 
-def test_browser_in_the_room_is_a_call_in_progress(ours: Workspace, box: RunningSandbox) -> None:
-    seat = make.client(ours).post("/calls/web", {"agent_id": str(make.agent(ours).pk)}).json()
-    browser = {"identity": f"callee-{seat['call_id']}", "kind": "STANDARD"}
+def test_call_is_in_progress_when_the_browser_joins(ours: Workspace, box: RunningSandbox) -> None:
+    opened = make.client(ours).post("/calls/web", {"agent_id": str(make.agent(ours).pk)}).json()
+    browser = {"identity": f"callee-{opened['call_id']}", "kind": "STANDARD"}
 
-    livekit.post(livekit.event("participant_joined", seat["room"], participant=browser))
-    talking = make.client(ours).get(f"/calls/{seat['call_id']}").json()
+    livekit.post(livekit.event("participant_joined", opened["room"], participant=browser))
+    talking = make.client(ours).get(f"/calls/{opened['call_id']}").json()
     left = {**browser, "disconnectReason": "CLIENT_INITIATED"}
-    livekit.post(livekit.event("participant_left", seat["room"], participant=left))
-    over = make.client(ours).get(f"/calls/{seat['call_id']}").json()
+    livekit.post(livekit.event("participant_left", opened["room"], participant=left))
+    over = make.client(ours).get(f"/calls/{opened['call_id']}").json()
 
     assert (talking["status"], over["status"], over["outcome"]) == (
         "in_progress",
@@ -58,7 +58,7 @@ def test_browser_in_the_room_is_a_call_in_progress(ours: Workspace, box: Running
     )
 
 
-def test_browser_that_nobody_reports_on_is_not_hung_up(ours: Workspace) -> None:
+def test_silent_browser_in_the_room_is_not_hung_up(ours: Workspace) -> None:
     now = timezone.now()
     of_the_web = {
         "direction": "inbound",
@@ -81,21 +81,21 @@ def test_browser_that_nobody_reports_on_is_not_hung_up(ours: Workspace) -> None:
     assert (call.stage, call.end_reason) == (Stage.ENDED, "left_unnoticed")
 
 
-def test_seat_nobody_takes_is_closed_as_soon_as_nobody_can_take_it(
+def test_unused_web_call_is_closed_when_its_token_has_expired(
     ours: Workspace, box: RunningSandbox
 ) -> None:
     client = make.client(ours)
-    seat = client.post("/calls/web", {"agent_id": str(make.agent(ours).pk)}).json()
-    token = jwt.decode(seat["token"], options={"verify_signature": False})
+    opened = client.post("/calls/web", {"agent_id": str(make.agent(ours).pk)}).json()
+    token = jwt.decode(opened["token"], options={"verify_signature": False})
     usable = token["exp"] + 60 - timezone.now().timestamp()  # LiveKit's leeway
 
     Call.unscoped.update(created_at=timezone.now() - timedelta(seconds=usable + 1))
     sweep.sweep()
-    still = client.get(f"/calls/{seat['call_id']}").json()["status"]
+    still = client.get(f"/calls/{opened['call_id']}").json()["status"]
     Call.unscoped.update(created_at=timezone.now() - timedelta(seconds=usable + 15))
     sweep.sweep()
 
-    call = client.get(f"/calls/{seat['call_id']}").json()
+    call = client.get(f"/calls/{opened['call_id']}").json()
     assert still == "ringing"
     assert (call["status"], call["outcome"], call["end_reason"]) == (
         "ended",
@@ -108,27 +108,27 @@ def test_seat_nobody_takes_is_closed_as_soon_as_nobody_can_take_it(
     assert line.text == "Nobody joined the test call while its link was good"
 
 
-def test_room_outlasts_the_token_that_leads_into_it(ours: Workspace, box: RunningSandbox) -> None:
-    seat = make.client(ours).post("/calls/web", {"agent_id": str(make.agent(ours).pk)}).json()
-    token = jwt.decode(seat["token"], options={"verify_signature": False})
+def test_room_outlives_the_browsers_token(ours: Workspace, box: RunningSandbox) -> None:
+    opened = make.client(ours).post("/calls/web", {"agent_id": str(make.agent(ours).pk)}).json()
+    token = jwt.decode(opened["token"], options={"verify_signature": False})
 
     [room] = box.rooms()
 
     assert int(room["room"]["creation_time"]) + room["room"]["empty_timeout"] > token["exp"] + 60
 
 
-def test_browser_that_joined_in_the_last_moment_is_not_cut_off(ours: Workspace) -> None:
+def test_browser_that_joined_at_the_last_moment_stays_connected(ours: Workspace) -> None:
     call = make.call(ours, direction="inbound", from_number="web", stage=Stage.RINGING)
     browser = Participant(identity=call.callee_identity, attributes={}, is_callee=False)
     agent = Participant(identity="agent-AJ_1", attributes={}, is_callee=False)
 
-    taken = conclude_web_call(call, [agent, browser])
+    is_joined = conclude_web_call(call, [agent, browser])
 
     call.refresh_from_db()
-    assert (taken, call.stage, call.outcome) == (True, Stage.IN_PROGRESS, None)
+    assert (is_joined, call.stage, call.outcome) == (True, Stage.IN_PROGRESS, None)
 
 
-def test_seat_stays_open_while_livekit_cannot_be_asked(
+def test_web_call_stays_open_while_livekit_is_unreachable(
     ours: Workspace, transactional_db: None, settings: Settings
 ) -> None:
     settings.LIVEKIT_URL = "http://127.0.0.1:9"
@@ -141,7 +141,7 @@ def test_seat_stays_open_while_livekit_cannot_be_asked(
     assert call.stage == Stage.RINGING
 
 
-def test_draft_gets_no_browser_call(ours: Workspace, box: RunningSandbox) -> None:
+def test_unpublished_agent_gets_no_web_call(ours: Workspace, box: RunningSandbox) -> None:
     agent = make.agent(ours, published=False)
 
     response = make.client(ours).post("/calls/web", {"agent_id": str(agent.pk)})

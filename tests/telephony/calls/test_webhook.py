@@ -27,7 +27,7 @@ def timeline(call: Call) -> list[tuple[str, str]]:
     return list(call.events.order_by("at", "pk").values_list("type", "text"))
 
 
-def test_callee_in_the_room_is_a_call_that_was_placed(ours: Workspace) -> None:
+def test_callee_joining_the_room_proves_the_call_was_placed(ours: Workspace) -> None:
     call = make.call(ours, stage=Stage.INTENT, intent_at=timezone.now())
 
     response = livekit.post(
@@ -74,7 +74,7 @@ def test_agent_leaving_does_not_end_the_call(ours: Workspace) -> None:
     assert InboxEvent.objects.count() == 0
 
 
-def test_track_of_the_callee_is_kept_as_evidence_of_a_call_in_doubt(ours: Workspace) -> None:
+def test_callees_track_is_evidence_for_a_call_in_doubt(ours: Workspace) -> None:
     call = make.call(ours, stage=Stage.UNKNOWN, intent_at=timezone.now())
 
     livekit.post(
@@ -85,7 +85,7 @@ def test_track_of_the_callee_is_kept_as_evidence_of_a_call_in_doubt(ours: Worksp
     assert inbox_has_callee(call)
 
 
-def test_room_that_closed_ends_an_answered_call(ours: Workspace) -> None:
+def test_closed_room_ends_an_answered_call(ours: Workspace) -> None:
     call = talking(ours, detected="machine")
 
     livekit.post(livekit.event("room_finished", call, roomEndReason="ROOM_END_API_DELETE"))
@@ -99,7 +99,7 @@ def test_room_that_closed_ends_an_answered_call(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize("reason", ["USER_REJECTED", "USER_UNAVAILABLE", ""])
-def test_departure_before_the_answer_is_left_to_the_dials_own_answer(
+def test_departure_before_the_answer_is_decided_by_the_dials_answer(
     ours: Workspace, reason: str
 ) -> None:
     lease = timezone.now() + timedelta(seconds=15)
@@ -131,7 +131,7 @@ def test_late_callee_of_a_closed_attempt_raises_an_alarm_and_changes_nothing(
 
 
 @pytest.mark.parametrize("room", ["somebody-elses", "vo-", "vo-not-an-id", ""])
-def test_rooms_of_others_are_ignored(db: None, room: str) -> None:
+def test_foreign_rooms_are_ignored(db: None, room: str) -> None:
     response = livekit.post(
         livekit.event("participant_joined", room, participant={"identity": "x"})
     )
@@ -140,7 +140,7 @@ def test_rooms_of_others_are_ignored(db: None, room: str) -> None:
     assert InboxEvent.objects.count() == 0
 
 
-def test_call_that_is_gone_is_ignored(ours: Workspace) -> None:
+def test_events_of_deleted_calls_are_ignored(ours: Workspace) -> None:
     call = make.call(ours)
     call.delete()
 
@@ -187,7 +187,7 @@ def test_bad_signature_is_401(db: None, authorization: Any) -> None:
 @pytest.mark.parametrize(
     "body", [b"[]", b"{", b"{}", b'{"id": 1, "event": "x"}', b'{"id": "", "event": "x"}']
 )
-def test_what_is_no_event_is_400(db: None, body: bytes) -> None:
+def test_malformed_event_is_400(db: None, body: bytes) -> None:
     response = livekit.post(body)
 
     assert (response.status_code, response.json()) == (400, {"detail": "Malformed request body"})
@@ -205,7 +205,7 @@ def test_get_with_no_signature_is_401(db: None) -> None:
     assert response.status_code == 401
 
 
-def test_database_away_asks_livekit_to_send_again(db: None) -> None:
+def test_unreachable_database_makes_livekit_send_again(db: None) -> None:
     def fail(*args: Any) -> None:
         raise OperationalError("the server is gone")
 
@@ -238,7 +238,7 @@ def test_event_whose_call_is_locked_waits_for_the_sweep(ours: Workspace) -> None
     assert call.stage == Stage.ENDED
 
 
-def test_sweep_applies_what_was_stored_and_not_applied(ours: Workspace) -> None:
+def test_sweep_applies_pending_events(ours: Workspace) -> None:
     call = talking(ours)
     body = livekit.event("room_finished", call)
     long_ago = timezone.now() - timedelta(minutes=4)
@@ -253,7 +253,7 @@ def test_sweep_applies_what_was_stored_and_not_applied(ours: Workspace) -> None:
     assert call.stage == Stage.ENDED
 
 
-def test_event_that_cannot_be_understood_does_not_stop_the_sweep(ours: Workspace) -> None:
+def test_malformed_event_does_not_stop_the_sweep(ours: Workspace) -> None:
     call = talking(ours)
     long_ago = timezone.now() - timedelta(minutes=4)
     never = {"createdAt": "9" * 20}
@@ -273,9 +273,7 @@ def test_event_that_cannot_be_understood_does_not_stop_the_sweep(ours: Workspace
     assert InboxEvent.objects.filter(applied_at=None).count() == 0
 
 
-def test_event_that_cannot_be_understood_is_stored_and_done_with(
-    ours: Workspace, caplog: Any
-) -> None:
+def test_malformed_event_is_stored_as_applied(ours: Workspace, caplog: Any) -> None:
     call = talking(ours)
 
     response = livekit.post({**livekit.event("room_finished", call), "createdAt": "soon"})

@@ -1,4 +1,4 @@
-"""What LiveKit has, read with our admin client."""
+"""What LiveKit has, read with our own client."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The body of a registration, and the errors it may cause."""
+"""Bodies of registrations and of validation errors."""
 
 from typing import Any
 
@@ -17,5 +17,5 @@ def body(**fields: Any) -> dict[str, Any]:
     return {"phone_number": NUMBER, "provider": "sip", "sip": SIP, **fields}
 
 
-def mistake(loc: list[str], msg: str, kind: str) -> dict[str, Any]:
+def invalid(loc: list[str], msg: str, kind: str) -> dict[str, Any]:
     return {"loc": ["body", *loc], "msg": msg, "type": kind}

@@ -1,6 +1,4 @@
-"""A relay in front of the sandbox that breaks chosen requests on the way, before or after they are
-carried out.
-"""
+"""A relay in front of the sandbox that breaks chosen requests, before or after they are handled."""
 
 import threading
 from collections.abc import Iterator
@@ -15,8 +13,9 @@ import requests
 
 @dataclass
 class Break:
-    """Strikes requests whose path ends so. `after`: it is carried out first. Without a status the
-    connection closes.
+    """A fault for requests whose path ends with `path`.
+
+    With `after` the request is handled first. Without a `status` the connection is closed.
     """
 
     path: str
@@ -28,13 +27,13 @@ class Break:
 
 @dataclass
 class Relay:
-    """`seen` has the path of every request that came."""
+    """A running relay; `seen` holds the path of every request."""
 
     url: str
     breaks: list[Break] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
 
-    def strike(self, path: str) -> Break | None:
+    def find_fault(self, path: str) -> Break | None:
         self.seen.append(path)
         found = next((b for b in self.breaks if b.times > 0 and path.endswith(b.path)), None)
         if found is not None:
@@ -53,7 +52,7 @@ def relay_to(target: str) -> Iterator[Relay]:
 
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            fault = relay.strike(urlsplit(self.path).path)
+            fault = relay.find_fault(urlsplit(self.path).path)
             if fault is None or fault.after:
                 headers = dict(self.headers)
                 answer = session.request(

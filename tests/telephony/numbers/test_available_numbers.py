@@ -4,7 +4,7 @@ from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.twilio import refusal
 
 
-def test_the_inventory_is_a_page_of_numbers(ours: Workspace, box: RunningSandbox) -> None:
+def test_the_inventory_is_paged(ours: Workspace, box: RunningSandbox) -> None:
     response = make.client(ours).get(
         "/phone-numbers/available?country=us&type=local&area_code=415&page_size=1"
     )
@@ -40,7 +40,9 @@ def test_an_empty_inventory_is_an_empty_page(ours: Workspace, box: RunningSandbo
     }
 
 
-def test_a_kind_that_a_country_does_not_have_is_told(ours: Workspace, box: RunningSandbox) -> None:
+def test_a_number_type_missing_in_the_country_is_reported(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     response = make.client(ours).get("/phone-numbers/available?country=US&type=mobile")
 
     assert (response.status_code, response.json()) == refusal("no mobile numbers are sold in US")
@@ -52,9 +54,9 @@ def test_the_query_is_validated(ours: Workspace) -> None:
     )
 
     permitted = "value is not a valid enumeration member; permitted: 'local', 'toll_free', 'mobile'"
-    told = {tuple(mistake["loc"]): mistake["msg"] for mistake in response.json()["detail"]}
+    messages = {tuple(error["loc"]): error["msg"] for error in response.json()["detail"]}
     assert response.status_code == 422
-    assert told == {
+    assert messages == {
         ("query", "country"): "a country code of two letters is expected",
         ("query", "type"): permitted,
         ("query", "area_code"): "value is not a valid integer",

@@ -109,7 +109,7 @@ def test_a_changed_password_is_encrypted_and_used(ours: Workspace, box: RunningS
     assert everything()["outbound"][0].auth_password == "another one"
 
 
-def test_what_was_read_may_be_sent_back(ours: Workspace, box: RunningSandbox) -> None:
+def test_a_number_that_was_read_may_be_sent_back(ours: Workspace, box: RunningSandbox) -> None:
     number = register(ours)
 
     response = make.client(ours).patch(f"/phone-numbers/{number['id']}", number)
@@ -118,7 +118,7 @@ def test_what_was_read_may_be_sent_back(ours: Workspace, box: RunningSandbox) ->
     assert decrypt_password(PhoneNumber.unscoped.get()) == "s3cret of the trunk"
 
 
-def test_null_is_no_sip_settings(ours: Workspace, box: RunningSandbox) -> None:
+def test_null_sip_settings_are_rejected(ours: Workspace, box: RunningSandbox) -> None:
     number = register(ours)
 
     response = make.client(ours).patch(f"/phone-numbers/{number['id']}", {"sip": None})
@@ -135,7 +135,7 @@ def test_null_is_no_sip_settings(ours: Workspace, box: RunningSandbox) -> None:
     }
 
 
-def test_changes_at_the_same_time_are_both_made_at_livekit(
+def test_simultaneous_changes_are_both_made_at_livekit(
     ours: Workspace, box: RunningSandbox
 ) -> None:
     register(ours)
@@ -151,9 +151,7 @@ def test_changes_at_the_same_time_are_both_made_at_livekit(
     assert check_number(number=PhoneNumber.unscoped.get()) == []
 
 
-def test_a_change_while_the_number_is_removed_leaves_nothing(
-    ours: Workspace, box: RunningSandbox
-) -> None:
+def test_a_change_during_removal_leaves_nothing(ours: Workspace, box: RunningSandbox) -> None:
     register(ours)
     read_before = PhoneNumber.unscoped.get()
     remove_number(number=PhoneNumber.unscoped.get())
@@ -165,7 +163,7 @@ def test_a_change_while_the_number_is_removed_leaves_nothing(
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_change_that_livekit_breaks_changes_nothing(
+def test_a_change_that_livekit_fails_changes_nothing(
     ours: Workspace, relay: Relay, after: bool
 ) -> None:
     number = register(ours)
@@ -183,7 +181,7 @@ def test_a_change_that_livekit_breaks_changes_nothing(
     assert everything()["outbound"][0].address == "sip.carrier.example"
 
 
-def test_deleting_takes_everything_away(ours: Workspace, box: RunningSandbox) -> None:
+def test_deleting_removes_everything(ours: Workspace, box: RunningSandbox) -> None:
     number = register(ours, inbound_agent_id=str(make.agent(ours).pk))
     assert all(everything().values())
 
@@ -196,7 +194,9 @@ def test_deleting_takes_everything_away(ours: Workspace, box: RunningSandbox) ->
     assert not NumberPace.unscoped.exists()
 
 
-def test_a_number_of_a_running_batch_stays(ours: Workspace, box: RunningSandbox) -> None:
+def test_a_number_of_a_running_batch_cannot_be_deleted(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     number = register(ours)
     make.batch(ours, phone_number=PhoneNumber.unscoped.get(), status=Batch.Status.RUNNING)
 
@@ -207,7 +207,7 @@ def test_a_number_of_a_running_batch_stays(ours: Workspace, box: RunningSandbox)
     assert len(everything()["outbound"]) == 1
 
 
-def test_a_number_of_a_live_call_stays(ours: Workspace, box: RunningSandbox) -> None:
+def test_a_number_of_an_open_call_cannot_be_deleted(ours: Workspace, box: RunningSandbox) -> None:
     number = register(ours)
     make.call(ours, number=PhoneNumber.unscoped.get(), stage=Stage.IN_PROGRESS)
 
@@ -216,9 +216,7 @@ def test_a_number_of_a_live_call_stays(ours: Workspace, box: RunningSandbox) -> 
     assert (response.status_code, response.json()) == (400, {"detail": "Phone number is in use"})
 
 
-def test_a_number_with_a_past_is_deleted_and_its_calls_stay(
-    ours: Workspace, box: RunningSandbox
-) -> None:
+def test_a_used_number_is_deleted_and_its_calls_stay(ours: Workspace, box: RunningSandbox) -> None:
     number = register(ours)
     call = make.call(ours, number=PhoneNumber.unscoped.get(), stage=Stage.ENDED)
 
@@ -230,7 +228,7 @@ def test_a_number_with_a_past_is_deleted_and_its_calls_stay(
 
 
 @pytest.mark.parametrize("step", ["DeleteSIPDispatchRule", "DeleteSIPTrunk"])
-def test_a_delete_that_livekit_breaks_is_finished_later(
+def test_a_deletion_that_livekit_fails_is_finished_later(
     ours: Workspace, relay: Relay, step: str
 ) -> None:
     number = register(ours, inbound_agent_id=str(make.agent(ours).pk))
@@ -248,7 +246,7 @@ def test_a_delete_that_livekit_breaks_is_finished_later(
     assert not PhoneNumber.unscoped.exists()
 
 
-def test_a_number_that_is_being_removed_takes_no_changes(
+def test_a_number_that_is_being_removed_cannot_be_changed(
     ours: Workspace, box: RunningSandbox
 ) -> None:
     number = register(ours)
@@ -262,7 +260,7 @@ def test_a_number_that_is_being_removed_takes_no_changes(
     )
 
 
-def test_a_registration_that_died_is_cleared_away(ours: Workspace, box: RunningSandbox) -> None:
+def test_an_interrupted_registration_is_cleaned_up(ours: Workspace, box: RunningSandbox) -> None:
     register(ours)
     PhoneNumber.unscoped.update(status=PhoneNumber.Status.PROVISIONING)
 
@@ -275,7 +273,7 @@ def test_a_registration_that_died_is_cleared_away(ours: Workspace, box: RunningS
     assert not PhoneNumber.unscoped.exists()
 
 
-def test_cleaning_goes_on_when_livekit_is_there_again(
+def test_clean_up_continues_when_livekit_is_reachable_again(
     ours: Workspace, box: RunningSandbox, settings: Settings
 ) -> None:
     register(ours)
@@ -292,7 +290,7 @@ def test_cleaning_goes_on_when_livekit_is_there_again(
 
 @pytest.mark.parametrize("method", ["get", "patch", "delete"])
 @pytest.mark.parametrize("path", ["/phone-numbers", "/sip-trunks"])
-def test_another_workspaces_rows_are_not_there(
+def test_another_workspaces_numbers_are_not_found(
     ours: Workspace, theirs: Workspace, box: RunningSandbox, path: str, method: str
 ) -> None:
     number = make.phone_number(theirs)
@@ -305,7 +303,7 @@ def test_another_workspaces_rows_are_not_there(
         assert (response.status_code, response.json()) == (404, {"detail": f"{thing} not found"})
 
 
-def test_members_read_and_change_nothing(ours: Workspace, box: RunningSandbox) -> None:
+def test_members_may_read_but_not_change(ours: Workspace, box: RunningSandbox) -> None:
     number = make.phone_number(ours)
     member = make.client(ours, Role.MEMBER)
 
@@ -325,13 +323,13 @@ def test_members_read_and_change_nothing(ours: Workspace, box: RunningSandbox) -
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_the_list_costs_the_same_for_any_number_of_numbers(
+def test_the_list_costs_the_same_queries_for_any_number_of_rows(
     ours: Workspace, rows: int, django_assert_num_queries: Any
 ) -> None:
     for _ in range(rows):
         make.phone_number(ours)
     client = make.client(ours)
-    client.get("/phone-numbers")  # the key's first use is written down
+    client.get("/phone-numbers")  # stores the key's first use
 
     with django_assert_num_queries(4):  # key, count, page, trunks
         response = client.get("/phone-numbers?page_size=2")

@@ -40,7 +40,7 @@ def drift_of(workspace: Workspace, number: dict[str, Any]) -> list[str]:
 
 
 def disturb(number: PhoneNumber, **outbound: Any) -> None:
-    """Somebody changes the outbound trunk at LiveKit, and loses inbound trunk and rule."""
+    """Change the outbound trunk at LiveKit, and delete the inbound trunk and the rule."""
     wanted = {
         "address": "sip.carrier.example",
         "transport": "tcp",
@@ -60,28 +60,28 @@ def test_a_fresh_number_has_no_drift(ours: Workspace, box: RunningSandbox) -> No
     assert check_all() == ([], [])
 
 
-def test_what_was_changed_at_livekit_is_told_in_words(ours: Workspace, box: RunningSandbox) -> None:
+def test_changes_at_livekit_are_described(ours: Workspace, box: RunningSandbox) -> None:
     number = register(ours)
     row = PhoneNumber.unscoped.get()
     disturb(row, address="elsewhere.example", auth_username="voice", auth_password="another")
 
-    told = drift_of(ours, number)
+    differences = drift_of(ours, number)
 
     row.refresh_from_db()
-    assert told == [
+    assert differences == [
         "The outbound trunk differs in address",
         "The outbound trunk differs in auth password",
         "The inbound trunk is missing at LiveKit",
         "The dispatch rule is missing at LiveKit",
     ]
-    assert row.drift == told
+    assert row.drift == differences
     assert dict(SipTrunk.unscoped.values_list("direction", "status")) == {
         "outbound": "active",
         "inbound": "missing",
     }
 
 
-def test_repairing_puts_livekit_right(ours: Workspace, box: RunningSandbox) -> None:
+def test_repairing_restores_livekit(ours: Workspace, box: RunningSandbox) -> None:
     number = register(ours)
     row = PhoneNumber.unscoped.get()
     disturb(row, address="elsewhere.example")
@@ -95,7 +95,7 @@ def test_repairing_puts_livekit_right(ours: Workspace, box: RunningSandbox) -> N
     assert everything()["outbound"][0].auth_password == "s3cret of the trunk"
 
 
-def test_things_of_ours_without_a_row_are_found(ours: Workspace, box: RunningSandbox) -> None:
+def test_tagged_trunks_without_a_row_are_found(ours: Workspace, box: RunningSandbox) -> None:
     register(ours)
     found = everything()
     ids = [

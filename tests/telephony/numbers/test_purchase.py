@@ -72,7 +72,7 @@ def test_a_purchase_connects_twilio_to_livekit(ours: Workspace, box: RunningSand
     assert len(found["rules"]) == 1
 
 
-def test_the_password_is_strong_and_never_shown(ours: Workspace, box: RunningSandbox) -> None:
+def test_the_password_is_strong_and_never_returned(ours: Workspace, box: RunningSandbox) -> None:
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
 
     password = decrypt_password(PhoneNumber.unscoped.get())
@@ -94,7 +94,7 @@ def test_deleting_a_bought_number_releases_it(ours: Workspace, box: RunningSandb
     assert not PhoneNumber.unscoped.exists()
 
 
-def test_a_number_owned_already_is_imported_and_kept(ours: Workspace, box: RunningSandbox) -> None:
+def test_a_number_already_owned_is_imported_and_kept(ours: Workspace, box: RunningSandbox) -> None:
     sid = buy_by_hand()
     client = make.client(ours)
 
@@ -127,7 +127,7 @@ def test_an_imported_number_gets_its_application_back(ours: Workspace, box: Runn
     assert kept["voice_application_sid"] == application
 
 
-def test_a_twilio_number_with_a_trunk_of_ones_own_needs_no_account(
+def test_a_twilio_number_with_its_own_trunk_needs_no_account(
     ours: Workspace, box: RunningSandbox, settings: Settings
 ) -> None:
     settings.TWILIO_ACCOUNT_SID = settings.TWILIO_AUTH_TOKEN = ""
@@ -199,7 +199,7 @@ def test_importing_from_another_trunk_is_refused_and_leaves_it(
     assert [row["trunk_sid"] for row in box.control("GET", "twilio")["numbers"]] == [trunk]
 
 
-def test_buying_what_is_owned_already_is_refused_and_keeps_it(
+def test_buying_a_number_already_owned_is_refused_and_keeps_it(
     ours: Workspace, box: RunningSandbox
 ) -> None:
     buy_by_hand()
@@ -225,7 +225,7 @@ def test_a_registered_number_is_not_bought(
     assert at_twilio(box) == NOTHING_AT_TWILIO
 
 
-def test_other_peoples_things_at_twilio_stay(ours: Workspace, box: RunningSandbox) -> None:
+def test_foreign_objects_at_twilio_stay(ours: Workspace, box: RunningSandbox) -> None:
     twilio = Twilio()
     for name in ("one", "two"):
         twilio.create_trunk(name, f"{name}.pstn.twilio.com")

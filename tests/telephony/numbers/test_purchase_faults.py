@@ -35,7 +35,7 @@ def breaks(path: str, method: str = "POST", **fault: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_one_request_too_many_is_sent_again(
+def test_a_rate_limited_request_is_sent_again(
     ours: Workspace, box: RunningSandbox, method: str
 ) -> None:
     box.set_twilio(
@@ -49,7 +49,7 @@ def test_one_request_too_many_is_sent_again(
 
 @pytest.mark.parametrize("status", [0, 400, 503], ids=["dropped", "refused", "failed"])
 @pytest.mark.parametrize("step", STEPS)
-def test_a_purchase_broken_before_any_step_leaves_nothing(
+def test_a_purchase_that_fails_at_any_step_leaves_nothing(
     ours: Workspace, box: RunningSandbox, step: str, status: int
 ) -> None:
     box.set_twilio(faults=[breaks(step, status=status)])
@@ -66,7 +66,7 @@ def test_a_purchase_broken_before_any_step_leaves_nothing(
 
 @pytest.mark.parametrize("status", [0, 500], ids=["dropped", "failed"])
 @pytest.mark.parametrize("step", STEPS)
-def test_a_step_whose_answer_is_lost_is_found_and_not_done_twice(
+def test_a_step_whose_answer_is_lost_is_found_and_not_repeated(
     ours: Workspace, box: RunningSandbox, step: str, status: int
 ) -> None:
     box.set_twilio(faults=[breaks(step, when="after", status=status)])
@@ -82,7 +82,7 @@ def test_a_step_whose_answer_is_lost_is_found_and_not_done_twice(
 @pytest.mark.parametrize(
     "step", ["CreateSIPInboundTrunk", "CreateSIPOutboundTrunk", "CreateSIPDispatchRule"]
 )
-def test_a_purchase_that_livekit_breaks_leaves_nothing_anywhere(
+def test_a_purchase_that_livekit_fails_leaves_nothing_anywhere(
     ours: Workspace, box: RunningSandbox, relay: Relay, step: str, after: bool
 ) -> None:
     relay.breaks = [Break(step, after=after)]
@@ -102,7 +102,7 @@ def test_a_purchase_that_livekit_breaks_leaves_nothing_anywhere(
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_an_import_broken_at_any_step_keeps_the_number(
+def test_an_import_that_fails_at_any_step_keeps_the_number(
     ours: Workspace, box: RunningSandbox, step: str
 ) -> None:
     sid = buy_by_hand()
@@ -120,7 +120,7 @@ def test_an_import_broken_at_any_step_keeps_the_number(
 @pytest.mark.parametrize(
     "step", ["/v1/Trunks", "OriginationUrls", "CredentialLists", "PhoneNumbers"]
 )
-def test_an_undo_that_breaks_is_finished_later(
+def test_an_undo_that_fails_is_finished_later(
     ours: Workspace, box: RunningSandbox, step: str
 ) -> None:
     box.set_twilio(

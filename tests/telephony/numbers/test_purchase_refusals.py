@@ -24,15 +24,17 @@ from tests.telephony.numbers.twilio import (
     [
         (
             {"address_requirements": "any"},
-            "Twilio requires an address for this number; add one in the Twilio console and buy it there",
+            "Twilio requires an address for this number; "
+            "add one in the Twilio console and buy it there",
         ),
         (
             {"bundle": True},
-            "Twilio requires a regulatory bundle for this number; get one approved in its console and buy it there",
+            "Twilio requires a regulatory bundle for this number; "
+            "get one approved in its console and buy it there",
         ),
     ],
 )
-def test_what_a_number_requires_is_told(
+def test_requirements_of_a_number_are_reported(
     ours: Workspace, box: RunningSandbox, offer: dict[str, Any], words: str
 ) -> None:
     box.set_twilio(inventory=[{"phone_number": NUMBER, **offer}])
@@ -44,7 +46,7 @@ def test_what_a_number_requires_is_told(
     assert not PhoneNumber.unscoped.exists()
 
 
-def test_no_funds_are_told(ours: Workspace, box: RunningSandbox) -> None:
+def test_missing_funds_are_reported(ours: Workspace, box: RunningSandbox) -> None:
     box.set_twilio(balance=0)
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
@@ -53,7 +55,7 @@ def test_no_funds_are_told(ours: Workspace, box: RunningSandbox) -> None:
     assert (response.status_code, response.json()) == refusal(words)
 
 
-def test_a_number_that_is_gone_is_told(ours: Workspace, box: RunningSandbox) -> None:
+def test_a_number_no_longer_available_is_reported(ours: Workspace, box: RunningSandbox) -> None:
     box.set_twilio(inventory=[])
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
@@ -63,14 +65,17 @@ def test_a_number_that_is_gone_is_told(ours: Workspace, box: RunningSandbox) -> 
     )
 
 
-def test_bad_credentials_are_told_without_them(
+def test_bad_credentials_are_reported_without_the_secret(
     ours: Workspace, box: RunningSandbox, settings: Settings
 ) -> None:
     settings.TWILIO_AUTH_TOKEN = "a token that is wrong"
 
     response = make.client(ours).post("/phone-numbers/purchase", PURCHASE)
 
-    words = "the account SID or the auth token was refused; check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
+    words = (
+        "the account SID or the auth token was refused; "
+        "check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
+    )
     assert (response.status_code, response.json()) == refusal(words)
     assert configured.TWILIO_AUTH_TOKEN not in response.content.decode()
 
@@ -94,7 +99,7 @@ def test_without_an_account_twilio_is_not_asked(
     assert not PhoneNumber.unscoped.exists()
 
 
-def test_twilio_that_cannot_be_reached_is_told(
+def test_unreachable_twilio_is_reported(
     ours: Workspace, box: RunningSandbox, settings: Settings
 ) -> None:
     settings.TWILIO_BASE_URL = "http://127.0.0.1:9"
@@ -105,7 +110,7 @@ def test_twilio_that_cannot_be_reached_is_told(
 
 
 @pytest.mark.parametrize("step", ["Local.json", "IncomingPhoneNumbers.json"])
-def test_an_answer_that_is_not_twilios_is_told(
+def test_a_malformed_answer_from_twilio_is_reported(
     ours: Workspace, box: RunningSandbox, settings: Settings, step: str
 ) -> None:
     with relay_to(box.url) as between:

@@ -1,4 +1,4 @@
-"""Several at once, in threads with connections of their own."""
+"""Simultaneous requests, in threads with their own connections."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ AT_ONCE = 8
 
 
 def all_at_once(ask: Callable[[int], Any]) -> list[int]:
-    """The statuses of the answers to `ask(0)`, `ask(1)` and so on."""
+    """Call `ask(0)`, `ask(1)` … at the same time, and return the statuses of the answers."""
 
     def one(number: int) -> int:
         try:
@@ -42,7 +42,7 @@ def workspaces(transactional_db: None) -> list[Workspace]:
 @pytest.mark.skipif(
     connection.vendor != "postgresql", reason="threads cannot share SQLite's database in memory"
 )
-def test_of_many_who_register_one_number_one_wins(
+def test_one_of_many_simultaneous_registrations_wins(
     workspaces: list[Workspace], box: RunningSandbox
 ) -> None:
     clients = [make.client(workspace) for workspace in workspaces]
@@ -61,7 +61,7 @@ def test_of_many_who_register_one_number_one_wins(
 @pytest.mark.skipif(
     connection.vendor != "postgresql", reason="threads cannot share SQLite's database in memory"
 )
-def test_of_numbers_and_trunks_that_come_at_once_one_wins_at_most(
+def test_at_most_one_of_simultaneous_numbers_and_trunks_wins(
     workspaces: list[Workspace], box: RunningSandbox
 ) -> None:
     clients = [make.client(workspace) for workspace in workspaces]

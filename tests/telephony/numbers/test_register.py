@@ -11,7 +11,7 @@ from tests.telephony.numbers.livekit import everything
 from tests.telephony.numbers.registration import NUMBER, SIP, body
 
 
-def test_registering_answers_the_number(ours: Workspace, box: RunningSandbox) -> None:
+def test_registering_returns_the_number(ours: Workspace, box: RunningSandbox) -> None:
     agent = make.agent(ours)
 
     response = make.client(ours).post(
@@ -67,9 +67,8 @@ def test_registering_makes_trunks_and_a_rule_at_livekit(
     assert list(inbound.numbers) == [NUMBER]
     assert list(rule.trunk_ids) == [inbound.sip_trunk_id]
     assert rule.rule.dispatch_rule_individual.room_prefix == f"in-{number.pk}"
-    assert (
-        list(rule.room_config.agents) == []
-    )  # the agent is dispatched once the call is known to us
+    # The agent is dispatched when the call is known to us.
+    assert list(rule.room_config.agents) == []
     assert dict(rule.attributes) == {
         "voiceops.phone_number_id": str(number.pk),
         "voiceops.agent_id": str(agent.pk),
@@ -97,7 +96,7 @@ def test_defaults_are_the_documented_ones(ours: Workspace, box: RunningSandbox) 
     assert everything()["rules"] == []
 
 
-def test_the_password_is_encrypted_at_rest_and_never_shown(
+def test_the_password_is_encrypted_at_rest_and_never_returned(
     ours: Workspace, box: RunningSandbox
 ) -> None:
     client = make.client(ours)
@@ -129,7 +128,9 @@ def test_any_spelling_is_stored_as_e164(ours: Workspace, box: RunningSandbox) ->
     assert response.json()["phone_number"] == NUMBER
 
 
-def test_the_sandbox_may_be_given_private_addresses(ours: Workspace, box: RunningSandbox) -> None:
+def test_private_addresses_are_accepted_with_the_sandbox(
+    ours: Workspace, box: RunningSandbox
+) -> None:
     response = make.client(ours).post("/phone-numbers", body(sip={"address": "127.0.0.1"}))
 
     assert response.status_code == 201
@@ -168,7 +169,7 @@ def test_a_number_is_registered_once_across_workspaces(
     }
 
 
-def test_a_number_on_somebodys_own_trunk_is_taken_too(ours: Workspace, theirs: Workspace) -> None:
+def test_a_number_on_a_standalone_trunk_is_a_conflict(ours: Workspace, theirs: Workspace) -> None:
     make.sip_trunk(theirs, numbers=["+12025550199", NUMBER])
 
     response = make.client(ours).post("/phone-numbers", body())

@@ -10,7 +10,7 @@ from tests.telephony.numbers.registration import body
 from tests.telephony.numbers.relay import Break, Relay
 
 
-def test_livekits_refusal_is_passed_on_and_leaves_nothing(ours: Workspace, relay: Relay) -> None:
+def test_livekits_refusal_is_reported_and_leaves_nothing(ours: Workspace, relay: Relay) -> None:
     words = b'{"code": "invalid_argument", "msg": "twirp error unknown: missing trunk"}'
     relay.breaks = [Break("CreateSIPInboundTrunk", status=400, body=words)]
 
@@ -23,7 +23,7 @@ def test_livekits_refusal_is_passed_on_and_leaves_nothing(ours: Workspace, relay
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_an_answer_that_is_not_livekits_is_told_and_leaves_nothing(
+def test_a_malformed_answer_from_livekit_is_reported_and_leaves_nothing(
     ours: Workspace, relay: Relay, after: bool
 ) -> None:
     relay.breaks = [
@@ -38,7 +38,7 @@ def test_an_answer_that_is_not_livekits_is_told_and_leaves_nothing(
     assert not PhoneNumber.unscoped.exists()
 
 
-def test_a_refused_key_is_told_without_the_secret(
+def test_a_refused_key_is_reported_without_the_secret(
     ours: Workspace, box: RunningSandbox, settings: Settings
 ) -> None:
     settings.LIVEKIT_API_SECRET = "another secret, long enough for the algorithm"
@@ -56,7 +56,7 @@ def test_a_refused_key_is_told_without_the_secret(
 @pytest.mark.parametrize(
     "step", ["CreateSIPInboundTrunk", "CreateSIPOutboundTrunk", "CreateSIPDispatchRule"]
 )
-def test_a_registration_broken_at_any_step_leaves_nothing(
+def test_a_registration_that_fails_at_any_step_leaves_nothing(
     ours: Workspace, relay: Relay, step: str, status: int, after: bool
 ) -> None:
     agent = make.agent(ours)
@@ -87,7 +87,7 @@ def test_a_number_can_be_registered_after_it_failed(ours: Workspace, relay: Rela
     }
 
 
-def test_livekit_that_cannot_be_reached_is_told(ours: Workspace) -> None:
+def test_unreachable_livekit_is_reported(ours: Workspace) -> None:
     response = make.client(ours).post("/phone-numbers", body())
 
     assert (response.status_code, response.json()) == (

@@ -5,26 +5,26 @@ from accounts.models import Workspace
 from telephony.models import PhoneNumber
 from tests import make
 from tests.sandbox_server import RunningSandbox
-from tests.telephony.numbers.registration import NUMBER, SIP, body, mistake
+from tests.telephony.numbers.registration import NUMBER, SIP, body, invalid
 
 
 @pytest.mark.parametrize(
     "spelling", ["12345", "+1202555010", "202 555 0100", "+12025550100;ext=5", "anonymous"]
 )
-def test_what_is_no_phone_number_is_refused(ours: Workspace, spelling: str) -> None:
+def test_an_invalid_phone_number_is_refused(ours: Workspace, spelling: str) -> None:
     response = make.client(ours).post("/phone-numbers", body(phone_number=spelling))
 
     assert (response.status_code, response.json()) == (400, {"detail": "Invalid phone number"})
     assert not PhoneNumber.unscoped.exists()
 
 
-def test_every_mistake_is_told_at_once(ours: Workspace) -> None:
+def test_all_errors_of_a_registration_are_reported_together(ours: Workspace) -> None:
     response = make.client(ours).post(
         "/phone-numbers",
         {
             "provider": "fax",
             "sip": {"transport": "ws", "auth_password": None, "realm": "x"},
-            "inbound_agent_id": "nobody",
+            "inbound_agent_id": "unknown",
             "calls_per_second": "fast",
             "max_concurrent_calls": 0,
             "colour": "red",
@@ -35,24 +35,24 @@ def test_every_mistake_is_told_at_once(ours: Workspace) -> None:
     assert response.status_code == 422
     assert response.json() == {
         "detail": [
-            mistake(["phone_number"], "field required", "value_error.missing"),
-            mistake(["provider"], permitted + "'sip', 'twilio'", "type_error.enum"),
-            mistake(["sip", "address"], "field required", "value_error.missing"),
-            mistake(["sip", "transport"], permitted + "'tcp', 'udp', 'tls'", "type_error.enum"),
-            mistake(
+            invalid(["phone_number"], "field required", "value_error.missing"),
+            invalid(["provider"], permitted + "'sip', 'twilio'", "type_error.enum"),
+            invalid(["sip", "address"], "field required", "value_error.missing"),
+            invalid(["sip", "transport"], permitted + "'tcp', 'udp', 'tls'", "type_error.enum"),
+            invalid(
                 ["sip", "auth_password"],
                 "none is not an allowed value",
                 "type_error.none.not_allowed",
             ),
-            mistake(["sip", "realm"], "extra fields not permitted", "value_error.extra"),
-            mistake(["inbound_agent_id"], "value is not a valid uuid", "type_error.uuid"),
-            mistake(["calls_per_second"], "value is not a valid float", "type_error.float"),
-            mistake(
+            invalid(["sip", "realm"], "extra fields not permitted", "value_error.extra"),
+            invalid(["inbound_agent_id"], "value is not a valid uuid", "type_error.uuid"),
+            invalid(["calls_per_second"], "value is not a valid float", "type_error.float"),
+            invalid(
                 ["max_concurrent_calls"],
                 "ensure this value is greater than or equal to 1",
                 "value_error.number.not_ge",
             ),
-            mistake(["colour"], "extra fields not permitted", "value_error.extra"),
+            invalid(["colour"], "extra fields not permitted", "value_error.extra"),
         ]
     }
 
@@ -62,7 +62,7 @@ def test_a_carrier_number_needs_its_trunk(ours: Workspace) -> None:
 
     assert response.status_code == 422
     assert response.json() == {
-        "detail": [mistake(["sip"], "field required", "value_error.missing")]
+        "detail": [invalid(["sip"], "field required", "value_error.missing")]
     }
 
 
@@ -79,11 +79,11 @@ def test_a_carrier_number_needs_its_trunk(ours: Workspace) -> None:
         "two words",
     ],
 )
-def test_a_malformed_address_is_refused(ours: Workspace, address: str) -> None:
+def test_a_malformed_address_is_rejected(ours: Workspace, address: str) -> None:
     response = make.client(ours).post("/phone-numbers", body(sip={"address": address}))
 
-    [told] = response.json()["detail"]
-    assert (response.status_code, told["loc"], told["type"]) == (
+    [error] = response.json()["detail"]
+    assert (response.status_code, error["loc"], error["type"]) == (
         422,
         ["body", "sip", "address"],
         "value_error",
@@ -100,9 +100,7 @@ def test_a_malformed_address_is_refused(ours: Workspace, address: str) -> None:
         {f"X-{n}": "" for n in range(21)},
     ],
 )
-def test_headers_that_are_not_ours_to_set_are_refused(
-    ours: Workspace, headers: dict[str, str]
-) -> None:
+def test_forbidden_headers_are_rejected(ours: Workspace, headers: dict[str, str]) -> None:
     response = make.client(ours).post("/phone-numbers", body(sip={**SIP, "headers": headers}))
 
     assert response.status_code == 422
@@ -140,7 +138,7 @@ def test_a_private_address_is_refused(ours: Workspace, settings: Settings, addre
 @pytest.mark.parametrize(
     "address", ["8.8.8.8", "[2606:4700::1111]:5061", "sip.carrier.example", "localhost.example.com"]
 )
-def test_a_public_address_is_taken(
+def test_a_public_address_is_accepted(
     ours: Workspace, box: RunningSandbox, settings: Settings, address: str
 ) -> None:
     settings.USES_SANDBOX = False

@@ -26,7 +26,7 @@ def ring(number: PhoneNumber, to: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("to", "told"),
+    ("to", "expected"),
     [
         ("+12025550110", ("answered", 200, "OK", "The callee answered (200 OK)")),
         ("+12025550171", ("busy", 486, "Busy Here", "The callee's line was busy (486 Busy Here)")),
@@ -58,20 +58,18 @@ def ring(number: PhoneNumber, to: str) -> Any:
         ),
     ],
 )
-def test_the_carriers_answer_is_told_in_words(
-    number: PhoneNumber, to: str, told: tuple[Any, ...]
+def test_the_carriers_answer_is_described(
+    number: PhoneNumber, to: str, expected: tuple[Any, ...]
 ) -> None:
     response = ring(number, to)
 
     assert response.status_code == 200
     assert response.json() == dict(
-        zip(("outcome", "sip_status_code", "sip_status", "text"), told, strict=True)
+        zip(("outcome", "sip_status_code", "sip_status", "text"), expected, strict=True)
     )
 
 
-def test_a_suppressed_number_is_not_called_for_a_test_either(
-    number: PhoneNumber, box: RunningSandbox
-) -> None:
+def test_a_suppressed_number_gets_no_test_call(number: PhoneNumber, box: RunningSandbox) -> None:
     make.suppression(number.workspace, phone_number="+12025550110")
 
     response = ring(number, "+12025550110")
@@ -91,7 +89,7 @@ def test_an_answered_test_call_is_hung_up(number: PhoneNumber, box: RunningSandb
     box.wait_for(lambda: box.rooms() == [] and box.calls()[0]["status"] == "ended")
 
 
-def test_a_test_call_whose_answer_is_lost_is_told_so(
+def test_a_test_call_with_a_lost_answer_is_reported_as_unknown(
     number: PhoneNumber, box: RunningSandbox
 ) -> None:
     box.set_faults(drop_after_dial_rate=1)
@@ -107,7 +105,7 @@ def test_a_test_call_whose_answer_is_lost_is_told_so(
     assert len(box.dials()) == 1
 
 
-def test_a_test_call_takes_a_time_slot(number: PhoneNumber) -> None:
+def test_a_test_call_reserves_a_time_slot(number: PhoneNumber) -> None:
     ring(number, "+12025550171")
 
     assert NumberPace.unscoped.get().next_slot_at is not None
@@ -121,7 +119,7 @@ def test_a_number_whose_carrier_is_out_of_channels_is_not_tested(number: PhoneNu
     assert (response.status_code, response.json()) == (400, {"detail": "Phone number is busy"})
 
 
-def test_a_number_with_all_its_calls_up_is_not_tested(
+def test_a_number_without_free_capacity_is_not_tested(
     number: PhoneNumber, box: RunningSandbox
 ) -> None:
     PhoneNumber.unscoped.update(max_concurrent_calls=1)
@@ -134,6 +132,6 @@ def test_a_number_with_all_its_calls_up_is_not_tested(
 
 
 def test_the_callee_of_a_test_call_is_a_phone_number(number: PhoneNumber) -> None:
-    response = ring(number, "nobody")
+    response = ring(number, "unknown")
 
     assert (response.status_code, response.json()) == (400, {"detail": "Invalid phone number"})

@@ -68,7 +68,7 @@ def test_an_outbound_trunk_needs_an_address_and_numbers(ours: Workspace) -> None
     }
 
 
-def test_numbers_of_others_are_taken(ours: Workspace, theirs: Workspace) -> None:
+def test_numbers_of_other_workspaces_are_a_conflict(ours: Workspace, theirs: Workspace) -> None:
     number = make.phone_number(theirs)
 
     response = make.client(ours).post("/sip-trunks", {**OUTBOUND, "numbers": [number.phone_number]})
@@ -80,9 +80,7 @@ def test_numbers_of_others_are_taken(ours: Workspace, theirs: Workspace) -> None
 
 
 @pytest.mark.parametrize("body", [OUTBOUND, {"direction": "inbound"}], ids=["outbound", "inbound"])
-def test_a_number_stands_once_in_a_trunk_however_it_is_spelled(
-    ours: Workspace, body: dict[str, Any]
-) -> None:
+def test_a_number_is_in_a_trunk_once_in_any_spelling(ours: Workspace, body: dict[str, Any]) -> None:
     numbers = ["+12025550101", "+12025550102", "+1 (202) 555-0101"]
 
     response = make.client(ours).post("/sip-trunks", {**body, "numbers": numbers})
@@ -95,9 +93,7 @@ def test_a_number_stands_once_in_a_trunk_however_it_is_spelled(
     assert (response.status_code, response.json()) == (422, {"detail": [twice]})
 
 
-def test_whoever_comes_second_at_livekit_is_told_as_when_there_is_a_row(
-    ours: Workspace, box: RunningSandbox
-) -> None:
+def test_livekits_conflict_is_reported_like_our_own(ours: Workspace, box: RunningSandbox) -> None:
     inbound = Inbound(numbers=("+12025550101",))
     livekit_trunks.apply_trunks(
         TrunkConfig(tag="voiceops:of-another", name="first at LiveKit", inbound=inbound)
@@ -114,8 +110,8 @@ def test_whoever_comes_second_at_livekit_is_told_as_when_there_is_a_row(
         ),
     ]
 
-    taken = (409, {"detail": "Phone number already registered"})
-    assert [(answer.status_code, answer.json()) for answer in answers] == [taken] * 3
+    conflict = (409, {"detail": "Phone number already registered"})
+    assert [(answer.status_code, answer.json()) for answer in answers] == [conflict] * 3
     assert SipTrunk.unscoped.get().numbers == ["+12025550102"]
     assert sorted(list(trunk.numbers) for trunk in everything()["inbound"]) == [
         ["+12025550101"],
@@ -124,7 +120,7 @@ def test_whoever_comes_second_at_livekit_is_told_as_when_there_is_a_row(
     assert everything()["outbound"] == []
 
 
-def test_a_number_that_was_taken_while_a_trunk_was_changed_is_given_back(
+def test_a_number_registered_during_a_change_is_given_back(
     ours: Workspace, theirs: Workspace, box: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, change = make.client(ours), livekit_trunks.replace_trunks
@@ -184,7 +180,7 @@ def test_all_numbers_of_a_trunk_can_be_replaced(ours: Workspace, box: RunningSan
     assert (made.sip_trunk_id, list(made.numbers)) == (trunk["livekit_trunk_id"], ["+12025550109"])
 
 
-def test_deleting_takes_it_away_at_livekit(ours: Workspace, box: RunningSandbox) -> None:
+def test_deleting_removes_the_trunk_at_livekit(ours: Workspace, box: RunningSandbox) -> None:
     client = make.client(ours)
     trunk = client.post("/sip-trunks", OUTBOUND).json()
 
@@ -209,7 +205,7 @@ def test_a_phone_numbers_trunk_is_changed_through_the_number(ours: Workspace, me
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_trunk_that_livekit_breaks_leaves_nothing(
+def test_a_trunk_that_livekit_fails_leaves_nothing(
     ours: Workspace, relay: Relay, after: bool
 ) -> None:
     relay.breaks = [Break("CreateSIPOutboundTrunk", after=after)]

@@ -1,4 +1,4 @@
-"""Requests about a number at Twilio, and what the sandbox's Twilio has afterwards."""
+"""Bodies of requests about a number at Twilio, and what the sandbox's Twilio has."""
 
 from telephony.clients.twilio.client import Twilio
 from tests.sandbox_server import RunningSandbox
@@ -38,5 +38,5 @@ def refusal(words: str) -> tuple[int, dict[str, str]]:
 
 
 def buy_by_hand(number: str = NUMBER) -> str:
-    """Somebody buys a number in Twilio's console."""
+    """Buy a number as in Twilio's console, and return its SID."""
     return Twilio().buy_number(number, "Bought by hand").sid
