@@ -85,7 +85,6 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Run to the end of the last call. Then raises the error that ended reserving, if any."""
-        claim_error: Exception | None = None
         async with (
             OrmThread() as db,
             OrmThread() as intent_db,
@@ -101,19 +100,25 @@ class Dispatcher:
                 db=results_db,
                 on_answered=start_recordings,
             )
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self.dialer.run(self.drained))
-                group.create_task(self.repeat(self.settle_ended, SETTLEMENT_INTERVAL_SECONDS))
-                try:
-                    await self.claim_while_there_is_work()
-                except Exception as error:  # noqa: BLE001 - raised below, after the drain
-                    claim_error = error
-                self.release_slot()
-                await self.drain()
-                self.drained.set()
-            await self.dialer.record_responses()
+            claim_error = await self.dial()
         if claim_error is not None:
             raise claim_error
+
+    async def dial(self) -> Exception | None:
+        """Reserve and dial, then drain; returns the error that ended reserving, if any."""
+        claim_error: Exception | None = None
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.dialer.run(self.drained))
+            group.create_task(self.repeat(self.settle_ended, SETTLEMENT_INTERVAL_SECONDS))
+            try:
+                await self.claim_while_there_is_work()
+            except Exception as error:  # noqa: BLE001 - raised after the drain
+                claim_error = error
+            self.release_slot()
+            await self.drain()
+            self.drained.set()
+        await self.dialer.record_responses()
+        return claim_error
 
     async def claim_while_there_is_work(self) -> None:
         """Reserve calls until the time is up, the process stops or no work is left."""

@@ -13,6 +13,7 @@ from voiceops.core.clock import database_now
 
 # Ten years. A workspace may ask for more, but then the date would lie before the calendar begins.
 MAX_GAP_MINUTES = 10 * 366 * 24 * 60
+MAY_HAVE_RUNG = Q(counts=True) | ~Q(stage=Stage.ENDED) | Q(outcome=Outcome.UNKNOWN)
 OPEN_ATTEMPT_CHECK_INTERVAL = timedelta(minutes=1)
 
 
@@ -29,18 +30,12 @@ def recent_attempts(
     longest_gap = max((gap_of(workspace) for workspace in workspaces.values()), default=timedelta())
     since = min(week_ago, now - longest_gap)
 
-    sent = Call.unscoped.filter(
-        workspace__in=workspaces, to_number__in=numbers, direction=Direction.OUTBOUND
-    ).exclude(intent_at=None)
-    may_have_rung = Q(counts=True) | ~Q(stage=Stage.ENDED) | Q(outcome=Outcome.UNKNOWN)
-    rows = (
-        sent.filter(may_have_rung, intent_at__gt=since)
-        .values("workspace_id", "to_number")
-        .annotate(
-            last=Max("intent_at"),
-            day=Count("pk", filter=Q(intent_at__gt=now - timedelta(days=1))),
-            week=Count("pk", filter=Q(intent_at__gt=week_ago)),
-        )
+    calls = Call.unscoped.filter(MAY_HAVE_RUNG, direction=Direction.OUTBOUND, intent_at__gt=since)
+    to_these = calls.filter(workspace__in=workspaces, to_number__in=numbers)
+    rows = to_these.values("workspace_id", "to_number").annotate(
+        last=Max("intent_at"),
+        day=Count("pk", filter=Q(intent_at__gt=now - timedelta(days=1))),
+        week=Count("pk", filter=Q(intent_at__gt=week_ago)),
     )
     found = {(row["workspace_id"], row["to_number"]): dict(row) for row in rows}
     for workspace_id in workspaces:

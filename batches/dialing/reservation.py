@@ -77,11 +77,8 @@ def claim_recipients(
         pace = NumberPace.unscoped.select_for_update().filter(number=number_id).first()
         if pace is None or unless():
             return []
-        number = PhoneNumber.unscoped.select_related("workspace").get(pk=number_id)
         now = database_now()
-        capacity = Capacity(min(max_calls, capacity_of_number(number, Call.unscoped.open())))
-        if pace.trouble is not None:
-            capacity.left = capacity.limit(1) if may_probe(pace, now) else 0
+        capacity = number_capacity(pace, now, max_calls)
         batches = list(callable_batches(now).filter(phone_number=number_id).order_by("pk"))
         call_ids: list[UUID] = []
         for batch in rotate(batches, now):
@@ -91,6 +88,18 @@ def claim_recipients(
             pace.probe_call_id = call_ids[0]
             pace.save(update_fields=["probe_at", "probe_call_id"])
         return call_ids
+
+
+def number_capacity(pace: NumberPace, now: datetime, max_calls: int) -> Capacity:
+    """Return how many calls may be reserved on a number, whose pace the caller has locked.
+
+    A number in trouble may have one call, and only when its last probe is over.
+    """
+    number = PhoneNumber.unscoped.select_related("workspace").get(pk=pace.number_id)
+    capacity = Capacity(min(max_calls, capacity_of_number(number, Call.unscoped.open())))
+    if pace.trouble is not None:
+        capacity.left = capacity.limit(1) if may_probe(pace, now) else 0
+    return capacity
 
 
 def rotate(batches: Sequence[Batch], now: datetime) -> Sequence[Batch]:
@@ -176,21 +185,24 @@ def defer_outside_window(
         return list(recipients)
     inside: list[Recipient] = []
     outside: dict[datetime | None, list[UUID]] = defaultdict(list)
+    country = batch.workspace.holidays_country
     for recipient in recipients:
-        opening = opens_at(
-            recipient.phone_number, window, now, holidays_country=batch.workspace.holidays_country
-        )
+        opening = opens_at(recipient.phone_number, window, now, holidays_country=country)
         if opening == now:
             inside.append(recipient)
         else:
             outside[opening].append(recipient.pk)
-
     for opening, ids in outside.items():
-        columns: dict[str, Any] = {"due_at": opening, "reason": "window_closed"}
-        if opening is None:
-            columns = SKIP_CLOSED.columns(**columns)
-        Recipient.unscoped.filter(pk__in=ids).update(**columns)
+        _defer(ids, opening)
     return inside
+
+
+def _defer(ids: Sequence[UUID], opening: datetime | None) -> None:
+    """Make recipients due when their window opens; skip them if it never does."""
+    columns: dict[str, Any] = {"due_at": opening, "reason": "window_closed"}
+    if opening is None:
+        columns = SKIP_CLOSED.columns(**columns)
+    Recipient.unscoped.filter(pk__in=ids).update(**columns)
 
 
 def build_call(batch: Batch, recipient: Recipient, owner: UUID, now: datetime) -> Call:

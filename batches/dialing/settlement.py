@@ -96,16 +96,10 @@ def decide_changes(
         # Only the recipient's latest call may move it.
         if recipient is None or batch is None or recipient.last_call_id != call.pk:
             continue
-        change = decide(
-            facts[call.pk],
-            RecipientFacts(
-                attempts=recipient.attempts,
-                outcome=recipient.outcome,
-                uncounted_sends=uncounted_sends.get(recipient.pk, 0),
-            ),
-            BatchFacts(retry=batch.retry, is_stopped=batch.status == Batch.Status.STOPPED),
-            now=now,
-        )
+        sends = uncounted_sends.get(recipient.pk, 0)
+        recipient_facts = RecipientFacts(recipient.attempts, recipient.outcome, sends)
+        batch_facts = BatchFacts(batch.retry, is_stopped=batch.status == Batch.Status.STOPPED)
+        change = decide(facts[call.pk], recipient_facts, batch_facts, now=now)
         changes[change].append(recipient.pk)
     return changes
 

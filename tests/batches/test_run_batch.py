@@ -77,7 +77,7 @@ def test_a_list_is_run_and_watched_to_its_end(office: Workspace, file: Path) -> 
     assert (batch.name, batch.status, batch.max_concurrent_calls) == ("people", "completed", 3)
     assert first == f"Batch {batch.pk}: people"
     assert [line.split() for line in table] == [["skipped", "2"], ["rejected", "1"]]
-    assert last == "2 people in 0 s, batch completed"
+    assert last == "2 recipients in 0 s, batch completed"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_list_is_run_and_watched_to_its_end(office: Workspace, file: Path) -> 
             {"workspace": "Elsewhere"},
             "There is no workspace Elsewhere; create one with create_workspace",
         ),
-        ({"default-country": "XX"}, "XX is no country: give two letters, as US"),
+        ({"default-country": "XX"}, "Unknown country code XX. Use two letters, for example US"),
         ({"calls-per-second": "0"}, "--calls-per-second must be from 0.01 to 1000"),
         ({"calls-per-second": "nan"}, "--calls-per-second must be from 0.01 to 1000"),
         ({"max-concurrent": "100001"}, "--max-concurrent must be from 1 to 100000"),
