@@ -1,4 +1,4 @@
-"""What the tests of this folder send, and how they read what they get."""
+"""Request bodies and readers for the tests of this folder."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def order(agent: Agent, number: PhoneNumber, **fields: Any) -> dict[str, Any]:
 
 
 def read_list(batch_id: str) -> Batch:
-    """What a worker does at the doorbell's ring."""
+    """Import the batch's list, as a worker does."""
     import_batch(batch_id)
     return Batch.unscoped.get(pk=batch_id)
 

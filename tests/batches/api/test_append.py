@@ -9,7 +9,7 @@ from tests import make
 from tests.batches.api.bodies import read, read_list
 
 
-def test_refused_rows_mended_and_appended_add_only_those(
+def test_corrected_rejected_csv_adds_only_corrected_rows(
     ours: Workspace, settings: Any, tmp_path: Any
 ) -> None:
     settings.DATA_DIR = tmp_path
@@ -23,37 +23,37 @@ def test_refused_rows_mended_and_appended_add_only_those(
     content.name = "list.csv"
     batch = client.post("/batches", {**fields, "file": content}, format="multipart").json()
     read_list(batch["id"])
-    refused = read(client.get(f"/batches/{batch['id']}/rejected.csv"))
-    rows = list(csv.reader(refused.splitlines()))
+    rejected = read(client.get(f"/batches/{batch['id']}/rejected.csv"))
+    rows = list(csv.reader(rejected.splitlines()))
     assert [row[:4] for row in rows] == [
         ["phone", "first_name", "row_number", "error_code"],
         ["123", "'=Grace", "3", "invalid_number"],
         ["124", "Alan", "4", "invalid_number"],
     ]
 
-    mended = io.BytesIO(refused.replace("123,", "+12025550123,").encode())
-    mended.name = "rejected.csv"
+    corrected = io.BytesIO(rejected.replace("123,", "+12025550123,").encode())
+    corrected.name = "rejected.csv"
     response = client.post(
-        f"/batches/{batch['id']}/recipients", {"file": mended}, format="multipart"
+        f"/batches/{batch['id']}/recipients", {"file": corrected}, format="multipart"
     )
     read_list(batch["id"])
 
     assert response.status_code == 201
-    people = client.get(f"/batches/{batch['id']}/recipients").json()["items"]
-    assert [(p["row_number"], p["phone_number"], p["variables"]) for p in people] == [
+    recipients = client.get(f"/batches/{batch['id']}/recipients").json()["items"]
+    assert [(p["row_number"], p["phone_number"], p["variables"]) for p in recipients] == [
         (2, "+12025550186", {"first_name": "Ada"}),
         (3, "+12025550123", {"first_name": "=Grace"}),
     ]
     assert client.get(f"/batches/{batch['id']}").json()["counts"]["rejected"] == 1
 
 
-def test_rows_are_appended_as_json_too(ours: Workspace, settings: Any, tmp_path: Any) -> None:
+def test_rows_can_be_appended_as_json(ours: Workspace, settings: Any, tmp_path: Any) -> None:
     settings.DATA_DIR = tmp_path
     batch, client = make.batch(ours), make.client(ours)
-    people = [{"phone_number": "+12025550186", "variables": {"first_name": "Ada"}}]
+    recipients = [{"phone_number": "+12025550186", "variables": {"first_name": "Ada"}}]
 
-    response = client.post(f"/batches/{batch.pk}/recipients", {"recipients": people})
-    again = client.post(f"/batches/{batch.pk}/recipients", {"recipients": people})
+    response = client.post(f"/batches/{batch.pk}/recipients", {"recipients": recipients})
+    again = client.post(f"/batches/{batch.pk}/recipients", {"recipients": recipients})
     read_list(str(batch.pk))
 
     assert (response.status_code, response.json()["id"]) == (201, str(batch.pk))
@@ -61,14 +61,16 @@ def test_rows_are_appended_as_json_too(ours: Workspace, settings: Any, tmp_path:
         400,
         {"detail": "Batch is still reading an earlier list"},
     )
-    assert [person.phone_number for person in batch.recipients.all()] == ["+12025550186"]
+    assert [recipient.phone_number for recipient in batch.recipients.all()] == ["+12025550186"]
 
 
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [("validating", "Batch is still validating"), ("stopped", "Batch has ended")],
 )
-def test_a_batch_that_takes_no_rows_says_why(ours: Workspace, status: str, sentence: str) -> None:
+def test_append_is_refused_when_status_forbids_it(
+    ours: Workspace, status: str, sentence: str
+) -> None:
     batch = make.batch(ours, status=status)
 
     response = make.client(ours).post(

@@ -25,7 +25,7 @@ COUNTS = {
 }
 
 
-def test_an_uploaded_file_becomes_a_batch_that_is_validating(ours: Workspace) -> None:
+def test_upload_creates_validating_batch(ours: Workspace) -> None:
     agent, number = (
         make.agent(ours),
         make.phone_number(ours, calls_per_second=20, max_concurrent_calls=200),
@@ -61,7 +61,7 @@ def test_an_uploaded_file_becomes_a_batch_that_is_validating(ours: Workspace) ->
     }
 
 
-def test_the_list_is_read_in_the_background(ours: Workspace) -> None:
+def test_list_is_imported_in_background(ours: Workspace) -> None:
     client = make.client(ours)
     fields = order(
         make.agent(ours),
@@ -81,15 +81,15 @@ def test_the_list_is_read_in_the_background(ours: Workspace) -> None:
     }  # the guess
 
 
-def test_recipients_may_be_sent_as_json(ours: Workspace) -> None:
+def test_recipients_can_be_sent_as_json(ours: Workspace) -> None:
     client = make.client(ours)
-    people = [
+    recipients_body = [
         {"phone_number": "+12025550186", "variables": {"first_name": "Ada", "age": 36}},
         {"phone_number": "12345"},
     ]
 
     created = client.post(
-        "/batches", order(make.agent(ours), make.phone_number(ours), recipients=people)
+        "/batches", order(make.agent(ours), make.phone_number(ours), recipients=recipients_body)
     )
 
     assert (created.status_code, created.json()["status"]) == (201, "validating")
@@ -104,7 +104,7 @@ def test_recipients_may_be_sent_as_json(ours: Workspace) -> None:
     ]
 
 
-def test_start_now_begins_when_the_list_has_been_read(ours: Workspace) -> None:
+def test_start_now_begins_after_import(ours: Workspace) -> None:
     fields = order(make.agent(ours), make.phone_number(ours), file=upload(), start="now")
     created = make.client(ours).post("/batches", fields, format="multipart").json()
 
@@ -114,7 +114,7 @@ def test_start_now_begins_when_the_list_has_been_read(ours: Workspace) -> None:
     assert batch.started_at is not None
 
 
-def test_a_scheduled_batch_waits_for_its_time(ours: Workspace) -> None:
+def test_scheduled_batch_waits_for_its_time(ours: Workspace) -> None:
     fields = order(
         make.agent(ours),
         make.phone_number(ours),
@@ -130,7 +130,7 @@ def test_a_scheduled_batch_waits_for_its_time(ours: Workspace) -> None:
     assert batch.status == "scheduled"
 
 
-def test_everything_wrong_with_a_batch_is_told_at_once(ours: Workspace) -> None:
+def test_all_errors_of_a_batch_are_reported_at_once(ours: Workspace) -> None:
     body = {
         "agent_id": "x",
         "start": "soon",
@@ -163,7 +163,7 @@ def test_everything_wrong_with_a_batch_is_told_at_once(ours: Workspace) -> None:
     ]
 
 
-def test_a_scheduled_start_needs_a_time(ours: Workspace) -> None:
+def test_scheduled_start_needs_a_time(ours: Workspace) -> None:
     fields = order(make.agent(ours), make.phone_number(ours), file=upload(), start="scheduled")
 
     response = make.client(ours).post("/batches", fields, format="multipart")
@@ -181,7 +181,7 @@ def test_a_scheduled_start_needs_a_time(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize("path", ["/batches", "/batches/preview"])
-def test_a_start_at_the_end_of_the_calendar_is_refused(ours: Workspace, path: str) -> None:
+def test_start_at_the_end_of_the_calendar_is_refused(ours: Workspace, path: str) -> None:
     window = {"days": [1], "start": "09:00", "end": "10:00"}
     at = {"start": "scheduled", "scheduled_at": "9999-12-31T23:59:59Z", "calling_window": window}
     fields = order(
@@ -200,13 +200,13 @@ def test_a_start_at_the_end_of_the_calendar_is_refused(ours: Workspace, path: st
     )
 
 
-def test_an_agent_must_be_published_and_a_number_in_use(ours: Workspace) -> None:
-    client, people = make.client(ours), [{"phone_number": "+12025550186"}]
+def test_agent_must_be_published_and_number_active(ours: Workspace) -> None:
+    client, recipients_body = make.client(ours), [{"phone_number": "+12025550186"}]
     draft, agent = make.agent(ours, published=False), make.agent(ours)
     number, broken = make.phone_number(ours), make.phone_number(ours, status="error")
 
-    unpublished = client.post("/batches", order(draft, number, recipients=people))
-    unusable = client.post("/batches", order(agent, broken, recipients=people))
+    unpublished = client.post("/batches", order(draft, number, recipients=recipients_body))
+    unusable = client.post("/batches", order(agent, broken, recipients=recipients_body))
 
     assert (unpublished.status_code, unpublished.json()) == (
         400,
@@ -218,16 +218,16 @@ def test_an_agent_must_be_published_and_a_number_in_use(ours: Workspace) -> None
     )
 
 
-def test_another_workspaces_agent_and_number_do_not_exist(
+def test_agent_and_number_of_another_workspace_are_not_found(
     ours: Workspace, theirs: Workspace
 ) -> None:
-    client, people = make.client(ours), [{"phone_number": "+12025550186"}]
+    client, recipients_body = make.client(ours), [{"phone_number": "+12025550186"}]
 
     agent = client.post(
-        "/batches", order(make.agent(theirs), make.phone_number(ours), recipients=people)
+        "/batches", order(make.agent(theirs), make.phone_number(ours), recipients=recipients_body)
     )
     number = client.post(
-        "/batches", order(make.agent(ours), make.phone_number(theirs), recipients=people)
+        "/batches", order(make.agent(ours), make.phone_number(theirs), recipients=recipients_body)
     )
 
     assert (agent.status_code, agent.json()) == (404, {"detail": "Agent not found"})
@@ -235,13 +235,13 @@ def test_another_workspaces_agent_and_number_do_not_exist(
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_the_list_of_batches_costs_the_same_for_any_number(
+def test_query_count_of_batch_list_is_constant(
     ours: Workspace, rows: int, django_assert_num_queries: Any
 ) -> None:
     for _ in range(rows):
         make.recipient(make.batch(ours))
     client = make.client(ours)
-    client.get("/batches")  # the key's first use is written down
+    client.get("/batches")  # the key's first use is recorded
 
     with django_assert_num_queries(4):  # key, count, page, counts
         body = client.get("/batches?page_size=2").json()
@@ -250,7 +250,7 @@ def test_the_list_of_batches_costs_the_same_for_any_number(
     assert {item["counts"]["pending"] for item in body["items"]} == {1}
 
 
-def test_batches_are_found_by_status(ours: Workspace) -> None:
+def test_batches_can_be_filtered_by_status(ours: Workspace) -> None:
     make.batch(ours)
     running = make.batch(ours, status=Batch.Status.RUNNING, started_at=timezone.now())
 
@@ -259,7 +259,7 @@ def test_batches_are_found_by_status(ours: Workspace) -> None:
     assert [item["id"] for item in body["items"]] == [str(running.pk)]
 
 
-def test_a_batch_that_is_not_running_can_be_deleted(ours: Workspace) -> None:
+def test_batch_that_is_not_running_can_be_deleted(ours: Workspace) -> None:
     batch = make.batch(ours)
     make.recipient(batch)
     client = make.client(ours)
@@ -270,7 +270,7 @@ def test_a_batch_that_is_not_running_can_be_deleted(ours: Workspace) -> None:
     assert client.get(f"/batches/{batch.pk}").json() == {"detail": "Batch not found"}
 
 
-def test_a_running_batch_cannot_be_deleted(ours: Workspace) -> None:
+def test_running_batch_cannot_be_deleted(ours: Workspace) -> None:
     batch = make.batch(ours, status=Batch.Status.RUNNING)
 
     response = make.client(ours).delete(f"/batches/{batch.pk}")
@@ -282,7 +282,7 @@ def test_a_running_batch_cannot_be_deleted(ours: Workspace) -> None:
     assert Batch.unscoped.filter(pk=batch.pk).exists()
 
 
-def test_a_member_reads_and_does_not_write(ours: Workspace) -> None:
+def test_member_may_read_but_not_write(ours: Workspace) -> None:
     batch = make.batch(ours)
     client = make.client(ours, Role.MEMBER)
 

@@ -29,7 +29,7 @@ def upload(workspace: Workspace, path: str, content: bytes = LIST, **fields: Any
     return make.client(workspace).post(path, {**body, **fields}, format="multipart")
 
 
-def test_a_mapping_is_saved_changed_and_forgotten(ours: Workspace) -> None:
+def test_mapping_can_be_saved_changed_and_deleted(ours: Workspace) -> None:
     client = make.client(ours)
 
     saved = client.post("/column-mappings", NEW, format="json")
@@ -63,7 +63,7 @@ def test_a_mapping_is_saved_changed_and_forgotten(ours: Workspace) -> None:
     ]
 
 
-def test_a_name_is_given_once(ours: Workspace) -> None:
+def test_names_of_mappings_are_unique(ours: Workspace) -> None:
     make.saved_mapping(ours, name="Praxis")
     other = make.saved_mapping(ours, name="Klinik")
     client = make.client(ours)
@@ -78,13 +78,13 @@ def test_a_name_is_given_once(ours: Workspace) -> None:
     )
 
 
-def test_everything_wrong_with_a_mapping_is_told_at_once(ours: Workspace) -> None:
+def test_all_errors_of_a_mapping_are_reported_at_once(ours: Workspace) -> None:
     body = {"name": "", "column_mapping": {}, "default_country": "ZZ", "extra": 1}
 
-    answer = make.client(ours).post("/column-mappings", body, format="json")
+    response = make.client(ours).post("/column-mappings", body, format="json")
 
-    assert answer.status_code == 422
-    assert [wrong["loc"] for wrong in answer.json()["detail"]] == [
+    assert response.status_code == 422
+    assert [error["loc"] for error in response.json()["detail"]] == [
         ["body", "name"],
         ["body", "column_mapping"],
         ["body", "default_country"],
@@ -93,7 +93,7 @@ def test_everything_wrong_with_a_mapping_is_told_at_once(ours: Workspace) -> Non
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_the_list_costs_the_same_for_any_number(
+def test_query_count_of_mapping_list_is_constant(
     ours: Workspace, rows: int, django_assert_num_queries: Any
 ) -> None:
     for _ in range(rows):
@@ -102,111 +102,114 @@ def test_the_list_costs_the_same_for_any_number(
     client.get("/column-mappings")
 
     with django_assert_num_queries(3):  # key, count, page
-        answer = client.get("/column-mappings")
+        response = client.get("/column-mappings")
 
-    assert answer.json()["total"] == rows
+    assert response.json()["total"] == rows
 
 
-def test_a_batch_takes_a_saved_mapping_and_its_country(ours: Workspace) -> None:
+def test_batch_uses_saved_mapping_and_its_country(ours: Workspace) -> None:
     saved = make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
 
-    answer = upload(ours, "/batches", column_mapping_id=str(saved.pk))
+    response = upload(ours, "/batches", column_mapping_id=str(saved.pk))
 
-    assert answer.status_code == 201
-    assert (answer.json()["column_mapping"], answer.json()["default_country"]) == (MAPPING, "US")
-    assert "column_mapping_id" not in answer.json()
+    assert response.status_code == 201
+    assert (response.json()["column_mapping"], response.json()["default_country"]) == (
+        MAPPING,
+        "US",
+    )
+    assert "column_mapping_id" not in response.json()
 
 
-def test_a_country_of_its_own_counts_more_than_the_saved_one(ours: Workspace) -> None:
+def test_country_in_the_body_overrides_the_saved_one(ours: Workspace) -> None:
     saved = make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
 
-    answer = upload(ours, "/batches", column_mapping_id=str(saved.pk), default_country="DE")
+    response = upload(ours, "/batches", column_mapping_id=str(saved.pk), default_country="DE")
 
-    assert answer.json()["default_country"] == "DE"
-
-
-def test_another_workspaces_mapping_does_not_exist(ours: Workspace, theirs: Workspace) -> None:
-    answer = upload(ours, "/batches", column_mapping_id=str(make.saved_mapping(theirs).pk))
-
-    assert (answer.status_code, answer.json()) == (404, {"detail": "Column mapping not found"})
+    assert response.json()["default_country"] == "DE"
 
 
-def test_two_mappings_are_one_too_many(ours: Workspace) -> None:
+def test_mapping_of_another_workspace_is_not_found(ours: Workspace, theirs: Workspace) -> None:
+    response = upload(ours, "/batches", column_mapping_id=str(make.saved_mapping(theirs).pk))
+
+    assert (response.status_code, response.json()) == (404, {"detail": "Column mapping not found"})
+
+
+def test_two_mappings_at_once_are_refused(ours: Workspace) -> None:
     saved = make.saved_mapping(ours)
 
-    answer = upload(
+    response = upload(
         ours,
         "/batches/preview",
         column_mapping_id=str(saved.pk),
         column_mapping='{"Tel": "phone_number"}',
     )
 
-    wrong = {
+    error = {
         "loc": ["body", "column_mapping_id"],
         "msg": "give either column_mapping or column_mapping_id",
     }
-    assert (answer.status_code, answer.json()) == (
+    assert (response.status_code, response.json()) == (
         422,
-        {"detail": [{**wrong, "type": "value_error"}]},
+        {"detail": [{**error, "type": "value_error"}]},
     )
 
 
-def test_a_list_with_the_same_header_is_known_again_in_the_preview(ours: Workspace) -> None:
+def test_preview_uses_saved_mapping_with_the_same_columns(ours: Workspace) -> None:
     saved = make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
     make.saved_mapping(ours, column_mapping={"Tel": "phone_number"})
 
-    told = upload(ours, "/batches/preview", b"Notiz, Tel ,Vorname\nx,2025550186,Ada\n").json()
+    preview = upload(ours, "/batches/preview", b"Notiz, Tel ,Vorname\nx,2025550186,Ada\n").json()
 
-    assert (told["column_mapping"], told["column_mapping_id"]) == (MAPPING, str(saved.pk))
-    assert (told["default_country"], told["counts"]["valid"]) == ("US", 1)
-    assert told["first_rows"][0]["variables"] == {"first_name": "Ada"}
+    assert (preview["column_mapping"], preview["column_mapping_id"]) == (MAPPING, str(saved.pk))
+    assert (preview["default_country"], preview["counts"]["valid"]) == ("US", 1)
+    assert preview["first_rows"][0]["variables"] == {"first_name": "Ada"}
 
 
-def test_a_list_is_known_again_with_a_note_in_a_column_nobody_named(ours: Workspace) -> None:
+def test_saved_mapping_fits_despite_an_unnamed_column(ours: Workspace) -> None:
     saved = make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
 
-    told = upload(
+    preview = upload(
         ours, "/batches/preview", b"Notiz,Tel,Vorname,\nx,2025550186,Ada,likes tea\n"
     ).json()
 
-    assert (told["column_mapping"], told["column_mapping_id"]) == (
+    assert (preview["column_mapping"], preview["column_mapping_id"]) == (
         MAPPING | {"column 4": "column 4"},
         str(saved.pk),
     )
-    assert told["first_rows"][0]["variables"] == {"first_name": "Ada", "column 4": "likes tea"}
+    assert preview["first_rows"][0]["variables"] == {"first_name": "Ada", "column 4": "likes tea"}
 
 
-def test_a_list_with_other_columns_is_guessed(ours: Workspace) -> None:
+def test_list_with_other_columns_is_guessed(ours: Workspace) -> None:
     make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
 
-    told = upload(ours, "/batches/preview", b"phone,Vorname\n+12025550186,Ada\n").json()
+    preview = upload(ours, "/batches/preview", b"phone,Vorname\n+12025550186,Ada\n").json()
 
-    assert (told["column_mapping_id"], told["default_country"]) == (None, None)
-    assert told["column_mapping"] == {"phone": "phone_number", "Vorname": "Vorname"}
+    assert (preview["column_mapping_id"], preview["default_country"]) == (None, None)
+    assert preview["column_mapping"] == {"phone": "phone_number", "Vorname": "Vorname"}
 
 
-def test_a_batch_is_read_as_its_preview_was(ours: Workspace) -> None:
+def test_import_uses_the_same_mapping_as_the_preview(ours: Workspace) -> None:
     make.saved_mapping(ours, column_mapping=MAPPING, default_country="US")
 
-    answer = upload(ours, "/batches")
-    import_batch(answer.json()["id"])
+    response = upload(ours, "/batches")
+    import_batch(response.json()["id"])
     SavedMapping.unscoped.all().delete()
 
-    batch = Batch.unscoped.get(pk=answer.json()["id"])
-    person = batch.recipients.get()
+    batch = Batch.unscoped.get(pk=response.json()["id"])
+    recipient = batch.recipients.get()
     assert (batch.column_mapping, batch.default_country) == (MAPPING, "US")
-    assert (person.phone_number, person.variables_in(batch)) == (
+    assert (recipient.phone_number, recipient.variables_in(batch)) == (
         "+12025550186",
         {"first_name": "Ada"},
     )
 
 
-def test_an_empty_mapping_asks_for_a_guess(ours: Workspace) -> None:
+def test_empty_mapping_requests_a_guess(ours: Workspace) -> None:
     make.saved_mapping(ours, column_mapping={"phone": None, "mobile": "phone_number"})
 
-    told = upload(
+    preview = upload(
         ours, "/batches/preview", b"phone,mobile\n+12025550186,x\n", column_mapping="{}"
     ).json()
 
-    assert told["column_mapping_id"] is None
-    assert told["counts"]["valid"] == 1
+    assert preview["column_mapping_id"] is None
+    assert preview["counts"]["valid"] == 1

@@ -14,7 +14,7 @@ EXPECTED: dict[str, dict[str, Any]] = json.loads((LISTS / "expected.json").read_
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_every_given_list_is_stored_or_refused_as_expected(
+def test_every_sample_list_is_stored_or_refused_as_expected(
     ours: Workspace, settings: Any, tmp_path: Path, name: str
 ) -> None:
     settings.DATA_DIR = tmp_path
@@ -47,5 +47,6 @@ def test_every_given_list_is_stored_or_refused_as_expected(
     assert batch["status"] == "ready"
     assert counts == {figure: expected[figure] for figure in counts}
     assert {figure: preview.json()["counts"][figure] for figure in counts} == counts
-    results = b"".join(client.get(f"/batches/{batch['id']}/results.csv").streaming_content)  # type: ignore[attr-defined]
+    response: Any = client.get(f"/batches/{batch['id']}/results.csv")
+    results = b"".join(response.streaming_content)
     assert results.startswith(",".join(preview.json()["columns"]).encode())

@@ -9,7 +9,7 @@ from batches.models import Batch
 from batches.services.preview import preview_list
 from tests import make
 
-MONDAY_NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # seven in the morning in Washington
+MONDAY_NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # 7:00 in Washington
 WINDOW = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}
 LIST = """Phone Number,first_name,city
 +12025550186,Ada,Washington
@@ -22,13 +22,13 @@ LIST = """Phone Number,first_name,city
 """
 
 
-def test_a_preview_tells_who_would_be_called_when_and_who_not_and_why(
+def test_preview_counts_who_would_be_called_and_why_others_would_not(
     ours: Workspace, data_dir: Path
 ) -> None:
     make.suppression(ours, phone_number="+12025550111")
     number = make.phone_number(ours, calls_per_second=1, max_concurrent_calls=10)
 
-    told = preview_list(
+    preview = preview_list(
         content=iter([LIST.encode()]),
         agent=make.agent(ours),
         phone_number=number,
@@ -37,13 +37,13 @@ def test_a_preview_tells_who_would_be_called_when_and_who_not_and_why(
         calling_window=WINDOW,
     )
 
-    assert told["columns"] == ["Phone Number", "first_name", "city"]
-    assert told["column_mapping"] == {
+    assert preview["columns"] == ["Phone Number", "first_name", "city"]
+    assert preview["column_mapping"] == {
         "Phone Number": "phone_number",
         "first_name": "first_name",
         "city": "city",
     }
-    assert told["counts"] == {
+    assert preview["counts"] == {
         "rows": 7,
         "valid": 3,
         "rejected": 2,
@@ -52,14 +52,14 @@ def test_a_preview_tells_who_would_be_called_when_and_who_not_and_why(
         "missing_variable": 0,
         "repaired": 0,
     }
-    assert told["not_called"] == {
+    assert preview["not_called"] == {
         "duplicate": 1,
         "not_dialable": 1,
         "invalid_number": 1,
         "suppressed": 1,
         "window_closed": 1,
     }
-    assert told["calling"] == {
+    assert preview["calling"] == {
         "now": 1,
         "later": 1,
         "never": 1,
@@ -68,20 +68,20 @@ def test_a_preview_tells_who_would_be_called_when_and_who_not_and_why(
         "calls_per_second": 0.222,
         "channels_needed": 45,
     }
-    assert told["first_rows"][1] == {
+    assert preview["first_rows"][1] == {
         "row_number": 3,
         "phone_number": "+12025550186",
         "variables": {"first_name": "Ada again", "city": "Washington"},
         "status": "skipped",
         "reason": "duplicate",
     }
-    assert [(row["row_number"], row["error_code"]) for row in told["first_rejected"]] == [
+    assert [(row["row_number"], row["error_code"]) for row in preview["first_rejected"]] == [
         (5, "not_dialable"),
         (7, "invalid_number"),
     ]
 
 
-def test_a_preview_stores_nothing(ours: Workspace, data_dir: Path) -> None:
+def test_preview_stores_nothing(ours: Workspace, data_dir: Path) -> None:
     file = io.BytesIO(LIST.encode())
     file.name = "list.csv"
     fields = {
@@ -100,11 +100,11 @@ def test_a_preview_stores_nothing(ours: Workspace, data_dir: Path) -> None:
     assert list((data_dir / "uploads").iterdir()) == []
 
 
-def test_a_list_longer_than_a_window_goes_on_the_next_day(ours: Workspace) -> None:
+def test_estimate_continues_in_the_next_calling_window(ours: Workspace) -> None:
     rows = "".join(f"+1202555{n:04}\n" for n in range(100, 200))
     number = make.phone_number(ours, calls_per_second=0.01, max_concurrent_calls=10)
 
-    told = preview_list(
+    preview = preview_list(
         content=iter([f"phone\n{rows}".encode()]),
         agent=make.agent(ours),
         phone_number=number,
@@ -113,45 +113,45 @@ def test_a_list_longer_than_a_window_goes_on_the_next_day(ours: Workspace) -> No
     )
 
     # A hundred calls take 10 000 seconds: two hours and 2 800 seconds, an hour a day.
-    assert told["calling"]["estimated_end_at"] == datetime(2026, 3, 4, 14, 46, 40, tzinfo=UTC)
+    assert preview["calling"]["estimated_end_at"] == datetime(2026, 3, 4, 14, 46, 40, tzinfo=UTC)
 
 
-def test_the_estimate_knows_the_workspaces_limit_of_calls_at_once(ours: Workspace) -> None:
+def test_estimate_respects_the_workspaces_concurrency_limit(ours: Workspace) -> None:
     ours.max_concurrent_calls = 9
     ours.save(update_fields=["max_concurrent_calls"])
     number = make.phone_number(ours, calls_per_second=20, max_concurrent_calls=200)
 
-    told = preview_list(
+    preview = preview_list(
         content=[{"phone_number": "+12025550186"}],
         agent=make.agent(ours),
         phone_number=number,
         now=MONDAY_NOON,
     )
 
-    assert told["calling"]["calls_per_second"] == 0.2  # nine lines, of 45 seconds a call
+    assert preview["calling"]["calls_per_second"] == 0.2  # nine channels, 45 seconds a call
 
 
-def test_a_required_variable_that_no_column_holds_is_told_beforehand(ours: Workspace) -> None:
+def test_preview_reports_a_required_variable_without_a_column(ours: Workspace) -> None:
     agent = make.agent(ours, variables=[{"name": "appointment", "required": True, "default": None}])
 
-    told = preview_list(
+    preview = preview_list(
         content=iter([b"phone\n+12025550186\n"]),
         agent=agent,
         phone_number=make.phone_number(ours),
         now=MONDAY_NOON,
     )
 
-    assert told["counts"]["missing_variable"] == 1
-    assert told["calling"]["estimated_end_at"] is None
+    assert preview["counts"]["missing_variable"] == 1
+    assert preview["calling"]["estimated_end_at"] is None
 
 
-def test_a_preview_that_takes_too_long_tells_how_far_it_came(
+def test_slow_preview_reports_how_many_rows_it_read(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("batches.services.preview.MAX_PREVIEW_SECONDS", -1.0)
     monkeypatch.setattr("batches.services.preview.PREVIEW_CHUNK_ROWS", 2)
 
-    told = preview_list(
+    preview = preview_list(
         content=iter([LIST.encode()]),
         agent=make.agent(ours),
         phone_number=make.phone_number(ours),
@@ -159,8 +159,8 @@ def test_a_preview_that_takes_too_long_tells_how_far_it_came(
         default_country="US",
     )
 
-    assert told["counts"]["rows"] == 2
-    assert told["notes"] == [
+    assert preview["counts"]["rows"] == 2
+    assert preview["notes"] == [
         "Only the first 2 rows were checked for this preview; "
         "the others are checked when the list is imported"
     ]

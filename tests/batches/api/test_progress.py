@@ -25,7 +25,7 @@ def running(of: Workspace, **fields: Any) -> Batch:
     )
 
 
-def test_progress_tells_counts_rates_and_the_end(ours: Workspace) -> None:
+def test_progress_contains_counts_rates_and_estimated_end(ours: Workspace) -> None:
     batch = running(ours, rejected_count=2)
     for outcome, status in (
         ("answered", "completed"),
@@ -37,9 +37,9 @@ def test_progress_tells_counts_rates_and_the_end(ours: Workspace) -> None:
     make.recipient(batch, status="retrying", outcome="busy", due_at=NOW)
     make.recipient(batch, status="pending", due_at=NOW)
 
-    told = progress_of(batch, now=NOW)
+    result = progress_of(batch, now=NOW)
 
-    assert told == {
+    assert result == {
         "status": "running",
         "counts": COUNTS
         | {"total": 6, "pending": 1, "retrying": 1, "completed": 3, "failed": 1, "rejected": 2},
@@ -51,7 +51,7 @@ def test_progress_tells_counts_rates_and_the_end(ours: Workspace) -> None:
     }
 
 
-def test_calls_per_second_are_those_of_the_last_ten(ours: Workspace, monkeypatch: Any) -> None:
+def test_calls_per_second_cover_the_last_ten_seconds(ours: Workspace, monkeypatch: Any) -> None:
     batch = running(ours)
     monkeypatch.setattr(
         progress, "lowest_call_id", lambda since: "00000000-0000-0000-0000-000000000000"
@@ -59,26 +59,26 @@ def test_calls_per_second_are_those_of_the_last_ten(ours: Workspace, monkeypatch
     for ago in (1, 2, 3, 9, 11, 50):
         make.call(ours, batch_id=batch.pk, dialed_at=NOW - timedelta(seconds=ago))
 
-    told = progress_of(batch, now=NOW)
+    result = progress_of(batch, now=NOW)
 
-    assert told["calls_per_second"] == 0.4
+    assert result["calls_per_second"] == 0.4
 
 
-def test_a_call_just_made_lies_above_the_first_id(ours: Workspace) -> None:
+def test_recent_call_is_above_the_lowest_id(ours: Workspace) -> None:
     call = make.call(ours)
 
     assert progress.lowest_call_id(call.created_at - timedelta(seconds=10)) < call.pk
     assert progress.lowest_call_id(call.created_at + timedelta(minutes=10)) > call.pk
 
 
-def test_the_end_is_not_before_the_last_retry(ours: Workspace) -> None:
+def test_estimated_end_is_not_before_the_last_retry(ours: Workspace) -> None:
     batch = running(ours)
     make.recipient(batch, status="retrying", attempts=1, due_at=NOW + timedelta(hours=1))
 
     assert progress_of(batch, now=NOW)["estimated_end_at"] == NOW + timedelta(hours=1)
 
 
-def test_an_ended_batch_stands_still(ours: Workspace) -> None:
+def test_progress_of_ended_batch_is_constant(ours: Workspace) -> None:
     batch = make.batch(
         ours,
         status="completed",
@@ -86,9 +86,9 @@ def test_an_ended_batch_stands_still(ours: Workspace) -> None:
         ended_at=NOW - timedelta(seconds=30),
     )
 
-    told = progress_of(batch, now=NOW)
+    result = progress_of(batch, now=NOW)
 
-    assert told == {
+    assert result == {
         "status": "completed",
         "counts": COUNTS,
         "calls_per_second": 0.0,
@@ -99,7 +99,7 @@ def test_an_ended_batch_stands_still(ours: Workspace) -> None:
     }
 
 
-def test_progress_is_json(ours: Workspace) -> None:
+def test_progress_is_returned_as_json(ours: Workspace) -> None:
     batch = make.batch(ours)
 
     response = make.client(ours, Role.MEMBER).get(f"/batches/{batch.pk}/progress")
@@ -116,7 +116,7 @@ def test_progress_is_json(ours: Workspace) -> None:
     }
 
 
-def test_events_follow_a_batch_to_its_end(ours: Workspace, monkeypatch: Any) -> None:
+def test_stream_follows_batch_until_it_ends(ours: Workspace, monkeypatch: Any) -> None:
     batch = running(ours)
     monkeypatch.setattr(progress_stream, "EVENT_INTERVAL_SECONDS", 0.0)
 
@@ -134,25 +134,25 @@ def test_events_follow_a_batch_to_its_end(ours: Workspace, monkeypatch: Any) -> 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_comes_when_all_places_are_taken_gets_one_event() -> None:
+def test_stream_sends_one_event_when_all_slots_are_in_use() -> None:
     batch = running(make.workspace())
-    watchers = [
+    streams = [
         progress_stream.progress_events(batch.pk) for _ in range(progress_stream.MAX_STREAMS)
     ]
-    for watcher in watchers:
-        next(watcher)
-        next(watcher)
+    for stream in streams:
+        next(stream)
+        next(stream)
 
     late = list(progress_stream.progress_events(batch.pk))
 
-    for watcher in watchers:
-        watcher.close()
+    for stream in streams:
+        stream.close()
     assert len(late) == 2
     assert progress_stream.stream_slots.acquire(blocking=False)
     progress_stream.stream_slots.release()
 
 
-def test_the_stream_ends_with_the_batchs_deletion(ours: Workspace) -> None:
+def test_stream_ends_when_the_batch_is_deleted(ours: Workspace) -> None:
     batch = make.batch(ours, status="completed")
     events = progress_stream.progress_events(batch.pk)
     next(events)
@@ -161,27 +161,25 @@ def test_the_stream_ends_with_the_batchs_deletion(ours: Workspace) -> None:
     assert list(events) == []
 
 
-def test_a_stream_ends_with_the_right_to_watch(
-    ours: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stream_ends_when_access_is_lost(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_stream, "ACCESS_CHECK_SECONDS", 0.0)
     monkeypatch.setattr(progress_stream, "EVENT_INTERVAL_SECONDS", 0.0)
     batch = make.batch(ours, status="running")
-    answers = iter([True, True, False])
+    permissions = iter([True, True, False])
 
-    events = list(progress_stream.progress_events(batch.pk, has_access=lambda: next(answers)))
+    events = list(progress_stream.progress_events(batch.pk, has_access=lambda: next(permissions)))
 
-    assert len(events) == 1 + 2  # the first line tells when to come again
+    assert len(events) == 1 + 2  # the first line sets the reconnection time
 
 
 @pytest.mark.parametrize("ended", ["logged out", "removed", "disabled", "revoked"])
-def test_whoever_lost_access_may_no_longer_watch(ours: Workspace, ended: str) -> None:
+def test_principal_is_invalid_after_access_is_lost(ours: Workspace, ended: str) -> None:
     now = timezone.now()
-    person, key = make.member(ours), make.api_key(ours)[0]
-    login = make.session(person)
+    user, key = make.member(ours), make.api_key(ours)[0]
+    login = make.session(user)
     by_key = Principal(key=key, workspace=ours)
     principal = (
-        by_key if ended == "revoked" else Principal(user=person, session=login, workspace=ours)
+        by_key if ended == "revoked" else Principal(user=user, session=login, workspace=ours)
     )
     before = is_still_valid(principal, now=now)
 

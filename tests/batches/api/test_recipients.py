@@ -19,8 +19,8 @@ CALLED_AT = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
 HEADER = "status,outcome,reason,attempts,sip_status_code,called_at,duration_seconds,call_id"
 
 
-def called(person: Recipient, **fields: Any) -> Any:
-    """A call that was answered for twenty seconds and a half."""
+def called(recipient: Recipient, **fields: Any) -> Any:
+    """Create a call that was answered for 20.5 seconds."""
     values = {
         "stage": "ended",
         "outcome": "answered",
@@ -28,13 +28,15 @@ def called(person: Recipient, **fields: Any) -> Any:
         "dialed_at": CALLED_AT,
         "answered_at": CALLED_AT + timedelta(seconds=8),
         "ended_at": CALLED_AT + timedelta(seconds=28.5),
-        "to_number": person.phone_number,
+        "to_number": recipient.phone_number,
         **fields,
     }
-    return make.call(person.workspace, batch_id=person.batch_id, recipient_id=person.pk, **values)
+    return make.call(
+        recipient.workspace, batch_id=recipient.batch_id, recipient_id=recipient.pk, **values
+    )
 
 
-def test_people_are_listed_in_file_order_with_what_became_of_them(ours: Workspace) -> None:
+def test_recipients_are_listed_in_file_order_with_results(ours: Workspace) -> None:
     batch = make.batch(ours, status="running", started_at=timezone.now())
     later = timezone.now() + timedelta(minutes=30)
     second = make.recipient(
@@ -87,17 +89,17 @@ def test_people_are_listed_in_file_order_with_what_became_of_them(ours: Workspac
     }
 
 
-def test_an_attempt_that_was_never_sent_is_no_call(ours: Workspace) -> None:
-    person = make.recipient(make.batch(ours), status="pending", attempts=1)
-    sent = called(person, sequence=1)
-    called(person, sequence=2, dialed_at=None, answered_at=None, outcome="cancelled")
+def test_attempt_that_was_never_sent_is_not_a_call(ours: Workspace) -> None:
+    recipient = make.recipient(make.batch(ours), status="pending", attempts=1)
+    sent = called(recipient, sequence=1)
+    called(recipient, sequence=2, dialed_at=None, answered_at=None, outcome="cancelled")
 
-    body = make.client(ours).get(f"/batches/{person.batch_id}/recipients").json()
+    body = make.client(ours).get(f"/batches/{recipient.batch_id}/recipients").json()
 
     assert body["items"][0]["last_call_id"] == str(sent.pk)
 
 
-def test_people_are_found_by_status(ours: Workspace) -> None:
+def test_recipients_can_be_filtered_by_status(ours: Workspace) -> None:
     batch = make.batch(ours)
     make.recipient(batch)
     skipped = make.recipient(batch, status="skipped", reason="duplicate", due_at=None)
@@ -112,14 +114,14 @@ def test_people_are_found_by_status(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_the_list_of_people_costs_the_same_for_any_number(
+def test_query_count_of_recipient_list_is_constant(
     ours: Workspace, rows: int, django_assert_num_queries: Any
 ) -> None:
     batch = make.batch(ours)
     for _ in range(rows):
         called(make.recipient(batch))
     client = make.client(ours)
-    client.get("/batches")  # the key's first use is written down
+    client.get("/batches")  # the key's first use is recorded
 
     with django_assert_num_queries(5):  # key, batch, count, page, calls
         body = client.get(f"/batches/{batch.pk}/recipients").json()
@@ -127,7 +129,7 @@ def test_the_list_of_people_costs_the_same_for_any_number(
     assert body["total"] == rows
 
 
-def test_refused_rows_are_listed_with_their_cells(ours: Workspace) -> None:
+def test_rejected_rows_are_listed_with_their_cells(ours: Workspace) -> None:
     batch = make.batch(ours)
     make.rejected_row(batch)
 
@@ -143,7 +145,7 @@ def test_refused_rows_are_listed_with_their_cells(ours: Workspace) -> None:
     ]
 
 
-def test_results_have_the_uploaded_columns_first(ours: Workspace) -> None:
+def test_results_start_with_the_uploaded_columns(ours: Workspace) -> None:
     batch = make.batch(ours)
     call = called(
         make.recipient(batch, status="completed", attempts=1, outcome="answered", due_at=None)
@@ -178,15 +180,15 @@ def test_results_have_the_uploaded_columns_first(ours: Workspace) -> None:
         ("", ""),
     ],
 )
-def test_what_a_spreadsheet_would_run_is_made_harmless(cell: str, written: str) -> None:
+def test_formulas_are_escaped(cell: str, written: str) -> None:
     assert escape_formula(cell) == written
 
 
-def test_results_of_many_people_are_read_in_few_queries(
+def test_results_of_many_recipients_need_few_queries(
     ours: Workspace, django_assert_num_queries: Any
 ) -> None:
     batch = make.batch(ours)
-    people = [
+    recipients = [
         Recipient(
             workspace=ours,
             batch=batch,
@@ -196,15 +198,15 @@ def test_results_of_many_people_are_read_in_few_queries(
         )
         for row in range(2, 2002)
     ]
-    Recipient.unscoped.bulk_create(people)
+    Recipient.unscoped.bulk_create(recipients)
 
-    with django_assert_num_queries(7):  # three chunks of people and of their calls, and the end
+    with django_assert_num_queries(7):  # three chunks of recipients and calls, and the end
         lines = b"".join(encode_csv(result_rows(batch))).decode().splitlines()
 
     assert len(lines) == 2001
 
 
-def test_results_are_to_be_had_as_a_workbook(ours: Workspace) -> None:
+def test_results_can_be_downloaded_as_workbook(ours: Workspace) -> None:
     batch = make.batch(
         ours, columns=["phone", "näme\x07", "age"], variable_names=[None, "näme", "age"]
     )
@@ -230,19 +232,19 @@ def test_results_are_to_be_had_as_a_workbook(ours: Workspace) -> None:
     assert response.headers["Content-Disposition"] == 'attachment; filename="results.xlsx"'
 
 
-def test_somebody_in_review_is_released_to_be_called(ours: Workspace) -> None:
+def test_recipient_in_review_can_be_released(ours: Workspace) -> None:
     batch = make.batch(
         ours, status=Batch.Status.COMPLETED, ended_at=timezone.now(), started_at=timezone.now()
     )
-    person = make.recipient(
+    recipient = make.recipient(
         batch, status="review", outcome="unknown", reason="in_doubt", due_at=None
     )
     client = make.client(ours, Role.MANAGER)
 
     response = client.post(
-        f"/batches/{batch.pk}/recipients/{person.pk}/release", {"reason": "no ring heard"}
+        f"/batches/{batch.pk}/recipients/{recipient.pk}/release", {"reason": "no ring heard"}
     )
-    again = client.post(f"/batches/{batch.pk}/recipients/{person.pk}/release")
+    again = client.post(f"/batches/{batch.pk}/recipients/{recipient.pk}/release")
 
     body = response.json()
     assert response.status_code == 200
@@ -255,12 +257,14 @@ def test_somebody_in_review_is_released_to_be_called(ours: Workspace) -> None:
     }
 
 
-def test_somebody_in_review_is_closed(ours: Workspace) -> None:
-    person = make.recipient(
+def test_recipient_in_review_can_be_closed(ours: Workspace) -> None:
+    recipient = make.recipient(
         make.batch(ours, status="running"), status="review", outcome="unknown", due_at=None
     )
 
-    response = make.client(ours).post(f"/batches/{person.batch_id}/recipients/{person.pk}/close")
+    response = make.client(ours).post(
+        f"/batches/{recipient.batch_id}/recipients/{recipient.pk}/close"
+    )
 
     body = response.json()
     assert (response.status_code, body["status"], body["reason"], body["outcome"]) == (
@@ -271,7 +275,7 @@ def test_somebody_in_review_is_closed(ours: Workspace) -> None:
     )
 
 
-def test_nobody_else_is_in_a_batch(ours: Workspace) -> None:
+def test_recipient_of_another_batch_is_not_found(ours: Workspace) -> None:
     batch, stranger = make.batch(ours), make.recipient(make.batch(ours), status="review")
 
     response = make.client(ours).post(f"/batches/{batch.pk}/recipients/{stranger.pk}/close")
@@ -279,7 +283,7 @@ def test_nobody_else_is_in_a_batch(ours: Workspace) -> None:
     assert (response.status_code, response.json()) == (404, {"detail": "Recipient not found"})
 
 
-def test_cells_beyond_the_header_stand_behind_the_reason(ours: Workspace) -> None:
+def test_cells_beyond_the_header_follow_the_reason(ours: Workspace) -> None:
     batch = make.batch(ours)
     make.rejected_row(batch, error_code="too_many_columns", values=["12345", "Ada", "more"])
 

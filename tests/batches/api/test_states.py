@@ -15,7 +15,7 @@ from tests import make
 from voiceops.core.errors import StateForbids
 
 Status = Batch.Status
-SENTENCES = {
+REFUSALS = {
     ("start", "validating"): "Batch is still validating",
     ("start", "running"): "Batch is already running",
     ("start", "paused"): "Batch is paused",
@@ -31,7 +31,7 @@ SENTENCES = {
     },
     **{("resume", status): "Batch is not paused" for status in Status.values if status != "paused"},
 }
-MOVES = {
+TRANSITIONS = {
     ("start", "ready"): "running",
     ("start", "scheduled"): "running",
     ("pause", "running"): "paused",
@@ -43,47 +43,45 @@ MOVES = {
 }
 
 
-@pytest.mark.parametrize(("order", "status"), SENTENCES)
-def test_an_order_the_state_forbids_is_refused_in_words(
-    ours: Workspace, order: str, status: str
+@pytest.mark.parametrize(("action", "status"), REFUSALS)
+def test_action_that_the_status_forbids_is_refused(
+    ours: Workspace, action: str, status: str
 ) -> None:
     batch = make.batch(ours, status=status)
     make.recipient(batch)
 
-    response = make.client(ours).post(f"/batches/{batch.pk}/{order}")
+    response = make.client(ours).post(f"/batches/{batch.pk}/{action}")
 
-    assert (response.status_code, response.json()) == (400, {"detail": SENTENCES[order, status]})
+    assert (response.status_code, response.json()) == (400, {"detail": REFUSALS[action, status]})
     batch.refresh_from_db()
     assert batch.status == status
 
 
-@pytest.mark.parametrize(("order", "status"), MOVES)
-def test_an_order_moves_a_batch_and_is_written_down(
-    ours: Workspace, order: str, status: str
-) -> None:
+@pytest.mark.parametrize(("action", "status"), TRANSITIONS)
+def test_action_changes_status_and_is_audited(ours: Workspace, action: str, status: str) -> None:
     batch = make.batch(ours, status=status)
     make.recipient(batch)
 
-    response = make.client(ours).post(f"/batches/{batch.pk}/{order}", {})
+    response = make.client(ours).post(f"/batches/{batch.pk}/{action}", {})
 
-    assert (response.status_code, response.json()["status"]) == (200, MOVES[order, status])
+    assert (response.status_code, response.json()["status"]) == (200, TRANSITIONS[action, status])
     entry = AuditEntry.unscoped.get(object_id=str(batch.pk))
     assert entry.action == {
         "start": "batch.started",
         "pause": "batch.paused",
         "resume": "batch.resumed",
-    }.get(order, "batch.stopped")
+    }.get(action, "batch.stopped")
 
 
-def test_a_stopped_batch_calls_nobody_any_more(ours: Workspace) -> None:
+def test_stop_cancels_waiting_recipients(ours: Workspace) -> None:
     batch = make.batch(ours, status=Status.RUNNING, started_at=timezone.now())
     waiting, retrying = make.recipient(batch), make.recipient(batch, status="retrying", attempts=1)
     talking = make.recipient(batch, status="in_call", due_at=None)
 
     response = make.client(ours).post(f"/batches/{batch.pk}/stop")
 
-    for person in (waiting, retrying, talking):
-        person.refresh_from_db()
+    for recipient in (waiting, retrying, talking):
+        recipient.refresh_from_db()
     assert [(p.status, p.reason, p.due_at) for p in (waiting, retrying, talking)] == [
         ("cancelled", "batch_stopped", None),
         ("cancelled", "batch_stopped", None),
@@ -93,7 +91,7 @@ def test_a_stopped_batch_calls_nobody_any_more(ours: Workspace) -> None:
     assert response.json()["counts"]["cancelled"] == 2
 
 
-def test_a_batch_without_anybody_to_call_is_complete_at_once(ours: Workspace) -> None:
+def test_batch_without_recipients_to_call_completes_at_once(ours: Workspace) -> None:
     batch = make.batch(ours)
     make.recipient(batch, status="skipped", reason="duplicate", due_at=None)
 
@@ -114,7 +112,7 @@ def test_pausing_a_batch_that_paused_itself_ends_its_probes(ours: Workspace) -> 
     assert (body["status"], body["error"], batch.probe_at) == ("paused", None, None)
 
 
-def test_a_batch_whose_number_was_deleted_cannot_start(ours: Workspace) -> None:
+def test_batch_with_deleted_number_cannot_start(ours: Workspace) -> None:
     batch = make.batch(ours)
     assert batch.phone_number is not None
     batch.phone_number.delete()
@@ -127,7 +125,7 @@ def test_a_batch_whose_number_was_deleted_cannot_start(ours: Workspace) -> None:
     assert (batch.status, batch.started_at) == ("ready", None)
 
 
-def test_the_order_takes_no_parameters(ours: Workspace) -> None:
+def test_actions_accept_no_fields(ours: Workspace) -> None:
     batch = make.batch(ours)
 
     response = make.client(ours).post(f"/batches/{batch.pk}/start", {"at": "once"})
@@ -145,13 +143,13 @@ def test_the_order_takes_no_parameters(ours: Workspace) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_eight_starts_at_once_exactly_one_wins() -> None:
+def test_only_one_of_eight_concurrent_starts_succeeds() -> None:
     batch = make.batch(make.workspace())
     make.recipient(batch)
-    gate, won, lost = threading.Barrier(8), [], []
+    barrier, won, lost = threading.Barrier(8), [], []
 
     def start() -> None:
-        gate.wait()
+        barrier.wait()
         try:
             won.append(start_batch(batch=Batch.unscoped.get(pk=batch.pk)))
         except StateForbids as refusal:
@@ -170,7 +168,7 @@ def test_of_eight_starts_at_once_exactly_one_wins() -> None:
     assert AuditEntry.unscoped.filter(action="batch.started").count() == 1
 
 
-def test_scheduled_batches_start_when_they_are_due(ours: Workspace) -> None:
+def test_scheduled_batches_start_when_due(ours: Workspace) -> None:
     now = timezone.now()
     due = scheduled(ours, now - timedelta(seconds=1))
     later = scheduled(ours, now + timedelta(seconds=60))
@@ -181,7 +179,7 @@ def test_scheduled_batches_start_when_they_are_due(ours: Workspace) -> None:
     assert [status_of(batch) for batch in (due, later)] == ["running", "scheduled"]
 
 
-def test_a_batch_that_cannot_start_by_itself_pauses_and_says_why(ours: Workspace) -> None:
+def test_batch_pauses_with_error_when_it_cannot_start_by_itself(ours: Workspace) -> None:
     batch = scheduled(ours, timezone.now())
     assert batch.phone_number is not None
     batch.phone_number.delete()
@@ -191,11 +189,14 @@ def test_a_batch_that_cannot_start_by_itself_pauses_and_says_why(ours: Workspace
     batch.refresh_from_db()
     assert (batch.status, batch.error) == (
         "paused",
-        "The batch could not start: The batch's phone number was deleted: give the batch another one (phone_number_id).",
+        (
+            "The batch could not start: The batch's phone number was deleted: give the batch "
+            "another one (phone_number_id)."
+        ),
     )
 
 
-def test_a_start_that_was_forgotten_after_the_import_is_made_up_for(ours: Workspace) -> None:
+def test_missed_start_after_import_is_repeated(ours: Workspace) -> None:
     batch = make.batch(ours, start=Batch.Start.NOW)
     make.recipient(batch)
 
@@ -204,7 +205,7 @@ def test_a_start_that_was_forgotten_after_the_import_is_made_up_for(ours: Worksp
     assert status_of(batch) == "running"
 
 
-def test_rows_appended_to_a_completed_batch_make_it_ready_again(ours: Workspace) -> None:
+def test_appended_rows_make_completed_batch_ready_again(ours: Workspace) -> None:
     batch = make.batch(
         ours, status=Status.COMPLETED, started_at=timezone.now(), ended_at=timezone.now()
     )
@@ -217,7 +218,7 @@ def test_rows_appended_to_a_completed_batch_make_it_ready_again(ours: Workspace)
 
 
 @pytest.mark.parametrize(
-    ("order", "state", "began", "way_out"),
+    ("action", "state", "began", "advice"),
     [
         ("start", Status.READY, False, "give the batch another one (agent_id)"),
         ("start", Status.SCHEDULED, False, "give the batch another one (agent_id)"),
@@ -226,8 +227,8 @@ def test_rows_appended_to_a_completed_batch_make_it_ready_again(ours: Workspace)
         ("resume", Status.PAUSED, True, "upload the remaining recipients as a new batch"),
     ],
 )
-def test_nobody_is_called_by_an_agent_that_was_deleted(
-    ours: Workspace, order: str, state: str, began: bool, way_out: str
+def test_batch_with_deleted_agent_cannot_start(
+    ours: Workspace, action: str, state: str, began: bool, advice: str
 ) -> None:
     agent = make.agent(ours, deleted_at=timezone.now())
     batch = make.batch(
@@ -235,14 +236,14 @@ def test_nobody_is_called_by_an_agent_that_was_deleted(
     )
     make.recipient(batch)
 
-    response = make.client(ours).post(f"/batches/{batch.pk}/{order}")
+    response = make.client(ours).post(f"/batches/{batch.pk}/{action}")
 
-    detail = f"The batch's agent was deleted: {way_out}"
+    detail = f"The batch's agent was deleted: {advice}"
     assert (response.status_code, response.json()) == (400, {"detail": detail})
     assert status_of(batch) == state
 
 
-def test_a_batch_that_could_not_start_goes_on_with_another_agent(ours: Workspace) -> None:
+def test_batch_that_could_not_start_resumes_with_another_agent(ours: Workspace) -> None:
     batch, client = scheduled(ours, timezone.now()), make.client(ours)
     client.delete(f"/agents/{batch.agent_id}")
     start_due_batches(timezone.now())
@@ -263,7 +264,7 @@ def status_of(batch: Batch) -> Any:
     return Batch.unscoped.values_list("status", flat=True).get(pk=batch.pk)
 
 
-def test_a_batch_is_not_complete_while_a_list_is_still_read(ours: Workspace) -> None:
+def test_batch_is_not_complete_while_a_list_is_imported(ours: Workspace) -> None:
     batch = make.batch(ours, status=Status.RUNNING, started_at=timezone.now(), upload="more")
     make.recipient(batch, status="completed", due_at=None)
 
@@ -274,17 +275,21 @@ def test_a_batch_is_not_complete_while_a_list_is_still_read(ours: Workspace) -> 
     assert status_of(batch) == "completed"
 
 
-def test_rows_that_were_still_read_when_a_batch_was_stopped_are_cancelled(ours: Workspace) -> None:
+def test_rows_imported_after_a_stop_are_cancelled(ours: Workspace) -> None:
     batch = make.batch(ours, status=Status.STOPPED)
-    person = make.recipient(batch)
+    recipient = make.recipient(batch)
 
     after_import(batch.pk)
 
-    person.refresh_from_db()
-    assert (person.status, person.reason, person.due_at) == ("cancelled", "batch_stopped", None)
+    recipient.refresh_from_db()
+    assert (recipient.status, recipient.reason, recipient.due_at) == (
+        "cancelled",
+        "batch_stopped",
+        None,
+    )
 
 
-def test_a_paused_batch_with_nobody_left_to_call_is_complete(ours: Workspace) -> None:
+def test_paused_batch_without_open_recipients_completes(ours: Workspace) -> None:
     batch = make.batch(ours, status=Status.PAUSED, started_at=timezone.now())
     make.recipient(batch, status="review", due_at=None)
 
@@ -293,7 +298,7 @@ def test_a_paused_batch_with_nobody_left_to_call_is_complete(ours: Workspace) ->
     assert status_of(batch) == "completed"
 
 
-def test_hanging_up_tells_when_livekit_could_not_be_asked_and_may_be_repeated(
+def test_hang_up_reports_unreachable_livekit_and_can_be_repeated(
     ours: Workspace,
 ) -> None:
     batch, client = (

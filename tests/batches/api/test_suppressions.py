@@ -26,7 +26,7 @@ def send_list(of: Workspace, content: str | bytes, **fields: str) -> Any:
 
 
 @time_machine.travel(NOW, tick=False)
-def test_a_number_is_suppressed_in_any_spelling(ours: Workspace) -> None:
+def test_number_is_suppressed_in_any_spelling(ours: Workspace) -> None:
     body = {
         "phone_number": "+1 (202) 555-0100",
         "reason": "asked",
@@ -72,7 +72,7 @@ def test_a_number_is_suppressed_in_any_spelling(ours: Workspace) -> None:
         ),
     ],
 )
-def test_what_cannot_be_suppressed_says_why(
+def test_invalid_suppression_is_refused_with_reason(
     ours: Workspace, body: dict[str, str], status: int, detail: Any
 ) -> None:
     make.suppression(ours, phone_number=ADA)
@@ -83,7 +83,7 @@ def test_what_cannot_be_suppressed_says_why(
     assert ours.suppressions.count() == 1
 
 
-def test_a_number_whose_suppression_expired_can_be_suppressed_again(ours: Workspace) -> None:
+def test_expired_suppression_can_be_replaced(ours: Workspace) -> None:
     make.suppression(ours, phone_number=ADA, expires_at=timezone.now() - timedelta(days=1))
 
     response = make.client(ours).post("/suppressions", {"phone_number": ADA})
@@ -92,7 +92,7 @@ def test_a_number_whose_suppression_expired_can_be_suppressed_again(ours: Worksp
     assert ours.suppressions.get().expires_at is None
 
 
-def test_two_workspaces_suppress_the_same_number(ours: Workspace, theirs: Workspace) -> None:
+def test_two_workspaces_can_suppress_the_same_number(ours: Workspace, theirs: Workspace) -> None:
     make.suppression(theirs, phone_number=ADA)
 
     response = make.client(ours).post("/suppressions", {"phone_number": ADA})
@@ -101,7 +101,7 @@ def test_two_workspaces_suppress_the_same_number(ours: Workspace, theirs: Worksp
     assert find_suppressed(ours.pk, [ADA, BOB]) == {ADA}
 
 
-def test_lifting_a_suppression_is_on_record(ours: Workspace) -> None:
+def test_lifting_a_suppression_is_audited(ours: Workspace) -> None:
     row = make.suppression(ours, phone_number=ADA)
     client = make.client(ours, Role.MANAGER)
 
@@ -118,7 +118,7 @@ def test_lifting_a_suppression_is_on_record(ours: Workspace) -> None:
     )
 
 
-def test_members_read_suppressions_only(ours: Workspace) -> None:
+def test_members_may_only_read_suppressions(ours: Workspace) -> None:
     row = make.suppression(ours)
     client = make.client(ours, Role.MEMBER)
 
@@ -145,7 +145,7 @@ def test_members_read_suppressions_only(ours: Workspace) -> None:
         ("active=false", [BOB]),
     ],
 )
-def test_a_list_is_filtered(ours: Workspace, query: str, numbers: list[str]) -> None:
+def test_suppressions_can_be_filtered(ours: Workspace, query: str, numbers: list[str]) -> None:
     make.suppression(ours, phone_number=ADA)
     make.suppression(ours, phone_number=BOB, expires_at=timezone.now() - timedelta(seconds=1))
     make.suppression(ours, phone_number=CAT, source="opt_out")
@@ -156,7 +156,7 @@ def test_a_list_is_filtered(ours: Workspace, query: str, numbers: list[str]) -> 
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_a_list_costs_the_same_for_any_number(
+def test_query_count_of_suppression_list_is_constant(
     ours: Workspace, rows: int, django_assert_num_queries: Any
 ) -> None:
     for _ in range(rows):
@@ -171,7 +171,7 @@ def test_a_list_costs_the_same_for_any_number(
 
 
 @time_machine.travel(NOW, tick=False)
-def test_an_import_counts_what_was_added_and_says_what_was_not(ours: Workspace) -> None:
+def test_import_counts_added_numbers_and_lists_rejected_rows(ours: Workspace) -> None:
     make.suppression(ours, phone_number=ADA, reason="first")
     lines = [
         "Phone,Reason,Expires_At",
@@ -214,7 +214,7 @@ def test_an_import_counts_what_was_added_and_says_what_was_not(ours: Workspace) 
 @pytest.mark.parametrize(
     "content", [f"{ADA}\n{BOB}\n", f"\ufeff{ADA};left\r\n{BOB};\r\n", f'"{ADA}","left"\n{BOB}']
 )
-def test_a_list_of_bare_numbers_needs_no_header(ours: Workspace, content: str) -> None:
+def test_file_of_bare_numbers_needs_no_header(ours: Workspace, content: str) -> None:
     response = send_list(ours, content, reason="list of May")
 
     assert (response.status_code, response.json()) == (
@@ -224,16 +224,14 @@ def test_a_list_of_bare_numbers_needs_no_header(ours: Workspace, content: str) -
     assert ours.suppressions.get(phone_number=BOB).reason == "list of May"
 
 
-def test_the_rows_of_a_list_without_header_count_from_one(ours: Workspace) -> None:
+def test_rows_of_a_file_without_header_count_from_one(ours: Workspace) -> None:
     response = send_list(ours, f"{ADA}\nnonsense\n")
 
     assert [refused["row_number"] for refused in response.json()["rejected"]] == [2]
 
 
 @pytest.mark.parametrize("content", [b"", b"name,city\nAda,London\n", b"PK\x03\x04 no workbook"])
-def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(
-    ours: Workspace, content: bytes
-) -> None:
+def test_unreadable_file_is_refused(ours: Workspace, content: bytes) -> None:
     response = send_list(ours, content)
 
     assert response.status_code == 400
@@ -242,23 +240,23 @@ def test_a_file_that_cannot_be_read_is_refused_with_a_sentence(
 
 
 @pytest.mark.parametrize("form", ["multipart", "json"])
-def test_an_import_without_a_file_fails_its_schema(ours: Workspace, form: str) -> None:
+def test_import_without_a_file_is_invalid(ours: Workspace, form: str) -> None:
     response = make.client(ours).post("/suppressions/import", {}, format=form)
 
     missing = {"loc": ["body", "file"], "msg": "field required", "type": "value_error.missing"}
     assert (response.status_code, response.json()) == (422, {"detail": [missing]})
 
 
-def test_a_list_never_shortens_what_is_in_force(ours: Workspace) -> None:
+def test_import_never_shortens_a_suppression(ours: Workspace) -> None:
     soon, later = INSTANT + timedelta(days=1), INSTANT + timedelta(days=9)
     make.suppression(ours, phone_number=ADA)
     make.suppression(ours, phone_number=BOB, expires_at=soon)
     make.suppression(ours, phone_number=CAT, expires_at=INSTANT)
     rows = [NewSuppression(number, "list", later) for number in (ADA, BOB, CAT, CAT)]
 
-    told = suppress_numbers(workspace=ours, rows=rows, now=INSTANT)
+    added = suppress_numbers(workspace=ours, rows=rows, now=INSTANT)
 
-    assert told == (1, 3)
+    assert added == (1, 3)
     assert list(
         ours.suppressions.order_by("phone_number").values_list("phone_number", "expires_at")
     ) == [
@@ -268,12 +266,12 @@ def test_a_list_never_shortens_what_is_in_force(ours: Workspace) -> None:
     ]
 
 
-def test_more_numbers_than_a_statement_takes_are_looked_up(ours: Workspace) -> None:
+def test_more_numbers_than_one_statement_allows_are_checked(ours: Workspace) -> None:
     numbers = [f"+1202{n:07}" for n in range(12_000)]
-    told = suppress_numbers(
+    added = suppress_numbers(
         workspace=ours, rows=[NewSuppression(n, "", None) for n in numbers], now=INSTANT
     )
 
     found = find_suppressed(ours.pk, [*numbers, "+4989123456"])
 
-    assert (told, found) == ((12_000, 0), set(numbers))
+    assert (added, found) == ((12_000, 0), set(numbers))

@@ -11,7 +11,7 @@ from tests import make
 WINDOW = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "24:00", "timezone": "Europe/Berlin"}
 
 
-def test_pace_window_and_schedule_change_while_it_runs_and_are_written_down(
+def test_pace_and_window_of_running_batch_can_be_changed(
     ours: Workspace,
 ) -> None:
     batch = make.batch(ours, status="running", started_at=timezone.now(), calls_per_second=1.0)
@@ -35,7 +35,7 @@ def test_pace_window_and_schedule_change_while_it_runs_and_are_written_down(
     }
 
 
-def test_without_a_pace_of_its_own_the_numbers_is_shown(ours: Workspace) -> None:
+def test_pace_defaults_to_the_numbers(ours: Workspace) -> None:
     batch = make.batch(
         ours, phone_number=make.phone_number(ours, calls_per_second=3), calls_per_second=1.0
     )
@@ -58,7 +58,7 @@ def test_without_a_pace_of_its_own_the_numbers_is_shown(ours: Workspace) -> None
         ({"start": "09:00"}, ["calling_window", "end"]),
     ],
 )
-def test_a_window_that_makes_no_sense_is_refused(
+def test_invalid_window_is_refused(
     ours: Workspace, window: dict[str, Any], wrong: list[str]
 ) -> None:
     batch = make.batch(ours)
@@ -69,7 +69,7 @@ def test_a_window_that_makes_no_sense_is_refused(
     assert [one["loc"] for one in response.json()["detail"]] == [["body", *wrong]]
 
 
-def test_a_new_window_asks_those_anew_who_waited_for_the_old_one(ours: Workspace) -> None:
+def test_new_window_requeues_recipients_waiting_for_the_old_one(ours: Workspace) -> None:
     batch = make.batch(ours, status="running", started_at=timezone.now(), calling_window=WINDOW)
     later = timezone.now() + timedelta(hours=9)
     waiting = make.recipient(batch, due_at=later)
@@ -89,7 +89,7 @@ def test_a_new_window_asks_those_anew_who_waited_for_the_old_one(ours: Workspace
     assert retrying.due_at == later
 
 
-def test_a_new_window_asks_those_anew_whose_zone_the_old_one_did_not_know(ours: Workspace) -> None:
+def test_new_window_requeues_recipients_skipped_by_the_old_one(ours: Workspace) -> None:
     batch = make.batch(ours, status="running", started_at=timezone.now(), calling_window=WINDOW)
     skipped = {"status": "skipped", "due_at": None}
     new = make.recipient(batch, **skipped, reason="window_closed")
@@ -100,17 +100,21 @@ def test_a_new_window_asks_those_anew_whose_zone_the_old_one_did_not_know(ours: 
         f"/batches/{batch.pk}", {"calling_window": {**WINDOW, "timezone": "UTC"}}
     )
 
-    for person in (new, tried, twice):
-        person.refresh_from_db()
-    assert [(person.status, person.reason) for person in (new, tried, twice)] == [
+    for recipient in (new, tried, twice):
+        recipient.refresh_from_db()
+    assert [(recipient.status, recipient.reason) for recipient in (new, tried, twice)] == [
         ("pending", None),
         ("retrying", None),
         ("skipped", "duplicate"),
     ]
-    assert [person.due_at is not None for person in (new, tried, twice)] == [True, True, False]
+    assert [recipient.due_at is not None for recipient in (new, tried, twice)] == [
+        True,
+        True,
+        False,
+    ]
 
 
-def test_agent_and_number_are_fixed_once_it_has_started(ours: Workspace) -> None:
+def test_agent_and_number_cannot_change_after_start(ours: Workspace) -> None:
     batch = make.batch(ours, status="running", started_at=timezone.now())
     changes = {
         "agent_id": str(make.agent(ours).pk),
@@ -125,7 +129,7 @@ def test_agent_and_number_are_fixed_once_it_has_started(ours: Workspace) -> None
     }
 
 
-def test_another_agent_brings_its_published_version(ours: Workspace) -> None:
+def test_new_agent_sets_its_published_version(ours: Workspace) -> None:
     batch, agent = make.batch(ours), make.agent(ours)
 
     body = make.client(ours).patch(f"/batches/{batch.pk}", {"agent_id": str(agent.pk)}).json()
@@ -135,7 +139,7 @@ def test_another_agent_brings_its_published_version(ours: Workspace) -> None:
     assert batch.agent_version == agent.versions.get()
 
 
-def test_another_agent_finds_its_variables_and_skips_who_lacks_those_it_requires(
+def test_new_agent_skips_recipients_without_its_required_variables(
     ours: Workspace,
 ) -> None:
     batch = make.batch(ours, columns=["phone", "Home Town"], variable_names=[None, "Home Town"])
@@ -157,26 +161,26 @@ def test_another_agent_finds_its_variables_and_skips_who_lacks_those_it_requires
     )
 
 
-def test_an_agent_that_requires_nothing_takes_back_who_was_skipped_for_the_one_before(
+def test_new_agent_requeues_recipients_skipped_for_the_previous_one(
     ours: Workspace,
 ) -> None:
     batch = make.batch(ours)
-    person = make.recipient(batch, status="skipped", reason="missing_variable", due_at=None)
+    recipient = make.recipient(batch, status="skipped", reason="missing_variable", due_at=None)
     twice = make.recipient(batch, status="skipped", reason="duplicate", due_at=None)
 
     make.client(ours).patch(f"/batches/{batch.pk}", {"agent_id": str(make.agent(ours).pk)})
 
-    person.refresh_from_db()
+    recipient.refresh_from_db()
     twice.refresh_from_db()
-    assert (person.status, person.reason, twice.status) == ("pending", None, "skipped")
-    assert person.due_at is not None
+    assert (recipient.status, recipient.reason, twice.status) == ("pending", None, "skipped")
+    assert recipient.due_at is not None
 
 
-def test_another_mapping_renames_the_variables_of_the_list_it_was_read_from(
+def test_new_mapping_renames_variables(
     ours: Workspace,
 ) -> None:
     batch = make.batch(ours)
-    person = make.recipient(batch)
+    recipient = make.recipient(batch)
 
     response = make.client(ours).patch(
         f"/batches/{batch.pk}", {"column_mapping": {"first_name": "nickname"}}
@@ -184,7 +188,7 @@ def test_another_mapping_renames_the_variables_of_the_list_it_was_read_from(
 
     batch.refresh_from_db()
     assert response.status_code == 200
-    assert person.variables_in(batch) == {"nickname": "Ada"}
+    assert recipient.variables_in(batch) == {"nickname": "Ada"}
 
 
 @pytest.mark.parametrize(
@@ -196,11 +200,14 @@ def test_another_mapping_renames_the_variables_of_the_list_it_was_read_from(
         ),
         (
             {"nobody": "x"},
-            "column_mapping names columns the file does not have: nobody. It has phone, first_name.",
+            (
+                "column_mapping names columns the file does not have: nobody. It has phone, "
+                "first_name."
+            ),
         ),
     ],
 )
-def test_a_mapping_that_does_not_fit_the_list_is_refused(
+def test_mapping_that_does_not_fit_the_list_is_refused(
     ours: Workspace, mapping: dict[str, str], sentence: str
 ) -> None:
     batch = make.batch(ours)
@@ -211,7 +218,7 @@ def test_a_mapping_that_does_not_fit_the_list_is_refused(
     assert response.json()["detail"].startswith(sentence)
 
 
-def test_the_agent_stays_while_the_list_is_read(ours: Workspace) -> None:
+def test_agent_cannot_change_during_import(ours: Workspace) -> None:
     batch = make.batch(ours, status="validating", upload="list")
 
     response = make.client(ours).patch(
@@ -221,7 +228,7 @@ def test_the_agent_stays_while_the_list_is_read(ours: Workspace) -> None:
     assert (response.status_code, response.json()) == (400, {"detail": "Batch is still validating"})
 
 
-def test_a_ready_batch_can_be_scheduled_and_taken_back(ours: Workspace) -> None:
+def test_ready_batch_can_be_scheduled_and_unscheduled(ours: Workspace) -> None:
     batch, client = make.batch(ours), make.client(ours)
     make.recipient(batch)
 
@@ -233,7 +240,7 @@ def test_a_ready_batch_can_be_scheduled_and_taken_back(ours: Workspace) -> None:
     assert (scheduled.json()["status"], manual.json()["status"]) == ("scheduled", "ready")
 
 
-def test_a_scheduled_batch_waits_for_another_time_also_while_more_rows_are_read(
+def test_schedule_can_change_while_rows_are_appended(
     ours: Workspace,
 ) -> None:
     was = {"status": "scheduled", "start": "scheduled", "scheduled_at": "2030-01-01T08:00:00Z"}
@@ -248,7 +255,7 @@ def test_a_scheduled_batch_waits_for_another_time_also_while_more_rows_are_read(
     assert (manual["status"], now["status"]) == ("ready", "running")
 
 
-def test_a_schedule_without_a_time_is_refused(ours: Workspace) -> None:
+def test_schedule_without_a_time_is_refused(ours: Workspace) -> None:
     batch = make.batch(ours)
 
     response = make.client(ours).patch(f"/batches/{batch.pk}", {"start": "scheduled"})
@@ -257,7 +264,7 @@ def test_a_schedule_without_a_time_is_refused(ours: Workspace) -> None:
     assert response.json()["detail"][0]["loc"] == ["body", "scheduled_at"]
 
 
-def test_of_an_ended_batch_only_the_name_changes(ours: Workspace) -> None:
+def test_only_the_name_of_an_ended_batch_can_change(ours: Workspace) -> None:
     batch, client = make.batch(ours, status=Batch.Status.COMPLETED), make.client(ours)
 
     renamed = client.patch(f"/batches/{batch.pk}", {"name": "Done"})
@@ -267,28 +274,28 @@ def test_of_an_ended_batch_only_the_name_changes(ours: Workspace) -> None:
     assert (paced.status_code, paced.json()) == (400, {"detail": "Batch has ended"})
 
 
-def test_what_get_answered_may_be_sent_back(ours: Workspace) -> None:
+def test_response_of_get_can_be_sent_back(ours: Workspace) -> None:
     batch, client = make.batch(ours), make.client(ours)
-    shown = client.get(f"/batches/{batch.pk}").json()
+    body = client.get(f"/batches/{batch.pk}").json()
 
-    response = client.patch(f"/batches/{batch.pk}", shown)
+    response = client.patch(f"/batches/{batch.pk}", body)
 
-    assert (response.status_code, response.json()) == (200, shown)
+    assert (response.status_code, response.json()) == (200, body)
 
 
-def test_a_guess_sent_back_stays_one(ours: Workspace) -> None:
+def test_guessed_mapping_sent_back_stays_guessed(ours: Workspace) -> None:
     batch, client = make.batch(ours, status="completed", name="Before"), make.client(ours)
-    shown = client.get(f"/batches/{batch.pk}").json()
+    body = client.get(f"/batches/{batch.pk}").json()
 
     response = client.patch(
-        f"/batches/{batch.pk}", {"name": "After", "column_mapping": shown["column_mapping"]}
+        f"/batches/{batch.pk}", {"name": "After", "column_mapping": body["column_mapping"]}
     )
 
-    assert (response.status_code, response.json()) == (200, {**shown, "name": "After"})
+    assert (response.status_code, response.json()) == (200, {**body, "name": "After"})
     assert Batch.unscoped.get(pk=batch.pk).column_mapping is None
 
 
-def test_retries_may_be_refined_by_outcome_and_day(ours: Workspace) -> None:
+def test_retries_can_be_set_by_outcome_and_day(ours: Workspace) -> None:
     batch, client = make.batch(ours), make.client(ours)
     retry = {"max_attempts": 5, "by_outcome": {"busy": [2, 7.5]}, "next_day": {"shift_hours": -2}}
 

@@ -1,4 +1,4 @@
-"""Lists that are refused at once, and what is kept of lists while they are read."""
+"""Lists that are refused at once, and how long uploads are stored."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests import make
 from tests.batches.api.bodies import order, read_list, upload
 
 
-def test_a_second_file_is_refused_and_not_left_out_unseen(ours: Workspace) -> None:
+def test_second_file_is_refused(ours: Workspace) -> None:
     fields = order(make.agent(ours), make.phone_number(ours), file=[upload(), upload()])
 
     response = make.client(ours).post("/batches", fields, format="multipart")
@@ -28,7 +28,7 @@ def test_a_second_file_is_refused_and_not_left_out_unseen(ours: Workspace) -> No
     ]
 
 
-def test_a_form_without_a_file_lacks_a_field(ours: Workspace) -> None:
+def test_form_without_a_file_is_invalid(ours: Workspace) -> None:
     response = make.client(ours).post(
         "/batches", order(make.agent(ours), make.phone_number(ours)), format="multipart"
     )
@@ -50,7 +50,7 @@ def test_a_form_without_a_file_lacks_a_field(ours: Workspace) -> None:
         (b"PK\x03\x04 no workbook at all", "The file is unreadable"),
     ],
 )
-def test_a_list_that_cannot_be_used_is_refused_and_nothing_is_kept(
+def test_unusable_list_is_refused_and_not_stored(
     ours: Workspace, data_dir: Path, content: bytes, sentence: str
 ) -> None:
     fields = order(make.agent(ours), make.phone_number(ours), file=upload(content))
@@ -63,7 +63,7 @@ def test_a_list_that_cannot_be_used_is_refused_and_nothing_is_kept(
     assert list((data_dir / "uploads").iterdir()) == []
 
 
-def test_an_upload_beyond_the_limit_is_too_large_and_nothing_is_kept(
+def test_too_large_upload_is_refused_and_not_stored(
     ours: Workspace, settings: Any, data_dir: Path
 ) -> None:
     settings.MAX_UPLOAD_BYTES = 1_000_000
@@ -80,7 +80,7 @@ def test_an_upload_beyond_the_limit_is_too_large_and_nothing_is_kept(
     assert list((data_dir / "uploads").iterdir()) == []
 
 
-def test_no_recipients_at_all_is_no_mistake_of_the_schema(ours: Workspace) -> None:
+def test_empty_list_of_recipients_is_a_bad_request(ours: Workspace) -> None:
     response = make.client(ours).post(
         "/batches", order(make.agent(ours), make.phone_number(ours), recipients=[])
     )
@@ -89,9 +89,7 @@ def test_no_recipients_at_all_is_no_mistake_of_the_schema(ours: Workspace) -> No
     assert response.json() == {"detail": "The list is empty: give at least one recipient"}
 
 
-def test_lists_left_behind_by_a_dead_process_are_deleted_after_a_day(
-    ours: Workspace, data_dir: Path
-) -> None:
+def test_orphaned_uploads_are_deleted_after_a_day(ours: Workspace, data_dir: Path) -> None:
     folder = data_dir / "uploads"
     folder.mkdir()
     for name in ("orphan", "waiting", "fresh"):
@@ -107,12 +105,10 @@ def test_lists_left_behind_by_a_dead_process_are_deleted_after_a_day(
     assert names == {"waiting", "fresh", Batch.unscoped.exclude(pk=batch.pk).get().upload}
 
 
-def test_a_list_that_is_deleted_in_this_moment_disturbs_nobody(
-    ours: Workspace, data_dir: Path
-) -> None:
+def test_upload_deleted_during_cleanup_is_ignored(ours: Workspace, data_dir: Path) -> None:
     folder = data_dir / "uploads"
     folder.mkdir()
-    (folder / "gone").symlink_to("nowhere")  # listed, and not there any more when it is looked at
+    (folder / "gone").symlink_to("nowhere")  # listed, but gone when it is opened
 
     fields = order(make.agent(ours), make.phone_number(ours), file=upload())
     response = make.client(ours).post("/batches", fields, format="multipart")
@@ -120,9 +116,7 @@ def test_a_list_that_is_deleted_in_this_moment_disturbs_nobody(
     assert response.status_code == 201
 
 
-def test_a_long_list_is_not_opened_while_the_client_waits(
-    ours: Workspace, monkeypatch: Any
-) -> None:
+def test_long_list_is_not_opened_during_the_request(ours: Workspace, monkeypatch: Any) -> None:
     monkeypatch.setattr(uploads, "MAX_CHECKED_TEXT_BYTES", 10)
     client = make.client(ours)
     fields = order(
@@ -141,14 +135,12 @@ def test_a_long_list_is_not_opened_while_the_client_waits(
     assert body["error"].startswith("The file has no phone column")
 
 
-def test_recipients_beyond_the_limit_of_a_body_are_too_large_for_the_server(
-    ours: Workspace, settings: Any
-) -> None:
+def test_json_body_beyond_the_limit_is_too_large(ours: Workspace, settings: Any) -> None:
     settings.MAX_UPLOAD_BYTES = 1_000
-    people = [{"phone_number": "+12025550186"}] * 100
+    recipients = [{"phone_number": "+12025550186"}] * 100
 
     response = make.client(ours).post(
-        "/batches", order(make.agent(ours), make.phone_number(ours), recipients=people)
+        "/batches", order(make.agent(ours), make.phone_number(ours), recipients=recipients)
     )
 
     assert (response.status_code, response.json()) == (413, {"detail": "Request body too large"})

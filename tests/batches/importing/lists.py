@@ -1,4 +1,4 @@
-"""Builders of this folder: batches with a list waiting to be read, and lists in files."""
+"""Builders of this folder: lists in files, and batches whose list waits for its import."""
 
 import csv
 import json
@@ -20,8 +20,10 @@ FIXTURES = Path(__file__).parents[2] / "fixtures" / "lists"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((FIXTURES / "expected.json").read_text())
 READABLE = [name for name, expected in EXPECTED.items() if "error" not in expected]
 CONTENT_TYPES = (
-    b'<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
-    b'<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    b'<?xml version="1.0"?>'
+    b'<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+    b'<Default Extension="rels" '
+    b'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
     b'<Override PartName="/xl/workbook.xml" '
     b'ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>'
     b"</Types>"
@@ -54,7 +56,7 @@ def agent_version(
 
 
 def batch(workspace: Workspace, content: Path | str | list[dict[str, Any]], **fields: Any) -> Batch:
-    """A batch whose list (a file, its text, or recipients as JSON) waits to be read."""
+    """Create a batch whose list (a file, its text, or JSON recipients) waits for its import."""
     version = fields.pop("agent_version", None) or agent_version(
         workspace, fields.pop("variables", None)
     )
@@ -68,7 +70,7 @@ def batch(workspace: Workspace, content: Path | str | list[dict[str, Any]], **fi
 
 
 def keep(content: Path | str | list[dict[str, Any]]) -> str:
-    """Put a list where uploads lie; its name is returned."""
+    """Store a list as an upload. Returns its name."""
     name = f"{uuid7()}{RECIPIENTS_SUFFIX if isinstance(content, list) else ''}"
     path = Path(settings.DATA_DIR) / "uploads" / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +103,7 @@ def rejected(of: Batch) -> list[tuple[int, str, list[Any]]]:
 def workbook(
     path: Path, sheet: bytes, *, shared_strings: bytes = b"", sheets: Sequence[str] = ("Sheet",)
 ) -> Path:
-    """A workbook of raw XML, for what no library would write. Every sheet has the same content."""
+    """Write a workbook of raw XML, as no library would. All sheets have the same content."""
     parts = {
         "[Content_Types].xml": CONTENT_TYPES,
         "_rels/.rels": _relations([("rId1", "officeDocument", "xl/workbook.xml")]),

@@ -1,5 +1,6 @@
-"""An import in a process of its own, to be killed: `python -m tests.batches.importing.program
-prepare|import`.
+"""An import in a process of its own, to be killed.
+
+python -m tests.batches.importing.program prepare|import
 """
 
 import sys

@@ -12,7 +12,7 @@ from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
 
 
-def test_appended_rows_come_behind_and_are_compared_with_all(ours: Workspace) -> None:
+def test_appended_rows_follow_and_are_checked_for_duplicates(ours: Workspace) -> None:
     batch = lists.imported(ours, "phone,name\n+12025550186,Ana\n+12025550187,Bo\n")
     more = lists.keep("city,Name,mobile\nLima,Ana again,2025550186\nRome,Cy,2025550188\n")
 
@@ -37,7 +37,7 @@ def test_appended_rows_come_behind_and_are_compared_with_all(ours: Workspace) ->
     }
 
 
-def test_an_appended_list_is_read_by_the_batchs_mapping_whatever_spaces_its_header_has(
+def test_appended_list_uses_the_batchs_mapping(
     ours: Workspace,
 ) -> None:
     content = "Tel ,name\n+1202555018{},Ana\n"
@@ -50,14 +50,14 @@ def test_an_appended_list_is_read_by_the_batchs_mapping_whatever_spaces_its_head
     assert (batch.error, batch.recipients.count()) == (None, 2)
 
 
-def test_appending_while_a_list_is_read_is_refused(ours: Workspace) -> None:
+def test_append_during_import_is_refused(ours: Workspace) -> None:
     batch = lists.batch(ours, "phone\n+12025550186\n")
 
     with pytest.raises(StateForbids, match="Batch is still reading an earlier list"):
         begin_append(batch=batch, upload=lists.keep("phone\n+12025550187\n"))
 
 
-def test_an_import_that_dies_before_its_last_commit_is_repeated(
+def test_import_that_dies_before_its_last_commit_is_repeated(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = lists.imported(ours, "phone\n+12025550186\n")
@@ -85,7 +85,7 @@ def die(batch_id: UUID) -> None:
     raise KeyboardInterrupt
 
 
-def test_an_unreadable_appended_list_leaves_the_batch_as_it_was(ours: Workspace) -> None:
+def test_unreadable_appended_list_leaves_the_batch_unchanged(ours: Workspace) -> None:
     batch = lists.imported(ours, "phone\n+12025550186\n12345\n")
 
     begin_append(batch=batch, upload=lists.keep("name\nAna\n"))
@@ -94,23 +94,24 @@ def test_an_unreadable_appended_list_leaves_the_batch_as_it_was(ours: Workspace)
     batch.refresh_from_db()
     assert (batch.status, batch.rejected_count) == ("ready", 1)
     assert batch.error == (
-        "The file has no phone column: found the columns name; name one of them phone, or give column_mapping."
+        "The file has no phone column: found the columns name; name one of them phone, or "
+        "give column_mapping."
     )
     assert lists.recipients(batch) == [(2, "+12025550186", "pending", None)]
 
 
-def test_a_mended_rejected_csv_adds_only_the_mended_rows_in_their_places(ours: Workspace) -> None:
+def test_corrected_rejected_csv_adds_only_corrected_rows_in_place(ours: Workspace) -> None:
     batch = lists.imported(
         ours, "phone,note\n+12025550186,a\n12345,=b\ncall me,c\n+12025550189,d\n"
     )
-    mended = (
+    corrected = (
         "phone,note,row_number,error_code,error_message\n"
         "'+1 (202) 555-0187,'=b,3,invalid_number,too short\n"
         "call me again,c,4,not_a_number,no number\n"
     )
 
     for _ in range(2):
-        begin_append(batch=batch, upload=lists.keep(mended))
+        begin_append(batch=batch, upload=lists.keep(corrected))
         import_batch(batch.pk)
 
     batch.refresh_from_db()

@@ -21,7 +21,7 @@ from batches.importing.source import UnreadableUpload
         " Contact Number ",
     ],
 )
-def test_the_phone_column_is_found_under_its_usual_names(name: str) -> None:
+def test_phone_column_is_found_by_its_usual_names(name: str) -> None:
     columns = read_columns(["first_name", name, "city"])
 
     assert columns == Columns(
@@ -34,19 +34,19 @@ def test_the_phone_column_is_found_under_its_usual_names(name: str) -> None:
     }
 
 
-def test_the_likeliest_of_several_phone_columns_is_taken() -> None:
+def test_most_likely_phone_column_is_chosen() -> None:
     columns = read_columns(["number", "to", "Phone"])
 
     assert (columns.phone_index, columns.variables) == (2, ["number", "to", None])
 
 
-def test_columns_without_a_name_or_with_the_same_name_get_names_of_their_own() -> None:
+def test_unnamed_and_repeated_columns_get_unique_names() -> None:
     columns = read_columns(["phone", "", "note", "note", "note 2", "", ""])
 
     assert columns.names == ["phone", "column 2", "note", "note 2", "note 2 2"]
 
 
-def test_a_mapping_wins_over_the_guess() -> None:
+def test_mapping_overrides_the_guess() -> None:
     columns = read_columns(
         ["phone", "Handy", "Name", "x"], {"Handy": "phone_number", "Name": "first_name", "x": None}
     )
@@ -60,7 +60,7 @@ def test_a_mapping_wins_over_the_guess() -> None:
     }
 
 
-def test_a_column_is_guessed_to_be_the_agents_variable_of_nearly_its_name() -> None:
+def test_column_is_guessed_as_similarly_named_agent_variable() -> None:
     columns = read_columns(
         ["phone", "First Name", "CITY", "note"], agent_variables=["first_name", "city", "balance"]
     )
@@ -68,18 +68,21 @@ def test_a_column_is_guessed_to_be_the_agents_variable_of_nearly_its_name() -> N
     assert columns.variables == [None, "first_name", "city", "note"]
 
 
-def test_a_rejected_csv_is_known_by_its_last_columns() -> None:
+def test_correction_is_recognized_by_its_last_columns() -> None:
     columns = read_columns(["phone", "name", "row_number", "error_code", "error_message"])
 
     assert columns == Columns(["phone", "name"], [None, "name"], phone_index=0, is_correction=True)
 
 
 @pytest.mark.parametrize(
-    ("mapping", "told"),
+    ("mapping", "sentence"),
     [
         (
             {"Telefon": "phone_number"},
-            "column_mapping names columns the file does not have: Telefon. It has phone, mobile, name.",
+            (
+                "column_mapping names columns the file does not have: Telefon. It has phone, "
+                "mobile, name."
+            ),
         ),
         (
             {"phone": "phone_number", "mobile": "phone_number"},
@@ -91,13 +94,16 @@ def test_a_rejected_csv_is_known_by_its_last_columns() -> None:
         ),
         (
             {"phone": None, "mobile": None},
-            "The file has no phone column: found the columns phone, mobile, name; name one of them phone, "
+            "The file has no phone column: found the columns phone, mobile, name; name one "
+            "of them phone, "
             "or give column_mapping.",
         ),
     ],
 )
-def test_a_mapping_that_does_not_fit_is_refused(mapping: dict[str, str | None], told: str) -> None:
+def test_mapping_that_does_not_fit_is_refused(
+    mapping: dict[str, str | None], sentence: str
+) -> None:
     with pytest.raises(UnreadableUpload) as caught:
         read_columns(["phone", "mobile", "name"], mapping)
 
-    assert str(caught.value) == told
+    assert str(caught.value) == sentence

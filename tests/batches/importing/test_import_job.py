@@ -18,20 +18,20 @@ from tests.batches.importing import lists
 
 
 @pytest.mark.parametrize("name", lists.READABLE)
-def test_a_given_list_imports_with_the_expected_counts(ours: Workspace, name: str) -> None:
+def test_sample_list_imports_with_expected_counts(ours: Workspace, name: str) -> None:
     expected = lists.EXPECTED[name]
 
     batch = lists.imported(
         ours, lists.FIXTURES / name, default_country=expected.get("default_country")
     )
 
-    people = Recipient.unscoped.filter(batch=batch)
+    recipients = Recipient.unscoped.filter(batch=batch)
     found = {
-        "rows": people.count() + batch.rejected_count,
-        "valid": people.filter(
+        "rows": recipients.count() + batch.rejected_count,
+        "valid": recipients.filter(
             status="pending", reason=None, is_duplicate=False, due_at__isnull=False
         ).count(),
-        "duplicate": people.filter(
+        "duplicate": recipients.filter(
             status="skipped", reason="duplicate", is_duplicate=True, due_at=None
         ).count(),
         "rejected": RejectedRow.unscoped.filter(batch=batch).count(),
@@ -45,7 +45,10 @@ def test_a_given_list_imports_with_the_expected_counts(ours: Workspace, name: st
     [
         (
             "empty.csv",
-            "The file is empty: it has no rows. Upload a list with a header row and one row for each person.",
+            (
+                "The file is empty: it has no rows. Upload a list with a header row and one row "
+                "for each person."
+            ),
         ),
         (
             "no-phone-column.csv",
@@ -54,11 +57,14 @@ def test_a_given_list_imports_with_the_expected_counts(ours: Workspace, name: st
         ),
         (
             "not-a-spreadsheet.xlsx",
-            "The file is unreadable: it cannot be read as a spreadsheet. Save it as CSV or XLSX and upload it again.",
+            (
+                "The file is unreadable: it cannot be read as a spreadsheet. Save it as CSV or "
+                "XLSX and upload it again."
+            ),
         ),
     ],
 )
-def test_an_unreadable_list_fails_the_batch_with_one_sentence(
+def test_unreadable_list_fails_the_batch_with_one_sentence(
     ours: Workspace, name: str, sentence: str
 ) -> None:
     batch = lists.imported(ours, lists.FIXTURES / name)
@@ -71,21 +77,23 @@ def test_rows_keep_their_cells_numbers_and_columns(ours: Workspace) -> None:
         ours, 'Phone Number;name;note\n(202) 555-0186;Ana;"a\nb"\n12345;Bo;\n\n+12025550187;Cy\n'
     )
 
-    people = Recipient.unscoped.filter(batch=batch).order_by("row_number")
+    recipients = Recipient.unscoped.filter(batch=batch).order_by("row_number")
     assert (batch.columns, batch.variable_names) == (
         ["Phone Number", "name", "note"],
         [None, "name", "note"],
     )
-    assert [(person.row_number, person.phone_number, person.values) for person in people] == [
+    assert [
+        (recipient.row_number, recipient.phone_number, recipient.values) for recipient in recipients
+    ] == [
         (2, "+12025550186", ["(202) 555-0186", "Ana", "a\nb"]),
         (5, "+12025550187", ["+12025550187", "Cy", ""]),
     ]
-    assert people[0].variables_in(batch) == {"name": "Ana", "note": "a\nb"}
+    assert recipients[0].variables_in(batch) == {"name": "Ana", "note": "a\nb"}
     assert lists.rejected(batch) == [(3, "invalid_number", ["12345", "Bo", ""])]
     assert (batch.rows_read, batch.rows_total, batch.rejected_count) == (5, 5, 1)
 
 
-def test_what_a_database_finds_hard_arrives_as_it_was(ours: Workspace) -> None:
+def test_special_characters_are_stored_unchanged(ours: Workspace) -> None:
     nasty = 'tab\there, back\\slash, "quotes", line\r\nbreak, \\N, ümlaut, 名前, \x85'
     rows = [["phone", "note"], ["+12025550186", nasty], ["call me", nasty]]
     path = lists.csv_file(Path(settings.DATA_DIR), rows)
@@ -96,7 +104,7 @@ def test_what_a_database_finds_hard_arrives_as_it_was(ours: Workspace) -> None:
     assert RejectedRow.unscoped.get(batch=batch).values == ["call me", nasty]
 
 
-def test_recipients_sent_as_json_keep_types_and_count_from_one(ours: Workspace) -> None:
+def test_json_recipients_keep_types_and_count_from_one(ours: Workspace) -> None:
     sent: list[dict[str, Any]] = [
         {"phone_number": "+12025550186", "variables": {"name": "Ana", "balance": 12.5}},
         {"phone_number": 12025550187, "variables": {"vip": True, "phone": "desk"}},
@@ -105,9 +113,10 @@ def test_recipients_sent_as_json_keep_types_and_count_from_one(ours: Workspace) 
 
     batch = lists.imported(ours, sent)
 
-    people = Recipient.unscoped.filter(batch=batch).order_by("row_number")
+    recipients = Recipient.unscoped.filter(batch=batch).order_by("row_number")
     assert [
-        (person.row_number, person.phone_number, person.variables_in(batch)) for person in people
+        (recipient.row_number, recipient.phone_number, recipient.variables_in(batch))
+        for recipient in recipients
     ] == [
         (1, "+12025550186", {"name": "Ana", "balance": 12.5}),
         (2, "+12025550187", {"vip": True, "phone": "desk"}),
@@ -115,7 +124,7 @@ def test_recipients_sent_as_json_keep_types_and_count_from_one(ours: Workspace) 
     assert lists.rejected(batch) == [(3, "missing_number", [None, None, None, None, None])]
 
 
-def test_a_number_in_another_spelling_is_a_duplicate(ours: Workspace) -> None:
+def test_number_in_another_spelling_is_a_duplicate(ours: Workspace) -> None:
     text = "phone\n+12025550186\n(202) 555-0186\n1-202-555-0186\n"
 
     skipped = lists.imported(ours, text)
@@ -129,9 +138,7 @@ def test_a_number_in_another_spelling_is_a_duplicate(ours: Workspace) -> None:
     assert [row[2:] for row in lists.recipients(kept)] == [("pending", None)] * 3
 
 
-def test_a_suppressed_number_is_skipped_while_the_suppression_lasts(
-    ours: Workspace, theirs: Workspace
-) -> None:
+def test_suppressed_number_is_skipped_until_it_expires(ours: Workspace, theirs: Workspace) -> None:
     ended = timezone.now() - timedelta(days=1)
     Suppression.unscoped.create(workspace=ours, phone_number="+12025550186")
     Suppression.unscoped.create(workspace=ours, phone_number="+12025550187", expires_at=ended)
@@ -146,7 +153,7 @@ def test_a_suppressed_number_is_skipped_while_the_suppression_lasts(
     ]
 
 
-def test_a_row_without_a_required_variable_is_skipped(ours: Workspace) -> None:
+def test_row_without_a_required_variable_is_skipped(ours: Workspace) -> None:
     variables = [
         {"name": "first_name", "required": True, "default": None},
         {"name": "city", "required": True, "default": "Lima"},
@@ -164,7 +171,7 @@ def test_a_row_without_a_required_variable_is_skipped(ours: Workspace) -> None:
     ]
 
 
-def test_a_mapping_names_and_ignores_columns(ours: Workspace) -> None:
+def test_mapping_names_and_ignores_columns(ours: Workspace) -> None:
     mapping = {"Handy": "phone_number", "Vorname": "first_name", "Intern": None}
 
     batch = lists.imported(
@@ -176,7 +183,7 @@ def test_a_mapping_names_and_ignores_columns(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_an_import_that_died_goes_on_and_ends_with_the_same_rows(
+def test_interrupted_import_continues_with_the_same_rows(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     path = lists.FIXTURES / ("appointments.csv" if kind == "csv" else "callbacks.xlsx")
@@ -212,7 +219,7 @@ def test_an_import_that_died_goes_on_and_ends_with_the_same_rows(
     )
 
 
-def test_a_list_that_breaks_off_leaves_nothing_behind(
+def test_list_that_is_too_long_leaves_no_rows(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(import_job, "IMPORT_CHUNK_ROWS", 40)
@@ -230,7 +237,7 @@ def test_a_list_that_breaks_off_leaves_nothing_behind(
     assert (lists.recipients(batch), lists.rejected(batch), batch.rejected_count) == ([], [], 0)
 
 
-def test_a_list_being_read_by_somebody_is_left_alone(ours: Workspace) -> None:
+def test_list_under_lease_is_left_alone(ours: Workspace) -> None:
     batch = lists.batch(ours, "phone\n+12025550186\n")
     Batch.unscoped.filter(pk=batch.pk).update(
         import_lease_expires_at=timezone.now() + timedelta(seconds=5)
@@ -242,7 +249,7 @@ def test_a_list_being_read_by_somebody_is_left_alone(ours: Workspace) -> None:
     assert find_overdue_imports() == []
 
 
-def test_a_list_nobody_reads_any_more_is_overdue(ours: Workspace) -> None:
+def test_list_without_a_valid_lease_is_overdue(ours: Workspace) -> None:
     waiting = lists.batch(ours, "phone\n+12025550186\n")
     dead = lists.batch(
         ours, "phone\n+12025550186\n", import_lease_expires_at=timezone.now() - timedelta(seconds=1)
@@ -254,7 +261,7 @@ def test_a_list_nobody_reads_any_more_is_overdue(ours: Workspace) -> None:
     assert found == [waiting.pk, dead.pk]
 
 
-def test_a_reader_that_lost_its_lease_writes_nothing(
+def test_import_that_lost_its_lease_writes_nothing(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = lists.batch(ours, "phone\n+12025550186\n")
@@ -272,7 +279,7 @@ def test_a_reader_that_lost_its_lease_writes_nothing(
     assert lists.recipients(batch) == []
 
 
-def test_the_uploaded_file_is_deleted_once_it_is_rows(ours: Workspace) -> None:
+def test_upload_is_deleted_after_import(ours: Workspace) -> None:
     waiting = lists.batch(ours, "phone\n+12025550186\n")
     path = Path(settings.DATA_DIR) / "uploads" / waiting.upload
     there_before = path.exists()
@@ -282,7 +289,7 @@ def test_the_uploaded_file_is_deleted_once_it_is_rows(ours: Workspace) -> None:
     assert (there_before, path.exists()) == (True, False)
 
 
-def test_a_lost_file_fails_the_batch(ours: Workspace) -> None:
+def test_missing_file_fails_the_batch(ours: Workspace) -> None:
     batch = lists.imported(ours, "phone\n+12025550186\n", upload="gone")
 
     assert (batch.status, batch.error) == ("failed", "The uploaded file is gone: upload it again.")

@@ -1,4 +1,4 @@
-"""The worker killed in the middle of an import, again and again, with SIGKILL."""
+"""An import killed repeatedly with SIGKILL."""
 
 import os
 import sqlite3
@@ -17,13 +17,15 @@ PROGRAM = [sys.executable, "-m", "tests.batches.importing.program"]
 KILLS = 2
 
 
-def world(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     own = {"DEBUG": "1", "DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "voiceops.settings"}
     return {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | own
 
 
 def run(folder: Path, command: str) -> None:
-    subprocess.run([*PROGRAM, command], cwd=REPOSITORY, env=world(folder), check=True, timeout=100)
+    subprocess.run(
+        [*PROGRAM, command], cwd=REPOSITORY, env=environment(folder), check=True, timeout=100
+    )
 
 
 @contextmanager
@@ -35,11 +37,11 @@ def database(folder: Path) -> Iterator[sqlite3.Connection]:
 
 def rows_of(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     with database(folder) as connection:
-        people = '"row_number", "phone_number", "values", "is_duplicate", "status", "reason"'
+        recipients = '"row_number", "phone_number", "values", "is_duplicate", "status", "reason"'
         refused = '"row_number", "error_code", "error_message", "values"'
         return {
-            "people": connection.execute(
-                f"SELECT {people} FROM batches_recipient ORDER BY 1"  # noqa: S608
+            "recipients": connection.execute(
+                f"SELECT {recipients} FROM batches_recipient ORDER BY 1"  # noqa: S608
             ).fetchall(),
             "refused": connection.execute(
                 f"SELECT {refused} FROM batches_rejectedrow ORDER BY 1"  # noqa: S608
@@ -57,21 +59,21 @@ def rows_read(folder: Path) -> int:
 
 
 def kill_in_the_middle(folder: Path) -> int:
-    """Start an import, kill it once it has stored a chunk; how far it had come is returned."""
+    """Start an import and kill it once it has stored a chunk. Returns the position it reached."""
     before = rows_read(folder)
-    with subprocess.Popen([*PROGRAM, "import"], cwd=REPOSITORY, env=world(folder)) as child:
+    with subprocess.Popen([*PROGRAM, "import"], cwd=REPOSITORY, env=environment(folder)) as child:
         deadline = time.monotonic() + 60
         while rows_read(folder) == before and child.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         child.kill()
-    with database(folder) as connection:  # as if the lease had run out
+    with database(folder) as connection:  # as if the lease had expired
         connection.execute("UPDATE batches_batch SET import_lease_expires_at = NULL")
     return rows_read(folder)
 
 
 @pytest.mark.drill
 @pytest.mark.timeout(300)
-def test_an_import_killed_again_and_again_ends_with_the_same_rows(tmp_path: Path) -> None:
+def test_import_killed_repeatedly_ends_with_the_same_rows(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     run(whole, "prepare")
     run(whole, "import")

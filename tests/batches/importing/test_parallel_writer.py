@@ -11,39 +11,39 @@ from batches.services.imports import import_batch
 from tests.batches.importing import lists
 
 
-def test_a_chunk_waits_for_the_one_before_and_works_beside_it() -> None:
+def test_chunks_are_prepared_in_parallel_and_finished_in_order() -> None:
     both_at_work, stored = threading.Barrier(2, timeout=10), []
 
-    def keep(chunk: int, wait_for_turn: WaitForTurn) -> None:
+    def store(chunk: int, wait_for_turn: WaitForTurn) -> None:
         both_at_work.wait()
         wait_for_turn()
         stored.append(chunk)
 
-    with ParallelWriter(keep) as lanes:
+    with ParallelWriter(store) as writer:
         for chunk in range(8):
-            lanes.submit(chunk)
-        lanes.flush()
+            writer.submit(chunk)
+        writer.flush()
 
     assert stored == list(range(8))
 
 
-def test_nothing_is_stored_behind_a_chunk_that_failed() -> None:
+def test_nothing_is_stored_after_a_failed_chunk() -> None:
     stored = []
 
-    def keep(chunk: int, wait_for_turn: WaitForTurn) -> None:
+    def store(chunk: int, wait_for_turn: WaitForTurn) -> None:
         wait_for_turn()
         if chunk == 2:
             raise ValueError("full")
         stored.append(chunk)
 
-    def keep_all() -> None:
-        with ParallelWriter(keep) as lanes:
+    def store_all() -> None:
+        with ParallelWriter(store) as writer:
             for chunk in range(6):
-                lanes.submit(chunk)
-            lanes.flush()
+                writer.submit(chunk)
+            writer.flush()
 
     with pytest.raises(ValueError, match="full"):
-        keep_all()
+        store_all()
 
     assert stored == [0, 1]
 
@@ -55,7 +55,7 @@ def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_long_list_has_the_same_rows_as_one_stored_in_order(
+def test_parallel_import_stores_the_same_rows(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = lists.FIXTURES / "appointments.csv"
@@ -63,17 +63,17 @@ def test_a_long_list_has_the_same_rows_as_one_stored_in_order(
 
     monkeypatch.setattr(import_job, "IMPORT_CHUNK_ROWS", 40)
     monkeypatch.setattr(import_job, "PARALLEL_FROM_ROWS", 80)
-    in_lanes = lists.imported(ours, path)
+    in_parallel = lists.imported(ours, path)
 
-    assert lists.recipients(in_lanes) == lists.recipients(in_order)
-    assert lists.rejected(in_lanes) == lists.rejected(in_order)
-    assert (in_lanes.status, in_lanes.rejected_count) == ("ready", in_order.rejected_count)
-    assert in_lanes.rows_read == in_order.rows_read
+    assert lists.recipients(in_parallel) == lists.recipients(in_order)
+    assert lists.rejected(in_parallel) == lists.rejected(in_order)
+    assert (in_parallel.status, in_parallel.rejected_count) == ("ready", in_order.rejected_count)
+    assert in_parallel.rows_read == in_order.rows_read
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("short_chunks")
-def test_a_long_list_that_died_has_no_holes_and_goes_on(
+def test_interrupted_parallel_import_continues_without_gaps(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = lists.FIXTURES / "appointments.csv"

@@ -28,7 +28,7 @@ from batches.importing.phones import ParsedNumber, PhoneParser, RefusedNumber, i
         ("US", "\u200b2025550186"),
     ],
 )
-def test_every_spelling_of_a_number_is_the_same_number(country: str | None, text: str) -> None:
+def test_all_spellings_give_the_same_number(country: str | None, text: str) -> None:
     verdict = PhoneParser(country).parse(text)
 
     assert isinstance(verdict, ParsedNumber)
@@ -49,7 +49,7 @@ def test_every_spelling_of_a_number_is_the_same_number(country: str | None, text
         "tel:+1-202-555-0186",
     ],
 )
-def test_what_a_spreadsheet_did_is_undone_where_it_is_certain(text: str) -> None:
+def test_unambiguous_spreadsheet_damage_is_repaired(text: str) -> None:
     verdict = PhoneParser("US").parse(text)
 
     assert isinstance(verdict, ParsedNumber)
@@ -96,7 +96,10 @@ def test_national_spellings_follow_the_default_country(country: str, text: str, 
             "US",
             "12345",
             "invalid_number",
-            "“12345” is too short for a US number; write a number of another country with a leading +",
+            (
+                "“12345” is too short for a US number; write a number of another country with a "
+                "leading +"
+            ),
         ),
         (
             "US",
@@ -121,7 +124,10 @@ def test_national_spellings_follow_the_default_country(country: str, text: str, 
             "US",
             "442079460000",
             "invalid_number",
-            "“442079460000” is too long for a US number; write a number of another country with a leading +",
+            (
+                "“442079460000” is too long for a US number; write a number of another country "
+                "with a leading +"
+            ),
         ),
         (
             None,
@@ -174,7 +180,10 @@ def test_national_spellings_follow_the_default_country(country: str, text: str, 
             "US",
             "1.20256E+10",
             "damaged_number",
-            "A spreadsheet shortened this number to “1.20256E+10”: format the column as text and enter it again",
+            (
+                "A spreadsheet shortened this number to “1.20256E+10”: format the column as text "
+                "and enter it again"
+            ),
         ),
         (
             "US",
@@ -190,7 +199,7 @@ def test_national_spellings_follow_the_default_country(country: str, text: str, 
         ),
     ],
 )
-def test_a_refusal_has_a_code_and_says_why(
+def test_refusal_has_code_and_reason(
     country: str | None, text: str, code: str, message: str
 ) -> None:
     verdict = PhoneParser(country).parse(text)
@@ -198,7 +207,7 @@ def test_a_refusal_has_a_code_and_says_why(
     assert verdict == RefusedNumber(code, message)
 
 
-def test_digits_that_could_be_national_or_international_are_refused() -> None:
+def test_ambiguous_digits_are_refused() -> None:
     verdict = PhoneParser("DE").parse("4962219876")
 
     assert verdict == RefusedNumber(
@@ -213,7 +222,7 @@ def test_only_real_countries_are_known() -> None:
     assert found == [True, True, False, False, False]
 
 
-def test_the_fast_way_accepts_nothing_the_library_refuses() -> None:
+def test_fast_path_accepts_nothing_the_library_refuses() -> None:
     dice = random.Random(20261123)  # noqa: S311 - the same numbers in every run, no secret
     regions = sorted(phonenumbers.SUPPORTED_REGIONS)
 
@@ -248,9 +257,7 @@ def _fits_e164(text: str) -> bool:
 
 
 def _random_number(dice: random.Random, regions: list[str]) -> tuple[str, str | None]:
-    """A number near a valid one: a region's example of some kind with a few digits changed, in some
-    spelling.
-    """
+    """Return a number near a valid one: a region's example with some digits changed."""
     region = dice.choice(regions)
     example = phonenumbers.example_number_for_type(
         region, dice.randrange(8)

@@ -30,7 +30,7 @@ def sentence(path: Path, max_rows: int = LIMIT) -> str:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
-def test_separators_and_encodings_are_found_out(
+def test_delimiters_and_encodings_are_detected(
     tmp_path: Path, delimiter: str, encoding: str
 ) -> None:
     text = "phone,name,balance\r\n+12025550186,Małgorzata,1\r\n+12025550187,Thảo,2\r\n".replace(
@@ -45,7 +45,7 @@ def test_separators_and_encodings_are_found_out(
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
-def test_western_encodings_without_a_mark_are_found_out(tmp_path: Path, encoding: str) -> None:
+def test_western_encodings_are_detected(tmp_path: Path, encoding: str) -> None:
     path = lists.text_file(tmp_path, "phone;name\n+12025550186;José Müller\n", encoding=encoding)
 
     _, rows = read(path)
@@ -53,7 +53,7 @@ def test_western_encodings_without_a_mark_are_found_out(tmp_path: Path, encoding
     assert rows == [(2, ["+12025550186", "José Müller"])]
 
 
-def test_a_decimal_comma_does_not_make_a_comma_the_separator(tmp_path: Path) -> None:
+def test_decimal_commas_do_not_make_comma_the_delimiter(tmp_path: Path) -> None:
     path = lists.text_file(tmp_path, "phone;balance\n+12025550186;1,50\n+12025550187;2,50\n")
 
     _, rows = read(path)
@@ -61,7 +61,7 @@ def test_a_decimal_comma_does_not_make_a_comma_the_separator(tmp_path: Path) -> 
     assert rows == [(2, ["+12025550186", "1,50"]), (3, ["+12025550187", "2,50"])]
 
 
-def test_the_line_excel_writes_for_itself_is_no_row(tmp_path: Path) -> None:
+def test_separator_line_of_excel_is_not_a_row(tmp_path: Path) -> None:
     path = lists.text_file(tmp_path, "sep=;\r\nphone;note\r\n+12025550186;a,b\r\n")
 
     found = read(path)
@@ -69,7 +69,7 @@ def test_the_line_excel_writes_for_itself_is_no_row(tmp_path: Path) -> None:
     assert found == (["phone", "note"], [(2, ["+12025550186", "a,b"])])
 
 
-def test_row_numbers_are_those_a_spreadsheet_shows(tmp_path: Path) -> None:
+def test_row_numbers_match_the_spreadsheet(tmp_path: Path) -> None:
     text = 'phone,note\n\n+12025550186,"two\nlines"\n,\n+12025550187,x\n , \n'
     path = lists.text_file(tmp_path, text)
 
@@ -78,10 +78,13 @@ def test_row_numbers_are_those_a_spreadsheet_shows(tmp_path: Path) -> None:
     assert rows == [(3, ["+12025550186", "two\nlines"]), (5, ["+12025550187", "x"])]
 
 
-def test_columns_beyond_the_last_name_are_kept_where_anything_stands_in_them(
+def test_filled_columns_beyond_the_last_name_are_kept(
     tmp_path: Path,
 ) -> None:
-    text = "phone;;name;;;\n+12025550186;1;Ana;;;\n+12025550187;;Bo;likes tea;;\n+12025550188;;Cy;a;b;c;d\n"
+    text = (
+        "phone;;name;;;\n+12025550186;1;Ana;;;\n+12025550187;;Bo;likes "
+        "tea;;\n+12025550188;;Cy;a;b;c;d\n"
+    )
     path = lists.text_file(tmp_path, text)
 
     names, rows = read(path)
@@ -90,7 +93,7 @@ def test_columns_beyond_the_last_name_are_kept_where_anything_stands_in_them(
     assert rows[1] == (3, ["+12025550187", "", "Bo", "likes tea", "", ""])
 
 
-def test_empty_columns_beyond_the_last_name_are_none(tmp_path: Path) -> None:
+def test_empty_columns_beyond_the_last_name_are_dropped(tmp_path: Path) -> None:
     path = lists.text_file(
         tmp_path, "phone,name" + "," * 90 + "\n" + "+12025550186,Ana" + ", " * 90 + "\n"
     )
@@ -101,7 +104,7 @@ def test_empty_columns_beyond_the_last_name_are_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
-def test_line_endings_of_every_system_are_read(tmp_path: Path, ending: str) -> None:
+def test_line_endings_of_all_systems_are_read(tmp_path: Path, ending: str) -> None:
     path = lists.text_file(
         tmp_path, ending.join(["phone,name", "+12025550186,Ana", "+12025550187,Bo"])
     )
@@ -112,11 +115,11 @@ def test_line_endings_of_every_system_are_read(tmp_path: Path, ending: str) -> N
 
 
 @pytest.mark.parametrize("closing", [200, 1300])
-def test_an_unclosed_quotation_mark_costs_its_own_row_only(tmp_path: Path, closing: int) -> None:
-    people = [f"+1202555{number:04},Ana" for number in range(1500)]
-    people[2] = '+12025559999,"Bo'
-    people[closing] = '+12025559998,Cy "the man"'
-    path = lists.text_file(tmp_path, "phone,name\n" + "\n".join(people) + "\n")
+def test_unclosed_quotation_mark_rejects_only_its_row(tmp_path: Path, closing: int) -> None:
+    lines = [f"+1202555{number:04},Ana" for number in range(1500)]
+    lines[2] = '+12025559999,"Bo'
+    lines[closing] = '+12025559998,Cy "the man"'
+    path = lists.text_file(tmp_path, "phone,name\n" + "\n".join(lines) + "\n")
 
     _, rows = read(path)
 
@@ -126,7 +129,7 @@ def test_an_unclosed_quotation_mark_costs_its_own_row_only(tmp_path: Path, closi
     assert refusals(path) == [(4, "unreadable_row", "A quotation mark in this row is never closed")]
 
 
-def test_a_cell_too_long_is_refused_with_its_place(tmp_path: Path) -> None:
+def test_too_long_cell_is_rejected_with_its_position(tmp_path: Path) -> None:
     path = lists.csv_file(
         tmp_path, [["phone", "note"], ["+12025550186", "x" * 1025], ["+12025550187", "y\n" * 512]]
     )
@@ -136,7 +139,7 @@ def test_a_cell_too_long_is_refused_with_its_place(tmp_path: Path) -> None:
     assert found == [(2, "unreadable_row", "The cell in column 2 is longer than 1,024 characters")]
 
 
-def test_damaged_bytes_in_utf8_are_refused_row_by_row(tmp_path: Path) -> None:
+def test_damaged_bytes_in_utf8_reject_only_their_rows(tmp_path: Path) -> None:
     rows = "".join(f"+1202555{number:04},Małgorzata\n" for number in range(4000))
     path = tmp_path / "list.csv"
     path.write_bytes(
@@ -150,37 +153,56 @@ def test_damaged_bytes_in_utf8_are_refused_row_by_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (
             b"",
-            "The file is empty: it has no rows. Upload a list with a header row and one row for each person.",
+            (
+                "The file is empty: it has no rows. Upload a list with a header row and one row "
+                "for each person."
+            ),
         ),
         (
             b"\xef\xbb\xbf\r\n \r\n",
-            "The file is empty: it has no rows. Upload a list with a header row and one row for each person.",
+            (
+                "The file is empty: it has no rows. Upload a list with a header row and one row "
+                "for each person."
+            ),
         ),
         (b"phone,name\n\n", "The file is empty: it has a header row and no rows below it."),
         (
             b"%PDF-1.7\n\0\1\2\3",
-            "The file is unreadable: it cannot be read as a spreadsheet. Save it as CSV or XLSX and upload it again.",
+            (
+                "The file is unreadable: it cannot be read as a spreadsheet. Save it as CSV or "
+                "XLSX and upload it again."
+            ),
         ),
         (
             b"<html><table><tr><td>phone</td></tr></table></html>",
-            "The file is unreadable: it cannot be read as a spreadsheet. Save it as CSV or XLSX and upload it again.",
+            (
+                "The file is unreadable: it cannot be read as a spreadsheet. Save it as CSV or "
+                "XLSX and upload it again."
+            ),
         ),
         (
             b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600,
-            "The file is unreadable: it is an old Excel workbook (.xls) or protected by a password. "
+            "The file is unreadable: it is an old Excel workbook (.xls) or protected by a "
+            "password. "
             "Save it as XLSX without a password and upload it again.",
         ),
         (
             b"PK\x03\x04 and then nothing of a workbook",
-            "The file is unreadable: it is damaged or not an XLSX workbook. Save the list as CSV and upload that.",
+            (
+                "The file is unreadable: it is damaged or not an XLSX workbook. Save the list as "
+                "CSV and upload that."
+            ),
         ),
         (
             b"\xff\xfep\0h\0o\0n\0e\0\n\0\x00\xd8a\0",
-            "The file is unreadable: it is damaged UTF-16. Save it as CSV UTF-8 and upload it again.",
+            (
+                "The file is unreadable: it is damaged UTF-16. Save it as CSV UTF-8 and upload "
+                "it again."
+            ),
         ),
         (
             b"+12025550186,Ana\n+12025550187,Bo\n",
@@ -202,18 +224,18 @@ def test_damaged_bytes_in_utf8_are_refused_row_by_row(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_list_that_cannot_be_used_is_refused_in_one_sentence(
-    tmp_path: Path, content: bytes, told: str
+def test_unusable_list_is_refused_in_one_sentence(
+    tmp_path: Path, content: bytes, expected: str
 ) -> None:
     path = tmp_path / "list"
     path.write_bytes(content)
 
     found = sentence(path)
 
-    assert found == told
+    assert found == expected
 
 
-def test_more_rows_than_allowed_are_refused_before_the_first(tmp_path: Path) -> None:
+def test_too_many_rows_are_refused_before_reading(tmp_path: Path) -> None:
     path = lists.csv_file(
         tmp_path, [["phone"], *([f"+1202555{number:04}"] for number in range(12))]
     )
@@ -226,7 +248,7 @@ def test_more_rows_than_allowed_are_refused_before_the_first(tmp_path: Path) -> 
     assert rows == 12
 
 
-def test_a_line_without_end_is_refused_without_being_held(tmp_path: Path) -> None:
+def test_endless_line_is_refused_in_constant_memory(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_bytes(b"phone\n" + b"1" * 4_000_000)
 
@@ -236,7 +258,7 @@ def test_a_line_without_end_is_refused_without_being_held(tmp_path: Path) -> Non
     )
 
 
-def test_expected_rows_are_told_beforehand(tmp_path: Path) -> None:
+def test_expected_rows_are_known_before_reading(tmp_path: Path) -> None:
     path = lists.text_file(tmp_path, "phone\n+12025550186\n+12025550187")
 
     with open_table(path, max_rows=LIMIT) as table:

@@ -1,5 +1,6 @@
-"""XLSX: honest workbooks, and those of reliability.md fact 12 and E4, made here because nobody
-should keep them.
+"""XLSX: honest workbooks, and the hostile ones of docs/reference/reliability.md §0.12, §E4.
+
+The hostile ones are made here, so that no copy of them has to be stored.
 """
 
 import datetime
@@ -23,7 +24,10 @@ HUGE = (
     "The file is unreadable: the workbook unpacks to far more than a list of phone numbers. "
     "Save the list as CSV and upload that."
 )
-DAMAGED = "The file is unreadable: it is damaged or not an XLSX workbook. Save the list as CSV and upload that."
+DAMAGED = (
+    "The file is unreadable: it is damaged or not an XLSX workbook. Save the list as CSV and "
+    "upload that."
+)
 DOCTYPE = b'<!DOCTYPE sst [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
 PHONE_ROW = '<row r="1"><c r="A1" t="inlineStr"><is><t>phone</t></is></c></row>'
 
@@ -42,19 +46,20 @@ def sentence(path: Path) -> str:
     return str(caught.value)
 
 
-def test_who_finds_no_phone_column_learns_which_sheets_were_not_read(tmp_path: Path) -> None:
+def test_missing_phone_column_error_names_unread_sheets(tmp_path: Path) -> None:
     path = saved(tmp_path / "list.xlsx", [["See the next sheet"], ["Thank you"]])
     book = openpyxl.load_workbook(path)
     book.create_sheet("List").append(["phone"])
     book.save(path)
 
     assert sentence(path) == (
-        "The file has no phone column: found the columns See the next sheet; name one of them phone, or give "
+        "The file has no phone column: found the columns See the next sheet; name one of "
+        "them phone, or give "
         "column_mapping. Read the sheet Sheet; these were not read: List."
     )
 
 
-def test_a_note_beside_the_list_is_a_column_without_a_name(tmp_path: Path) -> None:
+def test_remark_beside_the_list_becomes_an_unnamed_column(tmp_path: Path) -> None:
     rows: list[list[object]] = [
         ["phone", "name"],
         [12025550186, "Ana"],
@@ -69,7 +74,7 @@ def test_a_note_beside_the_list_is_a_column_without_a_name(tmp_path: Path) -> No
     assert cells[1][:4] == ["12025550187", "Bo", "", "likes tea"]
 
 
-def test_a_note_far_beside_the_list_costs_its_own_row_only(tmp_path: Path) -> None:
+def test_remark_far_beside_the_list_rejects_only_its_row(tmp_path: Path) -> None:
     path = saved(
         tmp_path / "list.xlsx", [["phone"], [12025550186], [12025550187, *[None] * 63, "far away"]]
     )
@@ -81,8 +86,9 @@ def test_a_note_far_beside_the_list_costs_its_own_row_only(tmp_path: Path) -> No
     assert [type(verdict).__name__ for verdict in verdicts] == ["Accepted", "Rejected"]
 
 
-def test_cells_become_text_as_a_person_reads_them(tmp_path: Path) -> None:
-    day, moment = datetime.date(2026, 12, 8), datetime.datetime(2026, 12, 8, 13, 30)  # noqa: DTZ001 - cells have no zone
+def test_cells_become_readable_text(tmp_path: Path) -> None:
+    day = datetime.date(2026, 12, 8)
+    moment = datetime.datetime(2026, 12, 8, 13, 30)  # noqa: DTZ001 - cells have no zone
     row = [12025550186, day, moment, True, 12.5, 3.0, None, "text "]
     path = saved(
         tmp_path / "list.xlsx",
@@ -97,7 +103,7 @@ def test_cells_become_text_as_a_person_reads_them(tmp_path: Path) -> None:
     ]
 
 
-def test_row_numbers_are_excels_own(tmp_path: Path) -> None:
+def test_row_numbers_match_excel(tmp_path: Path) -> None:
     rows: list[list[object]] = [
         [],
         [None, "phone"],
@@ -118,20 +124,20 @@ def test_other_sheets_are_mentioned(tmp_path: Path) -> None:
     path = lists.workbook(tmp_path / "list.xlsx", content, sheets=["People", "Old"])
 
     with open_table(path, max_rows=10) as table:
-        notes = table.remarks
+        remarks = table.remarks
 
-    assert notes == ("Read the sheet People; these were not read: Old",)
+    assert remarks == ("Read the sheet People; these were not read: Old",)
 
 
-def test_a_workbook_without_rows_is_empty(tmp_path: Path) -> None:
+def test_workbook_without_rows_is_empty(tmp_path: Path) -> None:
     path = lists.workbook(tmp_path / "list.xlsx", lists.sheet(""))
 
     assert sentence(path) == "The file is empty: the workbook has no sheet with rows in it."
 
 
-def test_more_rows_than_allowed_are_refused_before_the_first(tmp_path: Path) -> None:
-    people: list[list[object]] = [[f"+1202555{number:04}"] for number in range(12)]
-    path = saved(tmp_path / "list.xlsx", [["phone"], *people])
+def test_too_many_rows_are_refused_before_reading(tmp_path: Path) -> None:
+    rows: list[list[object]] = [[f"+1202555{number:04}"] for number in range(12)]
+    path = saved(tmp_path / "list.xlsx", [["phone"], *rows])
 
     with pytest.raises(UnreadableUpload) as caught, open_table(path, max_rows=10):
         pass
@@ -165,7 +171,7 @@ def sparse_bomb(path: Path) -> Path:
     return lists.workbook(path, lists.sheet(PHONE_ROW + far))
 
 
-def laughs(path: Path) -> Path:
+def entity_bomb(path: Path) -> Path:
     """Entities made of entities."""
     return lists.workbook(
         path, lists.sheet(PHONE_ROW), shared_strings=DOCTYPE + b"<sst><si><t>&b;</t></si></sst>"
@@ -186,7 +192,7 @@ def truncated(path: Path) -> Path:
 
 
 def encrypted_zip(path: Path) -> Path:
-    """The flag that says so, set in every header of an honest workbook."""
+    """An honest workbook whose entries are flagged as encrypted."""
     content = bytearray((lists.FIXTURES / "callbacks.xlsx").read_bytes())
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         at = content.find(signature)
@@ -220,30 +226,33 @@ def lying_header(path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "expected"),
     [
         pytest.param(shared_strings_bomb, HUGE, marks=pytest.mark.slow),
         pytest.param(cells_bomb, HUGE, marks=pytest.mark.slow),
         (sparse_bomb, xlsx_source.CHILD_DIED),
-        (laughs, DAMAGED),
+        (entity_bomb, DAMAGED),
         (many_entries, HUGE),
         (truncated, DAMAGED),
         (
             encrypted_zip,
-            "The file is unreadable: it is protected by a password. Save it without one and upload it again.",
+            (
+                "The file is unreadable: it is protected by a password. Save it without one and "
+                "upload it again."
+            ),
         ),
         (another_zip, DAMAGED),
         (lying_header, DAMAGED),
     ],
 )
-def test_a_hostile_workbook_is_refused_and_the_reader_lives(
-    tmp_path: Path, make: Callable[[Path], Path], told: str
+def test_hostile_workbook_is_refused_without_harm(
+    tmp_path: Path, make: Callable[[Path], Path], expected: str
 ) -> None:
     path = make(tmp_path / "list.xlsx")
     began = time.monotonic()
 
     found = sentence(path)
 
-    assert found == told
+    assert found == expected
     assert path.stat().st_size < 1_000_000
     assert time.monotonic() - began < 30

@@ -30,7 +30,7 @@ def call(
     talk: float = 0,
     **fields: Any,
 ) -> Call:
-    """A call of that long ago, as its id tells too. `talk` in seconds, 0 when nobody answered."""
+    """Create a call of that long ago, with an id of that time. `talk` in seconds, 0 unanswered."""
     at = INSTANT - ago
     times = {"answered_at": at, "ended_at": at + timedelta(seconds=talk)} if talk else {}
     made = make.call(
@@ -64,7 +64,7 @@ def figures(calls: int, answered: int, talk: float, /, **outcomes: int) -> dict[
     }
 
 
-def test_a_workspace_without_calls_has_an_empty_summary(ours: Workspace, theirs: Workspace) -> None:
+def test_summary_without_calls_is_empty(ours: Workspace, theirs: Workspace) -> None:
     call(theirs, ago=timedelta(hours=1), talk=5)
 
     body = summary(ours)
@@ -123,7 +123,7 @@ def test_calls_are_counted_by_agent_and_batch_with_their_names(ours: Workspace) 
         ("sip_status", [200, 486]),
     ],
 )
-def test_calls_are_counted_by_what_is_asked_for(
+def test_calls_are_counted_by_each_criterion(
     ours: Workspace, group_by: str, keys: list[Any]
 ) -> None:
     call(ours, ago=timedelta(minutes=30), talk=1, sip_status_code=200)
@@ -149,14 +149,14 @@ def test_calls_are_counted_by_what_is_asked_for(
     assert [group["key"] for group in body["groups"]] == keys
 
 
-def test_an_attempt_that_was_never_sent_is_no_call(ours: Workspace) -> None:
+def test_attempt_that_was_never_sent_is_not_a_call(ours: Workspace) -> None:
     made = call(ours, ago=timedelta(hours=1), outcome="throttled", batch_id=uuid.uuid4())
     Call.unscoped.filter(pk=made.pk).update(dialed_at=None)
 
     assert summary(ours)["totals"] == NOTHING
 
 
-def test_a_span_begins_with_from_and_ends_before_to(ours: Workspace) -> None:
+def test_span_includes_from_and_excludes_to(ours: Workspace) -> None:
     for hours in (1, 2, 3):
         call(ours, ago=timedelta(hours=hours), outcome="busy")
 
@@ -170,7 +170,7 @@ def test_a_span_begins_with_from_and_ends_before_to(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize("to", ["0001-01-01T00:00:00-23:59", "0001-06-01", "9999-12-31T23:59:59Z"])
-def test_a_span_at_the_end_of_the_calendar_is_empty(ours: Workspace, to: str) -> None:
+def test_span_at_the_end_of_the_calendar_is_empty(ours: Workspace, to: str) -> None:
     call(ours, ago=timedelta(hours=1), outcome="busy")
 
     assert summary(ours, to=to)["totals"]["calls"] == 0
@@ -205,15 +205,15 @@ def test_a_span_at_the_end_of_the_calendar_is_empty(ours: Workspace, to: str) ->
             [
                 {
                     "loc": ["query", "group_by"],
-                    "msg": "value is not a valid enumeration member; permitted: 'hour', 'day', 'agent', 'batch', "
-                    "'number', 'outcome', 'sip_status'",
+                    "msg": "value is not a valid enumeration member; permitted: 'hour', 'day', "
+                    "'agent', 'batch', 'number', 'outcome', 'sip_status'",
                     "type": "type_error.enum",
                 }
             ],
         ),
     ],
 )
-def test_a_span_that_makes_no_sense_is_refused(
+def test_invalid_span_is_refused(
     ours: Workspace, query: dict[str, str], status: int, detail: Any
 ) -> None:
     with time_machine.travel(NOW, tick=False):
@@ -223,7 +223,7 @@ def test_a_span_that_makes_no_sense_is_refused(
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_a_summary_costs_the_same_for_any_number_of_agents(
+def test_query_count_of_summary_is_constant(
     ours: Workspace, rows: int, django_assert_num_queries: Any
 ) -> None:
     for _ in range(rows):

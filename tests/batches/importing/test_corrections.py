@@ -1,4 +1,4 @@
-"""The whole way round: refused rows downloaded, mended in a spreadsheet, and appended."""
+"""The round trip: rejected rows are downloaded, corrected in a spreadsheet, and appended."""
 
 import csv
 import io
@@ -24,37 +24,38 @@ def append(batch: Batch, rows: list[list[str]]) -> None:
     batch.refresh_from_db()
 
 
-def test_refused_rows_mended_and_appended_are_all_that_is_added(ours: Workspace) -> None:
+def test_corrected_rows_are_the_only_ones_added(ours: Workspace) -> None:
     batch = lists.imported(ours, lists.FIXTURES / "appointments.csv")
-    before, refused = lists.recipients(batch), lists.rejected(batch)
+    before, rejected = lists.recipients(batch), lists.rejected(batch)
     header, *rows = rejected_csv(batch)
-    mended = [[f"+1415555{2000 + at}", *cells[1:]] for at, cells in enumerate(rows)]
+    corrected = [[f"+1415555{2000 + at}", *cells[1:]] for at, cells in enumerate(rows)]
 
-    append(batch, [header, *mended])
+    append(batch, [header, *corrected])
 
     added = set(lists.recipients(batch)) - set(before)
     places = [
-        (number, f"+1415555{2000 + at}", "pending", None) for at, (number, *_) in enumerate(refused)
+        (number, f"+1415555{2000 + at}", "pending", None)
+        for at, (number, *_) in enumerate(rejected)
     ]
-    assert len(before) + len(refused) == 500
+    assert len(before) + len(rejected) == 500
     assert sorted(added) == places
     assert len(lists.recipients(batch)) == 500
     assert (lists.rejected(batch), batch.rejected_count) == ([], 0)
     assert batch.columns == ["Phone Number", "first_name", "appointment", "balance"]
 
 
-def test_refused_rows_appended_as_they_were_stay_refused(ours: Workspace) -> None:
+def test_uncorrected_rows_stay_rejected(ours: Workspace) -> None:
     batch = lists.imported(ours, lists.FIXTURES / "appointments.csv")
-    before, refused = lists.recipients(batch), lists.rejected(batch)
+    before, rejected = lists.recipients(batch), lists.rejected(batch)
 
     append(batch, rejected_csv(batch))
 
     assert lists.recipients(batch) == before
-    assert lists.rejected(batch) == refused
-    assert batch.rejected_count == len(refused)
+    assert lists.rejected(batch) == rejected
+    assert batch.rejected_count == len(rejected)
 
 
-def test_cells_beyond_the_header_and_formulas_survive_the_way_round(ours: Workspace) -> None:
+def test_extra_cells_and_formulas_survive_export_and_import(ours: Workspace) -> None:
     batch = lists.imported(ours, 'phone,note\n+12025550186,"=1+1"\n+12025550187,-2,extra\n')
     header, row = rejected_csv(batch)
 
@@ -69,25 +70,25 @@ def test_cells_beyond_the_header_and_formulas_survive_the_way_round(ours: Worksp
         "The row has 3 cells, the header 2: a separator may stand inside a value",
         "extra",
     ]
-    people = Recipient.unscoped.filter(batch=batch).order_by("row_number")
-    assert [person.values for person in people] == [
+    recipients = Recipient.unscoped.filter(batch=batch).order_by("row_number")
+    assert [recipient.values for recipient in recipients] == [
         ["+12025550186", "=1+1"],
         ["+12025550187", "-2"],
     ]
 
 
-def test_cells_beyond_the_header_stay_too_many_when_a_spreadsheet_widens_it(
+def test_extra_cells_stay_rejected_when_the_header_is_widened(
     ours: Workspace,
 ) -> None:
     batch = lists.imported(ours, "phone,note\n+12025550186,a\n+12025550187,b,extra\n")
     header, row = rejected_csv(batch)
-    refused = lists.rejected(batch)
+    rejected = lists.rejected(batch)
 
     append(batch, [[*header, ""], row])
 
     assert batch.columns == ["phone", "note"]
     assert (
         lists.rejected(batch)
-        == refused
+        == rejected
         == [(3, "too_many_columns", ["+12025550187", "b", "extra"])]
     )
