@@ -34,7 +34,7 @@ def audited(person: User) -> list[str]:
     )
 
 
-def test_no_secret_is_shown(staff: Client, ours: Workspace) -> None:
+def test_pages_contain_no_secret(staff: Client, ours: Workspace) -> None:
     row, _ = make.api_key(ours)
     person = User.objects.get()
 
@@ -46,7 +46,7 @@ def test_no_secret_is_shown(staff: Client, ours: Workspace) -> None:
     assert person.password not in user_page
 
 
-def test_strangers_see_the_login_page(db: None) -> None:
+def test_anonymous_visitors_get_the_login_page(db: None) -> None:
     response = Client().get("/admin/accounts/user/")
 
     assert (response.status_code, response["Location"]) == (
@@ -55,7 +55,7 @@ def test_strangers_see_the_login_page(db: None) -> None:
     )
 
 
-def test_whoever_adds_a_workspace_is_its_admin(staff: Client, person: User) -> None:
+def test_staff_who_add_a_workspace_become_its_admin(staff: Client, person: User) -> None:
     staff.post(
         "/admin/accounts/workspace/add/", {"name": "New", "max_concurrent_calls": "5", **INLINE}
     )
@@ -67,7 +67,7 @@ def test_whoever_adds_a_workspace_is_its_admin(staff: Client, person: User) -> N
     assert audited(person) == ["workspace.created"]
 
 
-def test_a_workspaces_limits_are_judged_as_through_the_api(
+def test_limits_of_a_workspace_are_validated_as_in_the_api(
     staff: Client, person: User, ours: Workspace
 ) -> None:
     url = f"/admin/accounts/workspace/{ours.pk}/change/"
@@ -89,7 +89,7 @@ def test_a_workspaces_limits_are_judged_as_through_the_api(
     assert audited(person) == ["workspace.updated"]
 
 
-def test_a_seat_is_given_changed_and_taken_and_an_admin_stays(
+def test_memberships_can_be_added_changed_and_deleted_but_an_admin_stays(
     staff: Client, person: User, ours: Workspace
 ) -> None:
     admin = make.member(ours, Role.ADMIN)
@@ -117,7 +117,7 @@ def test_a_seat_is_given_changed_and_taken_and_an_admin_stays(
     assert audited(person) == ["member.added", "member.role_changed", "member.removed"]
 
 
-def test_an_address_stays_one_that_can_log_in(staff: Client, person: User) -> None:
+def test_a_changed_address_can_still_log_in(staff: Client, person: User) -> None:
     other = make.user()
 
     staff.post(
@@ -130,7 +130,7 @@ def test_an_address_stays_one_that_can_log_in(staff: Client, person: User) -> No
     assert audited(person) == ["user.changed_by_staff"]
 
 
-def test_nobody_is_deleted(staff: Client) -> None:
+def test_users_cannot_be_deleted(staff: Client) -> None:
     other = make.user()
 
     assert (
@@ -139,7 +139,7 @@ def test_nobody_is_deleted(staff: Client) -> None:
     assert User.objects.filter(pk=other.pk).exists()
 
 
-def test_staff_do_not_raise_themselves_nor_reach_above(db: None, person: User) -> None:
+def test_staff_cannot_gain_privileges_nor_edit_superusers(db: None, person: User) -> None:
     helper = make.user(is_staff=True)
     helper.user_permissions.add(*_permissions("change_user", "view_user"))
     guest = make.user()

@@ -15,7 +15,7 @@ def run(*arguments: str) -> str:
 
 
 @pytest.mark.django_db
-def test_a_workspace_and_its_admin_can_log_in() -> None:
+def test_the_admin_of_a_new_workspace_can_log_in() -> None:
     printed = run("create_workspace", "First", "--admin", "Ada@example.com")
 
     password = printed.strip().rpartition("password: ")[2]
@@ -24,7 +24,7 @@ def test_a_workspace_and_its_admin_can_log_in() -> None:
     assert response.json()["workspace"]["role"] == "admin"
 
 
-def test_somebody_known_keeps_their_password(ours: Workspace) -> None:
+def test_an_existing_user_keeps_their_password(ours: Workspace) -> None:
     person = make.member(ours)
 
     printed = run("create_workspace", "Second", "--admin", person.email)
@@ -33,7 +33,7 @@ def test_somebody_known_keeps_their_password(ours: Workspace) -> None:
     assert User.objects.get().check_password(make.PASSWORD)
 
 
-def test_a_key_from_the_shell_works(ours: Workspace) -> None:
+def test_a_key_created_by_the_command_is_accepted(ours: Workspace) -> None:
     by_id = run(
         "create_api_key", "--workspace", str(ours.pk), "--name", "Robot", "--role", "admin"
     ).strip()
@@ -61,14 +61,16 @@ def test_a_key_from_the_shell_works(ours: Workspace) -> None:
         ),
     ],
 )
-def test_a_mistake_is_one_clear_line(arguments: tuple[str, ...], line: str, db: None) -> None:
+def test_a_wrong_argument_is_reported_in_one_line(
+    arguments: tuple[str, ...], line: str, db: None
+) -> None:
     with pytest.raises(CommandError) as caught:
         call_command(*arguments)
 
     assert str(caught.value) == line
 
 
-def test_two_workspaces_of_one_name_need_the_id(ours: Workspace) -> None:
+def test_an_ambiguous_workspace_name_is_refused(ours: Workspace) -> None:
     make.workspace(name=ours.name)
 
     with pytest.raises(CommandError, match="give its id instead"):

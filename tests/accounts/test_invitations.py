@@ -29,7 +29,7 @@ def accept(token: str, **fields: str) -> Any:
     return APIClient().post("/auth/invitations/accept", {"token": token, **fields})
 
 
-def test_the_token_travels_by_mail_and_only_its_hash_is_kept(ours: Workspace) -> None:
+def test_the_token_is_sent_by_email_and_stored_as_a_hash(ours: Workspace) -> None:
     token = invite(ours)
 
     row = Invitation.unscoped.get()
@@ -48,7 +48,7 @@ def test_the_token_travels_by_mail_and_only_its_hash_is_kept(ours: Workspace) ->
     ]
 
 
-def test_a_guest_accepts_with_a_password_and_is_logged_in(ours: Workspace) -> None:
+def test_accepting_an_invitation_logs_in(ours: Workspace) -> None:
     token = invite(ours)
 
     response = accept(token, password=make.PASSWORD, name="Grace")
@@ -64,7 +64,7 @@ def test_a_guest_accepts_with_a_password_and_is_logged_in(ours: Workspace) -> No
     assert (again.status_code, again.json()) == GONE
 
 
-def test_somebody_new_must_choose_a_good_password(ours: Workspace) -> None:
+def test_a_new_user_must_choose_a_strong_password(ours: Workspace) -> None:
     token = invite(ours)
 
     missing, common = accept(token), accept(token, password="1qaz2wsx3edc")
@@ -78,7 +78,7 @@ def test_somebody_new_must_choose_a_good_password(ours: Workspace) -> None:
     assert not User.objects.exists()
 
 
-def test_somebody_known_needs_no_new_password(ours: Workspace, theirs: Workspace) -> None:
+def test_an_existing_user_needs_no_new_password(ours: Workspace, theirs: Workspace) -> None:
     person = make.member(theirs, email="guest@example.com")
 
     response = accept(invite(ours))
@@ -109,7 +109,7 @@ def test_a_member_is_not_invited_again(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize("case", ["expired", "revoked", "unknown"])
-def test_an_invitation_that_does_not_hold_is_not_found(ours: Workspace, case: str) -> None:
+def test_an_expired_or_used_invitation_is_not_found(ours: Workspace, case: str) -> None:
     token = invite(ours)
     if case == "expired":
         Invitation.unscoped.update(expires_at=timezone.now())

@@ -17,7 +17,7 @@ from tests import make
         ("/workspaces/{pk}/invitations", make.invitation),
     ],
 )
-def test_a_list_costs_the_same_for_any_number_of_rows(
+def test_a_list_needs_the_same_queries_for_any_number_of_rows(
     ours: Workspace,
     path: str,
     build: Callable[[Workspace], Any],
@@ -37,7 +37,7 @@ def test_a_list_costs_the_same_for_any_number_of_rows(
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_ones_workspaces_cost_the_same_for_any_number(
+def test_listing_workspaces_needs_the_same_queries_for_any_number(
     ours: Workspace, rows: int, django_assert_num_queries: Any
 ) -> None:
     person = make.member(ours)

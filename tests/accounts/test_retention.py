@@ -8,7 +8,7 @@ from accounts.services import retention
 from tests import make
 
 
-def test_what_is_long_over_is_forgotten_and_the_rest_stays(ours: Workspace) -> None:
+def test_only_expired_credentials_are_deleted(ours: Workspace) -> None:
     now = timezone.now()
     live, ended = make.session(make.member(ours)), make.session(make.member(ours))
     Session.objects.filter(pk=ended.pk).update(revoked_at=now - timedelta(days=31))

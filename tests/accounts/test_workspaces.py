@@ -37,7 +37,7 @@ def told(workspace: Workspace, role: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_person_sees_their_own_workspaces(ours: Workspace, theirs: Workspace) -> None:
+def test_users_see_their_own_workspaces(ours: Workspace, theirs: Workspace) -> None:
     client = make.bearer(make.member(ours, Role.MANAGER))
 
     listed = client.get("/workspaces").json()
@@ -53,7 +53,7 @@ def test_a_person_sees_their_own_workspaces(ours: Workspace, theirs: Workspace) 
 
 
 @pytest.mark.parametrize("number", [2**31, 2**63, 10**30])
-def test_a_limit_is_a_number_that_every_database_holds(ours: Workspace, number: int) -> None:
+def test_a_limit_must_fit_an_integer_column(ours: Workspace, number: int) -> None:
     body = {"max_concurrent_calls": number, "min_gap_minutes": number}
 
     response = make.client(ours).patch(f"/workspaces/{ours.pk}", body)
@@ -68,7 +68,7 @@ def test_a_limit_is_a_number_that_every_database_holds(ours: Workspace, number: 
     )
 
 
-def test_what_was_told_about_oneself_may_be_sent_back(ours: Workspace) -> None:
+def test_the_body_of_a_workspace_may_be_sent_back(ours: Workspace) -> None:
     client = make.bearer(make.member(ours, name="Ann"))
     told = client.get("/auth/me").json()
 
@@ -77,7 +77,7 @@ def test_what_was_told_about_oneself_may_be_sent_back(ours: Workspace) -> None:
     assert (response.status_code, response.json()) == (200, {**told, "name": "Anna"})
 
 
-def test_a_key_sees_its_workspace_only_and_makes_none(ours: Workspace, theirs: Workspace) -> None:
+def test_a_key_sees_its_workspace_only_and_creates_none(ours: Workspace, theirs: Workspace) -> None:
     client = make.client(ours, Role.ADMIN)
 
     made = client.post("/workspaces", {"name": "Another"})
@@ -86,7 +86,7 @@ def test_a_key_sees_its_workspace_only_and_makes_none(ours: Workspace, theirs: W
     assert (made.status_code, made.json()) == (403, {"detail": "Insufficient permissions"})
 
 
-def test_whoever_makes_a_workspace_is_its_admin(ours: Workspace) -> None:
+def test_the_creator_of_a_workspace_is_its_admin(ours: Workspace) -> None:
     client = make.bearer(make.member(ours, Role.MEMBER))
 
     response = client.post("/workspaces", {"name": "Second", "max_concurrent_calls": 5})
@@ -142,7 +142,7 @@ def test_an_admin_sets_the_limits(ours: Workspace) -> None:
         ),
     ],
 )
-def test_limits_make_sense(
+def test_invalid_limits_are_refused(
     ours: Workspace, change: dict[str, Any], loc: list[str], msg: str
 ) -> None:
     response = make.client(ours).patch(f"/workspaces/{ours.pk}", change)
@@ -155,7 +155,7 @@ def test_limits_make_sense(
     )
 
 
-def test_a_deleted_workspace_leaves_its_people_and_its_history(ours: Workspace) -> None:
+def test_deleting_a_workspace_keeps_users_and_audit_entries(ours: Workspace) -> None:
     person = make.member(ours, Role.ADMIN)
     second = make.workspace()
     Membership.unscoped.create(workspace=second, user=person, role=Role.MEMBER)
@@ -170,7 +170,7 @@ def test_a_deleted_workspace_leaves_its_people_and_its_history(ours: Workspace) 
     assert (entry.workspace, entry.object_id) == (None, str(ours.pk))
 
 
-def test_a_workspace_with_numbers_is_not_deleted(ours: Workspace) -> None:
+def test_a_workspace_with_numbers_cannot_be_deleted(ours: Workspace) -> None:
     make.phone_number(ours)
 
     response = make.client(ours).delete(f"/workspaces/{ours.pk}")
@@ -182,7 +182,7 @@ def test_a_workspace_with_numbers_is_not_deleted(ours: Workspace) -> None:
     assert PhoneNumber.unscoped.count() == 1
 
 
-def test_members_are_told_by_hand_picked_fields(ours: Workspace, theirs: Workspace) -> None:
+def test_members_have_hand_picked_fields_only(ours: Workspace, theirs: Workspace) -> None:
     person = make.member(ours, Role.MANAGER, name="Ada")
     make.member(theirs)
 
@@ -202,7 +202,7 @@ def test_members_are_told_by_hand_picked_fields(ours: Workspace, theirs: Workspa
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_listing_members_costs_the_same_for_any_number(
+def test_listing_members_needs_the_same_queries_for_any_number(
     ours: Workspace, rows: int, django_assert_num_queries: Any
 ) -> None:
     for _ in range(rows):
@@ -216,7 +216,7 @@ def test_listing_members_costs_the_same_for_any_number(
     assert listed["total"] == rows
 
 
-def test_a_new_role_holds_from_the_next_request(ours: Workspace) -> None:
+def test_a_changed_role_applies_to_the_next_request(ours: Workspace) -> None:
     person = make.member(ours, Role.MEMBER)
     client = make.bearer(person)
 
@@ -232,7 +232,7 @@ def test_a_new_role_holds_from_the_next_request(ours: Workspace) -> None:
     }
 
 
-def test_a_removed_member_is_out_at_once(ours: Workspace) -> None:
+def test_a_removed_member_loses_access_at_once(ours: Workspace) -> None:
     make.member(ours, Role.ADMIN)
     person = make.member(ours, Role.ADMIN)
     client = make.bearer(person)
@@ -246,7 +246,9 @@ def test_a_removed_member_is_out_at_once(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize(("method", "body"), [("patch", {"role": "manager"}), ("delete", None)])
-def test_the_last_admin_stays(ours: Workspace, method: str, body: dict[str, str] | None) -> None:
+def test_the_last_admin_cannot_be_removed(
+    ours: Workspace, method: str, body: dict[str, str] | None
+) -> None:
     admin = make.member(ours, Role.ADMIN)
     make.member(ours, Role.MANAGER)
 
@@ -259,7 +261,7 @@ def test_the_last_admin_stays(ours: Workspace, method: str, body: dict[str, str]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_admins_leaving_at_once_leave_one() -> None:
+def test_of_two_admins_who_leave_at_once_one_stays() -> None:
     ours = make.workspace()
     admins = [make.member(ours, Role.ADMIN) for _ in range(2)]
     start = Barrier(2)
@@ -279,7 +281,7 @@ def test_two_admins_leaving_at_once_leave_one() -> None:
     assert ours.memberships.filter(role=Role.ADMIN).count() == 1
 
 
-def test_an_unknown_default_workspace_is_nobodys(ours: Workspace) -> None:
+def test_an_unknown_default_workspace_is_not_found(ours: Workspace) -> None:
     user = make.user()
 
     response = make.bearer(user).get("/api-keys")
@@ -290,7 +292,7 @@ def test_an_unknown_default_workspace_is_nobodys(ours: Workspace) -> None:
     )
 
 
-def test_audit_entries_are_never_changed(ours: Workspace) -> None:
+def test_audit_entries_cannot_be_changed(ours: Workspace) -> None:
     entry = make.audit_entry(ours)
     rows: models.QuerySet[AuditEntry] = AuditEntry.unscoped.all()
 
@@ -351,7 +353,7 @@ def test_the_audit_log_can_be_searched(ours: Workspace) -> None:
 @pytest.mark.parametrize(
     "sql", ["UPDATE accounts_auditentry SET action = 'x'", "DELETE FROM accounts_auditentry"]
 )
-def test_the_database_itself_keeps_the_audit_log(ours: Workspace, sql: str) -> None:
+def test_the_database_refuses_changes_of_the_audit_log(ours: Workspace, sql: str) -> None:
     make.audit_entry(ours)
     if connection.vendor == "sqlite" and sql.startswith("DELETE"):
         # See the migration.

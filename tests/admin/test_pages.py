@@ -24,7 +24,7 @@ from tests.admin.test_pages_of_every_model import page_of, recording, staff
 __all__ = ["staff"]
 
 
-def test_a_batch_is_ordered_about_on_its_own_page(staff: Client, ours: Workspace) -> None:
+def test_a_batch_is_controlled_on_its_own_page(staff: Client, ours: Workspace) -> None:
     batch = make.batch(ours)
     make.recipient(batch)
     page = page_of(Batch, batch)
@@ -45,7 +45,7 @@ def test_a_batch_is_ordered_about_on_its_own_page(staff: Client, ours: Workspace
     assert staff.post(page.replace("change", "order"), {"order": "explode"}).status_code == 403
 
 
-def test_a_batch_that_paused_itself_can_be_kept_from_probing(
+def test_a_batch_that_paused_itself_can_be_stopped_from_probing(
     staff: Client, ours: Workspace
 ) -> None:
     batch = make.batch(ours, status="paused", error="The carrier failed", probe_at=timezone.now())
@@ -61,7 +61,7 @@ def test_a_batch_that_paused_itself_can_be_kept_from_probing(
     assert (batch.status, batch.error, batch.probe_at) == ("paused", None, None)
 
 
-def test_an_open_page_learns_how_batches_are(staff: Client, ours: Workspace) -> None:
+def test_an_open_page_polls_the_progress_of_batches(staff: Client, ours: Workspace) -> None:
     batch, other = make.batch(ours), make.batch(ours)
     for status in ("completed", "in_call"):
         make.recipient(batch, status=status)
@@ -82,7 +82,7 @@ def test_an_open_page_learns_how_batches_are(staff: Client, ours: Workspace) -> 
     }
 
 
-def test_who_may_not_see_batches_learns_nothing_of_them(ours: Workspace) -> None:
+def test_staff_without_permission_see_no_batches(ours: Workspace) -> None:
     batch = make.batch(ours)
     client = Client()
     client.force_login(make.user(is_staff=True))
@@ -98,7 +98,7 @@ def test_who_may_not_see_batches_learns_nothing_of_them(ours: Workspace) -> None
     assert [answer.status_code for answer in answers] == [403] * 5
 
 
-def test_a_call_shows_what_happened_and_what_was_said(staff: Client, ours: Workspace) -> None:
+def test_a_call_page_has_events_and_transcript(staff: Client, ours: Workspace) -> None:
     call = make.call(ours, to_number="+12025550186")
     CallEvent.unscoped.create(
         workspace=ours, call=call, type="dialing", text="Calling +12025550186", at=timezone.now()
@@ -120,7 +120,7 @@ def test_a_call_shows_what_happened_and_what_was_said(staff: Client, ours: Works
     assert "+12025550186" not in listed
 
 
-def test_listening_is_on_record(staff: Client, ours: Workspace) -> None:
+def test_listening_to_a_recording_is_audited(staff: Client, ours: Workspace) -> None:
     call = recording(ours).call
     url = page_of(type(call), call).replace("change", "recording")
 
@@ -135,7 +135,7 @@ def test_listening_is_on_record(staff: Client, ours: Workspace) -> None:
     assert AuditEntry.unscoped.get(action="recording.linked").object_id == str(call.pk)
 
 
-def test_a_long_list_is_not_counted_to_its_end(
+def test_a_long_list_is_counted_up_to_a_limit(
     staff: Client, ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("accounts.staff.base.MAX_COUNTED_ROWS", 2)
@@ -150,7 +150,7 @@ def test_a_long_list_is_not_counted_to_its_end(
     assert all("LIMIT 2" in sql for sql in counts)
 
 
-def test_staff_import_numbers_never_to_be_called(staff: Client, ours: Workspace) -> None:
+def test_staff_import_suppressed_numbers(staff: Client, ours: Workspace) -> None:
     url = "/admin/batches/suppression/import/"
     good = SimpleUploadedFile("list.csv", b"phone\n(202) 555-0186\nnonsense\n")
     bad = SimpleUploadedFile("list.csv", b"name\nAda\n")
@@ -215,9 +215,7 @@ def test_staff_upload_a_list_as_a_new_batch(
     assert AuditEntry.unscoped.get(action="batch.created").object_id == str(batch.pk)
 
 
-def test_the_upload_form_finds_what_can_be_used_and_lists_nothing(
-    staff: Client, ours: Workspace
-) -> None:
+def test_the_upload_form_searches_choices_and_lists_none(staff: Client, ours: Workspace) -> None:
     url, here = "/admin/batches/batch/upload/", {"app_label": "batches", "model_name": "batch"}
     agent, number = make.agent(ours, name="Reception"), make.phone_number(ours)
     make.agent(ours, name="Recept", published=False)
@@ -249,7 +247,7 @@ def test_the_upload_form_finds_what_can_be_used_and_lists_nothing(
 
 
 @pytest.mark.parametrize("page", ["batch/upload/", "suppression/import/", "batch/{}/order/"])
-def test_another_sites_page_sends_no_form_of_ours(ours: Workspace, page: str) -> None:
+def test_a_form_from_another_site_is_refused(ours: Workspace, page: str) -> None:
     batch, client = make.batch(ours), Client(enforce_csrf_checks=True)
     client.force_login(make.user(is_staff=True, is_superuser=True))
 
@@ -260,7 +258,7 @@ def test_another_sites_page_sends_no_form_of_ours(ours: Workspace, page: str) ->
     assert "CSRF" in answer.content.decode()
 
 
-def test_who_may_upload_lists_finds_what_they_need_and_no_more(ours: Workspace) -> None:
+def test_uploading_needs_no_permission_to_view_agents_and_numbers(ours: Workspace) -> None:
     url, client = "/admin/batches/batch/upload/offers/", Client()
     person = make.user(is_staff=True)
     client.force_login(person)
@@ -280,9 +278,7 @@ def test_who_may_upload_lists_finds_what_they_need_and_no_more(ours: Workspace) 
 
 
 @pytest.mark.parametrize("name", ["results.csv", "results.xlsx", "rejected.csv"])
-def test_what_came_of_a_batch_is_downloaded_from_its_page_and_that_is_on_record(
-    staff: Client, ours: Workspace, name: str
-) -> None:
+def test_downloading_results_is_audited(staff: Client, ours: Workspace, name: str) -> None:
     batch = make.batch(ours)
     make.recipient(batch)
 
@@ -298,9 +294,7 @@ def test_what_came_of_a_batch_is_downloaded_from_its_page_and_that_is_on_record(
     ).exists()
 
 
-def test_the_people_of_a_batch_stand_in_the_order_of_its_list(
-    staff: Client, ours: Workspace
-) -> None:
+def test_recipients_of_a_batch_are_in_file_order(staff: Client, ours: Workspace) -> None:
     batch = make.batch(ours)
     later, first = make.recipient(batch, row_number=9), make.recipient(batch, row_number=3)
     link = f"/admin/batches/recipient/?batch__id__exact={batch.pk}"
@@ -312,9 +306,7 @@ def test_the_people_of_a_batch_stand_in_the_order_of_its_list(
     assert listed.index(str(first.pk)) < listed.index(str(later.pk))
 
 
-def test_a_person_shows_their_variables_by_name_and_their_calls(
-    staff: Client, ours: Workspace
-) -> None:
+def test_a_recipient_page_has_variables_and_calls(staff: Client, ours: Workspace) -> None:
     person = make.recipient(make.batch(ours))
 
     page = staff.get(page_of(type(person), person)).content.decode()

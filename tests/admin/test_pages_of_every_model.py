@@ -191,7 +191,7 @@ def test_every_table_can_be_listed_searched_and_opened(
 
 
 @EVERY
-def test_a_page_to_add_exists_where_staff_may_add(
+def test_an_add_page_exists_where_staff_may_add(
     staff: Client, ours: Workspace, model: type
 ) -> None:
     response = staff.get(f"{page_of(model)}add/")
@@ -201,7 +201,7 @@ def test_a_page_to_add_exists_where_staff_may_add(
 
 
 @EVERY
-def test_no_secret_is_on_any_page(staff: Client, ours: Workspace, model: type) -> None:
+def test_no_page_contains_a_secret(staff: Client, ours: Workspace, model: type) -> None:
     row = made(model, ours)
 
     text = "".join(staff.get(url).content.decode() for url in (page_of(model), page_of(model, row)))
@@ -211,7 +211,7 @@ def test_no_secret_is_on_any_page(staff: Client, ours: Workspace, model: type) -
 
 
 @EVERY
-def test_a_list_costs_the_same_for_any_number_of_rows(staff: Client, model: type) -> None:
+def test_a_list_needs_the_same_queries_for_any_number_of_rows(staff: Client, model: type) -> None:
     made(model, make.workspace())
     with CaptureQueriesContext(connection) as alone:
         staff.get(page_of(model))
@@ -226,7 +226,7 @@ def test_a_list_costs_the_same_for_any_number_of_rows(staff: Client, model: type
 
 
 @pytest.mark.parametrize("name", HISTORY)
-def test_what_happened_cannot_be_edited(staff: Client, ours: Workspace, name: str) -> None:
+def test_history_cannot_be_edited(staff: Client, ours: Workspace, name: str) -> None:
     model = next(model for model in OURS if model.__name__ == name)
     row = made(model, ours)
 
@@ -241,7 +241,7 @@ def test_what_happened_cannot_be_edited(staff: Client, ours: Workspace, name: st
 
 
 @pytest.mark.parametrize("model", [Recipient, Suppression])
-def test_people_are_masked_in_lists_and_opening_one_is_on_record(
+def test_numbers_are_masked_in_lists_and_opening_a_row_is_audited(
     staff: Client, ours: Workspace, model: type[models.Model]
 ) -> None:
     row = made(model, ours)
@@ -257,7 +257,7 @@ def test_people_are_masked_in_lists_and_opening_one_is_on_record(
     assert AuditEntry.unscoped.get(action=f"{name}.viewed_by_staff").object_id == str(row.pk)
 
 
-def test_staff_edit_a_draft_and_the_version_counts_on(staff: Client, ours: Workspace) -> None:
+def test_editing_a_published_agent_starts_a_new_version(staff: Client, ours: Workspace) -> None:
     agent = make.agent(ours)
     form = form_of(staff.get(page_of(Agent, agent)).content.decode())
 
@@ -315,7 +315,7 @@ def test_staff_add_publish_and_delete_an_agent(staff: Client, ours: Workspace) -
     assert ["Done: 1." in text for text in told] == [True, True]
 
 
-def test_staff_drive_a_batch_and_read_why_not(staff: Client, ours: Workspace) -> None:
+def test_staff_control_a_batch_and_see_refusals(staff: Client, ours: Workspace) -> None:
     batch = make.batch(ours)
     make.recipient(batch)
 
@@ -341,7 +341,7 @@ def test_staff_drive_a_batch_and_read_why_not(staff: Client, ours: Workspace) ->
     assert AuditEntry.unscoped.get(action="batch.stopped").actor_name == User.objects.get().email
 
 
-def test_a_batch_shows_how_far_it_is(staff: Client, ours: Workspace) -> None:
+def test_a_batch_list_has_the_progress(staff: Client, ours: Workspace) -> None:
     batch = make.batch(ours)
     for status in ("completed", "failed", "pending"):
         make.recipient(batch, status=status)
@@ -394,7 +394,7 @@ def test_staff_suppress_a_number_in_any_spelling_once(staff: Client, ours: Works
     assert AuditEntry.unscoped.get(action="suppression.added").object_id == str(row.pk)
 
 
-def test_staff_who_are_no_superusers_need_permissions(ours: Workspace) -> None:
+def test_staff_without_superuser_need_permissions(ours: Workspace) -> None:
     batch = make.batch(ours)
     client = Client()
     client.force_login(make.user(is_staff=True))

@@ -13,21 +13,21 @@ from telephony.models import Call
 from tests import make
 
 
-def test_alive_needs_nothing() -> None:
+def test_healthz_needs_no_database() -> None:
     response = Client().get("/healthz")
 
     assert (response.status_code, response.json()) == (200, {"status": "alive"})
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/recordings/token"])
-def test_a_plain_page_takes_get_only(path: str) -> None:
+def test_plain_pages_accept_get_only(path: str) -> None:
     response = Client(enforce_csrf_checks=True).post(path)
 
     assert (response.status_code, response.json()) == (405, {"detail": "Method not allowed"})
 
 
 @pytest.mark.django_db
-def test_ready_names_what_cannot_be_reached(settings: Settings) -> None:
+def test_readyz_names_what_is_unreachable(settings: Settings) -> None:
     response = Client().get("/readyz")
 
     checks = {"database": "ok", "broker": "ok", "livekit": "unreachable"}
@@ -38,7 +38,7 @@ def test_ready_names_what_cannot_be_reached(settings: Settings) -> None:
 
 
 @pytest.mark.django_db
-def test_ready_when_everything_answers(settings: Settings) -> None:
+def test_readyz_succeeds_when_everything_is_reachable(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as livekit:
         settings.LIVEKIT_URL = f"ws://127.0.0.1:{livekit.getsockname()[1]}"
 
@@ -48,7 +48,7 @@ def test_ready_when_everything_answers(settings: Settings) -> None:
     assert (response.status_code, response.json()) == (200, {"status": "ready", "checks": checks})
 
 
-def test_metrics_count_what_is_going_on(ours: Workspace) -> None:
+def test_metrics_count_unfinished_work(ours: Workspace) -> None:
     make.call(ours, stage="ringing")
     busy = make.call(ours, stage="ended", outcome="busy")
     Call.unscoped.filter(pk=busy.pk).update(dialed_at=busy.created_at + timedelta(seconds=2))
@@ -72,7 +72,7 @@ def test_metrics_count_what_is_going_on(ours: Workspace) -> None:
     ]
 
 
-def test_the_api_describes_itself() -> None:
+def test_openapi_describes_every_route() -> None:
     response = Client().get("/openapi.json")
 
     described = response.json()
@@ -102,7 +102,9 @@ def test_the_api_describes_itself() -> None:
         ("/readyz", "get", ["200", "503"]),
     ],
 )
-def test_every_operation_says_what_it_answers(path: str, method: str, statuses: list[str]) -> None:
+def test_every_operation_describes_its_responses(
+    path: str, method: str, statuses: list[str]
+) -> None:
     described = Client().get("/openapi.json").json()
 
     assert list(described["paths"][path][method]["responses"]) == statuses
@@ -117,7 +119,7 @@ def test_documentation_is_read_only(path: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
-def test_documentation_loads_nothing_from_elsewhere(path: str) -> None:
+def test_documentation_loads_nothing_from_other_servers(path: str) -> None:
     response = Client().get(path)
 
     page = response.content.decode()

@@ -43,7 +43,7 @@ def differences(path: str, method: str, response: Any) -> list[str]:
     ]
 
 
-def test_answers_have_the_fields_that_are_described(ours: Workspace) -> None:
+def test_responses_have_the_described_fields(ours: Workspace) -> None:
     webhook, call = (
         make.webhook(ours),
         make.call(ours, stage="ended", outcome="busy", sip_status_code=486),
@@ -87,7 +87,9 @@ def test_answers_have_the_fields_that_are_described(ours: Workspace) -> None:
         ("/webhooks/{id}/deliveries", "get", ["event", "id", "page", "page_size", "status"]),
     ],
 )
-def test_parameters_are_those_that_are_read(path: str, method: str, names: list[str]) -> None:
+def test_described_parameters_are_those_that_are_read(
+    path: str, method: str, names: list[str]
+) -> None:
     parameters = described()["paths"][path][method]["parameters"]
 
     assert [parameter["name"] for parameter in parameters if parameter["in"] != "header"] == names
@@ -103,5 +105,5 @@ def test_parameters_are_those_that_are_read(path: str, method: str, names: list[
         ("/calls", "post"),
     ],
 )
-def test_what_a_body_names_may_be_missing(path: str, method: str) -> None:
+def test_a_body_that_refers_to_rows_may_get_a_404(path: str, method: str) -> None:
     assert "404" in described()["paths"][path][method]["responses"]

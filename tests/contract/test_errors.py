@@ -39,7 +39,9 @@ STRANGER = {
     "url", ["/nowhere", "/", "/auth", "/api-keys/x/y", "/workspaces/%00/nothing"]
 )
 @pytest.mark.parametrize("debug", [True, False])
-def test_unknown_urls_come_before_everything(url: str, debug: bool, settings: Settings) -> None:
+def test_an_unknown_url_is_404_before_any_other_check(
+    url: str, debug: bool, settings: Settings
+) -> None:
     settings.DEBUG = debug
 
     response = APIClient().delete(url)
@@ -49,7 +51,7 @@ def test_unknown_urls_come_before_everything(url: str, debug: bool, settings: Se
 
 @pytest.mark.urls("tests.contract.test_errors")
 @pytest.mark.parametrize("debug", [True, False])
-def test_a_crash_tells_nothing(
+def test_a_crash_reveals_nothing(
     debug: bool, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.DEBUG = debug
@@ -61,13 +63,13 @@ def test_a_crash_tells_nothing(
 
 
 @pytest.mark.urls("tests.contract.test_errors")
-def test_too_big_a_body_is_413_outside_rest_framework_too() -> None:
+def test_a_body_too_large_is_413_outside_rest_framework_too() -> None:
     response = Client().get("/too-big")
 
     assert (response.status_code, response.json()) == (413, {"detail": "Request body too large"})
 
 
-def test_too_big_a_body_is_413(ours: Workspace, settings: Settings) -> None:
+def test_a_body_too_large_is_413(ours: Workspace, settings: Settings) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
 
     response = make.client(ours).post(
@@ -86,7 +88,7 @@ def test_an_unknown_host_is_400(debug: bool, settings: Settings) -> None:
     assert (response.status_code, response.json()) == (400, {"detail": "Bad request"})
 
 
-def test_a_trailing_slash_is_tolerated(ours: Workspace) -> None:
+def test_a_trailing_slash_is_accepted(ours: Workspace) -> None:
     client = make.client(ours)
 
     assert client.get("/audit-log/").json() == client.get("/audit-log").json()
@@ -108,7 +110,7 @@ def test_a_trailing_slash_is_tolerated(ours: Workspace) -> None:
         b'{"a":' * 40 + b"1" + b"}" * 40,
     ],
 )
-def test_a_body_that_is_no_sound_json_is_400(ours: Workspace, body: bytes) -> None:
+def test_malformed_json_is_400(ours: Workspace, body: bytes) -> None:
     key = make.api_key(ours)[1]
 
     response = Client(headers={"X-API-Key": key}).generic(
@@ -119,7 +121,7 @@ def test_a_body_that_is_no_sound_json_is_400(ours: Workspace, body: bytes) -> No
 
 
 @pytest.mark.parametrize("body", ["[]", "1", '"text"', "true", "[[" * 15 + "]]" * 15])
-def test_a_body_that_is_no_object_is_422(ours: Workspace, body: str) -> None:
+def test_a_body_other_than_an_object_is_422(ours: Workspace, body: str) -> None:
     response = make.client(ours).generic("POST", "/api-keys", body, content_type="application/json")
 
     mistake = {"loc": ["body"], "msg": "value is not a valid dict", "type": "type_error.dict"}
@@ -139,7 +141,7 @@ def test_a_null_body_is_422(ours: Workspace) -> None:
     assert (response.status_code, response.json()) == (422, {"detail": [mistake]})
 
 
-def test_an_empty_body_misses_every_field(ours: Workspace) -> None:
+def test_an_empty_body_lacks_every_required_field(ours: Workspace) -> None:
     response = make.client(ours).generic("POST", "/api-keys", "")
 
     missing = {"msg": "field required", "type": "value_error.missing"}
@@ -147,14 +149,14 @@ def test_an_empty_body_misses_every_field(ours: Workspace) -> None:
     assert (response.status_code, response.json()) == (422, {"detail": expected})
 
 
-def test_accept_never_changes_what_is_answered(ours: Workspace) -> None:
+def test_accept_does_not_change_the_response(ours: Workspace) -> None:
     response = make.client(ours).get("/api-keys/x", headers={"Accept": "text/html"})
 
     assert response["Content-Type"] == "application/json"
     assert response.status_code == 405
 
 
-def test_every_mistake_is_told_at_once(ours: Workspace) -> None:
+def test_all_field_errors_are_returned_at_once(ours: Workspace) -> None:
     body = {
         "name": 5,
         "role": "king",
@@ -196,7 +198,7 @@ def test_every_mistake_is_told_at_once(ours: Workspace) -> None:
         ("page_size=201", "page_size"),
     ],
 )
-def test_pages_are_checked(ours: Workspace, query: str, name: str) -> None:
+def test_invalid_pages_are_refused(ours: Workspace, query: str, name: str) -> None:
     response = make.client(ours).get(f"/api-keys?{query}")
 
     limits = {
@@ -218,7 +220,7 @@ def test_pages_are_checked(ours: Workspace, query: str, name: str) -> None:
     )
 
 
-def test_query_mistakes_are_told_at_once(ours: Workspace) -> None:
+def test_all_query_errors_are_returned_at_once(ours: Workspace) -> None:
     response = make.client(ours).get("/audit-log?page=0&actor=me&after=soon&unknown=1")
 
     assert response.status_code == 422
@@ -228,7 +230,7 @@ def test_query_mistakes_are_told_at_once(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
-def test_pages_tell_true_totals(ours: Workspace, rows: int) -> None:
+def test_pages_have_correct_totals(ours: Workspace, rows: int) -> None:
     for _ in range(rows):
         make.audit_entry(ours)
     client = make.client(ours)
@@ -254,7 +256,7 @@ def test_pages_tell_true_totals(ours: Workspace, rows: int) -> None:
 
 
 @pytest.mark.parametrize("page", [2**31, 10**30])
-def test_a_page_may_be_far_past_the_end(ours: Workspace, page: int) -> None:
+def test_a_page_far_past_the_end_is_empty(ours: Workspace, page: int) -> None:
     make.audit_entry(ours)
 
     response = make.client(ours).get(f"/audit-log?page={page}")
@@ -268,9 +270,7 @@ def test_a_page_may_be_far_past_the_end(ours: Workspace, page: int) -> None:
     }
 
 
-def test_a_deep_page_has_the_rows_it_would_have_anyway(
-    ours: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_deep_page_has_the_right_rows(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(7):
         make.call(ours)
     client = make.client(ours)
@@ -283,7 +283,7 @@ def test_a_deep_page_has_the_rows_it_would_have_anyway(
     assert deep == shallow
 
 
-def test_lists_come_newest_first_and_pages_never_overlap(ours: Workspace) -> None:
+def test_lists_are_newest_first_and_pages_do_not_overlap(ours: Workspace) -> None:
     made = [str(make.audit_entry(ours).pk) for _ in range(5)]
     client = make.client(ours)
 

@@ -171,11 +171,13 @@ def valid(data: Any, kind: type[StrictSerializer] = Outer, **kwargs: Any) -> dic
         ("phone", 12025550186, NO_TEXT),
     ],
 )
-def test_a_json_value_of_the_wrong_kind(name: str, value: Any, expected: tuple[str, str]) -> None:
+def test_a_json_value_of_the_wrong_type_is_refused(
+    name: str, value: Any, expected: tuple[str, str]
+) -> None:
     assert mistakes({name: value}) == [((name,), *expected)]
 
 
-def test_mistakes_in_nested_values_name_their_place() -> None:
+def test_errors_in_nested_values_have_their_location() -> None:
     data = {
         "words": ["x", 2],
         "inner": {"size": "1", "extra": 1},
@@ -196,14 +198,14 @@ def test_mistakes_in_nested_values_name_their_place() -> None:
     ]
 
 
-def test_a_nested_object_is_whole_in_a_patch_too() -> None:
+def test_a_nested_object_must_be_complete_in_a_patch_too() -> None:
     assert mistakes({"inner": {}}, partial=True) == [
         (("inner", "name"), "field required", "value_error.missing")
     ]
     assert valid({"inner": {"name": "x"}}, partial=True) == {"inner": {"name": "x", "size": 3}}
 
 
-def test_right_values_pass() -> None:
+def test_valid_values_are_accepted() -> None:
     data = {
         "text": " abc ",
         "whole": 5,
@@ -225,7 +227,7 @@ def test_right_values_pass() -> None:
     }
 
 
-def test_forms_spell_everything_as_text() -> None:
+def test_forms_contain_only_text() -> None:
     form = QueryDict(mutable=True)
     form.update(
         {
@@ -249,7 +251,7 @@ def test_forms_spell_everything_as_text() -> None:
     }
 
 
-def test_mistakes_in_a_forms_json_are_as_strict_as_in_a_body() -> None:
+def test_json_in_a_form_is_validated_as_in_a_body() -> None:
     form = QueryDict(mutable=True)
     form.update({"whole": "5x", "flag": "maybe", "inner": '{"name": 5}', "free": "{"})
 
@@ -261,7 +263,7 @@ def test_mistakes_in_a_forms_json_are_as_strict_as_in_a_body() -> None:
     ]
 
 
-def test_query_strings_are_text_and_may_carry_strangers() -> None:
+def test_query_strings_are_text_and_may_have_unknown_names() -> None:
     query = QueryDict(
         "whole=5&number=.5&flag=0&at=2026-11-23T10:00:00+00:00&words=a&words=b&utm_source=x"
     )
@@ -297,24 +299,24 @@ def test_phone_numbers_become_e164(spelling: str) -> None:
         "+1202CALLNOW",
     ],
 )
-def test_what_is_no_phone_number_is_refused_by_meaning(spelling: str) -> None:
+def test_an_invalid_phone_number_is_a_domain_error(spelling: str) -> None:
     with pytest.raises(Invalid, match=r"^Invalid phone number$"):
         valid({"phone": spelling})
 
 
-def test_the_schema_is_judged_before_the_meaning() -> None:
+def test_the_schema_is_checked_before_domain_errors() -> None:
     assert mistakes({"phone": "12", "thing": "x", "whole": "x"}) == [(("whole",), *NO_INTEGER)]
     assert mistakes({"inner": {"name": "x", "phone": "12"}, "whole": "x"}) == [
         (("whole",), *NO_INTEGER)
     ]
 
 
-def test_what_is_not_there_is_said_before_what_is_wrong() -> None:
+def test_a_missing_row_is_reported_before_an_invalid_value() -> None:
     with pytest.raises(DomainError, match="Thing not found"):
         valid({"phone": "12", "thing": "x"})
 
 
-def test_read_only_fields_may_come_back_and_change_nothing() -> None:
+def test_read_only_fields_in_a_body_are_ignored() -> None:
     class Told(StrictSerializer):
         id = Uuid(read_only=True)
         name = Text()

@@ -7,7 +7,7 @@ LIST = b"phone,name\n+12025550101,Ada\n+12025550102,Grace\n"
 KEY = {"Idempotency-Key": "upload"}
 
 
-def test_an_upload_sent_twice_makes_one_batch(ours: Workspace) -> None:
+def test_a_repeated_upload_creates_one_batch(ours: Workspace) -> None:
     client, agent, number = make.client(ours), make.agent(ours), make.phone_number(ours)
 
     def upload(content: bytes) -> tuple[int, str, str | None]:

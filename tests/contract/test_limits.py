@@ -26,7 +26,7 @@ def test_nothing_is_limited_by_default(ours: Workspace) -> None:
     assert {client.get("/api-keys").status_code for _ in range(30)} == {200}
 
 
-def test_an_operator_may_limit_callers(ours: Workspace, limits: None) -> None:
+def test_principals_may_be_limited(ours: Workspace, limits: None) -> None:
     client = make.client(ours)
 
     statuses = [client.get("/api-keys").status_code for _ in range(3)]
@@ -48,7 +48,7 @@ def test_logins_are_limited_by_address(limits: None) -> None:
     assert APIClient(REMOTE_ADDR="192.0.2.1").post("/auth/login", body).status_code == 401
 
 
-def test_callers_with_and_without_credentials_may_be_limited_apart(
+def test_requests_with_and_without_credentials_have_separate_limits(
     ours: Workspace, limits: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Limit, "THROTTLE_RATES", {"user": "1/min", "anon": "2/min"})
@@ -71,7 +71,7 @@ def test_a_workspace_may_be_limited_as_a_whole(
 
 
 @pytest.mark.django_db
-def test_one_address_tries_an_account_five_times_and_its_owner_is_not_locked_out(
+def test_attempts_of_one_address_do_not_lock_the_owner_out(
     limits: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Limit, "THROTTLE_RATES", {"account": "5/15min"})

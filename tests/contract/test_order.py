@@ -14,7 +14,7 @@ from voiceops.core.ids import uuid7
 MALFORMED = (400, {"detail": "Malformed request body"})
 
 
-def test_the_order_of_judgement(ours: Workspace, theirs: Workspace) -> None:
+def test_the_order_of_checks(ours: Workspace, theirs: Workspace) -> None:
     member, admin = make.client(ours, Role.MEMBER), make.client(ours, Role.ADMIN)
     foreign = {"X-Workspace-ID": str(theirs.pk)}
     absent = f"/api-keys/{theirs.pk}"
@@ -45,7 +45,7 @@ def test_the_order_of_judgement(ours: Workspace, theirs: Workspace) -> None:
 
 @pytest.mark.parametrize("path", ["/workspaces", "/auth/password/change"])
 @pytest.mark.parametrize(("body", "content_type"), [("{", "application/json"), ("x", "text/plain")])
-def test_a_key_is_nobody_before_anything_of_the_body(
+def test_an_api_key_is_refused_before_the_body_is_read(
     ours: Workspace, path: str, body: str, content_type: str
 ) -> None:
     response = make.client(ours).generic("POST", path, body, content_type=content_type)
@@ -58,7 +58,7 @@ def test_a_key_is_nobody_before_anything_of_the_body(
     [("{", "application/json"), ("x", "text/plain"), ("[1]", "application/json")],
 )
 @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "one"}])
-def test_the_second_thing_of_a_path_comes_before_the_body(
+def test_the_second_row_of_a_path_is_looked_up_before_the_body(
     ours: Workspace, body: str, content_type: str, key: dict[str, str]
 ) -> None:
     webhook, batch, nothing = make.webhook(ours), make.batch(ours), uuid7()
@@ -77,7 +77,7 @@ def test_the_second_thing_of_a_path_comes_before_the_body(
     ]
 
 
-def test_a_form_is_no_body_where_none_is_taken_also_under_an_idempotency_key(
+def test_a_form_is_refused_by_json_routes_also_under_an_idempotency_key(
     ours: Workspace,
 ) -> None:
     client = APIClient(headers={"X-API-Key": make.api_key(ours)[1], "Idempotency-Key": "one"})
@@ -91,7 +91,7 @@ def test_a_form_is_no_body_where_none_is_taken_also_under_an_idempotency_key(
 
 
 @pytest.mark.parametrize("path", ["/calls", "/calls/web"])
-def test_a_blank_id_is_no_uuid(ours: Workspace, path: str) -> None:
+def test_a_blank_id_is_not_a_uuid(ours: Workspace, path: str) -> None:
     body = {
         "agent_id": "",
         **({"to": "+12025550186", "from_number_id": ""} if path == "/calls" else {}),
@@ -107,7 +107,7 @@ def test_a_blank_id_is_no_uuid(ours: Workspace, path: str) -> None:
     )
 
 
-def test_a_blank_id_in_a_form_is_no_uuid_where_one_is_needed(ours: Workspace) -> None:
+def test_a_blank_required_id_in_a_form_is_not_a_uuid(ours: Workspace) -> None:
     body = {"name": "List", "agent_id": "", "phone_number_id": ""}
 
     response = make.client(ours).post("/batches", body, format="multipart")
@@ -118,7 +118,7 @@ def test_a_blank_id_in_a_form_is_no_uuid_where_one_is_needed(ours: Workspace) ->
     assert (response.status_code, response.json()) == (422, {"detail": [*blank, file]})
 
 
-def test_a_foreign_page_is_told_of_the_method_before_its_origin(ours: Workspace) -> None:
+def test_the_method_is_checked_before_the_origin(ours: Workspace) -> None:
     browser = make.browser(make.member(ours))
     foreign = {"Origin": "https://evil.example.com"}
 
@@ -161,7 +161,7 @@ def test_a_foreign_page_is_told_of_the_method_before_its_origin(ours: Workspace)
         ("x", "text/plain", (415, {"detail": "Unsupported media type"})),
     ],
 )
-def test_an_action_without_fields_takes_no_body_but_an_empty_one(
+def test_an_action_without_fields_accepts_an_empty_body_only(
     ours: Workspace, body: str, content_type: str, expected: tuple[int, object]
 ) -> None:
     agent = make.agent(ours)

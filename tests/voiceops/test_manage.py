@@ -66,9 +66,7 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         ),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_named(
-    tmp_path: Path, variable: str, value: str, told: str
-) -> None:
+def test_an_invalid_setting_is_named(tmp_path: Path, variable: str, value: str, told: str) -> None:
     done = manage("check", **{"DATA_DIR": str(tmp_path), variable: value})
 
     assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
@@ -78,7 +76,7 @@ def test_a_setting_that_cannot_be_used_is_named(
     "command",
     [("create_workspace", "Ours", "--admin", "ours@example.com"), ("reconcile_calls",), ("prune",)],
 )
-def test_a_database_that_was_not_migrated_is_said_so(
+def test_an_unmigrated_database_is_reported_in_one_line(
     tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     done = manage(*command, DATA_DIR=str(tmp_path))
@@ -90,7 +88,7 @@ def test_a_database_that_was_not_migrated_is_said_so(
 
 
 @pytest.mark.parametrize("command", ["prune", "reconcile_calls", "serve"])
-def test_a_database_that_is_away_is_said_so(tmp_path: Path, command: str) -> None:
+def test_an_unreachable_database_is_reported_in_one_line(tmp_path: Path, command: str) -> None:
     done = manage(
         command,
         PORT=str(free_ports(1)[0]),
@@ -117,14 +115,16 @@ def told_when(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> object:
     return ended.value.code
 
 
-def test_a_database_that_is_not_there_is_no_missing_table(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_database_is_not_reported_as_a_missing_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     away = OperationalError('connection failed: FATAL:  database "voiceops" does not exist')
 
     told = f"The database cannot be used: {away}. Start it, and check DATABASE_URL."
     assert told_when(away, monkeypatch) == told
 
 
-def test_ctrl_c_ends_any_command_in_one_line(
+def test_ctrl_c_ends_a_command_with_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert told_when(KeyboardInterrupt(), monkeypatch) == 130

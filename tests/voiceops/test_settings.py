@@ -65,32 +65,32 @@ def printed(expression: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
-def test_the_example_names_exactly_the_variables_that_are_read() -> None:
+def test_the_example_lists_exactly_the_variables_that_are_read() -> None:
     documented = [name for name, _ in VARIABLE.findall(EXAMPLE.read_text())]
 
     assert sorted(documented) == sorted(variables_read())
 
 
-def test_the_secrets_of_the_example_are_those_that_are_refused() -> None:
+def test_the_secrets_of_the_example_are_refused() -> None:
     values = dict(VARIABLE.findall(EXAMPLE.read_text()))
 
     assert {name: values[name] for name in settings.EXAMPLE_SECRETS} == settings.EXAMPLE_SECRETS
 
 
-def test_without_debug_every_missing_secret_is_named() -> None:
+def test_missing_secrets_are_named_without_debug() -> None:
     assert refusal(DEBUG="0") == REFUSAL.format(
         "SECRET_KEY, JWT_API_SECRET, FIELD_ENCRYPTION_KEYS, LIVEKIT_API_KEY, LIVEKIT_API_SECRET"
     )
 
 
 @pytest.mark.parametrize("name", sorted(settings.EXAMPLE_SECRETS))
-def test_without_debug_an_example_secret_is_named(name: str) -> None:
+def test_an_example_secret_is_named_without_debug(name: str) -> None:
     environment = {**new_secrets(), "DEBUG": "0", name: settings.EXAMPLE_SECRETS[name]}
 
     assert refusal(**environment) == REFUSAL.format(name)
 
 
-def test_without_debug_an_example_key_encrypts_nothing() -> None:
+def test_an_example_key_is_refused_as_the_newest_without_debug() -> None:
     strong, example = new_secrets(), settings.EXAMPLE_SECRETS["FIELD_ENCRYPTION_KEYS"]
     keys = f" {example},{strong['FIELD_ENCRYPTION_KEYS']}"
 
@@ -99,14 +99,14 @@ def test_without_debug_an_example_key_encrypts_nothing() -> None:
     )
 
 
-def test_without_debug_a_short_secret_is_named() -> None:
+def test_a_short_secret_is_named_without_debug() -> None:
     told = refusal(**{**new_secrets(), "DEBUG": "0", "JWT_API_SECRET": "short"})
 
     assert told.startswith("With DEBUG=0 secrets must have at least 32 characters: JWT_API_SECRET.")
 
 
 @pytest.mark.parametrize("old", ["short", settings.EXAMPLE_SECRETS["JWT_API_SECRET"]])
-def test_without_debug_an_old_secret_must_be_strong_too(old: str) -> None:
+def test_a_fallback_secret_must_be_strong_without_debug(old: str) -> None:
     fallbacks = f"{new_secrets()['SECRET_KEY']},{old}"
 
     told = refusal(**{**new_secrets(), "DEBUG": "0", "JWT_API_SECRET_FALLBACKS": fallbacks})
@@ -116,7 +116,7 @@ def test_without_debug_an_old_secret_must_be_strong_too(old: str) -> None:
     )
 
 
-def test_without_debug_two_secrets_that_are_one_are_named() -> None:
+def test_equal_secrets_are_named_without_debug() -> None:
     strong = new_secrets()
 
     told = refusal(**{**strong, "DEBUG": "0", "LIVEKIT_API_SECRET": strong["SECRET_KEY"]})
@@ -133,7 +133,7 @@ def test_without_debug_two_secrets_that_are_one_are_named() -> None:
         ({"EMAIL_FROM": "Calls <no-reply@example.com>"}, "Calls <no-reply@example.com>"),
     ],
 )
-def test_e_mails_come_from_somebody_whom_mail_servers_accept(
+def test_emails_have_a_sender_that_mail_servers_accept(
     environment: dict[str, str], sender: str
 ) -> None:
     url = "https://calls.example.com:8443"
@@ -156,7 +156,7 @@ def test_new_secrets_are_strong_enough_for_a_server(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_variable_set_to_nothing_is_unset() -> None:
+def test_an_empty_variable_counts_as_unset() -> None:
     database = printed(
         "(settings.DATABASES['default']['ENGINE'], settings.PORT)",
         DEBUG="1",
@@ -167,11 +167,11 @@ def test_a_variable_set_to_nothing_is_unset() -> None:
     assert database == "('voiceops.db.sqlite', 8000)"
 
 
-def test_the_port_moves_the_public_url() -> None:
+def test_the_public_url_follows_the_port() -> None:
     assert printed("settings.PUBLIC_URL", DEBUG="1", PORT="9123") == "'http://127.0.0.1:9123'"
 
 
-def test_another_livekit_is_no_sandbox_and_waits_longer() -> None:
+def test_another_livekit_url_is_not_the_sandbox_and_has_a_longer_fence() -> None:
     shown = "(settings.USES_SANDBOX, settings.DIAL_FENCE_SECONDS, settings.TWILIO_BASE_URL)"
 
     assert printed(shown, DEBUG="1") == "(True, 22.0, 'http://127.0.0.1:7880')"
@@ -183,7 +183,7 @@ def test_another_livekit_is_no_sandbox_and_waits_longer() -> None:
 @pytest.mark.parametrize(
     "rates", ["user=many", "caller=5/fortnight", "everybody=5/min", "login=0/s"]
 )
-def test_a_limit_that_is_none_is_named(rates: str) -> None:
+def test_an_invalid_rate_is_named(rates: str) -> None:
     name = rates.partition("=")[0]
 
     assert refusal(DEBUG="1", THROTTLE_RATES=rates).startswith(

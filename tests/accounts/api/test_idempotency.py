@@ -18,7 +18,7 @@ REUSED = {"detail": "Idempotency key reused with a different request"}
 IN_PROGRESS = {"detail": "Request in progress"}
 
 
-def test_the_same_request_is_answered_once_and_replayed(ours: Workspace) -> None:
+def test_a_repeated_request_is_replayed(ours: Workspace) -> None:
     client = make.client(ours)
 
     first = client.post("/api-keys", BODY, headers=KEY)
@@ -68,7 +68,7 @@ def test_a_key_holds_for_one_path_in_one_workspace(ours: Workspace) -> None:
     assert not any("Idempotent-Replay" in answer for answer in answers)
 
 
-def test_keys_of_different_callers_do_not_meet(ours: Workspace, theirs: Workspace) -> None:
+def test_keys_of_different_principals_are_independent(ours: Workspace, theirs: Workspace) -> None:
     answers = [make.client(of).post("/api-keys", BODY, headers=KEY) for of in (ours, ours, theirs)]
 
     assert [answer.status_code for answer in answers] == [201, 201, 201]
@@ -85,7 +85,7 @@ def test_a_request_still_running_is_a_conflict(ours: Workspace) -> None:
     assert (response.status_code, response.json()) == (409, IN_PROGRESS)
 
 
-def test_a_refusal_does_not_use_the_key_up(ours: Workspace) -> None:
+def test_a_refused_request_may_reuse_its_key(ours: Workspace) -> None:
     client = make.client(ours)
 
     refused = client.post("/api-keys", {**BODY, "role": "king"}, headers=KEY)
@@ -94,7 +94,7 @@ def test_a_refusal_does_not_use_the_key_up(ours: Workspace) -> None:
     assert (refused.status_code, mended.status_code) == (422, 201)
 
 
-def test_a_crash_is_remembered(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_is_replayed(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(**kwargs: object) -> None:
         raise RuntimeError
 
@@ -110,7 +110,7 @@ def test_a_crash_is_remembered(ours: Workspace, monkeypatch: pytest.MonkeyPatch)
     assert crashed.json() == again.json() == {"detail": "Internal server error"}
 
 
-def test_a_key_is_forgotten_after_a_day(ours: Workspace) -> None:
+def test_a_key_expires_after_a_day(ours: Workspace) -> None:
     client = make.client(ours)
     client.post("/api-keys", BODY, headers=KEY)
     IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(hours=25))
@@ -122,7 +122,7 @@ def test_a_key_is_forgotten_after_a_day(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
-def test_a_key_has_a_sensible_length(ours: Workspace, key: str) -> None:
+def test_a_malformed_key_is_refused(ours: Workspace, key: str) -> None:
     response = make.client(ours).post("/api-keys", BODY, headers={"Idempotency-Key": key})
 
     message = "Idempotency-Key must have 1 to 255 printable characters"
@@ -130,7 +130,7 @@ def test_a_key_has_a_sensible_length(ours: Workspace, key: str) -> None:
 
 
 @pytest.mark.django_db
-def test_a_replayed_registration_brings_its_cookies() -> None:
+def test_a_replayed_registration_sets_its_cookies() -> None:
     body = {"email": "ada@example.com", "password": make.PASSWORD}
     first, second = APIClient(), APIClient()
 
@@ -143,7 +143,7 @@ def test_a_replayed_registration_brings_its_cookies() -> None:
 
 
 @pytest.mark.django_db
-def test_a_client_that_keeps_its_cookies_registers_once() -> None:
+def test_a_client_with_cookies_registers_once() -> None:
     body = {"email": "ada@example.com", "password": make.PASSWORD}
     client = APIClient()
 
@@ -155,7 +155,7 @@ def test_a_client_that_keeps_its_cookies_registers_once() -> None:
 
 
 @pytest.mark.django_db
-def test_people_at_one_address_log_out_under_one_key(ours: Workspace) -> None:
+def test_users_behind_one_address_log_out_with_one_key(ours: Workspace) -> None:
     ann, ben, cat = (
         make.bearer(make.member(ours)),
         make.bearer(make.member(ours)),
@@ -171,7 +171,7 @@ def test_people_at_one_address_log_out_under_one_key(ours: Workspace) -> None:
     assert [client.get("/auth/me").status_code for client in (ann, ben, cat)] == [401, 401, 401]
 
 
-def test_a_stored_answer_cannot_be_read_in_the_table(ours: Workspace) -> None:
+def test_a_stored_response_is_encrypted(ours: Workspace) -> None:
     key = make.client(ours).post("/api-keys", BODY, headers=KEY).json()["key"]
 
     stored = IdempotentRequest.objects.get().answer
@@ -181,7 +181,7 @@ def test_a_stored_answer_cannot_be_read_in_the_table(ours: Workspace) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_eight_at_once_one_does_the_work() -> None:
+def test_one_of_eight_parallel_requests_does_the_work() -> None:
     ours = make.workspace()
     key = make.api_key(ours, Role.ADMIN)[1]
     start = Barrier(8)

@@ -24,7 +24,7 @@ def mint(client: APIClient, role: str) -> str:
     return str(client.post("/api-keys", {"name": "Robot", "role": role}).json()["key"])
 
 
-def test_a_key_is_shown_once_and_stored_as_a_hash(ours: Workspace) -> None:
+def test_a_key_is_returned_once_and_stored_as_a_hash(ours: Workspace) -> None:
     client = make.bearer(make.member(ours, Role.ADMIN))
 
     response = client.post("/api-keys", {"name": "Robot", "role": "manager"})
@@ -52,7 +52,7 @@ def test_a_key_is_shown_once_and_stored_as_a_hash(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize("header", ["X-API-Key", "Authorization"])
-def test_a_key_works_in_either_header(ours: Workspace, header: str) -> None:
+def test_a_key_is_accepted_in_either_header(ours: Workspace, header: str) -> None:
     row, key = make.api_key(ours)
 
     status, body = answer(key, **{header: key if header == "X-API-Key" else f"Bearer {key}"})
@@ -68,7 +68,7 @@ def test_a_key_acts_in_its_own_workspace_and_role(ours: Workspace, theirs: Works
     assert client.get(f"/workspaces/{theirs.pk}").json() == {"detail": "Workspace not found"}
 
 
-def test_a_key_may_ask_whose_it_is(ours: Workspace) -> None:
+def test_a_key_may_read_its_own_account(ours: Workspace) -> None:
     row, key = make.api_key(ours, Role.MANAGER, name="Robot")
 
     response = APIClient(headers={"X-API-Key": key}).get("/auth/me")
@@ -93,7 +93,7 @@ def test_a_key_may_ask_whose_it_is(ours: Workspace) -> None:
         ("patch", {"role": "admin"}, [200, 200, 200]),
     ],
 )
-def test_keys_hold_no_role_longer_than_whoever_made_them(
+def test_keys_are_revoked_when_their_creator_loses_the_role(
     ours: Workspace, method: str, body: dict[str, str] | None, statuses: list[int]
 ) -> None:
     admin, person = make.client(ours), make.member(ours, Role.ADMIN)
@@ -114,7 +114,7 @@ def test_keys_hold_no_role_longer_than_whoever_made_them(
 @pytest.mark.parametrize(
     "end", [lambda person: person.delete(), lambda person: person.update(is_active=False)]
 )
-def test_the_keys_of_a_deleted_or_disabled_user_end(ours: Workspace, end: Any) -> None:
+def test_keys_of_a_deleted_or_disabled_user_are_refused(ours: Workspace, end: Any) -> None:
     person = make.member(ours, Role.ADMIN)
     key = mint(make.bearer(person), "admin")
 
@@ -123,7 +123,7 @@ def test_the_keys_of_a_deleted_or_disabled_user_end(ours: Workspace, end: Any) -
     assert answer(key) == INVALID
 
 
-def test_a_key_that_cannot_be_ours_costs_no_query(django_assert_num_queries: Any, db: None) -> None:
+def test_a_malformed_key_costs_no_query(django_assert_num_queries: Any, db: None) -> None:
     key = api_keys.generate_key().key
     typo = key[:-1] + ("a" if key[-1] != "a" else "b")
 
@@ -133,7 +133,7 @@ def test_a_key_that_cannot_be_ours_costs_no_query(django_assert_num_queries: Any
     assert answers == [INVALID] * 6
 
 
-def test_unknown_revoked_and_expired_keys_read_the_same(ours: Workspace) -> None:
+def test_unknown_revoked_and_expired_keys_get_the_same_response(ours: Workspace) -> None:
     now = timezone.now()
     revoked = make.api_key(ours, revoked_at=now)[1]
     expired = make.api_key(ours, expires_at=now - timedelta(seconds=1))[1]
@@ -146,7 +146,7 @@ def test_unknown_revoked_and_expired_keys_read_the_same(ours: Workspace) -> None
     ] == [INVALID] * 5
 
 
-def test_a_deleted_key_stops_at_once(ours: Workspace) -> None:
+def test_a_deleted_key_is_refused_at_once(ours: Workspace) -> None:
     row, key = make.api_key(ours)
     client = make.client(ours)
 
@@ -176,7 +176,7 @@ def test_last_use_is_written_once_a_minute(ours: Workspace, django_assert_num_qu
     assert row.last_used_at > first
 
 
-def test_a_key_in_the_address_is_no_credential(ours: Workspace) -> None:
+def test_a_key_in_the_url_is_not_a_credential(ours: Workspace) -> None:
     response = APIClient().get(f"/api-keys?api_key={make.api_key(ours)[1]}")
 
     assert (response.status_code, response.json()) == (401, {"detail": "Invalid or missing token"})
@@ -213,7 +213,7 @@ def test_no_secret_reaches_a_log(ours: Workspace, caplog: pytest.LogCaptureFixtu
         ("", 401),
     ],
 )
-def test_a_key_is_good_from_its_addresses_only(ours: Workspace, peer: str, status: int) -> None:
+def test_a_key_is_accepted_from_its_addresses_only(ours: Workspace, peer: str, status: int) -> None:
     body = {
         "name": "Robot",
         "role": "admin",
@@ -232,7 +232,7 @@ def test_a_key_is_good_from_its_addresses_only(ours: Workspace, peer: str, statu
     )
 
 
-def test_the_address_behind_a_listed_proxy_counts_and_no_other_word_for_it(
+def test_only_a_trusted_proxy_may_forward_the_address_of_a_key(
     ours: Workspace, settings: Any
 ) -> None:
     settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
@@ -245,7 +245,7 @@ def test_the_address_behind_a_listed_proxy_counts_and_no_other_word_for_it(
     assert (told("10.0.0.2"), told("198.51.100.1")) == (200, 401)
 
 
-def test_an_address_that_is_none_is_refused(ours: Workspace) -> None:
+def test_a_malformed_address_is_refused(ours: Workspace) -> None:
     body = {
         "name": "Robot",
         "role": "admin",

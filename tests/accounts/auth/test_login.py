@@ -27,7 +27,7 @@ def register(**changes: object) -> APIClient:
 
 
 @pytest.mark.django_db
-def test_register_makes_an_admin_of_a_new_workspace_and_logs_in() -> None:
+def test_registering_creates_a_workspace_and_logs_in() -> None:
     client = APIClient()
 
     response = client.post("/auth/register", {**ADA, "workspace_name": "Engine"})
@@ -59,7 +59,7 @@ def test_register_makes_an_admin_of_a_new_workspace_and_logs_in() -> None:
 
 
 @pytest.mark.django_db
-def test_cookies_are_closed_to_scripts_and_other_sites(settings: Settings) -> None:
+def test_cookies_are_hidden_from_scripts_and_other_sites(settings: Settings) -> None:
     settings.SESSION_COOKIE_SECURE = True
     client = register()
 
@@ -81,7 +81,7 @@ def test_cookies_are_closed_to_scripts_and_other_sites(settings: Settings) -> No
 
 
 @pytest.mark.django_db
-def test_an_address_registers_once_in_whatever_case() -> None:
+def test_an_address_registers_once_regardless_of_case() -> None:
     register()
 
     response = APIClient().post("/auth/register", {**ADA, "email": "ADA@example.COM"})
@@ -111,7 +111,7 @@ def test_weak_passwords_are_refused(password: str, message: str) -> None:
 
 
 @pytest.mark.django_db
-def test_login_answers_like_register_and_leaves_a_trace() -> None:
+def test_login_returns_the_body_of_register_and_is_audited() -> None:
     register()
 
     response = APIClient().post(
@@ -125,7 +125,7 @@ def test_login_answers_like_register_and_leaves_a_trace() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("case", ["unknown", "wrong", "inactive"])
-def test_every_failed_login_reads_the_same(case: str) -> None:
+def test_every_failed_login_gets_the_same_response(case: str) -> None:
     make.user(email="ada@example.com", is_active=case != "inactive")
     password = "not the password" if case == "wrong" else make.PASSWORD
     email = "nobody@example.com" if case == "unknown" else "ada@example.com"
@@ -149,7 +149,7 @@ def test_refresh_spends_the_old_token() -> None:
 
 
 @pytest.mark.django_db
-def test_a_spent_refresh_token_ends_the_whole_family() -> None:
+def test_a_reused_refresh_token_ends_the_session() -> None:
     client = register()
     old = client.cookies["refresh_token"].value
     client.post("/auth/refresh")
@@ -163,7 +163,7 @@ def test_a_spent_refresh_token_ends_the_whole_family() -> None:
 
 
 @pytest.mark.django_db
-def test_tokens_do_only_what_their_kind_is_for() -> None:
+def test_a_token_is_accepted_only_for_its_kind() -> None:
     client = register()
     principal, refresh = client.cookies["access_token"].value, client.cookies["refresh_token"].value
 
@@ -191,7 +191,7 @@ def test_logout_ends_access_at_once() -> None:
 
 
 @pytest.mark.django_db
-def test_a_token_is_judged_by_signature_then_expiry_then_user_then_session() -> None:
+def test_a_token_is_checked_for_signature_expiry_user_and_session_in_this_order() -> None:
     user = make.user()
     session = make.session(user)
     now = timezone.now()
@@ -219,7 +219,7 @@ def test_a_token_is_judged_by_signature_then_expiry_then_user_then_session() -> 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("change", [{"is_active": False}, None])
-def test_a_user_who_is_gone_or_disabled_is_not_found(
+def test_a_deleted_or_disabled_user_is_not_found(
     ours: Workspace, change: dict[str, bool] | None
 ) -> None:
     user = make.member(ours)
@@ -244,7 +244,7 @@ def test_a_user_who_is_gone_or_disabled_is_not_found(
         {"Authorization": "Bearer"},
     ],
 )
-def test_a_bad_header_is_not_saved_by_a_good_cookie(
+def test_an_invalid_header_is_refused_beside_a_valid_cookie(
     ours: Workspace, headers: dict[str, str]
 ) -> None:
     browser = make.browser(make.member(ours))
@@ -270,7 +270,7 @@ def test_a_bad_header_is_not_saved_by_a_good_cookie(
         ({"Sec-Fetch-Site": "same-site"}, False),
     ],
 )
-def test_a_cookie_writes_only_from_our_own_pages(
+def test_a_cookie_authorises_writes_from_our_own_pages_only(
     ours: Workspace, headers: dict[str, str], allowed: bool, settings: Settings
 ) -> None:
     settings.TRUSTED_ORIGINS = ["https://console.example.com"]
@@ -305,7 +305,7 @@ def test_a_changed_password_ends_the_other_sessions(ours: Workspace) -> None:
     )
 
 
-def test_a_reset_reads_the_same_for_everybody_and_works_once(ours: Workspace) -> None:
+def test_a_reset_gets_the_same_response_for_all_addresses_and_works_once(ours: Workspace) -> None:
     person = make.member(ours)
     before = make.bearer(person)
 
@@ -325,7 +325,7 @@ def test_a_reset_reads_the_same_for_everybody_and_works_once(ours: Workspace) ->
     assert token not in str(person.password_resets.values())
 
 
-def test_a_changed_password_spends_the_tokens_that_wait_in_the_mailbox(ours: Workspace) -> None:
+def test_a_changed_password_invalidates_unused_reset_tokens(ours: Workspace) -> None:
     person = make.member(ours)
     APIClient().post("/auth/password/reset", {"email": person.email})
     email_delivery.wait_until_sent()
@@ -343,7 +343,7 @@ def test_a_changed_password_spends_the_tokens_that_wait_in_the_mailbox(ours: Wor
 
 
 @pytest.mark.parametrize("case", ["login", "reset"])
-def test_strangers_cost_as_many_queries_as_those_we_know(case: str, ours: Workspace) -> None:
+def test_unknown_addresses_cost_as_many_queries_as_known_ones(case: str, ours: Workspace) -> None:
     person = make.member(ours)
     path = {"login": "/auth/login", "reset": "/auth/password/reset"}[case]
     fields = {"password": "not the password"} if case == "login" else {}
@@ -364,7 +364,7 @@ def test_strangers_cost_as_many_queries_as_those_we_know(case: str, ours: Worksp
     assert AuditEntry.unscoped.filter(actor_type="system").count() == 1
 
 
-def test_a_server_without_mail_prints_no_token(
+def test_a_server_without_email_logs_no_token(
     ours: Workspace,
     settings: Settings,
     caplog: pytest.LogCaptureFixture,
@@ -381,7 +381,9 @@ def test_a_server_without_mail_prints_no_token(
     assert "token" not in "".join(capsys.readouterr())
 
 
-def test_me_may_be_renamed_and_moved_home(ours: Workspace, theirs: Workspace) -> None:
+def test_users_may_change_their_name_and_default_workspace(
+    ours: Workspace, theirs: Workspace
+) -> None:
     person = make.member(ours)
     second = make.workspace()
     Membership.unscoped.create(workspace=second, user=person, role=Role.ADMIN)
@@ -403,14 +405,14 @@ def test_me_may_be_renamed_and_moved_home(ours: Workspace, theirs: Workspace) ->
     assert (astray.status_code, astray.json()) == (404, {"detail": "Workspace not found"})
 
 
-def test_authenticated_answers_are_not_cached(ours: Workspace) -> None:
+def test_authenticated_responses_are_not_cached(ours: Workspace) -> None:
     response = make.client(ours).get("/audit-log")
 
     assert response["Cache-Control"] == "no-store"
     assert {"Cookie", "Authorization"} <= {name.strip() for name in response["Vary"].split(",")}
 
 
-def test_sessions_end_after_thirty_days_however_often_refreshed(ours: Workspace) -> None:
+def test_sessions_end_after_thirty_days_however_often_they_are_refreshed(ours: Workspace) -> None:
     client = register()
     Session.objects.update(created_at=timezone.now() - timedelta(days=29))
 

@@ -69,7 +69,7 @@ def is_in(client: Client) -> bool:
     return client.get(INDEX).status_code == 200
 
 
-def test_without_a_factor_the_password_is_enough_unless_one_is_demanded(
+def test_the_password_is_enough_without_a_factor_unless_one_is_required(
     person: User, settings: Settings
 ) -> None:
     client, _ = log_in(person)
@@ -83,7 +83,7 @@ def test_without_a_factor_the_password_is_enough_unless_one_is_demanded(
     assert "Set yours up to continue" in client.get(MINE).content.decode()
 
 
-def test_staff_set_it_up_and_get_recovery_codes_once(person: User) -> None:
+def test_setting_up_shows_the_recovery_codes_once(person: User) -> None:
     client, _ = log_in(person)
     page = client.get(MINE).content.decode()
     factor = SecondFactor.objects.get()
@@ -101,7 +101,7 @@ def test_staff_set_it_up_and_get_recovery_codes_once(person: User) -> None:
     assert AuditEntry.unscoped.get(action="second_factor.added").actor_id == person.pk
 
 
-def test_a_wrong_first_code_switches_nothing_on(person: User) -> None:
+def test_a_wrong_first_code_does_not_confirm_the_factor(person: User) -> None:
     client, _ = log_in(person)
     client.get(MINE)
 
@@ -113,7 +113,7 @@ def test_a_wrong_first_code_switches_nothing_on(person: User) -> None:
     assert is_in(client)
 
 
-def test_the_code_is_asked_for_before_any_page(person: User) -> None:
+def test_a_code_is_required_before_any_page(person: User) -> None:
     factor, _ = with_factor(person)
     client, answer = log_in(person)
 
@@ -129,7 +129,7 @@ def test_the_code_is_asked_for_before_any_page(person: User) -> None:
     assert is_in(client)
 
 
-def test_a_code_is_accepted_once_and_no_older_one_after_it(person: User) -> None:
+def test_a_code_is_accepted_once_and_older_ones_are_not(person: User) -> None:
     factor, _ = with_factor(person)
     now = timezone.now()
     tries = [
@@ -145,7 +145,7 @@ def test_a_code_is_accepted_once_and_no_older_one_after_it(person: User) -> None
     assert accepted == [True, False, False, False, True]
 
 
-def test_a_recovery_code_opens_once_in_any_spelling(person: User) -> None:
+def test_a_recovery_code_is_accepted_once_in_any_spelling(person: User) -> None:
     _, codes = with_factor(person)
     first, _ = log_in(person)
     second, _ = log_in(person)
@@ -157,7 +157,7 @@ def test_a_recovery_code_opens_once_in_any_spelling(person: User) -> None:
     assert "9 recovery codes left" in first.get(MINE).content.decode()
 
 
-def test_nobody_is_sent_to_a_foreign_page(person: User) -> None:
+def test_a_foreign_next_page_is_ignored(person: User) -> None:
     factor, _ = with_factor(person)
     client, _ = log_in(person)
 
@@ -166,7 +166,7 @@ def test_nobody_is_sent_to_a_foreign_page(person: User) -> None:
     assert answer["Location"] == INDEX
 
 
-def test_codes_are_renewed_and_the_factor_is_removed_with_a_code_only(person: User) -> None:
+def test_renewing_codes_and_removing_the_factor_need_a_code(person: User) -> None:
     factor, codes = with_factor(person)
     client, _ = log_in(person)
     client.post(MINE, {"code": codes[0]})
@@ -190,7 +190,7 @@ def test_codes_are_renewed_and_the_factor_is_removed_with_a_code_only(person: Us
     ]
 
 
-def test_guessing_codes_ends_after_five_wherever_it_comes_from(person: User) -> None:
+def test_five_wrong_codes_block_further_ones_from_any_address(person: User) -> None:
     factor, _ = with_factor(person)
     clients = [log_in(person)[0] for _ in range(6)]
 
@@ -201,7 +201,7 @@ def test_guessing_codes_ends_after_five_wherever_it_comes_from(person: User) -> 
     assert (right.status_code, 0 < int(right["Retry-After"]) <= 900) == (429, True)
 
 
-def test_guessing_passwords_ends_after_five_for_that_account_from_there(person: User) -> None:
+def test_five_wrong_passwords_block_an_account_for_one_address(person: User) -> None:
     other = make.user(is_staff=True)
 
     answers = [log_in(person, "wrong")[1] for _ in range(5)]
@@ -224,7 +224,7 @@ def test_guessing_passwords_ends_after_five_for_that_account_from_there(person: 
     )
 
 
-def test_a_quarter_of_an_hour_later_it_may_be_tried_again_and_success_forgives(
+def test_attempts_are_allowed_again_after_fifteen_minutes_or_a_success(
     person: User,
 ) -> None:
     for _ in range(6):
@@ -239,7 +239,7 @@ def test_a_quarter_of_an_hour_later_it_may_be_tried_again_and_success_forgives(
     assert (entry.actor_name, entry.changes) == (person.email, {"to": "admin"})
 
 
-def test_half_an_hour_of_silence_logs_out_and_a_sign_of_life_does_not(person: User) -> None:
+def test_half_an_hour_of_inactivity_logs_out(person: User) -> None:
     start = timezone.now()
     with time_machine.travel(start, tick=False) as clock:
         client, _ = log_in(person)
@@ -256,7 +256,7 @@ def test_half_an_hour_of_silence_logs_out_and_a_sign_of_life_does_not(person: Us
     assert "logged out after 30 minutes" in client.get(LOGIN).content.decode()
 
 
-def test_a_superuser_takes_away_a_lost_factor_and_nobody_else_does(person: User) -> None:
+def test_only_a_superuser_removes_a_lost_factor(person: User) -> None:
     other = make.user(is_staff=True)
     factor, _ = with_factor(other)
     order = {"action": "take_away", "_selected_action": [str(factor.pk)]}
@@ -272,7 +272,7 @@ def test_a_superuser_takes_away_a_lost_factor_and_nobody_else_does(person: User)
     assert AuditEntry.unscoped.get(action="second_factor.removed").actor_name == person.email
 
 
-def test_the_command_takes_away_a_lost_factor(person: User) -> None:
+def test_the_command_removes_a_lost_factor(person: User) -> None:
     with_factor(person)
 
     call_command("reset_second_factor", person.email.upper())
@@ -296,7 +296,7 @@ def test_the_secret_is_encrypted_and_rotated_with_the_others(person: User) -> No
     assert second_factor.decrypt_secret(factor) == secret
 
 
-def test_the_api_is_not_touched_by_what_the_admin_demands(person: User, settings: Settings) -> None:
+def test_the_api_does_not_require_a_second_factor(person: User, settings: Settings) -> None:
     settings.STAFF_SECOND_FACTOR = True
 
     answer = Client().post(

@@ -27,7 +27,7 @@ def ada(db: None, settings: Settings) -> User:
     return make.user()
 
 
-def test_tokens_of_the_old_secret_hold_until_it_is_taken_away(
+def test_tokens_of_the_old_secret_are_valid_until_it_is_removed(
     ada: User, settings: Settings
 ) -> None:
     old = make.access_token(ada)
@@ -42,7 +42,7 @@ def test_tokens_of_the_old_secret_hold_until_it_is_taken_away(
     assert told(new) == (200, None)
 
 
-def test_an_expired_token_of_the_old_secret_is_said_to_be_expired(
+def test_an_expired_token_of_the_old_secret_is_reported_as_expired(
     ada: User, settings: Settings
 ) -> None:
     long_ago = timezone.now() - timedelta(days=1)
@@ -56,7 +56,7 @@ def test_an_expired_token_of_the_old_secret_is_said_to_be_expired(
     assert tokens.decode_token(old, allow_expired=True).user_id == ada.pk
 
 
-def test_a_refresh_answers_with_the_new_secret(db: None, settings: Settings) -> None:
+def test_a_refresh_issues_tokens_of_the_new_secret(db: None, settings: Settings) -> None:
     settings.JWT_API_SECRET = OLD
     client = APIClient()
     body = {"email": "ada@example.com", "password": make.PASSWORD}

@@ -39,11 +39,11 @@ def test_a_body_without_a_length_is_read(body: bytes) -> None:
     assert what_django_reads(body, **chunked) == body
 
 
-def test_a_body_with_a_length_is_read_so_far() -> None:
+def test_a_body_with_a_length_is_read_up_to_it() -> None:
     assert what_django_reads(b"{}...", CONTENT_LENGTH="2") == b"{}"
 
 
-def test_a_body_without_an_end_is_kept_little_further_than_the_limit() -> None:
+def test_an_endless_body_is_read_little_further_than_the_limit() -> None:
     chunked = {
         "HTTP_TRANSFER_ENCODING": "chunked",
         "wsgi.input_terminated": True,
@@ -53,5 +53,5 @@ def test_a_body_without_an_end_is_kept_little_further_than_the_limit() -> None:
     assert len(what_django_reads(b"x" * 10_000_000, **chunked)) == 131_072
 
 
-def test_the_server_reads_chunks() -> None:
+def test_the_server_accepts_chunked_bodies() -> None:
     assert isinstance(application, ChunkedBodyMiddleware)

@@ -35,7 +35,7 @@ STATIC = "/static/admin/css/base.css"
     "path", [*PATHS, STATIC, "/static/nothing", "/admin/nothing/", "/recordings/nothing"]
 )
 @pytest.mark.parametrize("host", ["testserver", "evil.example.com"])
-def test_every_answer_is_protected(path: str, host: str, settings: Settings) -> None:
+def test_every_response_has_security_headers(path: str, host: str, settings: Settings) -> None:
     settings.SECURE_HSTS_SECONDS = 31_536_000
     settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = settings.SECURE_HSTS_PRELOAD = True
 
@@ -61,7 +61,7 @@ def test_every_answer_is_protected(path: str, host: str, settings: Settings) -> 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/admin/login/"])
-def test_pages_need_no_scripts_of_their_own(path: str) -> None:
+def test_pages_have_no_inline_scripts(path: str) -> None:
     page = Client().get(path).content.decode()
 
     assert "<script>" not in page
@@ -70,14 +70,14 @@ def test_pages_need_no_scripts_of_their_own(path: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/admin/", "/static/x.css", "/docs", "/healthz"])
-def test_nothing_answers_a_trace(path: str) -> None:
+def test_trace_is_refused_everywhere(path: str) -> None:
     response = Client().generic("TRACE", path)
 
     assert (response.status_code, response.json()) == (405, {"detail": "Method not allowed"})
 
 
 @pytest.mark.django_db
-def test_pages_that_are_closed_do_not_exist(settings: Settings) -> None:
+def test_closed_pages_are_not_found(settings: Settings) -> None:
     settings.CLOSED_PAGES = ["admin", "docs", "metrics"]
 
     answers = [Client().get(path) for path in ("/admin/", "/admin/login/", "/docs", "/metrics")]
@@ -88,7 +88,7 @@ def test_pages_that_are_closed_do_not_exist(settings: Settings) -> None:
     assert Client().get("/redoc").status_code == 200
 
 
-def test_a_request_id_is_kept_when_it_is_one() -> None:
+def test_a_valid_request_id_is_kept() -> None:
     kept = Client().get("/healthz", headers={"X-Request-ID": "proxy-7.0000001"})
     forged = Client().get("/healthz", headers={"X-Request-ID": "a\r\nSet-Cookie: x=1"})
 
@@ -116,7 +116,7 @@ def seen(
         ("203.0.113.9", ["10.0.0.0/8"], ("203.0.113.9", False)),
     ],
 )
-def test_forwarded_headers_are_believed_from_listed_proxies_only(
+def test_forwarded_headers_are_accepted_from_trusted_proxies_only(
     peer: str, proxies: list[str], believed: tuple[str, bool], settings: Settings
 ) -> None:
     chain = "192.0.2.1, 198.51.100.7, 10.0.0.3"
@@ -133,7 +133,7 @@ def test_forwarded_headers_are_believed_from_listed_proxies_only(
     )
 
 
-def test_a_body_has_its_limit(ours: Workspace) -> None:
+def test_a_body_has_the_limit_of_its_route(ours: Workspace) -> None:
     client = make.client(ours)
     long = json.dumps({"name": "x" * MAX_BODY_BYTES, "role": "member"})
 
@@ -145,7 +145,7 @@ def test_a_body_has_its_limit(ours: Workspace) -> None:
 
 
 @pytest.mark.django_db
-def test_a_line_in_the_log_says_who_asked_and_nothing_of_the_query(
+def test_a_log_line_names_the_principal_and_omits_the_query(
     ours: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "voiceops.requests")
@@ -176,7 +176,7 @@ def test_a_line_in_the_log_says_who_asked_and_nothing_of_the_query(
 @pytest.mark.parametrize(
     "path", ["/livekit/webhook", "/calls/01a216e6-ef32-7159-83c3-e6f971255899/report"]
 )
-def test_machines_are_answered_over_plain_http_too(db: None, settings: Settings, path: str) -> None:
+def test_machines_may_use_plain_http(db: None, settings: Settings, path: str) -> None:
     """They would not follow a redirect, and what they told would be lost; nothing counts without
     its signature.
     """
@@ -187,7 +187,7 @@ def test_machines_are_answered_over_plain_http_too(db: None, settings: Settings,
     assert refused.status_code == 401
 
 
-def test_people_are_sent_to_https(settings: Settings) -> None:
+def test_browsers_are_redirected_to_https(settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT = True
 
     assert Client().get("/docs").status_code == 301

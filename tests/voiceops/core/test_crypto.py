@@ -10,14 +10,14 @@ OLD, NEW = (base64.urlsafe_b64encode(letter * 32).decode() for letter in (b"o", 
 PLACE = crypto.context_of("telephony_phonenumber", "sip_password", 1)
 
 
-def test_what_goes_in_comes_out() -> None:
+def test_decrypting_returns_the_text() -> None:
     token = crypto.encrypt("pässword", PLACE)
 
     assert crypto.decrypt(token, PLACE) == "pässword"
     assert crypto.encrypt("pässword", PLACE) != token
 
 
-def test_a_token_copied_elsewhere_does_not_decrypt() -> None:
+def test_a_token_with_another_context_does_not_decrypt() -> None:
     token = crypto.encrypt("secret", PLACE)
 
     with pytest.raises(crypto.DecryptError):
@@ -48,7 +48,7 @@ def test_keys_rotate_newest_first(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("keys", [["c2hvcnQ="], ["not base64!"], []])
-def test_a_bad_key_names_itself_not_its_value(keys: list[str], settings: Settings) -> None:
+def test_an_invalid_key_is_named_without_its_value(keys: list[str], settings: Settings) -> None:
     settings.FIELD_ENCRYPTION_KEYS = keys
 
     with pytest.raises(ImproperlyConfigured, match="FIELD_ENCRYPTION_KEYS") as caught:

@@ -40,7 +40,7 @@ def run(data_dir: Path, *, debug: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_process_is_killed_at_the_passing_it_is_told_and_its_successor_lives(
+def test_a_process_is_killed_at_the_configured_hit_and_its_successor_lives(
     tmp_path: Path,
 ) -> None:
     first, second = run(tmp_path, debug="1"), run(tmp_path, debug="1")

@@ -43,7 +43,7 @@ def read_until(
                 broken.append(error)
 
 
-def test_readers_beside_writers_find_every_message_whole_and_once(options: dict[str, Any]) -> None:
+def test_concurrent_readers_get_every_message_whole_and_once(options: dict[str, Any]) -> None:
     got: list[int] = []
     broken: list[Exception] = []
     done = threading.Event()
@@ -67,7 +67,7 @@ def test_readers_beside_writers_find_every_message_whole_and_once(options: dict[
     assert sorted(got) == list(range(MESSAGES))
 
 
-def test_a_queue_bound_twice_is_in_the_table_once(options: dict[str, Any]) -> None:
+def test_binding_a_queue_twice_stores_it_once(options: dict[str, Any]) -> None:
     with Connection(
         "filesystem://", transport=file_broker.Transport, transport_options=options
     ) as connection:
@@ -78,5 +78,5 @@ def test_a_queue_bound_twice_is_in_the_table_once(options: dict[str, Any]) -> No
         assert [tuple(row) for row in channel.get_table("calls")] == [("calls", "", "calls")]
 
 
-def test_the_application_uses_it() -> None:
+def test_the_celery_application_uses_this_transport() -> None:
     assert isinstance(Connection("filesystem://").transport, file_broker.Transport)

@@ -6,7 +6,7 @@ from voiceops.core.statement_timeouts import disable_statement_timeout, set_stat
 
 
 @pytest.mark.parametrize("engine", ["django.db.backends.postgresql", "voiceops.db.sqlite"])
-def test_only_postgresql_is_told_how_long_a_statement_may_take(
+def test_only_postgresql_gets_statement_timeouts(
     engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options: dict[str, object] = {"options": "-c random_page_cost=1.1"}
@@ -24,7 +24,7 @@ def test_only_postgresql_is_told_how_long_a_statement_may_take(
 
 
 @pytest.mark.django_db
-def test_what_is_rare_and_large_may_take_its_time() -> None:
+def test_the_timeout_can_be_lifted_for_a_transaction() -> None:
     if connection.vendor != "postgresql":
         disable_statement_timeout()
         return

@@ -28,7 +28,7 @@ def in_thread(function: object) -> threading.Thread:
     return thread
 
 
-def test_threads_write_one_after_the_other() -> None:
+def test_threads_write_one_after_another() -> None:
     order: list[str] = []
     held = threading.Event()
 
@@ -52,7 +52,7 @@ def test_threads_write_one_after_the_other() -> None:
     assert Workspace.unscoped.count() == 2
 
 
-def test_who_waits_too_long_is_told_that_the_database_is_locked(
+def test_waiting_too_long_raises_database_is_locked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(base, "TURN_TIMEOUT_SECONDS", 0.05)
@@ -74,7 +74,7 @@ def test_who_waits_too_long_is_told_that_the_database_is_locked(
         assert Workspace.unscoped.count() == 0
 
 
-def test_turn_is_passed_on_after_a_failure_and_after_a_lost_connection() -> None:
+def test_the_turn_is_released_after_a_failure_and_a_lost_connection() -> None:
     for fail in (ZeroDivisionError, DatabaseError):
         with pytest.raises(fail), transaction.atomic():
             raise fail

@@ -16,7 +16,7 @@ def record(message: str, *args: object, error: BaseException | None = None) -> l
     return logging.LogRecord("voiceops.x", logging.WARNING, __file__, 1, message, args, exc_info)
 
 
-def test_a_line_is_one_object_and_carries_what_the_request_told() -> None:
+def test_an_entry_is_one_object_with_the_context_of_its_request() -> None:
     with log_context(request_id="r1"):
         bind(workspace="w1")
         line = JsonFormatter().format(record("first\nsecond %s", "third\r\n"))
@@ -35,7 +35,7 @@ def test_a_line_is_one_object_and_carries_what_the_request_told() -> None:
     assert "request_id" not in after
 
 
-def test_a_terminals_line_stays_a_line() -> None:
+def test_an_entry_for_a_terminal_is_one_line() -> None:
     assert PlainFormatter().format(record("one\r\ntwo")).endswith("WARNING voiceops.x one\\r\\ntwo")
 
 
@@ -51,7 +51,7 @@ def test_a_terminals_line_stays_a_line() -> None:
         ("at 2026-11-25T10:00:00+00:00, 3+4", "at 2026-11-25T10:00:00+00:00, 3+4"),
     ],
 )
-def test_whom_it_is_about_and_what_opens_doors_is_not_written(said: str, written: str) -> None:
+def test_numbers_addresses_and_credentials_are_masked(said: str, written: str) -> None:
     line = json.loads(JsonFormatter().format(record("%s", said, error=ValueError(said))))
 
     assert line["message"] == written
