@@ -1,3 +1,5 @@
+"""`manage.py run_batch`: upload, start and watch a batch from the terminal."""
+
 import threading
 import time
 from collections.abc import Iterator
@@ -19,13 +21,11 @@ from tests import make
 
 @contextmanager
 def importing_worker() -> Iterator[None]:
-    """Reads lists as the worker's sweep does. It makes no calls: nobody in these lists may be
-    called.
-    """
-    over = threading.Event()
+    """Imports lists as a worker does, and makes no calls: every number in them is suppressed."""
+    stopped = threading.Event()
 
     def work() -> None:
-        while not over.is_set():
+        while not stopped.is_set():
             for batch_id in find_overdue_imports():
                 import_batch(batch_id)
             time.sleep(0.05)
@@ -36,7 +36,7 @@ def importing_worker() -> Iterator[None]:
     try:
         yield
     finally:
-        over.set()
+        stopped.set()
         thread.join()
 
 
@@ -56,7 +56,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_list_is_run_and_watched_to_its_end(office: Workspace, file: Path) -> None:
+def test_list_is_run_and_watched_to_its_end(office: Workspace, file: Path) -> None:
     make.suppression(office, phone_number="+12025550186")
     make.suppression(office, phone_number="+12025550187")
     out = StringIO()
@@ -81,9 +81,9 @@ def test_a_list_is_run_and_watched_to_its_end(office: Workspace, file: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
-        ({"agent": "Nobody"}, "There is no agent Nobody in Office"),
+        ({"agent": "Missing"}, "There is no agent Missing in Office"),
         ({"from": "+12025550199"}, "There is no phone number +12025550199 in Office"),
         (
             {"workspace": "Elsewhere"},
@@ -98,19 +98,19 @@ def test_a_list_is_run_and_watched_to_its_end(office: Workspace, file: Path) -> 
         ({"file": "/tmp"}, "/tmp is a directory"),  # noqa: S108 - nothing is written
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(
-    office: Workspace, file: Path, arguments: dict[str, str], sentence: str
+def test_wrong_option_is_reported_in_one_line(
+    office: Workspace, file: Path, arguments: dict[str, str], message: str
 ) -> None:
     given = {"file": str(file), "agent": "Reception", "from": "+12025550100", **arguments}
     options = [f"--{name}={value}" for name, value in given.items() if name != "file"]
 
-    with pytest.raises(CommandError, match=f"^{sentence.replace('+', '[+]')}$"):
+    with pytest.raises(CommandError, match=f"^{message.replace('+', '[+]')}$"):
         call_command("run_batch", given["file"], *options)
 
     assert not Batch.unscoped.exists()
 
 
-def test_a_list_that_cannot_be_read_is_refused_in_one_line(office: Workspace, file: Path) -> None:
+def test_unreadable_list_is_reported_in_one_line(office: Workspace, file: Path) -> None:
     file.write_text("name\nAda\n")
 
     with pytest.raises(CommandError, match=r"^The file has no phone column"):

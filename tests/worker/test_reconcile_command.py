@@ -1,3 +1,5 @@
+"""`manage.py reconcile_calls`."""
+
 from datetime import timedelta
 from io import StringIO
 

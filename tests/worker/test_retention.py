@@ -35,8 +35,8 @@ def test_prune_deletes_every_kind_and_prints_how_many(ours: Workspace) -> None:
     call_command("prune", stdout=out)
 
     assert out.getvalue() == (
-        "Deleted 0 sessions, 0 password resets, 1 invitations, 1 idempotency keys, 0 login attempts, "
-        "0 webhooks received, 1 webhooks sent, 0 transcripts, 0 recordings\n"
+        "Deleted 0 sessions, 0 password resets, 1 invitations, 1 idempotency keys, "
+        "0 login attempts, 0 webhooks received, 1 webhooks sent, 0 transcripts, 0 recordings\n"
     )
     assert not BrowserSession.objects.exists()
 

@@ -1,4 +1,4 @@
-"""One sweep: a round that fails costs its own work and nothing else, a lost database ends the sweep."""
+"""One sweep: a failing round does not stop the others, a lost database ends the sweep."""
 
 import asyncio
 import logging

@@ -1,3 +1,5 @@
+"""Calling windows by the callee's wall clock, over weekends, holidays and summer time."""
+
 import random
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,20 +9,20 @@ import pytest
 from batches.dialing.calling_windows import is_open, opens_at, zones_of
 
 OFFICE = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}
-WASHINGTON, LOS_ANGELES, LONDON, BERLIN = (
-    "+12025550186",
-    "+13105550186",
-    "+442079460018",
-    "+4930901820",
-)
-TOLL_FREE, SATELLITE, RUSSIAN_MOBILE = "+18005550186", "+870773111632", "+79161234567"
+WASHINGTON = "+12025550186"
+LOS_ANGELES = "+13105550186"
+LONDON = "+442079460018"
+BERLIN = "+4930901820"
+TOLL_FREE = "+18005550186"
+SATELLITE = "+870773111632"
+RUSSIAN_MOBILE = "+79161234567"
 
 
 def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def test_without_a_window_anybody_may_be_called_at_any_time() -> None:
+def test_without_a_window_every_instant_is_open() -> None:
     now = utc("2026-03-01 03:00")
 
     assert opens_at(SATELLITE, None, now) == now
@@ -46,24 +48,24 @@ def test_without_a_window_anybody_may_be_called_at_any_time() -> None:
         ),
     ],
 )
-def test_a_number_is_called_by_its_own_clock(number: str, now: str, opening: str) -> None:
+def test_window_is_read_in_the_zone_of_the_number(number: str, now: str, opening: str) -> None:
     assert opens_at(number, OFFICE, utc(now)) == utc(opening)
 
 
-def test_a_named_zone_counts_for_every_number() -> None:
+def test_named_zone_holds_for_every_number() -> None:
     window = OFFICE | {"timezone": "Europe/Berlin"}
 
     assert opens_at(LOS_ANGELES, window, utc("2026-03-02 07:00")) == utc("2026-03-02 08:00")
     assert opens_at(SATELLITE, window, utc("2026-03-02 07:00")) == utc("2026-03-02 08:00")
 
 
-def test_a_number_of_unknown_zone_is_never_called() -> None:
+def test_number_without_a_known_zone_is_never_called() -> None:
     assert zones_of(SATELLITE) == ()
     assert opens_at(SATELLITE, OFFICE, utc("2026-03-02 12:00")) is None
     assert not is_open(SATELLITE, OFFICE, utc("2026-03-02 12:00"))
 
 
-def test_a_number_of_several_zones_must_be_inside_the_window_in_all_of_them() -> None:
+def test_number_with_several_zones_must_be_inside_the_window_in_all_of_them() -> None:
     window = OFFICE | {"start": "08:00", "end": "21:00"}
 
     opening = opens_at(RUSSIAN_MOBILE, window, utc("2026-03-02 00:00"))
@@ -75,26 +77,26 @@ def test_a_number_of_several_zones_must_be_inside_the_window_in_all_of_them() ->
     } == {True}
 
 
-def test_zones_that_are_never_open_together_mean_never() -> None:
+def test_number_whose_zones_are_never_open_together_is_never_called() -> None:
     assert len(zones_of(TOLL_FREE)) > 40
     assert opens_at(TOLL_FREE, OFFICE, utc("2026-03-02 12:00")) is None
 
 
-def test_a_window_may_last_until_midnight() -> None:
+def test_window_may_last_until_midnight() -> None:
     window = OFFICE | {"end": "24:00"}
 
     assert is_open(LONDON, window, utc("2026-03-02 23:59:59"))
     assert not is_open(LONDON, window, utc("2026-03-03 00:00"))
 
 
-def test_a_whole_day_is_open_throughout() -> None:
+def test_window_of_a_whole_day_is_open_throughout() -> None:
     window = {"days": [1], "start": "00:00", "end": "24:00", "timezone": "recipient"}
 
     assert is_open(LONDON, window, utc("2026-03-02 00:00"))
     assert opens_at(LONDON, window, utc("2026-03-01 23:59")) == utc("2026-03-02 00:00")
 
 
-def test_a_holiday_is_no_day_for_calls() -> None:
+def test_window_is_closed_on_public_holidays() -> None:
     thanksgiving_noon = utc("2026-11-26 17:00")
 
     assert is_open(WASHINGTON, OFFICE, thanksgiving_noon)
@@ -103,7 +105,7 @@ def test_a_holiday_is_no_day_for_calls() -> None:
     )
 
 
-def test_a_window_inside_the_hour_that_summer_time_skips_opens_the_next_day() -> None:
+def test_window_inside_the_hour_that_summer_time_skips_opens_the_next_day() -> None:
     window = {
         "days": [1, 2, 3, 4, 5, 6, 7],
         "start": "02:15",
@@ -114,7 +116,7 @@ def test_a_window_inside_the_hour_that_summer_time_skips_opens_the_next_day() ->
     assert opens_at(WASHINGTON, window, utc("2026-03-08 06:00")) == utc("2026-03-09 06:15")
 
 
-def test_the_hour_that_is_repeated_when_summer_time_ends_counts_both_times() -> None:
+def test_window_opens_in_both_hours_that_the_end_of_summer_time_repeats() -> None:
     window = {
         "days": [1, 2, 3, 4, 5, 6, 7],
         "start": "01:30",
@@ -138,28 +140,32 @@ NUMBERS = [
 ]
 
 
-def test_of_a_hundred_thousand_calls_at_random_none_is_outside_its_window() -> None:
-    chance = random.Random(7)  # noqa: S311  # a reproducible sample, no secret
+def test_no_opening_of_a_random_sample_lies_outside_the_window() -> None:
+    generator = random.Random(7)  # noqa: S311  - a reproducible sample, not a secret
     window = {"days": [1, 2, 3, 4, 6], "start": "08:10", "end": "20:40", "timezone": "recipient"}
     first = utc("2026-01-01 00:00")
     calls = [
-        (chance.choice(NUMBERS), first + timedelta(seconds=chance.randrange(366 * 86_400)))
+        (generator.choice(NUMBERS), first + timedelta(seconds=generator.randrange(366 * 86_400)))
         for _ in range(100_000)
     ]
     zones = {number: [ZoneInfo(name) for name in zones_of(number)] for number in NUMBERS}
 
-    openings = [(number, opens_at(number, window, now), now) for number, now in calls]
+    openings = [(number, now, opens_at(number, window, now)) for number, now in calls]
 
-    outside = [
-        (number, at)
-        for number, at, now in openings
-        if at is None
-        or at < now
-        or not all(_inside(at.astimezone(zone)) for zone in zones[number])
-        or (at > now and all(_inside(now.astimezone(zone)) for zone in zones[number]))
+    def is_inside(number: str, instant: datetime) -> bool:
+        return all(_is_inside(instant.astimezone(zone)) for zone in zones[number])
+
+    wrong = [
+        (number, opening)
+        for number, now, opening in openings
+        if opening is None
+        or opening < now
+        or not is_inside(number, opening)
+        or (opening > now and is_inside(number, now))
     ]
-    assert outside == []
+    assert wrong == []
 
 
-def _inside(local: datetime) -> bool:
-    return 490 <= local.hour * 60 + local.minute < 1240 and local.isoweekday() in (1, 2, 3, 4, 6)
+def _is_inside(local: datetime) -> bool:
+    minutes = local.hour * 60 + local.minute
+    return 490 <= minutes < 1240 and local.isoweekday() in (1, 2, 3, 4, 6)

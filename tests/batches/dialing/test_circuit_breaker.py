@@ -1,4 +1,4 @@
-"""The circuit breaker of a number: all its batches pause, one call at a time probes, and all go on."""
+"""The circuit breaker of a number: all its batches pause, one call at a time probes, all resume."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from batches.models import Batch
 from batches.services.batches import resume_batch
 from telephony.models import Call, NumberPace, Outcome, PhoneNumber, Stage
 from tests import make
-from tests.batches.dialing.test_settlement import answered, ended
+from tests.batches.dialing.test_settlement import answered_call, ended_call
 from voiceops.core.ids import uuid7
 
 CREDENTIALS: dict[str, Any] = {
@@ -38,17 +38,17 @@ def number(ours: Workspace) -> PhoneNumber:
 
 @pytest.fixture
 def batches(ours: Workspace, number: PhoneNumber) -> list[Batch]:
-    """Two on one number, with people to call."""
-    made = [make.batch(ours, phone_number=number, status=Batch.Status.RUNNING) for _ in range(2)]
-    for batch in made:
+    """Two batches on one number, with recipients to call."""
+    batches = [make.batch(ours, phone_number=number, status=Batch.Status.RUNNING) for _ in range(2)]
+    for batch in batches:
         for _ in range(4):
             make.recipient(batch)
-    return made
+    return batches
 
 
-def fail(batch: Batch, times: int = 1, **how: Any) -> None:
+def fail_calls(batch: Batch, times: int = 1, **fields: Any) -> None:
     for _ in range(times):
-        ended(batch, make.recipient(batch), **(how or CREDENTIALS))
+        ended_call(batch, make.recipient(batch), **(fields or CREDENTIALS))
     settlement.settle_calls()
 
 
@@ -66,72 +66,70 @@ def probe(number: PhoneNumber) -> list[Call]:
     )
 
 
-def when_due(number: PhoneNumber) -> None:
+def make_probe_due(number: PhoneNumber) -> None:
     past = timezone.now() - timedelta(seconds=1)
     NumberPace.unscoped.filter(number=number).update(probe_at=past)
     Batch.unscoped.filter(phone_number=number).exclude(probe_at=None).update(probe_at=past)
 
 
-def test_a_refused_trunk_pauses_all_batches_of_the_number_with_the_cause(
+def test_refused_credentials_pause_all_batches_of_the_number_with_the_cause(
     ours: Workspace, number: PhoneNumber, batches: list[Batch]
 ) -> None:
     client = make.client(ours)
     assert client.get(f"/phone-numbers/{number.pk}").json()["status"] == "active"
 
-    fail(batches[0])
+    fail_calls(batches[0])
 
     assert states(batches) == [("paused", REFUSED), ("paused", REFUSED)]
     assert client.get(f"/phone-numbers/{number.pk}").json()["status"] == "failing"
 
 
-def test_another_number_goes_on(ours: Workspace, batches: list[Batch]) -> None:
+def test_batches_of_another_number_go_on(ours: Workspace, batches: list[Batch]) -> None:
     other = make.batch(ours, phone_number=make.phone_number(ours), status=Batch.Status.RUNNING)
     make.recipient(other)
 
-    fail(batches[0])
+    fail_calls(batches[0])
 
     assert states([other]) == [("running", None)]
 
 
-def test_failures_in_a_row_are_counted_over_all_batches_of_the_number(batches: list[Batch]) -> None:
-    fail(batches[0], 10, **CARRIER)
-    fail(batches[1], 9, **CARRIER)
+def test_failures_in_a_row_are_counted_across_the_batches_of_a_number(batches: list[Batch]) -> None:
+    fail_calls(batches[0], 10, **CARRIER)
+    fail_calls(batches[1], 9, **CARRIER)
     assert [status for status, _ in states(batches)] == ["running", "running"]
 
-    fail(batches[1], 1, **CARRIER)
+    fail_calls(batches[1], 1, **CARRIER)
 
     assert [status for status, _ in states(batches)] == ["paused", "paused"]
     assert batches[0].error is not None
     assert batches[0].error.startswith("The carrier failed, 20 times in a row. ")
 
 
-def test_a_batch_that_fails_alone_pauses_alone(batches: list[Batch]) -> None:
+def test_batch_that_fails_alone_pauses_alone(batches: list[Batch]) -> None:
     for _ in range(20):
-        fail(batches[0], 1, **CARRIER)
-        answered(batches[1], make.recipient(batches[1]))
+        fail_calls(batches[0], 1, **CARRIER)
+        answered_call(batches[1], make.recipient(batches[1]))
         settlement.settle_calls()
 
     assert [status for status, _ in states(batches)] == ["paused", "running"]
 
 
-def test_one_call_of_one_batch_probes_and_none_before_its_time(
+def test_one_call_of_one_batch_probes_when_it_is_due(
     number: PhoneNumber, batches: list[Batch]
 ) -> None:
-    fail(batches[0])
+    fail_calls(batches[0])
     assert probe(number) == []
 
-    when_due(number)
+    make_probe_due(number)
 
     assert len(probe(number)) == 1
-    when_due(number)
+    make_probe_due(number)
     assert probe(number) == []
 
 
-def test_a_probe_that_fails_is_followed_by_another(
-    number: PhoneNumber, batches: list[Batch]
-) -> None:
-    fail(batches[0])
-    when_due(number)
+def test_failed_probe_is_followed_by_another(number: PhoneNumber, batches: list[Batch]) -> None:
+    fail_calls(batches[0])
+    make_probe_due(number)
     [call] = probe(number)
     Call.unscoped.filter(pk=call.pk).update(
         stage=Stage.ENDED, ended_at=timezone.now(), **CREDENTIALS
@@ -141,15 +139,15 @@ def test_a_probe_that_fails_is_followed_by_another(
 
     assert states(batches) == [("paused", REFUSED), ("paused", REFUSED)]
     assert probe(number) == []
-    when_due(number)
+    make_probe_due(number)
     assert len(probe(number)) == 1
 
 
-def test_an_answered_probe_lets_all_go_on_while_it_talks(
+def test_answered_probe_resumes_all_batches_before_it_ends(
     number: PhoneNumber, batches: list[Batch]
 ) -> None:
-    fail(batches[0])
-    when_due(number)
+    fail_calls(batches[0])
+    make_probe_due(number)
     [call] = probe(number)
     Call.unscoped.filter(pk=call.pk).update(stage=Stage.IN_PROGRESS, answered_at=timezone.now())
 
@@ -160,28 +158,30 @@ def test_an_answered_probe_lets_all_go_on_while_it_talks(
     assert len(probe(number)) == 7
 
 
-def test_a_conversation_begun_before_the_trouble_heals_nothing(batches: list[Batch]) -> None:
+def test_call_answered_before_the_failures_began_resumes_nothing(batches: list[Batch]) -> None:
     before = timezone.now() - timedelta(minutes=2)
-    fail(batches[0])
-    answered(batches[1], make.recipient(batches[1]), answered_at=before)
+    fail_calls(batches[0])
+    answered_call(batches[1], make.recipient(batches[1]), answered_at=before)
 
     settlement.settle_calls()
 
     assert [status for status, _ in states(batches)] == ["paused", "paused"]
 
 
-def test_what_a_person_paused_stays_so(number: PhoneNumber, batches: list[Batch]) -> None:
+def test_batch_paused_by_an_operator_stays_paused(
+    number: PhoneNumber, batches: list[Batch]
+) -> None:
     Batch.unscoped.filter(pk=batches[1].pk).update(status=Batch.Status.PAUSED)
-    fail(batches[0])
+    fail_calls(batches[0])
 
-    answered(batches[0], make.recipient(batches[0]))
+    answered_call(batches[0], make.recipient(batches[0]))
     settlement.settle_calls()
 
     assert states(batches) == [("running", None), ("paused", None)]
 
 
-def test_ordered_to_go_on_a_batch_probes_at_once(number: PhoneNumber, batches: list[Batch]) -> None:
-    fail(batches[0])
+def test_resumed_batch_probes_at_once(number: PhoneNumber, batches: list[Batch]) -> None:
+    fail_calls(batches[0])
 
     resume_batch(batch=batches[0])
 
@@ -189,15 +189,16 @@ def test_ordered_to_go_on_a_batch_probes_at_once(number: PhoneNumber, batches: l
     assert probe(number) == []
 
 
-def test_a_probe_that_is_lost_is_no_end(number: PhoneNumber, batches: list[Batch]) -> None:
-    """It never came to an answer: its worker died before it dialled."""
-    fail(batches[0])
-    when_due(number)
+def test_probe_of_a_dead_worker_is_followed_by_another(
+    number: PhoneNumber, batches: list[Batch]
+) -> None:
+    fail_calls(batches[0])
+    make_probe_due(number)
     [call] = probe(number)
-    never = {"outcome": Outcome.CANCELLED, "end_reason": "abandoned", "counts": False}
-    Call.unscoped.filter(pk=call.pk).update(stage=Stage.ENDED, ended_at=timezone.now(), **never)
+    abandoned = {"outcome": Outcome.CANCELLED, "end_reason": "abandoned", "counts": False}
+    Call.unscoped.filter(pk=call.pk).update(stage=Stage.ENDED, ended_at=timezone.now(), **abandoned)
     settlement.settle_calls()
 
-    when_due(number)
+    make_probe_due(number)
 
     assert len(probe(number)) == 1

@@ -1,4 +1,4 @@
-"""Claims and intents: within every limit, fairly, and never past a pause."""
+"""Reservations and intents: within every limit, fairly, and never past a pause."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -21,20 +21,20 @@ from telephony.models import Call, NumberPace, PhoneNumber, Stage
 from tests import make
 from voiceops.core.ids import uuid7
 
-ME = uuid7()
+OWNER = uuid7()
 
 
-def people(batch: Batch, count: int) -> list[Recipient]:
+def add_recipients(batch: Batch, count: int) -> list[Recipient]:
     return [make.recipient(batch) for _ in range(count)]
 
 
-def claim(number: PhoneNumber, most: int = 1000) -> list[Call]:
-    ids = reservation.claim_recipients(number.pk, owner=ME, max_calls=most)
+def claim(number: PhoneNumber, max_calls: int = 1000) -> list[Call]:
+    ids = reservation.claim_recipients(number.pk, owner=OWNER, max_calls=max_calls)
     return list(Call.unscoped.filter(pk__in=ids).order_by("pk"))
 
 
 def open_in(zone: str) -> dict[str, Any]:
-    """A window of two hours at most, open there now."""
+    """A window of at most two hours that is open in the zone now."""
     hour = timezone.now().astimezone(ZoneInfo(zone)).hour
     end = f"{min(hour + 2, 24):02}:00"
     return {
@@ -45,9 +45,9 @@ def open_in(zone: str) -> dict[str, Any]:
     }
 
 
-def take(calls: list[Call]) -> intents.PacingRound:
+def commit_intents(calls: list[Call]) -> intents.PacingRound:
     return intents.commit_intents(
-        load_jobs([call.pk for call in calls]), owner=ME, gate=BatchGate()
+        load_jobs([call.pk for call in calls]), owner=OWNER, gate=BatchGate()
     )
 
 
@@ -61,15 +61,15 @@ def batch(ours: Workspace, number: PhoneNumber) -> Batch:
     return make.batch(ours, phone_number=number, status=Batch.Status.RUNNING)
 
 
-def test_a_claim_reserves_an_attempt_and_takes_the_person_off_the_queue(
+def test_claim_reserves_an_attempt_and_removes_the_recipient_from_the_queue(
     batch: Batch, number: PhoneNumber
 ) -> None:
-    person = make.recipient(batch)
+    recipient = make.recipient(batch)
 
     [call] = claim(number)
 
-    person.refresh_from_db()
-    assert (person.status, person.due_at, person.sends, person.last_call_id) == (
+    recipient.refresh_from_db()
+    assert (recipient.status, recipient.due_at, recipient.sends, recipient.last_call_id) == (
         "dialing",
         None,
         1,
@@ -77,22 +77,22 @@ def test_a_claim_reserves_an_attempt_and_takes_the_person_off_the_queue(
     )
     assert (call.stage, call.recipient_id, call.attempt, call.sequence, call.room) == (
         Stage.RESERVED,
-        person.pk,
+        recipient.pk,
         1,
         1,
         f"vo-{call.pk}",
     )
-    assert (call.variables, call.lease_owner) == ({"first_name": "Ada"}, ME)
+    assert (call.variables, call.lease_owner) == ({"first_name": "Ada"}, OWNER)
 
 
-def test_nobody_is_claimed_twice(batch: Batch, number: PhoneNumber) -> None:
-    people(batch, 3)
+def test_recipient_is_claimed_once(batch: Batch, number: PhoneNumber) -> None:
+    add_recipients(batch, 3)
 
     assert [len(claim(number)), len(claim(number))] == [3, 0]
 
 
-def test_open_calls_never_exceed_the_numbers_limit(batch: Batch, number: PhoneNumber) -> None:
-    people(batch, 50)
+def test_open_calls_never_exceed_the_limit_of_the_number(batch: Batch, number: PhoneNumber) -> None:
+    add_recipients(batch, 50)
 
     claim(number)
     Call.unscoped.update(stage=Stage.IN_PROGRESS)
@@ -101,33 +101,33 @@ def test_open_calls_never_exceed_the_numbers_limit(batch: Batch, number: PhoneNu
     assert Call.unscoped.open().count() == 30
 
 
-def test_reserves_only_two_seconds_of_calls_ahead(ours: Workspace) -> None:
+def test_only_two_seconds_of_calls_are_reserved_ahead(ours: Workspace) -> None:
     slow = make.phone_number(ours, calls_per_second=3, max_concurrent_calls=100)
-    people(make.batch(ours, phone_number=slow, status=Batch.Status.RUNNING), 20)
+    add_recipients(make.batch(ours, phone_number=slow, status=Batch.Status.RUNNING), 20)
 
     assert len(claim(slow)) == 6
 
 
-def test_the_workspaces_limit_holds_across_numbers(
+def test_limit_of_the_workspace_holds_across_numbers(
     ours: Workspace, batch: Batch, number: PhoneNumber
 ) -> None:
     ours.max_concurrent_calls = 4
     ours.save(update_fields=["max_concurrent_calls"])
     other = make.phone_number(ours, calls_per_second=20, max_concurrent_calls=30)
-    people(batch, 10)
-    people(make.batch(ours, phone_number=other, status=Batch.Status.RUNNING), 10)
+    add_recipients(batch, 10)
+    add_recipients(make.batch(ours, phone_number=other, status=Batch.Status.RUNNING), 10)
 
     claimed = [len(claim(number)), len(claim(other))]
 
     assert claimed == [4, 0]
 
 
-def test_a_small_batch_gets_its_share_beside_a_large_one(
+def test_small_batch_gets_its_share_beside_a_large_one(
     ours: Workspace, batch: Batch, number: PhoneNumber
 ) -> None:
-    people(batch, 60)
+    add_recipients(batch, 60)
     small = make.batch(ours, phone_number=number, status=Batch.Status.RUNNING)
-    people(small, 5)
+    add_recipients(small, 5)
 
     calls = claim(number)
 
@@ -138,27 +138,29 @@ def test_a_small_batch_gets_its_share_beside_a_large_one(
 def test_only_running_batches_are_claimed_from(
     batch: Batch, number: PhoneNumber, status: str
 ) -> None:
-    people(batch, 1)
+    add_recipients(batch, 1)
     Batch.unscoped.filter(pk=batch.pk).update(status=status)
 
     assert claim(number) == []
 
 
-def test_outside_the_window_people_wait_for_its_opening(batch: Batch, number: PhoneNumber) -> None:
+def test_recipient_outside_its_window_waits_until_it_opens(
+    batch: Batch, number: PhoneNumber
+) -> None:
     tomorrow = (timezone.now() + timedelta(days=1)).isoweekday()
     window = {"days": [tomorrow], "start": "00:00", "end": "24:00", "timezone": "UTC"}
     Batch.unscoped.filter(pk=batch.pk).update(calling_window=window)
-    person = make.recipient(batch)
+    recipient = make.recipient(batch)
 
     assert claim(number) == []
 
-    person.refresh_from_db()
-    assert (person.status, person.reason) == ("pending", "window_closed")
-    assert person.due_at is not None
-    assert person.due_at.isoweekday() == tomorrow
+    recipient.refresh_from_db()
+    assert (recipient.status, recipient.reason) == ("pending", "window_closed")
+    assert recipient.due_at is not None
+    assert recipient.due_at.isoweekday() == tomorrow
 
 
-def test_who_may_be_called_does_not_wait_behind_a_long_stretch_of_people_who_sleep(
+def test_recipients_behind_many_outside_their_window_are_called_at_once(
     ours: Workspace,
 ) -> None:
     slow = make.phone_number(ours, calls_per_second=1, max_concurrent_calls=10)
@@ -175,32 +177,32 @@ def test_who_may_be_called_does_not_wait_behind_a_long_stretch_of_people_who_sle
 
     calls = claim(slow)
 
-    assert [call.recipient_id for call in calls] == [person.pk for person in awake[:2]]
+    assert [call.recipient_id for call in calls] == [recipient.pk for recipient in awake[:2]]
     assert not Recipient.unscoped.filter(
-        pk__in=[person.pk for person in asleep], due_at__lte=timezone.now()
+        pk__in=[recipient.pk for recipient in asleep], due_at__lte=timezone.now()
     ).exists()
 
 
 def test_intents_lie_a_slot_apart_and_end_at_the_horizon(batch: Batch, number: PhoneNumber) -> None:
-    people(batch, 20)
+    add_recipients(batch, 20)
 
-    taken = take(claim(number))
+    pacing_round = commit_intents(claim(number))
 
-    slots = [slot for _, slot in taken.sends]
+    slots = [slot for _, slot in pacing_round.sends]
     gaps = {round((after - before).total_seconds(), 4) for before, after in pairwise(slots)}
     assert gaps == {round(1 / (0.96 * 20), 4)}
-    assert slots[-1] - taken.now <= INTENT_HORIZON
-    assert len(taken.sends) + len(taken.waiting) == 20
+    assert slots[-1] - pacing_round.now <= INTENT_HORIZON
+    assert len(pacing_round.sends) + len(pacing_round.waiting) == 20
     assert set(Call.unscoped.filter(stage=Stage.INTENT).values_list("pk", flat=True)) == {
-        job.call.pk for job, _ in taken.sends
+        job.call.pk for job, _ in pacing_round.sends
     }
 
 
-def test_two_shifts_never_get_the_same_slot(batch: Batch, number: PhoneNumber) -> None:
-    people(batch, 8)
+def test_two_dispatchers_never_get_the_same_slot(batch: Batch, number: PhoneNumber) -> None:
+    add_recipients(batch, 8)
     calls = claim(number)
 
-    first, second = take(calls[:4]), take(calls[4:])
+    first, second = commit_intents(calls[:4]), commit_intents(calls[4:])
 
     gap = timedelta(seconds=1 / (0.96 * 20))
     last = max(slot for _, slot in first.sends)
@@ -210,39 +212,37 @@ def test_two_shifts_never_get_the_same_slot(batch: Batch, number: PhoneNumber) -
 @pytest.mark.parametrize(
     ("status", "reason"), [("paused", "batch_paused"), ("stopped", "batch_stopped")]
 )
-def test_a_pause_after_the_claim_stops_the_call_at_the_intent(
+def test_pause_after_the_claim_ends_the_call_before_its_intent(
     batch: Batch, number: PhoneNumber, status: str, reason: str
 ) -> None:
-    people(batch, 1)
+    add_recipients(batch, 1)
     calls = claim(number)
     Batch.unscoped.filter(pk=batch.pk).update(status=status)
 
-    taken = take(calls)
+    pacing_round = commit_intents(calls)
 
-    assert (taken.sends, len(taken.refused)) == ([], 1)
+    assert (pacing_round.sends, len(pacing_round.refused)) == ([], 1)
     call = Call.unscoped.get()
     assert (call.stage, call.end_reason, call.dialed_at) == (Stage.ENDED, reason, None)
 
 
-def test_a_number_suppressed_after_the_claim_is_not_called(
-    batch: Batch, number: PhoneNumber
-) -> None:
-    person = make.recipient(batch)
+def test_number_suppressed_after_the_claim_is_not_called(batch: Batch, number: PhoneNumber) -> None:
+    recipient = make.recipient(batch)
     calls = claim(number)
-    make.suppression(batch.workspace, phone_number=person.phone_number)
+    make.suppression(batch.workspace, phone_number=recipient.phone_number)
 
-    taken = take(calls)
+    pacing_round = commit_intents(calls)
 
-    assert (taken.sends, Call.unscoped.get().end_reason) == ([], "suppressed")
+    assert (pacing_round.sends, Call.unscoped.get().end_reason) == ([], "suppressed")
 
 
-def test_an_expired_suppression_forbids_nothing(batch: Batch, number: PhoneNumber) -> None:
-    person = make.recipient(batch)
+def test_expired_suppression_forbids_nothing(batch: Batch, number: PhoneNumber) -> None:
+    recipient = make.recipient(batch)
     calls = claim(number)
     past = timezone.now() - timedelta(minutes=1)
-    make.suppression(batch.workspace, phone_number=person.phone_number, expires_at=past)
+    make.suppression(batch.workspace, phone_number=recipient.phone_number, expires_at=past)
 
-    assert len(take(calls).sends) == 1
+    assert len(commit_intents(calls).sends) == 1
 
 
 @pytest.mark.parametrize(
@@ -253,68 +253,69 @@ def test_an_expired_suppression_forbids_nothing(batch: Batch, number: PhoneNumbe
         ("max_attempts_per_week", "weekly_cap"),
     ],
 )
-def test_frequency_is_capped_across_batches(
+def test_frequency_limits_hold_across_batches(
     batch: Batch, number: PhoneNumber, setting: str, reason: str
 ) -> None:
     setattr(batch.workspace, setting, 1)
     batch.workspace.save(update_fields=[setting])
-    person = make.recipient(batch)
+    recipient = make.recipient(batch)
     make.call(
         batch.workspace,
-        to_number=person.phone_number,
+        to_number=recipient.phone_number,
         stage=Stage.ENDED,
         outcome="no_answer",
         intent_at=timezone.now() - timedelta(seconds=30),
     )
 
-    taken = take(claim(number))
+    pacing_round = commit_intents(claim(number))
 
-    assert (taken.sends, [job.call.end_reason for job in taken.refused]) == ([], [reason])
+    assert (pacing_round.sends, [job.call.end_reason for job in pacing_round.refused]) == (
+        [],
+        [reason],
+    )
 
 
-def test_a_call_whose_lease_ran_out_is_not_sent(batch: Batch, number: PhoneNumber) -> None:
-    people(batch, 1)
+def test_call_with_an_expired_lease_is_not_sent(batch: Batch, number: PhoneNumber) -> None:
+    add_recipients(batch, 1)
     calls = claim(number)
     Call.unscoped.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
 
-    assert take(calls).sends == []
+    assert commit_intents(calls).sends == []
 
 
-def test_a_number_that_backs_off_sends_nothing_until_then(
-    batch: Batch, number: PhoneNumber
-) -> None:
-    people(batch, 1)
+def test_number_that_backs_off_sends_nothing(batch: Batch, number: PhoneNumber) -> None:
+    add_recipients(batch, 1)
     NumberPace.unscoped.update(backoff_until=timezone.now() + timedelta(seconds=3))
 
-    taken = take(claim(number))
+    pacing_round = commit_intents(claim(number))
 
-    assert (taken.sends, len(taken.waiting)) == ([], 1)
-
-
-def test_a_batchs_own_pace_holds_within_the_numbers(batch: Batch, number: PhoneNumber) -> None:
-    Batch.unscoped.filter(pk=batch.pk).update(calls_per_second=2)
-    people(batch, 4)
-
-    taken = take(claim(number))
-
-    assert (len(taken.sends), len(taken.waiting)) == (1, 3)
+    assert (pacing_round.sends, len(pacing_round.waiting)) == ([], 1)
 
 
-def test_an_intent_not_sent_in_time_is_reserved_again(batch: Batch, number: PhoneNumber) -> None:
-    people(batch, 1)
-    [(job, _)] = take(claim(number)).sends
-
-    assert intents.put_back(job, ME)
-    assert Call.unscoped.get().stage == Stage.RESERVED
-    assert not intents.put_back(job, ME)
-
-
-def test_a_release_leaves_alone_what_is_being_dialled_by_now(
+def test_pace_of_the_batch_holds_within_that_of_the_number(
     batch: Batch, number: PhoneNumber
 ) -> None:
-    people(batch, 2)
+    Batch.unscoped.filter(pk=batch.pk).update(calls_per_second=2)
+    add_recipients(batch, 4)
+
+    pacing_round = commit_intents(claim(number))
+
+    assert (len(pacing_round.sends), len(pacing_round.waiting)) == (1, 3)
+
+
+def test_intent_not_sent_in_time_is_reserved_again(batch: Batch, number: PhoneNumber) -> None:
+    add_recipients(batch, 1)
+    [(job, _)] = commit_intents(claim(number)).sends
+
+    assert intents.put_back(job, OWNER)
+    assert Call.unscoped.get().stage == Stage.RESERVED
+    assert not intents.put_back(job, OWNER)
+
+
+def test_release_does_not_close_calls_with_an_intent(batch: Batch, number: PhoneNumber) -> None:
+    add_recipients(batch, 2)
     dialled, waiting = claim(number)
-    take([dialled])
+    commit_intents([dialled])
 
     closed = close_unsent(load_jobs([dialled.pk, waiting.pk]), RELEASED)
 
@@ -323,21 +324,22 @@ def test_a_release_leaves_alone_what_is_being_dialled_by_now(
     assert dialled.stage == Stage.INTENT
 
 
-def test_a_worker_told_to_stop_while_it_waited_claims_nobody(
+def test_worker_that_stops_while_it_waits_for_the_lock_claims_nothing(
     batch: Batch, number: PhoneNumber
 ) -> None:
-    people(batch, 2)
+    add_recipients(batch, 2)
 
     assert (
-        reservation.claim_recipients(number.pk, owner=ME, max_calls=10, unless=lambda: True) == []
+        reservation.claim_recipients(number.pk, owner=OWNER, max_calls=10, unless=lambda: True)
+        == []
     )
     assert len(claim(number)) == 2
 
 
-def test_an_agent_whose_secrets_cannot_be_read_calls_nobody(
+def test_agent_with_unreadable_secrets_calls_no_recipient(
     batch: Batch, number: PhoneNumber
 ) -> None:
-    person = make.recipient(batch)
+    recipient = make.recipient(batch)
     AgentVersion.unscoped.filter(pk=batch.agent_version_id).update(sealed="ffffffff.lost")
 
     [call] = claim(number)
@@ -351,15 +353,15 @@ def test_an_agent_whose_secrets_cannot_be_read_calls_nobody(
         "agent_unreadable",
     )
     settlement.settle_calls()
-    person.refresh_from_db()
-    assert (person.status, person.attempts) == ("pending", 0)
+    recipient.refresh_from_db()
+    assert (recipient.status, recipient.attempts) == ("pending", 0)
 
 
-def test_a_batch_waits_when_the_workspaces_calls_of_the_day_are_made(
+def test_batch_waits_when_the_daily_quota_of_the_workspace_is_used_up(
     batch: Batch, number: PhoneNumber
 ) -> None:
     Workspace.unscoped.filter(pk=batch.workspace_id).update(max_calls_per_day=3)
-    people(batch, 5)
+    add_recipients(batch, 5)
     make.call(batch.workspace, stage=Stage.ENDED, dialed_at=timezone.now())
 
     first, second = claim(number), claim(number)

@@ -1,3 +1,5 @@
+"""When a recipient is called again, by the batch's retry settings."""
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,24 +11,24 @@ RETRY = {"max_attempts": 4, "delay_minutes": [5, 60], "outcomes": ["busy", "no_a
 
 
 @pytest.mark.parametrize(("attempts", "minutes"), [(1, 5), (2, 60), (3, 60)])
-def test_the_ladder_is_climbed_and_its_last_step_repeats(attempts: int, minutes: int) -> None:
+def test_delays_are_used_in_order_and_the_last_one_repeats(attempts: int, minutes: int) -> None:
     at = retry_at(retry=RETRY, attempts=attempts, outcome="busy", now=NOW)
 
     assert at == NOW + timedelta(minutes=minutes)
 
 
-def test_after_the_last_attempt_nobody_is_called_again() -> None:
+def test_no_retry_follows_the_last_attempt() -> None:
     assert retry_at(retry=RETRY, attempts=4, outcome="busy", now=NOW) is None
 
 
-def test_an_outcome_that_was_not_chosen_is_final() -> None:
+def test_outcome_that_is_not_listed_is_not_retried() -> None:
     assert retry_at(retry=RETRY, attempts=1, outcome="voicemail", now=NOW) is None
 
 
 @pytest.mark.parametrize(
     "outcome", ["invalid_number", "declined", "blocked", "answered", "cancelled", "unknown"]
 )
-def test_a_wrong_number_and_a_no_are_final_even_when_chosen(outcome: str) -> None:
+def test_wrong_numbers_and_refusals_are_not_retried_even_when_listed(outcome: str) -> None:
     retry = RETRY | {
         "outcomes": ["invalid_number", "declined", "blocked", "answered", "cancelled", "unknown"]
     }
@@ -34,19 +36,19 @@ def test_a_wrong_number_and_a_no_are_final_even_when_chosen(outcome: str) -> Non
     assert retry_at(retry=retry, attempts=1, outcome=outcome, now=NOW) is None
 
 
-def test_an_outcome_may_have_a_ladder_of_its_own() -> None:
+def test_outcome_may_have_its_own_delays() -> None:
     retry = RETRY | {"by_outcome": {"busy": [2, 10]}}
 
     busy = [
         retry_at(retry=retry, attempts=attempts, outcome="busy", now=NOW) for attempts in (1, 2, 3)
     ]
-    silent = retry_at(retry=retry, attempts=1, outcome="no_answer", now=NOW)
+    no_answer = retry_at(retry=retry, attempts=1, outcome="no_answer", now=NOW)
 
     assert busy == [NOW + timedelta(minutes=minutes) for minutes in (2, 10, 10)]
-    assert silent == NOW + timedelta(minutes=5)
+    assert no_answer == NOW + timedelta(minutes=5)
 
 
-def test_after_some_attempts_a_day_passes_and_the_time_of_day_changes() -> None:
+def test_some_retries_wait_a_day_and_come_at_another_time_of_day() -> None:
     retry = RETRY | {"max_attempts": 5, "next_day": {"after_attempts": 2, "shift_hours": 3}}
 
     later = [

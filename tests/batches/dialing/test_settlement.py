@@ -1,4 +1,4 @@
-"""What the end of a call means for the person and the batch."""
+"""What the end of a call writes: to its recipient, its batch and its number."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,37 +13,40 @@ from telephony.models import Call, NumberPace, Outcome, Stage
 from tests import make
 
 
-def ended(batch: Batch, person: Recipient, **fields: Any) -> Call:
-    """A call to that person that is over and not yet taken note of."""
+def ended_call(batch: Batch, recipient: Recipient, **fields: Any) -> Call:
+    """A call to the recipient that has ended and is not settled yet."""
     now = timezone.now()
     values = {
         "stage": Stage.ENDED,
-        "recipient_id": person.pk,
+        "recipient_id": recipient.pk,
         "batch_id": batch.pk,
         "agent": batch.agent,
         "number": batch.phone_number,
-        "to_number": person.phone_number,
-        "sequence": person.sends + 1,
+        "to_number": recipient.phone_number,
+        "sequence": recipient.sends + 1,
         "dialed_at": now,
         "intent_at": now,
         "ended_at": now,
         **fields,
     }
     call = make.call(batch.workspace, **values)
-    Recipient.unscoped.filter(pk=person.pk).update(
-        status=Recipient.Status.DIALING, due_at=None, last_call_id=call.pk, sends=person.sends + 1
+    Recipient.unscoped.filter(pk=recipient.pk).update(
+        status=Recipient.Status.DIALING,
+        due_at=None,
+        last_call_id=call.pk,
+        sends=recipient.sends + 1,
     )
     return call
 
 
-def answered(batch: Batch, person: Recipient, **fields: Any) -> Call:
+def answered_call(batch: Batch, recipient: Recipient, **fields: Any) -> Call:
     values = {
         "outcome": Outcome.ANSWERED,
         "end_reason": "hangup",
         "answered_at": timezone.now(),
         "detected": "human",
     }
-    return ended(batch, person, **{**values, **fields})
+    return ended_call(batch, recipient, **{**values, **fields})
 
 
 @pytest.fixture
@@ -52,27 +55,31 @@ def batch(ours: Workspace) -> Batch:
 
 
 @pytest.fixture
-def person(batch: Batch) -> Recipient:
+def recipient(batch: Batch) -> Recipient:
     return make.recipient(batch)
 
 
-def state(person: Recipient) -> tuple[Any, ...]:
-    person.refresh_from_db()
-    return person.status, person.reason, person.attempts, person.outcome
+def state(recipient: Recipient) -> tuple[Any, ...]:
+    recipient.refresh_from_db()
+    return recipient.status, recipient.reason, recipient.attempts, recipient.outcome
 
 
-def test_who_answered_is_done_and_the_batch_with_them(batch: Batch, person: Recipient) -> None:
-    answered(batch, person)
+def test_answered_recipient_is_completed_and_so_is_the_batch(
+    batch: Batch, recipient: Recipient
+) -> None:
+    answered_call(batch, recipient)
 
     settlement.settle_calls()
 
-    assert state(person) == ("completed", None, 1, "answered")
+    assert state(recipient) == ("completed", None, 1, "answered")
     batch.refresh_from_db()
     assert (batch.status, batch.ended_at is not None) == ("completed", True)
 
 
-def test_a_call_waits_a_moment_for_word_of_what_answered(batch: Batch, person: Recipient) -> None:
-    answered(batch, person, detected=None)
+def test_answered_call_is_settled_only_after_the_report_of_what_answered(
+    batch: Batch, recipient: Recipient
+) -> None:
+    answered_call(batch, recipient, detected=None)
 
     assert settlement.settle_calls().calls == 0
 
@@ -80,11 +87,11 @@ def test_a_call_waits_a_moment_for_word_of_what_answered(batch: Batch, person: R
     assert settlement.settle_calls().calls == 1
 
 
-def test_a_call_is_settled_once(batch: Batch, person: Recipient) -> None:
-    answered(batch, person)
+def test_call_is_settled_once(batch: Batch, recipient: Recipient) -> None:
+    answered_call(batch, recipient)
 
     assert [settlement.settle_calls().calls, settlement.settle_calls().calls] == [1, 0]
-    assert state(person)[2] == 1
+    assert state(recipient)[2] == 1
 
 
 @pytest.mark.parametrize(
@@ -96,34 +103,36 @@ def test_a_call_is_settled_once(batch: Batch, person: Recipient) -> None:
         (Outcome.BUSY, "busy"),
     ],
 )
-def test_a_callees_no_counts_and_is_final_after_the_last_attempt(
-    batch: Batch, person: Recipient, outcome: Outcome, reason: str
+def test_refusal_counts_and_fails_the_recipient_after_the_last_attempt(
+    batch: Batch, recipient: Recipient, outcome: Outcome, reason: str
 ) -> None:
-    ended(batch, person, outcome=outcome, end_reason=reason)
+    ended_call(batch, recipient, outcome=outcome, end_reason=reason)
 
     settlement.settle_calls()
 
-    assert state(person) == ("failed", reason, 1, outcome)
+    assert state(recipient) == ("failed", reason, 1, outcome)
 
 
-def test_a_busy_line_is_tried_again_when_the_batch_says_so(batch: Batch, person: Recipient) -> None:
+def test_busy_recipient_is_retried_when_the_batch_allows_it(
+    batch: Batch, recipient: Recipient
+) -> None:
     batch.retry = {"max_attempts": 2, "delay_minutes": [5], "outcomes": ["busy"]}
     batch.save(update_fields=["retry"])
-    ended(batch, person, outcome=Outcome.BUSY, end_reason="busy")
+    ended_call(batch, recipient, outcome=Outcome.BUSY, end_reason="busy")
 
     settlement.settle_calls()
 
-    assert state(person) == ("retrying", "busy", 1, "busy")
-    assert person.due_at is not None
-    assert timedelta(minutes=4) < person.due_at - timezone.now() < timedelta(minutes=6)
+    assert state(recipient) == ("retrying", "busy", 1, "busy")
+    assert recipient.due_at is not None
+    assert timedelta(minutes=4) < recipient.due_at - timezone.now() < timedelta(minutes=6)
 
 
-def test_a_call_no_agent_came_to_is_offered_again_a_second_later(
-    batch: Batch, person: Recipient
+def test_call_without_an_agent_is_repeated_a_second_later(
+    batch: Batch, recipient: Recipient
 ) -> None:
-    ended(
+    ended_call(
         batch,
-        person,
+        recipient,
         outcome=Outcome.CANCELLED,
         end_reason="no_agent",
         counts=False,
@@ -133,24 +142,28 @@ def test_a_call_no_agent_came_to_is_offered_again_a_second_later(
 
     settlement.settle_calls()
 
-    assert state(person) == ("pending", "no_agent", 0, None)
-    assert person.due_at is not None
-    assert person.due_at - timezone.now() < timedelta(seconds=2)
+    assert state(recipient) == ("pending", "no_agent", 0, None)
+    assert recipient.due_at is not None
+    assert recipient.due_at - timezone.now() < timedelta(seconds=2)
 
 
-def test_trouble_of_the_carrier_costs_no_attempt(batch: Batch, person: Recipient) -> None:
-    ended(
-        batch, person, outcome=Outcome.CARRIER_ERROR, end_reason="carrier_unavailable", counts=False
+def test_carrier_failure_costs_no_attempt(batch: Batch, recipient: Recipient) -> None:
+    ended_call(
+        batch,
+        recipient,
+        outcome=Outcome.CARRIER_ERROR,
+        end_reason="carrier_unavailable",
+        counts=False,
     )
 
     settlement.settle_calls()
 
-    assert state(person) == ("pending", "carrier_unavailable", 0, "carrier_error")
-    assert person.due_at is not None
+    assert state(recipient) == ("pending", "carrier_unavailable", 0, "carrier_error")
+    assert recipient.due_at is not None
 
 
-def test_the_number_backs_off_and_forgets_it_at_the_first_success(batch: Batch) -> None:
-    ended(
+def test_number_backs_off_until_the_first_success(batch: Batch) -> None:
+    ended_call(
         batch,
         make.recipient(batch),
         outcome=Outcome.CARRIER_ERROR,
@@ -162,7 +175,7 @@ def test_the_number_backs_off_and_forgets_it_at_the_first_success(batch: Batch) 
     assert pace.backoff_until is not None
     assert pace.backoff_until - timezone.now() <= timedelta(seconds=5)
 
-    answered(batch, make.recipient(batch))
+    answered_call(batch, make.recipient(batch))
     settlement.settle_calls()
 
     assert NumberPace.unscoped.values("backoff_until", "backoff_seconds").get(
@@ -173,20 +186,20 @@ def test_the_number_backs_off_and_forgets_it_at_the_first_success(batch: Batch) 
     }
 
 
-def test_what_nobody_can_prove_goes_to_review(batch: Batch, person: Recipient) -> None:
-    ended(batch, person, outcome=Outcome.UNKNOWN, end_reason="in_doubt", counts=False)
+def test_call_in_doubt_puts_the_recipient_in_review(batch: Batch, recipient: Recipient) -> None:
+    ended_call(batch, recipient, outcome=Outcome.UNKNOWN, end_reason="in_doubt", counts=False)
 
     settlement.settle_calls()
 
-    assert state(person) == ("review", "in_doubt", 0, "unknown")
+    assert state(recipient) == ("review", "in_doubt", 0, "unknown")
     batch.refresh_from_db()
     assert batch.status == "completed"
 
 
-def test_an_attempt_that_never_left_is_free(batch: Batch, person: Recipient) -> None:
-    ended(
+def test_attempt_that_was_never_sent_costs_nothing(batch: Batch, recipient: Recipient) -> None:
+    ended_call(
         batch,
-        person,
+        recipient,
         outcome=Outcome.CANCELLED,
         end_reason="abandoned",
         counts=False,
@@ -195,13 +208,15 @@ def test_an_attempt_that_never_left_is_free(batch: Batch, person: Recipient) -> 
 
     settlement.settle_calls()
 
-    assert state(person) == ("pending", None, 0, None)
+    assert state(recipient) == ("pending", None, 0, None)
 
 
-def test_a_number_suppressed_meanwhile_is_skipped(batch: Batch, person: Recipient) -> None:
-    ended(
+def test_recipient_suppressed_before_the_dial_is_skipped(
+    batch: Batch, recipient: Recipient
+) -> None:
+    ended_call(
         batch,
-        person,
+        recipient,
         outcome=Outcome.CANCELLED,
         end_reason="suppressed",
         counts=False,
@@ -210,14 +225,16 @@ def test_a_number_suppressed_meanwhile_is_skipped(batch: Batch, person: Recipien
 
     settlement.settle_calls()
 
-    assert state(person) == ("skipped", "suppressed", 0, None)
+    assert state(recipient) == ("skipped", "suppressed", 0, None)
 
 
-def test_in_a_stopped_batch_nobody_goes_back_to_the_queue(batch: Batch, person: Recipient) -> None:
+def test_recipient_of_a_stopped_batch_does_not_return_to_the_queue(
+    batch: Batch, recipient: Recipient
+) -> None:
     Batch.unscoped.filter(pk=batch.pk).update(status=Batch.Status.STOPPED)
-    ended(
+    ended_call(
         batch,
-        person,
+        recipient,
         outcome=Outcome.CANCELLED,
         end_reason="batch_stopped",
         counts=False,
@@ -226,12 +243,12 @@ def test_in_a_stopped_batch_nobody_goes_back_to_the_queue(batch: Batch, person: 
 
     settlement.settle_calls()
 
-    assert state(person) == ("cancelled", "batch_stopped", 0, None)
+    assert state(recipient) == ("cancelled", "batch_stopped", 0, None)
 
 
 def test_twenty_failures_in_a_row_pause_the_batch_with_the_cause(batch: Batch) -> None:
     for _ in range(20):
-        ended(
+        ended_call(
             batch,
             make.recipient(batch),
             outcome=Outcome.CARRIER_ERROR,
@@ -252,7 +269,7 @@ def test_twenty_failures_in_a_row_pause_the_batch_with_the_cause(batch: Batch) -
     assert batch.probe_at is not None
 
 
-def test_refused_credentials_pause_it_at_once_and_a_probe_that_gets_through_heals(
+def test_refused_credentials_pause_the_batch_at_once_and_an_answered_probe_resumes_it(
     batch: Batch,
 ) -> None:
     refused = {
@@ -260,12 +277,12 @@ def test_refused_credentials_pause_it_at_once_and_a_probe_that_gets_through_heal
         "end_reason": "trunk_credentials_refused",
         "counts": False,
     }
-    ended(batch, make.recipient(batch), **refused)
+    ended_call(batch, make.recipient(batch), **refused)
     settlement.settle_calls()
     batch.refresh_from_db()
     assert batch.status == "paused"
 
-    probe = answered(batch, make.recipient(batch))
+    probe = answered_call(batch, make.recipient(batch))
     Batch.unscoped.filter(pk=batch.pk).update(probe_call_id=probe.pk)
     settlement.settle_calls()
 
@@ -273,12 +290,12 @@ def test_refused_credentials_pause_it_at_once_and_a_probe_that_gets_through_heal
     assert (batch.status, batch.error, batch.provider_failures) == ("running", None, 0)
 
 
-def test_one_success_between_failures_starts_the_count_anew(batch: Batch) -> None:
+def test_success_between_failures_restarts_the_count(batch: Batch) -> None:
     for index in range(25):
         if index == 10:
-            answered(batch, make.recipient(batch))
+            answered_call(batch, make.recipient(batch))
         else:
-            ended(
+            ended_call(
                 batch,
                 make.recipient(batch),
                 outcome=Outcome.CARRIER_ERROR,
