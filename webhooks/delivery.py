@@ -12,6 +12,7 @@ from accounts.models import Workspace
 from accounts.roles import Role
 from accounts.services import email_delivery
 from voiceops.core.safe_http import HttpResult, post
+from voiceops.db.chunks import chunked
 from webhooks import signing
 from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from webhooks.retry_schedule import DISABLE_ENDPOINT_AFTER, next_attempt_at
@@ -90,8 +91,7 @@ def erase_events(workspace: Workspace, phrases: Sequence[str]) -> int:
     events = WebhookEvent.unscoped.filter(matching, workspace=workspace)
     # Searching the bodies is slow, so it is done once and not again for every chunk.
     ids = list(events.values_list("pk", flat=True))
-    for start in range(0, len(ids), PRUNE_CHUNK_EVENTS):
-        chunk = ids[start : start + PRUNE_CHUNK_EVENTS]
+    for chunk in chunked(ids, PRUNE_CHUNK_EVENTS):
         WebhookEvent.unscoped.filter(pk__in=chunk).delete()
     return len(ids)
 

@@ -20,7 +20,7 @@ from batches.importing.source import (
 )
 from batches.importing.text_encoding import TextFormat, detect_text_format
 
-DELIMITERS = (",", ";", "\t", "|")
+TEXT_DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_LINES = 30
 BLOCK_LINES = 1000
 # A record that spans more lines has a quotation mark that is never closed.
@@ -103,7 +103,7 @@ def _detect_delimiter(path: Path, form: TextFormat) -> tuple[str, int]:
     # A hint in the file beats every guess.
     if sample and (hint := _SEPARATOR_LINE.match(sample[0])):
         return hint.group(1), 1
-    return max(DELIMITERS, key=lambda delimiter: _delimiter_score(sample, delimiter)), 0
+    return max(TEXT_DELIMITERS, key=lambda delimiter: _delimiter_score(sample, delimiter)), 0
 
 
 def _delimiter_score(sample: list[str], delimiter: str) -> tuple[bool, float, int]:
