@@ -159,6 +159,7 @@ class PhoneNumberSerializer(WorkspaceSerializer):
         )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
+        # A number at Twilio gets its trunk, and with it the SIP settings, from us.
         is_at_twilio = isinstance(data, Mapping) and data.get("provider") == Provider.TWILIO
         self.fields["sip"].required = not is_at_twilio and not self.partial
         return super().to_internal_value(data)

@@ -87,6 +87,7 @@ def apply_report(*, call_id: UUID, events: Sequence[ReportEvent]) -> None:
 
     Raises NotFound when there is no such call.
     """
+    # Most reports are only signs of life, and cost one UPDATE without reading the call.
     if all(event.type == "agent_alive" and not event.data for event in events):
         if events and not touch_agent(call_id, max(event.at for event in events)):
             raise NotFound("Call not found")
@@ -207,6 +208,7 @@ def _handle_tool_call(event: ReportEvent, context: ReportContext) -> bool:
     call = context.call
     name = event.data["name"]
     context.add_event(event, f"The agent used {name}")
+    # A repeated report must not request the suppression again after it was carried out.
     if name in OPT_OUT_TOOLS and not call.is_web and not is_recorded(event, call):
         Call.unscoped.filter(pk=call.pk).update(opt_out_at=context.call_time(event))
         task_queue.enqueue_on_commit(task_queue.SUPPRESS_OPT_OUTS)

@@ -72,7 +72,7 @@ def cancel_unanswered(call: Call) -> bool:
     except ProviderError:
         # Without an intent no phone was called, and a room with only our agent closes by itself.
         if call.intent_at is not None:
-            text = "The phone may ring on: LiveKit could not be asked to end the call"
+            text = "The phone may still ring: LiveKit could not be asked to end the call"
             timeline.raise_alarm(call, at=ended_at, text=text, source="api")
             raise
     return True
@@ -107,6 +107,7 @@ def transfer_call(*, call: Call, to: str, principal: Principal | None = None) ->
     require_phone_in_progress(call)
     require_callable(call.workspace, to)
 
+    # Recorded before the request, so that failed transfers are in the timeline and the audit log.
     data = {"to": to}
     text = f"Transferring to {to}"
     timeline.add_event(call, type="transfer", text=text, at=database_now(), data=data)

@@ -84,7 +84,7 @@ def require_metadata_fits(call: Call, version: AgentVersion) -> None:
         return
     if is_too_long(metadata_of(call, version.config_with_secrets())):
         raise Invalid(
-            "The variables are too long: LiveKit takes 512 KiB, and the agent's settings count"
+            "The variables are too long: LiveKit accepts 512 KiB, including the agent's settings"
         )
 
 
@@ -115,7 +115,7 @@ def require_daily_quota(workspace: Workspace) -> None:
     """
     limit = workspace.max_calls_per_day
     if limit is not None and calls_of_the_day(workspace, Call.unscoped.open()) >= limit:
-        raise StateForbids("The workspace has made all its calls of the day")
+        raise StateForbids("The workspace has reached its daily limit of calls")
 
 
 def _build_call(order: CallOrder, version: AgentVersion, number: PhoneNumber) -> Call:

@@ -54,6 +54,7 @@ def check_all() -> tuple[list[DriftedRow], list[str]]:
     row. Another installation in the same LiveKit project would have such tags too, so these ids
     are reported and never deleted. Raises ProviderError.
     """
+    # One listing instead of a request per row, which thousands of numbers would make slow.
     everything = livekit_trunks.find_all_trunks()
     _update_trunk_status(SipTrunk.unscoped.all(), everything)
     active = PhoneNumber.unscoped.filter(status=PhoneNumber.Status.ACTIVE)
@@ -106,7 +107,7 @@ def compare(config: TrunkConfig, existing: ExistingTrunks) -> list[str]:
 def _compare_rules(config: TrunkConfig, existing: ExistingTrunks) -> list[str]:
     if config.route is None:
         if existing.rules:
-            return ["There is a dispatch rule at LiveKit, though no agent takes calls"]
+            return ["LiveKit has a dispatch rule, but no agent answers this number"]
         return []
     trunk_id = existing.inbound[0].sip_trunk_id if existing.inbound else ""
     base = next(iter(existing.rules), None)

@@ -36,6 +36,7 @@ def erase_calls(workspace: Workspace, number: str) -> Iterator[Call]:
     """
     calls = calls_with_number(workspace, number).order_by("pk")
     for call in calls.iterator(chunk_size=ERASURE_CHUNK_CALLS):
+        # Files go first: after a failure the rows still lead to them.
         recordings = Recording.unscoped.filter(call=call)
         for recording in recordings.exclude(status=Recording.Status.PRUNED):
             recording_storage.delete(recording.storage_key)
@@ -45,6 +46,7 @@ def erase_calls(workspace: Workspace, number: str) -> Iterator[Call]:
 
 
 def _erase_call(call: Call) -> None:
+    # The workspace's own number is no personal data.
     erased_column = "to_number" if call.direction == Direction.OUTBOUND else "from_number"
     Recording.unscoped.filter(call=call).update(status=Recording.Status.PRUNED)
     Turn.unscoped.filter(call=call).delete()

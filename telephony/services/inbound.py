@@ -72,6 +72,7 @@ def open_call(
     # An agent can be deleted at the same moment as it is assigned to the number.
     if agent is not None and agent.deleted_at is not None:
         agent = None
+    # Webhooks and the sweep may find the room at the same time: one of them creates the call.
     with transaction.atomic():
         call, created = Call.unscoped.get_or_create(
             room=room,
@@ -99,6 +100,7 @@ def _start_ringing(call: Call, at: datetime) -> None:
     call.save(update_fields=["dialed_at", "ringing_at", "heard_at"])
     text = f"{call.from_number} is calling {call.to_number}"
     timeline.add_event(call, type="ringing", text=text, at=at)
+    # After the commit, because the agent's first report needs the row.
     transaction.on_commit(partial(dispatch_agent, call))
 
 
@@ -118,6 +120,7 @@ def dispatch_agent(call: Call) -> None:
     When LiveKit cannot be asked, `follow_inbound_calls` tries again.
     """
     now = database_now()
+    # The lease lets one process dispatch the agent, and expires when that process dies.
     lease_expires_at = now + AGENT_JOIN_TIMEOUT
     unclaimed = Call.unscoped.filter(
         Q(lease_expires_at=None) | Q(lease_expires_at__lt=now),
@@ -152,6 +155,7 @@ async def follow_inbound_calls(livekit: LiveKit, db: OrmThread) -> int:
 
     Returns how many ringing calls were checked.
     """
+    # LiveKit lists the rooms of the whole project, so it is asked only when calls can arrive.
     if await db(numbers_take_calls):
         try:
             rooms = await list_rooms(livekit)

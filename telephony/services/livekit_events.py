@@ -106,6 +106,7 @@ def _apply_change(event: InboxEvent, *, claim: Callable[[InboxEvent], bool]) -> 
     try:
         # Outside the transaction, because an open transaction blocks every other writer on SQLite.
         change = plan_change(event)
+        # Claim and change commit together: no event is stored as applied without its change.
         with transaction.atomic():
             is_claimed = claim(event)
             if is_claimed and change is not None:
@@ -162,6 +163,7 @@ def _insert_applied(event: InboxEvent) -> bool:
     """Store an event that is being applied; returns False when it had been received before."""
     event.applied_at = event.received_at
     try:
+        # A savepoint, because on PostgreSQL a failed insert aborts the outer transaction.
         with transaction.atomic():
             event.save(force_insert=True)
     except IntegrityError:
@@ -191,6 +193,7 @@ def plan_change(event: InboxEvent) -> Change | None:
     handler = HANDLERS.get(event.event)
     if handler is None:
         return None
+    # LiveKit's clock may be behind ours, but nothing happened before the intent.
     return handler(call, event.body, max(at, call.intent_at or call.created_at))
 
 

@@ -85,6 +85,7 @@ def register_number(
     Returns the active number. Raises Conflict when any workspace has a trunk for the number, and
     ProviderError when a provider refused or could not be reached; nothing is left behind then.
     """
+    # Before the row is written, because without an account there is nothing to undo.
     if order.sip is None:
         purchase.require_account()
 
@@ -135,6 +136,7 @@ def remove_number(*, number: PhoneNumber, principal: Principal | None = None) ->
         if _is_in_use(number):
             raise StateForbids("Phone number is in use")
         _mark_for_removal(number)
+    # Outside the transaction, because the providers are asked.
     _remove_everywhere(number)
 
     details = {"phone_number": number.phone_number}
@@ -158,6 +160,7 @@ def clean_provisioning(*, limit: int = 100) -> int:
     )
 
     cleaned = 0
+    # In random order, so that numbers of an unreachable provider do not block the others.
     for number in PhoneNumber.unscoped.filter(status=Status.ERROR).order_by("?")[:limit]:
         try:
             _remove_everywhere(number)
@@ -184,7 +187,7 @@ def _drop_unchanged(number: PhoneNumber, changes: dict[str, Any]) -> dict[str, A
 def _apply_changes(number: PhoneNumber, changes: dict[str, Any]) -> None:
     if number.provider_sids and changes.keys() & set(SIP_FIELDS):
         raise StateForbids(
-            "The SIP settings of a number connected through Twilio are not ours to change"
+            "The SIP settings of a number connected through Twilio cannot be changed"
         )
 
     before = config_of_number(number)
@@ -285,6 +288,7 @@ def _undo_on_failure(number: PhoneNumber) -> Iterator[None]:
 
 def _activate_number(number: PhoneNumber, trunk_ids: livekit_trunks.TrunkIds) -> None:
     with transaction.atomic():
+        # Only from PROVISIONING: clean-up may have marked a slow registration for removal.
         provisioning = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.PROVISIONING)
         if not provisioning.update(status=Status.ACTIVE, dispatch_rule_id=trunk_ids.rule_id):
             raise StateForbids("Phone number was removed while it was being registered")
@@ -309,4 +313,5 @@ def _remove_everywhere(number: PhoneNumber, *, maybe_created: bool = False) -> N
     )
     if number.provider == Provider.TWILIO and number.provider_sids:
         purchase.disconnect_number(number=number)
+    # The row goes last: as long as it exists, what is left at a provider is found again.
     PhoneNumber.unscoped.filter(pk=number.pk).delete()

@@ -121,6 +121,7 @@ def disconnect_number(*, number: PhoneNumber) -> None:
 
     if owned is None:
         return
+    # A number is released only when we bought it and it still carries our tag.
     if number.provider_sids.get("bought") and owned.friendly_name == tag:
         twilio.release_number(owned.sid)
     elif application := number.provider_sids.get("voice_application"):
@@ -148,6 +149,7 @@ def _acquire_number(twilio: Twilio, number: PhoneNumber, tag: str, *, buy: bool)
         )
 
     _save_sids(number, number=owned.sid)
+    # Saved for the undo, because Twilio forgets it when the number is connected to a trunk.
     if owned.voice_application_sid:
         _save_sids(number, voice_application=owned.voice_application_sid)
     return owned

@@ -80,7 +80,7 @@ def prune_recordings() -> int:
 
 def mark_pruned(recording: Recording, now: datetime) -> None:
     """Record that the file was deleted, on the recording, its call and the call's timeline."""
-    text = "The recording was deleted when its time was over"
+    text = "The recording was deleted after its retention period"
     with transaction.atomic():
         Recording.unscoped.filter(pk=recording.pk).update(status=Status.PRUNED)
         Call.unscoped.filter(pk=recording.call_id).update(has_recording=False)

@@ -125,6 +125,7 @@ def _mark_ready(call: Call, info: Mapping[str, Any], file: Mapping[str, Any], at
     egress_id = _egress_id(info)
     with transaction.atomic():
         row = _get_or_create_row(call, egress_id)
+        # FAILED is not final: a second egress of the room may succeed.
         unfinished = Recording.unscoped.filter(
             pk=row.pk, status__in=(Status.PENDING, Status.FAILED)
         )
@@ -146,6 +147,7 @@ def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") ->
     """Mark the call's recording as failed. Another egress of the room may still bring one."""
     with transaction.atomic():
         row = _get_or_create_row(call, egress)
+        # Without an id it is an egress that LiveKit has never confirmed.
         same_egress = Q(egress_id=egress) | Q(egress_id="")
         pending = Recording.unscoped.filter(same_egress, pk=row.pk, status=Status.PENDING)
         if pending.update(status=Status.FAILED, egress_id=egress, error=error[:500]):
@@ -187,6 +189,7 @@ async def follow_recordings(livekit: LiveKit, db: OrmThread) -> int:
     async def follow(call: Call) -> None:
         async with turn:
             try:
+                # Only a call in progress can still be recorded.
                 if call.stage == Stage.IN_PROGRESS:
                     found = await ensure_recording(livekit, call)
                 else:
@@ -198,7 +201,7 @@ async def follow_recordings(livekit: LiveKit, db: OrmThread) -> int:
         for info in found:
             await db(apply_egress, call, info, at=now)
         if not found:
-            await db(fail_recording, call, error="LiveKit knows of no recording", at=now)
+            await db(fail_recording, call, error="LiveKit has no recording of this call", at=now)
 
     await gather_isolated(follow(call) for call in calls)
     return len(calls)

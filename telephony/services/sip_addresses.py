@@ -44,4 +44,5 @@ def require_public(address: str) -> None:
 
 
 def _is_valid_host(host: str) -> bool:
+    # The pattern has checked names and IPv4 addresses, but not what stands in brackets.
     return not host.startswith("[") or parse_address(host) is not None

@@ -56,6 +56,7 @@ def place_test_call(
     require_callable(number.workspace, to)
 
     slot, now = _reserve_slot(number)
+    # The slot may be up to MAX_SLOT_WAIT away; the request's thread waits for it.
     time.sleep(max(0.0, (slot - now).total_seconds()))
     request = _build_request(number, trunk, to, slot)
     result = _result_of(run_in_session(lambda livekit: _dial_and_hang_up(livekit, request)))

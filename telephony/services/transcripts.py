@@ -14,7 +14,7 @@ from voiceops.core.clock import database_now
 
 TRANSCRIPT_CHUNK_CALLS = 200  # in one transaction
 SPOKEN_EVENT_TYPES = ("analysis", "tool_call")  # their data repeats the callee's words
-PRUNED_TEXT = "The transcript was deleted when its time was over"
+PRUNED_TEXT = "The transcript was deleted after its retention period"
 
 
 def prune_transcripts() -> int:
@@ -48,6 +48,7 @@ def _delete_transcripts(workspace: Workspace, calls: Sequence[UUID], now: dateti
         Turn.unscoped.filter(call__in=calls).delete()
         events = CallEvent.unscoped.filter(call__in=calls)
         events.filter(type="analysis").delete()
+        # Tool calls stay in the timeline; only what they repeat of the conversation goes.
         events.filter(type__in=SPOKEN_EVENT_TYPES).update(data={})
         CallEvent.unscoped.bulk_create(
             CallEvent(

@@ -19,6 +19,7 @@ def require_unused(phone_number: str, *, except_for: PhoneNumber | SipTrunk | No
     Raises Conflict when another row has it.
     """
     numbers = PhoneNumber.unscoped.filter(phone_number=phone_number)
+    # SQLite can search a JSON list only as text; the quotes make it match whole numbers.
     trunks = SipTrunk.unscoped.filter(numbers__icontains=f'"{phone_number}"')
     own = [except_for.pk] if except_for else []
     if numbers.exclude(pk__in=own).exists() or trunks.exclude(pk__in=own).exists():

@@ -53,7 +53,7 @@ NO_ONE_JOINED = Verdict(
     Outcome.CANCELLED,
     "nobody_joined",
     Blame.PLATFORM_POLICY,
-    "Nobody joined the test call while its link was good",
+    "Nobody joined the test call before its link expired",
     sent=False,
 )
 
@@ -83,6 +83,7 @@ def open_web_call(
     call = _build_call(agent, version, variables)
     require_metadata_fits(call, version)
 
+    # The row first: a room without a row would be invisible to the sweep.
     with transaction.atomic():
         call.save(force_insert=True)
         text = "A test call in a browser was opened"

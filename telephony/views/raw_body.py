@@ -14,6 +14,7 @@ def read_raw_body(request: HttpRequest, limit: int) -> bytes | HttpResponse:
     try:
         if int(request.headers.get("Content-Length") or 0) > limit:
             return json_error(413)
+        # One byte more than allowed, to detect long bodies without a Content-Length.
         body = request.read(limit + 1)
     except (RequestDataTooBig, UnreadablePostError, ValueError):
         return json_error(400, MALFORMED)

@@ -60,6 +60,7 @@ def requested_range(header: str, size: int) -> range | None:
     found = RANGE_HEADER.fullmatch(header.strip())
     if found is None or found[1] == found[2] == "":
         return range(size)
+    # `bytes=-500`: the last 500 bytes.
     if found[1] == "":
         return range(max(0, size - int(found[2])), size) if int(found[2]) else None
     start, stop = int(found[1]), min(int(found[2] or size), size - 1) + 1

@@ -47,5 +47,5 @@ def test_hanging_up_a_ringing_call_raises_an_alarm_while_livekit_is_unreachable(
     )
     assert list(call.events.order_by("pk").values_list("type", "text")) == [
         ("ended", "Hung up before it was answered"),
-        ("alarm", "The phone may ring on: LiveKit could not be asked to end the call"),
+        ("alarm", "The phone may still ring: LiveKit could not be asked to end the call"),
     ]

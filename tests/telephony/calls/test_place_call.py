@@ -96,7 +96,7 @@ def test_variables_too_long_for_livekit_are_refused(ours: Workspace, path: str) 
         path, order if path == "/calls/web" else {**order, "to": "+12025550186"}
     )
 
-    words = "The variables are too long: LiveKit takes 512 KiB, and the agent's settings count"
+    words = "The variables are too long: LiveKit accepts 512 KiB, including the agent's settings"
     assert (response.status_code, response.json()) == (400, {"detail": words})
     assert not Call.unscoped.exists()
 

@@ -105,7 +105,7 @@ def test_unused_web_call_is_closed_when_its_token_has_expired(
     assert call["hung_up_by"] is None
     assert box.rooms() == []
     [line] = Call.unscoped.get().events.filter(type="ended")
-    assert line.text == "Nobody joined the test call while its link was good"
+    assert line.text == "Nobody joined the test call before its link expired"
 
 
 def test_room_outlives_the_browsers_token(ours: Workspace, box: RunningSandbox) -> None:

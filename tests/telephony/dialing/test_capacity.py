@@ -141,4 +141,4 @@ def test_a_call_beyond_the_day_is_refused(ours: Workspace) -> None:
     answers = [client.post("/calls", order) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [201, 400]
-    assert answers[1].json() == {"detail": "The workspace has made all its calls of the day"}
+    assert answers[1].json() == {"detail": "The workspace has reached its daily limit of calls"}

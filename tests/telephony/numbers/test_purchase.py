@@ -157,7 +157,7 @@ def test_the_sip_settings_of_a_connected_number_are_fixed(
     )
     relabelled = client.patch(f"/phone-numbers/{number['id']}", {"label": "x"})
 
-    words = "The SIP settings of a number connected through Twilio are not ours to change"
+    words = "The SIP settings of a number connected through Twilio cannot be changed"
     assert (response.status_code, response.json()) == (400, {"detail": words})
     assert relabelled.json() == {**number, "label": "x"}
 
