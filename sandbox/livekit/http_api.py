@@ -19,7 +19,7 @@ from sandbox.livekit.access_tokens import (
     verify_token,
 )
 from sandbox.livekit.methods import CREATE_SIP_PARTICIPANT
-from sandbox.livekit.sip_service import SipService, info
+from sandbox.livekit.sip_service import SipService, participant_info
 from sandbox.livekit.twirp import (
     PERMISSIONS_DENIED,
     Method,
@@ -37,6 +37,8 @@ MAX_REQUEST_BYTES = 10 * 1024 * 1024
 
 @dataclass
 class LiveKitApi:
+    """Everything under /twirp/."""
+
     config: Config
     clock: Clock
     faults: Faults
@@ -100,7 +102,7 @@ class LiveKitApi:
         await asyncio.sleep(self.faults.rates.hang_seconds)
         if message.wait_until_answered:
             await self.sip.wait_for_answer(call)
-        return encode(info(call), request.content_type)
+        return encode(participant_info(call), request.content_type)
 
 
 def abort_connection(request: web.Request) -> web.StreamResponse:

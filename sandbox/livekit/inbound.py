@@ -19,7 +19,7 @@ from sandbox.livekit.calls import (
 )
 from sandbox.livekit.dispatch_rules import DispatchRules, room_name_for
 from sandbox.livekit.rooms import Rooms
-from sandbox.phones.callee import Callee, caller_of_number
+from sandbox.phones.callee import caller_of_number
 
 NO_TRUNK = "No trunk found"
 NO_RULE = "Does not match Trunks or Dispatch Rules"
@@ -31,6 +31,8 @@ class UnmatchedCallError(Exception):
 
 @dataclass
 class InboundCalls:
+    """Calls from the telephone network to numbers of inbound trunks."""
+
     rooms: Rooms
     calls: Calls
     rules: DispatchRules
@@ -46,9 +48,8 @@ class InboundCalls:
         rule = self.rules.match_rule(trunk.sip_trunk_id, caller=caller, called=called, pin=pin)
         if rule is None:
             raise UnmatchedCallError(NO_RULE)
-        room = self.rooms.get_or_create(
-            _room_request(rule, room_name_for(rule.rule, caller=caller, called=called))
-        )
+        name = room_name_for(rule.rule, caller=caller, called=called)
+        room = self.rooms.get_or_create(_room_request(rule, name))
         dial = Dial(
             call_id=new_livekit_id("SCL_"),
             number=called,
@@ -59,9 +60,12 @@ class InboundCalls:
         )
         participant = self.rooms.join(room, _participant(rule, dial))
         self.rooms.publish(room, participant, "sip_audio")
-        callee: Callee = caller_of_number(caller)
         return self.calls.start(
-            dial, room=room, participant=participant, callee=callee, direction="inbound"
+            dial,
+            room=room,
+            participant=participant,
+            callee=caller_of_number(caller),
+            direction="inbound",
         )
 
 

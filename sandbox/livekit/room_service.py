@@ -14,6 +14,8 @@ MAX_ATTRIBUTES_LENGTH = 64 * 1024  # of names and values together
 
 @dataclass
 class RoomService:
+    """The methods of livekit.RoomService."""
+
     rooms: Rooms
 
     async def create(self, request: room.CreateRoomRequest, grants: Grants) -> models.Room:

@@ -28,8 +28,8 @@ MAX_DISPLAY_NAME_LENGTH = 128
 
 
 @dataclass(frozen=True)
-class Line:
-    """The trunk of a call, as far as dialing needs it."""
+class DialTrunk:
+    """The trunk of an outbound call, from the request or from the store."""
 
     trunk_id: str
     address: str
@@ -39,6 +39,8 @@ class Line:
 
 @dataclass
 class SipService:
+    """CreateSIPParticipant, and the dial that its faults share with it."""
+
     clock: Clock
     rooms: Rooms
     calls: Calls
@@ -58,7 +60,7 @@ class SipService:
             await self.wait_for_answer(call)
         elif call.callee.mute:
             raise NoAnswerError
-        return info(call)
+        return participant_info(call)
 
     def dial(self, request: sip.CreateSIPParticipantRequest) -> Call:
         """Add the callee's participant to the room, then send the INVITE.
@@ -66,7 +68,7 @@ class SipService:
         Raises TwirpError when the request is invalid or the room is full.
         """
         _validate(request)
-        line = self._trunk(request)
+        trunk = self._resolve_trunk(request)
         callee = self.phones.callee_of(
             request.sip_call_to, earlier_dials=self.calls.count_dials(request.sip_call_to)
         )
@@ -74,16 +76,18 @@ class SipService:
             raise callee.error
         # A challenge is not an end: LiveKit repeats the INVITE with credentials if it has them.
         if callee.refusal is not None and callee.refusal.sip_code in (401, 407):
-            callee = replace(callee, refusal=refuse_challenge(has_credentials=line.has_credentials))
+            callee = replace(
+                callee, refusal=refuse_challenge(has_credentials=trunk.has_credentials)
+            )
         call_id = new_livekit_id("SCL_")
         room = self.rooms.get_or_create_by_name(request.room_name)
-        participant = self.rooms.join(room, _participant(request, call_id, line))
+        participant = self.rooms.join(room, _participant(request, call_id, trunk))
         self.rooms.publish(room, participant, "sip_audio")
         dial = Dial(
             call_id=call_id,
             number=request.sip_call_to,
-            caller_id=line.caller_id,
-            trunk_id=line.trunk_id,
+            caller_id=trunk.caller_id,
+            trunk_id=trunk.trunk_id,
             ringing_timeout=_seconds(request, "ringing_timeout", DEFAULT_RINGING_TIMEOUT_SECONDS),
             max_duration=min(
                 _seconds(request, "max_call_duration", MAX_CALL_SECONDS), MAX_CALL_SECONDS
@@ -110,7 +114,7 @@ class SipService:
         if refusal is not None:
             raise refusal.error()
 
-    def _trunk(self, request: sip.CreateSIPParticipantRequest) -> Line:
+    def _resolve_trunk(self, request: sip.CreateSIPParticipantRequest) -> DialTrunk:
         """Raises TwirpError when the trunk does not exist or has no number."""
         numbers: list[str] = []
         address = request.trunk.hostname
@@ -126,10 +130,10 @@ class SipService:
         # LiveKit normalises caller ids for Twilio only.
         if address.partition(":")[0].endswith("twilio.com") and not caller_id.startswith("+"):
             caller_id = f"+{caller_id}"
-        return Line(request.sip_trunk_id, address, caller_id, has_credentials)
+        return DialTrunk(request.sip_trunk_id, address, caller_id, has_credentials)
 
 
-def info(call: Call) -> sip.SIPParticipantInfo:
+def participant_info(call: Call) -> sip.SIPParticipantInfo:
     """Return the response of CreateSIPParticipant."""
     return sip.SIPParticipantInfo(
         participant_id=call.participant.info.sid,
@@ -166,7 +170,7 @@ def _seconds(request: sip.CreateSIPParticipantRequest, name: str, default: float
 
 
 def _participant(
-    request: sip.CreateSIPParticipantRequest, call_id: str, line: Line
+    request: sip.CreateSIPParticipantRequest, call_id: str, trunk: DialTrunk
 ) -> models.ParticipantInfo:
     default_name = "" if request.hide_phone_number else f"Phone {request.sip_call_to}"
     return models.ParticipantInfo(
@@ -174,24 +178,24 @@ def _participant(
         name=request.participant_name or default_name,
         metadata=request.participant_metadata,
         kind=models.ParticipantInfo.Kind.SIP,
-        attributes=_attributes(request, call_id, line),
+        attributes=_attributes(request, call_id, trunk),
     )
 
 
 def _attributes(
-    request: sip.CreateSIPParticipantRequest, call_id: str, line: Line
+    request: sip.CreateSIPParticipantRequest, call_id: str, trunk: DialTrunk
 ) -> dict[str, str]:
     attributes = {
         **request.participant_attributes,
         "sip.callID": call_id,
         "sip.callIDFull": f"{random_name(20)}@sandbox",
         CALL_STATUS_ATTRIBUTE: "dialing",
-        "sip.trunkID": line.trunk_id,
-        "sip.hostname": line.address,
+        "sip.trunkID": trunk.trunk_id,
+        "sip.hostname": trunk.address,
     }
     if not request.hide_phone_number:
         attributes |= {
             "sip.phoneNumber": request.sip_call_to,
-            "sip.trunkPhoneNumber": line.caller_id,
+            "sip.trunkPhoneNumber": trunk.caller_id,
         }
     return attributes

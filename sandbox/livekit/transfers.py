@@ -24,6 +24,8 @@ TRANSFER_SCHEMES = ("sip:", "sips:", "tel:")
 
 @dataclass
 class Transfers:
+    """The transfers in progress, by call id."""
+
     clock: Clock
     rooms: Rooms
     calls: Calls

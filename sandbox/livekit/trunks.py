@@ -251,8 +251,8 @@ def _matches_filters(trunk: Any, request: Any) -> bool:
         return False
     if not request.numbers or not trunk.numbers:
         return True
-    wanted = {normalize_number(n) for n in request.numbers}
-    return any(normalize_number(n) in wanted for n in trunk.numbers)
+    requested = {normalize_number(n) for n in request.numbers}
+    return any(normalize_number(n) in requested for n in trunk.numbers)
 
 
 def apply_update(info: Any, update: Any) -> None:

@@ -30,6 +30,8 @@ REORDER_WITHIN_SECONDS = 0.5  # with the fault `webhook_reorder`
 
 @dataclass
 class Webhooks:
+    """The queues of events by key, and the tasks that deliver them."""
+
     config: Config
     faults: Faults
     poster: Poster
@@ -52,9 +54,9 @@ class Webhooks:
         # A lost event is lost before it is queued; a duplicate has the same id and body.
         copies = self.faults.draw_webhook_copies()
         for _ in range(copies):
-            self._queue(key, (now, body, event_id))
+            self._enqueue(key, (now, body, event_id))
 
-    def _queue(self, key: str, item: tuple[float, bytes, str]) -> None:
+    def _enqueue(self, key: str, item: tuple[float, bytes, str]) -> None:
         if self.faults.rates.webhook_reorder:
             self._spawn(self._deliver_late(item))
             return

@@ -51,6 +51,8 @@ class Worker:
 
 @dataclass(eq=False)
 class AssignedJob:
+    """A job that a worker has accepted, and the identity of its participant."""
+
     job: agent.Job
     room: Room
     identity: str
@@ -58,6 +60,8 @@ class AssignedJob:
 
 @dataclass
 class Workers:
+    """The registered workers by id."""
+
     config: Config
     clock: Clock
     rooms: Rooms

@@ -71,10 +71,10 @@ class TwilioControl:
             self.api.faults = faults
 
     def _state(self) -> dict[str, Any]:
-        stock = self.numbers.inventory
+        inventory = self.numbers.inventory
         return {
             "balance": self.account.balance,
-            "inventory": None if stock is None else [offer.phone_number for offer in stock],
+            "inventory": None if inventory is None else [offer.phone_number for offer in inventory],
             "faults": [asdict(fault) for fault in self.api.faults],
             **{name: self.account.rows(table) for name, table in TABLES.items()},
         }

@@ -147,5 +147,5 @@ def matches_search(offer: Offer, query: Mapping[str, str]) -> bool:
 def _matches_pattern(number: str, pattern: str) -> bool:
     """Match digits, and letters as on a keypad; `*` stands for any digit."""
     keys = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
-    wanted = pattern.lower().translate(keys).replace("+", "")
-    return bool(re.search("".join(r"\d" if c == "*" else re.escape(c) for c in wanted), number))
+    digits = pattern.lower().translate(keys).replace("+", "")
+    return bool(re.search("".join(r"\d" if c == "*" else re.escape(c) for c in digits), number))
