@@ -1,3 +1,5 @@
+"""Batches: lists of recipients, and the calls to them."""
+
 from django.apps import AppConfig
 
 

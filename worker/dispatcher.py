@@ -2,7 +2,7 @@
 
 Celery starts dispatchers, one at a time per process; the event loop makes the calls. Any number may
 run on any number of machines, because what they share is counted and paced under row locks. A
-dispatcher that dies loses nothing: its work stands in rows.
+dispatcher that dies loses nothing: its work stands in rows (docs/architecture.md §7).
 """
 
 import asyncio

@@ -35,6 +35,7 @@ class PeriodicThread(threading.Thread):
         self._database_is_lost = False
 
     def run(self) -> None:
+        """Run rounds until stopped. Called by `start`."""
         first = self._first_delay_seconds
         self._wait(self._interval_seconds if first is None else first)
         while not self._stopped.is_set():

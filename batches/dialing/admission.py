@@ -22,7 +22,7 @@ def window_of(batch: Batch) -> dict[str, Any] | None:
 
 
 class BatchPace:
-    """The paces that batches have of their own, under their rows' locks."""
+    """The next slots of batches with a pace of their own, read under their rows' locks."""
 
     def __init__(self, batches: QuerySet[Batch], calls: Sequence[Call]) -> None:
         ids = {call.batch_id for call in calls if call.batch_id}

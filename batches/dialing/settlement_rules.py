@@ -23,7 +23,7 @@ ADMISSION_REFUSALS = frozenset(
 TEMPORARY_REFUSALS = frozenset({"window_closed", "min_gap"})
 WINDOW_CHECK_INTERVAL = timedelta(seconds=60)
 
-# INVITEs that the carrier refused for reasons of its own; then the recipient has failed.
+# INVITEs that failed at the trunk or carrier; after so many the recipient fails.
 MAX_UNCOUNTED_SENDS = 10
 # When an attempt that cost nothing is repeated, by how many there have been.
 UNCOUNTED_RETRY_SECONDS = (1, 2, 5, 15, 60, 300)
@@ -148,7 +148,7 @@ def _after_uncounted(
     if recipient.uncounted_sends >= MAX_UNCOUNTED_SENDS:
         return RecipientChange(transitions.FAIL, call.end_reason, outcome, recipient.attempts)
 
-    # Our own checks are no trouble: the call is offered again at once and nothing is reported.
+    # A refusal by our own checks is not a failure: repeat the call at once, without a reason.
     if call.verdict is None or call.verdict.blame is Blame.PLATFORM_POLICY:
         reason = None
         delay_seconds = 0

@@ -159,6 +159,7 @@ class _PreviewTally:
         return []
 
     def count(self, chunk: list[Verdict]) -> None:
+        """Count some verdicts."""
         self.rows += len(chunk)
         accepted = [verdict for verdict in chunk if isinstance(verdict, Accepted)]
         numbers = [verdict.phone_number for verdict in accepted]
@@ -175,6 +176,7 @@ class _PreviewTally:
                 self._count_accepted(verdict, reason)
 
     def counts(self, *, repaired: int) -> dict[str, int]:
+        """Return the counts of the contract's preview."""
         skipped = {name: self.reasons[name] for name in (DUPLICATE, SUPPRESSED, MISSING_VARIABLE)}
         return {
             "rows": self.rows,

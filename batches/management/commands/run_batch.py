@@ -1,3 +1,5 @@
+"""`manage.py run_batch`: upload, start and watch a batch from the terminal."""
+
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator

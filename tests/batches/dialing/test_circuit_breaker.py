@@ -12,7 +12,7 @@ from batches.models import Batch
 from batches.services.batches import resume_batch
 from telephony.models import Call, NumberPace, Outcome, PhoneNumber, Stage
 from tests import make
-from tests.batches.dialing.test_settlement import answered_call, ended_call
+from tests.batches.dialing.ended_calls import answered_call, ended_call
 from voiceops.core.ids import uuid7
 
 CREDENTIALS: dict[str, Any] = {

@@ -1,3 +1,5 @@
+"""`manage.py prune`: delete what has been kept long enough."""
+
 import sys
 from typing import Any
 

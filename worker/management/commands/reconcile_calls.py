@@ -1,3 +1,5 @@
+"""`manage.py reconcile_calls`: check and settle calls once."""
+
 import sys
 from typing import Any
 
