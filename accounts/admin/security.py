@@ -127,18 +127,20 @@ class SecondFactorAdmin(ReadOnlyAdmin):
     search_ids = ("pk", "user")
     list_select_related = ("user",)
     exclude = ("secret", "last_step")
-    actions = ("take_away",)
+    actions = ("remove_factor",)
 
     def get_urls(self) -> list[URLPattern]:
         own_page = self.admin_site.admin_view(second_factor_view)
         urls: list[URLPattern] = super().get_urls()
         return [path("mine/", own_page, name=SECOND_FACTOR_PAGE), *urls]
 
-    def has_take_away_permission(self, request: HttpRequest) -> bool:
+    def has_remove_factor_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)
 
-    @admin.action(description="Remove, because its owner has lost it", permissions=["take_away"])
-    def take_away(self, request: HttpRequest, queryset: QuerySet[SecondFactor]) -> None:
+    @admin.action(
+        description="Remove, because its owner has lost it", permissions=["remove_factor"]
+    )
+    def remove_factor(self, request: HttpRequest, queryset: QuerySet[SecondFactor]) -> None:
         self.apply_to_each(
             request,
             queryset,

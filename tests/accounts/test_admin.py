@@ -1,5 +1,6 @@
-"""What staff do with people, seats and credentials. That every table is there is
-tests/test_admin.py's.
+"""What staff do with users, memberships and credentials in the admin.
+
+tests/admin checks that every table has its pages.
 """
 
 import pytest
@@ -15,20 +16,20 @@ INLINE = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
 
 
 @pytest.fixture
-def person(db: None) -> User:
+def staff_user(db: None) -> User:
     return make.user(is_staff=True, is_superuser=True)
 
 
 @pytest.fixture
-def staff(person: User) -> Client:
+def staff(staff_user: User) -> Client:
     client = Client()
-    client.force_login(person)
+    client.force_login(staff_user)
     return client
 
 
-def audited(person: User) -> list[str]:
+def audited(staff_user: User) -> list[str]:
     return list(
-        AuditEntry.unscoped.filter(actor_name=person.email)
+        AuditEntry.unscoped.filter(actor_name=staff_user.email)
         .order_by("pk")
         .values_list("action", flat=True)
     )
@@ -36,14 +37,14 @@ def audited(person: User) -> list[str]:
 
 def test_pages_contain_no_secret(staff: Client, ours: Workspace) -> None:
     row, _ = make.api_key(ours)
-    person = User.objects.get()
+    staff_user = User.objects.get()
 
     key_page = staff.get(f"/admin/accounts/apikey/{row.pk}/change/").content.decode()
-    user_page = staff.get(f"/admin/accounts/user/{person.pk}/change/").content.decode()
+    user_page = staff.get(f"/admin/accounts/user/{staff_user.pk}/change/").content.decode()
 
     assert row.prefix in key_page
     assert ApiKey.unscoped.get().key_hash not in key_page
-    assert person.password not in user_page
+    assert staff_user.password not in user_page
 
 
 def test_anonymous_visitors_get_the_login_page(db: None) -> None:
@@ -55,20 +56,20 @@ def test_anonymous_visitors_get_the_login_page(db: None) -> None:
     )
 
 
-def test_staff_who_add_a_workspace_become_its_admin(staff: Client, person: User) -> None:
+def test_staff_who_add_a_workspace_become_its_admin(staff: Client, staff_user: User) -> None:
     staff.post(
         "/admin/accounts/workspace/add/", {"name": "New", "max_concurrent_calls": "5", **INLINE}
     )
 
     workspace = Workspace.unscoped.get()
-    seat = workspace.memberships.get()
+    membership = workspace.memberships.get()
     assert (workspace.name, workspace.max_concurrent_calls) == ("New", 5)
-    assert (seat.user, seat.role) == (person, Role.ADMIN)
-    assert audited(person) == ["workspace.created"]
+    assert (membership.user, membership.role) == (staff_user, Role.ADMIN)
+    assert audited(staff_user) == ["workspace.created"]
 
 
 def test_limits_of_a_workspace_are_validated_as_in_the_api(
-    staff: Client, person: User, ours: Workspace
+    staff: Client, staff_user: User, ours: Workspace
 ) -> None:
     url = f"/admin/accounts/workspace/{ours.pk}/change/"
     window = '{"days": [1, 2], "start": "09:00", "end": "18:00", "timezone": "recipient"}'
@@ -86,11 +87,11 @@ def test_limits_of_a_workspace_are_validated_as_in_the_api(
         "timezone": "recipient",
     }
     assert "start: field required" in refused
-    assert audited(person) == ["workspace.updated"]
+    assert audited(staff_user) == ["workspace.updated"]
 
 
 def test_memberships_can_be_added_changed_and_deleted_but_an_admin_stays(
-    staff: Client, person: User, ours: Workspace
+    staff: Client, staff_user: User, ours: Workspace
 ) -> None:
     admin = make.member(ours, Role.ADMIN)
     guest = make.user()
@@ -99,25 +100,27 @@ def test_memberships_can_be_added_changed_and_deleted_but_an_admin_stays(
     staff.post(
         f"{base}add/", {"workspace": str(ours.pk), "user": str(guest.pk), "role": Role.MEMBER}
     )
-    seat = Membership.unscoped.get(user=guest)
-    staff.post(f"{base}{seat.pk}/change/", {"role": Role.MANAGER})
-    only = Membership.unscoped.get(user=admin)
+    membership = Membership.unscoped.get(user=guest)
+    staff.post(f"{base}{membership.pk}/change/", {"role": Role.MANAGER})
+    last_admin = Membership.unscoped.get(user=admin)
     lowered = staff.post(
-        f"{base}{only.pk}/change/", {"role": Role.MEMBER}, follow=True
+        f"{base}{last_admin.pk}/change/", {"role": Role.MEMBER}, follow=True
     ).content.decode()
-    taken = staff.post(f"{base}{only.pk}/delete/", {"post": "yes"}, follow=True).content.decode()
+    deleted = staff.post(
+        f"{base}{last_admin.pk}/delete/", {"post": "yes"}, follow=True
+    ).content.decode()
 
-    seat.refresh_from_db()
+    membership.refresh_from_db()
     guest.refresh_from_db()
-    assert (seat.role, guest.default_workspace) == (Role.MANAGER, ours)
-    assert ["Workspace must keep an admin" in text for text in (lowered, taken)] == [True, True]
+    assert (membership.role, guest.default_workspace) == (Role.MANAGER, ours)
+    assert ["Workspace must keep an admin" in text for text in (lowered, deleted)] == [True, True]
     assert Membership.unscoped.get(user=admin).role == Role.ADMIN
-    staff.post(f"{base}{seat.pk}/delete/", {"post": "yes"})
+    staff.post(f"{base}{membership.pk}/delete/", {"post": "yes"})
     assert not Membership.unscoped.filter(user=guest).exists()
-    assert audited(person) == ["member.added", "member.role_changed", "member.removed"]
+    assert audited(staff_user) == ["member.added", "member.role_changed", "member.removed"]
 
 
-def test_a_changed_address_can_still_log_in(staff: Client, person: User) -> None:
+def test_a_changed_address_can_still_log_in(staff: Client, staff_user: User) -> None:
     other = make.user()
 
     staff.post(
@@ -127,7 +130,7 @@ def test_a_changed_address_can_still_log_in(staff: Client, person: User) -> None
 
     other.refresh_from_db()
     assert (other.email, other.name) == ("new@example.com", "N")
-    assert audited(person) == ["user.changed_by_staff"]
+    assert audited(staff_user) == ["user.changed_by_staff"]
 
 
 def test_users_cannot_be_deleted(staff: Client) -> None:
@@ -139,7 +142,7 @@ def test_users_cannot_be_deleted(staff: Client) -> None:
     assert User.objects.filter(pk=other.pk).exists()
 
 
-def test_staff_cannot_gain_privileges_nor_edit_superusers(db: None, person: User) -> None:
+def test_staff_cannot_gain_privileges_nor_edit_superusers(db: None, staff_user: User) -> None:
     helper = make.user(is_staff=True)
     helper.user_permissions.add(*_permissions("change_user", "view_user"))
     guest = make.user()
@@ -156,7 +159,7 @@ def test_staff_cannot_gain_privileges_nor_edit_superusers(db: None, person: User
 
     answers = [
         client.post(f"/admin/accounts/user/{row.pk}/change/", wanted).status_code
-        for row in (person, helper, guest)
+        for row in (staff_user, helper, guest)
     ]
 
     guest.refresh_from_db()
@@ -164,7 +167,9 @@ def test_staff_cannot_gain_privileges_nor_edit_superusers(db: None, person: User
     assert (guest.email, guest.is_staff, guest.is_superuser) == ("x@example.com", False, False)
 
 
-def test_keys_are_revoked_and_logins_ended(staff: Client, person: User, ours: Workspace) -> None:
+def test_keys_are_revoked_and_logins_ended(
+    staff: Client, staff_user: User, ours: Workspace
+) -> None:
     key, _ = make.api_key(ours)
     session = make.session(make.member(ours))
 
@@ -174,7 +179,7 @@ def test_keys_are_revoked_and_logins_ended(staff: Client, person: User, ours: Wo
     key.refresh_from_db()
     assert key.revoked_at is not None
     assert not Session.objects.get().is_live(timezone.now())
-    assert audited(person) == ["api_key.revoked", "session.ended"]
+    assert audited(staff_user) == ["api_key.revoked", "session.ended"]
 
 
 def _permissions(*names: str) -> list[Permission]:

@@ -25,9 +25,9 @@ def test_the_admin_of_a_new_workspace_can_log_in() -> None:
 
 
 def test_an_existing_user_keeps_their_password(ours: Workspace) -> None:
-    person = make.member(ours)
+    user = make.member(ours)
 
-    printed = run("create_workspace", "Second", "--admin", person.email)
+    printed = run("create_workspace", "Second", "--admin", user.email)
 
     assert "password" not in printed
     assert User.objects.get().check_password(make.PASSWORD)

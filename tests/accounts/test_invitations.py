@@ -79,12 +79,12 @@ def test_a_new_user_must_choose_a_strong_password(ours: Workspace) -> None:
 
 
 def test_an_existing_user_needs_no_new_password(ours: Workspace, theirs: Workspace) -> None:
-    person = make.member(theirs, email="guest@example.com")
+    user = make.member(theirs, email="guest@example.com")
 
     response = accept(invite(ours))
 
     assert response.json()["workspace"]["id"] == str(ours.pk)
-    assert {seat.workspace for seat in person.memberships.all()} == {ours, theirs}
+    assert {membership.workspace for membership in user.memberships.all()} == {ours, theirs}
     assert User.objects.get().default_workspace == theirs
 
 

@@ -40,10 +40,10 @@ def test_a_list_needs_the_same_queries_for_any_number_of_rows(
 def test_listing_workspaces_needs_the_same_queries_for_any_number(
     ours: Workspace, rows: int, django_assert_num_queries: Any
 ) -> None:
-    person = make.member(ours)
+    user = make.member(ours)
     for _ in range(rows - 1):
-        Membership.unscoped.create(workspace=make.workspace(), user=person, role=Role.MEMBER)
-    client = make.bearer(person)
+        Membership.unscoped.create(workspace=make.workspace(), user=user, role=Role.MEMBER)
+    client = make.bearer(user)
 
     with django_assert_num_queries(3):  # caller, count, page
         listed = client.get("/workspaces").json()

@@ -25,7 +25,7 @@ LIMITS = {
 }
 
 
-def told(workspace: Workspace, role: str, **changes: Any) -> dict[str, Any]:
+def described(workspace: Workspace, role: str, **changes: Any) -> dict[str, Any]:
     created_at = workspace.created_at.isoformat().replace("+00:00", "Z")
     limits = {**LIMITS, **changes}
     return {
@@ -43,13 +43,13 @@ def test_users_see_their_own_workspaces(ours: Workspace, theirs: Workspace) -> N
     listed = client.get("/workspaces").json()
 
     assert listed == {
-        "items": [told(ours, "manager")],
+        "items": [described(ours, "manager")],
         "total": 1,
         "page": 1,
         "page_size": 50,
         "total_pages": 1,
     }
-    assert client.get(f"/workspaces/{ours.pk}").json() == told(ours, "manager")
+    assert client.get(f"/workspaces/{ours.pk}").json() == described(ours, "manager")
 
 
 @pytest.mark.parametrize("number", [2**31, 2**63, 10**30])
@@ -58,23 +58,23 @@ def test_a_limit_must_fit_an_integer_column(ours: Workspace, number: int) -> Non
 
     response = make.client(ours).patch(f"/workspaces/{ours.pk}", body)
 
-    told = {
+    too_large = {
         "msg": "ensure this value is less than or equal to 2147483647",
         "type": "value_error.number.not_le",
     }
     assert (response.status_code, response.json()) == (
         422,
-        {"detail": [{"loc": ["body", name], **told} for name in body]},
+        {"detail": [{"loc": ["body", name], **too_large} for name in body]},
     )
 
 
 def test_the_body_of_a_workspace_may_be_sent_back(ours: Workspace) -> None:
     client = make.bearer(make.member(ours, name="Ann"))
-    told = client.get("/auth/me").json()
+    body = client.get("/auth/me").json()
 
-    response = client.patch("/auth/me", {**told, "name": "Anna"})
+    response = client.patch("/auth/me", {**body, "name": "Anna"})
 
-    assert (response.status_code, response.json()) == (200, {**told, "name": "Anna"})
+    assert (response.status_code, response.json()) == (200, {**body, "name": "Anna"})
 
 
 def test_a_key_sees_its_workspace_only_and_creates_none(ours: Workspace, theirs: Workspace) -> None:
@@ -82,7 +82,7 @@ def test_a_key_sees_its_workspace_only_and_creates_none(ours: Workspace, theirs:
 
     made = client.post("/workspaces", {"name": "Another"})
 
-    assert client.get("/workspaces").json()["items"] == [told(ours, "admin")]
+    assert client.get("/workspaces").json()["items"] == [described(ours, "admin")]
     assert (made.status_code, made.json()) == (403, {"detail": "Insufficient permissions"})
 
 
@@ -94,7 +94,7 @@ def test_the_creator_of_a_workspace_is_its_admin(ours: Workspace) -> None:
     second = Workspace.unscoped.get(name="Second")
     assert (response.status_code, response.json()) == (
         201,
-        told(second, "admin", max_concurrent_calls=5),
+        described(second, "admin", max_concurrent_calls=5),
     )
     assert client.get("/auth/me").json()["default_workspace_id"] == str(ours.pk)
     assert client.get("/audit-log", headers={"X-Workspace-ID": str(second.pk)}).json()["total"] == 1
@@ -107,7 +107,7 @@ def test_an_admin_sets_the_limits(ours: Workspace) -> None:
     response = make.client(ours).patch(f"/workspaces/{ours.pk}", changes)
 
     expected = {"calling_window": window, "holidays_country": "DE", "max_attempts_per_day": 3}
-    assert (response.status_code, response.json()) == (200, told(ours, "admin", **expected))
+    assert (response.status_code, response.json()) == (200, described(ours, "admin", **expected))
     assert AuditEntry.unscoped.get(action="workspace.updated").changes == expected
 
 
@@ -156,12 +156,12 @@ def test_invalid_limits_are_refused(
 
 
 def test_deleting_a_workspace_keeps_users_and_audit_entries(ours: Workspace) -> None:
-    person = make.member(ours, Role.ADMIN)
+    member = make.member(ours, Role.ADMIN)
     second = make.workspace()
-    Membership.unscoped.create(workspace=second, user=person, role=Role.MEMBER)
+    Membership.unscoped.create(workspace=second, user=member, role=Role.MEMBER)
     make.agent(ours)
 
-    response = make.bearer(person).delete(f"/workspaces/{ours.pk}")
+    response = make.bearer(member).delete(f"/workspaces/{ours.pk}")
 
     assert (response.status_code, response.json()) == (200, {"detail": "Deleted"})
     assert list(Workspace.unscoped.all()) == [second]
@@ -183,20 +183,20 @@ def test_a_workspace_with_numbers_cannot_be_deleted(ours: Workspace) -> None:
 
 
 def test_members_have_hand_picked_fields_only(ours: Workspace, theirs: Workspace) -> None:
-    person = make.member(ours, Role.MANAGER, name="Ada")
+    member = make.member(ours, Role.MANAGER, name="Ada")
     make.member(theirs)
 
     listed = make.client(ours, Role.MEMBER).get(f"/workspaces/{ours.pk}/members").json()["items"]
 
-    seat = Membership.unscoped.get(user=person)
+    membership = Membership.unscoped.get(user=member)
     assert listed == [
         {
-            "id": str(person.pk),
-            "user_id": str(person.pk),
-            "email": person.email,
+            "id": str(member.pk),
+            "user_id": str(member.pk),
+            "email": member.email,
             "name": "Ada",
             "role": "manager",
-            "created_at": seat.created_at.isoformat().replace("+00:00", "Z"),
+            "created_at": membership.created_at.isoformat().replace("+00:00", "Z"),
         }
     ]
 
@@ -217,12 +217,12 @@ def test_listing_members_needs_the_same_queries_for_any_number(
 
 
 def test_a_changed_role_applies_to_the_next_request(ours: Workspace) -> None:
-    person = make.member(ours, Role.MEMBER)
-    client = make.bearer(person)
+    member = make.member(ours, Role.MEMBER)
+    client = make.bearer(member)
 
     before = client.get("/audit-log").status_code
     changed = make.client(ours).patch(
-        f"/workspaces/{ours.pk}/members/{person.pk}", {"role": "admin"}
+        f"/workspaces/{ours.pk}/members/{member.pk}", {"role": "admin"}
     )
     after = client.get("/audit-log").status_code
 
@@ -234,10 +234,10 @@ def test_a_changed_role_applies_to_the_next_request(ours: Workspace) -> None:
 
 def test_a_removed_member_loses_access_at_once(ours: Workspace) -> None:
     make.member(ours, Role.ADMIN)
-    person = make.member(ours, Role.ADMIN)
-    client = make.bearer(person)
+    member = make.member(ours, Role.ADMIN)
+    client = make.bearer(member)
 
-    response = make.client(ours).delete(f"/workspaces/{ours.pk}/members/{person.pk}")
+    response = make.client(ours).delete(f"/workspaces/{ours.pk}/members/{member.pk}")
     after = client.get("/api-keys")
 
     assert (response.status_code, response.json()) == (200, {"detail": "Deleted"})
@@ -309,12 +309,12 @@ def test_audit_entries_cannot_be_changed(ours: Workspace) -> None:
 
 
 def test_the_audit_log_can_be_searched(ours: Workspace) -> None:
-    person = make.member(ours, Role.ADMIN)
-    client = make.bearer(person)
+    member = make.member(ours, Role.ADMIN)
+    client = make.bearer(member)
     made = client.post("/api-keys", {"name": "Robot", "role": "member"}).json()
     make.audit_entry(ours)
 
-    by_actor = client.get(f"/audit-log?actor={person.pk}").json()
+    by_actor = client.get(f"/audit-log?actor={member.pk}").json()
     by_object = client.get(
         f"/audit-log?object_type=apikey&object_id={made['id']}&action=api_key.created"
     ).json()
@@ -327,7 +327,7 @@ def test_the_audit_log_can_be_searched(ours: Workspace) -> None:
         == [
             {
                 "id": str(entry.pk),
-                "actor": {"type": "user", "id": str(person.pk), "name": person.email},
+                "actor": {"type": "user", "id": str(member.pk), "name": member.email},
                 "action": "api_key.created",
                 "object_type": "apikey",
                 "object_id": made["id"],

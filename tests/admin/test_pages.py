@@ -1,6 +1,4 @@
-"""Pages of the admin that show and do more than a table: batches that move, calls that tell their
-story.
-"""
+"""Admin pages that are more than a table: batches in progress, uploads, calls with their events."""
 
 import re
 
@@ -156,7 +154,7 @@ def test_staff_import_suppressed_numbers(staff: Client, ours: Workspace) -> None
     bad = SimpleUploadedFile("list.csv", b"name\nAda\n")
 
     linked = url in staff.get("/admin/batches/suppression/").content.decode()
-    told = staff.post(
+    page = staff.post(
         url, {"workspace": str(ours.pk), "file": good, "default_country": "us"}, follow=True
     )
     refused = staff.post(url, {"workspace": str(ours.pk), "file": bad}).content.decode()
@@ -166,7 +164,7 @@ def test_staff_import_suppressed_numbers(staff: Client, ours: Workspace) -> None
 
     assert linked
     assert (
-        "1 numbers added, 0 already on the list, 1 rows rejected; row 3:" in told.content.decode()
+        "1 numbers added, 0 already on the list, 1 rows rejected; row 3:" in page.content.decode()
     )
     assert ours.suppressions.get().phone_number == "+12025550186"
     assert "phone column" in refused
@@ -260,8 +258,8 @@ def test_a_form_from_another_site_is_refused(ours: Workspace, page: str) -> None
 
 def test_uploading_needs_no_permission_to_view_agents_and_numbers(ours: Workspace) -> None:
     url, client = "/admin/batches/batch/upload/offers/", Client()
-    person = make.user(is_staff=True)
-    client.force_login(person)
+    user = make.user(is_staff=True)
+    client.force_login(user)
     agents = {"app_label": "batches", "model_name": "batch", "field_name": "agent"}
     others = [
         {**agents, "field_name": "agent_version"},
@@ -269,7 +267,7 @@ def test_uploading_needs_no_permission_to_view_agents_and_numbers(ours: Workspac
     ]
 
     before = client.get(url, agents)
-    person.user_permissions.add(Permission.objects.get(codename="add_batch"))
+    user.user_permissions.add(Permission.objects.get(codename="add_batch"))
     after = client.get(url, agents)
     refused = [client.get(url, other) for other in others]
 
@@ -307,9 +305,9 @@ def test_recipients_of_a_batch_are_in_file_order(staff: Client, ours: Workspace)
 
 
 def test_a_recipient_page_has_variables_and_calls(staff: Client, ours: Workspace) -> None:
-    person = make.recipient(make.batch(ours))
+    recipient = make.recipient(make.batch(ours))
 
-    page = staff.get(page_of(type(person), person)).content.decode()
+    page = staff.get(page_of(type(recipient), recipient)).content.decode()
 
     assert "first_name: Ada" in page
-    assert f"/admin/telephony/call/?q={person.pk}" in page
+    assert f"/admin/telephony/call/?q={recipient.pk}" in page

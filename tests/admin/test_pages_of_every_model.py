@@ -1,6 +1,4 @@
-"""The staff's admin, whole: every table of ours is there, can be listed, searched and opened, and
-tells no secret.
-"""
+"""Every table has admin pages that can be listed, searched and opened, and contain no secret."""
 
 import re
 from collections.abc import Callable
@@ -159,13 +157,13 @@ def page_of(model: type[models.Model], row: Any = None) -> str:
 
 
 def order(staff: Client, model: type[models.Model], action: str, *rows: Any) -> str:
-    """What the page says after an action on these rows."""
+    """Apply an action to the rows and return the page that follows."""
     chosen = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
     return staff.post(page_of(model), chosen, follow=True).content.decode()
 
 
 def form_of(html: str) -> dict[str, str]:
-    """The values a browser would send back from a change page, JSON and texts included."""
+    """Return the values a browser would send from a change page, JSON and texts included."""
     found = dict(re.findall(r'<input[^>]*?name="([^"_][^"]*)"[^>]*?value="([^"]*)"', html))
     texts = re.findall(r'<textarea[^>]*?name="([^"]+)"[^>]*>\n?(.*?)</textarea>', html, re.DOTALL)
     return {name: value.replace("&quot;", '"') for name, value in (*found.items(), *texts)}
@@ -307,12 +305,12 @@ def test_staff_add_publish_and_delete_an_agent(staff: Client, ours: Workspace) -
 
     staff.post(f"{page_of(Agent)}add/", {**form, **values})
     agent = Agent.unscoped.get()
-    told = [order(staff, Agent, action, agent) for action in ("publish", "delete_keeping_history")]
+    pages = [order(staff, Agent, action, agent) for action in ("publish", "delete_keeping_history")]
 
     agent.refresh_from_db()
     assert (agent.name, agent.workspace, agent.published_version) == ("New", ours, 1)
     assert agent.deleted_at is not None
-    assert ["Done: 1." in text for text in told] == [True, True]
+    assert ["Done: 1." in text for text in pages] == [True, True]
 
 
 def test_staff_control_a_batch_and_see_refusals(staff: Client, ours: Workspace) -> None:

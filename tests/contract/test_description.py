@@ -1,4 +1,4 @@
-"""What the OpenAPI page says is what is answered: fields, kinds, parameters and statuses."""
+"""Responses match the OpenAPI description: fields, types, parameters and statuses."""
 
 from functools import cache
 from typing import Any
@@ -24,10 +24,14 @@ def strict(schema: Any) -> Any:
         return [strict(inner) for inner in schema]
     if not isinstance(schema, dict):
         return schema
-    told = {name: strict(inner) for name, inner in schema.items()}
-    if "properties" in told:
-        told.setdefault("additionalProperties", False)
-    return {"anyOf": [told, {"type": "null"}]} if told.pop("nullable", False) else told
+    inner_schema = {name: strict(inner) for name, inner in schema.items()}
+    if "properties" in inner_schema:
+        inner_schema.setdefault("additionalProperties", False)
+    return (
+        {"anyOf": [inner_schema, {"type": "null"}]}
+        if inner_schema.pop("nullable", False)
+        else inner_schema
+    )
 
 
 def differences(path: str, method: str, response: Any) -> list[str]:
@@ -48,7 +52,7 @@ def test_responses_have_the_described_fields(ours: Workspace) -> None:
         make.webhook(ours),
         make.call(ours, stage="ended", outcome="busy", sip_status_code=486),
     )
-    for status in ("pending", "delivered"):  # the latter with no try to come
+    for status in ("pending", "delivered"):  # a delivered one has no next attempt
         make.delivery(webhook, status=status)
     make.sip_trunk(ours)
     make.suppression(ours)

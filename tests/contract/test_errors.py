@@ -1,6 +1,4 @@
-"""Whatever goes wrong, wherever: JSON with a `detail`, the documented status, in the documented
-order.
-"""
+"""Every error is JSON with a `detail` and the documented status, in the documented order."""
 
 import json
 

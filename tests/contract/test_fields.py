@@ -1,4 +1,4 @@
-"""The 422 table of the contract, to the letter: each field, in JSON, in forms and in query strings."""
+"""The documented 422 of each kind of field, in JSON, in forms and in query strings."""
 
 import uuid
 from typing import Any
@@ -43,7 +43,7 @@ AN_ID = "0190f2f0-0000-7000-8000-000000000001"
 
 
 class Thing(Text):
-    """Refuses by meaning, like a reference to a row that is not there."""
+    """Raises a domain error, as a reference to a missing row does."""
 
     def to_internal_value(self, data: Any) -> str:
         raise NotFound("Thing not found")
@@ -317,8 +317,8 @@ def test_a_missing_row_is_reported_before_an_invalid_value() -> None:
 
 
 def test_read_only_fields_in_a_body_are_ignored() -> None:
-    class Told(StrictSerializer):
+    class ReadOnly(StrictSerializer):
         id = Uuid(read_only=True)
         name = Text()
 
-    assert valid({"id": "anything", "name": "x"}, Told) == {"name": "x"}
+    assert valid({"id": "anything", "name": "x"}, ReadOnly) == {"name": "x"}

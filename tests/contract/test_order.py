@@ -1,4 +1,4 @@
-"""Which refusal comes first: URL, credentials, method, workspace, role, object, body, schema."""
+"""The order of refusals: URL, credentials, method, workspace, role, object, body, schema."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ def test_an_api_key_is_refused_before_the_body_is_read(
     [("{", "application/json"), ("x", "text/plain"), ("[1]", "application/json")],
 )
 @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "one"}])
-def test_the_second_row_of_a_path_is_looked_up_before_the_body(
+def test_the_second_row_of_a_path_is_found_before_the_body(
     ours: Workspace, body: str, content_type: str, key: dict[str, str]
 ) -> None:
     webhook, batch, nothing = make.webhook(ours), make.batch(ours), uuid7()
@@ -100,10 +100,10 @@ def test_a_blank_id_is_not_a_uuid(ours: Workspace, path: str) -> None:
     response = make.client(ours).post(path, body)
 
     blank = [name for name in ("agent_id", "from_number_id") if name in body]
-    told = {"msg": "value is not a valid uuid", "type": "type_error.uuid"}
+    invalid_uuid = {"msg": "value is not a valid uuid", "type": "type_error.uuid"}
     assert (response.status_code, response.json()) == (
         422,
-        {"detail": [{"loc": ["body", name], **told} for name in blank]},
+        {"detail": [{"loc": ["body", name], **invalid_uuid} for name in blank]},
     )
 
 
@@ -112,9 +112,9 @@ def test_a_blank_required_id_in_a_form_is_not_a_uuid(ours: Workspace) -> None:
 
     response = make.client(ours).post("/batches", body, format="multipart")
 
-    told = {"msg": "value is not a valid uuid", "type": "type_error.uuid"}
+    invalid_uuid = {"msg": "value is not a valid uuid", "type": "type_error.uuid"}
     file = {"loc": ["body", "file"], "msg": "field required", "type": "value_error.missing"}
-    blank = [{"loc": ["body", name], **told} for name in ("agent_id", "phone_number_id")]
+    blank = [{"loc": ["body", name], **invalid_uuid} for name in ("agent_id", "phone_number_id")]
     assert (response.status_code, response.json()) == (422, {"detail": [*blank, file]})
 
 
@@ -171,6 +171,6 @@ def test_an_action_without_fields_accepts_an_empty_body_only(
         "POST", f"/agents/{agent.pk}/duplicate", body, content_type=content_type
     )
 
-    status, told = expected
-    assert (response.status_code, told and response.json()) == (status, told)
+    status, expected_body = expected
+    assert (response.status_code, expected_body and response.json()) == (status, expected_body)
     assert ours.agents.count() == (2 if status == 201 else 1)

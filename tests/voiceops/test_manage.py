@@ -1,4 +1,4 @@
-"""What an operator can mend is told in one line, by the name of what is wrong."""
+"""Problems an operator can fix are reported in one line that names what is wrong."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "message"),
     [
         ("PORT", "abc", "PORT is not a whole number. See .env.example.\n"),
         ("SWEEP_SECONDS", "often", "SWEEP_SECONDS is not a number. See .env.example.\n"),
@@ -66,10 +66,12 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
         ),
     ],
 )
-def test_an_invalid_setting_is_named(tmp_path: Path, variable: str, value: str, told: str) -> None:
+def test_an_invalid_setting_is_named(
+    tmp_path: Path, variable: str, value: str, message: str
+) -> None:
     done = manage("check", **{"DATA_DIR": str(tmp_path), variable: value})
 
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
 
 
 @pytest.mark.parametrize(
@@ -81,10 +83,10 @@ def test_an_unmigrated_database_is_reported_in_one_line(
 ) -> None:
     done = manage(*command, DATA_DIR=str(tmp_path))
 
-    told = (
+    message = (
         "The database has not been set up, or not for this version. Run: python manage.py migrate\n"
     )
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", told)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
 
 
 @pytest.mark.parametrize("command", ["prune", "reconcile_calls", "serve"])
@@ -102,7 +104,7 @@ def test_an_unreachable_database_is_reported_in_one_line(tmp_path: Path, command
     assert "secret" not in done.stderr
 
 
-def told_when(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> object:
+def output_of(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> object:
     def fail(argv: list[str]) -> None:
         raise error
 
@@ -120,12 +122,12 @@ def test_a_missing_database_is_not_reported_as_a_missing_table(
 ) -> None:
     away = OperationalError('connection failed: FATAL:  database "voiceops" does not exist')
 
-    told = f"The database cannot be used: {away}. Start it, and check DATABASE_URL."
-    assert told_when(away, monkeypatch) == told
+    message = f"The database cannot be used: {away}. Start it, and check DATABASE_URL."
+    assert output_of(away, monkeypatch) == message
 
 
 def test_ctrl_c_ends_a_command_with_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert told_when(KeyboardInterrupt(), monkeypatch) == 130
+    assert output_of(KeyboardInterrupt(), monkeypatch) == 130
     assert capsys.readouterr().err == "Stopped\n"

@@ -14,14 +14,15 @@ from voiceops import settings
 
 EXAMPLE = settings.BASE_DIR / ".env.example"
 SETTINGS = Path(settings.__file__)
-REFUSAL = "With DEBUG=0 these must be set to secrets of your own (unset or still the example): {}. See .env.example."
+REFUSAL = (
+    "With DEBUG=0 these must be set to secrets of your own (unset or still the example): {}. "
+    "See .env.example."
+)
 VARIABLE = re.compile(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
 
 
 def variables_read() -> set[str]:
-    """The first argument of every `env.…("NAME")` in settings.py, and the secrets, which are read
-    in a loop.
-    """
+    """Return the name in every `env.…("NAME")` of settings.py, and the secrets, read in a loop."""
     calls = [
         node for node in ast.walk(ast.parse(SETTINGS.read_text())) if isinstance(node, ast.Call)
     ]
@@ -35,9 +36,7 @@ def variables_read() -> set[str]:
 
 
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Python in an environment that holds nothing else of ours, and past any `.env`, which only
-    manage.py reads.
-    """
+    """Run Python with these variables and no others of ours. Only manage.py reads `.env`."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
         [sys.executable, *arguments],
@@ -57,8 +56,8 @@ def refusal(**environment: str) -> str:
     return done.stderr.strip().splitlines()[-1].partition(": ")[2]
 
 
-def printed(expression: str, **environment: str) -> str:
-    """What a setting comes to."""
+def evaluate(expression: str, **environment: str) -> str:
+    """Return the repr of an expression of settings in that environment."""
     done = python("-c", f"from voiceops import settings; print(repr({expression}))", **environment)
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -100,18 +99,20 @@ def test_an_example_key_is_refused_as_the_newest_without_debug() -> None:
 
 
 def test_a_short_secret_is_named_without_debug() -> None:
-    told = refusal(**{**new_secrets(), "DEBUG": "0", "JWT_API_SECRET": "short"})
+    message = refusal(**{**new_secrets(), "DEBUG": "0", "JWT_API_SECRET": "short"})
 
-    assert told.startswith("With DEBUG=0 secrets must have at least 32 characters: JWT_API_SECRET.")
+    assert message.startswith(
+        "With DEBUG=0 secrets must have at least 32 characters: JWT_API_SECRET."
+    )
 
 
 @pytest.mark.parametrize("old", ["short", settings.EXAMPLE_SECRETS["JWT_API_SECRET"]])
 def test_a_fallback_secret_must_be_strong_without_debug(old: str) -> None:
     fallbacks = f"{new_secrets()['SECRET_KEY']},{old}"
 
-    told = refusal(**{**new_secrets(), "DEBUG": "0", "JWT_API_SECRET_FALLBACKS": fallbacks})
+    message = refusal(**{**new_secrets(), "DEBUG": "0", "JWT_API_SECRET_FALLBACKS": fallbacks})
 
-    assert told.startswith(
+    assert message.startswith(
         "With DEBUG=0 JWT_API_SECRET_FALLBACKS must hold secrets of at least 32 characters"
     )
 
@@ -119,9 +120,9 @@ def test_a_fallback_secret_must_be_strong_without_debug(old: str) -> None:
 def test_equal_secrets_are_named_without_debug() -> None:
     strong = new_secrets()
 
-    told = refusal(**{**strong, "DEBUG": "0", "LIVEKIT_API_SECRET": strong["SECRET_KEY"]})
+    message = refusal(**{**strong, "DEBUG": "0", "LIVEKIT_API_SECRET": strong["SECRET_KEY"]})
 
-    assert told == (
+    assert message == (
         "With DEBUG=0 all secrets must differ, but SECRET_KEY and LIVEKIT_API_SECRET are the same."
     )
 
@@ -138,9 +139,9 @@ def test_emails_have_a_sender_that_mail_servers_accept(
 ) -> None:
     url = "https://calls.example.com:8443"
 
-    assert printed("settings.DEFAULT_FROM_EMAIL", DEBUG="1", PUBLIC_URL=url, **environment) == repr(
-        sender
-    )
+    assert evaluate(
+        "settings.DEFAULT_FROM_EMAIL", DEBUG="1", PUBLIC_URL=url, **environment
+    ) == repr(sender)
 
 
 def test_debug_is_off_unless_it_is_set() -> None:
@@ -157,7 +158,7 @@ def test_new_secrets_are_strong_enough_for_a_server(tmp_path: Path) -> None:
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
-    database = printed(
+    database = evaluate(
         "(settings.DATABASES['default']['ENGINE'], settings.PORT)",
         DEBUG="1",
         DATABASE_URL="",
@@ -168,15 +169,16 @@ def test_an_empty_variable_counts_as_unset() -> None:
 
 
 def test_the_public_url_follows_the_port() -> None:
-    assert printed("settings.PUBLIC_URL", DEBUG="1", PORT="9123") == "'http://127.0.0.1:9123'"
+    assert evaluate("settings.PUBLIC_URL", DEBUG="1", PORT="9123") == "'http://127.0.0.1:9123'"
 
 
 def test_another_livekit_url_is_not_the_sandbox_and_has_a_longer_fence() -> None:
-    shown = "(settings.USES_SANDBOX, settings.DIAL_FENCE_SECONDS, settings.TWILIO_BASE_URL)"
+    expression = "(settings.USES_SANDBOX, settings.DIAL_FENCE_SECONDS, settings.TWILIO_BASE_URL)"
 
-    assert printed(shown, DEBUG="1") == "(True, 22.0, 'http://127.0.0.1:7880')"
+    assert evaluate(expression, DEBUG="1") == "(True, 22.0, 'http://127.0.0.1:7880')"
     assert (
-        printed(shown, DEBUG="1", LIVEKIT_URL="https://livekit.example.com") == "(False, 180.0, '')"
+        evaluate(expression, DEBUG="1", LIVEKIT_URL="https://livekit.example.com")
+        == "(False, 180.0, '')"
     )
 
 

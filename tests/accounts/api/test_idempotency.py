@@ -89,9 +89,9 @@ def test_a_refused_request_may_reuse_its_key(ours: Workspace) -> None:
     client = make.client(ours)
 
     refused = client.post("/api-keys", {**BODY, "role": "king"}, headers=KEY)
-    mended = client.post("/api-keys", BODY, headers=KEY)
+    corrected = client.post("/api-keys", BODY, headers=KEY)
 
-    assert (refused.status_code, mended.status_code) == (422, 201)
+    assert (refused.status_code, corrected.status_code) == (422, 201)
 
 
 def test_a_crash_is_replayed(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,12 +96,12 @@ def test_a_key_may_read_its_own_account(ours: Workspace) -> None:
 def test_keys_are_revoked_when_their_creator_loses_the_role(
     ours: Workspace, method: str, body: dict[str, str] | None, statuses: list[int]
 ) -> None:
-    admin, person = make.client(ours), make.member(ours, Role.ADMIN)
-    strong, weak = (mint(make.bearer(person), role) for role in ("admin", "member"))
+    admin, user = make.client(ours), make.member(ours, Role.ADMIN)
+    strong, weak = (mint(make.bearer(user), role) for role in ("admin", "member"))
     handed_on = mint(APIClient(headers={"X-API-Key": strong}), "admin")
     make.member(ours, Role.ADMIN)
 
-    getattr(admin, method)(f"/workspaces/{ours.pk}/members/{person.pk}", body)
+    getattr(admin, method)(f"/workspaces/{ours.pk}/members/{user.pk}", body)
 
     answers = [
         APIClient(headers={"X-API-Key": key}).get("/agents") for key in (strong, weak, handed_on)
@@ -112,13 +112,13 @@ def test_keys_are_revoked_when_their_creator_loses_the_role(
 
 
 @pytest.mark.parametrize(
-    "end", [lambda person: person.delete(), lambda person: person.update(is_active=False)]
+    "end", [lambda user: user.delete(), lambda user: user.update(is_active=False)]
 )
 def test_keys_of_a_deleted_or_disabled_user_are_refused(ours: Workspace, end: Any) -> None:
-    person = make.member(ours, Role.ADMIN)
-    key = mint(make.bearer(person), "admin")
+    user = make.member(ours, Role.ADMIN)
+    key = mint(make.bearer(user), "admin")
 
-    end(User.objects.filter(pk=person.pk))
+    end(User.objects.filter(pk=user.pk))
 
     assert answer(key) == INVALID
 
@@ -185,10 +185,10 @@ def test_a_key_in_the_url_is_not_a_credential(ours: Workspace) -> None:
 def test_no_secret_reaches_a_log(ours: Workspace, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     key = make.api_key(ours)[1]
-    person = make.member(ours, Role.ADMIN)
+    user = make.member(ours, Role.ADMIN)
     client = APIClient(headers={"X-API-Key": key})
     tokens = (
-        APIClient().post("/auth/login", {"email": person.email, "password": make.PASSWORD}).json()
+        APIClient().post("/auth/login", {"email": user.email, "password": make.PASSWORD}).json()
     )
 
     for path in ("/api-keys", "/nowhere", "/workspaces/x"):
@@ -197,7 +197,7 @@ def test_no_secret_reaches_a_log(ours: Workspace, caplog: pytest.LogCaptureFixtu
     APIClient(headers={"Authorization": f"Bearer {tokens['access_token']}x"}).get("/auth/me")
 
     statements = [r.getMessage() for r in caplog.records if r.name != "django.db.backends"]
-    secrets = (key, tokens["refresh_token"], tokens["access_token"], make.PASSWORD, person.email)
+    secrets = (key, tokens["refresh_token"], tokens["access_token"], make.PASSWORD, user.email)
     assert statements
     assert not [line for line in statements for secret in secrets if secret in line]
 
@@ -238,11 +238,11 @@ def test_only_a_trusted_proxy_may_forward_the_address_of_a_key(
     settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
     _, key = make.api_key(ours, allowed_addresses=["203.0.113.9"])
 
-    def told(peer: str) -> int:
+    def status_from(peer: str) -> int:
         headers = {"X-API-Key": key, "X-Forwarded-For": "203.0.113.9"}
         return int(APIClient(headers=headers, REMOTE_ADDR=peer).get("/api-keys").status_code)
 
-    assert (told("10.0.0.2"), told("198.51.100.1")) == (200, 401)
+    assert (status_from("10.0.0.2"), status_from("198.51.100.1")) == (200, 401)
 
 
 def test_a_malformed_address_is_refused(ours: Workspace) -> None:

@@ -196,7 +196,7 @@ def test_a_token_is_checked_for_signature_expiry_user_and_session_in_this_order(
     session = make.session(user)
     now = timezone.now()
     long_ago = now - timedelta(days=1)
-    nobody, none = uuid7(), uuid7()
+    unknown_user_id, none = uuid7(), uuid7()
 
     def answer(**claims: object) -> object:
         values = {"user_id": user.pk, "session_id": session.pk, "now": now, **claims}
@@ -205,8 +205,8 @@ def test_a_token_is_checked_for_signature_expiry_user_and_session_in_this_order(
             APIClient(headers={"Authorization": f"Bearer {token}"}).get("/auth/me").json()["detail"]
         )
 
-    assert answer(user_id=nobody, session_id=none, now=long_ago) == "Token expired"
-    assert answer(user_id=nobody, session_id=none) == "User not found"
+    assert answer(user_id=unknown_user_id, session_id=none, now=long_ago) == "Token expired"
+    assert answer(user_id=unknown_user_id, session_id=none) == "User not found"
     assert answer(session_id=none) == "Invalid or missing token"
     forged = (
         tokens.issue_token(tokens.ACCESS, user_id=user.pk, session_id=session.pk, now=long_ago)[:-4]
@@ -274,13 +274,13 @@ def test_a_cookie_authorises_writes_from_our_own_pages_only(
     ours: Workspace, headers: dict[str, str], allowed: bool, settings: Settings
 ) -> None:
     settings.TRUSTED_ORIGINS = ["https://console.example.com"]
-    person = make.member(ours)
+    member = make.member(ours)
 
-    written = make.browser(person).patch("/auth/me", {"name": "New"}, headers=headers)
-    read = make.browser(person).get("/auth/me", headers=headers)
-    by_bearer = make.bearer(person).patch("/auth/me", {"name": "New"}, headers=headers)
+    written = make.browser(member).patch("/auth/me", {"name": "New"}, headers=headers)
+    read = make.browser(member).get("/auth/me", headers=headers)
+    by_bearer = make.bearer(member).patch("/auth/me", {"name": "New"}, headers=headers)
     login = APIClient().post(
-        "/auth/login", {"email": person.email, "password": make.PASSWORD}, headers=headers
+        "/auth/login", {"email": member.email, "password": make.PASSWORD}, headers=headers
     )
 
     expected = 200 if allowed else 403
@@ -290,8 +290,8 @@ def test_a_cookie_authorises_writes_from_our_own_pages_only(
 
 
 def test_a_changed_password_ends_the_other_sessions(ours: Workspace) -> None:
-    person = make.member(ours)
-    here, elsewhere = make.bearer(person), make.bearer(person)
+    member = make.member(ours)
+    here, elsewhere = make.bearer(member), make.bearer(member)
     new = "an entirely different one"
 
     wrong = here.post("/auth/password/change", {"current_password": "wrong", "password": new})
@@ -301,20 +301,20 @@ def test_a_changed_password_ends_the_other_sessions(ours: Workspace) -> None:
     assert (right.status_code, right.json()) == (200, {"detail": "Password changed"})
     assert (here.get("/auth/me").status_code, elsewhere.get("/auth/me").status_code) == (200, 401)
     assert (
-        APIClient().post("/auth/login", {"email": person.email, "password": new}).status_code == 200
+        APIClient().post("/auth/login", {"email": member.email, "password": new}).status_code == 200
     )
 
 
 def test_a_reset_gets_the_same_response_for_all_addresses_and_works_once(ours: Workspace) -> None:
-    person = make.member(ours)
-    before = make.bearer(person)
+    member = make.member(ours)
+    before = make.bearer(member)
 
-    known = APIClient().post("/auth/password/reset", {"email": person.email})
+    known = APIClient().post("/auth/password/reset", {"email": member.email})
     unknown = APIClient().post("/auth/password/reset", {"email": "nobody@example.com"})
 
     assert (known.status_code, known.json()) == (unknown.status_code, unknown.json())
     email_delivery.wait_until_sent()
-    assert [message.to for message in mail.outbox] == [[person.email]]
+    assert [message.to for message in mail.outbox] == [[member.email]]
     token = mail.outbox[0].body.split("\n\n")[1]
     body = {"token": token, "password": "an entirely different one"}
     assert APIClient().post("/auth/password/reset/confirm", body).json() == {
@@ -322,15 +322,15 @@ def test_a_reset_gets_the_same_response_for_all_addresses_and_works_once(ours: W
     }
     assert APIClient().post("/auth/password/reset/confirm", body).status_code == 404
     assert before.get("/auth/me").status_code == 401
-    assert token not in str(person.password_resets.values())
+    assert token not in str(member.password_resets.values())
 
 
 def test_a_changed_password_invalidates_unused_reset_tokens(ours: Workspace) -> None:
-    person = make.member(ours)
-    APIClient().post("/auth/password/reset", {"email": person.email})
+    member = make.member(ours)
+    APIClient().post("/auth/password/reset", {"email": member.email})
     email_delivery.wait_until_sent()
     token = mail.outbox[0].body.split("\n\n")[1]
-    make.bearer(person).post(
+    make.bearer(member).post(
         "/auth/password/change",
         {"current_password": make.PASSWORD, "password": "my other password"},
     )
@@ -344,12 +344,12 @@ def test_a_changed_password_invalidates_unused_reset_tokens(ours: Workspace) -> 
 
 @pytest.mark.parametrize("case", ["login", "reset"])
 def test_unknown_addresses_cost_as_many_queries_as_known_ones(case: str, ours: Workspace) -> None:
-    person = make.member(ours)
+    member = make.member(ours)
     path = {"login": "/auth/login", "reset": "/auth/password/reset"}[case]
     fields = {"password": "not the password"} if case == "login" else {}
 
     written = []
-    for email in (person.email, "nobody@example.com"):
+    for email in (member.email, "nobody@example.com"):
         with CaptureQueriesContext(connection) as queries:
             APIClient().post(path, {"email": email, **fields})
         written.append(
@@ -384,17 +384,17 @@ def test_a_server_without_email_logs_no_token(
 def test_users_may_change_their_name_and_default_workspace(
     ours: Workspace, theirs: Workspace
 ) -> None:
-    person = make.member(ours)
+    member = make.member(ours)
     second = make.workspace()
-    Membership.unscoped.create(workspace=second, user=person, role=Role.ADMIN)
-    client = make.bearer(person)
+    Membership.unscoped.create(workspace=second, user=member, role=Role.ADMIN)
+    client = make.bearer(member)
 
     moved = client.patch("/auth/me", {"name": "Grace", "default_workspace_id": str(second.pk)})
     astray = client.patch("/auth/me", {"default_workspace_id": str(theirs.pk)})
 
     assert moved.json() == {
-        "id": str(person.pk),
-        "email": person.email,
+        "id": str(member.pk),
+        "email": member.email,
         "name": "Grace",
         "default_workspace_id": str(second.pk),
         "workspaces": [

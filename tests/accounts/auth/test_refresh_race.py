@@ -1,4 +1,4 @@
-"""Eight holders of one refresh token, real threads and connections: whichever database, one wins."""
+"""Eight threads with one refresh token and connections of their own: on any database, one wins."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier

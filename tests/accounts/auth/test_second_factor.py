@@ -1,4 +1,4 @@
-"""The way into the admin: password, second factor, recovery codes, throttle, silence."""
+"""Logging in to the admin: password, second factor, recovery codes, limits, inactivity."""
 
 import base64
 import re
@@ -25,16 +25,16 @@ LOGIN, INDEX, MINE = "/admin/login/", "/admin/", "/admin/accounts/secondfactor/m
 
 
 @pytest.fixture
-def person(db: None) -> User:
+def staff_user(db: None) -> User:
     return make.user(is_staff=True, is_superuser=True)
 
 
 def log_in(
-    person: User, password: str = make.PASSWORD, client: Client | None = None
+    staff_user: User, password: str = make.PASSWORD, client: Client | None = None
 ) -> tuple[Client, Any]:
     client = client or Client()
     return client, client.post(
-        f"{LOGIN}?next={INDEX}", {"username": person.email, "password": password}
+        f"{LOGIN}?next={INDEX}", {"username": staff_user.email, "password": password}
     )
 
 
@@ -44,14 +44,14 @@ def code_of(factor: SecondFactor, *, steps: int = 0) -> str:
     return totp.generate(timezone.now().timestamp() + 30 * steps).decode()
 
 
-def with_factor(person: User) -> tuple[SecondFactor, list[str]]:
-    """Set up a while ago, so that the code of now is still unspent."""
-    factor = second_factor.begin_setup(user=person)
+def with_factor(staff_user: User) -> tuple[SecondFactor, list[str]]:
+    """Set up a factor an hour ago, so that the current code is still unused."""
+    factor = second_factor.begin_setup(user=staff_user)
     an_hour_ago = timezone.now() - timedelta(hours=1)
     with time_machine.travel(an_hour_ago):
         code = code_of(factor)
     codes = second_factor.confirm(
-        factor=factor, code=code, now=an_hour_ago, principal=Principal(user=person)
+        factor=factor, code=code, now=an_hour_ago, principal=Principal(user=staff_user)
     )
     return SecondFactor.objects.get(), codes
 
@@ -70,9 +70,9 @@ def is_in(client: Client) -> bool:
 
 
 def test_the_password_is_enough_without_a_factor_unless_one_is_required(
-    person: User, settings: Settings
+    staff_user: User, settings: Settings
 ) -> None:
-    client, _ = log_in(person)
+    client, _ = log_in(staff_user)
     free = is_in(client)
     settings.STAFF_SECOND_FACTOR = True
 
@@ -83,14 +83,14 @@ def test_the_password_is_enough_without_a_factor_unless_one_is_required(
     assert "Set yours up to continue" in client.get(MINE).content.decode()
 
 
-def test_setting_up_shows_the_recovery_codes_once(person: User) -> None:
-    client, _ = log_in(person)
+def test_setting_up_shows_the_recovery_codes_once(staff_user: User) -> None:
+    client, _ = log_in(staff_user)
     page = client.get(MINE).content.decode()
     factor = SecondFactor.objects.get()
 
-    shown = client.post(MINE, {"code": code_of(factor)}).content.decode()
+    codes_page = client.post(MINE, {"code": code_of(factor)}).content.decode()
 
-    codes = re.findall(r"<li>([a-z0-9-]{19})</li>", shown)
+    codes = re.findall(r"<li>([a-z0-9-]{19})</li>", codes_page)
     assert "<svg" in page
     assert f">{second_factor.decrypt_secret(factor)}<" in page
     assert factor.secret not in page
@@ -98,24 +98,24 @@ def test_setting_up_shows_the_recovery_codes_once(person: User) -> None:
     assert not RecoveryCode.objects.filter(code_hash__in=codes).exists()
     assert is_in(client)
     assert codes[0] not in client.get(MINE).content.decode()
-    assert AuditEntry.unscoped.get(action="second_factor.added").actor_id == person.pk
+    assert AuditEntry.unscoped.get(action="second_factor.added").actor_id == staff_user.pk
 
 
-def test_a_wrong_first_code_does_not_confirm_the_factor(person: User) -> None:
-    client, _ = log_in(person)
+def test_a_wrong_first_code_does_not_confirm_the_factor(staff_user: User) -> None:
+    client, _ = log_in(staff_user)
     client.get(MINE)
 
     page = client.post(MINE, {"code": "000000"}).content.decode()
 
     assert "This code is wrong" in page
     assert "000000" not in page
-    assert second_factor.find_confirmed(person) is None
+    assert second_factor.find_confirmed(staff_user) is None
     assert is_in(client)
 
 
-def test_a_code_is_required_before_any_page(person: User) -> None:
-    factor, _ = with_factor(person)
-    client, answer = log_in(person)
+def test_a_code_is_required_before_any_page(staff_user: User) -> None:
+    factor, _ = with_factor(staff_user)
+    client, answer = log_in(staff_user)
 
     closed = [
         client.get(url)["Location"]
@@ -129,8 +129,8 @@ def test_a_code_is_required_before_any_page(person: User) -> None:
     assert is_in(client)
 
 
-def test_a_code_is_accepted_once_and_older_ones_are_not(person: User) -> None:
-    factor, _ = with_factor(person)
+def test_a_code_is_accepted_once_and_older_ones_are_not(staff_user: User) -> None:
+    factor, _ = with_factor(staff_user)
     now = timezone.now()
     tries = [
         code_of(factor),
@@ -145,10 +145,10 @@ def test_a_code_is_accepted_once_and_older_ones_are_not(person: User) -> None:
     assert accepted == [True, False, False, False, True]
 
 
-def test_a_recovery_code_is_accepted_once_in_any_spelling(person: User) -> None:
-    _, codes = with_factor(person)
-    first, _ = log_in(person)
-    second, _ = log_in(person)
+def test_a_recovery_code_is_accepted_once_in_any_spelling(staff_user: User) -> None:
+    _, codes = with_factor(staff_user)
+    first, _ = log_in(staff_user)
+    second, _ = log_in(staff_user)
 
     first.post(MINE, {"code": f" {codes[0].upper()} "})
     second.post(MINE, {"code": codes[0]})
@@ -157,18 +157,18 @@ def test_a_recovery_code_is_accepted_once_in_any_spelling(person: User) -> None:
     assert "9 recovery codes left" in first.get(MINE).content.decode()
 
 
-def test_a_foreign_next_page_is_ignored(person: User) -> None:
-    factor, _ = with_factor(person)
-    client, _ = log_in(person)
+def test_a_foreign_next_page_is_ignored(staff_user: User) -> None:
+    factor, _ = with_factor(staff_user)
+    client, _ = log_in(staff_user)
 
     answer = client.post(f"{MINE}?next=https://evil.example.com/", {"code": code_of(factor)})
 
     assert answer["Location"] == INDEX
 
 
-def test_renewing_codes_and_removing_the_factor_need_a_code(person: User) -> None:
-    factor, codes = with_factor(person)
-    client, _ = log_in(person)
+def test_renewing_codes_and_removing_the_factor_need_a_code(staff_user: User) -> None:
+    factor, codes = with_factor(staff_user)
+    client, _ = log_in(staff_user)
     client.post(MINE, {"code": codes[0]})
 
     refused = client.post(MINE, {"code": "000000", "remove": ""}).content.decode()
@@ -190,9 +190,9 @@ def test_renewing_codes_and_removing_the_factor_need_a_code(person: User) -> Non
     ]
 
 
-def test_five_wrong_codes_block_further_ones_from_any_address(person: User) -> None:
-    factor, _ = with_factor(person)
-    clients = [log_in(person)[0] for _ in range(6)]
+def test_five_wrong_codes_block_further_ones_from_any_address(staff_user: User) -> None:
+    factor, _ = with_factor(staff_user)
+    clients = [log_in(staff_user)[0] for _ in range(6)]
 
     answers = [client.post(MINE, {"code": "000000"}) for client in clients]
     right = clients[0].post(MINE, {"code": code_of(factor)})
@@ -201,14 +201,15 @@ def test_five_wrong_codes_block_further_ones_from_any_address(person: User) -> N
     assert (right.status_code, 0 < int(right["Retry-After"]) <= 900) == (429, True)
 
 
-def test_five_wrong_passwords_block_an_account_for_one_address(person: User) -> None:
+def test_five_wrong_passwords_block_an_account_for_one_address(staff_user: User) -> None:
     other = make.user(is_staff=True)
 
-    answers = [log_in(person, "wrong")[1] for _ in range(5)]
-    right = log_in(person)[1]
+    answers = [log_in(staff_user, "wrong")[1] for _ in range(5)]
+    right = log_in(staff_user)[1]
     elsewhere = Client(REMOTE_ADDR="192.0.2.7")
     unknown = [
-        Client().post(LOGIN, {"username": "nobody@example.com", "password": "x"}) for _ in range(6)
+        Client().post(LOGIN, {"username": "plain_staff@example.com", "password": "x"})
+        for _ in range(6)
     ]
 
     assert [answer.status_code for answer in answers] == [200] * 5
@@ -217,76 +218,79 @@ def test_five_wrong_passwords_block_an_account_for_one_address(person: User) -> 
     assert "Too many attempts. Wait 15 minutes, then try again." in right.content.decode()
     assert [answer.status_code for answer in unknown] == [200] * 5 + [429]
     assert log_in(other)[1].status_code == 302
-    assert log_in(person, client=elsewhere)[1].status_code == 302
+    assert log_in(staff_user, client=elsewhere)[1].status_code == 302
     assert (
-        AuditEntry.unscoped.filter(action="user.login_failed", object_id=str(person.pk)).count()
+        AuditEntry.unscoped.filter(action="user.login_failed", object_id=str(staff_user.pk)).count()
         == 5
     )
 
 
 def test_attempts_are_allowed_again_after_fifteen_minutes_or_a_success(
-    person: User,
+    staff_user: User,
 ) -> None:
     for _ in range(6):
-        log_in(person, "wrong")
+        log_in(staff_user, "wrong")
     StaffTry.objects.update(began_at=timezone.now() - timedelta(minutes=15, seconds=1))
 
-    answer = log_in(person)[1]
+    answer = log_in(staff_user)[1]
 
     assert answer.status_code == 302
     assert not StaffTry.objects.exists()
     entry = AuditEntry.unscoped.get(action="user.logged_in")
-    assert (entry.actor_name, entry.changes) == (person.email, {"to": "admin"})
+    assert (entry.actor_name, entry.changes) == (staff_user.email, {"to": "admin"})
 
 
-def test_half_an_hour_of_inactivity_logs_out(person: User) -> None:
+def test_half_an_hour_of_inactivity_logs_out(staff_user: User) -> None:
     start = timezone.now()
     with time_machine.travel(start, tick=False) as clock:
-        client, _ = log_in(person)
+        client, _ = log_in(staff_user)
         client.get(INDEX)
         clock.move_to(start + timedelta(minutes=29))
         alive = is_in(client)
         clock.move_to(start + timedelta(minutes=58))
         still_alive = is_in(client)
         clock.move_to(start + timedelta(minutes=89))
-        gone = client.get("/admin/accounts/user/")
+        logged_out = client.get("/admin/accounts/user/")
 
     assert (alive, still_alive) == (True, True)
-    assert (gone.status_code, gone["Location"]) == (302, f"{LOGIN}?next=/admin/accounts/user/")
+    assert (logged_out.status_code, logged_out["Location"]) == (
+        302,
+        f"{LOGIN}?next=/admin/accounts/user/",
+    )
     assert "logged out after 30 minutes" in client.get(LOGIN).content.decode()
 
 
-def test_only_a_superuser_removes_a_lost_factor(person: User) -> None:
+def test_only_a_superuser_removes_a_lost_factor(staff_user: User) -> None:
     other = make.user(is_staff=True)
     factor, _ = with_factor(other)
-    order = {"action": "take_away", "_selected_action": [str(factor.pk)]}
-    nobody, somebody = Client(), Client()
-    nobody.force_login(make.user(is_staff=True))
-    somebody.force_login(person)
+    order = {"action": "remove_factor", "_selected_action": [str(factor.pk)]}
+    plain_staff, superuser = Client(), Client()
+    plain_staff.force_login(make.user(is_staff=True))
+    superuser.force_login(staff_user)
 
-    refused = nobody.post("/admin/accounts/secondfactor/", order)
+    refused = plain_staff.post("/admin/accounts/secondfactor/", order)
     still_there = SecondFactor.objects.exists()
-    somebody.post("/admin/accounts/secondfactor/", order)
+    superuser.post("/admin/accounts/secondfactor/", order)
 
     assert (refused.status_code, still_there, SecondFactor.objects.exists()) == (403, True, False)
-    assert AuditEntry.unscoped.get(action="second_factor.removed").actor_name == person.email
+    assert AuditEntry.unscoped.get(action="second_factor.removed").actor_name == staff_user.email
 
 
-def test_the_command_removes_a_lost_factor(person: User) -> None:
-    with_factor(person)
+def test_the_command_removes_a_lost_factor(staff_user: User) -> None:
+    with_factor(staff_user)
 
-    call_command("reset_second_factor", person.email.upper())
+    call_command("reset_second_factor", staff_user.email.upper())
 
     assert not SecondFactor.objects.exists()
     assert AuditEntry.unscoped.get(action="second_factor.removed").actor_type == "system"
     with pytest.raises(CommandError, match="has no second factor"):
-        call_command("reset_second_factor", person.email)
+        call_command("reset_second_factor", staff_user.email)
     with pytest.raises(CommandError, match="No user has the address"):
-        call_command("reset_second_factor", "nobody@example.com")
+        call_command("reset_second_factor", "plain_staff@example.com")
 
 
-def test_the_secret_is_encrypted_and_rotated_with_the_others(person: User) -> None:
-    factor, _ = with_factor(person)
+def test_the_secret_is_encrypted_and_rotated_with_the_others(staff_user: User) -> None:
+    factor, _ = with_factor(staff_user)
     secret = second_factor.decrypt_secret(factor)
 
     call_command("rotate_keys")
@@ -296,12 +300,12 @@ def test_the_secret_is_encrypted_and_rotated_with_the_others(person: User) -> No
     assert second_factor.decrypt_secret(factor) == secret
 
 
-def test_the_api_does_not_require_a_second_factor(person: User, settings: Settings) -> None:
+def test_the_api_does_not_require_a_second_factor(staff_user: User, settings: Settings) -> None:
     settings.STAFF_SECOND_FACTOR = True
 
     answer = Client().post(
         "/auth/login",
-        {"email": person.email, "password": make.PASSWORD},
+        {"email": staff_user.email, "password": make.PASSWORD},
         content_type="application/json",
     )
 

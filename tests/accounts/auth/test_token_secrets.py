@@ -1,4 +1,4 @@
-"""A new secret for tokens, while people are logged in with the old one."""
+"""A new secret for tokens, while users are logged in with the old one."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ OLD, NEW, OTHER = (
 )
 
 
-def told(token: str) -> tuple[int, str | None]:
+def detail_for(token: str) -> tuple[int, str | None]:
     answer = APIClient(headers={"Authorization": f"Bearer {token}"}).get("/auth/me")
     return answer.status_code, answer.json().get("detail")
 
@@ -32,14 +32,14 @@ def test_tokens_of_the_old_secret_are_valid_until_it_is_removed(
 ) -> None:
     old = make.access_token(ada)
     settings.JWT_API_SECRET, settings.JWT_API_SECRET_FALLBACKS = NEW, [OTHER, OLD]
-    while_both = told(old)
+    while_both = detail_for(old)
     new = make.access_token(ada)
 
     settings.JWT_API_SECRET_FALLBACKS = []
 
     assert while_both == (200, None)
-    assert told(old) == (401, "Invalid or missing token")
-    assert told(new) == (200, None)
+    assert detail_for(old) == (401, "Invalid or missing token")
+    assert detail_for(new) == (200, None)
 
 
 def test_an_expired_token_of_the_old_secret_is_reported_as_expired(
@@ -52,7 +52,7 @@ def test_an_expired_token_of_the_old_secret_is_reported_as_expired(
 
     settings.JWT_API_SECRET, settings.JWT_API_SECRET_FALLBACKS = NEW, [OLD]
 
-    assert told(old) == (401, "Token expired")
+    assert detail_for(old) == (401, "Token expired")
     assert tokens.decode_token(old, allow_expired=True).user_id == ada.pk
 
 
@@ -66,4 +66,4 @@ def test_a_refresh_issues_tokens_of_the_new_secret(db: None, settings: Settings)
     pair = APIClient().post("/auth/refresh", {"refresh_token": refresh}).json()
 
     settings.JWT_API_SECRET_FALLBACKS = []
-    assert told(pair["access_token"]) == (200, None)
+    assert detail_for(pair["access_token"]) == (200, None)

@@ -1,4 +1,4 @@
-"""A body sent in chunks is a body, as Node, Go and curl send them."""
+"""Bodies sent in chunks, as Node, Go and curl do."""
 
 import io
 from collections.abc import Iterable
@@ -15,14 +15,14 @@ from voiceops.wsgi import application
 def what_django_reads(body: bytes, **environ: Any) -> bytes:
     seen: list[bytes] = []
 
-    def look(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         seen.append(WSGIRequest(environ).body)
         return []
 
     made: dict[str, Any] = (
         RequestFactory().post("/api-keys", content_type="application/json").environ
     )
-    ChunkedBodyMiddleware(look, max_bytes=100_000)(
+    ChunkedBodyMiddleware(application, max_bytes=100_000)(
         {**made, "wsgi.input": io.BytesIO(body), **environ}, None
     )
     return seen[0]

@@ -1,6 +1,4 @@
-"""What every answer carries, whoever asks for whatever: headers, and an id by which its line in the
-log is found.
-"""
+"""What every response carries: security headers, and an id that finds its entry in the log."""
 
 import json
 import logging
@@ -99,7 +97,7 @@ def test_a_valid_request_id_is_kept() -> None:
 def seen(
     peer: str, settings: Settings, *, proxies: list[str], **headers: str
 ) -> tuple[str | None, bool]:
-    """The address and the scheme we believe in."""
+    """Return the client's address and whether the request counts as secure."""
     settings.TRUSTED_PROXIES = proxies
     request = Client().get("/healthz").wsgi_request
     request.META.update({"REMOTE_ADDR": peer, **headers})
@@ -177,9 +175,7 @@ def test_a_log_line_names_the_principal_and_omits_the_query(
     "path", ["/livekit/webhook", "/calls/01a216e6-ef32-7159-83c3-e6f971255899/report"]
 )
 def test_machines_may_use_plain_http(db: None, settings: Settings, path: str) -> None:
-    """They would not follow a redirect, and what they told would be lost; nothing counts without
-    its signature.
-    """
+    """They would not follow a redirect, and their event would be lost. Signatures protect them."""
     settings.SECURE_SSL_REDIRECT = True
 
     refused = Client().post(path, b"{}", content_type="application/json")

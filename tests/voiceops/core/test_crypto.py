@@ -6,7 +6,7 @@ from pytest_django import Settings
 
 from voiceops.core import crypto
 
-OLD, NEW = (base64.urlsafe_b64encode(letter * 32).decode() for letter in (b"o", b"n"))
+OLD, NEW = (base64.urlsafe_b64encode(text * 32).decode() for text in (b"o", b"n"))
 PLACE = crypto.context_of("telephony_phonenumber", "sip_password", 1)
 
 

@@ -1,4 +1,4 @@
-"""Failpoints: a process that dies where it is told, once, and only with DEBUG=1."""
+"""Failpoints: a process dies at the configured point, once, and only with DEBUG=1."""
 
 import os
 import signal
@@ -23,8 +23,7 @@ def run(data_dir: Path, *, debug: str) -> subprocess.CompletedProcess[str]:
         "DEBUG": debug,
         "VO_FAIL": "after_intent:3",
     }
-    # With DEBUG=0 the tests' settings stand in for secrets of one's own; they switch DEBUG off
-    # themselves.
+    # The tests' settings have secrets for DEBUG=0 and switch DEBUG off themselves.
     environment["DJANGO_SETTINGS_MODULE"] = (
         "voiceops.settings" if debug == "1" else "tests.settings"
     )

@@ -1,4 +1,4 @@
-"""The broker of files: what a reader finds while another process writes."""
+"""The file broker: what a reader finds while another process writes."""
 
 import threading
 from pathlib import Path

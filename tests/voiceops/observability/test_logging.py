@@ -22,9 +22,9 @@ def test_an_entry_is_one_object_with_the_context_of_its_request() -> None:
         line = JsonFormatter().format(record("first\nsecond %s", "third\r\n"))
     after = json.loads(JsonFormatter().format(record("later")))
 
-    told = json.loads(line)
+    entry = json.loads(line)
     assert not {"\n", "\r"} & set(line)
-    assert {**told, "at": ""} == {
+    assert {**entry, "at": ""} == {
         "at": "",
         "level": "WARNING",
         "logger": "voiceops.x",
@@ -40,7 +40,7 @@ def test_an_entry_for_a_terminal_is_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "written"),
+    ("text", "expected"),
     [
         ("Key (phone)=(+12025550186) exists", "Key (phone)=(+1202•••••86) exists"),
         ("ada.l@example.com failed", "•••@example.com failed"),
@@ -51,8 +51,8 @@ def test_an_entry_for_a_terminal_is_one_line() -> None:
         ("at 2026-11-25T10:00:00+00:00, 3+4", "at 2026-11-25T10:00:00+00:00, 3+4"),
     ],
 )
-def test_numbers_addresses_and_credentials_are_masked(said: str, written: str) -> None:
-    line = json.loads(JsonFormatter().format(record("%s", said, error=ValueError(said))))
+def test_numbers_addresses_and_credentials_are_masked(text: str, expected: str) -> None:
+    line = json.loads(JsonFormatter().format(record("%s", text, error=ValueError(text))))
 
-    assert line["message"] == written
-    assert said == written or said not in line["exception"]
+    assert line["message"] == expected
+    assert text == expected or text not in line["exception"]
