@@ -1,4 +1,4 @@
-"""Every row of the classification table (`protocols.md` §2.2), by the answer LiveKit gives for it."""
+"""Every row of the table of `docs/reference/protocols.md §2.2`, by the answer of LiveKit."""
 
 import pytest
 

@@ -1,0 +1,347 @@
+"""Attempts whose answer was lost: evidence, proof, or a person decides."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from accounts.models import Workspace
+from telephony.clients.livekit.rooms import Participant
+from telephony.dialing import reconciliation
+from telephony.models import Call, InboxEvent, Stage
+from tests import make
+from tests.telephony.dialing.fakes import callee_of, server_error
+from voiceops.core.clock import database_now
+from voiceops.core.ids import uuid7
+
+FENCE = timedelta(seconds=60)
+
+
+@pytest.fixture(autouse=True)
+def fence(settings: Any) -> None:
+    settings.DIAL_FENCE_SECONDS = FENCE.total_seconds()
+
+
+@pytest.fixture
+def now(ours: Workspace) -> datetime:
+    return database_now()
+
+
+def in_doubt(of: Workspace, **fields: Any) -> Call:
+    """A call whose intent is two minutes old and whose answer was lost."""
+    intent_at = database_now() - timedelta(minutes=2)
+    values = {"stage": Stage.UNKNOWN, "intent_at": intent_at, "heard_at": intent_at, **fields}
+    return make.call(of, **values)
+
+
+def conclude(call: Call, now: datetime, participants: list[Participant] | None) -> Call:
+    reconciliation.conclude_doubt(call, now, participants)
+    return Call.unscoped.get(pk=call.pk)
+
+
+def callee(call: Call, status: str) -> Participant:
+    return Participant(call.callee_identity, {"sip.callStatus": status}, is_callee=True)
+
+
+def webhook(call: Call, event: str, **participant: str) -> None:
+    InboxEvent.objects.create(
+        event_id=f"EV_{uuid7().hex}",
+        event=event,
+        room=call.room,
+        body={"participant": {"identity": call.callee_identity, **participant}},
+        received_at=database_now(),
+    )
+
+
+# --- abandoned reservations
+
+
+def reserved(of: Workspace, *, expired: bool = True, **fields: Any) -> Call:
+    lease = timedelta(seconds=-1 if expired else 10)
+    return make.call(of, lease_owner=uuid7(), lease_expires_at=database_now() + lease, **fields)
+
+
+def test_batchs_call_of_a_dispatcher_that_died_is_closed_without_an_attempt(
+    ours: Workspace,
+) -> None:
+    call = reserved(ours, batch_id=uuid7())
+
+    assert reconciliation.close_abandoned() == 1
+
+    call.refresh_from_db()
+    assert (call.stage, call.end_reason, call.counts) == (Stage.ENDED, "abandoned", False)
+
+
+def test_ordered_call_of_a_dispatcher_that_died_is_offered_to_the_next(ours: Workspace) -> None:
+    call = reserved(ours)
+
+    assert reconciliation.close_abandoned() == 1
+
+    call.refresh_from_db()
+    assert (call.stage, call.lease_owner, call.lease_expires_at) == (Stage.RESERVED, None, None)
+
+
+def test_call_under_a_lease_is_left_to_its_dispatcher(ours: Workspace) -> None:
+    call = reserved(ours, expired=False, batch_id=uuid7())
+
+    assert reconciliation.close_abandoned() == 0
+    assert Call.unscoped.get(pk=call.pk).stage == Stage.RESERVED
+
+
+def test_queued_call_that_no_dispatcher_has_is_left_alone(ours: Workspace) -> None:
+    make.call(ours)
+
+    assert reconciliation.close_abandoned() == 0
+
+
+# --- unattended intents
+
+
+def test_intent_whose_lease_has_expired_is_in_doubt(ours: Workspace) -> None:
+    call = reserved(ours, stage=Stage.INTENT)
+
+    assert reconciliation.leave_unattended_in_doubt() == 1
+
+    call.refresh_from_db()
+    assert (call.stage, call.lease_expires_at) == (Stage.UNKNOWN, None)
+
+
+def test_intent_that_is_attended_stays(ours: Workspace) -> None:
+    reserved(ours, expired=False, stage=Stage.INTENT)
+
+    assert reconciliation.leave_unattended_in_doubt() == 0
+
+
+@pytest.mark.parametrize("stage", [Stage.UNKNOWN, Stage.DIALING, Stage.RINGING])
+def test_unattended_call_that_was_not_answered_is_in_doubt(ours: Workspace, stage: Stage) -> None:
+    call = in_doubt(ours, stage=stage)
+    in_doubt(ours, stage=stage, lease_expires_at=database_now() + timedelta(seconds=10))
+    in_doubt(ours, stage=stage, direction="inbound")
+    in_doubt(ours, stage=Stage.IN_PROGRESS)
+
+    assert reconciliation.calls_in_doubt(database_now()) == [call]
+
+
+# --- evidence
+
+
+async def test_room_is_deleted_once_the_fence_has_closed(
+    ours: Workspace, livekit: Any, inline_db: Any
+) -> None:
+    call, now = in_doubt(ours), database_now()
+
+    assert await reconciliation.gather_evidence(livekit, call, now) == []
+
+    assert (livekit.deleted, call.room_deleted_at) == ([call.room], now)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"intent_at": database_now},
+        {"callee_joined_at": database_now},
+        {"room_deleted_at": database_now},
+        {"intent_at": lambda: None},
+    ],
+    ids=["before the fence", "callee was seen", "deleted before", "never sent"],
+)
+async def test_room_is_left_alone_otherwise(
+    ours: Workspace, livekit: Any, inline_db: Any, fields: dict[str, Any]
+) -> None:
+    call = in_doubt(ours, **{name: value() for name, value in fields.items()})
+
+    await reconciliation.gather_evidence(livekit, call, database_now())
+
+    assert livekit.deleted == []
+
+
+async def test_room_with_the_callee_in_it_is_not_deleted(
+    ours: Workspace, livekit: Any, inline_db: Any
+) -> None:
+    call = in_doubt(ours)
+    livekit.participants[call.room] = [callee_of(call, "ringing")]
+
+    present = await reconciliation.gather_evidence(livekit, call, database_now())
+
+    assert (present, livekit.deleted) == ([callee(call, "ringing")], [])
+
+
+@pytest.mark.parametrize("method", ["list_participants", "delete_room"])
+async def test_livekit_that_cannot_be_asked_gives_no_evidence(
+    ours: Workspace, livekit: Any, inline_db: Any, method: str
+) -> None:
+    livekit.failures[method] = server_error(503)
+    call = in_doubt(ours)
+
+    assert await reconciliation.gather_evidence(livekit, call, database_now()) is None
+    assert call.room_deleted_at is None
+
+
+@pytest.mark.parametrize("event", ["participant_joined", "participant_left", "track_published"])
+def test_webhook_about_the_callee_is_evidence(ours: Workspace, event: str) -> None:
+    call, other = in_doubt(ours), in_doubt(ours)
+    webhook(call, event)
+
+    assert reconciliation.inbox_has_callee(call)
+    assert not reconciliation.inbox_has_callee(other)
+
+
+def test_webhook_about_the_agent_is_no_evidence_of_a_callee(ours: Workspace) -> None:
+    call = in_doubt(ours)
+    webhook(call, "participant_joined", identity="agent-1")
+
+    assert not reconciliation.inbox_has_callee(call)
+
+
+def test_departure_is_read_from_the_inbox_before_the_agents_report(ours: Workspace) -> None:
+    call = in_doubt(ours)
+    unreported = reconciliation.departure_reason(call)
+    call.events.create(
+        workspace=ours, type="callee_left", at=database_now(), data={"reason": "user_unavailable"}
+    )
+    by_agent = reconciliation.departure_reason(call)
+    webhook(call, "participant_left", disconnectReason="USER_REJECTED")
+
+    assert (unreported, by_agent) == (None, "USER_UNAVAILABLE")
+    assert reconciliation.departure_reason(call) == "USER_REJECTED"
+
+
+def witness(call: Call, *, joined: float, seen: float) -> Call:
+    """The same call with an agent seen from and until so many seconds after the intent."""
+    assert call.intent_at is not None
+    call.agent_joined_at = call.intent_at + timedelta(seconds=joined)
+    call.agent_seen_at = call.intent_at + timedelta(seconds=seen)
+    return call
+
+
+@pytest.mark.parametrize(
+    ("joined", "seen", "proven"),
+    [(-5, 70, True), (0, 56, True), (-5, 54, False), (1, 70, False)],
+    ids=["all the time", "until just before the fence", "not until the fence", "joined too late"],
+)
+def test_agent_is_a_witness_when_it_was_there_from_the_intent_to_the_fence(
+    ours: Workspace, joined: float, seen: float, proven: bool
+) -> None:
+    call = witness(in_doubt(ours), joined=joined, seen=seen)
+
+    assert reconciliation.agent_witnessed_absence(call) is proven
+
+
+@pytest.mark.parametrize("column", ["intent_at", "agent_joined_at", "agent_seen_at"])
+def test_agent_that_is_not_known_is_no_witness(ours: Workspace, column: str) -> None:
+    call = witness(in_doubt(ours), joined=-5, seen=70)
+    setattr(call, column, None)
+
+    assert not reconciliation.agent_witnessed_absence(call)
+
+
+def test_agent_that_saw_the_callee_proves_no_absence(ours: Workspace) -> None:
+    call = witness(in_doubt(ours, callee_joined_at=database_now()), joined=-5, seen=70)
+
+    assert not reconciliation.agent_witnessed_absence(call)
+
+
+# --- conclusions
+
+
+@pytest.mark.parametrize(
+    ("status", "stage"),
+    [
+        ("dialing", Stage.DIALING),
+        ("ringing", Stage.RINGING),
+        ("active", Stage.IN_PROGRESS),
+    ],
+)
+def test_callee_in_the_room_moves_the_call_as_far_as_their_leg_is(
+    ours: Workspace, now: datetime, status: str, stage: Stage
+) -> None:
+    call = in_doubt(ours)
+
+    assert conclude(call, now, [callee(call, status)]).stage == stage
+
+
+def test_call_without_a_trace_is_proven_unsent_by_its_agent(ours: Workspace, now: datetime) -> None:
+    call = witness(in_doubt(ours, room_deleted_at=now - timedelta(seconds=3)), joined=-5, seen=70)
+
+    ended = conclude(call, now, [])
+
+    assert (ended.outcome, ended.end_reason, ended.counts) == ("cancelled", "not_placed", False)
+
+
+def test_call_without_a_trace_and_witness_is_left_to_a_person(
+    ours: Workspace, now: datetime
+) -> None:
+    ended = conclude(in_doubt(ours, room_deleted_at=now - timedelta(seconds=3)), now, [])
+
+    assert (ended.stage, ended.outcome) == (Stage.ENDED, "unknown")
+
+
+@pytest.mark.parametrize("seconds", [None, 1])
+def test_nothing_is_concluded_before_the_room_has_been_gone_for_a_while(
+    ours: Workspace, now: datetime, seconds: int | None
+) -> None:
+    deleted_at = None if seconds is None else now - timedelta(seconds=seconds)
+
+    assert conclude(in_doubt(ours, room_deleted_at=deleted_at), now, []).stage == Stage.UNKNOWN
+
+
+def test_nothing_is_concluded_while_livekit_cannot_be_asked(ours: Workspace, now: datetime) -> None:
+    call = in_doubt(ours, room_deleted_at=now - timedelta(seconds=30))
+
+    assert conclude(call, now, None).stage == Stage.UNKNOWN
+
+
+def test_callee_known_from_the_inbox_makes_it_an_attempt(ours: Workspace, now: datetime) -> None:
+    call = in_doubt(ours)
+    webhook(call, "participant_joined")
+
+    seen = conclude(call, now, [])
+    assert (seen.stage, seen.callee_joined_at) == (Stage.DIALING, now)
+    ended = conclude(seen, now + timedelta(seconds=31), [])
+
+    assert (ended.stage, ended.outcome, ended.counts) == (Stage.ENDED, "no_answer", True)
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome"),
+    [
+        ("USER_REJECTED", "declined"),
+        ("USER_UNAVAILABLE", "no_answer"),
+        ("CLIENT_INITIATED", "no_answer"),
+        ("ROOM_DELETED", "no_answer"),
+        ("SIP_TRUNK_FAILURE", "carrier_error"),
+        ("UNKNOWN_REASON", "carrier_error"),
+        ("", "carrier_error"),
+        ("A_NEW_REASON", "no_answer"),
+    ],
+)
+def test_departure_of_the_callee_gives_the_outcome(
+    ours: Workspace, now: datetime, reason: str, outcome: str
+) -> None:
+    call = in_doubt(ours, stage=Stage.RINGING)
+    webhook(call, "participant_left", disconnectReason=reason)
+
+    assert conclude(call, now, []).outcome == outcome
+
+
+def test_ringing_call_waits_while_its_answer_may_still_be_reported(
+    ours: Workspace, now: datetime
+) -> None:
+    call = in_doubt(ours, stage=Stage.RINGING, heard_at=now - timedelta(seconds=20))
+    webhook(call, "participant_left", disconnectReason="CLIENT_INITIATED")
+
+    assert conclude(call, now, []).stage == Stage.RINGING
+
+
+def test_reason_that_only_unanswered_calls_have_needs_no_wait(
+    ours: Workspace, now: datetime
+) -> None:
+    call = in_doubt(ours, stage=Stage.RINGING, heard_at=now)
+    webhook(call, "participant_left", disconnectReason="USER_UNAVAILABLE")
+
+    assert conclude(call, now, []).outcome == "no_answer"
+
+
+def test_ringing_call_is_not_ended_unseen(ours: Workspace, now: datetime) -> None:
+    """LiveKit cannot be asked, and nobody reports that the callee left."""
+    assert conclude(in_doubt(ours, stage=Stage.RINGING), now, None).stage == Stage.RINGING
