@@ -81,7 +81,6 @@ def verdict_on_failure(
 def _leave_in_doubt(call: Call, result: DialRefusal | NeverSent | Lost) -> None:
     """Leave the call to reconciliation, which asks LiveKit once no lease holds it any more."""
     logger.warning("The answer to the dial of call %s leaves it in doubt: %s", call.pk, result)
-    call.dialed_at = None
     LEAVE_IN_DOUBT.move(call, lease_expires_at=None)
     Call.unscoped.filter(pk=call.pk, stage__in=Stage.before_answer()).update(lease_expires_at=None)
 

@@ -202,7 +202,7 @@ async def test_send_that_wakes_too_late_waits_for_a_new_slot(
     await dialer.commit_intents()
     await settle(dialer)
 
-    assert len(livekit.dialled) == 1
+    assert (len(livekit.dialled), dialer.late) == (1, [])
 
 
 async def test_late_send_is_put_back_when_the_number_backs_off(
