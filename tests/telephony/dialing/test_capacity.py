@@ -209,4 +209,4 @@ def test_call_beyond_the_day_is_refused(ours: Workspace) -> None:
     responses = [client.post("/calls", order) for _ in range(2)]
 
     assert [response.status_code for response in responses] == [201, 400]
-    assert responses[1].json() == {"detail": "The workspace has made all its calls of the day"}
+    assert responses[1].json() == {"detail": "The workspace has reached its daily limit of calls"}
