@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from telephony.services.agent_reports import HANDLERS
+from telephony.services.agent_reports import REPORT_HANDLERS
 
 TEXT = {"type": "string"}
 EVENT = {
@@ -10,7 +10,7 @@ EVENT = {
     "required": ["id", "type", "at"],
     "properties": {
         "id": TEXT,
-        "type": {**TEXT, "enum": [*HANDLERS]},
+        "type": {**TEXT, "enum": [*REPORT_HANDLERS]},
         "at": {**TEXT, "format": "date-time"},
     },
     "additionalProperties": True,

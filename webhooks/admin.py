@@ -43,7 +43,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         "id",
         "event_type",
         "endpoint",
-        "shown_status",
+        "status_badge",
         "attempts",
         "response_status",
         "error",
@@ -61,7 +61,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         return delivery.event.type
 
     @badge_column("Status", {"delivered": "success", "pending": "info", "failed": "danger"})
-    def shown_status(self, delivery: WebhookDelivery) -> str:
+    def status_badge(self, delivery: WebhookDelivery) -> str:
         return delivery.status
 
     def has_send_permission(self, request: HttpRequest) -> bool:

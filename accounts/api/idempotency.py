@@ -31,7 +31,7 @@ from voiceops.api.errors import DEFAULT_DETAILS
 from voiceops.core import crypto
 from voiceops.core.errors import Conflict, Invalid
 
-HEADER = "Idempotency-Key"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 255
 # On these paths cookies and headers, not the body, decide what the request is about.
 REFRESH_PATH = "/auth/refresh"
@@ -40,7 +40,7 @@ LOGOUT_PATH = "/auth/logout"
 
 def has_key(request: Any) -> bool:
     """Whether the request is a POST with an `Idempotency-Key`."""
-    return request.method == "POST" and HEADER in request.headers
+    return request.method == "POST" and IDEMPOTENCY_HEADER in request.headers
 
 
 def claim(request: Request, *, now: datetime) -> IdempotentRequest | HttpResponse:
@@ -49,9 +49,9 @@ def claim(request: Request, *, now: datetime) -> IdempotentRequest | HttpRespons
     Raises Conflict while the first request is running, or when the key was used for another one;
     Invalid for a malformed key.
     """
-    key = request.headers[HEADER]
+    key = request.headers[IDEMPOTENCY_HEADER]
     if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isprintable():
-        raise Invalid(f"{HEADER} must have 1 to {MAX_KEY_LENGTH} printable characters")
+        raise Invalid(f"{IDEMPOTENCY_HEADER} must have 1 to {MAX_KEY_LENGTH} printable characters")
     scope = _scope(request)
     fingerprint = _fingerprint(request)
     rows = IdempotentRequest.objects.filter(scope=scope, key=key)

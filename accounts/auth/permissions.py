@@ -11,7 +11,7 @@ from accounts.roles import Role
 SIGNED_IN = 0
 INSUFFICIENT_PERMISSIONS = "Insufficient permissions"
 NOT_A_MEMBER = "Not a member of this workspace"
-REFUSALS = {Role.MANAGER: INSUFFICIENT_PERMISSIONS, Role.ADMIN: "Admin access required"}
+REFUSAL_OF_ROLE = {Role.MANAGER: INSUFFICIENT_PERMISSIONS, Role.ADMIN: "Admin access required"}
 
 
 class HasRole(BasePermission):
@@ -30,5 +30,5 @@ class HasRole(BasePermission):
         if principal.workspace is None or principal.role is None:
             raise PermissionDenied(NOT_A_MEMBER)
         if principal.role < required:
-            raise PermissionDenied(REFUSALS.get(required, INSUFFICIENT_PERMISSIONS))
+            raise PermissionDenied(REFUSAL_OF_ROLE.get(required, INSUFFICIENT_PERMISSIONS))
         return True

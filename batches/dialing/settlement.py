@@ -24,7 +24,7 @@ from batches.dialing.settlement_rules import (
     RecipientFacts,
     decide,
 )
-from batches.domain.batch_transitions import COMPLETE
+from batches.domain.batch_transitions import COMPLETE_BATCH
 from batches.domain.recipient_transitions import ENTER_CALL
 from batches.models import Batch, Recipient
 from telephony.models import Call, CallQuerySet, Stage
@@ -174,7 +174,7 @@ def complete_batches(ids: set[UUID]) -> int:
         batch=OuterRef("pk"), status__in=Recipient.Status.open()
     )
     done = Batch.unscoped.filter(pk__in=ids, upload="").exclude(Exists(open_recipients))
-    return COMPLETE.move_all(
+    return COMPLETE_BATCH.move_all(
         done, ended_at=database_now(), error=None, probe_at=None, probe_call_id=None
     )
 

@@ -122,7 +122,9 @@ def _after_answer(
     """The callee was reached; after an answering machine the batch may call again."""
     if _next_attempt_at(call, recipient, batch, now) is not None:
         return _after_attempt(call, recipient, batch, now)
-    return RecipientChange(transitions.COMPLETE, None, call.outcome, recipient.attempts + 1)
+    return RecipientChange(
+        transitions.COMPLETE_RECIPIENT, None, call.outcome, recipient.attempts + 1
+    )
 
 
 def _after_attempt(

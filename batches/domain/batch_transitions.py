@@ -99,7 +99,7 @@ STOP = Transition(
     evidence="an operator",
     sets=("ended_at", *TROUBLE),
 )
-COMPLETE = Transition(
+COMPLETE_BATCH = Transition(
     "complete_batches",
     since=Status.started(),
     to=Status.COMPLETED,
@@ -121,7 +121,7 @@ RESTART = Transition(
     sets=("ended_at",),
 )
 
-TRANSITIONS = (
+BATCH_TRANSITIONS = (
     FINISH_IMPORT,
     FAIL_IMPORT,
     SCHEDULE,
@@ -134,7 +134,7 @@ TRANSITIONS = (
     OPEN_BREAKER,
     CLOSE_BREAKER,
     STOP,
-    COMPLETE,
+    COMPLETE_BATCH,
     REOPEN,
     RESTART,
 )
@@ -142,4 +142,4 @@ TRANSITIONS = (
 
 def transition_table() -> list[str]:
     """Return the transitions of a batch as the rows of a Markdown table, its header first."""
-    return transition_rows(TRANSITIONS)
+    return transition_rows(BATCH_TRANSITIONS)

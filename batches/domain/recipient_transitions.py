@@ -31,7 +31,7 @@ ENTER_CALL = Transition(
     to=Status.IN_CALL,
     evidence="its call was answered",
 )
-COMPLETE = Transition(
+COMPLETE_RECIPIENT = Transition(
     "settle_calls",
     since=Status.calling(),
     to=Status.COMPLETED,
@@ -151,8 +151,8 @@ ERASE_IN_REVIEW = Transition(
     sets=("reason",),
 )
 
-SETTLEMENTS = (COMPLETE, RETRY, RETURN_TO_QUEUE, FAIL, SKIP, CANCEL, PUT_IN_REVIEW)
-TRANSITIONS = (
+SETTLEMENTS = (COMPLETE_RECIPIENT, RETRY, RETURN_TO_QUEUE, FAIL, SKIP, CANCEL, PUT_IN_REVIEW)
+RECIPIENT_TRANSITIONS = (
     RESERVE,
     SKIP_CLOSED,
     ENTER_CALL,
@@ -172,4 +172,4 @@ TRANSITIONS = (
 
 def transition_table() -> list[str]:
     """Return the transitions of a recipient as the rows of a Markdown table, its header first."""
-    return transition_rows(TRANSITIONS)
+    return transition_rows(RECIPIENT_TRANSITIONS)

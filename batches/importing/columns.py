@@ -22,7 +22,7 @@ PHONE_NAMES = (
     "msisdn",
 )
 MAX_LISTED_NAMES = 10
-MAX_NAME_CHARACTERS = 60
+MAX_COLUMN_NAME_CHARACTERS = 60
 _PHONE_LIKE = re.compile(r"[+(]?\d[\d\s().-]{6,}\Z")
 
 
@@ -219,7 +219,9 @@ def _check_variables(names: list[str], variables: list[str | None]) -> None:
 def _join_names(names: Sequence[str]) -> str:
     """Return the names for a message: the first ten, each cut to 60 characters."""
     short = [
-        name if len(name) <= MAX_NAME_CHARACTERS else name[: MAX_NAME_CHARACTERS - 1] + "…"
+        name
+        if len(name) <= MAX_COLUMN_NAME_CHARACTERS
+        else name[: MAX_COLUMN_NAME_CHARACTERS - 1] + "…"
         for name in names[:MAX_LISTED_NAMES]
     ]
     joined = ", ".join(short)

@@ -28,7 +28,7 @@ NUMBER_FIRST = re.compile(
 )
 SNIFFED_BYTES = 200
 DELIMITERS = (b",", b";", b"\t")
-HEADER = b"phone_number%breason\n"
+SUPPRESSION_HEADER = b"phone_number%breason\n"
 UTF8_MARK = b"\xef\xbb\xbf"
 
 
@@ -114,7 +114,7 @@ def _open_with_header(path: Path) -> Iterator[tuple[Table, int]]:
         file.seek(0)
         delimiter = number_first["delimiter"]
         with NamedTemporaryFile(suffix=".csv") as copy:
-            copy.write(HEADER % (delimiter if delimiter in DELIMITERS else b","))
+            copy.write(SUPPRESSION_HEADER % (delimiter if delimiter in DELIMITERS else b","))
             copy.write(file.read().removeprefix(UTF8_MARK))
             copy.flush()
             with open_table(Path(copy.name), max_rows=MAX_SUPPRESSION_ROWS) as table:

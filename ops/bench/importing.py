@@ -17,7 +17,7 @@ from batches.models import Batch, Recipient, RejectedRow
 from batches.services.imports import import_batch
 from voiceops.core.phone_numbers import format_e164
 
-HEADER = ["Phone Number", "first_name", "appointment", "balance"]
+LIST_HEADER = ["Phone Number", "first_name", "appointment", "balance"]
 FIRST_NAMES = (
     *("Ana", "Jürgen", "Lucía", "Noor", "Małgorzata"),
     *("Ravi", "Søren", "Thảo", "Oluwaseun", "Keiko"),
@@ -42,7 +42,7 @@ def write_list(path: Path, rows: int, *, seed: int = 7) -> None:
     dice = random.Random(seed)  # noqa: S311 - a benchmark, no secret
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(HEADER)
+        writer.writerow(LIST_HEADER)
         earlier: list[str] = []
         for number in range(rows):
             phone = _random_phone(dice, number, earlier)

@@ -9,12 +9,12 @@ from contextlib import ExitStack
 
 from ops.serving.postgres_server import temporary_postgres
 
-INSIDE_VARIABLE = "VOICEOPS_BENCH"
+INSIDE_BENCH_VARIABLE = "VOICEOPS_BENCH"
 
 
 def is_rerun() -> bool:
     """Whether this process was started by `rerun_isolated`."""
-    return os.environ.get(INSIDE_VARIABLE) == "1"
+    return os.environ.get(INSIDE_BENCH_VARIABLE) == "1"
 
 
 def rerun_isolated(environment: Mapping[str, str], *, database_url: str = "") -> int:
@@ -28,7 +28,7 @@ def rerun_isolated(environment: Mapping[str, str], *, database_url: str = "") ->
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="voiceops-bench-", ignore_cleanup_errors=True)
         )
-        own = {INSIDE_VARIABLE: "1", "DATABASE_URL": url, "DATA_DIR": folder, **environment}
+        own = {INSIDE_BENCH_VARIABLE: "1", "DATABASE_URL": url, "DATA_DIR": folder, **environment}
         done = subprocess.run(  # noqa: S603 - ourselves
             [sys.executable, *sys.argv], env={**os.environ, **own}, check=False
         )

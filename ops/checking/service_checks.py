@@ -27,7 +27,7 @@ from telephony.models import PhoneNumber
 from telephony.services.purchase import list_twilio_tags
 from voiceops.core.errors import ProviderError
 
-REQUEST_TIMEOUT_SECONDS = 5
+DOCTOR_TIMEOUT_SECONDS = 5
 
 
 def check_database() -> Finding:
@@ -46,7 +46,7 @@ def check_broker() -> Finding:
     name = "broker"
     scheme = broker_scheme()
     try:
-        reach_broker(timeout_seconds=REQUEST_TIMEOUT_SECONDS)
+        reach_broker(timeout_seconds=DOCTOR_TIMEOUT_SECONDS)
     except UnsupportedBrokerError as error:
         fix = "set CELERY_BROKER_URL to redis://… or amqp://…, or unset it"
         return bad(name, str(error), fix)
@@ -137,7 +137,7 @@ def post_unsigned_event(url: str) -> int:
         url,
         data=b"{}",
         headers={"Content-Type": "application/webhook+json"},
-        timeout=REQUEST_TIMEOUT_SECONDS,
+        timeout=DOCTOR_TIMEOUT_SECONDS,
         allow_redirects=False,
     )
     return response.status_code

@@ -15,7 +15,7 @@ from ops.demo.outcomes import ResultRow, read_results
 from ops.demo.progress import Progress
 from voiceops.core.errors import DomainError
 
-POLL_SECONDS = 0.5
+DEMO_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _follow_batch(
             _check_stalled(current, request.stall_seconds, since=changed_at)
             if is_stopping():
                 raise DomainError("Stopped before the batch had ended")
-            time.sleep(POLL_SECONDS)
+            time.sleep(DEMO_POLL_SECONDS)
     ended: dict[str, Any] = demo.api.get(path)
     return ended
 

@@ -10,7 +10,7 @@ import requests
 
 from voiceops.core.errors import DomainError
 
-REQUEST_TIMEOUT_SECONDS = 30.0
+DEMO_TIMEOUT_SECONDS = 30.0
 FILE_TIMEOUT_SECONDS = 300.0
 # How long the server may be away, being restarted, before `get_with_retry` gives up.
 RETRY_SECONDS = 30.0
@@ -112,7 +112,7 @@ class Api:
         self.http.cookies.clear()
 
     def _request(
-        self, method: str, path: str, *, timeout: float = REQUEST_TIMEOUT_SECONDS, **content: Any
+        self, method: str, path: str, *, timeout: float = DEMO_TIMEOUT_SECONDS, **content: Any
     ) -> requests.Response:
         response = self.http.request(
             method, self.url + path, timeout=timeout, allow_redirects=False, **content

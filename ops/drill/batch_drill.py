@@ -29,7 +29,7 @@ LIVEKIT_FAULT_RATES = {
 # Fictitious numbers (555-01xx): a hundred recipients for each area code.
 LIST_AREA_CODES = (201, 202, 206, 212, 213, 303, 305, 312, 313, 404)
 MAX_RECIPIENTS = 100 * len(LIST_AREA_CODES)
-POLL_SECONDS = 0.2
+DRILL_POLL_SECONDS = 0.2
 DIAL_WAIT_SECONDS = 20.0
 MAX_PAUSE_SECONDS = 8.0  # of a process stopped with SIGSTOP
 
@@ -104,7 +104,7 @@ class BatchDrill:
             self.disrupt(chance.choice(self.plan.kinds), chance)
 
         while not sandbox.is_reachable() and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+            time.sleep(DRILL_POLL_SECONDS)
         sandbox.request("DELETE", "faults")
         self.wait_until_ended(demo.api, deadline)
 
@@ -132,7 +132,7 @@ class BatchDrill:
         while time.monotonic() < give_up_at:
             if sandbox.is_reachable() and len(sandbox.dials()) >= count:
                 return
-            time.sleep(POLL_SECONDS)
+            time.sleep(DRILL_POLL_SECONDS)
 
     def wait_until_ended(self, api: Api, deadline: float) -> None:
         """Wait until the batch and all its recipients have ended. Raises TimeoutError."""
@@ -145,7 +145,7 @@ class BatchDrill:
             if time.monotonic() > deadline:
                 state = f"{progress['status']}, {progress['counts']}"
                 raise TimeoutError(f"after {self.plan.seconds:.0f} s: {state}")
-            time.sleep(POLL_SECONDS)
+            time.sleep(DRILL_POLL_SECONDS)
 
     def disrupt(self, kind: str, chance: random.Random) -> None:
         """Do to a process, or to PostgreSQL, what `kind` names."""

@@ -19,7 +19,7 @@ CLOCK_TOLERANCE_SECONDS = 0.005  # between two clocks of one machine
 FENCE_LEEWAY_SECONDS = 60 + 80
 
 # What the sandbox makes of a number by its last two digits (docs/reference/api-contract.md §11).
-OUTCOMES: dict[range, str] = {
+OUTCOME_OF_ENDING: dict[range, str] = {
     range(60): "answered",
     range(60, 70): "no_answer",
     range(70, 75): "busy",
@@ -42,7 +42,7 @@ OUTCOME_BY_WEBHOOK = {
 
 def expected_outcome(number: str) -> str:
     digits = int(number[-2:])
-    return next(outcome for span, outcome in OUTCOMES.items() if digits in span)
+    return next(outcome for span, outcome in OUTCOME_OF_ENDING.items() if digits in span)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import jwt
 import requests
 from django.conf import settings
 
-from ops.drill.world import ANSWERED, NOT_ANSWERED, DrillBatch, World
+from ops.drill.world import COMPLETED_AT_ONCE, NOT_ANSWERED, DrillBatch, World
 from telephony.models import Call, CallEvent, InboxEvent
 
 Scenario = Callable[[World], Iterator[None]]
@@ -71,7 +71,7 @@ def lose_responses(world: World) -> Iterator[None]:
     batch.wait_for_dials(3)  # their responses are lost
     world.set_livekit_faults()
     yield
-    batch.expect_results({"01": ANSWERED, "02": ANSWERED, "65": NOT_ANSWERED})
+    batch.expect_results({"01": COMPLETED_AT_ONCE, "02": COMPLETED_AT_ONCE, "65": NOT_ANSWERED})
     batch.expect_one_dial_each()
 
 

@@ -21,7 +21,7 @@ from ops.serving.ports import free_ports
 
 Report = Callable[[str], None]
 
-INSIDE_VARIABLE = "VOICEOPS_DRILL"
+INSIDE_DRILL_VARIABLE = "VOICEOPS_DRILL"
 MAX_PARALLEL_RUNS = 2 * (os.cpu_count() or 1)
 # At this speed of the simulation the dial fence takes 18 s.
 FAST_SETTINGS = {"SANDBOX_SPEED": "40", "SWEEP_SECONDS": "1"}
@@ -138,7 +138,7 @@ def isolated_environment() -> dict[str, str]:
     """
     port, sandbox_port = free_ports(2)
     return {
-        INSIDE_VARIABLE: "1",
+        INSIDE_DRILL_VARIABLE: "1",
         "DEBUG": "1",
         "DATA_DIR": tempfile.mkdtemp(prefix="voiceops-drill-"),
         "PORT": str(port),

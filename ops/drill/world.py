@@ -29,7 +29,7 @@ from voiceops.core.errors import DomainError
 T = TypeVar("T")
 Result = tuple[str, str | None, int]  # status, outcome, attempts
 
-ANSWERED: Result = ("completed", "answered", 1)
+COMPLETED_AT_ONCE: Result = ("completed", "answered", 1)
 NOT_ANSWERED: Result = ("failed", "no_answer", 1)
 
 # Fictitious numbers (555-01xx): a hundred recipients for each area code, and one area code for each
@@ -40,9 +40,9 @@ BATCH_AREA_CODES = (
 )
 CONDITION_POLL_SECONDS = 0.1
 END_POLL_SECONDS = 0.5
-MAX_CONCURRENT_CALLS = 100  # of one batch
+DRILL_CONCURRENT_CALLS = 100  # of one batch
 WAIT_SECONDS = 40.0  # until an expected event counts as not happening
-DATABASE_RETRY_SECONDS = 40.0
+DATABASE_OUTAGE_SECONDS = 40.0
 
 
 class ExpectationFailed(DomainError):
@@ -98,7 +98,7 @@ class DrillBatch:
     def expect_all_answered(self) -> None:
         """Raises ExpectationFailed unless every recipient answered at the first attempt."""
         results = self.results()
-        self.world.expect(set(results.values()) == {ANSWERED}, str(results))
+        self.world.expect(set(results.values()) == {COMPLETED_AT_ONCE}, str(results))
 
     def expect_statuses(self, *allowed: str) -> None:
         """Raises ExpectationFailed when a recipient has another status."""
@@ -188,7 +188,7 @@ class World:
         body = {
             **workspace.TRUNK,
             "calls_per_second": rate,
-            "max_concurrent_calls": MAX_CONCURRENT_CALLS,
+            "max_concurrent_calls": DRILL_CONCURRENT_CALLS,
             "phone_number": phone_number,
             "label": "Drill",
         }
@@ -208,7 +208,7 @@ class World:
 
     def query(self, read: Callable[[], T]) -> T:
         """The result of `read`, which uses the database, tried again while the database is away."""
-        deadline = time.monotonic() + DATABASE_RETRY_SECONDS
+        deadline = time.monotonic() + DATABASE_OUTAGE_SECONDS
         while True:
             try:
                 return read()

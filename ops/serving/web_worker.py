@@ -11,7 +11,7 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
-REFUSALS = {
+REFUSAL_OF_ERROR = {
     errors.LimitRequestLine: (414, "URI too long"),
     errors.LimitRequestHeaders: (431, "Request headers too large"),
     errors.ExpectationFailed: (417, "Expectation failed"),
@@ -26,7 +26,7 @@ DEFAULT_REFUSAL = (500, "Internal server error")
 class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Respond and close. The request is not logged, because it may contain a credential."""
-        refusals = (refusal for kind, refusal in REFUSALS.items() if isinstance(exc, kind))
+        refusals = (refusal for kind, refusal in REFUSAL_OF_ERROR.items() if isinstance(exc, kind))
         status, detail = next(refusals, DEFAULT_REFUSAL)
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
             self.log.error("A request could not be handled", exc_info=exc)

@@ -25,7 +25,7 @@ STAGES = {
     "ringing": "info",
     "in_progress": "success",
 }
-OUTCOMES = {
+OUTCOME_COLOURS = {
     "answered": "success",
     "voicemail": "info",
     "unknown": "danger",
@@ -188,7 +188,7 @@ class CallAdmin(ReadOnlyAdmin):
     def stage_badge(self, call: Call) -> str:
         return call.stage
 
-    @badge_column("Outcome", OUTCOMES)
+    @badge_column("Outcome", OUTCOME_COLOURS)
     def outcome_badge(self, call: Call) -> str | None:
         return call.outcome
 

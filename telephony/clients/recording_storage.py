@@ -26,11 +26,11 @@ from telephony.clients.errors import provider_errors
 from voiceops.core.errors import ProviderError
 
 LINK_LIFETIME = timedelta(minutes=5)
-SIGNER = signing.TimestampSigner(salt="telephony.recording")
+LINK_SIGNER = signing.TimestampSigner(salt="telephony.recording")
 S3_TIMEOUT_SECONDS = 5  # botocore's default of a minute would hold a web request for as long
 
 
-REASONS = {"403": "access denied", "404": "the bucket does not exist"}  # by S3's code
+STORAGE_REASONS = {"403": "access denied", "404": "the bucket does not exist"}  # by S3's code
 
 
 class LinkExpired(Exception):
@@ -80,7 +80,7 @@ def _to_error(error: Exception) -> ProviderError:
     elif isinstance(error, ClientError):
         details = error.response.get("Error", {})
         code = str(details.get("Code"))
-        reason = REASONS.get(code) or details.get("Message") or code
+        reason = STORAGE_REASONS.get(code) or details.get("Message") or code
     else:
         reason = "could not be reached"
     return ProviderError(f"S3 error: {reason}")
@@ -105,7 +105,7 @@ def create_link(key: str, *, recording_id: UUID, filename: str) -> tuple[str, da
     """Return a link that needs no credentials, and when it expires. Raises ProviderError."""
     expires_at = timezone.now() + LINK_LIFETIME
     if not uses_s3():
-        return f"{settings.PUBLIC_URL}/recordings/{SIGNER.sign(str(recording_id))}", expires_at
+        return f"{settings.PUBLIC_URL}/recordings/{LINK_SIGNER.sign(str(recording_id))}", expires_at
     headers = {
         "ResponseContentDisposition": f'attachment; filename="{filename}"',
         "ResponseContentType": "audio/ogg",
@@ -123,7 +123,7 @@ def recording_of_link(token: str) -> UUID | None:
     Raises LinkExpired.
     """
     try:
-        return UUID(SIGNER.unsign(token, max_age=LINK_LIFETIME))
+        return UUID(LINK_SIGNER.unsign(token, max_age=LINK_LIFETIME))
     except signing.SignatureExpired as error:
         raise LinkExpired from error
     except (signing.BadSignature, ValueError):

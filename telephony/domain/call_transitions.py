@@ -126,7 +126,7 @@ CANCELLED = CallTransition(
     sets=("outcome", "end_reason", "hung_up_by", "ended_at", "heard_at"),
 )
 
-TRANSITIONS = (
+CALL_TRANSITIONS = (
     COMMIT_INTENT,
     PUT_BACK,
     LEAVE_IN_DOUBT,
@@ -141,4 +141,4 @@ TRANSITIONS = (
 
 def transition_table() -> list[str]:
     """Return the transitions of a call as the rows of a Markdown table, its header first."""
-    return transition_rows(TRANSITIONS)
+    return transition_rows(CALL_TRANSITIONS)

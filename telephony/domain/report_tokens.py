@@ -4,18 +4,18 @@ from uuid import UUID
 
 from django.core import signing
 
-SIGNER = signing.Signer(salt="telephony.report")
+REPORT_TOKEN_SIGNER = signing.Signer(salt="telephony.report")
 
 
 def mint(call_id: UUID) -> str:
     """Return the token for this call."""
-    return SIGNER.signature(str(call_id))
+    return REPORT_TOKEN_SIGNER.signature(str(call_id))
 
 
 def verify(token: str, call_id: UUID) -> bool:
     """Return whether the token was minted for this call; compares in constant time."""
     try:
-        SIGNER.unsign(f"{call_id}{SIGNER.sep}{token}")
+        REPORT_TOKEN_SIGNER.unsign(f"{call_id}{REPORT_TOKEN_SIGNER.sep}{token}")
     except signing.BadSignature:
         return False
     return True

@@ -164,8 +164,8 @@ class NumberSearchText(Text):
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
         digits = "".join(character for character in text if character.isdigit())
-        has_letters = any(character.isalpha() for character in text)
-        return f"+{digits}" if digits and not has_letters else text
+        has_alphabetic = any(character.isalpha() for character in text)
+        return f"+{digits}" if digits and not has_alphabetic else text
 
 
 class CallQuery(PageQuery):

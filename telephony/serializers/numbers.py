@@ -35,7 +35,7 @@ HEADER_NAME = re.compile(r"X-[A-Za-z0-9-]{1,60}", re.IGNORECASE)
 MAX_HEADERS = 20
 MAX_HEADER_BYTES = 256
 MAX_CALLS_PER_SECOND = 1000
-MAX_CONCURRENT_CALLS = 100_000
+CONCURRENT_CALLS_LIMIT = 100_000
 
 
 class SipText(Text):
@@ -139,7 +139,7 @@ class PhoneNumberSerializer(WorkspaceSerializer):
         default=None,
     )
     calls_per_second = Number(min_value=0.1, max_value=MAX_CALLS_PER_SECOND, default=1.0)
-    max_concurrent_calls = Integer(min_value=1, max_value=MAX_CONCURRENT_CALLS, default=10)
+    max_concurrent_calls = Integer(min_value=1, max_value=CONCURRENT_CALLS_LIMIT, default=10)
     sip_trunk_ids = serializers.SerializerMethodField()
 
     class Meta:

@@ -131,7 +131,7 @@ def touch_agent(call_id: UUID, at: datetime) -> bool:
 
 def apply_event(event: ReportEvent, context: ReportContext) -> bool:
     """Apply one event; returns True when it moved the call to another stage."""
-    handler = HANDLERS.get(event.type)
+    handler = REPORT_HANDLERS.get(event.type)
     return handler is not None and handler(event, context)
 
 
@@ -263,7 +263,7 @@ def _end_call(event: ReportEvent, ending: Ending, context: ReportContext) -> boo
     return answered
 
 
-HANDLERS: dict[str, Handler] = {
+REPORT_HANDLERS: dict[str, Handler] = {
     "agent_joined": _handle_agent_joined,
     "agent_alive": _handle_agent_alive,
     "callee_joined": _handle_callee_joined,

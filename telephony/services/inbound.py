@@ -156,7 +156,7 @@ async def follow_inbound_calls(livekit: LiveKit, db: OrmThread) -> int:
     Returns how many ringing calls were checked.
     """
     # LiveKit lists the rooms of the whole project, so it is asked only when calls can arrive.
-    if await db(numbers_take_calls):
+    if await db(numbers_accept_calls):
         try:
             rooms = await list_rooms(livekit)
         except ProviderError as error:
@@ -168,7 +168,7 @@ async def follow_inbound_calls(livekit: LiveKit, db: OrmThread) -> int:
     return len(calls)
 
 
-def numbers_take_calls() -> bool:
+def numbers_accept_calls() -> bool:
     """Return whether any number has an agent for inbound calls."""
     return PhoneNumber.unscoped.exclude(inbound_agent=None).exists()
 

@@ -190,7 +190,7 @@ def plan_change(event: InboxEvent) -> Change | None:
         return partial(_open_inbound_call, event, at)
     if event.event in EGRESS_EVENTS:
         return partial(recordings.apply_egress, call, event.body["egressInfo"], at=at)
-    handler = HANDLERS.get(event.event)
+    handler = WEBHOOK_HANDLERS.get(event.event)
     if handler is None:
         return None
     # LiveKit's clock may be behind ours, but nothing happened before the intent.
@@ -248,7 +248,7 @@ def is_callee(call: Call, participant: Mapping[str, Any]) -> bool:
     return participant.get("identity") == call.callee_identity
 
 
-HANDLERS: dict[str, Handler] = {
+WEBHOOK_HANDLERS: dict[str, Handler] = {
     "participant_joined": _on_participant_joined,
     "room_finished": _on_room_finished,
     **dict.fromkeys(PARTICIPANT_LEFT_EVENTS, _on_participant_left),

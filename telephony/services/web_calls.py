@@ -16,7 +16,7 @@ from accounts import audit
 from accounts.auth.principal import Principal
 from agents.models import Agent, AgentVersion
 from agents.services import published_version
-from telephony.clients.livekit.errors import REQUEST_TIMEOUT_SECONDS
+from telephony.clients.livekit.errors import LIVEKIT_TIMEOUT_SECONDS
 from telephony.clients.livekit.rooms import (
     Participant,
     RoomRequest,
@@ -44,7 +44,7 @@ BROWSER_CALLER = "web"  # stands where a caller's number would
 # Counted from the row on: the room is created first, for which LiveKit has the request timeout, and
 # LiveKit accepts a token for a minute after it has expired.
 BROWSER_TOKEN_USABLE_FOR = (
-    timedelta(seconds=REQUEST_TIMEOUT_SECONDS) + BROWSER_TOKEN_LIFETIME + timedelta(minutes=1)
+    timedelta(seconds=LIVEKIT_TIMEOUT_SECONDS) + BROWSER_TOKEN_LIFETIME + timedelta(minutes=1)
 )
 # An empty room must outlive the token, or a late browser would find no agent.
 ROOM_OUTLIVES_TOKEN_BY = timedelta(minutes=1)

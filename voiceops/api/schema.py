@@ -82,7 +82,7 @@ def complete_schema(
                 _complete_operation(
                     operations[method], method, path, result["components"]["schemas"]
                 )
-    result["paths"] |= PROBES
+    result["paths"] |= PROBE_SCHEMAS
     return result
 
 
@@ -154,7 +154,7 @@ PROBE_STATUS = {
     "required": ["status"],
     "properties": {"status": TEXT, "checks": {"type": "object"}},
 }
-PROBES = {
+PROBE_SCHEMAS = {
     "/healthz": _probe(
         "alive", "Whether the process answers.", {"200": _json(PROBE_STATUS, "It does")}
     ),

@@ -27,7 +27,7 @@ MAX_RESPONSE_BYTES = 64 * 1024
 MAX_RETRY_AFTER_LENGTH = 40
 ALLOWED_PORTS = (443, 8443)
 # One message for refused, blocked and timed out: the difference would reveal our own network.
-UNREACHABLE = "could not be reached"
+UNREACHABLE_TEXT = "could not be reached"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def post(url: str, *, body: str, headers: Mapping[str, str]) -> HttpResult:
         require_safe_url(url)
         return asyncio.run(_post(url, body.encode(), headers))
     except (aiohttp.ClientError, TimeoutError, OSError, Invalid, ValueError):
-        return HttpResult(None, UNREACHABLE)
+        return HttpResult(None, UNREACHABLE_TEXT)
 
 
 async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpResult:
@@ -109,7 +109,7 @@ class PublicResolver(AbstractResolver):
         infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
         addresses = [(kind, str(address[0])) for kind, _, _, _, address in infos]
         if not settings.DEBUG and not all(_is_public_text(address) for _, address in addresses):
-            raise OSError(UNREACHABLE)
+            raise OSError(UNREACHABLE_TEXT)
         return [
             ResolveResult(
                 hostname=host,
@@ -134,7 +134,7 @@ def public_socket(address: AddrInfoType) -> socket.socket:
     """
     family, kind, protocol, _, target = address
     if not settings.DEBUG and not _is_public_text(str(target[0])):
-        raise OSError(UNREACHABLE)
+        raise OSError(UNREACHABLE_TEXT)
     return socket.socket(family, kind, protocol)
 
 

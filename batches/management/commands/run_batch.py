@@ -28,7 +28,7 @@ STALL_WARNING_SECONDS = 15.0  # without a change; then a worker may be missing
 READ_BYTES = 1 << 16
 # As in POST /batches.
 PACE_LIMITS = {"calls_per_second": (0.01, 1000), "max_concurrent": (1, 100_000)}
-MAX_NAME_CHARACTERS = 200
+MAX_BATCH_NAME_CHARACTERS = 200
 NO_WORKER = (
     "Nothing is happening. Is a worker running? Start one with `make serve`, or wait for one."
 )
@@ -100,7 +100,7 @@ class Command(BaseCommand):
             agent=find_agent(owner, agent),
             phone_number=find_number(owner, number),
             content=read_chunks(file),
-            name=options["name"] or file.stem[:MAX_NAME_CHARACTERS],
+            name=options["name"] or file.stem[:MAX_BATCH_NAME_CHARACTERS],
             default_country=options["default_country"],
             calls_per_second=options["calls_per_second"],
             max_concurrent_calls=options["max_concurrent"],
@@ -152,8 +152,8 @@ def check_options(options: dict[str, Any]) -> None:
     for name, (least, most) in PACE_LIMITS.items():
         if options[name] is not None and not least <= options[name] <= most:
             raise CommandError(f"--{name.replace('_', '-')} must be from {least} to {most}")
-    if len(options["name"] or "") > MAX_NAME_CHARACTERS:
-        raise CommandError(f"--name has more than {MAX_NAME_CHARACTERS} characters")
+    if len(options["name"] or "") > MAX_BATCH_NAME_CHARACTERS:
+        raise CommandError(f"--name has more than {MAX_BATCH_NAME_CHARACTERS} characters")
 
 
 def find_agent(workspace: Workspace, name_or_id: str) -> Agent:

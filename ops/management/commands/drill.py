@@ -14,7 +14,7 @@ from ops.drill.fault_run import FaultResult, FaultRun
 from ops.drill.invariants import read_ledger
 from ops.drill.matrix import MATRIX, WORKERS, WorldName, select_faults
 from ops.drill.parallel_runs import (
-    INSIDE_VARIABLE,
+    INSIDE_DRILL_VARIABLE,
     DrillRun,
     run_all,
     run_one,
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        if os.environ.get(INSIDE_VARIABLE) != "1":
+        if os.environ.get(INSIDE_DRILL_VARIABLE) != "1":
             sys.exit(self.run_isolated(options))
         if options["fault"]:
             self.run_matrix(options["fault"], options["world"])

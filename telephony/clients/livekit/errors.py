@@ -11,7 +11,7 @@ from livekit import api
 from telephony.clients.errors import provider_errors
 from voiceops.core.errors import ProviderError
 
-REQUEST_TIMEOUT_SECONDS = 10.0  # for every request but a dial and a transfer
+LIVEKIT_TIMEOUT_SECONDS = 10.0  # for every request but a dial and a transfer
 GENERAL = "LiveKit error"
 SIP = "LiveKit SIP error"
 TRANSPORT_FAILURES = (aiohttp.ClientError, TimeoutError, OSError, DecodeError)
@@ -23,7 +23,7 @@ _MESSAGE_PREFIX = "twirp error unknown: "
 
 @asynccontextmanager
 async def livekit_errors(
-    name: str, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
+    name: str, *, timeout_seconds: float = LIVEKIT_TIMEOUT_SECONDS
 ) -> AsyncIterator[None]:
     """Bound a request in time and turn its failure into `<name>: <reason>`. Raises ProviderError."""
 

@@ -21,7 +21,7 @@ from twilio.rest import Client
 
 from telephony.clients.twilio.errors import TwilioError, create_once, delete_if_exists, send_request
 
-REQUEST_TIMEOUT_SECONDS = 15.0
+TWILIO_TIMEOUT_SECONDS = 15.0
 PAGE_ROWS = 100
 
 # The client logs ten lines for every request at INFO.
@@ -43,7 +43,7 @@ class HttpClient(TwilioHttpClient):  # type: ignore[misc]  # the client is untyp
     """Sends every request to `base_url`, where one is given, instead of to Twilio."""
 
     def __init__(self, base_url: str) -> None:
-        super().__init__(timeout=REQUEST_TIMEOUT_SECONDS, logger=request_logger)
+        super().__init__(timeout=TWILIO_TIMEOUT_SECONDS, logger=request_logger)
         self.base = urlsplit(base_url) if base_url else None
         if self.session is not None and self.base is not None:
             self.session.trust_env = False  # a proxy of the environment does not reach a sandbox

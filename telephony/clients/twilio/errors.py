@@ -39,7 +39,7 @@ BUNDLE_REQUIRED = (
     "get one approved in its console and buy it there"
 )
 # What an operator can do, by Twilio's code: https://www.twilio.com/docs/api/errors
-REASONS = {
+TWILIO_REASONS = {
     20003: CREDENTIALS_REFUSED,
     20429: TOO_MANY_REQUESTS,
     20005: ACCOUNT_INACTIVE,
@@ -143,8 +143,8 @@ def _refusal(status: int, code: int, message: str) -> TwilioError:
         return TwilioError(reason, is_outcome_unknown=True)
     if status == 429:
         return TwilioError(TOO_MANY_REQUESTS, was_rate_limited=True)
-    if code in REASONS:
-        return TwilioError(REASONS[code])
+    if code in TWILIO_REASONS:
+        return TwilioError(TWILIO_REASONS[code])
     if status == 401:
         return TwilioError(CREDENTIALS_REFUSED)
     reason = f"rejected: {message}" if message else f"rejected ({status})"

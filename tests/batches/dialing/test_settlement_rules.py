@@ -18,7 +18,7 @@ from batches.dialing.settlement_rules import (
 )
 from batches.domain.recipient_transitions import (
     CANCEL,
-    COMPLETE,
+    COMPLETE_RECIPIENT,
     FAIL,
     PUT_IN_REVIEW,
     RETRY,
@@ -64,12 +64,17 @@ ANSWERED = call("answered", "hangup")
 VOICEMAIL = call("voicemail", "hangup")
 BUSY = call("busy", "busy")
 CASES = {
-    "answered": (ANSWERED, FIRST, RUNNING, RecipientChange(COMPLETE, None, "answered", 1)),
+    "answered": (
+        ANSWERED,
+        FIRST,
+        RUNNING,
+        RecipientChange(COMPLETE_RECIPIENT, None, "answered", 1),
+    ),
     "answered by a stopped batch": (
         ANSWERED,
         FIRST,
         STOPPED,
-        RecipientChange(COMPLETE, None, "answered", 1),
+        RecipientChange(COMPLETE_RECIPIENT, None, "answered", 1),
     ),
     "voicemail, tried again": (
         VOICEMAIL,
@@ -81,7 +86,7 @@ CASES = {
         VOICEMAIL,
         LAST,
         RUNNING,
-        RecipientChange(COMPLETE, None, "voicemail", 3),
+        RecipientChange(COMPLETE_RECIPIENT, None, "voicemail", 3),
     ),
     "voicemail, batch stopped before the retry": (
         VOICEMAIL,

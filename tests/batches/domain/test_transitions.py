@@ -11,8 +11,8 @@ from tests import make
 from voiceops.core.transitions import Transition
 
 ALL = (
-    *((Batch, transition) for transition in batch_transitions.TRANSITIONS),
-    *((Recipient, transition) for transition in recipient_transitions.TRANSITIONS),
+    *((Batch, transition) for transition in batch_transitions.BATCH_TRANSITIONS),
+    *((Recipient, transition) for transition in recipient_transitions.RECIPIENT_TRANSITIONS),
 )
 
 
@@ -24,7 +24,7 @@ def test_transition_sets_columns_of_its_model(model: Any, transition: Transition
     assert {*transition.since, transition.to} <= set(model.Status)
 
 
-@pytest.mark.parametrize("transition", recipient_transitions.TRANSITIONS)
+@pytest.mark.parametrize("transition", recipient_transitions.RECIPIENT_TRANSITIONS)
 def test_due_at_is_written_whenever_a_recipient_starts_or_stops_to_wait(
     transition: Transition[Recipient.Status],
 ) -> None:
@@ -40,15 +40,17 @@ def test_due_at_is_written_whenever_a_recipient_starts_or_stops_to_wait(
 
 
 def test_every_state_can_be_entered() -> None:
-    batches = {transition.to for transition in batch_transitions.TRANSITIONS}
-    recipients = {transition.to for transition in recipient_transitions.TRANSITIONS}
+    batches = {transition.to for transition in batch_transitions.BATCH_TRANSITIONS}
+    recipients = {transition.to for transition in recipient_transitions.RECIPIENT_TRANSITIONS}
 
     assert batches == set(Batch.Status) - {Batch.Status.VALIDATING}
     assert recipients == set(Recipient.Status)
 
 
 def test_stopped_and_failed_batches_stay_so() -> None:
-    left = {state for transition in batch_transitions.TRANSITIONS for state in transition.since}
+    left = {
+        state for transition in batch_transitions.BATCH_TRANSITIONS for state in transition.since
+    }
 
     assert set(Batch.Status) - left == {Batch.Status.STOPPED, Batch.Status.FAILED}
 
@@ -56,7 +58,7 @@ def test_stopped_and_failed_batches_stay_so() -> None:
 def test_only_the_reservation_makes_a_recipient_dialing() -> None:
     to_dialing = [
         transition
-        for transition in recipient_transitions.TRANSITIONS
+        for transition in recipient_transitions.RECIPIENT_TRANSITIONS
         if transition.to is Recipient.Status.DIALING
     ]
 
@@ -65,7 +67,11 @@ def test_only_the_reservation_makes_a_recipient_dialing() -> None:
 
 
 def test_a_completed_recipient_is_never_called_again() -> None:
-    left = {state for transition in recipient_transitions.TRANSITIONS for state in transition.since}
+    left = {
+        state
+        for transition in recipient_transitions.RECIPIENT_TRANSITIONS
+        for state in transition.since
+    }
 
     final = set(Recipient.Status.final())
     assert final & left == {Recipient.Status.SKIPPED}
@@ -101,8 +107,8 @@ def test_transition_tables_have_a_row_for_each_transition() -> None:
     batches = batch_transitions.transition_table()
     recipients = recipient_transitions.transition_table()
 
-    assert len(batches) - 2 == len(batch_transitions.TRANSITIONS)
-    assert len(recipients) - 2 == len(recipient_transitions.TRANSITIONS)
+    assert len(batches) - 2 == len(batch_transitions.BATCH_TRANSITIONS)
+    assert len(recipients) - 2 == len(recipient_transitions.RECIPIENT_TRANSITIONS)
     assert batches[2] == (
         "| `validating` | `ready` | `finish` | the uploaded list has been read |  |"
     )

@@ -6,11 +6,11 @@ from django.db.models import Q
 from accounts.models import Workspace
 from telephony.domain.call_transitions import (
     ANSWERED,
+    CALL_TRANSITIONS,
     CANCELLED,
     HUNG_UP,
     LEAVE_IN_DOUBT,
     PUT_BACK,
-    TRANSITIONS,
     CallTransition,
     transition_table,
 )
@@ -21,7 +21,7 @@ from voiceops.core.clock import database_now
 ORDER = [stage for stage in Stage if stage is not Stage.UNKNOWN]
 
 
-@pytest.mark.parametrize("transition", TRANSITIONS, ids=lambda transition: transition.verb)
+@pytest.mark.parametrize("transition", CALL_TRANSITIONS, ids=lambda transition: transition.verb)
 def test_a_call_moves_forward_except_when_an_unsent_intent_is_put_back(
     transition: CallTransition,
 ) -> None:
@@ -37,12 +37,12 @@ def test_a_call_moves_forward_except_when_an_unsent_intent_is_put_back(
 
 
 def test_every_stage_is_left_except_the_end() -> None:
-    left = {stage for transition in TRANSITIONS for stage in transition.since}
+    left = {stage for transition in CALL_TRANSITIONS for stage in transition.since}
 
     assert left == set(Stage) - {Stage.ENDED}
 
 
-@pytest.mark.parametrize("transition", TRANSITIONS, ids=lambda transition: transition.verb)
+@pytest.mark.parametrize("transition", CALL_TRANSITIONS, ids=lambda transition: transition.verb)
 def test_transitions_set_columns_of_the_call(transition: CallTransition) -> None:
     columns = {field.attname for field in Call._meta.concrete_fields}
 
@@ -114,6 +114,6 @@ def test_transition_table_has_a_row_for_each_transition() -> None:
 
     assert header == "| from | to | by | evidence | sets |"
     assert rule.count("|") == header.count("|")
-    assert len(rows) == len(TRANSITIONS)
+    assert len(rows) == len(CALL_TRANSITIONS)
     assert rows[0].startswith("| `reserved` | `intent` | `commit_intents` |")
     assert all(row.count("|") == header.count("|") for row in rows)
