@@ -10,7 +10,7 @@ from telephony.views.recordings import recording_file
 
 router = SimpleRouter(trailing_slash=False)
 router.register("calls", CallViewSet, basename="call")
-router.register("calls", CallDetailsViewSet, basename="call-story")
+router.register("calls", CallDetailsViewSet, basename="call-details")
 router.register("phone-numbers", numbers.PhoneNumberViewSet, basename="phone-number")
 router.register("sip-trunks", numbers.SipTrunkViewSet, basename="sip-trunk")
 

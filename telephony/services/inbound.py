@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from agents.models import Agent
 from agents.services import find_published_version
 from telephony.clients.livekit import calls as livekit_calls
 from telephony.clients.livekit.rooms import Participant, delete_room, list_participants, list_rooms
@@ -60,18 +61,10 @@ def open_call(
     `attributes` are those of the caller's participant, where it is known. Returns None for other
     rooms, and for numbers that do not exist any more.
     """
-    number_id = room_names.number_of(room)
-    if number_id is None:
-        return None
-    numbers = PhoneNumber.unscoped.select_related("inbound_agent")
-    number = numbers.filter(pk=number_id).first()
+    number = _find_called_number(room)
     if number is None:
         return None
-
-    agent = number.inbound_agent
-    # An agent can be deleted at the same moment as it is assigned to the number.
-    if agent is not None and agent.deleted_at is not None:
-        agent = None
+    agent = _answering_agent(number)
     # Webhooks and the sweep may find the room at the same time: one of them creates the call.
     with transaction.atomic():
         call, created = Call.unscoped.get_or_create(
@@ -91,6 +84,22 @@ def open_call(
         if created:
             _start_ringing(call, max(at, call.created_at))
     return call
+
+
+def _find_called_number(room: str) -> PhoneNumber | None:
+    number_id = room_names.number_of(room)
+    if number_id is None:
+        return None
+    numbers = PhoneNumber.unscoped.select_related("inbound_agent")
+    return numbers.filter(pk=number_id).first()
+
+
+def _answering_agent(number: PhoneNumber) -> Agent | None:
+    agent = number.inbound_agent
+    # An agent can be deleted at the same moment as it is assigned to the number.
+    if agent is None or agent.deleted_at is not None:
+        return None
+    return agent
 
 
 def _start_ringing(call: Call, at: datetime) -> None:
@@ -119,19 +128,10 @@ def dispatch_agent(call: Call) -> None:
 
     When LiveKit cannot be asked, `follow_inbound_calls` tries again.
     """
-    now = database_now()
-    # The lease lets one process dispatch the agent, and expires when that process dies.
-    lease_expires_at = now + AGENT_JOIN_TIMEOUT
-    unclaimed = Call.unscoped.filter(
-        Q(lease_expires_at=None) | Q(lease_expires_at__lt=now),
-        pk=call.pk,
-        stage=Stage.RINGING,
-        agent_joined_at=None,
-    )
     version = call.agent_version
-    if version is None or not unclaimed.update(lease_expires_at=lease_expires_at):
+    lease_expires_at = _lease_dispatch(call) if version else None
+    if version is None or lease_expires_at is None:
         return
-
     try:
         metadata = metadata_of(call, version.config_with_secrets())
     except DecryptError as error:
@@ -148,6 +148,22 @@ def dispatch_agent(call: Call) -> None:
         # Give the lease back, so that the next round does not wait for it to expire.
         own_lease = Call.unscoped.filter(pk=call.pk, lease_expires_at=lease_expires_at)
         own_lease.update(lease_expires_at=None)
+
+
+def _lease_dispatch(call: Call) -> datetime | None:
+    """Lease the dispatch of the agent; returns when the lease expires, None without one.
+
+    The lease lets one process dispatch the agent, and expires when that process dies.
+    """
+    now = database_now()
+    lease_expires_at = now + AGENT_JOIN_TIMEOUT
+    available = Call.unscoped.filter(
+        Q(lease_expires_at=None) | Q(lease_expires_at__lt=now),
+        pk=call.pk,
+        stage=Stage.RINGING,
+        agent_joined_at=None,
+    )
+    return lease_expires_at if available.update(lease_expires_at=lease_expires_at) else None
 
 
 async def follow_inbound_calls(livekit: LiveKit, db: OrmThread) -> int:

@@ -52,6 +52,23 @@ def receive_event(body: Mapping[str, Any]) -> None:
 
     Raises Invalid when the body is not an event.
     """
+    event = _build_event(body)
+    if event is None:
+        return
+    if event.event in EVIDENCE_EVENTS:
+        event.applied_at = event.received_at
+        _store(event)
+        return
+    try:
+        _apply_change(event, claim=_insert_applied)
+    except OperationalError:
+        # A row that the event changes is locked for too long: the sweep tries again.
+        event.applied_at = None
+        _store(event)
+
+
+def _build_event(body: Mapping[str, Any]) -> InboxEvent | None:
+    """Return the event to store; None for events that change no call. Raises Invalid."""
     event_id = body.get("id")
     name = body.get("event")
     if not isinstance(event_id, str) or not isinstance(name, str):
@@ -63,22 +80,10 @@ def receive_event(body: Mapping[str, Any]) -> None:
     participant = body.get("participant")
     kind = participant.get("kind") if isinstance(participant, Mapping) else None
     if name not in STORED_EVENTS or not is_own_room(room) or kind in OWN_PARTICIPANT_KINDS:
-        return
-
-    received_at = timezone.now()
-    event = InboxEvent(
-        event_id=event_id, event=name, room=room, body=dict(body), received_at=received_at
+        return None
+    return InboxEvent(
+        event_id=event_id, event=name, room=room, body=dict(body), received_at=timezone.now()
     )
-    if name in EVIDENCE_EVENTS:
-        event.applied_at = received_at
-        _store(event)
-        return
-    try:
-        _apply_change(event, claim=_insert_applied)
-    except OperationalError:
-        # A row that the event changes is locked for too long: the sweep tries again.
-        event.applied_at = None
-        _store(event)
 
 
 def apply_pending_events(limit: int = 500) -> int:

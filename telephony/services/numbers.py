@@ -195,6 +195,7 @@ def _apply_changes(number: PhoneNumber, changes: dict[str, Any]) -> None:
         stored = encrypt_password(number, value) if name == "sip_auth_password" else value
         setattr(number, name, stored)
     after = config_of_number(number)
+    # LiveKit first: a change that it refuses must not reach the row.
     trunk_ids = livekit_trunks.replace_trunks(before, after) if after != before else None
 
     values = {name: getattr(number, name) for name in changes}

@@ -1,5 +1,6 @@
 """Standalone SIP trunks, beside those that belong to a phone number: made at LiveKit, then here."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from accounts import audit
@@ -21,8 +22,7 @@ def create_trunk(
     Raises Conflict when a number or trunk of any workspace has one of the numbers, and
     ProviderError when LiveKit failed; nothing is left behind then.
     """
-    for phone_number in values["numbers"]:
-        require_unused(phone_number)
+    _require_all_unused(values["numbers"])
     trunk = SipTrunk(workspace=workspace, **{**values, "auth_password": ""})
     trunk.auth_password = encrypt_password(trunk, values["auth_password"])
 
@@ -32,8 +32,7 @@ def create_trunk(
         trunk.livekit_trunk_id = trunk_ids.outbound_id or trunk_ids.inbound_id
         trunk.save()
         # Again: of two simultaneous requests, neither saw the other's row before.
-        for phone_number in trunk.numbers:
-            require_unused(phone_number, except_for=trunk)
+        _require_all_unused(trunk.numbers, except_for=trunk)
     except BaseException as failure:
         SipTrunk.unscoped.filter(pk=trunk.pk).delete()
         _remove_leftovers(trunk, maybe_created=is_outcome_unknown(failure))
@@ -53,8 +52,7 @@ def change_trunk(
     """
     _require_standalone(trunk)
     added = set(changes.get("numbers", ())) - set(trunk.numbers)
-    for phone_number in added:
-        require_unused(phone_number)
+    _require_all_unused(added)
 
     before = config_of_trunk(trunk)
     old_values = {name: getattr(trunk, name) for name in changes}
@@ -70,8 +68,7 @@ def change_trunk(
 
     try:
         # Again: of two simultaneous requests, neither saw the other's row before.
-        for phone_number in added:
-            require_unused(phone_number, except_for=trunk)
+        _require_all_unused(added, except_for=trunk)
     except Conflict:
         _save_changes(trunk, livekit_trunks.replace_trunks(after, before), old_values)
         raise
@@ -91,6 +88,13 @@ def remove_trunk(*, trunk: SipTrunk, principal: Principal | None = None) -> None
     # Through a query: `trunk.delete()` would clear the id that the audit log records.
     SipTrunk.unscoped.filter(pk=trunk.pk).delete()
     audit.record("sip_trunk.deleted", principal=principal, target=trunk)
+
+
+def _require_all_unused(
+    phone_numbers: Iterable[str], *, except_for: SipTrunk | None = None
+) -> None:
+    for phone_number in phone_numbers:
+        require_unused(phone_number, except_for=except_for)
 
 
 def _save_changes(
