@@ -86,6 +86,7 @@ class Dispatcher:
     async def run(self) -> None:
         """Run to the end of the last call. Then raises the error that ended reserving, if any."""
         async with (
+            # A connection each: an intent waits neither for results nor for a claim.
             OrmThread() as db,
             OrmThread() as intent_db,
             OrmThread() as results_db,
@@ -114,6 +115,7 @@ class Dispatcher:
                 await self.claim_while_there_is_work()
             except Exception as error:  # noqa: BLE001 - raised after the drain
                 claim_error = error
+            # A successor may reserve calls while this dispatcher waits for its own.
             self.release_slot()
             await self.drain()
             self.drained.set()
@@ -144,6 +146,7 @@ class Dispatcher:
         if capacity <= 0:
             return
 
+        # Calls that a client has ordered one by one come before those of batches.
         call_ids = await self.db(adopt_queued, self.owner, capacity)
         for number_id in await self.db(reservation.numbers_with_work):
             if capacity > len(call_ids):
@@ -170,6 +173,7 @@ class Dispatcher:
         while self.dialer.busy:
             if stopping.is_set() and ends_at is None:
                 ends_at = time.monotonic() + DRAIN_SECONDS
+                # What was not dialed yet goes back, for another process to dial.
                 await self.dialer.release()
             if ends_at is not None and time.monotonic() > ends_at:
                 # Their answers are lost, not their calls: they stay in doubt until reconciled.

@@ -32,6 +32,7 @@ deliverer.on_free_place = delivery_thread.wake
 @worker_init.connect
 def start_before_broker(**_: Any) -> None:
     """Start what must run without a broker: without one, the worker never becomes ready."""
+    # The worker runs for weeks, in which either would use up memory or time.
     disable_query_log()
     tune_gc()
     _start([sweep_thread, retention_thread])

@@ -46,6 +46,7 @@ class PeriodicThread(threading.Thread):
     def run_round(self) -> None:
         """Run one round. Never raises."""
         try:
+            # Django does this for each request; a thread must do it for itself.
             close_old_connections()
             self._run_once()
         except DATABASE_LOST_ERRORS as error:

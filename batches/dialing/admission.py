@@ -64,6 +64,7 @@ class BatchAdmission(BatchPace):
 
     def refusal(self, call: Call, now: datetime) -> str | None:
         """Return why this call must not be dialed now, as its `end_reason`; None if it may be."""
+        # First, because it also holds for calls that belong to no batch.
         if (call.workspace_id, call.to_number) in self.suppressed:
             return "suppressed"
         if call.batch_id is None:

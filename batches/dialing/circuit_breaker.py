@@ -74,6 +74,7 @@ def update_number_breakers(calls: Sequence[Call], now: datetime) -> BreakerChang
     number_ids = {call.number_id for call in calls if _concerns_number(call)}
     call_ids = {call.pk for call in calls}
     concerned = Q(number__in=number_ids) | Q(probe_call_id__in=call_ids)
+    # In one order everywhere, or two workers with the same two numbers would deadlock.
     paces = NumberPace.unscoped.select_for_update().filter(concerned).order_by("number_id")
     for pace in paces:
         before = _breaker_state(pace)
@@ -120,6 +121,7 @@ def update_number_breaker(
     pace.provider_failures += 1
     pace.failing_since = pace.failing_since or call.ended_at
     if pace.trouble is None:
+        # A few failures in a row are normal.
         if not _opens_breaker(verdict, pace.provider_failures):
             return False
         pace.probe_at = now + PROBE_INTERVAL
@@ -176,6 +178,7 @@ def apply_number_state(batch: Batch, pace: NumberPace) -> bool:
     """Pause or resume a batch with the breaker of its number; returns whether the batch changed."""
     if pace.trouble is None:
         return close_breaker(batch)
+    # The number's probe decides, so all its batches wait for the same time.
     if open_breaker(batch, pace.trouble, probe_at=pace.probe_at):
         return True
     if has_paused_itself(batch) and batch.probe_call_id is None:
@@ -252,6 +255,7 @@ def _breaker_state(pace: NumberPace) -> list[Any]:
 def _close_number_breaker(pace: NumberPace, call: Call, changes: BreakerChanges) -> bool:
     """Apply a call that reached its callee; returns whether the number was in trouble."""
     at = call.answered_at or call.ended_at
+    # It was answered before the failures began, so it does not show that they are over.
     if pace.failing_since is not None and at is not None and at < pace.failing_since:
         changes.stale.add(call.pk)
         return False

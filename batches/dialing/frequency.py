@@ -37,6 +37,7 @@ def recent_attempts(
         day=Count("pk", filter=Q(intent_at__gt=now - timedelta(days=1))),
         week=Count("pk", filter=Q(intent_at__gt=week_ago)),
     )
+    # Numbers without a recent attempt get an entry too: record_slot counts in it.
     found = {(row["workspace_id"], row["to_number"]): dict(row) for row in rows}
     for workspace_id in workspaces:
         for number in numbers:

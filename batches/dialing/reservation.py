@@ -84,6 +84,7 @@ def claim_recipients(
         for batch in rotate(batches, now):
             call_ids += reserve_for_batch(batch, capacity, owner, now, sharers=len(batches))
         if pace.trouble is not None and call_ids:
+            # Should the probe be lost with its worker, another may follow after that time.
             pace.probe_at = now + PROBE_INTERVAL
             pace.probe_call_id = call_ids[0]
             pace.save(update_fields=["probe_at", "probe_call_id"])
@@ -119,6 +120,7 @@ def batch_capacity(batch: Batch, capacity: Capacity, *, sharers: int) -> int:
         is_probing = open_calls.exclude(stage=Stage.IN_PROGRESS).exists()
         return 0 if is_probing else capacity.limit(1)
 
+    # An equal share each; what a batch leaves goes to those after it.
     wanted = ceil(capacity.left / sharers) if sharers > 1 else capacity.left
     if batch.max_concurrent_calls is not None:
         wanted = min(wanted, batch.max_concurrent_calls - open_calls.count())
@@ -141,6 +143,7 @@ def reserve_for_batch(
     recipients = due_recipients(batch, wanted, now)
     calls = [build_call(batch, recipient, owner, now) for recipient in recipients]
     Call.unscoped.bulk_create(calls)
+    # A recipient has one open call at most, which is the one just inserted.
     reserved = Call.unscoped.filter(recipient_id=OuterRef("pk"), stage=Stage.RESERVED).values("pk")
     columns = RESERVE.columns(
         due_at=None, sends=F("sends") + 1, last_call_id=Subquery(reserved[:1])
@@ -164,6 +167,7 @@ def due_recipients(batch: Batch, wanted: int, now: datetime) -> list[Recipient]:
         .order_by("due_at", "row_number")
         .select_for_update(skip_locked=True)
     )
+    # Skips what another dispatcher has locked: those are being reserved there.
     first = list(due[:wanted])
     found = defer_outside_window(batch, first, now)
     if len(found) < len(first):

@@ -48,6 +48,7 @@ def settle_calls() -> Settlement:
     with transaction.atomic():
         now = database_now()
         ready = ready_to_settle(now).order_by("ended_at")
+        # Those that another process has locked are being settled there.
         calls = list(ready.select_for_update(skip_locked=True)[:SETTLEMENT_CHUNK_CALLS])
         if calls:
             settle_chunk(calls, now)
@@ -109,6 +110,7 @@ def update_breakers(calls: Sequence[Call], now: datetime) -> dict[Any, Batch]:
     breaker_changes = circuit_breaker.update_number_breakers(calls, now)
     concerned = Q(pk__in={call.batch_id for call in calls if call.batch_id})
     if breaker_changes.changed:
+        # A number's trouble, or its end, concerns every started batch that calls from it.
         number_ids = [pace.number_id for pace in breaker_changes.changed]
         concerned |= Q(phone_number__in=number_ids, status__in=Batch.Status.started())
     locked = Batch.unscoped.select_for_update().filter(concerned).order_by("pk")
@@ -160,6 +162,7 @@ def mark_in_call() -> None:
     recipient_ids = answered.values_list("recipient_id", flat=True)
     ENTER_CALL.move_all(Recipient.unscoped.filter(pk__in=list(recipient_ids)))
 
+    # A probe proves enough when it is answered, however long the conversation lasts.
     if probes := circuit_breaker.answered_probes():
         with transaction.atomic():
             update_breakers(probes, database_now())

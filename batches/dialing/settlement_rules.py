@@ -97,6 +97,7 @@ def decide(
     if call.was_answered:
         return _after_answer(call, recipient, batch, now)
     if call.outcome == Outcome.CANCELLED and call.was_hung_up:
+        # The callee's phone may have rung, so it is an attempt if the INVITE left.
         attempts = recipient.attempts + call.was_sent
         return RecipientChange(transitions.CANCEL, call.end_reason, call.outcome, attempts)
     if call.may_be_uncounted:
@@ -112,6 +113,7 @@ def _after_refusal(
         return RecipientChange(
             transitions.SKIP, call.end_reason, recipient.outcome, recipient.attempts
         )
+    # A closed window is checked again soon; the claim then finds when it opens.
     due_at = call.gap_ends_at or now + WINDOW_CHECK_INTERVAL
     return _repeat(recipient, reason=call.end_reason, outcome=recipient.outcome, due_at=due_at)
 

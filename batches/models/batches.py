@@ -108,6 +108,7 @@ class Batch(WorkspaceOwned):
     rows_read = models.PositiveIntegerField(
         default=0, help_text="rows imported so far; the import resumes here"
     )
+    # Row numbers go on where the lists uploaded earlier have ended.
     rows_before = models.PositiveIntegerField(
         default=0, help_text="rows of the lists uploaded earlier"
     )
@@ -123,6 +124,7 @@ class Batch(WorkspaceOwned):
     probe_at = models.DateTimeField(
         null=True, blank=True, help_text="when a batch that paused itself may probe with one call"
     )
+    # An id and not a foreign key, because calls outlive their batch.
     probe_call_id = models.UUIDField(
         null=True, blank=True, help_text="the one call that a batch that paused itself may dial"
     )
@@ -137,6 +139,7 @@ class Batch(WorkspaceOwned):
             models.Index(fields=["workspace", "-id"], name="batch_newest"),
             models.Index(
                 fields=["status"],
+                # Most batches have ended; the sweep and the health check read the others only.
                 name="batch_unfinished",
                 condition=~Q(status__in=[*BatchStatus.final()]),
             ),

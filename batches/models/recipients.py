@@ -90,6 +90,7 @@ class Recipient(WorkspaceOwned):
     )
     outcome = models.CharField(max_length=16, null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
+    # Only the latest call may move the recipient when it ends.
     last_call_id = models.UUIDField(null=True, blank=True)
 
     unscoped: ClassVar[models.Manager["Recipient"]] = RecipientQuerySet.as_manager()
@@ -98,6 +99,7 @@ class Recipient(WorkspaceOwned):
         constraints = [
             models.UniqueConstraint(fields=["batch", "row_number"], name="recipient_row"),
             models.UniqueConstraint(
+                # A batch calls a number once, unless it keeps duplicates, which are marked.
                 fields=["batch", "phone_number"],
                 name="recipient_number_once",
                 condition=Q(is_duplicate=False),
@@ -105,6 +107,7 @@ class Recipient(WorkspaceOwned):
         ]
         indexes = [
             models.Index(
+                # Holds only recipients that wait, so the next one is found as fast in a long list.
                 fields=["batch", "due_at", "row_number"],
                 name="recipient_due",
                 condition=Q(due_at__isnull=False),

@@ -51,6 +51,7 @@ class Suppression(WorkspaceOwned):
 
     class Meta(WorkspaceOwned.Meta):
         constraints = [
+            # An import relies on it to merge with rows that others write meanwhile.
             models.UniqueConstraint(fields=["workspace", "phone_number"], name="suppression_once")
         ]
         indexes = [models.Index(fields=["workspace", "-id"], name="suppression_newest")]

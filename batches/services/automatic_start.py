@@ -22,6 +22,7 @@ def after_import(batch_id: str | UUID) -> None:
     if batch is None:
         return
     if batch.status == Status.COMPLETED:
+        # Rows that were all rejected or skipped leave the batch completed.
         if batch.recipients.filter(status__in=Recipient.Status.waiting()).exists():
             transitions.REOPEN.move_all(Batch.unscoped.filter(pk=batch.pk), ended_at=None)
     elif batch.status == Status.READY and batch.started_at is None:
@@ -29,6 +30,7 @@ def after_import(batch_id: str | UUID) -> None:
     elif batch.status == Status.RUNNING:
         dial_or_complete(batch)
     elif batch.status == Status.STOPPED:
+        # Stopped while its list was read: the new recipients must not wait for ever.
         cancel_waiting(batch)
 
 

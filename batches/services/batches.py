@@ -87,6 +87,7 @@ def stop_batch(
     Raises StateForbids while the list is read and when the batch has ended, though a stopped batch
     may be asked again to hang up; ProviderError when LiveKit did not end the calls.
     """
+    # A stopped batch is asked again for calls that LiveKit did not end the first time.
     if not (hang_up_active and batch.status == Status.STOPPED):
         with transaction.atomic():
             _move(batch, transitions.STOP, ended_at=database_now(), **CLEAR_TROUBLE)
@@ -107,6 +108,7 @@ def delete_batch(*, batch: Batch, principal: Principal | None = None) -> None:
         locked = Batch.unscoped.select_for_update().filter(pk=batch.pk)
         if locked.values_list("status", flat=True).first() == Status.RUNNING:
             raise StateForbids("Batch is currently running")
+        # A million recipients take longer to delete than a statement may.
         disable_statement_timeout()
         Batch.unscoped.filter(pk=batch.pk).delete()
         changes = {"name": batch.name}
@@ -161,6 +163,7 @@ def dial_or_complete(batch: Batch) -> None:
 
 
 def _first_start() -> dict[str, Any]:
+    # The first start counts, also for a batch that has completed since.
     return {"started_at": Coalesce(F("started_at"), database_now())}
 
 

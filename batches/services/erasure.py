@@ -30,6 +30,7 @@ def erase_recipients(workspace: Workspace, number: str) -> int:
     with transaction.atomic():
         add_erased_number(workspace, number)
         require_no_open_calls(workspace, number)
+        # An import may be about to write rows with this number.
         if workspace.batches.exclude(upload="").exists():
             raise StateForbids("A list is being read; try again when it has been")
         workspace.suppressions.filter(phone_number=number).delete()

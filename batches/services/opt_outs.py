@@ -41,6 +41,7 @@ def suppress_other_party(call: Call, asked_at: datetime) -> None:
     if not E164_PATTERN.match(number):
         return
     rows = Suppression.unscoped.filter(workspace=call.workspace_id, phone_number=number)
+    # A suppression without an expiry keeps its reason and its proof.
     if rows.filter(expires_at=None).exists():
         return
     suppression, _ = Suppression.unscoped.update_or_create(

@@ -28,6 +28,7 @@ def release_recipient(
     """
     now = database_now()
     with transaction.atomic():
+        # Locked, so that the batch cannot complete between the release and its restart.
         batch = Batch.unscoped.select_for_update().get(pk=recipient.batch_id)
         if batch.status in (Batch.Status.STOPPED, Batch.Status.FAILED):
             raise StateForbids(HAS_ENDED)

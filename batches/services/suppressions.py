@@ -56,6 +56,7 @@ def suppress_number(
     same_number = workspace.suppressions.filter(phone_number=phone_number)
     try:
         with transaction.atomic():
+            # An expired row would keep the number from being suppressed again.
             same_number.filter(expires_at__lte=now).delete()
             row: Suppression = workspace.suppressions.create(phone_number=phone_number, **fields)
             changes = {"phone_number": mask_number(phone_number)}
@@ -93,6 +94,7 @@ def suppress_numbers(
     by_number = {row.phone_number: row for row in rows}
     added = 0
     with transaction.atomic():
+        # SQLite limits the parameters of a statement.
         for chunk in chunked(list(by_number.values())):
             added += _merge(workspace, chunk, now, source)
         result = Added(added, len(rows) - added)

@@ -42,6 +42,7 @@ def update_batch(
     """
     with transaction.atomic():
         locked = Batch.unscoped.select_for_update(of=("self",)).select_related("workspace")
+        # Locked, so that no order changes its state between the check and the write.
         batch = locked.get(pk=batch.pk)
         changes = {name: value for name, value in changes.items() if getattr(batch, name) != value}
         # A client that saw the guessed mapping may send it back without meaning to change it.
@@ -118,6 +119,7 @@ def _apply_consequences(batch: Batch, before: dict[str, Any]) -> list[str]:
     if "calling_window" in before:
         requeue_postponed(Recipient.unscoped.filter(batch=batch))
     if "calls_per_second" in before:
+        # The new pace holds at once, instead of after the last slot of the old one.
         batch.next_slot_at = None
         also_set.append("next_slot_at")
     if "agent" in before:

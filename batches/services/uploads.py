@@ -58,6 +58,7 @@ def stored_upload(
             ):
                 pass
         yield name
+    # Also when the client disconnects during the upload.
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -30,6 +30,7 @@ def sweep_and_start_work() -> None:
 
 def ensure_dispatcher_runs() -> None:
     """Start a dispatcher where there is work and none is running: by message, else in a thread."""
+    # Another worker may dispatch too, so only this process's slot matters.
     if dispatcher.dispatcher_lock.locked() or not dispatcher.has_work():
         return
     if not task_queue.enqueue(task_queue.RUN_DISPATCHER):

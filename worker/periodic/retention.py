@@ -39,6 +39,7 @@ def prune_all() -> Iterator[tuple[str, int]]:
     for prune in PRUNERS:
         try:
             yield from prune(now).items()
+        # The other kinds could not be deleted either.
         except DATABASE_LOST_ERRORS:
             raise
         except Exception as error:  # noqa: BLE001 - raised below

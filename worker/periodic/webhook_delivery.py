@@ -48,6 +48,7 @@ class WebhookDeliverer:
 
         Raises OperationalError or InterfaceError when the database is unreachable.
         """
+        # Without endpoints, events need not be collected.
         if not WebhookEndpoint.unscoped.filter(is_enabled=True).exists():
             return
         now = time.monotonic()
@@ -87,11 +88,13 @@ class WebhookDeliverer:
             for _ in range(MAX_DELIVERIES_PER_TURN):
                 now = database_now()
                 delivery = None if self.stopped.is_set() else claim_delivery(endpoint_id, now)
+                # After a failure the endpoint is probably down, so its other deliveries wait too.
                 if delivery is None or not attempt_delivery(delivery, now):
                     break
         except Exception:  # leases expire, and what was claimed is due again
             logger.exception("Delivering to webhook %s failed", endpoint_id)
         finally:
+            # The pool keeps the thread, and with it this connection.
             connections.close_all()
             self.change_count(endpoint_id, -1)
             self.on_free_place()
