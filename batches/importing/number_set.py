@@ -1,8 +1,8 @@
 """A set of phone numbers that stays small while a list of a million is imported.
 
-In memory, because the database cannot be asked: while a list is being stored PostgreSQL's
-statistics know nothing of the rows of its batch, and it takes any index on the batch for as good as
-the one on the number (measured: five times the cost of the whole import).
+In memory, because asking the database is slow: while a list is being stored, PostgreSQL has no
+statistics of its rows, and the planner rates every index on the batch as good as the one on the
+number (measured: five times the cost of the whole import).
 """
 
 from collections.abc import Iterable

@@ -41,7 +41,7 @@ _WHOLE_FLOAT = re.compile(r"(\+?\d+)[.,]0*\Z", re.ASCII)
 _QUOTED = re.compile(r'="?([^"]*)"?\Z')
 _SPREADSHEET_ERROR = re.compile(r"#(?:#+|[A-Z/0]+[!?]?)\Z")
 _SEPARATOR = re.compile(r"\s*(?:[/;|&]|,(?!,)|\bor\b|\band\b)\s*", re.IGNORECASE)
-_NUMBER_DIGITS = 6  # a part of a cell with so many digits is a number of its own
+_NUMBER_DIGITS = 6  # a part of a cell with that many digits counts as a number
 _ALPHABETIC = re.compile(r"[^\W\d_]")
 _EMERGENCY_ANYWHERE = frozenset({"112", "911", "999", "000", "110", "113", "115", "118", "119"})
 

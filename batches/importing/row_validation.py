@@ -115,7 +115,7 @@ def phone_text(cell: Any) -> str:
     """Return a phone cell as text; in JSON it may be a number or null."""
     if cell is None:
         return ""
-    # JavaScript has no integers: 12025550186.0 was meant as a number of digits.
+    # Clients may write whole numbers with a fraction: 12025550186.0 stands for its digits.
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     return cell if isinstance(cell, str) else str(cell)

@@ -1,4 +1,4 @@
-"""Estimates how long a list takes, from its calling window, its pace and its channels."""
+"""Estimates how long calling a list takes: by calling window, pace and channels."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from batches.dialing.calling_windows import Window, first_opening, zones_for
 from batches.models import Batch
 
-# What a call takes without measurements: half of the recipients answer and talk for a minute, the
+# Assumed before anything is measured: half of the recipients answer and talk for a minute, the
 # others let it ring.
 AVERAGE_RING_SECONDS = 15.0
 AVERAGE_TALK_SECONDS = 60.0
@@ -98,7 +98,7 @@ def estimate_calling(
 def _group_by_opening(
     recipients: Mapping[str, int], window: Window | None, country: str | None, begin: datetime
 ) -> list[_Group]:
-    """Return those who may ever be called, the earliest first."""
+    """Group the recipients who may ever be called; the earliest group comes first."""
     if window is None:
         return [_Group(begin, (), sum(recipients.values()))] if recipients else []
 

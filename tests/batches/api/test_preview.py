@@ -164,3 +164,16 @@ def test_slow_preview_reports_how_many_rows_it_read(
         "Only the first 2 rows were checked for this preview; "
         "the others are checked when the list is imported"
     ]
+
+
+def test_preview_accepts_zero_as_a_required_variable_as_the_import_does(ours: Workspace) -> None:
+    agent = make.agent(ours, variables=[{"name": "balance", "required": True, "default": None}])
+
+    preview = preview_list(
+        content=[{"phone_number": "+12025550186", "variables": {"balance": 0}}],
+        agent=agent,
+        phone_number=make.phone_number(ours),
+        now=MONDAY_NOON,
+    )
+
+    assert preview["counts"]["missing_variable"] == 0
