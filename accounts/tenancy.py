@@ -18,6 +18,7 @@ class ForbiddenManager(models.Manager[Any]):
     """Occupies the usual name `objects` and raises for every method. Raises UnscopedQueryError."""
 
     def get_queryset(self) -> NoReturn:
+        """Raises UnscopedQueryError. Every other method of a manager comes through here."""
         name = self.model.__name__
         raise UnscopedQueryError(
             f"Use workspace.<relation>, or {name}.unscoped if you mean every workspace."

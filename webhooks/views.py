@@ -100,10 +100,17 @@ class WebhookViewSet(
     @action(detail=True, methods=["post"], url_path="deliveries/(?P<delivery_id>[^/]+)/redeliver")
     def redeliver(self, request: Request, pk: str, delivery_id: str) -> Response:
         """Send a delivery again, whatever its status, with a fresh retry schedule."""
-        rows = self.get_row().deliveries.select_related("event", "endpoint")
-        delivery = rows.filter(pk=parse_id(delivery_id, WebhookDelivery)).first()
-        if delivery is None:
-            raise not_found(WebhookDelivery)
+        delivery = self._get_delivery(delivery_id)
         self.validate_empty_body()
         sent = services.redeliver(delivery=delivery, now=timezone.now(), principal=self.principal)
         return Response(DeliverySerializer(sent).data)
+
+    def _get_delivery(self, delivery_id: str) -> WebhookDelivery:
+        """Return a delivery of the endpoint in the path. Raises NotFound."""
+        rows = self.get_row().deliveries.select_related("event", "endpoint")
+        delivery: WebhookDelivery | None = rows.filter(
+            pk=parse_id(delivery_id, WebhookDelivery)
+        ).first()
+        if delivery is None:
+            raise not_found(WebhookDelivery)
+        return delivery

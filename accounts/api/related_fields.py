@@ -31,6 +31,11 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
         return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> Any:
+        """Return the row of the workspace with this id.
+
+        Raises ValidationError for what is no UUID, NotFound for a row that does not exist or
+        belongs to another workspace: a caller cannot tell the two apart.
+        """
         is_uuid = isinstance(data, uuid.UUID) or (
             isinstance(data, str) and UUID_PATTERN.fullmatch(data)
         )

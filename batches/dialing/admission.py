@@ -1,4 +1,4 @@
-"""The last checks before a dial: pause, suppression, calling window, frequency, the batch's pace."""
+"""The last checks before a dial: pause, suppression, calling window, frequency, batch pace."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -4,9 +4,9 @@ A number backs off while its carrier is out of channels: half a second first, th
 each time up to five seconds, until the carrier accepts a call.
 
 A number is in trouble after 20 provider failures in a row, in whichever of its batches they happen,
-or at once when its trunk is gone or its credentials are refused. Then all its batches pause with the
-cause, one call of one of them at a time probes, and the first that reaches its callee resumes them
-all. A batch that fails 20 times in a row while others on its number succeed pauses alone.
+or at once when its trunk is gone or its credentials are refused. Then all its batches pause with
+the cause, one call of one of them at a time probes, and the first that reaches its callee resumes
+them all. A batch that fails 20 times in a row while others on its number succeed pauses alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -91,7 +91,7 @@ def update_number_breakers(calls: Sequence[Call], now: datetime) -> BreakerChang
 
 
 def update_backoff(pace: NumberPace, calls: Sequence[Call], now: datetime) -> None:
-    """Lengthen the number's back-off by refusals for capacity, and end it when a call got through."""
+    """Lengthen the number's back-off by refusals for capacity; end it when a call got through."""
     for call in calls:
         if reached_callee(call):
             pace.backoff_seconds = 0.0
@@ -224,7 +224,7 @@ def may_probe(pace: NumberPace, now: datetime) -> bool:
 
 
 def answered_probes() -> list[Call]:
-    """Return the probes whose call was answered and goes on: they close breakers before they end."""
+    """Return probes whose answered call still goes on: they close breakers before they end."""
     numbers = NumberPace.unscoped.exclude(trouble=None).exclude(probe_call_id=None)
     batches = Batch.unscoped.filter(status=Batch.Status.PAUSED).exclude(probe_call_id=None)
     ids = [

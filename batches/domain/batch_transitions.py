@@ -54,7 +54,7 @@ REFUSE_START = Transition(
     "start_or_pause",
     since=Status.waiting(),
     to=Status.PAUSED,
-    evidence="a start without an operator was refused, for example because the number is not active",
+    evidence="a start without an operator was refused, for example by an inactive number",
     sets=("error",),
 )
 PAUSE = Transition(

@@ -49,7 +49,8 @@ def start_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
 def pause_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
     """Stop dialing: from two seconds later no INVITE leaves (docs/reference/api-contract.md §7).
 
-    Calls that ring or talk go on. A batch that has paused itself may be paused too: then it no longer probes or resumes by itself.
+    Calls that ring or talk go on. A batch that has paused itself may be paused too: then it no
+    longer probes or resumes by itself.
     Raises StateForbids unless the batch is running or has paused itself.
     """
     with transaction.atomic():

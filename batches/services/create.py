@@ -1,4 +1,4 @@
-"""Create a batch from an uploaded list, or append a list to one. Rows are read in the background."""
+"""Create a batch from an uploaded list, or append one. Rows are read in the background."""
 
 from typing import Any
 

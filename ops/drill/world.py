@@ -42,7 +42,7 @@ CONDITION_POLL_SECONDS = 0.1
 END_POLL_SECONDS = 0.5
 DRILL_CONCURRENT_CALLS = 100  # of one batch
 WAIT_SECONDS = 40.0  # until an expected event counts as not happening
-DATABASE_OUTAGE_SECONDS = 40.0
+DATABASE_RETURN_SECONDS = 40.0
 
 
 class ExpectationFailed(DomainError):
@@ -208,7 +208,7 @@ class World:
 
     def query(self, read: Callable[[], T]) -> T:
         """The result of `read`, which uses the database, tried again while the database is away."""
-        deadline = time.monotonic() + DATABASE_OUTAGE_SECONDS
+        deadline = time.monotonic() + DATABASE_RETURN_SECONDS
         while True:
             try:
                 return read()

@@ -165,7 +165,8 @@ class Call(WorkspaceOwned):
     opt_out_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="when the callee asked not to be called again; null once the number is suppressed",
+        help_text="when the callee asked not to be called again; "
+        "null once the number is suppressed",
     )
 
     # what the carrier answered
@@ -253,7 +254,7 @@ class Call(WorkspaceOwned):
 
     @property
     def is_web(self) -> bool:
-        """Whether this is a test call from a browser, which joins with a token and is not dialled."""
+        """Whether this is a browser's test call, which joins with a token and is not dialled."""
         return self.direction == Direction.INBOUND and self.room.startswith("vo-")
 
     @property

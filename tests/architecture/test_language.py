@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.architecture.source import (
     APPS,
     ROOT,
@@ -59,7 +57,6 @@ def identifiers(path: Path) -> Iterator[tuple[str, int]]:
                 pass
 
 
-@pytest.mark.xfail(reason="still being worked on", strict=False)
 def test_retired_words_are_gone_from_identifiers() -> None:
     retired = retired_words()
     found: dict[str, list[str]] = defaultdict(list)
@@ -93,7 +90,6 @@ def public_constants(path: Path) -> Iterator[tuple[str, str]]:
             yield name, ast.unparse(value)
 
 
-@pytest.mark.xfail(reason="still being worked on", strict=False)
 def test_a_constant_has_one_value() -> None:
     values: dict[str, dict[str, str]] = defaultdict(dict)
     for path in sources(*APPS):
@@ -139,7 +135,6 @@ def raised_in(function: Function) -> Iterator[str]:
         waiting.extend(ast.iter_child_nodes(node))
 
 
-@pytest.mark.xfail(reason="still being worked on", strict=False)
 def test_docstrings_say_what_is_raised() -> None:
     ours = own_errors()
     silent = [

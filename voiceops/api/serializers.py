@@ -115,6 +115,7 @@ class Strict(serializers.Serializer[Any]):
             raise
 
     def is_valid(self, *, raise_exception: bool = False) -> bool:
+        """Whether the input is valid. Raises ValidationError with its location, if asked to."""
         valid = super().is_valid(raise_exception=False)
         if raise_exception and not valid:
             error = serializers.ValidationError(self.errors)

@@ -25,7 +25,7 @@ _MESSAGE_PREFIX = "twirp error unknown: "
 async def livekit_errors(
     name: str, *, timeout_seconds: float = LIVEKIT_TIMEOUT_SECONDS
 ) -> AsyncIterator[None]:
-    """Bound a request in time and turn its failure into `<name>: <reason>`. Raises ProviderError."""
+    """Bound a request in time; a failure becomes `<name>: <reason>`. Raises ProviderError."""
 
     def to_error(error: Exception) -> ProviderError:
         return ProviderError(f"{name}: {reason_of(error)}")

@@ -90,7 +90,7 @@ class TrunkIds:
 
 @dataclass(frozen=True)
 class ExistingTrunks:
-    """What LiveKit has under a tag; more than one of a kind after a create whose answer was lost."""
+    """What LiveKit has under a tag: several of a kind after a create whose answer was lost."""
 
     outbound: Sequence[Any] = ()
     inbound: Sequence[Any] = ()

@@ -192,7 +192,7 @@ class Twilio:
         return self._list_of_trunk(self._trunk(trunk_sid).origination_urls)
 
     def create_origination(self, trunk_sid: str, sip_url: str, tag: str) -> str:
-        """Send calls to the trunk's numbers to this SIP URL; returns the SID. Raises TwilioError."""
+        """Send the trunk's inbound calls to this SIP URL; return the SID. Raises TwilioError."""
 
         def create() -> str:
             urls = self._trunk(trunk_sid).origination_urls

@@ -1,4 +1,4 @@
-"""The state machines of batches and recipients: what their tables say, and that code follows them."""
+"""The state machines of batches and recipients: their tables, and that the code follows them."""
 
 from typing import Any
 

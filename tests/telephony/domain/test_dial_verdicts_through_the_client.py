@@ -1,5 +1,5 @@
-"""Every row of the table in `protocols.md` §2.2: a carrier's answer, through the sandbox and the
-real client, judged.
+"""Every row of the table in docs/reference/protocols.md §2.2: a carrier's answer, through the
+sandbox and the real client, classified.
 
 `test_outcomes.py` holds the table against answers written by hand; here LiveKit's own client reads
 them off the wire.
