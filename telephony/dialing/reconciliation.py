@@ -1,8 +1,8 @@
 """What becomes of attempts whose sender died or whose answer was lost: the protocol's last step.
 
-Nothing here ever dials. An attempt in doubt ends in one of three ways: evidence that it was placed,
-proof that nothing left, or neither; then a person decides (outcome `unknown`, the recipient goes to
-review).
+Nothing here ever dials. An attempt in doubt ends in one of three ways: with evidence that it was
+placed, with proof that nothing left, or with neither. Then the outcome is `unknown` and the
+recipient goes to review, where an operator decides.
 """
 
 import logging
@@ -178,7 +178,7 @@ def conclude_doubt(call: Call, now: datetime, participants: list[Participant] | 
     if call.callee_joined_at is None and inbox_has_callee(call):
         call_states.mark_callee_joined(call, at=now, source="inbox")
 
-    # The callee joins the room before their phone rings, so whoever joined was called.
+    # The callee joins the room before their phone rings, so a callee who joined was called.
     was_placed = call.callee_joined_at is not None or call.stage != Stage.UNKNOWN
     if was_placed:
         end_unanswered(call, now, room_is_empty=participants is not None)

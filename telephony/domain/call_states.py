@@ -6,8 +6,8 @@ dialing < ringing < in_progress < ended), and a report that contradicts an ended
 alarm and changes nothing. `call_transitions` has every move as data.
 
 A call that was not answered is ended by the answer to its dial as long as a dispatcher waits for
-it, because only that answer carries the SIP status; webhooks do not tell busy, declined and a
-refused trunk apart.
+it, because only that answer carries the SIP status; webhooks do not distinguish busy, declined and
+a refused trunk.
 """
 
 from datetime import datetime

@@ -63,7 +63,7 @@ def save_events(*events: CallEvent | None) -> None:
 def build_dialing_event(call: Call, at: datetime, source: str) -> CallEvent:
     """Return the event of the dial, which a call has once.
 
-    Whoever comes first writes it: the answer may overtake the report of the callee's arrival.
+    The first source writes it: the answer may overtake the report of the callee's arrival.
     """
     return build_event(
         call,

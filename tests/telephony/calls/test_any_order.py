@@ -1,8 +1,7 @@
-"""However webhooks arrive (ten times, reversed, late, or not at all), a call ends as it does when
-they come in order.
+"""A call ends the same way however its webhooks arrive: ten times, reversed, late, or not at all.
 
-The agent's reports come in order, as one agent sends them, but any of them may come again; the
-answer to our dial request falls anywhere between.
+The agent's reports come in order, as one agent sends them, but any of them may be repeated; the
+answer to our dial request comes anywhere between them.
 """
 
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ def left(reason: str) -> tuple[str, dict[str, str]]:
 
 @dataclass(frozen=True)
 class Story:
-    """What happened on a call, as each of the three sources tells it, and how it must end."""
+    """What happened on a call, as each of the three sources reports it, and how it must end."""
 
     answer: Any
     webhooks: list[tuple[str, dict[str, str]]]
@@ -123,7 +122,7 @@ def answer(call: Call, story: Story) -> None:
 
 
 def reconcile_until_quiet(call: Call) -> None:
-    """What the sweep does once the room is gone and nobody listens for an answer."""
+    """Do what the sweep does once the room is gone and no answer is awaited."""
     apply_pending_events()
     Call.unscoped.filter(pk=call.pk).update(lease_expires_at=None)
     Call.unscoped.filter(pk=call.pk).update(heard_at=timezone.now() - timedelta(minutes=1))
@@ -137,8 +136,10 @@ def reconcile_until_quiet(call: Call) -> None:
 
 @st.composite
 def deliveries(draw: st.DrawFn, story: Story) -> list[tuple[str, Any]]:
-    """Steps: reports in order, each perhaps twice; the dial's answer; webhooks any number of times,
-    anywhere.
+    """Draw the steps of a story.
+
+    Reports come in order, some of them repeated; the dial's answer and any number of webhooks come
+    anywhere between them.
     """
     steps: list[tuple[str, Any]] = []
     for number, event in enumerate(story.reports):
@@ -176,7 +177,7 @@ def in_order(story: Story) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_story_told_in_order_ends_as_it_happened(ours: Workspace, name: str) -> None:
+def test_story_reported_in_order_ends_as_it_happened(ours: Workspace, name: str) -> None:
     call = dialled(ours)
 
     play(call, STORIES[name], in_order(STORIES[name]))
@@ -195,7 +196,7 @@ def test_story_told_in_order_ends_as_it_happened(ours: Workspace, name: str) -> 
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_story_told_in_any_order_ends_the_same(
+def test_story_reported_in_any_order_ends_the_same(
     ours: Workspace, name: str, data: st.DataObject
 ) -> None:
     story, call = STORIES[name], dialled(ours)

@@ -1,4 +1,4 @@
-"""Attempts whose answer was lost: evidence, proof, or a person decides."""
+"""Attempts whose answer was lost: evidence, proof, or review by an operator."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -207,7 +207,7 @@ def test_departure_is_read_from_the_inbox_before_the_agents_report(ours: Workspa
 
 
 def witness(call: Call, *, joined: float, seen: float) -> Call:
-    """The same call with an agent seen from and until so many seconds after the intent."""
+    """The call with an agent that was seen from `joined` to `seen` seconds after the intent."""
     assert call.intent_at is not None
     call.agent_joined_at = call.intent_at + timedelta(seconds=joined)
     call.agent_seen_at = call.intent_at + timedelta(seconds=seen)
@@ -268,9 +268,7 @@ def test_call_without_a_trace_is_proven_unsent_by_its_agent(ours: Workspace, now
     assert (ended.outcome, ended.end_reason, ended.counts) == ("cancelled", "not_placed", False)
 
 
-def test_call_without_a_trace_and_witness_is_left_to_a_person(
-    ours: Workspace, now: datetime
-) -> None:
+def test_call_without_a_trace_and_witness_goes_to_review(ours: Workspace, now: datetime) -> None:
     ended = conclude(in_doubt(ours, room_deleted_at=now - timedelta(seconds=3)), now, [])
 
     assert (ended.stage, ended.outcome) == (Stage.ENDED, "unknown")
@@ -343,5 +341,5 @@ def test_reason_that_only_unanswered_calls_have_needs_no_wait(
 
 
 def test_ringing_call_is_not_ended_unseen(ours: Workspace, now: datetime) -> None:
-    """LiveKit cannot be asked, and nobody reports that the callee left."""
+    """LiveKit cannot be asked, and no source reports that the callee left."""
     assert conclude(in_doubt(ours, stage=Stage.RINGING), now, None).stage == Stage.RINGING

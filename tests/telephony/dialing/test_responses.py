@@ -18,7 +18,7 @@ KEY_REFUSED = DialRefusal("unknown", 401)
 
 
 def response(job: Job, result: DialResult, *, seconds: float = 4) -> DialResponse:
-    """A response that came so many seconds after the send."""
+    """A response that came `seconds` after the send."""
     assert job.call.intent_at is not None
     sent_at = job.call.intent_at + timedelta(milliseconds=100)
     return DialResponse(

@@ -9,18 +9,18 @@ from telephony.models import Call
 from tests import make
 
 
-def test_an_agent_is_told_its_call_with_the_defaults_filled_in(ours: Workspace) -> None:
+def test_metadata_describes_the_call_with_the_defaults_filled_in(ours: Workspace) -> None:
     config = {
         "first_message": "Hello {{name}}",
         "variables": [{"name": "name", "default": "there"}, {"name": "day"}],
     }
     call = make.call(ours, variables={"name": " ", "extra": 3})
 
-    told = json.loads(metadata_of(call, config))
+    metadata = json.loads(metadata_of(call, config))
 
-    token = told.pop("report_token")
+    token = metadata.pop("report_token")
     assert token
-    assert told == {
+    assert metadata == {
         "call_id": str(call.pk),
         "report_url": f"http://127.0.0.1:8000/calls/{call.pk}/report",
         "agent": config,
@@ -28,7 +28,7 @@ def test_an_agent_is_told_its_call_with_the_defaults_filled_in(ours: Workspace) 
     }
 
 
-def test_the_longest_prompt_fits_into_what_livekit_takes_in_any_script(ours: Workspace) -> None:
+def test_longest_prompt_fits_into_livekits_limit_in_any_script(ours: Workspace) -> None:
     config = {"system_prompt": "話" * MAX_PROMPT_LENGTH}
 
     metadata = metadata_of(make.call(ours), config)
@@ -37,7 +37,7 @@ def test_the_longest_prompt_fits_into_what_livekit_takes_in_any_script(ours: Wor
     assert json.loads(metadata)["agent"] == config
 
 
-def test_what_an_agent_is_told_is_not_in_what_a_log_might_show() -> None:
+def test_credentials_of_the_agent_are_not_in_the_repr_of_a_request_or_job() -> None:
     order = RoomRequest(
         name="vo-1", agent_name="voiceops", agent_metadata="s3cret", empty_timeout=60
     )

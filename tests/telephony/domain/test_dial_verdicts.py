@@ -173,7 +173,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_each_answer_has_its_verdict(name: str) -> None:
+def test_refusal_has_its_verdict(name: str) -> None:
     answer, outcome, blame = ROWS[name]
 
     verdict = classify(answer)
@@ -182,7 +182,7 @@ def test_each_answer_has_its_verdict(name: str) -> None:
     assert verdict.counts == (blame is Blame.CALLEE)
 
 
-def test_a_401_after_the_tokens_end_is_the_fence_at_work() -> None:
+def test_refused_token_after_its_end_is_the_fence() -> None:
     verdict = classify(DialRefusal("unknown", 401, ""), token_expired=True)
 
     assert (verdict.blame, verdict.sent) == (Blame.PLATFORM_POLICY, False)
@@ -200,7 +200,7 @@ def test_a_401_after_the_tokens_end_is_the_fence_at_work() -> None:
         (sip(486, "Busy Here"), None),
     ],
 )
-def test_twilios_error_number_is_read_where_livekit_passes_it_on(
+def test_twilios_error_code_is_read_where_livekit_passes_it_on(
     answer: DialRefusal, code: str | None
 ) -> None:
     assert provider_code(answer) == code

@@ -1,7 +1,6 @@
-"""Every row of the table in docs/reference/protocols.md §2.2: a carrier's answer, through the
-sandbox and the real client, classified.
+"""The table of `docs/reference/protocols.md §2.2`, through the sandbox and LiveKit's own client.
 
-`test_outcomes.py` holds the table against answers written by hand; here LiveKit's own client reads
+`test_dial_verdicts.py` compares the rules with refusals written by hand; here the client reads
 them off the wire.
 """
 
@@ -14,7 +13,7 @@ from django.conf import LazySettings
 from django.utils import timezone
 from livekit import api
 
-from telephony.clients.livekit.dial import Answered, DialRequest, dial
+from telephony.clients.livekit.dial import Answered, DialRequest, DialResult, dial
 from telephony.clients.livekit.session import session
 from telephony.domain.dial_verdicts import Blame, DialRefusal, classify
 from telephony.models import Outcome
@@ -135,12 +134,11 @@ def carrier() -> Iterator[RunningSandbox]:
         yield box
 
 
-async def ring(box: RunningSandbox, to: str, settings: LazySettings) -> Any:
-    settings.LIVEKIT_URL, settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET = (
-        box.url,
-        box.api_key,
-        box.api_secret,
-    )
+async def ring(box: RunningSandbox, to: str, settings: LazySettings) -> DialResult:
+    """Dial the number through a trunk of the sandbox."""
+    settings.LIVEKIT_URL = box.url
+    settings.LIVEKIT_API_KEY = box.api_key
+    settings.LIVEKIT_API_SECRET = box.api_secret
     async with session() as livekit:
         wanted = api.SIPOutboundTrunkInfo(
             name="carrier", address="sip.example.com", numbers=["+12025550100"]
@@ -165,7 +163,7 @@ async def ring(box: RunningSandbox, to: str, settings: LazySettings) -> Any:
 
 
 @pytest.mark.parametrize("name", ROWS)
-async def test_each_answer_off_the_wire_has_its_verdict(
+async def test_refusal_off_the_wire_has_its_verdict(
     carrier: RunningSandbox, settings: LazySettings, name: str
 ) -> None:
     _, outcome, blame = ROWS[name]
@@ -178,7 +176,7 @@ async def test_each_answer_off_the_wire_has_its_verdict(
     assert verdict.counts == (blame is Blame.CALLEE)
 
 
-async def test_an_answered_call_off_the_wire(
+async def test_answer_off_the_wire_has_the_id_of_its_call(
     carrier: RunningSandbox, settings: LazySettings
 ) -> None:
     answer = await ring(carrier, "+12025550101", settings)
