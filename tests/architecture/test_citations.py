@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from tests.architecture.source import ROOT, name_of
 
 # The same section may be named on the next line, which begins with its own comment sign.
@@ -80,14 +78,12 @@ def dangling(path: Path) -> Iterator[str]:
     yield from (f"§{s}" for s in ANY_SECTION.findall(without_citations) if s not in own)
 
 
-@pytest.mark.xfail(reason="old citations are being replaced", strict=False)
 def test_citations_resolve() -> None:
     found = {name_of(path): list(dangling(path)) for path in cited_files()}
 
     assert {name: cited for name, cited in found.items() if cited} == {}
 
 
-@pytest.mark.xfail(reason="old citations are being replaced", strict=False)
 def test_documents_name_files_that_exist() -> None:
     found = {
         name_of(page): [
