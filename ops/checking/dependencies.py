@@ -22,6 +22,7 @@ from kombu.exceptions import OperationalError
 from telephony.clients import recording_storage
 from voiceops.core.errors import DomainError, ProviderError
 
+# LIVEKIT_URL may be given in either scheme: the SDKs accept both.
 DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 STORAGE_TIMEOUT_SECONDS = 5
 STORAGE_PROBE = b"VoiceOps doctor"
@@ -95,6 +96,7 @@ def write_and_read_storage() -> bool:
 
     Returns whether the content read was the content written. Raises UnreachableError.
     """
+    # A name of its own for each run: two doctors at once must not delete each other's probe.
     key = f"doctor-{uuid4()}"
     try:
         with recording_storage.storage_errors():
@@ -121,6 +123,7 @@ def _read_stored(key: str) -> bytes:
 def session_for(url: str) -> requests.Session:
     """An HTTP session that ignores proxy variables for this machine's own addresses."""
     session = requests.Session()
+    # A proxy that the environment names cannot reach this machine's loopback addresses.
     session.trust_env = not is_loopback(url)
     return session
 

@@ -39,6 +39,7 @@ NEEDS_DATABASE: dict[Callable[[], Finding], str] = {
 def run_doctor() -> Iterator[Finding]:
     """Yields each finding as soon as its check is done."""
     yield from check_settings()
+    # First, because most later checks read rows and would all report the same lost connection.
     database = check_database()
     yield database
     has_database = database.verdict is not Verdict.BAD
@@ -57,6 +58,7 @@ def repair_numbers() -> Iterator[PhoneNumber]:
 
     Raises ProviderError and StateForbids, with the numbers before it repaired.
     """
+    # Removals first: a number that is being removed must not get its trunks back.
     clean_provisioning()
     drifted, _ = drift.check_all()
     for each in drifted:

@@ -20,6 +20,7 @@ from ops.checking.dependencies import (
 from ops.checking.metrics import CONTENT_TYPE, render_metrics
 
 logger = logging.getLogger(__name__)
+# Load balancers usually allow a probe five seconds; three dependencies must fit into them.
 PROBE_TIMEOUT_SECONDS = 2
 PROBES: dict[str, Callable[[], None]] = {
     "database": reach_database,
@@ -42,6 +43,7 @@ def alive(request: HttpRequest) -> JsonResponse:
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when database, broker and LiveKit can be reached, else 503 and which cannot."""
+    # All are probed even if the first fails, so that one look names everything that is down.
     checks = {name: "ok" if is_reachable(name) else "unreachable" for name in PROBES}
     unreachable = [name for name, status in checks.items() if status != "ok"]
     if unreachable:

@@ -60,6 +60,7 @@ def outdated_rows(column: Column) -> models.QuerySet[Any]:
 
     Raises ImproperlyConfigured when FIELD_ENCRYPTION_KEYS holds no valid key.
     """
+    # Tokens begin with their key's id, so the database can find outdated rows without decrypting.
     newest = crypto.encrypt("", "").partition(".")[0]
     rows = column.model._default_manager.exclude(**{column.name: ""}).exclude(**{column.name: None})
     return rows.exclude(**{f"{column.name}__startswith": f"{newest}."})
@@ -91,6 +92,7 @@ def rotate_rows(column: Column, keys: list[Any]) -> RotatedChunk:
     unreadable = []
     rotated = []
     with transaction.atomic():
+        # Filtered again under the lock: a row saved since the chunk was read already has the new key.
         rows = outdated_rows(column).filter(pk__in=keys).select_for_update(of=("self",))
         for row in rows.only("pk", column.name):
             try:

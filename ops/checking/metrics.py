@@ -34,6 +34,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 METRICS_WINDOW = timedelta(minutes=5)
 
 # Upper bounds of the buckets, in seconds.
+# Finest below a second: an intent older than that is never sent.
 DIAL_LATENCY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 TIME_TO_ANSWER_BOUNDS = (1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0)
 WEBHOOK_LAG_BOUNDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)

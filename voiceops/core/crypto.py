@@ -72,6 +72,7 @@ def _ciphers(keys: tuple[str, ...]) -> dict[str, AESGCM]:
             raise ImproperlyConfigured(
                 f"FIELD_ENCRYPTION_KEYS: key {number} has {len(key)} bytes, not {KEY_BYTES}"
             )
+        # Derived from the key itself, so keys may be reordered and removed without renaming tokens.
         ciphers[hashlib.sha256(key).digest()[:4].hex()] = AESGCM(key)
     if not ciphers:
         raise ImproperlyConfigured("FIELD_ENCRYPTION_KEYS is empty")

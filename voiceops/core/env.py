@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 DATABASE_SCHEMES = ("postgres", "postgresql", "psql", "pgsql", "sqlite")
 FALSE_WORDS = ("false", "off", "n", "no", "0")
 LOG_LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
+# What django-environ was asked to cast to, in words for whoever edits .env.
 KINDS_OF_VALUE = {"int": "a whole number", "float": "a number"}
 MIN_SECRET_LENGTH = 32  # characters
 

@@ -38,6 +38,7 @@ class Failpoint:
         """Write the ids and send the signal, unless another process has triggered the point."""
         self.marker.parent.mkdir(exist_ok=True)
         try:
+            # Exclusive creation decides between processes, and the file outlives the kill.
             with self.marker.open("x") as file:
                 file.write("\n".join(ids))
         except FileExistsError:
@@ -68,6 +69,7 @@ def hit(name: str, ids: Iterable[object], *, delay: float = 0.0) -> None:
     if point is None:
         return
     point.hits_left -= 1
+    # Not `< 0`: a point triggers exactly once, also where hits go on arriving.
     if point.hits_left != 0:
         return
     call_ids = [str(pk) for pk in ids]

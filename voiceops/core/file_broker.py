@@ -22,6 +22,7 @@ def write_atomically(target: Path, text: str) -> None:
     """Write the file so that no reader sees a part of it. Raises OSError."""
     unfinished = target.with_name(f".{uuid4().hex}.unfinished")
     unfinished.write_text(text)
+    # rename(2) is atomic within a file system, so the unfinished file is in the same folder.
     os.replace(unfinished, target)
 
 
@@ -40,6 +41,7 @@ class Channel(filesystem.Channel):
         binding = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
         try:
             self.control_folder.mkdir(exist_ok=True)
+            # Web server and worker bind when they start; unlocked, one would overwrite the other.
             with (self.control_folder / ".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 bindings = self.get_table(exchange)

@@ -6,6 +6,7 @@ import uuid_utils
 
 def uuid7() -> uuid.UUID:
     """Return a new UUID. They sort by the time of their creation (RFC 9562)."""
+    # uuid_utils returns a type of its own, which Django's UUIDField does not accept.
     return uuid.UUID(int=uuid_utils.uuid7().int)
 
 

@@ -28,6 +28,7 @@ def run_isolated(step: Callable[..., T], *arguments: Any) -> T | None:
     try:
         return closing_broken_connections(step, *arguments)
     except Exception:
+        # Otherwise every step of the round would log the same lost connection.
         closing_broken_connections(check_database)
         logger.exception(
             "A step failed; the others continue: %s", getattr(step, "__qualname__", step)
@@ -52,6 +53,8 @@ async def gather_isolated(steps: Iterable[Coroutine[Any, Any, None]]) -> None:
     for error in errors:
         if not isinstance(error, DATABASE_LOST_ERRORS):
             logger.error("A step failed; the others continue", exc_info=error)
+    # Cancellation and exit requests are no failures of a step, so they pass through like a lost
+    # database does.
     for error in errors:
         if isinstance(error, DATABASE_LOST_ERRORS) or not isinstance(error, Exception):
             raise error

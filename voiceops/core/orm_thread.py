@@ -27,6 +27,7 @@ class OrmThread:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        # Django keeps connections per thread, so only this thread can close its own.
         await asyncio.get_running_loop().run_in_executor(self.executor, connections.close_all)
         self.executor.shutdown(wait=False)
 

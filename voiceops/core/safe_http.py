@@ -79,12 +79,14 @@ async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpResult
     connector = aiohttp.TCPConnector(
         resolver=PublicResolver(),
         socket_factory=public_socket,
+        # A cached name would be checked once and used later, when it may resolve otherwise.
         use_dns_cache=False,
         force_close=True,
     )
     session = aiohttp.ClientSession(
         connector=connector,
         trust_env=False,
+        # A small compressed body could grow without limit.
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
@@ -93,6 +95,7 @@ async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpResult
         session,
         session.post(url, data=body, headers=headers, allow_redirects=False) as response,
     ):
+        # Read so that the exchange ends normally on the receiver's side; the content is ignored.
         await response.content.read(MAX_RESPONSE_BYTES)
         error = None if 200 <= response.status < 300 else f"answered {response.status}"
         retry_after = _retry_after_seconds(response.headers.get("Retry-After"))

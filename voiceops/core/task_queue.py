@@ -31,6 +31,7 @@ def enqueue_on_commit(job: str, **arguments: Any) -> None:
 def enqueue(job: str, **arguments: Any) -> bool:
     """Enqueue `job` now. Returns False when the broker cannot be reached; never raises."""
     try:
+        # A retry would hold the request; the sweep finds the work anyway.
         current_app.send_task(job, kwargs=arguments, retry=False)
     except (OperationalError, OSError) as error:
         logger.warning(
