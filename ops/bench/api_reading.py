@@ -47,6 +47,7 @@ def prepare_calls(calls: int) -> Workspace:
         Call.unscoped.bulk_create(
             build_call(workspace, version, index, next(outcomes), now) for index in chunk
         )
+    # A fresh table without statistics would be read with a sequential scan.
     with connection.cursor() as cursor:
         # PostgreSQL does this by itself, but only minutes later.
         cursor.execute(f'VACUUM ANALYZE "{Call._meta.db_table}"')

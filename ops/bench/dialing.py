@@ -61,6 +61,7 @@ def make_batch(number: PhoneNumber) -> Batch:
         name="Bench",
         system_prompt="Bench",
         published_version=1,
+        # A recording would cost LiveKit's stand-in requests that the bare loop does not make.
         recording_enabled=False,
     )
     return Batch.unscoped.create(
@@ -102,6 +103,7 @@ def require_unused_database() -> None:
 def clear_dialing() -> None:
     """Delete what an earlier run left, referencing rows before those they reference."""
     workspaces = Workspace.unscoped.filter(name=BENCH_WORKSPACE)
+    # Foreign keys protect history from being deleted with what it refers to.
     for model in (Call, Recipient, Batch, SipTrunk, NumberPace, PhoneNumber, AgentVersion, Agent):
         model.unscoped.filter(workspace__in=workspaces).delete()
     workspaces.delete()

@@ -128,6 +128,7 @@ def dump_rows(path: Path) -> None:
     """Write the stored recipients in COPY's format, in the order of the list."""
     table = Recipient._meta.db_table
     with path.open("wb") as file, connection.cursor() as cursor:
+        # In list order, so that the bare COPY fills the indexes in the same order as the import.
         sql = f'COPY (SELECT * FROM "{table}" ORDER BY row_number) TO STDOUT'  # noqa: S608
         with cursor.copy(sql) as copy:
             for block in copy:

@@ -92,7 +92,7 @@ def rotate_rows(column: Column, keys: list[Any]) -> RotatedChunk:
     unreadable = []
     rotated = []
     with transaction.atomic():
-        # Filtered again under the lock: a row saved since the chunk was read already has the new key.
+        # Filtered again under the lock: a row saved in the meantime already has the new key.
         rows = outdated_rows(column).filter(pk__in=keys).select_for_update(of=("self",))
         for row in rows.only("pk", column.name):
             try:
