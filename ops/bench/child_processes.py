@@ -55,7 +55,7 @@ class BenchmarkParts:
 
 def rerun_with_livekit() -> int:
     """Run this benchmark again, with a database, and LIVEKIT_URL on a free port; returns the exit
-    code. Raises DomainError.
+    code. Raises CommandError.
     """
     [port] = free_ports(1)
     environment = {**new_secrets(), "LIVEKIT_URL": f"http://127.0.0.1:{port}"}

@@ -7,7 +7,10 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 
+from django.core.management import CommandError
+
 from ops.serving.postgres_server import temporary_postgres
+from voiceops.core.errors import DomainError
 
 INSIDE_BENCH_VARIABLE = "VOICEOPS_BENCH"
 
@@ -21,10 +24,10 @@ def rerun_isolated(environment: Mapping[str, str], *, database_url: str = "") ->
     """Run this command again on the given database, else on a PostgreSQL server of its own, with a
     folder of its own; returns the exit code.
 
-    Raises DomainError when PostgreSQL is needed and not installed.
+    Raises CommandError when PostgreSQL is needed and not installed.
     """
     with ExitStack() as stack:
-        url = database_url or stack.enter_context(temporary_postgres()).url
+        url = database_url or _start_postgres(stack)
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="voiceops-bench-", ignore_cleanup_errors=True)
         )
@@ -33,6 +36,14 @@ def rerun_isolated(environment: Mapping[str, str], *, database_url: str = "") ->
             [sys.executable, *sys.argv], env={**os.environ, **own}, check=False
         )
         return done.returncode
+
+
+def _start_postgres(stack: ExitStack) -> str:
+    """The URL of a server that is stopped with `stack`. Raises CommandError."""
+    try:
+        return stack.enter_context(temporary_postgres()).url
+    except DomainError as error:
+        raise CommandError(str(error)) from error
 
 
 def given_postgres_url() -> str:

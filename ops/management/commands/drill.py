@@ -25,6 +25,7 @@ from ops.drill.sandbox_control import SandboxControl
 from ops.drill.servers import Servers
 from ops.drill.world import World
 from ops.serving.processes import running_services
+from voiceops.core.errors import DomainError
 
 MAX_REVIEW_SHARE = 0.01
 RANDOM_KINDS = ("kill worker", "stop worker", "term worker", "kill web", "kill sandbox")
@@ -72,12 +73,15 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        if os.environ.get(INSIDE_DRILL_VARIABLE) != "1":
-            sys.exit(self.run_isolated(options))
-        if options["fault"]:
-            self.run_matrix(options["fault"], options["world"])
-        else:
-            self.run_batch_drill(options)
+        try:
+            if os.environ.get(INSIDE_DRILL_VARIABLE) != "1":
+                sys.exit(self.run_isolated(options))
+            if options["fault"]:
+                self.run_matrix(options["fault"], options["world"])
+            else:
+                self.run_batch_drill(options)
+        except DomainError as error:
+            raise CommandError(str(error)) from error
 
     # --- outside: run this command again, in worlds of its own ---
 
