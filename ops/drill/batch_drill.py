@@ -55,7 +55,9 @@ def fictitious_numbers(count: int) -> list[str]:
     Raises DomainError when there are not as many.
     """
     if count > MAX_RECIPIENTS:
-        raise DomainError(f"At most {MAX_RECIPIENTS} recipients: there are no more fictitious numbers")
+        raise DomainError(
+            f"At most {MAX_RECIPIENTS} recipients: there are no more fictitious numbers"
+        )
     return [f"+1{LIST_AREA_CODES[index // 100]}55501{index % 100:02}" for index in range(count)]
 
 
