@@ -87,8 +87,8 @@ class ImportJob:
     def fail(self, error: str) -> None:
         """End the import of an unreadable list. Inside the caller's transaction.
 
-        The rows already read from it are deleted; the batch keeps the reason, and fails if it has
-        no other rows. Raises LostLeaseError.
+        The rows already read from it are deleted and the batch keeps the reason; it fails if this
+        was its first list. Raises LostLeaseError.
         """
         # Rows of lists uploaded earlier stay.
         first_row = self.batch.rows_before

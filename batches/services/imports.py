@@ -26,6 +26,7 @@ def import_batch(batch_id: UUID | str) -> None:
         error = _store_rows(job)
         _end_import(job, error)
     except (LostLeaseError, IntegrityError):
+        # Nothing to undo: what was not committed belongs to the process with the lease.
         logger.warning("Import of batch %s stopped: another process holds its lease", batch_id)
 
 

@@ -6,7 +6,8 @@ const INTERVAL_MS = 2000;
 const rendered = new Map();
 
 async function update() {
-  const live = [...document.querySelectorAll("[data-live]")].filter((element) => element.dataset.ended === "no");
+  const elements = [...document.querySelectorAll("[data-live]")];
+  const live = elements.filter((element) => element.dataset.ended === "no");
   if (!live.length || document.hidden) {
     return;
   }
@@ -27,7 +28,7 @@ async function updateRepeatedly() {
   try {
     await update();
   } finally {
-    // A server that restarts is back in a moment. A user who was logged out notices at the next click.
+    // A server that restarts is back in a moment; a user who was logged out notices at a click.
     setTimeout(updateRepeatedly, INTERVAL_MS);
   }
 }
