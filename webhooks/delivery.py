@@ -18,7 +18,9 @@ from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from webhooks.retry_schedule import DISABLE_ENDPOINT_AFTER, next_attempt_at
 
 EVENT_RETENTION = timedelta(days=30)
+# Deliveries are deleted with their events, and small chunks hold their locks only briefly.
 PRUNE_CHUNK_EVENTS = 1_000
+# A backlog must not keep the thread from its other work; the next run continues.
 MAX_PRUNE_CHUNKS = 200
 REASON_GONE = "The receiver answered 410 Gone"
 REASON_NOTHING_DELIVERED = "Nothing arrived for five days"
@@ -121,6 +123,7 @@ def _update_endpoint_health(endpoint: WebhookEndpoint, answer: HttpResult, now: 
             target=endpoint,
             changes={"reason": reason},
         )
+        # After the commit: a change that is rolled back must not be announced.
         transaction.on_commit(lambda: _notify_admins(endpoint, reason))
 
 

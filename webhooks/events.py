@@ -22,6 +22,7 @@ from telephony.services.analysis import serialize_analysis
 from voiceops.core.ids import lowest_id
 
 EVENT_PAGE_ROWS = 1_000
+# `dialing` and `ringing` are read only because `call.started` is derived from them.
 # The types of CallEvent that become webhook events.
 TIMELINE_TYPES = (
     "dialing",
@@ -205,6 +206,7 @@ def _recipient_event(recipient: Recipient, at: datetime) -> DomainEvent:
 
 
 def _batch_event(batch: Batch, type: str, at: datetime, data: Mapping[UUID, Any]) -> DomainEvent:
+    # With the time, because a batch can be paused, and even completed, more than once.
     key = f"{type}:{batch.pk}:{int(at.timestamp() * 1000)}"
     return DomainEvent(batch.workspace_id, type, key, at, data[batch.pk])
 

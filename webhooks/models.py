@@ -103,6 +103,7 @@ class WebhookDelivery(WorkspaceOwned):
         DELIVERED = "delivered"
         FAILED = "failed"
 
+    # Well over the 15 seconds that a receiver may take, so that only dead workers lose a lease.
     LEASE: ClassVar[timedelta] = timedelta(seconds=60)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -15,7 +15,8 @@ from voiceops.core.crypto import context_of, decrypt, encrypt
 from webhooks.models import WebhookEndpoint
 
 SIGNING_SECRET_PREFIX = "whsec_"  # noqa: S105  # a prefix, not a secret
-SIGNING_SECRET_BYTES = 32  # Standard Webhooks allows 24 to 64
+# Standard Webhooks allows 24 to 64.
+SIGNING_SECRET_BYTES = 32
 
 
 def generate_secret() -> str:

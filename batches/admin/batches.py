@@ -183,10 +183,12 @@ class BatchAdmin(StaffAdmin):
         return page
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # a batch begins with an uploaded list: `admin.upload`
+        # A batch begins with an uploaded list: `admin.upload`.
+        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # DELETE /batches/{id} also deletes the list, and refuses while it runs
+        # DELETE /batches/{id} also deletes the list, and refuses while it runs.
+        return False
 
     def save_model(
         self, request: HttpRequest, obj: Batch, form: "ModelForm[Batch]", change: bool

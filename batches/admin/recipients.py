@@ -51,6 +51,7 @@ class RecipientAdmin(BatchRowsAdmin):
     search_ids = ("pk", "batch", "last_call_id", "workspace")
     list_select_related = ("batch", "workspace")
     actions = ("release", "close")
+    # `values` has no names of columns; `variables` shows the same, named.
     exclude = ("values", "sends", "last_call_id")
     readonly_fields = ("variables", "calls")
 

@@ -22,6 +22,7 @@ from batches.models import Batch
 from batches.services.create import create_batch
 from telephony.models import PhoneNumber
 
+# Without `scheduled`: the form has no field for the time.
 START_CHOICES = [
     (Batch.Start.MANUAL, "When it is started manually"),
     (Batch.Start.NOW, "As soon as the list is imported"),

@@ -50,6 +50,7 @@ START = Transition(
     evidence="an operator, `start` is `now`, or the scheduled time has come",
     sets=("started_at", *TROUBLE),
 )
+# Paused and not failed: once the number is repaired, an operator resumes the batch as it is.
 REFUSE_START = Transition(
     "start_or_pause",
     since=Status.waiting(),
@@ -64,6 +65,8 @@ PAUSE = Transition(
     evidence="an operator",
     sets=TROUBLE,
 )
+# The state stays, but the probes must end: the next one to succeed would resume the batch against
+# the operator's order.
 STOP_PROBING = Transition(
     "pause_batch",
     since=(Status.PAUSED,),
@@ -71,6 +74,7 @@ STOP_PROBING = Transition(
     evidence="an operator pauses a batch that had paused itself",
     sets=TROUBLE,
 )
+# Sets `started_at`, because a batch whose start was refused has paused without ever starting.
 RESUME = Transition(
     "resume_batch",
     since=(Status.PAUSED,),
@@ -99,6 +103,7 @@ STOP = Transition(
     evidence="an operator",
     sets=("ended_at", *TROUBLE),
 )
+# From `paused` too: its last calls may well end after the pause.
 COMPLETE_BATCH = Transition(
     "complete_batches",
     since=Status.started(),

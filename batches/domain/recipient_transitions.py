@@ -11,6 +11,7 @@ from voiceops.core.transitions import Transition, transition_rows
 Status = Recipient.Status
 RESULT = ("reason", "outcome", "attempts", "due_at")
 
+# `sends` rises even if nothing is dialled, so that free repeats cannot go on for ever.
 RESERVE = Transition(
     "reserve_for_batch",
     since=Status.waiting(),
@@ -73,6 +74,7 @@ CANCEL = Transition(
     evidence="an operator hung up before the answer, or the batch was stopped",
     sets=RESULT,
 )
+# Not retried: a phone that may have rung only rings again when a human says so.
 PUT_IN_REVIEW = Transition(
     "settle_calls",
     since=Status.calling(),

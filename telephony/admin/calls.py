@@ -40,6 +40,7 @@ class OriginPages(NamedTuple):
     recipient: str
 
 
+# Batches lie above telephony, which must not name their pages itself.
 ORIGIN_PAGES: ExtensionPoint[OriginPages] = ExtensionPoint("admin pages of a call's origin")
 
 
@@ -85,6 +86,7 @@ class CallAdmin(ReadOnlyAdmin):
         "id",
     )
     list_filter = ("stage", "outcome", "direction", "has_recording", "detected", "created_at")
+    # Exact, because a search for parts of numbers would read every call there is.
     search_fields = ("to_number__exact", "from_number__exact", "sip_call_id__exact", "room__exact")
     search_ids = ("pk", "batch_id", "recipient_id", "agent", "workspace")
     list_select_related = ("agent", "workspace")

@@ -30,7 +30,8 @@ LINK_SIGNER = signing.TimestampSigner(salt="telephony.recording")
 S3_TIMEOUT_SECONDS = 5  # botocore's default of a minute would hold a web request for as long
 
 
-STORAGE_REASONS = {"403": "access denied", "404": "the bucket does not exist"}  # by S3's code
+# `exists` is a HEAD, whose answer has no body: S3's code is then the bare status.
+STORAGE_REASONS = {"403": "access denied", "404": "the bucket does not exist"}
 
 
 class LinkExpired(Exception):
@@ -57,11 +58,14 @@ def recordings_storage(*, public: bool = False) -> Storage:
         region_name=settings.S3_REGION,
         endpoint_url=endpoint or None,
         client_config=Config(
-            signature_version="s3v4",  # botocore presigns with SigV2 by default
+            # botocore presigns with SigV2 by default, which newer regions refuse.
+            signature_version="s3v4",
+            # An endpoint of one's own rarely has a host name for every bucket.
             s3={"addressing_style": "path" if endpoint else "virtual"},
             connect_timeout=S3_TIMEOUT_SECONDS,
             read_timeout=S3_TIMEOUT_SECONDS,
             retries={"total_max_attempts": 2},
+            # By default botocore adds a CRC32 to every PUT, which older compatible stores refuse.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         ),

@@ -39,6 +39,7 @@ from telephony.domain.timeline import (
 from telephony.models import Call, CallEvent, Outcome, Stage
 
 HUNG_UP_BEFORE_ANSWER = "hung_up_before_answer"
+# Known from the dial's answer alone: LiveKit's webhooks do not carry them (sip#295).
 SIP_DETAILS = ("sip_status_code", "sip_status", "provider_code")
 
 
@@ -71,6 +72,7 @@ def mark_ringing(call: Call, *, at: datetime, source: str) -> bool:
 
     When the answer or the end was reported first, only the timeline is completed.
     """
+    # The reporter's clock may run behind ours, and a phone cannot ring before it is dialled.
     at = max(at, call.dialed_at or at)
     with transaction.atomic(savepoint=False):
         moved = RINGING.move(call, ringing_at=at, heard_at=at, dialed_at=call.dialed_at or at)
@@ -103,7 +105,8 @@ def mark_answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "
     alarm.
     """
     at = clamp_to_timeline(call, at)
-    dialed_at = call.dialed_at or at  # the sender of the dial knows it best
+    # The sender of the dial knows it best.
+    dialed_at = call.dialed_at or at
     changes: dict[str, Any] = {"answered_at": at, "heard_at": at, "dialed_at": dialed_at}
     if not call.is_web:
         # On the telephone an answer is a 200, whichever source reports it.
@@ -154,6 +157,7 @@ def mark_detected(call: Call, *, kind: str, at: datetime) -> None:
         call.detected = kind
         return
     outcome = Outcome.VOICEMAIL if kind == "machine" else Outcome.ANSWERED
+    # Settlement reads the outcome once; a later change would contradict what the batch counted.
     unsettled = Call.unscoped.filter(
         pk=call.pk, detected=None, answered_at__isnull=False, settled_at=None
     )

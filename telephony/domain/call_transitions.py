@@ -52,6 +52,7 @@ COMMIT_INTENT = CallTransition(
     evidence="the dialer has a slot and every last check allows the call",
     sets=("intent_at", "not_after", "lease_expires_at"),
 )
+# Only the dispatcher that wrote the intent may do this: nobody else knows that nothing was sent.
 PUT_BACK = CallTransition(
     "put_back",
     since=(Stage.INTENT,),
@@ -59,6 +60,8 @@ PUT_BACK = CallTransition(
     evidence="the dialer was too late to send the intent",
     sets=("intent_at", "not_after"),
 )
+# Never back to `reserved`: the first request may still ring a phone that a second one would ring
+# again.
 LEAVE_IN_DOUBT = CallTransition(
     "leave_in_doubt",
     since=(Stage.INTENT,),
@@ -66,6 +69,7 @@ LEAVE_IN_DOUBT = CallTransition(
     evidence="the dial's answer is lost or ambiguous, or the dispatcher that awaits it is gone",
     sets=("lease_expires_at",),
 )
+# From `unknown` too: a callee in the room is the very evidence that reconciliation looks for.
 CALLEE_JOINED = CallTransition(
     "mark_callee_joined",
     since=Stage.before_callee(),
@@ -73,6 +77,7 @@ CALLEE_JOINED = CallTransition(
     evidence="a webhook, the agent or a poll has the callee in the room",
     sets=("callee_joined_at", "dialed_at", "heard_at"),
 )
+# No webhook reports it: it is an attribute of the leg, which only the agent or a poll can read.
 RINGING = CallTransition(
     "mark_ringing",
     since=Stage.before_ringing(),
@@ -80,6 +85,7 @@ RINGING = CallTransition(
     evidence="the agent or a poll reads it from the callee's leg",
     sets=("ringing_at", "dialed_at", "heard_at"),
 )
+# Sets `dialed_at` as well, because the answer may overtake the report that the callee was dialled.
 ANSWERED = CallTransition(
     "mark_answered",
     since=Stage.before_answer(),
@@ -101,6 +107,7 @@ HUNG_UP = CallTransition(
     evidence="the agent, a webhook, a poll or an operator",
     sets=("outcome", "end_reason", "hung_up_by", "ended_at", "heard_at"),
 )
+# From `reserved` too, for the calls that a last check refuses before they have an intent.
 FAILED = CallTransition(
     "mark_failed",
     since=Stage.unanswered(),

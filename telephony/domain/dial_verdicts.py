@@ -97,6 +97,7 @@ INVALID = Verdict(
 THROTTLED = Verdict(
     Outcome.THROTTLED, "carrier_limit", Blame.CAPACITY, "The carrier's limit of calls was reached"
 )
+# LiveKit refuses at its door, before any SIP node has seen the dial.
 RATE_LIMITED = Verdict(
     Outcome.THROTTLED,
     "livekit_limit",
@@ -124,6 +125,8 @@ TRUNK_AUTH = Verdict(
     Blame.TRUNK,
     "The carrier refused the trunk's credentials",
 )
+# May be one country without permission while others work, so a single refusal must not pause the
+# batch as wrong credentials do.
 TRUNK_FORBIDDEN = Verdict(
     Outcome.TRUNK_ERROR,
     "trunk_forbidden",
@@ -161,6 +164,7 @@ BAD_REQUEST = Verdict(
     "LiveKit refused the request",
     sent=False,
 )
+# Every call of every batch would fail alike, so it stops a batch at once, like a broken trunk.
 KEY_REFUSED = Verdict(
     Outcome.TRUNK_ERROR,
     "livekit_key_refused",
@@ -168,6 +172,8 @@ KEY_REFUSED = Verdict(
     "LiveKit refused our API key",
     sent=False,
 )
+# The dialer was stalled between intent and send. Neither the carrier nor the number is to blame, so
+# neither may back off for it.
 FENCED = Verdict(
     Outcome.CANCELLED,
     "fenced",
@@ -194,6 +200,7 @@ IN_DOUBT = Verdict(
 )
 
 # Ends that the dialer decides itself, before anything was sent.
+# Nothing is dialled without an agent: whoever picked up would hear silence.
 NO_AGENT = Verdict(
     Outcome.CANCELLED, "no_agent", Blame.PLATFORM, "No voice agent joined the room", sent=False
 )
@@ -230,12 +237,18 @@ RELEASED = Verdict(
 )
 
 RULES: tuple[Rule, ...] = (
+    # A carrier's fraud block is a 603 too, so it has to be read before a plain decline.
     Rule(BLOCKED, sip=sip(603, 607, 608), contains=r"blocked by carrier|32203"),
+    # Arrives as HTTP 429: without its SIP status, busy would pass for LiveKit's own rate limit.
     Rule(BUSY, sip=sip(486, 600)),
     Rule(DECLINED, sip=sip(603, 607, 608)),
+    # 480 arrives as 429 as well, and 408 as a timeout, although the callee's network did answer.
     Rule(NO_ANSWER, sip=sip(480, 408, 487)),
+    # The carrier objects to the digits, so another attempt with the same number cannot succeed.
     Rule(INVALID, sip=sip(404, 604, 410, 484, 485, 400)),
     Rule(TRUNK_AUTH, sip=sip(401, 407)),
+    # Carriers report a limit with the status of a refusal or of a failure. Only the words tell them
+    # apart, so this row stands before the rows of those statuses.
     Rule(
         THROTTLED,
         sip=sip(403, 500, 501, 502, 503),
@@ -245,20 +258,33 @@ RULES: tuple[Rule, ...] = (
     Rule(TRUNK_MEDIA, sip=sip(488, 415, 606)),
     Rule(CARRIER_BUSY, sip=sip(503)),
     Rule(CARRIER, sip=frozenset(range(500, 600))),
+    # Whatever the carrier answered, it answered: a call with a SIP status is never in doubt.
     Rule(CARRIER, sip=frozenset(range(300, 700))),
+    # From here on there is no SIP status. Our own ringing timeout cancels the INVITE, so that no
+    # carrier's answer is left to report and only this text tells what happened.
     Rule(RING_TIMEOUT, contains=r"sip request timed out"),
+    # The same in a rare race (sip#857). The general row for 412 below would take the call for one
+    # that was never sent.
     Rule(RING_TIMEOUT, status=412, contains=r"context deadline exceeded"),
+    # The INVITE left and SIP's own timer ran out, so unlike an unreachable carrier this was sent.
     Rule(CARRIER_SILENT, contains=r"transaction failed to complete"),
+    # LiveKit meets the carrier's challenge itself; when it gives up, it passes no SIP status on.
     Rule(TRUNK_AUTH, contains=r"required auth, but no username|max auth retry attempts"),
     Rule(TRUNK_EMPTY, contains=r"no numbers on outbound trunk"),
+    # Without a SIP status, a 404 is LiveKit's own. The carrier's, an unknown callee, matched above.
     Rule(TRUNK_GONE, status=404),
+    # A failed DNS look-up has the status of a malformed request; only the resolver's words differ.
     Rule(TRUNK_ADDRESS, status=400, contains=r"no such host|lookup |bad address"),
     Rule(BAD_REQUEST, status=400),
+    # By status: a bad key is refused in plain text, which the client reads as the code `unknown`.
     Rule(KEY_REFUSED, status=401),
     Rule(KEY_REFUSED, status=403),
     Rule(TRUNK_MEDIA, status=412, contains=r"sdp|codec|crypto|media"),
+    # A network error on the way to the carrier. LiveKit keeps it out of the 5xx range so that no
+    # client takes it for an invitation to dial again.
     Rule(CARRIER_UNREACHABLE, status=412),
     Rule(RATE_LIMITED, status=429),
+    # Only with Twirp's code: a proxy's bare 503 proves nothing about the dial behind it.
     Rule(NO_SIP, code="unavailable", status=503),
 )
 

@@ -20,7 +20,10 @@ KNOWN_ENDINGS = {
     "callee_hangup": Ending("callee_hangup", by="callee", answered=True),
     "agent_hangup": Ending("agent_hangup", by="agent", answered=True),
     "max_duration": Ending("max_duration", by="agent", answered=True),
+    # LiveKit says this of a hang-up, a transfer and the maximum duration alike, so it names nobody.
     "client_initiated": Ending("hung_up"),
+    # LiveKit leaves the reason out when trunk or network failed, at least in its older SIP
+    # services.
     "": Ending("connection_lost"),
 }
 

@@ -4,6 +4,8 @@ from uuid import UUID
 
 from django.core import signing
 
+# Signed instead of stored: every live call posts every two seconds, and a signature needs no query.
+# The salt keeps signatures that we make for other purposes from opening a call.
 REPORT_TOKEN_SIGNER = signing.Signer(salt="telephony.report")
 
 

@@ -5,6 +5,7 @@ LiveKit's individual dispatch rule makes `<prefix>_<caller>_<random>` of our pre
 
 from uuid import UUID
 
+# Unlike the `vo-` of rooms that we make: a webhook has only the name to tell inbound calls by.
 INBOUND_PREFIX = "in-"
 
 

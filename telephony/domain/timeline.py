@@ -10,6 +10,7 @@ logger = logging.getLogger(__name__)
 
 # Between two events of which the later one was reported first.
 TICK = timedelta(microseconds=1)
+# A fixed id: when two sources write the event at once, the unique constraint keeps one of them.
 DIALING_EVENT_ID = "vo:dialing"
 
 
@@ -50,6 +51,7 @@ def add_event(
         return True
     if CallEvent.unscoped.filter(call=call, external_id=external_id).exists():
         return False
+    # Another source may have saved it since the look-up; a conflict would abort the transaction.
     CallEvent.unscoped.bulk_create([event], ignore_conflicts=True)
     return True
 

@@ -123,6 +123,7 @@ class Call(WorkspaceOwned):
     number = models.ForeignKey(
         PhoneNumber, models.SET_NULL, null=True, blank=True, related_name="calls"
     )
+    # Longer than E.164, because an inbound caller's number is whatever the carrier sends.
     from_number = models.CharField(max_length=64, blank=True, default="")
     to_number = models.CharField(max_length=64, blank=True, default="")
     variables = models.JSONField(default=dict, blank=True)
@@ -139,6 +140,8 @@ class Call(WorkspaceOwned):
     )
 
     # the dial protocol
+    # Never used twice: CreateRoom would return the old room, and its late webhooks would be taken
+    # for those of the new call.
     room = models.CharField(max_length=128, unique=True)
     lease_owner = models.UUIDField(
         null=True, blank=True, help_text="the dispatcher that holds the call"
@@ -188,9 +191,12 @@ class Call(WorkspaceOwned):
 
     class Meta(WorkspaceOwned.Meta):
         constraints = [
+            # Two dispatchers that plan the same attempt collide here, before either has sent
+            # anything.
             models.UniqueConstraint(
                 fields=["recipient_id", "sequence"], name="call_recipient_sequence"
             ),
+            # The last lock against calling twice: whatever goes wrong above, one attempt is open.
             models.UniqueConstraint(
                 fields=["recipient_id"],
                 name="call_one_open_per_recipient",
@@ -217,6 +223,8 @@ class Call(WorkspaceOwned):
             models.Index(
                 fields=["workspace", "from_number", "-id"], name="call_by_from", condition=LISTED
             ),
+            # In the order of the frequency limit's question: how often was this number called
+            # lately?
             models.Index(fields=["workspace", "to_number", "dialed_at"], name="call_by_to"),
             models.Index(
                 fields=["workspace"], name="call_open_by_workspace", condition=~Q(stage=Stage.ENDED)
@@ -237,6 +245,7 @@ class Call(WorkspaceOwned):
             models.Index(
                 fields=["opt_out_at"], name="call_opting_out", condition=Q(opt_out_at__isnull=False)
             ),
+            # Stays small however many calls there are, because settled rows leave it.
             models.Index(
                 fields=["ended_at"],
                 name="call_unsettled",

@@ -24,6 +24,7 @@ class CallEvent(WorkspaceOwned):
 
     class Meta(WorkspaceOwned.Meta):
         constraints = [
+            # NULLs are distinct, so events to which their source gave no id never collide.
             models.UniqueConstraint(fields=["call", "external_id"], name="call_event_once")
         ]
         indexes = [

@@ -61,6 +61,7 @@ class PhoneNumber(WorkspaceOwned):
 
     class Meta(WorkspaceOwned.Meta):
         constraints = [
+            # Across all workspaces: LiveKit refuses a second inbound trunk with the same number.
             models.UniqueConstraint(fields=["phone_number"], name="phone_number_registered_once")
         ]
         indexes = [models.Index(fields=["workspace", "-id"], name="phone_number_newest")]

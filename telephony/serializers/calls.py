@@ -53,6 +53,7 @@ COLUMN_BY_FIELD = {
     "ended_at": "ended_at",
 }
 CALL_COLUMNS = tuple(COLUMN_BY_FIELD.values())
+# Looked up once and not for every row: a page of calls is on the hot path.
 _POSITIONS = {name: position for position, name in enumerate(COLUMN_BY_FIELD)}
 STATUS_INDEX = _POSITIONS["status"]
 ANSWERED_AT_INDEX = _POSITIONS["answered_at"]

@@ -31,6 +31,7 @@ from voiceops.api.serializers import (
     Text,
 )
 
+# LiveKit refuses SIP's own headers, such as From or Call-ID; X- headers are never among them.
 HEADER_NAME = re.compile(r"X-[A-Za-z0-9-]{1,60}", re.IGNORECASE)
 MAX_HEADERS = 20
 MAX_HEADER_BYTES = 256
@@ -98,6 +99,7 @@ class SipSerializer(StrictSerializer):
         source="sip_auth_password",
         max_length=255,
         allow_blank=True,
+        # A password may well begin or end with a space.
         trim_whitespace=False,
         default="",
         write_only=True,

@@ -22,6 +22,7 @@ from telephony.services.agent_reports import ReportEvent
 from voiceops.api.errors import MESSAGES
 
 MAX_REPORT_EVENTS = 1000
+# What the call's `end_reason` column holds.
 MAX_REASON_LENGTH = 64
 ENVELOPE_FIELDS = {"id", "type", "at"}
 
@@ -49,6 +50,7 @@ LongText = Annotated[str, StringConstraints(max_length=20_000)]
 class Envelope(BaseModel):
     """What every event has, whatever its type."""
 
+    # Pydantic would otherwise quietly turn 1 into true.
     model_config = ConfigDict(strict=True)
 
     id: Id

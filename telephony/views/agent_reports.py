@@ -18,9 +18,11 @@ from voiceops.core.errors import NotFound
 MAX_REPORT_BYTES = 1024 * 1024
 
 
+# The bearer token is the only credential and no cookie is read, so nothing can be forged.
 @csrf_exempt
 def report(request: HttpRequest, pk: str) -> HttpResponse:
     """Answer 200 once the report is stored; after a 5xx the agent repeats it."""
+    # Before method and body: a stranger is to learn nothing but that the token is wrong.
     call_id = _authorized_call_id(request, pk)
     if call_id is None:
         return json_error(401)

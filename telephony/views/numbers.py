@@ -80,6 +80,7 @@ class PhoneNumberViewSet(
             changes=dict(serializer.validated_data),
             principal=self.principal,
         )
+        # Read again: a change may replace the trunks, which were prefetched before it.
         serializer.instance = self.get_object()
 
     def perform_destroy(self, instance: PhoneNumber) -> None:

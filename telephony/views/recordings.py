@@ -50,6 +50,7 @@ def stream_file(file: IO[bytes], name: str, size: int, part: range) -> Streaming
     response["Content-Length"] = str(len(part))
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Accept-Ranges"] = "bytes"
+    # The link is the credential, so no shared cache may keep what it opens.
     response["Cache-Control"] = "private, no-store"
     response["X-Content-Type-Options"] = "nosniff"
     return response

@@ -159,6 +159,7 @@ def check_options(options: dict[str, Any]) -> None:
 def find_agent(workspace: Workspace, name_or_id: str) -> Agent:
     """Find an agent of the workspace. Raises CommandError when there is not exactly one."""
     found = Agent.unscoped.live().filter(by_name_or_id(name_or_id), workspace=workspace)
+    # Two rows are enough to know that a name is ambiguous.
     agents = list(found.order_by("-pk")[:2])
     if len(agents) != 1:
         how_many = "more than one" if agents else "no"

@@ -6,6 +6,8 @@ from livekit import api
 from telephony.clients.livekit.errors import GENERAL, SIP, livekit_errors
 from telephony.clients.livekit.session import LiveKit
 
+# LiveKit waits this long for the other number. Our own limits are longer, because a transfer whose
+# answer we do not wait for may succeed all the same (livekit#4555).
 TRANSFER_RINGING_SECONDS = 30
 DTMF_TOPIC = "voiceops.dtmf"
 

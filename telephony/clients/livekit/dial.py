@@ -16,7 +16,9 @@ from telephony.clients.livekit.session import LiveKit
 from telephony.clients.livekit.tokens import dial_token
 from telephony.domain.dial_verdicts import DialRefusal
 
-ANSWER_MARGIN_SECONDS = 12.0  # after the ringing timeout, for LiveKit to answer
+# LiveKit answers a little after the ringing timeout, and giving up sooner would leave a call in
+# doubt whose result was on its way.
+ANSWER_MARGIN_SECONDS = 12.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ def _message(request: DialRequest) -> api.CreateSIPParticipantRequest:
         room_name=request.room,
         participant_identity=request.identity,
         participant_name="callee",
+        # Everyone in the room could read the number from the participant's attributes.
         hide_phone_number=True,
+        # No other answer carries the SIP status: without it, busy looks like a refused trunk.
         wait_until_answered=True,
         ringing_timeout=Duration(seconds=request.ringing_timeout),
         max_call_duration=Duration(seconds=request.max_call_duration),

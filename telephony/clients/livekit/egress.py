@@ -37,8 +37,10 @@ async def start_egress(livekit: LiveKit, *, room: str, key: str) -> dict[str, An
 
 
 def _file_output(key: str) -> api.EncodedFileOutput:
+    # LiveKit replaces an extension that does not fit the container; the key would not be ours then.
     output = api.EncodedFileOutput(file_type=egress.OGG, filepath=key, disable_manifest=True)
     if settings.RECORDINGS_STORAGE == "s3":
+        # Checked by LiveKit only when it uploads: wrong values lose the recording after the call.
         output.s3.CopyFrom(
             api.S3Upload(
                 access_key=settings.S3_ACCESS_KEY_ID,
@@ -46,6 +48,7 @@ def _file_output(key: str) -> api.EncodedFileOutput:
                 region=settings.S3_REGION,
                 endpoint=settings.S3_ENDPOINT_URL,
                 bucket=settings.S3_BUCKET,
+                # MinIO and the like rarely have a host name for every bucket.
                 force_path_style=bool(settings.S3_ENDPOINT_URL),
             )
         )

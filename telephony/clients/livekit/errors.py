@@ -11,9 +11,11 @@ from livekit import api
 from telephony.clients.errors import provider_errors
 from voiceops.core.errors import ProviderError
 
-LIVEKIT_TIMEOUT_SECONDS = 10.0  # for every request but a dial and a transfer
+# For every request but a dial and a transfer, because the SDK's own default is never applied.
+LIVEKIT_TIMEOUT_SECONDS = 10.0
 GENERAL = "LiveKit error"
 SIP = "LiveKit SIP error"
+# The SDK wraps none of these: what aiohttp and protobuf raise comes through as it is.
 TRANSPORT_FAILURES = (aiohttp.ClientError, TimeoutError, OSError, DecodeError)
 
 # LiveKit puts this before most of its messages, whatever the code

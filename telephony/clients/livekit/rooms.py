@@ -43,6 +43,7 @@ async def create_room(livekit: LiveKit, room: RoomRequest) -> None:
         departure_timeout=room.departure_timeout,
         # Agents and egress do not count: a second leg would be refused when it joins.
         max_participants=1,
+        # Not by a dispatch of its own: repeating that would bring a second agent into the room.
         agents=[api.RoomAgentDispatch(agent_name=room.agent_name, metadata=room.agent_metadata)],
     )
     async with livekit_errors(GENERAL):

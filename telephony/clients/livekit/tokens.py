@@ -14,6 +14,7 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, hdrs
 from django.conf import settings
 from livekit import api
 
+# Needed for joining alone: whoever is in the room stays there when the token ends.
 BROWSER_TOKEN_LIFETIME = timedelta(minutes=10)
 _BEARER = "Bearer "
 

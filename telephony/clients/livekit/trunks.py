@@ -114,6 +114,7 @@ def replace_trunks(before: TrunkConfig, after: TrunkConfig) -> TrunkIds:
     When the return fails too, LiveKit differs from both, and `find_trunks` shows it. Raises
     ProviderError.
     """
+    # With the numbers of both: parts made for one would not be found by those of the other.
     numbers = tuple({*before.numbers, *after.numbers})
     try:
         return run_in_session(lambda livekit: _apply_trunks(livekit.api.sip, after, numbers))
@@ -152,6 +153,7 @@ def find_all_trunks() -> ExistingTrunks:
 
 def is_conflict(error: ProviderError) -> bool:
     """Return whether LiveKit refused an inbound trunk because another one has its number."""
+    # By its text, because LiveKit gives every invalid argument the same code.
     cause = error.__cause__
     return isinstance(cause, api.ServerError) and "Conflicting inbound SIP Trunks" in cause.message
 
@@ -169,6 +171,7 @@ def outbound_info(config: TrunkConfig, wanted: Outbound, base: Any = None) -> An
     info.auth_username = wanted.auth_username
     info.auth_password = wanted.auth_password
     _set_list(info.numbers, wanted.numbers)
+    # `update` only adds: headers that were taken away would stay.
     info.headers.clear()
     info.headers.update(dict(wanted.headers))
     return info
@@ -194,6 +197,7 @@ def rule_info(config: TrunkConfig, wanted: InboundRoute, trunk_id: str, base: An
     _set_list(info.trunk_ids, [trunk_id])
     info.rule.Clear()
     info.rule.dispatch_rule_individual.room_prefix = wanted.room_prefix
+    # We dispatch the agent when the call comes in; one named here would be a second agent.
     del info.room_config.agents[:]
     info.attributes.clear()
     info.attributes.update(dict(wanted.attributes))
@@ -304,6 +308,7 @@ async def _delete_rules(service: Any, rules: Sequence[Any]) -> None:
             try:
                 await service.delete_dispatch_rule(request)
             except api.ServerError as error:
+                # Unlike deleting a trunk, deleting a rule twice is an error at LiveKit.
                 if error.status != 404:
                     raise
 

@@ -130,6 +130,7 @@ class Twilio:
 
         def find() -> OwnedNumber | None:
             number = self.find_owned_number(phone_number)
+            # Our tag tells this purchase from a number that the account owned before.
             return number if number is not None and number.friendly_name == tag else None
 
         def buy() -> OwnedNumber:
@@ -172,6 +173,8 @@ class Twilio:
         def create() -> str:
             trunks = self.client.trunking.v1.trunks
             row = send_request(
+                # Twilio refuses the REFER of a transfer unless its trunk allows it with
+                # `transfer_mode`.
                 lambda: trunks.create(
                     friendly_name=tag, domain_name=domain, transfer_mode="enable-all"
                 )
@@ -197,6 +200,8 @@ class Twilio:
         def create() -> str:
             urls = self._trunk(trunk_sid).origination_urls
             row = send_request(
+                # Twilio requires all five, although priorities mean nothing with a single
+                # destination.
                 lambda: urls.create(
                     weight=1, priority=1, enabled=True, friendly_name=tag, sip_url=sip_url
                 )

@@ -17,8 +17,11 @@ from telephony.clients.errors import provider_errors
 from voiceops.core.errors import ProviderError
 
 T = TypeVar("T")
+# The client lets the exceptions of requests and of its JSON parser through unchanged.
 FAILURES = (TwilioException, requests.RequestException, json.JSONDecodeError)
-RATE_LIMIT_PAUSES_SECONDS = (0.5, 1.5)  # before a request that Twilio refused with 429 is repeated
+# Before a request is repeated that was refused with 429, the one refusal which Twilio promises
+# never to have processed.
+RATE_LIMIT_PAUSES_SECONDS = (0.5, 1.5)
 # After this time a request whose answer was lost has been carried out, or never will be.
 LOST_REQUEST_SECONDS = 1.0
 MAX_REASON_CHARS = 300
@@ -125,6 +128,7 @@ def delete_if_exists(delete: Callable[[], Any]) -> None:
 
 def to_error(error: Exception) -> TwilioError:
     """Return the client's exception as an error in words."""
+    # Neither class derives from the other; the second stands for bodies as of RFC 9457.
     if isinstance(error, TwilioRestException | TwilioServiceException):
         return _refusal(error.status, int(error.code or 0), _message(error))
     # A list that fails raises ("Unable to fetch page", response).
@@ -138,6 +142,7 @@ def to_error(error: Exception) -> TwilioError:
 
 
 def _refusal(status: int, code: int, message: str) -> TwilioError:
+    # Before the codes: whatever its body says, a 5xx may have been carried out.
     if status >= 500:
         reason = f"Twilio itself failed ({status}); try again"
         return TwilioError(reason, is_outcome_unknown=True)
