@@ -47,12 +47,16 @@ def validate_variables(batch: Batch) -> None:
     required = required_variables(batch)
     # A position behind the last column means that no column has the variable.
     positions = [names.index(name) if name in names else len(names) for name in required]
+    if positions:
+        _skip_incomplete(batch, positions)
+
+
+def _skip_incomplete(batch: Batch, positions: Sequence[int]) -> None:
+    """Skip the pending recipients that lack a value at one of the positions."""
     pending = batch.recipients.filter(status=Recipient.Status.PENDING)
     rows = pending.order_by("row_number").values_list("row_number", "pk", "values")
     last_row = -1
-    while positions and (
-        chunk := list(rows.filter(row_number__gt=last_row)[:VALIDATION_CHUNK_ROWS])
-    ):
+    while chunk := list(rows.filter(row_number__gt=last_row)[:VALIDATION_CHUNK_ROWS]):
         incomplete = [pk for _, pk, cells in chunk if _lacks_any(cells, positions)]
         SKIP_INCOMPLETE.move_all(
             batch.recipients.filter(pk__in=incomplete), reason=MISSING_VARIABLE, due_at=None

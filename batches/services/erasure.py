@@ -34,20 +34,18 @@ def erase_recipients(workspace: Workspace, number: str) -> int:
         if workspace.batches.exclude(upload="").exists():
             raise StateForbids("A list is being read; try again when it has been")
         workspace.suppressions.filter(phone_number=number).delete()
-
-        recipients = list(Recipient.unscoped.filter(workspace=workspace, phone_number=number))
-        for recipient in recipients:
-            _erase(recipient)
-        Recipient.unscoped.bulk_update(recipients, ERASED_FIELDS, batch_size=UPDATE_CHUNK_ROWS)
-
-        rejected_ids = _rejected_rows_with(workspace, number)
-        rejected = RejectedRow.unscoped.filter(pk__in=rejected_ids)
-        rejected.update(values=[], error_message="Erased")
-
-        rows = len(recipients) + len(rejected_ids)
+        rows = _erase_recipients(workspace, number) + _erase_rejected_rows(workspace, number)
         principal = Principal(workspace=workspace)
         audit.record("person.erased", principal=principal, changes={"rows": rows})
     return rows
+
+
+def _erase_recipients(workspace: Workspace, number: str) -> int:
+    recipients = list(Recipient.unscoped.filter(workspace=workspace, phone_number=number))
+    for recipient in recipients:
+        _erase(recipient)
+    Recipient.unscoped.bulk_update(recipients, ERASED_FIELDS, batch_size=UPDATE_CHUNK_ROWS)
+    return len(recipients)
 
 
 def _erase(recipient: Recipient) -> None:
@@ -58,6 +56,12 @@ def _erase(recipient: Recipient) -> None:
     # Two erased rows of one batch have the same number; only duplicates may.
     recipient.is_duplicate = True
     recipient.values = [""] * len(recipient.values)
+
+
+def _erase_rejected_rows(workspace: Workspace, number: str) -> int:
+    ids = _rejected_rows_with(workspace, number)
+    RejectedRow.unscoped.filter(pk__in=ids).update(values=[], error_message="Erased")
+    return len(ids)
 
 
 def _rejected_rows_with(workspace: Workspace, number: str) -> list[UUID]:

@@ -44,13 +44,9 @@ def update_batch(
         locked = Batch.unscoped.select_for_update(of=("self",)).select_related("workspace")
         # Locked, so that no order changes its state between the check and the write.
         batch = locked.get(pk=batch.pk)
-        changes = {name: value for name, value in changes.items() if getattr(batch, name) != value}
-        # A client that saw the guessed mapping may send it back without meaning to change it.
-        if changes.get("column_mapping") == batch.known_mapping:
-            changes.pop("column_mapping", None)
+        changes = _real_changes(batch, changes)
         if not changes:
             return batch
-
         _require_changeable(batch, set(changes))
         before = {name: getattr(batch, name) for name in changes}
         for name, value in changes.items():
@@ -91,6 +87,15 @@ def requeue_postponed(recipients: QuerySet[Recipient]) -> None:
     REQUEUE_FIRST.move_all(never_open.filter(attempts=0), reason=None, due_at=now)
     REQUEUE.move_all(never_open, reason=None, due_at=now)
     task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
+
+
+def _real_changes(batch: Batch, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the changes that make a difference."""
+    changes = {name: value for name, value in changes.items() if getattr(batch, name) != value}
+    # A client that saw the guessed mapping may send it back without meaning to change it.
+    if changes.get("column_mapping") == batch.known_mapping:
+        changes.pop("column_mapping", None)
+    return changes
 
 
 def _require_changeable(batch: Batch, names: set[str]) -> None:
