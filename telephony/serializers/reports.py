@@ -207,7 +207,7 @@ def read_report(body: Any) -> list[ReportEvent]:
     try:
         report = Report.model_validate(body)
     except ValidationError as error:
-        raise InvalidReport(list(documented_errors(error.errors()))) from error
+        raise InvalidReport(list(documented_errors(error.errors(include_url=False)))) from error
     return [
         ReportEvent(id=event.id, type=event.type, at=event.at, data=event.data())
         for event in report.events
@@ -234,7 +234,7 @@ def _errors_of_unknown_event(error: ErrorDetails) -> Iterator[dict[str, Any]]:
     try:
         Envelope.model_validate(event)
     except ValidationError as invalid:
-        for inner in invalid.errors():
+        for inner in invalid.errors(include_url=False):
             yield _documented_error(inner, (*location, *inner["loc"]))
 
 
