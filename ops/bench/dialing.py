@@ -62,7 +62,7 @@ def make_batch(number: PhoneNumber) -> Batch:
         system_prompt="Bench",
         published_version=1,
         # A recording would cost LiveKit's stand-in requests that the bare loop does not make.
-        recording_enabled=False,
+        recording_enabled=False,  # a recording would need egress, which the stub does not have
     )
     return Batch.unscoped.create(
         workspace=workspace,

@@ -63,6 +63,7 @@ class LiveKitStub:
         )
         self.ringing += 1
         self.max_ringing = max(self.max_ringing, self.ringing)
+        # The real request, too, is answered only when the callee has answered.
         await asyncio.sleep(self.answer_seconds)
         self.ringing -= 1
         self.talking[message.room_name] = (time.monotonic() + self.talk_seconds, caller_id)
@@ -80,6 +81,7 @@ class LiveKitStub:
                 if rooms:
                     await db(mark_agents_joined, rooms)
                 now = time.monotonic()
+                # A call stays in `talking` until the worker has written its answer.
                 finished = [room for room, (until, _) in self.talking.items() if until <= now]
                 ended = await db(end_calls, finished) if finished else set()
                 for room in ended:

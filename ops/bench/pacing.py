@@ -116,6 +116,7 @@ def share_used(times: Sequence[float], rate: float, *, after: float) -> float:
     """Which share of `rate` (calls per second) was used, from `after` seconds past the first call
     to the last.
     """
+    # Until every worker is dialing, the pace cannot be used up.
     steady = [at for at in times if at >= times[0] + after] if times else []
     if len(steady) < 2:
         return 0.0

@@ -95,6 +95,7 @@ def write_results(batch: Batch, kind: str) -> WriteMeasurement:
         size += len(piece)
     seconds = time.monotonic() - began
 
+    # The first tenth fills caches and buffers; what grows after it would grow without end.
     peak = max(rows.megabytes)
     early = rows.megabytes[max(tenth // MEMORY_SAMPLE_ROWS - 1, 0)]
     return WriteMeasurement(

@@ -65,6 +65,7 @@ def is_reachable(name: str) -> bool:
     try:
         PROBES[name]()
     except UnreachableError as error:
+        # Addresses and credentials of the error stay out of the log.
         logger.warning("The %s cannot be reached (%s)", name, error)
         return False
     return True

@@ -24,6 +24,7 @@ ALARM_AGE = timedelta(days=1)
 
 def check_settings() -> Iterator[Finding]:
     """The settings that every other command refuses to start with; nothing when there are none."""
+    # manage.py runs these before other commands; the doctor switches that off and reports them.
     for message in run_checks():
         verdict = bad if message.is_serious() else warning
         yield verdict("settings", message.msg.rstrip("."), message.hint or "see .env.example")

@@ -41,7 +41,7 @@ class Api:
         self.http.headers["X-Forwarded-Proto"] = "https"
 
     def register(self, *, name: str, workspace_name: str) -> None:
-        """Create the user and a workspace, or log in when the user exists already."""
+        """Create the user and a workspace, or log in when the user exists. Raises ApiError."""
         body = {**self.credentials, "name": name, "workspace_name": workspace_name}
         try:
             tokens = self.post("/auth/register", body)
@@ -98,6 +98,7 @@ class Api:
                 time.sleep(RETRY_PAUSE_SECONDS)
 
     def _get_logged_in(self, path: str) -> Any:
+        # An access token lasts 15 minutes, which a batch may well outlast.
         try:
             return self.get(path)
         except ApiError as error:

@@ -165,6 +165,7 @@ class BatchDrill:
 
     def signal_process(self, verb: str, name: str, chance: random.Random) -> None:
         running = next(each for each in self.supervisor.running if each.service.name == name)
+        # The process leads its group, so the signal reaches everything it has started.
         group = running.process.pid
         if verb == "kill":
             self.report(f"kill -9 {name}")

@@ -54,11 +54,13 @@ class FaultRun:
             scenario = result.fault.scenario(self.world)
             if self.advance(result, scenario):
                 caused.append((result, scenario))
+            # Violations of the invariants are attributed to the fault that started the batch.
             for index in range(len(self.world.batches)):
                 started_by.setdefault(index, result)
             self.world.report(result.summary_line())
 
         self.world.wait_until_all_ended(END_SECONDS)
+        # The second half of each scenario, after its `yield`: now that everything has ended.
         for result, scenario in caused:
             self.advance(result, scenario)
         for index, batch in enumerate(self.world.batches):

@@ -118,6 +118,7 @@ def refuse_for_lack_of_sip_nodes(world: World) -> Iterator[None]:
     """
     message = "twirp error unknown: no response from servers"
     refusal = {"twirp": {"code": "unavailable", "msg": message}}
+    # A refusal of one number only, so that other batches are not disturbed.
     world.sandbox.request("PUT", "behaviours", {world.next_number("01"): refusal})
     batch = world.start_batch(["01"])
     world.wait_until(

@@ -86,6 +86,7 @@ def change_batches_before_intent(world: World) -> Iterator[None]:
         "stopped": (stopped, stop(stopped) + PAUSE_SECONDS),
         "suppressed": (suppressed, suppress_all(suppressed) + SUPPRESSION_SECONDS),
     }
+    # Several time slots pass, in which calls would have been dialed.
     time.sleep(4.0)
     dialed_late = [
         name for name, (batch, until) in deadlines.items() if batch.has_dialed_since(until)

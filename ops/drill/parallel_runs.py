@@ -53,6 +53,7 @@ def runs_for_faults(faults: Iterable[Fault]) -> list[DrillRun]:
         by_world.setdefault(fault.world, []).append(fault)
 
     runs = []
+    # Failpoints are read by every process of a world, so its faults share one variable.
     for world, its_faults in by_world.items():
         names = ",".join(fault.name for fault in its_faults)
         failpoints = ",".join(fault.failpoint for fault in its_faults if fault.failpoint)

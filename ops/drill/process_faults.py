@@ -39,6 +39,7 @@ def run_parallel_reconcilers(world: World) -> Iterator[None]:
     batch = world.start_batch(two_digits(30))
     batch.wait_for_dials(20)  # their responses are lost
     reconcilers = [world.start_command("reconcile_calls") for _ in range(RECONCILERS)]
+    # By now they are in the middle of their work, and the killed one holds locks.
     time.sleep(2.0)
     reconcilers[0].kill()
     for process in reconcilers:
@@ -110,6 +111,7 @@ def pause_worker_before_send(world: World) -> Iterator[None]:
     batch = world.start_batch(two_digits(30), rate=5)
     world.wait_until(lambda: world.calls_hit_at("after_intent"), "a worker stops after an intent")
     suspended = world.calls_hit_at("after_intent")
+    # Once the fence has closed, reconciliation may put the call back.
     time.sleep(settings.DIAL_FENCE_SECONDS + 3)
     for name in ("worker", "worker2"):
         world.send_signal(name, signal.SIGCONT)
@@ -164,6 +166,7 @@ def restart_worker_and_web(world: World, batch: DrillBatch) -> tuple[float, int]
     old = world.running_service("worker").process
     stopped_at = world.query(database_now)
     world.send_signal("worker", signal.SIGTERM)
+    # Only gunicorn's master: it must drain its workers itself.
     os.kill(world.running_service("web").process.pid, signal.SIGTERM)
     seconds = world.wait_until(lambda: old.poll() is not None, "the worker exits")
     claims = batch.calls(

@@ -160,6 +160,7 @@ def stop_broker(world: World) -> Iterator[None]:
     """
     batch = world.start_batch(two_digits(40), rate=5)
     batch.wait_for_dials(5)
+    # Messages that were waiting are gone; rows still say what is due.
     reply = world.servers.send_to_redis("FLUSHALL")
     batch.wait_for_dials(10)
     world.servers.kill_redis()

@@ -207,12 +207,16 @@ class World:
     # --- observing ---
 
     def query(self, read: Callable[[], T]) -> T:
-        """The result of `read`, which uses the database, tried again while the database is away."""
+        """The result of `read`, which uses the database; tried again while the database is away.
+
+        Raises what `read` raises when that lasts longer than 40 seconds.
+        """
         deadline = time.monotonic() + DATABASE_RETURN_SECONDS
         while True:
             try:
                 return read()
             except (OperationalError, InterfaceError):
+                # Django keeps a broken connection until it is closed.
                 connection.close()
                 if time.monotonic() > deadline:
                     raise
@@ -270,6 +274,7 @@ class World:
     def kill_and_hold(self, name: str) -> RunningService:
         """Kill a process and keep it from being restarted until `restore`."""
         removed = self.running_service(name)
+        # The supervisor iterates over the list in another thread, so it is replaced, not changed.
         self.supervisor.running = [each for each in self.supervisor.running if each is not removed]
         removed.kill_group()
         return removed

@@ -91,7 +91,7 @@ def worker_command(name: str) -> tuple[str, ...]:
 def _sandbox() -> Service:
     port = settings.SANDBOX_PORT
     with listening_socket(port, variable="SANDBOX_PORT"):
-        pass  # it is free
+        pass  # The port is free; the sandbox opens it itself.
     command = (sys.executable, "manage.py", "sandbox", "--port", str(port))
     return Service(
         "sandbox",

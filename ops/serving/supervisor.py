@@ -56,6 +56,7 @@ class Service:
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the process, with its output appended to the log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        # Rotated at the start only: a running process keeps writing into the renamed file.
         if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as log:
@@ -98,6 +99,7 @@ class RunningService:
 
     def restart_if_dead(self) -> bool:
         """Start a dead process again; True when that happened."""
+        # A process that dies at once is started only once a second, or it would use up a core.
         if not self.is_dead() or time.monotonic() - self.started_at < RESTART_SECONDS:
             return False
         self.kill_group()
@@ -143,6 +145,7 @@ class Supervisor:
         return self
 
     def __exit__(self, *args: object) -> None:
+        # Calls in progress need LiveKit while workers hand them over, so the sandbox stops last.
         stop_all([running for running in self.running if not running.service.stops_last])
         stop_all([running for running in self.running if running.service.stops_last])
         for number, handler in self.handlers.items():

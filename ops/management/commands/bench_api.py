@@ -48,9 +48,11 @@ class Command(BaseCommand):
             sys.exit(rerun_isolated(environment, database_url=given_postgres_url()))
 
     def measure(self, calls: int, rounds: int) -> None:
+        """Print the figures. Raises CommandError when a promised request is too slow."""
         call_command("migrate", verbosity=0, interactive=False)
         workspace = prepare_calls(calls)
         client = make_client(workspace)
+        # The bare query serializes too: what is compared is everything around query and JSON.
         bare = median_milliseconds(lambda: orjson.dumps(read_bare_page(workspace)), rounds)
         slow = []
         for name, path in request_paths(workspace).items():

@@ -100,7 +100,7 @@ class Command(BaseCommand):
         else:
             sys.exit(rerun_with_livekit())
 
-    # --- the parts ---
+    # --- the parts: each runs in a process of its own ---
 
     def run_worker(self) -> None:
         counter = RoundTripCounter()

@@ -74,6 +74,7 @@ class Command(BaseCommand):
     # --- measuring ---
 
     def measure(self, rows: int, rounds: int, naive_rows: int) -> None:
+        """Print the figures. Raises CommandError in a database that is in use."""
         call_command("migrate", verbosity=0, interactive=False)
         if importing.is_database_in_use():
             raise CommandError(
@@ -109,6 +110,7 @@ class Command(BaseCommand):
         upload = importing.uploads_folder() / IMPORT_LIST_NAME
         shutil.copyfile(source, upload)
         importing.prepare_import(upload.name)
+        # While the child imports, this process must not hold a connection with locks or a snapshot.
         connection.close()
         done = subprocess.run(  # noqa: S603 ourselves
             [sys.executable, sys.argv[0], "bench_import", "--part", "import"],

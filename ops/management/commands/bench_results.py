@@ -49,6 +49,7 @@ class Command(BaseCommand):
             sys.exit(rerun_isolated({**new_secrets(), **SERVED_SETTINGS}))
 
     def measure(self, rows: int) -> None:
+        """Print the figures. Raises CommandError when memory grows with the rows."""
         call_command("migrate", verbosity=0, interactive=False)
         importing.write_list(importing.uploads_folder() / RESULTS_LIST_NAME, rows)
         batch = importing.prepare_import(RESULTS_LIST_NAME)

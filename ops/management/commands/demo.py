@@ -70,7 +70,8 @@ class Command(BaseCommand):
 
     def run(self, supervisor: Supervisor, request: RunRequest, *, once: bool) -> None:
         """Run the batch in a thread, because processes are restarted from the main thread only
-        (`ops/serving/die_with_parent.py`).
+        (`ops/serving/die_with_parent.py`). Raises what the run raises, and CommandError when the
+        batch has not ended or recipients have no result.
         """
         run = None if supervisor.stopping else self.start_run(supervisor, request)
         if run is not None:
@@ -93,6 +94,7 @@ class Command(BaseCommand):
         run = pool.submit(
             run_batch, request, out=sys.stdout, is_stopping=lambda: supervisor.stopping
         )
+        # Leaving the pool's block instead would wait here, and nothing would watch the services.
         pool.shutdown(wait=False)
         return run
 

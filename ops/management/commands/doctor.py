@@ -37,6 +37,7 @@ class Command(BaseCommand):
             raise CommandError(f"{problems} problem{'s' if problems > 1 else ''} found")
 
     def repair(self) -> None:
+        """Raises CommandError when LiveKit or Twilio refuse."""
         try:
             for number in repair_numbers():
                 self.stdout.write(f"repaired  {number}")

@@ -44,6 +44,7 @@ class Command(BaseCommand):
         # None hides the bar only where standard error is not a terminal.
         bar = tqdm(erase_calls(workspace, phone), unit=" calls", disable=None, file=sys.stderr)
         call_ids = [str(call.pk) for call in bar]
+        # Events name the number or one of the calls.
         events = erase_events(workspace, [phone, *call_ids])
         self.stdout.write(
             f"{workspace.name}: {rows} rows of lists, {len(call_ids)} calls, "
