@@ -11,7 +11,7 @@ from voiceops.core.transitions import Transition, transition_rows
 Status = Recipient.Status
 RESULT = ("reason", "outcome", "attempts", "due_at")
 
-# `sends` rises even if nothing is dialled, so that free repeats cannot go on for ever.
+# `sends` numbers every call, also one that costs no attempt, so that no sequence comes twice.
 RESERVE = Transition(
     "reserve_for_batch",
     since=Status.waiting(),
