@@ -46,8 +46,10 @@ def commit_intents(jobs: Sequence[Job], *, owner: UUID, gate: Gate) -> PacingRou
     intents are durable and the sends may go out at their slots.
     """
     with transaction.atomic():
+        # Locks in one order everywhere: the numbers' rows, then what the gate locks.
         paces = _lock_paces(jobs)
         admission = gate.admit([job.call for job in jobs])
+        # Only after the locks, which may take a while: a slot in the past would be a late send.
         pacing_round = PacingRound(now=database_now(), monotonic=time.monotonic())
         for job in jobs:
             _place(job, paces, admission, pacing_round)
@@ -82,6 +84,7 @@ def reslot_late_sends(jobs: Sequence[Job], *, gate: Gate) -> list[datetime | Non
                 continue
             slot = choose_slot(pace, now=now, not_before=own_pace.next_allowed_at(job.call))
             if slot > intent_ends_at(job.call):
+                # The slot stays free: it would pass unused while the intent is put back.
                 slots.append(None)
                 continue
             occupy_slot(pace, slot)
@@ -94,6 +97,7 @@ def reslot_late_sends(jobs: Sequence[Job], *, gate: Gate) -> list[datetime | Non
 
 def put_back(job: Job, owner: UUID) -> bool:
     """Make an intent that was provably not sent a reserved call again; False if it has moved on."""
+    # By its time too: after a lost lease the call may have another intent by now.
     mine = Q(lease_owner=owner, intent_at=job.call.intent_at)
     return PUT_BACK.move(job.call, given=mine, intent_at=None, not_after=None)
 
@@ -170,6 +174,7 @@ def _move_to_intent(pacing_round: PacingRound, owner: UUID) -> None:
         not_after=not_after,
         lease_expires_at=now + CALL_LEASE,
     )
+    # The count does not name the calls that dropped out, so the rows are read again.
     if moved != len(ids):
         won = set(mine.filter(stage=Stage.INTENT, intent_at=now).values_list("pk", flat=True))
         pacing_round.sends = [(job, slot) for job, slot in pacing_round.sends if job.call.pk in won]

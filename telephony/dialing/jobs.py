@@ -63,6 +63,7 @@ def _outbound_trunks(calls: Sequence[Call]) -> dict[UUID | None, str]:
 
 def renew_leases(owner: UUID, ids: Sequence[UUID]) -> None:
     """Extend the leases of calls that are being prepared, or whose dial's answer is awaited."""
+    # Answered calls need no lease: polling follows them.
     held = Call.unscoped.filter(pk__in=ids, lease_owner=owner, stage__in=Stage.unanswered())
     held.update(lease_expires_at=database_now() + CALL_LEASE)
 

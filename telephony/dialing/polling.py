@@ -30,6 +30,7 @@ async def reconcile_calls(livekit: LiveKit, db: OrmThread) -> int:
     Safe to run in several processes at once. Raises OperationalError or InterfaceError when the
     database is unreachable.
     """
+    # First what a dead dispatcher left behind, so that this round can decide it.
     await db(reconciliation.close_abandoned)
     await db(reconciliation.leave_unattended_in_doubt)
     now = await db(database_now)
@@ -51,6 +52,7 @@ async def _follow_doubtful(
     deleted_before = call.room_deleted_at
     async with places:
         present = await reconciliation.gather_evidence(livekit, call, now)
+    # Before the conclusion: a process that dies in between must not restart the wait.
     if call.room_deleted_at != deleted_before:
         await db(call.touch, call.heard_at or now, room_deleted_at=call.room_deleted_at)
     await db(reconciliation.conclude_doubt, call, now, present)
@@ -87,6 +89,7 @@ def record_presence(call: Call, present: list[Participant]) -> None:
     if _has_callee(call, present):
         call.touch(now)
         return
+    # It ended some time after the last report, whose time is the best that is known.
     call_states.mark_hung_up(
         call,
         at=call.heard_at or now,

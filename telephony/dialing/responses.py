@@ -39,6 +39,7 @@ class DialResponse:
 def record_responses(responses: Sequence[DialResponse]) -> list[Call]:
     """Write a chunk of responses in one transaction. Returns the calls that were answered."""
     with transaction.atomic():
+        # Read again: webhooks and the agent have moved the calls since the dial was sent.
         fresh = Call.unscoped.in_bulk([response.job.call.pk for response in responses])
         for response in responses:
             if call := fresh.get(response.job.call.pk):
@@ -82,6 +83,7 @@ def _leave_in_doubt(call: Call, result: DialRefusal | NeverSent | Lost) -> None:
     """Leave the call to reconciliation, which asks LiveKit once no lease holds it any more."""
     logger.warning("The answer to the dial of call %s leaves it in doubt: %s", call.pk, result)
     LEAVE_IN_DOUBT.move(call, lease_expires_at=None)
+    # A call that was reported as ringing keeps its stage, but no dispatcher awaits its answer.
     Call.unscoped.filter(pk=call.pk, stage__in=Stage.before_answer()).update(lease_expires_at=None)
 
 

@@ -247,8 +247,8 @@ RULES: tuple[Rule, ...] = (
     # The carrier objects to the digits, so another attempt with the same number cannot succeed.
     Rule(INVALID, sip=sip(404, 604, 410, 484, 485, 400)),
     Rule(TRUNK_AUTH, sip=sip(401, 407)),
-    # Carriers report a limit with the status of a refusal or of a failure. Only the words tell them
-    # apart, so this row stands before the rows of those statuses.
+    # Carriers report a limit with the status of a refusal or of a failure. Only the words
+    # distinguish them, so this row stands before the rows of those statuses.
     Rule(
         THROTTLED,
         sip=sip(403, 500, 501, 502, 503),
@@ -261,7 +261,7 @@ RULES: tuple[Rule, ...] = (
     # Whatever the carrier answered, it answered: a call with a SIP status is never in doubt.
     Rule(CARRIER, sip=frozenset(range(300, 700))),
     # From here on there is no SIP status. Our own ringing timeout cancels the INVITE, so that no
-    # carrier's answer is left to report and only this text tells what happened.
+    # carrier's answer is left to report and only this text shows what happened.
     Rule(RING_TIMEOUT, contains=r"sip request timed out"),
     # The same in a rare race (sip#857). The general row for 412 below would take the call for one
     # that was never sent.

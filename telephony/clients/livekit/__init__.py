@@ -1,0 +1,1 @@
+"""LiveKit: rooms, dials, calls that are up, trunks, egress, tokens and webhook signatures."""

@@ -65,13 +65,14 @@ async def dial(livekit: LiveKit, request: DialRequest) -> DialResult:
     Never raises for anything that LiveKit or the network does.
     """
     timeout_seconds = request.ringing_timeout + ANSWER_MARGIN_SECONDS
+    # LiveKit refuses what it receives after the token's end, so a request that is delayed on the
+    # way cannot ring a phone minutes later.
     sip = livekit.with_token(dial_token(request.expires_at)).sip
     try:
         async with asyncio.timeout(timeout_seconds):
             placed = await sip.create_sip_participant(_message(request), timeout=timeout_seconds)
-    except (
-        aiohttp.ClientConnectorError
-    ) as error:  # DNS or a refused connection: nothing was written
+    except aiohttp.ClientConnectorError as error:
+        # DNS failed or the connection was refused: not a byte was written.
         return NeverSent(reason_of(error))
     except api.ServerError as error:
         return _refusal(error)

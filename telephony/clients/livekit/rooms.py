@@ -73,6 +73,7 @@ async def list_participants(livekit: LiveKit, room: str) -> list[Participant]:
             if error.status == 404:
                 return []
             raise
+    # LiveKit chooses the identity of an inbound telephone, so it is known by its kind.
     sip = api.ParticipantInfo.Kind.SIP
     return [Participant(p.identity, dict(p.attributes), p.kind == sip) for p in found.participants]
 

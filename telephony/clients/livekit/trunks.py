@@ -207,6 +207,7 @@ def rule_info(config: TrunkConfig, wanted: InboundRoute, trunk_id: str, base: An
 async def _apply_trunks(service: Any, config: TrunkConfig, numbers: Sequence[str] = ()) -> TrunkIds:
     """Remove rules before trunks and add them after: a rule must not name a trunk that is gone."""
     found = await _find_trunks(service, config.tag, numbers or config.numbers)
+    # The first of each kind is kept; others are duplicates from a create whose answer was lost.
     await _delete_rules(service, found.rules[1:] if config.route else found.rules)
     await _delete_trunks(service, found.inbound[1:] if config.inbound else found.inbound)
     await _delete_trunks(service, found.outbound[1:] if config.outbound else found.outbound)

@@ -1,0 +1,1 @@
+"""Twilio: numbers, elastic SIP trunks and the credentials on them."""
