@@ -40,7 +40,7 @@ class WorkspaceOwned(NoDefaultManagerModel):
     """Base of every tenant table. Each declares `workspace` with its own related_name.
 
     A workspace cannot be deleted while it has rows of a table with `keeps_workspace`, because they
-    stand for something outside of this system.
+    represent something outside this system.
     """
 
     keeps_workspace: ClassVar[bool] = False

@@ -4,7 +4,6 @@ from typing import Any
 
 from telephony.services.agent_reports import REPORT_HANDLERS
 
-TEXT = {"type": "string"}
 EVENT = {
     "type": "object",
     "required": ["id", "type", "at"],
@@ -20,7 +19,7 @@ REPORT = {
     "required": ["events"],
     "properties": {"events": {"type": "array", "items": EVENT}},
 }
-CALL_ID = {"name": "id", "in": "path", "required": True, "schema": {**TEXT, "format": "uuid"}}
+CALL_ID = {"name": "id", "in": "path", "required": True, "schema": {**TEXT_SCHEMA, "format": "uuid"}}
 DETAIL = {"application/json": {"schema": {"$ref": "#/components/schemas/Detail"}}}
 MISTAKES = {"application/json": {"schema": {"$ref": "#/components/schemas/Mistakes"}}}
 

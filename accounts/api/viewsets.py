@@ -189,7 +189,7 @@ class WorkspaceViewSet(ApiViewSet):
         return row
 
     def validate_empty_body(self) -> None:
-        """Refuse a POST whose body cannot be parsed, or has fields that its action does not take.
+        """Refuse a POST whose body cannot be parsed, or has fields that its action does not accept.
 
         Raises ParseError (400), ValidationError (422).
         """

@@ -19,7 +19,6 @@ from accounts.models import ApiKey, Membership, Session, User
 from accounts.roles import Role
 
 ACCESS_COOKIE = "access_token"
-INVALID_TOKEN = "Invalid or missing token"  # noqa: S105 - the documented message, not a secret
 
 
 class ApiAuthentication(BaseAuthentication):
@@ -43,7 +42,7 @@ class ApiAuthentication(BaseAuthentication):
         scheme, _, credential = header.strip().partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
-            raise AuthenticationFailed(INVALID_TOKEN)
+            raise AuthenticationFailed(tokens.INVALID_TOKEN)
         if credential.startswith("vo_"):
             return authenticate_key(credential, ip=client_ip(request))
         return authenticate_token(credential, request=request)
@@ -81,7 +80,7 @@ def authenticate_token(token: str, *, request: Request, by_cookie: bool = False)
     except tokens.ExpiredTokenError as error:
         raise AuthenticationFailed("Token expired") from error
     except tokens.InvalidTokenError as error:
-        raise AuthenticationFailed(INVALID_TOKEN) from error
+        raise AuthenticationFailed(tokens.INVALID_TOKEN) from error
 
     membership = _load_membership(claims, request.headers.get("X-Workspace-ID"))
     if membership is not None:
@@ -93,7 +92,7 @@ def authenticate_token(token: str, *, request: Request, by_cookie: bool = False)
 
     session = _session_of(claims, user, membership)
     if claims.kind != tokens.ACCESS or session is None or not session.is_live(timezone.now()):
-        raise AuthenticationFailed(INVALID_TOKEN)
+        raise AuthenticationFailed(tokens.INVALID_TOKEN)
     return Principal(
         user=user,
         session=session,

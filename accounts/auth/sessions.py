@@ -10,7 +10,6 @@ from accounts.models import Session, User
 from voiceops.core.ids import uuid7
 
 MAX_SESSION_AGE = timedelta(days=30)  # however often it is refreshed (OWASP ASVS 7.3.2)
-INVALID_TOKEN = "Invalid or missing token"  # noqa: S105 - the documented message, not a secret
 
 
 class InvalidCredentialsError(Exception):
@@ -53,13 +52,13 @@ def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
     """
     session = _find_refreshable(token)
     if not session.is_live(now):
-        raise InvalidCredentialsError(INVALID_TOKEN)
+        raise InvalidCredentialsError(tokens.INVALID_TOKEN)
     presented_hash = tokens.hash_token(token)
     if session.refresh_hash != presented_hash:
         end_session(session=session, now=now)
         principal = Principal.for_user(session.user, ip=ip)
         audit.record("session.token_reused", principal=principal, target=session)
-        raise InvalidCredentialsError(INVALID_TOKEN)
+        raise InvalidCredentialsError(tokens.INVALID_TOKEN)
 
     ids = {"user_id": session.user_id, "session_id": session.pk}
     refresh_token = tokens.issue_token(tokens.REFRESH, **ids, now=now)
@@ -71,7 +70,7 @@ def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
         expires_at=min(tokens.refresh_expiry(now), session.created_at + MAX_SESSION_AGE),
     )
     if not won:
-        raise InvalidCredentialsError(INVALID_TOKEN)
+        raise InvalidCredentialsError(tokens.INVALID_TOKEN)
     access_token = tokens.issue_token(tokens.ACCESS, **ids, now=now)
     return TokenPair(session.user, access_token, refresh_token)
 
@@ -82,7 +81,7 @@ def end_session(*, session: Session, now: datetime) -> None:
 
 
 def end_session_by(*, session: Session, principal: Principal, now: datetime) -> None:
-    """End somebody else's session; the audit log keeps who did."""
+    """End another user's session. The audit log records who did."""
     end_session(session=session, now=now)
     audit.record("session.ended", principal=principal, target=session)
 
@@ -112,13 +111,13 @@ def _find_refreshable(token: str) -> Session:
     except tokens.ExpiredTokenError as error:
         raise InvalidCredentialsError("Token expired") from error
     except tokens.InvalidTokenError as error:
-        raise InvalidCredentialsError(INVALID_TOKEN) from error
+        raise InvalidCredentialsError(tokens.INVALID_TOKEN) from error
 
     user = User.objects.filter(pk=claims.user_id).select_related("default_workspace").first()
     if user is None or not user.is_active:
         raise InvalidCredentialsError("User not found")
     session = user.sessions.filter(pk=claims.session_id).first()
     if session is None or claims.kind != tokens.REFRESH:
-        raise InvalidCredentialsError(INVALID_TOKEN)
+        raise InvalidCredentialsError(tokens.INVALID_TOKEN)
     session.user = user
     return session

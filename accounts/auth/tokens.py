@@ -15,6 +15,7 @@ from rest_framework_simplejwt.settings import api_settings
 
 from accounts.auth.api_keys import digest
 
+INVALID_TOKEN = "Invalid or missing token"  # noqa: S105 - the documented message, not a secret
 NO_ID = uuid.UUID(int=0)
 ACCESS = "access"
 REFRESH = "refresh"
@@ -60,7 +61,7 @@ def decode_token(token: str, *, allow_expired: bool = False) -> Claims:
     """Verify a token and return its claims.
 
     Raises InvalidTokenError when it does not verify, ExpiredTokenError when it does and has
-    expired. The caller looks the ids up: the user first, then the session
+    expired. The caller finds the rows: the user first, then the session
     (docs/reference/api-contract.md §4).
     """
     try:
@@ -85,7 +86,7 @@ def refresh_expiry(now: datetime) -> datetime:
 
 
 def as_uuid(text: object) -> uuid.UUID:
-    """Return the UUID, or NO_ID for anything else, so that a look-up by it finds nothing."""
+    """Return the UUID, or NO_ID for anything else, so that a query by it finds nothing."""
     try:
         return uuid.UUID(text) if isinstance(text, str) else NO_ID
     except ValueError:

@@ -61,7 +61,7 @@ def revoke_api_key(*, key: ApiKey, principal: Principal, now: datetime) -> None:
 def revoke_keys_of(member: Membership, *, above: int, principal: Principal, now: datetime) -> None:
     """Revoke the keys the member created whose role is higher than `above`.
 
-    Nobody's keys may do more than their creator still may.
+    A key must not be able to do more than its creator.
     """
     keys = member.workspace.api_keys.filter(created_by=member.user, role__gt=above, revoked_at=None)
     for key in keys.order_by("pk"):

@@ -13,7 +13,7 @@ from accounts.models import ErasedNumber, Workspace
 from voiceops.core import crypto
 from voiceops.core.ids import uuid7
 
-KEY_BYTES = 32
+ERASURE_KEY_BYTES = 32
 ERASED_PLACEHOLDER = "erased"  # replaces the number in rows that stay
 
 
@@ -46,7 +46,7 @@ def add_erased_number(workspace: Workspace, number: str) -> None:
     erased = load_erased_numbers(workspace)
     if number in erased:
         return
-    key = erased.key or os.urandom(KEY_BYTES).hex()
+    key = erased.key or os.urandom(ERASURE_KEY_BYTES).hex()
     row = ErasedNumber(id=uuid7(), workspace=workspace, digest=_digest(key, number))
     row.key = crypto.encrypt(key, _context(row))
     row.save(force_insert=True)

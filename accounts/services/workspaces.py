@@ -51,7 +51,7 @@ def update_workspace(
 def delete_workspace(*, workspace: Workspace, principal: Principal) -> None:
     """Delete a workspace with everything in it.
 
-    Raises StateForbids while it has rows that stand for something outside, such as a number.
+    Raises StateForbids while it has rows that represent something outside, such as a number.
     """
     with transaction.atomic():
         workspace.lock()

@@ -98,7 +98,7 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     """Lists rows newest first, uses services for changes and audits them.
 
     `search_ids` are the indexed columns in which a whole id is looked up. `audit_views` is set
-    where opening a row shows somebody's number or words; each view is then audited.
+    where a page shows a recipient's number or words; opening it is then audited.
     """
 
     ordering: Sequence[str] = ("-pk",)

@@ -1,4 +1,4 @@
-"""Logging in to the admin, and what stands before each of its pages.
+"""Logging in to the admin, and the checks before each of its pages.
 
 A password and, where required or set up, a second factor let a member of staff in; half an hour of
 inactivity logs them out.

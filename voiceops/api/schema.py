@@ -7,18 +7,18 @@ from drf_spectacular.utils import OpenApiParameter
 
 from voiceops.api.serializers import PageQuery
 
-TEXT = {"type": "string"}
+TEXT_SCHEMA = {"type": "string"}
 FIELD_ERROR = {
     "type": "object",
     "required": ["loc", "msg", "type"],
     "properties": {
-        "loc": {"type": "array", "items": {"oneOf": [TEXT, {"type": "integer"}]}},
-        "msg": TEXT,
-        "type": TEXT,
+        "loc": {"type": "array", "items": {"oneOf": [TEXT_SCHEMA, {"type": "integer"}]}},
+        "msg": TEXT_SCHEMA,
+        "type": TEXT_SCHEMA,
     },
 }
 COMPONENTS = {
-    "Detail": {"type": "object", "required": ["detail"], "properties": {"detail": TEXT}},
+    "Detail": {"type": "object", "required": ["detail"], "properties": {"detail": TEXT_SCHEMA}},
     "Mistakes": {
         "type": "object",
         "required": ["detail"],
@@ -152,7 +152,7 @@ def _probe(name: str, description: str, responses: dict[str, Any]) -> dict[str, 
 PROBE_STATUS = {
     "type": "object",
     "required": ["status"],
-    "properties": {"status": TEXT, "checks": {"type": "object"}},
+    "properties": {"status": TEXT_SCHEMA, "checks": {"type": "object"}},
 }
 PROBE_SCHEMAS = {
     "/healthz": _probe(
@@ -169,6 +169,11 @@ PROBE_SCHEMAS = {
     "/metrics": _probe(
         "metrics",
         "What is going on, for Prometheus.",
-        {"200": {"description": "Text format 0.0.4", "content": {"text/plain": {"schema": TEXT}}}},
+        {
+            "200": {
+                "description": "Text format 0.0.4",
+                "content": {"text/plain": {"schema": TEXT_SCHEMA}},
+            }
+        },
     ),
 }

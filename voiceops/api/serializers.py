@@ -197,7 +197,7 @@ class StrictSerializer(Strict):
 
 
 class EmptyBodySerializer(StrictSerializer):
-    """The body of an action that takes no fields: empty, or an empty object."""
+    """The body of an action without fields: empty, or an empty object."""
 
 
 class StrictModelSerializer(Strict, serializers.ModelSerializer[Any]):

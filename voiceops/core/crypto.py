@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 NONCE_BYTES = 12  # the only size that GCM uses without hashing it first (NIST SP 800-38D)
-KEY_BYTES = 32
+AES_KEY_BYTES = 32
 
 
 class DecryptError(Exception):
@@ -68,9 +68,9 @@ def _ciphers(keys: tuple[str, ...]) -> dict[str, AESGCM]:
             raise ImproperlyConfigured(
                 f"FIELD_ENCRYPTION_KEYS: key {number} is not urlsafe base64"
             ) from error
-        if len(key) != KEY_BYTES:
+        if len(key) != AES_KEY_BYTES:
             raise ImproperlyConfigured(
-                f"FIELD_ENCRYPTION_KEYS: key {number} has {len(key)} bytes, not {KEY_BYTES}"
+                f"FIELD_ENCRYPTION_KEYS: key {number} has {len(key)} bytes, not {AES_KEY_BYTES}"
             )
         # Derived from the key itself, so keys may be reordered and removed without renaming tokens.
         ciphers[hashlib.sha256(key).digest()[:4].hex()] = AESGCM(key)

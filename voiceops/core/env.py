@@ -133,7 +133,7 @@ def require_strong_fallback_secrets(name: str, values: Sequence[str], example: s
 
 
 def validate_sentry_dsn(dsn: str) -> None:
-    """Raises ValueError unless the text is a DSN. The SDK, which could tell, is slow to import."""
+    """Raises ValueError unless the text is a DSN. The SDK's own check is slow to import."""
     parts = urlsplit(dsn)
     project = parts.path.rpartition("/")[2]
     is_complete = parts.username and parts.hostname and project

@@ -132,8 +132,8 @@ class PublicResolver(AbstractResolver):
 def public_socket(address: AddrInfoType) -> socket.socket:
     """Return a socket for the address. Raises OSError unless it is public.
 
-    Addresses that stand in the URL itself do not pass the resolver; they are checked here, after
-    aiohttp has parsed them.
+    Addresses in the URL itself do not pass the resolver. They are checked here, after aiohttp has
+    parsed them.
     """
     family, kind, protocol, _, target = address
     if not settings.DEBUG and not _is_public_text(str(target[0])):

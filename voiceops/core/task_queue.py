@@ -1,4 +1,4 @@
-"""Wake a Celery worker for work that stands in rows.
+"""Wake a Celery worker for work that is recorded in rows.
 
 Every job can be derived from rows, and the periodic sweep enqueues what is overdue. A broker that
 is down therefore costs seconds, never work. Callers name a job instead of importing its task,
