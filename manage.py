@@ -28,6 +28,7 @@ NOT_MIGRATED = (
 
 def main() -> None:
     """Run a command. Expected errors are printed in one line."""
+    # Variables that are set already win over the file.
     environ.Env.read_env(Path(__file__).with_name(".env"))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "voiceops.settings")
     try:

@@ -15,7 +15,7 @@ class UnscopedQueryError(Exception):
 
 
 class ForbiddenManager(models.Manager[Any]):
-    """Occupies the usual name `objects` and raises for every method. Raises UnscopedQueryError."""
+    """Occupies the usual name `objects` and raises for every method."""
 
     def get_queryset(self) -> NoReturn:
         """Raises UnscopedQueryError. Every other method of a manager comes through here."""
@@ -28,6 +28,7 @@ class ForbiddenManager(models.Manager[Any]):
 class NoDefaultManagerModel(models.Model):
     """Base of tables that can only be queried through `unscoped` or a relation."""
 
+    # The first manager is Django's default one, which related managers and migrations use.
     unscoped: ClassVar[models.Manager[Self]] = models.Manager()
     objects = ForbiddenManager()
 

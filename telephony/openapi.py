@@ -19,7 +19,12 @@ REPORT = {
     "required": ["events"],
     "properties": {"events": {"type": "array", "items": EVENT}},
 }
-CALL_ID = {"name": "id", "in": "path", "required": True, "schema": {**TEXT_SCHEMA, "format": "uuid"}}
+CALL_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {**TEXT_SCHEMA, "format": "uuid"},
+}
 DETAIL = {"application/json": {"schema": {"$ref": "#/components/schemas/Detail"}}}
 MISTAKES = {"application/json": {"schema": {"$ref": "#/components/schemas/Mistakes"}}}
 

@@ -25,6 +25,7 @@ from voiceops.core.env import (
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
 DEBUG: bool = env.bool("DEBUG", default=False)
+# Everything this server writes: SQLite, the file broker, uploads, recordings and the cache.
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 PORT = env.int("PORT", default=8000)
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=7880)
@@ -37,10 +38,12 @@ EXAMPLE_SECRETS = {
     "LIVEKIT_API_KEY": "sandbox",
     "LIVEKIT_API_SECRET": "example-livekit-secret-of-the-sandbox-0123456789",
 }
+# Unset secrets are empty with DEBUG=0, so that the check below names them.
 SECRETS: dict[str, str] = {
     name: env.str(name, default=example if DEBUG else "")
     for name, example in EXAMPLE_SECRETS.items()
 }
+# Secrets that were replaced lately. Tokens signed with them are accepted until they expire.
 JWT_API_SECRET_FALLBACKS: list[str] = env.list("JWT_API_SECRET_FALLBACKS", default=[])
 if not DEBUG:
     require_strong_secrets(SECRETS, EXAMPLE_SECRETS)
@@ -49,6 +52,7 @@ if not DEBUG:
     )
 SECRET_KEY = SECRETS["SECRET_KEY"]
 JWT_API_SECRET = SECRETS["JWT_API_SECRET"]
+# The first key encrypts. The others only decrypt what was encrypted with them.
 FIELD_ENCRYPTION_KEYS = [
     key.strip() for key in SECRETS["FIELD_ENCRYPTION_KEYS"].split(",") if key.strip()
 ]
@@ -58,19 +62,25 @@ PUBLIC_URL: str = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstr
 ALLOWED_HOSTS: list[str] = env.list(
     "ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"] if DEBUG else []
 )
+# Pages on these origins may use the API with the browser's cookies.
 TRUSTED_ORIGINS: list[str] = env.list("TRUSTED_ORIGINS", default=[])
 CSRF_TRUSTED_ORIGINS = TRUSTED_ORIGINS
+# Forwarding headers are accepted from these networks only (voiceops.api.request_context).
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
+# First parts of paths that get a 404 here, for example `admin` on a server for the API.
 CLOSED_PAGES: list[str] = env.list("CLOSED_PAGES", default=[])
 SECURE_SSL_REDIRECT = not DEBUG
+# RequestContextMiddleware has removed the header unless a trusted proxy sent it.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # Programs that request these do not follow redirects.
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|livekit/webhook|calls/[^/]+/report)$"]
 SECURE_HSTS_SECONDS = 0 if DEBUG else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+# The admin's session. Requests that start on another site come without it.
 SESSION_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_AGE = 12 * 3600  # at most; half an hour of inactivity ends a session too
+# With 0 a second factor is optional for staff; those who set one up still need it.
 STAFF_SECOND_FACTOR: bool = env.bool("STAFF_SECOND_FACTOR", default=not DEBUG)
 X_FRAME_OPTIONS = "DENY"
 # Django's SecurityMiddleware is missed by name, but voiceops.api.security_headers derives from it.
@@ -78,6 +88,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W001"]
 
 # --- applications ---
 INSTALLED_APPS = [
+    # unfold replaces templates of the admin, so it must come first.
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -88,6 +99,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    # Bottom to top: an app may import those above it in this list, and none below.
     "accounts",
     "agents",
     "telephony",
@@ -97,6 +109,8 @@ INSTALLED_APPS = [
     "ops",
 ]
 MIDDLEWARE = [
+    # A request passes from top to bottom, its response from bottom to top. JsonErrorsMiddleware
+    # therefore sees the errors of everything below it.
     "voiceops.api.request_context.RequestContextMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "voiceops.api.security_headers.SecureResponseMiddleware",
@@ -111,6 +125,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "voiceops.urls"
 WSGI_APPLICATION = "voiceops.wsgi.application"
+# No documented path ends with a slash; JsonErrorsMiddleware accepts one all the same.
 APPEND_SLASH = False
 TEMPLATES = [
     {
@@ -128,10 +143,12 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+# Static files are served from the installed packages, also without `collectstatic`.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 TIME_ZONE = "UTC"
 USE_TZ = True
+# Times in the admin, to the second.
 FORMAT_MODULE_PATH = ["voiceops.formats"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -151,6 +168,7 @@ if _database["ENGINE"].endswith("sqlite3"):
         ),
     }
 else:
+    # A connection that PostgreSQL has closed in the meantime is replaced, not used.
     _database["CONN_HEALTH_CHECKS"] = True
     # On an SSD a random read costs about as much as a sequential one. PostgreSQL then counts totals
     # in an index instead of the table.
@@ -178,6 +196,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},  # 123456789012
 ]
+# The library signs and verifies. Whether a token is accepted is decided by its session's row.
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
     "SIGNING_KEY": JWT_API_SECRET,
@@ -190,6 +209,7 @@ SIMPLE_JWT = {
 # --- API ---
 THROTTLE_RATES: dict[str, str] = env.dict("THROTTLE_RATES", default={})
 THROTTLE_SCOPES = ("caller", "user", "anon", "workspace", "login", "account")
+# Requests, then a number of seconds, minutes, hours or days: `600/min`, `5/15min`.
 THROTTLE_RATE_PATTERN = re.compile(r"(?P<requests>[1-9]\d*)/(?P<count>\d*)(?P<unit>[smhd])[a-z]*")
 _invalid_rates = [
     name
@@ -222,13 +242,17 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "voiceops.api.parsers.AlwaysJSON",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["voiceops.api.parsers.JSONParser"],
+    # Errors of list items keep their index, which becomes part of `loc`.
     "LIST_SERIALIZER_ERRORS_AS_DICT": True,
     "DATETIME_FORMAT": "iso-8601",
+    # REST framework's test client would send forms by default.
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=52_428_800)
 MAX_UPLOAD_ROWS = env.int("MAX_UPLOAD_ROWS", default=1_000_000)
+# The limit of bodies without files too, such as lists sent as JSON.
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_UPLOAD_BYTES
+# Uploads always go to disk: the import reads a file, whatever its size.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 
 # --- LiveKit, Twilio, recordings ---
@@ -240,6 +264,7 @@ _livekit_host = urlsplit(LIVEKIT_URL).hostname or ""
 LIVEKIT_SIP_HOST: str = env.str(
     "LIVEKIT_SIP_HOST", default=_livekit_host.replace(".livekit.cloud", ".sip.livekit.cloud")
 )
+# The sandbox is recognised by its address; its calls run SANDBOX_SPEED times faster.
 USES_SANDBOX = LIVEKIT_URL in (
     f"http://127.0.0.1:{SANDBOX_PORT}",
     f"http://localhost:{SANDBOX_PORT}",
@@ -247,6 +272,7 @@ USES_SANDBOX = LIVEKIT_URL in (
 SANDBOX_SPEED: float = env.float("SANDBOX_SPEED", default=20.0)
 if SANDBOX_SPEED <= 0:
     raise ImproperlyConfigured("SANDBOX_SPEED must be more than 0.")
+# The access token of a dial request. LiveKit refuses the request once it has expired.
 DIAL_TOKEN_SECONDS = 10
 # After this time a request that was sent can no longer start a call: life of the token, LiveKit's
 # leeway (60 s), its RPC deadline (80 s), and a margin.
@@ -254,6 +280,7 @@ DIAL_FENCE_SECONDS: float = env.float(
     "DIAL_FENCE_SECONDS",
     default=DIAL_TOKEN_SECONDS + (60 + 80) / SANDBOX_SPEED + 5 if USES_SANDBOX else 180.0,
 )
+# The sandbox plays Twilio too; these are its account and address.
 TWILIO_ACCOUNT_SID: str = env.str(
     "TWILIO_ACCOUNT_SID", default="AC00000000000000000000000000000000" if DEBUG else ""
 )
@@ -265,6 +292,7 @@ RECORDINGS_STORAGE: str = env.str("RECORDINGS_STORAGE", default="local")
 S3_BUCKET: str = env.str("S3_BUCKET", default="")
 S3_REGION: str = env.str("S3_REGION", default="us-east-1")
 S3_ENDPOINT_URL: str = env.str("S3_ENDPOINT_URL", default="")
+# Links for browsers may need another host than the one this server uses.
 S3_PUBLIC_ENDPOINT_URL: str = env.str("S3_PUBLIC_ENDPOINT_URL", default="")
 S3_ACCESS_KEY_ID: str = env.str("S3_ACCESS_KEY_ID", default="")
 S3_SECRET_ACCESS_KEY: str = env.str("S3_SECRET_ACCESS_KEY", default="")
@@ -272,9 +300,12 @@ S3_SECRET_ACCESS_KEY: str = env.str("S3_SECRET_ACCESS_KEY", default="")
 # --- Celery: messages only wake workers, the work is in rows; the default needs no server ---
 SWEEP_SECONDS: float = env.float("SWEEP_SECONDS", default=5.0)
 CELERY_BROKER_URL: str = env.str("CELERY_BROKER_URL", default="filesystem://")
+# Tasks have no results: what they do is recorded in rows.
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "voiceops"
+# A dispatcher runs for up to a minute. A prefetched task would wait behind it.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Workers log in our format instead of Celery's.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 if CELERY_BROKER_URL.startswith("filesystem:"):
@@ -287,9 +318,11 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
         "processed_folder": str(_broker / "done"),
         "control_folder": str(_broker / "control"),
         "store_processed": False,
+        # Seconds between two checks of the directory; they delay each task.
         "polling_interval": 0.1,
     }
 else:
+    # A request must not wait for a broker that is down.
     CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}
 
 # --- e-mail, errors, logs ---
@@ -299,6 +332,7 @@ EMAIL_CONFIG: dict[str, Any] = env.email_url(
     "EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://"
 )
 EMAIL_TIMEOUT = 10
+# Django reads the parts as settings of their own: EMAIL_BACKEND, EMAIL_HOST and so on.
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL: str = env.str(
     "EMAIL_FROM", default=f"VoiceOps <voiceops@{urlsplit(PUBLIC_URL).hostname}>"
@@ -306,6 +340,7 @@ DEFAULT_FROM_EMAIL: str = env.str(
 SENTRY_DSN: str = env.validated("SENTRY_DSN", validate_sentry_dsn)
 # Only our own loggers use DEBUG; those of libraries would log requests, headers and rows.
 LOG_LEVEL: str = env.level("LOG_LEVEL", default="INFO")
+# Without a DSN there is no handler, and the SDK is not even imported.
 _sentry = (
     {"sentry": {"class": "voiceops.observability.sentry.SentryHandler", "dsn": SENTRY_DSN}}
     if SENTRY_DSN
@@ -328,7 +363,15 @@ LOGGING = {
     "loggers": {
         **{
             app: {"level": LOG_LEVEL}
-            for app in ("accounts", "agents", "batches", "telephony", "voiceops", "webhooks")
+            for app in (
+                "accounts",
+                "agents",
+                "batches",
+                "telephony",
+                "voiceops",
+                "webhooks",
+                "worker",
+            )
         },
         "django": {"level": "NOTSET"},
         "django.db.backends": {"level": "INFO"},

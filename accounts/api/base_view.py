@@ -28,10 +28,12 @@ class OrderedChecksView(APIView):
     _response: HttpResponseBase | None = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Raises an APIException or DomainError for the first check that fails."""
         self.format_kwarg = None
         negotiated = self.perform_content_negotiation(request)
         request.accepted_renderer, request.accepted_media_type = negotiated
         self.perform_authentication(request)
+        # Public views have no authenticators; every other view needs a principal.
         if self.get_authenticators() and not isinstance(request.auth, Principal):
             raise NotAuthenticated
 
@@ -45,6 +47,7 @@ class OrderedChecksView(APIView):
         self.check_permissions(request)
         self.check_throttles(request)
         if idempotency.has_key(request):
+            # Wrapped here, after all checks, so that a refused request claims no key.
             self.post: Callable[..., Any] = partial(self._run_idempotent, self.post)
 
     def get_authenticate_header(self, request: Request) -> str:
@@ -64,6 +67,7 @@ class OrderedChecksView(APIView):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         self._response = response
+        # The body depends on the credentials, so no shared cache may store or reuse it.
         response.headers.setdefault("Cache-Control", "no-store")
         patch_vary_headers(response, ["Cookie", "Authorization", "X-API-Key", "X-Workspace-ID"])
         return response

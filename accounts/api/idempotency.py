@@ -57,6 +57,7 @@ def claim(request: Request, *, now: datetime) -> IdempotentRequest | HttpRespons
     rows = IdempotentRequest.objects.filter(scope=scope, key=key)
     rows.expired(now).delete()
     try:
+        # A savepoint: PostgreSQL refuses further statements after a failed one.
         with transaction.atomic():
             return IdempotentRequest.objects.create(scope=scope, key=key, fingerprint=fingerprint)
     except IntegrityError:
@@ -64,6 +65,7 @@ def claim(request: Request, *, now: datetime) -> IdempotentRequest | HttpRespons
 
     if earlier is not None and earlier.fingerprint != fingerprint:
         raise Conflict("Idempotency key reused with a different request")
+    # The row may have been deleted again by a request that was refused.
     if earlier is None or earlier.answer is None:
         raise Conflict("Request in progress")
     return _replay(earlier)

@@ -24,6 +24,7 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
         return queryset.filter(workspace=self.context["workspace"])
 
     def run_validation(self, data: Any = empty) -> Any:
+        """Raises ValidationError for a blank id where null is not allowed."""
         # REST framework reads an empty string as null; only a form has no other way to say null.
         is_null = self.allow_null and reads_text(self)
         if data == "" and not is_null:
@@ -33,8 +34,8 @@ class WorkspaceRelatedField(PrimaryKeyRelatedField[Any]):
     def to_internal_value(self, data: Any) -> Any:
         """Return the row of the workspace with this id.
 
-        Raises ValidationError for what is no UUID, NotFound for a row that does not exist or
-        belongs to another workspace: a caller cannot tell the two apart.
+        Raises ValidationError for a malformed id; NotFound for a row that does not exist or belongs
+        to another workspace, which look the same to a client.
         """
         is_uuid = isinstance(data, uuid.UUID) or (
             isinstance(data, str) and UUID_PATTERN.fullmatch(data)

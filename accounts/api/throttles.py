@@ -90,6 +90,7 @@ class AccountLimit(Limit):
         if not _is_login(request):
             return None
         email = request.data.get("email") if isinstance(request.data, dict) else None
+        # A hash, because cache keys end up in file names and logs.
         account = hashlib.sha256(str(email).strip().lower().encode()).hexdigest()
         return f"throttle:account:{client_ip(request)}:{account}" if email else None
 

@@ -63,6 +63,7 @@ class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
         super().__init_subclass__(**kwargs)
         if "abstract" in cls.__dict__:
             return
+        # The nearest abstract class is the reference; mixins in between may not differ from it.
         base = next(parent for parent in cls.__mro__ if "abstract" in parent.__dict__)
         redefined = [
             name
@@ -138,6 +139,7 @@ class ApiViewSet(OrderedChecksView, GenericViewSet[Any]):
         sort = self.query.get("sort")
         if not sort:
             return queryset.order_by("-pk")
+        # Rows without a value come last in both directions; the key makes the order total.
         column = F(self.sortable[sort.removeprefix("-")])
         if sort.startswith("-"):
             return queryset.order_by(column.desc(nulls_last=True), "-pk")

@@ -34,6 +34,7 @@ def generate_key() -> NewKey:
 
 def prefix_of(key: str) -> str | None:
     """Return the public part that finds the key's row; None when the key is not well formed."""
+    # Both checks need no query: most guesses end here.
     match = KEY_PATTERN.fullmatch(key)
     if match is None or not hmac.compare_digest(checksum(key[:-6]), match[2]):
         return None

@@ -21,6 +21,7 @@ def register_attempt(*subject: object, now: datetime) -> int:
     Returns 0 when the attempt may go ahead, else the seconds to wait.
     """
     scope = _scope(subject)
+    # Counting comes before checking: of many parallel attempts no more than the limit pass.
     recent = StaffTry.objects.filter(scope=scope, began_at__gt=now - ATTEMPT_WINDOW)
     if not recent.update(count=F("count") + 1):
         StaffTry.objects.update_or_create(scope=scope, defaults={"count": 1, "began_at": now})

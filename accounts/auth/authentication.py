@@ -22,15 +22,17 @@ ACCESS_COOKIE = "access_token"
 
 
 class ApiAuthentication(BaseAuthentication):
-    """Sets `request.auth` to a Principal. Raises AuthenticationFailed (401)."""
+    """Sets `request.auth` to a Principal."""
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Principal] | None:
+        """Return user and principal; None without credentials. Raises AuthenticationFailed."""
         principal = self._by_header(request) or self._by_cookie(request)
         if principal is None:
             return None
         return principal.user or AnonymousUser(), principal
 
     def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401 response."""
         return "Bearer"
 
     def _by_header(self, request: Request) -> Principal | None:
@@ -43,6 +45,7 @@ class ApiAuthentication(BaseAuthentication):
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
             raise AuthenticationFailed(tokens.INVALID_TOKEN)
+        # The prefix distinguishes an API key from a JWT.
         if credential.startswith("vo_"):
             return authenticate_key(credential, ip=client_ip(request))
         return authenticate_token(credential, request=request)
@@ -64,6 +67,7 @@ def authenticate_key(key: str, *, ip: str | None) -> Principal:
     row = _find_key(prefix) if prefix else None
     if not row or not api_keys.matches_hash(key, row.key_hash) or not row.is_usable(now=now, ip=ip):
         raise AuthenticationFailed("Invalid API key")
+    # The condition on the old value keeps parallel requests from all writing it.
     if is_last_use_stale(row.last_used_at, now):
         ApiKey.unscoped.filter(pk=row.pk, last_used_at=row.last_used_at).update(last_used_at=now)
     return Principal(key=row, workspace=row.workspace, role=Role(row.role), ip=ip)
@@ -82,6 +86,7 @@ def authenticate_token(token: str, *, request: Request, by_cookie: bool = False)
     except tokens.InvalidTokenError as error:
         raise AuthenticationFailed(tokens.INVALID_TOKEN) from error
 
+    # Users without a membership of that workspace are still found, for routes that need none.
     membership = _load_membership(claims, request.headers.get("X-Workspace-ID"))
     if membership is not None:
         user: User | None = membership.user

@@ -16,6 +16,7 @@ def require_own_origin(request: Request | HttpRequest) -> None:
 
     Raises PermissionDenied (403).
     """
+    # `none` means that the user typed the address or opened a bookmark.
     origin = request.headers.get("Origin")
     if origin is None:
         is_foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")

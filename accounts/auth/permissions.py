@@ -15,14 +15,13 @@ REFUSAL_OF_ROLE = {Role.MANAGER: INSUFFICIENT_PERMISSIONS, Role.ADMIN: "Admin ac
 
 
 class HasRole(BasePermission):
-    """Denies unless the view names a role for this action and the principal holds it.
-
-    The role is the one in the request's workspace. Raises PermissionDenied (403).
-    """
+    """Denies unless the view names a role for this action and the principal holds it."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        """Compare the role in the request's workspace. Raises PermissionDenied (403)."""
         required = getattr(view, "required_roles", {}).get(getattr(view, "action", None))
         principal = request.auth
+        # An action without a role is denied: forgetting one must not open it.
         if not isinstance(principal, Principal) or required is None:
             return False
         if required == SIGNED_IN:

@@ -63,5 +63,6 @@ def is_still_valid(principal: Principal, *, now: datetime) -> bool:
     sessions = Session.objects.filter(
         user=principal.user, user__is_active=True, revoked_at=None, expires_at__gt=now
     )
+    # A user may have been removed from the workspace while the session goes on.
     in_workspace = sessions.filter(user__memberships__workspace=principal.workspace)
     return in_workspace.filter(pk=principal.session.pk).exists()

@@ -36,6 +36,7 @@ def begin_setup(*, user: User) -> SecondFactor:
     with transaction.atomic():
         if find_confirmed(user) is not None:
             raise StateForbids("A second factor is set up already")
+        # An unconfirmed one may be left over from an earlier attempt.
         SecondFactor.objects.filter(user=user).delete()
         factor = SecondFactor(user=user)
         secret = base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode()
@@ -60,6 +61,7 @@ def confirm(*, factor: SecondFactor, code: str, now: datetime, principal: Princi
             SecondFactor.objects.filter(pk=factor.pk).update(confirmed_at=now)
             audit.record("second_factor.added", principal=principal, target=factor.user)
             return _replace_recovery_codes(factor)
+    # After the transaction: its rollback would take the entry with it.
     audit.record("second_factor.refused", principal=principal, target=factor.user)
     raise Invalid(WRONG_CODE)
 

@@ -54,6 +54,7 @@ def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
     if not session.is_live(now):
         raise InvalidCredentialsError(tokens.INVALID_TOKEN)
     presented_hash = tokens.hash_token(token)
+    # Only the newest refresh token of a session is unspent.
     if session.refresh_hash != presented_hash:
         end_session(session=session, now=now)
         principal = Principal.for_user(session.user, ip=ip)

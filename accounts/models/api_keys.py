@@ -46,6 +46,7 @@ class ApiKey(WorkspaceOwned):
         """Whether the key is in force, its creator active and `ip` allowed."""
         if self.revoked_at or (self.expires_at and self.expires_at <= now):
             return False
+        # A key acts for its creator and ends with them.
         if self.created_by and not self.created_by.is_active:
             return False
         return not self.allowed_addresses or is_within(ip, tuple(self.allowed_addresses))

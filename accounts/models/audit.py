@@ -12,9 +12,11 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
     """Entries can be added and read, never changed or deleted."""
 
     def update(self, **kwargs: Any) -> NoReturn:
+        """Raises TypeError."""
         raise TypeError("Audit entries are never changed")
 
     def delete(self) -> NoReturn:
+        """Raises TypeError."""
         raise TypeError("Audit entries are never deleted")
 
 
@@ -60,9 +62,12 @@ class AuditEntry(NoDefaultManagerModel):
         update_fields: Iterable[str] | None = None,
         **kwargs: Any,
     ) -> None:
+        """Insert the entry. Raises TypeError when it is saved already."""
         if not self._state.adding:
             raise TypeError("Audit entries are never changed")
+        # An INSERT even if the id exists: an update would change history.
         super().save(force_insert=True, update_fields=update_fields, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raises TypeError."""
         raise TypeError("Audit entries are never deleted")

@@ -27,6 +27,7 @@ class TimeOfDay(Text):
         self.may_end = may_end
 
     def to_internal_value(self, data: Any) -> str:
+        """Raises ValidationError (422)."""
         text = super().to_internal_value(data)
         if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text) and not (
             self.may_end and text == "24:00"
@@ -39,6 +40,7 @@ class ZoneName(Text):
     """An IANA time zone, or `recipient` for the zone of the number that is called."""
 
     def to_internal_value(self, data: Any) -> str:
+        """Raises ValidationError (422)."""
         text = super().to_internal_value(data)
         if text != "recipient" and text not in available_timezones():
             raise field_error(
@@ -64,6 +66,7 @@ class CallingWindowSerializer(StrictSerializer):
     timezone = ZoneName(default="recipient")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Raises ValidationError when `end` is not later than `start`."""
         if {"start", "end"} <= set(attrs) and attrs["start"] >= attrs["end"]:
             raise serializers.ValidationError(
                 {"end": field_error("value_error", "end must be later than start").detail}
@@ -75,6 +78,7 @@ class CountryField(Text):
     """A country whose public holidays are known, as two letters (ISO 3166)."""
 
     def to_internal_value(self, data: Any) -> str:
+        """Raises ValidationError (422)."""
         text = super().to_internal_value(data).upper()
         if text not in holidays.list_supported_countries():
             raise field_error("value_error", "no public holidays are known for this country")

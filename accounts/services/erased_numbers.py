@@ -42,6 +42,7 @@ def add_erased_number(workspace: Workspace, number: str) -> None:
 
     Repeating it changes nothing.
     """
+    # Under the lock, so that two erasures do not create two keys.
     workspace.lock()
     erased = load_erased_numbers(workspace)
     if number in erased:

@@ -40,6 +40,7 @@ def create_invitation(
         unaccepted = workspace.invitations.filter(email=email, accepted_at=None)
         if unaccepted.filter(expires_at__gt=now).exists():
             raise Conflict("Already invited")
+        # An expired one would violate the constraint of one open invitation per address.
         unaccepted.delete()
 
         invitation: Invitation = workspace.invitations.create(
@@ -81,6 +82,7 @@ def accept_invitation(
     Raises NotFound when the invitation was just accepted or the user is disabled.
     """
     with transaction.atomic():
+        # Of two requests with one token, the conditional UPDATE lets one win.
         won = Invitation.unscoped.filter(pk=invitation.pk, accepted_at=None).update(accepted_at=now)
         user = User.objects.filter(email=invitation.email).first()
         if not won or (user is not None and not user.is_active):

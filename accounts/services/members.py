@@ -50,6 +50,7 @@ def remove_member(*, member: Membership, principal: Principal, now: datetime) ->
     Raises StateForbids when the workspace would be left without an admin.
     """
     with transaction.atomic():
+        # Two admins who leave at once must not both see the other one.
         member.workspace.lock()
         require_another_admin(member)
         revoke_keys_of(member, above=0, principal=principal, now=now)

@@ -44,6 +44,7 @@ def request_password_reset(*, email: str, ip: str | None, now: datetime) -> None
     """
     users = User.objects.filter(email=canonical_email(email), is_active=True)
     user = users.select_related("default_workspace").first()
+    # The same statements run for unknown addresses, as far as they can.
     token = api_keys.random_text(EMAIL_TOKEN_LENGTH)
     with transaction.atomic():
         principal = Principal.for_user(user, ip=ip) if user else Principal(ip=ip)

@@ -30,6 +30,7 @@ def register_user(
             user = User.objects.create_user(email, password, name=name)
             create_workspace(name=workspace_name, user=user, ip=ip)
     except IntegrityError as error:
+        # The constraint, not a query beforehand, decides: two may register at once.
         if User.objects.filter(email=canonical_email(email)).exists():
             raise Conflict("Email already registered") from error
         raise

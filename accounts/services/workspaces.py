@@ -57,6 +57,7 @@ def delete_workspace(*, workspace: Workspace, principal: Principal) -> None:
         workspace.lock()
         _require_deletable(workspace)
         users_without_default = list(User.objects.filter(default_workspace=workspace))
+        # The rows of a large customer take longer than a request may.
         disable_statement_timeout()
         audit.record(
             "workspace.deleted",
@@ -70,6 +71,7 @@ def delete_workspace(*, workspace: Workspace, principal: Principal) -> None:
 
 
 def _require_deletable(workspace: Workspace) -> None:
+    # Tables of all apps, found by their relation to the workspace.
     for relation in workspace._meta.related_objects:
         model = relation.related_model
         if not getattr(model, "keeps_workspace", False):

@@ -60,6 +60,7 @@ class SerializerForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in t
 
     def _serializer_data(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a client would send: on a change, only the fields that changed."""
+        # A new row has its primary key already: UUIDs are assigned in Python.
         is_change = self.instance.pk and not self.instance._state.adding
         names = self.changed_data if is_change else list(values)
         return {
@@ -124,6 +125,7 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
         if UUID_PATTERN.fullmatch(term):
+            # A whole id is looked up by index; searching it as text would scan the table.
             conditions: list[Any] = [(name, term) for name in self.search_ids]
             return queryset.filter(Q.create(conditions, connector=Q.OR)), False
         results: tuple[QuerySet[Any], bool] = super().get_search_results(

@@ -49,6 +49,7 @@ class StaffLoginForm(AuthenticationForm):  # type: ignore[misc]  # the library i
         email = canonical_email(self.cleaned_data.get("username") or "")
         ip = client_ip(self.request)
         user = User.objects.filter(email=email).first()
+        # Counted per account and address, so that a stranger cannot lock staff out.
         enforce_attempt_limit(self.request, "login", email, ip)
         try:
             values: dict[str, Any] = super().clean()
@@ -110,6 +111,7 @@ def is_idle(request: HttpRequest, *, is_activity: bool) -> bool:
     if idle_seconds > IDLE_TIMEOUT.total_seconds():
         return True
     is_due = is_activity and idle_seconds > ACTIVITY_WRITE_SECONDS
+    # A session without the key has just logged in.
     if LAST_ACTIVITY not in request.session or is_due:
         request.session[LAST_ACTIVITY] = now
     return False

@@ -51,6 +51,7 @@ class CodeForm(forms.Form):
         self.recovery_codes: list[str] = []
 
     def clean_code(self) -> str:
+        """Raises ValidationError for a wrong code, and after too many attempts."""
         code: str = self.cleaned_data["code"]
         enforce_attempt_limit(self.request, "code", self.factor.user_id)
         try:
@@ -59,6 +60,7 @@ class CodeForm(forms.Form):
             raise ValidationError(str(refusal)) from refusal
         attempt_limits.reset_attempts("code", self.factor.user_id)
         self.request.session[SECOND_FACTOR_PASSED] = True
+        # A new session id, because the session has gained rights.
         self.request.session.cycle_key()
         return code
 

@@ -1,5 +1,7 @@
 """Registration, login and logout, password resets and accepting an invitation."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -38,6 +40,15 @@ REFRESH_COOKIE_PATH = "/auth"
 EMAIL_SENT = "If the address is known, an e-mail is on its way"
 
 
+@contextmanager
+def refused_as_401() -> Iterator[None]:
+    """Raises AuthenticationFailed for credentials that the block does not accept."""
+    try:
+        yield
+    except InvalidCredentialsError as error:
+        raise AuthenticationFailed(str(error)) from error
+
+
 class AuthView(PublicView):
     """A view that a browser may only use from our own pages.
 
@@ -71,10 +82,8 @@ class LoginView(AuthView):
     @extend_schema(responses={200: TokensSerializer})
     def post(self, request: Request) -> Response:
         values = self.validate_body(request)
-        try:
+        with refused_as_401():
             pair = login.log_in(**values, ip=client_ip(request), now=timezone.now())
-        except InvalidCredentialsError as error:
-            raise AuthenticationFailed(str(error)) from error
         return token_response(pair)
 
 
@@ -85,10 +94,8 @@ class RefreshView(AuthView):
     def post(self, request: Request) -> Response:
         body_token = self.validate_body(request).get("refresh_token")
         token = body_token or request.COOKIES.get(REFRESH_COOKIE, "")
-        try:
+        with refused_as_401():
             pair = sessions.refresh_session(token=token, now=timezone.now(), ip=client_ip(request))
-        except InvalidCredentialsError as error:
-            raise AuthenticationFailed(str(error)) from error
         return token_response(pair)
 
 

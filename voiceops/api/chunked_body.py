@@ -24,6 +24,7 @@ class ChunkedBodyMiddleware:
         self.max_bytes = max_bytes
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        # `wsgi.input_terminated`: reading past the end of the body returns nothing, not an error.
         if "HTTP_TRANSFER_ENCODING" not in environ or not environ.get("wsgi.input_terminated"):
             return self.application(environ, start_response)
         with SpooledTemporaryFile(max_size=MEMORY_BODY_BYTES) as body:

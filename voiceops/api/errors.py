@@ -174,5 +174,6 @@ def _headers(exc: exceptions.APIException) -> dict[str, str]:
 
 
 def _error_response(status: int, detail: object, headers: dict[str, str] | None = None) -> Response:
+    # As REST framework's own handler does: a refused request must not commit what it wrote.
     set_rollback()
     return Response({"detail": detail}, status=status, headers=headers)

@@ -44,6 +44,7 @@ BOUND_MESSAGES: dict[str, Any] = {
 
 def reads_text(field: serializers.Field[Any, Any, Any, Any]) -> bool:
     """Whether the field's serializer is reading a form or a query string."""
+    # Between a field and its serializer there may be lists and dictionaries.
     parent = field.parent
     while parent is not None and not isinstance(parent, serializers.Serializer):
         parent = parent.parent
@@ -80,6 +81,7 @@ class Text(serializers.CharField):
     default_error_messages = LENGTH_MESSAGES
 
     def run_validation(self, data: Any = empty) -> Any:
+        """Raises ValidationError (422)."""
         if data is not empty and data is not None and not isinstance(data, str):
             raise field_error("type_error.str")
         return super().run_validation(data)
@@ -89,6 +91,7 @@ class NetworkText(Text):
     """An IP address, or a network such as 203.0.113.0/24."""
 
     def to_internal_value(self, data: Any) -> str:
+        """Raises ValidationError (422)."""
         text = super().to_internal_value(data)
         try:
             ip_network(text, strict=False)
@@ -101,6 +104,7 @@ class Email(Text):
     """An e-mail address, converted to lower case."""
 
     def to_internal_value(self, data: Any) -> str:
+        """Raises ValidationError (422)."""
         address = super().to_internal_value(data).lower()
         try:
             validate_email(address)
@@ -113,6 +117,7 @@ class Url(Text):
     """An absolute http or https URL. Whether it may be requested is checked elsewhere."""
 
     def to_internal_value(self, data: Any) -> str:
+        """Raises ValidationError (422)."""
         text = super().to_internal_value(data)
         try:
             parts = urlsplit(text)
@@ -121,6 +126,7 @@ class Url(Text):
             raise field_error("value_error", "invalid URL") from error
         if parts.scheme not in ("http", "https"):
             raise field_error("value_error.url.scheme")
+        # urlsplit strips some control characters; the stored URL must not contain them.
         if not host or re.search(r"[\s\x00-\x1f]", text):
             raise field_error("value_error", "invalid URL")
         return text
@@ -130,6 +136,7 @@ class Phone(Text):
     """A phone number in any international spelling, converted to E.164. Raises Invalid."""
 
     def to_internal_value(self, data: Any) -> str:
+        """Raises Invalid, after the schema was checked."""
         return to_e164(super().to_internal_value(data))
 
 
@@ -142,6 +149,7 @@ class Integer(serializers.IntegerField):
         super().__init__(**{"max_value": INTEGER_LIMIT, "min_value": -INTEGER_LIMIT, **kwargs})
 
     def to_internal_value(self, data: Any) -> int:
+        """Raises ValidationError (422)."""
         if (
             reads_text(self)
             and isinstance(data, str)
@@ -161,6 +169,7 @@ class Number(serializers.FloatField):
     default_error_messages = BOUND_MESSAGES
 
     def to_internal_value(self, data: Any) -> float:
+        """Raises ValidationError (422)."""
         if (
             reads_text(self)
             and isinstance(data, str)
@@ -178,6 +187,7 @@ class Boolean(serializers.BooleanField):
     default_empty_html = empty  # a form without the field omits it; REST framework reads false
 
     def to_internal_value(self, data: Any) -> bool:
+        """Raises ValidationError (422)."""
         if reads_text(self) and isinstance(data, str):
             data = BOOLEAN_WORDS.get(data.strip().lower())
         if not isinstance(data, bool):
@@ -189,6 +199,7 @@ class Choice(serializers.ChoiceField):
     """One of several strings. `choices` as for ChoiceField."""
 
     def to_internal_value(self, data: Any) -> Any:
+        """Raises ValidationError (422)."""
         if not isinstance(data, str) or data not in self.choices:
             permitted = ", ".join(f"'{choice}'" for choice in self.choices)
             raise field_error("type_error.enum", permitted=permitted)
@@ -199,6 +210,7 @@ class Uuid(serializers.UUIDField):
     """A UUID in its usual form with hyphens."""
 
     def to_internal_value(self, data: Any) -> uuid.UUID:
+        """Raises ValidationError (422)."""
         if isinstance(data, uuid.UUID):
             return data
         if not isinstance(data, str) or not UUID_PATTERN.fullmatch(data):
@@ -210,6 +222,7 @@ class DateTime(serializers.DateTimeField):
     """A time in ISO 8601, in UTC unless it has an offset. A date alone is its midnight."""
 
     def to_internal_value(self, value: Any) -> datetime:
+        """Raises ValidationError (422)."""
         if not isinstance(value, str):
             raise field_error("value_error.datetime")
         if reads_text(self):
@@ -240,6 +253,7 @@ class ListField(serializers.ListField):
         return values or empty
 
     def to_internal_value(self, data: Any) -> list[Any]:
+        """Raises ValidationError (422)."""
         if not isinstance(data, list):
             raise field_error("type_error.list")
         if self.min_items is not None and len(data) < self.min_items:
@@ -257,6 +271,7 @@ class JsonObject(serializers.DictField):
         return parse_form_json(value) if html.is_html_input(dictionary) else value
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Raises ValidationError (422)."""
         if not isinstance(data, Mapping):
             raise field_error("type_error.dict")
         return dict(self.run_child_validation(data))

@@ -39,6 +39,7 @@ class JsonErrorsMiddleware:
         status = http_status(exception)
         if _is_html_path(request) and status != 500:
             return None
+        # Django sends the signal only for exceptions that no middleware handles.
         if status == 500:
             got_request_exception.send(sender=type(self), request=request)
             logger.error("%s %s failed", request.method, request.path, exc_info=exception)

@@ -19,12 +19,10 @@ READ_CHUNK_BYTES = 65_536
 
 
 class JSONParser(RestJSONParser):
-    """Strict JSON: no NaN, lone surrogates, deep nesting, or NUL, which PostgreSQL cannot store.
-
-    Raises ParseError (400), and RequestDataTooBig (413) for a body longer than `max_bytes()`.
-    """
+    """Strict JSON: no NaN, lone surrogates, deep nesting, or NUL, which PostgreSQL cannot store."""
 
     def max_bytes(self) -> int:
+        """Return the longest body that is accepted."""
         return MAX_BODY_BYTES
 
     def parse(
@@ -33,6 +31,7 @@ class JSONParser(RestJSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
+        """Raises ParseError (400), RequestDataTooBig (413) for more than `max_bytes()`."""
         # There is no request where a plain view has read the body itself.
         request = (parser_context or {}).get("request")
         length = int(request.META.get("CONTENT_LENGTH") or 0) if request is not None else 0
@@ -62,6 +61,7 @@ def parse_json(body: bytes) -> Any:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise ParseError from error
+    # Scanning all texts is slow, so it happens only when the body spells a NUL.
     if not _is_acceptable(data, may_have_nul=b"\\u0000" in body):
         raise ParseError
     return data

@@ -67,7 +67,7 @@ __all__ = [
 
 
 class StrictListSerializer(serializers.ListSerializer[Any]):
-    """A list of objects. Raises ValidationError as ListField does."""
+    """A list of objects."""
 
     max_length: int | None
     min_length: int | None
@@ -78,6 +78,7 @@ class StrictListSerializer(serializers.ListSerializer[Any]):
         return parse_form_json(value) if html.is_html_input(dictionary) else value
 
     def to_internal_value(self, data: Any) -> list[Any]:
+        """Raises ValidationError with all field errors, else the most important DomainError."""
         if not isinstance(data, list):
             raise field_error("type_error.list")
         if self.max_length is not None and len(data) > self.max_length:
@@ -97,6 +98,7 @@ class Strict(serializers.Serializer[Any]):
     @classmethod
     def many_init(cls, *args: Any, **kwargs: Any) -> Any:
         meta: Any = getattr(cls, "Meta", None) or type("Meta", (), {})
+        # `many=True` would otherwise use REST framework's list, which is not strict.
         if not hasattr(meta, "list_serializer_class"):
             meta.list_serializer_class = StrictListSerializer
             cls.Meta = meta  # type: ignore[attr-defined]  # where REST framework looks for it
@@ -124,6 +126,7 @@ class Strict(serializers.Serializer[Any]):
         return valid
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Raises ValidationError with all field errors, else the most important DomainError."""
         if not isinstance(data, Mapping):
             raise serializers.ValidationError(
                 {"non_field_errors": field_error("type_error.dict").detail}

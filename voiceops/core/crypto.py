@@ -32,6 +32,7 @@ def context_of(table: str, column: str, pk: object) -> str:
 def encrypt(text: str, context: str) -> str:
     """Encrypt with the newest key. Each call returns a different token."""
     key_id, cipher = next(iter(_ciphers(tuple(settings.FIELD_ENCRYPTION_KEYS)).items()))
+    # Random nonces are safe for 2^32 tokens of one key (NIST SP 800-38D, 8.3).
     nonce = os.urandom(NONCE_BYTES)
     payload = nonce + cipher.encrypt(nonce, text.encode(), context.encode())
     return f"{key_id}.{base64.urlsafe_b64encode(payload).decode()}"

@@ -106,6 +106,7 @@ def require_strong_secrets(secrets: Mapping[str, str], examples: Mapping[str, st
             "With DEBUG=0 these must be set to secrets of your own (unset or still the example): "
             f"{', '.join(missing)}. See .env.example."
         )
+    # With one secret for two purposes, a leak of one opens the other.
     for name, other in combinations(values, 2):
         if values[name] == values[other]:
             raise ImproperlyConfigured(

@@ -37,6 +37,7 @@ class Failpoint:
     def trigger(self, ids: list[str]) -> None:
         """Write the ids and send the signal, unless another process has triggered the point."""
         self.marker.parent.mkdir(exist_ok=True)
+        # Mode x fails if the file exists, so that one of several processes triggers the point.
         try:
             # Exclusive creation decides between processes, and the file outlives the kill.
             with self.marker.open("x") as file:

@@ -30,6 +30,7 @@ def to_e164(text: str) -> str:
     Raises Invalid for everything else, including extensions and letters.
     """
     try:
+        # The library would also accept letters and extensions, which cannot be dialled as they are.
         number = phonenumbers.parse(text) if WRITTEN_NUMBER_PATTERN.fullmatch(text) else None
     except phonenumbers.NumberParseException:
         number = None

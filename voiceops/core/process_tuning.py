@@ -15,6 +15,7 @@ _YOUNG_OBJECTS = 50_000  # that are allocated between two collections
 
 def tune_gc() -> None:
     """Collect less often, and never scan again what exists now. Call it after all imports."""
+    # Garbage must not be frozen with the rest.
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 20)

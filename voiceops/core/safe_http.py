@@ -76,6 +76,7 @@ def post(url: str, *, body: str, headers: Mapping[str, str]) -> HttpResult:
 
 
 async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpResult:
+    # Without cached names and kept connections, every request checks its address.
     connector = aiohttp.TCPConnector(
         resolver=PublicResolver(),
         socket_factory=public_socket,
@@ -108,6 +109,7 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
+        """Return the addresses of a name. Raises OSError unless all are public."""
         loop = asyncio.get_running_loop()
         infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
         addresses = [(kind, str(address[0])) for kind, _, _, _, address in infos]

@@ -18,6 +18,7 @@ def progress_dots(out: TextIO, label: str) -> Iterator[None]:
 
     def print_progress() -> None:
         text = label
+        # The label is printed with the first tick, so that quick work prints nothing.
         while not is_done.wait(PROGRESS_DOT_SECONDS):
             out.write(text)
             out.flush()

@@ -28,6 +28,7 @@ SECRETS_PATTERN = re.compile(
 @contextmanager
 def log_context(**fields: str) -> Iterator[None]:
     """Add fields to every log entry written inside the block. `bind` adds more."""
+    # A context variable: threads and asyncio tasks each have their own.
     token = _context.set(fields)
     try:
         yield

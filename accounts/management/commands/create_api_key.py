@@ -19,6 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--role", required=True, choices=[str(role.label) for role in Role])
 
     def handle(self, *args: Any, workspace: str, name: str, role: str, **options: Any) -> None:
+        """Raises CommandError when an argument is not usable."""
         if not 0 < len(name.strip()) <= 100:
             raise CommandError("The name must have 1 to 100 characters")
         owner = find_workspace(workspace)

@@ -28,6 +28,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, name: str, admin: str, **options: Any) -> None:
+        """Raises CommandError when an argument is not usable."""
         email = canonical_email(admin)
         if not 0 < len(name.strip()) <= 100:
             raise CommandError("The name must have 1 to 100 characters")

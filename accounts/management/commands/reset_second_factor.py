@@ -17,6 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("email", help="the e-mail address of the member of staff")
 
     def handle(self, *args: Any, email: str, **options: Any) -> None:
+        """Raises CommandError when an argument is not usable."""
         user = User.objects.filter(email=canonical_email(email)).first()
         if user is None:
             raise CommandError(f"No user has the address {email}")
