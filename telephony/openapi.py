@@ -3,14 +3,15 @@
 from typing import Any
 
 from telephony.services.agent_reports import REPORT_HANDLERS
+from voiceops.api.schema import TEXT_SCHEMA
 
 EVENT = {
     "type": "object",
     "required": ["id", "type", "at"],
     "properties": {
-        "id": TEXT,
-        "type": {**TEXT, "enum": [*REPORT_HANDLERS]},
-        "at": {**TEXT, "format": "date-time"},
+        "id": TEXT_SCHEMA,
+        "type": {**TEXT_SCHEMA, "enum": [*REPORT_HANDLERS]},
+        "at": {**TEXT_SCHEMA, "format": "date-time"},
     },
     "additionalProperties": True,
 }

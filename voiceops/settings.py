@@ -4,7 +4,6 @@ Unset variables are secure: `DEBUG=1` and nothing else gives a working developme
 variable is documented in `.env.example`; tests/voiceops/test_settings.py compares the two.
 """
 
-import re
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from voiceops.core.env import (
     require_strong_secrets,
     validate_sentry_dsn,
 )
+from voiceops.core.file_broker import transport_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -207,20 +207,8 @@ SIMPLE_JWT = {
 }
 
 # --- API ---
-THROTTLE_RATES: dict[str, str] = env.dict("THROTTLE_RATES", default={})
 THROTTLE_SCOPES = ("caller", "user", "anon", "workspace", "login", "account")
-# Requests, then a number of seconds, minutes, hours or days: `600/min`, `5/15min`.
-THROTTLE_RATE_PATTERN = re.compile(r"(?P<requests>[1-9]\d*)/(?P<count>\d*)(?P<unit>[smhd])[a-z]*")
-_invalid_rates = [
-    name
-    for name, rate in THROTTLE_RATES.items()
-    if name not in THROTTLE_SCOPES or not THROTTLE_RATE_PATTERN.fullmatch(rate)
-]
-if _invalid_rates:
-    raise ImproperlyConfigured(
-        f"THROTTLE_RATES: {', '.join(_invalid_rates)} cannot be used. Write for example "
-        f"caller=600/min,account=5/15min, with any of {', '.join(THROTTLE_SCOPES)}."
-    )
+THROTTLE_RATES: dict[str, str] = env.rates("THROTTLE_RATES", THROTTLE_SCOPES)
 # Shared by all processes of a machine: counts of throttles, and pages that are slow to build.
 CACHES = {
     "default": {
@@ -309,18 +297,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 if CELERY_BROKER_URL.startswith("filesystem:"):
-    _broker = DATA_DIR / "broker"
-    for _name in ("queue", "done", "control"):
-        ensure_dir(_broker / _name)
-    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
-        "data_folder_in": str(_broker / "queue"),
-        "data_folder_out": str(_broker / "queue"),
-        "processed_folder": str(_broker / "done"),
-        "control_folder": str(_broker / "control"),
-        "store_processed": False,
-        # Seconds between two checks of the directory; they delay each task.
-        "polling_interval": 0.1,
-    }
+    CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(DATA_DIR / "broker")
 else:
     # A request must not wait for a broker that is down.
     CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5}

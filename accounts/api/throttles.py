@@ -13,12 +13,12 @@ They are counted in Django's cache, which the processes of one machine share.
 import hashlib
 from typing import Any
 
-from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
 from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
+from voiceops.core.env import THROTTLE_RATE_PATTERN
 
 SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -34,7 +34,7 @@ class Limit(SimpleRateThrottle):
 
         The settings have validated the rate.
         """
-        match = settings.THROTTLE_RATE_PATTERN.fullmatch(rate or "")
+        match = THROTTLE_RATE_PATTERN.fullmatch(rate or "")
         if match is None:
             return None, None
         seconds = int(match["count"] or 1) * SECONDS_PER_UNIT[match["unit"]]

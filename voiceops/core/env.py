@@ -1,5 +1,6 @@
 """Reading settings from the environment. Invalid values are refused with the variable's name."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -15,6 +16,8 @@ LOG_LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 # What django-environ was asked to cast to, in words for whoever edits .env.
 KINDS_OF_VALUE = {"int": "a whole number", "float": "a number"}
 MIN_SECRET_LENGTH = 32  # characters
+# Requests, then a number of seconds, minutes, hours or days: `600/min`, `5/15min`.
+THROTTLE_RATE_PATTERN = re.compile(r"(?P<requests>[1-9]\d*)/(?P<count>\d*)(?P<unit>[smhd])[a-z]*")
 
 
 class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
@@ -69,6 +72,24 @@ class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
         if level not in LOG_LEVELS:
             raise ImproperlyConfigured(f"{var} is none of {', '.join(LOG_LEVELS)}.")
         return level
+
+    def rates(self, var: str, scopes: Sequence[str]) -> dict[str, str]:
+        """Return throttle rates by scope, such as `caller=600/min,account=5/15min`.
+
+        Raises ImproperlyConfigured for another scope or a malformed rate.
+        """
+        rates: dict[str, str] = self.dict(var, default={})
+        invalid = [
+            scope
+            for scope, rate in rates.items()
+            if scope not in scopes or not THROTTLE_RATE_PATTERN.fullmatch(rate)
+        ]
+        if invalid:
+            raise ImproperlyConfigured(
+                f"{var}: {', '.join(invalid)} cannot be used. Write for example "
+                f"caller=600/min,account=5/15min, with any of {', '.join(scopes)}."
+            )
+        return rates
 
     def validated(self, var: str, validate: Callable[[str], object]) -> str:
         """Return a text that `validate` accepts, or "" when the variable is unset.

@@ -17,6 +17,10 @@ from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps
 
+from voiceops.core.env import ensure_dir
+
+POLLING_SECONDS = 0.1  # between two checks of the directory; they delay each task
+
 
 def write_atomically(target: Path, text: str) -> None:
     """Write the file so that no reader sees a part of it. Raises OSError."""
@@ -57,6 +61,22 @@ class Transport(filesystem.Transport):
     """kombu's `filesystem://` transport with atomic writes."""
 
     Channel = Channel
+
+
+def transport_options(directory: Path) -> dict[str, Any]:
+    """Create the broker's directories and return Celery's options for them.
+
+    Raises ImproperlyConfigured.
+    """
+    queue = str(ensure_dir(directory / "queue"))
+    return {
+        "data_folder_in": queue,
+        "data_folder_out": queue,
+        "processed_folder": str(ensure_dir(directory / "done")),
+        "control_folder": str(ensure_dir(directory / "control")),
+        "store_processed": False,
+        "polling_interval": POLLING_SECONDS,
+    }
 
 
 def register_transport() -> None:
