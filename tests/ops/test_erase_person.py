@@ -1,5 +1,5 @@
-"""What is left of a person who was erased: that something happened, and that they are not to be
-called.
+"""After a person was erased, only two facts are left: that calls took place, and that the number
+must not be called.
 """
 
 import json
@@ -24,15 +24,15 @@ ADA = "+12025550186"
 BOB = "+12025550187"
 
 
-def known_everywhere(of: Workspace) -> Any:
-    """Ada, in every place that holds people. Her ended call."""
+def store_ada_everywhere(of: Workspace) -> Any:
+    """Store Ada in every place that holds personal data; returns her ended call."""
     batch = make.batch(of)
-    person = make.recipient(batch, phone_number=ADA)
+    recipient = make.recipient(batch, phone_number=ADA)
     make.recipient(batch, phone_number=BOB, values=[BOB, "Bob"])
     make.rejected_row(batch, values=["(202) 555-0186", "Ada", "too many"])
     make.suppression(of, phone_number=ADA)
     call = make.call(
-        of, to_number=ADA, stage="ended", variables={"first_name": "Ada"}, recipient_id=person.pk
+        of, to_number=ADA, stage="ended", variables={"first_name": "Ada"}, recipient_id=recipient.pk
     )
     now = timezone.now()
     Turn.unscoped.create(
@@ -51,7 +51,7 @@ def known_everywhere(of: Workspace) -> Any:
     return call
 
 
-def everything(of: Workspace) -> str:
+def dump_rows(of: Workspace) -> str:
     """All rows of the workspace, as text."""
     relations = [
         relation for relation in of._meta.related_objects if relation.related_model is not Workspace
@@ -66,44 +66,42 @@ def everything(of: Workspace) -> str:
     )
 
 
-def test_nothing_of_a_person_is_left_and_nobody_calls_them(
+def test_personal_data_is_gone_and_the_number_is_not_called(
     ours: Workspace, theirs: Workspace
 ) -> None:
-    call = known_everywhere(ours)
-    known_everywhere(theirs)
+    call = store_ada_everywhere(ours)
+    store_ada_everywhere(theirs)
 
     call_command("erase_person", ADA, workspace=str(ours.pk))
 
-    left = everything(ours)
-    assert [word for word in (ADA, "555-0186", "Ada") if word in left] == []
-    assert BOB in left
-    assert everything(theirs).count(ADA) > 5
+    remaining = dump_rows(ours)
+    assert [word for word in (ADA, "555-0186", "Ada") if word in remaining] == []
+    assert BOB in remaining
+    assert dump_rows(theirs).count(ADA) > 5
     assert find_suppressed(ours.pk, [ADA, BOB]) == {ADA}
     assert find_suppressed(theirs.pk, [BOB]) == set()
-    again = make.call(ours, to_number=ADA)
-    assert BatchAdmission([again]).refusal(again, timezone.now()) == "suppressed"
+    new_call = make.call(ours, to_number=ADA)
+    assert BatchAdmission([new_call]).refusal(new_call, timezone.now()) == "suppressed"
     call.refresh_from_db()
     assert (call.to_number, call.variables, call.stage) == ("erased", {}, "ended")
 
 
-def test_whoever_waits_in_a_list_is_skipped(ours: Workspace) -> None:
+def test_a_recipient_who_waits_in_a_batch_is_skipped(ours: Workspace) -> None:
     batch = make.batch(ours)
-    waiting, doubtful = (
-        make.recipient(batch, phone_number=ADA),
-        make.recipient(make.batch(ours), phone_number=ADA, status="review", due_at=None),
-    )
+    waiting = make.recipient(batch, phone_number=ADA)
+    in_review = make.recipient(make.batch(ours), phone_number=ADA, status="review", due_at=None)
 
     call_command("erase_person", "+1 202 555 0186")
 
     waiting.refresh_from_db()
-    doubtful.refresh_from_db()
+    in_review.refresh_from_db()
     assert (waiting.status, waiting.reason, waiting.due_at, waiting.values) == (
         "skipped",
         "suppressed",
         None,
         ["", ""],
     )
-    assert (doubtful.status, doubtful.reason) == ("cancelled", "erased")
+    assert (in_review.status, in_review.reason) == ("cancelled", "erased")
     assert make.client(ours).get(f"/batches/{batch.pk}/results.csv").status_code == 200
 
 
@@ -129,7 +127,7 @@ def test_a_call_or_a_list_to_an_erased_number_is_refused(ours: Workspace) -> Non
     assert preview.json()["counts"]["suppressed"] == 1
 
 
-def test_who_is_on_the_phone_is_not_erased_yet(ours: Workspace) -> None:
+def test_a_person_in_a_call_is_not_erased(ours: Workspace) -> None:
     make.call(ours, to_number=ADA, stage="in_progress")
 
     with pytest.raises(CommandError, match="has not ended"):
@@ -138,13 +136,13 @@ def test_who_is_on_the_phone_is_not_erased_yet(ours: Workspace) -> None:
     assert not ErasedNumber.unscoped.exists()
 
 
-def test_erasing_twice_changes_nothing_and_nonsense_is_one_line(ours: Workspace) -> None:
+def test_erasing_can_be_repeated_and_an_invalid_number_is_refused(ours: Workspace) -> None:
     call_command("erase_person", ADA)
     call_command("erase_person", ADA)
     call_command("erase_person", BOB)
 
     with pytest.raises(CommandError, match=r"^Invalid phone number$"):
-        call_command("erase_person", "nobody")
+        call_command("erase_person", "not a number")
     assert ErasedNumber.unscoped.count() == 2
     assert ADA in load_erased_numbers(ours)
 
