@@ -14,7 +14,7 @@ def database_now() -> datetime:
     if connection.vendor != "postgresql":
         return timezone.now()
     with connection.cursor() as cursor:
-        # now() stands still within a transaction, which may have waited for a lock for seconds.
+        # now() is the start of the transaction, which may have waited for a lock for seconds.
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]
     return now.astimezone(UTC)

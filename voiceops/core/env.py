@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 DATABASE_SCHEMES = ("postgres", "postgresql", "psql", "pgsql", "sqlite")
 FALSE_WORDS = ("false", "off", "n", "no", "0")
 LOG_LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
-# What django-environ was asked to cast to, in words for whoever edits .env.
+# django-environ's casts, in the words of the message.
 KINDS_OF_VALUE = {"int": "a whole number", "float": "a number"}
 MIN_SECRET_LENGTH = 32  # characters
 # Requests, then a number of seconds, minutes, hours or days: `600/min`, `5/15min`.

@@ -37,9 +37,8 @@ class Failpoint:
     def trigger(self, ids: list[str]) -> None:
         """Write the ids and send the signal, unless another process has triggered the point."""
         self.marker.parent.mkdir(exist_ok=True)
-        # Mode x fails if the file exists, so that one of several processes triggers the point.
         try:
-            # Exclusive creation decides between processes, and the file outlives the kill.
+            # Mode x lets one of several processes win, and the file outlives the kill.
             with self.marker.open("x") as file:
                 file.write("\n".join(ids))
         except FileExistsError:
@@ -70,7 +69,7 @@ def hit(name: str, ids: Iterable[object], *, delay: float = 0.0) -> None:
     if point is None:
         return
     point.hits_left -= 1
-    # Not `< 0`: a point triggers exactly once, also where hits go on arriving.
+    # Compared with 0, because a point triggers only once, though hits continue.
     if point.hits_left != 0:
         return
     call_ids = [str(pk) for pk in ids]

@@ -45,9 +45,8 @@ class Channel(filesystem.Channel):
         binding = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
         try:
             self.control_folder.mkdir(exist_ok=True)
-            # Web server and worker bind when they start; unlocked, one would overwrite the other.
             with (self.control_folder / ".lock").open("w") as lock:
-                # Two processes that bind at once would otherwise overwrite each other's table.
+                # Web server and worker bind when they start; one would overwrite the other's table.
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 bindings = self.get_table(exchange)
                 if binding not in bindings:

@@ -28,7 +28,7 @@ def run_isolated(step: Callable[..., T], *arguments: Any) -> T | None:
     try:
         return closing_broken_connections(step, *arguments)
     except Exception:
-        # Otherwise every step of the round would log the same lost connection.
+        # Raises when the database is lost; every further step would log the same.
         closing_broken_connections(check_database)
         logger.exception(
             "A step failed; the others continue: %s", getattr(step, "__qualname__", step)
@@ -53,8 +53,7 @@ async def gather_isolated(steps: Iterable[Coroutine[Any, Any, None]]) -> None:
     for error in errors:
         if not isinstance(error, DATABASE_LOST_ERRORS):
             logger.error("A step failed; the others continue", exc_info=error)
-    # Cancellation and exit requests are no failures of a step, so they pass through like a lost
-    # database does.
+    # A cancellation or an exit is not the failure of a step, so it is raised as a lost database is.
     for error in errors:
         if isinstance(error, DATABASE_LOST_ERRORS) or not isinstance(error, Exception):
             raise error

@@ -76,11 +76,10 @@ def post(url: str, *, body: str, headers: Mapping[str, str]) -> HttpResult:
 
 
 async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpResult:
-    # Without cached names and kept connections, every request checks its address.
     connector = aiohttp.TCPConnector(
         resolver=PublicResolver(),
         socket_factory=public_socket,
-        # A cached name would be checked once and used later, when it may resolve otherwise.
+        # A cached name would be checked once and used later, when it may have another address.
         use_dns_cache=False,
         force_close=True,
     )

@@ -6,7 +6,7 @@ The timeouts apply to the web server and to workers. Commands, which migrate and
 from django.conf import settings
 from django.db import connection
 
-# A browser and a load balancer give up sooner than a worker, whose chunks are large on purpose.
+# Browsers and load balancers give up early; the chunks of a worker are large on purpose.
 WEB_STATEMENT_SECONDS = 5
 WORKER_STATEMENT_SECONDS = 60
 IDLE_TRANSACTION_SECONDS = 30  # a transaction that has stopped holds locks that others wait for
@@ -25,7 +25,7 @@ def set_statement_timeouts(seconds: int) -> None:
         "lock_timeout": seconds,
         "idle_in_transaction_session_timeout": IDLE_TRANSACTION_SECONDS,
     }
-    # As start-up options they hold from the first statement on and cost no round trip.
+    # Options of the connection apply to its first statement and cost no round trip.
     options = [f"-c {name}={value}s" for name, value in timeouts.items()]
     configured = database["OPTIONS"].get("options", "")
     database["OPTIONS"]["options"] = " ".join([configured, *options])
