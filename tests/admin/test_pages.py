@@ -17,9 +17,8 @@ from batches.models import Batch
 from telephony.clients.recording_storage import recordings_storage
 from telephony.models import CallEvent, Recording, Turn
 from tests import make
-from tests.admin.test_pages_of_every_model import page_of, recording, staff
-
-__all__ = ["staff"]
+from tests.admin.pages import page_of
+from tests.admin.rows import recording
 
 
 def test_a_batch_is_controlled_on_its_own_page(staff: Client, ours: Workspace) -> None:

@@ -6,7 +6,7 @@ from django.test import Client
 from accounts.models import AuditEntry, Workspace
 from agents.models import Agent, AgentVersion
 from tests import make
-from tests.admin.test_pages_of_every_model import form_of, page_of
+from tests.admin.pages import form_of, page_of
 
 SECRET = "sealed-and-never-shown"
 TOOLS = [

@@ -1,0 +1,13 @@
+import pytest
+from django.test import Client
+
+from tests import make
+
+
+@pytest.fixture
+def staff(db: None) -> Client:
+    client = Client()
+    client.force_login(make.user(is_staff=True, is_superuser=True))
+    # The first request writes the session's last activity; later ones then need no such query.
+    client.get("/admin/")
+    return client

@@ -1,0 +1,25 @@
+"""Addresses, forms and actions of admin pages."""
+
+import re
+from typing import Any
+
+from django.db import models
+from django.test import Client
+
+
+def page_of(model: type[models.Model], row: Any = None) -> str:
+    base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+    return f"{base}{row.pk}/change/" if row is not None else base
+
+
+def order(staff: Client, model: type[models.Model], action: str, *rows: Any) -> str:
+    """Apply an action to the rows and return the page that follows."""
+    chosen = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
+    return staff.post(page_of(model), chosen, follow=True).content.decode()
+
+
+def form_of(html: str) -> dict[str, str]:
+    """Return the values a browser would send from a change page, JSON and texts included."""
+    found = dict(re.findall(r'<input[^>]*?name="([^"_][^"]*)"[^>]*?value="([^"]*)"', html))
+    texts = re.findall(r'<textarea[^>]*?name="([^"]+)"[^>]*>\n?(.*?)</textarea>', html, re.DOTALL)
+    return {name: value.replace("&quot;", '"') for name, value in (*found.items(), *texts)}

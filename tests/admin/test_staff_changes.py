@@ -1,0 +1,135 @@
+"""What staff change in the admin goes through the services of the API."""
+
+from django.test import Client
+
+from accounts.models import AuditEntry, User, Workspace
+from agents.models import Agent
+from batches.models import Batch, Suppression
+from telephony.models import PhoneNumber
+from tests import make
+from tests.admin.pages import form_of, order, page_of
+from tests.admin.rows import SECRET
+
+
+def test_editing_a_published_agent_starts_a_new_version(staff: Client, ours: Workspace) -> None:
+    agent = make.agent(ours)
+    form = form_of(staff.get(page_of(Agent, agent)).content.decode())
+
+    staff.post(
+        page_of(Agent, agent),
+        {**form, "name": "Night shift", "tools": '[{"type": "dtmf", "name": "keys"}]'},
+    )
+
+    agent.refresh_from_db()
+    assert (agent.name, agent.tools) == ("Night shift", [{"type": "dtmf", "name": "keys"}])
+    assert (agent.version, agent.published_version, agent.system_prompt) == (2, 1, "Be kind.")
+    assert AuditEntry.unscoped.get(action="agent.updated").changes["fields"] == [
+        "name",
+        "recording_enabled",
+        "tools",
+    ]
+
+
+def test_staff_cannot_store_what_the_api_would_refuse(staff: Client, ours: Workspace) -> None:
+    agent = make.agent(ours)
+    form = form_of(staff.get(page_of(Agent, agent)).content.decode())
+
+    page = staff.post(page_of(Agent, agent), {**form, "tools": '[{"type": "fax", "name": "x"}]'})
+
+    agent.refresh_from_db()
+    assert "0.type: value is not a valid enumeration member" in page.content.decode()
+    assert agent.tools == []
+
+
+def test_staff_add_publish_and_delete_an_agent(staff: Client, ours: Workspace) -> None:
+    form = form_of(staff.get(f"{page_of(Agent)}add/").content.decode())
+    values = {"workspace": str(ours.pk), "name": "New", "system_prompt": "Be brief."}
+
+    staff.post(f"{page_of(Agent)}add/", {**form, **values})
+    agent = Agent.unscoped.get()
+    pages = [order(staff, Agent, action, agent) for action in ("publish", "delete_keeping_history")]
+
+    agent.refresh_from_db()
+    assert (agent.name, agent.workspace, agent.published_version) == ("New", ours, 1)
+    assert agent.deleted_at is not None
+    assert ["Done: 1." in text for text in pages] == [True, True]
+
+
+def test_staff_control_a_batch_and_see_refusals(staff: Client, ours: Workspace) -> None:
+    batch = make.batch(ours)
+    make.recipient(batch)
+
+    steps = []
+    for action in (
+        "pause_batches",
+        "start_batches",
+        "pause_batches",
+        "resume_batches",
+        "stop_batches",
+    ):
+        text = order(staff, Batch, action, batch)
+        batch.refresh_from_db()
+        steps.append((batch.status, "Batch is not running" in text, "Done: 1." in text))
+
+    assert steps == [
+        ("ready", True, False),
+        ("running", False, True),
+        ("paused", False, True),
+        ("running", False, True),
+        ("stopped", False, True),
+    ]
+    assert AuditEntry.unscoped.get(action="batch.stopped").actor_name == User.objects.get().email
+
+
+def test_staff_change_the_pace_of_a_batch(staff: Client, ours: Workspace) -> None:
+    batch = make.batch(ours)
+    form = form_of(staff.get(page_of(Batch, batch)).content.decode())
+
+    staff.post(page_of(Batch, batch), {**form, "calls_per_second": "2.5"})
+    refused = staff.post(page_of(Batch, batch), {**form, "calls_per_second": "0"})
+
+    batch.refresh_from_db()
+    assert batch.calls_per_second == 2.5
+    assert "ensure this value is greater than or equal to 0.01" in refused.content.decode()
+
+
+def test_staff_change_the_limits_of_a_number(staff: Client, ours: Workspace) -> None:
+    number = make.phone_number(ours, sip_auth_password=SECRET)
+    form = form_of(staff.get(page_of(PhoneNumber, number)).content.decode())
+
+    staff.post(page_of(PhoneNumber, number), {**form, "calls_per_second": "4"})
+
+    number.refresh_from_db()
+    assert (number.calls_per_second, number.sip_auth_password) == (4, SECRET)
+    assert AuditEntry.unscoped.get(action="phonenumber.changed_by_staff").changes == {
+        "fields": ["calls_per_second"]
+    }
+
+
+def test_staff_suppress_a_number_in_any_spelling_once(staff: Client, ours: Workspace) -> None:
+    values = {
+        "workspace": str(ours.pk),
+        "phone_number": "+1 2025550186",
+        "reason": "asked",
+        "proof": "",
+    }
+
+    staff.post(f"{page_of(Suppression)}add/", values)
+    again = staff.post(f"{page_of(Suppression)}add/", values, follow=True)
+
+    row = ours.suppressions.get()
+    assert (row.phone_number, row.reason, row.source) == ("+12025550186", "asked", "manual")
+    assert again.status_code == 200
+    assert AuditEntry.unscoped.get(action="suppression.added").object_id == str(row.pk)
+
+
+def test_staff_without_superuser_need_permissions(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    client = Client()
+    client.force_login(make.user(is_staff=True))
+
+    answers = [client.get(page_of(Batch)), client.post(page_of(Batch), {"action": "start_batches"})]
+
+    batch.refresh_from_db()
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert batch.status == "ready"
