@@ -4,8 +4,6 @@ import io
 import tokenize
 from pathlib import Path
 
-import pytest
-
 from tests.architecture.source import APPS, ROOT, functions, length_of, name_of, sources
 
 MAX_FILE_LINES = 400
@@ -53,7 +51,6 @@ def comment_lines(path: Path) -> int:
     )
 
 
-@pytest.mark.xfail(reason="still being worked on", strict=False)
 def test_hard_steps_are_commented() -> None:
     files = sources(*APPS)
     lines = sum(len(path.read_text().splitlines()) for path in files)
