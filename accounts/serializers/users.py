@@ -1,3 +1,5 @@
+from drf_spectacular.utils import extend_schema_serializer
+
 from accounts.models import User
 from accounts.serializers.members import RoleField
 from voiceops.api.serializers import (
@@ -15,6 +17,7 @@ class UserSerializer(StrictModelSerializer):
         fields = ["id", "email", "name", "default_workspace_id"]
 
 
+@extend_schema_serializer(component_name="Seat")  # the name it was published under
 class MembershipSerializer(StrictSerializer):
     """A workspace the user is a member of."""
 
