@@ -13,34 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import holidays
-import phonenumbers
-from phonenumbers import timezone as number_zones
+
+from batches.dialing.number_zones import zones_of
 
 RECIPIENT_ZONE = "recipient"
-UNKNOWN_ZONE = "Etc/Unknown"
 MAX_CLOSED = timedelta(days=60)  # a window that stays closed for longer counts as never open
 Window = Mapping[str, Any]
-
-
-@lru_cache(maxsize=1)
-def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-@lru_cache(maxsize=20_000)
-def zones_of(e164: str) -> tuple[str, ...]:
-    """Return the time zones that a number may lie in.
-
-    Most numbers have one, toll-free numbers dozens, and unknown ones none.
-    """
-    try:
-        names = number_zones.time_zones_for_number(phonenumbers.parse(e164))
-    except phonenumbers.NumberParseException:
-        return ()
-    return tuple(name for name in names if name != UNKNOWN_ZONE and name in _zone_names())
 
 
 def zones_for(e164: str, window: Window) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from batches.dialing.calling_windows import is_open, opens_at, zones_of
+from batches.dialing.calling_windows import is_open, opens_at
+from batches.dialing.number_zones import zones_of
 
 OFFICE = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}
 WASHINGTON = "+12025550186"
@@ -78,8 +79,14 @@ def test_number_with_several_zones_must_be_inside_the_window_in_all_of_them() ->
 
 
 def test_number_whose_zones_are_never_open_together_is_never_called() -> None:
-    assert len(zones_of(TOLL_FREE)) > 40
-    assert opens_at(TOLL_FREE, OFFICE, utc("2026-03-02 12:00")) is None
+    assert len(zones_of(RUSSIAN_MOBILE)) > 10
+    assert opens_at(RUSSIAN_MOBILE, OFFICE, utc("2026-03-02 12:00")) is None
+
+
+def test_toll_free_number_waits_until_every_zone_of_its_country_is_inside_the_window() -> None:
+    opening = opens_at(TOLL_FREE, OFFICE, utc("2026-03-02 12:00"))
+
+    assert opening == utc("2026-03-02 19:00")  # 09:00 in Hawaii, 14:00 in New York
 
 
 def test_window_may_last_until_midnight() -> None:
