@@ -68,7 +68,7 @@ class SessionAdmin(ReadOnlyAdmin):
     search_fields = ("user__email",)
     search_ids = ("pk", "user")
     list_select_related = ("user",)
-    exclude = ("refresh_hash",)
+    exclude = ("refresh_hash", "previous_refresh_hash")
     actions = ("end",)
 
     def has_end_permission(self, request: HttpRequest) -> bool:

@@ -10,6 +10,8 @@ from accounts.models import Session, User
 from voiceops.core.ids import uuid7
 
 MAX_SESSION_AGE = timedelta(days=30)  # however often it is refreshed (OWASP ASVS 7.3.2)
+# How long a spent refresh token still returns the pair it made (docs/reference/api-contract.md §4).
+REPLAY_WINDOW = timedelta(seconds=10)
 
 
 class InvalidCredentialsError(Exception):
@@ -43,10 +45,11 @@ def open_session(*, user: User, now: datetime) -> TokenPair:
 
 
 def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
-    """Spend a refresh token and return a new pair.
+    """Spend a refresh token and return its successors; one token ever makes one pair.
 
-    A token that was spent before is in the hands of a thief, or of the owner after a thief: the
-    session ends. Requests that race with one unspent token are only refused, all but one.
+    A token that was spent within the last ten seconds returns the same pair again: two tabs
+    refresh at once, or an answer was lost. One that was spent before that is in the hands of a
+    thief, or of the owner after a thief, so the session ends.
 
     Raises InvalidCredentialsError.
     """
@@ -54,26 +57,50 @@ def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
     if not session.is_live(now):
         raise InvalidCredentialsError(tokens.INVALID_TOKEN)
     presented_hash = tokens.hash_token(token)
-    # Only the newest refresh token of a session is unspent.
-    if session.refresh_hash != presented_hash:
-        end_session(session=session, now=now)
-        principal = Principal.for_user(session.user, ip=ip)
-        audit.record("session.token_reused", principal=principal, target=session)
-        raise InvalidCredentialsError(tokens.INVALID_TOKEN)
+    if session.refresh_hash == presented_hash:
+        pair = _succeed(session, presented_hash, now)
+        if _spend(session, presented_hash, pair, now):
+            return pair
+        # Another request has just spent the token: this one gets the same pair.
+        session.refresh_from_db(fields=["previous_refresh_hash", "refreshed_at", "revoked_at"])
+        if session.revoked_at is not None:
+            raise InvalidCredentialsError(tokens.INVALID_TOKEN)
+    if _was_just_spent(session, presented_hash, now):
+        return _succeed(session, presented_hash, session.refreshed_at)
 
+    end_session(session=session, now=now)
+    principal = Principal.for_user(session.user, ip=ip)
+    audit.record("session.token_reused", principal=principal, target=session)
+    raise InvalidCredentialsError(tokens.INVALID_TOKEN)
+
+
+def _succeed(session: Session, spent_hash: str, at: datetime) -> TokenPair:
+    """The pair that follows a refresh token which was spent at that time; always the same one."""
     ids = {"user_id": session.user_id, "session_id": session.pk}
-    refresh_token = tokens.issue_token(tokens.REFRESH, **ids, now=now)
-    # The conditional UPDATE lets one of several racing requests win.
-    unspent = Session.objects.filter(pk=session.pk, refresh_hash=presented_hash, revoked_at=None)
-    won = unspent.update(
-        refresh_hash=tokens.hash_token(refresh_token),
-        refreshed_at=now,
-        expires_at=min(tokens.refresh_expiry(now), session.created_at + MAX_SESSION_AGE),
+    return TokenPair(
+        session.user,
+        tokens.issue_token(tokens.ACCESS, **ids, now=at, successor_of=spent_hash),
+        tokens.issue_token(tokens.REFRESH, **ids, now=at, successor_of=spent_hash),
     )
-    if not won:
-        raise InvalidCredentialsError(tokens.INVALID_TOKEN)
-    access_token = tokens.issue_token(tokens.ACCESS, **ids, now=now)
-    return TokenPair(session.user, access_token, refresh_token)
+
+
+def _spend(session: Session, presented_hash: str, pair: TokenPair, now: datetime) -> bool:
+    """Replace the session's refresh token. Returns whether this request is the one that did."""
+    unspent = Session.objects.filter(pk=session.pk, refresh_hash=presented_hash, revoked_at=None)
+    return bool(
+        unspent.update(
+            refresh_hash=tokens.hash_token(pair.refresh_token),
+            previous_refresh_hash=presented_hash,
+            refreshed_at=now,
+            expires_at=min(tokens.refresh_expiry(now), session.created_at + MAX_SESSION_AGE),
+        )
+    )
+
+
+def _was_just_spent(session: Session, presented_hash: str, now: datetime) -> bool:
+    """Whether this was the session's refresh token until a moment ago."""
+    is_previous = session.previous_refresh_hash == presented_hash
+    return is_previous and now - session.refreshed_at <= REPLAY_WINDOW
 
 
 def end_session(*, session: Session, now: datetime) -> None:

@@ -3,6 +3,8 @@
 The session's row decides whether a token is accepted; the token itself only identifies it.
 """
 
+import hashlib
+import hmac
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,10 +42,13 @@ class Claims:
     kind: str | None
 
 
-def issue_token(kind: str, *, user_id: uuid.UUID, session_id: uuid.UUID, now: datetime) -> str:
-    """Return a new signed token of that kind.
+def issue_token(
+    kind: str, *, user_id: uuid.UUID, session_id: uuid.UUID, now: datetime, successor_of: str = ""
+) -> str:
+    """Return a signed token of that kind.
 
-    No two tokens are equal (`jti`), so that each refresh token can be spent once.
+    No two tokens are equal (`jti`), so that each refresh token can be spent once. A token that
+    succeeds a spent one, named by its hash, is the same each time it is issued for one `now`.
     """
     lifetime = ACCESS_SECONDS if kind == ACCESS else REFRESH_SECONDS
     # There is no `iat`: a web server with a slow clock would refuse tokens of the others.
@@ -52,9 +57,15 @@ def issue_token(kind: str, *, user_id: uuid.UUID, session_id: uuid.UUID, now: da
         "sid": str(session_id),
         "typ": kind,
         "exp": int(now.timestamp()) + lifetime,
-        "jti": uuid.uuid4().hex,
+        "jti": _successor_id(kind, successor_of) if successor_of else uuid.uuid4().hex,
     }
     return str(_backend().encode(claims))
+
+
+def _successor_id(kind: str, spent_hash: str) -> str:
+    """An id that only this server can compute, although it follows from the spent token."""
+    message = f"{kind}.{spent_hash}".encode()
+    return hmac.new(settings.JWT_API_SECRET.encode(), message, hashlib.sha256).hexdigest()[:32]
 
 
 def decode_token(token: str, *, allow_expired: bool = False) -> Claims:

@@ -145,10 +145,27 @@ def test_refresh_spends_the_old_token() -> None:
 
 
 @pytest.mark.django_db
-def test_a_reused_refresh_token_ends_the_session() -> None:
+def test_a_refresh_token_used_again_within_ten_seconds_returns_the_same_pair() -> None:
+    client = register()
+    old = client.cookies["refresh_token"].value
+    first = client.post("/auth/refresh").json()
+
+    second = APIClient().post("/auth/refresh", {"refresh_token": old})
+
+    assert second.status_code == 200
+    assert second.json()["refresh_token"] == first["refresh_token"] != old
+    assert second.json()["access_token"] == first["access_token"]
+    assert client.get("/auth/me").status_code == 200
+    assert client.post("/auth/refresh").status_code == 200
+    assert AuditEntry.unscoped.filter(action="session.token_reused").count() == 0
+
+
+@pytest.mark.django_db
+def test_a_refresh_token_used_again_later_ends_the_session() -> None:
     client = register()
     old = client.cookies["refresh_token"].value
     client.post("/auth/refresh")
+    Session.objects.update(refreshed_at=timezone.now() - timedelta(seconds=11))
 
     response = APIClient().post("/auth/refresh", {"refresh_token": old})
 
