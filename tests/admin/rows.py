@@ -20,7 +20,7 @@ from telephony.models import CallEvent, InboxEvent, Recording, Turn
 from tests import make
 from webhooks.models import WebhookCursor
 
-SECRET = "encrypted-and-never-displayed"
+SECRET = "encrypted-never-displayed"
 
 
 def event(of: Workspace) -> CallEvent:
