@@ -113,7 +113,8 @@ class VariableName(Text):
 
 class VariableSerializer(StoredSerializer):
     name = VariableName(max_length=100)
-    required = Boolean(required=False)  # type: ignore[assignment]  # the metaclass takes it off the class
+    # The stubs see a plain attribute; the metaclass makes it a field.
+    required = Boolean(required=False)  # type: ignore[assignment]
     default = Text(max_length=2000, allow_blank=True, allow_null=True, required=False)
 
 
@@ -124,7 +125,8 @@ class VoicemailSerializer(StoredSerializer):
 
 class AnalysisSerializer(StoredSerializer):
     summary = Boolean(required=False)
-    fields = ListField(child=JsonObject(), max_length=100, required=False)  # type: ignore[assignment]  # the metaclass takes it off
+    # The stubs see `Serializer.fields`; the metaclass makes this a field.
+    fields = ListField(child=JsonObject(), max_length=100, required=False)  # type: ignore[assignment]
 
 
 class AgentSerializer(WorkspaceSerializer):
@@ -135,7 +137,8 @@ class AgentSerializer(WorkspaceSerializer):
     llm = LlmSerializer(default=dict)
     stt = SttSerializer(default=dict)
     tts = TtsSerializer(default=dict)
-    tools = ToolSerializer(many=True, max_length=100, default=list)  # type: ignore[call-arg]  # the list takes it
+    # The stubs do not know that a list has `max_length`.
+    tools = ToolSerializer(many=True, max_length=100, default=list)  # type: ignore[call-arg]
     variables = VariableSerializer(many=True, max_length=200, default=list)  # type: ignore[call-arg]
     voicemail = VoicemailSerializer(default=default_voicemail)
     max_call_duration_seconds = Integer(min_value=1, max_value=86_400, default=600)
@@ -173,7 +176,8 @@ class AgentVersionSerializer(AgentSerializer):
         model = AgentVersion
         fields = ["version", *CONFIG_FIELDS, "created_at"]
 
-    def to_representation(self, instance: AgentVersion) -> dict[str, Any]:  # type: ignore[override]  # a version
+    # The stubs expect an Agent; what is shown is a version of it.
+    def to_representation(self, instance: AgentVersion) -> dict[str, Any]:  # type: ignore[override]
         created_at = self.fields["created_at"].to_representation(instance.created_at)
         return {
             "version": instance.number,
@@ -200,5 +204,6 @@ def _require_unique_names(items: Sequence[dict[str, Any]]) -> list[dict[str, Any
             errors[position] = {"name": duplicate.detail}
         names.add(item["name"])
     if errors:
-        raise serializers.ValidationError(errors)  # type: ignore[arg-type]  # positions stay integers in `loc`
+        # The stubs expect lists; keys stay integers, as `loc` needs them.
+        raise serializers.ValidationError(errors)  # type: ignore[arg-type]
     return list(items)

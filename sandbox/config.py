@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from livekit.protocol.egress import S3Upload
 
 EXAMPLE_KEY = "sandbox"
-EXAMPLE_SECRET = "example-livekit-secret-of-the-sandbox-0123456789"  # noqa: S105  # the documented example, refused by DEBUG=0
+# The documented example, refused by DEBUG=0.
+EXAMPLE_SECRET = "example-livekit-secret-of-the-sandbox-0123456789"  # noqa: S105
 EXAMPLE_S3_SECRET = "sandbox"  # noqa: S105  # the documented example
 EXAMPLE_TWILIO_SID = "AC00000000000000000000000000000000"
 EXAMPLE_TWILIO_TOKEN = "sandbox"  # noqa: S105  # the documented example

@@ -24,7 +24,8 @@ def next_attempt_at(
     """
     if attempts >= MAX_DELIVERY_ATTEMPTS:
         return None
-    jitter = random.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)  # noqa: S311 - spreads load, guards nothing
+    # Spreads load, guards nothing.
+    jitter = random.uniform(1 - RETRY_JITTER, 1 + RETRY_JITTER)  # noqa: S311
     delay = RETRY_DELAYS_SECONDS[attempts - 1] * jitter
     requested = min(retry_after or 0.0, MAX_RETRY_AFTER_SECONDS)
     return now + timedelta(seconds=max(delay, requested))

@@ -5,7 +5,8 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
-class ApiScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # the library is not typed
+# The library is not typed.
+class ApiScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "accounts.auth.authentication.ApiAuthentication"
     name = ["cookie", "bearer", "apiKey"]
 

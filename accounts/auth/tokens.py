@@ -80,7 +80,8 @@ def decode_token(token: str, *, allow_expired: bool = False) -> Claims:
     except ExpiredTokenError:
         if not allow_expired:
             raise
-        claims = _backend().decode(token, verify=False)  # type: ignore[arg-type]  # the stubs want bytes; the signature did verify
+        # The stubs want bytes; the signature did verify.
+        claims = _backend().decode(token, verify=False)  # type: ignore[arg-type]
     if not isinstance(claims, dict) or "exp" not in claims:
         raise InvalidTokenError
     return Claims(as_uuid(claims.get("sub")), as_uuid(claims.get("sid")), claims.get("typ"))
@@ -111,7 +112,8 @@ def _decode(token: str) -> dict[str, Any]:
     """
     for secret in (settings.JWT_API_SECRET, *settings.JWT_API_SECRET_FALLBACKS):
         try:
-            claims: dict[str, Any] = _backend(secret).decode(token)  # type: ignore[arg-type]  # the stubs want bytes
+            # The stubs want bytes.
+            claims: dict[str, Any] = _backend(secret).decode(token)  # type: ignore[arg-type]
         except TokenBackendExpiredToken as error:  # raised only after its signature verified
             raise ExpiredTokenError from error
         except TokenBackendError:

@@ -126,7 +126,8 @@ class SipService:
             has_credentials = bool(trunk.auth_username)
         if not request.sip_number and not numbers:
             raise TwirpError("failed_precondition", "no numbers on outbound trunk")
-        caller_id = request.sip_number or random.choice(numbers)  # noqa: S311  # the server picks any
+        # LiveKit picks any of the trunk's numbers; nothing here is secret.
+        caller_id = request.sip_number or random.choice(numbers)  # noqa: S311
         # LiveKit normalises caller ids for Twilio only.
         if address.partition(":")[0].endswith("twilio.com") and not caller_id.startswith("+"):
             caller_id = f"+{caller_id}"

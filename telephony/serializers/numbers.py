@@ -128,7 +128,8 @@ class PhoneNumberSerializer(WorkspaceSerializer):
     """A phone number. `sip` is required for a carrier's number, not for one at Twilio."""
 
     phone_number = Phone()
-    label = Text(max_length=200, allow_blank=True, default="")  # type: ignore[assignment]  # the column, not the field's
+    # The stubs see `Field.label`; this is the number's column.
+    label = Text(max_length=200, allow_blank=True, default="")  # type: ignore[assignment]
     provider = Choice(choices=Provider.values)
     status = serializers.ChoiceField(
         (*PhoneNumber.Status.values, FAILING), source="public_status", read_only=True
@@ -194,7 +195,8 @@ class PhoneNumberChangeSerializer(PhoneNumberSerializer):
     class Meta(PhoneNumberSerializer.Meta):
         pass
 
-    phone_number = serializers.CharField(read_only=True)  # type: ignore[assignment]  # never changed
+    # Read-only, where the serializer above accepts it.
+    phone_number = serializers.CharField(read_only=True)  # type: ignore[assignment]
     provider = serializers.CharField(read_only=True)  # type: ignore[assignment]
 
 
@@ -202,7 +204,8 @@ class PurchaseSerializer(WorkspaceSerializer):
     """The body of a purchase at Twilio."""
 
     phone_number = Phone()
-    label = Text(max_length=200, allow_blank=True, default="")  # type: ignore[assignment]  # the column, not the field's
+    # The stubs see `Field.label`; this is the number's column.
+    label = Text(max_length=200, allow_blank=True, default="")  # type: ignore[assignment]
     inbound_agent_id = WorkspaceRelatedField(
         source="inbound_agent",
         queryset=Agent.unscoped.filter(deleted_at=None),
@@ -318,7 +321,8 @@ class SipTrunkSerializer(WorkspaceSerializer):
             if number in numbers[:position]
         }
         if errors:
-            raise serializers.ValidationError(errors)  # type: ignore[arg-type]  # positions stay integers in `loc`
+            # The stubs expect lists; keys stay integers, as `loc` needs them.
+            raise serializers.ValidationError(errors)  # type: ignore[arg-type]
         return numbers
 
 

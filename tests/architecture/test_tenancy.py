@@ -75,8 +75,8 @@ def test_a_viewset_cannot_override_its_own_checks() -> None:
             return ApiKey.unscoped.all()
 
     with pytest.raises(TypeError, match="may not redefine"):
-
-        class Mixed(Wide, mixins.ListModelMixin, WorkspaceViewSet):  # type: ignore[misc]  # the mistake under test
+        # The mistake under test.
+        class Mixed(Wide, mixins.ListModelMixin, WorkspaceViewSet):  # type: ignore[misc]
             model = ApiKey
             required_roles = {"list": Role.MEMBER}
 

@@ -76,7 +76,8 @@ IGNORED_MESSAGES = ("favicon", "logo-mini", "removePlaceholder")
 
 def logged_errors(browser: WebDriver) -> list[str]:
     """Return the errors of scripts and of the policy since the last call."""
-    log: list[dict[str, str]] = browser.get_log("browser")  # type: ignore[no-untyped-call]  # selenium's method has no annotations
+    # Selenium's method has no annotations.
+    log: list[dict[str, str]] = browser.get_log("browser")  # type: ignore[no-untyped-call]
     return [
         entry["message"]
         for entry in log

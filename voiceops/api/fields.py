@@ -247,7 +247,8 @@ class ListField(serializers.ListField):
     def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
         if not html.is_html_input(dictionary):
             return dictionary.get(self.field_name, empty)
-        values = dictionary.getlist(self.field_name)  # type: ignore[attr-defined]  # form input is a QueryDict
+        # Form input is a QueryDict.
+        values = dictionary.getlist(self.field_name)  # type: ignore[attr-defined]
         if len(values) == 1 and values[0].lstrip().startswith("["):
             return parse_form_json(values[0])
         return values or empty
@@ -293,7 +294,8 @@ def validate_items(child: serializers.Field[Any, Any, Any, Any], items: Sequence
         except DomainError as refusal:
             refusals.add(refusal)
     if field_errors:
-        raise serializers.ValidationError(field_errors)  # type: ignore[arg-type]  # positions stay integers in `loc`
+        # The stubs expect lists; keys stay integers, as `loc` needs them.
+        raise serializers.ValidationError(field_errors)  # type: ignore[arg-type]
     if refusals.most_important:
         raise refusals.most_important
     return values

@@ -26,7 +26,8 @@ class SecureResponseMiddleware(SecurityMiddleware):
     Unknown hosts and closed pages are refused here, so that these responses carry the headers too.
     """
 
-    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:  # type: ignore[override]  # the stubs know of redirects only
+    # The stubs know of redirects only.
+    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:  # type: ignore[override]
         try:
             request.get_host()
         except DisallowedHost:

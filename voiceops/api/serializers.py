@@ -113,7 +113,8 @@ class Strict(serializers.Serializer[Any]):
         try:
             return super().run_validation(data)
         except serializers.ValidationError as error:
-            error.location = self.error_location  # type: ignore[attr-defined]  # read by voiceops.api.errors.handle_exception
+            # Read by voiceops.api.errors.handle_exception.
+            error.location = self.error_location  # type: ignore[attr-defined]
             raise
 
     def is_valid(self, *, raise_exception: bool = False) -> bool:
@@ -121,7 +122,8 @@ class Strict(serializers.Serializer[Any]):
         valid = super().is_valid(raise_exception=False)
         if raise_exception and not valid:
             error = serializers.ValidationError(self.errors)
-            error.location = self.error_location  # type: ignore[attr-defined]  # read by voiceops.api.errors.handle_exception
+            # Read by voiceops.api.errors.handle_exception.
+            error.location = self.error_location  # type: ignore[attr-defined]
             raise error
         return valid
 

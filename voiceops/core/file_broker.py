@@ -33,7 +33,8 @@ def write_atomically(target: Path, text: str) -> None:
 class Channel(filesystem.Channel):
     """kombu's channel with atomic writes."""
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # of two bases
+    # Of two bases.
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         # The name is kombu's: the oldest message sorts first.
         name = f"{round(monotonic() * 1000)}_{uuid4()}.{queue}.msg"
         try:

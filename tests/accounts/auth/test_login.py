@@ -213,7 +213,8 @@ def test_a_token_is_checked_for_signature_expiry_user_and_session_in_this_order(
 
     def answer(**claims: object) -> object:
         values = {"user_id": user.pk, "session_id": session.pk, "now": now, **claims}
-        token = tokens.issue_token(tokens.ACCESS, **values)  # type: ignore[arg-type]  # the cases above
+        # The parameters are those of the cases above.
+        token = tokens.issue_token(tokens.ACCESS, **values)  # type: ignore[arg-type]
         return (
             APIClient(headers={"Authorization": f"Bearer {token}"}).get("/auth/me").json()["detail"]
         )

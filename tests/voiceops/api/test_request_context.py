@@ -150,7 +150,8 @@ def test_a_log_line_names_the_principal_and_omits_the_query(
     lines: list[str] = []
     handler = logging.StreamHandler()
     handler.setFormatter(structured_logging.JsonFormatter())
-    handler.emit = lambda record: lines.append(handler.format(record))  # type: ignore[method-assign]  # collected
+    # The lines are collected instead of written.
+    handler.emit = lambda record: lines.append(handler.format(record))  # type: ignore[method-assign]
     logging.getLogger("voiceops.requests").addHandler(handler)
     key, secret = make.api_key(ours)
 
