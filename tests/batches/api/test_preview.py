@@ -16,7 +16,7 @@ LIST = """Phone Number,first_name,city
 (202) 555-0186,Ada again,Washington
 +442079460018,Grace,London
 +870773111632,Alan,at sea
-+18005550187,Edsger,everywhere
++79161234567,Edsger,anywhere in Russia
 12345,Kurt,nowhere
 +12025550111,Barbara,Washington
 """
