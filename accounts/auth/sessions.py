@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from accounts import audit
 from accounts.auth import tokens
@@ -28,20 +29,15 @@ class TokenPair:
 def open_session(*, user: User, now: datetime) -> TokenPair:
     """Create a session and return its first pair of tokens."""
     session_id = uuid7()
-    refresh_token = tokens.issue_token(
-        tokens.REFRESH, user_id=user.pk, session_id=session_id, now=now
-    )
+    pair = _issue_pair(user, session_id, now)
     Session.objects.create(
         id=session_id,
         user=user,
-        refresh_hash=tokens.hash_token(refresh_token),
+        refresh_hash=tokens.hash_token(pair.refresh_token),
         refreshed_at=now,
         expires_at=tokens.refresh_expiry(now),
     )
-    access_token = tokens.issue_token(
-        tokens.ACCESS, user_id=user.pk, session_id=session_id, now=now
-    )
-    return TokenPair(user, access_token, refresh_token)
+    return pair
 
 
 def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
@@ -58,7 +54,7 @@ def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
         raise InvalidCredentialsError(tokens.INVALID_TOKEN)
     presented_hash = tokens.hash_token(token)
     if session.refresh_hash == presented_hash:
-        pair = _succeed(session, presented_hash, now)
+        pair = _issue_pair(session.user, session.pk, now, presented_hash)
         if _spend(session, presented_hash, pair, now):
             return pair
         # Another request has just spent the token: this one gets the same pair.
@@ -66,7 +62,7 @@ def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
         if session.revoked_at is not None:
             raise InvalidCredentialsError(tokens.INVALID_TOKEN)
     if _was_just_spent(session, presented_hash, now):
-        return _succeed(session, presented_hash, session.refreshed_at)
+        return _issue_pair(session.user, session.pk, session.refreshed_at, presented_hash)
 
     end_session(session=session, now=now)
     principal = Principal.for_user(session.user, ip=ip)
@@ -74,14 +70,15 @@ def refresh_session(*, token: str, now: datetime, ip: str | None) -> TokenPair:
     raise InvalidCredentialsError(tokens.INVALID_TOKEN)
 
 
-def _succeed(session: Session, spent_hash: str, at: datetime) -> TokenPair:
-    """The pair that follows a refresh token which was spent at that time; always the same one."""
-    ids = {"user_id": session.user_id, "session_id": session.pk}
-    return TokenPair(
-        session.user,
-        tokens.issue_token(tokens.ACCESS, **ids, now=at, successor_of=spent_hash),
-        tokens.issue_token(tokens.REFRESH, **ids, now=at, successor_of=spent_hash),
+def _issue_pair(user: User, session_id: UUID, now: datetime, successor_of: str = "") -> TokenPair:
+    """A pair of tokens; for one `now`, that which follows a spent token is always the same."""
+    access_token, refresh_token = (
+        tokens.issue_token(
+            kind, user_id=user.pk, session_id=session_id, now=now, successor_of=successor_of
+        )
+        for kind in (tokens.ACCESS, tokens.REFRESH)
     )
+    return TokenPair(user, access_token, refresh_token)
 
 
 def _spend(session: Session, presented_hash: str, pair: TokenPair, now: datetime) -> bool:

@@ -14,8 +14,6 @@ from importlib.resources import files
 import phonenumbers
 from phonenumbers import timezone as prefix_zones
 
-UNKNOWN_ZONE = "Etc/Unknown"
-
 
 @lru_cache(maxsize=20_000)
 def zones_of(e164: str) -> tuple[str, ...]:
