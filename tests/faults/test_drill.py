@@ -34,7 +34,7 @@ def run_drill(*arguments: str) -> tuple[int, str, dict[str, float]]:
 
 @pytest.mark.drill
 @pytest.mark.timeout(180)
-def test_a_worker_killed_again_and_again_dials_nobody_twice_and_loses_nobody() -> None:
+def test_a_worker_killed_again_and_again_dials_no_recipient_twice_and_loses_none() -> None:
     code, output, figures = run_drill("--people", "100", "--kills", "3", "--seconds", "120")
 
     assert code == 0, output

@@ -159,7 +159,7 @@ def test_a_list_that_cannot_be_called_is_refused_before_anything_starts(
         call_command("demo", *arguments)
 
 
-def test_ctrl_c_during_the_start_calls_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_during_the_start_makes_no_call(capsys: pytest.CaptureFixture[str]) -> None:
     supervisor = Supervisor([], report=lambda sentence: None)
     supervisor.stopping = True
 

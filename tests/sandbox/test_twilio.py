@@ -59,7 +59,7 @@ def test_unknown_number_type_is_not_found(client: Client) -> None:
         client.available_phone_numbers("US").mobile.list(limit=1)
 
 
-def test_search_accepts_letters_and_wildcards(client: Client) -> None:
+def test_search_accepts_alphabetic_and_wildcard_characters(client: Client) -> None:
     found = client.available_phone_numbers("US").local.list(
         area_code=212, contains="JKL01*9", limit=20
     )

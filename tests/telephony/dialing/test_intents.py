@@ -323,7 +323,7 @@ def test_intent_ends_a_second_after_its_commit(number: PhoneNumber) -> None:
         (None, "Put back before it was dialled"),
     ],
 )
-def test_refusal_is_described_and_blames_nobody(reason: str | None, description: str) -> None:
+def test_refusal_is_described_without_blame(reason: str | None, description: str) -> None:
     verdict = intents.refusal_verdict(reason)
 
     assert verdict.description == description

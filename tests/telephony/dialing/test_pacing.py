@@ -35,7 +35,7 @@ def test_next_slot_of_the_pace_is_kept() -> None:
     assert choose_slot(pace(next_slot_at=next_slot), now=NOW) == next_slot
 
 
-def test_slots_that_nobody_used_are_not_made_up_for() -> None:
+def test_unused_slots_are_not_made_up_for() -> None:
     assert choose_slot(pace(next_slot_at=NOW - 10 * SECOND), now=NOW) == NOW
 
 
