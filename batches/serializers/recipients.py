@@ -10,9 +10,9 @@ from telephony.models import Outcome
 from voiceops.api.serializers import (
     Choice,
     DateTime,
-    PageQuery,
     StrictSerializer,
     Text,
+    WalkQuery,
 )
 
 
@@ -71,6 +71,6 @@ class RejectedRowSerializer(WorkspaceSerializer):
         return dict(zip(self.context["batch"].columns, row.values, strict=False))
 
 
-class RecipientQuery(PageQuery):
+class RecipientQuery(WalkQuery):
     status = Choice(choices=Recipient.Status.values, required=False)
     outcome = Choice(choices=Outcome.values, required=False)

@@ -24,6 +24,7 @@ from batches.serializers.recipients import (
 )
 from batches.services.review import close_recipient, release_recipient
 from batches.views.lists import LIST_PARSERS, AppendViewSet
+from voiceops.api.errors import query_error
 
 BATCH_ID = OpenApiParameter("id", UUID, OpenApiParameter.PATH, description="of the batch")
 RECIPIENT_ID = OpenApiParameter("recipient_id", UUID, OpenApiParameter.PATH)
@@ -53,6 +54,7 @@ class BatchRowsViewSet(WorkspaceViewSet):
 class RecipientViewSet(AppendViewSet, BatchRowsViewSet):
     serializer_class = RecipientSerializer
     query_class = RecipientQuery
+    walk_column = "row_number"
     parser_classes = LIST_PARSERS
     required_roles = {
         "list": Role.MEMBER,
@@ -65,6 +67,16 @@ class RecipientViewSet(AppendViewSet, BatchRowsViewSet):
         batch: Batch = self.get_object()
         page = self.page_of(batch.recipients.all())
         return self.get_paginated_response(self._represent(batch, page))
+
+    def position_of(self, name: str, recipient_id: UUID) -> int:
+        """Return a recipient's row, 0 for the nil id. Raises ValidationError (422 in `query`)."""
+        if not recipient_id.int:
+            return 0
+        rows = self.workspace.recipients.filter(batch_id=self.kwargs["pk"], pk=recipient_id)
+        row_number: int | None = rows.values_list("row_number", flat=True).first()
+        if row_number is None:
+            raise query_error(name, "no recipient of this batch has this id")
+        return row_number
 
     @DECISION
     @action(detail=True, methods=["post"])

@@ -17,11 +17,11 @@ from voiceops.api.serializers import (
     DateTime,
     JsonObject,
     Number,
-    PageQuery,
     Phone,
     StrictSerializer,
     Text,
     Uuid,
+    WalkQuery,
 )
 
 PUBLIC_STATUSES = list(dict.fromkeys(PUBLIC_STATUS.values()))
@@ -169,7 +169,7 @@ class NumberSearchText(Text):
         return f"+{digits}" if digits and not has_alphabetic else text
 
 
-class CallQuery(PageQuery):
+class CallQuery(WalkQuery):
     status = Choice(choices=PUBLIC_STATUSES, required=False)
     outcome = Choice(choices=Outcome.values, required=False)
     direction = Choice(choices=Direction.values, required=False)

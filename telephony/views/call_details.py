@@ -14,12 +14,15 @@ from telephony.serializers.calls import (
 from telephony.services.analysis import get_analysis
 from telephony.services.recording_files import create_recording_link
 from telephony.views.calls import BaseCallViewSet
+from voiceops.api.serializers import WalkQuery
 
 
 class CallDetailsViewSet(BaseCallViewSet):
     """A call's timeline, transcript, analysis and recording."""
 
     serializer_class = EventSerializer
+    query_class = WalkQuery
+    walk_column = "pk"
     required_roles = dict.fromkeys(("events", "transcript", "analysis", "recording"), Role.MEMBER)
 
     @extend_schema(responses=EventSerializer(many=True))

@@ -2,6 +2,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -43,6 +44,12 @@ class ValuesPage:
     def __len__(self) -> int:
         return self.count()
 
+    def filter(self, **conditions: Any) -> "ValuesPage":
+        return ValuesPage(self.queryset.filter(**conditions))
+
+    def order_by(self, *columns: str) -> "ValuesPage":
+        return ValuesPage(self.queryset.order_by(*columns))
+
     def __getitem__(self, page: slice) -> list[Any]:
         return list(self.queryset.values_list(*CALL_COLUMNS)[page])
 
@@ -62,6 +69,7 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
 
     serializer_class = CallSerializer
     query_class = CallQuery
+    walk_column = "pk"
     sortable = {name: name for name in ("created_at", "dialed_at", "answered_at", "ended_at")}
     actions_without_body = ("hangup",)
     required_roles = {
@@ -95,7 +103,10 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
         return kind
 
     def list(self, request: Request) -> Response:
-        rows: Any = ValuesPage(self.filter_queryset(self.get_queryset()))
+        queryset = self.filter_queryset(self.get_queryset())
+        if "after_id" in self.query:
+            queryset = call_listing.hold_back_unsent(queryset, self.workspace, timezone.now())
+        rows: Any = ValuesPage(queryset)
         page = self.paginate_queryset(rows) or []
         return self.get_paginated_response([serialize_row(values) for values in page])
 

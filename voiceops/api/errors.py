@@ -85,6 +85,13 @@ def field_error(
     return exceptions.ValidationError(message or MESSAGES[kind].format(**parameters), code=kind)
 
 
+def query_error(name: str, message: str) -> exceptions.ValidationError:
+    """Return a 422 of one query parameter, for what only a view can check."""
+    error = exceptions.ValidationError({name: field_error("value_error", message).detail})
+    error.location = "query"  # type: ignore[attr-defined]  # read by handle_exception
+    return error
+
+
 def handle_exception(exc: Exception, context: dict[str, Any]) -> Response | None:
     """REST framework's EXCEPTION_HANDLER.
 

@@ -23,8 +23,27 @@ def validate_query(
     return query
 
 
+def walk(queryset: Any, query: dict[str, Any], view: Any) -> Any:
+    """Return the rows after `after_id` in ascending order, or before `before_id` in descending.
+
+    Raises ValidationError (422 in `query`) for an id that has no place in the list.
+    """
+    column = view.walk_column
+    position_of = getattr(view, "position_of", lambda name, row_id: row_id)
+    if "after_id" in query:
+        position = position_of("after_id", query["after_id"])
+        return queryset.filter(**{f"{column}__gt": position}).order_by(column)
+    position = position_of("before_id", query["before_id"])
+    return queryset.filter(**{f"{column}__lt": position}).order_by(f"-{column}")
+
+
 class PagePagination(BasePagination):
-    """`{items, total, page, page_size, total_pages}`. A page past the end is empty."""
+    """`{items, total, page, page_size, total_pages}`. A page past the end is empty.
+
+    A list whose query is a `WalkQuery` may be walked by id as well; `page` is null then. Its view
+    has `walk_column`, the unique column that its rows are ordered by, and may have
+    `position_of(id)`, that column's value of a row, where it is not the id itself.
+    """
 
     def paginate_queryset(
         self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: APIView | None = None
@@ -33,6 +52,9 @@ class PagePagination(BasePagination):
         self.page = query["page"]
         self.page_size = query["page_size"]
         self.total = Paginator(queryset, self.page_size).count
+        if "after_id" in query or "before_id" in query:
+            self.page = None
+            return list(walk(queryset, query, view)[: self.page_size])
         start = (self.page - 1) * self.page_size
         if start >= self.total:
             return []
@@ -58,4 +80,5 @@ class PagePagination(BasePagination):
         integer = {"type": "integer"}
         names = ["total", "page", "page_size", "total_pages"]
         properties = {"items": schema, **dict.fromkeys(names, integer)}
+        properties["page"] = {**integer, "nullable": True}  # null in a walk by id
         return {"type": "object", "required": list(properties), "properties": properties}

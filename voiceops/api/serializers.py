@@ -20,7 +20,7 @@ from rest_framework.fields import SkipField, empty, get_error_detail
 from rest_framework.request import Request
 from rest_framework.utils import html
 
-from voiceops.api.errors import field_error
+from voiceops.api.errors import field_error, query_error
 from voiceops.api.fields import (
     INTEGER_LIMIT,
     Boolean,
@@ -268,3 +268,24 @@ class PageQuery(QuerySerializer):
             choices = [*names, *(f"-{name}" for name in names)]
             fields["sort"] = Choice(choices=choices, required=False)
         return fields
+
+
+class WalkQuery(PageQuery):
+    """A list that can also be walked by id, which neither repeats nor skips while rows arrive.
+
+    `before_id` returns the rows before one, newest first or from the end of a batch's list;
+    `after_id` returns those after it, oldest first. The last row's id continues the walk. The nil
+    UUID stands before every row.
+    """
+
+    after_id = Uuid(required=False)
+    before_id = Uuid(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "after_id" in attrs or "before_id" in attrs:
+            if "after_id" in attrs and "before_id" in attrs:
+                raise query_error("before_id", "cannot be combined with after_id")
+            for name in ("page", "sort"):
+                if name in self.initial_data:
+                    raise query_error(name, "cannot be combined with after_id or before_id")
+        return attrs

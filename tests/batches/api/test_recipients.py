@@ -1,6 +1,7 @@
 import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import openpyxl
 import pytest
@@ -290,3 +291,33 @@ def test_cells_beyond_the_header_follow_the_reason(ours: Workspace) -> None:
     rows = list(rejected_rows(batch))
 
     assert rows[1] == ["12345", "Ada", 18, "too_many_columns", "Not a number", "more"]
+
+
+def test_recipients_are_walked_in_the_order_of_their_list(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    people = [make.recipient(batch) for _ in range(3)]
+    client = make.client(ours)
+    path = f"/batches/{batch.pk}/recipients"
+
+    def rows(query: dict[str, Any]) -> list[int]:
+        page = client.get(path, query).json()
+        assert (page["page"], page["total"]) == (None, 3)
+        return [item["row_number"] for item in page["items"]]
+
+    assert rows({"after_id": UUID(int=0), "page_size": 2}) == [2, 3]
+    assert rows({"after_id": people[1].pk}) == [4]
+    assert rows({"before_id": people[2].pk}) == [3, 2]
+
+
+def test_walk_of_recipients_refuses_the_id_of_another_batch(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    stranger = make.recipient(make.batch(ours))
+
+    response = make.client(ours).get(
+        f"/batches/{batch.pk}/recipients", {"after_id": str(stranger.pk)}
+    )
+
+    assert response.status_code == 422
+    (detail,) = response.json()["detail"]
+    assert detail["loc"] == ["query", "after_id"]
+    assert detail["msg"] == "no recipient of this batch has this id"
