@@ -6,7 +6,7 @@ response is stored, encrypted because it may carry a new key or token.
 
 - A crash is stored too, as a 500: half of the work may be done.
 - Refusals (4xx) have done nothing. They are not stored, so that a corrected request may use the
-  key.
+  key. Nor is a provider's failure of which nothing remains (`ProviderError.is_repeatable`).
 - A process that dies in between leaves the key claimed, because nothing proves that no work was
   done.
 """
@@ -74,7 +74,8 @@ def claim(request: Request, *, now: datetime) -> IdempotentRequest | HttpRespons
 def store_response(row: IdempotentRequest, response: HttpResponseBase | None) -> None:
     """Store the response (None: the view crashed), or free the key when nothing was done."""
     is_refusal = response is not None and 400 <= response.status_code < 500
-    if is_refusal or not isinstance(response, Response | None):
+    is_repeatable = getattr(response, "is_repeatable", False)
+    if is_refusal or is_repeatable or not isinstance(response, Response | None):
         row.delete()
         return
     if response is None:

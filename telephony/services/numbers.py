@@ -77,6 +77,20 @@ class NumberOrder:
     buy: bool = False
 
 
+@contextmanager
+def _repeatable_failures() -> Iterator[None]:
+    """Let a registration that a provider failed be tried again under its `Idempotency-Key`.
+
+    What a failed undo has left is taken over by the next registration of the number.
+    """
+    try:
+        yield
+    except ProviderError as error:
+        error.is_repeatable = True
+        raise
+
+
+@_repeatable_failures()
 def register_number(
     *, workspace: Workspace, order: NumberOrder, principal: Principal | None = None
 ) -> PhoneNumber:

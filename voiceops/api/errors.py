@@ -101,7 +101,9 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response | None
         location = getattr(exc, "location", "body")
         return _error_response(422, list(flatten_errors(exc.get_full_details(), (location,))))
     if isinstance(exc, DomainError):
-        return _error_response(_domain_status(exc), str(exc))
+        response = _error_response(_domain_status(exc), str(exc))
+        response.is_repeatable = getattr(exc, "is_repeatable", False)  # type: ignore[attr-defined]
+        return response
     if isinstance(exc, exceptions.APIException):
         return _error_response(exc.status_code, _detail_text(exc), _headers(exc))
     status = http_status(exc)

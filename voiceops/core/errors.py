@@ -40,5 +40,8 @@ class Conflict(DomainError):
 class ProviderError(DomainError):
     """An outside service failed.
 
-    The message names the service and its reason, never a secret or a traceback.
+    The message names the service and its reason, never a secret or a traceback. `is_repeatable`:
+    nothing of the request holds, so that it may be sent again under its `Idempotency-Key`.
     """
+
+    is_repeatable = False

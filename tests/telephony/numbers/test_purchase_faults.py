@@ -138,3 +138,17 @@ def test_an_undo_that_fails_is_finished_later(
     assert at_twilio(box) == NOTHING_AT_TWILIO
     assert everything() == NOTHING
     assert not PhoneNumber.unscoped.exists()
+
+
+def test_a_key_whose_purchase_failed_at_twilio_may_be_used_again(
+    ours: Workspace, box: RunningSandbox
+) -> None:
+    box.set_twilio(faults=[breaks("/v1/Trunks", status=503)])
+    client = make.client(ours)
+    key = {"Idempotency-Key": "one"}
+
+    answers = [client.post("/phone-numbers/purchase", PURCHASE, headers=key) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [500, 201, 201]
+    assert answers[2]["Idempotent-Replay"] == "true"
+    assert PhoneNumber.unscoped.count() == 1

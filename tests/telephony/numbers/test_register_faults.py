@@ -115,3 +115,17 @@ def test_a_registration_that_cannot_be_undone_now_is_undone_by_the_next(
         "inbound": 1,
         "rules": 0,
     }
+
+
+def test_a_key_whose_registration_failed_at_livekit_may_be_used_again(
+    ours: Workspace, relay: Relay
+) -> None:
+    relay.breaks = [Break("CreateSIPOutboundTrunk", status=503)]
+    client = make.client(ours)
+    key = {"Idempotency-Key": "one"}
+
+    answers = [client.post("/phone-numbers", body(), headers=key) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [500, 201, 201]
+    assert [answer.get("Idempotent-Replay") for answer in answers] == [None, None, "true"]
+    assert PhoneNumber.unscoped.count() == 1
