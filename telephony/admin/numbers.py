@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from accounts.staff.base import ReadOnlyAdmin, SerializerForm, StaffAdmin, badge_column
 from telephony.models import NumberPace, PhoneNumber, SipTrunk
 from telephony.serializers.numbers import PhoneNumberChangeSerializer
+from telephony.services.sip_headers import mask_headers
 
 
 class PhoneNumberForm(SerializerForm):
@@ -47,6 +48,10 @@ class PhoneNumberAdmin(StaffAdmin):
         "sip_auth_username",
         "has_password",
         "allowed_addresses",
+        "dial_format",
+        "dial_prefix",
+        "codecs",
+        "masked_headers",
         "inbound_agent",
         "dispatch_rule_id",
         "provider_sids",
@@ -74,6 +79,11 @@ class PhoneNumberAdmin(StaffAdmin):
     @admin.display(description="SIP password set", boolean=True)
     def has_password(self, number: PhoneNumber) -> bool:
         return bool(number.sip_auth_password)
+
+    @admin.display(description="SIP headers", empty_value="-")
+    def masked_headers(self, number: PhoneNumber) -> str | None:
+        lines = [f"{name}: {value}" for name, value in mask_headers(number).items()]
+        return ", ".join(lines) or None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         # A number is registered together with its trunks at LiveKit.

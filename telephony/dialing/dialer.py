@@ -45,6 +45,7 @@ from telephony.domain.dial_verdicts import (
     Verdict,
     classify,
 )
+from telephony.domain.dialled_form import dialled_form
 from telephony.models import Call
 from voiceops.core import failpoints
 from voiceops.core.errors import ProviderError
@@ -375,7 +376,7 @@ def _dial_request(job: Job) -> DialRequest:
         identity=call.callee_identity,
         trunk_id=job.trunk_id,
         from_number=call.from_number,
-        to_number=call.to_number,
+        to_number=dialled_form(call.number, call.to_number) if call.number else call.to_number,
         ringing_timeout=int(config.get("ringing_timeout_seconds", DEFAULT_RINGING_SECONDS)),
         max_call_duration=int(config.get("max_call_duration_seconds", DEFAULT_MAX_CALL_SECONDS)),
         expires_at=call.not_after,

@@ -8,7 +8,16 @@ from telephony.models.calls import (
     Stage,
 )
 from telephony.models.events import CallEvent, Turn
-from telephony.models.numbers import FAILING, NumberPace, PhoneNumber, Provider, SipTrunk, Transport
+from telephony.models.numbers import (
+    FAILING,
+    Codec,
+    DialFormat,
+    NumberPace,
+    PhoneNumber,
+    Provider,
+    SipTrunk,
+    Transport,
+)
 from telephony.models.recordings import Recording
 from telephony.models.webhook_events import InboxEvent
 
@@ -19,6 +28,8 @@ __all__ = [
     "Call",
     "CallEvent",
     "CallQuerySet",
+    "Codec",
+    "DialFormat",
     "Direction",
     "InboxEvent",
     "NumberPace",

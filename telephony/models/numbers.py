@@ -19,6 +19,22 @@ class Transport(models.TextChoices):
     TLS = "tls"
 
 
+class DialFormat(models.TextChoices):
+    """How a trunk wants numbers dialled."""
+
+    E164 = "e164"
+    NO_PLUS = "no_plus"
+    NATIONAL = "national"
+
+
+class Codec(models.TextChoices):
+    """Codecs that LiveKit speaks on a trunk by default, with the names that it gives them."""
+
+    PCMU = "PCMU"
+    PCMA = "PCMA"
+    G722 = "G722"
+
+
 class PhoneNumber(WorkspaceOwned):
     """A number we may call from and be called at, with the trunk that carries it."""
 
@@ -42,7 +58,25 @@ class PhoneNumber(WorkspaceOwned):
         blank=True, default="", help_text="encrypted, see voiceops.core.crypto"
     )
     allowed_addresses = models.JSONField(default=list, blank=True)
-    headers = models.JSONField(default=dict, blank=True)
+    headers = models.JSONField(
+        default=dict, blank=True, help_text="sent with every INVITE; credentials are sealed"
+    )
+    sealed_headers = models.TextField(
+        blank=True, default="", db_default="", help_text="encrypted: headers that are credentials"
+    )
+    dial_format = models.CharField(
+        max_length=8,
+        choices=DialFormat.choices,
+        null=True,
+        blank=True,
+        help_text="how the carrier wants numbers dialled; empty: E.164",
+    )
+    dial_prefix = models.CharField(
+        max_length=16, null=True, blank=True, help_text="dialled before every number"
+    )
+    codecs = models.JSONField(
+        null=True, blank=True, help_text="the only codecs of its trunks; empty: LiveKit's own"
+    )
     inbound_agent = models.ForeignKey(
         Agent, models.SET_NULL, null=True, blank=True, related_name="inbound_numbers"
     )

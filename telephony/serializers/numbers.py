@@ -4,16 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
-from rest_framework.fields import SkipField
 
 from accounts.api.related_fields import WorkspaceRelatedField, WorkspaceSerializer
 from agents.models import Agent
 from telephony.models import FAILING, PhoneNumber, Provider, SipTrunk, Transport
+from telephony.serializers.sip import SipAddress, SipChangeSerializer, SipSerializer, SipText
 from telephony.services.numbers import NumberOrder
-from telephony.services.sip_addresses import is_well_formed, require_public
+from telephony.services.sip_headers import restore_masked
 from telephony.services.trunk_config import SipSettings
 from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
@@ -31,97 +30,8 @@ from voiceops.api.serializers import (
     Text,
 )
 
-# LiveKit refuses SIP's own headers, such as From or Call-ID; X- headers are never among them.
-HEADER_NAME = re.compile(r"X-[A-Za-z0-9-]{1,60}", re.IGNORECASE)
-MAX_HEADERS = 20
-MAX_HEADER_BYTES = 256
 MAX_CALLS_PER_SECOND = 1000
 CONCURRENT_CALLS_LIMIT = 100_000
-
-
-class SipText(Text):
-    """Text that becomes part of SIP messages: no line breaks or other control characters."""
-
-    def to_internal_value(self, data: Any) -> str:
-        text = super().to_internal_value(data)
-        if not text.isprintable():
-            raise field_error("value_error", "control characters are not permitted")
-        return text
-
-
-class SipAddress(SipText):
-    """Where a trunk leads: a host name or an IP address, maybe with a port.
-
-    Raises Invalid for addresses that are not public, unless the provider is the sandbox.
-    """
-
-    def to_internal_value(self, data: Any) -> str:
-        address = super().to_internal_value(data)
-        if not is_well_formed(address):
-            expected = "a host name or IP address is expected, optionally with a port"
-            raise field_error("value_error", expected)
-        if not settings.USES_SANDBOX:
-            require_public(address)
-        return address
-
-
-class Headers(JsonObject):
-    """Headers to add to every INVITE; their names must begin with `X-`."""
-
-    child = SipText(max_length=MAX_HEADER_BYTES, allow_blank=True)
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        headers = super().to_internal_value(data)
-        if len(headers) > MAX_HEADERS:
-            raise field_error("value_error", f"at most {MAX_HEADERS} headers are permitted")
-        for name, value in headers.items():
-            if not HEADER_NAME.fullmatch(name):
-                permitted = "only headers whose name begins with X- are permitted"
-                raise field_error("value_error", permitted)
-            if len(f"{name}: {value}".encode()) > MAX_HEADER_BYTES:
-                permitted = f"a header may have at most {MAX_HEADER_BYTES} bytes"
-                raise field_error("value_error", permitted)
-        return headers
-
-
-class SipSerializer(StrictSerializer):
-    """A number's carrier.
-
-    Responses contain neither the password nor the headers and allowed addresses, as documented.
-    """
-
-    address = SipAddress(source="sip_address", max_length=255)
-    transport = Choice(source="sip_transport", choices=Transport.values, default=Transport.TCP)
-    auth_username = SipText(
-        source="sip_auth_username", max_length=255, allow_blank=True, default=""
-    )
-    auth_password = SipText(
-        source="sip_auth_password",
-        max_length=255,
-        allow_blank=True,
-        # A password may well begin or end with a space.
-        trim_whitespace=False,
-        default="",
-        write_only=True,
-    )
-    has_password = serializers.SerializerMethodField()
-    allowed_addresses = ListField(
-        child=NetworkText(max_length=50), max_length=50, default=list, write_only=True
-    )
-    headers = Headers(default=dict, write_only=True)
-
-    def get_has_password(self, number: PhoneNumber) -> bool:
-        return bool(number.sip_auth_password)
-
-
-class SipChangeSerializer(SipSerializer):
-    """The carrier in a PATCH, where absent fields stay as they are.
-
-    A client that has read the object cannot send its password back.
-    """
-
-    def _default_of(self, field: serializers.Field[Any, Any, Any, Any]) -> Any:
-        raise SkipField
 
 
 class PhoneNumberSerializer(WorkspaceSerializer):
@@ -183,6 +93,9 @@ class PhoneNumberSerializer(WorkspaceSerializer):
                 auth_password=values.pop("sip_auth_password"),
                 allowed_addresses=tuple(values.pop("allowed_addresses")),
                 headers=values.pop("headers"),
+                dial_format=values.pop("dial_format"),
+                dial_prefix=values.pop("dial_prefix"),
+                codecs=values.pop("codecs"),
             )
         return NumberOrder(sip=sip, **values)
 
@@ -194,6 +107,18 @@ class PhoneNumberChangeSerializer(PhoneNumberSerializer):
 
     class Meta(PhoneNumberSerializer.Meta):
         pass
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        number = self.instance
+        if not isinstance(number, PhoneNumber) or "headers" not in attrs:
+            return attrs
+        try:
+            return {**attrs, "headers": restore_masked(number, attrs["headers"])}
+        except LookupError as error:
+            text = "Nothing is stored behind the mask; write the value itself"
+            name = str(error.args[0])
+            details: Any = {"sip": {"headers": {name: field_error("value_error", text).detail}}}
+            raise serializers.ValidationError(details) from error
 
     # Read-only, where the serializer above accepts it.
     phone_number = serializers.CharField(read_only=True)  # type: ignore[assignment]

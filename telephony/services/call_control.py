@@ -9,6 +9,7 @@ from telephony.clients.livekit import calls as livekit_calls
 from telephony.clients.livekit.rooms import delete_room, list_participants
 from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.domain import call_states, timeline
+from telephony.domain.dialled_form import dialled_form
 from telephony.models import Call, Direction, Stage
 from telephony.services.calls import require_callable
 from voiceops.core.clock import database_now
@@ -114,7 +115,8 @@ def transfer_call(*, call: Call, to: str, principal: Principal | None = None) ->
     details = {"to": mask_number(to)}
     audit.record("call.transferred", principal=principal, target=call, changes=details)
     try:
-        run_in_session(lambda livekit: transfer_callee_leg(livekit, call, to))
+        target = dialled_form(call.number, to) if call.number else to
+        run_in_session(lambda livekit: transfer_callee_leg(livekit, call, target))
     except ProviderError as error:
         text = f"The transfer failed: {error}"
         timeline.add_event(call, type="transfer_failed", text=text, at=database_now(), data=data)
@@ -125,7 +127,7 @@ def transfer_call(*, call: Call, to: str, principal: Principal | None = None) ->
 
 
 async def transfer_callee_leg(livekit: LiveKit, call: Call, to: str) -> None:
-    """Transfer the telephone's leg at LiveKit.
+    """Transfer the telephone's leg at LiveKit to a number in the form that its trunk dials.
 
     Raises StateForbids when the leg is gone, and ProviderError.
     """

@@ -27,6 +27,7 @@ from telephony.clients.livekit import trunks as livekit_trunks
 from telephony.clients.livekit.errors import is_outcome_unknown
 from telephony.models import NumberPace, PhoneNumber, Provider
 from telephony.services import purchase
+from telephony.services.sip_headers import SEALED_HEADERS_COLUMN, load_headers, store_headers
 from telephony.services.trunk_config import (
     SipSettings,
     config_of_number,
@@ -54,6 +55,9 @@ SIP_FIELDS = (
     "sip_auth_password",
     "allowed_addresses",
     "headers",
+    "dial_format",
+    "dial_prefix",
+    "codecs",
 )
 
 NumberUseCheck: TypeAlias = Callable[[PhoneNumber], bool]
@@ -195,6 +199,7 @@ def _drop_unchanged(number: PhoneNumber, changes: dict[str, Any]) -> dict[str, A
     """Return the changes that change something: clients may send back all that they have read."""
     current = {name: getattr(number, name) for name in changes}
     current["sip_auth_password"] = decrypt_password(number)
+    current["headers"] = load_headers(number)
     return {name: value for name, value in changes.items() if value != current[name]}
 
 
@@ -205,14 +210,12 @@ def _apply_changes(number: PhoneNumber, changes: dict[str, Any]) -> None:
         )
 
     before = config_of_number(number)
-    for name, value in changes.items():
-        stored = encrypt_password(number, value) if name == "sip_auth_password" else value
-        setattr(number, name, stored)
+    columns = _set_columns(number, changes)
     after = config_of_number(number)
     # LiveKit first: a change that it refuses must not reach the row.
     trunk_ids = livekit_trunks.replace_trunks(before, after) if after != before else None
 
-    values = {name: getattr(number, name) for name in changes}
+    values = {name: getattr(number, name) for name in columns}
     with transaction.atomic():
         still_active = PhoneNumber.unscoped.filter(pk=number.pk, status=Status.ACTIVE)
         is_saved = bool(still_active.update(**values))
@@ -222,6 +225,20 @@ def _apply_changes(number: PhoneNumber, changes: dict[str, Any]) -> None:
         _reapply_until_unchanged(number, after)
     if not is_saved:
         raise NotFound("Phone number not found")
+
+
+def _set_columns(number: PhoneNumber, changes: dict[str, Any]) -> set[str]:
+    """Set the changes on the instance, secrets encrypted; returns the columns to write."""
+    columns = set(changes)
+    for name, value in changes.items():
+        if name == "headers":
+            store_headers(number, value)
+            columns.add(SEALED_HEADERS_COLUMN)
+        elif name == "sip_auth_password":
+            number.sip_auth_password = encrypt_password(number, value)
+        else:
+            setattr(number, name, value)
+    return columns
 
 
 def _reapply_until_unchanged(number: PhoneNumber, applied: livekit_trunks.TrunkConfig) -> None:
@@ -281,7 +298,10 @@ def _build_number(workspace: Workspace, order: NumberOrder) -> PhoneNumber:
     number.sip_auth_username = sip.auth_username
     number.sip_auth_password = encrypt_password(number, sip.auth_password)
     number.allowed_addresses = list(sip.allowed_addresses)
-    number.headers = sip.headers
+    store_headers(number, sip.headers)
+    number.dial_format = sip.dial_format
+    number.dial_prefix = sip.dial_prefix
+    number.codecs = list(sip.codecs) if sip.codecs else None
     # A number with provider_sids, even without any id yet, is also removed at Twilio in an undo.
     number.provider_sids = {} if order.sip else {"bought": order.buy}
     return number

@@ -22,6 +22,7 @@ from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.dialing.pacing import choose_slot, occupy_slot
 from telephony.domain.descriptions import describe_failure
 from telephony.domain.dial_verdicts import IN_DOUBT, classify, provider_code
+from telephony.domain.dialled_form import dialled_form
 from telephony.models import NumberPace, Outcome, PhoneNumber, SipTrunk
 from telephony.services.calls import require_callable
 from voiceops.core.clock import database_now
@@ -91,7 +92,7 @@ def _build_request(number: PhoneNumber, trunk: SipTrunk, to: str, slot: datetime
         identity=f"callee-{unique}",
         trunk_id=trunk.livekit_trunk_id,
         from_number=number.phone_number,
-        to_number=to,
+        to_number=dialled_form(number, to),
         ringing_timeout=TEST_RINGING_SECONDS,
         max_call_duration=TEST_CALL_MAX_SECONDS,
         expires_at=slot + timedelta(seconds=settings.DIAL_TOKEN_SECONDS),

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 
 from telephony.clients.livekit.trunks import Inbound, InboundRoute, Outbound, TrunkConfig
+from telephony.domain.dialled_form import national_spelling
 from telephony.domain.room_names import room_prefix
-from telephony.models import PhoneNumber, SipTrunk, Transport
+from telephony.models import DialFormat, PhoneNumber, SipTrunk, Transport
+from telephony.services.sip_headers import load_headers
 from voiceops.core import crypto
 
 LIVEKIT_TAG_PREFIX = "voiceops:"
@@ -22,7 +24,10 @@ class SipSettings:
     auth_username: str = ""
     auth_password: str = field(default="", repr=False)
     allowed_addresses: tuple[str, ...] = ()
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    dial_format: str | None = None
+    dial_prefix: str | None = None
+    codecs: tuple[str, ...] | None = None
 
 
 def livekit_tag(row: PhoneNumber | SipTrunk) -> str:
@@ -46,6 +51,7 @@ def config_of_number(number: PhoneNumber) -> TrunkConfig:
 
     Raises crypto.DecryptError.
     """
+    codecs = tuple(number.codecs or ())
     return TrunkConfig(
         tag=livekit_tag(number),
         name=f"VoiceOps {number.phone_number}",
@@ -55,10 +61,13 @@ def config_of_number(number: PhoneNumber) -> TrunkConfig:
             numbers=(number.phone_number,),
             auth_username=number.sip_auth_username,
             auth_password=decrypt_password(number),
-            headers=tuple(sorted(number.headers.items())),
+            headers=tuple(sorted(load_headers(number).items())),
+            codecs=codecs,
         ),
         inbound=Inbound(
-            numbers=(number.phone_number,), allowed_addresses=tuple(number.allowed_addresses)
+            numbers=_inbound_spellings(number),
+            allowed_addresses=tuple(number.allowed_addresses),
+            codecs=codecs,
         ),
         route=_route_of(number),
     )
@@ -76,6 +85,16 @@ def config_of_trunk(trunk: SipTrunk) -> TrunkConfig:
     allowed_addresses = tuple(trunk.allowed_addresses)
     inbound = Inbound(numbers, allowed_addresses, trunk.auth_username, password)
     return TrunkConfig(tag, name, inbound=inbound)
+
+
+def _inbound_spellings(number: PhoneNumber) -> tuple[str, ...]:
+    """Return the spellings in which its exchange names the number that is called.
+
+    LiveKit adds a missing plus sign by itself, and would take a national number for a foreign one.
+    """
+    if number.dial_format != DialFormat.NATIONAL:
+        return (number.phone_number,)
+    return (number.phone_number, national_spelling(number.phone_number))
 
 
 def _route_of(number: PhoneNumber) -> InboundRoute | None:

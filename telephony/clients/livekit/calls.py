@@ -13,7 +13,9 @@ DTMF_TOPIC = "voiceops.dtmf"
 
 
 async def transfer_leg(livekit: LiveKit, *, room: str, identity: str, to: str) -> None:
-    """Hand the telephone's leg to another number (E.164); returns once that one has answered.
+    """Hand the telephone's leg to another number; returns once that one has answered.
+
+    `to` is in the form that the trunk dials.
 
     Raises ProviderError.
     """

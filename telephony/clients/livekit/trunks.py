@@ -26,6 +26,8 @@ TRANSPORTS = {
     "tcp": sip.SIP_TRANSPORT_TCP,
     "tls": sip.SIP_TRANSPORT_TLS,
 }
+# G.722 samples at 16 kHz, and its SDP says 8 kHz all the same (RFC 3551, section 4.5.2).
+CODEC_RATE_HERTZ = 8000
 # After this time a request whose answer was lost has been carried out, or never will be.
 LOST_REQUEST_SECONDS = 1.0
 
@@ -39,17 +41,19 @@ class Outbound:
     numbers: tuple[str, ...]
     auth_username: str = ""
     auth_password: str = field(default="", repr=False)
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    codecs: tuple[str, ...] = ()  # the only ones permitted; empty leaves them to LiveKit
 
 
 @dataclass(frozen=True)
 class Inbound:
-    """Which calls may come in: to these numbers (E.164), from these addresses if any are given."""
+    """Which calls may come in: to these numbers, from these addresses if any are given."""
 
     numbers: tuple[str, ...]
     allowed_addresses: tuple[str, ...] = ()
     auth_username: str = ""
     auth_password: str = field(default="", repr=False)
+    codecs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,7 @@ def outbound_info(config: TrunkConfig, wanted: Outbound, base: Any = None) -> An
     # `update` only adds: headers that were taken away would stay.
     info.headers.clear()
     info.headers.update(dict(wanted.headers))
+    _set_codecs(info, wanted.codecs)
     return info
 
 
@@ -186,6 +191,7 @@ def inbound_info(config: TrunkConfig, wanted: Inbound, base: Any = None) -> Any:
     info.auth_password = wanted.auth_password
     _set_list(info.numbers, wanted.numbers)
     _set_list(info.allowed_addresses, wanted.allowed_addresses)
+    _set_codecs(info, wanted.codecs)
     return info
 
 
@@ -318,6 +324,17 @@ async def _delete_trunks(service: Any, trunks: Sequence[Any]) -> None:
     for trunk in trunks:
         async with livekit_errors(SIP):
             await service.delete_trunk(api.DeleteSIPTrunkRequest(sip_trunk_id=trunk.sip_trunk_id))
+
+
+def _set_codecs(info: Any, names: Sequence[str]) -> None:
+    """Permit only these codecs, or end a restriction of ours; keeps what else the media has."""
+    if not names and not info.media.only_listed_codecs:
+        return
+    del info.media.codecs[:]
+    info.media.only_listed_codecs = bool(names)
+    info.media.codecs.extend(sip.SIPCodec(name=name, rate=CODEC_RATE_HERTZ) for name in names)
+    if info.media == sip.SIPMediaConfig():
+        info.ClearField("media")
 
 
 def _copy(base: Any, kind: Any) -> Any:

@@ -242,6 +242,36 @@ def test_transfer_connects_the_callee_to_the_other_number(
     )
 
 
+def test_an_exchange_is_dialled_as_it_wants_and_the_call_stays_e164(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber
+) -> None:
+    sip = {"dial_format": "national", "dial_prefix": "9"}
+    make.client(ours).patch(f"/phone-numbers/{number.pk}", {"sip": sip})
+    call_id = placed(ours, "+12025550186")
+
+    with dialling():
+        call = follow(box, ours, call_id)
+
+    assert [dial["number"] for dial in box.dials()] == ["92025550186"]
+    assert (call["to"], call["from"]) == ("+12025550186", "+12025550100")
+    assert (call["outcome"], call["sip_status_code"]) == ("invalid_number", 404)
+
+
+def test_a_transfer_is_dialled_as_the_exchange_wants(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber
+) -> None:
+    sip = {"dial_format": "national", "dial_prefix": "9"}
+    make.client(ours).patch(f"/phone-numbers/{number.pk}", {"sip": sip})
+    call_id = placed(ours, "+12025550195")
+
+    with dialling():
+        follow(box, ours, call_id, "in_progress")
+        response = make.client(ours).post(f"/calls/{call_id}/transfer", {"to": "+12025550171"})
+
+    sentence = "LiveKit SIP error: call transfer failed: sip status: 486: Busy Here"
+    assert (response.status_code, response.json()) == (500, {"detail": sentence})
+
+
 def test_transfer_to_a_busy_line_leaves_the_call_up(
     ours: Workspace, box: RunningSandbox, number: PhoneNumber
 ) -> None:

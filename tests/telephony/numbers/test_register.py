@@ -38,6 +38,10 @@ def test_registering_returns_the_number(ours: Workspace, box: RunningSandbox) ->
             "transport": "tls",
             "auth_username": "voice",
             "has_password": True,
+            "dial_format": None,
+            "dial_prefix": None,
+            "codecs": None,
+            "headers": {},
         },
         "inbound_agent_id": str(agent.pk),
         "calls_per_second": 2.5,
@@ -90,6 +94,10 @@ def test_defaults_are_the_documented_ones(ours: Workspace, box: RunningSandbox) 
         "transport": "tcp",
         "auth_username": "",
         "has_password": False,
+        "dial_format": None,
+        "dial_prefix": None,
+        "codecs": None,
+        "headers": {},
     }
     assert (answer["label"], answer["inbound_agent_id"]) == ("", None)
     assert (answer["calls_per_second"], answer["max_concurrent_calls"]) == (1.0, 10)
