@@ -181,9 +181,9 @@ def batch(of: Workspace, **fields: Any) -> Batch:
 
 
 def recipient(of: Batch, **fields: Any) -> Recipient:
-    """A pending recipient, due now by default."""
+    """A pending recipient, due now by default, with a number that no other has."""
     row = fields.pop("row_number", None) or of.recipients.count() + 2
-    number = fields.pop("phone_number", f"+1202555{row:04}")
+    number = fields.pop("phone_number", None) or f"+1202555{next(_numbers):04}"
     values = {"values": [number, "Ada"], "due_at": timezone.now(), **fields}
     return Recipient.unscoped.create(
         workspace=of.workspace, batch=of, row_number=row, phone_number=number, **values

@@ -5,6 +5,9 @@ from django.db import models
 from accounts.tenancy import NoDefaultManagerModel
 from voiceops.core.ids import uuid7
 
+# Four hours. Workspaces that are older than this default have none.
+DEFAULT_MIN_GAP_MINUTES = 240
+
 
 class Workspace(NoDefaultManagerModel):
     """A tenant. Every other tenant table belongs to one. Limits are off while they are null."""
@@ -14,7 +17,19 @@ class Workspace(NoDefaultManagerModel):
     calling_window = models.JSONField(null=True, blank=True)
     max_concurrent_calls = models.PositiveIntegerField(null=True, blank=True)
     max_calls_per_day = models.PositiveIntegerField(null=True, blank=True)
-    min_gap_minutes = models.PositiveIntegerField(null=True, blank=True)
+    min_gap_minutes = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        default=DEFAULT_MIN_GAP_MINUTES,
+        help_text="least time between two calls to a number; 0 for none",
+    )
+    # A default must not override what a batch says about its retries; a chosen limit may.
+    min_gap_is_default = models.BooleanField(
+        default=True,
+        db_default=False,
+        help_text="the gap was never changed, and holds between lists that run at the same time; "
+        "one that was chosen also holds for retries and single calls",
+    )
     max_attempts_per_day = models.PositiveIntegerField(null=True, blank=True)
     max_attempts_per_week = models.PositiveIntegerField(null=True, blank=True)
     recording_retention_days = models.PositiveIntegerField(null=True, blank=True)

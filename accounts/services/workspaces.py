@@ -23,6 +23,8 @@ SCHEDULING_HOOKS: ExtensionPoint[SchedulingHook] = ExtensionPoint("hooks of a ch
 
 def create_workspace(*, name: str, user: User, ip: str | None = None, **limits: Any) -> Workspace:
     """Create a workspace whose admin is `user`. It becomes their default if they have none."""
+    if "min_gap_minutes" in limits:
+        limits["min_gap_is_default"] = False
     with transaction.atomic():
         workspace = Workspace.unscoped.create(name=name, **limits)
         workspace.memberships.create(user=user, role=Role.ADMIN)
@@ -39,9 +41,13 @@ def update_workspace(
 ) -> None:
     """Change the workspace's name or limits; the limits apply to all its batches at once."""
     with transaction.atomic():
+        # A client may send back the whole body, without meaning to choose a gap.
+        gap_before = workspace.min_gap_minutes
         for name, value in changes.items():
             setattr(workspace, name, value)
-        workspace.save(update_fields=list(changes))
+        if workspace.min_gap_minutes != gap_before:
+            workspace.min_gap_is_default = False
+        workspace.save(update_fields=[*changes, "min_gap_is_default"])
         audit.record("workspace.updated", principal=principal, target=workspace, changes=changes)
         if changes.keys() & SCHEDULING_FIELDS:
             for apply_schedule in SCHEDULING_HOOKS.all():

@@ -85,7 +85,8 @@ class BatchAdmission(BatchPace):
         if recent is None:
             return None
         workspace = self.workspaces[call.workspace_id]
-        gap = workspace.min_gap_minutes
+        # The default gap was decided when the call was reserved (batches/dialing/gaps.py).
+        gap = None if workspace.min_gap_is_default else workspace.min_gap_minutes
         if gap is not None and recent["last"] and (now - recent["last"]).total_seconds() < 60 * gap:
             return "min_gap"
         for refusal, attempts, limit in (
@@ -126,7 +127,7 @@ def may_dial(batch: Batch, call: Call) -> bool:
 def has_frequency_limits(workspace: Workspace) -> bool:
     """Return whether the workspace limits how often a callee is called."""
     limits = (
-        workspace.min_gap_minutes,
+        None if workspace.min_gap_is_default else workspace.min_gap_minutes,
         workspace.max_attempts_per_day,
         workspace.max_attempts_per_week,
     )

@@ -63,5 +63,5 @@ def gap_ends_at(call: Call, now: datetime) -> datetime:
 
 
 def gap_of(workspace: Workspace) -> timedelta:
-    """Return the least time between two attempts to reach one callee."""
+    """Return the least time between two calls to one number; none while it is off."""
     return timedelta(minutes=min(workspace.min_gap_minutes or 0, MAX_GAP_MINUTES))

@@ -18,6 +18,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from batches.dialing.admission import window_of
 from batches.dialing.calling_windows import opens_at
 from batches.dialing.circuit_breaker import PROBE_INTERVAL, may_probe
+from batches.dialing.gaps import defer_within_gap
 from batches.domain.recipient_transitions import RESERVE, SKIP_CLOSED
 from batches.models import Batch, Recipient
 from telephony.dialing.capacity import capacity_of_number
@@ -156,9 +157,9 @@ def reserve_for_batch(
 
 
 def due_recipients(batch: Batch, wanted: int, now: datetime) -> list[Recipient]:
-    """Return up to `wanted` recipients that are due and inside their calling window, locked.
+    """Return up to `wanted` recipients that are due and may be called now, locked.
 
-    Where some are outside theirs, a longer stretch of the list is read at once. Otherwise a slow
+    Where some are outside their calling window, or were rung too recently, a longer stretch of the list is read at once. Otherwise a slow
     number would defer a country that sleeps two recipients at a time, and those behind it in the
     list that may be called would wait for hours.
     """
@@ -169,11 +170,12 @@ def due_recipients(batch: Batch, wanted: int, now: datetime) -> list[Recipient]:
     )
     # Skips what another dispatcher has locked: those are being reserved there.
     first = list(due[:wanted])
-    found = defer_outside_window(batch, first, now)
+    found = defer_within_gap(batch, defer_outside_window(batch, first, now), now, wanted=wanted)
     if len(found) < len(first):
         others = due.exclude(pk__in=[recipient.pk for recipient in found])
-        found += defer_outside_window(batch, list(others[:MAX_RECIPIENTS_SCANNED]), now)
-    return found[:wanted]
+        inside = defer_outside_window(batch, list(others[:MAX_RECIPIENTS_SCANNED]), now)
+        found += defer_within_gap(batch, inside, now, wanted=wanted - len(found), reserved=found)
+    return found
 
 
 def defer_outside_window(

@@ -16,6 +16,8 @@ from django.conf import settings
 from agents.models import Agent
 from agents.services import published_version
 from batches.dialing.admission import window_of
+from batches.dialing.frequency import gap_of
+from batches.dialing.gaps import find_in_started_batches
 from batches.domain.suppressed_numbers import find_suppressed
 from batches.importing.chunk_writer import (
     DUPLICATE,
@@ -88,7 +90,7 @@ def _preview_table(batch: Batch, table: Table, now: datetime) -> dict[str, Any]:
     repairs = RepairCounter()
     verdicts = validate_rows(table, PhoneParser(batch.default_country), repairs)
     tally = _PreviewTally(batch, table)
-    remarks = [*table.remarks, *tally.count_in_time(verdicts)]
+    remarks = [*table.remarks, *tally.count_in_time(verdicts), *tally.remarks()]
 
     calling = _estimate(batch, tally.recipients, now)
     reasons = dict(tally.reasons)
@@ -130,6 +132,7 @@ class _PreviewTally:
     seen: PhoneNumberSet = field(default_factory=PhoneNumberSet)
     rows: int = 0
     valid: int = 0
+    in_other_batches: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     first_rows: list[dict[str, Any]] = field(default_factory=list)
     first_rejected: list[dict[str, Any]] = field(default_factory=list)
@@ -167,13 +170,31 @@ class _PreviewTally:
         if self.has_suppressions:
             suppressed = find_suppressed(self.batch.workspace_id, numbers)
 
+        in_started = find_in_started_batches(self.batch.workspace_id, numbers)
         is_new_number = iter(self.seen.add(numbers))
         for verdict in chunk:
             if isinstance(verdict, Rejected):
                 self._count_rejected(verdict)
-            else:
-                reason = self._skip_reason(verdict, suppressed, is_new=next(is_new_number))
-                self._count_accepted(verdict, reason)
+                continue
+            reason = self._skip_reason(verdict, suppressed, is_new=next(is_new_number))
+            self._count_accepted(verdict, reason)
+            if reason is None and verdict.phone_number in in_started:
+                self.in_other_batches += 1
+
+    def remarks(self) -> list[str]:
+        """Return what else an uploader should know."""
+        count = self.in_other_batches
+        if not count:
+            return []
+        subject = f"{count:,} {'of them stand' if count > 1 else 'of them stands'}"
+        gap = gap_of(self.batch.workspace)
+        if not gap:
+            return [f"{subject} in another running batch, too, and may be rung by both"]
+        minutes = int(gap.total_seconds()) // 60
+        return [
+            f"{subject} in another running batch, too: a number that one batch has rung is called "
+            f"by the other at least {minutes:,} minutes later"
+        ]
 
     def counts(self, *, repaired: int) -> dict[str, int]:
         """Return the counts of the contract's preview."""

@@ -16,7 +16,7 @@ LIMITS = {
     "calling_window": None,
     "max_concurrent_calls": None,
     "max_calls_per_day": None,
-    "min_gap_minutes": None,
+    "min_gap_minutes": 240,
     "max_attempts_per_day": None,
     "max_attempts_per_week": None,
     "recording_retention_days": None,

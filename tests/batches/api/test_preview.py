@@ -177,3 +177,34 @@ def test_preview_accepts_zero_as_a_required_variable_as_the_import_does(ours: Wo
     )
 
     assert preview["counts"]["missing_variable"] == 0
+
+
+@pytest.mark.parametrize(
+    ("gap", "note"),
+    [
+        (
+            240,
+            "2 of them stand in another running batch, too: a number that one batch has rung is "
+            "called by the other at least 240 minutes later",
+        ),
+        (0, "2 of them stand in another running batch, too, and may be rung by both"),
+    ],
+)
+def test_preview_tells_who_stands_in_another_running_batch(
+    ours: Workspace, data_dir: Path, gap: int, note: str
+) -> None:
+    Workspace.unscoped.filter(pk=ours.pk).update(min_gap_minutes=gap)
+    running = make.batch(ours, status=Batch.Status.RUNNING)
+    ready = make.batch(ours)
+    for batch, number in ((running, "86"), (running, "11"), (running, "12"), (ready, "13")):
+        make.recipient(batch, phone_number=f"+120255501{number}")
+    content = "phone\n+12025550186\n+12025550111\n+12025550113\n"
+
+    preview = preview_list(
+        content=iter([content.encode()]),
+        agent=make.agent(Workspace.unscoped.get(pk=ours.pk)),
+        phone_number=make.phone_number(ours),
+        now=MONDAY_NOON,
+    )
+
+    assert preview["notes"] == [note]

@@ -43,6 +43,7 @@ def test_recipients_are_listed_in_file_order_with_results(ours: Workspace) -> No
     second = make.recipient(
         batch,
         row_number=7,
+        phone_number="+12025550007",
         status="retrying",
         attempts=1,
         outcome="busy",
@@ -50,7 +51,13 @@ def test_recipients_are_listed_in_file_order_with_results(ours: Workspace) -> No
         due_at=later,
     )
     first = make.recipient(
-        batch, row_number=3, status="completed", attempts=1, outcome="answered", due_at=None
+        batch,
+        row_number=3,
+        phone_number="+12025550003",
+        status="completed",
+        attempts=1,
+        outcome="answered",
+        due_at=None,
     )
     call = called(first)
 
@@ -149,7 +156,14 @@ def test_rejected_rows_are_listed_with_their_cells(ours: Workspace) -> None:
 def test_results_start_with_the_uploaded_columns(ours: Workspace) -> None:
     batch = make.batch(ours)
     call = called(
-        make.recipient(batch, status="completed", attempts=1, outcome="answered", due_at=None)
+        make.recipient(
+            batch,
+            phone_number="+12025550002",
+            status="completed",
+            attempts=1,
+            outcome="answered",
+            due_at=None,
+        )
     )
     make.recipient(
         batch, status="skipped", reason="suppressed", due_at=None, values=["+1 202 555 0003"]

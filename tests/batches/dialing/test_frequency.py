@@ -17,7 +17,9 @@ MONTH = 30 * 24 * 60
 
 @pytest.mark.parametrize(("days_ago", "refusal"), [(10, "min_gap"), (40, None)])
 def test_gap_may_be_longer_than_a_week(ours: Workspace, days_ago: int, refusal: str | None) -> None:
-    Workspace.unscoped.filter(pk=ours.pk).update(min_gap_minutes=MONTH, max_attempts_per_week=1)
+    Workspace.unscoped.filter(pk=ours.pk).update(
+        min_gap_minutes=MONTH, min_gap_is_default=False, max_attempts_per_week=1
+    )
     earlier = timezone.now() - timedelta(days=days_ago)
     make.call(
         ours, to_number="+12025550186", stage=Stage.ENDED, outcome="no_answer", intent_at=earlier
@@ -29,7 +31,9 @@ def test_gap_may_be_longer_than_a_week(ours: Workspace, days_ago: int, refusal: 
 
 
 def test_endless_gap_refuses_the_call_and_no_other(ours: Workspace) -> None:
-    Workspace.unscoped.filter(pk=ours.pk).update(min_gap_minutes=2**31 - 1)
+    Workspace.unscoped.filter(pk=ours.pk).update(
+        min_gap_minutes=2**31 - 1, min_gap_is_default=False
+    )
     batch = make.batch(ours, status=Batch.Status.RUNNING)
     call = make.call(ours, to_number="+12025550186", stage=Stage.RESERVED, batch_id=batch.pk)
     earlier_call = make.call(

@@ -256,9 +256,11 @@ def test_expired_suppression_forbids_nothing(batch: Batch, number: PhoneNumber) 
 def test_frequency_limits_hold_across_batches(
     batch: Batch, number: PhoneNumber, setting: str, reason: str
 ) -> None:
-    setattr(batch.workspace, setting, 1)
-    batch.workspace.save(update_fields=[setting])
     recipient = make.recipient(batch)
+    calls = claim(number)
+    setattr(batch.workspace, setting, 1)
+    batch.workspace.min_gap_is_default = setting != "min_gap_minutes"
+    batch.workspace.save(update_fields=[setting, "min_gap_is_default"])
     make.call(
         batch.workspace,
         to_number=recipient.phone_number,
@@ -267,7 +269,7 @@ def test_frequency_limits_hold_across_batches(
         intent_at=timezone.now() - timedelta(seconds=30),
     )
 
-    pacing_round = commit_intents(claim(number))
+    pacing_round = commit_intents(calls)
 
     assert (pacing_round.sends, [job.call.end_reason for job in pacing_round.refused]) == (
         [],
