@@ -27,18 +27,28 @@ REASON_NOTHING_DELIVERED = "Nothing arrived for five days"
 Status = WebhookDelivery.Status
 
 
+def request_headers(delivery: WebhookDelivery, sent_at: datetime) -> dict[str, str]:
+    """Return the headers of one attempt, signed with the endpoint's present secrets.
+
+    Raises crypto.DecryptError when no configured key decrypts a secret.
+    """
+    event = delivery.event
+    return {
+        **signing.sign_headers(
+            delivery.endpoint, message_id=event.message_id, body=event.body, now=sent_at
+        ),
+        "content-type": "application/json",
+        "user-agent": "VoiceOps-Webhooks/1",
+    }
+
+
 def send_delivery(*, delivery: WebhookDelivery, now: datetime) -> HttpResult:
     """Send a claimed delivery once and return the answer, which is not recorded yet.
 
     No transaction is open while the receiver answers.
     """
-    endpoint, event = delivery.endpoint, delivery.event
-    headers = {
-        **signing.sign_headers(endpoint, message_id=event.message_id, body=event.body, now=now),
-        "content-type": "application/json",
-        "user-agent": "VoiceOps-Webhooks/1",
-    }
-    return post(endpoint.url, body=event.body, headers=headers)
+    headers = request_headers(delivery, now)
+    return post(delivery.endpoint.url, body=delivery.event.body, headers=headers)
 
 
 def record_answer(
@@ -52,6 +62,7 @@ def record_answer(
         "attempts": attempts,
         "last_attempt_at": now,
         "response_status": answer.status,
+        "response_excerpt": answer.excerpt,
         "error": answer.error,
         "duration_ms": duration_ms,
     }

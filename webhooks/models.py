@@ -116,6 +116,9 @@ class WebhookDelivery(WorkspaceOwned):
     last_attempt_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
     response_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    response_excerpt = models.TextField(
+        blank=True, default="", db_default="", help_text="the beginning of the answer's body"
+    )
     error = models.CharField(max_length=100, null=True, blank=True)
     duration_ms = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,8 +1,23 @@
+from datetime import timedelta
 from typing import Any
 
+import orjson
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
 from accounts.api.related_fields import WorkspaceSerializer
+from voiceops.api.errors import field_error
 from voiceops.api.fields import ListField
-from voiceops.api.serializers import Boolean, Choice, DateTime, PageQuery, Text, Url
+from voiceops.api.serializers import (
+    Boolean,
+    Choice,
+    DateTime,
+    PageQuery,
+    StrictSerializer,
+    Text,
+    Url,
+)
+from webhooks.delivery import request_headers
 from webhooks.models import EVENTS, WebhookDelivery, WebhookEndpoint, all_events
 
 
@@ -40,7 +55,7 @@ class NewWebhookSerializer(WebhookSerializer):
 
 
 class DeliverySerializer(WorkspaceSerializer):
-    """A delivery in the log: the receiver's status, never the body of its response."""
+    """A delivery in the log: the receiver's status, without payload and answer."""
 
     event = Text(source="event.type", read_only=True)
     event_id = Text(source="event.message_id", read_only=True)
@@ -69,6 +84,79 @@ class DeliverySerializer(WorkspaceSerializer):
         body = super().to_representation(instance)
         pending = instance.status == WebhookDelivery.Status.PENDING
         return body if pending else {**body, "next_attempt_at": None}
+
+
+class AnswerSerializer(serializers.Serializer[Any]):
+    """What the receiver answered to the last attempt; `status` is null when nothing came."""
+
+    status = serializers.IntegerField(allow_null=True)
+    body = serializers.CharField(help_text="the first 500 bytes")
+    error = serializers.CharField(allow_null=True)
+    duration_ms = serializers.IntegerField()
+
+
+class DeliveryDetailSerializer(DeliverySerializer):
+    """A delivery with what was sent and what was answered, for those who look for a mistake."""
+
+    payload = serializers.SerializerMethodField()
+    headers = serializers.SerializerMethodField()
+    answer = serializers.SerializerMethodField()
+
+    class Meta(DeliverySerializer.Meta):
+        fields = [*DeliverySerializer.Meta.fields, "payload", "headers", "answer"]
+        read_only_fields = fields
+
+    def get_payload(self, delivery: WebhookDelivery) -> dict[str, Any]:
+        """The body of the request, parsed."""
+        payload: dict[str, Any] = orjson.loads(delivery.event.body)
+        return payload
+
+    @extend_schema_field(
+        serializers.DictField(
+            child=serializers.CharField(),
+            allow_null=True,
+            help_text="of the last attempt, signed with the webhook's present secrets; "
+            "null before the first",
+        )
+    )
+    def get_headers(self, delivery: WebhookDelivery) -> dict[str, str] | None:
+        if delivery.last_attempt_at is None:
+            return None
+        took = timedelta(milliseconds=delivery.duration_ms or 0)
+        return request_headers(delivery, delivery.last_attempt_at - took)
+
+    @extend_schema_field(AnswerSerializer(allow_null=True))
+    def get_answer(self, delivery: WebhookDelivery) -> dict[str, Any] | None:
+        if delivery.last_attempt_at is None:
+            return None
+        return {
+            "status": delivery.response_status,
+            "body": delivery.response_excerpt,
+            "error": delivery.error,
+            "duration_ms": delivery.duration_ms,
+        }
+
+
+class RedeliverySerializer(StrictSerializer):
+    """Which deliveries to send again: of events from `from` until before `to`."""
+
+    to = DateTime()
+    status = Choice(choices=WebhookDelivery.Status.values, required=False)
+    event = Choice(choices=[*EVENTS, "webhook.test"], required=False)
+
+    def get_fields(self) -> dict[str, Any]:
+        # `from` is a keyword, so that it cannot be an attribute.
+        return {"from": DateTime(), **super().get_fields()}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["to"] <= attrs["from"]:
+            problem = field_error("value_error", "must be later than from")
+            raise serializers.ValidationError({"to": problem.detail})
+        return attrs
+
+
+class QueuedSerializer(serializers.Serializer[Any]):
+    queued = serializers.IntegerField()
 
 
 class DeliveryQuery(PageQuery):

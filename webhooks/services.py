@@ -142,6 +142,41 @@ def redeliver(
     return delivery
 
 
+def redeliver_many(
+    *,
+    endpoint: WebhookEndpoint,
+    since: datetime,
+    until: datetime,
+    status: str | None = None,
+    event: str | None = None,
+    now: datetime,
+    principal: Principal | None = None,
+) -> int:
+    """Send the deliveries of events made from `since` until before `until` again.
+
+    Returns how many. Raises StateForbids when the endpoint is disabled.
+    """
+    _require_enabled(endpoint)
+    rows = endpoint.deliveries.filter(event__at__gte=since, event__at__lt=until)
+    if status is not None:
+        rows = rows.filter(status=status)
+    if event is not None:
+        rows = rows.filter(event__type=event)
+
+    with transaction.atomic():
+        queued = WebhookDelivery.unscoped.filter(pk__in=rows.values("pk")).update(
+            status=WebhookDelivery.Status.PENDING, attempts=0, due_at=now
+        )
+        asked = {"from": since.isoformat(), "to": until.isoformat(), "status": status}
+        audit.record(
+            "webhook.redelivered_many",
+            principal=principal,
+            target=endpoint,
+            changes={**asked, "event": event, "queued": queued},
+        )
+    return queued
+
+
 def _require_enabled(endpoint: WebhookEndpoint) -> None:
     """Raises StateForbids when the endpoint is disabled."""
     if not endpoint.is_enabled:

@@ -16,9 +16,12 @@ from voiceops.api.pagination import validate_query
 from webhooks import services
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.serializers import (
+    DeliveryDetailSerializer,
     DeliveryQuery,
     DeliverySerializer,
     NewWebhookSerializer,
+    QueuedSerializer,
+    RedeliverySerializer,
     WebhookSerializer,
 )
 
@@ -33,12 +36,14 @@ class WebhookViewSet(
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
         "deliveries": Role.MEMBER,
+        "delivery": Role.MEMBER,
         "create": Role.ADMIN,
         "partial_update": Role.ADMIN,
         "destroy": Role.ADMIN,
         "rotate_secret": Role.ADMIN,
         "test": Role.ADMIN,
         "redeliver": Role.ADMIN,
+        "redeliver_many": Role.ADMIN,
     }
 
     def refine_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -95,6 +100,28 @@ class WebhookViewSet(
         )
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(DeliverySerializer(page, many=True).data)
+
+    @extend_schema(responses=DeliveryDetailSerializer)
+    @action(detail=True, methods=["get"], url_path="deliveries/(?P<delivery_id>[^/]+)")
+    def delivery(self, request: Request, pk: str, delivery_id: str) -> Response:
+        """A delivery with its payload, its headers, and what the receiver answered."""
+        return Response(DeliveryDetailSerializer(self._get_delivery(delivery_id)).data)
+
+    @extend_schema(request=RedeliverySerializer, responses={200: QueuedSerializer})
+    @action(detail=True, methods=["post"], url_path="redeliver")
+    def redeliver_many(self, request: Request, pk: str) -> Response:
+        """Sends the deliveries of a span of time again, for a receiver that has lost them."""
+        endpoint = self.get_object()
+        body = self.validate_body(RedeliverySerializer)
+        queued = services.redeliver_many(
+            endpoint=endpoint,
+            since=body.pop("from"),
+            until=body.pop("to"),
+            **body,
+            now=timezone.now(),
+            principal=self.principal,
+        )
+        return Response({"queued": queued})
 
     @extend_schema(request=None, responses=DeliverySerializer)
     @action(detail=True, methods=["post"], url_path="deliveries/(?P<delivery_id>[^/]+)/redeliver")

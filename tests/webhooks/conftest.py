@@ -15,6 +15,7 @@ class Receiver:
     url: str = ""
     answers: list[int] = field(default_factory=lambda: [204])
     headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
     requests: list[tuple[dict[str, str], str]] = field(default_factory=list)
 
     def next_status(self) -> int:
@@ -36,8 +37,9 @@ def receiver(settings: Settings) -> Iterator[Receiver]:
             self.send_response(state.next_status())
             for name, value in state.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(state.body)))
             self.end_headers()
+            self.wfile.write(state.body)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Tests need no access log."""

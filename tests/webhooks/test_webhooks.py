@@ -104,6 +104,7 @@ def test_only_admins_change_webhooks(ours: Workspace) -> None:
         client.post(f"{url}/test"),
         client.post(f"{url}/rotate-secret"),
         client.post(f"{url}/deliveries/{delivery.pk}/redeliver"),
+        client.post(f"{url}/redeliver", {}),
     ]
 
     assert {(a.status_code, a.json()["detail"]) for a in answers} == {

@@ -2,7 +2,7 @@
 
 The address is checked when the connection is made, and the checked address is the one that is
 connected to, so that a name which resolves differently a moment later gains nothing. Redirects are
-not followed and the response body is ignored. With DEBUG=1 every address is allowed.
+not followed; of the response body an excerpt is returned, never all of it. With DEBUG=1 every address is allowed.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from voiceops.core.ip_networks import is_public, parse_address
 
 TIMEOUT_SECONDS = 15  # in total: resolving, connecting, and a response that arrives slowly
 MAX_RESPONSE_BYTES = 64 * 1024
+EXCERPT_BYTES = 500  # enough to show a receiver's own words for what it did not like
 MAX_RETRY_AFTER_LENGTH = 40
 ALLOWED_PORTS = (443, 8443)
 # One message for refused, blocked and timed out: the difference would reveal our own network.
@@ -32,11 +33,15 @@ UNREACHABLE_TEXT = "could not be reached"
 
 @dataclass(frozen=True)
 class HttpResult:
-    """`status` is None without a response. `retry_after` is the receiver's wish in seconds."""
+    """`status` is None without a response. `retry_after` is the receiver's wish in seconds.
+
+    `excerpt` is the beginning of the response body as text.
+    """
 
     status: int | None
     error: str | None = None
     retry_after: float | None = None
+    excerpt: str = ""
 
     @property
     def is_success(self) -> bool:
@@ -95,11 +100,13 @@ async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> HttpResult
         session,
         session.post(url, data=body, headers=headers, allow_redirects=False) as response,
     ):
-        # Read so that the exchange ends normally on the receiver's side; the content is ignored.
-        await response.content.read(MAX_RESPONSE_BYTES)
+        # Read so that the exchange ends normally on the receiver's side.
+        content = await response.content.read(MAX_RESPONSE_BYTES)
         error = None if 200 <= response.status < 300 else f"answered {response.status}"
         retry_after = _retry_after_seconds(response.headers.get("Retry-After"))
-        return HttpResult(response.status, error, retry_after)
+        # PostgreSQL stores no NUL.
+        excerpt = content[:EXCERPT_BYTES].decode(errors="replace").replace("\0", "\ufffd")
+        return HttpResult(response.status, error, retry_after, excerpt)
 
 
 class PublicResolver(AbstractResolver):

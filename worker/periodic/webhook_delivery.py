@@ -124,11 +124,8 @@ def attempt_delivery(delivery: WebhookDelivery, now: datetime) -> bool:
     """Send one claimed delivery and record the answer; returns whether it arrived."""
     began = time.monotonic()
     answer = send_delivery(delivery=delivery, now=now)
-    duration = timedelta(seconds=time.monotonic() - began)
-    record_answer(
-        delivery=delivery,
-        answer=answer,
-        now=now + duration,
-        duration_ms=int(duration.total_seconds() * 1000),
-    )
+    # In whole milliseconds, so that the moment of the signature can be computed from the row.
+    duration_ms = int((time.monotonic() - began) * 1000)
+    answered_at = now + timedelta(milliseconds=duration_ms)
+    record_answer(delivery=delivery, answer=answer, now=answered_at, duration_ms=duration_ms)
     return answer.is_success
