@@ -99,6 +99,11 @@ class ToolSerializer(StoredSerializer):
     headers = JsonObject(child=Text(max_length=2000, allow_blank=True), required=False)
     timeout_seconds = Number(min_value=0.1, max_value=120, required=False)
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["type"] == "webhook" and "url" not in attrs:
+            raise serializers.ValidationError({"url": field_error("value_error.missing").detail})
+        return attrs
+
 
 class VariableName(Text):
     """A name that can stand between `{{` and `}}`."""
@@ -121,6 +126,13 @@ class VariableSerializer(StoredSerializer):
 class VoicemailSerializer(StoredSerializer):
     action = Choice(choices=["hang_up", "leave_message", "continue"], default="hang_up")
     message = VerbatimText(max_length=5000, allow_blank=True, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        message = attrs.get("message", "")
+        if attrs["action"] == "leave_message" and not message.strip():
+            error = field_error("value_error", "leave_message needs a message")
+            raise serializers.ValidationError({"message": error.detail})
+        return attrs
 
 
 class AnalysisSerializer(StoredSerializer):

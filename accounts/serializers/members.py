@@ -1,8 +1,12 @@
+from datetime import datetime
 from typing import Any
+
+from django.utils import timezone
 
 from accounts.api.related_fields import WorkspaceSerializer
 from accounts.models import ApiKey, Invitation, Membership
 from accounts.roles import Role
+from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
     Choice,
     DateTime,
@@ -73,6 +77,11 @@ class ApiKeySerializer(WorkspaceSerializer):
             "expires_at",
         ]
         read_only_fields = ["prefix", "last_used_at"]
+
+    def validate_expires_at(self, at: datetime | None) -> datetime | None:
+        if at is not None and at <= timezone.now():
+            raise field_error("value_error", "the key would be expired at birth")
+        return at
 
 
 class ApiKeyMadeSerializer(ApiKeySerializer):

@@ -1,7 +1,7 @@
 """Bodies of batches: created with a list, changed, previewed, followed."""
 
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.utils import timezone
@@ -145,6 +145,13 @@ class NewBatchSerializer(BatchSerializer):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         require_one_source(self, data)
         return super().to_internal_value(data)
+
+
+class NewPreviewSerializer(NewBatchSerializer):
+    """A batch to be previewed, which needs no name yet."""
+
+    class Meta(NewBatchSerializer.Meta):
+        extra_kwargs: ClassVar = {"name": {"required": False}}
 
 
 class AppendSerializer(StrictSerializer):

@@ -15,6 +15,7 @@ from batches.serializers.batches import (
     AppendSerializer,
     BatchSerializer,
     NewBatchSerializer,
+    NewPreviewSerializer,
     PreviewSerializer,
 )
 from batches.services.create import append_recipients
@@ -26,6 +27,10 @@ LIST_PARSERS = (LongJSON, FormWithFile)
 NEW_BATCH_FORMS = {
     "multipart/form-data": NewBatchSerializer,
     "application/json": NewBatchSerializer,
+}
+PREVIEW_FORMS = {
+    "multipart/form-data": NewPreviewSerializer,
+    "application/json": NewPreviewSerializer,
 }
 APPEND_FORMS = {
     "multipart/form-data": AppendSerializer,
@@ -39,11 +44,11 @@ class PreviewViewSet(WorkspaceViewSet):
     parser_classes = LIST_PARSERS
     required_roles = {"preview": Role.MANAGER}
 
-    @extend_schema(request=NEW_BATCH_FORMS, responses={200: PreviewSerializer})
+    @extend_schema(request=PREVIEW_FORMS, responses={200: PreviewSerializer})
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
         """What a list would come to, as a new batch; nothing is stored."""
-        fields = self.validate_body(NewBatchSerializer)
+        fields = self.validate_body(NewPreviewSerializer)
         content = pop_content(fields)
         return Response(preview_list(content=content, now=timezone.now(), **fields))
 

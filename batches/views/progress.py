@@ -24,7 +24,8 @@ MAX_STREAM_SECONDS = 600.0
 ACCESS_CHECK_SECONDS = 10.0
 # Per process. Further clients get one event, and reconnect.
 MAX_STREAMS = 4
-RETRY_EVENT = b"retry: 2000\n\n"
+# In the first event's block: clients were seen to stumble over a block without data.
+RETRY_LINE = b"retry: 2000\n"
 stream_slots = threading.BoundedSemaphore(MAX_STREAMS)
 
 
@@ -49,7 +50,6 @@ def progress_events(
     batch_id: UUID, *, has_access: Callable[[], bool] = lambda: True
 ) -> Generator[bytes]:
     """Yield an event with the progress at once, then one a second until the batch has ended."""
-    yield RETRY_EVENT
     holds_slot = stream_slots.acquire(blocking=False)
     try:
         yield from _follow(batch_id, has_access, seconds=MAX_STREAM_SECONDS if holds_slot else 0.0)
@@ -61,6 +61,7 @@ def progress_events(
 def _follow(batch_id: UUID, has_access: Callable[[], bool], *, seconds: float) -> Generator[bytes]:
     """Yield progress for that many seconds, at least once."""
     started_at = checked_at = time.monotonic()
+    first_line = RETRY_LINE
     while True:
         began_at = time.monotonic()
         if began_at - checked_at >= ACCESS_CHECK_SECONDS:
@@ -70,7 +71,8 @@ def _follow(batch_id: UUID, has_access: Callable[[], bool], *, seconds: float) -
         batch = Batch.unscoped.select_related("phone_number").filter(pk=batch_id).first()
         if batch is None:
             return
-        yield _event(batch)
+        yield first_line + _event(batch)
+        first_line = b""
 
         now = time.monotonic()
         if batch.status in Batch.Status.final() or now - started_at >= seconds:

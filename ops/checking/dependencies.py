@@ -6,8 +6,8 @@ The readiness probe and the doctor share these functions, so that both mean the 
 it does not.
 """
 
+import asyncio
 import os
-import socket
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -20,10 +20,11 @@ from django.db.migrations.executor import MigrationExecutor
 from kombu.exceptions import OperationalError
 
 from telephony.clients import recording_storage
+from telephony.clients.livekit.rooms import list_rooms
+from telephony.clients.livekit.session import LiveKit, run_in_session
 from voiceops.core.errors import DomainError, ProviderError
 
-# LIVEKIT_URL may be given in either scheme: the SDKs accept both.
-DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+PROBE_ROOM = "voiceops-readiness"  # never made
 STORAGE_TIMEOUT_SECONDS = 5
 STORAGE_PROBE = b"VoiceOps doctor"
 
@@ -79,16 +80,19 @@ def is_file_broker_writable() -> bool:
 
 
 def reach_livekit(*, timeout_seconds: float) -> None:
-    """Open a TCP connection to LiveKit's port. Proves nothing about the API key.
+    """Ask LiveKit for a room that does not exist, which takes the server and our API key.
 
     Raises UnreachableError.
     """
-    parts = urlsplit(settings.LIVEKIT_URL)
-    address = (parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme, 80))
+
+    async def ask(livekit: LiveKit) -> None:
+        async with asyncio.timeout(timeout_seconds):
+            await list_rooms(livekit, [PROBE_ROOM])
+
     try:
-        socket.create_connection(address, timeout_seconds).close()
-    except OSError as error:
-        raise UnreachableError(type(error).__name__) from error
+        run_in_session(ask)
+    except (ProviderError, TimeoutError) as error:
+        raise UnreachableError(str(error) or type(error).__name__) from error
 
 
 def write_and_read_storage() -> bool:

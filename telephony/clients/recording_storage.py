@@ -94,7 +94,12 @@ def is_stored(key: str) -> bool:
     """Return whether there is a recording under this key. Raises ProviderError."""
     try:
         with storage_errors():
-            return recordings_storage().exists(key)
+            storage = recordings_storage()
+            is_found = storage.exists(key)
+            if not is_found and isinstance(storage, S3Storage):
+                # To S3 a missing bucket looks like a missing object (both 404): this one raises.
+                storage.connection.meta.client.head_bucket(Bucket=settings.S3_BUCKET)
+            return is_found
     except SuspiciousOperation:  # the key leads out of the storage
         return False
 

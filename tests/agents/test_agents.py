@@ -299,3 +299,19 @@ def test_every_change_is_audited(ours: Workspace) -> None:
         ("agent.deleted", {"name": "Reception"}),
     ]
     assert {(entry.workspace_id, entry.actor_type) for entry in entries} == {(ours.pk, "api_key")}
+
+
+def test_webhook_tool_without_url_and_message_without_words_are_refused(ours: Workspace) -> None:
+    body = {
+        **FULL,
+        "tools": [{"type": "webhook", "name": "book"}],
+        "voicemail": {"action": "leave_message", "message": " "},
+    }
+
+    response = make.client(ours).post("/agents", body)
+
+    assert response.status_code == 422
+    assert [(error["loc"], error["msg"]) for error in response.json()["detail"]] == [
+        (["body", "tools", 0, "url"], "field required"),
+        (["body", "voicemail", "message"], "leave_message needs a message"),
+    ]

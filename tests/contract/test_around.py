@@ -1,6 +1,5 @@
 """Health, metrics and documentation."""
 
-import socket
 from datetime import timedelta
 
 import pytest
@@ -11,6 +10,7 @@ from pytest_django import Settings
 from accounts.models import Workspace
 from telephony.models import Call
 from tests import make
+from tests.sandbox_server import RunningSandbox
 
 
 def test_healthz_needs_no_database() -> None:
@@ -38,14 +38,20 @@ def test_readyz_names_what_is_unreachable(settings: Settings) -> None:
 
 
 @pytest.mark.django_db
-def test_readyz_succeeds_when_everything_is_reachable(settings: Settings) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as livekit:
-        settings.LIVEKIT_URL = f"ws://127.0.0.1:{livekit.getsockname()[1]}"
-
-        response = Client().get("/readyz")
+def test_readyz_succeeds_when_everything_is_reachable(box: RunningSandbox) -> None:
+    response = Client().get("/readyz")
 
     checks = {"database": "ok", "broker": "ok", "livekit": "ok"}
     assert (response.status_code, response.json()) == (200, {"status": "ready", "checks": checks})
+
+
+@pytest.mark.django_db
+def test_readyz_asks_livekit_with_our_key(box: RunningSandbox, settings: Settings) -> None:
+    settings.LIVEKIT_API_SECRET = "another secret, long enough for the algorithm"
+
+    response = Client().get("/readyz")
+
+    assert (response.status_code, response.json()["checks"]["livekit"]) == (503, "unreachable")
 
 
 def test_metrics_count_unfinished_work(ours: Workspace) -> None:

@@ -1,5 +1,6 @@
 """LiveKit's rooms: made with the agent in them, listed, asked who is there, deleted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from livekit import api
@@ -57,10 +58,13 @@ async def create_room_without_agent(livekit: LiveKit, name: str, *, empty_timeou
         await livekit.api.room.create_room(request)
 
 
-async def list_rooms(livekit: LiveKit) -> list[str]:
-    """Return the names of all open rooms of the LiveKit project. Raises ProviderError."""
+async def list_rooms(livekit: LiveKit, names: Sequence[str] = ()) -> list[str]:
+    """Return the names of the LiveKit project's open rooms, all or those among `names`.
+
+    Raises ProviderError.
+    """
     async with livekit_errors(GENERAL):
-        found = await livekit.api.room.list_rooms(api.ListRoomsRequest())
+        found = await livekit.api.room.list_rooms(api.ListRoomsRequest(names=names))
     return [room.name for room in found.rooms]
 
 

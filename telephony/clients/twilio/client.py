@@ -87,7 +87,7 @@ class Twilio:
     ) -> list[Any]:
         """Return numbers for sale that carry voice; `kind` is local, toll_free or mobile.
 
-        Raises TwilioError, also when no such numbers are sold in the country.
+        Nothing where no such numbers are sold in the country. Raises TwilioError.
         """
         inventory = getattr(self.client.available_phone_numbers(country), kind)
         try:
@@ -96,8 +96,7 @@ class Twilio:
             )
         except TwilioError as error:
             if error.is_not_found:
-                kind_in_words = kind.replace("_", "-")
-                raise TwilioError(f"no {kind_in_words} numbers are sold in {country}") from error
+                return []
             raise
         return found
 

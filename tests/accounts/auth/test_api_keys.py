@@ -259,3 +259,16 @@ def test_a_malformed_address_is_refused(ours: Workspace) -> None:
         422,
         {"detail": [{**wrong, "type": "value_error"}]},
     )
+
+
+def test_key_that_would_be_expired_at_birth_is_refused(ours: Workspace) -> None:
+    body = {"name": "Robot", "role": "member", "expires_at": "2020-01-01T00:00:00Z"}
+
+    response = make.client(ours).post("/api-keys", body)
+
+    assert response.status_code == 422
+    (error,) = response.json()["detail"]
+    assert (error["loc"], error["msg"]) == (
+        ["body", "expires_at"],
+        "the key would be expired at birth",
+    )

@@ -208,3 +208,15 @@ def test_preview_tells_who_stands_in_another_running_batch(
     )
 
     assert preview["notes"] == [note]
+
+
+def test_preview_needs_no_name(ours: Workspace, data_dir: Path) -> None:
+    body = {
+        "agent_id": str(make.agent(ours).pk),
+        "phone_number_id": str(make.phone_number(ours).pk),
+        "recipients": [{"phone_number": "+12025550186"}],
+    }
+
+    response = make.client(ours).post("/batches/preview", body)
+
+    assert (response.status_code, response.json()["counts"]["valid"]) == (200, 1)

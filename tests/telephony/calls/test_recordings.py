@@ -290,6 +290,21 @@ def test_unreachable_s3_is_reported_in_words(
     )
 
 
+def test_missing_bucket_is_the_operators_mistake_and_told(
+    ours: Workspace, bucket: Any, settings: Settings
+) -> None:
+    call = answered(ours)
+    in_bucket(bucket, call)
+    settings.S3_BUCKET = "elsewhere"
+
+    response = make.client(ours).get(f"/calls/{call.pk}/recording")
+
+    assert (response.status_code, response.json()) == (
+        500,
+        {"detail": "S3 error: the bucket does not exist"},
+    )
+
+
 def test_prune_deletes_objects_from_the_bucket(ours: Workspace, bucket: Any) -> None:
     Workspace.unscoped.filter(pk=ours.pk).update(recording_retention_days=1)
     call = answered(ours)
