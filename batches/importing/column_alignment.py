@@ -5,7 +5,7 @@ So an appended list may have its columns in any order, and new ones.
 
 from typing import Any
 
-from batches.importing.columns import Columns, read_columns
+from batches.importing.columns import Columns
 from batches.importing.source import MAX_COLUMNS, UnreadableUpload
 from batches.models import Batch
 
@@ -55,7 +55,9 @@ class ColumnAlignment:
         if not batch.columns or batch.columns == listed.names:
             return index
         if index == listed.phone_index:
-            return read_columns(batch.columns, batch.column_mapping).phone_index
+            phone = batch.phone_column_under(batch.column_mapping)
+            assert phone is not None  # a batch with columns has one
+            return self.names.index(phone)
         # The same name is the same column, even if the mapping has changed since.
         if name in self.names:
             return self.names.index(name)

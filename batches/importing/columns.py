@@ -1,29 +1,22 @@
 """Which column is the phone number, and what the others are called in an agent's prompt."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from batches.domain.spreadsheets import REJECTION_COLUMNS
+from batches.domain.spreadsheets import REJECTION_COLUMNS, RESULT_COLUMNS
+from batches.importing.phone_columns import (
+    PHONE_LIKE,
+    PhoneColumns,
+    guess_phone_columns,
+    normalize_name,
+)
 from batches.importing.source import MAX_COLUMNS, UnreadableUpload
 
 PHONE = "phone_number"
-PHONE_NAMES = (
-    "phone",
-    "phone_number",
-    "phone number",
-    "number",
-    "contact_number",
-    "to",
-    "to_number",
-    "mobile",
-    "msisdn",
-)
 MAX_LISTED_NAMES = 10
 MAX_COLUMN_NAME_CHARACTERS = 60
-_PHONE_LIKE = re.compile(r"[+(]?\d[\d\s().-]{6,}\Z")
 
 
 class SavedColumnMapping(NamedTuple):
@@ -35,12 +28,26 @@ class SavedColumnMapping(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """The beginning of a list: what its columns hold helps to find the phone column."""
+
+    rows: Sequence[Sequence[Any]] = ()
+    country: str | None = None
+    hidden: Collection[int] = ()
+    """Positions of the columns that the workbook hides."""
+
+
+NO_PREVIEW = Preview()
+
+
+@dataclass(frozen=True, slots=True)
 class Columns:
     """A list's columns as uploaded, and the variable of each.
 
-    `variables` has None for the phone column and for ignored ones. `is_correction` marks a
-    rejected.csv that was corrected and uploaded again: its last three columns say which rows it
-    corrects, and `names` leaves them out. `saved_mapping` is the saved mapping that was used.
+    `variables` has None for the phone column and for ignored ones. `alternatives` are the positions
+    of columns with further numbers of the same people. `is_correction` marks a rejected.csv that
+    was corrected and uploaded again: its last three columns say which rows it corrects, and `names`
+    leaves them out. `saved_mapping` is the saved mapping that was used.
     """
 
     names: list[str]
@@ -48,6 +55,7 @@ class Columns:
     phone_index: int
     is_correction: bool = False
     saved_mapping: SavedColumnMapping | None = None
+    alternatives: tuple[int, ...] = ()
 
     @property
     def mapping(self) -> dict[str, str | None]:
@@ -61,6 +69,7 @@ def read_columns(
     mapping: Mapping[str, str | None] | None = None,
     agent_variables: Collection[str] = (),
     saved_mappings: Iterable[SavedColumnMapping] = (),
+    preview: Preview = NO_PREVIEW,
 ) -> Columns:
     """Interpret a header row.
 
@@ -68,16 +77,14 @@ def read_columns(
     "<variable>" | null}`, where null ignores the column. Without a mapping, the first of
     `saved_mappings` that names exactly the list's columns, in any order, applies.
 
-    Columns that no mapping names are guessed. The phone column is the one with the first of
-    `PHONE_NAMES` that is present. Every other column is the variable of its own name, or the
-    agent's variable that differs from it only in case and separators: "First Name" is first_name.
+    Columns that no mapping names are guessed. The phone column is found by its name and by what
+    `preview` holds in it. Every other column is the variable of its own name, or the agent's
+    variable that differs from it only in case and separators: "First Name" is first_name.
 
     Raises UnreadableUpload when there is no phone column or the mapping does not fit the file.
     """
-    names = unique_column_names(header)
-    is_correction = _is_correction(names)
-    if is_correction:
-        names = names[: -len(REJECTION_COLUMNS)]
+    names = _listed_names(header)
+    is_correction = _is_correction(unique_column_names(header))
     if len(names) > MAX_COLUMNS:
         raise UnreadableUpload(
             f"The file has {len(names)} columns, more than the {MAX_COLUMNS} allowed: remove some."
@@ -88,14 +95,15 @@ def read_columns(
     mapping = mapping or (saved.column_mapping if saved else {})
     _check_mapping(mapping, names)
 
-    phone_index = _find_phone_column(names, mapping)
+    phones = _find_phone_columns(names, mapping, preview)
+    phone_index = phones.found
     guesses = _guess_variables(names, agent_variables)
     variables = [
         None if index == phone_index else mapping.get(name, guesses[name])
         for index, name in enumerate(names)
     ]
     _check_variables(names, variables)
-    return Columns(names, variables, phone_index, is_correction, saved)
+    return Columns(names, variables, phone_index, is_correction, saved, phones.alternatives)
 
 
 def extend_header(header: Sequence[Any], width: int) -> list[Any]:
@@ -137,9 +145,27 @@ def _positional_name(position: int) -> str:
     return f"column {position}"
 
 
+def _listed_names(header: Sequence[Any]) -> list[str]:
+    """Return the names of the list's own columns, without those that our exports add."""
+    names = unique_column_names(header)
+    for added in (REJECTION_COLUMNS, RESULT_COLUMNS):
+        if _ends_in(names, added):
+            names = names[: -len(added)]
+    return names
+
+
+def count_result_columns(header: Sequence[Any]) -> int:
+    """Return how many columns at a header's end are those of results.csv: all of them or none."""
+    return len(RESULT_COLUMNS) if _ends_in(unique_column_names(header), RESULT_COLUMNS) else 0
+
+
 def _is_correction(names: Sequence[str]) -> bool:
-    width = len(REJECTION_COLUMNS)
-    return len(names) > width and tuple(names[-width:]) == REJECTION_COLUMNS
+    return _ends_in(names, REJECTION_COLUMNS)
+
+
+def _ends_in(names: Sequence[str], added: Sequence[str]) -> bool:
+    width = len(added)
+    return len(names) > width and tuple(names[-width:]) == tuple(added)
 
 
 def _find_saved_mapping(
@@ -166,24 +192,59 @@ def _check_mapping(mapping: Mapping[str, str | None], names: list[str]) -> None:
         )
 
 
-def _find_phone_column(names: list[str], mapping: Mapping[str, str | None]) -> int:
+class _FoundPhones(NamedTuple):
+    found: int
+    alternatives: tuple[int, ...]
+
+
+def _find_phone_columns(
+    names: list[str], mapping: Mapping[str, str | None], preview: Preview
+) -> _FoundPhones:
+    """Return the phone column, named by the mapping or else guessed.
+
+    Raises UnreadableUpload when there is none.
+    """
+    # Who names the phone column has seen the others, too.
     for index, name in enumerate(names):
         if mapping.get(name) == PHONE:
-            return index
+            return _FoundPhones(index, ())
 
     # A column that the mapping names is not guessed, even if it looks like the phone column.
-    unmapped = [_normalize(name) if name not in mapping else "" for name in names]
-    for phone_name in map(_normalize, PHONE_NAMES):
-        if phone_name in unmapped:
-            return unmapped.index(phone_name)
+    free = [index for index, name in enumerate(names) if name not in mapping]
+    is_header = not any(PHONE_LIKE.match(name) for name in names)
+    guess = guess_phone_columns(
+        names,
+        free=free,
+        # Without a header, numbers would be found, and the first of them lost.
+        sample=preview.rows if is_header else (),
+        country=preview.country,
+        hidden=preview.hidden,
+    )
+    if guess.found is None:
+        raise UnreadableUpload(_why_no_phone_column(names, guess, is_header=is_header))
+    return _FoundPhones(guess.found, guess.alternatives)
 
+
+def _why_no_phone_column(names: list[str], guess: PhoneColumns, *, is_header: bool) -> str:
     # The most frequent mistake deserves a sentence of its own.
-    if any(_PHONE_LIKE.match(name) for name in names):
-        raise UnreadableUpload(
+    if not is_header:
+        return (
             "The file has no phone column: its first row holds a number instead of column names. "
             "Put a row with names such as phone above it."
         )
-    raise UnreadableUpload(
+    if len(guess.doubtful) == 1:
+        name = _join_names([names[guess.doubtful[0]]])
+        return (
+            f"The file has no phone column: {name} looks like phone numbers without country code; "
+            "name it phone and choose a default country."
+        )
+    if guess.doubtful:
+        similar = _join_names([names[index] for index in guess.doubtful])
+        return (
+            f"The file has more than one column that looks like phone numbers: {similar}; "
+            "name one of them phone, or give column_mapping."
+        )
+    return (
         f"The file has no phone column: found the columns {_join_names(names)}; "
         "name one of them phone, or give column_mapping."
     )
@@ -192,15 +253,11 @@ def _find_phone_column(names: list[str], mapping: Mapping[str, str | None]) -> i
 def _guess_variables(names: Sequence[str], agent_variables: Collection[str]) -> dict[str, str]:
     """Return a variable for each column; each of the agent's variables is used at most once."""
     unmatched = [variable for variable in agent_variables if variable not in names]
-    similar = {_normalize(variable): variable for variable in unmatched}
+    similar = {normalize_name(variable): variable for variable in unmatched}
     return {
-        name: name if name in agent_variables else similar.pop(_normalize(name), name)
+        name: name if name in agent_variables else similar.pop(normalize_name(name), name)
         for name in names
     }
-
-
-def _normalize(name: str) -> str:
-    return " ".join(re.split(r"[\s_-]+", name.strip().lower()))
 
 
 def _check_variables(names: list[str], variables: list[str | None]) -> None:

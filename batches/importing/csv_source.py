@@ -9,6 +9,7 @@ from itertools import count, islice, repeat
 from pathlib import Path
 from typing import IO
 
+from batches.importing.cells import BlockCheck, clean_cells
 from batches.importing.source import (
     MAX_CELL_CHARACTERS,
     UNREADABLE_ROW,
@@ -155,6 +156,7 @@ def _read_lines(file: Iterable[str], delimiter: str, *, damaged: bool) -> Iterat
     Blocks with line breaks in quotes or stray quotation marks are read record by record.
     """
     lines = iter(file)
+    check = BlockCheck(delimiter)
     row_number = 0
     while block := list(islice(lines, BLOCK_LINES)):
         # Damaged files need the raw lines of each record, to find the damage in them.
@@ -166,6 +168,8 @@ def _read_lines(file: Iterable[str], delimiter: str, *, damaged: bool) -> Iterat
             )
             continue
 
+        if check.may_need_cleaning(block):
+            records = [clean_cells(cells) for cells in records]
         # Short lines cannot have long cells, which spares the check for nearly all blocks.
         if max(map(len, block)) > MAX_CELL_CHARACTERS:
             for at, cells in enumerate(records, start=row_number + 1):
@@ -197,6 +201,7 @@ def _read_single_records(
                 row_number += 1
                 if len(pending) > 1 and not _is_one_record(pending, delimiter):
                     break
+                cells = clean_cells(cells)
                 problem = check_cell_length(cells)
                 if damaged and _NOT_STORABLE.search("".join(pending)):
                     problem = _DAMAGED

@@ -181,10 +181,11 @@ class _ListReader:
         opened = open_table(
             upload_path(batch.upload),
             max_rows=settings.MAX_UPLOAD_ROWS,
-            mapping=batch.column_mapping,
+            mapping=batch.list_mapping if batch.rows_before else batch.column_mapping,
             agent_variables=self._agent_variables,
             is_append=batch.rows_before > 0,
             saved_mappings=self._saved_mappings,
+            default_country=batch.default_country,
         )
         with opened as self.table:
             saved = self.table.columns.saved_mapping

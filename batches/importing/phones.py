@@ -6,7 +6,6 @@ that are never dialled: docs/reference/reliability.md §E2, §O7.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
 import phonenumbers
@@ -19,7 +18,13 @@ from batches.importing.numbering_plans import (
     dialable_pattern,
     national_plan,
 )
-from voiceops.core.phone_numbers import E164_PATTERN, format_e164, why_not_dialable
+from voiceops.core.changed_plans import explain_change, update_number
+from voiceops.core.phone_numbers import (
+    E164_PATTERN,
+    format_e164,
+    normalize_spelling,
+    why_not_dialable,
+)
 
 MISSING_NUMBER = "missing_number"
 NOT_A_NUMBER = "not_a_number"
@@ -30,17 +35,16 @@ DAMAGED_NUMBER = "damaged_number"
 MAX_QUOTED_CHARACTERS = 40
 MAX_SHORT_DIGITS = 6
 MIN_DIGITS = 2
-# Soft hyphens, zero-width spaces, marks of writing direction.
-_INVISIBLE = dict.fromkeys(
-    [0x00AD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF]
-)
+MIN_SEPARATE_DIGITS = 7  # of each number where only a blank separates two
+MAX_WORDS = 12
 _QUOTATION_MARKS = "\"'` \u00b4\u2018\u2019"
 _FLOAT_TAIL = re.compile(r"\.0*\Z")
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})\Z", re.ASCII)
 _WHOLE_FLOAT = re.compile(r"(\+?\d+)[.,]0*\Z", re.ASCII)
 _QUOTED = re.compile(r'="?([^"]*)"?\Z')
 _SPREADSHEET_ERROR = re.compile(r"#(?:#+|[A-Z/0]+[!?]?)\Z")
-_SEPARATOR = re.compile(r"\s*(?:[/;|&]|,(?!,)|\bor\b|\band\b)\s*", re.IGNORECASE)
+_SEPARATOR = re.compile(r"\s*(?:[/;|&\n\r\u2028]|:::|,(?!,)|\bor\b|\band\b)\s*", re.IGNORECASE)
+_NEXT_INTERNATIONAL = re.compile(r"(?<=\d)\s+(?=\(?\+)")
 _NUMBER_DIGITS = 6  # a part of a cell with that many digits counts as a number
 _ALPHABETIC = re.compile(r"[^\W\d_]")
 _EMERGENCY_ANYWHERE = frozenset({"112", "911", "999", "000", "110", "113", "115", "118", "119"})
@@ -50,11 +54,13 @@ _EMERGENCY_ANYWHERE = frozenset({"112", "911", "999", "000", "110", "113", "115"
 class ParsedNumber:
     """A number that may be dialled.
 
-    `repaired` when a spreadsheet had damaged it and only one repair was possible.
+    `repaired` when a spreadsheet had damaged it, or its numbering plan has changed, and only one
+    repair was possible. `others` are further numbers of the same cell.
     """
 
     e164: str
     repaired: bool = False
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,31 +133,58 @@ class PhoneParser:
 
     def _parse_any(self, original: str) -> ParsedNumber | RefusedNumber:
         # Full-width digits, direction marks and quotation marks come from copying.
-        visible = unicodedata.normalize("NFKC", original.translate(_INVISIBLE))
-        text = visible.strip().strip(_QUOTATION_MARKS)
+        text = normalize_spelling(original).strip(_QUOTATION_MARKS)
         if not text:
             return RefusedNumber(MISSING_NUMBER, "The phone number is missing")
 
         repaired = _undo_spreadsheet_damage(text)
         if isinstance(repaired, RefusedNumber):
             return repaired
+        parts = split_numbers(repaired)
+        if len(parts) > 1 and (several := self._parse_several(parts)):
+            return several
         if refusal := self._refuse_non_numbers(repaired):
             return refusal
         if repaired.startswith("00"):
             repaired = "+" + repaired[2:].lstrip(" -.(")
 
         verdict = self._parse_with_library(repaired)
-        if isinstance(verdict, ParsedNumber) and repaired != text:
+        if isinstance(verdict, RefusedNumber):
+            return self._parse_between_blanks(text) or verdict
+        if repaired != text:
             return ParsedNumber(verdict.e164, repaired=True)
         return verdict
 
+    def _parse_several(self, parts: list[str]) -> ParsedNumber | None:
+        """Return the numbers of a cell that holds several; None when none of them is good."""
+        verdicts = [self._parse_any(part) for part in parts]
+        good = [verdict for verdict in verdicts if isinstance(verdict, ParsedNumber)]
+        numbers = list(dict.fromkeys(verdict.e164 for verdict in good))
+        if not numbers:
+            return None
+        return ParsedNumber(numbers[0], any(each.repaired for each in good), tuple(numbers[1:]))
+
+    def _parse_between_blanks(self, text: str) -> ParsedNumber | None:
+        """Return two numbers that only a blank separates, if there is one way to do so."""
+        words = text.split()
+        if not 1 < len(words) <= MAX_WORDS or _count_digits(text) < 2 * MIN_SEPARATE_DIGITS:
+            return None
+        pairs = (
+            (self.parse_plain(" ".join(words[:at])), self.parse_plain(" ".join(words[at:])))
+            for at in range(1, len(words))
+        )
+        good = [
+            ParsedNumber(first, others=(second,)) for first, second in pairs if first and second
+        ]
+        return good[0] if len(good) == 1 else None
+
     def _refuse_non_numbers(self, text: str) -> RefusedNumber | None:
-        """Refuse words, several numbers in one cell, short and emergency numbers."""
+        """Refuse words, several bad numbers in one cell, short and emergency numbers."""
         digits = re.sub(r"\D", "", text)
         quoted = _quote(text)
         if len(digits) < MIN_DIGITS:
             return RefusedNumber(NOT_A_NUMBER, f"{quoted} is not a phone number")
-        if _count_numbers(text) > 1:
+        if len(split_numbers(text)) > 1:
             return RefusedNumber(
                 INVALID_NUMBER, f"{quoted} holds more than one number: keep one of them"
             )
@@ -199,10 +232,13 @@ class PhoneParser:
     def _check_dialable(
         self, text: str, number: PhoneNumber, *, is_international: bool
     ) -> ParsedNumber | RefusedNumber:
+        is_old_form = False
         if not phonenumbers.is_valid_number(number):
-            return RefusedNumber(
-                INVALID_NUMBER, self._why_invalid(text, number, is_international=is_international)
-            )
+            updated = update_number(number)
+            if updated is None:
+                message = self._why_invalid(text, number, is_international=is_international)
+                return RefusedNumber(INVALID_NUMBER, message)
+            number, is_old_form = updated, True
         e164 = format_e164(number)
         if reason := why_not_dialable(number):
             return RefusedNumber(NOT_DIALABLE, reason)
@@ -217,7 +253,7 @@ class PhoneParser:
                     DAMAGED_NUMBER,
                     f"{_quote(text)} could be {e164} or {other}: write it with a leading +",
                 )
-        return ParsedNumber(e164)
+        return ParsedNumber(e164, repaired=is_old_form)
 
     def _why_invalid(self, text: str, number: PhoneNumber, *, is_international: bool) -> str:
         place = self.country
@@ -228,6 +264,8 @@ class PhoneParser:
             advice = ""
 
         quoted = _quote(text)
+        if explanation := explain_change(number):
+            return f"{quoted} is written in an old form: {explanation}"
         possible = phonenumbers.is_possible_number_with_reason(number)
         if possible in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY):
             return f"{quoted} is too short for a {place} number{advice}"
@@ -236,10 +274,20 @@ class PhoneParser:
         return f"{quoted} does not exist among {place} numbers{advice}"
 
 
-def _count_numbers(text: str) -> int:
-    """Return how many parts of a cell have enough digits to be a number."""
-    digit_counts = [len(re.sub(r"\D", "", part)) for part in _SEPARATOR.split(text)]
-    return sum(count >= _NUMBER_DIGITS for count in digit_counts)
+def split_numbers(text: str) -> list[str]:
+    """Return the parts of a cell that have enough digits to be a number each."""
+    parts = [part for part in _SEPARATOR.split(text) if _count_digits(part) >= _NUMBER_DIGITS]
+    # Where only blanks stand between numbers, each begins with its plus.
+    return [
+        number.strip()
+        for part in parts
+        for number in _NEXT_INTERNATIONAL.split(part)
+        if _count_digits(number) >= _NUMBER_DIGITS
+    ]
+
+
+def _count_digits(text: str) -> int:
+    return sum(character.isdigit() for character in text)
 
 
 def _is_short(digits: str, country: str) -> bool:

@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from batches.domain.spreadsheets import REJECTION_COLUMNS, unescape_formula
-from batches.importing.phones import PhoneParser, RefusedNumber
+from batches.domain.spreadsheets import REJECTION_COLUMNS
+from batches.importing.phones import (
+    MISSING_NUMBER,
+    ParsedNumber,
+    PhoneParser,
+    RefusedNumber,
+)
 from batches.importing.source import (
     TOO_MANY_COLUMNS,
     Line,
@@ -48,9 +53,32 @@ Verdict = Accepted | Rejected
 
 @dataclass(slots=True)
 class RepairCounter:
-    """How many numbers a spreadsheet had damaged and the parser repaired."""
+    """How many numbers were repaired, or found where a list should not have them.
+
+    `repaired`: damaged by a spreadsheet, or of an old numbering plan. `several`: rows with more
+    than one number in a cell. `elsewhere`: rows called at the number of another column.
+    """
 
     repaired: int = 0
+    several: int = 0
+    elsewhere: int = 0
+
+    def remarks(self) -> list[str]:
+        """Return what the uploader should know about it."""
+        found = []
+        if self.several:
+            hold = "row holds" if self.several == 1 else "rows hold"
+            found.append(
+                f"{self.several:,} {hold} more than one number in a cell: the first good one is "
+                "called"
+            )
+        if self.elsewhere:
+            have = "row has" if self.elsewhere == 1 else "rows have"
+            found.append(
+                f"{self.elsewhere:,} {have} no good number in the phone column and one in another: "
+                "that one is called"
+            )
+        return found
 
 
 def validate_rows(
@@ -104,11 +132,30 @@ def _validate_irregular_row(
         return Rejected(row_number, problem.code, problem.message, kept, corrects)
 
     number = parser.parse(phone_text(cells[table.columns.phone_index]))
+    if isinstance(number, RefusedNumber) and table.columns.alternatives:
+        number = _parse_alternatives(number, cells, table, parser)
+        if repairs is not None and isinstance(number, ParsedNumber):
+            repairs.elsewhere += 1
     if isinstance(number, RefusedNumber):
         return Rejected(row_number, number.code, number.message, cells, corrects)
     if repairs is not None:
         repairs.repaired += number.repaired
+        repairs.several += bool(number.others)
     return Accepted(row_number, number.e164, cells, corrects)
+
+
+def _parse_alternatives(
+    refusal: RefusedNumber, cells: list[Any], table: Table, parser: PhoneParser
+) -> ParsedNumber | RefusedNumber:
+    """Return the first good number of the row's other phone columns, else why there is none."""
+    for index in table.columns.alternatives:
+        number = parser.parse(phone_text(cells[index]))
+        if isinstance(number, ParsedNumber):
+            return number
+        # A wrong number says more than an empty cell.
+        if refusal.code == MISSING_NUMBER:
+            refusal = number
+    return refusal
 
 
 def phone_text(cell: Any) -> str:
@@ -143,10 +190,9 @@ def _fit_to_header(
 
 
 def _parse_correction(cells: list[Any], width: int) -> tuple[list[Any], int | None]:
-    """Split a row of rejected.csv: the uploaded cells without our escapes, the row it corrects."""
+    """Split a row of rejected.csv: the uploaded cells, and the row it corrects."""
     rejection = cells[width : width + 1]
     digits = str(rejection[0]).strip() if rejection else ""
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= MAX_ROW_NUMBER_DIGITS
-    uploaded = [unescape_formula(cell) for cell in cells[:width]]
     overflow = cells[width + len(REJECTION_COLUMNS) :]
-    return uploaded + overflow, int(digits) if is_number else None
+    return cells[:width] + overflow, int(digits) if is_number else None

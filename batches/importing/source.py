@@ -62,7 +62,12 @@ def check_cell_length(cells: list[Any]) -> Problem | None:
     """Return the problem of a row with too long a cell (docs/reference/reliability.md §E3)."""
     # The first long cell is enough for the message.
     for position, cell in enumerate(cells, start=1):
-        if isinstance(cell, str) and len(cell) > MAX_CELL_CHARACTERS:
+        if (
+            isinstance(cell, str)
+            and len(cell) > MAX_CELL_CHARACTERS
+            # Blanks around a value are no part of it.
+            and len(cell.strip()) > MAX_CELL_CHARACTERS
+        ):
             return Problem(
                 UNREADABLE_ROW,
                 f"The cell in column {position} is longer than {MAX_CELL_CHARACTERS:,} characters",

@@ -3,20 +3,23 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from batches.importing.columns import (
     PHONE,
     Columns,
+    Preview,
     SavedColumnMapping,
+    count_result_columns,
     extend_header,
     read_columns,
     unique_column_names,
 )
 from batches.importing.csv_source import open_delimited
 from batches.importing.json_source import RECIPIENTS_SUFFIX, open_recipients
+from batches.importing.phone_columns import SAMPLE_ROWS
 from batches.importing.source import Line, Source, UnreadableUpload
 from batches.importing.xlsx_source import open_workbook
 
@@ -51,11 +54,12 @@ def open_table(
     agent_variables: Collection[str] = (),
     is_append: bool = False,
     saved_mappings: Iterable[SavedColumnMapping] = (),
+    default_country: str | None = None,
 ) -> Iterator[Table]:
     """Open a stored upload: CSV in any spelling, XLSX, or recipients sent as JSON.
 
     `mapping`, `agent_variables` and `saved_mappings` are those of `read_columns`. An appended list
-    need not have every column that the mapping names.
+    need not have every column that the mapping names. `default_country` helps to find phones.
 
     Raises UnreadableUpload, mostly here (also for too many rows), sometimes while lines are read.
     """
@@ -68,14 +72,14 @@ def open_table(
             mapping, saved_mappings = {PHONE: PHONE}, ()
         elif is_append and mapping:
             mapping = _drop_absent_columns(mapping, header)
-        columns = _read_columns(source, header, mapping, agent_variables, saved_mappings)
         # Read now, so that a list without rows is refused before anything is stored.
-        first = _read_first_row(source)
-
+        first = _read_first_rows(source)
+        preview = Preview([line[1] for line in first], default_country)
+        columns = _read_columns(source, header, mapping, agent_variables, saved_mappings, preview)
         expected = source.expected_lines
         yield Table(
             columns=columns,
-            lines=chain([first], source.lines),
+            lines=_drop_result_columns(chain(first, source.lines), header, len(columns.names)),
             keeps_blank_rows=source.keeps_blank_rows,
             max_rows=max_rows,
             expected_rows=None if expected is None else max(expected - 1, 1),
@@ -116,13 +120,24 @@ def _read_header(source: Source) -> list[Any]:
     return extend_header(cells, source.filled_columns(cells))
 
 
-def _read_first_row(source: Source) -> Line:
-    # Lazily: no more than one row is read here.
+def _read_first_rows(source: Source) -> list[Line]:
+    # Lazily: a long list is read while it is stored.
     rows = (line for line in source.lines if source.keeps_blank_rows or has_content(line))
-    first = next(rows, None)
-    if first is None:
+    first = list(islice(rows, SAMPLE_ROWS))
+    if not first:
         raise UnreadableUpload("The file is empty: it has a header row and no rows below it.")
     return first
+
+
+def _drop_result_columns(lines: Iterator[Line], header: list[Any], width: int) -> Iterator[Line]:
+    """Return the rows of an earlier results file without the cells that the export added."""
+    added = count_result_columns(header)
+    if not added:
+        return lines
+    return (
+        (row_number, cells[:width] if len(cells) <= width + added else cells, problem)
+        for row_number, cells, problem in lines
+    )
 
 
 def _drop_absent_columns(

@@ -144,7 +144,7 @@ def read_rows(
     """
     # iter_rows() begins at the top of the sheet, whatever sheet.start is.
     for row_number, cells in enumerate(sheet.iter_rows(), start=1):
-        texts = [cell_text(cell)[: max_cell + 1] for cell in cells[: max_columns + 1]]
+        texts = [cell_text(cell).strip()[: max_cell + 1] for cell in cells[: max_columns + 1]]
         if not any(cells[max_columns + 1 :]):
             while texts and not texts[-1]:
                 texts.pop()

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import orjson
 
+from batches.domain.spreadsheets import unescape_formula
 from batches.importing.source import (
     MAX_CELL_CHARACTERS,
     MAX_COLUMNS,
@@ -19,6 +20,7 @@ from batches.importing.source import (
 )
 
 CHILD = Path(__file__).with_name("xlsx_child.py")
+GUARDED_TEXT = b"\"'"  # a JSON string that begins with an apostrophe
 CHILD_DIED = (
     "The file is unreadable: the workbook is damaged, or needs more memory or time than a list of "
     "phone numbers may. Save the list as CSV and upload that."
@@ -59,7 +61,7 @@ def open_workbook(path: Path, *, max_rows: int) -> Iterator[Source]:
 
 
 def _read_answer(pipe: IO[bytes]) -> Any:
-    """Return the child's next line.
+    """Return the child's next line, with a row's cells as an earlier export found them.
 
     Raises UnreadableUpload with the child's refusal, or because it died.
     """
@@ -67,6 +69,9 @@ def _read_answer(pipe: IO[bytes]) -> Any:
     if not line.endswith(b"\n"):
         raise UnreadableUpload(CHILD_DIED)
     answer = orjson.loads(line)
+    if GUARDED_TEXT in line and isinstance(answer, list):
+        row_number, cells = answer
+        return [row_number, [unescape_formula(cell) for cell in cells]]
     if isinstance(answer, dict) and "error" in answer:
         raise UnreadableUpload(answer["error"])
     return answer

@@ -1,5 +1,6 @@
 """A batch: a list of recipients, called by one agent from one number."""
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from django.db import models
@@ -150,13 +151,32 @@ class Batch(WorkspaceOwned):
 
     @property
     def known_mapping(self) -> dict[str, str | None] | None:
-        """The mapping that was given or found for the list; None before the import has read it.
-
-        The column without a variable holds the phone number.
-        """
+        """The mapping that was given or found for the list; None before the import has read it."""
         if self.column_mapping is not None or not self.columns:
             return self.column_mapping
         pairs = zip(self.columns, self.variable_names, strict=False)
         return {
             column: "phone_number" if variable is None else variable for column, variable in pairs
         }
+
+    @property
+    def list_mapping(self) -> dict[str, str | None] | None:
+        """The mapping that appended lists are read by: the same columns mean the same."""
+        phone = self.phone_column_under(self.column_mapping)
+        if phone is None:
+            return self.column_mapping
+        return {**(self.column_mapping or {}), phone: "phone_number"}
+
+    def phone_column_under(self, mapping: Mapping[str, str | None] | None) -> str | None:
+        """Return the column that holds the phone number, as the list was read with this mapping.
+
+        None before the import has read the list.
+        """
+        mapping = mapping or {}
+        for column in self.columns:
+            if mapping.get(column) == "phone_number":
+                return str(column)
+        # A guessed column is the only one without a variable that the mapping does not name.
+        pairs = zip(self.columns, self.variable_names, strict=False)
+        guessed = (name for name, variable in pairs if variable is None and name not in mapping)
+        return next(guessed, None)

@@ -9,20 +9,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from batches.domain.spreadsheets import REJECTION_COLUMNS
+from batches.domain.spreadsheets import REJECTION_COLUMNS, RESULT_COLUMNS
 from batches.models import Batch
 from telephony.models import Call
 
-RESULT_COLUMNS = (
-    "status",
-    "outcome",
-    "reason",
-    "attempts",
-    "sip_status_code",
-    "called_at",
-    "duration_seconds",
-    "call_id",
-)
 REPORT_CHUNK_ROWS = 900
 Row = list[Any]
 SentCall = tuple[int | None, datetime | None, float | None, UUID]

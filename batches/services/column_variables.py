@@ -5,7 +5,7 @@ from typing import Any
 
 from batches.domain.recipient_transitions import RESTORE_COMPLETE, SKIP_INCOMPLETE
 from batches.importing.chunk_writer import MISSING_VARIABLE, is_blank, required_variables
-from batches.importing.columns import read_columns
+from batches.importing.columns import PHONE, read_columns
 from batches.importing.source import UnreadableUpload
 from batches.models import Batch, Recipient
 from voiceops.core.clock import database_now
@@ -24,11 +24,16 @@ def rename_variables(batch: Batch, *, mapping_before: Mapping[str, str | None] |
     if not batch.columns:
         return
     known = batch.agent_version.variable_names
+    phone = batch.phone_column_under(mapping_before)
+    mapping = dict(batch.column_mapping or {})
+    if phone is not None and PHONE not in mapping.values():
+        # The phone column may have been found by its content, which is not read again.
+        mapping.setdefault(phone, PHONE)
     try:
-        columns = read_columns(batch.columns, batch.column_mapping, known)
+        columns = read_columns(batch.columns, mapping, known)
     except UnreadableUpload as error:
         raise Invalid(str(error)) from error
-    if columns.phone_index != read_columns(batch.columns, mapping_before).phone_index:
+    if columns.names[columns.phone_index] != phone:
         raise Invalid(OTHER_PHONE)
     batch.variable_names = columns.variables
 

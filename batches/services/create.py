@@ -37,7 +37,12 @@ def create_batch(
     workspace = agent.workspace
     mapping = fields.get("column_mapping")
     saved_mappings = load_saved_mappings(workspace.pk)
-    stored = stored_upload(content, mapping=mapping, saved_mappings=saved_mappings)
+    stored = stored_upload(
+        content,
+        mapping=mapping,
+        saved_mappings=saved_mappings,
+        default_country=fields.get("default_country"),
+    )
     with stored as upload, transaction.atomic():
         batch = Batch.unscoped.create(
             workspace=workspace, agent=agent, phone_number=phone_number, upload=upload, **fields
@@ -60,7 +65,12 @@ def append_recipients(
         raise StateForbids(STILL_VALIDATING)
     if batch.status in (Batch.Status.STOPPED, Batch.Status.FAILED):
         raise StateForbids(HAS_ENDED)
-    stored = stored_upload(content, mapping=batch.column_mapping, is_append=True)
+    stored = stored_upload(
+        content,
+        mapping=batch.list_mapping,
+        is_append=True,
+        default_country=batch.default_country,
+    )
     with stored as upload, transaction.atomic():
         begin_append(batch=batch, upload=upload)
         audit.record("batch.appended", principal=principal, target=batch)

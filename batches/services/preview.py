@@ -67,15 +67,17 @@ def preview_list(
         phone_number=phone_number,
         **fields,
     )
-    saved_mappings = load_saved_mappings(batch.workspace_id)
-    stored = stored_upload(content, mapping=batch.column_mapping, saved_mappings=saved_mappings)
-    with stored as name:
+    reading: dict[str, Any] = {
+        "mapping": batch.column_mapping,
+        "saved_mappings": load_saved_mappings(batch.workspace_id),
+        "default_country": batch.default_country,
+    }
+    with stored_upload(content, **reading) as name:
         opened = open_table(
             upload_path(name),
             max_rows=settings.MAX_UPLOAD_ROWS,
-            mapping=batch.column_mapping,
             agent_variables=batch.agent_version.variable_names,
-            saved_mappings=saved_mappings,
+            **reading,
         )
         try:
             with opened as table:
@@ -90,7 +92,8 @@ def _preview_table(batch: Batch, table: Table, now: datetime) -> dict[str, Any]:
     repairs = RepairCounter()
     verdicts = validate_rows(table, PhoneParser(batch.default_country), repairs)
     tally = _PreviewTally(batch, table)
-    remarks = [*table.remarks, *tally.count_in_time(verdicts), *tally.remarks()]
+    remarks = [*table.remarks, *tally.count_in_time(verdicts)]
+    remarks += [*repairs.remarks(), *tally.remarks()]
 
     calling = _estimate(batch, tally.recipients, now)
     reasons = dict(tally.reasons)

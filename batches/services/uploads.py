@@ -34,6 +34,7 @@ def stored_upload(
     mapping: Mapping[str, str | None] | None,
     is_append: bool = False,
     saved_mappings: Iterable[SavedColumnMapping] = (),
+    default_country: str | None = None,
 ) -> Iterator[str]:
     """Store a list and check its beginning; yields its name, for `Batch.upload`.
 
@@ -55,6 +56,7 @@ def stored_upload(
                 mapping=mapping,
                 is_append=is_append,
                 saved_mappings=saved_mappings,
+                default_country=default_country,
             ):
                 pass
         yield name

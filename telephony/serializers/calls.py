@@ -23,6 +23,8 @@ from voiceops.api.serializers import (
     Uuid,
     WalkQuery,
 )
+from voiceops.core.errors import Invalid
+from voiceops.core.phone_numbers import normalize_spelling, to_e164
 
 PUBLIC_STATUSES = list(dict.fromkeys(PUBLIC_STATUS.values()))
 VERSION_COLUMN = "agent_version__number"
@@ -164,9 +166,15 @@ class NumberSearchText(Text):
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
-        digits = "".join(character for character in text if character.isdigit())
-        has_alphabetic = any(character.isalpha() for character in text)
-        return f"+{digits}" if digits and not has_alphabetic else text
+        spelling = normalize_spelling(text)
+        digits = "".join(str(int(character)) for character in spelling if character.isdecimal())
+        if not digits or any(character.isalpha() for character in spelling):
+            return text
+        try:
+            # A number of an old numbering plan was called in its new form.
+            return to_e164(f"+{digits}")
+        except Invalid:
+            return f"+{digits}"
 
 
 class CallQuery(WalkQuery):

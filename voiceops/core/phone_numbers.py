@@ -5,16 +5,37 @@ The latter holds for lists, single calls, test calls and transfers alike
 """
 
 import re
+import unicodedata
 
 import phonenumbers
 from phonenumbers import PhoneNumberType
 from phonenumbers.phonenumber import PhoneNumber
 
+from voiceops.core.changed_plans import update_number
 from voiceops.core.errors import Invalid
 
 E164_PATTERN = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
 # Digits and the punctuation of written numbers; no letters, no extensions.
-WRITTEN_NUMBER_PATTERN = re.compile(r"\+?[\d\s().\-/\u00a0\u2010-\u2015]+")
+WRITTEN_NUMBER_PATTERN = re.compile(r"\+?[\d\s().\-/\u00a0\u2010-\u2015\u2212]+")
+# Characters without a shape of their own, which phones and web pages put around numbers they copy.
+INVISIBLE_RANGES = (
+    (0x00AD, 0x00AD),  # soft hyphen
+    (0x034F, 0x034F),  # grapheme joiner
+    (0x061C, 0x061C),  # Arabic letter mark
+    (0x115F, 0x1160),  # Hangul fillers
+    (0x180B, 0x180F),  # Mongolian variation selectors
+    (0x200B, 0x200F),  # zero widths, marks of writing direction
+    (0x202A, 0x202E),  # embeddings and overrides
+    (0x2060, 0x206F),  # word joiner, isolates
+    (0x20E3, 0x20E3),  # the frame of a keycap
+    (0xFE00, 0xFE0F),  # variation selectors
+    (0xFEFF, 0xFEFF),  # byte order mark
+    (0xFFF9, 0xFFFB),  # interlinear annotations
+    (0xE0000, 0xE01EF),  # tags, further variation selectors
+)
+_INVISIBLE = dict.fromkeys(
+    code for first, last in INVISIBLE_RANGES for code in range(first, last + 1)
+)
 SATELLITE_COUNTRY_CODES = frozenset({870, 881, 882, 883})
 REFUSED_TYPES = {
     PhoneNumberType.PREMIUM_RATE: "a premium rate number",
@@ -24,17 +45,30 @@ REFUSED_TYPES = {
 }
 
 
+def normalize_spelling(text: str) -> str:
+    """Return a number's spelling without what nobody sees or means.
+
+    Invisible characters and blanks around it are gone; full-width digits and signs are plain ones.
+    """
+    return unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).strip()
+
+
 def to_e164(text: str) -> str:
     """Return `+12025550186` for any spelling of the number that has a country code.
 
-    Raises Invalid for everything else, including extensions and letters.
+    A number of a numbering plan that has changed is returned in its new form. Raises Invalid for
+    everything else, including extensions and letters.
     """
+    spelling = normalize_spelling(text)
     try:
         # The library would also accept letters and extensions, which cannot be dialled as they are.
-        number = phonenumbers.parse(text) if WRITTEN_NUMBER_PATTERN.fullmatch(text) else None
+        is_written = WRITTEN_NUMBER_PATTERN.fullmatch(spelling)
+        number = phonenumbers.parse(spelling) if is_written else None
     except phonenumbers.NumberParseException:
         number = None
-    if number is None or not phonenumbers.is_valid_number(number):
+    if number is not None and not phonenumbers.is_valid_number(number):
+        number = update_number(number)
+    if number is None:
         raise Invalid("Invalid phone number")
     return format_e164(number)
 

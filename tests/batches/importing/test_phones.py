@@ -137,9 +137,9 @@ def test_national_spellings_follow_the_default_country(country: str, text: str, 
         ),
         (
             "US",
-            "2025550186/3035550186",
+            "0125550186/0135550186",
             "invalid_number",
-            "“2025550186/3035550186” holds more than one number: keep one of them",
+            "“0125550186/0135550186” holds more than one number: keep one of them",
         ),
         (
             "US",

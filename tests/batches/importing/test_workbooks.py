@@ -99,7 +99,7 @@ def test_cells_become_readable_text(tmp_path: Path) -> None:
         cells = [cells for _, cells, _ in table.lines]
 
     assert cells == [
-        ["12025550186", "2026-12-08", "2026-12-08 13:30", "true", "12.5", "3", "", "text "]
+        ["12025550186", "2026-12-08", "2026-12-08 13:30", "true", "12.5", "3", "", "text"]
     ]
 
 
