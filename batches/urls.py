@@ -6,7 +6,7 @@ from batches.views.batches import BatchViewSet
 from batches.views.column_mappings import SavedMappingViewSet
 from batches.views.downloads import DownloadViewSet
 from batches.views.lists import PreviewViewSet
-from batches.views.recipients import RecipientViewSet, RejectedRowViewSet
+from batches.views.recipients import ReasonViewSet, RecipientViewSet, RejectedRowViewSet
 from batches.views.suppressions import SuppressionViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<pk>/recipients", RecipientViewSet.as_view({"get": "list", "post": "create"})),
     path(f"{recipient}/release", RecipientViewSet.as_view({"post": "release"})),
     path(f"{recipient}/close", RecipientViewSet.as_view({"post": "close"})),
+    path("batches/<pk>/reasons", ReasonViewSet.as_view({"get": "list"})),
     path("batches/<pk>/rejected", RejectedRowViewSet.as_view({"get": "list"})),
     *router.urls,
     *others.urls,

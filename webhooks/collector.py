@@ -9,15 +9,19 @@ from uuid import UUID
 
 from django.db import transaction
 
+from batches.domain.unreported import pop_unreported
 from voiceops.core.clock import database_now
 from webhooks.events import (
+    EVENT_PAGE_ROWS,
     DomainEvent,
     batch_events_since,
     batches_paused_by_breaker,
     breaker_pause_events,
+    breaker_resume_events,
     call_event_pages_since,
     recipient_events_of,
     time_of_id,
+    unreported_events,
 )
 from webhooks.models import WebhookCursor, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from webhooks.signing import build_body
@@ -68,13 +72,16 @@ def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest
             break
 
     recipient_events, settled = recipient_events_of(awaiting)
+    new += _collect_unreported(by_workspace)
     # A breaker's pause has no time of its own: it is new if the last run did not find it.
     paused = batches_paused_by_breaker(workspaces)
     known = set(cursor.state.get("paused", []))
     newly_paused = [batch for batch in paused if str(batch.pk) not in known]
+    resumed = {UUID(pk) for pk in known - {str(batch.pk) for batch in paused}}
     batch_events = [
         *batch_events_since(workspaces, since),
         *breaker_pause_events(newly_paused, now),
+        *breaker_resume_events(resumed, since, now),
     ]
     new += store_events([*recipient_events, *batch_events], by_workspace)
 
@@ -85,6 +92,17 @@ def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest
         "paused": [str(batch.pk) for batch in paused],
     }
     cursor.save(update_fields=["position", "state"])
+    return new
+
+
+def _collect_unreported(by_workspace: EndpointsByWorkspace) -> int:
+    """Store the events of recipients that no call's end has finished; returns how many."""
+    new = 0
+    for _ in range(MAX_PAGES_PER_RUN):
+        recipients = pop_unreported(list(by_workspace), limit=EVENT_PAGE_ROWS)
+        new += store_events(unreported_events(recipients), by_workspace)
+        if len(recipients) < EVENT_PAGE_ROWS:
+            break
     return new
 
 

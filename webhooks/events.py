@@ -5,7 +5,7 @@ together, so an event is found exactly when it is true; `key` makes it unique ho
 found.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -132,7 +132,7 @@ def _call_event(call: Call, type: str, at: datetime) -> DomainEvent:
 
 
 def batch_events_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[DomainEvent]:
-    """Yield the batches started, ended and paused by a user since then."""
+    """Yield the batches started, ended, and paused or resumed by a user since then."""
     recent = Q(started_at__gte=since) | Q(ended_at__gte=since)
     batches = list(Batch.unscoped.filter(recent, workspace__in=workspaces))
     data = _batch_data(batches)
@@ -142,24 +142,26 @@ def batch_events_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[
         if (
             batch.ended_at is not None
             and batch.ended_at >= since
-            and batch.status in (Batch.Status.COMPLETED, Batch.Status.STOPPED)
+            and batch.status in Batch.Status.final()
         ):
             yield _batch_event(batch, f"batch.{batch.status}", batch.ended_at, data)
-    yield from _manual_pauses_since(workspaces, since)
+    yield from _manual_changes_since(workspaces, since)
 
 
-def _manual_pauses_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[DomainEvent]:
-    # A pause by a user leaves no time on the batch, only an audit entry.
+def _manual_changes_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[DomainEvent]:
+    # A pause or resumption by a user leaves no time on the batch, only an audit entry.
     entries = AuditEntry.unscoped.filter(
-        pk__gte=lowest_id(since), workspace__in=workspaces, action="batch.paused"
+        pk__gte=lowest_id(since),
+        workspace__in=workspaces,
+        action__in=("batch.paused", "batch.resumed"),
     ).order_by("pk")
     batch_ids = {entry.pk: UUID(entry.object_id) for entry in entries}
     data = _batch_data(Batch.unscoped.filter(pk__in=batch_ids.values()))
     for entry in entries:
         batch = data.get(batch_ids[entry.pk])
         if batch and entry.workspace_id is not None:
-            key = f"batch.paused:{entry.pk}"
-            yield DomainEvent(entry.workspace_id, "batch.paused", key, entry.at, batch)
+            key = f"{entry.action}:{entry.pk}"
+            yield DomainEvent(entry.workspace_id, entry.action, key, entry.at, batch)
 
 
 def batches_paused_by_breaker(workspaces: Sequence[UUID]) -> list[Batch]:
@@ -178,6 +180,39 @@ def breaker_pause_events(batches: Sequence[Batch], now: datetime) -> Iterator[Do
         yield _batch_event(batch, "batch.paused", now, data)
 
 
+def breaker_resume_events(
+    ids: Collection[UUID], since: datetime, now: datetime
+) -> Iterator[DomainEvent]:
+    """Yield `batch.resumed` of those of the batches that have resumed by themselves.
+
+    `ids` are batches whose breaker was open in the last run and no longer is; `since` is from
+    before that run. A user's order has an event of its own.
+    """
+    orders = AuditEntry.unscoped.filter(
+        pk__gte=lowest_id(since), action="batch.resumed", object_id__in=[str(pk) for pk in ids]
+    )
+    ordered = {UUID(pk) for pk in orders.values_list("object_id", flat=True)}
+    batches = list(
+        Batch.unscoped.filter(pk__in=set(ids) - ordered, status=Batch.Status.RUNNING).order_by("pk")
+    )
+    data = _batch_data(batches)
+    for batch in batches:
+        yield _batch_event(batch, "batch.resumed", now, data)
+
+
+def unreported_events(recipients: Iterable[Recipient]) -> list[DomainEvent]:
+    """Return `recipient.finished` of recipients that no call's end has finished."""
+    return [
+        _recipient_event(
+            recipient,
+            recipient.unreported_at,
+            f"{recipient.pk}:{_milliseconds(recipient.unreported_at)}",
+        )
+        for recipient in recipients
+        if recipient.unreported_at is not None
+    ]
+
+
 def recipient_events_of(call_ids: Iterable[UUID]) -> tuple[list[DomainEvent], set[UUID]]:
     """Return `recipient.finished` of the recipients that these ended calls finished, and the ids of
     those calls that are settled and need not be asked for again.
@@ -194,21 +229,27 @@ def recipient_events_of(call_ids: Iterable[UUID]) -> tuple[list[DomainEvent], se
     for recipient in finished:
         if recipient.last_call_id is not None:
             call = calls[recipient.last_call_id]
-            events.append(_recipient_event(recipient, call.settled_at or call.created_at))
+            at = call.settled_at or call.created_at
+            events.append(_recipient_event(recipient, at, str(recipient.last_call_id)))
     return events, set(calls)
 
 
-def _recipient_event(recipient: Recipient, at: datetime) -> DomainEvent:
+def _recipient_event(recipient: Recipient, at: datetime, key: str) -> DomainEvent:
     data = {name: getattr(recipient, name) for name in RECIPIENT_EVENT_FIELDS}
     data["variables"] = recipient.variables_in(recipient.batch)
-    key = f"recipient.finished:{recipient.last_call_id}"
-    return DomainEvent(recipient.workspace_id, "recipient.finished", key, at, data)
+    return DomainEvent(
+        recipient.workspace_id, "recipient.finished", f"recipient.finished:{key}", at, data
+    )
 
 
 def _batch_event(batch: Batch, type: str, at: datetime, data: Mapping[UUID, Any]) -> DomainEvent:
     # With the time, because a batch can be paused, and even completed, more than once.
-    key = f"{type}:{batch.pk}:{int(at.timestamp() * 1000)}"
+    key = f"{type}:{batch.pk}:{_milliseconds(at)}"
     return DomainEvent(batch.workspace_id, type, key, at, data[batch.pk])
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
 
 
 def _batch_data(batches: Iterable[Batch]) -> dict[UUID, dict[str, Any]]:

@@ -17,8 +17,10 @@ EVENTS = (
     "call.analyzed",
     "batch.started",
     "batch.paused",
+    "batch.resumed",
     "batch.completed",
     "batch.stopped",
+    "batch.failed",
     "recipient.finished",
 )
 

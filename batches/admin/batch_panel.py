@@ -18,6 +18,7 @@ from batches.dialing.circuit_breaker import has_paused_itself
 from batches.models import Batch, Recipient
 from batches.reporting.exports import EXPORT_FILES
 from batches.reporting.progress import STATUSES, counts_of, progress_of
+from batches.reporting.reasons import reasons_of
 from batches.services import batches as services
 
 Status = Batch.Status
@@ -88,6 +89,7 @@ def render_large_progress(batch: Batch) -> SafeString:
     context = {
         **_progress_context(batch, progress["counts"]),
         "outcomes": dict(sorted(progress["outcomes"].items(), key=lambda item: -item[1])),
+        "reasons": reasons_of(batch),
         "rate": progress["calls_per_second"],
         "estimated_end_at": progress["estimated_end_at"],
     }

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from accounts.staff.base import ReadOnlyAdmin, badge_column
 from batches.admin import batch_panel
 from batches.models import Recipient, RejectedRow
+from batches.reporting.reasons import explain
 from batches.services.review import close_recipient, release_recipient
 from voiceops.core.pii import mask_number
 
@@ -53,7 +54,14 @@ class RecipientAdmin(BatchRowsAdmin):
     actions = ("release", "close")
     # `values` has no names of columns; `variables` shows the same, named.
     exclude = ("values", "sends", "last_call_id")
-    readonly_fields = ("variables", "calls")
+    readonly_fields = ("reason_in_words", "variables", "calls")
+
+    @admin.display(description="Reason in words")
+    def reason_in_words(self, recipient: Recipient) -> str:
+        if recipient.reason is None:
+            return ""
+        text, next_step = explain(recipient.reason)
+        return f"{text} {next_step}".strip()
 
     @admin.display(description="Variables")
     def variables(self, recipient: Recipient) -> SafeString:

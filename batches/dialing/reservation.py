@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Now
 
 from batches.dialing.admission import window_of
 from batches.dialing.calling_windows import opens_at
@@ -207,7 +208,7 @@ def _defer(ids: Sequence[UUID], opening: datetime | None) -> None:
     """Make recipients due when their window opens; skip them if it never does."""
     columns: dict[str, Any] = {"due_at": opening, "reason": "window_closed"}
     if opening is None:
-        columns = SKIP_CLOSED.columns(**columns)
+        columns = SKIP_CLOSED.columns(**columns, unreported_at=Now())
     Recipient.unscoped.filter(pk__in=ids).update(**columns)
 
 

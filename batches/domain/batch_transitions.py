@@ -30,6 +30,7 @@ FAIL_IMPORT = Transition(
     since=(Status.VALIDATING,),
     to=Status.FAILED,
     evidence="the uploaded list cannot be read",
+    sets=("ended_at",),
 )
 SCHEDULE = Transition(
     "apply_start_mode",

@@ -1,7 +1,7 @@
 """Every way in which a recipient may move from one state to another, as data.
 
 The import creates a recipient `pending` or `skipped`. `due_at` is set exactly while it waits for a
-call. Only the reservation makes it `dialing`, under the lock of its row and together with the row
+call, `unreported_at` where anything but a call's end finishes it. Only the reservation makes it `dialing`, under the lock of its row and together with the row
 of its call, so no recipient is called twice at once.
 """
 
@@ -24,7 +24,7 @@ SKIP_CLOSED = Transition(
     since=Status.waiting(),
     to=Status.SKIPPED,
     evidence="its calling window never opens",
-    sets=("reason", "due_at"),
+    sets=("reason", "due_at", "unreported_at"),
 )
 ENTER_CALL = Transition(
     "mark_in_call",
@@ -87,7 +87,7 @@ CANCEL_WAITING = Transition(
     since=Status.waiting(),
     to=Status.CANCELLED,
     evidence="the batch was stopped",
-    sets=("reason", "due_at"),
+    sets=("reason", "due_at", "unreported_at"),
 )
 RELEASE_FIRST = Transition(
     "release_recipient",
@@ -108,49 +108,49 @@ CLOSE = Transition(
     since=(Status.REVIEW,),
     to=Status.FAILED,
     evidence="an operator",
-    sets=("reason", "due_at"),
+    sets=("reason", "due_at", "unreported_at"),
 )
 REQUEUE_FIRST = Transition(
     "requeue_postponed",
     since=(Status.SKIPPED,),
     to=Status.PENDING,
     evidence="the calling window that never opened has changed, before any attempt that counts",
-    sets=("reason", "due_at"),
+    sets=("reason", "due_at", "unreported_at"),
 )
 REQUEUE = Transition(
     "requeue_postponed",
     since=(Status.SKIPPED,),
     to=Status.RETRYING,
     evidence="the calling window that never opened has changed, after attempts that count",
-    sets=("reason", "due_at"),
+    sets=("reason", "due_at", "unreported_at"),
 )
 SKIP_INCOMPLETE = Transition(
     "validate_variables",
     since=(Status.PENDING,),
     to=Status.SKIPPED,
     evidence="the agent or mapping has changed, and a required variable is missing",
-    sets=("reason", "due_at"),
+    sets=("reason", "due_at", "unreported_at"),
 )
 RESTORE_COMPLETE = Transition(
     "validate_variables",
     since=(Status.SKIPPED,),
     to=Status.PENDING,
     evidence="the agent or mapping has changed, and no required variable is missing",
-    sets=("reason", "due_at"),
+    sets=("reason", "due_at", "unreported_at"),
 )
 ERASE_WAITING = Transition(
     "erase_recipients",
     since=Status.waiting(),
     to=Status.SKIPPED,
     evidence="the callee's data is erased",
-    sets=("reason",),
+    sets=("reason", "unreported_at"),
 )
 ERASE_IN_REVIEW = Transition(
     "erase_recipients",
     since=(Status.REVIEW,),
     to=Status.CANCELLED,
     evidence="the callee's data is erased",
-    sets=("reason",),
+    sets=("reason", "unreported_at"),
 )
 
 SETTLEMENTS = (COMPLETE_RECIPIENT, RETRY, RETURN_TO_QUEUE, FAIL, SKIP, CANCEL, PUT_IN_REVIEW)

@@ -31,6 +31,7 @@ from batches.importing.saved_mappings import load_saved_mappings
 from batches.importing.source import upload_path
 from batches.importing.table import Table, open_table
 from batches.models import Batch, Recipient, RejectedRow
+from voiceops.core.clock import database_now
 
 IMPORT_CHUNK_ROWS = 10_000
 IMPORT_LEASE_RENEWAL_SECONDS = 4.0
@@ -81,6 +82,12 @@ class ImportJob:
         Raises LostLeaseError.
         """
         analyze_recipients(self.batch)
+        skipped = Recipient.unscoped.filter(
+            batch=self.batch,
+            status=Recipient.Status.SKIPPED,
+            row_number__gt=self.batch.rows_before,
+        )
+        skipped.update(unreported_at=database_now())
         self.lease.release(rows_total=F("rows_read"))
         FINISH_IMPORT.move_all(self._this_batch())
 
@@ -96,7 +103,7 @@ class ImportJob:
         RejectedRow.unscoped.filter(batch=self.batch, row_number__gt=first_row).delete()
         rejected_count = RejectedRow.unscoped.filter(batch=self.batch).count()
         self.lease.release(error=error, rows_read=0, rejected_count=rejected_count)
-        FAIL_IMPORT.move_all(self._this_batch())
+        FAIL_IMPORT.move_all(self._this_batch(), ended_at=database_now())
 
     def _this_batch(self) -> QuerySet[Batch]:
         return Batch.unscoped.filter(pk=self.batch.pk)

@@ -90,6 +90,12 @@ class Recipient(WorkspaceOwned):
     )
     outcome = models.CharField(max_length=16, null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
+    # What a call's end finishes is found by its call instead.
+    unreported_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when it was finished by other than the end of a call; null once webhooks know",
+    )
     # Only the latest call may move the recipient when it ends.
     last_call_id = models.UUIDField(null=True, blank=True)
 
@@ -113,6 +119,12 @@ class Recipient(WorkspaceOwned):
                 condition=Q(due_at__isnull=False),
             ),
             models.Index(fields=["batch", "status", "row_number"], name="recipient_by_status"),
+            models.Index(
+                # Stays small where webhooks are sent, because reported rows leave it.
+                fields=["workspace", "id"],
+                name="recipient_unreported",
+                condition=Q(unreported_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from agents.models import Agent
 from batches.models import Batch, SavedMapping
 from batches.reporting.progress import counts_of
 from batches.serializers.fields import ColumnMapping, Country, ListFile, RecipientList
+from batches.serializers.recipients import ReasonCountSerializer
 from batches.serializers.retry import RetrySerializer
 from telephony.models import PhoneNumber
 from voiceops.api.errors import field_error
@@ -193,6 +194,7 @@ class PreviewSerializer(StrictSerializer):
     first_rows = ListField(child=JsonObject())
     first_rejected = ListField(child=JsonObject())
     not_called = JsonObject(child=Integer())
+    not_called_reasons = ReasonCountSerializer(many=True)
     calling = JsonObject()
 
 

@@ -10,6 +10,7 @@ from telephony.models import Outcome
 from voiceops.api.serializers import (
     Choice,
     DateTime,
+    Integer,
     StrictSerializer,
     Text,
     WalkQuery,
@@ -18,6 +19,15 @@ from voiceops.api.serializers import (
 
 class ReasonSerializer(StrictSerializer):
     reason = Text(max_length=64, required=False, allow_blank=True)
+
+
+class ReasonCountSerializer(StrictSerializer):
+    """Why recipients are not called, in words, and how many they are."""
+
+    code = Text(help_text="as in a recipient's `reason` or a rejected row's `error_code`")
+    text = Text(help_text="the reason as a sentence")
+    next_step = Text(allow_blank=True, help_text="what can be done about it")
+    count = Integer(help_text="how many recipients or rejected rows")
 
 
 class RecipientSerializer(WorkspaceSerializer):

@@ -120,7 +120,9 @@ def delete_batch(*, batch: Batch, principal: Principal | None = None) -> None:
 
 def cancel_waiting(batch: Batch) -> None:
     """Cancel the recipients of a stopped batch that still wait for a call."""
-    CANCEL_WAITING.move_all(batch.recipients.all(), reason="batch_stopped", due_at=None)
+    CANCEL_WAITING.move_all(
+        batch.recipients.all(), reason="batch_stopped", due_at=None, unreported_at=database_now()
+    )
 
 
 def schedule_probe_now(batch: Batch) -> None:

@@ -46,7 +46,7 @@ def validate_variables(batch: Batch) -> None:
     """
     disable_statement_timeout()
     skipped = batch.recipients.filter(reason=MISSING_VARIABLE)
-    RESTORE_COMPLETE.move_all(skipped, reason=None, due_at=database_now())
+    RESTORE_COMPLETE.move_all(skipped, reason=None, due_at=database_now(), unreported_at=None)
 
     names = batch.variable_names
     required = required_variables(batch)
@@ -64,7 +64,10 @@ def _skip_incomplete(batch: Batch, positions: Sequence[int]) -> None:
     while chunk := list(rows.filter(row_number__gt=last_row)[:VALIDATION_CHUNK_ROWS]):
         incomplete = [pk for _, pk, cells in chunk if _lacks_any(cells, positions)]
         SKIP_INCOMPLETE.move_all(
-            batch.recipients.filter(pk__in=incomplete), reason=MISSING_VARIABLE, due_at=None
+            batch.recipients.filter(pk__in=incomplete),
+            reason=MISSING_VARIABLE,
+            due_at=None,
+            unreported_at=database_now(),
         )
         last_row = chunk[-1][0]
 

@@ -12,11 +12,20 @@ from accounts.services.erased_numbers import ERASED_PLACEHOLDER, add_erased_numb
 from batches.domain.recipient_transitions import ERASE_IN_REVIEW, ERASE_WAITING
 from batches.models import Recipient, RejectedRow
 from telephony.services.erasure import require_no_open_calls
+from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
 
 # The last digits identify a number in whatever spelling a rejected row has it.
 MATCHED_DIGITS = 8
-ERASED_FIELDS = ("phone_number", "values", "is_duplicate", "status", "reason", "due_at")
+ERASED_FIELDS = (
+    "phone_number",
+    "values",
+    "is_duplicate",
+    "status",
+    "reason",
+    "due_at",
+    "unreported_at",
+)
 UPDATE_CHUNK_ROWS = 500
 READ_CHUNK_ROWS = 2000
 
@@ -49,8 +58,9 @@ def _erase_recipients(workspace: Workspace, number: str) -> int:
 
 
 def _erase(recipient: Recipient) -> None:
-    if not ERASE_WAITING.apply(recipient, reason="suppressed"):
-        ERASE_IN_REVIEW.apply(recipient, reason=ERASED_PLACEHOLDER)
+    now = database_now()
+    if not ERASE_WAITING.apply(recipient, reason="suppressed", unreported_at=now):
+        ERASE_IN_REVIEW.apply(recipient, reason=ERASED_PLACEHOLDER, unreported_at=now)
     recipient.phone_number = ERASED_PLACEHOLDER
     recipient.due_at = None
     # Two erased rows of one batch have the same number; only duplicates may.

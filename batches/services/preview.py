@@ -40,6 +40,7 @@ from batches.importing.source import upload_path
 from batches.importing.table import Table, open_table
 from batches.models import Batch
 from batches.reporting.estimate import Pace, estimate_calling
+from batches.reporting.reasons import reason_items
 from batches.services.uploads import UploadContent, delete_upload, stored_upload
 from telephony.models import PhoneNumber
 
@@ -109,6 +110,7 @@ def _preview_table(batch: Batch, table: Table, now: datetime) -> dict[str, Any]:
         "first_rows": tally.first_rows,
         "first_rejected": tally.first_rejected,
         "not_called": reasons,
+        "not_called_reasons": reason_items(reasons),
         "calling": calling,
     }
 

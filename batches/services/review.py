@@ -50,7 +50,7 @@ def close_recipient(
 ) -> Recipient:
     """Let a recipient in review fail. Raises StateForbids when it is not in review."""
     with transaction.atomic():
-        _move(recipient, CLOSE, reason=reason, due_at=None)
+        _move(recipient, CLOSE, reason=reason, due_at=None, unreported_at=database_now())
         audit.record(
             "recipient.closed", principal=principal, target=recipient, changes={"reason": reason}
         )

@@ -84,8 +84,9 @@ def requeue_postponed(recipients: QuerySet[Recipient]) -> None:
     recipients.filter(postponed, due_at__gt=now).update(due_at=now)
 
     never_open = recipients.filter(reason="window_closed")
-    REQUEUE_FIRST.move_all(never_open.filter(attempts=0), reason=None, due_at=now)
-    REQUEUE.move_all(never_open, reason=None, due_at=now)
+    changes = {"reason": None, "due_at": now, "unreported_at": None}
+    REQUEUE_FIRST.move_all(never_open.filter(attempts=0), **changes)
+    REQUEUE.move_all(never_open, **changes)
     task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
 
 

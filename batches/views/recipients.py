@@ -15,8 +15,10 @@ from accounts.api.lookup import not_found, parse_id
 from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
 from batches.models import Batch, Recipient
+from batches.reporting.reasons import reasons_of
 from batches.reporting.tables import last_sent_calls
 from batches.serializers.recipients import (
+    ReasonCountSerializer,
     ReasonSerializer,
     RecipientQuery,
     RecipientSerializer,
@@ -122,3 +124,16 @@ class RejectedRowViewSet(BatchRowsViewSet):
         return self.get_paginated_response(
             RejectedRowSerializer(rows, many=True, context=context).data
         )
+
+
+@extend_schema(parameters=[BATCH_ID])
+class ReasonViewSet(WorkspaceViewSet):
+    model = Batch
+    serializer_class = ReasonCountSerializer
+    required_roles = {"list": Role.MEMBER}
+
+    @extend_schema(responses=ReasonCountSerializer(many=True))
+    def list(self, request: Request, pk: str) -> Response:
+        """Why recipients are not called, or not yet, the most frequent reason first."""
+        batch: Batch = self.get_object()
+        return self.get_paginated_response(self.paginate_queryset(reasons_of(batch)))

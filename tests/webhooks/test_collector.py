@@ -184,10 +184,14 @@ def test_batch_events_from_start_to_stop(ours: Workspace, endpoint: WebhookEndpo
     assert sorted(types_of(ours)) == [
         "batch.paused",
         "batch.paused",
+        "batch.resumed",
         "batch.started",
         "batch.stopped",
+        "recipient.finished",
     ]
-    assert {data["name"] for _, data in events_of(ours)} == {"Reminders"}
+    assert {data["name"] for type, data in events_of(ours) if type.startswith("batch.")} == {
+        "Reminders"
+    }
 
 
 def test_batch_paused_by_its_breaker_is_reported_once_with_the_error(
@@ -204,6 +208,7 @@ def test_batch_paused_by_its_breaker_is_reported_once_with_the_error(
 
     assert [(type, data["error"]) for type, data in events_of(ours)] == [
         ("batch.paused", "The trunk is gone."),
+        ("batch.resumed", None),
         ("batch.paused", "Again."),
     ]
 

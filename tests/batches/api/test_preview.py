@@ -59,6 +59,19 @@ def test_preview_counts_who_would_be_called_and_why_others_would_not(
         "suppressed": 1,
         "window_closed": 1,
     }
+    assert [(reason["code"], reason["count"]) for reason in preview["not_called_reasons"]] == [
+        ("duplicate", 1),
+        ("invalid_number", 1),
+        ("not_dialable", 1),
+        ("suppressed", 1),
+        ("window_closed", 1),
+    ]
+    assert preview["not_called_reasons"][0] == {
+        "code": "duplicate",
+        "text": "The number already stands in this list.",
+        "next_step": 'Nothing, or upload the list with on_duplicate "keep" to call every row.',
+        "count": 1,
+    }
     assert preview["calling"] == {
         "now": 1,
         "later": 1,
