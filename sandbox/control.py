@@ -3,7 +3,7 @@
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 import orjson
@@ -14,16 +14,18 @@ from google.protobuf.message import Message
 from sandbox.faults import Faults, Rates, parse_rates, rates_as_json
 from sandbox.livekit.agent_dispatch import AgentDispatcher
 from sandbox.livekit.calls import Calls
+from sandbox.livekit.crash import Crashes, parse_crash
 from sandbox.livekit.inbound import InboundCalls, UnmatchedCallError
 from sandbox.livekit.rooms import Room, Rooms
 from sandbox.livekit.twirp import TwirpError
-from sandbox.phones.behaviours import Phones, parse_behaviour
+from sandbox.livekit.versions import AGENTS_VERSION, SERVER_VERSION, SIP_VERSION
+from sandbox.phones.behaviours import Phones, parse_behaviours
 from sandbox.store import Row
 
 T = TypeVar("T")
 DIAL_KEYS = ("at", "number", "room", "identity", "caller_id", "trunk_id", "call_id")
 CALL_KEYS = (*DIAL_KEYS, "status", "sip_status_code", "answered_at", "ended_at")
-EXTRA_CALL_KEYS = ("direction", "dtmf")
+EXTRA_CALL_KEYS = ("direction", "dtmf", "provisional")
 
 
 def json_response(value: Any, *, status: int = 200) -> web.Response:
@@ -57,9 +59,12 @@ class Control:
     faults: Faults
     dispatcher: AgentDispatcher
     inbound: InboundCalls
+    crashes: Crashes
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
+            web.get("/_sandbox", self.get_versions),
+            web.post("/_sandbox/crash", self.post_crash),
             web.get("/_sandbox/dials", self.list_dials),
             web.delete("/_sandbox/dials", self.clear_dials),
             web.get("/_sandbox/calls", self.list_calls),
@@ -72,6 +77,29 @@ class Control:
             web.post("/_sandbox/inbound", self.post_inbound),
             web.put("/_sandbox/agent", self.put_agent),
         ]
+
+    async def get_versions(self, request: web.Request) -> web.Response:
+        """Say which versions of LiveKit are played, how fast, and which processes are down."""
+        outage, agent = self.crashes.outage, self.dispatcher.agent_online
+        down = {"server": outage.server_is_down, "sip": outage.sip_is_down, "agents": not agent}
+        return json_response(
+            {
+                "livekit_version": SERVER_VERSION,
+                "sip_version": SIP_VERSION,
+                "agents_version": AGENTS_VERSION,
+                "speed": self.crashes.clock.speed,
+                "down": [name for name, is_down in down.items() if is_down],
+            }
+        )
+
+    async def post_crash(self, request: web.Request) -> web.Response:
+        """`{what, down_seconds, stale}` kills a part of LiveKit, which comes back by itself.
+
+        Raises HTTPBadRequest when the body is invalid; nothing dies then.
+        """
+        crash = parse_or_bad_request(parse_crash, await read_json(request))
+        await self.crashes.cause(crash)
+        return json_response(asdict(crash))
 
     async def list_dials(self, request: web.Request) -> web.Response:
         return json_response([_pick(row, DIAL_KEYS) for row in self.calls.dials()])
@@ -101,7 +129,8 @@ class Control:
         return json_response(rates_as_json(self.faults.rates))
 
     async def put_behaviours(self, request: web.Request) -> web.Response:
-        """Replace all behaviours: `{"+1…": {…}}`. Other numbers follow the table again.
+        """Replace all behaviours: `{"+1…": {…}}`, or a list of them for one call after the other.
+        Other numbers follow the table again.
 
         Raises HTTPBadRequest when one is invalid; nothing changes then.
         """
@@ -109,7 +138,7 @@ class Control:
         if not isinstance(body, dict):
             raise bad_request("an object is expected")
         self.phones.behaviours = {
-            number: parse_or_bad_request(parse_behaviour, behaviour)
+            number: parse_or_bad_request(parse_behaviours, behaviour)
             for number, behaviour in body.items()
         }
         return json_response(body)
@@ -138,6 +167,9 @@ class Control:
         if not isinstance(body, dict) or not body.get("to"):
             raise bad_request("to is missing")
         caller = str(body.get("from") or "anonymous")
+        outage = self.crashes.outage
+        if outage.server_is_down or outage.sip_is_down:
+            return json_response({"detail": "No answer", "sip_status_code": None}, status=503)
         try:
             call = self.inbound.start(
                 caller=caller, called=str(body["to"]), pin=str(body.get("pin") or "")
@@ -150,7 +182,7 @@ class Control:
 
 
 def _pick(row: Row, keys: Iterable[str]) -> dict[str, Any]:
-    return {key: row[key] for key in keys}
+    return {key: row.get(key) for key in keys}
 
 
 def _room_as_json(room: Room) -> dict[str, Any]:

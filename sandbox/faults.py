@@ -1,15 +1,25 @@
 """Faults on demand, drawn from seeded generators so that a drill can be repeated."""
 
 import random
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import pairwise
 from typing import Any
 
+from sandbox.phones.callee import Callee
+
 DIAL_FAULTS = ("refuse", "error_before", "error_after_dial", "drop_after_dial", "hang")
+# Faults of a call's line and agent, each drawn on its own.
+LINE_FAULTS = ("silent", "early_media", "slow_invite", "agent_death", "agent_unreachable")
+AGENT_DIES_AFTER_SECONDS = (1.0, 3.0)  # simulated, after the answer
+# Shares of the INVITEs and the wall-clock seconds within which they follow the request.
+INVITE_DELAYS = ((0.0, 0.03), (0.5, 0.057), (0.9, 0.159), (0.99, 1.4), (1.0, 1.4))
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Probabilities from 0 to 1; `hang_seconds` is by the wall clock."""
+    """Probabilities from 0 to 1. `hang_seconds` and `agent_unreachable_seconds` are by the wall
+    clock, `agent_lag_seconds` is simulated.
+    """
 
     seed: int = 0
     refuse_rate: float = 0.0
@@ -22,6 +32,15 @@ class Rates:
     webhook_duplicate_rate: float = 0.0
     webhook_reorder: bool = False
     report_loss_rate: float = 0.0
+    silent_rate: float = 0.0
+    early_media_rate: float = 0.0
+    slow_invite_rate: float = 0.0
+    agent_death_rate: float = 0.0
+    agent_lag_seconds: float = 0.0
+    agent_unreachable_rate: float = 0.0
+    agent_unreachable_seconds: float = 10.0
+    double_delete_rate: float = 0.0
+    egress_missing_rate: float = 0.0
 
 
 @dataclass
@@ -38,14 +57,15 @@ class Faults:
         """
         self.rates = rates
         # One generator each, so that the number of webhooks does not decide which dial fails.
-        self._dial = random.Random(f"{rates.seed}-dial")  # noqa: S311  # repeatable on purpose
-        self._webhook = random.Random(f"{rates.seed}-webhook")  # noqa: S311
-        self._report = random.Random(f"{rates.seed}-report")  # noqa: S311
+        self._generators = {
+            name: random.Random(f"{rates.seed}-{name}")  # noqa: S311  # repeatable on purpose
+            for name in ("dial", "webhook", "report", "line", "delete", "egress")
+        }
 
     def draw_dial_fault(self) -> str | None:
         """Return the name of the fault of the next CreateSIPParticipant, or None."""
         # One draw for all faults, so that their rates add up and exclude one another.
-        draw = self._dial.random()
+        draw = self._generators["dial"].random()
         for name in DIAL_FAULTS:
             rate: float = getattr(self.rates, f"{name}_rate")
             if draw < rate:
@@ -55,14 +75,56 @@ class Faults:
 
     def draw_webhook_copies(self) -> int:
         """Return how often the next event is sent: 0 when it is lost, 2 when it is duplicated."""
-        draw = self._webhook.random()
+        draw = self._generators["webhook"].random()
         if draw < self.rates.webhook_loss_rate:
             return 0
         return 2 if draw < self.rates.webhook_loss_rate + self.rates.webhook_duplicate_rate else 1
 
     def draw_report_loss(self) -> bool:
         """Return whether the next report of an agent is lost."""
-        return self._report.random() < self.rates.report_loss_rate
+        return self._generators["report"].random() < self.rates.report_loss_rate
+
+    def draw_double_delete(self) -> bool:
+        """Return whether another DeleteRoom falls beside the next one."""
+        return self._generators["delete"].random() < self.rates.double_delete_rate
+
+    def draw_egress_missing(self) -> bool:
+        """Return whether no egress service takes the next recording."""
+        return self._generators["egress"].random() < self.rates.egress_missing_rate
+
+    def disturb(self, callee: Callee) -> Callee:
+        """Return what the next callee does, with the faults of line and agent that befall them."""
+        # Always as many draws, so that one rate does not change what another hits.
+        chance = self._generators["line"]
+        draws = {name: chance.random() for name in LINE_FAULTS}
+        dies_after, invite_after = chance.uniform(*AGENT_DIES_AFTER_SECONDS), draw_delay(chance)
+        hit = {name for name, draw in draws.items() if draw < getattr(self.rates, f"{name}_rate")}
+        changes: dict[str, Any] = {}
+        if "silent" in hit:
+            changes["silent"] = True
+        if "early_media" in hit:
+            changes["early_media"] = True
+        if "slow_invite" in hit:
+            changes["invite_after"] = invite_after
+        if "agent_death" in hit:
+            changes["agent_dies"] = dies_after
+        if "agent_unreachable" in hit:
+            changes["agent_unreachable"] = self.rates.agent_unreachable_seconds
+        if self.rates.agent_lag_seconds and not callee.agent_lag:
+            changes["agent_lag"] = self.rates.agent_lag_seconds
+        return replace(callee, **changes) if changes else callee
+
+
+def draw_delay(chance: random.Random) -> float:
+    """Return the seconds between a dial request and its INVITE as measured at a real server: half
+    take up to 57 ms, nine in ten up to 159 ms, one in a hundred 1.4 s
+    (docs/reference/real-livekit.md §1).
+    """
+    share = chance.random()
+    for (low, fastest), (high, slowest) in pairwise(INVITE_DELAYS):
+        if share <= high:
+            return fastest + (slowest - fastest) * (share - low) / (high - low)
+    return INVITE_DELAYS[-1][1]
 
 
 def parse_rates(body: Any) -> Rates:

@@ -20,12 +20,20 @@ class PostError(Exception):
     """There was no answer, or one that is not HTTP."""
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a POST. `body` is as it was sent: with the sizes of its chunks, if any."""
+
+    status: int
+    body: bytes
+
+
 class _Connection(asyncio.Protocol):
-    """Carries one request at a time. `status` is set once the response is complete."""
+    """Carries one request at a time. `answer` is set once the response is complete."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self.status: asyncio.Future[int] | None = None
+        self.answer: asyncio.Future[Answer] | None = None
         self.reusable = True
         self._data = b""
 
@@ -35,17 +43,17 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._data += data
-        if self.status is None or self.status.done():
+        if self.answer is None or self.answer.done():
             self.close()  # data without a request
             return
         try:
             self._read()
         except (ValueError, IndexError):
-            self.status.set_exception(PostError("not HTTP"))
+            self.answer.set_exception(PostError("not HTTP"))
             self.close()
 
     def _read(self) -> None:
-        assert self.status is not None
+        assert self.answer is not None
         head, found, rest = self._data.partition(HEAD_END)
         if not found:
             return
@@ -59,7 +67,7 @@ class _Connection(asyncio.Protocol):
         self.reusable = status_line.startswith("HTTP/1.1") and not is_closing
         if self._is_complete(headers, rest, status):
             self._data = b""
-            self.status.set_result(status)
+            self.answer.set_result(Answer(status, rest))
 
     def _is_complete(self, headers: Mapping[str, str], rest: bytes, status: int) -> bool:
         if headers.get("transfer-encoding", "").lower() == "chunked":
@@ -68,21 +76,21 @@ class _Connection(asyncio.Protocol):
         if (length := headers.get("content-length")) is not None:
             return len(rest) >= int(length)
         if status != 204:
-            # The body ends with the connection. No caller reads it, so there is no need to wait.
+            # The body ends with the connection. No caller needs it, so there is no need to wait.
             self.reusable = False
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
-        if self.status is not None and not self.status.done():
-            self.status.set_exception(PostError("the connection was closed without an answer"))
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_exception(PostError("the connection was closed without an answer"))
 
-    def send(self, request: bytes) -> "asyncio.Future[int]":
+    def send(self, request: bytes) -> "asyncio.Future[Answer]":
         assert self.transport is not None
         self._data = b""
-        self.status = asyncio.get_running_loop().create_future()
+        self.answer = asyncio.get_running_loop().create_future()
         self.transport.write(request)
-        return self.status
+        return self.answer
 
     def close(self) -> None:
         self.reusable = False
@@ -100,8 +108,8 @@ class Poster:
 
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float | None = None
-    ) -> int:
-        """Send a POST and return the status of the answer.
+    ) -> Answer:
+        """Send a POST and return the answer.
 
         The timeout in seconds starts when a connection is free, because waiting for other requests
         is not the receiver's fault. None waits for any time.
@@ -117,14 +125,13 @@ class Poster:
             ):
                 if parts.scheme != "http":
                     async with self.session.post(url, data=body, headers=headers) as response:
-                        await response.read()
-                        return response.status
+                        return Answer(response.status, await response.read())
                 path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
                 return await self._send(address, _request(parts.netloc, path, headers, body))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise PostError(str(error) or "no answer in time") from error
 
-    async def _send(self, address: tuple[str, int], request: bytes) -> int:
+    async def _send(self, address: tuple[str, int], request: bytes) -> Answer:
         idle = self._pop_idle(address)
         if idle is not None:
             try:
@@ -139,12 +146,12 @@ class Poster:
 
     async def _send_on(
         self, address: tuple[str, int], connection: _Connection, request: bytes
-    ) -> int:
+    ) -> Answer:
         answered = False
         try:
-            status = await connection.send(request)
+            answer = await connection.send(request)
             answered = True
-            return status
+            return answer
         finally:
             if answered and connection.reusable:
                 self._idle.setdefault(address, []).append(connection)

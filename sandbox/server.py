@@ -15,6 +15,7 @@ from sandbox.faults import Faults
 from sandbox.http_posts import Poster
 from sandbox.livekit.agent_dispatch import AgentDispatcher
 from sandbox.livekit.calls import Calls
+from sandbox.livekit.crash import Crashes
 from sandbox.livekit.dispatch_rules import DispatchRules
 from sandbox.livekit.egress import Egress
 from sandbox.livekit.http_api import LiveKitApi
@@ -26,6 +27,8 @@ from sandbox.livekit.methods import (
     rule_methods,
     sip_methods,
 )
+from sandbox.livekit.outage import Outage
+from sandbox.livekit.room_events import RoomEvents
 from sandbox.livekit.room_service import RoomService
 from sandbox.livekit.rooms import Rooms
 from sandbox.livekit.sip_service import SipService
@@ -110,11 +113,11 @@ async def start(config: Config) -> Sandbox:
 
 
 def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> Sandbox:
-    clock, faults, phones = Clock(config.speed), Faults(), Phones()
+    clock, faults, phones, outage = Clock(config.speed), Faults(), Phones(), Outage()
     # Two posters, so that a flood of events does not delay reports.
     reports, events = Poster(session), Poster(session)
-    webhooks = Webhooks(config, faults, events)
-    rooms = Rooms(webhooks)
+    webhooks = Webhooks(config, faults, events, outage)
+    rooms = Rooms(RoomEvents(webhooks), faults)
     calls = Calls(clock, rooms, store)
     egress = _start_egress(config, clock, store, rooms, calls, webhooks, session)
     workers = Workers(config, clock, rooms)
@@ -123,7 +126,7 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
 
     trunks = Trunks(store, clock)
     rules = DispatchRules(store, trunks)
-    sip = SipService(clock, rooms, calls, trunks, phones)
+    sip = SipService(clock, rooms, calls, trunks, phones, faults, outage)
     transfers = Transfers(clock, rooms, calls, phones)
     methods = {
         **room_methods(RoomService(rooms)),
@@ -132,10 +135,13 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
         **sip_methods(sip, transfers, trunks),
         **rule_methods(rules),
     }
-    livekit = LiveKitApi(config, clock, faults, sip, methods)
+    livekit = LiveKitApi(config, clock, faults, sip, methods, outage)
     inbound = InboundCalls(rooms, calls, rules)
+    crashes = Crashes(
+        clock, rooms, calls, webhooks, workers, dispatcher, played_agent, livekit, outage
+    )
     routes = [
-        *Control(calls, rooms, phones, faults, dispatcher, inbound).routes(),
+        *Control(calls, rooms, phones, faults, dispatcher, inbound, crashes).routes(),
         *_twilio_routes(config, store),
         *_s3_server(config, store).routes(),
         web.get("/", _health),

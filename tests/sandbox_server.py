@@ -50,9 +50,8 @@ class RunningSandbox:
 
         Raises requests.HTTPError when it is refused.
         """
-        response = requests.request(
-            method, f"{self.url}/_sandbox/{path}", json=body, timeout=CONTROL_TIMEOUT_SECONDS
-        )
+        url = f"{self.url}/_sandbox/{path}".rstrip("/")
+        response = requests.request(method, url, json=body, timeout=CONTROL_TIMEOUT_SECONDS)
         response.raise_for_status()
         return response.json()
 
@@ -75,12 +74,16 @@ class RunningSandbox:
         """Replace the faults. Without arguments there are none."""
         self.control("PUT", "faults", rates)
 
-    def set_behaviours(self, behaviours: dict[str, dict[str, Any]]) -> None:
-        """Replace the behaviours of numbers: `{"+1…": {"sip_code": 603}}`."""
+    def set_behaviours(self, behaviours: dict[str, Any]) -> None:
+        """Replace the behaviours of numbers: `{"+1…": {"sip_code": 603}}`, or lists of them."""
         self.control("PUT", "behaviours", behaviours)
 
     def set_agent(self, *, online: bool) -> None:
         self.control("PUT", "agent", {"online": online})
+
+    def crash(self, what: str, **fields: Any) -> None:
+        """Let a part of LiveKit die; it comes back by itself."""
+        self.control("POST", "crash", {"what": what, **fields})
 
     def call_inbound(self, *, to: str, caller: str | None = None) -> requests.Response:
         """Start an inbound call to one of our numbers."""

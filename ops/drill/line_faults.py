@@ -116,8 +116,7 @@ def refuse_for_lack_of_sip_nodes(world: World) -> Iterator[None]:
 
     The other half of F8, a proxy's 503 in HTML, is in tests/faults/test_proxy.py.
     """
-    message = "twirp error unknown: no response from servers"
-    refusal = {"twirp": {"code": "unavailable", "msg": message}}
+    refusal = {"twirp": {"code": "unavailable", "msg": "no response from servers"}}
     # A refusal of one number only, so that other batches are not disturbed.
     world.sandbox.request("PUT", "behaviours", {world.next_number("01"): refusal})
     batch = world.start_batch(["01"])

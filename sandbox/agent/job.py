@@ -3,8 +3,10 @@
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from livekit.protocol import agent, models
@@ -19,9 +21,18 @@ from sandbox.agent.conversation import (
 from sandbox.agent.reports import Reporter
 from sandbox.clock import Clock
 from sandbox.ids import new_livekit_id
-from sandbox.livekit.calls import CALL_STATUS_ATTRIBUTE, MAX_CALL_SECONDS, Call, Calls
+from sandbox.livekit.calls import (
+    CALL_STATUS_ATTRIBUTE,
+    LOST_PARTICIPANT_SECONDS,
+    MAX_CALL_SECONDS,
+    Call,
+    Calls,
+)
+from sandbox.livekit.room_facts import agent_attributes
 from sandbox.livekit.rooms import Participant, Room, Rooms
 from sandbox.livekit.twirp import TwirpError
+
+log = logging.getLogger(__name__)
 
 # Simulated seconds.
 JOIN_AFTER_SECONDS = 1.0  # from the dispatch
@@ -32,14 +43,24 @@ SHORT_TALK_SECONDS = 5.0  # in shorter talks every turn is interrupted
 ENDLESS_TALK_SCRIPT_SECONDS = 40.0  # the turns of a talk that only a maximum duration ends
 # Wall clock: VoiceOps may want to know of a machine before the agent acts.
 MAX_ACKNOWLEDGEMENT_WAIT_SECONDS = 5.0
+JOB_ENDS_AFTER_SECONDS = 10.0  # after the agent has left
 MIN_TURNS = 4  # in a call that was not cut off
+
+
+class Fate(Enum):
+    """What ends an agent's job from outside."""
+
+    DIES = "its process is killed"
+    DISCONNECTED = "LiveKit's server has died"
+    DISMISSED = "VoiceOps says that the call has ended"
 
 
 @dataclass(eq=False)
 class AgentJob:
     """One agent in one room, from the dispatch to `ended`.
 
-    `on_answer(room, config)` lets the recorder start. `turns` are the roles and texts spoken.
+    `on_answer(room, config)` lets the recorder start. `turns` are the roles and texts spoken, and
+    `join_lag` the simulated seconds by which a busy worker joins late.
     """
 
     job: agent.Job
@@ -50,7 +71,14 @@ class AgentJob:
     rooms: Rooms
     calls: Calls
     on_answer: Callable[[Room, dict[str, Any]], None]
+    join_lag: float = 0.0
     turns: list[tuple[str, str]] = field(default_factory=list)
+    fate: "asyncio.Future[Fate]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    # Whether it has seen the callee, and reported that they left.
+    _has_callee: bool = False
+    _callee_left: bool = False
 
     @property
     def config(self) -> dict[str, Any]:
@@ -62,27 +90,76 @@ class AgentJob:
         variables = self.metadata.get("variables")
         return variables if isinstance(variables, dict) else {}
 
+    def befall(self, fate: Fate) -> None:
+        """End the job. Only the first fate counts."""
+        if not self.fate.done():
+            self.fate.set_result(fate)
+
     async def run(self) -> None:
         """Do the job, and return when its last report is acknowledged or given up."""
-        await self.clock.sleep(JOIN_AFTER_SECONDS)
-        participant = self._join()
+        await self.clock.sleep(JOIN_AFTER_SECONDS + self.join_lag)
+        participant = None if self.fate.done() else self._join()
         if participant is None:
             return
 
+        self.rooms.publish(self.room, participant)
         self.reporter.add("agent_joined", flush=True)
         self.reporter.start_alive()
         # Reports are sent beside the conversation, so that a slow web server does not delay it.
-        sender = asyncio.get_running_loop().create_task(self.reporter.run())
+        loop = asyncio.get_running_loop()
+        sender = loop.create_task(self.reporter.run())
+        talk = loop.create_task(self._work(participant))
+        dismissal = loop.create_task(self._wait_for_dismissal())
         try:
-            reason = await self._stay_in_room(participant)
-            self.reporter.add("ended", flush=True, reason=reason)
-            if self.turns and (analysis := analyse(self.config, self.turns, self.variables)):
-                self.reporter.add("analysis", flush=True, **analysis)
-            self._leave(participant)
+            await wait_for_first(talk, self.fate)
+            if not talk.done():
+                self._meet_fate(participant)
         finally:
+            for task in (talk, dismissal):
+                task.cancel()
             self.reporter.close()
             self._set_job_status(agent.JS_SUCCESS, "")
-            await sender
+            await self._wait_for_last_report(sender)
+
+    async def _work(self, participant: Participant) -> None:
+        reason = await self._stay_in_room(participant)
+        self.reporter.add("ended", flush=True, reason=reason)
+        if self.turns and (analysis := analyse(self.config, self.turns, self.variables)):
+            self.reporter.add("analysis", flush=True, **analysis)
+        self._leave(participant)
+
+    async def _wait_for_dismissal(self) -> None:
+        await self.reporter.call_over.wait()
+        self.befall(Fate.DISMISSED)
+
+    def _meet_fate(self, participant: Participant) -> None:
+        fate = self.fate.result()
+        if fate is Fate.DIES:
+            # Without a word; LiveKit notices after a while.
+            self.reporter.die()
+            asyncio.get_running_loop().call_later(
+                self.clock.to_wall_seconds(LOST_PARTICIPANT_SECONDS),
+                self.rooms.time_out,
+                self.room,
+                participant,
+            )
+        elif fate is Fate.DISMISSED:
+            self._leave(participant)
+        else:
+            # The room fell apart around the agent, which knows no reason.
+            if self._has_callee and not self._callee_left:
+                self.reporter.add("callee_left", reason="")
+            self.reporter.add("ended", flush=True, reason="")
+
+    async def _wait_for_last_report(self, sender: "asyncio.Task[None]") -> None:
+        """Wait until the last report is sent; livekit-agents ends a job, retries and all, when its
+        room has been closed for a while.
+        """
+        try:
+            async with asyncio.timeout(JOB_ENDS_AFTER_SECONDS):
+                await sender
+        except TimeoutError:
+            log.warning("the job %s ended before its last report", self.job.id)
 
     def _join(self) -> Participant | None:
         """Join the room. Returns None, with the job failed, when that is impossible."""
@@ -92,7 +169,7 @@ class AgentJob:
             identity=identity,
             name=identity,
             kind=models.ParticipantInfo.Kind.AGENT,
-            attributes={"lk.agent.name": self.job.agent_name},
+            attributes=agent_attributes(self.job.agent_name),
         )
         if self.room.closed.done():
             self._set_job_status(agent.JS_FAILED, "room closed")
@@ -118,13 +195,15 @@ class AgentJob:
         """
         if not participant.left.done():
             self.rooms.leave(self.room, participant.identity, models.CLIENT_INITIATED)
-        self.rooms.close(self.room, models.ROOM_END_API_DELETE, models.ROOM_DELETED)
+        if not self.room.closed.done():
+            self.rooms.delete(self.room.name)
 
     async def _stay_in_room(self, participant: Participant) -> str:
         """Stay until the call is over. Returns the reason for the end."""
         callee = await self._wait_for_callee(participant)
         if callee is None:
             return "room_closed" if self.room.closed.done() else "removed"
+        self._has_callee = True
         self.reporter.add("callee_joined", flush=True)
         call = self.calls.active.get((self.room.name, callee.identity))
         if call is None:
@@ -139,8 +218,19 @@ class AgentJob:
             return "removed"
         if not call.answer.done() or call.answer.result() is not None:
             await asyncio.wait({callee.left})
-            return self._report_callee_left(call, callee)
+            return self._report_callee_left(None, callee)
+        return await self._attend(call, callee)
 
+    async def _attend(self, call: Call, callee: Participant) -> str:
+        """Talk with a callee who has answered. Returns the reason for the end."""
+        if (dies_after := call.callee.agent_dies) is not None:
+            asyncio.get_running_loop().call_later(
+                self.clock.to_wall_seconds(dies_after), self.befall, Fate.DIES
+            )
+        self.reporter.cut_off(call.callee.agent_unreachable)
+        if await self._wait(call, call.callee.agent_lag):
+            # Too late: for this agent the phone went from ringing to hung up.
+            return self._report_callee_left(None, callee)
         self.reporter.add("callee_answered", flush=True)
         self.on_answer(self.room, self.config)
         talk = self._talk_to_machine if call.callee.machine else self._talk_to_human
@@ -168,6 +258,8 @@ class AgentJob:
         ends = (call.answer, participant.left)
         while not any(end.done() for end in ends):
             if call.participant.info.attributes.get(CALL_STATUS_ATTRIBUTE) == "ringing":
+                if await self._wait(call, call.callee.agent_lag) or call.answer.done():
+                    return
                 self.reporter.add("agent_alive", callee_status="ringing")
                 self.reporter.flush_soon()
                 return
@@ -175,13 +267,17 @@ class AgentJob:
             await wait_for_first(changed, *ends)
             changed.cancel()
 
-    def _report_callee_left(self, call: Call | None, callee: Participant) -> str:
-        """Report that the callee left. Returns the reason."""
+    def _report_callee_left(self, answered: Call | None, callee: Participant) -> str:
+        """Report that the callee left, of `answered` if the agent saw that they answered. Returns
+        the reason.
+
+        A maximum duration that LiveKit times looks to the agent like the callee's hang-up.
+        """
         left_reason = callee.left.result()
         reason = models.DisconnectReason.Name(left_reason).lower()
-        was_answered = call is not None and call.row["answered_at"]
-        if call is not None and was_answered and left_reason == models.CLIENT_INITIATED:
-            reason = "max_duration" if call.ended_by == "max_duration" else "callee_hangup"
+        if answered is not None and left_reason == models.CLIENT_INITIATED:
+            reason = "callee_hangup"
+        self._callee_left = True
         self.reporter.add("callee_left", flush=True, reason=reason)
         return reason
 

@@ -1,13 +1,13 @@
 """Runs the voice agent that the sandbox plays, one per job."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 from livekit.protocol import agent
 
-from sandbox.agent.job import AgentJob
+from sandbox.agent.job import AgentJob, Fate
 from sandbox.agent.reports import Reporter
 from sandbox.clock import Clock
 from sandbox.faults import Faults
@@ -26,6 +26,7 @@ class PlayedAgent:
     poster: Poster
     faults: Faults
     on_answer: Callable[[Room, dict[str, Any]], None]
+    jobs: set[AgentJob] = field(default_factory=set)
 
     async def run(self, job: agent.Job, room: Room) -> None:
         """Play one agent in one room, from the dispatch to its last report."""
@@ -40,7 +41,17 @@ class PlayedAgent:
         played = AgentJob(
             job, room, metadata, reporter, self.clock, self.rooms, self.calls, self.on_answer
         )
-        await played.run()
+        played.join_lag = self.faults.rates.agent_lag_seconds
+        self.jobs.add(played)
+        try:
+            await played.run()
+        finally:
+            self.jobs.discard(played)
+
+    def befall_all(self, fate: Fate) -> None:
+        """End every job in the same way."""
+        for job in list(self.jobs):
+            job.befall(fate)
 
 
 def read_metadata(text: str) -> dict[str, Any]:

@@ -21,19 +21,22 @@ ALIVE_INTERVAL_SECONDS = 2.0
 FLUSH_DELAY_SECONDS = 0.5
 REPORT_RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
 REPORT_TIMEOUT_SECONDS = 10.0
+CALL_HAS_ENDED = b'"Call has ended"'  # the detail of an answer (docs/reference/api-contract.md §12)
 
 
 @dataclass
 class Reporter:
     """Sends a job's events in order and in few POSTs. Their ids stay the same over retries.
 
-    Without `url` nothing is sent.
+    Without `url` nothing is sent. `call_over` is set when VoiceOps answers that the call has ended.
     """
 
     url: str | None
     token: str
     poster: Poster
     faults: Faults
+    call_over: asyncio.Event = field(default_factory=asyncio.Event)
+    _unreachable_until: float = 0.0
     _pending: list[dict[str, Any]] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _acknowledged: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,6 +91,15 @@ class Reporter:
         self._closed = True
         self._wake.set()
 
+    def cut_off(self, seconds: float) -> None:
+        """Let no report arrive for seconds of the wall clock from now on."""
+        self._unreachable_until = Clock.now() + seconds
+
+    def die(self) -> None:
+        """Accept no more events, and forget those that are not sent yet."""
+        self._pending = []
+        self.close()
+
     async def run(self) -> None:
         """Send what is flushed, until `close`."""
         while not (self._closed and not self._pending):
@@ -115,7 +127,12 @@ class Reporter:
 
     async def _post(self, url: str, body: bytes) -> int | None:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        if Clock.now() < self._unreachable_until:
+            return None
         try:
-            return await self.poster.post(url, headers, body, timeout=REPORT_TIMEOUT_SECONDS)
+            answer = await self.poster.post(url, headers, body, timeout=REPORT_TIMEOUT_SECONDS)
         except PostError:
             return None
+        if CALL_HAS_ENDED in answer.body:
+            self.call_over.set()
+        return answer.status

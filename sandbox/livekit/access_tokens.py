@@ -13,6 +13,7 @@ import orjson
 JWT_HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
 
 
+INVALID_CLAIMS = "invalid authorization token: token has invalid claims"
 TOKEN_LEEWAY_SECONDS = 60.0  # simulated
 
 
@@ -58,9 +59,9 @@ def _check_times(claims: dict[str, Any], leeway: float) -> None:
     if not isinstance(claims.get("exp"), int | float):
         raise InvalidTokenError("invalid authorization token: token has no expiry")
     if now > claims["exp"] + leeway:
-        raise InvalidTokenError("invalid authorization token: token is expired")
+        raise InvalidTokenError(f"{INVALID_CLAIMS}: token is expired")
     if now < (claims.get("nbf") or 0) - leeway:
-        raise InvalidTokenError("invalid authorization token: token is not valid yet")
+        raise InvalidTokenError(f"{INVALID_CLAIMS}: token is not valid yet")
 
 
 def _verified_claims(token: str, *, key: str, secret: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sandbox.config import Config
 from sandbox.ids import new_livekit_id
 from sandbox.livekit.access_tokens import Grants
 from sandbox.livekit.rooms import Room, Rooms, check_metadata_size
-from sandbox.livekit.twirp import TwirpError, rpc_error
+from sandbox.livekit.twirp import TwirpError
 from sandbox.livekit.workers import Workers
 
 MAX_DISPATCH_ATTRIBUTES_LENGTH = 64 * 1024
@@ -38,7 +38,9 @@ class AgentDispatcher:
         self.rooms.on_created.append(self._room_created)
 
     def _room_created(self, room: Room, request: CreateRoomRequest) -> None:
-        if self.workers.serves(""):  # a worker without a name joins every room
+        # A room without agents of its own gets a dispatch without a name, which only workers
+        # without a name take.
+        if self.workers.serves("") or not request.agents:
             self.dispatch(room, "", "", {})
         for wanted in request.agents:
             self.dispatch(room, wanted.agent_name, wanted.metadata, dict(wanted.attributes))
@@ -87,9 +89,9 @@ class AgentDispatcher:
         check_metadata_size(request.metadata)
         length = sum(len(name) + len(value) for name, value in request.attributes.items())
         if length > MAX_DISPATCH_ATTRIBUTES_LENGTH:
-            raise rpc_error("invalid_argument", "attribute size exceeds limits")
+            raise TwirpError("invalid_argument", "attribute size exceeds limits")
         if not request.room:
-            raise rpc_error("invalid_argument", "no room name")
+            raise TwirpError("invalid_argument", "no room name")
         room = self.rooms.get_or_create_by_name(request.room)
         return self.dispatch(room, request.agent_name, request.metadata, dict(request.attributes))
 
@@ -97,7 +99,7 @@ class AgentDispatcher:
         self, request: agent_dispatch.ListAgentDispatchRequest, grants: Grants
     ) -> agent_dispatch.ListAgentDispatchResponse:
         """Raises TwirpError when the room does not exist."""
-        room = self.rooms.get(request.room)
+        room = self.rooms.get_served(request.room)
         found = [d for d in room.dispatches.values() if request.dispatch_id in ("", d.id)]
         return agent_dispatch.ListAgentDispatchResponse(agent_dispatches=found)
 
@@ -105,7 +107,7 @@ class AgentDispatcher:
         self, request: agent_dispatch.DeleteAgentDispatchRequest, grants: Grants
     ) -> agent_dispatch.AgentDispatch:
         """Raises TwirpError when the room or the dispatch does not exist."""
-        room = self.rooms.get(request.room)
+        room = self.rooms.get_served(request.room)
         dispatch = room.dispatches.pop(request.dispatch_id, None)
         if dispatch is None:
             raise TwirpError("not_found", "dispatch ID not found")

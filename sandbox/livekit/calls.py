@@ -1,6 +1,7 @@
 """Phone calls, from the INVITE to the end (docs/reference/protocols.md §2.1).
 
-The participant joins the room before the INVITE is sent, and the dial is stored before that.
+The participant joins the room before the INVITE is sent, and the dial is stored before that. A call
+belongs to the SIP service: it goes on when the server dies, and its leg joins again.
 """
 
 import asyncio
@@ -12,9 +13,11 @@ from typing import Any
 from livekit.protocol import models
 
 from sandbox.clock import Clock
+from sandbox.ids import random_name
 from sandbox.livekit.rooms import Participant, Room, Rooms
 from sandbox.livekit.sip_errors import (
     HUNG_UP_WHILE_RINGING,
+    INVITE_UNANSWERED,
     RINGING_TIMED_OUT,
     Refusal,
     sip_refusal,
@@ -29,6 +32,8 @@ CALLEE_WAITS_IN_SILENCE_SECONDS = 20.0  # for an agent that should hang up and d
 PICK_UP_POLL_SECONDS = 0.5
 DTMF_DIGIT_SECONDS = 0.25
 DTMF_PAUSE_SECONDS = 0.5
+TIMER_B_SECONDS = 32.1  # without any response to the INVITE
+LOST_PARTICIPANT_SECONDS = 21.0  # until the server takes out one whose process died
 CALLS_TABLE = "calls"
 CALL_STATUS_ATTRIBUTE = "sip.callStatus"
 
@@ -63,6 +68,11 @@ class Call:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     ended_by: str = ""
+    # Those the leg joined with, and joins with again.
+    joined_with: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.joined_with = dict(self.participant.info.attributes)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -79,7 +89,8 @@ class Calls:
     active: dict[tuple[str, str], Call] = field(default_factory=dict)
     on_answered: list[Callable[[Call], None]] = field(default_factory=list)
     on_ended: list[Callable[[Call], None]] = field(default_factory=list)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    # Of the active calls, and of those that end with the SIP service.
+    _tasks: dict[asyncio.Task[None], Call] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._dial_counts = Counter(row["number"] for row in self.dials())
@@ -125,21 +136,28 @@ class Calls:
             "call_id": dial.call_id,
             "direction": direction,
             "dtmf": dial.dtmf,
+            "provisional": None,
             "status": "dialing",
             "sip_status_code": None,
             "answered_at": None,
             "ended_at": None,
         }
         call = Call(dial, room, participant, callee, row)
-        # Before anything rings: drills kill the sandbox and must not lose a dial.
-        self.store.put(CALLS_TABLE, dial.call_id, row)
-        if direction == "outbound":
-            self._dial_counts[dial.number] += 1
+        if not callee.invite_after:
+            self._send_invite(call)
         self.active[call.key] = call
         task = asyncio.get_running_loop().create_task(self._run(call))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = call
+        task.add_done_callback(self._tasks.pop)
         return call
+
+    def _send_invite(self, call: Call) -> None:
+        """Store the dial. Before anything rings: drills kill the sandbox and must not lose one."""
+        call.row["at"] = self.clock.now()
+        call.row["provisional"] = None if call.callee.silent else 100
+        self.store.put(CALLS_TABLE, call.dial.call_id, call.row)
+        if call.row["direction"] == "outbound":
+            self._dial_counts[call.dial.number] += 1
 
     async def _run(self, call: Call) -> None:
         try:
@@ -166,6 +184,9 @@ class Calls:
     async def _answer(self, call: Call) -> None:
         answered_at = self.clock.now()
         self._update_row(call, status="in_progress", sip_status_code=200, answered_at=answered_at)
+        # Both are known from the 200 on.
+        full = {"sip.callIDFull": f"{random_name(20)}@sandbox", "sip.callTag": random_name(12)}
+        call.participant.set_attributes(full)
         await self._send_dtmf(call)
         self._set_status_attribute(call, "active")
         for hook in self.on_answered:
@@ -177,13 +198,25 @@ class Calls:
         if call.row["direction"] == "inbound":
             return await self._wait_for_agent(call)
 
-        callee = call.callee
+        delay = call.callee.invite_after
+        if delay:
+            if await self._wait(call, delay * self.clock.speed):
+                return HUNG_UP_WHILE_RINGING
+            self._send_invite(call)
         limit = min(call.dial.ringing_timeout, call.dial.max_duration)
+        if call.callee.silent:
+            if await self._wait(call, min(limit, TIMER_B_SECONDS)):
+                return HUNG_UP_WHILE_RINGING
+            return RINGING_TIMED_OUT if limit <= TIMER_B_SECONDS else INVITE_UNANSWERED
+        return await self._ring_phone(call, limit)
+
+    async def _ring_phone(self, call: Call, limit: float) -> Refusal | None:
+        callee = call.callee
         if await self._wait(call, min(callee.trying, limit)):
             return HUNG_UP_WHILE_RINGING
-        if callee.rings > 0:
+        if callee.rings > 0 and callee.trying < limit:
             # Not stored in the file, because a restart ends the call in any case.
-            call.row["status"] = "ringing"
+            call.row.update(status="ringing", provisional=183 if callee.early_media else 180)
             self._set_status_attribute(call, "ringing")
         in_time = callee.trying + callee.rings <= limit
         if await self._wait(call, min(callee.rings, limit - callee.trying)):
@@ -237,7 +270,7 @@ class Calls:
 
     @staticmethod
     def _set_status_attribute(call: Call, status: str) -> None:
-        call.participant.info.attributes[CALL_STATUS_ATTRIBUTE] = status
+        call.participant.set_attributes({CALL_STATUS_ATTRIBUTE: status})
         call.room.notify_changed()
 
     def _update_row(self, call: Call, **changes: Any) -> None:
@@ -245,6 +278,38 @@ class Calls:
         # The log may have been cleared meanwhile; the call must not come back then.
         if call.dial.call_id in self.store.table(CALLS_TABLE):
             self.store.put(CALLS_TABLE, call.dial.call_id, call.row)
+
+    # --- crashes (docs/reference/real-livekit.md §2.1, §2.2) ---
+
+    def rejoin_all(self) -> None:
+        """Let the leg of every active call join the restarted server.
+
+        It comes with the attributes it first joined with: not even an answer shows in them.
+        """
+        for call in list(self.active.values()):
+            call.room = self.rooms.get_or_rejoin(call.room.name)
+            info = call.participant.info
+            info.sid = ""
+            info.ClearField("tracks")
+            info.attributes.clear()
+            info.attributes.update(call.joined_with)
+            self.rooms.enter(call.room, call.participant)
+            self.rooms.publish(call.room, call.participant)
+
+    def lose_all(self, *, participant_leaves_after: float | None) -> None:
+        """Lose every call, as when the SIP service dies: nobody hangs up, and nothing is told.
+
+        After simulated seconds the server takes their participants out; None when it is dead, too.
+        """
+        for task, call in list(self._tasks.items()):
+            task.cancel()
+            if participant_leaves_after is not None:
+                asyncio.get_running_loop().call_later(
+                    self.clock.to_wall_seconds(participant_leaves_after),
+                    self.rooms.time_out,
+                    call.room,
+                    call.participant,
+                )
 
     async def close(self) -> None:
         for task in self._tasks:

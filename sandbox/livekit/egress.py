@@ -21,7 +21,7 @@ from sandbox.livekit.calls import Call
 from sandbox.livekit.egress_output import redact_secrets, storage_key, write_file
 from sandbox.livekit.ogg_opus import OggRecorder
 from sandbox.livekit.rooms import Room, Rooms
-from sandbox.livekit.twirp import TwirpError, rpc_error
+from sandbox.livekit.twirp import NobodyAnswersError, TwirpError
 from sandbox.livekit.webhooks import Webhooks
 from sandbox.s3.upload import UploadError, put_object
 from sandbox.store import Row, Store
@@ -142,7 +142,7 @@ class Egress:
         if not outputs and request.HasField("file"):
             outputs = [request.file]
         if not outputs:
-            raise rpc_error("invalid_argument", "request has missing or invalid field: output")
+            raise TwirpError("invalid_argument", "request has missing or invalid field: output")
 
         now = int(self.clock.now() * 1e9)
         info = egress.EgressInfo(
@@ -226,8 +226,12 @@ class Egress:
     async def start_room_composite(
         self, request: egress.RoomCompositeEgressRequest, grants: Grants
     ) -> egress.EgressInfo:
-        """Raises TwirpError when the room does not exist or the request has no output."""
+        """Raises TwirpError when the room does not exist or the request has no output,
+        NobodyAnswersError when there is no egress service.
+        """
         room = self.rooms.get(request.room_name)
+        if room.is_unrecorded or self.rooms.faults.draw_egress_missing():
+            raise NobodyAnswersError
         recording = self._start(room, request)
         statuses = [p.info.attributes.get("sip.callStatus") for p in room.participants.values()]
         if "active" in statuses:
@@ -260,7 +264,7 @@ class Egress:
             return recording.info
         row = self.store.table(EGRESS_TABLE).get(request.egress_id)
         if row is None:
-            raise rpc_error("not_found", "egress does not exist")
+            raise TwirpError("not_found", "egress does not exist")
         raise TwirpError(
             "failed_precondition", f"egress with status {row['status']} cannot be stopped"
         )

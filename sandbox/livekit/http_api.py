@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 from livekit.protocol import sip
@@ -19,20 +19,22 @@ from sandbox.livekit.access_tokens import (
     verify_token,
 )
 from sandbox.livekit.methods import CREATE_SIP_PARTICIPANT
+from sandbox.livekit.outage import Outage
 from sandbox.livekit.sip_service import SipService, participant_info
 from sandbox.livekit.twirp import (
     PERMISSIONS_DENIED,
     Method,
     NoAnswerError,
+    NobodyAnswersError,
     TwirpError,
     bad_route,
     decode,
     encode,
-    rpc_error,
     run_method,
 )
 
 MAX_REQUEST_BYTES = 10 * 1024 * 1024
+DISCONNECT_POLL_SECONDS = 0.1
 
 
 @dataclass
@@ -44,9 +46,26 @@ class LiveKitApi:
     faults: Faults
     sip: SipService
     methods: Mapping[str, Method]
+    outage: Outage
+    # By object id, because requests have no hash.
+    _in_flight: dict[int, web.Request] = field(default_factory=dict)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Handle a request under /twirp/."""
+        if self.outage.server_is_down:
+            return reset_connection(request)
+        self._in_flight[id(request)] = request
+        try:
+            return await self._serve(request)
+        finally:
+            del self._in_flight[id(request)]
+
+    def drop_requests(self) -> None:
+        """Close the connection of every request in progress, as a server that dies does."""
+        for request in self._in_flight.values():
+            abort_connection(request)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"]
         if (request.content_length or 0) > MAX_REQUEST_BYTES:
             return web.Response(status=413, text="request body too large")
@@ -60,6 +79,10 @@ class LiveKitApi:
             return error.response()
         except NoAnswerError:
             return abort_connection(request)
+        except NobodyAnswersError:
+            while request.transport is not None and not request.transport.is_closing():
+                await asyncio.sleep(DISCONNECT_POLL_SECONDS)
+            return web.Response()
 
     def _grants(self, request: web.Request) -> Grants:
         return verify_token(
@@ -88,7 +111,7 @@ class LiveKitApi:
     async def _serve_dial_with_fault(self, request: web.Request, fault: str) -> web.StreamResponse:
         grants = self._grants(request)
         if fault == "error_before":
-            raise rpc_error("unavailable", "no response from servers")
+            raise TwirpError("unavailable", "no response from servers")
         message = sip.CreateSIPParticipantRequest()
         decode(await request.read(), request.content_type, message)
         if not grants.sip.get("call"):
@@ -96,7 +119,7 @@ class LiveKitApi:
         # The other faults come after the dial: the phone rings, and the answer is wrong or missing.
         call = self.sip.dial(message)
         if fault == "error_after_dial":
-            raise rpc_error("internal", "internal error")
+            raise TwirpError("internal", "internal error")
         if fault == "drop_after_dial":
             return abort_connection(request)
         await asyncio.sleep(self.faults.rates.hang_seconds)

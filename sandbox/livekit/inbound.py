@@ -21,12 +21,11 @@ from sandbox.livekit.dispatch_rules import DispatchRules, room_name_for
 from sandbox.livekit.rooms import Rooms
 from sandbox.phones.callee import caller_of_number
 
-NO_TRUNK = "No trunk found"
 NO_RULE = "Does not match Trunks or Dispatch Rules"
 
 
 class UnmatchedCallError(Exception):
-    """No trunk or rule matches; the caller gets 404 with this phrase."""
+    """No trunk or rule matches; the caller gets 404 with this phrase, after 100 and 180."""
 
 
 @dataclass
@@ -44,7 +43,7 @@ class InboundCalls:
         """
         trunk = self.rules.match_trunk(caller=caller, called=called)
         if trunk is None:
-            raise UnmatchedCallError(NO_TRUNK)
+            raise UnmatchedCallError(NO_RULE)
         rule = self.rules.match_rule(trunk.sip_trunk_id, caller=caller, called=called, pin=pin)
         if rule is None:
             raise UnmatchedCallError(NO_RULE)
@@ -59,7 +58,7 @@ class InboundCalls:
             max_duration=trunk.max_call_duration.seconds or MAX_CALL_SECONDS,
         )
         participant = self.rooms.join(room, _participant(rule, dial))
-        self.rooms.publish(room, participant, "sip_audio")
+        self.rooms.publish(room, participant)
         return self.calls.start(
             dial,
             room=room,
@@ -95,14 +94,14 @@ def _participant(rule: sip.SIPDispatchRuleInfo, dial: Dial) -> models.Participan
         **rule.attributes,
         "sip.callID": dial.call_id,
         "sip.callIDFull": f"{random_name(20)}@sandbox",
+        "sip.callTag": random_name(12),
         CALL_STATUS_ATTRIBUTE: "ringing",
         "sip.trunkID": dial.trunk_id,
         "sip.ruleID": rule.sip_dispatch_rule_id,
-        "sip.hostname": "sandbox.invalid",
         "sip.trunkPhoneNumber": dial.number,
     }
     if not rule.hide_phone_number:
-        attributes["sip.phoneNumber"] = dial.caller_id
+        attributes |= {"sip.hostname": "sandbox.invalid", "sip.phoneNumber": dial.caller_id}
     return models.ParticipantInfo(
         identity=identity,
         name=f"Phone {visible_number}",

@@ -6,7 +6,7 @@ from livekit.protocol import models, room
 
 from sandbox.livekit.access_tokens import Grants
 from sandbox.livekit.rooms import Participant, Rooms, check_metadata_size
-from sandbox.livekit.twirp import rpc_error
+from sandbox.livekit.twirp import TwirpError
 
 MAX_ROOM_NAME_LENGTH = 256
 MAX_ATTRIBUTES_LENGTH = 64 * 1024  # of names and values together
@@ -19,11 +19,9 @@ class RoomService:
     rooms: Rooms
 
     async def create(self, request: room.CreateRoomRequest, grants: Grants) -> models.Room:
-        """Raises TwirpError when the request is invalid."""
-        if not request.name:
-            raise rpc_error("invalid_argument", "no room name")
+        """Raises TwirpError when the request is invalid. An empty name is valid."""
         if len(request.name) > MAX_ROOM_NAME_LENGTH:
-            raise rpc_error("invalid_argument", "room name length exceeds limits")
+            raise TwirpError("invalid_argument", "room name length exceeds limits")
         for metadata in (request.metadata, *(agent.metadata for agent in request.agents)):
             check_metadata_size(metadata)
         return self.rooms.get_or_create(request).info
@@ -36,8 +34,11 @@ class RoomService:
     async def delete(
         self, request: room.DeleteRoomRequest, grants: Grants
     ) -> room.DeleteRoomResponse:
-        """Raises TwirpError when the room does not exist."""
+        """Raises TwirpError when the room does not exist, or its node is dead."""
+        found = self.rooms.rooms.get(request.room)
         self.rooms.delete(request.room)
+        if found and (found.is_deleted_twice or self.rooms.faults.draw_double_delete()):
+            self.rooms.delete(request.room)
         return room.DeleteRoomResponse()
 
     async def list_participants(
@@ -59,7 +60,7 @@ class RoomService:
     ) -> room.RemoveParticipantResponse:
         """Raises TwirpError when the participant does not exist."""
         self._participant(request.room, request.identity)
-        self.rooms.leave(self.rooms.get(request.room), request.identity, models.PARTICIPANT_REMOVED)
+        self.rooms.remove(self.rooms.get_served(request.room), request.identity)
         return room.RemoveParticipantResponse()
 
     async def update_participant(
@@ -70,7 +71,7 @@ class RoomService:
         check_metadata_size(request.metadata)
         length = sum(len(name) + len(value) for name, value in request.attributes.items())
         if length > MAX_ATTRIBUTES_LENGTH:
-            raise rpc_error("invalid_argument", "attribute size exceeds limits")
+            raise TwirpError("invalid_argument", "attribute size exceeds limits")
         info.metadata = request.metadata or info.metadata
         info.name = request.name or info.name
         for name, value in request.attributes.items():
@@ -94,7 +95,7 @@ class RoomService:
         self, request: room.SendDataRequest, grants: Grants
     ) -> room.SendDataResponse:
         """Keep the packet for GET /_sandbox/rooms. Raises TwirpError when there is no such room."""
-        found = self.rooms.get(request.room)
+        found = self.rooms.get_served(request.room)
         found.data.append({"topic": request.topic, "data": request.data.decode(errors="replace")})
         return room.SendDataResponse()
 
@@ -106,11 +107,11 @@ class RoomService:
             if track.sid == request.track_sid:
                 track.muted = request.muted
                 return room.MuteRoomTrackResponse(track=track)
-        raise rpc_error("not_found", "track is not found")
+        raise TwirpError("not_found", "track is not found")
 
     def _participant(self, room_name: str, identity: str) -> Participant:
         """Raises TwirpError when the room or the participant does not exist."""
         found = self.rooms.rooms.get(room_name)
         if found is None or identity not in found.participants:
-            raise rpc_error("not_found", "participant does not exist")
+            raise TwirpError("not_found", "participant does not exist")
         return found.participants[identity]

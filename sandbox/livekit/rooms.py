@@ -1,37 +1,46 @@
 """Rooms and their participants: joining, leaving, closing, and the events these send
-(docs/reference/protocols.md §1.5, §2.3, §3).
+(docs/reference/protocols.md §1.5, §2.3, §3, docs/reference/real-livekit.md §2.2, §2.4).
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from livekit.protocol import agent_dispatch, models
 from livekit.protocol.room import CreateRoomRequest
 
 from sandbox.clock import Clock
+from sandbox.faults import Faults
 from sandbox.ids import new_livekit_id
-from sandbox.livekit.twirp import rpc_error
-from sandbox.livekit.webhooks import Webhooks
+from sandbox.livekit.room_events import RoomEvents
+from sandbox.livekit.room_facts import (
+    UNCOUNTED_KINDS,
+    audio_track,
+    new_room_info,
+    permission_of,
+)
+from sandbox.livekit.twirp import TwirpError
 
 log = logging.getLogger(__name__)
 
 Reason = models.DisconnectReason
-Kind = models.ParticipantInfo.Kind
-DEFAULT_EMPTY_TIMEOUT_SECONDS = 300  # wall clock
-DEFAULT_DEPARTURE_TIMEOUT_SECONDS = 20  # wall clock
 MAX_METADATA_BYTES = 512 * 1024
 MAX_DATA_PACKETS = 100  # of SendData, kept per room
-# They do not keep a room open, and do not count for its maximum of participants.
-UNCOUNTED_KINDS = (Kind.AGENT, Kind.EGRESS)
+# How long after a DeleteRoom a second one brings the room back; by the wall clock, because it is
+# the time that LiveKit's own deletion takes.
+REVIVAL_SECONDS = 0.085
 
 
 def check_metadata_size(metadata: str) -> None:
     """Raises TwirpError when the metadata is too long."""
     if len(metadata.encode()) > MAX_METADATA_BYTES:
-        raise rpc_error("invalid_argument", "metadata size exceeds limits")
+        # Upstream passes its sentence as the name of the argument, and the limit as the sentence.
+        argument = "metadata size exceeds limits"
+        raise TwirpError(
+            "invalid_argument", f"{argument} {MAX_METADATA_BYTES}", {"argument": argument}
+        )
 
 
 @dataclass(eq=False)
@@ -39,7 +48,9 @@ class Participant:
     """A participant of a room. `left` is set to the reason as soon as they are out of it."""
 
     info: models.ParticipantInfo
-    left: "asyncio.Future[Reason]"
+    left: "asyncio.Future[Reason]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
     @property
     def identity(self) -> str:
@@ -49,10 +60,17 @@ class Participant:
     def keeps_room_open(self) -> bool:
         return self.info.kind not in UNCOUNTED_KINDS
 
+    def set_attributes(self, attributes: Mapping[str, str]) -> None:
+        self.info.attributes.update(attributes)
+        self.info.version += 1
+
 
 @dataclass(eq=False)
 class Room:
+    """A room. `request` made it; with `is_stale` it is in LiveKit's store, but its node is dead."""
+
     info: models.Room
+    request: CreateRoomRequest
     participants: dict[str, Participant] = field(default_factory=dict)
     dispatches: dict[str, agent_dispatch.AgentDispatch] = field(default_factory=dict)
     closed: "asyncio.Future[models.RoomEndReason]" = field(
@@ -62,6 +80,10 @@ class Room:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     egress: list[str] = field(default_factory=list)
     data: deque[dict[str, str]] = field(default_factory=lambda: deque(maxlen=MAX_DATA_PACKETS))
+    has_session: bool = False
+    is_stale: bool = False
+    is_deleted_twice: bool = False  # a second DeleteRoom falls beside a client's
+    is_unrecorded: bool = False  # no egress service takes its recordings
 
     @property
     def name(self) -> str:
@@ -78,43 +100,70 @@ class Room:
 class Rooms:
     """The open rooms by name. `on_created` and `on_closed` are called with each."""
 
-    webhooks: Webhooks
+    events: RoomEvents
+    faults: Faults
     rooms: dict[str, Room] = field(default_factory=dict)
     on_created: list[Callable[[Room, CreateRoomRequest], None]] = field(default_factory=list)
     on_closed: list[Callable[[Room], None]] = field(default_factory=list)
+    # By name: rooms whose deletion is under way.
+    _being_deleted: dict[str, Room] = field(default_factory=dict)
 
     def get(self, name: str) -> Room:
         """Return an open room. Raises TwirpError when there is none of that name."""
         room = self.rooms.get(name)
         if room is None:
-            raise rpc_error("not_found", "requested room does not exist")
+            raise TwirpError("not_found", "requested room does not exist")
+        return room
+
+    def get_served(self, name: str) -> Room:
+        """Return a room that a node serves.
+
+        Raises TwirpError without one: the request waits at a topic that nobody listens to.
+        """
+        room = self.rooms.get(name)
+        if room is None or room.is_stale:
+            raise TwirpError("unavailable", "no response from servers")
         return room
 
     def get_or_create(self, request: CreateRoomRequest) -> Room:
-        """Return the room of that name. The request's settings apply only to a new one."""
+        """Return the room of that name. The request's settings apply only to a new one.
+
+        A stale one is taken over by a live node.
+        """
         room = self.rooms.get(request.name)
-        if room is not None:
-            return room
-        now = Clock.now()
-        info = models.Room(
-            sid=new_livekit_id("RM_"),
-            name=request.name,
-            empty_timeout=request.empty_timeout or DEFAULT_EMPTY_TIMEOUT_SECONDS,
-            departure_timeout=request.departure_timeout or DEFAULT_DEPARTURE_TIMEOUT_SECONDS,
-            max_participants=request.max_participants,
-            metadata=request.metadata,
-            creation_time=int(now),
-            creation_time_ms=int(now * 1000),
-        )
-        room = self.rooms[request.name] = Room(info)
-        self.webhooks.send("room_started", key=room.name, room=info)
-        self._schedule_close(room, info.empty_timeout)
-        for hook in self.on_created:
-            hook(room, request)
+        if room is None:
+            return self._create(request)
+        if room.is_stale:
+            self._adopt(room)
+        return room
+
+    def get_or_rejoin(self, name: str) -> Room:
+        """Return the room that a leg comes back to. A stale one lives again, without its agents."""
+        room = self.rooms.get(name)
+        if room is None:
+            return self.get_or_create_by_name(name)
+        room.is_stale = False
         return room
 
     def get_or_create_by_name(self, name: str) -> Room:
         return self.get_or_create(CreateRoomRequest(name=name))
+
+    def _create(self, request: CreateRoomRequest) -> Room:
+        room = self.rooms[request.name] = Room(new_room_info(request), request)
+        self.events.room_started(room.info)
+        self._schedule_close(room, room.info.empty_timeout)
+        for hook in self.on_created:
+            hook(room, request)
+        return room
+
+    def _adopt(self, room: Room) -> None:
+        """Let a live node take a room over from a dead one, which starts its agents again."""
+        room.is_stale = False
+        self.events.room_started(room.info)
+        self._schedule_close(room, room.info.empty_timeout)
+        agents = CreateRoomRequest(name=room.name, agents=room.request.agents)
+        for hook in self.on_created:
+            hook(room, agents)
 
     def join(self, room: Room, info: models.ParticipantInfo) -> Participant:
         """Add a participant. One with the same identity is disconnected first.
@@ -125,60 +174,68 @@ class Rooms:
             self.leave(room, info.identity, models.DUPLICATE_IDENTITY)
         members = sum(participant.keeps_room_open for participant in room.participants.values())
         if info.kind not in UNCOUNTED_KINDS and 0 < room.info.max_participants <= members:
-            raise rpc_error(
-                "internal", "update room failed: room has exceeded its max participants"
+            raise TwirpError(
+                "internal", "update room failed: could not establish signal connection"
             )
+        participant = Participant(info)
+        self.enter(room, participant)
+        return participant
 
+    def enter(self, room: Room, participant: Participant) -> None:
+        """Put a participant into the room, and tell it."""
+        info = participant.info
         now = Clock.now()
         info.sid = info.sid or new_livekit_id("PA_")
         info.state = models.ParticipantInfo.State.ACTIVE
         info.joined_at = int(now)
         info.joined_at_ms = int(now * 1000)
-        participant = Participant(info, asyncio.get_running_loop().create_future())
+        info.version += 1
+        info.permission.CopyFrom(
+            permission_of(is_agent=info.kind == models.ParticipantInfo.Kind.AGENT)
+        )
         room.participants[info.identity] = participant
         if participant.keeps_room_open:
             self._stop_timer(room)
+        if not room.has_session:
+            # CreateRoom tells that the room has started, and so does its first session.
+            room.has_session = True
+            self.events.room_started(room.info)
+        # The counts of the event are those before it.
+        self.events.participant_joined(room.info, info)
         self._update_counts(room)
-        self.webhooks.send("participant_joined", key=room.name, room=room.info, participant=info)
         room.notify_changed()
-        return participant
 
-    def publish(self, room: Room, participant: Participant, name: str) -> None:
-        """Publish the participant's audio track."""
-        track = _audio_track(name)
+    def publish(self, room: Room, participant: Participant) -> None:
+        """Publish the participant's audio track, which has their identity as its name."""
+        track = audio_track(participant.identity)
         participant.info.tracks.append(track)
-        participant.info.is_publisher = True
+        participant.info.version += 1
         self._update_counts(room)
-        # This event carries the ids of the room and the participant only.
-        room_ids = models.Room(sid=room.info.sid, name=room.name)
-        participant_ids = models.ParticipantInfo(
-            sid=participant.info.sid, identity=participant.identity
-        )
-        self.webhooks.send(
-            "track_published",
-            key=room.name,
-            room=room_ids,
-            participant=participant_ids,
-            track=track,
-        )
+        self.events.track_changed("track_published", room.info, participant.info, track)
 
     def leave(self, room: Room, identity: str, reason: Reason) -> None:
         """Take a participant out of the room. An unknown identity is not an error."""
         participant = room.participants.pop(identity, None)
         if participant is None:
             return
-        participant.info.state = models.ParticipantInfo.State.DISCONNECTED
-        participant.info.disconnect_reason = reason
+        info = participant.info
+        info.state = models.ParticipantInfo.State.DISCONNECTED
+        info.disconnect_reason = reason
         # Wakes the call and the agent that wait for this participant.
-        participant.left.set_result(reason)
+        if not participant.left.done():
+            participant.left.set_result(reason)
+        self.events.participant_left(room.info, info)
         self._update_counts(room)
-        self.webhooks.send(
-            "participant_left", key=room.name, room=room.info, participant=participant.info
-        )
         stays_open = any(p.keeps_room_open for p in room.participants.values())
         if participant.keeps_room_open and not stays_open and not room.closed.done():
             self._schedule_close(room, room.info.departure_timeout)
         room.notify_changed()
+
+    def time_out(self, room: Room, participant: Participant) -> None:
+        """Take out a participant whose process has died, unless the room is gone meanwhile."""
+        present = room.participants.get(participant.identity) is participant
+        if present and self.rooms.get(room.name) is room:
+            self.leave(room, participant.identity, models.CONNECTION_TIMEOUT)
 
     def remove(self, room: Room, identity: str) -> None:
         self.leave(room, identity, models.PARTICIPANT_REMOVED)
@@ -190,23 +247,62 @@ class Rooms:
         if room.closed.done():
             return
         # The name is free from here on, so that hooks and clients can create a new room with it.
-        del self.rooms[room.name]
+        if self.rooms.get(room.name) is room:
+            del self.rooms[room.name]
         self._stop_timer(room)
         room.closed.set_result(end_reason)
         for identity in list(room.participants):
             self.leave(room, identity, disconnect_reason)
-        self.webhooks.send(
-            "room_finished",
-            key=room.name,
-            room=room.info,
-            roomEndReason=models.RoomEndReason.Name(end_reason),
-        )
+        self.events.room_finished(room.info, end_reason)
         for hook in self.on_closed:
             hook(room)
 
     def delete(self, name: str) -> None:
-        """Close a room by name. Raises TwirpError when there is none."""
-        self.close(self.get(name), models.ROOM_END_API_DELETE, models.ROOM_DELETED)
+        """Close a room by name, as DeleteRoom does.
+
+        A second one that comes while the first is at work brings the room back. Raises TwirpError
+        when there is no such room, or its node is dead.
+        """
+        room = self.rooms.get(name)
+        if room is not None and room.is_stale:
+            raise TwirpError("unknown", "could not find object")
+        if room is None and (deleted := self._being_deleted.pop(name, None)):
+            self._revive(deleted)
+            return
+        room = self.get(name)
+        self.close(room, models.ROOM_END_API_DELETE, models.ROOM_DELETED)
+        self._being_deleted[name] = room
+        asyncio.get_running_loop().call_later(REVIVAL_SECONDS, self._forget_deleted, room)
+
+    def _forget_deleted(self, room: Room) -> None:
+        if self._being_deleted.get(room.name) is room:
+            del self._being_deleted[room.name]
+
+    def _revive(self, deleted: Room) -> None:
+        """Bring a room back, with a new sid and LiveKit's defaults; its agents are dispatched
+        again.
+        """
+        self.events.room_started(deleted.info)
+        self._create(CreateRoomRequest(name=deleted.name, agents=deleted.request.agents))
+
+    def forget_all(self, *, stale: bool) -> list[Room]:
+        """Lose every room, as when the server dies, and return them.
+
+        With `stale` the store still holds a copy of each, which shows what was last known of it.
+        Nothing is told, and nobody is disconnected.
+        """
+        lost = list(self.rooms.values())
+        self.rooms.clear()
+        self._being_deleted.clear()
+        for room in lost:
+            self._stop_timer(room)
+            if not room.closed.done():
+                room.closed.set_result(models.ROOM_END_UNKNOWN)
+            for hook in self.on_closed:
+                hook(room)
+            if stale:
+                self.rooms[room.name] = _stored_copy(room)
+        return lost
 
     def _schedule_close(self, room: Room, seconds: float) -> None:
         self._stop_timer(room)
@@ -222,15 +318,17 @@ class Rooms:
 
     @staticmethod
     def _update_counts(room: Room) -> None:
-        room.info.num_participants = len(room.participants)
-        room.info.num_publishers = sum(p.info.is_publisher for p in room.participants.values())
+        people = [p for p in room.participants.values() if p.keeps_room_open]
+        room.info.num_participants = len(people)
+        room.info.num_publishers = sum(bool(p.info.tracks) for p in room.participants.values())
 
 
-def _audio_track(name: str) -> models.TrackInfo:
-    return models.TrackInfo(
-        sid=new_livekit_id("TR_"),
-        type=models.TrackType.AUDIO,
-        name=name,
-        source=models.TrackSource.MICROPHONE,
-        mime_type="audio/opus",
-    )
+def _stored_copy(room: Room) -> Room:
+    """Return what LiveKit's store holds of a room when its node dies."""
+    copy = Room(room.info, room.request, is_stale=True)
+    copy.dispatches = dict(room.dispatches)
+    for identity, participant in room.participants.items():
+        info = models.ParticipantInfo()
+        info.CopyFrom(participant.info)
+        copy.participants[identity] = Participant(info)
+    return copy

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from livekit.protocol import models, sip
 
 from sandbox.clock import Clock
-from sandbox.ids import new_livekit_id, random_name
+from sandbox.faults import Faults
+from sandbox.ids import new_livekit_id
 from sandbox.livekit.access_tokens import Grants
 from sandbox.livekit.calls import (
     CALL_STATUS_ATTRIBUTE,
@@ -17,13 +18,15 @@ from sandbox.livekit.calls import (
     Calls,
     Dial,
 )
+from sandbox.livekit.outage import Outage
 from sandbox.livekit.rooms import Rooms
 from sandbox.livekit.sip_errors import refuse_challenge
 from sandbox.livekit.trunks import Trunks, check_headers
-from sandbox.livekit.twirp import NoAnswerError, TwirpError, rpc_error
+from sandbox.livekit.twirp import NoAnswerError, TwirpError
 from sandbox.phones.behaviours import Phones
 
 RPC_DEADLINE_SECONDS = 80.0  # with wait_until_answered, simulated
+CLAIM_SECONDS = 1.0  # until it is known that no SIP service takes a request, simulated
 MAX_DISPLAY_NAME_LENGTH = 128
 
 
@@ -46,6 +49,8 @@ class SipService:
     calls: Calls
     trunks: Trunks
     phones: Phones
+    faults: Faults
+    outage: Outage
 
     async def create(
         self, request: sip.CreateSIPParticipantRequest, grants: Grants
@@ -55,6 +60,8 @@ class SipService:
         Raises TwirpError when the request is invalid or the call fails, NoAnswerError when the
         callee is one whose request is never answered.
         """
+        if self.outage.sip_is_down:
+            await self.clock.sleep(CLAIM_SECONDS)
         call = self.dial(request)
         if request.wait_until_answered:
             await self.wait_for_answer(call)
@@ -65,13 +72,16 @@ class SipService:
     def dial(self, request: sip.CreateSIPParticipantRequest) -> Call:
         """Add the callee's participant to the room, then send the INVITE.
 
-        Raises TwirpError when the request is invalid or the room is full.
+        Raises TwirpError when the request is invalid, the room is full or no SIP service runs.
         """
         _validate(request)
+        if self.outage.sip_is_down:
+            raise TwirpError("unavailable", "no response from servers")
         trunk = self._resolve_trunk(request)
         callee = self.phones.callee_of(
             request.sip_call_to, earlier_dials=self.calls.count_dials(request.sip_call_to)
         )
+        callee = self.faults.disturb(callee)
         if callee.error is not None:
             raise callee.error
         # A challenge is not an end: LiveKit repeats the INVITE with credentials if it has them.
@@ -82,7 +92,9 @@ class SipService:
         call_id = new_livekit_id("SCL_")
         room = self.rooms.get_or_create_by_name(request.room_name)
         participant = self.rooms.join(room, _participant(request, call_id, trunk))
-        self.rooms.publish(room, participant, "sip_audio")
+        self.rooms.publish(room, participant)
+        room.is_deleted_twice = callee.double_delete
+        room.is_unrecorded = callee.egress_missing
         dial = Dial(
             call_id=call_id,
             number=request.sip_call_to,
@@ -109,7 +121,7 @@ class SipService:
             raise NoAnswerError
         done, _ = await asyncio.wait({call.answer}, timeout=deadline)
         if not done:
-            raise rpc_error("deadline_exceeded", "request timed out")
+            raise TwirpError("deadline_exceeded", "request timed out")
         refusal = call.answer.result()
         if refusal is not None:
             raise refusal.error()
@@ -173,10 +185,9 @@ def _seconds(request: sip.CreateSIPParticipantRequest, name: str, default: float
 def _participant(
     request: sip.CreateSIPParticipantRequest, call_id: str, trunk: DialTrunk
 ) -> models.ParticipantInfo:
-    default_name = "" if request.hide_phone_number else f"Phone {request.sip_call_to}"
     return models.ParticipantInfo(
         identity=request.participant_identity or f"sip_{request.sip_call_to}",
-        name=request.participant_name or default_name,
+        name=request.participant_name,
         metadata=request.participant_metadata,
         kind=models.ParticipantInfo.Kind.SIP,
         attributes=_attributes(request, call_id, trunk),
@@ -189,13 +200,12 @@ def _attributes(
     attributes = {
         **request.participant_attributes,
         "sip.callID": call_id,
-        "sip.callIDFull": f"{random_name(20)}@sandbox",
         CALL_STATUS_ATTRIBUTE: "dialing",
         "sip.trunkID": trunk.trunk_id,
-        "sip.hostname": trunk.address,
     }
     if not request.hide_phone_number:
         attributes |= {
+            "sip.hostname": trunk.address,
             "sip.phoneNumber": request.sip_call_to,
             "sip.trunkPhoneNumber": trunk.caller_id,
         }

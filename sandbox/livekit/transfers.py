@@ -14,7 +14,7 @@ from sandbox.livekit.access_tokens import Grants
 from sandbox.livekit.calls import Call, Calls
 from sandbox.livekit.rooms import Rooms
 from sandbox.livekit.sip_errors import Refusal
-from sandbox.livekit.twirp import TwirpError, rpc_error
+from sandbox.livekit.twirp import TwirpError
 from sandbox.phones.behaviours import Phones
 
 TRANSFER_RINGING_TIMEOUT_SECONDS = 30.0  # simulated
@@ -40,6 +40,10 @@ class Transfers:
         Raises TwirpError when the request is invalid or the transfer fails.
         """
         call = self._call(request)
+        if call.row["status"] != "in_progress":
+            # The REFER of a call that only rings is never answered.
+            await self.clock.sleep(_limit(request))
+            raise TwirpError("deadline_exceeded", "request timed out")
         call_id = call.dial.call_id
         # The same target twice is one transfer that two requests wait for.
         if self._in_progress.setdefault(call_id, request.transfer_to) != request.transfer_to:
@@ -51,7 +55,7 @@ class Transfers:
         return sip.TransferSIPParticipantResponse(status=sip.STS_TRANSFER_SUCCESSFUL)
 
     def _call(self, request: sip.TransferSIPParticipantRequest) -> Call:
-        """Return the established call to transfer.
+        """Return the call to transfer.
 
         Raises TwirpError when the request is invalid or there is no such call.
         """
@@ -67,19 +71,17 @@ class Transfers:
         room = self.rooms.rooms.get(request.room_name)
         participant = room.participants.get(request.participant_identity) if room else None
         if participant is None:
-            raise rpc_error("not_found", "participant does not exist")
+            raise TwirpError("not_found", "participant does not exist")
         call = self.calls.active.get((request.room_name, request.participant_identity))
         if call is None:
             raise TwirpError("invalid_argument", "no SIP session associated with participant")
-        if call.row["status"] != "in_progress":
-            raise rpc_error("failed_precondition", "can't transfer non established call")
         return call
 
     async def _refer(self, call: Call, request: sip.TransferSIPParticipantRequest) -> None:
         number = request.transfer_to.partition(":")[2].partition("@")[0].partition(";")[0]
         # "First dial" behaviours of the table are for CreateSIPParticipant, not for transfers.
         callee = self.phones.callee_of(number, earlier_dials=1)
-        limit = float(request.ringing_timeout.seconds) or TRANSFER_RINGING_TIMEOUT_SECONDS
+        limit = _limit(request)
         answers_after = callee.trying + callee.rings
         done, _ = await asyncio.wait(
             {call.participant.left}, timeout=self.clock.to_wall_seconds(min(answers_after, limit))
@@ -96,9 +98,13 @@ class Transfers:
         self.rooms.leave(call.room, call.participant.identity, models.CLIENT_INITIATED)
 
 
+def _limit(request: sip.TransferSIPParticipantRequest) -> float:
+    return float(request.ringing_timeout.seconds) or TRANSFER_RINGING_TIMEOUT_SECONDS
+
+
 def _failed(msg: str, reason: Any, meta: dict[str, str] | None = None) -> TwirpError:
     name = sip.SIPTransferReason.Name(reason)
-    return rpc_error(
+    return TwirpError(
         "failed_precondition",
         msg,
         {"sip_transfer_id": new_livekit_id("STR_"), "sip_transfer_reason": name, **(meta or {})},

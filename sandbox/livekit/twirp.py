@@ -33,8 +33,6 @@ HTTP_STATUS = {
     "unavailable": 503,
     "dataloss": 500,
 }
-# The prefix that LiveKit adds when it converts psrpc errors (docs/reference/protocols.md §1.2).
-RPC_ERROR_PREFIX = "twirp error unknown: "
 
 
 class TwirpError(Exception):
@@ -55,16 +53,15 @@ class TwirpError(Exception):
         )
 
 
-def rpc_error(code: str, msg: str, meta: Mapping[str, str] | None = None) -> TwirpError:
-    """Return an error that has crossed LiveKit's internal RPC: its message has the prefix."""
-    return TwirpError(code, RPC_ERROR_PREFIX + msg, meta)
-
-
 PERMISSIONS_DENIED = TwirpError("unauthenticated", "permissions denied")
 
 
 class NoAnswerError(Exception):
     """Raised to close the connection without an answer."""
+
+
+class NobodyAnswersError(Exception):
+    """Raised to leave the request without an answer for as long as the client waits."""
 
 
 class Serve(Protocol):

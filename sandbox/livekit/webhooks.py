@@ -19,6 +19,7 @@ from sandbox.faults import Faults
 from sandbox.http_posts import Poster, PostError
 from sandbox.ids import new_livekit_id
 from sandbox.livekit.access_tokens import body_hash, make_token
+from sandbox.livekit.outage import Outage
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Webhooks:
     config: Config
     faults: Faults
     poster: Poster
+    outage: Outage
     _queues: dict[str, deque[tuple[float, bytes, str]]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -42,7 +44,9 @@ class Webhooks:
         """Queue an event after those of the same `key` (the name of a room or the id of an
         egress).
         """
-        if self.config.webhook_url is None or event in self.config.webhook_exclude:
+        if self.outage.server_is_down or self.config.webhook_url is None:
+            return
+        if event in self.config.webhook_exclude:
             return
         now = Clock.now()
         event_id = new_livekit_id("EV_")
@@ -84,7 +88,9 @@ class Webhooks:
             # Retries of one event can make the events behind it too old.
             if Clock.now() - queued_at <= MAX_EVENT_AGE_SECONDS:
                 await self._deliver(body, event_id)
-        del self._queues[key]
+        # Unless the server has died meanwhile, and a queue of its successor has the key.
+        if self._queues.get(key) is queue:
+            del self._queues[key]
 
     async def _deliver(self, body: bytes, event_id: str) -> None:
         for pause in (*WEBHOOK_RETRY_SECONDS, None):
@@ -109,9 +115,15 @@ class Webhooks:
             "User-Agent": "LiveKit",
         }
         try:
-            return await self.poster.post(self.config.webhook_url, headers, body)
+            return (await self.poster.post(self.config.webhook_url, headers, body)).status
         except PostError:
             return None
+
+    def lose_all(self) -> None:
+        """Forget every event that is not delivered yet, as a server that dies does."""
+        self._queues.clear()
+        for task in self._tasks:
+            task.cancel()
 
     async def wait_until_idle(self) -> None:
         """Wait until every queued event has been delivered or dropped."""

@@ -24,8 +24,10 @@ from sandbox.livekit.access_tokens import (
     make_token,
     verify_token,
 )
+from sandbox.livekit.room_facts import agent_attributes
 from sandbox.livekit.rooms import Room, Rooms
 from sandbox.livekit.twirp import TwirpError
+from sandbox.livekit.versions import SERVER_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +211,7 @@ class Workers:
         worker = Worker(new_livekit_id("AW_"), socket, register.agent_name)
         self.connected[worker.id] = worker
         info = models.ServerInfo(
-            edition=models.ServerInfo.Edition.Standard, version="1.9.12", protocol=16
+            edition=models.ServerInfo.Edition.Standard, version=SERVER_VERSION, protocol=16
         )
         answer = agent.RegisterWorkerResponse(worker_id=worker.id, server_info=info)
         await worker.send(agent.ServerMessage(register=answer))
@@ -234,12 +236,12 @@ class Workers:
             identity=assigned.identity,
             name=assigned.identity,
             kind=models.ParticipantInfo.Kind.AGENT,
-            attributes={"lk.agent.name": assigned.job.agent_name},
+            attributes=agent_attributes(assigned.job.agent_name),
         )
         if assigned.room.closed.done():
             return
         try:
-            self.rooms.join(assigned.room, info)
+            self.rooms.publish(assigned.room, self.rooms.join(assigned.room, info))
         except TwirpError as error:
             log.info("the agent could not join: %s", error)
 
@@ -254,6 +256,11 @@ class Workers:
         for job_id in list(worker.jobs):
             worker.jobs[job_id].job.state.status = agent.JS_FAILED
             self._leave(worker, job_id, models.CONNECTION_TIMEOUT)
+
+    async def lose_connections(self) -> None:
+        """Close every worker's socket, as a server that dies does; they register again."""
+        for worker in list(self.connected.values()):
+            await worker.socket.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sandbox.livekit.sip_errors import Refusal, sip_refusal
+from sandbox.livekit.sip_errors import Refusal, network_failure, sip_refusal
 from sandbox.livekit.twirp import HTTP_STATUS, TwirpError
 from sandbox.phones.callee import Callee, callee_of_number
 
@@ -32,6 +32,9 @@ def _is_error(value: Any) -> bool:
     )
 
 
+NETWORK_FAILURES = ("refused", "unresolved")
+TRUNK_ADDRESS = "sip.sandbox.invalid"  # in the words of a network failure
+
 # Each field's check, and what the error message says is expected.
 BEHAVIOUR_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sip_code": (
@@ -49,43 +52,76 @@ BEHAVIOUR_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "machine": (_is_flag, "true or false"),
     "hangs_up": (lambda value: value in ("agent", "callee"), "agent or callee"),
     "mute": (_is_flag, "true or false"),
+    "silent": (_is_flag, "true or false"),
+    "early_media": (_is_flag, "true or false"),
+    "network": (lambda value: value in NETWORK_FAILURES, " or ".join(NETWORK_FAILURES)),
+    "invite_after": (_is_seconds, SECONDS_EXPECTED),
+    "agent_dies": (_is_seconds, SECONDS_EXPECTED),
+    "agent_lag": (_is_seconds, SECONDS_EXPECTED),
+    "agent_unreachable": (_is_seconds, SECONDS_EXPECTED),
+    "double_delete": (_is_flag, "true or false"),
+    "egress_missing": (_is_flag, "true or false"),
 }
+# These fields have the names of Callee's attributes.
+PLAIN_FIELDS = (
+    *("trying", "rings", "talk", "machine", "hangs_up", "mute", "silent", "early_media"),
+    *("invite_after", "agent_dies", "agent_lag", "agent_unreachable", "double_delete"),
+    "egress_missing",
+)
 
 
 @dataclass
 class Phones:
-    """All phones. `behaviours` overrides the table of callee.py for exact numbers."""
+    """All phones. `behaviours` overrides the table of callee.py for exact numbers, call by call;
+    the last of a number's behaviours stays.
+    """
 
-    behaviours: dict[str, Callee] = field(default_factory=dict)
+    behaviours: dict[str, list[Callee]] = field(default_factory=dict)
 
     def callee_of(self, number: str, *, earlier_dials: int) -> Callee:
-        return self.behaviours.get(number) or callee_of_number(number, earlier_dials=earlier_dials)
+        """Return what the next callee at a number does."""
+        planned = self.behaviours.get(number)
+        if not planned:
+            return callee_of_number(number, earlier_dials=earlier_dials)
+        return planned.pop(0) if len(planned) > 1 else planned[0]
+
+
+def parse_behaviours(body: Any) -> list[Callee]:
+    """Parse a number's behaviour, or a list of them, one per call.
+
+    Raises ValueError with a sentence that names the problem.
+    """
+    if body == []:
+        raise ValueError("a list of behaviours must not be empty")
+    return [parse_behaviour(each) for each in (body if isinstance(body, list) else [body])]
 
 
 def parse_behaviour(body: Any) -> Callee:
-    """Parse one entry of PUT behaviours.
+    """Parse one behaviour of PUT behaviours.
 
     Raises ValueError with a sentence that names the problem.
     """
     _validate(body)
-    callee = Callee()
-    # These fields have the names of Callee's attributes.
-    for name in ("trying", "rings", "talk", "machine", "hangs_up", "mute"):
-        if name in body:
-            callee = replace(callee, **{name: body[name]})
+    callee = Callee(**{name: body[name] for name in PLAIN_FIELDS if name in body})
     if "answer_after" in body:
         callee = replace(callee, trying=0.0, rings=float(body["answer_after"]))
-    if "sip_code" in body:
-        refusal = sip_refusal(body["sip_code"], body.get("phrase"), body.get("headers"))
-        return replace(callee, refusal=refusal, rings=float(body.get("rings", 0.0)))
-    if failure := body.get("failure"):
-        refusal = Refusal(code=failure["code"], msg=str(failure.get("msg", "")))
-        return replace(callee, refusal=refusal, rings=float(body.get("rings", 0.0)))
     if twirp := body.get("twirp"):
-        return replace(
-            callee, error=TwirpError(twirp["code"], str(twirp.get("msg", "")), twirp.get("meta"))
-        )
+        error = TwirpError(twirp["code"], str(twirp.get("msg", "")), twirp.get("meta"))
+        return replace(callee, error=error)
+    if (refusal := _refusal(body)) is not None:
+        return replace(callee, refusal=refusal, rings=float(body.get("rings", 0.0)))
     return callee
+
+
+def _refusal(body: Any) -> Refusal | None:
+    """Return the refusal that a valid behaviour describes, or None."""
+    if "sip_code" in body:
+        return sip_refusal(body["sip_code"], body.get("phrase"), body.get("headers"))
+    if "network" in body:
+        return network_failure(body["network"], TRUNK_ADDRESS)
+    if failure := body.get("failure"):
+        return Refusal(code=failure["code"], msg=str(failure.get("msg", "")))
+    return None
 
 
 def _validate(body: Any) -> None:

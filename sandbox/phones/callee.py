@@ -18,7 +18,14 @@ class Callee:
 
     `trying` seconds pass until the phone rings, and `rings` more until the answer or the refusal.
     Without `talk` the call lasts until a maximum duration ends it. `error` fails the request before
-    the INVITE is sent. With `mute` the request is never answered, although the call is.
+    the INVITE is sent. With `mute` the request is never answered, although the call is. A `silent`
+    one never responds, not even with 100. With `early_media` the phone's ringing is told by 183
+    instead of 180.
+
+    The rest befalls LiveKit and the agent: the INVITE leaves `invite_after` seconds of the wall
+    clock late; the agent vanishes `agent_dies` seconds after the answer, notices everything
+    `agent_lag` seconds late, or cannot reach VoiceOps for `agent_unreachable` seconds of the wall
+    clock from the answer on; a second DeleteRoom falls beside the first; no egress service records.
     """
 
     trying: float = 0.4
@@ -29,16 +36,23 @@ class Callee:
     talk: float | None = 30.0
     hangs_up: str = "callee"
     mute: bool = False
+    silent: bool = False
+    early_media: bool = False
+    invite_after: float = 0.0
+    agent_dies: float | None = None
+    agent_lag: float = 0.0
+    agent_unreachable: float = 0.0
+    double_delete: bool = False
+    egress_missing: bool = False
 
 
-def refusing_callee(
-    sip_code: int, phrase: str | None = None, *, rings: float = 0.0, **headers: str
-) -> Callee:
-    sip_headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Callee(rings=rings, refusal=sip_refusal(sip_code, phrase, sip_headers))
+def refusing_callee(sip_code: int, *, trying: float = 0.4, rings: float = 0.0) -> Callee:
+    return Callee(trying=trying, rings=rings, refusal=sip_refusal(sip_code))
 
 
-BLOCKED_BY_CARRIER = refusing_callee(603, "Decline", X_Twilio_Error="32203 Call blocked by carrier")
+# Twilio's 603 with X-Twilio-Error 32203 reaches LiveKit's clients as a plain 603; a block by the
+# callee's own network does not lose its code.
+BLOCKED_BY_CARRIER = refusing_callee(607)
 OUT_OF_CHANNELS = refusing_callee(503)
 # The network gives up after 30 s, unless the caller's ringing timeout is shorter.
 UNANSWERED = Callee(rings=UNANSWERED_RINGING_SECONDS, refusal=sip_refusal(480))
@@ -48,7 +62,8 @@ TALKS_UNTIL_MAX_DURATION = Callee(talk=None, hangs_up="agent")
 # First and last of the two digits, and what the callee does.
 CALLEES_BY_DIGITS = (
     (60, 69, UNANSWERED),
-    (70, 74, refusing_callee(486, rings=1.0)),
+    # Busy without ringing: no 18x comes before the 486.
+    (70, 74, refusing_callee(486, trying=1.4)),
     (80, 84, refusing_callee(603, rings=5.0)),
     (85, 89, refusing_callee(404)),
     (95, 97, TALKS_UNTIL_MAX_DURATION),

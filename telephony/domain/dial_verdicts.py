@@ -12,6 +12,7 @@ from enum import StrEnum
 from telephony.models import Outcome
 
 TWILIO_CARRIER_BLOCK = "32203"
+BLOCKED_WORDS = r"blocked|32203|unwanted|\bspam\b|\bfraud|robocall|analytics"
 
 
 class Blame(StrEnum):
@@ -237,11 +238,15 @@ RELEASED = Verdict(
 )
 
 RULES: tuple[Rule, ...] = (
-    # A carrier's fraud block is a 603 too, so it has to be read before a plain decline.
-    Rule(BLOCKED, sip=sip(603, 607, 608), contains=r"blocked by carrier|32203"),
+    # Statuses of their own for calls that the callee's side or a network does not want (RFC 8197,
+    # RFC 8688); analytics engines answer 603 with words of theirs (ATIS-1000099). Those have to be
+    # read before a plain decline. Twilio's 603 with 32203 reaches us as one: LiveKit drops the
+    # header (`docs/reference/real-livekit.md §2.5`).
+    Rule(BLOCKED, sip=sip(607, 608)),
+    Rule(BLOCKED, sip=sip(603), contains=BLOCKED_WORDS),
     # Arrives as HTTP 429: without its SIP status, busy would pass for LiveKit's own rate limit.
     Rule(BUSY, sip=sip(486, 600)),
-    Rule(DECLINED, sip=sip(603, 607, 608)),
+    Rule(DECLINED, sip=sip(603)),
     # 480 arrives as 429 as well, and 408 as a timeout, although the callee's network did answer.
     Rule(NO_ANSWER, sip=sip(480, 408, 487)),
     # The carrier objects to the digits, so another attempt with the same number cannot succeed.

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow]
 REFUSED = {
     "twirp": {
         "code": "failed_precondition",
-        "msg": "twirp error unknown: max auth retry attempts reached for SIP invite",
+        "msg": "max auth retry attempts reached for SIP invite",
     }
 }
 PAUSE_REASON = (

@@ -29,6 +29,7 @@ class Receiver:
     posts: list[Post] = field(default_factory=list)
     # The statuses of the next answers; later ones are 200.
     statuses: list[int] = field(default_factory=list)
+    body: bytes = b"{}"
     key: str = "sandbox"
     secret: str = "example-livekit-secret-of-the-sandbox-0123456789"
 
@@ -71,9 +72,9 @@ def run_receiver() -> Iterator[Receiver]:
                 )
             )
             self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
-            self.send_header("Content-Length", "2")
+            self.send_header("Content-Length", str(len(receiver.body)))
             self.end_headers()
-            self.wfile.write(b"{}")
+            self.wfile.write(receiver.body)
 
         def log_message(self, format: str, *args: Any) -> None:  # http.server's parameter
             return

@@ -216,7 +216,10 @@ async def test_unmatched_call_is_404_and_leaves_no_trace() -> None:
         )
         calls, rooms = box.calls(), box.rooms()
 
-    assert (no_trunk.status_code, no_trunk.json()["detail"]) == (404, "No trunk found")
+    assert (no_trunk.status_code, no_trunk.json()["detail"]) == (
+        404,
+        "Does not match Trunks or Dispatch Rules",
+    )
     assert (no_rule.status_code, no_rule.json()["detail"]) == (
         404,
         "Does not match Trunks or Dispatch Rules",

@@ -32,7 +32,7 @@ def test_every_control_on_the_page_exists() -> None:
             for method, path in parse_control(control)
         }
 
-    assert len(answers) == 13
+    assert len(answers) == 14
     assert [control for control, status in answers.items() if status in (404, 405, 500)] == []
 
 

@@ -256,7 +256,7 @@ async def test_egress_is_started_listed_and_stopped() -> None:
     )
     assert (nowhere.value.status, nowhere.value.message) == (
         404,
-        "twirp error unknown: requested room does not exist",
+        "requested room does not exist",
     )
 
 

@@ -78,7 +78,7 @@ async def test_job_goes_to_a_worker_before_the_sandboxs_own_agent() -> None:
             await mine.report(offered.id, agent.JS_SUCCESS)
             await asyncio.to_thread(box.wait_for, lambda: not box.rooms()[0]["participants"])
             done = await lk.agent_dispatch.get_dispatch(made.id, "r")
-            await asyncio.to_thread(box.wait_for, lambda: len(receiver.posts) == 3)
+            await asyncio.to_thread(box.wait_for, lambda: len(receiver.posts) == 5)
 
     assert (offered.metadata, offered.room.name, offered.dispatch_id) == ("m", "r", made.id)
     claims = jwt.decode(assignment.token, box.api_secret, algorithms=["HS256"])
@@ -95,7 +95,9 @@ async def test_job_goes_to_a_worker_before_the_sandboxs_own_agent() -> None:
     ]
     assert receiver.of_room("r") == [
         ("room_started", ""),
+        ("room_started", ""),
         ("participant_joined", "agent"),
+        ("track_published", "agent"),
         ("participant_left", "agent"),
     ]
 
@@ -148,8 +150,9 @@ async def test_lost_worker_leaves_its_rooms() -> None:
                 await mine.report(offered.id, agent.JS_RUNNING)
                 await asyncio.to_thread(box.wait_for, lambda: box.rooms()[0]["participants"])
             await asyncio.to_thread(box.wait_for, lambda: not box.rooms()[0]["participants"])
-            (found,) = await lk.agent_dispatch.list_dispatch("r")
+            nameless, found = await lk.agent_dispatch.list_dispatch("r")
 
+    assert (nameless.agent_name, list(nameless.state.jobs)) == ("", [])
     assert found.state.jobs[0].state.status == agent.JS_FAILED
 
 

@@ -125,7 +125,7 @@ def test_recording_is_stored_in_the_bucket_under_its_workspace(
         ("+12025550176", "voicemail", 200),
         ("+12025550181", "declined", 603),
         ("+12025550186", "invalid_number", 404),
-        ("+12025550198", "blocked", 603),
+        ("+12025550198", "blocked", 607),
     ],
 )
 def test_each_sandbox_number_has_its_outcome(

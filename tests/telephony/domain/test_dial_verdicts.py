@@ -26,8 +26,18 @@ ROWS = {
         Blame.CALLEE,
     ),
     "declined": (sip(603, "Decline", "permission_denied", 403), Outcome.DECLINED, Blame.CALLEE),
-    "unwanted": (sip(607, "Unwanted", "permission_denied", 403), Outcome.DECLINED, Blame.CALLEE),
-    "rejected": (sip(608, "Rejected", "permission_denied", 403), Outcome.DECLINED, Blame.CALLEE),
+    "unwanted": (sip(607, "Unwanted", "permission_denied", 403), Outcome.BLOCKED, Blame.CALLEE),
+    "rejected": (sip(608, "Rejected", "permission_denied", 403), Outcome.BLOCKED, Blame.CALLEE),
+    "blocked by an analytics engine": (
+        sip(603, "Network Blocked", "permission_denied", 403),
+        Outcome.BLOCKED,
+        Blame.CALLEE,
+    ),
+    "blocked as spam": (
+        sip(603, "Rejected as SPAM", "permission_denied", 403),
+        Outcome.BLOCKED,
+        Blame.CALLEE,
+    ),
     "blocked": (
         sip(
             603,

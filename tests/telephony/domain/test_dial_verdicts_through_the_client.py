@@ -31,11 +31,11 @@ ROWS: dict[str, tuple[dict[str, Any], Outcome, Blame]] = {
     "busy": ({"sip_code": 486}, Outcome.BUSY, Blame.CALLEE),
     "busy everywhere": ({"sip_code": 600}, Outcome.BUSY, Blame.CALLEE),
     "declined": ({"sip_code": 603}, Outcome.DECLINED, Blame.CALLEE),
-    "unwanted": ({"sip_code": 607}, Outcome.DECLINED, Blame.CALLEE),
-    "rejected": ({"sip_code": 608}, Outcome.DECLINED, Blame.CALLEE),
-    "blocked": (
+    "unwanted": ({"sip_code": 607}, Outcome.BLOCKED, Blame.CALLEE),
+    "rejected": ({"sip_code": 608}, Outcome.BLOCKED, Blame.CALLEE),
+    "blocked by Twilio, which LiveKit does not tell": (
         {"sip_code": 603, "headers": {"X-Twilio-Error": "32203 Call blocked"}},
-        Outcome.BLOCKED,
+        Outcome.DECLINED,
         Blame.CALLEE,
     ),
     "unavailable": ({"sip_code": 480}, Outcome.NO_ANSWER, Blame.CALLEE),
@@ -103,12 +103,12 @@ ROWS: dict[str, tuple[dict[str, Any], Outcome, Blame]] = {
         Blame.CARRIER,
     ),
     "no SIP worker": (
-        {"twirp": {"code": "unavailable", "msg": "twirp error unknown: no response from servers"}},
+        {"twirp": {"code": "unavailable", "msg": "no response from servers"}},
         Outcome.CARRIER_ERROR,
         Blame.PLATFORM,
     ),
     "overloaded": (
-        {"twirp": {"code": "unavailable", "msg": "twirp error unknown: cpu exhausted"}},
+        {"twirp": {"code": "unavailable", "msg": "cpu exhausted"}},
         Outcome.CARRIER_ERROR,
         Blame.PLATFORM,
     ),
@@ -119,7 +119,7 @@ ROWS: dict[str, tuple[dict[str, Any], Outcome, Blame]] = {
         Blame.CAPACITY,
     ),
     "LiveKit itself": (
-        {"twirp": {"code": "internal", "msg": "twirp error unknown: internal error"}},
+        {"twirp": {"code": "internal", "msg": "internal error"}},
         Outcome.UNKNOWN,
         Blame.DOUBT,
     ),

@@ -51,9 +51,9 @@ def ring(number: PhoneNumber, to: str) -> Any:
             "+12025550198",
             (
                 "blocked",
-                603,
-                "Decline",
-                "The carrier blocked the call (603 Decline, X-Twilio-Error 32203)",
+                607,
+                "Unwanted",
+                "The carrier blocked the call (607 Unwanted)",
             ),
         ),
     ],
