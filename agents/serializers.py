@@ -12,7 +12,8 @@ from rest_framework.fields import empty
 
 from accounts.api.related_fields import WorkspaceSerializer
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion, default_voicemail
-from voiceops.api.errors import field_error
+from voiceops.api.errors import FieldErrors, field_error
+from voiceops.api.fields import require_storable_json
 from voiceops.api.serializers import (
     Boolean,
     Choice,
@@ -73,6 +74,7 @@ class ProviderSettings(StoredSerializer):
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         known = super().to_internal_value(data)
+        require_storable_json(data)
         # Validated values replace what was sent; undocumented options pass through.
         return {**data, **known}
 
@@ -209,13 +211,11 @@ class AgentQuery(PageQuery):
 def _require_unique_names(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Raises ValidationError at the position of an item whose name is given twice."""
     names: set[str] = set()
-    errors: dict[int, Any] = {}
+    errors = FieldErrors()
     for position, item in enumerate(items):
         if item["name"] in names:
             duplicate = field_error("value_error", "this name is given twice")
-            errors[position] = {"name": duplicate.detail}
+            errors.add(position, {"name": duplicate.detail})
         names.add(item["name"])
-    if errors:
-        # The stubs expect lists; keys stay integers, as `loc` needs them.
-        raise serializers.ValidationError(errors)  # type: ignore[arg-type]
+    errors.raise_if_any()
     return list(items)

@@ -236,6 +236,14 @@ REST_FRAMEWORK: dict[str, Any] = {
     # REST framework's test client would send forms by default.
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# What a request may weigh (docs/reference/reliability.md §E1, §E3).
+MAX_JSON_BYTES = env.int("MAX_JSON_BYTES", default=1_048_576)
+MAX_JSON_DEPTH = env.int("MAX_JSON_DEPTH", default=32)
+MAX_JSON_NAMES = env.int("MAX_JSON_NAMES", default=1_000)
+MAX_JSON_ITEMS = env.int("MAX_JSON_ITEMS", default=1_000)
+MAX_LISTED_ERRORS = env.int("MAX_LISTED_ERRORS", default=100)
+MAX_UPLOAD_COLUMNS = env.int("MAX_UPLOAD_COLUMNS", default=64)
+MAX_UPLOAD_CELL_CHARACTERS = env.int("MAX_UPLOAD_CELL_CHARACTERS", default=1024)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=52_428_800)
 MAX_UPLOAD_ROWS = env.int("MAX_UPLOAD_ROWS", default=1_000_000)
 # The limit of bodies without files too, such as lists sent as JSON.

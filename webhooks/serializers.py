@@ -20,11 +20,16 @@ from voiceops.api.serializers import (
 from webhooks.delivery import request_headers
 from webhooks.models import EVENTS, WebhookDelivery, WebhookEndpoint, all_events
 
+# Of one endpoint. Repeated names count once; a list this long is no list of events.
+MAX_EVENTS = 100
+
 
 class WebhookSerializer(WorkspaceSerializer):
     url = Url(max_length=2000)
     description = Text(max_length=200, allow_blank=True, default="")
-    events = ListField(child=Choice(choices=EVENTS), min_length=1, default=all_events)
+    events = ListField(
+        child=Choice(choices=EVENTS), min_length=1, max_length=MAX_EVENTS, default=all_events
+    )
     enabled = Boolean(source="is_enabled", default=True)
 
     class Meta:

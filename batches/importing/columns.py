@@ -1,5 +1,6 @@
 """Which column is the phone number, and what the others are called in an agent's prompt."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from batches.importing.phone_columns import (
     guess_phone_columns,
     normalize_name,
 )
-from batches.importing.source import MAX_COLUMNS, UnreadableUpload
+from batches.importing.source import MAX_COLUMNS, UnreadableUpload, require_column_limit
 
 PHONE = "phone_number"
 MAX_LISTED_NAMES = 10
@@ -85,10 +86,6 @@ def read_columns(
     """
     names = _listed_names(header)
     is_correction = _is_correction(unique_column_names(header))
-    if len(names) > MAX_COLUMNS:
-        raise UnreadableUpload(
-            f"The file has {len(names)} columns, more than the {MAX_COLUMNS} allowed: remove some."
-        )
 
     # An empty mapping is a mapping: it says that no saved one is wanted.
     saved = _find_saved_mapping(names, saved_mappings) if mapping is None else None
@@ -123,22 +120,26 @@ def unique_column_names(header: Sequence[Any]) -> list[str]:
     """Return a name for each column up to the last one named.
 
     A column without a name gets one from its position; repeated names are numbered.
+
+    Raises UnreadableUpload for more columns than a list may have.
     """
     # Spreadsheets save empty columns at the end.
     cells = [str(cell).strip() for cell in header]
     while cells and not cells[-1]:
         cells.pop()
+    require_column_limit(len(_without_added(cells)))
 
-    names: list[str] = []
+    names: dict[str, None] = {}
+    counts: Counter[str] = Counter()
     for position, cell in enumerate(cells, start=1):
         wanted = cell or _positional_name(position)
         name = wanted
-        count = 1
+        # Counting goes on where the last repeat ended: a header of one name costs what it weighs.
         while name in names:
-            count += 1
-            name = f"{wanted} {count}"
-        names.append(name)
-    return names
+            counts[wanted] += 1
+            name = f"{wanted} {counts[wanted] + 1}"
+        names[name] = None
+    return list(names)
 
 
 def _positional_name(position: int) -> str:
@@ -147,7 +148,10 @@ def _positional_name(position: int) -> str:
 
 def _listed_names(header: Sequence[Any]) -> list[str]:
     """Return the names of the list's own columns, without those that our exports add."""
-    names = unique_column_names(header)
+    return _without_added(unique_column_names(header))
+
+
+def _without_added(names: list[str]) -> list[str]:
     for added in (REJECTION_COLUMNS, RESULT_COLUMNS):
         if _ends_in(names, added):
             names = names[: -len(added)]

@@ -9,8 +9,8 @@ from django.conf import settings
 
 from voiceops.core.errors import Invalid
 
-MAX_COLUMNS = 64
-MAX_CELL_CHARACTERS = 1024
+MAX_COLUMNS: int = settings.MAX_UPLOAD_COLUMNS
+MAX_CELL_CHARACTERS: int = settings.MAX_UPLOAD_CELL_CHARACTERS
 TOO_MANY_COLUMNS = "too_many_columns"
 UNREADABLE_ROW = "unreadable_row"
 
@@ -56,6 +56,14 @@ def upload_path(name: str) -> Path:
     """Return the file of `Batch.upload`."""
     path: Path = settings.DATA_DIR / "uploads" / name
     return path
+
+
+def require_column_limit(count: int, listed: str = "The file") -> None:
+    """Raises UnreadableUpload for more columns than a list may have."""
+    if count > MAX_COLUMNS:
+        raise UnreadableUpload(
+            f"{listed} has {count} columns, more than the {MAX_COLUMNS} allowed: remove some."
+        )
 
 
 def check_cell_length(cells: list[Any]) -> Problem | None:

@@ -1,5 +1,6 @@
 """Fields that only batches have: an uploaded file, recipients as JSON, a column mapping."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
@@ -9,12 +10,12 @@ from rest_framework import serializers
 from rest_framework.utils import html
 
 from batches.importing.phones import is_known_country
-from voiceops.api.errors import field_error
-from voiceops.api.fields import JsonObject, Number, Text
+from batches.importing.source import MAX_COLUMNS
+from voiceops.api.errors import FieldErrors, field_error
+from voiceops.api.fields import JsonObject, Number, Text, require_storable_number
+from voiceops.api.json_rows import JsonRows
 
-# Of a list of recipients: the errors of a million rows would help no client.
-MAX_ROW_ERRORS = 100
-RECIPIENT_FIELDS = ("phone_number", "variables")
+RECIPIENT_FIELDS = frozenset({"phone_number", "variables"})
 SCALARS = (str, int, float, bool, type(None))
 WRITE_ONLY = "A list is only ever written"
 
@@ -54,25 +55,21 @@ RECIPIENT_SCHEMA = {
 
 
 @extend_schema_field({"type": "array", "items": RECIPIENT_SCHEMA})
-class RecipientList(serializers.Field[list[dict[str, Any]], Any, Any, Any]):
+class RecipientList(serializers.Field[Sequence[dict[str, Any]], Any, Any, Any]):
     """`[{"phone_number": "…", "variables": {…}}]`, validated without a serializer for each row.
 
-    There may be a million rows. Whether a number can be called is found when the list is imported,
-    and rejects only its own row.
+    There may be a million rows, then as JsonRows. Whether a number can be called is found when the
+    list is imported, and rejects only its own row.
     """
 
-    def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
-        if not isinstance(data, list):
+    def to_internal_value(self, data: Any) -> Sequence[dict[str, Any]]:
+        if not isinstance(data, list | JsonRows):
             raise field_error("type_error.list")
-        errors: dict[int, Any] = {}
+        errors = FieldErrors()
         for position, item in enumerate(data):
             if row_errors := _row_errors(item):
-                errors[position] = row_errors
-                if len(errors) == MAX_ROW_ERRORS:
-                    break
-        if errors:
-            # Positions stay integers in `loc`.
-            raise serializers.ValidationError(errors)  # type: ignore[arg-type]  # integer keys
+                errors.add(position, row_errors)
+        errors.raise_if_any()
         return data
 
     def to_representation(self, value: Any) -> Any:
@@ -82,23 +79,48 @@ class RecipientList(serializers.Field[list[dict[str, Any]], Any, Any, Any]):
 def _row_errors(item: Any) -> dict[str, Any] | list[Any] | None:
     if not isinstance(item, dict):
         return _detail("type_error.dict")
-    errors: dict[str, Any] = {}
-    if "phone_number" not in item:
-        errors["phone_number"] = _detail("value_error.missing")
-    elif item["phone_number"] is None:
-        errors["phone_number"] = _detail("type_error.none.not_allowed")
-    elif not isinstance(item["phone_number"], str):
-        errors["phone_number"] = _detail("type_error.str")
+    errors = FieldErrors()
+    if type(item.get("phone_number")) is not str:
+        errors.add("phone_number", _phone_error(item))
 
     variables = item.get("variables", {})
     if not isinstance(variables, dict):
-        errors["variables"] = _detail("type_error.dict")
-    elif nested := [name for name, value in variables.items() if not isinstance(value, SCALARS)]:
-        errors["variables"] = {name: _detail("type_error.str") for name in nested}
+        errors.add("variables", _detail("type_error.dict"))
+    elif variable_errors := _variable_errors(variables):
+        errors.add("variables", variable_errors.as_detail())
 
-    unknown = [name for name in item if name not in RECIPIENT_FIELDS]
-    errors |= {name: _detail("value_error.extra") for name in unknown}
-    return errors or None
+    if len(item) > len(RECIPIENT_FIELDS) or not RECIPIENT_FIELDS.issuperset(item):
+        for name in item:
+            if name not in RECIPIENT_FIELDS:
+                errors.add(name, _detail("value_error.extra"))
+    return errors.as_detail() if errors else None
+
+
+def _phone_error(item: Mapping[str, Any]) -> list[Any]:
+    if "phone_number" not in item:
+        return _detail("value_error.missing")
+    is_null = item["phone_number"] is None
+    return _detail("type_error.none.not_allowed" if is_null else "type_error.str")
+
+
+def _variable_errors(variables: Mapping[str, Any]) -> FieldErrors | None:
+    """Return the errors of variables that are no scalars, or numbers that cannot be sent again."""
+    errors = None
+    for name, value in variables.items():
+        # Nearly all are text, and there may be a million rows.
+        if type(value) is str:
+            continue
+        if not isinstance(value, SCALARS):
+            detail = _detail("type_error.str")
+        else:
+            try:
+                require_storable_number(value)
+                continue
+            except serializers.ValidationError as error:
+                detail = list(error.detail)
+        errors = errors or FieldErrors()
+        errors.add(name, detail)
+    return errors
 
 
 def _detail(kind: str) -> list[Any]:
@@ -113,6 +135,8 @@ class ColumnMapping(JsonObject):
         super().__init__(child=Text(max_length=200, allow_null=True), **kwargs)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, Mapping) and len(data) > MAX_COLUMNS:
+            raise field_error("value_error.list.max_items", limit=MAX_COLUMNS)
         mapping = super().to_internal_value(data)
         if list(mapping.values()).count("phone_number") > 1:
             raise field_error("value_error", "only one column can be the phone number")

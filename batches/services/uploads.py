@@ -1,7 +1,7 @@
 """Uploaded lists on disk: in DATA_DIR/uploads until the import has read them."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from batches.models import Batch
 from voiceops.core.errors import Invalid
 from voiceops.core.ids import uuid7
 
-Recipients = list[dict[str, Any]]
+Recipients = Sequence[dict[str, Any]]
 UploadContent = Iterator[bytes] | Recipients
 """A file's chunks, or recipients sent as JSON: `[{"phone_number": …, "variables": {…}}]`."""
 # Lists up to these sizes are opened while the client waits, which takes less than a second.
@@ -43,7 +43,7 @@ def stored_upload(
     import finds the same in larger ones, and the batch fails with the same sentence.
     """
     delete_orphans()
-    name = f"{uuid7()}{RECIPIENTS_SUFFIX if isinstance(content, list) else ''}"
+    name = f"{uuid7()}{RECIPIENTS_SUFFIX if isinstance(content, Sequence) else ''}"
     path = upload_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -103,7 +103,7 @@ def _age_seconds(path: Path) -> float:
 
 def _write(path: Path, content: UploadContent) -> None:
     """Write the list. Raises Invalid when it is empty or too large."""
-    if isinstance(content, list):
+    if isinstance(content, Sequence):
         if not content:
             raise Invalid(NO_RECIPIENTS)
         write_recipients(path, content)

@@ -1,5 +1,6 @@
 """Lists of recipients in a request's body: one is previewed, one is appended to a batch."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -70,5 +71,5 @@ class AppendViewSet(WorkspaceViewSet):
 def pop_content(fields: dict[str, Any]) -> UploadContent:
     """Remove the list from a body's validated fields and return it."""
     file = fields.pop("file", None)
-    recipients: list[dict[str, Any]] = fields.pop("recipients", [])
+    recipients: Sequence[dict[str, Any]] = fields.pop("recipients", [])
     return recipients if file is None else file.chunks()

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
 from rest_framework.parsers import MultiPartParser
 
-from voiceops.api.parsers import MAX_DISCARDED_UPLOADS, JSONParser
+from voiceops.api.json_rows import RowLimits, parse_long_object
+from voiceops.api.parsers import MAX_DISCARDED_UPLOADS, JSONParser, parse_json
 
 
 class CappedUpload(TemporaryFileUploadHandler):
@@ -40,7 +41,15 @@ class FormWithFile(MultiPartParser):
 
 
 class LongJSON(JSONParser):
-    """JSON up to the size of an upload."""
+    """JSON up to the size of an upload, whose weight is in `recipients`."""
 
     def max_bytes(self) -> int:
         return int(settings.MAX_UPLOAD_BYTES)
+
+    def parse_body(self, body: bytes) -> Any:
+        """Parse a body; of a long one, `recipients` become JsonRows. Raises ParseError."""
+        if len(body) <= settings.MAX_JSON_BYTES:
+            return super().parse_body(body)
+        # Twice, so that a body just above the limit is refused by its schema, as a shorter one.
+        limits = RowLimits(rows=settings.MAX_UPLOAD_ROWS, bytes=2 * settings.MAX_JSON_BYTES)
+        return parse_long_object(body, rows_name="recipients", parse=parse_json, limits=limits)

@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from telephony.services.agent_reports import ReportEvent
-from voiceops.api.errors import MESSAGES
+from voiceops.api.errors import MESSAGES, limit_errors, shorten_location
 
 MAX_REPORT_EVENTS = 1000
 # What the call's `end_reason` column holds.
@@ -207,7 +207,8 @@ def read_report(body: Any) -> list[ReportEvent]:
     try:
         report = Report.model_validate(body)
     except ValidationError as error:
-        raise InvalidReport(list(documented_errors(error.errors(include_url=False)))) from error
+        errors = documented_errors(error.errors(include_url=False))
+        raise InvalidReport(limit_errors(errors, "body")) from error
     return [
         ReportEvent(id=event.id, type=event.type, at=event.at, data=event.data())
         for event in report.events
@@ -246,4 +247,4 @@ def _documented_error(error: Mapping[str, Any], location: tuple[int | str, ...])
     limit = context.get("max_length", context.get("min_length"))
     choices = context.get("expected", context.get("expected_tags", ""))
     message = MESSAGES[kind].format(limit=limit, permitted=choices.replace(" or ", ", "))
-    return {"loc": ["body", *location], "msg": message, "type": kind}
+    return {"loc": shorten_location(("body", *location)), "msg": message, "type": kind}

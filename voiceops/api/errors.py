@@ -5,9 +5,10 @@ its documented type (`value_error.missing`); REST framework's own codes are tran
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, JsonResponse
@@ -78,6 +79,63 @@ TYPE_BY_CODE = {
 }
 
 
+# The code of a detail that stands for errors which are only counted; its message is their number.
+ONLY_COUNTED = "only_counted"
+MAX_LISTED_NAME_CHARACTERS = 200  # of a field's name in `loc`, because clients may send any name
+
+
+class FieldErrors:
+    """The errors of an object's fields or a list's items, by name or position.
+
+    Details are kept for as many as a response lists; further errors are only counted, so that a
+    body full of mistakes costs no more memory than one with a few.
+    """
+
+    def __init__(self) -> None:
+        self._details: dict[Any, Any] = {}
+        self._uncounted = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._details)
+
+    def add(self, name: str | int, detail: Any) -> None:
+        """Add the errors of one field, as `ValidationError.detail` has them."""
+        if self.is_full:
+            self._uncounted += _count_errors(detail)
+        else:
+            self._details[name] = detail
+
+    def add_unlisted(self, count: int) -> None:
+        """Add errors of which only the number is known."""
+        self._uncounted += count
+
+    @property
+    def is_full(self) -> bool:
+        """Whether further errors are only counted."""
+        return len(self._details) >= int(settings.MAX_LISTED_ERRORS)
+
+    def as_detail(self) -> dict[Any, Any]:
+        """Return the errors in the form of `ValidationError.detail`."""
+        if not self._uncounted:
+            return dict(self._details)
+        rest = exceptions.ErrorDetail(str(self._uncounted), code=ONLY_COUNTED)
+        return {**self._details, "non_field_errors": [rest]}
+
+    def raise_if_any(self) -> None:
+        """Raises ValidationError when there are errors."""
+        if self._details:
+            # The stubs expect names; positions stay integers, as `loc` needs them.
+            raise exceptions.ValidationError(self.as_detail())
+
+
+def _count_errors(detail: Any) -> int:
+    if isinstance(detail, Mapping):
+        return sum(map(_count_errors, detail.values()))
+    if isinstance(detail, list):
+        return sum(map(_count_errors, detail))
+    return int(detail) if getattr(detail, "code", "") == ONLY_COUNTED else 1
+
+
 def field_error(
     kind: str, message: str | None = None, **parameters: object
 ) -> exceptions.ValidationError:
@@ -99,7 +157,7 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response | None
     """
     if isinstance(exc, exceptions.ValidationError):
         location = getattr(exc, "location", "body")
-        return _error_response(422, list(flatten_errors(exc.get_full_details(), (location,))))
+        return _error_response(422, list_errors(exc.get_full_details(), location))
     if isinstance(exc, DomainError):
         response = _error_response(_domain_status(exc), str(exc))
         response.is_repeatable = getattr(exc, "is_repeatable", False)  # type: ignore[attr-defined]
@@ -133,6 +191,36 @@ def json_error(status: int, message: str | None = None) -> JsonResponse:
     return JsonResponse({"detail": message or default}, status=status)
 
 
+def list_errors(details: Any, location: str) -> list[dict[str, Any]]:
+    """Return REST framework's nested details as the documented flat list.
+
+    It has at most MAX_LISTED_ERRORS entries; when there are more errors, the last says how many.
+    """
+    return limit_errors(flatten_errors(details, (location,)), location)
+
+
+def limit_errors(errors: Iterable[dict[str, Any]], location: str) -> list[dict[str, Any]]:
+    """Return the first MAX_LISTED_ERRORS; when there are more, the last says how many."""
+    limit: int = settings.MAX_LISTED_ERRORS
+    listed: list[dict[str, Any]] = []
+    hidden = 0
+    for error in errors:
+        if error["type"] == ONLY_COUNTED:
+            hidden += int(error["msg"])
+        elif len(listed) < limit:
+            listed.append(error)
+        else:
+            hidden += 1
+    if not hidden:
+        return listed
+
+    # The last entry gives up its place.
+    hidden += len(listed[limit - 1 :])
+    message = f"{hidden} more mistakes are not listed, because a response lists {limit} at most"
+    rest = {"loc": [location], "msg": message, "type": "value_error"}
+    return [*listed[: limit - 1], rest]
+
+
 def flatten_errors(details: Any, loc: tuple[str | int, ...]) -> Iterator[dict[str, Any]]:
     """Yield REST framework's nested details as the documented flat list, in their order."""
     if isinstance(details, list):
@@ -143,13 +231,23 @@ def flatten_errors(details: Any, loc: tuple[str | int, ...]) -> Iterator[dict[st
         documented = MESSAGES.get(kind, "")
         has_parameter = "{" in documented  # REST framework has filled it in
         yield {
-            "loc": list(loc),
+            "loc": shorten_location(loc),
             "msg": documented if documented and not has_parameter else str(details["message"]),
-            "type": kind if kind in MESSAGES else "value_error",
+            "type": kind if kind in MESSAGES or kind == ONLY_COUNTED else "value_error",
         }
     else:
         for name, inner in details.items():
             yield from flatten_errors(inner, loc if name == "non_field_errors" else (*loc, name))
+
+
+def shorten_location(loc: Iterable[str | int]) -> list[str | int]:
+    """Return a `loc` whose names are cut: a client may send names of any length."""
+    return [part if isinstance(part, int) else _shorten_name(part) for part in loc]
+
+
+def _shorten_name(name: str) -> str:
+    is_short = len(name) <= MAX_LISTED_NAME_CHARACTERS
+    return name if is_short else f"{name[: MAX_LISTED_NAME_CHARACTERS - 1]}…"
 
 
 def _domain_status(error: DomainError) -> int:

@@ -9,26 +9,30 @@ whole schema was checked.
 import math
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
+from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.validators import validate_email
 from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.utils import html
 
-from voiceops.api.errors import MESSAGES, field_error
+from voiceops.api.errors import MESSAGES, FieldErrors, field_error
 from voiceops.core.errors import DomainError, NotFound
 from voiceops.core.instants import parse_instant
 from voiceops.core.phone_numbers import to_e164
 
 INTEGER_LIMIT = 2**31 - 1  # the largest integer of a database column
 LARGE_INTEGER = 2**63  # from here on the JSON parser returns a float
+# Of numbers in free JSON, such as variables: what 64 bits hold.
+MAX_JSON_NUMBER = 2**64 - 1
+MIN_JSON_NUMBER = -(2**63)
 BOOLEAN_WORDS = {"true": True, "1": True, "false": False, "0": False}
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 LENGTH_MESSAGES: dict[str, Any] = {
@@ -259,13 +263,14 @@ class ListField(serializers.ListField):
             raise field_error("type_error.list")
         if self.min_items is not None and len(data) < self.min_items:
             raise field_error("value_error.list.min_items", limit=self.min_items)
-        if self.max_items is not None and len(data) > self.max_items:
-            raise field_error("value_error.list.max_items", limit=self.max_items)
+        max_items = settings.MAX_JSON_ITEMS if self.max_items is None else self.max_items
+        if len(data) > max_items:
+            raise field_error("value_error.list.max_items", limit=max_items)
         return validate_items(self.child, data)
 
 
 class JsonObject(serializers.DictField):
-    """A JSON object. With `child`, all its values are of that kind."""
+    """A JSON object. With `child`, all its values are of that kind, else any that can be stored."""
 
     def get_value(self, dictionary: Mapping[Any, Any]) -> Any:
         value = dictionary.get(self.field_name, empty)
@@ -275,7 +280,54 @@ class JsonObject(serializers.DictField):
         """Raises ValidationError (422)."""
         if not isinstance(data, Mapping):
             raise field_error("type_error.dict")
+        require_storable_json(data)
         return dict(self.run_child_validation(data))
+
+    def run_child_validation(self, data: Mapping[Any, Any]) -> dict[str, Any]:
+        """Validate every value. Raises ValidationError with all field errors."""
+        values: dict[str, Any] = {}
+        field_errors = FieldErrors()
+        for name, value in data.items():
+            try:
+                values[str(name)] = self.child.run_validation(value)
+            except serializers.ValidationError as error:
+                field_errors.add(str(name), error.detail)
+        field_errors.raise_if_any()
+        return values
+
+
+def require_storable_json(value: Any) -> None:
+    """Check free JSON against the limits of names and items, and for numbers beyond 64 bits, which
+    PostgreSQL would return in a form that no client could be sent.
+
+    Raises ValidationError (422) with the path to the first value that is refused.
+    """
+    if isinstance(value, Mapping):
+        if len(value) > settings.MAX_JSON_NAMES:
+            raise field_error("value_error.list.max_items", limit=settings.MAX_JSON_NAMES)
+        parts: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, list):
+        if len(value) > settings.MAX_JSON_ITEMS:
+            raise field_error("value_error.list.max_items", limit=settings.MAX_JSON_ITEMS)
+        parts = enumerate(value)
+    else:
+        require_storable_number(value)
+        return
+    for name, part in parts:
+        try:
+            require_storable_json(part)
+        except serializers.ValidationError as error:
+            # The stubs expect names; positions stay integers, as `loc` needs them.
+            raise serializers.ValidationError({name: error.detail}) from None
+
+
+def require_storable_number(value: Any) -> None:
+    """Raises ValidationError (422) for a number of more than 64 bits."""
+    if type(value) in (int, float):
+        if value > MAX_JSON_NUMBER:
+            raise field_error("value_error.number.not_le", limit=MAX_JSON_NUMBER)
+        if value < MIN_JSON_NUMBER:
+            raise field_error("value_error.number.not_ge", limit=MIN_JSON_NUMBER)
 
 
 def validate_items(child: serializers.Field[Any, Any, Any, Any], items: Sequence[Any]) -> list[Any]:
@@ -284,18 +336,16 @@ def validate_items(child: serializers.Field[Any, Any, Any, Any], items: Sequence
     Raises ValidationError with all field errors by position, else the most important DomainError.
     """
     values: list[Any] = []
-    field_errors: dict[int, Any] = {}
+    field_errors = FieldErrors()
     refusals = DomainErrors()
     for position, item in enumerate(items):
         try:
             values.append(child.run_validation(item))
         except serializers.ValidationError as error:
-            field_errors[position] = error.detail
+            field_errors.add(position, error.detail)
         except DomainError as refusal:
             refusals.add(refusal)
-    if field_errors:
-        # The stubs expect lists; keys stay integers, as `loc` needs them.
-        raise serializers.ValidationError(field_errors)  # type: ignore[arg-type]
+    field_errors.raise_if_any()
     if refusals.most_important:
         raise refusals.most_important
     return values

@@ -20,7 +20,7 @@ from rest_framework.fields import SkipField, empty, get_error_detail
 from rest_framework.request import Request
 from rest_framework.utils import html
 
-from voiceops.api.errors import field_error, query_error
+from voiceops.api.errors import FieldErrors, field_error, query_error
 from voiceops.api.fields import (
     INTEGER_LIMIT,
     Boolean,
@@ -134,23 +134,32 @@ class Strict(serializers.Serializer[Any]):
                 {"non_field_errors": field_error("type_error.dict").detail}
             )
         values: dict[str, Any] = {}
-        field_errors: dict[str, Any] = {}
+        field_errors = FieldErrors()
         refusals = DomainErrors()
         for field in self._writable_fields:
             try:
                 self._read_field(field, data, values)
             except serializers.ValidationError as error:
-                field_errors[str(field.field_name)] = error.detail
+                field_errors.add(str(field.field_name), error.detail)
             except DomainError as refusal:
                 refusals.add(refusal)
         if self.rejects_unknown_fields:
-            unknown = [name for name in data if name not in self.fields]
-            field_errors |= {name: field_error("value_error.extra").detail for name in unknown}
-        if field_errors:
-            raise serializers.ValidationError(field_errors)
+            self._add_unknown_fields(field_errors, data)
+        field_errors.raise_if_any()
         if refusals.most_important:
             raise refusals.most_important
         return values
+
+    def _add_unknown_fields(self, field_errors: FieldErrors, data: Mapping[Any, Any]) -> None:
+        known = set(self.fields)
+        unknown = (name for name in data if name not in known)
+        detail = field_error("value_error.extra").detail
+        for name in unknown:
+            if field_errors.is_full:
+                # This name, and those still to come.
+                field_errors.add_unlisted(1 + sum(1 for _ in unknown))
+            else:
+                field_errors.add(name, detail)
 
     def _read_field(
         self, field: serializers.Field[Any, Any, Any, Any], data: Any, values: dict[str, Any]

@@ -11,7 +11,6 @@ from rest_framework.test import APIClient
 from accounts.auth.authentication import client_ip
 from accounts.models import Workspace
 from tests import make
-from voiceops.api.parsers import MAX_BODY_BYTES
 from voiceops.api.request_context import trust_forwarded_headers
 from voiceops.observability import structured_logging
 
@@ -131,9 +130,9 @@ def test_forwarded_headers_are_accepted_from_trusted_proxies_only(
     )
 
 
-def test_a_body_has_the_limit_of_its_route(ours: Workspace) -> None:
+def test_a_body_has_the_limit_of_its_route(ours: Workspace, settings: Settings) -> None:
     client = make.client(ours)
-    long = json.dumps({"name": "x" * MAX_BODY_BYTES, "role": "member"})
+    long = json.dumps({"name": "x" * settings.MAX_JSON_BYTES, "role": "member"})
 
     response = client.generic("POST", "/api-keys", long, content_type="application/json")
     listed = client.generic("POST", "/batches", long, content_type="application/json")
