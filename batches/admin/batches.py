@@ -83,6 +83,7 @@ class BatchAdmin(StaffAdmin):
         "start",
         "scheduled_at",
         "on_duplicate",
+        "hidden_rows",
         "default_country",
         "columns",
         "column_mapping",

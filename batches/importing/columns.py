@@ -185,13 +185,13 @@ def _check_mapping(mapping: Mapping[str, str | None], names: list[str]) -> None:
     unknown = [column for column in mapping if column not in names]
     if unknown:
         raise UnreadableUpload(
-            f"column_mapping names columns the file does not have: {_join_names(unknown)}. "
-            f"It has {_join_names(names)}."
+            f"column_mapping names columns the file does not have: {join_names(unknown)}. "
+            f"It has {join_names(names)}."
         )
     phones = [column for column, meaning in mapping.items() if meaning == PHONE]
     if len(phones) > 1:
         raise UnreadableUpload(
-            f"column_mapping names more than one phone column: {_join_names(phones)}. "
+            f"column_mapping names more than one phone column: {join_names(phones)}. "
             "Keep one of them."
         )
 
@@ -237,19 +237,19 @@ def _why_no_phone_column(names: list[str], guess: PhoneColumns, *, is_header: bo
             "Put a row with names such as phone above it."
         )
     if len(guess.doubtful) == 1:
-        name = _join_names([names[guess.doubtful[0]]])
+        name = join_names([names[guess.doubtful[0]]])
         return (
             f"The file has no phone column: {name} looks like phone numbers without country code; "
             "name it phone and choose a default country."
         )
     if guess.doubtful:
-        similar = _join_names([names[index] for index in guess.doubtful])
+        similar = join_names([names[index] for index in guess.doubtful])
         return (
             f"The file has more than one column that looks like phone numbers: {similar}; "
             "name one of them phone, or give column_mapping."
         )
     return (
-        f"The file has no phone column: found the columns {_join_names(names)}; "
+        f"The file has no phone column: found the columns {join_names(names)}; "
         "name one of them phone, or give column_mapping."
     )
 
@@ -272,12 +272,12 @@ def _check_variables(names: list[str], variables: list[str | None]) -> None:
             name for name, variable in zip(names, variables, strict=True) if variable == repeated
         ]
         raise UnreadableUpload(
-            f"The columns {_join_names(columns)} would both be the variable {repeated}: "
+            f"The columns {join_names(columns)} would both be the variable {repeated}: "
             "map one of them elsewhere."
         )
 
 
-def _join_names(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Return the names for a message: the first ten, each cut to 60 characters."""
     short = [
         name

@@ -193,6 +193,7 @@ class _ListReader:
             is_append=batch.rows_before > 0,
             saved_mappings=self._saved_mappings,
             default_country=batch.default_country,
+            hidden_rows=batch.hidden_rows,
         )
         with opened as self.table:
             saved = self.table.columns.saved_mapping

@@ -69,8 +69,10 @@ def find_overdue_imports() -> list[UUID]:
     return list(batches.values_list("pk", flat=True)[:MAX_OVERDUE_IMPORTS])
 
 
-def begin_append(*, batch: Batch, upload: str) -> None:
+def begin_append(*, batch: Batch, upload: str, **fields: object) -> None:
     """Record that `upload` is to be read after the rows the batch already has.
+
+    `fields` of the batch that hold from this list on are written with it.
 
     The caller enqueues the import. Raises StateForbids while another list of the batch is being
     read.
@@ -82,6 +84,7 @@ def begin_append(*, batch: Batch, upload: str) -> None:
         rows_read=0,
         rows_total=None,
         import_lease_expires_at=None,
+        **fields,
     )
     if not updated:
         raise StateForbids("Batch is still reading an earlier list")

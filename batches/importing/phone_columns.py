@@ -17,7 +17,7 @@ SAMPLE_ROWS = 200
 MIN_GOOD_SHARE = 0.8  # of a column's cells, for a column that only its content recommends
 MIN_FILLED_SHARE = 0.5
 MIN_PHONE_DIGITS = 7
-MAX_LETTERS = 4  # as in "tel:"
+MAX_ALPHABETIC = 4  # as in "tel:"
 MIN_NAMED_SHARE = 0.5  # of the cells of a column with the name of one
 PHONE_NAMES = (
     "phone",
@@ -136,22 +136,22 @@ def guess_phone_columns(
     A visible column goes before one that is `hidden`, because senders mean what they see.
     """
     read = _ContentReader(sample, country)
-    shown = [at for at in free if at not in hidden]
-    by_contract = _in_contract_order(names, shown)
+    visible = [at for at in free if at not in hidden]
+    by_contract = _in_contract_order(names, visible)
     # Names beyond the contract's need numbers in their column, or nothing that speaks against them.
-    others = [at for at in _by_rank(names, shown, by_contract) if read(at).may_be_numbers]
+    others = [at for at in _by_rank(names, visible, by_contract) if read(at).may_be_numbers]
     named = [*by_contract, *others]
 
     found = next((at for at in named if read(at).has_numbers), None)
     if found is None:
-        full = [at for at in shown if read(at).is_full_of_numbers]
+        full = [at for at in visible if read(at).is_full_of_numbers]
         if len(full) == 1:
             return PhoneColumns(full[0])
         found = next((at for at in named if read(at).may_be_numbers), next(iter(named), None))
         if found is None and full:
             return PhoneColumns(None, doubtful=tuple(full))
     if found is None:
-        return _guess_otherwise(names, free, shown, read)
+        return _guess_otherwise(names, free, visible, read)
     # Without rows to look into, a name alone makes no further number.
     further = [at for at in sorted(named) if at != found and sample and read(at).may_be_numbers]
     return PhoneColumns(found, tuple(further))
@@ -160,11 +160,11 @@ def guess_phone_columns(
 def _guess_otherwise(
     names: Sequence[str],
     free: Sequence[int],
-    shown: Sequence[int],
+    visible: Sequence[int],
     read: Callable[[int], Content],
 ) -> PhoneColumns:
     """Take a hidden column, or none: with the columns that look like phone numbers."""
-    concealed = [at for at in free if at not in shown]
+    concealed = [at for at in free if at not in visible]
     named = [*_in_contract_order(names, concealed), *_by_rank(names, concealed, ())]
     full = [at for at in concealed if read(at).is_full_of_numbers]
     if named or len(full) == 1:
@@ -198,8 +198,8 @@ class _ContentReader:
 def _may_be_number(cell: str) -> bool:
     """Whether a cell is worth parsing: enough digits, and no words."""
     digits = sum(character.isdigit() for character in cell)
-    letters = sum(character.isalpha() for character in cell)
-    return digits >= MIN_PHONE_DIGITS and letters <= MAX_LETTERS
+    alphabetic = sum(character.isalpha() for character in cell)
+    return digits >= MIN_PHONE_DIGITS and alphabetic <= MAX_ALPHABETIC
 
 
 def _in_contract_order(names: Sequence[str], positions: Sequence[int]) -> list[int]:

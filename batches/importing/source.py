@@ -50,6 +50,8 @@ class Source:
     """Whether a blank row counts as a row. In spreadsheets it is a gap."""
     filled_columns: Callable[[list[Any]], int] = len
     """Counts the columns up to the last one with content, for a list with this header."""
+    hidden_columns: frozenset[int] = frozenset()
+    """Positions of the columns that a workbook does not show."""
 
 
 def upload_path(name: str) -> Path:

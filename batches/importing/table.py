@@ -14,6 +14,7 @@ from batches.importing.columns import (
     SavedColumnMapping,
     count_result_columns,
     extend_header,
+    join_names,
     read_columns,
     unique_column_names,
 )
@@ -55,6 +56,7 @@ def open_table(
     is_append: bool = False,
     saved_mappings: Iterable[SavedColumnMapping] = (),
     default_country: str | None = None,
+    hidden_rows: str = "skip",
 ) -> Iterator[Table]:
     """Open a stored upload: CSV in any spelling, XLSX, or recipients sent as JSON.
 
@@ -65,7 +67,7 @@ def open_table(
     """
     if path.stat().st_size == 0:
         raise UnreadableUpload(EMPTY_FILE)
-    with _open_source(path, max_rows) as source:
+    with _open_source(path, max_rows, hidden_rows) as source:
         header = _read_header(source)
         # JSON has its phone column by definition, whatever the variables are called.
         if path.suffix == RECIPIENTS_SUFFIX:
@@ -74,7 +76,7 @@ def open_table(
             mapping = _drop_absent_columns(mapping, header)
         # Read now, so that a list without rows is refused before anything is stored.
         first = _read_first_rows(source)
-        preview = Preview([line[1] for line in first], default_country)
+        preview = Preview([line[1] for line in first], default_country, source.hidden_columns)
         columns = _read_columns(source, header, mapping, agent_variables, saved_mappings, preview)
         expected = source.expected_lines
         yield Table(
@@ -83,7 +85,7 @@ def open_table(
             keeps_blank_rows=source.keeps_blank_rows,
             max_rows=max_rows,
             expected_rows=None if expected is None else max(expected - 1, 1),
-            remarks=source.remarks,
+            remarks=(*source.remarks, *_hidden_columns(columns, source.hidden_columns)),
         )
 
 
@@ -96,13 +98,13 @@ def has_content(line: Line) -> bool:
 
 
 @contextmanager
-def _open_source(path: Path, max_rows: int) -> Iterator[Source]:
+def _open_source(path: Path, max_rows: int, hidden_rows: str) -> Iterator[Source]:
     with path.open("rb") as file:
         signature = file.read(4)
     if path.suffix == RECIPIENTS_SUFFIX:
         opened = open_recipients(path)
     elif signature in _ZIP_SIGNATURES:
-        opened = open_workbook(path, max_rows=max_rows)
+        opened = open_workbook(path, max_rows=max_rows, hidden_rows=hidden_rows)
     else:
         opened = open_delimited(path, max_rows=max_rows)
     with opened as source:
@@ -120,12 +122,25 @@ def _read_header(source: Source) -> list[Any]:
     return extend_header(cells, source.filled_columns(cells))
 
 
+def _hidden_columns(columns: Columns, hidden: Collection[int]) -> Iterator[str]:
+    """Yield what the sender cannot see, if a workbook hides columns."""
+    names = [name for at, name in enumerate(columns.names) if at in hidden]
+    if names:
+        state = "hidden, too" if columns.phone_index in hidden else "visible"
+        phone = columns.names[columns.phone_index]
+        yield (
+            f"Hidden in the workbook: {join_names(names)}. The numbers called are those of {phone}, "
+            f"which is {state}"
+        )
+
+
 def _read_first_rows(source: Source) -> list[Line]:
     # Lazily: a long list is read while it is stored.
     rows = (line for line in source.lines if source.keeps_blank_rows or has_content(line))
     first = list(islice(rows, SAMPLE_ROWS))
     if not first:
-        raise UnreadableUpload("The file is empty: it has a header row and no rows below it.")
+        sentences = ("The file is empty: it has a header row and no rows below it.",)
+        raise UnreadableUpload(" ".join((*sentences, *(f"{each}." for each in source.remarks))))
     return first
 
 

@@ -1,22 +1,27 @@
 """Reads an XLSX workbook in a process of its own; writes its rows to stdout as lines of JSON.
 
-    python -I xlsx_child.py PATH MAX_ROWS MAX_COLUMNS MAX_CELL
+    python -I xlsx_child.py PATH MAX_ROWS MAX_COLUMNS MAX_CELL skip|call
+
+The last argument decides about the rows that the workbook hides, usually by a filter.
 
 Workbooks come from strangers: two kilobytes make the parser ask for gigabytes and abort, a megabyte
 keeps it busy for minutes (docs/reference/reliability.md §0.12). So this program checks the archive
 first (docs/reference/reliability.md §E4), limits its memory and processor time, and imports nothing
 of the application: its death costs one upload.
 
-The first line is `{"sheet", "others", "rows", "columns"}`; then come `[row number, [cells]]`, and
+The first line is `{"sheet", "others", "rows", "columns", "hidden_rows", "hidden_columns"}`; then come `[row number, [cells]]`, and
 last `{"end": true}` or `{"error": sentence}`. Without a last line the process has died.
 """
 
 import datetime
+import re
 import resource
 import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
 
 import orjson
 from python_calamine import (
@@ -48,6 +53,17 @@ HUGE_WORKBOOK = (
     "The file is unreadable: the workbook unpacks to far more than a list of phone numbers. "
     f"{SAVE_AS_CSV}"
 )
+
+SKIP_HIDDEN = "skip"
+WORKBOOK_XML = "xl/workbook.xml"
+WORKBOOK_RELATIONS = "xl/_rels/workbook.xml.rels"
+RELATION_ID = re.compile(r"\{.*\}id\Z")
+# Tags of rows and columns that are hidden, or have no height or width.
+HIDDEN_TAG = re.compile(
+    rb"<(?:\w+:)?(row|col)\s[^>]*?(?:hidden=\"(?:1|true)\"|(?:ht|width)=\"0(?:\.0*)?\")[^>]*>"
+)
+HIDDEN_MARKS = (b"hidden=", b'ht="0', b'width="0')
+ATTRIBUTE = re.compile(rb"\b(r|min|max)=\"(\d+)\"")
 
 Cell = str | int | float | bool | datetime.date | datetime.time | datetime.timedelta
 
@@ -151,6 +167,83 @@ def read_rows(
         yield row_number, texts
 
 
+class Hidden(NamedTuple):
+    """What a sheet hides: rows as Excel counts them, and columns counted from 0."""
+
+    rows: set[int]
+    columns: set[int]
+
+
+def find_hidden(path: Path, sheet_name: str, max_columns: int) -> Hidden:
+    """Return what the sheet hides; nothing for workbooks whose parts have unusual names.
+
+    The parser of cells does not say, so the sheet's own XML is searched. `check_archive` has
+    refused document types before.
+    """
+    hidden = Hidden(set(), set())
+    with zipfile.ZipFile(path) as archive:
+        part_name = find_sheet_part(archive, sheet_name)
+        if part_name is None:
+            return hidden
+        tail = b""
+        with archive.open(part_name) as part:
+            while chunk := part.read(WORKBOOK_CHUNK_BYTES):
+                text = tail + chunk
+                # A tag may begin in one chunk and end in the next.
+                cut = text.rfind(b"<")
+                tail = text[cut:] if cut >= 0 else b""
+                add_hidden(text[: cut if cut >= 0 else None], hidden, max_columns)
+    return hidden
+
+
+def add_hidden(xml: bytes, hidden: Hidden, max_columns: int) -> None:
+    """Add the hidden rows and columns that a piece of a sheet names."""
+    if not any(mark in xml for mark in HIDDEN_MARKS):
+        return
+    for tag in HIDDEN_TAG.finditer(xml):
+        numbers = {name: int(value) for name, value in ATTRIBUTE.findall(tag.group())}
+        if tag.group(1) == b"row" and b"r" in numbers:
+            hidden.rows.add(numbers[b"r"])
+        elif tag.group(1) == b"col" and b"min" in numbers:
+            last = min(numbers.get(b"max", numbers[b"min"]), max_columns)
+            hidden.columns.update(range(numbers[b"min"] - 1, last))
+
+
+def find_sheet_part(archive: zipfile.ZipFile, sheet_name: str) -> str | None:
+    """Return the name of the sheet's XML in the archive; None where it is not as usual."""
+    names = set(archive.namelist())
+    if not {WORKBOOK_XML, WORKBOOK_RELATIONS} <= names:
+        return None
+    relation_id = None
+    # Document types, which are what makes XML dangerous, were refused before.
+    workbook = ElementTree.fromstring(archive.read(WORKBOOK_XML))  # noqa: S314 - see above
+    for element in workbook.iter():
+        if element.tag.endswith("}sheet") and element.get("name") == sheet_name:
+            ids = (value for name, value in element.items() if RELATION_ID.match(name))
+            relation_id = next(ids, None)
+    relations = ElementTree.fromstring(archive.read(WORKBOOK_RELATIONS))  # noqa: S314 - see above
+    for element in relations:
+        if element.get("Id") == relation_id:
+            target = element.get("Target", "").lstrip("/")
+            part_name = target if target.startswith("xl/") else f"xl/{target}"
+            return part_name if part_name in names else None
+    return None
+
+
+def find_hidden_rows(sheet: CalamineSheet, hidden: set[int]) -> set[int]:
+    """Return the hidden rows with content below the header."""
+    found: set[int] = set()
+    has_header = False
+    for row_number, cells in enumerate(sheet.iter_rows(), start=1):
+        if has_header and row_number not in hidden:
+            continue
+        if any(cell_text(cell).strip() for cell in cells):
+            if has_header:
+                found.add(row_number)
+            has_header = True
+    return found
+
+
 def count_filled_columns(sheet: CalamineSheet, max_columns: int) -> int:
     """Count the columns up to the last with content; a formula's cell may have none."""
     filled = 0
@@ -176,21 +269,30 @@ def require_row_limit(sheet: CalamineSheet, max_rows: int) -> None:
         )
 
 
-def write_rows(path: Path, max_rows: int, max_columns: int, max_cell: int) -> None:
+def write_rows(
+    path: Path, max_rows: int, max_columns: int, max_cell: int, hidden_rows: str
+) -> None:
     """Check the workbook and write its rows to stdout. Raises RefusedError."""
     check_archive(path)
     sheet, others = choose_sheet(CalamineWorkbook.from_path(path))
     require_row_limit(sheet, max_rows)
+    hidden = find_hidden(path, sheet.name, max_columns)
+    hidden_content = find_hidden_rows(sheet, hidden.rows) if hidden.rows else set()
+    left_out = hidden_content if hidden_rows == SKIP_HIDDEN else set()
     out = sys.stdout.buffer
     summary = {
         "sheet": sheet.name,
         "others": others,
         "rows": sheet.height,
         "columns": count_filled_columns(sheet, max_columns),
+        "hidden_rows": len(hidden_content),
+        "hidden_columns": sorted(hidden.columns),
     }
     out.write(orjson.dumps(summary) + b"\n")
     written_bytes = 0
     for row in read_rows(sheet, max_columns, max_cell):
+        if row[0] in left_out:
+            continue
         written_bytes += out.write(orjson.dumps(row) + b"\n")
         if written_bytes > MAX_OUTPUT_BYTES:
             raise RefusedError(HUGE_WORKBOOK)
@@ -203,9 +305,9 @@ def main(arguments: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Whatever the parser raises for a hostile file becomes one sentence.
-    path, *limits = arguments
+    path, max_rows, max_columns, max_cell, hidden_rows = arguments
     try:
-        write_rows(Path(path), *(int(limit) for limit in limits))
+        write_rows(Path(path), int(max_rows), int(max_columns), int(max_cell), hidden_rows)
         refusal = None
     except RefusedError as error:
         refusal = str(error)
@@ -215,6 +317,7 @@ def main(arguments: list[str]) -> None:
         refusal = HUGE_WORKBOOK
     except (
         CalamineError,
+        ElementTree.ParseError,
         zipfile.BadZipFile,
         OSError,
         EOFError,

@@ -28,14 +28,16 @@ CHILD_DIED = (
 
 
 @contextmanager
-def open_workbook(path: Path, *, max_rows: int) -> Iterator[Source]:
+def open_workbook(path: Path, *, max_rows: int, hidden_rows: str) -> Iterator[Source]:
     """Open a workbook's first visible sheet with content as a Source.
+
+    `hidden_rows` is `skip` or `call`, as in `Batch.HiddenRows`.
 
     Raises UnreadableUpload, here or while lines are read, when the child refuses the workbook or
     dies.
     """
     limits = [str(limit) for limit in (max_rows, MAX_COLUMNS, MAX_CELL_CHARACTERS)]
-    command = [sys.executable, "-I", str(CHILD), str(path), *limits]
+    command = [sys.executable, "-I", str(CHILD), str(path), *limits, hidden_rows]
     child = subprocess.Popen(  # noqa: S603 - our own program and path, without a shell
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={}
     )
@@ -44,20 +46,34 @@ def open_workbook(path: Path, *, max_rows: int) -> Iterator[Source]:
             assert child.stdout is not None
             # The child sends its first line after all checks: most refusals arrive here.
             summary = _read_answer(child.stdout)
-            remarks: tuple[str, ...] = ()
-            if summary["others"]:
-                others = ", ".join(summary["others"])
-                remarks = (f"Read the sheet {summary['sheet']}; these were not read: {others}",)
             width: int = summary["columns"]
             yield Source(
                 _read_lines(child.stdout),
                 expected_lines=summary["rows"],
-                remarks=remarks,
+                remarks=tuple(_remarks(summary, hidden_rows)),
+                hidden_columns=frozenset(summary["hidden_columns"]),
                 filled_columns=lambda _header: width,
             )
         finally:
             # A reader that stops early must not wait for the rest of the workbook.
             child.kill()
+
+
+def _remarks(summary: dict[str, Any], hidden_rows: str) -> Iterator[str]:
+    """Yield what the user should know about how the workbook was read."""
+    if summary["others"]:
+        others = ", ".join(summary["others"])
+        yield f"Read the sheet {summary['sheet']}; these were not read: {others}"
+    count: int = summary["hidden_rows"]
+    if count:
+        rows = "1 row is" if count == 1 else f"{count:,} rows are"
+        yield (
+            f"{rows} hidden in the workbook and left out: upload with hidden_rows=call to call "
+            "them, too"
+            if hidden_rows == "skip"
+            else f"{rows} hidden in the workbook and called all the same: upload with "
+            "hidden_rows=skip to leave them out"
+        )
 
 
 def _read_answer(pipe: IO[bytes]) -> Any:

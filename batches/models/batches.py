@@ -65,6 +65,12 @@ class Batch(WorkspaceOwned):
         SKIP = "skip"
         KEEP = "keep"
 
+    class HiddenRows(models.TextChoices):
+        """What to do with rows that a workbook hides."""
+
+        SKIP = "skip"
+        CALL = "call"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="batches")
     name = models.CharField(max_length=200)
@@ -91,6 +97,13 @@ class Batch(WorkspaceOwned):
     retry = models.JSONField(default=default_retry)
     on_duplicate = models.CharField(
         max_length=4, choices=OnDuplicate.choices, default=OnDuplicate.SKIP
+    )
+    hidden_rows = models.CharField(
+        max_length=4,
+        choices=HiddenRows.choices,
+        default=HiddenRows.SKIP,
+        db_default=HiddenRows.SKIP,
+        help_text="whether rows that a workbook hides, for example by a filter, are called",
     )
 
     # The uploaded list and its import.

@@ -33,6 +33,9 @@ from voiceops.api.serializers import (
 )
 
 MAX_SCHEDULE_DAYS = 3650
+HIDDEN_ROWS_HELP = (
+    "Rows that a workbook hides, for example by a filter: `skip` leaves them out, `call` calls them"
+)
 
 
 class BatchListSerializer(serializers.ListSerializer[Any]):
@@ -59,6 +62,9 @@ class BatchSerializer(WorkspaceSerializer):
     max_concurrent_calls = Integer(min_value=1, max_value=100_000, allow_null=True, required=False)
     retry = RetrySerializer(required=False)
     on_duplicate = Choice(choices=Batch.OnDuplicate.values, required=False)
+    hidden_rows = Choice(
+        choices=Batch.HiddenRows.values, required=False, help_text=HIDDEN_ROWS_HELP
+    )
     counts = serializers.SerializerMethodField()
 
     class Meta:
@@ -79,6 +85,7 @@ class BatchSerializer(WorkspaceSerializer):
             "max_concurrent_calls",
             "retry",
             "on_duplicate",
+            "hidden_rows",
             "counts",
             "created_at",
             "started_at",
@@ -160,6 +167,9 @@ class AppendSerializer(StrictSerializer):
 
     file = ListFile(required=False)
     recipients = RecipientList(required=False)
+    hidden_rows = Choice(
+        choices=Batch.HiddenRows.values, required=False, help_text=HIDDEN_ROWS_HELP
+    )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         require_one_source(self, data)

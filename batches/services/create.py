@@ -42,6 +42,7 @@ def create_batch(
         mapping=mapping,
         saved_mappings=saved_mappings,
         default_country=fields.get("default_country"),
+        hidden_rows=fields.get("hidden_rows", Batch.HiddenRows.SKIP),
     )
     with stored as upload, transaction.atomic():
         batch = Batch.unscoped.create(
@@ -54,9 +55,15 @@ def create_batch(
 
 
 def append_recipients(
-    *, batch: Batch, content: UploadContent, principal: Principal | None = None
+    *,
+    batch: Batch,
+    content: UploadContent,
+    principal: Principal | None = None,
+    hidden_rows: str | None = None,
 ) -> Batch:
     """Append a list to the batch; its rows come after those that are there.
+
+    `hidden_rows` as in a new batch; None for what holds for the batch.
 
     Rejected rows that were corrected can be uploaded by themselves. Raises StateForbids while an
     earlier list is read and when the batch was stopped or has failed, Invalid as for a new batch.
@@ -70,9 +77,10 @@ def append_recipients(
         mapping=batch.list_mapping,
         is_append=True,
         default_country=batch.default_country,
+        hidden_rows=hidden_rows or batch.hidden_rows,
     )
     with stored as upload, transaction.atomic():
-        begin_append(batch=batch, upload=upload)
+        begin_append(batch=batch, upload=upload, hidden_rows=hidden_rows or batch.hidden_rows)
         audit.record("batch.appended", principal=principal, target=batch)
         task_queue.enqueue_on_commit(task_queue.IMPORT_BATCH, batch_id=str(batch.pk))
     batch.refresh_from_db()

@@ -72,6 +72,7 @@ def preview_list(
         "mapping": batch.column_mapping,
         "saved_mappings": load_saved_mappings(batch.workspace_id),
         "default_country": batch.default_country,
+        "hidden_rows": batch.hidden_rows,
     }
     with stored_upload(content, **reading) as name:
         opened = open_table(

@@ -107,7 +107,7 @@ def _open_with_header(path: Path) -> Iterator[tuple[Table, int]]:
     with path.open("rb") as file:
         number_first = NUMBER_FIRST.match(file.read(SNIFFED_BYTES))
         if number_first is None:
-            with open_table(path, max_rows=MAX_SUPPRESSION_ROWS) as table:
+            with open_table(path, max_rows=MAX_SUPPRESSION_ROWS, hidden_rows="call") as table:
                 yield table, 0
             return
 

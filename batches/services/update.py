@@ -27,7 +27,7 @@ SCHEDULE_FIELDS = {"start", "scheduled_at"}
 # A batch runs one agent from one number. Here with their names in the API.
 FIXED_AT_START = {"agent": "agent_id", "phone_number": "phone_number_id"}
 # Used while a list is read.
-IMPORT_FIELDS = {"agent", "column_mapping", "default_country", "on_duplicate"}
+IMPORT_FIELDS = {"agent", "column_mapping", "default_country", "on_duplicate", "hidden_rows"}
 # Decide what the columns are called in a prompt, and which of them it needs.
 VARIABLE_FIELDS = {"agent", "column_mapping"}
 

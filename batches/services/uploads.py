@@ -35,6 +35,7 @@ def stored_upload(
     is_append: bool = False,
     saved_mappings: Iterable[SavedColumnMapping] = (),
     default_country: str | None = None,
+    hidden_rows: str = Batch.HiddenRows.SKIP,
 ) -> Iterator[str]:
     """Store a list and check its beginning; yields its name, for `Batch.upload`.
 
@@ -57,6 +58,7 @@ def stored_upload(
                 is_append=is_append,
                 saved_mappings=saved_mappings,
                 default_country=default_country,
+                hidden_rows=hidden_rows,
             ):
                 pass
         yield name

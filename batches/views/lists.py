@@ -62,8 +62,9 @@ class AppendViewSet(WorkspaceViewSet):
     @extend_schema(request=APPEND_FORMS, responses={201: BatchSerializer})
     def create(self, request: Request, pk: str) -> Response:
         batch: Batch = self.get_object()
-        content = pop_content(self.validate_body(AppendSerializer))
-        batch = append_recipients(batch=batch, content=content, principal=self.principal)
+        fields = self.validate_body(AppendSerializer)
+        content = pop_content(fields)
+        batch = append_recipients(batch=batch, content=content, principal=self.principal, **fields)
         context = self.get_serializer_context()
         return Response(BatchSerializer(batch, context=context).data, status=201)
 

@@ -54,6 +54,7 @@ def test_upload_creates_validating_batch(ours: Workspace) -> None:
         "max_concurrent_calls": 200,
         "retry": {"max_attempts": 3, "delay_minutes": [30], "outcomes": ["busy", "no_answer"]},
         "on_duplicate": "skip",
+        "hidden_rows": "skip",
         "counts": COUNTS,
         "created_at": batch.created_at.isoformat().replace("+00:00", "Z"),
         "started_at": None,

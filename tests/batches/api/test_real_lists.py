@@ -127,6 +127,69 @@ def test_an_empty_phone_cell_is_called_at_the_other_column(
     assert called(data) == ["+12025550101", "+12025550102"]
 
 
+def test_rows_hidden_by_a_filter_are_left_out_and_reported(
+    client: APIClient, agent: Agent, number: PhoneNumber
+) -> None:
+    data = previewed(client, "filtered.xlsx", agent, number)
+
+    assert data["counts"]["rows"] == 6
+    assert data["notes"] == [
+        "34 rows are hidden in the workbook and left out: upload with hidden_rows=call to call "
+        "them, too"
+    ]
+
+
+def test_hidden_rows_are_called_where_the_uploader_says_so(
+    client: APIClient, agent: Agent, number: PhoneNumber
+) -> None:
+    data = previewed(client, "filtered.xlsx", agent, number, hidden_rows="call")
+
+    assert data["counts"]["rows"] == 40
+    assert data["notes"] == [
+        "34 rows are hidden in the workbook and called all the same: upload with hidden_rows=skip "
+        "to leave them out"
+    ]
+
+
+def test_a_batch_keeps_what_was_said_about_hidden_rows(
+    client: APIClient, agent: Agent, number: PhoneNumber
+) -> None:
+    content = (CASES / "filtered.xlsx").read_bytes()
+
+    skipping = imported(client, content, agent, number)
+    calling = imported(client, content, agent, number, hidden_rows="call")
+
+    assert Recipient.unscoped.filter(batch=skipping).count() == 6
+    assert Recipient.unscoped.filter(batch=calling).count() == 40
+    assert client.get(f"/batches/{calling.pk}").json()["hidden_rows"] == "call"
+
+
+def test_an_appended_workbook_has_its_own_say_about_hidden_rows(
+    client: APIClient, agent: Agent, number: PhoneNumber
+) -> None:
+    batch = imported(client, b"phone\n+12025550186\n", agent, number)
+    file = upload((CASES / "filtered.xlsx").read_bytes(), "filtered.xlsx")
+
+    response = client.post(
+        f"/batches/{batch.pk}/recipients", {"file": file, "hidden_rows": "call"}, format="multipart"
+    )
+    read_list(str(batch.pk))
+
+    assert response.status_code == 201
+    assert Recipient.unscoped.filter(batch=batch).count() == 41
+
+
+def test_the_visible_phone_column_is_called(
+    client: APIClient, agent: Agent, number: PhoneNumber
+) -> None:
+    data = previewed(client, "hidden-column.xlsx", agent, number)
+
+    assert data["column_mapping"]["mobile"] == "phone_number"
+    assert data["notes"] == [
+        "Hidden in the workbook: phone. The numbers called are those of mobile, which is visible"
+    ]
+
+
 def test_old_mexican_spellings_are_called_without_the_one(
     client: APIClient, agent: Agent, number: PhoneNumber
 ) -> None:
