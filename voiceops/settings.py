@@ -4,12 +4,12 @@ Unset variables are secure: `DEBUG=1` and nothing else gives a working developme
 variable is documented in `.env.example`; tests/voiceops/test_settings.py compares the two.
 """
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
@@ -21,6 +21,7 @@ from voiceops.core.env import (
     validate_sentry_dsn,
 )
 from voiceops.core.file_broker import transport_options
+from voiceops.observability.logging_config import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -65,6 +66,19 @@ ALLOWED_HOSTS: list[str] = env.list(
 # Pages on these origins may use the API with the browser's cookies.
 TRUSTED_ORIGINS: list[str] = env.list("TRUSTED_ORIGINS", default=[])
 CSRF_TRUSTED_ORIGINS = TRUSTED_ORIGINS
+# Browsers of these origins may call the API, with cookies too; the admin is not for them.
+CORS_ALLOWED_ORIGINS = [origin for origin in TRUSTED_ORIGINS if "*" not in origin]
+CORS_URLS_REGEX = r"^/(?!admin(/|$))"
+CORS_ALLOW_CREDENTIALS = True
+CORS_ALLOW_HEADERS = (
+    *default_headers,
+    "idempotency-key",
+    "last-event-id",
+    "x-api-key",
+    "x-workspace-id",
+)
+CORS_EXPOSE_HEADERS = ("Idempotent-Replay", "Retry-After", "X-Request-ID")
+CORS_PREFLIGHT_MAX_AGE = 600
 # Forwarding headers are accepted from these networks only (voiceops.api.request_context).
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 # First parts of paths that get a 404 here, for example `admin` on a server for the API.
@@ -112,6 +126,8 @@ MIDDLEWARE = [
     # A request passes from top to bottom, its response from bottom to top. JsonErrorsMiddleware
     # therefore sees the errors of everything below it.
     "voiceops.api.request_context.RequestContextMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "voiceops.api.compression.CompressionMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "voiceops.api.security_headers.SecureResponseMiddleware",
     "voiceops.api.json_errors.JsonErrorsMiddleware",
@@ -325,46 +341,7 @@ DEFAULT_FROM_EMAIL: str = env.str(
 SENTRY_DSN: str = env.validated("SENTRY_DSN", validate_sentry_dsn)
 # Only our own loggers use DEBUG; those of libraries would log requests, headers and rows.
 LOG_LEVEL: str = env.level("LOG_LEVEL", default="INFO")
-# Without a DSN there is no handler, and the SDK is not even imported.
-_sentry = (
-    {"sentry": {"class": "voiceops.observability.sentry.SentryHandler", "dsn": SENTRY_DSN}}
-    if SENTRY_DSN
-    else {}
-)
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "voiceops.observability.structured_logging."
-            + ("PlainFormatter" if sys.stderr.isatty() else "JsonFormatter")
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}, **_sentry},
-    "root": {
-        "handlers": ["console", *_sentry],
-        "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL,
-    },
-    "loggers": {
-        **{
-            app: {"level": LOG_LEVEL}
-            for app in (
-                "accounts",
-                "agents",
-                "batches",
-                "telephony",
-                "voiceops",
-                "webhooks",
-                "worker",
-            )
-        },
-        "django": {"level": "NOTSET"},
-        "django.db.backends": {"level": "INFO"},
-        "django.request": {"level": "ERROR"},  # voiceops.requests logs refusals
-        "django.server": {"level": "WARNING"},
-        "httpx": {"level": "WARNING"},
-    },
-}
+LOGGING = logging_config(level=LOG_LEVEL, sentry_dsn=SENTRY_DSN)
 
 # --- API documentation ---
 SPECTACULAR_SETTINGS = {
@@ -379,6 +356,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "BatchStatus": "batches.models.Batch.Status",
+        "DeliveryStatus": "webhooks.models.WebhookDelivery.Status",
         "PhoneNumberStatus": ["provisioning", "active", "error", "failing"],
         "SipTrunkStatus": "telephony.models.numbers.SipTrunk.Status",
     },
