@@ -39,6 +39,8 @@ class WorkspaceForm(SerializerForm):
             "name",
             "calling_window",
             "holidays_country",
+            "timezone",
+            "unknown_zone",
             "max_concurrent_calls",
             "max_calls_per_day",
             "min_gap_minutes",
@@ -47,6 +49,19 @@ class WorkspaceForm(SerializerForm):
             "recording_retention_days",
             "transcript_retention_days",
         )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("timezone", "unknown_zone"):
+            self.fields[name].required = False
+
+    def clean_timezone(self) -> str:
+        """Keep the time zone when the field is left empty."""
+        return str(self.cleaned_data["timezone"]) or self.instance.timezone
+
+    def clean_unknown_zone(self) -> str:
+        """Keep the choice when none is made."""
+        return str(self.cleaned_data["unknown_zone"]) or self.instance.unknown_zone
 
 
 @admin.register(Workspace)

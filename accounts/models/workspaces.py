@@ -12,6 +12,13 @@ DEFAULT_MIN_GAP_MINUTES = 240
 class Workspace(NoDefaultManagerModel):
     """A tenant. Every other tenant table belongs to one. Limits are off while they are null."""
 
+    class UnknownZone(models.TextChoices):
+        """What happens to numbers whose time zone cannot be known."""
+
+        ALL = "all"
+        WORKSPACE = "workspace"
+        REVIEW = "review"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=100)
     calling_window = models.JSONField(null=True, blank=True)
@@ -35,6 +42,21 @@ class Workspace(NoDefaultManagerModel):
     recording_retention_days = models.PositiveIntegerField(null=True, blank=True)
     transcript_retention_days = models.PositiveIntegerField(null=True, blank=True)
     holidays_country = models.CharField(max_length=2, null=True, blank=True)
+    # With defaults of the database, so that a process that does not know them yet may insert.
+    timezone = models.CharField(
+        max_length=64,
+        default="UTC",
+        db_default="UTC",
+        help_text="IANA name; what a scheduled time without an offset is in",
+    )
+    unknown_zone = models.CharField(
+        max_length=9,
+        choices=UnknownZone.choices,
+        default=UnknownZone.ALL,
+        db_default=UnknownZone.ALL.value,
+        help_text="numbers whose time zone cannot be known: all their zones must be open, the "
+        "workspace's clock counts, or an operator reviews them",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     unscoped: ClassVar[models.Manager["Workspace"]] = models.Manager()

@@ -15,7 +15,13 @@ from voiceops.core.extension_points import ExtensionPoint
 from voiceops.core.statement_timeouts import disable_statement_timeout
 
 # Limits that decide when recipients may be called.
-SCHEDULING_FIELDS = {"calling_window", "holidays_country", "min_gap_minutes"}
+SCHEDULING_FIELDS = {
+    "calling_window",
+    "holidays_country",
+    "min_gap_minutes",
+    "timezone",
+    "unknown_zone",
+}
 
 SchedulingHook: TypeAlias = Callable[[Workspace], None]
 SCHEDULING_HOOKS: ExtensionPoint[SchedulingHook] = ExtensionPoint("hooks of a changed schedule")

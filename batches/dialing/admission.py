@@ -8,17 +8,12 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from accounts.models import Workspace
-from batches.dialing.calling_windows import is_open
+from batches.dialing.calling_windows import is_open, rules_of
 from batches.dialing.frequency import recent_attempts
 from batches.domain.suppressed_numbers import find_suppressed_targets
 from batches.models import Batch
 from telephony.dialing.pacing import slot_interval
 from telephony.models import Call
-
-
-def window_of(batch: Batch) -> dict[str, Any] | None:
-    """Return the batch's calling window, else its workspace's; None for any time."""
-    return batch.calling_window or batch.workspace.calling_window
 
 
 class BatchPace:
@@ -74,8 +69,7 @@ class BatchAdmission(BatchPace):
             return "batch_deleted"
         if not may_dial(batch, call):
             return "batch_stopped" if batch.status == Batch.Status.STOPPED else "batch_paused"
-        holidays_country = batch.workspace.holidays_country
-        if not is_open(call.to_number, window_of(batch), now, holidays_country=holidays_country):
+        if not is_open(call.to_number, rules_of(batch), now):
             return "window_closed"
         return self.frequency_refusal(call, now)
 

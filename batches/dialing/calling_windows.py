@@ -1,136 +1,190 @@
 """When a recipient may be called: pure functions of a number, a window and an instant.
 
-    window = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}
+    {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}
+    {"spans": [{"days": [1, 2], "start": "10:00", "end": "13:00"}, …], "timezone": "recipient",
+     "closed_dates": ["2026-12-24"], "holidays": "recipient"}
 
-Days are ISO weekdays (1 is Monday). A window is open from `start` up to, but not including, `end`,
-by the wall clock; `end` may be "24:00". The timezone `recipient` is that of the number called: a
-number with several zones must be inside the window in all of them, and a number without any is
-never called. No window means any time. Public holidays close the day they fall on.
+Days are ISO weekdays (1 is Monday). A span is open from `start` up to, but not including, `end`, by
+the wall clock; `end` may be "24:00", and one that is not later than `start` lies on the next day.
+The timezone `recipient` is that of the recipient's list, else that of the number: a number with
+several zones must be inside the window in all of them. No window means any time.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from functools import lru_cache
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import Any, NamedTuple
 
-import holidays
+from batches.dialing.calling_hours import (
+    DAY_MINUTES,
+    CallingHours,
+    Span,
+    Stretch,
+    common_opening,
+)
+from batches.dialing.number_zones import Place, place_of
+from batches.models import Batch
 
-from batches.dialing.number_zones import zones_of
-
-RECIPIENT_ZONE = "recipient"
-MAX_CLOSED = timedelta(days=60)  # a window that stays closed for longer counts as never open
+RECIPIENT = "recipient"
+WINDOW_CLOSED = "window_closed"
+ZONE_UNKNOWN = "zone_unknown"
+EVERY_DAY = (1, 2, 3, 4, 5, 6, 7)
 Window = Mapping[str, Any]
 
 
-def zones_for(e164: str, window: Window) -> tuple[str, ...]:
-    """Return the zones in which the window must be open for this number to be called."""
-    return zones_of(e164) if window["timezone"] == RECIPIENT_ZONE else (window["timezone"],)
+class Clock(NamedTuple):
+    """What decides when a number may be called: the zones that must be open, and its country.
+
+    Without zones it waits for a human, because nobody knows its time.
+    """
+
+    zones: tuple[str, ...]
+    country: str
 
 
-def is_open(
-    e164: str, window: Window | None, now: datetime, *, holidays_country: str | None = None
-) -> bool:
-    """Return whether this number may be called at `now`."""
-    return opens_at(e164, window, now, holidays_country=holidays_country) == now
+class Opening(NamedTuple):
+    """When a recipient may be called; None for never. `reason` is why not now, None if now."""
+
+    at: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallingRules:
+    """A calling window, parsed, with what its workspace adds.
+
+    `zone` and `holidays` are `recipient`, or a time zone and a country. `unknown_zone` is what
+    happens to numbers whose zone cannot be known: `all` (every possible zone must be open),
+    `workspace` (its zone counts) or `review` (a human decides).
+    """
+
+    zone: str
+    hours: CallingHours
+    holidays: str | None = None
+    unknown_zone: str = "all"
+    workspace_zone: str = "UTC"
+
+    def clock_of(self, e164: str, own_zone: str | None = None) -> Clock:
+        """Return the clock of a number; `own_zone` is what the list knows about the recipient."""
+        place = place_of(e164)
+        return Clock(self._zones_of(place, own_zone), place.country)
+
+    def opening_of(self, clock: Clock, now: datetime) -> Opening:
+        """Return the first instant from `now` on at which a number with this clock may be called.
+
+        That is `now` itself while the window is open.
+        """
+        if not clock.zones:
+            return Opening(None, ZONE_UNKNOWN)
+        stretch = self.stretch_of(clock, now)
+        if stretch is None:
+            # Open in each zone, but never in all: it is the zone that is missing, not the hour.
+            is_ambiguous = len(clock.zones) > 1 and all(
+                self.stretch_of(Clock((zone,), clock.country), now) for zone in clock.zones
+            )
+            return Opening(None, ZONE_UNKNOWN if is_ambiguous else WINDOW_CLOSED)
+        at = max(stretch.start, now)
+        return Opening(at, None if at == now else WINDOW_CLOSED)
+
+    def stretch_of(self, clock: Clock, now: datetime) -> Stretch | None:
+        """Return the first stretch of time, from the minute of `now` on, in which it is open."""
+        hours = self.hours
+        if self.holidays:
+            country = clock.country if self.holidays == RECIPIENT else self.holidays
+            hours = replace(hours, country=country)
+        return common_opening(clock.zones, hours, now.replace(second=0, microsecond=0))
+
+    def _zones_of(self, place: Place, own_zone: str | None) -> tuple[str, ...]:
+        if self.zone != RECIPIENT:
+            return (self.zone,)
+        if own_zone is not None:
+            return (own_zone,)
+        if place.is_known or self.unknown_zone == "all":
+            return place.zones
+        return (self.workspace_zone,) if self.unknown_zone == "workspace" else ()
+
+
+class Openings:
+    """When numbers may be called from one instant on. Works it out once for each place."""
+
+    def __init__(self, rules: CallingRules | None, now: datetime) -> None:
+        self.rules = rules
+        self.now = now
+        self._by_place: dict[Place, Opening] = {}
+
+    def find(self, e164: str, own_zone: str | None = None) -> Opening:
+        """Return when a number may be called; `own_zone` is the zone that its list gives it."""
+        if self.rules is None:
+            return Opening(self.now, None)
+        if own_zone is not None:
+            return self.rules.opening_of(self.rules.clock_of(e164, own_zone), self.now)
+        place = place_of(e164)
+        opening = self._by_place.get(place)
+        if opening is None:
+            opening = self.rules.opening_of(self.rules.clock_of(e164), self.now)
+            self._by_place[place] = opening
+        return opening
+
+
+def rules_of(batch: Batch) -> CallingRules | None:
+    """Return when the batch's recipients may be called: by its window, else its workspace's.
+
+    None means at any time.
+    """
+    workspace = batch.workspace
+    return parse_rules(
+        batch.calling_window or workspace.calling_window,
+        holidays_country=workspace.holidays_country,
+        unknown_zone=workspace.unknown_zone,
+        workspace_zone=workspace.timezone,
+    )
+
+
+def parse_rules(
+    window: Window | None,
+    *,
+    holidays_country: str | None = None,
+    unknown_zone: str = "all",
+    workspace_zone: str = "UTC",
+) -> CallingRules | None:
+    """Return a window in either form with what its workspace adds; None for no window."""
+    if window is None:
+        return None
+    spans = window.get("spans") or [window]
+    return CallingRules(
+        zone=window.get("timezone") or RECIPIENT,
+        hours=CallingHours(
+            spans=tuple(_parse_span(span) for span in spans),
+            closed_dates=frozenset(map(date.fromisoformat, window.get("closed_dates") or ())),
+        ),
+        holidays=window.get("holidays") or holidays_country,
+        unknown_zone=unknown_zone,
+        workspace_zone=workspace_zone,
+    )
 
 
 def opens_at(
-    e164: str, window: Window | None, now: datetime, *, holidays_country: str | None = None
-) -> datetime | None:
-    """Return the first instant from `now` on at which this number may be called.
-
-    That is `now` itself while the window is open. None means never: the number's zone is unknown,
-    or its zones are never inside the window together.
-    """
-    if window is None:
-        return now
-    return first_opening(zones_for(e164, window), window, now, holidays_country=holidays_country)
+    e164: str, rules: CallingRules | None, now: datetime, own_zone: str | None = None
+) -> Opening:
+    """Return when this number may be called, from `now` on."""
+    return Openings(rules, now).find(e164, own_zone)
 
 
-def first_opening(
-    zones: tuple[str, ...], window: Window, now: datetime, *, holidays_country: str | None = None
-) -> datetime | None:
-    """Return the first instant from `now` on at which the window is open in all of `zones`.
-
-    None means never.
-    """
-    hours = Hours(
-        days=frozenset(window["days"]),
-        start=_minutes(window["start"]),
-        end=_minutes(window["end"]),
-        holidays_country=holidays_country,
-    )
-    minute = now.replace(second=0, microsecond=0)
-    opening = _common_opening(tuple(sorted(zones)), hours, minute)
-    return opening if opening is None else max(opening, now)
+def is_open(
+    e164: str, rules: CallingRules | None, now: datetime, own_zone: str | None = None
+) -> bool:
+    """Return whether this number may be called at `now`."""
+    return opens_at(e164, rules, now, own_zone).at == now
 
 
-@dataclass(frozen=True)
-class Hours:
-    """A window, parsed. `start` and `end` are minutes after midnight."""
-
-    days: frozenset[int]
-    start: int
-    end: int
-    holidays_country: str | None
-
-    def include(self, local: datetime) -> bool:
-        """Return whether a local time is inside the window."""
-        minutes = local.hour * 60 + local.minute
-        return self.start <= minutes < self.end and self.include_day(local.date())
-
-    def include_day(self, day: date) -> bool:
-        """Return whether the window opens on this day."""
-        if self.holidays_country and day in _holidays(self.holidays_country, day.year):
-            return False
-        return day.isoweekday() in self.days
+def _parse_span(span: Window) -> Span:
+    start, end = _minutes(span["start"]), _minutes(span["end"])
+    days = frozenset(span.get("days") or EVERY_DAY)
+    return Span(days, start, end if end > start else end + DAY_MINUTES)
 
 
-@lru_cache(maxsize=50_000)
-def _common_opening(zones: tuple[str, ...], hours: Hours, minute: datetime) -> datetime | None:
-    """Return as `first_opening`, from a whole minute on: windows change at whole minutes only."""
-    instant = minute
-    while zones and instant - minute < MAX_CLOSED:
-        latest = instant
-        for zone in zones:
-            opening = _opening(ZoneInfo(zone), hours, instant)
-            if opening is None:
-                return None
-            latest = max(latest, opening)
-        if latest == instant:
-            return instant
-        # Open in the last zone; the others may have closed again by then.
-        instant = latest
-    return None
-
-
-def _opening(zone: ZoneInfo, hours: Hours, since: datetime) -> datetime | None:
-    """Return the first instant from `since` on at which the window is open in one zone."""
-    local = since.astimezone(zone)
-    if hours.include(local):
-        return since
-    opens_later_today = local.hour * 60 + local.minute < hours.start
-    for days_ahead in range(0 if opens_later_today else 1, MAX_CLOSED.days):
-        day = local.date() + timedelta(days=days_ahead)
-        if not hours.include_day(day):
-            continue
-        start = datetime.combine(day, time(hours.start // 60, hours.start % 60), tzinfo=zone)
-        # Both readings of a wall clock time in the hour that the end of summer time repeats.
-        for fold in (0, 1):
-            instant = start.replace(fold=fold).astimezone(UTC)
-            # In the hour that summer time skips, the wall clock may already be past the window.
-            if instant >= since and hours.include(instant.astimezone(zone)):
-                return instant
-    return None
-
-
-@lru_cache(maxsize=1_000)
-def _holidays(country: str, year: int) -> frozenset[date]:
-    return frozenset(holidays.country_holidays(country, years=year))
-
-
+@lru_cache(maxsize=DAY_MINUTES + 1)
 def _minutes(clock: str) -> int:
     hours, minutes = clock.split(":")
     return int(hours) * 60 + int(minutes)

@@ -16,11 +16,10 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
-from batches.dialing.admission import window_of
-from batches.dialing.calling_windows import opens_at
+from batches.dialing.calling_windows import ZONE_UNKNOWN, Opening, Openings, rules_of
 from batches.dialing.circuit_breaker import PROBE_INTERVAL, may_probe
 from batches.dialing.gaps import defer_within_gap
-from batches.domain.recipient_transitions import RESERVE, SKIP_CLOSED
+from batches.domain.recipient_transitions import RESERVE, REVIEW_ZONE, SKIP_CLOSED
 from batches.models import Batch, Recipient
 from telephony.dialing.capacity import capacity_of_number
 from telephony.dialing.pacing import calls_ahead
@@ -29,8 +28,8 @@ from telephony.models import Call, Direction, NumberPace, PhoneNumber, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.ids import uuid7
 
-# Recipients read at once where some are outside their window. Finding a number's time zones takes
-# 0.1 ms, and all of it happens under the lock of the number's pace.
+# Recipients read at once where some are outside their window. All of it happens under
+# the lock of the number's pace.
 MAX_RECIPIENTS_SCANNED = 500
 
 
@@ -184,18 +183,18 @@ def defer_outside_window(
 ) -> list[Recipient]:
     """Return the recipients inside their calling window and defer the others until it opens.
 
-    Those whose window never opens are skipped. Both have the reason on record, because an export
-    shows why they were not called.
+    Those whose window never opens are skipped, and those whose zone nobody knows are put in review.
+    All have the reason on record, because an export shows why they were not called.
     """
-    window = window_of(batch)
-    if window is None:
+    rules = rules_of(batch)
+    if rules is None:
         return list(recipients)
     inside: list[Recipient] = []
-    outside: dict[datetime | None, list[UUID]] = defaultdict(list)
-    country = batch.workspace.holidays_country
+    outside: dict[Opening, list[UUID]] = defaultdict(list)
+    openings = Openings(rules, now)
     for recipient in recipients:
-        opening = opens_at(recipient.phone_number, window, now, holidays_country=country)
-        if opening == now:
+        opening = openings.find(recipient.phone_number)
+        if opening.at == now:
             inside.append(recipient)
         else:
             outside[opening].append(recipient.pk)
@@ -204,10 +203,12 @@ def defer_outside_window(
     return inside
 
 
-def _defer(ids: Sequence[UUID], opening: datetime | None) -> None:
-    """Make recipients due when their window opens; skip them if it never does."""
-    columns: dict[str, Any] = {"due_at": opening, "reason": "window_closed"}
-    if opening is None:
+def _defer(ids: Sequence[UUID], opening: Opening) -> None:
+    """Make recipients due when their window opens; skip or review them if it never does."""
+    columns: dict[str, Any] = {"due_at": opening.at, "reason": opening.reason}
+    if opening.at is None and opening.reason == ZONE_UNKNOWN:
+        columns = REVIEW_ZONE.columns(**columns)
+    elif opening.at is None:
         columns = SKIP_CLOSED.columns(**columns, unreported_at=Now())
     Recipient.unscoped.filter(pk__in=ids).update(**columns)
 

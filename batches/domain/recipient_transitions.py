@@ -26,6 +26,13 @@ SKIP_CLOSED = Transition(
     evidence="its calling window never opens",
     sets=("reason", "due_at", "unreported_at"),
 )
+REVIEW_ZONE = Transition(
+    "defer_outside_window",
+    since=Status.waiting(),
+    to=Status.REVIEW,
+    evidence="its time zone cannot be known, and its possible zones are never open together",
+    sets=("reason", "due_at"),
+)
 ENTER_CALL = Transition(
     "mark_in_call",
     since=(Status.DIALING,),
@@ -112,16 +119,16 @@ CLOSE = Transition(
 )
 REQUEUE_FIRST = Transition(
     "requeue_postponed",
-    since=(Status.SKIPPED,),
+    since=(Status.SKIPPED, Status.REVIEW),
     to=Status.PENDING,
-    evidence="the calling window that never opened has changed, before any attempt that counts",
+    evidence="the rules that never allowed a call have changed, before any attempt that counts",
     sets=("reason", "due_at", "unreported_at"),
 )
 REQUEUE = Transition(
     "requeue_postponed",
-    since=(Status.SKIPPED,),
+    since=(Status.SKIPPED, Status.REVIEW),
     to=Status.RETRYING,
-    evidence="the calling window that never opened has changed, after attempts that count",
+    evidence="the rules that never allowed a call have changed, after attempts that count",
     sets=("reason", "due_at", "unreported_at"),
 )
 SKIP_INCOMPLETE = Transition(
@@ -157,6 +164,7 @@ SETTLEMENTS = (COMPLETE_RECIPIENT, RETRY, RETURN_TO_QUEUE, FAIL, SKIP, CANCEL, P
 RECIPIENT_TRANSITIONS = (
     RESERVE,
     SKIP_CLOSED,
+    REVIEW_ZONE,
     ENTER_CALL,
     *SETTLEMENTS,
     CANCEL_WAITING,

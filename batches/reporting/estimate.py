@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
-from batches.dialing.calling_windows import Window, first_opening, zones_for
+from batches.dialing.calling_windows import CallingRules, Clock
 from batches.models import Batch
 
 # Assumed before anything is measured: half of the recipients answer and talk for a minute, the
@@ -17,7 +16,8 @@ AVERAGE_RING_SECONDS = 15.0
 AVERAGE_TALK_SECONDS = 60.0
 ANSWERED_SHARE = 0.5
 AVERAGE_CALL_SECONDS = AVERAGE_RING_SECONDS + ANSWERED_SHARE * AVERAGE_TALK_SECONDS
-MAX_WINDOW_DAYS = 1_000
+MAX_STRETCHES = 3_000  # of open time that an estimate looks ahead
+MAX_SCHEDULE_GROUPS = 500
 
 
 @dataclass(frozen=True)
@@ -55,26 +55,30 @@ class Pace:
 
 
 class _Group(NamedTuple):
-    """Recipients who share their time zones, and when they may first be called."""
+    """Recipients who share a clock, and when they may first be called."""
 
     opening: datetime
-    zones: tuple[str, ...]
+    clock: Clock
     size: int
 
 
-def estimate_calling(
-    recipients: Mapping[str, int],
-    *,
-    window: Window | None,
-    holidays_country: str | None,
-    pace: Pace,
-    begin: datetime,
-) -> dict[str, Any]:
-    """Return the contract's `calling`: who may be called from `begin` on, and when the last was.
+@dataclass(frozen=True)
+class Estimate:
+    """Who may be called when, and who never: the contract's `calling`, and counts by reason."""
 
-    `recipients` maps a number to how many recipients lie in the same time zones.
+    calling: dict[str, Any]
+    never: Counter[str]
+
+
+def estimate_calling(
+    recipients: Mapping[Clock, int], *, rules: CallingRules | None, pace: Pace, begin: datetime
+) -> Estimate:
+    """Return who may be called from `begin` on, and when the last recipient was called.
+
+    `recipients` says how many there are by the clock that decides for them.
     """
-    groups = _group_by_opening(recipients, window, holidays_country, begin)
+    never: Counter[str] = Counter()
+    groups = _group_by_opening(recipients, rules, begin, never)
     total = sum(group.size for group in groups)
     now = sum(group.size for group in groups if group.opening == begin)
 
@@ -83,64 +87,69 @@ def estimate_calling(
     for group in groups:
         seconds = group.size / pace.sustained
         start = max(end, group.opening)
-        end = _add_calling_time(start, seconds, group.zones, window, holidays_country)
-    return {
+        end = _add_calling_time(start, seconds, group.clock, rules)
+    calling = {
         "now": now,
         "later": total - now,
-        "never": sum(recipients.values()) - total,
+        "never": never.total(),
         "first_call_at": groups[0].opening if groups else None,
         "estimated_end_at": end if groups else None,
         "calls_per_second": round(pace.sustained, 3),
         "channels_needed": pace.channels_needed,
+        "schedule": _schedule(groups),
     }
+    return Estimate(calling, never)
 
 
 def _group_by_opening(
-    recipients: Mapping[str, int], window: Window | None, country: str | None, begin: datetime
+    recipients: Mapping[Clock, int],
+    rules: CallingRules | None,
+    begin: datetime,
+    never: Counter[str],
 ) -> list[_Group]:
-    """Group the recipients who may ever be called; the earliest group comes first."""
-    if window is None:
-        return [_Group(begin, (), sum(recipients.values()))] if recipients else []
+    """Group the recipients who may ever be called, the earliest first; count others in `never`."""
+    if rules is None:
+        anywhere = Clock((), "")
+        return [_Group(begin, anywhere, sum(recipients.values()))] if recipients else []
 
-    count_by_zones: Counter[tuple[str, ...]] = Counter()
-    for number, count in recipients.items():
-        count_by_zones[zones_for(number, window)] += count
     groups: list[_Group] = []
-    for zones, count in count_by_zones.items():
-        opening = first_opening(zones, window, begin, holidays_country=country)
-        if opening is not None:
-            groups.append(_Group(opening, zones, count))
+    for clock, count in recipients.items():
+        opening = rules.opening_of(clock, begin)
+        if opening.at is not None:
+            groups.append(_Group(opening.at, clock, count))
+        else:
+            never[opening.reason or ""] += count
     return sorted(groups)
 
 
+def _schedule(groups: list[_Group]) -> list[dict[str, Any]]:
+    """Return when how many recipients may first be called, by the zones that decide it."""
+    counts: Counter[tuple[datetime, tuple[str, ...]]] = Counter()
+    for group in groups:
+        counts[group.opening, group.clock.zones] += group.size
+    return [
+        {"first_call_at": opening, "timezones": list(zones), "count": count}
+        for (opening, zones), count in sorted(counts.items())[:MAX_SCHEDULE_GROUPS]
+    ]
+
+
 def _add_calling_time(
-    start: datetime,
-    seconds: float,
-    zones: tuple[str, ...],
-    window: Window | None,
-    country: str | None,
+    start: datetime, seconds: float, clock: Clock, rules: CallingRules | None
 ) -> datetime:
     """Return when that many seconds of calling are over; time outside the window does not count."""
-    if window is None:
+    if rules is None:
         return start + timedelta(seconds=seconds)
 
     at = start
-    for _ in range(MAX_WINDOW_DAYS):
-        opening = first_opening(zones, window, at, holidays_country=country)
-        if opening is None:
-            break
+    for _ in range(MAX_STRETCHES):
         # A recipient in one of several possible zones is called only while all are open.
-        closing = min(_closing(zone, window, opening) for zone in zones)
-        open_seconds = (closing - opening).total_seconds()
+        stretch = rules.stretch_of(clock, at)
+        if stretch is None:
+            break
+        opening = max(stretch.start, at)
+        open_seconds = (stretch.end - opening).total_seconds()
         if seconds <= open_seconds:
             return opening + timedelta(seconds=seconds)
         seconds -= open_seconds
-        at = closing
+        at = stretch.end
     return at
-
-
-def _closing(zone: str, window: Window, at: datetime) -> datetime:
-    """Return the end of the window on the day that the zone has at that instant."""
-    hours, minutes = (int(part) for part in window["end"].split(":"))
-    midnight = at.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (midnight + timedelta(hours=hours, minutes=minutes)).astimezone(UTC)

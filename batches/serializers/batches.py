@@ -1,5 +1,6 @@
 """Bodies of batches: created with a list, changed, previewed, followed."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, cast
 from uuid import UUID
@@ -9,11 +10,18 @@ from rest_framework import serializers
 from rest_framework.utils import html
 
 from accounts.api.related_fields import WorkspaceRelatedField, WorkspaceSerializer
-from accounts.serializers.workspaces import CallingWindowSerializer
+from accounts.serializers.calling_windows import RECIPIENT, CallingWindowSerializer
 from agents.models import Agent
 from batches.models import Batch, SavedMapping
 from batches.reporting.progress import counts_of
-from batches.serializers.fields import ColumnMapping, Country, ListFile, RecipientList
+from batches.serializers.fields import (
+    ColumnMapping,
+    Country,
+    ListFile,
+    RecipientList,
+    ScheduledTime,
+    in_zone,
+)
 from batches.serializers.recipients import ReasonCountSerializer
 from batches.serializers.retry import RetrySerializer
 from telephony.models import PhoneNumber
@@ -56,7 +64,11 @@ class BatchSerializer(WorkspaceSerializer):
     column_mapping = ColumnMapping(allow_null=True, required=False)
     default_country = Country(max_length=2, allow_null=True, required=False)
     start = Choice(choices=Batch.Start.values, required=False)
-    scheduled_at = DateTime(allow_null=True, required=False)
+    scheduled_at = ScheduledTime(
+        allow_null=True,
+        required=False,
+        help_text="date and time; without an offset in the workspace's time zone. Answers are UTC",
+    )
     calling_window = CallingWindowSerializer(allow_null=True, required=False)
     calls_per_second = Number(min_value=0.01, max_value=1000, allow_null=True, required=False)
     max_concurrent_calls = Integer(min_value=1, max_value=100_000, allow_null=True, required=False)
@@ -107,12 +119,13 @@ class BatchSerializer(WorkspaceSerializer):
         data["column_mapping"] = instance.known_mapping
         return data
 
-    def validate_scheduled_at(self, at: datetime | None) -> datetime | None:
-        if at is not None and at > timezone.now() + timedelta(days=MAX_SCHEDULE_DAYS):
-            raise field_error("value_error", "expected a time within the next ten years")
-        return at
-
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Raises ValidationError for a scheduled start without a time, or with a doubtful one."""
+        if attrs.get("scheduled_at") is not None:
+            try:
+                attrs["scheduled_at"] = self._instant_of(attrs["scheduled_at"], attrs)
+            except serializers.ValidationError as error:
+                raise serializers.ValidationError({"scheduled_at": error.detail}) from error
         start = attrs.get("start", getattr(self.instance, "start", None))
         # A PATCH may change one of the two; the other is the batch's own.
         at = attrs.get("scheduled_at", getattr(self.instance, "scheduled_at", None))
@@ -121,6 +134,29 @@ class BatchSerializer(WorkspaceSerializer):
                 {"scheduled_at": field_error("value_error.missing").detail}
             )
         return attrs
+
+    def _instant_of(self, at: datetime, attrs: Mapping[str, Any]) -> datetime:
+        """Return `scheduled_at` as an instant.
+
+        Raises ValidationError for one that is too far away, or without an offset where
+        the workspace's time zone and that of the calling window leave doubt which clock is meant.
+        """
+        if at.tzinfo is None:
+            workspace = self.context["workspace"]
+            own = attrs.get("calling_window", getattr(self.instance, "calling_window", None))
+            window = own or workspace.calling_window or {}
+            zone = window.get("timezone", RECIPIENT)
+            # A workspace that has not chosen a zone has UTC, which is hardly what is meant here.
+            if workspace.timezone == "UTC" and zone not in ("UTC", RECIPIENT):
+                raise field_error(
+                    "value_error",
+                    f"give an offset, for example {at.isoformat()}Z: the calling window is in "
+                    f"{zone}, and the workspace's time zone is UTC",
+                )
+            at = in_zone(at, workspace.timezone)
+        if at > timezone.now() + timedelta(days=MAX_SCHEDULE_DAYS):
+            raise field_error("value_error", "expected a time within the next ten years")
+        return at
 
 
 class NewBatchSerializer(BatchSerializer):

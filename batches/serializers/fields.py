@@ -1,9 +1,12 @@
 """Fields that only batches have: an uploaded file, recipients as JSON, a column mapping."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.dateparse import parse_date, parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -12,7 +15,7 @@ from rest_framework.utils import html
 from batches.importing.phones import is_known_country
 from batches.importing.source import MAX_COLUMNS
 from voiceops.api.errors import FieldErrors, field_error
-from voiceops.api.fields import JsonObject, Number, Text, require_storable_number
+from voiceops.api.fields import DateTime, JsonObject, Number, Text, require_storable_number
 from voiceops.api.json_rows import JsonRows
 
 RECIPIENT_FIELDS = frozenset({"phone_number", "variables"})
@@ -162,3 +165,39 @@ class Minutes(Number):
 
     def to_representation(self, value: Any) -> Any:
         return value
+
+
+class ScheduledTime(DateTime):
+    """A date and a time of day. Without an offset it stays naive: its zone is the workspace's."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        """Raises ValidationError (422), also for a date alone."""
+        is_text = isinstance(value, str)
+        if is_text and _parse_quietly(parse_date, value) is not None:
+            example = f"{value.strip()}T09:00:00Z"
+            raise field_error(
+                "value_error", f"a time of day is missing, expected for example {example}"
+            )
+        at = _parse_quietly(parse_datetime, value.strip()) if is_text else None
+        return at if at is not None and at.tzinfo is None else super().to_internal_value(value)
+
+
+def _parse_quietly(parse: Any, text: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError:  # well formed, but no date of the calendar
+        return None
+
+
+def in_zone(at: datetime, zone: str) -> datetime:
+    """Return the instant (UTC) at which clocks in a zone show a naive time, the first time.
+
+    Raises ValidationError for a time that the start of summer time skips.
+    """
+    try:
+        instant = at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    except OverflowError as error:
+        raise field_error("value_error.datetime") from error
+    if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != at:
+        raise field_error("value_error", f"clocks in {zone} skip this time on that day")
+    return instant

@@ -15,9 +15,16 @@ from django.conf import settings
 
 from agents.models import Agent
 from agents.services import published_version
-from batches.dialing.admission import window_of
+from batches.dialing.calling_windows import (
+    RECIPIENT,
+    ZONE_UNKNOWN,
+    CallingRules,
+    Clock,
+    rules_of,
+)
 from batches.dialing.frequency import gap_of
 from batches.dialing.gaps import find_in_started_batches
+from batches.dialing.number_zones import place_of
 from batches.domain.suppressed_numbers import find_suppressed
 from batches.importing.chunk_writer import (
     DUPLICATE,
@@ -39,7 +46,7 @@ from batches.importing.saved_mappings import load_saved_mappings
 from batches.importing.source import upload_path
 from batches.importing.table import Table, open_table
 from batches.models import Batch
-from batches.reporting.estimate import Pace, estimate_calling
+from batches.reporting.estimate import Estimate, Pace, estimate_calling
 from batches.reporting.reasons import reason_items
 from batches.services.uploads import UploadContent, delete_upload, stored_upload
 from telephony.models import PhoneNumber
@@ -48,8 +55,7 @@ PREVIEW_ROWS = 10
 PREVIEW_CHUNK_ROWS = 5_000
 # A million rows of odd spellings take longer: then the preview says how far it came.
 MAX_PREVIEW_SECONDS = 30.0
-# Numbers with the same first characters lie in the same time zones.
-ZONE_PREFIX_CHARACTERS = 8
+ANY_TIME = Clock((), "")
 
 
 def preview_list(
@@ -97,10 +103,9 @@ def _preview_table(batch: Batch, table: Table, now: datetime) -> dict[str, Any]:
     remarks = [*table.remarks, *tally.count_in_time(verdicts)]
     remarks += [*repairs.remarks(), *tally.remarks()]
 
-    calling = _estimate(batch, tally.recipients, now)
-    reasons = dict(tally.reasons)
-    if calling["never"]:
-        reasons["window_closed"] = calling["never"]
+    estimate = _estimate(batch, tally, now)
+    remarks += _zone_remarks(tally.without_zone, estimate.never[ZONE_UNKNOWN], tally.rules)
+    reasons = {**tally.reasons, **estimate.never}
     return {
         "columns": table.columns.names,
         "column_mapping": table.columns.mapping,
@@ -112,21 +117,38 @@ def _preview_table(batch: Batch, table: Table, now: datetime) -> dict[str, Any]:
         "first_rejected": tally.first_rejected,
         "not_called": reasons,
         "not_called_reasons": reason_items(reasons),
-        "calling": calling,
+        "calling": estimate.calling,
     }
 
 
-def _estimate(batch: Batch, recipients: Counter[str], now: datetime) -> dict[str, Any]:
+def _zone_remarks(unknown: int, in_review: int, rules: CallingRules | None) -> list[str]:
+    """Say what happens to numbers whose time zone cannot be known, and what helps."""
+    if not unknown or rules is None:
+        return []
+    subject = (
+        f"The time zone of {unknown:,} {'numbers is' if unknown > 1 else 'number is'} not known"
+    )
+    callable_ones = {
+        "all": "called only while the calling window is open in every zone they may lie in",
+        "workspace": f"called by the clock of the workspace ({rules.workspace_zone})",
+    }
+    remarks = [
+        f"{subject} (toll-free numbers, or mobiles of a country with several zones)",
+        "A column with the time zone, for example Europe/Moscow, tells when to call them; without "
+        "it the workspace's unknown_zone decides",
+    ]
+    if unknown > in_review:
+        remarks[0] += f": they are {callable_ones[rules.unknown_zone]}"
+    if in_review:
+        remarks[0] += f"; {in_review:,} of them wait in review (zone_unknown)"
+    return [". ".join(remarks)]
+
+
+def _estimate(batch: Batch, tally: "_PreviewTally", now: datetime) -> Estimate:
     begin = now
     if batch.start == Batch.Start.SCHEDULED and batch.scheduled_at is not None:
         begin = max(now, batch.scheduled_at)
-    return estimate_calling(
-        recipients,
-        window=window_of(batch),
-        holidays_country=batch.workspace.holidays_country,
-        pace=Pace.of(batch),
-        begin=begin,
-    )
+    return estimate_calling(tally.recipients, rules=tally.rules, pace=Pace.of(batch), begin=begin)
 
 
 @dataclass
@@ -142,11 +164,12 @@ class _PreviewTally:
     reasons: Counter[str] = field(default_factory=Counter)
     first_rows: list[dict[str, Any]] = field(default_factory=list)
     first_rejected: list[dict[str, Any]] = field(default_factory=list)
-    recipients: Counter[str] = field(default_factory=Counter)
-    """How many recipients would be called, by one number of each prefix."""
-    example_by_prefix: dict[str, str] = field(default_factory=dict)
+    recipients: Counter[Clock] = field(default_factory=Counter)
+    """How many recipients would be called, by the clock that decides when."""
+    without_zone: int = 0
 
     def __post_init__(self) -> None:
+        self.rules = rules_of(self.batch)
         variables = self.table.columns.variables
         required = required_variables(self.batch)
         self.lacks_column = any(name not in variables for name in required)
@@ -226,13 +249,19 @@ class _PreviewTally:
     def _count_accepted(self, verdict: Accepted, reason: str | None) -> None:
         if reason is None:
             self.valid += 1
-            number = verdict.phone_number
-            example = self.example_by_prefix.setdefault(number[:ZONE_PREFIX_CHARACTERS], number)
-            self.recipients[example] += 1
+            self._count_clock(verdict.phone_number)
         else:
             self.reasons[reason] += 1
         if len(self.first_rows) < PREVIEW_ROWS:
             self.first_rows.append(self._recipient(verdict, reason))
+
+    def _count_clock(self, number: str) -> None:
+        if self.rules is None:
+            self.recipients[ANY_TIME] += 1
+            return
+        self.recipients[self.rules.clock_of(number)] += 1
+        if self.rules.zone == RECIPIENT and not place_of(number).is_known:
+            self.without_zone += 1
 
     def _recipient(self, verdict: Accepted, reason: str | None) -> dict[str, Any]:
         cells = zip(self.table.columns.variables, verdict.cells, strict=False)

@@ -83,7 +83,7 @@ def requeue_postponed(recipients: QuerySet[Recipient]) -> None:
     )
     recipients.filter(postponed, due_at__gt=now).update(due_at=now)
 
-    never_open = recipients.filter(reason="window_closed")
+    never_open = recipients.filter(reason__in=("window_closed", "zone_unknown"))
     changes = {"reason": None, "due_at": now, "unreported_at": None}
     REQUEUE_FIRST.move_all(never_open.filter(attempts=0), **changes)
     REQUEUE.move_all(never_open, **changes)

@@ -22,6 +22,8 @@ LIMITS = {
     "recording_retention_days": None,
     "transcript_retention_days": None,
     "holidays_country": None,
+    "timezone": "UTC",
+    "unknown_zone": "all",
 }
 
 
@@ -128,7 +130,8 @@ def test_an_admin_sets_the_limits(ours: Workspace) -> None:
         (
             {"calling_window": {"start": "18:00", "end": "09:00"}},
             ["calling_window", "end"],
-            "end must be later than start",
+            "end must be later than start; hours over midnight are written as spans, for example "
+            '{"spans": [{"days": [5, 6], "start": "20:00", "end": "02:00"}]}',
         ),
         (
             {"calling_window": {"start": "09:00", "end": "18:00", "timezone": "Mars/Base"}},
@@ -139,6 +142,12 @@ def test_an_admin_sets_the_limits(ours: Workspace) -> None:
             {"holidays_country": "XX"},
             ["holidays_country"],
             "no public holidays are known for this country",
+        ),
+        ({"timezone": "recipient"}, ["timezone"], "unknown time zone, expected an IANA name"),
+        (
+            {"unknown_zone": "guess"},
+            ["unknown_zone"],
+            "value is not a valid enumeration member; permitted: 'all', 'workspace', 'review'",
         ),
     ],
 )

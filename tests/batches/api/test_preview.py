@@ -1,5 +1,5 @@
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -57,7 +57,7 @@ def test_preview_counts_who_would_be_called_and_why_others_would_not(
         "not_dialable": 1,
         "invalid_number": 1,
         "suppressed": 1,
-        "window_closed": 1,
+        "zone_unknown": 1,
     }
     assert [(reason["code"], reason["count"]) for reason in preview["not_called_reasons"]] == [
         ("duplicate", 1),
@@ -80,7 +80,21 @@ def test_preview_counts_who_would_be_called_and_why_others_would_not(
         "estimated_end_at": datetime(2026, 3, 2, 14, 0, 4, 500_000, tzinfo=UTC),
         "calls_per_second": 0.222,
         "channels_needed": 45,
+        "schedule": [
+            {"first_call_at": MONDAY_NOON, "timezones": ["Europe/London"], "count": 1},
+            {
+                "first_call_at": MONDAY_NOON + timedelta(hours=2),
+                "timezones": ["America/New_York"],
+                "count": 1,
+            },
+        ],
     }
+    assert preview["notes"] == [
+        "The time zone of 1 number is not known (toll-free numbers, or mobiles of a country with "
+        "several zones); 1 of them wait in review (zone_unknown). A column with the time zone, for "
+        "example Europe/Moscow, tells when to call them; without it the workspace's unknown_zone "
+        "decides"
+    ]
     assert preview["first_rows"][1] == {
         "row_number": 3,
         "phone_number": "+12025550186",

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from batches.dialing.calling_windows import is_open, opens_at
+from batches.dialing import calling_windows
+from batches.dialing.calling_windows import Window, parse_rules
 from batches.dialing.number_zones import zones_of
 
 OFFICE = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}
@@ -21,6 +22,20 @@ RUSSIAN_MOBILE = "+79161234567"
 
 def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def opens_at(
+    e164: str, window: Window | None, now: datetime, own_zone: str | None = None, **settings: str
+) -> datetime | None:
+    return calling_windows.opens_at(e164, parse_rules(window, **settings), now, own_zone).at
+
+
+def why_closed(e164: str, window: Window, now: datetime, **settings: str) -> str | None:
+    return calling_windows.opens_at(e164, parse_rules(window, **settings), now).reason
+
+
+def is_open(e164: str, window: Window, now: datetime) -> bool:
+    return calling_windows.is_open(e164, parse_rules(window), now)
 
 
 def test_without_a_window_every_instant_is_open() -> None:
@@ -60,10 +75,38 @@ def test_named_zone_holds_for_every_number() -> None:
     assert opens_at(SATELLITE, window, utc("2026-03-02 07:00")) == utc("2026-03-02 08:00")
 
 
-def test_number_without_a_known_zone_is_never_called() -> None:
+def test_number_without_a_known_zone_is_never_called_but_reviewed() -> None:
     assert zones_of(SATELLITE) == ()
     assert opens_at(SATELLITE, OFFICE, utc("2026-03-02 12:00")) is None
+    assert why_closed(SATELLITE, OFFICE, utc("2026-03-02 12:00")) == "zone_unknown"
     assert not is_open(SATELLITE, OFFICE, utc("2026-03-02 12:00"))
+
+
+def test_window_that_is_closed_everywhere_is_a_closed_window_not_an_unknown_zone() -> None:
+    window = {"spans": [{"days": [1], "start": "09:00", "end": "10:00"}], "timezone": "recipient"}
+    mondays = [f"2026-{month:02}-{day:02}" for month in range(3, 6) for day in range(1, 31)]
+
+    closed = window | {"closed_dates": mondays}
+
+    assert why_closed(RUSSIAN_MOBILE, closed, utc("2026-03-02 12:00")) == "window_closed"
+
+
+def test_workspace_decides_about_numbers_whose_zone_cannot_be_known() -> None:
+    now = utc("2026-03-02 12:00")
+    berlin = {"unknown_zone": "workspace", "workspace_zone": "Europe/Berlin"}
+
+    for number in (RUSSIAN_MOBILE, TOLL_FREE, SATELLITE):
+        assert opens_at(number, OFFICE, now, **berlin) == now
+        assert opens_at(number, OFFICE, now, unknown_zone="review") is None
+        assert why_closed(number, OFFICE, now, unknown_zone="review") == "zone_unknown"
+    assert opens_at(WASHINGTON, OFFICE, now, **berlin) == utc("2026-03-02 14:00")
+
+
+def test_own_zone_of_a_recipient_comes_before_that_of_the_number() -> None:
+    now = utc("2026-03-02 03:00")
+
+    assert opens_at(RUSSIAN_MOBILE, OFFICE, now, "Asia/Omsk") == now
+    assert opens_at(WASHINGTON, OFFICE, now, "Asia/Omsk") == now
 
 
 def test_number_with_several_zones_must_be_inside_the_window_in_all_of_them() -> None:
@@ -80,6 +123,7 @@ def test_number_with_several_zones_must_be_inside_the_window_in_all_of_them() ->
 
 def test_number_whose_zones_are_never_open_together_is_never_called() -> None:
     assert len(zones_of(RUSSIAN_MOBILE)) > 10
+    assert why_closed(RUSSIAN_MOBILE, OFFICE, utc("2026-03-02 12:00")) == "zone_unknown"
     assert opens_at(RUSSIAN_MOBILE, OFFICE, utc("2026-03-02 12:00")) is None
 
 
@@ -123,7 +167,7 @@ def test_window_inside_the_hour_that_summer_time_skips_opens_the_next_day() -> N
     assert opens_at(WASHINGTON, window, utc("2026-03-08 06:00")) == utc("2026-03-09 06:15")
 
 
-def test_window_opens_in_both_hours_that_the_end_of_summer_time_repeats() -> None:
+def test_window_opens_once_in_the_hour_that_the_end_of_summer_time_repeats() -> None:
     window = {
         "days": [1, 2, 3, 4, 5, 6, 7],
         "start": "01:30",
@@ -132,7 +176,80 @@ def test_window_opens_in_both_hours_that_the_end_of_summer_time_repeats() -> Non
     }
 
     assert opens_at(WASHINGTON, window, utc("2026-11-01 05:00")) == utc("2026-11-01 05:30")
-    assert opens_at(WASHINGTON, window, utc("2026-11-01 06:10")) == utc("2026-11-01 06:30")
+    assert opens_at(WASHINGTON, window, utc("2026-11-01 06:10")) == utc("2026-11-02 06:30")
+
+
+def test_window_that_begins_in_the_hour_that_summer_time_skips_opens_after_it() -> None:
+    window = {"start": "02:30", "end": "04:00", "timezone": "America/New_York"}
+
+    assert opens_at(WASHINGTON, window, utc("2026-03-08 05:00")) == utc("2026-03-08 07:00")
+
+
+TWO_SPANS = {
+    "timezone": "recipient",
+    "spans": [
+        {"days": [1, 2, 3, 4, 5], "start": "10:00", "end": "13:00"},
+        {"days": [1, 2, 3, 4, 5], "start": "14:00", "end": "20:00"},
+    ],
+    "closed_dates": ["2027-03-03"],
+    "holidays": "FR",
+}
+PARIS = "+33142685300"
+
+
+@pytest.mark.parametrize(
+    ("now", "opening"),
+    [
+        pytest.param("2027-03-01 12:30", "2027-03-01 13:00", id="over lunch"),
+        pytest.param("2027-03-01 11:59", "2027-03-01 11:59", id="in the morning"),
+        pytest.param("2027-03-02 19:00", "2027-03-04 09:00", id="over a closed date"),
+        pytest.param("2027-03-26 19:00", "2027-03-30 08:00", id="over Easter Monday"),
+    ],
+)
+def test_several_spans_a_day(now: str, opening: str) -> None:
+    assert opens_at(PARIS, TWO_SPANS, utc(now)) == utc(opening)
+
+
+OVERNIGHT = {
+    "timezone": "America/New_York",
+    "spans": [{"days": [5, 6], "start": "20:00", "end": "02:00"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("now", "opening"),
+    [
+        pytest.param("2027-01-08 22:00", "2027-01-09 01:00", id="friday at five"),
+        pytest.param("2027-01-09 06:59", "2027-01-09 06:59", id="saturday before two"),
+        pytest.param("2027-01-09 07:00", "2027-01-10 01:00", id="saturday at two"),
+        pytest.param("2027-01-10 06:30", "2027-01-10 06:30", id="sunday before two"),
+        pytest.param("2027-01-08 06:30", "2027-01-09 01:00", id="friday before two"),
+    ],
+)
+def test_span_over_midnight_belongs_to_the_day_on_which_it_starts(now: str, opening: str) -> None:
+    assert opens_at(WASHINGTON, OVERNIGHT, utc(now)) == utc(opening)
+
+
+def test_closed_date_closes_its_span_and_what_the_day_before_left_open() -> None:
+    closed_friday = OVERNIGHT | {"closed_dates": ["2027-01-08"]}
+    closed_saturday = OVERNIGHT | {"closed_dates": ["2027-01-09"]}
+
+    assert opens_at(WASHINGTON, closed_friday, utc("2027-01-09 06:00")) == utc("2027-01-10 01:00")
+    assert opens_at(WASHINGTON, closed_saturday, utc("2027-01-09 06:00")) == utc("2027-01-16 01:00")
+
+
+def test_holidays_of_the_recipient_are_those_of_the_numbers_country() -> None:
+    window = OFFICE | {"holidays": "recipient"}
+    thanksgiving = utc("2026-11-26 15:00")
+
+    assert opens_at(WASHINGTON, window, thanksgiving) == utc("2026-11-27 14:00")
+    assert opens_at(LONDON, window, thanksgiving) == thanksgiving
+
+
+def test_countries_without_known_holidays_are_called() -> None:
+    window = OFFICE | {"holidays": "recipient", "timezone": "UTC"}
+
+    assert is_open(SATELLITE, window, utc("2026-12-25 12:00"))
 
 
 NUMBERS = [

@@ -1,13 +1,16 @@
 """Time zones of phone numbers: always those of the number's own country."""
 
+import random
+import time
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import phonenumbers
 import pytest
 
-from batches.dialing.calling_windows import opens_at
-from batches.dialing.number_zones import zones_of, zones_of_countries
+from batches.dialing import number_zones
+from batches.dialing.calling_windows import Openings, opens_at, parse_rules
+from batches.dialing.number_zones import place_of, zones_of, zones_of_countries
 from voiceops.core.phone_numbers import format_e164
 
 DAYTIME = {"days": [1, 2, 3, 4, 5, 6, 7], "start": "09:00", "end": "18:00", "timezone": "recipient"}
@@ -45,6 +48,92 @@ def test_no_zone_lies_outside_the_numbers_country() -> None:
     }
 
     assert strangers == {}
+
+
+def test_every_country_can_be_called_on_some_day_of_the_week() -> None:
+    now = datetime(2027, 1, 11, tzinfo=UTC)
+    window = parse_rules({"start": "08:00", "end": "22:00", "timezone": "recipient"})
+    codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+
+    never = {
+        (number, reason)
+        for number, _ in examples()
+        for at, reason in [opens_at(number, window, now)]
+        if at is None
+    }
+
+    assert never == set()
+    called = {code for number, _ in examples() for code in codes if is_of(number, code)}
+    places = {code for code, countries in codes.items() if countries != ("001",)}
+    assert places - called == set()
+
+
+def is_of(number: str, code: int) -> bool:
+    return phonenumbers.parse(number).country_code == code
+
+
+def test_prefix_decides_as_the_whole_number_would() -> None:
+    generator = random.Random(5)  # noqa: S311  - a reproducible sample, not a secret
+    others = [
+        number[:-keep] + str(generator.randrange(10 ** (keep - 1), 10**keep))
+        for number, _ in examples()
+        for keep in (2, 4, 6)
+    ]
+    valid = [one for one in others if number_zones._find_place(one).country]
+
+    wrong = [one for one in valid if place_of(one) is not number_zones._find_place(one)]
+
+    assert len(valid) > 1_500
+    assert wrong == []
+
+
+def test_invalid_number_does_not_decide_for_its_neighbours() -> None:
+    number_zones._place_by_prefix.clear()
+
+    assert place_of("+12025").country == ""
+    assert place_of("+12025550101").country == "US"
+
+
+@pytest.mark.parametrize(
+    ("number", "is_known"),
+    [
+        ("+18005550199", False),
+        ("+79161234567", False),
+        ("+61412345678", False),
+        ("+870773111632", False),
+        ("+77710009998", True),
+        ("+18762101234", True),
+        ("+12025550101", True),
+        ("+12084251234", True),
+        ("+541123456789", True),
+        ("+4915112345678", True),
+    ],
+)
+def test_zone_is_unknown_where_a_number_only_names_its_country(number: str, is_known: bool) -> None:
+    assert place_of(number).is_known is is_known
+
+
+def test_ten_thousand_toll_free_numbers_are_found_in_milliseconds() -> None:
+    window = parse_rules(DAYTIME)
+    numbers = [
+        f"+18{area}{number}"
+        for area in ("00", "33", "44", "55", "66", "77", "88")
+        for number in range(2_000_000, 9_999_999, 5_600)
+    ][:10_000]
+    now = datetime(2027, 1, 11, tzinfo=UTC)
+    Openings(window, now).find(numbers[0])
+
+    fastest = min(_seconds_to_find(numbers, Openings(window, now)) for _ in range(5))
+
+    assert len(numbers) == 10_000
+    assert fastest < 0.010
+
+
+def _seconds_to_find(numbers: list[str], openings: Openings) -> float:
+    started_at = time.perf_counter()
+    for number in numbers:
+        openings.find(number)
+    return time.perf_counter() - started_at
 
 
 def test_every_zone_is_one_that_python_knows() -> None:
@@ -87,7 +176,7 @@ def test_window_opens_by_the_clock_of_the_country(
 ) -> None:
     asked = datetime.fromisoformat(asked_for).replace(tzinfo=UTC)
 
-    opening = opens_at(number, DAYTIME, asked)
+    opening = opens_at(number, parse_rules(DAYTIME), asked).at
 
     assert opening == datetime.fromisoformat(first_call_at).replace(tzinfo=UTC)
 
