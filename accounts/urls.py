@@ -1,7 +1,7 @@
 from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
-from accounts.views import account, audit, auth, members, workspaces
+from accounts.views import account, audit, auth, calling_profiles, members, workspaces
 
 router = SimpleRouter(trailing_slash=False)
 router.register("workspaces", workspaces.WorkspacesViewSet, basename="workspace")
@@ -14,6 +14,9 @@ router.register(
     basename="invitation",
 )
 router.register("api-keys", members.ApiKeyViewSet, basename="api-key")
+router.register(
+    "calling-profiles", calling_profiles.CallingProfileViewSet, basename="calling-profile"
+)
 router.register("audit-log", audit.AuditLogViewSet, basename="audit-entry")
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -46,6 +46,10 @@ class WorkspaceForm(SerializerForm):
             "min_gap_minutes",
             "max_attempts_per_day",
             "max_attempts_per_week",
+            "max_attempts_per_30_days",
+            "rest_days_after_answer",
+            "rest_days_after_refusal",
+            "calling_profile",
             "recording_retention_days",
             "transcript_retention_days",
         )

@@ -1,7 +1,8 @@
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 
+from accounts.calling_profiles import PROFILES
 from accounts.tenancy import NoDefaultManagerModel
 from voiceops.core.ids import uuid7
 
@@ -39,6 +40,13 @@ class Workspace(NoDefaultManagerModel):
     )
     max_attempts_per_day = models.PositiveIntegerField(null=True, blank=True)
     max_attempts_per_week = models.PositiveIntegerField(null=True, blank=True)
+    max_attempts_per_30_days = models.PositiveIntegerField(null=True, blank=True)
+    rest_days_after_answer = models.PositiveIntegerField(
+        null=True, blank=True, help_text="days without a call to a number that has answered"
+    )
+    rest_days_after_refusal = models.PositiveIntegerField(
+        null=True, blank=True, help_text="days without a call to a number that has declined"
+    )
     recording_retention_days = models.PositiveIntegerField(null=True, blank=True)
     transcript_retention_days = models.PositiveIntegerField(null=True, blank=True)
     holidays_country = models.CharField(max_length=2, null=True, blank=True)
@@ -57,12 +65,25 @@ class Workspace(NoDefaultManagerModel):
         help_text="numbers whose time zone cannot be known: all their zones must be open, the "
         "workspace's clock counts, or an operator reviews them",
     )
+    calling_profile = models.CharField(
+        max_length=16,
+        null=True,
+        blank=True,
+        choices=[(profile.name, profile.title) for profile in PROFILES.values()],
+        help_text="a country's rules, for limits that are empty here; a help, no legal advice",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     unscoped: ClassVar[models.Manager["Workspace"]] = models.Manager()
 
     def __str__(self) -> str:
         return f"{self.name} ({self.pk})"
+
+    def limit(self, name: str) -> Any:
+        """Return one of `calling_profiles.LIMITS`: the workspace's own, else its profile's."""
+        own = getattr(self, name)
+        profile = PROFILES.get(self.calling_profile or "")
+        return getattr(profile, name) if own is None and profile is not None else own
 
     def lock(self) -> None:
         """Lock the row until the transaction ends. Limits are counted under this lock."""

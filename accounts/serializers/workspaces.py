@@ -1,11 +1,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from accounts.calling_profiles import PROFILES
 from accounts.models import Workspace
 from accounts.roles import Role
 from accounts.serializers.calling_windows import CallingWindowSerializer, CountryField, ZoneName
 from accounts.serializers.members import RoleField
 from voiceops.api.serializers import Choice, StrictModelSerializer, StrictSerializer, Text
+
+MAX_REST_DAYS = 3_650
 
 
 class WorkspaceDetailSerializer(StrictModelSerializer):
@@ -29,6 +32,14 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
         "open in `all` zones it may lie in, by the clock of the `workspace`, or after `review`",
     )
 
+    calling_profile = Choice(
+        choices=list(PROFILES),
+        allow_null=True,
+        required=False,
+        help_text="rules of a country for limits that are null here (GET /calling-profiles); a "
+        "help, no legal advice",
+    )
+
     class Meta:
         model = Workspace
         fields = [
@@ -41,11 +52,15 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
             "min_gap_minutes",
             "max_attempts_per_day",
             "max_attempts_per_week",
+            "max_attempts_per_30_days",
+            "rest_days_after_answer",
+            "rest_days_after_refusal",
             "recording_retention_days",
             "transcript_retention_days",
             "holidays_country",
             "timezone",
             "unknown_zone",
+            "calling_profile",
             "created_at",
         ]
         extra_kwargs: Mapping[str, Mapping[str, Any]] = {
@@ -53,6 +68,9 @@ class WorkspaceDetailSerializer(StrictModelSerializer):
             "max_calls_per_day": {"min_value": 1},
             "max_attempts_per_day": {"min_value": 1},
             "max_attempts_per_week": {"min_value": 1},
+            "max_attempts_per_30_days": {"min_value": 1},
+            "rest_days_after_answer": {"min_value": 1, "max_value": MAX_REST_DAYS},
+            "rest_days_after_refusal": {"min_value": 1, "max_value": MAX_REST_DAYS},
             "recording_retention_days": {"min_value": 1, "max_value": 36500},
             "transcript_retention_days": {"min_value": 1, "max_value": 36500},
         }

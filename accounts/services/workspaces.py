@@ -17,6 +17,7 @@ from voiceops.core.statement_timeouts import disable_statement_timeout
 # Limits that decide when recipients may be called.
 SCHEDULING_FIELDS = {
     "calling_window",
+    "calling_profile",
     "holidays_country",
     "min_gap_minutes",
     "timezone",

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Workspace
 from batches.dialing.calling_windows import is_open, rules_of
-from batches.dialing.frequency import recent_attempts
+from batches.dialing.frequency import has_limits, limit_refusal, recent_attempts
 from batches.domain.suppressed_numbers import find_suppressed_targets
 from batches.models import Batch
 from telephony.dialing.pacing import slot_interval
@@ -83,13 +83,7 @@ class BatchAdmission(BatchPace):
         gap = None if workspace.min_gap_is_default else workspace.min_gap_minutes
         if gap is not None and recent["last"] and (now - recent["last"]).total_seconds() < 60 * gap:
             return "min_gap"
-        for refusal, attempts, limit in (
-            ("daily_cap", recent["day"], workspace.max_attempts_per_day),
-            ("weekly_cap", recent["week"], workspace.max_attempts_per_week),
-        ):
-            if limit is not None and attempts >= limit:
-                return refusal
-        return None
+        return limit_refusal(workspace, recent, now)
 
     def record_slot(self, call: Call, slot: datetime) -> None:
         """Count the call against its batch's pace and the callee's frequency limits."""
@@ -98,6 +92,7 @@ class BatchAdmission(BatchPace):
             recent["last"] = slot
             recent["day"] += 1
             recent["week"] += 1
+            recent["month"] += 1
 
 
 class BatchGate:
@@ -120,9 +115,5 @@ def may_dial(batch: Batch, call: Call) -> bool:
 
 def has_frequency_limits(workspace: Workspace) -> bool:
     """Return whether the workspace limits how often a callee is called."""
-    limits = (
-        None if workspace.min_gap_is_default else workspace.min_gap_minutes,
-        workspace.max_attempts_per_day,
-        workspace.max_attempts_per_week,
-    )
-    return any(limit is not None for limit in limits)
+    has_gap = workspace.min_gap_minutes is not None and not workspace.min_gap_is_default
+    return has_gap or has_limits(workspace)

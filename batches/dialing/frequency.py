@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, QuerySet
 
 from accounts.models import Workspace
 from telephony.models import Call, Direction, Outcome, Stage
@@ -16,33 +16,102 @@ MAX_GAP_MINUTES = 10 * 366 * 24 * 60
 MAY_HAVE_RUNG = Q(counts=True) | ~Q(stage=Stage.ENDED) | Q(outcome=Outcome.UNKNOWN)
 OPEN_ATTEMPT_CHECK_INTERVAL = timedelta(minutes=1)
 
+DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
+MONTH = timedelta(days=30)
+NEVER_CALLED = {
+    "last": None,
+    "answered": None,
+    "declined": None,
+    "day": 0,
+    "week": 0,
+    "month": 0,
+}
+# The reason for a refusal, what is counted, and the workspace's limit.
+CAPS = (
+    ("daily_cap", "day", "max_attempts_per_day"),
+    ("weekly_cap", "week", "max_attempts_per_week"),
+    ("monthly_cap", "month", "max_attempts_per_30_days"),
+)
+# The reason for a refusal, which call it rests after, and the workspace's days of rest.
+RESTS = (
+    ("rest_after_answer", "answered", "rest_days_after_answer"),
+    ("rest_after_refusal", "declined", "rest_days_after_refusal"),
+)
+
 
 def recent_attempts(
     workspaces: Mapping[UUID, Workspace], numbers: Collection[str]
 ) -> dict[tuple[UUID, str], dict[str, Any]]:
     """Return what frequency limits need, by workspace id and number (E.164).
 
-    `last`: when the last attempt that may have rung was sent, None for none within the gap or a
-    week; `day` and `week`: how many there were in 24 hours and in 7 days.
+    `last`, `answered` and `declined`: when the last attempt that may have rung was sent, and the
+    last that ended so, None for none lately; `day`, `week` and `month`: how many there were in 24
+    hours, in 7 and in 30 days.
     """
     now = database_now()
-    week_ago = now - timedelta(days=7)
-    longest_gap = max((gap_of(workspace) for workspace in workspaces.values()), default=timedelta())
-    since = min(week_ago, now - longest_gap)
-
-    calls = Call.unscoped.filter(MAY_HAVE_RUNG, direction=Direction.OUTBOUND, intent_at__gt=since)
-    to_these = calls.filter(workspace__in=workspaces, to_number__in=numbers)
-    rows = to_these.values("workspace_id", "to_number").annotate(
-        last=Max("intent_at"),
-        day=Count("pk", filter=Q(intent_at__gt=now - timedelta(days=1))),
-        week=Count("pk", filter=Q(intent_at__gt=week_ago)),
+    longest = max((_longest_memory(workspace) for workspace in workspaces.values()), default=WEEK)
+    to_these = _attempts(since=now - longest).filter(
+        workspace__in=workspaces, to_number__in=numbers
     )
+    rows = to_these.values("workspace_id", "to_number").annotate(**_counts(now))
     # Numbers without a recent attempt get an entry too: record_slot counts in it.
     found = {(row["workspace_id"], row["to_number"]): dict(row) for row in rows}
     for workspace_id in workspaces:
         for number in numbers:
-            found.setdefault((workspace_id, number), {"last": None, "day": 0, "week": 0})
+            found.setdefault((workspace_id, number), dict(NEVER_CALLED))
     return found
+
+
+def limit_refusal(workspace: Workspace, recent: Mapping[str, Any], now: datetime) -> str | None:
+    """Return which cap or rest of the workspace forbids a call; None if none does."""
+    for refusal, counted, name in CAPS:
+        cap = workspace.limit(name)
+        if cap is not None and recent[counted] >= cap:
+            return refusal
+    for refusal, last, name in RESTS:
+        days = workspace.limit(name)
+        if days is not None and recent[last] and now < recent[last] + timedelta(days=days):
+            return refusal
+    return None
+
+
+def has_limits(workspace: Workspace) -> bool:
+    """Return whether the workspace, or its profile, caps calls to a number or lets it rest."""
+    return any(workspace.limit(name) is not None for *_, name in (*CAPS, *RESTS))
+
+
+def find_at_limit(workspace: Workspace, now: datetime) -> dict[str, str]:
+    """Return the numbers that a cap or rest of the workspace forbids to call, each with which."""
+    if not has_limits(workspace):
+        return {}
+    attempts = _attempts(since=now - _longest_memory(workspace)).filter(workspace=workspace)
+    rows = attempts.order_by().values("to_number").annotate(**_counts(now))
+    refusals = ((row["to_number"], limit_refusal(workspace, row, now)) for row in rows.iterator())
+    return {number: refusal for number, refusal in refusals if refusal is not None}
+
+
+def _attempts(*, since: datetime) -> QuerySet[Call]:
+    return Call.unscoped.filter(MAY_HAVE_RUNG, direction=Direction.OUTBOUND, intent_at__gt=since)
+
+
+def _longest_memory(workspace: Workspace) -> timedelta:
+    """Return how far back attempts matter to the workspace's limits; a week at least."""
+    rests = [workspace.limit(name) or 0 for *_, name in RESTS]
+    caps_month = workspace.limit("max_attempts_per_30_days") is not None
+    days = max(*rests, MONTH.days if caps_month else 0)
+    return max(WEEK, gap_of(workspace), timedelta(days=days))
+
+
+def _counts(now: datetime) -> dict[str, Any]:
+    return {
+        "last": Max("intent_at"),
+        "answered": Max("intent_at", filter=Q(outcome=Outcome.ANSWERED)),
+        "declined": Max("intent_at", filter=Q(outcome=Outcome.DECLINED)),
+        "day": Count("pk", filter=Q(intent_at__gt=now - DAY)),
+        "week": Count("pk", filter=Q(intent_at__gt=now - WEEK)),
+        "month": Count("pk", filter=Q(intent_at__gt=now - MONTH)),
+    }
 
 
 def gap_ends_at(call: Call, now: datetime) -> datetime:

@@ -18,7 +18,17 @@ from voiceops.core.transitions import Transition
 
 # Refusals of the last checks before a dial. Those of a rule that passes by itself are waited for.
 ADMISSION_REFUSALS = frozenset(
-    {"suppressed", "window_closed", "daily_cap", "weekly_cap", "min_gap", "variables_too_long"}
+    {
+        "suppressed",
+        "window_closed",
+        "daily_cap",
+        "weekly_cap",
+        "monthly_cap",
+        "rest_after_answer",
+        "rest_after_refusal",
+        "min_gap",
+        "variables_too_long",
+    }
 )
 TEMPORARY_REFUSALS = frozenset({"window_closed", "min_gap"})
 WINDOW_CHECK_INTERVAL = timedelta(seconds=60)

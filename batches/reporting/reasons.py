@@ -79,6 +79,24 @@ EXPLANATIONS: dict[str, Explanation] = {
         "The number was called as often as the workspace allows in a week.",
         "Append the recipient next week, or raise max_attempts_per_week of the workspace.",
     ),
+    "monthly_cap": Explanation(
+        "The number was called as often as the workspace allows in thirty days.",
+        "Append the recipient later, or raise max_attempts_per_30_days of the workspace.",
+    ),
+    "rest_after_answer": Explanation(
+        "The number answered a call lately, and the workspace lets it rest.",
+        "Append the recipient later, or lower rest_days_after_answer of the workspace.",
+    ),
+    "rest_after_refusal": Explanation(
+        "The number declined a call lately, and the workspace lets it rest.",
+        "Append the recipient later, or lower rest_days_after_refusal of the workspace.",
+    ),
+    "zone_unknown": Explanation(
+        "The number's time zone is not known: it is toll-free, a mobile of a country with several "
+        "zones, or of no country.",
+        "Set unknown_zone of the workspace, or widen the calling window; then release the "
+        "recipient if its batch has ended.",
+    ),
     # The batch.
     "list_being_read": Explanation("The list is still being read.", "Wait a moment."),
     "not_started": Explanation("The batch has not been started.", "Start the batch."),

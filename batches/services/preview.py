@@ -22,7 +22,7 @@ from batches.dialing.calling_windows import (
     Clock,
     rules_of,
 )
-from batches.dialing.frequency import gap_of
+from batches.dialing.frequency import find_at_limit, gap_of
 from batches.dialing.gaps import find_in_started_batches
 from batches.dialing.number_zones import place_of
 from batches.domain.suppressed_numbers import find_suppressed
@@ -99,13 +99,14 @@ def _preview_table(batch: Batch, table: Table, now: datetime) -> dict[str, Any]:
     batch.default_country = batch.default_country or (saved and saved.default_country)
     repairs = RepairCounter()
     verdicts = validate_rows(table, PhoneParser(batch.default_country), repairs)
-    tally = _PreviewTally(batch, table)
+    tally = _PreviewTally(batch, table, at_limit=find_at_limit(batch.workspace, now))
     remarks = [*table.remarks, *tally.count_in_time(verdicts)]
     remarks += [*repairs.remarks(), *tally.remarks()]
 
     estimate = _estimate(batch, tally, now)
     remarks += _zone_remarks(tally.without_zone, estimate.never[ZONE_UNKNOWN], tally.rules)
-    reasons = {**tally.reasons, **estimate.never}
+    estimate.calling["never"] += tally.resting.total()
+    reasons = {**tally.reasons, **tally.resting, **estimate.never}
     return {
         "columns": table.columns.names,
         "column_mapping": table.columns.mapping,
@@ -167,6 +168,9 @@ class _PreviewTally:
     recipients: Counter[Clock] = field(default_factory=Counter)
     """How many recipients would be called, by the clock that decides when."""
     without_zone: int = 0
+    at_limit: dict[str, str] = field(default_factory=dict)
+    """Numbers that the workspace's caps and rests forbid to call, each with which."""
+    resting: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.rules = rules_of(self.batch)
@@ -253,9 +257,14 @@ class _PreviewTally:
         else:
             self.reasons[reason] += 1
         if len(self.first_rows) < PREVIEW_ROWS:
-            self.first_rows.append(self._recipient(verdict, reason))
+            limit = self.at_limit.get(verdict.phone_number)
+            self.first_rows.append(self._recipient(verdict, reason or limit))
 
     def _count_clock(self, number: str) -> None:
+        """Count a recipient by when it may be called, or why its number may not be called now."""
+        if limit := self.at_limit.get(number):
+            self.resting[limit] += 1
+            return
         if self.rules is None:
             self.recipients[ANY_TIME] += 1
             return

@@ -19,11 +19,15 @@ LIMITS = {
     "min_gap_minutes": 240,
     "max_attempts_per_day": None,
     "max_attempts_per_week": None,
+    "max_attempts_per_30_days": None,
+    "rest_days_after_answer": None,
+    "rest_days_after_refusal": None,
     "recording_retention_days": None,
     "transcript_retention_days": None,
     "holidays_country": None,
     "timezone": "UTC",
     "unknown_zone": "all",
+    "calling_profile": None,
 }
 
 
