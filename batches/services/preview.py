@@ -135,8 +135,7 @@ def _zone_remarks(unknown: int, in_review: int, rules: CallingRules | None) -> l
     }
     remarks = [
         f"{subject} (toll-free numbers, or mobiles of a country with several zones)",
-        "A column with the time zone, for example Europe/Moscow, tells when to call them; without "
-        "it the workspace's unknown_zone decides",
+        "The workspace's unknown_zone decides when to call them",
     ]
     if unknown > in_review:
         remarks[0] += f": they are {callable_ones[rules.unknown_zone]}"

@@ -64,7 +64,7 @@ def test_preview_counts_who_would_be_called_and_why_others_would_not(
         ("invalid_number", 1),
         ("not_dialable", 1),
         ("suppressed", 1),
-        ("window_closed", 1),
+        ("zone_unknown", 1),
     ]
     assert preview["not_called_reasons"][0] == {
         "code": "duplicate",
@@ -91,9 +91,8 @@ def test_preview_counts_who_would_be_called_and_why_others_would_not(
     }
     assert preview["notes"] == [
         "The time zone of 1 number is not known (toll-free numbers, or mobiles of a country with "
-        "several zones); 1 of them wait in review (zone_unknown). A column with the time zone, for "
-        "example Europe/Moscow, tells when to call them; without it the workspace's unknown_zone "
-        "decides"
+        "several zones); 1 of them wait in review (zone_unknown). The workspace's unknown_zone "
+        "decides when to call them"
     ]
     assert preview["first_rows"][1] == {
         "row_number": 3,
