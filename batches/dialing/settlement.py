@@ -69,7 +69,13 @@ def ready_to_settle(now: datetime) -> CallQuerySet:
     """
     without_report = Q(answered_at__isnull=False, detected=None, hung_up_by=None)
     still_expected = without_report & Q(ended_at__gt=now - AGENT_REPORT_WAIT)
-    return unsettled().exclude(still_expected)
+    # Settled before as unanswered: the recipient must not be called again meanwhile.
+    waiting = Recipient.unscoped.filter(
+        pk=OuterRef("recipient_id"),
+        last_call_id=OuterRef("pk"),
+        status__in=Recipient.Status.waiting(),
+    )
+    return unsettled().exclude(still_expected & ~Exists(waiting))
 
 
 def settle_chunk(calls: Sequence[Call], now: datetime) -> None:
@@ -97,12 +103,24 @@ def decide_changes(
         # Only the recipient's latest call may move it.
         if recipient is None or batch is None or recipient.last_call_id != call.pk:
             continue
+        attempts = recipient.attempts
+        if recipient.status not in Recipient.Status.calling():
+            if not facts[call.pk].was_answered or not _lock_if_latest(recipient, call):
+                continue
+            # It is settled again, because its answer was reported late, and counts once.
+            attempts = call.attempt - 1
         sends = uncounted_sends.get(recipient.pk, 0)
-        recipient_facts = RecipientFacts(recipient.attempts, recipient.outcome, sends)
+        recipient_facts = RecipientFacts(attempts, recipient.outcome, sends)
         batch_facts = BatchFacts(batch.retry, is_stopped=batch.status == Batch.Status.STOPPED)
         change = decide(facts[call.pk], recipient_facts, batch_facts, now=now)
         changes[change].append(recipient.pk)
     return changes
+
+
+def _lock_if_latest(recipient: Recipient, call: Call) -> bool:
+    """Lock a recipient that waits or is final; False when it is being called again already."""
+    rows = Recipient.unscoped.select_for_update().filter(pk=recipient.pk, last_call_id=call.pk)
+    return rows.first() is not None
 
 
 def update_breakers(calls: Sequence[Call], now: datetime) -> dict[Any, Batch]:

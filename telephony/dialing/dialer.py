@@ -26,8 +26,6 @@ from telephony.dialing.admission import Gate
 from telephony.dialing.jobs import Job
 from telephony.dialing.protocol import (
     AGENT_JOIN_SECONDS,
-    DEFAULT_MAX_CALL_SECONDS,
-    DEFAULT_RINGING_SECONDS,
     LEASE_RENEWAL_SECONDS,
     MAX_PACE_REST_SECONDS,
     MAX_UNSENT_INTENTS,
@@ -46,6 +44,7 @@ from telephony.domain.dial_verdicts import (
     classify,
 )
 from telephony.domain.dialled_form import dialled_form
+from telephony.domain.latest_ends import DEFAULT_MAX_CALL_SECONDS, DEFAULT_RINGING_SECONDS
 from telephony.models import Call
 from voiceops.core import failpoints
 from voiceops.core.errors import ProviderError

@@ -6,13 +6,16 @@ LiveKit. One round also decides the calls in doubt.
 
 import asyncio
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from telephony.clients.livekit.rooms import Participant, delete_room, list_participants
 from telephony.clients.livekit.session import LiveKit
 from telephony.dialing import reconciliation
-from telephony.dialing.protocol import CALL_OVERTIME, CALL_SILENCE, DEFAULT_MAX_CALL_SECONDS
+from telephony.dialing.protocol import AGENT_REPORT_TOLERANCE, CALL_SILENCE
 from telephony.domain import call_states
+from telephony.domain.late_evidence import LEFT_UNNOTICED
+from telephony.domain.latest_ends import DURATION_MARGIN, livekit_time, maximum_end, maximum_seconds
+from telephony.domain.timeline import raise_alarm
 from telephony.models import Call, Direction, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
@@ -35,7 +38,7 @@ async def reconcile_calls(livekit: LiveKit, db: OrmThread) -> int:
     await db(reconciliation.leave_unattended_in_doubt)
     now = await db(database_now)
     doubtful = await db(reconciliation.calls_in_doubt, now)
-    silent = await db(silent_calls)
+    silent = await db(calls_to_poll)
     places = asyncio.Semaphore(MAX_CONCURRENT_QUERIES)
     await gather_isolated(
         [
@@ -61,17 +64,44 @@ async def _follow_doubtful(
 async def _follow_silent(
     livekit: LiveKit, db: OrmThread, call: Call, now: datetime, places: asyncio.Semaphore
 ) -> None:
+    overdue = is_overdue(call, now)
     try:
         async with places:
             present = await list_participants(livekit, call.room)
-            if is_overdue(call, now) and _has_callee(call, present):
+            overdue = overdue and _has_callee(call, present)
+            if overdue:
                 await delete_room(livekit, call.room)
-                await db(end_overdue, call, now)
-                return
     except ProviderError as error:
         logger.warning("Call %s is silent and LiveKit cannot be asked: %s", call.pk, error)
+        if overdue:
+            await db(end_overdue, call, now, room_is_open=True)
         return
-    await db(record_presence, call, present)
+    await (db(end_overdue, call, now) if overdue else db(record_presence, call, present))
+
+
+def calls_to_poll() -> list[Call]:
+    """Return the answered calls that are silent or have lasted too long, each once."""
+    overdue = overdue_calls(database_now())
+    known = {call.pk for call in overdue}
+    return overdue + [call for call in silent_calls() if call.pk not in known]
+
+
+def overdue_calls(now: datetime) -> list[Call]:
+    """Return answered calls past their latest end, also those whose agent goes on reporting."""
+    in_progress = Call.unscoped.filter(stage=Stage.IN_PROGRESS)
+    overdue: list[Call] = []
+    # The limit is the version's, and few versions are on the line at once.
+    for version_id in set(
+        in_progress.order_by().values_list("agent_version_id", flat=True).distinct()
+    ):
+        calls = in_progress.filter(agent_version_id=version_id).select_related("agent_version")
+        example = calls.first()
+        if example is not None:
+            limit = livekit_time(maximum_seconds(example)) + DURATION_MARGIN
+            overdue += calls.filter(answered_at__lt=now - limit)[
+                : reconciliation.RECONCILE_CHUNK_ROWS
+            ]
+    return overdue[: reconciliation.RECONCILE_CHUNK_ROWS]
 
 
 def silent_calls() -> list[Call]:
@@ -89,31 +119,44 @@ def record_presence(call: Call, present: list[Participant]) -> None:
     if _has_callee(call, present):
         call.touch(now)
         return
-    # It ended some time after the last report, whose time is the best that is known.
     call_states.mark_hung_up(
         call,
-        at=call.heard_at or now,
-        reason="left_unnoticed",
+        at=estimate_end(call, now),
+        reason=LEFT_UNNOTICED,
         source="poll",
         text="The call was over",
     )
 
 
+def estimate_end(call: Call, now: datetime) -> datetime:
+    """Return when a call ended that no source saw ending; later evidence corrects it.
+
+    While other agents were heard, the last report of this one is close to the end. When none was,
+    it is us who were deaf, and only the maximum duration bounds the end.
+    """
+    heard_at = call.heard_at or now
+    others = Call.unscoped.open().exclude(pk=call.pk)
+    if others.filter(agent_seen_at__gt=heard_at + AGENT_REPORT_TOLERANCE).exists():
+        return heard_at
+    return min(now, maximum_end(call) or now)
+
+
 def is_overdue(call: Call, now: datetime) -> bool:
-    """Return whether the agent should have ended an answered call a while ago.
+    """Return whether LiveKit or the agent should have ended an answered call a while ago.
 
     LiveKit itself enforces the maximum duration only on calls that we dialled.
     """
     if call.answered_at is None:
         return False
-    config = call.agent_version.config if call.agent_version else {}
-    seconds = config.get("max_call_duration_seconds", DEFAULT_MAX_CALL_SECONDS)
-    return now > call.answered_at + timedelta(seconds=seconds) + CALL_OVERTIME
+    return now > call.answered_at + livekit_time(maximum_seconds(call)) + DURATION_MARGIN
 
 
-def end_overdue(call: Call, now: datetime) -> None:
-    """Record the end of a call whose room was deleted because it was overdue."""
-    call_states.mark_hung_up(call, at=now, reason="max_duration", by="agent", source="poll")
+def end_overdue(call: Call, now: datetime, *, room_is_open: bool = False) -> None:
+    """Record the end of a call past its latest end; `room_is_open` when LiveKit did not help."""
+    ended_at = min(now, maximum_end(call) or now)
+    call_states.mark_hung_up(call, at=ended_at, reason="max_duration", by="agent", source="clock")
+    if room_is_open:
+        raise_alarm(call, at=now, text=reconciliation.ROOM_LEFT_OPEN, source="clock")
 
 
 def _has_callee(call: Call, present: list[Participant]) -> bool:

@@ -38,7 +38,4 @@ EVIDENCE_WAIT = timedelta(seconds=30)
 
 # --- calls that are up
 
-DEFAULT_RINGING_SECONDS = 30  # where the agent's version names no limit
-DEFAULT_MAX_CALL_SECONDS = 600
 CALL_SILENCE = timedelta(seconds=10)  # the agent of a call that is up reports every two seconds
-CALL_OVERTIME = timedelta(minutes=1)  # past the maximum duration, for the agent's goodbye

@@ -3,7 +3,7 @@
 Four sources report on a call: the answer to our dial request, the agent, LiveKit's webhooks and a
 poller; repeated, late and in any order. So a call only ever moves forward (reserved < intent <
 dialing < ringing < in_progress < ended), and a report that contradicts an ended call raises an
-alarm and changes nothing. `call_transitions` has every move as data.
+alarm. `call_transitions` has every move as data, `late_evidence` what may change after the end.
 
 A call that was not answered is ended by the answer to its dial as long as a dispatcher waits for
 it, because only that answer carries the SIP status; webhooks do not distinguish busy, declined and
@@ -26,6 +26,13 @@ from telephony.domain.call_transitions import (
 )
 from telephony.domain.descriptions import describe_end, describe_failure
 from telephony.domain.dial_verdicts import Verdict
+from telephony.domain.late_evidence import (
+    LEFT_UNNOTICED,
+    accept_late_answer,
+    correct_answer_time,
+    correct_end,
+)
+from telephony.domain.latest_ends import ending_by_the_clock
 from telephony.domain.timeline import (
     TICK,
     add_event,
@@ -101,8 +108,8 @@ def _record_earlier_ringing(call: Call, at: datetime) -> bool:
 def mark_answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "") -> bool:
     """Record that the callee picked up. Returns whether the call moved.
 
-    The first source to report it sets the time. On a call that ended unanswered, this raises an
-    alarm.
+    The first source to report it sets the time. A call that ended unanswered becomes an answered
+    one (`late_evidence`).
     """
     at = clamp_to_timeline(call, at)
     # The sender of the dial knows it best.
@@ -140,9 +147,10 @@ def _record_late_answer(
     """Keep what an answer adds to a call that has moved on, or raise an alarm."""
     call.refresh_from_db()
     if call.stage == Stage.ENDED and call.answered_at is None:
-        text = "An answer was reported after the call had ended unanswered"
-        raise_alarm(call, at=at, text=text, source=source)
-    elif sip_call_id and not call.sip_call_id:
+        accept_late_answer(call, at=at, source=source)
+    elif call.stage == Stage.ENDED:
+        correct_answer_time(call, at=at)
+    if sip_call_id and not call.sip_call_id:
         call.touch(at, sip_call_id=sip_call_id, dialed_at=dialed_at)
 
 
@@ -185,6 +193,7 @@ def mark_hung_up(
     """
     if call.answered_at is None:
         return False
+    reason, by = ending_by_the_clock(call, at, reason, by)
     ended_at = clamp_to_timeline(call, at)
     with transaction.atomic(savepoint=False):
         moved = _end_as_detected(
@@ -300,6 +309,9 @@ def mark_cancelled(
 
 def fill_in_hangup(call: Call, *, by: str | None, reason: str, at: datetime) -> None:
     """Add who hung up, and when, to a call that a coarser source ended. Keeps the outcome."""
+    reason, by = ending_by_the_clock(call, at, reason, by)
+    if call.end_reason == LEFT_UNNOTICED and correct_end(call, at=at, reason=reason, by=by):
+        return
     if by is None or call.hung_up_by is not None or call.ended_at is None:
         return
     # A webhook's end is the time of its arrival, which is later.

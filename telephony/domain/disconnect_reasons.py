@@ -27,6 +27,9 @@ KNOWN_ENDINGS = {
     "": Ending("connection_lost"),
 }
 
+# Ends that read alike whether the callee hung up or LiveKit enforced the maximum duration.
+HANG_UP_REASONS = ("hung_up", "callee_hangup")
+
 
 def ending_for(disconnect_reason: str) -> Ending:
     """Return the ending that this name stands for; unknown names become the reason themselves."""

@@ -22,6 +22,7 @@ from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.domain import call_states, room_names, timeline
 from telephony.domain.agent_metadata import metadata_of
 from telephony.domain.dial_verdicts import Blame, Verdict
+from telephony.domain.latest_ends import INBOUND_RINGING_LIMIT
 from telephony.models import Call, Direction, InboxEvent, Outcome, PhoneNumber, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.crypto import DecryptError
@@ -50,6 +51,9 @@ NUMBER_WITHOUT_AGENT = Verdict(
 )
 CALLER_HUNG_UP = Verdict(
     Outcome.NO_ANSWER, "caller_hung_up", Blame.CALLEE, "The caller hung up before anybody answered"
+)
+RANG_TOO_LONG = Verdict(
+    Outcome.UNKNOWN, "in_doubt", Blame.DOUBT, "Nobody can prove how the call ended"
 )
 
 
@@ -219,7 +223,7 @@ async def follow_ringing_call(livekit: LiveKit, db: OrmThread, call: Call) -> No
             await delete_room(livekit, call.room)
     except ProviderError as error:
         logger.warning("Inbound call %s cannot be checked at LiveKit: %s", call.pk, error)
-        return
+        verdict = await db(verdict_by_the_clock, call)
     now = await db(database_now)
     if verdict is not None:
         await db(call_states.mark_failed, call, verdict=verdict, at=now, source="sweep")
@@ -242,11 +246,21 @@ def advance_call(call: Call, present: Sequence[Participant]) -> Verdict | None:
 
     is_alone = len(present) == 1
     if not is_alone:
-        return None
+        return verdict_by_the_clock(call)
     if call.ringing_at is not None and now - call.ringing_at > AGENT_JOIN_TIMEOUT:
         return NO_AGENT_ANSWERED
     dispatch_agent(call)
     return None
+
+
+def verdict_by_the_clock(call: Call) -> Verdict | None:
+    """Return the verdict on a call that rings longer than any can; None while it may still ring.
+
+    LiveKit shows the participants of a host that died for as long as it runs.
+    """
+    if call.ringing_at is None or database_now() - call.ringing_at <= INBOUND_RINGING_LIMIT:
+        return None
+    return RANG_TOO_LONG
 
 
 def was_agent_overdue(call: Call, now: datetime) -> bool:

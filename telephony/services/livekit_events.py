@@ -3,7 +3,7 @@
 They may be repeated, reordered, late or lost. A webhook alone never ends a call that was not
 answered, because the answer to the dial request carries the SIP status. Where no dispatcher waits
 for that answer any more, `telephony/dialing/reconciliation.py` weighs the stored webhooks and the
-agent's reports.
+agent's reports. A leg whose attributes prove that it was answered is believed at once.
 """
 
 import logging
@@ -16,8 +16,11 @@ from uuid import UUID
 from django.db import DataError, IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
+from telephony.clients.livekit.rooms import DEPARTURE_TIMEOUT_SECONDS
 from telephony.domain import call_states, room_names
 from telephony.domain.disconnect_reasons import ending_for
+from telephony.domain.evidence import proves_answer, read_leg
+from telephony.domain.late_evidence import LEFT_UNNOTICED, correct_end
 from telephony.models import Call, Direction, InboxEvent, Stage
 from telephony.services import inbound, recordings
 from voiceops.core.errors import Invalid
@@ -39,6 +42,9 @@ STORED_EVENTS = (
     *EGRESS_EVENTS,
     *EVIDENCE_EVENTS,
 )
+# A leg that is replaced by itself: it goes on, in another connection of the same identity.
+REPLACED_LEG_REASONS = ("DUPLICATE_IDENTITY", "MIGRATION")
+ROOM_CLOSED_WHEN_IDLE = "ROOM_END_IDLE_TIMEOUT"
 OWN_PARTICIPANT_KINDS = ("AGENT", "EGRESS")  # their coming and going changes no call
 MAX_EVENT_ID_LENGTH = 128
 # LiveKit's times are whole seconds: the time of arrival is better for an event as recent as this.
@@ -82,8 +88,20 @@ def _build_event(body: Mapping[str, Any]) -> InboxEvent | None:
     if name not in STORED_EVENTS or not is_own_room(room) or kind in OWN_PARTICIPANT_KINDS:
         return None
     return InboxEvent(
-        event_id=event_id, event=name, room=room, body=dict(body), received_at=timezone.now()
+        event_id=event_id,
+        event=name,
+        room=room,
+        body=_without_secrets(body),
+        received_at=timezone.now(),
     )
+
+
+def _without_secrets(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the body as it is stored: LiveKit sends the room's TURN password with every event."""
+    room = body.get("room")
+    if not isinstance(room, Mapping) or "turnPassword" not in room:
+        return dict(body)
+    return {**body, "room": {name: value for name, value in room.items() if name != "turnPassword"}}
 
 
 def apply_pending_events(limit: int = 500) -> int:
@@ -230,17 +248,40 @@ def _mark_callee_joined(call: Call, at: datetime) -> None:
 
 def _on_participant_left(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
     participant = body.get("participant", {})
-    if not is_callee(call, participant):
+    reason = str(participant.get("disconnectReason", ""))
+    if not is_callee(call, participant) or reason in REPLACED_LEG_REASONS:
         return None
-    ending = ending_for(participant.get("disconnectReason", ""))
+    ending = ending_for(reason)
+    if call.answered_at is None and was_answered(call, participant):
+        return partial(_record_missed_answer, call, at, ending.reason)
     return _end_call(call, at, ending.reason)
 
 
+def was_answered(call: Call, participant: Mapping[str, Any]) -> bool:
+    """Return whether the attributes of the call's other end prove that the call was answered."""
+    leg = read_leg(participant.get("attributes") or {})
+    if call.direction == Direction.INBOUND:
+        # A caller's leg has its SIP ids from the start.
+        return not call.is_web and leg.status == "active"
+    return proves_answer(leg)
+
+
+def _record_missed_answer(call: Call, at: datetime, reason: str) -> None:
+    """Record answer and end of a call of which only the departure is reported."""
+    call_states.mark_answered(call, at=at, source="livekit")
+    if not call_states.mark_hung_up(call, at=at, reason=reason, source="livekit"):
+        correct_end(call, at=at, reason=reason)
+
+
 def _on_room_finished(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
+    if body.get("roomEndReason") == ROOM_CLOSED_WHEN_IDLE:
+        at -= timedelta(seconds=DEPARTURE_TIMEOUT_SECONDS)
     return _end_call(call, at, "room_closed")
 
 
 def _end_call(call: Call, at: datetime, reason: str) -> Change | None:
+    if call.stage == Stage.ENDED and call.end_reason == LEFT_UNNOTICED:
+        return partial(correct_end, call, at=at, reason=reason)
     if call.stage != Stage.IN_PROGRESS:
         return None
     return partial(call_states.mark_hung_up, call, at=at, reason=reason, source="livekit")

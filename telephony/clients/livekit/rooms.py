@@ -10,6 +10,11 @@ from telephony.clients.livekit.session import LiveKit
 from telephony.domain.dial_verdicts import KEY_REFUSED, UNREACHABLE, Verdict
 from voiceops.core.errors import ProviderError
 
+# LiveKit's words for a room that is in its store and whose node is not there any more.
+NODE_IS_GONE = "could not find object"
+HEALED_ROOM_SECONDS = 5  # such a room closes by itself, should its second deletion fail
+DEPARTURE_TIMEOUT_SECONDS = 20  # LiveKit closes a room so long after its callee has left
+
 
 @dataclass(frozen=True)
 class RoomRequest:
@@ -19,7 +24,7 @@ class RoomRequest:
     agent_name: str
     agent_metadata: str = field(repr=False)  # holds credentials: telephony/domain/agent_metadata.py
     empty_timeout: int
-    departure_timeout: int = 20
+    departure_timeout: int = DEPARTURE_TIMEOUT_SECONDS
 
 
 @dataclass(frozen=True)
@@ -83,13 +88,28 @@ async def list_participants(livekit: LiveKit, room: str) -> list[Participant]:
 
 
 async def delete_room(livekit: LiveKit, name: str) -> None:
-    """End everything in the room; a room that is already gone is fine. Raises ProviderError."""
+    """End everything in the room; a room that is already gone is fine. Raises ProviderError.
+
+    A room whose node died cannot be deleted before a live node has taken it over.
+    """
     async with livekit_errors(GENERAL):
         try:
-            await livekit.api.room.delete_room(api.DeleteRoomRequest(room=name))
+            await _delete_existing(livekit, name)
         except api.ServerError as error:
-            if error.status != 404:
+            if NODE_IS_GONE not in error.message:
                 raise
+            # Get-or-create moves the room to a live node (`docs/reference/real-livekit.md §2.2`).
+            request = api.CreateRoomRequest(name=name, empty_timeout=HEALED_ROOM_SECONDS)
+            await livekit.api.room.create_room(request)
+            await _delete_existing(livekit, name)
+
+
+async def _delete_existing(livekit: LiveKit, name: str) -> None:
+    try:
+        await livekit.api.room.delete_room(api.DeleteRoomRequest(room=name))
+    except api.ServerError as error:
+        if error.status != 404:
+            raise
 
 
 def verdict_on_room(error: ProviderError) -> Verdict:

@@ -9,6 +9,8 @@ from django.utils import timezone
 from accounts.models import Workspace
 from batches.dialing import settlement
 from batches.models import Batch, Recipient
+from telephony.domain import call_states
+from telephony.domain.dial_verdicts import CARRIER, IN_DOUBT, NO_ANSWER, Verdict
 from telephony.models import Call, NumberPace, Outcome
 from tests import make
 from tests.batches.dialing.ended_calls import answered_call, ended_call
@@ -50,6 +52,28 @@ def test_answered_call_is_settled_only_after_the_report_of_what_answered(
 
     Call.unscoped.update(ended_at=timezone.now() - settlement.AGENT_REPORT_WAIT)
     assert settlement.settle_calls().calls == 1
+
+
+@pytest.mark.parametrize("verdict", [NO_ANSWER, CARRIER, IN_DOUBT])
+def test_recipient_whose_answer_is_reported_late_is_not_called_again(
+    batch: Batch, recipient: Recipient, verdict: Verdict
+) -> None:
+    retry = {"max_attempts": 3, "delay_minutes": [5], "outcomes": ["no_answer"]}
+    Batch.unscoped.filter(pk=batch.pk).update(retry=retry)
+    facts = {"outcome": verdict.outcome, "end_reason": verdict.reason, "counts": verdict.counts}
+    call = ended_call(batch, recipient, **facts)
+    settlement.settle_calls()
+    before = state(recipient)[0]
+
+    call.refresh_from_db()
+    call_states.mark_answered(call, at=timezone.now(), source="livekit")
+    settled = settlement.settle_calls().calls
+
+    assert before in ("retrying", "pending", "review")
+    assert settled == (0 if verdict is IN_DOUBT else 1)
+    Call.unscoped.update(ended_at=timezone.now() - settlement.AGENT_REPORT_WAIT)
+    settlement.settle_calls()
+    assert state(recipient) == ("completed", None, 1, "answered")
 
 
 def test_call_is_settled_once(batch: Batch, recipient: Recipient) -> None:

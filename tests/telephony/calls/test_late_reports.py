@@ -113,16 +113,17 @@ def test_later_events_make_up_for_a_lost_answer(ours: Workspace) -> None:
     assert (call.stage, call.detected) == (Stage.IN_PROGRESS, "human")
 
 
-def test_answer_after_an_unanswered_end_raises_one_alarm(ours: Workspace) -> None:
+def test_answer_after_an_unanswered_end_raises_one_alarm_and_wins(ours: Workspace) -> None:
     call = sent(ours, stage=Stage.ENDED, outcome=Outcome.BUSY, dialed_at=timezone.now())
 
     for _ in range(2):
         report(call, reported("callee_answered"))
 
     call.refresh_from_db()
-    assert (call.stage, call.outcome) == (Stage.ENDED, Outcome.BUSY)
+    assert (call.stage, call.outcome) == (Stage.ENDED, Outcome.ANSWERED)
     assert timeline(call) == [
-        ("alarm", "An answer was reported after the call had ended unanswered")
+        ("alarm", "An answer was reported after the call had ended unanswered"),
+        ("answered", "+12025550186 answered"),
     ]
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Workspace
-from telephony.dialing.reconciliation import inbox_has_callee
+from telephony.dialing.reconciliation import callee_events
 from telephony.models import Call, InboxEvent, Outcome, Stage
 from telephony.services.livekit_events import apply_pending_events
 from tests import make
@@ -82,7 +82,7 @@ def test_callees_track_is_evidence_for_a_call_in_doubt(ours: Workspace) -> None:
     )
 
     assert InboxEvent.objects.get().applied_at is not None
-    assert inbox_has_callee(call)
+    assert callee_events(call)
 
 
 def test_closed_room_ends_an_answered_call(ours: Workspace) -> None:

@@ -18,6 +18,12 @@ from voiceops.core.ids import uuid7
 OWNER = uuid7()
 
 
+@pytest.fixture(autouse=True)
+def real_time(settings: Any) -> None:
+    """Limits last as long as at LiveKit; the sandbox plays them faster."""
+    settings.USES_SANDBOX = False
+
+
 @pytest.fixture
 def number(ours: Workspace) -> PhoneNumber:
     return make.phone_number(ours, calls_per_second=20, max_concurrent_calls=30)

@@ -57,8 +57,10 @@ def test_call_whose_callee_is_in_the_room_lives(ours: Workspace) -> None:
 
 
 def test_call_whose_callee_has_left_ended_when_it_was_last_heard(ours: Workspace) -> None:
+    """Another agent was heard meanwhile: the installation was not deaf."""
     call = talking(ours)
     heard_at = call.heard_at
+    make.call(ours, stage=Stage.IN_PROGRESS, agent_seen_at=database_now())
 
     polling.record_presence(call, [agent()])
 
@@ -69,6 +71,27 @@ def test_call_whose_callee_has_left_ended_when_it_was_last_heard(ours: Workspace
         "left_unnoticed",
     )
     assert call.ended_at == heard_at
+
+
+def test_call_that_ended_while_we_were_deaf_ended_by_now(ours: Workspace) -> None:
+    """No agent at all was heard: that the last report is old proves nothing."""
+    call, before = talking(ours), database_now()
+
+    polling.record_presence(call, [agent()])
+
+    call.refresh_from_db()
+    assert call.ended_at is not None
+    assert call.ended_at >= before
+
+
+def test_end_of_a_deaf_hour_is_bounded_by_the_maximum_duration(ours: Workspace) -> None:
+    then = database_now() - timedelta(hours=1)
+    call = talking(ours, dialed_at=then, answered_at=then + timedelta(seconds=5), heard_at=then)
+
+    polling.record_presence(call, [agent()])
+
+    call.refresh_from_db()
+    assert call.ended_at == then + timedelta(seconds=600)
 
 
 @pytest.mark.parametrize(("seconds", "overdue"), [(119, False), (149, False), (151, True)])
@@ -199,6 +222,36 @@ async def test_overdue_call_whose_callee_has_left_is_not_ended_twice(
 
     call.refresh_from_db()
     assert (livekit.deleted, call.end_reason) == ([], "left_unnoticed")
+
+
+async def test_call_past_its_maximum_ends_although_its_agent_goes_on_reporting(
+    ours: Workspace, livekit: Any, inline_db: Any
+) -> None:
+    now = database_now()
+    then = now - timedelta(hours=1)
+    call = talking(ours, dialed_at=then, answered_at=then, heard_at=now)
+    livekit.participants[call.room] = [callee_of(call, "active")]
+
+    await polling.reconcile_calls(livekit, inline_db)
+
+    call.refresh_from_db()
+    assert (livekit.deleted, call.end_reason) == ([call.room], "max_duration")
+    assert call.ended_at == then + timedelta(seconds=600)
+
+
+@pytest.mark.parametrize("method", ["list_participants", "delete_room"])
+async def test_call_past_its_maximum_ends_although_livekit_does_not_help(
+    ours: Workspace, livekit: Any, inline_db: Any, method: str
+) -> None:
+    call = talking(ours, answered_at=database_now() - timedelta(hours=1))
+    livekit.participants[call.room] = [callee_of(call, "active")]
+    livekit.failures[method] = server_error(500)
+
+    await polling.reconcile_calls(livekit, inline_db)
+
+    call.refresh_from_db()
+    assert (call.stage, call.end_reason) == (Stage.ENDED, "max_duration")
+    assert call.events.filter(type="alarm").count() == 1
 
 
 async def test_silent_call_is_left_alone_while_livekit_cannot_be_asked(

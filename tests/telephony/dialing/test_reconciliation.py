@@ -34,6 +34,11 @@ def in_doubt(of: Workspace, **fields: Any) -> Call:
     return make.call(of, **values)
 
 
+def just_now() -> datetime:
+    """A moment after which no latest end has come."""
+    return database_now() - timedelta(seconds=20)
+
+
 def conclude(call: Call, now: datetime, participants: list[Participant] | None) -> Call:
     reconciliation.conclude_doubt(call, now, participants)
     return Call.unscoped.get(pk=call.pk)
@@ -43,12 +48,15 @@ def callee(call: Call, status: str) -> Participant:
     return Participant(call.callee_identity, {"sip.callStatus": status}, is_callee=True)
 
 
-def webhook(call: Call, event: str, **participant: str) -> None:
+def webhook(call: Call, event: str, created: int = 0, **participant: Any) -> None:
     InboxEvent.objects.create(
         event_id=f"EV_{uuid7().hex}",
         event=event,
         room=call.room,
-        body={"participant": {"identity": call.callee_identity, **participant}},
+        body={
+            "participant": {"identity": call.callee_identity, **participant},
+            "createdAt": str(created),
+        },
         received_at=database_now(),
     )
 
@@ -158,7 +166,7 @@ async def test_room_is_left_alone_otherwise(
 async def test_room_with_the_callee_in_it_is_not_deleted(
     ours: Workspace, livekit: Any, inline_db: Any
 ) -> None:
-    call = in_doubt(ours)
+    call = in_doubt(ours, intent_at=just_now())
     livekit.participants[call.room] = [callee_of(call, "ringing")]
 
     present = await reconciliation.gather_evidence(livekit, call, database_now())
@@ -182,28 +190,51 @@ def test_webhook_about_the_callee_is_evidence(ours: Workspace, event: str) -> No
     call, other = in_doubt(ours), in_doubt(ours)
     webhook(call, event)
 
-    assert reconciliation.inbox_has_callee(call)
-    assert not reconciliation.inbox_has_callee(other)
+    assert [found.event for found in reconciliation.callee_events(call)] == [event]
+    assert reconciliation.callee_events(other) == []
 
 
 def test_webhook_about_the_agent_is_no_evidence_of_a_callee(ours: Workspace) -> None:
     call = in_doubt(ours)
     webhook(call, "participant_joined", identity="agent-1")
 
-    assert not reconciliation.inbox_has_callee(call)
+    assert reconciliation.callee_events(call) == []
 
 
-def test_departure_is_read_from_the_inbox_before_the_agents_report(ours: Workspace) -> None:
+def test_departure_is_read_from_the_inbox_and_from_the_agents_report(ours: Workspace) -> None:
     call = in_doubt(ours)
-    unreported = reconciliation.departure_reason(call)
+    before = reconciliation.gather_reports(call)
     call.events.create(
         workspace=ours, type="callee_left", at=database_now(), data={"reason": "user_unavailable"}
     )
-    by_agent = reconciliation.departure_reason(call)
     webhook(call, "participant_left", disconnectReason="USER_REJECTED")
 
-    assert (unreported, by_agent) == (None, "USER_UNAVAILABLE")
-    assert reconciliation.departure_reason(call) == "USER_REJECTED"
+    reports = reconciliation.gather_reports(call)
+
+    assert (before.has_departed, reports.has_departed) == (False, True)
+    assert [leg.reason for leg in reports.evidence.legs] == ["USER_REJECTED", "USER_UNAVAILABLE"]
+    assert reports.left_reason == "USER_REJECTED"
+
+
+def test_departure_of_a_leg_that_rejoined_is_no_end(ours: Workspace) -> None:
+    """A leg survives a crash of the server and joins the restarted one."""
+    call = in_doubt(ours)
+    webhook(call, "participant_joined", created=100)
+    webhook(call, "participant_left", created=105, disconnectReason="USER_UNAVAILABLE")
+    webhook(call, "participant_joined", created=110)
+
+    assert not reconciliation.gather_reports(call).has_departed
+
+
+def test_departure_that_shows_an_answer_counts_although_the_leg_rejoined(ours: Workspace) -> None:
+    call = in_doubt(ours, stage=Stage.RINGING)
+    attributes = {"sip.callStatus": "active", "sip.callTag": "as5"}
+    webhook(call, "participant_left", created=105, attributes=attributes)
+    webhook(call, "participant_joined", created=110)
+
+    ended = conclude(call, database_now(), [])
+
+    assert (ended.stage, ended.outcome) == (Stage.ENDED, "answered")
 
 
 def witness(call: Call, *, joined: float, seen: float) -> Call:
@@ -255,7 +286,7 @@ def test_agent_that_saw_the_callee_proves_no_absence(ours: Workspace) -> None:
 def test_callee_in_the_room_moves_the_call_as_far_as_their_leg_is(
     ours: Workspace, now: datetime, status: str, stage: Stage
 ) -> None:
-    call = in_doubt(ours)
+    call = in_doubt(ours, intent_at=just_now())
 
     assert conclude(call, now, [callee(call, status)]).stage == stage
 
@@ -289,44 +320,76 @@ def test_nothing_is_concluded_while_livekit_cannot_be_asked(ours: Workspace, now
     assert conclude(call, now, None).stage == Stage.UNKNOWN
 
 
-def test_callee_known_from_the_inbox_makes_it_an_attempt(ours: Workspace, now: datetime) -> None:
-    call = in_doubt(ours)
+def test_callee_known_from_the_inbox_whose_phone_nobody_heard_goes_to_review(
+    ours: Workspace, now: datetime
+) -> None:
+    """LiveKit joins the callee before it sends the INVITE, and may die in between."""
+    call = in_doubt(ours, intent_at=just_now())
     webhook(call, "participant_joined")
 
     seen = conclude(call, now, [])
     assert (seen.stage, seen.callee_joined_at) == (Stage.DIALING, now)
     ended = conclude(seen, now + timedelta(seconds=31), [])
 
-    assert (ended.stage, ended.outcome, ended.counts) == (Stage.ENDED, "no_answer", True)
+    assert (ended.stage, ended.outcome, ended.end_reason) == (Stage.ENDED, "unknown", "in_doubt")
 
 
 @pytest.mark.parametrize(
-    ("reason", "outcome"),
+    ("reason", "status", "outcome"),
     [
-        ("USER_REJECTED", "declined"),
-        ("USER_UNAVAILABLE", "no_answer"),
-        ("CLIENT_INITIATED", "no_answer"),
-        ("ROOM_DELETED", "no_answer"),
-        ("SIP_TRUNK_FAILURE", "carrier_error"),
-        ("UNKNOWN_REASON", "carrier_error"),
-        ("", "carrier_error"),
-        ("A_NEW_REASON", "no_answer"),
+        ("USER_REJECTED", "ringing", "declined"),
+        ("USER_UNAVAILABLE", "ringing", "no_answer"),
+        ("USER_UNAVAILABLE", "dialing", "no_answer"),
+        ("ROOM_DELETED", "ringing", "no_answer"),
+        ("SIP_TRUNK_FAILURE", "dialing", "carrier_error"),
+        ("CLIENT_INITIATED", "hangup", "answered"),
+        ("ROOM_DELETED", "active", "answered"),
+        ("CONNECTION_TIMEOUT", "active", "answered"),
+        ("CLIENT_INITIATED", "", "unknown"),
+        ("CLIENT_INITIATED", "ringing", "unknown"),
+        ("ROOM_DELETED", "dialing", "unknown"),
+        ("CONNECTION_TIMEOUT", "ringing", "unknown"),
+        ("UNKNOWN_REASON", "ringing", "unknown"),
+        ("", "ringing", "unknown"),
+        ("A_NEW_REASON", "ringing", "unknown"),
     ],
 )
 def test_departure_of_the_callee_gives_the_outcome(
-    ours: Workspace, now: datetime, reason: str, outcome: str
+    ours: Workspace, now: datetime, reason: str, status: str, outcome: str
 ) -> None:
-    call = in_doubt(ours, stage=Stage.RINGING)
-    webhook(call, "participant_left", disconnectReason=reason)
+    call = in_doubt(ours, stage=Stage.DIALING)
+    webhook(
+        call, "participant_left", disconnectReason=reason, attributes={"sip.callStatus": status}
+    )
 
     assert conclude(call, now, []).outcome == outcome
+
+
+@pytest.mark.parametrize(("rang", "outcome"), [(False, "carrier_error"), (True, "unknown")])
+def test_failed_carrier_is_free_only_when_the_phone_never_rang(
+    ours: Workspace, now: datetime, rang: bool, outcome: str
+) -> None:
+    call = in_doubt(ours, stage=Stage.DIALING, ringing_at=now if rang else None)
+    attributes = {"sip.callStatus": "dialing"}
+    webhook(call, "participant_left", disconnectReason="CLIENT_INITIATED", attributes=attributes)
+
+    assert conclude(call, now, []).outcome == outcome
+
+
+def test_agent_that_lost_its_connection_proves_nothing(ours: Workspace, now: datetime) -> None:
+    call = in_doubt(ours, stage=Stage.RINGING)
+    call.events.create(workspace=ours, type="callee_left", at=now, data={"reason": ""})
+
+    ended = conclude(call, now, [])
+
+    assert (ended.outcome, ended.end_reason) == ("unknown", "in_doubt")
 
 
 def test_ringing_call_waits_while_its_answer_may_still_be_reported(
     ours: Workspace, now: datetime
 ) -> None:
-    call = in_doubt(ours, stage=Stage.RINGING, heard_at=now - timedelta(seconds=20))
-    webhook(call, "participant_left", disconnectReason="CLIENT_INITIATED")
+    call = in_doubt(ours, stage=Stage.RINGING, intent_at=just_now(), heard_at=just_now())
+    webhook(call, "participant_left", disconnectReason="CONNECTION_TIMEOUT")
 
     assert conclude(call, now, []).stage == Stage.RINGING
 
@@ -343,3 +406,58 @@ def test_reason_that_only_unanswered_calls_have_needs_no_wait(
 def test_ringing_call_is_not_ended_unseen(ours: Workspace, now: datetime) -> None:
     """LiveKit cannot be asked, and no source reports that the callee left."""
     assert conclude(in_doubt(ours, stage=Stage.RINGING), now, None).stage == Stage.RINGING
+
+
+# --- latest ends
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds", "outcome"),
+    [
+        ("dialing", 59, None),
+        ("dialing", 61, "unknown"),
+        ("ringing", 59, None),
+        ("ringing", 61, "unknown"),
+    ],
+)
+async def test_call_that_rings_in_livekits_store_for_ever_ends_by_our_clock(
+    ours: Workspace,
+    livekit: Any,
+    inline_db: Any,
+    status: str,
+    seconds: int,
+    outcome: str | None,
+) -> None:
+    """The ringing timeout is 30 s, the margin another 30. A crashed host leaves its participants
+    in the store.
+    """
+    now = database_now()
+    call = in_doubt(ours, stage=Stage.DIALING, intent_at=now - timedelta(seconds=seconds))
+    livekit.participants[call.room] = [callee_of(call, status)]
+
+    present = await reconciliation.gather_evidence(livekit, call, now)
+    ended = conclude(call, now, present)
+
+    assert (ended.outcome, livekit.deleted) == (outcome, [call.room] if outcome else [])
+    assert ended.counts is (outcome is None)
+
+
+def test_call_whose_leg_is_active_at_its_latest_end_was_answered(
+    ours: Workspace, now: datetime
+) -> None:
+    call = in_doubt(ours, stage=Stage.RINGING)
+
+    assert conclude(call, now, [callee(call, "active")]).stage == Stage.IN_PROGRESS
+
+
+@pytest.mark.parametrize("stage", [Stage.UNKNOWN, Stage.DIALING, Stage.RINGING])
+def test_call_ends_in_review_when_livekit_is_away_for_long(ours: Workspace, stage: Stage) -> None:
+    now = database_now()
+    call = in_doubt(ours, stage=stage, intent_at=now - timedelta(minutes=7))
+
+    ended = conclude(call, now, None)
+
+    assert (ended.stage, ended.outcome) == (Stage.ENDED, "unknown")
+    assert [event.text for event in ended.events.filter(type="alarm")] == [
+        "The call reached its latest end, and LiveKit could not be asked to end it"
+    ]

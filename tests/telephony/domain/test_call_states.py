@@ -85,13 +85,31 @@ def test_first_answer_sets_the_time_and_a_later_one_adds_the_sip_call(ours: Work
     assert (moved, call.answered_at, call.sip_call_id) == (False, now, "SCL_1")
 
 
-def test_answer_of_a_call_that_ended_unanswered_raises_an_alarm(ours: Workspace) -> None:
+def test_call_that_ended_unanswered_is_an_answered_one_once_its_answer_is_reported(
+    ours: Workspace,
+) -> None:
+    """Whoever answered is not called again, so the batch has to settle the call once more."""
     call, now = sent(ours), database_now()
     call_states.mark_failed(call, verdict=BUSY, at=now)
+    Call.unscoped.filter(pk=call.pk).update(settled_at=now)
 
     assert not call_states.mark_answered(call, at=now, source="agent")
 
-    assert (call.stage, call.outcome) == (Stage.ENDED, "busy")
+    call.refresh_from_db()
+    assert (call.stage, call.outcome, call.counts) == (Stage.ENDED, "answered", True)
+    assert (call.answered_at, call.settled_at) == (now, None)
+    assert events_of(call) == ["dialing", "alarm", "answered", "ended"]
+
+
+@pytest.mark.parametrize("by", ["operator", "agent"])
+def test_call_that_our_side_hung_up_stays_cancelled(ours: Workspace, by: str) -> None:
+    call, now = sent(ours), database_now()
+    call_states.mark_cancelled(call, at=now, by=by)
+
+    call_states.mark_answered(call, at=now, source="agent")
+
+    call.refresh_from_db()
+    assert (call.outcome, call.answered_at) == ("cancelled", None)
     assert "alarm" in events_of(call)
 
 

@@ -1,0 +1,84 @@
+"""Evidence that comes after a call has ended: what it may still change.
+
+An answer is never overruled by an end that did not know of it, and the time of an end that no
+source saw is an estimate until one reports it. Everything else is an alarm.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Coalesce
+
+from telephony.domain.descriptions import describe_end
+from telephony.domain.latest_ends import ending_by_the_clock
+from telephony.domain.timeline import (
+    TICK,
+    add_event,
+    clamp_to_timeline,
+    raise_alarm,
+    rewrite_end_event,
+)
+from telephony.models import Call, Outcome, Stage
+
+# The reason of an end that no source saw: its time is an estimate.
+LEFT_UNNOTICED = "left_unnoticed"
+ANSWERED_AFTER_THE_END = "An answer was reported after the call had ended unanswered"
+
+
+def accept_late_answer(call: Call, *, at: datetime, source: str) -> bool:
+    """Make a call that had ended unanswered an answered one. False when it changed nothing.
+
+    Whoever answered is not called again, so the batch settles the call once more. A call that our
+    side hung up stays cancelled, which ends its recipient, too.
+    """
+    raise_alarm(call, at=at, text=ANSWERED_AFTER_THE_END, source=source)
+    ended_at = max(call.ended_at or at, at)
+    outcome = Outcome.VOICEMAIL if call.detected == "machine" else Outcome.ANSWERED
+    changes: dict[str, Any] = {
+        "outcome": outcome,
+        "end_reason": LEFT_UNNOTICED,
+        "counts": True,
+        "answered_at": at,
+        "ended_at": ended_at,
+        "settled_at": None,
+    }
+    if not call.is_web:
+        changes |= {"sip_status_code": 200, "sip_status": "OK"}
+    unanswered = Call.unscoped.filter(
+        pk=call.pk, stage=Stage.ENDED, answered_at=None, hung_up_by=None
+    )
+    if not unanswered.update(**changes, dialed_at=Coalesce("dialed_at", "intent_at", at)):
+        return False
+    text = f"{call.to_number} answered"
+    add_event(call, type="answered", text=text, at=at, data={"source": source})
+    text = "The call was over"
+    rewrite_end_event(call, text=text, at=ended_at + TICK, outcome=outcome, reason=LEFT_UNNOTICED)
+    call.refresh_from_db()
+    return True
+
+
+def correct_answer_time(call: Call, *, at: datetime) -> None:
+    """Move the answer of an ended call back to `at`, where only its end had proved the answer."""
+    if call.answered_at is None or call.answered_at != call.ended_at or at >= call.answered_at:
+        return
+    unknown = Call.unscoped.filter(pk=call.pk, answered_at=call.answered_at)
+    if unknown.update(answered_at=at):
+        call.answered_at = at
+        call.events.filter(type="answered").update(at=at)
+
+
+def correct_end(call: Call, *, at: datetime, reason: str, by: str | None = None) -> bool:
+    """Set when, why and by whom a call ended whose end no source had seen."""
+    reason, by = ending_by_the_clock(call, at, reason, by)
+    ended_at = clamp_to_timeline(call, at)
+    estimated = Call.unscoped.filter(
+        pk=call.pk, stage=Stage.ENDED, end_reason=LEFT_UNNOTICED, answered_at__isnull=False
+    )
+    with transaction.atomic(savepoint=False):
+        if not estimated.update(ended_at=ended_at, end_reason=reason, hung_up_by=by):
+            return False
+        text = None if reason == LEFT_UNNOTICED else describe_end(call, by, reason)
+        rewrite_end_event(call, text=text, at=ended_at, reason=reason)
+    call.ended_at, call.end_reason, call.hung_up_by = ended_at, reason, by
+    return True
