@@ -70,7 +70,7 @@ bench-pace: $(DEV) ## measure how exactly limits are kept, and how long small li
 bench-api: $(DEV) ## measure lists of the API, against their queries alone
 	@$(PY) manage.py bench_api $(ARGS)
 
-docs: $(DEV) ## write the state machines into docs/architecture.md
+docs: $(DEV) ## write the code's tables (state machines, evidence) into the documentation
 	@$(PY) manage.py document_transitions
 
 lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes

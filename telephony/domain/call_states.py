@@ -111,7 +111,7 @@ def mark_answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "
     The first source to report it sets the time. A call that ended unanswered becomes an answered
     one (`late_evidence`).
     """
-    at = clamp_to_timeline(call, at)
+    reported_at, at = at, clamp_to_timeline(call, at)
     # The sender of the dial knows it best.
     dialed_at = call.dialed_at or at
     changes: dict[str, Any] = {"answered_at": at, "heard_at": at, "dialed_at": dialed_at}
@@ -128,6 +128,7 @@ def mark_answered(call: Call, *, at: datetime, source: str, sip_call_id: str = "
             save_events(dialing, _answered_event(call, at, source))
         else:
             _record_late_answer(call, at, source, dialed_at, sip_call_id)
+            correct_answer_time(call, at=reported_at)
     return moved
 
 
@@ -148,8 +149,6 @@ def _record_late_answer(
     call.refresh_from_db()
     if call.stage == Stage.ENDED and call.answered_at is None:
         accept_late_answer(call, at=at, source=source)
-    elif call.stage == Stage.ENDED:
-        correct_answer_time(call, at=at)
     if sip_call_id and not call.sip_call_id:
         call.touch(at, sip_call_id=sip_call_id, dialed_at=dialed_at)
 

@@ -85,7 +85,7 @@ LEG_RULES: tuple[LegRule, ...] = (
     LegRule("up, or up when it left", Meaning.ANSWERED, statuses=frozenset({"active"})),
     # Of 333 legs, all 104 that left so had been answered; a refused one keeps its status.
     LegRule("an answered call was hung up", Meaning.ANSWERED, statuses=frozenset({"hangup"})),
-    LegRule("in the room, not answered yet", Meaning.PROVES_NOTHING, reasons=IN_ROOM),
+    LegRule("not answered yet", Meaning.PROVES_NOTHING, reasons=IN_ROOM),
     # A refused trunk reads alike, and is taken for the one that is never redialled.
     LegRule(
         "busy, declined or refused",

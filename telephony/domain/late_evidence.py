@@ -60,7 +60,11 @@ def accept_late_answer(call: Call, *, at: datetime, source: str) -> bool:
 
 def correct_answer_time(call: Call, *, at: datetime) -> None:
     """Move the answer of an ended call back to `at`, where only its end had proved the answer."""
-    if call.answered_at is None or call.answered_at != call.ended_at or at >= call.answered_at:
+    if call.answered_at is None or call.answered_at != call.ended_at:
+        return
+    known = (at, call.dialed_at, call.ringing_at)
+    at = max(moment for moment in known if moment is not None)
+    if at >= call.answered_at:
         return
     unknown = Call.unscoped.filter(pk=call.pk, answered_at=call.answered_at)
     if unknown.update(answered_at=at):

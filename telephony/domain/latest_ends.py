@@ -148,12 +148,3 @@ def _limits_of(call: Call) -> Limits:
             float(config.get("max_call_duration_seconds", DEFAULT_MAX_CALL_SECONDS)),
         )
     return _limits_by_version[pk]
-
-
-def latest_end_table() -> list[str]:
-    """Return the latest ends as the rows of a Markdown table, its header first."""
-    rows = ["| stage | counted from the end of | margin | then |", "|---|---|---|---|"]
-    for row in LATEST_ENDS:
-        seconds = int(row.margin.total_seconds())
-        rows.append(f"| {row.stage} | {row.limit} | {seconds} s | {row.end} |")
-    return rows

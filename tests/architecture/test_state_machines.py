@@ -1,7 +1,12 @@
-"""docs/architecture.md prints the transitions that the code has."""
+"""The documentation prints the transitions and the evidence that the code has."""
 
-from ops.management.commands.document_transitions import ARCHITECTURE_PAGE, updated_page
+from pathlib import Path
+
+import pytest
+
+from ops.management.commands.document_transitions import PAGES, updated_page
 
 
-def test_the_page_has_the_transitions_of_the_code() -> None:
-    assert ARCHITECTURE_PAGE.read_text() == updated_page(), "run `make docs`"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_page_has_the_tables_of_the_code(page: Path) -> None:
+    assert page.read_text() == updated_page(page), "run `make docs`"

@@ -6,10 +6,16 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
+from telephony.clients.livekit.rooms import Participant
 from telephony.dialing import polling, reconciliation
 from telephony.domain.room_names import room_prefix
 from telephony.models import Call, PhoneNumber, Stage
-from telephony.services.inbound import advance_call, list_ringing_calls, open_call
+from telephony.services.inbound import (
+    advance_call,
+    list_ringing_calls,
+    open_call,
+    verdict_by_the_clock,
+)
 from telephony.services.numbers import NumberOrder, register_number
 from telephony.services.trunk_config import SipSettings
 from tests import make
@@ -270,6 +276,21 @@ def test_ringing_call_without_a_callee_in_the_room_is_ended(ours: Workspace) -> 
 
     call.refresh_from_db()
     assert (call.stage, call.outcome) == (Stage.ENDED, "unknown")
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(39, None), (41, "unknown")])
+def test_inbound_call_that_rings_in_livekits_store_for_ever_ends_by_our_clock(
+    ours: Workspace, seconds: int, outcome: str | None
+) -> None:
+    """A host that died leaves the caller and the agent in its rooms."""
+    times = {"ringing_at": timezone.now() - timedelta(seconds=seconds)}
+    call = make.call(ours, direction="inbound", stage=Stage.RINGING, **times)
+    stale = [Participant("sip_1", {"sip.callStatus": "ringing"}, is_callee=True)]
+
+    verdict = advance_call(call, [*stale, Participant("agent-1", {}, is_callee=False)])
+
+    assert (verdict and verdict.outcome) == outcome
+    assert verdict_by_the_clock(call) is verdict
 
 
 def test_agent_with_unreadable_secrets_is_logged(
