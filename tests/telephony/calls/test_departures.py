@@ -37,7 +37,7 @@ def talking(of: Workspace, *, seconds: float = 20, **fields: Any) -> Call:
 
 
 def left(
-    call: Call, reason: str = "CLIENT_INITIATED", *, ago: int = 0, **attributes: str
+    call: Call, reason: str = "CLIENT_INITIATED", *, ago: int = 0, **attributes: Any
 ) -> dict[str, Any]:
     """The webhook of the callee's departure, which LiveKit dates `ago` seconds back."""
     names = {"status": "sip.callStatus", "tag": "sip.callTag", "full": "sip.callIDFull"}
@@ -57,7 +57,7 @@ def after(call: Call, *bodies: dict[str, Any]) -> Call:
     "attributes", [{"status": "hangup"}, {"status": "active"}, {"tag": "as5"}, {"full": "x@sip"}]
 )
 def test_leg_that_was_answered_is_believed_although_no_answer_was_reported(
-    ours: Workspace, attributes: dict[str, str]
+    ours: Workspace, attributes: dict[str, Any]
 ) -> None:
     call = ringing(ours)
 
