@@ -35,6 +35,8 @@ DTMF_PAUSE_SECONDS = 0.5
 TIMER_B_SECONDS = 32.1  # without any response to the INVITE
 LOST_PARTICIPANT_SECONDS = 21.0  # until the server takes out one whose process died
 CALLS_TABLE = "calls"
+# What a ringing caller gets when the room is deleted or the agent turns them away.
+CALLER_REJECTED = sip_refusal(486, "Rejected")
 CALL_STATUS_ATTRIBUTE = "sip.callStatus"
 
 
@@ -231,7 +233,7 @@ class Calls:
         while waited < call.dial.ringing_timeout:
             others = [p for p in call.room.participants.values() if p is not call.participant]
             if await self._wait(call, PICK_UP_POLL_SECONDS):
-                return HUNG_UP_WHILE_RINGING
+                return CALLER_REJECTED
             if others:
                 return None
             waited += PICK_UP_POLL_SECONDS

@@ -35,10 +35,7 @@ class RoomService:
         self, request: room.DeleteRoomRequest, grants: Grants
     ) -> room.DeleteRoomResponse:
         """Raises TwirpError when the room does not exist, or its node is dead."""
-        found = self.rooms.rooms.get(request.room)
         self.rooms.delete(request.room)
-        if found and (found.is_deleted_twice or self.rooms.faults.draw_double_delete()):
-            self.rooms.delete(request.room)
         return room.DeleteRoomResponse()
 
     async def list_participants(

@@ -82,7 +82,8 @@ class Room:
     data: deque[dict[str, str]] = field(default_factory=lambda: deque(maxlen=MAX_DATA_PACKETS))
     has_session: bool = False
     is_stale: bool = False
-    is_deleted_twice: bool = False  # a second DeleteRoom falls beside a client's
+    is_deleted_twice: bool = False  # another DeleteRoom falls beside the first
+    is_revived: bool = False
     is_unrecorded: bool = False  # no egress service takes its recordings
 
     @property
@@ -271,6 +272,9 @@ class Rooms:
             return
         room = self.get(name)
         self.close(room, models.ROOM_END_API_DELETE, models.ROOM_DELETED)
+        if not room.is_revived and (room.is_deleted_twice or self.faults.draw_double_delete()):
+            self._revive(room)
+            return
         self._being_deleted[name] = room
         asyncio.get_running_loop().call_later(REVIVAL_SECONDS, self._forget_deleted, room)
 
@@ -283,7 +287,8 @@ class Rooms:
         again.
         """
         self.events.room_started(deleted.info)
-        self._create(CreateRoomRequest(name=deleted.name, agents=deleted.request.agents))
+        again = CreateRoomRequest(name=deleted.name, agents=deleted.request.agents)
+        self._create(again).is_revived = True
 
     def forget_all(self, *, stale: bool) -> list[Room]:
         """Lose every room, as when the server dies, and return them.

@@ -11,6 +11,7 @@ from tests import sandbox_server
 from tests.sandbox.calling import metadata
 from tests.sandbox.clients import livekit
 from tests.sandbox.receiver import run_receiver
+from tests.sandbox.test_recorded import RECORDED
 
 OURS, CALLER = "+15551230000", "+12025550101"
 
@@ -225,3 +226,18 @@ async def test_unmatched_call_is_404_and_leaves_no_trace() -> None:
         "Does not match Trunks or Dispatch Rules",
     )
     assert (calls, rooms, receiver.posts) == ([], [], [])
+
+
+async def test_ringing_caller_whose_room_is_deleted_is_rejected() -> None:
+    with sandbox_server.start(speed=20, agent_online=False) as box:
+        async with livekit(box) as lk:
+            info = api.SIPInboundTrunkInfo(numbers=[OURS])
+            await lk.sip.create_inbound_trunk(api.CreateSIPInboundTrunkRequest(trunk=info))
+            rule = api.SIPDispatchRuleInfo(rule=direct("lobby"))
+            await lk.sip.create_dispatch_rule(api.CreateSIPDispatchRuleRequest(dispatch_rule=rule))
+            await asyncio.to_thread(box.call_inbound, to=OURS, caller=CALLER)
+            await lk.room.delete_room(api.DeleteRoomRequest(room="lobby"))
+        await asyncio.to_thread(box.wait_for, lambda: box.calls()[0]["status"] == "ended")
+        (call,) = box.calls()
+
+    assert {"sip_status_code": call["sip_status_code"]} == RECORDED["inbound_room_deleted"]

@@ -365,6 +365,19 @@ def test_unmatched_caller_gets_a_real_livekits_phrase() -> None:
     }
 
 
+async def test_room_without_name_and_agents_is_made_with_a_nameless_dispatch() -> None:
+    with sandbox_server.start() as box:
+        async with livekit(box) as lk:
+            room = await lk.room.create_room(api.CreateRoomRequest(name=""))
+            await lk.room.create_room(api.CreateRoomRequest(name="r"))
+            dispatches = await lk.agent_dispatch.list_dispatch("r")
+
+    assert room.sid.startswith("RM_")
+    assert {"dispatches": [each.agent_name for each in dispatches]} == RECORDED[
+        "room_without_agents"
+    ]
+
+
 async def test_participant_of_a_dead_sip_service_is_timed_out() -> None:
     expected = RECORDED["lost_participant"]
     with (
