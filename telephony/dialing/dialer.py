@@ -21,7 +21,7 @@ from django.db import InterfaceError, OperationalError
 from telephony.clients.livekit.dial import Answered, DialRequest, dial
 from telephony.clients.livekit.rooms import RoomRequest, create_room, delete_room, verdict_on_room
 from telephony.clients.livekit.session import LiveKit
-from telephony.dialing import intents, jobs, responses
+from telephony.dialing import intents, jobs, responses, test_rooms
 from telephony.dialing.admission import Gate
 from telephony.dialing.jobs import Job
 from telephony.dialing.protocol import (
@@ -184,6 +184,9 @@ class Dialer:
 
     async def _open_room(self, job: Job) -> None:
         call = job.call
+        if call.is_test:
+            await self._open_test_room(job)
+            return
         metadata = metadata_of(call, job.config)
         if is_too_long(metadata):
             # LiveKit would refuse it each time, and the breaker would blame LiveKit.
@@ -203,6 +206,12 @@ class Dialer:
             return
         if self.preparing.pop(call.pk, None):
             self.awaiting_agent[call.pk] = (job, time.monotonic())
+
+    async def _open_test_room(self, job: Job) -> None:
+        if verdict := await test_rooms.open_test_room(self.livekit, job.call):
+            await self._close_prepared(job, verdict)
+        elif self.preparing.pop(job.call.pk, None):
+            self.ready[job.call.pk] = job  # there is no agent to wait for
 
     async def _close_prepared(self, job: Job, verdict: Verdict) -> None:
         """Close a call that has no room, unless `release` has closed it meanwhile."""
@@ -346,6 +355,8 @@ class Dialer:
         del self.responses[: len(chunk)]
         if answered:
             self.spawn(self.on_answered(self.livekit, answered))
+        if tests := [call for call in answered if call.is_test]:
+            self.spawn(test_rooms.hang_up_tests(self.livekit, self.db, tests))
         self._close_refused_rooms(chunk)
 
     def _close_refused_rooms(self, chunk: Sequence[DialResponse]) -> None:

@@ -11,12 +11,17 @@ from uuid import UUID
 
 from django.db import transaction
 
-from telephony.dialing.protocol import CALL_LEASE
+from telephony.dialing.protocol import CALL_LEASE, TEST_CALL_MAX_SECONDS, TEST_RINGING_SECONDS
 from telephony.domain import call_states
 from telephony.domain.dial_verdicts import UNREADABLE, Verdict
 from telephony.models import Call, SipTrunk, Stage
 from voiceops.core import crypto
 from voiceops.core.clock import database_now
+
+TEST_CONFIG = {
+    "ringing_timeout_seconds": TEST_RINGING_SECONDS,
+    "max_call_duration_seconds": TEST_CALL_MAX_SECONDS,
+}
 
 logger = logging.getLogger(__name__)
 
@@ -44,13 +49,20 @@ def load_jobs(ids: Iterable[UUID]) -> list[Job]:
         trunk_id = trunk_ids.get(call.number_id, "") if call.number_id else ""
         job = Job(call=call, trunk_id=trunk_id, config={})
         try:
-            job.config = call.agent_version.config_with_secrets() if call.agent_version else {}
+            job.config = _config_of(call)
         except crypto.DecryptError as error:
             logger.warning("The secrets of the agent of call %s cannot be read: %s", call.pk, error)
             close_unsent([job], UNREADABLE)
         else:
             jobs.append(job)
     return jobs
+
+
+def _config_of(call: Call) -> dict[str, Any]:
+    """Return the frozen agent, or the limits of a test call. Raises crypto.DecryptError."""
+    if call.is_test:
+        return dict(TEST_CONFIG)
+    return call.agent_version.config_with_secrets() if call.agent_version else {}
 
 
 def _outbound_trunks(calls: Sequence[Call]) -> dict[UUID | None, str]:
@@ -77,6 +89,19 @@ def calls_with_agent(ids: Sequence[UUID]) -> set[UUID]:
 def ended_calls(ids: Sequence[UUID]) -> set[UUID]:
     """Return those of the calls that have ended."""
     return set(Call.unscoped.filter(pk__in=ids, stage=Stage.ENDED).values_list("pk", flat=True))
+
+
+def end_test_calls(calls: Sequence[Call]) -> list[Call]:
+    """End test calls that were answered. Returns those that it ended, for their rooms."""
+    with transaction.atomic():
+        now = database_now()
+        return [
+            call
+            for call in calls
+            if call_states.mark_hung_up(
+                call, at=now, reason="test_call", source="dial", text="The test call was answered"
+            )
+        ]
 
 
 def close_unsent(jobs: Iterable[Job], verdict: Verdict) -> list[Job]:

@@ -36,6 +36,12 @@ AGENT_REPORT_TOLERANCE = timedelta(seconds=5)
 # LiveKit repeats a webhook, and an agent its report, for so long.
 EVIDENCE_WAIT = timedelta(seconds=30)
 
+# --- test calls
+
+TEST_RINGING_SECONDS = 20
+TEST_CALL_MAX_SECONDS = 30  # LiveKit ends the call then, in case our hang-up does not arrive
+TEST_MAX_SLOT_WAIT = timedelta(seconds=5)  # a number that rests for longer is busy
+
 # --- calls that are up
 
 CALL_SILENCE = timedelta(seconds=10)  # the agent of a call that is up reports every two seconds

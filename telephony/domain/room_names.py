@@ -1,4 +1,4 @@
-"""The names of the rooms of inbound calls.
+"""The names of rooms from which a call's kind is read.
 
 LiveKit's individual dispatch rule makes `<prefix>_<caller>_<random>` of our prefix.
 """
@@ -7,6 +7,8 @@ from uuid import UUID
 
 # Unlike the `vo-` of rooms that we make: a webhook has only the name to tell inbound calls by.
 INBOUND_PREFIX = "in-"
+# Rooms that we make begin with `vo-`, those of test calls with this.
+TEST_ROOM_PREFIX = "vo-test-"
 
 
 def room_prefix(number_id: UUID) -> str:

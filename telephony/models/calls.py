@@ -267,6 +267,11 @@ class Call(WorkspaceOwned):
         return self.direction == Direction.INBOUND and self.room.startswith("vo-")
 
     @property
+    def is_test(self) -> bool:
+        """Whether this is a test call of a number, which has no agent and ends when answered."""
+        return self.room.startswith("vo-test-")
+
+    @property
     def callee_identity(self) -> str:
         """The callee's participant identity, which is used once and never the phone number."""
         return f"callee-{self.pk}"

@@ -169,16 +169,6 @@ class TestCallSerializer(StrictSerializer):
     to = Phone()
 
 
-@extend_schema_serializer(component_name="Trial")
-class TestCallResultSerializer(StrictSerializer):
-    """What the carrier answered to a test call."""
-
-    outcome = Text()
-    sip_status_code = Integer(allow_null=True)
-    sip_status = Text(allow_null=True)
-    text = Text()
-
-
 class DriftSerializer(StrictSerializer):
     """Differences between a number and what LiveKit has for it, in sentences."""
 

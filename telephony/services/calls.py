@@ -56,11 +56,11 @@ def place_call(*, order: CallOrder, principal: Principal | None = None) -> Call:
     if number.status != PhoneNumber.Status.ACTIVE:
         raise StateForbids("Phone number is not active")
     require_callable(workspace, order.to)
-    require_daily_quota(workspace)
 
     call = _build_call(order, version, number)
     require_metadata_fits(call, version)
     with transaction.atomic():
+        require_daily_quota(workspace)
         call.save(force_insert=True)
         text = f"A call to {order.to} was ordered"
         timeline.add_event(call, type="queued", text=text, at=call.created_at)
@@ -109,12 +109,16 @@ def require_callable(workspace: Workspace, phone_number: str) -> None:
 
 
 def require_daily_quota(workspace: Workspace) -> None:
-    """Check that the workspace may make another call today.
+    """Check that the workspace may make another call today, in the transaction that queues it.
 
     Raises StateForbids instead of queueing the call until tomorrow, when it is no longer expected.
     """
     limit = workspace.max_calls_per_day
-    if limit is not None and calls_of_the_day(workspace, Call.unscoped.open()) >= limit:
+    if limit is None:
+        return
+    # Of many simultaneous orders no more pass than the limit allows.
+    workspace.lock()
+    if calls_of_the_day(workspace, Call.unscoped.open()) >= limit:
         raise StateForbids("The workspace has reached its daily limit of calls")
 
 

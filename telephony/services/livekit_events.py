@@ -163,7 +163,8 @@ def is_own_room(room: str) -> bool:
     if room_names.number_of(room) is not None:
         return True
     try:
-        return room.startswith("vo-") and bool(UUID(room.removeprefix("vo-")))
+        call_id = room.removeprefix(room_names.TEST_ROOM_PREFIX).removeprefix("vo-")
+        return room.startswith("vo-") and bool(UUID(call_id))
     except ValueError:
         return False
 

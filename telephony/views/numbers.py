@@ -1,4 +1,3 @@
-from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,6 +11,7 @@ from rest_framework.serializers import BaseSerializer
 from accounts.api.viewsets import DestroyMixin, PatchMixin, WorkspaceViewSet
 from accounts.roles import Role
 from telephony.models import PhoneNumber, Provider, SipTrunk
+from telephony.serializers.calls import CallSerializer, serialize_call
 from telephony.serializers.numbers import (
     DriftSerializer,
     InventoryQuery,
@@ -21,7 +21,6 @@ from telephony.serializers.numbers import (
     PurchaseSerializer,
     SipTrunkChangeSerializer,
     SipTrunkSerializer,
-    TestCallResultSerializer,
     TestCallSerializer,
 )
 from telephony.services import drift, numbers, purchase, test_calls, trunks
@@ -120,14 +119,17 @@ class PhoneNumberViewSet(
         drift.repair_number(number=self.get_object(), principal=self.principal)
         return Response(PhoneNumberSerializer(self.get_object()).data)
 
-    @extend_schema(request=TestCallSerializer, responses=TestCallResultSerializer)
+    @extend_schema(request=TestCallSerializer, responses={201: CallSerializer})
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
-        """Makes a real test call, hung up when it is answered, and returns the carrier's answer."""
+        """Queues a real test call, which is hung up when it is answered.
+
+        What the carrier answered stands in the call, at `GET /calls/{id}`, as soon as it is known.
+        """
         number = self.get_object()
         to = self.validate_body(TestCallSerializer)["to"]
-        result = test_calls.place_test_call(number=number, to=to, principal=self.principal)
-        return Response(asdict(result))
+        call = test_calls.place_test_call(number=number, to=to, principal=self.principal)
+        return Response(serialize_call(call), status=201)
 
     def _register(self, order: NumberOrder) -> PhoneNumber:
         return numbers.register_number(

@@ -3,6 +3,7 @@ from typing import Any
 from accounts.models import AuditEntry, Workspace
 from tests import make
 from tests.sandbox_server import RunningSandbox
+from voiceops.core.pii import mask_number
 
 NUMBER = "+12025550100"
 
@@ -22,14 +23,20 @@ def test_a_number_is_audited_from_registration_to_removal(
     path = f"/phone-numbers/{number['id']}"
     client.patch(path, {"label": "Front desk", "calls_per_second": 2})
     client.post(f"{path}/repair")
-    client.post(f"{path}/test", {"to": "+12025550110"})
+    call = client.post(f"{path}/test", {"to": "+12025550110"}).json()
+    client.post(f"/calls/{call['id']}/hangup")
     client.delete(path)
 
     assert entries(ours) == [
         ("phone_number.created", number["id"], {"phone_number": NUMBER, "bought": False}),
         ("phone_number.changed", number["id"], {"changed": ["calls_per_second", "label"]}),
         ("phone_number.repaired", number["id"], {}),
-        ("phone_number.tested", number["id"], {"to": "+12025550110", "outcome": "answered"}),
+        (
+            "phone_number.tested",
+            number["id"],
+            {"to": mask_number("+12025550110"), "call_id": call["id"]},
+        ),
+        ("call.hung_up", call["id"], {}),
         ("phone_number.deleted", number["id"], {"phone_number": NUMBER}),
     ]
 

@@ -1,13 +1,22 @@
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from accounts.models import Workspace
-from telephony.models import NumberPace, PhoneNumber, Stage
+from telephony.models import Call, NumberPace, PhoneNumber, Stage
 from tests import make
 from tests.sandbox_server import RunningSandbox
 from voiceops.core.clock import database_now
+from worker import dispatcher
+
+# A dispatcher's threads read what the requests have committed.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -21,52 +30,115 @@ def number(ours: Workspace, box: RunningSandbox) -> PhoneNumber:
     return PhoneNumber.unscoped.get()
 
 
+@contextmanager
+def dialling() -> Iterator[None]:
+    thread = threading.Thread(target=dispatcher.run_dispatcher)
+    thread.start()
+    try:
+        yield
+    finally:
+        dispatcher.stopping.set()
+        thread.join(20)
+        dispatcher.stopping.clear()
+
+
 def ring(number: PhoneNumber, to: str) -> Any:
     return make.client(number.workspace).post(f"/phone-numbers/{number.pk}/test", {"to": to})
 
 
+def follow(box: RunningSandbox, number: PhoneNumber, call_id: str) -> dict[str, Any]:
+    client = make.client(number.workspace)
+
+    def ended() -> dict[str, Any] | None:
+        body: dict[str, Any] = client.get(f"/calls/{call_id}").json()
+        return body if body["status"] == "ended" else None
+
+    found: dict[str, Any] = box.wait_for(ended, timeout=20)
+    return found
+
+
+def test_a_test_call_is_returned_at_once_as_a_queued_call(
+    number: PhoneNumber, box: RunningSandbox
+) -> None:
+    response = ring(number, "+12025550110")
+
+    call = Call.unscoped.get()
+    assert response.status_code == 201
+    assert response.json() == {
+        "id": str(call.pk),
+        "direction": "outbound",
+        "from": "+12025550100",
+        "to": "+12025550110",
+        "agent_id": None,
+        "agent_version": None,
+        "batch_id": None,
+        "recipient_id": None,
+        "attempt": 1,
+        "status": "queued",
+        "outcome": None,
+        "end_reason": None,
+        "hung_up_by": None,
+        "sip_status_code": None,
+        "sip_status": None,
+        "variables": {},
+        "metadata": {},
+        "has_recording": False,
+        "created_at": call.created_at.isoformat().replace("+00:00", "Z"),
+        "dialed_at": None,
+        "ringing_at": None,
+        "answered_at": None,
+        "ended_at": None,
+        "duration_seconds": None,
+    }
+    assert box.dials() == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("to", "expected"),
     [
-        ("+12025550110", ("answered", 200, "OK", "The callee answered (200 OK)")),
-        ("+12025550171", ("busy", 486, "Busy Here", "The callee's line was busy (486 Busy Here)")),
-        (
-            "+12025550181",
-            ("declined", 603, "Decline", "The callee declined the call (603 Decline)"),
-        ),
-        (
-            "+12025550186",
-            ("invalid_number", 404, "Not Found", "The number does not exist (404 Not Found)"),
-        ),
-        (
-            "+12025550160",
-            (
-                "no_answer",
-                None,
-                None,
-                "Nobody answered before the ringing timeout (sip request timed out)",
-            ),
-        ),
-        (
-            "+12025550198",
-            (
-                "blocked",
-                607,
-                "Unwanted",
-                "The carrier blocked the call (607 Unwanted)",
-            ),
-        ),
+        ("+12025550110", ("answered", "test_call", 200, "OK")),
+        ("+12025550171", ("busy", "busy", 486, "Busy Here")),
+        ("+12025550186", ("invalid_number", "invalid_number", 404, "Not Found")),
     ],
 )
-def test_the_carriers_answer_is_described(
-    number: PhoneNumber, to: str, expected: tuple[Any, ...]
+def test_the_carriers_answer_stands_in_the_call(
+    number: PhoneNumber, box: RunningSandbox, to: str, expected: tuple[Any, ...]
 ) -> None:
-    response = ring(number, to)
+    call_id = ring(number, to).json()["id"]
+    with dialling():
+        call = follow(box, number, call_id)
 
-    assert response.status_code == 200
-    assert response.json() == dict(
-        zip(("outcome", "sip_status_code", "sip_status", "text"), expected, strict=True)
-    )
+    names = ("outcome", "end_reason", "sip_status_code", "sip_status")
+    assert tuple(call[name] for name in names) == expected
+
+
+@pytest.mark.slow
+def test_an_answered_test_call_is_hung_up(number: PhoneNumber, box: RunningSandbox) -> None:
+    call_id = ring(number, "+12025550110").json()["id"]
+    with dialling():
+        call = follow(box, number, call_id)
+        box.wait_for(lambda: box.rooms() == [] and box.calls()[0]["status"] == "ended")
+
+    [dial] = box.dials()
+    assert (dial["number"], dial["caller_id"]) == ("+12025550110", "+12025550100")
+    assert call["duration_seconds"] < 2
+    events = make.client(number.workspace).get(f"/calls/{call['id']}/events").json()["items"]
+    assert events[-1]["text"] == "The test call was answered"
+
+
+@pytest.mark.slow
+def test_an_exchange_is_tested_in_the_form_that_it_wants(
+    number: PhoneNumber, box: RunningSandbox
+) -> None:
+    PhoneNumber.unscoped.update(dial_format="national", dial_prefix="9")
+
+    call_id = ring(number, "+12025550171").json()["id"]
+    with dialling():
+        call = follow(box, number, call_id)
+
+    assert [dial["number"] for dial in box.dials()] == ["92025550171"]
+    assert (call["to"], call["outcome"]) == ("+12025550171", "busy")
 
 
 def test_a_suppressed_number_gets_no_test_call(number: PhoneNumber, box: RunningSandbox) -> None:
@@ -78,37 +150,31 @@ def test_a_suppressed_number_gets_no_test_call(number: PhoneNumber, box: Running
         400,
         {"detail": "The number is on the suppression list"},
     )
+    assert not Call.unscoped.exists()
+
+
+@pytest.mark.slow
+def test_a_number_that_is_suppressed_meanwhile_is_not_dialled(
+    number: PhoneNumber, box: RunningSandbox
+) -> None:
+    call_id = ring(number, "+12025550110").json()["id"]
+    make.suppression(number.workspace, phone_number="+12025550110")
+
+    with dialling():
+        call = follow(box, number, call_id)
+
+    assert call["end_reason"] == "suppressed"
     assert box.dials() == []
 
 
-def test_an_answered_test_call_is_hung_up(number: PhoneNumber, box: RunningSandbox) -> None:
-    ring(number, "+12025550110")
-
-    [dial] = box.dials()
-    assert (dial["number"], dial["caller_id"]) == ("+12025550110", "+12025550100")
-    box.wait_for(lambda: box.rooms() == [] and box.calls()[0]["status"] == "ended")
-
-
-def test_a_test_call_with_a_lost_answer_is_reported_as_unknown(
+def test_the_limit_of_the_day_holds_for_test_calls(
     number: PhoneNumber, box: RunningSandbox
 ) -> None:
-    box.set_faults(drop_after_dial_rate=1)
+    Workspace.unscoped.update(max_calls_per_day=2)
 
-    response = ring(number, "+12025550110")
+    answers = [ring(number, f"+120255501{at:02}").status_code for at in range(10, 15)]
 
-    assert response.json() == {
-        "outcome": "unknown",
-        "sip_status_code": None,
-        "sip_status": None,
-        "text": "Nobody can prove whether the phone rang",
-    }
-    assert len(box.dials()) == 1
-
-
-def test_a_test_call_reserves_a_time_slot(number: PhoneNumber) -> None:
-    ring(number, "+12025550171")
-
-    assert NumberPace.unscoped.get().next_slot_at is not None
+    assert answers == [201, 201, 400, 400, 400]
 
 
 def test_a_number_whose_carrier_is_out_of_channels_is_not_tested(number: PhoneNumber) -> None:
@@ -128,7 +194,27 @@ def test_a_number_without_free_capacity_is_not_tested(
     response = ring(number, "+12025550110")
 
     assert (response.status_code, response.json()) == (400, {"detail": "Phone number is busy"})
-    assert box.dials() == []
+
+
+def test_of_twenty_simultaneous_requests_only_the_places_are_used(
+    number: PhoneNumber, box: RunningSandbox
+) -> None:
+    PhoneNumber.unscoped.update(max_concurrent_calls=1)
+    Workspace.unscoped.update(max_calls_per_day=2)
+    client = make.client(number.workspace)
+
+    def request(at: int) -> int:
+        try:
+            url = f"/phone-numbers/{number.pk}/test"
+            return int(client.post(url, {"to": f"+120255501{at:02}"}).status_code)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = sorted(pool.map(request, range(10, 30)))
+
+    assert answers == [201] + [400] * 19
+    assert Call.unscoped.count() == 1
 
 
 def test_the_callee_of_a_test_call_is_a_phone_number(number: PhoneNumber) -> None:
