@@ -28,10 +28,15 @@ def workspace(**fields: Any) -> Workspace:
 
 
 def user(**fields: Any) -> User:
-    """A user with a password and without a workspace."""
+    """A user with a password and a proven address, without a workspace."""
     number = next(_numbers)
     return User.objects.create_user(
-        **{"email": f"user{number}@example.com", "password": PASSWORD, **fields}
+        **{
+            "email": f"user{number}@example.com",
+            "password": PASSWORD,
+            "email_proven_at": timezone.now(),
+            **fields,
+        }
     )
 
 

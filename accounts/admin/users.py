@@ -35,10 +35,11 @@ class UserAdmin(StaffAdmin):
         "is_staff",
         "is_superuser",
         "default_workspace",
+        "email_proven_at",
         "last_login",
         "created_at",
     )
-    readonly_fields = ("default_workspace", "last_login", "created_at")
+    readonly_fields = ("default_workspace", "email_proven_at", "last_login", "created_at")
     inlines = (MembershipInline,)
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -7,20 +7,22 @@ workspace   all principals of one workspace together
 login       every IP address, on the routes that accept a password or a token from an e-mail
 account     every pair of IP address and e-mail address, on the same routes
 
-They are counted in Django's cache, which the processes of one machine share.
+The first four are counted in Django's cache, which the processes of one machine share; the last two,
+which limit guessing, in the database, for all machines and before an attempt is judged.
 """
 
 import hashlib
+from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
+from accounts.auth import attempt_limits
 from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
-from voiceops.core.env import THROTTLE_RATE_PATTERN
-
-SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+from voiceops.core.env import parse_throttle_rate
 
 
 class Limit(SimpleRateThrottle):
@@ -34,11 +36,7 @@ class Limit(SimpleRateThrottle):
 
         The settings have validated the rate.
         """
-        match = THROTTLE_RATE_PATTERN.fullmatch(rate or "")
-        if match is None:
-            return None, None
-        seconds = int(match["count"] or 1) * SECONDS_PER_UNIT[match["unit"]]
-        return int(match["requests"]), seconds
+        return parse_throttle_rate(rate or "") or (None, None)
 
 
 class CallerLimit(Limit):
@@ -72,7 +70,28 @@ class WorkspaceLimit(Limit):
         return f"throttle:workspace:{workspace.pk}" if workspace else None
 
 
-class LoginLimit(Limit):
+class AttemptLimit(Limit):
+    """A limit of attempts: so many of them in a window that begins with the first."""
+
+    seconds_to_wait = 0
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        key = self.get_cache_key(request, view) if self.rate is not None else None
+        if key is None:
+            return True
+        self.seconds_to_wait = attempt_limits.register_attempt(
+            key,
+            now=timezone.now(),
+            limit=int(self.num_requests or 0),
+            window=timedelta(seconds=int(self.duration or 0)),
+        )
+        return not self.seconds_to_wait
+
+    def wait(self) -> float:
+        return self.seconds_to_wait
+
+
+class LoginLimit(AttemptLimit):
     """Limits every IP address on the routes that accept a password or an e-mailed token."""
 
     scope = "login"
@@ -81,7 +100,7 @@ class LoginLimit(Limit):
         return f"throttle:login:{client_ip(request)}" if _is_login(request) else None
 
 
-class AccountLimit(Limit):
+class AccountLimit(AttemptLimit):
     """Limits every IP address per account, so that a stranger cannot lock its owner out."""
 
     scope = "account"

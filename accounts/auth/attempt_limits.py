@@ -1,4 +1,4 @@
-"""Limits guessing of staff passwords and codes: five attempts in a quarter of an hour.
+"""Limits guessing of passwords and codes, for staff: five attempts in a quarter of an hour.
 
 Attempts are counted in the database, for all processes together, and before the outcome is known,
 so that parallel guesses do not get past the limit.
@@ -7,29 +7,34 @@ so that parallel guesses do not get past the limit.
 import hashlib
 from datetime import datetime, timedelta
 
+from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from accounts.models import StaffTry
+from voiceops.core.ids import uuid7
 
 MAX_ATTEMPTS = 5
 ATTEMPT_WINDOW = timedelta(minutes=15)
 
 
-def register_attempt(*subject: object, now: datetime) -> int:
+def register_attempt(
+    *subject: object,
+    now: datetime,
+    limit: int = MAX_ATTEMPTS,
+    window: timedelta = ATTEMPT_WINDOW,
+) -> int:
     """Count an attempt at `subject`, for example an account and an IP address.
 
     Returns 0 when the attempt may go ahead, else the seconds to wait.
     """
     scope = _scope(subject)
-    # Counting comes before checking: of many parallel attempts no more than the limit pass.
-    recent = StaffTry.objects.filter(scope=scope, began_at__gt=now - ATTEMPT_WINDOW)
-    if not recent.update(count=F("count") + 1):
-        StaffTry.objects.update_or_create(scope=scope, defaults={"count": 1, "began_at": now})
-
-    row = StaffTry.objects.get(scope=scope)
-    if row.count <= MAX_ATTEMPTS:
+    # The row stays locked until its count is read: each attempt has a number of its own.
+    with transaction.atomic():
+        _count(scope, now, window)
+        row = StaffTry.objects.get(scope=scope)
+    if row.count <= limit:
         return 0
-    return max(1, round((row.began_at + ATTEMPT_WINDOW - now).total_seconds()))
+    return max(1, round((row.began_at + window - now).total_seconds()))
 
 
 def reset_attempts(*subject: object) -> None:
@@ -37,9 +42,27 @@ def reset_attempts(*subject: object) -> None:
     StaffTry.objects.filter(scope=_scope(subject)).delete()
 
 
-def prune(*, now: datetime) -> int:
+def prune(*, now: datetime, window: timedelta = ATTEMPT_WINDOW) -> int:
     """Delete counters whose window is over. Returns how many."""
-    return StaffTry.objects.filter(began_at__lte=now - ATTEMPT_WINDOW).delete()[0]
+    return StaffTry.objects.filter(began_at__lte=now - window).delete()[0]
+
+
+def _count(scope: str, now: datetime, window: timedelta) -> None:
+    """Add one to the counter, or begin a new one. Every step is one statement."""
+    rows = StaffTry.objects.filter(scope=scope)
+    since = now - window
+    while True:
+        if rows.filter(began_at__gt=since).update(count=F("count") + 1):
+            return
+        # Of attempts that find an old counter at the same moment, one begins it again.
+        if rows.filter(began_at__lte=since).update(count=1, began_at=now):
+            return
+        try:
+            with transaction.atomic():
+                StaffTry.objects.create(id=uuid7(), scope=scope, count=1, began_at=now)
+        except IntegrityError:
+            continue  # another attempt has just made it
+        return
 
 
 def _scope(subject: tuple[object, ...]) -> str:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
+from django.utils import timezone
 
 from accounts.models.workspaces import Workspace
 from voiceops.core.ids import uuid7
@@ -21,7 +22,14 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
         return self.create_user(
-            email, password, **{"is_staff": True, "is_superuser": True, **fields}
+            email,
+            password,
+            **{
+                "is_staff": True,
+                "is_superuser": True,
+                "email_proven_at": timezone.now(),  # the operator vouches for it
+                **fields,
+            },
         )
 
     def get_by_natural_key(self, username: str | None) -> "User":
@@ -38,6 +46,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     default_workspace = models.ForeignKey(
         Workspace, models.SET_NULL, null=True, blank=True, related_name="default_of_users"
+    )
+    email_proven_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when a link that was sent to the address was used; empty: anyone may have it",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

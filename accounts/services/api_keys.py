@@ -11,6 +11,8 @@ from accounts.auth import api_keys
 from accounts.auth.principal import Principal
 from accounts.models import ApiKey, Membership, Workspace
 from accounts.roles import Role
+from voiceops.core.errors import Forbidden
+from voiceops.core.ip_networks import is_network_within
 
 
 def create_api_key(
@@ -25,8 +27,13 @@ def create_api_key(
     """Return the new row and the key itself, which cannot be read again.
 
     `allowed_addresses` are the IP addresses and networks that may use the key; empty allows all. A
-    key created with another key belongs to the same user as that one.
+    key created with another key belongs to the same user as that one, has its addresses and expiry
+    where none are given, and can do no more. Raises Forbidden when more is asked for.
     """
+    if principal.key is not None:
+        expires_at = expires_at or principal.key.expires_at
+        allowed_addresses = allowed_addresses or principal.key.allowed_addresses
+        _require_no_wider(principal.key, role, expires_at, allowed_addresses)
     new = api_keys.generate_key()
     creator = principal.key.created_by if principal.key else principal.user
     with transaction.atomic():
@@ -44,6 +51,22 @@ def create_api_key(
             changes["allowed_addresses"] = list(allowed_addresses)
         audit.record("api_key.created", principal=principal, target=row, changes=changes)
     return row, new.key
+
+
+def _require_no_wider(
+    maker: ApiKey, role: Role, expires_at: datetime | None, addresses: Sequence[str]
+) -> None:
+    """Raises Forbidden when a key could do more than the one that makes it."""
+    too_late = maker.expires_at and (expires_at is None or expires_at > maker.expires_at)
+    bound = tuple(maker.allowed_addresses)
+    too_wide = bound and not all(is_network_within(network, bound) for network in addresses)
+    for is_wider, what in (
+        (role > maker.role, "role"),
+        (too_late, "expiry"),
+        (too_wide, "addresses"),
+    ):
+        if is_wider:
+            raise Forbidden(f"An API key makes only keys of at most its own {what}")
 
 
 def revoke_api_key(*, key: ApiKey, principal: Principal, now: datetime) -> None:

@@ -11,8 +11,8 @@ from accounts.auth.principal import Principal
 from accounts.models import Invitation, User, Workspace
 from accounts.roles import Role
 from accounts.services import email_delivery
+from accounts.services.address_proof import EMAIL_TOKEN_LENGTH, prove_address
 from accounts.services.members import set_default_if_none
-from accounts.services.passwords import EMAIL_TOKEN_LENGTH
 from voiceops.core.errors import Conflict, NotFound
 
 INVITATION_LIFETIME = timedelta(days=7)
@@ -77,7 +77,8 @@ def accept_invitation(
     """Make the invited person a member, creating the user unless the address is known.
 
     A known user needs no password here: the token proves access to the mailbox, with which one
-    could set a new password anyway.
+    could set a new password anyway. Where the address was not proven before, everything that was
+    made with it ends, and `password` becomes the user's.
 
     Raises NotFound when the invitation was just accepted or the user is disabled.
     """
@@ -87,10 +88,14 @@ def accept_invitation(
         user = User.objects.filter(email=invitation.email).first()
         if not won or (user is not None and not user.is_active):
             raise NotFound("Invitation not found")
-        if user is None:
-            user = User.objects.create_user(invitation.email, password, name=name)
-
         workspace = invitation.workspace
+        if user is None:
+            user = User.objects.create_user(
+                invitation.email, password, name=name, email_proven_at=now
+            )
+        elif prove_address(user=user, ip=ip, now=now):
+            _hand_over(user, password, workspace)
+
         workspace.memberships.get_or_create(user=user, defaults={"role": invitation.role})
         set_default_if_none(user, workspace)
         audit.record(
@@ -100,6 +105,15 @@ def accept_invitation(
             changes={"role": Role(invitation.role).label},
         )
     return user
+
+
+def _hand_over(user: User, password: str | None, workspace: Workspace) -> None:
+    """Give an account whose address was just proven to the one who proved it."""
+    if password is not None:
+        user.set_password(password)
+    # Not the workspace of whoever registered the address: its other members may be theirs.
+    user.default_workspace = workspace
+    user.save(update_fields=["password", "default_workspace"])
 
 
 def revoke_invitation(*, invitation: Invitation, principal: Principal) -> None:

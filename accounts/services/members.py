@@ -13,7 +13,12 @@ from voiceops.core.errors import Conflict, StateForbids
 
 
 def add_member(*, workspace: Workspace, user: User, role: Role, principal: Principal) -> Membership:
-    """Make an existing user a member. Raises Conflict when they are one already."""
+    """Make an existing user a member.
+
+    Raises StateForbids when their address is not proven, and Conflict when they are a member.
+    """
+    if user.email_proven_at is None:
+        raise StateForbids("The user's e-mail address is not proven: invite them instead")
     with transaction.atomic():
         member, is_new = workspace.memberships.get_or_create(user=user, defaults={"role": role})
         if not is_new:

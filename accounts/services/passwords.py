@@ -10,9 +10,9 @@ from accounts.auth import api_keys, sessions
 from accounts.auth.principal import Principal
 from accounts.models import PasswordReset, User, canonical_email
 from accounts.services import email_delivery
+from accounts.services.address_proof import EMAIL_TOKEN_LENGTH, prove_address
 from voiceops.core.errors import Invalid, NotFound
 
-EMAIL_TOKEN_LENGTH = 32  # base62: 190 bits
 RESET_LIFETIME = timedelta(hours=1)
 RESET_EMAIL = """\
 Set a new password at {url}/auth/password/reset/confirm within one hour with this token:
@@ -78,16 +78,18 @@ def find_reset(*, token: str, now: datetime) -> PasswordReset:
 def confirm_password_reset(
     *, reset: PasswordReset, password: str, ip: str | None, now: datetime
 ) -> None:
-    """Set the password and end every session of the user.
+    """Set the password and end every session of the user; the token proves their address.
 
     Raises NotFound when another request used the token first.
     """
-    if not PasswordReset.objects.filter(pk=reset.pk, used_at=None).update(used_at=now):
-        raise NotFound("Password reset not found")
-    set_password(reset.user, password, now=now)
-    sessions.end_other_sessions(user=reset.user, keep=None, now=now)
-    principal = Principal.for_user(reset.user, ip=ip)
-    audit.record("password.reset", principal=principal, target=reset.user)
+    with transaction.atomic():
+        if not PasswordReset.objects.filter(pk=reset.pk, used_at=None).update(used_at=now):
+            raise NotFound("Password reset not found")
+        prove_address(user=reset.user, ip=ip, now=now)
+        set_password(reset.user, password, now=now)
+        sessions.end_other_sessions(user=reset.user, keep=None, now=now)
+        principal = Principal.for_user(reset.user, ip=ip)
+        audit.record("password.reset", principal=principal, target=reset.user)
 
 
 def set_password(user: User, password: str, *, now: datetime) -> None:

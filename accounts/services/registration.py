@@ -1,8 +1,10 @@
 """Registering a user with a workspace of their own."""
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts.models import User, canonical_email
+from accounts.services.address_proof import send_verification
 from accounts.services.workspaces import create_workspace
 from voiceops.core.errors import Conflict
 
@@ -19,7 +21,8 @@ def register_user(
 ) -> User:
     """Create a user who is admin of a new workspace, which is their default.
 
-    Without `workspace_name` the workspace is named after the user. Raises Conflict when the address
+    Without `workspace_name` the workspace is named after the user. An e-mail lets them prove their
+    address. Raises Conflict when the address
     is registered already.
     """
     if workspace_name is None:
@@ -34,4 +37,6 @@ def register_user(
         if User.objects.filter(email=canonical_email(email)).exists():
             raise Conflict("Email already registered") from error
         raise
+    # After the commit; one that is lost can be replaced by a reset of the password.
+    send_verification(user=user, now=timezone.now())
     return user

@@ -2,10 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Q
 
 from accounts.auth import attempt_limits
 from accounts.models import IdempotentRequest, Invitation, PasswordReset, Session
+from voiceops.core.env import parse_throttle_rate
 
 ENDED_SESSION_RETENTION = timedelta(days=30)  # for investigating a stolen token
 
@@ -24,5 +26,12 @@ def prune(*, now: datetime) -> dict[str, int]:
         "password resets": expired_resets.delete()[0],
         "invitations": unused_invitations.delete()[0],
         "idempotency keys": IdempotentRequest.objects.expired(now).delete()[0],
-        "login attempts": attempt_limits.prune(now=now),
+        "login attempts": attempt_limits.prune(now=now, window=_longest_window()),
     }
+
+
+def _longest_window() -> timedelta:
+    """Return the longest window of any limit of attempts; before its end no counter may go."""
+    texts = (settings.THROTTLE_RATES.get(scope, "") for scope in ("login", "account"))
+    rates = [rate for text in texts if (rate := parse_throttle_rate(text))]
+    return max([attempt_limits.ATTEMPT_WINDOW, *(timedelta(seconds=each) for _, each in rates)])

@@ -162,8 +162,11 @@ class AcceptInvitationView(AuthView):
         ip = client_ip(request)
         password, name = values.get("password"), values["name"]
         invitation = invitations.find_invitation(token=values["token"], now=now)
-        if not User.objects.filter(email=invitation.email).exists():
+        user = User.objects.filter(email=invitation.email).first()
+        if user is None:
             _require_password(password, user=User(email=invitation.email, name=name))
+        elif user.email_proven_at is None and password is not None:
+            validate_new_password(password, user=user)
 
         user = invitations.accept_invitation(
             invitation=invitation, password=password, name=name, ip=ip, now=now

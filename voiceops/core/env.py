@@ -18,6 +18,7 @@ KINDS_OF_VALUE = {"int": "a whole number", "float": "a number"}
 MIN_SECRET_LENGTH = 32  # characters
 # Requests, then a number of seconds, minutes, hours or days: `600/min`, `5/15min`.
 THROTTLE_RATE_PATTERN = re.compile(r"(?P<requests>[1-9]\d*)/(?P<count>\d*)(?P<unit>[smhd])[a-z]*")
+SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
@@ -110,6 +111,15 @@ class Env(environ.Env):  # type: ignore[misc]  # the library is not typed
             return read(var, default=default)
         except (ValueError, KeyError, ImproperlyConfigured) as error:
             raise ImproperlyConfigured(f"{var} is not readable. See .env.example.") from error
+
+
+def parse_throttle_rate(rate: str) -> tuple[int, int] | None:
+    """Return (requests, seconds) of a rate such as `5/15min`; None when it is none."""
+    match = THROTTLE_RATE_PATTERN.fullmatch(rate)
+    if match is None:
+        return None
+    seconds = int(match["count"] or 1) * SECONDS_PER_UNIT[match["unit"]]
+    return int(match["requests"]), seconds
 
 
 def require_strong_secrets(secrets: Mapping[str, str], examples: Mapping[str, str]) -> None:

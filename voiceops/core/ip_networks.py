@@ -44,6 +44,16 @@ def is_within(address: str | None, networks: tuple[str, ...]) -> bool:
     )
 
 
+def is_network_within(network: str, networks: tuple[str, ...]) -> bool:
+    """Whether every address of a network, or a single address, lies within one of the networks."""
+    inner = ip_network(network, strict=False)
+    return any(
+        inner.subnet_of(outer)  # type: ignore[arg-type]  # of the same version, as checked
+        for outer in _parse_networks(networks)
+        if outer.version == inner.version
+    )
+
+
 def parse_address(host: str) -> IPv4Address | IPv6Address | None:
     """Return the address a host spells, in any spelling of the C library; None for a name.
 
