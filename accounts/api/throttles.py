@@ -76,14 +76,13 @@ class AttemptLimit(Limit):
     seconds_to_wait = 0
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        key = self.get_cache_key(request, view) if self.rate is not None else None
-        if key is None:
+        rate = parse_throttle_rate(self.get_rate() or "")
+        key = self.get_cache_key(request, view) if rate else None
+        if rate is None or key is None:
             return True
+        limit, seconds = rate
         self.seconds_to_wait = attempt_limits.register_attempt(
-            key,
-            now=timezone.now(),
-            limit=int(self.num_requests or 0),
-            window=timedelta(seconds=int(self.duration or 0)),
+            key, now=timezone.now(), limit=limit, window=timedelta(seconds=seconds)
         )
         return not self.seconds_to_wait
 
