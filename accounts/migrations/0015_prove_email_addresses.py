@@ -19,7 +19,7 @@ def prove_known_addresses(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0012_give_new_workspaces_a_gap'),
+        ('accounts', '0014_add_calling_profile_and_rests'),
     ]
 
     operations = [
