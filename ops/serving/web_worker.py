@@ -1,12 +1,15 @@
 """Gunicorn's threaded worker. It refuses malformed requests in the API's own form, because they
-never reach Django.
+never reach Django, and keeps the connections of requests that were refused with their body unread.
 """
 
 import json
 import socket
+import time
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
@@ -21,9 +24,18 @@ REFUSAL_OF_ERROR = {
     errors.ParseException: (400, "Bad request"),
 }
 DEFAULT_REFUSAL = (500, "Internal server error")
+DISCARD_SECONDS = 5.0  # for the rest of a body that nobody reads
+DISCARD_CHUNK_BYTES = 65_536
+
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
+    def load_wsgi(self) -> None:
+        """Load the application, with the rest of every body read before its response is sent."""
+        super().load_wsgi()
+        self.wsgi = discard_unread_bodies(self.wsgi)
+
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Respond and close. The request is not logged, because it may contain a credential."""
         refusals = (refusal for kind, refusal in REFUSAL_OF_ERROR.items() if isinstance(exc, kind))
@@ -36,6 +48,45 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
             util.write_nonblock(client, _response(status, detail))
         except OSError:
             self.log.debug("The client had disconnected before the response was sent")
+
+
+def discard_unread_bodies(application: Application) -> Application:
+    """Wrap an application: before a response begins, drop what is left of the request's body.
+
+    Gunicorn does so afterwards, with a small limit, and then closes a connection that the client
+    may be using again already. Here the response can still say `Connection: close`.
+    """
+
+    def respond(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        response = start_response.__self__  # gunicorn's own, which knows request and socket
+
+        def start(*arguments: Any) -> Any:
+            if not _discard_body(response.req.body, response.sock):
+                response.force_close()
+            return start_response(*arguments)
+
+        return application(environ, start)
+
+    return respond
+
+
+def _discard_body(body: Any, client: socket.socket) -> bool:
+    """Read and drop the rest of a body. Returns False when it is too long or too slow."""
+    ends_at = time.monotonic() + DISCARD_SECONDS
+    discarded_bytes = 0
+    try:
+        while discarded_bytes <= settings.MAX_DISCARDED_BYTES:
+            client.settimeout(max(ends_at - time.monotonic(), 0.001))
+            chunk = body.read(DISCARD_CHUNK_BYTES)
+            if not chunk:
+                return True
+            discarded_bytes += len(chunk)
+    # A client that went away, or whose body is malformed, gets no further request answered.
+    except (OSError, errors.ParseException):
+        return False
+    finally:
+        client.settimeout(None)
+    return False
 
 
 def _response(status: int, detail: str) -> bytes:
