@@ -5,14 +5,19 @@
 `changes` holds names and new values, never a secret.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import models
+from django.utils import timezone
 
 from accounts.auth.principal import Principal
 from accounts.models import AuditEntry
 
 ActorType = AuditEntry.ActorType
+# Of one entry that needs no credentials, such as a failed login, by address and target.
+MAX_REPEATS = 10
+REPEAT_INTERVAL = timedelta(minutes=15)
 
 
 def record(
@@ -39,6 +44,19 @@ def record(
         ip=principal.ip if principal else None,
         changes=changes or {},
     )
+
+
+def is_repeated(action: str, *, principal: Principal, target: models.Model | None) -> bool:
+    """Whether a stranger has caused this entry MAX_REPEATS times lately: about the target, or from
+    the address where there is none. Then it is not written again, so that strangers can fill
+    neither the log nor a mailbox.
+    """
+    lately = AuditEntry.unscoped.filter(
+        workspace=principal.workspace, at__gt=timezone.now() - REPEAT_INTERVAL, action=action
+    )
+    of_caller = lately.filter(ip=principal.ip)
+    same = of_caller.filter(object_id=str(target.pk) if target else "")
+    return same.count() >= MAX_REPEATS
 
 
 def _actor(principal: Principal) -> dict[str, Any]:

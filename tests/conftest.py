@@ -4,8 +4,16 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import Workspace
+from ops.checking.health import collect_metrics, probe_all
 from tests import make, sandbox_server
 from tests.sandbox_server import RunningSandbox
+
+
+@pytest.fixture(autouse=True)
+def forget_answers() -> None:
+    """What a test reads must not be what an earlier one was told a second ago."""
+    probe_all.forget()
+    collect_metrics.forget()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ response is stored, encrypted because it may carry a new key or token.
 import hashlib
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -33,6 +33,9 @@ from voiceops.core.errors import Conflict, Invalid
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 MAX_KEY_LENGTH = 255
+# Of an address without credentials: stored answers must not fill the disk.
+MAX_KEYS_OF_STRANGER = 10
+STRANGER_INTERVAL = timedelta(hours=1)
 # On these paths cookies and headers, not the body, decide what the request is about.
 REFRESH_PATH = "/auth/refresh"
 LOGOUT_PATH = "/auth/logout"
@@ -43,8 +46,10 @@ def has_key(request: Any) -> bool:
     return request.method == "POST" and IDEMPOTENCY_HEADER in request.headers
 
 
-def claim(request: Request, *, now: datetime) -> IdempotentRequest | HttpResponse:
+def claim(request: Request, *, now: datetime) -> IdempotentRequest | HttpResponse | None:
     """Return the claimed row, which `store_response` completes, or the response to replay.
+
+    None for a stranger who has used MAX_KEYS_OF_STRANGER keys lately: then nothing is stored.
 
     Raises Conflict while the first request is running, or when the key was used for another one;
     Invalid for a malformed key.
@@ -56,6 +61,8 @@ def claim(request: Request, *, now: datetime) -> IdempotentRequest | HttpRespons
     fingerprint = _fingerprint(request)
     rows = IdempotentRequest.objects.filter(scope=scope, key=key)
     rows.expired(now).delete()
+    if _is_busy_stranger(request, now) and not rows.exists():
+        return None
     try:
         # A savepoint: PostgreSQL refuses further statements after a failed one.
         with transaction.atomic():
@@ -117,6 +124,15 @@ def _scope(request: Request) -> str:
         cookies = [request.COOKIES.get(name) or None for name in ("access_token", "refresh_token")]
         place += [request.headers.get("Authorization"), *cookies]
     return f"{owner}:{hashlib.sha256(json.dumps(place).encode()).hexdigest()[:20]}"
+
+
+def _is_busy_stranger(request: Request, now: datetime) -> bool:
+    """Whether an address without credentials has used as many keys lately as are stored for it."""
+    if isinstance(request.auth, Principal):
+        return False
+    lately = IdempotentRequest.objects.filter(created_at__gt=now - STRANGER_INTERVAL)
+    own = lately.filter(scope__startswith=f"ip:{client_ip(request)}:")
+    return own.count() >= MAX_KEYS_OF_STRANGER
 
 
 def _fingerprint(request: Request) -> str:

@@ -11,6 +11,7 @@ from accounts.auth.principal import Principal
 from accounts.auth.sessions import InvalidCredentialsError, TokenPair
 from accounts.models import User, Workspace, canonical_email
 
+LOGIN_FAILED = "user.login_failed"
 INVALID_CREDENTIALS = "Invalid email or password"
 
 
@@ -56,9 +57,12 @@ def record_admin_login(*, user: User, ip: str | None) -> None:
 
 
 def record_failed_login(*, user: User | None, ip: str | None) -> None:
-    """Record a failed login; `user` is None when no user has the address."""
+    """Record a failed login, unless the same failed often lately; `user` is None when no user has
+    the address.
+    """
     principal = Principal.for_user(user, ip=ip) if user else Principal(ip=ip)
-    audit.record("user.login_failed", principal=principal, target=user)
+    if not audit.is_repeated(LOGIN_FAILED, principal=principal, target=user):
+        audit.record(LOGIN_FAILED, principal=principal, target=user)
 
 
 def _check_credentials(email: str, password: str, ip: str | None) -> User:

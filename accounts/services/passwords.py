@@ -14,6 +14,7 @@ from accounts.services.address_proof import EMAIL_TOKEN_LENGTH, prove_address
 from voiceops.core.errors import Invalid, NotFound
 
 RESET_LIFETIME = timedelta(hours=1)
+RESET_REQUESTED = "password.reset_requested"
 RESET_EMAIL = """\
 Set a new password at {url}/auth/password/reset/confirm within one hour with this token:
 
@@ -38,7 +39,7 @@ def change_password(*, principal: Principal, current: str, new: str, now: dateti
 
 
 def request_password_reset(*, email: str, ip: str | None, now: datetime) -> None:
-    """Send a token to the address if a user has it.
+    """Send a token to the address if a user has it, a few times in a quarter of an hour.
 
     Neither the answer nor the time it takes reveals whether one does.
     """
@@ -46,9 +47,11 @@ def request_password_reset(*, email: str, ip: str | None, now: datetime) -> None
     user = users.select_related("default_workspace").first()
     # The same statements run for unknown addresses, as far as they can.
     token = api_keys.random_text(EMAIL_TOKEN_LENGTH)
+    principal = Principal.for_user(user, ip=ip) if user else Principal(ip=ip)
+    if audit.is_repeated(RESET_REQUESTED, principal=principal, target=user):
+        return
     with transaction.atomic():
-        principal = Principal.for_user(user, ip=ip) if user else Principal(ip=ip)
-        audit.record("password.reset_requested", principal=principal, target=user)
+        audit.record(RESET_REQUESTED, principal=principal, target=user)
         if user is not None:
             PasswordReset.objects.create(
                 user=user, token_hash=api_keys.digest(token), expires_at=now + RESET_LIFETIME

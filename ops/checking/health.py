@@ -18,8 +18,10 @@ from ops.checking.dependencies import (
     reach_livekit,
 )
 from ops.checking.metrics import CONTENT_TYPE, render_metrics
+from voiceops.core.remembered import remembered
 
 logger = logging.getLogger(__name__)
+ANSWER_SECONDS = 1.0
 # Load balancers usually allow a probe five seconds; three dependencies must fit into them.
 PROBE_TIMEOUT_SECONDS = 2
 PROBES: dict[str, Callable[[], None]] = {
@@ -44,7 +46,7 @@ def alive(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when database, broker and LiveKit can be reached, else 503 and which cannot."""
     # All are probed even if the first fails, so that one look names everything that is down.
-    checks = {name: "ok" if is_reachable(name) else "unreachable" for name in PROBES}
+    checks = probe_all()
     unreachable = [name for name, status in checks.items() if status != "ok"]
     if unreachable:
         detail = f"Not ready: {', '.join(unreachable)}"
@@ -57,7 +59,20 @@ def ready(request: HttpRequest) -> JsonResponse:
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Metrics of the whole installation in Prometheus' text format 0.0.4."""
-    return HttpResponse(render_metrics(), content_type=CONTENT_TYPE)
+    return HttpResponse(collect_metrics(), content_type=CONTENT_TYPE)
+
+
+# Anyone may ask, and as often as they like: within a second, all get the same answer.
+@remembered(seconds=ANSWER_SECONDS)
+def probe_all() -> dict[str, str]:
+    """Return `ok` or `unreachable` for each of the dependencies."""
+    return {name: "ok" if is_reachable(name) else "unreachable" for name in PROBES}
+
+
+@remembered(seconds=ANSWER_SECONDS)
+def collect_metrics() -> bytes:
+    """Return the metrics in Prometheus' text format."""
+    return render_metrics()
 
 
 def is_reachable(name: str) -> bool:

@@ -31,6 +31,8 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
+    wsgi: Application
+
     def load_wsgi(self) -> None:
         """Load the application, with the rest of every body read before its response is sent."""
         super().load_wsgi()
