@@ -26,6 +26,7 @@ CONFIG_FIELDS = (
     "ringing_timeout_seconds",
     "recording_enabled",
     "analysis",
+    "dispositions",
 )
 
 
@@ -71,6 +72,8 @@ class Agent(WorkspaceOwned):
     ringing_timeout_seconds = models.PositiveIntegerField(default=30)
     recording_enabled = models.BooleanField(default=True)
     analysis = models.JSONField(default=dict, blank=True)
+    # Nullable, because processes of the release before this column insert rows without it.
+    dispositions = models.JSONField(default=list, blank=True, null=True)
     sealed = sealed_column()
     version = models.PositiveIntegerField(default=1)
     published_version = models.PositiveIntegerField(null=True, blank=True)
@@ -92,6 +95,7 @@ class Agent(WorkspaceOwned):
         Raises crypto.DecryptError when no configured key decrypts them.
         """
         plain = {field: getattr(self, field) for field in CONFIG_FIELDS}
+        plain["dispositions"] = plain["dispositions"] or []
         return secrets.merge_secrets(
             plain, secrets.decrypt(self.sealed, table=self._meta.db_table, pk=self.pk)
         )

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from accounts.api.related_fields import WorkspaceSerializer
+from agents.dispositions import DEFAULT_DELAY_MINUTES, DEFAULT_REST_DAYS
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion, default_voicemail
 from voiceops.api.errors import FieldErrors, field_error
 from voiceops.api.fields import require_storable_json
@@ -29,6 +30,8 @@ from voiceops.api.serializers import (
 )
 
 MAX_PROMPT_LENGTH = 100_000
+MAX_DELAY_MINUTES = 60 * 24 * 30
+MAX_REST_DAYS = 3650
 # The form of RFC 5646; whether the subtags exist is not checked.
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
@@ -143,6 +146,37 @@ class AnalysisSerializer(StoredSerializer):
     fields = ListField(child=JsonObject(), max_length=100, required=False)  # type: ignore[assignment]
 
 
+class ConsequenceSerializer(StoredSerializer):
+    """What a disposition leads to.
+
+    `retry` calls again after `delay_minutes`; `callback` plans a call then; `rest` calls the number
+    from no batch for some `days`; `suppress` never again; `review` leaves it to an operator.
+    """
+
+    type = Choice(choices=["finish", "retry", "callback", "suppress", "rest", "review"])
+    delay_minutes = Number(
+        min_value=0,
+        max_value=MAX_DELAY_MINUTES,
+        required=False,
+        help_text=f"of `retry` and `callback`, {DEFAULT_DELAY_MINUTES} without it",
+    )
+    days = Integer(
+        min_value=1,
+        max_value=MAX_REST_DAYS,
+        required=False,
+        help_text=f"of `rest`, {DEFAULT_REST_DAYS} without it",
+    )
+
+
+class DispositionSerializer(StoredSerializer):
+    """How a call may have gone, in the agent's own words."""
+
+    name = Text(max_length=64, help_text="what reports and `POST /calls/{id}/disposition` use")
+    # The stubs see a plain attribute; the metaclass makes it a field.
+    label = Text(max_length=200, allow_blank=True, required=False)  # type: ignore[assignment]
+    consequence = ConsequenceSerializer(required=False)
+
+
 class AgentSerializer(WorkspaceSerializer):
     name = Text(max_length=200)
     system_prompt = VerbatimText(max_length=MAX_PROMPT_LENGTH)
@@ -160,6 +194,7 @@ class AgentSerializer(WorkspaceSerializer):
     ringing_timeout_seconds = Integer(min_value=15, max_value=60, default=30)
     recording_enabled = Boolean(default=True)
     analysis = AnalysisSerializer(default=dict)
+    dispositions = DispositionSerializer(many=True, max_length=50, default=list)  # type: ignore[call-arg]
 
     class Meta:
         model = Agent
@@ -175,6 +210,9 @@ class AgentSerializer(WorkspaceSerializer):
 
     def validate_tools(self, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return _require_unique_names(tools)
+
+    def validate_dispositions(self, dispositions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return _require_unique_names(dispositions)
 
     def validate_variables(self, variables: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return _require_unique_names(variables)
@@ -195,6 +233,7 @@ class AgentVersionSerializer(AgentSerializer):
         created_at = self.fields["created_at"].to_representation(instance.created_at)
         return {
             "version": instance.number,
+            "dispositions": [],
             **instance.config_with_secrets(),
             "created_at": created_at,
         }

@@ -31,6 +31,7 @@ TIMELINE_TYPES = (
     "ended",
     "recording_ready",
     "analysis",
+    "disposition",
 )
 WEBHOOK_TYPE_OF = {
     "answered": "call.answered",
@@ -57,6 +58,8 @@ RECIPIENT_EVENT_FIELDS = (
     "reason",
     "attempts",
     "outcome",
+    "disposition",
+    "disposition_by",
     "last_call_id",
 )
 
@@ -120,6 +123,13 @@ def _events_of_row(row: CallEvent, call: Call) -> Iterator[DomainEvent]:
         data = {**serialize_call(call), "analysis": serialize_analysis(row)}
         key = f"call.analyzed:{row.pk}"
         yield DomainEvent(call.workspace_id, "call.analyzed", key, row.at, data)
+        return
+    if row.type == "disposition":
+        data = {**serialize_call(call), "note": row.data.get("note") or None}
+        key = f"call.disposition:{row.pk}"
+        # A word that was not accepted has nobody who set it.
+        if row.data.get("by"):
+            yield DomainEvent(call.workspace_id, "call.disposition", key, row.at, data)
         return
     if call.dialed_at is not None and row.type != "recording_ready":
         yield _call_event(call, "call.started", call.dialed_at)

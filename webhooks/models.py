@@ -15,6 +15,7 @@ EVENTS = (
     "call.ended",
     "call.recording_ready",
     "call.analyzed",
+    "call.disposition",
     "batch.started",
     "batch.paused",
     "batch.resumed",

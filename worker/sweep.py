@@ -18,6 +18,7 @@ ROUNDS = (
     telephony.close_unused_web_calls,
     batches.mark_recipients_in_call,
     batches.settle_ended_calls,
+    batches.apply_dispositions,
     batches.complete_batches,
     telephony.clean_provisioning,  # last, because it may have to wait for LiveKit and Twilio
 )

@@ -6,7 +6,7 @@ names are part of the installed base: a running worker of the previous release m
 
 from celery import shared_task
 
-from batches.services import imports, opt_outs
+from batches.services import dispositions, imports, opt_outs
 from voiceops.core import task_queue
 from worker import dispatcher, lifecycle, sweep
 
@@ -40,5 +40,6 @@ def run_sweep_task() -> None:
 
 @shared_task(name=task_queue.SUPPRESS_OPT_OUTS)
 def suppress_opt_outs_task() -> None:
-    """Suppress the numbers of callees who asked not to be called again."""
+    """Suppress the numbers of callees who asked not to be called again; apply dispositions."""
     opt_outs.suppress_opt_outs()
+    dispositions.apply_dispositions()

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 # Outcomes that the next attempt may change. A wrong number stays wrong, and a refusal is respected.
-RETRYABLE_OUTCOMES = ("busy", "no_answer", "voicemail", "carrier_error")
+RETRYABLE_OUTCOMES = ("busy", "no_answer", "voicemail", "screened", "carrier_error")
 MAX_RETRY_ATTEMPTS = 10
 MAX_RETRY_DELAY_MINUTES = 60 * 24 * 7
 

@@ -13,8 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, prefetch_related_objects
 
+from agents.dispositions import consequence_of
 from batches.dialing import circuit_breaker
 from batches.dialing.frequency import gap_ends_at
 from batches.dialing.settlement_rules import (
@@ -50,6 +51,7 @@ def settle_calls() -> Settlement:
         ready = ready_to_settle(now).order_by("ended_at")
         # Those that another process has locked are being settled there.
         calls = list(ready.select_for_update(skip_locked=True)[:SETTLEMENT_CHUNK_CALLS])
+        load_versions(calls)
         if calls:
             settle_chunk(calls, now)
     batch_ids = {call.batch_id for call in calls if call.batch_id}
@@ -84,6 +86,7 @@ def settle_chunk(calls: Sequence[Call], now: datetime) -> None:
     """
     batches = update_breakers(calls, now)
     write_changes(decide_changes(calls, batches, now))
+    record_dispositions(calls)
     Call.unscoped.filter(pk__in=[call.pk for call in calls]).update(settled_at=now)
 
 
@@ -156,6 +159,7 @@ def call_facts(call: Call, now: datetime) -> CallFacts:
         was_sent=call.dialed_at is not None,
         was_hung_up=call.hung_up_by is not None,
         gap_ends_at=gap_ends_at(call, now) if call.end_reason == "min_gap" else None,
+        consequence=consequence_of(call.agent_version, call.disposition),
     )
 
 
@@ -169,6 +173,20 @@ def write_changes(changes: Mapping[RecipientChange, list[UUID]]) -> None:
             due_at=change.due_at,
         )
         Recipient.unscoped.filter(pk__in=ids).update(**columns)
+
+
+def load_versions(calls: Sequence[Call]) -> None:
+    """Load the agents' versions of calls with a disposition; most have none."""
+    prefetch_related_objects([call for call in calls if call.disposition], "agent_version")
+
+
+def record_dispositions(calls: Iterable[Call]) -> None:
+    """Copy the calls' dispositions to their recipients."""
+    for call in calls:
+        if call.disposition is not None:
+            Recipient.unscoped.filter(pk__in=[call.recipient_id], last_call_id=call.pk).update(
+                disposition=call.disposition, disposition_by=call.disposition_by
+            )
 
 
 def mark_in_call() -> None:

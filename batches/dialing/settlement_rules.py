@@ -5,11 +5,11 @@ state, whichever it is.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from batches.dialing.retry_policy import retry_at
+from batches.dialing.retry_policy import MAX_RETRY_ATTEMPTS, retry_at
 from batches.domain import recipient_transitions as transitions
 from batches.models.recipients import RecipientStatus
 from telephony.domain.dial_verdicts import BY_REASON, IN_DOUBT, Blame, Verdict
@@ -31,6 +31,7 @@ ADMISSION_REFUSALS = frozenset(
     }
 )
 TEMPORARY_REFUSALS = frozenset({"window_closed", "min_gap"})
+DISPOSITION = "disposition"
 WINDOW_CHECK_INTERVAL = timedelta(seconds=60)
 
 # INVITEs that failed at the trunk or carrier; after so many the recipient fails.
@@ -49,6 +50,7 @@ class CallFacts:
     was_sent: bool  # whether an INVITE left
     was_hung_up: bool  # by an operator or the agent, not by the dialer
     gap_ends_at: datetime | None = None  # of a call refused for `min_gap`
+    consequence: Mapping[str, Any] | None = None  # of the call's disposition (agents/dispositions)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -61,9 +63,14 @@ class CallFacts:
         return self.outcome in (Outcome.ANSWERED, Outcome.VOICEMAIL)
 
     @property
+    def was_picked_up(self) -> bool:
+        """Whether the call was answered, if only by a call screener that put nobody through."""
+        return self.was_answered or self.outcome == Outcome.SCREENED
+
+    @property
     def may_be_uncounted(self) -> bool:
         """Whether the call may have cost the recipient nothing."""
-        return not self.was_answered and not (self.counts and self.verdict is not None)
+        return not self.was_picked_up and not (self.counts and self.verdict is not None)
 
 
 @dataclass(frozen=True)
@@ -104,8 +111,12 @@ def decide(
         return RecipientChange(
             transitions.PUT_IN_REVIEW, IN_DOUBT.reason, call.outcome, recipient.attempts
         )
+    if call.consequence is not None and call.was_picked_up:
+        return _after_disposition(call, call.consequence, recipient, batch, now)
     if call.was_answered:
         return _after_answer(call, recipient, batch, now)
+    if call.outcome == Outcome.SCREENED:
+        return _after_attempt(replace(call, end_reason="screened"), recipient, batch, now)
     if call.outcome == Outcome.CANCELLED and call.was_hung_up:
         # The callee's phone may have rung, so it is an attempt if the INVITE left.
         attempts = recipient.attempts + call.was_sent
@@ -137,6 +148,28 @@ def _after_answer(
     return RecipientChange(
         transitions.COMPLETE_RECIPIENT, None, call.outcome, recipient.attempts + 1
     )
+
+
+def _after_disposition(
+    call: CallFacts,
+    consequence: Mapping[str, Any],
+    recipient: RecipientFacts,
+    batch: BatchFacts,
+    now: datetime,
+) -> RecipientChange:
+    """What the agent's disposition orders comes before the batch's retries.
+
+    A suppression and a rest are made elsewhere (`batches/services/dispositions.py`).
+    """
+    attempts = recipient.attempts + 1
+    if consequence["type"] == "review":
+        return RecipientChange(transitions.PUT_IN_REVIEW, DISPOSITION, call.outcome, attempts)
+    if consequence["type"] in ("retry", "callback") and attempts < MAX_RETRY_ATTEMPTS:
+        if batch.is_stopped:
+            return RecipientChange(transitions.CANCEL, DISPOSITION, call.outcome, attempts)
+        due_at = now + timedelta(minutes=consequence["delay_minutes"])
+        return RecipientChange(transitions.RETRY, DISPOSITION, call.outcome, attempts, due_at)
+    return RecipientChange(transitions.COMPLETE_RECIPIENT, None, call.outcome, attempts)
 
 
 def _after_attempt(

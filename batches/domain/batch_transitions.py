@@ -127,6 +127,14 @@ RESTART = Transition(
     sets=("ended_at",),
 )
 
+RESTART_AFTERWARDS = Transition(
+    "apply_dispositions",
+    since=(Status.COMPLETED,),
+    to=Status.RUNNING,
+    evidence="the disposition of a call that has ended asks for another",
+    sets=("ended_at",),
+)
+
 BATCH_TRANSITIONS = (
     FINISH_IMPORT,
     FAIL_IMPORT,
@@ -143,6 +151,7 @@ BATCH_TRANSITIONS = (
     COMPLETE_BATCH,
     REOPEN,
     RESTART,
+    RESTART_AFTERWARDS,
 )
 
 

@@ -96,6 +96,27 @@ CANCEL_WAITING = Transition(
     evidence="the batch was stopped",
     sets=("reason", "due_at", "unreported_at"),
 )
+FINISH_AFTERWARDS = Transition(
+    "apply_dispositions",
+    since=(*Status.waiting(), Status.REVIEW),
+    to=Status.COMPLETED,
+    evidence="the disposition of its last call says that no other follows",
+    sets=("reason", "due_at", "unreported_at"),
+)
+RETRY_AFTERWARDS = Transition(
+    "apply_dispositions",
+    since=(Status.RETRYING, Status.COMPLETED, Status.FAILED, Status.REVIEW),
+    to=Status.RETRYING,
+    evidence="the disposition of its last call asks for another",
+    sets=("reason", "due_at", "unreported_at"),
+)
+REVIEW_AFTERWARDS = Transition(
+    "apply_dispositions",
+    since=(*Status.waiting(), Status.COMPLETED, Status.FAILED),
+    to=Status.REVIEW,
+    evidence="the disposition of its last call leaves it to an operator",
+    sets=("reason", "due_at", "unreported_at"),
+)
 RELEASE_FIRST = Transition(
     "release_recipient",
     since=(Status.REVIEW,),
@@ -168,6 +189,9 @@ RECIPIENT_TRANSITIONS = (
     ENTER_CALL,
     *SETTLEMENTS,
     CANCEL_WAITING,
+    FINISH_AFTERWARDS,
+    RETRY_AFTERWARDS,
+    REVIEW_AFTERWARDS,
     RELEASE_FIRST,
     RELEASE,
     CLOSE,

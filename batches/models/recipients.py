@@ -89,6 +89,12 @@ class Recipient(WorkspaceOwned):
         default=0, help_text="calls so far, with those that do not count"
     )
     outcome = models.CharField(max_length=16, null=True, blank=True)
+    disposition = models.CharField(
+        max_length=64, null=True, blank=True, help_text="of its last call, in the agent's words"
+    )
+    disposition_by = models.CharField(
+        max_length=8, null=True, blank=True, help_text="agent, analysis, operator"
+    )
     due_at = models.DateTimeField(null=True, blank=True)
     # What a call's end finishes is found by its call instead.
     unreported_at = models.DateTimeField(

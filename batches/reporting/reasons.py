@@ -118,6 +118,10 @@ EXPLANATIONS: dict[str, Explanation] = {
         "Nobody can prove whether the phone rang.",
         "Release the recipient to call it again, or close it.",
     ),
+    "disposition": Explanation(
+        "The disposition of the last call asks for it.",
+        "Release the recipient to call it again, or close it, if it is in review.",
+    ),
     "variables_too_long": Explanation(
         "The variables are longer than LiveKit takes (512 KiB with the agent's settings).",
         "Shorten the row's values, and append it again.",

@@ -50,6 +50,8 @@ class RecipientSerializer(WorkspaceSerializer):
             "reason",
             "attempts",
             "outcome",
+            "disposition",
+            "disposition_by",
             "next_attempt_at",
             "last_call_id",
         ]

@@ -6,7 +6,7 @@ when and in which order they run.
 
 from batches.dialing import settlement
 from batches.importing.lease import find_overdue_imports
-from batches.services import automatic_start, opt_outs
+from batches.services import automatic_start, dispositions, opt_outs
 from batches.services.imports import import_batch
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
@@ -18,6 +18,11 @@ MAX_SETTLED_CHUNKS = 50  # per round; the next round goes on
 def suppress_opt_outs() -> None:
     """Suppress the numbers of callees who asked during a call not to be called again."""
     opt_outs.suppress_opt_outs()
+
+
+def apply_dispositions() -> None:
+    """Carry out what the dispositions of ended calls order."""
+    dispositions.apply_dispositions()
 
 
 def start_due_batches() -> None:

@@ -28,6 +28,7 @@ STAGES = {
 OUTCOME_COLOURS = {
     "answered": "success",
     "voicemail": "info",
+    "screened": "info",
     "unknown": "danger",
     "trunk_error": "danger",
 }
@@ -102,6 +103,7 @@ class CallAdmin(ReadOnlyAdmin):
                     ("end_reason", "hung_up_by"),
                     ("sip_status_code", "sip_status"),
                     ("detected", "duration"),
+                    ("disposition", "disposition_by"),
                     "listen",
                 )
             },

@@ -153,20 +153,33 @@ def _record_late_answer(
         call.touch(at, sip_call_id=sip_call_id, dialed_at=dialed_at)
 
 
+def outcome_of_answer(detected: str | None) -> Outcome:
+    """Return the outcome of an answered call, by what was detected."""
+    outcomes = {"machine": Outcome.VOICEMAIL, "screened": Outcome.SCREENED}
+    return outcomes.get(detected or "", Outcome.ANSWERED)
+
+
 def mark_detected(call: Call, *, kind: str, at: datetime) -> None:
     """Record what answered: human, machine, uncertain or screened. It decides the outcome.
 
-    A report that comes after the end still makes the call voicemail, until the batch has settled
-    it; after that it raises an alarm.
+    A screener that puts the call through is followed by a human, and never the other way round. A
+    report that comes after the end still decides the outcome, until the batch has settled the call;
+    after that it raises an alarm.
     """
     still_up = Call.unscoped.filter(pk=call.pk).exclude(stage=Stage.ENDED)
+    if kind == "screened":
+        still_up = still_up.exclude(detected="human")
     if still_up.update(detected=kind, heard_at=at):
         call.detected = kind
         return
-    outcome = Outcome.VOICEMAIL if kind == "machine" else Outcome.ANSWERED
+    call.refresh_from_db(fields=["stage", "detected"])
+    if (call.detected, kind) == ("human", "screened"):
+        return
+    outcome = outcome_of_answer(kind)
     # Settlement reads the outcome once; a later change would contradict what the batch counted.
+    unknown = Q(detected=None) if kind != "human" else Q(detected=None) | Q(detected="screened")
     unsettled = Call.unscoped.filter(
-        pk=call.pk, detected=None, answered_at__isnull=False, settled_at=None
+        unknown, pk=call.pk, stage=Stage.ENDED, answered_at__isnull=False, settled_at=None
     )
     if unsettled.update(detected=kind, outcome=outcome):
         call.detected = kind
@@ -216,7 +229,7 @@ def _end_as_detected(call: Call, **changes: Any) -> bool:
     what we know, and read again when it differs.
     """
     while True:
-        outcome = Outcome.VOICEMAIL if call.detected == "machine" else Outcome.ANSWERED
+        outcome = outcome_of_answer(call.detected)
         given = Q(detected=call.detected)
         if HUNG_UP.move(call, given=given, outcome=outcome, **changes):
             return True

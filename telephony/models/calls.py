@@ -54,6 +54,7 @@ class Stage(models.TextChoices):
 class Outcome(models.TextChoices):
     ANSWERED = "answered"
     VOICEMAIL = "voicemail"
+    SCREENED = "screened"
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     DECLINED = "declined"
@@ -172,6 +173,15 @@ class Call(WorkspaceOwned):
         "null once the number is suppressed",
     )
 
+    # how it went, in the agent's own words
+    disposition = models.CharField(max_length=64, null=True, blank=True)
+    disposition_by = models.CharField(
+        max_length=8, null=True, blank=True, help_text="agent, analysis, operator"
+    )
+    disposition_at = models.DateTimeField(
+        null=True, blank=True, help_text="when it was set; null once its consequence is carried out"
+    )
+
     # what the carrier answered
     sip_call_id = models.CharField(max_length=64, blank=True, default="")
     sip_status_code = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -244,6 +254,11 @@ class Call(WorkspaceOwned):
             ),
             models.Index(
                 fields=["opt_out_at"], name="call_opting_out", condition=Q(opt_out_at__isnull=False)
+            ),
+            models.Index(
+                fields=["disposition_at"],
+                name="call_disposing",
+                condition=Q(disposition_at__isnull=False),
             ),
             # Stays small however many calls there are, because settled rows leave it.
             models.Index(

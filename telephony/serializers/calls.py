@@ -47,6 +47,8 @@ COLUMN_BY_FIELD = {
     "sip_status": "sip_status",
     "variables": "variables",
     "metadata": "metadata",
+    "disposition": "disposition",
+    "disposition_by": "disposition_by",
     "has_recording": "has_recording",
     "created_at": "created_at",
     "dialed_at": "dialed_at",
@@ -105,6 +107,12 @@ class CallSerializer(StrictSerializer):
     sip_status = serializers.CharField(read_only=True, allow_null=True)
     variables = serializers.DictField(read_only=True)
     metadata = serializers.DictField(read_only=True)
+    disposition = serializers.CharField(
+        read_only=True, allow_null=True, help_text="how it went, one of the agent's dispositions"
+    )
+    disposition_by = serializers.ChoiceField(
+        ["agent", "analysis", "operator"], read_only=True, allow_null=True
+    )
     has_recording = serializers.BooleanField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     dialed_at = serializers.DateTimeField(read_only=True, allow_null=True)
@@ -142,6 +150,17 @@ class WebCallSerializer(StrictSerializer):
 
 class TransferSerializer(StrictSerializer):
     to = Phone(max_length=64)
+
+
+class CallDispositionSerializer(StrictSerializer):
+    """The body of `POST /calls/{id}/disposition`: one of the agent's dispositions."""
+
+    name = Text(max_length=64)
+
+    def get_fields(self) -> dict[str, Any]:
+        # The API's name of a remark.
+        remark = Text(max_length=2000, required=False, allow_blank=True)
+        return {**super().get_fields(), "note": remark}
 
 
 class DtmfKeys(Text):

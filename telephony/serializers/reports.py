@@ -96,8 +96,12 @@ class TurnEvent(Event):
     type: Literal["turn"]
     role: ShortText
     text: LongText
-    started_at: Timestamp
+    started_at: Timestamp = None  # type: ignore[assignment]  # null is refused, absence is not
     interrupted: bool = False
+
+    def data(self) -> dict[str, Any]:
+        # A turn that does not say when it began is dated by its report.
+        return {**super().data(), "started_at": self.started_at or self.at}
 
 
 class ToolCall(Event):
@@ -115,6 +119,17 @@ class Usage(Event):
     model_config = ConfigDict(extra="allow")
 
     type: Literal["usage"]
+
+
+class Disposition(Event):
+    """How the call went: one of the agent's dispositions; others are kept in the timeline only."""
+
+    type: Literal["disposition"]
+    name: Name
+    remark: LongText = Field(default="", alias="note")
+
+    def data(self) -> dict[str, Any]:
+        return {"name": self.name, "note": self.remark}
 
 
 class DepartureEvent(Event):
@@ -152,7 +167,8 @@ AnyEvent: TypeAlias = Annotated[
     | Usage
     | CalleeLeft
     | Ended
-    | Analysis,
+    | Analysis
+    | Disposition,
     Field(discriminator="type"),
 ]
 

@@ -20,6 +20,7 @@ from telephony.domain import call_states
 from telephony.domain.disconnect_reasons import Ending, ending_for
 from telephony.domain.timeline import TICK, build_event, clamp_to_timeline
 from telephony.models import Call, CallEvent, Direction, Stage, Turn
+from telephony.services import dispositions
 from voiceops.core import task_queue
 from voiceops.core.errors import NotFound
 
@@ -27,6 +28,8 @@ from voiceops.core.errors import NotFound
 AGENT_SEEN_INTERVAL = timedelta(seconds=1)
 # Tools with which an agent reports that the callee asked not to be called again.
 OPT_OUT_TOOLS = ("opt_out", "do_not_call")
+# Tools with which an agent sets the call's disposition, as their argument `name`.
+DISPOSITION_TOOLS = ("set_disposition", "disposition")
 DETECTION_TEXTS = {
     "human": "A person answered",
     "machine": "An answering machine answered",
@@ -184,7 +187,9 @@ def _handle_callee_answered(event: ReportEvent, context: ReportContext) -> bool:
 def _handle_detected(event: ReportEvent, context: ReportContext) -> bool:
     answered = _handle_callee_answered(event, context)
     kind = event.data["kind"]
-    if context.call.detected != kind:
+    # A repeated report must not undo what was detected since.
+    known = context.call.detected
+    if known != kind and (known is None or not is_recorded(event, context.call)):
         call_states.mark_detected(context.call, kind=kind, at=context.call_time(event))
     at = clamp_to_timeline(context.call, context.timeline_time(event))
     context.add_event(event, DETECTION_TEXTS[kind], at=at)
@@ -209,10 +214,36 @@ def _handle_tool_call(event: ReportEvent, context: ReportContext) -> bool:
     name = event.data["name"]
     context.add_event(event, f"The agent used {name}")
     # A repeated report must not request the suppression again after it was carried out.
+    arguments = event.data.get("arguments")
+    if name in DISPOSITION_TOOLS and isinstance(arguments, Mapping):
+        given = arguments.get("name") or arguments.get("disposition")
+        _set_disposition(event, context, given, by=dispositions.AGENT)
     if name in OPT_OUT_TOOLS and not call.is_web and not is_recorded(event, call):
         Call.unscoped.filter(pk=call.pk).update(opt_out_at=context.call_time(event))
         task_queue.enqueue_on_commit(task_queue.SUPPRESS_OPT_OUTS)
     return False
+
+
+def _handle_disposition(event: ReportEvent, context: ReportContext) -> bool:
+    _set_disposition(event, context, event.data["name"], by=dispositions.AGENT)
+    return False
+
+
+def _set_disposition(event: ReportEvent, context: ReportContext, name: object, *, by: str) -> None:
+    """Set the disposition that an event names. A repeated report must not set it again."""
+    call = context.call
+    if is_recorded(event, call):
+        return
+    was_set = dispositions.record_reported(
+        call,
+        name=name,
+        by=by,
+        at=context.call_time(event),
+        remark=str(event.data.get("note") or ""),
+        report_id=event.id if event.type == "disposition" else None,
+    )
+    if event.type == "disposition" and not was_set:
+        context.add_event(event, f"The agent reported a disposition that was not accepted: {name}")
 
 
 def _handle_usage(event: ReportEvent, context: ReportContext) -> bool:
@@ -222,6 +253,8 @@ def _handle_usage(event: ReportEvent, context: ReportContext) -> bool:
 
 def _handle_analysis(event: ReportEvent, context: ReportContext) -> bool:
     """Add the analysis to the timeline, from which the API and webhooks read it."""
+    if found := event.data["fields"].get("disposition"):
+        _set_disposition(event, context, found, by=dispositions.ANALYSIS)
     context.add_event(event, "The agent analysed the call")
     return False
 
@@ -272,6 +305,7 @@ REPORT_HANDLERS: dict[str, Handler] = {
     "turn": _handle_turn,
     "tool_call": _handle_tool_call,
     "usage": _handle_usage,
+    "disposition": _handle_disposition,
     "callee_left": _handle_callee_left,
     "ended": _handle_ended,
     "analysis": _handle_analysis,

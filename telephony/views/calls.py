@@ -16,6 +16,7 @@ from telephony.models import LISTED, Call
 from telephony.serializers.calls import (
     CALL_COLUMNS,
     BrowserTokenSerializer,
+    CallDispositionSerializer,
     CallOrderSerializer,
     CallQuery,
     CallSerializer,
@@ -25,7 +26,7 @@ from telephony.serializers.calls import (
     serialize_call,
     serialize_row,
 )
-from telephony.services import call_control, call_listing, calls, web_calls
+from telephony.services import call_control, call_listing, calls, dispositions, web_calls
 from telephony.services.calls import CallOrder
 
 
@@ -79,6 +80,7 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
         "hangup": Role.MANAGER,
         "transfer": Role.MANAGER,
         "dtmf": Role.MANAGER,
+        "disposition": Role.MANAGER,
         "web": Role.MANAGER,
     }
 
@@ -97,6 +99,7 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
             "create": CallOrderSerializer,
             "transfer": TransferSerializer,
             "dtmf": DtmfSerializer,
+            "disposition": CallDispositionSerializer,
             "web": WebCallSerializer,
         }
         kind: type[BaseSerializer[Any]] = kinds.get(self.action, CallSerializer)
@@ -131,6 +134,17 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
         call = self.get_object()
         to = self.validate_body()["to"]
         call = call_control.transfer_call(call=call, to=to, principal=self.principal)
+        return Response(serialize_call(call))
+
+    @extend_schema(responses=CallSerializer)
+    @action(detail=True, methods=["post"])
+    def disposition(self, request: Request, pk: str) -> Response:
+        """Sets how the call went, instead of what the agent has set; its consequence follows."""
+        call = self.get_object()
+        body = self.validate_body()
+        dispositions.set_disposition(
+            call=call, name=body["name"], remark=body.get("note", ""), principal=self.principal
+        )
         return Response(serialize_call(call))
 
     @extend_schema(responses=CallSerializer)

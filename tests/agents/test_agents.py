@@ -25,6 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "ringing_timeout_seconds": 30,
     "recording_enabled": True,
     "analysis": {},
+    "dispositions": [],
 }
 FULL: dict[str, Any] = {
     "name": "Reminder",
@@ -53,6 +54,9 @@ FULL: dict[str, Any] = {
     "ringing_timeout_seconds": 45,
     "recording_enabled": False,
     "analysis": {"summary": True, "fields": [{"name": "mood", "type": "string"}]},
+    "dispositions": [
+        {"name": "later", "label": "Later", "consequence": {"type": "retry", "delay_minutes": 30}}
+    ],
 }
 
 

@@ -262,6 +262,8 @@ def test_recipient_is_finished_when_no_attempt_follows(
             "reason": None,
             "attempts": 1,
             "outcome": None,
+            "disposition": None,
+            "disposition_by": None,
             "last_call_id": str(call.pk),
         }
 

@@ -60,6 +60,8 @@ def test_recipients_of_a_stopped_batch_are_finished_once(
         "reason": "batch_stopped",
         "attempts": 0,
         "outcome": None,
+        "disposition": None,
+        "disposition_by": None,
         "last_call_id": None,
     }
 

@@ -51,6 +51,8 @@ def test_call_has_the_documented_fields(ours: Workspace) -> None:
         "sip_status": "OK",
         "variables": {"name": "Ada"},
         "metadata": {"crm": 7},
+        "disposition": None,
+        "disposition_by": None,
         "has_recording": True,
         "created_at": call.created_at.isoformat().replace("+00:00", "Z"),
         "dialed_at": "2026-11-23T12:00:00Z",

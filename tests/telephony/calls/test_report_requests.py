@@ -127,7 +127,6 @@ def invalid(loc: list[Any], msg: str, kind: str) -> dict[str, Any]:
                 invalid(["events", 2, "at"], "field required", "value_error.missing"),
                 invalid(["events", 2, "role"], "field required", "value_error.missing"),
                 invalid(["events", 2, "text"], "field required", "value_error.missing"),
-                invalid(["events", 2, "started_at"], "field required", "value_error.missing"),
             ],
         ),
         (
