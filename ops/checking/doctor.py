@@ -12,6 +12,7 @@ from ops.checking.installation_checks import (
 from ops.checking.service_checks import (
     check_broker,
     check_database,
+    check_egress,
     check_livekit,
     check_storage,
     check_twilio,
@@ -26,6 +27,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     check_livekit,
     check_twilio,
     check_storage,
+    check_egress,
     check_webhook,
     check_secrets,
 )

@@ -22,6 +22,9 @@ from ops.checking.dependencies import (
 from ops.checking.findings import Finding, bad, join_first, ok, warning
 from telephony.clients import recording_storage
 from telephony.clients.livekit import trunks as livekit_trunks
+from telephony.clients.livekit.egress import try_egress
+from telephony.clients.livekit.errors import is_timeout
+from telephony.clients.livekit.session import run_in_session
 from telephony.clients.twilio.client import Twilio
 from telephony.models import PhoneNumber
 from telephony.services.purchase import list_twilio_tags
@@ -112,6 +115,23 @@ def check_storage() -> Finding:
     if not same:
         return bad(name, f"{place} was written, but a signed link returns something else", fix)
     return ok(name, f"{place} can be written and read")
+
+
+def check_egress() -> Finding:
+    """Whether a recording can be started: LiveKit accepts everything else without an egress."""
+    name = "egress"
+    try:
+        livekit_trunks.find_all_trunks()
+    except ProviderError:
+        return warning(name, "not checked", "LiveKit must respond first")
+    try:
+        run_in_session(try_egress)
+    except ProviderError as error:
+        if is_timeout(error):
+            fix = "run livekit-egress with LiveKit's Redis, or set recording_enabled to false"
+            return bad(name, "no egress service answers, so no call is recorded", fix)
+        return bad(name, str(error), "check LiveKit's egress service and the S3_* settings")
+    return ok(name, "a recording was started and stopped")
 
 
 def check_webhook() -> Finding:

@@ -7,8 +7,9 @@ of an egress.
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +19,10 @@ from django.db.models import Q
 from agents.models import AgentVersion
 from telephony.clients import recording_storage
 from telephony.clients.livekit.egress import find_egress, start_egress
+from telephony.clients.livekit.errors import is_timeout
 from telephony.clients.livekit.session import LiveKit
 from telephony.domain import timeline
+from telephony.domain.late_evidence import LEFT_UNNOTICED, correct_end
 from telephony.models import Call, Direction, Recording, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
@@ -35,9 +38,16 @@ EGRESS_DONE = ("EGRESS_COMPLETE", "EGRESS_LIMIT_REACHED")
 EGRESS_FAILED = ("EGRESS_FAILED", "EGRESS_ABORTED")
 RECORDING_WEBHOOK_GRACE = timedelta(seconds=10)  # before LiveKit is asked
 RECORDING_LOOKBACK = timedelta(hours=1)  # after a call's end; older ones are not asked about
+RECORDING_GIVE_UP = timedelta(minutes=2)  # after a call's end, while LiveKit cannot be asked
+NO_EGRESS_SERVICE = "no egress service answers LiveKit"
+NOT_STARTED_EVENT_ID = "vo:recording_not_started"
 RECORDINGS_PER_ROUND = 50
 MAX_PARALLEL_EGRESS_REQUESTS = 10
 NANOSECONDS_PER_SECOND = 1e9
+
+# While no egress service answers, every start would hold up the sweep for ten seconds.
+EGRESS_PAUSE_SECONDS = 60.0
+_pause = {"starts_until": 0.0}  # monotonic
 
 # Whether a version records. Versions never change, so entries never become stale.
 _recording_by_version: dict[UUID, bool] = {}
@@ -76,7 +86,31 @@ async def _try_start(livekit: LiveKit, call: Call) -> None:
     try:
         await ensure_recording(livekit, call)
     except ProviderError as error:
-        logger.warning("The recording of call %s could not be started: %s", call.pk, error)
+        try:
+            async with OrmThread() as db:
+                await db(record_failed_start, call, error)
+        except (OperationalError, InterfaceError):
+            logger.warning("The recording of call %s could not be started: %s", call.pk, error)
+
+
+def record_failed_start(call: Call, error: ProviderError) -> None:
+    """Report in the timeline, once, that the recording did not start. It is tried again.
+
+    Without an egress service LiveKit does not answer the request at all.
+    """
+    logger.warning("The recording of call %s could not be started: %s", call.pk, error)
+    reason = str(error)
+    if is_timeout(error):
+        reason = NO_EGRESS_SERVICE
+        _pause["starts_until"] = time.monotonic() + EGRESS_PAUSE_SECONDS
+    timeline.add_event(
+        call,
+        type="recording_failed",
+        text=f"The recording could not be started: {reason}",
+        at=database_now(),
+        data={"error": reason},
+        external_id=NOT_STARTED_EVENT_ID,
+    )
 
 
 async def ensure_recording(livekit: LiveKit, call: Call) -> list[dict[str, Any]]:
@@ -139,8 +173,20 @@ def _mark_ready(call: Call, info: Mapping[str, Any], file: Mapping[str, Any], at
             error="",
         )
         if became_ready:
+            _correct_unseen_end(call, info)
             Call.unscoped.filter(pk=call.pk).update(has_recording=True)
             timeline.add_event(call, type="recording_ready", text="The recording is ready", at=at)
+
+
+def _correct_unseen_end(call: Call, info: Mapping[str, Any]) -> None:
+    """Take the egress's end for that of a call whose end no source saw, where it is the earlier."""
+    ended_ns = int(info.get("endedAt") or 0)
+    fresh = Call.unscoped.get(pk=call.pk)
+    if not ended_ns or fresh.ended_at is None:
+        return
+    at = datetime.fromtimestamp(ended_ns / NANOSECONDS_PER_SECOND, UTC)
+    if at < fresh.ended_at:
+        correct_end(fresh, at=at, reason=LEFT_UNNOTICED)
 
 
 def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") -> None:
@@ -154,6 +200,18 @@ def fail_recording(call: Call, *, error: str, at: datetime, egress: str = "") ->
             text = f"The recording failed: {error}"
             data = {"error": error}
             timeline.add_event(call, type="recording_failed", text=text, at=at, data=data)
+
+
+def record_failed_check(call: Call, error: ProviderError) -> None:
+    """Report that LiveKit was asked in vain; gives up on a call that ended a while ago."""
+    now = database_now()
+    if call.ended_at is None:
+        record_failed_start(call, error)
+    elif now - call.ended_at > RECORDING_GIVE_UP:
+        reason = NO_EGRESS_SERVICE if is_timeout(error) else str(error)
+        fail_recording(call, error=reason, at=now)
+    else:
+        logger.warning("The recording of call %s cannot be checked: %s", call.pk, error)
 
 
 def list_unrecorded_calls() -> list[Call]:
@@ -191,11 +249,13 @@ async def follow_recordings(livekit: LiveKit, db: OrmThread) -> int:
             try:
                 # Only a call in progress can still be recorded.
                 if call.stage == Stage.IN_PROGRESS:
+                    if time.monotonic() < _pause["starts_until"]:
+                        return
                     found = await ensure_recording(livekit, call)
                 else:
                     found = await find_egress(livekit, call.room)
             except ProviderError as error:
-                logger.warning("The recording of call %s cannot be checked: %s", call.pk, error)
+                await db(record_failed_check, call, error)
                 return
         now = await db(database_now)
         for info in found:

@@ -30,6 +30,7 @@ from telephony.clients.livekit.tokens import BROWSER_TOKEN_LIFETIME, browser_tok
 from telephony.domain import call_states, timeline
 from telephony.domain.agent_metadata import metadata_of
 from telephony.domain.dial_verdicts import Blame, Verdict
+from telephony.domain.latest_ends import OUTAGE_MARGIN
 from telephony.models import Call, Direction, Outcome, Stage
 from telephony.services.calls import require_metadata_fits, require_variables
 from voiceops.core.clock import database_now
@@ -125,10 +126,20 @@ async def close_unused_web_calls(livekit: LiveKit, db: OrmThread) -> int:
                 await delete_room(livekit, call.room)
         except ProviderError as error:
             logger.warning("Web call %s cannot be checked at LiveKit: %s", call.pk, error)
+            await db(end_at_latest_end, call)
 
     calls = await db(list_unused_web_calls)
     await gather_isolated(follow(call) for call in calls)
     return len(calls)
+
+
+def end_at_latest_end(call: Call) -> None:
+    """End a call that no browser is known to have joined although LiveKit cannot be asked."""
+    now = database_now()
+    if now >= call.created_at + BROWSER_TOKEN_USABLE_FOR + OUTAGE_MARGIN:
+        call_states.mark_failed(
+            call, verdict=NO_ONE_JOINED, at=now, since=(Stage.RINGING,), source="clock"
+        )
 
 
 def conclude_web_call(call: Call, present: Sequence[Participant]) -> bool:

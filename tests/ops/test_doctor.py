@@ -24,6 +24,7 @@ from ops.checking.installation_checks import (
 from ops.checking.service_checks import (
     check_broker,
     check_database,
+    check_egress,
     check_livekit,
     check_storage,
     check_twilio,
@@ -69,6 +70,7 @@ def test_a_healthy_installation_has_one_line_for_each_check(
         "livekit": "ok",
         "twilio": "ok",
         "recordings": "ok",
+        "egress": "ok",
         "webhook": "ok",
         "secrets": "warning",
         "drift": "ok",
@@ -99,6 +101,28 @@ def test_a_refused_livekit_key_is_reported(box: RunningSandbox, settings: Settin
     verdict, description, _ = parts_of(check_livekit())
 
     assert (verdict, description) == ("bad", "LiveKit SIP error: the API key or secret was refused")
+
+
+def test_a_recording_is_started_and_stopped_for_real(db: None, box: RunningSandbox) -> None:
+    assert parts_of(check_egress()) == ("ok", "a recording was started and stopped", "")
+    assert box.rooms() == []
+
+
+def test_a_missing_egress_service_is_reported(db: None, box: RunningSandbox) -> None:
+    box.set_faults(egress_missing_rate=1)
+
+    assert parts_of(check_egress()) == (
+        "bad",
+        "no egress service answers, so no call is recorded",
+        "run livekit-egress with LiveKit's Redis, or set recording_enabled to false",
+    )
+    assert box.rooms() == []
+
+
+def test_egress_is_not_tried_while_livekit_is_away(settings: Settings) -> None:
+    settings.LIVEKIT_URL = GONE
+
+    assert parts_of(check_egress()) == ("warning", "not checked", "LiveKit must respond first")
 
 
 def test_an_unconfigured_twilio_is_fine(settings: Settings) -> None:

@@ -4,6 +4,7 @@
 """
 
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from google.protobuf.json_format import MessageToDict
@@ -11,7 +12,11 @@ from livekit import api
 from livekit.protocol import egress
 
 from telephony.clients.livekit.errors import GENERAL, livekit_errors
+from telephony.clients.livekit.rooms import delete_room
 from telephony.clients.livekit.session import LiveKit
+
+TRIAL_ROOM_SECONDS = 30
+TRIAL_FOLDER = "doctor"
 
 
 async def find_egress(livekit: LiveKit, room: str) -> list[dict[str, Any]]:
@@ -34,6 +39,30 @@ async def start_egress(livekit: LiveKit, *, room: str, key: str) -> dict[str, An
     )
     async with livekit_errors(GENERAL):
         return MessageToDict(await livekit.api.egress.start_room_composite_egress(request))
+
+
+async def try_egress(livekit: LiveKit) -> None:
+    """Start an egress in a room of its own and stop it. Raises ProviderError.
+
+    Only this shows that an egress service runs: LiveKit accepts the settings without one, and does
+    not answer the request at all.
+    """
+    room = f"voiceops-doctor-{uuid4().hex}"
+    async with livekit_errors(GENERAL):
+        request = api.CreateRoomRequest(name=room, empty_timeout=TRIAL_ROOM_SECONDS)
+        await livekit.api.room.create_room(request)
+    try:
+        info = await start_egress(livekit, room=room, key=f"{TRIAL_FOLDER}/{room}.ogg")
+        async with livekit_errors(GENERAL):
+            try:
+                stop = api.StopEgressRequest(egress_id=str(info.get("egressId", "")))
+                await livekit.api.egress.stop_egress(stop)
+            except api.ServerError as error:
+                # It may have ended by itself: there is nobody in the room.
+                if error.status not in (404, 412):
+                    raise
+    finally:
+        await delete_room(livekit, room)
 
 
 def _file_output(key: str) -> api.EncodedFileOutput:

@@ -18,6 +18,8 @@ SIP = "LiveKit SIP error"
 # The SDK wraps none of these: what aiohttp and protobuf raise comes through as it is.
 TRANSPORT_FAILURES = (aiohttp.ClientError, TimeoutError, OSError, DecodeError)
 
+# LiveKit's words when no SIP or egress service takes a request.
+NO_SERVICE = "no response from servers"
 # LiveKit puts this before most of its messages, whatever the code
 # (`docs/reference/protocols.md §1.2`).
 _MESSAGE_PREFIX = "twirp error unknown: "
@@ -59,6 +61,14 @@ def is_key_refused(error: ProviderError) -> bool:
     """Return whether LiveKit refused our API key (trap 11: it answers 401 without a code)."""
     cause = error.__cause__
     return isinstance(cause, api.ServerError) and cause.status == 401
+
+
+def is_timeout(error: ProviderError) -> bool:
+    """Return whether no answer came in time, or LiveKit found no service that takes the request."""
+    cause = error.__cause__
+    if isinstance(cause, api.ServerError):
+        return NO_SERVICE in cause.message
+    return isinstance(cause, TimeoutError)
 
 
 def is_outcome_unknown(error: BaseException) -> bool:

@@ -128,17 +128,18 @@ def test_browser_that_joined_at_the_last_moment_stays_connected(ours: Workspace)
     assert (is_joined, call.stage, call.outcome) == (True, Stage.IN_PROGRESS, None)
 
 
-def test_web_call_stays_open_while_livekit_is_unreachable(
-    ours: Workspace, transactional_db: None, settings: Settings
+@pytest.mark.parametrize(("minutes", "stage"), [(12, Stage.RINGING), (17, Stage.ENDED)])
+def test_web_call_stays_open_for_five_minutes_more_while_livekit_is_unreachable(
+    ours: Workspace, transactional_db: None, settings: Settings, minutes: int, stage: Stage
 ) -> None:
     settings.LIVEKIT_URL = "http://127.0.0.1:9"
     call = make.call(ours, direction="inbound", from_number="web", stage=Stage.RINGING)
-    Call.unscoped.update(created_at=timezone.now() - timedelta(hours=1))
+    Call.unscoped.update(created_at=timezone.now() - timedelta(minutes=minutes))
 
     sweep.sweep()
 
     call.refresh_from_db()
-    assert call.stage == Stage.RINGING
+    assert call.stage == stage
 
 
 def test_unpublished_agent_gets_no_web_call(ours: Workspace, box: RunningSandbox) -> None:
