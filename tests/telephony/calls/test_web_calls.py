@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import jwt
+import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
