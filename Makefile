@@ -70,8 +70,9 @@ bench-pace: $(DEV) ## measure how exactly limits are kept, and how long small li
 bench-api: $(DEV) ## measure lists of the API, against their queries alone
 	@$(PY) manage.py bench_api $(ARGS)
 
-docs: $(DEV) ## write the code's tables (state machines, evidence) into the documentation
+docs: $(DEV) ## write the code's tables (state machines, evidence, time zones of numbers) into the documentation
 	@$(PY) manage.py document_transitions
+	@$(PY) manage.py document_number_zones
 
 lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes
 	@for name in requirements requirements-dev; do .venv/bin/uv pip compile --universal --python-version 3.11 \
