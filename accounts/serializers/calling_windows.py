@@ -31,7 +31,7 @@ OVER_MIDNIGHT = (
 @lru_cache(maxsize=1)
 def zone_names() -> frozenset[str]:
     """Return the names of all IANA time zones. Listing them reads a directory of files."""
-    return frozenset(available_timezones())
+    return frozenset(available_timezones() - {"localtime"})
 
 
 class TimeOfDay(Text):

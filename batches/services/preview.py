@@ -20,6 +20,7 @@ from batches.dialing.calling_windows import (
     ZONE_UNKNOWN,
     CallingRules,
     Clock,
+    Openings,
     rules_of,
 )
 from batches.dialing.frequency import find_at_limit, gap_of
@@ -46,7 +47,7 @@ from batches.importing.saved_mappings import load_saved_mappings
 from batches.importing.source import upload_path
 from batches.importing.table import Table, open_table
 from batches.models import Batch
-from batches.reporting.estimate import Estimate, Pace, estimate_calling
+from batches.reporting.estimate import Pace, estimate_calling
 from batches.reporting.reasons import reason_items
 from batches.services.uploads import UploadContent, delete_upload, stored_upload
 from telephony.models import PhoneNumber
@@ -99,11 +100,16 @@ def _preview_table(batch: Batch, table: Table, now: datetime) -> dict[str, Any]:
     batch.default_country = batch.default_country or (saved and saved.default_country)
     repairs = RepairCounter()
     verdicts = validate_rows(table, PhoneParser(batch.default_country), repairs)
-    tally = _PreviewTally(batch, table, at_limit=find_at_limit(batch.workspace, now))
+    begin = now
+    if batch.start == Batch.Start.SCHEDULED and batch.scheduled_at is not None:
+        begin = max(now, batch.scheduled_at)
+    tally = _PreviewTally(batch, table, begin, at_limit=find_at_limit(batch.workspace, begin))
     remarks = [*table.remarks, *tally.count_in_time(verdicts)]
     remarks += [*repairs.remarks(), *tally.remarks()]
 
-    estimate = _estimate(batch, tally, now)
+    estimate = estimate_calling(
+        tally.recipients, rules=tally.rules, pace=Pace.of(batch), begin=begin
+    )
     remarks += _zone_remarks(tally.without_zone, estimate.never[ZONE_UNKNOWN], tally.rules)
     estimate.calling["never"] += tally.resting.total()
     reasons = {**tally.reasons, **tally.resting, **estimate.never}
@@ -144,19 +150,13 @@ def _zone_remarks(unknown: int, in_review: int, rules: CallingRules | None) -> l
     return [". ".join(remarks)]
 
 
-def _estimate(batch: Batch, tally: "_PreviewTally", now: datetime) -> Estimate:
-    begin = now
-    if batch.start == Batch.Start.SCHEDULED and batch.scheduled_at is not None:
-        begin = max(now, batch.scheduled_at)
-    return estimate_calling(tally.recipients, rules=tally.rules, pace=Pace.of(batch), begin=begin)
-
-
 @dataclass
 class _PreviewTally:
     """Counts verdicts as the import would."""
 
     batch: Batch
     table: Table
+    begin: datetime
     seen: PhoneNumberSet = field(default_factory=PhoneNumberSet)
     rows: int = 0
     valid: int = 0
@@ -173,6 +173,7 @@ class _PreviewTally:
 
     def __post_init__(self) -> None:
         self.rules = rules_of(self.batch)
+        self.openings = Openings(self.rules, self.begin)
         variables = self.table.columns.variables
         required = required_variables(self.batch)
         self.lacks_column = any(name not in variables for name in required)
@@ -281,6 +282,7 @@ class _PreviewTally:
             },
             "status": "skipped" if reason else "pending",
             "reason": reason,
+            "first_call_at": None if reason else self.openings.find(verdict.phone_number).at,
         }
 
     def _count_rejected(self, verdict: Rejected) -> None:

@@ -100,6 +100,7 @@ def test_preview_counts_who_would_be_called_and_why_others_would_not(
         "variables": {"first_name": "Ada again", "city": "Washington"},
         "status": "skipped",
         "reason": "duplicate",
+        "first_call_at": None,
     }
     assert [(row["row_number"], row["error_code"]) for row in preview["first_rejected"]] == [
         (5, "not_dialable"),
