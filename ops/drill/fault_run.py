@@ -3,6 +3,7 @@ and then checks each fault.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from ops.drill.matrix import Fault
 from ops.drill.world import ExpectationFailed, World
 from voiceops.core.errors import DomainError
 
+SUMMED_FIGURES = ("people", "dials", "dialled_twice", "lost", "review")
 END_SECONDS = 100.0  # for every batch to end after the last fault
 
 
@@ -37,6 +39,7 @@ class FaultRun:
     faults: Sequence[Fault]
     results: list[FaultResult] = field(default_factory=list)
     is_over: bool = False
+    figures: Counter[str] = field(default_factory=Counter)  # of all batches together
 
     def run(self) -> None:
         try:
@@ -66,7 +69,9 @@ class FaultRun:
         for index, batch in enumerate(self.world.batches):
             # A batch without an id failed while it was uploaded, which is reported already.
             if batch.batch_id:
-                started_by[index].violations += batch.checked_ledger().violations
+                ledger = batch.checked_ledger()
+                started_by[index].violations += ledger.violations
+                self.figures.update({name: ledger.figures()[name] for name in SUMMED_FIGURES})
 
     def advance(self, result: FaultResult, scenario: Iterator[None]) -> bool:
         """Run a scenario up to its next `yield` or its end; returns whether nothing is violated."""

@@ -5,14 +5,19 @@ wrote (`docs/reference/reliability.md` §2.7).
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
 from batches.models import Batch, Recipient
+from telephony.domain.latest_ends import DURATION_MARGIN, latest_unanswered_end, maximum_end
 from telephony.models import Call
 
+# Until a sweep on a busy machine notices that a call is past its latest end. A LiveKit that cannot
+# be asked delays unanswered calls by at most as long as the drills' outages last.
+OBSERVATION_TIME = timedelta(seconds=20)
 CLOCK_TOLERANCE_SECONDS = 0.005  # between two clocks of one machine
 # How long after a token's expiry LiveKit may still send the INVITE, in seconds of the simulation:
 # its leeway for expired tokens, and the time a request may wait inside of it.
@@ -53,6 +58,7 @@ class Dial:
     number: str
     caller_id: str
     at: float  # Unix time
+    answered_at: float | None = None  # the same; of the callee, whether we learnt of it or not
 
 
 @dataclass
@@ -82,6 +88,8 @@ class CallLedger:
             self.check_pace,
             self.check_no_recipient_is_lost,
             self.check_calls_do_not_overlap,
+            self.check_answered_are_not_dialed_again,
+            self.check_calls_end_in_time,
         ]
         if check_outcomes:
             checks.append(self.check_outcomes_match_numbers)
@@ -163,6 +171,30 @@ class CallLedger:
             if ended.get(call.recipient_id, 0.0) > begun_at + CLOCK_TOLERANCE_SECONDS:
                 yield f"{call.room} was begun while the recipient's call before it was open"
             ended[call.recipient_id] = call.ended_at.timestamp() if call.ended_at else float("inf")
+
+    def check_answered_are_not_dialed_again(self) -> Iterator[str]:
+        """Whoever picked up is not called again, whatever died meanwhile. Machines may be."""
+        answered: dict[str, float] = {}
+        for dial in sorted(self.dials, key=lambda dial: dial.at):
+            since = answered.get(dial.number, dial.at)
+            if since < dial.at:
+                yield f"{dial.number} was dialed again {dial.at - since:.1f} s after it answered"
+            if dial.answered_at is not None and expected_outcome(dial.number) != "voicemail":
+                answered.setdefault(dial.number, dial.answered_at)
+
+    def check_calls_end_in_time(self) -> Iterator[str]:
+        """No call outlives the latest end of its stage, not even in an outage."""
+        for call in self.calls.values():
+            if call.ended_at is None or call.intent_at is None:
+                continue
+            if call.answered_at is None:
+                latest = latest_unanswered_end(call)
+            else:
+                maximum = maximum_end(call)
+                latest = maximum + DURATION_MARGIN if maximum else None
+            if latest is not None and call.ended_at > latest + OBSERVATION_TIME:
+                late = (call.ended_at - latest).total_seconds()
+                yield f"{call.room} ended {late:.1f} s after its latest end"
 
     def check_outcomes_match_numbers(self) -> Iterator[str]:
         """Each outcome is the one its number stands for.
@@ -248,7 +280,7 @@ def most_within(times: Sequence[float], seconds: float) -> int:
 def read_ledger(
     batch_id: str, dials: Iterable[dict[str, Any]], *, uploaded_rows: int
 ) -> CallLedger:
-    """The ledger of one batch; `dials` are the sandbox's records, of which foreign rooms are left
+    """The ledger of one batch; `dials` are the sandbox's calls, of which foreign rooms are left
     out.
     """
     batch = Batch.unscoped.select_related("phone_number").get(pk=batch_id)
@@ -258,7 +290,13 @@ def read_ledger(
         recipients=list(batch.recipients.order_by("row_number")),
         calls={call.room: call for call in Call.unscoped.filter(batch_id=batch.pk)},
         dials=[
-            Dial(dial["room"], dial["number"], dial["caller_id"], dial["at"])
+            Dial(
+                dial["room"],
+                dial["number"],
+                dial["caller_id"],
+                dial["at"],
+                dial.get("answered_at"),
+            )
             for dial in dials
             if dial["room"].startswith("vo-")
         ],

@@ -1,27 +1,36 @@
 """The fault matrix (`docs/reference/reliability.md` §2.7): one row for each fault, with the world
 in which it happens.
 
-The worlds `line`, `orders` and `deploys` are one worker on SQLite: LiveKit fails in the first, our
-own processes in the second, and in the third an operator restarts them. `servers` is two workers on
-a PostgreSQL and a Redis server of their own. After a fault's own expectations, the invariants of
-the ledger must hold for every batch that was called.
+The worlds `line`, `orders`, `deploys` and `crashes` are one worker on SQLite: LiveKit fails in the
+first, our own processes in the second, in the third an operator restarts them, and in the last
+parts of LiveKit die. `servers` is two workers on a PostgreSQL and a Redis server of their own.
+After a fault's own expectations, the invariants of the ledger must hold for every batch that was
+called.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ops.drill import crash_faults as crashes
 from ops.drill import line_faults as line
 from ops.drill import order_faults as orders
 from ops.drill import process_faults as processes
 from ops.drill import server_faults as servers
+from ops.drill import trunk_faults as trunks
 from ops.drill.world import World
 from voiceops.core.errors import NotFound
 
-WorldName = Literal["servers", "orders", "line", "deploys"]
+WorldName = Literal["servers", "orders", "line", "deploys", "crashes"]
 
 # How many workers each world has.
-WORKERS: dict[WorldName, int] = {"servers": 2, "orders": 1, "line": 1, "deploys": 1}
+WORKERS: dict[WorldName, int] = {
+    "servers": 2,
+    "orders": 1,
+    "line": 1,
+    "deploys": 1,
+    "crashes": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,12 @@ MATRIX: tuple[Fault, ...] = (
         "orders",
         orders.change_batches_before_intent,
     ),
+    Fault(
+        "F31", "LiveKit's host dies with people on the phone", "crashes", crashes.crash_livekit_host
+    ),
+    Fault("F32", "LiveKit's SIP service dies alone", "crashes", crashes.crash_sip_service),
+    Fault("F35", "all agents die", "crashes", crashes.kill_all_agents),
+    Fault("F38", "INVITEs leave late", "crashes", trunks.delay_invites),
     Fault("F22", "SIGTERM under load, ten times", "deploys", processes.deploy_under_load),
     Fault("F9", "LiveKit hangs", "line", line.hang_requests),
     Fault("F5", "the response is lost", "line", line.lose_responses),

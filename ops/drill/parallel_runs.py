@@ -95,6 +95,10 @@ def report_results(runs: Sequence[DrillRun], report: Report) -> None:
         report(f"{run.name:8} {verdict:6} {run.seconds:6.1f} s")
         for name, value in figures_of(run):
             report(f"figure {run.name}_{name} {value}")
+    people, review = (sum_of(runs, name) for name in ("people", "review"))
+    report(f"figure all_people {people}")
+    report(f"figure all_review {review}")
+    report(f"figure all_review_share {review / max(people, 1):.4f}")
 
 
 def run_one(run: DrillRun, report: Report) -> None:
@@ -151,6 +155,11 @@ def isolated_environment() -> dict[str, str]:
 def figures_of(run: DrillRun) -> list[tuple[str, str]]:
     matches = [FIGURE_LINE.fullmatch(line) for line in run.output]
     return [(match[1], match[2]) for match in matches if match]
+
+
+def sum_of(runs: Iterable[DrillRun], figure: str) -> int:
+    """The sum of a figure over all runs that report it."""
+    return sum(int(value) for run in runs for name, value in figures_of(run) if name == figure)
 
 
 def fault_lines(run: DrillRun) -> list[str]:

@@ -19,7 +19,7 @@ class SandboxControl:
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
         """The decoded response. Raises requests.RequestException, also for an error status."""
-        url = f"{self.url}/{path}"
+        url = f"{self.url}/{path}".rstrip("/")
         response = self.http.request(method, url, json=body, timeout=CONTROL_TIMEOUT_SECONDS)
         response.raise_for_status()
         return response.json()
@@ -35,6 +35,21 @@ class SandboxControl:
         """Every INVITE the sandbox sent, oldest first."""
         dials: list[dict[str, Any]] = self.request("GET", "dials")
         return dials
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every call the sandbox made or took, and how it went; oldest first."""
+        calls: list[dict[str, Any]] = self.request("GET", "calls")
+        return calls
+
+    def crash(self, what: str, *, down_seconds: float) -> None:
+        """Let a part of LiveKit die; its rooms stay in the store as they were."""
+        body = {"what": what, "down_seconds": down_seconds, "stale": True}
+        self.request("POST", "crash", body)
+
+    def down(self) -> list[str]:
+        """The parts of LiveKit that are down."""
+        down: list[str] = self.request("GET", "")["down"]
+        return down
 
     def clear_dials(self) -> None:
         self.request("DELETE", "dials")

@@ -124,9 +124,12 @@ class AgentJob:
     async def _work(self, participant: Participant) -> None:
         reason = await self._stay_in_room(participant)
         self.reporter.add("ended", flush=True, reason=reason)
+        self._report_analysis()
+        self._leave(participant)
+
+    def _report_analysis(self) -> None:
         if self.turns and (analysis := analyse(self.config, self.turns, self.variables)):
             self.reporter.add("analysis", flush=True, **analysis)
-        self._leave(participant)
 
     async def _wait_for_dismissal(self) -> None:
         await self.reporter.call_over.wait()
@@ -144,6 +147,7 @@ class AgentJob:
                 participant,
             )
         elif fate is Fate.DISMISSED:
+            self._report_analysis()
             self._leave(participant)
         else:
             # The room fell apart around the agent, which knows no reason.

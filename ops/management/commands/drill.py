@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -113,9 +113,9 @@ class Command(BaseCommand):
             run = FaultRun(world, faults)
             threading.Thread(target=run.run, name="drill", daemon=True).start()
             supervisor.watch(until=lambda: run.is_over)
-        self.report_matrix(run.results)
+        self.report_matrix(run.results, run.figures)
 
-    def report_matrix(self, results: Sequence[FaultResult]) -> None:
+    def report_matrix(self, results: Sequence[FaultResult], figures: Mapping[str, int]) -> None:
         """Raises CommandError when something is broken, or nothing was run."""
         broken = [result for result in results if result.violations]
         self.report("")
@@ -126,6 +126,8 @@ class Command(BaseCommand):
                 self.report(f"BROKEN {result.fault.name}: {violation}")
         self.report(f"figure faults {len(results)}")
         self.report(f"figure broken {len(broken)}")
+        for name, value in figures.items():
+            self.report(f"figure {name} {value}")
         if broken or not results:
             raise CommandError(f"Broken: {', '.join(result.fault.name for result in broken)}")
 
@@ -148,7 +150,7 @@ class Command(BaseCommand):
                 self.report(f"The drill did not end: {drill.failure}")
             if not drill.batch_id:
                 raise CommandError(drill.failure or "Interrupted")
-            self.report_batch_drill(drill, SandboxControl().dials())
+            self.report_batch_drill(drill, SandboxControl().calls())
 
     def disruption_kinds(self, options: dict[str, Any]) -> tuple[str, ...]:
         if options["seed"] is None:
