@@ -10,12 +10,14 @@ from voiceops.core.process_tuning import disable_query_log, tune_gc
 from worker import dispatcher
 from worker.periodic import retention
 from worker.periodic.broker_fallback import sweep_and_start_work
+from worker.periodic.call_watch import WATCH_INTERVAL_SECONDS, watch_calls
 from worker.periodic.webhook_delivery import COLLECT_INTERVAL_SECONDS, WebhookDeliverer
 from worker.threads import PeriodicThread
 
 sweep_thread = PeriodicThread(
     "sweep", sweep_and_start_work, interval_seconds=settings.SWEEP_SECONDS
 )
+watch_thread = PeriodicThread("call-watch", watch_calls, interval_seconds=WATCH_INTERVAL_SECONDS)
 retention_thread = PeriodicThread(
     "retention",
     retention.prune_and_log,
@@ -35,7 +37,7 @@ def start_before_broker(**_: Any) -> None:
     # The worker runs for weeks, in which either would use up memory or time.
     disable_query_log()
     tune_gc()
-    _start([sweep_thread, retention_thread])
+    _start([sweep_thread, watch_thread, retention_thread])
 
 
 @worker_ready.connect
@@ -53,6 +55,7 @@ def stop(**_: Any) -> None:
     """
     dispatcher.stopping.set()
     sweep_thread.stop()
+    watch_thread.stop()
     retention_thread.stop()
     delivery_thread.stop()
     deliverer.stop()

@@ -17,16 +17,17 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from batches.dialing.settlement_rules import CAPACITY_REASONS
 from batches.domain.batch_transitions import CLEAR_TROUBLE, CLOSE_BREAKER, OPEN_BREAKER
 from batches.models import Batch
 from telephony.domain.dial_verdicts import BY_REASON, Blame, Verdict
 from telephony.models import Call, NumberPace, Stage
+from voiceops.core.clock import database_now
 
 MAX_FAILURES_IN_A_ROW = 20
 PROBE_INTERVAL = timedelta(seconds=5)
 MIN_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 5.0
-BACKOFF_REASONS = frozenset({"carrier_limit", "livekit_limit", "carrier_unavailable"})
 PROVIDER_BLAMES = (Blame.CARRIER, Blame.TRUNK, Blame.PLATFORM)
 PACE_FIELDS = (
     "backoff_seconds",
@@ -95,7 +96,7 @@ def update_backoff(pace: NumberPace, calls: Sequence[Call], now: datetime) -> No
     for call in calls:
         if reached_callee(call):
             pace.backoff_seconds = 0.0
-        elif call.end_reason in BACKOFF_REASONS and _was_sent_since_backoff(pace, call):
+        elif call.end_reason in CAPACITY_REASONS and _was_sent_since_backoff(pace, call):
             doubled = max(MIN_BACKOFF_SECONDS, pace.backoff_seconds * 2)
             pace.backoff_seconds = min(MAX_BACKOFF_SECONDS, doubled)
             pace.backoff_until = now + timedelta(seconds=pace.backoff_seconds)
@@ -199,6 +200,7 @@ def close_breaker(batch: Batch) -> bool:
     Returns whether the batch changed.
     """
     if has_paused_itself(batch):
+        make_due_again(batch)
         return CLOSE_BREAKER.apply(batch, **CLEAR_TROUBLE)
     if batch.provider_failures == 0:
         return False
@@ -206,6 +208,14 @@ def close_breaker(batch: Batch) -> bool:
     batch.probe_at = None
     batch.probe_call_id = None
     return True
+
+
+def make_due_again(batch: Batch) -> None:
+    """Make the recipients due whom the provider's trouble has put off: it is over."""
+    now = database_now()
+    reasons = [reason for reason, verdict in BY_REASON.items() if verdict.blame in PROVIDER_BLAMES]
+    waiting = batch.recipients.filter(due_at__gt=now, reason__in=reasons)
+    waiting.update(due_at=now)
 
 
 def has_paused_itself(batch: Batch) -> bool:
@@ -245,7 +255,7 @@ def describe(call: Call, verdict: Verdict, failures_in_a_row: int) -> str:
 
 
 def _concerns_number(call: Call) -> bool:
-    return reached_callee(call) or is_provider_failure(call) or call.end_reason in BACKOFF_REASONS
+    return reached_callee(call) or is_provider_failure(call) or call.end_reason in CAPACITY_REASONS
 
 
 def _breaker_state(pace: NumberPace) -> list[Any]:

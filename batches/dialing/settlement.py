@@ -7,7 +7,7 @@ at once.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,16 +24,25 @@ from batches.dialing.settlement_rules import (
     RecipientChange,
     RecipientFacts,
     decide,
+    may_be_the_callees,
 )
+from batches.dialing.silent_calls import count_silent_sends, others_rang, recognize_ringing
 from batches.domain.batch_transitions import COMPLETE_BATCH
 from batches.domain.recipient_transitions import ENTER_CALL
 from batches.models import Batch, Recipient
-from telephony.models import Call, CallQuerySet, Stage
+from telephony.dialing.protocol import EVIDENCE_WAIT
+from telephony.domain.dial_verdicts import AGENT_LOST, CARRIER_SILENT
+from telephony.domain.late_evidence import mark_never_rang
+from telephony.domain.timeline import rewrite_end_event
+from telephony.models import Call, CallQuerySet, InboxEvent, Stage
 from voiceops.core.clock import database_now
 
 SETTLEMENT_CHUNK_CALLS = 200
 # For this long an agent repeats its report to a web server that is restarting.
 AGENT_REPORT_WAIT = timedelta(seconds=20)
+# For this long the agent's report or LiveKit's webhook may still show that a phone rang, or that
+# somebody picked up just as the dial was cancelled.
+LATE_EVIDENCE_WAIT = timedelta(seconds=5)
 
 
 @dataclass
@@ -70,6 +79,8 @@ def ready_to_settle(now: datetime) -> CallQuerySet:
     The agent reports last who hung up; once that is known, nothing more is to come.
     """
     without_report = Q(answered_at__isnull=False, detected=None, hung_up_by=None)
+    # A lost agent reports nothing any more.
+    without_report &= ~Q(end_reason=AGENT_LOST.reason)
     still_expected = without_report & Q(ended_at__gt=now - AGENT_REPORT_WAIT)
     # Settled before as unanswered: the recipient must not be called again meanwhile.
     waiting = Recipient.unscoped.filter(
@@ -77,13 +88,26 @@ def ready_to_settle(now: datetime) -> CallQuerySet:
         last_call_id=OuterRef("pk"),
         status__in=Recipient.Status.waiting(),
     )
-    return unsettled().exclude(still_expected & ~Exists(waiting))
+    expected = still_expected & ~Exists(waiting)
+    return unsettled().exclude(expected | _may_be_corrected(now))
+
+
+def _may_be_corrected(now: datetime) -> Q:
+    """Return the ended calls whose end late evidence may still change."""
+    silent = Q(end_reason=CARRIER_SILENT.reason, ringing_at=None)
+    cancelled = Q(end_reason=AGENT_LOST.reason, answered_at=None)
+    # LiveKit's webhook of the departure settles the question; it is repeated for so long.
+    left = InboxEvent.objects.filter(room=OuterRef("room"), event="participant_left")
+    awaits_webhook = silent & ~Exists(left) & Q(ended_at__gt=now - EVIDENCE_WAIT)
+    return awaits_webhook | ((silent | cancelled) & Q(ended_at__gt=now - LATE_EVIDENCE_WAIT))
 
 
 def settle_chunk(calls: Sequence[Call], now: datetime) -> None:
     """Write what these calls mean. The caller has locked them; numbers and batches are locked here,
     in this order, as everywhere.
     """
+    for call in calls:
+        recognize_ringing(call)
     batches = update_breakers(calls, now)
     write_changes(decide_changes(calls, batches, now))
     record_dispositions(calls)
@@ -99,6 +123,7 @@ def decide_changes(
     uncounted_sends = count_uncounted_sends(
         call.recipient_id for call in calls if facts[call.pk].may_be_uncounted
     )
+    silent_sends = count_silent_sends(calls)
     changes: dict[RecipientChange, list[UUID]] = defaultdict(list)
     for call in calls:
         recipient = recipients.get(call.recipient_id)
@@ -112,11 +137,22 @@ def decide_changes(
                 continue
             # It is settled again, because its answer was reported late, and counts once.
             attempts = call.attempt - 1
-        sends = uncounted_sends.get(recipient.pk, 0)
-        recipient_facts = RecipientFacts(attempts, recipient.outcome, sends)
-        batch_facts = BatchFacts(batch.retry, is_stopped=batch.status == Batch.Status.STOPPED)
+        recipient_facts = RecipientFacts(
+            attempts,
+            recipient.outcome,
+            uncounted_sends=uncounted_sends.get(recipient.pk, 0),
+            silent_sends=silent_sends.get(recipient.pk, 0),
+        )
+        batch_facts = BatchFacts(
+            batch.retry,
+            is_stopped=batch.status == Batch.Status.STOPPED,
+            is_in_trouble=circuit_breaker.has_paused_itself(batch),
+        )
+        if may_be_the_callees(facts[call.pk], recipient_facts, batch_facts):
+            facts[call.pk] = count_silence(call, facts[call.pk])
         change = decide(facts[call.pk], recipient_facts, batch_facts, now=now)
         changes[change].append(recipient.pk)
+        record_redial(call, recipient_facts, change)
     return changes
 
 
@@ -124,6 +160,28 @@ def _lock_if_latest(recipient: Recipient, call: Call) -> bool:
     """Lock a recipient that waits or is final; False when it is being called again already."""
     rows = Recipient.unscoped.select_for_update().filter(pk=recipient.pk, last_call_id=call.pk)
     return rows.first() is not None
+
+
+def count_silence(call: Call, facts: CallFacts) -> CallFacts:
+    """Return the facts of a silent call once it counts as the callee's, if others' phones rang."""
+    if not others_rang(call.recipient_id):
+        return facts
+    mark_never_rang(call)
+    return replace(facts, outcome=call.outcome, counts=call.counts)
+
+
+def record_redial(call: Call, recipient: RecipientFacts, change: RecipientChange) -> None:
+    """Add to the end of a call that failed at the carrier again when the next one is due."""
+    is_repeated = recipient.uncounted_sends > 1 and change.attempts == recipient.attempts
+    if not is_repeated or change.due_at is None or call.dialed_at is None:
+        return
+    due = change.due_at
+    rewrite_end_event(
+        call,
+        text_suffix=f". It costs no attempt, and the number is called again"
+        f" after {due:%H:%M:%S} UTC",
+        next_attempt_at=due.isoformat(),
+    )
 
 
 def update_breakers(calls: Sequence[Call], now: datetime) -> dict[Any, Batch]:

@@ -12,7 +12,7 @@ from typing import Any
 from batches.dialing.retry_policy import MAX_RETRY_ATTEMPTS, retry_at
 from batches.domain import recipient_transitions as transitions
 from batches.models.recipients import RecipientStatus
-from telephony.domain.dial_verdicts import BY_REASON, IN_DOUBT, Blame, Verdict
+from telephony.domain.dial_verdicts import BY_REASON, CARRIER_SILENT, IN_DOUBT, Blame, Verdict
 from telephony.models import Outcome
 from voiceops.core.transitions import Transition
 
@@ -34,10 +34,24 @@ TEMPORARY_REFUSALS = frozenset({"window_closed", "min_gap"})
 DISPOSITION = "disposition"
 WINDOW_CHECK_INTERVAL = timedelta(seconds=60)
 
+# The number backs off after them (`batches/dialing/circuit_breaker.py`).
+CAPACITY_REASONS = frozenset({"carrier_limit", "livekit_limit", "carrier_unavailable"})
 # INVITEs that failed at the trunk or carrier; after so many the recipient fails.
 MAX_UNCOUNTED_SENDS = 10
-# When an attempt that cost nothing is repeated, by how many there have been.
-UNCOUNTED_RETRY_SECONDS = (1, 2, 5, 15, 60, 300)
+# Calls that never rang and cost nothing, before they are the callee's. The first may be a lost
+# packet and the second a bad route. A third one, while the carrier connects others on the same
+# number, is a phone or a network that does not answer, and each takes half a minute of the line.
+FREE_SILENT_SENDS = 2
+# When an attempt that cost nothing is repeated, by how many there have been. A carrier that was out
+# of channels has some again within seconds, and a platform that failed works again; if not within
+# a minute, it is something else.
+QUICK_RETRY_SECONDS = (1, 3, 10, 60, 300, 900, 1800, 3600, 3600)
+# A carrier that fails for one destination does so for a while, and is asked ever less often: five
+# calls in the first quarter of an hour, ten in seven hours.
+CARRIER_RETRY_SECONDS = (2, 30, 120, 600, 1800, 3600, 3600, 7200, 7200)
+# While batch or number are in trouble, only probes are sent. One that waits for a recipient would
+# find out too late that the carrier works again.
+MAX_RETRY_SECONDS_IN_TROUBLE = 60
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,11 @@ class CallFacts:
         """Whether the call may have cost the recipient nothing."""
         return not self.was_picked_up and not (self.counts and self.verdict is not None)
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the carrier did not react to a call that cost nothing."""
+        return self.end_reason == CARRIER_SILENT.reason and not self.counts
+
 
 @dataclass(frozen=True)
 class RecipientFacts:
@@ -80,6 +99,7 @@ class RecipientFacts:
     attempts: int  # those that count
     outcome: str | None
     uncounted_sends: int = 0  # sent calls that cost nothing, the ended one included
+    silent_sends: int = 0  # those to which the carrier did not react
 
 
 @dataclass(frozen=True)
@@ -88,6 +108,7 @@ class BatchFacts:
 
     retry: Mapping[str, Any]
     is_stopped: bool
+    is_in_trouble: bool = False  # paused by its breaker, or its number's
 
 
 @dataclass(frozen=True)
@@ -124,6 +145,12 @@ def decide(
     if call.may_be_uncounted:
         return _after_uncounted(call, recipient, batch, now)
     return _after_attempt(call, recipient, batch, now)
+
+
+def may_be_the_callees(call: CallFacts, recipient: RecipientFacts, batch: BatchFacts) -> bool:
+    """Return whether a silent call counts as the callee's, if the carrier connects others."""
+    is_exhausted = recipient.silent_sends > FREE_SILENT_SENDS
+    return call.is_silent and is_exhausted and not batch.is_in_trouble
 
 
 def _after_refusal(
@@ -192,7 +219,8 @@ def _after_uncounted(
     outcome = call.outcome if call.was_sent else recipient.outcome
     if batch.is_stopped:
         return RecipientChange(transitions.CANCEL, "batch_stopped", outcome, recipient.attempts)
-    if recipient.uncounted_sends >= MAX_UNCOUNTED_SENDS:
+    # A carrier in trouble is not held against the recipient.
+    if recipient.uncounted_sends >= MAX_UNCOUNTED_SENDS and not batch.is_in_trouble:
         return RecipientChange(transitions.FAIL, call.end_reason, outcome, recipient.attempts)
 
     # A refusal by our own checks is not a failure: repeat the call at once, without a reason.
@@ -201,11 +229,21 @@ def _after_uncounted(
         delay_seconds = 0
     else:
         reason = call.end_reason
-        # What was never sent waits no longer than after a first refusal.
-        sends = min(max(recipient.uncounted_sends, 1), len(UNCOUNTED_RETRY_SECONDS))
-        delay_seconds = UNCOUNTED_RETRY_SECONDS[sends - 1]
+        delay_seconds = _uncounted_retry_seconds(call, recipient, batch)
     due_at = now + timedelta(seconds=delay_seconds)
     return _repeat(recipient, reason=reason, outcome=outcome, due_at=due_at)
+
+
+def _uncounted_retry_seconds(call: CallFacts, recipient: RecipientFacts, batch: BatchFacts) -> int:
+    """Return how long to wait after trouble of trunk, carrier or platform."""
+    verdict = call.verdict
+    is_carriers = verdict is not None and verdict.blame is Blame.CARRIER
+    is_slow = is_carriers and call.end_reason not in CAPACITY_REASONS
+    delays = CARRIER_RETRY_SECONDS if is_slow else QUICK_RETRY_SECONDS
+    # What was never sent waits no longer than after a first refusal.
+    sends = min(max(recipient.uncounted_sends, 1), len(delays)) if call.was_sent else 1
+    seconds = delays[sends - 1]
+    return min(seconds, MAX_RETRY_SECONDS_IN_TROUBLE) if batch.is_in_trouble else seconds
 
 
 def _next_attempt_at(

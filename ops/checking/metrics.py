@@ -33,6 +33,9 @@ from webhooks.models import WebhookDelivery
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 METRICS_WINDOW = timedelta(minutes=5)
 
+# The voice agent died with a callee on the line; the carrier did not react to the INVITE.
+TROUBLES = ("agent_lost", "carrier_silent")
+
 # Upper bounds of the buckets, in seconds.
 # Finest below a second: an intent older than that is never sent.
 DIAL_LATENCY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -58,6 +61,7 @@ class InstallationCollector(Collector):
 
         yield from _unfinished()
         yield _recent_outcomes(recent_calls)
+        yield _recent_troubles(recent_calls)
         yield GaugeMetricFamily(
             "voiceops_dial_wait_seconds",
             "Mean time from claim to INVITE, in five minutes.",
@@ -94,6 +98,20 @@ def _recent_outcomes(recent_calls: QuerySet[Call]) -> Metric:
         recent_calls.filter(stage=Stage.ENDED).exclude(outcome=None),
         label="outcome",
     )
+
+
+def _recent_troubles(recent_calls: QuerySet[Call]) -> Metric:
+    """The reasons that nobody should see often; all of them, so that an alert finds a zero."""
+    family = GaugeMetricFamily(
+        "voiceops_troubles_lately",
+        "Calls begun in five minutes that ended by a trouble, by end reason.",
+        labels=["reason"],
+    )
+    ended = recent_calls.filter(end_reason__in=TROUBLES).order_by()
+    counts = dict(ended.values_list("end_reason").annotate(Count("pk")))
+    for reason in TROUBLES:
+        family.add_metric([reason], counts.get(reason, 0))
+    return family
 
 
 def _queue_lengths() -> Iterator[Metric]:

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from telephony.clients.livekit.dial import Answered, DialRequest, dial
-from telephony.clients.livekit.rooms import RoomRequest, create_room, delete_room, verdict_on_room
+from telephony.clients.livekit.rooms import RoomRequest, create_room, verdict_on_room
 from telephony.clients.livekit.session import LiveKit
 from telephony.dialing import intents, jobs, responses, test_rooms
 from telephony.dialing.admission import Gate
@@ -33,15 +33,13 @@ from telephony.dialing.protocol import (
     SLOT_TOLERANCE,
 )
 from telephony.dialing.responses import DialResponse
+from telephony.dialing.room_deleter import delete_room_now
 from telephony.domain.agent_metadata import is_too_long, metadata_of
 from telephony.domain.dial_verdicts import (
     NO_AGENT,
     RELEASED,
     TOO_LONG,
-    Blame,
-    DialRefusal,
     Verdict,
-    classify,
 )
 from telephony.domain.dialled_form import dialled_form
 from telephony.domain.latest_ends import DEFAULT_MAX_CALL_SECONDS, DEFAULT_RINGING_SECONDS
@@ -238,9 +236,9 @@ class Dialer:
             await self.close_room(closed)
 
     async def close_room(self, job: Job) -> None:
-        """Delete the call's room; one that cannot be deleted now closes by itself."""
+        """Delete the room of a call that was never sent; one that cannot be closes by itself."""
         try:
-            await delete_room(self.livekit, job.call.room)
+            await delete_room_now(self.livekit, self.db, job.call)
         except ProviderError as error:
             logger.info("The room of call %s will close by itself: %s", job.call.pk, error)
 
@@ -357,14 +355,6 @@ class Dialer:
             self.spawn(self.on_answered(self.livekit, answered))
         if tests := [call for call in answered if call.is_test]:
             self.spawn(test_rooms.hang_up_tests(self.livekit, self.db, tests))
-        self._close_refused_rooms(chunk)
-
-    def _close_refused_rooms(self, chunk: Sequence[DialResponse]) -> None:
-        """Close rooms no callee will come to, or the agent waits in them until they time out."""
-        for response in chunk:
-            result = response.result
-            if isinstance(result, DialRefusal) and classify(result).blame is not Blame.DOUBT:
-                self.spawn(self.close_room(response.job))
 
     async def renew_leases(self) -> None:
         """Keep the leases, and stop waiting for answers to calls that have ended meanwhile."""

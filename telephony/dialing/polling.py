@@ -8,10 +8,11 @@ import asyncio
 import logging
 from datetime import datetime
 
-from telephony.clients.livekit.rooms import Participant, delete_room, list_participants
+from telephony.clients.livekit.rooms import Participant, list_participants
 from telephony.clients.livekit.session import LiveKit
 from telephony.dialing import reconciliation
 from telephony.dialing.protocol import AGENT_REPORT_TOLERANCE, CALL_SILENCE
+from telephony.dialing.room_deleter import delete_room_now
 from telephony.domain import call_states
 from telephony.domain.late_evidence import LEFT_UNNOTICED
 from telephony.domain.latest_ends import DURATION_MARGIN, livekit_time, maximum_end, maximum_seconds
@@ -54,7 +55,7 @@ async def _follow_doubtful(
 ) -> None:
     deleted_before = call.room_deleted_at
     async with places:
-        present = await reconciliation.gather_evidence(livekit, call, now)
+        present = await reconciliation.gather_evidence(livekit, db, call, now)
     # Before the conclusion: a process that dies in between must not restart the wait.
     if call.room_deleted_at != deleted_before:
         await db(call.touch, call.heard_at or now, room_deleted_at=call.room_deleted_at)
@@ -70,7 +71,7 @@ async def _follow_silent(
             present = await list_participants(livekit, call.room)
             overdue = overdue and _has_callee(call, present)
             if overdue:
-                await delete_room(livekit, call.room)
+                await delete_room_now(livekit, db, call)
     except ProviderError as error:
         logger.warning("Call %s is silent and LiveKit cannot be asked: %s", call.pk, error)
         if overdue:

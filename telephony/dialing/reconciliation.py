@@ -15,9 +15,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from telephony.clients.livekit.rooms import Participant, delete_room, list_participants
+from telephony.clients.livekit.rooms import Participant, list_participants
 from telephony.clients.livekit.session import LiveKit
 from telephony.dialing.protocol import AGENT_REPORT_TOLERANCE, EVIDENCE_WAIT, ROOM_DELETION_WAIT
+from telephony.dialing.room_deleter import delete_room_now
 from telephony.domain import call_states
 from telephony.domain.call_transitions import LEAVE_IN_DOUBT
 from telephony.domain.dial_verdicts import ABANDONED, IN_DOUBT
@@ -28,6 +29,7 @@ from telephony.domain.timeline import raise_alarm
 from telephony.models import Call, CallEvent, Direction, InboxEvent, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
+from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +101,9 @@ class Reports:
         return any(leg.reason is not None for leg in self.evidence.legs)
 
 
-async def gather_evidence(livekit: LiveKit, call: Call, now: datetime) -> list[Participant] | None:
+async def gather_evidence(
+    livekit: LiveKit, db: OrmThread, call: Call, now: datetime
+) -> list[Participant] | None:
     """Return who is in the call's room; None when LiveKit cannot be asked.
 
     Deletes the room of a call that has reached its latest end, and of a call without a trace of the
@@ -111,10 +115,10 @@ async def gather_evidence(livekit: LiveKit, call: Call, now: datetime) -> list[P
         is_absent = find_callee(call, present) is None
         never_seen = is_absent and call.callee_joined_at is None
         if never_seen and is_past_fence(call, now) and call.room_deleted_at is None:
-            await delete_room(livekit, call.room)
+            await delete_room_now(livekit, db, call)
             call.room_deleted_at = now
         elif not is_absent and is_past_latest_end(call, now):
-            await delete_room(livekit, call.room)
+            await delete_room_now(livekit, db, call)
     except ProviderError as error:
         logger.warning("Call %s stays in doubt until LiveKit answers: %s", call.pk, error)
         return None

@@ -13,7 +13,9 @@ from telephony.dialing.jobs import Job
 from telephony.domain import call_states
 from telephony.domain.call_transitions import LEAVE_IN_DOUBT
 from telephony.domain.dial_verdicts import (
+    CARRIER_SILENT,
     IN_DOUBT,
+    RING_TIMEOUT,
     UNREACHABLE,
     Blame,
     DialRefusal,
@@ -21,7 +23,7 @@ from telephony.domain.dial_verdicts import (
     classify,
     provider_code,
 )
-from telephony.models import Call, Stage
+from telephony.models import Call, InboxEvent, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +78,28 @@ def verdict_on_failure(
     if isinstance(result, Lost):
         return IN_DOUBT
     expired = call.not_after is not None and received_at >= call.not_after
-    return classify(result, token_expired=expired)
+    verdict = classify(result, token_expired=expired)
+    # LiveKit answers alike whether the phone rang out or the carrier said nothing at all.
+    return CARRIER_SILENT if verdict is RING_TIMEOUT and not has_rung(call) else verdict
+
+
+def has_rung(call: Call) -> bool:
+    """Return whether anything shows that the phone rang: the agent, a poll, or LiveKit's webhooks.
+
+    The callee's leg carries it as an attribute, of which no webhook of its own is sent.
+    """
+    if call.ringing_at is not None or call.answered_at is not None:
+        return True
+    events = InboxEvent.objects.about_room(
+        call.room, "participant_left", "participant_connection_aborted", "track_published"
+    )
+    participants = (event.body.get("participant", {}) for event in events)
+    statuses = {
+        participant.get("attributes", {}).get("sip.callStatus")
+        for participant in participants
+        if participant.get("identity") == call.callee_identity
+    }
+    return not statuses.isdisjoint({"ringing", "active", "hangup"})
 
 
 def _leave_in_doubt(call: Call, result: DialRefusal | NeverSent | Lost) -> None:

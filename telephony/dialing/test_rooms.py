@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
-from telephony.clients.livekit.rooms import create_room_without_agent, delete_room, verdict_on_room
+from telephony.clients.livekit.rooms import create_room_without_agent, verdict_on_room
 from telephony.clients.livekit.session import LiveKit
 from telephony.dialing import jobs
 from telephony.dialing.protocol import ROOM_MARGIN_SECONDS
+from telephony.dialing.room_deleter import delete_room_now
 from telephony.domain.dial_verdicts import Verdict
 from telephony.models import Call
 from voiceops.core.errors import ProviderError
@@ -32,7 +33,7 @@ async def hang_up_tests(livekit: LiveKit, db: OrmThread, answered: Sequence[Call
     """End test calls: our rows first, because LiveKit's webhook would count as the callee's."""
     for call in await db(jobs.end_test_calls, answered):
         try:
-            await delete_room(livekit, call.room)
+            await delete_room_now(livekit, db, call)
         except ProviderError as error:
             # LiveKit ends the call by its maximum duration.
             logger.info("The room of test call %s will close by itself: %s", call.pk, error)

@@ -25,14 +25,22 @@ from telephony.domain.call_transitions import (
     RINGING,
 )
 from telephony.domain.descriptions import describe_end, describe_failure
-from telephony.domain.dial_verdicts import Verdict
+from telephony.domain.dial_verdicts import (
+    AGENT_LOST,
+    CARRIER_SILENT,
+    RING_TIMEOUT,
+    Verdict,
+)
 from telephony.domain.late_evidence import (
     LEFT_UNNOTICED,
+    accept_crossing_answer,
     accept_late_answer,
     correct_answer_time,
     correct_end,
+    correct_unsettled_end,
 )
 from telephony.domain.latest_ends import ending_by_the_clock
+from telephony.domain.room_deletion import deletion_time
 from telephony.domain.timeline import (
     TICK,
     add_event,
@@ -102,6 +110,8 @@ def _record_earlier_ringing(call: Call, at: datetime) -> bool:
     unknown = Call.unscoped.filter(pk=call.pk, ringing_at=None, dialed_at__lte=ringing_at)
     written = unknown.update(ringing_at=ringing_at)
     call.ringing_at = call.ringing_at or ringing_at
+    if written and call.end_reason == CARRIER_SILENT.reason:
+        correct_unsettled_end(call, RING_TIMEOUT)
     return bool(written)
 
 
@@ -147,6 +157,8 @@ def _record_late_answer(
 ) -> None:
     """Keep what an answer adds to a call that has moved on, or raise an alarm."""
     call.refresh_from_db()
+    if call.end_reason == AGENT_LOST.reason and accept_crossing_answer(call, at):
+        return
     if call.stage == Stage.ENDED and call.answered_at is None:
         accept_late_answer(call, at=at, source=source)
     if sip_call_id and not call.sip_call_id:
@@ -209,7 +221,12 @@ def mark_hung_up(
     ended_at = clamp_to_timeline(call, at)
     with transaction.atomic(savepoint=False):
         moved = _end_as_detected(
-            call, end_reason=reason, hung_up_by=by, ended_at=ended_at, heard_at=at
+            call,
+            end_reason=reason,
+            hung_up_by=by,
+            ended_at=ended_at,
+            heard_at=at,
+            room_delete_at=deletion_time(call, ended_at),
         )
         if moved:
             add_event(
@@ -266,6 +283,7 @@ def mark_failed(
             counts=verdict.counts,
             ended_at=at,
             heard_at=at,
+            room_delete_at=deletion_time(call, at),
             **changes,
         )
         if moved:
@@ -313,6 +331,7 @@ def mark_cancelled(
             hung_up_by=by,
             ended_at=at,
             heard_at=at,
+            room_delete_at=deletion_time(call, at),
         )
         if moved:
             add_event(call, type="ended", text=text, at=at, data=data)
@@ -325,6 +344,9 @@ def fill_in_hangup(call: Call, *, by: str | None, reason: str, at: datetime) -> 
     if call.end_reason == LEFT_UNNOTICED and correct_end(call, at=at, reason=reason, by=by):
         return
     if by is None or call.hung_up_by is not None or call.ended_at is None:
+        return
+    # What the agent says of it later, it does not know better: we ended the call without it.
+    if call.end_reason == AGENT_LOST.reason:
         return
     # A webhook's end is the time of its arrival, which is later.
     ended_at = min(clamp_to_timeline(call, at), call.ended_at)

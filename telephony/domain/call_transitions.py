@@ -105,7 +105,7 @@ HUNG_UP = CallTransition(
     since=(Stage.IN_PROGRESS,),
     to=Stage.ENDED,
     evidence="the agent, a webhook, a poll or an operator",
-    sets=("outcome", "end_reason", "hung_up_by", "ended_at", "heard_at"),
+    sets=("outcome", "end_reason", "hung_up_by", "ended_at", "heard_at", "room_delete_at"),
 )
 # From `reserved` too, for the calls that a last check refuses before they have an intent.
 FAILED = CallTransition(
@@ -120,6 +120,7 @@ FAILED = CallTransition(
         "dialed_at",
         "ended_at",
         "heard_at",
+        "room_delete_at",
         "provider_code",
         "sip_status_code",
         "sip_status",
@@ -130,7 +131,7 @@ CANCELLED = CallTransition(
     since=Stage.unanswered(),
     to=Stage.ENDED,
     evidence="an operator or the agent hangs up before the answer",
-    sets=("outcome", "end_reason", "hung_up_by", "ended_at", "heard_at"),
+    sets=("outcome", "end_reason", "hung_up_by", "ended_at", "heard_at", "room_delete_at"),
 )
 
 CALL_TRANSITIONS = (

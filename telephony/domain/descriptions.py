@@ -18,6 +18,8 @@ def describe_end(call: Call, by: str | None, reason: str | None) -> str:
         return "The caller hung up"
     if reason == "max_duration":
         return "The call reached its maximum duration"
+    if reason == "agent_lost":
+        return "The voice agent was lost, and the call was ended"
     return WHO_HUNG_UP.get(by or "", "The call ended")
 
 

@@ -111,7 +111,14 @@ CARRIER_BUSY = Verdict(
 )
 CARRIER = Verdict(Outcome.CARRIER_ERROR, "carrier_error", Blame.CARRIER, "The carrier failed")
 CARRIER_SILENT = Verdict(
-    Outcome.CARRIER_ERROR, "carrier_silent", Blame.CARRIER, "The carrier did not answer the INVITE"
+    Outcome.CARRIER_ERROR, "carrier_silent", Blame.CARRIER, "The carrier did not react"
+)
+# The same, after some free calls, of one callee beside others whom the carrier does connect.
+NEVER_RANG = Verdict(
+    Outcome.NO_ANSWER,
+    "carrier_silent",
+    Blame.CALLEE,
+    "The phone never rang, while others on this number did",
 )
 CARRIER_UNREACHABLE = Verdict(
     Outcome.CARRIER_ERROR,
@@ -204,6 +211,13 @@ IN_DOUBT = Verdict(
 # Nothing is dialled without an agent: whoever picked up would hear silence.
 NO_AGENT = Verdict(
     Outcome.CANCELLED, "no_agent", Blame.PLATFORM, "No voice agent joined the room", sent=False
+)
+# The dial was cancelled; had the callee picked up, they would have heard silence.
+AGENT_LOST = Verdict(
+    Outcome.CANCELLED,
+    "agent_lost",
+    Blame.PLATFORM,
+    "The voice agent was lost before the callee answered",
 )
 UNREADABLE = Verdict(
     Outcome.CANCELLED,
@@ -301,6 +315,7 @@ BY_REASON: dict[str, Verdict] = {
         UNREACHABLE,
         IN_DOUBT,
         NO_AGENT,
+        AGENT_LOST,
         UNREADABLE,
         TOO_LONG,
         ABANDONED,

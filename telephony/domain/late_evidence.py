@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 
 from telephony.domain.descriptions import describe_end
+from telephony.domain.dial_verdicts import NEVER_RANG, Verdict
 from telephony.domain.latest_ends import ending_by_the_clock
 from telephony.domain.timeline import (
     TICK,
@@ -85,4 +86,47 @@ def correct_end(call: Call, *, at: datetime, reason: str, by: str | None = None)
         text = None if reason == LEFT_UNNOTICED else describe_end(call, by, reason)
         rewrite_end_event(call, text=text, at=ended_at, reason=reason)
     call.ended_at, call.end_reason, call.hung_up_by = ended_at, reason, by
+    return True
+
+
+def mark_never_rang(call: Call) -> None:
+    """Make a call to which the carrier did not react the callee's: it connects everybody else."""
+    correct_unsettled_end(call, NEVER_RANG, reason=call.end_reason or NEVER_RANG.reason)
+
+
+def correct_unsettled_end(call: Call, verdict: Verdict, reason: str | None = None) -> None:
+    """Rewrite the end of a call that was not answered, as long as nothing follows from it yet."""
+    unsettled = Call.unscoped.filter(
+        pk=call.pk, stage=Stage.ENDED, answered_at=None, settled_at=None
+    )
+    reason = reason or verdict.reason
+    changes = {"outcome": verdict.outcome, "end_reason": reason, "counts": verdict.counts}
+    if unsettled.update(**changes):
+        for column, value in changes.items():
+            setattr(call, column, value)
+        rewrite_end_event(
+            call,
+            text=verdict.description,
+            outcome=verdict.outcome,
+            reason=reason,
+        )
+
+
+def accept_crossing_answer(call: Call, at: datetime) -> bool:
+    """Make the call whose dial we cancelled an answered one: the answer crossed our request.
+
+    Who answered is never called again. False when the recipient has been settled without it.
+    """
+    answered_at = min(at, call.ended_at or at)
+    unsettled = Call.unscoped.filter(
+        pk=call.pk, stage=Stage.ENDED, answered_at=None, settled_at=None
+    )
+    if not unsettled.update(answered_at=answered_at, outcome=Outcome.ANSWERED, counts=True):
+        return False
+    call.answered_at = answered_at
+    call.outcome = Outcome.ANSWERED
+    text = describe_end(call, None, call.end_reason)
+    rewrite_end_event(call, text=text, outcome=Outcome.ANSWERED)
+    text = f"{call.to_number} answered"
+    add_event(call, type="answered", text=text, at=answered_at - TICK, data={"source": "dial"})
     return True

@@ -78,13 +78,18 @@ def build_dialing_event(call: Call, at: datetime, source: str) -> CallEvent:
 
 
 def rewrite_end_event(
-    call: Call, *, text: str | None = None, at: datetime | None = None, **data: str
+    call: Call,
+    *,
+    text: str | None = None,
+    text_suffix: str = "",
+    at: datetime | None = None,
+    **data: str,
 ) -> None:
     """Correct the event of the end: the source that ended the call did not know everything."""
     event = call.events.filter(type="ended").first()
     if event is None:
         return
-    event.text = text or event.text
+    event.text = (text or event.text) + text_suffix
     event.at = at or event.at
     event.data = {**event.data, **data}
     event.save(update_fields=["text", "at", "data"])

@@ -155,6 +155,14 @@ class Call(WorkspaceOwned):
     room_deleted_at = models.DateTimeField(
         null=True, blank=True, help_text="when reconciliation deleted the room"
     )
+    room_delete_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when the room of the ended call is to be deleted; null once it was",
+    )
+    room_claimed_at = models.DateTimeField(
+        null=True, blank=True, help_text="when a process last claimed the deletion of the room"
+    )
     heard_at = models.DateTimeField(
         null=True, blank=True, help_text="when any source last reported on the call"
     )
@@ -162,6 +170,14 @@ class Call(WorkspaceOwned):
     # what the agent, our witness in the room, saw
     agent_joined_at = models.DateTimeField(null=True, blank=True)
     agent_seen_at = models.DateTimeField(null=True, blank=True)
+    agent_heard_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when an agent that reports agent_alive was last heard, by our clock",
+    )
+    agent_left_at = models.DateTimeField(
+        null=True, blank=True, help_text="when LiveKit reported that the agent had left"
+    )
     callee_joined_at = models.DateTimeField(null=True, blank=True)
     detected = models.CharField(
         max_length=10, null=True, blank=True, help_text="human, machine, uncertain, screened"
@@ -259,6 +275,11 @@ class Call(WorkspaceOwned):
                 fields=["disposition_at"],
                 name="call_disposing",
                 condition=Q(disposition_at__isnull=False),
+            ),
+            models.Index(
+                fields=["room_delete_at"],
+                name="call_room_to_delete",
+                condition=Q(room_delete_at__isnull=False),
             ),
             # Stays small however many calls there are, because settled rows leave it.
             models.Index(

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import DateTimeField, F, Value
+from django.db.models import Case, DateTimeField, F, Value, When
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 from django.utils import timezone
 
@@ -85,21 +85,24 @@ class ReportContext:
 Handler: TypeAlias = Callable[[ReportEvent, ReportContext], bool]
 
 
-def apply_report(*, call_id: UUID, events: Sequence[ReportEvent]) -> None:
-    """Apply a report, of which repeated events change nothing.
+def apply_report(*, call_id: UUID, events: Sequence[ReportEvent]) -> bool:
+    """Apply a report, of which repeated events change nothing. Returns whether the call goes on.
 
+    On a call that had ended before, only late evidence is kept: what was said, detected, used and
+    analysed, an opt-out, and who hung up. The agent itself has no business in the room any more.
     Raises NotFound when there is no such call.
     """
     # Most reports are only signs of life, and cost one UPDATE without reading the call.
     if all(event.type == "agent_alive" and not event.data for event in events):
-        if events and not touch_agent(call_id, max(event.at for event in events)):
-            raise NotFound("Call not found")
-        return
+        return _apply_signs_of_life(call_id, events)
 
     # Before the transaction, because an open transaction blocks every other writer on SQLite.
     call = Call.unscoped.get_or_none(pk=call_id)
     if call is None:
         raise NotFound("Call not found")
+    was_open = call.stage != Stage.ENDED
+    if not was_open:
+        events = [event for event in events if is_late_evidence(event)]
     context = ReportContext(call, timezone.now())
     with transaction.atomic(savepoint=False):
         moved = [apply_event(event, context) for event in events]
@@ -108,26 +111,66 @@ def apply_report(*, call_id: UUID, events: Sequence[ReportEvent]) -> None:
         if context.events:
             CallEvent.unscoped.bulk_create(context.events, ignore_conflicts=True)
 
+        is_alive = any(map(is_sign_of_life, events))
         # Moving a call already touches it, and of an ended call the agent's presence is irrelevant.
-        is_touched = any(moved) or call.stage == Stage.ENDED
-        if not is_touched or call.agent_joined_at is None:
-            record_agent_activity(call, max(event.at for event in events))
+        is_touched = any(moved) and not is_alive
+        if was_open and (not is_touched or call.agent_joined_at is None):
+            record_agent_activity(call, max(event.at for event in events), is_alive=is_alive)
+    return was_open
 
 
-def record_agent_activity(call: Call, at: datetime) -> None:
+def _apply_signs_of_life(call_id: UUID, events: Sequence[ReportEvent]) -> bool:
+    if not events or touch_agent(call_id, max(event.at for event in events), is_alive=True):
+        return True
+    if not Call.unscoped.filter(pk=call_id).exists():
+        raise NotFound("Call not found")
+    return False
+
+
+def is_late_evidence(event: ReportEvent) -> bool:
+    """Return whether the event may still say something about a call that has ended.
+
+    An agent's presence does not: the room may have come back with a new agent in it, when two
+    requests deleted it at once (`docs/reference/protocols.md §2.1`).
+    """
+    if event.type == "agent_alive":
+        return event.data.get("callee_status") == "ringing"
+    return event.type != "agent_joined"
+
+
+def is_sign_of_life(event: ReportEvent) -> bool:
+    """Return whether the event shows that this agent reports by itself that it is alive.
+
+    An agent that does so only when the phone rings must not be missed afterwards.
+    """
+    return event.type == "agent_alive" and event.data.get("callee_status") != "ringing"
+
+
+def record_agent_activity(call: Call, at: datetime, *, is_alive: bool = False) -> None:
     """Record that the agent is alive, once a second at most: reports come in bursts."""
-    if call.agent_seen_at is None or at - call.agent_seen_at > AGENT_SEEN_INTERVAL:
-        touch_agent(call.pk, at)
+    is_recent = call.agent_seen_at is not None and at - call.agent_seen_at <= AGENT_SEEN_INTERVAL
+    if is_alive or not is_recent:
+        touch_agent(call.pk, at, is_alive=is_alive)
 
 
-def touch_agent(call_id: UUID, at: datetime) -> bool:
-    """Record that the agent was in the room at `at`, by its clock; False when there is no call."""
+def touch_agent(call_id: UUID, at: datetime, *, is_alive: bool = False) -> bool:
+    """Record that the agent was in the room at `at`, by its clock; False when no call is open.
+
+    `is_alive`: this agent reports regularly, so that its silence will mean something.
+    """
     seen_at = Least(Value(at, output_field=DateTimeField()), Now())
-    updated = Call.unscoped.filter(pk=call_id).update(
-        agent_joined_at=Coalesce("agent_joined_at", Now()),
-        # Late reports must not move the time back.
-        agent_seen_at=Greatest(Coalesce(F("agent_seen_at"), seen_at), seen_at),
-        heard_at=Now(),
+    # By the database's clock, because the agent's may be slow by more than its longest silence.
+    heard_at = Now() if is_alive else Case(When(agent_heard_at__isnull=False, then=Now()))
+    updated = (
+        Call.unscoped.open()
+        .filter(pk=call_id)
+        .update(
+            agent_joined_at=Coalesce("agent_joined_at", Now()),
+            # Late reports must not move the time back.
+            agent_seen_at=Greatest(Coalesce(F("agent_seen_at"), seen_at), seen_at),
+            agent_heard_at=heard_at,
+            heard_at=Now(),
+        )
     )
     return bool(updated)
 
@@ -270,8 +313,10 @@ def _handle_callee_left(event: ReportEvent, context: ReportContext) -> bool:
         reason = event.data["reason"].lower().replace("_", " ") or "no reason given"
         text = f"The callee's line was closed ({reason})"
         at = context.timeline_time(event)
-        ended_at = context.call.ended_at
-        # It led to the end, which the answer to the dial may have reported first.
+        # Read under a lock: the answer to the dial may end the call at this very moment, and the
+        # departure led to the end, whichever is reported first.
+        rows = Call.unscoped.select_for_update().filter(pk=context.call.pk)
+        ended_at = rows.values_list("ended_at", flat=True).get()
         before_end = min(at, ended_at - TICK) if ended_at else at
         context.add_event(event, text, at=before_end)
     return False

@@ -6,8 +6,9 @@ from datetime import datetime
 from accounts import audit
 from accounts.auth.principal import Principal
 from telephony.clients.livekit import calls as livekit_calls
-from telephony.clients.livekit.rooms import delete_room, list_participants
+from telephony.clients.livekit.rooms import list_participants
 from telephony.clients.livekit.session import LiveKit, run_in_session
+from telephony.dialing.room_deleter import delete_rooms_now
 from telephony.domain import call_states, timeline
 from telephony.domain.dialled_form import dialled_form
 from telephony.models import Call, Direction, Stage
@@ -28,11 +29,17 @@ def hang_up(*, call: Call, principal: Principal | None = None) -> Call:
     Raises StateForbids when the call has ended, and ProviderError when LiveKit could not be asked.
     """
     if not cancel_unanswered(call):
-        run_in_session(lambda livekit: delete_room(livekit, call.room))
+        end_at_livekit(call)
         record_hang_up(call, source="api")
     call.refresh_from_db()
     audit.record("call.hung_up", principal=principal, target=call)
     return call
+
+
+def end_at_livekit(call: Call) -> None:
+    """Delete the call's room. Raises ProviderError when LiveKit could not be asked."""
+    for error in delete_rooms_now([call]).values():
+        raise error
 
 
 def record_hang_up(call: Call, *, source: str) -> None:
@@ -69,7 +76,7 @@ def cancel_unanswered(call: Call) -> bool:
     if ended_at is None:
         return False
     try:
-        run_in_session(lambda livekit: delete_room(livekit, call.room))
+        end_at_livekit(call)
     except ProviderError:
         # Without an intent no phone was called, and a room with only our agent closes by itself.
         if call.intent_at is not None:

@@ -17,8 +17,9 @@ from django.db.models import Q
 from agents.models import Agent
 from agents.services import find_published_version
 from telephony.clients.livekit import calls as livekit_calls
-from telephony.clients.livekit.rooms import Participant, delete_room, list_participants, list_rooms
+from telephony.clients.livekit.rooms import Participant, list_participants, list_rooms
 from telephony.clients.livekit.session import LiveKit, run_in_session
+from telephony.dialing.room_deleter import delete_room_now
 from telephony.domain import call_states, room_names, timeline
 from telephony.domain.agent_metadata import metadata_of
 from telephony.domain.dial_verdicts import Blame, Verdict
@@ -220,7 +221,7 @@ async def follow_ringing_call(livekit: LiveKit, db: OrmThread, call: Call) -> No
         present = await list_participants(livekit, call.room)
         verdict = await db(advance_call, call, present)
         if verdict is not None:
-            await delete_room(livekit, call.room)
+            await delete_room_now(livekit, db, call)
     except ProviderError as error:
         logger.warning("Inbound call %s cannot be checked at LiveKit: %s", call.pk, error)
         verdict = await db(verdict_by_the_clock, call)

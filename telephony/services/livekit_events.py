@@ -17,7 +17,7 @@ from django.db import DataError, IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from telephony.clients.livekit.rooms import DEPARTURE_TIMEOUT_SECONDS
-from telephony.domain import call_states, room_names
+from telephony.domain import call_states, room_deletion, room_names
 from telephony.domain.disconnect_reasons import ending_for
 from telephony.domain.evidence import proves_answer, read_leg
 from telephony.domain.late_evidence import LEFT_UNNOTICED, correct_end
@@ -45,7 +45,8 @@ STORED_EVENTS = (
 # A leg that is replaced by itself: it goes on, in another connection of the same identity.
 REPLACED_LEG_REASONS = ("DUPLICATE_IDENTITY", "MIGRATION")
 ROOM_CLOSED_WHEN_IDLE = "ROOM_END_IDLE_TIMEOUT"
-OWN_PARTICIPANT_KINDS = ("AGENT", "EGRESS")  # their coming and going changes no call
+RECORDER_KIND = "EGRESS"  # its coming and going changes no call
+AGENT_KIND = "AGENT"
 MAX_EVENT_ID_LENGTH = 128
 # LiveKit's times are whole seconds: the time of arrival is better for an event as recent as this.
 CLOCK_RESOLUTION = timedelta(seconds=3)
@@ -60,6 +61,9 @@ def receive_event(body: Mapping[str, Any]) -> None:
     """
     event = _build_event(body)
     if event is None:
+        return
+    if _is_agents(event):
+        record_agent_presence(event)
         return
     if event.event in EVIDENCE_EVENTS:
         event.applied_at = event.received_at
@@ -85,7 +89,7 @@ def _build_event(body: Mapping[str, Any]) -> InboxEvent | None:
     room = room_name(body)
     participant = body.get("participant")
     kind = participant.get("kind") if isinstance(participant, Mapping) else None
-    if name not in STORED_EVENTS or not is_own_room(room) or kind in OWN_PARTICIPANT_KINDS:
+    if name not in STORED_EVENTS or not is_own_room(room) or kind == RECORDER_KIND:
         return None
     return InboxEvent(
         event_id=event_id,
@@ -102,6 +106,24 @@ def _without_secrets(body: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(room, Mapping) or "turnPassword" not in room:
         return dict(body)
     return {**body, "room": {name: value for name, value in room.items() if name != "turnPassword"}}
+
+
+def _is_agents(event: InboxEvent) -> bool:
+    participant = event.body.get("participant")
+    return isinstance(participant, Mapping) and participant.get("kind") == AGENT_KIND
+
+
+def record_agent_presence(event: InboxEvent) -> None:
+    """Record that the agent has left an open call, or has come (back).
+
+    It is no evidence of the callee, so it is not stored. Whoever watches the agents asks LiveKit
+    who is there before anything follows (`telephony/dialing/lost_agents.py`).
+    """
+    calls = Call.unscoped.open().filter(room=event.room)
+    if event.event in PARTICIPANT_LEFT_EVENTS:
+        calls.update(agent_left_at=event.received_at)
+    elif event.event == "participant_joined":
+        calls.filter(agent_left_at__isnull=False).update(agent_left_at=None)
 
 
 def apply_pending_events(limit: int = 500) -> int:
@@ -252,6 +274,10 @@ def _on_participant_left(call: Call, body: Mapping[str, Any], at: datetime) -> C
     reason = str(participant.get("disconnectReason", ""))
     if not is_callee(call, participant) or reason in REPLACED_LEG_REASONS:
         return None
+    status = participant.get("attributes", {}).get("sip.callStatus")
+    if status == "ringing" and call.ringing_at is None and call.answered_at is None:
+        # Late evidence: a phone that rang was not silent for the carrier's sake.
+        return partial(call_states.mark_ringing, call, at=at, source="livekit")
     ending = ending_for(reason)
     if call.answered_at is None and was_answered(call, participant):
         return partial(_record_missed_answer, call, at, ending.reason)
@@ -277,7 +303,14 @@ def _record_missed_answer(call: Call, at: datetime, reason: str) -> None:
 def _on_room_finished(call: Call, body: Mapping[str, Any], at: datetime) -> Change | None:
     if body.get("roomEndReason") == ROOM_CLOSED_WHEN_IDLE:
         at -= timedelta(seconds=DEPARTURE_TIMEOUT_SECONDS)
-    return _end_call(call, at, "room_closed")
+    return partial(_finish_room, call, _end_call(call, at, "room_closed"))
+
+
+def _finish_room(call: Call, end_call: Change | None) -> None:
+    """End an answered call with its room, which need not be deleted any more."""
+    if end_call is not None:
+        end_call()
+    room_deletion.forget([call.pk])
 
 
 def _end_call(call: Call, at: datetime, reason: str) -> Change | None:

@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable
 
 from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.dialing import polling
+from telephony.dialing.lost_agents import AgentWatch
+from telephony.dialing.room_deleter import delete_due_rooms
+from telephony.domain import room_deletion
 from telephony.services import inbound, livekit_events, numbers, recordings, web_calls
 from voiceops.core.orm_thread import OrmThread
 
@@ -51,6 +54,24 @@ def follow_calls() -> int:
     return (
         reconcile_calls() + follow_inbound_calls() + follow_recordings() + close_unused_web_calls()
     )
+
+
+def watch_calls(agents: AgentWatch) -> None:
+    """End calls whose agent is lost, and delete the rooms of ended calls that are due.
+
+    Raises OperationalError or InterfaceError when the database is unreachable.
+    """
+    suspects = agents.find_suspects()
+    # Without work no session is opened, which every worker would do every second.
+    if not suspects and not room_deletion.has_due():
+        return
+
+    async def work(livekit: LiveKit, db: OrmThread) -> int:
+        # The lost agents first: their callees hear silence.
+        await agents.follow_suspects(livekit, db, suspects)
+        return await delete_due_rooms(livekit, db)
+
+    _run_round(work)
 
 
 def clean_provisioning() -> int:

@@ -21,12 +21,12 @@ from telephony.clients.livekit.rooms import (
     Participant,
     RoomRequest,
     create_room,
-    delete_room,
     list_participants,
     verdict_on_room,
 )
 from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.clients.livekit.tokens import BROWSER_TOKEN_LIFETIME, browser_token
+from telephony.dialing.room_deleter import delete_room_now
 from telephony.domain import call_states, timeline
 from telephony.domain.agent_metadata import metadata_of
 from telephony.domain.dial_verdicts import Blame, Verdict
@@ -123,7 +123,7 @@ async def close_unused_web_calls(livekit: LiveKit, db: OrmThread) -> int:
             present = await list_participants(livekit, call.room)
             if not await db(conclude_web_call, call, present):
                 # Our agent still waits in the room.
-                await delete_room(livekit, call.room)
+                await delete_room_now(livekit, db, call)
         except ProviderError as error:
             logger.warning("Web call %s cannot be checked at LiveKit: %s", call.pk, error)
             await db(end_at_latest_end, call)

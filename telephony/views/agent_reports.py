@@ -10,6 +10,7 @@ from rest_framework.exceptions import ParseError
 from telephony.domain import report_tokens
 from telephony.serializers.reports import InvalidReport, read_report
 from telephony.services.agent_reports import apply_report
+from telephony.services.call_control import CALL_HAS_ENDED
 from telephony.views.raw_body import MALFORMED, read_raw_body
 from voiceops.api.errors import json_error
 from voiceops.api.parsers import parse_json
@@ -21,7 +22,10 @@ MAX_REPORT_BYTES = 1024 * 1024
 # The bearer token is the only credential and no cookie is read, so nothing can be forged.
 @csrf_exempt
 def report(request: HttpRequest, pk: str) -> HttpResponse:
-    """Answer 200 once the report is stored; after a 5xx the agent repeats it."""
+    """Answer 200 once the report is stored; after a 5xx the agent repeats it.
+
+    "Call has ended" asks the agent to leave the room; what it has still to report is welcome.
+    """
     # Before method and body: a stranger is to learn nothing but that the token is wrong.
     call_id = _authorized_call_id(request, pk)
     if call_id is None:
@@ -48,7 +52,7 @@ def _authorized_call_id(request: HttpRequest, pk: str) -> UUID | None:
 
 def _apply(call_id: UUID, body: bytes) -> HttpResponse:
     try:
-        apply_report(call_id=call_id, events=read_report(parse_json(body)))
+        goes_on = apply_report(call_id=call_id, events=read_report(parse_json(body)))
     except ParseError:
         return json_error(400, MALFORMED)
     except InvalidReport as error:
@@ -57,4 +61,4 @@ def _apply(call_id: UUID, body: bytes) -> HttpResponse:
         return json_error(404, str(error))
     except (OperationalError, InterfaceError):
         return json_error(503, "The database cannot be reached")
-    return JsonResponse({"detail": "Received"})
+    return JsonResponse({"detail": "Received" if goes_on else CALL_HAS_ENDED})

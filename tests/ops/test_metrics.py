@@ -17,6 +17,7 @@ NAMES = {
     "voiceops_calls_open": "gauge",
     "voiceops_batches_unfinished": "gauge",
     "voiceops_calls_lately": "gauge",
+    "voiceops_troubles_lately": "gauge",
     "voiceops_dial_wait_seconds": "gauge",
     "voiceops_dial_latency_seconds": "histogram",
     "voiceops_time_to_answer_seconds": "histogram",
@@ -109,5 +110,5 @@ def test_the_number_of_queries_does_not_grow(
     for _ in range(3):
         dialed_call(ours, latency=0.1, answered_after=1.0)
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         render_metrics()

@@ -34,6 +34,7 @@ class Participant:
     identity: str
     attributes: dict[str, str]
     is_callee: bool  # joined over SIP: a telephone
+    is_egress: bool = False  # a recorder
 
     @property
     def call_status(self) -> str:
@@ -83,8 +84,11 @@ async def list_participants(livekit: LiveKit, room: str) -> list[Participant]:
                 return []
             raise
     # LiveKit chooses the identity of an inbound telephone, so it is known by its kind.
-    sip = api.ParticipantInfo.Kind.SIP
-    return [Participant(p.identity, dict(p.attributes), p.kind == sip) for p in found.participants]
+    kinds = api.ParticipantInfo.Kind
+    return [
+        Participant(p.identity, dict(p.attributes), p.kind == kinds.SIP, p.kind == kinds.EGRESS)
+        for p in found.participants
+    ]
 
 
 async def delete_room(livekit: LiveKit, name: str) -> None:

@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from batches.dialing.settlement_rules import (
+    CARRIER_RETRY_SECONDS,
+    FREE_SILENT_SENDS,
+    MAX_RETRY_SECONDS_IN_TROUBLE,
     MAX_UNCOUNTED_SENDS,
-    UNCOUNTED_RETRY_SECONDS,
+    QUICK_RETRY_SECONDS,
     BatchFacts,
     CallFacts,
     RecipientChange,
     RecipientFacts,
     decide,
+    may_be_the_callees,
 )
 from batches.domain.recipient_transitions import (
     CANCEL,
@@ -211,7 +215,7 @@ CASES = {
         uncounted("carrier_error", "carrier_unavailable"),
         replace(LAST, uncounted_sends=3),
         RUNNING,
-        RecipientChange(RETRY, "carrier_unavailable", "carrier_error", 2, after(seconds=5)),
+        RecipientChange(RETRY, "carrier_unavailable", "carrier_error", 2, after(seconds=10)),
     ),
     "carrier out of channels for the last time": (
         uncounted("carrier_error", "carrier_unavailable"),
@@ -241,15 +245,79 @@ def test_ended_call_changes_its_recipient(name: str) -> None:
     assert decide(ended, recipient, batch, now=NOW) == change
 
 
-@pytest.mark.parametrize("sends", range(MAX_UNCOUNTED_SENDS))
-def test_uncounted_attempts_are_repeated_later_and_later(sends: int) -> None:
-    ended = uncounted("carrier_error", "carrier_error")
+@pytest.mark.parametrize(
+    ("reason", "delays"),
+    [
+        ("carrier_error", CARRIER_RETRY_SECONDS),
+        ("carrier_silent", CARRIER_RETRY_SECONDS),
+        ("carrier_unavailable", QUICK_RETRY_SECONDS),
+        ("carrier_limit", QUICK_RETRY_SECONDS),
+        ("agent_lost", QUICK_RETRY_SECONDS),
+    ],
+)
+@pytest.mark.parametrize("sends", range(1, MAX_UNCOUNTED_SENDS))
+def test_uncounted_attempts_are_repeated_later_and_later(
+    sends: int, reason: str, delays: tuple[int, ...]
+) -> None:
+    ended = uncounted("carrier_error", reason)
     recipient = RecipientFacts(attempts=0, outcome=None, uncounted_sends=sends)
 
     change = decide(ended, recipient, RUNNING, now=NOW)
 
-    rung = min(max(sends, 1), len(UNCOUNTED_RETRY_SECONDS)) - 1
-    assert change.due_at == after(seconds=UNCOUNTED_RETRY_SECONDS[rung])
+    assert change.due_at == after(seconds=delays[sends - 1])
+
+
+@pytest.mark.parametrize("delays", [CARRIER_RETRY_SECONDS, QUICK_RETRY_SECONDS])
+def test_destination_that_fails_is_not_redialled_ten_times_within_minutes(
+    delays: tuple[int, ...],
+) -> None:
+    assert list(delays) == sorted(delays)
+    assert len(delays) == MAX_UNCOUNTED_SENDS - 1
+    assert sum(delays) > 3600
+    assert sum(delays[:4]) > 60
+
+
+def test_what_was_never_sent_is_repeated_soon() -> None:
+    recipient = RecipientFacts(attempts=0, outcome=None, uncounted_sends=5)
+
+    change = decide(unsent("no_agent"), recipient, RUNNING, now=NOW)
+
+    assert change.due_at == after(seconds=QUICK_RETRY_SECONDS[0])
+
+
+@pytest.mark.parametrize("sends", [5, MAX_UNCOUNTED_SENDS, 5 * MAX_UNCOUNTED_SENDS])
+def test_recipient_does_not_fail_while_the_carrier_is_in_trouble(sends: int) -> None:
+    in_trouble = replace(RUNNING, is_in_trouble=True)
+    recipient = RecipientFacts(attempts=0, outcome=None, uncounted_sends=sends)
+
+    change = decide(uncounted("carrier_error", "carrier_silent"), recipient, in_trouble, now=NOW)
+
+    assert change == RecipientChange(
+        RETURN_TO_QUEUE,
+        "carrier_silent",
+        "carrier_error",
+        0,
+        after(seconds=MAX_RETRY_SECONDS_IN_TROUBLE),
+    )
+
+
+@pytest.mark.parametrize(
+    ("silent_sends", "is_in_trouble", "counts", "may_be"),
+    [
+        (FREE_SILENT_SENDS, False, False, False),
+        (FREE_SILENT_SENDS + 1, False, False, True),
+        (FREE_SILENT_SENDS + 1, True, False, False),
+        (FREE_SILENT_SENDS + 1, False, True, False),
+    ],
+)
+def test_silent_call_may_be_the_callees_after_the_free_ones(
+    silent_sends: int, is_in_trouble: bool, counts: bool, may_be: bool
+) -> None:
+    ended = call("carrier_error", "carrier_silent", counts=counts)
+    recipient = RecipientFacts(attempts=0, outcome=None, silent_sends=silent_sends)
+    batch = replace(RUNNING, is_in_trouble=is_in_trouble)
+
+    assert may_be_the_callees(ended, recipient, batch) is may_be
 
 
 @pytest.mark.parametrize("is_stopped", [False, True])

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -7,7 +8,7 @@ from accounts.models import Workspace
 from telephony.domain import call_states
 from telephony.domain.dial_verdicts import BY_REASON
 from telephony.domain.timeline import add_event
-from telephony.models import Outcome, Stage
+from telephony.models import Call, Outcome, Stage, Turn
 from tests.telephony.calls import livekit
 from tests.telephony.calls.livekit import report, reported
 from tests.telephony.calls.reported_calls import sent, talking, timeline
@@ -159,3 +160,123 @@ def test_agents_clock_does_not_disturb_the_timelines_order(ours: Workspace, off:
     call.refresh_from_db()
     assert call.created_at <= times[0] <= times[-1] <= timezone.now()
     assert timeline(call)[-1] == ("ended", "The agent hung up")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        reported("agent_joined"),
+        reported("agent_alive"),
+        reported("turn", role="agent", text="Goodbye", started_at="2026-11-29T10:00:00Z"),
+        reported("usage", llm_tokens=120),
+        reported("ended", reason="room_closed"),
+    ],
+    ids=lambda event: str(event["type"]),
+)
+def test_agent_is_told_that_its_call_has_ended(ours: Workspace, event: dict[str, Any]) -> None:
+    call = sent(ours, stage=Stage.ENDED, outcome=Outcome.BUSY, dialed_at=timezone.now())
+
+    answer = report(call, event)
+
+    assert (answer.status_code, answer.json()) == (200, {"detail": "Call has ended"})
+
+
+def test_report_that_ends_the_call_is_received(ours: Workspace) -> None:
+    call = talking(ours)
+
+    ending = report(call, reported("ended", reason="agent_hangup"))
+    afterwards = report(call, reported("agent_alive"))
+
+    assert (ending.json(), afterwards.json()) == (
+        {"detail": "Received"},
+        {"detail": "Call has ended"},
+    )
+
+
+def test_agent_in_a_room_that_came_back_changes_nothing(ours: Workspace) -> None:
+    call = talking(ours)
+    livekit.post(livekit.event("room_finished", call))
+    before = Call.unscoped.filter(pk=call.pk).values().get()
+    events = timeline(call)
+
+    report(call, reported("agent_joined"), reported("agent_alive"))
+    report(call, reported("agent_alive"))
+
+    assert Call.unscoped.filter(pk=call.pk).values().get() == before
+    assert timeline(call) == events
+
+
+def test_what_was_said_and_used_is_kept_after_the_end(ours: Workspace) -> None:
+    call = talking(ours)
+    livekit.post(livekit.event("room_finished", call))
+
+    report(
+        call,
+        reported("turn", role="callee", text="Bye", started_at="2026-11-29T10:00:00Z"),
+        reported("analysis", summary="All is well"),
+        reported("tool_call", name="opt_out"),
+    )
+
+    call.refresh_from_db()
+    assert [turn.text for turn in Turn.unscoped.filter(call=call)] == ["Bye"]
+    assert call.events.filter(type="analysis").count() == 1
+    assert call.opt_out_at is not None
+
+
+def test_ringing_that_is_reported_late_makes_a_silent_call_the_callees(ours: Workspace) -> None:
+    dialed_at = timezone.now() - timedelta(seconds=30)
+    call = sent(ours, stage=Stage.DIALING, intent_at=dialed_at, dialed_at=dialed_at)
+    call_states.mark_failed(call, verdict=BY_REASON["carrier_silent"], at=timezone.now())
+
+    report(call, reported("agent_alive", callee_status="ringing"))
+
+    call.refresh_from_db()
+    assert (call.outcome, call.end_reason, call.counts) == ("no_answer", "ringing_timeout", True)
+    ended = call.events.get(type="ended")
+    assert (ended.text, ended.data["outcome"], ended.data["reason"]) == (
+        "Nobody answered before the ringing timeout",
+        "no_answer",
+        "ringing_timeout",
+    )
+
+
+def test_livekits_last_word_on_the_leg_shows_that_the_phone_rang(ours: Workspace) -> None:
+    dialed_at = timezone.now() - timedelta(seconds=30)
+    call = sent(ours, stage=Stage.DIALING, intent_at=dialed_at, dialed_at=dialed_at)
+    call_states.mark_failed(call, verdict=BY_REASON["carrier_silent"], at=timezone.now())
+    left = livekit.callee(
+        call, disconnectReason="USER_UNAVAILABLE", attributes={"sip.callStatus": "ringing"}
+    )
+
+    livekit.post(livekit.event("participant_left", call, participant=left))
+
+    call.refresh_from_db()
+    assert (call.outcome, call.end_reason, call.counts) == ("no_answer", "ringing_timeout", True)
+    assert call.ringing_at is not None
+
+
+def test_answer_that_crossed_the_loss_of_the_agent_is_an_answer(ours: Workspace) -> None:
+    now = timezone.now()
+    call = sent(ours, stage=Stage.RINGING, dialed_at=now, ringing_at=now)
+    call_states.mark_failed(call, verdict=BY_REASON["agent_lost"], at=now + timedelta(seconds=1))
+
+    call_states.mark_answered(call, at=now + timedelta(seconds=2), source="dial")
+
+    call.refresh_from_db()
+    assert (call.stage, call.outcome, call.end_reason, call.counts) == (
+        Stage.ENDED,
+        Outcome.ANSWERED,
+        "agent_lost",
+        True,
+    )
+    assert [kind for kind, _ in timeline(call)] == ["answered", "ended"]
+
+
+def test_agent_that_was_lost_does_not_change_the_end(ours: Workspace) -> None:
+    call = talking(ours)
+    call_states.mark_hung_up(call, at=timezone.now(), reason="agent_lost", source="poll")
+
+    report(call, reported("ended", reason="agent_hangup"))
+
+    call.refresh_from_db()
+    assert (call.end_reason, call.hung_up_by) == ("agent_lost", None)

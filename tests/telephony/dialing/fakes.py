@@ -8,9 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
 from livekit import api
 
-from telephony.models import Call
+from telephony.models import Call, InboxEvent
 
 
 class FakeLiveKit:
@@ -82,6 +83,19 @@ def callee_of(call: Call, status: str = "") -> api.ParticipantInfo:
         identity=call.callee_identity,
         kind=api.ParticipantInfo.Kind.SIP,
         attributes={"sip.callStatus": status},
+    )
+
+
+def left_webhook(call: Call, status: str) -> InboxEvent:
+    """LiveKit's webhook of the callee's departure, stored."""
+    participant = {"identity": call.callee_identity, "attributes": {"sip.callStatus": status}}
+    return InboxEvent.objects.create(
+        event_id=f"EV_{call.pk}",
+        event="participant_left",
+        room=call.room,
+        body={"participant": participant},
+        received_at=timezone.now(),
+        applied_at=timezone.now(),
     )
 
 

@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict
 from telephony.dialing.dialer import Dialer
 from telephony.dialing.jobs import Job
 from telephony.dialing.protocol import MAX_UNSENT_INTENTS
+from telephony.domain.room_deletion import AGENT_LEAVE_TIME
 from telephony.models import Call, NumberPace, PhoneNumber, Stage
 from tests import make
 from tests.telephony.dialing.conftest import intent, reserved, stored
@@ -290,7 +291,7 @@ async def test_answered_calls_are_handed_on(
     assert not dialer.busy
 
 
-async def test_room_of_a_refused_call_is_closed(
+async def test_agent_of_a_refused_call_has_its_moment_before_the_room_is_due(
     dialer: Dialer, livekit: FakeLiveKit, number: PhoneNumber
 ) -> None:
     job = reserved(number)
@@ -302,7 +303,10 @@ async def test_room_of_a_refused_call_is_closed(
     await dialer.record_responses()
     await settle(dialer)
 
-    assert (stored(job).outcome, livekit.deleted) == ("busy", [job.call.room])
+    call = stored(job)
+    assert (call.outcome, livekit.deleted) == ("busy", [])
+    assert call.ended_at is not None
+    assert call.room_delete_at == call.ended_at + AGENT_LEAVE_TIME
 
 
 @pytest.mark.parametrize("failure", [server_error(500, "internal"), TimeoutError()])

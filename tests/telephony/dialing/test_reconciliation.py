@@ -138,7 +138,7 @@ async def test_room_is_deleted_once_the_fence_has_closed(
 ) -> None:
     call, now = in_doubt(ours), database_now()
 
-    assert await reconciliation.gather_evidence(livekit, call, now) == []
+    assert await reconciliation.gather_evidence(livekit, inline_db, call, now) == []
 
     assert (livekit.deleted, call.room_deleted_at) == ([call.room], now)
 
@@ -158,7 +158,7 @@ async def test_room_is_left_alone_otherwise(
 ) -> None:
     call = in_doubt(ours, **{name: value() for name, value in fields.items()})
 
-    await reconciliation.gather_evidence(livekit, call, database_now())
+    await reconciliation.gather_evidence(livekit, inline_db, call, database_now())
 
     assert livekit.deleted == []
 
@@ -169,7 +169,7 @@ async def test_room_with_the_callee_in_it_is_not_deleted(
     call = in_doubt(ours, intent_at=just_now())
     livekit.participants[call.room] = [callee_of(call, "ringing")]
 
-    present = await reconciliation.gather_evidence(livekit, call, database_now())
+    present = await reconciliation.gather_evidence(livekit, inline_db, call, database_now())
 
     assert (present, livekit.deleted) == ([callee(call, "ringing")], [])
 
@@ -181,7 +181,7 @@ async def test_livekit_that_cannot_be_asked_gives_no_evidence(
     livekit.failures[method] = server_error(503)
     call = in_doubt(ours)
 
-    assert await reconciliation.gather_evidence(livekit, call, database_now()) is None
+    assert await reconciliation.gather_evidence(livekit, inline_db, call, database_now()) is None
     assert call.room_deleted_at is None
 
 
@@ -435,7 +435,7 @@ async def test_call_that_rings_in_livekits_store_for_ever_ends_by_our_clock(
     call = in_doubt(ours, stage=Stage.DIALING, intent_at=now - timedelta(seconds=seconds))
     livekit.participants[call.room] = [callee_of(call, status)]
 
-    present = await reconciliation.gather_evidence(livekit, call, now)
+    present = await reconciliation.gather_evidence(livekit, inline_db, call, now)
     ended = conclude(call, now, present)
 
     assert (ended.outcome, livekit.deleted) == (outcome, [call.room] if outcome else [])

@@ -11,6 +11,7 @@ from telephony.dialing.responses import DialResponse, record_responses
 from telephony.domain.dial_verdicts import DialRefusal
 from telephony.models import Call, PhoneNumber, Stage
 from tests.telephony.dialing.conftest import intent, stored
+from tests.telephony.dialing.fakes import left_webhook
 
 BUSY = DialRefusal("resource_exhausted", 429, "busy", sip_code=486, sip_phrase="Busy Here")
 SERVER_DIED = DialRefusal("internal", 500, "internal error")
@@ -139,3 +140,41 @@ def test_chunk_of_responses_is_written_each_for_itself(number: PhoneNumber) -> N
 
     assert answered == [jobs[0].call]
     assert [stored(job).stage for job in jobs] == [Stage.IN_PROGRESS, Stage.ENDED, Stage.UNKNOWN]
+
+
+RANG_OUT = DialRefusal("canceled", 408, "sip request timed out")
+
+
+def test_call_that_never_rang_is_the_carriers_silence(number: PhoneNumber) -> None:
+    call = record(intent(number), RANG_OUT, seconds=30)
+
+    assert (call.outcome, call.end_reason, call.counts) == (
+        "carrier_error",
+        "carrier_silent",
+        False,
+    )
+    assert call.events.get(type="ended").text == "The carrier did not react"
+
+
+def test_call_that_rang_and_timed_out_was_not_answered(number: PhoneNumber) -> None:
+    call = record(intent(number, ringing_at=timezone.now()), RANG_OUT, seconds=30)
+
+    assert (call.outcome, call.end_reason, call.counts) == ("no_answer", "ringing_timeout", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [("ringing", "ringing_timeout"), ("dialing", "carrier_silent"), ("", "carrier_silent")],
+)
+def test_webhook_shows_whether_the_phone_rang_where_the_agent_did_not(
+    number: PhoneNumber, status: str, reason: str
+) -> None:
+    job = intent(number)
+    left_webhook(job.call, status)
+
+    assert record(job, RANG_OUT, seconds=30).end_reason == reason
+
+
+@pytest.mark.parametrize("result", [BUSY, DialRefusal("x", 429, "", sip_code=480)])
+def test_carrier_that_answered_was_not_silent(number: PhoneNumber, result: DialRefusal) -> None:
+    assert record(intent(number), result).counts is True
