@@ -1,10 +1,10 @@
 """An answered call whose agent is gone ends within twelve seconds; no other call does."""
 
 from datetime import timedelta
-from itertools import product
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from livekit import api
 
 from accounts.models import Workspace
@@ -277,7 +277,7 @@ async def test_livekit_is_asked_about_a_call_every_few_seconds_only(
 
 
 def test_without_agents_there_is_nothing_to_be_deaf_to() -> None:
-    hearing, now = Hearing(), database_now()
+    hearing, now = Hearing(), timezone.now()
 
     hearing.observe(now, agents=0, heard_at=None)
 
@@ -286,21 +286,17 @@ def test_without_agents_there_is_nothing_to_be_deaf_to() -> None:
 
 @pytest.mark.parametrize(
     ("gap", "silence", "is_good"),
-    list(
-        zip(
-            *zip(
-                *product([timedelta(seconds=1), 2 * DEAFNESS], [DEAFNESS / 2, 2 * DEAFNESS]),
-                strict=True,
-            ),
-            [True, False, False, False],
-            strict=True,
-        )
-    ),
+    [
+        (DEAFNESS / 2, DEAFNESS / 2, True),
+        (DEAFNESS / 2, 2 * DEAFNESS, False),
+        (2 * DEAFNESS, DEAFNESS / 2, False),
+        (2 * DEAFNESS, 2 * DEAFNESS, False),
+    ],
 )
 def test_hearing_is_good_only_when_it_was_without_a_gap(
     gap: timedelta, silence: timedelta, is_good: bool
 ) -> None:
-    now = database_now()
+    now = timezone.now()
     hearing = Hearing(checked_at=now - gap)
 
     hearing.observe(now, agents=2, heard_at=now - silence)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import Workspace
 from telephony.dialing import room_deleter
@@ -56,7 +57,7 @@ async def test_room_is_due_once_the_agent_had_its_moment(
 @pytest.mark.parametrize(
     ("fields", "is_due"),
     [
-        ({"intent_at": database_now()}, True),
+        ({"intent_at": timezone.now()}, True),
         ({"direction": "inbound", "stage": Stage.RINGING}, True),
         ({}, False),
     ],
