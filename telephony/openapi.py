@@ -44,7 +44,8 @@ def add_plain_views(
     result["paths"]["/calls/{id}/report"] = {
         "post": {
             "operationId": "calls_report_create",
-            "description": "What the voice agent saw. Events with a known `id` change nothing.",
+            "description": "What the voice agent saw. Events with a known `id` change nothing. "
+            "The answer `Call has ended` asks the agent to leave the room.",
             "parameters": [CALL_ID],
             "tags": ["calls"],
             "security": [{"callToken": []}],

@@ -28,7 +28,7 @@ from telephony.dialing.room_deleter import delete_room_now
 from telephony.domain import call_states
 from telephony.domain.dial_verdicts import AGENT_LOST
 from telephony.domain.timeline import TICK, raise_alarm
-from telephony.models import Call, CallEvent, Stage
+from telephony.models import Call, CallEvent, Direction, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
 from voiceops.core.isolation import gather_isolated
@@ -148,7 +148,9 @@ def list_suspects(now: datetime) -> list[Call]:
     """Return the open calls whose agent may be lost, those silent for longest first."""
     silent = Q(agent_heard_at__lt=now - AGENT_SILENCE)
     left = Q(agent_left_at__lt=now - AGENT_LEFT_GRACE)
-    followed = Call.unscoped.filter(silent | left, stage__in=FOLLOWED_STAGES)
+    # An inbound call that still rings gets another agent (`telephony/services/inbound.py`).
+    dialled = Q(direction=Direction.OUTBOUND) | Q(stage=Stage.IN_PROGRESS)
+    followed = Call.unscoped.filter(silent | left, dialled, stage__in=FOLLOWED_STAGES)
     in_order = followed.select_related("agent_version").order_by("agent_heard_at", "pk")
     return list(in_order[:LOST_AGENT_CHUNK_CALLS])
 

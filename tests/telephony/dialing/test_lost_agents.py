@@ -237,6 +237,21 @@ async def test_callee_who_picked_up_unnoticed_was_reached(
     assert Call.unscoped.get(pk=call.pk).counts is True
 
 
+@pytest.mark.parametrize(
+    ("stage", "end"),
+    [(Stage.IN_PROGRESS, LOST), (Stage.RINGING, (Stage.RINGING, None, None, None))],
+)
+async def test_caller_gets_another_agent_while_it_rings(
+    ours: Workspace, livekit: Any, inline_db: Any, stage: Stage, end: tuple[Any, ...]
+) -> None:
+    call, _ = talking(ours, direction="inbound", stage=stage), heard(ours)
+    livekit.participants[call.room] = [callee_of(call, "active")]
+
+    await run(hearing_watch(), livekit, inline_db)
+
+    assert end_of(call) == end
+
+
 async def test_nobody_is_judged_while_livekit_cannot_be_asked(
     ours: Workspace, livekit: Any, inline_db: Any
 ) -> None:
