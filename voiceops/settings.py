@@ -263,6 +263,9 @@ MAX_UPLOAD_COLUMNS = env.int("MAX_UPLOAD_COLUMNS", default=64)
 MAX_UPLOAD_CELL_CHARACTERS = env.int("MAX_UPLOAD_CELL_CHARACTERS", default=1024)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=52_428_800)
 MAX_UPLOAD_ROWS = env.int("MAX_UPLOAD_ROWS", default=1_000_000)
+# Places for requests that wait on an outside service or send a long file; a process has 8 threads.
+SLOW_REQUESTS_PER_PROCESS = env.int("SLOW_REQUESTS_PER_PROCESS", default=4)
+SLOW_REQUESTS_PER_WORKSPACE = env.int("SLOW_REQUESTS_PER_WORKSPACE", default=3)
 # The limit of bodies without files too, such as lists sent as JSON.
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_UPLOAD_BYTES
 # Uploads always go to disk: the import reads a file, whatever its size.

@@ -1,6 +1,6 @@
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -10,7 +10,7 @@ from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounts.api import idempotency
+from accounts.api import idempotency, slow_requests
 from accounts.auth.origin import SAFE_METHODS, require_own_origin
 from accounts.auth.principal import Principal
 from accounts.models import IdempotentRequest
@@ -26,6 +26,9 @@ class OrderedChecksView(APIView):
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     _claim: IdempotentRequest | None = None
     _response: HttpResponseBase | None = None
+    # Actions that wait on an outside service, a long list or a slow reader.
+    slow_actions: ClassVar[Collection[str]] = ()
+    _release_place: Callable[[], None] | None = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Raises an APIException or DomainError for the first check that fails."""
@@ -46,6 +49,7 @@ class OrderedChecksView(APIView):
         self._bind_log_context(request)
         self.check_permissions(request)
         self.check_throttles(request)
+        self._reserve_place(request)
         if idempotency.has_key(request):
             # Wrapped here, after all checks, so that a refused request claims no key.
             self.post: Callable[..., Any] = partial(self._run_idempotent, self.post)
@@ -63,6 +67,7 @@ class OrderedChecksView(APIView):
         finally:
             if self._claim is not None:
                 idempotency.store_response(self._claim, self._response)
+            self._give_place_back()
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -71,6 +76,23 @@ class OrderedChecksView(APIView):
         response.headers.setdefault("Cache-Control", "no-store")
         patch_vary_headers(response, ["Cookie", "Authorization", "X-API-Key", "X-Workspace-ID"])
         return response
+
+    def _reserve_place(self, request: Request) -> None:
+        """Raises Busy when too many long requests are under way."""
+        if getattr(self, "action", None) not in self.slow_actions:
+            return
+        workspace = request.auth.workspace if isinstance(request.auth, Principal) else None
+        self._release_place = slow_requests.reserve_place(str(workspace and workspace.pk))
+
+    def _give_place_back(self) -> None:
+        release, response = self._release_place, self._response
+        if release is None:
+            return
+        if response is not None and response.streaming:
+            # The thread is busy until the last byte was sent, or the reader has gone.
+            response._resource_closers.append(release)  # type: ignore[attr-defined]
+        else:
+            release()
 
     def _check_origin(self, request: Request) -> None:
         # Only a cookie is sent by the browser on behalf of a foreign page.

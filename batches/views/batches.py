@@ -128,7 +128,7 @@ class BatchViewSet(
         # A stream may outlive the login or key that opened it.
         if wants_events(request):
             return stream_progress(
-                batch.pk, has_access=lambda: is_still_valid(self.principal, now=timezone.now())
+                batch, has_access=lambda: is_still_valid(self.principal, now=timezone.now())
             )
         return Response(progress_of(batch, now=timezone.now()))
 

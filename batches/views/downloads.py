@@ -16,6 +16,7 @@ from batches.reporting import exports, xlsx
 class DownloadViewSet(WorkspaceViewSet):
     model = Batch
     lookup_value_converter = "str"
+    slow_actions = ("results_csv", "results_xlsx", "rejected_csv")
     required_roles = {
         "results_csv": Role.MEMBER,
         "results_xlsx": Role.MEMBER,

@@ -43,6 +43,7 @@ class PreviewViewSet(WorkspaceViewSet):
     model = Batch
     serializer_class = PreviewSerializer
     parser_classes = LIST_PARSERS
+    slow_actions = ("preview",)
     required_roles = {"preview": Role.MANAGER}
 
     @extend_schema(request=PREVIEW_FORMS, responses={200: PreviewSerializer})

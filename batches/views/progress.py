@@ -3,7 +3,6 @@
 Each stream occupies a thread of the web server, so their number and their duration are limited.
 """
 
-import threading
 import time
 from collections.abc import Callable, Generator
 from uuid import UUID
@@ -13,6 +12,7 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
+from accounts.api.slow_requests import Places
 from batches.models import Batch
 from batches.reporting.progress import progress_of
 
@@ -22,11 +22,12 @@ COUNTING_FACTOR = 5
 # After that the stream ends, and the browser opens the next one by itself.
 MAX_STREAM_SECONDS = 600.0
 ACCESS_CHECK_SECONDS = 10.0
-# Per process. Further clients get one event, and reconnect.
-MAX_STREAMS = 4
+# Per process, and of one workspace. Further clients get one event, and reconnect.
+MAX_STREAMS = 3
+MAX_STREAMS_PER_WORKSPACE = 2
 # In the first event's block: clients were seen to stumble over a block without data.
 RETRY_LINE = b"retry: 2000\n"
-stream_slots = threading.BoundedSemaphore(MAX_STREAMS)
+stream_places = Places()
 
 
 def wants_events(request: Request) -> bool:
@@ -34,10 +35,10 @@ def wants_events(request: Request) -> bool:
     return "text/event-stream" in request.headers.get("Accept", "")
 
 
-def stream_progress(batch_id: UUID, *, has_access: Callable[[], bool]) -> StreamingHttpResponse:
+def stream_progress(batch: Batch, *, has_access: Callable[[], bool]) -> StreamingHttpResponse:
     """Return a stream of the batch's progress, until it ends or `has_access` is false."""
     response = StreamingHttpResponse(
-        progress_events(batch_id, has_access=has_access),
+        progress_events(batch, has_access=has_access),
         content_type="text/event-stream; charset=utf-8",
     )
     response.headers["Cache-Control"] = "no-store"
@@ -47,15 +48,17 @@ def stream_progress(batch_id: UUID, *, has_access: Callable[[], bool]) -> Stream
 
 
 def progress_events(
-    batch_id: UUID, *, has_access: Callable[[], bool] = lambda: True
+    batch: Batch, *, has_access: Callable[[], bool] = lambda: True
 ) -> Generator[bytes]:
     """Yield an event with the progress at once, then one a second until the batch has ended."""
-    holds_slot = stream_slots.acquire(blocking=False)
+    release = stream_places.try_reserve(
+        str(batch.workspace_id), total=MAX_STREAMS, each=MAX_STREAMS_PER_WORKSPACE
+    )
     try:
-        yield from _follow(batch_id, has_access, seconds=MAX_STREAM_SECONDS if holds_slot else 0.0)
+        yield from _follow(batch.pk, has_access, seconds=MAX_STREAM_SECONDS if release else 0.0)
     finally:
-        if holds_slot:
-            stream_slots.release()
+        if release is not None:
+            release()
 
 
 def _follow(batch_id: UUID, has_access: Callable[[], bool], *, seconds: float) -> Generator[bytes]:

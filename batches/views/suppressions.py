@@ -40,6 +40,7 @@ class SuppressionViewSet(
         "phone_number": "phone_number",
         "expires_at": "expires_at",
     }
+    slow_actions = ("import_list",)
     required_roles = {
         "list": Role.MEMBER,
         "create": Role.MANAGER,

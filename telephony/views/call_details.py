@@ -23,6 +23,7 @@ class CallDetailsViewSet(BaseCallViewSet):
     serializer_class = EventSerializer
     query_class = WalkQuery
     walk_column = "pk"
+    slow_actions = ("recording",)
     required_roles = dict.fromkeys(("events", "transcript", "analysis", "recording"), Role.MEMBER)
 
     @extend_schema(responses=EventSerializer(many=True))

@@ -73,6 +73,8 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
     walk_column = "pk"
     sortable = {name: name for name in ("created_at", "dialed_at", "answered_at", "ended_at")}
     actions_without_body = ("hangup",)
+    # Not `hangup`: whoever wants a call to end must never be told to wait.
+    slow_actions = ("transfer", "dtmf", "web")
     required_roles = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,

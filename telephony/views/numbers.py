@@ -42,6 +42,15 @@ class PhoneNumberViewSet(
     model = PhoneNumber
     serializer_class = PhoneNumberSerializer
     actions_without_body = ("repair",)
+    slow_actions = (
+        "create",
+        "partial_update",
+        "destroy",
+        "available",
+        "purchase",
+        "drift",
+        "repair",
+    )
     required_roles = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,
@@ -149,6 +158,7 @@ class SipTrunkViewSet(
 
     model = SipTrunk
     serializer_class = SipTrunkSerializer
+    slow_actions = ("create", "partial_update", "destroy")
     required_roles = {
         "list": Role.MEMBER,
         "retrieve": Role.MEMBER,

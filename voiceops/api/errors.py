@@ -16,12 +16,13 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from voiceops.core.errors import Conflict, DomainError, Forbidden, NotFound, ProviderError
+from voiceops.core.errors import Busy, Conflict, DomainError, Forbidden, NotFound, ProviderError
 
 STATUS_BY_ERROR: dict[type[DomainError], int] = {
     NotFound: 404,
     Forbidden: 403,
     Conflict: 409,
+    Busy: 503,
     ProviderError: 500,
 }
 
@@ -159,7 +160,7 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response | None
         location = getattr(exc, "location", "body")
         return _error_response(422, list_errors(exc.get_full_details(), location))
     if isinstance(exc, DomainError):
-        response = _error_response(_domain_status(exc), str(exc))
+        response = _error_response(_domain_status(exc), str(exc), _headers(exc))
         response.is_repeatable = getattr(exc, "is_repeatable", False)  # type: ignore[attr-defined]
         return response
     if isinstance(exc, exceptions.APIException):
@@ -271,7 +272,7 @@ def _detail_text(exc: exceptions.APIException) -> str:
     return DEFAULT_DETAILS.get(exc.status_code, str(exc.detail))
 
 
-def _headers(exc: exceptions.APIException) -> dict[str, str]:
+def _headers(exc: Exception) -> dict[str, str]:
     headers = {}
     if challenge := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = str(challenge)

@@ -6,6 +6,7 @@ DomainError            a refusal whose message may be shown to the client
 ├── NotFound           the object does not exist, or belongs to another workspace           404
 ├── Forbidden          the principal may not do it                                          403
 ├── Conflict           a duplicate                                                          409
+├── Busy               too many long requests at the same time; with Retry-After            503
 └── ProviderError      LiveKit, Twilio or S3 refused, or could not be reached               500
 
 The API's exception handler turns each into `{"detail": message}`; commands print the message. Any
@@ -35,6 +36,12 @@ class Forbidden(DomainError):
 
 class Conflict(DomainError):
     """The object exists already."""
+
+
+class Busy(DomainError):
+    """Too many long requests are under way; `wait` says in how many seconds to try again."""
+
+    wait = 2
 
 
 class ProviderError(DomainError):

@@ -134,26 +134,29 @@ def test_stream_follows_batch_until_it_ends(ours: Workspace, monkeypatch: Any) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_stream_sends_one_event_when_all_slots_are_in_use() -> None:
-    batch = running(make.workspace())
+def test_stream_sends_one_event_when_all_places_are_in_use() -> None:
+    ours, others = running(make.workspace()), running(make.workspace())
     streams = [
-        progress_stream.progress_events(batch.pk) for _ in range(progress_stream.MAX_STREAMS)
+        progress_stream.progress_events(batch)
+        for batch in [ours] * progress_stream.MAX_STREAMS_PER_WORKSPACE
     ]
     for stream in streams:
         next(stream)
 
-    late = list(progress_stream.progress_events(batch.pk))
+    late = list(progress_stream.progress_events(ours))
+    another = progress_stream.progress_events(others)
+    next(another)
+    later = list(progress_stream.progress_events(running(make.workspace())))
 
-    for stream in streams:
+    for stream in (*streams, another):
         stream.close()
-    assert len(late) == 1
-    assert progress_stream.stream_slots.acquire(blocking=False)
-    progress_stream.stream_slots.release()
+    assert (len(late), len(later)) == (1, 1)
+    assert progress_stream.stream_places.by_workspace.total() == 0
 
 
 def test_stream_ends_when_the_batch_is_deleted(ours: Workspace) -> None:
     batch = running(ours)
-    events = progress_stream.progress_events(batch.pk)
+    events = progress_stream.progress_events(batch)
     next(events)
     batch.delete()
 
@@ -166,7 +169,7 @@ def test_stream_ends_when_access_is_lost(ours: Workspace, monkeypatch: pytest.Mo
     batch = make.batch(ours, status="running")
     permissions = iter([True, True, False])
 
-    events = list(progress_stream.progress_events(batch.pk, has_access=lambda: next(permissions)))
+    events = list(progress_stream.progress_events(batch, has_access=lambda: next(permissions)))
 
     assert len(events) == 2
 
