@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
+from accounts.api.slow_requests import places
 from accounts.models import Workspace
 from ops.checking.health import collect_metrics, probe_all
 from tests import make, sandbox_server
@@ -14,6 +15,8 @@ def forget_answers() -> None:
     """What a test reads must not be what an earlier one was told a second ago."""
     probe_all.forget()
     collect_metrics.forget()
+    # A server closes every response; the test client leaves streams that nobody reads open.
+    places.by_workspace.clear()
 
 
 @pytest.fixture

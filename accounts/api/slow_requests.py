@@ -38,7 +38,7 @@ class Places:
             return
         with self.lock:
             self.by_workspace[workspace] -= 1
-            if not self.by_workspace[workspace]:
+            if self.by_workspace[workspace] <= 0:
                 del self.by_workspace[workspace]
 
 
