@@ -244,7 +244,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.auth.authentication.ApiAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.auth.permissions.HasRole"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "voiceops.api.parsers.AlwaysJSON",
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["voiceops.api.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["voiceops.api.parsers.JSONParser"],
     # Errors of list items keep their index, which becomes part of `loc`.
     "LIST_SERIALIZER_ERRORS_AS_DICT": True,

@@ -20,7 +20,6 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -28,6 +27,7 @@ from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
 from accounts.models import IdempotentRequest
 from voiceops.api.errors import DEFAULT_DETAILS
+from voiceops.api.renderers import encode_json
 from voiceops.core import crypto
 from voiceops.core.errors import Conflict, Invalid
 
@@ -93,7 +93,7 @@ def store_response(row: IdempotentRequest, response: HttpResponseBase | None) ->
             "body": response.data,
             "cookies": response.cookies.output(header="", sep="\n"),
         }
-    stored["body"] = JSONRenderer().render(stored["body"]).decode()
+    stored["body"] = encode_json(stored["body"]).decode()
     row.answer = crypto.encrypt(json.dumps(stored), _context(row))
     row.save(update_fields=["answer"])
 
