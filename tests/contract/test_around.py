@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from accounts.models import Workspace
+from ops.checking.metrics import TROUBLES
 from telephony.models import Call
 from tests import make
 from tests.sandbox_server import RunningSandbox
@@ -68,10 +69,11 @@ def test_metrics_count_unfinished_work(ours: Workspace) -> None:
     gauges = [family for family in families if family.type == "gauge"]
     assert [
         (sample.name, sample.labels, sample.value) for family in gauges for sample in family.samples
-    ][:6] == [
+    ][: 6 + len(TROUBLES)] == [
         ("voiceops_calls_open", {"stage": "ringing"}, 1),
         ("voiceops_batches_unfinished", {"status": "running"}, 1),
         ("voiceops_calls_lately", {"outcome": "busy"}, 1),
+        *(("voiceops_troubles_lately", {"reason": reason}, 0) for reason in TROUBLES),
         ("voiceops_dial_wait_seconds", {}, 2),
         ("voiceops_inbox_waiting", {}, 0),
         ("voiceops_webhooks_waiting", {}, 0),
