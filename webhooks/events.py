@@ -61,6 +61,8 @@ RECIPIENT_EVENT_FIELDS = (
     "disposition",
     "disposition_by",
     "last_call_id",
+    "external_id",
+    "alternative_numbers",
 )
 
 

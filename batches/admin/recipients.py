@@ -53,8 +53,8 @@ class RecipientAdmin(BatchRowsAdmin):
     list_select_related = ("batch", "workspace")
     actions = ("release", "close")
     # `values` has no names of columns; `variables` shows the same, named.
-    exclude = ("values", "sends", "last_call_id")
-    readonly_fields = ("reason_in_words", "variables", "calls")
+    exclude = ("values", "sends", "last_call_id", "other_numbers", "number_position")
+    readonly_fields = ("reason_in_words", "alternative_numbers", "variables", "calls")
 
     @admin.display(description="Reason in words")
     def reason_in_words(self, recipient: Recipient) -> str:
@@ -74,6 +74,10 @@ class RecipientAdmin(BatchRowsAdmin):
         return format_html(
             '<a href="{}?q={}" class="{}">calls to this recipient</a>', url, recipient.pk, LINK
         )
+
+    @admin.display(description="Alternative numbers")
+    def alternative_numbers(self, recipient: Recipient) -> str:
+        return ", ".join(recipient.alternative_numbers) or "-"
 
     @admin.display(description="Number")
     def number(self, recipient: Recipient) -> str:

@@ -49,23 +49,23 @@ def defer_within_gap(
     if not gap or not recipients:
         return list(recipients[:wanted])
     _lock_workspace(workspace)
-    numbers = {recipient.phone_number for recipient in recipients}
+    numbers = {recipient.number_to_call for recipient in recipients}
     recent = _recent_calls(batch, numbers, since=now - gap)
     free: list[Recipient] = []
     deferred: list[Recipient] = []
-    about_to_ring = {recipient.phone_number for recipient in reserved}
+    about_to_ring = {recipient.number_to_call for recipient in reserved}
     for recipient in recipients:
         if len(free) == wanted:
             break
         held_by = [call for call in recent if _holds(call, recipient, workspace)]
         ends_at = max((_gap_ends_at(call, gap, now) for call in held_by), default=now)
-        if recipient.phone_number in about_to_ring:
+        if recipient.number_to_call in about_to_ring:
             ends_at = max(ends_at, now + OPEN_ATTEMPT_CHECK_INTERVAL)
         if ends_at > now:
             recipient.due_at, recipient.reason = ends_at, MIN_GAP
             deferred.append(recipient)
         else:
-            about_to_ring.add(recipient.phone_number)
+            about_to_ring.add(recipient.number_to_call)
             free.append(recipient)
     if deferred:
         Recipient.unscoped.bulk_update(deferred, ["due_at", "reason"])
@@ -120,7 +120,7 @@ def _batches_beside(batch: Batch, ids: Collection[UUID]) -> set[UUID]:
 def _holds(call: _RecentCall, recipient: Recipient, workspace: Workspace) -> bool:
     """Return whether the call makes the recipient wait."""
     is_own = call.recipient_id == recipient.pk and workspace.min_gap_is_default
-    return call.to_number == recipient.phone_number and not is_own
+    return call.to_number == recipient.number_to_call and not is_own
 
 
 def _gap_ends_at(call: _RecentCall, gap: timedelta, now: datetime) -> datetime:

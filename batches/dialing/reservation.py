@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 
 from batches.dialing.calling_windows import ZONE_UNKNOWN, Opening, Openings, rules_of
 from batches.dialing.circuit_breaker import PROBE_INTERVAL, may_probe
+from batches.dialing.claim_order import read_due
 from batches.dialing.gaps import defer_within_gap
 from batches.domain.recipient_transitions import RESERVE, REVIEW_ZONE, SKIP_CLOSED
 from batches.models import Batch, Recipient
@@ -163,17 +164,11 @@ def due_recipients(batch: Batch, wanted: int, now: datetime) -> list[Recipient]:
     number would defer a country that sleeps two recipients at a time, and those behind it in the
     list that may be called would wait for hours.
     """
-    due = (
-        batch.recipients.filter(due_at__lte=now)
-        .order_by("due_at", "row_number")
-        .select_for_update(skip_locked=True)
-    )
-    # Skips what another dispatcher has locked: those are being reserved there.
-    first = list(due[:wanted])
+    first = read_due(batch, now, wanted)
     found = defer_within_gap(batch, defer_outside_window(batch, first, now), now, wanted=wanted)
     if len(found) < len(first):
-        others = due.exclude(pk__in=[recipient.pk for recipient in found])
-        inside = defer_outside_window(batch, list(others[:MAX_RECIPIENTS_SCANNED]), now)
+        others = read_due(batch, now, MAX_RECIPIENTS_SCANNED, but=found)
+        inside = defer_outside_window(batch, others, now)
         found += defer_within_gap(batch, inside, now, wanted=wanted - len(found), reserved=found)
     return found
 
@@ -193,7 +188,7 @@ def defer_outside_window(
     outside: dict[Opening, list[UUID]] = defaultdict(list)
     openings = Openings(rules, now)
     for recipient in recipients:
-        opening = openings.find(recipient.phone_number)
+        opening = openings.find(recipient.number_to_call)
         if opening.at == now:
             inside.append(recipient)
         else:
@@ -226,7 +221,7 @@ def build_call(batch: Batch, recipient: Recipient, owner: UUID, now: datetime) -
         agent_version_id=batch.agent_version_id,
         number_id=batch.phone_number_id,
         from_number=batch.phone_number.phone_number,
-        to_number=recipient.phone_number,
+        to_number=recipient.number_to_call,
         variables=recipient.variables_in(batch),
         batch_id=batch.pk,
         recipient_id=recipient.pk,

@@ -17,6 +17,7 @@ from django.db.models import Count, Exists, OuterRef, Q, prefetch_related_object
 
 from agents.dispositions import consequence_of
 from batches.dialing import circuit_breaker
+from batches.dialing.alternative_numbers import find_next_position
 from batches.dialing.frequency import gap_ends_at
 from batches.dialing.settlement_rules import (
     BatchFacts,
@@ -142,18 +143,24 @@ def decide_changes(
             recipient.outcome,
             uncounted_sends=uncounted_sends.get(recipient.pk, 0),
             silent_sends=silent_sends.get(recipient.pk, 0),
+            number_position=recipient.number_position,
+            next_position=find_next_position(recipient),
         )
-        batch_facts = BatchFacts(
-            batch.retry,
-            is_stopped=batch.status == Batch.Status.STOPPED,
-            is_in_trouble=circuit_breaker.has_paused_itself(batch),
-        )
+        batch_facts = _facts_of(batch)
         if may_be_the_callees(facts[call.pk], recipient_facts, batch_facts):
             facts[call.pk] = count_silence(call, facts[call.pk])
         change = decide(facts[call.pk], recipient_facts, batch_facts, now=now)
         changes[change].append(recipient.pk)
         record_redial(call, recipient_facts, change)
     return changes
+
+
+def _facts_of(batch: Batch) -> BatchFacts:
+    return BatchFacts(
+        batch.retry,
+        is_stopped=batch.status == Batch.Status.STOPPED,
+        is_in_trouble=circuit_breaker.has_paused_itself(batch),
+    )
 
 
 def _lock_if_latest(recipient: Recipient, call: Call) -> bool:
@@ -230,6 +237,8 @@ def write_changes(changes: Mapping[RecipientChange, list[UUID]]) -> None:
             attempts=change.attempts,
             due_at=change.due_at,
         )
+        if change.number_position is not None:
+            columns["number_position"] = change.number_position
         Recipient.unscoped.filter(pk__in=ids).update(**columns)
 
 

@@ -12,7 +12,14 @@ from typing import Any
 from batches.dialing.retry_policy import MAX_RETRY_ATTEMPTS, retry_at
 from batches.domain import recipient_transitions as transitions
 from batches.models.recipients import RecipientStatus
-from telephony.domain.dial_verdicts import BY_REASON, CARRIER_SILENT, IN_DOUBT, Blame, Verdict
+from telephony.domain.dial_verdicts import (
+    BY_REASON,
+    CARRIER_SILENT,
+    IN_DOUBT,
+    INVALID,
+    Blame,
+    Verdict,
+)
 from telephony.models import Outcome
 from voiceops.core.transitions import Transition
 
@@ -100,6 +107,8 @@ class RecipientFacts:
     outcome: str | None
     uncounted_sends: int = 0  # sent calls that cost nothing, the ended one included
     silent_sends: int = 0  # those to which the carrier did not react
+    number_position: int = 0  # of the number that was called
+    next_position: int | None = None  # of the next number that may be tried
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,7 @@ class RecipientChange:
     outcome: str | None
     attempts: int
     due_at: datetime | None = None
+    number_position: int | None = None  # where it changes
 
 
 def decide(
@@ -156,7 +166,14 @@ def may_be_the_callees(call: CallFacts, recipient: RecipientFacts, batch: BatchF
 def _after_refusal(
     call: CallFacts, recipient: RecipientFacts, batch: BatchFacts, now: datetime
 ) -> RecipientChange:
-    """The last checks refused the call: wait until they may pass, or skip the recipient."""
+    """The last checks refused the call: wait until they may pass, or skip the recipient.
+
+    Who asked not to be called at the first number is not called at another. A further number that
+    is suppressed is passed over.
+    """
+    is_further = recipient.number_position > 0 and recipient.next_position is not None
+    if call.end_reason == "suppressed" and is_further and not batch.is_stopped:
+        return _try_next_number(recipient, recipient.outcome, recipient.attempts, now)
     if call.end_reason not in TEMPORARY_REFUSALS or batch.is_stopped:
         return RecipientChange(
             transitions.SKIP, call.end_reason, recipient.outcome, recipient.attempts
@@ -204,6 +221,9 @@ def _after_attempt(
 ) -> RecipientChange:
     """An attempt that counts: plan the retry, or fail the recipient when there is none."""
     attempts = recipient.attempts + 1
+    is_wrong_number = call.outcome == Outcome.INVALID_NUMBER
+    if is_wrong_number and recipient.next_position is not None and not batch.is_stopped:
+        return _try_next_number(recipient, call.outcome, attempts, now)
     due_at = _next_attempt_at(call, recipient, batch, now)
     if due_at is None:
         return RecipientChange(transitions.FAIL, call.end_reason, call.outcome, attempts)
@@ -246,12 +266,27 @@ def _uncounted_retry_seconds(call: CallFacts, recipient: RecipientFacts, batch: 
     return min(seconds, MAX_RETRY_SECONDS_IN_TROUBLE) if batch.is_in_trouble else seconds
 
 
+def _try_next_number(
+    recipient: RecipientFacts, outcome: str | None, attempts: int, now: datetime
+) -> RecipientChange:
+    """Call the recipient at once at the next number, with attempts of its own."""
+    return RecipientChange(
+        transitions.NEXT_NUMBER,
+        INVALID.reason,
+        outcome,
+        attempts,
+        now,
+        number_position=recipient.next_position,
+    )
+
+
 def _next_attempt_at(
     call: CallFacts, recipient: RecipientFacts, batch: BatchFacts, now: datetime
 ) -> datetime | None:
     return retry_at(
         retry=batch.retry,
-        attempts=recipient.attempts + 1,
+        # The attempts that found the numbers before to be wrong do not count against this one.
+        attempts=max(recipient.attempts + 1 - recipient.number_position, 1),
         outcome=call.outcome or "",
         now=now,
     )

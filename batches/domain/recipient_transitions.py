@@ -53,6 +53,13 @@ RETRY = Transition(
     evidence="the retry policy plans another attempt, or an attempt that cost nothing is repeated",
     sets=RESULT,
 )
+NEXT_NUMBER = Transition(
+    "settle_calls",
+    since=Status.calling(),
+    to=Status.RETRYING,
+    evidence="its number does not exist, and it has another",
+    sets=(*RESULT, "number_position"),
+)
 RETURN_TO_QUEUE = Transition(
     "settle_calls",
     since=Status.calling(),
@@ -181,7 +188,16 @@ ERASE_IN_REVIEW = Transition(
     sets=("reason", "unreported_at"),
 )
 
-SETTLEMENTS = (COMPLETE_RECIPIENT, RETRY, RETURN_TO_QUEUE, FAIL, SKIP, CANCEL, PUT_IN_REVIEW)
+SETTLEMENTS = (
+    COMPLETE_RECIPIENT,
+    RETRY,
+    NEXT_NUMBER,
+    RETURN_TO_QUEUE,
+    FAIL,
+    SKIP,
+    CANCEL,
+    PUT_IN_REVIEW,
+)
 RECIPIENT_TRANSITIONS = (
     RESERVE,
     SKIP_CLOSED,

@@ -7,7 +7,7 @@ generic encoders.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from django.db import connection
@@ -21,9 +21,23 @@ COPY_BLOCK_LINES = 500  # joined into one write to the server: about 64 KB
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _RECIPIENT_COLUMNS = (
     "workspace_id, batch_id, attempts, sends, outcome, last_call_id, "
-    'id, row_number, phone_number, "values", is_duplicate, status, reason, due_at'
+    'id, row_number, phone_number, "values", is_duplicate, external_id, other_numbers, priority, '
+    "status, reason, due_at"
 )
 _REJECTED_COLUMNS = 'workspace_id, batch_id, id, row_number, error_code, error_message, "values"'
+
+
+class Extras(NamedTuple):
+    """What only some lists have for a recipient."""
+
+    external_id: str | None = None
+    other_numbers: str | None = None
+    priority: int = 0
+
+
+Encoded: TypeAlias = Any
+NO_EXTRAS = Extras()
+_NO_EXTRAS_LINE = "\\N\t\\N\t0"
 
 
 class NewRejectedRow(NamedTuple):
@@ -38,7 +52,8 @@ class RecipientInserter:
     """Encodes the recipients of one chunk, one at a time, and inserts them together.
 
     All of them are due at `now`. `encode` takes the row number, the phone number, the cells as
-    JSON, whether the number is a duplicate, and why the recipient is skipped (None for pending).
+    JSON, whether the number is a duplicate, why the recipient is skipped (None for pending), and
+    what only some lists have.
     """
 
     def __init__(self, batch: Batch, now: datetime) -> None:
@@ -54,8 +69,14 @@ class RecipientInserter:
             self.encode = self._as_parameters
 
     def _as_line(
-        self, row_number: int, phone: str, values: str, is_duplicate: bool, reason: str | None
-    ) -> Any:
+        self,
+        row_number: int,
+        phone: str,
+        values: str,
+        is_duplicate: bool,
+        reason: str | None,
+        extras: Extras = NO_EXTRAS,
+    ) -> Encoded:
         """Return a line of COPY's text format.
 
         Source: https://www.postgresql.org/docs/current/sql-copy.html
@@ -64,14 +85,23 @@ class RecipientInserter:
         if "\\" in values:
             values = values.replace("\\", "\\\\")
         end = f"skipped\t{reason}\t\\N\n" if reason else self._pending
-        return f"{self._head}{uuid7()}\t{row_number}\t{phone}\t{values}\t{is_duplicate}\t{end}"
+        more = _NO_EXTRAS_LINE if extras is NO_EXTRAS else _extras_line(extras)
+        return (
+            f"{self._head}{uuid7()}\t{row_number}\t{phone}\t{values}\t{is_duplicate}\t{more}\t{end}"
+        )
 
     # Row by row the same values as `_as_line`, as SQLite's driver wants them.
     def _as_parameters(
-        self, row_number: int, phone: str, values: str, is_duplicate: bool, reason: str | None
-    ) -> Any:
+        self,
+        row_number: int,
+        phone: str,
+        values: str,
+        is_duplicate: bool,
+        reason: str | None,
+        extras: Extras = NO_EXTRAS,
+    ) -> Encoded:
         end = ("skipped", reason, None) if reason else ("pending", None, self._now)
-        return (*self._shared, uuid7().hex, row_number, phone, values, is_duplicate, *end)
+        return (*self._shared, uuid7().hex, row_number, phone, values, is_duplicate, *extras, *end)
 
     def insert(self, encoded: Sequence[Any]) -> None:
         """Insert what `encode` returned, inside the caller's transaction.
@@ -82,6 +112,15 @@ class RecipientInserter:
             _copy(Recipient._meta.db_table, _RECIPIENT_COLUMNS, encoded)
         else:
             _execute_many(Recipient._meta.db_table, _RECIPIENT_COLUMNS, encoded)
+
+
+def _extras_line(extras: Extras) -> str:
+    """Return the extras as columns of COPY's text format."""
+    texts = [
+        "\\N" if text is None else text.translate(_ESCAPES)
+        for text in (extras.external_id, extras.other_numbers)
+    ]
+    return "\t".join((*texts, str(extras.priority)))
 
 
 def insert_rejected(batch: Batch, rows: Sequence[NewRejectedRow]) -> None:

@@ -12,21 +12,24 @@ from orjson import dumps
 from uuid_utils import uuid7
 
 from accounts.services.erased_numbers import load_erased_numbers
-from batches.importing.bulk_insert import NewRejectedRow, RecipientInserter, insert_rejected
+from batches.importing.bulk_insert import (
+    NO_EXTRAS,
+    NewRejectedRow,
+    RecipientInserter,
+    insert_rejected,
+)
 from batches.importing.column_alignment import ColumnAlignment
+from batches.importing.existing_recipients import ExistingRecipients, Placed
 from batches.importing.existing_rows import find_in
 from batches.importing.number_set import PhoneNumberSet
+from batches.importing.recipient_extras import extras_of
 from batches.importing.row_validation import Accepted, Rejected, Verdict
+from batches.importing.skip_reasons import DUPLICATE, MISSING_VARIABLE, SUPPRESSED
 from batches.models import Batch, Recipient, RejectedRow, Suppression
 from voiceops.core.clock import database_now
 from voiceops.db.chunks import chunked
 
-DUPLICATE = "duplicate"
-SUPPRESSED = "suppressed"
-MISSING_VARIABLE = "missing_variable"
 NUMBERS_PER_FETCH = 10_000
-Placed = tuple[int, Verdict]
-"""A verdict and the row number it gets in the batch."""
 
 
 def required_variables(batch: Batch) -> list[str]:
@@ -75,6 +78,14 @@ class ChunkWriter:
         active = suppressions.active_at(database_now())
         self._suppressed = PhoneNumberSet(_phone_numbers(active))
         self._erased = load_erased_numbers(batch.workspace)
+        self._has_extras = not (
+            alignment.external_id_index is None and alignment.priority_index is None
+        )
+        self._existing: ExistingRecipients | None = None
+        if batch.on_existing and alignment.external_id_index is not None:
+            self._existing = ExistingRecipients(
+                batch, alignment, required=self._required, stored=self._stored
+            )
 
     def write(self, chunk: Sequence[Verdict]) -> int:
         """Store a chunk. Returns by how much the batch's count of rejected rows changes.
@@ -88,13 +99,16 @@ class ChunkWriter:
     def prepare(self, chunk: Sequence[Verdict]) -> PreparedChunk:
         """Check and encode the next chunk; chunks must come in the order of the list.
 
-        A correction deletes the rejected rows it replaces: call it inside the transaction.
+        A correction deletes the rejected rows it replaces, and an update writes recipients: call it
+        inside the transaction.
         """
         rows_before = self._batch.rows_before
         placed: list[Placed] = [(rows_before + verdict[0], verdict) for verdict in chunk]
         corrected_count = 0
         if self._alignment.is_correction:
             placed, corrected_count = self._apply_corrections(placed)
+        if self._existing is not None:
+            placed = self._existing.leave_out(placed)
 
         recipients = RecipientInserter(self._batch, database_now())
         encoded = list(self._encode_accepted(placed, recipients.encode))
@@ -123,7 +137,11 @@ class ChunkWriter:
         must_check = bool(suppressed or erased or self._required)
         is_new_number = self._stored.add([verdict[1] for _, verdict in accepted])
 
-        for (row_number, (_, phone, cells, _)), is_new in zip(accepted, is_new_number, strict=True):
+        for (row_number, verdict), is_new in zip(accepted, is_new_number, strict=True):
+            _, phone, cells, _, others = verdict
+            extras = NO_EXTRAS
+            if others or self._has_extras:
+                extras = extras_of(self._without_erased(verdict), self._alignment)
             cells = arrange(cells)
             # The first reason wins; previews check in the same order.
             reason = None
@@ -133,7 +151,12 @@ class ChunkWriter:
                 reason = SUPPRESSED
             elif must_check and self._lacks_variable(cells):
                 reason = MISSING_VARIABLE
-            yield encode(row_number, phone, dumps(cells).decode(), not is_new, reason)
+            yield encode(row_number, phone, dumps(cells).decode(), not is_new, reason, extras)
+
+    def _without_erased(self, verdict: Accepted) -> Accepted:
+        """Return the row without further numbers that the workspace has erased."""
+        kept = tuple(number for number in verdict.others if number not in self._erased)
+        return verdict._replace(others=kept)
 
     def _new_rejected_row(self, row_number: int, verdict: Rejected) -> NewRejectedRow:
         values = dumps(self._alignment.arrange(verdict.cells)).decode()

@@ -18,6 +18,10 @@ class ColumnAlignment:
 
     def __init__(self, batch: Batch, listed: Columns) -> None:
         self.is_correction = listed.is_correction
+        # Of the list, whose cells are read before they are arranged.
+        self.external_id_index = listed.external_id_index
+        self.priority_index = listed.priority_index
+        self.roles: dict[str, str] = {**batch.column_roles, **listed.roles}
         self.names: list[str] = list(batch.columns) or list(listed.names)
         self.variables: list[str | None] = list(
             batch.variable_names if batch.columns else listed.variables

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from batches.domain.column_roles import ALTERNATIVE, EXTERNAL_ID, PRIORITY, ROLES, SINGLE_ROLES
 from batches.domain.spreadsheets import REJECTION_COLUMNS, RESULT_COLUMNS
 from batches.importing.phone_columns import (
     PHONE_LIKE,
@@ -57,12 +58,21 @@ class Columns:
     is_correction: bool = False
     saved_mapping: SavedColumnMapping | None = None
     alternatives: tuple[int, ...] = ()
+    external_id_index: int | None = None
+    priority_index: int | None = None
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The columns that are more than a variable, without the phone column."""
+        roles = {self.names[at]: ALTERNATIVE for at in self.alternatives}
+        single = ((self.external_id_index, EXTERNAL_ID), (self.priority_index, PRIORITY))
+        return roles | {self.names[at]: role for at, role in single if at is not None}
 
     @property
     def mapping(self) -> dict[str, str | None]:
         """The columns in the form of `column_mapping`, as `read_columns` takes it."""
         mapping: dict[str, str | None] = dict(zip(self.names, self.variables, strict=True))
-        return mapping | {self.names[self.phone_index]: PHONE}
+        return mapping | self.roles | {self.names[self.phone_index]: PHONE}
 
 
 def read_columns(
@@ -74,8 +84,8 @@ def read_columns(
 ) -> Columns:
     """Interpret a header row.
 
-    `mapping` is the contract's `column_mapping`: `{"<uploaded column>": "phone_number" |
-    "<variable>" | null}`, where null ignores the column. Without a mapping, the first of
+    `mapping` is the contract's `column_mapping`: `{"<uploaded column>": "phone_number" | a role |
+    "<variable>" | null}`, where null ignores the column; the roles are `ROLES`. Without a mapping, the first of
     `saved_mappings` that names exactly the list's columns, in any order, applies.
 
     Columns that no mapping names are guessed. The phone column is found by its name and by what
@@ -96,11 +106,39 @@ def read_columns(
     phone_index = phones.found
     guesses = _guess_variables(names, agent_variables)
     variables = [
-        None if index == phone_index else mapping.get(name, guesses[name])
+        None if index == phone_index else _variable_of(name, mapping, guesses, agent_variables)
         for index, name in enumerate(names)
     ]
     _check_variables(names, variables)
-    return Columns(names, variables, phone_index, is_correction, saved, phones.alternatives)
+    external_id = _find_role(names, mapping, EXTERNAL_ID, guessed=True)
+    priority = _find_role(names, mapping, PRIORITY)
+    more = (phones.alternatives, external_id, priority)
+    return Columns(names, variables, phone_index, is_correction, saved, *more)
+
+
+def _variable_of(
+    name: str,
+    mapping: Mapping[str, str | None],
+    guesses: Mapping[str, str],
+    agent_variables: Collection[str],
+) -> str | None:
+    """Return the variable of a column. One with a role is a variable where the agent wants it."""
+    meaning = mapping.get(name, guesses[name])
+    if meaning in ROLES and name in mapping:
+        return guesses[name] if guesses[name] in agent_variables else None
+    return meaning
+
+
+def _find_role(
+    names: Sequence[str], mapping: Mapping[str, str | None], role: str, *, guessed: bool = False
+) -> int | None:
+    """Return the column that the mapping gives a role, or the one of its name if it is guessed."""
+    for index, name in enumerate(names):
+        if mapping.get(name) == role:
+            return index
+    free = [index for index, name in enumerate(names) if guessed and name not in mapping]
+    wanted = normalize_name(role)
+    return next((index for index in free if normalize_name(names[index]) == wanted), None)
 
 
 def extend_header(header: Sequence[Any], width: int) -> list[Any]:
@@ -194,6 +232,13 @@ def _check_mapping(mapping: Mapping[str, str | None], names: list[str]) -> None:
             f"column_mapping names more than one phone column: {join_names(phones)}. "
             "Keep one of them."
         )
+    for role in SINGLE_ROLES:
+        columns = [column for column, meaning in mapping.items() if meaning == role]
+        if len(columns) > 1:
+            raise UnreadableUpload(
+                f"column_mapping names more than one column as {role}: {join_names(columns)}. "
+                "Keep one of them."
+            )
 
 
 class _FoundPhones(NamedTuple):
@@ -209,9 +254,10 @@ def _find_phone_columns(
     Raises UnreadableUpload when there is none.
     """
     # Who names the phone column has seen the others, too.
+    named = tuple(at for at, name in enumerate(names) if mapping.get(name) == ALTERNATIVE)
     for index, name in enumerate(names):
         if mapping.get(name) == PHONE:
-            return _FoundPhones(index, ())
+            return _FoundPhones(index, named)
 
     # A column that the mapping names is not guessed, even if it looks like the phone column.
     free = [index for index, name in enumerate(names) if name not in mapping]
@@ -226,7 +272,7 @@ def _find_phone_columns(
     )
     if guess.found is None:
         raise UnreadableUpload(_why_no_phone_column(names, guess, is_header=is_header))
-    return _FoundPhones(guess.found, guess.alternatives)
+    return _FoundPhones(guess.found, named or guess.alternatives)
 
 
 def _why_no_phone_column(names: list[str], guess: PhoneColumns, *, is_header: bool) -> str:

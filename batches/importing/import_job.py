@@ -120,8 +120,12 @@ class ChunkStore:
         adopt_saved_mapping(batch, table.columns.saved_mapping)
         self._writer = ChunkWriter(batch, self._alignment)
         self._row_count = 0
-        # SQLite has one writer at a time, and corrections delete rows as they are prepared.
-        self._in_order = self._alignment.is_correction or connection.vendor != "postgresql"
+        # SQLite has one writer at a time; corrections and updates write as they are prepared.
+        self._in_order = (
+            self._alignment.is_correction
+            or batch.on_existing is not None
+            or connection.vendor != "postgresql"
+        )
 
     @property
     def may_run_parallel(self) -> bool:
@@ -169,6 +173,7 @@ class ChunkStore:
             default_country=self._batch.default_country,
             columns=self._alignment.names,
             variable_names=self._alignment.variables,
+            column_roles=self._alignment.roles,
         )
 
 

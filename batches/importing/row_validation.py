@@ -24,18 +24,21 @@ from batches.importing.source import (
 from batches.importing.table import Table, has_content
 
 MAX_ROW_NUMBER_DIGITS = 9
+MAX_OTHER_NUMBERS = 9
 
 
 class Accepted(NamedTuple):
     """A row with a number that may be dialled.
 
-    `corrects` is the rejected row that this one replaces, None outside of corrections.
+    `corrects` is the rejected row that this one replaces, None outside of corrections. `others` are
+    further numbers of the same person, in the order in which they are tried.
     """
 
     row_number: int
     phone_number: str
     cells: list[Any]
     corrects: int | None
+    others: tuple[str, ...] = ()
 
 
 class Rejected(NamedTuple):
@@ -70,7 +73,7 @@ class RepairCounter:
             hold = "row holds" if self.several == 1 else "rows hold"
             found.append(
                 f"{self.several:,} {hold} more than one number in a cell: the first good one is "
-                "called"
+                "called, the others when it does not exist"
             )
         if self.elsewhere:
             have = "row has" if self.elsewhere == 1 else "rows have"
@@ -91,6 +94,7 @@ def validate_rows(
     width = len(table.columns.names)
     phone_index = table.columns.phone_index
     is_correction = table.columns.is_correction
+    has_alternatives = bool(table.columns.alternatives)
     parse_plain = parser.parse_plain
     max_rows = table.max_rows
     row_count = 0
@@ -101,7 +105,8 @@ def validate_rows(
         if problem is None and not is_correction and len(cells) == width:
             cell = cells[phone_index]
             if type(cell) is str and (e164 := parse_plain(cell)):
-                verdict = Accepted(row_number, e164, cells, None)
+                others = _find_others(e164, (), cells, table, parser) if has_alternatives else ()
+                verdict = Accepted(row_number, e164, cells, None, others)
         if verdict is None:
             if not table.keeps_blank_rows and not has_content(line):
                 continue
@@ -141,7 +146,25 @@ def _validate_irregular_row(
     if repairs is not None:
         repairs.repaired += number.repaired
         repairs.several += bool(number.others)
-    return Accepted(row_number, number.e164, cells, corrects)
+    others = _find_others(number.e164, number.others, cells, table, parser)
+    return Accepted(row_number, number.e164, cells, corrects, others)
+
+
+def _find_others(
+    first: str, same_cell: tuple[str, ...], cells: list[Any], table: Table, parser: PhoneParser
+) -> tuple[str, ...]:
+    """Return the row's good numbers after the first, each once, in the order of the columns."""
+    numbers = [*same_cell]
+    for index in table.columns.alternatives:
+        text = phone_text(cells[index])
+        if not text:
+            continue
+        number = parser.parse(text)
+        # A bad number among several costs only itself.
+        if isinstance(number, ParsedNumber):
+            numbers += [number.e164, *number.others]
+    unique = dict.fromkeys(number for number in numbers if number != first)
+    return tuple(unique)[:MAX_OTHER_NUMBERS]
 
 
 def _parse_alternatives(

@@ -7,6 +7,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from batches.domain.column_roles import ROLES
 from batches.importing.columns import (
     PHONE,
     Columns,
@@ -71,7 +72,7 @@ def open_table(
         header = _read_header(source)
         # JSON has its phone column by definition, whatever the variables are called.
         if path.suffix == RECIPIENTS_SUFFIX:
-            mapping, saved_mappings = {PHONE: PHONE}, ()
+            mapping, saved_mappings = _mapping_of_json(mapping, header), ()
         elif is_append and mapping:
             mapping = _drop_absent_columns(mapping, header)
         # Read now, so that a list without rows is refused before anything is stored.
@@ -153,6 +154,15 @@ def _drop_result_columns(lines: Iterator[Line], header: list[Any], width: int) -
         (row_number, cells[:width] if len(cells) <= width + added else cells, problem)
         for row_number, cells, problem in lines
     )
+
+
+def _mapping_of_json(
+    mapping: Mapping[str, str | None] | None, header: list[Any]
+) -> dict[str, str | None]:
+    """Return the meaning of a JSON list's columns: variables may have a role, and no other name."""
+    given = _drop_absent_columns(mapping or {}, header)
+    roles = {column: meaning for column, meaning in given.items() if meaning in ROLES}
+    return {**roles, PHONE: PHONE}
 
 
 def _drop_absent_columns(

@@ -65,6 +65,12 @@ class Batch(WorkspaceOwned):
         SKIP = "skip"
         KEEP = "keep"
 
+    class OnExisting(models.TextChoices):
+        """What to do with a row of an appended list whose external id is there already."""
+
+        SKIP = "skip"
+        UPDATE = "update"
+
     class HiddenRows(models.TextChoices):
         """What to do with rows that a workbook hides."""
 
@@ -115,6 +121,19 @@ class Batch(WorkspaceOwned):
     )
     columns = models.JSONField(
         default=list, blank=True, help_text="the uploaded columns, in their order"
+    )
+    column_roles = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        help_text="columns that are more than a variable, such as further phone numbers",
+    )
+    on_existing = models.CharField(
+        max_length=6,
+        choices=OnExisting.choices,
+        null=True,
+        blank=True,
+        help_text="what an appended list does with an external id that the batch has already",
     )
     variable_names = models.JSONField(
         default=list, blank=True, help_text="the variable of each column, null for none"
@@ -168,9 +187,10 @@ class Batch(WorkspaceOwned):
         if self.column_mapping is not None or not self.columns:
             return self.column_mapping
         pairs = zip(self.columns, self.variable_names, strict=False)
-        return {
+        meanings = {
             column: "phone_number" if variable is None else variable for column, variable in pairs
         }
+        return {**meanings, **self.column_roles}
 
     @property
     def list_mapping(self) -> dict[str, str | None] | None:
@@ -178,7 +198,7 @@ class Batch(WorkspaceOwned):
         phone = self.phone_column_under(self.column_mapping)
         if phone is None:
             return self.column_mapping
-        return {**(self.column_mapping or {}), phone: "phone_number"}
+        return {**self.column_roles, **(self.column_mapping or {}), phone: "phone_number"}
 
     def phone_column_under(self, mapping: Mapping[str, str | None] | None) -> str | None:
         """Return the column that holds the phone number, as the list was read with this mapping.

@@ -10,6 +10,8 @@ from accounts.tenancy import WorkspaceOwned
 from batches.models.batches import Batch
 from voiceops.core.ids import uuid7
 
+MAX_EXTERNAL_ID_CHARACTERS = 255
+
 
 class RecipientStatus(models.TextChoices):
     """A recipient's states and their groups. Everything else refers to it as `Recipient.Status`."""
@@ -96,6 +98,24 @@ class Recipient(WorkspaceOwned):
         max_length=8, null=True, blank=True, help_text="agent, analysis, operator"
     )
     due_at = models.DateTimeField(null=True, blank=True)
+    external_id = models.CharField(
+        max_length=MAX_EXTERNAL_ID_CHARACTERS,
+        null=True,
+        blank=True,
+        help_text="the callee's id in the uploader's own system",
+    )
+    # Text, so that a number in it can be searched on both databases.
+    other_numbers = models.TextField(
+        null=True,
+        blank=True,
+        help_text="numbers to try when the first does not exist, with blanks between them",
+    )
+    number_position = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="which number is called now: 0 is the phone number"
+    )
+    priority = models.IntegerField(
+        default=0, db_default=0, help_text="higher ones are called first"
+    )
     # What a call's end finishes is found by its call instead.
     unreported_at = models.DateTimeField(
         null=True,
@@ -125,6 +145,17 @@ class Recipient(WorkspaceOwned):
                 condition=Q(due_at__isnull=False),
             ),
             models.Index(fields=["batch", "status", "row_number"], name="recipient_by_status"),
+            # Empty for lists without these columns, so their import costs the same.
+            models.Index(
+                fields=["batch", "-priority", "due_at", "row_number"],
+                name="recipient_prioritized",
+                condition=Q(due_at__isnull=False) & ~Q(priority=0),
+            ),
+            models.Index(
+                fields=["batch", "external_id"],
+                name="recipient_external_id",
+                condition=Q(external_id__isnull=False),
+            ),
             models.Index(
                 # Stays small where webhooks are sent, because reported rows leave it.
                 fields=["workspace", "id"],
@@ -135,6 +166,17 @@ class Recipient(WorkspaceOwned):
 
     def __str__(self) -> str:
         return f"row {self.row_number} of batch {self.batch_id}"
+
+    @property
+    def alternative_numbers(self) -> list[str]:
+        """The numbers after the first, in the order in which they are tried."""
+        return (self.other_numbers or "").split()
+
+    @property
+    def number_to_call(self) -> str:
+        """The number that is called next."""
+        numbers = [self.phone_number, *self.alternative_numbers]
+        return numbers[min(self.number_position, len(numbers) - 1)]
 
     def variables_in(self, batch: Batch) -> dict[str, Any]:
         """Return the row's cells by the names of the batch's variables, without missing cells."""

@@ -206,6 +206,15 @@ class AppendSerializer(StrictSerializer):
     hidden_rows = Choice(
         choices=Batch.HiddenRows.values, required=False, help_text=HIDDEN_ROWS_HELP
     )
+    on_existing = Choice(
+        choices=Batch.OnExisting.values,
+        required=False,
+        allow_null=True,
+        help_text=(
+            "Rows whose external id the batch has already: `skip` leaves them out, `update` writes "
+            "them into recipients that still wait; without it they are appended"
+        ),
+    )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         require_one_source(self, data)

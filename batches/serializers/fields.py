@@ -132,7 +132,11 @@ def _detail(kind: str) -> list[Any]:
 
 
 class ColumnMapping(JsonObject):
-    """Uploaded column -> "phone_number", the name of a variable, or null to ignore the column."""
+    """Uploaded column -> its meaning; null ignores the column.
+
+    A meaning is "phone_number", "alternative_number" (any number of columns), "external_id",
+    "priority", or the name of a variable.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(child=Text(max_length=200, allow_null=True), **kwargs)

@@ -38,6 +38,11 @@ class RecipientSerializer(WorkspaceSerializer):
     variables = serializers.SerializerMethodField()
     next_attempt_at = serializers.SerializerMethodField()
     last_call_id = serializers.SerializerMethodField()
+    alternative_numbers = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="Tried in this order when the number before does not exist",
+    )
 
     class Meta:
         model = Recipient
@@ -54,6 +59,9 @@ class RecipientSerializer(WorkspaceSerializer):
             "disposition_by",
             "next_attempt_at",
             "last_call_id",
+            "external_id",
+            "alternative_numbers",
+            "priority",
         ]
 
     def get_variables(self, recipient: Recipient) -> dict[str, Any]:

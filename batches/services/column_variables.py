@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batches.domain.recipient_transitions import RESTORE_COMPLETE, SKIP_INCOMPLETE
-from batches.importing.chunk_writer import MISSING_VARIABLE, is_blank, required_variables
+from batches.importing.chunk_writer import is_blank, required_variables
 from batches.importing.columns import PHONE, read_columns
+from batches.importing.skip_reasons import MISSING_VARIABLE
 from batches.importing.source import UnreadableUpload
 from batches.models import Batch, Recipient
 from voiceops.core.clock import database_now

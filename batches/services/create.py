@@ -60,10 +60,12 @@ def append_recipients(
     content: UploadContent,
     principal: Principal | None = None,
     hidden_rows: str | None = None,
+    on_existing: str | None = None,
 ) -> Batch:
     """Append a list to the batch; its rows come after those that are there.
 
-    `hidden_rows` as in a new batch; None for what holds for the batch.
+    `hidden_rows` as in a new batch; None for what holds for the batch. `on_existing` says what
+    becomes of rows whose external id the batch has already; None appends them.
 
     Rejected rows that were corrected can be uploaded by themselves. Raises StateForbids while an
     earlier list is read and when the batch was stopped or has failed, Invalid as for a new batch.
@@ -80,7 +82,12 @@ def append_recipients(
         hidden_rows=hidden_rows or batch.hidden_rows,
     )
     with stored as upload, transaction.atomic():
-        begin_append(batch=batch, upload=upload, hidden_rows=hidden_rows or batch.hidden_rows)
+        begin_append(
+            batch=batch,
+            upload=upload,
+            hidden_rows=hidden_rows or batch.hidden_rows,
+            on_existing=on_existing,
+        )
         audit.record("batch.appended", principal=principal, target=batch)
         task_queue.enqueue_on_commit(task_queue.IMPORT_BATCH, batch_id=str(batch.pk))
     batch.refresh_from_db()

@@ -19,6 +19,8 @@ from voiceops.core.errors import StateForbids
 MATCHED_DIGITS = 8
 ERASED_FIELDS = (
     "phone_number",
+    "external_id",
+    "other_numbers",
     "values",
     "is_duplicate",
     "status",
@@ -53,6 +55,13 @@ def _erase_recipients(workspace: Workspace, number: str) -> int:
     recipients = list(Recipient.unscoped.filter(workspace=workspace, phone_number=number))
     for recipient in recipients:
         _erase(recipient)
+    # A person is erased with all numbers, whichever of them was named.
+    further = Recipient.unscoped.filter(workspace=workspace, other_numbers__contains=number)
+    for recipient in further.exclude(pk__in=[recipient.pk for recipient in recipients]):
+        if number in recipient.alternative_numbers:
+            require_no_open_calls(workspace, recipient.number_to_call)
+            _erase(recipient)
+            recipients.append(recipient)
     Recipient.unscoped.bulk_update(recipients, ERASED_FIELDS, batch_size=UPDATE_CHUNK_ROWS)
     return len(recipients)
 
@@ -66,6 +75,7 @@ def _erase(recipient: Recipient) -> None:
     # Two erased rows of one batch have the same number; only duplicates may.
     recipient.is_duplicate = True
     recipient.values = [""] * len(recipient.values)
+    recipient.external_id = recipient.other_numbers = None
 
 
 def _erase_rejected_rows(workspace: Workspace, number: str) -> int:

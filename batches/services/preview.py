@@ -27,13 +27,7 @@ from batches.dialing.frequency import find_at_limit, gap_of
 from batches.dialing.gaps import find_in_started_batches
 from batches.dialing.number_zones import place_of
 from batches.domain.suppressed_numbers import find_suppressed
-from batches.importing.chunk_writer import (
-    DUPLICATE,
-    MISSING_VARIABLE,
-    SUPPRESSED,
-    is_blank,
-    required_variables,
-)
+from batches.importing.chunk_writer import is_blank, required_variables
 from batches.importing.number_set import PhoneNumberSet
 from batches.importing.phones import PhoneParser
 from batches.importing.row_validation import (
@@ -44,6 +38,7 @@ from batches.importing.row_validation import (
     validate_rows,
 )
 from batches.importing.saved_mappings import load_saved_mappings
+from batches.importing.skip_reasons import DUPLICATE, MISSING_VARIABLE, SUPPRESSED
 from batches.importing.source import upload_path
 from batches.importing.table import Table, open_table
 from batches.models import Batch
@@ -280,6 +275,7 @@ class _PreviewTally:
             "variables": {
                 name: cell for name, cell in cells if name is not None and cell is not None
             },
+            "alternative_numbers": list(verdict.others),
             "status": "skipped" if reason else "pending",
             "reason": reason,
             "first_call_at": None if reason else self.openings.find(verdict.phone_number).at,

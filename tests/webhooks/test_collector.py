@@ -265,6 +265,8 @@ def test_recipient_is_finished_when_no_attempt_follows(
             "disposition": None,
             "disposition_by": None,
             "last_call_id": str(call.pk),
+            "external_id": None,
+            "alternative_numbers": [],
         }
 
 

@@ -98,6 +98,7 @@ def test_preview_counts_who_would_be_called_and_why_others_would_not(
         "row_number": 3,
         "phone_number": "+12025550186",
         "variables": {"first_name": "Ada again", "city": "Washington"},
+        "alternative_numbers": [],
         "status": "skipped",
         "reason": "duplicate",
         "first_call_at": None,

@@ -98,7 +98,8 @@ def test_the_first_of_two_numbers_in_a_cell_is_called(
 
     assert called(data) == ["+12025550101", "+12025550102", "+12025550103"]
     assert data["notes"] == [
-        "3 rows hold more than one number in a cell: the first good one is called"
+        "3 rows hold more than one number in a cell: the first good one is called, "
+        "the others when it does not exist"
     ]
 
 

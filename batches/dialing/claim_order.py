@@ -1,0 +1,35 @@
+"""In which order a batch's due recipients are claimed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from batches.domain.column_roles import PRIORITY
+from batches.models import Batch, Recipient, RecipientQuerySet
+
+
+def read_due(
+    batch: Batch, now: datetime, limit: int, *, but: Sequence[Recipient] = ()
+) -> list[Recipient]:
+    """Return up to `limit` due recipients, locked: higher priorities, then earlier ones first.
+
+    What another dispatcher has locked is passed over: it is being reserved there.
+    """
+    due = Recipient.unscoped.filter(batch=batch, due_at__lte=now)
+    due = due.exclude(pk__in=[recipient.pk for recipient in but]) if but else due
+    found: list[Recipient] = []
+    for stretch in _stretches(batch, due):
+        if len(found) < limit:
+            found += stretch.select_for_update(skip_locked=True)[: limit - len(found)]
+    return found
+
+
+def _stretches(batch: Batch, due: RecipientQuerySet) -> list[RecipientQuerySet]:
+    """Return parts of the list, each of which an index has in the right order."""
+    if PRIORITY not in batch.column_roles.values():
+        return [due.order_by("due_at", "row_number")]
+    by_priority = due.order_by("-priority", "due_at", "row_number")
+    return [
+        by_priority.filter(priority__gt=0),
+        due.filter(priority=0).order_by("due_at", "row_number"),
+        by_priority.filter(priority__lt=0),
+    ]

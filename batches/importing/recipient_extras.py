@@ -1,0 +1,36 @@
+"""What only some lists say about a recipient: an external id, further numbers, a priority."""
+
+from typing import Any
+
+from batches.importing.bulk_insert import NO_EXTRAS, Extras
+from batches.importing.column_alignment import ColumnAlignment
+from batches.importing.row_validation import Accepted
+from batches.models.recipients import MAX_EXTERNAL_ID_CHARACTERS
+
+MAX_PRIORITY = 1_000_000
+
+
+def extras_of(verdict: Accepted, alignment: ColumnAlignment) -> Extras:
+    """Return the extras of a row, whose cells are still in the order of the list."""
+    cells = verdict.cells
+    extras = Extras(
+        external_id=_external_id(cells, alignment.external_id_index),
+        other_numbers=" ".join(verdict.others) or None,
+        priority=_priority(cells, alignment.priority_index),
+    )
+    return NO_EXTRAS if extras == NO_EXTRAS else extras
+
+
+def _external_id(cells: list[Any], index: int | None) -> str | None:
+    cell = None if index is None else cells[index]
+    return None if cell is None else str(cell).strip()[:MAX_EXTERNAL_ID_CHARACTERS] or None
+
+
+def _priority(cells: list[Any], index: int | None) -> int:
+    """Return the row's priority; 0 where the cell is empty or holds no whole number."""
+    text = "" if index is None else str(cells[index]).strip()
+    try:
+        priority = int(text)
+    except ValueError:
+        return 0
+    return max(-MAX_PRIORITY, min(priority, MAX_PRIORITY))
