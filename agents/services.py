@@ -24,6 +24,8 @@ AgentUseCheck: TypeAlias = Callable[[Agent], bool]
 AGENT_USE_CHECKS: ExtensionPoint[AgentUseCheck] = ExtensionPoint("checks of an agent in use")
 AgentDeletionHook: TypeAlias = Callable[[Agent], None]
 AGENT_DELETION_HOOKS: ExtensionPoint[AgentDeletionHook] = ExtensionPoint("hooks of agent deletion")
+PublishCheck: TypeAlias = Callable[[AgentVersion], None]
+PUBLISH_CHECKS: ExtensionPoint[PublishCheck] = ExtensionPoint("checks of a version to publish")
 
 
 def create_agent(
@@ -71,13 +73,16 @@ def save_draft(
 def publish_agent(*, agent: Agent, principal: Principal | None = None) -> Agent:
     """Make the draft the version that new calls run. Publishing an unchanged draft changes nothing.
 
-    Raises NotFound when the agent is deleted.
+    Raises NotFound when the agent is deleted, and StateForbids when its settings are too long.
     """
     with transaction.atomic():
         current = _lock_agent(agent)
         # After a rollback the draft is a version that exists already.
         if not current.versions.filter(number=current.version).exists():
             current.create_version()
+        version = current.versions.get(number=current.version)
+        for require_publishable in PUBLISH_CHECKS.all():
+            require_publishable(version)
         _set_published_version(current, current.version)
         audit.record(
             "agent.published",

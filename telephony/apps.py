@@ -7,10 +7,12 @@ class TelephonyConfig(AppConfig):
     def ready(self) -> None:
         """Answer what the apps below ask of telephony."""
         from accounts.checks import GLOBAL_MODELS
-        from agents.services import AGENT_DELETION_HOOKS
+        from agents.services import AGENT_DELETION_HOOKS, PUBLISH_CHECKS
+        from telephony.services.metadata_checks import require_version_fits
         from telephony.services.numbers import detach_agent
 
         GLOBAL_MODELS.register(
             {"telephony.InboxEvent": "LiveKit sends it before its call and workspace are known"}
         )
         AGENT_DELETION_HOOKS.register(detach_agent)
+        PUBLISH_CHECKS.register(require_version_fits)

@@ -20,6 +20,7 @@ from batches.models import Batch
 from batches.services.hangup import hang_up_calls
 from batches.services.uploads import delete_upload
 from telephony.models import NumberPace, PhoneNumber
+from telephony.services.metadata_checks import require_version_fits
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
@@ -41,6 +42,7 @@ def start_batch(*, batch: Batch, principal: Principal | None = None) -> Batch:
     with transaction.atomic():
         _move(batch, transitions.START, refusals=refusals, **_first_start(), **CLEAR_TROUBLE)
         require_agent_and_number(batch, was_started=was_started)
+        require_version_fits(batch.agent_version)
         audit.record("batch.started", principal=principal, target=batch)
         dial_or_complete(batch)
     return batch

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from ops.checking.findings import Finding, Verdict, warning
 from ops.checking.installation_checks import (
+    check_agents,
     check_alarms,
     check_drift,
     check_secrets,
@@ -52,6 +53,7 @@ def run_doctor() -> Iterator[Finding]:
             yield check()
     if has_database:
         yield check_drift()
+        yield from check_agents()
         yield from check_alarms()
 
 

@@ -9,17 +9,22 @@ from itertools import combinations
 from django.conf import settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import F
 
+from agents.models import AgentVersion
 from ops.checking.findings import Finding, bad, join_first, ok, warning
 from ops.checking.key_rotation import encrypted_columns, outdated_rows
+from telephony.domain.agent_metadata import describe_metadata_limit
 from telephony.models import CallEvent, PhoneNumber
 from telephony.services import drift
+from telephony.services.metadata_checks import fits
 from voiceops.core import crypto
 from voiceops.core.clock import database_now
 from voiceops.core.env import MIN_SECRET_LENGTH
 from voiceops.core.errors import ProviderError
 
 ALARM_AGE = timedelta(days=1)
+MAX_CHECKED_AGENTS = 1000
 
 
 def check_settings() -> Iterator[Finding]:
@@ -106,6 +111,23 @@ def describe_drift(drifted: Sequence[drift.DriftedRow], orphans: Sequence[str]) 
             name, f"LiveKit has trunks without a number here: {join_first(orphans)}", fix
         )
     return ok(name, "LiveKit has exactly what our numbers need")
+
+
+def check_agents() -> Iterator[Finding]:
+    """Published agents whose settings LiveKit would refuse; nothing when there are none."""
+    published = AgentVersion.unscoped.filter(
+        number=F("agent__published_version"), agent__deleted_at=None
+    )
+    newest = published.select_related("agent").order_by("-pk")[:MAX_CHECKED_AGENTS]
+    too_long = [
+        f"{version.agent.name} ({version.agent_id})" for version in newest if not fits(version)
+    ]
+    if too_long:
+        limit = describe_metadata_limit()
+        description = f"too long for LiveKit, which accepts {limit}: {join_first(too_long)}"
+        yield bad(
+            "agents", description, "shorten them, or raise limit.max_metadata_size at LiveKit"
+        )
 
 
 def check_alarms() -> Iterator[Finding]:

@@ -15,7 +15,12 @@ from agents.prompts import find_missing_variables
 from agents.services import published_version
 from telephony.dialing.capacity import calls_of_the_day
 from telephony.domain import timeline
-from telephony.domain.agent_metadata import MAX_METADATA_BYTES, is_too_long, metadata_of
+from telephony.domain.agent_metadata import (
+    describe_metadata_limit,
+    is_too_long,
+    metadata_limit,
+    metadata_of,
+)
 from telephony.models import Call, PhoneNumber, SipTrunk
 from voiceops.core import task_queue
 from voiceops.core.errors import Invalid, StateForbids
@@ -80,11 +85,12 @@ def require_metadata_fits(call: Call, version: AgentVersion) -> None:
     """Check that LiveKit accepts the metadata that the agent receives. Raises Invalid."""
     metadata = metadata_of(call, version.config)
     # Secrets are decrypted only when their length decides.
-    if len(metadata.encode()) + len(version.sealed) <= MAX_METADATA_BYTES:
+    if len(metadata.encode()) + len(version.sealed) <= metadata_limit():
         return
     if is_too_long(metadata_of(call, version.config_with_secrets())):
         raise Invalid(
-            "The variables are too long: LiveKit accepts 512 KiB, including the agent's settings"
+            f"The variables are too long: LiveKit accepts {describe_metadata_limit()}, including "
+            "the agent's settings"
         )
 
 

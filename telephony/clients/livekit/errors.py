@@ -71,6 +71,15 @@ def is_timeout(error: ProviderError) -> bool:
     return isinstance(cause, TimeoutError)
 
 
+def metadata_refusal(error: ProviderError) -> str | None:
+    """Return LiveKit's words when it refused metadata for its size; None for every other error."""
+    cause = error.__cause__
+    if not isinstance(cause, api.ServerError) or cause.status >= 500:
+        return None
+    words = plain_message(cause.message)
+    return words if "metadata" in words and "exceed" in words else None
+
+
 def is_outcome_unknown(error: BaseException) -> bool:
     """Return whether LiveKit may have done what it was asked although the request failed.
 

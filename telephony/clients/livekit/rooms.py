@@ -5,9 +5,16 @@ from dataclasses import dataclass, field
 
 from livekit import api
 
-from telephony.clients.livekit.errors import GENERAL, SIP, is_key_refused, livekit_errors
+from telephony.clients.livekit.errors import (
+    GENERAL,
+    SIP,
+    is_key_refused,
+    livekit_errors,
+    metadata_refusal,
+)
 from telephony.clients.livekit.session import LiveKit
-from telephony.domain.dial_verdicts import KEY_REFUSED, UNREACHABLE, Verdict
+from telephony.domain.agent_metadata import learn_metadata_limit
+from telephony.domain.dial_verdicts import KEY_REFUSED, TOO_LONG, UNREACHABLE, Verdict
 from voiceops.core.errors import ProviderError
 
 # LiveKit's words for a room that is in its store and whose node is not there any more.
@@ -53,8 +60,13 @@ async def create_room(livekit: LiveKit, room: RoomRequest) -> None:
         # Not by a dispatch of its own: repeating that would bring a second agent into the room.
         agents=[api.RoomAgentDispatch(agent_name=room.agent_name, metadata=room.agent_metadata)],
     )
-    async with livekit_errors(GENERAL):
-        await livekit.api.room.create_room(request)
+    try:
+        async with livekit_errors(GENERAL):
+            await livekit.api.room.create_room(request)
+    except ProviderError as error:
+        if words := metadata_refusal(error):
+            learn_metadata_limit(words, refused_bytes=len(room.agent_metadata.encode()))
+        raise
 
 
 async def create_room_without_agent(livekit: LiveKit, name: str, *, empty_timeout: int) -> None:
@@ -118,4 +130,6 @@ async def _delete_existing(livekit: LiveKit, name: str) -> None:
 
 def verdict_on_room(error: ProviderError) -> Verdict:
     """Return why a call was not dialled whose room could not be made."""
+    if metadata_refusal(error):
+        return TOO_LONG
     return KEY_REFUSED if is_key_refused(error) else UNREACHABLE
