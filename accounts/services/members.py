@@ -9,7 +9,8 @@ from accounts.auth.principal import Principal
 from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
 from accounts.services.api_keys import revoke_keys_of
-from voiceops.core.errors import Conflict, StateForbids
+from voiceops.core.database_locks import retry_when_locked
+from voiceops.core.errors import Conflict, NotFound, StateForbids
 
 
 def add_member(*, workspace: Workspace, user: User, role: Role, principal: Principal) -> Membership:
@@ -28,13 +29,16 @@ def add_member(*, workspace: Workspace, user: User, role: Role, principal: Princ
     return member
 
 
+@retry_when_locked
 def change_role(*, member: Membership, role: Role, principal: Principal, now: datetime) -> None:
     """Change the member's role and revoke their API keys of a higher one.
 
-    Raises StateForbids when the workspace would be left without an admin.
+    Raises StateForbids when the workspace would be left without an admin, NotFound when another
+    request has removed the member meanwhile.
     """
     with transaction.atomic():
         member.workspace.lock()
+        _require_still_member(member)
         if role < Role.ADMIN:
             require_another_admin(member)
         previous_role = Role(member.role)
@@ -49,14 +53,17 @@ def change_role(*, member: Membership, role: Role, principal: Principal, now: da
         revoke_keys_of(member, above=role, principal=principal, now=now)
 
 
+@retry_when_locked
 def remove_member(*, member: Membership, principal: Principal, now: datetime) -> None:
     """Remove the member and revoke their API keys.
 
-    Raises StateForbids when the workspace would be left without an admin.
+    Raises StateForbids when the workspace would be left without an admin, NotFound when another
+    request has removed the member meanwhile.
     """
     with transaction.atomic():
         # Two admins who leave at once must not both see the other one.
         member.workspace.lock()
+        _require_still_member(member)
         require_another_admin(member)
         revoke_keys_of(member, above=0, principal=principal, now=now)
         member.delete()
@@ -70,6 +77,12 @@ def require_another_admin(member: Membership) -> None:
     admins = Membership.unscoped.filter(workspace=member.workspace_id, role=Role.ADMIN)
     if not admins.exclude(pk=member.pk).exists():
         raise StateForbids("Workspace must keep an admin")
+
+
+def _require_still_member(member: Membership) -> None:
+    """Raises NotFound when the row is gone. The workspace is locked, so that it stays."""
+    if not Membership.unscoped.filter(pk=member.pk).exists():
+        raise NotFound("Member not found")
 
 
 def set_default_if_none(user: User, workspace: Workspace) -> None:

@@ -16,6 +16,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from voiceops.core.database_locks import is_lock_error
 from voiceops.core.errors import Busy, Conflict, DomainError, Forbidden, NotFound, ProviderError
 
 STATUS_BY_ERROR: dict[type[DomainError], int] = {
@@ -39,6 +40,9 @@ DEFAULT_DETAILS = {
     500: "Internal server error",
     503: "The database cannot be reached",
 }
+
+DATABASE_BUSY = "The database is busy"
+RETRY_SECONDS = 1
 
 # Documented type -> message, in the wording of Pydantic v1 (docs/reference/api-contract.md §1).
 MESSAGES = {
@@ -166,7 +170,19 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response | None
     if isinstance(exc, exceptions.APIException):
         return _error_response(exc.status_code, _detail_text(exc), _headers(exc))
     status = http_status(exc)
-    return None if status == 500 else _error_response(status, DEFAULT_DETAILS[status])
+    if status == 500:
+        return None
+    return _error_response(status, default_detail(exc, status), retry_headers(status))
+
+
+def default_detail(exc: Exception, status: int) -> str | None:
+    """Return the message of an exception that our code does not word; None for a status's own."""
+    return DATABASE_BUSY if is_lock_error(exc) else DEFAULT_DETAILS.get(status)
+
+
+def retry_headers(status: int) -> dict[str, str]:
+    """Return the headers that say when to try again, for the statuses that ask for it."""
+    return {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
 
 
 def http_status(exc: Exception) -> int:
@@ -189,7 +205,9 @@ def json_error(status: int, message: str | None = None) -> JsonResponse:
     """
     messages = {**DEFAULT_DETAILS, 400: "Bad request"}
     default = messages.get(status) or messages[400 if status < 500 else 500]
-    return JsonResponse({"detail": message or default}, status=status)
+    return JsonResponse(
+        {"detail": message or default}, status=status, headers=retry_headers(status)
+    )
 
 
 def list_errors(details: Any, location: str) -> list[dict[str, Any]]:

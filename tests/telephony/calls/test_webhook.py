@@ -193,6 +193,28 @@ def test_malformed_event_is_400(db: None, body: bytes) -> None:
     assert (response.status_code, response.json()) == (400, {"detail": "Malformed request body"})
 
 
+@pytest.mark.parametrize(
+    ("spelling", "stored"),
+    [
+        (rb"Ann\u0000a", "Anna"),
+        (rb"C:\\u0000", "C:\\u0000"),
+        (rb"C:\\\u0000\\", "C:\\\\"),
+    ],
+    ids=["a NUL", "a backslash and a word", "both"],
+)
+def test_a_name_with_a_nul_is_stored_without_it(
+    ours: Workspace, spelling: bytes, stored: str
+) -> None:
+    call = make.call(ours, stage=Stage.INTENT, intent_at=timezone.now())
+    event = livekit.event("participant_joined", call, participant=livekit.callee(call, name="?"))
+    body = orjson.dumps(event).replace(b'"name":"?"', b'"name":"%s"' % spelling)
+
+    response = livekit.post(body)
+
+    assert (response.status_code, response.json()) == (200, {"detail": "Received"})
+    assert InboxEvent.objects.get().body["participant"]["name"] == stored
+
+
 def test_body_over_256_kib_is_413(db: None) -> None:
     response = livekit.post(b" " * (256 * 1024 + 1))
 
