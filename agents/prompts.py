@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
+from voiceops.core.json_text import dump_json
 
 # The name is bounded in length and excludes braces, so that no text makes the search slow.
 PLACEHOLDER = re.compile(r"\{\{([^{}]{1,120})\}\}")
@@ -54,7 +54,7 @@ def _replacement_for(match: re.Match[str], variables: Mapping[str, Any]) -> str:
     # Values sent as JSON keep their types; what is not text is written as JSON.
     if value is None:
         return ""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else dump_json(value)
 
 
 def _is_blank(value: Any) -> bool:

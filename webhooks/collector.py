@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 from batches.domain.unreported import pop_unreported
+from telephony.models import CallEvent
 from voiceops.core.clock import database_now
 from webhooks.events import (
     EVENT_PAGE_ROWS,
@@ -19,8 +20,10 @@ from webhooks.events import (
     breaker_pause_events,
     breaker_resume_events,
     call_event_pages_since,
+    read_call_events,
     recipient_events_of,
     time_of_id,
+    unreadable,
     unreported_events,
 )
 from webhooks.models import WebhookCursor, WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -34,6 +37,7 @@ DEEP_COLLECT_OVERLAP = timedelta(minutes=2)
 DEEP_COLLECT_INTERVAL = timedelta(seconds=30)
 MAX_PAGES_PER_RUN = 10
 EVENT_INSERT_ROWS = 500
+MAX_UNREADABLE_ROWS = 500  # that are tried again; of more, the oldest are given up
 EndpointsByWorkspace = Mapping[UUID, Sequence[WebhookEndpoint]]
 
 
@@ -63,9 +67,11 @@ def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest
     # Calls that ended, but whose recipients are not settled yet: asked for again in every run.
     awaiting = [UUID(pk) for pk in cursor.state.get("awaiting", [])]
     position, new = now, 0
+    unreadable_ids = _retry_unreadable(cursor, by_workspace, now)
     for number, page in enumerate(call_event_pages_since(workspaces, since), start=1):
         new += store_events(page.events, by_workspace)
         awaiting += page.ended_call_ids
+        unreadable_ids += map(str, page.unreadable_ids)
         if number == MAX_PAGES_PER_RUN:
             # A long transaction would hold others up; the next run continues from here.
             position = max(cursor.position, min(now, time_of_id(page.last_id)))
@@ -90,16 +96,37 @@ def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest
         **cursor.state,
         "awaiting": sorted({str(pk) for pk in awaiting if pk not in settled}),
         "paused": [str(batch.pk) for batch in paused],
+        "unreadable": list(dict.fromkeys(unreadable_ids))[-MAX_UNREADABLE_ROWS:],
     }
     cursor.save(update_fields=["position", "state"])
     return new
+
+
+def _retry_unreadable(
+    cursor: WebhookCursor, by_workspace: EndpointsByWorkspace, now: datetime
+) -> list[str]:
+    """Store the events of rows that could not be read before; returns the rows that still cannot.
+
+    Tried again only when a run reaches back far, so that their errors do not fill the log.
+    """
+    ids: list[str] = cursor.state.get("unreadable", [])
+    if not ids or cursor.state.get("deep_at") != now.isoformat():
+        return list(ids)
+    rows = list(CallEvent.unscoped.filter(pk__in=ids).order_by("pk"))
+    if not rows:
+        return []
+    page = read_call_events(rows)
+    store_events(page.events, by_workspace)
+    return [str(pk) for pk in page.unreadable_ids]
 
 
 def _collect_unreported(by_workspace: EndpointsByWorkspace) -> int:
     """Store the events of recipients that no call's end has finished; returns how many."""
     new = 0
     for _ in range(MAX_PAGES_PER_RUN):
-        recipients = pop_unreported(list(by_workspace), limit=EVENT_PAGE_ROWS)
+        recipients = pop_unreported(
+            list(by_workspace), limit=EVENT_PAGE_ROWS, except_ids=unreadable.waiting()
+        )
         new += store_events(unreported_events(recipients), by_workspace)
         if len(recipients) < EVENT_PAGE_ROWS:
             break

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import AuditEntry
@@ -20,8 +21,10 @@ from telephony.models import Call, CallEvent
 from telephony.serializers.calls import serialize_call
 from telephony.services.analysis import serialize_analysis
 from voiceops.core.ids import lowest_id
+from voiceops.core.isolation import SetAside, run_isolated
 
 EVENT_PAGE_ROWS = 1_000
+unreadable = SetAside()  # recipients of which no event could be made
 # `dialing` and `ringing` are read only because `call.started` is derived from them.
 # The types of CallEvent that become webhook events.
 TIMELINE_TYPES = (
@@ -79,12 +82,14 @@ class DomainEvent:
 class CallEventPage:
     """The events of one page of calls' timelines.
 
-    `ended_call_ids` are ended calls of recipients; `last_id` is the last CallEvent read.
+    `ended_call_ids` are ended calls of recipients; `last_id` is the last CallEvent read,
+    `unreadable_ids` are those of which no event could be made.
     """
 
     events: list[DomainEvent]
     ended_call_ids: list[UUID]
     last_id: UUID
+    unreadable_ids: list[UUID]
 
 
 def time_of_id(pk: UUID) -> datetime:
@@ -99,18 +104,30 @@ def call_event_pages_since(workspaces: Sequence[UUID], since: datetime) -> Itera
     timeline = timeline.order_by("pk")
     after = Q(pk__gte=lowest_id(since))
     while page := list(timeline.filter(after)[:EVENT_PAGE_ROWS]):
-        call_ids = {row.call_id for row in page}
-        calls = Call.unscoped.select_related("agent_version").in_bulk(call_ids)
-        yield CallEventPage(
-            events=[event for row in page for event in _events_of_row(row, calls[row.call_id])],
-            ended_call_ids=[
-                row.call_id
-                for row in page
-                if row.type == "ended" and calls[row.call_id].recipient_id
-            ],
-            last_id=page[-1].pk,
-        )
+        yield read_call_events(page)
         after = Q(pk__gt=page[-1].pk)
+
+
+def read_call_events(rows: Sequence[CallEvent]) -> CallEventPage:
+    """Return the events of some rows of calls' timelines."""
+    calls = Call.unscoped.select_related("agent_version").in_bulk({row.call_id for row in rows})
+    page = CallEventPage([], [], rows[-1].pk, [])
+    for row in rows:
+        call = calls[row.call_id]
+        if row.type == "ended" and call.recipient_id:
+            page.ended_call_ids.append(row.call_id)
+        events = run_isolated(_list_events_of_row, row, call)
+        if events is None:
+            page.unreadable_ids.append(row.pk)
+        else:
+            page.events += events
+    return page
+
+
+def _list_events_of_row(row: CallEvent, call: Call) -> list[DomainEvent]:
+    # A savepoint: PostgreSQL refuses further statements after a failed one.
+    with transaction.atomic():
+        return list(_events_of_row(row, call))
 
 
 def _events_of_row(row: CallEvent, call: Call) -> Iterator[DomainEvent]:
@@ -214,15 +231,17 @@ def breaker_resume_events(
 
 def unreported_events(recipients: Iterable[Recipient]) -> list[DomainEvent]:
     """Return `recipient.finished` of recipients that no call's end has finished."""
-    return [
-        _recipient_event(
-            recipient,
-            recipient.unreported_at,
-            f"{recipient.pk}:{_milliseconds(recipient.unreported_at)}",
-        )
-        for recipient in recipients
-        if recipient.unreported_at is not None
-    ]
+    events = []
+    for recipient in recipients:
+        at = recipient.unreported_at
+        if at is not None:
+            key = f"{recipient.pk}:{_milliseconds(at)}"
+            if event := unreadable.run(_recipient_event, recipient.pk, recipient, at, key):
+                events.append(event)
+            else:
+                # Asked for again, once it is no longer set aside.
+                Recipient.unscoped.filter(pk=recipient.pk).update(unreported_at=at)
+    return events
 
 
 def recipient_events_of(call_ids: Iterable[UUID]) -> tuple[list[DomainEvent], set[UUID]]:
@@ -237,12 +256,20 @@ def recipient_events_of(call_ids: Iterable[UUID]) -> tuple[list[DomainEvent], se
         last_call_id__in=list(calls),
         status__in=Recipient.Status.final(),
     )
+    set_aside = set(unreadable.waiting())
+    for pk in [pk for pk, call in calls.items() if call.recipient_id in set_aside]:
+        del calls[pk]
+    finished = finished.exclude(pk__in=set_aside)
     events = []
     for recipient in finished:
         if recipient.last_call_id is not None:
             call = calls[recipient.last_call_id]
             at = call.settled_at or call.created_at
-            events.append(_recipient_event(recipient, at, str(recipient.last_call_id)))
+            key = str(recipient.last_call_id)
+            if event := unreadable.run(_recipient_event, recipient.pk, recipient, at, key):
+                events.append(event)
+            else:
+                del calls[call.pk]
     return events, set(calls)
 
 

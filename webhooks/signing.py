@@ -8,10 +8,10 @@ import os
 from datetime import datetime
 from typing import Any
 
-import orjson
 from standardwebhooks import Webhook
 
 from voiceops.core.crypto import context_of, decrypt, encrypt
+from voiceops.core.json_text import dump_json
 from webhooks.models import WebhookEndpoint
 
 SIGNING_SECRET_PREFIX = "whsec_"  # noqa: S105  # a prefix, not a secret
@@ -41,7 +41,7 @@ def reencrypt_secret(endpoint: WebhookEndpoint, *, from_column: str, to_column: 
 def build_body(type: str, at: datetime, data: Any) -> str:
     """Return the JSON body of an event: `type`, `timestamp` and `data`."""
     envelope = {"type": type, "timestamp": at, "data": data}
-    return orjson.dumps(envelope, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC).decode()
+    return dump_json(envelope)
 
 
 def sign_headers(

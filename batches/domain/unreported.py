@@ -6,13 +6,17 @@ from uuid import UUID
 from batches.models import Recipient
 
 
-def pop_unreported(workspace_ids: Collection[UUID], *, limit: int) -> list[Recipient]:
+def pop_unreported(
+    workspace_ids: Collection[UUID], *, limit: int, except_ids: Collection[UUID] = ()
+) -> list[Recipient]:
     """Return up to `limit` of them, in file order, and forget that they are unreported.
 
     Inside the caller's transaction, which stores what is sent about them. One that is being called
     again at this moment is left out.
     """
     waiting = Recipient.unscoped.filter(workspace__in=workspace_ids, unreported_at__isnull=False)
+    if except_ids:
+        waiting = waiting.exclude(pk__in=except_ids)
     locked = waiting.select_related("batch").select_for_update(of=("self",), skip_locked=True)
     found = sorted(locked[:limit], key=lambda row: (row.unreported_at, row.row_number))
     Recipient.unscoped.filter(pk__in=[row.pk for row in found]).update(unreported_at=None)

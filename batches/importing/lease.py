@@ -55,6 +55,10 @@ class ImportLease:
         """
         self._update(import_lease_expires_at=None, upload="", **fields)
 
+    def postpone(self, wait: timedelta) -> None:
+        """Keep the lease for `wait` without working under it. Raises LostLeaseError."""
+        self._update(import_lease_expires_at=database_now() + wait)
+
     def _update(self, **fields: object) -> None:
         # Compare and set: nothing is written once another process has acquired the lease.
         held = Batch.unscoped.filter(pk=self.batch_id, import_lease_expires_at=self.expires_at)

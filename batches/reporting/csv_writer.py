@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from batches.domain.spreadsheets import escape_formula
 from batches.reporting.tables import REPORT_CHUNK_ROWS, Row
+from voiceops.core.json_text import dump_json
 
 
 def encode_csv(rows: Iterable[Row]) -> Iterator[bytes]:
@@ -33,7 +32,7 @@ def format_cell(cell: Any) -> str:
     if isinstance(cell, datetime):
         return format_timestamp(cell)
     if isinstance(cell, dict | list):
-        return escape_formula(orjson.dumps(cell).decode())
+        return escape_formula(dump_json(cell))
     if isinstance(cell, bool):
         return "true" if cell else "false"
     return str(cell)

@@ -26,10 +26,12 @@ from batches.models import Batch, Recipient, Suppression
 from telephony.models import Call, Direction, Stage
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
+from voiceops.core.isolation import SetAside
 from voiceops.core.phone_numbers import E164_PATTERN
 from voiceops.core.pii import mask_number
 
 DISPOSITION_CHUNK_CALLS = 200
+impossible = SetAside()  # calls whose disposition could not be carried out
 Order: TypeAlias = Callable[[Call, Mapping[str, Any]], None]
 
 
@@ -37,18 +39,23 @@ def apply_dispositions() -> int:
     """Carry out the consequences of calls that have ended and are settled; returns how many."""
     settled = Q(recipient_id=None) | Q(settled_at__isnull=False)
     pending = Call.unscoped.filter(settled, stage=Stage.ENDED, disposition_at__isnull=False)
+    pending = pending.exclude(pk__in=impossible.waiting())
     calls = list(
         pending.select_related("agent_version", "workspace").order_by("disposition_at")[
             :DISPOSITION_CHUNK_CALLS
         ]
     )
     for call in calls:
-        with transaction.atomic():
-            # Compare and set: of two workers, one carries it out.
-            mine = Call.unscoped.filter(pk=call.pk, disposition_at=call.disposition_at)
-            if mine.update(disposition_at=None):
-                _carry_out(call)
+        impossible.run(_apply_disposition, call.pk, call)
     return len(calls)
+
+
+def _apply_disposition(call: Call) -> None:
+    with transaction.atomic():
+        # Compare and set: of two workers, one carries it out.
+        mine = Call.unscoped.filter(pk=call.pk, disposition_at=call.disposition_at)
+        if mine.update(disposition_at=None):
+            _carry_out(call)
 
 
 def _carry_out(call: Call) -> None:

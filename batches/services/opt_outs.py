@@ -11,27 +11,33 @@ from django.db import transaction
 from accounts import audit
 from batches.models import Suppression
 from telephony.models import Call, Direction
+from voiceops.core.isolation import SetAside
 from voiceops.core.phone_numbers import E164_PATTERN
 from voiceops.core.pii import mask_number
 
 OPT_OUT_REASON = "Asked during a call not to be called again"
 OPT_OUT_CHUNK_CALLS = 200
+unsuppressible = SetAside()
 
 
 def suppress_opt_outs() -> int:
     """Suppress the other party of each call with an opt-out, without expiry; returns how many calls
     there were.
     """
-    pending = Call.unscoped.exclude(opt_out_at=None).select_related("workspace")
-    calls = list(pending.order_by("opt_out_at")[:OPT_OUT_CHUNK_CALLS])
+    pending = Call.unscoped.exclude(opt_out_at=None).exclude(pk__in=unsuppressible.waiting())
+    calls = list(pending.select_related("workspace").order_by("opt_out_at")[:OPT_OUT_CHUNK_CALLS])
     for call in calls:
-        asked_at = call.opt_out_at
-        assert asked_at is not None
-        with transaction.atomic():
-            # Compare and set: of two workers, one handles the request.
-            if Call.unscoped.filter(pk=call.pk, opt_out_at=asked_at).update(opt_out_at=None):
-                suppress_other_party(call, asked_at)
+        unsuppressible.run(_suppress_opt_out, call.pk, call)
     return len(calls)
+
+
+def _suppress_opt_out(call: Call) -> None:
+    asked_at = call.opt_out_at
+    assert asked_at is not None
+    with transaction.atomic():
+        # Compare and set: of two workers, one handles the request.
+        if Call.unscoped.filter(pk=call.pk, opt_out_at=asked_at).update(opt_out_at=None):
+            suppress_other_party(call, asked_at)
 
 
 def suppress_other_party(call: Call, asked_at: datetime) -> None:

@@ -24,7 +24,7 @@ from telephony.domain.late_evidence import LEFT_UNNOTICED, correct_end
 from telephony.models import Call, Direction, InboxEvent, Stage
 from telephony.services import inbound, recordings
 from voiceops.core.errors import Invalid
-from voiceops.core.isolation import run_isolated
+from voiceops.core.isolation import SetAside
 
 logger = logging.getLogger(__name__)
 
@@ -126,12 +126,16 @@ def record_agent_presence(event: InboxEvent) -> None:
         calls.filter(agent_left_at__isnull=False).update(agent_left_at=None)
 
 
+inapplicable = SetAside()
+
+
 def apply_pending_events(limit: int = 500) -> int:
     """Apply stored events that are not applied yet, oldest first; returns how many were."""
     received_before = timezone.now() - PENDING_EVENT_GRACE
     pending = InboxEvent.objects.filter(applied_at=None, received_at__lt=received_before)
+    pending = pending.exclude(pk__in=inapplicable.waiting())
     oldest = pending.order_by("received_at", "pk")[:limit]
-    return sum(bool(run_isolated(apply_event, event)) for event in oldest)
+    return sum(bool(inapplicable.run(apply_event, event.pk, event)) for event in oldest)
 
 
 def prune_webhook_events(*, older_than: timedelta) -> int:

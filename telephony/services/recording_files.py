@@ -13,11 +13,13 @@ from telephony.clients import recording_storage
 from telephony.domain import timeline
 from telephony.models import Call, Recording
 from voiceops.core.clock import database_now
-from voiceops.core.errors import NotFound
+from voiceops.core.errors import NotFound, ProviderError
+from voiceops.core.isolation import run_isolated
 
 Status = Recording.Status
 RECORDING_NOT_FOUND = "Recording not found"
 PRUNE_CHUNK_RECORDINGS = 50
+MAX_STORAGE_ERRORS = 3  # in a round: then storage is down
 
 
 def create_recording_link(
@@ -63,19 +65,32 @@ def download_name(recording: Recording) -> str:
 def prune_recordings() -> int:
     """Delete recordings that are older than their workspace keeps them; returns how many.
 
-    Raises ProviderError at the first file that storage could not delete.
+    A file that cannot be deleted keeps no other from it. Raises the first ProviderError at the end.
     """
     now = database_now()
     pruned = 0
+    errors: list[ProviderError] = []
     for workspace in Workspace.unscoped.exclude(recording_retention_days=None).order_by("pk"):
         assert workspace.recording_retention_days is not None
         ready_before = now - timedelta(days=workspace.recording_retention_days)
         overdue = workspace.recordings.filter(status=Status.READY, ready_at__lt=ready_before)
         for recording in overdue.order_by("pk").iterator(chunk_size=PRUNE_CHUNK_RECORDINGS):
-            recording_storage.delete(recording.storage_key)
-            mark_pruned(recording, now)
-            pruned += 1
+            pruned += run_isolated(_prune_recording, recording, now, errors) or 0
+            if len(errors) == MAX_STORAGE_ERRORS:
+                raise errors[0]
+    if errors:
+        raise errors[0]
     return pruned
+
+
+def _prune_recording(recording: Recording, now: datetime, errors: list[ProviderError]) -> int:
+    try:
+        recording_storage.delete(recording.storage_key)
+    except ProviderError as error:
+        errors.append(error)
+        return 0
+    mark_pruned(recording, now)
+    return 1
 
 
 def mark_pruned(recording: Recording, now: datetime) -> None:

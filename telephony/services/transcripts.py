@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from accounts.models import Workspace
 from telephony.models import Call, CallEvent, CallQuerySet, Turn
 from voiceops.core.clock import database_now
+from voiceops.core.isolation import run_isolated
 
 TRANSCRIPT_CHUNK_CALLS = 200  # in one transaction
 SPOKEN_EVENT_TYPES = ("analysis", "tool_call")  # their data repeats the callee's words
@@ -23,16 +24,20 @@ def prune_transcripts() -> int:
     A workspace's `transcript_retention_days` decide, counted from the end of a call.
     """
     now = database_now()
+    workspaces = Workspace.unscoped.exclude(transcript_retention_days=None).order_by("pk")
+    return sum(run_isolated(_prune_workspace, workspace, now) or 0 for workspace in workspaces)
+
+
+def _prune_workspace(workspace: Workspace, now: datetime) -> int:
+    assert workspace.transcript_retention_days is not None
+    ended_before = now - timedelta(days=workspace.transcript_retention_days)
+    overdue = _overdue_calls(workspace, ended_before)
+    ids = overdue.values_list("pk", flat=True).order_by("pk")
+    waiting = ids.iterator(chunk_size=TRANSCRIPT_CHUNK_CALLS)
     pruned = 0
-    for workspace in Workspace.unscoped.exclude(transcript_retention_days=None).order_by("pk"):
-        assert workspace.transcript_retention_days is not None
-        ended_before = now - timedelta(days=workspace.transcript_retention_days)
-        overdue = _overdue_calls(workspace, ended_before)
-        ids = overdue.values_list("pk", flat=True).order_by("pk")
-        waiting = ids.iterator(chunk_size=TRANSCRIPT_CHUNK_CALLS)
-        while chunk := list(islice(waiting, TRANSCRIPT_CHUNK_CALLS)):
-            _delete_transcripts(workspace, chunk, now)
-            pruned += len(chunk)
+    while chunk := list(islice(waiting, TRANSCRIPT_CHUNK_CALLS)):
+        _delete_transcripts(workspace, chunk, now)
+        pruned += len(chunk)
     return pruned
 
 

@@ -22,6 +22,7 @@ ROUNDS = [
     "close_unused_web_calls",
     "mark_recipients_in_call",
     "settle_ended_calls",
+    "apply_dispositions",
     "complete_batches",
     "clean_provisioning",
 ]

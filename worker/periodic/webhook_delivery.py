@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db import connections
@@ -17,11 +18,13 @@ from django.db.models import Count
 
 from voiceops.core.clock import database_now
 from voiceops.core.isolation import run_isolated
+from voiceops.core.safe_http import HttpResult
 from webhooks.collector import collect_events
 from webhooks.delivery import prune_events, record_answer, send_delivery
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 
 logger = logging.getLogger(__name__)
+NOT_SENT = HttpResult(None, error="The message could not be sent because of an internal error")
 
 COLLECT_INTERVAL_SECONDS = 1.0
 PRUNE_INTERVAL_SECONDS = 3600.0
@@ -123,7 +126,9 @@ def claim_delivery(endpoint_id: UUID, now: datetime) -> WebhookDelivery | None:
 def attempt_delivery(delivery: WebhookDelivery, now: datetime) -> bool:
     """Send one claimed delivery and record the answer; returns whether it arrived."""
     began = time.monotonic()
-    answer = send_delivery(delivery=delivery, now=now)
+    # What cannot even be sent, such as a secret that no key decrypts, is a failed attempt: recorded,
+    # and tried again on the usual schedule.
+    answer = run_isolated(partial(send_delivery, delivery=delivery, now=now)) or NOT_SENT
     # In whole milliseconds, so that the moment of the signature can be computed from the row.
     duration_ms = int((time.monotonic() - began) * 1000)
     answered_at = now + timedelta(milliseconds=duration_ms)
