@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from ops.checking.findings import Finding, Verdict, warning
+from ops.checking.inbound_checks import check_inbound
 from ops.checking.installation_checks import (
     check_agents,
     check_alarms,
@@ -54,6 +55,7 @@ def run_doctor() -> Iterator[Finding]:
     if has_database:
         yield check_drift()
         yield from check_agents()
+        yield from check_inbound()
         yield from check_alarms()
 
 

@@ -22,6 +22,7 @@ from telephony.clients.livekit.session import LiveKit, run_in_session
 from telephony.dialing.room_deleter import delete_room_now
 from telephony.domain import call_states, room_names, timeline
 from telephony.domain.agent_metadata import metadata_of
+from telephony.domain.caller_numbers import normalize_caller
 from telephony.domain.dial_verdicts import Blame, Verdict
 from telephony.domain.latest_ends import INBOUND_RINGING_LIMIT
 from telephony.models import Call, Direction, InboxEvent, Outcome, PhoneNumber, Stage
@@ -34,8 +35,6 @@ from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
 
-ANONYMOUS_CALLER = "anonymous"
-MAX_CALLER_LENGTH = 64
 AGENT_JOIN_TIMEOUT = timedelta(seconds=10)  # after this an agent that has not joined is missing
 AGENT_EXPECTED_WITHIN = timedelta(seconds=5)  # a caller who waited longer waited for the agent
 # Webhooks and reports of a call that began a moment ago may still be on their way.
@@ -82,7 +81,7 @@ def open_call(
                 "agent": agent,
                 "agent_version": find_published_version(agent) if agent else None,
                 "number": number,
-                "from_number": caller_number(room, attributes or {}),
+                "from_number": caller_number(room, attributes or {}, called=number.phone_number),
                 "to_number": number.phone_number,
             },
         )
@@ -118,14 +117,14 @@ def _start_ringing(call: Call, at: datetime) -> None:
     transaction.on_commit(partial(dispatch_agent, call))
 
 
-def caller_number(room: str, attributes: Mapping[str, Any]) -> str:
-    """Return who calls, by the SIP participant or else by the room's name.
+def caller_number(room: str, attributes: Mapping[str, Any], *, called: str) -> str:
+    """Return who calls `called` (E.164), by the SIP participant or else by the room's name.
 
     Returns `anonymous` when the caller withholds the number.
     """
     number_in_room = room.partition("_")[2].rpartition("_")[0]
     number = str(attributes.get("sip.phoneNumber") or number_in_room)
-    return number[:MAX_CALLER_LENGTH] if number.removeprefix("+").isdigit() else ANONYMOUS_CALLER
+    return normalize_caller(number, called=called)
 
 
 def dispatch_agent(call: Call) -> None:

@@ -16,7 +16,7 @@ from telephony.services.inbound import (
     open_call,
     verdict_by_the_clock,
 )
-from telephony.services.numbers import NumberOrder, register_number
+from telephony.services.numbers import NumberOrder, change_number, register_number
 from telephony.services.trunk_config import SipSettings
 from tests import make
 from tests.sandbox_server import RunningSandbox
@@ -106,6 +106,21 @@ def test_withheld_caller_number_is_anonymous(
     call = inbound(ours, box, status="ended")
 
     assert (call["from"], call["outcome"]) == ("anonymous", "answered")
+
+
+@pytest.mark.parametrize(
+    ("called", "caller"), [(OURS[1:], CALLER[1:]), (OURS[2:], CALLER[2:]), (OURS[2:], "anonymous")]
+)
+def test_every_spelling_of_a_national_trunk_finds_the_agent(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber, called: str, caller: str
+) -> None:
+    change_number(number=number, changes={"dial_format": "national"})
+
+    box.call_inbound(to=called, caller=caller)
+    call = inbound(ours, box, status="ended")
+
+    expected = "anonymous" if caller == "anonymous" else CALLER
+    assert (call["from"], call["to"], call["outcome"]) == (expected, OURS, "answered")
 
 
 def test_number_without_an_agent_rejects_calls(ours: Workspace, box: RunningSandbox) -> None:
