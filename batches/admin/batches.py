@@ -18,6 +18,7 @@ from batches.models import Batch
 from batches.reporting import exports
 from batches.reporting.progress import counts_of
 from batches.serializers.batches import BatchSerializer
+from batches.services.clone import UNREACHED, clone_batch
 from batches.services.update import update_batch
 from batches.views.downloads import file_response
 from voiceops.core.errors import DomainError
@@ -39,7 +40,14 @@ class BatchForm(SerializerForm):
 
     class Meta:
         model = Batch
-        fields = ("name", "calls_per_second", "max_concurrent_calls", "calling_window", "retry")
+        fields = (
+            "name",
+            "priority",
+            "calls_per_second",
+            "max_concurrent_calls",
+            "calling_window",
+            "retry",
+        )
         help_texts = {
             "calls_per_second": "Empty: the number's.",
             "max_concurrent_calls": "Empty: the number's.",
@@ -74,7 +82,13 @@ class BatchAdmin(StaffAdmin):
     class Media:
         js = ("batches/live.js",)
 
-    actions = ("start_batches", "pause_batches", "resume_batches", "stop_batches")
+    actions = (
+        "start_batches",
+        "pause_batches",
+        "resume_batches",
+        "stop_batches",
+        "clone_unreached",
+    )
     readonly_fields = (
         "workspace",
         "agent",
@@ -212,3 +226,11 @@ class BatchAdmin(StaffAdmin):
     @admin.action(description="Stop for good", permissions=["change"])
     def stop_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
         self.apply_to_each(request, queryset, partial(batch_panel.run_action, "stop"))
+
+    @admin.action(description="Clone for those not reached", permissions=["change"])
+    def clone_unreached(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
+        self.apply_to_each(
+            request,
+            queryset,
+            lambda batch, principal: clone_batch(batch=batch, only=UNREACHED, principal=principal),
+        )

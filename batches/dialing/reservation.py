@@ -34,6 +34,9 @@ from voiceops.core.ids import uuid7
 MAX_RECIPIENTS_SCANNED = 500
 
 
+GOLDEN_RATIO = (1 + 5**0.5) / 2
+
+
 @dataclass
 class Capacity:
     """How many more calls may be reserved now."""
@@ -83,8 +86,8 @@ def claim_recipients(
         capacity = number_capacity(pace, now, max_calls)
         batches = list(callable_batches(now).filter(phone_number=number_id).order_by("pk"))
         call_ids: list[UUID] = []
-        for batch in rotate(batches, now):
-            call_ids += reserve_for_batch(batch, capacity, owner, now, sharers=len(batches))
+        for batch, share in share_out(batches, now):
+            call_ids += reserve_for_batch(batch, capacity, owner, now, share=share)
         if pace.trouble is not None and call_ids:
             # Should the probe be lost with its worker, another may follow after that time.
             pace.probe_at = now + PROBE_INTERVAL
@@ -105,16 +108,32 @@ def number_capacity(pace: NumberPace, now: datetime, max_calls: int) -> Capacity
     return capacity
 
 
-def rotate(batches: Sequence[Batch], now: datetime) -> Sequence[Batch]:
-    """Return the batches in an order that changes by the second.
+def share_out(batches: Sequence[Batch], now: datetime) -> list[tuple[Batch, float]]:
+    """Return the batches in turn, each with its share of the capacity that is left when it comes.
 
-    The first one gets the odd place, so no batch may always come last.
+    Shares follow `priority`; what a batch leaves goes to those after it. The first one gets the odd
+    place, so the turn changes by the second, in proportion to the priorities, too: a batch of 75
+    comes first three times as often as one of 25. A batch of 0 comes after all others.
     """
-    turn = int(now.timestamp()) % len(batches) if batches else 0
-    return [*batches[turn:], *batches[:turn]]
+    # The fractions of this number's multiples fill the turn evenly, whatever the weights are.
+    turn = (int(now.timestamp()) * GOLDEN_RATIO) % 1 * sum(batch.priority for batch in batches)
+    first = 0
+    while first < len(batches) - 1 and turn >= batches[first].priority:
+        turn -= batches[first].priority
+        first += 1
+    ordered = [*batches[first:], *batches[:first]]
+    ordered.sort(key=lambda batch: batch.priority == 0)
+    weights = [batch.priority for batch in ordered]
+    return [
+        (
+            batch,
+            batch.priority / sum(weights[index:]) if batch.priority else 1 / (len(ordered) - index),
+        )
+        for index, batch in enumerate(ordered)
+    ]
 
 
-def batch_capacity(batch: Batch, capacity: Capacity, *, sharers: int) -> int:
+def batch_capacity(batch: Batch, capacity: Capacity, *, share: float) -> int:
     """Return how many calls may be reserved for a batch that shares its number with others."""
     open_calls = Call.unscoped.open().filter(batch_id=batch.pk)
     if batch.status == Batch.Status.PAUSED:
@@ -122,8 +141,7 @@ def batch_capacity(batch: Batch, capacity: Capacity, *, sharers: int) -> int:
         is_probing = open_calls.exclude(stage=Stage.IN_PROGRESS).exists()
         return 0 if is_probing else capacity.limit(1)
 
-    # An equal share each; what a batch leaves goes to those after it.
-    wanted = ceil(capacity.left / sharers) if sharers > 1 else capacity.left
+    wanted = ceil(round(capacity.left * share, 6))
     if batch.max_concurrent_calls is not None:
         wanted = min(wanted, batch.max_concurrent_calls - open_calls.count())
     if batch.calls_per_second is not None:
@@ -133,13 +151,13 @@ def batch_capacity(batch: Batch, capacity: Capacity, *, sharers: int) -> int:
 
 
 def reserve_for_batch(
-    batch: Batch, capacity: Capacity, owner: UUID, now: datetime, *, sharers: int
+    batch: Batch, capacity: Capacity, owner: UUID, now: datetime, *, share: float
 ) -> list[UUID]:
     """Reserve calls for due recipients of one batch; returns the ids of the calls.
 
     The call rows and the recipients' new state are one transaction, the caller's.
     """
-    wanted = batch_capacity(batch, capacity, sharers=sharers)
+    wanted = batch_capacity(batch, capacity, share=share)
     if wanted <= 0:
         return []
     recipients = due_recipients(batch, wanted, now)

@@ -18,6 +18,10 @@ def default_retry() -> dict[str, Any]:
     return {"max_attempts": 1, "delay_minutes": [30], "outcomes": ["busy", "no_answer"]}
 
 
+DEFAULT_PRIORITY = 50
+MAX_PRIORITY = 100
+
+
 class BatchStatus(models.TextChoices):
     """A batch's states and their groups. Everything else refers to it as `Batch.Status`."""
 
@@ -101,6 +105,11 @@ class Batch(WorkspaceOwned):
         null=True, blank=True, help_text="null for the number's limit alone"
     )
     retry = models.JSONField(default=default_retry)
+    priority = models.PositiveSmallIntegerField(
+        default=DEFAULT_PRIORITY,
+        db_default=DEFAULT_PRIORITY,
+        help_text="weight among the batches of one number, 0 to 100",
+    )
     on_duplicate = models.CharField(
         max_length=4, choices=OnDuplicate.choices, default=OnDuplicate.SKIP
     )

@@ -13,8 +13,10 @@ from accounts.api.related_fields import WorkspaceRelatedField, WorkspaceSerializ
 from accounts.serializers.calling_windows import RECIPIENT, CallingWindowSerializer
 from agents.models import Agent
 from batches.models import Batch, SavedMapping
+from batches.models.batches import MAX_PRIORITY
 from batches.reporting.progress import counts_of
 from batches.serializers.fields import (
+    ClonedRecipients,
     ColumnMapping,
     Country,
     ListFile,
@@ -73,6 +75,12 @@ class BatchSerializer(WorkspaceSerializer):
     calls_per_second = Number(min_value=0.01, max_value=1000, allow_null=True, required=False)
     max_concurrent_calls = Integer(min_value=1, max_value=100_000, allow_null=True, required=False)
     retry = RetrySerializer(required=False)
+    priority = Integer(
+        min_value=0,
+        max_value=MAX_PRIORITY,
+        required=False,
+        help_text="weight among the batches of one number; 0 calls when no other batch does",
+    )
     on_duplicate = Choice(choices=Batch.OnDuplicate.values, required=False)
     hidden_rows = Choice(
         choices=Batch.HiddenRows.values, required=False, help_text=HIDDEN_ROWS_HELP
@@ -96,6 +104,7 @@ class BatchSerializer(WorkspaceSerializer):
             "calls_per_second",
             "max_concurrent_calls",
             "retry",
+            "priority",
             "on_duplicate",
             "hidden_rows",
             "counts",
@@ -219,6 +228,13 @@ class AppendSerializer(StrictSerializer):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         require_one_source(self, data)
         return super().to_internal_value(data)
+
+
+class CloneSerializer(StrictSerializer):
+    only = ClonedRecipients(
+        required=False,
+        help_text="`all` recipients, those that were `unreached`, or a list of outcomes",
+    )
 
 
 class StopSerializer(StrictSerializer):

@@ -14,8 +14,18 @@ from rest_framework.utils import html
 
 from batches.importing.phones import is_known_country
 from batches.importing.source import MAX_COLUMNS
+from batches.services.clone import ALL, UNREACHED
+from telephony.models import Outcome
 from voiceops.api.errors import FieldErrors, field_error
-from voiceops.api.fields import DateTime, JsonObject, Number, Text, require_storable_number
+from voiceops.api.fields import (
+    Choice,
+    DateTime,
+    JsonObject,
+    ListField,
+    Number,
+    Text,
+    require_storable_number,
+)
 from voiceops.api.json_rows import JsonRows
 
 RECIPIENT_FIELDS = frozenset({"phone_number", "variables"})
@@ -205,3 +215,25 @@ def in_zone(at: datetime, zone: str) -> datetime:
     if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != at:
         raise field_error("value_error", f"clocks in {zone} skip this time on that day")
     return instant
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "enum": ["all", "unreached"]},
+            {"type": "array", "items": {"type": "string", "enum": list(Outcome.values)}},
+        ]
+    }
+)
+class ClonedRecipients(serializers.Field[Any, Any, Any, Any]):
+    """Which recipients of a batch are cloned: `all`, `unreached`, or a list of outcomes."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Raises ValidationError (422)."""
+        if isinstance(data, list):
+            outcomes = ListField(child=Choice(choices=Outcome.values), min_length=1)
+            return outcomes.run_validation(data)
+        return Choice(choices=[ALL, UNREACHED]).run_validation(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return value

@@ -20,11 +20,13 @@ from batches.reporting.progress import progress_of
 from batches.serializers.batches import (
     BatchQuery,
     BatchSerializer,
+    CloneSerializer,
     NewBatchSerializer,
     ProgressSerializer,
     StopSerializer,
 )
 from batches.services import batches as services
+from batches.services.clone import ALL, clone_batch
 from batches.services.create import create_batch
 from batches.services.update import update_batch
 from batches.views.lists import LIST_PARSERS, NEW_BATCH_FORMS, pop_content
@@ -58,6 +60,7 @@ class BatchViewSet(
         "pause": Role.MANAGER,
         "resume": Role.MANAGER,
         "stop": Role.MANAGER,
+        "clone": Role.MANAGER,
         "progress": Role.MEMBER,
     }
 
@@ -118,6 +121,16 @@ class BatchViewSet(
             batch=batch, principal=self.principal, hang_up_active=fields["hang_up_active"]
         )
         return self._batch_response(batch)
+
+    @extend_schema(request=CloneSerializer, responses={201: BatchSerializer})
+    @action(detail=True, methods=["post"])
+    def clone(self, request: Request, pk: str) -> Response:
+        """Creates a batch with the same settings and recipients, or some of them."""
+        batch = self.get_object()
+        only = self.validate_body(CloneSerializer).get("only", ALL)
+        return self._batch_response(
+            clone_batch(batch=batch, only=only, principal=self.principal), status=201
+        )
 
     @extend_schema(
         responses={(200, "application/json"): ProgressSerializer, (200, "text/event-stream"): str}

@@ -53,6 +53,7 @@ def test_upload_creates_validating_batch(ours: Workspace) -> None:
         "calls_per_second": 20.0,
         "max_concurrent_calls": 200,
         "retry": {"max_attempts": 3, "delay_minutes": [30], "outcomes": ["busy", "no_answer"]},
+        "priority": 50,
         "on_duplicate": "skip",
         "hidden_rows": "skip",
         "counts": COUNTS,
