@@ -7,6 +7,7 @@ midnight to midnight have no hours to repeat. An hour that the start of summer t
 exist, and nothing is open in it.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -193,10 +194,18 @@ def _merged(stretches: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def public_holidays(country: str, region: str, year: int) -> frozenset[date]:
     """Return the public holidays of a country, with those of one region if it is given.
 
+    Without a region, those that more than half of the regions keep: nobody knows more of a mobile.
     Empty for a country whose holidays are not known.
     """
-    try:
-        found = holidays.country_holidays(country, subdiv=region or None, years=year)
-    except NotImplementedError:
+    if country not in holidays.list_supported_countries():
         return frozenset()
-    return frozenset(found)
+    if region:
+        return _holidays_in(country, region, year)
+    regions = getattr(holidays, country).subdivisions
+    keepers = Counter(day for one in regions for day in _holidays_in(country, one, year))
+    usual = {day for day, count in keepers.items() if count > len(regions) / 2}
+    return _holidays_in(country, None, year) | usual
+
+
+def _holidays_in(country: str, region: str | None, year: int) -> frozenset[date]:
+    return frozenset(holidays.country_holidays(country, subdiv=region, years=year))

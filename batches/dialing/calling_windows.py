@@ -23,6 +23,7 @@ from batches.dialing.calling_hours import (
     Stretch,
     common_opening,
 )
+from batches.dialing.number_regions import region_of
 from batches.dialing.number_zones import Place, place_of
 from batches.models import Batch
 
@@ -40,7 +41,8 @@ class Clock(NamedTuple):
     """
 
     zones: tuple[str, ...]
-    country: str
+    country: str = ""
+    region: str = ""  # only where its public holidays matter
 
 
 class Opening(NamedTuple):
@@ -68,7 +70,11 @@ class CallingRules:
     def clock_of(self, e164: str, own_zone: str | None = None) -> Clock:
         """Return the clock of a number; `own_zone` is what the list knows about the recipient."""
         place = place_of(e164)
-        return Clock(self._zones_of(place, own_zone), place.country)
+        return Clock(self._zones_of(place, own_zone), place.country, self.region_of(e164))
+
+    def region_of(self, e164: str) -> str:
+        """Return the region whose public holidays matter; empty if none, or if it is unknown."""
+        return region_of(e164) if self.holidays == RECIPIENT else ""
 
     def opening_of(self, clock: Clock, now: datetime) -> Opening:
         """Return the first instant from `now` on at which a number with this clock may be called.
@@ -81,7 +87,7 @@ class CallingRules:
         if stretch is None:
             # Open in each zone, but never in all: it is the zone that is missing, not the hour.
             is_ambiguous = len(clock.zones) > 1 and all(
-                self.stretch_of(Clock((zone,), clock.country), now) for zone in clock.zones
+                self.stretch_of(clock._replace(zones=(zone,)), now) for zone in clock.zones
             )
             return Opening(None, ZONE_UNKNOWN if is_ambiguous else WINDOW_CLOSED)
         at = max(stretch.start, now)
@@ -90,9 +96,10 @@ class CallingRules:
     def stretch_of(self, clock: Clock, now: datetime) -> Stretch | None:
         """Return the first stretch of time, from the minute of `now` on, in which it is open."""
         hours = self.hours
-        if self.holidays:
-            country = clock.country if self.holidays == RECIPIENT else self.holidays
-            hours = replace(hours, country=country)
+        if self.holidays == RECIPIENT:
+            hours = replace(hours, country=clock.country, region=clock.region)
+        elif self.holidays:
+            hours = replace(hours, country=self.holidays)
         return common_opening(clock.zones, hours, now.replace(second=0, microsecond=0))
 
     def _zones_of(self, place: Place, own_zone: str | None) -> tuple[str, ...]:
@@ -111,7 +118,7 @@ class Openings:
     def __init__(self, rules: CallingRules | None, now: datetime) -> None:
         self.rules = rules
         self.now = now
-        self._by_place: dict[Place, Opening] = {}
+        self._by_place: dict[Place | tuple[Place, str], Opening] = {}
 
     def find(self, e164: str, own_zone: str | None = None) -> Opening:
         """Return when a number may be called; `own_zone` is the zone that its list gives it."""
@@ -119,7 +126,9 @@ class Openings:
             return Opening(self.now, None)
         if own_zone is not None:
             return self.rules.opening_of(self.rules.clock_of(e164, own_zone), self.now)
-        place = place_of(e164)
+        place: Place | tuple[Place, str] = place_of(e164)
+        if self.rules.holidays == RECIPIENT:
+            place = (place_of(e164), self.rules.region_of(e164))
         opening = self._by_place.get(place)
         if opening is None:
             opening = self.rules.opening_of(self.rules.clock_of(e164), self.now)

@@ -246,6 +246,29 @@ def test_holidays_of_the_recipient_are_those_of_the_numbers_country() -> None:
     assert opens_at(LONDON, window, thanksgiving) == thanksgiving
 
 
+@pytest.mark.parametrize(
+    ("number", "now", "is_a_holiday"),
+    [
+        pytest.param(BERLIN, "2027-03-08 10:00", True, id="Berlin keeps Women's Day"),
+        pytest.param("+498912345678", "2027-03-08 10:00", False, id="Munich does not"),
+        pytest.param("+491711234567", "2027-05-27 10:00", False, id="mobile on Corpus Christi"),
+        pytest.param("+491711234567", "2027-05-17 10:00", True, id="mobile on Whit Monday"),
+        pytest.param("+13105550186", "2027-03-31 20:00", True, id="California, Chavez Day"),
+        pytest.param(WASHINGTON, "2027-03-31 20:00", False, id="Washington, another day"),
+        pytest.param(LONDON, "2027-03-29 10:00", True, id="London on Easter Monday"),
+        pytest.param("+61731234567", "2027-05-03 02:00", True, id="Brisbane on Labour Day"),
+        pytest.param("+61291234567", "2027-05-03 02:00", False, id="Sydney on the same day"),
+    ],
+)
+def test_holidays_of_the_recipients_region_close_where_it_is_known(
+    number: str, now: str, is_a_holiday: bool
+) -> None:
+    window = OFFICE | {"holidays": "recipient"}
+
+    assert is_open(number, OFFICE, utc(now))
+    assert is_open(number, window, utc(now)) is not is_a_holiday
+
+
 def test_countries_without_known_holidays_are_called() -> None:
     window = OFFICE | {"holidays": "recipient", "timezone": "UTC"}
 
