@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from telephony.domain.dial_verdicts import (
     CARRIER,
+    CARRIER_SILENT,
     DECLINED,
     IN_DOUBT,
     NO_ANSWER,
@@ -92,6 +93,15 @@ LEG_RULES: tuple[LegRule, ...] = (
         Meaning.NOT_ANSWERED,
         DECLINED,
         reasons=_any_of("USER_REJECTED"),
+    ),
+    # 404 and 480 without a provisional answer read alike. No phone rang, so one more dial tells.
+    LegRule(
+        "the carrier did not react, or did not know the callee",
+        Meaning.CARRIER_FAILED,
+        CARRIER_SILENT,
+        reasons=_any_of("USER_UNAVAILABLE"),
+        statuses=frozenset({"dialing"}),
+        rang=False,
     ),
     LegRule(
         "unavailable, or it rang out",

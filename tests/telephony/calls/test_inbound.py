@@ -1,3 +1,4 @@
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -190,6 +191,40 @@ def test_unanswered_caller_is_hung_up_after_ten_seconds(
 
     call = inbound(ours, box, status="ended")
     assert (call["outcome"], call["end_reason"]) == ("no_answer", "no_agent")
+    assert box.rooms() == []
+
+
+def test_call_whose_host_died_ends_although_its_room_cannot_be_deleted(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber
+) -> None:
+    """LiveKit shows the caller for ever, and refuses DeleteRoom until the room is made again."""
+    box.set_agent(online=False)
+    box.call_inbound(to=OURS, caller=CALLER)
+    call = inbound(ours, box, status="ringing")
+    box.crash("both", down_seconds=0.2, stale=True)
+    time.sleep(0.5)
+    Call.unscoped.filter(pk=call["id"]).update(ringing_at=timezone.now() - timedelta(seconds=11))
+
+    sweep.sweep()
+
+    call = inbound(ours, box, status="ended")
+    assert (call["outcome"], call["end_reason"]) == ("no_answer", "no_agent")
+    assert box.rooms() == []
+
+
+def test_hang_up_succeeds_in_a_room_whose_host_died(
+    ours: Workspace, box: RunningSandbox, number: PhoneNumber
+) -> None:
+    box.set_agent(online=False)
+    box.call_inbound(to=OURS, caller=CALLER)
+    call = inbound(ours, box, status="ringing")
+    box.crash("both", down_seconds=0.2, stale=True)
+    time.sleep(0.5)
+    stale = len(box.rooms())
+
+    response = make.client(ours).post(f"/calls/{call['id']}/hangup")
+
+    assert (stale, response.status_code, response.json()["outcome"]) == (1, 200, "cancelled")
     assert box.rooms() == []
 
 

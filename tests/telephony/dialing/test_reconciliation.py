@@ -339,7 +339,8 @@ def test_callee_known_from_the_inbox_whose_phone_nobody_heard_goes_to_review(
     [
         ("USER_REJECTED", "ringing", "declined"),
         ("USER_UNAVAILABLE", "ringing", "no_answer"),
-        ("USER_UNAVAILABLE", "dialing", "no_answer"),
+        ("USER_UNAVAILABLE", "", "no_answer"),
+        ("USER_UNAVAILABLE", "dialing", "carrier_error"),
         ("ROOM_DELETED", "ringing", "no_answer"),
         ("SIP_TRUNK_FAILURE", "dialing", "carrier_error"),
         ("CLIENT_INITIATED", "hangup", "answered"),

@@ -92,7 +92,7 @@ def test_attempt_is_free_only_when_no_phone_rang_and_the_carrier_is_known_to_hav
 
     if conclusion.meaning is Meaning.CARRIER_FAILED:
         assert leg.reason == "SIP_TRUNK_FAILURE" or not leg.rang
-        assert leg.reason in ("SIP_TRUNK_FAILURE", "CLIENT_INITIATED")
+        assert leg.reason in ("SIP_TRUNK_FAILURE", "CLIENT_INITIATED", "USER_UNAVAILABLE")
     assert conclusion.meaning is not Meaning.NEVER_SENT
 
 
