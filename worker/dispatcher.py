@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
@@ -26,6 +27,7 @@ from telephony.services.recordings import start_recordings
 from voiceops.core import failpoints
 from voiceops.core.clock import database_now
 from voiceops.core.ids import uuid7
+from voiceops.core.isolation import SetAside, run_isolated
 from voiceops.core.orm_thread import OrmThread
 
 logger = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ MAX_CALLS_IN_FLIGHT = 2000
 
 # Held while a dispatcher of this process reserves calls, not while it only finishes them.
 dispatcher_lock = threading.Lock()
+unclaimable = SetAside()  # numbers whose recipients could not be reserved
 stopping = threading.Event()  # set when the process is asked to stop
 
 
@@ -149,13 +152,9 @@ class Dispatcher:
         # Calls that a client has ordered one by one come before those of batches.
         call_ids = await self.db(adopt_queued, self.owner, capacity)
         for number_id in await self.db(reservation.numbers_with_work):
-            if capacity > len(call_ids):
+            if capacity > len(call_ids) and number_id not in unclaimable.waiting():
                 call_ids += await self.db(
-                    reservation.claim_recipients,
-                    number_id,
-                    owner=self.owner,
-                    max_calls=capacity - len(call_ids),
-                    unless=stopping.is_set,
+                    claim_isolated, number_id, self.owner, capacity - len(call_ids)
                 )
         if call_ids:
             failpoints.hit("after_claim", call_ids)
@@ -163,7 +162,7 @@ class Dispatcher:
 
     async def settle_ended(self) -> None:
         """Apply answered and ended calls to their recipients."""
-        await self.db(settlement.mark_in_call)
+        await self.db(run_isolated, settlement.mark_in_call)
         while (await self.db(settlement.settle_calls)).calls == settlement.SETTLEMENT_CHUNK_CALLS:
             pass
 
@@ -193,6 +192,21 @@ class Dispatcher:
                 logger.exception("A step beside dialing failed and is tried again")
                 await asyncio.sleep(ERROR_RETRY_SECONDS)
             await asyncio.sleep(interval_seconds)
+
+
+def claim_isolated(number_id: UUID, owner: UUID, max_calls: int) -> list[UUID]:
+    """Reserve calls on one number; one that fails unexpectedly is set aside, the others go on.
+
+    Raises OperationalError or InterfaceError when the database is unreachable.
+    """
+    claim = partial(
+        reservation.claim_recipients,
+        number_id,
+        owner=owner,
+        max_calls=max_calls,
+        unless=stopping.is_set,
+    )
+    return unclaimable.run(claim, number_id) or []
 
 
 def has_work() -> bool:

@@ -37,6 +37,7 @@ from telephony.domain.late_evidence import mark_never_rang
 from telephony.domain.timeline import rewrite_end_event
 from telephony.models import Call, CallQuerySet, InboxEvent, Stage
 from voiceops.core.clock import database_now
+from voiceops.core.isolation import SetAside, run_isolated
 
 SETTLEMENT_CHUNK_CALLS = 200
 # For this long an agent repeats its report to a web server that is restarting.
@@ -44,6 +45,8 @@ AGENT_REPORT_WAIT = timedelta(seconds=20)
 # For this long the agent's report or LiveKit's webhook may still show that a phone rang, or that
 # somebody picked up just as the dial was cancelled.
 LATE_EVIDENCE_WAIT = timedelta(seconds=5)
+unsettleable = SetAside()
+unclosable = SetAside()  # answered probes whose breakers could not be closed
 
 
 @dataclass
@@ -55,22 +58,46 @@ class Settlement:
 
 
 def settle_calls() -> Settlement:
-    """Settle a chunk of ended calls, then complete their batches where nothing is left to do."""
+    """Settle a chunk of ended calls, then complete their batches where nothing is left to do.
+
+    A call that cannot be settled is set aside, and the others of its chunk are settled one by one.
+    Raises OperationalError or InterfaceError when the database is unreachable.
+    """
+    calls = run_isolated(_settle_next)
+    if calls is None:
+        calls = _settle_one_by_one()
+    batch_ids = {call.batch_id for call in calls if call.batch_id}
+    return Settlement(calls=len(calls), batches=complete_batches(batch_ids))
+
+
+def _settle_next(*only: UUID) -> list[Call]:
+    """Settle the calls that ended first, or those named, in one transaction; returns them."""
     with transaction.atomic():
         now = database_now()
         ready = ready_to_settle(now).order_by("ended_at")
+        if only:
+            ready = ready.filter(pk__in=only)
         # Those that another process has locked are being settled there.
         calls = list(ready.select_for_update(skip_locked=True)[:SETTLEMENT_CHUNK_CALLS])
         load_versions(calls)
         if calls:
             settle_chunk(calls, now)
-    batch_ids = {call.batch_id for call in calls if call.batch_id}
-    return Settlement(calls=len(calls), batches=complete_batches(batch_ids))
+    return calls
+
+
+def _settle_one_by_one() -> list[Call]:
+    """Settle a chunk in a transaction for each call, and set aside those that fail."""
+    ready = ready_to_settle(database_now()).order_by("ended_at")
+    settled: list[Call] = []
+    for pk in list(ready.values_list("pk", flat=True)[:SETTLEMENT_CHUNK_CALLS]):
+        settled += unsettleable.run(_settle_next, pk, pk) or []
+    return settled
 
 
 def unsettled() -> CallQuerySet:
-    """Return the ended calls of recipients that are not settled yet."""
-    return Call.unscoped.filter(stage=Stage.ENDED, settled_at=None).exclude(recipient_id=None)
+    """Return the ended calls of recipients that are not settled yet, without those set aside."""
+    ended = Call.unscoped.filter(stage=Stage.ENDED, settled_at=None).exclude(recipient_id=None)
+    return ended.exclude(pk__in=set_aside) if (set_aside := unsettleable.waiting()) else ended
 
 
 def ready_to_settle(now: datetime) -> CallQuerySet:
@@ -267,8 +294,14 @@ def mark_in_call() -> None:
 
     # A probe proves enough when it is answered, however long the conversation lasts.
     if probes := circuit_breaker.answered_probes():
-        with transaction.atomic():
-            update_breakers(probes, database_now())
+        for probe in probes:
+            if probe.pk not in unclosable.waiting():
+                unclosable.run(_close_breakers, probe.pk, probe)
+
+
+def _close_breakers(probe: Call) -> None:
+    with transaction.atomic():
+        update_breakers([probe], database_now())
 
 
 def complete_batches(ids: set[UUID]) -> int:
