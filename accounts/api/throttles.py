@@ -5,7 +5,8 @@ caller      every user, key, or IP address without credentials
 user, anon  the same, only with or only without credentials
 workspace   all principals of one workspace together
 login       every IP address, on the routes that accept a password or a token from an e-mail
-account     every pair of IP address and e-mail address, on the same routes
+account     every pair of IP address and e-mail address, on the same routes, and every pair of IP
+            address and user who gives the current password to change it
 
 The first four are counted in Django's cache, which the processes of one machine share; the last two,
 which limit guessing, in the database, for all machines and before an attempt is judged.
@@ -23,6 +24,8 @@ from accounts.auth import attempt_limits
 from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
 from voiceops.core.env import parse_throttle_rate
+
+PASSWORD_CHANGE = "/auth/password/change"  # noqa: S105 - a path: it asks for the current password
 
 
 class Limit(SimpleRateThrottle):
@@ -105,6 +108,8 @@ class AccountLimit(AttemptLimit):
     scope = "account"
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:
+        if isinstance(request.auth, Principal) and request.path_info == PASSWORD_CHANGE:
+            return f"throttle:account:{client_ip(request)}:{request.auth.scope}"
         if not _is_login(request):
             return None
         email = request.data.get("email") if isinstance(request.data, dict) else None

@@ -91,3 +91,22 @@ def test_attempts_of_one_address_do_not_lock_the_owner_out(
     assert (right.status_code, right.json()) == (429, {"detail": "Too many requests"})
     assert 0 < int(right["Retry-After"]) <= 900
     assert [a.status_code for a in (elsewhere, another, forwarded)] == [200, 401, 429]
+
+
+@pytest.mark.django_db
+def test_guesses_at_the_current_password_are_limited(
+    limits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Limit, "THROTTLE_RATES", {"account": "5/15min"})
+    of = make.workspace()
+    tokens = (
+        APIClient()
+        .post("/auth/login", {"email": make.member(of).email, "password": make.PASSWORD})
+        .json()
+    )
+    client = APIClient(headers={"Authorization": f"Bearer {tokens['access_token']}"})
+    body = {"current_password": "a wrong guess", "password": "another long password"}
+
+    answers = [client.post("/auth/password/change", body).status_code for _ in range(6)]
+
+    assert answers == [400] * 5 + [429]
