@@ -66,6 +66,7 @@ RECIPIENT_EVENT_FIELDS = (
     "last_call_id",
     "external_id",
     "alternative_numbers",
+    "timezone",
 )
 
 

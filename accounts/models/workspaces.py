@@ -5,6 +5,7 @@ from django.db import models
 from accounts.calling_profiles import PROFILES
 from accounts.tenancy import NoDefaultManagerModel
 from voiceops.core.ids import uuid7
+from voiceops.core.time_zones import MAX_ZONE_CHARACTERS
 
 # Four hours. Workspaces that are older than this default have none.
 DEFAULT_MIN_GAP_MINUTES = 240
@@ -52,7 +53,7 @@ class Workspace(NoDefaultManagerModel):
     holidays_country = models.CharField(max_length=2, null=True, blank=True)
     # With defaults of the database, so that a process that does not know them yet may insert.
     timezone = models.CharField(
-        max_length=64,
+        max_length=MAX_ZONE_CHARACTERS,
         default="UTC",
         db_default="UTC",
         help_text="IANA name; what a scheduled time without an offset is in",

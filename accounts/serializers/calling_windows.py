@@ -3,9 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import date
-from functools import lru_cache
 from typing import Any
-from zoneinfo import available_timezones
 
 import holidays
 from rest_framework import serializers
@@ -18,6 +16,7 @@ from voiceops.api.serializers import (
     StrictSerializer,
     Text,
 )
+from voiceops.core.time_zones import zone_names
 
 RECIPIENT = "recipient"
 MAX_SPANS = 50
@@ -26,12 +25,6 @@ OVER_MIDNIGHT = (
     "end must be later than start; hours over midnight are written as spans, for example "
     '{"spans": [{"days": [5, 6], "start": "20:00", "end": "02:00"}]}'
 )
-
-
-@lru_cache(maxsize=1)
-def zone_names() -> frozenset[str]:
-    """Return the names of all IANA time zones. Listing them reads a directory of files."""
-    return frozenset(available_timezones() - {"localtime"})
 
 
 class TimeOfDay(Text):

@@ -10,8 +10,9 @@ from django.db.models import QuerySet
 from accounts.models import Workspace
 from batches.dialing.calling_windows import is_open, rules_of
 from batches.dialing.frequency import has_limits, limit_refusal, recent_attempts
+from batches.domain.column_roles import TIMEZONE
 from batches.domain.suppressed_numbers import find_suppressed_targets
-from batches.models import Batch
+from batches.models import Batch, Recipient
 from telephony.dialing.pacing import slot_interval
 from telephony.models import Call
 
@@ -53,6 +54,7 @@ class BatchAdmission(BatchPace):
         self.suppressed = find_suppressed_targets(
             [(call.workspace_id, call.to_number) for call in calls]
         )
+        self.own_zones = self._read_own_zones(calls)
         self.recent: dict[tuple[UUID, str], dict[str, Any]] = {}
         if any(has_frequency_limits(workspace) for workspace in self.workspaces.values()):
             self.recent = recent_attempts(self.workspaces, {call.to_number for call in calls})
@@ -69,9 +71,23 @@ class BatchAdmission(BatchPace):
             return "batch_deleted"
         if not may_dial(batch, call):
             return "batch_stopped" if batch.status == Batch.Status.STOPPED else "batch_paused"
-        if not is_open(call.to_number, rules_of(batch), now):
+        own_zone = self.own_zones.get(call.recipient_id)
+        if not is_open(call.to_number, rules_of(batch), now, own_zone):
             return "window_closed"
         return self.frequency_refusal(call, now)
+
+    def _read_own_zones(self, calls: Sequence[Call]) -> dict[UUID | None, str | None]:
+        """Return the time zones that lists give recipients; most lists have no such column."""
+        with_column = {
+            pk for pk, batch in self.batches.items() if TIMEZONE in batch.column_roles.values()
+        }
+        ids = [
+            call.recipient_id
+            for call in calls
+            if call.recipient_id is not None and call.batch_id in with_column
+        ]
+        rows = Recipient.unscoped.filter(pk__in=ids) if ids else Recipient.unscoped.none()
+        return dict(rows.values_list("pk", "timezone"))
 
     def frequency_refusal(self, call: Call, now: datetime) -> str | None:
         """Return which frequency limit of the workspace forbids this call; None if none does."""

@@ -206,7 +206,7 @@ def defer_outside_window(
     outside: dict[Opening, list[UUID]] = defaultdict(list)
     openings = Openings(rules, now)
     for recipient in recipients:
-        opening = openings.find(recipient.number_to_call)
+        opening = openings.find(recipient.number_to_call, recipient.timezone)
         if opening.at == now:
             inside.append(recipient)
         else:

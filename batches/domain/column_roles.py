@@ -3,6 +3,7 @@
 ALTERNATIVE = "alternative_number"
 EXTERNAL_ID = "external_id"
 PRIORITY = "priority"
-ROLES = (ALTERNATIVE, EXTERNAL_ID, PRIORITY)
-SINGLE_ROLES = (EXTERNAL_ID, PRIORITY)
+TIMEZONE = "timezone"
+ROLES = (ALTERNATIVE, EXTERNAL_ID, PRIORITY, TIMEZONE)
+SINGLE_ROLES = (EXTERNAL_ID, PRIORITY, TIMEZONE)
 """Roles that one column of a list can have."""

@@ -22,7 +22,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _RECIPIENT_COLUMNS = (
     "workspace_id, batch_id, attempts, sends, outcome, last_call_id, "
     'id, row_number, phone_number, "values", is_duplicate, external_id, other_numbers, priority, '
-    "status, reason, due_at"
+    "timezone, status, reason, due_at"
 )
 _REJECTED_COLUMNS = 'workspace_id, batch_id, id, row_number, error_code, error_message, "values"'
 
@@ -33,11 +33,12 @@ class Extras(NamedTuple):
     external_id: str | None = None
     other_numbers: str | None = None
     priority: int = 0
+    timezone: str | None = None
 
 
 Encoded: TypeAlias = Any
 NO_EXTRAS = Extras()
-_NO_EXTRAS_LINE = "\\N\t\\N\t0"
+_NO_EXTRAS_LINE = "\\N\t\\N\t0\t\\N"
 
 
 class NewRejectedRow(NamedTuple):
@@ -120,7 +121,7 @@ def _extras_line(extras: Extras) -> str:
         "\\N" if text is None else text.translate(_ESCAPES)
         for text in (extras.external_id, extras.other_numbers)
     ]
-    return "\t".join((*texts, str(extras.priority)))
+    return "\t".join((*texts, str(extras.priority), extras.timezone or "\\N"))
 
 
 def insert_rejected(batch: Batch, rows: Sequence[NewRejectedRow]) -> None:

@@ -78,9 +78,8 @@ class ChunkWriter:
         active = suppressions.active_at(database_now())
         self._suppressed = PhoneNumberSet(_phone_numbers(active))
         self._erased = load_erased_numbers(batch.workspace)
-        self._has_extras = not (
-            alignment.external_id_index is None and alignment.priority_index is None
-        )
+        single = (alignment.external_id_index, alignment.priority_index, alignment.timezone_index)
+        self._has_extras = single != (None, None, None)
         self._existing: ExistingRecipients | None = None
         if batch.on_existing and alignment.external_id_index is not None:
             self._existing = ExistingRecipients(

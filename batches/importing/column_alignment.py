@@ -21,6 +21,7 @@ class ColumnAlignment:
         # Of the list, whose cells are read before they are arranged.
         self.external_id_index = listed.external_id_index
         self.priority_index = listed.priority_index
+        self.timezone_index = listed.timezone_index
         self.roles: dict[str, str] = {**batch.column_roles, **listed.roles}
         self.names: list[str] = list(batch.columns) or list(listed.names)
         self.variables: list[str | None] = list(

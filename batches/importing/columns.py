@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from batches.domain.column_roles import ALTERNATIVE, EXTERNAL_ID, PRIORITY, ROLES, SINGLE_ROLES
+from batches.domain.column_roles import (
+    ALTERNATIVE,
+    EXTERNAL_ID,
+    PRIORITY,
+    ROLES,
+    SINGLE_ROLES,
+    TIMEZONE,
+)
 from batches.domain.spreadsheets import REJECTION_COLUMNS, RESULT_COLUMNS
 from batches.importing.phone_columns import (
     PHONE_LIKE,
@@ -18,6 +25,7 @@ from batches.importing.source import MAX_COLUMNS, UnreadableUpload, require_colu
 
 PHONE = "phone_number"
 MAX_LISTED_NAMES = 10
+TIMEZONE_NAMES = ("timezone", "time zone", "tz")
 MAX_COLUMN_NAME_CHARACTERS = 60
 
 
@@ -60,12 +68,17 @@ class Columns:
     alternatives: tuple[int, ...] = ()
     external_id_index: int | None = None
     priority_index: int | None = None
+    timezone_index: int | None = None
 
     @property
     def roles(self) -> dict[str, str]:
         """The columns that are more than a variable, without the phone column."""
         roles = {self.names[at]: ALTERNATIVE for at in self.alternatives}
-        single = ((self.external_id_index, EXTERNAL_ID), (self.priority_index, PRIORITY))
+        single = (
+            (self.external_id_index, EXTERNAL_ID),
+            (self.priority_index, PRIORITY),
+            (self.timezone_index, TIMEZONE),
+        )
         return roles | {self.names[at]: role for at, role in single if at is not None}
 
     @property
@@ -112,7 +125,7 @@ def read_columns(
     _check_variables(names, variables)
     external_id = _find_role(names, mapping, EXTERNAL_ID, guessed=True)
     priority = _find_role(names, mapping, PRIORITY)
-    more = (phones.alternatives, external_id, priority)
+    more = (phones.alternatives, external_id, priority, _find_timezone(names, mapping))
     return Columns(names, variables, phone_index, is_correction, saved, *more)
 
 
@@ -124,6 +137,8 @@ def _variable_of(
 ) -> str | None:
     """Return the variable of a column. One with a role is a variable where the agent wants it."""
     meaning = mapping.get(name, guesses[name])
+    if meaning == TIMEZONE:
+        return meaning  # prompts may use it
     if meaning in ROLES and name in mapping:
         return guesses[name] if guesses[name] in agent_variables else None
     return meaning
@@ -139,6 +154,15 @@ def _find_role(
     free = [index for index, name in enumerate(names) if guessed and name not in mapping]
     wanted = normalize_name(role)
     return next((index for index in free if normalize_name(names[index]) == wanted), None)
+
+
+def _find_timezone(names: Sequence[str], mapping: Mapping[str, str | None]) -> int | None:
+    """Return the column that the mapping makes the time zone, else one of that name."""
+    mapped = _find_role(names, mapping, TIMEZONE)
+    if mapped is not None:
+        return mapped
+    free = (index for index, name in enumerate(names) if name not in mapping)
+    return next((at for at in free if normalize_name(names[at]) in TIMEZONE_NAMES), None)
 
 
 def extend_header(header: Sequence[Any], width: int) -> list[Any]:

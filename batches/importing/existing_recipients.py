@@ -18,7 +18,7 @@ from voiceops.core.clock import database_now
 from voiceops.db.chunks import chunked
 
 UPDATED_FIELDS = (
-    *("phone_number", "values", "other_numbers", "priority", "number_position"),
+    *("phone_number", "values", "other_numbers", "priority", "number_position", "timezone"),
     *("status", "reason", "due_at"),
 )
 Placed = tuple[int, Verdict]
@@ -90,6 +90,7 @@ class ExistingRecipients:
         recipient.values = self._alignment.arrange(verdict.cells)
         recipient.other_numbers = extras.other_numbers
         recipient.priority = extras.priority
+        recipient.timezone = extras.timezone
         # A number that stands in the batch for somebody else is not rung twice.
         is_other = recipient.phone_number != verdict.phone_number
         if is_other and self._stored.add([verdict.phone_number])[0]:

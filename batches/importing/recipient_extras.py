@@ -1,4 +1,4 @@
-"""What only some lists say about a recipient: an external id, further numbers, a priority."""
+"""What only some lists say about a recipient: an external id, further numbers, and so on."""
 
 from typing import Any
 
@@ -6,7 +6,9 @@ from batches.importing.bulk_insert import NO_EXTRAS, Extras
 from batches.importing.column_alignment import ColumnAlignment
 from batches.importing.row_validation import Accepted
 from batches.models.recipients import MAX_EXTERNAL_ID_CHARACTERS
+from voiceops.core.time_zones import find_zone
 
+NORTH_AMERICA = "+1"
 MAX_PRIORITY = 1_000_000
 
 
@@ -17,6 +19,7 @@ def extras_of(verdict: Accepted, alignment: ColumnAlignment) -> Extras:
         external_id=_external_id(cells, alignment.external_id_index),
         other_numbers=" ".join(verdict.others) or None,
         priority=_priority(cells, alignment.priority_index),
+        timezone=timezone_of(verdict, alignment.timezone_index),
     )
     return NO_EXTRAS if extras == NO_EXTRAS else extras
 
@@ -24,6 +27,15 @@ def extras_of(verdict: Accepted, alignment: ColumnAlignment) -> Extras:
 def _external_id(cells: list[Any], index: int | None) -> str | None:
     cell = None if index is None else cells[index]
     return None if cell is None else str(cell).strip()[:MAX_EXTERNAL_ID_CHARACTERS] or None
+
+
+def timezone_of(verdict: Accepted, index: int | None) -> str | None:
+    """Return the time zone that a row gives its recipient; None where the cell names none."""
+    cell = None if index is None else verdict.cells[index]
+    if not isinstance(cell, str):
+        return None
+    is_north_american = verdict.phone_number.startswith(NORTH_AMERICA)
+    return find_zone(cell, is_north_american=is_north_american)
 
 
 def _priority(cells: list[Any], index: int | None) -> int:

@@ -9,6 +9,7 @@ from accounts.models import Workspace
 from accounts.tenancy import WorkspaceOwned
 from batches.models.batches import Batch
 from voiceops.core.ids import uuid7
+from voiceops.core.time_zones import MAX_ZONE_CHARACTERS
 
 MAX_EXTERNAL_ID_CHARACTERS = 255
 
@@ -115,6 +116,12 @@ class Recipient(WorkspaceOwned):
     )
     priority = models.IntegerField(
         default=0, db_default=0, help_text="higher ones are called first"
+    )
+    timezone = models.CharField(
+        max_length=MAX_ZONE_CHARACTERS,
+        null=True,
+        blank=True,
+        help_text="IANA name, from the list; null for the zone of the number",
     )
     # What a call's end finishes is found by its call instead.
     unreported_at = models.DateTimeField(

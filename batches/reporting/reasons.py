@@ -94,8 +94,8 @@ EXPLANATIONS: dict[str, Explanation] = {
     "zone_unknown": Explanation(
         "The number's time zone is not known: it is toll-free, a mobile of a country with several "
         "zones, or of no country.",
-        "Set unknown_zone of the workspace, or widen the calling window; then release the "
-        "recipient if its batch has ended.",
+        "Append it with a column named timezone, set unknown_zone of the workspace, or widen the "
+        "calling window; then release the recipient if its batch has ended.",
     ),
     # The batch.
     "list_being_read": Explanation("The list is still being read.", "Wait a moment."),

@@ -62,6 +62,7 @@ class RecipientSerializer(WorkspaceSerializer):
             "external_id",
             "alternative_numbers",
             "priority",
+            "timezone",
         ]
 
     def get_variables(self, recipient: Recipient) -> dict[str, Any]:

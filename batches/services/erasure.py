@@ -20,6 +20,7 @@ MATCHED_DIGITS = 8
 ERASED_FIELDS = (
     "phone_number",
     "external_id",
+    "timezone",
     "other_numbers",
     "values",
     "is_duplicate",
@@ -75,7 +76,7 @@ def _erase(recipient: Recipient) -> None:
     # Two erased rows of one batch have the same number; only duplicates may.
     recipient.is_duplicate = True
     recipient.values = [""] * len(recipient.values)
-    recipient.external_id = recipient.other_numbers = None
+    recipient.external_id = recipient.other_numbers = recipient.timezone = None
 
 
 def _erase_rejected_rows(workspace: Workspace, number: str) -> int:

@@ -30,6 +30,7 @@ from batches.domain.suppressed_numbers import find_suppressed
 from batches.importing.chunk_writer import is_blank, required_variables
 from batches.importing.number_set import PhoneNumberSet
 from batches.importing.phones import PhoneParser
+from batches.importing.recipient_extras import timezone_of
 from batches.importing.row_validation import (
     Accepted,
     Rejected,
@@ -46,6 +47,7 @@ from batches.reporting.estimate import Pace, estimate_calling
 from batches.reporting.reasons import reason_items
 from batches.services.uploads import UploadContent, delete_upload, stored_upload
 from telephony.models import PhoneNumber
+from voiceops.core.time_zones import MAX_ZONE_CHARACTERS
 
 PREVIEW_ROWS = 10
 PREVIEW_CHUNK_ROWS = 5_000
@@ -105,6 +107,7 @@ def _preview_table(batch: Batch, table: Table, now: datetime) -> dict[str, Any]:
     estimate = estimate_calling(
         tally.recipients, rules=tally.rules, pace=Pace.of(batch), begin=begin
     )
+    remarks += _unread_zone_remarks(tally.unread_zones)
     remarks += _zone_remarks(tally.without_zone, estimate.never[ZONE_UNKNOWN], tally.rules)
     estimate.calling["never"] += tally.resting.total()
     reasons = {**tally.reasons, **tally.resting, **estimate.never}
@@ -123,6 +126,18 @@ def _preview_table(batch: Batch, table: Table, now: datetime) -> dict[str, Any]:
     }
 
 
+def _unread_zone_remarks(unread: Counter[str]) -> list[str]:
+    """Name a time zone of the list that was not understood."""
+    if not unread:
+        return []
+    count, example = unread.total(), unread.most_common(1)[0][0]
+    return [
+        f"{count:,} {'rows have' if count > 1 else 'row has'} a time zone that is not understood, "
+        f"for example {example}: write a name such as Europe/Moscow. Until then the zone of the "
+        "number counts"
+    ]
+
+
 def _zone_remarks(unknown: int, in_review: int, rules: CallingRules | None) -> list[str]:
     """Say what happens to numbers whose time zone cannot be known, and what helps."""
     if not unknown or rules is None:
@@ -136,7 +151,8 @@ def _zone_remarks(unknown: int, in_review: int, rules: CallingRules | None) -> l
     }
     remarks = [
         f"{subject} (toll-free numbers, or mobiles of a country with several zones)",
-        "The workspace's unknown_zone decides when to call them",
+        "A column with the time zone, for example Europe/Moscow, tells when to call them; without "
+        "it the workspace's unknown_zone decides",
     ]
     if unknown > in_review:
         remarks[0] += f": they are {callable_ones[rules.unknown_zone]}"
@@ -162,6 +178,7 @@ class _PreviewTally:
     recipients: Counter[Clock] = field(default_factory=Counter)
     """How many recipients would be called, by the clock that decides when."""
     without_zone: int = 0
+    unread_zones: Counter[str] = field(default_factory=Counter)
     at_limit: dict[str, str] = field(default_factory=dict)
     """Numbers that the workspace's caps and rests forbid to call, each with which."""
     resting: Counter[str] = field(default_factory=Counter)
@@ -248,23 +265,34 @@ class _PreviewTally:
     def _count_accepted(self, verdict: Accepted, reason: str | None) -> None:
         if reason is None:
             self.valid += 1
-            self._count_clock(verdict.phone_number)
+            self._count_clock(verdict)
         else:
             self.reasons[reason] += 1
         if len(self.first_rows) < PREVIEW_ROWS:
             limit = self.at_limit.get(verdict.phone_number)
             self.first_rows.append(self._recipient(verdict, reason or limit))
 
-    def _count_clock(self, number: str) -> None:
+    def _first_call_at(self, verdict: Accepted) -> datetime | None:
+        return self.openings.find(verdict.phone_number, self._own_zone(verdict)).at
+
+    def _own_zone(self, verdict: Accepted) -> str | None:
+        return timezone_of(verdict, self.table.columns.timezone_index)
+
+    def _count_clock(self, verdict: Accepted) -> None:
         """Count a recipient by when it may be called, or why its number may not be called now."""
+        number = verdict.phone_number
         if limit := self.at_limit.get(number):
             self.resting[limit] += 1
             return
         if self.rules is None:
             self.recipients[ANY_TIME] += 1
             return
-        self.recipients[self.rules.clock_of(number)] += 1
-        if self.rules.zone == RECIPIENT and not place_of(number).is_known:
+        own_zone = self._own_zone(verdict)
+        self.recipients[self.rules.clock_of(number, own_zone)] += 1
+        index = self.table.columns.timezone_index
+        if own_zone is None and index is not None and not is_blank(verdict.cells[index]):
+            self.unread_zones[str(verdict.cells[index]).strip()[:MAX_ZONE_CHARACTERS]] += 1
+        if own_zone is None and self.rules.zone == RECIPIENT and not place_of(number).is_known:
             self.without_zone += 1
 
     def _recipient(self, verdict: Accepted, reason: str | None) -> dict[str, Any]:
@@ -278,7 +306,7 @@ class _PreviewTally:
             "alternative_numbers": list(verdict.others),
             "status": "skipped" if reason else "pending",
             "reason": reason,
-            "first_call_at": None if reason else self.openings.find(verdict.phone_number).at,
+            "first_call_at": None if reason else self._first_call_at(verdict),
         }
 
     def _count_rejected(self, verdict: Rejected) -> None:

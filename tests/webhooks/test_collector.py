@@ -266,6 +266,7 @@ def test_recipient_is_finished_when_no_attempt_follows(
             "disposition_by": None,
             "last_call_id": str(call.pk),
             "external_id": None,
+            "timezone": None,
             "alternative_numbers": [],
         }
 

@@ -91,8 +91,9 @@ def test_preview_counts_who_would_be_called_and_why_others_would_not(
     }
     assert preview["notes"] == [
         "The time zone of 1 number is not known (toll-free numbers, or mobiles of a country with "
-        "several zones); 1 of them wait in review (zone_unknown). The workspace's unknown_zone "
-        "decides when to call them"
+        "several zones); 1 of them wait in review (zone_unknown). A column with the time zone, for "
+        "example Europe/Moscow, tells when to call them; without it the workspace's unknown_zone "
+        "decides"
     ]
     assert preview["first_rows"][1] == {
         "row_number": 3,
