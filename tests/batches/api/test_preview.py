@@ -1,4 +1,6 @@
 import io
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -193,6 +195,27 @@ def test_slow_preview_reports_how_many_rows_it_read(
         "Only the first 2 rows were checked for this preview; "
         "the others are checked when the list is imported"
     ]
+
+
+def test_time_to_store_and_open_the_list_counts_for_the_preview(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batches.services.preview.MAX_PREVIEW_SECONDS", 0.3)
+    monkeypatch.setattr("batches.services.preview.PREVIEW_CHUNK_ROWS", 2)
+
+    def arrive_slowly() -> Iterator[bytes]:
+        time.sleep(0.4)
+        yield LIST.encode()
+
+    preview = preview_list(
+        content=arrive_slowly(),
+        agent=make.agent(ours),
+        phone_number=make.phone_number(ours),
+        now=MONDAY_NOON,
+        default_country="US",
+    )
+
+    assert preview["counts"]["rows"] == 2
 
 
 def test_preview_accepts_zero_as_a_required_variable_as_the_import_does(ours: Workspace) -> None:
