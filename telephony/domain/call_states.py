@@ -47,6 +47,7 @@ from telephony.domain.timeline import (
     build_dialing_event,
     build_event,
     clamp_to_timeline,
+    move_before_end,
     raise_alarm,
     rewrite_end_event,
     save_events,
@@ -229,6 +230,7 @@ def mark_hung_up(
             room_delete_at=deletion_time(call, ended_at),
         )
         if moved:
+            move_before_end(call, ended_at)
             add_event(
                 call,
                 type="ended",
@@ -287,8 +289,7 @@ def mark_failed(
             **changes,
         )
         if moved:
-            # The callee's departure led to this end, whichever was reported first.
-            call.events.filter(type="callee_left", at__gte=at).update(at=at - TICK)
+            move_before_end(call, at)
             dialing = None
             if verdict.sent and not was_dialing:
                 dialing = build_dialing_event(call, changes["dialed_at"], source)

@@ -95,6 +95,16 @@ def rewrite_end_event(
     event.save(update_fields=["text", "at", "data"])
 
 
+def move_before_end(call: Call, at: datetime) -> None:
+    """Place before the end what was reported first although it is dated later.
+
+    The callee's departure led to the end. An agent that joins a room which came back, before we
+    hear that the call is over, has no place after it.
+    """
+    later = call.events.filter(type__in=("callee_left", "agent_joined"), at__gte=at)
+    later.update(at=at - TICK)
+
+
 def raise_alarm(call: Call, *, at: datetime, text: str, source: str) -> None:
     """Record late or contradictory evidence, once per sentence and call. It changes nothing."""
     logger.warning("Alarm on call %s: %s", call.pk, text)

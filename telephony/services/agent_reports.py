@@ -187,8 +187,17 @@ def is_recorded(event: ReportEvent, call: Call) -> bool:
 
 
 def _handle_agent_joined(event: ReportEvent, context: ReportContext) -> bool:
+    # A second agent may come into a room that came back, just as the call ends.
+    if context.call.agent_joined_at is not None and _lock_end(context.call) is not None:
+        return False
     context.add_event(event, "The voice agent joined the room")
     return False
+
+
+def _lock_end(call: Call) -> datetime | None:
+    """Return when the call ended, and let nobody end it before this report is stored."""
+    rows = Call.unscoped.select_for_update().filter(pk=call.pk)
+    return rows.values_list("ended_at", flat=True).get()
 
 
 def _handle_agent_alive(event: ReportEvent, context: ReportContext) -> bool:
@@ -313,10 +322,9 @@ def _handle_callee_left(event: ReportEvent, context: ReportContext) -> bool:
         reason = event.data["reason"].lower().replace("_", " ") or "no reason given"
         text = f"The callee's line was closed ({reason})"
         at = context.timeline_time(event)
-        # Read under a lock: the answer to the dial may end the call at this very moment, and the
-        # departure led to the end, whichever is reported first.
-        rows = Call.unscoped.select_for_update().filter(pk=context.call.pk)
-        ended_at = rows.values_list("ended_at", flat=True).get()
+        # The answer to the dial may end the call at this very moment, and the departure led to the
+        # end, whichever is reported first.
+        ended_at = _lock_end(context.call)
         before_end = min(at, ended_at - TICK) if ended_at else at
         context.add_event(event, text, at=before_end)
     return False
