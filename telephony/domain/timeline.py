@@ -4,6 +4,8 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
+
 from telephony.models import Call, CallEvent
 
 logger = logging.getLogger(__name__)
@@ -101,8 +103,8 @@ def move_before_end(call: Call, at: datetime) -> None:
     The callee's departure led to the end. An agent that joins a room which came back, before we
     hear that the call is over, has no place after it.
     """
-    later = call.events.filter(type__in=("callee_left", "agent_joined"), at__gte=at)
-    later.update(at=at - TICK)
+    later = Q(type="callee_left", at__gte=at) | Q(type="agent_joined", at__gt=at)
+    call.events.filter(later).update(at=at - TICK)
 
 
 def raise_alarm(call: Call, *, at: datetime, text: str, source: str) -> None:
