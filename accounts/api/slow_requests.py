@@ -13,7 +13,7 @@ from django.conf import settings
 
 from voiceops.core.errors import Busy
 
-BUSY = "Too many long requests at the same time; try again"
+TOO_MANY_LONG_REQUESTS = "Too many long requests at the same time; try again"
 
 
 class Places:
@@ -56,5 +56,5 @@ def reserve_place(workspace: str) -> Callable[[], None]:
         each=settings.SLOW_REQUESTS_PER_WORKSPACE,
     )
     if release is None:
-        raise Busy(BUSY)
+        raise Busy(TOO_MANY_LONG_REQUESTS)
     return release

@@ -6,7 +6,7 @@ from voiceops.core.phone_numbers import format_e164
 
 ANONYMOUS_CALLER = "anonymous"
 MAX_CALLER_LENGTH = 64
-NORTH_AMERICA = 1  # where national numbers are dialled without a prefix, or with 1
+NORTH_AMERICAN_CODE = 1  # where national numbers are dialled without a prefix, or with 1
 
 
 def normalize_caller(text: str, *, called: str) -> str:
@@ -24,7 +24,7 @@ def normalize_caller(text: str, *, called: str) -> str:
     spellings = [(text, region), (f"+{text}", None)]
     # Where national numbers begin with a prefix, one without it is an international one.
     prefix = phonenumbers.ndd_prefix_for_region(region, True) or ""
-    if home.country_code != NORTH_AMERICA and not text.startswith(prefix):
+    if home.country_code != NORTH_AMERICAN_CODE and not text.startswith(prefix):
         spellings.reverse()
     for spelling, country in spellings:
         if number := _valid_number(spelling, country):

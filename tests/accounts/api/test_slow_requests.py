@@ -26,7 +26,7 @@ def silent_service() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-def wait_until_taken(count: int) -> None:
+def wait_until_reserved(count: int) -> None:
     ends_at = time.monotonic() + 10
     while places.by_workspace.total() != count and time.monotonic() < ends_at:
         time.sleep(0.01)
@@ -54,10 +54,10 @@ def test_waiting_requests_have_a_budget_and_the_rest_is_served(
         with silent_service() as url:
             settings.LIVEKIT_URL = url
             waiting = [pool.submit(ask) for _ in range(3)]
-            wait_until_taken(3)
+            wait_until_reserved(3)
             beyond = ask()
             waiting.append(pool.submit(ask_theirs))
-            wait_until_taken(4)
+            wait_until_reserved(4)
             beyond_theirs = ask_theirs()
             started_at = time.monotonic()
             read = reader.get("/agents")
