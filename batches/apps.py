@@ -11,13 +11,16 @@ class BatchesConfig(AppConfig):
         from accounts.services.workspaces import SCHEDULING_HOOKS
         from accounts.staff.login import POLLED_PAGES
         from agents.services import AGENT_USE_CHECKS
+        from batches.services.callbacks import schedule_reported
         from batches.services.suppressions import is_suppressed
         from batches.services.update import requeue_workspace
         from batches.services.usage import agent_is_in_use, number_is_in_use
         from telephony.admin.calls import ORIGIN_PAGES, OriginPages
+        from telephony.services.callback_requests import CALLBACK_PLANNERS
         from telephony.services.calls import SUPPRESSION_CHECKS
         from telephony.services.numbers import NUMBER_USE_CHECKS
 
+        CALLBACK_PLANNERS.register(schedule_reported)
         SCHEDULING_HOOKS.register(requeue_workspace)
         SUPPRESSION_CHECKS.register(is_suppressed)
         AGENT_USE_CHECKS.register(agent_is_in_use)

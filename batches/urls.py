@@ -3,6 +3,7 @@ from rest_framework.routers import SimpleRouter
 
 from batches.views.analytics import AnalyticsViewSet
 from batches.views.batches import BatchViewSet
+from batches.views.callbacks import CallbackViewSet
 from batches.views.column_mappings import SavedMappingViewSet
 from batches.views.downloads import DownloadViewSet
 from batches.views.lists import PreviewViewSet
@@ -18,6 +19,7 @@ recipient = "batches/<pk>/recipients/<recipient_id>"
 
 # Their ids are matched by an expression, as DRF does by default.
 others = SimpleRouter(trailing_slash=False)
+others.register("callbacks", CallbackViewSet, basename="callback")
 others.register("column-mappings", SavedMappingViewSet, basename="column-mapping")
 others.register("suppressions", SuppressionViewSet, basename="suppression")
 others.register("analytics", AnalyticsViewSet, basename="analytics")

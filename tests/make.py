@@ -13,7 +13,7 @@ from accounts.auth import api_keys, tokens
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Session, User, Workspace
 from accounts.roles import Role
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
-from batches.models import Batch, Recipient, RejectedRow, SavedMapping, Suppression
+from batches.models import Batch, Callback, Recipient, RejectedRow, SavedMapping, Suppression
 from telephony.models import Call, NumberPace, PhoneNumber, SipTrunk
 from voiceops.core.ids import uuid7
 from webhooks import signing
@@ -193,6 +193,14 @@ def recipient(of: Batch, **fields: Any) -> Recipient:
     return Recipient.unscoped.create(
         workspace=of.workspace, batch=of, row_number=row, phone_number=number, **values
     )
+
+
+def callback(of: Workspace, **fields: Any) -> Callback:
+    """A callback in an hour, of a number without a recipient."""
+    at = timezone.now() + timedelta(hours=1)
+    values = {"phone_number": "+12025550186", "at": at, "requested_at": at}
+    its_agent = fields.pop("agent", None) or agent(of)
+    return Callback.unscoped.create(workspace=of, agent=its_agent, **{**values, **fields})
 
 
 def rejected_row(of: Batch, **fields: Any) -> RejectedRow:

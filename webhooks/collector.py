@@ -20,6 +20,7 @@ from webhooks.events import (
     breaker_pause_events,
     breaker_resume_events,
     call_event_pages_since,
+    callback_events_since,
     read_call_events,
     recipient_events_of,
     time_of_id,
@@ -82,14 +83,14 @@ def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest
     # A breaker's pause has no time of its own: it is new if the last run did not find it.
     paused = batches_paused_by_breaker(workspaces)
     known = set(cursor.state.get("paused", []))
-    newly_paused = [batch for batch in paused if str(batch.pk) not in known]
-    resumed = {UUID(pk) for pk in known - {str(batch.pk) for batch in paused}}
+    resumed = {UUID(pk) for pk in known.difference(str(batch.pk) for batch in paused)}
     batch_events = [
         *batch_events_since(workspaces, since),
-        *breaker_pause_events(newly_paused, now),
+        *breaker_pause_events([row for row in paused if str(row.pk) not in known], now),
         *breaker_resume_events(resumed, since, now),
     ]
     new += store_events([*recipient_events, *batch_events], by_workspace)
+    new += store_events(callback_events_since(workspaces, since), by_workspace)
 
     cursor.position = position
     cursor.state = {

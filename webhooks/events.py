@@ -15,8 +15,9 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import AuditEntry
-from batches.models import Batch, Recipient
+from batches.models import Batch, Callback, Recipient
 from batches.reporting.progress import counts_of
+from batches.serializers.callbacks import serialize_callback
 from telephony.models import Call, CallEvent
 from telephony.serializers.calls import serialize_call
 from telephony.services.analysis import serialize_analysis
@@ -192,6 +193,24 @@ def _manual_changes_since(workspaces: Sequence[UUID], since: datetime) -> Iterat
         if batch and entry.workspace_id is not None:
             key = f"{entry.action}:{entry.pk}"
             yield DomainEvent(entry.workspace_id, entry.action, key, entry.at, batch)
+
+
+def callback_events_since(workspaces: Sequence[UUID], since: datetime) -> Iterator[DomainEvent]:
+    """Yield the callbacks scheduled since then, and those that were made or missed."""
+    ours = Callback.unscoped.filter(workspace__in=workspaces)
+    for callback in ours.filter(pk__gte=lowest_id(since)).order_by("pk"):
+        yield _callback_event(callback, "callback.scheduled", callback.created_at)
+    ended = ours.filter(
+        ended_at__gte=since, status__in=(Callback.Status.DONE, Callback.Status.MISSED)
+    )
+    for callback in ended.order_by("pk"):
+        if callback.ended_at is not None:
+            yield _callback_event(callback, f"callback.{callback.status}", callback.ended_at)
+
+
+def _callback_event(callback: Callback, type: str, at: datetime) -> DomainEvent:
+    key = f"{type}:{callback.pk}"
+    return DomainEvent(callback.workspace_id, type, key, at, serialize_callback(callback))
 
 
 def batches_paused_by_breaker(workspaces: Sequence[UUID]) -> list[Batch]:

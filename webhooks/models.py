@@ -23,6 +23,9 @@ EVENTS = (
     "batch.stopped",
     "batch.failed",
     "recipient.finished",
+    "callback.scheduled",
+    "callback.done",
+    "callback.missed",
 )
 
 

@@ -19,6 +19,7 @@ ROUNDS = (
     batches.mark_recipients_in_call,
     batches.settle_ended_calls,
     batches.apply_dispositions,
+    batches.follow_callbacks,
     batches.complete_batches,
     telephony.clean_provisioning,  # last, because it may have to wait for LiveKit and Twilio
 )

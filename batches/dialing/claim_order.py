@@ -10,13 +10,17 @@ from batches.models import Batch, Recipient, RecipientQuerySet
 def read_due(
     batch: Batch, now: datetime, limit: int, *, but: Sequence[Recipient] = ()
 ) -> list[Recipient]:
-    """Return up to `limit` due recipients, locked: higher priorities, then earlier ones first.
+    """Return up to `limit` due recipients, locked: callbacks, then higher priorities, then earlier
+    ones first.
 
     What another dispatcher has locked is passed over: it is being reserved there.
     """
     due = Recipient.unscoped.filter(batch=batch, due_at__lte=now)
     due = due.exclude(pk__in=[recipient.pk for recipient in but]) if but else due
-    found: list[Recipient] = []
+    # Callees who asked for an hour of their own, which those that have waited longer have not.
+    called_back = due.filter(callback_at__lte=now).order_by("callback_at", "row_number")
+    found = list(called_back.select_for_update(skip_locked=True)[:limit])
+    due = due.exclude(pk__in=[recipient.pk for recipient in found]) if found else due
     for stretch in _stretches(batch, due):
         if len(found) < limit:
             found += stretch.select_for_update(skip_locked=True)[: limit - len(found)]

@@ -16,12 +16,13 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
+from batches.dialing.callbacks import due_callbacks_of, mark_dialing
 from batches.dialing.calling_windows import ZONE_UNKNOWN, Opening, Openings, rules_of
 from batches.dialing.circuit_breaker import PROBE_INTERVAL, may_probe
 from batches.dialing.claim_order import read_due
 from batches.dialing.gaps import defer_within_gap
 from batches.domain.recipient_transitions import RESERVE, REVIEW_ZONE, SKIP_CLOSED
-from batches.models import Batch, Recipient
+from batches.models import Batch, Callback, Recipient
 from telephony.dialing.capacity import capacity_of_number
 from telephony.dialing.pacing import calls_ahead
 from telephony.dialing.protocol import CALL_LEASE
@@ -161,12 +162,17 @@ def reserve_for_batch(
     if wanted <= 0:
         return []
     recipients = due_recipients(batch, wanted, now)
-    calls = [build_call(batch, recipient, owner, now) for recipient in recipients]
+    callbacks = due_callbacks_of(recipients)
+    calls = [
+        build_call(batch, recipient, owner, now, callbacks.get(recipient.pk))
+        for recipient in recipients
+    ]
     Call.unscoped.bulk_create(calls)
+    mark_dialing(callbacks, calls)
     # A recipient has one open call at most, which is the one just inserted.
     reserved = Call.unscoped.filter(recipient_id=OuterRef("pk"), stage=Stage.RESERVED).values("pk")
     columns = RESERVE.columns(
-        due_at=None, sends=F("sends") + 1, last_call_id=Subquery(reserved[:1])
+        due_at=None, callback_at=None, sends=F("sends") + 1, last_call_id=Subquery(reserved[:1])
     )
     Recipient.unscoped.filter(pk__in=[recipient.pk for recipient in recipients]).update(**columns)
     if batch.status == Batch.Status.PAUSED and calls:
@@ -178,9 +184,9 @@ def reserve_for_batch(
 def due_recipients(batch: Batch, wanted: int, now: datetime) -> list[Recipient]:
     """Return up to `wanted` recipients that are due and may be called now, locked.
 
-    Where some are outside their calling window, or were rung too recently, a longer stretch of the list is read at once. Otherwise a slow
-    number would defer a country that sleeps two recipients at a time, and those behind it in the
-    list that may be called would wait for hours.
+    Where some are outside their calling window, or were rung too recently, a longer stretch of the
+    list is read at once. Otherwise a slow number would defer a country that sleeps two recipients
+    at a time, and those behind it in the list that may be called would wait for hours.
     """
     first = read_due(batch, now, wanted)
     found = defer_within_gap(batch, defer_outside_window(batch, first, now), now, wanted=wanted)
@@ -226,8 +232,17 @@ def _defer(ids: Sequence[UUID], opening: Opening) -> None:
     Recipient.unscoped.filter(pk__in=ids).update(**columns)
 
 
-def build_call(batch: Batch, recipient: Recipient, owner: UUID, now: datetime) -> Call:
-    """Build the reserved call of one attempt, not saved yet; `owner` is the dispatcher's id."""
+def build_call(
+    batch: Batch,
+    recipient: Recipient,
+    owner: UUID,
+    now: datetime,
+    callback: Callback | None = None,
+) -> Call:
+    """Build the reserved call of one attempt, not saved yet; `owner` is the dispatcher's id.
+
+    A callback may be to another number.
+    """
     pk = uuid7()
     assert batch.phone_number is not None
     return Call(
@@ -239,7 +254,7 @@ def build_call(batch: Batch, recipient: Recipient, owner: UUID, now: datetime) -
         agent_version_id=batch.agent_version_id,
         number_id=batch.phone_number_id,
         from_number=batch.phone_number.phone_number,
-        to_number=recipient.number_to_call,
+        to_number=callback.phone_number if callback else recipient.number_to_call,
         variables=recipient.variables_in(batch),
         batch_id=batch.pk,
         recipient_id=recipient.pk,

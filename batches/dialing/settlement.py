@@ -18,6 +18,7 @@ from django.db.models import Count, Exists, OuterRef, Q, prefetch_related_object
 from agents.dispositions import consequence_of
 from batches.dialing import circuit_breaker
 from batches.dialing.alternative_numbers import find_next_position
+from batches.dialing.callbacks import callbacks_of, plan_callback, settle_callbacks
 from batches.dialing.frequency import gap_ends_at
 from batches.dialing.settlement_rules import (
     BatchFacts,
@@ -137,6 +138,7 @@ def settle_chunk(calls: Sequence[Call], now: datetime) -> None:
     for call in calls:
         recognize_ringing(call)
     batches = update_breakers(calls, now)
+    settle_callbacks(calls, now)
     write_changes(decide_changes(calls, batches, now))
     record_dispositions(calls)
     Call.unscoped.filter(pk__in=[call.pk for call in calls]).update(settled_at=now)
@@ -152,6 +154,7 @@ def decide_changes(
         call.recipient_id for call in calls if facts[call.pk].may_be_uncounted
     )
     silent_sends = count_silent_sends(calls)
+    callbacks = callbacks_of(recipients)
     changes: dict[RecipientChange, list[UUID]] = defaultdict(list)
     for call in calls:
         recipient = recipients.get(call.recipient_id)
@@ -177,6 +180,7 @@ def decide_changes(
         if may_be_the_callees(facts[call.pk], recipient_facts, batch_facts):
             facts[call.pk] = count_silence(call, facts[call.pk])
         change = decide(facts[call.pk], recipient_facts, batch_facts, now=now)
+        change = plan_callback(change, callbacks.get(recipient.pk), batch_facts)
         changes[change].append(recipient.pk)
         record_redial(call, recipient_facts, change)
     return changes
@@ -263,6 +267,7 @@ def write_changes(changes: Mapping[RecipientChange, list[UUID]]) -> None:
             outcome=change.outcome,
             attempts=change.attempts,
             due_at=change.due_at,
+            callback_at=change.callback_at,
         )
         if change.number_position is not None:
             columns["number_position"] = change.number_position

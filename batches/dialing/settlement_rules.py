@@ -130,6 +130,7 @@ class RecipientChange:
     attempts: int
     due_at: datetime | None = None
     number_position: int | None = None  # where it changes
+    callback_at: datetime | None = None
 
 
 def decide(
@@ -203,12 +204,12 @@ def _after_disposition(
 ) -> RecipientChange:
     """What the agent's disposition orders comes before the batch's retries.
 
-    A suppression and a rest are made elsewhere (`batches/services/dispositions.py`).
+    A suppression, a rest and a callback are made elsewhere (`batches/services/dispositions.py`).
     """
     attempts = recipient.attempts + 1
     if consequence["type"] == "review":
         return RecipientChange(transitions.PUT_IN_REVIEW, DISPOSITION, call.outcome, attempts)
-    if consequence["type"] in ("retry", "callback") and attempts < MAX_RETRY_ATTEMPTS:
+    if consequence["type"] == "retry" and attempts < MAX_RETRY_ATTEMPTS:
         if batch.is_stopped:
             return RecipientChange(transitions.CANCEL, DISPOSITION, call.outcome, attempts)
         due_at = now + timedelta(minutes=consequence["delay_minutes"])

@@ -134,6 +134,13 @@ RESTART_AFTERWARDS = Transition(
     evidence="the disposition of a call that has ended asks for another",
     sets=("ended_at",),
 )
+RESTART_FOR_CALLBACK = Transition(
+    "schedule_callback",
+    since=(Status.COMPLETED,),
+    to=Status.RUNNING,
+    evidence="one of its recipients is to be called at a time of its own",
+    sets=("ended_at",),
+)
 
 BATCH_TRANSITIONS = (
     FINISH_IMPORT,
@@ -152,6 +159,7 @@ BATCH_TRANSITIONS = (
     REOPEN,
     RESTART,
     RESTART_AFTERWARDS,
+    RESTART_FOR_CALLBACK,
 )
 
 

@@ -9,7 +9,7 @@ from batches.models import Recipient
 from voiceops.core.transitions import Transition, transition_rows
 
 Status = Recipient.Status
-RESULT = ("reason", "outcome", "attempts", "due_at")
+RESULT = ("reason", "outcome", "attempts", "due_at", "callback_at")
 
 # `sends` numbers every call, also one that costs no attempt, so that no sequence comes twice.
 RESERVE = Transition(
@@ -17,7 +17,7 @@ RESERVE = Transition(
     since=Status.waiting(),
     to=Status.DIALING,
     evidence="due, inside its calling window, and a place for a call is free",
-    sets=("due_at", "sends", "last_call_id"),
+    sets=("due_at", "sends", "last_call_id", "callback_at"),
 )
 SKIP_CLOSED = Transition(
     "defer_outside_window",
@@ -124,6 +124,27 @@ REVIEW_AFTERWARDS = Transition(
     evidence="the disposition of its last call leaves it to an operator",
     sets=("reason", "due_at", "unreported_at"),
 )
+PLAN_CALLBACK = Transition(
+    "schedule_callback",
+    since=(*Status.waiting(), *Status.final(), Status.REVIEW),
+    to=Status.RETRYING,
+    evidence="the callee is to be called at a time of its own, after attempts that count",
+    sets=("reason", "due_at", "callback_at", "unreported_at"),
+)
+PLAN_FIRST_CALLBACK = Transition(
+    "schedule_callback",
+    since=(*Status.waiting(), *Status.final(), Status.REVIEW),
+    to=Status.PENDING,
+    evidence="the callee is to be called at a time of its own, before any attempt that counts",
+    sets=("reason", "due_at", "callback_at", "unreported_at"),
+)
+CANCEL_CALLBACK = Transition(
+    "cancel_callback",
+    since=(Status.RETRYING,),
+    to=Status.CANCELLED,
+    evidence="the callback it waited for was cancelled",
+    sets=("reason", "due_at", "callback_at", "unreported_at"),
+)
 RELEASE_FIRST = Transition(
     "release_recipient",
     since=(Status.REVIEW,),
@@ -208,6 +229,9 @@ RECIPIENT_TRANSITIONS = (
     FINISH_AFTERWARDS,
     RETRY_AFTERWARDS,
     REVIEW_AFTERWARDS,
+    PLAN_CALLBACK,
+    PLAN_FIRST_CALLBACK,
+    CANCEL_CALLBACK,
     RELEASE_FIRST,
     RELEASE,
     CLOSE,

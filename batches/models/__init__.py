@@ -1,10 +1,12 @@
 from batches.models.batches import Batch, default_retry
+from batches.models.callbacks import Callback
 from batches.models.column_mappings import SavedMapping
 from batches.models.recipients import Recipient, RecipientQuerySet, RejectedRow
 from batches.models.suppressions import Suppression, SuppressionQuerySet
 
 __all__ = [
     "Batch",
+    "Callback",
     "Recipient",
     "RecipientQuerySet",
     "RejectedRow",

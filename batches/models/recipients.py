@@ -123,6 +123,9 @@ class Recipient(WorkspaceOwned):
         blank=True,
         help_text="IANA name, from the list; null for the zone of the number",
     )
+    callback_at = models.DateTimeField(
+        null=True, blank=True, help_text="while it waits for a callback: comes before others"
+    )
     # What a call's end finishes is found by its call instead.
     unreported_at = models.DateTimeField(
         null=True,
@@ -162,6 +165,11 @@ class Recipient(WorkspaceOwned):
                 fields=["batch", "external_id"],
                 name="recipient_external_id",
                 condition=Q(external_id__isnull=False),
+            ),
+            models.Index(
+                fields=["batch", "callback_at"],
+                name="recipient_callback",
+                condition=Q(callback_at__isnull=False),
             ),
             models.Index(
                 # Stays small where webhooks are sent, because reported rows leave it.

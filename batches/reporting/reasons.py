@@ -118,6 +118,13 @@ EXPLANATIONS: dict[str, Explanation] = {
         "Nobody can prove whether the phone rang.",
         "Release the recipient to call it again, or close it.",
     ),
+    "callback": Explanation(
+        "The callee is to be called at a time of its own.", "Wait until callback_at."
+    ),
+    "callback_cancelled": Explanation(
+        "The callback that the recipient waited for was cancelled.",
+        "Schedule another callback, if the recipient is to be called.",
+    ),
     "disposition": Explanation(
         "The disposition of the last call asks for it.",
         "Release the recipient to call it again, or close it, if it is in review.",

@@ -57,6 +57,7 @@ class RecipientSerializer(WorkspaceSerializer):
             "outcome",
             "disposition",
             "disposition_by",
+            "callback_at",
             "next_attempt_at",
             "last_call_id",
             "external_id",

@@ -23,9 +23,12 @@ from batches.domain.recipient_transitions import (
     REVIEW_AFTERWARDS,
 )
 from batches.models import Batch, Recipient, Suppression
+from batches.services.callbacks import schedule_for_call
+from telephony.domain.timeline import add_event
 from telephony.models import Call, Direction, Stage
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
+from voiceops.core.errors import DomainError
 from voiceops.core.isolation import SetAside
 from voiceops.core.phone_numbers import E164_PATTERN
 from voiceops.core.pii import mask_number
@@ -91,6 +94,20 @@ def _retry(call: Call, consequence: Mapping[str, Any]) -> None:
         task_queue.enqueue_on_commit(task_queue.RUN_DISPATCHER)
 
 
+def _call_back(call: Call, consequence: Mapping[str, Any]) -> None:
+    """Plan a callback, unless the callee has been given one already."""
+    assert call.disposition_at is not None
+    at = max(call.disposition_at + timedelta(minutes=consequence["delay_minutes"]), database_now())
+    recipient = _recipient_of(call).first()
+    if recipient is not None and recipient.callback_at is not None:
+        return
+    try:
+        schedule_for_call(call, at=at, remark=f"Disposition: {call.disposition}")
+    except DomainError as refusal:
+        text = f"No callback: {refusal}"
+        add_event(call, type="callback_refused", text=text, at=database_now())
+
+
 def _review(call: Call, consequence: Mapping[str, Any]) -> None:
     REVIEW_AFTERWARDS.move_all(
         _recipient_of(call), reason=DISPOSITION, due_at=None, unreported_at=None
@@ -137,7 +154,7 @@ def _add_suppression(call: Call, *, days: int | None) -> None:
 ORDERS: dict[str, Order] = {
     "finish": _finish,
     "retry": _retry,
-    "callback": _retry,
+    "callback": _call_back,
     "suppress": _suppress,
     "rest": _rest,
     "review": _review,

@@ -46,6 +46,7 @@ def erase_recipients(workspace: Workspace, number: str) -> int:
         if workspace.batches.exclude(upload="").exists():
             raise StateForbids("A list is being read; try again when it has been")
         workspace.suppressions.filter(phone_number=number).delete()
+        workspace.callbacks.filter(phone_number=number).delete()
         rows = _erase_recipients(workspace, number) + _erase_rejected_rows(workspace, number)
         principal = Principal(workspace=workspace)
         audit.record("person.erased", principal=principal, changes={"rows": rows})

@@ -6,7 +6,7 @@ when and in which order they run.
 
 from batches.dialing import settlement
 from batches.importing.lease import find_overdue_imports
-from batches.services import automatic_start, dispositions, opt_outs
+from batches.services import automatic_start, callbacks, dispositions, opt_outs
 from batches.services.imports import import_batch
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
@@ -23,6 +23,11 @@ def suppress_opt_outs() -> None:
 def apply_dispositions() -> None:
     """Carry out what the dispositions of ended calls order."""
     dispositions.apply_dispositions()
+
+
+def follow_callbacks() -> None:
+    """Dial callbacks without a recipient, move postponed ones, and report missed ones."""
+    callbacks.follow_callbacks()
 
 
 def start_due_batches() -> None:

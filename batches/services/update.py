@@ -81,7 +81,9 @@ def requeue_postponed(recipients: QuerySet[Recipient]) -> None:
     postponed = Q(status=Recipient.Status.PENDING) | Q(
         status=Recipient.Status.RETRYING, reason__in=("window_closed", "min_gap")
     )
-    recipients.filter(postponed, due_at__gt=now).update(due_at=now)
+    # A callback has a time of its own.
+    waiting = recipients.filter(postponed, due_at__gt=now).exclude(callback_at__gt=now)
+    waiting.update(due_at=now)
 
     never_open = recipients.filter(reason__in=("window_closed", "zone_unknown"))
     changes = {"reason": None, "due_at": now, "unreported_at": None}

@@ -43,6 +43,7 @@ def parse_timestamp(value: Any) -> datetime:
 Timestamp = Annotated[datetime, PlainValidator(parse_timestamp)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 ShortText = Annotated[str, StringConstraints(max_length=16)]
+ShortNumber = Annotated[str, StringConstraints(max_length=64)]
 Name = Annotated[str, StringConstraints(max_length=128)]
 LongText = Annotated[str, StringConstraints(max_length=20_000)]
 
@@ -132,6 +133,18 @@ class Disposition(Event):
         return {"name": self.name, "note": self.remark}
 
 
+class CallbackAgreed(Event):
+    """When the callee wants to be called; without an offset by the callee's clock."""
+
+    type: Literal["callback"]
+    when: Name
+    phone_number: ShortNumber = ""
+    remark: LongText = Field(default="", alias="note")
+
+    def data(self) -> dict[str, Any]:
+        return {"at": self.when, "phone_number": self.phone_number, "note": self.remark}
+
+
 class DepartureEvent(Event):
     """Base of the events that end a call, or the callee's part in it."""
 
@@ -168,7 +181,8 @@ AnyEvent: TypeAlias = Annotated[
     | CalleeLeft
     | Ended
     | Analysis
-    | Disposition,
+    | Disposition
+    | CallbackAgreed,
     Field(discriminator="type"),
 ]
 

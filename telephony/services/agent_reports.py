@@ -21,6 +21,7 @@ from telephony.domain.disconnect_reasons import Ending, ending_for
 from telephony.domain.timeline import TICK, build_event, clamp_to_timeline
 from telephony.models import Call, CallEvent, Direction, Stage, Turn
 from telephony.services import dispositions
+from telephony.services.callback_requests import request_callback
 from voiceops.core import task_queue
 from voiceops.core.errors import NotFound
 
@@ -30,6 +31,8 @@ AGENT_SEEN_INTERVAL = timedelta(seconds=1)
 OPT_OUT_TOOLS = ("opt_out", "do_not_call")
 # Tools with which an agent sets the call's disposition, as their argument `name`.
 DISPOSITION_TOOLS = ("set_disposition", "disposition")
+# Tools with which an agent agrees on a callback, with the arguments `at`, `phone_number`, `note`.
+CALLBACK_TOOLS = ("schedule_callback", "callback", "call_back")
 DETECTION_TEXTS = {
     "human": "A person answered",
     "machine": "An answering machine answered",
@@ -264,9 +267,12 @@ def _handle_turn(event: ReportEvent, context: ReportContext) -> bool:
 def _handle_tool_call(event: ReportEvent, context: ReportContext) -> bool:
     call = context.call
     name = event.data["name"]
-    context.add_event(event, f"The agent used {name}")
-    # A repeated report must not request the suppression again after it was carried out.
+    text = f"The agent used {name}"
     arguments = event.data.get("arguments")
+    if name in CALLBACK_TOOLS and isinstance(arguments, Mapping) and not is_recorded(event, call):
+        text += f". {request_callback(call, arguments)}"
+    context.add_event(event, text)
+    # A repeated report must not request the suppression again after it was carried out.
     if name in DISPOSITION_TOOLS and isinstance(arguments, Mapping):
         given = arguments.get("name") or arguments.get("disposition")
         _set_disposition(event, context, given, by=dispositions.AGENT)
@@ -298,6 +304,12 @@ def _set_disposition(event: ReportEvent, context: ReportContext, name: object, *
         context.add_event(event, f"The agent reported a disposition that was not accepted: {name}")
 
 
+def _handle_callback(event: ReportEvent, context: ReportContext) -> bool:
+    if not is_recorded(event, context.call):
+        context.add_event(event, request_callback(context.call, event.data))
+    return False
+
+
 def _handle_usage(event: ReportEvent, context: ReportContext) -> bool:
     context.add_event(event, "The agent reported its usage")
     return False
@@ -305,6 +317,8 @@ def _handle_usage(event: ReportEvent, context: ReportContext) -> bool:
 
 def _handle_analysis(event: ReportEvent, context: ReportContext) -> bool:
     """Add the analysis to the timeline, from which the API and webhooks read it."""
+    if event.data["fields"].get("callback_at") and not is_recorded(event, context.call):
+        request_callback(context.call, event.data["fields"])
     if found := event.data["fields"].get("disposition"):
         _set_disposition(event, context, found, by=dispositions.ANALYSIS)
     context.add_event(event, "The agent analysed the call")
@@ -359,6 +373,7 @@ REPORT_HANDLERS: dict[str, Handler] = {
     "tool_call": _handle_tool_call,
     "usage": _handle_usage,
     "disposition": _handle_disposition,
+    "callback": _handle_callback,
     "callee_left": _handle_callee_left,
     "ended": _handle_ended,
     "analysis": _handle_analysis,

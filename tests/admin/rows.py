@@ -101,6 +101,7 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "batch": make.batch,
     "recipient": lambda of: make.recipient(make.batch(of)),
     "rejectedrow": lambda of: make.rejected_row(make.batch(of)),
+    "callback": make.callback,
     "savedmapping": make.saved_mapping,
     "suppression": make.suppression,
     "webhookendpoint": lambda of: make.webhook(of, previous_secret=SECRET),

@@ -55,6 +55,7 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "siptrunk": make.sip_trunk,
     "call": make.call,
     "batch": make.batch,
+    "callback": make.callback,
     "savedmapping": make.saved_mapping,
     "suppression": make.suppression,
     "webhookendpoint": make.webhook,

@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import Workspace
-from batches.models import Batch, Recipient
+from batches.models import Batch, Callback, Recipient
 from batches.services.batches import resume_batch, stop_batch
 from batches.services.imports import import_batch
 from tests import make
@@ -63,6 +63,9 @@ def test_recipients_of_a_stopped_batch_are_finished_once(
         "disposition": None,
         "disposition_by": None,
         "last_call_id": None,
+        "external_id": None,
+        "alternative_numbers": [],
+        "timezone": None,
     }
 
 
@@ -141,3 +144,26 @@ def test_a_list_that_cannot_be_read_fails_its_batch(
 
     ((type, data),) = events_of(ours)
     assert (type, data["status"], data["error"]) == ("batch.failed", "failed", "The file is empty")
+
+
+def test_callbacks_are_reported_when_they_are_scheduled_made_or_missed(
+    ours: Workspace, endpoint: WebhookEndpoint
+) -> None:
+    made, missed, cancelled = [make.callback(ours) for _ in range(3)]
+    collect_events()
+    for callback, status in ((made, "done"), (missed, "missed"), (cancelled, "cancelled")):
+        Callback.unscoped.filter(pk=callback.pk).update(status=status, ended_at=timezone.now())
+
+    collect_events()
+    collect_events()
+
+    found = [(type, data["id"]) for type, data in events_of(ours)]
+    assert found == [
+        ("callback.scheduled", str(made.pk)),
+        ("callback.scheduled", str(missed.pk)),
+        ("callback.scheduled", str(cancelled.pk)),
+        ("callback.done", str(made.pk)),
+        ("callback.missed", str(missed.pk)),
+    ]
+    shown = make.client(ours).get(f"/callbacks/{made.pk}").json()
+    assert events_of(ours)[3][1] == shown

@@ -9,7 +9,8 @@ from telephony.serializers.reports import MAX_REPORT_EVENTS, InvalidReport, read
 AT = "2026-11-23T10:00:00Z"
 TYPES = (
     "'agent_joined', 'agent_alive', 'callee_joined', 'callee_answered', 'detected', 'turn', "
-    "'tool_call', 'usage', 'callee_left', 'ended', 'analysis', 'disposition'"
+    "'tool_call', 'usage', 'callee_left', 'ended', 'analysis', 'disposition', "
+    "'callback'"
 )
 UNKNOWN_TYPE = f"value is not a valid enumeration member; permitted: {TYPES}"
 
