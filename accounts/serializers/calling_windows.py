@@ -110,7 +110,8 @@ class SpanSerializer(StrictSerializer):
 class CallingWindowSerializer(StrictSerializer):
     """When calls may be placed, by the wall clock of `timezone`.
 
-    Either one span for all `days` (1 is Monday), from `start` until before `end`, or `spans`.
+    Either one span for all `days` (1 is Monday), from `start` until before `end`, or `spans`, as in
+    `{"spans": [{"days": [5, 6], "start": "20:00", "end": "02:00"}], "holidays": "recipient"}`.
     """
 
     days = Weekdays(required=False)

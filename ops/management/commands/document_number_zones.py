@@ -17,15 +17,16 @@ from batches.dialing.number_zones import (
 from voiceops.core.phone_numbers import format_e164
 
 NUMBER_ZONES_PAGE = settings.BASE_DIR / "docs/number-zones.md"
+BATCHES_PAGE = settings.BASE_DIR / "docs/batches.md"
 KINDS = {
     "fixed line": phonenumbers.PhoneNumberType.FIXED_LINE,
     "mobile": phonenumbers.PhoneNumberType.MOBILE,
     "toll-free": phonenumbers.PhoneNumberType.TOLL_FREE,
     "internet (VoIP)": phonenumbers.PhoneNumberType.VOIP,
 }
-INTRODUCTION = """# Time zones of numbers
+INTRODUCTION = f"""# Time zones of numbers
 
-By whose clock a number is called while a calling window has `"timezone": "recipient"` and its list names no time zone ([batches.md](batches.md)).
+By whose clock a number is called while a calling window has `"timezone": "recipient"` and its list names no time zone ([{BATCHES_PAGE.name}]({BATCHES_PAGE.name})).
 Written by `make docs` from libphonenumber's prefixes and IANA's table of countries, as this version of VoiceOps has them.
 
 - **by prefix**: the digits after the country code tell the zone, or a few that must all be open.
