@@ -4,7 +4,7 @@ Most lists need neither, and their cells are a dozen million: so a whole block o
 first, by searches that cost less than splitting it.
 """
 
-from batches.domain.spreadsheets import GUARD, unescape_formula
+from voiceops.core.formulas import GUARD, unescape_formula
 
 ASCII_BLANKS = " \t\v\f"
 OTHER_BLANKS = (

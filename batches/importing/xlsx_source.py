@@ -9,7 +9,6 @@ from typing import IO, Any
 
 import orjson
 
-from batches.domain.spreadsheets import unescape_formula
 from batches.importing.source import (
     MAX_CELL_CHARACTERS,
     MAX_COLUMNS,
@@ -18,6 +17,7 @@ from batches.importing.source import (
     UnreadableUpload,
     check_cell_length,
 )
+from voiceops.core.formulas import unescape_formula
 
 CHILD = Path(__file__).with_name("xlsx_child.py")
 GUARDED_TEXT = b"\"'"  # a JSON string that begins with an apostrophe

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from accounts import audit
 from accounts.auth.principal import Principal
 from batches.models import Batch
-from batches.reporting import csv_writer, tables, xlsx
+from batches.reporting import tables, xlsx
+from voiceops.core.csv_encoding import encode_csv
 
 CSV_MEDIA_TYPE = "text/csv; charset=utf-8"
 
@@ -19,7 +20,7 @@ class Export(NamedTuple):
 
 
 def _results_csv(batch: Batch) -> Export:
-    return Export(CSV_MEDIA_TYPE, csv_writer.encode_csv(tables.result_rows(batch)))
+    return Export(CSV_MEDIA_TYPE, encode_csv(tables.result_rows(batch)))
 
 
 def _results_xlsx(batch: Batch) -> Export:
@@ -27,7 +28,7 @@ def _results_xlsx(batch: Batch) -> Export:
 
 
 def _rejected_csv(batch: Batch) -> Export:
-    return Export(CSV_MEDIA_TYPE, csv_writer.encode_csv(tables.rejected_rows(batch)))
+    return Export(CSV_MEDIA_TYPE, encode_csv(tables.rejected_rows(batch)))
 
 
 EXPORT_FILES: dict[str, Callable[[Batch], Export]] = {

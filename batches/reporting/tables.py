@@ -12,9 +12,9 @@ from uuid import UUID
 from batches.domain.spreadsheets import REJECTION_COLUMNS, RESULT_COLUMNS
 from batches.models import Batch
 from telephony.models import Call
+from voiceops.core.csv_encoding import Row
 
 REPORT_CHUNK_ROWS = 900
-Row = list[Any]
 SentCall = tuple[int | None, datetime | None, float | None, UUID]
 """SIP status, when it was dialled, seconds from answer to end, id."""
 NO_CALL = (None, None, None, None)

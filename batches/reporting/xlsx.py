@@ -11,8 +11,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from batches.reporting.csv_writer import format_cell
-from batches.reporting.tables import Row
+from voiceops.core.csv_encoding import Row, format_cell
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MAX_SHEET_ROWS = 1_048_576

@@ -11,14 +11,15 @@ from django.utils import timezone
 
 from agents.models import AgentVersion
 from batches.models import Batch, Recipient
-from batches.reporting import csv_writer, tables, xlsx
+from batches.reporting import tables, xlsx
 from ops.bench.resource_usage import current_megabytes
 from ops.bench.row_copies import copy_row
 from telephony.models import Call, Outcome, Stage
+from voiceops.core.csv_encoding import encode_csv
 from voiceops.core.ids import uuid7
 
 WRITERS: dict[str, Callable[[Any], Iterator[bytes]]] = {
-    "csv": csv_writer.encode_csv,
+    "csv": encode_csv,
     "xlsx": xlsx.encode_xlsx,
 }
 MEMORY_SAMPLE_ROWS = 1_000

@@ -2,7 +2,9 @@ from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
@@ -15,6 +17,7 @@ from accounts.roles import Role
 from telephony.models import LISTED, Call
 from telephony.serializers.calls import (
     CALL_COLUMNS,
+    COLUMN_BY_FIELD,
     BrowserTokenSerializer,
     CallDispositionSerializer,
     CallOrderSerializer,
@@ -26,7 +29,14 @@ from telephony.serializers.calls import (
     serialize_call,
     serialize_row,
 )
-from telephony.services import call_control, call_listing, calls, dispositions, web_calls
+from telephony.services import (
+    call_control,
+    call_export,
+    call_listing,
+    calls,
+    dispositions,
+    web_calls,
+)
 from telephony.services.calls import CallOrder
 
 
@@ -77,6 +87,7 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
     slow_actions = ("transfer", "dtmf", "web")
     required_roles = {
         "list": Role.MEMBER,
+        "export_csv": Role.MEMBER,
         "retrieve": Role.MEMBER,
         "create": Role.MANAGER,
         "hangup": Role.MANAGER,
@@ -114,6 +125,24 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
         rows: Any = ValuesPage(queryset)
         page = self.paginate_queryset(rows) or []
         return self.get_paginated_response([serialize_row(values) for values in page])
+
+    @extend_schema(parameters=[CallQuery], responses={(200, "text/csv"): OpenApiTypes.BINARY})
+    @action(detail=False, methods=["get"], url_path=r"export\.csv")
+    def export_csv(self, request: Request) -> HttpResponseBase:
+        """The calls that the list's filters find, newest first, as CSV."""
+        queryset = self.apply_filters(self.get_queryset(), self.query)
+        header = [*COLUMN_BY_FIELD, "duration_seconds"]
+        chunks = call_export.export_calls(
+            queryset,
+            header=header,
+            columns=CALL_COLUMNS,
+            to_row=lambda values: [serialize_row(values)[name] for name in header],
+            filters=self.query,
+            principal=self.principal,
+        )
+        response = StreamingHttpResponse(chunks, content_type="text/csv; charset=utf-8")
+        response.headers["Content-Disposition"] = 'attachment; filename="calls.csv"'
+        return response
 
     @extend_schema(responses={201: CallSerializer})
     def create(self, request: Request) -> Response:

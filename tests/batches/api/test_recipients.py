@@ -9,12 +9,12 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
-from batches.domain.spreadsheets import escape_formula
 from batches.models import Batch, Recipient
-from batches.reporting.csv_writer import encode_csv
 from batches.reporting.tables import rejected_rows, result_rows
 from tests import make
 from tests.batches.api.bodies import read
+from voiceops.core.csv_encoding import encode_csv
+from voiceops.core.formulas import escape_formula
 
 CALLED_AT = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
 HEADER = "status,outcome,reason,attempts,sip_status_code,called_at,duration_seconds,call_id"

@@ -6,13 +6,14 @@ import io
 from accounts.models import Workspace
 from batches.importing.lease import begin_append
 from batches.models import Batch, Recipient
-from batches.reporting import csv_writer, tables
+from batches.reporting import tables
 from batches.services.imports import import_batch
 from tests.batches.importing import lists
+from voiceops.core.csv_encoding import encode_csv
 
 
 def rejected_csv(batch: Batch) -> list[list[str]]:
-    text = b"".join(csv_writer.encode_csv(tables.rejected_rows(batch))).decode()
+    text = b"".join(encode_csv(tables.rejected_rows(batch))).decode()
     return list(csv.reader(io.StringIO(text, newline="")))
 
 

@@ -1,5 +1,7 @@
 """Lists of calls and events walked by id, and bounded by the moment a call started."""
 
+import csv
+import io
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -8,9 +10,10 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import Workspace
+from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
 from telephony.models import Call, Stage
+from telephony.services import call_export
 from tests import make
 from tests.telephony.calls.samples import NOON
 
@@ -153,3 +156,38 @@ def test_started_is_when_an_attempt_was_dialled_and_when_any_other_call_was_plac
 
     assert sorted(item["id"] for item in earlier["items"]) == sorted(ids([before, single]))
     assert [item["id"] for item in later["items"]] == ids([after])
+
+
+def test_calls_are_exported_as_csv_with_the_filters_of_the_list(
+    ours: Workspace, theirs: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_export, "CHUNK_ROWS", 2)
+    found = [make.call(ours, variables={"note": "=1+1"}, outcome="busy") for _ in range(5)]
+    make.call(ours)
+    make.call(theirs, outcome="busy")
+    client = make.client(ours, Role.MEMBER)
+
+    response: Any = client.get("/calls/export.csv?outcome=busy")
+    rows = list(csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode())))
+
+    listed = client.get("/calls?outcome=busy").json()["items"]
+    assert response["Content-Disposition"] == 'attachment; filename="calls.csv"'
+    assert [row["id"] for row in rows] == ids(found)[::-1]
+    assert list(rows[0]) == list(listed[0])
+    assert (rows[0]["to"], rows[0]["outcome"], rows[0]["variables"], rows[0]["ended_at"]) == (
+        "+12025550186",
+        "busy",
+        '{"note":"=1+1"}',
+        "",
+    )
+    (entry,) = AuditEntry.unscoped.filter(action="calls.exported")
+    assert entry.changes == {"filters": ["outcome"]}
+
+
+def test_export_validates_its_filters(ours: Workspace) -> None:
+    response = make.client(ours).get("/calls/export.csv?outcome=nice")
+
+    assert (response.status_code, response.json()["detail"][0]["loc"]) == (
+        422,
+        ["query", "outcome"],
+    )

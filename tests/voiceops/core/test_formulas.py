@@ -1,6 +1,6 @@
 import pytest
 
-from batches.domain.spreadsheets import escape_formula, unescape_formula
+from voiceops.core.formulas import escape_formula, unescape_formula
 
 
 @pytest.mark.parametrize("text", ["=1+1", "-2", "@SUM(A1)", "\t=1", "+1 202 555 0186", "plain", ""])

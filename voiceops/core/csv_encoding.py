@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from batches.domain.spreadsheets import escape_formula
-from batches.reporting.tables import REPORT_CHUNK_ROWS, Row
+from voiceops.core.formulas import escape_formula
 from voiceops.core.json_text import dump_json
+
+Row = list[Any]
+CHUNK_ROWS = 900
 
 
 def encode_csv(rows: Iterable[Row]) -> Iterator[bytes]:
@@ -16,7 +18,7 @@ def encode_csv(rows: Iterable[Row]) -> Iterator[bytes]:
     write_row = csv.writer(_LineCollector(lines.append)).writerow
     for row in rows:
         write_row([format_cell(cell) for cell in row])
-        if len(lines) >= REPORT_CHUNK_ROWS:
+        if len(lines) >= CHUNK_ROWS:
             yield "".join(lines).encode()
             lines.clear()
     yield "".join(lines).encode()
