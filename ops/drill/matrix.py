@@ -1,11 +1,11 @@
 """The fault matrix (`docs/reference/reliability.md` §2.7): one row for each fault, with the world
 in which it happens.
 
-The worlds `line`, `orders`, `deploys` and `crashes` are one worker on SQLite: LiveKit fails in the
-first, our own processes in the second, in the third an operator restarts them, and in the last
-parts of LiveKit die. `servers` is two workers on a PostgreSQL and a Redis server of their own.
-After a fault's own expectations, the invariants of the ledger must hold for every batch that was
-called.
+The worlds `line`, `orders`, `deploys`, `crashes` and `carrier` are one worker on SQLite: LiveKit
+fails in the first, our own processes in the second, in the third an operator stops them, in the
+fourth parts of LiveKit die, and in the last the carrier does not react. `servers` is two workers on
+a PostgreSQL and a Redis server of their own. After a fault's own expectations, the invariants of
+the ledger must hold for every batch that was called.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ from ops.drill import trunk_faults as trunks
 from ops.drill.world import World
 from voiceops.core.errors import NotFound
 
-WorldName = Literal["servers", "orders", "line", "deploys", "crashes"]
+WorldName = Literal["servers", "orders", "line", "deploys", "crashes", "carrier"]
 
 # How many workers each world has.
 WORKERS: dict[WorldName, int] = {
@@ -30,6 +30,7 @@ WORKERS: dict[WorldName, int] = {
     "line": 1,
     "deploys": 1,
     "crashes": 1,
+    "carrier": 1,
 }
 
 
@@ -94,13 +95,8 @@ MATRIX: tuple[Fault, ...] = (
         "orders",
         orders.change_batches_before_intent,
     ),
-    Fault(
-        "F31", "LiveKit's host dies with people on the phone", "crashes", crashes.crash_livekit_host
-    ),
-    Fault("F32", "LiveKit's SIP service dies alone", "crashes", crashes.crash_sip_service),
-    Fault("F35", "all agents die", "crashes", crashes.kill_all_agents),
-    Fault("F38", "INVITEs leave late", "crashes", trunks.delay_invites),
     Fault("F22", "SIGTERM under load, ten times", "deploys", processes.deploy_under_load),
+    Fault("F36", "the web server is away for 40 s", "deploys", crashes.stop_web_server),
     Fault("F9", "LiveKit hangs", "line", line.hang_requests),
     Fault("F5", "the response is lost", "line", line.lose_responses),
     Fault("F6", "the request is lost", "line", line.lose_requests),
@@ -123,6 +119,15 @@ MATRIX: tuple[Fault, ...] = (
     Fault("F24", "no agent", "line", processes.remove_agent),
     Fault("F23", "LiveKit killed while phones ring", "line", processes.kill_livekit_mid_ring),
     Fault("F10", "LiveKit is down", "line", line.stop_livekit),
+    Fault(
+        "F31", "LiveKit's host dies with people on the phone", "crashes", crashes.crash_livekit_host
+    ),
+    Fault("F32", "LiveKit's SIP service dies alone", "crashes", crashes.crash_sip_service),
+    Fault("F35", "all agents die", "crashes", crashes.kill_all_agents),
+    Fault("F34", "agents die in calls", "crashes", crashes.kill_agents_mid_call),
+    Fault("F37", "rooms are deleted twice", "crashes", trunks.delete_rooms_twice),
+    Fault("F38", "INVITEs leave late", "crashes", trunks.delay_invites),
+    Fault("F33", "the carrier is silent, and heals", "carrier", trunks.silence_carrier),
 )
 
 

@@ -41,6 +41,10 @@ class SandboxControl:
         calls: list[dict[str, Any]] = self.request("GET", "calls")
         return calls
 
+    def rooms(self) -> set[str]:
+        """The names of the rooms that are open."""
+        return {room["room"]["name"] for room in self.request("GET", "rooms")}
+
     def crash(self, what: str, *, down_seconds: float) -> None:
         """Let a part of LiveKit die; its rooms stay in the store as they were."""
         body = {"what": what, "down_seconds": down_seconds, "stale": True}

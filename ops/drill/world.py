@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
+import requests
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
@@ -267,6 +268,17 @@ class World:
     def set_livekit_faults(self, **rates: Any) -> None:
         """Replace the faults LiveKit simulates; without any rate, end them all."""
         self.sandbox.set_faults(seed=1, **rates)
+
+    def set_behaviours(self, behaviours: dict[str, dict[str, Any]]) -> None:
+        """Replace what named numbers do; without any, all follow their last two digits again."""
+        self.sandbox.request("PUT", "behaviours", behaviours)
+
+    def has_web_server(self) -> bool:
+        """Whether the web server answers."""
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=1).ok
+        except requests.RequestException:
+            return False
 
     def running_service(self, name: str) -> RunningService:
         return next(each for each in self.supervisor.running if each.service.name == name)
