@@ -13,7 +13,15 @@ from accounts.auth import api_keys, tokens
 from accounts.models import ApiKey, AuditEntry, Invitation, Membership, Session, User, Workspace
 from accounts.roles import Role
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
-from batches.models import Batch, Callback, Recipient, RejectedRow, SavedMapping, Suppression
+from batches.models import (
+    Batch,
+    Callback,
+    Recipient,
+    RejectedRow,
+    SavedMapping,
+    Suppression,
+    SuppressionImport,
+)
 from telephony.models import Call, NumberPace, PhoneNumber, SipTrunk
 from voiceops.core.ids import uuid7
 from webhooks import signing
@@ -225,6 +233,10 @@ def suppression(of: Workspace, **fields: Any) -> Suppression:
     return Suppression.unscoped.create(
         workspace=of, **{"phone_number": f"+1202555{next(_numbers):04}", **fields}
     )
+
+
+def suppression_import(of: Workspace, **fields: Any) -> SuppressionImport:
+    return SuppressionImport.unscoped.create(workspace=of, **fields)
 
 
 def webhook(of: Workspace, **fields: Any) -> WebhookEndpoint:

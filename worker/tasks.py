@@ -6,12 +6,13 @@ names are part of the installed base: a running worker of the previous release m
 
 from celery import shared_task
 
-from batches.services import dispositions, imports, opt_outs
+from batches.services import dispositions, imports, opt_outs, suppression_imports
 from voiceops.core import task_queue
 from worker import dispatcher, lifecycle, sweep
 
 __all__ = [
     "import_batch_task",
+    "import_suppressions_task",
     "lifecycle",
     "run_dispatcher_task",
     "run_sweep_task",
@@ -30,6 +31,12 @@ def run_dispatcher_task() -> None:
 def import_batch_task(batch_id: str) -> None:
     """Import the uploaded list of a batch."""
     imports.import_batch(batch_id)
+
+
+@shared_task(name=task_queue.IMPORT_SUPPRESSIONS)
+def import_suppressions_task(import_id: str) -> None:
+    """Read a long list of numbers to suppress."""
+    suppression_imports.run_import(import_id)
 
 
 @shared_task(name=task_queue.RUN_SWEEP)

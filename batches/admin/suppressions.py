@@ -14,12 +14,13 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Workspace
-from accounts.staff.base import SerializerForm, StaffAdmin, principal_of
+from accounts.staff.base import ReadOnlyAdmin, SerializerForm, StaffAdmin, principal_of
 from batches.admin.file_forms import ListForm, form_page
-from batches.models import Suppression
+from batches.models import Suppression, SuppressionImport
 from batches.serializers.suppressions import SuppressionSerializer
-from batches.services.suppression_files import read_suppression_file
-from batches.services.suppressions import lift_suppression, suppress_number, suppress_numbers
+from batches.services import suppression_imports as services
+from batches.services.suppression_files import RowDefaults
+from batches.services.suppressions import lift_suppression, suppress_number
 from voiceops.core.pii import mask_number
 
 MAX_LISTED_REJECTIONS = 3
@@ -89,6 +90,20 @@ class SuppressionAdmin(StaffAdmin):
         )
 
 
+@admin.register(SuppressionImport)
+class SuppressionImportAdmin(ReadOnlyAdmin):
+    audit_views = True
+    list_display = (
+        *("created_at", "workspace_name", "status", "rows_read", "rows_total", "added"),
+        *("already", "rejected_count"),
+    )
+    list_filter = ("status", "created_at")
+    search_fields = ("workspace__name",)
+    search_ids = ("pk", "workspace")
+    list_select_related = ("workspace",)
+    exclude = ("upload", "lease_expires_at")
+
+
 class ImportForm(ListForm):
     """A file of numbers, and the workspace that must not call them."""
 
@@ -116,23 +131,22 @@ def import_suppressions(
     request: HttpRequest, *, workspace: Workspace, file: Any, **fields: Any
 ) -> HttpResponse:
     """Add the file's numbers and report what was added and rejected. Raises DomainError."""
-    now = timezone.now()
-    read = read_suppression_file(
-        Path(file.temporary_file_path()), expires_at=None, now=now, **fields
-    )
-    result = suppress_numbers(
+    result = services.import_suppressions(
         workspace=workspace,
-        rows=read.rows,
-        now=now,
+        path=Path(file.temporary_file_path()),
+        defaults=RowDefaults(expires_at=None, **fields),
         principal=principal_of(request, workspace),
     )
+    if isinstance(result, SuppressionImport):
+        messages.success(request, "A long list: it is read in the background")
+        return redirect("admin:batches_suppressionimport_change", result.pk)
     rejections = [
         f"; row {row['row_number']}: {row['error_message']}"
-        for row in read.rejected[:MAX_LISTED_REJECTIONS]
+        for row in result.rejected[:MAX_LISTED_REJECTIONS]
     ]
     messages.success(
         request,
         f"{result.added} numbers added, {result.already} already on the list, "
-        f"{read.rejected_count} rows rejected" + "".join(rejections),
+        f"{result.rejected_count} rows rejected" + "".join(rejections),
     )
     return redirect("admin:batches_suppression_changelist")

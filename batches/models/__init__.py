@@ -2,6 +2,7 @@ from batches.models.batches import Batch, default_retry
 from batches.models.callbacks import Callback
 from batches.models.column_mappings import SavedMapping
 from batches.models.recipients import Recipient, RecipientQuerySet, RejectedRow
+from batches.models.suppression_imports import SuppressionImport
 from batches.models.suppressions import Suppression, SuppressionQuerySet
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "RejectedRow",
     "SavedMapping",
     "Suppression",
+    "SuppressionImport",
     "SuppressionQuerySet",
     "default_retry",
 ]

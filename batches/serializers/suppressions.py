@@ -1,7 +1,7 @@
 """Bodies of suppressions, one by one and from files."""
 
 from accounts.api.related_fields import WorkspaceSerializer
-from batches.models import Suppression
+from batches.models import Suppression, SuppressionImport
 from batches.serializers.fields import Country, ListFile
 from voiceops.api.serializers import (
     Boolean,
@@ -51,6 +51,29 @@ class ImportedSerializer(StrictSerializer):
     already = Integer()
     rejected_count = Integer()
     rejected = RefusedRowSerializer(many=True)
+
+
+class SuppressionImportSerializer(WorkspaceSerializer):
+    """A long list and how far it has been read."""
+
+    rejected = RefusedRowSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = SuppressionImport
+        fields = [
+            "id",
+            "status",
+            "error",
+            "rows_total",
+            "rows_read",
+            "added",
+            "already",
+            "rejected_count",
+            "rejected",
+            "created_at",
+            "ended_at",
+        ]
+        read_only_fields = fields
 
 
 class SuppressionQuery(PageQuery):

@@ -10,7 +10,7 @@ from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from accounts.services.erased_numbers import ERASED_PLACEHOLDER, add_erased_number
 from batches.domain.recipient_transitions import ERASE_IN_REVIEW, ERASE_WAITING
-from batches.models import Recipient, RejectedRow
+from batches.models import Recipient, RejectedRow, SuppressionImport
 from telephony.services.erasure import require_no_open_calls
 from voiceops.core.clock import database_now
 from voiceops.core.errors import StateForbids
@@ -43,10 +43,13 @@ def erase_recipients(workspace: Workspace, number: str) -> int:
         add_erased_number(workspace, number)
         require_no_open_calls(workspace, number)
         # An import may be about to write rows with this number.
-        if workspace.batches.exclude(upload="").exists():
+        imports = SuppressionImport.unscoped.filter(workspace=workspace)
+        if any(lists.exclude(upload="").exists() for lists in (workspace.batches, imports)):
             raise StateForbids("A list is being read; try again when it has been")
         workspace.suppressions.filter(phone_number=number).delete()
         workspace.callbacks.filter(phone_number=number).delete()
+        # Rows that were rejected may hold any spelling of it.
+        imports.exclude(rejected=[]).update(rejected=[])
         rows = _erase_recipients(workspace, number) + _erase_rejected_rows(workspace, number)
         principal = Principal(workspace=workspace)
         audit.record("person.erased", principal=principal, changes={"rows": rows})

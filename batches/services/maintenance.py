@@ -8,6 +8,7 @@ from batches.dialing import settlement
 from batches.importing.lease import find_overdue_imports
 from batches.services import automatic_start, callbacks, dispositions, opt_outs
 from batches.services.imports import import_batch
+from batches.services.suppression_imports import find_overdue_suppression_imports, run_import
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
 from voiceops.core.isolation import run_isolated
@@ -37,12 +38,18 @@ def start_due_batches() -> None:
 
 def enqueue_overdue_imports() -> None:
     """Enqueue every import that no process is running."""
+    for import_id in find_overdue_suppression_imports():
+        task_queue.enqueue(task_queue.IMPORT_SUPPRESSIONS, import_id=str(import_id))
     for batch_id in find_overdue_imports():
         task_queue.enqueue(task_queue.IMPORT_BATCH, batch_id=str(batch_id))
 
 
 def import_overdue_without_broker() -> None:
     """Run overdue imports in this thread for as long as the broker does not accept them."""
+    for import_id in find_overdue_suppression_imports():
+        if task_queue.enqueue(task_queue.IMPORT_SUPPRESSIONS, import_id=str(import_id)):
+            return
+        run_isolated(run_import, import_id)
     for batch_id in find_overdue_imports():
         if task_queue.enqueue(task_queue.IMPORT_BATCH, batch_id=str(batch_id)):
             return

@@ -96,7 +96,7 @@ def suppress_numbers(
     with transaction.atomic():
         # SQLite limits the parameters of a statement.
         for chunk in chunked(list(by_number.values())):
-            added += _merge(workspace, chunk, now, source)
+            added += merge_suppressions(workspace, chunk, now, source)
         result = Added(added, len(rows) - added)
         audit.record(
             "suppression.imported",
@@ -106,10 +106,16 @@ def suppress_numbers(
     return result
 
 
-def _merge(
-    workspace: Workspace, rows: Sequence[NewSuppression], now: datetime, source: Suppression.Source
+def merge_suppressions(
+    workspace: Workspace,
+    rows: Sequence[NewSuppression],
+    now: datetime,
+    source: Suppression.Source = Suppression.Source.IMPORT,
 ) -> int:
-    """Write the rows that add or prolong a suppression; returns how many numbers were added."""
+    """Write the rows that add or prolong a suppression; returns how many numbers were added.
+
+    Each number once, in the caller's transaction.
+    """
     numbers = [row.phone_number for row in rows]
     existing = workspace.suppressions.filter(phone_number__in=numbers)
     expiries: dict[str, datetime | None] = dict(existing.values_list("phone_number", "expires_at"))

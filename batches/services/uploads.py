@@ -12,7 +12,7 @@ from batches.importing.columns import SavedColumnMapping
 from batches.importing.json_source import RECIPIENTS_SUFFIX, write_recipients
 from batches.importing.source import upload_path
 from batches.importing.table import open_table
-from batches.models import Batch
+from batches.models import Batch, SuppressionImport
 from voiceops.core.errors import Invalid
 from voiceops.core.ids import uuid7
 
@@ -79,8 +79,10 @@ def is_checked_at_once(path: Path) -> bool:
 def delete_orphans() -> None:
     """Delete lists whose process died before it wrote their batch."""
     old = {path.name: path for path in stored_paths() if _age_seconds(path) > ORPHAN_AGE_SECONDS}
-    known = Batch.unscoped.filter(upload__in=list(old)).values_list("upload", flat=True)
-    for name in old.keys() - set(known):
+    known: set[str] = set()
+    for rows in (Batch.unscoped, SuppressionImport.unscoped):
+        known |= set(rows.filter(upload__in=list(old)).values_list("upload", flat=True))
+    for name in old.keys() - known:
         old[name].unlink(missing_ok=True)
 
 

@@ -15,15 +15,17 @@ from rest_framework.serializers import BaseSerializer
 
 from accounts.api.viewsets import DestroyMixin, WorkspaceViewSet
 from accounts.roles import Role
-from batches.models import Suppression, SuppressionQuerySet
+from batches.models import Suppression, SuppressionImport, SuppressionQuerySet
 from batches.serializers.suppressions import (
     ImportedSerializer,
+    SuppressionImportSerializer,
     SuppressionListSerializer,
     SuppressionQuery,
     SuppressionSerializer,
 )
 from batches.services import suppressions
-from batches.services.suppression_files import read_suppression_file
+from batches.services.suppression_files import RowDefaults
+from batches.services.suppression_imports import import_suppressions
 from batches.views.parsers import FormWithFile
 from voiceops.api.parsers import JSONParser
 
@@ -72,21 +74,33 @@ class SuppressionViewSet(
         suppressions.lift_suppression(suppression=instance, principal=self.principal)
 
     @extend_schema(
-        request={"multipart/form-data": SuppressionListSerializer}, responses=ImportedSerializer
+        request={"multipart/form-data": SuppressionListSerializer},
+        responses={200: ImportedSerializer, 201: SuppressionImportSerializer},
     )
     @action(detail=False, methods=["post"], url_path="import")
     def import_list(self, request: Request) -> Response:
         """Add every number of a file: `{added, already, rejected_count, rejected: [...]}`.
 
-        At most 1,000 of the rejected rows are listed.
+        At most 1,000 of the rejected rows are listed. A file of more than 20,000 rows is read in
+        the background: 201 with its import, whose progress `GET /suppressions/imports/{id}` has.
         """
         fields = self.validate_body(SuppressionListSerializer)
-        now = timezone.now()
-        read = read_suppression_file(
-            Path(fields.pop("file").temporary_file_path()), now=now, **fields
+        path = Path(fields.pop("file").temporary_file_path())
+        result = import_suppressions(
+            workspace=self.workspace,
+            path=path,
+            defaults=RowDefaults(**fields),
+            principal=self.principal,
         )
-        added = suppressions.suppress_numbers(
-            workspace=self.workspace, rows=read.rows, now=now, principal=self.principal
-        )
-        rejected = {"rejected_count": read.rejected_count, "rejected": read.rejected}
-        return Response({**added._asdict(), **rejected})
+        if isinstance(result, SuppressionImport):
+            context = self.get_serializer_context()
+            return Response(SuppressionImportSerializer(result, context=context).data, status=201)
+        return Response(result._asdict())
+
+
+class SuppressionImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, WorkspaceViewSet):
+    """Long lists that are, or were, read in the background."""
+
+    model = SuppressionImport
+    serializer_class = SuppressionImportSerializer
+    required_roles = {"list": Role.MEMBER, "retrieve": Role.MEMBER}

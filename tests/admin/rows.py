@@ -104,6 +104,7 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "callback": make.callback,
     "savedmapping": make.saved_mapping,
     "suppression": make.suppression,
+    "suppressionimport": make.suppression_import,
     "webhookendpoint": lambda of: make.webhook(of, previous_secret=SECRET),
     "webhookevent": lambda of: make.delivery(make.webhook(of)).event,
     "webhookdelivery": lambda of: make.delivery(make.webhook(of)),

@@ -58,6 +58,7 @@ MAKERS: dict[str, Callable[[Workspace], Any]] = {
     "callback": make.callback,
     "savedmapping": make.saved_mapping,
     "suppression": make.suppression,
+    "suppressionimport": make.suppression_import,
     "webhookendpoint": make.webhook,
 }
 # Path parameter -> its value, from the workspace and the object of the route.

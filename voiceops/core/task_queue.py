@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 RUN_DISPATCHER = "batches.tasks.run_shift"
 IMPORT_BATCH = "batches.tasks.import_batch"
 RUN_SWEEP = "batches.tasks.run_sweep"
+IMPORT_SUPPRESSIONS = "batches.tasks.import_suppressions"
 SUPPRESS_OPT_OUTS = "batches.tasks.note_opt_outs"
 
 
