@@ -6,8 +6,8 @@ from pathlib import Path
 from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
-PAGE = ROOT / "docs" / "security.md"
-REFERENCE = ROOT / "docs" / "reference" / "reliability.md"
+PAGE = ROOT / "docs/security.md"
+REFERENCE = ROOT / "docs/reference/reliability.md"
 ROW = re.compile(r"^\| ([A-O]\d+) \| ([^|]+) \|", re.MULTILINE)
 CITED = re.compile(r"`(?:tests/)?([\w/]+\.py)(?:::(test_\w+))?`")
 STATES = {"holds", "partly", "open", "does not apply"}
