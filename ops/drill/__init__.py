@@ -2,8 +2,8 @@
 purpose, and afterwards every dial is compared with every row.
 
 - `matrix.py` lists the faults by name, with the kind of environment each needs; `line_faults.py`,
-  `process_faults.py`, `order_faults.py` and `server_faults.py` say what each fault does, and what
-  must hold afterwards.
+  `trunk_faults.py`, `crash_faults.py`, `process_faults.py`, `order_faults.py` and
+  `server_faults.py` say what each fault does, and what must hold afterwards.
 - `world.py` is the environment in which faults happen: real processes, batches, and ways to break
   them. `servers.py` adds a PostgreSQL and a Redis server, `sandbox_control.py` the sandbox's
   control API.
