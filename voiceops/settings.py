@@ -345,7 +345,11 @@ DEFAULT_FROM_EMAIL: str = env.str(
 SENTRY_DSN: str = env.validated("SENTRY_DSN", validate_sentry_dsn)
 # Only our own loggers use DEBUG; those of libraries would log requests, headers and rows.
 LOG_LEVEL: str = env.level("LOG_LEVEL", default="INFO")
-LOGGING = logging_config(level=LOG_LEVEL, sentry_dsn=SENTRY_DSN)
+LOGGING = logging_config(
+    level=LOG_LEVEL,
+    apps=("accounts", "agents", "batches", "telephony", "voiceops", "webhooks", "worker"),
+    sentry_dsn=SENTRY_DSN,
+)
 
 # --- API documentation ---
 SPECTACULAR_SETTINGS = {

@@ -3,13 +3,14 @@
 One worker at a time, under the lock of the cursor.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
 
 from batches.domain.unreported import pop_unreported
+from batches.models import Batch
 from telephony.models import CallEvent
 from voiceops.core.clock import database_now
 from webhooks.events import (
@@ -82,12 +83,9 @@ def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest
     new += _collect_unreported(by_workspace)
     # A breaker's pause has no time of its own: it is new if the last run did not find it.
     paused = batches_paused_by_breaker(workspaces)
-    known = set(cursor.state.get("paused", []))
-    resumed = {UUID(pk) for pk in known.difference(str(batch.pk) for batch in paused)}
     batch_events = [
         *batch_events_since(workspaces, since),
-        *breaker_pause_events([row for row in paused if str(row.pk) not in known], now),
-        *breaker_resume_events(resumed, since, now),
+        *_breaker_events(paused, set(cursor.state.get("paused", [])), since, now),
     ]
     new += store_events([*recipient_events, *batch_events], by_workspace)
     new += store_events(callback_events_since(workspaces, since), by_workspace)
@@ -101,6 +99,15 @@ def _collect(cursor: WebhookCursor, endpoints: Sequence[WebhookEndpoint], oldest
     }
     cursor.save(update_fields=["position", "state"])
     return new
+
+
+def _breaker_events(
+    paused: Sequence[Batch], known: set[str], since: datetime, now: datetime
+) -> Iterator[DomainEvent]:
+    """Yield the pauses that the last run did not know, and the ends of those that it did."""
+    resumed = {UUID(pk) for pk in known.difference(str(batch.pk) for batch in paused)}
+    yield from breaker_pause_events([row for row in paused if str(row.pk) not in known], now)
+    yield from breaker_resume_events(resumed, since, now)
 
 
 def _retry_unreadable(

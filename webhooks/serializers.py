@@ -127,8 +127,8 @@ class DeliveryDetailSerializer(DeliverySerializer):
     def get_headers(self, delivery: WebhookDelivery) -> dict[str, str] | None:
         if delivery.last_attempt_at is None:
             return None
-        took = timedelta(milliseconds=delivery.duration_ms or 0)
-        return request_headers(delivery, delivery.last_attempt_at - took)
+        duration = timedelta(milliseconds=delivery.duration_ms or 0)
+        return request_headers(delivery, delivery.last_attempt_at - duration)
 
     @extend_schema_field(AnswerSerializer(allow_null=True))
     def get_answer(self, delivery: WebhookDelivery) -> dict[str, Any] | None:

@@ -8,8 +8,8 @@ from batches.importing.row_validation import Accepted
 from batches.models.recipients import MAX_EXTERNAL_ID_CHARACTERS
 from voiceops.core.time_zones import find_zone
 
-NORTH_AMERICA = "+1"
-MAX_PRIORITY = 1_000_000
+PLUS_ONE = "+1"
+MAX_ROW_PRIORITY = 1_000_000
 
 
 def extras_of(verdict: Accepted, alignment: ColumnAlignment) -> Extras:
@@ -34,7 +34,7 @@ def timezone_of(verdict: Accepted, index: int | None) -> str | None:
     cell = None if index is None else verdict.cells[index]
     if not isinstance(cell, str):
         return None
-    is_north_american = verdict.phone_number.startswith(NORTH_AMERICA)
+    is_north_american = verdict.phone_number.startswith(PLUS_ONE)
     return find_zone(cell, is_north_american=is_north_american)
 
 
@@ -45,4 +45,4 @@ def _priority(cells: list[Any], index: int | None) -> int:
         priority = int(text)
     except ValueError:
         return 0
-    return max(-MAX_PRIORITY, min(priority, MAX_PRIORITY))
+    return max(-MAX_ROW_PRIORITY, min(priority, MAX_ROW_PRIORITY))

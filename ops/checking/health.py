@@ -21,7 +21,7 @@ from ops.checking.metrics import CONTENT_TYPE, render_metrics
 from voiceops.core.remembered import remembered
 
 logger = logging.getLogger(__name__)
-ANSWER_SECONDS = 1.0
+MEMORY_SECONDS = 1.0
 # Load balancers usually allow a probe five seconds; three dependencies must fit into them.
 PROBE_TIMEOUT_SECONDS = 2
 PROBES: dict[str, Callable[[], None]] = {
@@ -63,13 +63,13 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 # Anyone may ask, and as often as they like: within a second, all get the same answer.
-@remembered(seconds=ANSWER_SECONDS)
+@remembered(seconds=MEMORY_SECONDS)
 def probe_all() -> dict[str, str]:
     """Return `ok` or `unreachable` for each of the dependencies."""
     return {name: "ok" if is_reachable(name) else "unreachable" for name in PROBES}
 
 
-@remembered(seconds=ANSWER_SECONDS)
+@remembered(seconds=MEMORY_SECONDS)
 def collect_metrics() -> bytes:
     """Return the metrics in Prometheus' text format."""
     return render_metrics()

@@ -118,7 +118,7 @@ def maximum_end(call: Call) -> datetime | None:
 def is_at_maximum(call: Call, at: datetime) -> bool:
     """Return whether a call that LiveKit ended at `at` had reached its maximum duration.
 
-    LiveKit reports it exactly as a hang-up (`docs/reference/real-livekit.md §2.8`).
+    LiveKit reports it exactly as a hang-up (`docs/reference/real-livekit.md §2.5`).
     """
     if call.direction == Direction.INBOUND or call.dialed_at is None:
         return False

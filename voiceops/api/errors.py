@@ -42,7 +42,7 @@ DEFAULT_DETAILS = {
 }
 
 DATABASE_BUSY = "The database is busy"
-RETRY_SECONDS = 1
+RETRY_AFTER_SECONDS = 1
 
 # Documented type -> message, in the wording of Pydantic v1 (docs/reference/api-contract.md §1).
 MESSAGES = {
@@ -182,7 +182,7 @@ def default_detail(exc: Exception, status: int) -> str | None:
 
 def retry_headers(status: int) -> dict[str, str]:
     """Return the headers that say when to try again, for the statuses that ask for it."""
-    return {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
 
 
 def http_status(exc: Exception) -> int:

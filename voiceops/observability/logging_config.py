@@ -1,12 +1,11 @@
 """Django's LOGGING: one line per entry on stderr, errors to Sentry where there is a DSN."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-APPS = ("accounts", "agents", "batches", "telephony", "voiceops", "webhooks", "worker")
 
-
-def logging_config(*, level: str, sentry_dsn: str) -> dict[str, Any]:
+def logging_config(*, level: str, apps: Sequence[str], sentry_dsn: str) -> dict[str, Any]:
     """Return the configuration; `level` is that of our own apps."""
     # Without a DSN there is no handler, and the SDK is not even imported.
     sentry = (
@@ -25,7 +24,7 @@ def logging_config(*, level: str, sentry_dsn: str) -> dict[str, Any]:
             "level": "INFO" if level == "DEBUG" else level,
         },
         "loggers": {
-            **{app: {"level": level} for app in APPS},
+            **{app: {"level": level} for app in apps},
             "django": {"level": "NOTSET"},
             "django.db.backends": {"level": "INFO"},
             "django.request": {"level": "ERROR"},  # voiceops.requests logs refusals
