@@ -5,8 +5,10 @@ would otherwise switch the check of `Origin` off. Each credential costs one quer
 user or key, the session, the workspace and the role.
 """
 
+from typing import Any
+
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import F, FilteredRelation, Q
+from django.db.models import CharField, F, FilteredRelation, Q, QuerySet, UUIDField
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
@@ -17,6 +19,7 @@ from accounts.auth import api_keys, tokens
 from accounts.auth.principal import Principal, is_last_use_stale
 from accounts.models import ApiKey, Membership, Session, User
 from accounts.roles import Role
+from voiceops.db.compiled_query import CompiledQuery
 
 ACCESS_COOKIE = "access_token"
 
@@ -64,7 +67,7 @@ def authenticate_key(key: str, *, ip: str | None) -> Principal:
     """
     now = timezone.now()
     prefix = api_keys.prefix_of(key)
-    row = _find_key(prefix) if prefix else None
+    row = KEY_QUERY.first(prefix=prefix) if prefix else None
     if not row or not api_keys.matches_hash(key, row.key_hash) or not row.is_usable(now=now, ip=ip):
         raise AuthenticationFailed("Invalid API key")
     # The condition on the old value keeps parallel requests from all writing it.
@@ -116,8 +119,30 @@ def client_ip(request: Request | HttpRequest) -> str | None:
     return request.META.get("REMOTE_ADDR") or None
 
 
-def _find_key(prefix: str) -> ApiKey | None:
-    return ApiKey.unscoped.select_related("workspace", "created_by").filter(prefix=prefix).first()
+def _keys_of_prefix(prefix: Any) -> QuerySet[ApiKey]:
+    return ApiKey.unscoped.select_related("workspace", "created_by").filter(prefix=prefix)
+
+
+def _memberships(user_id: Any, session_id: Any, workspace_id: Any) -> QuerySet[Membership]:
+    """The membership, with its user and workspace, and the session as `login`."""
+    login = FilteredRelation("user__sessions", condition=Q(user__sessions__id=session_id))
+    related = ("user", "workspace", "login")  # a filtered relation is selected like a foreign key
+    rows = Membership.unscoped.annotate(login=login).select_related(*related)
+    return rows.filter(user=user_id, workspace=workspace_id)
+
+
+def _default_memberships(user_id: Any, session_id: Any) -> QuerySet[Membership]:
+    return _memberships(user_id, session_id, F("user__default_workspace_id"))
+
+
+# Every request runs one of these. Each reads the database: what was revoked is refused at once.
+KEY_QUERY = CompiledQuery(_keys_of_prefix, prefix=CharField())
+MEMBERSHIP_QUERY = CompiledQuery(
+    _memberships, user_id=UUIDField(), session_id=UUIDField(), workspace_id=UUIDField()
+)
+DEFAULT_MEMBERSHIP_QUERY = CompiledQuery(
+    _default_memberships, user_id=UUIDField(), session_id=UUIDField()
+)
 
 
 def _load_membership(claims: tokens.Claims, workspace_id: str | None) -> Membership | None:
@@ -125,13 +150,10 @@ def _load_membership(claims: tokens.Claims, workspace_id: str | None) -> Members
 
     Its user and workspace come with it, and the token's session as `login`.
     """
-    wanted = (
-        F("user__default_workspace_id") if workspace_id is None else tokens.as_uuid(workspace_id)
-    )
-    login = FilteredRelation("user__sessions", condition=Q(user__sessions__id=claims.session_id))
-    related = ("user", "workspace", "login")  # a filtered relation is selected like a foreign key
-    rows = Membership.unscoped.annotate(login=login).select_related(*related)
-    return rows.filter(user=claims.user_id, workspace=wanted).first()
+    login = {"user_id": claims.user_id, "session_id": claims.session_id}
+    if workspace_id is None:
+        return DEFAULT_MEMBERSHIP_QUERY.first(**login)
+    return MEMBERSHIP_QUERY.first(**login, workspace_id=tokens.as_uuid(workspace_id))
 
 
 def _session_of(claims: tokens.Claims, user: User, membership: Membership | None) -> Session | None:
