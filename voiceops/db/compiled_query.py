@@ -4,11 +4,11 @@ Django generates the SQL of a queryset anew each time it is read. With a few joi
 than the query itself. A query that every request makes is therefore written once, as a queryset
 with parameters, and its statement is kept:
 
-    FIND_KEY = CompiledQuery(
-        lambda prefix: ApiKey.unscoped.select_related("workspace").filter(prefix=prefix),
-        prefix=models.CharField(),
+    USER_QUERY = CompiledQuery(
+        lambda email: User.objects.select_related("default_workspace").filter(email=email),
+        email=models.EmailField(),
     )
-    key = FIND_KEY.first(prefix="vo_12345678")
+    user = USER_QUERY.first(email="ada@example.com")
 
 Only the statement is kept, never a row: each call reads the database.
 """
