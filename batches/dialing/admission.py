@@ -10,9 +10,9 @@ from django.db.models import QuerySet
 from accounts.models import Workspace
 from batches.dialing.calling_windows import is_open, rules_of
 from batches.dialing.frequency import has_limits, limit_refusal, recent_attempts
-from batches.domain.column_roles import TIMEZONE
 from batches.domain.suppressed_numbers import find_suppressed_targets
 from batches.models import Batch, Recipient
+from batches.models.column_roles import TIMEZONE
 from telephony.dialing.pacing import slot_interval
 from telephony.models import Call
 

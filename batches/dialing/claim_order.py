@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from batches.domain.column_roles import PRIORITY
 from batches.models import Batch, Recipient, RecipientQuerySet
+from batches.models.column_roles import PRIORITY
 
 
 def read_due(

@@ -6,14 +6,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from batches.domain.column_roles import (
-    ALTERNATIVE,
-    EXTERNAL_ID,
-    PRIORITY,
-    ROLES,
-    SINGLE_ROLES,
-    TIMEZONE,
-)
 from batches.domain.spreadsheets import REJECTION_COLUMNS, RESULT_COLUMNS
 from batches.importing.phone_columns import (
     PHONE_LIKE,
@@ -22,6 +14,14 @@ from batches.importing.phone_columns import (
     normalize_name,
 )
 from batches.importing.source import MAX_COLUMNS, UnreadableUpload, require_column_limit
+from batches.models.column_roles import (
+    ALTERNATIVE,
+    EXTERNAL_ID,
+    PRIORITY,
+    ROLES,
+    SINGLE_ROLES,
+    TIMEZONE,
+)
 
 PHONE = "phone_number"
 MAX_LISTED_NAMES = 10
@@ -85,7 +85,12 @@ class Columns:
     def mapping(self) -> dict[str, str | None]:
         """The columns in the form of `column_mapping`, as `read_columns` takes it."""
         mapping: dict[str, str | None] = dict(zip(self.names, self.variables, strict=True))
-        return mapping | self.roles | {self.names[self.phone_index]: PHONE}
+        return without_role_words(mapping) | self.roles | {self.names[self.phone_index]: PHONE}
+
+
+def without_role_words(mapping: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return a mapping without variables that are named like a role: a mapping would mean that."""
+    return {column: meaning for column, meaning in mapping.items() if meaning not in ROLES}
 
 
 def read_columns(

@@ -43,8 +43,13 @@ _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})\Z", re.ASCII)
 _WHOLE_FLOAT = re.compile(r"(\+?\d+)[.,]0*\Z", re.ASCII)
 _QUOTED = re.compile(r'="?([^"]*)"?\Z')
 _SPREADSHEET_ERROR = re.compile(r"#(?:#+|[A-Z/0]+[!?]?)\Z")
-_SEPARATOR = re.compile(r"\s*(?:[/;|&\n\r\u2028]|:::|,(?!,)|\bor\b|\band\b)\s*", re.IGNORECASE)
-_NEXT_INTERNATIONAL = re.compile(r"(?<=\d)\s+(?=\(?\+)")
+# Words that stand between two numbers, in the languages that lists are written in.
+_BETWEEN = "and|or|und|oder|ou|et|y|o|e|of|en|i|lub|ve|veya|и|или|或|和"
+_SEPARATOR = re.compile(
+    rf"\s*(?:[/\\;|&:\n\r\u2028\u2029\u2022\u00b7\u3001]|,(?!,)|\b(?:{_BETWEEN})\b)\s*",
+    re.IGNORECASE,
+)
+_NEXT_INTERNATIONAL = re.compile(r"(?<=[\d)])[^\d+]{0,20}(?<!\()(?=\(?\+)")
 _NUMBER_DIGITS = 6  # a part of a cell with that many digits counts as a number
 _ALPHABETIC = re.compile(r"[^\W\d_]")
 _EMERGENCY_ANYWHERE = frozenset({"112", "911", "999", "000", "110", "113", "115", "118", "119"})
@@ -148,7 +153,7 @@ class PhoneParser:
         if repaired.startswith("00"):
             repaired = "+" + repaired[2:].lstrip(" -.(")
 
-        verdict = self._parse_with_library(repaired)
+        verdict = self._parse_with_library(" ".join(repaired.split()))
         if isinstance(verdict, RefusedNumber):
             return self._parse_between_blanks(text) or verdict
         if repaired != text:
@@ -173,10 +178,11 @@ class PhoneParser:
             (self.parse_plain(" ".join(words[:at])), self.parse_plain(" ".join(words[at:])))
             for at in range(1, len(words))
         )
-        good = [
+        # A dash between them belongs to either, and gives the same two numbers twice.
+        good = {
             ParsedNumber(first, others=(second,)) for first, second in pairs if first and second
-        ]
-        return good[0] if len(good) == 1 else None
+        }
+        return good.pop() if len(good) == 1 else None
 
     def _refuse_non_numbers(self, text: str) -> RefusedNumber | None:
         """Refuse words, several bad numbers in one cell, short and emergency numbers."""
@@ -277,7 +283,7 @@ class PhoneParser:
 def split_numbers(text: str) -> list[str]:
     """Return the parts of a cell that have enough digits to be a number each."""
     parts = [part for part in _SEPARATOR.split(text) if _count_digits(part) >= _NUMBER_DIGITS]
-    # Where only blanks stand between numbers, each begins with its plus.
+    # Whatever else stands between international numbers, each begins with its plus.
     return [
         number.strip()
         for part in parts

@@ -7,7 +7,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from batches.domain.column_roles import ROLES
 from batches.importing.columns import (
     PHONE,
     Columns,
@@ -24,6 +23,7 @@ from batches.importing.json_source import RECIPIENTS_SUFFIX, open_recipients
 from batches.importing.phone_columns import SAMPLE_ROWS
 from batches.importing.source import Line, Source, UnreadableUpload
 from batches.importing.xlsx_source import open_workbook
+from batches.models.column_roles import ROLES
 
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 EMPTY_FILE = (

@@ -9,6 +9,7 @@ from django.db.models import Q
 from accounts.models import Workspace
 from accounts.tenancy import WorkspaceOwned
 from agents.models import Agent, AgentVersion
+from batches.models.column_roles import ROLES
 from telephony.models import PhoneNumber
 from voiceops.core.ids import uuid7
 
@@ -192,12 +193,17 @@ class Batch(WorkspaceOwned):
 
     @property
     def known_mapping(self) -> dict[str, str | None] | None:
-        """The mapping that was given or found for the list; None before the import has read it."""
+        """The mapping that was given or found for the list; None before the import has read it.
+
+        It leaves out variables that are named like a role, because a mapping would mean the role.
+        """
         if self.column_mapping is not None or not self.columns:
             return self.column_mapping
         pairs = zip(self.columns, self.variable_names, strict=False)
         meanings = {
-            column: "phone_number" if variable is None else variable for column, variable in pairs
+            column: "phone_number" if variable is None else variable
+            for column, variable in pairs
+            if variable not in ROLES
         }
         return {**meanings, **self.column_roles}
 

@@ -1,9 +1,10 @@
 """Bodies of callbacks."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from accounts.api.related_fields import WorkspaceRelatedField, WorkspaceSerializer
@@ -15,6 +16,7 @@ from voiceops.api.errors import field_error
 from voiceops.api.serializers import Choice, PageQuery, Phone, Text, Uuid
 
 MAX_REMARK_LENGTH = 2000
+MAX_CALLBACK_DAYS = 36_500
 AT_HELP = "date and time; without an offset by the callee's clock. Answers are UTC"
 
 
@@ -56,7 +58,11 @@ class CallbackSerializer(WorkspaceSerializer):
         if at is not None and at.tzinfo is None:
             number = attrs.get("phone_number") or str(getattr(self.instance, "phone_number", ""))
             recipient = attrs.get("recipient") or getattr(self.instance, "recipient", None)
-            attrs["at"] = self.instant_of(at, number, recipient)
+            at = attrs["at"] = self.instant_of(at, number, recipient)
+        # Calendars end in the year 9999, and a window would be looked for after it.
+        if at is not None and at > timezone.now() + timedelta(days=MAX_CALLBACK_DAYS):
+            text = "expected a time within the next hundred years"
+            raise serializers.ValidationError({"at": field_error("value_error", text).detail})
         return attrs
 
     def instant_of(self, at: datetime, number: str, recipient: Recipient | None) -> datetime:

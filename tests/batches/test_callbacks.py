@@ -109,6 +109,11 @@ def test_a_list_takes_as_many_queries_for_one_row_as_for_three(
         ),
         ({"at": "2099-01-01T10:00:00Z"}, 422, [("recipient_id", "field required")]),
         ({"at": "2020-01-01T10:00:00Z", "to": "+12025550186"}, 400, "at lies in the past"),
+        (
+            {"at": "9999-12-31T23:59:59Z", "to": "+12025550186"},
+            422,
+            [("at", "expected a time within the next hundred years")],
+        ),
     ],
 )
 def test_what_cannot_be_planned_is_refused(

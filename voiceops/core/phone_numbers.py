@@ -28,9 +28,12 @@ INVISIBLE_RANGES = (
     (0x202A, 0x202E),  # embeddings and overrides
     (0x2060, 0x206F),  # word joiner, isolates
     (0x20E3, 0x20E3),  # the frame of a keycap
+    (0x2800, 0x2800),  # Braille blank
+    (0x3164, 0x3164),  # Hangul filler
     (0xFE00, 0xFE0F),  # variation selectors
     (0xFEFF, 0xFEFF),  # byte order mark
-    (0xFFF9, 0xFFFB),  # interlinear annotations
+    (0xFFA0, 0xFFA0),  # half-width Hangul filler
+    (0xFFF9, 0xFFFC),  # interlinear annotations, place of an object
     (0xE0000, 0xE01EF),  # tags, further variation selectors
 )
 _INVISIBLE = dict.fromkeys(
@@ -59,7 +62,8 @@ def to_e164(text: str) -> str:
     A number of a numbering plan that has changed is returned in its new form. Raises Invalid for
     everything else, including extensions and letters.
     """
-    spelling = normalize_spelling(text)
+    # Tabs and line breaks inside a number are blanks, which the library does not know.
+    spelling = " ".join(normalize_spelling(text).split())
     try:
         # The library would also accept letters and extensions, which cannot be dialled as they are.
         is_written = WRITTEN_NUMBER_PATTERN.fullmatch(spelling)

@@ -92,10 +92,21 @@ def test_a_number_in_its_new_form_is_not_changed(number: str) -> None:
         "{}\u00ad",
         "\u00a0{}\u2007",
         "{}\U000e0100",
+        "\u3164{}\uffa0",
+        "\u2800{}\ufffc",
+        "\t{}\x0b",
     ],
 )
 def test_characters_that_nobody_sees_are_no_part_of_a_number(around: str) -> None:
     spelling = around.format("+1 202-555-0103")
+
+    assert PhoneParser().parse(spelling) == ParsedNumber("+12025550103")
+    assert to_e164(spelling) == "+12025550103"
+
+
+@pytest.mark.parametrize("blank", ["\t", "\x0b", "\u2028", "\n", "\u00a0", "\u3000"])
+def test_any_blank_may_stand_inside_a_number(blank: str) -> None:
+    spelling = blank.join(["+1", "202", "555", "0103"])
 
     assert PhoneParser().parse(spelling) == ParsedNumber("+12025550103")
     assert to_e164(spelling) == "+12025550103"

@@ -61,6 +61,21 @@ def test_a_mapping_names_further_numbers_ids_and_priorities(ours: Workspace) -> 
     assert batch.variable_names == [None, None, None, None, "name"]
 
 
+def test_a_column_that_is_only_named_like_a_role_stays_a_variable_when_its_mapping_is_sent_again(
+    ours: Workspace,
+) -> None:
+    listed = "phone,priority,name\n+12025550101,7,Ada\n"
+    first = lists.imported(ours, listed)
+    shown = read_columns(["phone", "priority", "name"]).mapping
+
+    again = lists.imported(ours, listed, column_mapping=first.known_mapping)
+
+    assert first.known_mapping == shown == {"phone": "phone_number", "name": "name"}
+    for batch in (first, again):
+        assert rows_of(batch) == [("+12025550101", None, None, 0)]
+        assert batch.recipients.get().variables_in(batch) == {"priority": "7", "name": "Ada"}
+
+
 def test_json_variables_may_have_a_role(ours: Workspace) -> None:
     sent = [{"phone_number": "+12025550101", "variables": {"id": 17, "name": "Ada"}}]
 

@@ -274,3 +274,22 @@ def _random_number(dice: random.Random, regions: list[str]) -> tuple[str, str | 
     trunk = metadata.national_prefix or ""
     text = dice.choice([f"+{code}{national}", national, trunk + national, f"{code}{national}"])
     return text, dice.choice([region, region, region, dice.choice(regions)])
+
+
+@pytest.mark.parametrize(
+    "between",
+    [" - ", " oder ", " u. ", "•", "、", " y ", " (work) ", "", " privat ", r" \ ", " / home: "],
+)
+def test_whatever_stands_between_two_numbers_the_first_is_called(between: str) -> None:
+    cell = f"+12025550101{between}+12025550151"
+
+    parsed = PhoneParser().parse(cell)
+
+    assert parsed == ParsedNumber("+12025550101", others=("+12025550151",))
+
+
+@pytest.mark.parametrize("between", [" - ", " oder ", " ", " и ", "\n"])
+def test_two_national_numbers_in_a_cell_are_told_apart(between: str) -> None:
+    cell = f"(202) 555-0101{between}(202) 555-0151"
+
+    assert PhoneParser("US").parse(cell) == ParsedNumber("+12025550101", others=("+12025550151",))
