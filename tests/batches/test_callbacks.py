@@ -119,7 +119,7 @@ def test_a_list_takes_as_many_queries_for_one_row_as_for_three(
 def test_what_cannot_be_planned_is_refused(
     ours: Workspace, body: dict[str, Any], status: int, detail: Any
 ) -> None:
-    if status == 400:
+    if "to" in body:
         body = {**body, "agent_id": str(make.agent(ours).pk)}
 
     response = make.client(ours).post("/callbacks", body)
