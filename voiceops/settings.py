@@ -264,8 +264,10 @@ MAX_UPLOAD_CELL_CHARACTERS = env.int("MAX_UPLOAD_CELL_CHARACTERS", default=1024)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=52_428_800)
 MAX_UPLOAD_ROWS = env.int("MAX_UPLOAD_ROWS", default=1_000_000)
 # Places for requests that wait on an outside service or send a long file; a process has 8 threads.
-SLOW_REQUESTS_PER_PROCESS = env.int("SLOW_REQUESTS_PER_PROCESS", default=4)
+SLOW_REQUESTS_PER_PROCESS = env.int("SLOW_REQUESTS_PER_PROCESS", default=5)
 SLOW_REQUESTS_PER_WORKSPACE = env.int("SLOW_REQUESTS_PER_WORKSPACE", default=3)
+# Long lists that a worker process reads at the same time; it has 8 threads for tasks.
+IMPORTS_PER_PROCESS = env.int("IMPORTS_PER_PROCESS", default=4)
 # The limit of bodies without files too, such as lists sent as JSON.
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_UPLOAD_BYTES
 # Uploads always go to disk: the import reads a file, whatever its size.

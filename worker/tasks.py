@@ -6,7 +6,7 @@ names are part of the installed base: a running worker of the previous release m
 
 from celery import shared_task
 
-from batches.services import dispositions, imports, opt_outs, suppression_imports
+from batches.services import dispositions, import_turns, opt_outs
 from voiceops.core import task_queue
 from worker import dispatcher, lifecycle, sweep
 
@@ -29,14 +29,14 @@ def run_dispatcher_task() -> None:
 
 @shared_task(name=task_queue.IMPORT_BATCH)
 def import_batch_task(batch_id: str) -> None:
-    """Import the uploaded list of a batch."""
-    imports.import_batch(batch_id)
+    """Import uploaded lists, this one when its workspace's turn has come."""
+    run_waiting_imports()
 
 
 @shared_task(name=task_queue.IMPORT_SUPPRESSIONS)
 def import_suppressions_task(import_id: str) -> None:
-    """Read a long list of numbers to suppress."""
-    suppression_imports.run_import(import_id)
+    """Read long lists of numbers to suppress, this one when its workspace's turn has come."""
+    run_waiting_imports()
 
 
 @shared_task(name=task_queue.RUN_SWEEP)
@@ -50,3 +50,8 @@ def suppress_opt_outs_task() -> None:
     """Suppress the numbers of callees who asked not to be called again; apply dispositions."""
     opt_outs.suppress_opt_outs()
     dispositions.apply_dispositions()
+
+
+def run_waiting_imports() -> None:
+    """Read waiting lists while there is a place for them and the worker is not shut down."""
+    import_turns.run_waiting_imports(lambda: not dispatcher.stopping.is_set())

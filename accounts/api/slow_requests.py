@@ -4,45 +4,17 @@ Each holds a thread of the web server meanwhile. Without a budget, one workspace
 downloads would take every thread, and everybody's reads would wait behind them.
 """
 
-import threading
-from collections import Counter
 from collections.abc import Callable
-from functools import partial
 
 from django.conf import settings
 
 from voiceops.core.errors import Busy
+from voiceops.core.fair_places import FairPlaces
 
 TOO_MANY_LONG_REQUESTS = "Too many long requests at the same time; try again"
 
 
-class Places:
-    """So many places in this process, and so many of them for one workspace."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.by_workspace: Counter[str] = Counter()
-
-    def try_reserve(self, workspace: str, *, total: int, each: int) -> Callable[[], None] | None:
-        """Return how to give the place back, once; None when there is none."""
-        with self.lock:
-            is_full = self.by_workspace.total() >= total
-            if is_full or self.by_workspace[workspace] >= each:
-                return None
-            self.by_workspace[workspace] += 1
-        return partial(self._give_back, workspace, threading.Lock())
-
-    def _give_back(self, workspace: str, once: threading.Lock) -> None:
-        # A response may be closed twice.
-        if not once.acquire(blocking=False):
-            return
-        with self.lock:
-            self.by_workspace[workspace] -= 1
-            if self.by_workspace[workspace] <= 0:
-                del self.by_workspace[workspace]
-
-
-places = Places()
+places = FairPlaces()
 
 
 def reserve_place(workspace: str) -> Callable[[], None]:

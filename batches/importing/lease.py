@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from batches.models import Batch
 from voiceops.core.clock import database_now
@@ -16,7 +16,6 @@ from voiceops.core.errors import StateForbids
 
 # A chunk takes a tenth of a second to store, on an overloaded machine several seconds.
 LEASE_DURATION = timedelta(seconds=30)
-MAX_OVERDUE_IMPORTS = 50
 
 
 class LostLeaseError(Exception):
@@ -66,11 +65,15 @@ class ImportLease:
             raise LostLeaseError
 
 
-def find_overdue_imports() -> list[UUID]:
-    """Return batches with a list that no process is reading, oldest batch first."""
-    unread = Q(import_lease_expires_at=None) | Q(import_lease_expires_at__lt=database_now())
-    batches = Batch.unscoped.filter(unread).exclude(upload="").order_by("pk")
-    return list(batches.values_list("pk", flat=True)[:MAX_OVERDUE_IMPORTS])
+def unread_batches(now: datetime) -> QuerySet[Batch]:
+    """Batches with a list that no process is reading."""
+    free = Q(import_lease_expires_at=None) | Q(import_lease_expires_at__lt=now)
+    return Batch.unscoped.filter(free).exclude(upload="").order_by("pk")
+
+
+def batches_being_read(now: datetime) -> QuerySet[Batch]:
+    """Batches with a list under a lease."""
+    return Batch.unscoped.filter(import_lease_expires_at__gte=now).exclude(upload="")
 
 
 def begin_append(*, batch: Batch, upload: str, **fields: object) -> None:

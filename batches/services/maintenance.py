@@ -4,15 +4,15 @@ Each function does one bounded round and may run in several processes at once. T
 when and in which order they run.
 """
 
-from batches.dialing import settlement
-from batches.importing.lease import find_overdue_imports
-from batches.services import automatic_start, callbacks, dispositions, opt_outs
-from batches.services.imports import import_batch
-from batches.services.suppression_imports import find_overdue_suppression_imports, run_import
-from voiceops.core import task_queue
-from voiceops.core.clock import database_now
-from voiceops.core.isolation import run_isolated
+from itertools import islice
 
+from batches.dialing import settlement
+from batches.services import automatic_start, callbacks, dispositions, import_turns, opt_outs
+from voiceops.core.clock import database_now
+
+# Each that is enqueued goes on with others, in the order of the workspaces' turns.
+MAX_IMPORTS_ENQUEUED = 20
+MAX_IMPORTS_WITHOUT_BROKER = 50  # per round; the next round goes on
 MAX_SETTLED_CHUNKS = 50  # per round; the next round goes on
 
 
@@ -37,23 +37,17 @@ def start_due_batches() -> None:
 
 
 def enqueue_overdue_imports() -> None:
-    """Enqueue every import that no process is running."""
-    for import_id in find_overdue_suppression_imports():
-        task_queue.enqueue(task_queue.IMPORT_SUPPRESSIONS, import_id=str(import_id))
-    for batch_id in find_overdue_imports():
-        task_queue.enqueue(task_queue.IMPORT_BATCH, batch_id=str(batch_id))
+    """Wake workers for imports that no process is running, the oldest of each workspace."""
+    for waiting in islice(import_turns.find_waiting_imports(), MAX_IMPORTS_ENQUEUED):
+        waiting.enqueue()
 
 
 def import_overdue_without_broker() -> None:
     """Run overdue imports in this thread for as long as the broker does not accept them."""
-    for import_id in find_overdue_suppression_imports():
-        if task_queue.enqueue(task_queue.IMPORT_SUPPRESSIONS, import_id=str(import_id)):
+    for _ in range(MAX_IMPORTS_WITHOUT_BROKER):
+        waiting = next(import_turns.find_waiting_imports(), None)
+        if waiting is None or waiting.enqueue() or not import_turns.run_next_import():
             return
-        run_isolated(run_import, import_id)
-    for batch_id in find_overdue_imports():
-        if task_queue.enqueue(task_queue.IMPORT_BATCH, batch_id=str(batch_id)):
-            return
-        run_isolated(import_batch, batch_id)
 
 
 def mark_recipients_in_call() -> None:

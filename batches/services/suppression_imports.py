@@ -9,14 +9,14 @@ import logging
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from accounts import audit
 from accounts.auth.principal import Principal
@@ -37,7 +37,6 @@ MAX_ROWS_AT_ONCE = 20_000  # read while the client waits
 MAX_REPORTED_REJECTIONS = 1_000  # further ones are only counted
 SUPPRESSION_CHUNK_ROWS = 200
 SUPPRESSION_LEASE = timedelta(minutes=2)
-MAX_OVERDUE_SUPPRESSION_IMPORTS = 20
 MIN_PAUSE_SECONDS = 0.01
 FILE_IS_GONE = "The uploaded file is gone: upload it again."
 Status = SuppressionImport.Status
@@ -98,11 +97,15 @@ def run_import(import_id: UUID | str) -> None:
     _finish(job, error)
 
 
-def find_overdue_suppression_imports() -> list[UUID]:
-    """Return the imports that no process is running, oldest first."""
-    free = Q(lease_expires_at=None) | Q(lease_expires_at__lt=database_now())
-    waiting = SuppressionImport.unscoped.filter(free, status__in=Status.open()).order_by("pk")
-    return list(waiting.values_list("pk", flat=True)[:MAX_OVERDUE_SUPPRESSION_IMPORTS])
+def unread_imports(now: datetime) -> QuerySet[SuppressionImport]:
+    """Imports that no process is running."""
+    free = Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)
+    return SuppressionImport.unscoped.filter(free, status__in=Status.open()).order_by("pk")
+
+
+def running_imports(now: datetime) -> QuerySet[SuppressionImport]:
+    """Imports under a lease."""
+    return SuppressionImport.unscoped.filter(status__in=Status.open(), lease_expires_at__gte=now)
 
 
 class _LostLeaseError(Exception):

@@ -12,9 +12,9 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from accounts.api.slow_requests import Places
 from batches.models import Batch
 from batches.reporting.progress import progress_of
+from voiceops.core.fair_places import FairPlaces
 
 EVENT_INTERVAL_SECONDS = 1.0
 # A long list is counted less often, so that counting takes a sixth of a thread's time at most.
@@ -27,7 +27,7 @@ MAX_STREAMS = 3
 MAX_STREAMS_PER_WORKSPACE = 2
 # In the first event's block: clients were seen to stumble over a block without data.
 RETRY_LINE = b"retry: 2000\n"
-stream_places = Places()
+stream_places = FairPlaces()
 
 
 def wants_events(request: Request) -> bool:

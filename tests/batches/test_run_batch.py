@@ -13,10 +13,10 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from accounts.models import Workspace
-from batches.importing.lease import find_overdue_imports
 from batches.models import Batch
 from batches.services.imports import import_batch
 from tests import make
+from tests.batches.importing import lists
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def importing_worker() -> Iterator[None]:
 
     def work() -> None:
         while not stopped.is_set():
-            for batch_id in find_overdue_imports():
+            for batch_id in lists.unread():
                 import_batch(batch_id)
             time.sleep(0.05)
         connections.close_all()

@@ -7,7 +7,7 @@ import pytest
 from accounts.models import Workspace
 from batches.importing.lease import begin_append
 from batches.models import Batch
-from batches.services import maintenance
+from batches.services import import_turns, maintenance
 from tests.batches.importing import lists
 from voiceops.core import task_queue
 from worker import dispatcher, sweep
@@ -42,7 +42,7 @@ def test_dispatcher_is_started_although_overdue_imports_cannot_be_found(
         return True
 
     monkeypatch.setattr(sweep, "ROUNDS", ())
-    monkeypatch.setattr(maintenance, "find_overdue_imports", fails)
+    monkeypatch.setattr(import_turns, "find_waiting_imports", fails)
     monkeypatch.setattr(dispatcher, "has_work", lambda: True)
     monkeypatch.setattr(task_queue, "enqueue", enqueue)
 

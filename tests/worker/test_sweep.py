@@ -23,6 +23,7 @@ ROUNDS = [
     "mark_recipients_in_call",
     "settle_ended_calls",
     "apply_dispositions",
+    "follow_callbacks",
     "complete_batches",
     "clean_provisioning",
 ]

@@ -6,14 +6,17 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
 from accounts.models import Workspace
 from agents.models import Agent, AgentVersion
 from batches.importing.json_source import RECIPIENTS_SUFFIX, write_recipients
+from batches.importing.lease import unread_batches
 from batches.models import Batch, Recipient, RejectedRow
 from batches.services.imports import import_batch
+from voiceops.core.clock import database_now
 from voiceops.core.ids import uuid7
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "lists"
@@ -88,6 +91,11 @@ def imported(
     import_batch(made.pk)
     made.refresh_from_db()
     return made
+
+
+def unread() -> list[UUID]:
+    """Batches with a list that no process is reading."""
+    return [batch.pk for batch in unread_batches(database_now())]
 
 
 def recipients(of: Batch) -> list[tuple[int, str, str, str | None]]:

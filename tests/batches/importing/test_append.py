@@ -4,7 +4,7 @@ from uuid import UUID
 import pytest
 
 from accounts.models import Workspace
-from batches.importing.lease import begin_append, find_overdue_imports
+from batches.importing.lease import begin_append
 from batches.models import Batch, Recipient
 from batches.services.imports import import_batch
 from tests.batches.importing import lists
@@ -73,7 +73,7 @@ def test_import_that_dies_before_its_last_commit_is_repeated(
     Batch.unscoped.filter(pk=batch.pk).update(
         import_lease_expires_at=database_now() - timedelta(seconds=1)
     )
-    overdue = find_overdue_imports()
+    overdue = lists.unread()
     import_batch(batch.pk)
 
     batch.refresh_from_db()

@@ -10,7 +10,6 @@ from django.utils import timezone
 from accounts.models import Workspace
 from batches.importing import import_job
 from batches.importing.chunk_writer import ChunkWriter
-from batches.importing.lease import find_overdue_imports
 from batches.importing.row_validation import Verdict
 from batches.models import Batch, Recipient, RejectedRow, Suppression
 from batches.services.imports import import_batch
@@ -246,7 +245,7 @@ def test_list_under_lease_is_left_alone(ours: Workspace) -> None:
     import_batch(batch.pk)
 
     assert lists.recipients(batch) == []
-    assert find_overdue_imports() == []
+    assert lists.unread() == []
 
 
 def test_list_without_a_valid_lease_is_overdue(ours: Workspace) -> None:
@@ -256,7 +255,7 @@ def test_list_without_a_valid_lease_is_overdue(ours: Workspace) -> None:
     )
     lists.imported(ours, "phone\n+12025550186\n")
 
-    found = find_overdue_imports()
+    found = lists.unread()
 
     assert found == [waiting.pk, dead.pk]
 

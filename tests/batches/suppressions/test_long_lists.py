@@ -14,9 +14,10 @@ from django.utils import timezone
 from accounts.models import Workspace
 from batches.models import SuppressionImport
 from batches.services import suppression_imports
-from batches.services.suppression_imports import find_overdue_suppression_imports, run_import
+from batches.services.suppression_imports import run_import, unread_imports
 from batches.services.uploads import stored_paths
 from tests import make
+from voiceops.core.clock import database_now
 
 
 @pytest.fixture(autouse=True)
@@ -108,10 +109,10 @@ def test_an_import_that_was_killed_goes_on_where_it_stopped(
     monkeypatch.setattr(suppression_imports, "_merge", die)
     with pytest.raises(KeyboardInterrupt):
         run_import(job_id)
-    assert find_overdue_suppression_imports() == []  # its lease has not expired yet
+    assert list(unread_imports(database_now())) == []  # its lease has not expired yet
     expired = timezone.now() - timedelta(seconds=1)
     SuppressionImport.unscoped.update(lease_expires_at=expired)
-    assert [str(pk) for pk in find_overdue_suppression_imports()] == [job_id]
+    assert [str(job.pk) for job in unread_imports(database_now())] == [job_id]
     run_import(job_id)
 
     job = SuppressionImport.unscoped.get()
