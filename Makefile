@@ -5,6 +5,10 @@ NEEDS_PYTHON = $(if $(PYTHON),,$(error Python is not installed. Fix it with: sud
 PY := .venv/bin/python
 RUNTIME := .venv/.installed-requirements.txt
 DEV := .venv/.installed-requirements-dev.txt
+# The benchmark's peer is no part of the product, so it has packages of its own.
+PEER_VENV := benchmarks/peer_fastapi/.venv
+PEER_FLAGS := -q --no-deps --require-hashes -r benchmarks/peer_fastapi/requirements.txt
+PEER := $(PEER_VENV)/.installed-requirements.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve test check check-format check-lint check-types check-imports check-migrations check-deploy drill drill-all bench-import bench-results bench-dial bench-pace bench-api docs lock sbom
@@ -67,15 +71,15 @@ bench-dial: $(DEV) ## measure calls per second, against a loop that only sends t
 bench-pace: $(DEV) ## measure how exactly limits are kept, and how long small lists wait beside a large one
 	@$(PY) manage.py bench_pace $(ARGS)
 
-bench-api: $(DEV) ## measure lists of the API, against their queries alone
-	@$(PY) manage.py bench_api $(ARGS)
+bench-api: $(DEV) $(PEER) ## measure the API beside a FastAPI program on the same rows [ROWS= ROUNDS=]
+	@$(PY) manage.py bench_api $(if $(ROWS),--rows "$(ROWS)") $(if $(ROUNDS),--rounds "$(ROUNDS)") $(ARGS)
 
 docs: $(DEV) ## write the code's tables (state machines, evidence, time zones of numbers) into the documentation
 	@$(PY) manage.py document_transitions
 	@$(PY) manage.py document_number_zones
 
 lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes
-	@for name in requirements requirements-dev; do .venv/bin/uv pip compile --universal --python-version 3.11 \
+	@for name in requirements requirements-dev benchmarks/peer_fastapi/requirements; do .venv/bin/uv pip compile --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links -q $$name.in -o $$name.txt || exit 1; done
 
 # The lock lists packages without a tree, so the tool warns that the dependency graph is incomplete.
@@ -85,6 +89,12 @@ sbom: $(DEV) ## list the components of a release, as CycloneDX on standard outpu
 $(RUNTIME): requirements.txt
 	@$(NEEDS_PYTHON)
 	@$(PYTHON) ops/bootstrap.py $<
+	@touch $@
+
+$(PEER): benchmarks/peer_fastapi/requirements.txt | $(DEV)
+	@$(PYTHON) -m venv --clear --without-pip $(PEER_VENV)
+	@.venv/bin/uv pip install $(PEER_FLAGS) --python $(PEER_VENV)/bin/python 2>/dev/null || \
+		$(PY) -m pip --python $(PEER_VENV)/bin/python install $(PEER_FLAGS)
 	@touch $@
 
 $(DEV): requirements-dev.txt

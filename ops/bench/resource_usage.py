@@ -3,7 +3,9 @@
 import os
 import resource
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from django.db.backends.signals import connection_created
 CLOCK_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 BYTES_PER_MEGABYTE = 1 << 20
 # Fields of /proc/PID/stat after the name: utime, stime, and those of ended children.
+PARENT_FIELD = 1
 CPU_FIELDS = (11, 12, 13, 14)
 
 
@@ -63,14 +66,63 @@ def current_megabytes() -> float:
 
 def cpu_seconds_of(name: str) -> float:
     """CPU time of all processes of that name and of their ended children (Linux; elsewhere 0)."""
-    ticks = 0
+    return sum(each.cpu_seconds for each in _processes() if each.name == name)
+
+
+def cpu_seconds_of_tree(pid: int) -> float:
+    """CPU time of a process, its descendants, and those of them that have ended (Linux)."""
+    return sum(each.cpu_seconds for each in _tree_of(pid))
+
+
+def shared_megabytes_of_tree(pid: int) -> float:
+    """Memory of a process and its descendants; a page that several share is counted once (PSS)."""
+    return sum(_proportional_megabytes(each.pid) for each in _tree_of(pid))
+
+
+def parent_of(pid: int) -> int:
+    """The process that started this one (Linux)."""
+    return _read_process(Path(f"/proc/{pid}/stat")).parent
+
+
+@dataclass(frozen=True)
+class _Process:
+    pid: int
+    name: str
+    parent: int
+    cpu_seconds: float
+
+
+def _processes() -> Iterator[_Process]:
+    """Every process of the machine (Linux; elsewhere none)."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            text = stat.read_text()
-        except OSError:
-            continue  # the process ended meanwhile
-        # The name is in parentheses, and may itself contain spaces and parentheses.
-        if text[text.index("(") + 1 : text.rindex(")")] == name:
-            fields = text[text.rindex(")") + 2 :].split()
-            ticks += sum(int(fields[index]) for index in CPU_FIELDS)
-    return ticks / CLOCK_TICKS_PER_SECOND
+        # A process may end meanwhile.
+        with suppress(OSError):
+            yield _read_process(stat)
+
+
+def _read_process(stat: Path) -> _Process:
+    """Raises OSError when the process has ended."""
+    text = stat.read_text()
+    # The name is in parentheses, and may itself contain spaces and parentheses.
+    fields = text[text.rindex(")") + 2 :].split()
+    return _Process(
+        pid=int(stat.parent.name),
+        name=text[text.index("(") + 1 : text.rindex(")")],
+        parent=int(fields[PARENT_FIELD]),
+        cpu_seconds=sum(int(fields[index]) for index in CPU_FIELDS) / CLOCK_TICKS_PER_SECOND,
+    )
+
+
+def _tree_of(pid: int) -> list[_Process]:
+    found = list(_processes())
+    tree = [each for each in found if each.pid == pid]
+    # The list grows while it is read: each process adds its children.
+    for member in tree:
+        tree += [each for each in found if each.parent == member.pid]
+    return tree
+
+
+def _proportional_megabytes(pid: int) -> float:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    kilobytes = next(line.split()[1] for line in rollup.splitlines() if line.startswith("Pss:"))
+    return int(kilobytes) / 1024

@@ -98,7 +98,7 @@ def _sandbox() -> Service:
         (*command, "--webhook-exclude", "track_published"),
         _log("sandbox"),
         settings.BASE_DIR,
-        ready=partial(_accepts_connections, port),
+        ready=partial(accepts_connections, port),
         stops_last=True,
     )
 
@@ -128,7 +128,8 @@ def _log(name: str) -> Path:
     return Path(settings.DATA_DIR / "logs" / f"{name}.log")
 
 
-def _accepts_connections(port: int) -> bool:
+def accepts_connections(port: int) -> bool:
+    """Whether something listens on the port of this machine."""
     try:
         socket.create_connection((HOST, port), timeout=READY_TIMEOUT_SECONDS).close()
     except OSError:

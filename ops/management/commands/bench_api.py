@@ -1,106 +1,80 @@
-"""`manage.py bench_api`: how much slower is the API than its queries?"""
+"""`manage.py bench_api`: how fast is the API, beside a good FastAPI program on the same rows?"""
 
-import statistics
 import sys
-import time
 from argparse import ArgumentParser
-from collections.abc import Callable
-from functools import partial
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.test import Client
 
-from accounts.auth import api_keys
-from accounts.models import ApiKey, Workspace
-from accounts.roles import Role
-from ops.bench.api_reading import (
-    PROMISED_REQUESTS,
-    prepare_calls,
-    read_bare_page,
-    request_paths,
-)
-from ops.bench.rerun import given_postgres_url, is_rerun, rerun_isolated
+from ops.bench.api_bodies import compare_bodies
+from ops.bench.api_comparison import Comparison, missed_goals, report_lines
+from ops.bench.api_load import Load, measure_load, require_wrk
+from ops.bench.api_requests import SCENARIOS, requests_of
+from ops.bench.api_rows import ApiRows, prepare_rows
+from ops.bench.api_servers import SIDES, Server, database_pid, running_servers
+from ops.bench.rerun import is_rerun, rerun_isolated
+from ops.bench.resource_usage import shared_megabytes_of_tree
 from ops.new_secrets import new_secrets
 
-MIN_RATIO_TO_BARE_QUERY = 0.2
-WARM_UP_ROUNDS = 3
+# As behind a proxy that ends TLS on the same machine.
+SERVED_SETTINGS = {
+    "DEBUG": "0",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "PUBLIC_URL": "https://localhost",
+    "TRUSTED_PROXIES": "127.0.0.1",
+}
 
 
 class Command(BaseCommand):
     help = (
-        "Reads lists of calls through the whole stack (key, workspace, filters, exact total, "
-        "JSON), and the same rows with the bare query, in one run. Prints requests per second and "
-        "their ratio. Uses DATABASE_URL when it names PostgreSQL, else a server of its own."
+        "Serves one PostgreSQL of its own with our web server and with benchmarks/peer_fastapi, "
+        "checks that both answer the same bodies, loads both in turn with wrk, and prints ratios. "
+        "Exits 1 when a goal of ops/bench/api_requests.py is missed."
     )
+
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--calls", type=int, default=100_000, help="rows in the workspace")
-        parser.add_argument("--rounds", type=int, default=60, help="times each request is made")
+        parser.add_argument("--rows", type=int, default=100_000, help="calls, and recipients")
+        parser.add_argument("--rounds", type=int, default=5, help="runs of each request and side")
+        parser.add_argument("--seconds", type=int, default=2, help="length of one run")
 
     def handle(self, **options: Any) -> None:
-        if is_rerun():
-            self.measure(options["calls"], options["rounds"])
-        else:
-            environment = {**new_secrets(), "ALLOWED_HOSTS": "testserver", "LOG_LEVEL": "WARNING"}
-            sys.exit(rerun_isolated(environment, database_url=given_postgres_url()))
-
-    def measure(self, calls: int, rounds: int) -> None:
-        """Print the figures. Raises CommandError when a promised request is too slow."""
+        if not is_rerun():
+            require_wrk()
+            sys.exit(rerun_isolated({**new_secrets(), **SERVED_SETTINGS}))
         call_command("migrate", verbosity=0, interactive=False)
-        workspace = prepare_calls(calls)
-        client = make_client(workspace)
-        # The bare query serializes too: what is compared is everything around query and JSON.
-        bare = median_milliseconds(lambda: orjson.dumps(read_bare_page(workspace)), rounds)
-        slow = []
-        for name, path in request_paths(workspace).items():
-            milliseconds = median_milliseconds(partial(request_page, client, path), rounds)
-            ratio = bare / milliseconds
-            self.print_request(name, milliseconds, ratio)
-            if name in PROMISED_REQUESTS and ratio < MIN_RATIO_TO_BARE_QUERY:
-                slow.append(name)
-        if slow:
-            raise CommandError(
-                f"Slower than {MIN_RATIO_TO_BARE_QUERY} of the bare query: {', '.join(slow)}"
-            )
+        self.stdout.write(f"Creating {options['rows']:,} calls and recipients")
+        rows = prepare_rows(options["rows"])
+        with running_servers() as servers:
+            self.measure(servers, rows, rounds=options["rounds"], seconds=options["seconds"])
 
-    def print_request(self, name: str, milliseconds: float, ratio: float) -> None:
-        self.stdout.write(
-            f"  {name:28} {1000 / milliseconds:8.0f} requests/s, {milliseconds:6.2f} ms, "
-            f"{ratio:.2f} of the bare query"
-        )
-        self.stdout.write(f"figure ratio_{name} {ratio:.3f}")
-
-
-def make_client(workspace: Workspace) -> Client:
-    """A client with an API key of the workspace."""
-    new = api_keys.generate_key()
-    ApiKey.unscoped.create(
-        workspace=workspace,
-        name="Bench",
-        role=Role.MEMBER,
-        prefix=new.prefix,
-        key_hash=new.key_hash,
-    )
-    return Client(headers={"X-API-Key": new.key, "X-Forwarded-Proto": "https"})
-
-
-def request_page(client: Client, path: str) -> None:
-    """Raises CommandError when the response is not 200."""
-    response = client.get(path)
-    if response.status_code != 200:
-        raise CommandError(f"{path} answered {response.status_code}: {response.content[:200]!r}")
-
-
-def median_milliseconds(work: Callable[[], object], rounds: int) -> float:
-    """The median of `rounds` runs, after a few to warm up."""
-    for _ in range(WARM_UP_ROUNDS):
-        work()
-    times = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        work()
-        times.append(1000 * (time.perf_counter() - began))
-    return statistics.median(times)
+    def measure(
+        self, servers: Mapping[str, Server], rows: ApiRows, *, rounds: int, seconds: int
+    ) -> None:
+        """Print the table. Raises CommandError for different answers and missed goals."""
+        for scenario in SCENARIOS:
+            compare_bodies(servers, scenario, requests_of(scenario, rows), rows.issue_token())
+        self.stdout.write("Both answer the same bodies")
+        loads: dict[str, dict[str, list[Load]]] = defaultdict(lambda: defaultdict(list))
+        database = database_pid()
+        for number in range(rounds):
+            self.stdout.write(f"Round {number + 1} of {rounds}")
+            # What runs second may find warmer caches, so the sides take turns.
+            order = SIDES if number % 2 else SIDES[::-1]
+            for scenario in SCENARIOS:
+                requests = requests_of(scenario, rows)
+                for side in order:
+                    load = measure_load(
+                        servers[side], database, requests, rows.issue_token(), seconds
+                    )
+                    loads[scenario.name][side].append(load)
+        comparisons = [Comparison(name, by_side) for name, by_side in loads.items()]
+        memory = {side: shared_megabytes_of_tree(servers[side].pid) for side in SIDES}
+        for line in report_lines(comparisons, memory):
+            self.stdout.write(line)
+        if missed := missed_goals(comparisons, memory):
+            raise CommandError(f"Below the goal: {', '.join(missed)}")

@@ -1,0 +1,1 @@
+"""What VoiceOps is measured against."""
