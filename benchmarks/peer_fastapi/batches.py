@@ -23,12 +23,12 @@ from benchmarks.peer_fastapi.tables import Batch, Call, PhoneNumber, Recipient, 
 
 router = APIRouter(prefix="/batches")
 
-STATUSES = (
+RECIPIENT_STATUSES = (
     *("pending", "dialing", "in_call", "retrying", "completed", "failed", "skipped"),
     *("cancelled", "review"),
 )
 # Those of the batch that an answer has as they are stored.
-PLAIN_FIELDS = [
+STORED_BATCH_FIELDS = [
     name
     for name in BatchBody.model_fields
     if name not in ("calls_per_second", "max_concurrent_calls", "column_mapping", "counts")
@@ -54,7 +54,7 @@ async def count_recipients(
         found[batch_id][status] = count
     counts = {}
     for batch in batches:
-        by_status = {status: found[batch.id].get(status, 0) for status in STATUSES}
+        by_status = {status: found[batch.id].get(status, 0) for status in RECIPIENT_STATUSES}
         total = sum(by_status.values())
         counts[batch.id] = {"total": total, **by_status, "rejected": batch.rejected_count}
     return counts
@@ -71,7 +71,7 @@ def known_mapping(batch: Batch) -> dict[str, str | None] | None:
 def build_batch(row: Any, counts: dict[uuid.UUID, Counts]) -> BatchBody:
     batch, pace, at_once = row
     return BatchBody(
-        **{name: getattr(batch, name) for name in PLAIN_FIELDS},
+        **{name: getattr(batch, name) for name in STORED_BATCH_FIELDS},
         column_mapping=known_mapping(batch),
         calls_per_second=pace if batch.calls_per_second is None else batch.calls_per_second,
         max_concurrent_calls=(

@@ -17,7 +17,7 @@ from benchmarks.peer_fastapi.paging import (
     read_page,
 )
 from benchmarks.peer_fastapi.tables import (
-    LISTED,
+    IS_LISTED,
     Agent,
     AgentVersion,
     AuditEntry,
@@ -42,7 +42,7 @@ STATUS_OF_STAGE = {
     "in_progress": "in_progress",
     "ended": "ended",
 }
-COLUMNS = (
+CALL_VALUES = (
     *(Call.id, Call.direction, Call.from_number, Call.to_number, Call.agent_id),
     AgentVersion.number.label("agent_version"),
     *(Call.batch_id, Call.recipient_id, Call.attempt, Call.stage, Call.outcome, Call.end_reason),
@@ -54,7 +54,7 @@ COLUMNS = (
 
 
 def select_calls() -> Select[Any]:
-    return select(*COLUMNS).outerjoin(AgentVersion, AgentVersion.id == Call.agent_version_id)
+    return select(*CALL_VALUES).outerjoin(AgentVersion, AgentVersion.id == Call.agent_version_id)
 
 
 def build_call(row: Row[Any]) -> CallBody:
@@ -68,7 +68,7 @@ def build_call(row: Row[Any]) -> CallBody:
 
 async def require_call(session: SessionOfRequest, caller: Caller, call_id: uuid.UUID) -> None:
     """Raises HTTPException (404)."""
-    query = select(Call.id).where(Call.workspace_id == caller.workspace_id, LISTED)
+    query = select(Call.id).where(Call.workspace_id == caller.workspace_id, IS_LISTED)
     if await session.scalar(query.where(Call.id == call_id)) is None:
         raise HTTPException(404, "Call not found")
 
@@ -81,7 +81,7 @@ async def list_calls(
     page: PageNumber = 1,
     page_size: PageSize = 50,
 ) -> Page[CallBody]:
-    conditions = [Call.workspace_id == caller.workspace_id, LISTED]
+    conditions = [Call.workspace_id == caller.workspace_id, IS_LISTED]
     if outcome is not None:
         conditions.append(Call.outcome == outcome)
     total = await count_rows(session, *conditions)
@@ -96,7 +96,7 @@ async def get_call(
 ) -> CallBody:
     """Raises HTTPException (404)."""
     query = select_calls().where(
-        Call.workspace_id == caller.workspace_id, LISTED, Call.id == call_id
+        Call.workspace_id == caller.workspace_id, IS_LISTED, Call.id == call_id
     )
     row = (await session.execute(query)).first()
     if row is None:

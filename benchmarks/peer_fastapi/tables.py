@@ -169,7 +169,7 @@ class Call(Table):
 
 
 # A batch's attempt that was never sent is not listed. The lists' indexes hold the other rows alone.
-LISTED = or_(Call.batch_id.is_(None), Call.dialed_at.is_not(None))
+IS_LISTED = or_(Call.batch_id.is_(None), Call.dialed_at.is_not(None))
 
 
 class CallEvent(Table):

@@ -15,7 +15,7 @@ from telephony.models import Call, CallEvent
 
 COMPARED_REQUESTS = 3  # of each scenario, first, middle and last
 WRITTEN_TABLES = (Call, CallEvent, AuditEntry)
-TIMEOUT_SECONDS = 30
+HTTP_TIMEOUT_SECONDS = 30
 ABSENT = "(absent)"
 
 
@@ -86,7 +86,9 @@ def _send(server: Server, request: ApiRequest, token: str, *, serial: int = 0) -
         "X-Forwarded-Proto": "https",
     }
     body = request.body.replace(SERIAL, str(serial)) or None
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=TIMEOUT_SECONDS)
+    connection = http.client.HTTPConnection(
+        urlsplit(server.url).netloc, timeout=HTTP_TIMEOUT_SECONDS
+    )
     try:
         connection.request(request.method, request.path, body, headers)
         response = connection.getresponse()

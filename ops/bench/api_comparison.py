@@ -10,7 +10,7 @@ from ops.bench.api_load import Load
 from ops.bench.api_requests import GOALS, MAX_MEMORY_RATIO
 from ops.bench.api_servers import OURS, PEER
 
-COLUMNS = (
+TABLE_HEAD = (
     "| request | ratio (spread) | goal | requests/s | p50 ms | p99 ms | app CPU ms | DB CPU ms |",
     "|---|---|---|---|---|---|---|---|",
 )
@@ -77,7 +77,7 @@ class Comparison:
 
 def report_lines(comparisons: Sequence[Comparison], memory: Mapping[str, float]) -> Iterator[str]:
     """The table, ours / peer in every cell, and a line for each figure."""
-    yield from COLUMNS
+    yield from TABLE_HEAD
     for comparison in comparisons:
         yield comparison.row()
     yield (

@@ -7,7 +7,7 @@ from itertools import islice
 
 from ops.bench.api_rows import ApiRows
 
-PAGE_ROWS = 50
+ROWS_PER_PAGE = 50
 REQUESTS_PER_SCENARIO = 100  # different ones, sent in turn
 SERIAL = "$SERIAL"  # a number that the load generator counts up, so that every change is one
 # Least share of the peer's requests per second, the median of all rounds.
@@ -94,7 +94,7 @@ def requests_of(scenario: Scenario, rows: ApiRows) -> list[ApiRequest]:
 
 
 def _names(rows: ApiRows) -> Iterator[dict[str, str]]:
-    pages = max(4, rows.rows // PAGE_ROWS)
+    pages = max(4, rows.rows // ROWS_PER_PAGE)
     fixed = {
         "{agent}": str(rows.agent.pk),
         "{list}": str(rows.long_batch.pk),

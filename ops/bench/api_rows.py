@@ -33,7 +33,7 @@ FILLED_TABLES = (Call, CallEvent, Turn, Batch, Recipient, Suppression)
 SERIES = "generate_series(1, %s) n"
 # Ids that sort by number as those of uuid7 sort by time: milliseconds, version 7, the number.
 ID_OF_ROW = "(lpad(to_hex(%d + n), 12, '0') || '7000' || '%s' || lpad(to_hex(n), 12, '0'))::uuid"
-CALL_DIFFERENCES = {
+CALL_VALUES_OF_ROW = {
     "room": "'vo-' || n",
     "outcome": ("(array['answered', 'no_answer', 'busy', 'answered', 'voicemail'])[1 + mod(n, 5)]"),
     "to_number": "'+1202' || lpad((5550000 + n)::text, 7, '0')",
@@ -44,7 +44,7 @@ CALL_DIFFERENCES = {
     ),
     "ended_at": "t.dialed_at + n * interval '1.0002 seconds'",
 }
-RECIPIENT_DIFFERENCES = {
+RECIPIENT_VALUES_OF_ROW = {
     "row_number": "n",
     "phone_number": "'+1202' || lpad((5550000 + n)::text, 7, '0')",
     "values": "jsonb_build_array('+1202' || (5550000 + n), 'Ada ' || n, 'Rome')",
@@ -191,8 +191,8 @@ def _fill_long_batch(batch: Batch, number: PhoneNumber, now: datetime, rows: int
         dialed_at=now, settled_at=now, sip_status_code=200, sip_status="OK",
         end_reason="callee_hung_up", hung_up_by="callee",
     )  # fmt: skip
-    _copy(recipient, {"id": recipient_id, **RECIPIENT_DIFFERENCES}, rows)
-    _copy(call, {"id": call_id, "recipient_id": recipient_id, **CALL_DIFFERENCES}, rows)
+    _copy(recipient, {"id": recipient_id, **RECIPIENT_VALUES_OF_ROW}, rows)
+    _copy(call, {"id": call_id, "recipient_id": recipient_id, **CALL_VALUES_OF_ROW}, rows)
 
 
 def _create_suppressions(workspace: Workspace, now: datetime, rows: int) -> None:

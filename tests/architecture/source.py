@@ -18,13 +18,16 @@ APPS = (
     "webhooks",
     "worker",
 )
+# Those, and what they are measured against.
+PROGRAMS = (*APPS, "benchmarks")
+SKIPPED = {"migrations", ".venv"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def sources(*folders: str) -> list[Path]:
-    """The Python files below `folders`, without migrations."""
+    """The Python files below `folders`, without migrations and installed packages."""
     found = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    return sorted(path for path in found if "migrations" not in path.parts)
+    return sorted(path for path in found if SKIPPED.isdisjoint(path.relative_to(ROOT).parts))
 
 
 def name_of(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.architecture.source import (
-    APPS,
+    PROGRAMS,
     ROOT,
     Function,
     functions,
@@ -58,7 +58,7 @@ def identifiers(path: Path) -> Iterator[tuple[str, int]]:
 def test_retired_words_are_gone_from_identifiers() -> None:
     retired = retired_words()
     found: dict[str, list[str]] = defaultdict(list)
-    for path in sources(*APPS):
+    for path in sources(*PROGRAMS):
         for name, line in identifiers(path):
             if not retired.isdisjoint(words_of(name)) and name not in ALLOWED:
                 found[name].append(f"{name_of(path)}:{line}")
@@ -71,7 +71,7 @@ def test_the_glossary_retires_words() -> None:
 
 
 def test_few_identifiers_keep_a_retired_word() -> None:
-    defined = {name for path in sources(*APPS) for name, _ in identifiers(path)}
+    defined = {name for path in sources(*PROGRAMS) for name, _ in identifiers(path)}
 
     assert len(ALLOWED) <= MAX_ALLOWED
     assert ALLOWED.keys() <= defined
@@ -93,7 +93,7 @@ def public_constants(path: Path) -> Iterator[tuple[str, str]]:
 
 def test_a_constant_has_one_value() -> None:
     values: dict[str, dict[str, str]] = defaultdict(dict)
-    for path in sources(*APPS):
+    for path in sources(*PROGRAMS):
         for name, value in public_constants(path):
             values[name][name_of(path)] = value
 
@@ -104,7 +104,7 @@ def own_errors() -> frozenset[str]:
     """Exceptions of ours, and functions that are declared to return one."""
     bases = {
         node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
-        for path in sources(*APPS)
+        for path in sources(*PROGRAMS)
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.ClassDef)
     }
@@ -116,7 +116,7 @@ def own_errors() -> frozenset[str]:
     errors &= bases.keys()
     makers = {
         function.name
-        for path in sources(*APPS)
+        for path in sources(*PROGRAMS)
         for function in functions(path)
         if isinstance(function.returns, ast.Name) and function.returns.id in errors
     }
@@ -140,7 +140,7 @@ def test_docstrings_say_what_is_raised() -> None:
     ours = own_errors()
     silent = [
         f"{name_of(path)}:{function.lineno} {function.name}"
-        for path in sources(*APPS)
+        for path in sources(*PROGRAMS)
         for function in functions(path)
         if not function.name.startswith("_")
         and not ours.isdisjoint(raised_in(function))

@@ -20,7 +20,7 @@ from ops.bench.resource_usage import shared_megabytes_of_tree
 from ops.new_secrets import new_secrets
 
 # As behind a proxy that ends TLS on the same machine.
-SERVED_SETTINGS = {
+PROXIED_SETTINGS = {
     "DEBUG": "0",
     "ALLOWED_HOSTS": "127.0.0.1",
     "PUBLIC_URL": "https://localhost",
@@ -45,7 +45,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if not is_rerun():
             require_wrk()
-            sys.exit(rerun_isolated({**new_secrets(), **SERVED_SETTINGS}))
+            sys.exit(rerun_isolated({**new_secrets(), **PROXIED_SETTINGS}))
         call_command("migrate", verbosity=0, interactive=False)
         self.stdout.write(f"Creating {options['rows']:,} calls and recipients")
         rows = prepare_rows(options["rows"])
