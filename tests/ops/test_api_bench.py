@@ -52,11 +52,11 @@ def peer_routes() -> Iterator[tuple[str, str]]:
     for file in peer_files():
         tree = ast.parse(file.read_text())
         prefixes = [
-            keyword.value.value
+            str(node.value.value)
             for node in ast.walk(tree)
-            if isinstance(node, ast.keyword) and node.arg == "prefix"
-            for keyword in [node]
-            if isinstance(keyword.value, ast.Constant)
+            if isinstance(node, ast.keyword)
+            and node.arg == "prefix"
+            and isinstance(node.value, ast.Constant)
         ]
         for node in ast.walk(tree):
             match node:
