@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from batches.domain.unreported import pop_unreported
+from batches.domain.unreported import pop_unreported, workspaces_with_unreported
 from batches.models import Batch
 from telephony.models import CallEvent
 from voiceops.core.clock import database_now
@@ -38,6 +38,8 @@ COLLECT_OVERLAP = timedelta(seconds=5)
 DEEP_COLLECT_OVERLAP = timedelta(minutes=2)
 DEEP_COLLECT_INTERVAL = timedelta(seconds=30)
 MAX_PAGES_PER_RUN = 10
+MAX_UNREPORTED_PER_RUN = 10_000  # shared between the workspaces that have any
+MIN_UNREPORTED_PER_WORKSPACE = 100
 EVENT_INSERT_ROWS = 500
 MAX_UNREADABLE_ROWS = 500  # that are tried again; of more, the oldest are given up
 EndpointsByWorkspace = Mapping[UUID, Sequence[WebhookEndpoint]]
@@ -131,13 +133,18 @@ def _retry_unreadable(
 def _collect_unreported(by_workspace: EndpointsByWorkspace) -> int:
     """Store the events of recipients that no call's end has finished; returns how many."""
     new = 0
-    for _ in range(MAX_PAGES_PER_RUN):
-        recipients = pop_unreported(
-            list(by_workspace), limit=EVENT_PAGE_ROWS, except_ids=unreadable.waiting()
-        )
-        new += store_events(unreported_events(recipients), by_workspace)
-        if len(recipients) < EVENT_PAGE_ROWS:
-            break
+    workspaces = workspaces_with_unreported(list(by_workspace))
+    # A million of one workspace must not hold back the few of another.
+    share = MAX_UNREPORTED_PER_RUN // max(len(workspaces), 1)
+    for workspace_id in workspaces:
+        left = max(share, MIN_UNREPORTED_PER_WORKSPACE)
+        while left > 0:
+            limit = min(left, EVENT_PAGE_ROWS)
+            recipients = pop_unreported(
+                [workspace_id], limit=limit, except_ids=unreadable.waiting()
+            )
+            new += store_events(unreported_events(recipients), by_workspace)
+            left = left - limit if len(recipients) == limit else 0
     return new
 
 

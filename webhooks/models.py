@@ -141,6 +141,12 @@ class WebhookDelivery(WorkspaceOwned):
             models.Index(
                 fields=["due_at"], name="webhook_delivery_due", condition=Q(status="pending")
             ),
+            # So that an endpoint's next is found whatever backlog the others have.
+            models.Index(
+                fields=["endpoint", "due_at"],
+                name="webhook_delivery_next",
+                condition=Q(status="pending"),
+            ),
         ]
 
     def __str__(self) -> str:

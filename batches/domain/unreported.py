@@ -3,7 +3,17 @@
 from collections.abc import Collection
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
+from accounts.models import Workspace
 from batches.models import Recipient
+
+
+def workspaces_with_unreported(workspace_ids: Collection[UUID]) -> list[UUID]:
+    """Return those of the workspaces that have such recipients."""
+    unreported = Recipient.unscoped.filter(workspace=OuterRef("pk"), unreported_at__isnull=False)
+    workspaces = Workspace.unscoped.filter(Exists(unreported), pk__in=workspace_ids)
+    return list(workspaces.order_by("pk").values_list("pk", flat=True))
 
 
 def pop_unreported(
