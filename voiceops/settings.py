@@ -228,7 +228,7 @@ THROTTLE_RATES: dict[str, str] = env.rates("THROTTLE_RATES", THROTTLE_SCOPES)
 # Shared by all processes of a machine: counts of throttles, and pages that are slow to build.
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "BACKEND": "voiceops.core.file_cache.FileCache",
         "LOCATION": str(DATA_DIR / "cache"),
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
@@ -263,6 +263,11 @@ MAX_UPLOAD_COLUMNS = env.int("MAX_UPLOAD_COLUMNS", default=64)
 MAX_UPLOAD_CELL_CHARACTERS = env.int("MAX_UPLOAD_CELL_CHARACTERS", default=1024)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=52_428_800)
 MAX_UPLOAD_ROWS = env.int("MAX_UPLOAD_ROWS", default=1_000_000)
+# What may lie in DATA_DIR; the rest of its disk is kept for database, broker and logs.
+MAX_DATA_DIR_BYTES = env.int("MAX_DATA_DIR_BYTES", default=107_374_182_400)
+MIN_FREE_DISK_BYTES = env.int("MIN_FREE_DISK_BYTES", default=536_870_912)
+MAX_WAITING_BYTES_PER_WORKSPACE = env.int("MAX_WAITING_BYTES_PER_WORKSPACE", default=1_073_741_824)
+MAX_LOG_BYTES = env.int("MAX_LOG_BYTES", default=20_000_000)
 # Places for requests that wait on an outside service or send a long file; a process has 8 threads.
 SLOW_REQUESTS_PER_PROCESS = env.int("SLOW_REQUESTS_PER_PROCESS", default=5)
 SLOW_REQUESTS_PER_WORKSPACE = env.int("SLOW_REQUESTS_PER_WORKSPACE", default=3)

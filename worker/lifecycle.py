@@ -6,6 +6,7 @@ from typing import Any
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.conf import settings
 
+from voiceops.core.disk_space import DiskAlarm
 from voiceops.core.process_tuning import disable_query_log, tune_gc
 from worker import dispatcher
 from worker.periodic import retention
@@ -13,6 +14,8 @@ from worker.periodic.broker_fallback import sweep_and_start_work
 from worker.periodic.call_watch import WATCH_INTERVAL_SECONDS, watch_calls
 from worker.periodic.webhook_delivery import COLLECT_INTERVAL_SECONDS, WebhookDeliverer
 from worker.threads import PeriodicThread
+
+DISK_ALARM_SECONDS = 60.0
 
 sweep_thread = PeriodicThread(
     "sweep", sweep_and_start_work, interval_seconds=settings.SWEEP_SECONDS
@@ -23,6 +26,9 @@ retention_thread = PeriodicThread(
     retention.prune_and_log,
     interval_seconds=retention.INTERVAL_SECONDS,
     first_delay_seconds=retention.FIRST_DELAY_SECONDS,
+)
+disk_thread = PeriodicThread(
+    "disk-alarm", DiskAlarm().check, interval_seconds=DISK_ALARM_SECONDS, first_delay_seconds=0.0
 )
 deliverer = WebhookDeliverer()
 delivery_thread = PeriodicThread(
@@ -37,7 +43,7 @@ def start_before_broker(**_: Any) -> None:
     # The worker runs for weeks, in which either would use up memory or time.
     disable_query_log()
     tune_gc()
-    _start([sweep_thread, watch_thread, retention_thread])
+    _start([sweep_thread, watch_thread, retention_thread, disk_thread])
 
 
 @worker_ready.connect
@@ -57,6 +63,7 @@ def stop(**_: Any) -> None:
     sweep_thread.stop()
     watch_thread.stop()
     retention_thread.stop()
+    disk_thread.stop()
     delivery_thread.stop()
     deliverer.stop()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.db import close_old_connections, connections
 
+from voiceops.core.disk_space import is_disk_full
 from voiceops.core.isolation import DATABASE_LOST_ERRORS
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,8 @@ class PeriodicThread(threading.Thread):
     def _log_lost_database(self, error: Exception) -> None:
         if not self._database_is_lost:
             logger.warning(
-                "The database cannot be reached, %s tries again every %g s: %s",
+                "%s, %s tries again every %g s: %s",
+                "The disk is full" if is_disk_full(error) else "The database cannot be reached",
                 self.name,
                 self._interval_seconds,
                 type(error).__name__,

@@ -39,6 +39,7 @@ def create_batch(
     saved_mappings = load_saved_mappings(workspace.pk)
     stored = stored_upload(
         content,
+        workspace_id=workspace.pk,
         mapping=mapping,
         saved_mappings=saved_mappings,
         default_country=fields.get("default_country"),
@@ -76,6 +77,7 @@ def append_recipients(
         raise StateForbids(HAS_ENDED)
     stored = stored_upload(
         content,
+        workspace_id=batch.workspace_id,
         mapping=batch.list_mapping,
         is_append=True,
         default_country=batch.default_country,

@@ -80,7 +80,7 @@ def preview_list(
         "default_country": batch.default_country,
         "hidden_rows": batch.hidden_rows,
     }
-    with stored_upload(content, **reading) as name:
+    with stored_upload(content, workspace_id=batch.workspace_id, **reading) as name:
         opened = open_table(
             upload_path(name),
             max_rows=settings.MAX_UPLOAD_ROWS,

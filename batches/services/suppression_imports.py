@@ -25,9 +25,11 @@ from batches.importing.source import upload_path
 from batches.models import SuppressionImport
 from batches.services.suppression_files import FileRow, RowDefaults, open_suppression_file
 from batches.services.suppressions import merge_suppressions
+from batches.services.upload_room import require_upload_room
 from batches.services.uploads import delete_upload
 from voiceops.core import task_queue
 from voiceops.core.clock import database_now
+from voiceops.core.disk_space import refusing_full_disk
 from voiceops.core.errors import Invalid
 from voiceops.core.ids import uuid7
 
@@ -56,7 +58,7 @@ def import_suppressions(
 ) -> ImportResult | SuppressionImport:
     """Suppress every number of a file; a long one is queued and returned as it is.
 
-    Raises Invalid for a file that is too large or cannot be read.
+    Raises Invalid for a file that is too large or cannot be read, NoRoom on a full disk.
     """
     now = database_now()
     with open_suppression_file(path, defaults, now=now) as file:
@@ -121,9 +123,11 @@ def _queue(
 ) -> SuppressionImport:
     name = str(uuid7())
     stored = upload_path(name)
-    stored.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, stored)
+    require_upload_room(workspace.pk, path.stat().st_size)
     try:
+        with refusing_full_disk():
+            stored.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, stored)
         with transaction.atomic():
             job: SuppressionImport = SuppressionImport.unscoped.create(
                 workspace=workspace, upload=name, rows_total=expected_rows, **defaults._asdict()

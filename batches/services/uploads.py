@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
@@ -13,6 +14,8 @@ from batches.importing.json_source import RECIPIENTS_SUFFIX, write_recipients
 from batches.importing.source import upload_path
 from batches.importing.table import open_table
 from batches.models import Batch, SuppressionImport
+from batches.services.upload_room import require_upload_room
+from voiceops.core.disk_space import refusing_full_disk, require_free_disk
 from voiceops.core.errors import Invalid
 from voiceops.core.ids import uuid7
 
@@ -31,6 +34,7 @@ NO_RECIPIENTS = "The list is empty: give at least one recipient"
 def stored_upload(
     content: UploadContent,
     *,
+    workspace_id: UUID,
     mapping: Mapping[str, str | None] | None,
     is_append: bool = False,
     saved_mappings: Iterable[SavedColumnMapping] = (),
@@ -39,16 +43,17 @@ def stored_upload(
 ) -> Iterator[str]:
     """Store a list and check its beginning; yields its name, for `Batch.upload`.
 
-    The file is deleted again when the block fails. Raises Invalid for a list that is too large or
-    empty and, if it is small enough to be opened here, unreadable or without a phone column. The
-    import finds the same in larger ones, and the batch fails with the same sentence.
+    The file is deleted again when the block fails. Raises NoRoom on a full disk, Invalid for a list
+    that is too large or empty and, if it is small enough to be opened here, unreadable or without a
+    phone column. The import finds the same in larger ones, and the batch fails with the same words.
     """
     delete_orphans()
+    require_upload_room(workspace_id)
     name = f"{uuid7()}{RECIPIENTS_SUFFIX if isinstance(content, Sequence) else ''}"
     path = upload_path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         _write(path, content)
+        require_upload_room(workspace_id, path.stat().st_size)
         if is_checked_at_once(path):
             # Opening reads the header and raises what is wrong with it.
             with open_table(
@@ -105,8 +110,10 @@ def _age_seconds(path: Path) -> float:
         return 0
 
 
+@refusing_full_disk()
 def _write(path: Path, content: UploadContent) -> None:
-    """Write the list. Raises Invalid when it is empty or too large."""
+    """Write the list. Raises Invalid when it is empty or too large, NoRoom on a full disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, Sequence):
         if not content:
             raise Invalid(NO_RECIPIENTS)
@@ -115,6 +122,7 @@ def _write(path: Path, content: UploadContent) -> None:
     size = 0
     with path.open("wb") as file:
         for chunk in content:
+            require_free_disk(len(chunk))
             size += file.write(chunk)
             if size > settings.MAX_UPLOAD_BYTES:
                 raise Invalid("File too large")

@@ -7,6 +7,7 @@ from ops.checking.inbound_checks import check_inbound
 from ops.checking.installation_checks import (
     check_agents,
     check_alarms,
+    check_disk,
     check_drift,
     check_secrets,
     check_settings,
@@ -52,6 +53,7 @@ def run_doctor() -> Iterator[Finding]:
             yield warning(NEEDS_DATABASE[check], "not checked", "the database must respond first")
         else:
             yield check()
+    yield from check_disk()
     if has_database:
         yield check_drift()
         yield from check_agents()

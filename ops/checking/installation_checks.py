@@ -20,6 +20,7 @@ from telephony.services import drift
 from telephony.services.metadata_checks import fits
 from voiceops.core import crypto
 from voiceops.core.clock import database_now
+from voiceops.core.disk_space import FULL_PERCENT, measure_fullness
 from voiceops.core.env import MIN_SECRET_LENGTH
 from voiceops.core.errors import ProviderError
 
@@ -143,3 +144,17 @@ def check_alarms() -> Iterator[Finding]:
     description = f"{alarm_count} within a day, the newest of call {newest.call_id}: {newest.text}"
     fix = "read that call's events; the others are under Call events in the admin"
     yield warning("calls", description, fix)
+
+
+def check_disk() -> Iterator[Finding]:
+    """How full DATA_DIR is; nothing while there is enough room."""
+    try:
+        fullness = measure_fullness()
+    except OSError as error:
+        yield bad("disk", f"DATA_DIR cannot be read ({error.strerror})", "check DATA_DIR")
+        return
+    fix = "delete old recordings, raise MAX_DATA_DIR_BYTES, or give DATA_DIR a larger disk"
+    if fullness.percent >= FULL_PERCENT:
+        yield bad("disk", f"uploads are refused: {fullness}", fix)
+    elif fullness.is_alarming:
+        yield warning("disk", str(fullness), fix)

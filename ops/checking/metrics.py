@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 
 from batches.models import Batch
 from telephony.models import Call, InboxEvent, Stage
+from voiceops.core.disk_space import free_bytes, measure_fullness, used_bytes
 from voiceops.core.ids import lowest_id
 from webhooks.models import WebhookDelivery
 
@@ -74,6 +75,7 @@ class InstallationCollector(Collector):
         )
         yield _time_to_answer(recent_calls)
         yield _webhook_lag()
+        yield from _disk()
 
 
 def _unfinished() -> Iterator[Metric]:
@@ -142,6 +144,23 @@ def _webhook_lag() -> Metric:
     return _distribution(delivered, "event__at", "delivered_at", WEBHOOK_LAG_BOUNDS).as_metric(
         "voiceops_webhook_lag_seconds",
         "Time from an event to its delivery, of events stored in five minutes.",
+    )
+
+
+def _disk() -> Iterator[Metric]:
+    used = GaugeMetricFamily(
+        "voiceops_disk_used_bytes", "Files in DATA_DIR, by place.", labels=["place"]
+    )
+    for place, size in used_bytes().items():
+        used.add_metric([place], size)
+    yield used
+    yield GaugeMetricFamily(
+        "voiceops_disk_free_bytes", "What is left on the disk of DATA_DIR.", free_bytes()
+    )
+    yield GaugeMetricFamily(
+        "voiceops_disk_full_percent",
+        "How full DATA_DIR is, by its quota or its disk; at 100, uploads are refused.",
+        round(measure_fullness().percent, 1),
     )
 
 

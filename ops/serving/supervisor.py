@@ -7,6 +7,7 @@ it. (At most one start a second each, so that a process that cannot run does not
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -17,13 +18,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
+from django.conf import settings
+
 from ops.serving.die_with_parent import die_with_parent_command
 from voiceops.core.errors import DomainError
 
 TICK_SECONDS = 0.1
 RESTART_SECONDS = 1.0
 START_SECONDS = 60.0
-MAX_LOG_BYTES = 20_000_000
+LOG_CHECK_SECONDS = 10.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNDER_NOHUP = (signal.SIGHUP, signal.SIG_IGN)
 
@@ -56,9 +59,7 @@ class Service:
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the process, with its output appended to the log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        # Rotated at the start only: a running process keeps writing into the renamed file.
-        if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
+        rotate_log(self.log)
         with self.log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 our own commands, no shell
                 die_with_parent_command(self.command, number=self.orphan_signal),
@@ -69,6 +70,23 @@ class Service:
                 pass_fds=self.pass_fds,
                 process_group=0,
             )
+
+
+def rotate_log(log: Path) -> None:
+    """Move a log of more than MAX_LOG_BYTES into the file with `.1` at its end, and empty it.
+
+    Its process goes on writing into the same file, which it opened for appending. Lines written
+    between copying and emptying are lost; on a full disk, which a copy needs, the whole log is.
+    """
+    with suppress(FileNotFoundError):
+        if log.stat().st_size <= settings.MAX_LOG_BYTES:
+            return
+        earlier = log.with_suffix(".log.1")
+        try:
+            shutil.copyfile(log, earlier)
+        except OSError:
+            earlier.unlink(missing_ok=True)
+        os.truncate(log, 0)
 
 
 @dataclass
@@ -168,11 +186,20 @@ class Supervisor:
 
     def watch(self, *, until: Callable[[], bool] = lambda: False) -> None:
         """Restart processes that die, until a signal asks to stop or `until` returns True."""
+        next_check = 0.0
         while not self.stopping and not until():
+            if time.monotonic() >= next_check:
+                self.rotate_logs()
+                next_check = time.monotonic() + LOG_CHECK_SECONDS
             for running in self.running:
                 if running.restart_if_dead():
                     self.report(f"{running.service.name} had ended and was started again")
             time.sleep(TICK_SECONDS)
+
+    def rotate_logs(self) -> None:
+        """Keep the logs of all processes within their limit."""
+        for running in self.running:
+            rotate_log(running.service.log)
 
     def _request_stop(self, number: int, frame: FrameType | None) -> None:
         # Only set a flag: a second Ctrl-C must not interrupt the stopping halfway.

@@ -34,8 +34,12 @@ def write_file(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it, so that readers see all of it or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)  # what a full disk left of it
+        raise
 
 
 def redact_secrets(

@@ -13,10 +13,11 @@ from moto.server import ThreadedMotoServer
 from pytest_django import Settings
 
 from accounts.models import Workspace
-from ops.checking import dependencies
+from ops.checking import dependencies, installation_checks
 from ops.checking.findings import Finding, Verdict
 from ops.checking.installation_checks import (
     check_alarms,
+    check_disk,
     check_drift,
     check_secrets,
     check_settings,
@@ -40,6 +41,7 @@ from tests import make
 from tests.ops.test_key_rotation import new_key
 from tests.sandbox_server import RunningSandbox
 from tests.telephony.numbers.livekit import everything
+from voiceops.core.disk_space import Fullness
 
 BODY = {
     "phone_number": "+12025550100",
@@ -294,3 +296,43 @@ def test_alarms_of_calls_are_reported(ours: Workspace) -> None:
         "warning",
         f"1 alarm within a day, the newest of call {call.pk}: The callee was called after all",
     )
+
+
+FIX_OF_DISK = "delete old recordings, raise MAX_DATA_DIR_BYTES, or give DATA_DIR a larger disk"
+
+
+@pytest.mark.parametrize(
+    ("percent", "expected"),
+    [
+        (79.0, []),
+        (
+            80.0,
+            [
+                (
+                    "warning",
+                    "80 % of MAX_DATA_DIR_BYTES and 5 % of the disk of DATA_DIR are used",
+                    FIX_OF_DISK,
+                )
+            ],
+        ),
+        (
+            104.0,
+            [
+                (
+                    "bad",
+                    "uploads are refused: 104 % of MAX_DATA_DIR_BYTES and 5 % of the disk of "
+                    "DATA_DIR are used",
+                    FIX_OF_DISK,
+                )
+            ],
+        ),
+    ],
+)
+def test_a_disk_that_fills_up_is_reported_from_four_fifths(
+    percent: float, expected: list[tuple[str, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        installation_checks, "measure_fullness", lambda: Fullness(percent, disk_percent=5.0)
+    )
+
+    assert [parts_of(finding) for finding in check_disk()] == expected

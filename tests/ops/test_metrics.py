@@ -24,6 +24,9 @@ NAMES = {
     "voiceops_inbox_waiting": "gauge",
     "voiceops_webhooks_waiting": "gauge",
     "voiceops_webhook_lag_seconds": "histogram",
+    "voiceops_disk_used_bytes": "gauge",
+    "voiceops_disk_free_bytes": "gauge",
+    "voiceops_disk_full_percent": "gauge",
 }
 
 

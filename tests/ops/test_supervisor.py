@@ -2,6 +2,7 @@
 second.
 """
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ops.serving.supervisor import Service, StartError, Supervisor
+from ops.serving.supervisor import Service, StartError, Supervisor, rotate_log
 from tests.ops.processes import becomes_true, killed_at_end, processes_of
 
 SLEEPER = "import time; time.sleep(60)"
@@ -179,6 +181,7 @@ def test_a_process_that_ends_while_it_starts_is_an_error_with_the_end_of_its_log
 def test_nothing_is_left_when_the_supervisor_itself_is_killed(tmp_path: Path, mark: str) -> None:
     code = f"""
 from pathlib import Path
+from typing import Any
 from ops.serving.supervisor import Service, Supervisor
 import sys
 log = Path({str(tmp_path)!r}) / "one.log"
@@ -254,3 +257,47 @@ def test_a_service_that_was_not_ready_in_time_is_named(
         supervisor.start()
 
     assert processes_of(mark) == set()
+
+
+def test_a_log_that_grows_too_long_is_rotated_while_its_process_runs(
+    tmp_path: Path, settings: Any
+) -> None:
+    settings.MAX_LOG_BYTES = 10_000
+    code = "import time\nfor n in range(2000): print(f'line {n:04}', flush=True); time.sleep(0.001)"
+    one = service(tmp_path, code + "\ntime.sleep(60)")
+    log, earlier = one.log, one.log.with_suffix(".log.1")
+
+    with Supervisor([one], report=lambda sentence: None) as supervisor:
+        supervisor.start()
+        sizes: list[int] = []
+
+        def look() -> bool:
+            supervisor.rotate_logs()
+            sizes.append(log.stat().st_size)
+            return "line 1999" in log.read_text() + (
+                earlier.read_text() if earlier.exists() else ""
+            )
+
+        supervisor.watch(until=or_timed_out(look))
+
+    lines = (earlier.read_text() + log.read_text()).split("\n")
+    assert "line 1999" in lines
+    assert max(sizes) <= 12_000
+    assert b"\0" not in log.read_bytes()
+
+
+def test_a_log_is_emptied_even_if_a_full_disk_has_no_room_for_its_copy(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    settings.MAX_LOG_BYTES = 10
+    log = tmp_path / "web.log"
+    log.write_bytes(b"x" * 11)
+    monkeypatch.setattr("shutil.copyfile", fill)
+
+    rotate_log(log)
+
+    assert {path.name: path.stat().st_size for path in tmp_path.iterdir()} == {"web.log": 0}

@@ -3,9 +3,13 @@
 Django reads as many bytes as `Content-Length` states, which for such a body is none.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from tempfile import SpooledTemporaryFile
 from typing import Any
+
+from voiceops.core.disk_space import DISK_FULL, is_disk_full
+from voiceops.core.errors import NoRoom
 
 MEMORY_BODY_BYTES = 1024 * 1024  # longer bodies are spooled to disk
 CHUNK_BYTES = 65_536
@@ -28,10 +32,30 @@ class ChunkedBodyMiddleware:
         if "HTTP_TRANSFER_ENCODING" not in environ or not environ.get("wsgi.input_terminated"):
             return self.application(environ, start_response)
         with SpooledTemporaryFile(max_size=MEMORY_BODY_BYTES) as body:
-            source = environ["wsgi.input"]
-            while body.tell() <= self.max_bytes and (chunk := source.read(CHUNK_BYTES)):
-                body.write(chunk)
+            try:
+                self._copy_body(environ["wsgi.input"], body)
+            except OSError as error:
+                if not is_disk_full(error):
+                    raise
+                return _refuse_full_disk(start_response)
             length = body.tell()
             body.seek(0)
             with_length = {**environ, "wsgi.input": body, "CONTENT_LENGTH": str(length)}
             return self.application(with_length, start_response)
+
+    def _copy_body(self, source: Any, body: Any) -> None:
+        """Raises OSError on a full disk."""
+        while body.tell() <= self.max_bytes and (chunk := source.read(CHUNK_BYTES)):
+            body.write(chunk)
+
+
+def _refuse_full_disk(start_response: Any) -> list[bytes]:
+    """Answer as `voiceops.api.errors` does. Django has not seen the request, so it cannot."""
+    answer = json.dumps({"detail": DISK_FULL}).encode()
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(answer))),
+        ("Retry-After", str(NoRoom.wait)),
+    ]
+    start_response("503 Service Unavailable", headers)
+    return [answer]

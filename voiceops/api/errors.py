@@ -17,13 +17,23 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from voiceops.core.database_locks import is_lock_error
-from voiceops.core.errors import Busy, Conflict, DomainError, Forbidden, NotFound, ProviderError
+from voiceops.core.disk_space import DISK_FULL, is_disk_full
+from voiceops.core.errors import (
+    Busy,
+    Conflict,
+    DomainError,
+    Forbidden,
+    NoRoom,
+    NotFound,
+    ProviderError,
+)
 
 STATUS_BY_ERROR: dict[type[DomainError], int] = {
     NotFound: 404,
     Forbidden: 403,
     Conflict: 409,
     Busy: 503,
+    NoRoom: 503,
     ProviderError: 500,
 }
 
@@ -177,7 +187,14 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response | None
 
 def default_detail(exc: Exception, status: int) -> str | None:
     """Return the message of an exception that our code does not word; None for a status's own."""
-    return DATABASE_BUSY if is_lock_error(exc) else DEFAULT_DETAILS.get(status)
+    return transient_detail(exc) or DEFAULT_DETAILS.get(status)
+
+
+def transient_detail(exc: Exception) -> str | None:
+    """Return what keeps a request from being served for a moment; None when nothing is known."""
+    if is_disk_full(exc):
+        return DISK_FULL
+    return DATABASE_BUSY if is_lock_error(exc) else None
 
 
 def retry_headers(status: int) -> dict[str, str]:
@@ -193,7 +210,7 @@ def http_status(exc: Exception) -> int:
         return 404
     if isinstance(exc, PermissionDenied):
         return 403
-    if isinstance(exc, OperationalError | InterfaceError):
+    if isinstance(exc, OperationalError | InterfaceError) or is_disk_full(exc):
         return 503
     return 400 if isinstance(exc, SuspiciousOperation) else 500
 

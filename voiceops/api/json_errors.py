@@ -4,8 +4,7 @@ from collections.abc import Callable
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 
-from voiceops.api.errors import DATABASE_BUSY, http_status, json_error
-from voiceops.core.database_locks import is_lock_error
+from voiceops.api.errors import http_status, json_error, transient_detail
 
 logger = logging.getLogger("voiceops.api")
 HTML_PREFIXES = ("/admin/", "/static/")  # answered in HTML; their paths may end with a slash
@@ -44,7 +43,7 @@ class JsonErrorsMiddleware:
         if status == 500:
             got_request_exception.send(sender=type(self), request=request)
             logger.error("%s %s failed", request.method, request.path, exc_info=exception)
-        return json_error(status, DATABASE_BUSY if is_lock_error(exception) else None)
+        return json_error(status, transient_detail(exception))
 
     def _respond_to_page(self, request: HttpRequest) -> HttpResponse:
         response = json_error(405) if request.method == "TRACE" else self.get_response(request)

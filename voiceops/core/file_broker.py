@@ -8,6 +8,7 @@ renamed.
 
 import fcntl
 import os
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -20,14 +21,21 @@ from kombu.utils.json import dumps
 from voiceops.core.env import ensure_dir
 
 POLLING_SECONDS = 0.1  # between two checks of the directory; they delay each task
+# So many wait when no worker takes them. The work of the others is found in rows all the same.
+MAX_WAITING_MESSAGES = 10_000
 
 
 def write_atomically(target: Path, text: str) -> None:
     """Write the file so that no reader sees a part of it. Raises OSError."""
     unfinished = target.with_name(f".{uuid4().hex}.unfinished")
-    unfinished.write_text(text)
-    # rename(2) is atomic within a file system, so the unfinished file is in the same folder.
-    os.replace(unfinished, target)
+    try:
+        unfinished.write_text(text)
+        # rename(2) is atomic within a file system, so the unfinished file is in the same folder.
+        os.replace(unfinished, target)
+    except OSError:
+        # On a full disk every message would leave a file behind.
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 class Channel(filesystem.Channel):
@@ -36,11 +44,19 @@ class Channel(filesystem.Channel):
     # Of two bases.
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         # The name is kombu's: the oldest message sorts first.
+        self._require_place()
         name = f"{round(monotonic() * 1000)}_{uuid4()}.{queue}.msg"
         try:
             write_atomically(Path(self.data_folder_out) / name, dumps(payload))
         except OSError as error:
             raise ChannelError(f"Cannot add a message to {self.data_folder_out}") from error
+
+    def _require_place(self) -> None:
+        """Raises ChannelError when nobody takes the messages, which only wake workers up."""
+        with os.scandir(self.data_folder_out) as files:
+            waiting = sum(1 for _ in islice(files, MAX_WAITING_MESSAGES))
+        if waiting >= MAX_WAITING_MESSAGES:
+            raise ChannelError(f"{waiting} messages wait in {self.data_folder_out}")
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str | None, queue: str) -> None:
         binding = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 
+from voiceops.core.disk_space import is_disk_full
 from voiceops.core.orm_thread import closing_broken_connections
 
 logger = logging.getLogger(__name__)
@@ -25,11 +26,13 @@ DATABASE_LOST_ERRORS = (OperationalError, InterfaceError)
 def run_isolated(step: Callable[..., T], *arguments: Any) -> T | None:
     """Return the step's result; None when it fails, which is logged.
 
-    Raises OperationalError or InterfaceError when the database is unreachable.
+    Raises OperationalError or InterfaceError when the database is unreachable or its disk is full.
     """
     try:
         return closing_broken_connections(step, *arguments)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OperationalError) and is_disk_full(error):
+            raise  # every further step would fail the same
         # Raises when the database is lost; every further step would log the same.
         closing_broken_connections(check_database)
         logger.exception(
