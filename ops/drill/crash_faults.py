@@ -1,5 +1,5 @@
-"""F31, F32 and F34 to F36: LiveKit's host, its SIP service, agents or our web server die while
-people are on the phone.
+"""F23, F31, F32 and F34 to F36: LiveKit's server, its host, its SIP service, agents or our web
+server die while people are on the phone.
 
 Each scenario is a generator. Up to its `yield` it causes the fault; after it, when every batch has
 ended, it checks what must hold.
@@ -13,9 +13,13 @@ from django.conf import settings
 
 from ops.demo import workspace
 from ops.drill.line_faults import two_digits
-from ops.drill.world import DrillBatch, World
+from ops.drill.world import COMPLETED_AT_ONCE, NOT_ANSWERED, DrillBatch, World
 
 DOWN_SECONDS = 1.0  # whoever is dialled meanwhile is in doubt
+# Shorter than a phone rings at the drills' speed, so that its leg finds the server again.
+RESTART_SECONDS = 0.3
+RINGING_SECONDS = 60  # of the simulation, as all that follow
+PICKS_UP_SECONDS = 50
 AGENTS_AWAY_SECONDS = 2.0
 WEB_OUTAGE_SECONDS = 40.0
 # From the agent's last sign of life until its call must have ended.
@@ -24,6 +28,31 @@ OBSERVATION_SECONDS = 2.0  # between an end and our noticing it, on a busy machi
 # Enough that some phones ring and some people talk at any time.
 TALKERS = two_digits(60)
 TALKS_WITHOUT_END = {"answer_after": 4, "talk": None}
+
+
+def kill_livekit_server_mid_ring(world: World) -> Iterator[None]:
+    """LiveKit's server is killed while phones ring, and the legs join it again. Who picks up then is
+    completed and never called again; who does not pick up has not answered. Nobody is in review.
+    """
+    pick_up, ring_on = ("01", "02"), ("60", "61", "62")
+    late = {"answer_after": PICKS_UP_SECONDS, "talk": 5}
+    never = {"answer_after": 2 * RINGING_SECONDS}
+    behaviours = {world.next_number(ending): late for ending in pick_up}
+    behaviours |= {world.next_number(ending): never for ending in ring_on}
+    world.set_behaviours(behaviours)
+    body = {**workspace.AGENT, "name": "Agent", "ringing_timeout_seconds": RINGING_SECONDS}
+    batch = world.start_batch([*pick_up, *ring_on], agent_id=published_agent(world, body))
+    world.wait_until(
+        lambda: [call["status"] for call in batch.phone_calls()] == ["ringing"] * len(behaviours),
+        "all phones ring",
+    )
+    world.sandbox.crash("server", down_seconds=RESTART_SECONDS)
+    wait_until_back(world)
+    world.wait_until(batch.has_ended, "every outcome is known")
+    world.set_behaviours({})
+    yield
+    expected = dict.fromkeys(pick_up, COMPLETED_AT_ONCE) | dict.fromkeys(ring_on, NOT_ANSWERED)
+    batch.expect_results(expected)
 
 
 def crash_livekit_host(world: World) -> Iterator[None]:
@@ -107,6 +136,11 @@ def kill_agents_mid_call(world: World) -> Iterator[None]:
 def patient_agent(world: World) -> str:
     """An agent whose maximum duration does not end the calls first; returns its id."""
     body = {**workspace.AGENT, "name": "Patient agent", "max_call_duration_seconds": 3600}
+    return published_agent(world, body)
+
+
+def published_agent(world: World, body: dict[str, object]) -> str:
+    """Create and publish an agent; returns its id."""
     agent_id = str(world.api.post("/agents", body)["id"])
     world.api.post(f"/agents/{agent_id}/publish")
     return agent_id

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import requests
 from django.db import connections
 
+from ops.drill.case_files import case_files
 from ops.drill.matrix import Fault
 from ops.drill.world import ExpectationFailed, World
 from voiceops.core.errors import DomainError
@@ -72,6 +73,8 @@ class FaultRun:
                 ledger = batch.checked_ledger()
                 started_by[index].violations += ledger.violations
                 self.figures.update({name: ledger.figures()[name] for name in SUMMED_FIGURES})
+                for line in case_files(ledger.recipients, batch.phone_calls()):
+                    self.world.report(f"{started_by[index].fault.name} {line}")
 
     def advance(self, result: FaultResult, scenario: Iterator[None]) -> bool:
         """Run a scenario up to its next `yield` or its end; returns whether nothing is violated."""

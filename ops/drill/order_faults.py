@@ -5,7 +5,7 @@ has ended, it checks what must hold.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from accounts.models import AuditEntry
@@ -17,6 +17,7 @@ PARALLEL_STARTS = 4
 # How long after the response to a request an INVITE may still be sent.
 PAUSE_SECONDS = 2.0
 SUPPRESSION_SECONDS = 1.0
+RATE = 1.0  # calls per second: time slots for which reserved calls wait
 
 
 def start_in_parallel(world: World) -> Iterator[None]:
@@ -78,14 +79,15 @@ def change_batches_before_intent(world: World) -> Iterator[None]:
     """Batches are paused and stopped, and recipients suppressed, while reserved calls wait for
     their time slots. None of these calls is dialed.
     """
-    paused, stopped, suppressed = (world.start_batch(two_digits(8), rate=1) for _ in range(3))
-    for batch in (paused, stopped, suppressed):
-        wait_for_reserved_calls(world, batch)
     deadlines = {
-        "paused": (paused, pause(paused) + PAUSE_SECONDS),
-        "stopped": (stopped, stop(stopped) + PAUSE_SECONDS),
-        "suppressed": (suppressed, suppress_all(suppressed) + SUPPRESSION_SECONDS),
+        name: change_with_reserved_calls(world, change, seconds)
+        for name, change, seconds in (
+            ("paused", pause, PAUSE_SECONDS),
+            ("stopped", stop, PAUSE_SECONDS),
+            ("suppressed", suppress_all, SUPPRESSION_SECONDS),
+        )
     }
+    paused, stopped, suppressed = (batch for batch, _ in deadlines.values())
     # Several time slots pass, in which calls would have been dialed.
     time.sleep(4.0)
     dialed_late = [
@@ -100,11 +102,17 @@ def change_batches_before_intent(world: World) -> Iterator[None]:
     suppressed.expect_statuses("completed", "skipped")
 
 
-def wait_for_reserved_calls(world: World, batch: DrillBatch) -> None:
-    """Wait until calls of the batch have been dialed and others are reserved."""
+def change_with_reserved_calls(
+    world: World, change: Callable[[DrillBatch], float], seconds: float
+) -> tuple[DrillBatch, float]:
+    """Start a batch and change it as soon as calls are reserved: on a busy machine they do not wait
+    for long. Returns the batch, and when its last INVITE may be sent.
+    """
+    batch = world.start_batch(two_digits(8), rate=RATE)
     world.wait_until(
         lambda: len(batch.dials()) >= 2 and batch.calls(stage="reserved"), "reserved calls"
     )
+    return batch, change(batch) + seconds
 
 
 def pause(batch: DrillBatch) -> float:
@@ -120,15 +128,19 @@ def stop(batch: DrillBatch) -> float:
 
 
 def suppress_all(batch: DrillBatch) -> float:
-    """Suppress every recipient's number; returns the time of the last response."""
-    for recipient in batch.recipients():
-        body = {"phone_number": recipient.phone_number, "reason": "asked"}
-        batch.world.api.post("/suppressions", body)
+    """Suppress every recipient's number; returns the time of the last response.
+
+    First those whose calls are reserved, the last of them at the head: it waits for longest.
+    """
+    reserved = [call.to_number for call in batch.calls(stage="reserved")]
+    others = {recipient.phone_number for recipient in batch.recipients()} - set(reserved)
+    for phone_number in [*reversed(reserved), *sorted(others)]:
+        batch.world.api.post("/suppressions", {"phone_number": phone_number, "reason": "asked"})
     return time.time()
 
 
 def expect_refusals(world: World, batches: Sequence[DrillBatch]) -> None:
-    """Calls were refused at the intent: some for their batch, others for a suppressed number."""
+    """Reserved calls were refused at the intent: some for their batch, others for their number."""
     end_reasons = {call.end_reason for batch in batches for call in batch.calls(dialed_at=None)}
     by_batch = bool(end_reasons & {"batch_paused", "batch_stopped"})
     world.expect(by_batch and "suppressed" in end_reasons, f"refusals: {end_reasons}")

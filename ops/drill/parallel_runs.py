@@ -9,13 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ops.drill.matrix import Fault
+from django.conf import settings
+
+from ops.drill.matrix import WORLDS, Fault, WorldName
 from ops.drill.servers import running_servers
 from ops.serving.ports import free_ports
 
@@ -25,6 +27,8 @@ INSIDE_DRILL_VARIABLE = "VOICEOPS_DRILL"
 MAX_PARALLEL_RUNS = 2 * (os.cpu_count() or 1)
 # At this speed of the simulation the dial fence takes 18 s.
 FAST_SETTINGS = {"SANDBOX_SPEED": "40", "SWEEP_SECONDS": "1"}
+SEED_SECONDS = 90
+DATABASE_NAME = "voiceops.sqlite3"
 FIGURE_LINE = re.compile(r"figure (\S+) (\S+)")
 FAULT_LINE = re.compile(r"F(\d+) +(ok|BROKEN) ")
 
@@ -37,6 +41,7 @@ class DrillRun:
     arguments: Sequence[str]
     settings: Mapping[str, str] = field(default_factory=dict)
     needs_servers: bool = False
+    expected_seconds: int = 0
     output: list[str] = field(default_factory=list)
     exit_code: int = 0
     seconds: float = 0.0
@@ -48,7 +53,7 @@ class DrillRun:
 
 def runs_for_faults(faults: Iterable[Fault]) -> list[DrillRun]:
     """One run for each world that the faults need."""
-    by_world: dict[str, list[Fault]] = {}
+    by_world: dict[WorldName, list[Fault]] = {}
     for fault in faults:
         by_world.setdefault(fault.world, []).append(fault)
 
@@ -62,6 +67,7 @@ def runs_for_faults(faults: Iterable[Fault]) -> list[DrillRun]:
             arguments=("--fault", names, "--world", world),
             settings={**FAST_SETTINGS, "VO_FAIL": failpoints},
             needs_servers=world == "servers",
+            expected_seconds=WORLDS[world].seconds,
         )
         runs.append(run)
     return runs
@@ -69,20 +75,63 @@ def runs_for_faults(faults: Iterable[Fault]) -> list[DrillRun]:
 
 def runs_for_seeds(seeds: Iterable[int], *arguments: str) -> list[DrillRun]:
     return [
-        DrillRun(f"seed{seed}", ("--seed", str(seed), *arguments), FAST_SETTINGS) for seed in seeds
+        DrillRun(
+            f"seed{seed}",
+            ("--seed", str(seed), *arguments),
+            FAST_SETTINGS,
+            expected_seconds=SEED_SECONDS,
+        )
+        for seed in seeds
     ]
 
 
 def run_all(
-    runs: Sequence[DrillRun], report: Report, *, max_parallel: int = MAX_PARALLEL_RUNS
+    runs: Sequence[DrillRun],
+    report: Report,
+    *,
+    max_parallel: int = MAX_PARALLEL_RUNS,
+    max_review_share: float | None = None,
 ) -> bool:
-    """Run drills in parallel, report their lines as they come, and at the end one line for each
-    fault. Returns whether nothing is broken.
+    """Run drills in parallel, the longest first, and report their lines as they come, and at the end
+    one line for each fault. Returns whether nothing is broken.
+
+    With `max_review_share`, no more of all people may be in review.
     """
-    with ThreadPoolExecutor(max_parallel) as pool:
-        list(pool.map(lambda run: run_one(run, report), runs))
+    longest_first = sorted(runs, key=lambda run: -run.expected_seconds)
+    with prepared_database() as database, ThreadPoolExecutor(max_parallel) as pool:
+        list(pool.map(lambda run: run_one(run, report, database=database), longest_first))
     report_results(runs, report)
-    return not any(run.exit_code for run in runs)
+    return not any(run.exit_code for run in runs) and keeps_review_share(
+        runs, max_review_share, report
+    )
+
+
+@contextmanager
+def prepared_database() -> Iterator[Path]:
+    """An empty SQLite database with all tables, which each world copies: migrating takes longer."""
+    environment = {**os.environ, **isolated_environment()}
+    environment.pop("DATABASE_URL", None)
+    folder = Path(environment["DATA_DIR"])
+    try:
+        subprocess.run(  # noqa: S603 ourselves
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), "migrate", "--verbosity", "0"],
+            env=environment,
+            check=True,
+        )
+        yield folder / DATABASE_NAME
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def keeps_review_share(
+    runs: Sequence[DrillRun], max_review_share: float | None, report: Report
+) -> bool:
+    """Report whether too many people are in review, of all runs together."""
+    people, review = (sum_of(runs, name) for name in ("people", "review"))
+    if max_review_share is None or review <= max_review_share * people:
+        return True
+    report(f"BROKEN: {review} of {people} people are in review, {max_review_share:.0%} allowed")
+    return False
 
 
 def report_results(runs: Sequence[DrillRun], report: Report) -> None:
@@ -101,14 +150,16 @@ def report_results(runs: Sequence[DrillRun], report: Report) -> None:
     report(f"figure all_review_share {review / max(people, 1):.4f}")
 
 
-def run_one(run: DrillRun, report: Report) -> None:
-    """Run a drill to its end, in a process of its own."""
+def run_one(run: DrillRun, report: Report, *, database: Path | None = None) -> None:
+    """Run a drill to its end, in a process of its own, with a copy of this SQLite database."""
     began = time.monotonic()
     with ExitStack() as stack:
         environment = {**isolated_environment(), **run.settings}
         if run.needs_servers:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="voiceops-servers-"))
             environment |= stack.enter_context(running_servers(Path(folder))).environment
+        elif database is not None:
+            shutil.copy(database, environment["DATA_DIR"])
         run_process(run, environment, report)
     run.seconds = time.monotonic() - began
 

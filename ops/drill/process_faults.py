@@ -210,22 +210,6 @@ class HealthPoller(threading.Thread):
                     self.failures.append(str(status))
 
 
-def kill_livekit_mid_ring(world: World) -> Iterator[None]:
-    """LiveKit is killed while phones ring. The calls fail or go to review; none is dialed again."""
-    # Calls of other batches must end first: those in progress are cut off with LiveKit.
-    world.wait_until_all_ended(60)
-    batch = world.start_batch(["60", "61", "62", "63", "64"])
-    batch.outcomes_follow_numbers = False
-    world.wait_until(lambda: batch.calls(stage="ringing") or len(batch.dials()) == 5, "phones ring")
-    world.send_signal("sandbox", signal.SIGKILL)
-    time.sleep(0.5)
-    world.wait_until(world.sandbox.is_reachable, "LiveKit is back")
-    yield
-    batch.expect_statuses("failed", "review")
-    attempts = max(recipient.attempts for recipient in batch.recipients())
-    world.expect(attempts <= 1, str(batch.results()))
-
-
 def remove_agent(world: World) -> Iterator[None]:
     """No agent joins the rooms. Nobody is dialed until one does."""
     world.sandbox.request("PUT", "agent", {"online": False})

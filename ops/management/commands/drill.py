@@ -10,9 +10,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ops.drill.batch_drill import LIVEKIT_FAULT_RATES, BatchDrill, DrillPlan
+from ops.drill.case_files import case_files
 from ops.drill.fault_run import FaultResult, FaultRun
 from ops.drill.invariants import read_ledger
-from ops.drill.matrix import MATRIX, WORKERS, WorldName, select_faults
+from ops.drill.matrix import MATRIX, WORLDS, WorldName, select_faults
 from ops.drill.parallel_runs import (
     INSIDE_DRILL_VARIABLE,
     DrillRun,
@@ -67,7 +68,7 @@ class Command(BaseCommand):
             action="store_true",
             help="instead: every fault once, and three seeds, side by side",
         )
-        parser.add_argument("--world", choices=list(WORKERS), help="for the drill's own use")
+        parser.add_argument("--world", choices=list(WORLDS), help="for the drill's own use")
         parser.add_argument(
             "--seconds", type=float, default=240.0, help="until everything must have ended"
         )
@@ -91,24 +92,27 @@ class Command(BaseCommand):
             os.environ.pop(name, None)
         if options["all"]:
             seeds = runs_for_seeds(SEEDS, "--people", "150", "--kills", "5")
-            return self.run_side_by_side([*runs_for_faults(MATRIX), *seeds])
+            runs = [*runs_for_faults(MATRIX), *seeds]
+            return self.run_side_by_side(runs, max_review_share=MAX_REVIEW_SHARE)
         if options["fault"]:
             return self.run_side_by_side(runs_for_faults(select_faults(options["fault"])))
         run = DrillRun("", sys.argv[2:], needs_servers=options["servers"])
         run_one(run, self.report)
         return run.exit_code
 
-    def run_side_by_side(self, runs: Sequence[DrillRun]) -> int:
+    def run_side_by_side(
+        self, runs: Sequence[DrillRun], *, max_review_share: float | None = None
+    ) -> int:
         # Drills that shared one database would disturb each other.
         for name in ("DATABASE_URL", "CELERY_BROKER_URL"):
             os.environ.pop(name, None)
-        return 0 if run_all(runs, self.report) else 1
+        return 0 if run_all(runs, self.report, max_review_share=max_review_share) else 1
 
     # --- inside ---
 
     def run_matrix(self, names: str, world_name: WorldName) -> None:
         faults = [fault for fault in select_faults(names) if fault.world == world_name]
-        with running_services(report=self.report, workers=WORKERS[world_name]) as supervisor:
+        with running_services(report=self.report, workers=WORLDS[world_name].workers) as supervisor:
             world = World(supervisor, self.report, Servers.from_environment())
             run = FaultRun(world, faults)
             threading.Thread(target=run.run, name="drill", daemon=True).start()
@@ -162,6 +166,8 @@ class Command(BaseCommand):
         ledger = read_ledger(drill.batch_id, dials, uploaded_rows=drill.plan.recipients)
         ledger.check_all(check_outcomes=not drill.calls_cut_off)
         self.report(ledger.table())
+        for line in case_files(ledger.recipients, dials):
+            self.report(line)
         for violation in ledger.violations:
             self.report(f"BROKEN: {violation}")
         figures = ledger.figures()
