@@ -1,8 +1,8 @@
 """The region of its country that a number belongs to, as far as public holidays ask for it.
 
 Known for area codes: libphonenumber names their state (California, Ontario) or a city that is one
-(Berlin), and in Australia the time zone tells. Not known for other cities, and for mobiles of most
-countries.
+(Berlin), in Australia the time zone tells, and for some countries a table
+(batches/dialing/area_codes.py). Not known elsewhere, and for mobiles of most countries.
 """
 
 from functools import lru_cache
@@ -10,6 +10,7 @@ from functools import lru_cache
 import holidays
 import phonenumbers
 
+from batches.dialing.area_codes import region_by_area_code
 from batches.dialing.number_zones import place_of
 
 # Numbers with the same first characters lie in the same region.
@@ -44,7 +45,16 @@ def _find_region(e164: str) -> str:
     if place.country == "AU" and len(place.zones) == 1:
         return AUSTRALIAN_REGIONS.get(place.zones[0], "")
     regions = _regions_of(place.country)
-    return regions.get(_described(e164), "") if regions else ""
+    if not regions:
+        return ""
+    return regions.get(_described(e164), "") or _region_by_area_code(e164, place.country)
+
+
+def _region_by_area_code(e164: str, country: str) -> str:
+    number = phonenumbers.parse(e164)
+    if phonenumbers.number_type(number) != phonenumbers.PhoneNumberType.FIXED_LINE:
+        return ""
+    return region_by_area_code(country, str(number.national_number))
 
 
 def _described(e164: str) -> str:
