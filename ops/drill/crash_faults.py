@@ -120,7 +120,7 @@ def kill_agents_mid_call(world: World) -> Iterator[None]:
     dies = {**TALKS_WITHOUT_END, "agent_dies": 2}
     world.set_behaviours({world.next_number(ending): dies for ending in endings})
     # The others, whose agents live, show that it is not the installation that hears nothing.
-    batch = world.start_batch(two_digits(40), rate=5, agent_id=patient_agent(world))
+    batch = world.start_batch(two_digits(40), rate=5, agent_id=create_waiting_agent(world))
     world.wait_until(
         lambda: len(batch.calls(end_reason="agent_lost")) == len(endings),
         "the calls of dead agents have ended",
@@ -133,7 +133,7 @@ def kill_agents_mid_call(world: World) -> Iterator[None]:
             expect_hung_up_in_time(world, call)
 
 
-def patient_agent(world: World) -> str:
+def create_waiting_agent(world: World) -> str:
     """An agent whose maximum duration does not end the calls first; returns its id."""
     body = {**workspace.AGENT, "name": "Patient agent", "max_call_duration_seconds": 3600}
     return published_agent(world, body)

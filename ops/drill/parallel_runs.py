@@ -144,10 +144,10 @@ def report_results(runs: Sequence[DrillRun], report: Report) -> None:
         report(f"{run.name:8} {verdict:6} {run.seconds:6.1f} s")
         for name, value in figures_of(run):
             report(f"figure {run.name}_{name} {value}")
-    people, review = (sum_of(runs, name) for name in ("people", "review"))
-    report(f"figure all_people {people}")
+    recipients, review = (sum_of(runs, name) for name in ("people", "review"))
+    report(f"figure all_people {recipients}")
     report(f"figure all_review {review}")
-    report(f"figure all_review_share {review / max(people, 1):.4f}")
+    report(f"figure all_review_share {review / max(recipients, 1):.4f}")
 
 
 def run_one(run: DrillRun, report: Report, *, database: Path | None = None) -> None:

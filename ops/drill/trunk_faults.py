@@ -33,11 +33,11 @@ def silence_carrier(world: World) -> Iterator[None]:
     yield
     world.expect("carrier" in str(reason), f"the batch paused itself: {reason}")
     world.expect(silent <= MAX_SILENT_CALLS, f"{silent} silent calls until the batch paused itself")
-    expect_nobody_final_unrung(world, batch)
+    expect_no_final_without_ringing(world, batch)
     batch.expect_all_answered()
 
 
-def expect_nobody_final_unrung(world: World, batch: DrillBatch) -> None:
+def expect_no_final_without_ringing(world: World, batch: DrillBatch) -> None:
     """Raises ExpectationFailed when someone is a final `no_answer` whose phone never rang."""
     rung = {call.recipient_id for call in batch.calls(ringing_at__isnull=False)}
     unrung = [

@@ -21,7 +21,9 @@ ALIVE_INTERVAL_SECONDS = 2.0
 FLUSH_DELAY_SECONDS = 0.5
 REPORT_RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
 REPORT_TIMEOUT_SECONDS = 10.0
-CALL_HAS_ENDED = b'"Call has ended"'  # the detail of an answer (docs/reference/api-contract.md §12)
+ENDED_CALL_BODY = (
+    b'"Call has ended"'  # the detail of an answer (docs/reference/api-contract.md §12)
+)
 
 
 @dataclass
@@ -133,6 +135,6 @@ class Reporter:
             answer = await self.poster.post(url, headers, body, timeout=REPORT_TIMEOUT_SECONDS)
         except PostError:
             return None
-        if CALL_HAS_ENDED in answer.body:
+        if ENDED_CALL_BODY in answer.body:
             self.call_over.set()
         return answer.status

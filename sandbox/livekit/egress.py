@@ -21,7 +21,7 @@ from sandbox.livekit.calls import Call
 from sandbox.livekit.egress_output import redact_secrets, storage_key, write_file
 from sandbox.livekit.ogg_opus import OggRecorder
 from sandbox.livekit.rooms import Room, Rooms
-from sandbox.livekit.twirp import NobodyAnswersError, TwirpError
+from sandbox.livekit.twirp import NoRespondersError, TwirpError
 from sandbox.livekit.webhooks import Webhooks
 from sandbox.s3.upload import UploadError, put_object
 from sandbox.store import Row, Store
@@ -227,11 +227,11 @@ class Egress:
         self, request: egress.RoomCompositeEgressRequest, grants: Grants
     ) -> egress.EgressInfo:
         """Raises TwirpError when the room does not exist or the request has no output,
-        NobodyAnswersError when there is no egress service.
+        NoRespondersError when there is no egress service.
         """
         room = self.rooms.get(request.room_name)
         if room.is_unrecorded or self.rooms.faults.draw_egress_missing():
-            raise NobodyAnswersError
+            raise NoRespondersError
         recording = self._start(room, request)
         statuses = [p.info.attributes.get("sip.callStatus") for p in room.participants.values()]
         if "active" in statuses:

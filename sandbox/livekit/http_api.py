@@ -25,7 +25,7 @@ from sandbox.livekit.twirp import (
     PERMISSIONS_DENIED,
     Method,
     NoAnswerError,
-    NobodyAnswersError,
+    NoRespondersError,
     TwirpError,
     bad_route,
     decode,
@@ -79,7 +79,7 @@ class LiveKitApi:
             return error.response()
         except NoAnswerError:
             return abort_connection(request)
-        except NobodyAnswersError:
+        except NoRespondersError:
             while request.transport is not None and not request.transport.is_closing():
                 await asyncio.sleep(DISCONNECT_POLL_SECONDS)
             return web.Response()

@@ -323,8 +323,8 @@ class Rooms:
 
     @staticmethod
     def _update_counts(room: Room) -> None:
-        people = [p for p in room.participants.values() if p.keeps_room_open]
-        room.info.num_participants = len(people)
+        counted = [p for p in room.participants.values() if p.keeps_room_open]
+        room.info.num_participants = len(counted)
         room.info.num_publishers = sum(bool(p.info.tracks) for p in room.participants.values())
 
 

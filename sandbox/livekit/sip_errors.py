@@ -184,5 +184,7 @@ def network_failure(kind: str, address: str) -> Refusal:
     if kind == "refused":
         reason = f"dial tcp {host}:{port or 5060}: connect: connection refused"
         return Refusal(code="failed_precondition", msg=f"transport<TCP> dial err={reason}")
-    looked_up = f"lookup _sip._tcp.{host}: no such host"
-    return Refusal(code="invalid_argument", msg=f'fail to resolve target for "{host}": {looked_up}')
+    resolution = f"lookup _sip._tcp.{host}: no such host"
+    return Refusal(
+        code="invalid_argument", msg=f'fail to resolve target for "{host}": {resolution}'
+    )

@@ -26,7 +26,7 @@ from sandbox.livekit.twirp import NoAnswerError, TwirpError
 from sandbox.phones.behaviours import Phones
 
 RPC_DEADLINE_SECONDS = 80.0  # with wait_until_answered, simulated
-CLAIM_SECONDS = 1.0  # until it is known that no SIP service takes a request, simulated
+NODE_CLAIM_SECONDS = 1.0  # until it is known that no SIP service takes a request, simulated
 MAX_DISPLAY_NAME_LENGTH = 128
 
 
@@ -61,7 +61,7 @@ class SipService:
         callee is one whose request is never answered.
         """
         if self.outage.sip_is_down:
-            await self.clock.sleep(CLAIM_SECONDS)
+            await self.clock.sleep(NODE_CLAIM_SECONDS)
         call = self.dial(request)
         if request.wait_until_answered:
             await self.wait_for_answer(call)

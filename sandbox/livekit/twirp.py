@@ -60,7 +60,7 @@ class NoAnswerError(Exception):
     """Raised to close the connection without an answer."""
 
 
-class NobodyAnswersError(Exception):
+class NoRespondersError(Exception):
     """Raised to leave the request without an answer for as long as the client waits."""
 
 

@@ -33,7 +33,7 @@ def _is_error(value: Any) -> bool:
 
 
 NETWORK_FAILURES = ("refused", "unresolved")
-TRUNK_ADDRESS = "sip.sandbox.invalid"  # in the words of a network failure
+DEFAULT_TRUNK_ADDRESS = "sip.sandbox.invalid"  # in the words of a network failure
 
 # Each field's check, and what the error message says is expected.
 BEHAVIOUR_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -118,7 +118,7 @@ def _refusal(body: Any) -> Refusal | None:
     if "sip_code" in body:
         return sip_refusal(body["sip_code"], body.get("phrase"), body.get("headers"))
     if "network" in body:
-        return network_failure(body["network"], TRUNK_ADDRESS)
+        return network_failure(body["network"], DEFAULT_TRUNK_ADDRESS)
     if failure := body.get("failure"):
         return Refusal(code=failure["code"], msg=str(failure.get("msg", "")))
     return None

@@ -157,7 +157,7 @@ class Evidence:
     agent_witnessed_absence: bool = False
 
 
-ANSWERED = Conclusion(Meaning.ANSWERED, None)
+PROVEN_ANSWER = Conclusion(Meaning.ANSWERED, None)
 IN_REVIEW = Conclusion(Meaning.PROVES_NOTHING, IN_DOUBT)
 
 
@@ -190,7 +190,7 @@ def weigh(evidence: Evidence) -> Conclusion:
     rang = any(leg.rang for leg in evidence.legs)
     legs = [Leg(leg.reason, leg.status, leg.has_answer_attributes, rang) for leg in evidence.legs]
     if evidence.was_answered or any(proves_answer(leg) for leg in legs):
-        return ANSWERED
+        return PROVEN_ANSWER
     if evidence.dial_verdict is not None:
         return conclude_from_verdict(evidence.dial_verdict)
     if found := _strongest(find_rule(leg) for leg in legs):
