@@ -184,6 +184,7 @@ if _database["ENGINE"].endswith("sqlite3"):
         ),
     }
 else:
+    _database["ENGINE"] = "voiceops.db.postgresql"
     # A connection that PostgreSQL has closed in the meantime is replaced, not used.
     _database["CONN_HEALTH_CHECKS"] = True
     # On an SSD a random read costs about as much as a sequential one. PostgreSQL then counts totals
