@@ -49,7 +49,8 @@ class OrderedChecksView(APIView):
         self._bind_log_context(request)
         self.check_permissions(request)
         self.check_throttles(request)
-        self._reserve_place(request)
+        if getattr(self, "action", None) in self.slow_actions:
+            self.reserve_place(request)
         if idempotency.has_key(request):
             # Wrapped here, after all checks, so that a refused request claims no key.
             self.post: Callable[..., Any] = partial(self._run_idempotent, self.post)
@@ -77,10 +78,11 @@ class OrderedChecksView(APIView):
         patch_vary_headers(response, ["Cookie", "Authorization", "X-API-Key", "X-Workspace-ID"])
         return response
 
-    def _reserve_place(self, request: Request) -> None:
-        """Raises Busy when too many long requests are under way."""
-        if getattr(self, "action", None) not in self.slow_actions:
-            return
+    def reserve_place(self, request: Request) -> None:
+        """Hold a place for long requests until this one ends.
+
+        Raises Busy when too many are under way.
+        """
         workspace = request.auth.workspace if isinstance(request.auth, Principal) else None
         self._release_place = slow_requests.reserve_place(str(workspace and workspace.pk))
 

@@ -33,6 +33,8 @@ MAX_SPAN = {"hour": timedelta(days=62)}
 MAX_SPAN_OTHERWISE = timedelta(days=3660)
 DEFAULT_SPAN = {"hour": timedelta(days=1)}
 DEFAULT_SPAN_OTHERWISE = timedelta(days=30)
+# Some 50 ms. Pages that ask for several summaries of fewer calls at once are never refused.
+LARGE_SUMMARY_CALLS = 20_000
 # Between the clock that made a call's id and the one that made its `created_at`.
 CLOCK_SLACK = timedelta(minutes=1)
 GroupRow = tuple[Any, str | None, int, timedelta | None]
@@ -72,6 +74,11 @@ class Tally:
             "talk_seconds": round(seconds, 3),
             "average_talk_seconds": round(seconds / answered, 3) if answered else None,
         }
+
+
+def has_many_calls(workspace: Workspace) -> bool:
+    """Return whether a summary may read so many calls that others would wait for it."""
+    return bool(workspace.calls.order_by()[LARGE_SUMMARY_CALLS:].exists())
 
 
 def summarize(

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
-from batches.reporting.summary import summarize
+from batches.reporting.summary import has_many_calls, summarize
 from batches.serializers.analytics import SummaryQuery, SummarySerializer
 from telephony.models import Call
 
@@ -25,6 +25,8 @@ class AnalyticsViewSet(WorkspaceViewSet):
 
         `from` is 30 days ago by default (by hour: a day), `to` is now.
         """
+        if has_many_calls(self.workspace):
+            self.reserve_place(request)
         summary = summarize(
             workspace=self.workspace,
             group_by=self.query["group_by"],

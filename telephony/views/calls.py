@@ -84,7 +84,7 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
     sortable = {name: name for name in ("created_at", "dialed_at", "answered_at", "ended_at")}
     actions_without_body = ("hangup",)
     # Not `hangup`: whoever wants a call to end must never be told to wait.
-    slow_actions = ("transfer", "dtmf", "web")
+    slow_actions = ("transfer", "dtmf", "web", "export_csv")
     required_roles = {
         "list": Role.MEMBER,
         "export_csv": Role.MEMBER,

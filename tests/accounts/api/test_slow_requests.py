@@ -11,8 +11,9 @@ import pytest
 from django.db import connections
 from pytest_django import Settings
 
-from accounts.api.slow_requests import places
+from accounts.api.slow_requests import places, reserve_place
 from accounts.models import Workspace
+from batches.reporting import summary
 from tests import make
 
 BUSY = {"detail": "Too many long requests at the same time; try again"}
@@ -103,3 +104,32 @@ def test_a_refused_request_uses_up_no_idempotency_key(ours: Workspace, settings:
     assert (refused.status_code, refused.json()) == (503, BUSY)
     assert again.status_code == 500
     assert not places.by_workspace
+
+
+@pytest.mark.parametrize("path", ["/analytics/summary", "/calls/export.csv"])
+def test_reports_of_one_workspace_leave_places_for_anothers(
+    ours: Workspace, theirs: Workspace, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summary, "LARGE_SUMMARY_CALLS", 0)
+    for workspace in (ours, theirs):
+        make.call(workspace)
+    held = [reserve_place(str(ours.pk)) for _ in range(3)]
+
+    beyond = make.client(ours).get(path)
+    neighbours: Any = make.client(theirs).get(path)
+    neighbours.close()
+    for give_back in held:
+        give_back()
+
+    assert (beyond.status_code, beyond.json()) == (503, BUSY)
+    assert neighbours.status_code == 200
+    assert not places.by_workspace
+
+
+def test_summaries_of_few_calls_need_no_place(ours: Workspace, settings: Settings) -> None:
+    settings.SLOW_REQUESTS_PER_WORKSPACE = 0
+    make.call(ours)
+
+    answer = make.client(ours).get("/analytics/summary")
+
+    assert answer.status_code == 200
