@@ -11,13 +11,13 @@ PEER_FLAGS := -q --no-deps --require-hashes -r benchmarks/peer_fastapi/requireme
 PEER := $(PEER_VENV)/.installed-requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check check-format check-lint check-types check-imports check-migrations check-deploy drill drill-all bench-import bench-results bench-dial bench-pace bench-api docs lock sbom
+.PHONY: help run serve test check check-format check-lint check-types check-imports check-migrations check-deploy drill drill-all soak bench-import bench-results bench-dial bench-pace bench-api docs lock sbom
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 # A laptop needs no settings: DEBUG is 1, unless the environment or .env sets it.
-run serve drill drill-all bench-import bench-results bench-dial bench-pace bench-api docs: export DEBUG := $(or $(DEBUG),$(shell sed -n 's/^DEBUG=//p' .env 2>/dev/null | tail -n 1),1)
+run serve drill drill-all soak bench-import bench-results bench-dial bench-pace bench-api docs: export DEBUG := $(or $(DEBUG),$(shell sed -n 's/^DEBUG=//p' .env 2>/dev/null | tail -n 1),1)
 
 run: $(RUNTIME) ## install, call a sample list through the sandbox, serve [FILE= COUNTRY= ONCE=1 PORT=]
 	@exec $(PY) manage.py demo $(if $(FILE),"$$FILE") $(if $(COUNTRY),--country "$$COUNTRY") $(if $(filter-out 0 no false,$(ONCE)),--once)
@@ -58,6 +58,9 @@ drill: $(DEV) ## kill processes during a batch, and check that nobody was called
 
 drill-all: $(DEV) ## drill every fault of the matrix, and three seeds, side by side
 	@$(PY) manage.py drill --all $(ARGS)
+
+soak: $(DEV) ## let a hostile workspace attack for ten minutes, and judge what its calm neighbour felt [MINUTES=]
+	@$(PY) manage.py soak $(if $(MINUTES),--minutes "$(MINUTES)") $(ARGS)
 
 bench-import: $(DEV) ## measure the import of a million rows, against a bare COPY
 	@$(PY) manage.py bench_import $(ARGS)

@@ -35,7 +35,7 @@ FAULT_LINE = re.compile(r"F(\d+) +(ok|BROKEN) ")
 
 @dataclass
 class DrillRun:
-    """One call of the command `drill`, with a folder, ports and a database of its own."""
+    """One call of a command, with a folder, ports and a database of its own."""
 
     name: str  # empty for a run that is alone
     arguments: Sequence[str]
@@ -45,6 +45,7 @@ class DrillRun:
     output: list[str] = field(default_factory=list)
     exit_code: int = 0
     seconds: float = 0.0
+    command: str = "drill"
 
     @property
     def prefix(self) -> str:
@@ -173,7 +174,7 @@ def run_one(run: DrillRun, report: Report, *, database: Path | None = None) -> N
 def run_process(run: DrillRun, environment: Mapping[str, str], report: Report) -> None:
     """Run the command, and report its lines as they come."""
     process = subprocess.Popen(  # noqa: S603 ourselves
-        [sys.executable, sys.argv[0], "drill", *run.arguments],
+        [sys.executable, sys.argv[0], run.command, *run.arguments],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

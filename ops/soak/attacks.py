@@ -1,0 +1,214 @@
+"""What one hostile workspace, and a stranger, try at the same time: each attack is one that once made
+everybody wait, or filled the disk or the memory.
+"""
+
+import http.client
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from ops.demo.client import Api
+
+ATTACK_TIMEOUT_SECONDS = 120.0
+PAUSE_SECONDS = 0.05  # between two tries of one attack
+WIDE_COLUMNS = 1_000
+OWN_VARIABLE_RECIPIENTS = 3_000
+UNKNOWN_NAMES = 300_000
+WRONG_EVENTS = 100_000
+BIG_LIST_ROWS = 50_000
+BIG_LISTS = 10
+GUESSERS = 10
+REFUSED_BODY_BYTES = 200_000
+DEAD_ENDPOINTS = 20
+BROKEN = "connection lost"
+
+
+@dataclass
+class Attacker:
+    """The hostile workspace. `answers` counts statuses by attack."""
+
+    api: Api
+    agent_id: str
+    phone_number_id: str
+    dead_url: str
+    stopped: threading.Event = field(default_factory=threading.Event)
+    answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def send(self, attack: str, method: str, path: str, **content: Any) -> None:
+        """Send a request and count its status. Raises nothing for what the network does."""
+        try:
+            # A session of its own: they are not safe to share between threads.
+            response = requests.request(
+                method,
+                self.api.url + path,
+                headers={**dict(self.api.http.headers), **content.pop("headers", {})},
+                timeout=ATTACK_TIMEOUT_SECONDS,
+                allow_redirects=False,
+                **content,
+            )
+        except requests.RequestException as error:
+            self.count(attack, type(error).__name__)
+        else:
+            self.count(attack, str(response.status_code))
+
+    def count(self, attack: str, answer: str) -> None:
+        with self.lock:
+            self.answers[attack, answer] += 1
+
+    @property
+    def batch_fields(self) -> dict[str, str]:
+        return {
+            "name": "Hostile",
+            "agent_id": self.agent_id,
+            "phone_number_id": self.phone_number_id,
+        }
+
+
+def send_wide_header(attacker: Attacker) -> None:
+    header = ",".join(["name"] * WIDE_COLUMNS)
+    file = {"file": ("wide.csv", f"phone,{header}\n+12025550123\n".encode())}
+    fields = attacker.batch_fields
+    attacker.send("wide header", "POST", "/batches/preview", data=fields, files=file)
+
+
+def send_own_variables(attacker: Attacker) -> None:
+    recipients = [
+        {"phone_number": "+12025550123", "variables": {f"v{n}": "x"}}
+        for n in range(OWN_VARIABLE_RECIPIENTS)
+    ]
+    body = {**attacker.batch_fields, "recipients": recipients}
+    attacker.send("own variables", "POST", "/batches", json=body)
+
+
+def send_unknown_names(attacker: Attacker) -> None:
+    body = {f"n{n}": 1 for n in range(UNKNOWN_NAMES)}
+    attacker.send("unknown names", "POST", "/agents", json=body)
+    attacker.send("unknown names", "POST", "/batches", json=body)
+
+
+def send_wrong_events(attacker: Attacker) -> None:
+    body = {"url": attacker.dead_url, "events": ["wrong"] * WRONG_EVENTS}
+    attacker.send("wrong events", "POST", "/webhooks", json=body)
+
+
+def send_refused_bodies(attacker: Attacker) -> None:
+    """Send a body that is refused unread, and then a request on the same connection."""
+    place = urlsplit(attacker.api.url).netloc
+    connection = http.client.HTTPConnection(place, timeout=ATTACK_TIMEOUT_SECONDS)
+    headers = {"Content-Type": "application/json", "X-Forwarded-Proto": "https"}
+    try:
+        for _ in range(4):
+            connection.request("POST", "/batches", b"x" * REFUSED_BODY_BYTES, headers)
+            connection.getresponse().read()
+            connection.request("GET", "/healthz", headers=headers)
+            response = connection.getresponse()
+            response.read()
+            attacker.count("refused bodies", str(response.status))
+    except (OSError, http.client.HTTPException):
+        attacker.count("refused bodies", BROKEN)
+    finally:
+        connection.close()
+
+
+def read_openapi(attacker: Attacker) -> None:
+    attacker.send("openapi", "GET", f"/openapi.json?x={time.monotonic_ns()}")
+
+
+def flood_test_calls(attacker: Attacker) -> None:
+    path = f"/phone-numbers/{attacker.phone_number_id}/test"
+    attacker.send("test calls", "POST", path, json={"to": "+12025550160"})
+
+
+def send_large_numbers(attacker: Attacker) -> None:
+    body = (
+        f'{{"agent_id": "{attacker.agent_id}", "phone_number_id": "{attacker.phone_number_id}", '
+        '"to": "+12025550123", "variables": {"first_name": 1e25}}'
+    )
+    headers = {"Content-Type": "application/json"}
+    attacker.send("large numbers", "POST", "/calls", data=body, headers=headers)
+
+
+def send_big_lists(attacker: Attacker) -> None:
+    """Upload ten lists, and then look on: more would only fill the database."""
+    rows = "".join(f"+1201{n:07},Ada\n" for n in range(2_000_000, 2_000_000 + BIG_LIST_ROWS))
+    content = ("phone,first_name\n" + rows).encode()
+    for _ in range(BIG_LISTS):
+        if attacker.stopped.is_set():
+            return
+        file = {"file": ("big.csv", content)}
+        attacker.send("big lists", "POST", "/batches", data=attacker.batch_fields, files=file)
+    attacker.stopped.wait()
+
+
+def guess_passwords(attacker: Attacker) -> None:
+    body = {"email": attacker.api.credentials["email"], "password": "not the password"}
+    attacker.send("password guesses", "POST", "/auth/login", json=body)
+
+
+def add_dead_endpoints(attacker: Attacker) -> None:
+    """Register endpoints that never answer; the workspace's calls then have events for them."""
+    for _ in range(DEAD_ENDPOINTS):
+        attacker.send("dead endpoints", "POST", "/webhooks", json={"url": attacker.dead_url})
+    attacker.stopped.wait()
+
+
+ATTACKS: tuple[Callable[[Attacker], None], ...] = (
+    send_wide_header,
+    send_own_variables,
+    send_unknown_names,
+    send_wrong_events,
+    send_refused_bodies,
+    read_openapi,
+    flood_test_calls,
+    send_large_numbers,
+    send_big_lists,
+    add_dead_endpoints,
+    *[guess_passwords] * GUESSERS,
+)
+
+
+@contextmanager
+def under_attack(attacker: Attacker) -> Iterator[None]:
+    """All attacks at once, each again and again, while the block runs."""
+
+    def repeat(attack: Callable[[Attacker], None]) -> None:
+        while not attacker.stopped.is_set():
+            attack(attacker)
+            attacker.stopped.wait(PAUSE_SECONDS)
+
+    threads = [
+        threading.Thread(target=repeat, args=(attack,), name=attack.__name__, daemon=True)
+        for attack in ATTACKS
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        attacker.stopped.set()
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """The address of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+        accepted = []
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    accepted.append(listener.accept()[0])
+
+        threading.Thread(target=accept, name="silent-server", daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    for connection in accepted:
+        connection.close()
