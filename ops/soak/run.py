@@ -1,5 +1,5 @@
 """A soak: a hostile workspace does everything it can for some minutes, and what a calm neighbour has
-felt of it is judged (docs/benchmarks.md).
+felt of it is judged.
 """
 
 import threading

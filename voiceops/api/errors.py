@@ -194,6 +194,8 @@ def transient_detail(exc: Exception) -> str | None:
     """Return what keeps a request from being served for a moment; None when nothing is known."""
     if is_disk_full(exc):
         return DISK_FULL
+    if isinstance(exc, Busy):
+        return str(exc)
     return DATABASE_BUSY if is_lock_error(exc) else None
 
 
@@ -210,7 +212,7 @@ def http_status(exc: Exception) -> int:
         return 404
     if isinstance(exc, PermissionDenied):
         return 403
-    if isinstance(exc, OperationalError | InterfaceError) or is_disk_full(exc):
+    if isinstance(exc, OperationalError | InterfaceError | Busy) or is_disk_full(exc):
         return 503
     return 400 if isinstance(exc, SuspiciousOperation) else 500
 
