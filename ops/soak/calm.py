@@ -20,7 +20,9 @@ from telephony.models import Call
 from webhooks.models import WebhookDelivery
 
 CALM_RATE = 2.0  # calls per second: far below what two cores dial, so that only others slow it down
-ANSWERED_ENDINGS = 55  # numbers ending in 00 to 54 answer and talk (api-contract.md §11)
+ANSWERED_ENDINGS = (
+    55  # numbers ending in 00 to 54 answer and talk (docs/reference/api-contract.md §11)
+)
 MAX_CALM_RECIPIENTS = ANSWERED_ENDINGS * len(BATCH_AREA_CODES)
 READ_PAUSE_SECONDS = 0.2
 

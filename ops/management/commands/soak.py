@@ -16,7 +16,7 @@ from ops.soak.run import Soak
 from voiceops.core.errors import DomainError
 
 SECONDS_PER_MINUTE = 60
-MAX_MINUTES = MAX_CALM_RECIPIENTS / CALM_RATE / SECONDS_PER_MINUTE
+MAX_MINUTES = MAX_CALM_RECIPIENTS // (CALM_RATE * SECONDS_PER_MINUTE)
 
 
 class Command(BaseCommand):
