@@ -24,28 +24,31 @@ class Command(BaseCommand):
         "Runs all processes, lets one workspace attack in every way that once worked, and judges "
         "what its calm neighbour felt: the time of its reads, the pace of its batch, its webhooks, "
         "and the memory of all processes. Uses a folder and ports of its own, and DATABASE_URL "
-        "and CELERY_BROKER_URL if they are set."
+        "and CELERY_BROKER_URL if they are set; --servers starts a PostgreSQL and a Redis."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--minutes", type=float, default=10.0, help="of attacks")
+        parser.add_argument(
+            "--servers", action="store_true", help="use a PostgreSQL and a Redis of its own"
+        )
 
     def handle(self, **options: Any) -> None:
         minutes: float = options["minutes"]
         if not 0 < minutes <= MAX_MINUTES:
             raise CommandError(f"--minutes goes up to {MAX_MINUTES:.0f}")
         if os.environ.get(INSIDE_DRILL_VARIABLE) != "1":
-            sys.exit(self.run_isolated())
+            sys.exit(self.run_isolated(has_servers=options["servers"]))
         try:
             self.run_soak(minutes * SECONDS_PER_MINUTE)
         except DomainError as error:
             raise CommandError(str(error)) from error
 
-    def run_isolated(self) -> int:
+    def run_isolated(self, *, has_servers: bool) -> int:
         """Run this command again with a folder and ports of its own; returns the exit code."""
         for name in FOREIGN_SETTINGS:
             os.environ.pop(name, None)
-        run = DrillRun("", sys.argv[2:], command="soak")
+        run = DrillRun("", sys.argv[2:], command="soak", needs_servers=has_servers)
         run_one(run, self.report)
         return run.exit_code
 
