@@ -1,5 +1,5 @@
-"""What one hostile workspace, and a stranger, try at the same time: each attack is one that once made
-everybody wait, or filled the disk or the memory.
+"""What one hostile workspace, and a stranger, try at the same time: each attack once made everybody
+wait, or filled the disk or the memory.
 """
 
 import http.client
@@ -20,7 +20,7 @@ import requests
 from ops.demo.client import Api
 
 ATTACK_TIMEOUT_SECONDS = 120.0
-PAUSE_SECONDS = 0.05  # between two tries of one attack
+ATTACK_PAUSE_SECONDS = 0.05  # between two tries of one attack
 WIDE_COLUMNS = 1_000
 OWN_VARIABLE_RECIPIENTS = 3_000
 UNKNOWN_NAMES = 300_000
@@ -201,7 +201,7 @@ def under_attack(attacker: Attacker) -> Iterator[None]:
     def repeat(attack: Callable[[Attacker], None]) -> None:
         while not attacker.stopped.is_set():
             attack(attacker)
-            attacker.stopped.wait(PAUSE_SECONDS)
+            attacker.stopped.wait(ATTACK_PAUSE_SECONDS)
 
     threads = [
         threading.Thread(target=repeat, args=(attack,), name=attack.__name__, daemon=True)

@@ -102,7 +102,7 @@ class CalmWorkspace:
         return max(int(recipients) - 1, 1) / CALM_RATE
 
     def longest_webhook_seconds(self) -> tuple[float, int]:
-        """Return the longest time from an event to its arrival, or until now, and how many arrived."""
+        """Return the longest time from an event to its arrival (or now), and how many came."""
         deliveries = WebhookDelivery.unscoped.filter(
             endpoint__workspace=self.workspace_id
         ).select_related("event")

@@ -1,5 +1,5 @@
-"""A soak: a hostile workspace does everything it can for some minutes, and what a calm neighbour has
-felt of it is judged.
+"""A soak: a hostile workspace does everything it can for some minutes, and what a calm neighbour
+has felt of it is judged.
 """
 
 import threading
@@ -85,7 +85,7 @@ class Soak:
             reader.join(timeout=60)
             self.watch_memory(SETTLE_SECONDS)
             self.report_attacks(attacker)
-            self.judgements = self.judge(calm, attacker)
+            self.judgements = self.check_promises(calm, attacker)
 
     # --- preparing ---
 
@@ -135,7 +135,7 @@ class Soak:
         for attack, counts in answers.items():
             self.report(f"        {attack:20} {', '.join(counts)}")
 
-    def judge(self, calm: CalmWorkspace, attacker: Attacker) -> list[Judgement]:
+    def check_promises(self, calm: CalmWorkspace, attacker: Attacker) -> list[Judgement]:
         """Return what became of each promise. Raises ApiError."""
         read = calm.slowest_percent()
         share = calm.pace_share()
