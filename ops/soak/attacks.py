@@ -31,7 +31,7 @@ GUESSERS = 10
 REFUSED_BODY_BYTES = 200_000
 DEAD_ENDPOINTS = 20
 BROKEN = "connection lost"
-JSON = {"Content-Type": "application/json"}
+JSON_HEADERS = {"Content-Type": "application/json"}
 
 
 @dataclass
@@ -107,16 +107,16 @@ def send_wide_header(attacker: Attacker) -> None:
 def send_own_variables(attacker: Attacker) -> None:
     fields = json.dumps(attacker.batch_fields)[:-1]
     body = f'{fields}, "recipients": {own_variables()}}}'
-    attacker.send("own variables", "POST", "/batches", data=body, headers=JSON)
+    attacker.send("own variables", "POST", "/batches", data=body, headers=JSON_HEADERS)
 
 
 def send_unknown_names(attacker: Attacker) -> None:
-    attacker.send("unknown names", "POST", "/agents", data=unknown_names(), headers=JSON)
-    attacker.send("unknown names", "POST", "/batches", data=unknown_names(), headers=JSON)
+    attacker.send("unknown names", "POST", "/agents", data=unknown_names(), headers=JSON_HEADERS)
+    attacker.send("unknown names", "POST", "/batches", data=unknown_names(), headers=JSON_HEADERS)
 
 
 def send_wrong_events(attacker: Attacker) -> None:
-    attacker.send("wrong events", "POST", "/webhooks", data=wrong_events(), headers=JSON)
+    attacker.send("wrong events", "POST", "/webhooks", data=wrong_events(), headers=JSON_HEADERS)
 
 
 def send_refused_bodies(attacker: Attacker) -> None:
@@ -152,7 +152,7 @@ def send_large_numbers(attacker: Attacker) -> None:
         f'{{"agent_id": "{attacker.agent_id}", "phone_number_id": "{attacker.phone_number_id}", '
         '"to": "+12025550123", "variables": {"first_name": 1e25}}'
     )
-    attacker.send("large numbers", "POST", "/calls", data=body, headers=JSON)
+    attacker.send("large numbers", "POST", "/calls", data=body, headers=JSON_HEADERS)
 
 
 def send_big_lists(attacker: Attacker) -> None:
