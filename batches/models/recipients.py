@@ -185,7 +185,7 @@ class Recipient(WorkspaceOwned):
     @property
     def alternative_numbers(self) -> list[str]:
         """The numbers after the first, in the order in which they are tried."""
-        return (self.other_numbers or "").split()
+        return split_numbers(self.other_numbers)
 
     @property
     def number_to_call(self) -> str:
@@ -197,6 +197,11 @@ class Recipient(WorkspaceOwned):
         """Return the row's cells by the names of the batch's variables, without missing cells."""
         pairs = zip(batch.variable_names, self.values, strict=False)
         return {name: value for name, value in pairs if name is not None and value is not None}
+
+
+def split_numbers(other_numbers: str | None) -> list[str]:
+    """Return the numbers of the column `other_numbers`."""
+    return (other_numbers or "").split()
 
 
 class RejectedRow(WorkspaceOwned):

@@ -1,12 +1,14 @@
 """Bodies of recipients and rejected rows."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
 from accounts.api.related_fields import WorkspaceSerializer
 from batches.models import Recipient, RejectedRow
+from batches.models.recipients import split_numbers
 from telephony.models import Outcome
+from voiceops.api.compiled_reads import ReadsValues
 from voiceops.api.serializers import (
     Choice,
     DateTime,
@@ -30,7 +32,16 @@ class ReasonCountSerializer(StrictSerializer):
     count = Integer(help_text="how many recipients or rejected rows")
 
 
-class RecipientSerializer(WorkspaceSerializer):
+class AlternativeNumbers(serializers.ListField):
+    """The numbers after the first."""
+
+    columns = ("other_numbers",)
+
+    def to_representation(self, data: Any) -> list[str]:
+        return split_numbers(data.other_numbers)
+
+
+class RecipientSerializer(ReadsValues, WorkspaceSerializer):
     """A recipient of a batch."""
 
     # The view passes `batch`, `now`, and `calls`: the last call sent to each recipient.
@@ -38,11 +49,18 @@ class RecipientSerializer(WorkspaceSerializer):
     variables = serializers.SerializerMethodField()
     next_attempt_at = serializers.SerializerMethodField()
     last_call_id = serializers.SerializerMethodField()
-    alternative_numbers = serializers.ListField(
+    alternative_numbers = AlternativeNumbers(
+        source="*",
         child=serializers.CharField(),
         read_only=True,
         help_text="Tried in this order when the number before does not exist",
     )
+
+    computed_from: ClassVar = {
+        "variables": ["values"],
+        "next_attempt_at": ["due_at", "status"],
+        "last_call_id": ["id"],
+    }
 
     class Meta:
         model = Recipient
@@ -67,7 +85,7 @@ class RecipientSerializer(WorkspaceSerializer):
         ]
 
     def get_variables(self, recipient: Recipient) -> dict[str, Any]:
-        return recipient.variables_in(self.context["batch"])
+        return Recipient.variables_in(recipient, self.context["batch"])
 
     def get_next_attempt_at(self, recipient: Recipient) -> str | None:
         """The time of the planned retry, or when the calling window opens."""
@@ -78,7 +96,7 @@ class RecipientSerializer(WorkspaceSerializer):
         return DateTime().to_representation(due_at) if is_waiting else None
 
     def get_last_call_id(self, recipient: Recipient) -> str | None:
-        call = self.context["calls"].get(recipient.pk)
+        call = self.context["calls"].get(recipient.id)
         return str(call[-1]) if call else None
 
 

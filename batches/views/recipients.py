@@ -54,7 +54,7 @@ class BatchRowsViewSet(WorkspaceViewSet):
 
 @extend_schema(parameters=[BATCH_ID])
 class RecipientViewSet(AppendViewSet, BatchRowsViewSet):
-    serializer_class = RecipientSerializer
+    serializer_class = row_serializer = RecipientSerializer
     query_class = RecipientQuery
     walk_column = "row_number"
     parser_classes = LIST_PARSERS
@@ -68,7 +68,8 @@ class RecipientViewSet(AppendViewSet, BatchRowsViewSet):
     def list(self, request: Request, pk: str) -> Response:
         batch: Batch = self.get_object()
         page = self.page_of(batch.recipients.all())
-        return self.get_paginated_response(self._represent(batch, page))
+        context = self._context_of(batch, page)
+        return self.get_paginated_response(RecipientSerializer.read(page, context))
 
     def position_of(self, name: str, recipient_id: UUID) -> int:
         """Return a recipient's row, 0 for the nil id. Raises ValidationError (422 in `query`)."""
@@ -100,16 +101,16 @@ class RecipientViewSet(AppendViewSet, BatchRowsViewSet):
             raise not_found(Recipient)
         reason = self.validate_body(ReasonSerializer).get("reason") or default
         decide(recipient=recipient, reason=reason, principal=self.principal)
-        return Response(self._represent(batch, [recipient])[0])
+        context = self._context_of(batch, [recipient])
+        return Response(RecipientSerializer(recipient, context=context).data)
 
-    def _represent(self, batch: Batch, recipients: Sequence[Recipient]) -> Any:
-        context = {
+    def _context_of(self, batch: Batch, recipients: Sequence[Any]) -> dict[str, Any]:
+        return {
             **self.get_serializer_context(),
             "batch": batch,
-            "calls": last_sent_calls([recipient.pk for recipient in recipients]),
+            "calls": last_sent_calls([recipient.id for recipient in recipients]),
             "now": timezone.now(),
         }
-        return RecipientSerializer(recipients, many=True, context=context).data
 
 
 @extend_schema(parameters=[BATCH_ID])

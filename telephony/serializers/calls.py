@@ -1,4 +1,4 @@
-"""The bodies of calls. A page of calls is read as plain values, without model or field objects."""
+"""The bodies of calls."""
 
 import re
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from rest_framework import serializers
 from accounts.api.related_fields import WorkspaceRelatedField
 from agents.models import Agent
 from telephony.models import PUBLIC_STATUS, Call, Direction, Outcome, PhoneNumber
+from voiceops.api.compiled_reads import ReadsValues, row_of
 from voiceops.api.errors import field_error
 from voiceops.api.serializers import (
     Choice,
@@ -27,49 +28,22 @@ from voiceops.core.errors import Invalid
 from voiceops.core.phone_numbers import normalize_spelling, to_e164
 
 PUBLIC_STATUSES = list(dict.fromkeys(PUBLIC_STATUS.values()))
-VERSION_COLUMN = "agent_version__number"
-# The API's field, in the contract's order -> the column. `serialize_row` computes the rest.
-COLUMN_BY_FIELD = {
-    "id": "pk",
-    "direction": "direction",
-    "from": "from_number",
-    "to": "to_number",
-    "agent_id": "agent_id",
-    "agent_version": VERSION_COLUMN,
-    "batch_id": "batch_id",
-    "recipient_id": "recipient_id",
-    "attempt": "attempt",
-    "status": "stage",
-    "outcome": "outcome",
-    "end_reason": "end_reason",
-    "hung_up_by": "hung_up_by",
-    "sip_status_code": "sip_status_code",
-    "sip_status": "sip_status",
-    "variables": "variables",
-    "metadata": "metadata",
-    "disposition": "disposition",
-    "disposition_by": "disposition_by",
-    "has_recording": "has_recording",
-    "created_at": "created_at",
-    "dialed_at": "dialed_at",
-    "ringing_at": "ringing_at",
-    "answered_at": "answered_at",
-    "ended_at": "ended_at",
-}
-CALL_COLUMNS = tuple(COLUMN_BY_FIELD.values())
-# Looked up once and not for every row: a page of calls is on the hot path.
-_POSITIONS = {name: position for position, name in enumerate(COLUMN_BY_FIELD)}
-STATUS_INDEX = _POSITIONS["status"]
-ANSWERED_AT_INDEX = _POSITIONS["answered_at"]
-ENDED_AT_INDEX = _POSITIONS["ended_at"]
 
 
-def serialize_row(values: tuple[Any, ...]) -> dict[str, Any]:
-    """Return a call's JSON from the values of `CALL_COLUMNS`."""
-    body = dict(zip(COLUMN_BY_FIELD, values, strict=True))
-    body["status"] = PUBLIC_STATUS[values[STATUS_INDEX]]
-    body["duration_seconds"] = seconds_between(values[ANSWERED_AT_INDEX], values[ENDED_AT_INDEX])
-    return body
+class PublicStatus(serializers.ChoiceField):
+    """The status that a stage of a call counts as."""
+
+    def to_representation(self, value: Any) -> str:
+        return PUBLIC_STATUS[value]
+
+
+class Duration(serializers.FloatField):
+    """The seconds from answer to end, rounded to milliseconds; None when one is missing."""
+
+    columns = ("answered_at", "ended_at")
+
+    def to_representation(self, value: Any) -> Any:
+        return seconds_between(value.answered_at, value.ended_at)
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
@@ -79,25 +53,23 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
 
 def serialize_call(call: Call) -> dict[str, Any]:
     """Return a call's JSON from an instance with its `agent_version` loaded."""
-    version = call.agent_version.number if call.agent_version else None
-    values = [
-        version if column == VERSION_COLUMN else getattr(call, column) for column in CALL_COLUMNS
-    ]
-    return serialize_row(tuple(values))
+    return CallSerializer.read([row_of(CallSerializer, call)])[0]
 
 
-class CallSerializer(StrictSerializer):
-    """One call, for responses and the API's description; lists use `serialize_row`."""
+class CallSerializer(ReadsValues, StrictSerializer):
+    """One call."""
 
     id = serializers.UUIDField(read_only=True)
     direction = serializers.ChoiceField(Direction.choices, read_only=True)
-    to = serializers.CharField(read_only=True)
+    to = serializers.CharField(source="to_number", read_only=True)
     agent_id = serializers.UUIDField(read_only=True, allow_null=True)
-    agent_version = serializers.IntegerField(read_only=True, allow_null=True)
+    agent_version = serializers.IntegerField(
+        source="agent_version.number", read_only=True, allow_null=True
+    )
     batch_id = serializers.UUIDField(read_only=True, allow_null=True)
     recipient_id = serializers.UUIDField(read_only=True, allow_null=True)
     attempt = serializers.IntegerField(read_only=True)
-    status = serializers.ChoiceField(PUBLIC_STATUSES, read_only=True)
+    status = PublicStatus(PUBLIC_STATUSES, source="stage", read_only=True)
     outcome = serializers.ChoiceField(Outcome.choices, read_only=True, allow_null=True)
     end_reason = serializers.CharField(read_only=True, allow_null=True)
     hung_up_by = serializers.ChoiceField(
@@ -119,14 +91,13 @@ class CallSerializer(StrictSerializer):
     ringing_at = serializers.DateTimeField(read_only=True, allow_null=True)
     answered_at = serializers.DateTimeField(read_only=True, allow_null=True)
     ended_at = serializers.DateTimeField(read_only=True, allow_null=True)
-    duration_seconds = serializers.FloatField(read_only=True, allow_null=True)
+    duration_seconds = Duration(source="*", read_only=True, allow_null=True)
 
     def get_fields(self) -> dict[str, Any]:
         # `from` is a keyword, so that it cannot be an attribute.
-        return {**super().get_fields(), "from": serializers.CharField(read_only=True)}
-
-    def to_representation(self, instance: Call) -> dict[str, Any]:
-        return serialize_call(instance)
+        caller = serializers.CharField(source="from_number", read_only=True)
+        fields = {**super().get_fields(), "from": caller}
+        return {name: fields[name] for name in ("id", "direction", "from", *fields)}
 
 
 class CallOrderSerializer(StrictSerializer):
@@ -213,7 +184,7 @@ class CallQuery(WalkQuery):
         return {**super().get_fields(), "from": NumberSearchText(required=False, max_length=64)}
 
 
-class EventSerializer(serializers.Serializer[Mapping[str, Any]]):
+class EventSerializer(ReadsValues):
     id = serializers.UUIDField()
     type = serializers.CharField()
     text = serializers.CharField()

@@ -1,6 +1,6 @@
 """Calls as CSV, read a chunk at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -14,18 +14,17 @@ from voiceops.core.csv_encoding import CHUNK_ROWS, Row, encode_csv
 
 
 def export_calls(
-    calls: QuerySet[Call],
+    calls: QuerySet[Call, Any],
     *,
     header: Row,
-    columns: Sequence[str],
-    to_row: Callable[[tuple[Any, ...]], Row],
+    to_cells: Callable[[Any], Row],
     filters: dict[str, Any],
     principal: Principal,
 ) -> Iterator[bytes]:
     """Return the calls as CSV, newest first, and record the export in the audit log.
 
-    `to_row` makes the cells below the header from the values of the columns. `filters` are those
-    that found the calls; the log has their names only, because values may be numbers.
+    `calls` yields rows with an `id`, of which `to_cells` makes the cells. `filters` are those that
+    found the calls; the log has their names only, because values may be numbers.
     """
     names = sorted(filters.keys() - {"page", "page_size", "sort"})
     assert principal.workspace is not None
@@ -36,14 +35,12 @@ def export_calls(
         target=principal.workspace,
         changes={"filters": names},
     )
-    rows = calls.order_by("-pk").values_list("pk", *columns)
-    return encode_csv(chain([header], (to_row(values) for values in _in_chunks(rows))))
+    return encode_csv(chain([header], map(to_cells, _in_chunks(calls.order_by("-pk")))))
 
 
-def _in_chunks(rows: QuerySet[Any, tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    """Yield the values behind each row's id."""
+def _in_chunks(rows: QuerySet[Any, Any]) -> Iterator[Any]:
     # Keyset paging: an open cursor would keep a transaction alive while a client downloads.
     before: UUID | None = None
     while chunk := list((rows.filter(pk__lt=before) if before else rows)[:CHUNK_ROWS]):
-        yield from (values[1:] for values in chunk)
-        before = chunk[-1][0]
+        yield from chunk
+        before = chunk[-1].id

@@ -20,7 +20,7 @@ from voiceops.api.serializers import WalkQuery
 class CallDetailsViewSet(BaseCallViewSet):
     """A call's timeline, transcript, analysis and recording."""
 
-    serializer_class = EventSerializer
+    serializer_class = row_serializer = EventSerializer
     query_class = WalkQuery
     walk_column = "pk"
     slow_actions = ("recording",)
@@ -31,8 +31,8 @@ class CallDetailsViewSet(BaseCallViewSet):
     def events(self, request: Request, pk: str) -> Response:
         """The call's timeline, oldest event first."""
         events = self.get_object().events.order_by("at", "pk")
-        rows = events.values("id", "type", "text", "at", "data")
-        return self.get_paginated_response(self.paginate_queryset(rows))
+        page = self.paginate_queryset(events) or []
+        return self.get_paginated_response(EventSerializer.read(page))
 
     @extend_schema(responses=TranscriptSerializer)
     @action(detail=True)

@@ -6,7 +6,6 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,8 +15,6 @@ from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
 from telephony.models import LISTED, Call
 from telephony.serializers.calls import (
-    CALL_COLUMNS,
-    COLUMN_BY_FIELD,
     BrowserTokenSerializer,
     CallDispositionSerializer,
     CallOrderSerializer,
@@ -27,7 +24,6 @@ from telephony.serializers.calls import (
     TransferSerializer,
     WebCallSerializer,
     serialize_call,
-    serialize_row,
 )
 from telephony.services import (
     call_control,
@@ -40,31 +36,6 @@ from telephony.services import (
 from telephony.services.calls import CallOrder
 
 
-class ValuesPage:
-    """What a paginator needs of a queryset, without model instances.
-
-    The queryset is counted without joins, and only a page of it is read, as plain values.
-    """
-
-    def __init__(self, queryset: QuerySet[Call]) -> None:
-        self.queryset = queryset
-
-    def count(self) -> int:
-        return self.queryset.count()
-
-    def __len__(self) -> int:
-        return self.count()
-
-    def filter(self, **conditions: Any) -> "ValuesPage":
-        return ValuesPage(self.queryset.filter(**conditions))
-
-    def order_by(self, *columns: str) -> "ValuesPage":
-        return ValuesPage(self.queryset.order_by(*columns))
-
-    def __getitem__(self, page: slice) -> list[Any]:
-        return list(self.queryset.values_list(*CALL_COLUMNS)[page])
-
-
 class BaseCallViewSet(WorkspaceViewSet):
     """Base of the views of calls; attempts of batches that were never sent are not listed."""
 
@@ -75,10 +46,10 @@ class BaseCallViewSet(WorkspaceViewSet):
         return queryset.filter(LISTED).select_related("agent_version")
 
 
-class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
+class CallViewSet(BaseCallViewSet):
     """Calls, newest first unless sorted otherwise."""
 
-    serializer_class = CallSerializer
+    serializer_class = row_serializer = CallSerializer
     query_class = CallQuery
     walk_column = "pk"
     sortable = {name: name for name in ("created_at", "dialed_at", "answered_at", "ended_at")}
@@ -122,21 +93,21 @@ class CallViewSet(mixins.RetrieveModelMixin, BaseCallViewSet):
         queryset = self.filter_queryset(self.get_queryset())
         if "after_id" in self.query:
             queryset = call_listing.hold_back_unsent(queryset, self.workspace, timezone.now())
-        rows: Any = ValuesPage(queryset)
-        page = self.paginate_queryset(rows) or []
-        return self.get_paginated_response([serialize_row(values) for values in page])
+        page = self.paginate_queryset(queryset) or []
+        return self.get_paginated_response(CallSerializer.read(page))
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(serialize_call(self.get_object()))
 
     @extend_schema(parameters=[CallQuery], responses={(200, "text/csv"): OpenApiTypes.BINARY})
     @action(detail=False, methods=["get"], url_path=r"export\.csv")
     def export_csv(self, request: Request) -> HttpResponseBase:
         """The calls that the list's filters find, newest first, as CSV."""
         queryset = self.apply_filters(self.get_queryset(), self.query)
-        header = [*COLUMN_BY_FIELD, "duration_seconds"]
         chunks = call_export.export_calls(
-            queryset,
-            header=header,
-            columns=CALL_COLUMNS,
-            to_row=lambda values: [serialize_row(values)[name] for name in header],
+            CallSerializer.values_of(queryset),
+            header=CallSerializer.field_names(),
+            to_cells=lambda row: list(CallSerializer.read([row])[0].values()),
             filters=self.query,
             principal=self.principal,
         )

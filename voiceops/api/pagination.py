@@ -37,12 +37,20 @@ def walk(queryset: Any, query: dict[str, Any], view: Any) -> Any:
     return queryset.filter(**{f"{column}__lt": position}).order_by(f"-{column}")
 
 
+def _read(rows: Any, view: Any) -> Any:
+    serializer = getattr(view, "row_serializer", None)
+    return rows if serializer is None else serializer.values_of(rows)
+
+
 class PagePagination(BasePagination):
     """`{items, total, page, page_size, total_pages}`. A page past the end is empty.
 
     A list whose query is a `WalkQuery` may be walked by id as well; `page` is null then. Its view
     has `walk_column`, the unique column that its rows are ordered by, and may have
     `position_of(id)`, that column's value of a row, where it is not the id itself.
+
+    A view with a `row_serializer` gets the columns of its rows instead of instances. The total is
+    counted before: joins of those columns do not take part in it.
     """
 
     def paginate_queryset(
@@ -54,7 +62,7 @@ class PagePagination(BasePagination):
         self.total = Paginator(queryset, self.page_size).count
         if "after_id" in query or "before_id" in query:
             self.page = None
-            return list(walk(queryset, query, view)[: self.page_size])
+            return list(_read(walk(queryset, query, view), view)[: self.page_size])
         start = (self.page - 1) * self.page_size
         if start >= self.total:
             return []
@@ -62,8 +70,8 @@ class PagePagination(BasePagination):
         if start >= DEEP_PAGE_ROWS and isinstance(queryset, QuerySet):
             # Skip ids, which an index contains, instead of whole rows.
             ids = list(queryset.values_list("pk", flat=True)[start:end])
-            return list(queryset.filter(pk__in=ids))
-        return list(queryset[start:end])
+            return list(_read(queryset.filter(pk__in=ids), view))
+        return list(_read(queryset, view)[start:end])
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response(
