@@ -28,6 +28,7 @@ from batches.serializers.recipients import ReasonCountSerializer
 from batches.serializers.retry import RetrySerializer
 from telephony.models import PhoneNumber
 from voiceops.api.errors import field_error
+from voiceops.api.examples import request_example
 from voiceops.api.serializers import (
     Boolean,
     Choice,
@@ -230,6 +231,7 @@ class AppendSerializer(StrictSerializer):
         return super().to_internal_value(data)
 
 
+@request_example({"only": ["busy", "no_answer"]})
 class CloneSerializer(StrictSerializer):
     only = ClonedRecipients(
         required=False,

@@ -111,3 +111,16 @@ def test_described_parameters_are_those_that_are_read(
 )
 def test_a_body_that_refers_to_rows_may_get_a_404(path: str, method: str) -> None:
     assert "404" in described()["paths"][path][method]["responses"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/callbacks", "/batches/{id}/clone", "/calls/{id}/disposition", "/webhooks/{id}/redeliver"],
+)
+def test_requests_that_are_hard_to_guess_have_an_example_that_fits(path: str) -> None:
+    body = described()["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    schema = {**body["schema"], "components": described()["components"]}
+
+    [example] = body["examples"].values()
+
+    assert [*Draft7Validator(strict(schema)).iter_errors(example["value"])] == []
