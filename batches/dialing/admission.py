@@ -8,8 +8,14 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from accounts.models import Workspace
+from batches.dialing.callbacks import is_callback
 from batches.dialing.calling_windows import is_open, rules_of
-from batches.dialing.frequency import has_limits, limit_refusal, recent_attempts
+from batches.dialing.frequency import (
+    WAIVED_FOR_CALLBACKS,
+    has_limits,
+    limit_refusal,
+    recent_attempts,
+)
 from batches.domain.suppressed_numbers import find_suppressed_targets
 from batches.models import Batch, Recipient
 from batches.models.column_roles import TIMEZONE
@@ -99,7 +105,8 @@ class BatchAdmission(BatchPace):
         gap = None if workspace.min_gap_is_default else workspace.min_gap_minutes
         if gap is not None and recent["last"] and (now - recent["last"]).total_seconds() < 60 * gap:
             return "min_gap"
-        return limit_refusal(workspace, recent, now)
+        refusal = limit_refusal(workspace, recent, now)
+        return None if refusal in WAIVED_FOR_CALLBACKS and is_callback(call) else refusal
 
     def record_slot(self, call: Call, slot: datetime) -> None:
         """Count the call against its batch's pace and the callee's frequency limits."""

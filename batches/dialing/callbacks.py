@@ -26,6 +26,12 @@ def due_callbacks_of(recipients: Sequence[Recipient]) -> dict[Any, Callback]:
     return callbacks_of(waiting) if waiting else {}
 
 
+def is_callback(call: Call) -> bool:
+    """Return whether a call that is about to be sent was reserved for a callback."""
+    dialing = Callback.unscoped.filter(status=Status.DIALING, recipient=call.recipient_id)
+    return call.recipient_id is not None and dialing.filter(call_id=call.pk).exists()
+
+
 def mark_dialing(callbacks: dict[Any, Callback], calls: Sequence[Call]) -> None:
     """Record the calls that were reserved for callbacks, in the transaction of the reservation."""
     for call in calls:

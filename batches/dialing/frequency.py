@@ -38,6 +38,8 @@ RESTS = (
     ("rest_after_answer", "answered", "rest_days_after_answer"),
     ("rest_after_refusal", "declined", "rest_days_after_refusal"),
 )
+# What does not keep a callback from being made: the callee has asked for it.
+WAIVED_FOR_CALLBACKS = frozenset(refusal for refusal, *_ in RESTS)
 
 
 def recent_attempts(

@@ -74,9 +74,18 @@ def _recipient_of(call: Call) -> QuerySet[Recipient]:
     return Recipient.unscoped.filter(pk__in=[call.recipient_id], last_call_id=call.pk)
 
 
+def _without_callback(call: Call) -> QuerySet[Recipient]:
+    """Return the call's recipient, empty when it waits for a call at a time of its own."""
+    return _recipient_of(call).filter(callback_at=None)
+
+
 def _finish(call: Call, consequence: Mapping[str, Any]) -> None:
+    _end(_without_callback(call))
+
+
+def _end(recipients: QuerySet[Recipient]) -> None:
     now = database_now()
-    FINISH_AFTERWARDS.move_all(_recipient_of(call), reason=None, due_at=None, unreported_at=now)
+    FINISH_AFTERWARDS.move_all(recipients, reason=None, due_at=None, unreported_at=now)
 
 
 def _retry(call: Call, consequence: Mapping[str, Any]) -> None:
@@ -85,7 +94,7 @@ def _retry(call: Call, consequence: Mapping[str, Any]) -> None:
     batch = Batch.unscoped.select_for_update().filter(pk__in=[call.batch_id]).first()
     if batch is None or batch.status in (Batch.Status.STOPPED, Batch.Status.FAILED):
         return
-    again = _recipient_of(call).filter(attempts__lt=MAX_RETRY_ATTEMPTS)
+    again = _without_callback(call).filter(attempts__lt=MAX_RETRY_ATTEMPTS)
     # Planned by the settlement already.
     again = again.exclude(status=Recipient.Status.RETRYING, reason=DISPOSITION)
     changes = {"reason": DISPOSITION, "due_at": due_at, "unreported_at": None}
@@ -117,13 +126,13 @@ def _review(call: Call, consequence: Mapping[str, Any]) -> None:
 def _suppress(call: Call, consequence: Mapping[str, Any]) -> None:
     """Suppress the other party for ever."""
     _add_suppression(call, days=None)
-    _finish(call, consequence)
+    _end(_recipient_of(call))
 
 
 def _rest(call: Call, consequence: Mapping[str, Any]) -> None:
     """Suppress the other party for some days."""
     _add_suppression(call, days=consequence["days"])
-    _finish(call, consequence)
+    _end(_recipient_of(call))
 
 
 def _add_suppression(call: Call, *, days: int | None) -> None:

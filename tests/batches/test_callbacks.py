@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import Workspace
 from accounts.roles import Role
 from batches.dialing import reservation
+from batches.dialing.admission import BatchAdmission
 from batches.dialing.settlement import settle_calls
 from batches.models import Batch, Callback, Recipient
 from batches.services.callbacks import follow_callbacks, schedule_callback
@@ -403,3 +404,72 @@ def test_a_changed_window_leaves_it_at_its_time(batch: Batch) -> None:
 
     recipient.refresh_from_db()
     assert recipient.due_at == callback.at
+
+
+def call_just_ended(batch: Batch, recipient: Recipient, **outcome: Any) -> Call:
+    """A call to the recipient's number that ended a minute ago, of no batch."""
+    ended = timezone.now() - timedelta(minutes=1)
+    return make.call(
+        batch.workspace,
+        to_number=recipient.phone_number,
+        stage=Stage.ENDED,
+        intent_at=ended,
+        dialed_at=ended,
+        answered_at=ended,
+        ended_at=ended,
+        counts=True,
+        **outcome,
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"rest_days_after_answer": 30}, None),
+        ({"rest_days_after_refusal": 30}, None),
+        ({"rest_days_after_answer": 30, "max_attempts_per_30_days": 2}, "monthly_cap"),
+    ],
+)
+def test_a_rest_does_not_refuse_what_the_callee_asked_for(
+    batch: Batch, limits: dict[str, Any], expected: str | None
+) -> None:
+    recipient, other = make.recipient(batch), make.recipient(batch)
+    for row in (recipient, other):
+        call_just_ended(batch, row, outcome="answered")
+        call_just_ended(batch, row, outcome="declined")
+    make_due(plan(recipient))
+    Workspace.unscoped.filter(pk=batch.workspace_id).update(**limits)
+
+    by_callback, by_turn = claim(batch, max_calls=2)
+
+    admission = BatchAdmission([by_callback, by_turn])
+    now = timezone.now()
+    assert (by_callback.recipient_id, by_turn.recipient_id) == (recipient.pk, other.pk)
+    assert admission.refusal(by_callback, now) == expected
+    assert admission.refusal(by_turn, now) is not None
+
+
+@pytest.mark.parametrize(
+    "type",
+    ["finish", "retry"],
+)
+def test_a_disposition_leaves_the_callback_of_its_call_alone(
+    batch: Batch, ours: Workspace, type: str
+) -> None:
+    words = [{"name": "interested", "consequence": {"type": type, "delay_minutes": 5}}]
+    agent = make.agent(ours, dispositions=words)
+    Batch.unscoped.filter(pk=batch.pk).update(agent=agent, agent_version=agent.versions.get())
+    batch.refresh_from_db()
+    recipient, at = make.recipient(batch), in_hours(3)
+    said = {"disposition": "interested", "disposition_by": "agent"}
+    answered_call(batch, recipient, **said, disposition_at=timezone.now())
+    callback = plan(Recipient.unscoped.get(pk=recipient.pk), at)
+
+    settle_calls()
+    apply_dispositions()
+    follow_callbacks()
+
+    recipient.refresh_from_db()
+    callback.refresh_from_db()
+    assert (recipient.status, recipient.callback_at, recipient.due_at) == ("retrying", at, at)
+    assert callback.status == "scheduled"
