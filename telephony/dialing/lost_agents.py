@@ -4,7 +4,9 @@ An agent is lost in one of two ways, and each is compared with who is in the roo
 
 - It reports `agent_alive` every two seconds and has been silent for eight, while this installation
   hears other agents. When it hears none of them, the fault may be its own (a web process that was
-  restarted), and for a while after that an agent may be waiting to repeat its report.
+  restarted), and for a while after that an agent may be waiting to repeat its report. Where no
+  other agent could be heard, a report of our own shows instead whether reports arrive. Several
+  agents that fall silent at once may only have lost their way to us: that is left to LiveKit.
 - LiveKit reports that the agent has left, for whatever reason, or shows no agent in the room.
 
 An agent that leaves because the call is over takes the callee with it: that call ends as ever. One
@@ -23,12 +25,13 @@ from django.db.models import Count, Max, Q
 
 from telephony.clients.livekit.rooms import Participant, list_participants
 from telephony.clients.livekit.session import LiveKit
+from telephony.clients.own_reports import do_reports_arrive
 from telephony.dialing.polling import MAX_CONCURRENT_QUERIES, is_callee_participant
 from telephony.dialing.room_deleter import delete_room_now
 from telephony.domain import call_states
 from telephony.domain.dial_verdicts import AGENT_LOST
 from telephony.domain.timeline import TICK, raise_alarm
-from telephony.models import Call, CallEvent, Direction, Stage
+from telephony.models import Call, CallEvent, CallQuerySet, Direction, Stage
 from voiceops.core.clock import database_now
 from voiceops.core.errors import ProviderError
 from voiceops.core.isolation import gather_isolated
@@ -38,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 # Four reports that did not come. A call must be over twelve seconds after its agent died.
 AGENT_SILENCE = timedelta(seconds=8)
+# One report is late: time to find out why, if no other agent shows it.
+LATE_REPORT = timedelta(seconds=2.5)
 # For so long nothing from any agent means that we are deaf: the reports of two rounds are missing.
 DEAFNESS = timedelta(seconds=4)
 # An agent repeats its report after fifteen seconds at most, and may have begun to wait just before
@@ -91,6 +96,8 @@ class AgentWatch:
         """
         now = database_now()
         agents, heard_at = hear_agents()
+        if agents == 1 and heard_at is not None and now - heard_at > LATE_REPORT:
+            heard_at = now if can_hear_only_agent() else heard_at
         self.hearing.observe(now, agents=agents, heard_at=heard_at)
         suspects = list_suspects(now)
         self.checked = {call.pk: at for call in suspects if (at := self.checked.get(call.pk))}
@@ -139,9 +146,18 @@ class AgentWatch:
 
 def hear_agents() -> tuple[int, datetime | None]:
     """Return how many agents report on open calls, and when the last of them was heard."""
-    reporting = Call.unscoped.open().filter(agent_heard_at__isnull=False)
-    found = reporting.aggregate(agents=Count("pk"), heard_at=Max("agent_heard_at"))
+    found = _reporting_calls().aggregate(agents=Count("pk"), heard_at=Max("agent_heard_at"))
     return found["agents"], found["heard_at"]
+
+
+def can_hear_only_agent() -> bool:
+    """Return whether the reports of the one agent that is up would arrive, if it sent them."""
+    call = _reporting_calls().first()
+    return call is not None and do_reports_arrive(call.pk)
+
+
+def _reporting_calls() -> CallQuerySet:
+    return Call.unscoped.open().filter(agent_heard_at__isnull=False)
 
 
 def list_suspects(now: datetime) -> list[Call]:

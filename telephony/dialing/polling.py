@@ -26,6 +26,8 @@ from voiceops.core.orm_thread import OrmThread
 logger = logging.getLogger(__name__)
 
 MAX_CONCURRENT_QUERIES = 20  # to LiveKit
+# A silent call is asked about within a sweep or two, unless we or LiveKit were away.
+MAX_ATTENDED_SILENCE = 2 * CALL_SILENCE
 
 
 async def reconcile_calls(livekit: LiveKit, db: OrmThread) -> int:
@@ -133,9 +135,12 @@ def estimate_end(call: Call, now: datetime) -> datetime:
     """Return when a call ended that no source saw ending; later evidence corrects it.
 
     While other agents were heard, the last report of this one is close to the end. When none was,
-    it is us who were deaf, and only the maximum duration bounds the end.
+    it is us who were deaf, and only the maximum duration bounds the end. A call that nobody has
+    asked about for long ended while we were away, whoever is heard since.
     """
     heard_at = call.heard_at or now
+    if now - heard_at > MAX_ATTENDED_SILENCE:
+        return min(now, maximum_end(call) or now)
     others = Call.unscoped.open().exclude(pk=call.pk)
     if others.filter(agent_seen_at__gt=heard_at + AGENT_REPORT_TOLERANCE).exists():
         return heard_at

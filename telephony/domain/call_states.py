@@ -28,6 +28,7 @@ from telephony.domain.descriptions import describe_end, describe_failure
 from telephony.domain.dial_verdicts import (
     AGENT_LOST,
     CARRIER_SILENT,
+    CARRIER_UNREACHABLE,
     RING_TIMEOUT,
     Verdict,
 )
@@ -65,7 +66,8 @@ def mark_callee_joined(call: Call, *, at: datetime, source: str) -> None:
     So the call was placed. On a call that was closed as never sent, this raises an alarm.
     """
     if call.stage == Stage.ENDED:
-        if call.dialed_at is None:
+        # LiveKit lets the callee join before it finds out that it cannot connect to the carrier.
+        if call.dialed_at is None and call.end_reason != CARRIER_UNREACHABLE.reason:
             raise_alarm(
                 call,
                 at=at,

@@ -298,6 +298,8 @@ RULES: tuple[Rule, ...] = (
     # By status: a bad key is refused in plain text, which the client reads as the code `unknown`.
     Rule(KEY_REFUSED, status=401),
     Rule(KEY_REFUSED, status=403),
+    # Before the next row: the address of a trunk may contain its words.
+    Rule(CARRIER_UNREACHABLE, status=412, contains=r"^transport<|dial err="),
     Rule(TRUNK_MEDIA, status=412, contains=r"sdp|codec|crypto|media"),
     # A network error on the way to the carrier. LiveKit keeps it out of the 5xx range so that no
     # client takes it for an invitation to dial again.

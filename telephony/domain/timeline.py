@@ -93,17 +93,22 @@ def rewrite_end_event(
         return
     event.text = (text or event.text) + text_suffix
     event.at = at or event.at
+    if call.answered_at is not None:
+        # An answer that was reported after the end has the younger row, and comes first all the same.
+        event.at = max(event.at, call.answered_at + TICK)
     event.data = {**event.data, **data}
     event.save(update_fields=["text", "at", "data"])
+    if at is not None:
+        move_before_end(call, event.at)
 
 
 def move_before_end(call: Call, at: datetime) -> None:
     """Place before the end what was reported first although it is dated later.
 
-    The callee's departure led to the end. An agent that joins a room which came back, before we
-    hear that the call is over, has no place after it.
+    The callee's departure led to the end, and who answered was detected before it. An agent that
+    joins a room which came back, before we hear that the call is over, has no place after it.
     """
-    later = Q(type="callee_left", at__gte=at) | Q(type="agent_joined", at__gt=at)
+    later = Q(type="callee_left", at__gte=at) | Q(type__in=("agent_joined", "detected"), at__gt=at)
     call.events.filter(later).update(at=at - TICK)
 
 

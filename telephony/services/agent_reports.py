@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from telephony.domain import call_states
 from telephony.domain.disconnect_reasons import Ending, ending_for
+from telephony.domain.late_evidence import correct_answer_time
 from telephony.domain.timeline import TICK, build_event, clamp_to_timeline
 from telephony.models import Call, CallEvent, Direction, Stage, Turn
 from telephony.services import dispositions
@@ -231,6 +232,7 @@ def _handle_callee_answered(event: ReportEvent, context: ReportContext) -> bool:
     """
     call = context.call
     if call.answered_at is not None:
+        correct_answer_time(call, at=context.call_time(event))
         return False
     moved = call_states.mark_answered(call, at=context.call_time(event), source="agent")
     # No dispatcher follows an inbound call, so that the sweep has to start its recording.
@@ -246,8 +248,11 @@ def _handle_detected(event: ReportEvent, context: ReportContext) -> bool:
     known = context.call.detected
     if known != kind and (known is None or not is_recorded(event, context.call)):
         call_states.mark_detected(context.call, kind=kind, at=context.call_time(event))
-    at = clamp_to_timeline(context.call, context.timeline_time(event))
-    context.add_event(event, DETECTION_TEXTS[kind], at=at)
+    at = context.timeline_time(event)
+    if context.call.ended_at is not None:
+        # The agent detected it during the call, however its clock runs.
+        at = min(at, context.call.ended_at - TICK)
+    context.add_event(event, DETECTION_TEXTS[kind], at=clamp_to_timeline(context.call, at))
     return answered
 
 

@@ -278,13 +278,13 @@ def _on_participant_left(call: Call, body: Mapping[str, Any], at: datetime) -> C
     reason = str(participant.get("disconnectReason", ""))
     if not is_callee(call, participant) or reason in REPLACED_LEG_REASONS:
         return None
+    ending = ending_for(reason)
+    if call.answered_at is None and was_answered(call, participant):
+        return partial(_record_missed_answer, call, at, ending.reason)
     status = participant.get("attributes", {}).get("sip.callStatus")
     if status == "ringing" and call.ringing_at is None and call.answered_at is None:
         # Late evidence: a phone that rang was not silent for the carrier's sake.
         return partial(call_states.mark_ringing, call, at=at, source="livekit")
-    ending = ending_for(reason)
-    if call.answered_at is None and was_answered(call, participant):
-        return partial(_record_missed_answer, call, at, ending.reason)
     return _end_call(call, at, ending.reason)
 
 

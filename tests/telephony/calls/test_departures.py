@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from telephony.domain import call_states
-from telephony.domain.dial_verdicts import NO_ANSWER
+from telephony.domain.dial_verdicts import CARRIER_UNREACHABLE, NO_ANSWER
 from telephony.models import Call, InboxEvent, Stage
 from tests import make
 from tests.telephony.calls import livekit
@@ -54,7 +54,14 @@ def after(call: Call, *bodies: dict[str, Any]) -> Call:
 
 
 @pytest.mark.parametrize(
-    "attributes", [{"status": "hangup"}, {"status": "active"}, {"tag": "as5"}, {"full": "x@sip"}]
+    "attributes",
+    [
+        {"status": "hangup"},
+        {"status": "active"},
+        {"tag": "as5"},
+        {"full": "x@sip"},
+        {"status": "ringing", "tag": "as5"},
+    ],
 )
 def test_leg_that_was_answered_is_believed_although_no_answer_was_reported(
     ours: Workspace, attributes: dict[str, Any]
@@ -88,6 +95,60 @@ def test_answered_leg_of_a_call_that_ended_unanswered_makes_it_answered(ours: Wo
     ended = after(call, left(call, status="hangup"))
 
     assert (ended.outcome, ended.end_reason, ended.settled_at) == ("answered", "hung_up", None)
+
+
+def test_answer_that_was_not_seen_ringing_is_believed_from_its_tag(ours: Workspace) -> None:
+    call = ringing(ours, stage=Stage.DIALING, ringing_at=None)
+
+    ended = after(call, left(call, status="ringing", tag="as5"))
+
+    assert (ended.stage, ended.outcome) == (Stage.ENDED, "answered")
+
+
+def seen(call: Call) -> list[str]:
+    """The types of the call's events in their order."""
+    return list(call.events.order_by("at", "pk").values_list("type", flat=True))
+
+
+def test_agents_late_report_of_an_answer_gives_the_talk_time(ours: Workspace) -> None:
+    call = ringing(ours)
+    after(call, left(call, status="hangup"))
+    seven_ago = (timezone.now() - 7 * SECOND).isoformat()
+
+    livekit.report(
+        call,
+        {**livekit.reported("callee_answered"), "at": seven_ago},
+        livekit.reported("detected", kind="human"),
+        livekit.reported("callee_left", reason="callee_hangup"),
+    )
+
+    ended = Call.unscoped.get(pk=call.pk)
+    assert ended.duration_seconds is not None
+    assert 5.5 < ended.duration_seconds < 8
+    assert (ended.hung_up_by, seen(ended)) == ("callee", ["answered", "detected", "ended"])
+
+
+def test_answer_that_comes_after_the_end_stands_before_it(ours: Workspace) -> None:
+    call = ringing(ours)
+    call_states.mark_failed(call, verdict=NO_ANSWER, at=timezone.now() - 2 * SECOND)
+
+    ended = after(call, left(call, status="hangup"))
+
+    assert seen(ended) == ["alarm", "answered", "ended"]
+
+
+def test_callee_in_the_room_of_a_carrier_that_cannot_be_reached_is_no_alarm(
+    ours: Workspace,
+) -> None:
+    """LiveKit lets them join before it connects to the carrier, and its webhook may be late."""
+    call = ringing(ours, stage=Stage.INTENT, dialed_at=None, ringing_at=None, callee_joined_at=None)
+    call_states.mark_failed(call, verdict=CARRIER_UNREACHABLE, at=timezone.now())
+    leg = livekit.callee(call, attributes={"sip.callStatus": "dialing"})
+    came = livekit.event("participant_joined", call, participant=leg)
+
+    ended = after(call, came, left(call, status="dialing"))
+
+    assert (ended.end_reason, seen(ended)) == ("carrier_unreachable", ["ended"])
 
 
 def test_departure_without_an_answer_leaves_the_call_to_the_dials_answer(ours: Workspace) -> None:

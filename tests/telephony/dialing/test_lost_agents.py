@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
 from livekit import api
 
 from accounts.models import Workspace
+from telephony.dialing import lost_agents
 from telephony.dialing.lost_agents import (
     AGENT_LEFT_GRACE,
     AGENT_SILENCE,
@@ -96,6 +98,45 @@ async def test_silence_is_not_the_agents_while_no_other_is_heard(
 
     assert [end_of(call) for call in calls] == [GOES_ON, GOES_ON]
     assert livekit.deleted == []
+
+
+@pytest.mark.parametrize(("arrive", "end"), [(True, LOST), (False, GOES_ON)])
+async def test_silence_of_the_only_agent_is_its_own_if_reports_arrive(
+    ours: Workspace,
+    livekit: Any,
+    inline_db: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    arrive: bool,
+    end: tuple[Any, ...],
+) -> None:
+    call = talking(ours)
+    asked: list[UUID] = []
+    livekit.participants[call.room] = [callee_of(call, "active"), AGENT]
+
+    def ask(call_id: UUID) -> bool:
+        asked.append(call_id)
+        return arrive
+
+    monkeypatch.setattr(lost_agents, "do_reports_arrive", ask)
+
+    await run(hearing_watch(), livekit, inline_db)
+
+    assert (end_of(call), asked) == (end, [call.pk])
+
+
+def test_web_server_that_was_away_hears_the_only_agent_again_after_a_while(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch, call = hearing_watch(), talking(ours)
+    monkeypatch.setattr(lost_agents, "do_reports_arrive", lambda _: False)
+    watch.find_suspects()
+    monkeypatch.setattr(lost_agents, "do_reports_arrive", lambda _: True)
+
+    watch.find_suspects()
+
+    assert not watch.hearing.is_good(database_now())
+    assert watch.hearing.is_good(database_now() + HEARING_RECOVERY)
+    assert Call.unscoped.get(pk=call.pk).agent_heard_at == call.agent_heard_at
 
 
 async def test_agents_may_take_a_while_to_repeat_their_reports_after_we_were_deaf(

@@ -58,8 +58,8 @@ def test_call_whose_callee_is_in_the_room_lives(ours: Workspace) -> None:
 
 def test_call_whose_callee_has_left_ended_when_it_was_last_heard(ours: Workspace) -> None:
     """Another agent was heard meanwhile: the installation was not deaf."""
-    call = talking(ours)
-    heard_at = call.heard_at
+    heard_at = database_now() - timedelta(seconds=14)
+    call = talking(ours, answered_at=heard_at, heard_at=heard_at)
     make.call(ours, stage=Stage.IN_PROGRESS, agent_seen_at=database_now())
 
     polling.record_presence(call, [agent()])
@@ -76,6 +76,19 @@ def test_call_whose_callee_has_left_ended_when_it_was_last_heard(ours: Workspace
 def test_call_that_ended_while_we_were_deaf_ended_by_now(ours: Workspace) -> None:
     """No agent at all was heard: that the last report is old proves nothing."""
     call, before = talking(ours), database_now()
+
+    polling.record_presence(call, [agent()])
+
+    call.refresh_from_db()
+    assert call.ended_at is not None
+    assert call.ended_at >= before
+
+
+def test_agent_that_is_heard_after_we_were_away_does_not_show_that_we_heard_before(
+    ours: Workspace,
+) -> None:
+    call, before = talking(ours), database_now()
+    make.call(ours, stage=Stage.IN_PROGRESS, agent_seen_at=before)
 
     polling.record_presence(call, [agent()])
 

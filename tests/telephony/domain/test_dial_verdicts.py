@@ -116,6 +116,15 @@ ROWS = {
         Outcome.TRUNK_ERROR,
         Blame.TRUNK,
     ),
+    "connection refused by a host whose name has a word of codecs": (
+        DialRefusal(
+            "failed_precondition",
+            412,
+            "transport<TCP> dial err=dial tcp media.example.com:5060: connect: connection refused",
+        ),
+        Outcome.CARRIER_ERROR,
+        Blame.CARRIER,
+    ),
     "codec": (
         sip(488, "Not Acceptable Here", "invalid_argument", 400),
         Outcome.TRUNK_ERROR,
