@@ -358,6 +358,7 @@ def fill_in_hangup(call: Call, *, by: str | None, reason: str, at: datetime) -> 
     )
     with transaction.atomic(savepoint=False):
         if coarse.update(hung_up_by=by, end_reason=reason, ended_at=ended_at):
+            call.hung_up_by, call.end_reason, call.ended_at = by, reason, ended_at
             rewrite_end_event(call, text=describe_end(call, by, reason), at=ended_at, reason=reason)
 
 

@@ -108,7 +108,10 @@ def move_before_end(call: Call, at: datetime) -> None:
     The callee's departure led to the end, and who answered was detected before it. An agent that
     joins a room which came back, before we hear that the call is over, has no place after it.
     """
-    later = Q(type="callee_left", at__gte=at) | Q(type__in=("agent_joined", "detected"), at__gt=at)
+    if call.answered_at is not None:
+        at = max(at, call.answered_at + TICK)
+    before = Q(type__in=("callee_left", "detected"), at__gte=at)
+    later = before | Q(type="agent_joined", at__gt=at)
     call.events.filter(later).update(at=at - TICK)
 
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from telephony.domain import call_states
 from telephony.domain.disconnect_reasons import Ending, ending_for
 from telephony.domain.late_evidence import correct_answer_time
-from telephony.domain.timeline import TICK, build_event, clamp_to_timeline
+from telephony.domain.timeline import TICK, build_event, clamp_to_timeline, move_before_end
 from telephony.models import Call, CallEvent, Direction, Stage, Turn
 from telephony.services import dispositions
 from telephony.services.callback_requests import request_callback
@@ -114,6 +114,8 @@ def apply_report(*, call_id: UUID, events: Sequence[ReportEvent]) -> bool:
             Turn.unscoped.bulk_create(context.turns, ignore_conflicts=True)
         if context.events:
             CallEvent.unscoped.bulk_create(context.events, ignore_conflicts=True)
+            if call.ended_at is not None:
+                move_before_end(call, call.ended_at)
 
         is_alive = any(map(is_sign_of_life, events))
         # Moving a call already touches it, and of an ended call the agent's presence is irrelevant.
@@ -248,11 +250,8 @@ def _handle_detected(event: ReportEvent, context: ReportContext) -> bool:
     known = context.call.detected
     if known != kind and (known is None or not is_recorded(event, context.call)):
         call_states.mark_detected(context.call, kind=kind, at=context.call_time(event))
-    at = context.timeline_time(event)
-    if context.call.ended_at is not None:
-        # The agent detected it during the call, however its clock runs.
-        at = min(at, context.call.ended_at - TICK)
-    context.add_event(event, DETECTION_TEXTS[kind], at=clamp_to_timeline(context.call, at))
+    at = clamp_to_timeline(context.call, context.timeline_time(event))
+    context.add_event(event, DETECTION_TEXTS[kind], at=at)
     return answered
 
 
