@@ -13,7 +13,7 @@ from voiceops.core.errors import DomainError
 DEMO_TIMEOUT_SECONDS = 30.0
 FILE_TIMEOUT_SECONDS = 300.0
 # How long the server may be away, being restarted, before `get_with_retry` gives up.
-RETRY_SECONDS = 30.0
+CONNECT_RETRY_SECONDS = 30.0
 RETRY_PAUSE_SECONDS = 0.5
 LARGEST_PAGE = "?page_size=200"
 
@@ -88,7 +88,7 @@ class Api:
 
         Raises what the last try raised, after 30 seconds or as soon as `give_up` returns True.
         """
-        deadline = time.monotonic() + RETRY_SECONDS
+        deadline = time.monotonic() + CONNECT_RETRY_SECONDS
         while True:
             try:
                 return self._get_logged_in(path)

@@ -21,7 +21,7 @@ from ops.bench.worker import run_until_done
 from voiceops.core.errors import DomainError
 
 PACE_PARTS = BenchmarkParts("bench_pace")
-ANSWER_SECONDS = 0.1
+STUB_ANSWER_SECONDS = 0.1
 TALK_SECONDS = 1.0
 PACE_WARM_UP_SECONDS = 15.0  # from the first call until every worker is dialing
 FIRST_CALL_SECONDS = 60.0
@@ -83,7 +83,7 @@ class Command(BaseCommand):
             sys.exit(rerun_with_livekit())
 
     async def run_server(self) -> None:
-        stub = LiveKitStub(answer_seconds=ANSWER_SECONDS, talk_seconds=TALK_SECONDS)
+        stub = LiveKitStub(answer_seconds=STUB_ANSWER_SECONDS, talk_seconds=TALK_SECONDS)
         await serve_until_stdin_closes(stub)
         print(json.dumps({"max_concurrent": stub.max_concurrent, "dials": stub.dials}))
 

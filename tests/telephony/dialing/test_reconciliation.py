@@ -1,4 +1,4 @@
-"""Attempts whose answer was lost: evidence, proof, or review by an operator."""
+"""Attempts whose answer was lost: proof, an outcome, or review by an operator."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,13 +8,19 @@ import pytest
 from accounts.models import Workspace
 from telephony.clients.livekit.rooms import Participant
 from telephony.dialing import reconciliation
-from telephony.models import Call, InboxEvent, Stage
+from telephony.models import Call, Stage
 from tests import make
-from tests.telephony.dialing.fakes import callee_of, server_error
+from tests.telephony.dialing.doubtful_calls import (
+    FENCE,
+    callee,
+    in_doubt,
+    just_now,
+    webhook,
+    witness,
+)
+from tests.telephony.dialing.fakes import callee_of
 from voiceops.core.clock import database_now
 from voiceops.core.ids import uuid7
-
-FENCE = timedelta(seconds=60)
 
 
 @pytest.fixture(autouse=True)
@@ -27,38 +33,9 @@ def now(ours: Workspace) -> datetime:
     return database_now()
 
 
-def in_doubt(of: Workspace, **fields: Any) -> Call:
-    """A call whose intent is two minutes old and whose answer was lost."""
-    intent_at = database_now() - timedelta(minutes=2)
-    values = {"stage": Stage.UNKNOWN, "intent_at": intent_at, "heard_at": intent_at, **fields}
-    return make.call(of, **values)
-
-
-def just_now() -> datetime:
-    """A moment after which no latest end has come."""
-    return database_now() - timedelta(seconds=20)
-
-
 def conclude(call: Call, now: datetime, participants: list[Participant] | None) -> Call:
     reconciliation.conclude_doubt(call, now, participants)
     return Call.unscoped.get(pk=call.pk)
-
-
-def callee(call: Call, status: str) -> Participant:
-    return Participant(call.callee_identity, {"sip.callStatus": status}, is_callee=True)
-
-
-def webhook(call: Call, event: str, created: int = 0, **participant: Any) -> None:
-    InboxEvent.objects.create(
-        event_id=f"EV_{uuid7().hex}",
-        event=event,
-        room=call.room,
-        body={
-            "participant": {"identity": call.callee_identity, **participant},
-            "createdAt": str(created),
-        },
-        received_at=database_now(),
-    )
 
 
 # --- abandoned reservations
@@ -128,148 +105,6 @@ def test_unattended_call_that_was_not_answered_is_in_doubt(ours: Workspace, stag
     in_doubt(ours, stage=Stage.IN_PROGRESS)
 
     assert reconciliation.calls_in_doubt(database_now()) == [call]
-
-
-# --- evidence
-
-
-async def test_room_is_deleted_once_the_fence_has_closed(
-    ours: Workspace, livekit: Any, inline_db: Any
-) -> None:
-    call, now = in_doubt(ours), database_now()
-
-    assert await reconciliation.gather_evidence(livekit, inline_db, call, now) == []
-
-    assert (livekit.deleted, call.room_deleted_at) == ([call.room], now)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"intent_at": database_now},
-        {"callee_joined_at": database_now},
-        {"room_deleted_at": database_now},
-        {"intent_at": lambda: None},
-    ],
-    ids=["before the fence", "callee was seen", "deleted before", "never sent"],
-)
-async def test_room_is_left_alone_otherwise(
-    ours: Workspace, livekit: Any, inline_db: Any, fields: dict[str, Any]
-) -> None:
-    call = in_doubt(ours, **{name: value() for name, value in fields.items()})
-
-    await reconciliation.gather_evidence(livekit, inline_db, call, database_now())
-
-    assert livekit.deleted == []
-
-
-async def test_room_with_the_callee_in_it_is_not_deleted(
-    ours: Workspace, livekit: Any, inline_db: Any
-) -> None:
-    call = in_doubt(ours, intent_at=just_now())
-    livekit.participants[call.room] = [callee_of(call, "ringing")]
-
-    present = await reconciliation.gather_evidence(livekit, inline_db, call, database_now())
-
-    assert (present, livekit.deleted) == ([callee(call, "ringing")], [])
-
-
-@pytest.mark.parametrize("method", ["list_participants", "delete_room"])
-async def test_livekit_that_cannot_be_asked_gives_no_evidence(
-    ours: Workspace, livekit: Any, inline_db: Any, method: str
-) -> None:
-    livekit.failures[method] = server_error(503)
-    call = in_doubt(ours)
-
-    assert await reconciliation.gather_evidence(livekit, inline_db, call, database_now()) is None
-    assert call.room_deleted_at is None
-
-
-@pytest.mark.parametrize("event", ["participant_joined", "participant_left", "track_published"])
-def test_webhook_about_the_callee_is_evidence(ours: Workspace, event: str) -> None:
-    call, other = in_doubt(ours), in_doubt(ours)
-    webhook(call, event)
-
-    assert [found.event for found in reconciliation.callee_events(call)] == [event]
-    assert reconciliation.callee_events(other) == []
-
-
-def test_webhook_about_the_agent_is_no_evidence_of_a_callee(ours: Workspace) -> None:
-    call = in_doubt(ours)
-    webhook(call, "participant_joined", identity="agent-1")
-
-    assert reconciliation.callee_events(call) == []
-
-
-def test_departure_is_read_from_the_inbox_and_from_the_agents_report(ours: Workspace) -> None:
-    call = in_doubt(ours)
-    before = reconciliation.gather_reports(call)
-    call.events.create(
-        workspace=ours, type="callee_left", at=database_now(), data={"reason": "user_unavailable"}
-    )
-    webhook(call, "participant_left", disconnectReason="USER_REJECTED")
-
-    reports = reconciliation.gather_reports(call)
-
-    assert (before.has_departed, reports.has_departed) == (False, True)
-    assert [leg.reason for leg in reports.evidence.legs] == ["USER_REJECTED", "USER_UNAVAILABLE"]
-    assert reports.left_reason == "USER_REJECTED"
-
-
-def test_departure_of_a_leg_that_rejoined_is_no_end(ours: Workspace) -> None:
-    """A leg survives a crash of the server and joins the restarted one."""
-    call = in_doubt(ours)
-    webhook(call, "participant_joined", created=100)
-    webhook(call, "participant_left", created=105, disconnectReason="USER_UNAVAILABLE")
-    webhook(call, "participant_joined", created=110)
-
-    assert not reconciliation.gather_reports(call).has_departed
-
-
-def test_departure_that_shows_an_answer_counts_although_the_leg_rejoined(ours: Workspace) -> None:
-    call = in_doubt(ours, stage=Stage.RINGING)
-    attributes = {"sip.callStatus": "active", "sip.callTag": "as5"}
-    webhook(call, "participant_left", created=105, attributes=attributes)
-    webhook(call, "participant_joined", created=110)
-
-    ended = conclude(call, database_now(), [])
-
-    assert (ended.stage, ended.outcome) == (Stage.ENDED, "answered")
-
-
-def witness(call: Call, *, joined: float, seen: float) -> Call:
-    """The call with an agent that was seen from `joined` to `seen` seconds after the intent."""
-    assert call.intent_at is not None
-    call.agent_joined_at = call.intent_at + timedelta(seconds=joined)
-    call.agent_seen_at = call.intent_at + timedelta(seconds=seen)
-    return call
-
-
-@pytest.mark.parametrize(
-    ("joined", "seen", "proven"),
-    [(-5, 70, True), (0, 56, True), (-5, 54, False), (1, 70, False)],
-    ids=["all the time", "until just before the fence", "not until the fence", "joined too late"],
-)
-def test_agent_is_a_witness_when_it_was_there_from_the_intent_to_the_fence(
-    ours: Workspace, joined: float, seen: float, proven: bool
-) -> None:
-    call = witness(in_doubt(ours), joined=joined, seen=seen)
-
-    assert reconciliation.agent_witnessed_absence(call) is proven
-
-
-@pytest.mark.parametrize("column", ["intent_at", "agent_joined_at", "agent_seen_at"])
-def test_agent_that_is_not_known_is_no_witness(ours: Workspace, column: str) -> None:
-    call = witness(in_doubt(ours), joined=-5, seen=70)
-    setattr(call, column, None)
-
-    assert not reconciliation.agent_witnessed_absence(call)
-
-
-def test_agent_that_saw_the_callee_proves_no_absence(ours: Workspace) -> None:
-    call = witness(in_doubt(ours, callee_joined_at=database_now()), joined=-5, seen=70)
-
-    assert not reconciliation.agent_witnessed_absence(call)
 
 
 # --- conclusions
