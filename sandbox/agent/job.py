@@ -252,8 +252,7 @@ class AgentJob:
         return None
 
     async def _report_ringing(self, call: Call, participant: Participant) -> None:
-        """Wait until the phone rings and report it. Returns earlier when the call is answered or
-        over.
+        """Wait until the phone rings and report it, or until the call is answered or over.
 
         Only the agent can report it, because LiveKit sends no event.
         """

@@ -342,14 +342,13 @@ def mark_cancelled(
 
 
 def fill_in_hangup(call: Call, *, by: str | None, reason: str, at: datetime) -> None:
-    """Add who hung up, and when, to a call that a coarser source ended. Keeps the outcome."""
+    """Add who hung up, and when, to a call that a coarser source ended, keeping the outcome."""
     reason, by = ending_by_the_clock(call, at, reason, by)
     if call.end_reason == LEFT_UNNOTICED and correct_end(call, at=at, reason=reason, by=by):
         return
-    if by is None or call.hung_up_by is not None or call.ended_at is None:
-        return
-    # What the agent says of it later, it does not know better: we ended the call without it.
-    if call.end_reason == AGENT_LOST.reason:
+    # We ended the call of a lost agent without it, so it does not know better.
+    is_known = call.hung_up_by is not None or call.end_reason == AGENT_LOST.reason
+    if by is None or is_known or call.ended_at is None:
         return
     # A webhook's end is the time of its arrival, which is later.
     ended_at = min(clamp_to_timeline(call, at), call.ended_at)
