@@ -151,9 +151,15 @@ def hear_agents() -> tuple[int, datetime | None]:
 
 
 def can_hear_only_agent() -> bool:
-    """Return whether the reports of the one agent that is up would arrive, if it sent them."""
+    """Return whether the reports of the one agent that is up would arrive, if it sent them.
+
+    Only asked of an agent that has reported for a while: one that reported once may never again.
+    """
     call = _reporting_calls().first()
-    return call is not None and do_reports_arrive(call.pk)
+    if call is None or call.agent_heard_at is None or call.agent_joined_at is None:
+        return False
+    is_regular = call.agent_heard_at - call.agent_joined_at > LATE_REPORT
+    return is_regular and do_reports_arrive(call.pk)
 
 
 def _reporting_calls() -> CallQuerySet:

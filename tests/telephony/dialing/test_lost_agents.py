@@ -124,6 +124,18 @@ async def test_silence_of_the_only_agent_is_its_own_if_reports_arrive(
     assert (end_of(call), asked) == (end, [call.pk])
 
 
+def test_only_agent_that_reported_a_single_time_is_not_missed(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_agents, "do_reports_arrive", lambda _: True)
+    talking(ours, agent_joined_at=database_now() - SILENT)
+    watch = hearing_watch()
+
+    watch.find_suspects()
+
+    assert not watch.hearing.is_good(database_now())
+
+
 def test_web_server_that_was_away_hears_the_only_agent_again_after_a_while(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
