@@ -63,8 +63,8 @@ def correct_answer_time(call: Call, *, at: datetime) -> None:
     """Move the answer of an ended call back to `at`, where only its end had proved the answer."""
     if call.answered_at is None or call.answered_at != call.ended_at:
         return
-    known = (at, call.dialed_at, call.ringing_at)
-    at = max(moment for moment in known if moment is not None)
+    rang_at = call.ringing_at and call.ringing_at + TICK
+    at = max(moment for moment in (at, call.dialed_at, rang_at) if moment is not None)
     if at >= call.answered_at:
         return
     unknown = Call.unscoped.filter(pk=call.pk, answered_at=call.answered_at)

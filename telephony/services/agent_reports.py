@@ -339,7 +339,7 @@ def _handle_callee_left(event: ReportEvent, context: ReportContext) -> bool:
     if context.call.answered_at is None:
         reason = event.data["reason"].lower().replace("_", " ") or "no reason given"
         text = f"The callee's line was closed ({reason})"
-        at = context.timeline_time(event)
+        at = clamp_to_timeline(context.call, context.timeline_time(event))
         # The answer to the dial may end the call at this very moment, and the departure led to the
         # end, whichever is reported first.
         ended_at = _lock_end(context.call)

@@ -128,6 +128,36 @@ def test_agents_late_report_of_an_answer_gives_the_talk_time(ours: Workspace) ->
     assert (ended.hung_up_by, seen(ended)) == ("callee", ["answered", "detected", "ended"])
 
 
+def test_phone_rings_before_it_is_answered_also_when_both_are_reported_late(
+    ours: Workspace,
+) -> None:
+    call = ringing(ours, ringing_at=None, stage=Stage.DIALING)
+    after(call, left(call, status="hangup"))
+    seven_ago = (timezone.now() - 7 * SECOND).isoformat()
+
+    livekit.report(
+        call,
+        {**livekit.reported("agent_alive", callee_status="ringing"), "at": seven_ago},
+        {**livekit.reported("callee_answered"), "at": seven_ago},
+    )
+
+    assert seen(call) == ["ringing", "answered", "ended"]
+
+
+def test_callee_leaves_after_the_dial_whatever_the_agents_clock_reads(ours: Workspace) -> None:
+    call = ringing(ours)
+    call_states.mark_failed(call, verdict=NO_ANSWER, at=timezone.now())
+    long_ago = (timezone.now() - 60 * SECOND).isoformat()
+
+    livekit.report(
+        call, {**livekit.reported("callee_left", reason="user_unavailable"), "at": long_ago}
+    )
+
+    event = call.events.get(type="callee_left")
+    assert call.ringing_at is not None
+    assert event.at >= call.ringing_at
+
+
 def test_answer_that_comes_after_the_end_stands_before_it(ours: Workspace) -> None:
     call = ringing(ours)
     call_states.mark_failed(call, verdict=NO_ANSWER, at=timezone.now() - 2 * SECOND)
