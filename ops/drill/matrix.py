@@ -3,9 +3,9 @@ in which it happens.
 
 The worlds `line`, `orders`, `deploys`, `crashes` and `carrier` are one worker on SQLite: LiveKit
 fails in the first, our own processes in the second, in the third an operator stops them, in the
-fourth parts of LiveKit die, and in the last the carrier does not react, or our web server. `servers` is two workers on
-a PostgreSQL and a Redis server of their own. After a fault's own expectations, the invariants of
-the ledger must hold for every batch that was called.
+fourth parts of LiveKit die, and in the last the carrier does not react, or our web server.
+`servers` is two workers on a PostgreSQL and a Redis server of their own. After a fault's own
+expectations, the invariants of the ledger must hold for every batch that was called.
 """
 
 from collections.abc import Callable, Iterator, Sequence

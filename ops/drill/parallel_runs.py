@@ -93,8 +93,8 @@ def run_all(
     max_parallel: int = MAX_PARALLEL_RUNS,
     max_review_share: float | None = None,
 ) -> bool:
-    """Run drills in parallel, the longest first, and report their lines as they come, and at the end
-    one line for each fault. Returns whether nothing is broken.
+    """Run drills in parallel, the longest first. Reports their lines as they come, and at the end
+    one line for each fault; returns whether nothing is broken.
 
     With `max_review_share`, no more of all people may be in review.
     """
