@@ -372,6 +372,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "BatchStatus": "batches.models.Batch.Status",
+        "CallbackStatus": "batches.models.callbacks.Callback.Status",
         "DeliveryStatus": "webhooks.models.WebhookDelivery.Status",
         "PhoneNumberStatus": ["provisioning", "active", "error", "failing"],
         "SipTrunkStatus": "telephony.models.numbers.SipTrunk.Status",

@@ -66,15 +66,20 @@ def test_only_the_reservation_makes_a_recipient_dialing() -> None:
     assert recipient_transitions.RESERVE.since == Recipient.Status.waiting()
 
 
-def test_a_completed_recipient_is_never_called_again() -> None:
-    left = {
-        state
+def test_a_finished_recipient_is_called_again_only_where_somebody_asked_for_it() -> None:
+    waiting = set(Recipient.Status.waiting())
+    verbs = {
+        (state, transition.verb)
         for transition in recipient_transitions.RECIPIENT_TRANSITIONS
-        for state in transition.since
+        for state in Recipient.Status.final()
+        if state in transition.since and transition.to in waiting
     }
 
-    final = set(Recipient.Status.final())
-    assert final & left == {Recipient.Status.SKIPPED}
+    # A callback is the callee's or an operator's wish; a disposition is somebody's word on the call.
+    assert {verb for state, verb in verbs if state == Recipient.Status.COMPLETED} == {
+        "apply_dispositions",
+        "schedule_callback",
+    }
 
 
 @pytest.mark.django_db
