@@ -26,7 +26,7 @@ SHORT_LIST_ROWS = 10
 BEGIN_SECONDS = 60.0  # until the first rows of the long lists are stored
 MAX_WAIT_SECONDS = 60.0
 CHECK_INTERVAL_SECONDS = 0.05
-LIST_INTERVAL_SECONDS = 1.0
+UPLOAD_INTERVAL_SECONDS = 1.0
 
 
 def measure_import_wait(rows: int) -> float:
@@ -65,7 +65,7 @@ def _upload_long_lists(workspace: Workspace, rows: int) -> list[Batch]:
 
 def _measure_list(workspace: Workspace) -> float:
     """Upload a list of ten, wait until it has been read, and return the seconds."""
-    time.sleep(LIST_INTERVAL_SECONDS)
+    time.sleep(UPLOAD_INTERVAL_SECONDS)
     path = uploads_folder() / str(uuid7())
     _write_short_list(path)
     began = time.monotonic()
