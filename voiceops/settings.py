@@ -28,6 +28,7 @@ env = Env()
 DEBUG: bool = env.bool("DEBUG", default=False)
 # Everything this server writes: SQLite, the file broker, uploads, recordings and the cache.
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+DATA_FOLDERS = ("uploads", "recordings", "cache", "broker", "logs")  # measured one by one
 PORT = env.int("PORT", default=8000)
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=7880)
 

@@ -19,8 +19,8 @@ from ops.drill.world import COMPLETED_AT_ONCE, NOT_ANSWERED, DrillBatch, World
 # is in doubt.
 DOWN_SECONDS = 0.5
 # Shorter than a phone rings at the drills' speed, so that its leg finds the server again.
-RESTART_SECONDS = 0.3
-RINGING_SECONDS = 60  # of the simulation, as all that follow
+HOST_DOWN_SECONDS = 0.3
+LONG_RINGING_SECONDS = 60  # of the simulation, as all that follow
 PICKS_UP_SECONDS = 50
 AGENTS_AWAY_SECONDS = 2.0
 WEB_OUTAGE_SECONDS = 40.0
@@ -40,17 +40,17 @@ def kill_livekit_server_mid_ring(world: World) -> Iterator[None]:
     world.wait_until_all_ended(60)
     pick_up, ring_on = ("01", "02"), ("60", "61", "62")
     late = {"answer_after": PICKS_UP_SECONDS, "talk": 5}
-    never = {"answer_after": 2 * RINGING_SECONDS}
+    never = {"answer_after": 2 * LONG_RINGING_SECONDS}
     behaviours = {world.next_number(ending): late for ending in pick_up}
     behaviours |= {world.next_number(ending): never for ending in ring_on}
     world.set_behaviours(behaviours)
-    body = {**workspace.AGENT, "name": "Agent", "ringing_timeout_seconds": RINGING_SECONDS}
+    body = {**workspace.AGENT, "name": "Agent", "ringing_timeout_seconds": LONG_RINGING_SECONDS}
     batch = world.start_batch([*pick_up, *ring_on], agent_id=published_agent(world, body))
     world.wait_until(
         lambda: [call["status"] for call in batch.phone_calls()] == ["ringing"] * len(behaviours),
         "all phones ring",
     )
-    world.sandbox.crash("server", down_seconds=RESTART_SECONDS)
+    world.sandbox.crash("server", down_seconds=HOST_DOWN_SECONDS)
     wait_until_back(world)
     world.wait_until(batch.has_ended, "every outcome is known")
     world.set_behaviours({})

@@ -128,10 +128,10 @@ def keeps_review_share(
     runs: Sequence[DrillRun], max_review_share: float | None, report: Report
 ) -> bool:
     """Report whether too many people are in review, of all runs together."""
-    people, review = (sum_of(runs, name) for name in ("people", "review"))
-    if max_review_share is None or review <= max_review_share * people:
+    recipients, review = (sum_of(runs, name) for name in ("people", "review"))
+    if max_review_share is None or review <= max_review_share * recipients:
         return True
-    report(f"BROKEN: {review} of {people} people are in review, {max_review_share:.0%} allowed")
+    report(f"BROKEN: {review} of {recipients} people are in review, {max_review_share:.0%} allowed")
     return False
 
 

@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 ALARM_PERCENT = 80
 FULL_PERCENT = 100  # uploads are refused
 USAGE_SECONDS = 10.0  # DATA_DIR may hold many recordings, and adding up their sizes takes a while
-PLACES = ("uploads", "recordings", "cache", "broker", "logs")
 OTHER_PLACE = "other"  # an SQLite database, above all
 # EFBIG: what `ulimit -f` answers, which is the disk of that process.
 FULL_DISK_NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -54,11 +53,12 @@ def free_bytes() -> int:
 @remembered(seconds=USAGE_SECONDS)
 def used_bytes() -> dict[str, int]:
     """Return the bytes of the files in DATA_DIR, by place."""
-    used = dict.fromkeys((*PLACES, OTHER_PLACE), 0)
+    used = dict.fromkeys((*settings.DATA_FOLDERS, OTHER_PLACE), 0)
     root = Path(settings.DATA_DIR)
     for entry in _entries(root):
         is_folder = entry.is_dir(follow_symlinks=False)
-        place = entry.name if is_folder and entry.name in PLACES else OTHER_PLACE
+        is_known = is_folder and entry.name in settings.DATA_FOLDERS
+        place = entry.name if is_known else OTHER_PLACE
         used[place] += _folder_bytes(entry.path) if is_folder else _file_bytes(entry)
     return used
 
