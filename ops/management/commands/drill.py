@@ -170,7 +170,7 @@ class Command(BaseCommand):
             self.report(line)
         for violation in ledger.violations:
             self.report(f"BROKEN: {violation}")
-        figures = ledger.figures()
+        figures = {**ledger.figures(), "cut_off": drill.calls_cut_off}
         for name, value in figures.items():
             self.report(f"figure {name} {value}")
         # A call that was cut off with LiveKit may end in review, and is no fault of ours.
