@@ -38,8 +38,9 @@ def test_worker_starts_its_threads_and_waits_for_the_broker_with_delivery_only()
     )
 
     before_broker, with_broker = done.stdout.splitlines()
-    assert before_broker == "['MainThread', 'call-watch', 'retention', 'sweep']", done.stderr
-    assert with_broker == "['MainThread', 'call-watch', 'retention', 'sweep', 'webhook-delivery']"
+    threads = ["MainThread", "call-watch", "disk-alarm", "retention", "sweep"]
+    assert before_broker == str(threads), done.stderr
+    assert with_broker == str([*threads, "webhook-delivery"])
 
 
 def test_thread_runs_again_after_an_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:
