@@ -11,7 +11,7 @@ from voiceops.core.statement_timeouts import WEB_STATEMENT_SECONDS, set_statemen
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "ops.serving.web_worker.WebWorker"
-threads = 8
+threads = 16  # long requests and passwords, each at their most, leave some for the rest
 # One import for all workers, so that a killed worker is replaced at once.
 preload_app = True
 timeout = 60

@@ -21,6 +21,7 @@ ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SECURE_SSL_REDIRECT = False
+SLOW_REQUEST_WAIT_SECONDS = 0.0
 # Nothing listens on port 9. A test that needs LiveKit starts a sandbox.
 LIVEKIT_URL = "http://127.0.0.1:9"
 # Tests do not run collectstatic, so WhiteNoise must read each file on request.

@@ -270,9 +270,10 @@ MAX_DATA_DIR_BYTES = env.int("MAX_DATA_DIR_BYTES", default=107_374_182_400)
 MIN_FREE_DISK_BYTES = env.int("MIN_FREE_DISK_BYTES", default=536_870_912)
 MAX_WAITING_BYTES_PER_WORKSPACE = env.int("MAX_WAITING_BYTES_PER_WORKSPACE", default=1_073_741_824)
 MAX_LOG_BYTES = env.int("MAX_LOG_BYTES", default=20_000_000)
-# Places for requests that wait on an outside service or send a long file; a process has 8 threads.
+# Places for requests that wait on an outside service or send a long file; a process has 16 threads.
 SLOW_REQUESTS_PER_PROCESS = env.int("SLOW_REQUESTS_PER_PROCESS", default=5)
 SLOW_REQUESTS_PER_WORKSPACE = env.int("SLOW_REQUESTS_PER_WORKSPACE", default=3)
+SLOW_REQUEST_WAIT_SECONDS = env.float("SLOW_REQUEST_WAIT_SECONDS", default=3.0)
 # Long lists that a worker process reads at the same time; it has 8 threads for tasks.
 IMPORTS_PER_PROCESS = env.int("IMPORTS_PER_PROCESS", default=4)
 # The limit of bodies without files too, such as lists sent as JSON.

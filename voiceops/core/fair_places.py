@@ -15,6 +15,8 @@ class FairPlaces:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.freed = threading.Condition(self.lock)
+        self.waiting = 0
         self.by_workspace: Counter[str] = Counter()
 
     def has_place(self, workspace: str, *, total: int) -> bool:
@@ -23,15 +25,30 @@ class FairPlaces:
             return self._has_place(workspace, total)
 
     def try_reserve(
-        self, workspace: str, *, total: int, each: int | None = None
+        self,
+        workspace: str,
+        *,
+        total: int,
+        each: int | None = None,
+        wait_seconds: float = 0.0,
+        max_waiting: int = 0,
     ) -> Callable[[], None] | None:
-        """Return how to give the place back; None when the workspace gets none now.
+        """Return how to give the place back; None when the workspace gets none in time.
 
-        `each` is the most that one workspace may have even where nobody else wants any.
+        `each` is the most that one workspace may have even where nobody else wants any. At most
+        `max_waiting` threads wait for a place at the same time.
         """
-        with self.lock:
+
+        def is_free() -> bool:
             held = self.by_workspace[workspace]
-            if not self._has_place(workspace, total) or (each is not None and held >= each):
+            return self._has_place(workspace, total) and (each is None or held < each)
+
+        with self.lock:
+            if not is_free() and self.waiting < max_waiting:
+                self.waiting += 1
+                self.freed.wait_for(is_free, wait_seconds)
+                self.waiting -= 1
+            if not is_free():
                 return None
             self.by_workspace[workspace] += 1
         return partial(self._give_back, workspace, threading.Lock())
@@ -47,3 +64,4 @@ class FairPlaces:
             self.by_workspace[workspace] -= 1
             if self.by_workspace[workspace] <= 0:
                 del self.by_workspace[workspace]
+            self.freed.notify_all()

@@ -10,8 +10,8 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from voiceops.core.errors import Busy
 
-# Of a process's 8 threads. More guesses than that are refused, and everything else is served.
-MAX_WAITING_PASSWORDS = 2
+# Of a process's 16 threads. More guesses than that are refused, and everything else is served.
+MAX_WAITING_PASSWORDS = 8
 TOO_MANY_PASSWORDS = "Too many passwords are being checked at the same time; try again"
 
 _turn = threading.Lock()

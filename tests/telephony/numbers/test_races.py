@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections
+from pytest_django import Settings
 
 from accounts.models import Workspace
 from tests import make
@@ -31,6 +32,12 @@ def all_at_once(ask: Callable[[int], Any]) -> list[int]:
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return sorted(pool.map(one, range(AT_ONCE)))
+
+
+@pytest.fixture(autouse=True)
+def patience(settings: Settings) -> None:
+    """Requests beyond a process's places wait for one, as they do in production."""
+    settings.SLOW_REQUEST_WAIT_SECONDS = 10.0
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Places that workspaces share: no one's flood leaves another without any."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
@@ -65,3 +67,31 @@ def test_of_floods_that_go_on_each_keeps_a_share(seed: int) -> None:
     # Of three floods each has at most a quarter for long, and one quarter is left for others.
     assert all(4 <= places.by_workspace[name] <= 12 for name in floods)
     assert fill(places, "a newcomer", 32) >= 1
+
+
+def test_a_few_wait_for_a_place_and_others_do_not() -> None:
+    places = FairPlaces()
+    give_back = places.try_reserve("ours", total=8, each=1)
+    assert give_back is not None
+
+    def wait_for_place() -> bool:
+        waited = places.try_reserve("ours", total=8, each=1, wait_seconds=20, max_waiting=1)
+        return waited is not None
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait_for_place)
+        while not places.waiting:
+            time.sleep(0.01)
+        beyond = places.try_reserve("ours", total=8, each=1, wait_seconds=20, max_waiting=1)
+        give_back()
+
+        assert (beyond, waiting.result(20)) == (None, True)
+    assert places.waiting == 0
+
+
+def test_who_waits_in_vain_gets_no_place() -> None:
+    places = FairPlaces()
+
+    waited = places.try_reserve("ours", total=0, wait_seconds=0.01, max_waiting=1)
+
+    assert (waited, places.waiting, places.by_workspace.total()) == (None, 0, 0)
