@@ -8,8 +8,8 @@ login       every IP address, on the routes that accept a password or a token fr
 account     every pair of IP address and e-mail address, on the same routes, and every pair of IP
             address and user who gives the current password to change it
 
-The first four are counted in Django's cache, which the processes of one machine share; the last two,
-which limit guessing, in the database, for all machines and before an attempt is judged.
+The first four are counted in Django's cache, which the processes of one machine share; the last
+two, which limit guessing, in the database, for all machines and before an attempt is judged.
 """
 
 import hashlib

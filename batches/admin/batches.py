@@ -54,7 +54,8 @@ class BatchForm(SerializerForm):
             "calling_window": "Empty: the workspace's. For example "
             '{"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}; '
             "1 is Monday, the end may be 24:00. Several spans: "
-            '{"spans": [{"days": [5], "start": "20:00", "end": "02:00"}], "holidays": "recipient"}.',
+            '{"spans": [{"days": [5], "start": "20:00", "end": "02:00"}], '
+            '"holidays": "recipient"}.',
             "retry": "Recipients whose call ended with one of the outcomes are called again after "
             "delay_minutes, at most max_attempts times.",
         }

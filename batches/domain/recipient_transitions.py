@@ -1,8 +1,9 @@
 """Every way in which a recipient may move from one state to another, as data.
 
 The import creates a recipient `pending` or `skipped`. `due_at` is set exactly while it waits for a
-call, `unreported_at` where anything but a call's end finishes it. Only the reservation makes it `dialing`, under the lock of its row and together with the row
-of its call, so no recipient is called twice at once.
+call, `unreported_at` where anything but a call's end finishes it. Only the reservation makes it
+`dialing`, under the lock of its row and together with the row of its call, so no recipient is
+called twice at once.
 """
 
 from batches.models import Recipient

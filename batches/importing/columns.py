@@ -103,8 +103,8 @@ def read_columns(
     """Interpret a header row.
 
     `mapping` is the contract's `column_mapping`: `{"<uploaded column>": "phone_number" | a role |
-    "<variable>" | null}`, where null ignores the column; the roles are `ROLES`. Without a mapping, the first of
-    `saved_mappings` that names exactly the list's columns, in any order, applies.
+    "<variable>" | null}`, where null ignores the column; the roles are `ROLES`. Without a mapping,
+    the first of `saved_mappings` that names exactly the list's columns, in any order, applies.
 
     Columns that no mapping names are guessed. The phone column is found by its name and by what
     `preview` holds in it. Every other column is the variable of its own name, or the agent's

@@ -130,8 +130,8 @@ def _hidden_columns(columns: Columns, hidden: Collection[int]) -> Iterator[str]:
         state = "hidden, too" if columns.phone_index in hidden else "visible"
         phone = columns.names[columns.phone_index]
         yield (
-            f"Hidden in the workbook: {join_names(names)}. The numbers called are those of {phone}, "
-            f"which is {state}"
+            f"Hidden in the workbook: {join_names(names)}. "
+            f"The numbers called are those of {phone}, which is {state}"
         )
 
 

@@ -9,8 +9,9 @@ keeps it busy for minutes (docs/reference/reliability.md §0.12). So this progra
 first (docs/reference/reliability.md §E4), limits its memory and processor time, and imports nothing
 of the application: its death costs one upload.
 
-The first line is `{"sheet", "others", "rows", "columns", "hidden_rows", "hidden_columns"}`; then come `[row number, [cells]]`, and
-last `{"end": true}` or `{"error": sentence}`. Without a last line the process has died.
+The first line is `{"sheet", "others", "rows", "columns", "hidden_rows", "hidden_columns"}`; then
+come `[row number, [cells]]`, and last `{"end": true}` or `{"error": sentence}`. Without a last
+line the process has died.
 """
 
 import datetime

@@ -26,8 +26,8 @@ def check_inbound() -> Iterator[Finding]:
         yield warning("inbound", description, "set inbound_agent_id, and publish that agent")
     if rooms := _rooms_without_number(since):
         description = (
-            f"{len(rooms)} call{'s' if len(rooms) > 1 else ''} within a day to numbers that are not registered here any more: "
-            f"{join_first(rooms)}"
+            f"{len(rooms)} call{'s' if len(rooms) > 1 else ''} within a day to numbers that are "
+            f"not registered here any more: {join_first(rooms)}"
         )
         fix = "register the number again, or delete its dispatch rule at LiveKit"
         yield warning("inbound", description, fix)

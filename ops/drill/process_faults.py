@@ -122,7 +122,9 @@ def pause_worker_before_send(world: World) -> Iterator[None]:
         if call.room in sent_at:
             expect_sent_before_fence(world, call, sent_at[call.room])
         else:
-            unsent = call.end_reason in ("not_placed", "in_doubt")
+            # `abandoned`: the worker took its intent back when it continued, under a lease that had
+            # expired, and another worker found it first. Nothing was sent.
+            unsent = call.end_reason in ("abandoned", "not_placed", "in_doubt")
             world.expect(unsent, f"{call} ended {call.end_reason}")
 
 

@@ -94,7 +94,7 @@ def rewrite_end_event(
     event.text = (text or event.text) + text_suffix
     event.at = at or event.at
     if call.answered_at is not None:
-        # An answer that was reported after the end has the younger row, and comes first all the same.
+        # An answer that was reported after the end has the younger row, and comes first anyway.
         event.at = max(event.at, call.answered_at + TICK)
     event.data = {**event.data, **data}
     event.save(update_fields=["text", "at", "data"])

@@ -1,4 +1,4 @@
-"""Whether an agent's settings fit into the metadata that LiveKit accepts, checked before any call."""
+"""Whether an agent's settings fit into LiveKit's metadata, checked before any call."""
 
 from agents.models import AgentVersion
 from telephony.domain.agent_metadata import describe_metadata_limit, is_too_long, metadata_of

@@ -1,4 +1,4 @@
-"""What strangers can make the server keep or send is bounded, on every route without credentials."""
+"""What strangers can make the server keep or send is bounded, on every public route."""
 
 from pathlib import Path
 from typing import Any

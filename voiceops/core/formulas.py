@@ -17,7 +17,8 @@ GUARD = "'"
 _GUARDED_STARTS = (*FORMULA_PREFIXES, GUARD)
 # One number with its sign, and marks without letters or digits: nothing is computed.
 _SIGNED_NUMBER = re.compile(
-    r"[+-]\s?[$€£¥₹]?\s?(?:\d[\d.,'\u2019\u00a0\u202f ]*|[.,]\d+)(?:[eE][+-]?\d{1,3})?\s?[%$€£¥₹]?\Z"
+    r"[+-]\s?[$€£¥₹]?\s?(?:\d[\d.,'\u2019\u00a0\u202f ]*|[.,]\d+)(?:[eE][+-]?\d{1,3})?"
+    r"\s?[%$€£¥₹]?\Z"
 )
 _DASHES = re.compile(r"-+\Z")
 _WRITTEN_PHONE = re.compile(r"\+[\d\s().\-/\u00a0]{7,30}\Z")

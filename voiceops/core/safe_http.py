@@ -2,7 +2,8 @@
 
 The address is checked when the connection is made, and the checked address is the one that is
 connected to, so that a name which resolves differently a moment later gains nothing. Redirects are
-not followed; of the response body an excerpt is returned, never all of it. With DEBUG=1 every address is allowed.
+not followed; of the response body an excerpt is returned, never all of it. With DEBUG=1 every
+address is allowed.
 """
 
 import asyncio

@@ -157,8 +157,8 @@ def claim_delivery(endpoint_id: UUID, now: datetime) -> WebhookDelivery | None:
 def attempt_delivery(delivery: WebhookDelivery, now: datetime) -> bool:
     """Send one claimed delivery and record the answer; returns whether it arrived."""
     began = time.monotonic()
-    # What cannot even be sent, such as a secret that no key decrypts, is a failed attempt: recorded,
-    # and tried again on the usual schedule.
+    # What cannot even be sent, such as a secret that no key decrypts, is a failed attempt:
+    # recorded, and tried again on the usual schedule.
     answer = run_isolated(partial(send_delivery, delivery=delivery, now=now)) or NOT_SENT
     # In whole milliseconds, so that the moment of the signature can be computed from the row.
     duration_ms = int((time.monotonic() - began) * 1000)

@@ -1,4 +1,4 @@
-"""`manage.py document_number_zones`: the time zones of numbers by country, in docs/number-zones.md."""
+"""`manage.py document_number_zones`: the time zones of numbers, in docs/number-zones.md."""
 
 from importlib.resources import files
 from typing import Any
@@ -26,14 +26,17 @@ KINDS = {
 }
 INTRODUCTION = f"""# Time zones of numbers
 
-By whose clock a number is called while a calling window has `"timezone": "recipient"` and its list names no time zone ([{BATCHES_PAGE.name}]({BATCHES_PAGE.name})).
-Written by `make docs` from libphonenumber's prefixes and IANA's table of countries, as this version of VoiceOps has them.
+By whose clock a number is called while a calling window has `"timezone": "recipient"` and its
+list names no time zone ([{BATCHES_PAGE.name}]({BATCHES_PAGE.name})).
+Written by `make docs` from libphonenumber's prefixes and IANA's table of countries, as this
+version of VoiceOps has them.
 
 - **by prefix**: the digits after the country code tell the zone, or a few that must all be open.
 - **not known**: the number only names its country; `unknown_zone` of the workspace decides.
 - An empty cell: the country has no such numbers that libphonenumber knows.
 
-Numbers without a country, such as those of satellites (`+870`) and international toll-free numbers (`+800`), have no zone.
+Numbers without a country, such as those of satellites (`+870`) and international toll-free
+numbers (`+800`), have no zone.
 
 """
 

@@ -26,7 +26,7 @@ MINUTE = timedelta(minutes=1)
 def distinct_zones() -> list[str]:
     """Zones whose clocks differ in the years to come: one of each rule, and Morocco's two.
 
-    The rule is the last line of a zone's file; Morocco has none, because its changes follow Ramadan.
+    The rule is the last line of a zone's file; Morocco has none: its changes follow Ramadan.
     """
     by_rule = {"Casablanca": "Africa/Casablanca", "El Aaiun": "Africa/El_Aaiun"}
     for name in sorted(available_timezones() - {"localtime"}):

@@ -75,7 +75,7 @@ def test_a_finished_recipient_is_called_again_only_where_somebody_asked_for_it()
         if state in transition.since and transition.to in waiting
     }
 
-    # A callback is the callee's or an operator's wish; a disposition is somebody's word on the call.
+    # A callback is the callee's or an operator's wish; a disposition, a word on the call.
     assert {verb for state, verb in verbs if state == Recipient.Status.COMPLETED} == {
         "apply_dispositions",
         "schedule_callback",
