@@ -12,9 +12,8 @@ from uuid import UUID
 from batches.domain.spreadsheets import REJECTION_COLUMNS, RESULT_COLUMNS
 from batches.models import Batch
 from telephony.models import Call
-from voiceops.core.csv_encoding import Row
+from voiceops.core.csv_encoding import CHUNK_ROWS, Row
 
-REPORT_CHUNK_ROWS = 900
 SentCall = tuple[int | None, datetime | None, float | None, UUID]
 """SIP status, when it was dialled, seconds from answer to end, id."""
 NO_CALL = (None, None, None, None)
@@ -69,7 +68,7 @@ def _chunks(related: Any, fields: Sequence[str]) -> Iterator[list[tuple[Any, ...
     # Keyset paging: an open cursor would keep a transaction alive while a client downloads.
     last_row = -1
     rows = related.order_by("row_number").values_list(*fields)
-    while chunk := list(rows.filter(row_number__gt=last_row)[:REPORT_CHUNK_ROWS]):
+    while chunk := list(rows.filter(row_number__gt=last_row)[:CHUNK_ROWS]):
         yield chunk
         last_row = chunk[-1][0]
 
