@@ -96,7 +96,7 @@ def run_all(
     """Run drills in parallel, the longest first. Reports their lines as they come, and at the end
     one line for each fault; returns whether nothing is broken.
 
-    With `max_review_share`, no more of all people may be in review.
+    With `max_review_share`, no more of all people may be in review (`keeps_review_share`).
     """
     longest_first = sorted(runs, key=lambda run: -run.expected_seconds)
     with prepared_database() as database, ThreadPoolExecutor(max_parallel) as pool:

@@ -40,7 +40,7 @@ def test_of_forty_parallel_attempts_five_go_ahead(is_old: bool) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_forty_parallel_guesses_at_a_password_five_are_judged(
+def test_of_forty_parallel_guesses_at_a_password_five_are_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rates = {**api_settings.DEFAULT_THROTTLE_RATES, "account": "5/15min"}

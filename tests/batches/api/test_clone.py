@@ -109,7 +109,7 @@ def test_a_suppression_added_since_holds_for_the_clone(ours: Workspace) -> None:
         ({"status": "validating"}, {}, "Batch is still validating"),
     ],
 )
-def test_a_clone_of_nobody_is_refused(
+def test_a_clone_without_recipients_is_refused(
     ours: Workspace, fields: dict[str, Any], body: dict[str, Any], detail: str
 ) -> None:
     batch = ended(ours)

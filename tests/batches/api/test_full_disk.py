@@ -131,7 +131,7 @@ def test_a_workspace_whose_waiting_lists_take_its_share_waits_and_its_neighbour_
     assert (neighbour.status_code, later.status_code) == (201, 201)
 
 
-def test_a_full_database_is_told_as_a_full_disk(
+def test_a_full_database_is_reported_as_a_full_disk(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: Any, **named: Any) -> None:

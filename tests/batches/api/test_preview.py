@@ -242,7 +242,7 @@ def test_preview_accepts_zero_as_a_required_variable_as_the_import_does(ours: Wo
         (0, "2 of them stand in another running batch, too, and may be rung by both"),
     ],
 )
-def test_preview_tells_who_stands_in_another_running_batch(
+def test_preview_says_who_stands_in_another_running_batch(
     ours: Workspace, data_dir: Path, gap: int, note: str
 ) -> None:
     Workspace.unscoped.filter(pk=ours.pk).update(min_gap_minutes=gap)

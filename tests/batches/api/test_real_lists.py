@@ -152,7 +152,7 @@ def test_hidden_rows_are_called_where_the_uploader_says_so(
     ]
 
 
-def test_a_batch_keeps_what_was_said_about_hidden_rows(
+def test_a_batch_keeps_its_choice_about_hidden_rows(
     client: APIClient, agent: Agent, number: PhoneNumber
 ) -> None:
     content = (CASES / "filtered.xlsx").read_bytes()

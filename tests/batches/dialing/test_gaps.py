@@ -119,7 +119,7 @@ def test_a_batch_that_ran_beside_another_that_has_ended_waits(ours: Workspace) -
     assert claim(batch) == []
 
 
-def test_single_calls_hold_nobody_back_by_default(ours: Workspace) -> None:
+def test_single_calls_defer_no_recipient_by_default(ours: Workspace) -> None:
     now = timezone.now()
     make.call(ours, to_number=CALLEE, stage=Stage.ENDED, counts=True, intent_at=now, dialed_at=now)
     batch = running(ours)
@@ -144,7 +144,7 @@ def test_a_chosen_gap_holds_for_retries_and_after_single_calls(ours: Workspace) 
 
 
 @pytest.mark.parametrize("gap", [0, None])
-def test_a_gap_that_is_off_holds_nobody_back(ours: Workspace, gap: int | None) -> None:
+def test_a_gap_that_is_off_defers_no_recipient(ours: Workspace, gap: int | None) -> None:
     make.client(ours).patch(f"/workspaces/{ours.pk}", {"min_gap_minutes": gap})
     rung(make.recipient(running(ours), phone_number=CALLEE), at=timezone.now())
     second = running(ours)

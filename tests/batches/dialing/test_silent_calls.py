@@ -140,7 +140,7 @@ def test_one_phone_that_never_rings_beside_others_was_not_answered(batch: Batch)
 
 @pytest.mark.parametrize("tries", [FREE_SILENT_SENDS + 1, FREE_SILENT_SENDS + 3])
 @pytest.mark.parametrize("heals", [False, True])
-def test_nobody_is_final_whose_phone_never_rang_while_the_carrier_was_dead(
+def test_no_recipient_is_final_whose_phone_never_rang_while_the_carrier_was_dead(
     batch: Batch, tries: int, heals: bool
 ) -> None:
     # The last calls before the carrier died were answered; then nobody's phone rings.
@@ -199,7 +199,7 @@ def test_twenty_silent_calls_pause_the_batch_and_an_answer_resumes_it(
     assert batch.recipients.filter(due_at__lte=timezone.now()).count() == 20
 
 
-def test_end_of_a_repeated_failure_tells_when_the_number_is_called_again(batch: Batch) -> None:
+def test_end_of_a_repeated_failure_says_when_the_number_is_called_again(batch: Batch) -> None:
     recipient = make.recipient(batch)
     calls = []
     for _ in range(2):

@@ -66,7 +66,7 @@ def test_only_the_reservation_makes_a_recipient_dialing() -> None:
     assert recipient_transitions.RESERVE.since == Recipient.Status.waiting()
 
 
-def test_a_finished_recipient_is_called_again_only_where_somebody_asked_for_it() -> None:
+def test_a_finished_recipient_is_called_again_only_on_request() -> None:
     waiting = set(Recipient.Status.waiting())
     verbs = {
         (state, transition.verb)

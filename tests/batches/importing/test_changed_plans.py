@@ -97,7 +97,7 @@ def test_a_number_in_its_new_form_is_not_changed(number: str) -> None:
         "\t{}\x0b",
     ],
 )
-def test_characters_that_nobody_sees_are_no_part_of_a_number(around: str) -> None:
+def test_invisible_characters_are_no_part_of_a_number(around: str) -> None:
     spelling = around.format("+1 202-555-0103")
 
     assert PhoneParser().parse(spelling) == ParsedNumber("+12025550103")

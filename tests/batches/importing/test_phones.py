@@ -289,7 +289,7 @@ def test_whatever_stands_between_two_numbers_the_first_is_called(between: str) -
 
 
 @pytest.mark.parametrize("between", [" - ", " oder ", " ", " и ", "\n"])
-def test_two_national_numbers_in_a_cell_are_told_apart(between: str) -> None:
+def test_two_national_numbers_in_a_cell_are_separated(between: str) -> None:
     cell = f"(202) 555-0101{between}(202) 555-0151"
 
     assert PhoneParser("US").parse(cell) == ParsedNumber("+12025550101", others=("+12025550151",))
