@@ -64,6 +64,8 @@ class LanguageTag(Text):
 class StoredSerializer(StrictSerializer):
     """An object in a JSON column, returned as it is stored."""
 
+    is_stored: ClassVar[bool] = True  # read by voiceops.api.schema
+
     def to_representation(self, instance: Any) -> Any:
         return instance
 
@@ -178,6 +180,7 @@ class DispositionSerializer(StoredSerializer):
 
 
 class AgentSerializer(WorkspaceSerializer):
+    never_null: ClassVar = ("dispositions",)  # read by voiceops.api.schema; null is answered as []
     name = Text(max_length=200)
     system_prompt = VerbatimText(max_length=MAX_PROMPT_LENGTH)
     first_message = VerbatimText(max_length=10_000, allow_blank=True, default="")

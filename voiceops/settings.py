@@ -366,9 +366,13 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "VoiceOps",
     "DESCRIPTION": "Operations platform for AI voice agents on the phone.",
     "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.0",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "voiceops.api.schema_types.tidy_types",
         "voiceops.api.schema.complete_schema",
         "telephony.openapi.add_plain_views",
     ],

@@ -25,7 +25,7 @@ class FiguresSerializer(StrictSerializer):
     average_talk_seconds = Number(allow_null=True)
 
 
-@extend_schema_field({"oneOf": [{"type": "string"}, {"type": "integer"}], "nullable": True})
+@extend_schema_field({"type": ["string", "integer", "null"]})
 class Key(Text):
     """What the calls of a group share: a time, an id, an outcome, or a SIP status code."""
 

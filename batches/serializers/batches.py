@@ -6,15 +6,15 @@ from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.utils import html
 
 from accounts.api.related_fields import WorkspaceRelatedField, WorkspaceSerializer
 from accounts.serializers.calling_windows import RECIPIENT, CallingWindowSerializer
 from agents.models import Agent
 from batches.models import Batch, SavedMapping
 from batches.models.batches import MAX_PRIORITY
-from batches.reporting.progress import counts_of
+from batches.reporting.progress import STATUSES, counts_of
 from batches.serializers.fields import (
     ClonedRecipients,
     ColumnMapping,
@@ -47,6 +47,13 @@ MAX_SCHEDULE_DAYS = 3650
 HIDDEN_ROWS_HELP = (
     "Rows that a workbook hides, for example by a filter: `skip` leaves them out, `call` calls them"
 )
+
+
+class CountsSerializer(StrictSerializer):
+    """How many recipients of a batch have which status; `rejected` rows are no recipients."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {name: Integer() for name in ("total", *STATUSES, "rejected")}
 
 
 class BatchListSerializer(serializers.ListSerializer[Any]):
@@ -116,6 +123,7 @@ class BatchSerializer(WorkspaceSerializer):
         read_only_fields = ["status", "error", "created_at", "started_at", "ended_at"]
         list_serializer_class = BatchListSerializer
 
+    @extend_schema_field(CountsSerializer)
     def get_counts(self, batch: Batch) -> dict[str, int]:
         loaded: dict[UUID, dict[str, int]] | None = self.context.get("counts")
         return (loaded or counts_of([batch]))[batch.pk]
@@ -169,17 +177,15 @@ class BatchSerializer(WorkspaceSerializer):
         return at
 
 
-class NewBatchSerializer(BatchSerializer):
-    """A batch with its list: `file` in a multipart body, `recipients` in JSON."""
+class BatchOrderSerializer(BatchSerializer):
+    """What a new batch has besides its list."""
 
-    file = ListFile(write_only=True, required=False)
-    recipients = RecipientList(write_only=True, required=False)
     column_mapping_id = WorkspaceRelatedField(
         queryset=SavedMapping.unscoped.all(), allow_null=True, required=False, write_only=True
     )
 
     class Meta(BatchSerializer.Meta):
-        fields = [*BatchSerializer.Meta.fields, "column_mapping_id", "file", "recipients"]
+        fields = [*BatchSerializer.Meta.fields, "column_mapping_id"]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
@@ -196,9 +202,23 @@ class NewBatchSerializer(BatchSerializer):
             "column_mapping": saved.column_mapping,
         }
 
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        require_one_source(self, data)
-        return super().to_internal_value(data)
+
+class NewBatchSerializer(BatchOrderSerializer):
+    """A batch with its list of recipients, in JSON."""
+
+    recipients = RecipientList(write_only=True)
+
+    class Meta(BatchOrderSerializer.Meta):
+        fields = [*BatchOrderSerializer.Meta.fields, "recipients"]
+
+
+class NewBatchUploadSerializer(BatchOrderSerializer):
+    """A batch with its list as a file, CSV or XLSX, in a form; objects and lists in it are JSON."""
+
+    file = ListFile(write_only=True)
+
+    class Meta(BatchOrderSerializer.Meta):
+        fields = [*BatchOrderSerializer.Meta.fields, "file"]
 
 
 class NewPreviewSerializer(NewBatchSerializer):
@@ -208,11 +228,16 @@ class NewPreviewSerializer(NewBatchSerializer):
         extra_kwargs: ClassVar = {"name": {"required": False}}
 
 
-class AppendSerializer(StrictSerializer):
-    """More rows for a batch, sent as in a new one."""
+class NewPreviewUploadSerializer(NewBatchUploadSerializer):
+    """A file to be previewed, in a form."""
 
-    file = ListFile(required=False)
-    recipients = RecipientList(required=False)
+    class Meta(NewBatchUploadSerializer.Meta):
+        extra_kwargs: ClassVar = {"name": {"required": False}}
+
+
+class AppendOptionsSerializer(StrictSerializer):
+    """How more rows are added to a batch."""
+
     hidden_rows = Choice(
         choices=Batch.HiddenRows.values, required=False, help_text=HIDDEN_ROWS_HELP
     )
@@ -226,9 +251,17 @@ class AppendSerializer(StrictSerializer):
         ),
     )
 
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        require_one_source(self, data)
-        return super().to_internal_value(data)
+
+class AppendSerializer(AppendOptionsSerializer):
+    """More recipients for a batch, in JSON."""
+
+    recipients = RecipientList()
+
+
+class AppendUploadSerializer(AppendOptionsSerializer):
+    """More rows for a batch, as a file in a form."""
+
+    file = ListFile()
 
 
 @request_example({"only": ["busy", "no_answer"]})
@@ -247,7 +280,7 @@ class ProgressSerializer(StrictSerializer):
     """How far a batch is."""
 
     status = Choice(choices=Batch.Status.values)
-    counts = JsonObject(child=Integer())
+    counts = CountsSerializer()
     calls_per_second = Number()
     answer_rate = Number(allow_null=True)
     outcomes = JsonObject(child=Integer())
@@ -275,11 +308,3 @@ class BatchQuery(PageQuery):
     status = Choice(choices=Batch.Status.values, required=False)
     agent_id = Uuid(required=False)
     search = Text(required=False, max_length=200)
-
-
-def require_one_source(serializer: serializers.Serializer[Any], data: Any) -> None:
-    """Require the list in the body's own form: `file` in multipart, `recipients` in JSON."""
-    is_form = html.is_html_input(data)
-    required, other = ("file", "recipients") if is_form else ("recipients", "file")
-    serializer.fields[required].required = True
-    del serializer.fields[other]

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.api.related_fields import WorkspaceSerializer
@@ -15,6 +16,7 @@ from voiceops.api.serializers import (
     Integer,
     StrictSerializer,
     Text,
+    Uuid,
     WalkQuery,
 )
 
@@ -87,6 +89,7 @@ class RecipientSerializer(ReadsValues, WorkspaceSerializer):
     def get_variables(self, recipient: Recipient) -> dict[str, Any]:
         return Recipient.variables_in(recipient, self.context["batch"])
 
+    @extend_schema_field(DateTime(allow_null=True))
     def get_next_attempt_at(self, recipient: Recipient) -> str | None:
         """The time of the planned retry, or when the calling window opens."""
         due_at = recipient.due_at
@@ -95,6 +98,7 @@ class RecipientSerializer(ReadsValues, WorkspaceSerializer):
         is_waiting = recipient.status == Recipient.Status.RETRYING or due_at > self.context["now"]
         return DateTime().to_representation(due_at) if is_waiting else None
 
+    @extend_schema_field(Uuid(allow_null=True))
     def get_last_call_id(self, recipient: Recipient) -> str | None:
         call = self.context["calls"].get(recipient.id)
         return str(call[-1]) if call else None

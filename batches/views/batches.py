@@ -21,7 +21,6 @@ from batches.serializers.batches import (
     BatchQuery,
     BatchSerializer,
     CloneSerializer,
-    NewBatchSerializer,
     ProgressSerializer,
     StopSerializer,
 )
@@ -29,7 +28,7 @@ from batches.services import batches as services
 from batches.services.clone import ALL, clone_batch
 from batches.services.create import create_batch
 from batches.services.update import update_batch
-from batches.views.lists import LIST_PARSERS, NEW_BATCH_FORMS, pop_content
+from batches.views.lists import LIST_PARSERS, NEW_BATCH_FORMS, form_of, pop_content
 from batches.views.progress import stream_progress, wants_events
 
 STATE_CHANGE = extend_schema(request=None, responses={200: BatchSerializer})
@@ -79,7 +78,7 @@ class BatchViewSet(
 
     @extend_schema(request=NEW_BATCH_FORMS, responses={201: BatchSerializer})
     def create(self, request: Request) -> Response:
-        fields = self.validate_body(NewBatchSerializer)
+        fields = self.validate_body(form_of(request, NEW_BATCH_FORMS))
         content = pop_content(fields)
         batch = create_batch(content=content, principal=self.principal, **fields)
         return self._batch_response(batch, status=201)

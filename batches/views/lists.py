@@ -1,6 +1,6 @@
 """Lists of recipients in a request's body: one is previewed, one is appended to a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -8,15 +8,20 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.utils import html
 
 from accounts.api.viewsets import WorkspaceViewSet
 from accounts.roles import Role
 from batches.models import Batch
 from batches.serializers.batches import (
     AppendSerializer,
+    AppendUploadSerializer,
     BatchSerializer,
     NewBatchSerializer,
+    NewBatchUploadSerializer,
     NewPreviewSerializer,
+    NewPreviewUploadSerializer,
     PreviewSerializer,
 )
 from batches.services.create import append_recipients
@@ -25,18 +30,11 @@ from batches.services.uploads import UploadContent
 from batches.views.parsers import FormWithFile, LongJSON
 
 LIST_PARSERS = (LongJSON, FormWithFile)
-NEW_BATCH_FORMS = {
-    "multipart/form-data": NewBatchSerializer,
-    "application/json": NewBatchSerializer,
-}
-PREVIEW_FORMS = {
-    "multipart/form-data": NewPreviewSerializer,
-    "application/json": NewPreviewSerializer,
-}
-APPEND_FORMS = {
-    "multipart/form-data": AppendSerializer,
-    "application/json": AppendSerializer,
-}
+FORM = "multipart/form-data"
+JSON = "application/json"
+NEW_BATCH_FORMS = {FORM: NewBatchUploadSerializer, JSON: NewBatchSerializer}
+PREVIEW_FORMS = {FORM: NewPreviewUploadSerializer, JSON: NewPreviewSerializer}
+APPEND_FORMS = {FORM: AppendUploadSerializer, JSON: AppendSerializer}
 
 
 class PreviewViewSet(WorkspaceViewSet):
@@ -50,7 +48,7 @@ class PreviewViewSet(WorkspaceViewSet):
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
         """What a list would come to, as a new batch; nothing is stored."""
-        fields = self.validate_body(NewPreviewSerializer)
+        fields = self.validate_body(form_of(request, PREVIEW_FORMS))
         content = pop_content(fields)
         return Response(preview_list(content=content, now=timezone.now(), **fields))
 
@@ -63,11 +61,18 @@ class AppendViewSet(WorkspaceViewSet):
     @extend_schema(request=APPEND_FORMS, responses={201: BatchSerializer})
     def create(self, request: Request, pk: str) -> Response:
         batch: Batch = self.get_object()
-        fields = self.validate_body(AppendSerializer)
+        fields = self.validate_body(form_of(request, APPEND_FORMS))
         content = pop_content(fields)
         batch = append_recipients(batch=batch, content=content, principal=self.principal, **fields)
         context = self.get_serializer_context()
         return Response(BatchSerializer(batch, context=context).data, status=201)
+
+
+def form_of(
+    request: Request, forms: Mapping[str, type[BaseSerializer[Any]]]
+) -> type[BaseSerializer[Any]]:
+    """Return the serializer of the form that a body was sent in: a file, or JSON."""
+    return forms[FORM if html.is_html_input(request.data) else JSON]
 
 
 def pop_content(fields: dict[str, Any]) -> UploadContent:

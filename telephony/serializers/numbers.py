@@ -44,7 +44,7 @@ class PhoneNumberSerializer(WorkspaceSerializer):
     status = serializers.ChoiceField(
         (*PhoneNumber.Status.values, FAILING), source="public_status", read_only=True
     )
-    sip = SipSerializer(source="*")
+    sip = SipSerializer(source="*", required=False)  # see to_internal_value
     inbound_agent_id = WorkspaceRelatedField(
         source="inbound_agent",
         queryset=Agent.unscoped.filter(deleted_at=None),

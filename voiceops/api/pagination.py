@@ -88,5 +88,5 @@ class PagePagination(BasePagination):
         integer = {"type": "integer"}
         names = ["total", "page", "page_size", "total_pages"]
         properties = {"items": schema, **dict.fromkeys(names, integer)}
-        properties["page"] = {**integer, "nullable": True}  # null in a walk by id
+        properties["page"] = {"type": ["integer", "null"]}  # null in a walk by id
         return {"type": "object", "required": list(properties), "properties": properties}
