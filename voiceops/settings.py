@@ -121,6 +121,7 @@ INSTALLED_APPS = [
     "batches",
     "webhooks",
     "worker",
+    "console",
     "ops",
 ]
 MIDDLEWARE = [
@@ -160,6 +161,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
 # Static files are served from the installed packages, also without `collectstatic`.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False

@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("openapi.json", describe_api, name="openapi"),
     path("docs", swagger),
     path("redoc", redoc),
+    path("", include("console.urls")),
     path("", include("accounts.urls")),
     path("", include("telephony.urls")),
     path("", include("agents.urls")),

@@ -46,6 +46,12 @@ class RegisterSerializer(StrictSerializer):
 class LoginSerializer(StrictSerializer):
     email = Email(max_length=254)
     password = Text(max_length=4096, trim_whitespace=False)
+    code = Text(
+        max_length=40,
+        required=False,
+        allow_blank=True,
+        help_text="of a user with a second factor: six digits of the app, or a recovery code",
+    )
 
 
 class RefreshSerializer(StrictSerializer):

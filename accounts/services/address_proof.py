@@ -21,8 +21,9 @@ VERIFICATION_LIFETIME = timedelta(days=7)
 VERIFICATION_EMAIL = """\
 Somebody has registered this address at VoiceOps.
 
-If it was you, set your password once more at {url}/auth/password/reset/confirm within seven days \
-with this token, and your address is confirmed:
+If it was you, set your password once more within seven days, and your address is confirmed:
+{url}/console/new-password?token={token}
+Programs set it at {url}/auth/password/reset/confirm with this token:
 
 {token}
 

@@ -19,7 +19,8 @@ INVITATION_LIFETIME = timedelta(days=7)
 INVITATION_EMAIL = """\
 You are invited to {workspace} on VoiceOps.
 
-Accept at {url}/auth/invitations/accept within seven days with this token:
+Accept within seven days: {url}/console/invitation?token={token}
+Programs accept at {url}/auth/invitations/accept with this token:
 
 {token}
 """
@@ -125,3 +126,8 @@ def revoke_invitation(*, invitation: Invitation, principal: Principal) -> None:
         changes={"email": invitation.email},
     )
     invitation.delete()
+
+
+def is_known_address(email: str) -> bool:
+    """Whether the address has an account whose owner has proven it, and so needs no password."""
+    return User.objects.filter(email=email).exclude(email_proven_at=None).exists()

@@ -6,21 +6,27 @@ from datetime import datetime
 from django.contrib.auth.hashers import make_password
 
 from accounts import audit
-from accounts.auth import sessions
+from accounts.auth import attempt_limits, second_factor, sessions
 from accounts.auth.principal import Principal
 from accounts.auth.sessions import InvalidCredentialsError, TokenPair
 from accounts.models import User, Workspace, canonical_email
+from voiceops.core.errors import Invalid
 
 LOGIN_FAILED = "user.login_failed"
 INVALID_CREDENTIALS = "Invalid email or password"
+SECOND_FACTOR_REQUIRED = "Second factor required"
+TOO_MANY_CODES = "Too many wrong codes: wait a quarter of an hour"
 
 
-def log_in(*, email: str, password: str, ip: str | None, now: datetime) -> TokenPair:
-    """Check the credentials and open a session.
+def log_in(
+    *, email: str, password: str, ip: str | None, now: datetime, code: str = ""
+) -> TokenPair:
+    """Check the credentials and open a session; `code` is that of a user with a second factor.
 
-    Raises InvalidCredentialsError, with one message for every reason.
+    Raises InvalidCredentialsError, with one message for every reason that concerns the password.
     """
     user = _check_credentials(email, password, ip)
+    _check_second_factor(user, code, ip, now)
     return start_session(user=user, ip=ip, now=now)
 
 
@@ -79,3 +85,21 @@ def _check_credentials(email: str, password: str, ip: str | None) -> User:
         record_failed_login(user=user, ip=ip)
         raise InvalidCredentialsError(INVALID_CREDENTIALS)
     return user
+
+
+def _check_second_factor(user: User, code: str, ip: str | None, now: datetime) -> None:
+    """Raises InvalidCredentialsError when the user has a second factor that `code` is not of."""
+    factor = second_factor.find_confirmed(user)
+    if factor is None:
+        return
+    if not code:
+        raise InvalidCredentialsError(SECOND_FACTOR_REQUIRED)
+    # Counted before the code is judged, together with those of the admin.
+    if attempt_limits.register_attempt("code", user.pk, now=now):
+        raise InvalidCredentialsError(TOO_MANY_CODES)
+    principal = Principal.for_user(user, ip=ip)
+    try:
+        second_factor.verify(factor=factor, code=code, now=now, principal=principal)
+    except Invalid as refusal:
+        raise InvalidCredentialsError(str(refusal)) from refusal
+    attempt_limits.reset_attempts("code", user.pk)

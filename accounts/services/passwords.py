@@ -16,7 +16,8 @@ from voiceops.core.errors import Invalid, NotFound
 RESET_LIFETIME = timedelta(hours=1)
 RESET_REQUESTED = "password.reset_requested"
 RESET_EMAIL = """\
-Set a new password at {url}/auth/password/reset/confirm within one hour with this token:
+Set a new password within one hour: {url}/console/new-password?token={token}
+Programs set it at {url}/auth/password/reset/confirm with this token:
 
 {token}
 

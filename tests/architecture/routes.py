@@ -7,7 +7,8 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-STAFF_PAGES = "/admin/"  # Django's own site, with its own login and its own tests
+# Pages in HTML, with tests of their own: tests/admin and tests/console/test_routes.py.
+HTML_PAGES = ("/admin/", "/console", "/auth/continue")
 PARAMETER = re.compile(r"\(\?P<(\w+)>[^()]*\)|<(?:\w+:)?(\w+)>")
 
 
@@ -30,7 +31,8 @@ def routes() -> list[Route]:
 def _walk(patterns: list[Any], prefix: str) -> Iterator[Route]:
     for entry in patterns:
         path = prefix + _readable(str(entry.pattern))
-        if path == STAFF_PAGES:
+        is_home = path == "/" and isinstance(entry, URLPattern)
+        if is_home or path.startswith(HTML_PAGES):
             continue
         if isinstance(entry, URLResolver):
             yield from _walk(entry.url_patterns, path)

@@ -11,6 +11,7 @@ APPS = (
     "accounts",
     "agents",
     "batches",
+    "console",
     "ops",
     "sandbox",
     "telephony",

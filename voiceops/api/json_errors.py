@@ -4,10 +4,12 @@ from collections.abc import Callable
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 
+from voiceops.api.error_pages import error_page, wants_page
 from voiceops.api.errors import http_status, json_error, transient_detail
 
 logger = logging.getLogger("voiceops.api")
-HTML_PREFIXES = ("/admin/", "/static/")  # answered in HTML; their paths may end with a slash
+HTML_PREFIXES = ("/admin/", "/console/", "/static/")  # answered in HTML
+HTML_PATHS = ("/", "/admin", "/console", "/auth/continue")
 
 
 class JsonErrorsMiddleware:
@@ -28,7 +30,8 @@ class JsonErrorsMiddleware:
         response = self.get_response(request)
         is_json = response.get("Content-Type", "").startswith("application/json")
         if response.status_code >= 400 and not is_json:
-            response = _to_json_error(response)
+            is_unknown = request.resolver_match is None and wants_page(request)
+            response = error_page(404) if is_unknown else _to_json_error(response)
         if request.method == "HEAD" and not response.streaming:
             # Web servers treat the body of a HEAD differently. Its length is in the headers.
             response.content = b""
@@ -43,12 +46,22 @@ class JsonErrorsMiddleware:
         if status == 500:
             got_request_exception.send(sender=type(self), request=request)
             logger.error("%s %s failed", request.method, request.path, exc_info=exception)
+        if _is_html_path(request) and wants_page(request):
+            return error_page(status)
         return json_error(status, transient_detail(exception))
 
     def _respond_to_page(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/console/"):
+            request.path_info = request.path_info.removesuffix("/")
         response = json_error(405) if request.method == "TRACE" else self.get_response(request)
-        if response.status_code >= 500 or _is_missing_file(request, response):
+        if _is_missing_file(request, response):
             return _to_json_error(response)
+        if response.status_code >= 500 or _is_missing_page(request, response):
+            return (
+                error_page(response.status_code)
+                if wants_page(request)
+                else _to_json_error(response)
+            )
         return response
 
 
@@ -65,5 +78,10 @@ def _is_missing_file(request: HttpRequest, response: HttpResponse) -> bool:
     return response.status_code == 404 and request.path_info.startswith("/static/")
 
 
+def _is_missing_page(request: HttpRequest, response: HttpResponse) -> bool:
+    """Whether no page has the address; a page that misses a row has its own words for it."""
+    return response.status_code == 404 and request.resolver_match is None
+
+
 def _is_html_path(request: HttpRequest) -> bool:
-    return request.path_info.startswith(HTML_PREFIXES) or request.path_info == "/admin"
+    return request.path_info.startswith(HTML_PREFIXES) or request.path_info in HTML_PATHS

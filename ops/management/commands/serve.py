@@ -4,7 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.urls import reverse
 
+from accounts.services.registration import first_user_token, has_users
 from ops.serving.processes import local_url, running_services
 from voiceops.core.errors import DomainError
 
@@ -21,6 +23,9 @@ class Command(BaseCommand):
                 if not supervisor.stopping:
                     logs = settings.DATA_DIR / "logs"
                     self.report(f"Ready: {local_url()} (docs: {local_url()}/docs, logs: {logs})")
+                    if not has_users():
+                        page = f"{local_url()}{reverse('console:first-account')}"
+                        self.report(f"Create the first account: {page}?token={first_user_token()}")
                     self.report("Ctrl-C stops everything")
                 supervisor.watch()
         except DomainError as error:

@@ -1,0 +1,134 @@
+"""Geometry of the charts, which templates draw as inline SVG (templates/components)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from console.words import OUTCOME_WORDS, words_for
+
+# Of a batch's people, in the order of the bar. Nothing that did not happen has the first tone.
+BATCH_PARTS: tuple[tuple[str, str | Promise, str], ...] = (
+    ("reached", _("Reached"), "reached"),
+    ("unreached", _("Not reached"), "unreached"),
+    ("live", _("On the phone now"), "live"),
+    ("retry", _("Will be called again"), "retry"),
+    ("waiting", _("Waiting"), "waiting"),
+    ("none", _("Not called"), "none"),
+    ("review", _("Needs review"), "review"),
+)
+CHART_TONES = ("reached", "voicemail", "unreached", "busy", "failed", "none", "review")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a bar: `size` and `start` are percentages of its length."""
+
+    label: str
+    tone: str
+    count: int
+    start: float = 0.0
+    size: float = 0.0
+
+
+def stacked(parts: Iterable[tuple[str, str, int]], total: int = 0) -> list[Part]:
+    """Return the pieces of one bar, of `(label, tone, count)`; those of zero are left out."""
+    listed = [part for part in parts if part[2]]
+    whole = total or sum(count for _label, _tone, count in listed) or 1
+    pieces: list[Part] = []
+    start = 0.0
+    for label, tone, count in listed:
+        size = 100 * count / whole
+        pieces.append(Part(label, tone, count, round(start, 3), round(size, 3)))
+        start += size
+    return pieces
+
+
+def batch_bar(counts: Mapping[str, int], outcomes: Mapping[str, int] | None = None) -> list[Part]:
+    """Return what became of a batch's people.
+
+    A list of batches has no outcomes; "completed" then stands for "reached".
+    """
+    unreached = counts["failed"]
+    reached = counts["completed"]
+    sums = {
+        "reached": reached,
+        "unreached": unreached,
+        "live": counts["dialing"] + counts["in_call"],
+        "retry": counts["retrying"],
+        "waiting": counts["pending"],
+        "none": counts["skipped"] + counts["cancelled"],
+        "review": counts["review"],
+    }
+    return stacked((str(label), tone, sums[name]) for name, label, tone in BATCH_PARTS)
+
+
+def outcome_bars(outcomes: Mapping[str, int]) -> list[Part]:
+    """Return a bar of its own for each outcome, the most frequent first."""
+    largest = max(outcomes.values(), default=0) or 1
+    ordered = sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))
+    bars = []
+    for code, count in ordered:
+        label, tone = words_for("outcome", code)
+        bars.append(Part(label, tone, count, 0.0, round(100 * count / largest, 3)))
+    return bars
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a chart over time; `x` and `width` are percentages of the chart's width."""
+
+    key: str
+    x: float
+    width: float
+    total: int
+    parts: Sequence[Part]
+
+
+def columns_over_time(groups: Mapping[str, Mapping[str, int]], keys: Sequence[str]) -> list[Column]:
+    """Return a stacked column for each key; `groups` has the outcomes of those with calls."""
+    highest = max((sum(outcomes.values()) for outcomes in groups.values()), default=0) or 1
+    width = 100 / (len(keys) or 1)
+    return [
+        Column(
+            key,
+            round(index * width + width * 0.12, 3),
+            round(width * 0.76, 3),
+            sum(groups.get(key, {}).values()),
+            stacked(_by_tone(groups.get(key, {})), highest),
+        )
+        for index, key in enumerate(keys)
+    ]
+
+
+def legend_of(outcomes: Mapping[str, int]) -> list[Part]:
+    """Return label and count of every tone that a chart of these outcomes has."""
+    return stacked(_by_tone(outcomes))
+
+
+TONE_WORDS: dict[str, str | Promise] = {
+    "reached": _("Answered"),
+    "voicemail": _("Voicemail"),
+    "unreached": _("No answer"),
+    "busy": _("Busy or declined"),
+    "failed": _("Failed"),
+    "none": _("Cancelled"),
+    "review": _("In doubt"),
+}
+
+
+def _by_tone(outcomes: Mapping[str, int]) -> list[tuple[str, str, int]]:
+    sums: dict[str, int] = dict.fromkeys(CHART_TONES, 0)
+    for code, count in outcomes.items():
+        sums[OUTCOME_WORDS.get(code, ("", "review"))[1]] += count
+    return [(str(TONE_WORDS[tone]), tone, count) for tone, count in sums.items()]
+
+
+def change(now: float | None, before: float | None) -> dict[str, Any] | None:
+    """Return how a figure compares with an earlier one; None where there is none."""
+    if now is None or not before:
+        return None
+    share = (now - before) / before
+    return {"percent": round(abs(share) * 100), "is_up": share > 0, "is_same": abs(share) < 0.005}

@@ -1,0 +1,76 @@
+"""Forms whose rules are the API's: what it refuses is written beside the field that it names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from console.api import Refused
+
+# Messages of the API that are worded for programs.
+PLAIN_WORDS = {
+    "field required": "Please fill this in.",
+    "none is not an allowed value": "Please fill this in.",
+    "value is not a valid email address": "This is not an e-mail address.",
+    "value is not a valid integer": "A whole number is expected.",
+    "value is not a valid float": "A number is expected.",
+    "value is not a valid uuid": "Please choose one.",
+    "ensure this value has at least 1 characters": "Please fill this in.",
+    "Invalid email or password": "E-mail or password is wrong.",
+    "Second factor required": "Now the code of your second factor.",
+    "Email already registered": "This address has an account. Sign in, or reset its password.",
+    "Invitation not found": "This invitation was used, withdrawn, or is older than seven days.",
+    "Password reset not found": "This link was used already, or has expired. Ask for another.",
+    "Too many requests": "Too many attempts. Wait a few minutes, then try again.",
+    "Insufficient permissions": "Your role in this workspace does not allow this.",
+    "Admin access required": "Only admins of this workspace may do this.",
+}
+
+
+@dataclass
+class Form:
+    """What was typed, and what was refused about it, by field; `message` concerns the whole."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    message: str = ""
+
+    @classmethod
+    def refused(cls, values: Mapping[str, Any], refusal: Refused) -> Self:
+        """Return the form as it was sent, with the API's refusal."""
+        if isinstance(refusal.detail, str):
+            return cls(values, message=sentence(refusal.detail))
+        form = cls(values)
+        for error in refusal.detail:
+            names = [str(part) for part in error["loc"][1:]]
+            text = sentence(error["msg"])
+            if names:
+                form.errors.setdefault(names[0], text)
+            else:
+                form.message = text
+        return form
+
+
+def sentence(message: str) -> str:
+    """Return a message of the API as a sentence for people."""
+    if message in PLAIN_WORDS:
+        return _(PLAIN_WORDS[message])
+    text = message[:1].upper() + message[1:]
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def refusal_text(refusal: Refused) -> str:
+    """Return a refusal as one sentence, for places without fields."""
+    if isinstance(refusal.detail, str):
+        return sentence(refusal.detail)
+    first = refusal.detail[0]
+    name = str(first["loc"][-1]).replace("_", " ")
+    return f"{name[:1].upper()}{name[1:]}: {sentence(first['msg'])}"
+
+
+def filled(post: QueryDict, *names: str) -> dict[str, str]:
+    """Return those of the named fields that are not empty."""
+    values = {name: str(post.get(name, "")).strip() for name in names}
+    return {name: value for name, value in values.items() if value}

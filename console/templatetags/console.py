@@ -1,0 +1,145 @@
+"""How pages write numbers, times and codes, and their small components."""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from console.forms import Form, sentence
+from console.words import spelt_out, words_for
+from voiceops.core.pii import mask_number, mask_numbers_in
+
+register = template.Library()
+SECONDS_A_MINUTE = 60
+DASH = "\N{EN DASH}"  # where there is no value
+register.filter("sentence", sentence)
+register.filter("spelt", spelt_out)
+
+
+@register.filter
+def count(value: Any) -> str:
+    """A whole number with separators."""
+    return f"{int(value or 0):,}"
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share as a percentage; a dash where there is none."""
+    return DASH if share is None else f"{100 * share:.1f}".rstrip("0").rstrip(".") + " %"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """Seconds as minutes and seconds, or as hours and minutes."""
+    if seconds is None:
+        return DASH
+    whole = round(seconds)
+    minutes, rest = divmod(whole, SECONDS_A_MINUTE)
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours} h {minutes_left:02} min" if hours else f"{minutes}:{rest:02}"
+
+
+@register.filter
+def offset(at: str, start: str) -> str:
+    """How long after `start` something was: `+0.8 s`."""
+    first, second = _instant(start), _instant(at)
+    if first is None or second is None:
+        return ""
+    return f"+{max(0.0, (second - first).total_seconds()):.1f} s"
+
+
+@register.filter
+def seconds_after(at: str, start: str) -> str:
+    """The same as a plain number, for scripts."""
+    return offset(at, start).removeprefix("+").removesuffix(" s")
+
+
+@register.simple_tag(takes_context=True)
+def when(context: dict[str, Any], at: Any, style: str = "short") -> SafeString | str:
+    """A time in the reader's zone, with the zone's name; the UTC time on hover."""
+    instant = _instant(at)
+    if instant is None:
+        return DASH
+    local = instant.astimezone(context["zone"])
+    is_today = local.date() == timezone.now().astimezone(context["zone"]).date()
+    day = "" if is_today and style == "short" else date_format(local, "j M Y") + ", "
+    seconds = ":%S" if style == "exact" else ""
+    text = f"{day}{local.strftime(f'%H:%M{seconds}')} {local.tzname()}"
+    utc = instant.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return format_html('<time datetime="{}" title="{}">{}</time>', instant.isoformat(), utc, text)
+
+
+@register.filter
+def ago(at: Any) -> str:
+    """How long ago something was, in the largest unit."""
+    instant = _instant(at)
+    if instant is None:
+        return _("never")
+    if (timezone.now() - instant).total_seconds() < SECONDS_A_MINUTE:
+        return _("just now")
+    return _("%(time)s ago") % {"time": timesince(instant, depth=1)}
+
+
+@register.simple_tag(takes_context=True)
+def number(context: dict[str, Any], value: str | None) -> str:
+    """A phone number, masked for those who may not see it."""
+    if not value:
+        return DASH
+    return value if context.get("sees_numbers") else mask_number(value)
+
+
+@register.simple_tag(takes_context=True)
+def masked(context: dict[str, Any], text: Any) -> str:
+    """Text in which phone numbers are masked for those who may not see them."""
+    return str(text) if context.get("sees_numbers") else mask_numbers_in(str(text))
+
+
+@register.inclusion_tag("components/pill.html")
+def pill(kind: str, code: Any) -> dict[str, str]:
+    """A code in words, with its tone."""
+    words, tone = words_for(kind, code)
+    return {"words": words, "tone": tone}
+
+
+@register.simple_tag
+def words(kind: str, code: Any) -> str:
+    """A code in words."""
+    return words_for(kind, code)[0]
+
+
+@register.inclusion_tag("components/field.html")
+def field(form: Form | None, name: str, label: str, **options: Any) -> dict[str, Any]:
+    """A labelled field of a form, with what was typed and what was refused about it."""
+    form = form or Form()
+    value = form.values.get(name, options.pop("value", ""))
+    kind = options.pop("type", "text")
+    return {
+        "name": name,
+        "label": label,
+        "type": kind,
+        "value": "" if kind == "password" else value,
+        "error": form.errors.get(name, ""),
+        "help": options.pop("help", ""),
+        "choices": options.pop("choices", None),
+        "rows": options.pop("rows", None),
+        "attributes": options,
+    }
+
+
+@register.simple_tag(name="people")
+def recipients_in_words(total: int) -> str:
+    """So many people, in words."""
+    amount = f"{total:,}"
+    return ngettext("%(n)s person", "%(n)s people", total) % {"n": amount}
+
+
+def _instant(at: Any) -> datetime | None:
+    return at if at is None or isinstance(at, datetime) else parse_datetime(str(at))

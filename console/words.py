@@ -1,0 +1,118 @@
+"""The field's words for the API's codes, and the tone (a CSS class) that each is drawn in."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Words = dict[str, tuple[str | Promise, str]]
+
+OUTCOME_WORDS: Words = {
+    "answered": (_("Answered"), "reached"),
+    "voicemail": (_("Voicemail"), "voicemail"),
+    "screened": (_("Call screening"), "voicemail"),
+    "no_answer": (_("No answer"), "unreached"),
+    "busy": (_("Busy"), "busy"),
+    "declined": (_("Declined"), "busy"),
+    "blocked": (_("Blocked"), "busy"),
+    "invalid_number": (_("Number does not exist"), "failed"),
+    "carrier_error": (_("Carrier error"), "failed"),
+    "trunk_error": (_("Line error"), "failed"),
+    "throttled": (_("Carrier was full"), "failed"),
+    "cancelled": (_("Cancelled"), "none"),
+    "unknown": (_("In doubt"), "review"),
+}
+CALL_WORDS: Words = {
+    "queued": (_("Queued"), "waiting"),
+    "dialing": (_("Dialling"), "live"),
+    "ringing": (_("Ringing"), "live"),
+    "in_progress": (_("In conversation"), "live"),
+    "ended": (_("Ended"), "none"),
+}
+BATCH_WORDS: Words = {
+    "validating": (_("Reading the list"), "waiting"),
+    "ready": (_("Ready to start"), "waiting"),
+    "scheduled": (_("Scheduled"), "waiting"),
+    "running": (_("Calling"), "live"),
+    "paused": (_("Paused"), "retry"),
+    "completed": (_("Completed"), "reached"),
+    "stopped": (_("Stopped"), "none"),
+    "failed": (_("Failed"), "failed"),
+}
+RECIPIENT_WORDS: Words = {
+    "pending": (_("Waiting"), "waiting"),
+    "dialing": (_("Dialling"), "live"),
+    "in_call": (_("In conversation"), "live"),
+    "retrying": (_("Will be called again"), "retry"),
+    "completed": (_("Done"), "reached"),
+    "failed": (_("Not reached"), "unreached"),
+    "skipped": (_("Not called"), "none"),
+    "cancelled": (_("Cancelled"), "none"),
+    "review": (_("Needs review"), "review"),
+}
+CALLBACK_WORDS: Words = {
+    "scheduled": (_("Scheduled"), "waiting"),
+    "moved": (_("Moved"), "retry"),
+    "dialing": (_("Dialling"), "live"),
+    "done": (_("Done"), "reached"),
+    "missed": (_("Missed"), "failed"),
+    "cancelled": (_("Cancelled"), "none"),
+}
+NUMBER_WORDS: Words = {
+    "provisioning": (_("Being set up"), "waiting"),
+    "active": (_("Working"), "reached"),
+    "error": (_("Error"), "failed"),
+    "failing": (_("Failing"), "failed"),
+}
+DELIVERY_WORDS: Words = {
+    "pending": (_("Waiting"), "waiting"),
+    "delivered": (_("Delivered"), "reached"),
+    "failed": (_("Failed"), "failed"),
+}
+ROLE_WORDS: Words = {
+    "member": (_("Member"), "none"),
+    "manager": (_("Manager"), "waiting"),
+    "admin": (_("Admin"), "live"),
+}
+SOURCE_WORDS: Words = {
+    "api": (_("Entered"), "none"),
+    "manual": (_("Entered"), "none"),
+    "import": (_("Imported"), "none"),
+    "agent": (_("Asked on a call"), "none"),
+    "erasure": (_("Data erased"), "none"),
+}
+SPEAKER_WORDS: Words = {
+    "agent": (_("Agent"), "live"),
+    "user": (_("Callee"), "none"),
+    "callee": (_("Callee"), "none"),
+    "tool": (_("Tool"), "waiting"),
+}
+WORDS_BY_KIND: dict[str, Words] = {
+    "outcome": OUTCOME_WORDS,
+    "call": CALL_WORDS,
+    "batch": BATCH_WORDS,
+    "recipient": RECIPIENT_WORDS,
+    "callback": CALLBACK_WORDS,
+    "number": NUMBER_WORDS,
+    "delivery": DELIVERY_WORDS,
+    "role": ROLE_WORDS,
+    "source": SOURCE_WORDS,
+    "speaker": SPEAKER_WORDS,
+}
+
+
+def words_for(kind: str, code: object) -> tuple[str, str]:
+    """Return the words and the tone of a code; one that is not known is spelt out."""
+    known = WORDS_BY_KIND[kind].get(str(code))
+    if known is None:
+        return spelt_out(str(code or "")), "none"
+    return str(known[0]), known[1]
+
+
+def spelt_out(code: str) -> str:
+    """Return a name of the API as a person would write it."""
+    text = code.replace("_", " ").replace(".", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def choices_of(kind: str) -> list[tuple[str, str]]:
+    """Return codes with their words, for a select."""
+    return [(code, str(words)) for code, (words, _tone) in WORDS_BY_KIND[kind].items()]

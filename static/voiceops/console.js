@@ -1,0 +1,92 @@
+// What the console's pages do beside htmx: keep the session, say when the server is gone, small comforts.
+(function () {
+  "use strict";
+  const RENEW_MS = 10 * 60 * 1000; // an access token lives for fifteen minutes
+  const BEAT_MS = 4000;
+  const banner = document.getElementById("offline");
+  let lostAt = null;
+
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) document.cookie = `console_timezone=${zone};path=/;max-age=31536000;samesite=lax`;
+
+  async function renew() {
+    const answer = await fetch("/auth/refresh", {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: "{}",
+    });
+    return answer.ok;
+  }
+
+  function clock(date) {
+    return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  }
+
+  function lost(isSignedOut) {
+    lostAt = lostAt || new Date();
+    if (!banner) return;
+    const text = isSignedOut ? banner.dataset.signedOut : banner.dataset.lost;
+    const words = text.replace("{time}", clock(lostAt));
+    banner.querySelector("[data-words]").textContent = words;
+    banner.querySelector("a").hidden = !isSignedOut;
+    banner.hidden = false;
+  }
+
+  function found() {
+    lostAt = null;
+    if (banner) banner.hidden = true;
+  }
+
+  async function beat() {
+    try {
+      let answer = await fetch("/console/alive", { headers: { "HX-Request": "true" } });
+      if (answer.status === 401 && (await renew())) answer = await fetch("/console/alive", { headers: { "HX-Request": "true" } });
+      if (answer.status === 401) lost(true);
+      else if (answer.ok) found();
+      else lost(false);
+    } catch (error) {
+      lost(false);
+    }
+  }
+
+  if (banner) {
+    setInterval(beat, BEAT_MS);
+    setInterval(() => renew().catch(() => false), RENEW_MS);
+    window.addEventListener("offline", () => lost(false));
+  }
+
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-dialog]");
+    if (opener) document.getElementById(opener.dataset.dialog)?.showModal();
+    const closer = event.target.closest("[data-close]");
+    if (closer) closer.closest("dialog")?.close();
+    const menu = event.target.closest("[data-menu]");
+    if (menu) {
+      const isOpen = menu.closest(".side").classList.toggle("open");
+      menu.setAttribute("aria-expanded", String(isOpen));
+    }
+    const copied = event.target.closest("[data-copy]");
+    if (copied) navigator.clipboard?.writeText(document.getElementById(copied.dataset.copy).textContent.trim());
+    const seek = event.target.closest("[data-seek]");
+    const player = document.querySelector("audio[data-player]");
+    if (seek && player) {
+      player.currentTime = Number(seek.dataset.seek);
+      player.play();
+    }
+  });
+
+  // A part that refreshes itself must not close a dialog that is open in it, nor take the focus.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target?.querySelector?.("dialog[open]")) event.detail.shouldSwap = false;
+  });
+
+  // The turn that is being spoken.
+  function light(player) {
+    const turns = [...document.querySelectorAll("[data-seek]")];
+    const now = player.currentTime + 0.05;
+    const current = turns.filter((turn) => Number(turn.dataset.seek) <= now).pop();
+    turns.forEach((turn) => turn.classList.toggle("lit", turn === current));
+  }
+  document.querySelectorAll("audio[data-player]").forEach((player) => {
+    player.addEventListener("timeupdate", () => light(player));
+    player.addEventListener("seeked", () => light(player));
+  });
+})();
