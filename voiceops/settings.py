@@ -159,8 +159,7 @@ TEMPLATES = [
         },
     }
 ]
-STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_URL, STATIC_ROOT = "/static/", BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Static files are served from the installed packages, also without `collectstatic`.
 WHITENOISE_USE_FINDERS = True
