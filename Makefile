@@ -77,9 +77,10 @@ bench-pace: $(DEV) ## measure how exactly limits are kept, and how long small li
 bench-api: $(DEV) $(PEER) ## measure the API beside a FastAPI program on the same rows [ROWS= ROUNDS=]
 	@$(PY) manage.py bench_api $(if $(ROWS),--rows "$(ROWS)") $(if $(ROUNDS),--rounds "$(ROUNDS)") $(ARGS)
 
-docs: $(DEV) ## write the code's tables (state machines, evidence, time zones of numbers) into the documentation
+docs: $(DEV) ## write the code's tables (state machines, evidence, time zones of numbers, errors) into the documentation
 	@$(PY) manage.py document_transitions
 	@$(PY) manage.py document_number_zones
+	@$(PY) manage.py document_errors
 
 lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes
 	@for name in requirements requirements-dev benchmarks/peer_fastapi/requirements; do .venv/bin/uv pip compile --universal --python-version 3.11 \

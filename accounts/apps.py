@@ -8,6 +8,11 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.api import security_scheme  # noqa: F401 - registers itself with OpenAPI
         from accounts.checks import ACCOUNTS_GLOBAL_MODELS, GLOBAL_MODELS, check_owners
+        from accounts.openapi.errors import ACCOUNT_ERRORS
+        from voiceops.api.error_codes import ERROR_CATALOGS
+        from voiceops.api.general_errors import GENERAL_ERRORS
 
+        ERROR_CATALOGS.register(GENERAL_ERRORS)
+        ERROR_CATALOGS.register(ACCOUNT_ERRORS)
         GLOBAL_MODELS.register(ACCOUNTS_GLOBAL_MODELS)
         checks.register(check_owners, checks.Tags.models)

@@ -11,6 +11,7 @@ class BatchesConfig(AppConfig):
         from accounts.services.workspaces import SCHEDULING_HOOKS
         from accounts.staff.login import POLLED_PAGES
         from agents.services import AGENT_USE_CHECKS
+        from batches.openapi.errors import BATCH_ERRORS
         from batches.services.callbacks import schedule_reported
         from batches.services.suppressions import is_suppressed
         from batches.services.update import requeue_workspace
@@ -19,7 +20,9 @@ class BatchesConfig(AppConfig):
         from telephony.services.callback_requests import CALLBACK_PLANNERS
         from telephony.services.calls import SUPPRESSION_CHECKS
         from telephony.services.numbers import NUMBER_USE_CHECKS
+        from voiceops.api.error_codes import ERROR_CATALOGS
 
+        ERROR_CATALOGS.register(BATCH_ERRORS)
         CALLBACK_PLANNERS.register(schedule_reported)
         SCHEDULING_HOOKS.register(requeue_workspace)
         SUPPRESSION_CHECKS.register(is_suppressed)

@@ -8,9 +8,12 @@ class TelephonyConfig(AppConfig):
         """Answer what the apps below ask of telephony."""
         from accounts.checks import GLOBAL_MODELS
         from agents.services import AGENT_DELETION_HOOKS, PUBLISH_CHECKS
+        from telephony.openapi.errors import TELEPHONY_ERRORS
         from telephony.services.metadata_checks import require_version_fits
         from telephony.services.numbers import detach_agent
+        from voiceops.api.error_codes import ERROR_CATALOGS
 
+        ERROR_CATALOGS.register(TELEPHONY_ERRORS)
         GLOBAL_MODELS.register(
             {"telephony.InboxEvent": "LiveKit sends it before its call and workspace are known"}
         )

@@ -78,7 +78,7 @@ CORS_ALLOW_HEADERS = (
     "x-api-key",
     "x-workspace-id",
 )
-CORS_EXPOSE_HEADERS = ("Idempotent-Replay", "Retry-After", "X-Request-ID")
+CORS_EXPOSE_HEADERS = ("Error-Code", "Idempotent-Replay", "Retry-After", "X-Request-ID")
 CORS_PREFLIGHT_MAX_AGE = 600
 # Forwarding headers are accepted from these networks only (voiceops.api.request_context).
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
@@ -375,7 +375,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "voiceops.api.schema_types.tidy_types",
         "voiceops.api.schema.complete_schema",
-        "telephony.openapi.add_plain_views",
+        "telephony.openapi.plain_views.add_plain_views",
     ],
     "ENUM_NAME_OVERRIDES": {
         "BatchStatus": "batches.models.Batch.Status",

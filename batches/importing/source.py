@@ -21,6 +21,8 @@ class UnreadableUpload(Invalid):
     The message is one sentence for the user: what is wrong, where, and how to correct it.
     """
 
+    code = "list_unreadable"
+
 
 class Problem(NamedTuple):
     """Why a row cannot be used, whatever its number."""

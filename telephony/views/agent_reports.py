@@ -12,6 +12,7 @@ from telephony.serializers.reports import InvalidReport, read_report
 from telephony.services.agent_reports import apply_report
 from telephony.services.call_control import CALL_HAS_ENDED
 from telephony.views.raw_body import MALFORMED, read_raw_body
+from voiceops.api import error_codes
 from voiceops.api.errors import json_error
 from voiceops.api.parsers import parse_json
 from voiceops.core.errors import NotFound
@@ -56,7 +57,8 @@ def _apply(call_id: UUID, body: bytes) -> HttpResponse:
     except ParseError:
         return json_error(400, MALFORMED)
     except InvalidReport as error:
-        return JsonResponse({"detail": error.errors}, status=422)
+        headers = {error_codes.HEADER: error_codes.VALIDATION_FAILED}
+        return JsonResponse({"detail": error.errors}, status=422, headers=headers)
     except NotFound as error:
         return json_error(404, str(error))
     except (OperationalError, InterfaceError):

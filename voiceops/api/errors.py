@@ -16,6 +16,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from voiceops.api import error_codes
 from voiceops.core.database_locks import is_lock_error
 from voiceops.core.disk_space import DISK_FULL, is_disk_full
 from voiceops.core.errors import (
@@ -174,7 +175,7 @@ def handle_exception(exc: Exception, context: dict[str, Any]) -> Response | None
         location = getattr(exc, "location", "body")
         return _error_response(422, list_errors(exc.get_full_details(), location))
     if isinstance(exc, DomainError):
-        response = _error_response(_domain_status(exc), str(exc), _headers(exc))
+        response = _error_response(_domain_status(exc), str(exc), _headers(exc), code=exc.code)
         response.is_repeatable = getattr(exc, "is_repeatable", False)  # type: ignore[attr-defined]
         return response
     if isinstance(exc, exceptions.APIException):
@@ -224,9 +225,9 @@ def json_error(status: int, message: str | None = None) -> JsonResponse:
     """
     messages = {**DEFAULT_DETAILS, 400: "Bad request"}
     default = messages.get(status) or messages[400 if status < 500 else 500]
-    return JsonResponse(
-        {"detail": message or default}, status=status, headers=retry_headers(status)
-    )
+    detail = message or default
+    headers = {error_codes.HEADER: error_codes.code_of(status, detail), **retry_headers(status)}
+    return JsonResponse({"detail": detail}, status=status, headers=headers)
 
 
 def list_errors(details: Any, location: str) -> list[dict[str, Any]]:
@@ -318,7 +319,11 @@ def _headers(exc: Exception) -> dict[str, str]:
     return headers
 
 
-def _error_response(status: int, detail: object, headers: dict[str, str] | None = None) -> Response:
+def _error_response(
+    status: int, detail: object, headers: dict[str, str] | None = None, *, code: str | None = None
+) -> Response:
     # As REST framework's own handler does: a refused request must not commit what it wrote.
     set_rollback()
+    code = code or error_codes.code_of(status, detail)
+    headers = {error_codes.HEADER: code, **(headers or {})}
     return Response({"detail": detail}, status=status, headers=headers)

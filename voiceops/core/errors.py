@@ -14,9 +14,16 @@ The API's exception handler turns each into `{"detail": message}`; commands prin
 other exception is a bug: a 500 and a log entry.
 """
 
+from typing import ClassVar
+
 
 class DomainError(Exception):
-    """A refusal whose message may be shown to the client."""
+    """A refusal whose message may be shown to the client.
+
+    `code` names it where its sentences are too many to be known by them (voiceops.api.error_codes).
+    """
+
+    code: ClassVar[str | None] = None
 
 
 class Invalid(DomainError):
