@@ -32,7 +32,8 @@ HEAD = f"""# Errors
 Every error that the API answers with, written by `make docs` from the code. The body of an error
 is `{{"detail": "…"}}` with the sentence in the second column
 ([API contract, 1]({CONTRACT_PAGE.name})); its code is in the header `Error-Code`
-([decision 16](../decisions/{DECISION_PAGE.name})). `…` stands for what varies. A program that has to tell errors apart compares codes: they never change.
+([decision 16](../decisions/{DECISION_PAGE.name})). `…` stands for what varies. A program that
+has to tell errors apart compares codes: they never change.
 
     HTTP/1.1 400 Bad Request
     Error-Code: batch_already_running
