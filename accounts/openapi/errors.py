@@ -40,6 +40,13 @@ ACCOUNT_ERRORS = (
         "Correct them, or set a new password with `POST /auth/password/reset`.",
     ),
     DocumentedError(
+        "second_factor_required",
+        401,
+        "Second factor required",
+        "The account has a second factor, and no code of it was given.",
+        "Give the code that the app shows.",
+    ),
+    DocumentedError(
         "insufficient_permissions",
         403,
         "Insufficient permissions",
@@ -100,6 +107,20 @@ ACCOUNT_ERRORS = (
         "Password reset not found",
         "The link was used, or has expired.",
         "Ask for another one with `POST /auth/password/reset`.",
+    ),
+    DocumentedError(
+        "first_user_link_expired",
+        404,
+        "This link has expired",
+        "The link for the first account of an installation works for a day.",
+        "Start the server again, which prints another one.",
+    ),
+    DocumentedError(
+        "first_user_link_used",
+        404,
+        "This link was used: there is an account already",
+        "The first account exists.",
+        "Log in, or set a new password.",
     ),
     DocumentedError(
         "email_registered",
@@ -184,6 +205,13 @@ ACCOUNT_ERRORS = (
         "This code is wrong or was used before. Wait for the next one.",
         "The code of the second factor does not fit.",
         "Wait for the next code.",
+    ),
+    DocumentedError(
+        "too_many_wrong_codes",
+        400,
+        "Too many wrong codes: wait a quarter of an hour",
+        "The second factor was given wrongly too often.",
+        "Wait, then give the code that the app shows.",
     ),
     DocumentedError(
         "too_many_long_requests",
