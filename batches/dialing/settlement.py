@@ -43,8 +43,8 @@ from voiceops.core.isolation import SetAside, run_isolated
 SETTLEMENT_CHUNK_CALLS = 200
 # For this long an agent repeats its report to a web server that is restarting.
 AGENT_REPORT_WAIT = timedelta(seconds=20)
-# For this long the agent's report or LiveKit's webhook may still show that a phone rang, or that
-# somebody picked up just as the dial was cancelled.
+# For this long the agent's report or LiveKit's webhook may still show that a phone rang, that
+# somebody picked up just as the dial was cancelled, or that it was a machine that answered.
 LATE_EVIDENCE_WAIT = timedelta(seconds=5)
 unsettleable = SetAside()
 unclosable = SetAside()  # answered probes whose breakers could not be closed
@@ -104,13 +104,15 @@ def unsettled() -> CallQuerySet:
 def ready_to_settle(now: datetime) -> CallQuerySet:
     """Return the unsettled calls whose result is complete.
 
-    LiveKit may report the end before the agent has reported whether a human or a machine answered.
-    The agent reports last who hung up; once that is known, nothing more is to come.
+    LiveKit or an operator may end a call before the agent has reported whether a human or a machine
+    answered, and an agent may find out only while it hangs up. Once it has reported who hung up,
+    little is still on its way.
     """
-    without_report = Q(answered_at__isnull=False, detected=None, hung_up_by=None)
+    undetected = Q(answered_at__isnull=False, detected=None)
     # A lost agent reports nothing any more.
-    without_report &= ~Q(end_reason=AGENT_LOST.reason)
-    still_expected = without_report & Q(ended_at__gt=now - AGENT_REPORT_WAIT)
+    undetected &= ~Q(end_reason=AGENT_LOST.reason)
+    without_report = Q(hung_up_by=None, ended_at__gt=now - AGENT_REPORT_WAIT)
+    still_expected = undetected & (without_report | Q(ended_at__gt=now - LATE_EVIDENCE_WAIT))
     # Settled before as unanswered: the recipient must not be called again meanwhile.
     waiting = Recipient.unscoped.filter(
         pk=OuterRef("recipient_id"),

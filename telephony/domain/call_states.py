@@ -179,7 +179,7 @@ def mark_detected(call: Call, *, kind: str, at: datetime) -> None:
 
     A screener that puts the call through is followed by a human, and never the other way round. A
     report that comes after the end still decides the outcome, until the batch has settled the call;
-    after that it raises an alarm.
+    one that contradicts it after that raises an alarm.
     """
     still_up = Call.unscoped.filter(pk=call.pk).exclude(stage=Stage.ENDED)
     if kind == "screened":
@@ -200,6 +200,11 @@ def mark_detected(call: Call, *, kind: str, at: datetime) -> None:
         call.detected = kind
         call.outcome = outcome
         rewrite_end_event(call, outcome=outcome)
+        return
+    # What confirms the outcome that was counted contradicts nothing.
+    agreeing = Call.unscoped.filter(pk=call.pk, detected=None, outcome=outcome)
+    if agreeing.update(detected=kind):
+        call.detected = kind
     elif call.detected != kind:
         text = f"The agent reported '{kind}' after the call had ended"
         raise_alarm(call, at=at, text=text, source="agent")

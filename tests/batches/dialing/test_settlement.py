@@ -54,6 +54,33 @@ def test_answered_call_is_settled_only_after_the_report_of_what_answered(
     assert settlement.settle_calls().calls == 1
 
 
+@pytest.mark.parametrize("hung_up_by", ["callee", "agent", "operator"])
+def test_machine_that_is_detected_while_the_call_ends_is_called_again(
+    batch: Batch, recipient: Recipient, hung_up_by: str
+) -> None:
+    retry = {"max_attempts": 2, "delay_minutes": [5], "outcomes": ["voicemail"]}
+    Batch.unscoped.filter(pk=batch.pk).update(retry=retry)
+    call = answered_call(batch, recipient, detected=None, hung_up_by=hung_up_by)
+
+    assert settlement.settle_calls().calls == 0
+    call_states.mark_detected(call, kind="machine", at=timezone.now())
+    assert settlement.settle_calls().calls == 1
+
+    assert state(recipient) == ("retrying", "hangup", 1, "voicemail")
+    assert list(call.events.filter(type="alarm")) == []
+
+
+def test_call_whose_agent_detects_nothing_is_settled_after_a_moment(
+    batch: Batch, recipient: Recipient
+) -> None:
+    answered_call(batch, recipient, detected=None, hung_up_by="callee")
+
+    Call.unscoped.update(ended_at=timezone.now() - settlement.LATE_EVIDENCE_WAIT)
+
+    assert settlement.settle_calls().calls == 1
+    assert state(recipient) == ("completed", None, 1, "answered")
+
+
 @pytest.mark.parametrize("verdict", [NO_ANSWER, CARRIER, IN_DOUBT])
 def test_recipient_whose_answer_is_reported_late_is_not_called_again(
     batch: Batch, recipient: Recipient, verdict: Verdict

@@ -188,6 +188,21 @@ def test_late_detection_counts_until_the_batch_has_settled_the_call(
     assert events_of(call).count("alarm") == alarms
 
 
+@pytest.mark.parametrize("kind", ["human", "uncertain"])
+def test_late_detection_that_agrees_with_the_settled_outcome_is_kept_without_an_alarm(
+    ours: Workspace, kind: str
+) -> None:
+    call, now = talking(ours), database_now()
+    call_states.mark_hung_up(call, at=now, reason="callee_hangup")
+    Call.unscoped.filter(pk=call.pk).update(settled_at=now)
+
+    call_states.mark_detected(call, kind=kind, at=now)
+
+    call.refresh_from_db()
+    assert (call.outcome, call.detected) == ("answered", kind)
+    assert events_of(call) == ["ended"]
+
+
 def test_failed_call_that_was_sent_has_the_time_of_its_dial(ours: Workspace) -> None:
     call = sent(ours)
 
