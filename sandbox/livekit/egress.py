@@ -117,8 +117,8 @@ class Egress:
 
     def _start_for_agent(self, room: Room) -> None:
         answered_at = self._wanted_since.pop(room.name, None)
-        # Someone else records the room, or no agent wants a recording of it.
-        if answered_at is None or room.egress:
+        # Someone else records the room, no agent wants a recording of it, or nobody could make one.
+        if answered_at is None or room.egress or room.is_unrecorded:
             return
         request = egress.RoomCompositeEgressRequest(room_name=room.name, audio_only=True)
         output = request.file_outputs.add(file_type=egress.OGG)
@@ -231,6 +231,7 @@ class Egress:
         """
         room = self.rooms.get(request.room_name)
         if room.is_unrecorded or self.rooms.faults.draw_egress_missing():
+            room.is_unrecorded = True
             raise NoRespondersError
         recording = self._start(room, request)
         statuses = [p.info.attributes.get("sip.callStatus") for p in room.participants.values()]

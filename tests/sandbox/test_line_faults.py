@@ -204,6 +204,20 @@ async def test_missing_egress_service_never_answers(chosen: str) -> None:
     assert list(recordings.items) == []
 
 
+async def test_without_an_egress_service_the_agent_records_nothing_either() -> None:
+    with sandbox_server.start(speed=100) as box:
+        box.set_behaviours({NUMBER: {"answer_after": 1, "talk": 5, "egress_missing": True}})
+        async with livekit(box) as lk:
+            trunk = await make_trunk(lk)
+            await make_room(lk, "room")
+            await asyncio.to_thread(box.wait_for, lambda: box.rooms()[0]["participants"])
+            await lk.sip.create_sip_participant(invite(trunk, NUMBER), timeout=10)
+            await asyncio.to_thread(box.wait_until_idle)
+            recordings = await lk.egress.list_egress(api.ListEgressRequest())
+
+    assert list(recordings.items) == []
+
+
 async def test_timer_b_ends_a_silent_dial_with_a_long_ringing_timeout() -> None:
     with sandbox_server.start(speed=400) as box:
         box.set_behaviours({NUMBER: {"silent": True}})
