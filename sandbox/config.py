@@ -24,12 +24,13 @@ class Config:
 
     `speed` is the number of simulated seconds that pass in one second. Without `webhook_url` no
     events are sent. `s3` is where recordings started by the agent are uploaded; without it they
-    are written to `data_dir`.
+    are written to `data_dir`. `control_port` answers what is under /_sandbox, too.
     """
 
     data_dir: Path
     host: str = "127.0.0.1"
     port: int = 7880
+    control_port: int = 0
     speed: float = 20.0
     api_key: str = EXAMPLE_KEY
     api_secret: str = EXAMPLE_SECRET
@@ -60,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser, env: Mapping[str, str] = os.e
         type=int,
         default=env.get("SANDBOX_PORT") or "7880",
         help="port to listen on; 0 chooses a free one",
+    )
+    parser.add_argument(
+        "--control-port",
+        type=int,
+        default="0",
+        help="another port for /_sandbox, which stays open when LiveKit's is closed; "
+        "0 chooses a free one, which GET /_sandbox names",
     )
     parser.add_argument(
         "--speed",
@@ -116,6 +124,7 @@ def read_config(options: Mapping[str, object], env: Mapping[str, str] = os.envir
         data_dir=Path(str(options["data_dir"])).resolve(),
         host=str(options["host"]),
         port=int(str(options["port"])),
+        control_port=int(str(options["control_port"])),
         speed=speed,
         api_key=env.get("LIVEKIT_API_KEY") or EXAMPLE_KEY,
         api_secret=env.get("LIVEKIT_API_SECRET") or EXAMPLE_SECRET,

@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from sandbox.faults import Faults, Rates, parse_rates, rates_as_json
+from sandbox.listener import Listener
 from sandbox.livekit.agent_dispatch import AgentDispatcher
 from sandbox.livekit.calls import Calls
 from sandbox.livekit.crash import Crashes, parse_crash
@@ -60,6 +61,7 @@ class Control:
     dispatcher: AgentDispatcher
     inbound: InboundCalls
     crashes: Crashes
+    own_listener: Listener
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [
@@ -79,7 +81,9 @@ class Control:
         ]
 
     async def get_versions(self, request: web.Request) -> web.Response:
-        """Say which versions of LiveKit are played, how fast, and which processes are down."""
+        """Say which versions of LiveKit are played, how fast, which processes are down, and where
+        this is answered even when LiveKit's port is closed.
+        """
         outage, agent = self.crashes.outage, self.dispatcher.agent_online
         down = {"server": outage.server_is_down, "sip": outage.sip_is_down, "agents": not agent}
         return json_response(
@@ -89,17 +93,22 @@ class Control:
                 "agents_version": AGENTS_VERSION,
                 "speed": self.crashes.clock.speed,
                 "down": [name for name, is_down in down.items() if is_down],
+                "control_url": f"{self.own_listener.url}/_sandbox",
             }
         )
 
     async def post_crash(self, request: web.Request) -> web.Response:
-        """`{what, down_seconds, stale}` kills a part of LiveKit, which comes back by itself.
+        """`{what, down_seconds, stale, refuse}` kills a part of LiveKit, which comes back later.
 
         Raises HTTPBadRequest when the body is invalid; nothing dies then.
         """
         crash = parse_or_bad_request(parse_crash, await read_json(request))
-        await self.crashes.cause(crash)
-        return json_response(asdict(crash))
+        await self.crashes.cause(crash, spare=request.transport)
+        response = json_response(asdict(crash))
+        if crash.refuse:
+            # The next request must find the port closed, too.
+            response.force_close()
+        return response
 
     async def list_dials(self, request: web.Request) -> web.Response:
         return json_response([_pick(row, DIAL_KEYS) for row in self.calls.dials()])

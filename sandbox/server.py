@@ -1,8 +1,7 @@
-"""The sandbox put together: one aiohttp server, one event loop, one port."""
+"""The sandbox put together: one event loop, one port, and a second one for control alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -13,6 +12,7 @@ from sandbox.config import Config
 from sandbox.control import Control, json_response
 from sandbox.faults import Faults
 from sandbox.http_posts import Poster
+from sandbox.listener import Listener
 from sandbox.livekit.agent_dispatch import AgentDispatcher
 from sandbox.livekit.calls import Calls
 from sandbox.livekit.crash import Crashes
@@ -46,7 +46,7 @@ from sandbox.twilio.http_api import TwilioApi
 from sandbox.twilio.phone_numbers import PhoneNumbers
 from sandbox.twilio.trunking import TrunkingApi
 
-MAX_OBJECT_BYTES = 64 * 1024 * 1024  # of an object in S3; LiveKit's own limit is lower
+CONTROL_PATH = "/_sandbox"
 
 
 @dataclass
@@ -63,12 +63,17 @@ class Sandbox:
     workers: Workers
     dispatcher: AgentDispatcher
     egress: Egress
-    runner: web.AppRunner
-    port: int = 0
+    listener: Listener
+    control_listener: Listener
+    routes: Sequence[web.RouteDef]
+
+    @property
+    def port(self) -> int:
+        return self.listener.port
 
     @property
     def url(self) -> str:
-        return f"http://{self.config.host}:{self.port}"
+        return self.listener.url
 
     async def wait_until_idle(self) -> None:
         """Wait until every report and webhook is delivered or dropped."""
@@ -83,7 +88,8 @@ class Sandbox:
         await self.calls.close()
         await self.egress.close()
         await self.webhooks.close()
-        await self.runner.cleanup()
+        await self.listener.stop()
+        await self.control_listener.stop()
         for poster in self.posters:
             poster.close()
         await self.session.close()
@@ -101,14 +107,13 @@ async def start(config: Config) -> Sandbox:
     )
     sandbox = _assemble(config, store, session)
     try:
-        await sandbox.runner.setup()
-        site = web.TCPSite(sandbox.runner, config.host, config.port, backlog=1024)
-        await site.start()
+        under_control = [each for each in sandbox.routes if each.path.startswith(CONTROL_PATH)]
+        await sandbox.control_listener.start(under_control)
+        await sandbox.listener.start(sandbox.routes)
     except BaseException:
         # On cancellation too: the directory's lock must not outlive a failed start.
         await sandbox.stop()
         raise
-    sandbox.port = _listening_port(sandbox.runner)
     return sandbox
 
 
@@ -137,11 +142,13 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
     }
     livekit = LiveKitApi(config, clock, faults, sip, methods, outage)
     inbound = InboundCalls(rooms, calls, rules)
-    crashes = Crashes(
-        clock, rooms, calls, webhooks, workers, dispatcher, played_agent, livekit, outage
-    )
+    listener = Listener(config.host, config.port)
+    control_listener = Listener(config.host, config.control_port)
+    livekit_parts = (clock, rooms, calls, webhooks, workers, dispatcher, played_agent, livekit)
+    crashes = Crashes(*livekit_parts, outage, listener)
+    control = Control(calls, rooms, phones, faults, dispatcher, inbound, crashes, control_listener)
     routes = [
-        *Control(calls, rooms, phones, faults, dispatcher, inbound, crashes).routes(),
+        *control.routes(),
         *_twilio_routes(config, store),
         *_s3_server(config, store).routes(),
         web.get("/", _health),
@@ -150,13 +157,8 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
     ]
     posters = (reports, events)
     parts = (webhooks, rooms, calls, workers, dispatcher, egress)
-    return Sandbox(config, store, session, posters, *parts, _runner(routes))
-
-
-def _runner(routes: Iterable[web.RouteDef]) -> web.AppRunner:
-    app = web.Application(client_max_size=MAX_OBJECT_BYTES)
-    app.add_routes(routes)
-    return web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    listeners = (listener, control_listener)
+    return Sandbox(config, store, session, posters, *parts, *listeners, routes)
 
 
 def _start_egress(
@@ -187,11 +189,6 @@ def _twilio_routes(config: Config, store: Store) -> Iterable[web.RouteDef]:
 def _s3_server(config: Config, store: Store) -> S3Server:
     bucket = config.s3.bucket if config.s3 else ""
     return S3Server(store, config.data_dir / "s3", config.s3_secrets, existing_bucket=bucket)
-
-
-def _listening_port(runner: web.AppRunner) -> int:
-    address: Any = runner.addresses[0]
-    return int(address[1])
 
 
 async def _health(request: web.Request) -> web.Response:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import requests
 from django.conf import settings
-from django.db import connection
 
 from batches.models import Batch, Recipient
 from ops.demo import workspace
@@ -18,7 +17,6 @@ from ops.demo.client import Api
 from ops.drill.sandbox_control import SandboxControl
 from ops.drill.servers import Servers
 from ops.serving.supervisor import Supervisor
-from telephony.models import Call
 from voiceops.core.errors import DomainError
 
 LIVEKIT_FAULT_RATES = {
@@ -31,6 +29,7 @@ LIST_AREA_CODES = (201, 202, 206, 212, 213, 303, 305, 312, 313, 404)
 MAX_RECIPIENTS = 100 * len(LIST_AREA_CODES)
 DRILL_POLL_SECONDS = 0.2
 DIAL_WAIT_SECONDS = 20.0
+LIVEKIT_RESTART_SECONDS = 5.0  # of the simulation: what a real server was measured to take
 MAX_PAUSE_SECONDS = 8.0  # of a process stopped with SIGSTOP
 
 
@@ -77,8 +76,8 @@ class BatchDrill:
     batch_id: str = ""
     is_over: bool = False
     failure: str | None = None
-    # Calls that were in progress when LiveKit was killed. How they would have ended is unknown.
-    calls_cut_off: int = 0
+    # Calls that LiveKit's crash found in progress need not end as their numbers say.
+    has_crashed_livekit: bool = False
 
     def run(self) -> None:
         try:
@@ -103,10 +102,8 @@ class BatchDrill:
             # Without this wait, two disruptions in a row could count as one.
             demo.api.get_with_retry("/healthz", give_up=lambda: time.monotonic() > deadline)
             self.wait_for_dials(sandbox, dials, deadline)
-            self.disrupt(chance.choice(self.plan.kinds), chance)
+            self.disrupt(sandbox, chance.choice(self.plan.kinds), chance)
 
-        while not sandbox.is_reachable() and time.monotonic() < deadline:
-            time.sleep(DRILL_POLL_SECONDS)
         sandbox.request("DELETE", "faults")
         self.wait_until_ended(demo.api, deadline)
 
@@ -132,7 +129,7 @@ class BatchDrill:
         """Wait for `count` dials, but not for ever: nothing but retries may be left."""
         give_up_at = min(time.monotonic() + DIAL_WAIT_SECONDS, deadline)
         while time.monotonic() < give_up_at:
-            if sandbox.is_reachable() and len(sandbox.dials()) >= count:
+            if len(sandbox.dials()) >= count:
                 return
             time.sleep(DRILL_POLL_SECONDS)
 
@@ -149,19 +146,21 @@ class BatchDrill:
                 raise TimeoutError(f"after {self.plan.seconds:.0f} s: {state}")
             time.sleep(DRILL_POLL_SECONDS)
 
-    def disrupt(self, kind: str, chance: random.Random) -> None:
-        """Do to a process, or to PostgreSQL, what `kind` names."""
+    def disrupt(self, sandbox: SandboxControl, kind: str, chance: random.Random) -> None:
+        """Do to a process, to LiveKit or to PostgreSQL, what `kind` names."""
         verb, name = kind.split(" ", 1)
-        if verb == "crash":
+        if kind == "crash postgres":
             self.report("PostgreSQL crashes, and starts again")
             postgres = Servers.from_environment().postgres
             postgres.crash()
             postgres.start()
-            return
-        if name == "sandbox":
-            self.calls_cut_off += Call.unscoped.open().filter(batch_id=self.batch_id).count()
-            connection.close()
-        self.signal_process(verb, name, chance)
+        elif kind == "crash livekit":
+            self.report("LiveKit's server crashes, and starts again")
+            self.has_crashed_livekit = True
+            down_seconds = LIVEKIT_RESTART_SECONDS / settings.SANDBOX_SPEED
+            sandbox.crash("server", down_seconds=down_seconds)
+        else:
+            self.signal_process(verb, name, chance)
 
     def signal_process(self, verb: str, name: str, chance: random.Random) -> None:
         running = next(each for each in self.supervisor.running if each.service.name == name)

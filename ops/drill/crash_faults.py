@@ -15,8 +15,6 @@ from ops.demo import workspace
 from ops.drill.line_faults import two_digits
 from ops.drill.world import COMPLETED_AT_ONCE, NOT_ANSWERED, DrillBatch, World
 
-# The sandbox cannot refuse connections meanwhile, as a dead server does: whoever is dialled then
-# is in doubt.
 DOWN_SECONDS = 0.5
 # Shorter than a phone rings at the drills' speed, so that its leg finds the server again.
 HOST_DOWN_SECONDS = 0.3

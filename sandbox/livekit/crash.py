@@ -4,12 +4,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sandbox.agent.job import Fate
 from sandbox.agent.played import PlayedAgent
 from sandbox.clock import Clock
+from sandbox.listener import Listener
 from sandbox.livekit.agent_dispatch import AgentDispatcher
 from sandbox.livekit.calls import LOST_PARTICIPANT_SECONDS, Calls
 from sandbox.livekit.http_api import LiveKitApi
@@ -30,11 +31,16 @@ DEFAULT_DOWN_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Crash:
-    """The body of POST crash. `down_seconds` are by the wall clock."""
+    """The body of POST crash. `down_seconds` are by the wall clock.
+
+    With `refuse` the server's port is closed meanwhile, as on a host of its own; without it
+    connections are accepted and reset, as by a load balancer before a server that is gone.
+    """
 
     what: str
     down_seconds: float = DEFAULT_DOWN_SECONDS
     stale: bool = True
+    refuse: bool = False
 
 
 @dataclass
@@ -50,12 +56,20 @@ class Crashes:
     agents: PlayedAgent
     api: LiveKitApi
     outage: Outage
+    listener: Listener
     _restarts: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
+    _opening: "asyncio.Task[None] | None" = None
 
-    async def cause(self, crash: Crash) -> None:
-        """Kill what the crash names; it comes back after its `down_seconds`."""
+    async def cause(self, crash: Crash, *, spare: asyncio.BaseTransport | None = None) -> None:
+        """Kill what the crash names; it comes back after its `down_seconds`.
+
+        The connection to `spare` stays open: it is that of the order.
+        """
         dying = CRASHES[crash.what]
         if "server" in dying:
+            if crash.refuse:
+                # First of all, so that no request finds the port open and nobody behind it.
+                await self.listener.close_port(spare=spare)
             await self._kill_server(stale=crash.stale)
         if "sip" in dying:
             self._kill_sip(stale=crash.stale)
@@ -91,6 +105,7 @@ class Crashes:
     def _return_server(self) -> None:
         self.outage.server_is_down = False
         self.calls.rejoin_all()
+        self._opening = asyncio.get_running_loop().create_task(self.listener.open_port())
 
     def _return_sip(self) -> None:
         self.outage.sip_is_down = False
@@ -103,12 +118,13 @@ def parse_crash(body: Any) -> Crash:
     """Parse the body of POST crash. Raises ValueError with a sentence that names the problem."""
     if not isinstance(body, dict) or body.get("what") not in CRASHES:
         raise ValueError(f"what must be one of {', '.join(CRASHES)}")
-    if unknown := set(body) - {"what", "down_seconds", "stale"}:
+    if unknown := set(body) - {each.name for each in fields(Crash)}:
         raise ValueError(f"unknown field {min(unknown)}")
     seconds = body.get("down_seconds", DEFAULT_DOWN_SECONDS)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
         raise ValueError("down_seconds must be a number, 0 or greater")
-    stale = body.get("stale", True)
-    if not isinstance(stale, bool):
-        raise ValueError("stale must be true or false")  # noqa: TRY004  # all are ValueErrors
-    return Crash(body["what"], float(seconds), stale)
+    stale, refuse = body.get("stale", True), body.get("refuse", False)
+    for name, value in (("stale", stale), ("refuse", refuse)):
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be true or false")  # noqa: TRY004  # all are ValueErrors
+    return Crash(body["what"], float(seconds), stale, refuse)

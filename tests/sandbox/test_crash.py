@@ -1,6 +1,7 @@
 """Crashes of LiveKit's processes: what is lost, what comes back, and what nobody tells."""
 
 import asyncio
+import re
 from typing import Any
 
 import aiohttp
@@ -104,6 +105,42 @@ async def test_request_in_progress_loses_its_connection_and_the_phone_rings_on()
             await until_call_is(box, "in_progress")
 
 
+async def test_dead_server_refuses_connections_and_answers_control_beside_it() -> None:
+    with sandbox_server.start(speed=20) as box:
+        control_url = box.control("GET", "")["control_url"]
+        async with livekit(box) as lk:
+            await start_call(box, lk)
+            await asyncio.to_thread(box.crash, "server", down_seconds=0.5, refuse=True)
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await lk.room.list_rooms(api.ListRoomsRequest())
+            with pytest.raises(requests.ConnectionError):
+                box.calls()
+            (ringing,) = requests.get(f"{control_url}/calls", timeout=5).json()
+            meanwhile = requests.get(control_url, timeout=5).json()["down"]
+            await asyncio.to_thread(box.wait_for, lambda: is_open(box))
+            rooms = await lk.room.list_rooms(api.ListRoomsRequest())
+
+    assert (ringing["status"], meanwhile) == ("ringing", ["server"])
+    assert [room.name for room in rooms.rooms] == ["room"]
+
+
+def is_open(box: RunningSandbox) -> bool:
+    try:
+        return not box.control("GET", "")["down"]
+    except requests.ConnectionError:
+        return False
+
+
+async def test_control_port_answers_nothing_but_control() -> None:
+    with sandbox_server.start() as box:
+        control_url = box.control("GET", "")["control_url"]
+        twilio = requests.get(f"{control_url}/twilio", timeout=5)
+        livekit_path = "/twirp/livekit.RoomService/ListRooms"
+        other = requests.post(control_url.replace("/_sandbox", livekit_path), timeout=5)
+
+    assert (twilio.status_code, other.status_code) == (200, 404)
+
+
 async def test_agent_whose_server_dies_knows_no_reason() -> None:
     with run_receiver() as receiver, sandbox_server.start(speed=20) as box:
         async with livekit(box) as lk:
@@ -178,13 +215,18 @@ async def test_caller_of_a_dead_sip_service_gets_no_answer() -> None:
 
 def test_page_of_the_sandbox_says_what_is_played() -> None:
     with sandbox_server.start(speed=20) as box:
-        assert box.control("GET", "") == {
-            "livekit_version": "1.13.11",
-            "sip_version": "1.11.0",
-            "agents_version": "1.8.9",
-            "speed": 20.0,
-            "down": [],
-        }
+        page = box.control("GET", "")
+        again = requests.get(page["control_url"], timeout=5).json()
+
+    assert again == page
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/_sandbox", page.pop("control_url"))
+    assert page == {
+        "livekit_version": "1.13.11",
+        "sip_version": "1.11.0",
+        "agents_version": "1.8.9",
+        "speed": 20.0,
+        "down": [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -194,6 +236,7 @@ def test_page_of_the_sandbox_says_what_is_played() -> None:
         ({"what": "all"}, "what must be one of server, sip, both, agents"),
         ({"what": "sip", "down_seconds": -1}, "down_seconds must be a number, 0 or greater"),
         ({"what": "sip", "stale": 1}, "stale must be true or false"),
+        ({"what": "server", "refuse": "yes"}, "refuse must be true or false"),
         ({"what": "sip", "for": 1}, "unknown field for"),
     ],
 )
