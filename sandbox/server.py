@@ -142,11 +142,10 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
     }
     livekit = LiveKitApi(config, clock, faults, sip, methods, outage)
     inbound = InboundCalls(rooms, calls, rules)
-    listener = Listener(config.host, config.port)
-    control_listener = Listener(config.host, config.control_port)
+    listeners = (Listener(config.host, config.port), Listener(config.host, config.control_port))
     livekit_parts = (clock, rooms, calls, webhooks, workers, dispatcher, played_agent, livekit)
-    crashes = Crashes(*livekit_parts, outage, listener)
-    control = Control(calls, rooms, phones, faults, dispatcher, inbound, crashes, control_listener)
+    crashes = Crashes(*livekit_parts, outage, listeners[0])
+    control = Control(calls, rooms, phones, faults, dispatcher, inbound, crashes, listeners[1])
     routes = [
         *control.routes(),
         *_twilio_routes(config, store),
@@ -157,7 +156,6 @@ def _assemble(config: Config, store: Store, session: aiohttp.ClientSession) -> S
     ]
     posters = (reports, events)
     parts = (webhooks, rooms, calls, workers, dispatcher, egress)
-    listeners = (listener, control_listener)
     return Sandbox(config, store, session, posters, *parts, *listeners, routes)
 
 
