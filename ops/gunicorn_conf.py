@@ -6,7 +6,7 @@ gunicorn -c python:ops.gunicorn_conf voiceops.wsgi
 import os
 from typing import Any
 
-from voiceops.core.process_tuning import disable_query_log, tune_gc
+from voiceops.core.process_tuning import disable_query_log, limit_arenas, tune_gc
 from voiceops.core.statement_timeouts import WEB_STATEMENT_SECONDS, set_statement_timeouts
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -39,3 +39,4 @@ def when_ready(server: Any) -> None:
     set_statement_timeouts(WEB_STATEMENT_SECONDS)
     disable_query_log()
     tune_gc()
+    limit_arenas()

@@ -7,7 +7,7 @@ from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.conf import settings
 
 from voiceops.core.disk_space import DiskAlarm
-from voiceops.core.process_tuning import disable_query_log, tune_gc
+from voiceops.core.process_tuning import disable_query_log, limit_arenas, tune_gc
 from worker import dispatcher
 from worker.periodic import retention
 from worker.periodic.broker_fallback import sweep_and_start_work
@@ -43,6 +43,7 @@ def start_before_broker(**_: Any) -> None:
     # The worker runs for weeks, in which either would use up memory or time.
     disable_query_log()
     tune_gc()
+    limit_arenas()
     _start([sweep_thread, watch_thread, retention_thread, disk_thread])
 
 

@@ -14,6 +14,7 @@ from accounts.api import idempotency, slow_requests
 from accounts.auth.origin import SAFE_METHODS, require_own_origin
 from accounts.auth.principal import Principal
 from accounts.models import IdempotentRequest
+from voiceops.core.database_locks import retry_when_locked
 from voiceops.observability.structured_logging import bind
 
 
@@ -51,6 +52,9 @@ class OrderedChecksView(APIView):
         self.check_throttles(request)
         if getattr(self, "action", None) in self.slow_actions:
             self.reserve_place(request)
+        elif request.method not in SAFE_METHODS:
+            # What waits on an outside service may have reached it: it is not done again.
+            setattr(self, method, retry_when_locked(getattr(self, method)))
         if idempotency.has_key(request):
             # Wrapped here, after all checks, so that a refused request claims no key.
             self.post: Callable[..., Any] = partial(self._run_idempotent, self.post)

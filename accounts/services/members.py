@@ -9,7 +9,6 @@ from accounts.auth.principal import Principal
 from accounts.models import Membership, User, Workspace
 from accounts.roles import Role
 from accounts.services.api_keys import revoke_keys_of
-from voiceops.core.database_locks import retry_when_locked
 from voiceops.core.errors import Conflict, NotFound, StateForbids
 
 
@@ -29,7 +28,6 @@ def add_member(*, workspace: Workspace, user: User, role: Role, principal: Princ
     return member
 
 
-@retry_when_locked
 def change_role(*, member: Membership, role: Role, principal: Principal, now: datetime) -> None:
     """Change the member's role and revoke their API keys of a higher one.
 
@@ -53,7 +51,6 @@ def change_role(*, member: Membership, role: Role, principal: Principal, now: da
         revoke_keys_of(member, above=role, principal=principal, now=now)
 
 
-@retry_when_locked
 def remove_member(*, member: Membership, principal: Principal, now: datetime) -> None:
     """Remove the member and revoke their API keys.
 

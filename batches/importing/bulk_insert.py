@@ -1,4 +1,4 @@
-"""Writes recipients and rejected rows in bulk: COPY on PostgreSQL, executemany on SQLite.
+"""Writes recipients and rejected rows in bulk: COPY on PostgreSQL, long INSERTs on SQLite.
 
 The ORM's bulk_create reaches a seventh of COPY's speed (docs/reference/performance.md), and every
 microsecond here is spent a million times. Hence each row is formatted by one line of code, without
@@ -7,6 +7,7 @@ generic encoders.
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from voiceops.db.chunks import chunked
 
 ANALYZE_FROM_ROWS = 5_000
 COPY_BLOCK_LINES = 500  # joined into one write to the server: about 64 KB
+# Of one INSERT on SQLite, whose statements may have 32,766 parameters.
+INSERT_ROWS = 500
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _RECIPIENT_COLUMNS = (
     "workspace_id, batch_id, attempts, sends, outcome, last_call_id, "
@@ -112,7 +115,7 @@ class RecipientInserter:
         if self._on_postgresql:
             _copy(Recipient._meta.db_table, _RECIPIENT_COLUMNS, encoded)
         else:
-            _execute_many(Recipient._meta.db_table, _RECIPIENT_COLUMNS, encoded)
+            _insert_rows(Recipient._meta.db_table, _RECIPIENT_COLUMNS, encoded)
 
 
 def _extras_line(extras: Extras) -> str:
@@ -140,7 +143,7 @@ def insert_rejected(batch: Batch, rows: Sequence[NewRejectedRow]) -> None:
         return
     shared = (batch.workspace_id.hex, batch.pk.hex)
     parameters = [(*shared, UUID(row.id).hex, *row[1:]) for row in rows]
-    _execute_many(table, _REJECTED_COLUMNS, parameters)
+    _insert_rows(table, _REJECTED_COLUMNS, parameters)
 
 
 def _copy(table: str, columns: str, lines: Sequence[str]) -> None:
@@ -155,11 +158,16 @@ def _copy(table: str, columns: str, lines: Sequence[str]) -> None:
             copy.write("".join(block))
 
 
-def _execute_many(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
+def _insert_rows(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert many rows with a statement: `executemany` gives Python's lock back and takes it again
+    for every row, so that beside busy threads it kept SQLite's only writer for seconds.
+    """
     marks = ", ".join(["%s"] * (columns.count(",") + 1))
-    sql = f'INSERT INTO "{table}" ({columns}) VALUES ({marks})'  # noqa: S608 - our own names
     with connection.cursor() as cursor:
-        cursor.executemany(sql, rows)
+        for block in chunked(rows, INSERT_ROWS):
+            values = ", ".join([f"({marks})"] * len(block))
+            sql = f'INSERT INTO "{table}" ({columns}) VALUES {values}'  # noqa: S608 our own names
+            cursor.execute(sql, list(chain.from_iterable(block)))
 
 
 def commit_without_waiting() -> None:

@@ -86,15 +86,6 @@ class ChunkWriter:
                 batch, alignment, required=self._required, stored=self._stored
             )
 
-    def write(self, chunk: Sequence[Verdict]) -> int:
-        """Store a chunk. Returns by how much the batch's count of rejected rows changes.
-
-        Raises IntegrityError when another import has stored one of the rows.
-        """
-        prepared = self.prepare(chunk)
-        self.insert(prepared)
-        return prepared.rejected_change
-
     def prepare(self, chunk: Sequence[Verdict]) -> PreparedChunk:
         """Check and encode the next chunk; chunks must come in the order of the list.
 

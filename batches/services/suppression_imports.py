@@ -7,7 +7,6 @@ the list has been read, so an import that was killed goes on where it stopped.
 
 import logging
 import shutil
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from accounts import audit
@@ -32,6 +31,7 @@ from voiceops.core.clock import database_now
 from voiceops.core.disk_space import refusing_full_disk
 from voiceops.core.errors import Invalid
 from voiceops.core.ids import uuid7
+from voiceops.db.bulk_turn import bulk_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,6 @@ MAX_ROWS_AT_ONCE = 20_000  # read while the client waits
 MAX_REPORTED_REJECTIONS = 1_000  # further ones are only counted
 SUPPRESSION_CHUNK_ROWS = 200
 SUPPRESSION_LEASE = timedelta(minutes=2)
-MIN_PAUSE_SECONDS = 0.01
 FILE_IS_GONE = "The uploaded file is gone: upload it again."
 Status = SuppressionImport.Status
 
@@ -156,7 +155,7 @@ def _store_rows(job: SuppressionImport) -> None:
         unread = (row for row in file.rows if row.row_number > job.rows_read)
         for chunk in _chunks(unread):
             rejected = [row.rejection for row in chunk if row.rejection is not None]
-            with transaction.atomic():
+            with bulk_transaction():
                 numbers = _count_numbers(chunk)
                 added = _merge(job.workspace, chunk)
                 places = max(MAX_REPORTED_REJECTIONS - len(job.rejected), 0)
@@ -196,19 +195,14 @@ def _update(job: SuppressionImport, **fields: Any) -> None:
 
 
 def _chunks(rows: Iterable[FileRow]) -> Iterator[list[FileRow]]:
-    """Yield the rows in chunks; waits after each as long as the caller took to store it."""
     remaining = iter(rows)
     while chunk := list(islice(remaining, SUPPRESSION_CHUNK_ROWS)):
-        started = time.monotonic()
         yield chunk
-        # Only SQLite makes other writers wait for a transaction.
-        if connection.vendor == "sqlite" and len(chunk) == SUPPRESSION_CHUNK_ROWS:
-            time.sleep(max(time.monotonic() - started, MIN_PAUSE_SECONDS))
 
 
 def _store(workspace: Workspace, chunk: Sequence[FileRow]) -> int:
     """Write one chunk; returns how many numbers were added."""
-    with transaction.atomic():
+    with bulk_transaction():
         return _merge(workspace, chunk)
 
 

@@ -1,15 +1,13 @@
 """What one hostile workspace, and a stranger, try at the same time: each attack once made everybody
-wait, or filled the disk or the memory.
+wait, or filled the disk or the memory. `attack_process` runs them.
 """
 
 import http.client
 import json
-import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -20,7 +18,6 @@ import requests
 from ops.demo.client import Api
 
 ATTACK_TIMEOUT_SECONDS = 120.0
-ATTACK_PAUSE_SECONDS = 0.05  # between two tries of one attack
 WIDE_COLUMNS = 1_000
 OWN_VARIABLE_RECIPIENTS = 3_000
 UNKNOWN_NAMES = 300_000
@@ -35,13 +32,19 @@ JSON_HEADERS = {"Content-Type": "application/json"}
 
 
 @dataclass
-class Attacker:
-    """The hostile workspace. `answers` counts statuses by attack."""
+class HostileWorkspace:
+    """What the attacks use; another process can receive it."""
 
     api: Api
     agent_id: str
     phone_number_id: str
     dead_url: str
+
+
+@dataclass
+class Attacker(HostileWorkspace):
+    """The hostile workspace at work. `answers` counts statuses by attack."""
+
     stopped: threading.Event = field(default_factory=threading.Event)
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -76,7 +79,7 @@ class Attacker:
         }
 
 
-# Built once: an attacker who is busy building would slow down the one who measures beside it.
+# Built once: an attacker who is busy building attacks less.
 @cache
 def own_variables() -> str:
     rows = [
@@ -192,41 +195,3 @@ ATTACKS: tuple[Callable[[Attacker], None], ...] = (
     add_dead_endpoints,
     *[guess_passwords] * GUESSERS,
 )
-
-
-@contextmanager
-def under_attack(attacker: Attacker) -> Iterator[None]:
-    """All attacks at once, each again and again, while the block runs."""
-
-    def repeat(attack: Callable[[Attacker], None]) -> None:
-        while not attacker.stopped.is_set():
-            attack(attacker)
-            attacker.stopped.wait(ATTACK_PAUSE_SECONDS)
-
-    threads = [
-        threading.Thread(target=repeat, args=(attack,), name=attack.__name__, daemon=True)
-        for attack in ATTACKS
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        attacker.stopped.set()
-
-
-@contextmanager
-def silent_server() -> Iterator[str]:
-    """The address of a server that accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
-        accepted = []
-
-        def accept() -> None:
-            with suppress(OSError):
-                while True:
-                    accepted.append(listener.accept()[0])
-
-        threading.Thread(target=accept, name="silent-server", daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    for connection in accepted:
-        connection.close()

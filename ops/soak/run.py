@@ -4,6 +4,7 @@ has felt of it is judged.
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ from ops.demo import workspace
 from ops.demo.client import Api
 from ops.serving.processes import local_url
 from ops.serving.supervisor import Supervisor
-from ops.soak.attacks import BROKEN, Attacker, silent_server, under_attack
+from ops.soak.attack_process import Answers, silent_server, under_attack
+from ops.soak.attacks import BROKEN, HostileWorkspace
 from ops.soak.calm import CALM_RATE, CalmWorkspace, receiver
 from ops.soak.memory import resident_bytes
 from voiceops.core.errors import DomainError
@@ -56,6 +58,7 @@ class Soak:
     judgements: list[Judgement] = field(default_factory=list)
     failure: str = ""
     is_over: bool = False
+    answers: Answers = field(default_factory=Counter)
     # The most memory of each process, by service and process id.
     peaks: dict[tuple[str, int], int] = field(default_factory=dict)
 
@@ -73,19 +76,19 @@ class Soak:
         """Attack for `seconds` while the calm workspace works. Raises ApiError, DomainError."""
         with ExitStack() as stack:
             calm = self.prepare_calm(stack.enter_context(receiver()))
-            attacker = self.prepare_attacker(stack.enter_context(silent_server()))
+            hostile = self.prepare_hostile(stack.enter_context(silent_server()))
             calm.start_batch(Path(settings.DATA_DIR), self.seconds)
             self.wait_for_first_dial(calm)
             reader = threading.Thread(target=calm.read_lists, name="reader", daemon=True)
             reader.start()
             self.report(f"Attacking for {self.seconds:.0f} s")
-            with under_attack(attacker):
+            with under_attack(hostile, self.answers):
                 self.watch_memory(self.seconds)
             calm.stopped.set()
             reader.join(timeout=60)
             self.watch_memory(SETTLE_SECONDS)
-            self.report_attacks(attacker)
-            self.judgements = self.check_promises(calm, attacker)
+            self.report_attacks()
+            self.judgements = self.check_promises(calm)
 
     # --- preparing ---
 
@@ -95,13 +98,14 @@ class Soak:
         demo.api.post("/webhooks", {"url": webhook_url})
         return CalmWorkspace(demo.api, demo.agent_id, self.add_number(demo.api, "+12025550101"))
 
-    def prepare_attacker(self, dead_url: str) -> Attacker:
+    def prepare_hostile(self, dead_url: str) -> HostileWorkspace:
         """Create the hostile workspace. Raises ApiError."""
         api = Api(local_url(), email="hostile@example.com", password=PASSWORD)
         api.register(name="Hostile", workspace_name="Hostile")
         agent = api.post("/agents", workspace.AGENT)
         api.post(f"/agents/{agent['id']}/publish")
-        return Attacker(api, agent["id"], self.add_number(api, HOSTILE_NUMBER), dead_url)
+        number_id = self.add_number(api, HOSTILE_NUMBER)
+        return HostileWorkspace(api, agent["id"], number_id, dead_url)
 
     def add_number(self, api: Api, phone_number: str) -> str:
         body = {**workspace.TRUNK, "phone_number": phone_number, "calls_per_second": CALM_RATE}
@@ -127,15 +131,15 @@ class Soak:
                     self.peaks[key] = max(size, self.peaks.get(key, 0))
             time.sleep(MEMORY_SAMPLE_SECONDS)
 
-    def report_attacks(self, attacker: Attacker) -> None:
+    def report_attacks(self) -> None:
         """Report what was answered to each attack."""
         answers: dict[str, list[str]] = {}
-        for (attack, answer), count in sorted(attacker.answers.items()):
+        for (attack, answer), count in sorted(self.answers.items()):
             answers.setdefault(attack, []).append(f"{count} x {answer}")
         for attack, counts in answers.items():
             self.report(f"        {attack:20} {', '.join(counts)}")
 
-    def check_promises(self, calm: CalmWorkspace, attacker: Attacker) -> list[Judgement]:
+    def check_promises(self, calm: CalmWorkspace) -> list[Judgement]:
         """Return what became of each promise. Raises ApiError."""
         read = calm.slowest_percent()
         share = calm.pace_share()
@@ -145,7 +149,7 @@ class Soak:
             key=lambda item: item[1],
             default=("none", 0.0),
         )
-        lost = attacker.answers["refused bodies", BROKEN]
+        lost = self.answers["refused bodies", BROKEN]
         return [
             Judgement(
                 f"99 of 100 reads take less than {MAX_READ_SECONDS:g} s",

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from ops.demo.client import Api
-from ops.soak.attacks import silent_server
+from ops.soak.attack_process import silent_server
 from ops.soak.calm import CALM_RATE, CalmWorkspace
 from ops.soak.memory import resident_bytes
 from telephony.models import Call

@@ -1,19 +1,23 @@
-"""Transactions that lost a race for a lock: they were undone, and may be run again."""
+"""Writes that lost a race for a lock: they were undone, and may be run again."""
 
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from django.db import OperationalError
+from django.db import OperationalError, connection, transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
 MAX_TRIES = 4
 FIRST_WAIT_SECONDS = 0.05
+# A statement that has waited for a lock for so long is not tried again: its thread is needed.
+MAX_RETRY_SECONDS = 5.0
 # SQLSTATE of PostgreSQL: serialization failure, deadlock, lock not available.
 LOCK_STATES = ("40001", "40P01", "55P03")
 SQLITE_LOCK_WORDS = ("is locked", "is busy")
+# Statements that leave nothing behind by themselves; every other one counts as a write.
+HARMLESS_STATEMENTS = ("SELECT", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
 
 
 def is_lock_error(error: BaseException) -> bool:
@@ -25,19 +29,47 @@ def is_lock_error(error: BaseException) -> bool:
 
 
 def retry_when_locked(function: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a function that is one transaction and nothing else: a lock that was not free makes
-    it run again, MAX_TRIES times in all. Raises OperationalError when that was not enough.
+    """Decorate a function that does nothing outside the database before it writes there.
+
+    When a lock was not free and nothing that the function wrote has been committed, it runs again,
+    MAX_TRIES times in all. Raises OperationalError when that was not enough.
     """
 
     @wraps(function)
     def run(*arguments: P.args, **named: P.kwargs) -> T:
-        for turn in range(MAX_TRIES - 1):
+        ends_at = time.monotonic() + MAX_RETRY_SECONDS
+        turn = 0
+        while True:
+            writes = _Writes()
             try:
-                return function(*arguments, **named)
+                with connection.execute_wrapper(writes):
+                    return function(*arguments, **named)
             except OperationalError as error:
-                if not is_lock_error(error):
+                turn += 1
+                is_last = turn == MAX_TRIES or time.monotonic() > ends_at
+                if is_last or writes.are_committed or not is_lock_error(error):
                     raise
-                time.sleep(FIRST_WAIT_SECONDS * 2**turn)
-        return function(*arguments, **named)
+            time.sleep(FIRST_WAIT_SECONDS * 2 ** (turn - 1))
 
     return run
+
+
+class _Writes:
+    """Notes whether anything that is written through this connection has been committed."""
+
+    def __init__(self) -> None:
+        self.are_committed = False
+
+    def __call__(
+        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
+    ) -> Any:
+        result = execute(sql, params, many, context)
+        if not str(sql).startswith(HARMLESS_STATEMENTS):
+            if connection.in_atomic_block:
+                transaction.on_commit(self.note_commit)
+            else:
+                self.note_commit()
+        return result
+
+    def note_commit(self) -> None:
+        self.are_committed = True

@@ -9,8 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from batches.importing import import_job
-from batches.importing.chunk_writer import ChunkWriter
-from batches.importing.row_validation import Verdict
+from batches.importing.chunk_writer import ChunkWriter, PreparedChunk
 from batches.models import Batch, Recipient, RejectedRow, Suppression
 from batches.services.imports import import_batch
 from tests.batches.importing import lists
@@ -189,16 +188,15 @@ def test_interrupted_import_continues_with_the_same_rows(
     monkeypatch.setattr(import_job, "IMPORT_CHUNK_ROWS", 40)
     whole = lists.imported(ours, path)
     broken = lists.batch(ours, path)
-    write, chunks = ChunkWriter.write, []
+    insert, chunks = ChunkWriter.insert, []
 
-    def write_and_die(writer: ChunkWriter, chunk: list[Verdict]) -> int:
-        chunks.append(len(chunk))
-        change = write(writer, chunk)
+    def insert_and_die(writer: ChunkWriter, chunk: PreparedChunk) -> None:
+        chunks.append(chunk.last_row)
+        insert(writer, chunk)
         if len(chunks) % 3 == 0:
             raise SystemExit  # the rows of this chunk are rolled back, as by a kill
-        return change
 
-    monkeypatch.setattr(ChunkWriter, "write", write_and_die)
+    monkeypatch.setattr(ChunkWriter, "insert", insert_and_die)
     for _ in range(10):
         Batch.unscoped.filter(pk=broken.pk).update(import_lease_expires_at=None)
         try:
@@ -264,15 +262,15 @@ def test_import_that_lost_its_lease_writes_nothing(
     ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = lists.batch(ours, "phone\n+12025550186\n")
-    write = ChunkWriter.write
+    insert = ChunkWriter.insert
 
-    def lose_lease(writer: ChunkWriter, chunk: list[Verdict]) -> int:
+    def lose_lease(writer: ChunkWriter, chunk: PreparedChunk) -> None:
         Batch.unscoped.filter(pk=batch.pk).update(
             import_lease_expires_at=timezone.now() + timedelta(hours=1)
         )
-        return write(writer, chunk)
+        insert(writer, chunk)
 
-    monkeypatch.setattr(ChunkWriter, "write", lose_lease)
+    monkeypatch.setattr(ChunkWriter, "insert", lose_lease)
     import_batch(batch.pk)
 
     assert lists.recipients(batch) == []

@@ -1,5 +1,8 @@
 """Passwords are hashed one at a time; of many at once, some are refused with 503."""
 
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -57,6 +60,44 @@ def test_hashes_of_djangos_own_hasher_stay_valid(settings: Any) -> None:
 
     assert check_password("a long password", encoded)
     assert not check_password("another password", encoded)
+
+
+def test_a_password_costs_little_memory_and_one_thread(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = [HASHER]
+
+    encoded = make_password("a long password")
+
+    assert encoded.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities on Linux only")
+def test_a_password_is_hashed_behind_everything_else(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = [HASHER]
+
+    make_password("a long password")
+
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("passwords")]
+    (native_id,) = [thread.native_id for thread in threads]
+    assert native_id
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    expected = min(own + password_hasher.HASHING_NICENESS, 19)
+    assert os.getpriority(os.PRIO_PROCESS, native_id) == expected
+
+
+def test_a_forked_process_hashes_passwords_too() -> None:
+    code = (
+        "import os\n"
+        "from voiceops.core.password_hasher import BoundedArgon2Hasher\n"
+        "hasher = BoundedArgon2Hasher()\n"
+        "hasher.encode('a long password', 'salt of one password')\n"
+        "child = os.fork()\n"
+        "hasher.encode('a long password', 'salt of one password')\n"
+        "os._exit(os.waitpid(child, 0)[1] if child else 0)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], timeout=30, check=False)
+
+    assert done.returncode == 0
 
 
 def test_a_login_that_finds_no_place_is_503_with_retry_after(
