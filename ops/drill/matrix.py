@@ -3,16 +3,18 @@ in which it happens.
 
 The worlds `line`, `orders`, `deploys`, `crashes` and `carrier` are one worker on SQLite: LiveKit
 fails in the first, our own processes in the second, in the third an operator stops them, in the
-fourth parts of LiveKit die, and in the last the carrier does not react, or our web server.
-`servers` is two workers on a PostgreSQL and a Redis server of their own. After a fault's own
-expectations, the invariants of the ledger must hold for every batch that was called.
+fourth parts of LiveKit die, in `carrier` the carrier does not react, or our web server, and in
+`disk` nothing can be written. `servers` is two workers on a PostgreSQL and a Redis server of their
+own. After a fault's own expectations, the invariants of the ledger must hold for every batch that
+was called.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ops.drill import crash_faults as crashes
+from ops.drill import disk_faults as disk
 from ops.drill import line_faults as line
 from ops.drill import order_faults as orders
 from ops.drill import process_faults as processes
@@ -21,13 +23,14 @@ from ops.drill import trunk_faults as trunks
 from ops.drill.world import World
 from voiceops.core.errors import NotFound
 
-WorldName = Literal["servers", "orders", "line", "deploys", "crashes", "carrier"]
+WorldName = Literal["servers", "orders", "line", "deploys", "crashes", "carrier", "disk"]
 
 
 @dataclass(frozen=True)
 class WorldPlan:
     workers: int
     seconds: int  # about how long all of its faults take: the longest world begins first
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 WORLDS: dict[WorldName, WorldPlan] = {
@@ -37,6 +40,8 @@ WORLDS: dict[WorldName, WorldPlan] = {
     "deploys": WorldPlan(workers=1, seconds=200),
     "crashes": WorldPlan(workers=1, seconds=120),
     "carrier": WorldPlan(workers=1, seconds=140),
+    # Far more than the files of a drill take.
+    "disk": WorldPlan(workers=1, seconds=70, settings={"MAX_DATA_DIR_BYTES": "1073741824"}),
 }
 
 
@@ -139,6 +144,7 @@ MATRIX: tuple[Fault, ...] = (
     Fault("F38", "INVITEs leave late", "crashes", trunks.delay_invites),
     Fault("F33", "the carrier is silent, and heals", "carrier", trunks.silence_carrier),
     Fault("F36", "the web server is away for 40 s", "carrier", crashes.stop_web_server),
+    Fault("F29", "the disk is full, and then the quota", "disk", disk.fill_disk),
 )
 
 

@@ -66,7 +66,7 @@ def runs_for_faults(faults: Iterable[Fault]) -> list[DrillRun]:
         run = DrillRun(
             name=world,
             arguments=("--fault", names, "--world", world),
-            settings={**FAST_SETTINGS, "VO_FAIL": failpoints},
+            settings={**FAST_SETTINGS, **WORLDS[world].settings, "VO_FAIL": failpoints},
             needs_servers=world == "servers",
             expected_seconds=WORLDS[world].seconds,
         )
