@@ -6,7 +6,12 @@ gunicorn -c python:ops.gunicorn_conf voiceops.wsgi
 import os
 from typing import Any
 
-from voiceops.core.process_tuning import disable_query_log, limit_arenas, tune_gc
+from voiceops.core.process_tuning import (
+    disable_query_log,
+    limit_arenas,
+    switch_threads_often,
+    tune_gc,
+)
 from voiceops.core.statement_timeouts import WEB_STATEMENT_SECONDS, set_statement_timeouts
 
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -40,3 +45,4 @@ def when_ready(server: Any) -> None:
     disable_query_log()
     tune_gc()
     limit_arenas()
+    switch_threads_often()

@@ -7,7 +7,12 @@ from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.conf import settings
 
 from voiceops.core.disk_space import DiskAlarm
-from voiceops.core.process_tuning import disable_query_log, limit_arenas, tune_gc
+from voiceops.core.process_tuning import (
+    disable_query_log,
+    limit_arenas,
+    switch_threads_often,
+    tune_gc,
+)
 from worker import dispatcher
 from worker.periodic import retention
 from worker.periodic.broker_fallback import sweep_and_start_work
@@ -44,6 +49,7 @@ def start_before_broker(**_: Any) -> None:
     disable_query_log()
     tune_gc()
     limit_arenas()
+    switch_threads_often()
     _start([sweep_thread, watch_thread, retention_thread, disk_thread])
 
 

@@ -21,6 +21,7 @@ HOST = "127.0.0.1"
 WORKER_THREADS = 8
 WORKER_STOP_SECONDS = 5.0
 WEB_STOP_SECONDS = 3.0
+WEB_NICENESS = 5  # a call that is due does not wait for requests
 LISTEN_BACKLOG = 2048
 READY_TIMEOUT_SECONDS = 1
 
@@ -105,9 +106,10 @@ def _sandbox() -> Service:
 
 def _web(listener: socket.socket) -> Service:
     gunicorn = (sys.executable, "-m", "gunicorn", "-c", "python:ops.gunicorn_conf")
+    behind = ("nice", "-n", str(WEB_NICENESS))
     return Service(
         "web",
-        (*gunicorn, "--bind", f"fd://{listener.fileno()}", "voiceops.wsgi"),
+        (*behind, *gunicorn, "--bind", f"fd://{listener.fileno()}", "voiceops.wsgi"),
         _log("web"),
         settings.BASE_DIR,
         ready=partial(_serves_requests, listener.getsockname()[1]),

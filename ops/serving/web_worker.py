@@ -14,6 +14,8 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
+from ops.serving.fair_threads import FairThreads, find_caller
+
 REFUSAL_OF_ERROR = {
     errors.LimitRequestLine: (414, "URI too long"),
     errors.LimitRequestHeaders: (431, "Request headers too large"),
@@ -32,6 +34,18 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 class WebWorker(ThreadWorker):  # type: ignore[misc]  # the library is not typed
     wsgi: Application
+    tpool: FairThreads
+
+    def get_thread_pool(self) -> FairThreads:
+        """Return the threads of this process, which callers share."""
+        return FairThreads(self.cfg.threads)
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Let a thread handle the connection's next request when it is its caller's turn."""
+        future = self.tpool.submit(find_caller(conn.sock, conn.client), self.handle, conn)
+        future.add_done_callback(
+            lambda done: self.method_queue.defer(self.finish_request, conn, done)
+        )
 
     def load_wsgi(self) -> None:
         """Load the application, with the rest of every body read before its response is sent."""
