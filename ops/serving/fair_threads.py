@@ -43,7 +43,7 @@ class FairThreads:
         self._pool.shutdown(wait=wait)
 
     def _run_next(self) -> None:
-        caller, (function, arguments, future) = self._take_next()
+        caller, (function, arguments, future) = self._pop_next()
         try:
             result = function(*arguments)
         except BaseException as error:  # noqa: BLE001 - raised where the result is read
@@ -54,7 +54,7 @@ class FairThreads:
             with self._lock:
                 self._running -= Counter((caller,))
 
-    def _take_next(self) -> tuple[str, Job]:
+    def _pop_next(self) -> tuple[str, Job]:
         # There is a job for each call of `_run_next`.
         with self._lock:
             caller = min(self._waiting, key=lambda name: self._running[name])

@@ -55,7 +55,7 @@ def retry_when_locked(function: Callable[P, T]) -> Callable[P, T]:
 
 
 class _Writes:
-    """Notes whether anything that is written through this connection has been committed."""
+    """Records whether anything that is written through this connection has been committed."""
 
     def __init__(self) -> None:
         self.are_committed = False
@@ -66,10 +66,10 @@ class _Writes:
         result = execute(sql, params, many, context)
         if not str(sql).startswith(HARMLESS_STATEMENTS):
             if connection.in_atomic_block:
-                transaction.on_commit(self.note_commit)
+                transaction.on_commit(self.record_commit)
             else:
-                self.note_commit()
+                self.record_commit()
         return result
 
-    def note_commit(self) -> None:
+    def record_commit(self) -> None:
         self.are_committed = True

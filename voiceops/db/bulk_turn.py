@@ -30,5 +30,5 @@ def bulk_transaction() -> Iterator[None]:
         with transaction.atomic():
             began = time.monotonic()  # the wait for the writer is over
             yield
-        took = time.monotonic() - began
-        time.sleep(min(max(took, MIN_PAUSE_SECONDS), MAX_PAUSE_SECONDS))
+        held = time.monotonic() - began
+        time.sleep(min(max(held, MIN_PAUSE_SECONDS), MAX_PAUSE_SECONDS))
