@@ -13,8 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-HEAD_BYTES = 8_192  # of a request, in which its credentials are looked for
-CREDENTIALS = re.compile(rb"\r\n(?:authorization|x-api-key|cookie):([^\r\n]*)", re.IGNORECASE)
+CALLER_HEAD_BYTES = 8_192  # of a request, in which its credentials are looked for
+SENT_CREDENTIALS = re.compile(rb"\r\n(?:authorization|x-api-key|cookie):([^\r\n]*)", re.IGNORECASE)
 
 Job = tuple[Callable[..., Any], tuple[Any, ...], "Future[Any]"]
 
@@ -74,10 +74,10 @@ def find_caller(client: socket.socket, address: Any) -> str:
     served in the order of their arrival.
     """
     try:
-        head = client.recv(HEAD_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        head = client.recv(CALLER_HEAD_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except OSError:  # nothing has arrived yet
         head = b""
-    found = CREDENTIALS.search(head.partition(b"\r\n\r\n")[0])
+    found = SENT_CREDENTIALS.search(head.partition(b"\r\n\r\n")[0])
     if found:
         return hashlib.sha256(found[1].strip()).hexdigest()
     return str(address[0]) if isinstance(address, tuple) and address else ""

@@ -19,8 +19,8 @@ Answers = Counter[tuple[str, str]]
 ATTACK_PAUSE_SECONDS = 0.05  # between two tries of one attack
 # An attacker's computer is another one than the server: here both share the processor.
 ATTACKER_NICENESS = 10
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
+ATTACKERS_START_SECONDS = 30.0
+ATTACKERS_STOP_SECONDS = 10.0
 
 
 @contextmanager
@@ -36,10 +36,10 @@ def under_attack(workspace: HostileWorkspace, answers: Answers) -> Iterator[None
     process.start()
     theirs.close()
     try:
-        receive(ours, START_SECONDS)
+        receive(ours, ATTACKERS_START_SECONDS)
         yield
         ours.send("stop")
-        answers.update(receive(ours, STOP_SECONDS))
+        answers.update(receive(ours, ATTACKERS_STOP_SECONDS))
     finally:
         process.kill()
         process.join()

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 from django.db import connection, transaction
 
-MIN_PAUSE_SECONDS = 0.01
-MAX_PAUSE_SECONDS = 0.2
+MIN_WRITER_PAUSE_SECONDS = 0.01
+MAX_WRITER_PAUSE_SECONDS = 0.2
 
 _turn = threading.Lock()
 
@@ -31,4 +31,4 @@ def bulk_transaction() -> Iterator[None]:
             began = time.monotonic()  # the wait for the writer is over
             yield
         held = time.monotonic() - began
-        time.sleep(min(max(held, MIN_PAUSE_SECONDS), MAX_PAUSE_SECONDS))
+        time.sleep(min(max(held, MIN_WRITER_PAUSE_SECONDS), MAX_WRITER_PAUSE_SECONDS))
