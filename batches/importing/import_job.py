@@ -35,7 +35,7 @@ from voiceops.core.clock import database_now
 from voiceops.db.bulk_turn import bulk_transaction
 
 IMPORT_CHUNK_ROWS = 10_000
-SQLITE_CHUNK_ROWS = 2_000  # others wait for the only writer meanwhile: some 50 ms
+SQLITE_CHUNK_ROWS = 500  # others wait for the only writer meanwhile: some 20 ms
 IMPORT_LEASE_RENEWAL_SECONDS = 4.0
 PARALLEL_FROM_ROWS = 20_000
 
