@@ -8,10 +8,14 @@ DEV := .venv/.installed-requirements-dev.txt
 # The benchmark's peer is no part of the product, so it has packages of its own.
 PEER_VENV := benchmarks/peer_fastapi/.venv
 PEER_FLAGS := -q --no-deps --require-hashes -r benchmarks/peer_fastapi/requirements.txt
+# The voice worker's packages and the control plane's cannot be installed together.
+WORKER_VENV := .venv-worker
+WORKER_PY := $(WORKER_VENV)/bin/python
+WORKER := $(WORKER_VENV)/.installed-requirements-worker-local.txt
 PEER := $(PEER_VENV)/.installed-requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check check-format check-lint check-types check-imports check-migrations check-deploy drill drill-all soak bench-import bench-results bench-dial bench-pace bench-api docs lock sbom
+.PHONY: help run serve test check check-format check-lint check-types check-imports check-migrations check-deploy drill drill-all soak bench-import bench-results bench-dial bench-pace bench-api docs lock sbom talk rehearse test-worker
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -53,6 +57,17 @@ check-deploy: $(DEV)
 	env $$($(PY) ops/new_secrets.py) DEBUG=0 ALLOWED_HOSTS=voiceops.example.com PUBLIC_URL=https://voiceops.example.com \
 		$(PY) manage.py check --deploy --fail-level WARNING
 
+talk: $(WORKER) ## install the voice worker, and talk with the demo agent in the browser [AGENT= MICROPHONE= SPEAKER= PORT=]
+	@exec $(WORKER_PY) -m voice talk $(if $(AGENT),--agent "$(AGENT)") $(if $(MICROPHONE),--microphone "$(MICROPHONE)") \
+		$(if $(SPEAKER),--speaker "$(SPEAKER)") $(if $(PORT),--port "$(PORT)")
+
+rehearse: $(WORKER) ## let scripts talk to an agent, and check what it says and does [FILE= MODE=audio]
+	@exec $(WORKER_PY) -m voice rehearse $(FILE) $(if $(MODE),--mode "$(MODE)") $(ARGS)
+
+test-worker: $(WORKER) ## check the types of the voice worker, and run its tests [ARGS="-k word"]
+	$(WORKER_PY) -m mypy --config-file voice/mypy.ini voice
+	$(WORKER_PY) -m pytest -c voice/pytest.ini --rootdir . $(or $(ARGS),voice/tests)
+
 drill: $(DEV) ## kill processes during a batch, and check that nobody was called twice or lost [SEED= FAULT=]
 	@$(PY) manage.py drill $(if $(SEED),--seed "$(SEED)") $(if $(FAULT),--fault "$(FAULT)") $(ARGS)
 
@@ -83,7 +98,7 @@ docs: $(DEV) ## write the code's tables (state machines, evidence, time zones of
 	@$(PY) manage.py document_errors
 
 lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes
-	@for name in requirements requirements-dev benchmarks/peer_fastapi/requirements; do .venv/bin/uv pip compile --universal --python-version 3.11 \
+	@for name in requirements requirements-dev requirements-worker requirements-worker-local benchmarks/peer_fastapi/requirements; do .venv/bin/uv pip compile --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links -q $$name.in -o $$name.txt || exit 1; done
 
 # The lock lists packages without a tree, so the tool warns that the dependency graph is incomplete.
@@ -93,6 +108,11 @@ sbom: $(DEV) ## list the components of a release, as CycloneDX on standard outpu
 $(RUNTIME): requirements.txt
 	@$(NEEDS_PYTHON)
 	@$(PYTHON) ops/bootstrap.py $<
+	@touch $@
+
+$(WORKER): requirements-worker-local.txt
+	@$(NEEDS_PYTHON)
+	@$(PYTHON) ops/bootstrap.py $< $(WORKER_VENV)
 	@touch $@
 
 $(PEER): benchmarks/peer_fastapi/requirements.txt | $(DEV)

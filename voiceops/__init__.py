@@ -1,3 +1,4 @@
-from voiceops.celery import app as celery_app
+"""The project: settings, URLs, Celery, and what every app shares.
 
-__all__ = ["celery_app"]
+Nothing is imported here, so that a program without Django may use the pure modules of `core`.
+"""

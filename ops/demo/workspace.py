@@ -7,26 +7,17 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.conf import settings
+
 from accounts.models import User
 from ops.demo.client import Api
 
 DEMO_EMAIL = "demo@example.com"
 DEMO_NUMBER = "+12025550100"
-AGENT_NAME = "Demo agent"
-AGENT = {
-    "name": AGENT_NAME,
-    "system_prompt": (
-        "You call on behalf of a medical practice and remind {{first_name}} of an appointment. "
-        "Be brief and friendly, and end the call when the appointment is confirmed or declined."
-    ),
-    "first_message": (
-        "Hello {{first_name}}, this is the practice, about your appointment. "
-        "Does it still suit you?"
-    ),
-    "variables": [{"name": "first_name", "required": False, "default": "there"}],
-    # Some numbers of the sandbox never hang up; they must not hold up the end of the batch.
-    "max_call_duration_seconds": 120,
-}
+# The agent that `make talk` speaks with as well, without a key. Some numbers of the sandbox never
+# hang up; its maximum duration keeps them from holding up the end of the batch.
+AGENT = json.loads((settings.BASE_DIR / "ops" / "data" / "demo_agent.json").read_text())
+AGENT_NAME = AGENT["name"]
 TRUNK = {
     "phone_number": DEMO_NUMBER,
     "label": "Demo number",

@@ -19,9 +19,9 @@ APPS = (
     "webhooks",
     "worker",
 )
-# Those, and what they are measured against.
-PROGRAMS = (*APPS, "benchmarks")
-SKIPPED = {"migrations", ".venv"}
+# Those, the voice worker, and what they are measured against.
+PROGRAMS = (*APPS, "voice", "benchmarks")
+SKIPPED = {"migrations", ".venv", ".venv-worker"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

@@ -23,7 +23,7 @@ HEADING = re.compile(r"#+ (?P<id>[A-Z]?\d+(?:\.\d+)*|[A-Z])\.?\s")
 TABLE_ROW = re.compile(r"\| (?P<id>[A-Z]\d+) \|")
 LIST_ITEM = re.compile(r"(?P<id>\d+)\. ")
 CODE_PATH = re.compile(
-    r"\b(?:accounts|agents|batches|benchmarks|docs|ops|sandbox|telephony|templates|tests|voiceops|webhooks"
+    r"\b(?:accounts|agents|batches|benchmarks|docs|ops|sandbox|telephony|templates|tests|voice|voiceops|webhooks"
     r"|worker)(?:/[\w.-]+)+\.(?:py|html|js|csv)\b"
 )
 

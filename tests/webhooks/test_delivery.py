@@ -18,13 +18,8 @@ from tests import make
 from tests.webhooks.conftest import Receiver
 from voiceops.core import safe_http
 from voiceops.core.errors import Invalid
-from voiceops.core.safe_http import (
-    HttpResult,
-    PublicResolver,
-    post,
-    public_socket,
-    require_safe_url,
-)
+from voiceops.core.public_addresses import PublicResolver, public_socket
+from voiceops.core.safe_http import HttpResult, post, require_safe_url
 from webhooks.delivery import record_answer, send_delivery
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.retry_schedule import (

@@ -1,0 +1,58 @@
+"""The commands of `python -m voice`. A command's modules are loaded when it is used: the framework
+alone takes a second.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command, and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m voice", description="The agent that talks on the telephone."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (summary, add_arguments) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        if name in arguments[:1]:
+            command.set_defaults(run=add_arguments(command))
+    options = parser.parse_args(arguments)
+    # The framework's warnings are for developers of the worker; its jobs log by themselves.
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    run: Command = options.run
+    try:
+        return run(options)
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped\n")
+        return 130
+
+
+def _rehearse(parser: argparse.ArgumentParser) -> Command:
+    from voice.rehearsal import command  # noqa: PLC0415  # see the module's docstring
+
+    command.add_arguments(parser)
+    return command.run
+
+
+def _doctor(parser: argparse.ArgumentParser) -> Command:
+    from voice import doctor  # noqa: PLC0415  # see the module's docstring
+
+    return doctor.run
+
+
+def _talk(parser: argparse.ArgumentParser) -> Command:
+    from voice.page import command  # noqa: PLC0415  # see the module's docstring
+
+    command.add_arguments(parser)
+    return command.run
+
+
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Command]]] = {
+    "doctor": ("say what this worker can speak with, and what is missing", _doctor),
+    "talk": ("talk with an agent, by the laptop's microphone or by files", _talk),
+    "rehearse": ("let scripts talk to an agent, and check what it says and does", _rehearse),
+}

@@ -1,0 +1,61 @@
+"""`python -m voice doctor`: what this worker can speak with, and what is missing."""
+
+import argparse
+import sys
+import urllib.error
+import urllib.request
+
+from voice.providers.registry import PART_KINDS, PROVIDERS, find_fault
+from voice.settings import Settings, SettingsError, read_settings
+
+CHECK_TIMEOUT_SECONDS = 5.0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print one line for each provider and for LiveKit. Returns 1 when calls cannot be served."""
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        sys.stdout.write(f"✗ {error}\n")
+        return 1
+    for line in provider_lines():
+        sys.stdout.write(line + "\n")
+    reachable, line = check_livekit(settings)
+    sys.stdout.write(line + "\n")
+    return 0 if reachable else 1
+
+
+def provider_lines() -> list[str]:
+    """Return one line for each provider: ready, or what is missing."""
+    width = max(map(len, PROVIDERS))
+    lines = []
+    for name, provider in PROVIDERS.items():
+        fault = find_fault(name, provider.parts[0])
+        what = ", ".join(kind for kind in PART_KINDS if kind in provider.parts)
+        if fault is not None:
+            lines.append(f"- {name:<{width}}  not ready: {fault}")
+        else:
+            lines.append(f"✓ {name:<{width}}  ready: {what}{_detail(name)}")
+    return lines
+
+
+def _detail(name: str) -> str:
+    if name == "local":
+        from voice.providers.local_ears import find_local_faults  # noqa: PLC0415  # optional
+
+        faults = find_local_faults()
+        return f" ({'; '.join(faults)})" if faults else ""
+    return ""
+
+
+def check_livekit(settings: Settings) -> tuple[bool, str]:
+    """Return whether LiveKit can be reached, and a line that says so."""
+    try:
+        with urllib.request.urlopen(settings.livekit_url, timeout=CHECK_TIMEOUT_SECONDS):  # noqa: S310
+            pass
+    except urllib.error.HTTPError:
+        pass  # it answered
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        return False, f"✗ LiveKit at {settings.livekit_url} cannot be reached: {reason}"
+    return True, f"✓ LiveKit answers at {settings.livekit_url}"

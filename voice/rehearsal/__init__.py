@@ -1,0 +1,1 @@
+"""Rehearsals: scripts that talk to an agent, and check what it says and does."""

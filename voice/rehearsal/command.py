@@ -1,0 +1,74 @@
+"""`python -m voice rehearse`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from voice.providers.errors import ProviderError
+from voice.rehearsal.report import as_conversation, as_json, as_table, write_junit
+from voice.rehearsal.run import rehearse
+from voice.rehearsal.script import MODES, Rehearsal, Script, ScriptError, chosen, read_rehearsal
+from voice.rehearsal.verdict import Result
+
+DEMO = Path(__file__).resolve().parents[1] / "demo" / "rehearsal.yaml"
+# Spoken conversations mostly wait, so that several share a core.
+SPOKEN_AT_ONCE = 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", nargs="?", type=Path, default=DEMO, help="a file of scripts; the demo's without it"
+    )
+    parser.add_argument("--mode", choices=MODES, help="instead of the file's mode")
+    parser.add_argument(
+        "--audio", action="store_const", dest="mode", const="audio", help="the same as --mode audio"
+    )
+    parser.add_argument(
+        "--wideband", action="store_true", help="16 kHz instead of a telephone's 8 kHz in µ-law"
+    )
+    parser.add_argument(
+        "--script", action="append", default=[], help="only the scripts with this label or tag"
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--junit", type=Path, help="write a JUnit XML file")
+    parser.add_argument("--quiet", action="store_true", help="print the table only")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Rehearse, print the results, and return 0 when every script passed, 1 when one failed, and 2
+    when a script or the agent cannot be used.
+    """
+    try:
+        rehearsal = read_rehearsal(options.file)
+        scripts = chosen(rehearsal.scripts, options.script)
+        results = asyncio.run(_rehearse_all(rehearsal, scripts, options))
+    except (ScriptError, ProviderError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if options.junit:
+        write_junit(options.junit, results)
+    if options.json:
+        sys.stdout.write(as_json(results))
+    else:
+        sys.stdout.write(_readable(results, quiet=options.quiet))
+    return 0 if all(result.passed for result in results) else 1
+
+
+async def _rehearse_all(
+    rehearsal: Rehearsal, scripts: Sequence[Script], options: argparse.Namespace
+) -> list[Result]:
+    mode = options.mode or rehearsal.mode
+    places = asyncio.Semaphore(SPOKEN_AT_ONCE if mode == "audio" else 1)
+
+    async def one(script: Script) -> Result:
+        async with places:
+            return await rehearse(rehearsal, script, mode=mode, by_telephone=not options.wideband)
+
+    return list(await asyncio.gather(*(one(script) for script in scripts)))
+
+
+def _readable(results: Sequence[Result], *, quiet: bool) -> str:
+    conversations = [] if quiet else [as_conversation(result) for result in results]
+    return "\n".join([*conversations, as_table(results)])

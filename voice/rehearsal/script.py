@@ -1,0 +1,176 @@
+"""Scripts of rehearsals, as YAML or JSON: who is called, what they say, and what must follow.
+
+`docs/voice.md` describes the file. A mistake in it is one sentence that names the place.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from voice.lines.line import Transfer
+from voice.settings import REPOSITORY
+
+DEMO_AGENT = REPOSITORY / "ops" / "data" / "demo_agent.json"
+DEFAULT_GREETING = "Hello?"
+ANSWERS = ("human", "machine", "screening", "silence")
+MODES = ("text", "audio")
+
+
+class ScriptError(ValueError):
+    """A script that cannot be read, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the callee does next: speak, press a key, or be silent for some seconds."""
+
+    text: str = ""
+    digits: str = ""
+    silence: float = 0.0
+    hangs_up: bool = False
+    expect: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Script:
+    label: str
+    steps: tuple[Step, ...] = ()
+    tags: tuple[str, ...] = ()
+    answers: str = "human"
+    greeting: str = DEFAULT_GREETING
+    tools: Mapping[str, Any] = field(default_factory=dict)
+    transfers: Mapping[str, Transfer] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    end: Mapping[str, Any] = field(default_factory=dict)
+    never: tuple[str, ...] = ()
+    expect: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """`agent` is a configuration as the API has it."""
+
+    agent: Mapping[str, Any]
+    variables: Mapping[str, Any]
+    mode: str
+    scripts: tuple[Script, ...]
+
+
+def read_rehearsal(path: Path) -> Rehearsal:
+    """Return the rehearsal of a file. Raises ScriptError."""
+    data = _read_file(path)
+    if not isinstance(data, Mapping):
+        raise ScriptError(f"{path}: an object with `agent` and `scripts` is expected")
+    agent = _read_agent(data.get("agent"), path.parent)
+    if isinstance(data.get("model"), Mapping):
+        agent = {**agent, "llm": data["model"]}
+    mode = str(data.get("mode") or "text")
+    if mode not in MODES:
+        raise ScriptError(f"{path}: `mode` is text or audio")
+    scripts = data.get("scripts")
+    if not isinstance(scripts, list) or not scripts:
+        raise ScriptError(f"{path}: `scripts` is a list with at least one script")
+    return Rehearsal(
+        agent=agent,
+        variables=data.get("variables") or {},
+        mode=mode,
+        scripts=tuple(_read_script(item, number) for number, item in enumerate(scripts, start=1)),
+    )
+
+
+def _read_file(path: Path) -> Any:
+    """Raises ScriptError."""
+    try:
+        text = path.read_text()
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except OSError as error:
+        raise ScriptError(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        line = str(error).replace("\n", " ")
+        raise ScriptError(f"{path} is neither YAML nor JSON: {line}") from error
+
+
+def _read_agent(given: Any, folder: Path) -> Mapping[str, Any]:
+    """Return the agent's configuration: given in place, in a file, or the demo's.
+
+    Raises ScriptError.
+    """
+    if isinstance(given, Mapping):
+        return given
+    if given in (None, "demo"):
+        return read_agent_file(DEMO_AGENT)
+    return read_agent_file(folder / str(given))
+
+
+def read_agent_file(path: Path) -> Mapping[str, Any]:
+    """Return the agent's configuration of a file. Raises ScriptError."""
+    data = _read_file(path)
+    if not isinstance(data, Mapping):
+        raise ScriptError(f"{path}: an agent's configuration is expected")
+    return data
+
+
+def _read_script(item: Any, number: int) -> Script:
+    """Raises ScriptError."""
+    if not isinstance(item, Mapping):
+        raise ScriptError(f"Script {number} is no object")
+    label = str(item.get("label") or f"script {number}")
+    answers = str(item.get("answers") or "human")
+    if answers not in ANSWERS:
+        raise ScriptError(f"{label}: `answers` is one of {', '.join(ANSWERS)}")
+    default = "" if answers == "silence" else DEFAULT_GREETING
+    return Script(
+        label=label,
+        steps=tuple(_read_step(step, label) for step in item.get("caller") or []),
+        tags=tuple(str(tag) for tag in item.get("tags") or []),
+        answers=answers,
+        greeting=str(item.get("greeting", default)),
+        tools=item.get("tools") or {},
+        transfers={
+            str(to): _read_transfer(how) for to, how in (item.get("transfers") or {}).items()
+        },
+        variables=item.get("variables") or {},
+        end=_read_end(item.get("end")),
+        never=tuple(str(text) for text in item.get("never") or []),
+        expect=item.get("expect") or {},
+    )
+
+
+def _read_step(step: Any, label: str) -> Step:
+    """Raises ScriptError."""
+    if isinstance(step, str):
+        return Step(text=step)
+    known = {"says", "digits", "silence", "hangs_up", "expect"}
+    if not isinstance(step, Mapping) or not known.issuperset(step) or len(step) == 0:
+        raise ScriptError(f"{label}: a step of `caller` has {', '.join(sorted(known))}")
+    return Step(
+        text=str(step.get("says") or ""),
+        digits=str(step.get("digits") or ""),
+        silence=float(step.get("silence") or 0.0),
+        hangs_up=bool(step.get("hangs_up")),
+        expect=step.get("expect") or {},
+    )
+
+
+def _read_transfer(how: Any) -> Transfer:
+    if isinstance(how, str):
+        return Transfer(succeeded=False, text=how)
+    return Transfer(succeeded=bool(how))
+
+
+def _read_end(end: Any) -> Mapping[str, Any]:
+    return {"reason": end} if isinstance(end, str) else end or {}
+
+
+def chosen(scripts: Sequence[Script], names: Sequence[str]) -> list[Script]:
+    """Return the scripts with these labels or tags, or all of them. Raises ScriptError."""
+    if not names:
+        return list(scripts)
+    found = [script for script in scripts if script.label in names or set(script.tags) & set(names)]
+    if not found:
+        raise ScriptError(f"No script has the label or tag {', '.join(names)}")
+    return found

@@ -1,0 +1,118 @@
+"""Whole conversations in sound, in real time: the local voice speaks, the local ears hear."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from voice.command_line import main
+from voice.page.server import Page
+from voice.providers.local_voice import LocalTTS
+from voice.providers.sound import (
+    HEARING_RATE,
+    SPEAKING_RATE,
+    Samples,
+    read_wav,
+    resample,
+    write_wav,
+)
+from voice.rehearsal.command import DEMO
+from voice.rehearsal.run import rehearse
+from voice.rehearsal.script import DEMO_AGENT, read_agent_file, read_rehearsal
+
+pytestmark = pytest.mark.spoken
+FRAME = 320
+
+
+async def speak(text: str) -> Samples:
+    return resample(await LocalTTS().speak(text), SPEAKING_RATE, HEARING_RATE)
+
+
+@pytest.mark.parametrize("by_telephone", [True, False])
+async def test_the_demo_agent_is_understood_on_the_telephone_and_beyond(by_telephone: bool) -> None:
+    rehearsal = read_rehearsal(DEMO)
+    scripts = [script for script in rehearsal.scripts if script.label != "another day"]
+
+    results = await asyncio.gather(
+        *(
+            rehearse(rehearsal, script, mode="audio", by_telephone=by_telephone)
+            for script in scripts
+        )
+    )
+
+    assert {result.label: result.failures for result in results} == {
+        script.label: [] for script in scripts
+    }
+    heard = [sentence for result in results for sentence in result.heard]
+    assert len(heard) >= 6
+    assert max(sentence["word_error_rate"] for sentence in heard) <= 0.1
+
+
+async def test_the_page_talks_with_a_browsers_microphone() -> None:
+    page = Page(read_agent_file(DEMO_AGENT), {"first_name": "Maria"})
+    answer = await speak("Yes, of course")
+    sound = 0
+    turns: list[tuple[str, str]] = []
+    async with (
+        TestClient(TestServer(page.application(), host="127.0.0.1")) as client,
+        client.ws_connect("/call") as socket,
+    ):
+        microphone = asyncio.create_task(play_when(socket, answer, lambda: bool(turns)))
+        async for message in socket:
+            if message.type is aiohttp.WSMsgType.BINARY:
+                sound += len(message.data)
+            elif (event := json.loads(message.data))["type"] == "turn":
+                turns.append((event["role"], event["text"]))
+        microphone.cancel()
+
+    assert turns == [
+        (
+            "agent",
+            "Hello Maria, this is the practice, about your appointment. Does it still suit you?",
+        ),
+        ("callee", "Yes, of course"),
+        ("agent", "Wonderful, then we will see you there. Goodbye."),
+    ]
+    assert sound > 2 * SPEAKING_RATE * 5
+
+
+async def play_when(
+    socket: aiohttp.ClientWebSocketResponse, samples: Samples, has_spoken: Callable[[], bool]
+) -> None:
+    """Send silence, and the samples once the agent has spoken, as a browser does."""
+    position = 0
+    while True:
+        await asyncio.sleep(FRAME / HEARING_RATE)
+        frame = samples[position : position + FRAME] if has_spoken() else samples[:0]
+        position += len(frame)
+        await socket.send_bytes(frame.tobytes().ljust(FRAME * 2, b"\0"))
+
+
+async def test_other_websites_cannot_use_the_page() -> None:
+    page = Page(read_agent_file(DEMO_AGENT), {})
+    async with TestClient(TestServer(page.application(), host="127.0.0.1")) as client:
+        statuses = [
+            (await client.get("/", headers=headers)).status
+            for headers in ({}, {"Origin": "https://evil.example.com"}, {"Host": "evil.example"})
+        ]
+
+    assert statuses == [200, 403, 403]
+
+
+def test_a_conversation_by_files_is_written_to_a_speaker_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    microphone, speaker = tmp_path / "microphone.wav", tmp_path / "speaker.wav"
+    words = asyncio.run(speak("Yes, of course"))
+    # The agent speaks first.
+    write_wav(microphone, np.pad(words, (8 * HEARING_RATE, 0)), HEARING_RATE)
+
+    assert main(["talk", "--microphone", str(microphone), "--speaker", str(speaker)]) == 0
+
+    assert "  agent: Wonderful, then we will see you there. Goodbye." in capsys.readouterr().out
+    assert len(read_wav(speaker, SPEAKING_RATE)) > 10 * SPEAKING_RATE

@@ -1,0 +1,1 @@
+"""The process that waits for jobs: LiveKit's worker, its reports and their spool."""
