@@ -20,7 +20,9 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """`media`: `room` for LiveKit, `none` for the sandbox, which carries no sound."""
+    """`media` is `room` for LiveKit, `none` for the sandbox, which carries no sound; `max_load` the
+    load average of a core above which no call is accepted, 0 for none.
+    """
 
     livekit_url: str
     api_key: str
@@ -32,7 +34,7 @@ class Settings:
     drain_seconds: float
     idle_processes: int
     health_port: int
-    load_threshold: float
+    max_load: float
     permits_private_tools: bool
     log_level: str
 
@@ -57,7 +59,7 @@ def read_settings(env: Mapping[str, str] | None = None) -> Settings:
         drain_seconds=given.number("VOICE_DRAIN_SECONDS", 3600, minimum=0),
         idle_processes=int(given.number("VOICE_IDLE_PROCESSES", 2, minimum=0)),
         health_port=int(given.number("VOICE_HEALTH_PORT", 8081, minimum=0)),
-        load_threshold=given.number("VOICE_MAX_LOAD", 0.9, minimum=0.1),
+        max_load=given.number("VOICE_MAX_LOAD", 3, minimum=0),
         permits_private_tools=given.flag("VOICE_PRIVATE_TOOLS"),
         log_level=given.choice("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL")),
     )

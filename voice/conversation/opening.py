@@ -10,7 +10,7 @@ from voice.conversation.detection import SCREENING, Detector, Verdict
 if TYPE_CHECKING:
     from voice.conversation.talk import Talk
 
-POLL_SECONDS = 0.05
+CONVERSATION_POLL_SECONDS = 0.05
 # Of silence after a machine's greeting, until its recording is believed to run.
 GREETING_OVER_SECONDS = 1.0
 # After a message, until the hang-up: machines cut off what has just been said.
@@ -61,7 +61,7 @@ class Opening:
             found = self._detector.verdict(talk.clock.now())
             if found is not None:
                 return self._report(found)
-            await talk.clock.sleep(POLL_SECONDS)
+            await talk.clock.sleep(CONVERSATION_POLL_SECONDS)
         return Verdict("uncertain", "hung up", 0.0, self._detector.transcript)
 
     async def _detect_along(self) -> None:
@@ -143,7 +143,7 @@ class Opening:
         while clock.now() < until and not self.talk.over.done():
             if self._detector.quiet_seconds(clock.now()) >= GREETING_OVER_SECONDS:
                 return
-            await clock.sleep(POLL_SECONDS)
+            await clock.sleep(CONVERSATION_POLL_SECONDS)
 
     # --- screening ---
 
@@ -164,7 +164,7 @@ class Opening:
                 self._report(Verdict("human", "put through", 0.0, self._detector.transcript))
                 await self._begin()
                 return
-            await talk.clock.sleep(POLL_SECONDS)
+            await talk.clock.sleep(CONVERSATION_POLL_SECONDS)
         talk.end("screened")
 
     def _is_put_through(self) -> bool:

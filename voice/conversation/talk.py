@@ -25,17 +25,17 @@ from livekit.agents.voice.events import (
 from voice.agent_config import AgentConfig
 from voice.clock import Clock, RealClock
 from voice.conversation.figures import Latency, usage_items
-from voice.conversation.journal import Journal, timestamp
 from voice.conversation.limits import Due, Limits
 from voice.conversation.opening import Opening
 from voice.conversation.persona import Persona
 from voice.conversation.tools import Toolbox
+from voice.journal import Journal, timestamp
 from voice.lines.line import Line
 from voice.providers.registry import Parts
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.05
+CONVERSATION_POLL_SECONDS = 0.05
 # After the last word, until the room is deleted: LiveKit and the callee's network still play it.
 LINGER_SECONDS = 0.6
 MAX_LAST_WORDS_SECONDS = 20.0
@@ -152,7 +152,7 @@ class Talk:
         """Let the callee be silent, in a talk in text."""
         until = self.clock.now() + seconds
         while self.clock.now() < until and not self.over.done():
-            await self.clock.sleep(POLL_SECONDS * 10)
+            await self.clock.sleep(CONVERSATION_POLL_SECONDS * 10)
             await self._keep_limits()
         await self._wait_for_end()
 
@@ -257,7 +257,7 @@ class Talk:
 
     async def _watch_limits(self) -> None:
         while not self.over.done():
-            await self.clock.sleep(POLL_SECONDS * 4)
+            await self.clock.sleep(CONVERSATION_POLL_SECONDS * 4)
             await self._keep_limits()
 
     async def _keep_limits(self) -> None:

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from livekit.agents import RunContext, function_tool, llm
 
 from voice.agent_config import Tool
-from voice.conversation.journal import Journal
 from voice.conversation.webhook_tool import ToolFailure, WebhookTool
+from voice.journal import Journal
 from voice.lines.line import Line, Transfer
 
 KEYS = re.compile(r"[0-9*#A-Dw]{1,32}")

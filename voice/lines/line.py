@@ -16,11 +16,15 @@ class Transfer:
 
 
 class Line(Protocol):
-    """A callee's connection. `left` is done with the reason when they are gone."""
+    """A callee's connection."""
 
-    # Whether the callee holds a telephone: no echo is to be expected, and machines may answer.
-    is_telephone: bool
-    left: "asyncio.Future[str]"
+    @property
+    def is_telephone(self) -> bool:
+        """Whether the callee holds a telephone: no echo is to be expected."""
+
+    @property
+    def left(self) -> "asyncio.Future[str]":
+        """Done with the reason when the callee is gone."""
 
     def watch_digits(self, handler: Callable[[str], None]) -> None:
         """Call `handler` with every key that the callee presses."""

@@ -12,9 +12,9 @@ from livekit.agents import AgentSession
 from livekit.agents.testing import fake_job_context
 
 from voice.agent_config import read_agent
-from voice.conversation.journal import Event, Journal
 from voice.conversation.persona import Persona
 from voice.conversation.talk import Talk
+from voice.journal import Event, Journal
 from voice.lines.line import MemoryLine
 from voice.providers.registry import make_parts
 from voice.providers.sound import HEARING_RATE, SPEAKING_RATE, read_wav, write_wav

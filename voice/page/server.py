@@ -20,9 +20,9 @@ from livekit.agents.testing import fake_job_context
 from livekit.agents.voice import io
 
 from voice.agent_config import AgentConfig, read_agent
-from voice.conversation.journal import Event, Journal
 from voice.conversation.persona import Persona
 from voice.conversation.talk import Talk
+from voice.journal import Event, Journal
 from voice.lines.line import MemoryLine
 from voice.page.files import print_turn
 from voice.providers.local_voice import LocalTTS

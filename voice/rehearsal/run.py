@@ -12,9 +12,9 @@ from livekit.agents.testing import fake_job_context
 
 from voice.agent_config import AgentConfig, read_agent
 from voice.clock import VirtualClock
-from voice.conversation.journal import Event, Journal
 from voice.conversation.persona import Persona
 from voice.conversation.talk import Talk
+from voice.journal import Event, Journal
 from voice.lines.line import MemoryLine
 from voice.providers.local_ears import PhraseRecognizer, spoken_form, word_errors
 from voice.providers.local_voice import LocalTTS
@@ -39,7 +39,7 @@ from voice.rehearsal.verdict import (
 PAUSE_BEFORE_SPEAKING = 0.4
 MAX_ANSWER_WAIT = 15.0
 MAX_END_WAIT = 8.0
-POLL_SECONDS = 0.05
+CONVERSATION_POLL_SECONDS = 0.05
 
 
 def complete(agent: Mapping[str, Any], *given: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,7 +163,9 @@ class _InSound:
         call = asyncio.get_running_loop().create_task(talk.run())
         try:
             await self._converse(talk, line)
-            await asyncio.wait({call}, timeout=MAX_END_WAIT if talk.ending else POLL_SECONDS)
+            await asyncio.wait(
+                {call}, timeout=MAX_END_WAIT if talk.ending else CONVERSATION_POLL_SECONDS
+            )
         finally:
             line.leave("callee_hangup")
             reason = await call
@@ -210,7 +212,7 @@ class _InSound:
         await asyncio.sleep(PAUSE_BEFORE_SPEAKING)
         self.mouth.speak(self._through_line(samples, HEARING_RATE))
         while self.mouth.is_speaking:
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(CONVERSATION_POLL_SECONDS)
 
     async def _wait_for_answer(self, talk: Talk, spoken: int, seconds: float) -> None:
         """Wait until the agent has said something more and is silent, or the call is over."""
@@ -221,7 +223,7 @@ class _InSound:
             quiet_since = (quiet_since or time.monotonic()) if is_quiet else None
             if quiet_since is not None and time.monotonic() - quiet_since > PAUSE_BEFORE_SPEAKING:
                 return
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(CONVERSATION_POLL_SECONDS)
 
     def _through_line(self, samples: Samples, rate: int) -> Samples:
         return through_telephone(samples, rate) if self.by_telephone else samples

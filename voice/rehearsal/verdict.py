@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from voice.conversation.journal import Event
+from voice.journal import Event
 from voice.rehearsal.script import Script
 
 # Who ended the call, by its reason.
