@@ -15,7 +15,7 @@ WORKER := $(WORKER_VENV)/.installed-requirements-worker-local.txt
 PEER := $(PEER_VENV)/.installed-requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check check-format check-lint check-types check-imports check-migrations check-deploy drill drill-all soak bench-import bench-results bench-dial bench-pace bench-api docs lock sbom talk rehearse test-worker
+.PHONY: help run serve test check check-format check-lint check-types check-imports check-migrations check-deploy drill drill-all soak bench-import bench-results bench-dial bench-pace bench-api docs lock sbom talk worker rehearse test-worker bench-voice
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -60,6 +60,12 @@ check-deploy: $(DEV)
 talk: $(WORKER) ## install the voice worker, and talk with the demo agent in the browser [AGENT= MICROPHONE= SPEAKER= PORT=]
 	@exec $(WORKER_PY) -m voice talk $(if $(AGENT),--agent "$(AGENT)") $(if $(MICROPHONE),--microphone "$(MICROPHONE)") \
 		$(if $(SPEAKER),--speaker "$(SPEAKER)") $(if $(PORT),--port "$(PORT)")
+
+worker: $(WORKER) ## install the voice worker, say what it can speak with, and serve calls
+	@exec $(WORKER_PY) -m voice start
+
+bench-voice: $(WORKER) ## measure conversations of the voice worker on this machine
+	@exec $(WORKER_PY) -m voice bench
 
 rehearse: $(WORKER) ## let scripts talk to an agent, and check what it says and does [FILE= MODE=audio]
 	@exec $(WORKER_PY) -m voice rehearse $(FILE) $(if $(MODE),--mode "$(MODE)") $(ARGS)

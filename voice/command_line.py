@@ -63,10 +63,17 @@ def _serve(parser: argparse.ArgumentParser) -> Command:
     return command.serve
 
 
+def _bench(parser: argparse.ArgumentParser) -> Command:
+    from voice import bench  # noqa: PLC0415  # see the module's docstring
+
+    return bench.run
+
+
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Command]]] = {
     "start": ("wait for calls and talk on them, until Ctrl-C or SIGTERM", _start),
     "serve": ("the same, without a supervisor that starts it again", _serve),
     "doctor": ("say what this worker can speak with, and what is missing", _doctor),
     "talk": ("talk with an agent, by the laptop's microphone or by files", _talk),
+    "bench": ("measure conversations on this machine", _bench),
     "rehearse": ("let scripts talk to an agent, and check what it says and does", _rehearse),
 }

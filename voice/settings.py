@@ -65,6 +65,18 @@ def read_settings(env: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def read_env_file(path: Path) -> dict[str, str]:
+    """Return the variables of a file of NAME=VALUE lines; none when there is no file."""
+    if not path.exists():
+        return {}
+    pairs = (line.strip().partition("=") for line in path.read_text().splitlines())
+    return {
+        name.strip(): value.strip().strip("\"'")
+        for name, _, value in pairs
+        if name and not name.startswith("#")
+    }
+
+
 @dataclass(frozen=True)
 class _Reader:
     env: Mapping[str, str]

@@ -20,6 +20,11 @@ KNOWN_ENDINGS = {
     "callee_hangup": Ending("callee_hangup", by="callee", answered=True),
     "agent_hangup": Ending("agent_hangup", by="agent", answered=True),
     "max_duration": Ending("max_duration", by="agent", answered=True),
+    "silence": Ending("silence", by="agent", answered=True),
+    "voicemail": Ending("voicemail", by="agent", answered=True),
+    "screened": Ending("screened", by="agent", answered=True),
+    "transferred": Ending("transferred", by="agent", answered=True),
+    "worker_stopped": Ending("worker_stopped", by="agent", answered=True),
     # LiveKit says this of a hang-up, a transfer and the maximum duration alike, so it names nobody.
     "client_initiated": Ending("hung_up"),
     # LiveKit leaves the reason out when trunk or network failed, at least in its older SIP

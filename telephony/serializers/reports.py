@@ -70,7 +70,10 @@ class Event(Envelope):
 
 
 class AgentJoined(Event):
+    omits_absent_fields = True
+
     type: Literal["agent_joined"]
+    worker: dict[str, Any] = Field(default_factory=dict)
 
 
 class AgentAlive(Event):
@@ -89,8 +92,15 @@ class CalleeAnswered(Event):
 
 
 class Detected(Event):
+    """Who answered; `seconds` after the answer, and what was heard until then."""
+
+    omits_absent_fields = True
+
     type: Literal["detected"]
     kind: Literal["human", "machine", "uncertain", "screened"]
+    reason: Name = ""
+    seconds: float = 0.0
+    transcript: LongText = ""
 
 
 class TurnEvent(Event):
@@ -112,6 +122,46 @@ class ToolCall(Event):
     name: Name
     arguments: Any = None
     result: Any = None
+    call_id: Name = ""
+    seconds: float = 0.0
+    failed: bool = False
+
+
+class MessageLeft(Event):
+    """A message on an answering machine; `complete` when it was played to its end."""
+
+    type: Literal["message_left"]
+    complete: bool = False
+
+
+class TransferReported(Event):
+    """A transfer that the agent has tried."""
+
+    omits_absent_fields = True
+
+    type: Literal["transfer"]
+    to: ShortNumber
+    status: ShortText
+    sip_status_code: int | None = None
+
+
+class KeysPressed(Event):
+    """Keys that the callee has pressed."""
+
+    type: Literal["dtmf"]
+    digits: ShortNumber
+
+
+class AgentError(Event):
+    """What failed on the agent's side; `fallback` when the conversation goes on."""
+
+    omits_absent_fields = True
+
+    type: Literal["error"]
+    part: ShortText = ""
+    provider: Name = ""
+    text: LongText = ""
+    fallback: bool = False
 
 
 class Usage(Event):
@@ -182,7 +232,11 @@ AnyEvent: TypeAlias = Annotated[
     | Ended
     | Analysis
     | Disposition
-    | CallbackAgreed,
+    | CallbackAgreed
+    | MessageLeft
+    | TransferReported
+    | KeysPressed
+    | AgentError,
     Field(discriminator="type"),
 ]
 

@@ -23,6 +23,7 @@ from telephony.domain.timeline import TICK, build_event, clamp_to_timeline, move
 from telephony.models import Call, CallEvent, Direction, Stage, Turn
 from telephony.services import dispositions
 from telephony.services.callback_requests import request_callback
+from telephony.services.report_texts import REPORT_TEXTS
 from voiceops.core import task_queue
 from voiceops.core.errors import NotFound
 
@@ -314,8 +315,9 @@ def _handle_callback(event: ReportEvent, context: ReportContext) -> bool:
     return False
 
 
-def _handle_usage(event: ReportEvent, context: ReportContext) -> bool:
-    context.add_event(event, "The agent reported its usage")
+def _record_event(event: ReportEvent, context: ReportContext) -> bool:
+    """Add an event to the timeline that changes nothing else."""
+    context.add_event(event, REPORT_TEXTS[event.type](event.data))
     return False
 
 
@@ -375,7 +377,7 @@ REPORT_HANDLERS: dict[str, Handler] = {
     "detected": _handle_detected,
     "turn": _handle_turn,
     "tool_call": _handle_tool_call,
-    "usage": _handle_usage,
+    **dict.fromkeys(REPORT_TEXTS, _record_event),
     "disposition": _handle_disposition,
     "callback": _handle_callback,
     "callee_left": _handle_callee_left,

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 from livekit import api
-from livekit.agents import AgentSession, JobContext
+from livekit.agents import AgentSession, JobContext, __version__
 from livekit.agents.voice.background_audio import (
     AudioConfig,
     BackgroundAudioPlayer,
@@ -110,7 +110,7 @@ class Call:
             parts = make_parts(config, has_sound=False)
             room = self.context.job.room.name
             line = RequestLine(self.context.api, room, callee, self.deletion)
-        self.journal.add("agent_joined")
+        self.journal.add("agent_joined", worker=self._worker())
         self.reporter.start()
         talk = Talk(
             config,
@@ -130,6 +130,9 @@ class Call:
             talk.spawn(play_callee(talk))
         self.reason = await talk.run()
         watch.cancel()
+
+    def _worker(self) -> dict[str, str]:
+        return {"id": self.context.worker_id, "version": __version__}
 
     def _starter(self, config: AgentConfig, callee: CalleeWatch) -> Any:
         async def start(session: "AgentSession[Any]", agent: Persona) -> None:

@@ -10,7 +10,7 @@ AT = "2026-11-23T10:00:00Z"
 TYPES = (
     "'agent_joined', 'agent_alive', 'callee_joined', 'callee_answered', 'detected', 'turn', "
     "'tool_call', 'usage', 'callee_left', 'ended', 'analysis', 'disposition', "
-    "'callback'"
+    "'callback', 'message_left', 'transfer', 'dtmf', 'error'"
 )
 UNKNOWN_TYPE = f"value is not a valid enumeration member; permitted: {TYPES}"
 
