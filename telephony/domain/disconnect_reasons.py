@@ -24,7 +24,7 @@ KNOWN_ENDINGS = {
     "voicemail": Ending("voicemail", by="agent", answered=True),
     "screened": Ending("screened", by="agent", answered=True),
     "transferred": Ending("transferred", by="agent", answered=True),
-    "worker_stopped": Ending("worker_stopped", by="agent", answered=True),
+    "agent_stopped": Ending("agent_stopped", by="agent", answered=True),
     # LiveKit says this of a hang-up, a transfer and the maximum duration alike, so it names nobody.
     "client_initiated": Ending("hung_up"),
     # LiveKit leaves the reason out when trunk or network failed, at least in its older SIP

@@ -143,6 +143,7 @@ class _InSound:
     mouth: Mouth = field(init=False)
     ear: Ear = field(init=False)
     voice: LocalTTS = field(init=False)
+    _greeted_at: float = 0.0
 
     async def run(self) -> Result:
         self.mouth, self.ear = Mouth(), Ear()
@@ -170,6 +171,8 @@ class _InSound:
             line.leave("callee_hangup")
             reason = await call
         result = _finish(self.script, journal, reason, self.failures)
+        if self.script.greeting and self.ear.began_at:
+            result.greeting_to_audio = round(self.ear.began_at[0] - self._greeted_at, 3)
         result.heard = await self._what_was_heard(config, agent_turns(journal.events))
         return result
 
@@ -180,6 +183,7 @@ class _InSound:
     async def _converse(self, talk: Talk, line: MemoryLine) -> None:
         if self.script.greeting:
             await self._speak(self.script.greeting)
+            self._greeted_at = self.mouth.stopped_at
         # A machine says its greeting, and then nothing more; the agent has its time to act.
         longest = talk.config.voicemail.wait_for_end_seconds + MAX_ANSWER_WAIT
         await self._wait_for_answer(talk, 0, longest)

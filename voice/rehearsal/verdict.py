@@ -23,6 +23,8 @@ class Result:
     reason: str
     failures: list[str] = field(default_factory=list)
     heard: list[dict[str, Any]] = field(default_factory=list)
+    # In sound, from the end of the callee's greeting to the agent's first sound.
+    greeting_to_audio: float | None = None
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 

@@ -245,7 +245,7 @@ async def test_nothing_is_lost_while_the_control_plane_is_away(world: World) -> 
     await world.start_worker()
     await becomes_true(lambda: world.reason(call_id) is not None)
 
-    assert world.reason(call_id) == "worker_stopped"
+    assert world.reason(call_id) == "agent_stopped"
     texts = world.texts(call_id)
     assert texts[:3] == [
         ("agent", "Hello there."),

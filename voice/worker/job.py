@@ -186,4 +186,4 @@ async def uses_no_media(settings: Settings) -> bool:
 
 def dismiss(talk: Talk) -> None:
     """Take leave of the callee, because this worker stops."""
-    talk.end("worker_stopped", farewell=STOPPING_SENTENCE)
+    talk.end("agent_stopped", farewell=STOPPING_SENTENCE)

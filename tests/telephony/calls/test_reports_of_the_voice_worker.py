@@ -79,7 +79,7 @@ def test_further_fields_of_known_events_are_kept(ours: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["silence", "voicemail", "screened", "transferred", "worker_stopped"]
+    "reason", ["silence", "voicemail", "screened", "transferred", "agent_stopped"]
 )
 def test_an_end_by_the_agent_names_its_reason(reason: str, ours: Workspace) -> None:
     call = talking(ours)
