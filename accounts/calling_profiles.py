@@ -202,11 +202,11 @@ INDIA = CallingProfile(
     ),
 )
 PROFILES = {profile.name: profile for profile in (US, US_FLORIDA, FRANCE, BRITAIN, GERMANY, INDIA)}
-LIMITS = (
-    "calling_window",
+FREQUENCY_LIMITS = (
     "max_attempts_per_day",
     "max_attempts_per_week",
     "max_attempts_per_30_days",
     "rest_days_after_answer",
     "rest_days_after_refusal",
 )
+LIMITS = ("calling_window", *FREQUENCY_LIMITS)

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
+from accounts.calling_profiles import FREQUENCY_LIMITS
 from accounts.staff.base import SerializerForm, StaffAdmin, badge_column, principal_of
 from batches.admin import batch_panel, upload
 from batches.models import Batch
@@ -46,6 +47,7 @@ class BatchForm(SerializerForm):
             "calls_per_second",
             "max_concurrent_calls",
             "calling_window",
+            *FREQUENCY_LIMITS,
             "retry",
         )
         help_texts = {
@@ -56,6 +58,7 @@ class BatchForm(SerializerForm):
             "1 is Monday, the end may be 24:00. Several spans: "
             '{"spans": [{"days": [5], "start": "20:00", "end": "02:00"}], '
             '"holidays": "recipient"}.',
+            **dict.fromkeys(FREQUENCY_LIMITS, "Empty: the workspace's."),
             "retry": "Recipients whose call ended with one of the outcomes are called again after "
             "delay_minutes, at most max_attempts times.",
         }

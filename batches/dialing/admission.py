@@ -62,8 +62,11 @@ class BatchAdmission(BatchPace):
         )
         self.own_zones = self._read_own_zones(calls)
         self.recent: dict[tuple[UUID, str], dict[str, Any]] = {}
-        if any(has_frequency_limits(workspace) for workspace in self.workspaces.values()):
-            self.recent = recent_attempts(self.workspaces, {call.to_number for call in calls})
+        # Calls without a batch are never held back.
+        of_batches = list(self.batches.values())
+        if any(has_frequency_limits(batch) for batch in of_batches):
+            numbers = {call.to_number for call in calls}
+            self.recent = recent_attempts(self.workspaces, numbers, of_batches)
 
     def refusal(self, call: Call, now: datetime) -> str | None:
         """Return why this call must not be dialed now, as its `end_reason`; None if it may be."""
@@ -80,7 +83,7 @@ class BatchAdmission(BatchPace):
         own_zone = self.own_zones.get(call.recipient_id)
         if not is_open(call.to_number, rules_of(batch), now, own_zone):
             return "window_closed"
-        return self.frequency_refusal(call, now)
+        return self.frequency_refusal(batch, call, now)
 
     def _read_own_zones(self, calls: Sequence[Call]) -> dict[UUID | None, str | None]:
         """Return the time zones that lists give recipients; most lists have no such column."""
@@ -95,8 +98,8 @@ class BatchAdmission(BatchPace):
         rows = Recipient.unscoped.filter(pk__in=ids) if ids else Recipient.unscoped.none()
         return dict(rows.values_list("pk", "timezone"))
 
-    def frequency_refusal(self, call: Call, now: datetime) -> str | None:
-        """Return which frequency limit of the workspace forbids this call; None if none does."""
+    def frequency_refusal(self, batch: Batch, call: Call, now: datetime) -> str | None:
+        """Return which frequency limit forbids this call of the batch; None if none does."""
         recent = self.recent.get((call.workspace_id, call.to_number))
         if recent is None:
             return None
@@ -105,7 +108,7 @@ class BatchAdmission(BatchPace):
         gap = None if workspace.min_gap_is_default else workspace.min_gap_minutes
         if gap is not None and recent["last"] and (now - recent["last"]).total_seconds() < 60 * gap:
             return "min_gap"
-        refusal = limit_refusal(workspace, recent, now)
+        refusal = limit_refusal(batch, recent, now)
         return None if refusal in WAIVED_FOR_CALLBACKS and is_callback(call) else refusal
 
     def record_slot(self, call: Call, slot: datetime) -> None:
@@ -136,7 +139,8 @@ def may_dial(batch: Batch, call: Call) -> bool:
     return batch.status == Batch.Status.RUNNING or is_probe
 
 
-def has_frequency_limits(workspace: Workspace) -> bool:
-    """Return whether the workspace limits how often a callee is called."""
+def has_frequency_limits(batch: Batch) -> bool:
+    """Return whether the batch or its workspace limits how often a callee is called."""
+    workspace = batch.workspace
     has_gap = workspace.min_gap_minutes is not None and not workspace.min_gap_is_default
-    return has_gap or has_limits(workspace)
+    return has_gap or has_limits(batch)

@@ -143,7 +143,7 @@ def rules_of(batch: Batch) -> CallingRules | None:
     """
     workspace = batch.workspace
     return parse_rules(
-        batch.calling_window or workspace.limit("calling_window"),
+        batch.limit("calling_window"),
         holidays_country=workspace.holidays_country,
         unknown_zone=workspace.unknown_zone,
         workspace_zone=workspace.timezone,

@@ -1,6 +1,6 @@
-"""How often a callee was called lately: what a workspace's frequency limits are compared with."""
+"""How often a callee was called lately: what the frequency limits of a batch are compared with."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Count, Max, Q, QuerySet
 
 from accounts.models import Workspace
+from batches.models import Batch
 from telephony.models import Call, Direction, Outcome, Stage
 from voiceops.core.clock import database_now
 
@@ -27,13 +28,13 @@ NEVER_CALLED = {
     "week": 0,
     "month": 0,
 }
-# The reason for a refusal, what is counted, and the workspace's limit.
+# The reason for a refusal, what is counted, and the limit of the batch or its workspace.
 CAPS = (
     ("daily_cap", "day", "max_attempts_per_day"),
     ("weekly_cap", "week", "max_attempts_per_week"),
     ("monthly_cap", "month", "max_attempts_per_30_days"),
 )
-# The reason for a refusal, which call it rests after, and the workspace's days of rest.
+# The reason for a refusal, which call it rests after, and the days of rest.
 RESTS = (
     ("rest_after_answer", "answered", "rest_days_after_answer"),
     ("rest_after_refusal", "declined", "rest_days_after_refusal"),
@@ -43,16 +44,17 @@ WAIVED_FOR_CALLBACKS = frozenset(refusal for refusal, *_ in RESTS)
 
 
 def recent_attempts(
-    workspaces: Mapping[UUID, Workspace], numbers: Collection[str]
+    workspaces: Mapping[UUID, Workspace], numbers: Collection[str], batches: Iterable[Batch] = ()
 ) -> dict[tuple[UUID, str], dict[str, Any]]:
-    """Return what frequency limits need, by workspace id and number (E.164).
+    """Return what the limits of workspaces and batches need, by workspace id and number (E.164).
 
     `last`, `answered` and `declined`: when the last attempt that may have rung was sent, and the
     last that ended so, None for none lately; `day`, `week` and `month`: how many there were in 24
     hours, in 7 and in 30 days.
     """
     now = database_now()
-    longest = max((_longest_memory(workspace) for workspace in workspaces.values()), default=WEEK)
+    gaps = (gap_of(workspace) for workspace in workspaces.values())
+    longest = max([WEEK, *gaps, *map(_memory_of, batches)])
     to_these = _attempts(since=now - longest).filter(
         workspace__in=workspaces, to_number__in=numbers
     )
@@ -65,31 +67,31 @@ def recent_attempts(
     return found
 
 
-def limit_refusal(workspace: Workspace, recent: Mapping[str, Any], now: datetime) -> str | None:
-    """Return which cap or rest of the workspace forbids a call; None if none does."""
+def limit_refusal(batch: Batch, recent: Mapping[str, Any], now: datetime) -> str | None:
+    """Return which cap or rest forbids a call of the batch; None if none does."""
     for refusal, counted, name in CAPS:
-        cap = workspace.limit(name)
+        cap = batch.limit(name)
         if cap is not None and recent[counted] >= cap:
             return refusal
     for refusal, last, name in RESTS:
-        days = workspace.limit(name)
+        days = batch.limit(name)
         if days is not None and recent[last] and now < recent[last] + timedelta(days=days):
             return refusal
     return None
 
 
-def has_limits(workspace: Workspace) -> bool:
-    """Return whether the workspace, or its profile, caps calls to a number or lets it rest."""
-    return any(workspace.limit(name) is not None for *_, name in (*CAPS, *RESTS))
+def has_limits(batch: Batch) -> bool:
+    """Return whether the batch, its workspace or profile caps calls to a number or lets it rest."""
+    return any(batch.limit(name) is not None for *_, name in (*CAPS, *RESTS))
 
 
-def find_at_limit(workspace: Workspace, now: datetime) -> dict[str, str]:
-    """Return the numbers that a cap or rest of the workspace forbids to call, each with which."""
-    if not has_limits(workspace):
+def find_at_limit(batch: Batch, now: datetime) -> dict[str, str]:
+    """Return the numbers that a cap or rest forbids the batch to call, each with which."""
+    if not has_limits(batch):
         return {}
-    attempts = _attempts(since=now - _longest_memory(workspace)).filter(workspace=workspace)
+    attempts = _attempts(since=now - _memory_of(batch)).filter(workspace=batch.workspace)
     rows = attempts.order_by().values("to_number").annotate(**_counts(now))
-    refusals = ((row["to_number"], limit_refusal(workspace, row, now)) for row in rows.iterator())
+    refusals = ((row["to_number"], limit_refusal(batch, row, now)) for row in rows.iterator())
     return {number: refusal for number, refusal in refusals if refusal is not None}
 
 
@@ -97,12 +99,11 @@ def _attempts(*, since: datetime) -> QuerySet[Call]:
     return Call.unscoped.filter(MAY_HAVE_RUNG, direction=Direction.OUTBOUND, intent_at__gt=since)
 
 
-def _longest_memory(workspace: Workspace) -> timedelta:
-    """Return how far back attempts matter to the workspace's limits; a week at least."""
-    rests = [workspace.limit(name) or 0 for *_, name in RESTS]
-    caps_month = workspace.limit("max_attempts_per_30_days") is not None
-    days = max(*rests, MONTH.days if caps_month else 0)
-    return max(WEEK, gap_of(workspace), timedelta(days=days))
+def _memory_of(batch: Batch) -> timedelta:
+    """Return how far back attempts matter to the caps and rests of a batch; a week at least."""
+    rests = [batch.limit(name) or 0 for *_, name in RESTS]
+    caps_month = batch.limit("max_attempts_per_30_days") is not None
+    return max(WEEK, timedelta(days=max(*rests, MONTH.days if caps_month else 0)))
 
 
 def _counts(now: datetime) -> dict[str, Any]:

@@ -105,6 +105,21 @@ class Batch(WorkspaceOwned):
     max_concurrent_calls = models.PositiveIntegerField(
         null=True, blank=True, help_text="null for the number's limit alone"
     )
+    max_attempts_per_day = models.PositiveIntegerField(
+        null=True, blank=True, help_text="calls to one number; null for the workspace's limit"
+    )
+    max_attempts_per_week = models.PositiveIntegerField(
+        null=True, blank=True, help_text="calls to one number; null for the workspace's limit"
+    )
+    max_attempts_per_30_days = models.PositiveIntegerField(
+        null=True, blank=True, help_text="calls to one number; null for the workspace's limit"
+    )
+    rest_days_after_answer = models.PositiveIntegerField(
+        null=True, blank=True, help_text="null for the workspace's rest"
+    )
+    rest_days_after_refusal = models.PositiveIntegerField(
+        null=True, blank=True, help_text="null for the workspace's rest"
+    )
     retry = models.JSONField(default=default_retry)
     priority = models.PositiveSmallIntegerField(
         default=DEFAULT_PRIORITY,
@@ -190,6 +205,11 @@ class Batch(WorkspaceOwned):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.pk})"
+
+    def limit(self, name: str) -> Any:
+        """Return one of `calling_profiles.LIMITS`: the batch's own, else its workspace's."""
+        own = getattr(self, name)
+        return self.workspace.limit(name) if own is None else own
 
     @property
     def known_mapping(self) -> dict[str, str | None] | None:

@@ -72,24 +72,24 @@ EXPLANATIONS: dict[str, Explanation] = {
         "Wait until next_attempt_at, or change min_gap_minutes of the workspace.",
     ),
     "daily_cap": Explanation(
-        "The number was called as often as the workspace allows in a day.",
-        "Append the recipient tomorrow, or raise max_attempts_per_day of the workspace.",
+        "The number was called as often as its limit allows in a day.",
+        "Append the recipient tomorrow, or raise max_attempts_per_day of the batch or workspace.",
     ),
     "weekly_cap": Explanation(
-        "The number was called as often as the workspace allows in a week.",
-        "Append the recipient next week, or raise max_attempts_per_week of the workspace.",
+        "The number was called as often as its limit allows in a week.",
+        "Append the recipient next week, or raise max_attempts_per_week of the batch or workspace.",
     ),
     "monthly_cap": Explanation(
-        "The number was called as often as the workspace allows in thirty days.",
-        "Append the recipient later, or raise max_attempts_per_30_days of the workspace.",
+        "The number was called as often as its limit allows in thirty days.",
+        "Append the recipient later, or raise max_attempts_per_30_days of the batch or workspace.",
     ),
     "rest_after_answer": Explanation(
-        "The number answered a call lately, and the workspace lets it rest.",
-        "Append the recipient later, or lower rest_days_after_answer of the workspace.",
+        "The number answered a call lately, and such numbers rest.",
+        "Append the recipient later, or lower rest_days_after_answer of the batch or workspace.",
     ),
     "rest_after_refusal": Explanation(
-        "The number declined a call lately, and the workspace lets it rest.",
-        "Append the recipient later, or lower rest_days_after_refusal of the workspace.",
+        "The number declined a call lately, and such numbers rest.",
+        "Append the recipient later, or lower rest_days_after_refusal of the batch or workspace.",
     ),
     "zone_unknown": Explanation(
         "The number's time zone is not known: it is toll-free, a mobile of a country with several "

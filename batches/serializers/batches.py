@@ -10,7 +10,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.api.related_fields import WorkspaceRelatedField, WorkspaceSerializer
+from accounts.calling_profiles import FREQUENCY_LIMITS
 from accounts.serializers.calling_windows import RECIPIENT, CallingWindowSerializer
+from accounts.serializers.workspaces import MAX_REST_DAYS
 from agents.models import Agent
 from batches.models import Batch, SavedMapping
 from batches.models.batches import MAX_PRIORITY
@@ -56,6 +58,28 @@ class CountsSerializer(StrictSerializer):
         return {name: Integer() for name in ("total", *STATUSES, "rejected")}
 
 
+def _attempts_within(period: str) -> Integer:
+    """Return the field of how often a number may be called within a period."""
+    return Integer(
+        min_value=1,
+        allow_null=True,
+        required=False,
+        help_text=f"calls to one number within {period}, of all batches together; null for the "
+        "workspace's limit",
+    )
+
+
+def _rest_days_after(result: str) -> Integer:
+    """Return the field of how many days a number rests after a call with that result."""
+    return Integer(
+        min_value=1,
+        max_value=MAX_REST_DAYS,
+        allow_null=True,
+        required=False,
+        help_text=f"days without a call to a number that has {result}; null for the workspace's",
+    )
+
+
 class BatchListSerializer(serializers.ListSerializer[Any]):
     """Loads the counts of all batches in one query."""
 
@@ -82,6 +106,11 @@ class BatchSerializer(WorkspaceSerializer):
     calling_window = CallingWindowSerializer(allow_null=True, required=False)
     calls_per_second = Number(min_value=0.01, max_value=1000, allow_null=True, required=False)
     max_concurrent_calls = Integer(min_value=1, max_value=100_000, allow_null=True, required=False)
+    max_attempts_per_day = _attempts_within("24 hours")
+    max_attempts_per_week = _attempts_within("7 days")
+    max_attempts_per_30_days = _attempts_within("30 days")
+    rest_days_after_answer = _rest_days_after("answered")
+    rest_days_after_refusal = _rest_days_after("declined")
     retry = RetrySerializer(required=False)
     priority = Integer(
         min_value=0,
@@ -111,6 +140,7 @@ class BatchSerializer(WorkspaceSerializer):
             "calling_window",
             "calls_per_second",
             "max_concurrent_calls",
+            *FREQUENCY_LIMITS,
             "retry",
             "priority",
             "on_duplicate",

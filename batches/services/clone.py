@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from accounts import audit
 from accounts.auth.principal import Principal
+from accounts.calling_profiles import FREQUENCY_LIMITS
 from accounts.services.erased_numbers import ERASED_PLACEHOLDER
 from batches.models import Batch, Recipient
 from batches.services.batches import STILL_VALIDATING
@@ -27,6 +28,7 @@ CLONED_FIELDS = (
     "calling_window",
     "calls_per_second",
     "max_concurrent_calls",
+    *FREQUENCY_LIMITS,
     "retry",
     "on_duplicate",
     "priority",

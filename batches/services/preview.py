@@ -102,7 +102,7 @@ def _preview_table(batch: Batch, table: Table, now: datetime, *, began_at: float
     begin = now
     if batch.start == Batch.Start.SCHEDULED and batch.scheduled_at is not None:
         begin = max(now, batch.scheduled_at)
-    tally = _PreviewTally(batch, table, begin, at_limit=find_at_limit(batch.workspace, begin))
+    tally = _PreviewTally(batch, table, begin, at_limit=find_at_limit(batch, begin))
     tally.began_at = began_at
     remarks = [*table.remarks, *tally.count_in_time(verdicts)]
     remarks += [*repairs.remarks(), *tally.remarks()]
@@ -184,7 +184,7 @@ class _PreviewTally:
     without_zone: int = 0
     unread_zones: Counter[str] = field(default_factory=Counter)
     at_limit: dict[str, str] = field(default_factory=dict)
-    """Numbers that the workspace's caps and rests forbid to call, each with which."""
+    """Numbers that caps and rests forbid to call, each with which."""
     resting: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:

@@ -86,6 +86,11 @@ class BatchBody(Body):
     calling_window: dict[str, Any] | None
     calls_per_second: float | None
     max_concurrent_calls: int | None
+    max_attempts_per_day: int | None
+    max_attempts_per_week: int | None
+    max_attempts_per_30_days: int | None
+    rest_days_after_answer: int | None
+    rest_days_after_refusal: int | None
     retry: dict[str, Any]
     priority: int
     on_duplicate: str

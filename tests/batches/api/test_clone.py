@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from accounts.calling_profiles import FREQUENCY_LIMITS
 from accounts.models import AuditEntry, Workspace
 from accounts.roles import Role
 from batches.models import Batch
@@ -73,6 +74,8 @@ def test_a_clone_has_the_settings_of_its_batch_and_waits_for_an_order(ours: Work
         calling_window=WINDOW,
         priority=80,
         calls_per_second=2,
+        max_attempts_per_week=3,
+        rest_days_after_refusal=60,
         default_country="US",
     )
 
@@ -83,7 +86,10 @@ def test_a_clone_has_the_settings_of_its_batch_and_waits_for_an_order(ours: Work
         "validating",
         "manual",
     )
-    same = ("agent_id", "phone_number_id", "calling_window", "priority", "retry", "column_mapping")
+    same = (
+        *("agent_id", "phone_number_id", "calling_window", "priority", "retry", "column_mapping"),
+        *FREQUENCY_LIMITS,
+    )
     theirs = make.client(ours).get(f"/batches/{batch.pk}").json()
     assert {name: body[name] for name in same} == {name: theirs[name] for name in same}
     assert AuditEntry.unscoped.get(action="batch.cloned").changes == {

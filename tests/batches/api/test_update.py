@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from accounts.calling_profiles import FREQUENCY_LIMITS
 from accounts.models import AuditEntry, Workspace
 from batches.models import Batch
 from tests import make
@@ -316,3 +317,18 @@ def test_retries_can_be_set_by_outcome_and_day(ours: Workspace) -> None:
         (["by_outcome", "declined"], "value_error.extra"),
         (["next_day", "after_attempts"], "value_error.number.not_ge"),
     ]
+
+
+@pytest.mark.parametrize("name", FREQUENCY_LIMITS)
+def test_frequency_limits_of_a_running_batch_can_be_changed(ours: Workspace, name: str) -> None:
+    batch = make.batch(ours, status="running", started_at=timezone.now())
+    client = make.client(ours)
+
+    changed = client.patch(f"/batches/{batch.pk}", {name: 3})
+    refused = client.patch(f"/batches/{batch.pk}", {name: 0})
+    removed = client.patch(f"/batches/{batch.pk}", {name: None})
+
+    assert (changed.status_code, changed.json()[name]) == (200, 3)
+    assert (removed.status_code, removed.json()[name]) == (200, None)
+    assert refused.status_code == 422
+    assert refused.json()["detail"][0]["loc"] == ["body", name]

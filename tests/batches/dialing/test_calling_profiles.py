@@ -52,7 +52,7 @@ def test_profile_opens_by_its_hours(
     assert opening.at == datetime.fromisoformat(first_call_at).replace(tzinfo=UTC)
 
 
-def refusal_after(of: Workspace, calls: list[tuple[float, str]]) -> str | None:
+def refusal_after(of: Workspace, calls: list[tuple[float, str]], **limits: Any) -> str | None:
     """Why a number is not called after calls so many days ago that ended so."""
     for days, outcome in calls:
         make.call(
@@ -62,7 +62,8 @@ def refusal_after(of: Workspace, calls: list[tuple[float, str]]) -> str | None:
             outcome=outcome,
             intent_at=timezone.now() - timedelta(days=days),
         )
-    batch = make.batch(of, status=Batch.Status.RUNNING, calling_window=ANY_TIME)
+    fields = {"calling_window": ANY_TIME, **limits}
+    batch = make.batch(of, status=Batch.Status.RUNNING, **fields)
     call = make.call(of, to_number=PARIS, stage=Stage.RESERVED, batch_id=batch.pk)
     return BatchAdmission([call]).refusal(call, timezone.now())
 
@@ -98,6 +99,43 @@ def test_caps_and_rests_hold(
     assert refusal_after(ours, calls) == refusal
 
 
+@pytest.mark.parametrize(
+    ("of_workspace", "of_batch", "calls", "refusal"),
+    [
+        ({}, {"max_attempts_per_day": 2}, [(0.9, RANG)] * 2, "daily_cap"),
+        ({}, {"max_attempts_per_day": 2}, [(0.9, RANG), (1.1, RANG)], None),
+        ({}, {"max_attempts_per_week": 2}, [(6, RANG)] * 2, "weekly_cap"),
+        ({}, {"max_attempts_per_week": 2}, [(6, RANG), (8, RANG)], None),
+        ({}, {"max_attempts_per_30_days": 4}, [(29, RANG)] * 4, "monthly_cap"),
+        ({}, {"max_attempts_per_30_days": 4}, [(29, RANG)] * 3, None),
+        ({}, {"rest_days_after_answer": 90}, [(89, "answered")], "rest_after_answer"),
+        ({}, {"rest_days_after_answer": 90}, [(91, "answered")], None),
+        ({}, {"rest_days_after_refusal": 60}, [(59, "declined")], "rest_after_refusal"),
+        ({}, {"rest_days_after_refusal": 60}, [(59, RANG)], None),
+        # The batch's own value comes before that of its workspace, in both directions.
+        ({"max_attempts_per_day": 1}, {"max_attempts_per_day": 3}, [(0.1, RANG)] * 2, None),
+        ({"calling_profile": "fr"}, {"max_attempts_per_30_days": 1}, [(20, RANG)], "monthly_cap"),
+        ({"calling_profile": "fr"}, {"rest_days_after_refusal": 10}, [(20, "declined")], None),
+    ],
+)
+def test_caps_and_rests_of_a_batch_come_before_those_of_its_workspace(
+    ours: Workspace,
+    of_workspace: dict[str, Any],
+    of_batch: dict[str, Any],
+    calls: list[tuple[float, str]],
+    refusal: str | None,
+) -> None:
+    Workspace.unscoped.filter(pk=ours.pk).update(**of_workspace)
+
+    assert refusal_after(ours, calls, **of_batch) == refusal
+
+
+def test_caps_of_one_batch_hold_for_no_other(ours: Workspace) -> None:
+    make.batch(ours, status=Batch.Status.RUNNING, max_attempts_per_day=1)
+
+    assert refusal_after(ours, [(0.1, RANG)]) is None
+
+
 def test_preview_counts_numbers_that_rest(ours: Workspace) -> None:
     Workspace.unscoped.filter(pk=ours.pk).update(calling_profile="fr")
     ours.refresh_from_db()
@@ -117,4 +155,27 @@ def test_preview_counts_numbers_that_rest(ours: Workspace) -> None:
     assert [(row["status"], row["reason"]) for row in preview["first_rows"]] == [
         ("skipped", "rest_after_refusal"),
         ("pending", None),
+    ]
+
+
+def test_preview_counts_numbers_at_a_cap_of_their_batch(ours: Workspace) -> None:
+    last_week = timezone.now() - timedelta(days=8)
+    make.call(ours, to_number=PARIS, stage=Stage.ENDED, outcome=RANG, intent_at=last_week)
+    body = {
+        "agent_id": str(make.agent(ours).pk),
+        "phone_number_id": str(make.phone_number(ours).pk),
+        "recipients": [{"phone_number": PARIS}, {"phone_number": "+33142685301"}],
+        "max_attempts_per_30_days": 1,
+    }
+
+    preview = make.client(ours).post("/batches/preview", body).json()
+
+    assert preview["not_called_reasons"] == [
+        {
+            "code": "monthly_cap",
+            "text": "The number was called as often as its limit allows in thirty days.",
+            "next_step": "Append the recipient later, or raise max_attempts_per_30_days of the "
+            "batch or workspace.",
+            "count": 1,
+        }
     ]
