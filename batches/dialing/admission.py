@@ -18,7 +18,7 @@ from batches.dialing.frequency import (
 )
 from batches.domain.suppressed_numbers import find_suppressed_targets
 from batches.models import Batch, Recipient
-from batches.models.column_roles import TIMEZONE
+from batches.models.column_roles import ZONE_ROLES
 from telephony.dialing.pacing import slot_interval
 from telephony.models import Call
 
@@ -88,7 +88,9 @@ class BatchAdmission(BatchPace):
     def _read_own_zones(self, calls: Sequence[Call]) -> dict[UUID | None, str | None]:
         """Return the time zones that lists give recipients; most lists have no such column."""
         with_column = {
-            pk for pk, batch in self.batches.items() if TIMEZONE in batch.column_roles.values()
+            pk
+            for pk, batch in self.batches.items()
+            if any(role in ZONE_ROLES for role in batch.column_roles.values())
         }
         ids = [
             call.recipient_id

@@ -68,7 +68,8 @@ class CallingRules:
     workspace_zone: str = "UTC"
 
     def clock_of(self, e164: str, own_zone: str | None = None) -> Clock:
-        """Return the clock of a number; `own_zone` is what the list knows about the recipient."""
+        """Return the clock of a number; `own_zone` is what the list knows about the recipient:
+        a zone, or several with blanks between them."""
         place = place_of(e164)
         return Clock(self._zones_of(place, own_zone), place.country, self.region_of(e164))
 
@@ -106,7 +107,7 @@ class CallingRules:
         if self.zone != RECIPIENT:
             return (self.zone,)
         if own_zone is not None:
-            return (own_zone,)
+            return tuple(own_zone.split())
         if place.is_known or self.unknown_zone == "all":
             return place.zones
         return (self.workspace_zone,) if self.unknown_zone == "workspace" else ()
@@ -118,20 +119,20 @@ class Openings:
     def __init__(self, rules: CallingRules | None, now: datetime) -> None:
         self.rules = rules
         self.now = now
-        self._by_place: dict[Place | tuple[Place, str], Opening] = {}
+        self._by_place: dict[tuple[Place, str, str | None], Opening] = {}
 
     def find(self, e164: str, own_zone: str | None = None) -> Opening:
         """Return when a number may be called; `own_zone` is the zone that its list gives it."""
         if self.rules is None:
             return Opening(self.now, None)
-        if own_zone is not None:
-            return self.rules.opening_of(self.rules.clock_of(e164, own_zone), self.now)
-        place: Place | tuple[Place, str] = place_of(e164)
-        if self.rules.holidays == RECIPIENT:
-            place = (place_of(e164), self.rules.region_of(e164))
+        place: tuple[Place, str, str | None] = (
+            place_of(e164),
+            self.rules.region_of(e164),
+            own_zone,
+        )
         opening = self._by_place.get(place)
         if opening is None:
-            opening = self.rules.opening_of(self.rules.clock_of(e164), self.now)
+            opening = self.rules.opening_of(self.rules.clock_of(e164, own_zone), self.now)
             self._by_place[place] = opening
         return opening
 

@@ -91,6 +91,15 @@ def have_one_clock(zones: tuple[str, ...]) -> bool:
     return len({_clock(zone, year) for zone in zones}) == 1
 
 
+def zone_of_callee(e164: str, own_zones: str | None, otherwise: str) -> str:
+    """Return the zone whose clock a callee reads: that of its list, else that of its number.
+
+    `own_zones` are names with blanks between them. Where clocks differ, it is `otherwise`.
+    """
+    zones = tuple(own_zones.split()) if own_zones else zones_of(e164)
+    return zones[0] if zones and have_one_clock(zones) else otherwise
+
+
 def canonical_zone(name: str) -> str:
     """Return the name that `zone.tab` uses; libphonenumber still says Asia/Calcutta."""
     return _renamed_zones().get(name, name)

@@ -26,6 +26,7 @@ from batches.importing.recipient_extras import extras_of
 from batches.importing.row_validation import Accepted, Rejected, Verdict
 from batches.importing.skip_reasons import DUPLICATE, MISSING_VARIABLE, SUPPRESSED
 from batches.models import Batch, Recipient, RejectedRow, Suppression
+from batches.models.column_roles import SINGLE_ROLES
 from voiceops.core.clock import database_now
 from voiceops.db.chunks import chunked
 
@@ -78,8 +79,7 @@ class ChunkWriter:
         active = suppressions.active_at(database_now())
         self._suppressed = PhoneNumberSet(_phone_numbers(active))
         self._erased = load_erased_numbers(batch.workspace)
-        single = (alignment.external_id_index, alignment.priority_index, alignment.timezone_index)
-        self._has_extras = single != (None, None, None)
+        self._has_extras = any(role in SINGLE_ROLES for role in alignment.roles.values())
         self._existing: ExistingRecipients | None = None
         if batch.on_existing and alignment.external_id_index is not None:
             self._existing = ExistingRecipients(

@@ -22,6 +22,7 @@ class ColumnAlignment:
         self.external_id_index = listed.external_id_index
         self.priority_index = listed.priority_index
         self.timezone_index = listed.timezone_index
+        self.postal_code_index = listed.postal_code_index
         self.roles: dict[str, str] = {**batch.column_roles, **listed.roles}
         self.names: list[str] = list(batch.columns) or list(listed.names)
         self.variables: list[str | None] = list(

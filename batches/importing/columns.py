@@ -17,15 +17,21 @@ from batches.importing.source import MAX_COLUMNS, UnreadableUpload, require_colu
 from batches.models.column_roles import (
     ALTERNATIVE,
     EXTERNAL_ID,
+    POSTAL_CODE,
     PRIORITY,
     ROLES,
     SINGLE_ROLES,
     TIMEZONE,
+    ZONE_ROLES,
 )
 
 PHONE = "phone_number"
 MAX_LISTED_NAMES = 10
 TIMEZONE_NAMES = ("timezone", "time zone", "tz")
+POSTAL_CODE_NAMES = (
+    *("zip", "zip code", "zipcode", "postal code", "postalcode", "post code", "postcode"),
+    *("zip/postal code", "mailing zip/postal code"),
+)
 MAX_COLUMN_NAME_CHARACTERS = 60
 
 
@@ -69,6 +75,7 @@ class Columns:
     external_id_index: int | None = None
     priority_index: int | None = None
     timezone_index: int | None = None
+    postal_code_index: int | None = None
 
     @property
     def roles(self) -> dict[str, str]:
@@ -78,6 +85,7 @@ class Columns:
             (self.external_id_index, EXTERNAL_ID),
             (self.priority_index, PRIORITY),
             (self.timezone_index, TIMEZONE),
+            (self.postal_code_index, POSTAL_CODE),
         )
         return roles | {self.names[at]: role for at, role in single if at is not None}
 
@@ -128,10 +136,18 @@ def read_columns(
         for index, name in enumerate(names)
     ]
     _check_variables(names, variables)
-    external_id = _find_role(names, mapping, EXTERNAL_ID, guessed=True)
-    priority = _find_role(names, mapping, PRIORITY)
-    more = (phones.alternatives, external_id, priority, _find_timezone(names, mapping))
-    return Columns(names, variables, phone_index, is_correction, saved, *more)
+    return Columns(
+        names,
+        variables,
+        phone_index,
+        is_correction=is_correction,
+        saved_mapping=saved,
+        alternatives=phones.alternatives,
+        external_id_index=_find_role(names, mapping, EXTERNAL_ID, ("external id",)),
+        priority_index=_find_role(names, mapping, PRIORITY),
+        timezone_index=_find_role(names, mapping, TIMEZONE, TIMEZONE_NAMES),
+        postal_code_index=_find_role(names, mapping, POSTAL_CODE, POSTAL_CODE_NAMES),
+    )
 
 
 def _variable_of(
@@ -142,32 +158,25 @@ def _variable_of(
 ) -> str | None:
     """Return the variable of a column. One with a role is a variable where the agent wants it."""
     meaning = mapping.get(name, guesses[name])
-    if meaning == TIMEZONE:
-        return meaning  # prompts may use it
     if meaning in ROLES and name in mapping:
-        return guesses[name] if guesses[name] in agent_variables else None
+        # Prompts may use a time zone or postal code by the name of the role, too.
+        unwanted = meaning if meaning in ZONE_ROLES else None
+        return guesses[name] if guesses[name] in agent_variables else unwanted
     return meaning
 
 
 def _find_role(
-    names: Sequence[str], mapping: Mapping[str, str | None], role: str, *, guessed: bool = False
+    names: Sequence[str],
+    mapping: Mapping[str, str | None],
+    role: str,
+    guessed_names: Collection[str] = (),
 ) -> int | None:
-    """Return the column that the mapping gives a role, or the one of its name if it is guessed."""
+    """Return the column that the mapping gives a role, else the first that is named so."""
     for index, name in enumerate(names):
         if mapping.get(name) == role:
             return index
-    free = [index for index, name in enumerate(names) if guessed and name not in mapping]
-    wanted = normalize_name(role)
-    return next((index for index in free if normalize_name(names[index]) == wanted), None)
-
-
-def _find_timezone(names: Sequence[str], mapping: Mapping[str, str | None]) -> int | None:
-    """Return the column that the mapping makes the time zone, else one of that name."""
-    mapped = _find_role(names, mapping, TIMEZONE)
-    if mapped is not None:
-        return mapped
     free = (index for index, name in enumerate(names) if name not in mapping)
-    return next((at for at in free if normalize_name(names[at]) in TIMEZONE_NAMES), None)
+    return next((at for at in free if normalize_name(names[at]) in guessed_names), None)
 
 
 def extend_header(header: Sequence[Any], width: int) -> list[Any]:

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from batches.dialing.number_zones import place_of
 from batches.importing.bulk_insert import NO_EXTRAS, Extras
 from batches.importing.column_alignment import ColumnAlignment
+from batches.importing.columns import Columns
 from batches.importing.row_validation import Accepted
 from batches.models.recipients import MAX_EXTERNAL_ID_CHARACTERS
+from voiceops.core.postal_zones import find_postal_zones
 from voiceops.core.time_zones import find_zone
 
 PLUS_ONE = "+1"
@@ -19,7 +22,7 @@ def extras_of(verdict: Accepted, alignment: ColumnAlignment) -> Extras:
         external_id=_external_id(cells, alignment.external_id_index),
         other_numbers=" ".join(verdict.others) or None,
         priority=_priority(cells, alignment.priority_index),
-        timezone=timezone_of(verdict, alignment.timezone_index),
+        timezone=zones_of_row(verdict, alignment),
     )
     return NO_EXTRAS if extras == NO_EXTRAS else extras
 
@@ -29,13 +32,24 @@ def _external_id(cells: list[Any], index: int | None) -> str | None:
     return None if cell is None else str(cell).strip()[:MAX_EXTERNAL_ID_CHARACTERS] or None
 
 
-def timezone_of(verdict: Accepted, index: int | None) -> str | None:
-    """Return the time zone that a row gives its recipient; None where the cell names none."""
+def zones_of_row(verdict: Accepted, columns: Columns | ColumnAlignment) -> str | None:
+    """Return the time zone that a row gives its recipient: by its time zone, else its postal code.
+
+    A postal code at a border may have several, with blanks between them. None where no cell names
+    one.
+    """
+    index = columns.timezone_index
     cell = None if index is None else verdict.cells[index]
-    if not isinstance(cell, str):
+    if isinstance(cell, str):
+        is_north_american = verdict.phone_number.startswith(PLUS_ONE)
+        if zone := find_zone(cell, is_north_american=is_north_american):
+            return zone
+    index = columns.postal_code_index
+    cell = None if index is None else verdict.cells[index]
+    # JSON may have it as a number.
+    if not isinstance(cell, str | int):
         return None
-    is_north_american = verdict.phone_number.startswith(PLUS_ONE)
-    return find_zone(cell, is_north_american=is_north_american)
+    return find_postal_zones(str(cell), place_of(verdict.phone_number).country)
 
 
 def _priority(cells: list[Any], index: int | None) -> int:

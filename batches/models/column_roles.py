@@ -4,6 +4,9 @@ ALTERNATIVE = "alternative_number"
 EXTERNAL_ID = "external_id"
 PRIORITY = "priority"
 TIMEZONE = "timezone"
-ROLES = (ALTERNATIVE, EXTERNAL_ID, PRIORITY, TIMEZONE)
-SINGLE_ROLES = (EXTERNAL_ID, PRIORITY, TIMEZONE)
+POSTAL_CODE = "postal_code"
+ZONE_ROLES = (TIMEZONE, POSTAL_CODE)
+"""Roles of columns that give recipients their time zone."""
+ROLES = (ALTERNATIVE, EXTERNAL_ID, PRIORITY, *ZONE_ROLES)
+SINGLE_ROLES = (EXTERNAL_ID, PRIORITY, *ZONE_ROLES)
 """Roles that one column of a list can have."""

@@ -121,7 +121,8 @@ class Recipient(WorkspaceOwned):
         max_length=MAX_ZONE_CHARACTERS,
         null=True,
         blank=True,
-        help_text="IANA name, from the list; null for the zone of the number",
+        help_text="IANA name, from the list, several with blanks between them; null for the zone "
+        "of the number",
     )
     callback_at = models.DateTimeField(
         null=True, blank=True, help_text="while it waits for a callback: comes before others"

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from accounts.api.related_fields import WorkspaceRelatedField, WorkspaceSerializer
 from agents.models import Agent
-from batches.dialing.number_zones import have_one_clock, zones_of
+from batches.dialing.number_zones import zone_of_callee
 from batches.models import Callback, Recipient
 from batches.serializers.fields import ScheduledTime, in_zone
 from voiceops.api.errors import field_error
@@ -72,9 +72,8 @@ class CallbackSerializer(WorkspaceSerializer):
 
         Raises ValidationError for a time that this clock skips.
         """
-        zones = zones_of(number) if number else ()
-        zone = zones[0] if zones and have_one_clock(zones) else self.context["workspace"].timezone
-        zone = getattr(recipient, "timezone", None) or zone
+        own_zones: str | None = getattr(recipient, "timezone", None)
+        zone = zone_of_callee(number, own_zones, self.context["workspace"].timezone)
         try:
             return in_zone(at, zone)
         except serializers.ValidationError as error:

@@ -14,7 +14,7 @@ from agents.models import Agent
 from agents.services import published_version
 from batches.dialing.callbacks import CALLBACK, settle_callbacks
 from batches.dialing.calling_windows import CallingRules, opens_at, parse_rules, rules_of
-from batches.dialing.number_zones import have_one_clock, zones_of
+from batches.dialing.number_zones import zone_of_callee
 from batches.domain.batch_transitions import RESTART_FOR_CALLBACK
 from batches.domain.recipient_transitions import (
     CANCEL_CALLBACK,
@@ -130,9 +130,9 @@ def schedule_reported(call: Call, request: CallbackRequest) -> None:
     if request.phone_number:
         number = parse_other_number(request.phone_number)
     if at.tzinfo is None:
-        zones = zones_of(number)
-        zone = zones[0] if zones and have_one_clock(zones) else call.workspace.timezone
-        at = at.replace(tzinfo=ZoneInfo(zone))
+        recipient = Recipient.unscoped.filter(pk__in=[call.recipient_id]).first()
+        own_zones = recipient.timezone if recipient else None
+        at = at.replace(tzinfo=ZoneInfo(zone_of_callee(number, own_zones, call.workspace.timezone)))
     schedule_for_call(call, at=at, phone_number=number, remark=request.remark)
 
 

@@ -30,7 +30,7 @@ from batches.domain.suppressed_numbers import find_suppressed
 from batches.importing.chunk_writer import is_blank, required_variables
 from batches.importing.number_set import PhoneNumberSet
 from batches.importing.phones import PhoneParser
-from batches.importing.recipient_extras import timezone_of
+from batches.importing.recipient_extras import zones_of_row
 from batches.importing.row_validation import (
     Accepted,
     Rejected,
@@ -280,7 +280,7 @@ class _PreviewTally:
         return self.openings.find(verdict.phone_number, self._own_zone(verdict)).at
 
     def _own_zone(self, verdict: Accepted) -> str | None:
-        return timezone_of(verdict, self.table.columns.timezone_index)
+        return zones_of_row(verdict, self.table.columns)
 
     def _count_clock(self, verdict: Accepted) -> None:
         """Count a recipient by when it may be called, or why its number may not be called now."""

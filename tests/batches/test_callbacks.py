@@ -114,6 +114,26 @@ def test_the_agent_plans_one_by_a_report_a_tool_or_its_analysis(
     assert (callback.phone_number, iso(callback.at)) == (call.to_number, "2099-07-01T18:00:00Z")
 
 
+@pytest.mark.parametrize(
+    ("zones", "expected"),
+    [
+        ("Asia/Tokyo", "2099-07-01T09:00:00Z"),
+        # A postal code that lies in both leaves the workspace's clock.
+        ("America/Denver America/Phoenix", "2099-07-01T18:00:00Z"),
+        (None, "2099-07-01T22:00:00Z"),
+    ],
+)
+def test_a_time_that_the_agent_reports_is_by_the_clock_of_the_list(
+    batch: Batch, zones: str | None, expected: str
+) -> None:
+    recipient = make.recipient(batch, phone_number="+12025550187", timezone=zones)
+    call = answered_call(batch, recipient)
+
+    report(call, reported("callback", when="2099-07-01T18:00:00"))
+
+    assert iso(Callback.unscoped.get().at) == expected
+
+
 def test_a_callback_that_the_agent_may_not_plan_is_told_in_the_timeline(ours: Workspace) -> None:
     now = timezone.now()
     call = make.call(ours, stage=Stage.IN_PROGRESS, intent_at=now, dialed_at=now, answered_at=now)
