@@ -1,5 +1,6 @@
 """Which column is the phone number, and what the others are called in an agent's prompt."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,11 +28,12 @@ from batches.models.column_roles import (
 
 PHONE = "phone_number"
 MAX_LISTED_NAMES = 10
-TIMEZONE_NAMES = ("timezone", "time zone", "tz")
-POSTAL_CODE_NAMES = (
-    *("zip", "zip code", "zipcode", "postal code", "postalcode", "post code", "postcode"),
-    *("zip/postal code", "mailing zip/postal code"),
-)
+# How columns with a role are named. Address books put the kind of address before a postal code.
+NAMES_OF_ROLES = {
+    EXTERNAL_ID: re.compile("external id"),
+    TIMEZONE: re.compile("time ?zone|tz"),
+    POSTAL_CODE: re.compile("zip|.*(post(al)? ?code|zip ?code)"),
+}
 MAX_COLUMN_NAME_CHARACTERS = 60
 
 
@@ -115,38 +117,31 @@ def read_columns(
     the first of `saved_mappings` that names exactly the list's columns, in any order, applies.
 
     Columns that no mapping names are guessed. The phone column is found by its name and by what
-    `preview` holds in it. Every other column is the variable of its own name, or the agent's
-    variable that differs from it only in case and separators: "First Name" is first_name.
+    `preview` holds in it, others as `_guess_variables` says.
 
     Raises UnreadableUpload when there is no phone column or the mapping does not fit the file.
     """
     names = _listed_names(header)
-    is_correction = _is_correction(unique_column_names(header))
-
     # An empty mapping is a mapping: it says that no saved one is wanted.
     saved = _find_saved_mapping(names, saved_mappings) if mapping is None else None
     mapping = mapping or (saved.column_mapping if saved else {})
     _check_mapping(mapping, names)
 
     phones = _find_phone_columns(names, mapping, preview)
-    phone_index = phones.found
     guesses = _guess_variables(names, agent_variables)
     variables = [
-        None if index == phone_index else _variable_of(name, mapping, guesses, agent_variables)
+        None if index == phones.found else _variable_of(name, mapping, guesses, agent_variables)
         for index, name in enumerate(names)
     ]
     _check_variables(names, variables)
     return Columns(
         names,
         variables,
-        phone_index,
-        is_correction=is_correction,
+        phones.found,
+        is_correction=_is_correction(unique_column_names(header)),
         saved_mapping=saved,
         alternatives=phones.alternatives,
-        external_id_index=_find_role(names, mapping, EXTERNAL_ID, ("external id",)),
-        priority_index=_find_role(names, mapping, PRIORITY),
-        timezone_index=_find_role(names, mapping, TIMEZONE, TIMEZONE_NAMES),
-        postal_code_index=_find_role(names, mapping, POSTAL_CODE, POSTAL_CODE_NAMES),
+        **{f"{role}_index": _find_role(names, mapping, role) for role in SINGLE_ROLES},
     )
 
 
@@ -165,18 +160,16 @@ def _variable_of(
     return meaning
 
 
-def _find_role(
-    names: Sequence[str],
-    mapping: Mapping[str, str | None],
-    role: str,
-    guessed_names: Collection[str] = (),
-) -> int | None:
+def _find_role(names: Sequence[str], mapping: Mapping[str, str | None], role: str) -> int | None:
     """Return the column that the mapping gives a role, else the first that is named so."""
     for index, name in enumerate(names):
         if mapping.get(name) == role:
             return index
+    pattern = NAMES_OF_ROLES.get(role)
+    if pattern is None:
+        return None
     free = (index for index, name in enumerate(names) if name not in mapping)
-    return next((at for at in free if normalize_name(names[at]) in guessed_names), None)
+    return next((at for at in free if pattern.fullmatch(normalize_name(names[at]))), None)
 
 
 def extend_header(header: Sequence[Any], width: int) -> list[Any]:
@@ -339,7 +332,9 @@ def _why_no_phone_column(names: list[str], guess: PhoneColumns, *, is_header: bo
 
 
 def _guess_variables(names: Sequence[str], agent_variables: Collection[str]) -> dict[str, str]:
-    """Return a variable for each column; each of the agent's variables is used at most once."""
+    """Return a variable for each column: that of its own name, or the agent's that differs from it
+    only in case and separators, as "First Name" and first_name. Each is used at most once.
+    """
     unmatched = [variable for variable in agent_variables if variable not in names]
     similar = {normalize_name(variable): variable for variable in unmatched}
     return {

@@ -45,8 +45,11 @@ _QUOTED = re.compile(r'="?([^"]*)"?\Z')
 _SPREADSHEET_ERROR = re.compile(r"#(?:#+|[A-Z/0]+[!?]?)\Z")
 # Words that stand between two numbers, in the languages that lists are written in.
 _BETWEEN = "and|or|und|oder|ou|et|y|o|e|of|en|i|lub|ve|veya|и|или|或|和"
+# A label such as "Work:" ends the number before it, but "ext:" goes on with it.
+_EXTENSION = "ext|extn|extension|x|dw|durchwahl|poste|anexo|interno|ramal"
+_LABEL = rf"\b(?!(?:{_EXTENSION})\b)[^\W\d_]+\.?\s*:"
 _SEPARATOR = re.compile(
-    rf"\s*(?:[/\\;|&:\n\r\u2028\u2029\u2022\u00b7\u3001]|,(?!,)|\b(?:{_BETWEEN})\b)\s*",
+    rf"\s*(?:{_LABEL}|[/\\;|&:\n\r\u2028\u2029\u2022\u00b7\u3001]|,(?!,)|\b(?:{_BETWEEN})\b)\s*",
     re.IGNORECASE,
 )
 _NEXT_INTERNATIONAL = re.compile(r"(?<=[\d)])[^\d+]{0,20}(?<!\()(?=\(?\+)")

@@ -42,7 +42,8 @@ def find_zone(text: str, *, is_north_american: bool = False) -> str | None:
     Case and blanks make no difference, "UTC+2" is a zone without summer time, and "Eastern" or
     "PST" are understood for North American numbers.
     """
-    name = " ".join(text.split())
+    # HubSpot writes us_slash_pacific.
+    name = " ".join(text.replace("_slash_", "/").split())
     if is_north_american and (zone := NORTH_AMERICAN_ZONES.get(_without_time(name.lower()))):
         return zone
     if zone := _zones_by_lower_name().get(name.lower().replace(" ", "_")):

@@ -293,3 +293,17 @@ def test_two_national_numbers_in_a_cell_are_separated(between: str) -> None:
     cell = f"(202) 555-0101{between}(202) 555-0151"
 
     assert PhoneParser("US").parse(cell) == ParsedNumber("+12025550101", others=("+12025550151",))
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "others"),
+    [
+        ("Home: 202.555.0118 Work: 202.555.0119", "+12025550118", ("+12025550119",)),
+        ("Tel. privat: +4930901820 Mobil: +12025550119", "+4930901820", ("+12025550119",)),
+        ("(202) 555-0116 ext: 4 Mobile: (202) 555-0117", "+12025550117", ()),
+    ],
+)
+def test_label_between_two_numbers_belongs_to_the_second(
+    text: str, first: str, others: tuple[str, ...]
+) -> None:
+    assert PhoneParser("US").parse(text) == ParsedNumber(first, others=others)

@@ -80,7 +80,11 @@ def test_no_prefix_of_a_zip_code_stands_twice() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["zip", "ZIP_Code", "PostalCode", "Postal Code", "Mailing Zip/Postal Code", "postcode"]
+    "name",
+    [
+        *("zip", "ZIP_Code", "PostalCode", "Postal Code", "postcode", "Post-Code"),
+        *("MailingPostalCode", "Mailing Zip/Postal Code", "Address 1 - Postal Code"),
+    ],
 )
 def test_column_is_found_by_its_name_and_stays_a_variable(name: str) -> None:
     columns = read_columns(["phone", name])

@@ -37,6 +37,7 @@ def zones_of(batch: Batch) -> list[str | None]:
         ("Europe/Moscow", "Europe/Moscow"),
         (" america/new york ", "America/New_York"),
         ("utc", "UTC"),
+        ("us_slash_pacific", "US/Pacific"),
         ("UTC+3", "Etc/GMT-3"),
         ("GMT-05:00", "Etc/GMT+5"),
         ("+2", "Etc/GMT-2"),
