@@ -8,6 +8,7 @@ from typing import Any
 from batches.importing.columns import Columns
 from batches.importing.source import MAX_COLUMNS, UnreadableUpload
 from batches.models import Batch
+from batches.models.column_roles import SINGLE_ROLES
 
 
 class ColumnAlignment:
@@ -23,7 +24,6 @@ class ColumnAlignment:
         self.priority_index = listed.priority_index
         self.timezone_index = listed.timezone_index
         self.postal_code_index = listed.postal_code_index
-        self.roles: dict[str, str] = {**batch.column_roles, **listed.roles}
         self.names: list[str] = list(batch.columns) or list(listed.names)
         self.variables: list[str | None] = list(
             batch.variable_names if batch.columns else listed.variables
@@ -31,11 +31,18 @@ class ColumnAlignment:
         self._places = [self._find_place(batch, listed, at) for at in range(len(listed.names))]
         # Nearly all lists: then rows are stored as they are.
         self._is_identical = self._places == list(range(len(self.names)))
+        self.roles = self._merge_roles(batch, listed)
         if len(self.names) > MAX_COLUMNS:
             raise UnreadableUpload(
                 f"Together with those of the batch, the file's columns are {len(self.names)}, "
                 f"more than the {MAX_COLUMNS} allowed: remove some."
             )
+
+    def _merge_roles(self, batch: Batch, listed: Columns) -> dict[str, str]:
+        """Return the roles of the batch's columns, and of those that the list adds."""
+        roles = zip(self._places, listed.names, strict=True)
+        added = {self.names[at]: listed.roles.get(name) for at, name in roles}
+        return {**batch.column_roles, **{name: role for name, role in added.items() if role}}
 
     def position_of(self, variable: str) -> int | None:
         """Return the index of the variable's cell; None when no column holds it."""
@@ -53,8 +60,8 @@ class ColumnAlignment:
     def _find_place(self, batch: Batch, listed: Columns, index: int) -> int:
         """Return the batch's column for one of the list's; a new one is added.
 
-        The phone column goes to the phone column, others to the column of their name, else to that
-        of their variable.
+        The phone column goes to the phone column, one with a role to that with the same role,
+        others to the column of their name, else to that of their variable.
         """
         name = listed.names[index]
         variable = listed.variables[index]
@@ -64,6 +71,10 @@ class ColumnAlignment:
             phone = batch.phone_column_under(batch.column_mapping)
             assert phone is not None  # a batch with columns has one
             return self.names.index(phone)
+        role = listed.roles.get(name)
+        if role in SINGLE_ROLES and role in batch.column_roles.values():
+            by_role = {role: column for column, role in batch.column_roles.items()}
+            return self.names.index(by_role[role])
         # The same name is the same column, even if the mapping has changed since.
         if name in self.names:
             return self.names.index(name)

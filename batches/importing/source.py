@@ -1,7 +1,7 @@
 """What all readers of an uploaded list share: where it lies, and what they yield."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +54,8 @@ class Source:
     """Counts the columns up to the last one with content, for a list with this header."""
     hidden_columns: frozenset[int] = frozenset()
     """Positions of the columns that a workbook does not show."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Columns that are more than a variable by the form of the list."""
 
 
 def upload_path(name: str) -> Path:

@@ -72,7 +72,7 @@ def open_table(
         header = _read_header(source)
         # JSON has its phone column by definition, whatever the variables are called.
         if path.suffix == RECIPIENTS_SUFFIX:
-            mapping, saved_mappings = _mapping_of_json(mapping, header), ()
+            mapping, saved_mappings = _mapping_of_json(mapping, header, source.roles), ()
         elif is_append and mapping:
             mapping = _drop_absent_columns(mapping, header)
         # Read now, so that a list without rows is refused before anything is stored.
@@ -157,12 +157,15 @@ def _drop_result_columns(lines: Iterator[Line], header: list[Any], width: int) -
 
 
 def _mapping_of_json(
-    mapping: Mapping[str, str | None] | None, header: list[Any]
+    mapping: Mapping[str, str | None] | None, header: list[Any], direct: Mapping[str, str]
 ) -> dict[str, str | None]:
-    """Return the meaning of a JSON list's columns: variables may have a role, and no other name."""
+    """Return the meaning of a JSON list's columns: variables may have a role, and no other name.
+
+    `direct` are the roles of fields beside the variables.
+    """
     given = _drop_absent_columns(mapping or {}, header)
     roles = {column: meaning for column, meaning in given.items() if meaning in ROLES}
-    return {**roles, PHONE: PHONE}
+    return {**roles, **direct, PHONE: PHONE}
 
 
 def _drop_absent_columns(

@@ -1,6 +1,6 @@
 """Fields that only batches have: an uploaded file, recipients as JSON, a column mapping."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,8 +12,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.utils import html
 
+from batches.importing.json_source import USUAL_FIELDS
 from batches.importing.phones import is_known_country
+from batches.importing.recipient_extras import MAX_ROW_PRIORITY
 from batches.importing.source import MAX_COLUMNS
+from batches.models.recipients import MAX_EXTERNAL_ID_CHARACTERS
 from batches.services.clone import ALL, UNREACHED
 from telephony.models import Outcome
 from voiceops.api.errors import FieldErrors, field_error
@@ -27,8 +30,10 @@ from voiceops.api.fields import (
     require_storable_number,
 )
 from voiceops.api.json_rows import JsonRows
+from voiceops.core.time_zones import find_zone
 
-RECIPIENT_FIELDS = frozenset({"phone_number", "variables"})
+MAX_ALTERNATIVE_NUMBERS = 9
+MAX_NUMBER_CHARACTERS = 64
 SCALARS = (str, int, float, bool, type(None))
 WRITE_ONLY = "A list is only ever written"
 
@@ -62,6 +67,27 @@ RECIPIENT_SCHEMA = {
     "properties": {
         "phone_number": {"type": "string"},
         "variables": {"type": "object", "additionalProperties": {}},
+        "external_id": {
+            "type": ["string", "integer", "null"],
+            "maxLength": MAX_EXTERNAL_ID_CHARACTERS,
+            "description": "The person's id in your own system",
+        },
+        "alternative_numbers": {
+            "type": ["array", "null"],
+            "items": {"type": "string", "maxLength": MAX_NUMBER_CHARACTERS},
+            "maxItems": MAX_ALTERNATIVE_NUMBERS,
+            "description": "Tried in their order when the number before does not exist",
+        },
+        "priority": {
+            "type": ["integer", "null"],
+            "minimum": -MAX_ROW_PRIORITY,
+            "maximum": MAX_ROW_PRIORITY,
+            "description": "Recipients with a higher one are called first",
+        },
+        "timezone": {
+            "type": ["string", "null"],
+            "description": "The zone by whose clock the person is called, such as Europe/Moscow",
+        },
     },
     "additionalProperties": False,
 }
@@ -70,6 +96,8 @@ RECIPIENT_SCHEMA = {
 @extend_schema_field({"type": "array", "items": RECIPIENT_SCHEMA})
 class RecipientList(serializers.Field[Sequence[dict[str, Any]], Any, Any, Any]):
     """`[{"phone_number": "…", "variables": {…}}]`, validated without a serializer for each row.
+
+    Each may have the fields of FIELD_CHECKS, too.
 
     There may be a million rows, then as JsonRows. Whether a number can be called is found when the
     list is imported, and rejects only its own row.
@@ -102,11 +130,57 @@ def _row_errors(item: Any) -> dict[str, Any] | list[Any] | None:
     elif variable_errors := _variable_errors(variables):
         errors.add("variables", variable_errors.as_detail())
 
-    if len(item) > len(RECIPIENT_FIELDS) or not RECIPIENT_FIELDS.issuperset(item):
-        for name in item:
-            if name not in RECIPIENT_FIELDS:
-                errors.add(name, _detail("value_error.extra"))
+    if not USUAL_FIELDS.issuperset(item):
+        for name in (name for name in item if name not in USUAL_FIELDS):
+            if detail := _field_problem(name, item[name]):
+                errors.add(name, detail)
     return errors.as_detail() if errors else None
+
+
+def _field_problem(name: str, value: Any) -> list[Any] | None:
+    """Return what is wrong with a field beside the variables; None for nothing."""
+    if name not in FIELD_CHECKS:
+        return _detail("value_error.extra")
+    is_good, expected = FIELD_CHECKS[name]
+    if value is None or is_good(value):
+        return None
+    return list(field_error("value_error", f"expected {expected}").detail)
+
+
+def _is_external_id(value: Any) -> bool:
+    return type(value) in (str, int) and len(str(value)) <= MAX_EXTERNAL_ID_CHARACTERS
+
+
+def _are_numbers(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= MAX_ALTERNATIVE_NUMBERS
+        and all(isinstance(each, str) and len(each) <= MAX_NUMBER_CHARACTERS for each in value)
+    )
+
+
+def _is_priority(value: Any) -> bool:
+    return type(value) is int and abs(value) <= MAX_ROW_PRIORITY
+
+
+def _is_zone(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    # An empty cell of a list names none either. Of which country the number is, is found later.
+    return not value.strip() or any(
+        find_zone(value, is_north_american=is_north_american) for is_north_american in (False, True)
+    )
+
+
+FIELD_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "external_id": (_is_external_id, f"text of at most {MAX_EXTERNAL_ID_CHARACTERS} characters"),
+    "alternative_numbers": (
+        _are_numbers,
+        f"a list of at most {MAX_ALTERNATIVE_NUMBERS} phone numbers",
+    ),
+    "priority": (_is_priority, f"a whole number from -{MAX_ROW_PRIORITY} to {MAX_ROW_PRIORITY}"),
+    "timezone": (_is_zone, "a time zone such as Europe/Moscow or America/New_York"),
+}
 
 
 def _phone_error(item: Mapping[str, Any]) -> list[Any]:
@@ -145,7 +219,7 @@ class ColumnMapping(JsonObject):
     """Uploaded column -> its meaning; null ignores the column.
 
     A meaning is "phone_number", "alternative_number" (any number of columns), "external_id",
-    "priority", or the name of a variable.
+    "priority", "timezone", "postal_code", or the name of a variable.
     """
 
     def __init__(self, **kwargs: Any) -> None:

@@ -12,9 +12,9 @@ from django.conf import settings
 
 from accounts.models import Workspace
 from agents.models import Agent
-from batches.models import Batch
+from batches.models import Batch, Recipient
 from ops.bench.dialing import BENCH_WORKSPACE, clear_dialing, require_unused_database
-from ops.bench.importing import clear_recipients, uploads_folder, write_list
+from ops.bench.importing import clear_table, uploads_folder, write_list
 from ops.serving.processes import worker_command
 from voiceops.core import task_queue
 from voiceops.core.errors import DomainError
@@ -48,7 +48,7 @@ def measure_import_wait(rows: int) -> float:
         # What the killed worker has left would be read beside the next measurement.
         for batch in Batch.unscoped.exclude(upload=""):
             (uploads_folder() / batch.upload).unlink(missing_ok=True)
-        clear_recipients()
+        clear_table(Recipient)
         clear_dialing()
     return max(waits)
 

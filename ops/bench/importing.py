@@ -13,7 +13,7 @@ from django.db import connection
 
 from accounts.models import Workspace
 from agents.models import Agent
-from batches.models import Batch, Recipient, RejectedRow
+from batches.models import Batch, Recipient, RejectedRow, Suppression
 from batches.services.imports import import_batch
 from voiceops.core.phone_numbers import format_e164
 
@@ -32,6 +32,9 @@ VALID_SHARE = 0.98
 MAX_DUPLICATED = 10_000
 COPY_BLOCK_BYTES = 1 << 16
 NAIVE_CHUNK_ROWS = 1000
+SUPPRESSED_NUMBERS_AT_ONCE = 4000
+FIRST_SUBSCRIBER = 2_000_000
+SUBSCRIBERS_PER_AREA_CODE = 8_000_000
 IMPORT_WORKSPACE = "Import benchmark"
 
 
@@ -76,10 +79,14 @@ def _format_number(digits: str, style: int) -> str:
     )[style]
 
 
-def prepare_import(upload: str) -> Batch:
-    """Empty the database, and create a batch whose uploaded list is waiting to be imported."""
+def prepare_import(upload: str, *, suppressions: int = 0) -> Batch:
+    """Empty the database, and create a batch whose uploaded list is waiting to be imported.
+
+    So many numbers are suppressed before.
+    """
     empty_database()
     workspace = Workspace.unscoped.create(name=IMPORT_WORKSPACE)
+    _suppress_numbers(workspace, suppressions)
     agent = Agent.unscoped.create(workspace=workspace, name="Bench", system_prompt="Bench")
     version = agent.create_version()
     return Batch.unscoped.create(
@@ -92,23 +99,37 @@ def prepare_import(upload: str) -> Batch:
     )
 
 
+def _suppress_numbers(workspace: Workspace, count: int) -> None:
+    """Suppress so many numbers, spread over the area codes of the list."""
+    step = SUBSCRIBERS_PER_AREA_CODE * len(IMPORT_AREA_CODES) // max(count, 1)
+    places = (divmod(n * step, SUBSCRIBERS_PER_AREA_CODE) for n in range(count))
+    rows = (
+        Suppression(
+            workspace=workspace,
+            phone_number=f"+1{IMPORT_AREA_CODES[area]}{FIRST_SUBSCRIBER + subscriber}",
+        )
+        for area, subscriber in places
+    )
+    while chunk := list(islice(rows, SUPPRESSED_NUMBERS_AT_ONCE)):
+        Suppression.unscoped.bulk_create(chunk)
+
+
 def is_database_in_use() -> bool:
     """Whether there are workspaces other than the benchmark's, which empties the database."""
     return Workspace.unscoped.exclude(name=IMPORT_WORKSPACE).exists()
 
 
 def empty_database() -> None:
-    clear_recipients()
+    clear_table(Recipient)
+    clear_table(Suppression)
     RejectedRow.unscoped.all().delete()
     Workspace.unscoped.all().delete()
 
 
-def clear_recipients() -> None:
-    """Delete all recipients, with TRUNCATE where there is one, so that the next run finds no dead
-    rows.
-    """
-    table = Recipient._meta.db_table
-    # With what refers to recipients, of which a benchmark has no rows.
+def clear_table(model: type[Recipient | Suppression]) -> None:
+    """Delete all rows, with TRUNCATE where there is one, so that the next run finds none dead."""
+    table = model._meta.db_table
+    # With what refers to them, of which a benchmark has no rows.
     truncate = f'TRUNCATE "{table}" CASCADE'
     delete = f'DELETE FROM "{table}"'  # noqa: S608 - our own name
     with connection.cursor() as cursor:

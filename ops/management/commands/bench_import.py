@@ -53,12 +53,16 @@ class Command(BaseCommand):
             "--rounds", type=int, default=3, help="of import and bare COPY, one after the other"
         )
         parser.add_argument("--naive-rows", type=int, default=50_000)
+        parser.add_argument(
+            "--suppressions", type=int, default=0, help="numbers on the suppression list"
+        )
         parser.add_argument("--part", choices=["import"], help="for the benchmark's own use")
 
     def handle(self, **options: Any) -> None:
         if options["part"] == "import":
             self.run_import_part()
         elif is_rerun():
+            self.suppressions: int = options["suppressions"]
             self.measure(options["rows"], options["rounds"], options["naive_rows"])
         else:
             url = os.environ.get("DATABASE_URL", "")
@@ -109,7 +113,7 @@ class Command(BaseCommand):
         """Seconds and megabytes of one import, which starts from an empty database."""
         upload = importing.uploads_folder() / IMPORT_LIST_NAME
         shutil.copyfile(source, upload)
-        importing.prepare_import(upload.name)
+        importing.prepare_import(upload.name, suppressions=self.suppressions)
         # While the child imports, this process must not hold a connection with locks or a snapshot.
         connection.close()
         done = subprocess.run(  # noqa: S603 ourselves
@@ -130,7 +134,7 @@ class Command(BaseCommand):
         dump = importing.uploads_folder().parent / "rows.copy"
         importing.dump_rows(dump)
         stored = Recipient.unscoped.count()
-        importing.clear_recipients()
+        importing.clear_table(Recipient)
         time.sleep(1)  # the server finishes what emptying the table left to do
         return stored / importing.measure_bare_copy(dump)
 
