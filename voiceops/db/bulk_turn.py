@@ -18,9 +18,9 @@ _turn = threading.Lock()
 
 
 @contextmanager
-def bulk_transaction() -> Iterator[None]:
+def bulk_transaction(*, pause_factor: int = 1) -> Iterator[None]:
     """A transaction. On SQLite there is one of these at a time in a process, and after it nobody
-    begins another for as long as it has taken.
+    begins another for as long as it has taken, times `pause_factor`.
     """
     if connection.vendor != "sqlite":
         with transaction.atomic():
@@ -31,4 +31,6 @@ def bulk_transaction() -> Iterator[None]:
             began = time.monotonic()  # the wait for the writer is over
             yield
         held = time.monotonic() - began
-        time.sleep(min(max(held, MIN_WRITER_PAUSE_SECONDS), MAX_WRITER_PAUSE_SECONDS))
+        time.sleep(
+            min(max(pause_factor * held, MIN_WRITER_PAUSE_SECONDS), MAX_WRITER_PAUSE_SECONDS)
+        )

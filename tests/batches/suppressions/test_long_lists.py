@@ -24,7 +24,7 @@ from voiceops.core.clock import database_now
 def short_limits(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.DATA_DIR = tmp_path
     monkeypatch.setattr(suppression_imports, "MAX_ROWS_AT_ONCE", 3)
-    for name in ("SUPPRESSION_CHUNK_ROWS", "SQLITE_CHUNK_ROWS"):
+    for name in ("SUPPRESSION_CHUNK_ROWS", "SUPPRESSION_SQLITE_CHUNK_ROWS"):
         monkeypatch.setattr(suppression_imports, name, 2)
 
 
@@ -171,7 +171,7 @@ def test_every_number_of_a_cell_is_suppressed(ours: Workspace) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_nobody_waits_for_a_whole_import(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suppression_imports, "SUPPRESSION_CHUNK_ROWS", 200)
-    monkeypatch.setattr(suppression_imports, "SQLITE_CHUNK_ROWS", 50)
+    monkeypatch.setattr(suppression_imports, "SUPPRESSION_SQLITE_CHUNK_ROWS", 50)
     job_id = send(ours, [f"+1202{n:07}" for n in range(5_550_000, 5_558_000)]).json()["id"]
     reader = threading.Thread(target=run_and_close, args=(job_id,))
     started = time.monotonic()
