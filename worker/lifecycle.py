@@ -17,6 +17,7 @@ from worker import dispatcher
 from worker.periodic import retention
 from worker.periodic.broker_fallback import sweep_and_start_work
 from worker.periodic.call_watch import WATCH_INTERVAL_SECONDS, watch_calls
+from worker.periodic.intake import INTAKE_INTERVAL_SECONDS, apply_new_events
 from worker.periodic.webhook_delivery import COLLECT_INTERVAL_SECONDS, WebhookDeliverer
 from worker.threads import PeriodicThread
 
@@ -26,6 +27,7 @@ sweep_thread = PeriodicThread(
     "sweep", sweep_and_start_work, interval_seconds=settings.SWEEP_SECONDS
 )
 watch_thread = PeriodicThread("call-watch", watch_calls, interval_seconds=WATCH_INTERVAL_SECONDS)
+intake_thread = PeriodicThread("intake", apply_new_events, interval_seconds=INTAKE_INTERVAL_SECONDS)
 retention_thread = PeriodicThread(
     "retention",
     retention.prune_and_log,
@@ -50,7 +52,7 @@ def start_before_broker(**_: Any) -> None:
     tune_gc()
     limit_arenas()
     switch_threads_often()
-    _start([sweep_thread, watch_thread, retention_thread, disk_thread])
+    _start([sweep_thread, watch_thread, intake_thread, retention_thread, disk_thread])
 
 
 @worker_ready.connect
@@ -69,6 +71,7 @@ def stop(**_: Any) -> None:
     dispatcher.stopping.set()
     sweep_thread.stop()
     watch_thread.stop()
+    intake_thread.stop()
     retention_thread.stop()
     disk_thread.stop()
     delivery_thread.stop()

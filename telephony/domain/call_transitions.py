@@ -6,12 +6,14 @@ changed means that the call had moved already. The verbs that use them are in `c
 `telephony.dialing`; `transition_table` prints them for the documentation.
 """
 
+from functools import cache
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet, UUIDField
 
 from telephony.models import Call, Stage
 from voiceops.core.transitions import Transition, transition_rows
+from voiceops.db.compiled_writes import CompiledUpdate
 
 
 class CallTransition(Transition[Stage]):
@@ -37,12 +39,26 @@ class CallTransition(Transition[Stage]):
         if beyond := set(stages) - set(self.since):
             raise ValueError(f"{self.verb} does not leave {sorted(beyond)}")
         columns = self.columns(**changes)
-        rows = Call.unscoped.filter(given or Q(), pk=call.pk, stage__in=stages)
-        if not rows.update(**columns):
+        if given is None:
+            moved = _compile_move(stages, tuple(columns)).run(pk=call.pk, **columns)
+        else:
+            moved = Call.unscoped.filter(given, pk=call.pk, stage__in=stages).update(**columns)
+        if not moved:
             return False
         for column, value in columns.items():
             setattr(call, column, value)
         return True
+
+
+@cache
+def _compile_move(stages: tuple[Stage, ...], columns: tuple[str, ...]) -> CompiledUpdate:
+    """Return the statement that writes these columns of a call in one of the stages."""
+
+    def build(pk: Any, **values: Any) -> tuple[QuerySet[Call], dict[str, Any]]:
+        return Call.unscoped.filter(pk=pk, stage__in=stages), values
+
+    fields = {field.name: field for field in Call._meta.concrete_fields if field.name in columns}
+    return CompiledUpdate(build, pk=UUIDField(), **fields)
 
 
 COMMIT_INTENT = CallTransition(

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Q
 
 from telephony.models import Call, CallEvent
+from voiceops.db.compiled_writes import insert_rows
 
 logger = logging.getLogger(__name__)
 
@@ -49,19 +50,19 @@ def add_event(
     """Save an event; False when the call has one with this `external_id` already."""
     event = build_event(call, type=type, text=text, at=at, data=data, external_id=external_id)
     if external_id is None:
-        event.save(force_insert=True)
+        insert_rows([event])
         return True
     if CallEvent.unscoped.filter(call=call, external_id=external_id).exists():
         return False
     # Another source may have saved it since the look-up; a conflict would abort the transaction.
-    CallEvent.unscoped.bulk_create([event], ignore_conflicts=True)
+    insert_rows([event], ignore_conflicts=True)
     return True
 
 
 def save_events(*events: CallEvent | None) -> None:
     """Save the events that are there, in one statement; known `external_id`s are skipped."""
     present = [event for event in events if event is not None]
-    CallEvent.unscoped.bulk_create(present, ignore_conflicts=True)
+    insert_rows(present, ignore_conflicts=True)
 
 
 def build_dialing_event(call: Call, at: datetime, source: str) -> CallEvent:

@@ -8,11 +8,12 @@ by the earlier of its own clock and the database's.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Case, DateTimeField, F, Value, When
+from django.db.models import Case, DateTimeField, F, QuerySet, UUIDField, When
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 from django.utils import timezone
 
@@ -26,6 +27,8 @@ from telephony.services.callback_requests import request_callback
 from telephony.services.report_texts import REPORT_TEXTS
 from voiceops.core import task_queue
 from voiceops.core.errors import NotFound
+from voiceops.db.compiled_query import CompiledQuery
+from voiceops.db.compiled_writes import CompiledUpdate, insert_rows
 
 # Half of the two seconds after which an agent reports that it is alive.
 AGENT_SEEN_INTERVAL = timedelta(seconds=1)
@@ -102,7 +105,7 @@ def apply_report(*, call_id: UUID, events: Sequence[ReportEvent]) -> bool:
         return _apply_signs_of_life(call_id, events)
 
     # Before the transaction, because an open transaction blocks every other writer on SQLite.
-    call = Call.unscoped.get_or_none(pk=call_id)
+    call = CALL_OF_REPORT.first(pk=call_id)
     if call is None:
         raise NotFound("Call not found")
     was_open = call.stage != Stage.ENDED
@@ -111,10 +114,9 @@ def apply_report(*, call_id: UUID, events: Sequence[ReportEvent]) -> bool:
     context = ReportContext(call, timezone.now())
     with transaction.atomic(savepoint=False):
         moved = [apply_event(event, context) for event in events]
-        if context.turns:
-            Turn.unscoped.bulk_create(context.turns, ignore_conflicts=True)
+        insert_rows(context.turns, ignore_conflicts=True)
         if context.events:
-            CallEvent.unscoped.bulk_create(context.events, ignore_conflicts=True)
+            insert_rows(context.events, ignore_conflicts=True)
             if call.ended_at is not None:
                 move_before_end(call, call.ended_at)
 
@@ -165,21 +167,30 @@ def touch_agent(call_id: UUID, at: datetime, *, is_alive: bool = False) -> bool:
 
     `is_alive`: this agent reports regularly, so that its silence will mean something.
     """
-    seen_at = Least(Value(at, output_field=DateTimeField()), Now())
-    # By the database's clock, because the agent's may be slow by more than its longest silence.
-    heard_at = Now() if is_alive else Case(When(agent_heard_at__isnull=False, then=Now()))
-    updated = (
-        Call.unscoped.open()
-        .filter(pk=call_id)
-        .update(
-            agent_joined_at=Coalesce("agent_joined_at", Now()),
-            # Late reports must not move the time back.
-            agent_seen_at=Greatest(Coalesce(F("agent_seen_at"), seen_at), seen_at),
-            agent_heard_at=heard_at,
-            heard_at=Now(),
-        )
-    )
-    return bool(updated)
+    update = AGENT_ALIVE if is_alive else AGENT_SEEN
+    return bool(update.run(pk=call_id, at=at))
+
+
+def _build_touch(pk: Any, at: Any, *, is_alive: bool) -> tuple[QuerySet[Call], dict[str, Any]]:
+    seen_at = Least(at, Now())
+    changes = {
+        "agent_joined_at": Coalesce("agent_joined_at", Now()),
+        # Late reports must not move the time back.
+        "agent_seen_at": Greatest(Coalesce(F("agent_seen_at"), seen_at), seen_at),
+        # By the database's clock, because the agent's may be slow by more than its longest silence.
+        "agent_heard_at": Now()
+        if is_alive
+        else Case(When(agent_heard_at__isnull=False, then=Now())),
+        "heard_at": Now(),
+    }
+    return Call.unscoped.open().filter(pk=pk), changes
+
+
+AGENT_ALIVE, AGENT_SEEN = (
+    CompiledUpdate(partial(_build_touch, is_alive=is_alive), pk=UUIDField(), at=DateTimeField())
+    for is_alive in (True, False)
+)
+CALL_OF_REPORT = CompiledQuery(lambda pk: Call.unscoped.filter(pk=pk), pk=UUIDField())
 
 
 def apply_event(event: ReportEvent, context: ReportContext) -> bool:

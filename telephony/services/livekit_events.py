@@ -1,20 +1,18 @@
-"""LiveKit's webhooks: stored once, then applied.
+"""What LiveKit's webhooks mean for a call.
 
-They may be repeated, reordered, late or lost. A webhook alone never ends a call that was not
-answered, because the answer to the dial request carries the SIP status. Where no dispatcher waits
-for that answer any more, `telephony/dialing/reconciliation.py` weighs the stored webhooks and the
-agent's reports. A leg whose attributes prove that it was answered is believed at once.
+They may be repeated, reordered, late or lost. One alone never ends a call that was not answered,
+because the answer to the dial request carries the SIP status. Where no dispatcher waits for that
+answer any more, `telephony/dialing/reconciliation.py` weighs the stored webhooks and the agent's
+reports. A leg whose attributes prove that it was answered is believed at once.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from django.db import DataError, IntegrityError, OperationalError, transaction
-from django.utils import timezone
+from django.db import models
 
 from telephony.clients.livekit.rooms import DEPARTURE_TIMEOUT_SECONDS
 from telephony.domain import call_states, room_deletion, room_names
@@ -23,156 +21,19 @@ from telephony.domain.evidence import proves_answer, read_leg
 from telephony.domain.late_evidence import LEFT_UNNOTICED, correct_end
 from telephony.models import Call, Direction, InboxEvent, Stage
 from telephony.services import inbound, recordings
-from voiceops.core.errors import Invalid
-from voiceops.core.isolation import SetAside
-
-logger = logging.getLogger(__name__)
+from voiceops.db.compiled_query import CompiledQuery
 
 Change: TypeAlias = Callable[[], object]
 Handler: TypeAlias = Callable[[Call, Mapping[str, Any], datetime], Change | None]
 
 PARTICIPANT_LEFT_EVENTS = ("participant_left", "participant_connection_aborted")
 EGRESS_EVENTS = ("egress_started", "egress_ended")
-# Stored as evidence that a callee was in the room; they change nothing by themselves.
-EVIDENCE_EVENTS = ("track_published",)
-STORED_EVENTS = (
-    "participant_joined",
-    "room_finished",
-    *PARTICIPANT_LEFT_EVENTS,
-    *EGRESS_EVENTS,
-    *EVIDENCE_EVENTS,
-)
 # A leg that is replaced by itself: it goes on, in another connection of the same identity.
 REPLACED_LEG_REASONS = ("DUPLICATE_IDENTITY", "MIGRATION")
 ROOM_CLOSED_WHEN_IDLE = "ROOM_END_IDLE_TIMEOUT"
-RECORDER_KIND = "EGRESS"  # its coming and going changes no call
-AGENT_KIND = "AGENT"
-MAX_EVENT_ID_LENGTH = 128
 # LiveKit's times are whole seconds: the time of arrival is better for an event as recent as this.
 CLOCK_RESOLUTION = timedelta(seconds=3)
-# Before the sweep applies an event that a request may still be applying.
-PENDING_EVENT_GRACE = timedelta(seconds=2)
-
-
-def receive_event(body: Mapping[str, Any]) -> None:
-    """Store an event and apply it. Repeated events and those of foreign rooms change nothing.
-
-    Raises Invalid when the body is not an event.
-    """
-    event = _build_event(body)
-    if event is None:
-        return
-    if _is_agents(event):
-        record_agent_presence(event)
-        return
-    if event.event in EVIDENCE_EVENTS:
-        event.applied_at = event.received_at
-        _store(event)
-        return
-    try:
-        _apply_change(event, claim=_insert_applied)
-    except OperationalError:
-        # A row that the event changes is locked for too long: the sweep tries again.
-        event.applied_at = None
-        _store(event)
-
-
-def _build_event(body: Mapping[str, Any]) -> InboxEvent | None:
-    """Return the event to store; None for events that change no call. Raises Invalid."""
-    event_id = body.get("id")
-    name = body.get("event")
-    if not isinstance(event_id, str) or not isinstance(name, str):
-        raise Invalid("Malformed request body")
-    if not 0 < len(event_id) <= MAX_EVENT_ID_LENGTH:
-        raise Invalid("Malformed request body")
-
-    room = room_name(body)
-    participant = body.get("participant")
-    kind = participant.get("kind") if isinstance(participant, Mapping) else None
-    if name not in STORED_EVENTS or not is_own_room(room) or kind == RECORDER_KIND:
-        return None
-    return InboxEvent(
-        event_id=event_id,
-        event=name,
-        room=room,
-        body=_without_secrets(body),
-        received_at=timezone.now(),
-    )
-
-
-def _without_secrets(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the body as it is stored: LiveKit sends the room's TURN password with every event."""
-    room = body.get("room")
-    if not isinstance(room, Mapping) or "turnPassword" not in room:
-        return dict(body)
-    return {**body, "room": {name: value for name, value in room.items() if name != "turnPassword"}}
-
-
-def _is_agents(event: InboxEvent) -> bool:
-    participant = event.body.get("participant")
-    return isinstance(participant, Mapping) and participant.get("kind") == AGENT_KIND
-
-
-def record_agent_presence(event: InboxEvent) -> None:
-    """Record that the agent has left an open call, or has come (back).
-
-    It is no evidence of the callee, so it is not stored. Whoever watches the agents asks LiveKit
-    who is there before anything follows (`telephony/dialing/lost_agents.py`).
-    """
-    calls = Call.unscoped.open().filter(room=event.room)
-    if event.event in PARTICIPANT_LEFT_EVENTS:
-        calls.update(agent_left_at=event.received_at)
-    elif event.event == "participant_joined":
-        calls.filter(agent_left_at__isnull=False).update(agent_left_at=None)
-
-
-inapplicable = SetAside()
-
-
-def apply_pending_events(limit: int = 500) -> int:
-    """Apply stored events that are not applied yet, oldest first; returns how many were."""
-    received_before = timezone.now() - PENDING_EVENT_GRACE
-    pending = InboxEvent.objects.filter(applied_at=None, received_at__lt=received_before)
-    pending = pending.exclude(pk__in=inapplicable.waiting())
-    oldest = pending.order_by("received_at", "pk")[:limit]
-    return sum(bool(inapplicable.run(apply_event, event.pk, event)) for event in oldest)
-
-
-def prune_webhook_events(*, older_than: timedelta) -> int:
-    """Delete applied events that were received longer ago; returns how many."""
-    received_before = timezone.now() - older_than
-    old = InboxEvent.objects.filter(received_at__lt=received_before, applied_at__isnull=False)
-    return old.delete()[0]
-
-
-def apply_event(event: InboxEvent) -> bool:
-    """Apply a stored event once; returns False when it had been applied before."""
-    return _apply_change(event, claim=_claim_pending)
-
-
-def _apply_change(event: InboxEvent, *, claim: Callable[[InboxEvent], bool]) -> bool:
-    """Claim the event and make its change in one transaction; returns whether it was claimed."""
-    try:
-        # Outside the transaction, because an open transaction blocks every other writer on SQLite.
-        change = plan_change(event)
-        # Claim and change commit together: no event is stored as applied without its change.
-        with transaction.atomic():
-            is_claimed = claim(event)
-            if is_claimed and change is not None:
-                change()
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        OverflowError,
-        AttributeError,
-        DataError,
-        IntegrityError,
-    ):
-        logger.exception("The webhook %s cannot be understood", event.event_id)
-        # Claimed all the same, or the sweep would fail on it in every round.
-        return claim(event)
-    return is_claimed
+CALL_OF_ROOM = CompiledQuery(lambda room: Call.unscoped.filter(room=room), room=models.CharField())
 
 
 def room_name(body: Mapping[str, Any]) -> str:
@@ -205,35 +66,17 @@ def event_time(event: InboxEvent) -> datetime:
     return event.received_at if is_recent else created_at
 
 
-def _store(event: InboxEvent) -> None:
-    InboxEvent.objects.bulk_create([event], ignore_conflicts=True)
-
-
-def _insert_applied(event: InboxEvent) -> bool:
-    """Store an event that is being applied; returns False when it had been received before."""
-    event.applied_at = event.received_at
-    try:
-        # A savepoint, because on PostgreSQL a failed insert aborts the outer transaction.
-        with transaction.atomic():
-            event.save(force_insert=True)
-    except IntegrityError:
-        return False
-    return True
-
-
-def _claim_pending(event: InboxEvent) -> bool:
-    """Claim a stored event; returns False when another process has claimed it."""
-    pending = InboxEvent.objects.filter(pk=event.pk, applied_at=None)
-    return bool(pending.update(applied_at=timezone.now()))
-
-
 def plan_change(event: InboxEvent) -> Change | None:
     """Return what the event changes, to be called in a transaction; None when it changes nothing.
 
     Raises what a malformed event raises: KeyError, TypeError, ValueError and the like.
     """
+    return plan_change_of(event, CALL_OF_ROOM.first(room=event.room))
+
+
+def plan_change_of(event: InboxEvent, call: Call | None) -> Change | None:
+    """Do what `plan_change` does, with the call of the event's room, which may not exist."""
     at = event_time(event)
-    call = Call.unscoped.get_or_none(room=event.room)
     if call is None:
         if room_names.number_of(event.room) is None:
             return None

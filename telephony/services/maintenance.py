@@ -11,7 +11,7 @@ from telephony.dialing import polling
 from telephony.dialing.lost_agents import AgentWatch
 from telephony.dialing.room_deleter import delete_due_rooms
 from telephony.domain import room_deletion
-from telephony.services import inbound, livekit_events, numbers, recordings, web_calls
+from telephony.services import inbound, inbox, numbers, recordings, web_calls
 from voiceops.core.orm_thread import OrmThread
 
 Round = Callable[[LiveKit, OrmThread], Awaitable[int]]
@@ -19,7 +19,7 @@ Round = Callable[[LiveKit, OrmThread], Awaitable[int]]
 
 def apply_pending_events() -> int:
     """Apply webhook events that were stored but not applied; returns how many were applied."""
-    return livekit_events.apply_pending_events()
+    return inbox.apply_pending_events()
 
 
 def reconcile_calls() -> int:

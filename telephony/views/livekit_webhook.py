@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from telephony.clients.livekit.webhook_signature import BadSignature, check_signature
-from telephony.services import livekit_events
+from telephony.services import inbox
 from telephony.views.raw_body import MALFORMED, read_raw_body
 from voiceops.api.errors import json_error
 from voiceops.core.errors import Invalid
@@ -42,7 +42,7 @@ def livekit_webhook(request: HttpRequest) -> HttpResponse:
             event = without_nuls(event)
         if not isinstance(event, dict):
             return json_error(400, MALFORMED)
-        livekit_events.receive_event(event)
+        inbox.receive_event(event)
     except (orjson.JSONDecodeError, Invalid):
         return json_error(400, MALFORMED)
     except (OperationalError, InterfaceError):

@@ -24,7 +24,8 @@ KNOWING = re.compile(
     r"|ops/(?!.*views)[\w/]+\.py"
     # Reads a batch again that the view has already found in its workspace.
     r"|batches/views/progress\.py"
-    r"|voiceops/db/compiled_query\.py"  # runs the querysets of files that are named here themselves
+    # Run the querysets of files that are named here themselves.
+    r"|voiceops/db/compiled_(query|writes)\.py"
     r"|voiceops/core/(clock|statement_timeouts|isolation)\.py"
 )
 

@@ -21,6 +21,7 @@ from batches.models import Batch, Recipient
 from telephony.clients.livekit.session import session
 from telephony.models import PhoneNumber
 from tests import make, sandbox_server
+from tests.intake_thread import applying_events
 from tests.sandbox_server import RunningSandbox
 from worker import dispatcher, sweep
 
@@ -108,7 +109,10 @@ def results_of(batch: Batch) -> dict[str, tuple[str, str | None, int]]:
 def box(live_server: LiveServer, settings: Settings) -> Iterator[RunningSandbox]:
     """A sandbox that sends its webhooks to the live server; the fence is scaled to its speed."""
     webhook_url = f"{live_server.url}/livekit/webhook"
-    with sandbox_server.start(speed=SIMULATION_SPEED, webhook_url=webhook_url) as running:
+    with (
+        sandbox_server.start(speed=SIMULATION_SPEED, webhook_url=webhook_url) as running,
+        applying_events(),
+    ):
         settings.LIVEKIT_URL = running.url
         settings.PUBLIC_URL = live_server.url
         settings.SANDBOX_SPEED = SIMULATION_SPEED

@@ -16,7 +16,7 @@ from batches.services import automatic_start, dispositions, imports, opt_outs
 from telephony.clients import recording_storage
 from telephony.domain import timeline
 from telephony.models import Call, InboxEvent, Stage
-from telephony.services import livekit_events, recording_files, transcripts
+from telephony.services import inbox, livekit_events, recording_files, transcripts
 from tests import make
 from tests.batches.importing import lists
 from voiceops.core.ids import uuid7
@@ -42,7 +42,7 @@ def workspaces(db: None) -> list[Workspace]:
 def nothing_set_aside() -> Iterator[None]:
     yield
     # The ids of these rows begin again with every test.
-    livekit_events.inapplicable.forget()
+    inbox.inapplicable.forget()
     events.unreadable.forget()
 
 
@@ -178,12 +178,12 @@ def test_an_event_of_livekit_that_fails_holds_back_no_other(
     poison(
         monkeypatch,
         livekit_events,
-        "_apply_change",
-        lambda event, **_: event.pk == rows[position].pk,
+        "plan_change_of",
+        lambda event, call: event.pk == rows[position].pk,
     )
 
-    livekit_events.apply_pending_events(limit=3)
-    livekit_events.apply_pending_events(limit=1)
+    inbox.apply_pending_events(limit=3)
+    inbox.apply_pending_events(limit=1)
 
     assert InboxEvent.objects.get(applied_at=None).pk == rows[position].pk
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from django.conf import settings
 
 from accounts.services import retention
-from telephony.services.livekit_events import prune_webhook_events
+from telephony.services.inbox import prune_webhook_events
 from telephony.services.recording_files import prune_recordings
 from telephony.services.transcripts import prune_transcripts
 from voiceops.core.clock import database_now

@@ -10,6 +10,7 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from tests import sandbox_server
+from tests.intake_thread import applying_events
 from tests.sandbox_server import RunningSandbox
 
 
@@ -19,9 +20,8 @@ def box(
 ) -> Iterator[RunningSandbox]:
     """A sandbox with agent and telephones, whose webhooks and reports reach a live server."""
     settings.PUBLIC_URL = live_server.url
-    with sandbox_server.start(
-        speed=50, webhook_url=f"{live_server.url}/livekit/webhook"
-    ) as running:
+    webhook_url = f"{live_server.url}/livekit/webhook"
+    with sandbox_server.start(speed=50, webhook_url=webhook_url) as running, applying_events():
         settings.LIVEKIT_URL, settings.DATA_DIR = running.url, running.data_dir
         settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET = running.api_key, running.api_secret
         yield running

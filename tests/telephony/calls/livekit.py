@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import time
+from http import HTTPStatus
 from typing import Any
 
 import jwt
@@ -12,6 +13,7 @@ from django.test import Client
 
 from telephony.domain import report_tokens
 from telephony.models import Call
+from telephony.services.inbox import apply_pending_events
 from voiceops.core.ids import uuid7
 
 
@@ -47,6 +49,14 @@ def token(body: bytes, **claims: Any) -> str:
 
 
 def post(body: Any, **headers: str) -> Any:
+    """Send a webhook as LiveKit does, and let a worker apply it."""
+    response = send(body, **headers)
+    if response.status_code == HTTPStatus.OK:
+        apply_pending_events()
+    return response
+
+
+def send(body: Any, **headers: str) -> Any:
     """Send a webhook as LiveKit does; a given header replaces the valid one."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     return Client().post(

@@ -24,7 +24,7 @@ from telephony.domain.dial_verdicts import DialRefusal
 from telephony.models import Call, Stage
 from telephony.serializers.reports import read_report
 from telephony.services.agent_reports import apply_report
-from telephony.services.livekit_events import apply_pending_events, receive_event
+from telephony.services.inbox import apply_pending_events, receive_event
 from tests import make
 from tests.telephony.calls import livekit
 from tests.telephony.calls.livekit import reported

@@ -11,10 +11,12 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from telephony.dialing.reconciliation import callee_events
+from telephony.domain import call_states, room_names
 from telephony.models import Call, InboxEvent, Outcome, Stage
-from telephony.services.livekit_events import apply_pending_events
+from telephony.services.inbox import apply_pending_events, inapplicable
 from tests import make
 from tests.telephony.calls import livekit
+from voiceops.core.ids import uuid7
 
 
 def talking(of: Workspace, **fields: Any) -> Call:
@@ -242,8 +244,23 @@ def test_unreachable_database_makes_livekit_send_again(db: None) -> None:
     )
 
 
-def test_event_whose_call_is_locked_waits_for_the_sweep(ours: Workspace) -> None:
+def test_event_is_stored_by_the_request_and_applied_by_a_worker(ours: Workspace) -> None:
     call = talking(ours)
+
+    response = livekit.send(livekit.event("room_finished", call))
+    call.refresh_from_db()
+    before = call.stage
+    applied = apply_pending_events()
+
+    call.refresh_from_db()
+    assert (response.status_code, applied) == (200, 1)
+    assert (before, call.stage) == (Stage.IN_PROGRESS, Stage.ENDED)
+
+
+def test_event_of_an_inbound_call_that_is_locked_waits_for_a_worker(ours: Workspace) -> None:
+    room = f"{room_names.room_prefix(uuid7())}_x"
+    call = make.call(ours, stage=Stage.RINGING, direction="inbound", room=room)
+    caller = {"identity": "sip_1", "kind": "SIP"}
 
     def locked(execute: Any, sql: str, *args: Any) -> Any:
         if sql.startswith('UPDATE "telephony_call"'):
@@ -251,13 +268,13 @@ def test_event_whose_call_is_locked_waits_for_the_sweep(ours: Workspace) -> None
         return execute(sql, *args)
 
     with connection.execute_wrapper(locked):
-        response = livekit.post(livekit.event("room_finished", call))
-    InboxEvent.objects.update(received_at=timezone.now() - timedelta(seconds=3))
+        response = livekit.send(livekit.event("participant_joined", call, participant=caller))
+    waiting = InboxEvent.objects.filter(applied_at=None).count()
     applied = apply_pending_events()
 
     call.refresh_from_db()
-    assert (response.status_code, applied) == (200, 1)
-    assert call.stage == Stage.ENDED
+    assert (response.status_code, waiting, applied) == (200, 1, 1)
+    assert call.callee_joined_at is not None
 
 
 def test_sweep_applies_pending_events(ours: Workspace) -> None:
@@ -309,4 +326,73 @@ def test_ignored_event_costs_no_query(db: None, django_assert_num_queries: Any) 
     body = livekit.event("agent_job_started", "vo-01933b5e-0000-7000-8000-000000000000")
 
     with django_assert_num_queries(0):
-        livekit.post(body)
+        livekit.send(body)
+
+
+def test_event_to_be_applied_costs_one_query(
+    ours: Workspace, django_assert_num_queries: Any
+) -> None:
+    call = make.call(ours, stage=Stage.INTENT, intent_at=timezone.now())
+    agent = {"identity": "agent-AJ_1", "kind": "AGENT"}
+    for parts in (
+        {"participant": livekit.callee(call)},
+        {"participant": agent},
+    ):
+        for name in ("participant_joined", "participant_left"):
+            with django_assert_num_queries(1):
+                livekit.send(livekit.event(name, call, **parts))
+
+
+def test_a_chunk_of_events_costs_six_queries_and_two_more_for_each_call_that_moves(
+    ours: Workspace, django_assert_num_queries: Any
+) -> None:
+    for count in (1, 3):
+        for _ in range(count):
+            call = make.call(ours, stage=Stage.INTENT, intent_at=timezone.now())
+            event = livekit.event("participant_joined", call, participant=livekit.callee(call))
+            livekit.send(event)
+            livekit.send(event)
+        with django_assert_num_queries(6 + 2 * count):
+            assert apply_pending_events() == count
+
+
+def test_events_of_one_call_are_applied_in_one_chunk_in_their_order(ours: Workspace) -> None:
+    call = make.call(ours, stage=Stage.INTENT, intent_at=timezone.now())
+    answered = livekit.callee(
+        call, disconnectReason="CLIENT_INITIATED", attributes={"sip.callStatus": "hangup"}
+    )
+    for event in (
+        livekit.event("participant_joined", call, participant=livekit.callee(call)),
+        livekit.event("participant_left", call, participant=answered),
+        livekit.event("room_finished", call),
+    ):
+        livekit.send(event)
+
+    applied = apply_pending_events()
+
+    call.refresh_from_db()
+    assert (applied, call.stage, call.outcome) == (3, Stage.ENDED, Outcome.ANSWERED)
+    assert [kind for kind, _ in timeline(call)] == ["dialing", "answered", "ended"]
+
+
+def test_a_chunk_that_fails_is_applied_event_by_event(
+    ours: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = [talking(ours) for _ in range(3)]
+    for call in calls:
+        livekit.send(livekit.event("room_finished", call))
+    mark_hung_up = call_states.mark_hung_up
+
+    def fail_for_one(call: Call, **fields: Any) -> bool:
+        if call.pk == calls[1].pk:
+            raise ZeroDivisionError
+        return mark_hung_up(call, **fields)
+
+    monkeypatch.setattr(call_states, "mark_hung_up", fail_for_one)
+    applied = apply_pending_events()
+    inapplicable.forget()
+
+    stages = [Call.unscoped.get(pk=call.pk).stage for call in calls]
+    assert applied == 2
+    assert stages == [Stage.ENDED, Stage.IN_PROGRESS, Stage.ENDED]
+    assert InboxEvent.objects.get(applied_at=None).room == calls[1].room
