@@ -125,14 +125,14 @@ INSTALLED_APPS = [
     "ops",
 ]
 MIDDLEWARE = [
-    # A request passes from top to bottom, its response from bottom to top. JsonErrorsMiddleware
-    # therefore sees the errors of everything below it.
+    # A request passes from top to bottom, its response back: each sees the errors of those below.
     "voiceops.api.request_context.RequestContextMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "voiceops.api.compression.CompressionMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "voiceops.api.security_headers.SecureResponseMiddleware",
     "voiceops.api.json_errors.JsonErrorsMiddleware",
+    "telephony.views.machine_requests.MachineRequestsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

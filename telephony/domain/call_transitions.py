@@ -6,7 +6,7 @@ changed means that the call had moved already. The verbs that use them are in `c
 `telephony.dialing`; `transition_table` prints them for the documentation.
 """
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Q, QuerySet, UUIDField
@@ -39,23 +39,22 @@ class CallTransition(Transition[Stage]):
         if beyond := set(stages) - set(self.since):
             raise ValueError(f"{self.verb} does not leave {sorted(beyond)}")
         columns = self.columns(**changes)
-        if given is None:
-            moved = _compile_move(stages, tuple(columns)).run(pk=call.pk, **columns)
-        else:
-            moved = Call.unscoped.filter(given, pk=call.pk, stage__in=stages).update(**columns)
-        if not moved:
+        if not _compile_move(stages, tuple(columns), given).run(pk=call.pk, **columns):
             return False
         for column, value in columns.items():
             setattr(call, column, value)
         return True
 
 
-@cache
-def _compile_move(stages: tuple[Stage, ...], columns: tuple[str, ...]) -> CompiledUpdate:
+# Conditions hold values, so that there may be any number of them.
+@lru_cache(maxsize=256)
+def _compile_move(
+    stages: tuple[Stage, ...], columns: tuple[str, ...], given: Q | None
+) -> CompiledUpdate:
     """Return the statement that writes these columns of a call in one of the stages."""
 
     def build(pk: Any, **values: Any) -> tuple[QuerySet[Call], dict[str, Any]]:
-        return Call.unscoped.filter(pk=pk, stage__in=stages), values
+        return Call.unscoped.filter(given or Q(), pk=pk, stage__in=stages), values
 
     fields = {field.name: field for field in Call._meta.concrete_fields if field.name in columns}
     return CompiledUpdate(build, pk=UUIDField(), **fields)

@@ -4,10 +4,10 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import DateTimeField, Q, QuerySet, UUIDField
 
 from telephony.models import Call, CallEvent
-from voiceops.db.compiled_writes import insert_rows
+from voiceops.db.compiled_writes import CompiledUpdate, insert_rows
 
 logger = logging.getLogger(__name__)
 
@@ -111,9 +111,17 @@ def move_before_end(call: Call, at: datetime) -> None:
     """
     if call.answered_at is not None:
         at = max(at, call.answered_at + TICK)
-    before = Q(type__in=("callee_left", "detected"), at__gte=at)
-    later = before | Q(type="agent_joined", at__gt=at)
-    call.events.filter(later).update(at=at - TICK)
+    MOVE_BEFORE_END.run(call_id=call.pk, at=at, before=at - TICK)
+
+
+def _build_move(call_id: Any, at: Any, before: Any) -> tuple[QuerySet[CallEvent], dict[str, Any]]:
+    later = Q(type__in=("callee_left", "detected"), at__gte=at) | Q(type="agent_joined", at__gt=at)
+    return CallEvent.unscoped.filter(later, call_id=call_id), {"at": before}
+
+
+MOVE_BEFORE_END = CompiledUpdate(
+    _build_move, call_id=UUIDField(), at=DateTimeField(), before=DateTimeField()
+)
 
 
 def raise_alarm(call: Call, *, at: datetime, text: str, source: str) -> None:

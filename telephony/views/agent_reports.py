@@ -11,7 +11,7 @@ from telephony.domain import report_tokens
 from telephony.serializers.reports import InvalidReport, read_report
 from telephony.services.agent_reports import apply_report
 from telephony.services.call_control import CALL_HAS_ENDED
-from telephony.views.raw_body import MALFORMED, read_raw_body
+from telephony.views.raw_body import MALFORMED, RECEIVED, read_raw_body
 from voiceops.api import error_codes
 from voiceops.api.errors import json_error
 from voiceops.api.parsers import parse_json
@@ -41,7 +41,7 @@ def report(request: HttpRequest, pk: str) -> HttpResponse:
 
 def _authorized_call_id(request: HttpRequest, pk: str) -> UUID | None:
     """Return the call's id when the bearer token belongs to the call."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     try:
         call_id = UUID(pk)
     except ValueError:
@@ -63,4 +63,6 @@ def _apply(call_id: UUID, body: bytes) -> HttpResponse:
         return json_error(404, str(error))
     except (OperationalError, InterfaceError):
         return json_error(503, "The database cannot be reached")
-    return JsonResponse({"detail": "Received" if goes_on else CALL_HAS_ENDED})
+    if not goes_on:
+        return JsonResponse({"detail": CALL_HAS_ENDED})
+    return HttpResponse(RECEIVED, content_type="application/json")

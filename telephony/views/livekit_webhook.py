@@ -2,12 +2,12 @@
 
 import orjson
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from telephony.clients.livekit.webhook_signature import BadSignature, check_signature
 from telephony.services import inbox
-from telephony.views.raw_body import MALFORMED, read_raw_body
+from telephony.views.raw_body import MALFORMED, RECEIVED, read_raw_body
 from voiceops.api.errors import json_error
 from voiceops.core.errors import Invalid
 from voiceops.core.nul_characters import without_nuls
@@ -29,7 +29,7 @@ def livekit_webhook(request: HttpRequest) -> HttpResponse:
     try:
         # Over the bytes as they came: the hash of JSON that was parsed and written again would
         # differ.
-        check_signature(body, request.headers.get("Authorization", ""))
+        check_signature(body, request.META.get("HTTP_AUTHORIZATION", ""))
     except BadSignature:
         return json_error(401)
     if request.method != "POST":
@@ -47,4 +47,4 @@ def livekit_webhook(request: HttpRequest) -> HttpResponse:
         return json_error(400, MALFORMED)
     except (OperationalError, InterfaceError):
         return json_error(503, "The database cannot be reached")
-    return JsonResponse({"detail": "Received"})
+    return HttpResponse(RECEIVED, content_type="application/json")

@@ -7,12 +7,13 @@ from django.http.request import UnreadablePostError
 from voiceops.api.errors import json_error
 
 MALFORMED = "Malformed request body"
+RECEIVED = b'{"detail": "Received"}'
 
 
 def read_raw_body(request: HttpRequest, limit: int) -> bytes | HttpResponse:
     """Return the raw body, or the refusal of a body that is too large or incomplete."""
     try:
-        if int(request.headers.get("Content-Length") or 0) > limit:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
             return json_error(413)
         # One byte more than allowed, to detect long bodies without a Content-Length.
         body = request.read(limit + 1)
