@@ -74,3 +74,14 @@ def filled(post: QueryDict, *names: str) -> dict[str, str]:
     """Return those of the named fields that are not empty."""
     values = {name: str(post.get(name, "")).strip() for name in names}
     return {name: value for name, value in values.items() if value}
+
+
+def as_number(text: str | None) -> int | float | str | None:
+    """Return what a number's field holds, None where it is empty; the API refuses other text."""
+    written = (text or "").strip()
+    if not written:
+        return None
+    try:
+        return int(written) if written.lstrip("-").isdecimal() else float(written)
+    except ValueError:
+        return written

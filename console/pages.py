@@ -91,6 +91,7 @@ class Page(View):
             "can_manage": self.principal.role is not None and self.role >= Role.MANAGER,
             "can_admin": self.principal.role is not None and self.role >= Role.ADMIN,
             "sees_numbers": sees_numbers(self.principal),
+            "page_query": query_without_page(self.request),
             "zone": reader_zone(self.request, workspace.timezone if workspace else "UTC"),
         }
 
@@ -166,6 +167,13 @@ def reader_zone(request: HttpRequest, default: str) -> ZoneInfo:
 def sees_numbers(principal: Principal) -> bool:
     """Whether the reader sees phone numbers in full, and may listen to recordings."""
     return principal.role is not None and principal.role >= Role.MANAGER
+
+
+def query_without_page(request: HttpRequest) -> str:
+    """Return the query of a list's filters, to which a page number is added."""
+    query = request.GET.copy()
+    query.pop("page", None)
+    return f"{query.urlencode()}&" if query else ""
 
 
 def remember_workspace(response: HttpResponse, workspace_id: str) -> None:

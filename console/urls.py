@@ -1,6 +1,20 @@
+"""Addresses of the console. Pages may be bookmarked; parts and orders belong to a page."""
+
 from django.urls import URLPattern, URLResolver, path
 
-from console.views import doors, home, new_account
+from console.views import (
+    account,
+    batches,
+    calls,
+    contacts,
+    developers,
+    doors,
+    home,
+    new_account,
+    new_batch,
+    settings,
+    voice,
+)
 
 app_name = "console"
 
@@ -18,4 +32,75 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("console/forgotten-password", doors.ForgottenView.as_view(), name="forgotten-password"),
     path("console/new-password", doors.NewPasswordView.as_view(), name="new-password"),
     path("console/sign-out", doors.SignOutView.as_view(), name="sign-out"),
+    path("console/batches", batches.BatchesView.as_view(), name="batches"),
+    path("console/batches/new", new_batch.NewBatchView.as_view(), name="new-batch"),
+    path("console/batches/new/trial", new_batch.TrialCallView.as_view(), name="trial-call"),
+    path("console/batches/new/<str:step>", new_batch.StepView.as_view(), name="new-batch-step"),
+    path("console/batches/<uuid:pk>", batches.BatchView.as_view(), name="batch"),
+    path("console/batches/<uuid:pk>/people", batches.PeopleView.as_view(), name="batch-people"),
+    path(
+        "console/batches/<uuid:pk>/refused",
+        batches.RefusedRowsView.as_view(),
+        name="batch-refused",
+    ),
+    path(
+        "console/batches/<uuid:pk>/people/<uuid:recipient>/<str:decision>",
+        batches.DecisionView.as_view(),
+        name="decision",
+    ),
+    path("console/batches/<uuid:pk>/append", new_batch.AppendView.as_view(), name="append"),
+    path("console/batches/<uuid:pk>/order/<str:order>", batches.OrderView.as_view(), name="order"),
+    path("console/batches/<uuid:pk>/file/<str:name>", batches.FileView.as_view(), name="file"),
+    path("console/calls", calls.CallsView.as_view(), name="calls"),
+    path("console/calls/file", calls.CallsFileView.as_view(), name="calls-file"),
+    path("console/calls/<uuid:pk>", calls.CallView.as_view(), name="call"),
+    path("console/calls/<uuid:pk>/recording", calls.RecordingView.as_view(), name="recording"),
+    path(
+        "console/calls/<uuid:pk>/order/<str:order>",
+        calls.CallOrderView.as_view(),
+        name="call-order",
+    ),
+    path("console/people", contacts.PeopleSearchView.as_view(), name="people"),
+    path("console/people/<str:number>", contacts.PersonView.as_view(), name="person"),
+    path("console/callbacks", contacts.CallbacksView.as_view(), name="callbacks"),
+    path("console/callbacks/<uuid:pk>", contacts.CallbackView.as_view(), name="callback"),
+    path("console/do-not-call", contacts.DoNotCallView.as_view(), name="do-not-call"),
+    path(
+        "console/do-not-call/import",
+        contacts.DoNotCallImportView.as_view(),
+        name="do-not-call-import",
+    ),
+    path("console/do-not-call/<uuid:pk>/lift", contacts.LiftView.as_view(), name="lift"),
+    path("console/agents", voice.AgentsView.as_view(), name="agents"),
+    path("console/agents/<uuid:pk>", voice.AgentView.as_view(), name="agent"),
+    path(
+        "console/agents/<uuid:pk>/order/<str:order>",
+        voice.AgentOrderView.as_view(),
+        name="agent-order",
+    ),
+    path("console/numbers", voice.NumbersView.as_view(), name="numbers"),
+    path("console/numbers/<uuid:pk>", voice.NumberView.as_view(), name="number"),
+    path(
+        "console/numbers/<uuid:pk>/order/<str:order>",
+        voice.NumberOrderView.as_view(),
+        name="number-order",
+    ),
+    path("console/developers", developers.DevelopersView.as_view(), name="developers"),
+    path("console/developers/keys/<uuid:pk>", developers.KeyView.as_view(), name="key"),
+    path("console/developers/webhooks/<uuid:pk>", developers.WebhookView.as_view(), name="webhook"),
+    path(
+        "console/developers/webhooks/<uuid:pk>/order/<str:order>",
+        developers.WebhookOrderView.as_view(),
+        name="webhook-order",
+    ),
+    path(
+        "console/developers/webhooks/<uuid:pk>/deliveries/<uuid:delivery>",
+        developers.DeliveryView.as_view(),
+        name="delivery",
+    ),
+    path("console/settings", settings.SettingsView.as_view(), name="settings"),
+    path("console/settings/members", settings.MembersView.as_view(), name="members"),
+    path("console/settings/audit", settings.AuditView.as_view(), name="audit"),
+    path("console/account", account.AccountView.as_view(), name="account"),
+    path("console/account/second-factor", account.SecondFactorView.as_view(), name="factor"),
 ]

@@ -1,5 +1,9 @@
 """The field's words for the API's codes, and the tone (a CSS class) that each is drawn in."""
 
+from functools import cache
+from importlib.resources import files
+
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -73,11 +77,10 @@ ROLE_WORDS: Words = {
     "admin": (_("Admin"), "live"),
 }
 SOURCE_WORDS: Words = {
-    "api": (_("Entered"), "none"),
     "manual": (_("Entered"), "none"),
     "import": (_("Imported"), "none"),
-    "agent": (_("Asked on a call"), "none"),
-    "erasure": (_("Data erased"), "none"),
+    "opt_out": (_("Asked on a call"), "none"),
+    "blocked": (_("Blocked by the carrier"), "none"),
 }
 SPEAKER_WORDS: Words = {
     "agent": (_("Agent"), "live"),
@@ -116,3 +119,16 @@ def spelt_out(code: str) -> str:
 def choices_of(kind: str) -> list[tuple[str, str]]:
     """Return codes with their words, for a select."""
     return [(code, str(words)) for code, (words, _tone) in WORDS_BY_KIND[kind].items()]
+
+
+@cache
+def countries() -> list[tuple[str, str]]:
+    """Return codes and names of all countries, for a select."""
+    table = (files("tzdata") / "zoneinfo" / "iso3166.tab").read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in table.splitlines() if not line.startswith("#")]
+    return sorted(((code, name) for code, name in rows), key=lambda row: row[1])
+
+
+def weekdays() -> list[tuple[int, str]]:
+    """Return the API's numbers of the weekdays, with their short names."""
+    return [(day, str(WEEKDAYS_ABBR[day - 1])) for day in range(1, 8)]

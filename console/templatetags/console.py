@@ -48,6 +48,12 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def pairs(values: dict[str, Any] | None) -> list[tuple[str, Any]]:
+    """Names and values; a template's `.items` would be a value of that name, where there is one."""
+    return list((values or {}).items())
+
+
+@register.filter
 def offset(at: str, start: str) -> str:
     """How long after `start` something was: `+0.8 s`."""
     first, second = _instant(start), _instant(at)

@@ -78,6 +78,9 @@
     if (event.detail.target?.querySelector?.("dialog[open]")) event.detail.shouldSwap = false;
   });
 
+  // An order from a dialog closes it, so that the answer can take its place.
+  document.addEventListener("htmx:beforeRequest", (event) => event.target.closest("dialog[open]")?.close());
+
   // The turn that is being spoken.
   function light(player) {
     const turns = [...document.querySelectorAll("[data-seek]")];

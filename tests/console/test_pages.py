@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import Workspace
 from accounts.roles import Role
@@ -107,3 +108,23 @@ def test_key_in_a_header_opens_no_page(ours: Workspace) -> None:
     answer = visitor().get("/", headers={"X-API-Key": key})
 
     assert answer.status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("stored", "sources"),
+    [
+        ({"RECORDINGS_STORAGE": "local"}, "media-src 'self';"),
+        ({"RECORDINGS_STORAGE": "s3"}, "media-src 'self' https://*.amazonaws.com;"),
+        (
+            {"RECORDINGS_STORAGE": "s3", "S3_PUBLIC_ENDPOINT_URL": "https://files.example"},
+            "media-src 'self' https://files.example;",
+        ),
+    ],
+)
+def test_player_may_load_recordings_from_where_they_lie(
+    stored: dict[str, str], sources: str, settings: Settings, db: None
+) -> None:
+    for name, value in stored.items():
+        setattr(settings, name, value)
+
+    assert sources in visitor().get("/console/sign-in")["Content-Security-Policy"]

@@ -14,8 +14,9 @@ DATA_POLICY = f"{NO_FRAMING}; default-src 'none'"
 # attributes.
 PAGE_POLICY = (
     f"{NO_FRAMING}; form-action 'self'; default-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; worker-src 'self' blob:; script-src 'self'"
+    "img-src 'self' data: blob:; worker-src 'self' blob:; media-src {media}; script-src 'self'"
 )
+AMAZON = "https://*.amazonaws.com"
 # Alpine, on which the admin's theme is built, evaluates the code in its attributes.
 ADMIN_POLICY = f"{PAGE_POLICY} 'unsafe-eval'"
 
@@ -45,4 +46,12 @@ class SecureResponseMiddleware(SecurityMiddleware):
 def _content_policy(request: HttpRequest, response: HttpResponse) -> str:
     if not response.get("Content-Type", "").startswith("text/html"):
         return DATA_POLICY
-    return ADMIN_POLICY if request.path_info.startswith("/admin") else PAGE_POLICY
+    policy = ADMIN_POLICY if request.path_info.startswith("/admin") else PAGE_POLICY
+    return policy.replace("{media}", _media_sources())
+
+
+def _media_sources() -> str:
+    """Where a player may load recordings from: this server, or the storage that links lead to."""
+    if settings.RECORDINGS_STORAGE != "s3":
+        return "'self'"
+    return f"'self' {settings.S3_PUBLIC_ENDPOINT_URL or settings.S3_ENDPOINT_URL or AMAZON}"

@@ -1,0 +1,192 @@
+"""Batches: the list, one batch with its orders, its people, and its files."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from accounts.roles import Role
+from console import charts
+from console.api import Refused
+from console.forms import refusal_text
+from console.pages import Page
+from console.words import choices_of
+
+ORDERS = ("start", "pause", "resume", "stop")
+FILES = ("results.csv", "results.xlsx", "rejected.csv")
+# The one order that a batch in this state waits for, at the same place whatever it is.
+PRIMARY_ORDERS = {
+    "ready": "start",
+    "scheduled": "start",
+    "running": "pause",
+    "paused": "resume",
+}
+FINAL = ("completed", "stopped", "failed")
+STOPPABLE = tuple(PRIMARY_ORDERS)
+
+
+class BatchesView(Page):
+    template = "batches/list"
+    section = "batches"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        query = {name: request.GET.get(name, "") for name in ("search", "status", "page")}
+        page = self.api.get("/batches", **query)
+        for batch in page["items"]:
+            batch["bar"] = charts.batch_bar(batch["counts"])
+        return self.show(page=page, filters=query, statuses=choices_of("batch"))
+
+
+class BatchView(Page):
+    template = "batches/detail"
+    section = "batches"
+
+    def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        if "part" in request.GET:
+            return self.show("batches/panel", **self.panel(pk))
+        batch = self.api.get(f"/batches/{pk}")
+        return self.show(
+            **self.panel(pk, batch),
+            agent=self._find(f"/agents/{batch['agent_id']}"),
+            number=self._find(f"/phone-numbers/{batch['phone_number_id']}"),
+            tab="progress",
+        )
+
+    def panel(self, pk: UUID, batch: Any = None) -> dict[str, Any]:
+        """Return what the part that refreshes itself shows."""
+        batch = batch or self.api.get(f"/batches/{pk}")
+        progress = self.api.get(f"/batches/{pk}/progress")
+        batch.update(status=progress["status"], counts=progress["counts"])
+        counts = progress["counts"]
+        live = counts["dialing"] + counts["in_call"]
+        return {
+            "batch": batch,
+            "progress": progress,
+            "bar": charts.batch_bar(counts),
+            "outcomes": charts.outcome_bars(progress["outcomes"]),
+            "funnel": funnel_of(counts, progress["outcomes"]),
+            "reasons": self.api.get(f"/batches/{pk}/reasons")["items"],
+            "primary": PRIMARY_ORDERS.get(batch["status"], ""),
+            "can_stop": batch["status"] in STOPPABLE,
+            "waiting": counts["pending"] + counts["retrying"],
+            "live": live,
+            # A stopped batch goes on until its last calls are over.
+            "seconds": 10 if batch["status"] in FINAL and not live else 2,
+        }
+
+    def _find(self, path: str) -> Any:
+        """Return a row that may be gone by now."""
+        try:
+            return self.api.get(path)
+        except Refused as refusal:
+            if refusal.status != 404:
+                raise
+            return None
+
+
+class OrderView(BatchView):
+    """Carries out one order, and answers with what the batch is then."""
+
+    required_role = Role.MANAGER
+
+    def get(self, request: HttpRequest, pk: UUID, order: str = "") -> HttpResponse:
+        return redirect("console:batch", pk=pk)
+
+    def post(self, request: HttpRequest, pk: UUID, order: str) -> HttpResponse:
+        if order not in ORDERS:
+            return self.error(404)
+        body = None
+        if order == "stop":
+            body = {"hang_up_active": request.POST.get("hang_up_active") == "1"}
+        problem = ""
+        try:
+            self.api.post(f"/batches/{pk}/{order}", body)
+        except Refused as refusal:
+            problem = refusal_text(refusal)
+        if "HX-Request" not in request.headers:
+            return redirect("console:batch", pk=pk)
+        return self.show("batches/panel", **self.panel(pk), problem=problem)
+
+
+class FileView(Page):
+    section = "batches"
+    required_role = Role.MANAGER  # numbers are in full
+
+    def get(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponseBase:
+        if name not in FILES:
+            return self.error(404)
+        batch = self.api.get(f"/batches/{pk}")
+        response = self.api.open(f"/batches/{pk}/{name}")
+        today = timezone.now().strftime("%Y-%m-%d")
+        title = slugify(batch["name"]) or "batch"
+        # The reader's downloads tell one batch from another.
+        response["Content-Disposition"] = f'attachment; filename="{title}-{today}-{name}"'
+        return response
+
+
+class PeopleView(Page):
+    template = "batches/people"
+    section = "batches"
+
+    def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        query = {name: request.GET.get(name, "") for name in ("status", "outcome", "page")}
+        batch = self.api.get(f"/batches/{pk}")
+        return self.show(
+            batch=batch,
+            page=self.api.get(f"/batches/{pk}/recipients", **query),
+            filters=query,
+            statuses=choices_of("recipient"),
+            outcome_choices=choices_of("outcome"),
+            tab="people",
+        )
+
+
+class RefusedRowsView(Page):
+    template = "batches/refused"
+    section = "batches"
+
+    def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        page = request.GET.get("page", "")
+        return self.show(
+            batch=self.api.get(f"/batches/{pk}"),
+            page=self.api.get(f"/batches/{pk}/rejected", page=page),
+            tab="refused",
+        )
+
+
+class DecisionView(Page):
+    """Releases a person in review to be called again, or closes the case."""
+
+    required_role = Role.MANAGER
+    section = "batches"
+
+    def post(self, request: HttpRequest, pk: UUID, recipient: UUID, decision: str) -> HttpResponse:
+        if decision not in ("release", "close"):
+            return self.error(404)
+        reason = request.POST.get("reason", "").strip()
+        try:
+            self.api.post(f"/batches/{pk}/recipients/{recipient}/{decision}", {"reason": reason})
+        except Refused as refusal:
+            return self.refuse(refusal, "batch-people", pk=pk)
+        done = _("Will be called again.") if decision == "release" else _("The case is closed.")
+        return self.done(done, "batch-people", pk=pk)
+
+
+def funnel_of(counts: dict[str, int], outcomes: dict[str, int]) -> list[charts.Part]:
+    """Return how many of the list's rows came how far."""
+    rows = counts["total"] + counts["rejected"]
+    steps = (
+        (_("Rows of the list"), rows),
+        (_("Usable"), counts["total"]),
+        (_("May be called"), counts["total"] - counts["skipped"]),
+        (_("With a result"), counts["completed"] + counts["failed"]),
+        (_("Answered"), outcomes.get("answered", 0)),
+    )
+    return [
+        charts.Part(label, "reached", count, 0.0, round(100 * count / (rows or 1), 3))
+        for label, count in steps
+    ]

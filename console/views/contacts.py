@@ -1,0 +1,166 @@
+"""People by their number, callbacks, and the do-not-call list."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from accounts.roles import Role
+from console.api import Refused
+from console.forms import Form, filled
+from console.pages import Page
+from console.views.new_batch import ListPage, list_of
+from console.views.rows import RowsPage, find
+from console.words import choices_of, countries
+from voiceops.core.errors import Invalid
+from voiceops.core.phone_numbers import to_e164
+
+MIN_SEARCHED_DIGITS = 4
+MAX_ROWS = 100
+
+
+class PeopleSearchView(Page):
+    """Finds a person by a number in any spelling, its last digits, or what was spoken."""
+
+    template = "contacts/search"
+    section = "people"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        text = request.GET.get("q", "").strip()
+        if not text:
+            return self.show(query="", calls=None)
+        try:
+            return redirect("console:person", number=to_e164(text))
+        except Invalid:
+            pass  # not a whole number with its country
+        digits = "".join(character for character in text if character.isdecimal())
+        is_number = len(digits) >= MIN_SEARCHED_DIGITS and not any(map(str.isalpha, text))
+        found = self.api.get("/calls", search=digits if is_number else text, page_size=MAX_ROWS)
+        return self.show(query=text, calls=found, numbers=numbers_of(found["items"]))
+
+
+class PersonView(Page):
+    template = "contacts/person"
+    section = "people"
+    required_role = Role.MANAGER  # the address names the number
+
+    def get(self, request: HttpRequest, number: str) -> HttpResponse:
+        return self._show(number, Form())
+
+    def post(self, request: HttpRequest, number: str) -> HttpResponse:
+        body = {"phone_number": number, **filled(request.POST, "reason")}
+        try:
+            self.api.post("/suppressions", body)
+        except Refused as refusal:
+            return self._show(number, Form.refused(request.POST.dict(), refusal), status=422)
+        return self.done(_("This number will not be called."), "person", number=number)
+
+    def _show(self, number: str, form: Form, status: int = 200) -> HttpResponse:
+        calls = [
+            *self.api.get("/calls", to=number, page_size=MAX_ROWS)["items"],
+            *self.api.get("/calls", **{"from": number}, page_size=MAX_ROWS)["items"],
+        ]
+        calls.sort(key=lambda call: call["created_at"], reverse=True)
+        suppressed = self.api.get("/suppressions", search=number.lstrip("+"), active="true")
+        batch_ids = dict.fromkeys(call["batch_id"] for call in calls if call["batch_id"])
+        batches = (find(self.api, f"/batches/{batch_id}") for batch_id in list(batch_ids)[:5])
+        return self.show(
+            status=status,
+            person=number,
+            calls=calls,
+            variables=next((call["variables"] for call in calls if call["variables"]), {}),
+            suppressed=[row for row in suppressed["items"] if row["phone_number"] == number],
+            batches=[batch for batch in batches if batch],
+            form=form,
+        )
+
+
+class CallbacksView(RowsPage):
+    template = "contacts/callbacks"
+    section = "callbacks"
+    path = "/callbacks"
+    filters = ("status",)
+
+    def besides(self, page: Any) -> dict[str, Any]:
+        return {"statuses": choices_of("callback")}
+
+
+class CallbackView(Page):
+    """Moves a callback to another time, or cancels it."""
+
+    required_role = Role.MANAGER
+    section = "callbacks"
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        try:
+            if "cancel" in request.POST:
+                self.api.delete(f"/callbacks/{pk}")
+                return self.done(_("The callback is cancelled."), "callbacks")
+            self.api.patch(f"/callbacks/{pk}", {"at": request.POST.get("at", "")})
+        except Refused as refusal:
+            return self.refuse(refusal, "callbacks")
+        return self.done(_("The callback is moved."), "callbacks")
+
+
+class DoNotCallView(RowsPage):
+    template = "contacts/do_not_call"
+    section = "do-not-call"
+    path = "/suppressions"
+    filters = ("search", "source")
+
+    def besides(self, page: Any) -> dict[str, Any]:
+        return {
+            "sources": choices_of("source"),
+            "countries": [("", _("Numbers are written with their country")), *countries()],
+        }
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if not self.context()["can_manage"]:
+            return self.error(403)
+        try:
+            self.api.post("/suppressions", filled(request.POST, "phone_number", "reason"))
+        except Refused as refusal:
+            return self.rows(Form.refused(request.POST.dict(), refusal), status=422)
+        return self.done(_("This number will not be called."), "do-not-call")
+
+
+class LiftView(Page):
+    """Takes a number off the do-not-call list."""
+
+    required_role = Role.MANAGER
+    section = "do-not-call"
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        try:
+            self.api.delete(f"/suppressions/{pk}")
+        except Refused as refusal:
+            return self.refuse(refusal, "do-not-call")
+        return self.done(_("This number may be called again."), "do-not-call")
+
+
+class DoNotCallImportView(ListPage):
+    section = "do-not-call"
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        fields = filled(request.POST, "default_country", "reason")
+        try:
+            result = self.api.send_list("/suppressions/import", fields, list_of(request))
+        except Refused as refusal:
+            return self.refuse(refusal, "do-not-call")
+        if "added" not in result:
+            return self.done(_("The list is being read."), "do-not-call")
+        text = _("%(added)s numbers added, %(already)s were there, %(refused)s rows refused.")
+        amounts = {name: f"{result[name]:,}" for name in ("added", "already")}
+        refused = f"{result['rejected_count']:,}"
+        return self.done(text % {**amounts, "refused": refused}, "do-not-call")
+
+
+def numbers_of(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the other side of each call, once, with its latest call."""
+    found: dict[str, dict[str, Any]] = {}
+    for call in calls:
+        other = call["from"] if call["direction"] == "inbound" else call["to"]
+        found.setdefault(other, {"number": other, "call": call})
+    return list(found.values())

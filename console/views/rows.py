@@ -1,0 +1,41 @@
+"""A page with a list of rows, as most are."""
+
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, HttpResponse
+
+from console.api import Api, Refused
+from console.forms import Form
+from console.pages import Page
+
+
+class RowsPage(Page):
+    """Lists what the API has at `path`, with its filters, and may add a row."""
+
+    path: ClassVar[str] = ""
+    filters: ClassVar[tuple[str, ...]] = ()
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.rows(Form())
+
+    def rows(self, form: Form, *, status: int = 200, **context: Any) -> HttpResponse:
+        """Return the page; `form` is that of a new row."""
+        names = (*self.filters, "page")
+        query = {name: self.request.GET.get(name, "") for name in names}
+        page = self.api.get(self.path, **query)
+        values = {**self.besides(page), **context}
+        return self.show(status=status, page=page, query=query, form=form, **values)
+
+    def besides(self, page: Any) -> dict[str, Any]:
+        """Return what the page shows besides its rows."""
+        return {}
+
+
+def find(api: Api, path: str) -> Any:
+    """Return the body of a GET, or None for what does not exist or is gone."""
+    try:
+        return api.get(path)
+    except Refused as refusal:
+        if refusal.status != 404:
+            raise
+        return None

@@ -1,0 +1,187 @@
+"""Agents and phone numbers."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from accounts.roles import Role
+from console.api import Refused
+from console.forms import Form, as_number, filled
+from console.pages import Page
+from console.views.rows import RowsPage
+
+VERSIONS_SHOWN = 20
+# Of an agent's configuration, what the difference at publishing names.
+COMPARED = (
+    "system_prompt",
+    "first_message",
+    "language",
+    "llm",
+    "stt",
+    "tts",
+    "tools",
+    "variables",
+    "voicemail",
+    "analysis",
+    "dispositions",
+    "recording_enabled",
+)
+
+
+class AgentsView(RowsPage):
+    template = "voice/agents"
+    section = "agents"
+    path = "/agents"
+    filters = ("search",)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if not self.context()["can_manage"]:
+            return self.error(403)
+        body = {"system_prompt": "", **filled(request.POST, "name", "system_prompt")}
+        try:
+            agent = self.api.post("/agents", body)
+        except Refused as refusal:
+            return self.rows(Form.refused(request.POST.dict(), refusal), status=422)
+        return redirect("console:agent", pk=agent["id"])
+
+
+class AgentView(Page):
+    template = "voice/agent"
+    section = "agents"
+
+    def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        return self._show(pk, Form())
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        if not self.context()["can_manage"]:
+            return self.error(403)
+        names = ("name", "first_message", "system_prompt", "language")
+        body = {name: request.POST[name] for name in names if name in request.POST}
+        try:
+            self.api.patch(f"/agents/{pk}", body)
+        except Refused as refusal:
+            return self._show(pk, Form.refused(request.POST.dict(), refusal), status=422)
+        return self.done(
+            _("The draft is saved. It talks on calls once it is published."), "agent", pk=pk
+        )
+
+    def _show(self, pk: UUID, form: Form, status: int = 200) -> HttpResponse:
+        agent = self.api.get(f"/agents/{pk}")
+        versions = self.api.get(f"/agents/{pk}/versions", page_size=VERSIONS_SHOWN)["items"]
+        published = versions[0] if versions else None
+        return self.show(
+            status=status,
+            agent=agent,
+            versions=versions,
+            published=published,
+            changes=changes_of(agent, published),
+            form=form if form.values else Form(agent),
+        )
+
+
+class AgentOrderView(Page):
+    """Publishes the draft, or puts an earlier version in its place."""
+
+    required_role = Role.MANAGER
+    section = "agents"
+
+    def post(self, request: HttpRequest, pk: UUID, order: str) -> HttpResponse:
+        version = request.POST.get("version", "")
+        bodies: dict[str, Any] = {
+            "publish": None,
+            "rollback": {"version": int(version) if version.isdecimal() else None},
+        }
+        if order not in bodies:
+            return self.error(404)
+        try:
+            agent = self.api.post(f"/agents/{pk}/{order}", bodies[order])
+        except Refused as refusal:
+            return self.refuse(refusal, "agent", pk=pk)
+        text = _("Version %(number)s is published: the next calls use it.")
+        return self.done(text % {"number": agent["published_version"]}, "agent", pk=pk)
+
+
+class NumbersView(RowsPage):
+    template = "voice/numbers"
+    section = "numbers"
+    path = "/phone-numbers"
+
+    def besides(self, page: Any) -> dict[str, Any]:
+        agents = self.api.get("/agents", page_size=200)["items"]
+        names = {agent["id"]: agent["name"] for agent in agents}
+        for number in page["items"]:
+            number["inbound_agent"] = names.get(number["inbound_agent_id"])
+        return {"agents": [("", _("Nobody answers")), *names.items()]}
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if not self.context()["can_admin"]:
+            return self.error(403)
+        values = filled(request.POST, "phone_number", "label", "inbound_agent_id")
+        sip = filled(request.POST, "address", "auth_username", "auth_password", "transport")
+        body = {**values, "provider": "sip", "sip": sip}
+        try:
+            self.api.post("/phone-numbers", body)
+        except Refused as refusal:
+            return self.rows(Form.refused(request.POST.dict(), refusal), status=422)
+        return self.done(_("The number is registered."), "numbers")
+
+
+class NumberView(Page):
+    template = "voice/number"
+    section = "numbers"
+
+    def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        number = self.api.get(f"/phone-numbers/{pk}")
+        agents = self.api.get("/agents", page_size=200)["items"]
+        choices = [("", _("Nobody answers")), *((agent["id"], agent["name"]) for agent in agents)]
+        return self.show(number_row=number, agents=choices, form=Form(number))
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        if not self.context()["can_admin"]:
+            return self.error(403)
+        limits = filled(request.POST, "calls_per_second", "max_concurrent_calls")
+        body: dict[str, Any] = {name: as_number(text) for name, text in limits.items()}
+        body["label"] = request.POST.get("label", "")
+        body["inbound_agent_id"] = request.POST.get("inbound_agent_id") or None
+        try:
+            self.api.patch(f"/phone-numbers/{pk}", body)
+        except Refused as refusal:
+            return self.refuse(refusal, "number", pk=pk)
+        return self.done(_("Saved."), "number", pk=pk)
+
+
+class NumberOrderView(Page):
+    """Places a test call from the number, compares it with LiveKit, or repairs it."""
+
+    required_role = Role.ADMIN
+    section = "numbers"
+
+    def post(self, request: HttpRequest, pk: UUID, order: str) -> HttpResponse:
+        try:
+            if order == "test":
+                call = self.api.post(f"/phone-numbers/{pk}/test", filled(request.POST, "to"))
+                return redirect("console:call", pk=call["id"])
+            if order == "check":
+                found = self.api.get(f"/phone-numbers/{pk}/drift")["drift"]
+                text = " ".join(found) or _("The number is at LiveKit as it should be.")
+                return self.done(text, "number", pk=pk)
+            if order == "repair":
+                self.api.post(f"/phone-numbers/{pk}/repair")
+                return self.done(_("The number is repaired."), "number", pk=pk)
+        except Refused as refusal:
+            return self.refuse(refusal, "number", pk=pk)
+        return self.error(404)
+
+
+def changes_of(agent: dict[str, Any], published: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """Return in what the draft differs from the published version, by field."""
+    if published is None:
+        return []
+    return [
+        {"name": name, "before": published.get(name), "after": agent.get(name)}
+        for name in COMPARED
+        if published.get(name) != agent.get(name)
+    ]

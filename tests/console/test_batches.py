@@ -1,0 +1,290 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import Workspace
+from accounts.roles import Role
+from batches.models import Batch, Recipient, Suppression
+from telephony.models import Call
+from tests import make
+from tests.console.browsers import reader, text_of
+
+PART = {"HX-Request": "true"}
+LISTS = Path(__file__).parents[1] / "fixtures" / "lists"
+
+
+def form_of(ours: Workspace, **fields: Any) -> dict[str, Any]:
+    """What the first step sends."""
+    return {
+        "agent_id": str(make.agent(ours).pk),
+        "phone_number_id": str(make.phone_number(ours).pk),
+        **fields,
+    }
+
+
+def upload(name: str) -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, (LISTS / name).read_bytes())
+
+
+def test_preview_says_what_a_file_comes_to(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.MANAGER))
+    form = form_of(ours, file=upload("appointments.csv"), default_country="US")
+    expected = json.loads((LISTS / "expected.json").read_text())["appointments.csv"]
+
+    step = browser.post("/console/batches/new/columns", form, headers=PART)
+
+    assert step.status_code == 200
+    assert f'data-count="rows">{expected["rows"]}<' in step.content.decode()
+    assert "What the columns mean" in text_of(step)
+
+
+def test_pasted_rows_are_a_list_too_and_columns_may_be_chosen(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.MANAGER))
+    form = form_of(ours, pasted="Telefon;Vorname\n+12025550101;Ada\n+12025550102;Grace\n")
+    chosen = {
+        "column-0": "Telefon",
+        "meaning-0": "phone_number",
+        "column-1": "Vorname",
+        "meaning-1": "first_name",
+    }
+
+    when = browser.post("/console/batches/new/when", {**form, **chosen}, headers=PART)
+    made = browser.post(
+        "/console/batches/new",
+        {**form, **chosen, "name": "Two", "start": "manual", "max_attempts": "3"},
+        headers=PART,
+    )
+    batch = Batch.unscoped.get()
+
+    assert "2 people at once" in text_of(when)
+    assert made["HX-Redirect"] == f"/console/batches/{batch.pk}"
+    assert batch.column_mapping == {"Telefon": "phone_number", "Vorname": "first_name"}
+    assert (batch.start, batch.retry["max_attempts"]) == ("manual", 3)
+
+
+def test_own_calling_window_is_the_batchs(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.MANAGER))
+    hours = {"window_start": "09:00", "window_end": "12:30"}
+    form = form_of(ours, pasted="phone\n+12025550101\n", name="Mornings", **hours)
+
+    browser.post(
+        "/console/batches/new", {**form, "own_window": "1", "days": ["1", "3"]}, headers=PART
+    )
+
+    assert Batch.unscoped.get().calling_window == {
+        "timezone": "recipient",
+        "spans": [{"days": [1, 3], "start": "09:00", "end": "12:30"}],
+    }
+
+
+def test_what_is_wrong_with_a_list_is_said_and_nothing_is_stored(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.MANAGER))
+
+    refused = browser.post(
+        "/console/batches/new/columns", form_of(ours, file=upload("empty.csv")), headers=PART
+    )
+    missing = browser.post("/console/batches/new", form_of(ours), headers=PART)
+
+    assert (refused.status_code, missing.status_code) == (422, 422)
+    assert "empty" in text_of(refused)
+    assert "File : Please fill this in." in text_of(missing)
+    assert not Batch.unscoped.exists()
+
+
+def test_list_from_another_site_is_refused_before_it_is_read(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.MANAGER))
+
+    answer = browser.post(
+        "/console/batches/new",
+        form_of(ours, pasted="phone\n+12025550101\n", name="Evil"),
+        headers={"Origin": "https://evil.example", **PART},
+    )
+
+    assert answer.status_code == 403
+    assert not Batch.unscoped.exists()
+
+
+def test_other_forms_need_the_token_of_the_page(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    browser = reader(make.member(ours, Role.MANAGER))
+    browser.handler.enforce_csrf_checks = True
+
+    answer = browser.post(f"/console/batches/{batch.pk}/order/start")
+
+    assert answer.status_code == 403
+    assert Batch.unscoped.get().status == Batch.Status.READY
+
+
+def test_one_number_is_called_first(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.MANAGER))
+    form = form_of(ours, trial_to="+1 202 555 0186", first_variables='{"first_name": "Ada"}')
+
+    called = browser.post("/console/batches/new/trial", form, headers=PART)
+    refused = browser.post("/console/batches/new/trial", {**form, "trial_to": "911"}, headers=PART)
+    call = Call.unscoped.get()
+
+    assert "+12025550186 is being called." in text_of(called)
+    assert call.variables == {"first_name": "Ada"}
+    assert "notice bad" in refused.content.decode()
+
+
+def test_orders_take_effect_and_answer_with_the_new_state(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    make.recipient(batch)
+    browser = reader(make.member(ours, Role.MANAGER))
+    url = f"/console/batches/{batch.pk}/order/"
+
+    answers = [
+        browser.post(url + order, headers=PART) for order in ("start", "pause", "resume", "stop")
+    ]
+    again = browser.post(url + "resume", headers=PART)
+
+    texts = [text_of(answer) for answer in answers]
+    assert [text.split()[0] for text in texts] == ["Pause", "Resume", "Pause", "Stopped"]
+    assert "1 person will not be called any more." in texts[0]
+    assert "Cancelled" not in texts[3]
+    assert "notice bad" in again.content.decode()
+
+
+def test_stopping_may_hang_up(ours: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = make.batch(ours, status=Batch.Status.RUNNING)
+    make.recipient(batch, status="in_call", due_at=None)
+    browser = reader(make.member(ours, Role.MANAGER))
+    asked: list[bool] = []
+    monkeypatch.setattr(
+        "batches.views.batches.services.stop_batch",
+        lambda **order: asked.append(order["hang_up_active"]),
+    )
+
+    page = browser.get(f"/console/batches/{batch.pk}")
+    for body in ({}, {"hang_up_active": "1"}):
+        browser.post(f"/console/batches/{batch.pk}/order/stop", body, headers=PART)
+
+    assert "Hang up the 1 calls that are on the phone now." in text_of(page)
+    assert asked == [False, True]
+
+
+def test_bar_has_no_colour_of_success_for_what_did_not_happen(ours: Workspace) -> None:
+    batch = make.batch(ours, status=Batch.Status.STOPPED)
+    for status in ("cancelled", "skipped", "failed", "review"):
+        make.recipient(batch, status=status, due_at=None)
+
+    page = reader(make.member(ours)).get(f"/console/batches/{batch.pk}").content.decode()
+    bar = page[page.index('<div class="bar"') :].partition("</div>")[0]
+
+    assert "tone-reached" not in bar
+    assert {"tone-none", "tone-unreached", "tone-review"} <= set(bar.replace('"', " ").split())
+
+
+def test_reasons_are_sentences_with_a_next_step(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    make.recipient(batch)
+    make.rejected_row(batch)
+
+    text = text_of(reader(make.member(ours)).get(f"/console/batches/{batch.pk}"))
+
+    assert "The batch has not been started. Start the batch." in text
+
+
+def test_members_see_numbers_masked_and_no_orders(ours: Workspace) -> None:
+    batch = make.batch(ours, status=Batch.Status.RUNNING)
+    make.recipient(batch, phone_number="+12025550186")
+    texts = [
+        text_of(reader(make.member(ours, role)).get(f"/console/batches/{batch.pk}{part}"))
+        for role in (Role.MEMBER, Role.MANAGER)
+        for part in ("", "/people")
+    ]
+
+    assert "Pause" not in texts[0]
+    assert "+12025550186" not in texts[1]
+    assert "+1202•••••86" in texts[1]
+    assert "Pause" in texts[2]
+    assert "+12025550186" in texts[3]
+
+
+def test_case_in_review_is_decided_on_the_page(ours: Workspace) -> None:
+    batch = make.batch(ours, status=Batch.Status.RUNNING)
+    person = make.recipient(batch, status="review", due_at=None, reason="in_doubt")
+    browser = reader(make.member(ours, Role.MANAGER))
+    url = f"/console/batches/{batch.pk}/people"
+
+    page = browser.get(url + "?status=review")
+    browser.post(f"{url}/{person.pk}/release", {"reason": "asked the carrier"})
+
+    assert "Decide" in text_of(page)
+    assert Recipient.unscoped.get().status == "pending"
+    assert "Will be called again." in text_of(browser.get(url))
+
+
+def test_results_are_named_after_batch_and_day(ours: Workspace) -> None:
+    batch = make.batch(ours, name="March reminders", status=Batch.Status.COMPLETED)
+    make.recipient(batch, status="completed", outcome="answered", due_at=None)
+
+    answer = reader(make.member(ours, Role.MANAGER)).get(
+        f"/console/batches/{batch.pk}/file/results.csv"
+    )
+
+    assert answer["Content-Disposition"].startswith('attachment; filename="march-reminders-20')
+    assert b"answered" in b"".join(answer)
+
+
+def test_corrected_rows_are_appended(ours: Workspace) -> None:
+    batch = make.batch(ours)
+    make.rejected_row(batch)
+    browser = reader(make.member(ours, Role.MANAGER))
+    file = SimpleUploadedFile("rejected.csv", b"phone,first_name\n+12025550101,Ada\n")
+
+    answer = browser.post(f"/console/batches/{batch.pk}/append", {"file": file})
+
+    assert answer["Location"] == f"/console/batches/{batch.pk}"
+    assert "The rows are being read." in text_of(browser.get(answer["Location"]))
+
+
+def test_first_page_leads_to_the_first_batch(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.MANAGER))
+
+    empty = text_of(browser.get("/"))
+    make.batch(ours, status=Batch.Status.PAUSED, error="The carrier refuses every call.")
+    later = text_of(browser.get("/"))
+
+    assert "Your first batch" in empty
+    assert "The carrier refuses every call." in later
+    assert "Your first batch" not in later
+
+
+PAGES = {
+    "/": 21,
+    "/console/batches": 5,
+    "/console/calls": 4,
+    "/console/callbacks": 4,
+    "/console/do-not-call": 4,
+    "/console/agents": 4,
+    "/console/numbers": 8,
+    "/console/developers": 7,
+    "/console/settings/members": 8,
+}
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_costs_the_same_for_one_row_and_for_three(
+    page: str, rows: int, ours: Workspace, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(rows):
+        make.recipient(make.batch(ours, status=Batch.Status.RUNNING))
+        make.call(ours, dialed_at=None)
+        make.callback(ours)
+        make.suppression(ours)
+        make.webhook(ours)
+        make.api_key(ours)
+    browser = reader(make.member(ours, Role.ADMIN))
+
+    with django_assert_num_queries(PAGES[page]):
+        answer = browser.get(page)
+
+    assert answer.status_code == 200
+    assert Suppression.unscoped.count() == rows

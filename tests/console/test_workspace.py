@@ -1,0 +1,177 @@
+"""Agents, numbers, developers and settings."""
+
+from django.utils import timezone
+
+from accounts.auth import second_factor
+from accounts.models import ApiKey, Invitation, Membership, Workspace
+from accounts.roles import Role
+from agents.models import Agent
+from telephony.models import PhoneNumber
+from tests import make
+from tests.console.browsers import reader, text_of
+from webhooks.models import WebhookDelivery, WebhookEndpoint
+
+
+def test_agent_is_drafted_changed_and_published(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.MANAGER))
+
+    made = browser.post("/console/agents", {"name": "Reception", "system_prompt": "Be kind."})
+    browser.post(made["Location"], {"system_prompt": "Be very kind."})
+    page = browser.get(made["Location"])
+    browser.post(made["Location"] + "/order/publish")
+    published = browser.get(made["Location"])
+
+    assert "Never published" in text_of(page)
+    assert "Version" in text_of(published)
+    assert Agent.unscoped.get().published_version is not None
+
+
+def test_publishing_displays_what_changes(ours: Workspace) -> None:
+    agent = make.agent(ours)
+    browser = reader(make.member(ours, Role.MANAGER))
+
+    browser.post(f"/console/agents/{agent.pk}", {"system_prompt": "Be brief."})
+    page = text_of(browser.get(f"/console/agents/{agent.pk}"))
+
+    assert "System prompt Before Be kind. After Be brief." in page
+
+
+def test_number_is_changed_by_admins(ours: Workspace) -> None:
+    number = make.phone_number(ours)
+    agent = make.agent(ours)
+    browser = reader(make.member(ours, Role.ADMIN))
+    url = f"/console/numbers/{number.pk}"
+
+    browser.post(url, {"label": "Front desk", "inbound_agent_id": "", "calls_per_second": "2.5"})
+    refused = browser.post(url, {"label": "x", "calls_per_second": "0"})
+
+    row = PhoneNumber.unscoped.get()
+    assert (row.label, row.calls_per_second) == ("Front desk", 2.5)
+    assert "Calls per second:" in text_of(browser.get(refused["Location"]))
+    assert agent.name in text_of(browser.get(url))
+
+
+def test_key_is_displayed_once(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.ADMIN))
+
+    made = text_of(browser.post("/console/developers", {"name": "CRM", "role": "member"}))
+    later = text_of(browser.get("/console/developers"))
+    browser.post(f"/console/developers/keys/{ApiKey.unscoped.get().pk}")
+
+    assert "This key is displayed once." in made
+    assert "vo_" in made
+    assert "displayed once" not in later
+    assert ApiKey.unscoped.get().revoked_at is not None
+
+
+def test_webhook_is_added_tested_and_its_delivery_sent_again(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.ADMIN))
+    form = {"kind": "webhook", "url": "https://example.com/hook", "events": ["call.ended"]}
+
+    made = text_of(browser.post("/console/developers", form))
+    endpoint = WebhookEndpoint.unscoped.get()
+    page = f"/console/developers/webhooks/{endpoint.pk}"
+    browser.post(f"{page}/order/test")
+    delivery = WebhookDelivery.unscoped.get()
+    WebhookDelivery.unscoped.update(status="failed")
+    opened = text_of(browser.get(f"{page}/deliveries/{delivery.pk}"))
+    again = browser.post(f"{page}/deliveries/{delivery.pk}")
+
+    assert "This secret is displayed once." in made
+    assert endpoint.events == ["call.ended"]
+    assert "Webhook test" in opened
+    assert "The event is sent again." in text_of(browser.get(again["Location"]))
+    delivery.refresh_from_db()
+    assert delivery.status == "pending"
+
+
+def test_members_are_invited_changed_and_removed(ours: Workspace) -> None:
+    admin, other = make.member(ours, Role.ADMIN), make.member(ours)
+    browser = reader(admin)
+    page = "/console/settings/members"
+
+    browser.post(page, {"email": "grace@example.com", "role": "manager"})
+    invitation = Invitation.unscoped.get()
+    browser.post(page, {"member": str(other.pk), "role": "manager"})
+    role = Membership.unscoped.get(user=other).role
+    browser.post(page, {"member": str(other.pk), "remove": "1"})
+    browser.post(page, {"invitation": str(invitation.pk)})
+    refused = browser.post(page, {"member": str(admin.pk), "remove": "1"})
+
+    assert invitation.email == "grace@example.com"
+    assert role == Role.MANAGER
+    assert not Membership.unscoped.filter(user=other).exists()
+    assert not Invitation.unscoped.exists()
+    assert "Workspace must keep an admin." in text_of(refused)
+
+
+def test_settings_are_saved_with_a_window_of_days_and_hours(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.ADMIN))
+    form = {
+        "name": "Ours",
+        "timezone": "Europe/Berlin",
+        "window": "simple",
+        "days": ["1", "2"],
+        "window_start": "09:00",
+        "window_end": "17:00",
+        "max_calls_per_day": "500",
+        "min_gap_minutes": "60",
+    }
+
+    browser.post("/console/settings", form)
+    refused = browser.post("/console/settings", {**form, "max_calls_per_day": "-1"})
+    ours.refresh_from_db()
+
+    assert (ours.timezone, ours.max_calls_per_day) == ("Europe/Berlin", 500)
+    assert ours.calling_window == {
+        "timezone": "recipient",
+        "spans": [{"days": [1, 2], "start": "09:00", "end": "17:00"}],
+    }
+    assert refused.status_code == 422
+    assert 'aria-invalid="true"' in refused.content.decode()
+
+
+def test_audit_log_is_in_words(ours: Workspace) -> None:
+    make.audit_entry(ours, action="batch.started")
+
+    text = text_of(reader(make.member(ours, Role.ADMIN)).get("/console/settings/audit"))
+
+    assert "VoiceOps itself Batch started" in text
+
+
+def test_reader_sets_up_a_second_factor_and_removes_it(ours: Workspace) -> None:
+    user = make.member(ours)
+    browser = reader(user)
+    page = "/console/account/second-factor"
+
+    picture = browser.get(page)
+    app = second_factor._totp(second_factor.get_or_begin_setup(user))
+    step = int(timezone.now().timestamp()) // 30
+    wrong = browser.post(page, {"code": "000000"})
+    on = browser.post(page, {"code": app.generate((step - 1) * 30).decode()})
+    off = browser.post(page, {"code": app.generate(step * 30).decode()})
+
+    assert "<svg" in picture.content.decode()
+    assert "This code is wrong" in text_of(wrong)
+    assert "recovery codes" in text_of(on)
+    assert off["Location"] == "/console/account"
+    assert second_factor.find_confirmed(user) is None
+
+
+def test_reader_changes_name_and_password(ours: Workspace) -> None:
+    user = make.member(ours)
+    browser = reader(user)
+
+    browser.post("/console/account", {"name": "Ada"})
+    refused = browser.post(
+        "/console/account", {"current_password": "wrong", "password": "another long sentence"}
+    )
+    browser.post(
+        "/console/account",
+        {"current_password": make.PASSWORD, "password": "another long sentence"},
+    )
+    user.refresh_from_db()
+
+    assert user.name == "Ada"
+    assert "Invalid current password." in text_of(refused)
+    assert user.check_password("another long sentence")
