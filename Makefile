@@ -103,6 +103,10 @@ docs: $(DEV) ## write the code's tables (state machines, evidence, time zones of
 	@$(PY) manage.py document_number_zones
 	@$(PY) manage.py document_errors
 
+.PHONY: shots
+shots: $(DEV) ## take the pictures of the documentation, with Chromium [SHOTS_FOLDER=: every page, into that folder]
+	@$(PY) -m pytest tests/browser/shots.py
+
 lock: $(DEV) ## compile requirements*.in into requirements*.txt, with hashes
 	@for name in requirements requirements-dev requirements-worker requirements-worker-local benchmarks/peer_fastapi/requirements; do .venv/bin/uv pip compile --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links -q $$name.in -o $$name.txt || exit 1; done

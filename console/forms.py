@@ -1,5 +1,6 @@
 """Forms whose rules are the API's: what it refuses is written beside the field that it names."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -53,11 +54,17 @@ class Form:
         return form
 
 
+# Names of the API's fields, which its messages mention.
+API_NAME = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
+
+
 def sentence(message: str) -> str:
-    """Return a message of the API as a sentence for people."""
+    """Return a message of the API as a sentence for people, in the field's words."""
     if message in PLAIN_WORDS:
         return _(PLAIN_WORDS[message])
-    text = message[:1].upper() + message[1:]
+    plain = API_NAME.sub(lambda found: found[0].replace("_", " "), message)
+    plain = plain.replace("suppression list", "do-not-call list").replace("recipient", "person")
+    text = plain[:1].upper() + plain[1:]
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 

@@ -88,6 +88,14 @@ SPEAKER_WORDS: Words = {
     "callee": (_("Callee"), "none"),
     "tool": (_("Tool"), "waiting"),
 }
+CONSEQUENCE_WORDS: Words = {
+    "finish": (_("Done"), "none"),
+    "retry": (_("Called again"), "none"),
+    "callback": (_("Called back at a time"), "none"),
+    "suppress": (_("Never called again"), "none"),
+    "rest": (_("Left in peace for some days"), "none"),
+    "review": (_("Somebody decides"), "none"),
+}
 WORDS_BY_KIND: dict[str, Words] = {
     "outcome": OUTCOME_WORDS,
     "call": CALL_WORDS,
@@ -99,6 +107,7 @@ WORDS_BY_KIND: dict[str, Words] = {
     "role": ROLE_WORDS,
     "source": SOURCE_WORDS,
     "speaker": SPEAKER_WORDS,
+    "consequence": CONSEQUENCE_WORDS,
 }
 
 

@@ -70,8 +70,9 @@ class NewBatchView(ListPage):
         return HttpResponse(headers={"HX-Redirect": page})
 
     def _choices(self) -> dict[str, Any]:
-        agents = self.api.get("/agents", page_size=200)["items"]
+        agents = self.api.get("/agents", page_size=200, sort="name")["items"]
         numbers = self.api.get("/phone-numbers", page_size=200)["items"]
+        numbers.sort(key=lambda number: number["status"] != "active")  # those that work first
         return {
             "agents": [(a["id"], a["name"]) for a in agents if a["published_version"]],
             "numbers": [

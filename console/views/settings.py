@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from accounts.calling_profiles import PROFILES
 from accounts.roles import Role
@@ -12,21 +13,21 @@ from console.api import Refused
 from console.forms import Form, as_number, filled
 from console.pages import Page
 from console.views.rows import RowsPage
-from console.words import choices_of, spelt_out, weekdays
+from console.words import choices_of, weekdays
 from voiceops.core.time_zones import zone_names
 
 # Numbers that may be empty, which lifts the limit.
-LIMITS = (
-    "max_concurrent_calls",
-    "max_calls_per_day",
-    "max_attempts_per_day",
-    "max_attempts_per_week",
-    "max_attempts_per_30_days",
-    "rest_days_after_answer",
-    "rest_days_after_refusal",
-    "recording_retention_days",
-    "transcript_retention_days",
-)
+LIMITS = {
+    "max_concurrent_calls": _lazy("Calls at the same time"),
+    "max_calls_per_day": _lazy("Calls in a day, all together"),
+    "max_attempts_per_day": _lazy("Calls to a number in a day"),
+    "max_attempts_per_week": _lazy("Calls to a number in a week"),
+    "max_attempts_per_30_days": _lazy("Calls to a number in 30 days"),
+    "rest_days_after_answer": _lazy("Days of rest after an answer"),
+    "rest_days_after_refusal": _lazy("Days of rest after a declined call"),
+    "recording_retention_days": _lazy("Days that recordings are kept"),
+    "transcript_retention_days": _lazy("Days that transcripts are kept"),
+}
 ALWAYS = {"timezone": "recipient", "days": [1, 2, 3, 4, 5], "start": "10:00", "end": "18:00"}
 
 
@@ -60,7 +61,7 @@ class SettingsView(Page):
             has_window=values["calling_window"] is not None,
             zones=[(name, name.replace("_", " ")) for name in sorted(zone_names())],
             profiles=[("", _("None")), *((code, PROFILES[code].title) for code in PROFILES)],
-            limits=[(name, spelt_out(name)) for name in LIMITS],
+            limits=list(LIMITS.items()),
             days=weekdays(),
             tab="workspace",
         )

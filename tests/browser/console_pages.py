@@ -1,0 +1,61 @@
+"""The console in Chromium: signing in by cookie, schemes and sizes, and which pages there are."""
+
+from typing import Any
+
+from django.urls import reverse
+from pytest_django.live_server_helper import LiveServer
+from selenium.webdriver.chrome.webdriver import WebDriver
+
+from accounts.models import User
+from tests import make
+
+DESKTOP, PHONE = (1280, 900), (390, 844)
+SCHEMES = ("light", "dark")
+
+
+def pages_of(rows: dict[str, Any]) -> dict[str, str]:
+    """Name and address of every page that pictures are taken of."""
+
+    def page(view: str, **kwargs: Any) -> str:
+        return reverse(f"console:{view}", kwargs=kwargs)
+
+    return {
+        "overview": page("home"),
+        "batches": page("batches"),
+        "batch": page("batch", pk=rows["batch"].pk),
+        "batch-people": page("batch-people", pk=rows["batch"].pk),
+        "refused-rows": page("batch-refused", pk=rows["batch"].pk),
+        "new-batch": page("new-batch"),
+        "calls": page("calls"),
+        "call": page("call", pk=rows["call"].pk),
+        "people": page("people") + "?q=0186",
+        "person": page("person", number="+12025550186"),
+        "callbacks": page("callbacks"),
+        "do-not-call": page("do-not-call"),
+        "agents": page("agents"),
+        "agent": page("agent", pk=rows["agent"].pk),
+        "numbers": page("numbers"),
+        "number": page("number", pk=rows["number"].pk),
+        "developers": page("developers"),
+        "webhook": page("webhook", pk=rows["webhook"].pk),
+        "settings": page("settings"),
+        "members": page("members"),
+        "audit": page("audit"),
+        "account": page("account"),
+    }
+
+
+def enter(browser: WebDriver, server: LiveServer, user: User) -> None:
+    """Sign the user in, as the sign-in page would."""
+    browser.delete_all_cookies()
+    browser.get(f"{server.url}/console/forgotten-password")
+    browser.add_cookie({"name": "access_token", "value": make.access_token(user), "path": "/"})
+
+
+def emulate(browser: WebDriver, scheme: str, size: tuple[int, int]) -> None:
+    """Choose the colour scheme and the size of the screen."""
+    width, height = size
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
