@@ -18,7 +18,7 @@ from voiceops.api.errors import json_error
 
 HOURS_A_DAY = 24
 MAX_RUNNING = 5
-MAX_WARNINGS_READ = 50
+MAX_WARNINGS_READ = 20
 
 
 def to_home(request: HttpRequest) -> HttpResponse:

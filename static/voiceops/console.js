@@ -36,6 +36,7 @@
   }
 
   async function beat() {
+    if (document.hidden) return; // nobody reads it
     try {
       let answer = await fetch("/console/alive", { headers: { "HX-Request": "true" } });
       if (answer.status === 401 && (await renew())) answer = await fetch("/console/alive", { headers: { "HX-Request": "true" } });
@@ -49,6 +50,7 @@
 
   if (banner) {
     setInterval(beat, BEAT_MS);
+    document.addEventListener("visibilitychange", beat);
     setInterval(() => renew().catch(() => false), RENEW_MS);
     window.addEventListener("offline", () => lost(false));
   }

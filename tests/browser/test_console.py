@@ -87,7 +87,7 @@ def test_from_the_invitation_to_the_results(
     live_server: LiveServer, browser: WebDriver, ours: Workspace
 ) -> None:
     make.agent(ours, name="Reminders")
-    make.phone_number(ours)
+    make.phone_number(ours, max_concurrent_calls=200)
     emulate(browser, "light", DESKTOP)
     browser.delete_all_cookies()
 
@@ -125,6 +125,8 @@ def check_the_list(server: LiveServer, browser: WebDriver) -> None:
 def start_the_batch(browser: WebDriver) -> Batch:
     click(browser, "button[hx-target='#step-when']")
     until(browser, lambda: browser.find_elements(By.NAME, "name"))
+    browser.find_element(By.NAME, "calls_per_second").send_keys("0.5", Keys.TAB)
+    until(browser, lambda: "At 0.5 calls a second" in text_of(browser))
     browser.find_element(By.NAME, "trial_to").send_keys("+1 202 555 0186")
     click(browser, "button[hx-target='#trial']")
     until(browser, lambda: "is being called" in text_of(browser))

@@ -164,7 +164,7 @@ def test_stopping_may_hang_up(ours: Workspace, monkeypatch: pytest.MonkeyPatch) 
     for body in ({}, {"hang_up_active": "1"}):
         browser.post(f"/console/batches/{batch.pk}/order/stop", body, headers=PART)
 
-    assert "Hang up the 1 calls that are on the phone now." in text_of(page)
+    assert "Hang up the one call that is on the phone now." in text_of(page)
     assert asked == [False, True]
 
 

@@ -219,14 +219,14 @@ def test_forgotten_password_is_set_with_the_link_of_the_mail(ours: Workspace) ->
     assert signed_in["Location"] == "/"
 
 
-def test_old_links_of_mails_lead_browsers_to_the_page_and_programs_to_the_api(db: None) -> None:
+def test_address_of_the_api_in_mails_answers_browsers_as_programs(db: None) -> None:
     answers = [
         Client(headers=headers).get("/auth/invitations/accept")
         for headers in (HTML, {"Accept": "application/json"})
     ]
 
-    assert [answer.status_code for answer in answers] == [405, 405]
-    assert answers[1].json() == {"detail": "Method not allowed"}
+    bodies = [(answer.status_code, answer.json()) for answer in answers]
+    assert bodies == [(405, {"detail": "Method not allowed"})] * 2
 
 
 def test_signing_out_ends_the_session(ours: Workspace) -> None:

@@ -112,9 +112,11 @@ def test_a_server_that_allows_its_public_name_only_becomes_ready(
 
     with killed_at_end(start({**environment, **new_secrets(), **public})) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
+        lines = [process.stdout.readline() for _ in range(4)]
         process.terminate()
         process.communicate(timeout=15)
 
     assert lines[2].startswith("Ready: "), lines
+    link = "https://voiceops.example.com/console/first-account?token="
+    assert lines[3].startswith(f"Create the first account: {link}"), lines
     assert processes_of(mark) == set()

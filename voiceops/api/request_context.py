@@ -14,7 +14,8 @@ from voiceops.observability.structured_logging import bind, log_context
 
 logger = logging.getLogger("voiceops.requests")
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{8,64}")
-UNLOGGED_PATHS = ("/healthz", "/readyz", "/metrics")  # monitoring requests them all day
+# Monitoring, and open pages of the console, request these all day.
+UNLOGGED_PATHS = ("/healthz", "/readyz", "/metrics", "/console/alive")
 MAX_LOGGED_PATH = 200
 
 

@@ -24,7 +24,7 @@ class Command(BaseCommand):
                     logs = settings.DATA_DIR / "logs"
                     self.report(f"Ready: {local_url()} (docs: {local_url()}/docs, logs: {logs})")
                     if not has_users():
-                        page = f"{local_url()}{reverse('console:first-account')}"
+                        page = f"{settings.PUBLIC_URL}{reverse('console:first-account')}"
                         self.report(f"Create the first account: {page}?token={first_user_token()}")
                     self.report("Ctrl-C stops everything")
                 supervisor.watch()
