@@ -36,7 +36,8 @@ def cited_files() -> list[Path]:
     wanted = re.compile(
         r".*\.(py|md|in|toml|yaml|html|js)|Makefile|Dockerfile|\.ci/run|\.env\.example|\.importlinter"
     )
-    paths = [ROOT / name for name in names.splitlines() if wanted.fullmatch(name)]
+    ours = (name for name in names.splitlines() if "vendor/" not in name)
+    paths = [ROOT / name for name in ours if wanted.fullmatch(name)]
     return [path for path in paths if path.exists() and path != Path(__file__)]
 
 
