@@ -16,7 +16,7 @@ from console.forms import refusal_text
 from console.pages import Page
 from console.words import choices_of
 
-ORDERS = ("start", "pause", "resume", "stop")
+BATCH_ORDERS = ("start", "pause", "resume", "stop")
 FILES = ("results.csv", "results.xlsx", "rejected.csv")
 # The one order that a batch in this state waits for, at the same place whatever it is.
 PRIMARY_ORDERS = {
@@ -97,7 +97,7 @@ class OrderView(BatchView):
         return redirect("console:batch", pk=pk)
 
     def post(self, request: HttpRequest, pk: UUID, order: str) -> HttpResponse:
-        if order not in ORDERS:
+        if order not in BATCH_ORDERS:
             return self.error(404)
         body = None
         if order == "stop":
@@ -128,7 +128,7 @@ class FileView(Page):
         return response
 
 
-class PeopleView(Page):
+class RecipientsView(Page):
     template = "batches/people"
     section = "batches"
 

@@ -16,7 +16,7 @@ from console.pages import Page, sees_numbers
 from console.views.rows import RowsPage, find
 from console.words import choices_of, spelt_out
 
-MAX_EVENTS_SHOWN = 200
+MAX_LISTED_EVENTS = 200
 
 
 class CallsView(RowsPage):
@@ -42,7 +42,7 @@ class CallView(Page):
         context = {
             "call": call,
             "turns": self.api.get(f"/calls/{pk}/transcript")["turns"],
-            "events": self.api.get(f"/calls/{pk}/events", page_size=MAX_EVENTS_SHOWN)["items"],
+            "events": self.api.get(f"/calls/{pk}/events", page_size=MAX_LISTED_EVENTS)["items"],
             "start": call["answered_at"] or call["dialed_at"] or call["created_at"],
             "may_listen": call["has_recording"] and sees_numbers(self.principal),
         }

@@ -21,7 +21,7 @@ MIN_SEARCHED_DIGITS = 4
 MAX_ROWS = 100
 
 
-class PeopleSearchView(Page):
+class ContactSearchView(Page):
     """Finds a person by a number in any spelling, its last digits, or what was spoken."""
 
     template = "contacts/search"
@@ -41,7 +41,7 @@ class PeopleSearchView(Page):
         return self.show(query=text, calls=found, numbers=numbers_of(found["items"]))
 
 
-class PersonView(Page):
+class ContactView(Page):
     template = "contacts/person"
     section = "people"
     required_role = Role.MANAGER  # the address names the number

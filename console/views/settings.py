@@ -17,7 +17,7 @@ from console.words import choices_of, weekdays
 from voiceops.core.time_zones import zone_names
 
 # Numbers that may be empty, which lifts the limit.
-LIMITS = {
+LIMIT_LABELS = {
     "max_concurrent_calls": _lazy("Calls at the same time"),
     "max_calls_per_day": _lazy("Calls in a day, all together"),
     "max_attempts_per_day": _lazy("Calls to a number in a day"),
@@ -61,7 +61,7 @@ class SettingsView(Page):
             has_window=values["calling_window"] is not None,
             zones=[(name, name.replace("_", " ")) for name in sorted(zone_names())],
             profiles=[("", _("None")), *((code, PROFILES[code].title) for code in PROFILES)],
-            limits=list(LIMITS.items()),
+            limits=list(LIMIT_LABELS.items()),
             days=weekdays(),
             tab="workspace",
         )
@@ -133,7 +133,7 @@ def settings_of(request: HttpRequest) -> dict[str, Any]:
     body: dict[str, Any] = {name: post[name] for name in ("name", "timezone") if name in post}
     body["calling_profile"] = post.get("calling_profile") or None
     body["min_gap_minutes"] = as_number(post.get("min_gap_minutes")) or 0
-    body.update({name: as_number(post.get(name)) for name in LIMITS})
+    body.update({name: as_number(post.get(name)) for name in LIMIT_LABELS})
     choice = post.get("window")
     if choice == "none":
         body["calling_window"] = None

@@ -13,7 +13,7 @@ from console.forms import Form, as_number, filled
 from console.pages import Page
 from console.views.rows import RowsPage
 
-VERSIONS_SHOWN = 20
+MAX_LISTED_VERSIONS = 20
 # Of an agent's configuration, what the difference at publishing names.
 COMPARED = (
     "system_prompt",
@@ -70,7 +70,7 @@ class AgentView(Page):
 
     def _show(self, pk: UUID, form: Form, status: int = 200) -> HttpResponse:
         agent = self.api.get(f"/agents/{pk}")
-        versions = self.api.get(f"/agents/{pk}/versions", page_size=VERSIONS_SHOWN)["items"]
+        versions = self.api.get(f"/agents/{pk}/versions", page_size=MAX_LISTED_VERSIONS)["items"]
         published = versions[0] if versions else None
         return self.show(
             status=status,
