@@ -82,7 +82,7 @@ class Talk:
         toolbox = Toolbox(self, self.call_id, self.permits_private, self.mocks)
         self.agent = Persona(
             self.config,
-            tools=[*toolbox.functions(self.config.tools), *self.parts.toolsets],
+            tools=toolbox.functions(self.config.tools),
             holds_turn=self._holds_turn,
         )
         self.session = make_session(self.config, self.parts, is_telephone=self.line.is_telephone)

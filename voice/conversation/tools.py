@@ -66,8 +66,8 @@ class Toolbox:
     _running: set[str] = field(default_factory=set)
 
     def functions(self, tools: tuple[Tool, ...]) -> list[llm.Tool | llm.Toolset]:
-        """Return a function for each tool; MCP servers have their own (`mcp_toolsets`)."""
-        return [self._function(tool) for tool in tools if tool.type != "mcp"]
+        """Return a function for each tool."""
+        return [self._function(tool) for tool in tools]
 
     def _function(self, tool: Tool) -> llm.Tool:
         action = self._action(tool)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from livekit.agents import inference, llm, stt, tts, vad
-from livekit.agents.llm import Toolset
 
 from voice.agent_config import AgentConfig
 from voice.providers.errors import ProviderError
@@ -93,7 +92,6 @@ class Parts:
     tts: Any = None
     vad: Any = None
     turn_detection: Any = "manual"
-    toolsets: "tuple[Toolset, ...]" = ()
 
 
 def make_parts(config: AgentConfig, *, has_sound: bool = True) -> Parts:

@@ -23,7 +23,7 @@ from voice.providers.sound import (
 )
 from voice.rehearsal.command import DEMO
 from voice.rehearsal.run import rehearse
-from voice.rehearsal.script import DEMO_AGENT, read_agent_file, read_rehearsal
+from voice.rehearsal.script import DEMO_AGENT, Rehearsal, Script, read_agent_file, read_rehearsal
 
 pytestmark = pytest.mark.spoken
 FRAME = 320
@@ -116,3 +116,22 @@ def test_a_conversation_by_files_is_written_to_a_speaker_file(
 
     assert "  agent: Wonderful, then we will see you there. Goodbye." in capsys.readouterr().out
     assert len(read_wav(speaker, SPEAKING_RATE)) > 10 * SPEAKING_RATE
+
+
+async def test_a_message_begins_after_the_greeting_and_is_complete() -> None:
+    greeting = "Please leave a message after the tone"
+    agent = {
+        **read_agent_file(DEMO_AGENT),
+        "voicemail": {"action": "leave_message", "message": "This is the practice. Call us back."},
+    }
+    script = Script("machine", answers="machine", greeting=greeting)
+
+    result = await rehearse(Rehearsal(agent, {}, "audio", (script,)), script)
+
+    assert result.reason == "voicemail"
+    assert result.greeting_to_audio is not None
+    assert 1.0 <= result.greeting_to_audio <= 3.0
+    kinds = [event["type"] for event in result.events]
+    assert kinds == ["turn", "detected", "turn", "message_left", "usage"]
+    assert result.events[3]["complete"] is True
+    assert [sentence["word_error_rate"] for sentence in result.heard] == [0.0]

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 # Seconds; the sandbox's callees hang up after one to three.
 PLAYED_PAUSE_SECONDS = 0.2
 LINES = (
-    "Hello, yes, speaking.",
+    "Hello, who is this?",
     "Could you say that again?",
     "Yes, that is right.",
     "Thank you, goodbye.",
