@@ -14,7 +14,7 @@ from accounts.staff.base import (
 )
 from agents import secrets, services
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
-from agents.serializers import AgentSerializer
+from agents.serializers.agents import AgentSerializer
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -27,11 +28,34 @@ CONFIG_FIELDS = (
     "recording_enabled",
     "analysis",
     "dispositions",
+    "first_message_mode",
+    "turn_taking",
+    "interruptions",
+    "silence",
+    "screening",
+    "background",
 )
+# Of columns that were added later: what null stands for. They are nullable, because processes of
+# the release before them insert rows without them; versions published before them have none.
+LATER_FIELDS: dict[str, Any] = {
+    "dispositions": [],
+    "first_message_mode": "speak",
+    "turn_taking": {},
+    "interruptions": {},
+    "silence": {},
+    "screening": {},
+    "background": {},
+}
 
 
 def default_voicemail() -> dict[str, str]:
     return {"action": "hang_up"}
+
+
+def fill_in_later_fields(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with the defaults of what it is older than."""
+    given = {name: value for name, value in config.items() if value is not None}
+    return {**config, **copy.deepcopy(LATER_FIELDS), **given}
 
 
 def sealed_column() -> "models.TextField[str, str]":
@@ -72,8 +96,29 @@ class Agent(WorkspaceOwned):
     ringing_timeout_seconds = models.PositiveIntegerField(default=30)
     recording_enabled = models.BooleanField(default=True)
     analysis = models.JSONField(default=dict, blank=True)
-    # Nullable, because processes of the release before this column insert rows without it.
     dispositions = models.JSONField(default=list, blank=True, null=True)
+    first_message_mode = models.CharField(
+        max_length=8,
+        choices=[(mode, mode) for mode in ("speak", "wait", "generate")],
+        default="speak",
+        blank=True,
+        null=True,
+        help_text="who speaks first: the agent, with its first message; the callee; the agent, "
+        "in the model's words",
+    )
+    turn_taking = models.JSONField(
+        default=dict, blank=True, null=True, help_text="detection, min_delay, max_delay"
+    )
+    interruptions = models.JSONField(
+        default=dict, blank=True, null=True, help_text="enabled, min_words, min_seconds"
+    )
+    silence = models.JSONField(
+        default=dict, blank=True, null=True, help_text="remind_after_seconds, reminders, text"
+    )
+    screening = models.JSONField(
+        default=dict, blank=True, null=True, help_text="identity, purpose, give_up_after_seconds"
+    )
+    background = models.JSONField(default=dict, blank=True, null=True, help_text="sound, volume")
     sealed = sealed_column()
     version = models.PositiveIntegerField(default=1)
     published_version = models.PositiveIntegerField(null=True, blank=True)
@@ -94,8 +139,7 @@ class Agent(WorkspaceOwned):
 
         Raises crypto.DecryptError when no configured key decrypts them.
         """
-        plain = {field: getattr(self, field) for field in CONFIG_FIELDS}
-        plain["dispositions"] = plain["dispositions"] or []
+        plain = fill_in_later_fields({field: getattr(self, field) for field in CONFIG_FIELDS})
         return secrets.merge_secrets(
             plain, secrets.decrypt(self.sealed, table=self._meta.db_table, pk=self.pk)
         )
@@ -154,5 +198,6 @@ class AgentVersion(WorkspaceOwned):
         Raises crypto.DecryptError when no configured key decrypts them.
         """
         return secrets.merge_secrets(
-            self.config, secrets.decrypt(self.sealed, table=self._meta.db_table, pk=self.pk)
+            fill_in_later_fields(self.config),
+            secrets.decrypt(self.sealed, table=self._meta.db_table, pk=self.pk),
         )

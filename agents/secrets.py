@@ -2,20 +2,24 @@
 
 Secret are the headers of tools, which are credentials for customers' systems, and the options of
 `llm`, `stt` and `tts` that the contract does not name, because a provider's key may be among them.
+So are their fallbacks, which may have such options.
 They are kept beside the rest, encrypted for their row. See docs/decisions/0010-agents-secrets.md.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from voiceops.core import crypto
 
 DOCUMENTED_OPTIONS: dict[str, tuple[str, ...]] = {
     "llm": ("provider", "model", "temperature"),
-    "stt": ("provider", "model"),
-    "tts": ("provider", "model", "voice", "speed"),
+    "stt": ("provider", "model", "keyterms"),
+    "tts": ("provider", "model", "voice", "speed", "pronunciation"),
 }
+# Key of the secret part -> field of a tool. Releases before `secret_headers` read `tools` alone.
+TOOL_SECRETS = {"tools": "headers", "secret_headers": "secret_headers"}
 SECRET_FIELDS = ("tools", *DOCUMENTED_OPTIONS)  # the fields that may contain secrets
 SEALED_COLUMN = "sealed"
 MASK = "********"  # what staff see of a secret, and send back to leave it unchanged
@@ -32,9 +36,12 @@ def split_secrets(config: Mapping[str, Any]) -> tuple[Config, Config]:
             plain[field] = {name: value for name, value in options.items() if name in documented}
 
     tools = config.get("tools") or []
-    if headers := [_tool_headers(at, tool) for at, tool in enumerate(tools) if "headers" in tool]:
-        secret["tools"] = headers
-        plain["tools"] = [_without_headers(tool) for tool in tools]
+    for key, field in TOOL_SECRETS.items():
+        if found := [
+            _tool_secret(at, tool, field) for at, tool in enumerate(tools) if field in tool
+        ]:
+            secret[key] = found
+            plain["tools"] = [_without_headers(tool) for tool in tools]
     return plain, secret
 
 
@@ -52,11 +59,12 @@ def merge_secrets(plain: Mapping[str, Any], secret: Mapping[str, Any]) -> Config
 
     # Copies, because the caller's configuration must not receive headers.
     tools = [dict(tool) for tool in plain.get("tools") or []]
-    for entry in secret.get("tools", ()):
-        # A credential goes to the tool it was given for and to no other, however the list changed.
-        at = entry["at"]
-        if at < len(tools) and tools[at].get("name") == entry["name"]:
-            tools[at].setdefault("headers", entry["headers"])
+    for key, field in TOOL_SECRETS.items():
+        for entry in secret.get(key, ()):
+            # A credential goes to the tool it was given for and no other, however the list changed.
+            at = entry["at"]
+            if at < len(tools) and tools[at].get("name") == entry["name"]:
+                tools[at].setdefault(field, entry["headers"])
     return {**config, "tools": tools} if "tools" in plain else config
 
 
@@ -82,7 +90,8 @@ def mask_secrets(config: Mapping[str, Any]) -> Config:
     """Return the fields that may contain secrets, with every text in a secret replaced by MASK."""
     plain, secret = split_secrets({field: config[field] for field in SECRET_FIELDS})
     masked = {
-        name: _mask_tools(part) if name == "tools" else _mask(part) for name, part in secret.items()
+        name: _mask_tools(part) if name in TOOL_SECRETS else _mask_options(name, part)
+        for name, part in secret.items()
     }
     return merge_secrets(plain, masked)
 
@@ -96,27 +105,83 @@ def restore_masked(field: str, given: Any, stored: Any) -> Any:
         return _unmask(given, stored)
 
     # Tools are matched by name, so that a changed order does not mix up their headers.
-    stored_headers = {tool.get("name"): tool.get("headers", {}) for tool in stored or []}
+    stored_tools = {tool.get("name"): tool for tool in stored or []}
     tools = []
     for tool in given:
-        if "headers" in tool:
-            headers = _unmask(tool["headers"], stored_headers.get(tool.get("name"), {}))
-            tools.append({**tool, "headers": headers})
-        else:
-            tools.append(tool)
+        old = stored_tools.get(tool.get("name"), {})
+        headers = _unmask(tool["headers"], old.get("headers", {})) if "headers" in tool else None
+        restored = tool if headers is None else {**tool, "headers": headers}
+        tools.append(_with_secret_headers(restored, old))
     return tools
 
 
-def _tool_headers(at: int, tool: Mapping[str, Any]) -> Config:
-    return {"at": at, "name": tool.get("name"), "headers": tool["headers"]}
+def hide_secret_headers(config: Config) -> Config:
+    """Return the configuration as the API answers it, without the values of secret headers."""
+    return {**config, "tools": [_hide(tool) for tool in config["tools"]]}
+
+
+def restore_secret_headers(given: Sequence[Config], stored: Sequence[Config]) -> list[Config]:
+    """Return tools that a client has written, with the stored value wherever a mask was left.
+
+    Raises LookupError when nothing is stored behind a mask.
+    """
+    stored_tools = {tool.get("name"): tool for tool in stored}
+    return [_with_secret_headers(tool, stored_tools.get(tool.get("name"), {})) for tool in given]
+
+
+def _with_secret_headers(tool: Config, old: Config) -> Config:
+    """Raises LookupError when nothing is stored behind a mask, or not for this server."""
+    if "secret_headers" not in tool:
+        return tool
+    # Whoever may edit a tool, but not read its credential, must not have it sent elsewhere.
+    is_same_server = _server_of(tool) == _server_of(old)
+    known = old.get("secret_headers", {}) if is_same_server else {}
+    for name, value in tool["secret_headers"].items():
+        if value == MASK and name not in known:
+            raise LookupError(
+                f"The secret header {name} of the tool {tool.get('name')} is not stored for this "
+                "server; write its value"
+            )
+    return {**tool, "secret_headers": _unmask(tool["secret_headers"], known)}
+
+
+def _server_of(tool: Config) -> tuple[str, str]:
+    parts = urlsplit(tool.get("url", ""))
+    return parts.scheme, parts.netloc
+
+
+def _hide(tool: Config) -> Config:
+    if "secret_headers" not in tool:
+        return tool
+    return {**tool, "secret_headers": dict.fromkeys(tool["secret_headers"], MASK)}
+
+
+def _tool_secret(at: int, tool: Mapping[str, Any], field: str) -> Config:
+    return {"at": at, "name": tool.get("name"), "headers": tool[field]}
 
 
 def _without_headers(tool: Mapping[str, Any]) -> Config:
-    return {name: value for name, value in tool.items() if name != "headers"}
+    return {name: value for name, value in tool.items() if name not in TOOL_SECRETS.values()}
 
 
 def _mask_tools(entries: list[Config]) -> list[Config]:
     return [{**entry, "headers": _mask(entry["headers"])} for entry in entries]
+
+
+def _mask_options(part: str, options: Config) -> Config:
+    masked = {name: _mask(value) for name, value in options.items()}
+    fallbacks = options.get("fallbacks")
+    if isinstance(fallbacks, list):
+        masked["fallbacks"] = [_mask_fallback(part, item) for item in fallbacks]
+    return masked
+
+
+def _mask_fallback(part: str, item: Any) -> Any:
+    """Mask a fallback's options, but not which provider, model and voice it is."""
+    if not isinstance(item, Mapping):
+        return _mask(item)
+    documented = DOCUMENTED_OPTIONS[part]
+    return {name: value if name in documented else _mask(value) for name, value in item.items()}
 
 
 def _mask(secret: Any) -> Any:

@@ -1,6 +1,6 @@
 """What can be done with an agent: draft, publish, roll back, duplicate, delete."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from django.db import transaction
@@ -12,7 +12,7 @@ from accounts.auth.principal import Principal
 from accounts.models import Workspace
 from agents import secrets
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
-from voiceops.core.errors import NotFound, StateForbids
+from voiceops.core.errors import Invalid, NotFound, StateForbids
 from voiceops.core.extension_points import ExtensionPoint
 
 NOT_PUBLISHED = "Agent is not published"
@@ -31,7 +31,11 @@ PUBLISH_CHECKS: ExtensionPoint[PublishCheck] = ExtensionPoint("checks of a versi
 def create_agent(
     *, workspace: Workspace, config: Mapping[str, Any], principal: Principal | None = None
 ) -> Agent:
-    """Create an agent: a draft with number 1 that calls cannot use until it is published."""
+    """Create an agent: a draft with number 1 that calls cannot use until it is published.
+
+    Raises Invalid for a mask in place of a secret header.
+    """
+    config = _with_secret_headers(config, ())
     with transaction.atomic():
         agent = Agent(workspace=workspace)
         agent.set_draft(config)
@@ -47,11 +51,13 @@ def save_draft(
 ) -> Agent:
     """Change the draft. The first real change after a publish gives it the next free number.
 
-    Raises NotFound when the agent is deleted.
+    Raises NotFound when the agent is deleted, and Invalid for a secret header that is a mask with
+    nothing stored behind it.
     """
     with transaction.atomic():
         current = _lock_agent(agent)
         before = current.config()
+        changes = _with_secret_headers(changes, before["tools"])
         changed = [name for name, value in changes.items() if before[name] != value]
         if changed:
             current.set_draft({**before, **changes})
@@ -104,8 +110,9 @@ def rollback_agent(*, agent: Agent, version: int, principal: Principal | None = 
         if target is None:
             raise NotFound("Agent version not found")
 
-        names = [name for name in CONFIG_FIELDS if name in target.config]
-        current.set_draft({**current.config(), **target.config_with_secrets()})
+        restored = target.config_with_secrets()
+        names = [name for name in CONFIG_FIELDS if name in restored]
+        current.set_draft({**current.config(), **restored})
         current.version = target.number
         current.save(
             update_fields={*names, *secrets.SECRET_FIELDS, "sealed", "version", "updated_at"}
@@ -161,6 +168,17 @@ def published_version(agent: Agent) -> AgentVersion:
 def find_published_version(agent: Agent) -> AgentVersion | None:
     """Return the published version as the database has it now, or None without one."""
     return agent.versions.filter(number=F("agent__published_version")).first()
+
+
+def _with_secret_headers(config: Mapping[str, Any], stored: Sequence[Any]) -> Mapping[str, Any]:
+    """Raises Invalid when a secret header is a mask with nothing stored behind it."""
+    if "tools" not in config:
+        return config
+    try:
+        tools = secrets.restore_secret_headers(config["tools"], stored)
+    except LookupError as error:
+        raise Invalid(str(error)) from error
+    return {**config, "tools": tools}
 
 
 def _lock_agent(agent: Agent) -> Agent:

@@ -12,7 +12,7 @@ from accounts.api.viewsets import DestroyMixin, WorkspaceViewSet
 from accounts.roles import Role
 from agents import services
 from agents.models import Agent
-from agents.serializers import (
+from agents.serializers.agents import (
     AgentQuery,
     AgentSerializer,
     AgentVersionSerializer,

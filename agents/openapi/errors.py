@@ -31,4 +31,12 @@ AGENT_ERRORS = (
         "An agent cannot be deleted while a batch calls with it.",
         "Stop the batch, or wait until it has ended.",
     ),
+    DocumentedError(
+        "secret_header_missing",
+        400,
+        "The secret header … of the tool … is not stored for this server; write its value",
+        "`secret_headers` holds the mask `********`, and no value is stored for this tool and the "
+        "server of its `url`.",
+        "Send the header's value instead of the mask.",
+    ),
 )

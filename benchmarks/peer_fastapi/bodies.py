@@ -139,6 +139,12 @@ class AgentBody(Body):
     recording_enabled: bool
     analysis: dict[str, Any]
     dispositions: list[dict[str, Any]]
+    first_message_mode: str
+    turn_taking: dict[str, Any]
+    interruptions: dict[str, Any]
+    silence: dict[str, Any]
+    screening: dict[str, Any]
+    background: dict[str, Any]
     version: int
     published_version: int | None
     created_at: datetime

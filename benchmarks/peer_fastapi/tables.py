@@ -100,6 +100,12 @@ class Agent(Table):
     recording_enabled: Mapped[bool]
     analysis: Mapped[dict[str, Any]]
     dispositions: Mapped[list[Any] | None] = mapped_column(JSONB)
+    first_message_mode: Mapped[str | None]
+    turn_taking: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    interruptions: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    silence: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    screening: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    background: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     version: Mapped[int]
     published_version: Mapped[int | None]
     created_at: Mapped[datetime]

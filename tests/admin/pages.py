@@ -22,4 +22,10 @@ def form_of(html: str) -> dict[str, str]:
     """Return the values a browser would send from a change page, JSON and texts included."""
     found = dict(re.findall(r'<input[^>]*?name="([^"_][^"]*)"[^>]*?value="([^"]*)"', html))
     texts = re.findall(r'<textarea[^>]*?name="([^"]+)"[^>]*>\n?(.*?)</textarea>', html, re.DOTALL)
-    return {name: value.replace("&quot;", '"') for name, value in (*found.items(), *texts)}
+    chosen = re.findall(
+        r'<select[^>]*?name="([^"_][^"]*)"(?:(?!</select>).)*?value="([^"]*)"[^>]*\bselected',
+        html,
+        re.DOTALL,
+    )
+    values = (*found.items(), *chosen, *texts)
+    return {name: value.replace("&quot;", '"') for name, value in values}

@@ -70,3 +70,16 @@ def test_mask_with_nothing_stored_behind_it_is_refused(staff: Client, ours: Work
     agent.refresh_from_db()
     assert "Nothing is stored behind the mask" in page.content.decode()
     assert agent.config()["tools"] == TOOLS
+
+
+def test_fallbacks_show_staff_their_provider_and_no_secret(staff: Client, ours: Workspace) -> None:
+    fallbacks = [{"provider": "groq", "model": "m", "api_key": SECRET}]
+    agent = make.agent(ours, llm={"provider": "custom", "fallbacks": fallbacks})
+    page = staff.get(page_of(Agent, agent)).content.decode()
+
+    staff.post(page_of(Agent, agent), {**form_of(page), "first_message_mode": "wait"})
+
+    agent.refresh_from_db()
+    assert ("groq" in page, SECRET in page) == (True, False)
+    assert agent.config()["llm"] == {"provider": "custom", "fallbacks": fallbacks}
+    assert agent.first_message_mode == "wait"

@@ -26,6 +26,12 @@ DEFAULTS: dict[str, Any] = {
     "recording_enabled": True,
     "analysis": {},
     "dispositions": [],
+    "first_message_mode": "speak",
+    "turn_taking": {},
+    "interruptions": {},
+    "silence": {},
+    "screening": {},
+    "background": {},
 }
 FULL: dict[str, Any] = {
     "name": "Reminder",
@@ -57,6 +63,12 @@ FULL: dict[str, Any] = {
     "dispositions": [
         {"name": "later", "label": "Later", "consequence": {"type": "retry", "delay_minutes": 30}}
     ],
+    "first_message_mode": "wait",
+    "turn_taking": {"detection": "model", "max_delay": 2},
+    "interruptions": {"enabled": False},
+    "silence": {"remind_after_seconds": 5, "reminders": 2, "text": "Hello?"},
+    "screening": {"identity": "VoiceOps", "purpose": "{{day}}"},
+    "background": {"sound": "office_ambience", "volume": 0.2},
 }
 
 
@@ -142,7 +154,7 @@ def test_create_names_every_missing_field(ours: Workspace) -> None:
             {"tools": [{"type": "fax", "name": "x"}]},
             ["tools", 0, "type"],
             "value is not a valid enumeration member; "
-            "permitted: 'webhook', 'end_call', 'transfer_call', 'dtmf'",
+            "permitted: 'webhook', 'end_call', 'transfer_call', 'dtmf', 'mcp', 'opt_out'",
             "type_error.enum",
         ),
         (

@@ -14,7 +14,7 @@ from rest_framework.serializers import BaseSerializer
 
 from accounts.models import Session, User
 from agents.models import Agent
-from agents.serializers import AgentSerializer
+from agents.serializers.agents import AgentSerializer
 from batches.models import Batch
 from batches.serializers.batches import BatchSerializer
 from batches.serializers.recipients import RecipientSerializer

@@ -1,7 +1,7 @@
 import json
 
 from accounts.models import Workspace
-from agents.serializers import MAX_PROMPT_LENGTH
+from agents.serializers.agents import MAX_PROMPT_LENGTH
 from telephony.clients.livekit.rooms import RoomRequest
 from telephony.dialing.jobs import Job
 from telephony.domain.agent_metadata import metadata_of

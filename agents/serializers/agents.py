@@ -1,20 +1,33 @@
-"""The shape of an agent. Nested objects are stored as they are given, without defaults.
-
-`llm`, `stt` and `tts` also accept the provider's own options, which pass through unchecked.
-"""
+"""The shape of an agent. Nested objects are stored as they are given, without defaults."""
 
 import re
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from rest_framework import serializers
-from rest_framework.fields import empty
 
 from accounts.api.related_fields import WorkspaceSerializer
 from agents.dispositions import DEFAULT_DELAY_MINUTES, DEFAULT_REST_DAYS
-from agents.models import CONFIG_FIELDS, Agent, AgentVersion, default_voicemail
-from voiceops.api.errors import FieldErrors, field_error
-from voiceops.api.fields import require_storable_json
+from agents.models import CONFIG_FIELDS, LATER_FIELDS, Agent, AgentVersion, default_voicemail
+from agents.secrets import hide_secret_headers
+from agents.serializers.conversation import (
+    FIRST_MESSAGE_MODES,
+    BackgroundSerializer,
+    InterruptionsSerializer,
+    ScreeningSerializer,
+    SilenceSerializer,
+    TurnEndSerializer,
+    VoicemailSerializer,
+)
+from agents.serializers.providers import LlmSerializer, SttSerializer, TtsSerializer
+from agents.serializers.stored import (
+    LanguageTag,
+    StoredSerializer,
+    VerbatimText,
+    require_unique_names,
+)
+from agents.serializers.tools import ToolSerializer
+from voiceops.api.errors import field_error
+from voiceops.api.examples import request_example
 from voiceops.api.serializers import (
     Boolean,
     Choice,
@@ -26,90 +39,44 @@ from voiceops.api.serializers import (
     PageQuery,
     StrictSerializer,
     Text,
-    Url,
 )
 
 MAX_PROMPT_LENGTH = 100_000
 MAX_DELAY_MINUTES = 60 * 24 * 30
 MAX_REST_DAYS = 3650
-# The form of RFC 5646; whether the subtags exist is not checked.
-LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
-
-
-class VerbatimText(Text):
-    """Text that is stored verbatim, with the white space at its ends."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(trim_whitespace=False, **kwargs)
-
-    def run_validation(self, data: Any = empty) -> Any:
-        if isinstance(data, str) and not data.strip() and not self.allow_blank:
-            self.fail("blank")
-        return super().run_validation(data)
-
-
-class LanguageTag(Text):
-    """A BCP 47 tag such as en-US."""
-
-    def to_internal_value(self, data: Any) -> str:
-        """Raises ValidationError when the text does not have the form of a tag."""
-        text = super().to_internal_value(data)
-        if not LANGUAGE_TAG.fullmatch(text):
-            raise field_error(
-                "value_error", "invalid language, expected a BCP 47 tag such as en-US"
-            )
-        return text
-
-
-class StoredSerializer(StrictSerializer):
-    """An object in a JSON column, returned as it is stored."""
-
-    is_stored: ClassVar[bool] = True  # read by voiceops.api.schema
-
-    def to_representation(self, instance: Any) -> Any:
-        return instance
-
-
-class ProviderSettings(StoredSerializer):
-    """Documented keys are validated; all others are passed on to the provider."""
-
-    rejects_unknown_fields: ClassVar[bool] = False
-    provider = Text(max_length=100, required=False)
-    model = Text(max_length=200, required=False)
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        known = super().to_internal_value(data)
-        require_storable_json(data)
-        # Validated values replace what was sent; undocumented options pass through.
-        return {**data, **known}
-
-
-class LlmSerializer(ProviderSettings):
-    temperature = Number(min_value=0, max_value=2, required=False)
-
-
-class SttSerializer(ProviderSettings):
-    pass
-
-
-class TtsSerializer(ProviderSettings):
-    voice = Text(max_length=200, required=False)
-    speed = Number(min_value=0.25, max_value=4, required=False)
-
-
-class ToolSerializer(StoredSerializer):
-    type = Choice(choices=["webhook", "end_call", "transfer_call", "dtmf"])
-    name = Text(max_length=64)
-    description = Text(max_length=2000, allow_blank=True, required=False)
-    parameters = JsonObject(required=False)
-    url = Url(max_length=2000, required=False)
-    headers = JsonObject(child=Text(max_length=2000, allow_blank=True), required=False)
-    timeout_seconds = Number(min_value=0.1, max_value=120, required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs["type"] == "webhook" and "url" not in attrs:
-            raise serializers.ValidationError({"url": field_error("value_error.missing").detail})
-        return attrs
+DEFAULT_SILENCE_TIMEOUT_SECONDS = 30
+EXAMPLE = {
+    "name": "Reminder",
+    "system_prompt": "Remind {{first_name}} of the appointment on {{day}}.",
+    "first_message": "Hello {{first_name}}!",
+    "llm": {
+        "provider": "openai",
+        "model": "gpt-4.1",
+        "fallbacks": [{"provider": "anthropic", "model": "claude-sonnet-4"}],
+    },
+    "stt": {"provider": "deepgram", "model": "nova-3", "keyterms": ["VoiceOps"]},
+    "tts": {
+        "provider": "cartesia",
+        "voice": "ada",
+        "pronunciation": [{"word": "Dr.", "say": "doctor"}],
+    },
+    "tools": [
+        {
+            "type": "transfer_call",
+            "name": "transfer",
+            "destinations": [{"name": "reception", "number": "+12025550123"}],
+            "say_while_running": "One moment, I put you through.",
+        },
+        {"type": "opt_out", "name": "opt_out"},
+    ],
+    "variables": [{"name": "first_name", "required": True}, {"name": "day"}],
+    "voicemail": {"action": "leave_message", "message": "Please call back.", "detection": "before"},
+    "turn_taking": {"detection": "model", "max_delay": 2},
+    "interruptions": {"min_words": 2},
+    "silence": {"remind_after_seconds": 8, "reminders": 2, "text": "Are you still there?"},
+    "screening": {"identity": "The practice of Dr. Bell", "purpose": "An appointment on {{day}}"},
+    "background": {"sound": "office_ambience", "volume": 0.2},
+}
 
 
 class VariableName(Text):
@@ -128,18 +95,6 @@ class VariableSerializer(StoredSerializer):
     # The stubs see a plain attribute; the metaclass makes it a field.
     required = Boolean(required=False)  # type: ignore[assignment]
     default = Text(max_length=2000, allow_blank=True, allow_null=True, required=False)
-
-
-class VoicemailSerializer(StoredSerializer):
-    action = Choice(choices=["hang_up", "leave_message", "continue"], default="hang_up")
-    message = VerbatimText(max_length=5000, allow_blank=True, required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        message = attrs.get("message", "")
-        if attrs["action"] == "leave_message" and not message.strip():
-            error = field_error("value_error", "leave_message needs a message")
-            raise serializers.ValidationError({"message": error.detail})
-        return attrs
 
 
 class AnalysisSerializer(StoredSerializer):
@@ -179,8 +134,10 @@ class DispositionSerializer(StoredSerializer):
     consequence = ConsequenceSerializer(required=False)
 
 
+@request_example(EXAMPLE)
 class AgentSerializer(WorkspaceSerializer):
-    never_null: ClassVar = ("dispositions",)  # read by voiceops.api.schema; null is answered as []
+    # Read by voiceops.api.schema; null is answered as the default.
+    never_null: ClassVar = tuple(LATER_FIELDS)
     name = Text(max_length=200)
     system_prompt = VerbatimText(max_length=MAX_PROMPT_LENGTH)
     first_message = VerbatimText(max_length=10_000, allow_blank=True, default="")
@@ -193,11 +150,24 @@ class AgentSerializer(WorkspaceSerializer):
     variables = VariableSerializer(many=True, max_length=200, default=list)  # type: ignore[call-arg]
     voicemail = VoicemailSerializer(default=default_voicemail)
     max_call_duration_seconds = Integer(min_value=1, max_value=86_400, default=600)
-    silence_timeout_seconds = Integer(min_value=1, max_value=3600, default=30)
+    silence_timeout_seconds = Integer(
+        min_value=1, max_value=3600, default=DEFAULT_SILENCE_TIMEOUT_SECONDS
+    )
     ringing_timeout_seconds = Integer(min_value=15, max_value=60, default=30)
     recording_enabled = Boolean(default=True)
     analysis = AnalysisSerializer(default=dict)
     dispositions = DispositionSerializer(many=True, max_length=50, default=list)  # type: ignore[call-arg]
+    first_message_mode = Choice(
+        choices=FIRST_MESSAGE_MODES,
+        default="speak",
+        help_text="`speak`: the agent says `first_message` after the answer; `wait`: the callee "
+        "speaks first; `generate`: the model words the opening",
+    )
+    turn_taking = TurnEndSerializer(default=dict)
+    interruptions = InterruptionsSerializer(default=dict)
+    silence = SilenceSerializer(default=dict)
+    screening = ScreeningSerializer(default=dict)
+    background = BackgroundSerializer(default=dict)
 
     class Meta:
         model = Agent
@@ -207,18 +177,29 @@ class AgentSerializer(WorkspaceSerializer):
     def to_representation(self, instance: Agent) -> dict[str, Any]:
         """Include secrets, so that a client can send back what it has read.
 
-        See docs/decisions/0010-agents-secrets.md.
+        See docs/decisions/0010-agents-secrets.md. The values of secret headers are a mask.
         """
-        return {**super().to_representation(instance), **instance.config()}
+        return {**super().to_representation(instance), **hide_secret_headers(instance.config())}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Raises ValidationError for a reminder that would come after the end of the call."""
+        silence = attrs.get("silence", {}).get("remind_after_seconds", 0)
+        stored = getattr(self.instance, "silence_timeout_seconds", DEFAULT_SILENCE_TIMEOUT_SECONDS)
+        timeout = attrs.get("silence_timeout_seconds", stored)
+        if silence >= timeout:
+            message = f"silence_timeout_seconds ({timeout}) ends the call before the first reminder"
+            error = {"remind_after_seconds": field_error("value_error", message).detail}
+            raise serializers.ValidationError({"silence": error})
+        return attrs
 
     def validate_tools(self, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return _require_unique_names(tools)
+        return require_unique_names(tools)
 
     def validate_dispositions(self, dispositions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return _require_unique_names(dispositions)
+        return require_unique_names(dispositions)
 
     def validate_variables(self, variables: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return _require_unique_names(variables)
+        return require_unique_names(variables)
 
 
 class AgentVersionSerializer(AgentSerializer):
@@ -236,8 +217,7 @@ class AgentVersionSerializer(AgentSerializer):
         created_at = self.fields["created_at"].to_representation(instance.created_at)
         return {
             "version": instance.number,
-            "dispositions": [],
-            **instance.config_with_secrets(),
+            **hide_secret_headers(instance.config_with_secrets()),
             "created_at": created_at,
         }
 
@@ -248,16 +228,3 @@ class RollbackSerializer(StrictSerializer):
 
 class AgentQuery(PageQuery):
     search = Text(max_length=200, required=False)
-
-
-def _require_unique_names(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Raises ValidationError at the position of an item whose name is given twice."""
-    names: set[str] = set()
-    errors = FieldErrors()
-    for position, item in enumerate(items):
-        if item["name"] in names:
-            duplicate = field_error("value_error", "this name is given twice")
-            errors.add(position, {"name": duplicate.detail})
-        names.add(item["name"])
-    errors.raise_if_any()
-    return list(items)
