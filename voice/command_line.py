@@ -69,11 +69,19 @@ def _bench(parser: argparse.ArgumentParser) -> Command:
     return bench.run
 
 
+def _analyse(parser: argparse.ArgumentParser) -> Command:
+    from voice import analyse  # noqa: PLC0415  # see the module's docstring
+
+    analyse.add_arguments(parser)
+    return analyse.run
+
+
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], Command]]] = {
     "start": ("wait for calls and talk on them, until Ctrl-C or SIGTERM", _start),
     "serve": ("the same, without a supervisor that starts it again", _serve),
     "doctor": ("say what this worker can speak with, and what is missing", _doctor),
     "talk": ("talk with an agent, by the laptop's microphone or by files", _talk),
+    "analyse": ("analyse the transcript of a call again", _analyse),
     "bench": ("measure conversations on this machine", _bench),
     "rehearse": ("let scripts talk to an agent, and check what it says and does", _rehearse),
 }

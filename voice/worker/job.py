@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 from livekit import api
-from livekit.agents import AgentSession, JobContext, __version__
+from livekit.agents import AgentSession, APIError, JobContext, __version__, llm
 from livekit.agents.voice.background_audio import (
     AudioConfig,
     BackgroundAudioPlayer,
@@ -22,6 +22,7 @@ from livekit.agents.voice.background_audio import (
 from livekit.agents.voice.room_io import RoomOptions
 
 from voice.agent_config import AgentConfig, read_agent
+from voice.conversation.analysis import AnalysisError, analyse, read_question
 from voice.conversation.persona import Persona
 from voice.conversation.talk import Talk
 from voice.journal import Journal
@@ -43,6 +44,8 @@ DELETE_ROOM_SECONDS = 3.0
 # An opt-out is to be stored before the callee is answered, and a machine known before the hang-up.
 DELIVER_SECONDS = 3.0
 LAST_REPORT_SECONDS = 3.0
+# The callee is gone; the framework waits 15 s for a job that it asks to end.
+ANALYSIS_SECONDS = 10.0
 STOPPING_SENTENCE = "I am sorry, I have to end this call now. Goodbye."
 
 
@@ -67,6 +70,7 @@ class Call:
     job: Job
     settings: Settings
     reason: str = ""
+    model: "llm.LLM[Any] | None" = None
     journal: Journal = field(init=False)
     reporter: Reporter = field(init=False)
     deletion: RoomDeletion = field(init=False)
@@ -112,6 +116,7 @@ class Call:
             line = RequestLine(self.context.api, room, callee, self.deletion)
         self.journal.add("agent_joined", worker=self._worker())
         self.reporter.start()
+        self.model = parts.llm
         talk = Talk(
             config,
             parts,
@@ -166,11 +171,25 @@ class Call:
         with suppress(TimeoutError, aiohttp.ClientError, api.TwirpError):
             async with asyncio.timeout(DELETE_ROOM_SECONDS):
                 await self.deletion.run()
+        await self._analyse()
         if await self.reporter.close(LAST_REPORT_SECONDS):
             self.reporter.spool.remove()
         else:
             self.reporter.spool.close()
         self.context.shutdown(self.reason)
+
+    async def _analyse(self) -> None:
+        """Report what the agent wants to know of the call; a model of rules knows nothing."""
+        question = read_question(self.job.agent.get("analysis") or {})
+        turns = self.journal.of_type("turn")
+        if question is None or not turns or self.model is None or self.model.provider == "local":
+            return
+        try:
+            async with asyncio.timeout(ANALYSIS_SECONDS):
+                self.journal.add("analysis", **await analyse(question, turns, self.model))
+        except (AnalysisError, TimeoutError, APIError) as error:
+            text = str(error) or "The model did not answer in time"
+            self.journal.add("error", part="analysis", provider="", text=text, fallback=False)
 
 
 async def _start_in_text(session: "AgentSession[Any]", agent: Persona) -> None:

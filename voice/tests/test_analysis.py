@@ -1,0 +1,64 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from livekit.agents.testing import fake_job_context
+
+from voice.command_line import main
+from voice.conversation.analysis import AnalysisError, analyse, read_question
+from voice.providers.rules import RuleLLM, read_rules
+
+TURNS = [{"role": "agent", "text": "Does it suit you?"}, {"role": "callee", "text": "Yes"}]
+ASKED = {"summary": True, "fields": [{"name": "confirmed", "type": "boolean"}]}
+GOOD = '{"confirmed": true, "summary": "It was confirmed."}'
+
+
+def model(*answers: str) -> RuleLLM:
+    """A model that gives the first answer, and the second when the first was refused."""
+    rules = [{"hears": "is not valid", "says": answers[-1]}] if len(answers) > 1 else []
+    return RuleLLM(rules=read_rules(rules), otherwise=answers[0])
+
+
+async def ask(*answers: str) -> dict[str, Any]:
+    question = read_question(ASKED)
+    assert question is not None
+    with fake_job_context():
+        return await analyse(question, TURNS, model(*answers))
+
+
+async def test_fields_and_summary_are_validated_by_their_schema() -> None:
+    assert await ask(f"Here it is: {GOOD}") == {
+        "summary": "It was confirmed.",
+        "fields": {"confirmed": True},
+    }
+
+
+@pytest.mark.parametrize("wrong", ["I cannot.", "{", '{"confirmed": "yes", "summary": "a"}', "{}"])
+async def test_a_wrong_answer_may_be_corrected_once(wrong: str) -> None:
+    assert (await ask(wrong, GOOD))["fields"] == {"confirmed": True}
+
+
+async def test_what_stays_wrong_is_a_failure_in_words() -> None:
+    with pytest.raises(AnalysisError) as caught:
+        await ask('{"confirmed": "yes", "summary": "a"}')
+
+    assert str(caught.value) == (
+        "The model did not answer as asked: confirmed: 'yes' is not of type 'boolean'"
+    )
+
+
+def test_an_agent_that_asks_nothing_has_no_question() -> None:
+    assert read_question({}) is None
+    assert read_question({"summary": False, "fields": []}) is None
+
+
+def test_a_transcript_is_analysed_again_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "call.json"
+    llm = {"provider": "local", "otherwise": GOOD}
+    file.write_text(json.dumps({"agent": {"llm": llm, "analysis": ASKED}, "turns": TURNS}))
+
+    assert main(["analyse", str(file)]) == 0
+    assert json.loads(capsys.readouterr().out)["fields"] == {"confirmed": True}
