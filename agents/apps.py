@@ -7,6 +7,11 @@ class AgentsConfig(AppConfig):
     def ready(self) -> None:
         """Register the errors of agents."""
         from agents.openapi.errors import AGENT_ERRORS
+        from agents.openapi.operations import AGENT_EXAMPLES, AGENT_OPERATIONS, AGENT_TAGS
+        from voiceops.api import operations
         from voiceops.api.error_codes import ERROR_CATALOGS
 
         ERROR_CATALOGS.register(AGENT_ERRORS)
+        operations.OPERATIONS.register(AGENT_OPERATIONS)
+        operations.EXAMPLES.register(AGENT_EXAMPLES)
+        operations.TAGS.register(AGENT_TAGS)

@@ -12,6 +12,8 @@ class BatchesConfig(AppConfig):
         from accounts.staff.login import POLLED_PAGES
         from agents.services import AGENT_USE_CHECKS
         from batches.openapi.errors import BATCH_ERRORS
+        from batches.openapi.examples import BATCH_EXAMPLES
+        from batches.openapi.operations import BATCH_OPERATIONS, BATCH_TAGS
         from batches.services.callbacks import schedule_reported
         from batches.services.suppressions import is_suppressed
         from batches.services.update import requeue_workspace
@@ -20,9 +22,13 @@ class BatchesConfig(AppConfig):
         from telephony.services.callback_requests import CALLBACK_PLANNERS
         from telephony.services.calls import SUPPRESSION_CHECKS
         from telephony.services.numbers import NUMBER_USE_CHECKS
+        from voiceops.api import operations
         from voiceops.api.error_codes import ERROR_CATALOGS
 
         ERROR_CATALOGS.register(BATCH_ERRORS)
+        operations.OPERATIONS.register(BATCH_OPERATIONS)
+        operations.EXAMPLES.register(BATCH_EXAMPLES)
+        operations.TAGS.register(BATCH_TAGS)
         CALLBACK_PLANNERS.register(schedule_reported)
         SCHEDULING_HOOKS.register(requeue_workspace)
         SUPPRESSION_CHECKS.register(is_suppressed)

@@ -9,11 +9,17 @@ class TelephonyConfig(AppConfig):
         from accounts.checks import GLOBAL_MODELS
         from agents.services import AGENT_DELETION_HOOKS, PUBLISH_CHECKS
         from telephony.openapi.errors import TELEPHONY_ERRORS
+        from telephony.openapi.examples import TELEPHONY_EXAMPLES
+        from telephony.openapi.operations import TELEPHONY_OPERATIONS, TELEPHONY_TAGS
         from telephony.services.metadata_checks import require_version_fits
         from telephony.services.numbers import detach_agent
+        from voiceops.api import operations
         from voiceops.api.error_codes import ERROR_CATALOGS
 
         ERROR_CATALOGS.register(TELEPHONY_ERRORS)
+        operations.OPERATIONS.register(TELEPHONY_OPERATIONS)
+        operations.EXAMPLES.register(TELEPHONY_EXAMPLES)
+        operations.TAGS.register(TELEPHONY_TAGS)
         GLOBAL_MODELS.register(
             {"telephony.InboxEvent": "LiveKit sends it before its call and workspace are known"}
         )

@@ -7,10 +7,15 @@ class WebhooksConfig(AppConfig):
     def ready(self) -> None:
         """Answer what the apps below ask of webhooks."""
         from accounts.checks import GLOBAL_MODELS
+        from voiceops.api import operations
         from voiceops.api.error_codes import ERROR_CATALOGS
         from webhooks.openapi.errors import WEBHOOK_ERRORS
+        from webhooks.openapi.operations import WEBHOOK_EXAMPLES, WEBHOOK_OPERATIONS, WEBHOOK_TAGS
 
         ERROR_CATALOGS.register(WEBHOOK_ERRORS)
+        operations.OPERATIONS.register(WEBHOOK_OPERATIONS)
+        operations.EXAMPLES.register(WEBHOOK_EXAMPLES)
+        operations.TAGS.register(WEBHOOK_TAGS)
         GLOBAL_MODELS.register(
             {"webhooks.WebhookCursor": "how far one reader of all workspaces has come"}
         )

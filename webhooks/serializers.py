@@ -7,7 +7,6 @@ from rest_framework import serializers
 
 from accounts.api.related_fields import WorkspaceSerializer
 from voiceops.api.errors import field_error
-from voiceops.api.examples import request_example
 from voiceops.api.fields import ListField
 from voiceops.api.serializers import (
     Boolean,
@@ -143,7 +142,6 @@ class DeliveryDetailSerializer(DeliverySerializer):
         }
 
 
-@request_example({"from": "2027-03-01T08:00:00Z", "to": "2027-03-01T09:00:00Z", "status": "failed"})
 class RedeliverySerializer(StrictSerializer):
     """Which deliveries to send again: of events from `from` until before `to`."""
 

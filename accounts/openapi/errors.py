@@ -208,7 +208,7 @@ ACCOUNT_ERRORS = (
     ),
     DocumentedError(
         "too_many_wrong_codes",
-        400,
+        401,
         "Too many wrong codes: wait a quarter of an hour",
         "The second factor was given wrongly too often.",
         "Wait, then give the code that the app shows.",

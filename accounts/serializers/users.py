@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from drf_spectacular.utils import extend_schema_serializer
 
 from accounts.models import User
@@ -28,6 +30,8 @@ class MembershipSerializer(StrictSerializer):
 
 class MeSerializer(StrictSerializer):
     """The user themselves. Prefetch `memberships` with their workspaces, oldest first."""
+
+    null_in_answers: ClassVar = ("default_workspace_id",)  # read by voiceops.api.schema
 
     id = Uuid(read_only=True)
     email = Email(read_only=True, allow_null=True)

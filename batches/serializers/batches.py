@@ -30,7 +30,6 @@ from batches.serializers.recipients import ReasonCountSerializer
 from batches.serializers.retry import RetrySerializer
 from telephony.models import PhoneNumber
 from voiceops.api.errors import field_error
-from voiceops.api.examples import request_example
 from voiceops.api.serializers import (
     Boolean,
     Choice,
@@ -294,7 +293,6 @@ class AppendUploadSerializer(AppendOptionsSerializer):
     file = ListFile()
 
 
-@request_example({"only": ["busy", "no_answer"]})
 class CloneSerializer(StrictSerializer):
     only = ClonedRecipients(
         required=False,

@@ -13,7 +13,6 @@ from batches.dialing.number_zones import zone_of_callee
 from batches.models import Callback, Recipient
 from batches.serializers.fields import ScheduledTime, in_zone
 from voiceops.api.errors import field_error
-from voiceops.api.examples import request_example
 from voiceops.api.serializers import Choice, PageQuery, Phone, Text, Uuid
 
 MAX_REMARK_LENGTH = 2000
@@ -80,13 +79,6 @@ class CallbackSerializer(WorkspaceSerializer):
             raise serializers.ValidationError({"at": error.detail}) from error
 
 
-@request_example(
-    {
-        "recipient_id": "01a22765-270b-76cb-86a4-526f87b776eb",
-        "at": "2027-03-01T18:00:00",
-        "note": "Asked to be called at six, by his own clock",
-    }
-)
 class NewCallbackSerializer(CallbackSerializer):
     """`recipient_id`, or `agent_id` and `to`."""
 

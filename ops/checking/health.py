@@ -18,6 +18,7 @@ from ops.checking.dependencies import (
     reach_livekit,
 )
 from ops.checking.metrics import CONTENT_TYPE, render_metrics
+from voiceops.api import error_codes
 from voiceops.core.remembered import remembered
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ def ready(request: HttpRequest) -> JsonResponse:
     unreachable = [name for name, status in checks.items() if status != "ok"]
     if unreachable:
         detail = f"Not ready: {', '.join(unreachable)}"
-        return JsonResponse({"detail": detail, "checks": checks}, status=503)
+        headers = {error_codes.HEADER: error_codes.code_of(503, detail)}
+        return JsonResponse({"detail": detail, "checks": checks}, status=503, headers=headers)
     return JsonResponse({"status": "ready", "checks": checks})
 
 

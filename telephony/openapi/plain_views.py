@@ -3,78 +3,83 @@
 from typing import Any
 
 from telephony.services.agent_reports import REPORT_HANDLERS
-from voiceops.api.schema import TEXT_SCHEMA
+from voiceops.api.schema_types import REF
 
+TEXT = {"type": "string"}
 EVENT = {
     "type": "object",
+    "description": "Something that the voice agent saw; each type has fields of its own.",
     "required": ["id", "type", "at"],
     "properties": {
-        "id": TEXT_SCHEMA,
-        "type": {**TEXT_SCHEMA, "enum": [*REPORT_HANDLERS]},
-        "at": {**TEXT_SCHEMA, "format": "date-time"},
+        "id": {**TEXT, "description": "The agent's own, so that repeats are recognised."},
+        "type": {**TEXT, "enum": [*REPORT_HANDLERS]},
+        "at": {**TEXT, "format": "date-time"},
     },
     "additionalProperties": True,
 }
 REPORT = {
     "type": "object",
+    "description": "What the voice agent saw since its last report.",
     "required": ["events"],
-    "properties": {"events": {"type": "array", "items": EVENT}},
+    "properties": {
+        "events": {"type": "array", "items": {"$ref": f"{REF}AgentReportEventRequest"}},
+    },
 }
-CALL_ID = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "schema": {**TEXT_SCHEMA, "format": "uuid"},
+LIVEKIT_EVENT = {
+    "type": "object",
+    "description": "An event as LiveKit sends it.",
+    "additionalProperties": True,
 }
-DETAIL = {"application/json": {"schema": {"$ref": "#/components/schemas/Detail"}}}
-MISTAKES = {"application/json": {"schema": {"$ref": "#/components/schemas/Mistakes"}}}
+CALL_ID = {"name": "id", "in": "path", "required": True, "schema": {**TEXT, "format": "uuid"}}
+RECEIVED = {
+    "200": {
+        "description": "Received",
+        "content": {"application/json": {"schema": {"$ref": f"{REF}Detail"}}},
+    }
+}
 
 
 def add_plain_views(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
-    """Describe the two views; a postprocessing hook that runs after the one for errors."""
+    """Describe the two views; a postprocessing hook that runs before the one for words."""
     schemes = result["components"].setdefault("securitySchemes", {})
     schemes["callToken"] = {
         "type": "http",
         "scheme": "bearer",
-        "description": "`report_token` of the job's metadata",
+        "description": "`report_token` of the job's metadata, good for one call.",
     }
-    schemes["liveKitToken"] = {"type": "apiKey", "in": "header", "name": "Authorization"}
-    result["paths"]["/calls/{id}/report"] = {
-        "post": {
-            "operationId": "calls_report_create",
-            "description": "What the voice agent saw. Events with a known `id` change nothing. "
-            "The answer `Call has ended` asks the agent to leave the room.",
-            "parameters": [CALL_ID],
-            "tags": ["calls"],
-            "security": [{"callToken": []}],
-            "requestBody": {"required": True, "content": {"application/json": {"schema": REPORT}}},
-            "responses": _responses(
-                {"422": {"description": "The schema failed", "content": MISTAKES}}
-            ),
-        }
+    schemes["liveKitToken"] = {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "LiveKit's signature of what it sends.",
     }
-    result["paths"]["/livekit/webhook"] = {
-        "post": {
-            "operationId": "livekit_webhook_create",
-            "description": "LiveKit's events, signed by LiveKit.",
-            "tags": ["livekit"],
-            "security": [{"liveKitToken": []}],
-            "requestBody": {
-                "required": True,
-                "content": {"application/webhook+json": {"schema": {"type": "object"}}},
-            },
-            "responses": _responses({}),
-        }
+    result["components"]["schemas"] |= {
+        "AgentReportEventRequest": EVENT,
+        "AgentReportRequest": REPORT,
+        "LiveKitEventRequest": LIVEKIT_EVENT,
     }
+    result["paths"]["/calls/{id}/report"] = _post(
+        "calls_report", "callToken", "application/json", "AgentReportRequest", [CALL_ID]
+    )
+    result["paths"]["/livekit/webhook"] = _post(
+        "livekit_webhook", "liveKitToken", "application/webhook+json", "LiveKitEventRequest", []
+    )
     return result
 
 
-def _responses(more: dict[str, Any]) -> dict[str, Any]:
-    received = {"description": "Received", "content": DETAIL}
+def _post(
+    name: str, scheme: str, media_type: str, body: str, parameters: list[Any]
+) -> dict[str, Any]:
+    content = {media_type: {"schema": {"$ref": f"{REF}{body}"}}}
     return {
-        "200": received,
-        **more,
-        "default": {"description": "Any other error", "content": DETAIL},
+        "post": {
+            "operationId": name,
+            "parameters": [dict(parameter) for parameter in parameters],
+            "tags": [name.partition("_")[0]],
+            "security": [{scheme: []}],
+            "requestBody": {"required": True, "content": content},
+            "responses": {status: {**answer} for status, answer in RECEIVED.items()},
+        }
     }

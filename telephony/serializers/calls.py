@@ -13,7 +13,6 @@ from agents.models import Agent
 from telephony.models import PUBLIC_STATUS, Call, Direction, Outcome, PhoneNumber
 from voiceops.api.compiled_reads import ReadsValues, row_of
 from voiceops.api.errors import field_error
-from voiceops.api.examples import request_example
 from voiceops.api.serializers import (
     Choice,
     DateTime,
@@ -124,7 +123,6 @@ class TransferSerializer(StrictSerializer):
     to = Phone(max_length=64)
 
 
-@request_example({"name": "interested", "note": "Wants an offer by mail"})
 class CallDispositionSerializer(StrictSerializer):
     """The body of `POST /calls/{id}/disposition`: one of the agent's dispositions."""
 

@@ -107,6 +107,13 @@ GENERAL_ERRORS = (
         READ_AGAIN,
     ),
     DocumentedError(
+        "not_ready",
+        503,
+        "Not ready: …",
+        "What the sentence names cannot be reached; `checks` of `/readyz` says why.",
+        "Bring it back; the server then answers by itself.",
+    ),
+    DocumentedError(
         "database_busy",
         503,
         "The database is busy",

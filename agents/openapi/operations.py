@@ -1,0 +1,100 @@
+"""Agents, in words and examples."""
+
+from typing import Any
+
+from voiceops.api.example_ids import AGENT_ID
+from voiceops.api.operations import Operation
+
+UNPUBLISHED = "agent_settings_too_long"
+AGENT_TAGS = {
+    "agents": "Voice agents: their prompt, models, tools and variables, as draft and as published "
+    "versions."
+}
+AGENT_OPERATIONS = {
+    "agents_list": Operation(
+        "List agents", "Newest first. `search` finds a part of the name; deleted ones are gone."
+    ),
+    "agents_create": Operation(
+        "Create an agent",
+        "The agent begins as a draft, which no call runs before it is published. `{{name}}` in "
+        "the prompt and the first message stands for a variable of the call.",
+    ),
+    "agents_get": Operation(
+        "Get an agent",
+        "The draft. `version` counts its changes, `published_version` is what calls run.",
+    ),
+    "agents_replace": Operation(
+        "Replace an agent's draft", "Fields that are left out get their defaults."
+    ),
+    "agents_update": Operation(
+        "Change an agent's draft",
+        "Only the fields that are given. Nested objects are replaced as a whole.",
+    ),
+    "agents_delete": Operation(
+        "Delete an agent",
+        "Its calls stay. Numbers that it answered have no inbound agent any more.",
+        "agent_in_use",
+    ),
+    "agents_publish": Operation(
+        "Publish an agent",
+        "Freezes the draft as a version that never changes. Calls and batches that are created "
+        "from now on run it; those that exist keep theirs.",
+        UNPUBLISHED,
+    ),
+    "agents_rollback": Operation(
+        "Publish an earlier version again",
+        "Makes it the draft too. Changes that were not published are lost.",
+        f"agent_version_not_found {UNPUBLISHED}",
+    ),
+    "agents_duplicate": Operation("Duplicate an agent", "The copy is an unpublished draft."),
+    "agents_versions_list": Operation(
+        "List an agent's versions", "Everything that was published, newest first."
+    ),
+}
+CONFIG = {
+    "name": "Reminder",
+    "system_prompt": "You remind {{name}} of an appointment on {{date}}. Be brief and polite.",
+    "first_message": "Hello {{name}}, this is the clinic.",
+    "language": "en-US",
+    "llm": {"provider": "openai", "model": "gpt-4.1-mini", "temperature": 0.4},
+    "stt": {"provider": "deepgram", "model": "nova-3"},
+    "tts": {"provider": "cartesia", "model": "sonic-2", "voice": "friendly", "speed": 1.0},
+    "tools": [
+        {
+            "type": "webhook",
+            "name": "confirm_appointment",
+            "description": "Confirms the appointment",
+            "parameters": {"type": "object", "properties": {"confirmed": {"type": "boolean"}}},
+            "url": "https://example.com/confirm",
+            "timeout_seconds": 5.0,
+        }
+    ],
+    "variables": [{"name": "name", "required": True}, {"name": "date", "required": True}],
+    "voicemail": {"action": "leave_message", "message": "Please call the clinic back."},
+    "max_call_duration_seconds": 600,
+    "silence_timeout_seconds": 30,
+    "ringing_timeout_seconds": 30,
+    "recording_enabled": True,
+    "analysis": {"summary": True, "fields": []},
+    "dispositions": [
+        {"name": "confirmed", "label": "Confirmed", "consequence": {"type": "finish"}},
+        {
+            "name": "call_later",
+            "label": "Call later",
+            "consequence": {"type": "retry", "delay_minutes": 120},
+        },
+    ],
+}
+AGENT_EXAMPLES: dict[str, Any] = {
+    "Agent": {
+        "id": AGENT_ID,
+        **CONFIG,
+        "version": 4,
+        "published_version": 3,
+        "created_at": "2027-03-01T08:00:00Z",
+        "updated_at": "2027-03-01T08:10:00Z",
+    },
+    "AgentVersion": {"version": 3, **CONFIG, "created_at": "2027-03-01T08:05:00Z"},
+    "PatchedAgentRequest": {"first_message": "Hello {{name}}, the clinic calling."},
+    "RollbackRequest": {"version": 2},
+}
