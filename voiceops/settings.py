@@ -13,6 +13,7 @@ from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
+from voiceops.api.document_settings import DOCUMENT_SETTINGS
 from voiceops.core.env import (
     Env,
     ensure_dir,
@@ -363,36 +364,7 @@ LOGGING = logging_config(
 )
 
 # --- API documentation ---
-SPECTACULAR_SETTINGS = {
-    "TITLE": "VoiceOps",
-    "DESCRIPTION": "Operations platform for AI voice agents on the phone.",
-    "VERSION": "0.1.0",
-    "OAS_VERSION": "3.1.0",
-    "SERVERS": [{"url": "/", "description": "This server"}],
-    "CONTACT": {"name": "Whoever runs this server"},
-    "LICENSE": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "SERVE_INCLUDE_SCHEMA": False,
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "voiceops.api.schema_types.tidy_types",
-        "telephony.openapi.plain_views.add_plain_views",
-        "webhooks.openapi.payloads.add_payloads",
-        "voiceops.api.document.complete_document",
-        "voiceops.api.probes.add_probes",
-    ],
-    "ENUM_NAME_OVERRIDES": {
-        "BatchStatus": "batches.models.Batch.Status",
-        "CallbackStatus": "batches.models.callbacks.Callback.Status",
-        "DeliveryStatus": "webhooks.models.WebhookDelivery.Status",
-        "PhoneNumberStatus": ["provisioning", "active", "error", "failing"],
-        "SipTrunkStatus": "telephony.models.numbers.SipTrunk.Status",
-    },
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-}
+SPECTACULAR_SETTINGS = DOCUMENT_SETTINGS
 UNFOLD = {
     "SITE_TITLE": "VoiceOps",
     "SITE_HEADER": "VoiceOps",

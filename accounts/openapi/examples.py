@@ -46,11 +46,11 @@ KEY = {
     "last_used_at": None,
     "expires_at": None,
 }
-PASSWORD = "correct horse battery staple"  # noqa: S105 - an example
+EXAMPLE_PASSWORD = "correct horse battery staple"  # noqa: S105 - an example
 ACCOUNT_EXAMPLES: dict[str, Any] = {
     "AcceptInvitationRequest": {
         "token": "q3JxM2…",
-        "password": PASSWORD,
+        "password": EXAMPLE_PASSWORD,
         "name": "Ben",
     },
     "ApiKey": KEY,
@@ -91,7 +91,7 @@ ACCOUNT_EXAMPLES: dict[str, Any] = {
         "created_at": CREATED_AT,
         "expires_at": "2027-03-08T08:00:00Z",
     },
-    "LoginRequest": {"email": "ada@example.com", "password": PASSWORD},
+    "LoginRequest": {"email": "ada@example.com", "password": EXAMPLE_PASSWORD},
     "Me": {
         **USER,
         "workspaces": [{"id": WORKSPACE_ID, "name": "Clinic", "role": "admin"}],
@@ -104,7 +104,10 @@ ACCOUNT_EXAMPLES: dict[str, Any] = {
         "role": "admin",
         "created_at": CREATED_AT,
     },
-    "PasswordChangeRequest": {"current_password": PASSWORD, "password": "a new long password"},
+    "PasswordChangeRequest": {
+        "current_password": EXAMPLE_PASSWORD,
+        "password": "a new long password",
+    },
     "PasswordResetConfirmRequest": {"token": "q3JxM2…", "password": "a new long password"},
     "PasswordResetRequest": {"email": "ada@example.com"},
     "PatchedMeRequest": {"name": "Ada L."},
@@ -113,7 +116,7 @@ ACCOUNT_EXAMPLES: dict[str, Any] = {
     "RefreshRequest": {"refresh_token": "rt_8Kd1…"},
     "RegisterRequest": {
         "email": "ada@example.com",
-        "password": PASSWORD,
+        "password": EXAMPLE_PASSWORD,
         "name": "Ada",
         "workspace_name": "Clinic",
     },

@@ -4,14 +4,14 @@ from typing import Any
 
 from voiceops.api.example_ids import (
     AGENT_ID,
-    BATCH_ID,
-    CALL_ID,
+    EXAMPLE_BATCH_ID,
+    EXAMPLE_CALL_ID,
+    EXAMPLE_RECIPIENT_ID,
     NUMBER_ID,
     OTHER_ID,
-    RECIPIENT_ID,
 )
 
-AT = "2027-03-01T08:00:00Z"
+BATCH_CREATED_AT = "2027-03-01T08:00:00Z"
 COUNTS = {
     "total": 100,
     "pending": 60,
@@ -26,9 +26,9 @@ COUNTS = {
     "rejected": 2,
 }
 WINDOW = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}
-RETRY = {"max_attempts": 3, "delay_minutes": [30], "outcomes": ["busy", "no_answer"]}
+RETRY_EXAMPLE = {"max_attempts": 3, "delay_minutes": [30], "outcomes": ["busy", "no_answer"]}
 BATCH: dict[str, Any] = {
-    "id": BATCH_ID,
+    "id": EXAMPLE_BATCH_ID,
     "name": "Reminders of March",
     "agent_id": AGENT_ID,
     "phone_number_id": NUMBER_ID,
@@ -41,12 +41,12 @@ BATCH: dict[str, Any] = {
     "calling_window": WINDOW,
     "calls_per_second": 1.0,
     "max_concurrent_calls": 10,
-    "retry": RETRY,
+    "retry": RETRY_EXAMPLE,
     "priority": 50,
     "on_duplicate": "skip",
     "hidden_rows": "skip",
     "counts": COUNTS,
-    "created_at": AT,
+    "created_at": BATCH_CREATED_AT,
     "started_at": "2027-03-01T08:00:05Z",
     "ended_at": None,
 }
@@ -57,15 +57,15 @@ ORDER: dict[str, Any] = {
     "default_country": "US",
     "start": "now",
     "calling_window": WINDOW,
-    "retry": RETRY,
+    "retry": RETRY_EXAMPLE,
 }
-LIST = [
+LIST_EXAMPLE = [
     {"phone_number": "+12025550123", "variables": {"name": "Ada", "date": "Tuesday"}},
     {"phone_number": "+12025550124", "variables": {"name": "Ben", "date": "Friday"}},
 ]
 FILE = "Phone,Name,Date\n+12025550123,Ada,Tuesday\n"
-RECIPIENT: dict[str, Any] = {
-    "id": RECIPIENT_ID,
+RECIPIENT_EXAMPLE: dict[str, Any] = {
+    "id": EXAMPLE_RECIPIENT_ID,
     "row_number": 17,
     "phone_number": "+12025550123",
     "variables": {"name": "Ada", "date": "Tuesday"},
@@ -77,7 +77,7 @@ RECIPIENT: dict[str, Any] = {
     "disposition_by": "agent",
     "callback_at": None,
     "next_attempt_at": None,
-    "last_call_id": CALL_ID,
+    "last_call_id": EXAMPLE_CALL_ID,
     "external_id": "4711",
     "alternative_numbers": [],
     "priority": 0,
@@ -95,21 +95,21 @@ REASON = {
     "next_step": "They are called when it opens",
     "count": 12,
 }
-CALLBACK: dict[str, Any] = {
+CALLBACK_EXAMPLE: dict[str, Any] = {
     "id": OTHER_ID,
-    "recipient_id": RECIPIENT_ID,
-    "batch_id": BATCH_ID,
+    "recipient_id": EXAMPLE_RECIPIENT_ID,
+    "batch_id": EXAMPLE_BATCH_ID,
     "agent_id": AGENT_ID,
     "phone_number": "+12025550123",
     "at": "2027-03-01T16:30:00Z",
     "status": "scheduled",
     "moved_reason": None,
     "call_id": None,
-    "created_at": AT,
+    "created_at": BATCH_CREATED_AT,
     "note": "After work",
 }
 MAPPING = {"Phone": "phone_number", "Name": "name", "Notes": None}
-FIGURES = {
+FIGURES_EXAMPLE = {
     "calls": 120,
     "ended": 118,
     "answered": 72,
@@ -120,12 +120,12 @@ FIGURES = {
 }
 BATCH_EXAMPLES: dict[str, Any] = {
     "Batch": BATCH,
-    "NewBatchRequest": {**ORDER, "recipients": LIST},
+    "NewBatchRequest": {**ORDER, "recipients": LIST_EXAMPLE},
     "NewBatchUploadRequest": {**ORDER, "file": FILE},
-    "NewPreviewRequest": {**ORDER, "recipients": LIST},
+    "NewPreviewRequest": {**ORDER, "recipients": LIST_EXAMPLE},
     "NewPreviewUploadRequest": {**ORDER, "file": FILE},
     "PatchedBatchRequest": {"calls_per_second": 2.0, "priority": 80},
-    "MoreRecipientsRequest": {"recipients": LIST, "on_existing": "skip"},
+    "MoreRecipientsRequest": {"recipients": LIST_EXAMPLE, "on_existing": "skip"},
     "MoreRecipientsUploadRequest": {"file": FILE, "on_existing": "skip"},
     "StopRequest": {"hang_up_active": True},
     "CloneRequest": {"only": ["busy", "no_answer"]},
@@ -152,19 +152,19 @@ BATCH_EXAMPLES: dict[str, Any] = {
         "not_called_reasons": [REASON],
         "calling": {"now": 99, "later": 0, "never": 0},
     },
-    "Recipient": RECIPIENT,
+    "Recipient": RECIPIENT_EXAMPLE,
     "RejectedRow": REJECTED,
     "ReasonCount": REASON,
-    "Callback": CALLBACK,
-    "NewCallbackRequest": {"recipient_id": RECIPIENT_ID, "at": "2027-03-01T16:30:00Z"},
+    "Callback": CALLBACK_EXAMPLE,
+    "NewCallbackRequest": {"recipient_id": EXAMPLE_RECIPIENT_ID, "at": "2027-03-01T16:30:00Z"},
     "PatchedCallbackRequest": {"at": "2027-03-02T16:30:00Z"},
     "SavedMapping": {
         "id": OTHER_ID,
         "name": "Export of the CRM",
         "column_mapping": MAPPING,
         "default_country": "US",
-        "created_at": AT,
-        "updated_at": AT,
+        "created_at": BATCH_CREATED_AT,
+        "updated_at": BATCH_CREATED_AT,
     },
     "PatchedSavedMappingRequest": {"column_mapping": MAPPING},
     "Suppression": {
@@ -174,7 +174,7 @@ BATCH_EXAMPLES: dict[str, Any] = {
         "source": "manual",
         "proof": "E-mail of 1 March",
         "expires_at": None,
-        "created_at": AT,
+        "created_at": BATCH_CREATED_AT,
     },
     "SuppressionUploadRequest": {"file": "phone\n+12025550123\n", "reason": "Imported"},
     "ImportedSuppressions": {
@@ -193,14 +193,14 @@ BATCH_EXAMPLES: dict[str, Any] = {
         "already": 9,
         "rejected_count": 1,
         "rejected": [REJECTED],
-        "created_at": AT,
+        "created_at": BATCH_CREATED_AT,
         "ended_at": None,
     },
     "Summary": {
         "from": "2027-02-01T00:00:00Z",
         "to": "2027-03-01T00:00:00Z",
         "group_by": "day",
-        "totals": FIGURES,
-        "groups": [{**FIGURES, "key": "2027-02-01T00:00:00Z", "name": None}],
+        "totals": FIGURES_EXAMPLE,
+        "groups": [{**FIGURES_EXAMPLE, "key": "2027-02-01T00:00:00Z", "name": None}],
     },
 }

@@ -2,9 +2,11 @@
 
 from voiceops.api.operations import Operation
 
-LIST = "list_unreadable list_empty file_too_large too_many_rows too_many_waiting_lists disk_full"
+LIST_ERRORS = (
+    "list_unreadable list_empty file_too_large too_many_rows too_many_waiting_lists disk_full"
+)
 CREATING = f"agent_not_found agent_not_published phone_number_not_found phone_number_not_active \
-column_mapping_not_found {LIST}"
+column_mapping_not_found {LIST_ERRORS}"
 BATCH_TAGS = {
     "batches": "Lists of recipients that are called one after the other, within their limits.",
     "callbacks": "Calls at a time that the callee asked for.",
@@ -89,7 +91,7 @@ BATCH_OPERATIONS = {
         "Append recipients",
         "More rows, as a file or in JSON. `on_existing` says what becomes of rows whose external "
         "id the batch has already.",
-        f"batch_validating batch_reading batch_ended {LIST}",
+        f"batch_validating batch_reading batch_ended {LIST_ERRORS}",
     ),
     "batches_recipients_release": Operation(
         "Call a recipient in review again",

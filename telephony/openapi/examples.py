@@ -4,25 +4,25 @@ from typing import Any
 
 from voiceops.api.example_ids import (
     AGENT_ID,
-    BATCH_ID,
-    CALL_ID,
+    EXAMPLE_BATCH_ID,
+    EXAMPLE_CALL_ID,
+    EXAMPLE_RECIPIENT_ID,
     INBOUND_TRUNK_ID,
     NUMBER_ID,
     OTHER_ID,
     OUTBOUND_TRUNK_ID,
-    RECIPIENT_ID,
 )
 
-AT = "2027-03-01T09:00:00Z"
+CALL_CREATED_AT = "2027-03-01T09:00:00Z"
 CALL: dict[str, Any] = {
-    "id": CALL_ID,
+    "id": EXAMPLE_CALL_ID,
     "direction": "outbound",
     "from": "+12025550100",
     "to": "+12025550123",
     "agent_id": AGENT_ID,
     "agent_version": 3,
-    "batch_id": BATCH_ID,
-    "recipient_id": RECIPIENT_ID,
+    "batch_id": EXAMPLE_BATCH_ID,
+    "recipient_id": EXAMPLE_RECIPIENT_ID,
     "attempt": 1,
     "status": "ended",
     "outcome": "answered",
@@ -35,7 +35,7 @@ CALL: dict[str, Any] = {
     "disposition": "confirmed",
     "disposition_by": "agent",
     "has_recording": True,
-    "created_at": AT,
+    "created_at": CALL_CREATED_AT,
     "dialed_at": "2027-03-01T09:00:01Z",
     "ringing_at": "2027-03-01T09:00:02Z",
     "answered_at": "2027-03-01T09:00:10Z",
@@ -47,7 +47,7 @@ CALL_ANALYSIS: dict[str, Any] = {
     "analyzed_at": "2027-03-01T09:00:58Z",
     "fields": {"confirmed": True},
 }
-SIP = {
+SIP_EXAMPLE = {
     "address": "sip.carrier.example",
     "transport": "tcp",
     "auth_username": "clinic",
@@ -63,7 +63,7 @@ NUMBER: dict[str, Any] = {
     "label": "Front desk",
     "provider": "sip",
     "status": "active",
-    "sip": SIP,
+    "sip": SIP_EXAMPLE,
     "inbound_agent_id": AGENT_ID,
     "calls_per_second": 1.0,
     "max_concurrent_calls": 10,
@@ -81,10 +81,10 @@ TELEPHONY_EXAMPLES: dict[str, Any] = {
     },
     "WebCallRequest": {"agent_id": AGENT_ID, "variables": {"name": "Ada", "date": "Tuesday"}},
     "WebCallToken": {
-        "call_id": CALL_ID,
+        "call_id": EXAMPLE_CALL_ID,
         "url": "wss://livekit.example.com",
         "token": "eyJhbGciOiJIUzI1NiIs…",
-        "room": f"vo-{CALL_ID}",
+        "room": f"vo-{EXAMPLE_CALL_ID}",
     },
     "TransferRequest": {"to": "+12025550199"},
     "DtmfRequest": {"digits": "1w2#"},
@@ -150,7 +150,7 @@ TELEPHONY_EXAMPLES: dict[str, Any] = {
     "PurchaseRequest": {"phone_number": "+12025550142", "label": "Reminders"},
     "TestCallRequest": {"to": "+12025550123"},
     "Drift": {
-        "checked_at": AT,
+        "checked_at": CALL_CREATED_AT,
         "drift": ["The outbound trunk does not exist at LiveKit"],
     },
     "Offer": {

@@ -30,7 +30,12 @@ LIVEKIT_EVENT = {
     "description": "An event as LiveKit sends it.",
     "additionalProperties": True,
 }
-CALL_ID = {"name": "id", "in": "path", "required": True, "schema": {**TEXT, "format": "uuid"}}
+CALL_ID_PARAMETER = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {**TEXT, "format": "uuid"},
+}
 RECEIVED = {
     "200": {
         "description": "Received",
@@ -61,7 +66,7 @@ def add_plain_views(
         "LiveKitEventRequest": LIVEKIT_EVENT,
     }
     result["paths"]["/calls/{id}/report"] = _post(
-        "calls_report", "callToken", "application/json", "AgentReportRequest", [CALL_ID]
+        "calls_report", "callToken", "application/json", "AgentReportRequest", [CALL_ID_PARAMETER]
     )
     result["paths"]["/livekit/webhook"] = _post(
         "livekit_webhook", "liveKitToken", "application/webhook+json", "LiveKitEventRequest", []

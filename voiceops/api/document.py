@@ -9,7 +9,7 @@ from voiceops.api.schema import ROLE
 from voiceops.api.schema_types import REF
 
 TEXT = {"type": "string"}
-INTRODUCTION = Path(__file__).with_name("introduction")
+INTRODUCTION_PAGES = Path(__file__).with_name("introduction")
 METHODS = ("get", "post", "put", "patch", "delete")
 FIELD_ERROR = {
     "type": "object",
@@ -100,7 +100,7 @@ def complete_document(
 
 def introduction() -> str:
     """Return the pages that the document begins with."""
-    pages = sorted(INTRODUCTION.glob("*.md"))
+    pages = sorted(INTRODUCTION_PAGES.glob("*.md"))
     return "\n".join(page.read_text() for page in pages).strip()
 
 

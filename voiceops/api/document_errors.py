@@ -12,7 +12,7 @@ from voiceops.api.operations import Operation
 from voiceops.api.schema import ROLE
 from voiceops.api.schema_types import REF
 
-CREDENTIALS = "invalid_token token_expired invalid_api_key user_not_found"
+CREDENTIAL_ERRORS = "invalid_token token_expired invalid_api_key user_not_found"
 IDEMPOTENCY = "invalid_idempotency_key idempotency_key_reused request_in_progress"
 BODY = "malformed_request_body nul_character request_body_too_large unsupported_media_type"
 ANYWHERE = "internal_error too_many_requests database_unreachable database_busy"
@@ -78,7 +78,7 @@ def error_response(errors: list[DocumentedError]) -> dict[str, Any]:
 def _codes(operation: dict[str, Any], method: str, path: str, words: Operation) -> list[str]:
     codes = words.errors.split()
     if operation.get("security") not in ([], [{}]):
-        codes += [*CREDENTIALS.split(), "not_a_member"]
+        codes += [*CREDENTIAL_ERRORS.split(), "not_a_member"]
         codes += BY_ROLE[operation.get(ROLE, "member")].split()
     codes += ["origin_not_allowed"] if method != "get" else []
     codes += [code for part, code in MISSING.items() if f"{part}/" in f"{path}/"]

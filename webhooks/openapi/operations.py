@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from batches.openapi.examples import BATCH, CALLBACK, RECIPIENT
+from batches.openapi.examples import BATCH, CALLBACK_EXAMPLE, RECIPIENT_EXAMPLE
 from telephony.openapi.examples import CALL, CALL_ANALYSIS
-from voiceops.api.example_ids import BATCH_ID, CALL_ID, DELIVERY_ID, WEBHOOK_ID
+from voiceops.api.example_ids import DELIVERY_ID, EXAMPLE_BATCH_ID, EXAMPLE_CALL_ID, WEBHOOK_ID
 from voiceops.api.operations import Operation
 from webhooks.events import RECIPIENT_EVENT_FIELDS
 
@@ -86,9 +86,9 @@ DELIVERY = {
     "delivered_at": "2027-03-01T09:01:01Z",
     "next_attempt_at": None,
 }
-AT = "2027-03-01T09:00:52Z"
+EVENT_AT = "2027-03-01T09:00:52Z"
 FINISHED = {
-    name: {**RECIPIENT, "batch_id": BATCH_ID}[name]
+    name: {**RECIPIENT_EXAMPLE, "batch_id": EXAMPLE_BATCH_ID}[name]
     for name in (*RECIPIENT_EVENT_FIELDS, "variables")
 }
 WEBHOOK_EXAMPLES: dict[str, Any] = {
@@ -102,7 +102,7 @@ WEBHOOK_EXAMPLES: dict[str, Any] = {
     "Delivery": DELIVERY,
     "DeliveryDetail": {
         **DELIVERY,
-        "payload": {"type": "call.ended", "timestamp": AT, "data": {"id": CALL_ID}},
+        "payload": {"type": "call.ended", "timestamp": EVENT_AT, "data": {"id": EXAMPLE_CALL_ID}},
         "headers": {
             "webhook-id": "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",
             "webhook-timestamp": "1803891661",
@@ -116,27 +116,31 @@ WEBHOOK_EXAMPLES: dict[str, Any] = {
         "status": "failed",
     },
     "QueuedDeliveries": {"queued": 12},
-    "CallEventPayload": {"type": "call.ended", "timestamp": AT, "data": CALL},
+    "CallEventPayload": {"type": "call.ended", "timestamp": EVENT_AT, "data": CALL},
     "CallAnalyzedPayload": {
         "type": "call.analyzed",
-        "timestamp": AT,
+        "timestamp": EVENT_AT,
         "data": {**CALL, "analysis": CALL_ANALYSIS},
     },
     "CallDispositionPayload": {
         "type": "call.disposition",
-        "timestamp": AT,
+        "timestamp": EVENT_AT,
         "data": {**CALL, "note": "Wants an offer by mail"},
     },
-    "BatchEventPayload": {"type": "batch.completed", "timestamp": AT, "data": BATCH},
+    "BatchEventPayload": {"type": "batch.completed", "timestamp": EVENT_AT, "data": BATCH},
     "RecipientEventPayload": {
         "type": "recipient.finished",
-        "timestamp": AT,
+        "timestamp": EVENT_AT,
         "data": FINISHED,
     },
-    "CallbackEventPayload": {"type": "callback.scheduled", "timestamp": AT, "data": CALLBACK},
+    "CallbackEventPayload": {
+        "type": "callback.scheduled",
+        "timestamp": EVENT_AT,
+        "data": CALLBACK_EXAMPLE,
+    },
     "TestEventPayload": {
         "type": "webhook.test",
-        "timestamp": AT,
+        "timestamp": EVENT_AT,
         "data": {"webhook_id": WEBHOOK_ID, "message": "It works"},
     },
 }
