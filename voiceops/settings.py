@@ -364,7 +364,24 @@ LOGGING = logging_config(
 )
 
 # --- API documentation ---
-SPECTACULAR_SETTINGS = DOCUMENT_SETTINGS
+SPECTACULAR_SETTINGS = {
+    **DOCUMENT_SETTINGS,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "voiceops.api.schema_types.tidy_types",
+        "telephony.openapi.plain_views.add_plain_views",
+        "webhooks.openapi.payloads.add_payloads",
+        "voiceops.api.document.complete_document",
+        "voiceops.api.probes.add_probes",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "BatchStatus": "batches.models.Batch.Status",
+        "CallbackStatus": "batches.models.callbacks.Callback.Status",
+        "DeliveryStatus": "webhooks.models.WebhookDelivery.Status",
+        "PhoneNumberStatus": ["provisioning", "active", "error", "failing"],
+        "SipTrunkStatus": "telephony.models.numbers.SipTrunk.Status",
+    },
+}
 UNFOLD = {
     "SITE_TITLE": "VoiceOps",
     "SITE_HEADER": "VoiceOps",

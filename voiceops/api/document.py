@@ -80,6 +80,7 @@ def complete_document(
     for path, methods in result["paths"].items():
         for method, operation in methods.items():
             words = operations[operation["operationId"]]
+            operation.setdefault("security", [])  # the generator leaves out that there is none
             _describe(operation, words)
             _add_headers(operation, method)
             _answer_deletions(operation)

@@ -111,6 +111,8 @@ def _tidy_schema(schema: dict[str, Any]) -> None:
         schema["oneOf"] = [
             choice for position, choice in enumerate(choices) if choice not in choices[:position]
         ]
+    if len(schema.get("allOf", ())) == 1:
+        schema |= schema.pop("allOf")[0]  # OpenAPI 3.1 allows a description beside a reference
     kinds = schema.get("type")
     if schema.get("nullable") is True and isinstance(kinds, str):
         del schema["nullable"]
