@@ -75,6 +75,12 @@ CONFIG = {
     "silence_timeout_seconds": 30,
     "ringing_timeout_seconds": 30,
     "recording_enabled": True,
+    "first_message_mode": "speak",
+    "turn_taking": {},
+    "interruptions": {},
+    "silence": {},
+    "screening": {},
+    "background": {},
     "analysis": {"summary": True, "fields": []},
     "dispositions": [
         {"name": "confirmed", "label": "Confirmed", "consequence": {"type": "finish"}},
@@ -85,7 +91,40 @@ CONFIG = {
         },
     ],
 }
+REQUEST_EXAMPLE = {
+    "name": "Reminder",
+    "system_prompt": "Remind {{first_name}} of the appointment on {{day}}.",
+    "first_message": "Hello {{first_name}}!",
+    "llm": {
+        "provider": "openai",
+        "model": "gpt-4.1",
+        "fallbacks": [{"provider": "anthropic", "model": "claude-sonnet-4"}],
+    },
+    "stt": {"provider": "deepgram", "model": "nova-3", "keyterms": ["VoiceOps"]},
+    "tts": {
+        "provider": "cartesia",
+        "voice": "ada",
+        "pronunciation": [{"word": "Dr.", "say": "doctor"}],
+    },
+    "tools": [
+        {
+            "type": "transfer_call",
+            "name": "transfer",
+            "destinations": [{"name": "reception", "number": "+12025550123"}],
+            "say_while_running": "One moment, I put you through.",
+        },
+        {"type": "opt_out", "name": "opt_out"},
+    ],
+    "variables": [{"name": "first_name", "required": True}, {"name": "day"}],
+    "voicemail": {"action": "leave_message", "message": "Please call back.", "detection": "before"},
+    "turn_taking": {"detection": "model", "max_delay": 2},
+    "interruptions": {"min_words": 2},
+    "silence": {"remind_after_seconds": 8, "reminders": 2, "text": "Are you still there?"},
+    "screening": {"identity": "The practice of Dr. Bell", "purpose": "An appointment on {{day}}"},
+    "background": {"sound": "office_ambience", "volume": 0.2},
+}
 AGENT_EXAMPLES: dict[str, Any] = {
+    "AgentRequest": REQUEST_EXAMPLE,
     "Agent": {
         "id": AGENT_ID,
         **CONFIG,

@@ -27,7 +27,6 @@ from agents.serializers.stored import (
 )
 from agents.serializers.tools import ToolSerializer
 from voiceops.api.errors import field_error
-from voiceops.api.examples import request_example
 from voiceops.api.serializers import (
     Boolean,
     Choice,
@@ -45,38 +44,6 @@ MAX_PROMPT_LENGTH = 100_000
 MAX_DELAY_MINUTES = 60 * 24 * 30
 MAX_REST_DAYS = 3650
 DEFAULT_SILENCE_TIMEOUT_SECONDS = 30
-EXAMPLE = {
-    "name": "Reminder",
-    "system_prompt": "Remind {{first_name}} of the appointment on {{day}}.",
-    "first_message": "Hello {{first_name}}!",
-    "llm": {
-        "provider": "openai",
-        "model": "gpt-4.1",
-        "fallbacks": [{"provider": "anthropic", "model": "claude-sonnet-4"}],
-    },
-    "stt": {"provider": "deepgram", "model": "nova-3", "keyterms": ["VoiceOps"]},
-    "tts": {
-        "provider": "cartesia",
-        "voice": "ada",
-        "pronunciation": [{"word": "Dr.", "say": "doctor"}],
-    },
-    "tools": [
-        {
-            "type": "transfer_call",
-            "name": "transfer",
-            "destinations": [{"name": "reception", "number": "+12025550123"}],
-            "say_while_running": "One moment, I put you through.",
-        },
-        {"type": "opt_out", "name": "opt_out"},
-    ],
-    "variables": [{"name": "first_name", "required": True}, {"name": "day"}],
-    "voicemail": {"action": "leave_message", "message": "Please call back.", "detection": "before"},
-    "turn_taking": {"detection": "model", "max_delay": 2},
-    "interruptions": {"min_words": 2},
-    "silence": {"remind_after_seconds": 8, "reminders": 2, "text": "Are you still there?"},
-    "screening": {"identity": "The practice of Dr. Bell", "purpose": "An appointment on {{day}}"},
-    "background": {"sound": "office_ambience", "volume": 0.2},
-}
 
 
 class VariableName(Text):
@@ -134,7 +101,6 @@ class DispositionSerializer(StoredSerializer):
     consequence = ConsequenceSerializer(required=False)
 
 
-@request_example(EXAMPLE)
 class AgentSerializer(WorkspaceSerializer):
     # Read by voiceops.api.schema; null is answered as the default.
     never_null: ClassVar = tuple(LATER_FIELDS)
