@@ -12,7 +12,7 @@ from voiceops.api.example_ids import (
 )
 
 BATCH_CREATED_AT = "2027-03-01T08:00:00Z"
-COUNTS = {
+COUNTS_EXAMPLE = {
     "total": 100,
     "pending": 60,
     "dialing": 5,
@@ -27,7 +27,7 @@ COUNTS = {
 }
 WINDOW = {"days": [1, 2, 3, 4, 5], "start": "09:00", "end": "18:00", "timezone": "recipient"}
 RETRY_EXAMPLE = {"max_attempts": 3, "delay_minutes": [30], "outcomes": ["busy", "no_answer"]}
-BATCH: dict[str, Any] = {
+BATCH_EXAMPLE: dict[str, Any] = {
     "id": EXAMPLE_BATCH_ID,
     "name": "Reminders of March",
     "agent_id": AGENT_ID,
@@ -50,7 +50,7 @@ BATCH: dict[str, Any] = {
     "rest_days_after_refusal": None,
     "on_duplicate": "skip",
     "hidden_rows": "skip",
-    "counts": COUNTS,
+    "counts": COUNTS_EXAMPLE,
     "created_at": BATCH_CREATED_AT,
     "started_at": "2027-03-01T08:00:05Z",
     "ended_at": None,
@@ -124,7 +124,7 @@ FIGURES_EXAMPLE = {
     "average_talk_seconds": 41.2,
 }
 BATCH_EXAMPLES: dict[str, Any] = {
-    "Batch": BATCH,
+    "Batch": BATCH_EXAMPLE,
     "NewBatchRequest": {**ORDER, "recipients": LIST_EXAMPLE},
     "NewBatchUploadRequest": {**ORDER, "file": FILE},
     "NewPreviewRequest": {**ORDER, "recipients": LIST_EXAMPLE},
@@ -137,7 +137,7 @@ BATCH_EXAMPLES: dict[str, Any] = {
     "ReviewDecisionRequest": {"reason": "Asked them by e-mail"},
     "Progress": {
         "status": "running",
-        "counts": COUNTS,
+        "counts": COUNTS_EXAMPLE,
         "calls_per_second": 1.0,
         "answer_rate": 0.61,
         "outcomes": {"answered": 12, "busy": 4, "no_answer": 5},

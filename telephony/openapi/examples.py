@@ -14,7 +14,7 @@ from voiceops.api.example_ids import (
 )
 
 CALL_CREATED_AT = "2027-03-01T09:00:00Z"
-CALL: dict[str, Any] = {
+CALL_EXAMPLE: dict[str, Any] = {
     "id": EXAMPLE_CALL_ID,
     "direction": "outbound",
     "from": "+12025550100",
@@ -57,7 +57,7 @@ SIP_EXAMPLE = {
     "codecs": None,
     "headers": None,
 }
-NUMBER: dict[str, Any] = {
+NUMBER_EXAMPLE: dict[str, Any] = {
     "id": NUMBER_ID,
     "phone_number": "+12025550100",
     "label": "Front desk",
@@ -71,7 +71,7 @@ NUMBER: dict[str, Any] = {
     "created_at": "2027-03-01T08:00:00Z",
 }
 TELEPHONY_EXAMPLES: dict[str, Any] = {
-    "Call": CALL,
+    "Call": CALL_EXAMPLE,
     "NewCallRequest": {
         "agent_id": AGENT_ID,
         "to": "+12025550123",
@@ -131,7 +131,7 @@ TELEPHONY_EXAMPLES: dict[str, Any] = {
         ]
     },
     "LiveKitEventRequest": {"event": "room_finished", "id": "EV_x2Pq", "createdAt": "1803891652"},
-    "PhoneNumber": NUMBER,
+    "PhoneNumber": NUMBER_EXAMPLE,
     "PhoneNumberRequest": {
         "phone_number": "+12025550100",
         "label": "Front desk",

@@ -36,7 +36,7 @@ CALL_ID_PARAMETER = {
     "required": True,
     "schema": {**TEXT, "format": "uuid"},
 }
-RECEIVED = {
+RECEIVED_RESPONSES = {
     "200": {
         "description": "Received",
         "content": {"application/json": {"schema": {"$ref": f"{REF}Detail"}}},
@@ -85,6 +85,6 @@ def _post(
             "tags": [name.partition("_")[0]],
             "security": [{scheme: []}],
             "requestBody": {"required": True, "content": content},
-            "responses": {status: {**answer} for status, answer in RECEIVED.items()},
+            "responses": {status: {**answer} for status, answer in RECEIVED_RESPONSES.items()},
         }
     }

@@ -9,7 +9,7 @@ from voiceops.api.schema_types import REF
 TEXT = {"type": "string"}
 MONITORING = "monitoring"
 MONITORING_TEXT = "For load balancers and Prometheus: no credentials, no workspace."
-STATUS = {
+PROBE_STATUS = {
     "type": "object",
     "description": "Whether the server is alive or ready.",
     "required": ["status"],
@@ -28,7 +28,7 @@ def add_probes(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
     """A postprocessing hook."""
-    result["components"]["schemas"]["ProbeStatus"] = STATUS
+    result["components"]["schemas"]["ProbeStatus"] = PROBE_STATUS
     result["tags"].append({"name": MONITORING, "description": MONITORING_TEXT})
     alive = {"status": "alive"}
     ready = {"status": "ready", "checks": {"database": "ok", "broker": "ok", "livekit": "ok"}}

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from batches.openapi.examples import BATCH, CALLBACK_EXAMPLE, RECIPIENT_EXAMPLE
-from telephony.openapi.examples import CALL, CALL_ANALYSIS
+from batches.openapi.examples import BATCH_EXAMPLE, CALLBACK_EXAMPLE, RECIPIENT_EXAMPLE
+from telephony.openapi.examples import CALL_ANALYSIS, CALL_EXAMPLE
 from voiceops.api.example_ids import DELIVERY_ID, EXAMPLE_BATCH_ID, EXAMPLE_CALL_ID, WEBHOOK_ID
 from voiceops.api.operations import Operation
 from webhooks.events import RECIPIENT_EVENT_FIELDS
@@ -116,18 +116,18 @@ WEBHOOK_EXAMPLES: dict[str, Any] = {
         "status": "failed",
     },
     "QueuedDeliveries": {"queued": 12},
-    "CallEventPayload": {"type": "call.ended", "timestamp": EVENT_AT, "data": CALL},
+    "CallEventPayload": {"type": "call.ended", "timestamp": EVENT_AT, "data": CALL_EXAMPLE},
     "CallAnalyzedPayload": {
         "type": "call.analyzed",
         "timestamp": EVENT_AT,
-        "data": {**CALL, "analysis": CALL_ANALYSIS},
+        "data": {**CALL_EXAMPLE, "analysis": CALL_ANALYSIS},
     },
     "CallDispositionPayload": {
         "type": "call.disposition",
         "timestamp": EVENT_AT,
-        "data": {**CALL, "note": "Wants an offer by mail"},
+        "data": {**CALL_EXAMPLE, "note": "Wants an offer by mail"},
     },
-    "BatchEventPayload": {"type": "batch.completed", "timestamp": EVENT_AT, "data": BATCH},
+    "BatchEventPayload": {"type": "batch.completed", "timestamp": EVENT_AT, "data": BATCH_EXAMPLE},
     "RecipientEventPayload": {
         "type": "recipient.finished",
         "timestamp": EVENT_AT,
