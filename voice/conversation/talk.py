@@ -28,6 +28,7 @@ from voice.conversation.figures import Latency, usage_items
 from voice.conversation.limits import Due, Limits
 from voice.conversation.opening import Opening
 from voice.conversation.persona import Persona
+from voice.conversation.session import make_session
 from voice.conversation.tools import Toolbox
 from voice.journal import Journal, timestamp
 from voice.lines.line import Line
@@ -39,8 +40,6 @@ CONVERSATION_POLL_SECONDS = 0.05
 # After the last word, until the room is deleted: LiveKit and the callee's network still play it.
 LINGER_SECONDS = 0.6
 MAX_LAST_WORDS_SECONDS = 20.0
-MAX_CALLEE_TURN_SECONDS = 45.0  # music on hold has no end of turn
-MAX_TOOL_STEPS = 5
 NEXT_DIGIT_SECONDS = 1.5
 PRESSED = "(The callee pressed {digits} on the telephone.)"
 CLOSE_SECONDS = 5.0
@@ -352,35 +351,3 @@ class Talk:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def make_session(config: AgentConfig, parts: Parts, *, is_telephone: bool) -> "AgentSession[Any]":
-    """Return a session with the agent's settings, and what every telephone call needs."""
-    interruptions = config.interruptions
-    return AgentSession(
-        stt=parts.stt,
-        llm=parts.llm,
-        tts=parts.tts,
-        vad=parts.vad,
-        turn_handling={
-            "turn_detection": parts.turn_detection,
-            "endpointing": {
-                "min_delay": config.turn_end.min_delay,
-                "max_delay": config.turn_end.max_delay,
-            },
-            "interruption": {
-                "enabled": interruptions.enabled,
-                # The other mode streams the callee's voice to LiveKit's own service.
-                "mode": "vad",
-                "min_words": interruptions.min_words,
-                "min_duration": interruptions.min_seconds,
-            },
-            "user_turn_limit": {"max_duration": MAX_CALLEE_TURN_SECONDS},
-        },
-        max_tool_steps=MAX_TOOL_STEPS,
-        # With a telephone there is no loudspeaker to warm up for: it would ignore the first words.
-        aec_warmup_duration=None if is_telephone else 3.0,
-        # Else the room would stay for two seconds after the goodbye.
-        session_close_transcript_timeout=0.0,
-        user_away_timeout=None,
-    )

@@ -29,6 +29,7 @@ MASK = "********"
 OPT_OUT_NAMES = ("opt_out", "do_not_call")
 OPT_OUT = OPT_OUT_NAMES[0]
 MAX_REPORTED_RESULT = 2_000
+SERVED_TYPES = ("webhook", "end_call", "transfer_call", "dtmf", "opt_out")
 TRANSFER_SECONDS = 45.0  # the ringing of the target, and LiveKit's answer
 
 Arguments = Mapping[str, Any]
@@ -66,8 +67,13 @@ class Toolbox:
     _running: set[str] = field(default_factory=set)
 
     def functions(self, tools: tuple[Tool, ...]) -> list[llm.Tool | llm.Toolset]:
-        """Return a function for each tool."""
-        return [self._function(tool) for tool in tools]
+        """Return a function for each tool that this worker serves, and report the others."""
+        served = [tool for tool in tools if tool.type in SERVED_TYPES]
+        for tool in tools:
+            if tool not in served:
+                text = f"The tool {tool.name} is of a type that this worker does not serve"
+                self.talk.journal.add("error", part="tools", text=f"{text}: {tool.type}")
+        return [self._function(tool) for tool in served]
 
     def _function(self, tool: Tool) -> llm.Tool:
         action = self._action(tool)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from voice.command_line import main
+from voice.conversation.session import pronunciations
 from voice.rehearsal.run import rehearse
 from voice.rehearsal.script import ScriptError, read_rehearsal
 from voice.rehearsal.verdict import Result
@@ -245,3 +246,20 @@ def test_a_failing_script_is_exit_status_one(tmp_path: Path) -> None:
     file.write_text("agent: demo\nscripts: [{caller: [{says: 'Yes', expect: {tool: opt_out}}]}]\n")
 
     assert main(["rehearse", "--quiet", str(file)]) == 1
+
+
+async def test_a_tool_that_is_not_served_is_named_and_the_talk_goes_on(play: Play) -> None:
+    tools = [{"type": "mcp", "name": "crm", "url": "https://mcp.example.com"}]
+    result = await play({"caller": ["What?"]}, tools=tools)
+
+    assert turns(result)[-1] == ("agent", "Pardon?")
+    text = "The tool crm is of a type that this worker does not serve: mcp"
+    assert of_type(result, "error") == [{"type": "error", "part": "tools", "text": text}]
+
+
+def test_words_are_spoken_as_configured(config: Callable[..., Any]) -> None:
+    pronunciation = [{"word": "Dr.", "say": "doctor"}, {"word": "Nguyen", "say": "win"}]
+
+    found = pronunciations(config(tts={"provider": "local", "pronunciation": pronunciation}))
+
+    assert found == {"Dr.": "doctor", "Nguyen": "win"}
