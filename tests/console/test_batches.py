@@ -248,10 +248,12 @@ def test_first_page_leads_to_the_first_batch(ours: Workspace) -> None:
     browser = reader(make.member(ours, Role.MANAGER))
 
     empty = text_of(browser.get("/"))
+    missing = browser.get("/console/batches/new")
     make.batch(ours, status=Batch.Status.PAUSED, error="The carrier refuses every call.")
     later = text_of(browser.get("/"))
 
     assert "Your first batch" in empty
+    assert "Register a number Make an agent" in text_of(missing)
     assert "The carrier refuses every call." in later
     assert "Your first batch" not in later
 

@@ -128,3 +128,10 @@ def test_player_may_load_recordings_from_where_they_lie(
         setattr(settings, name, value)
 
     assert sources in visitor().get("/console/sign-in")["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("is_staff", [True, False])
+def test_way_to_the_control_room_is_for_staff(is_staff: bool, ours: Workspace) -> None:
+    user = make.member(ours, is_staff=is_staff)
+
+    assert ("Control room" in text_of(reader(user).get("/"))) == is_staff
