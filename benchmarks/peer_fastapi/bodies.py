@@ -44,6 +44,9 @@ class CallBody(Body):
     client_metadata: dict[str, Any] = Field(serialization_alias="metadata")
     disposition: str | None
     disposition_by: str | None
+    usage: list[dict[str, Any]] | None
+    cost: dict[str, Any] | None
+    latency: dict[str, Any] | None
     has_recording: bool
     created_at: datetime
     dialed_at: datetime | None
@@ -66,6 +69,10 @@ class TurnBody(Body):
     text: str
     started_at: datetime
     interrupted: bool
+    # Left out of the answer where the agent reported none.
+    ended_at: datetime | None
+    language: str | None
+    latency: dict[str, float] | None
 
 
 class TranscriptBody(Body):

@@ -48,7 +48,8 @@ CALL_VALUES = (
     *(Call.batch_id, Call.recipient_id, Call.attempt, Call.stage, Call.outcome, Call.end_reason),
     *(Call.hung_up_by, Call.sip_status_code, Call.sip_status, Call.variables),
     Call.client_metadata.label("client_metadata"),
-    *(Call.disposition, Call.disposition_by, Call.has_recording, Call.created_at),
+    *(Call.disposition, Call.disposition_by, Call.usage, Call.cost_micros, Call.latency),
+    *(Call.has_recording, Call.created_at),
     *(Call.dialed_at, Call.ringing_at, Call.answered_at, Call.ended_at),
 )
 
@@ -63,7 +64,10 @@ def build_call(row: Row[Any]) -> CallBody:
     seconds = None
     if started is not None and ended is not None:
         seconds = round((ended - started).total_seconds(), 3)
-    return CallBody(**values, status=STATUS_OF_STAGE[values.pop("stage")], duration_seconds=seconds)
+    micros = values.pop("cost_micros")
+    cost = None if micros is None else {"amount": micros / 1_000_000, "currency": "USD"}
+    status = STATUS_OF_STAGE[values.pop("stage")]
+    return CallBody(**values, cost=cost, status=status, duration_seconds=seconds)
 
 
 async def require_call(session: SessionOfRequest, caller: Caller, call_id: uuid.UUID) -> None:
@@ -121,12 +125,13 @@ async def list_events(
     return build_page(rows, EventBody.model_validate, total, page, page_size)
 
 
-@router.get("/{call_id}/transcript")
+@router.get("/{call_id}/transcript", response_model_exclude_none=True)
 async def get_transcript(
     session: SessionOfRequest, caller: CallerOfRequest, call_id: uuid.UUID
 ) -> TranscriptBody:
     await require_call(session, caller, call_id)
-    columns = (Turn.role, Turn.text, Turn.started_at, Turn.interrupted)
+    spoken = (Turn.role, Turn.text, Turn.started_at, Turn.interrupted)
+    columns = (*spoken, Turn.ended_at, Turn.language, Turn.latency)
     query = select(*columns).where(Turn.call_id == call_id).order_by(Turn.started_at, Turn.id)
     return TranscriptBody(turns=(await session.execute(query)).all())
 

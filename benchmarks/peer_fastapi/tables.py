@@ -166,6 +166,9 @@ class Call(Table):
     sip_status: Mapped[str | None]
     disposition: Mapped[str | None]
     disposition_by: Mapped[str | None]
+    usage: Mapped[list[Any] | None] = mapped_column(JSONB)
+    cost_micros: Mapped[int | None]
+    latency: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     has_recording: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     dialed_at: Mapped[datetime | None]
@@ -197,6 +200,9 @@ class Turn(Table):
     text: Mapped[str]
     started_at: Mapped[datetime]
     interrupted: Mapped[bool]
+    ended_at: Mapped[datetime | None]
+    language: Mapped[str | None]
+    latency: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
 
 
 class Batch(Table):

@@ -11,6 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from accounts.staff.base import ReadOnlyAdmin, ReadOnlyInline, badge_column, principal_of
+from telephony.domain.prices import MILLION, price_table
 from telephony.models import Call, CallEvent, Direction, InboxEvent, Recording, Turn
 from telephony.services.recording_files import create_recording_link
 from voiceops.core.errors import DomainError
@@ -92,7 +93,14 @@ class CallAdmin(ReadOnlyAdmin):
     search_ids = ("pk", "batch_id", "recipient_id", "agent", "workspace")
     list_select_related = ("agent", "workspace")
     inlines = (CallEvents, Turns)
-    readonly_fields = ("outcome_badge", "duration", "listen", "batch_page", "recipient_page")
+    readonly_fields = (
+        "outcome_badge",
+        "duration",
+        "cost",
+        "listen",
+        "batch_page",
+        "recipient_page",
+    )
     fieldsets = (
         (
             None,
@@ -104,6 +112,8 @@ class CallAdmin(ReadOnlyAdmin):
                     ("sip_status_code", "sip_status"),
                     ("detected", "duration"),
                     ("disposition", "disposition_by"),
+                    ("cost", "latency"),
+                    "usage",
                     "listen",
                 )
             },
@@ -163,6 +173,12 @@ class CallAdmin(ReadOnlyAdmin):
     @admin.display(description="Recording")
     def listen(self, call: Call) -> str:
         return link("Listen", "telephony_call_recording", call.pk) if call.has_recording else "none"
+
+    @admin.display(description="Cost")
+    def cost(self, call: Call) -> str:
+        if call.cost_micros is None:
+            return "unknown"
+        return f"{call.cost_micros / MILLION:.4f} {price_table().currency}"
 
     @admin.display(description="Batch")
     def batch_page(self, call: Call) -> str:

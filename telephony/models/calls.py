@@ -198,6 +198,17 @@ class Call(WorkspaceOwned):
         null=True, blank=True, help_text="when it was set; null once its consequence is carried out"
     )
 
+    # what it used and how quick it was, as the agent reports it
+    usage = models.JSONField(
+        null=True, blank=True, help_text="what each model counted, and its cost"
+    )
+    cost_micros = models.BigIntegerField(
+        null=True, blank=True, help_text="in millionths of the price table's currency"
+    )
+    latency = models.JSONField(
+        null=True, blank=True, help_text="seconds: answer_to_audio, p50, p95"
+    )
+
     # what the carrier answered
     sip_call_id = models.CharField(max_length=64, blank=True, default="")
     sip_status_code = models.PositiveSmallIntegerField(null=True, blank=True)

@@ -46,6 +46,11 @@ class Turn(WorkspaceOwned):
     text = models.TextField()
     started_at = models.DateTimeField()
     interrupted = models.BooleanField(default=False)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    language = models.CharField(max_length=35, null=True, blank=True)
+    latency = models.JSONField(
+        null=True, blank=True, help_text="seconds: end_of_turn, stt, llm, tts, total"
+    )
     external_id = models.CharField(max_length=128)
 
     class Meta(WorkspaceOwned.Meta):

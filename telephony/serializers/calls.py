@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.api.related_fields import WorkspaceRelatedField
 from agents.models import Agent
+from telephony.domain.prices import MILLION, price_table
 from telephony.models import PUBLIC_STATUS, Call, Direction, Outcome, PhoneNumber
 from voiceops.api.compiled_reads import ReadsValues, row_of
 from voiceops.api.errors import field_error
@@ -44,6 +45,52 @@ class Duration(serializers.FloatField):
 
     def to_representation(self, value: Any) -> Any:
         return seconds_between(value.answered_at, value.ended_at)
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    """What one model counted. `cost` is null where the price table has no price."""
+
+    kind = serializers.CharField()
+    provider = serializers.CharField()
+    model = serializers.CharField()
+    input_tokens = serializers.FloatField(required=False)
+    output_tokens = serializers.FloatField(required=False)
+    characters = serializers.FloatField(required=False)
+    seconds = serializers.FloatField(required=False)
+    cost = serializers.FloatField(allow_null=True)
+
+
+class CostSerializer(serializers.Serializer[Any]):
+    """An amount of money."""
+
+    amount = serializers.FloatField()
+    currency = serializers.CharField()
+
+
+class LatencySerializer(serializers.Serializer[Any]):
+    """Seconds from the answer to the agent's first word, and from the callee's last word on."""
+
+    answer_to_audio = serializers.FloatField(allow_null=True)
+    p50 = serializers.FloatField(allow_null=True)
+    p95 = serializers.FloatField(allow_null=True)
+
+
+@extend_schema_field(UsageSerializer(many=True))
+class UsageField(serializers.ListField):
+    """What the call's models counted, as it is stored."""
+
+
+@extend_schema_field(CostSerializer)
+class CostField(serializers.Field[Any, Any, Any, Any]):
+    """What the priced models of the call cost together, from millionths."""
+
+    def to_representation(self, value: Any) -> dict[str, Any]:
+        return {"amount": value / MILLION, "currency": price_table().currency}
+
+
+@extend_schema_field(LatencySerializer)
+class LatencyField(serializers.DictField):
+    """The figures of the call, as they are stored."""
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
@@ -85,6 +132,9 @@ class CallSerializer(ReadsValues, StrictSerializer):
     disposition_by = serializers.ChoiceField(
         ["agent", "analysis", "operator"], read_only=True, allow_null=True
     )
+    usage = UsageField(read_only=True, allow_null=True)
+    cost = CostField(source="cost_micros", read_only=True, allow_null=True)
+    latency = LatencyField(read_only=True, allow_null=True)
     has_recording = serializers.BooleanField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     dialed_at = serializers.DateTimeField(read_only=True, allow_null=True)
@@ -195,11 +245,26 @@ class EventSerializer(ReadsValues):
         return {**super().get_fields(), "data": serializers.DictField()}
 
 
+class TurnLatencySerializer(serializers.Serializer[Any]):
+    """Parts of the time from the callee's last word to the agent's first, in seconds."""
+
+    end_of_turn = serializers.FloatField(required=False)
+    stt = serializers.FloatField(required=False)
+    llm = serializers.FloatField(required=False)
+    tts = serializers.FloatField(required=False)
+    total = serializers.FloatField(required=False)
+
+
 class TurnSerializer(serializers.Serializer[Mapping[str, Any]]):
+    """One utterance; the last three only where the agent reported them."""
+
     role = serializers.CharField()
     text = serializers.CharField()
     started_at = serializers.DateTimeField()
     interrupted = serializers.BooleanField()
+    ended_at = serializers.DateTimeField(required=False)
+    language = serializers.CharField(required=False)
+    latency = TurnLatencySerializer(required=False)
 
 
 class TranscriptSerializer(serializers.Serializer[Mapping[str, Any]]):

@@ -5,47 +5,34 @@ times as long as pydantic (`docs/reference/performance.md`).
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PlainValidator,
-    StringConstraints,
     ValidationError,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
+from telephony.serializers.report_values import (
+    Count,
+    Id,
+    LanguageTag,
+    LongText,
+    Name,
+    ShortNumber,
+    ShortText,
+    Timestamp,
+)
 from telephony.services.agent_reports import ReportEvent
 from voiceops.api.errors import MESSAGES, limit_errors, shorten_location
 
 MAX_REPORT_EVENTS = 1000
+MAX_USAGE_ITEMS = 100
 # What the call's `end_reason` column holds.
 MAX_REASON_LENGTH = 64
 ENVELOPE_FIELDS = {"id", "type", "at"}
-
-
-def parse_timestamp(value: Any) -> datetime:
-    """Return an ISO 8601 time in UTC, which is assumed where the offset is missing.
-
-    Raises PydanticCustomError.
-    """
-    try:
-        parsed = datetime.fromisoformat(value)
-        aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-        return aware.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise PydanticCustomError("timestamp", "invalid datetime format") from error
-
-
-Timestamp = Annotated[datetime, PlainValidator(parse_timestamp)]
-Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-ShortText = Annotated[str, StringConstraints(max_length=16)]
-ShortNumber = Annotated[str, StringConstraints(max_length=64)]
-Name = Annotated[str, StringConstraints(max_length=128)]
-LongText = Annotated[str, StringConstraints(max_length=20_000)]
 
 
 class Envelope(BaseModel):
@@ -103,12 +90,29 @@ class Detected(Event):
     transcript: LongText = ""
 
 
+class TurnLatency(BaseModel):
+    """The parts of the time between the callee's last word and the agent's first, in seconds."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    end_of_turn: Count = None  # type: ignore[assignment]  # null is refused, absence is not
+    stt: Count = None  # type: ignore[assignment]
+    llm: Count = None  # type: ignore[assignment]
+    tts: Count = None  # type: ignore[assignment]
+    total: Count = None  # type: ignore[assignment]
+
+
 class TurnEvent(Event):
+    omits_absent_fields = True
+
     type: Literal["turn"]
     role: ShortText
     text: LongText
     started_at: Timestamp = None  # type: ignore[assignment]  # null is refused, absence is not
     interrupted: bool = False
+    ended_at: Timestamp = None  # type: ignore[assignment]
+    latency: TurnLatency = None  # type: ignore[assignment]
+    language: LanguageTag = None  # type: ignore[assignment]
 
     def data(self) -> dict[str, Any]:
         # A turn that does not say when it began is dated by its report.
@@ -164,12 +168,41 @@ class AgentError(Event):
     fallback: bool = False
 
 
+class UsageItem(BaseModel):
+    """What one model counted in the whole call; other counts under any names."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    kind: ShortNumber
+    provider: Name
+    model: Name
+    input_tokens: Count = None  # type: ignore[assignment]  # null is refused, absence is not
+    output_tokens: Count = None  # type: ignore[assignment]
+    characters: Count = None  # type: ignore[assignment]
+    seconds: Count = None  # type: ignore[assignment]
+
+
+class CallLatency(BaseModel):
+    """How long the callee waited, in seconds: for the first word, and for answers."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    answer_to_audio: Count = None  # type: ignore[assignment]  # null is refused, absence is not
+    p50: Count = None  # type: ignore[assignment]
+    p95: Count = None  # type: ignore[assignment]
+
+
 class Usage(Event):
-    """What the agent's models count, under any names."""
+    """What the agent's models count in the whole call so far; other counts under any names."""
 
     model_config = ConfigDict(extra="allow")
+    omits_absent_fields = True
 
     type: Literal["usage"]
+    items: Annotated[list[UsageItem], Field(max_length=MAX_USAGE_ITEMS)] = Field(
+        default_factory=list
+    )
+    latency: CallLatency = None  # type: ignore[assignment]  # null is refused, absence is not
 
 
 class Disposition(Event):
@@ -258,6 +291,10 @@ DOCUMENTED_TYPES = {
     "string_too_short": "value_error.any_str.min_length",
     "string_too_long": "value_error.any_str.max_length",
     "bool_type": "type_error.bool",
+    "float_type": "type_error.float",
+    "int_type": "type_error.integer",
+    "greater_than_equal": "value_error.number.not_ge",
+    "less_than_equal": "value_error.number.not_le",
     "dict_type": "type_error.dict",
     "model_type": "type_error.dict",
     "model_attributes_type": "type_error.dict",
@@ -271,7 +308,11 @@ DOCUMENTED_TYPES = {
 FIELD_ERRORS = (
     "string_type",
     "bool_type",
+    "float_type",
+    "int_type",
     "dict_type",
+    "model_type",
+    "list_type",
     "literal_error",
     "timestamp",
     "union_tag_invalid",
@@ -328,7 +369,8 @@ def _documented_error(error: Mapping[str, Any], location: tuple[int | str, ...])
     if error["input"] is None and error["type"] in FIELD_ERRORS:
         kind = "type_error.none.not_allowed"
     context = error.get("ctx", {})
-    limit = context.get("max_length", context.get("min_length"))
+    limits = [context[name] for name in ("max_length", "min_length", "ge", "le") if name in context]
+    limit = limits[0] if limits else None
     choices = context.get("expected", context.get("expected_tags", ""))
     message = MESSAGES[kind].format(limit=limit, permitted=choices.replace(" or ", ", "))
     return {"loc": shorten_location(("body", *location)), "msg": message, "type": kind}

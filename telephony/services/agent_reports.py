@@ -18,13 +18,15 @@ from django.db.models.functions import Coalesce, Greatest, Least, Now
 from django.utils import timezone
 
 from telephony.domain import call_states
+from telephony.domain.agent_tools import CALLBACK_TOOLS, DISPOSITION_TOOLS, OPT_OUT_TOOLS
 from telephony.domain.disconnect_reasons import Ending, ending_for
 from telephony.domain.late_evidence import correct_answer_time
 from telephony.domain.timeline import TICK, build_event, clamp_to_timeline, move_before_end
 from telephony.models import Call, CallEvent, Direction, Stage, Turn
 from telephony.services import dispositions
 from telephony.services.callback_requests import request_callback
-from telephony.services.report_texts import REPORT_TEXTS
+from telephony.services.report_texts import DETECTION_TEXTS, REPORT_TEXTS
+from telephony.services.usage import record_turn_latency, record_usage
 from voiceops.core import task_queue
 from voiceops.core.errors import NotFound
 from voiceops.db.compiled_query import CompiledQuery
@@ -32,18 +34,6 @@ from voiceops.db.compiled_writes import CompiledUpdate, insert_rows
 
 # Half of the two seconds after which an agent reports that it is alive.
 AGENT_SEEN_INTERVAL = timedelta(seconds=1)
-# Tools with which an agent reports that the callee asked not to be called again.
-OPT_OUT_TOOLS = ("opt_out", "do_not_call")
-# Tools with which an agent sets the call's disposition, as their argument `name`.
-DISPOSITION_TOOLS = ("set_disposition", "disposition")
-# Tools with which an agent agrees on a callback, with the arguments `at`, `phone_number`, `note`.
-CALLBACK_TOOLS = ("schedule_callback", "callback", "call_back")
-DETECTION_TEXTS = {
-    "human": "A person answered",
-    "machine": "An answering machine answered",
-    "uncertain": "It is unclear who answered",
-    "screened": "A call screener answered",
-}
 
 
 @dataclass(frozen=True)
@@ -77,6 +67,15 @@ class ReportContext:
                 external_id=event.id,
             )
         )
+
+    def save(self) -> None:
+        """Write the rows of the report."""
+        insert_rows(self.turns, ignore_conflicts=True)
+        record_turn_latency(self.call, self.turns)
+        if self.events:
+            insert_rows(self.events, ignore_conflicts=True)
+            if self.call.ended_at is not None:
+                move_before_end(self.call, self.call.ended_at)
 
     def timeline_time(self, event: ReportEvent) -> datetime:
         """Return where the event belongs in the timeline: never before the call or after now.
@@ -114,11 +113,7 @@ def apply_report(*, call_id: UUID, events: Sequence[ReportEvent]) -> bool:
     context = ReportContext(call, timezone.now())
     with transaction.atomic(savepoint=False):
         moved = [apply_event(event, context) for event in events]
-        insert_rows(context.turns, ignore_conflicts=True)
-        if context.events:
-            insert_rows(context.events, ignore_conflicts=True)
-            if call.ended_at is not None:
-                move_before_end(call, call.ended_at)
+        context.save()
 
         is_alive = any(map(is_sign_of_life, events))
         # Moving a call already touches it, and of an ended call the agent's presence is irrelevant.
@@ -326,6 +321,13 @@ def _handle_callback(event: ReportEvent, context: ReportContext) -> bool:
     return False
 
 
+def _handle_usage(event: ReportEvent, context: ReportContext) -> bool:
+    # A repeated report must not undo what was reported since.
+    if not is_recorded(event, context.call):
+        context.add_event(event, record_usage(context.call, event.data))
+    return False
+
+
 def _record_event(event: ReportEvent, context: ReportContext) -> bool:
     """Add an event to the timeline that changes nothing else."""
     context.add_event(event, REPORT_TEXTS[event.type](event.data))
@@ -388,6 +390,7 @@ REPORT_HANDLERS: dict[str, Handler] = {
     "detected": _handle_detected,
     "turn": _handle_turn,
     "tool_call": _handle_tool_call,
+    "usage": _handle_usage,
     **dict.fromkeys(REPORT_TEXTS, _record_event),
     "disposition": _handle_disposition,
     "callback": _handle_callback,

@@ -4,6 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 Data = Mapping[str, Any]
+DETECTION_TEXTS = {
+    "human": "A person answered",
+    "machine": "An answering machine answered",
+    "uncertain": "It is unclear who answered",
+    "screened": "A call screener answered",
+}
 
 
 def _describe_message(data: Data) -> str:
@@ -31,5 +37,4 @@ REPORT_TEXTS: dict[str, Callable[[Data], str]] = {
     "transfer": _describe_transfer,
     "dtmf": _describe_keys,
     "error": _describe_error,
-    "usage": lambda _: "The agent reported its usage",
 }

@@ -1,3 +1,5 @@
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -15,6 +17,17 @@ from telephony.services.analysis import get_analysis
 from telephony.services.recording_files import create_recording_link
 from telephony.views.calls import BaseCallViewSet
 from voiceops.api.serializers import WalkQuery
+
+TURN_COLUMNS = list(TurnSerializer().fields)
+LATER_TURN_COLUMNS = ("ended_at", "language", "latency")  # absent where the agent reports none
+
+
+def _without_unreported(turn: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in turn.items()
+        if value is not None or name not in LATER_TURN_COLUMNS
+    }
 
 
 class CallDetailsViewSet(BaseCallViewSet):
@@ -39,7 +52,9 @@ class CallDetailsViewSet(BaseCallViewSet):
     def transcript(self, request: Request, pk: str) -> Response:
         """What was spoken on the call, in order."""
         turns = self.get_object().turns.order_by("started_at", "pk")
-        return Response({"turns": list(turns.values(*TurnSerializer().fields))})
+        return Response(
+            {"turns": [_without_unreported(row) for row in turns.values(*TURN_COLUMNS)]}
+        )
 
     @extend_schema(responses=AnalysisSerializer)
     @action(detail=True)

@@ -27,6 +27,9 @@ def test_call_has_the_documented_fields(ours: Workspace) -> None:
         variables={"name": "Ada"},
         metadata={"crm": 7},
         has_recording=True,
+        usage=[{"kind": "llm", "provider": "x", "model": "y", "input_tokens": 9, "cost": None}],
+        cost_micros=12_500,
+        latency={"answer_to_audio": 0.6, "p50": 0.9, "p95": 1.4},
     )
     client = make.client(ours, Role.MEMBER)
 
@@ -53,6 +56,9 @@ def test_call_has_the_documented_fields(ours: Workspace) -> None:
         "metadata": {"crm": 7},
         "disposition": None,
         "disposition_by": None,
+        "usage": [{"kind": "llm", "provider": "x", "model": "y", "input_tokens": 9, "cost": None}],
+        "cost": {"amount": 0.0125, "currency": "USD"},
+        "latency": {"answer_to_audio": 0.6, "p50": 0.9, "p95": 1.4},
         "has_recording": True,
         "created_at": call.created_at.isoformat().replace("+00:00", "Z"),
         "dialed_at": "2026-11-23T12:00:00Z",

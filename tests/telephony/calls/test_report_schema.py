@@ -12,6 +12,7 @@ TYPES = (
     "'tool_call', 'usage', 'callee_left', 'ended', 'analysis', 'disposition', "
     "'callback', 'message_left', 'transfer', 'dtmf', 'error'"
 )
+ITEM = {"kind": "llm", "provider": "openai", "model": "gpt-4.1"}
 UNKNOWN_TYPE = f"value is not a valid enumeration member; permitted: {TYPES}"
 
 
@@ -71,6 +72,27 @@ def test_missing_and_null_types_have_different_errors() -> None:
             "type_error.none.not_allowed",
         ),
         (event("analysis", fields=[]), "value is not a valid dict", "type_error.dict"),
+        (
+            event("detected", kind="human", seconds="1"),
+            "value is not a valid float",
+            "type_error.float",
+        ),
+        (event("usage", items={}), "value is not a valid list", "type_error.list"),
+        (
+            event("usage", latency={"p50": -1}),
+            "ensure this value is greater than or equal to 0",
+            "value_error.number.not_ge",
+        ),
+        (
+            event("usage", items=[{**ITEM, "input_tokens": 10**13}]),
+            "ensure this value is less than or equal to 1000000000000",
+            "value_error.number.not_le",
+        ),
+        (
+            event("turn", role="agent", text="a", latency={"total": True}),
+            "value is not a valid float",
+            "type_error.float",
+        ),
     ],
 )
 def test_each_wrong_field_has_its_documented_error(
@@ -105,6 +127,10 @@ def test_too_many_events_are_one_error() -> None:
         (event("tool_call", name="book"), {"name": "book"}),
         (event("tool_call", name="book", result=None), {"name": "book", "result": None}),
         (event("usage", tokens=5, audio={"ms": 1}), {"tokens": 5, "audio": {"ms": 1}}),
+        (
+            event("usage", items=[{**ITEM, "input_tokens": 7}], latency={"p50": 0.5}),
+            {"items": [{**ITEM, "input_tokens": 7}], "latency": {"p50": 0.5}},
+        ),
         (event("ended"), {"reason": ""}),
         (event("ended", reason="x" * 70), {"reason": "x" * 64}),
         (event("analysis"), {"summary": None, "fields": {}}),
