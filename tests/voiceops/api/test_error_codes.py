@@ -18,6 +18,7 @@ from ops.management.commands.document_errors import ERRORS_PAGE, written_page
 from tests import make
 from tests.architecture.source import APPS, ROOT, sources, tree_of
 from voiceops.api.error_codes import code_of, documented_errors, find_error
+from voiceops.core.public_addresses import find_url_fault
 
 # What is raised is named by a sentence of ours, except where a class names its code.
 RAISED = {
@@ -70,9 +71,30 @@ def test_every_sentence_that_is_raised_is_documented() -> None:
     raised = raised_sentences()
 
     assert len(raised) > 80
-    # `… not found` stands for the label of a model; the next test has them all.
+    # `… not found` stands for the label of a model, and `Webhook URL …` for what is wrong with one;
+    # the next tests have them all.
     unknown = [sentence for sentence in raised if find_error(sentence) is None]
-    assert sorted(unknown) == ["… not found", "…: …"]
+    assert sorted(unknown) == ["Webhook URL …", "… not found", "…: …"]
+
+
+def test_every_fault_of_a_url_has_a_documented_sentence() -> None:
+    urls = (
+        "https://[",
+        "https://me:secret@example.com",
+        "http://example.com",
+        "https://example.com:22",
+        "https://127.0.0.1",
+    )
+
+    errors = [find_error(f"Webhook URL {find_url_fault(url)}") for url in urls]
+
+    assert [error and error.code for error in errors] == [
+        "webhook_url_invalid",
+        "webhook_url_has_credentials",
+        "webhook_url_not_https",
+        "webhook_url_port",
+        "webhook_url_not_public",
+    ]
 
 
 def test_every_row_that_may_be_missing_has_a_documented_sentence() -> None:
