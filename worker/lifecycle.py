@@ -17,6 +17,7 @@ from worker import dispatcher
 from worker.periodic import retention
 from worker.periodic.broker_fallback import sweep_and_start_work
 from worker.periodic.call_watch import WATCH_INTERVAL_SECONDS, watch_calls
+from worker.periodic.checkpoints import CHECKPOINT_INTERVAL_SECONDS, checkpoint_database
 from worker.periodic.intake import INTAKE_INTERVAL_SECONDS, apply_new_events
 from worker.periodic.webhook_delivery import COLLECT_INTERVAL_SECONDS, WebhookDeliverer
 from worker.threads import PeriodicThread
@@ -37,6 +38,9 @@ retention_thread = PeriodicThread(
 disk_thread = PeriodicThread(
     "disk-alarm", DiskAlarm().check, interval_seconds=DISK_ALARM_SECONDS, first_delay_seconds=0.0
 )
+checkpoint_thread = PeriodicThread(
+    "checkpoint", checkpoint_database, interval_seconds=CHECKPOINT_INTERVAL_SECONDS
+)
 deliverer = WebhookDeliverer()
 delivery_thread = PeriodicThread(
     "webhook-delivery", deliverer.run_once, interval_seconds=COLLECT_INTERVAL_SECONDS
@@ -52,7 +56,8 @@ def start_before_broker(**_: Any) -> None:
     tune_gc()
     limit_arenas()
     switch_threads_often()
-    _start([sweep_thread, watch_thread, intake_thread, retention_thread, disk_thread])
+    _start([sweep_thread, watch_thread, intake_thread])
+    _start([retention_thread, disk_thread, checkpoint_thread])
 
 
 @worker_ready.connect
@@ -74,6 +79,7 @@ def stop(**_: Any) -> None:
     intake_thread.stop()
     retention_thread.stop()
     disk_thread.stop()
+    checkpoint_thread.stop()
     delivery_thread.stop()
     deliverer.stop()
 
