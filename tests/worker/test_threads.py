@@ -6,7 +6,7 @@ import sys
 import threading
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connections
 
 from tests.faults.test_drill import ROOT
 from worker.threads import PeriodicThread
@@ -23,6 +23,12 @@ print(sorted(thread.name for thread in threading.enumerate()))
 worker_ready.send(sender=None)
 print(sorted(thread.name for thread in threading.enumerate()))
 """
+
+
+@pytest.fixture(autouse=True)
+def _no_connection() -> None:
+    """A round looks after the connections of its thread, and here that is the tests' own."""
+    connections.close_all()
 
 
 def test_worker_starts_its_threads_and_waits_for_the_broker_with_delivery_only() -> None:
