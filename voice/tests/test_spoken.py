@@ -132,7 +132,8 @@ async def test_a_message_begins_after_the_greeting_and_is_complete() -> None:
     assert result.greeting_to_audio is not None
     # A second after the last sound; the voice ends its sentences with some silence.
     assert 0.6 <= result.greeting_to_audio <= 3.0
-    kinds = [event["type"] for event in result.events]
-    assert kinds == ["turn", "detected", "turn", "message_left", "usage"]
-    assert result.events[3]["complete"] is True
+    # When the machine's turn is over depends on the speed of this machine.
+    done = [event for event in result.events if event.get("role") != "callee"]
+    assert [event["type"] for event in done] == ["detected", "turn", "message_left", "usage"]
+    assert done[2]["complete"] is True
     assert [sentence["word_error_rate"] for sentence in result.heard] == [0.0]
