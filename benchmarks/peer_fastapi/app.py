@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from benchmarks.peer_fastapi import batches, calls
+from benchmarks.peer_fastapi import batches, calls, intake
 from benchmarks.peer_fastapi.bodies import AgentBody, Page, SuppressionBody, WebhookBody
 from benchmarks.peer_fastapi.database import SessionOfRequest
 from benchmarks.peer_fastapi.login import CallerOfRequest
@@ -21,6 +21,7 @@ from benchmarks.peer_fastapi.tables import Agent, Suppression, WebhookEndpoint
 app = FastAPI()
 app.include_router(calls.router)
 app.include_router(batches.router)
+app.include_router(intake.router)
 
 
 @app.get("/healthz")

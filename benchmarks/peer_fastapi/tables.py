@@ -175,6 +175,14 @@ class Call(Table):
     ringing_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    heard_at: Mapped[datetime | None]
+    room_delete_at: Mapped[datetime | None]
+    agent_joined_at: Mapped[datetime | None]
+    agent_seen_at: Mapped[datetime | None]
+    agent_heard_at: Mapped[datetime | None]
+    agent_left_at: Mapped[datetime | None]
+    callee_joined_at: Mapped[datetime | None]
+    detected: Mapped[str | None]
 
 
 # A batch's attempt that was never sent is not listed. The lists' indexes hold the other rows alone.
@@ -190,11 +198,24 @@ class CallEvent(Table):
     text: Mapped[str]
     at: Mapped[datetime]
     data: Mapped[dict[str, Any]]
+    external_id: Mapped[str | None]
+
+
+class InboxEvent(Table):
+    __tablename__ = "telephony_inboxevent"
+
+    id: Mapped[str] = mapped_column("event_id", primary_key=True)
+    event: Mapped[str]
+    room: Mapped[str]
+    body: Mapped[dict[str, Any]]
+    received_at: Mapped[datetime]
+    applied_at: Mapped[datetime | None]
 
 
 class Turn(Table):
     __tablename__ = "telephony_turn"
 
+    workspace_id: Mapped[uuid.UUID]
     call_id: Mapped[uuid.UUID]
     role: Mapped[str]
     text: Mapped[str]
@@ -203,6 +224,7 @@ class Turn(Table):
     ended_at: Mapped[datetime | None]
     language: Mapped[str | None]
     latency: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    external_id: Mapped[str]
 
 
 class Batch(Table):

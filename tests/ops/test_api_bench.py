@@ -99,7 +99,8 @@ def test_every_scenario_names_a_route_of_ours(scenario: Scenario) -> None:
 def test_the_peer_has_exactly_the_routes_of_the_scenarios() -> None:
     wanted = {(each.method, re.sub(r"{\w+}", "{}", each.route)) for each in SCENARIOS}
 
-    assert set(peer_routes()) == wanted | {("GET", "/healthz")}
+    posted_to = {("POST", "/livekit/webhook"), ("POST", "/calls/{}/report")}
+    assert set(peer_routes()) == wanted | posted_to | {("GET", "/healthz")}
 
 
 def test_every_goal_names_a_scenario() -> None:
