@@ -12,6 +12,7 @@ from accounts.staff.base import (
     badge_column,
     principal_of,
 )
+from accounts.staff.filters import BY_WORKSPACE, dates
 from agents import secrets, services
 from agents.models import CONFIG_FIELDS, Agent, AgentVersion
 from agents.serializers.agents import AgentSerializer
@@ -82,7 +83,7 @@ class AgentAdmin(StaffAdmin):
         "language",
         "updated_at",
     )
-    list_filter = (StateFilter, "recording_enabled", "created_at")
+    list_filter = (StateFilter, BY_WORKSPACE, "recording_enabled", dates())
     search_fields = ("name", "workspace__name")
     search_ids = ("pk", "workspace")
     list_select_related = ("workspace",)
@@ -145,7 +146,7 @@ class AgentAdmin(StaffAdmin):
 @admin.register(AgentVersion)
 class AgentVersionAdmin(ReadOnlyAdmin):
     list_display = ("agent", "number", "workspace_name", "created_at")
-    list_filter = ("created_at",)
+    list_filter = (dates(),)
     search_fields = ("agent__name", "workspace__name")
     search_ids = ("pk", "agent", "workspace")
     list_select_related = ("agent", "workspace")

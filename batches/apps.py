@@ -11,6 +11,7 @@ class BatchesConfig(AppConfig):
         from accounts.services.workspaces import SCHEDULING_HOOKS
         from accounts.staff.login import POLLED_PAGES
         from agents.services import AGENT_USE_CHECKS
+        from batches.models import Batch
         from batches.openapi.errors import BATCH_ERRORS
         from batches.openapi.examples import BATCH_EXAMPLES
         from batches.openapi.operations import BATCH_OPERATIONS, BATCH_TAGS
@@ -18,7 +19,7 @@ class BatchesConfig(AppConfig):
         from batches.services.suppressions import is_suppressed
         from batches.services.update import requeue_workspace
         from batches.services.usage import agent_is_in_use, number_is_in_use
-        from telephony.admin.calls import ORIGIN_PAGES, OriginPages
+        from telephony.admin.call_filters import ORIGIN_PAGES, OriginPages
         from telephony.services.callback_requests import CALLBACK_PLANNERS
         from telephony.services.calls import SUPPRESSION_CHECKS
         from telephony.services.numbers import NUMBER_USE_CHECKS
@@ -36,5 +37,9 @@ class BatchesConfig(AppConfig):
         NUMBER_USE_CHECKS.register(number_is_in_use)
         POLLED_PAGES.register("batches_batch_live")
         ORIGIN_PAGES.register(
-            OriginPages(batch="batches_batch_change", recipient="batches_recipient_change")
+            OriginPages(
+                batch="batches_batch_change",
+                recipient="batches_recipient_change",
+                batch_rows=Batch.unscoped.all,
+            )
         )

@@ -106,12 +106,14 @@ SILENCED_SYSTEM_CHECKS = ["security.W001"]
 INSTALLED_APPS = [
     # unfold replaces templates of the admin, so it must come first.
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",

@@ -6,8 +6,16 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.staff.base import ReadOnlyAdmin, badge_column
+from accounts.staff.filters import BY_WORKSPACE, dates, recent_values_filter, row_filter
 from webhooks.models import WebhookCursor, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from webhooks.services import redeliver
+
+BY_ENDPOINT = row_filter(
+    "endpoint",
+    "endpoint",
+    lambda: WebhookEndpoint.unscoped.order_by("url", "pk"),
+    label=lambda endpoint: endpoint.url,
+)
 
 
 @admin.register(WebhookEndpoint)
@@ -20,7 +28,12 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
         "failing_since",
         "created_at",
     )
-    list_filter = ("is_enabled", ("failing_since", admin.EmptyFieldListFilter), "created_at")
+    list_filter = (
+        BY_WORKSPACE,
+        "is_enabled",
+        ("failing_since", admin.EmptyFieldListFilter),
+        dates(),
+    )
     search_fields = ("url", "description", "workspace__name")
     search_ids = ("pk", "workspace")
     list_select_related = ("workspace",)
@@ -31,7 +44,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
 class WebhookEventAdmin(ReadOnlyAdmin):
     audit_views = True
     list_display = ("id", "type", "workspace_name", "at", "created_at")
-    list_filter = ("type", "created_at")
+    list_filter = (BY_WORKSPACE, recent_values_filter("type"), dates())
     search_fields = ("key__exact", "type__exact")
     search_ids = ("pk", "workspace")
     list_select_related = ("workspace",)
@@ -50,8 +63,9 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         "due_at",
         "workspace_name",
     )
-    list_filter = ("status", "response_status", "created_at")
-    search_fields = ("event__type", "endpoint__url")
+    list_filter = (BY_ENDPOINT, "status", recent_values_filter("response_status"), dates())
+    search_fields = ("event__type__exact",)
+    search_help_text = "An event's type, or an id"
     search_ids = ("pk", "endpoint", "event", "workspace")
     list_select_related = ("event", "endpoint", "workspace")
     actions = ("send_again",)

@@ -24,6 +24,7 @@ from accounts.models import (
 )
 from accounts.services import api_keys
 from accounts.staff.base import ReadOnlyAdmin
+from accounts.staff.filters import BY_WORKSPACE, dates, recent_values_filter
 from accounts.staff.login import SECOND_FACTOR_PAGE
 from accounts.staff.second_factor_pages import second_factor_view
 
@@ -89,8 +90,15 @@ class SessionAdmin(ReadOnlyAdmin):
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("at", "action", "actor", "object_type", "object_id", "workspace_name", "ip")
-    list_filter = ("action", "object_type", "actor_type", "at")
-    search_fields = ("actor_name", "object_id", "workspace__name")
+    list_filter = (
+        BY_WORKSPACE,
+        recent_values_filter("action"),
+        recent_values_filter("object_type", "object"),
+        "actor_type",
+        dates("at"),
+    )
+    search_fields = ("actor_name__exact", "action__exact")
+    search_help_text = "An actor's e-mail address, an action, or an id"
     search_ids = ("pk", "workspace", "object_id", "actor_id")
     list_select_related = ("workspace",)
 
@@ -102,7 +110,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 @admin.register(PasswordReset)
 class PasswordResetAdmin(ReadOnlyAdmin):
     list_display = ("id", "user", "created_at", "expires_at", "used_at")
-    list_filter = (("used_at", admin.EmptyFieldListFilter), "created_at")
+    list_filter = (("used_at", admin.EmptyFieldListFilter), dates())
     search_fields = ("user__email",)
     search_ids = ("pk", "user")
     list_select_related = ("user",)
@@ -112,7 +120,7 @@ class PasswordResetAdmin(ReadOnlyAdmin):
 @admin.register(IdempotentRequest)
 class IdempotentRequestAdmin(ReadOnlyAdmin):
     list_display = ("id", "scope", "key", "created_at")
-    list_filter = ("created_at",)
+    list_filter = (dates(),)
     search_fields = ("scope", "key")
     exclude = ("answer",)
 
@@ -122,7 +130,7 @@ class SecondFactorAdmin(ReadOnlyAdmin):
     """After a removal the password alone logs its owner in, until they set up a new one."""
 
     list_display = ("user", "confirmed_at", "created_at")
-    list_filter = (("confirmed_at", admin.EmptyFieldListFilter), "created_at")
+    list_filter = (("confirmed_at", admin.EmptyFieldListFilter), dates())
     search_fields = ("user__email",)
     search_ids = ("pk", "user")
     list_select_related = ("user",)
@@ -169,7 +177,7 @@ class StaffTryAdmin(ReadOnlyAdmin):
 @admin.register(ErasedNumber)
 class ErasedNumberAdmin(ReadOnlyAdmin):
     list_display = ("id", "workspace", "created_at")
-    list_filter = ("created_at",)
+    list_filter = (dates(),)
     search_fields = ("workspace__name",)
     search_ids = ("pk", "workspace")
     list_select_related = ("workspace",)

@@ -17,6 +17,7 @@ from accounts.staff.base import (
     StaffAdmin,
     principal_of,
 )
+from accounts.staff.filters import dates
 
 
 class MembershipInline(ReadOnlyInline):
@@ -72,7 +73,7 @@ class WorkspaceForm(SerializerForm):
 class WorkspaceAdmin(StaffAdmin):
     form = WorkspaceForm
     list_display = ("name", "id", "max_concurrent_calls", "created_at")
-    list_filter = ("created_at",)
+    list_filter = (dates(),)
     search_fields = ("name",)
     readonly_fields = ("id", "created_at")
     inlines = (MembershipInline,)
@@ -96,7 +97,7 @@ class WorkspaceAdmin(StaffAdmin):
 @admin.register(Membership)
 class MembershipAdmin(StaffAdmin):
     list_display = ("user", "workspace_name", "role_label", "created_at")
-    list_filter = ("role", "created_at")
+    list_filter = ("role", dates())
     search_fields = ("user__email", "workspace__name")
     search_ids = ("pk", "workspace", "user")
     list_select_related = ("user", "workspace")

@@ -9,12 +9,10 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
-from django.utils.functional import cached_property
 from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import BaseSerializer
 from unfold.admin import ModelAdmin, TabularInline
@@ -24,11 +22,12 @@ from accounts import audit
 from accounts.auth.authentication import client_ip
 from accounts.auth.principal import Principal
 from accounts.models import User, Workspace
+from accounts.staff.lists import CappedPaginator, StaffChangeList
+from accounts.staff.number_search import possible_numbers
 from voiceops.api.errors import flatten_errors
 from voiceops.api.fields import UUID_PATTERN
 from voiceops.core.errors import DomainError
 
-MAX_COUNTED_ROWS = 10_000
 Column = TypeVar("Column", bound=Callable[..., Any])
 
 
@@ -83,35 +82,31 @@ class JsonField(forms.JSONField):
         return "" if value is None else super().prepare_value(value)
 
 
-class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
-    """Counts no more than MAX_COUNTED_ROWS.
-
-    The newest of a million rows can be shown without counting them all.
-    """
-
-    @cached_property
-    def count(self) -> int:
-        rows = cast("QuerySet[Any]", self.object_list)
-        return rows.order_by()[:MAX_COUNTED_ROWS].count()
-
-
 class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
     """Lists rows newest first, uses services for changes and audits them.
 
     `search_ids` are the indexed columns in which a whole id is looked up. `audit_views` is set
-    where a page shows a recipient's number or words; opening it is then audited.
+    where a page shows a recipient's number or words; opening it is then audited. `number_columns`
+    are those in which a number is looked up, in any spelling.
     """
 
     ordering: Sequence[str] = ("-pk",)
     list_per_page = 50
     paginator = CappedPaginator
     show_full_result_count = False
+    # Counting the rows of each choice of each filter would read whole tables.
+    show_facets = admin.ShowFacets.NEVER
+    list_filter_submit = True
+    number_columns: Sequence[str] = ()
     search_ids: Sequence[str] = ("pk",)
     audit_views: bool = False
 
     @admin.display(description="Workspace", ordering="workspace__name")
     def workspace_name(self, row: Any) -> str:
         return row.workspace.name if row.workspace else ""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[StaffChangeList]:
+        return StaffChangeList
 
     def formfield_for_dbfield(
         self, db_field: "models.Field[Any, Any]", request: HttpRequest, **kwargs: Any
@@ -127,6 +122,9 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
         if UUID_PATTERN.fullmatch(term):
             # A whole id is looked up by index; searching it as text would scan the table.
             conditions: list[Any] = [(name, term) for name in self.search_ids]
+            return queryset.filter(Q.create(conditions, connector=Q.OR)), False
+        if self.number_columns and (numbers := possible_numbers(term)):
+            conditions = [(f"{name}__in", numbers) for name in self.number_columns]
             return queryset.filter(Q.create(conditions, connector=Q.OR)), False
         results: tuple[QuerySet[Any], bool] = super().get_search_results(
             request, queryset, search_term
@@ -202,7 +200,12 @@ class StaffAdmin(ModelAdmin):  # type: ignore[misc]  # the library is not typed
 
 
 class ReadOnlyAdmin(StaffAdmin):
-    """Shows rows that staff may read and not edit."""
+    """Shows rows that staff may read and not edit.
+
+    Many are history of millions of rows, of which no column but the id gives an order by index.
+    """
+
+    sortable_by: Sequence[str] = ()
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

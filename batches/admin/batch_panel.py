@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.http import HttpRequest, JsonResponse
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -39,13 +41,31 @@ BATCH_ACTIONS = {
     "start": BatchAction("Start", Status.waiting(), services.start_batch),
     "pause": BatchAction("Pause", (Status.RUNNING,), services.pause_batch),
     "resume": BatchAction("Resume", (Status.PAUSED,), services.resume_batch),
-    "stop": BatchAction("Stop for good", Status.stoppable(), services.stop_batch),
+    "stop": BatchAction("Stop", Status.stoppable(), services.stop_batch),
 }
 
 
-def run_action(name: str, batch: Batch, principal: Principal) -> None:
-    """Do one of `BATCH_ACTIONS`. Raises StateForbids."""
-    BATCH_ACTIONS[name].run(batch=batch, principal=principal)
+class Segment(NamedTuple):
+    """A part of the progress bar, in percent of all recipients."""
+
+    label: str
+    recipients: int
+    share: float
+    color: str
+
+
+# What did not happen is never green. The hues differ in brightness too.
+SEGMENTS = (
+    ("reached", (Recipient.Status.COMPLETED,), "rgb(22, 163, 74)"),
+    ("not reached", (Recipient.Status.FAILED,), "rgb(234, 179, 8)"),
+    ("in review", (Recipient.Status.REVIEW,), "rgb(185, 28, 28)"),
+    ("not called", (Recipient.Status.SKIPPED, Recipient.Status.CANCELLED), "rgb(107, 114, 128)"),
+)
+
+
+def run_action(name: str, batch: Batch, principal: Principal, **options: bool) -> None:
+    """Do one of `BATCH_ACTIONS`. Raises StateForbids, and ProviderError from a hang-up."""
+    BATCH_ACTIONS[name].run(batch=batch, principal=principal, **options)
 
 
 def is_allowed(name: str, batch: Batch) -> bool:
@@ -64,11 +84,14 @@ def panel_context(batch: Batch) -> dict[str, Any]:
         (label, f"{reverse(f'admin:{page}_changelist')}?{BATCH_FILTER}={batch.pk}")
         for label, page in pages.items()
     ]
-    calls = ("calls", f"{reverse('admin:telephony_call_changelist')}?q={batch.pk}")
+    progress = progress_of(batch, now=timezone.now())
+    counts = progress["counts"]
+    calls = ("calls", f"{reverse('admin:telephony_call_changelist')}?batch={batch.pk}")
     return {
-        "large": render_large_progress(batch),
+        "large": _render_large_progress(batch, progress),
+        "stop_numbers": _render_stop_numbers(batch, counts),
         "order_url": reverse("admin:batches_batch_order", args=[batch.pk]),
-        "orders": render_actions(batch),
+        "orders": _render_actions(batch, counts),
         "lists": [*lists, calls],
         "files": [
             (name, reverse("admin:batches_batch_download", args=[batch.pk, name]))
@@ -83,9 +106,8 @@ def render_small_progress(batch: Batch, counts: Mapping[str, int] | None = None)
     return render_to_string("admin/batches/progress.html", _progress_context(batch, counts))
 
 
-def render_large_progress(batch: Batch) -> SafeString:
+def _render_large_progress(batch: Batch, progress: Mapping[str, Any]) -> SafeString:
     """Render the progress of a batch's own page, with outcomes and rate."""
-    progress = progress_of(batch, now=timezone.now())
     context = {
         **_progress_context(batch, progress["counts"]),
         "outcomes": dict(sorted(progress["outcomes"].items(), key=lambda item: -item[1])),
@@ -96,16 +118,36 @@ def render_large_progress(batch: Batch) -> SafeString:
     return render_to_string("admin/batches/progress_large.html", context)
 
 
-def render_actions(batch: Batch) -> SafeString:
-    """Render the buttons of the allowed actions.
+def _render_actions(batch: Batch, counts: Mapping[str, int]) -> SafeString:
+    """Render the buttons of the allowed actions, each at a place of its own in every state.
 
     Apart from the progress, because a button that is replaced while it is pressed does nothing.
     """
-    allowed = [
-        (name, action.label) for name, action in BATCH_ACTIONS.items() if is_allowed(name, batch)
-    ]
-    context = {**_live_context(batch), "orders": allowed}
+    allowed = {
+        name: (name, action.label)
+        for name, action in BATCH_ACTIONS.items()
+        if is_allowed(name, batch)
+    }
+    main = [allowed[name] for name in ("start", "resume", "pause") if name in allowed]
+    context = {
+        **_live_context(batch, counts),
+        "primary": main[0] if main else None,
+        # A batch that paused itself may be resumed, or paused for good.
+        "second": main[1] if len(main) > 1 else None,
+        "stop": allowed.get("stop"),
+    }
     return render_to_string("admin/batches/orders.html", context)
+
+
+def _render_stop_numbers(batch: Batch, counts: Mapping[str, int]) -> SafeString:
+    """Render what the dialog before a stop says: who will not be called, and who is on the line."""
+    context = {
+        **_live_context(batch, counts),
+        "waiting": sum(counts[status] for status in Recipient.Status.waiting()),
+        "calling": sum(counts[status] for status in Recipient.Status.calling()),
+        "total": counts["total"],
+    }
+    return render_to_string("admin/batches/stop_numbers.html", context)
 
 
 def live_progress(request: HttpRequest) -> JsonResponse:
@@ -114,28 +156,49 @@ def live_progress(request: HttpRequest) -> JsonResponse:
     A single one comes with its large progress and its actions.
     """
     ids = request.GET.get("ids", "").split(",")[:MAX_LIVE_BATCHES]
-    batches = list(Batch.unscoped.filter(pk__in=_parse_ids(ids)))
-    counts = counts_of(batches)
-    states = {
-        str(batch.pk): {"small": render_small_progress(batch, counts[batch.pk])}
-        for batch in batches
-    }
+    batches = list(Batch.unscoped.filter(pk__in=_parse_ids(ids)).select_related("phone_number"))
     # The large progress costs more queries, and only a batch's own page shows it.
     if len(batches) == 1:
         [batch] = batches
-        states[str(batch.pk)] |= {
-            "large": render_large_progress(batch),
-            "orders": render_actions(batch),
+        return JsonResponse({str(batch.pk): _states_of(batch)})
+    counts = counts_of(batches)
+    return JsonResponse(
+        {
+            str(batch.pk): {"small": render_small_progress(batch, counts[batch.pk])}
+            for batch in batches
         }
-    return JsonResponse(states)
+    )
+
+
+def _states_of(batch: Batch) -> dict[str, SafeString]:
+    """Return all that is shown of a batch, from one count of its recipients."""
+    progress = progress_of(batch, now=timezone.now())
+    counts = progress["counts"]
+    return {
+        "small": render_small_progress(batch, counts),
+        "large": _render_large_progress(batch, progress),
+        "orders": _render_actions(batch, counts),
+        "stop": _render_stop_numbers(batch, counts),
+    }
+
+
+def stop_page(request: HttpRequest, batches: list[Batch]) -> HttpResponse:
+    """Return the page that asks before several batches are stopped."""
+    counts = counts_of(batches)
+    rows = [(batch, _render_stop_numbers(batch, counts[batch.pk])) for batch in batches]
+    context = {**admin.site.each_context(request), "title": "Stop for good?", "rows": rows}
+    return TemplateResponse(request, "admin/batches/stop_page.html", context)
 
 
 def _progress_context(batch: Batch, counts: Mapping[str, int]) -> dict[str, Any]:
-    done = sum(counts[status] for status in Recipient.Status.closed())
+    done = counts[Recipient.Status.COMPLETED] + counts[Recipient.Status.FAILED]
     total = counts["total"]
     return {
-        **_live_context(batch),
+        **_live_context(batch, counts),
         "done": done,
+        "not_called": counts[Recipient.Status.SKIPPED] + counts[Recipient.Status.CANCELLED],
+        "in_review": counts[Recipient.Status.REVIEW],
+        "segments": _segments(counts),
         "total": total,
         "percent": 100 * done // total if total else 0,
         "parts": [
@@ -144,11 +207,27 @@ def _progress_context(batch: Batch, counts: Mapping[str, int]) -> dict[str, Any]
     }
 
 
-def _live_context(batch: Batch) -> dict[str, Any]:
+def _segments(counts: Mapping[str, int]) -> list[Segment]:
+    """Return the parts of the bar; the rest of it waits or is being called."""
+    sums = [
+        (label, sum(counts[status] for status in statuses), color)
+        for label, statuses, color in SEGMENTS
+    ]
+    total = counts["total"]
+    return [
+        Segment(label, count, round(100 * count / total, 2), color)
+        for label, count, color in sums
+        if count
+    ]
+
+
+def _live_context(batch: Batch, counts: Mapping[str, int]) -> dict[str, Any]:
+    # The calls of a batch that was stopped go on for a while, and with them its numbers.
+    has_calls = any(counts[status] for status in Recipient.Status.calling())
     return {
         "batch": batch,
         "live": reverse("admin:batches_batch_live"),
-        "ended": batch.status in Status.final(),
+        "ended": batch.status in Status.final() and not has_calls,
     }
 
 

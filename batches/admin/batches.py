@@ -13,7 +13,8 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 
 from accounts.calling_profiles import FREQUENCY_LIMITS
-from accounts.staff.base import SerializerForm, StaffAdmin, badge_column, principal_of
+from accounts.staff.base import SerializerForm, StaffAdmin, principal_of
+from accounts.staff.filters import BY_WORKSPACE, dates
 from batches.admin import batch_panel, upload
 from batches.models import Batch
 from batches.reporting import exports
@@ -23,17 +24,6 @@ from batches.services.clone import UNREACHED, clone_batch
 from batches.services.update import update_batch
 from batches.views.downloads import file_response
 from voiceops.core.errors import DomainError
-
-STATUS_COLOURS = {
-    "running": "success",
-    "completed": "success",
-    "paused": "warning",
-    "failed": "danger",
-    "stopped": "danger",
-    "validating": "info",
-    "ready": "info",
-    "scheduled": "info",
-}
 
 
 class BatchForm(SerializerForm):
@@ -72,14 +62,19 @@ class BatchAdmin(StaffAdmin):
     list_display = (
         "name",
         "workspace_name",
-        "status_badge",
         "progress",
         "rejected_count",
         "agent_name",
         "started_at",
         "ended_at",
     )
-    list_filter = ("status", "start", ("error", admin.EmptyFieldListFilter), "created_at")
+    list_filter = (
+        "status",
+        BY_WORKSPACE,
+        "start",
+        ("error", admin.EmptyFieldListFilter),
+        dates(),
+    )
     search_fields = ("name", "workspace__name", "agent__name")
     search_ids = ("pk", "workspace", "agent", "phone_number")
     list_select_related = ("workspace", "agent")
@@ -106,9 +101,6 @@ class BatchAdmin(StaffAdmin):
         "default_country",
         "columns",
         "column_mapping",
-        "rows_read",
-        "rows_total",
-        "rejected_count",
         "provider_failures",
         "probe_at",
         "created_at",
@@ -126,10 +118,7 @@ class BatchAdmin(StaffAdmin):
             batch.counts = counts[batch.pk]
         return page
 
-    @badge_column("Status", STATUS_COLOURS)
-    def status_badge(self, batch: Batch) -> str:
-        return batch.status
-
+    # With the status in words, which must not contradict the bar: both are refreshed.
     @admin.display(description="Progress")
     def progress(self, batch: Batch) -> str:
         return batch_panel.render_small_progress(batch, getattr(batch, "counts", None))
@@ -168,7 +157,8 @@ class BatchAdmin(StaffAdmin):
         )
         if batch is None or name not in exports.EXPORT_FILES or not may_view_recipients:
             raise PermissionDenied
-        return file_response(batch, name, principal=principal_of(request, batch))
+        principal = principal_of(request, batch)
+        return file_response(batch, name, principal=principal, for_staff=True)
 
     def order(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Do one of the panel's actions. Raises PermissionDenied."""
@@ -181,7 +171,10 @@ class BatchAdmin(StaffAdmin):
         ):
             raise PermissionDenied
         try:
-            batch_panel.run_action(name, batch, principal_of(request, batch))
+            options = {"hang_up_active": True} if request.POST.get("hang_up_active") else {}
+            batch_panel.run_action(
+                name, batch, principal_of(request, batch), **(options if name == "stop" else {})
+            )
         except DomainError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
         return redirect("admin:batches_batch_change", pk)
@@ -229,8 +222,12 @@ class BatchAdmin(StaffAdmin):
         self.apply_to_each(request, queryset, partial(batch_panel.run_action, "resume"))
 
     @admin.action(description="Stop for good", permissions=["change"])
-    def stop_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:
+    def stop_batches(self, request: HttpRequest, queryset: QuerySet[Batch]) -> HttpResponse | None:
+        """Stop the batches, after a page that says how many people will not be called."""
+        if "confirmed" not in request.POST:
+            return batch_panel.stop_page(request, list(queryset))
         self.apply_to_each(request, queryset, partial(batch_panel.run_action, "stop"))
+        return None
 
     @admin.action(description="Clone for those not reached", permissions=["change"])
     def clone_unreached(self, request: HttpRequest, queryset: QuerySet[Batch]) -> None:

@@ -5,6 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.staff.base import ReadOnlyAdmin, badge_column
+from accounts.staff.filters import BY_WORKSPACE, dates
 from batches.models import Callback
 from batches.services.callbacks import cancel_callback
 from voiceops.core.pii import mask_number
@@ -14,8 +15,10 @@ from voiceops.core.pii import mask_number
 class CallbackAdmin(ReadOnlyAdmin):
     audit_views = True
     list_display = ("at", "number", "status_badge", "moved_reason", "batch", "workspace_name")
-    list_filter = ("status", "created_at")
+    list_filter = ("status", BY_WORKSPACE, dates())
     search_fields = ("phone_number__exact",)
+    search_help_text = "Number in any spelling, or an id"
+    number_columns = ("phone_number",)
     search_ids = ("pk", "batch", "recipient", "workspace", "call_id")
     list_select_related = ("batch", "workspace")
     actions = ("cancel",)

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from accounts.staff.base import SerializerForm, StaffAdmin
+from accounts.staff.filters import BY_WORKSPACE, dates
 from batches.models import SavedMapping
 from batches.serializers.column_mappings import SavedMappingSerializer
 
@@ -20,7 +21,7 @@ class SavedMappingForm(SerializerForm):
 class SavedMappingAdmin(StaffAdmin):
     form = SavedMappingForm
     list_display = ("name", "workspace", "default_country", "updated_at")
-    list_filter = ("created_at",)
+    list_filter = (BY_WORKSPACE, dates())
     search_fields = ("name", "workspace__name")
     search_ids = ("pk", "workspace")
     list_select_related = ("workspace",)

@@ -1,23 +1,37 @@
 """The recipients of batches and the rejected rows, for staff."""
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
-from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from accounts.staff.base import ReadOnlyAdmin, badge_column
+from accounts.staff.filters import BY_WORKSPACE, choices_filter, row_filter
+from accounts.staff.number_search import last_digits, possible_numbers
 from batches.admin import batch_panel
-from batches.models import Recipient, RejectedRow
-from batches.reporting.reasons import explain
+from batches.models import Batch, Recipient, RejectedRow
+from batches.reporting.reasons import EXPLANATIONS, explain
 from batches.services.review import close_recipient, release_recipient
+from telephony.models import Outcome
+from voiceops.api.fields import UUID_PATTERN
 from voiceops.core.pii import mask_number
 
 BY_STAFF = "decided by staff"
+NEEDS_BATCH = "Choose a batch first: names and last digits are searched in one batch at a time."
 LINK = "text-primary-600 dark:text-primary-500"
+REASONS = [(code, explanation.text) for code, explanation in EXPLANATIONS.items()]
+BY_BATCH = row_filter(
+    batch_panel.BATCH_FILTER,
+    "batch",
+    lambda: Batch.unscoped.select_related("workspace").order_by("-pk"),
+    label=lambda batch: f"{batch.workspace.name}: {batch.name}",
+)
 
 
 class BatchRowsAdmin(ReadOnlyAdmin):
@@ -46,15 +60,42 @@ class RecipientAdmin(BatchRowsAdmin):
         "due_at",
         "workspace_name",
     )
-    list_filter = ("status", "outcome", "is_duplicate")
-    # There may be millions of rows: batches are searched by their id.
+    list_filter = (
+        BY_BATCH,
+        BY_WORKSPACE,
+        "status",
+        choices_filter("outcome", Outcome.choices),
+        choices_filter("reason", REASONS),
+        "is_duplicate",
+    )
     search_fields = ("phone_number__exact",)
-    search_ids = ("pk", "batch", "last_call_id", "workspace")
+    search_help_text = "Number in any spelling or an id; in a batch also last digits and names"
+    number_columns = ("phone_number",)
+    search_ids = ("pk",)
     list_select_related = ("batch", "workspace")
     actions = ("release", "close")
     # `values` has no names of columns; `variables` shows the same, named.
     exclude = ("values", "sends", "last_call_id", "other_numbers", "number_position")
     readonly_fields = ("reason_in_words", "alternative_numbers", "variables", "calls")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search last digits and names too, but in one batch: they have no index."""
+        term = search_term.strip()
+        is_whole = not term or UUID_PATTERN.fullmatch(term) or possible_numbers(term)
+        if is_whole:
+            return super().get_search_results(request, queryset, search_term)
+        if not request.GET.get(batch_panel.BATCH_FILTER):
+            self.message_user(request, NEEDS_BATCH, messages.WARNING)
+            return queryset.none(), False
+        if digits := last_digits(term):
+            condition = Q(phone_number__endswith=digits) | Q(external_id=term)
+            return queryset.filter(condition), False
+        # SQLite keeps JSON with escapes for all but ASCII, PostgreSQL without.
+        escaped = json.dumps(term)[1:-1]
+        condition = Q(values__icontains=term) | Q(values__icontains=escaped) | Q(external_id=term)
+        return queryset.filter(condition), False
 
     @admin.display(description="Reason in words")
     def reason_in_words(self, recipient: Recipient) -> str:
@@ -114,7 +155,7 @@ class RecipientAdmin(BatchRowsAdmin):
 @admin.register(RejectedRow)
 class RejectedRowAdmin(BatchRowsAdmin):
     list_display = ("row_number", "batch_name", "error_code", "error_message", "workspace_name")
-    list_filter = ("error_code",)
+    list_filter = (BY_BATCH, BY_WORKSPACE, choices_filter("error_code", REASONS, "error"))
     search_fields = ("error_code__exact",)
-    search_ids = ("pk", "batch", "workspace")
+    search_ids = ("pk",)
     list_select_related = ("batch", "workspace")

@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Workspace
 from accounts.staff.base import ReadOnlyAdmin, SerializerForm, StaffAdmin, principal_of
+from accounts.staff.filters import BY_WORKSPACE, dates
 from batches.admin.file_forms import ListForm, form_page
 from batches.models import Suppression, SuppressionImport
 from batches.serializers.suppressions import SuppressionSerializer
@@ -40,8 +41,16 @@ class SuppressionAdmin(StaffAdmin):
     form = SuppressionForm
     list_before_template = "admin/batches/import_link.html"
     list_display = ("number", "workspace_name", "source", "reason", "expires_at", "created_at")
-    list_filter = ("source", ("expires_at", admin.EmptyFieldListFilter), "created_at")
-    search_fields = ("phone_number__exact", "reason", "workspace__name")
+    list_filter = (
+        "source",
+        BY_WORKSPACE,
+        ("expires_at", admin.EmptyFieldListFilter),
+        dates(),
+    )
+    search_fields = ("reason",)
+    search_help_text = "Number in any spelling, a word of the reason, or an id"
+    number_columns = ("phone_number",)
+    sortable_by = ()
     search_ids = ("pk", "workspace")
     list_select_related = ("workspace",)
     autocomplete_fields = ("workspace",)
@@ -97,7 +106,7 @@ class SuppressionImportAdmin(ReadOnlyAdmin):
         *("created_at", "workspace_name", "status", "rows_read", "rows_total", "added"),
         *("already", "rejected_count"),
     )
-    list_filter = ("status", "created_at")
+    list_filter = ("status", BY_WORKSPACE, dates())
     search_fields = ("workspace__name",)
     search_ids = ("pk", "workspace")
     list_select_related = ("workspace",)

@@ -156,6 +156,8 @@ class Recipient(WorkspaceOwned):
                 condition=Q(due_at__isnull=False),
             ),
             models.Index(fields=["batch", "status", "row_number"], name="recipient_by_status"),
+            # Staff search a number across workspaces.
+            models.Index(fields=["phone_number"], name="recipient_number"),
             # Empty for lists without these columns, so their import costs the same.
             models.Index(
                 fields=["batch", "-priority", "due_at", "row_number"],

@@ -1,6 +1,12 @@
 """A batch's files: results and rejected rows, streamed."""
 
+import codecs
+from itertools import chain
+
 from django.http import HttpResponseBase, StreamingHttpResponse
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+from django.utils.text import slugify
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -11,6 +17,8 @@ from accounts.auth.principal import Principal
 from accounts.roles import Role
 from batches.models import Batch
 from batches.reporting import exports, xlsx
+
+BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 
 class DownloadViewSet(WorkspaceViewSet):
@@ -42,11 +50,26 @@ class DownloadViewSet(WorkspaceViewSet):
         return file_response(self.get_object(), "rejected.csv", principal=self.principal)
 
 
-def file_response(batch: Batch, name: str, *, principal: Principal) -> HttpResponseBase:
-    """Return one of `exports.EXPORT_FILES` as a streamed attachment."""
+def file_response(
+    batch: Batch, name: str, *, principal: Principal, for_staff: bool = False
+) -> HttpResponseBase:
+    """Return one of `exports.EXPORT_FILES` as a streamed attachment.
+
+    `for_staff` names the file after batch and day, and marks CSV as UTF-8, which spreadsheets take
+    for another encoding otherwise.
+    """
     export = exports.open_export(batch, name, principal=principal)
-    response = StreamingHttpResponse(export.chunks, content_type=export.media_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    marks_encoding = for_staff and export.media_type == exports.CSV_MEDIA_TYPE
+    chunks = chain([BYTE_ORDER_MARK], export.chunks) if marks_encoding else export.chunks
+    response = StreamingHttpResponse(chunks, content_type=export.media_type)
+    filename = _name_for_staff(batch, name) if for_staff else name
+    response.headers["Content-Disposition"] = content_disposition_header(True, filename)
     # Browsers must not guess a type from content that strangers have uploaded.
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _name_for_staff(batch: Batch, name: str) -> str:
+    """Return, for example, `spring-reminders-2026-03-02-results.csv`."""
+    title = slugify(batch.name, allow_unicode=True) or "batch"
+    return f"{title}-{timezone.now():%Y-%m-%d}-{name}"

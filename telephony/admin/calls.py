@@ -1,23 +1,32 @@
 """Calls for staff, with timeline, transcript and recording; read-only."""
 
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.db.models.functions import TruncSecond
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
+from accounts.models import Workspace
 from accounts.staff.base import ReadOnlyAdmin, ReadOnlyInline, badge_column, principal_of
+from accounts.staff.filters import dates, recent_values_filter
+from accounts.staff.number_search import possible_numbers
+from telephony.admin.call_filters import CALL_FILTERS, ORIGIN_PAGES
 from telephony.domain.prices import MILLION, price_table
 from telephony.models import Call, CallEvent, Direction, InboxEvent, Recording, Turn
+from telephony.models.calls import LISTED
 from telephony.services.recording_files import create_recording_link
 from voiceops.core.errors import DomainError
-from voiceops.core.extension_points import ExtensionPoint
 from voiceops.core.pii import mask_number, mask_numbers_in
 
+SIP_CALL_ID_PREFIX = "SCL_"
+MAX_FOUND_CALLS = 1000
 STAGES = {
     "reserved": "info",
     "intent": "info",
@@ -35,21 +44,17 @@ OUTCOME_COLOURS = {
 }
 
 
-class OriginPages(NamedTuple):
-    """URL names of the admin pages that show where a call came from."""
-
-    batch: str
-    recipient: str
-
-
-# Batches lie above telephony, which must not name their pages itself.
-ORIGIN_PAGES: ExtensionPoint[OriginPages] = ExtensionPoint("admin pages of a call's origin")
-
-
 def link(text: str, page: str, pk: object) -> str:
     """Return an HTML link to an admin page of an object."""
     url = reverse(f"admin:{page}", args=[pk])
-    return format_html('<a href="{}" class="text-primary-600">{}</a>', url, text)
+    return format_html(
+        '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', url, text
+    )
+
+
+def in_milliseconds(at: datetime) -> str:
+    """Return a time of a call, of which many fall into one second."""
+    return at.astimezone(UTC).isoformat(" ", "milliseconds").removesuffix("+00:00")
 
 
 class CallEvents(ReadOnlyInline):
@@ -57,8 +62,13 @@ class CallEvents(ReadOnlyInline):
 
     model = CallEvent
     verbose_name_plural = "Timeline"
-    fields = readonly_fields = ("at", "type", "text")
-    ordering = ("at", "pk")
+    fields = readonly_fields = ("time", "type", "text")
+    # LiveKit tells whole seconds: within one, the order in which we heard of them is the true one.
+    ordering = (TruncSecond("at"), "pk")
+
+    @admin.display(description="At, UTC")
+    def time(self, event: CallEvent) -> str:
+        return in_milliseconds(event.at)
 
 
 class Turns(ReadOnlyInline):
@@ -66,8 +76,17 @@ class Turns(ReadOnlyInline):
 
     model = Turn
     verbose_name_plural = "Transcript"
-    fields = readonly_fields = ("started_at", "role", "text", "interrupted")
+    fields = readonly_fields = ("time", "role", "text", "was_interrupted")
     ordering = ("started_at", "pk")
+
+    @admin.display(description="At, UTC")
+    def time(self, turn: Turn) -> str:
+        return in_milliseconds(turn.started_at)
+
+    # In words: a red cross beside every turn that went well reads like a fault.
+    @admin.display(description="Interrupted")
+    def was_interrupted(self, turn: Turn) -> str:
+        return "interrupted" if turn.interrupted else ""
 
 
 @admin.register(Call)
@@ -87,10 +106,10 @@ class CallAdmin(ReadOnlyAdmin):
         "workspace_name",
         "id",
     )
-    list_filter = ("stage", "outcome", "direction", "has_recording", "detected", "created_at")
-    # Exact, because a search for parts of numbers would read every call there is.
-    search_fields = ("to_number__exact", "from_number__exact", "sip_call_id__exact", "room__exact")
-    search_ids = ("pk", "batch_id", "recipient_id", "agent", "workspace")
+    list_filter = CALL_FILTERS
+    search_fields = ("room__exact",)
+    search_help_text = "Number in any spelling, id, room or SIP call id"
+    search_ids = ("pk", "recipient_id")
     list_select_related = ("agent", "workspace")
     inlines = (CallEvents, Turns)
     readonly_fields = (
@@ -158,6 +177,17 @@ class CallAdmin(ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by each index in turn: one condition for all would read every call there is."""
+        term = search_term.strip()
+        if term.startswith(SIP_CALL_ID_PREFIX):
+            return queryset.filter(sip_call_id=term), False
+        if numbers := possible_numbers(term):
+            return queryset.filter(pk__in=_newest_with(numbers)), False
+        return super().get_search_results(request, queryset, search_term)
+
     def recording(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Redirect to a link that works for five minutes; the access is audited."""
         call = self.get_object(request, str(pk))
@@ -172,7 +202,15 @@ class CallAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Recording")
     def listen(self, call: Call) -> str:
-        return link("Listen", "telephony_call_recording", call.pk) if call.has_recording else "none"
+        if not call.has_recording:
+            return "none"
+        url = reverse("admin:telephony_call_recording", args=[call.pk])
+        # Without `preload`, so that only who listens is in the audit log.
+        return format_html(
+            '<audio controls preload="none" src="{}" aria-label="Recording"></audio> {}',
+            url,
+            link("Download", "telephony_call_recording", call.pk),
+        )
 
     @admin.display(description="Cost")
     def cost(self, call: Call) -> str:
@@ -219,11 +257,25 @@ class CallAdmin(ReadOnlyAdmin):
         return call.duration_seconds
 
 
+def _newest_with(numbers: list[str]) -> list[UUID]:
+    """Return the ids of the newest calls to the numbers, and of those that came from them."""
+    calls = Call.unscoped.order_by("-pk").values_list("pk", flat=True)
+    callers = calls.filter(
+        # The index of callers begins with the workspace, and holds the calls that the API lists.
+        LISTED,
+        workspace__in=Workspace.unscoped.values("pk"),
+        direction=Direction.INBOUND,
+        from_number__in=numbers,
+    )
+    called = calls.filter(to_number__in=numbers)
+    return [*called[:MAX_FOUND_CALLS], *callers[:MAX_FOUND_CALLS]]
+
+
 @admin.register(CallEvent)
 class CallEventAdmin(ReadOnlyAdmin):
     audit_views = True
     list_display = ("at", "type", "masked_text", "call_id", "workspace_name")
-    list_filter = ("type", "at")
+    list_filter = (recent_values_filter("type"), dates("at"))
     search_fields = ("type__exact", "external_id__exact")
     search_ids = ("pk", "call", "workspace")
     list_select_related = ("workspace",)
@@ -236,8 +288,8 @@ class CallEventAdmin(ReadOnlyAdmin):
 @admin.register(Turn)
 class TurnAdmin(ReadOnlyAdmin):
     audit_views = True
-    list_display = ("started_at", "role", "call_id", "interrupted", "workspace_name")
-    list_filter = ("role", "interrupted", "started_at")
+    list_display = ("started_at", "role", "call_id", "workspace_name")
+    list_filter = (recent_values_filter("role"), "interrupted", dates("started_at"))
     search_fields = ("external_id__exact",)
     search_ids = ("pk", "call", "workspace")
     list_select_related = ("workspace",)
@@ -255,7 +307,7 @@ class RecordingAdmin(ReadOnlyAdmin):
         "created_at",
         "ready_at",
     )
-    list_filter = ("status", "created_at")
+    list_filter = ("status", dates())
     search_fields = ("egress_id__exact", "storage_key__exact")
     search_ids = ("pk", "call", "workspace")
     list_select_related = ("workspace",)
@@ -272,7 +324,11 @@ class InboxEventAdmin(ReadOnlyAdmin):
     # The participant's attributes contain phone numbers.
     audit_views = True
     list_display = ("event_id", "event", "room", "received_at", "applied_at")
-    list_filter = ("event", ("applied_at", admin.EmptyFieldListFilter), "received_at")
+    list_filter = (
+        recent_values_filter("event"),
+        ("applied_at", admin.EmptyFieldListFilter),
+        dates("received_at"),
+    )
     search_fields = ("event_id__exact", "room__exact")
     search_ids = ("event_id",)
     ordering = ("-received_at", "-pk")

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from accounts.staff.base import ReadOnlyAdmin, SerializerForm, StaffAdmin, badge_column
+from accounts.staff.filters import BY_WORKSPACE, dates
 from telephony.models import NumberPace, PhoneNumber, SipTrunk
 from telephony.serializers.numbers import PhoneNumberChangeSerializer
 from telephony.services.sip_headers import mask_headers
@@ -33,7 +34,7 @@ class PhoneNumberAdmin(StaffAdmin):
         "inbound_agent",
         "is_in_sync",
     )
-    list_filter = ("status", "provider", "sip_transport", "created_at")
+    list_filter = (BY_WORKSPACE, "status", "provider", "sip_transport", dates())
     search_fields = ("phone_number", "label", "sip_address", "workspace__name")
     search_ids = ("pk", "workspace", "inbound_agent")
     list_select_related = ("workspace", "inbound_agent", "pace")
@@ -124,7 +125,7 @@ class SipTrunkAdmin(ReadOnlyAdmin):
         "status",
         "workspace_name",
     )
-    list_filter = ("direction", "status", "transport", "created_at")
+    list_filter = ("direction", "status", "transport", dates())
     search_fields = ("livekit_trunk_id", "address", "phone_number__phone_number", "workspace__name")
     search_ids = ("pk", "phone_number", "workspace")
     list_select_related = ("phone_number", "workspace")

@@ -263,6 +263,8 @@ class Call(WorkspaceOwned):
             # In the order of the frequency limit's question: how often was this number called
             # lately?
             models.Index(fields=["workspace", "to_number", "dialed_at"], name="call_by_to"),
+            # Staff search a number across workspaces.
+            models.Index(fields=["to_number", "-id"], name="call_to"),
             models.Index(
                 fields=["workspace"], name="call_open_by_workspace", condition=~Q(stage=Stage.ENDED)
             ),

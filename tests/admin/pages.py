@@ -12,9 +12,9 @@ def page_of(model: type[models.Model], row: Any = None) -> str:
     return f"{base}{row.pk}/change/" if row is not None else base
 
 
-def order(staff: Client, model: type[models.Model], action: str, *rows: Any) -> str:
+def order(staff: Client, model: type[models.Model], action: str, *rows: Any, **fields: str) -> str:
     """Apply an action to the rows and return the page that follows."""
-    chosen = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
+    chosen = {"action": action, "_selected_action": [str(row.pk) for row in rows], **fields}
     return staff.post(page_of(model), chosen, follow=True).content.decode()
 
 

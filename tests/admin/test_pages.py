@@ -1,6 +1,9 @@
 """Admin pages that are more than a table: batches in progress, uploads, calls with their events."""
 
 import re
+from codecs import BOM_UTF8
+from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -54,7 +57,7 @@ def test_a_batch_that_paused_itself_can_be_stopped_from_probing(
 
     batch.refresh_from_db()
     offered = [re.findall(r'name="order" value="(\w+)"', html) for html in (before, after)]
-    assert offered == [["pause", "resume", "stop"], ["resume", "stop"]]
+    assert offered == [["resume", "pause", "stop"], ["resume", "stop"]]
     assert (batch.status, batch.error, batch.probe_at) == ("paused", None, None)
 
 
@@ -69,14 +72,33 @@ def test_an_open_page_polls_the_progress_of_batches(staff: Client, ours: Workspa
     assert list(alone) == [str(batch.pk)]
     assert re.findall(r'name="order" value="(\w+)"', alone[str(batch.pk)]["orders"]) == [
         "start",
-        "stop",
     ]
+    assert "Stop…" in alone[str(batch.pk)]["orders"]
+    assert "<strong>0</strong> of 2 people" in alone[str(batch.pk)]["stop"]
     assert "1 of 2 (50 %)" in alone[str(batch.pk)]["small"]
     assert "1 of 2 recipients (50 %)" in alone[str(batch.pk)]["large"]
     assert {key: list(value) for key, value in both.items()} == {
         str(batch.pk): ["small"],
         str(other.pk): ["small"],
     }
+
+
+def test_a_stopped_batch_is_watched_until_its_calls_have_ended(
+    staff: Client, ours: Workspace
+) -> None:
+    batch = make.batch(ours, status="stopped")
+    call = make.recipient(batch, status="in_call", due_at=None)
+    make.recipient(batch, status="cancelled", due_at=None)
+    live = ("/admin/batches/batch/live/", {"ids": str(batch.pk)})
+
+    during = staff.get(*live).json()[str(batch.pk)]["large"]
+    type(call).unscoped.filter(pk=call.pk).update(status="completed")
+    after = staff.get(*live).json()[str(batch.pk)]["large"]
+
+    assert ['data-ended="no"' in html for html in (during, after)] == [True, False]
+    # Who was cancelled was not called: half of the bar stays grey.
+    assert "1 of 2 recipients (50 %), 1 not called" in after
+    assert 'title="not called: 1" style="flex: 0 0 50.0%' in after
 
 
 def test_staff_without_permission_see_no_batches(ours: Workspace) -> None:
@@ -117,6 +139,51 @@ def test_a_call_page_has_events_and_transcript(staff: Client, ours: Workspace) -
     assert "+12025550186" not in listed
 
 
+def test_events_of_one_second_are_in_the_order_in_which_they_were_heard(
+    staff: Client, ours: Workspace
+) -> None:
+    call = make.call(ours)
+    # LiveKit tells whole seconds, our own clock does not.
+    for kind, microsecond in (("dialing", 400_000), ("ringing", 0)):
+        at = datetime(2026, 3, 2, 9, 0, 7, microsecond, UTC)
+        CallEvent.unscoped.create(workspace=ours, call=call, type=kind, text=f"It {kind}", at=at)
+
+    page = staff.get(page_of(type(call), call)).content.decode()
+
+    assert page.index("It dialing") < page.index("It ringing")
+    assert "2026-03-02 09:00:07.400" in page
+
+
+def test_a_turn_says_in_words_that_it_was_interrupted(staff: Client, ours: Workspace) -> None:
+    call = make.call(ours)
+    for number, interrupted in enumerate((False, True)):
+        Turn.unscoped.create(
+            workspace=ours,
+            call=call,
+            role="agent",
+            text="Hello",
+            started_at=timezone.now(),
+            external_id=f"t{number}",
+            interrupted=interrupted,
+        )
+
+    page = staff.get(page_of(type(call), call)).content.decode()
+
+    cells = re.findall(r"<td[^>]*field-was_interrupted[^>]*>(.*?)</td>", page, re.DOTALL)
+    assert [re.sub(r"<[^>]+>", "", cell).strip() for cell in cells] == ["-", "interrupted"]
+
+
+def test_a_recording_is_played_on_the_page(staff: Client, ours: Workspace) -> None:
+    call = recording(ours).call
+    type(call).unscoped.filter(pk=call.pk).update(has_recording=True)
+    url = page_of(type(call), call).replace("change", "recording")
+
+    page = staff.get(page_of(type(call), call)).content.decode()
+
+    assert f'<audio controls preload="none" src="{url}"' in page
+    assert f'href="{url}"' in page
+
+
 def test_listening_to_a_recording_is_audited(staff: Client, ours: Workspace) -> None:
     call = recording(ours).call
     url = page_of(type(call), call).replace("change", "recording")
@@ -135,7 +202,7 @@ def test_listening_to_a_recording_is_audited(staff: Client, ours: Workspace) -> 
 def test_a_long_list_is_counted_up_to_a_limit(
     staff: Client, ours: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accounts.staff.base.MAX_COUNTED_ROWS", 2)
+    monkeypatch.setattr("accounts.staff.lists.MAX_COUNTED_ROWS", 2)
     for _ in range(3):
         make.agent(ours)
 
@@ -143,8 +210,8 @@ def test_a_long_list_is_counted_up_to_a_limit(
         page = staff.get(page_of(Agent)).content.decode()
 
     counts = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
-    assert "2 agents" in page
-    assert all("LIMIT 2" in sql for sql in counts)
+    assert "2+\n  agents" in page
+    assert all("LIMIT 3" in sql for sql in counts)
 
 
 def test_staff_import_suppressed_numbers(staff: Client, ours: Workspace) -> None:
@@ -276,7 +343,7 @@ def test_uploading_needs_no_permission_to_view_agents_and_numbers(ours: Workspac
 
 @pytest.mark.parametrize("name", ["results.csv", "results.xlsx", "rejected.csv"])
 def test_downloading_results_is_audited(staff: Client, ours: Workspace, name: str) -> None:
-    batch = make.batch(ours)
+    batch = make.batch(ours, name="Früh 1/2")
     make.recipient(batch)
 
     page = staff.get(page_of(Batch, batch)).content.decode()
@@ -284,8 +351,10 @@ def test_downloading_results_is_audited(staff: Client, ours: Workspace, name: st
     answer = staff.get(url)
 
     assert f'href="{url}"' in page
-    assert answer["Content-Disposition"] == f'attachment; filename="{name}"'
-    assert b"".join(answer)
+    filename = quote(f"früh-12-{timezone.now():%Y-%m-%d}-{name}")
+    assert answer["Content-Disposition"] == f"attachment; filename*=utf-8''{filename}"
+    # Excel takes CSV without the mark for an older encoding.
+    assert b"".join(answer).startswith(BOM_UTF8 if name.endswith(".csv") else b"PK")
     assert AuditEntry.unscoped.filter(
         action="batch.exported", changes={"file": name}, object_id=batch.pk
     ).exists()

@@ -67,7 +67,7 @@ def test_staff_control_a_batch_and_see_refusals(staff: Client, ours: Workspace) 
         "resume_batches",
         "stop_batches",
     ):
-        text = order(staff, Batch, action, batch)
+        text = order(staff, Batch, action, batch, confirmed="yes")
         batch.refresh_from_db()
         steps.append((batch.status, "Batch is not running" in text, "Done: 1." in text))
 
@@ -79,6 +79,31 @@ def test_staff_control_a_batch_and_see_refusals(staff: Client, ours: Workspace) 
         ("stopped", False, True),
     ]
     assert AuditEntry.unscoped.get(action="batch.stopped").actor_name == User.objects.get().email
+
+
+def test_several_batches_are_stopped_after_a_question(staff: Client, ours: Workspace) -> None:
+    batches = [make.batch(ours), make.batch(ours)]
+    make.recipient(batches[0])
+
+    asked = order(staff, Batch, "stop_batches", *batches)
+    before = [batch.status for batch in ours.batches.all()]
+    order(staff, Batch, "stop_batches", *batches, confirmed="yes")
+
+    assert "<strong>1</strong> of 1 people of Reminders still wait" in asked
+    assert "Stop 2 batches" in asked
+    assert before == ["ready", "ready"]
+    assert [batch.status for batch in ours.batches.all()] == ["stopped", "stopped"]
+
+
+def test_a_stop_hangs_up_where_staff_say_so(staff: Client, ours: Workspace) -> None:
+    batch = make.batch(ours, status="running")
+    make.recipient(batch)
+    url = page_of(Batch, batch).replace("change", "order")
+
+    staff.post(url, {"order": "stop", "hang_up_active": "1"})
+
+    entry = AuditEntry.unscoped.get(action="batch.stopped")
+    assert entry.changes == {"hang_up_active": True}
 
 
 def test_staff_change_the_pace_of_a_batch(staff: Client, ours: Workspace) -> None:

@@ -1,6 +1,8 @@
 """Pages in a real browser: scripts run under our policy, and pages update themselves."""
 
 import pytest
+from django.contrib.sessions.models import Session
+from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -65,7 +67,7 @@ def test_batch_can_be_started_without_a_reload_once_its_list_is_imported(
     batch = make.batch(Workspace.unscoped.create(name="Ours"), status=Batch.Status.VALIDATING)
 
     log_in(browser, live_server, staff, f"/admin/batches/batch/{batch.pk}/change/")
-    before = browser.find_elements(By.NAME, "order")
+    before = browser.find_elements(By.CSS_SELECTOR, "#primary-order button")
     Batch.unscoped.filter(pk=batch.pk).update(status="ready")
 
     assert before == []
@@ -94,12 +96,66 @@ def test_batch_page_updates_itself_and_accepts_actions(
 
     batch.refresh_from_db()
     offered = [
-        button.text for button in browser.find_elements(By.CSS_SELECTOR, "button[name=order]")
+        button.text for button in browser.find_elements(By.CSS_SELECTOR, "#primary-order button")
     ]
     assert "0 of 2 recipients (0 %)" in before
     assert batch.status == Batch.Status.PAUSED
-    assert offered == ["Resume", "Stop for good"]
+    assert offered == ["Resume"]
     assert logged_errors(browser) == []
+
+
+def box_of(browser: WebDriver, selector: str) -> tuple[float, float]:
+    """Return the left and the right end of an element."""
+    box = browser.find_element(By.CSS_SELECTOR, selector).rect
+    return box["x"], box["x"] + box["width"]
+
+
+def test_stop_never_comes_to_lie_where_another_order_was(
+    live_server: LiveServer, browser: WebDriver, staff: User
+) -> None:
+    batch = make.batch(
+        Workspace.unscoped.create(name="Ours"),
+        status=Batch.Status.PAUSED,
+        error="The carrier failed",
+        probe_at=timezone.now(),
+    )
+    make.recipient(batch)
+
+    log_in(browser, live_server, staff, f"/admin/batches/batch/{batch.pk}/change/")
+    orders = [box_of(browser, f"button[value={name}]") for name in ("resume", "pause")]
+    before = box_of(browser, "#stop-order button")
+    Batch.unscoped.filter(pk=batch.pk).update(status="running", error=None, probe_at=None)
+    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
+        lambda driver: text_of(driver).startswith("running")
+    )
+    after = box_of(browser, "#stop-order button")
+    browser.find_element(By.CSS_SELECTOR, "#stop-order button").click()
+    asked = browser.find_element(By.ID, "stop-dialog").text
+    browser.find_element(By.CSS_SELECTOR, "#stop-dialog button[value=stop]").click()
+    WebDriverWait(browser, PAGE_TIMEOUT_SECONDS).until(
+        lambda driver: text_of(driver).startswith("stopped")
+    )
+
+    assert before == after
+    assert all(end <= before[0] for _, end in orders)
+    assert "1 of 1 people of Reminders still wait for a call" in asked
+    assert "1 not called" in text_of(browser)
+    assert logged_errors(browser) == []
+
+
+def test_a_page_whose_session_has_ended_says_so(
+    live_server: LiveServer, browser: WebDriver, staff: User
+) -> None:
+    batch = make.batch(Workspace.unscoped.create(name="Ours"), status=Batch.Status.RUNNING)
+    make.recipient(batch)
+
+    log_in(browser, live_server, staff, f"/admin/batches/batch/{batch.pk}/change/")
+    Session.objects.all().delete()
+    banner = WebDriverWait(browser, 10).until(
+        lambda driver: driver.find_elements(By.ID, "not-connected")
+    )
+
+    assert banner[0].text.startswith("Not connected since")
 
 
 def test_upload_form_searches_for_the_agent(
