@@ -6,6 +6,7 @@ The kinds, the bodies' parts and their lengths are those recorded from a real Li
 
 import base64
 import hashlib
+import itertools
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from telephony.models import Call, Stage
 from voiceops.core.ids import uuid7
 
 OPEN_CALLS = 200  # whose events come mixed
+MIN_OPEN_CALLS = 64  # several times the connections
 ANSWERED_CALLS_SHARE = 0.6
 REPEATED_WEBHOOKS_SHARE = 0.1  # of the webhooks
 SWAPPED_EVENTS_SHARE = 0.1  # of the webhooks, with what precedes or follows them
@@ -88,18 +90,20 @@ def posts_about(calls: Sequence[Call], seed: int) -> list[Post]:
     The same seed gives the same events for calls in the same places.
     """
     chance = random.Random(seed)  # noqa: S311 not a secret
-    waiting = iter(calls)
-    lives = [_life(call, chance) for call, _ in zip(waiting, range(OPEN_CALLS), strict=False)]
+    waiting = (_life(call, chance) for call in calls)
+    lives = list(itertools.islice(waiting, OPEN_CALLS))
     posts = []
     while lives:
-        at = chance.randrange(len(lives))
-        post = next(lives[at], None)
-        if post is not None:
-            posts.append(post)
-        elif (call := next(waiting, None)) is not None:
-            lives[at] = _life(call, chance)
-        else:
-            lives.pop(at)
+        # In turns: two events of one call that are under way at once would arrive in any order.
+        for life in list(lives):
+            post = next(life, None)
+            if post is not None:
+                posts.append(post)
+                continue
+            lives.remove(life)
+            lives += itertools.islice(waiting, 1)
+        if len(calls) > OPEN_CALLS and len(lives) < MIN_OPEN_CALLS:
+            break  # for the same reason, the last calls stay as far as they have come
     return posts
 
 
