@@ -15,7 +15,7 @@ WORKER := $(WORKER_VENV)/.installed-requirements-worker-local.txt
 PEER := $(PEER_VENV)/.installed-requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check check-format check-lint check-types check-imports check-migrations check-deploy drill drill-all soak bench-import bench-results bench-dial bench-pace bench-api bench-intake bench-run docs lock sbom talk worker rehearse test-worker bench-voice
+.PHONY: help run serve test check check-format check-lint check-types check-imports check-migrations check-deploy check-openapi drill drill-all soak bench-import bench-results bench-dial bench-pace bench-api bench-intake bench-run docs lock sbom talk worker rehearse test-worker bench-voice
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -37,6 +37,9 @@ test: $(DEV) ## run all tests; with ARGS, those that it selects, without drills 
 
 # `make --keep-going check` runs every check even when one has failed.
 check: check-format check-lint check-types check-imports check-migrations check-deploy test ## check format, lint, types, imports, migrations, deploy settings, and run all tests
+
+check-openapi: $(RUNTIME) ## lint the OpenAPI document, and compile a TypeScript client made from it (needs npm)
+	tests/openapi/check.sh
 
 check-format: $(DEV)
 	$(PY) -m ruff format --check .
