@@ -14,7 +14,7 @@ from voiceops.api.schema_types import REF
 
 CREDENTIAL_ERRORS = "invalid_token token_expired invalid_api_key user_not_found"
 IDEMPOTENCY = "invalid_idempotency_key idempotency_key_reused request_in_progress"
-BODY = "malformed_request_body nul_character request_body_too_large unsupported_media_type"
+BODY = "malformed_request_body request_body_too_large unsupported_media_type"
 ANYWHERE = "internal_error too_many_requests database_unreachable database_busy"
 BY_ROLE = {"member": "", "manager": "insufficient_permissions", "admin": "admin_required"}
 # A part of a path -> what is missing when its id is unknown.

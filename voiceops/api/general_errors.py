@@ -9,15 +9,8 @@ GENERAL_ERRORS = (
         400,
         "Malformed request body",
         "The body is no JSON, or not the JSON that is accepted: it is cut off, nested too deeply, "
-        "or has `NaN`.",
+        "or has `NaN` or the character U+0000.",
         "Send one JSON document in UTF-8 with `Content-Type: application/json`.",
-    ),
-    DocumentedError(
-        "nul_character",
-        400,
-        "Malformed request body: a text contains a NUL character (\\u0000), which cannot be stored",
-        "A text or a name in the body contains the character U+0000.",
-        "Remove it from the text.",
     ),
     DocumentedError(
         "bad_request",
