@@ -41,6 +41,18 @@ CALL_EXAMPLE: dict[str, Any] = {
     "answered_at": "2027-03-01T09:00:10Z",
     "ended_at": "2027-03-01T09:00:51Z",
     "duration_seconds": 41.2,
+    "usage": [
+        {
+            "kind": "llm",
+            "provider": "openai",
+            "model": "gpt-4o-mini",
+            "input_tokens": 1840,
+            "output_tokens": 212,
+            "cost": 0.000403,
+        }
+    ],
+    "cost": {"amount": 0.000403, "currency": "USD"},
+    "latency": {"answer_to_audio": 0.62, "p50": 0.81, "p95": 1.3},
 }
 CALL_ANALYSIS: dict[str, Any] = {
     "summary": "Ada confirmed the appointment.",
