@@ -48,7 +48,7 @@ def random_value(field: Any, random: Random) -> Any:
         (models.BooleanField, (True, False)),
         (models.IntegerField, (0, 1, 487)),
         (models.UUIDField, (uuid4(),)),
-        (models.JSONField, LISTS if field.default is list else OBJECTS),
+        (models.JSONField, LISTS if field.default is list or field.name == "usage" else OBJECTS),
         (models.TextField, ("", "+12025550101 +12025550102")),
         (models.CharField, ("", "a", 'Gr"ö', "\n\t")),
     ]
