@@ -45,6 +45,8 @@ class Page(View):
     template: ClassVar[str] = ""
     section: ClassVar[str] = ""
     required_role: ClassVar[Role] = Role.MEMBER
+    # Where reading asks for less than sending the page's form does.
+    required_role_to_post: ClassVar[Role] = Role.MEMBER
     needs_workspace: ClassVar[bool] = True
     principal: Principal
     api: Api
@@ -63,7 +65,10 @@ class Page(View):
         if principal.workspace is None and self.needs_workspace:
             return redirect("console:workspaces")
         self.api, self.principal = api, principal
-        if self.needs_workspace and self.role < self.required_role:
+        required = self.required_role
+        if request.method == "POST":
+            required = max(required, self.required_role_to_post)
+        if self.needs_workspace and self.role < required:
             return self.error(403)
         return None
 

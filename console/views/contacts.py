@@ -107,6 +107,7 @@ class CallbackView(Page):
 class DoNotCallView(RowsPage):
     template = "contacts/do_not_call"
     section = "do-not-call"
+    required_role_to_post = Role.MANAGER
     path = "/suppressions"
     filters = ("search", "source")
 
@@ -117,8 +118,6 @@ class DoNotCallView(RowsPage):
         }
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if not self.context()["can_manage"]:
-            return self.error(403)
         try:
             self.api.post("/suppressions", filled(request.POST, "phone_number", "reason"))
         except Refused as refusal:

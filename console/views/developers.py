@@ -21,13 +21,12 @@ class DevelopersView(Page):
 
     template = "developers/page"
     section = "developers"
+    required_role_to_post = Role.ADMIN
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self._show(Form())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if not self.context()["can_admin"]:
-            return self.error(403)
         form = Form(request.POST.dict())
         try:
             if request.POST.get("kind") == "webhook":
@@ -46,7 +45,7 @@ class DevelopersView(Page):
         return self.api.post("/webhooks", body)
 
     def _show(self, form: Form, status: int = 200, **made: Any) -> HttpResponse:
-        is_admin = self.context()["can_admin"]
+        is_admin = self.role >= Role.ADMIN
         return self.show(
             status=status,
             keys=self.api.get("/api-keys")["items"] if is_admin else None,
@@ -123,6 +122,7 @@ class WebhookOrderView(WebhookView):
 class DeliveryView(Page):
     template = "developers/delivery"
     section = "developers"
+    required_role_to_post = Role.ADMIN
     required_role = Role.MANAGER  # the payload has numbers in full
 
     def get(self, request: HttpRequest, pk: UUID, delivery: UUID) -> HttpResponse:
@@ -130,8 +130,6 @@ class DeliveryView(Page):
         return self.show(webhook=self.api.get(f"/webhooks/{pk}"), delivery=row)
 
     def post(self, request: HttpRequest, pk: UUID, delivery: UUID) -> HttpResponse:
-        if not self.context()["can_admin"]:
-            return self.error(403)
         try:
             self.api.post(f"/webhooks/{pk}/deliveries/{delivery}/redeliver")
         except Refused as refusal:

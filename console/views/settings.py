@@ -1,12 +1,12 @@
 """Settings of a workspace, its members and its audit log; and the reader's own account."""
 
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from accounts.auth.tokens import as_uuid
 from accounts.calling_profiles import PROFILES
 from accounts.roles import Role
 from console.api import Refused
@@ -31,28 +31,33 @@ LIMIT_LABELS = {
 ALWAYS = {"timezone": "recipient", "days": [1, 2, 3, 4, 5], "start": "10:00", "end": "18:00"}
 
 
-class SettingsView(Page):
-    template = "settings/workspace"
+class WorkspacePage(Page):
+    """A page about the workspace itself, which admins change."""
+
     section = "settings"
+    required_role_to_post = Role.ADMIN
+
+    def path_of(self, *parts: str) -> str:
+        """Return the API's path of the workspace, or of something below it."""
+        assert self.principal.workspace is not None
+        return "/".join(["/workspaces", str(self.principal.workspace.pk), *parts])
+
+
+class SettingsView(WorkspacePage):
+    template = "settings/workspace"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self._show(Form())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if not self.context()["can_admin"]:
-            return self.error(403)
         try:
-            self.api.patch(self._path(), settings_of(request))
+            self.api.patch(self.path_of(), settings_of(request))
         except Refused as refusal:
             return self._show(Form.refused(request.POST.dict(), refusal), status=422)
         return self.done(_("The settings are saved."), "settings")
 
-    def _path(self) -> str:
-        assert self.principal.workspace is not None
-        return f"/workspaces/{self.principal.workspace.pk}"
-
     def _show(self, form: Form, status: int = 200) -> HttpResponse:
-        values = self.api.get(self._path())
+        values = self.api.get(self.path_of())
         form.values = {**values, **form.values}
         return self.show(
             status=status,
@@ -67,49 +72,42 @@ class SettingsView(Page):
         )
 
 
-class MembersView(Page):
+class MembersView(WorkspacePage):
     template = "settings/members"
-    section = "settings"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self._show(Form())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if not self.context()["can_admin"]:
-            return self.error(403)
         try:
             done = self._carry_out(request)
         except Refused as refusal:
             return self._show(Form.refused(request.POST.dict(), refusal), status=422)
         return self.done(done, "members")
 
-    def _path(self, *parts: str) -> str:
-        assert self.principal.workspace is not None
-        return "/".join(["/workspaces", str(self.principal.workspace.pk), *parts])
-
     def _carry_out(self, request: HttpRequest) -> str:
         """Invite, change a role, remove, or withdraw; return what was done in words."""
         post = request.POST
         if member := post.get("member"):
             if "remove" in post:
-                self.api.delete(self._path("members", str(UUID(member))))
+                self.api.delete(self.path_of("members", str(as_uuid(member))))
                 return _("The member is removed.")
             body = {"role": post.get("role")}
-            self.api.patch(self._path("members", str(UUID(member))), body)
+            self.api.patch(self.path_of("members", str(as_uuid(member))), body)
             return _("The role is changed.")
         if invitation := post.get("invitation"):
-            self.api.delete(self._path("invitations", str(UUID(invitation))))
+            self.api.delete(self.path_of("invitations", str(as_uuid(invitation))))
             return _("The invitation is withdrawn.")
         body = {"email": "", **filled(post, "email", "role")}
-        self.api.post(self._path("invitations"), body)
+        self.api.post(self.path_of("invitations"), body)
         return _("The invitation is on its way.")
 
     def _show(self, form: Form, status: int = 200) -> HttpResponse:
-        is_admin = self.context()["can_admin"]
+        is_admin = self.role >= Role.ADMIN
         return self.show(
             status=status,
-            members=self.api.get(self._path("members"), page_size=200)["items"],
-            invitations=self.api.get(self._path("invitations"))["items"] if is_admin else [],
+            members=self.api.get(self.path_of("members"), page_size=200)["items"],
+            invitations=self.api.get(self.path_of("invitations"))["items"] if is_admin else [],
             roles=choices_of("role"),
             form=form,
             tab="members",

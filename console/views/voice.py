@@ -1,5 +1,6 @@
 """Agents and phone numbers."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -8,38 +9,23 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from accounts.roles import Role
-from console.api import Refused
+from agents.models import CONFIG_FIELDS
+from console.api import Api, Refused
 from console.forms import Form, as_number, filled
 from console.pages import Page
 from console.views.rows import RowsPage
 
 MAX_LISTED_VERSIONS = 20
-# Of an agent's configuration, what the difference at publishing names.
-COMPARED = (
-    "system_prompt",
-    "first_message",
-    "language",
-    "llm",
-    "stt",
-    "tts",
-    "tools",
-    "variables",
-    "voicemail",
-    "analysis",
-    "dispositions",
-    "recording_enabled",
-)
 
 
 class AgentsView(RowsPage):
     template = "voice/agents"
     section = "agents"
+    required_role_to_post = Role.MANAGER
     path = "/agents"
     filters = ("search",)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if not self.context()["can_manage"]:
-            return self.error(403)
         body = {"system_prompt": "", **filled(request.POST, "name", "system_prompt")}
         try:
             agent = self.api.post("/agents", body)
@@ -51,13 +37,12 @@ class AgentsView(RowsPage):
 class AgentView(Page):
     template = "voice/agent"
     section = "agents"
+    required_role_to_post = Role.MANAGER
 
     def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         return self._show(pk, Form())
 
     def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        if not self.context()["can_manage"]:
-            return self.error(403)
         names = ("name", "first_message", "system_prompt", "language")
         body = {name: request.POST[name] for name in names if name in request.POST}
         try:
@@ -107,18 +92,16 @@ class AgentOrderView(Page):
 class NumbersView(RowsPage):
     template = "voice/numbers"
     section = "numbers"
+    required_role_to_post = Role.ADMIN
     path = "/phone-numbers"
 
     def besides(self, page: Any) -> dict[str, Any]:
-        agents = self.api.get("/agents", page_size=200)["items"]
-        names = {agent["id"]: agent["name"] for agent in agents}
+        names = agent_names(self.api)
         for number in page["items"]:
             number["inbound_agent"] = names.get(number["inbound_agent_id"])
-        return {"agents": [("", _("Nobody answers")), *names.items()]}
+        return {"agents": answering_choices(names)}
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if not self.context()["can_admin"]:
-            return self.error(403)
         values = filled(request.POST, "phone_number", "label", "inbound_agent_id")
         sip = filled(request.POST, "address", "auth_username", "auth_password", "transport")
         body = {**values, "provider": "sip", "sip": sip}
@@ -132,16 +115,14 @@ class NumbersView(RowsPage):
 class NumberView(Page):
     template = "voice/number"
     section = "numbers"
+    required_role_to_post = Role.ADMIN
 
     def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         number = self.api.get(f"/phone-numbers/{pk}")
-        agents = self.api.get("/agents", page_size=200)["items"]
-        choices = [("", _("Nobody answers")), *((agent["id"], agent["name"]) for agent in agents)]
+        choices = answering_choices(agent_names(self.api))
         return self.show(number_row=number, agents=choices, form=Form(number))
 
     def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        if not self.context()["can_admin"]:
-            return self.error(403)
         limits = filled(request.POST, "calls_per_second", "max_concurrent_calls")
         body: dict[str, Any] = {name: as_number(text) for name, text in limits.items()}
         body["label"] = request.POST.get("label", "")
@@ -176,12 +157,22 @@ class NumberOrderView(Page):
         return self.error(404)
 
 
+def agent_names(api: Api) -> dict[str, str]:
+    """Return the names of the workspace's agents by id."""
+    return {agent["id"]: agent["name"] for agent in api.get("/agents", page_size=200)["items"]}
+
+
+def answering_choices(names: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return who may answer calls to a number."""
+    return [("", _("Nobody answers")), *names.items()]
+
+
 def changes_of(agent: dict[str, Any], published: dict[str, Any] | None) -> list[dict[str, Any]]:
     """Return in what the draft differs from the published version, by field."""
     if published is None:
         return []
     return [
         {"name": name, "before": published.get(name), "after": agent.get(name)}
-        for name in COMPARED
+        for name in CONFIG_FIELDS
         if published.get(name) != agent.get(name)
     ]

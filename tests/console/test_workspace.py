@@ -36,6 +36,16 @@ def test_publishing_displays_what_changes(ours: Workspace) -> None:
     assert "System prompt Before Be kind. After Be brief." in page
 
 
+def test_a_draft_that_differs_in_any_setting_can_be_published(ours: Workspace) -> None:
+    agent = make.agent(ours)
+    Agent.unscoped.filter(pk=agent.pk).update(silence={"reminders": 2})
+
+    page = reader(make.member(ours, Role.MANAGER)).get(f"/console/agents/{agent.pk}")
+
+    assert "Silence Before {} After {'reminders': 2}" in text_of(page)
+    assert " disabled" not in page.content.decode()
+
+
 def test_number_is_changed_by_admins(ours: Workspace) -> None:
     number = make.phone_number(ours)
     agent = make.agent(ours)
@@ -83,6 +93,14 @@ def test_webhook_is_added_tested_and_its_delivery_sent_again(ours: Workspace) ->
     assert "The event is sent again." in text_of(browser.get(again["Location"]))
     delivery.refresh_from_db()
     assert delivery.status == "pending"
+
+
+def test_a_member_that_does_not_exist_is_refused_in_words(ours: Workspace) -> None:
+    browser = reader(make.member(ours, Role.ADMIN))
+
+    refused = browser.post("/console/settings/members", {"member": "nonsense", "remove": ""})
+
+    assert (refused.status_code, "Member not found" in text_of(refused)) == (422, True)
 
 
 def test_members_are_invited_changed_and_removed(ours: Workspace) -> None:
