@@ -41,6 +41,15 @@ disk_thread = PeriodicThread(
 checkpoint_thread = PeriodicThread(
     "checkpoint", checkpoint_database, interval_seconds=CHECKPOINT_INTERVAL_SECONDS
 )
+# Those that need no broker: without one, the worker never becomes ready.
+THREADS_WITHOUT_BROKER = (
+    sweep_thread,
+    watch_thread,
+    intake_thread,
+    retention_thread,
+    disk_thread,
+    checkpoint_thread,
+)
 deliverer = WebhookDeliverer()
 delivery_thread = PeriodicThread(
     "webhook-delivery", deliverer.run_once, interval_seconds=COLLECT_INTERVAL_SECONDS
@@ -50,14 +59,13 @@ deliverer.on_free_place = delivery_thread.wake
 
 @worker_init.connect
 def start_before_broker(**_: Any) -> None:
-    """Start what must run without a broker: without one, the worker never becomes ready."""
+    """Start what must run without a broker."""
     # The worker runs for weeks, in which either would use up memory or time.
     disable_query_log()
     tune_gc()
     limit_arenas()
     switch_threads_often()
-    _start([sweep_thread, watch_thread, intake_thread])
-    _start([retention_thread, disk_thread, checkpoint_thread])
+    _start(THREADS_WITHOUT_BROKER)
 
 
 @worker_ready.connect
@@ -74,13 +82,8 @@ def stop(**_: Any) -> None:
     attempts under way may finish; claimed deliveries are due again when their lease expires.
     """
     dispatcher.stopping.set()
-    sweep_thread.stop()
-    watch_thread.stop()
-    intake_thread.stop()
-    retention_thread.stop()
-    disk_thread.stop()
-    checkpoint_thread.stop()
-    delivery_thread.stop()
+    for thread in (*THREADS_WITHOUT_BROKER, delivery_thread):
+        thread.stop()
     deliverer.stop()
 
 
