@@ -50,11 +50,5 @@ function response()
   end
 end
 
-function done(summary, latency, _)
-  local errors = summary.errors
-  io.write(string.format(
-    "figures %d %d %d %d %d\n",
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
-    errors.connect + errors.read + errors.write + errors.status + errors.timeout
-  ))
-end
+-- `done`, which prints the figures.
+dofile(debug.getinfo(1, "S").source:match("^@(.*)/") .. "/figures.lua")
