@@ -92,13 +92,6 @@ class CallQuerySet(models.QuerySet["Call"]):
         """Return the calls that the API lists, without attempts that were never sent."""
         return self.filter(LISTED)
 
-    def get_or_none(self, **key: Any) -> "Call | None":
-        """Return the call with this unique key; `first()` would sort, which costs more."""
-        try:
-            return self.get(**key)
-        except self.model.DoesNotExist:
-            return None
-
 
 class Call(WorkspaceOwned):
     """One attempt to reach a number, or one inbound call. Written before anything is sent.

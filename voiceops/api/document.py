@@ -10,7 +10,6 @@ from voiceops.api.schema_types import REF
 
 TEXT = {"type": "string"}
 INTRODUCTION_PAGES = Path(__file__).with_name("introduction")
-METHODS = ("get", "post", "put", "patch", "delete")
 FIELD_ERROR = {
     "type": "object",
     "description": "A field that was refused.",
