@@ -183,7 +183,7 @@ def test_the_order_lies_never_where_stop_is(
             assert apart, boxes
 
 
-def test_session_that_ended_elsewhere_is_told_within_ten_seconds(
+def test_banner_within_ten_seconds_after_the_session_ended_elsewhere(
     live_server: LiveServer, browser: WebDriver, ours: Workspace
 ) -> None:
     user = make.member(ours)
@@ -198,7 +198,7 @@ def test_session_that_ended_elsewhere_is_told_within_ten_seconds(
     assert "Sign in again" in text_of(browser)
 
 
-def test_lost_server_is_told_and_found_again(
+def test_banner_while_the_server_is_lost(
     live_server: LiveServer, browser: WebDriver, ours: Workspace
 ) -> None:
     enter(browser, live_server, make.member(ours))

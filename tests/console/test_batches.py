@@ -81,7 +81,7 @@ def test_own_calling_window_is_the_batchs(ours: Workspace) -> None:
     }
 
 
-def test_what_is_wrong_with_a_list_is_said_and_nothing_is_stored(ours: Workspace) -> None:
+def test_errors_of_a_list_are_displayed_and_nothing_is_stored(ours: Workspace) -> None:
     browser = reader(make.member(ours, Role.MANAGER))
 
     refused = browser.post(

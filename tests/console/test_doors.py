@@ -304,7 +304,7 @@ def test_empty_installation_offers_the_first_account(db: None) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "nonsense"])
-def test_nobody_becomes_operator_without_the_link(db: None, token: str) -> None:
+def test_first_account_needs_the_link(db: None, token: str) -> None:
     fields = {"email": "eve@example.com", "password": make.PASSWORD, "token": token}
 
     answer = visitor().post("/console/first-account", fields)

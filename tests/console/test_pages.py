@@ -53,7 +53,7 @@ def test_pages_are_never_cached_and_run_no_script_of_others(ours: Workspace) -> 
     assert "<script>" not in answer.content.decode()
 
 
-def test_script_is_told_when_the_session_has_ended(ours: Workspace) -> None:
+def test_script_gets_401_after_the_session_has_ended(ours: Workspace) -> None:
     user = make.member(ours)
     browser = reader(user)
 

@@ -113,7 +113,7 @@ def test_a_token_is_accepted_where_livekits_library_accepts_it(
     ),
     cut=st.integers(0, 12),
 )
-def test_any_claims_are_judged_as_livekits_library_judges_them(
+def test_any_claims_are_verified_as_livekits_library_verifies_them(
     changed: dict[str, Any], cut: int
 ) -> None:
     token = signed(claims(**changed))

@@ -21,18 +21,18 @@ PRICED = [{**ITEMS[0], "cost": 0.0028}, {**ITEMS[1], "cost": None}]
 FIGURES = {"answer_to_audio": 0.58, "p50": 0.9, "p95": 1.7}
 
 
-def shown(call: Call) -> dict[str, Any]:
+def figures_of(call: Call) -> dict[str, Any]:
     body = make.client(call.workspace, Role.MEMBER).get(f"/calls/{call.pk}").json()
     return {name: body[name] for name in ("usage", "cost", "latency")}
 
 
-def test_reported_usage_is_shown_with_its_cost(ours: Workspace) -> None:
+def test_reported_usage_is_displayed_with_its_cost(ours: Workspace) -> None:
     call = talking(ours)
 
     response = report(call, reported("usage", items=ITEMS, latency=FIGURES))
 
     assert response.status_code == 200
-    assert shown(call) == {
+    assert figures_of(call) == {
         "usage": PRICED,
         "cost": {"amount": 0.0028, "currency": "USD"},
         "latency": FIGURES,
@@ -46,7 +46,7 @@ def test_call_without_reports_has_none_of_it(ours: Workspace) -> None:
 
     report(call, reported("usage", tokens=5))
 
-    assert shown(call) == {"usage": None, "cost": None, "latency": None}
+    assert figures_of(call) == {"usage": None, "cost": None, "latency": None}
     assert timeline(call)[-1] == ("usage", "The agent reported its usage")
 
 
@@ -55,7 +55,7 @@ def test_usage_without_any_price_has_no_cost(ours: Workspace) -> None:
 
     report(call, reported("usage", items=[ITEMS[1]]))
 
-    assert shown(call)["cost"] is None
+    assert figures_of(call)["cost"] is None
 
 
 def test_last_usage_counts_and_a_repeated_report_changes_nothing(ours: Workspace) -> None:
@@ -66,7 +66,7 @@ def test_last_usage_counts_and_a_repeated_report_changes_nothing(ours: Workspace
     report(call, reported("usage", items=ITEMS))
     report(call, first)
 
-    assert shown(call)["usage"] == PRICED
+    assert figures_of(call)["usage"] == PRICED
 
 
 def test_usage_that_arrives_after_the_end_still_counts(ours: Workspace) -> None:
@@ -76,7 +76,7 @@ def test_usage_that_arrives_after_the_end_still_counts(ours: Workspace) -> None:
     response = report(call, reported("usage", items=ITEMS))
 
     assert response.json() == {"detail": "Call has ended"}
-    assert shown(call)["cost"] == {"amount": 0.0028, "currency": "USD"}
+    assert figures_of(call)["cost"] == {"amount": 0.0028, "currency": "USD"}
 
 
 def test_latency_of_turns_is_summed_up_for_an_agent_that_does_not(ours: Workspace) -> None:
@@ -89,7 +89,7 @@ def test_latency_of_turns_is_summed_up_for_an_agent_that_does_not(ours: Workspac
     report(call, *turns[:2], reported("turn", role="callee", text="Yes", latency={"stt": 9}))
     report(call, turns[2])
 
-    assert shown(call)["latency"] == {"answer_to_audio": None, "p50": 1.0, "p95": 2.0}
+    assert figures_of(call)["latency"] == {"answer_to_audio": None, "p50": 1.0, "p95": 2.0}
 
 
 def test_transcript_shows_the_parts_of_a_turns_latency(ours: Workspace) -> None:
@@ -137,4 +137,4 @@ def test_malformed_usage_is_refused(ours: Workspace, body: dict[str, Any]) -> No
     response = report(call, reported("usage", **body))
 
     assert response.status_code == 422
-    assert shown(call) == {"usage": None, "cost": None, "latency": None}
+    assert figures_of(call) == {"usage": None, "cost": None, "latency": None}

@@ -35,7 +35,7 @@ def all_at_once(ask: Callable[[int], Any]) -> list[int]:
 
 
 @pytest.fixture(autouse=True)
-def patience(settings: Settings) -> None:
+def waiting_requests(settings: Settings) -> None:
     """Requests beyond a process's places wait for one, as they do in production."""
     settings.SLOW_REQUEST_WAIT_SECONDS = 10.0
 
