@@ -12,9 +12,11 @@ from django.conf import settings
 from django.test import Client
 
 from telephony.domain import report_tokens
-from telephony.models import Call
-from telephony.services.inbox import apply_pending_events
+from telephony.models import Call, InboxEvent
+from telephony.services.inbox import apply_pending_events, inapplicable
 from voiceops.core.ids import uuid7
+
+MAX_WAIT_SECONDS = 5
 
 
 def event(name: str, call: Call | str, **parts: Any) -> dict[str, Any]:
@@ -49,11 +51,21 @@ def token(body: bytes, **claims: Any) -> str:
 
 
 def post(body: Any, **headers: str) -> Any:
-    """Send a webhook as LiveKit does, and let a worker apply it."""
+    """Send a webhook as LiveKit does, and see to it that it is applied."""
     response = send(body, **headers)
     if response.status_code == HTTPStatus.OK:
         apply_pending_events()
+        _wait_for_other_thread()
     return response
+
+
+def _wait_for_other_thread() -> None:
+    """Wait for the thread of `applying_events`, which may have claimed the event before us."""
+    pending = InboxEvent.objects.filter(applied_at=None).exclude(pk__in=inapplicable.waiting())
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
+    while pending.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+        apply_pending_events()
 
 
 def send(body: Any, **headers: str) -> Any:
